@@ -1,0 +1,102 @@
+//! `[[project]]`: one LlamaCloud project to watch.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+use serde::Deserialize;
+
+use super::days;
+
+/// One LlamaCloud project.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Project {
+    /// The name people use for it, in reports and digests.
+    pub name: String,
+    /// The API's address.
+    #[serde(default = "default_base_url")]
+    pub base_url: String,
+    /// A file with the API key; else the systemd credential, else `LLAMA_CLOUD_API_KEY`.
+    #[serde(default)]
+    pub api_key_file: Option<PathBuf>,
+    /// The project's bare uuid; none takes the key's own project.
+    #[serde(default)]
+    pub project_id: Option<String>,
+    /// The organization's bare uuid; none takes the key's own.
+    #[serde(default)]
+    pub organization_id: Option<String>,
+    /// Which API to speak.
+    #[serde(default)]
+    pub api: Api,
+    /// Batches created longer ago than this are not looked at, unless they still have open items.
+    #[serde(default = "default_look_back", with = "friendly")]
+    pub look_back: Duration,
+    /// Rows asked for in one page, 1 to 1000.
+    #[serde(default = "default_page_size")]
+    pub page_size: NonZeroUsize,
+    /// Requests a second, at most.
+    #[serde(default = "default_requests_per_second")]
+    pub requests_per_second: NonZeroU32,
+    /// Requests under way at once, at most.
+    #[serde(default = "default_concurrency")]
+    pub concurrency: NonZeroUsize,
+    /// The time one request may take.
+    #[serde(default = "default_request_timeout", with = "friendly")]
+    pub request_timeout: Duration,
+}
+
+impl Default for Project {
+    fn default() -> Self {
+        Project {
+            name: String::new(),
+            base_url: default_base_url(),
+            api_key_file: None,
+            project_id: None,
+            organization_id: None,
+            api: Api::default(),
+            look_back: default_look_back(),
+            page_size: default_page_size(),
+            requests_per_second: default_requests_per_second(),
+            concurrency: default_concurrency(),
+            request_timeout: default_request_timeout(),
+        }
+    }
+}
+
+/// The APIs that llama-triage speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+pub enum Api {
+    /// `/api/v1/beta/batch-processing`.
+    #[default]
+    #[serde(rename = "v1-beta")]
+    V1Beta,
+    /// `/api/v2/batches`.
+    #[serde(rename = "v2")]
+    V2,
+}
+
+fn default_base_url() -> String {
+    "https://api.cloud.llamaindex.ai".to_owned()
+}
+
+fn default_look_back() -> Duration {
+    days(7)
+}
+
+fn default_page_size() -> NonZeroUsize {
+    NonZeroUsize::new(1000).expect("a constant above zero")
+}
+
+fn default_requests_per_second() -> NonZeroU32 {
+    NonZeroU32::new(10).expect("a constant above zero")
+}
+
+fn default_concurrency() -> NonZeroUsize {
+    NonZeroUsize::new(4).expect("a constant above zero")
+}
+
+fn default_request_timeout() -> Duration {
+    Duration::from_secs(60)
+}

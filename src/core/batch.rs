@@ -1,0 +1,121 @@
+//! Batches: what a job list says of them, and which of them must be listed again.
+
+use jiff::Timestamp;
+
+/// A batch's status. The v1 words are lower case, the v2 words upper case; both are read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum BatchStatus {
+    /// Not begun.
+    Pending,
+    /// Waiting for a rate limit (v2).
+    Throttled,
+    /// Handed to workers (v1, undocumented; not terminal).
+    Dispatched,
+    /// At work.
+    Running,
+    /// Ended; single items may have failed.
+    Completed,
+    /// Ended as a whole by an error.
+    Failed,
+    /// Ended by a person.
+    Cancelled,
+    /// A word this version does not know; never taken as terminal.
+    Unknown(String),
+}
+
+impl BatchStatus {
+    /// Reads the API's word, in any case.
+    pub fn from_word(word: &str) -> BatchStatus {
+        match word.to_ascii_lowercase().as_str() {
+            "pending" => BatchStatus::Pending,
+            "throttled" => BatchStatus::Throttled,
+            "dispatched" => BatchStatus::Dispatched,
+            "running" => BatchStatus::Running,
+            "completed" => BatchStatus::Completed,
+            "failed" => BatchStatus::Failed,
+            "cancelled" => BatchStatus::Cancelled,
+            _ => BatchStatus::Unknown(word.to_owned()),
+        }
+    }
+
+    /// The lower-case word used in SQL and JSON.
+    pub fn as_str(&self) -> &str {
+        match self {
+            BatchStatus::Pending => "pending",
+            BatchStatus::Throttled => "throttled",
+            BatchStatus::Dispatched => "dispatched",
+            BatchStatus::Running => "running",
+            BatchStatus::Completed => "completed",
+            BatchStatus::Failed => "failed",
+            BatchStatus::Cancelled => "cancelled",
+            BatchStatus::Unknown(word) => word,
+        }
+    }
+
+    /// Whether the batch can no longer change by itself.
+    pub fn is_terminal(&self) -> bool {
+        matches!(
+            self,
+            BatchStatus::Completed | BatchStatus::Failed | BatchStatus::Cancelled
+        )
+    }
+}
+
+/// A batch as the job list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// LlamaCloud's id (`bjb-…` of v1, `bat-…` of v2).
+    pub batch_id: String,
+    /// The project it belongs to, as the API names it.
+    pub project_id: Option<String>,
+    /// The directory it was made from; none for batches made from item ids.
+    pub directory_id: Option<String>,
+    /// `parse`, `extract`, `classify`, or a word of the future.
+    pub job_type: String,
+    /// Where it stands.
+    pub status: BatchStatus,
+    /// All its items; none if the API did not say.
+    pub total_items: Option<u64>,
+    /// Items worked on; whether failed ones count is undocumented.
+    pub processed_items: Option<u64>,
+    /// Failed items; none if the API did not say.
+    pub failed_items: Option<u64>,
+    /// Skipped items; none if the API did not say.
+    pub skipped_items: Option<u64>,
+    /// The batch's own error, with secrets masked.
+    pub error_message: Option<String>,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Option<Timestamp>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+}
+
+impl Batch {
+    /// What it looks like in the job list: if this is the same as at its last complete listing, its items are too.
+    pub fn appearance(&self) -> String {
+        let count = |n: Option<u64>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
+        let time = |t: Option<Timestamp>| t.map_or(0, Timestamp::as_millisecond);
+        format!(
+            "{} {}/{}/{}/{} {} {}",
+            self.status.as_str(),
+            count(self.total_items),
+            count(self.processed_items),
+            count(self.failed_items),
+            count(self.skipped_items),
+            time(self.updated_at),
+            time(self.completed_at),
+        )
+    }
+
+    /// Whether its failed and skipped items must be listed, given its appearance at the last complete listing.
+    ///
+    /// Unknown counts or an unfinished batch always must; an unchanged finished one never.
+    pub fn needs_listing(&self, listed_as: Option<&str>) -> bool {
+        let counted = self.failed_items.is_some() && self.skipped_items.is_some();
+        !self.status.is_terminal() || !counted || listed_as != Some(self.appearance().as_str())
+    }
+}

@@ -1,0 +1,19 @@
+//! llama-triage: what failed in LlamaCloud batches, told once, retried with care.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//!  cloud ──observations──▶ ledger ──histories──▶ core (pure) ──▶ ledger (outbox) ──▶ notify ──▶ people
+//!    ▲                        │                    │
+//!    └────── reprocess ◀──────┴──── plans ◀────────┘             ledger ──▶ report ──▶ people
+//! ```
+//!
+//! - [`core`] owns every rule and does no I/O.
+//! - [`cloud`] is the only HTTP to LlamaCloud; `ledger` the only SQL; `notify` the only mail and webhooks;
+//!   `report` turns rows into tables, JSON and pages. These edges never use each other.
+//! - `service` is the imperative shell that moves data between them; `commands` holds one file per command.
+//! - `demo` is a simulated LlamaCloud for `llama-triage demo` and the tests.
+
+pub mod cloud;
+pub mod config;
+pub mod core;
