@@ -17,3 +17,4 @@
 pub mod cloud;
 pub mod config;
 pub mod core;
+pub mod ledger;

@@ -1,0 +1,83 @@
+//! The only SQL. One writer, read-only readers, a file per table family.
+//!
+//! All statements are synchronous functions over a connection or transaction, so that they can be tested in memory;
+//! only this file knows about threads.
+
+mod error;
+pub mod open;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use error::LedgerError;
+
+/// An open ledger: one writer thread and one reader thread over the same file.
+///
+/// Cloning is cheap and shares the threads.
+#[derive(Clone)]
+pub struct Ledger {
+    path: PathBuf,
+    writer: tokio_rusqlite::Connection,
+    reader: tokio_rusqlite::Connection,
+    _lock: std::sync::Arc<open::Lock>,
+}
+
+impl Ledger {
+    /// Opens the ledger for writing: makes the file (0600) if it is missing, takes the lock, migrates.
+    ///
+    /// # Errors
+    /// Another process holds the lock, the file cannot be made or read, or its schema is newer than this program.
+    pub async fn open(path: &Path) -> Result<Ledger, LedgerError> {
+        let lock = open::Lock::take(path)?;
+        let writer = tokio_rusqlite::Connection::from(open::writer(path)?);
+        let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
+        Ok(Ledger {
+            path: path.to_owned(),
+            writer,
+            reader,
+            _lock: std::sync::Arc::new(lock),
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` in one immediate transaction on the writer and commits it; any error rolls back.
+    ///
+    /// Dropping the returned future does not stop work that has begun.
+    ///
+    /// # Errors
+    /// Whatever `work` returns, or SQLite's refusal to begin or commit.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let outcome = self.writer.call(move |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        });
+        outcome.await.map_err(LedgerError::from_call)
+    }
+
+    /// Runs `work` on the read-only connection; it sees the last committed state.
+    ///
+    /// # Errors
+    /// Whatever `work` returns.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        self.reader
+            .call(move |connection| work(connection))
+            .await
+            .map_err(LedgerError::from_call)
+    }
+}

@@ -1,0 +1,203 @@
+//! Opening: the lock, the file's mode, the pragmas, the migrations.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use include_dir::{Dir, include_dir};
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::Migrations;
+
+use super::LedgerError;
+
+static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
+
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    Migrations::from_directory(&FOLDER).expect("the embedded migrations are well formed")
+});
+
+/// How long SQLite waits for another connection's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The exclusive right to write: an advisory lock on `LEDGER.lock`, held until dropped or the process ends.
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, or says who holds it. Makes the ledger's folder (0700) if it is missing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Locked`] or [`LedgerError::File`].
+    pub fn take(ledger: &Path) -> Result<Lock, LedgerError> {
+        make_folder(ledger)?;
+        let path = lock_path(ledger);
+        let failed = |source| LedgerError::File {
+            path: path.clone(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).map_err(failed)?;
+                return Err(LedgerError::Locked {
+                    path: ledger.to_owned(),
+                    holder: holder.trim().to_owned(),
+                });
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        file.set_len(0).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        writeln!(file, "process {}", std::process::id()).map_err(failed)?;
+        Ok(Lock { _file: file })
+    }
+}
+
+fn lock_path(ledger: &Path) -> PathBuf {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
+    match ledger.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|source| LedgerError::File {
+                path: folder.to_owned(),
+                source,
+            }),
+        _ => Ok(()),
+    }
+}
+
+/// A connection that may write; the caller holds the [`Lock`].
+///
+/// # Errors
+/// The file cannot be made, is no ledger, or is newer than this program.
+pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
+    // SQLite gives the -wal and -shm files the mode of the main file.
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| LedgerError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+    let mut connection = Connection::open(path)?;
+    prepare(&connection)?;
+    refuse_newer(&connection)?;
+    MIGRATIONS
+        .to_latest(&mut connection)
+        .map_err(LedgerError::Migration)?;
+    Ok(connection)
+}
+
+/// A read-only connection: never makes, never migrates, works beside the writer.
+///
+/// # Errors
+/// The file is missing, unreadable, or newer than this program.
+pub fn reader(path: &Path) -> Result<Connection, LedgerError> {
+    if !path.exists() {
+        return Err(LedgerError::Missing(path.to_owned()));
+    }
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "query_only", true)?;
+    refuse_newer(&connection)?;
+    Ok(connection)
+}
+
+/// An empty ledger in memory, for tests of single statements.
+#[cfg(test)]
+pub(crate) fn in_memory() -> Connection {
+    let mut connection = Connection::open_in_memory().expect("memory is there");
+    prepare(&connection).expect("pragmas work in memory");
+    MIGRATIONS
+        .to_latest(&mut connection)
+        .expect("the migrations run");
+    connection
+}
+
+fn prepare(connection: &Connection) -> Result<(), LedgerError> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+fn refuse_newer(connection: &Connection) -> Result<(), LedgerError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = i64::try_from(FOLDER.dirs().count()).expect("a handful of migrations");
+    if found > known {
+        Err(LedgerError::Newer { found, known })
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_migrations_are_valid() {
+        MIGRATIONS.validate().unwrap();
+    }
+
+    #[test]
+    fn a_new_ledger_is_private_and_locked_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sub/ledger.db");
+        let lock = Lock::take(&path).unwrap();
+        drop(writer(&path).unwrap());
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert!(matches!(Lock::take(&path), Err(LedgerError::Locked { .. })));
+        drop(lock);
+        Lock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_newer_ledger_is_refused_and_a_missing_one_is_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        assert!(matches!(reader(&path), Err(LedgerError::Missing(_))));
+        writer(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        assert!(matches!(
+            writer(&path),
+            Err(LedgerError::Newer { found: 99, .. })
+        ));
+        assert!(matches!(reader(&path), Err(LedgerError::Newer { .. })));
+    }
+}
