@@ -18,3 +18,5 @@ pub mod cloud;
 pub mod config;
 pub mod core;
 pub mod ledger;
+pub mod commands;
+pub mod report;

@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod digest;
+pub mod group_state;
 pub mod item;
 pub mod links;
 pub mod redact;

@@ -5,6 +5,7 @@
 
 mod error;
 pub mod open;
+pub mod query;
 
 use std::path::{Path, PathBuf};
 
