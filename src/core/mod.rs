@@ -5,8 +5,10 @@
 
 pub mod batch;
 pub mod digest;
+pub mod grouping;
 pub mod item;
 pub mod links;
 pub mod redact;
 pub mod report;
+pub mod scan;
 pub mod text;
