@@ -26,7 +26,11 @@ impl Credentials {
     pub fn from_environment() -> Credentials {
         Credentials {
             folder: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
-            environment_key: std::env::var(KEY_VARIABLE).ok().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(SecretString::from),
+            environment_key: std::env::var(KEY_VARIABLE)
+                .ok()
+                .map(|key| key.trim().to_owned())
+                .filter(|key| !key.is_empty())
+                .map(SecretString::from),
         }
     }
 
@@ -73,7 +77,11 @@ impl Credentials {
         if let Some(file) = file {
             return read(file).map(Some);
         }
-        let found = self.folder.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|path| path.exists());
+        let found = self
+            .folder
+            .iter()
+            .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+            .find(|path| path.exists());
         found.map(|path| read(&path)).transpose()
     }
 }
@@ -125,7 +133,8 @@ mod tests {
     #[test]
     fn the_file_goes_before_the_credentials_folder_and_that_before_the_environment() {
         let dir = tempfile::tempdir().unwrap();
-        let mut credentials = Credentials { folder: Some(dir.path().to_owned()), environment_key: Some("env".to_owned().into()) };
+        let mut credentials =
+            Credentials { folder: Some(dir.path().to_owned()), environment_key: Some("env".to_owned().into()) };
         let mut project = Project { name: "prod".to_owned(), ..Project::default() };
         let key = |c: &Credentials, p: &Project| c.api_key(p).unwrap().expose_secret().to_owned();
         assert_eq!(key(&credentials, &project), "env");

@@ -40,7 +40,10 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
         }
         if let Some(ledger) = cause.downcast_ref::<LedgerError>() {
             return match ledger {
-                LedgerError::Missing(_) | LedgerError::Newer { .. } | LedgerError::File { .. } | LedgerError::Migration(_) => Exit::Ledger,
+                LedgerError::Missing(_)
+                | LedgerError::Newer { .. }
+                | LedgerError::File { .. }
+                | LedgerError::Migration(_) => Exit::Ledger,
                 LedgerError::Sqlite(sqlite) if is_unreadable(sqlite) => Exit::Ledger,
                 _ => Exit::Failed,
             };

@@ -17,4 +17,8 @@
 pub mod cloud;
 pub mod config;
 pub mod core;
+pub mod credentials;
+pub mod exit;
 pub mod ledger;
+pub mod service;
+pub mod telemetry;

@@ -61,7 +61,9 @@ fn layer(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
         return journal.with_field_prefix(None).boxed();
     }
     match format {
-        LogFormat::Json => tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
+        LogFormat::Json => {
+            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
+        }
         _ => tracing_subscriber::fmt::layer()
             .with_target(false)
             .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
