@@ -58,11 +58,7 @@ pub struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Ledger {
-            path: PathBuf::from("/var/lib/llama-triage/ledger.db"),
-            keep: days(400),
-            keep_digests: days(400),
-        }
+        Ledger { path: PathBuf::from("/var/lib/llama-triage/ledger.db"), keep: days(400), keep_digests: days(400) }
     }
 }
 
@@ -125,10 +121,7 @@ pub struct Links {
 
 impl Default for Links {
     fn default() -> Self {
-        Links {
-            console: None,
-            templates: LinkTemplates::shipped(),
-        }
+        Links { console: None, templates: LinkTemplates::shipped() }
     }
 }
 

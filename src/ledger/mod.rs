@@ -32,12 +32,7 @@ impl Ledger {
         let lock = open::Lock::take(path)?;
         let writer = tokio_rusqlite::Connection::from(open::writer(path)?);
         let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
-        Ok(Ledger {
-            path: path.to_owned(),
-            writer,
-            reader,
-            _lock: std::sync::Arc::new(lock),
-        })
+        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: std::sync::Arc::new(lock) })
     }
 
     /// The file.
@@ -57,8 +52,7 @@ impl Ledger {
         F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
     {
         let outcome = self.writer.call(move |connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
@@ -75,9 +69,6 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     {
-        self.reader
-            .call(move |connection| work(connection))
-            .await
-            .map_err(LedgerError::from_call)
+        self.reader.call(move |connection| work(connection)).await.map_err(LedgerError::from_call)
     }
 }
