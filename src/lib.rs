@@ -18,3 +18,4 @@ pub mod cloud;
 pub mod config;
 pub mod core;
 pub mod ledger;
+pub mod notify;
