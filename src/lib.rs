@@ -22,3 +22,5 @@ pub mod exit;
 pub mod ledger;
 pub mod service;
 pub mod telemetry;
+pub mod notify;
+pub mod demo;
