@@ -48,7 +48,7 @@ pub(super) const TROUBLES: &[Trouble] = &[
         Permanent,
     ),
     ("Spreadsheet has {n} rows on sheet 2; the converter stops at 50000", "DOCUMENT_CONVERSION_ERROR", 2, Permanent),
-    ("Schema violation at $.lines[{line}].amount: 'n/a' is not of type 'number'", "", 4, Permanent),
+    ("Field lines[{line}].amount holds text where the schema wants a number", "", 4, Permanent),
     ("model declined to answer for page {page}: content policy", "llm_refusal", 2, Permanent),
     ("Worker {host} did not answer within 300 s while reading page {page}", "TIMEOUT", 9, Passing),
     ("deadline exceeded after {secs} seconds in stage 'layout' (task {uuid})", "TIMEOUT", 6, Passing),

@@ -1,4 +1,4 @@
-//! A simulated LlamaCloud, for `demo` and for tests: a [`World`] with hidden causes behind the HTTP calls of API v1 beta and v2.
+//! Plays LlamaCloud on a loopback port, so that `demo` and the tests need no account: a [`World`] with hidden causes behind the HTTP calls of API v1 beta and v2.
 //! It keeps its own account of what is true ([`Truth`]) and uses nothing else of the product.
 
 mod account;
@@ -54,3 +54,5 @@ pub use world::{Outage, Pace, World};
 mod server_tests;
 #[cfg(test)]
 mod v2_tests;
+#[cfg(test)]
+mod world_tests;

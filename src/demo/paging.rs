@@ -159,6 +159,13 @@ mod tests {
     }
 
     #[test]
+    fn a_stuck_cursor_never_ends() {
+        let stuck = Paging { stuck: true, ..Paging::default() };
+        let window = Window::by_cursor(&Query::parse("page_size=9"), 3, &stuck).unwrap_or_else(|_| panic!());
+        assert!(window.cursor_page(Vec::new(), &stuck)["next_page_token"].is_string());
+    }
+
+    #[test]
     fn totals_lie_when_told_to() {
         let window = Window { from: 0, to: 3, total: 10 };
         let total = |total| window.page(Vec::new(), &Paging { total, ..Paging::default() });
