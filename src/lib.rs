@@ -17,5 +17,10 @@
 pub mod cloud;
 pub mod config;
 pub mod core;
+pub mod credentials;
+pub mod exit;
 pub mod ledger;
 pub mod service;
+pub mod telemetry;
+pub mod notify;
+pub mod demo;

@@ -13,6 +13,7 @@ pub mod history;
 pub mod ingest;
 pub mod item;
 pub mod message;
+pub mod health;
 pub mod open;
 pub mod project;
 pub mod sighting;
