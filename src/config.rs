@@ -4,6 +4,8 @@
 //! The rest of the program gets these plain values and never reads files or the environment for settings.
 
 pub mod channel;
+mod check;
+pub mod load;
 pub mod project;
 pub mod reprocess;
 pub mod schedule;
@@ -12,6 +14,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+
+pub(crate) use check::is_loopback;
 
 use crate::core::links::LinkTemplates;
 

@@ -17,5 +17,9 @@
 pub mod cloud;
 pub mod config;
 pub mod core;
+pub mod credentials;
+pub mod exit;
 pub mod ledger;
 pub mod notify;
+pub mod service;
+pub mod telemetry;

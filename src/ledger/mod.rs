@@ -4,6 +4,7 @@
 //! only this file knows about threads.
 
 mod error;
+pub mod health;
 pub mod open;
 
 use std::path::{Path, PathBuf};
