@@ -4,6 +4,8 @@
 //! The rest of the program gets these plain values and never reads files or the environment for settings.
 
 pub mod channel;
+mod check;
+pub mod load;
 pub mod project;
 pub mod reprocess;
 pub mod schedule;
@@ -12,6 +14,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+
+pub(crate) use check::is_loopback;
 
 use crate::core::links::LinkTemplates;
 
@@ -58,11 +62,7 @@ pub struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Ledger {
-            path: PathBuf::from("/var/lib/llama-triage/ledger.db"),
-            keep: days(400),
-            keep_digests: days(400),
-        }
+        Ledger { path: PathBuf::from("/var/lib/llama-triage/ledger.db"), keep: days(400), keep_digests: days(400) }
     }
 }
 
@@ -125,10 +125,7 @@ pub struct Links {
 
 impl Default for Links {
     fn default() -> Self {
-        Links {
-            console: None,
-            templates: LinkTemplates::shipped(),
-        }
+        Links { console: None, templates: LinkTemplates::shipped() }
     }
 }
 

@@ -17,6 +17,12 @@
 pub mod cloud;
 pub mod config;
 pub mod core;
+pub mod credentials;
+pub mod exit;
 pub mod ledger;
 pub mod commands;
 pub mod report;
+pub mod service;
+pub mod telemetry;
+pub mod notify;
+pub mod demo;

@@ -43,11 +43,7 @@ impl Default for Reprocess {
             per_group_per_day: 100,
             max_share: 0.10,
             attempts: 3,
-            delays: vec![
-                SignedDuration::from_mins(15),
-                SignedDuration::from_hours(2),
-                SignedDuration::from_hours(12),
-            ],
+            delays: vec![SignedDuration::from_mins(15), SignedDuration::from_hours(2), SignedDuration::from_hours(12)],
             unknown_canary: false,
             baseline: false,
             credits_per_item: None,

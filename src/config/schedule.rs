@@ -18,11 +18,6 @@ pub struct Schedule {
 
 impl Default for Schedule {
     fn default() -> Self {
-        Schedule {
-            scan: "5m".to_owned(),
-            digest: "09:00".to_owned(),
-            timezone: "UTC".to_owned(),
-            quiet_hours: None,
-        }
+        Schedule { scan: "5m".to_owned(), digest: "09:00".to_owned(), timezone: "UTC".to_owned(), quiet_hours: None }
     }
 }

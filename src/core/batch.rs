@@ -54,10 +54,7 @@ impl BatchStatus {
 
     /// Whether the batch can no longer change by itself.
     pub fn is_terminal(&self) -> bool {
-        matches!(
-            self,
-            BatchStatus::Completed | BatchStatus::Failed | BatchStatus::Cancelled
-        )
+        matches!(self, BatchStatus::Completed | BatchStatus::Failed | BatchStatus::Cancelled)
     }
 }
 

@@ -62,6 +62,11 @@ impl ItemState {
         }
     }
 
+    /// Whether it counts among a group's open items: a retry under way is no success yet.
+    pub fn is_unsolved(self) -> bool {
+        matches!(self, ItemState::Open | ItemState::Retrying)
+    }
+
     /// Reads the word back; none for any other word.
     pub fn from_word(word: &str) -> Option<ItemState> {
         Some(match word {
@@ -106,17 +111,13 @@ pub struct Observation {
 impl Observation {
     /// Event time: when it happened, as far as the API says, else when it was first seen.
     pub fn event_at(&self, first_seen: Timestamp) -> Timestamp {
-        self.completed_at
-            .or(self.effective_at)
-            .unwrap_or(first_seen)
+        self.completed_at.or(self.effective_at).unwrap_or(first_seen)
     }
 
     /// The state an item gets by this observation.
     pub fn opens(&self) -> ItemState {
         match self.kind {
-            Kind::Skipped if self.skip_reason.as_deref() == Some(HARMLESS_SKIP) => {
-                ItemState::Ignored
-            }
+            Kind::Skipped if self.skip_reason.as_deref() == Some(HARMLESS_SKIP) => ItemState::Ignored,
             _ => ItemState::Open,
         }
     }

@@ -32,15 +32,7 @@ pub struct LinkFacts<'a> {
 pub struct LinkTemplates(pub BTreeMap<String, String>);
 
 /// Names that a template may use.
-pub const PLACEHOLDERS: [&str; 7] = [
-    "console",
-    "api",
-    "project_id",
-    "batch_id",
-    "job_id",
-    "job_record_id",
-    "item_id",
-];
+pub const PLACEHOLDERS: [&str; 7] = ["console", "api", "project_id", "batch_id", "job_id", "job_record_id", "item_id"];
 
 impl LinkTemplates {
     /// The shipped templates for the v1 beta API.
@@ -48,17 +40,10 @@ impl LinkTemplates {
         let pairs = [
             ("console", "{console}/project/{project_id}/parse"),
             ("batch", "{api}/api/v1/beta/batch-processing/{batch_id}"),
-            (
-                "items",
-                "{api}/api/v1/beta/batch-processing/{batch_id}/items?status=failed",
-            ),
+            ("items", "{api}/api/v1/beta/batch-processing/{batch_id}/items?status=failed"),
             ("job", "{api}/api/v1/parsing/job/{job_id}/details"),
         ];
-        LinkTemplates(
-            pairs
-                .map(|(name, template)| (name.to_owned(), template.to_owned()))
-                .into(),
-        )
+        LinkTemplates(pairs.map(|(name, template)| (name.to_owned(), template.to_owned())).into())
     }
 
     /// The links that can be made from `facts`, by name. Ids are percent-encoded; only http and https come out.
@@ -125,21 +110,13 @@ mod tests {
     use super::*;
 
     fn facts() -> LinkFacts<'static> {
-        LinkFacts {
-            console: "https://c",
-            api: "https://a",
-            batch_id: Some("b/1"),
-            ..LinkFacts::default()
-        }
+        LinkFacts { console: "https://c", api: "https://a", batch_id: Some("b/1"), ..LinkFacts::default() }
     }
 
     #[test]
     fn a_missing_id_drops_the_link_and_ids_are_encoded() {
         let links = LinkTemplates::shipped().make(&facts());
-        assert_eq!(
-            links["batch"],
-            "https://a/api/v1/beta/batch-processing/b%2F1"
-        );
+        assert_eq!(links["batch"], "https://a/api/v1/beta/batch-processing/b%2F1");
         assert!(!links.contains_key("job") && !links.contains_key("console"));
     }
 

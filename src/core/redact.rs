@@ -42,17 +42,7 @@ fn could_hold_secret(text: &str) -> bool {
         let lower = [w[0] | 0x20, w[1] | 0x20, w[2] | 0x20];
         matches!(
             &lower,
-            b"bea"
-                | b"bas"
-                | b"llx"
-                | b"xox"
-                | b"aki"
-                | b"asi"
-                | b"api"
-                | b"sec"
-                | b"pas"
-                | b"acc"
-                | b"aut"
+            b"bea" | b"bas" | b"llx" | b"xox" | b"aki" | b"asi" | b"api" | b"sec" | b"pas" | b"acc" | b"aut"
         ) || matches!(w, b"://")
             || (matches!(&lower[..2], b"sk" | b"pk") && w[2] == b'-')
     })
@@ -65,20 +55,14 @@ mod tests {
     #[test]
     fn secrets_are_masked_and_the_rest_stays() {
         for (text, masked) in [
-            (
-                "Illegal header b'Bearer llx-abcdef123456'",
-                "Illegal header b'Bearer [masked]'",
-            ),
+            ("Illegal header b'Bearer llx-abcdef123456'", "Illegal header b'Bearer [masked]'"),
             ("key llx-abcdefgh12 refused", "key llx-[masked] refused"),
             ("sk-proj-abcdefgh12", "sk-[masked]"),
             (
                 "get https://b.s3.amazonaws.com/a.pdf?X-Amz-Signature=ab&X=1 failed",
                 "get https://b.s3.amazonaws.com/a.pdf?[masked] failed",
             ),
-            (
-                "postgres://user:hunter2@db/x",
-                "postgres://user:[masked]@db/x",
-            ),
+            ("postgres://user:hunter2@db/x", "postgres://user:[masked]@db/x"),
             ("api_key=\"abcdefgh1234\"", "api_key=\"[masked]\""),
             ("Authorization: abcdefgh12345", "Authorization: [masked]"),
         ] {
@@ -88,12 +72,9 @@ mod tests {
 
     #[test]
     fn ordinary_messages_are_left_alone() {
-        for text in [
-            "task-based access denied",
-            "see https://example.com/a?page=2",
-            "timeout after 30 s",
-            "a bearer of news",
-        ] {
+        for text in
+            ["task-based access denied", "see https://example.com/a?page=2", "timeout after 30 s", "a bearer of news"]
+        {
             assert_eq!(mask_secrets(text), text);
         }
     }

@@ -60,12 +60,7 @@ pub fn cut_end(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),
         Some(_) if most == 0 => Cow::Borrowed(""),
-        Some(_) => Cow::Owned(
-            text.chars()
-                .take(most - 1)
-                .chain(std::iter::once('…'))
-                .collect(),
-        ),
+        Some(_) => Cow::Owned(text.chars().take(most - 1).chain(std::iter::once('…')).collect()),
     }
 }
 
@@ -75,10 +70,7 @@ mod tests {
 
     #[test]
     fn steering_characters_become_visible() {
-        assert_eq!(
-            one_line("a\nb\u{1b}[31mc\u{202e}d"),
-            "a b\u{FFFD}[31mc\u{FFFD}d"
-        );
+        assert_eq!(one_line("a\nb\u{1b}[31mc\u{202e}d"), "a b\u{FFFD}[31mc\u{FFFD}d");
         assert_eq!(lines("a\r\nb\rc\td"), "a\nb\nc d");
         assert!(matches!(one_line("plain"), Cow::Borrowed(_)));
     }
@@ -86,18 +78,8 @@ mod tests {
     #[test]
     fn cuts_are_visible_and_never_longer_than_asked() {
         for most in 1..20 {
-            assert_eq!(
-                cut_middle("日本語のとても長いエラーメッセージです。", most)
-                    .chars()
-                    .count(),
-                most.min(20)
-            );
-            assert_eq!(
-                cut_end("日本語のとても長いエラーメッセージです。", most)
-                    .chars()
-                    .count(),
-                most.min(20)
-            );
+            assert_eq!(cut_middle("日本語のとても長いエラーメッセージです。", most).chars().count(), most.min(20));
+            assert_eq!(cut_end("日本語のとても長いエラーメッセージです。", most).chars().count(), most.min(20));
         }
         assert_eq!(cut_middle("abcdefghij", 7), "abcd…ij");
         assert_eq!(cut_end("abcdefghij", 4), "abc…");

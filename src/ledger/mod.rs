@@ -3,9 +3,22 @@
 //! All statements are synchronous functions over a connection or transaction, so that they can be tested in memory;
 //! only this file knows about threads.
 
+pub mod batch;
+pub mod check;
+pub mod counters;
 mod error;
+pub mod evidence;
+pub mod group;
+pub mod history;
+pub mod ingest;
+pub mod item;
+pub mod message;
+pub mod health;
 pub mod open;
 pub mod query;
+pub mod project;
+pub mod sighting;
+pub mod time;
 
 use std::path::{Path, PathBuf};
 
@@ -33,12 +46,7 @@ impl Ledger {
         let lock = open::Lock::take(path)?;
         let writer = tokio_rusqlite::Connection::from(open::writer(path)?);
         let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
-        Ok(Ledger {
-            path: path.to_owned(),
-            writer,
-            reader,
-            _lock: std::sync::Arc::new(lock),
-        })
+        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: std::sync::Arc::new(lock) })
     }
 
     /// The file.
@@ -58,8 +66,7 @@ impl Ledger {
         F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
     {
         let outcome = self.writer.call(move |connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
@@ -76,9 +83,6 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     {
-        self.reader
-            .call(move |connection| work(connection))
-            .await
-            .map_err(LedgerError::from_call)
+        self.reader.call(move |connection| work(connection)).await.map_err(LedgerError::from_call)
     }
 }

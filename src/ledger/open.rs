@@ -15,9 +15,8 @@ use super::LedgerError;
 
 static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 
-static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    Migrations::from_directory(&FOLDER).expect("the embedded migrations are well formed")
-});
+static MIGRATIONS: LazyLock<Migrations<'static>> =
+    LazyLock::new(|| Migrations::from_directory(&FOLDER).expect("the embedded migrations are well formed"));
 
 /// How long SQLite waits for another connection's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,10 +34,7 @@ impl Lock {
     pub fn take(ledger: &Path) -> Result<Lock, LedgerError> {
         make_folder(ledger)?;
         let path = lock_path(ledger);
-        let failed = |source| LedgerError::File {
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| LedgerError::File { path: path.clone(), source };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -52,10 +48,7 @@ impl Lock {
             Err(std::fs::TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder).map_err(failed)?;
-                return Err(LedgerError::Locked {
-                    path: ledger.to_owned(),
-                    holder: holder.trim().to_owned(),
-                });
+                return Err(LedgerError::Locked { path: ledger.to_owned(), holder: holder.trim().to_owned() });
             }
             Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -78,10 +71,7 @@ fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
             .recursive(true)
             .mode(0o700)
             .create(folder)
-            .map_err(|source| LedgerError::File {
-                path: folder.to_owned(),
-                source,
-            }),
+            .map_err(|source| LedgerError::File { path: folder.to_owned(), source }),
         _ => Ok(()),
     }
 }
@@ -99,16 +89,11 @@ pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map_err(|source| LedgerError::File {
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(|source| LedgerError::File { path: path.to_owned(), source })?;
     let mut connection = Connection::open(path)?;
     prepare(&connection)?;
     refuse_newer(&connection)?;
-    MIGRATIONS
-        .to_latest(&mut connection)
-        .map_err(LedgerError::Migration)?;
+    MIGRATIONS.to_latest(&mut connection).map_err(LedgerError::Migration)?;
     Ok(connection)
 }
 
@@ -120,10 +105,8 @@ pub fn reader(path: &Path) -> Result<Connection, LedgerError> {
     if !path.exists() {
         return Err(LedgerError::Missing(path.to_owned()));
     }
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", true)?;
     refuse_newer(&connection)?;
@@ -135,9 +118,7 @@ pub fn reader(path: &Path) -> Result<Connection, LedgerError> {
 pub(crate) fn in_memory() -> Connection {
     let mut connection = Connection::open_in_memory().expect("memory is there");
     prepare(&connection).expect("pragmas work in memory");
-    MIGRATIONS
-        .to_latest(&mut connection)
-        .expect("the migrations run");
+    MIGRATIONS.to_latest(&mut connection).expect("the migrations run");
     connection
 }
 
@@ -158,11 +139,7 @@ pub(crate) fn schema_version() -> i64 {
 fn refuse_newer(connection: &Connection) -> Result<(), LedgerError> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = schema_version();
-    if found > known {
-        Err(LedgerError::Newer { found, known })
-    } else {
-        Ok(())
-    }
+    if found > known { Err(LedgerError::Newer { found, known }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -181,10 +158,7 @@ mod tests {
         let path = dir.path().join("sub/ledger.db");
         let lock = Lock::take(&path).unwrap();
         drop(writer(&path).unwrap());
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(matches!(Lock::take(&path), Err(LedgerError::Locked { .. })));
         drop(lock);
         Lock::take(&path).unwrap();
@@ -195,14 +169,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         assert!(matches!(reader(&path), Err(LedgerError::Missing(_))));
-        writer(&path)
-            .unwrap()
-            .pragma_update(None, "user_version", 99)
-            .unwrap();
-        assert!(matches!(
-            writer(&path),
-            Err(LedgerError::Newer { found: 99, .. })
-        ));
+        writer(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(writer(&path), Err(LedgerError::Newer { found: 99, .. })));
         assert!(matches!(reader(&path), Err(LedgerError::Newer { .. })));
     }
 }

@@ -1,1 +1,3 @@
-fn main() {}
+//! The built binary and the whole library against real peers on loopback.
+
+mod tidy;

@@ -1,3 +1,7 @@
 //! Digests: what people are told. The frozen [`model`] is decided once and rendered by every channel.
 
+pub mod build;
+pub mod fit;
 pub mod model;
+pub mod only;
+pub mod trial;

@@ -1,0 +1,155 @@
+//! Notify: the only mail and webhooks. One file for each rendering, one for each way of sending.
+//!
+//! Every rendering is a function of the frozen digest alone, so that each try of a delivery is byte-equal.
+//! When a digest is due, whom it concerns and when to try again is decided elsewhere.
+
+mod bars;
+mod email;
+mod error;
+mod file;
+mod html;
+mod json;
+mod links;
+mod mail;
+mod smtp;
+mod templates;
+pub mod text;
+mod times;
+mod view;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+pub use self::error::{NotifyError, mask_recipient};
+pub use self::words::{headline, subject};
+use crate::config::channel::{Channel as Config, ChannelKind, Only as OnlyWords};
+use crate::core::digest::fit::Tier;
+use crate::core::digest::model::{Digest, GroupState};
+use crate::core::digest::only::Only;
+use crate::core::item::Kind;
+
+/// A place that digests go to, ready to be used.
+pub struct Channel {
+    /// The configured name.
+    pub name: String,
+    /// Which news it gets; narrow a digest with it before it is frozen for this channel.
+    pub only: Only,
+    way: Way,
+}
+
+/// How a channel sends.
+enum Way {
+    Email(Box<email::Email>),
+    File(Box<file::Folder>),
+}
+
+/// What a channel needs and the configuration file does not hold. None of it is ever printed.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelSecrets {
+    /// email: the password of `smtp-username`.
+    pub smtp_password: Option<SecretString>,
+    /// slack, teams, webhook: the address, if it comes from a file or credential.
+    pub url: Option<SecretString>,
+    /// webhook: the signing secret, `whsec_…` or raw.
+    pub signing_secret: Option<SecretString>,
+    /// pagerduty: the routing key.
+    pub routing_key: Option<SecretString>,
+}
+
+/// What is known of a delivery beside its digest.
+#[derive(Clone, Debug)]
+pub struct DeliveryFacts {
+    /// The same on every try; webhooks send it as their message id.
+    pub delivery_id: String,
+    /// When this try is made: what a webhook's signature is bound to.
+    pub now: Timestamp,
+    /// An earlier try may have arrived; channels that cannot drop a second copy say so.
+    pub uncertain: bool,
+    /// The largest tier to render: [`Tier::Full`] at first, smaller after [`NotifyError::too_large`].
+    pub tier: Tier,
+    /// What an earlier try finished ([`NotifyError::done`]): recipients or events that are not sent again.
+    pub done: Vec<String>,
+}
+
+/// A delivery that worked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// What the peer said, fit to be stored and shown.
+    pub answer: String,
+    /// Recipients that will never get it, masked, with the reason; the others have it.
+    pub refused: Vec<String>,
+    /// Recipients or events that are done.
+    pub done: Vec<String>,
+    /// How much of the digest was sent.
+    pub tier: Tier,
+}
+
+impl Channel {
+    /// A channel from its configuration. All settings are checked; nothing is contacted.
+    pub fn new(config: &Config, secrets: ChannelSecrets) -> Result<Channel, NotifyError> {
+        let way = match config.kind {
+            ChannelKind::Email => Way::Email(Box::new(email::Email::new(config, secrets)?)),
+            ChannelKind::File => Way::File(Box::new(file::Folder::new(config)?)),
+            _ => return Err(NotifyError::Settings("not built yet".into())),
+        };
+        Ok(Channel { name: config.name.clone(), only: read_only(&config.name, &config.only)?, way })
+    }
+
+    /// Sends a digest that is already narrowed and frozen. Takes minutes if the peer does: never await it in a cycle.
+    pub async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+        match &self.way {
+            Way::Email(email) => email.deliver(digest, facts).await,
+            Way::File(folder) => folder.deliver(digest, facts).await,
+        }
+    }
+
+    /// The bytes that [`Self::deliver`] would send, without secrets.
+    pub fn preview(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Vec<u8>, NotifyError> {
+        match &self.way {
+            Way::Email(email) => email.preview(digest, facts),
+            Way::File(folder) => folder.preview(digest, facts),
+        }
+    }
+
+    /// Reaches the peer and logs in, without sending; says what worked.
+    pub async fn check(&self) -> Result<String, NotifyError> {
+        match &self.way {
+            Way::Email(email) => {
+                email.server.check().await?;
+                Ok(format!("{} lets us in", email.server.peer()))
+            }
+            Way::File(folder) => folder.check().await,
+        }
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("name", &self.name).field("only", &self.only).finish_non_exhaustive()
+    }
+}
+
+fn read_only(channel: &str, only: &OnlyWords) -> Result<Only, NotifyError> {
+    let unknown = |key: &str, word: &str, allowed: &str| {
+        NotifyError::Settings(format!("channel \"{channel}\": only.{key} has \"{word}\"; allowed are {allowed}"))
+    };
+    let states = only.states.iter().map(|word| {
+        GroupState::from_word(word)
+            .ok_or_else(|| unknown("states", word, "new, ongoing, regressed, escalating, resolved"))
+    });
+    let kinds =
+        only.kinds.iter().map(|word| Kind::from_word(word).ok_or_else(|| unknown("kinds", word, "failed, skipped")));
+    Ok(Only {
+        states: states.collect::<Result<_, _>>()?,
+        kinds: kinds.collect::<Result<_, _>>()?,
+        projects: only.projects.clone(),
+        groups: only.groups.clone(),
+        classes: only.classes.clone(),
+    })
+}

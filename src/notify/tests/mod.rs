@@ -1,0 +1,11 @@
+//! Tests of the renderings, and of the channels against real peers on loopback.
+
+mod mail_test;
+mod sample;
+
+#[test]
+fn dump() {
+    let d = sample::busy();
+    std::fs::write("/tmp/d.txt", super::text::render(&d)).unwrap();
+    std::fs::write("/tmp/d.html", super::html::page(&d)).unwrap();
+}
