@@ -15,14 +15,14 @@
 //! - `demo` is a simulated LlamaCloud for `llama-triage demo` and the tests.
 
 pub mod cloud;
+pub mod commands;
 pub mod config;
 pub mod core;
 pub mod credentials;
+pub mod demo;
 pub mod exit;
 pub mod ledger;
-pub mod commands;
+pub mod notify;
 pub mod report;
 pub mod service;
 pub mod telemetry;
-pub mod notify;
-pub mod demo;

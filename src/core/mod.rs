@@ -6,10 +6,10 @@
 pub mod batch;
 pub mod decide;
 pub mod digest;
-pub mod grouping;
 pub mod episode;
 pub mod escalation;
 pub mod group_state;
+pub mod grouping;
 pub mod item;
 pub mod links;
 pub mod pace;

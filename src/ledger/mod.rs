@@ -9,14 +9,14 @@ pub mod counters;
 mod error;
 pub mod evidence;
 pub mod group;
+pub mod health;
 pub mod history;
 pub mod ingest;
 pub mod item;
 pub mod message;
-pub mod health;
 pub mod open;
-pub mod query;
 pub mod project;
+pub mod query;
 pub mod sighting;
 pub mod time;
 

@@ -126,11 +126,13 @@ pub(super) fn group(detail: &GroupDetail, look: &Look) -> Vec<Section> {
     let present = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
     facts.extend(present.map(|(name, value)| (name, one_line(&value).into_owned())));
     let messages: Vec<&str> = detail.messages.iter().map(|message| message.text.as_str()).collect();
+    let mut items = Sheet::titled("items", &detail.samples, ITEMS);
+    items.drop_columns(&["group_id"]);
     vec![
         Section::Facts(facts),
         Section::Text("template", detail.template.clone()),
         Section::Text("messages", messages.join("\n")),
-        Section::Sheet(Sheet::titled("items", &detail.samples, ITEMS)),
+        Section::Sheet(items),
         Section::Sheet(Sheet::titled("batches", &detail.batches_hit, HIT)),
         Section::Sheet(Sheet::titled("episodes", &detail.episodes, EPISODES)),
         Section::Sheet(Sheet::titled("acks, silences, notes", &detail.remarks, REMARKS)),
@@ -157,10 +159,7 @@ pub(super) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
         facts.push(("recovered", format!("{}, by {}", look.time_and_zone(at), one_line(by))));
     }
     facts.extend(item.links.values().map(|link| ("link", one_line(link).into_owned())));
-    vec![
-        Section::Facts(facts),
-        Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS)),
-    ]
+    vec![Section::Facts(facts), Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS))]
 }
 
 /// One batch and the groups in it.
@@ -198,8 +197,5 @@ pub(super) fn batch(detail: &BatchDetail, look: &Look) -> Vec<Section> {
     if let Some(link) = best(&batch.links) {
         facts.push(("link", one_line(link).into_owned()));
     }
-    vec![
-        Section::Facts(facts),
-        Section::Sheet(Sheet::titled("groups in it", &detail.groups_in_it, IN_BATCH)),
-    ]
+    vec![Section::Facts(facts), Section::Sheet(Sheet::titled("groups in it", &detail.groups_in_it, IN_BATCH))]
 }

@@ -37,26 +37,22 @@ pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
     facts.push((
         "failed",
         format!(
-            "{} items in the last {}  {}",
+            "{} items {}  {}",
             grouped(summary.items_in_window),
-            length(age(summary.window.since, summary.window.until)),
+            window(summary, look),
             sparkline(&narrowed(&summary.hourly, look.width)),
         ),
     ));
     facts.push(("recovered", format!("{} items in that time", grouped(summary.recovered_in_window))));
     if summary.items.retrying > 0 {
-        facts.push(("retrying", format!("{} items, outcome not known yet", grouped(summary.items.retrying))));
+        facts.push(("retrying", format!("{} of them, outcome not known yet", grouped(summary.items.retrying))));
     }
     if let Some(retries) = &summary.retries {
         facts.push((
             "retries",
             format!(
                 "{} tried: {} recovered, {} same error, {} another error, {} running",
-                retries.attempts,
-                retries.recovered,
-                retries.failed_same,
-                retries.failed_differently,
-                retries.running
+                retries.attempts, retries.recovered, retries.failed_same, retries.failed_differently, retries.running
             ),
         ));
     }
@@ -87,11 +83,18 @@ fn open(summary: &SummaryRow) -> String {
         true => String::new(),
         false => format!(": {}", parts.join(", ")),
     };
-    format!(
-        "{} items in {} groups{of}",
-        grouped(summary.items.open),
-        grouped(groups.open())
-    )
+    format!("{} items in {} groups{of}", grouped(summary.items.open + summary.items.retrying), grouped(groups.open()))
+}
+
+/// "in the last 24 h", or from when to when.
+fn window(summary: &SummaryRow, look: &Look) -> String {
+    let window = &summary.window;
+    let hours = age(window.since, window.until).div_ceil(3600);
+    match window.until == look.now {
+        true if hours <= 72 => format!("in the last {hours} h"),
+        true => format!("in the last {}", length(hours * 3600)),
+        false => format!("from {} to {}", look.time(window.since), look.time_and_zone(window.until)),
+    }
 }
 
 fn budget(summary: &SummaryRow) -> String {
@@ -128,7 +131,8 @@ fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
         facts.push(("FAULT", format!("{} (since {})", one_line(&fault.text), look.time_and_zone(fault.since))));
     }
     for breaker in &summary.breakers {
-        let until = breaker.open_until.map_or_else(String::new, |until| format!(" until {}", look.time_and_zone(until)));
+        let until =
+            breaker.open_until.map_or_else(String::new, |until| format!(" until {}", look.time_and_zone(until)));
         let why = breaker.why.as_deref().map_or_else(String::new, |why| format!(": {}", one_line(why)));
         facts.push(("breaker", format!("{} {}{until}{why}", one_line(&breaker.scope), breaker.state)));
     }
