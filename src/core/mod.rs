@@ -11,6 +11,7 @@ pub mod escalation;
 pub mod group_state;
 pub mod item;
 pub mod links;
+pub mod outbox;
 pub mod pace;
 pub mod redact;
 pub mod report;

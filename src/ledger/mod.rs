@@ -3,9 +3,25 @@
 //! All statements are synchronous functions over a connection or transaction, so that they can be tested in memory;
 //! only this file knows about threads.
 
+pub mod ack;
+pub mod announcement;
+pub mod audit;
+pub mod delivery;
+pub mod digest;
+pub mod dismissal;
+pub mod episode;
 mod error;
+pub mod fault;
 pub mod health;
+pub mod incident;
+mod millis;
+pub mod note;
 pub mod open;
+pub mod run;
+#[cfg(test)]
+pub(crate) mod seed;
+pub mod silence;
+pub mod standing;
 
 use std::path::{Path, PathBuf};
 

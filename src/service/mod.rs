@@ -4,3 +4,4 @@ pub mod http;
 mod metrics;
 pub mod pulse;
 pub mod scheduler;
+pub mod triage;
