@@ -113,7 +113,7 @@ pub fn claim(
     now: Timestamp,
 ) -> Result<Option<Claimed>, LedgerError> {
     let mut statement = tx.prepare_cached(
-        "SELECT delivery_id, channel, content, attempts, uncertain OR state = 'sending', tier, done FROM delivery
+        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending', tier, done FROM delivery
          WHERE channel = ?1 AND (page = 1 OR ?2 = 0)
            AND ((state = 'pending' AND not_before <= ?3) OR (state = 'sending' AND lease_until <= ?3))
            AND NOT EXISTS (SELECT 1 FROM delivery b WHERE b.channel = ?1 AND b.state = 'sending' AND b.lease_until > ?3)
