@@ -43,16 +43,9 @@ impl How {
 
     /// Reads the word back; none for any other word.
     pub fn from_word(word: &str) -> Option<How> {
-        [
-            How::Recovered,
-            How::Dismissed,
-            How::Quiet,
-            How::Ignored,
-            How::Moved,
-            How::Merged,
-        ]
-        .into_iter()
-        .find(|how| how.as_str() == word)
+        [How::Recovered, How::Dismissed, How::Quiet, How::Ignored, How::Moved, How::Merged]
+            .into_iter()
+            .find(|how| how.as_str() == word)
     }
 }
 
@@ -130,12 +123,7 @@ pub enum Step {
 /// What happens to a group's newest episode now; none if nothing.
 ///
 /// A failure whose event time is not after the close never opens a new episode: it was only seen late.
-pub fn step(
-    newest: Option<&Episode>,
-    items: &ItemFacts,
-    now: Timestamp,
-    quiet_after: SignedDuration,
-) -> Option<Step> {
+pub fn step(newest: Option<&Episode>, items: &ItemFacts, now: Timestamp, quiet_after: SignedDuration) -> Option<Step> {
     let open = |ordinal| {
         let opened_at = items.first_after_close.unwrap_or(items.last_seen);
         Some(Step::Open { ordinal, opened_at })
@@ -144,26 +132,15 @@ pub fn step(
         None if items.open > 0 => open(1),
         None => None,
         Some(Episode { closed: None, .. }) if items.open == 0 => {
-            let unknown = Closed {
-                at: now,
-                how: How::Recovered,
-                by: None,
-            };
+            let unknown = Closed { at: now, how: How::Recovered, by: None };
             Some(Step::Close(items.ended.clone().unwrap_or(unknown)))
         }
         Some(Episode { closed: None, .. }) => {
-            (now - items.last_seen > quiet_after).then_some(Step::Close(Closed {
-                at: now,
-                how: How::Quiet,
-                by: None,
-            }))
+            (now - items.last_seen > quiet_after).then_some(Step::Close(Closed { at: now, how: How::Quiet, by: None }))
         }
         Some(_) if items.open == 0 => None,
         Some(Episode { ordinal, .. }) if items.first_after_close.is_some() => open(ordinal + 1),
-        Some(Episode {
-            closed: Some(closed),
-            ..
-        }) => (closed.how != How::Quiet).then_some(Step::Reopen),
+        Some(Episode { closed: Some(closed), .. }) => (closed.how != How::Quiet).then_some(Step::Reopen),
     }
 }
 
@@ -192,21 +169,12 @@ mod tests {
             ordinal,
             opened_at: t(opened),
             noticed_at: t(opened),
-            closed: closed.map(|at| Closed {
-                at: t(at),
-                how: How::Recovered,
-                by: None,
-            }),
+            closed: closed.map(|at| Closed { at: t(at), how: How::Recovered, by: None }),
         }
     }
 
     fn items(open: u64, last: i64, first_after: Option<i64>) -> ItemFacts {
-        ItemFacts {
-            open,
-            last_seen: t(last),
-            first_after_close: first_after.map(t),
-            ended: None,
-        }
+        ItemFacts { open, last_seen: t(last), first_after_close: first_after.map(t), ended: None }
     }
 
     fn quiet_days() -> SignedDuration {
@@ -217,12 +185,7 @@ mod tests {
     fn episodes_open_close_and_reopen_by_event_time() {
         let open = episode(1, 0, None);
         let closed = episode(1, 0, Some(60));
-        let opened = |ordinal, at| {
-            Some(Step::Open {
-                ordinal,
-                opened_at: t(at),
-            })
-        };
+        let opened = |ordinal, at| Some(Step::Open { ordinal, opened_at: t(at) });
         for (newest, items, expected) in [
             (None, items(0, 5, None), None),
             (None, items(3, 5, Some(2)), opened(1, 2)),
@@ -239,11 +202,7 @@ mod tests {
     #[test]
     fn an_episode_closes_when_nothing_is_open_and_says_how() {
         let mut facts = items(0, 5, None);
-        let ended = Closed {
-            at: t(50),
-            how: How::Dismissed,
-            by: Some("ann".into()),
-        };
+        let ended = Closed { at: t(50), how: How::Dismissed, by: Some("ann".into()) };
         facts.ended = Some(ended.clone());
         let step = step(Some(&episode(1, 0, None)), &facts, t(100), quiet_days());
         assert_eq!(step, Some(Step::Close(ended)));
@@ -254,14 +213,9 @@ mod tests {
         let late = 14 * 24 * 60 + 6;
         let facts = items(3, 5, Some(0));
         let closing = step(Some(&episode(1, 0, None)), &facts, t(late), quiet_days());
-        let Some(Step::Close(closed)) = closing else {
-            panic!("it closes")
-        };
+        let Some(Step::Close(closed)) = closing else { panic!("it closes") };
         assert_eq!(closed.how, How::Quiet);
-        let given_up = Episode {
-            closed: Some(closed),
-            ..episode(1, 0, None)
-        };
+        let given_up = Episode { closed: Some(closed), ..episode(1, 0, None) };
         let still = step(Some(&given_up), &items(3, 5, None), t(late + 5), quiet_days());
         assert_eq!(still, None);
         let again = items(4, late + 9, Some(late + 9));
@@ -274,12 +228,8 @@ mod tests {
     #[test]
     fn closing_and_opening_within_a_day_is_counted() {
         let day = 24 * 60;
-        let episodes = [
-            episode(1, 0, Some(10)),
-            episode(2, 20, Some(30)),
-            episode(3, 40, Some(50)),
-            episode(4, 60, None),
-        ];
+        let episodes =
+            [episode(1, 0, Some(10)), episode(2, 20, Some(30)), episode(3, 40, Some(50)), episode(4, 60, None)];
         assert_eq!(pairs(&episodes, t(70)), 3);
         assert_eq!(pairs(&episodes, t(day + 15)), 2);
         assert_eq!(pairs(&episodes[..1], t(70)), 0);

@@ -42,9 +42,7 @@ impl Rule {
 
     /// Reads the word back; none for any other word.
     pub fn from_word(word: &str) -> Option<Rule> {
-        [Rule::Hour, Rule::Open, Rule::Batch]
-            .into_iter()
-            .find(|rule| rule.as_str() == word)
+        [Rule::Hour, Rule::Open, Rule::Batch].into_iter().find(|rule| rule.as_str() == word)
     }
 }
 
@@ -102,17 +100,12 @@ pub struct Memory {
 
 /// Every rule whose limit is reached now.
 pub fn reached(measures: &Measures) -> Vec<Reached> {
-    [hour(measures), crossing(measures), share(measures)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [hour(measures), crossing(measures), share(measures)].into_iter().flatten().collect()
 }
 
 /// Whether a reached rule is news: it never fired, or its value doubled, or it had been calm for a day.
 pub fn fires(reached: &Reached, memory: Option<&Memory>, now: Timestamp) -> bool {
-    memory.is_none_or(|memory| {
-        reached.value >= 2.0 * memory.value || now - memory.above_at >= CALM
-    })
+    memory.is_none_or(|memory| reached.value >= 2.0 * memory.value || now - memory.above_at >= CALM)
 }
 
 fn hour(m: &Measures) -> Option<Reached> {
@@ -122,10 +115,7 @@ fn hour(m: &Measures) -> Option<Reached> {
     (m.last_hour >= limit).then(|| Reached {
         rule: Rule::Hour,
         value: as_f64(m.last_hour),
-        why: format!(
-            "{} in the last hour, usual peak {peak}, limit {limit}",
-            m.last_hour
-        ),
+        why: format!("{} in the last hour, usual peak {peak}, limit {limit}", m.last_hour),
     })
 }
 
@@ -134,18 +124,15 @@ fn crossing(m: &Measures) -> Option<Reached> {
     (limit >= 10 && m.open_told < limit).then(|| Reached {
         rule: Rule::Open,
         value: as_f64(m.open),
-        why: format!(
-            "{} open items, {} when last told, limit {limit}",
-            m.open, m.open_told
-        ),
+        why: format!("{} open items, {} when last told, limit {limit}", m.open, m.open_told),
     })
 }
 
 fn share(m: &Measures) -> Option<Reached> {
     let batch = m.batch.as_ref()?;
     let failed = batch.failed.min(batch.finished);
-    let enough = batch.finished >= LEAST_FINISHED
-        && failed.saturating_mul(100) >= batch.finished.saturating_mul(LEAST_PERCENT);
+    let enough =
+        batch.finished >= LEAST_FINISHED && failed.saturating_mul(100) >= batch.finished.saturating_mul(LEAST_PERCENT);
     enough.then(|| {
         let percent = failed.saturating_mul(100) / batch.finished;
         Reached {
@@ -178,16 +165,8 @@ mod tests {
 
     #[test]
     fn the_last_hour_is_compared_with_the_usual_peak() {
-        let measures = |last_hour, peak_hour, young| Measures {
-            last_hour,
-            peak_hour,
-            young,
-            ..Measures::default()
-        };
-        assert_eq!(
-            whys(&measures(47, 4, false)),
-            ["47 in the last hour, usual peak 4, limit 20"]
-        );
+        let measures = |last_hour, peak_hour, young| Measures { last_hour, peak_hour, young, ..Measures::default() };
+        assert_eq!(whys(&measures(47, 4, false)), ["47 in the last hour, usual peak 4, limit 20"]);
         assert!(whys(&measures(19, 4, false)).is_empty());
         assert!(whys(&measures(9, 0, false)).is_empty());
         assert_eq!(whys(&measures(10, 0, false)).len(), 1);
@@ -197,19 +176,9 @@ mod tests {
 
     #[test]
     fn open_items_count_at_each_power_of_ten() {
-        let measures = |open_told, open| Measures {
-            open,
-            open_told,
-            ..Measures::default()
-        };
-        assert_eq!(
-            whys(&measures(3, 12)),
-            ["12 open items, 3 when last told, limit 10"]
-        );
-        assert_eq!(
-            whys(&measures(50, 1000)),
-            ["1000 open items, 50 when last told, limit 1000"]
-        );
+        let measures = |open_told, open| Measures { open, open_told, ..Measures::default() };
+        assert_eq!(whys(&measures(3, 12)), ["12 open items, 3 when last told, limit 10"]);
+        assert_eq!(whys(&measures(50, 1000)), ["1000 open items, 50 when last told, limit 1000"]);
         for (told, open) in [(0, 9), (10, 99), (12, 11), (100, 99), (0, 0)] {
             assert!(whys(&measures(told, open)).is_empty(), "{told} {open}");
         }
@@ -218,17 +187,10 @@ mod tests {
     #[test]
     fn a_fifth_of_a_batch_of_twenty_is_much() {
         let measures = |failed, finished| Measures {
-            batch: Some(BatchShare {
-                batch_id: "b".into(),
-                failed,
-                finished,
-            }),
+            batch: Some(BatchShare { batch_id: "b".into(), failed, finished }),
             ..Measures::default()
         };
-        assert_eq!(
-            whys(&measures(4, 20)),
-            ["4 of 20 finished items of batch b (20 %), limit 20 %"]
-        );
+        assert_eq!(whys(&measures(4, 20)), ["4 of 20 finished items of batch b (20 %), limit 20 %"]);
         for (failed, finished) in [(19, 19), (3, 20), (0, 0), (199, 1000)] {
             assert!(whys(&measures(failed, finished)).is_empty());
         }
@@ -236,17 +198,8 @@ mod tests {
 
     #[test]
     fn a_rule_fires_again_only_at_the_double_or_after_a_calm_day() {
-        let now_at = |value| Reached {
-            rule: Rule::Hour,
-            value,
-            why: String::new(),
-        };
-        let memory = Memory {
-            rule: Rule::Hour,
-            fired_at: t(0),
-            value: 20.0,
-            above_at: t(2),
-        };
+        let now_at = |value| Reached { rule: Rule::Hour, value, why: String::new() };
+        let memory = Memory { rule: Rule::Hour, fired_at: t(0), value: 20.0, above_at: t(2) };
         assert!(fires(&now_at(20.0), None, t(0)));
         assert!(!fires(&now_at(39.0), Some(&memory), t(3)));
         assert!(fires(&now_at(40.0), Some(&memory), t(3)));

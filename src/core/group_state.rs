@@ -54,11 +54,7 @@ pub fn group_state(standing: &Standing) -> GroupState {
         return GroupState::New;
     };
     if let Some(closed_at) = episode.closed_at {
-        return if standing.last_seen > closed_at {
-            GroupState::Regressed
-        } else {
-            GroupState::Resolved
-        };
+        return if standing.last_seen > closed_at { GroupState::Regressed } else { GroupState::Resolved };
     }
     match standing.told {
         Some(told) if told.episode == episode.ordinal => match told.state {
@@ -79,18 +75,11 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn standing(
-        open_items: u64,
-        episode: Option<(u32, Option<i64>)>,
-        told: Option<(u32, GroupState)>,
-    ) -> Standing {
+    fn standing(open_items: u64, episode: Option<(u32, Option<i64>)>, told: Option<(u32, GroupState)>) -> Standing {
         Standing {
             open_items,
             last_seen: at(100),
-            episode: episode.map(|(ordinal, closed)| Episode {
-                ordinal,
-                closed_at: closed.map(at),
-            }),
+            episode: episode.map(|(ordinal, closed)| Episode { ordinal, closed_at: closed.map(at) }),
             told: told.map(|(episode, state)| Told { episode, state }),
         }
     }

@@ -6,15 +6,16 @@
 pub mod batch;
 pub mod decide;
 pub mod digest;
-pub mod grouping;
 pub mod episode;
 pub mod escalation;
 pub mod group_state;
+pub mod grouping;
 pub mod item;
 pub mod links;
 pub mod pace;
 pub mod redact;
 pub mod report;
+pub mod rules;
 pub mod scan;
 pub mod schedule;
 pub mod silence;

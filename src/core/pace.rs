@@ -51,11 +51,7 @@ pub fn gate(wanted: Wanted, quiet: bool, unscheduled: &[Timestamp], limits: Limi
         return Gate::Open;
     }
     let soon = wanted.urgency >= Some(Urgency::Soon);
-    if soon && !capped(unscheduled, limits, now) {
-        Gate::Open
-    } else {
-        Gate::Shut
-    }
+    if soon && !capped(unscheduled, limits, now) { Gate::Open } else { Gate::Shut }
 }
 
 fn capped(unscheduled: &[Timestamp], limits: Limits, now: Timestamp) -> bool {

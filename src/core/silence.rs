@@ -46,7 +46,9 @@ pub struct Matcher {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SilenceError {
     /// It would hush everything.
-    #[error("a silence needs at least one of group, match, job-type, project, directory, batch, item-name, skip-reason")]
+    #[error(
+        "a silence needs at least one of group, match, job-type, project, directory, batch, item-name, skip-reason"
+    )]
     Everything,
     /// The regular expression is wrong.
     #[error("\"{0}\" is no regular expression: {1}")]
@@ -99,11 +101,7 @@ impl Matcher {
         }
         let message = self.message.as_deref().map(pattern).transpose()?;
         let item_name = self.item_name.as_deref().map(glob).transpose()?;
-        Ok(Compiled {
-            matcher: self,
-            message,
-            item_name,
-        })
+        Ok(Compiled { matcher: self, message, item_name })
     }
 
     /// "group g-1, project prod": for lists.
@@ -118,9 +116,7 @@ impl Matcher {
             ("item-name", &self.item_name),
             ("skip-reason", &self.skip_reason),
         ];
-        let given = fields
-            .iter()
-            .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value}")));
+        let given = fields.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value}")));
         given.collect::<Vec<_>>().join(", ")
     }
 }

@@ -9,11 +9,11 @@ pub mod counters;
 mod error;
 pub mod evidence;
 pub mod group;
+pub mod health;
 pub mod history;
 pub mod ingest;
 pub mod item;
 pub mod message;
-pub mod health;
 pub mod open;
 pub mod project;
 pub mod sighting;
@@ -21,9 +21,10 @@ pub mod time;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 pub use error::LedgerError;
+pub use rusqlite::Transaction;
 
 /// An open ledger: one writer thread and one reader thread over the same file.
 ///

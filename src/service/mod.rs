@@ -1,9 +1,12 @@
-//! The imperative shell: moves data between the edges, reads the clock, decides nothing that `core` could.
-
-pub mod scan;
 //! The imperative shell: it moves data between the edges and asks `core` what to do. The clock is read here.
 
+mod classify;
+
+pub mod heartbeat;
 pub mod http;
 mod metrics;
 pub mod pulse;
+pub mod scan;
 pub mod scheduler;
+
+pub mod worker;

@@ -5,6 +5,7 @@
 //! to one intake, which owns the grouper and writes transactions. Which batches matter is decided in `core`,
 //! requests are made by a [`Source`], SQL is in `ledger`.
 
+mod client;
 mod evidence;
 mod intake;
 mod job_list;
@@ -26,7 +27,7 @@ use crate::ledger::{Ledger, LedgerError, group};
 pub use source::{Listed, Source, Trouble};
 
 /// Decides the class of a new group.
-pub type Classify = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync;
+pub type Classify<'a> = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync + 'a;
 
 /// Pages on their way from the projects to the intake; each holds up to 1,000 observations.
 const PAGES_UNDER_WAY: usize = 8;
@@ -109,7 +110,7 @@ pub async fn scan<S: Source>(
     ledger: &Ledger,
     projects: &[Watched<S>],
     grouper: &mut Grouper,
-    classify: &Classify,
+    classify: &Classify<'_>,
     now: Timestamp,
 ) -> Result<Vec<ScanSummary>, LedgerError> {
     let (pages, received) = mpsc::channel(PAGES_UNDER_WAY);

@@ -141,11 +141,7 @@ fn never_told(now: &Standing) -> Option<News> {
     if now.episode > 1 {
         return Some(regressed(now));
     }
-    Some(News {
-        reason: Reason::New,
-        why: now.fired.clone(),
-        urgency: urgency(now),
-    })
+    Some(News { reason: Reason::New, why: now.fired.clone(), urgency: urgency(now) })
 }
 
 fn flapping(told: &Told, now: &Standing, moment: Moment) -> Option<News> {
@@ -165,21 +161,14 @@ fn regressed(now: &Standing) -> News {
             None => said,
         }
     });
-    News {
-        reason: Reason::Regressed,
-        why: before,
-        urgency: urgency(now),
-    }
+    News { reason: Reason::Regressed, why: before, urgency: urgency(now) }
 }
 
 /// People were told that it ended, and that turns out to be wrong.
 fn reopened(told: &Told, now: &Standing) -> Option<News> {
     (told.reason == Reason::Resolved).then(|| News {
         reason: Reason::MoreItems,
-        why: Some(format!(
-            "was called resolved, but {} items that failed before that are open",
-            now.open_items
-        )),
+        why: Some(format!("was called resolved, but {} items that failed before that are open", now.open_items)),
         urgency: Urgency::Soon,
     })
 }
@@ -231,11 +220,7 @@ fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment) -> Opti
 }
 
 fn urgency(now: &Standing) -> Urgency {
-    if now.page {
-        Urgency::Page
-    } else {
-        Urgency::Soon
-    }
+    if now.page { Urgency::Page } else { Urgency::Soon }
 }
 
 #[cfg(test)]

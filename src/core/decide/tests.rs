@@ -144,7 +144,17 @@ fn only_paging_news_passes_quiet_hours() {
 
 fn any_reason() -> impl Strategy<Value = Reason> {
     use Reason::*;
-    prop::sample::select(vec![New, Regressed, Escalated, Resolved, Flapping, MoreItems, Reminder, SilenceExpired, Baseline])
+    prop::sample::select(vec![
+        New,
+        Regressed,
+        Escalated,
+        Resolved,
+        Flapping,
+        MoreItems,
+        Reminder,
+        SilenceExpired,
+        Baseline,
+    ])
 }
 
 prop_compose! {

@@ -35,15 +35,8 @@ fn rank(reason: Reason) -> u8 {
 
 /// The totals with the groups in `changes` counted by reason; the other numbers stay.
 pub fn count_changes(totals: Totals, changes: &[GroupEntry], faults: &[Fault]) -> Totals {
-    let mut counted = Totals {
-        new: 0,
-        regressed: 0,
-        escalated: 0,
-        resolved: 0,
-        other: 0,
-        faults: length(faults.len()),
-        ..totals
-    };
+    let mut counted =
+        Totals { new: 0, regressed: 0, escalated: 0, resolved: 0, other: 0, faults: length(faults.len()), ..totals };
     for entry in changes {
         match entry.reason {
             Reason::New => counted.new += 1,
@@ -97,10 +90,7 @@ pub fn diverse(mut candidates: Vec<Sample>, most: usize) -> Vec<Sample> {
             4 * u8::from(new_message) + 2 * u8::from(new_batch) + u8::from(new_name)
         };
         // The last of equal maxima wins in `max_by_key`, so the search runs from the oldest to the newest.
-        let best = (0..candidates.len())
-            .rev()
-            .max_by_key(|place| fresh(&candidates[*place]))
-            .unwrap_or(0);
+        let best = (0..candidates.len()).rev().max_by_key(|place| fresh(&candidates[*place])).unwrap_or(0);
         chosen.push(candidates.remove(best));
     }
     chosen
@@ -145,13 +135,7 @@ mod tests {
     }
 
     fn entry(group_id: &str, reason: Reason, open_items: u64, page: bool) -> GroupEntry {
-        GroupEntry {
-            group_id: group_id.into(),
-            reason,
-            open_items,
-            page,
-            ..trial("", "UTC", now()).changes[0].clone()
-        }
+        GroupEntry { group_id: group_id.into(), reason, open_items, page, ..trial("", "UTC", now()).changes[0].clone() }
     }
 
     fn sample(item_id: &str, name: &str, batch: &str, message: &str) -> Sample {
@@ -217,9 +201,7 @@ mod tests {
             sample("4", "c.pdf", "b2", "timed out after 30 s"),
             sample("5", "d.pdf", "b1", "timed out after 31 s"),
         ];
-        let ids = |most| -> Vec<String> {
-            diverse(candidates.clone(), most).into_iter().map(|s| s.item_id).collect()
-        };
+        let ids = |most| -> Vec<String> { diverse(candidates.clone(), most).into_iter().map(|s| s.item_id).collect() };
         assert_eq!(ids(3), ["1", "5", "4"]);
         assert_eq!(ids(9).len(), 5);
         assert!(ids(0).is_empty());

@@ -10,9 +10,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use super::ScheduleError;
 
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// A cron line, read.
@@ -110,46 +108,28 @@ impl Cron {
             4 | 6 | 9 | 11 => 30,
             _ => 31,
         };
-        let possible = !self.weekdays.star
-            || self
-                .months
-                .each()
-                .any(|month| (1..=longest(month)).any(|day| self.days.holds(day)));
+        let possible =
+            !self.weekdays.star || self.months.each().any(|month| (1..=longest(month)).any(|day| self.days.holds(day)));
         if possible {
             Ok(self)
         } else {
-            Err(ScheduleError(format!(
-                "the cron line \"{line}\" names a date that never comes"
-            )))
+            Err(ScheduleError(format!("the cron line \"{line}\" names a date that never comes")))
         }
     }
 }
 
-fn field(
-    name: &str,
-    text: &str,
-    low: u32,
-    high: u32,
-    names: &[&str],
-) -> Result<Field, ScheduleError> {
+fn field(name: &str, text: &str, low: u32, high: u32, names: &[&str]) -> Result<Field, ScheduleError> {
     let wrong = |part: &str| {
         ScheduleError(format!(
             "\"{part}\" is no {name} of a cron line: write {low} to {high}{}, \"*\", a list \"1,2\", a range \"1-5\" or a step \"*/5\"",
-            if names.is_empty() {
-                String::new()
-            } else {
-                format!(" or {}", names.join(" "))
-            }
+            if names.is_empty() { String::new() } else { format!(" or {}", names.join(" ")) }
         ))
     };
     let mut values = 0;
     for part in text.split(',') {
         values |= part_values(part, low, high, names).ok_or_else(|| wrong(part))?;
     }
-    Ok(Field {
-        values,
-        star: text == "*" || text.starts_with("*/"),
-    })
+    Ok(Field { values, star: text == "*" || text.starts_with("*/") })
 }
 
 fn part_values(part: &str, low: u32, high: u32, names: &[&str]) -> Option<u64> {
@@ -171,9 +151,5 @@ fn part_values(part: &str, low: u32, high: u32, names: &[&str]) -> Option<u64> {
         None if part.contains('/') => (value(range)?, high),
         None => (value(range)?, value(range)?),
     };
-    (first <= last).then(|| {
-        (first..=last)
-            .step_by(step)
-            .fold(0, |bits, n| bits | 1 << n)
-    })
+    (first <= last).then(|| (first..=last).step_by(step).fold(0, |bits, n| bits | 1 << n))
 }

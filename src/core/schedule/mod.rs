@@ -77,29 +77,18 @@ impl Schedule {
                 Schedule::Every(_) => self.newest(now, zone).unwrap_or(now),
                 Schedule::At(_) | Schedule::Cron(_) => now,
             };
-            return Some(Due {
-                due_at,
-                late: false,
-            });
+            return Some(Due { due_at, late: false });
         };
         if last > now {
             return None;
         }
         let first = self.next(last, zone).filter(|first| *first <= now)?;
         let due_at = self.newest(now, zone).unwrap_or(first);
-        Some(Due {
-            due_at,
-            late: due_at > first || now - due_at > PUNCTUAL,
-        })
+        Some(Due { due_at, late: due_at > first || now - due_at > PUNCTUAL })
     }
 
     /// The last run to reckon with: one that a clock set back left too far in the future counts as `now`.
-    pub fn believable(
-        &self,
-        now: Timestamp,
-        zone: &TimeZone,
-        last: Option<Timestamp>,
-    ) -> Option<Timestamp> {
+    pub fn believable(&self, now: Timestamp, zone: &TimeZone, last: Option<Timestamp>) -> Option<Timestamp> {
         last.map(|last| {
             let too_far = self.next(now, zone).is_some_and(|next| last > next);
             if too_far { now } else { last }
@@ -142,10 +131,9 @@ impl Schedule {
     fn of_day(&self, date: jiff::civil::Date, zone: &TimeZone) -> Vec<Timestamp> {
         let mut instants: Vec<Timestamp> = match self {
             Schedule::Off | Schedule::Every(_) => Vec::new(),
-            Schedule::At(times) => times
-                .iter()
-                .filter_map(|time| zone.to_timestamp(date.to_datetime(*time)).ok())
-                .collect(),
+            Schedule::At(times) => {
+                times.iter().filter_map(|time| zone.to_timestamp(date.to_datetime(*time)).ok()).collect()
+            }
             Schedule::Cron(cron) => cron.of_day(date, zone),
         };
         instants.sort_unstable();
@@ -169,18 +157,13 @@ fn interval(text: &str) -> Result<SignedDuration, ScheduleError> {
     };
     let pace: SignedDuration = text.parse().map_err(|_| allowed())?;
     if pace < SignedDuration::from_secs(1) || pace > SignedDuration::from_hours(24 * 366) {
-        return Err(ScheduleError(format!(
-            "the interval \"{text}\" must be between 1s and 366 days"
-        )));
+        return Err(ScheduleError(format!("the interval \"{text}\" must be between 1s and 366 days")));
     }
     Ok(SignedDuration::from_secs(pace.as_secs()))
 }
 
 fn times_of_day(text: &str) -> Result<Vec<Time>, ScheduleError> {
-    let mut times = text
-        .split(',')
-        .map(|word| time_of_day(word.trim()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut times = text.split(',').map(|word| time_of_day(word.trim())).collect::<Result<Vec<_>, _>>()?;
     times.sort_unstable();
     times.dedup();
     Ok(times)
