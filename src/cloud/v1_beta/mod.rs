@@ -1,7 +1,9 @@
 //! API v1 beta batch processing: `/api/v1/beta/batch-processing`.
 
 mod batch;
+pub(super) mod create;
 pub(super) mod item;
+pub(super) mod job;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -81,6 +83,17 @@ pub(super) async fn list_items(
     let rows = Troubles { kind };
     let paging = Paging::by_offset(expected);
     listing::read(client, &ask, Style::limit(limit), &rows, paging, &mut each).await
+}
+
+/// Asks for one batch: the project it belongs to.
+pub(super) async fn probe(client: &Client) -> Result<Option<String>, CloudError> {
+    let mut project = None;
+    let mut page = |batches: Vec<Batch>| {
+        project = batches.into_iter().find_map(|batch| batch.project_id);
+        ControlFlow::Break(())
+    };
+    list_batches(client, 1, None, &mut page).await?;
+    Ok(project)
 }
 
 pub(super) async fn batch(client: &Client, batch_id: &str) -> Result<Option<Batch>, CloudError> {
