@@ -2,6 +2,8 @@
 
 mod mail_test;
 mod sample;
+mod smtp_peer;
+mod smtp_test;
 
 #[test]
 fn dump() {
