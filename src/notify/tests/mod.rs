@@ -1,5 +1,7 @@
 //! Tests of the renderings, and of the channels against real peers on loopback.
 
+mod http_peer;
+mod http_test;
 mod mail_test;
 mod sample;
 mod smtp_peer;
