@@ -22,5 +22,7 @@ pub mod demo;
 pub mod exit;
 pub mod ledger;
 pub mod notify;
+pub mod commands;
+pub mod report;
 pub mod service;
 pub mod telemetry;

@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod item;
 pub mod message;
 pub mod open;
+pub mod query;
 pub mod project;
 pub mod sighting;
 pub mod time;
