@@ -22,12 +22,29 @@ pub mod run;
 pub(crate) mod seed;
 pub mod silence;
 pub mod standing;
+pub mod batch;
+pub mod check;
+pub mod counters;
+mod error;
+pub mod evidence;
+pub mod group;
+pub mod health;
+pub mod history;
+pub mod ingest;
+pub mod item;
+pub mod message;
+pub mod open;
+pub mod query;
+pub mod project;
+pub mod sighting;
+pub mod time;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 pub use error::LedgerError;
+pub use rusqlite::Transaction;
 
 /// An open ledger: one writer thread and one reader thread over the same file.
 ///
