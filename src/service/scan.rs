@@ -13,6 +13,7 @@ mod listing;
 mod project;
 mod source;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,34 @@ impl ScanSummary {
         self.complete = false;
         self.refused |= refused;
         self.error.get_or_insert(reason);
+    }
+}
+
+impl fmt::Display for ScanSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ScanSummary {
+            project,
+            batches_listed,
+            batches_read,
+            items_listed,
+            items_new,
+            recovered,
+            unreadable,
+            requests,
+            ..
+        } = self;
+        write!(
+            f,
+            "{project}: {items_new} new, {recovered} recovered; listed {batches_listed} batches, read {batches_read}"
+        )?;
+        write!(f, " with {items_listed} failed and skipped items in {requests} requests")?;
+        if *unreadable > 0 {
+            write!(f, "; {unreadable} rows could not be read")?;
+        }
+        if !self.complete {
+            write!(f, "; incomplete")?;
+        }
+        Ok(())
     }
 }
 

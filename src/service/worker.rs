@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::classify::classify;
 use super::heartbeat::Heartbeat;
 use super::scan::{self, ScanSummary, Watched};
+use super::{deliver, triage};
 use crate::cloud::{self, Cloud};
 use crate::config::Config;
 use crate::config::channel::Channel as ChannelConfig;
@@ -30,8 +31,10 @@ pub struct Setup {
     pub projects: Vec<Watched<Cloud>>,
     /// The rules that classify groups: the team's own before the shipped ones.
     pub rules: Rules,
+    /// What triage needs.
+    pub triage: triage::Settings,
     /// The channels.
-    pub channels: Vec<Channel>,
+    pub channels: Vec<Arc<Channel>>,
     /// The dead-man's switch, if one is set.
     pub heartbeat: Option<Heartbeat>,
 }
@@ -55,11 +58,13 @@ impl Setup {
                 concurrency: project.concurrency.get(),
             });
         }
-        let channels =
-            config.channel.iter().map(|channel| open_channel(channel, credentials)).collect::<Result<_, _>>()?;
+        let open = |channel| open_channel(channel, credentials).map(Arc::new);
+        let channels: Vec<_> = config.channel.iter().map(open).collect::<Result<_, _>>()?;
+        let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
+        let triage = triage::Settings::new(&config, only)?;
         let heartbeat = open_heartbeat(&config, credentials)?;
         let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
-        Ok(Setup { config, zone, projects, rules, channels, heartbeat })
+        Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat })
     }
 }
 
@@ -105,6 +110,7 @@ impl Worker {
     pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
+        deliver::recover(&ledger, Timestamp::now()).await?;
         Ok(Worker { setup, ledger, grouper })
     }
 
