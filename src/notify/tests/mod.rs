@@ -2,6 +2,8 @@
 
 mod http_peer;
 mod http_test;
+mod limits_test;
+mod looks_test;
 mod mail_test;
 mod sample;
 mod smtp_peer;
