@@ -15,6 +15,7 @@
 //! - `demo` is a simulated LlamaCloud for `llama-triage demo` and the tests.
 
 pub mod cloud;
+pub mod commands;
 pub mod config;
 pub mod core;
 pub mod credentials;
@@ -22,7 +23,6 @@ pub mod demo;
 pub mod exit;
 pub mod ledger;
 pub mod notify;
-pub mod commands;
 pub mod report;
 pub mod service;
 pub mod telemetry;

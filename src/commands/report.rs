@@ -38,12 +38,7 @@ pub struct Surroundings<'a> {
 }
 
 /// Answers on `out`; warnings go to `err`. The outcome says how it went and which exit code that is.
-pub fn run(
-    args: &ReportArgs,
-    around: &Surroundings<'_>,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> Outcome {
+pub fn run(args: &ReportArgs, around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     answer(args, around, out, err).unwrap_or_else(|outcome| outcome)
 }
 
@@ -115,15 +110,10 @@ fn zone(args: &ReportArgs, config: Option<&Config>) -> Result<TimeZone, Outcome>
     if args.utc {
         return Ok(TimeZone::UTC);
     }
-    let named = args
-        .tz
-        .as_deref()
-        .or(config.map(|config| config.schedule.timezone.as_str()));
+    let named = args.tz.as_deref().or(config.map(|config| config.schedule.timezone.as_str()));
     match named {
         Some(name) => TimeZone::get(name).map_err(|_| {
-            Outcome::Usage(format!(
-                "there is no time zone {name:?}: write an IANA name such as Europe/Berlin"
-            ))
+            Outcome::Usage(format!("there is no time zone {name:?}: write an IANA name such as Europe/Berlin"))
         }),
         None => Ok(TimeZone::try_system().unwrap_or(TimeZone::UTC)),
     }
@@ -171,7 +161,9 @@ fn warnings(fresh: &Freshness, around: &Surroundings<'_>) -> Vec<String> {
     let mut warnings: Vec<String> = fresh
         .never_complete
         .iter()
-        .map(|project| format!("no scan of project {project:?} was ever complete: it may have failures that are not here"))
+        .map(|project| {
+            format!("no scan of project {project:?} was ever complete: it may have failures that are not here")
+        })
         .collect();
     let interval = around.config.and_then(scan_interval);
     if let (Some(as_of), Some(interval)) = (fresh.as_of, interval) {

@@ -10,9 +10,7 @@ use super::look::{ago, grouped};
 use crate::core::report::detail::{BatchDetail, GroupDetail, ItemDetail};
 use crate::core::report::filter::{Filter, Window};
 use crate::core::report::glance::SummaryRow;
-use crate::core::report::history::{
-    AttemptRow, AuditRow, DeliveryRow, DigestRow, MttrRow, RetryRow, SqlRow, TrendRow,
-};
+use crate::core::report::history::{AttemptRow, AuditRow, DeliveryRow, DigestRow, MttrRow, RetryRow, SqlRow, TrendRow};
 use crate::core::report::question::Question;
 use crate::core::report::rows::{BatchRow, GroupRow, ItemRow, SkipRow};
 
@@ -48,11 +46,7 @@ impl Heading {
     /// "groups · ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
     pub(super) fn line(&self, look: &Look) -> String {
         let fresh = match self.ledger_as_of {
-            Some(at) => format!(
-                "ledger as of {} (scan {})",
-                look.time_and_zone(at),
-                ago(at, self.generated_at)
-            ),
+            Some(at) => format!("ledger as of {} (scan {})", look.time_and_zone(at), ago(at, self.generated_at)),
             None => "no scan was ever complete".to_owned(),
         };
         format!("{} · {fresh}", self.question.as_str())
@@ -61,13 +55,7 @@ impl Heading {
     /// Says how many rows are not shown; none if all are.
     pub(super) fn left_out(&self, rows: &Rows) -> Option<String> {
         let (matching, shown) = (self.matching?, rows.len());
-        (matching > shown).then(|| {
-            format!(
-                "{} of {} shown; --limit 0 shows all",
-                grouped(shown),
-                grouped(matching)
-            )
-        })
+        (matching > shown).then(|| format!("{} of {} shown; --limit 0 shows all", grouped(shown), grouped(matching)))
     }
 }
 

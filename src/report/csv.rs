@@ -10,9 +10,7 @@ use super::{Look, ReportError, columns, tsv};
 /// A chosen column is not there.
 pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError> {
     let sheet = columns::sheet(answer, tsv::choice(look))?;
-    let mut writer = csv::WriterBuilder::new()
-        .terminator(csv::Terminator::CRLF)
-        .from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     if look.header {
         writer.write_record(sheet.columns.iter().map(|head| text(&head.name, look)))?;
     }
@@ -56,10 +54,7 @@ mod tests {
             assert!(shown.starts_with('\'') || !shown.starts_with(['=', '+', '-', '@']), "{shown}");
         }
         assert_eq!(text("a=1", &safe), "a=1");
-        let raw = Look {
-            csv_safe: false,
-            ..Look::default()
-        };
+        let raw = Look { csv_safe: false, ..Look::default() };
         assert_eq!(text("=1+1", &raw), "=1+1");
     }
 }

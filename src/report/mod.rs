@@ -41,15 +41,8 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 7] = [
-        Format::Table,
-        Format::Tsv,
-        Format::Json,
-        Format::Jsonl,
-        Format::Csv,
-        Format::Md,
-        Format::Html,
-    ];
+    pub const ALL: [Format; 7] =
+        [Format::Table, Format::Tsv, Format::Json, Format::Jsonl, Format::Csv, Format::Md, Format::Html];
 
     /// The word on the command line.
     pub fn as_str(self) -> &'static str {

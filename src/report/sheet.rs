@@ -95,7 +95,16 @@ pub enum Choice<'a> {
 
 /// Columns that may be narrowed, by name: they hold sentences.
 const SENTENCES: [&str; 11] = [
-    "title", "error_message", "item_name", "text", "reason", "last_error", "note", "template", "error", "sample.error_message",
+    "title",
+    "error_message",
+    "item_name",
+    "text",
+    "reason",
+    "last_error",
+    "note",
+    "template",
+    "error",
+    "sample.error_message",
     "why",
 ];
 
@@ -110,10 +119,7 @@ impl Sheet {
         let chosen: Vec<&Column<R>> = match choice {
             Choice::All => columns.iter().collect(),
             Choice::Usual => columns.iter().filter(|column| !column.label.is_empty()).collect(),
-            Choice::These(names) => names
-                .iter()
-                .map(|name| find(columns, name))
-                .collect::<Result<_, _>>()?,
+            Choice::These(names) => names.iter().map(|name| find(columns, name)).collect::<Result<_, _>>()?,
         };
         let head = |column: &&Column<R>| Head {
             name: column.name.to_owned(),
@@ -127,10 +133,7 @@ impl Sheet {
         Ok(Sheet {
             title: String::new(),
             columns: chosen.iter().map(head).collect(),
-            rows: rows
-                .iter()
-                .map(|row| chosen.iter().map(|column| (column.cell)(row)).collect())
-                .collect(),
+            rows: rows.iter().map(|row| chosen.iter().map(|column| (column.cell)(row)).collect()).collect(),
             empty,
         })
     }
@@ -148,10 +151,7 @@ impl Sheet {
                     gives_way: SENTENCES.contains(&column.name),
                 })
                 .collect(),
-            rows: rows
-                .iter()
-                .map(|row| heads.clone().map(|column| (column.cell)(row)).collect())
-                .collect(),
+            rows: rows.iter().map(|row| heads.clone().map(|column| (column.cell)(row)).collect()).collect(),
             empty: "none",
         }
     }
@@ -160,11 +160,7 @@ impl Sheet {
 impl Sheet {
     /// Puts a column before the others.
     pub(super) fn put_first(&mut self, name: &str, cells: impl Iterator<Item = Cell>) {
-        let head = Head {
-            name: name.to_owned(),
-            label: name.to_owned(),
-            gives_way: false,
-        };
+        let head = Head { name: name.to_owned(), label: name.to_owned(), gives_way: false };
         self.columns.insert(0, head);
         for (row, cell) in self.rows.iter_mut().zip(cells) {
             row.insert(0, cell);
@@ -227,10 +223,7 @@ impl Cell {
 
     /// Whether it lines up at the right.
     pub(super) fn is_number(&self) -> bool {
-        matches!(
-            self,
-            Cell::Count(_) | Cell::Integer(_) | Cell::Real(_) | Cell::Share(_) | Cell::Seconds(_)
-        )
+        matches!(self, Cell::Count(_) | Cell::Integer(_) | Cell::Real(_) | Cell::Share(_) | Cell::Seconds(_))
     }
 
     /// The value for programs: nothing rounded, times in UTC, empty for nothing.

@@ -90,11 +90,8 @@ fn laid_out(sheet: &Sheet, look: &Look) -> Table {
         }
     }
     if look.header {
-        let heads: Vec<String> = sheet
-            .columns
-            .iter()
-            .map(|head| crate::core::text::one_line(&head.label).into_owned())
-            .collect();
+        let heads: Vec<String> =
+            sheet.columns.iter().map(|head| crate::core::text::one_line(&head.label).into_owned()).collect();
         let mut head = comfy_table::Row::from(heads);
         head.max_height(1);
         table.set_header(head);

@@ -1,8 +1,7 @@
 //! The imperative shell: it moves data between the edges and asks `core` what to do. The clock is read here.
 
-pub mod deliver;
 mod classify;
-
+pub mod deliver;
 pub mod heartbeat;
 pub mod http;
 mod metrics;
@@ -10,5 +9,4 @@ pub mod pulse;
 pub mod scan;
 pub mod scheduler;
 pub mod triage;
-
 pub mod worker;

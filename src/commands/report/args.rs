@@ -130,8 +130,7 @@ fn question() -> impl TypedValueParser<Value = Question> {
 }
 
 fn kind() -> impl TypedValueParser<Value = Kind> {
-    PossibleValuesParser::new(["failed", "skipped"])
-        .try_map(|word| Kind::from_word(&word).ok_or("no such kind"))
+    PossibleValuesParser::new(["failed", "skipped"]).try_map(|word| Kind::from_word(&word).ok_or("no such kind"))
 }
 
 fn format() -> impl TypedValueParser<Value = Format> {

@@ -106,10 +106,7 @@ pub(super) fn ask(asked: &Asked<'_>) -> Result<Found, Outcome> {
 
 /// Questions whose rows are few: all are read and counted, then cut.
 fn list(asked: &Asked<'_>) -> Result<Found, Outcome> {
-    let unlimited = Filter {
-        limit: None,
-        ..asked.filter.clone()
-    };
+    let unlimited = Filter { limit: None, ..asked.filter.clone() };
     let view = asked.view(&unlimited)?;
     let by_attempt = matches!(asked.filter.by.as_deref(), None | Some("attempt"));
     let mut measures = Measures::new();
@@ -166,10 +163,7 @@ fn list(asked: &Asked<'_>) -> Result<Found, Outcome> {
 fn summary(asked: &Asked<'_>) -> Result<Found, Outcome> {
     // The window always counts; where none was asked it is the last day.
     let window = asked.filter.window_or(asked.now, 24);
-    let filter = Filter {
-        since: Some(window.since),
-        ..asked.filter.clone()
-    };
+    let filter = Filter { since: Some(window.since), ..asked.filter.clone() };
     let mut summary = query::summary(&asked.view(&filter)?, asked.budget)?;
     summary.next_digest_at = asked.next_digest_at;
     let mut measures = group_measures(&summary.groups);
@@ -184,18 +178,12 @@ fn summary(asked: &Asked<'_>) -> Result<Found, Outcome> {
         Format::Html => Some(charts::charts(asked)?),
         _ => None,
     };
-    Ok(Found {
-        charts,
-        ..found(Rows::Summary([Box::new(summary)]), measures, None)
-    })
+    Ok(Found { charts, ..found(Rows::Summary([Box::new(summary)]), measures, None) })
 }
 
 fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
     let rows = asked.filter.limit.and_then(|limit| usize::try_from(limit).ok());
-    let limits = SqlLimits {
-        rows: rows.unwrap_or(usize::MAX),
-        time: STATEMENT_TIME,
-    };
+    let limits = SqlLimits { rows: rows.unwrap_or(usize::MAX), time: STATEMENT_TIME };
     let (names, rows, more) = query::sql(asked.reading, statement, limits)?;
     let mut measures = Measures::new();
     if let [SqlRow { fields }] = rows.as_slice()
@@ -209,10 +197,7 @@ fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
     }
     let mut found = found(Rows::Sql { names, rows }, measures, None);
     if more {
-        found.warnings.push(format!(
-            "there are more than {} rows: --limit shows more, 0 all",
-            limits.rows
-        ));
+        found.warnings.push(format!("there are more than {} rows: --limit shows more, 0 all", limits.rows));
     }
     Ok(found)
 }
@@ -234,13 +219,7 @@ fn buckets(asked: &Asked<'_>) -> (Bucket, Window) {
 
 fn found(rows: Rows, mut measures: Measures, matching: Option<u64>) -> Found {
     measures.insert("rows", matching.unwrap_or(rows.len()) as f64);
-    Found {
-        rows,
-        measures,
-        matching,
-        charts: None,
-        warnings: Vec::new(),
-    }
+    Found { rows, measures, matching, charts: None, warnings: Vec::new() }
 }
 
 fn group_measures(counts: &GroupCounts) -> Measures {

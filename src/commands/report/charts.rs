@@ -14,21 +14,9 @@ const ROWS: u64 = 30;
 /// Reads what the page draws: the asked window, else the last seven days.
 pub(super) fn charts(asked: &Asked<'_>) -> Result<Charts, Outcome> {
     let window = asked.filter.window_or(asked.now, 24 * 7);
-    let in_window = Filter {
-        since: Some(window.since),
-        limit: Some(ROWS),
-        ..asked.filter.clone()
-    };
-    let by_group = Filter {
-        by: Some("group".to_owned()),
-        limit: Some(DRAWN),
-        ..in_window.clone()
-    };
-    let by_day = Filter {
-        by: Some("day".to_owned()),
-        limit: None,
-        ..in_window.clone()
-    };
+    let in_window = Filter { since: Some(window.since), limit: Some(ROWS), ..asked.filter.clone() };
+    let by_group = Filter { by: Some("group".to_owned()), limit: Some(DRAWN), ..in_window.clone() };
+    let by_day = Filter { by: Some("day".to_owned()), limit: None, ..in_window.clone() };
     let view = asked.view(&in_window)?;
     Ok(Charts {
         window,

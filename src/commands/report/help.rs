@@ -40,9 +40,7 @@ JSON is described in docs/report-json.md.";
 /// The example commands of the help, without the program's name.
 #[cfg(test)]
 pub(super) fn examples() -> Vec<Vec<String>> {
-    let commands = QUESTIONS
-        .lines()
-        .filter_map(|line| line.split_once("llama-triage ").map(|(_, command)| command));
+    let commands = QUESTIONS.lines().filter_map(|line| line.split_once("llama-triage ").map(|(_, command)| command));
     commands.map(words).collect()
 }
 

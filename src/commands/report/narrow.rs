@@ -13,12 +13,7 @@ use crate::report::Format;
 const FOR_PEOPLE: u64 = 50;
 
 /// The filters, checked against the question.
-pub(super) fn filter(
-    args: &ReportArgs,
-    now: Timestamp,
-    zone: &TimeZone,
-    format: Format,
-) -> Result<Filter, Outcome> {
+pub(super) fn filter(args: &ReportArgs, now: Timestamp, zone: &TimeZone, format: Format) -> Result<Filter, Outcome> {
     check_subject(args)?;
     check_taken(args)?;
     let question = args.query;
@@ -77,17 +72,13 @@ fn check_subject(args: &ReportArgs) -> Result<(), Outcome> {
         (None, Some(id)) if matches!(question, Question::Groups | Question::Items | Question::Batches) => {
             let single = word.trim_end_matches("es").trim_end_matches('s');
             let single = if question == Question::Batches { "batch" } else { single };
-            Err(Outcome::Usage(format!(
-                "`report {word}` lists and takes no id: write `report {single} {id}`"
-            )))
+            Err(Outcome::Usage(format!("`report {word}` lists and takes no id: write `report {single} {id}`")))
         }
-        (None, Some(extra)) => Err(Outcome::Usage(format!(
-            "`report {word}` takes nothing after it, but there is {extra:?}"
-        ))),
+        (None, Some(extra)) => {
+            Err(Outcome::Usage(format!("`report {word}` takes nothing after it, but there is {extra:?}")))
+        }
         (Some(_), None) if question == Question::Item && args.item_name.is_some() => Ok(()),
-        (Some(what), None) => Err(Outcome::Usage(format!(
-            "`report {word}` needs {what}: `report {word} …`"
-        ))),
+        (Some(what), None) => Err(Outcome::Usage(format!("`report {word}` needs {what}: `report {word} …`"))),
         _ => Ok(()),
     }
 }
@@ -131,12 +122,7 @@ fn given(args: &ReportArgs) -> Vec<FilterName> {
     all.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
 }
 
-fn word(
-    flag: &str,
-    question: Question,
-    word: Option<&str>,
-    known: &[&str],
-) -> Result<Option<String>, Outcome> {
+fn word(flag: &str, question: Question, word: Option<&str>, known: &[&str]) -> Result<Option<String>, Outcome> {
     match word {
         Some(word) if !known.contains(&word) => Err(Outcome::Usage(format!(
             "`report {}` knows no {flag} {word:?}: take one of {}",

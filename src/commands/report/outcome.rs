@@ -70,9 +70,7 @@ impl From<QueryError> for Outcome {
     fn from(error: QueryError) -> Outcome {
         match error {
             QueryError::Ledger(error) => Outcome::Ledger(error),
-            QueryError::NotFound { .. } | QueryError::Ambiguous { .. } => {
-                Outcome::NotFound(error.to_string())
-            }
+            QueryError::NotFound { .. } | QueryError::Ambiguous { .. } => Outcome::NotFound(error.to_string()),
             QueryError::Statement(_) => Outcome::Usage(error.to_string()),
             QueryError::TooSlow(_) => Outcome::failed(error),
         }

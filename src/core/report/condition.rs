@@ -48,10 +48,7 @@ impl Condition {
     pub fn holds(&self, measures: &Measures) -> Result<bool, BadCondition> {
         let value = *measures.get(self.name.as_str()).ok_or_else(|| {
             let known: Vec<&str> = measures.keys().copied().collect();
-            BadCondition::Name {
-                name: self.name.clone(),
-                known: known.join(", "),
-            }
+            BadCondition::Name { name: self.name.clone(), known: known.join(", ") }
         })?;
         Ok(match self.operator {
             Operator::More => value > self.number,
@@ -90,20 +87,14 @@ impl FromStr for Condition {
         let bad = || BadCondition::Form(text.to_owned());
         let at = text.find(['>', '<', '=', '!']).ok_or_else(bad)?;
         let (name, rest) = text.split_at(at);
-        let (operator, number) = SIGNS
-            .iter()
-            .find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?)))
-            .ok_or_else(bad)?;
+        let (operator, number) =
+            SIGNS.iter().find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?))).ok_or_else(bad)?;
         let name = name.trim().replace('-', "_");
         let number: f64 = number.trim().parse().map_err(|_| bad())?;
         if name.is_empty() || !number.is_finite() {
             return Err(bad());
         }
-        Ok(Condition {
-            name,
-            operator,
-            number,
-        })
+        Ok(Condition { name, operator, number })
     }
 }
 
@@ -137,9 +128,6 @@ mod tests {
         }
         let condition: Condition = "opne>0".parse().unwrap();
         let error = condition.holds(&Measures::from([("open", 3.0)])).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "there is no \"opne\" to compare here: take one of open"
-        );
+        assert_eq!(error.to_string(), "there is no \"opne\" to compare here: take one of open");
     }
 }

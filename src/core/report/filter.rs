@@ -46,11 +46,7 @@ pub struct Filter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item_name: Option<String>,
     /// A regular expression over error messages and skip reasons.
-    #[serde(
-        rename = "match",
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "pattern"
-    )]
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none", serialize_with = "pattern")]
     pub matching: Option<Regex>,
     /// How rows are put together.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,10 +62,7 @@ pub struct Filter {
 impl Filter {
     /// Whether it narrows by something that only single items know, so that a group's counters cannot answer.
     pub fn narrows_items(&self) -> bool {
-        !(self.project.is_empty()
-            && self.job_type.is_empty()
-            && self.directory.is_empty()
-            && self.batch.is_empty())
+        !(self.project.is_empty() && self.job_type.is_empty() && self.directory.is_empty() && self.batch.is_empty())
             || self.item_name.is_some()
             || self.matching.is_some()
     }
@@ -77,27 +70,21 @@ impl Filter {
     /// The asked window, if one was asked; an open end is `now`.
     pub fn window(&self, now: Timestamp) -> Option<Window> {
         let since = self.since?;
-        Some(Window {
-            since,
-            until: self.until.unwrap_or(now),
-        })
+        Some(Window { since, until: self.until.unwrap_or(now) })
     }
 
     /// As [`Filter::window`], with the last `hours` where nothing was asked.
     pub fn window_or(&self, now: Timestamp, hours: i64) -> Window {
         let until = self.until.unwrap_or(now);
-        let since = self.since.unwrap_or_else(|| {
-            until
-                .checked_sub(SignedDuration::from_hours(hours))
-                .unwrap_or(Timestamp::MIN)
-        });
+        let since = self
+            .since
+            .unwrap_or_else(|| until.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MIN));
         Window { since, until }
     }
 
     /// The most rows, as SQLite's `LIMIT` takes it: -1 for all.
     pub fn sql_limit(&self) -> i64 {
-        self.limit
-            .map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
+        self.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
     }
 }
 
@@ -132,23 +119,13 @@ mod tests {
     #[test]
     fn a_window_touches_the_hours_it_begins_and_ends_in() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let window = Window {
-            since: at("1970-01-01T01:30:00Z"),
-            until: at("1970-01-01T03:00:00Z"),
-        };
+        let window = Window { since: at("1970-01-01T01:30:00Z"), until: at("1970-01-01T03:00:00Z") };
         assert_eq!(window.hours(), (1, 3));
     }
 
     #[test]
     fn filters_show_only_what_was_asked() {
-        let filter = Filter {
-            matching: Some(Regex::new("time.?out").unwrap()),
-            limit: Some(3),
-            ..Filter::default()
-        };
-        assert_eq!(
-            serde_json::to_string(&filter).unwrap(),
-            r#"{"match":"time.?out","limit":3}"#
-        );
+        let filter = Filter { matching: Some(Regex::new("time.?out").unwrap()), limit: Some(3), ..Filter::default() };
+        assert_eq!(serde_json::to_string(&filter).unwrap(), r#"{"match":"time.?out","limit":3}"#);
     }
 }

@@ -104,10 +104,8 @@ impl RetryRow {
     pub fn rate(&mut self) {
         let known = self.recovered + self.failed_same + self.failed_differently;
         self.success_rate = (known > 0).then(|| self.recovered as f64 / known as f64);
-        self.credits_per_recovery = self
-            .credits
-            .filter(|_| self.recovered > 0)
-            .map(|credits| credits / self.recovered as f64);
+        self.credits_per_recovery =
+            self.credits.filter(|_| self.recovered > 0).map(|credits| credits / self.recovered as f64);
     }
 }
 

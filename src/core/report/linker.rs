@@ -33,11 +33,7 @@ impl Host {
             Some(console) => console.trim_end_matches('/').to_owned(),
             None => api.replacen("://api.", "://", 1),
         };
-        Host {
-            api: api.to_owned(),
-            console,
-            project_id: project_id.map(str::to_owned),
-        }
+        Host { api: api.to_owned(), console, project_id: project_id.map(str::to_owned) }
     }
 }
 
@@ -82,15 +78,9 @@ mod tests {
     fn each_project_has_its_own_host() {
         let eu = Host::new("https://api.cloud.eu.llamaindex.ai/", None, Some("p1"));
         let linker = Linker::new(LinkTemplates::shipped(), [("eu".to_owned(), eu)].into());
-        let facts = LinkFacts {
-            job_id: Some("j1"),
-            ..LinkFacts::default()
-        };
+        let facts = LinkFacts { job_id: Some("j1"), ..LinkFacts::default() };
         let links = linker.make("eu", &facts);
-        assert_eq!(
-            links["job"],
-            "https://api.cloud.eu.llamaindex.ai/api/v1/parsing/job/j1/details"
-        );
+        assert_eq!(links["job"], "https://api.cloud.eu.llamaindex.ai/api/v1/parsing/job/j1/details");
         assert_eq!(links["console"], "https://cloud.eu.llamaindex.ai/project/p1/parse");
         let links = linker.make("other", &facts);
         assert!(links["job"].starts_with("https://api.cloud.llamaindex.ai/"));

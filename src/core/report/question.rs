@@ -79,8 +79,8 @@ pub enum FilterName {
 impl Question {
     /// All of them, in the order of the help.
     pub const ALL: [Question; 15] = [
-        Summary, Groups, Group, Items, Item, Batches, Batch, Skipped, Trend, Retries, Mttr,
-        Digests, Deliveries, Audit, Sql,
+        Summary, Groups, Group, Items, Item, Batches, Batch, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit,
+        Sql,
     ];
 
     /// The word on the command line and in JSON.
@@ -197,10 +197,9 @@ impl FilterName {
     /// The questions that take it.
     pub fn questions(self) -> &'static [Question] {
         match self {
-            FilterName::Since | FilterName::Until => &[
-                Summary, Groups, Group, Items, Batches, Skipped, Trend, Retries, Mttr, Digests,
-                Deliveries, Audit,
-            ],
+            FilterName::Since | FilterName::Until => {
+                &[Summary, Groups, Group, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit]
+            }
             FilterName::State => &[Groups, Items, Batches, Skipped, Retries, Deliveries],
             FilterName::Kind => &[Summary, Groups, Items, Trend, Retries, Mttr],
             FilterName::Class => &[Summary, Groups, Items, Skipped, Trend, Retries, Mttr],
@@ -208,18 +207,15 @@ impl FilterName {
                 &[Summary, Groups, Items, Batches, Skipped, Trend, Retries]
             }
             FilterName::Batch => &[Summary, Groups, Items, Skipped, Trend, Retries],
-            FilterName::Group => &[
-                Summary, Groups, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Audit,
-            ],
+            FilterName::Group => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Audit],
             FilterName::ItemName => &[Summary, Groups, Items, Item, Skipped, Trend, Retries],
             FilterName::Match => &[Summary, Groups, Items, Skipped, Trend, Retries, Audit],
             FilterName::By => &[Trend, Retries, Mttr],
             FilterName::Bucket => &[Trend],
             FilterName::Sort => &[Groups, Items, Batches],
-            FilterName::Limit => &[
-                Groups, Items, Item, Batches, Skipped, Trend, Retries, Mttr, Digests, Deliveries,
-                Audit, Sql,
-            ],
+            FilterName::Limit => {
+                &[Groups, Items, Item, Batches, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit, Sql]
+            }
             FilterName::Failed => &[Deliveries],
         }
     }

@@ -25,13 +25,10 @@ pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, N
         "now" => Some(now),
         "today" => start(today),
         "yesterday" => today.yesterday().ok().and_then(start),
-        _ => None
-            .or_else(|| text.parse::<Timestamp>().ok())
-            .or_else(|| ago(text, now, zone))
-            .or_else(|| {
-                let local = text.parse::<DateTime>().ok()?;
-                Some(local.to_zoned_datetime(zone.clone()).ok()?.timestamp())
-            }),
+        _ => None.or_else(|| text.parse::<Timestamp>().ok()).or_else(|| ago(text, now, zone)).or_else(|| {
+            let local = text.parse::<DateTime>().ok()?;
+            Some(local.to_zoned_datetime(zone.clone()).ok()?.timestamp())
+        }),
     };
     found.ok_or_else(|| NotATime(text.to_owned()))
 }
@@ -70,11 +67,7 @@ mod tests {
             ("2026-03-01T14:30:00Z", "2026-03-01T14:30:00Z"),
             ("2026-03-01T14:30:00+01:00", "2026-03-01T13:30:00Z"),
         ] {
-            assert_eq!(
-                parse(text, now, &zone).map(|t| t.to_string()),
-                Ok(expected.to_owned()),
-                "{text}"
-            );
+            assert_eq!(parse(text, now, &zone).map(|t| t.to_string()), Ok(expected.to_owned()), "{text}");
         }
     }
 

@@ -23,11 +23,7 @@ pub fn batches(view: &View<'_>) -> Result<Vec<BatchRow>, QueryError> {
     clause.one_of("b.job_type", &filter.job_type, "");
     clause.one_of("b.directory_id", &filter.directory, "");
     clause.one_of("b.status", &filter.state, "");
-    clause.one_of_keys(
-        "b.batch_key IN (SELECT batch_key FROM group_batch WHERE group_key",
-        &view.group_keys,
-        ")",
-    );
+    clause.one_of_keys("b.batch_key IN (SELECT batch_key FROM group_batch WHERE group_key", &view.group_keys, ")");
     if let Some(window) = view.window() {
         let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
         clause.and(&format!("{MADE_AT} >= ? AND {MADE_AT} < ?"), ends);
@@ -51,21 +47,13 @@ pub fn batch(view: &View<'_>, typed: &str) -> Result<Vec<BatchDetail>, QueryErro
         let mut clause = Clause::all();
         clause.one_of_keys("b.batch_key", &[key], "");
         for batch in select(view, &clause, "TRUE", 1)? {
-            details.push(BatchDetail {
-                batch,
-                groups_in_it: groups_in(view, key)?,
-            });
+            details.push(BatchDetail { batch, groups_in_it: groups_in(view, key)? });
         }
     }
     Ok(details)
 }
 
-fn select(
-    view: &View<'_>,
-    clause: &Clause,
-    order: &str,
-    limit: i64,
-) -> Result<Vec<BatchRow>, QueryError> {
+fn select(view: &View<'_>, clause: &Clause, order: &str, limit: i64) -> Result<Vec<BatchRow>, QueryError> {
     // A group and one merged into it are one group.
     let mut statement = view.connection.prepare(&format!(
         "WITH counted AS (
@@ -92,11 +80,7 @@ fn batch_row(view: &View<'_>, row: &Row<'_>) -> rusqlite::Result<BatchRow> {
     let project_id: Option<String> = row.get(2)?;
     let links = view.linker.make(
         &project,
-        &LinkFacts {
-            project_id: project_id.as_deref(),
-            batch_id: Some(&batch_id),
-            ..LinkFacts::default()
-        },
+        &LinkFacts { project_id: project_id.as_deref(), batch_id: Some(&batch_id), ..LinkFacts::default() },
     );
     let total_items = value::maybe_count(row, 6)?;
     let failed_items = value::maybe_count(row, 7)?;

@@ -12,10 +12,7 @@ pub(super) struct Clause {
 impl Clause {
     /// True for every row.
     pub(super) fn all() -> Clause {
-        Clause {
-            text: "TRUE".to_owned(),
-            values: Vec::new(),
-        }
+        Clause { text: "TRUE".to_owned(), values: Vec::new() }
     }
 
     /// Adds a condition with its `?` values.

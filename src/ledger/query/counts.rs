@@ -14,11 +14,7 @@ pub(super) const SPARK_HOURS: i64 = 24;
 const HOUR: i64 = 3_600_000;
 
 /// Items that failed within the window.
-pub(super) fn items_in_window(
-    view: &View<'_>,
-    members: &[i64],
-    window: Window,
-) -> Result<u64, QueryError> {
+pub(super) fn items_in_window(view: &View<'_>, members: &[i64], window: Window) -> Result<u64, QueryError> {
     let (condition, values) = super::view::failed_within(window, view.now);
     // One range of the index for each state: the newest observation's time is its last column.
     let mut statement = view.connection.prepare_cached(&format!(
@@ -36,14 +32,10 @@ pub(super) fn items_in_window(
 /// Batches with observations of the group.
 pub(super) fn batches(view: &View<'_>, members: &[i64]) -> Result<u64, QueryError> {
     if let [only] = members {
-        let mut statement = view
-            .connection
-            .prepare_cached("SELECT count(*) FROM group_batch WHERE group_key = ?")?;
+        let mut statement = view.connection.prepare_cached("SELECT count(*) FROM group_batch WHERE group_key = ?")?;
         return Ok(statement.query_row([only], |row| value::count(row, 0))?);
     }
-    let mut statement = view
-        .connection
-        .prepare_cached("SELECT batch_key FROM group_batch WHERE group_key = ?")?;
+    let mut statement = view.connection.prepare_cached("SELECT batch_key FROM group_batch WHERE group_key = ?")?;
     let mut seen = std::collections::HashSet::new();
     for member in members {
         for batch in statement.query_map([member], |row| row.get::<_, i64>(0))? {
@@ -58,9 +50,9 @@ pub(super) fn hourly(view: &View<'_>, members: &[i64]) -> Result<Vec<u64>, Query
     let last = view.now.as_millisecond().div_euclid(HOUR);
     let first = last - SPARK_HOURS + 1;
     let mut hours = vec![0; usize::try_from(SPARK_HOURS).unwrap_or_default()];
-    let mut statement = view.connection.prepare_cached(
-        "SELECT hour, failures FROM group_hour WHERE group_key = ? AND hour BETWEEN ? AND ?",
-    )?;
+    let mut statement = view
+        .connection
+        .prepare_cached("SELECT hour, failures FROM group_hour WHERE group_key = ? AND hour BETWEEN ? AND ?")?;
     for member in members {
         let mut rows = statement.query(params![member, first, last])?;
         while let Some(row) = rows.next()? {
@@ -72,10 +64,7 @@ pub(super) fn hourly(view: &View<'_>, members: &[i64]) -> Result<Vec<u64>, Query
 }
 
 /// Observations in the window's hours and in as many hours before; none if no window was asked.
-pub(super) fn failures_in_window(
-    view: &View<'_>,
-    members: &[i64],
-) -> Result<(Option<u64>, Option<u64>), QueryError> {
+pub(super) fn failures_in_window(view: &View<'_>, members: &[i64]) -> Result<(Option<u64>, Option<u64>), QueryError> {
     let Some(window) = view.filter.window(view.now) else {
         return Ok((None, None));
     };
@@ -89,9 +78,7 @@ pub(super) fn failures_in_window(
     let mut sums = (0, 0);
     for member in members {
         let (in_window, earlier) = statement
-            .query_row(params![member, from, before, to], |row| {
-                Ok((value::count(row, 0)?, value::count(row, 1)?))
-            })?;
+            .query_row(params![member, from, before, to], |row| Ok((value::count(row, 0)?, value::count(row, 1)?)))?;
         sums = (sums.0 + in_window, sums.1 + earlier);
     }
     Ok((Some(sums.0), Some(sums.1)))
@@ -127,8 +114,7 @@ impl Remarks {
         let mut breakers = connection.prepare_cached("SELECT scope, state FROM breaker")?;
         let breakers = breakers.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         // Of several notes the last one inserted stays in the map: the newest.
-        let mut notes = connection
-            .prepare_cached("SELECT group_key, text FROM note ORDER BY created_at, note_id")?;
+        let mut notes = connection.prepare_cached("SELECT group_key, text FROM note ORDER BY created_at, note_id")?;
         let notes = notes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Remarks {
             acks: acks.collect::<rusqlite::Result<_>>()?,

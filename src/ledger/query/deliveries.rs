@@ -14,11 +14,7 @@ use crate::core::report::history::{AuditRow, DeliveryRow, DigestRow};
 pub fn digests(view: &View<'_>) -> Result<Vec<DigestRow>, QueryError> {
     let mut clause = Clause::all();
     within(view, &mut clause, "d.created_at");
-    clause.one_of_keys(
-        "d.digest_id IN (SELECT digest_id FROM digest_item WHERE group_key",
-        &view.group_keys,
-        ")",
-    );
+    clause.one_of_keys("d.digest_id IN (SELECT digest_id FROM digest_item WHERE group_key", &view.group_keys, ")");
     let mut statement = view.connection.prepare(&format!(
         "SELECT d.digest_id, d.created_at, d.scheduled, d.reasons,
                 (SELECT count(DISTINCT group_key) FROM digest_item n WHERE n.digest_id = d.digest_id),
@@ -94,11 +90,7 @@ pub fn deliveries(view: &View<'_>) -> Result<Vec<DeliveryRow>, QueryError> {
 pub fn audit(view: &View<'_>) -> Result<Vec<AuditRow>, QueryError> {
     let mut clause = Clause::all();
     within(view, &mut clause, "at");
-    clause.one_of_keys(
-        "subject IN (SELECT group_id FROM error_group WHERE group_key",
-        &view.group_keys,
-        ")",
-    );
+    clause.one_of_keys("subject IN (SELECT group_id FROM error_group WHERE group_key", &view.group_keys, ")");
     if view.filter.matching.is_some() {
         let all = "coalesce(actor, '') || ' ' || action || ' ' || subject || ' ' || coalesce(reason, '')";
         clause.and(&format!("matches({all})"), []);

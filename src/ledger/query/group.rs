@@ -56,9 +56,8 @@ pub fn group(view: &mut View<'_>, typed: &str) -> Result<GroupDetail, QueryError
 }
 
 fn merged(view: &View<'_>, key: i64) -> Result<Vec<String>, QueryError> {
-    let mut statement = view
-        .connection
-        .prepare("SELECT group_id FROM error_group WHERE merged_into = ? ORDER BY group_id")?;
+    let mut statement =
+        view.connection.prepare("SELECT group_id FROM error_group WHERE merged_into = ? ORDER BY group_id")?;
     let ids = statement.query_map([key], |row| row.get(0))?;
     Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
@@ -112,10 +111,7 @@ fn messages(items: &[ItemRow]) -> Vec<MessageRow> {
             continue;
         };
         if messages.len() < SAMPLES && !messages.iter().any(|message| &message.text == text) {
-            messages.push(MessageRow {
-                text: text.clone(),
-                last_seen: item.last_seen,
-            });
+            messages.push(MessageRow { text: text.clone(), last_seen: item.last_seen });
         }
     }
     messages

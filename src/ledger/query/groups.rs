@@ -52,12 +52,7 @@ pub(super) struct Base {
 /// The ledger cannot be read.
 pub fn groups(view: &View<'_>) -> Result<Groups, QueryError> {
     let mut bases = matching(view, Keep::InWindow)?;
-    let mut sums = Groups {
-        rows: Vec::new(),
-        counts: GroupCounts::default(),
-        open_items: 0,
-        items_in_window: 0,
-    };
+    let mut sums = Groups { rows: Vec::new(), counts: GroupCounts::default(), open_items: 0, items_in_window: 0 };
     for base in &bases {
         sums.open_items += base.open_items;
         sums.items_in_window += base.items_in_window;
@@ -94,9 +89,7 @@ pub(super) fn matching(view: &View<'_>, keep: Keep) -> Result<Vec<Base>, QueryEr
         bases.retain(|base| base.items_in_window > 0 || view.window().is_none());
     }
     let states = &view.filter.state;
-    bases.retain(|base| {
-        states.is_empty() || states.iter().any(|state| state == base.state.as_str())
-    });
+    bases.retain(|base| states.is_empty() || states.iter().any(|state| state == base.state.as_str()));
     Ok(bases)
 }
 
@@ -110,11 +103,7 @@ pub(super) fn single(view: &View<'_>, key: i64) -> Result<Option<Base>, QueryErr
 }
 
 /// Everything a row shows.
-pub(super) fn complete(
-    view: &View<'_>,
-    base: Base,
-    remarks: &counts::Remarks,
-) -> Result<GroupRow, QueryError> {
+pub(super) fn complete(view: &View<'_>, base: Base, remarks: &counts::Remarks) -> Result<GroupRow, QueryError> {
     let members = view.members(base.key);
     let sample = match &base.sample {
         Some(item_id) => items::one(view, item_id)?,
@@ -174,9 +163,7 @@ fn base(row: &Row<'_>) -> rusqlite::Result<Base> {
         open_items: value::count(row, 5)?,
         last_seen: value::time(row, 8)?,
         episode: ordinal.map(|ordinal| Episode { ordinal, closed_at }),
-        told: told
-            .zip(value::group_state(row, 12)?)
-            .map(|(episode, state)| Told { episode, state }),
+        told: told.zip(value::group_state(row, 12)?).map(|(episode, state)| Told { episode, state }),
     };
     let total_items = value::count(row, 6)?;
     Ok(Base {

@@ -31,11 +31,7 @@ pub fn items_named(view: &View<'_>) -> Result<Vec<ItemDetail>, QueryError> {
 }
 
 fn detail(view: &View<'_>, item_id: &str) -> Result<ItemDetail, QueryError> {
-    let missing = || QueryError::NotFound {
-        what: "item",
-        id: item_id.to_owned(),
-        nearest: Vec::new(),
-    };
+    let missing = || QueryError::NotFound { what: "item", id: item_id.to_owned(), nearest: Vec::new() };
     let item = items::one(view, item_id)?.ok_or_else(missing)?;
     let connection = view.connection;
     let (key, recovered_at, recovered_by, group_title) = connection.query_row(
@@ -55,19 +51,11 @@ fn detail(view: &View<'_>, item_id: &str) -> Result<ItemDetail, QueryError> {
     timeline.extend(digests(connection, item_id)?);
     timeline.extend(acts(connection, item_id)?);
     if let Some(at) = recovered_at {
-        timeline.push(Event {
-            text: recovered_by.as_ref().map(|by| format!("by {by}")),
-            ..Event::new(at, "recovered")
-        });
+        timeline
+            .push(Event { text: recovered_by.as_ref().map(|by| format!("by {by}")), ..Event::new(at, "recovered") });
     }
     timeline.sort_by_key(|event| event.at);
-    Ok(ItemDetail {
-        item,
-        group_title,
-        recovered_at,
-        recovered_by,
-        timeline,
-    })
+    Ok(ItemDetail { item, group_title, recovered_at, recovered_by, timeline })
 }
 
 fn observations(connection: &Connection, item_key: i64) -> Result<Vec<Event>, QueryError> {
@@ -127,17 +115,9 @@ fn attempts(connection: &Connection, item_key: i64) -> Result<Vec<Event>, QueryE
             ..Event::new(value::time(row, 0)?, "attempt")
         };
         if let Some(at) = value::maybe_time(row, 1)? {
-            events.push(Event {
-                at,
-                event: "attempt_ended".to_owned(),
-                text: row.get(5)?,
-                ..event.clone()
-            });
+            events.push(Event { at, event: "attempt_ended".to_owned(), text: row.get(5)?, ..event.clone() });
         }
-        events.push(Event {
-            text: Some(format!("attempt {n}, {trigger}{reason}")),
-            ..event
-        });
+        events.push(Event { text: Some(format!("attempt {n}, {trigger}{reason}")), ..event });
     }
     Ok(events)
 }

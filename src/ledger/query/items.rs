@@ -56,10 +56,9 @@ pub fn count_items(view: &View<'_>) -> Result<ItemCounts, QueryError> {
 
 /// How many items fulfil the clause, by state.
 pub(super) fn count(view: &View<'_>, clause: &Clause) -> Result<ItemCounts, QueryError> {
-    let mut statement = view.connection.prepare(&format!(
-        "SELECT i.state, count(*) FROM item i WHERE {} GROUP BY i.state",
-        clause.text()
-    ))?;
+    let mut statement = view
+        .connection
+        .prepare(&format!("SELECT i.state, count(*) FROM item i WHERE {} GROUP BY i.state", clause.text()))?;
     let mut counts = ItemCounts::default();
     let mut rows = statement.query(params_from_iter(clause.values()))?;
     while let Some(row) = rows.next()? {
@@ -70,20 +69,13 @@ pub(super) fn count(view: &View<'_>, clause: &Clause) -> Result<ItemCounts, Quer
 
 /// One item by its whole id.
 pub(super) fn one(view: &View<'_>, item_id: &str) -> Result<Option<ItemRow>, QueryError> {
-    let mut statement = view.connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM item i {JOINS} WHERE i.item_id = ?"
-    ))?;
-    Ok(statement
-        .query_row([item_id], |row| item(view, row))
-        .optional()?)
+    let mut statement =
+        view.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM item i {JOINS} WHERE i.item_id = ?"))?;
+    Ok(statement.query_row([item_id], |row| item(view, row)).optional()?)
 }
 
 /// The newest items of groups, open ones first, at most `limit`.
-pub(super) fn newest(
-    view: &View<'_>,
-    members: &[i64],
-    limit: usize,
-) -> Result<Vec<ItemRow>, QueryError> {
+pub(super) fn newest(view: &View<'_>, members: &[i64], limit: usize) -> Result<Vec<ItemRow>, QueryError> {
     let mut statement = view.connection.prepare_cached(
         "SELECT item_id, last_seen FROM item WHERE group_key = ?1 AND state = ?2
          ORDER BY last_seen DESC LIMIT ?3",
@@ -96,10 +88,10 @@ pub(super) fn newest(
         }
         let mut of_state: Vec<(i64, String)> = Vec::new();
         for member in members {
-            let rows = statement.query_map(
-                rusqlite::params![member, state, i64::try_from(missing).unwrap_or(i64::MAX)],
-                |row| Ok((row.get(1)?, row.get(0)?)),
-            )?;
+            let rows = statement
+                .query_map(rusqlite::params![member, state, i64::try_from(missing).unwrap_or(i64::MAX)], |row| {
+                    Ok((row.get(1)?, row.get(0)?))
+                })?;
             of_state.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
         }
         of_state.sort_by(|a, b| b.cmp(a));

@@ -43,9 +43,5 @@ impl Reading {
 fn refuse_older(connection: &Connection) -> Result<(), LedgerError> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = open::schema_version();
-    if found < known {
-        Err(LedgerError::Older { found, known })
-    } else {
-        Ok(())
-    }
+    if found < known { Err(LedgerError::Older { found, known }) } else { Ok(()) }
 }

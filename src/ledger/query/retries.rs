@@ -102,10 +102,8 @@ pub(super) fn in_window(view: &View<'_>, window: Window) -> Result<Option<RetryR
 }
 
 fn all(view: &View<'_>, clause: &Clause) -> Result<Option<RetryRow>, QueryError> {
-    let mut statement = view.connection.prepare(&format!(
-        "SELECT 'all', NULL, {SUMS} FROM attempt a WHERE {}",
-        clause.text()
-    ))?;
+    let mut statement =
+        view.connection.prepare(&format!("SELECT 'all', NULL, {SUMS} FROM attempt a WHERE {}", clause.text()))?;
     let values = params_from_iter(clause.values());
     let attempts = statement.query_row(values, |row| match value::count(row, 2)? {
         0 => Ok(None),
@@ -159,10 +157,7 @@ fn by_day(hours: Vec<RetryRow>, zone: &TimeZone) -> Vec<RetryRow> {
         let start = hour.key.parse::<i64>().unwrap_or_default().saturating_mul(3_600_000);
         let start = jiff::Timestamp::from_millisecond(start).unwrap_or_default();
         let day = start.to_zoned_datetime(zone.clone()).date().to_string();
-        let sum = days.entry(day.clone()).or_insert_with(|| RetryRow {
-            key: day,
-            ..RetryRow::default()
-        });
+        let sum = days.entry(day.clone()).or_insert_with(|| RetryRow { key: day, ..RetryRow::default() });
         sum.add(&hour);
     }
     days.into_values().rev().collect()

@@ -25,9 +25,8 @@ const WATCHED: SignedDuration = SignedDuration::from_hours(24);
 pub fn freshness(reading: &Reading) -> Result<Freshness, QueryError> {
     let scans = last_scans(reading.connection())?;
     let newest = scans.iter().map(|scan| scan.started_at).max();
-    let watched = scans.iter().filter(|scan| {
-        newest.is_some_and(|newest| newest.duration_since(scan.started_at) <= WATCHED)
-    });
+    let watched =
+        scans.iter().filter(|scan| newest.is_some_and(|newest| newest.duration_since(scan.started_at) <= WATCHED));
     let mut as_of: Option<Timestamp> = None;
     let mut never_complete = Vec::new();
     for scan in watched {
@@ -36,10 +35,7 @@ pub fn freshness(reading: &Reading) -> Result<Freshness, QueryError> {
             None => never_complete.push(scan.project.clone()),
         }
     }
-    Ok(Freshness {
-        as_of,
-        never_complete,
-    })
+    Ok(Freshness { as_of, never_complete })
 }
 
 /// The newest scan of each project.

@@ -15,10 +15,7 @@ pub fn skipped(view: &View<'_>) -> Result<Vec<SkipRow>, QueryError> {
     let mut clause = view.item_clause_in_window();
     clause.and("i.kind = ?", [Value::from("skipped".to_owned())]);
     // Skipped items are found through their groups' index: failed ones are never touched.
-    clause.and(
-        "i.group_key IN (SELECT group_key FROM error_group WHERE kind = 'skipped')",
-        [],
-    );
+    clause.and("i.group_key IN (SELECT group_key FROM error_group WHERE kind = 'skipped')", []);
     let mut statement = view.connection.prepare(&format!(
         "SELECT o.skip_reason, count(*), sum(i.state = 'open'), min(i.first_seen), max(i.last_seen)
          FROM item i JOIN observation o ON o.observation_key = i.observation_key

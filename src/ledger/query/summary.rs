@@ -7,9 +7,7 @@ use super::groups::{Base, Keep};
 use super::{QueryError, View, counts, groups, items, retries, scans, value};
 use crate::core::digest::model::GroupState;
 use crate::core::report::filter::Window;
-use crate::core::report::glance::{
-    BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow,
-};
+use crate::core::report::glance::{BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow};
 
 /// Groups shown.
 const TOP: usize = 10;
@@ -79,9 +77,9 @@ fn recovered(view: &View<'_>, window: Window) -> Result<u64, QueryError> {
 }
 
 fn faults(view: &View<'_>) -> Result<Vec<FaultRow>, QueryError> {
-    let mut statement = view.connection.prepare(
-        "SELECT fault, text, since, count FROM worker_fault WHERE ended_at IS NULL ORDER BY since",
-    )?;
+    let mut statement = view
+        .connection
+        .prepare("SELECT fault, text, since, count FROM worker_fault WHERE ended_at IS NULL ORDER BY since")?;
     let rows = statement.query_map([], |row| {
         Ok(FaultRow {
             fault: row.get(0)?,
@@ -98,12 +96,7 @@ fn deliveries(view: &View<'_>, window: Window) -> Result<DeliveryCounts, QueryEr
         "SELECT (SELECT count(*) FROM delivery WHERE state IN ('pending', 'sending')),
                 (SELECT count(*) FROM delivery WHERE state = 'dead' AND created_at >= ?1 AND created_at < ?2)",
         params![window.since.as_millisecond(), window.until.as_millisecond()],
-        |row| {
-            Ok(DeliveryCounts {
-                pending: value::count(row, 0)?,
-                dead: value::count(row, 1)?,
-            })
-        },
+        |row| Ok(DeliveryCounts { pending: value::count(row, 0)?, dead: value::count(row, 1)? }),
     )?;
     Ok(counts)
 }
@@ -129,9 +122,9 @@ fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
 }
 
 fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
-    let mut statement = view.connection.prepare(
-        "SELECT scope, state, open_until, why FROM breaker WHERE state <> 'closed' ORDER BY scope",
-    )?;
+    let mut statement = view
+        .connection
+        .prepare("SELECT scope, state, open_until, why FROM breaker WHERE state <> 'closed' ORDER BY scope")?;
     let rows = statement.query_map([], |row| {
         Ok(BreakerRow {
             scope: row.get(0)?,
@@ -145,11 +138,8 @@ fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
 
 fn last_digest(view: &View<'_>) -> Result<Option<LastDigest>, QueryError> {
     let sql = "SELECT digest_id, created_at FROM digest ORDER BY created_at DESC, digest_id DESC LIMIT 1";
-    let row = view.connection.query_row(sql, [], |row| {
-        Ok(LastDigest {
-            digest_id: row.get(0)?,
-            created_at: value::time(row, 1)?,
-        })
-    });
+    let row = view
+        .connection
+        .query_row(sql, [], |row| Ok(LastDigest { digest_id: row.get(0)?, created_at: value::time(row, 1)? }));
     Ok(row.optional()?)
 }

@@ -17,9 +17,7 @@ pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
 pub(super) fn maybe_time(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
     let millis: Option<i64> = row.get(index)?;
     millis
-        .map(|millis| {
-            Timestamp::from_millisecond(millis).map_err(|error| bad(index, Type::Integer, error))
-        })
+        .map(|millis| Timestamp::from_millisecond(millis).map_err(|error| bad(index, Type::Integer, error)))
         .transpose()
 }
 
@@ -32,9 +30,7 @@ pub(super) fn count(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
 /// As [`count`], for a column that may be null.
 pub(super) fn maybe_count(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<u64>> {
     let count: Option<i64> = row.get(index)?;
-    count
-        .map(|count| u64::try_from(count).map_err(|error| bad(index, Type::Integer, error)))
-        .transpose()
+    count.map(|count| u64::try_from(count).map_err(|error| bad(index, Type::Integer, error))).transpose()
 }
 
 /// `failed` or `skipped`.
@@ -52,19 +48,14 @@ pub(super) fn item_state(row: &Row<'_>, index: usize) -> rusqlite::Result<ItemSt
 /// A group's state as announced; none for null.
 pub(super) fn group_state(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<GroupState>> {
     let word: Option<String> = row.get(index)?;
-    word.map(|word| GroupState::from_word(&word).ok_or_else(|| unknown(index, &word)))
-        .transpose()
+    word.map(|word| GroupState::from_word(&word).ok_or_else(|| unknown(index, &word))).transpose()
 }
 
 fn unknown(index: usize, word: &str) -> rusqlite::Error {
     bad(index, Type::Text, Unknown(word.to_owned()))
 }
 
-fn bad(
-    index: usize,
-    found: Type,
-    error: impl std::error::Error + Send + Sync + 'static,
-) -> rusqlite::Error {
+fn bad(index: usize, found: Type, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, found, Box::new(error))
 }
 

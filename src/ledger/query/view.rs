@@ -72,12 +72,9 @@ impl<'a> View<'a> {
 
     /// The asked window, if any.
     pub(super) fn window(&self) -> Option<Window> {
-        self.filter.window(self.now).or_else(|| {
-            self.filter.until.map(|until| Window {
-                since: Timestamp::UNIX_EPOCH,
-                until,
-            })
-        })
+        self.filter
+            .window(self.now)
+            .or_else(|| self.filter.until.map(|until| Window { since: Timestamp::UNIX_EPOCH, until }))
     }
 
     /// Conditions on `item AS i` from everything but the window and the state.
@@ -100,20 +97,12 @@ impl<'a> View<'a> {
             &filter.class,
             ")",
         );
-        clause.one_of(
-            "i.project_key IN (SELECT project_key FROM project WHERE name",
-            &filter.project,
-            ")",
-        );
+        clause.one_of("i.project_key IN (SELECT project_key FROM project WHERE name", &filter.project, ")");
         let observed = "i.item_key IN (SELECT item_key FROM observation WHERE batch_key IN \
                         (SELECT batch_key FROM batch WHERE ";
         clause.one_of(&format!("{observed}job_type"), &filter.job_type, "))");
         clause.one_of(&format!("{observed}directory_id"), &filter.directory, "))");
-        clause.one_of_keys(
-            "i.item_key IN (SELECT item_key FROM observation WHERE batch_key",
-            &self.batch_keys,
-            ")",
-        );
+        clause.one_of_keys("i.item_key IN (SELECT item_key FROM observation WHERE batch_key", &self.batch_keys, ")");
         if let Some(glob) = &filter.item_name {
             clause.and("i.item_name GLOB ?", [Value::from(glob.clone())]);
         }
@@ -157,9 +146,8 @@ pub(super) fn failed_within(window: Window, now: Timestamp) -> (String, Vec<Valu
 }
 
 fn merged(connection: &Connection) -> Result<HashMap<i64, Vec<i64>>, QueryError> {
-    let mut statement = connection.prepare(
-        "SELECT merged_into, group_key FROM error_group WHERE merged_into IS NOT NULL",
-    )?;
+    let mut statement =
+        connection.prepare("SELECT merged_into, group_key FROM error_group WHERE merged_into IS NOT NULL")?;
     let mut merged: HashMap<i64, Vec<i64>> = HashMap::new();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

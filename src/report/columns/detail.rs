@@ -157,10 +157,7 @@ pub(super) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
         facts.push(("recovered", format!("{}, by {}", look.time_and_zone(at), one_line(by))));
     }
     facts.extend(item.links.values().map(|link| ("link", one_line(link).into_owned())));
-    vec![
-        Section::Facts(facts),
-        Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS)),
-    ]
+    vec![Section::Facts(facts), Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS))]
 }
 
 /// One batch and the groups in it.
@@ -198,8 +195,5 @@ pub(super) fn batch(detail: &BatchDetail, look: &Look) -> Vec<Section> {
     if let Some(link) = best(&batch.links) {
         facts.push(("link", one_line(link).into_owned()));
     }
-    vec![
-        Section::Facts(facts),
-        Section::Sheet(Sheet::titled("groups in it", &detail.groups_in_it, IN_BATCH)),
-    ]
+    vec![Section::Facts(facts), Section::Sheet(Sheet::titled("groups in it", &detail.groups_in_it, IN_BATCH))]
 }

@@ -46,9 +46,7 @@ pub(in crate::report) const RETRIES: &[Column<RetryRow>] = &[
     column("ended_otherwise", "other", |row| Cell::Count(row.ended_otherwise)),
     column("success_rate", "success", |row| row.success_rate.map_or(Cell::None, Cell::Share)),
     column("credits", "", |row| row.credits.map_or(Cell::None, Cell::Real)),
-    column("credits_per_recovery", "credits each", |row| {
-        row.credits_per_recovery.map_or(Cell::None, Cell::Real)
-    }),
+    column("credits_per_recovery", "credits each", |row| row.credits_per_recovery.map_or(Cell::None, Cell::Real)),
     column("title", "what", |row| Cell::maybe(&row.title)),
 ];
 
@@ -60,9 +58,7 @@ pub(in crate::report) const MTTR: &[Column<MttrRow>] = &[
     column("p90_seconds", "p90", |row| row.p90_seconds.map_or(Cell::None, Cell::Seconds)),
     column("ended_otherwise", "otherwise", |row| Cell::Count(row.ended_otherwise)),
     column("open", "open", |row| Cell::Count(row.open)),
-    column("oldest_open_seconds", "open since", |row| {
-        row.oldest_open_seconds.map_or(Cell::None, Cell::Seconds)
-    }),
+    column("oldest_open_seconds", "open since", |row| row.oldest_open_seconds.map_or(Cell::None, Cell::Seconds)),
     column("title", "what", |row| Cell::maybe(&row.title)),
 ];
 
@@ -104,21 +100,14 @@ pub(super) const AUDIT: &[Column<AuditRow>] = &[
 ];
 
 /// The sheet of free SQL: its columns are known only when it has run.
-pub(super) fn sql(
-    names: &[String],
-    rows: &[SqlRow],
-    choice: Choice<'_>,
-) -> Result<Sheet, ReportError> {
+pub(super) fn sql(names: &[String], rows: &[SqlRow], choice: Choice<'_>) -> Result<Sheet, ReportError> {
     let chosen: Vec<usize> = match choice {
         Choice::All | Choice::Usual => (0..names.len()).collect(),
         Choice::These(wanted) => wanted
             .iter()
             .map(|name| {
                 let place = names.iter().position(|known| known == name.trim());
-                place.ok_or_else(|| ReportError::Column {
-                    name: name.clone(),
-                    known: names.join(", "),
-                })
+                place.ok_or_else(|| ReportError::Column { name: name.clone(), known: names.join(", ") })
             })
             .collect::<Result<_, _>>()?,
     };
@@ -132,16 +121,9 @@ pub(super) fn sql(
         title: String::new(),
         columns: chosen
             .iter()
-            .map(|index| Head {
-                name: names[*index].clone(),
-                label: names[*index].clone(),
-                gives_way: true,
-            })
+            .map(|index| Head { name: names[*index].clone(), label: names[*index].clone(), gives_way: true })
             .collect(),
-        rows: rows
-            .iter()
-            .map(|row| chosen.iter().map(|index| cell(&row.fields[*index].1)).collect())
-            .collect(),
+        rows: rows.iter().map(|row| chosen.iter().map(|index| cell(&row.fields[*index].1)).collect()).collect(),
         empty: "no rows",
     })
 }

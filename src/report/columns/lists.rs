@@ -19,9 +19,7 @@ pub(in crate::report) const GROUPS: &[Column<GroupRow>] = &[
     column("first_seen", "first", |row| Cell::Age(row.first_seen)),
     column("class", "class", |row| Cell::Text(row.class.clone())),
     column("marks", "marks", |row| marks(row)),
-    column("title", "what", |row| {
-        Cell::to(&row.title, row.sample.as_ref().and_then(|sample| best(&sample.links)))
-    }),
+    column("title", "what", |row| Cell::to(&row.title, row.sample.as_ref().and_then(|sample| best(&sample.links)))),
     column("total_items", "", |row| Cell::Count(row.total_items)),
     column("batches", "", |row| Cell::Count(row.batches)),
     column("failures_in_window", "", |row| Cell::maybe_count(row.failures_in_window)),
@@ -100,20 +98,13 @@ pub(in crate::report) const SKIPPED: &[Column<SkipRow>] = &[
 ];
 
 /// A column; a shorter way to write one.
-pub(super) const fn column<R>(
-    name: &'static str,
-    label: &'static str,
-    cell: fn(&R) -> Cell,
-) -> Column<R> {
+pub(super) const fn column<R>(name: &'static str, label: &'static str, cell: fn(&R) -> Cell) -> Column<R> {
     Column { name, label, cell }
 }
 
 /// The link that leads closest to the failure: the job, else its batch, else the console.
 pub(super) fn best(links: &Links) -> Option<&String> {
-    ["job", "batch", "console"]
-        .iter()
-        .find_map(|name| links.get(*name))
-        .or_else(|| links.values().next())
+    ["job", "batch", "console"].iter().find_map(|name| links.get(*name)).or_else(|| links.values().next())
 }
 
 pub(super) fn state(state: GroupState) -> Cell {

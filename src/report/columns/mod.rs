@@ -25,17 +25,13 @@ pub(super) enum Section {
 /// The answer's rows as one sheet: what programs get, and people for lists.
 pub(super) fn sheet(answer: &Answer, choice: Choice<'_>) -> Result<Sheet, ReportError> {
     match &answer.rows {
-        Rows::Summary([summary]) => {
-            Sheet::of(std::slice::from_ref(&**summary), summary::SUMMARY, choice, "")
-        }
+        Rows::Summary([summary]) => Sheet::of(std::slice::from_ref(&**summary), summary::SUMMARY, choice, ""),
         Rows::Groups(rows) => Sheet::of(rows, GROUPS, choice, "no groups"),
         Rows::Group([group]) => Sheet::of(std::slice::from_ref(&group.group), GROUPS, choice, ""),
         Rows::Items(rows) => Sheet::of(rows, lists::ITEMS, choice, "no items"),
         Rows::Item(items) => {
-            let events: Vec<detail::ItemEvent<'_>> = items
-                .iter()
-                .flat_map(|item| item.timeline.iter().map(move |event| (item, event)))
-                .collect();
+            let events: Vec<detail::ItemEvent<'_>> =
+                items.iter().flat_map(|item| item.timeline.iter().map(move |event| (item, event))).collect();
             detail::events(&events, choice)
         }
         Rows::Batches(rows) => Sheet::of(rows, BATCHES, choice, "no batches"),
@@ -63,14 +59,8 @@ pub(super) fn sections(answer: &Answer, look: &Look) -> Result<Vec<Section>, Rep
     Ok(match &answer.rows {
         Rows::Summary([summary]) => summary::sections(summary, look),
         Rows::Group([group]) => detail::group(group, look),
-        Rows::Item(items) => items
-            .iter()
-            .flat_map(|item| detail::item(item, look))
-            .collect(),
-        Rows::Batch(batches) => batches
-            .iter()
-            .flat_map(|batch| detail::batch(batch, look))
-            .collect(),
+        Rows::Item(items) => items.iter().flat_map(|item| detail::item(item, look)).collect(),
+        Rows::Batch(batches) => batches.iter().flat_map(|batch| detail::batch(batch, look)).collect(),
         _ => vec![Section::Sheet(sheet(answer, Choice::Usual)?)],
     })
 }

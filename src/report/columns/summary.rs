@@ -52,11 +52,7 @@ pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
             "retries",
             format!(
                 "{} tried: {} recovered, {} same error, {} another error, {} running",
-                retries.attempts,
-                retries.recovered,
-                retries.failed_same,
-                retries.failed_differently,
-                retries.running
+                retries.attempts, retries.recovered, retries.failed_same, retries.failed_differently, retries.running
             ),
         ));
     }
@@ -87,11 +83,7 @@ fn open(summary: &SummaryRow) -> String {
         true => String::new(),
         false => format!(": {}", parts.join(", ")),
     };
-    format!(
-        "{} items in {} groups{of}",
-        grouped(summary.items.open),
-        grouped(groups.open())
-    )
+    format!("{} items in {} groups{of}", grouped(summary.items.open), grouped(groups.open()))
 }
 
 fn budget(summary: &SummaryRow) -> String {
@@ -128,7 +120,8 @@ fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
         facts.push(("FAULT", format!("{} (since {})", one_line(&fault.text), look.time_and_zone(fault.since))));
     }
     for breaker in &summary.breakers {
-        let until = breaker.open_until.map_or_else(String::new, |until| format!(" until {}", look.time_and_zone(until)));
+        let until =
+            breaker.open_until.map_or_else(String::new, |until| format!(" until {}", look.time_and_zone(until)));
         let why = breaker.why.as_deref().map_or_else(String::new, |why| format!(": {}", one_line(why)));
         facts.push(("breaker", format!("{} {}{until}{why}", one_line(&breaker.scope), breaker.state)));
     }
