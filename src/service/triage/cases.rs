@@ -105,8 +105,7 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     let (reached, fired) = escalation(tx, context, &row, &episode, told.as_ref())?;
     let silenced_until = if episode.closed.is_none() { context.hush.covers(tx, &row)? } else { None };
     let level = ack::level(tx, row.group_key, episode.ordinal, context.moment.now)?;
-    let page = context.settings.page_classes.contains(&row.class)
-        || row.rule.as_ref().is_some_and(|rule| context.settings.page_rules.contains(rule));
+    let page = context.settings.page_classes.contains(&row.class);
     let wishes = Wishes {
         silenced: silenced_until.is_some(),
         silence_ended: silence_ended(tx, context, &row, told.as_ref())?,
