@@ -60,10 +60,10 @@ impl Setup {
         }
         let open = |channel| open_channel(channel, credentials).map(Arc::new);
         let channels: Vec<_> = config.channel.iter().map(open).collect::<Result<_, _>>()?;
-        let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
-        let triage = triage::Settings::new(&config, only)?;
-        let heartbeat = open_heartbeat(&config, credentials)?;
         let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
+        let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
+        let triage = triage::Settings::new(&config, &rules, only)?;
+        let heartbeat = open_heartbeat(&config, credentials)?;
         Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat })
     }
 }
