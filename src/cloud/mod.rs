@@ -42,6 +42,9 @@ pub type PageOfBatches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + '
 /// Takes a page of items.
 pub type PageOfItems<'a> = dyn FnMut(Vec<Observation>) + Send + 'a;
 
+/// Takes a page of items with their present status; `Break` ends the listing.
+pub type PageOfStatuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;
+
 /// The largest page that the API allows.
 const LARGEST_PAGE: usize = 1000;
 
@@ -120,6 +123,14 @@ impl Cloud {
     ) -> Result<HashMap<String, ItemStatus>, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::statuses(&self.client, self.page_size, batch, item_ids).await,
+            Api::V2 => Err(unsupported(v2::NAME, "show items yet")),
+        }
+    }
+
+    /// Pages of the present status of all items of a batch.
+    pub async fn list_statuses(&self, batch: &Batch, page: &mut PageOfStatuses<'_>) -> Result<Listed, CloudError> {
+        match self.api {
+            Api::V1Beta => v1_beta::list_statuses(&self.client, self.page_size, batch, page).await,
             Api::V2 => Err(unsupported(v2::NAME, "show items yet")),
         }
     }

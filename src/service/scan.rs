@@ -23,7 +23,7 @@ use crate::core::grouping::Grouper;
 use crate::core::scan::{Classified, GroupFacts};
 use crate::ledger::{Ledger, LedgerError, group};
 
-pub use source::{Listed, Source, Trouble};
+pub use source::Source;
 
 /// Decides the class of a new group.
 pub type Classify = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync;
@@ -95,7 +95,8 @@ impl ScanSummary {
 /// # Errors
 /// The ledger's.
 pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
-    Ok(Grouper::restore(ledger.read(group::load).await?))
+    let stored = ledger.read(group::load).await?;
+    Grouper::restore(stored).map_err(|error| LedgerError::Unreadable { what: "group", value: error.to_string() })
 }
 
 /// Scans every project and returns what each scan did, in the order given.

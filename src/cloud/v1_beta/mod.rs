@@ -16,7 +16,7 @@ use super::listing::{self, Listed, Style};
 use super::order::NewestFirst;
 use super::page::parse;
 use super::paging::Paging;
-use super::{CloudError, PageOfBatches, PageOfItems};
+use super::{CloudError, PageOfBatches, PageOfItems, PageOfStatuses};
 use crate::core::batch::Batch;
 use crate::core::item::{ItemStatus, Kind};
 
@@ -110,14 +110,23 @@ pub(super) async fn statuses(
     batch: &Batch,
     item_ids: &HashSet<String>,
 ) -> Result<HashMap<String, ItemStatus>, CloudError> {
-    let path = under(&[&batch.batch_id, "items"]);
-    let ask = Ask::path(&path);
     let mut found = HashMap::new();
     let mut each = |rows: Vec<(String, ItemStatus)>| {
         found.extend(rows.into_iter().filter(|(id, _)| item_ids.contains(id)));
         if found.len() == item_ids.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let paging = Paging::by_offset(batch.total_items);
-    listing::read(client, &ask, Style::limit(limit), &Statuses, paging, &mut each).await?;
+    list_statuses(client, limit, batch, &mut each).await?;
     Ok(found)
+}
+
+pub(super) async fn list_statuses(
+    client: &Client,
+    limit: usize,
+    batch: &Batch,
+    page: &mut PageOfStatuses<'_>,
+) -> Result<Listed, CloudError> {
+    let path = under(&[&batch.batch_id, "items"]);
+    let ask = Ask::path(&path);
+    let paging = Paging::by_offset(batch.total_items);
+    listing::read(client, &ask, Style::limit(limit), &Statuses, paging, page).await
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::intake::Message;
 use super::job_list::{self, JobList, Request};
 use super::listing::{self, BatchRead};
-use super::{ScanSummary, Source, Trouble, Watched, evidence, unless_panicked};
+use super::{ScanSummary, Source, Watched, evidence, unless_panicked};
 use crate::core::batch::Batch;
 use crate::ledger::batch::KnownBatch;
 use crate::ledger::project::{Begun, Ended, begin_scan, end_scan};
@@ -36,6 +36,7 @@ pub(super) async fn scan<S: Source>(
     pages: mpsc::Sender<Message>,
     now: Timestamp,
 ) -> Result<ScanSummary, LedgerError> {
+    project.source.begin_scan();
     let requests_before = project.source.requests();
     let name = project.name.clone();
     let begun = ledger.write(move |tx| begin_scan(tx, &name, now)).await?;
