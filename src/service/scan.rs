@@ -12,6 +12,7 @@ mod listing;
 mod project;
 mod source;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use crate::ledger::{Ledger, LedgerError, group};
 pub use source::Source;
 
 /// Decides the class of a new group.
-pub type Classify = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync;
+pub type Classify<'a> = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync + 'a;
 
 /// Pages on their way from the projects to the intake; each holds up to 1,000 observations.
 const PAGES_UNDER_WAY: usize = 8;
@@ -90,6 +91,34 @@ impl ScanSummary {
     }
 }
 
+impl fmt::Display for ScanSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ScanSummary {
+            project,
+            batches_listed,
+            batches_read,
+            items_listed,
+            items_new,
+            recovered,
+            unreadable,
+            requests,
+            ..
+        } = self;
+        write!(
+            f,
+            "{project}: {items_new} new, {recovered} recovered; listed {batches_listed} batches, read {batches_read}"
+        )?;
+        write!(f, " with {items_listed} failed and skipped items in {requests} requests")?;
+        if *unreadable > 0 {
+            write!(f, "; {unreadable} rows could not be read")?;
+        }
+        if !self.complete {
+            write!(f, "; incomplete")?;
+        }
+        Ok(())
+    }
+}
+
 /// The grouper as the ledger knows it: at start, and after a scan that could not write.
 ///
 /// # Errors
@@ -110,7 +139,7 @@ pub async fn scan<S: Source>(
     ledger: &Ledger,
     projects: &[Watched<S>],
     grouper: &mut Grouper,
-    classify: &Classify,
+    classify: &Classify<'_>,
     now: Timestamp,
 ) -> Result<Vec<ScanSummary>, LedgerError> {
     let (pages, received) = mpsc::channel(PAGES_UNDER_WAY);

@@ -1,7 +1,9 @@
 //! API v1 beta batch processing: `/api/v1/beta/batch-processing`.
 
 mod batch;
+pub(super) mod create;
 pub(super) mod item;
+pub(super) mod job;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -83,6 +85,17 @@ pub(super) async fn list_items(
     listing::read(client, &ask, Style::limit(limit), &rows, paging, &mut each).await
 }
 
+/// Asks for one batch: the project it belongs to.
+pub(super) async fn probe(client: &Client) -> Result<Option<String>, CloudError> {
+    let mut project = None;
+    let mut page = |batches: Vec<Batch>| {
+        project = batches.into_iter().find_map(|batch| batch.project_id);
+        ControlFlow::Break(())
+    };
+    list_batches(client, 1, None, &mut page).await?;
+    Ok(project)
+}
+
 pub(super) async fn batch(client: &Client, batch_id: &str) -> Result<Option<Batch>, CloudError> {
     #[derive(Deserialize)]
     struct Enveloped<'a> {
@@ -104,21 +117,7 @@ pub(super) async fn batch(client: &Client, batch_id: &str) -> Result<Option<Batc
     }
 }
 
-pub(super) async fn statuses(
-    client: &Client,
-    limit: usize,
-    batch: &Batch,
-    item_ids: &HashSet<String>,
-) -> Result<HashMap<String, ItemStatus>, CloudError> {
-    let mut found = HashMap::new();
-    let mut each = |rows: Vec<(String, ItemStatus)>| {
-        found.extend(rows.into_iter().filter(|(id, _)| item_ids.contains(id)));
-        if found.len() == item_ids.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    list_statuses(client, limit, batch, &mut each).await?;
-    Ok(found)
-}
-
+/// Pages of the present status of all items of a batch.
 pub(super) async fn list_statuses(
     client: &Client,
     limit: usize,
@@ -126,7 +125,25 @@ pub(super) async fn list_statuses(
     page: &mut PageOfStatuses<'_>,
 ) -> Result<Listed, CloudError> {
     let path = under(&[&batch.batch_id, "items"]);
-    let ask = Ask::path(&path);
     let paging = Paging::by_offset(batch.total_items);
-    listing::read(client, &ask, Style::limit(limit), &Statuses, paging, page).await
+    let mut each = |rows: Vec<(String, ItemStatus)>| page(rows);
+    listing::read(client, &Ask::path(&path), Style::limit(limit), &Statuses, paging, &mut each).await
+}
+
+pub(super) async fn statuses(
+    client: &Client,
+    limit: usize,
+    batch: &Batch,
+    item_ids: &HashSet<String>,
+) -> Result<HashMap<String, ItemStatus>, CloudError> {
+    let path = under(&[&batch.batch_id, "items"]);
+    let ask = Ask::path(&path);
+    let mut found = HashMap::new();
+    let mut each = |rows: Vec<(String, ItemStatus)>| {
+        found.extend(rows.into_iter().filter(|(id, _)| item_ids.contains(id)));
+        if found.len() == item_ids.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let paging = Paging::by_offset(batch.total_items);
+    listing::read(client, &ask, Style::limit(limit), &Statuses, paging, &mut each).await?;
+    Ok(found)
 }

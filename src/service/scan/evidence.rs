@@ -101,7 +101,7 @@ pub(super) async fn search<S: Source>(
             .await;
         match listed {
             Ok(listed) if listed.complete => {
-                let write = move |tx: &rusqlite::Transaction<'_>| evidence::answer(tx, &answering, &completed);
+                let write = move |tx: &crate::ledger::Transaction<'_>| evidence::answer(tx, &answering, &completed);
                 counts.recovered += ledger.write(write).await?;
             }
             // Its failed items were read; only a recovery may be told later.

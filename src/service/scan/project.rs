@@ -36,7 +36,6 @@ pub(super) async fn scan<S: Source>(
     pages: mpsc::Sender<Message>,
     now: Timestamp,
 ) -> Result<ScanSummary, LedgerError> {
-    project.source.begin_scan();
     let requests_before = project.source.requests();
     let name = project.name.clone();
     let begun = ledger.write(move |tx| begin_scan(tx, &name, now)).await?;

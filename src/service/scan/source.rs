@@ -18,9 +18,6 @@ pub type Statuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> 
 
 /// One project of LlamaCloud. Pages already handed over stay valid when an error follows.
 pub trait Source: Send + Sync + 'static {
-    /// A scan begins: what earlier ones used up of the retry budget is forgotten.
-    fn begin_scan(&self);
-
     /// Lists batches page by page; those made before `since` may be left out.
     fn list_batches(
         &self,
@@ -51,10 +48,6 @@ pub trait Source: Send + Sync + 'static {
 }
 
 impl Source for Cloud {
-    fn begin_scan(&self) {
-        Cloud::begin_scan(self);
-    }
-
     async fn list_batches(&self, since: Timestamp, page: &mut Batches<'_>) -> Result<Listed, CloudError> {
         Cloud::list_batches(self, Some(since), page).await
     }
