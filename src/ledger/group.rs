@@ -13,7 +13,7 @@ use crate::core::item::Kind;
 /// SQLite's, or a kind that is none.
 pub fn load(connection: &Connection) -> Result<Vec<StoredGroup>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT g.group_id, g.kind, g.template, g.title, g.mining, s.group_id
+        "SELECT g.group_id, g.kind, g.template, g.title, g.mining, s.group_id, g.grouping_version
          FROM error_group g LEFT JOIN error_group s ON s.group_key = g.merged_into
          ORDER BY g.group_key",
     )?;
@@ -21,16 +21,22 @@ pub fn load(connection: &Connection) -> Result<Vec<StoredGroup>, LedgerError> {
     let mut groups = Vec::new();
     while let Some(row) = rows.next()? {
         let kind: String = row.get(1)?;
+        let merged_into: Option<String> = row.get(5)?;
         groups.push(StoredGroup {
-            id: GroupId(row.get(0)?),
+            id: read_id(row.get(0)?)?,
             kind: Kind::from_word(&kind).ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
             template: row.get(2)?,
             title: row.get(3)?,
             state: row.get(4)?,
-            merged_into: row.get::<_, Option<String>>(5)?.map(GroupId),
+            merged_into: merged_into.map(read_id).transpose()?,
+            version: row.get(6)?,
         });
     }
     Ok(groups)
+}
+
+fn read_id(text: String) -> Result<GroupId, LedgerError> {
+    text.parse().map_err(|_| LedgerError::Unreadable { what: "group id", value: text })
 }
 
 /// The key of the group that an id stands for today, whatever it was merged into.
@@ -49,9 +55,11 @@ pub fn key(connection: &Connection, id: &str) -> Result<Option<i64>, LedgerError
 /// SQLite's, or a merge into a group that is neither known nor among the changes.
 pub fn store(tx: &Transaction<'_>, changes: &[GroupChange], now: i64) -> Result<(), LedgerError> {
     let mut upsert = tx.prepare_cached(
-        "INSERT INTO error_group (group_id, kind, template, title, class, rule, mining, first_seen, last_seen)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
-         ON CONFLICT (group_id) DO UPDATE SET template = excluded.template, title = excluded.title, mining = excluded.mining",
+        "INSERT INTO error_group (group_id, kind, template, title, class, rule, mining, grouping_version,
+             first_seen, last_seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)
+         ON CONFLICT (group_id) DO UPDATE SET template = excluded.template, title = excluded.title,
+             mining = excluded.mining, grouping_version = excluded.grouping_version",
     )?;
     for GroupChange { stored, classified } in changes {
         upsert.execute((
@@ -62,6 +70,7 @@ pub fn store(tx: &Transaction<'_>, changes: &[GroupChange], now: i64) -> Result<
             &classified.class,
             &classified.rule,
             &stored.state,
+            stored.version,
             now,
         ))?;
     }

@@ -5,7 +5,6 @@
 //! to one intake, which owns the grouper and writes transactions. Which batches matter is decided in `core`,
 //! requests are made by a [`Source`], SQL is in `ledger`.
 
-mod client;
 mod evidence;
 mod intake;
 mod job_list;
@@ -25,7 +24,7 @@ use crate::core::grouping::Grouper;
 use crate::core::scan::{Classified, GroupFacts};
 use crate::ledger::{Ledger, LedgerError, group};
 
-pub use source::{Listed, Source, Trouble};
+pub use source::Source;
 
 /// Decides the class of a new group.
 pub type Classify<'a> = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync + 'a;
@@ -125,7 +124,8 @@ impl fmt::Display for ScanSummary {
 /// # Errors
 /// The ledger's.
 pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
-    Ok(Grouper::restore(ledger.read(group::load).await?))
+    let stored = ledger.read(group::load).await?;
+    Grouper::restore(stored).map_err(|error| LedgerError::Unreadable { what: "group", value: error.to_string() })
 }
 
 /// Scans every project and returns what each scan did, in the order given.
