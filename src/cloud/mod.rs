@@ -45,6 +45,9 @@ pub type PageOfBatches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + '
 /// Takes a page of items.
 pub type PageOfItems<'a> = dyn FnMut(Vec<Observation>) + Send + 'a;
 
+/// Takes a page of statuses, and may stop the listing.
+pub type PageOfStatuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;
+
 /// The largest page that the API allows.
 const LARGEST_PAGE: usize = 1000;
 
@@ -117,6 +120,19 @@ impl Cloud {
         }
     }
 
+    /// Pages of the present status of all items of a batch. `page` may stop the listing.
+    pub async fn list_statuses(&self, batch: &Batch, page: &mut PageOfStatuses<'_>) -> Result<Listed, CloudError> {
+        match self.api {
+            Api::V1Beta => v1_beta::list_statuses(&self.client, self.page_size, batch, page).await,
+            Api::V2 => {
+                let found = self.v2.statuses(&self.client, batch, |_| true).await?;
+                let rows = u64::try_from(found.len()).unwrap_or(u64::MAX);
+                let _stopped = page(found.into_iter().collect());
+                Ok(Listed { rows, complete: true, ..Listed::default() })
+            }
+        }
+    }
+
     /// The present status of the named items of a batch. Items that the batch does not show are missing from the answer.
     pub async fn statuses(
         &self,
@@ -125,7 +141,7 @@ impl Cloud {
     ) -> Result<HashMap<String, ItemStatus>, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::statuses(&self.client, self.page_size, batch, item_ids).await,
-            Api::V2 => self.v2.statuses(&self.client, batch, item_ids).await,
+            Api::V2 => self.v2.statuses(&self.client, batch, |id| item_ids.contains(id)).await,
         }
     }
 }

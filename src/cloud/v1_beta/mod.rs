@@ -18,7 +18,7 @@ use super::listing::{self, Listed, Style};
 use super::order::NewestFirst;
 use super::page::parse;
 use super::paging::Paging;
-use super::{CloudError, PageOfBatches, PageOfItems};
+use super::{CloudError, PageOfBatches, PageOfItems, PageOfStatuses};
 use crate::core::batch::Batch;
 use crate::core::item::{ItemStatus, Kind};
 
@@ -115,6 +115,19 @@ pub(super) async fn batch(client: &Client, batch_id: &str) -> Result<Option<Batc
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Pages of the present status of all items of a batch.
+pub(super) async fn list_statuses(
+    client: &Client,
+    limit: usize,
+    batch: &Batch,
+    page: &mut PageOfStatuses<'_>,
+) -> Result<Listed, CloudError> {
+    let path = under(&[&batch.batch_id, "items"]);
+    let paging = Paging::by_offset(batch.total_items);
+    let mut each = |rows: Vec<(String, ItemStatus)>| page(rows);
+    listing::read(client, &Ask::path(&path), Style::limit(limit), &Statuses, paging, &mut each).await
 }
 
 pub(super) async fn statuses(

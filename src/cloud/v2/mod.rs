@@ -10,7 +10,7 @@ mod job;
 mod single;
 mod troubles;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -174,18 +174,18 @@ impl V2 {
         &self,
         client: &Client,
         batch: &Batch,
-        item_ids: &HashSet<String>,
+        wanted: impl Fn(&str) -> bool + Send,
     ) -> Result<HashMap<String, ItemStatus>, CloudError> {
         if is_job(&batch.batch_id) {
             let job = job::get(client, &batch.batch_id).await?.ok_or_else(|| missing(batch))?;
-            let item_id = self.item_of(&job).filter(|id| item_ids.contains(id));
+            let item_id = self.item_of(&job).filter(|id| wanted(id));
             return Ok(item_id.map(|id| (id, job.status())).into_iter().collect());
         }
         let expanded = batch::get(client, &batch.batch_id, true).await?.ok_or_else(|| missing(batch))?;
         let mappings = expanded.results.map(|page| page.rows).unwrap_or_default();
         let mut found = HashMap::new();
         let mut items_by_job = HashMap::new();
-        for mapping in mappings.into_iter().filter(|mapping| item_ids.contains(&mapping.item_id)) {
+        for mapping in mappings.into_iter().filter(|mapping| wanted(&mapping.item_id)) {
             match (mapping.job_id, mapping.message) {
                 (Some(job_id), None) => drop(items_by_job.insert(job_id, mapping.item_id)),
                 _ => drop(found.insert(mapping.item_id, ItemStatus::Failed)),

@@ -1,3 +1,8 @@
 //! Digests: what people are told. The frozen [`model`] is decided once and rendered by every channel.
 
+pub mod build;
+pub mod fit;
+pub mod merge;
 pub mod model;
+pub mod only;
+pub mod trial;

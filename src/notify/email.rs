@@ -1,0 +1,137 @@
+//! The e-mail channel: settings checked once, then a mail for each digest, with a result for each recipient.
+
+use lettre::Address;
+use lettre::message::Mailbox;
+
+use crate::config::channel::{Channel as Config, SmtpTls};
+use crate::core::digest::model::Digest;
+use crate::notify::error::{NotifyError, mask_recipient};
+use crate::notify::mail::{Letterhead, compose};
+use crate::notify::smtp::{Patience, Sent, Server};
+use crate::notify::{ChannelSecrets, DeliveryFacts, Receipt};
+
+/// Mail by SMTP.
+pub(super) struct Email {
+    pub(super) head: Letterhead,
+    pub(super) server: Server,
+}
+
+impl Email {
+    /// Checks the settings; plain text is refused where somebody could listen.
+    pub(super) fn new(config: &Config, secrets: ChannelSecrets) -> Result<Email, NotifyError> {
+        let head = letterhead(config)?;
+        let host = config.smtp_host.clone().ok_or_else(|| missing(config, "smtp-host"))?;
+        let tls = config.smtp_tls.unwrap_or_default();
+        let plain = tls == SmtpTls::None && !is_loopback(&host);
+        if plain && !config.smtp_allow_plaintext {
+            return Err(NotifyError::Settings(format!(
+                "channel \"{}\": smtp-tls = \"none\" is for a server on this machine; use \"required\" or \"implicit\", or set smtp-allow-plaintext = true",
+                config.name
+            )));
+        }
+        if plain && config.smtp_username.is_some() {
+            return Err(NotifyError::Settings(format!(
+                "channel \"{}\": a password is never sent in plain text; set smtp-tls = \"required\" or \"implicit\"",
+                config.name
+            )));
+        }
+        let login = match (&config.smtp_username, secrets.smtp_password) {
+            (None, _) => None,
+            (Some(user), Some(password)) => Some((user.clone(), password)),
+            (Some(_), None) => return Err(missing(config, "smtp-password-file")),
+        };
+        let port = config.smtp_port.unwrap_or(match tls {
+            SmtpTls::Required => 587,
+            SmtpTls::Implicit => 465,
+            SmtpTls::None => 25,
+        });
+        let server = Server { host, port, tls, login, patience: Patience::default(), trusted: None };
+        Ok(Email { head, server })
+    }
+
+    /// The bytes of the mail.
+    pub(super) fn preview(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Vec<u8>, NotifyError> {
+        Ok(compose(digest, &self.head, facts.tier)?.bytes)
+    }
+
+    /// Sends to every recipient that does not have it yet.
+    pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+        let mail = compose(digest, &self.head, facts.tier)?;
+        let waiting: Vec<Address> = self
+            .head
+            .to
+            .iter()
+            .map(|mailbox| mailbox.email.clone())
+            .filter(|address| !facts.done.iter().any(|done| done == address.as_ref() as &str))
+            .collect();
+        let from = &self.head.from.email;
+        match self.server.send(from, &waiting, &mail.bytes).await {
+            Ok(sent) => self.conclude(sent, facts, mail.tier),
+            Err(error) => Err(error.at_tier(mail.tier).after(facts.done.clone())),
+        }
+    }
+
+    fn conclude(
+        &self,
+        sent: Sent,
+        facts: &DeliveryFacts,
+        tier: crate::core::digest::fit::Tier,
+    ) -> Result<Receipt, NotifyError> {
+        let mut done = facts.done.clone();
+        done.extend(sent.accepted.iter().map(Address::to_string));
+        let refused: Vec<String> = sent.refused.iter().map(masked).collect();
+        if !sent.deferred.is_empty() {
+            let why = sent.deferred.iter().map(masked).collect::<Vec<_>>().join("; ");
+            let peer = self.server.peer();
+            return Err(NotifyError::Deferred { peer, why, retry_after: None }.after(done));
+        }
+        if done.is_empty() {
+            return Err(NotifyError::Refused {
+                peer: self.server.peer(),
+                why: refused.join("; "),
+                todo: "no recipient was accepted: check to",
+            });
+        }
+        Ok(Receipt { answer: sent.answer, refused, done, tier })
+    }
+}
+
+fn masked((address, why): &(Address, String)) -> String {
+    let masked = mask_recipient(address.as_ref());
+    // Servers like to repeat the address in their answer.
+    format!("{masked}: {}", why.replace(address.as_ref() as &str, &masked))
+}
+
+fn letterhead(config: &Config) -> Result<Letterhead, NotifyError> {
+    let from = config.from.as_deref().ok_or_else(|| missing(config, "from"))?;
+    if config.to.is_empty() {
+        return Err(missing(config, "to"));
+    }
+    let to = config.to.iter().map(|address| mailbox(config, "to", address)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Letterhead {
+        channel: config.name.clone(),
+        from: mailbox(config, "from", from)?,
+        to,
+        thread: config.thread.unwrap_or(true),
+    })
+}
+
+pub(super) fn mailbox(config: &Config, key: &str, address: &str) -> Result<Mailbox, NotifyError> {
+    address.parse().map_err(|error| {
+        NotifyError::Settings(format!(
+            "channel \"{}\": {key} = \"{}\" is not a mail address: {error}",
+            config.name,
+            mask_recipient(address)
+        ))
+    })
+}
+
+pub(super) fn missing(config: &Config, key: &str) -> NotifyError {
+    NotifyError::Settings(format!("channel \"{}\": {key} is missing", config.name))
+}
+
+/// Whether a name or address is this machine by its spelling; names are not looked up.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

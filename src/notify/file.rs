@@ -1,0 +1,95 @@
+//! The file channel: each digest as `.eml`, `.html` and `.json` in a folder.
+
+use std::path::{Path, PathBuf};
+
+use tokio::io::AsyncWriteExt;
+
+use crate::config::channel::Channel as Config;
+use crate::core::digest::model::Digest;
+use crate::notify::email::{mailbox, missing};
+use crate::notify::error::NotifyError;
+use crate::notify::mail::{Letterhead, compose};
+use crate::notify::{DeliveryFacts, Receipt, html, json};
+
+/// Files in a folder.
+pub(super) struct Folder {
+    dir: PathBuf,
+    head: Letterhead,
+}
+
+impl Folder {
+    /// Checks the settings; `from` and `to` may be set and are then those of the `.eml`.
+    pub(super) fn new(config: &Config) -> Result<Folder, NotifyError> {
+        let from = config.from.as_deref().unwrap_or("llama-triage@localhost");
+        let to: Vec<&str> = match config.to.as_slice() {
+            [] => vec!["oncall@localhost"],
+            to => to.iter().map(String::as_str).collect(),
+        };
+        Ok(Folder {
+            dir: config.dir.clone().ok_or_else(|| missing(config, "dir"))?,
+            head: Letterhead {
+                channel: config.name.clone(),
+                from: mailbox(config, "from", from)?,
+                to: to.into_iter().map(|address| mailbox(config, "to", address)).collect::<Result<_, _>>()?,
+                thread: config.thread.unwrap_or(true),
+            },
+        })
+    }
+
+    /// The bytes of the `.eml`.
+    pub(super) fn preview(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Vec<u8>, NotifyError> {
+        Ok(compose(digest, &self.head, facts.tier)?.bytes)
+    }
+
+    /// Writes the three files, each whole or not at all. Writing again replaces them with the same.
+    pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+        let mail = compose(digest, &self.head, facts.tier)?;
+        let (page, ..) = html::render(digest, facts.tier);
+        let (body, _) = json::render(digest, facts.tier);
+        let name = file_name(&digest.digest_id);
+        self.prepare().await?;
+        for (ending, content) in [("json", body.as_bytes()), ("html", page.as_bytes()), ("eml", &mail.bytes)] {
+            write_whole(&self.dir, &format!("{name}.{ending}"), content).await?;
+        }
+        let written = self.dir.join(name).with_extension("eml");
+        let answer = format!("written to {}", written.display());
+        Ok(Receipt::new(answer, mail.tier))
+    }
+
+    /// Writes and removes a small file.
+    pub(super) async fn check(&self) -> Result<String, NotifyError> {
+        self.prepare().await?;
+        let name = ".llama-triage-check";
+        write_whole(&self.dir, name, b"").await?;
+        let path = self.dir.join(name);
+        tokio::fs::remove_file(&path).await.map_err(failed(&path))?;
+        Ok(format!("{} is writable", self.dir.display()))
+    }
+
+    async fn prepare(&self) -> Result<(), NotifyError> {
+        tokio::fs::create_dir_all(&self.dir).await.map_err(failed(&self.dir))
+    }
+}
+
+/// Under another name first, so that nobody ever reads half a digest.
+async fn write_whole(dir: &Path, name: &str, content: &[u8]) -> Result<(), NotifyError> {
+    let path = dir.join(name);
+    let unfinished = dir.join(format!(".{name}.unfinished"));
+    let write = async {
+        let mut file = tokio::fs::File::create(&unfinished).await?;
+        file.write_all(content).await?;
+        file.sync_all().await?;
+        tokio::fs::rename(&unfinished, &path).await
+    };
+    write.await.map_err(failed(&path))
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> NotifyError + use<> {
+    let path = path.to_owned();
+    move |source| NotifyError::File { path, source }
+}
+
+/// A digest id has only such characters; a file name must not depend on that.
+fn file_name(digest_id: &str) -> String {
+    digest_id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(100).collect()
+}

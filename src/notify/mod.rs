@@ -1,0 +1,216 @@
+//! Notify: the only mail and webhooks. One file for each rendering, one for each way of sending.
+//!
+//! Every rendering is a function of the frozen digest alone, so that each try of a delivery is byte-equal.
+//! When a digest is due, whom it concerns and when to try again is decided elsewhere.
+
+mod bars;
+mod email;
+mod error;
+mod file;
+mod html;
+mod http;
+mod json;
+mod links;
+mod mail;
+mod pagerduty;
+mod slack;
+mod smtp;
+mod teams;
+mod templates;
+pub mod text;
+mod times;
+mod view;
+mod webhook;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+pub use self::error::{NotifyError, mask_recipient};
+pub use self::words::{headline, subject};
+use crate::config::channel::{Channel as Config, ChannelKind, Only as OnlyWords};
+use crate::core::digest::fit::Tier;
+use crate::core::digest::model::{Digest, GroupState};
+use crate::core::digest::only::Only;
+use crate::core::item::Kind;
+
+/// A place that digests go to, ready to be used.
+pub struct Channel {
+    /// The configured name.
+    pub name: String,
+    /// Which news it gets; narrow a digest with it before it is frozen for this channel.
+    pub only: Only,
+    way: Way,
+}
+
+/// How a channel sends.
+enum Way {
+    Email(Box<email::Email>),
+    File(Box<file::Folder>),
+    Slack(Box<slack::Slack>),
+    Teams(Box<teams::Teams>),
+    Pagerduty(Box<pagerduty::Pagerduty>),
+    Webhook(Box<webhook::Webhook>),
+}
+
+/// The time for one HTTP exchange, from the first packet to the end of the answer.
+const HTTP_LIMIT: Duration = Duration::from_secs(30);
+
+/// What a channel needs and the configuration file does not hold. None of it is ever printed.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelSecrets {
+    /// email: the password of `smtp-username`.
+    pub smtp_password: Option<SecretString>,
+    /// slack, teams, webhook: the address, if it comes from a file or credential.
+    pub url: Option<SecretString>,
+    /// webhook: the signing secret, `whsec_…` or raw.
+    pub signing_secret: Option<SecretString>,
+    /// pagerduty: the routing key.
+    pub routing_key: Option<SecretString>,
+}
+
+/// What is known of a delivery beside its digest.
+#[derive(Clone, Debug)]
+pub struct DeliveryFacts {
+    /// The same on every try; webhooks send it as their message id.
+    pub delivery_id: String,
+    /// When this try is made: what a webhook's signature is bound to.
+    pub now: Timestamp,
+    /// An earlier try may have arrived; channels that cannot drop a second copy say so.
+    pub uncertain: bool,
+    /// The largest tier to render: [`Tier::Full`] at first, smaller after [`NotifyError::too_large`].
+    pub tier: Tier,
+    /// What an earlier try finished ([`NotifyError::done`]): recipients or events that are not sent again.
+    pub done: Vec<String>,
+}
+
+/// A delivery that worked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// What the peer said, fit to be stored and shown.
+    pub answer: String,
+    /// Recipients that will never get it, masked, with the reason; the others have it.
+    pub refused: Vec<String>,
+    /// Recipients or events that are done.
+    pub done: Vec<String>,
+    /// How much of the digest was sent.
+    pub tier: Tier,
+}
+
+impl Receipt {
+    fn new(answer: String, tier: Tier) -> Receipt {
+        Receipt { answer, refused: Vec::new(), done: Vec::new(), tier }
+    }
+}
+
+impl Channel {
+    /// A channel from its configuration. All settings are checked; nothing is contacted.
+    pub fn new(config: &Config, secrets: ChannelSecrets) -> Result<Channel, NotifyError> {
+        Channel::with_limit(config, secrets, HTTP_LIMIT)
+    }
+
+    fn with_limit(config: &Config, secrets: ChannelSecrets, limit: Duration) -> Result<Channel, NotifyError> {
+        let name = &config.name;
+        let way = match config.kind {
+            ChannelKind::Email => Way::Email(Box::new(email::Email::new(config, secrets)?)),
+            ChannelKind::File => Way::File(Box::new(file::Folder::new(config)?)),
+            ChannelKind::Slack => {
+                let address = address(config, &secrets, None)?;
+                Way::Slack(Box::new(slack::Slack::new(name, &address, limit)?))
+            }
+            ChannelKind::Teams => {
+                let address = address(config, &secrets, None)?;
+                Way::Teams(Box::new(teams::Teams::new(name, &address, limit)?))
+            }
+            ChannelKind::Pagerduty => {
+                let address = address(config, &secrets, Some(pagerduty::ADDRESS))?;
+                let key = secrets.routing_key.ok_or_else(|| email::missing(config, "routing-key-file"))?;
+                Way::Pagerduty(Box::new(pagerduty::Pagerduty::new(name, &address, key, limit)?))
+            }
+            ChannelKind::Webhook => {
+                let address = address(config, &secrets, None)?;
+                let secret = secrets.signing_secret.as_ref();
+                Way::Webhook(Box::new(webhook::Webhook::new(name, &address, secret, limit)?))
+            }
+        };
+        Ok(Channel { name: name.clone(), only: read_only(name, &config.only)?, way })
+    }
+
+    /// Sends a digest that is already narrowed and frozen. Takes minutes if the peer does: never await it in a cycle.
+    pub async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+        match &self.way {
+            Way::Email(email) => email.deliver(digest, facts).await,
+            Way::File(folder) => folder.deliver(digest, facts).await,
+            Way::Slack(slack) => slack.deliver(digest, facts).await,
+            Way::Teams(teams) => teams.deliver(digest, facts).await,
+            Way::Pagerduty(pagerduty) => pagerduty.deliver(digest, facts).await,
+            Way::Webhook(webhook) => webhook.deliver(digest, facts).await,
+        }
+    }
+
+    /// The bytes that [`Self::deliver`] would send, without secrets.
+    pub fn preview(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Vec<u8>, NotifyError> {
+        Ok(match &self.way {
+            Way::Email(email) => email.preview(digest, facts)?,
+            Way::File(folder) => folder.preview(digest, facts)?,
+            Way::Slack(_) => slack::render(digest, facts).0.into_bytes(),
+            Way::Teams(_) => teams::render(digest, facts).0.into_bytes(),
+            Way::Pagerduty(_) => pagerduty::preview(digest).into_bytes(),
+            Way::Webhook(_) => webhook::Webhook::preview(digest, facts).into_bytes(),
+        })
+    }
+
+    /// Reaches the peer, and logs in where there is a log-in, without sending; says what worked.
+    pub async fn check(&self) -> Result<String, NotifyError> {
+        match &self.way {
+            Way::Email(email) => {
+                email.server.check().await?;
+                Ok(format!("{} lets us in", email.server.peer()))
+            }
+            Way::File(folder) => folder.check().await,
+            Way::Slack(slack) => slack.http.check().await,
+            Way::Teams(teams) => teams.http.check().await,
+            Way::Pagerduty(pagerduty) => pagerduty.http.check().await,
+            Way::Webhook(webhook) => webhook.http.check().await,
+        }
+    }
+}
+
+fn address(config: &Config, secrets: &ChannelSecrets, default: Option<&str>) -> Result<SecretString, NotifyError> {
+    secrets
+        .url
+        .clone()
+        .or_else(|| config.url.as_deref().or(default).map(SecretString::from))
+        .ok_or_else(|| email::missing(config, "url or url-file"))
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("name", &self.name).field("only", &self.only).finish_non_exhaustive()
+    }
+}
+
+fn read_only(channel: &str, only: &OnlyWords) -> Result<Only, NotifyError> {
+    let unknown = |key: &str, word: &str, allowed: &str| {
+        NotifyError::Settings(format!("channel \"{channel}\": only.{key} has \"{word}\"; allowed are {allowed}"))
+    };
+    let states = only.states.iter().map(|word| {
+        GroupState::from_word(word)
+            .ok_or_else(|| unknown("states", word, "new, ongoing, regressed, escalating, resolved"))
+    });
+    let kinds =
+        only.kinds.iter().map(|word| Kind::from_word(word).ok_or_else(|| unknown("kinds", word, "failed, skipped")));
+    Ok(Only {
+        states: states.collect::<Result<_, _>>()?,
+        kinds: kinds.collect::<Result<_, _>>()?,
+        projects: only.projects.clone(),
+        groups: only.groups.clone(),
+        classes: only.classes.clone(),
+    })
+}
