@@ -65,9 +65,7 @@ impl Http {
         if local {
             builder = builder.no_proxy();
         }
-        let client = builder
-            .build()
-            .map_err(|error| wrong(&format!("cannot set up HTTP: {}", reason(error))))?;
+        let client = builder.build().map_err(|error| wrong(&format!("cannot set up HTTP: {}", reason(error))))?;
         Ok(Http { client, url })
     }
 
@@ -78,16 +76,8 @@ impl Http {
     }
 
     /// Posts JSON. Any status is an answer; only the lack of one is an error.
-    pub(super) async fn post(
-        &self,
-        body: String,
-        headers: &[(&'static str, String)],
-    ) -> Result<Answer, NotifyError> {
-        let mut request = self
-            .client
-            .post(self.url.clone())
-            .header("content-type", "application/json")
-            .body(body);
+    pub(super) async fn post(&self, body: String, headers: &[(&'static str, String)]) -> Result<Answer, NotifyError> {
+        let mut request = self.client.post(self.url.clone()).header("content-type", "application/json").body(body);
         for (name, value) in headers {
             request = request.header(*name, value);
         }
@@ -100,15 +90,8 @@ impl Http {
         let mut front = self.url.clone();
         front.set_path("/");
         front.set_query(None);
-        self.client
-            .head(front)
-            .send()
-            .await
-            .map_err(|error| self.no_answer(error))?;
-        Ok(format!(
-            "{} answers; only a test message proves that it accepts digests",
-            self.peer()
-        ))
+        self.client.head(front).send().await.map_err(|error| self.no_answer(error))?;
+        Ok(format!("{} answers; only a test message proves that it accepts digests", self.peer()))
     }
 
     fn no_answer(&self, error: reqwest::Error) -> NotifyError {
@@ -195,10 +178,7 @@ mod tests {
     use super::*;
 
     fn after(pairs: &[(&'static str, &'static str)]) -> Option<Duration> {
-        let headers = pairs
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect();
+        let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         retry_after(&headers)
     }
 
@@ -216,9 +196,8 @@ mod tests {
 
     #[test]
     fn an_address_that_is_a_secret_needs_tls_and_is_never_shown() {
-        let new = |address: &str, plaintext| {
-            Http::new("c", &SecretString::from(address), plaintext, Duration::from_secs(1))
-        };
+        let new =
+            |address: &str, plaintext| Http::new("c", &SecretString::from(address), plaintext, Duration::from_secs(1));
         assert!(new("https://hooks.example.com/T/B/x", Plaintext::OnLoopback).is_ok());
         assert!(new("http://127.0.0.1:9/x", Plaintext::OnLoopback).is_ok());
         assert!(new("http://hook.internal/x", Plaintext::Allowed).is_ok());

@@ -81,11 +81,7 @@ fn cut(text: &str) -> String {
 }
 
 fn cut_fault(fault: &Fault) -> Fault {
-    Fault {
-        fault: cut(&fault.fault),
-        text: cut(&fault.text),
-        ..fault.clone()
-    }
+    Fault { fault: cut(&fault.fault), text: cut(&fault.text), ..fault.clone() }
 }
 
 fn body(digest: &Digest) -> String {

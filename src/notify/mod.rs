@@ -105,12 +105,7 @@ pub struct Receipt {
 
 impl Receipt {
     fn new(answer: String, tier: Tier) -> Receipt {
-        Receipt {
-            answer,
-            refused: Vec::new(),
-            done: Vec::new(),
-            tier,
-        }
+        Receipt { answer, refused: Vec::new(), done: Vec::new(), tier }
     }
 }
 
@@ -120,11 +115,7 @@ impl Channel {
         Channel::with_limit(config, secrets, HTTP_LIMIT)
     }
 
-    fn with_limit(
-        config: &Config,
-        secrets: ChannelSecrets,
-        limit: Duration,
-    ) -> Result<Channel, NotifyError> {
+    fn with_limit(config: &Config, secrets: ChannelSecrets, limit: Duration) -> Result<Channel, NotifyError> {
         let name = &config.name;
         let way = match config.kind {
             ChannelKind::Email => Way::Email(Box::new(email::Email::new(config, secrets)?)),
@@ -139,9 +130,7 @@ impl Channel {
             }
             ChannelKind::Pagerduty => {
                 let address = address(config, &secrets, Some(pagerduty::ADDRESS))?;
-                let key = secrets
-                    .routing_key
-                    .ok_or_else(|| email::missing(config, "routing-key-file"))?;
+                let key = secrets.routing_key.ok_or_else(|| email::missing(config, "routing-key-file"))?;
                 Way::Pagerduty(Box::new(pagerduty::Pagerduty::new(name, &address, key, limit)?))
             }
             ChannelKind::Webhook => {
@@ -150,19 +139,11 @@ impl Channel {
                 Way::Webhook(Box::new(webhook::Webhook::new(name, &address, secret, limit)?))
             }
         };
-        Ok(Channel {
-            name: name.clone(),
-            only: read_only(name, &config.only)?,
-            way,
-        })
+        Ok(Channel { name: name.clone(), only: read_only(name, &config.only)?, way })
     }
 
     /// Sends a digest that is already narrowed and frozen. Takes minutes if the peer does: never await it in a cycle.
-    pub async fn deliver(
-        &self,
-        digest: &Digest,
-        facts: &DeliveryFacts,
-    ) -> Result<Receipt, NotifyError> {
+    pub async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         match &self.way {
             Way::Email(email) => email.deliver(digest, facts).await,
             Way::File(folder) => folder.deliver(digest, facts).await,
@@ -201,11 +182,7 @@ impl Channel {
     }
 }
 
-fn address(
-    config: &Config,
-    secrets: &ChannelSecrets,
-    default: Option<&str>,
-) -> Result<SecretString, NotifyError> {
+fn address(config: &Config, secrets: &ChannelSecrets, default: Option<&str>) -> Result<SecretString, NotifyError> {
     secrets
         .url
         .clone()

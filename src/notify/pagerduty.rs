@@ -51,11 +51,7 @@ impl Pagerduty {
     }
 
     /// Sends each event that is not done yet; stops at the first that fails.
-    pub(super) async fn deliver(
-        &self,
-        digest: &Digest,
-        facts: &DeliveryFacts,
-    ) -> Result<Receipt, NotifyError> {
+    pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let mut done = facts.done.clone();
         let mut sent = 0;
         for event in events(digest, self.routing_key.expose_secret()) {
@@ -134,12 +130,8 @@ pub(super) fn preview(digest: &Digest) -> String {
 pub(super) fn events(digest: &Digest, routing_key: &str) -> Vec<Event> {
     let paging = || digest.changes.iter().filter(|entry| entry.page);
     let is_end = |entry: &GroupEntry| entry.state == GroupState::Resolved;
-    let ends = paging()
-        .filter(|entry| is_end(entry))
-        .map(|entry| resolve(routing_key, group_key(digest, entry)));
-    let starts = paging()
-        .filter(|entry| !is_end(entry))
-        .map(|entry| trigger_group(digest, entry, routing_key));
+    let ends = paging().filter(|entry| is_end(entry)).map(|entry| resolve(routing_key, group_key(digest, entry)));
+    let starts = paging().filter(|entry| !is_end(entry)).map(|entry| trigger_group(digest, entry, routing_key));
     let faults = digest.faults.iter().map(|fault| match fault.ended {
         true => resolve(routing_key, fault_key(digest, fault)),
         false => trigger_fault(digest, fault, routing_key),

@@ -31,21 +31,13 @@ pub(super) struct Slack {
 }
 
 impl Slack {
-    pub(super) fn new(
-        channel: &str,
-        address: &SecretString,
-        limit: Duration,
-    ) -> Result<Slack, NotifyError> {
+    pub(super) fn new(channel: &str, address: &SecretString, limit: Duration) -> Result<Slack, NotifyError> {
         let http = Http::new(channel, address, Plaintext::OnLoopback, limit)?;
         Ok(Slack { http })
     }
 
     /// Posts the message; Slack's answer is in the body.
-    pub(super) async fn deliver(
-        &self,
-        digest: &Digest,
-        facts: &DeliveryFacts,
-    ) -> Result<Receipt, NotifyError> {
+    pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let (body, tier) = render(digest, facts);
         let answer = self.http.post(body, &[]).await?;
         self.judge(&answer, tier)?;
@@ -64,11 +56,7 @@ impl Slack {
         match body {
             "ok" => Ok(()),
             _ if !answer.complete => Err(NotifyError::Unclear { peer, why }),
-            _ => Err(NotifyError::Refused {
-                peer,
-                why,
-                todo: "make a new incoming webhook and configure its address",
-            }),
+            _ => Err(NotifyError::Refused { peer, why, todo: "make a new incoming webhook and configure its address" }),
         }
     }
 }
@@ -167,8 +155,7 @@ fn message(view: &View, uncertain: bool) -> Message {
 }
 
 fn summary(view: &View) -> String {
-    let tiles: Vec<String> =
-        view.tiles.iter().map(|tile| format!("*{}* {}", tile.count, tile.word)).collect();
+    let tiles: Vec<String> = view.tiles.iter().map(|tile| format!("*{}* {}", tile.count, tile.word)).collect();
     format!("{}\n{}", tiles.join(" · "), escape(&view.totals, 300))
 }
 

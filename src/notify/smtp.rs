@@ -50,7 +50,12 @@ pub(super) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Patience { open: Duration::from_secs(60), command: Duration::from_secs(120), accept: Duration::from_secs(600), close: Duration::from_secs(2) }
+        Patience {
+            open: Duration::from_secs(60),
+            command: Duration::from_secs(120),
+            accept: Duration::from_secs(600),
+            close: Duration::from_secs(2),
+        }
     }
 }
 

@@ -29,21 +29,13 @@ pub(super) struct Teams {
 }
 
 impl Teams {
-    pub(super) fn new(
-        channel: &str,
-        address: &SecretString,
-        limit: Duration,
-    ) -> Result<Teams, NotifyError> {
+    pub(super) fn new(channel: &str, address: &SecretString, limit: Duration) -> Result<Teams, NotifyError> {
         let http = Http::new(channel, address, Plaintext::OnLoopback, limit)?;
         Ok(Teams { http })
     }
 
     /// Posts the card.
-    pub(super) async fn deliver(
-        &self,
-        digest: &Digest,
-        facts: &DeliveryFacts,
-    ) -> Result<Receipt, NotifyError> {
+    pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let (body, tier) = render(digest, facts);
         let answer = self.http.post(body, &[]).await?;
         self.judge(&answer, tier)?;
@@ -62,12 +54,7 @@ impl Teams {
             return Ok(());
         }
         let status = status_in(&body).unwrap_or(400);
-        let told = Answer {
-            status,
-            retry_after: answer.retry_after,
-            body: short(&answer.body, 300),
-            complete: true,
-        };
+        let told = Answer { status, retry_after: answer.retry_after, body: short(&answer.body, 300), complete: true };
         self.http.judge(&told, tier)
     }
 }
@@ -94,9 +81,7 @@ pub(super) fn render(digest: &Digest, facts: &DeliveryFacts) -> (String, Tier) {
 
 /// The size if everything beyond ASCII is written as `\uXXXX`.
 pub(super) fn weight(json: &str) -> usize {
-    json.chars()
-        .map(|c| if c.is_ascii() { 1 } else { 6 * c.len_utf16() })
-        .sum()
+    json.chars().map(|c| if c.is_ascii() { 1 } else { 6 * c.len_utf16() }).sum()
 }
 
 fn message(view: &View, uncertain: bool) -> Value {
@@ -139,12 +124,8 @@ fn message(view: &View, uncertain: bool) -> Value {
 }
 
 fn summary(view: &View) -> Value {
-    let facts: Vec<String> =
-        view.tiles.iter().map(|tile| format!("{} {}", tile.count, tile.word)).collect();
-    rich(vec![
-        Run::bold(&facts.join(" · ")),
-        Run::subtle(&format!(" ({})", view.totals)),
-    ])
+    let facts: Vec<String> = view.tiles.iter().map(|tile| format!("{} {}", tile.count, tile.word)).collect();
+    rich(vec![Run::bold(&facts.join(" · ")), Run::subtle(&format!(" ({})", view.totals))])
 }
 
 fn describe(group: &GroupView) -> Value {

@@ -30,10 +30,7 @@ impl Webhook {
         limit: Duration,
     ) -> Result<Webhook, NotifyError> {
         let key = secret.map(|secret| read_key(channel, secret)).transpose()?;
-        Ok(Webhook {
-            http: Http::new(channel, address, Plaintext::Allowed, limit)?,
-            key,
-        })
+        Ok(Webhook { http: Http::new(channel, address, Plaintext::Allowed, limit)?, key })
     }
 
     /// The body.
@@ -42,11 +39,7 @@ impl Webhook {
     }
 
     /// Posts the body; only 2xx is success.
-    pub(super) async fn deliver(
-        &self,
-        digest: &Digest,
-        facts: &DeliveryFacts,
-    ) -> Result<Receipt, NotifyError> {
+    pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let (body, tier) = json::render(digest, facts.tier);
         let headers = self.headers(facts, &body);
         let answer = self.http.post(body, &headers).await?;
@@ -94,9 +87,7 @@ fn read_key(channel: &str, secret: &SecretString) -> Result<SecretSlice<u8>, Not
         })?,
     };
     if bytes.is_empty() {
-        return Err(NotifyError::Settings(format!(
-            "channel \"{channel}\": its signing secret is empty"
-        )));
+        return Err(NotifyError::Settings(format!("channel \"{channel}\": its signing secret is empty")));
     }
     Ok(bytes.into())
 }

@@ -12,12 +12,7 @@ use crate::config::channel::ChannelKind;
 use crate::core::digest::fit::Tier;
 use crate::notify::{DeliveryFacts, NotifyError, Receipt};
 
-const KINDS: [ChannelKind; 4] = [
-    ChannelKind::Slack,
-    ChannelKind::Teams,
-    ChannelKind::Pagerduty,
-    ChannelKind::Webhook,
-];
+const KINDS: [ChannelKind; 4] = [ChannelKind::Slack, ChannelKind::Teams, ChannelKind::Pagerduty, ChannelKind::Webhook];
 
 fn says(status: u16, body: &'static str) -> Say {
     Say { status, body, ..Say::default() }
@@ -60,10 +55,7 @@ async fn the_receiver_can_verify_the_webhook_and_tell_a_repeat() {
 #[tokio::test]
 async fn every_kind_reads_the_same_statuses_alike() {
     for kind in KINDS {
-        let busy_peer = Say {
-            headers: vec![("retry-after", "17".to_owned())],
-            ..says(429, "slow down")
-        };
+        let busy_peer = Say { headers: vec![("retry-after", "17".to_owned())], ..says(429, "slow down") };
         let error = outcome(kind, busy_peer).await.unwrap_err();
         assert!(error.is_transient() && !error.may_have_arrived(), "{kind:?}");
         assert_eq!(error.retry_after(), Some(Duration::from_secs(17)));
@@ -82,10 +74,7 @@ async fn every_kind_reads_the_same_statuses_alike() {
 async fn a_redirect_is_not_followed() {
     let elsewhere = Receiver::start(says(200, "ok")).await;
     for kind in KINDS {
-        let redirect = Say {
-            headers: vec![("location", elsewhere.url.clone())],
-            ..says(307, "")
-        };
+        let redirect = Say { headers: vec![("location", elsewhere.url.clone())], ..says(307, "") };
         let error = outcome(kind, redirect).await.unwrap_err();
         assert!(error.to_string().contains("redirects"), "{error}");
     }
@@ -133,7 +122,10 @@ async fn slack_says_in_the_body_whether_it_worked() {
 async fn teams_success_with_an_error_in_the_body_is_no_success() {
     let endpoint = |body| outcome(ChannelKind::Teams, says(200, body));
     assert!(endpoint("1").await.is_ok());
-    let error = endpoint("Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId x").await;
+    let error = endpoint(
+        "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId x",
+    )
+    .await;
     assert!(matches!(error, Err(NotifyError::Deferred { .. })));
     let error = endpoint("Microsoft Teams endpoint returned HTTP error 413").await.unwrap_err();
     assert_eq!(error.next_tier(), Some(Tier::TotalsOnly.number()));

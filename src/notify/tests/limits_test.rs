@@ -8,9 +8,7 @@ use super::sample::{busy, hostile};
 use crate::core::digest::fit::Tier;
 use crate::core::digest::model::Digest;
 use crate::core::text::is_steering;
-use crate::notify::{
-    Channel, ChannelSecrets, DeliveryFacts, html, json, pagerduty, slack, subject, teams, text,
-};
+use crate::notify::{Channel, ChannelSecrets, DeliveryFacts, html, json, pagerduty, slack, subject, teams, text};
 
 /// Text as it might come from outside: anything, with a taste for what breaks out of formats.
 fn outside() -> impl Strategy<Value = String> {

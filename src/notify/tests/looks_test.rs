@@ -77,7 +77,11 @@ fn each_occasion_has_its_own_subject_and_headline() {
         (&reminder, "[triage] reminder: still open - 7 items open (D-1)", "Still open: Password needed (7 items open)"),
         (&baseline, "[triage] first inventory - 7 items open (D-1)", "First inventory: 7 items open in 2 groups"),
         (&resolved, "[triage] 1 resolved - 0 items open (D-1)", "Resolved: Password needed"),
-        (&trouble, "[triage] 1 fault - 0 items open (D-1)", "llama-triage is in trouble: project \"archive\" cannot be read"),
+        (
+            &trouble,
+            "[triage] 1 fault - 0 items open (D-1)",
+            "llama-triage is in trouble: project \"archive\" cannot be read",
+        ),
     ] {
         assert_eq!(subject(digest), subject_line);
         assert!(headline(digest).starts_with(headline_line), "{}", headline(digest));

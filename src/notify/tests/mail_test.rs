@@ -67,10 +67,7 @@ fn outside_text_never_adds_a_header_or_a_part() {
 #[test]
 fn subjects_say_what_matters_and_fit() {
     let mut digest = busy();
-    assert_eq!(
-        subject(&digest),
-        "[triage prod] 1 new, 1 regressed, 1 escalating, 1 fault - 212 items open"
-    );
+    assert_eq!(subject(&digest), "[triage prod] 1 new, 1 regressed, 1 escalating, 1 fault - 212 items open");
     digest.totals.faults = 0;
     digest.totals.regressed = 0;
     assert_eq!(subject(&digest), "[triage prod] 1 new, 1 escalating, 1 resolved - 212 items open (D-20260823-03)");

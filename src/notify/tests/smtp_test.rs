@@ -18,10 +18,7 @@ fn short() -> Patience {
 }
 
 fn channel(config: &Config) -> Email {
-    let secrets = ChannelSecrets {
-        smtp_password: Some(SecretString::from("hunter2")),
-        ..ChannelSecrets::default()
-    };
+    let secrets = ChannelSecrets { smtp_password: Some(SecretString::from("hunter2")), ..ChannelSecrets::default() };
     let mut email = Email::new(config, secrets).unwrap();
     email.server.patience = short();
     email
@@ -50,9 +47,7 @@ async fn a_mail_reaches_every_recipient_in_one_message() {
 
 #[tokio::test]
 async fn a_refused_recipient_does_not_lose_the_others() {
-    let receipt = outcome(|line| {
-        line.contains("ann@").then_some(Then::Say("550 5.1.1 <ann@example.com> unknown"))
-    });
+    let receipt = outcome(|line| line.contains("ann@").then_some(Then::Say("550 5.1.1 <ann@example.com> unknown")));
     let receipt = receipt.await.unwrap();
     assert_eq!(receipt.done, ["bob@example.com"]);
     assert_eq!(receipt.refused.len(), 1);
@@ -62,10 +57,8 @@ async fn a_refused_recipient_does_not_lose_the_others() {
 
 #[tokio::test]
 async fn a_greylisted_recipient_is_tried_again_alone() {
-    let mut peer = Peer::start(Protect::Plain, |line| {
-        line.contains("ann@").then_some(Then::Say("451 4.7.1 greylisted"))
-    })
-    .await;
+    let mut peer =
+        Peer::start(Protect::Plain, |line| line.contains("ann@").then_some(Then::Say("451 4.7.1 greylisted"))).await;
     let error = deliver(&peer, &facts()).await.unwrap_err();
     assert!(error.is_transient() && !error.may_have_arrived());
     assert_eq!(error.done(), ["bob@example.com"]);
@@ -146,10 +139,9 @@ fn secured(port: u16, tls: SmtpTls) -> Config {
 #[tokio::test]
 async fn starttls_and_implicit_tls_log_in_and_deliver_when_the_certificate_is_trusted() {
     let (acceptor, trusted) = certificate();
-    for (protect, tls) in [
-        (Protect::StartTls(acceptor.clone()), SmtpTls::Required),
-        (Protect::Implicit(acceptor), SmtpTls::Implicit),
-    ] {
+    for (protect, tls) in
+        [(Protect::StartTls(acceptor.clone()), SmtpTls::Required), (Protect::Implicit(acceptor), SmtpTls::Implicit)]
+    {
         let mut peer = Peer::start(protect, |_| None).await;
         let mut email = channel(&secured(peer.port, tls));
         email.server.trusted = Some(trusted.clone());
@@ -164,10 +156,9 @@ async fn starttls_and_implicit_tls_log_in_and_deliver_when_the_certificate_is_tr
 #[tokio::test]
 async fn an_untrusted_certificate_is_refused_with_advice_and_before_the_password() {
     let (acceptor, _) = certificate();
-    for (protect, tls) in [
-        (Protect::StartTls(acceptor.clone()), SmtpTls::Required),
-        (Protect::Implicit(acceptor), SmtpTls::Implicit),
-    ] {
+    for (protect, tls) in
+        [(Protect::StartTls(acceptor.clone()), SmtpTls::Required), (Protect::Implicit(acceptor), SmtpTls::Implicit)]
+    {
         let mut peer = Peer::start(protect, |_| None).await;
         let error = channel(&secured(peer.port, tls)).deliver(&busy(), &facts()).await.unwrap_err();
         let text = error.to_string();
@@ -187,27 +178,26 @@ async fn a_server_without_starttls_gets_neither_password_nor_mail() {
 
 #[tokio::test]
 async fn a_refused_log_in_is_permanent_and_keeps_the_password_to_itself() {
-    let peer = Peer::start(Protect::Plain, |line| {
-        line.starts_with("AUTH").then_some(Then::Say("535 5.7.8 bad credentials"))
-    })
-    .await;
+    let peer =
+        Peer::start(Protect::Plain, |line| line.starts_with("AUTH").then_some(Then::Say("535 5.7.8 bad credentials")))
+            .await;
     let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
     let error = channel(&config).deliver(&busy(), &facts()).await.unwrap_err();
     assert!(!error.is_transient());
-    let shown = format!("{error} {error:?} {:?}", Email::new(&config, ChannelSecrets {
-        smtp_password: Some(SecretString::from("hunter2")),
-        ..ChannelSecrets::default()
-    }).map(|_| ()));
+    let shown = format!(
+        "{error} {error:?} {:?}",
+        Email::new(
+            &config,
+            ChannelSecrets { smtp_password: Some(SecretString::from("hunter2")), ..ChannelSecrets::default() }
+        )
+        .map(|_| ())
+    );
     assert!(shown.contains("smtp-username") && !shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
 fn plain_text_is_refused_where_somebody_could_listen() {
-    let far = Config {
-        smtp_host: Some("mail.example.com".into()),
-        smtp_tls: Some(SmtpTls::None),
-        ..email(25)
-    };
+    let far = Config { smtp_host: Some("mail.example.com".into()), smtp_tls: Some(SmtpTls::None), ..email(25) };
     let error = |config: &Config| Email::new(config, ChannelSecrets::default()).map(|_| ()).unwrap_err().to_string();
     assert!(error(&far).contains("smtp-allow-plaintext"));
     let allowed = Config { smtp_allow_plaintext: true, ..far };
