@@ -4,6 +4,8 @@
 //! The rest of the program gets these plain values and never reads files or the environment for settings.
 
 pub mod channel;
+mod check;
+pub mod load;
 pub mod project;
 pub mod reprocess;
 pub mod schedule;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::core::links::LinkTemplates;
+use crate::core::rules::Rule;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -35,7 +38,7 @@ pub struct Config {
     /// Retrying.
     pub reprocess: reprocess::Reprocess,
     /// Classification rules before the shipped ones; first match wins.
-    pub rule: Vec<reprocess::Rule>,
+    pub rule: Vec<Rule>,
     /// Health, metrics, heartbeat.
     pub service: Service,
     /// Logging.

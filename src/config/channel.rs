@@ -12,6 +12,7 @@ use serde::Deserialize;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Channel {
     /// The name used by `notify test` and in reports.
+    #[serde(default)]
     pub name: String,
     /// What it is.
     pub kind: ChannelKind,
@@ -67,6 +68,20 @@ pub enum ChannelKind {
     /// `.eml`, `.html` and `.json` files in a folder.
     #[default]
     File,
+}
+
+impl ChannelKind {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChannelKind::Email => "email",
+            ChannelKind::Slack => "slack",
+            ChannelKind::Teams => "teams",
+            ChannelKind::Pagerduty => "pagerduty",
+            ChannelKind::Webhook => "webhook",
+            ChannelKind::File => "file",
+        }
+    }
 }
 
 /// How an SMTP connection is protected.

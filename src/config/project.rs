@@ -14,6 +14,7 @@ use super::days;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Project {
     /// The name people use for it, in reports and digests.
+    #[serde(default)]
     pub name: String,
     /// The API's address.
     #[serde(default = "default_base_url")]

@@ -1,1 +1,5 @@
-fn main() {}
+//! The built binary and the whole library against real peers on loopback.
+
+mod scan;
+mod site;
+mod tidy;

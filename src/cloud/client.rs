@@ -1,0 +1,252 @@
+//! The HTTP client of one project: bearer, time limits, rate limit, concurrency bound, retries.
+//!
+//! It knows no endpoint and no wire type; those are in `v1_beta` and `v2`.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Response, Url, redirect};
+use tokio::sync::Semaphore;
+
+use super::retry::{Budget, Verdict, verdict};
+use super::settings::{Pace, Settings, base_url, bearer};
+use super::{CloudError, CreateError, answer, unreachable};
+
+/// Time to make a connection, as in the vendor's clients.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to ask for: path segments (encoded here) and query.
+#[derive(Clone, Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) path: &'a [&'a str],
+    pub(super) query: Vec<(&'static str, String)>,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn path(path: &'a [&'a str]) -> Ask<'a> {
+        Ask { path, query: Vec::new() }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Ask<'a> {
+        self.query.push((name, value.into()));
+        self
+    }
+}
+
+/// The HTTP client of one project.
+pub(super) struct Client {
+    reads: reqwest::Client,
+    /// For requests that cost money: fresh connections, no retries inside the library.
+    creates: reqwest::Client,
+    base: Url,
+    host: String,
+    scope: Vec<(&'static str, String)>,
+    limiter: DefaultDirectRateLimiter,
+    slots: Semaphore,
+    pace: Pace,
+    budget: Budget,
+    made: AtomicU64,
+}
+
+/// A try that failed, and whether another may help.
+struct Failed {
+    error: CloudError,
+    verdict: Verdict,
+}
+
+impl Client {
+    pub(super) fn new(settings: &Settings, pace: Pace) -> Result<Client, CloudError> {
+        let project = &settings.project;
+        let base = base_url(&project.base_url)?;
+        let host = host_of(&base);
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, bearer(&settings.key)?);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")))
+                .default_headers(headers.clone())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(project.request_timeout)
+                .redirect(redirect::Policy::none())
+        };
+        let build =
+            |builder: reqwest::ClientBuilder| builder.build().map_err(|error| unreachable::explain(&error, &host));
+        // A pooled connection that the server closed would leave a POST unclear for no reason.
+        let creates = builder().retry(reqwest::retry::never()).pool_max_idle_per_host(0);
+        Ok(Client {
+            reads: build(builder())?,
+            creates: build(creates)?,
+            scope: scope(project),
+            limiter: limiter(project.requests_per_second),
+            slots: Semaphore::new(project.concurrency.get().min(Semaphore::MAX_PERMITS)),
+            pace,
+            budget: Budget::new(),
+            made: AtomicU64::new(0),
+            base,
+            host,
+        })
+    }
+
+    /// The host that is asked, for messages.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Requests made so far, retries included.
+    pub(super) fn requests(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Fills the retry budget again.
+    pub(super) fn begin_scan(&self) {
+        self.budget.refill();
+    }
+
+    /// Gets and decodes, with retries. `decode` runs inside a try, so that a body that was cut short is asked for again.
+    pub(super) async fn get<T>(
+        &self,
+        ask: &Ask<'_>,
+        decode: impl Fn(&str) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        let url = self.url(ask)?;
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(self.pace.first)
+            .with_max_delay(self.pace.longest)
+            .with_max_times(self.pace.retries)
+            .with_jitter();
+        (|| self.try_get(&url, &decode))
+            .retry(backoff)
+            .when(|failed: &Failed| match failed.verdict {
+                Verdict::Final => false,
+                // Coming back earlier than the server asked would only make it worse.
+                Verdict::Again(wish) => wish.is_none_or(|w| w <= self.pace.longest_wish),
+            })
+            .adjust(|failed: &Failed, delay: Option<Duration>| {
+                // None means that the tries are used up, and must stay None.
+                let delay = delay.filter(|_| self.budget.take())?;
+                match failed.verdict {
+                    Verdict::Again(Some(wish)) => Some(wish),
+                    _ => Some(delay),
+                }
+            })
+            .notify(|failed: &Failed, delay: Duration| {
+                tracing::debug!(error = %failed.error, delay_ms = delay.as_millis() as u64, "trying LlamaCloud again");
+            })
+            .await
+            .map_err(|failed| failed.error)
+    }
+
+    async fn try_get<T>(&self, url: &Url, decode: &impl Fn(&str) -> Result<T, CloudError>) -> Result<T, Failed> {
+        let _slot = self.turn().await;
+        let transport =
+            |error: reqwest::Error| Failed { error: unreachable::explain(&error, &self.host), verdict: verdict(None) };
+        let response = self.reads.get(url.clone()).send().await.map_err(transport)?;
+        let (status, wish) = judge(&response);
+        let answer = answer::read(response, &self.host).await;
+        let decoded = answer.and_then(|text| decode(&text));
+        decoded.map_err(|error| Failed {
+            verdict: match (&error, wish) {
+                (CloudError::CutShort { .. } | CloudError::Unreachable { .. }, _) if status < 400 => verdict(None),
+                _ => wish,
+            },
+            error,
+        })
+    }
+
+    /// Posts once: a request that costs money is never repeated here, whatever happens.
+    pub(super) async fn post_once<T>(
+        &self,
+        ask: &Ask<'_>,
+        body: &serde_json::Value,
+        decode: impl Fn(&str) -> Result<T, CloudError>,
+    ) -> Result<T, CreateError> {
+        let url = self.url(ask).map_err(CreateError::NotSent)?;
+        let _slot = self.turn().await;
+        let sent = self.creates.post(url).json(body).send().await;
+        let response = sent.map_err(|error| {
+            let surely_unsent = error.is_connect() || error.is_builder();
+            let explained = unreachable::explain(&error, &self.host);
+            if surely_unsent {
+                CreateError::NotSent(explained)
+            } else {
+                CreateError::Unclear { status: None, source: explained }
+            }
+        })?;
+        let (status, _) = judge(&response);
+        let answer = answer::read(response, &self.host).await;
+        answer.and_then(|text| decode(&text)).map_err(|source| match source {
+            source if is_definite(status) => {
+                CreateError::Rejected { status, retry_after: source.retry_after(), source }
+            }
+            source => CreateError::Unclear { status: Some(status), source },
+        })
+    }
+
+    async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        // The semaphore is never closed, so this is always Some.
+        let slot = self.slots.acquire().await.ok();
+        self.limiter.until_ready().await;
+        self.made.fetch_add(1, Ordering::Relaxed);
+        self.budget.request();
+        slot
+    }
+
+    fn url(&self, ask: &Ask<'_>) -> Result<Url, CloudError> {
+        // A segment of dots would climb to another endpoint; no id looks like that.
+        if ask.path.iter().any(|s| matches!(*s, "" | "." | "..")) {
+            return Err(CloudError::NotFound { path: format!("/{}", ask.path.join("/")), status: 404 });
+        }
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(ask.path);
+        }
+        let query = ask.query.iter().chain(&self.scope);
+        let mut pairs = url.query_pairs_mut();
+        for (name, value) in query {
+            pairs.append_pair(name, value);
+        }
+        drop(pairs);
+        if url.query() == Some("") {
+            url.set_query(None);
+        }
+        Ok(url)
+    }
+}
+
+/// Statuses after which nothing was created for sure.
+///
+/// Others are not: 408 may come after the work began, 409 may tell of an earlier try, 3xx and 5xx of anything.
+fn is_definite(status: u16) -> bool {
+    matches!(status, 400..=404 | 413 | 422 | 429)
+}
+
+fn judge(response: &Response) -> (u16, Verdict) {
+    let status = response.status().as_u16();
+    (status, verdict(Some((status, response.headers()))))
+}
+
+/// `project_id` and `organization_id`, only if set: an empty value would select the project named "".
+fn scope(project: &crate::config::project::Project) -> Vec<(&'static str, String)> {
+    [("project_id", &project.project_id), ("organization_id", &project.organization_id)]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?.trim().to_owned())))
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+fn limiter(per_second: NonZeroU32) -> DefaultDirectRateLimiter {
+    RateLimiter::direct(Quota::per_second(per_second))
+}
+
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}

@@ -1,0 +1,241 @@
+//! What can go wrong with LlamaCloud, each with what to do about it.
+//!
+//! Texts are one line, fit after "failed: ", and never hold a secret: everything from outside is masked before it gets here.
+
+use std::time::Duration;
+
+/// What can go wrong with LlamaCloud.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// A value of `[[project]]` cannot be used.
+    #[error("{key} of the project cannot be used: {problem}")]
+    Settings {
+        /// The key to change.
+        key: &'static str,
+        /// Why, and what is allowed.
+        problem: String,
+    },
+    /// 401.
+    #[error(
+        "LlamaCloud refused the API key (401): check that the key is complete, has not expired, and belongs to the region of base-url {host}{detail}"
+    )]
+    Unauthorized {
+        /// The host asked.
+        host: String,
+        /// ": " and what the server said, or nothing.
+        detail: String,
+    },
+    /// 402.
+    #[error(
+        "the LlamaCloud account has no credits or has reached a spending limit (402): add credits or raise the limit in the console{detail}"
+    )]
+    NoCredits {
+        /// ": " and what the server said, or nothing.
+        detail: String,
+    },
+    /// 403.
+    #[error(
+        "the API key may not do this (403): check project-id and organization-id, the key's role, and that the project is not disabled{detail}"
+    )]
+    Forbidden {
+        /// ": " and what the server said, or nothing.
+        detail: String,
+    },
+    /// 404 or 410 on the batch list itself.
+    #[error(
+        "the batch list of API {api} is gone from {host} ({status}): set api = \"{other}\" for this project, and check base-url"
+    )]
+    ApiGone {
+        /// The `api` in use.
+        api: &'static str,
+        /// The `api` to try.
+        other: &'static str,
+        /// The host asked.
+        host: String,
+        /// 404 or 410.
+        status: u16,
+    },
+    /// 404 or 410 on one record.
+    #[error("LlamaCloud does not know {path} ({status}): it was deleted or has expired")]
+    NotFound {
+        /// The path asked for.
+        path: String,
+        /// 404 or 410.
+        status: u16,
+    },
+    /// 429, also after the retries.
+    #[error(
+        "LlamaCloud asks to slow down (429): lower requests-per-second of this project if this stays{wait}{detail}",
+        wait = waiting(*.retry_after)
+    )]
+    RateLimited {
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+        /// ": " and what the server said, or nothing.
+        detail: String,
+    },
+    /// 5xx, 408 or 409, also after the retries.
+    #[error(
+        "LlamaCloud is in trouble ({status}) at {path}: see https://llamaindex.statuspage.io; it will be tried again{detail}"
+    )]
+    Server {
+        /// The status.
+        status: u16,
+        /// The path asked for.
+        path: String,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+        /// ": " and what the server said, or nothing.
+        detail: String,
+    },
+    /// Any other refusal: this program asked for something that the server does not take.
+    #[error("LlamaCloud did not take the request ({status}) at {path}{detail}")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// The path asked for.
+        path: String,
+        /// ": " and what the server said, or nothing.
+        detail: String,
+    },
+    /// 3xx: redirects are not followed, for the key would go along.
+    #[error("{host} redirects ({status}) to {to}: set base-url to the address of the API itself")]
+    Redirected {
+        /// The host asked.
+        host: String,
+        /// The status.
+        status: u16,
+        /// Where to; masked.
+        to: String,
+    },
+    /// No answer came.
+    #[error("cannot reach {host}: {reason}")]
+    Unreachable {
+        /// The host asked.
+        host: String,
+        /// Why, and what to check.
+        reason: String,
+        /// Whether the request surely never left (no connection was made).
+        sent_nothing: bool,
+    },
+    /// The answer ended early.
+    #[error("the answer of {path} was cut short: {problem}")]
+    CutShort {
+        /// The path asked for.
+        path: String,
+        /// What was missing.
+        problem: String,
+    },
+    /// The answer is no JSON.
+    #[error(
+        "{host} answered {path} with {what} instead of JSON: base-url is probably wrong, or a proxy answers in its place"
+    )]
+    NotJson {
+        /// The host asked.
+        host: String,
+        /// The path asked for.
+        path: String,
+        /// "HTML", or how the answer begins.
+        what: String,
+    },
+    /// The answer is larger than this program reads.
+    #[error("the answer of {path} is larger than {limit_mib} MiB: lower page-size of this project")]
+    TooLarge {
+        /// The path asked for.
+        path: String,
+        /// The bound.
+        limit_mib: usize,
+    },
+    /// The answer is JSON of an unknown shape.
+    #[error("the answer of {path} cannot be understood at `{at}`: {problem}")]
+    Decode {
+        /// The path asked for.
+        path: String,
+        /// Where in the JSON, such as `items[3].status`.
+        at: String,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// Something that this project's API cannot do.
+    #[error("API {api} cannot {what}")]
+    Unsupported {
+        /// The `api` in use.
+        api: &'static str,
+        /// What it cannot do.
+        what: &'static str,
+    },
+}
+
+impl CloudError {
+    /// Whether the same call may succeed later without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            CloudError::RateLimited { .. }
+                | CloudError::Server { .. }
+                | CloudError::Unreachable { .. }
+                | CloudError::CutShort { .. }
+        )
+    }
+
+    /// Whether no other call of this project can succeed either: the scan of the project ends at once.
+    pub fn stops_scan(&self) -> bool {
+        matches!(
+            self,
+            CloudError::Settings { .. }
+                | CloudError::Unauthorized { .. }
+                | CloudError::NoCredits { .. }
+                | CloudError::Forbidden { .. }
+                | CloudError::ApiGone { .. }
+                | CloudError::Redirected { .. }
+        )
+    }
+
+    /// Whether the whole API has gone, rather than one record.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, CloudError::ApiGone { .. })
+    }
+
+    /// Whether the one record that was asked for does not exist (any more).
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, CloudError::NotFound { .. })
+    }
+
+    /// How long the server asks to wait, if it says.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            CloudError::RateLimited { retry_after, .. } | CloudError::Server { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// Why a batch was not, or may not have been, created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The server refused; nothing was created.
+    #[error("LlamaCloud refused the resubmission ({status}): {source}")]
+    Rejected {
+        /// The status.
+        status: u16,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+        /// What it said.
+        source: CloudError,
+    },
+    /// The request never left; nothing was created.
+    #[error("the resubmission was not sent: {0}")]
+    NotSent(#[source] CloudError),
+    /// It may or may not have been created: look before trying again, for a second one costs again.
+    #[error("it is not known whether the resubmission arrived: {source}")]
+    Unclear {
+        /// The status, if there was an answer at all.
+        status: Option<u16>,
+        /// What came instead of a readable answer.
+        source: CloudError,
+    },
+}
+
+fn waiting(retry_after: Option<Duration>) -> String {
+    retry_after.map_or_else(String::new, |d| format!(" (wait {} s)", d.as_secs().max(1)))
+}

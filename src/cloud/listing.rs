@@ -1,0 +1,110 @@
+//! Reading a list to its end: asks for pages as [`paging`](super::paging) says and hands over new rows as they come.
+
+use std::ops::ControlFlow;
+
+use super::CloudError;
+use super::client::{Ask, Client};
+use super::page::{self, Rows};
+use super::paging::{Next, Paging, Step};
+
+/// What a listing came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Rows handed over, without repetitions.
+    pub rows: u64,
+    /// Rows that could not be read.
+    pub unreadable: u64,
+    /// Why the first of them could not.
+    pub why_unreadable: Option<String>,
+    /// Whether the list was read to its end (or, for batches, to the end of the time asked for).
+    pub complete: bool,
+    /// Why not; none if the caller stopped it.
+    pub why_incomplete: Option<String>,
+    /// Pages asked for. Retries are not counted here but in `Cloud::requests`.
+    pub requests: u64,
+    /// The same for two listings that read the same set of rows: how a caller sees that a list did not move meanwhile.
+    pub fingerprint: u64,
+}
+
+/// The page size that is tried where a server refuses larger ones: the least bound found in the API's description.
+const SMALL_PAGE: usize = 100;
+
+/// How a list takes its page parameters.
+#[derive(Clone, Copy)]
+pub(super) struct Style {
+    /// The name of the page size parameter.
+    pub(super) size: &'static str,
+    /// Rows asked for in one page.
+    pub(super) limit: usize,
+}
+
+impl Style {
+    /// `limit` and `offset`.
+    pub(super) fn limit(limit: usize) -> Style {
+        Style { size: "limit", limit }
+    }
+
+    /// `page_size` and `page_token`.
+    pub(super) fn page_size(limit: usize) -> Style {
+        Style { size: "page_size", limit }
+    }
+}
+
+/// Reads the list that `ask` names. `page` may stop it.
+pub(super) async fn read<R: Rows>(
+    client: &Client,
+    ask: &Ask<'_>,
+    mut style: Style,
+    rows: &R,
+    mut paging: Paging,
+    page: &mut (dyn FnMut(Vec<R::Row>) -> ControlFlow<()> + Send),
+) -> Result<Listed, CloudError> {
+    let mut listed = Listed::default();
+    let path = format!("/{}", ask.path.join("/"));
+    loop {
+        let request = request(ask, style, paging.asked());
+        let got = client.get(&request, |text| page::decode(rows, text, &path)).await;
+        listed.requests += 1;
+        let got = match got {
+            Err(CloudError::Refused { status: 422, .. }) if style.limit > SMALL_PAGE => {
+                style.limit = SMALL_PAGE;
+                continue;
+            }
+            got => got?,
+        };
+        let got = remember_unreadable(&mut listed, got);
+        let (new, step) = paging.take(got);
+        listed.rows += new.len() as u64;
+        listed.unreadable = paging.unreadable();
+        listed.fingerprint = paging.fingerprint();
+        let stopped = !new.is_empty() && page(new).is_break();
+        match step {
+            Step::End => {
+                listed.complete = true;
+                return Ok(listed);
+            }
+            _ if stopped => return Ok(listed),
+            Step::GiveUp(why) => {
+                listed.why_incomplete = Some(why);
+                return Ok(listed);
+            }
+            Step::Ask(_) => {}
+        }
+    }
+}
+
+fn remember_unreadable<T>(listed: &mut Listed, mut page: page::Page<T>) -> page::Page<T> {
+    if listed.why_unreadable.is_none() {
+        listed.why_unreadable = page.why_unreadable.take();
+    }
+    page
+}
+
+fn request<'a>(ask: &Ask<'a>, style: Style, next: &Next) -> Ask<'a> {
+    let request = ask.clone().with(style.size, style.limit.to_string());
+    match next {
+        Next::Offset(offset) => request.with("offset", offset.to_string()),
+        Next::Token(token) if token.is_empty() => request,
+        Next::Token(token) => request.with("page_token", token.as_str()),
+    }
+}

@@ -1,0 +1,149 @@
+//! API v1 beta batch processing: `/api/v1/beta/batch-processing`.
+
+mod batch;
+pub(super) mod create;
+pub(super) mod item;
+pub(super) mod job;
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use self::batch::{Batches, WireBatch};
+use self::item::{Statuses, Troubles};
+use super::client::{Ask, Client};
+use super::listing::{self, Listed, Style};
+use super::order::NewestFirst;
+use super::page::parse;
+use super::paging::Paging;
+use super::{CloudError, PageOfBatches, PageOfItems, PageOfStatuses};
+use crate::core::batch::Batch;
+use crate::core::item::{ItemStatus, Kind};
+
+const ROOT: [&str; 4] = ["api", "v1", "beta", "batch-processing"];
+
+/// The value of `api` that means this API.
+pub(super) const NAME: &str = "v1-beta";
+
+fn under<'a>(rest: &[&'a str]) -> Vec<&'a str> {
+    [&ROOT[..], rest].concat()
+}
+
+pub(super) async fn list_batches(
+    client: &Client,
+    limit: usize,
+    created_since: Option<Timestamp>,
+    page: &mut PageOfBatches<'_>,
+) -> Result<Listed, CloudError> {
+    let mut order = NewestFirst::default();
+    let mut is_past = false;
+    let ask = Ask::path(&ROOT);
+    let mut each = |batches: Vec<Batch>| {
+        order.see(&batches);
+        is_past = created_since.is_some_and(|since| order.is_past(since));
+        let stop = page(batches);
+        if is_past { ControlFlow::Break(()) } else { stop }
+    };
+    let paging = Paging::by_offset(None);
+    let listed = listing::read(client, &ask, Style::limit(limit), &Batches, paging, &mut each).await;
+    let mut listed = listed.map_err(|error| gone(error, client))?;
+    listed.complete |= is_past;
+    Ok(listed)
+}
+
+/// A missing list means that the API has gone; a missing record means no more than that.
+fn gone(error: CloudError, client: &Client) -> CloudError {
+    match error {
+        CloudError::NotFound { status, .. } => {
+            CloudError::ApiGone { api: NAME, other: super::v2::NAME, host: client.host().to_owned(), status }
+        }
+        error => error,
+    }
+}
+
+pub(super) async fn list_items(
+    client: &Client,
+    limit: usize,
+    batch: &Batch,
+    kind: Kind,
+    page: &mut PageOfItems<'_>,
+) -> Result<Listed, CloudError> {
+    let path = under(&[&batch.batch_id, "items"]);
+    let ask = Ask::path(&path).with("status", kind.as_str());
+    let expected = match kind {
+        Kind::Failed => batch.failed_items,
+        Kind::Skipped => batch.skipped_items,
+    };
+    let mut each = |rows| {
+        page(rows);
+        ControlFlow::Continue(())
+    };
+    let rows = Troubles { kind };
+    let paging = Paging::by_offset(expected);
+    listing::read(client, &ask, Style::limit(limit), &rows, paging, &mut each).await
+}
+
+/// Asks for one batch: the project it belongs to.
+pub(super) async fn probe(client: &Client) -> Result<Option<String>, CloudError> {
+    let mut project = None;
+    let mut page = |batches: Vec<Batch>| {
+        project = batches.into_iter().find_map(|batch| batch.project_id);
+        ControlFlow::Break(())
+    };
+    list_batches(client, 1, None, &mut page).await?;
+    Ok(project)
+}
+
+pub(super) async fn batch(client: &Client, batch_id: &str) -> Result<Option<Batch>, CloudError> {
+    #[derive(Deserialize)]
+    struct Enveloped<'a> {
+        #[serde(borrow)]
+        job: WireBatch<'a>,
+    }
+    let path = under(&[batch_id]);
+    let shown = format!("/{}", path.join("/"));
+    let got = client
+        .get(&Ask::path(&path), |text| parse::<Enveloped<'_>>(text, &shown).map(|got| got.job.into_batch()))
+        .await;
+    match got {
+        Ok(batch) if batch.batch_id.is_empty() => {
+            Err(CloudError::Decode { path: shown, at: "job.id".to_owned(), problem: "missing".to_owned() })
+        }
+        Ok(batch) => Ok(Some(batch)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Pages of the present status of all items of a batch.
+pub(super) async fn list_statuses(
+    client: &Client,
+    limit: usize,
+    batch: &Batch,
+    page: &mut PageOfStatuses<'_>,
+) -> Result<Listed, CloudError> {
+    let path = under(&[&batch.batch_id, "items"]);
+    let paging = Paging::by_offset(batch.total_items);
+    let mut each = |rows: Vec<(String, ItemStatus)>| page(rows);
+    listing::read(client, &Ask::path(&path), Style::limit(limit), &Statuses, paging, &mut each).await
+}
+
+pub(super) async fn statuses(
+    client: &Client,
+    limit: usize,
+    batch: &Batch,
+    item_ids: &HashSet<String>,
+) -> Result<HashMap<String, ItemStatus>, CloudError> {
+    let path = under(&[&batch.batch_id, "items"]);
+    let ask = Ask::path(&path);
+    let mut found = HashMap::new();
+    let mut each = |rows: Vec<(String, ItemStatus)>| {
+        found.extend(rows.into_iter().filter(|(id, _)| item_ids.contains(id)));
+        if found.len() == item_ids.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let paging = Paging::by_offset(batch.total_items);
+    listing::read(client, &ask, Style::limit(limit), &Statuses, paging, &mut each).await?;
+    Ok(found)
+}

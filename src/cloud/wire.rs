@@ -1,0 +1,212 @@
+//! Small pieces of JSON read with tolerance: texts, counts, times, tokens.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::core::redact::mask_secrets;
+
+/// A text that borrows from the page where it can. Null is not accepted; use `Option<Text>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl Text<'_> {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text as it is, for ids. NUL becomes U+FFFD: SQL functions end a text there.
+    pub(super) fn into_id(self) -> String {
+        let text = self.0;
+        match text {
+            // Only an escape can bring a NUL in, and escapes are never borrowed.
+            Cow::Owned(text) if text.contains('\0') => text.replace('\0', "\u{fffd}"),
+            text => text.into_owned(),
+        }
+    }
+
+    /// The text with secrets masked.
+    pub(super) fn into_masked(self) -> String {
+        let text = self.into_id();
+        match mask_secrets(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(masked) => masked,
+        }
+    }
+
+    /// The text with secrets masked; none if it is blank.
+    pub(super) fn into_message(self) -> Option<String> {
+        (!self.0.trim().is_empty()).then(|| self.into_masked())
+    }
+
+    /// The text; none if it is empty.
+    pub(super) fn into_some_id(self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.into_id())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_string<E>(self, text: String) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// Reads a time; a time without a zone is UTC (that is how Python prints naive ones), anything else is no time.
+pub(super) fn time(text: Option<Text<'_>>) -> Option<Timestamp> {
+    let text = text?;
+    let text = text.as_str().trim();
+    text.parse().ok().or_else(|| {
+        let naive: DateTime = text.parse().ok()?;
+        TimeZone::UTC.to_timestamp(naive).ok()
+    })
+}
+
+/// A count: absent, null, negative or no number at all is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count(pub(super) Option<u64>);
+
+/// A page token: absent, null and "" are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Token<'a>(pub(super) Option<Cow<'a, str>>);
+
+/// Takes any JSON value, and remembers what a count or a token can be made of.
+struct Anything;
+
+enum Found<'a> {
+    Nothing,
+    Number(u64),
+    Text(Cow<'a, str>),
+}
+
+impl<'de> Visitor<'de> for Anything {
+    type Value = Found<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_unit<E>(self) -> Result<Found<'de>, E> {
+        Ok(Found::Nothing)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Found<'de>, E> {
+        Ok(Found::Nothing)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Found<'de>, E> {
+        Ok(Found::Number(number))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Found<'de>, E> {
+        Ok(u64::try_from(number).map_or(Found::Nothing, Found::Number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Found<'de>, E> {
+        // 2^53: whole numbers up to there are exact, and no list is longer.
+        let whole = number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number);
+        Ok(if whole { Found::Number(number as u64) } else { Found::Nothing })
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Found<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Found::Nothing)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Found::Nothing)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Count(match deserializer.deserialize_any(Anything)? {
+            Found::Nothing => None,
+            Found::Number(number) => Some(number),
+            Found::Text(text) => text.trim().parse().ok(),
+        }))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Token<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Token(match deserializer.deserialize_any(Anything)? {
+            Found::Nothing => None,
+            Found::Number(number) => Some(Cow::Owned(number.to_string())),
+            Found::Text(text) => Some(text).filter(|t| !t.is_empty()),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_tokens_survive_every_type() {
+        for (json, count, token) in [
+            ("null", None, None),
+            ("3", Some(3), Some("3")),
+            ("-3", None, None),
+            ("3.0", Some(3), Some("3")),
+            ("3.5", None, None),
+            ("1e300", None, None),
+            (r#""12""#, Some(12), Some("12")),
+            (r#""""#, None, None),
+            (r#""a\u0062""#, None, Some("ab")),
+            (r#"[1,{"a":2}]"#, None, None),
+            (r#"{"a":[1]}"#, None, None),
+            ("true", None, None),
+        ] {
+            assert_eq!(serde_json::from_str::<Count>(json).unwrap().0, count, "{json}");
+            let read: Token<'_> = serde_json::from_str(json).unwrap();
+            assert_eq!(read.0.as_deref(), token, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_time_may_lack_its_zone() {
+        let read = |text: &'static str| time(Some(Text(Cow::Borrowed(text))));
+        let wanted: Timestamp = "2026-11-23T10:00:00.5Z".parse().unwrap();
+        assert_eq!(read("2026-11-23T10:00:00.500Z"), Some(wanted));
+        assert_eq!(read("2026-11-23T11:00:00.5+01:00"), Some(wanted));
+        assert_eq!(read("2026-11-23T10:00:00.500000"), Some(wanted));
+        assert_eq!(read("2026-11-23 10:00:00.5"), Some(wanted));
+        assert_eq!(read("yesterday"), None);
+        assert_eq!(time(None), None);
+    }
+
+    #[test]
+    fn a_nul_becomes_the_replacement_character() {
+        let text: Text<'_> = serde_json::from_str(r#""a\u0000b""#).unwrap();
+        assert_eq!(text.into_id(), "a\u{fffd}b");
+    }
+}

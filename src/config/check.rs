@@ -1,0 +1,201 @@
+//! What a configuration must satisfy beyond the shape of its values.
+
+use std::collections::HashSet;
+
+use super::Config;
+use super::channel::{Channel, ChannelKind, SmtpTls};
+use super::project::Project;
+use crate::core::digest::model::GroupState;
+use crate::core::item::Kind;
+use crate::core::links::unknown_placeholder;
+use crate::core::rules::{Class, Rules};
+
+/// A key and what is wrong with its value.
+pub(super) type Complaint = (String, String);
+
+/// Every complaint about a configuration that parsed.
+pub(super) fn check(config: &Config) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let mut say = |key: String, text: &str| complaints.push((key, text.to_owned()));
+    if config.project.is_empty() {
+        say("project".to_owned(), "there is no [[project]]: name at least one LlamaCloud project to watch");
+    }
+    repeated(config.project.iter().map(|p| p.name.as_str()), "project", &mut say);
+    repeated(config.channel.iter().map(|c| c.name.as_str()), "channel", &mut say);
+    for (index, project) in config.project.iter().enumerate() {
+        check_project(project, |key, text| say(format!("project[{index}].{key}"), text));
+    }
+    for (index, channel) in config.channel.iter().enumerate() {
+        check_channel(channel, |key, text| say(format!("channel[{index}].{key}"), text));
+        check_only(channel, config, |key, text| say(format!("channel[{index}].only.{key}"), text));
+    }
+    check_digest(config, &mut say);
+    check_reprocess(config, &mut say);
+    for (name, template) in &config.links.templates.0 {
+        if let Some(unknown) = unknown_placeholder(template) {
+            say(
+                format!("links.templates.{name}"),
+                &format!(
+                    "unknown placeholder `{{{unknown}}}`, allowed: {{{}}}",
+                    crate::core::links::PLACEHOLDERS.join("} {")
+                ),
+            );
+        }
+    }
+    complaints
+}
+
+fn repeated<'a>(names: impl Iterator<Item = &'a str>, table: &str, say: &mut impl FnMut(String, &str)) {
+    let mut seen = HashSet::new();
+    for (index, name) in names.enumerate() {
+        let key = format!("{table}[{index}].name");
+        if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) {
+            say(key, "a name is made of letters, digits, `-`, `_` and `.`");
+        } else if !seen.insert(name) {
+            say(key, "this name is taken by an earlier one");
+        }
+    }
+}
+
+fn check_project(project: &Project, mut say: impl FnMut(&str, &str)) {
+    match reqwest::Url::parse(&project.base_url) {
+        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && url.host().is_some()) => {
+            if url.query().is_some() || url.fragment().is_some() {
+                say("base-url", "the address must have no query and no fragment");
+            }
+        }
+        Ok(_) => say("base-url", "the address must begin with https:// (or http:// for a server on this host)"),
+        Err(error) => {
+            say("base-url", &format!("not an address: {error}; for example https://api.cloud.eu.llamaindex.ai"))
+        }
+    }
+    if project.page_size.get() > 1000 {
+        say("page-size", "the API gives at most 1000 rows a page; allowed: 1 to 1000");
+    }
+    for (key, value) in [("project-id", &project.project_id), ("organization-id", &project.organization_id)] {
+        if value.as_ref().is_some_and(|id| id.trim().is_empty()) {
+            say(key, "must not be empty; leave it out to use the key's own");
+        }
+    }
+}
+
+fn check_channel(channel: &Channel, mut say: impl FnMut(&str, &str)) {
+    use ChannelKind::{Email, File, Pagerduty, Slack, Teams, Webhook};
+    let kind = channel.kind;
+    let written = [
+        ("from", channel.from.is_some(), &[Email][..]),
+        ("to", !channel.to.is_empty(), &[Email]),
+        ("smtp-host", channel.smtp_host.is_some(), &[Email]),
+        ("smtp-port", channel.smtp_port.is_some(), &[Email]),
+        ("smtp-tls", channel.smtp_tls.is_some(), &[Email]),
+        ("smtp-allow-plaintext", channel.smtp_allow_plaintext, &[Email]),
+        ("smtp-username", channel.smtp_username.is_some(), &[Email]),
+        ("smtp-password-file", channel.smtp_password_file.is_some(), &[Email]),
+        ("thread", channel.thread.is_some(), &[Email]),
+        ("url", channel.url.is_some(), &[Slack, Teams, Webhook, Pagerduty]),
+        ("url-file", channel.url_file.is_some(), &[Slack, Teams, Webhook]),
+        ("secret-file", channel.secret_file.is_some(), &[Webhook]),
+        ("routing-key-file", channel.routing_key_file.is_some(), &[Pagerduty]),
+        ("dir", channel.dir.is_some(), &[File]),
+    ];
+    for (key, is_written, kinds) in written {
+        if is_written && !kinds.contains(&kind) {
+            say(key, &format!("this key does not belong to kind = \"{}\"", kind.as_str()));
+        }
+    }
+    if kind == Email {
+        for (key, is_written) in [
+            ("from", channel.from.is_some()),
+            ("to", !channel.to.is_empty()),
+            ("smtp-host", channel.smtp_host.is_some()),
+        ] {
+            if !is_written {
+                say(key, &format!("missing: kind = \"email\" needs `{key}`"));
+            }
+        }
+        for address in channel.from.iter().chain(&channel.to) {
+            if address.parse::<lettre::message::Mailbox>().is_err() {
+                let key = if channel.from.as_ref() == Some(address) { "from" } else { "to" };
+                say(key, &format!("`{address}` is no mail address"));
+            }
+        }
+        let remote = channel.smtp_host.as_deref().is_some_and(|host| !is_loopback(host));
+        if channel.smtp_tls == Some(SmtpTls::None) && remote && !channel.smtp_allow_plaintext {
+            say(
+                "smtp-tls",
+                "\"none\" sends digests in plain text over the network; use \"required\" or \"implicit\", or say smtp-allow-plaintext = true",
+            );
+        }
+    }
+    if kind == File && channel.dir.is_none() {
+        say("dir", "missing: kind = \"file\" needs `dir`, the folder to write to");
+    }
+    if let Some(url) = &channel.url
+        && !reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    {
+        say("url", "not an http or https address");
+    }
+}
+
+fn check_only(channel: &Channel, config: &Config, mut say: impl FnMut(&str, &str)) {
+    let only = &channel.only;
+    for word in &only.states {
+        if GroupState::from_word(word).is_none() {
+            say(
+                "states",
+                &format!("unknown state `{word}`, allowed: `new`, `ongoing`, `regressed`, `escalating`, `resolved`"),
+            );
+        }
+    }
+    for word in &only.kinds {
+        if Kind::from_word(word).is_none() {
+            say("kinds", &format!("unknown kind `{word}`, allowed: `failed`, `skipped`"));
+        }
+    }
+    for name in &only.projects {
+        if !config.project.iter().any(|project| project.name == *name) {
+            say("projects", &format!("there is no [[project]] named `{name}`"));
+        }
+    }
+    for class in &only.classes {
+        check_class(class, |text| say("classes", text));
+    }
+}
+
+fn check_digest(config: &Config, say: &mut impl FnMut(String, &str)) {
+    if config.digest.groups == 0 {
+        say("digest.groups".to_owned(), "must be at least 1");
+    }
+    for class in &config.digest.page_classes {
+        check_class(class, |text| say("digest.page-classes".to_owned(), text));
+    }
+}
+
+fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
+    let reprocess = &config.reprocess;
+    if !(0.0..=1.0).contains(&reprocess.max_share) {
+        say("reprocess.max-share".to_owned(), "a share between 0 and 1; 0 for no such limit");
+    }
+    if reprocess.delays.is_empty() || reprocess.delays.iter().any(|delay| !delay.is_positive()) {
+        say("reprocess.delays".to_owned(), "needs at least one wait, each longer than zero");
+    }
+    for (index, rule) in config.rule.iter().enumerate() {
+        // One rule at a time, so that each bad one is named.
+        let alone = Rules::parse("").and_then(|none| none.with_user_rules(vec![rule.clone()]));
+        if let Err(error) = alone {
+            say(format!("rule[{index}]"), &error.to_string());
+        }
+    }
+}
+
+fn check_class(class: &str, say: impl FnOnce(&str)) {
+    if Class::from_name(class).is_none() {
+        let allowed = Class::ALL.map(Class::name).join("`, `");
+        say(&format!("unknown class `{class}`, allowed: `{allowed}`"));
+    }
+}
+
+/// Whether a host name means this machine.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

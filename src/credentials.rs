@@ -1,0 +1,159 @@
+//! Secrets: API keys, passwords, webhook addresses. Read once at start; never logged, stored or shown.
+//!
+//! Each is looked for in the file that the configuration names, then in systemd's credentials folder
+//! (`LoadCredential=`), then, for API keys only, in the environment.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use crate::config::channel::{Channel, ChannelKind};
+use crate::config::load::ConfigError;
+use crate::config::project::Project;
+
+/// The environment variable of LlamaCloud's own SDKs.
+const KEY_VARIABLE: &str = "LLAMA_CLOUD_API_KEY";
+
+/// Where secrets come from in this process.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    folder: Option<PathBuf>,
+    environment_key: Option<SecretString>,
+}
+
+impl Credentials {
+    /// Reads what systemd and the environment offer.
+    pub fn from_environment() -> Credentials {
+        Credentials {
+            folder: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            environment_key: std::env::var(KEY_VARIABLE)
+                .ok()
+                .map(|key| key.trim().to_owned())
+                .filter(|key| !key.is_empty())
+                .map(SecretString::from),
+        }
+    }
+
+    /// The API key of a project.
+    ///
+    /// # Errors
+    /// It is nowhere, or its file cannot be read; the text says where it was looked for.
+    pub fn api_key(&self, project: &Project) -> Result<SecretString, ConfigError> {
+        let names = [format!("llama-cloud-api-key-{}", project.name), "llama-cloud-api-key".to_owned()];
+        if let Some(key) = self.from_file_or_folder(project.api_key_file.as_deref(), &names)? {
+            return Ok(key);
+        }
+        self.environment_key.clone().ok_or_else(|| {
+            ConfigError::Credential(format!(
+                "no API key for project `{}`: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
+                project.name, names[1],
+            ))
+        })
+    }
+
+    /// The secret that a channel needs: password, address, signing secret or routing key; none if it has none.
+    ///
+    /// # Errors
+    /// A file that the configuration names cannot be read.
+    pub fn channel_secret(&self, channel: &Channel, use_for: SecretUse) -> Result<Option<SecretString>, ConfigError> {
+        let (file, name) = match use_for {
+            SecretUse::SmtpPassword => (&channel.smtp_password_file, "smtp-password"),
+            SecretUse::Url => (&channel.url_file, "channel-url"),
+            SecretUse::Signing => (&channel.secret_file, "webhook-secret"),
+            SecretUse::RoutingKey => (&channel.routing_key_file, "routing-key"),
+        };
+        self.from_file_or_folder(file.as_deref(), &[format!("{name}-{}", channel.name)])
+    }
+
+    /// The heartbeat address, which may hold a secret.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn heartbeat_url(&self, file: Option<&Path>) -> Result<Option<SecretString>, ConfigError> {
+        self.from_file_or_folder(file, &["heartbeat-url".to_owned()])
+    }
+
+    fn from_file_or_folder(&self, file: Option<&Path>, names: &[String]) -> Result<Option<SecretString>, ConfigError> {
+        if let Some(file) = file {
+            return read(file).map(Some);
+        }
+        let found = self
+            .folder
+            .iter()
+            .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+            .find(|path| path.exists());
+        found.map(|path| read(&path)).transpose()
+    }
+}
+
+/// What a channel's secret is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretUse {
+    /// SMTP login.
+    SmtpPassword,
+    /// The address itself.
+    Url,
+    /// Signing of webhooks.
+    Signing,
+    /// PagerDuty's routing key.
+    RoutingKey,
+}
+
+impl SecretUse {
+    /// The secrets that a kind of channel may have.
+    pub fn of(kind: ChannelKind) -> &'static [SecretUse] {
+        match kind {
+            ChannelKind::Email => &[SecretUse::SmtpPassword],
+            ChannelKind::Slack | ChannelKind::Teams => &[SecretUse::Url],
+            ChannelKind::Webhook => &[SecretUse::Url, SecretUse::Signing],
+            ChannelKind::Pagerduty => &[SecretUse::RoutingKey],
+            ChannelKind::File => &[],
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<SecretString, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Credential(format!("cannot read the secret in {}: {error}", path.display())))?;
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(ConfigError::Credential(format!("the secret in {} is empty", path.display())));
+    }
+    if trimmed.chars().any(char::is_control) {
+        return Err(ConfigError::Credential(format!("the secret in {} has more than one line", path.display())));
+    }
+    Ok(SecretString::from(trimmed.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn the_file_goes_before_the_credentials_folder_and_that_before_the_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut credentials =
+            Credentials { folder: Some(dir.path().to_owned()), environment_key: Some("env".to_owned().into()) };
+        let mut project = Project { name: "prod".to_owned(), ..Project::default() };
+        let key = |c: &Credentials, p: &Project| c.api_key(p).unwrap().expose_secret().to_owned();
+        assert_eq!(key(&credentials, &project), "env");
+        std::fs::write(dir.path().join("llama-cloud-api-key"), "shared\n").unwrap();
+        assert_eq!(key(&credentials, &project), "shared");
+        std::fs::write(dir.path().join("llama-cloud-api-key-prod"), "own\n").unwrap();
+        assert_eq!(key(&credentials, &project), "own");
+        let file = dir.path().join("file");
+        std::fs::write(&file, " from file \n").unwrap();
+        project.api_key_file = Some(file);
+        assert_eq!(key(&credentials, &project), "from file");
+        project.api_key_file = None;
+        credentials = Credentials::default();
+        assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key for project `prod`"));
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug() {
+        let credentials = Credentials { folder: None, environment_key: Some("llx-very-secret".to_owned().into()) };
+        assert!(!format!("{credentials:?}").contains("very-secret"));
+    }
+}

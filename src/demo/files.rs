@@ -1,0 +1,88 @@
+//! The files of a directory, which is where an item's name and the file behind it are found.
+
+use serde_json::{Value, json};
+
+use super::endpoint::{Call, Endpoint};
+use super::model::Item;
+use super::paging::Window;
+use super::random::uuid_of;
+use super::reply::Reply;
+use super::service::Service;
+use super::submit::Submission;
+use super::v2_json;
+use super::world::World;
+
+/// Whether this call is answered here.
+pub(super) fn serves(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::ListFiles | Endpoint::GetFile)
+}
+
+/// Answers it.
+pub(super) fn answer(service: &Service<'_>, call: &Call<'_>) -> Result<Reply, Reply> {
+    let items = files_of(service, call.first)?;
+    let world = &*service.world;
+    if call.endpoint == Endpoint::GetFile {
+        let item = items.iter().map(|&item| &world.items[item]).find(|item| item.id == call.second);
+        let item = item.ok_or_else(|| Reply::error(404, "No such entry in this directory"))?;
+        return Ok(Reply::ok(file(world, call.first, item)));
+    }
+    let window = Window::by_cursor(service.query, items.len(), service.paging())?;
+    let entries = items[window.from..window.to].iter().map(|&item| file(world, call.first, &world.items[item]));
+    Ok(Reply::ok(window.cursor_page(entries.collect(), service.paging())))
+}
+
+/// The files of a directory, which may also be the one that v2 invents for a batch made from a list of items.
+fn files_of(service: &Service<'_>, id: &str) -> Result<Vec<usize>, Reply> {
+    let world = &*service.world;
+    let mut batches = world.batches.iter().filter(|batch| batch.project == service.project);
+    match service.own_directory(id) {
+        Ok(directory) => Ok(world.present_items(directory)),
+        Err(refusal) => batches
+            .find(|batch| v2_json::directory_id(world, batch) == id)
+            .map(|batch| batch.runs.iter().map(|run| run.item).collect())
+            .ok_or(refusal),
+    }
+}
+
+fn file(world: &World, directory_id: &str, item: &Item) -> Value {
+    let project = &world.projects[item.project];
+    json!({
+        "id": item.id,
+        "project_id": format!("prj-{}", project.id),
+        "directory_id": directory_id,
+        "file_id": item.file_id,
+        "display_name": item.name,
+        "unique_id": uuid_of(&item.id),
+        "metadata": {},
+        "deleted_at": item.deleted.then_some(world.now),
+    })
+}
+
+impl World {
+    /// The items of a directory whose files are there.
+    pub(super) fn present_items(&self, directory: usize) -> Vec<usize> {
+        let items = self.directories[directory].items.iter().copied();
+        items.filter(|&item| !self.items[item].deleted).collect()
+    }
+
+    /// Adds a batch that nobody expected, with one item that will fail.
+    pub(super) fn add_surprise(&mut self, project: usize) {
+        let id = self.random.uuid();
+        let item = Item {
+            id: format!("dfl-{id}"),
+            name: format!("late-arrival-{}.pdf", self.items.len()),
+            project,
+            directory: project,
+            file_id: uuid_of(&id),
+            pages: 1,
+            bad_pages: Vec::new(),
+            cause: super::cause::Cause::Permanent(super::cause::Failure::text("arrived late and could not be read")),
+            attempts: 0,
+            first_takes: None,
+            results: Vec::new(),
+            deleted: false,
+        };
+        let item = self.add_item(item);
+        self.submit(Submission::of_items(project, vec![item], super::builder::default_config()));
+    }
+}

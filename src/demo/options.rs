@@ -1,0 +1,168 @@
+//! How the simulated service behaves where the documentation of the real one leaves several behaviours open.
+
+use jiff::SignedDuration;
+
+/// Behaviours of one server; the default is the plainest reading of the documentation.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The loopback port; 0 takes any free one.
+    pub port: u16,
+    /// How lists are cut into pages.
+    pub paging: Paging,
+    /// What moves simulated time.
+    pub clock: Clock,
+    /// What a create call does with item ids that do not exist (or whose file was deleted).
+    pub unknown_items: UnknownItems,
+    /// The most `item_ids` one create call may carry; more earn a 422.
+    pub most_item_ids: usize,
+    /// The status that every v1 batch call answers, for an account that has lost that API.
+    pub v1_gone: Option<u16>,
+    /// Whether v1 shows job ids as bare uuids; else they carry `pjb-` or `ext-`.
+    pub bare_job_ids: bool,
+    /// Whether `processed_items` counts only completed items instead of all that ended.
+    pub processed_means_completed: bool,
+    /// Whether `processing-results` gives vendor keys and webhook headers back that nobody should store.
+    pub secrets_in_results: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            paging: Paging::default(),
+            clock: Clock::Stopped,
+            unknown_items: UnknownItems::Refused(422),
+            most_item_ids: 1_000,
+            v1_gone: None,
+            bare_job_ids: true,
+            processed_means_completed: false,
+            secrets_in_results: false,
+        }
+    }
+}
+
+/// What moves simulated time while the server runs; `World::advance_to` always works as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// Nothing.
+    Stopped,
+    /// Every request moves it on by this much.
+    PerRequest(SignedDuration),
+    /// It runs this many times as fast as real time, from the start of the server.
+    Running(u32),
+}
+
+/// What a create call does with unknown item ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownItems {
+    /// The whole call is refused with this status (422 or 404).
+    Refused(u16),
+    /// The batch is made, and these items fail in it.
+    Fail,
+}
+
+/// How lists are cut into pages.
+#[derive(Debug, Clone)]
+pub struct Paging {
+    /// What `total_size` says.
+    pub total: Total,
+    /// What `next_page_token` says in lists that are paged by offset.
+    pub token: Token,
+    /// How the last page of a list that is paged by cursor says so.
+    pub end: End,
+    /// The most entries of a page, whatever was asked for.
+    pub cap: Option<usize>,
+    /// The order of lists.
+    pub order: Order,
+    /// What changes between two pages.
+    pub shift: Shift,
+    /// How many times it changes, so that a patient reader comes to an end.
+    pub shifts_left: u32,
+    /// Whether an empty page has no `items` key at all.
+    pub empty_without_items: bool,
+    /// Whether every page is the first one, whatever the offset or cursor.
+    pub stuck: bool,
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self {
+            total: Total::Null,
+            token: Token::Null,
+            end: End::Null,
+            cap: None,
+            order: Order::NewestFirst,
+            shift: Shift::Still,
+            shifts_left: 5,
+            empty_without_items: false,
+            stuck: false,
+        }
+    }
+}
+
+/// What `total_size` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Total {
+    /// Nothing; the key is missing.
+    Absent,
+    /// Null.
+    Null,
+    /// The truth.
+    Exact,
+    /// Half of the truth.
+    TooLow,
+    /// Twice the truth and seven more.
+    TooHigh,
+    /// Always 0.
+    Zero,
+}
+
+/// What `next_page_token` says where it is of no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// Nothing; the key is missing.
+    Absent,
+    /// Null.
+    Null,
+    /// The empty text.
+    Empty,
+    /// This text on every page, the last one included.
+    Always(String),
+    /// This text while entries are left, then null.
+    WhileMore(String),
+}
+
+/// How the last page of a cursor says that it is the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Without the key.
+    Absent,
+    /// With null.
+    Null,
+    /// With the empty text.
+    Empty,
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The latest change first.
+    NewestFirst,
+    /// The latest change last.
+    OldestFirst,
+    /// Some order, the same for every request.
+    Shuffled,
+    /// Another order for each request, so that pages overlap and leave gaps.
+    ReshuffledEachTime,
+}
+
+/// What changes after each page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shift {
+    /// Nothing.
+    Still,
+    /// A page of batches is followed by a new batch.
+    NewBatch,
+    /// A page of items is followed by the failure of one more item of that batch, if one has not ended.
+    NewFailure,
+}

@@ -1,0 +1,109 @@
+//! One request's view of the simulated service: who asks, what is asked, and the checks all calls share.
+
+use serde_json::Value;
+
+use super::endpoint::Call;
+use super::options::{Options, Paging, Shift};
+use super::query::Query;
+use super::reply::Reply;
+use super::world::World;
+use super::{files, v2};
+
+/// Everything a call needs to be answered; `project` is the index of the project whose key was shown.
+pub(super) struct Service<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) options: &'a mut Options,
+    pub(super) query: &'a Query,
+    pub(super) project: usize,
+    /// How many requests this endpoint has had, this one included.
+    pub(super) request: u64,
+}
+
+impl Service<'_> {
+    /// Answers a call; errors are answers too.
+    pub(super) fn answer(&mut self, call: &Call<'_>, body: &Value) -> Reply {
+        if let Some(status) = self.options.v1_gone.filter(|_| call.endpoint.is_v1_batch()) {
+            return Reply::error(status, "Not Found");
+        }
+        let answer = match call.endpoint {
+            endpoint if files::serves(endpoint) => files::answer(self, call),
+            endpoint if v2::serves(endpoint) => v2::answer(self, call, body),
+            _ => self.v1(call, body),
+        };
+        answer.unwrap_or_else(|refusal| refusal)
+    }
+
+    pub(super) fn paging(&self) -> &Paging {
+        &self.options.paging
+    }
+
+    /// Whether this page is to be followed by this change; each answer of yes uses one change up.
+    pub(super) fn shifts(&mut self, shift: Shift) -> bool {
+        let paging = &mut self.options.paging;
+        let due = paging.shift == shift && paging.shifts_left > 0;
+        if due {
+            paging.shifts_left -= 1;
+        }
+        due
+    }
+
+    pub(super) fn own_batch(&self, id: &str) -> Result<usize, Reply> {
+        self.world
+            .find_batch(id)
+            .filter(|&batch| self.world.batches[batch].project == self.project)
+            .ok_or_else(|| Reply::error(404, "No such batch in this project"))
+    }
+
+    pub(super) fn own_job(&self, id: &str) -> Result<(usize, usize), Reply> {
+        self.world
+            .find_job(id)
+            .filter(|&(batch, _)| self.world.batches[batch].project == self.project)
+            .ok_or_else(|| Reply::error(404, "No such job in this project"))
+    }
+
+    /// The extraction that this parsing went before, if the id is that of such a parsing.
+    pub(super) fn own_parse_step(&self, id: &str) -> Option<(usize, usize)> {
+        let bare = id.strip_prefix("pjb-")?;
+        let found = self.world.parse_steps.get(bare).copied();
+        found.filter(|&(batch, _)| self.world.batches[batch].project == self.project)
+    }
+
+    pub(super) fn own_directory(&self, id: &str) -> Result<usize, Reply> {
+        let directories = &self.world.directories;
+        directories
+            .iter()
+            .position(|directory| directory.id == id && directory.project == self.project)
+            .ok_or_else(|| Reply::error(404, "No such directory in this project"))
+    }
+
+    pub(super) fn check_solvent(&self) -> Result<(), Reply> {
+        match self.world.projects[self.project].credits {
+            Some(0) => Err(Reply::error(402, "The balance of this organisation is used up")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The project that a request may act for, from its bearer key and its `project_id`.
+pub(super) fn authorize(world: &World, authorization: Option<&str>, query: &Query) -> Result<usize, Reply> {
+    let key = authorization.and_then(|header| header.strip_prefix("Bearer ")).unwrap_or("");
+    let project = world
+        .projects
+        .iter()
+        .position(|project| project.api_key == key)
+        .ok_or_else(|| Reply::error(401, "This key opens nothing here"))?;
+    for name in ["project_id", "organization_id"] {
+        if query.get(name).is_some_and(|id| !is_uuid(id)) {
+            return Err(Reply::invalid(&["query", name], "not a uuid"));
+        }
+    }
+    match query.get("project_id") {
+        Some(id) if id != world.projects[project].id => Err(Reply::error(403, "This key belongs to another project")),
+        _ => Ok(project),
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}

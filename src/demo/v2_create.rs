@@ -1,0 +1,102 @@
+//! Running a single file again through v2.
+
+use serde_json::{Map, Value, json};
+
+use super::model::{ItemStatus, JobType, Origin};
+use super::reply::Reply;
+use super::service::Service;
+use super::submit::Submission;
+use super::v1_create::{missing, text};
+use super::v2_jobs;
+
+/// `POST /api/v2/parse`
+pub(super) fn create_parse(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
+    let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
+    let file = text(fields, "file_id")?.ok_or_else(|| missing("file_id"))?;
+    let configuration = text(fields, "configuration_id")?;
+    let tier = text(fields, "tier")?.filter(|tier| *tier != "configured");
+    if configuration.is_none() && (tier.is_none() || text(fields, "version")?.is_none()) {
+        return Err(missing("tier"));
+    }
+    service.check_solvent()?;
+    let items = &service.world.items;
+    let item = items.iter().position(|item| item.file_id == file && item.project == service.project && !item.deleted);
+    let item = item.ok_or_else(|| Reply::error(404, "No such file in this project"))?;
+    let mut config = json!({"job": {"type": "parse_v2"}});
+    if let Some(id) = configuration {
+        config["job"]["configuration_id"] = id.into();
+    }
+    if let Some(tier) = tier {
+        config["parameters"] = json!({ "tier": tier });
+    }
+    submit(service, JobType::Parse, item, config, fields)
+}
+
+/// `POST /api/v2/extract`: from a directory entry, a file, or a finished parse job, which saves the parsing.
+pub(super) fn create_extract(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
+    let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
+    let input = text(fields, "file_input")?.ok_or_else(|| missing("file_input"))?;
+    let configuration = text(fields, "configuration_id")?;
+    if configuration.is_none() && !fields.contains_key("configuration") {
+        return Err(missing("configuration_id"));
+    }
+    service.check_solvent()?;
+    let (item, parsed) = find_input(service, input)?;
+    let configuration = configuration.unwrap_or("cfg-INLINE");
+    let config = json!({
+        "job": {"type": "extract_v2", "configuration_id": configuration},
+        "file_input": input,
+        "parsed": parsed,
+    });
+    submit(service, JobType::Extract, item, config, fields)
+}
+
+/// The item behind an input, and whether it is parsed already.
+fn find_input(service: &Service<'_>, input: &str) -> Result<(usize, bool), Reply> {
+    let world = &*service.world;
+    if let Some((batch, run)) = service.own_parse_step(input) {
+        return Ok((world.batches[batch].runs[run].item, true));
+    }
+    if let (true, Ok((batch, run))) = (input.starts_with("pjb-"), service.own_job(input)) {
+        let run = &world.batches[batch].runs[run];
+        return match run.status {
+            ItemStatus::Completed => Ok((run.item, true)),
+            _ => Err(Reply::error(409, "This parse job has no result to read from")),
+        };
+    }
+    let found = world.items.iter().position(|item| {
+        item.project == service.project && !item.deleted && (item.id == input || item.file_id == input)
+    });
+    found.map(|item| (item, false)).ok_or_else(|| Reply::error(404, "No such input in this project"))
+}
+
+fn submit(
+    service: &mut Service<'_>,
+    job_type: JobType,
+    item: usize,
+    mut config: Value,
+    fields: &Map<String, Value>,
+) -> Result<Reply, Reply> {
+    let user_metadata = fields.get("user_metadata").cloned().unwrap_or_default();
+    let texts = user_metadata.as_object().is_none_or(|entries| entries.values().all(Value::is_string));
+    if !(texts && (user_metadata.is_object() || user_metadata.is_null())) {
+        return Err(Reply::invalid(&["body", "user_metadata"], "not a map of texts"));
+    }
+    let hash = super::submit::config_hash(job_type, &config);
+    let fresh = fields.get("disable_cache") == Some(&Value::Bool(true));
+    if !fresh && service.world.has_result(item, &hash) {
+        config["cached"] = true.into();
+    }
+    let submission = Submission {
+        job_type,
+        origin: Origin::SingleJob,
+        user_metadata,
+        ..Submission::of_items(service.project, vec![item], config)
+    };
+    let index = service.world.submit(submission);
+    service.world.give_job(index);
+    let batch = &service.world.batches[index];
+    let id = batch.runs[0].job.clone().unwrap_or_default();
+    let job = v2_jobs::write(service, batch, &batch.runs[0], &["usage"]);
+    Ok(Reply { status: 200, ..Reply::created(job, id) })
+}

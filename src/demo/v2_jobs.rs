@@ -1,0 +1,116 @@
+//! Listing and reading single v2 jobs.
+
+use serde_json::{Value, json};
+
+use super::model::{Batch, ItemStatus, JobType, Run};
+use super::paging::{Window, order};
+use super::reply::Reply;
+use super::service::Service;
+use super::v2::Span;
+use super::v2_json;
+
+/// `GET /api/v2/parse` and `GET /api/v2/extract`: flat jobs, newest first.
+pub(super) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Reply> {
+    let status = service.query.word("status", status)?;
+    let span = Span::of(service)?;
+    let expand: Vec<&str> = service.query.all("expand").collect();
+    let world = &*service.world;
+    let mut jobs: Vec<(usize, usize)> = candidates(service)
+        .into_iter()
+        .filter(|&(batch, run)| {
+            let (batch, run) = (&world.batches[batch], &world.batches[batch].runs[run]);
+            batch.project == service.project
+                && kind(batch.job_type) == job_type
+                && status.is_none_or(|status| status == run.status)
+                && run.started_at.is_some_and(|at| span.holds(at))
+        })
+        .collect();
+    jobs.dedup();
+    order(&mut jobs, service.paging().order, service.request, |&(batch, run)| {
+        (world.batches[batch].runs[run].effective_at, (batch << 24) | run)
+    });
+    let window = Window::by_cursor(service.query, jobs.len(), service.paging())?;
+    let jobs = &jobs[window.from..window.to];
+    let entries = jobs.iter().map(|&(batch, run)| {
+        let (batch, run) = (&world.batches[batch], &world.batches[batch].runs[run]);
+        write(service, batch, run, &expand)
+    });
+    let page = window.cursor_page(entries.collect(), service.paging());
+    let shown = jobs.iter().map(|&(batch, run)| world.batches[batch].runs[run].failure);
+    Ok(Reply::ok(page).showing(shown.collect()))
+}
+
+/// The jobs that were named, or all of the project's.
+fn candidates(service: &Service<'_>) -> Vec<(usize, usize)> {
+    let world = &*service.world;
+    let named: Vec<&str> = service.query.all("job_ids").collect();
+    if named.is_empty() {
+        let all = world.batches.iter().enumerate();
+        return all.flat_map(|(batch, record)| (0..record.runs.len()).map(move |run| (batch, run))).collect();
+    }
+    let mut found: Vec<_> = named.into_iter().filter_map(|id| world.find_job(id)).collect();
+    found.sort_unstable();
+    found
+}
+
+/// `GET /api/v2/parse/{job_id}`: the job in an envelope.
+pub(super) fn get_parse(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+    let expand: Vec<&str> = service.query.all("expand").collect();
+    let world = &*service.world;
+    if let Some((batch, run)) = service.own_parse_step(id) {
+        let (batch, run) = (&world.batches[batch], &world.batches[batch].runs[run]);
+        return Ok(Reply::ok(json!({ "job": v2_json::parse_step(world, batch, run, id) })));
+    }
+    let (batch, run) = service.own_job(id)?;
+    let (batch, run) = (&world.batches[batch], &world.batches[batch].runs[run]);
+    if kind(batch.job_type) != JobType::Parse {
+        return Err(Reply::error(404, "No such job in this project"));
+    }
+    let mut answer = json!({ "job": write(service, batch, run, &expand) });
+    if run.status == ItemStatus::Completed && expand.contains(&"markdown") {
+        answer["markdown"] = json!({ "pages": pages(service, run) });
+    }
+    Ok(Reply::ok(answer).showing(vec![run.failure]))
+}
+
+/// The pages of a completed parse; those that failed have no text.
+fn pages(service: &Service<'_>, run: &Run) -> Vec<Value> {
+    let item = &service.world.items[run.item];
+    let page = |number| match item.bad_pages.contains(&number) {
+        true => json!({"page_number": number, "success": false, "error": format!("nothing legible on sheet {number}")}),
+        false => json!({"page_number": number, "success": true, "markdown": format!("# Page {number}")}),
+    };
+    (1..=item.pages).map(page).collect()
+}
+
+/// `GET /api/v2/extract/{job_id}`: the bare job.
+pub(super) fn get_extract(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+    let expand: Vec<&str> = service.query.all("expand").collect();
+    let (batch, run) = service.own_job(id)?;
+    let (batch, run) = (&service.world.batches[batch], &service.world.batches[batch].runs[run]);
+    if batch.job_type != JobType::Extract {
+        return Err(Reply::error(404, "No such job in this project"));
+    }
+    Ok(Reply::ok(write(service, batch, run, &expand)).showing(vec![run.failure]))
+}
+
+pub(super) fn write(service: &Service<'_>, batch: &Batch, run: &Run, expand: &[&str]) -> Value {
+    match kind(batch.job_type) {
+        JobType::Extract => v2_json::extract_job(service.world, batch, run, expand),
+        _ => v2_json::parse_job(service.world, batch, run, expand.contains(&"usage")),
+    }
+}
+
+/// The v2 product that does this work; classification has none in this simulation and counts as parsing.
+fn kind(job_type: JobType) -> JobType {
+    match job_type {
+        JobType::Extract => JobType::Extract,
+        JobType::Parse | JobType::Classify => JobType::Parse,
+    }
+}
+
+fn status(word: &str) -> Option<ItemStatus> {
+    let known =
+        [ItemStatus::Pending, ItemStatus::Processing, ItemStatus::Completed, ItemStatus::Failed, ItemStatus::Cancelled];
+    known.into_iter().find(|status| status.v2_word() == word)
+}

@@ -1,0 +1,101 @@
+//! `/metrics`: the list of metrics, filled from the ledger and the pulse at each scrape.
+//!
+//! Names and help texts are documented in `docs/operations.md`; a test holds them.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::pulse::Pulse;
+use crate::ledger::health::Health;
+
+type Labels = Vec<(String, String)>;
+
+/// The text of one scrape.
+///
+/// # Errors
+/// The text cannot be formatted.
+pub(super) fn scrape(health: &Health, pulse: &Pulse, ledger_bytes: u64) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("llama_triage");
+    let version = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    gauges(&mut registry, "build_info", "The running version", [(version, 1)]);
+    let open = health.open_items.iter().map(|(kind, class, n)| (labels([("kind", kind), ("class", class)]), *n));
+    gauges(&mut registry, "open_items", "Items open now, by kind and class", open);
+    gauges(&mut registry, "open_groups", "Groups with open items", [(vec![], health.open_groups)]);
+    let scans = health
+        .last_complete_scan
+        .iter()
+        .filter_map(|(project, at)| Some((labels([("project", project)]), at.as_ref()?.as_second().unsigned_abs())));
+    gauges(&mut registry, "last_complete_scan_timestamp_seconds", "When the last complete scan ended", scans);
+    let deliveries =
+        health.deliveries.iter().map(|(channel, state, n)| (labels([("channel", channel), ("state", state)]), *n));
+    gauges(&mut registry, "deliveries", "Deliveries in the ledger, by channel and state", deliveries);
+    let dead = health.dead_channels.iter().map(|channel| (labels([("channel", channel)]), 1));
+    gauges(&mut registry, "dead_channels", "Channels whose newest delivery is dead", dead);
+    gauges(
+        &mut registry,
+        "worker_faults",
+        "Troubles of the worker itself that have not ended",
+        [(vec![], health.faults)],
+    );
+    gauges(
+        &mut registry,
+        "unreadable_rows",
+        "Rows of the newest scans that could not be understood",
+        [(vec![], health.unreadable)],
+    );
+    let attempts = health.attempts.iter().map(|(outcome, n)| (labels([("outcome", outcome)]), *n));
+    gauges(&mut registry, "attempts", "Reprocessing attempts in the ledger, by outcome", attempts);
+    gauges(&mut registry, "ledger_bytes", "Size of the ledger file", [(vec![], ledger_bytes)]);
+    if let Some(at) = pulse.last_cycle() {
+        gauges(
+            &mut registry,
+            "last_cycle_timestamp_seconds",
+            "When the last cycle ended",
+            [(vec![], at.as_second().unsigned_abs())],
+        );
+    }
+    let (done, failed) = pulse.cycles();
+    registry.register("cycles", "Cycles since the start", ConstCounter::new(done + failed));
+    registry.register(
+        "cycles_failed",
+        "Cycles since the start that did not do all their work",
+        ConstCounter::new(failed),
+    );
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn labels<const N: usize>(pairs: [(&str, &String); N]) -> Labels {
+    pairs.map(|(name, value)| (name.to_owned(), value.clone())).into()
+}
+
+fn gauges(registry: &mut Registry, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, u64)>) {
+    let family = Family::<Labels, Gauge>::default();
+    for (labels, value) in values {
+        family.get_or_create(&labels).set(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+    registry.register(name, help, family);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scrape_shows_what_the_ledger_holds_and_keeps_outside_text_inside_labels() {
+        let health = Health {
+            open_items: vec![("failed".to_owned(), "transient\"}\n".to_owned(), 7)],
+            dead_channels: vec!["oncall".to_owned()],
+            ..Health::default()
+        };
+        let text = scrape(&health, &Pulse::default(), 4096).unwrap();
+        assert!(text.contains(r#"llama_triage_open_items{kind="failed",class="transient\"}\n"} 7"#), "{text}");
+        assert!(text.contains(r#"llama_triage_dead_channels{channel="oncall"} 1"#), "{text}");
+        assert!(text.contains("llama_triage_cycles_total 0"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
