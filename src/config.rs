@@ -15,9 +15,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub(crate) use check::is_loopback;
-
 use crate::core::links::LinkTemplates;
+use crate::core::rules::Rule;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -39,7 +38,7 @@ pub struct Config {
     /// Retrying.
     pub reprocess: reprocess::Reprocess,
     /// Classification rules before the shipped ones; first match wins.
-    pub rule: Vec<reprocess::Rule>,
+    pub rule: Vec<Rule>,
     /// Health, metrics, heartbeat.
     pub service: Service,
     /// Logging.

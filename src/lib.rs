@@ -14,13 +14,16 @@
 //! - `service` is the imperative shell that moves data between them; `commands` holds one file per command.
 //! - `demo` is a simulated LlamaCloud for `llama-triage demo` and the tests.
 
+pub mod cli;
 pub mod cloud;
+pub mod commands;
 pub mod config;
 pub mod core;
 pub mod credentials;
+pub mod demo;
 pub mod exit;
 pub mod ledger;
+pub mod notify;
+pub mod report;
 pub mod service;
 pub mod telemetry;
-pub mod notify;
-pub mod demo;

@@ -4,7 +4,8 @@ CREATE TABLE project (
     project_key INTEGER PRIMARY KEY,
     name        TEXT    NOT NULL UNIQUE,          -- as in the configuration
     project_id  TEXT,                             -- as the API last named it
-    first_seen  INTEGER NOT NULL
+    first_seen  INTEGER NOT NULL,                 -- its first scan: what failed before is baseline
+    list_read_at INTEGER                          -- when its job list was last read to the end
 ) STRICT;
 
 CREATE TABLE scan (
@@ -43,6 +44,7 @@ CREATE TABLE batch (
     last_seen       INTEGER NOT NULL,
     listed_at       INTEGER,                      -- when its items were last listed completely
     listed_as       TEXT,                         -- what it looked like then: an unchanged batch is recognised by it
+    searched_as     TEXT,                         -- what it looked like when its completed items were last held against open ones
     gone_at         INTEGER,                      -- when the API said 404 for it
     UNIQUE (project_key, batch_id)
 ) STRICT;
@@ -89,8 +91,9 @@ CREATE TABLE item (
     failures    INTEGER NOT NULL DEFAULT 0,       -- failed observations
     attempts    INTEGER NOT NULL DEFAULT 0,       -- our reprocessing attempts
     baseline    INTEGER NOT NULL DEFAULT 0,       -- 1: it failed before the first start
-    recovered_at INTEGER,
-    recovered_by TEXT                             -- the evidence: a batch id, an attempt id
+    recovered_at INTEGER,                         -- when the evidence was seen
+    recovered_by TEXT,                            -- the evidence: a batch id, an attempt id
+    answered_until INTEGER NOT NULL DEFAULT 0     -- failures not after this event time are answered by a later success
 ) STRICT;
 CREATE INDEX item_by_group ON item (group_key, state, last_seen);
 
@@ -108,11 +111,21 @@ CREATE TABLE observation (
     started_at    INTEGER,
     completed_at  INTEGER,
     effective_at  INTEGER,
+    content       INTEGER NOT NULL,               -- 64-bit hash of all that the API said: equal means nothing new
     event_at      INTEGER NOT NULL,               -- completed_at, else effective_at, else first_seen
     first_seen    INTEGER NOT NULL,
     last_seen     INTEGER NOT NULL,
     UNIQUE (item_key, identity)
 ) STRICT;
+CREATE INDEX observation_by_batch ON observation (batch_key);
+
+-- Groups that an item has observations in besides its present one: `total_items` counts both.
+CREATE TABLE item_group (
+    group_key INTEGER NOT NULL REFERENCES error_group (group_key),
+    item_key  INTEGER NOT NULL REFERENCES item (item_key),
+    PRIMARY KEY (group_key, item_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX item_group_by_item ON item_group (item_key);
 
 -- Observations by the hour of their event time, so that trends and top lists never read observations.
 CREATE TABLE group_hour (

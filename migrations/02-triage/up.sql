@@ -5,11 +5,13 @@ CREATE TABLE episode (
     group_key   INTEGER NOT NULL REFERENCES error_group (group_key),
     ordinal     INTEGER NOT NULL,                 -- 1 is the group's first
     opened_at   INTEGER NOT NULL,                 -- event time of the failure that opened it
-    closed_at   INTEGER,                          -- null while open
-    closed_how  TEXT CHECK (closed_how IN ('recovered', 'dismissed', 'quiet', 'ignored')),
+    noticed_at  INTEGER NOT NULL,                 -- when the worker saw it
+    closed_at   INTEGER,                          -- event time; null while open
+    closed_how  TEXT CHECK (closed_how IN ('recovered', 'dismissed', 'quiet', 'ignored', 'moved', 'merged')),
     closed_by   TEXT,                             -- a person, a retry, a batch
     UNIQUE (group_key, ordinal)
 ) STRICT;
+CREATE INDEX episode_open ON episode (group_key) WHERE closed_at IS NULL;
 
 -- What people were last told of a group; one row per group, moved in the digest's transaction.
 CREATE TABLE announcement (
@@ -20,12 +22,19 @@ CREATE TABLE announcement (
     reason         TEXT    NOT NULL,
     open_items     INTEGER NOT NULL,
     total_items    INTEGER NOT NULL,
-    failures       INTEGER NOT NULL,
-    escalated_at   INTEGER,                       -- hysteresis: when escalation last fired …
-    escalated_from REAL,                          -- … and the value that fired it
-    escalated_rule TEXT,
+    failures       INTEGER NOT NULL,              -- observations
     announced_at   INTEGER NOT NULL
 ) STRICT;
+
+-- Hysteresis: an escalation rule that fired for a group fires again only at the double or after a calm day.
+CREATE TABLE escalation (
+    group_key INTEGER NOT NULL REFERENCES error_group (group_key),
+    rule      TEXT    NOT NULL CHECK (rule IN ('hour', 'open', 'batch')),
+    fired_at  INTEGER NOT NULL,
+    value     REAL    NOT NULL,                   -- the value that fired it
+    above_at  INTEGER NOT NULL,                   -- when the limit was last seen reached
+    PRIMARY KEY (group_key, rule)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE digest (
     digest_id  TEXT    NOT NULL PRIMARY KEY,      -- D-YYYYMMDD-NN
@@ -47,7 +56,7 @@ CREATE INDEX digest_item_by_group ON digest_item (group_key);
 CREATE INDEX digest_item_by_item ON digest_item (item_id) WHERE item_id IS NOT NULL;
 
 CREATE TABLE delivery (
-    delivery_id  TEXT    NOT NULL PRIMARY KEY,    -- digest id and channel: the same on every try
+    delivery_id  TEXT    NOT NULL PRIMARY KEY,    -- digest id and channel, "D-20260823-03.oncall": the same on every try
     digest_id    TEXT    NOT NULL REFERENCES digest (digest_id),
     channel      TEXT    NOT NULL,
     state        TEXT    NOT NULL CHECK (state IN ('pending', 'sending', 'sent', 'dead', 'superseded')),
@@ -55,8 +64,10 @@ CREATE TABLE delivery (
     attempts     INTEGER NOT NULL DEFAULT 0,
     not_before   INTEGER NOT NULL,
     lease_until  INTEGER,
+    page         INTEGER NOT NULL DEFAULT 0,      -- 1: passes quiet hours
     uncertain    INTEGER NOT NULL DEFAULT 0,      -- 1: an earlier try may have arrived
     tier         INTEGER NOT NULL DEFAULT 0,      -- how much smaller it must be rendered
+    done         TEXT    NOT NULL DEFAULT '[]',   -- recipients or events that an earlier try finished, JSON
     last_error   TEXT,
     provider_answer TEXT,
     superseded_by TEXT,
@@ -85,7 +96,7 @@ CREATE TABLE ack (
     created_at INTEGER NOT NULL,
     expires_at INTEGER,
     ended_at   INTEGER,
-    ended_how  TEXT                               -- unack, escalated, closed, expired
+    ended_how  TEXT                               -- unack, renewed, escalated, closed, merged
 ) STRICT;
 CREATE INDEX ack_by_group ON ack (group_key);
 
@@ -116,14 +127,14 @@ CREATE TABLE worker_fault (
     since      INTEGER NOT NULL,
     last_seen  INTEGER NOT NULL,
     count      INTEGER NOT NULL DEFAULT 1,
-    announced  TEXT,                              -- digest id
-    ended_at   INTEGER
+    announced  TEXT,                              -- the digest that told of it; null: not told yet
+    ended_at   INTEGER                            -- null while it lasts; the row goes once people know of the end
 ) STRICT;
 
 -- Scheduled work that was done: a due time is worked once.
 CREATE TABLE run (
     name     TEXT    NOT NULL,
-    due_at   INTEGER NOT NULL,
+    due_at   INTEGER NOT NULL,                    -- the instant it was due
     ran_at   INTEGER NOT NULL,
     outcome  TEXT,
     PRIMARY KEY (name, due_at)
@@ -132,10 +143,9 @@ CREATE TABLE run (
 -- Incidents open at a paging provider: one per episode.
 CREATE TABLE incident (
     channel     TEXT    NOT NULL,
-    dedup_key   TEXT    NOT NULL,
     group_key   INTEGER NOT NULL REFERENCES error_group (group_key),
     episode     INTEGER NOT NULL,
     opened_at   INTEGER NOT NULL,
     resolved_at INTEGER,
-    PRIMARY KEY (channel, dedup_key)
+    PRIMARY KEY (channel, group_key, episode)
 ) STRICT, WITHOUT ROWID;

@@ -8,6 +8,7 @@ use super::project::Project;
 use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::links::unknown_placeholder;
+use crate::core::rules::{Class, Rules};
 
 /// A key and what is wrong with its value.
 pub(super) type Complaint = (String, String);
@@ -179,24 +180,22 @@ fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
         say("reprocess.delays".to_owned(), "needs at least one wait, each longer than zero");
     }
     for (index, rule) in config.rule.iter().enumerate() {
-        if let Err(error) = regex::Regex::new(&rule.pattern) {
-            say(format!("rule[{index}].match"), &format!("not a regular expression: {error}"));
+        // One rule at a time, so that each bad one is named.
+        let alone = Rules::parse("").and_then(|none| none.with_user_rules(vec![rule.clone()]));
+        if let Err(error) = alone {
+            say(format!("rule[{index}]"), &error.to_string());
         }
-        check_class(&rule.class, |text| say(format!("rule[{index}].class"), text));
     }
 }
 
-/// The classes that a rule may give (semantics of reprocessing).
-pub(super) const CLASSES: [&str; 8] =
-    ["done", "permanent-input", "config", "account", "throttled", "transient", "cancelled", "unknown"];
-
 fn check_class(class: &str, say: impl FnOnce(&str)) {
-    if !CLASSES.contains(&class) {
-        say(&format!("unknown class `{class}`, allowed: `{}`", CLASSES.join("`, `")));
+    if Class::from_name(class).is_none() {
+        let allowed = Class::ALL.map(Class::name).join("`, `");
+        say(&format!("unknown class `{class}`, allowed: `{allowed}`"));
     }
 }
 
 /// Whether a host name means this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
+fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

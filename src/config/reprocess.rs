@@ -1,4 +1,4 @@
-//! `[reprocess]` and `[[rule]]`: what is retried, how often and within which budget.
+//! `[reprocess]`: what is retried, how often and within which budget.
 
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -79,23 +79,4 @@ pub struct JobConfig {
     pub batch_id: Option<String>,
     /// The job configuration that the API takes.
     pub config: toml::Table,
-}
-
-/// `[[rule]]`: what may be done about messages of one kind.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Rule {
-    /// Shown wherever the rule decided.
-    pub name: String,
-    /// A regular expression over the message.
-    #[serde(rename = "match")]
-    pub pattern: String,
-    /// The class: done, permanent-input, config, account, throttled, transient, cancelled, unknown.
-    pub class: String,
-    /// A link shown in digests.
-    #[serde(default)]
-    pub runbook: Option<String>,
-    /// Whether groups of this rule may wake somebody.
-    #[serde(default)]
-    pub page: bool,
 }

@@ -62,6 +62,11 @@ impl ItemState {
         }
     }
 
+    /// Whether it counts among a group's open items: a retry under way is no success yet.
+    pub fn is_unsolved(self) -> bool {
+        matches!(self, ItemState::Open | ItemState::Retrying)
+    }
+
     /// Reads the word back; none for any other word.
     pub fn from_word(word: &str) -> Option<ItemState> {
         Some(match word {

@@ -4,9 +4,20 @@
 //! The edges (`cloud`, `ledger`, `notify`, `report`) share these types and never know each other.
 
 pub mod batch;
+pub mod decide;
 pub mod digest;
+pub mod episode;
+pub mod escalation;
+pub mod group_state;
+pub mod grouping;
 pub mod item;
 pub mod links;
+pub mod outbox;
+pub mod pace;
 pub mod redact;
 pub mod report;
+pub mod rules;
+pub mod scan;
+pub mod schedule;
+pub mod silence;
 pub mod text;

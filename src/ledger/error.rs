@@ -28,6 +28,16 @@ pub enum LedgerError {
         /// The newest version known here.
         known: i64,
     },
+    /// It was written by an older program; readers never migrate.
+    #[error(
+        "the ledger's schema is version {found}, older than this program's {known}: run `llama-triage cycle` once (or restart the service) to bring it up to date"
+    )]
+    Older {
+        /// Its version.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
     /// The file or its folder cannot be used.
     #[error("cannot use {path}")]
     File {

@@ -3,15 +3,45 @@
 //! All statements are synchronous functions over a connection or transaction, so that they can be tested in memory;
 //! only this file knows about threads.
 
+pub mod ack;
+pub mod announcement;
+pub mod audit;
+pub mod batch;
+pub mod check;
+pub mod counters;
+pub mod delivery;
+pub mod digest;
+pub mod dismissal;
+pub mod episode;
 mod error;
+pub mod evidence;
+pub mod fault;
+pub mod group;
 pub mod health;
+pub mod history;
+pub mod incident;
+pub mod ingest;
+pub mod item;
+pub mod message;
+mod millis;
+pub mod note;
 pub mod open;
+pub mod project;
+pub mod query;
+pub mod run;
+#[cfg(test)]
+pub(crate) mod seed;
+pub mod sighting;
+pub mod silence;
+pub mod standing;
+pub mod time;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 pub use error::LedgerError;
+pub use rusqlite::Transaction;
 
 /// An open ledger: one writer thread and one reader thread over the same file.
 ///

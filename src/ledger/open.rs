@@ -131,9 +131,14 @@ fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     Ok(())
 }
 
+/// The newest schema this program knows.
+pub(crate) fn schema_version() -> i64 {
+    i64::try_from(FOLDER.dirs().count()).expect("a handful of migrations")
+}
+
 fn refuse_newer(connection: &Connection) -> Result<(), LedgerError> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = i64::try_from(FOLDER.dirs().count()).expect("a handful of migrations");
+    let known = schema_version();
     if found > known { Err(LedgerError::Newer { found, known }) } else { Ok(()) }
 }
 

@@ -1,0 +1,255 @@
+//! Each question to its query, and the numbers that `--fail-if` may compare.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Outcome, ReportArgs, charts};
+use crate::core::report::condition::Measures;
+use crate::core::report::filter::{Filter, Window};
+use crate::core::report::glance::{GroupCounts, ItemCounts};
+use crate::core::report::history::{RetryRow, SqlRow, SqlValue};
+use crate::core::report::linker::Linker;
+use crate::core::report::question::Question;
+use crate::ledger::query::{self, Bucket, Budget, Reading, SqlLimits, View};
+use crate::report::{Charts, Format, Rows};
+
+/// The question with all that answers it.
+pub(super) struct Asked<'a> {
+    pub(super) args: &'a ReportArgs,
+    pub(super) filter: &'a Filter,
+    pub(super) reading: &'a Reading,
+    pub(super) linker: &'a Linker,
+    pub(super) zone: &'a TimeZone,
+    pub(super) format: Format,
+    pub(super) now: Timestamp,
+    pub(super) budget: Budget,
+    pub(super) next_digest_at: Option<Timestamp>,
+}
+
+/// The answer.
+pub(super) struct Found {
+    pub(super) rows: Rows,
+    pub(super) measures: Measures,
+    /// How many rows match, where that is known.
+    pub(super) matching: Option<u64>,
+    pub(super) charts: Option<Charts>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// The time a user's own statement may take.
+const STATEMENT_TIME: Duration = Duration::from_secs(10);
+
+impl Asked<'_> {
+    /// Sees the ledger through a filter that is not quite the asked one.
+    pub(super) fn view<'b>(&'b self, filter: &'b Filter) -> Result<View<'b>, Outcome> {
+        Ok(View::new(self.reading, filter, self.now, self.linker)?)
+    }
+}
+
+/// Answers.
+pub(super) fn ask(asked: &Asked<'_>) -> Result<Found, Outcome> {
+    let subject = asked.args.subject.as_deref().unwrap_or_default();
+    match asked.args.query {
+        Question::Summary => summary(asked),
+        Question::Groups => {
+            let groups = query::groups(&asked.view(asked.filter)?)?;
+            let mut measures = group_measures(&groups.counts);
+            measures.insert("open", groups.open_items as f64);
+            measures.insert("failed", groups.items_in_window as f64);
+            Ok(found(Rows::Groups(groups.rows), measures, Some(groups.counts.all())))
+        }
+        Question::Group => {
+            let group = query::group(&mut asked.view(asked.filter)?, subject)?;
+            let measures = Measures::from([
+                ("open", group.group.open_items as f64),
+                ("failed", group.group.items_in_window as f64),
+            ]);
+            Ok(found(Rows::Group([Box::new(group)]), measures, None))
+        }
+        Question::Items => {
+            let view = asked.view(asked.filter)?;
+            let counted = asked.format.is_for_people() || !asked.args.fail_if.is_empty();
+            let counts = counted.then(|| query::count_items(&view)).transpose()?;
+            let measures = counts.as_ref().map(item_measures).unwrap_or_default();
+            let rows = Rows::Items(query::items(&view)?);
+            Ok(found(rows, measures, counts.map(|counts| counts.all())))
+        }
+        Question::Item => {
+            let view = asked.view(asked.filter)?;
+            let items = match asked.args.subject {
+                Some(_) => vec![query::item(&view, subject)?],
+                None => query::items_named(&view)?,
+            };
+            let open = items.iter().filter(|item| item.item.state.as_str() == "open");
+            let measures = Measures::from([("open", open.count() as f64)]);
+            Ok(found(Rows::Item(items), measures, None))
+        }
+        Question::Batch => {
+            let batches = query::batch(&asked.view(asked.filter)?, subject)?;
+            let failed = batches.iter().filter_map(|batch| batch.batch.failed_items).sum::<u64>();
+            let measures = Measures::from([("failed", failed as f64)]);
+            Ok(found(Rows::Batch(batches), measures, None))
+        }
+        Question::Trend => {
+            let (bucket, window) = buckets(asked);
+            let rows = query::trend(&asked.view(asked.filter)?, &bucket, window)?;
+            let failures = rows.iter().map(|row| row.failures).sum::<u64>();
+            let measures = Measures::from([("failures", failures as f64)]);
+            Ok(found(Rows::Trend(rows), measures, None))
+        }
+        Question::Sql => sql(asked, subject),
+        _ => list(asked),
+    }
+}
+
+/// Questions whose rows are few: all are read and counted, then cut.
+fn list(asked: &Asked<'_>) -> Result<Found, Outcome> {
+    let unlimited = Filter { limit: None, ..asked.filter.clone() };
+    let view = asked.view(&unlimited)?;
+    let by_attempt = matches!(asked.filter.by.as_deref(), None | Some("attempt"));
+    let mut measures = Measures::new();
+    let mut rows = match asked.args.query {
+        Question::Batches => {
+            let rows = query::batches(&view)?;
+            let failed = rows.iter().filter_map(|row| row.failed_items).sum::<u64>();
+            measures.insert("failed", failed as f64);
+            Rows::Batches(rows)
+        }
+        Question::Skipped => {
+            let rows = query::skipped(&view)?;
+            measures.insert("items", rows.iter().map(|row| row.items).sum::<u64>() as f64);
+            measures.insert("open", rows.iter().map(|row| row.open_items).sum::<u64>() as f64);
+            Rows::Skipped(rows)
+        }
+        Question::Retries => {
+            let mut sum = RetryRow::default();
+            let sums = query::retries(&view, asked.zone)?;
+            sums.iter().for_each(|row| sum.add(row));
+            measures.extend(retry_measures(&sum));
+            match by_attempt {
+                true => Rows::Attempts(query::attempts(&view)?),
+                false => Rows::Retries(sums),
+            }
+        }
+        Question::Mttr => {
+            let rows = query::mttr(&view)?;
+            measures.insert("open", rows.iter().map(|row| row.open).sum::<u64>() as f64);
+            measures.insert("recovered", rows.iter().map(|row| row.recovered).sum::<u64>() as f64);
+            Rows::Mttr(rows)
+        }
+        Question::Digests => {
+            let rows = query::digests(&view)?;
+            measures.insert("dead", rows.iter().map(|row| row.dead).sum::<u64>() as f64);
+            measures.insert("pending", rows.iter().map(|row| row.pending).sum::<u64>() as f64);
+            Rows::Digests(rows)
+        }
+        Question::Deliveries => {
+            let rows = query::deliveries(&view)?;
+            for state in ["pending", "sending", "sent", "dead"] {
+                let count = rows.iter().filter(|row| row.state == state).count();
+                measures.insert(state, count as f64);
+            }
+            Rows::Deliveries(rows)
+        }
+        _ => Rows::Audit(query::audit(&view)?),
+    };
+    let matching = rows.len();
+    rows.truncate(asked.filter.limit);
+    Ok(found(rows, measures, Some(matching)))
+}
+
+fn summary(asked: &Asked<'_>) -> Result<Found, Outcome> {
+    // The window always counts; where none was asked it is the last day.
+    let window = asked.filter.window_or(asked.now, 24);
+    let filter = Filter { since: Some(window.since), ..asked.filter.clone() };
+    let mut summary = query::summary(&asked.view(&filter)?, asked.budget)?;
+    summary.next_digest_at = asked.next_digest_at;
+    let mut measures = group_measures(&summary.groups);
+    measures.extend(item_measures(&summary.items));
+    // As in `groups`: what is being retried is not well yet.
+    measures.insert("open", (summary.items.open + summary.items.retrying) as f64);
+    measures.insert("open_groups", summary.groups.open() as f64);
+    measures.insert("failed", summary.items_in_window as f64);
+    measures.insert("recovered", summary.recovered_in_window as f64);
+    measures.insert("faults", summary.faults.len() as f64);
+    measures.insert("dead", summary.deliveries.dead as f64);
+    measures.insert("pending", summary.deliveries.pending as f64);
+    let charts = match asked.format {
+        Format::Html => Some(charts::charts(asked)?),
+        _ => None,
+    };
+    Ok(Found { charts, ..found(Rows::Summary([Box::new(summary)]), measures, None) })
+}
+
+fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
+    let rows = asked.filter.limit.and_then(|limit| usize::try_from(limit).ok());
+    let limits = SqlLimits { rows: rows.unwrap_or(usize::MAX), time: STATEMENT_TIME };
+    let (names, rows, more) = query::sql(asked.reading, statement, limits)?;
+    let mut measures = Measures::new();
+    if let [SqlRow { fields }] = rows.as_slice()
+        && let [(_, value)] = fields.as_slice()
+    {
+        match value {
+            SqlValue::Integer(integer) => measures.insert("value", *integer as f64),
+            SqlValue::Real(real) => measures.insert("value", *real),
+            _ => None,
+        };
+    }
+    let mut found = found(Rows::Sql { names, rows }, measures, None);
+    if more {
+        found.warnings.push(format!("there are more than {} rows: --limit shows more, 0 all", limits.rows));
+    }
+    Ok(found)
+}
+
+/// The asked window and bucket; by default the last 24 buckets, hours for up to three days.
+fn buckets(asked: &Asked<'_>) -> (Bucket, Window) {
+    let day = || Bucket::Day(asked.zone.clone());
+    let window = |hours| asked.filter.window_or(asked.now, hours);
+    match (asked.args.bucket.as_deref(), asked.filter.since) {
+        (Some("1d"), _) => (day(), window(24 * 23)),
+        (Some(_), _) | (None, None) => (Bucket::Hour, window(23)),
+        (None, Some(_)) => {
+            let window = window(24);
+            let short = window.until.duration_since(window.since) <= SignedDuration::from_hours(72);
+            (if short { Bucket::Hour } else { day() }, window)
+        }
+    }
+}
+
+fn found(rows: Rows, mut measures: Measures, matching: Option<u64>) -> Found {
+    measures.insert("rows", matching.unwrap_or(rows.len()) as f64);
+    Found { rows, measures, matching, charts: None, warnings: Vec::new() }
+}
+
+fn group_measures(counts: &GroupCounts) -> Measures {
+    Measures::from([
+        ("new", counts.new as f64),
+        ("regressed", counts.regressed as f64),
+        ("escalating", counts.escalating as f64),
+        ("ongoing", counts.ongoing as f64),
+        ("resolved", counts.resolved as f64),
+    ])
+}
+
+fn item_measures(counts: &ItemCounts) -> Measures {
+    Measures::from([
+        ("open", counts.open as f64),
+        ("retrying", counts.retrying as f64),
+        ("recovered", counts.recovered as f64),
+        ("dismissed", counts.dismissed as f64),
+        ("ignored", counts.ignored as f64),
+    ])
+}
+
+fn retry_measures(sum: &RetryRow) -> Measures {
+    Measures::from([
+        ("attempts", sum.attempts as f64),
+        ("recovered", sum.recovered as f64),
+        ("failed", (sum.failed_same + sum.failed_differently) as f64),
+        ("running", sum.running as f64),
+        ("unknown", sum.unknown as f64),
+    ])
+}

@@ -1,0 +1,227 @@
+//! Whether people are told about a group now, why, and how urgently: one pure function.
+//!
+//! It compares what people were last told with how things stand (Alertmanager's `needsUpdate` is the model).
+//! When a digest may be sent is `pace`'s business; what it looks like is `digest`'s.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::core::digest::model::Reason;
+use crate::core::episode::{Closed, FLAPPING_PAIRS, FLAPPING_WINDOW};
+
+/// What people were last told of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Of which episode.
+    pub episode: u32,
+    /// Why.
+    pub reason: Reason,
+    /// Open items then.
+    pub open_items: u64,
+    /// Items ever in it then.
+    pub total_items: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How a group stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its newest episode's number.
+    pub episode: u32,
+    /// The end of that episode; none while it is open.
+    pub closed: Option<Closed>,
+    /// The end of the episode before; none for the first.
+    pub earlier: Option<Closed>,
+    /// Open items now.
+    pub open_items: u64,
+    /// Items ever in it.
+    pub total_items: u64,
+    /// Its batches have ended, or its first failure is long enough ago.
+    pub ready: bool,
+    /// Times it closed and opened again within a day.
+    pub pairs: usize,
+    /// The arithmetic of an escalation that is news; none if there is none.
+    pub fired: Option<String>,
+    /// It may wake somebody.
+    pub page: bool,
+    /// It failed before the first start, and the inventory was not told yet.
+    pub inventory: bool,
+}
+
+/// What people asked for about a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// All its open items are covered by silences.
+    pub silenced: bool,
+    /// When a silence that covered it ended last.
+    pub silence_ended: Option<Timestamp>,
+    /// The open items at which somebody acknowledged this episode; none if nobody did.
+    pub acked_at: Option<u64>,
+}
+
+/// The moment of deciding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Now.
+    pub now: Timestamp,
+    /// The daily digest is due: it also takes what is not worth a message of its own.
+    pub scheduled: bool,
+    /// The time after which a still open group is told again.
+    pub reminder: SignedDuration,
+}
+
+/// How soon news must be told, from the least urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// With the next digest, whatever causes that one.
+    WithNext,
+    /// As soon as quiet hours and caps allow.
+    Soon,
+    /// At once, through quiet hours and caps.
+    Page,
+}
+
+/// Something people should be told of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// Why.
+    pub reason: Reason,
+    /// The circumstances, as a sentence fragment.
+    pub why: Option<String>,
+    /// How soon.
+    pub urgency: Urgency,
+}
+
+/// What people should be told of a group at this moment; none if nothing.
+///
+/// A silence holds back all but the end of what was told before.
+pub fn decide(told: Option<&Told>, now: &Standing, wishes: &Wishes, moment: Moment) -> Option<News> {
+    if let Some(closed) = &now.closed {
+        return ended(told?, closed, moment);
+    }
+    if wishes.silenced {
+        return None;
+    }
+    let Some(told) = told else {
+        return never_told(now);
+    };
+    if told.episode < now.episode && now.pairs >= FLAPPING_PAIRS {
+        return flapping(told, now, moment).or_else(|| escalated(now, wishes));
+    }
+    if told.episode < now.episode {
+        return (now.ready || now.page).then(|| regressed(now));
+    }
+    reopened(told, now)
+        .or_else(|| escalated(now, wishes))
+        .or_else(|| silence_expired(told, wishes))
+        .or_else(|| routine(told, now, wishes, moment))
+}
+
+fn ended(told: &Told, closed: &Closed, moment: Moment) -> Option<News> {
+    let just_flapped = told.reason == Reason::Flapping && moment.now - told.at < FLAPPING_WINDOW;
+    let known = told.reason == Reason::Resolved;
+    (!known && !just_flapped).then(|| News {
+        reason: Reason::Resolved,
+        why: Some(closed.describe()),
+        urgency: Urgency::WithNext,
+    })
+}
+
+fn never_told(now: &Standing) -> Option<News> {
+    if now.inventory {
+        return Some(News {
+            reason: Reason::Baseline,
+            why: Some("failed before the first start".to_owned()),
+            urgency: Urgency::Soon,
+        });
+    }
+    if !now.ready && !now.page {
+        return None;
+    }
+    if now.episode > 1 {
+        return Some(regressed(now));
+    }
+    Some(News { reason: Reason::New, why: now.fired.clone(), urgency: urgency(now) })
+}
+
+fn flapping(told: &Told, now: &Standing, moment: Moment) -> Option<News> {
+    let lately = told.reason == Reason::Flapping && moment.now - told.at < FLAPPING_WINDOW;
+    (!lately).then(|| News {
+        reason: Reason::Flapping,
+        why: Some(format!("closed and opened again {} times in 24 h", now.pairs)),
+        urgency: urgency(now),
+    })
+}
+
+fn regressed(now: &Standing) -> News {
+    let before = now.earlier.as_ref().map(|closed| {
+        let said = format!("came back; last time: {}", closed.describe());
+        match &now.fired {
+            Some(arithmetic) => format!("{said}; {arithmetic}"),
+            None => said,
+        }
+    });
+    News { reason: Reason::Regressed, why: before, urgency: urgency(now) }
+}
+
+/// People were told that it ended, and that turns out to be wrong.
+fn reopened(told: &Told, now: &Standing) -> Option<News> {
+    (told.reason == Reason::Resolved).then(|| News {
+        reason: Reason::MoreItems,
+        why: Some(format!("was called resolved, but {} items that failed before that are open", now.open_items)),
+        urgency: Urgency::Soon,
+    })
+}
+
+fn escalated(now: &Standing, wishes: &Wishes) -> Option<News> {
+    let arithmetic = now.fired.as_ref()?;
+    let doubled = |level: u64| now.open_items >= level.max(1).saturating_mul(2);
+    if !wishes.acked_at.is_none_or(doubled) {
+        return None;
+    }
+    let broken = wishes.acked_at.map(|level| format!("; acknowledged at {level} open items"));
+    Some(News {
+        reason: Reason::Escalated,
+        why: Some(format!("{arithmetic}{}", broken.unwrap_or_default())),
+        urgency: urgency(now),
+    })
+}
+
+fn silence_expired(told: &Told, wishes: &Wishes) -> Option<News> {
+    let ended = wishes.silence_ended.filter(|ended| *ended > told.at)?;
+    Some(News {
+        reason: Reason::SilenceExpired,
+        why: Some(format!("its silence ended at {ended:.0} and it is still open")),
+        urgency: Urgency::Soon,
+    })
+}
+
+/// What only the daily digest takes.
+fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment) -> Option<News> {
+    if !moment.scheduled {
+        return None;
+    }
+    let more = now.total_items.saturating_sub(told.total_items);
+    if more > 0 {
+        return Some(News {
+            reason: Reason::MoreItems,
+            why: Some(format!("{more} more items since {:.0}", told.at)),
+            urgency: Urgency::WithNext,
+        });
+    }
+    // A daily digest is never exactly a day after the one before: minutes, and an hour in spring.
+    let slack = moment.reminder / 12;
+    let due = moment.now - told.at >= moment.reminder - slack;
+    (due && wishes.acked_at.is_none()).then(|| News {
+        reason: Reason::Reminder,
+        why: Some(format!("still open, last told at {:.0}", told.at)),
+        urgency: Urgency::WithNext,
+    })
+}
+
+fn urgency(now: &Standing) -> Urgency {
+    if now.page { Urgency::Page } else { Urgency::Soon }
+}
+
+#[cfg(test)]
+mod tests;

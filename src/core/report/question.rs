@@ -1,0 +1,245 @@
+//! The questions a report answers, and which filters make sense for each.
+
+/// A question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// What is failing now?
+    Summary,
+    /// Which groups are there?
+    Groups,
+    /// All about one group.
+    Group,
+    /// Which items failed or were skipped?
+    Items,
+    /// The history of one item.
+    Item,
+    /// How did the batches do?
+    Batches,
+    /// All about one batch.
+    Batch,
+    /// What was skipped, and why?
+    Skipped,
+    /// Is it getting better or worse?
+    Trend,
+    /// Did retries help?
+    Retries,
+    /// How long until things recover?
+    Mttr,
+    /// What was decided to be told?
+    Digests,
+    /// What was sent, and what was not?
+    Deliveries,
+    /// Who did what?
+    Audit,
+    /// Anything else.
+    Sql,
+}
+
+use Question::*;
+
+/// A filter, by its flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FilterName {
+    /// `--since`
+    Since,
+    /// `--until`
+    Until,
+    /// `--state`
+    State,
+    /// `--kind`
+    Kind,
+    /// `--class`
+    Class,
+    /// `--project`
+    Project,
+    /// `--job-type`
+    JobType,
+    /// `--directory`
+    Directory,
+    /// `--batch`
+    Batch,
+    /// `--group`
+    Group,
+    /// `--item-name`
+    ItemName,
+    /// `--match`
+    Match,
+    /// `--by`
+    By,
+    /// `--bucket`
+    Bucket,
+    /// `--sort`
+    Sort,
+    /// `--limit`
+    Limit,
+    /// `--failed`
+    Failed,
+}
+
+impl Question {
+    /// All of them, in the order of the help.
+    pub const ALL: [Question; 15] = [
+        Summary, Groups, Group, Items, Item, Batches, Batch, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit,
+        Sql,
+    ];
+
+    /// The word on the command line and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Summary => "summary",
+            Groups => "groups",
+            Group => "group",
+            Items => "items",
+            Item => "item",
+            Batches => "batches",
+            Batch => "batch",
+            Skipped => "skipped",
+            Trend => "trend",
+            Retries => "retries",
+            Mttr => "mttr",
+            Digests => "digests",
+            Deliveries => "deliveries",
+            Audit => "audit",
+            Sql => "sql",
+        }
+    }
+
+    /// Reads the word; LlamaCloud's own word "job" for a batch is understood too.
+    pub fn from_word(word: &str) -> Option<Question> {
+        match word {
+            "jobs" => Some(Batches),
+            "job" => Some(Batch),
+            _ => Question::ALL.into_iter().find(|q| q.as_str() == word),
+        }
+    }
+
+    /// What must follow the word, if anything.
+    pub fn subject(self) -> Option<&'static str> {
+        match self {
+            Group => Some("a group id"),
+            Item => Some("an item id"),
+            Batch => Some("a batch id"),
+            Sql => Some("a SELECT statement"),
+            _ => None,
+        }
+    }
+
+    /// Whether the filter makes sense here.
+    pub fn takes(self, filter: FilterName) -> bool {
+        filter.questions().contains(&self)
+    }
+
+    /// What `--sort` may name; the first is the default. Empty: the order is fixed.
+    pub fn sorts(self) -> &'static [&'static str] {
+        match self {
+            Groups => &["urgency", "open", "new", "count", "last", "first"],
+            Items => &["last", "first", "failures", "attempts", "name"],
+            Batches => &["newest", "failed", "share", "open"],
+            _ => &[],
+        }
+    }
+
+    /// What `--by` may name; the first is the default. Empty: no `--by`.
+    pub fn bys(self) -> &'static [&'static str] {
+        match self {
+            Trend => &["none", "group", "class", "kind"],
+            Retries => &["attempt", "group", "rule", "class", "trigger", "outcome", "day"],
+            Mttr => &["group", "class", "kind"],
+            _ => &[],
+        }
+    }
+
+    /// What `--state` may name. Empty: no `--state`, or any word (batches: the API's own words).
+    pub fn states(self) -> &'static [&'static str] {
+        match self {
+            Groups => &["new", "ongoing", "regressed", "escalating", "resolved"],
+            Items | Skipped => &["open", "retrying", "recovered", "dismissed", "ignored"],
+            Retries => &[
+                "running",
+                "recovered",
+                "failed_same",
+                "failed_differently",
+                "already_processed",
+                "cancelled",
+                "expired",
+                "unknown",
+            ],
+            Deliveries => &["pending", "sending", "sent", "dead", "superseded"],
+            _ => &[],
+        }
+    }
+}
+
+impl FilterName {
+    /// The flag as typed.
+    pub fn flag(self) -> &'static str {
+        match self {
+            FilterName::Since => "--since",
+            FilterName::Until => "--until",
+            FilterName::State => "--state",
+            FilterName::Kind => "--kind",
+            FilterName::Class => "--class",
+            FilterName::Project => "--project",
+            FilterName::JobType => "--job-type",
+            FilterName::Directory => "--directory",
+            FilterName::Batch => "--batch",
+            FilterName::Group => "--group",
+            FilterName::ItemName => "--item-name",
+            FilterName::Match => "--match",
+            FilterName::By => "--by",
+            FilterName::Bucket => "--bucket",
+            FilterName::Sort => "--sort",
+            FilterName::Limit => "--limit",
+            FilterName::Failed => "--failed",
+        }
+    }
+
+    /// The questions that take it.
+    pub fn questions(self) -> &'static [Question] {
+        match self {
+            FilterName::Since | FilterName::Until => {
+                &[Summary, Groups, Group, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit]
+            }
+            FilterName::State => &[Groups, Items, Batches, Skipped, Retries, Deliveries],
+            FilterName::Kind => &[Summary, Groups, Items, Trend, Retries, Mttr],
+            FilterName::Class => &[Summary, Groups, Items, Skipped, Trend, Retries, Mttr],
+            FilterName::Project | FilterName::JobType | FilterName::Directory => {
+                &[Summary, Groups, Items, Batches, Skipped, Trend, Retries]
+            }
+            FilterName::Batch => &[Summary, Groups, Items, Skipped, Trend, Retries],
+            FilterName::Group => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Audit],
+            FilterName::ItemName => &[Summary, Groups, Items, Item, Skipped, Trend, Retries],
+            FilterName::Match => &[Summary, Groups, Items, Skipped, Trend, Retries, Audit],
+            FilterName::By => &[Trend, Retries, Mttr],
+            FilterName::Bucket => &[Trend],
+            FilterName::Sort => &[Groups, Items, Batches],
+            FilterName::Limit => {
+                &[Groups, Items, Item, Batches, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit, Sql]
+            }
+            FilterName::Failed => &[Deliveries],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back() {
+        for question in Question::ALL {
+            assert_eq!(Question::from_word(question.as_str()), Some(question));
+        }
+        assert_eq!(Question::from_word("jobs"), Some(Batches));
+        assert_eq!(Question::from_word("grups"), None);
+    }
+
+    #[test]
+    fn what_can_be_sorted_or_split_takes_the_flag() {
+        for question in Question::ALL {
+            assert_eq!(question.takes(FilterName::Sort), !question.sorts().is_empty());
+            assert_eq!(question.takes(FilterName::By), !question.bys().is_empty());
+            assert!(question.states().is_empty() || question.takes(FilterName::State));
+        }
+    }
+}

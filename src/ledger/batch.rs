@@ -1,0 +1,204 @@
+//! Batches as the job list last showed them, and as they were when their items were last listed completely.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Row, Transaction};
+
+use super::LedgerError;
+use super::evidence::Answering;
+use super::project::signed;
+use super::sighting::Finish;
+use super::time::{millis, optional_millis, timestamp};
+use crate::core::batch::{Batch, BatchStatus};
+
+/// How a known batch stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownBatch {
+    /// Its key.
+    pub batch_key: i64,
+    /// Its appearance at the last complete listing.
+    pub listed_as: Option<String>,
+    /// Whether the job list must not stop before it: unfinished, or not listed completely.
+    pub awaited: bool,
+    /// When the job list last showed it, to the hour.
+    pub last_seen: i64,
+    /// The API has said that it does not exist.
+    pub gone: bool,
+}
+
+/// The batches of a project by id.
+///
+/// # Errors
+/// SQLite's.
+pub fn known(connection: &Connection, project_key: i64) -> Result<HashMap<String, KnownBatch>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT batch_id, batch_key, listed_as, status, last_seen, gone_at IS NOT NULL FROM batch WHERE project_key = ?1",
+    )?;
+    let rows = statement.query_map([project_key], |row| {
+        let status = BatchStatus::from_word(row.get_ref(3)?.as_str()?);
+        let listed_as: Option<String> = row.get(2)?;
+        let gone: bool = row.get(5)?;
+        let known = KnownBatch {
+            batch_key: row.get(1)?,
+            awaited: !gone && (!status.is_terminal() || listed_as.is_none()),
+            listed_as,
+            last_seen: row.get(4)?,
+            gone,
+        };
+        Ok((row.get(0)?, known))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Records batches as the job list shows them, and returns their keys in order.
+///
+/// # Errors
+/// SQLite's.
+pub fn record(tx: &Transaction<'_>, project_key: i64, batches: &[Batch], at: i64) -> Result<Vec<i64>, LedgerError> {
+    let mut upsert = tx.prepare_cached(
+        "INSERT INTO batch (project_key, batch_id, job_type, directory_id, status, total_items, processed_items,
+             failed_items, skipped_items, error_message, created_at, updated_at, started_at, completed_at,
+             first_seen, last_seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
+         ON CONFLICT (project_key, batch_id) DO UPDATE SET
+             job_type = excluded.job_type, directory_id = coalesce(excluded.directory_id, directory_id),
+             status = excluded.status, total_items = excluded.total_items, processed_items = excluded.processed_items,
+             failed_items = excluded.failed_items, skipped_items = excluded.skipped_items,
+             error_message = excluded.error_message, created_at = coalesce(excluded.created_at, created_at),
+             updated_at = excluded.updated_at, started_at = excluded.started_at, completed_at = excluded.completed_at,
+             last_seen = excluded.last_seen, gone_at = NULL
+         RETURNING batch_key",
+    )?;
+    let mut keys = Vec::with_capacity(batches.len());
+    for batch in batches {
+        keys.push(upsert.query_row(
+            (
+                project_key,
+                &batch.batch_id,
+                &batch.job_type,
+                &batch.directory_id,
+                batch.status.as_str(),
+                batch.total_items.map(signed),
+                batch.processed_items.map(signed),
+                batch.failed_items.map(signed),
+                batch.skipped_items.map(signed),
+                &batch.error_message,
+                optional_millis(batch.created_at),
+                optional_millis(batch.updated_at),
+                optional_millis(batch.started_at),
+                optional_millis(batch.completed_at),
+                at,
+            ),
+            |row| row.get(0),
+        )?);
+    }
+    Ok(keys)
+}
+
+/// Remembers the project's id as the API names it.
+///
+/// # Errors
+/// SQLite's.
+pub fn name_project(tx: &Transaction<'_>, project_key: i64, project_id: &str) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE project SET project_id = ?2 WHERE project_key = ?1 AND project_id IS NOT ?2")?
+        .execute((project_key, project_id))?;
+    Ok(())
+}
+
+/// Marks a batch's items as completely listed, if its appearance is worth remembering.
+pub(super) fn mark_listed(tx: &Transaction<'_>, finish: &Finish) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE batch SET listed_at = ?2, listed_as = ?3 WHERE batch_key = ?1")?.execute((
+        finish.place.batch_key,
+        finish.place.seen_at,
+        &finish.listed_as,
+    ))?;
+    Ok(())
+}
+
+/// Marks a batch's completed items as held against open ones.
+pub(super) fn mark_searched(tx: &Transaction<'_>, batch_key: i64) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE batch SET searched_as = listed_as WHERE batch_key = ?1")?.execute([batch_key])?;
+    Ok(())
+}
+
+/// Remembers that the API no longer knows a batch. Nothing is concluded about its items.
+///
+/// # Errors
+/// SQLite's.
+pub fn mark_gone(tx: &Transaction<'_>, project_key: i64, batch_id: &str, at: i64) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE batch SET gone_at = coalesce(gone_at, ?3) WHERE project_key = ?1 AND batch_id = ?2")?
+        .execute((project_key, batch_id, at))?;
+    Ok(())
+}
+
+/// Batches whose completed items may answer open failures and have not been read for that, oldest first.
+///
+/// Made from item ids, or from the directory of the failure's batch; after the failure; finished and listed.
+///
+/// # Errors
+/// SQLite's.
+pub fn unsearched(connection: &Connection, project_key: i64) -> Result<Vec<(Batch, Answering)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.batch_id, b.job_type, b.directory_id, b.status, b.total_items, b.processed_items, b.failed_items,
+             b.skipped_items, b.created_at, b.updated_at, b.started_at, b.completed_at, b.batch_key
+         FROM batch b
+         WHERE b.project_key = ?1 AND b.gone_at IS NULL AND b.created_at IS NOT NULL AND b.listed_as IS NOT NULL
+             AND b.searched_as IS NOT b.listed_as
+             AND b.total_items > coalesce(b.failed_items, 0) + coalesce(b.skipped_items, 0)
+         ORDER BY b.created_at, b.batch_key",
+    )?;
+    let rows = statement.query_map([project_key], |row| {
+        let batch = read(row)?;
+        let answering = Answering {
+            project_key,
+            batch_key: row.get(12)?,
+            batch_id: batch.batch_id.clone(),
+            directory_id: batch.directory_id.clone(),
+            made_at: batch.created_at.map_or(0, millis),
+            seen_at: 0,
+        };
+        Ok((batch, answering))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Known batches that the job list has not shown since `before` although they have open items, longest unseen first.
+///
+/// # Errors
+/// SQLite's.
+pub fn unseen_with_open_items(
+    connection: &Connection,
+    project_key: i64,
+    before: i64,
+) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.batch_id FROM batch b
+         WHERE b.project_key = ?1 AND b.last_seen < ?2 AND b.gone_at IS NULL AND EXISTS (
+             SELECT 1 FROM observation o
+             JOIN item i ON i.item_key = o.item_key AND i.observation_key = o.observation_key
+             WHERE o.batch_key = b.batch_key AND i.state IN ('open', 'retrying'))
+         ORDER BY b.last_seen",
+    )?;
+    let ids = statement.query_map((project_key, before), |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Batch> {
+    let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
+    Ok(Batch {
+        batch_id: row.get(0)?,
+        project_id: None,
+        job_type: row.get(1)?,
+        directory_id: row.get(2)?,
+        status: BatchStatus::from_word(row.get_ref(3)?.as_str()?),
+        total_items: count(row.get(4)?),
+        processed_items: count(row.get(5)?),
+        failed_items: count(row.get(6)?),
+        skipped_items: count(row.get(7)?),
+        error_message: None,
+        created_at: row.get::<_, Option<i64>>(8)?.map(timestamp),
+        updated_at: row.get::<_, Option<i64>>(9)?.map(timestamp),
+        started_at: row.get::<_, Option<i64>>(10)?.map(timestamp),
+        completed_at: row.get::<_, Option<i64>>(11)?.map(timestamp),
+    })
+}

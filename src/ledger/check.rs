@@ -1,0 +1,151 @@
+//! Whether a ledger is what it should be: the file, the references, and every counter against what it counts.
+
+use rusqlite::Connection;
+
+use super::LedgerError;
+
+/// Findings named one by one for each rule; more are only counted.
+const NAMED: usize = 20;
+
+/// Compares the ledger with itself. The answer has one line for each discrepancy; none means that all is well.
+///
+/// Reads everything: seconds on a ledger of millions.
+///
+/// # Errors
+/// SQLite's, if the file cannot be read at all.
+pub fn check(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut found = integrity(connection)?;
+    found.extend(references(connection)?);
+    for rule in RULES {
+        found.extend(apply(connection, rule)?);
+    }
+    Ok(found)
+}
+
+fn integrity(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare("PRAGMA integrity_check")?;
+    let lines = statement.query_map((), |row| row.get::<_, String>(0))?;
+    let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    Ok(lines.into_iter().filter(|line| line != "ok").collect())
+}
+
+fn references(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    let lines = statement.query_map((), |row| {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        let rowid: Option<i64> = row.get(1)?;
+        Ok(format!("{table} row {} points at a missing {parent}", rowid.unwrap_or(0)))
+    })?;
+    Ok(lines.collect::<Result<_, _>>()?)
+}
+
+fn apply(connection: &Connection, rule: &Rule) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare(rule.sql)?;
+    let lines = statement.query_map((), |row| row.get::<_, String>(0))?;
+    let mut lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    let more = lines.len().saturating_sub(NAMED);
+    lines.truncate(NAMED);
+    let mut named: Vec<String> = lines.into_iter().map(|line| format!("{}: {line}", rule.name)).collect();
+    if more > 0 {
+        named.push(format!("{}: {more} more", rule.name));
+    }
+    Ok(named)
+}
+
+struct Rule {
+    name: &'static str,
+    /// Gives one text for each discrepancy.
+    sql: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        name: "merged groups",
+        sql: "SELECT g.group_id || ' is merged into ' || s.group_id || ', which is merged itself'
+              FROM error_group g JOIN error_group s ON s.group_key = g.merged_into WHERE s.merged_into IS NOT NULL",
+    },
+    Rule {
+        name: "item's newest observation",
+        sql: "SELECT i.item_id || ' is ' || i.kind || ' in group ' || i.group_key || ' seen ' || i.last_seen
+                  || ', its newest observation says otherwise'
+              FROM item i
+              LEFT JOIN observation o ON o.observation_key = i.observation_key AND o.item_key = i.item_key
+              LEFT JOIN error_group g ON g.group_key = o.group_key
+              WHERE o.observation_key IS NULL OR i.last_seen <> o.event_at OR i.kind <> o.kind
+                  OR i.group_key <> coalesce(g.merged_into, g.group_key)",
+    },
+    Rule {
+        name: "item's history",
+        sql: "SELECT i.item_id || ' says first ' || i.first_seen || ', last ' || i.last_seen || ', failures ' || i.failures
+                  || '; its observations say ' || ifnull(h.first, '-') || ', ' || ifnull(h.last, '-') || ', ' || ifnull(h.failures, 0)
+              FROM item i LEFT JOIN (
+                  SELECT item_key, min(event_at) AS first, max(event_at) AS last, sum(kind = 'failed') AS failures
+                  FROM observation GROUP BY item_key) h USING (item_key)
+              WHERE i.first_seen IS NOT h.first OR i.last_seen IS NOT h.last OR i.failures IS NOT h.failures",
+    },
+    Rule {
+        name: "item's other groups",
+        sql: "WITH really AS (
+                  SELECT DISTINCT coalesce(g.merged_into, g.group_key) AS group_key, o.item_key
+                  FROM observation o JOIN error_group g USING (group_key)
+                  JOIN item i ON i.item_key = o.item_key AND i.group_key <> coalesce(g.merged_into, g.group_key))
+              SELECT 'item ' || item_key || ', group ' || group_key || ' is missing' FROM (SELECT group_key, item_key FROM really EXCEPT SELECT group_key, item_key FROM item_group)
+              UNION ALL
+              SELECT 'item ' || item_key || ', group ' || group_key || ' is too many' FROM (SELECT group_key, item_key FROM item_group EXCEPT SELECT group_key, item_key FROM really)",
+    },
+    Rule {
+        name: "group's items",
+        sql: "WITH counted AS (
+                  SELECT group_key, count(*) AS total, sum(state IN ('open', 'retrying')) AS open FROM item GROUP BY group_key),
+              others AS (SELECT group_key, count(*) AS total FROM item_group GROUP BY group_key)
+              SELECT g.group_id || ' says ' || g.open_items || ' open of ' || g.total_items || ', its items are '
+                  || ifnull(c.open, 0) || ' of ' || (ifnull(c.total, 0) + ifnull(o.total, 0))
+              FROM error_group g LEFT JOIN counted c USING (group_key) LEFT JOIN others o USING (group_key)
+              WHERE g.open_items <> ifnull(c.open, 0) OR g.total_items <> ifnull(c.total, 0) + ifnull(o.total, 0)",
+    },
+    Rule {
+        name: "group's failures",
+        sql: "WITH counted AS (
+                  SELECT coalesce(g.merged_into, g.group_key) AS group_key, count(*) AS failures,
+                      min(o.event_at) AS first, max(o.event_at) AS last
+                  FROM observation o JOIN error_group g USING (group_key) GROUP BY 1)
+              SELECT g.group_id || ' says ' || g.failures || ' from ' || g.first_seen || ' to ' || g.last_seen
+                  || ', its observations say ' || ifnull(c.failures, 0) || ' from ' || ifnull(c.first, '-') || ' to ' || ifnull(c.last, '-')
+              FROM error_group g LEFT JOIN counted c USING (group_key)
+              WHERE g.failures <> ifnull(c.failures, 0) OR g.first_seen > c.first OR g.last_seen < c.last",
+    },
+    Rule {
+        name: "group's hours",
+        sql: "WITH counted AS (
+                  SELECT coalesce(g.merged_into, g.group_key) AS group_key,
+                      (o.event_at - ((o.event_at % 3600000) + 3600000) % 3600000) / 3600000 AS hour, count(*) AS failures
+                  FROM observation o JOIN error_group g USING (group_key) GROUP BY 1, 2)
+              SELECT 'group ' || group_key || ', hour ' || hour || ' is not ' || failures
+              FROM (SELECT group_key, hour, failures FROM group_hour EXCEPT SELECT group_key, hour, failures FROM counted)
+              UNION ALL
+              SELECT 'group ' || group_key || ', hour ' || hour || ' should be ' || failures
+              FROM (SELECT group_key, hour, failures FROM counted EXCEPT SELECT group_key, hour, failures FROM group_hour)",
+    },
+    Rule {
+        name: "group's batches",
+        sql: "WITH counted AS (
+                  SELECT coalesce(g.merged_into, g.group_key) AS group_key, o.batch_key, count(*) AS failures
+                  FROM observation o JOIN error_group g USING (group_key) GROUP BY 1, 2)
+              SELECT 'group ' || group_key || ', batch ' || batch_key || ' is not ' || failures
+              FROM (SELECT group_key, batch_key, failures FROM group_batch EXCEPT SELECT group_key, batch_key, failures FROM counted)
+              UNION ALL
+              SELECT 'group ' || group_key || ', batch ' || batch_key || ' should be ' || failures
+              FROM (SELECT group_key, batch_key, failures FROM counted EXCEPT SELECT group_key, batch_key, failures FROM group_batch)",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::open::in_memory;
+
+    #[test]
+    fn an_empty_ledger_is_well() {
+        assert_eq!(check(&in_memory()).unwrap(), Vec::<String>::new());
+    }
+}

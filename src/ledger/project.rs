@@ -1,0 +1,110 @@
+//! Projects and their scans.
+
+use jiff::Timestamp;
+use rusqlite::Transaction;
+
+use super::LedgerError;
+use super::time::millis;
+
+/// A scan that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The scan's row.
+    pub scan_key: i64,
+    /// The project's key.
+    pub project_key: i64,
+    /// Time of the scan in milliseconds: later than every earlier scan's, whatever the clock says.
+    pub at: i64,
+    /// What happened until then is baseline.
+    pub baseline_until: i64,
+    /// When the job list was last read to its end.
+    pub list_read_at: Option<i64>,
+}
+
+/// How a scan ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Everything that could hold news was read.
+    pub complete: bool,
+    /// The job list was read to its end.
+    pub list_read: bool,
+    /// Batches seen in the job list.
+    pub batches_listed: u64,
+    /// Batches whose items were listed.
+    pub batches_read: u64,
+    /// Rows listed.
+    pub items_listed: u64,
+    /// Observations that were not known before.
+    pub items_new: u64,
+    /// Rows that could not be understood.
+    pub unreadable: u64,
+    /// Requests made.
+    pub requests: u64,
+    /// The first thing that made it incomplete.
+    pub error: Option<String>,
+}
+
+/// Begins a project's scan; the first one ever sets the ledger's first start, the project's first its baseline.
+///
+/// # Errors
+/// SQLite's.
+pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Begun, LedgerError> {
+    // Two scans at one time could not tell what the second one saw; a clock set back must not undo `last_seen`.
+    let at = tx.query_row("SELECT max(?1, coalesce(max(started_at) + 1, ?1)) FROM scan", [millis(now)], |row| {
+        row.get::<_, i64>(0)
+    })?;
+    tx.execute("INSERT INTO meta (name, value) VALUES ('first_start', ?1) ON CONFLICT DO NOTHING", [at.to_string()])?;
+    tx.execute("INSERT INTO project (name, first_seen) VALUES (?1, ?2) ON CONFLICT DO NOTHING", (name, at))?;
+    let (project_key, baseline_until, list_read_at) =
+        tx.query_row("SELECT project_key, first_seen, list_read_at FROM project WHERE name = ?1", [name], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    tx.execute("INSERT INTO scan (project_key, started_at) VALUES (?1, ?2)", (project_key, at))?;
+    Ok(Begun { scan_key: tx.last_insert_rowid(), project_key, at, baseline_until, list_read_at })
+}
+
+/// Ends a scan.
+///
+/// # Errors
+/// SQLite's.
+pub fn end_scan(tx: &Transaction<'_>, begun: &Begun, ended: &Ended, now: Timestamp) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE scan SET finished_at = max(?2, started_at), complete = ?3, batches_listed = ?4, batches_read = ?5,
+             items_listed = ?6, items_new = ?7, unreadable = ?8, requests = ?9, error = ?10
+         WHERE scan_key = ?1",
+        (
+            begun.scan_key,
+            millis(now),
+            ended.complete,
+            signed(ended.batches_listed),
+            signed(ended.batches_read),
+            signed(ended.items_listed),
+            signed(ended.items_new),
+            signed(ended.unreadable),
+            signed(ended.requests),
+            &ended.error,
+        ),
+    )?;
+    if ended.list_read {
+        tx.execute("UPDATE project SET list_read_at = ?2 WHERE project_key = ?1", (begun.project_key, begun.at))?;
+    }
+    Ok(())
+}
+
+/// A count as SQLite keeps it.
+pub(super) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+/// Finished scans of a project since its last complete one; 0 when the newest is complete.
+///
+/// # Errors
+/// SQLite's.
+pub fn incomplete_scans_in_a_row(connection: &rusqlite::Connection, name: &str) -> Result<u64, LedgerError> {
+    let count: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM scan JOIN project USING (project_key) WHERE name = ?1 AND scan_key >
+               coalesce((SELECT max(scan_key) FROM scan JOIN project USING (project_key) WHERE name = ?1 AND complete = 1), 0)",
+        )?
+        .query_row([name], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}

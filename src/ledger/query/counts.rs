@@ -1,0 +1,179 @@
+//! Numbers and marks of single groups, from the counters and small tables around them.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::{QueryError, View, value};
+use crate::core::report::filter::Window;
+use crate::core::report::rows::ItemRow;
+use crate::core::silence::{Compiled, ItemView, Matcher};
+use crate::ledger::LedgerError;
+
+/// Hours a sparkline shows.
+pub(super) const SPARK_HOURS: i64 = 24;
+
+const HOUR: i64 = 3_600_000;
+
+/// Items that failed within the window.
+pub(super) fn items_in_window(view: &View<'_>, members: &[i64], window: Window) -> Result<u64, QueryError> {
+    let (condition, values) = super::view::failed_within(window, view.now);
+    // One range of the index for each state: the newest observation's time is its last column.
+    let mut statement = view.connection.prepare_cached(&format!(
+        "SELECT count(*) FROM item i WHERE i.group_key = ?
+         AND i.state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored') AND {condition}"
+    ))?;
+    let mut sum = 0;
+    for member in members {
+        let bound = std::iter::once((*member).into()).chain(values.iter().cloned());
+        sum += statement.query_row(rusqlite::params_from_iter(bound), |row| value::count(row, 0))?;
+    }
+    Ok(sum)
+}
+
+/// Batches with observations of the group.
+pub(super) fn batches(view: &View<'_>, members: &[i64]) -> Result<u64, QueryError> {
+    if let [only] = members {
+        let mut statement = view.connection.prepare_cached("SELECT count(*) FROM group_batch WHERE group_key = ?")?;
+        return Ok(statement.query_row([only], |row| value::count(row, 0))?);
+    }
+    let mut statement = view.connection.prepare_cached("SELECT batch_key FROM group_batch WHERE group_key = ?")?;
+    let mut seen = std::collections::HashSet::new();
+    for member in members {
+        for batch in statement.query_map([member], |row| row.get::<_, i64>(0))? {
+            seen.insert(batch?);
+        }
+    }
+    Ok(seen.len() as u64)
+}
+
+/// Observations in each of the last 24 hours, the current one included, oldest first.
+pub(super) fn hourly(view: &View<'_>, members: &[i64]) -> Result<Vec<u64>, QueryError> {
+    let last = view.now.as_millisecond().div_euclid(HOUR);
+    let first = last - SPARK_HOURS + 1;
+    let mut hours = vec![0; usize::try_from(SPARK_HOURS).unwrap_or_default()];
+    let mut statement = view
+        .connection
+        .prepare_cached("SELECT hour, failures FROM group_hour WHERE group_key = ? AND hour BETWEEN ? AND ?")?;
+    for member in members {
+        let mut rows = statement.query(params![member, first, last])?;
+        while let Some(row) = rows.next()? {
+            let at = usize::try_from(row.get::<_, i64>(0)? - first).unwrap_or_default();
+            hours[at] += value::count(row, 1)?;
+        }
+    }
+    Ok(hours)
+}
+
+/// Observations in the window's hours and in as many hours before; none if no window was asked.
+pub(super) fn failures_in_window(view: &View<'_>, members: &[i64]) -> Result<(Option<u64>, Option<u64>), QueryError> {
+    let Some(window) = view.filter.window(view.now) else {
+        return Ok((None, None));
+    };
+    let (from, to) = window.hours();
+    let before = from.saturating_sub(to - from);
+    let mut statement = view.connection.prepare_cached(
+        "SELECT coalesce(sum(failures) FILTER (WHERE hour >= ?2), 0),
+                coalesce(sum(failures) FILTER (WHERE hour < ?2), 0)
+         FROM group_hour WHERE group_key = ?1 AND hour >= ?3 AND hour < ?4",
+    )?;
+    let mut sums = (0, 0);
+    for member in members {
+        let (in_window, earlier) = statement
+            .query_row(params![member, from, before, to], |row| Ok((value::count(row, 0)?, value::count(row, 1)?)))?;
+        sums = (sums.0 + in_window, sums.1 + earlier);
+    }
+    Ok((Some(sums.0), Some(sums.1)))
+}
+
+/// Acks, silences, breakers and notes of all groups; there are never many.
+pub(super) struct Remarks {
+    acks: HashMap<(i64, u32), ()>,
+    silences: Vec<(Timestamp, Compiled)>,
+    breakers: HashMap<String, String>,
+    notes: HashMap<i64, String>,
+}
+
+impl Remarks {
+    /// Reads those that hold now.
+    pub(super) fn read(view: &View<'_>) -> Result<Remarks, QueryError> {
+        let now = view.now.as_millisecond();
+        let connection = view.connection;
+        let mut acks = connection.prepare_cached(
+            "SELECT group_key, episode FROM ack
+             WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
+        )?;
+        let acks = acks.query_map([now], |row| Ok(((row.get(0)?, row.get(1)?), ())))?;
+        let mut silences = connection.prepare_cached(
+            "SELECT expires_at, matcher FROM silence
+             WHERE ended_at IS NULL AND created_at <= ?1 AND expires_at > ?1",
+        )?;
+        let silences = silences.query_map([now], |row| Ok((value::time(row, 0)?, row.get::<_, String>(1)?)))?;
+        let silences: Vec<(Timestamp, String)> = silences.collect::<rusqlite::Result<_>>()?;
+        let silences = silences.into_iter().map(|(until, matcher)| Ok((until, compiled(&matcher)?)));
+        let silences = silences.collect::<Result<_, QueryError>>()?;
+        let mut breakers = connection.prepare_cached("SELECT scope, state FROM breaker")?;
+        let breakers = breakers.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        // Of several notes the last one inserted stays in the map: the newest.
+        let mut notes = connection.prepare_cached("SELECT group_key, text FROM note ORDER BY created_at, note_id")?;
+        let notes = notes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Remarks {
+            acks: acks.collect::<rusqlite::Result<_>>()?,
+            silences,
+            breakers: breakers.collect::<rusqlite::Result<_>>()?,
+            notes: notes.collect::<rusqlite::Result<_>>()?,
+        })
+    }
+
+    /// Whether the episode is acknowledged.
+    pub(super) fn acked(&self, group_key: i64, episode: Option<u32>) -> bool {
+        episode.is_some_and(|episode| self.acks.contains_key(&(group_key, episode)))
+    }
+
+    /// When the last silence ends that covers the group: the one that names it, or one that covers its newest item.
+    pub(super) fn silenced_until(
+        &self,
+        view: &View<'_>,
+        group_id: &str,
+        newest: Option<&ItemRow>,
+    ) -> Result<Option<Timestamp>, QueryError> {
+        let mut touching = self.silences.iter().filter(|(_, silence)| silence.may_touch(group_id)).peekable();
+        let (Some(item), Some(_)) = (newest, touching.peek()) else {
+            return Ok(None);
+        };
+        let mut statement = view.connection.prepare_cached(
+            "SELECT job_type, coalesce(directory_id, '') FROM batch b JOIN project p ON p.project_key = b.project_key
+             WHERE b.batch_id = ? AND p.name = ?",
+        )?;
+        let (job_type, directory): (String, String) =
+            statement.query_row([&item.batch_id, &item.project], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let seen = ItemView {
+            group_id,
+            message: item.error_message.as_deref().unwrap_or_default(),
+            job_type: &job_type,
+            project: &item.project,
+            directory: &directory,
+            batch_id: &item.batch_id,
+            item_name: &item.item_name,
+            skip_reason: item.skip_reason.as_deref().unwrap_or_default(),
+        };
+        Ok(touching.filter(|(_, silence)| silence.covers(&seen)).map(|(until, _)| *until).max())
+    }
+
+    /// The state of the group's own breaker.
+    pub(super) fn breaker(&self, group_id: &str) -> Option<String> {
+        self.breakers.get(group_id).cloned()
+    }
+
+    /// The newest note.
+    pub(super) fn note(&self, group_key: i64) -> Option<String> {
+        self.notes.get(&group_key).cloned()
+    }
+}
+
+fn compiled(matcher: &str) -> Result<Compiled, QueryError> {
+    let unreadable = || LedgerError::Unreadable { what: "silence", value: matcher.to_owned() };
+    let parsed: Matcher = serde_json::from_str(matcher).map_err(|_| unreadable())?;
+    Ok(parsed.compile().map_err(|_| unreadable())?)
+}

@@ -1,0 +1,263 @@
+//! `report groups`.
+//!
+//! Without filters on single items everything comes from the groups' own counters; only the groups that are shown
+//! are looked into further. With such filters the items that match are counted.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Row, params_from_iter};
+
+use super::view::failed_within;
+use super::{QueryError, View, clause::Clause, counts, items, value};
+use crate::core::digest::model::GroupState;
+use crate::core::group_state::{Episode, Standing, Told, group_state};
+use crate::core::item::Kind;
+use crate::core::report::glance::GroupCounts;
+use crate::core::report::rows::{GroupRow, SampleRow};
+
+/// Groups and what all that match add up to, whatever the limit.
+pub struct Groups {
+    /// At most as many as asked, in the asked order.
+    pub rows: Vec<GroupRow>,
+    /// All that match, by state.
+    pub counts: GroupCounts,
+    /// Open items of all that match.
+    pub open_items: u64,
+    /// Items in the window of all that match.
+    pub items_in_window: u64,
+}
+
+/// What the lists are sorted and counted by.
+pub(super) struct Base {
+    pub(super) key: i64,
+    pub(super) group_id: String,
+    pub(super) kind: Kind,
+    pub(super) class: String,
+    pub(super) title: String,
+    pub(super) state: GroupState,
+    pub(super) episode: Option<u32>,
+    pub(super) open_items: u64,
+    pub(super) total_items: u64,
+    pub(super) items_in_window: u64,
+    first_seen: Timestamp,
+    pub(super) last_seen: Timestamp,
+    sample: Option<String>,
+}
+
+/// The groups that match.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn groups(view: &View<'_>) -> Result<Groups, QueryError> {
+    let mut bases = matching(view, Keep::InWindow)?;
+    let mut sums = Groups { rows: Vec::new(), counts: GroupCounts::default(), open_items: 0, items_in_window: 0 };
+    for base in &bases {
+        sums.open_items += base.open_items;
+        sums.items_in_window += base.items_in_window;
+        sums.counts.add(base.state);
+    }
+    sort(&mut bases, view.filter.sort.as_deref().unwrap_or("urgency"));
+    let limit = view.filter.limit.and_then(|limit| usize::try_from(limit).ok());
+    bases.truncate(limit.unwrap_or(usize::MAX));
+    let remarks = counts::Remarks::read(view)?;
+    for base in bases {
+        sums.rows.push(complete(view, base, &remarks)?);
+    }
+    Ok(sums)
+}
+
+/// Which groups a window keeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Those with items in the window.
+    InWindow,
+    /// All; the window only counts.
+    All,
+}
+
+/// The groups that match, without what only shown groups need.
+pub(super) fn matching(view: &View<'_>, keep: Keep) -> Result<Vec<Base>, QueryError> {
+    let mut bases = all(view)?;
+    if view.filter.narrows_items() {
+        narrow(view, &mut bases)?;
+    } else {
+        count_in_window(view, &mut bases)?;
+    }
+    if keep == Keep::InWindow {
+        bases.retain(|base| base.items_in_window > 0 || view.window().is_none());
+    }
+    let states = &view.filter.state;
+    bases.retain(|base| states.is_empty() || states.iter().any(|state| state == base.state.as_str()));
+    Ok(bases)
+}
+
+/// One group whatever the window, with the window's count; none if there is no such key.
+pub(super) fn single(view: &View<'_>, key: i64) -> Result<Option<Base>, QueryError> {
+    let mut base = all(view)?.into_iter().find(|base| base.key == key);
+    if let (Some(base), Some(window)) = (base.as_mut(), view.window()) {
+        base.items_in_window = counts::items_in_window(view, &view.members(key), window)?;
+    }
+    Ok(base)
+}
+
+/// Everything a row shows.
+pub(super) fn complete(view: &View<'_>, base: Base, remarks: &counts::Remarks) -> Result<GroupRow, QueryError> {
+    let members = view.members(base.key);
+    let sample = match &base.sample {
+        Some(item_id) => items::one(view, item_id)?,
+        None => items::newest_of(view, &members)?,
+    };
+    let (in_window, before) = counts::failures_in_window(view, &members)?;
+    Ok(GroupRow {
+        acked: remarks.acked(base.key, base.episode),
+        silenced_until: remarks.silenced_until(view, &base.group_id, sample.as_ref())?,
+        batches: counts::batches(view, &members)?,
+        sample: sample.as_ref().map(SampleRow::from),
+        hourly: counts::hourly(view, &members)?,
+        failures_in_window: in_window,
+        failures_before_window: before,
+        breaker: remarks.breaker(&base.group_id),
+        note: remarks.note(base.key),
+        group_id: base.group_id,
+        kind: base.kind,
+        state: base.state,
+        class: base.class,
+        title: base.title,
+        open_items: base.open_items,
+        total_items: base.total_items,
+        items_in_window: base.items_in_window,
+        first_seen: base.first_seen,
+        last_seen: base.last_seen,
+    })
+}
+
+fn all(view: &View<'_>) -> Result<Vec<Base>, QueryError> {
+    let mut clause = Clause::all();
+    clause.one_of_keys("g.group_key", &view.group_keys, "");
+    clause.one_of("g.class", &view.filter.class, "");
+    if let Some(kind) = view.filter.kind {
+        clause.and("g.kind = ?", [Value::from(kind.as_str().to_owned())]);
+    }
+    let mut statement = view.connection.prepare_cached(&format!(
+        "SELECT g.group_key, g.group_id, g.kind, g.class, coalesce(g.renamed, g.title),
+                g.open_items, g.total_items, g.first_seen, g.last_seen,
+                e.ordinal, e.closed_at, a.episode, a.state
+         FROM error_group g
+         LEFT JOIN episode e ON e.group_key = g.group_key
+              AND e.ordinal = (SELECT max(ordinal) FROM episode WHERE group_key = g.group_key)
+         LEFT JOIN announcement a ON a.group_key = g.group_key
+         WHERE g.merged_into IS NULL AND {}",
+        clause.text()
+    ))?;
+    let bases = statement.query_map(params_from_iter(clause.values()), base)?;
+    Ok(bases.collect::<rusqlite::Result<_>>()?)
+}
+
+fn base(row: &Row<'_>) -> rusqlite::Result<Base> {
+    let ordinal: Option<u32> = row.get(9)?;
+    let closed_at = value::maybe_time(row, 10)?;
+    let told: Option<u32> = row.get(11)?;
+    let standing = Standing {
+        open_items: value::count(row, 5)?,
+        last_seen: value::time(row, 8)?,
+        episode: ordinal.map(|ordinal| Episode { ordinal, closed_at }),
+        told: told.zip(value::group_state(row, 12)?).map(|(episode, state)| Told { episode, state }),
+    };
+    let total_items = value::count(row, 6)?;
+    Ok(Base {
+        key: row.get(0)?,
+        group_id: row.get(1)?,
+        kind: value::kind(row, 2)?,
+        class: row.get(3)?,
+        title: row.get(4)?,
+        state: group_state(&standing),
+        episode: ordinal,
+        open_items: standing.open_items,
+        total_items,
+        items_in_window: total_items,
+        first_seen: value::time(row, 7)?,
+        last_seen: standing.last_seen,
+        sample: None,
+    })
+}
+
+/// Counts each group's items in the window by its index.
+fn count_in_window(view: &View<'_>, bases: &mut [Base]) -> Result<(), QueryError> {
+    let Some(window) = view.window() else {
+        return Ok(());
+    };
+    for base in bases {
+        let touched = base.last_seen >= window.since && base.first_seen < window.until;
+        base.items_in_window = match touched {
+            true => counts::items_in_window(view, &view.members(base.key), window)?,
+            false => 0,
+        };
+    }
+    Ok(())
+}
+
+/// Counts the items that match, and drops groups without any.
+fn narrow(view: &View<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
+    let clause = view.item_clause();
+    let (in_window, mut values) = match view.window() {
+        Some(window) => failed_within(window, view.now),
+        None => ("TRUE".to_owned(), Vec::new()),
+    };
+    values.extend(clause.values().cloned());
+    // SQLite takes bare columns from the row that gives max(): the newest item, open ones first.
+    let mut statement = view.connection.prepare(&format!(
+        "SELECT coalesce(g.merged_into, g.group_key) AS survivor, count(*),
+                sum(i.state IN ('open', 'retrying')), sum({in_window}),
+                max(i.last_seen + (i.state = 'open') * (1 << 50)), i.item_id
+         FROM item i JOIN error_group g ON g.group_key = i.group_key
+         WHERE {} GROUP BY survivor",
+        clause.text()
+    ))?;
+    let mut counted = HashMap::new();
+    let mut rows = statement.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        let key: i64 = row.get(0)?;
+        let numbers = [value::count(row, 1)?, value::count(row, 2)?, value::count(row, 3)?];
+        counted.insert(key, (numbers, row.get::<_, String>(5)?));
+    }
+    bases.retain_mut(|base| {
+        let Some(([total, open, in_window], sample)) = counted.remove(&base.key) else {
+            return false;
+        };
+        base.total_items = total;
+        base.open_items = open;
+        base.items_in_window = in_window;
+        base.sample = Some(sample);
+        if open == 0 {
+            base.state = GroupState::Resolved;
+        }
+        true
+    });
+    Ok(())
+}
+
+pub(super) fn sort(bases: &mut [Base], by: &str) {
+    let urgency = |state| match state {
+        GroupState::New => 0,
+        GroupState::Regressed => 1,
+        GroupState::Escalating => 2,
+        GroupState::Ongoing => 3,
+        GroupState::Resolved => 4,
+    };
+    bases.sort_by(|a, b| {
+        let order = match by {
+            "open" => b.open_items.cmp(&a.open_items),
+            "new" => b.items_in_window.cmp(&a.items_in_window),
+            "count" => b.total_items.cmp(&a.total_items),
+            "last" => b.last_seen.cmp(&a.last_seen),
+            "first" => b.first_seen.cmp(&a.first_seen),
+            _ => urgency(a.state).cmp(&urgency(b.state)),
+        };
+        order
+            .then(b.open_items.cmp(&a.open_items))
+            .then(b.last_seen.cmp(&a.last_seen))
+            .then(a.group_id.cmp(&b.group_id))
+    });
+}

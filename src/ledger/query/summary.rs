@@ -1,0 +1,145 @@
+//! `report summary`: what is failing now, and whether the worker is well.
+
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, params, params_from_iter};
+
+use super::groups::{Base, Keep};
+use super::{QueryError, View, counts, groups, items, retries, scans, value};
+use crate::core::digest::model::GroupState;
+use crate::core::report::filter::Window;
+use crate::core::report::glance::{BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow};
+
+/// Groups shown.
+const TOP: usize = 10;
+
+/// The budget as configured, where the configuration is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Budget {
+    /// Items an hour.
+    pub per_hour: Option<u64>,
+    /// Items a day.
+    pub per_day: Option<u64>,
+}
+
+/// What is failing now.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError> {
+    let window = view.filter.window_or(view.now, 24);
+    let mut bases = groups::matching(view, Keep::All)?;
+    let mut group_counts = GroupCounts::default();
+    bases.iter().for_each(|base| group_counts.add(base.state));
+    let items_in_window = bases.iter().map(|base| base.items_in_window).sum();
+    let items = items::count(view, &view.item_clause())?;
+    let hourly = hourly(view, &bases)?;
+    bases.retain(|base| base.state != GroupState::Resolved);
+    groups::sort(&mut bases, "urgency");
+    bases.truncate(TOP);
+    let remarks = counts::Remarks::read(view)?;
+    let top_groups = bases.into_iter().map(|base| groups::complete(view, base, &remarks));
+    Ok(SummaryRow {
+        items,
+        groups: group_counts,
+        window,
+        items_in_window,
+        recovered_in_window: recovered(view, window)?,
+        hourly,
+        top_groups: top_groups.collect::<Result<_, _>>()?,
+        scans: scans::last_scans(view.connection)?,
+        faults: faults(view)?,
+        deliveries: deliveries(view, window)?,
+        retries: retries::in_window(view, window)?,
+        spent: spent(view, budget)?,
+        breakers: breakers(view)?,
+        last_digest: last_digest(view)?,
+        next_digest_at: None,
+    })
+}
+
+/// Observations of all these groups in each of the last 24 hours.
+fn hourly(view: &View<'_>, bases: &[Base]) -> Result<Vec<u64>, QueryError> {
+    let mut sums = vec![0; counts::SPARK_HOURS as usize];
+    for base in bases {
+        let of_group = counts::hourly(view, &view.members(base.key))?;
+        sums.iter_mut().zip(of_group).for_each(|(sum, count)| *sum += count);
+    }
+    Ok(sums)
+}
+
+fn recovered(view: &View<'_>, window: Window) -> Result<u64, QueryError> {
+    let mut clause = view.item_clause();
+    let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
+    clause.and("i.recovered_at >= ? AND i.recovered_at < ?", ends);
+    let sql = format!("SELECT count(*) FROM item i WHERE {}", clause.text());
+    let values = params_from_iter(clause.values());
+    Ok(view.connection.query_row(&sql, values, |row| value::count(row, 0))?)
+}
+
+fn faults(view: &View<'_>) -> Result<Vec<FaultRow>, QueryError> {
+    let mut statement = view
+        .connection
+        .prepare("SELECT fault, text, since, count FROM worker_fault WHERE ended_at IS NULL ORDER BY since")?;
+    let rows = statement.query_map([], |row| {
+        Ok(FaultRow {
+            fault: row.get(0)?,
+            text: row.get(1)?,
+            since: value::time(row, 2)?,
+            count: value::count(row, 3)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn deliveries(view: &View<'_>, window: Window) -> Result<DeliveryCounts, QueryError> {
+    let counts = view.connection.query_row(
+        "SELECT (SELECT count(*) FROM delivery WHERE state IN ('pending', 'sending')),
+                (SELECT count(*) FROM delivery WHERE state = 'dead' AND created_at >= ?1 AND created_at < ?2)",
+        params![window.since.as_millisecond(), window.until.as_millisecond()],
+        |row| Ok(DeliveryCounts { pending: value::count(row, 0)?, dead: value::count(row, 1)? }),
+    )?;
+    Ok(counts)
+}
+
+/// What was posted, or may have been, counts; what was certainly not does not.
+fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
+    let now = view.now.as_millisecond();
+    let spent = view.connection.query_row(
+        "SELECT coalesce(sum(item_count) FILTER (WHERE posting_at > ?1 - 3600000), 0), coalesce(sum(item_count), 0)
+         FROM intent WHERE posting_at > ?1 - 86400000
+         AND state IN ('posting', 'submitted', 'unknown', 'finished')",
+        [now],
+        |row| {
+            Ok(Spent {
+                last_hour: value::count(row, 0)?,
+                last_day: value::count(row, 1)?,
+                per_hour: budget.per_hour,
+                per_day: budget.per_day,
+            })
+        },
+    )?;
+    Ok(spent)
+}
+
+fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
+    let mut statement = view
+        .connection
+        .prepare("SELECT scope, state, open_until, why FROM breaker WHERE state <> 'closed' ORDER BY scope")?;
+    let rows = statement.query_map([], |row| {
+        Ok(BreakerRow {
+            scope: row.get(0)?,
+            state: row.get(1)?,
+            open_until: value::maybe_time(row, 2)?,
+            why: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn last_digest(view: &View<'_>) -> Result<Option<LastDigest>, QueryError> {
+    let sql = "SELECT digest_id, created_at FROM digest ORDER BY created_at DESC, digest_id DESC LIMIT 1";
+    let row = view
+        .connection
+        .query_row(sql, [], |row| Ok(LastDigest { digest_id: row.get(0)?, created_at: value::time(row, 1)? }));
+    Ok(row.optional()?)
+}

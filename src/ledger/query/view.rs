@@ -1,0 +1,167 @@
+//! What every query takes: the connection, the resolved filters, the time, the links.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use regex::Regex;
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::Value;
+
+use super::clause::Clause;
+use super::{QueryError, Reading, find};
+use crate::core::report::filter::{Filter, Window};
+use crate::core::report::linker::Linker;
+
+/// One report's view of the ledger.
+pub struct View<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) filter: &'a Filter,
+    pub(super) now: Timestamp,
+    pub(super) linker: &'a Linker,
+    /// Groups asked for, with those merged into them; empty: all.
+    pub(super) group_keys: Vec<i64>,
+    /// Batches asked for; empty: all.
+    pub(super) batch_keys: Vec<i64>,
+    merged: HashMap<i64, Vec<i64>>,
+}
+
+impl<'a> View<'a> {
+    /// Resolves the ids in the filters.
+    ///
+    /// # Errors
+    /// A group, batch or project is not there, or a shortened id is ambiguous.
+    pub fn new(
+        reading: &'a Reading,
+        filter: &'a Filter,
+        now: Timestamp,
+        linker: &'a Linker,
+    ) -> Result<View<'a>, QueryError> {
+        let connection = reading.connection();
+        let mut view = View {
+            connection,
+            filter,
+            now,
+            linker,
+            group_keys: Vec::new(),
+            batch_keys: Vec::new(),
+            merged: merged(connection)?,
+        };
+        for id in &filter.group {
+            let key = find::group(connection, id)?;
+            view.group_keys.extend(view.members(key));
+        }
+        for id in &filter.batch {
+            view.batch_keys.extend(find::batches(connection, id)?);
+        }
+        for name in &filter.project {
+            find::project(connection, name)?;
+        }
+        if let Some(regex) = &filter.matching {
+            provide_matches(connection, regex.clone())?;
+        }
+        Ok(view)
+    }
+
+    /// A group and all that were merged into it.
+    pub(super) fn members(&self, group_key: i64) -> Vec<i64> {
+        let mut members = vec![group_key];
+        members.extend(self.merged.get(&group_key).into_iter().flatten());
+        members
+    }
+
+    /// The asked window, if any.
+    pub(super) fn window(&self) -> Option<Window> {
+        self.filter
+            .window(self.now)
+            .or_else(|| self.filter.until.map(|until| Window { since: Timestamp::UNIX_EPOCH, until }))
+    }
+
+    /// Conditions on `item AS i` from everything but the window and the state.
+    pub(super) fn item_clause(&self) -> Clause {
+        let mut clause = self.item_clause_of_any_group();
+        clause.one_of_keys("i.group_key", &self.group_keys, "");
+        clause
+    }
+
+    /// [`View::item_clause`] without the group filter.
+    pub(super) fn item_clause_of_any_group(&self) -> Clause {
+        let filter = self.filter;
+        let mut clause = Clause::all();
+        if let Some(kind) = filter.kind {
+            clause.and("i.kind = ?", [Value::from(kind.as_str().to_owned())]);
+        }
+        clause.one_of(
+            "i.group_key IN (SELECT x.group_key FROM error_group x \
+             JOIN error_group y ON y.group_key = coalesce(x.merged_into, x.group_key) WHERE y.class",
+            &filter.class,
+            ")",
+        );
+        clause.one_of("i.project_key IN (SELECT project_key FROM project WHERE name", &filter.project, ")");
+        let observed = "i.item_key IN (SELECT item_key FROM observation WHERE batch_key IN \
+                        (SELECT batch_key FROM batch WHERE ";
+        clause.one_of(&format!("{observed}job_type"), &filter.job_type, "))");
+        clause.one_of(&format!("{observed}directory_id"), &filter.directory, "))");
+        clause.one_of_keys("i.item_key IN (SELECT item_key FROM observation WHERE batch_key", &self.batch_keys, ")");
+        if let Some(glob) = &filter.item_name {
+            clause.and("i.item_name GLOB ?", [Value::from(glob.clone())]);
+        }
+        if filter.matching.is_some() {
+            clause.and(
+                "i.observation_key IN (SELECT observation_key FROM observation WHERE message_key IN \
+                 (SELECT message_key FROM message WHERE matches(text)) \
+                 OR (skip_reason IS NOT NULL AND matches(skip_reason)))",
+                [],
+            );
+        }
+        clause
+    }
+
+    /// [`View::item_clause`] and the item states and window.
+    pub(super) fn item_clause_in_window(&self) -> Clause {
+        let mut clause = self.item_clause();
+        clause.one_of("i.state", &self.filter.state, "");
+        if let Some(window) = self.window() {
+            let (condition, values) = failed_within(window, self.now);
+            clause.and(&condition, values);
+        }
+        clause
+    }
+}
+
+/// The condition that `item AS i` was observed within the window, by event time.
+///
+/// An open end needs the newest observation only, which the item itself knows.
+pub(super) fn failed_within(window: Window, now: Timestamp) -> (String, Vec<Value>) {
+    let since = window.since.as_millisecond();
+    let until = window.until.as_millisecond();
+    if window.until >= now {
+        return ("i.last_seen >= ?".to_owned(), vec![since.into()]);
+    }
+    let exact = "i.last_seen >= ? AND i.first_seen < ? AND (i.last_seen < ? OR EXISTS \
+                 (SELECT 1 FROM observation w WHERE w.item_key = i.item_key \
+                 AND w.event_at >= ? AND w.event_at < ?))";
+    let values = [since, until, until, since, until].map(Value::from);
+    (exact.to_owned(), values.into())
+}
+
+fn merged(connection: &Connection) -> Result<HashMap<i64, Vec<i64>>, QueryError> {
+    let mut statement =
+        connection.prepare("SELECT merged_into, group_key FROM error_group WHERE merged_into IS NOT NULL")?;
+    let mut merged: HashMap<i64, Vec<i64>> = HashMap::new();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        merged.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    Ok(merged)
+}
+
+/// Makes the regular expression callable as `matches(text)`.
+fn provide_matches(connection: &Connection, regex: Regex) -> Result<(), QueryError> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("matches", 1, flags, move |context| {
+        let text = context.get_raw(0).as_str_or_null();
+        Ok(matches!(text, Ok(Some(text)) if regex.is_match(text)))
+    })?;
+    Ok(())
+}

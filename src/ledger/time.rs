@@ -1,0 +1,24 @@
+//! Times as the ledger keeps them: integer milliseconds since 1970-01-01 UTC.
+
+use jiff::Timestamp;
+
+/// The stored form of a time.
+pub fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// The stored form of a time that may be unknown.
+pub fn optional_millis(at: Option<Timestamp>) -> Option<i64> {
+    at.map(millis)
+}
+
+/// A stored time; a number beyond what a time can be becomes the nearest one.
+pub fn timestamp(millis: i64) -> Timestamp {
+    let fallback = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_millisecond(millis).unwrap_or(fallback)
+}
+
+/// The hour bucket of a stored time: hours since 1970-01-01 UTC.
+pub fn hour(millis: i64) -> i64 {
+    millis.div_euclid(3_600_000)
+}

@@ -1,0 +1,156 @@
+//! An answer: its rows and what is said around them.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Look;
+use super::look::{ago, grouped};
+use crate::core::report::detail::{BatchDetail, GroupDetail, ItemDetail};
+use crate::core::report::filter::{Filter, Window};
+use crate::core::report::glance::SummaryRow;
+use crate::core::report::history::{AttemptRow, AuditRow, DeliveryRow, DigestRow, MttrRow, RetryRow, SqlRow, TrendRow};
+use crate::core::report::question::Question;
+use crate::core::report::rows::{BatchRow, GroupRow, ItemRow, SkipRow};
+
+/// An answer, ready to be written in any format.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What is said around the rows.
+    pub heading: Heading,
+    /// The rows.
+    pub rows: Rows,
+    /// What the page of the summary draws; none elsewhere.
+    pub charts: Option<Charts>,
+}
+
+/// What is said around the rows.
+#[derive(Clone, Debug)]
+pub struct Heading {
+    /// The question.
+    pub question: Question,
+    /// The ledger that was asked.
+    pub ledger: PathBuf,
+    /// When it was asked.
+    pub generated_at: Timestamp,
+    /// The end of the newest complete scan; none before the first.
+    pub ledger_as_of: Option<Timestamp>,
+    /// What was asked for.
+    pub filter: Filter,
+    /// How many rows match, where more match than are shown.
+    pub matching: Option<u64>,
+}
+
+impl Heading {
+    /// "groups · ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
+    pub(super) fn line(&self, look: &Look) -> String {
+        let fresh = match self.ledger_as_of {
+            Some(at) => format!("ledger as of {} (scan {})", look.time_and_zone(at), ago(at, self.generated_at)),
+            None => "no scan was ever complete".to_owned(),
+        };
+        format!("{} · {fresh}", self.question.as_str())
+    }
+
+    /// Says how many rows are not shown; none if all are.
+    pub(super) fn left_out(&self, rows: &Rows) -> Option<String> {
+        let (matching, shown) = (self.matching?, rows.len());
+        (matching > shown).then(|| format!("{} of {} shown; --limit 0 shows all", grouped(shown), grouped(matching)))
+    }
+}
+
+impl Rows {
+    /// How many there are.
+    pub fn len(&self) -> u64 {
+        let len = match self {
+            Rows::Summary(_) | Rows::Group(_) => 1,
+            Rows::Groups(rows) => rows.len(),
+            Rows::Items(rows) => rows.len(),
+            Rows::Item(rows) => rows.len(),
+            Rows::Batches(rows) => rows.len(),
+            Rows::Batch(rows) => rows.len(),
+            Rows::Skipped(rows) => rows.len(),
+            Rows::Trend(rows) => rows.len(),
+            Rows::Attempts(rows) => rows.len(),
+            Rows::Retries(rows) => rows.len(),
+            Rows::Mttr(rows) => rows.len(),
+            Rows::Digests(rows) => rows.len(),
+            Rows::Deliveries(rows) => rows.len(),
+            Rows::Audit(rows) => rows.len(),
+            Rows::Sql { rows, .. } => rows.len(),
+        };
+        len as u64
+    }
+
+    /// Cuts a list; answers about one thing stay whole.
+    pub fn truncate(&mut self, limit: Option<u64>) {
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+        let limit = limit.unwrap_or(usize::MAX);
+        match self {
+            Rows::Summary(_) | Rows::Group(_) => {}
+            Rows::Groups(rows) => rows.truncate(limit),
+            Rows::Items(rows) => rows.truncate(limit),
+            Rows::Item(rows) => rows.truncate(limit),
+            Rows::Batches(rows) => rows.truncate(limit),
+            Rows::Batch(rows) => rows.truncate(limit),
+            Rows::Skipped(rows) => rows.truncate(limit),
+            Rows::Trend(rows) => rows.truncate(limit),
+            Rows::Attempts(rows) => rows.truncate(limit),
+            Rows::Retries(rows) => rows.truncate(limit),
+            Rows::Mttr(rows) => rows.truncate(limit),
+            Rows::Digests(rows) => rows.truncate(limit),
+            Rows::Deliveries(rows) => rows.truncate(limit),
+            Rows::Audit(rows) => rows.truncate(limit),
+            Rows::Sql { rows, .. } => rows.truncate(limit),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The rows of an answer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "each is named like its question, its row says the rest")]
+pub enum Rows {
+    Summary([Box<SummaryRow>; 1]),
+    Groups(Vec<GroupRow>),
+    Group([Box<GroupDetail>; 1]),
+    Items(Vec<ItemRow>),
+    Item(Vec<ItemDetail>),
+    Batches(Vec<BatchRow>),
+    Batch(Vec<BatchDetail>),
+    Skipped(Vec<SkipRow>),
+    Trend(Vec<TrendRow>),
+    Attempts(Vec<AttemptRow>),
+    Retries(Vec<RetryRow>),
+    Mttr(Vec<MttrRow>),
+    Digests(Vec<DigestRow>),
+    Deliveries(Vec<DeliveryRow>),
+    Audit(Vec<AuditRow>),
+    Sql { names: Vec<String>, rows: Vec<SqlRow> },
+}
+
+/// What the page of the summary draws.
+#[derive(Clone, Debug)]
+pub struct Charts {
+    /// The time drawn.
+    pub window: Window,
+    /// Failures by hour of the groups that failed most in it, group by group.
+    pub by_group: Vec<TrendRow>,
+    /// Failures by hour of all groups.
+    pub all: Vec<TrendRow>,
+    /// Attempts by day, newest first.
+    pub retries: Vec<RetryRow>,
+    /// When each episode recovered, and how many seconds that took; oldest first.
+    pub recoveries: Vec<(Timestamp, u64)>,
+    /// Recovery by group.
+    pub mttr: Vec<MttrRow>,
+    /// The newest batches.
+    pub batches: Vec<BatchRow>,
+    /// Skip reasons.
+    pub skipped: Vec<SkipRow>,
+}

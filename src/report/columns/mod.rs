@@ -1,0 +1,75 @@
+//! Which columns each kind of row has. Names are those of the JSON; columns without a label are for programs.
+
+mod detail;
+mod history;
+mod lists;
+mod summary;
+
+use super::answer::{Answer, Rows};
+use super::sheet::{Choice, Sheet};
+use super::{Look, ReportError};
+pub(super) use history::{MTTR, RETRIES};
+pub(super) use lists::{BATCHES, GROUPS, SKIPPED};
+
+/// A part of an answer for people.
+#[derive(Clone, Debug)]
+pub(super) enum Section {
+    /// Names and values.
+    Facts(Vec<(&'static str, String)>),
+    /// A table.
+    Sheet(Sheet),
+    /// Outside text of several lines under a title.
+    Text(&'static str, String),
+}
+
+/// The answer's rows as one sheet: what programs get, and people for lists.
+pub(super) fn sheet(answer: &Answer, choice: Choice<'_>) -> Result<Sheet, ReportError> {
+    match &answer.rows {
+        Rows::Summary([summary]) => Sheet::of(std::slice::from_ref(&**summary), summary::SUMMARY, choice, ""),
+        Rows::Groups(rows) => Sheet::of(rows, GROUPS, choice, "no groups"),
+        Rows::Group([group]) => Sheet::of(std::slice::from_ref(&group.group), GROUPS, choice, ""),
+        Rows::Items(rows) => Sheet::of(rows, lists::ITEMS, choice, "no items"),
+        Rows::Item(items) => {
+            let events: Vec<detail::ItemEvent<'_>> =
+                items.iter().flat_map(|item| item.timeline.iter().map(move |event| (item, event))).collect();
+            detail::events(&events, choice)
+        }
+        Rows::Batches(rows) => Sheet::of(rows, BATCHES, choice, "no batches"),
+        Rows::Batch(rows) => {
+            let rows: Vec<_> = rows.iter().map(|detail| detail.batch.clone()).collect();
+            Sheet::of(&rows, BATCHES, choice, "")
+        }
+        Rows::Skipped(rows) => Sheet::of(rows, SKIPPED, choice, "no skipped items"),
+        Rows::Trend(rows) => Sheet::of(rows, history::TREND, choice, "no failures"),
+        Rows::Attempts(rows) => Sheet::of(rows, history::ATTEMPTS, choice, "no attempts"),
+        Rows::Retries(rows) => Sheet::of(rows, RETRIES, choice, "no attempts"),
+        Rows::Mttr(rows) => Sheet::of(rows, MTTR, choice, "no episodes"),
+        Rows::Digests(rows) => Sheet::of(rows, history::DIGESTS, choice, "no digests"),
+        Rows::Deliveries(rows) => Sheet::of(rows, history::DELIVERIES, choice, "no deliveries"),
+        Rows::Audit(rows) => Sheet::of(rows, history::AUDIT, choice, "nothing in the audit log"),
+        Rows::Sql { names, rows } => history::sql(names, rows, choice),
+    }
+}
+
+/// The answer for people: facts and tables. Chosen columns leave one table.
+pub(super) fn sections(answer: &Answer, look: &Look) -> Result<Vec<Section>, ReportError> {
+    if let Some(columns) = &look.columns {
+        return Ok(vec![Section::Sheet(sheet(answer, Choice::These(columns))?)]);
+    }
+    Ok(match &answer.rows {
+        Rows::Summary([summary]) => summary::sections(summary, look),
+        Rows::Group([group]) => detail::group(group, look),
+        Rows::Item(items) => items.iter().flat_map(|item| detail::item(item, look)).collect(),
+        Rows::Batch(batches) => batches.iter().flat_map(|batch| detail::batch(batch, look)).collect(),
+        _ => vec![Section::Sheet(sheet(answer, Choice::Usual)?)],
+    })
+}
+
+/// The columns that `--columns` may name for an answer.
+///
+/// # Errors
+/// Never for answers of this program.
+pub fn names(answer: &Answer) -> Result<Vec<String>, ReportError> {
+    let sheet = sheet(answer, Choice::All)?;
+    Ok(sheet.columns.into_iter().map(|head| head.name).collect())
+}

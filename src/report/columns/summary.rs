@@ -1,0 +1,151 @@
+//! The summary for people: facts first, then the groups that need a look.
+
+use super::Section;
+use super::lists::{GROUPS, column};
+use crate::core::report::glance::SummaryRow;
+use crate::core::text::one_line;
+use crate::report::Look;
+use crate::report::look::{age, ago, grouped, length, narrowed, sparkline};
+use crate::report::sheet::{Cell, Column, Sheet};
+
+/// The summary as one row of numbers, for programs.
+pub(super) const SUMMARY: &[Column<SummaryRow>] = &[
+    column("items.open", "open", |row| Cell::Count(row.items.open)),
+    column("items.retrying", "retrying", |row| Cell::Count(row.items.retrying)),
+    column("items.recovered", "recovered", |row| Cell::Count(row.items.recovered)),
+    column("items.dismissed", "dismissed", |row| Cell::Count(row.items.dismissed)),
+    column("items.ignored", "ignored", |row| Cell::Count(row.items.ignored)),
+    column("groups.new", "new groups", |row| Cell::Count(row.groups.new)),
+    column("groups.regressed", "regressed", |row| Cell::Count(row.groups.regressed)),
+    column("groups.escalating", "escalating", |row| Cell::Count(row.groups.escalating)),
+    column("groups.ongoing", "ongoing", |row| Cell::Count(row.groups.ongoing)),
+    column("groups.resolved", "resolved", |row| Cell::Count(row.groups.resolved)),
+    column("window.since", "since", |row| Cell::Time(row.window.since)),
+    column("window.until", "until", |row| Cell::Time(row.window.until)),
+    column("items_in_window", "in window", |row| Cell::Count(row.items_in_window)),
+    column("recovered_in_window", "recovered", |row| Cell::Count(row.recovered_in_window)),
+    column("faults", "faults", |row| Cell::Count(row.faults.len() as u64)),
+    column("deliveries.pending", "pending", |row| Cell::Count(row.deliveries.pending)),
+    column("deliveries.dead", "dead", |row| Cell::Count(row.deliveries.dead)),
+    column("spent.last_hour", "spent 1 h", |row| Cell::Count(row.spent.last_hour)),
+    column("spent.last_day", "spent 24 h", |row| Cell::Count(row.spent.last_day)),
+];
+
+/// The summary's facts and tables.
+pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
+    let mut facts = vec![("open", open(summary))];
+    facts.push((
+        "failed",
+        format!(
+            "{} items {}  {}",
+            grouped(summary.items_in_window),
+            window(summary, look),
+            sparkline(&narrowed(&summary.hourly, look.width)),
+        ),
+    ));
+    facts.push(("recovered", format!("{} items in that time", grouped(summary.recovered_in_window))));
+    if summary.items.retrying > 0 {
+        facts.push(("retrying", format!("{} of them, outcome not known yet", grouped(summary.items.retrying))));
+    }
+    if let Some(retries) = &summary.retries {
+        facts.push((
+            "retries",
+            format!(
+                "{} tried: {} recovered, {} same error, {} another error, {} running",
+                retries.attempts, retries.recovered, retries.failed_same, retries.failed_differently, retries.running
+            ),
+        ));
+    }
+    if summary.spent.last_day > 0 || summary.spent.per_day.is_some() {
+        facts.push(("budget", budget(summary)));
+    }
+    facts.extend(worker(summary, look));
+    let mut top = Sheet::titled("", &summary.top_groups, GROUPS);
+    top.drop_columns(&["first_seen", "items_in_window", "change"]);
+    top.empty = "nothing is open: all is well";
+    vec![Section::Facts(facts), Section::Sheet(top)]
+}
+
+fn open(summary: &SummaryRow) -> String {
+    let groups = &summary.groups;
+    let parts = [
+        (groups.new, "new"),
+        (groups.regressed, "regressed"),
+        (groups.escalating, "escalating"),
+        (groups.ongoing, "ongoing"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{} {word}", grouped(*count)))
+        .collect();
+    let of = match parts.is_empty() {
+        true => String::new(),
+        false => format!(": {}", parts.join(", ")),
+    };
+    format!("{} items in {} groups{of}", grouped(summary.items.open + summary.items.retrying), grouped(groups.open()))
+}
+
+/// "in the last 24 h", or from when to when.
+fn window(summary: &SummaryRow, look: &Look) -> String {
+    let window = &summary.window;
+    let hours = age(window.since, window.until).div_ceil(3600);
+    match window.until == look.now {
+        true if hours <= 72 => format!("in the last {hours} h"),
+        true => format!("in the last {}", length(hours * 3600)),
+        false => format!("from {} to {}", look.time(window.since), look.time_and_zone(window.until)),
+    }
+}
+
+fn budget(summary: &SummaryRow) -> String {
+    let spent = &summary.spent;
+    let of = |limit: Option<u64>| limit.map_or_else(String::new, |limit| format!(" of {}", grouped(limit)));
+    format!(
+        "{}{} items resubmitted in the last hour, {}{} in the last 24 h",
+        grouped(spent.last_hour),
+        of(spent.per_hour),
+        grouped(spent.last_day),
+        of(spent.per_day)
+    )
+}
+
+/// Whether the worker itself is well.
+fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    for scan in &summary.scans {
+        let mut line = format!("{}: ", one_line(&scan.project));
+        line.push_str(&match (scan.complete, scan.finished_at) {
+            (true, Some(at)) => format!("complete {}", ago(at, look.now)),
+            (_, None) => format!("running since {}", ago(scan.started_at, look.now)),
+            (false, Some(at)) => format!("incomplete {}", ago(at, look.now)),
+        });
+        if let Some(error) = &scan.error {
+            line.push_str(&format!(" ({})", one_line(error)));
+        }
+        if scan.unreadable > 0 {
+            line.push_str(&format!(", {} rows could not be read", grouped(scan.unreadable)));
+        }
+        facts.push(("scan", line));
+    }
+    for fault in &summary.faults {
+        facts.push(("FAULT", format!("{} (since {})", one_line(&fault.text), look.time_and_zone(fault.since))));
+    }
+    for breaker in &summary.breakers {
+        let until =
+            breaker.open_until.map_or_else(String::new, |until| format!(" until {}", look.time_and_zone(until)));
+        let why = breaker.why.as_deref().map_or_else(String::new, |why| format!(": {}", one_line(why)));
+        facts.push(("breaker", format!("{} {}{until}{why}", one_line(&breaker.scope), breaker.state)));
+    }
+    if summary.deliveries.pending + summary.deliveries.dead > 0 {
+        let counts = &summary.deliveries;
+        facts.push(("deliveries", format!("{} waiting, {} given up", counts.pending, counts.dead)));
+    }
+    let last = summary.last_digest.as_ref();
+    let last = last.map(|digest| format!("{} {}", digest.digest_id, ago(digest.created_at, look.now)));
+    let next = summary.next_digest_at.map(|at| format!("next {}", look.time_and_zone(at)));
+    let digest: Vec<String> = last.into_iter().chain(next).collect();
+    if !digest.is_empty() {
+        facts.push(("digest", digest.join(", ")));
+    }
+    facts
+}

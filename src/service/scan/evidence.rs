@@ -1,0 +1,121 @@
+//! Evidence of recovery: the present status of items that vanished from a listing, and newer batches that completed them.
+//!
+//! The API has no search by item, so a batch's whole item list is read: one request per 1,000 items, at most once per
+//! appearance of a batch, and never for an account in which nothing changed.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use super::listing::BatchRead;
+use super::project::Counts;
+use super::{Source, Trouble};
+use crate::core::batch::Batch;
+use crate::core::item::ItemStatus;
+use crate::core::scan::{Conclusion, SEARCHABLE_ITEMS, conclude, may_answer};
+use crate::ledger::evidence::{self, Vanished};
+use crate::ledger::project::Begun;
+use crate::ledger::sighting::Finish;
+use crate::ledger::{Ledger, LedgerError, batch};
+
+/// Requests that one scan of a project may spend on newer batches; the rest waits for the next scan with news.
+const SEARCH_REQUESTS: u64 = 30;
+
+/// Looks at open items that are missing from a complete listing of their batch, and recovers those that completed.
+///
+/// # Errors
+/// Only the ledger's.
+pub(super) async fn look_at<S: Source>(
+    ledger: &Ledger,
+    source: &S,
+    batch: &Batch,
+    mut finish: Finish,
+    vanished: Vec<Vanished>,
+    read: &mut BatchRead,
+) -> Result<(), LedgerError> {
+    if !batch.status.is_terminal() && batch.total_items.is_none_or(|n| n > SEARCHABLE_ITEMS) {
+        // Too dear to ask on every scan; once the batch has ended it is asked once.
+        return Ok(());
+    }
+    let mut wanted: HashMap<String, i64> = vanished.into_iter().map(|v| (v.item_id, v.item_key)).collect();
+    let mut recovered = Vec::new();
+    let mut ask_again = false;
+    let listed = source
+        .statuses(batch, &mut |page| {
+            for (item_id, status) in page {
+                let Some(item_key) = wanted.remove(&item_id) else {
+                    continue;
+                };
+                match conclude(Some(&status)) {
+                    Conclusion::Recovered => recovered.push(item_key),
+                    Conclusion::AskAgain => ask_again = true,
+                    Conclusion::StaysOpen => {}
+                }
+            }
+            if wanted.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .await;
+    match listed {
+        Ok(listed) => ask_again |= !listed.complete && !wanted.is_empty(),
+        Err(error) => {
+            read.fails(batch, "could not look at items that are no longer listed", &error);
+            ask_again = true;
+        }
+    }
+    if ask_again {
+        finish.listed_as = None;
+    }
+    let batch_id = batch.batch_id.clone();
+    read.recovered += ledger.write(move |tx| evidence::conclude_listing(tx, &finish, &batch_id, &recovered)).await?;
+    Ok(())
+}
+
+/// Reads newer batches for completed items that answer open failures of earlier ones.
+///
+/// # Errors
+/// Only the ledger's.
+pub(super) async fn search<S: Source>(
+    ledger: &Ledger,
+    source: &S,
+    begun: &Begun,
+    counts: &mut Counts,
+) -> Result<(), LedgerError> {
+    let project_key = begun.project_key;
+    let candidates = ledger.read(move |connection| batch::unsearched(connection, project_key)).await?;
+    let started_with = source.requests();
+    for (batch, mut answering) in candidates.into_iter().filter(|(batch, _)| may_answer(batch)) {
+        answering.seen_at = begun.at;
+        let asked = answering.clone();
+        if !ledger.write(move |tx| evidence::is_awaited(tx, &asked)).await? {
+            continue;
+        }
+        if source.requests() - started_with >= SEARCH_REQUESTS {
+            break;
+        }
+        let mut completed = Vec::new();
+        let listed = source
+            .statuses(&batch, &mut |page| {
+                let done = page.into_iter().filter(|(_, status)| *status == ItemStatus::Completed);
+                completed.extend(done.map(|(item_id, _)| item_id));
+                ControlFlow::Continue(())
+            })
+            .await;
+        match listed {
+            Ok(listed) if listed.complete => {
+                let write = move |tx: &crate::ledger::Transaction<'_>| evidence::answer(tx, &answering, &completed);
+                counts.recovered += ledger.write(write).await?;
+            }
+            // Its failed items were read; only a recovery may be told later.
+            Ok(_) => {}
+            Err(error) => {
+                counts.fails(
+                    format!("batch {}: could not read its completed items: {error}", batch.batch_id),
+                    error.stops_scan(),
+                );
+                if error.stops_scan() {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}

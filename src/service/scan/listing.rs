@@ -1,0 +1,194 @@
+//! Listing one batch: its failed and its skipped items, and what is concluded when both were read to the end.
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{mpsc, oneshot};
+
+use super::evidence::look_at;
+use super::intake::{Committed, Message};
+use super::{Source, Trouble};
+use crate::core::batch::Batch;
+use crate::core::item::{Kind, Observation};
+use crate::ledger::sighting::{Finish, Place, Sighting};
+use crate::ledger::{Ledger, LedgerError, batch};
+
+/// What reading one batch brought.
+#[derive(Debug, Default)]
+pub(super) struct BatchRead {
+    pub(super) rows: u64,
+    pub(super) new: u64,
+    pub(super) recovered: u64,
+    pub(super) unreadable: u64,
+    /// What kept it from being read completely.
+    pub(super) error: Option<String>,
+    /// The API refuses us.
+    pub(super) refused: bool,
+}
+
+impl BatchRead {
+    /// Notes a failed request.
+    pub(super) fn fails(&mut self, batch: &Batch, doing: &str, error: &impl Trouble) {
+        self.refused |= error.stops_scan();
+        self.incomplete(format!("batch {}: {doing}: {error}", batch.batch_id));
+    }
+
+    fn incomplete(&mut self, reason: String) {
+        self.error.get_or_insert(reason);
+    }
+}
+
+/// Reads one batch and hands its rows to the intake.
+///
+/// # Errors
+/// Only the ledger's; trouble with the API is in the result.
+pub(super) async fn read<S: Source>(
+    ledger: &Ledger,
+    source: &S,
+    batch: &Batch,
+    place: Place,
+    pages: &mpsc::Sender<Message>,
+) -> Result<BatchRead, LedgerError> {
+    let mut read = BatchRead::default();
+    let mut pass = list_once(source, batch, place, pages, &mut read).await?;
+    if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
+        // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
+        let again = list_once(source, batch, place, pages, &mut read).await?;
+        if pass != again {
+            read.incomplete(format!("batch {}: its list changes while it is read", batch.batch_id));
+            pass = None;
+        }
+    }
+    if read.error.is_some() && is_gone(source, batch, &mut read).await {
+        let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
+        ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, place.seen_at)).await?;
+    }
+    let finish = Finish {
+        place,
+        complete: pass.is_some(),
+        // An unfinished batch is listed again whatever it looks like.
+        listed_as: batch.status.is_terminal().then(|| batch.appearance()),
+    };
+    let committed = commit(pages, finish.clone()).await?;
+    read.new = committed.new;
+    if !committed.vanished.is_empty() {
+        look_at(ledger, source, batch, finish, committed.vanished, &mut read).await?;
+    }
+    Ok(read)
+}
+
+/// The size of one complete pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pass {
+    failed: u64,
+    skipped: u64,
+}
+
+impl Pass {
+    fn agrees_with(self, batch: &Batch) -> bool {
+        batch.failed_items.is_none_or(|n| n == self.failed) && batch.skipped_items.is_none_or(|n| n == self.skipped)
+    }
+}
+
+/// Lists failed, then skipped items; none if one of the two could not be read to its end.
+async fn list_once<S: Source>(
+    source: &S,
+    batch: &Batch,
+    place: Place,
+    pages: &mpsc::Sender<Message>,
+    read: &mut BatchRead,
+) -> Result<Option<Pass>, LedgerError> {
+    let failed = list_kind(source, batch, Kind::Failed, place, pages, read).await?;
+    if read.refused {
+        return Ok(None);
+    }
+    let skipped = list_kind(source, batch, Kind::Skipped, place, pages, read).await?;
+    Ok(failed.zip(skipped).map(|(failed, skipped)| Pass { failed, skipped }))
+}
+
+/// The number of rows of one kind; none if they could not be read to the end.
+async fn list_kind<S: Source>(
+    source: &S,
+    batch: &Batch,
+    kind: Kind,
+    place: Place,
+    pages: &mpsc::Sender<Message>,
+    read: &mut BatchRead,
+) -> Result<Option<u64>, LedgerError> {
+    let mut outlet = Outlet::new(batch, place, pages);
+    let listed = source.list_items(batch, kind, &mut |page| outlet.push(page)).await;
+    read.rows += outlet.rows;
+    let rows = outlet.rows;
+    outlet.close().await?;
+    match listed {
+        Ok(listed) => {
+            read.unreadable += listed.unreadable;
+            if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
+                read.incomplete(format!("batch {}: {} items: {why}", batch.batch_id, kind.as_str()));
+            }
+            Ok(listed.complete.then_some(rows + listed.unreadable))
+        }
+        Err(error) => {
+            read.fails(batch, &format!("could not list {} items", kind.as_str()), &error);
+            Ok(None)
+        }
+    }
+}
+
+/// Whether the batch itself is gone, asked only after its listing failed.
+async fn is_gone<S: Source>(source: &S, batch: &Batch, read: &mut BatchRead) -> bool {
+    if read.refused {
+        return false;
+    }
+    let gone = matches!(source.batch(&batch.batch_id).await, Ok(None));
+    if gone {
+        // Nothing is wrong with the scan: there is nothing left to read.
+        read.error = None;
+    }
+    gone
+}
+
+async fn commit(pages: &mpsc::Sender<Message>, finish: Finish) -> Result<Committed, LedgerError> {
+    let (reply, answered) = oneshot::channel();
+    let sent = pages.send(Message::Finish { finish, reply }).await;
+    sent.map_err(|_| LedgerError::Closed)?;
+    answered.await.map_err(|_| LedgerError::Closed)
+}
+
+/// Hands pages over from a callback that cannot wait.
+struct Outlet<'a> {
+    job_type: &'a str,
+    place: Place,
+    pages: &'a mpsc::Sender<Message>,
+    rows: u64,
+    kept: Vec<Message>,
+}
+
+impl<'a> Outlet<'a> {
+    fn new(batch: &'a Batch, place: Place, pages: &'a mpsc::Sender<Message>) -> Outlet<'a> {
+        Outlet { job_type: &batch.job_type, place, pages, rows: 0, kept: Vec::new() }
+    }
+
+    /// Hashes a page and hands it over. If the intake is behind, this thread waits, so that pages do not pile up in
+    /// memory; a runtime of a single thread cannot wait here and keeps the page until the listing has ended.
+    fn push(&mut self, page: Vec<Observation>) {
+        self.rows += u64::try_from(page.len()).unwrap_or(u64::MAX);
+        let sightings = page.into_iter().map(|o| Sighting::new(self.place, o)).collect();
+        let message = Message::Page { job_type: self.job_type.to_owned(), sightings };
+        let Err(mpsc::error::TrySendError::Full(message)) = self.pages.try_send(message) else {
+            return;
+        };
+        if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+            // A closed channel means that the ledger failed: `commit` finds out.
+            let _ = tokio::task::block_in_place(|| self.pages.blocking_send(message));
+        } else {
+            self.kept.push(message);
+        }
+    }
+
+    async fn close(self) -> Result<(), LedgerError> {
+        for message in self.kept {
+            let sent = self.pages.send(message).await;
+            sent.map_err(|_| LedgerError::Closed)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! One project's scan: job list, listings with bounded concurrency, evidence, and its row in the ledger.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::intake::Message;
+use super::job_list::{self, JobList, Request};
+use super::listing::{self, BatchRead};
+use super::{ScanSummary, Source, Trouble, Watched, evidence, unless_panicked};
+use crate::core::batch::Batch;
+use crate::ledger::batch::KnownBatch;
+use crate::ledger::project::{Begun, Ended, begin_scan, end_scan};
+use crate::ledger::sighting::Place;
+use crate::ledger::{Ledger, LedgerError, batch};
+
+/// Milliseconds between two scans that read the job list to its end and ask for old batches with open items.
+const FULL_READ_EVERY: i64 = 86_400_000;
+
+/// Batches that are asked for one by one in a scan, at most; the longest unseen come first.
+const ASKED_SINGLY: usize = 50;
+
+/// What is counted while a project is scanned.
+pub(super) type Counts = ScanSummary;
+
+/// Scans one project. Trouble with the API is in the summary.
+///
+/// # Errors
+/// Only the ledger's.
+pub(super) async fn scan<S: Source>(
+    ledger: &Ledger,
+    project: &Watched<S>,
+    pages: mpsc::Sender<Message>,
+    now: Timestamp,
+) -> Result<ScanSummary, LedgerError> {
+    let requests_before = project.source.requests();
+    let name = project.name.clone();
+    let begun = ledger.write(move |tx| begin_scan(tx, &name, now)).await?;
+    let mut counts = Counts { project: project.name.clone(), complete: true, ..Counts::default() };
+    let list_read = read(ledger, project, &begun, pages, now, &mut counts).await?;
+    counts.requests = project.source.requests() - requests_before;
+    end(ledger, &begun, &counts, list_read, now).await?;
+    if let Some(error) = &counts.error {
+        tracing::warn!(project = %counts.project, %error, "the scan is incomplete");
+    }
+    Ok(counts)
+}
+
+/// Does the work; true if the job list was read to its end.
+async fn read<S: Source>(
+    ledger: &Ledger,
+    project: &Watched<S>,
+    begun: &Begun,
+    pages: mpsc::Sender<Message>,
+    now: Timestamp,
+    counts: &mut Counts,
+) -> Result<bool, LedgerError> {
+    let project_key = begun.project_key;
+    let known = ledger.read(move |connection| batch::known(connection, project_key)).await?;
+    let full = begun.list_read_at.is_none_or(|at| begun.at - at >= FULL_READ_EVERY);
+    let look_back = SignedDuration::try_from(project.look_back).unwrap_or(SignedDuration::MAX);
+    let request =
+        Request { since: now.checked_sub(look_back).unwrap_or(Timestamp::MIN), at: begun.at, may_stop: !full };
+    let source = project.source.as_ref();
+    let mut list = job_list::read(source, &known, &request).await;
+    counts.batches_listed = list.listed;
+    counts.unreadable += list.unreadable;
+    let list_read = full && list.error.is_none();
+    if let Some((error, refused)) = list.error.take() {
+        counts.fails(error, refused);
+    }
+    if !counts.refused {
+        follow_unseen(ledger, source, begun, &known, full, &mut list, counts).await?;
+    }
+    let places = record(ledger, begun, &known, &mut list).await?;
+    if !counts.refused {
+        read_due(ledger, project, places, pages, counts).await?;
+    }
+    if !counts.refused && counts.items_listed > 0 {
+        evidence::search(ledger, source, begun, counts).await?;
+    }
+    Ok(list_read)
+}
+
+/// Asks one by one for batches that matter and that the job list did not show.
+async fn follow_unseen<S: Source>(
+    ledger: &Ledger,
+    source: &S,
+    begun: &Begun,
+    known: &HashMap<String, KnownBatch>,
+    full: bool,
+    list: &mut JobList,
+    counts: &mut Counts,
+) -> Result<(), LedgerError> {
+    let mut wanted = std::mem::take(&mut list.unseen);
+    if full {
+        let (project_key, before) = (begun.project_key, begun.at - FULL_READ_EVERY);
+        let open =
+            move |connection: &rusqlite::Connection| batch::unseen_with_open_items(connection, project_key, before);
+        wanted.extend(ledger.read(open).await?);
+    }
+    wanted.sort_by_key(|id| known.get(id).map(|batch| batch.last_seen));
+    wanted.dedup();
+    let listed: std::collections::HashSet<&str> =
+        list.due.iter().chain(&list.refresh).map(|b| b.batch_id.as_str()).collect();
+    wanted.retain(|id| !listed.contains(id.as_str()));
+    for batch_id in wanted.into_iter().take(ASKED_SINGLY) {
+        match source.batch(&batch_id).await {
+            Ok(Some(found)) => {
+                let listed_as = known.get(&batch_id).and_then(|known| known.listed_as.as_deref());
+                if found.needs_listing(listed_as) {
+                    list.due.push(found);
+                } else {
+                    list.refresh.push(found);
+                }
+            }
+            Ok(None) => {
+                let project_key = begun.project_key;
+                let at = begun.at;
+                ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, at)).await?;
+            }
+            Err(error) => {
+                counts.fails(format!("batch {batch_id}: {error}"), error.stops_scan());
+                if error.stops_scan() {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes what the job list showed; the batches that are due come back with their place in the ledger.
+async fn record(
+    ledger: &Ledger,
+    begun: &Begun,
+    known: &HashMap<String, KnownBatch>,
+    list: &mut JobList,
+) -> Result<Vec<(Batch, Place)>, LedgerError> {
+    let due = std::mem::take(&mut list.due);
+    let refresh = std::mem::take(&mut list.refresh);
+    if due.is_empty() && refresh.is_empty() {
+        return Ok(Vec::new());
+    }
+    // An unchanged batch is written only to move its `last_seen`; a due one always, for its key and its new looks.
+    debug_assert!(refresh.iter().all(|batch| known.contains_key(&batch.batch_id)));
+    let begun = *begun;
+    ledger
+        .write(move |tx| {
+            let named = due.iter().chain(&refresh).find_map(|batch| batch.project_id.as_deref());
+            if let Some(project_id) = named {
+                batch::name_project(tx, begun.project_key, project_id)?;
+            }
+            batch::record(tx, begun.project_key, &refresh, begun.at)?;
+            let keys = batch::record(tx, begun.project_key, &due, begun.at)?;
+            let place = |batch_key| Place {
+                project_key: begun.project_key,
+                batch_key,
+                seen_at: begun.at,
+                baseline_until: begun.baseline_until,
+            };
+            Ok(due.into_iter().zip(keys.into_iter().map(place)).collect())
+        })
+        .await
+}
+
+/// Lists the due batches, a bounded number at once. One that fails does not cost the others, unless we are refused.
+async fn read_due<S: Source>(
+    ledger: &Ledger,
+    project: &Watched<S>,
+    places: Vec<(Batch, Place)>,
+    pages: mpsc::Sender<Message>,
+    counts: &mut Counts,
+) -> Result<(), LedgerError> {
+    let mut waiting = places.into_iter();
+    let mut reading: JoinSet<Result<BatchRead, LedgerError>> = JoinSet::new();
+    loop {
+        while reading.len() < project.concurrency.max(1)
+            && !counts.refused
+            && let Some((batch, place)) = waiting.next()
+        {
+            let (ledger, source, pages) = (ledger.clone(), Arc::clone(&project.source), pages.clone());
+            reading.spawn(async move { listing::read(&ledger, source.as_ref(), &batch, place, &pages).await });
+        }
+        let Some(joined) = reading.join_next().await else {
+            return Ok(());
+        };
+        counts.add(unless_panicked(joined)?);
+    }
+}
+
+impl Counts {
+    fn add(&mut self, read: BatchRead) {
+        self.batches_read += 1;
+        self.items_listed += read.rows;
+        self.items_new += read.new;
+        self.recovered += read.recovered;
+        self.unreadable += read.unreadable;
+        if let Some(error) = read.error {
+            self.fails(error, read.refused);
+        }
+    }
+}
+
+async fn end(
+    ledger: &Ledger,
+    begun: &Begun,
+    counts: &Counts,
+    list_read: bool,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let begun = *begun;
+    let ended = Ended {
+        complete: counts.complete,
+        list_read: list_read && counts.complete,
+        batches_listed: counts.batches_listed,
+        batches_read: counts.batches_read,
+        items_listed: counts.items_listed,
+        items_new: counts.items_new,
+        unreadable: counts.unreadable,
+        requests: counts.requests,
+        error: counts.error.clone(),
+    };
+    ledger.write(move |tx| end_scan(tx, &begun, &ended, now)).await
+}
