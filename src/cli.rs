@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::grouping::GroupingCommand;
 use crate::commands::report::ReportArgs;
+use crate::commands::rules::RulesCommand;
 use crate::config::LogFormat;
 
 /// Watches LlamaCloud batch jobs and tells on-call engineers what failed and what they do not know yet.
@@ -69,6 +71,12 @@ pub enum Command {
     Serve,
     /// Answer questions from the ledger
     Report(Box<ReportArgs>),
+    /// Try how messages are grouped
+    #[command(subcommand)]
+    Grouping(GroupingCommand),
+    /// Try how messages are classified
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Check the configuration without touching the network
     CheckConfig,
 }

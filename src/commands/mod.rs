@@ -3,7 +3,10 @@
 mod check_config;
 mod cycle;
 mod demo;
+pub mod grouping;
+pub mod input;
 pub mod report;
+pub mod rules;
 mod scan;
 mod serve;
 
@@ -32,6 +35,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
         Command::CheckConfig => check_config::run(global),
+        Command::Grouping(command) => grouping::run(command),
+        Command::Rules(command) => rules::run(command, optional_configuration(global)?.as_ref()),
         Command::Report(args) => Ok(report(global, &args)),
     }
 }
@@ -84,6 +89,14 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         anstream::eprintln!("llama-triage: {message}");
     }
     Exit::from(&outcome)
+}
+
+/// The configuration if there is one; a bad one is an error all the same.
+fn optional_configuration(global: &Global) -> Result<Option<Config>, load::ConfigError> {
+    match configuration(global) {
+        Err(load::ConfigError::NotFound(_)) => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 fn setup(global: &Global) -> anyhow::Result<Setup> {
