@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::LedgerError;
 use super::sighting::GroupChange;
-use crate::core::grouping::{GroupId, StoredGroup};
+use crate::core::grouping::{GroupId, Grouper, StoredGroup};
 use crate::core::item::Kind;
 
 /// Every group, for `Grouper::restore`, oldest first.
@@ -33,6 +33,15 @@ pub fn load(connection: &Connection) -> Result<Vec<StoredGroup>, LedgerError> {
         });
     }
     Ok(groups)
+}
+
+/// The grouper as the ledger knows it.
+///
+/// # Errors
+/// SQLite's, or a stored group that cannot be read back.
+pub fn restore(connection: &Connection) -> Result<Grouper, LedgerError> {
+    Grouper::restore(load(connection)?)
+        .map_err(|error| LedgerError::Unreadable { what: "group", value: error.to_string() })
 }
 
 fn read_id(text: String) -> Result<GroupId, LedgerError> {
@@ -87,6 +96,29 @@ fn merge_ids(tx: &Transaction<'_>, from: &str, into: &str) -> Result<(), LedgerE
     let from_key = key(tx, from)?.ok_or_else(|| unknown(from))?;
     let into_key = key(tx, into)?.ok_or_else(|| unknown(into))?;
     merge(tx, from_key, into_key)
+}
+
+/// Counts what people changed in the grouping: a worker that sees another number reads its groups again.
+///
+/// # Errors
+/// SQLite's.
+pub fn generation(connection: &Connection) -> Result<u64, LedgerError> {
+    let mut find =
+        connection.prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'grouping_generation'")?;
+    Ok(find.query_row([], |row| row.get::<_, i64>(0)).optional()?.unwrap_or(0).unsigned_abs())
+}
+
+/// Tells running workers that the grouping has changed under them.
+///
+/// # Errors
+/// SQLite's.
+pub fn next_generation(tx: &Transaction<'_>) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO meta (name, value) VALUES ('grouping_generation', '1')
+         ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)",
+        [],
+    )?;
+    Ok(())
 }
 
 /// Makes one group part of another: its items, hours and batches become the survivor's, its counters zero.

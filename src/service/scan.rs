@@ -124,8 +124,7 @@ impl fmt::Display for ScanSummary {
 /// # Errors
 /// The ledger's.
 pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
-    let stored = ledger.read(group::load).await?;
-    Grouper::restore(stored).map_err(|error| LedgerError::Unreadable { what: "group", value: error.to_string() })
+    ledger.read(group::restore).await
 }
 
 /// Scans every project and returns what each scan did, in the order given.

@@ -6,13 +6,13 @@ use memchr::{memchr, memmem};
 use std::borrow::Cow;
 
 /// Longest text considered; of a longer one the beginning and the end are kept.
-pub const MAX_BYTES: usize = 8 * 1024;
+pub(super) const MAX_BYTES: usize = 8 * 1024;
 const TAIL_BYTES: usize = 2 * 1024;
 /// Stands where text was left out.
-pub const CUT: &str = " … ";
+pub(super) const CUT: &str = " … ";
 
 /// The telling part of `message`, and whether anything was left out because of its length.
-pub fn telling_part(message: &str) -> (Cow<'_, str>, bool) {
+pub(super) fn telling_part(message: &str) -> (Cow<'_, str>, bool) {
     if message.len() > MAX_BYTES {
         let bounded = bound(message);
         return (Cow::Owned(condense(&bounded).unwrap_or(bounded)), true);

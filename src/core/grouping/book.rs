@@ -17,7 +17,7 @@ const VALUES: usize = 24;
 /// Learned templates of one length and first word that are tried on a new form.
 const TRIED: usize = 64;
 /// Forms kept; a message in a form beyond them belongs to no group of its own.
-pub const MAX_FORMS: usize = 8192;
+pub(super) const MAX_FORMS: usize = 8192;
 const WILD: u64 = 0x57_11d;
 /// Salt of the places that reach to the end of a form.
 const TAIL: u64 = 5;
@@ -33,9 +33,9 @@ struct Place {
 
 /// All forms and the evidence between them.
 #[derive(Debug, Default)]
-pub struct Book {
+pub(super) struct Book {
     forms: Vec<Form>,
-    pub families: Families,
+    pub(super) families: Families,
     by_hash: FxHashMap<u64, u32>,
     places: FxHashMap<u64, Place>,
     /// All forms of the places that have more than one and are not open yet.
@@ -48,29 +48,29 @@ pub struct Book {
 
 impl Book {
     /// The form with this hash.
-    pub fn known(&self, hash: u64) -> Option<u32> {
+    pub(super) fn known(&self, hash: u64) -> Option<u32> {
         self.by_hash.get(&hash).copied()
     }
 
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.forms.len() >= MAX_FORMS
     }
 
-    pub fn form(&self, index: u32) -> &Form {
+    pub(super) fn form(&self, index: u32) -> &Form {
         &self.forms[index as usize]
     }
 
-    pub fn form_mut(&mut self, index: u32) -> &mut Form {
+    pub(super) fn form_mut(&mut self, index: u32) -> &mut Form {
         &mut self.forms[index as usize]
     }
 
     /// How many forms have learned slots.
-    pub fn learned_count(&self) -> usize {
+    pub(super) fn learned_count(&self) -> usize {
         self.learned_forms
     }
 
     /// The learned template that takes this form in.
-    pub fn matching(&self, form: &Form) -> Option<u32> {
+    pub(super) fn matching(&self, form: &Form) -> Option<u32> {
         if self.learned.is_empty() {
             return None;
         }
@@ -90,12 +90,12 @@ impl Book {
 
     /// Adds a form no other takes in, follows what it proves, and says which form it became.
     /// It joins the oldest group it proves to be part of; without one it founds a group.
-    pub fn enter(&mut self, form: Form) -> u32 {
+    pub(super) fn enter(&mut self, form: Form) -> u32 {
         self.enter_as(form, None, false)
     }
 
     /// As [`Book::enter`], into the given group or into one of its own: how stored forms come back.
-    pub fn enter_as(&mut self, form: Form, group: Option<u32>, alone: bool) -> u32 {
+    pub(super) fn enter_as(&mut self, form: Form, group: Option<u32>, alone: bool) -> u32 {
         let index = self.add(form);
         let mut partners = Vec::new();
         let mut wider = Vec::new();
@@ -116,6 +116,11 @@ impl Book {
     fn widen(&mut self, form: Form, family: u32, wider: &mut Vec<Form>) {
         if let Some(&there) = self.by_hash.get(&form.hash()) {
             self.unite(family, &[there]);
+            // The wider form was a message of its own; it stands for the group if it says less than the present face.
+            let face = self.families.face_of(family);
+            if self.form(there).constants(0..0) < self.form(face).constants(0..0) {
+                self.families.face(there);
+            }
             return;
         }
         let index = self.add(form);
@@ -128,7 +133,7 @@ impl Book {
     }
 
     /// Puts back a form that followed from others, should it not have followed this time.
-    pub fn put_back(&mut self, form: Form, group: u32) -> u32 {
+    pub(super) fn put_back(&mut self, form: Form, group: u32) -> u32 {
         match self.known(form.hash()) {
             Some(there) => there,
             None => {
@@ -220,7 +225,7 @@ impl Book {
     }
 
     /// The form that shares most tokens with `form`, among those of like length, and the shared part.
-    pub fn nearest(&self, form: &Form, except: Option<u32>) -> Option<(u32, f64)> {
+    pub(super) fn nearest(&self, form: &Form, except: Option<u32>) -> Option<(u32, f64)> {
         let overlap = |other: &Form| {
             let same =
                 other.pieces.iter().filter(|piece| form.pieces.iter().any(|mine| mine.hash == piece.hash)).count();

@@ -85,22 +85,22 @@ const HOST_ENDINGS: &[&str] = &[
 
 /// Counts of what is in a run of bytes, gathered in one pass by the scanner.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Census {
-    pub lower: u32,
-    pub upper: u32,
-    pub digit: u32,
-    pub dot: u32,
-    pub dash: u32,
-    pub under: u32,
-    pub other: u32,
+pub(super) struct Census {
+    pub(super) lower: u32,
+    pub(super) upper: u32,
+    pub(super) digit: u32,
+    pub(super) dot: u32,
+    pub(super) dash: u32,
+    pub(super) under: u32,
+    pub(super) other: u32,
     /// Bytes that could not be a hexadecimal digit or a dash.
-    pub unhex: u32,
+    pub(super) unhex: u32,
     /// Changes between letters and digits and from lower to upper case.
-    pub turns: u32,
+    pub(super) turns: u32,
 }
 
 /// Counts the bytes.
-pub fn census(bytes: &[u8]) -> Census {
+pub(super) fn census(bytes: &[u8]) -> Census {
     let mut count = Census::default();
     let mut before = 0u8;
     for &byte in bytes {
@@ -164,12 +164,12 @@ fn last_label(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// `report.pdf`, also with capitals.
-pub fn is_file(bytes: &[u8]) -> bool {
+pub(super) fn is_file(bytes: &[u8]) -> bool {
     last_label(bytes).is_some_and(|(stem, ending)| !stem.is_empty() && listed(FILE_ENDINGS, ending))
 }
 
 /// `files.example.com`: dotted, and the last label is a well-known one.
-pub fn is_host(bytes: &[u8], count: &Census) -> bool {
+pub(super) fn is_host(bytes: &[u8], count: &Census) -> bool {
     count.under == 0
         && count.other == 0
         && last_label(bytes)
@@ -177,12 +177,12 @@ pub fn is_host(bytes: &[u8], count: &Census) -> bool {
 }
 
 /// Four numbers with dots.
-pub fn is_ipv4(bytes: &[u8], count: &Census) -> bool {
+pub(super) fn is_ipv4(bytes: &[u8], count: &Census) -> bool {
     count.dot == 3 && count.digit as usize + 3 == bytes.len() && count.digit >= 4
 }
 
 /// A uuid or another run of hexadecimal digits that no word spells: has both letters and digits, or is very long.
-pub fn is_hex(bytes: &[u8], count: &Census) -> bool {
+pub(super) fn is_hex(bytes: &[u8], count: &Census) -> bool {
     let bare = if bytes.starts_with(b"0x") || bytes.starts_with(b"0X") {
         return bytes.len() > 2 && bytes[2..].iter().all(u8::is_ascii_hexdigit);
     } else {
@@ -195,7 +195,7 @@ pub fn is_hex(bytes: &[u8], count: &Census) -> bool {
 }
 
 /// An id no person chose: `job_HwJREZ7QOeb0A6sm`, `blk_-1608999687919862906`, ULIDs, object keys, long base64.
-pub fn is_random(bytes: &[u8], count: &Census) -> bool {
+pub(super) fn is_random(bytes: &[u8], count: &Census) -> bool {
     let letters = count.lower + count.upper;
     let len = bytes.len() as u32;
     if count.digit >= 6 && count.digit * 2 >= letters || count.digit >= 10 {
@@ -244,14 +244,14 @@ fn unspeakable(bytes: &[u8], count: &Census) -> bool {
 
 /// Letters after a number that make it an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub(super) enum Unit {
     Duration,
     Size,
     Other,
 }
 
 /// The unit a word names, if any. Long forms are given without a plural `s`.
-pub fn unit(word: &[u8]) -> Option<Unit> {
+pub(super) fn unit(word: &[u8]) -> Option<Unit> {
     let word = match word {
         [stem @ .., b's'] if stem.len() > 2 => stem,
         whole => whole,
@@ -269,12 +269,11 @@ pub fn unit(word: &[u8]) -> Option<Unit> {
 }
 
 /// `E101`, `ORA-00942`, `PARSE-4012`: capitals, perhaps a dash, then digits.
-pub fn is_code_shape(bytes: &[u8], count: &Census) -> bool {
+pub(super) fn is_code_shape(bytes: &[u8], count: &Census) -> bool {
     let head = bytes.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
     let rest = &bytes[head..];
     let rest = rest.strip_prefix(b"-").or(rest.strip_prefix(b"_")).unwrap_or(rest);
-    head >= 1
-        && head <= 12
+    (1..=12).contains(&head)
         && rest.len() >= 2
         && rest.len() <= 6
         && count.digit as usize == rest.len()
@@ -282,7 +281,7 @@ pub fn is_code_shape(bytes: &[u8], count: &Census) -> bool {
 }
 
 /// `NullPointerException`, `ValueError`, `urllib3.exceptions.MaxRetryError`.
-pub fn is_exception(bytes: &[u8]) -> bool {
+pub(super) fn is_exception(bytes: &[u8]) -> bool {
     let name = last_label(bytes).map_or(bytes, |(_, last)| last);
     let name = name.rsplit(|&byte| byte == b'$').next().unwrap_or(name);
     [&b"Error"[..], b"Exception", b"Warning", b"Fault", b"Interrupt", b"Timeout"]

@@ -8,10 +8,10 @@ use super::token::{Look, Part, SLOT};
 use std::ops::Range;
 
 /// The sum of weights from which a place is variable.
-pub const ENOUGH: u32 = 24;
+pub(super) const ENOUGH: u32 = 24;
 
 /// The weight of the piece at `at` as one of several values in the same place; 0 means it never varies.
-pub fn weight(form: &Form, at: usize) -> u32 {
+pub(super) fn weight(form: &Form, at: usize) -> u32 {
     let piece = &form.pieces[at];
     let word = form.word(piece).as_bytes();
     let base = match piece.look() {
@@ -52,7 +52,7 @@ pub fn weight(form: &Form, at: usize) -> u32 {
 }
 
 /// A status place that has also held a success is a field of a log line, not an error: `status: 200`, `status: 404`.
-pub fn status_weight(form: &Form, at: usize) -> Option<u32> {
+pub(super) fn status_weight(form: &Form, at: usize) -> Option<u32> {
     let piece = &form.pieces[at];
     (piece.look() == Some(Look::Status) && form.constants(at..at + 1) >= 2).then(|| {
         let word = form.word(piece).as_bytes();
@@ -72,7 +72,7 @@ fn is_entity(word: &str) -> bool {
 }
 
 /// The rest of the form after its first colon, if it is long enough to be free text and the beginning says enough.
-pub fn free_tail(form: &Form) -> Option<Range<usize>> {
+pub(super) fn free_tail(form: &Form) -> Option<Range<usize>> {
     let words = |range: Range<usize>| form.pieces[range].iter().filter(|piece| piece.look().is_some()).count();
     let colon = form.pieces.iter().position(|piece| piece.is_punct(b':'))?;
     let tail = colon + 1..form.pieces.len();
@@ -83,7 +83,7 @@ pub fn free_tail(form: &Form) -> Option<Range<usize>> {
 }
 
 /// Stretches of pieces that may together be one variable part of any length: slots, uncommon words, and the marks inside.
-pub fn stretches(form: &Form) -> Vec<(Range<usize>, u32)> {
+pub(super) fn stretches(form: &Form) -> Vec<(Range<usize>, u32)> {
     let pieces = &form.pieces;
     let loose = |piece: &Piece| match piece.part {
         Part::Slot => piece.hash == SLOT,

@@ -1,7 +1,7 @@
 //! Examples of a group that differ from each other.
 
 /// Up to `n` positions of messages that show how a group varies: the first one, then always the one least like those
-/// already chosen. Equal texts are chosen once. At most [`CONSIDERED`] messages are looked at.
+/// already chosen. Equal texts are chosen once. At most 1,000 messages are looked at.
 pub fn pick_examples<'a>(messages: impl IntoIterator<Item = &'a str>, n: usize) -> Vec<usize> {
     let words: Vec<Vec<&str>> = messages.into_iter().take(CONSIDERED).map(words).collect();
     let mut chosen: Vec<usize> = Vec::new();
@@ -32,7 +32,7 @@ pub fn pick_examples<'a>(messages: impl IntoIterator<Item = &'a str>, n: usize) 
 }
 
 /// Messages looked at.
-pub const CONSIDERED: usize = 1000;
+const CONSIDERED: usize = 1000;
 /// Bytes of each message looked at.
 const CONSIDERED_BYTES: usize = 4096;
 

@@ -16,7 +16,7 @@ struct Family {
 
 /// All groups, by order of founding.
 #[derive(Debug, Default)]
-pub struct Families {
+pub(super) struct Families {
     families: Vec<Family>,
     /// Founding-order group of each form.
     owner: Vec<u32>,
@@ -24,17 +24,17 @@ pub struct Families {
 }
 
 impl Families {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.families.len()
     }
 
     /// The surviving group of a form.
-    pub fn of(&self, form: u32) -> u32 {
+    pub(super) fn of(&self, form: u32) -> u32 {
         self.survivor(self.owner[form as usize])
     }
 
     /// The group that took this one in, or itself.
-    pub fn survivor(&self, group: u32) -> u32 {
+    pub(super) fn survivor(&self, group: u32) -> u32 {
         let mut at = group;
         while self.families[at as usize].parent != at {
             at = self.families[at as usize].parent;
@@ -43,12 +43,12 @@ impl Families {
     }
 
     /// Whether the group has been merged into another.
-    pub fn is_merged(&self, group: u32) -> bool {
+    pub(super) fn is_merged(&self, group: u32) -> bool {
         self.families[group as usize].parent != group
     }
 
     /// A new group on a form.
-    pub fn found(&mut self, form: u32) -> u32 {
+    pub(super) fn found(&mut self, form: u32) -> u32 {
         let group = self.families.len() as u32;
         self.families.push(Family { parent: group, face: form, own: vec![form] });
         self.owner.push(group);
@@ -57,7 +57,7 @@ impl Families {
     }
 
     /// Puts the next form into a group.
-    pub fn join(&mut self, form: u32, group: u32) -> u32 {
+    pub(super) fn join(&mut self, form: u32, group: u32) -> u32 {
         self.owner.push(group);
         self.families[group as usize].own.push(form);
         self.changed.insert(group);
@@ -65,14 +65,14 @@ impl Families {
     }
 
     /// Makes a form stand for its group.
-    pub fn face(&mut self, form: u32) {
+    pub(super) fn face(&mut self, form: u32) {
         let group = self.of(form);
         self.families[group as usize].face = form;
         self.changed.insert(group);
     }
 
     /// `from` is now part of `into`, whatever their age.
-    pub fn absorb(&mut self, from: u32, into: u32) {
+    pub(super) fn absorb(&mut self, from: u32, into: u32) {
         let (from, into) = (self.survivor(from), self.survivor(into));
         if from == into {
             return;
@@ -87,26 +87,26 @@ impl Families {
         self.changed.insert(into);
     }
 
-    pub fn face_of(&self, group: u32) -> u32 {
+    pub(super) fn face_of(&self, group: u32) -> u32 {
         self.families[self.survivor(group) as usize].face
     }
 
     /// The face noted at the group itself, also when it was merged.
-    pub fn own_face(&self, group: u32) -> u32 {
+    pub(super) fn own_face(&self, group: u32) -> u32 {
         self.families[group as usize].face
     }
 
-    pub fn own_forms(&self, group: u32) -> &[u32] {
+    pub(super) fn own_forms(&self, group: u32) -> &[u32] {
         &self.families[group as usize].own
     }
 
     /// Groups changed since the last call, in order of founding.
-    pub fn take_changed(&mut self) -> Vec<u32> {
+    pub(super) fn take_changed(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.changed).into_iter().collect()
     }
 
     /// Puts a stored group back as it was: its survivor and its face. Forgets that anything changed.
-    pub fn put_back(&mut self, group: u32, survivor: u32, face: Option<u32>) {
+    pub(super) fn put_back(&mut self, group: u32, survivor: u32, face: Option<u32>) {
         self.families[group as usize].parent = survivor;
         if let Some(face) = face {
             self.families[group as usize].face = face;
@@ -114,7 +114,7 @@ impl Families {
         self.changed.clear();
     }
 
-    pub fn mark_changed(&mut self, form: u32) {
+    pub(super) fn mark_changed(&mut self, form: u32) {
         let group = self.owner[form as usize];
         self.changed.insert(group);
     }

@@ -4,43 +4,43 @@ use super::token::{Kinds, Look, Part, SLOT, Token, finish, fold};
 
 /// One token of a form, on its own text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
-    pub part: Part,
-    pub kinds: Kinds,
-    pub space: bool,
+pub(super) struct Piece {
+    pub(super) part: Part,
+    pub(super) kinds: Kinds,
+    pub(super) space: bool,
     /// A slot that was found by comparing forms, not by its look.
-    pub learned: bool,
-    pub hash: u64,
-    pub start: u16,
-    pub end: u16,
+    pub(super) learned: bool,
+    pub(super) hash: u64,
+    pub(super) start: u16,
+    pub(super) end: u16,
 }
 
 impl Piece {
-    pub fn is_slot(&self) -> bool {
+    pub(super) fn is_slot(&self) -> bool {
         self.part == Part::Slot
     }
-    pub fn look(&self) -> Option<Look> {
+    pub(super) fn look(&self) -> Option<Look> {
         match self.part {
             Part::Word(look) => Some(look),
             _ => None,
         }
     }
-    pub fn is_punct(&self, byte: u8) -> bool {
+    pub(super) fn is_punct(&self, byte: u8) -> bool {
         self.part == Part::Punct && self.hash == u64::from(byte)
     }
 }
 
 /// A form and the text of its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Form {
-    pub pieces: Vec<Piece>,
-    pub text: String,
+pub(super) struct Form {
+    pub(super) pieces: Vec<Piece>,
+    pub(super) text: String,
     /// Hash of kind (and what else must not mix) from which the form's hash starts.
-    pub seed: u64,
+    pub(super) seed: u64,
     /// The end was cut.
-    pub cut: bool,
+    pub(super) cut: bool,
     /// Shown before the template: the reason a skipped item has beside its message.
-    pub prefix: Option<Box<str>>,
+    pub(super) prefix: Option<Box<str>>,
 }
 
 /// Longest word kept as text; longer ones are shown shortened but compared in full.
@@ -48,11 +48,14 @@ const WORD_BYTES: usize = 60;
 
 impl Form {
     /// Copies what is needed out of a scanned message.
-    pub fn of(seed: u64, text: &str, tokens: &[Token], cut: bool) -> Self {
+    pub(super) fn of(seed: u64, text: &str, tokens: &[Token], cut: bool) -> Self {
         let mut form = Self { pieces: Vec::with_capacity(tokens.len()), text: String::new(), seed, cut, prefix: None };
         for token in tokens {
             let start = form.text.len() as u16;
-            if !token.is_slot() {
+            if token.part == Part::Punct && token.hash < 128 {
+                // Full-width marks and those a JSON body implies are shown as their plain counterpart.
+                form.text.push(char::from(token.hash as u8));
+            } else if !token.is_slot() {
                 let word = &text[token.start as usize..token.end as usize];
                 let mut end = word.len().min(WORD_BYTES);
                 while !word.is_char_boundary(end) {
@@ -73,23 +76,23 @@ impl Form {
         form
     }
 
-    pub fn word(&self, piece: &Piece) -> &str {
+    pub(super) fn word(&self, piece: &Piece) -> &str {
         &self.text[piece.start as usize..piece.end as usize]
     }
 
     /// The same form with a prefix for people.
-    pub fn titled(mut self, prefix: &str) -> Self {
+    pub(super) fn titled(mut self, prefix: &str) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
     /// Whether any slot was found by comparison.
-    pub fn is_learned(&self) -> bool {
+    pub(super) fn is_learned(&self) -> bool {
         self.pieces.iter().any(|piece| piece.learned)
     }
 
     /// Notes what the slots of one more message held; says whether that was new.
-    pub fn note_kinds(&mut self, tokens: &[Token]) -> bool {
+    pub(super) fn note_kinds(&mut self, tokens: &[Token]) -> bool {
         let mut new = false;
         for (piece, token) in self.pieces.iter_mut().zip(tokens) {
             let both = piece.kinds.with(token.kinds);
@@ -100,7 +103,7 @@ impl Form {
     }
 
     /// The form without what its first message happened to hold: equal forms give equal text on every machine.
-    pub fn canonical(&self) -> String {
+    pub(super) fn canonical(&self) -> String {
         let mut out = self.prefix.as_ref().map_or_else(String::new, |prefix| prefix.to_string());
         for piece in &self.pieces {
             out.push('\u{1f}');
@@ -114,17 +117,17 @@ impl Form {
         out
     }
 
-    pub fn hash(&self) -> u64 {
+    pub(super) fn hash(&self) -> u64 {
         hash_of(self.seed, self.pieces.iter().map(|piece| piece.hash))
     }
 
     /// Words outside `except`.
-    pub fn constants(&self, except: std::ops::Range<usize>) -> usize {
+    pub(super) fn constants(&self, except: std::ops::Range<usize>) -> usize {
         self.pieces.iter().enumerate().filter(|(at, piece)| !except.contains(at) && piece.look().is_some()).count()
     }
 
     /// The same form with a slot in place of `from..to`; neighbouring slots become one.
-    pub fn with_slot(&self, from: usize, to: usize) -> Self {
+    pub(super) fn with_slot(&self, from: usize, to: usize) -> Self {
         let mut pieces: Vec<Piece> = Vec::with_capacity(self.pieces.len());
         let kinds = self.pieces[from..to]
             .iter()
@@ -152,17 +155,18 @@ impl Form {
     }
 
     /// One piece as people read it.
-    pub fn shown(&self, piece: &Piece) -> String {
+    pub(super) fn shown(&self, piece: &Piece) -> String {
         match piece.part {
             Part::Slot if piece.hash == SLOT => format!("<{}>", piece.kinds.name()),
             Part::Slot if piece.kinds == Kinds::EMPTY => "=".to_owned(),
             Part::Slot => format!("=<{}>", piece.kinds.name()),
+            Part::Word(Look::Ident) => blank_indices(self.word(piece)),
             _ => self.word(piece).to_owned(),
         }
     }
 
     /// As people read it, slots in angle brackets.
-    pub fn template(&self) -> String {
+    pub(super) fn template(&self) -> String {
         let mut out = self.prefix.as_ref().map_or_else(String::new, |prefix| format!("{prefix}: "));
         for (at, piece) in self.pieces.iter().enumerate() {
             if piece.space && at > 0 {
@@ -177,6 +181,16 @@ impl Form {
     }
 }
 
+/// `lines.7.amount` as `lines.<n>.amount`; other digits are shown as the first message had them.
+fn blank_indices(word: &str) -> String {
+    let labels = word.split('.').collect::<Vec<_>>();
+    let last = labels.len() - 1;
+    let index = |(at, label): (usize, &&str)| {
+        (at > 0 && at < last && !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit())).then_some("<n>")
+    };
+    labels.iter().enumerate().map(|(at, label)| index((at, label)).unwrap_or(label)).collect::<Vec<_>>().join(".")
+}
+
 fn mask_digits(word: &str, out: &mut String) {
     let mut in_digits = false;
     for char in word.chars() {
@@ -189,6 +203,6 @@ fn mask_digits(word: &str, out: &mut String) {
 }
 
 /// Hash of a sequence of token hashes.
-pub fn hash_of(seed: u64, hashes: impl Iterator<Item = u64>) -> u64 {
+pub(super) fn hash_of(seed: u64, hashes: impl Iterator<Item = u64>) -> u64 {
     finish(hashes.fold(seed, fold))
 }

@@ -16,12 +16,18 @@ use rustc_hash::FxHashMap;
 /// What is grouped: one failed or skipped item.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
+    /// Items of different kinds never share a group.
     pub kind: Kind,
     /// Only tells apart failed items without a message.
     pub job_type: &'a str,
+    /// Why a skipped item was skipped; not looked at for failed ones.
     pub skip_reason: Option<&'a str>,
+    /// The error message; white space alone counts as none.
     pub message: Option<&'a str>,
 }
+
+/// Stands for a message in which no token was found.
+const WORDLESS: &str = "(message without words)";
 
 /// Exact texts remembered.
 const TEXTS: usize = 1 << 16;
@@ -49,9 +55,9 @@ impl Default for Grouper {
 
 /// A subject read into tokens.
 pub(super) struct Reading {
-    pub text: String,
-    pub form: Form,
-    pub tokens: Vec<Token>,
+    pub(super) text: String,
+    pub(super) form: Form,
+    pub(super) tokens: Vec<Token>,
 }
 
 impl Grouper {
@@ -89,7 +95,11 @@ impl Grouper {
         let (text, cut) = body::telling_part(message);
         let mut tokens = std::mem::take(&mut self.tokens);
         let cut = read(&text, cut, &mut tokens);
-        let form = self.form_for(seed, subject, &text, &tokens, cut);
+        let form = if tokens.is_empty() {
+            self.constant(subject.kind, &[WORDLESS])
+        } else {
+            self.form_for(seed, subject, &text, &tokens, cut)
+        };
         self.tokens = tokens;
         let group = self.book.families.of(form);
         self.settle();
@@ -152,19 +162,24 @@ impl Grouper {
     /// Items that say nothing: by reason if skipped, by job type if failed.
     fn assign_silent(&mut self, subject: &Subject) -> GroupHandle {
         let form = silent_form(subject);
-        let index = match self.book.known(form.hash()) {
-            Some(index) => index,
-            None if self.book.is_full() => self.overflow(subject.kind),
-            None => self.enter(subject.kind, form),
-        };
+        let index = self.form_of_words(subject.kind, form);
         GroupHandle(self.book.families.of(index))
     }
 
     /// The one group for everything beyond the bound on forms.
     fn overflow(&mut self, kind: Kind) -> u32 {
-        let form = word_form(plain_seed(kind), &["(other messages)"]);
+        self.constant(kind, &["(other messages)"])
+    }
+
+    fn constant(&mut self, kind: Kind, words: &[&str]) -> u32 {
+        self.form_of_words(kind, word_form(plain_seed(kind), words))
+    }
+
+    /// A form of fixed words; there are few of them, so they may exceed the bound on forms, except those named by the input.
+    fn form_of_words(&mut self, kind: Kind, form: Form) -> u32 {
         match self.book.known(form.hash()) {
             Some(index) => index,
+            None if self.book.is_full() && !form.text.starts_with('(') => self.overflow(kind),
             None => self.enter(kind, form),
         }
     }
@@ -238,6 +253,9 @@ impl Grouper {
         let (text, cut) = body::telling_part(message);
         let mut tokens = Vec::new();
         let cut = read(&text, cut, &mut tokens);
+        if tokens.is_empty() {
+            return Reading { text: text.into_owned(), form: word_form(plain_seed(subject.kind), &[WORDLESS]), tokens };
+        }
         let form = with_reason(subject, Form::of(seed_of(subject), &text, &tokens, cut));
         Reading { text: text.into_owned(), form, tokens }
     }

@@ -70,7 +70,7 @@ fn carries_input(key: &[u8]) -> bool {
 
 impl Scanner<'_, '_> {
     /// At a brace or bracket that may begin an object.
-    pub fn json_or_punct(&mut self, at: usize, to: usize) -> usize {
+    pub(super) fn json_or_punct(&mut self, at: usize, to: usize) -> usize {
         if self.looks_like_object(at, to) {
             let mark = self.out.len();
             let space = self.space;

@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use std::sync::OnceLock;
 
 /// `true`, `null` and their spellings.
-pub fn is_flag(word: &[u8]) -> bool {
+pub(super) fn is_flag(word: &[u8]) -> bool {
     (3..=9).contains(&word.len())
         && matches!(
             word,
@@ -25,7 +25,7 @@ pub fn is_flag(word: &[u8]) -> bool {
 }
 
 /// Names of days, months, zones and halves of the day; they count only beside a number.
-pub fn is_calendar(word: &[u8]) -> bool {
+pub(super) fn is_calendar(word: &[u8]) -> bool {
     let Some(head) = word.get(..3) else { return matches!(word, b"AM" | b"PM" | b"am" | b"pm") };
     match word.len() {
         3 => matches!(
@@ -88,7 +88,7 @@ pub fn is_calendar(word: &[u8]) -> bool {
 }
 
 /// Keys whose value names the error: `code=quota_exceeded`, `reason=timeout`.
-pub fn is_telling_key(key: &[u8]) -> bool {
+pub(super) fn is_telling_key(key: &[u8]) -> bool {
     if key.len() > 24 {
         return false;
     }
@@ -128,7 +128,7 @@ pub fn is_telling_key(key: &[u8]) -> bool {
 }
 
 /// `code`, `errorCode`, `exit_code`, but not `keycode`; in lower case.
-pub fn is_code_name(lower: &[u8]) -> bool {
+pub(super) fn is_code_name(lower: &[u8]) -> bool {
     let Some(stem) = lower.strip_suffix(b"code") else { return lower.ends_with(b"errno") };
     let stem = stem.strip_suffix(b"_").or(stem.strip_suffix(b"-")).unwrap_or(stem);
     stem.is_empty()
@@ -153,7 +153,7 @@ pub fn is_code_name(lower: &[u8]) -> bool {
 }
 
 /// Names that hold digits and are words all the same.
-pub fn is_named_with_digits(word: &[u8]) -> bool {
+pub(super) fn is_named_with_digits(word: &[u8]) -> bool {
     if word.len() > 12 {
         return false;
     }
@@ -221,21 +221,21 @@ pub fn is_named_with_digits(word: &[u8]) -> bool {
 }
 
 /// Nouns a name follows: `user root`, `bucket invoices`.
-pub fn is_entity(word: &[u8]) -> bool {
+pub(super) fn is_entity(word: &[u8]) -> bool {
     static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
     SET.get_or_init(|| include_str!("entities.txt").split_ascii_whitespace().map(str::as_bytes).collect())
         .contains(word)
 }
 
 /// `fields`, `columns`.
-pub fn is_plural_entity(word: &[u8]) -> bool {
+pub(super) fn is_plural_entity(word: &[u8]) -> bool {
     let mut lower = word.to_ascii_lowercase();
     lower.pop() == Some(b's')
         && (is_entity(&lower) || lower.strip_suffix(b"ie").is_some_and(|stem| is_entity(&[stem, b"y"].concat())))
 }
 
 /// Whether the word belongs to the vocabulary messages are made of.
-pub fn is_common(word: &[u8]) -> bool {
+pub(super) fn is_common(word: &[u8]) -> bool {
     static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
     if word.len() > 24 {
         return false;

@@ -25,7 +25,7 @@ impl Scanner<'_, '_> {
     }
 
     /// Whether the whole number `start..end` is a status or code rather than an amount.
-    pub fn number_matters(&self, start: usize, end: usize, to: usize) -> bool {
+    pub(super) fn number_matters(&self, start: usize, end: usize, to: usize) -> bool {
         let bytes = &self.text[start..end];
         if bytes.len() > 5 {
             return false;
@@ -67,7 +67,7 @@ impl Scanner<'_, '_> {
     }
 
     /// Whether a quoted single word is the value of a state or status.
-    pub fn names_state(&self, content: &[u8]) -> bool {
+    pub(super) fn names_state(&self, content: &[u8]) -> bool {
         if content.is_empty()
             || content.len() > 40
             || !content.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
@@ -108,7 +108,7 @@ impl Scanner<'_, '_> {
     }
 
     /// Whether a word shaped like a code stands where codes stand: first, alone in brackets, before a colon, after `error` or `code`.
-    pub fn code_may_stand(&self, end: usize, to: usize) -> bool {
+    pub(super) fn code_may_stand(&self, end: usize, to: usize) -> bool {
         let next = self.text[..to].get(end).copied().unwrap_or(b' ');
         let Some(last) = self.out.last() else { return true };
         if last.is_punct(b'[') && next == b']'

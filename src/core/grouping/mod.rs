@@ -19,11 +19,17 @@ mod id;
 mod json;
 mod lexicon;
 mod matters;
+mod number;
+mod plain;
 mod scan;
+mod script;
 mod shape;
 mod state;
 mod title;
 mod token;
+
+#[cfg(test)]
+mod tests;
 
 pub use examples::pick_examples;
 pub use explain::Explanation;

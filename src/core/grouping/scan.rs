@@ -4,33 +4,34 @@
 //! dictionaries to [`super::json`], and what only neighbours tell (lists, key=value, dates in words) to [`super::shape`].
 
 use super::classify;
-use super::token::{Kinds, Look, Part, SLOT, Token, fold, hash_code};
+use super::script::{closing_of, decode, find, is_dense, plain_punct};
+use super::token::{Kinds, Look, Part, SLOT, Token, hash_code};
 
 /// Tokens considered per message; the rest is cut, and the template says so.
-pub const MAX_TOKENS: usize = 160;
+pub(super) const MAX_TOKENS: usize = 160;
 
 /// Bytes looked ahead for a closing quote or bracket.
 const REACH: usize = 8192;
 
 /// Scanning state over one text.
-pub struct Scanner<'t, 'o> {
-    pub text: &'t [u8],
-    pub out: &'o mut Vec<Token>,
+pub(super) struct Scanner<'t, 'o> {
+    pub(super) text: &'t [u8],
+    pub(super) out: &'o mut Vec<Token>,
     /// White space was seen since the last token.
-    pub space: bool,
+    pub(super) space: bool,
     /// Not everything was considered.
-    pub cut: bool,
+    pub(super) cut: bool,
 }
 
 const SPACE: u8 = 0;
-pub const ATOM: u8 = 1;
+pub(super) const ATOM: u8 = 1;
 const QUOTE: u8 = 2;
 const OPEN: u8 = 3;
 const PUNCT: u8 = 4;
 const HIGH: u8 = 5;
 
 /// What a byte may begin.
-pub static CLASS: [u8; 256] = {
+pub(super) static CLASS: [u8; 256] = {
     let mut table = [PUNCT; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -63,7 +64,7 @@ pub static CLASS: [u8; 256] = {
 
 impl Scanner<'_, '_> {
     /// Scans `from..to`, appending tokens.
-    pub fn run(&mut self, from: usize, to: usize) {
+    pub(super) fn run(&mut self, from: usize, to: usize) {
         let mut at = from;
         while at < to {
             if self.out.len() >= MAX_TOKENS {
@@ -122,16 +123,16 @@ impl Scanner<'_, '_> {
         Some(at + len)
     }
 
-    pub fn push(&mut self, part: Part, kinds: Kinds, start: usize, end: usize, hash: u64) {
+    pub(super) fn push(&mut self, part: Part, kinds: Kinds, start: usize, end: usize, hash: u64) {
         let space = std::mem::take(&mut self.space);
         self.out.push(Token { part, kinds, start: start as u32, end: end as u32, space, hash });
     }
 
-    pub fn slot(&mut self, kinds: Kinds, start: usize, end: usize) {
+    pub(super) fn slot(&mut self, kinds: Kinds, start: usize, end: usize) {
         self.push(Part::Slot, kinds, start, end, SLOT);
     }
 
-    pub fn punct(&mut self, byte: u8, at: usize) {
+    pub(super) fn punct(&mut self, byte: u8, at: usize) {
         self.push(Part::Punct, Kinds::default(), at, at + 1, u64::from(byte));
     }
 
@@ -164,7 +165,7 @@ impl Scanner<'_, '_> {
     }
 
     /// Where the quote `mark` closes: the same mark, not escaped, not followed by a letter or digit.
-    pub fn closing_quote(&self, from: usize, to: usize, mark: u8) -> Option<usize> {
+    pub(super) fn closing_quote(&self, from: usize, to: usize, mark: u8) -> Option<usize> {
         let reach = to.min(from + REACH);
         let mut at = from;
         while at < reach {
@@ -215,7 +216,7 @@ impl Scanner<'_, '_> {
         }
     }
 
-    pub fn after_equals(&self) -> bool {
+    pub(super) fn after_equals(&self) -> bool {
         self.out.last().is_some_and(|last| last.is_punct(b'='))
     }
 
@@ -230,7 +231,8 @@ impl Scanner<'_, '_> {
                 return self.json_or_punct(at, to);
             }
             if first.is_none() || quoted || list || self.after_equals() {
-                self.slot(Kinds::LIST, at, end);
+                let dated = matches!(content, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-' | b'/', ..]);
+                self.slot(if dated { Kinds::TIME } else { Kinds::LIST }, at, end);
                 return end;
             }
         }
@@ -239,7 +241,7 @@ impl Scanner<'_, '_> {
     }
 
     /// The end of the bracket opened at `at`, counting nested ones and skipping quoted text.
-    pub fn balanced(&self, at: usize, to: usize) -> Option<usize> {
+    pub(super) fn balanced(&self, at: usize, to: usize) -> Option<usize> {
         let reach = to.min(at + REACH);
         let mut depth = 0usize;
         let mut i = at;
@@ -313,30 +315,10 @@ impl Scanner<'_, '_> {
         }
         if char.is_whitespace() {
             self.space = true;
-        } else if let Some(plain) = plain_punct(char) {
-            if plain != b'.' {
-                self.push(Part::Punct, Kinds::default(), at, at + len, u64::from(plain));
-            }
+        } else if let Some(plain) = plain_punct(char).filter(|&plain| plain != b'.') {
+            self.push(Part::Punct, Kinds::default(), at, at + len, u64::from(plain));
         }
         at + len
-    }
-
-    /// One Han character, or a run of kana or of another script without spaces.
-    fn dense(&mut self, at: usize, to: usize, char: char, len: usize) -> usize {
-        let mut end = at + len;
-        let script = script(char);
-        if script != Script::Han {
-            while end < to && self.text[end] >= 0x80 {
-                let (next, width) = decode(&self.text[end..to]);
-                if script_or_mark(next) != Some(script) {
-                    break;
-                }
-                end += width;
-            }
-        }
-        let hash = fold(1, hash_code(&self.text[at..end])) | 1 << 63;
-        self.push(Part::Word(Look::Dense), Kinds::default(), at, end, hash);
-        end
     }
 }
 
@@ -350,82 +332,4 @@ fn says_something(content: &[u8]) -> bool {
         }
         _ => false,
     }
-}
-
-/// Decodes the character that begins `bytes`; a broken one counts as one unknown byte.
-pub fn decode(bytes: &[u8]) -> (char, usize) {
-    let width = match bytes[0] {
-        0xc2..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf4 => 4,
-        _ => 1,
-    };
-    match bytes.get(..width).and_then(|head| std::str::from_utf8(head).ok()).and_then(|text| text.chars().next()) {
-        Some(char) => (char, width),
-        None => ('\u{fffd}', 1),
-    }
-}
-
-pub fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    text.windows(needle.len()).position(|window| window == needle)
-}
-
-fn closing_of(char: char) -> Option<&'static [&'static str]> {
-    Some(match char {
-        '“' => &["”"],
-        '„' => &["“", "”"],
-        '‘' => &["’"],
-        '«' => &["»"],
-        '‹' => &["›"],
-        '「' => &["」"],
-        '『' => &["』"],
-        '《' => &["》"],
-        '〈' => &["〉"],
-        '＂' => &["＂"],
-        _ => return None,
-    })
-}
-
-fn plain_punct(char: char) -> Option<u8> {
-    Some(match char {
-        '：' => b':',
-        '，' | '、' | '،' => b',',
-        '；' => b';',
-        '（' => b'(',
-        '）' => b')',
-        '【' | '［' => b'[',
-        '】' | '］' => b']',
-        '。' | '！' | '？' | '．' | '…' => b'.',
-        '–' | '—' | '－' | '→' => b'-',
-        '|' | '｜' => b'|',
-        '＝' => b'=',
-        _ => return None,
-    })
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Script {
-    Han,
-    Hiragana,
-    Katakana,
-    Other,
-}
-
-fn script(char: char) -> Script {
-    match char as u32 {
-        0x3041..=0x309f => Script::Hiragana,
-        0x30a0..=0x30ff | 0x31f0..=0x31ff => Script::Katakana,
-        0x3400..=0x9fff | 0xf900..=0xfaff | 0x2_0000..=0x3_ffff | 0x3005..=0x3007 => Script::Han,
-        _ => Script::Other,
-    }
-}
-
-fn script_or_mark(char: char) -> Option<Script> {
-    is_dense(char).then(|| script(char))
-}
-
-/// Whether the script is written without spaces between words: Han, kana, Thai, Lao, Burmese, Khmer.
-pub fn is_dense(char: char) -> bool {
-    matches!(char as u32, 0x0e01..=0x0e4f | 0x0e81..=0x0ecf | 0x1000..=0x103f | 0x1780..=0x17df | 0x3005..=0x3007 | 0x3041..=0x30ff
-        | 0x31f0..=0x31ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x2_0000..=0x3_ffff)
 }

@@ -7,10 +7,10 @@ use super::lexicon;
 use super::token::{Kinds, Look, Part, SLOT, Token, hash_word};
 
 /// The hash of `=` together with whatever value follows it.
-pub const EQUALS: u64 = 0x3d3d;
+pub(super) const EQUALS: u64 = 0x3d3d;
 
 /// All passes, in order.
-pub fn shape(text: &[u8], tokens: &mut Vec<Token>) {
+pub(super) fn shape(text: &[u8], tokens: &mut Vec<Token>) {
     values(text, tokens);
     neighbours(text, tokens);
     lists(text, tokens);
@@ -93,7 +93,7 @@ fn value(tokens: &[Token], from: usize) -> (Kinds, usize) {
     let mut at = from + 1;
     let mut depth = i32::from(first.part == Part::Punct && matches!(first.hash as u8, b'(' | b'[' | b'{'));
     while let Some(token) = tokens.get(at) {
-        if token.space && depth <= 0 || depth <= 0 && ends(token) || token.is_punct(b'=') {
+        if depth <= 0 && (token.space || ends(token)) || token.is_punct(b'=') {
             break;
         }
         if token.is_word() && tokens.get(at + 1).is_some_and(|next| next.is_punct(b'=')) {
@@ -119,24 +119,20 @@ fn value(tokens: &[Token], from: usize) -> (Kinds, usize) {
 /// Units, plural forms and names of days and months beside a number.
 fn neighbours(text: &[u8], tokens: &mut Vec<Token>) {
     let mut write = 0;
-    let mut since_number = u32::MAX - 8;
     for read in 0..tokens.len() {
         let mut token = tokens[read];
         if let Part::Word(Look::Plain | Look::Capitals | Look::Compound) = token.part {
             let word = bytes_of(text, &token);
             let after_slot = write > 0 && tokens[write - 1].is_slot();
-            if after_slot && word.len() <= 12 && tokens[write - 1].kinds.0 & (Kinds::NUMBER.0 | Kinds::TIME.0) != 0 {
-                if let Some(unit) = classify::unit(word) {
-                    let kinds = match unit {
-                        Unit::Duration => Kinds::DURATION,
-                        Unit::Size => Kinds::SIZE,
-                        Unit::Other => Kinds::NUMBER,
-                    };
-                    tokens[write - 1].kinds = kinds;
-                    tokens[write - 1].end = token.end;
-                    since_number = 0;
-                    continue;
-                }
+            let counted = after_slot && tokens[write - 1].kinds.0 & (Kinds::NUMBER.0 | Kinds::TIME.0) != 0;
+            if counted && let Some(unit) = classify::unit(word) {
+                tokens[write - 1].kinds = match unit {
+                    Unit::Duration => Kinds::DURATION,
+                    Unit::Size => Kinds::SIZE,
+                    Unit::Other => Kinds::NUMBER,
+                };
+                tokens[write - 1].end = token.end;
+                continue;
             }
             if word.len() <= 9 && lexicon::is_calendar(word) {
                 let before_slot = tokens
@@ -148,11 +144,11 @@ fn neighbours(text: &[u8], tokens: &mut Vec<Token>) {
                     token.hash = SLOT;
                 }
             }
-            if since_number < 2 && token.is_word() && word.len() > 3 && word.ends_with(b"s") && !word.ends_with(b"ss") {
+            // One page or two pages, the message is the same.
+            if token.is_word() && word.len() > 3 && word.ends_with(b"s") && !word.ends_with(b"ss") {
                 token.hash = hash_word(&word[..word.len() - 1]);
             }
         }
-        since_number = if token.is_slot() { 0 } else { since_number + 1 };
         tokens[write] = token;
         write += 1;
     }
@@ -164,6 +160,12 @@ fn neighbours(text: &[u8], tokens: &mut Vec<Token>) {
 fn lists(text: &[u8], tokens: &mut Vec<Token>) {
     let mut at = 0;
     while at < tokens.len() {
+        let comma = tokens.get(at + 1).is_some_and(|next| next.is_punct(b','));
+        let colon = at >= 2 && tokens[at - 1].is_punct(b':') && tokens[at].is_word();
+        if !comma && !colon {
+            at += 1;
+            continue;
+        }
         let item = |at: usize| {
             tokens.get(at).is_some_and(|token| token.is_slot() && token.hash == SLOT || matches!(token.part, Part::Word(look) if look != Look::Code && look != Look::Status && look != Look::Dense))
         };
@@ -176,24 +178,25 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
             items += 1;
             end += 2;
         }
+        let closes = |token: &Token| matches!(bytes_of(text, token), b"and" | b"or");
+        if items >= 2 && tokens.get(end).is_some_and(closes) && item(end + 1) {
+            items += 1;
+            end += 2;
+        }
         let after_colon = at >= 2 && tokens[at - 1].is_punct(b':') && tokens[at].space;
         let plural =
             after_colon && tokens[at - 2].is_word() && lexicon::is_plural_entity(bytes_of(text, &tokens[at - 2]));
         let ends = tokens.get(end).is_none_or(|token| token.part == Part::Punct);
-        let words = tokens[at..end].iter().filter(|token| token.is_word());
-        let plain = words
-            .clone()
-            .filter(|token| {
-                !matches!(token.part, Part::Word(Look::Plain)) || !lexicon::is_common(bytes_of(text, token))
-            })
-            .count()
-            == words.clone().count();
-        let list = words.count() > 0
+        let mut words = tokens[at..end].iter().filter(|token| token.is_word());
+        let plain = |token: &Token| {
+            !matches!(token.part, Part::Word(Look::Plain)) || !lexicon::is_common(bytes_of(text, token))
+        };
+        let list = words.clone().next().is_some()
             && match items {
                 0 => false,
                 1 => plural && ends,
-                2 => plural && ends || after_colon && ends && plain,
-                _ => plural || after_colon && ends || plain,
+                2 => plural && ends || after_colon && ends && words.all(plain),
+                _ => plural || after_colon && ends || words.all(plain),
             };
         if list {
             let first = tokens[at];

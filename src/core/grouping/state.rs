@@ -14,7 +14,9 @@ use rustc_hash::FxHashMap;
 /// One group for the ledger to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredGroup {
+    /// Public id; it never changes.
     pub id: GroupId,
+    /// Kind of its items.
     pub kind: Kind,
     /// As [`Grouper::template`]; for people, never read back.
     pub template: String,
@@ -31,8 +33,10 @@ pub struct StoredGroup {
 /// Why stored groups could not be taken up again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
+    /// The bytes in `state` are no forms.
     #[error("the state of group {0} is damaged or of a format this build does not know")]
     State(GroupId),
+    /// A merged group whose survivor is missing.
     #[error("group {0} is merged into {1}, which is not stored")]
     Survivor(GroupId, GroupId),
 }

@@ -8,7 +8,7 @@ use super::token::{Kinds, Part, SLOT};
 const LONGEST: usize = 100;
 
 /// A short readable name for the form.
-pub fn title(form: &Form) -> String {
+pub(super) fn title(form: &Form) -> String {
     let pieces = &form.pieces[opening(form)..];
     let mut out = form.prefix.as_ref().map_or_else(String::new, |prefix| format!("{prefix}: "));
     for (at, piece) in pieces.iter().enumerate() {

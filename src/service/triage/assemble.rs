@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::Transaction;
+use crate::ledger::Transaction;
 
 use super::cases::{Case, Context, Inventory};
 use super::settings::{Route, Settings};
@@ -189,16 +189,15 @@ fn details<'d>(
 
 fn linked(settings: &Settings, candidate: Candidate) -> Sample {
     let mut sample = candidate.sample;
-    let place = settings.places.get(&sample.project).cloned().unwrap_or_default();
-    sample.links = settings.links.make(&LinkFacts {
-        console: &place.console,
-        api: &place.api,
+    let facts = LinkFacts {
         project_id: candidate.project_id.as_deref(),
         batch_id: Some(&sample.batch_id),
         job_id: sample.job_id.as_deref(),
         job_record_id: sample.job_record_id.as_deref(),
         item_id: Some(&sample.item_id),
-    });
+        ..LinkFacts::default()
+    };
+    sample.links = settings.linker.make(&sample.project, &facts);
     sample
 }
 

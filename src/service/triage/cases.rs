@@ -1,7 +1,9 @@
 //! A case for each group that may be news: its episode moved on, its numbers read, its news decided.
 
+use std::collections::HashSet;
+
+use crate::ledger::Transaction;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Transaction;
 
 use super::Request;
 use super::settings::Settings;
@@ -35,6 +37,8 @@ pub(super) struct Context<'a> {
     pub(super) request: &'a Request,
     pub(super) moment: Moment,
     pub(super) inventory: Inventory,
+    /// Groups that others were just merged into.
+    survivors: HashSet<i64>,
     hush: Hush,
     ended: Vec<silence::Silence>,
 }
@@ -59,6 +63,7 @@ impl<'a> Context<'a> {
         settings: &'a Settings,
         request: &'a Request,
         scheduled: bool,
+        survivors: HashSet<i64>,
     ) -> Result<Context<'a>, LedgerError> {
         let now = request.now;
         Ok(Context {
@@ -66,6 +71,7 @@ impl<'a> Context<'a> {
             request,
             moment: Moment { now, scheduled, reminder: settings.reminder },
             inventory: inventory(tx, request)?,
+            survivors,
             hush: Hush::new(silence::in_force(tx, now)?),
             // A silence lasts 30 days at most, and its end is told within another 30 or never.
             ended: silence::ended_since(tx, now - SignedDuration::from_hours(60 * 24), now)?,
@@ -105,8 +111,7 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     let (reached, fired) = escalation(tx, context, &row, &episode, told.as_ref())?;
     let silenced_until = if episode.closed.is_none() { context.hush.covers(tx, &row)? } else { None };
     let level = ack::level(tx, row.group_key, episode.ordinal, context.moment.now)?;
-    let page = context.settings.page_classes.contains(&row.class)
-        || row.rule.as_ref().is_some_and(|rule| context.settings.page_rules.contains(rule));
+    let page = context.settings.page_classes.contains(&row.class);
     let wishes = Wishes {
         silenced: silenced_until.is_some(),
         silence_ended: silence_ended(tx, context, &row, told.as_ref())?,
@@ -170,6 +175,10 @@ fn escalation(
     let this_episode = told.filter(|told| told.episode == episode.ordinal);
     measures.open_told = this_episode.map_or(row.open_items, |told| told.open_items);
     let reached = reached(&measures);
+    if told.is_some() && context.survivors.contains(&row.group_key) {
+        // The sum of two groups that people know is nothing new, however large.
+        announcement::remember(tx, row.group_key, &reached, now)?;
+    }
     let memory = announcement::escalations(tx, row.group_key)?;
     let news = reached.iter().filter(|r| fires(r, memory.iter().find(|m| m.rule == r.rule), now));
     let whys: Vec<&str> = news.map(|r| r.why.as_str()).collect();

@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use crate::config::Config;
 use crate::config::channel::ChannelKind;
 use crate::core::digest::only::Only;
-use crate::core::links::LinkTemplates;
 use crate::core::pace::Limits;
+use crate::core::report::linker::{Host, Linker};
+use crate::core::rules::Rules;
 use crate::core::schedule::{QuietHours, Schedule};
 
 /// What triage needs to know beside the ledger.
@@ -42,18 +43,14 @@ pub struct Settings {
     pub limits: Limits,
     /// Classes that page.
     pub page_classes: HashSet<String>,
-    /// Rules that page.
-    pub page_rules: HashSet<String>,
     /// Runbook links by rule.
     pub runbooks: BTreeMap<String, String>,
     /// Whether a Monday without news says so.
     pub all_quiet: bool,
     /// The channels.
     pub routes: Vec<Route>,
-    /// Link templates.
-    pub links: LinkTemplates,
-    /// Where links point, by project name.
-    pub places: BTreeMap<String, Place>,
+    /// Makes the links of samples.
+    pub linker: Linker,
 }
 
 /// A channel as triage sees it.
@@ -67,29 +64,20 @@ pub struct Route {
     pub incidents: bool,
 }
 
-/// Where a project's links point.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The console's address without a trailing slash.
-    pub console: String,
-    /// The API's address without a trailing slash.
-    pub api: String,
-}
-
 impl Settings {
-    /// Reads the configuration. `only` gives each channel's filter as the notify edge read it, by channel name.
+    /// Reads the configuration. `rules` are all rules, the team's own and the shipped ones; `only` is each channel's filter
+    /// as the notify edge read it, by channel name.
     ///
     /// # Errors
     /// A schedule, zone or quiet hours that cannot be read; `check-config` names these first.
-    pub fn new(config: &Config, mut only: BTreeMap<String, Only>) -> anyhow::Result<Settings> {
+    pub fn new(config: &Config, rules: &Rules, mut only: BTreeMap<String, Only>) -> anyhow::Result<Settings> {
         let schedule = &config.schedule;
         let routes = config.channel.iter().map(|channel| Route {
             only: only.remove(&channel.name).unwrap_or_default(),
             incidents: channel.kind == ChannelKind::Pagerduty,
             name: channel.name.clone(),
         });
-        let paging = config.rule.iter().filter(|rule| rule.page).map(|rule| rule.name.clone());
-        let runbooks = config.rule.iter().filter_map(|rule| Some((rule.name.clone(), rule.runbook.clone()?)));
+        let runbooks = rules.iter().filter_map(|rule| Some((rule.name.clone(), rule.runbook.clone()?)));
         Ok(Settings {
             instance: config.digest.instance.clone(),
             zone: TimeZone::get(&schedule.timezone).context("schedule.timezone")?,
@@ -112,24 +100,28 @@ impl Settings {
                 per_day: usize::try_from(config.digest.per_day).unwrap_or(usize::MAX),
             },
             page_classes: config.digest.page_classes.iter().cloned().collect(),
-            page_rules: paging.collect(),
             runbooks: runbooks.collect(),
             all_quiet: config.digest.all_quiet,
             routes: routes.collect(),
-            links: config.links.templates.clone(),
-            places: places(config),
+            linker: linker(config),
         })
     }
 }
 
-fn places(config: &Config) -> BTreeMap<String, Place> {
-    let place = |base_url: &str| {
-        let api = base_url.trim_end_matches('/').to_owned();
-        // The console lives beside the API: api.cloud.example.com and cloud.example.com.
-        let console = config.links.console.clone().unwrap_or_else(|| api.replacen("://api.", "://", 1));
-        Place { console: console.trim_end_matches('/').to_owned(), api }
-    };
-    config.project.iter().map(|project| (project.name.clone(), place(&project.base_url))).collect()
+impl Settings {
+    /// Whether only paging news is sent at this time.
+    pub fn is_quiet(&self, now: jiff::Timestamp) -> bool {
+        self.quiet.is_some_and(|quiet| quiet.contain(now, &self.zone))
+    }
+}
+
+fn linker(config: &Config) -> Linker {
+    let console = config.links.console.as_deref();
+    let hosts = config.project.iter().map(|project| {
+        let host = Host::new(&project.base_url, console, project.project_id.as_deref());
+        (project.name.clone(), host)
+    });
+    Linker::new(config.links.templates.clone(), hosts.collect())
 }
 
 fn signed(length: std::time::Duration) -> SignedDuration {

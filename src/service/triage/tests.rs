@@ -11,12 +11,17 @@ use crate::ledger::seed::{Seed, t};
 /// A ledger whose inventory was told: empty, at minute 0.
 fn world() -> (Seed, Settings) {
     let mut seed = Seed::new();
-    let mut settings = Settings::new(&Config::default(), BTreeMap::new()).unwrap();
+    let mut settings = plain();
     settings.routes = vec![route("oncall", Only::default())];
     seed.scan(t(-60));
     seed.write(|tx| digest::set_meta(tx, "baseline_digest", "none")).unwrap();
     seed.batch("b", "completed");
     (seed, settings)
+}
+
+fn plain() -> Settings {
+    let rules = crate::core::rules::shipped_rules().unwrap();
+    Settings::new(&Config::default(), &rules, BTreeMap::new()).unwrap()
 }
 
 fn route(name: &str, only: Only) -> Route {
@@ -98,7 +103,7 @@ fn news_within_a_quarter_of_an_hour_is_joined() {
 #[test]
 fn the_first_run_tells_one_inventory_and_no_news() {
     let mut seed = Seed::new();
-    let mut settings = Settings::new(&Config::default(), BTreeMap::new()).unwrap();
+    let mut settings = plain();
     settings.routes = vec![route("oncall", Only::default())];
     seed.batch("b", "completed");
     for group in 0..30 {
@@ -118,7 +123,7 @@ fn the_first_run_tells_one_inventory_and_no_news() {
 #[test]
 fn the_inventory_waits_for_a_complete_scan() {
     let mut seed = Seed::new();
-    let settings = Settings::new(&Config::default(), BTreeMap::new()).unwrap();
+    let settings = plain();
     seed.batch("b", "completed");
     seed.fail("g", "b", 1, t(-500));
     seed.run(
