@@ -6,6 +6,7 @@
 pub mod ack;
 pub mod announcement;
 pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod check;
 pub mod counters;
@@ -27,6 +28,7 @@ mod millis;
 pub mod note;
 pub mod open;
 pub mod project;
+pub mod prune;
 pub mod query;
 pub mod run;
 #[cfg(test)]

@@ -175,3 +175,10 @@ async fn collect(mut tasks: JoinSet<Outcome>) -> Result<Vec<ScanSummary>, Ledger
 fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {
     joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod worlds;
