@@ -7,7 +7,8 @@ use llama_triage::cloud::decode_items;
 use llama_triage::core::item::Kind;
 
 const ROWS: usize = 1000;
-const PAGES: usize = 3000;
+const PAGES: usize = 5;
+const ROUNDS: usize = 500;
 
 fn main() {
     for (name, message) in [
@@ -18,17 +19,30 @@ fn main() {
         ),
     ] {
         let page = page(message);
-        let started = Instant::now();
-        for _ in 0..PAGES {
-            let (rows, unreadable) = decode_items(Kind::Failed, black_box(&page)).expect("a good page");
+        let full = best(&page, |page| {
+            let (rows, unreadable) = decode_items(Kind::Failed, page).expect("a good page");
             assert_eq!((rows.len(), unreadable), (ROWS, 0));
             black_box(rows);
-        }
-        let seconds = started.elapsed().as_secs_f64();
-        let per_second = (ROWS * PAGES) as f64 / seconds;
-        let mib = (page.len() * PAGES) as f64 / seconds / f64::from(1 << 20);
-        println!("{name}: {per_second:.0} items/s, {mib:.0} MiB/s");
+        });
+        // What nobody who uses this JSON library can go below: every byte looked at, nothing kept.
+        let bare = best(&page, |page| {
+            black_box(serde_json::from_str::<serde::de::IgnoredAny>(page).expect("a good page"));
+        });
+        println!("{name}: {full:.0} items/s; the JSON library skipping the same page: {bare:.0} items/s");
     }
+}
+
+/// Items per second in the best of many short rounds: the one that other programs disturbed least.
+fn best(page: &str, mut work: impl FnMut(&str)) -> f64 {
+    let mut best = f64::MAX;
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        for _ in 0..PAGES {
+            work(black_box(page));
+        }
+        best = best.min(started.elapsed().as_secs_f64());
+    }
+    (ROWS * PAGES) as f64 / best
 }
 
 /// A page as the API sends it, with ids that differ.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::commands::act::ActError;
+use crate::commands::report::Outcome;
 use crate::config::load::ConfigError;
 use crate::ledger::LedgerError;
 
@@ -30,6 +31,20 @@ pub enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)
+    }
+}
+
+impl From<&Outcome> for Exit {
+    fn from(outcome: &Outcome) -> Exit {
+        match outcome {
+            Outcome::Done => Exit::Done,
+            Outcome::Failed(_) => Exit::Failed,
+            Outcome::Usage(_) => Exit::Usage,
+            Outcome::NotFound(_) => Exit::NotFound,
+            Outcome::Ledger(_) => Exit::Ledger,
+            Outcome::Stale(_) => Exit::Stale,
+            Outcome::FailIf(_) => Exit::Matched,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod page;
 mod paging;
 mod resubmit;
 mod retry;
+mod seed;
 mod settings;
 mod unreachable;
 mod v1_beta;

@@ -23,7 +23,7 @@ pub async fn undismiss(ledger: &Ledger, group_id: &str, why: &str, by: Person) -
 
 async fn turn(ledger: &Ledger, group_id: &str, why: &str, by: Person, away: bool) -> Result<String, ActError> {
     let (group_id, why) = (group_id.to_owned(), reason(why)?);
-    let work = move |tx: &rusqlite::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
         let group = match find(tx, &group_id)? {
             Ok(group) => group,
             Err(error) => return Ok(Err(error)),

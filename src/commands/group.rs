@@ -1,12 +1,13 @@
-//! `group ack|unack|rename`: somebody knows of a group, or calls it by another name.
+//! `group ack|unack|rename|merge`: somebody knows of a group, calls it by another name, or sees that two are one.
 
 use std::time::Duration;
 
 use super::act::{ActError, Person, find};
-use crate::ledger::Ledger;
 use crate::ledger::ack::{self, NewAck};
 use crate::ledger::audit::{self, Act};
-use crate::ledger::{episode, standing};
+use crate::ledger::sighting::GroupChange;
+use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{episode, group, standing};
 
 /// Acknowledges a group's open episode: no reminders until it ends, doubles, or `length` is over.
 ///
@@ -16,7 +17,7 @@ use crate::ledger::{episode, standing};
 /// The group is unknown or not open.
 pub async fn ack(ledger: &Ledger, group_id: &str, length: Option<Duration>, by: Person) -> Result<String, ActError> {
     let group_id = group_id.to_owned();
-    let work = move |tx: &rusqlite::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
         let group = match find(tx, &group_id)? {
             Ok(group) => group,
             Err(error) => return Ok(Err(error)),
@@ -51,7 +52,7 @@ pub async fn ack(ledger: &Ledger, group_id: &str, length: Option<Duration>, by: 
 /// The group is unknown or not acknowledged.
 pub async fn unack(ledger: &Ledger, group_id: &str, by: Person) -> Result<String, ActError> {
     let group_id = group_id.to_owned();
-    let work = move |tx: &rusqlite::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
         let group = match find(tx, &group_id)? {
             Ok(group) => group,
             Err(error) => return Ok(Err(error)),
@@ -71,7 +72,7 @@ pub async fn unack(ledger: &Ledger, group_id: &str, by: Person) -> Result<String
 /// The group is unknown.
 pub async fn rename(ledger: &Ledger, group_id: &str, title: &str, by: Person) -> Result<String, ActError> {
     let (group_id, title) = (group_id.to_owned(), title.trim().to_owned());
-    let work = move |tx: &rusqlite::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
         let group = match find(tx, &group_id)? {
             Ok(group) => group,
             Err(error) => return Ok(Err(error)),
@@ -86,4 +87,60 @@ pub async fn rename(ledger: &Ledger, group_id: &str, title: &str, by: Person) ->
 
 fn act<'a>(by: &'a Person, action: &'a str, group: &'a standing::GroupRow) -> Act<'a> {
     Act { actor: &by.name, action, subject: &group.group_id, ..Act::default() }
+}
+
+/// Makes one group part of another for good. Returns the line to print.
+///
+/// # Errors
+/// A group is unknown, both are one already, or they are of different kinds.
+pub async fn merge(ledger: &Ledger, from: &str, into: &str, by: Person) -> Result<String, ActError> {
+    let (from, into) = (from.to_owned(), into.to_owned());
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
+        let (from, into) = match (find(tx, &from)?, find(tx, &into)?) {
+            (Ok(from), Ok(into)) => (from.group_id, into.group_id),
+            (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
+        };
+        if let Err(error) = join(tx, &from, &into, &by)? {
+            return Ok(Err(error));
+        }
+        let act = Act {
+            actor: &by.name,
+            action: "merge",
+            subject: &from,
+            detail: Some(format!("{{\"into\":\"{into}\"}}")),
+            ..Act::default()
+        };
+        audit::record(tx, &act, by.now)?;
+        Ok(Ok(format!("{from} is part of {into} now; its id keeps working.")))
+    };
+    ledger.write(work).await?
+}
+
+/// Asks the grouper for the merge, so that later messages follow it, and stores what changes.
+fn join(
+    tx: &crate::ledger::Transaction<'_>,
+    from: &str,
+    into: &str,
+    by: &Person,
+) -> Result<Result<(), ActError>, LedgerError> {
+    let mut grouper = group::restore(tx)?;
+    let handle = |id: &str| id.parse().ok().and_then(|id| grouper.handle_of(&id)).map(|handle| grouper.resolve(handle));
+    let (Some(from_handle), Some(into_handle)) = (handle(from), handle(into)) else {
+        return Ok(Err(ActError::NotFound(format!(
+            "group {from} or {into} in the grouping; run `llama-triage ledger check`"
+        ))));
+    };
+    if from_handle == into_handle {
+        return Ok(Err(ActError::Refused(format!("{from} and {into} are one group already"))));
+    }
+    if grouper.kind(from_handle) != grouper.kind(into_handle) {
+        return Ok(Err(ActError::Refused(format!(
+            "{from} and {into} are of different kinds: failed and skipped never mix"
+        ))));
+    }
+    grouper.merge(from_handle, into_handle);
+    let changes: Vec<GroupChange> = grouper.take_changes().into_iter().map(GroupChange::unclassified).collect();
+    group::store(tx, &changes, by.now.as_millisecond())?;
+    group::next_generation(tx)?;
+    Ok(Ok(()))
 }

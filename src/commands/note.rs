@@ -14,7 +14,7 @@ pub async fn leave(ledger: &Ledger, group_id: &str, text: &str, by: Person) -> R
     if text.is_empty() {
         return Err(ActError::Refused("a note needs a text".to_owned()));
     }
-    let work = move |tx: &rusqlite::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
         let group = match find(tx, &group_id)? {
             Ok(group) => group,
             Err(error) => return Ok(Err(error)),

@@ -23,7 +23,7 @@ pub async fn preview(
     request: Request,
 ) -> anyhow::Result<Option<Digest>> {
     let (settings, channel) = (settings.clone(), channel.to_owned());
-    let work = move |tx: &rusqlite::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
         triage_in(tx, &settings, &request)?;
         delivery::next_content(tx, &channel)
     };

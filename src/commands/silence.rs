@@ -24,7 +24,7 @@ pub async fn silence(
     let expires_at = expiry(by.now, length, reason).map_err(refused)?;
     matcher.clone().compile().map_err(refused)?;
     let reason = reason.trim().to_owned();
-    let work = move |tx: &rusqlite::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
         if let Some(group_id) = &matcher.group {
             match find(tx, group_id)? {
                 Ok(group) => matcher.group = Some(group.group_id),
@@ -56,9 +56,9 @@ pub async fn silence(
 /// # Errors
 /// There is no silence in force with this number.
 pub async fn unsilence(ledger: &Ledger, silence_id: i64, by: Person) -> Result<String, ActError> {
-    let work = move |tx: &rusqlite::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
         if !silence::end(tx, silence_id, by.now)? {
-            let text = format!("silence {silence_id} in force; `llama-triage silence list` shows them");
+            let text = format!("silence {silence_id} in force; `llama-triage group silences` shows them");
             return Ok(Err(ActError::NotFound(text)));
         }
         let subject = silence_id.to_string();

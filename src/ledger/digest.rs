@@ -79,6 +79,16 @@ pub fn newest_at(connection: &Connection) -> Result<Option<Timestamp>, LedgerErr
     Ok(newest.map(|at| at.0))
 }
 
+/// All digests, oldest first.
+///
+/// # Errors
+/// SQLite refuses, or a stored digest cannot be read.
+pub fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT model FROM digest ORDER BY created_at, digest_id")?;
+    let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    texts.iter().map(|text| thaw(text)).collect()
+}
+
 /// When the unscheduled digests since `since` were decided. The first inventory does not count.
 ///
 /// # Errors

@@ -95,3 +95,16 @@ pub fn end_scan(tx: &Transaction<'_>, begun: &Begun, ended: &Ended, now: Timesta
 pub(super) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+/// Finished scans of a project since its last complete one; 0 when the newest is complete.
+///
+/// # Errors
+/// SQLite's.
+pub fn incomplete_scans_in_a_row(connection: &rusqlite::Connection, name: &str) -> Result<u64, LedgerError> {
+    let count: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM scan JOIN project USING (project_key) WHERE name = ?1 AND scan_key >
+               coalesce((SELECT max(scan_key) FROM scan JOIN project USING (project_key) WHERE name = ?1 AND complete = 1), 0)",
+        )?
+        .query_row([name], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}

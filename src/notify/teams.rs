@@ -90,14 +90,14 @@ fn message(view: &View, uncertain: bool) -> Value {
         let text = format!("Possible repeat of {}: an earlier try was not answered.", view.digest_id);
         body.push(rich(vec![Run::plain(&text)]));
     }
-    body.push(rich(vec![Run::heading(&view.headline)]));
+    body.push(rich(vec![Run::heading(&short(&view.headline, 200))]));
     body.push(summary(view));
     body.extend(view.faults.iter().take(3).map(|fault| {
         let word = format!("{} ", fault.word.to_uppercase());
         let since = format!(" since {}", fault.since);
         rich(vec![
             Run::colored(&word, if fault.ended { "Good" } else { "Attention" }),
-            Run::plain(&fault.text),
+            Run::plain(&short(&fault.text, 160)),
             Run::subtle(&since),
         ])
     }));
@@ -172,8 +172,8 @@ fn foot(view: &View) -> Value {
     let mut lines: Vec<String> = Vec::new();
     lines.extend(view.retries.clone());
     lines.extend(view.silenced.clone());
-    lines.extend(view.budget.iter().map(|text| format!("Budget: {text}")));
-    lines.extend(view.remarks.iter().take(3).cloned());
+    lines.extend(view.budget.iter().map(|text| format!("Budget: {}", short(text, 120))));
+    lines.extend(view.remarks.iter().take(2).map(|text| short(text, 120)));
     lines.push(format!("Covers {} ({})", view.window, view.zone));
     lines.push(format!("Ledger as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));

@@ -1,6 +1,7 @@
 //! The imperative shell: it moves data between the edges and asks `core` what to do. The clock is read here.
 
 mod classify;
+pub mod cycle;
 pub mod deliver;
 pub mod heartbeat;
 pub mod http;
@@ -8,5 +9,6 @@ mod metrics;
 pub mod pulse;
 pub mod scan;
 pub mod scheduler;
+pub mod serve;
 pub mod triage;
 pub mod worker;

@@ -5,7 +5,6 @@
 //! to one intake, which owns the grouper and writes transactions. Which batches matter is decided in `core`,
 //! requests are made by a [`Source`], SQL is in `ledger`.
 
-mod client;
 mod evidence;
 mod intake;
 mod job_list;
@@ -13,6 +12,7 @@ mod listing;
 mod project;
 mod source;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::core::grouping::Grouper;
 use crate::core::scan::{Classified, GroupFacts};
 use crate::ledger::{Ledger, LedgerError, group};
 
-pub use source::{Listed, Source, Trouble};
+pub use source::Source;
 
 /// Decides the class of a new group.
 pub type Classify<'a> = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync + 'a;
@@ -91,12 +91,40 @@ impl ScanSummary {
     }
 }
 
+impl fmt::Display for ScanSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ScanSummary {
+            project,
+            batches_listed,
+            batches_read,
+            items_listed,
+            items_new,
+            recovered,
+            unreadable,
+            requests,
+            ..
+        } = self;
+        write!(
+            f,
+            "{project}: {items_new} new, {recovered} recovered; listed {batches_listed} batches, read {batches_read}"
+        )?;
+        write!(f, " with {items_listed} failed and skipped items in {requests} requests")?;
+        if *unreadable > 0 {
+            write!(f, "; {unreadable} rows could not be read")?;
+        }
+        if !self.complete {
+            write!(f, "; incomplete")?;
+        }
+        Ok(())
+    }
+}
+
 /// The grouper as the ledger knows it: at start, and after a scan that could not write.
 ///
 /// # Errors
 /// The ledger's.
 pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
-    Ok(Grouper::restore(ledger.read(group::load).await?))
+    ledger.read(group::restore).await
 }
 
 /// Scans every project and returns what each scan did, in the order given.

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::classify::classify;
 use super::heartbeat::Heartbeat;
 use super::scan::{self, ScanSummary, Watched};
+use super::{deliver, triage};
 use crate::cloud::{self, Cloud};
 use crate::config::Config;
 use crate::config::channel::Channel as ChannelConfig;
@@ -17,7 +18,7 @@ use crate::core::grouping::Grouper;
 use crate::core::rules::{Rules, shipped_rules};
 use crate::core::scan::GroupFacts;
 use crate::credentials::{Credentials, SecretUse};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, group};
 use crate::notify::{Channel, ChannelSecrets};
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -30,8 +31,10 @@ pub struct Setup {
     pub projects: Vec<Watched<Cloud>>,
     /// The rules that classify groups: the team's own before the shipped ones.
     pub rules: Rules,
+    /// What triage needs.
+    pub triage: triage::Settings,
     /// The channels.
-    pub channels: Vec<Channel>,
+    pub channels: Vec<Arc<Channel>>,
     /// The dead-man's switch, if one is set.
     pub heartbeat: Option<Heartbeat>,
 }
@@ -55,11 +58,13 @@ impl Setup {
                 concurrency: project.concurrency.get(),
             });
         }
-        let channels =
-            config.channel.iter().map(|channel| open_channel(channel, credentials)).collect::<Result<_, _>>()?;
-        let heartbeat = open_heartbeat(&config, credentials)?;
+        let open = |channel| open_channel(channel, credentials).map(Arc::new);
+        let channels: Vec<_> = config.channel.iter().map(open).collect::<Result<_, _>>()?;
         let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
-        Ok(Setup { config, zone, projects, rules, channels, heartbeat })
+        let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
+        let triage = triage::Settings::new(&config, &rules, only)?;
+        let heartbeat = open_heartbeat(&config, credentials)?;
+        Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat })
     }
 }
 
@@ -95,6 +100,8 @@ pub struct Worker {
     pub ledger: Ledger,
     /// The groups known so far.
     pub grouper: Grouper,
+    /// Which changes by people the grouper knows of.
+    generation: u64,
 }
 
 impl Worker {
@@ -105,7 +112,9 @@ impl Worker {
     pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
-        Ok(Worker { setup, ledger, grouper })
+        let generation = ledger.read(group::generation).await?;
+        deliver::recover(&ledger, Timestamp::now()).await?;
+        Ok(Worker { setup, ledger, grouper, generation })
     }
 
     /// Scans all projects once. Trouble with a project is in its summary.
@@ -115,6 +124,11 @@ impl Worker {
     pub async fn scan(&mut self, now: Timestamp) -> anyhow::Result<Vec<ScanSummary>> {
         for project in &self.setup.projects {
             project.source.begin_scan();
+        }
+        let generation = self.ledger.read(group::generation).await?;
+        if generation != self.generation {
+            self.grouper = scan::restore_grouper(&self.ledger).await?;
+            self.generation = generation;
         }
         let rules = &self.setup.rules;
         let classify = |group: &GroupFacts<'_>| classify(rules, group);

@@ -168,6 +168,8 @@ fn summary(asked: &Asked<'_>) -> Result<Found, Outcome> {
     summary.next_digest_at = asked.next_digest_at;
     let mut measures = group_measures(&summary.groups);
     measures.extend(item_measures(&summary.items));
+    // As in `groups`: what is being retried is not well yet.
+    measures.insert("open", (summary.items.open + summary.items.retrying) as f64);
     measures.insert("open_groups", summary.groups.open() as f64);
     measures.insert("failed", summary.items_in_window as f64);
     measures.insert("recovered", summary.recovered_in_window as f64);

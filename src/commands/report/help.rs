@@ -13,11 +13,11 @@ Questions and their commands:
   What does nobody know yet?               llama-triage report groups --state new,escalating
   All about one group                      llama-triage report group g-4f
   Which items are open?                    llama-triage report items --state open
-  … of one batch, as a spreadsheet         llama-triage report items --batch bjb-7 --format csv
-  What happened to this item?              llama-triage report item 5b2e
+  … of one batch, as a spreadsheet         llama-triage report items --batch bjb-71 --format csv
+  What happened to this item?              llama-triage report item 6c3f
   … if only its name is known              llama-triage report item --name 'invoice-*.pdf'
   How did the batches do?                  llama-triage report batches --since 7d --sort share
-  What is in this batch?                   llama-triage report batch bjb-7
+  What is in this batch?                   llama-triage report batch bjb-71
   What was skipped, and does it matter?    llama-triage report skipped
   Is it getting better?                    llama-triage report trend --since 7d --by class
   Did retries help?                        llama-triage report retries --by group

@@ -20,7 +20,7 @@ pub struct GroupRow {
     pub class: String,
     /// What a person would call it.
     pub title: String,
-    /// Open items now, of those that match the filters.
+    /// Items open or being retried now, of those that match the filters.
     pub open_items: u64,
     /// Items ever in it, of those that match the filters.
     pub total_items: u64,

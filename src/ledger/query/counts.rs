@@ -7,6 +7,9 @@ use rusqlite::params;
 
 use super::{QueryError, View, value};
 use crate::core::report::filter::Window;
+use crate::core::report::rows::ItemRow;
+use crate::core::silence::{Compiled, ItemView, Matcher};
+use crate::ledger::LedgerError;
 
 /// Hours a sparkline shows.
 pub(super) const SPARK_HOURS: i64 = 24;
@@ -87,7 +90,7 @@ pub(super) fn failures_in_window(view: &View<'_>, members: &[i64]) -> Result<(Op
 /// Acks, silences, breakers and notes of all groups; there are never many.
 pub(super) struct Remarks {
     acks: HashMap<(i64, u32), ()>,
-    silences: Vec<(Timestamp, serde_json::Value)>,
+    silences: Vec<(Timestamp, Compiled)>,
     breakers: HashMap<String, String>,
     notes: HashMap<i64, String>,
 }
@@ -106,11 +109,10 @@ impl Remarks {
             "SELECT expires_at, matcher FROM silence
              WHERE ended_at IS NULL AND created_at <= ?1 AND expires_at > ?1",
         )?;
-        let silences = silences.query_map([now], |row| {
-            let matcher: String = row.get(1)?;
-            let matcher = serde_json::from_str(&matcher).unwrap_or(serde_json::Value::Null);
-            Ok((value::time(row, 0)?, matcher))
-        })?;
+        let silences = silences.query_map([now], |row| Ok((value::time(row, 0)?, row.get::<_, String>(1)?)))?;
+        let silences: Vec<(Timestamp, String)> = silences.collect::<rusqlite::Result<_>>()?;
+        let silences = silences.into_iter().map(|(until, matcher)| Ok((until, compiled(&matcher)?)));
+        let silences = silences.collect::<Result<_, QueryError>>()?;
         let mut breakers = connection.prepare_cached("SELECT scope, state FROM breaker")?;
         let breakers = breakers.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         // Of several notes the last one inserted stays in the map: the newest.
@@ -118,7 +120,7 @@ impl Remarks {
         let notes = notes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Remarks {
             acks: acks.collect::<rusqlite::Result<_>>()?,
-            silences: silences.collect::<rusqlite::Result<_>>()?,
+            silences,
             breakers: breakers.collect::<rusqlite::Result<_>>()?,
             notes: notes.collect::<rusqlite::Result<_>>()?,
         })
@@ -129,16 +131,34 @@ impl Remarks {
         episode.is_some_and(|episode| self.acks.contains_key(&(group_key, episode)))
     }
 
-    /// When the last silence that names exactly this group ends.
-    pub(super) fn silenced_until(&self, group_id: &str) -> Option<Timestamp> {
-        let names = |matcher: &serde_json::Value| {
-            let object = matcher.as_object()?;
-            let given = object.iter().filter(|(_, value)| !value.is_null());
-            let only_group = given.count() == 1;
-            (only_group && object.get("group")?.as_str()? == group_id).then_some(())
+    /// When the last silence ends that covers the group: the one that names it, or one that covers its newest item.
+    pub(super) fn silenced_until(
+        &self,
+        view: &View<'_>,
+        group_id: &str,
+        newest: Option<&ItemRow>,
+    ) -> Result<Option<Timestamp>, QueryError> {
+        let mut touching = self.silences.iter().filter(|(_, silence)| silence.may_touch(group_id)).peekable();
+        let (Some(item), Some(_)) = (newest, touching.peek()) else {
+            return Ok(None);
         };
-        let covering = self.silences.iter().filter(|(_, matcher)| names(matcher).is_some());
-        covering.map(|(until, _)| *until).max()
+        let mut statement = view.connection.prepare_cached(
+            "SELECT job_type, coalesce(directory_id, '') FROM batch b JOIN project p ON p.project_key = b.project_key
+             WHERE b.batch_id = ? AND p.name = ?",
+        )?;
+        let (job_type, directory): (String, String) =
+            statement.query_row([&item.batch_id, &item.project], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let seen = ItemView {
+            group_id,
+            message: item.error_message.as_deref().unwrap_or_default(),
+            job_type: &job_type,
+            project: &item.project,
+            directory: &directory,
+            batch_id: &item.batch_id,
+            item_name: &item.item_name,
+            skip_reason: item.skip_reason.as_deref().unwrap_or_default(),
+        };
+        Ok(touching.filter(|(_, silence)| silence.covers(&seen)).map(|(until, _)| *until).max())
     }
 
     /// The state of the group's own breaker.
@@ -150,4 +170,10 @@ impl Remarks {
     pub(super) fn note(&self, group_key: i64) -> Option<String> {
         self.notes.get(&group_key).cloned()
     }
+}
+
+fn compiled(matcher: &str) -> Result<Compiled, QueryError> {
+    let unreadable = || LedgerError::Unreadable { what: "silence", value: matcher.to_owned() };
+    let parsed: Matcher = serde_json::from_str(matcher).map_err(|_| unreadable())?;
+    Ok(parsed.compile().map_err(|_| unreadable())?)
 }

@@ -4,25 +4,27 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::QueryError;
 
-/// A group found by its id.
-pub(super) struct FoundGroup {
-    /// The survivor's key, where the group was merged into another.
-    pub(super) key: i64,
-}
-
 const CANDIDATES: usize = 5;
 
-/// The group with this id, or the only one whose id begins with it; `g-` may be left out.
-pub(super) fn group(connection: &Connection, typed: &str) -> Result<FoundGroup, QueryError> {
+/// The key of the group with this id, or of the only one whose id begins with it; `g-` may be left out.
+/// A group that was merged gives its survivor.
+pub(super) fn group(connection: &Connection, typed: &str) -> Result<i64, QueryError> {
     let id = if typed.starts_with("g-") { typed.to_owned() } else { format!("g-{typed}") };
-    let found = by_prefix(connection, "error_group", "group_id", &id)?;
+    let mut found = by_prefix(connection, "error_group", "group_id", &id)?;
+    let keys = found.iter().map(|id| survivor(connection, id)).collect::<Result<Vec<_>, _>>()?;
+    if let [first, rest @ ..] = keys.as_slice()
+        && rest.iter().all(|key| key == first)
+    {
+        // A group and those merged into it are one, however their ids begin.
+        found.truncate(1);
+    }
     let id = one("group", typed, found, || all_near(connection, &id))?;
-    let key = connection.query_row(
-        "SELECT coalesce(merged_into, group_key) FROM error_group WHERE group_id = ?",
-        [&id],
-        |row| row.get(0),
-    )?;
-    Ok(FoundGroup { key })
+    survivor(connection, &id)
+}
+
+fn survivor(connection: &Connection, group_id: &str) -> Result<i64, QueryError> {
+    let sql = "SELECT coalesce(merged_into, group_key) FROM error_group WHERE group_id = ?";
+    Ok(connection.query_row(sql, [group_id], |row| row.get(0))?)
 }
 
 /// The id of the item, or of the only one whose id begins with it.

@@ -17,12 +17,12 @@ const LOOKED_AT: usize = 50;
 /// # Errors
 /// It is not there, or the shortened id fits several.
 pub fn group(view: &mut View<'_>, typed: &str) -> Result<GroupDetail, QueryError> {
-    let found = find::group(view.connection, typed)?;
-    let members = view.members(found.key);
+    let key = find::group(view.connection, typed)?;
+    let members = view.members(key);
     view.group_keys.clone_from(&members);
     let (template, rule, cause) = view.connection.query_row(
         "SELECT template, rule, cause_code, cause_text FROM error_group WHERE group_key = ?",
-        [found.key],
+        [key],
         |row| {
             let (code, text): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
             let cause = match (code, text) {
@@ -33,7 +33,7 @@ pub fn group(view: &mut View<'_>, typed: &str) -> Result<GroupDetail, QueryError
         },
     )?;
     let remarks = counts::Remarks::read(view)?;
-    let base = groups::single(view, found.key)?.ok_or_else(|| QueryError::NotFound {
+    let base = groups::single(view, key)?.ok_or_else(|| QueryError::NotFound {
         what: "group",
         id: typed.to_owned(),
         nearest: Vec::new(),
@@ -44,13 +44,13 @@ pub fn group(view: &mut View<'_>, typed: &str) -> Result<GroupDetail, QueryError
         template,
         rule,
         cause,
-        merged: merged(view, found.key)?,
-        episodes: episodes(view, found.key)?,
+        merged: merged(view, key)?,
+        episodes: episodes(view, key)?,
         batches_hit: batches_hit(view, &members)?,
         messages: messages(&newest),
         samples: newest.into_iter().take(SAMPLES).collect(),
         retries: retries::of_groups(view, &members)?,
-        remarks: said(view, found.key, &group.group_id)?,
+        remarks: said(view, key, &group.group_id)?,
         group,
     })
 }

@@ -112,7 +112,7 @@ pub(super) fn complete(view: &View<'_>, base: Base, remarks: &counts::Remarks) -
     let (in_window, before) = counts::failures_in_window(view, &members)?;
     Ok(GroupRow {
         acked: remarks.acked(base.key, base.episode),
-        silenced_until: remarks.silenced_until(&base.group_id),
+        silenced_until: remarks.silenced_until(view, &base.group_id, sample.as_ref())?,
         batches: counts::batches(view, &members)?,
         sample: sample.as_ref().map(SampleRow::from),
         hourly: counts::hourly(view, &members)?,
@@ -209,7 +209,7 @@ fn narrow(view: &View<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
     // SQLite takes bare columns from the row that gives max(): the newest item, open ones first.
     let mut statement = view.connection.prepare(&format!(
         "SELECT coalesce(g.merged_into, g.group_key) AS survivor, count(*),
-                sum(i.state = 'open'), sum({in_window}),
+                sum(i.state IN ('open', 'retrying')), sum({in_window}),
                 max(i.last_seen + (i.state = 'open') * (1 << 50)), i.item_id
          FROM item i JOIN error_group g ON g.group_key = i.group_key
          WHERE {} GROUP BY survivor",

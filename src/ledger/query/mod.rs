@@ -9,6 +9,8 @@ mod counts;
 mod deliveries;
 mod error;
 mod find;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod group;
 mod groups;
 mod item;

@@ -48,7 +48,7 @@ impl<'a> View<'a> {
             merged: merged(connection)?,
         };
         for id in &filter.group {
-            let key = find::group(connection, id)?.key;
+            let key = find::group(connection, id)?;
             view.group_keys.extend(view.members(key));
         }
         for id in &filter.batch {

@@ -126,11 +126,13 @@ pub(super) fn group(detail: &GroupDetail, look: &Look) -> Vec<Section> {
     let present = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
     facts.extend(present.map(|(name, value)| (name, one_line(&value).into_owned())));
     let messages: Vec<&str> = detail.messages.iter().map(|message| message.text.as_str()).collect();
+    let mut items = Sheet::titled("items", &detail.samples, ITEMS);
+    items.drop_columns(&["group_id"]);
     vec![
         Section::Facts(facts),
         Section::Text("template", detail.template.clone()),
         Section::Text("messages", messages.join("\n")),
-        Section::Sheet(Sheet::titled("items", &detail.samples, ITEMS)),
+        Section::Sheet(items),
         Section::Sheet(Sheet::titled("batches", &detail.batches_hit, HIT)),
         Section::Sheet(Sheet::titled("episodes", &detail.episodes, EPISODES)),
         Section::Sheet(Sheet::titled("acks, silences, notes", &detail.remarks, REMARKS)),

@@ -37,15 +37,15 @@ pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
     facts.push((
         "failed",
         format!(
-            "{} items in the last {}  {}",
+            "{} items {}  {}",
             grouped(summary.items_in_window),
-            length(age(summary.window.since, summary.window.until)),
+            window(summary, look),
             sparkline(&narrowed(&summary.hourly, look.width)),
         ),
     ));
     facts.push(("recovered", format!("{} items in that time", grouped(summary.recovered_in_window))));
     if summary.items.retrying > 0 {
-        facts.push(("retrying", format!("{} items, outcome not known yet", grouped(summary.items.retrying))));
+        facts.push(("retrying", format!("{} of them, outcome not known yet", grouped(summary.items.retrying))));
     }
     if let Some(retries) = &summary.retries {
         facts.push((
@@ -83,7 +83,18 @@ fn open(summary: &SummaryRow) -> String {
         true => String::new(),
         false => format!(": {}", parts.join(", ")),
     };
-    format!("{} items in {} groups{of}", grouped(summary.items.open), grouped(groups.open()))
+    format!("{} items in {} groups{of}", grouped(summary.items.open + summary.items.retrying), grouped(groups.open()))
+}
+
+/// "in the last 24 h", or from when to when.
+fn window(summary: &SummaryRow, look: &Look) -> String {
+    let window = &summary.window;
+    let hours = age(window.since, window.until).div_ceil(3600);
+    match window.until == look.now {
+        true if hours <= 72 => format!("in the last {hours} h"),
+        true => format!("in the last {}", length(hours * 3600)),
+        false => format!("from {} to {}", look.time(window.since), look.time_and_zone(window.until)),
+    }
 }
 
 fn budget(summary: &SummaryRow) -> String {

@@ -71,7 +71,7 @@ impl World {
         content.digest_id = format!("D-20260601-{n:02}");
         content.changes[0].group_id = format!("g-{n}");
         content.changes[0].reason = Reason::New;
-        let work = move |tx: &rusqlite::Transaction<'_>| {
+        let work = move |tx: &crate::ledger::Transaction<'_>| {
             digest::insert(tx, &content, "new")?;
             channels.iter().try_for_each(|channel| delivery::enqueue(tx, channel, &content, page, now))
         };

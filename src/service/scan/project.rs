@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::intake::Message;
 use super::job_list::{self, JobList, Request};
 use super::listing::{self, BatchRead};
-use super::{ScanSummary, Source, Trouble, Watched, evidence, unless_panicked};
+use super::{ScanSummary, Source, Watched, evidence, unless_panicked};
 use crate::core::batch::Batch;
 use crate::ledger::batch::KnownBatch;
 use crate::ledger::project::{Begun, Ended, begin_scan, end_scan};

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::ledger::Transaction;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Transaction;
 
 use super::Request;
 use super::settings::Settings;

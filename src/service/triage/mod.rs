@@ -7,11 +7,11 @@ mod assemble;
 mod cases;
 pub mod settings;
 
+use crate::ledger::Transaction;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Transaction;
 
 use self::cases::{Case, Context, Inventory};
-use self::settings::Settings;
+pub use self::settings::Settings;
 use crate::core::decide::Urgency;
 use crate::core::digest::build::{self, in_order};
 use crate::core::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenced, Window};
