@@ -32,7 +32,7 @@ impl World {
         seed.scan(t(-60));
         seed.write(|tx| digest::set_meta(tx, "baseline_digest", "none")).unwrap();
         seed.batch("b", "completed");
-        let rules = crate::core::rules::shipped_rules().unwrap();
+        let rules = crate::core::rules::Rules::parse("").unwrap();
         let mut settings = Settings::new(&Config::default(), &rules, BTreeMap::new()).unwrap();
         settings.routes = vec![route("oncall", false)];
         World { seed, ledger: Ledger::open_beside(&path).await.unwrap(), settings, _lock: lock, _dir: dir }
