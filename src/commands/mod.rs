@@ -1,8 +1,11 @@
 //! One file for each command. A command reads its arguments, calls the service or an edge, and prints the answer.
 
 mod check_config;
+mod completions;
 mod cycle;
 mod demo;
+mod doctor;
+mod man;
 pub mod report;
 mod scan;
 mod serve;
@@ -32,6 +35,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
         Command::CheckConfig => check_config::run(global),
+        Command::Doctor(args) => doctor::run(global, &args).await,
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man { dir } => man::run(&dir),
         Command::Report(args) => Ok(report(global, &args)),
     }
 }
@@ -87,7 +93,8 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
 }
 
 fn setup(global: &Global) -> anyhow::Result<Setup> {
-    Setup::new(configuration(global)?, &Credentials::from_environment())
+    let path = load::find(global.config.as_deref())?;
+    Setup::new(configuration(global)?, &Credentials::from_environment_or_beside(&path))
 }
 
 /// A path as a person would type it: relative to where they are, if it is below.
