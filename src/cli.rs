@@ -89,6 +89,35 @@ pub enum Command {
     Rules(RulesCommand),
     /// Check the configuration without touching the network
     CheckConfig,
+    /// Check everything the service needs, network included, and say what to do
+    Doctor(DoctorArgs),
+    /// Print a completion script
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder
+    Man {
+        /// The folder; it is made if it is missing
+        dir: PathBuf,
+    },
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// How the answer looks
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: DoctorFormat,
+}
+
+/// How `doctor` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// A line for each check.
+    Text,
+    /// One JSON document.
+    Json,
 }
 
 /// `demo`

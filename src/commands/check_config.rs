@@ -1,7 +1,7 @@
 //! `check-config`: names every mistake at once; touches no network.
 
 use crate::cli::Global;
-use crate::config::load;
+use crate::config::{doubts, load};
 use crate::credentials::Credentials;
 use crate::exit::Exit;
 use crate::service::worker::Setup;
@@ -10,7 +10,7 @@ use crate::service::worker::Setup;
 pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
     let config = super::configuration(global)?;
     let path = load::find(global.config.as_deref())?;
-    let setup = Setup::new(config, &Credentials::from_environment())?;
+    let setup = Setup::new(config, &Credentials::from_environment_or_beside(&path))?;
     anstream::println!(
         "{}: ok, {} and {}, ledger {}",
         path.display(),
@@ -18,8 +18,8 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         count(setup.channels.len(), "channel"),
         setup.config.ledger.path.display(),
     );
-    if setup.channels.is_empty() {
-        anstream::println!("note: there is no [[channel]], so digests are kept in the ledger and reach nobody");
+    for (key, doubt) in doubts(&setup.config) {
+        anstream::println!("note: {key}: {doubt}");
     }
     Ok(Exit::Done)
 }

@@ -5,6 +5,7 @@ pub mod act;
 mod act_tests;
 pub mod acts;
 mod check_config;
+mod completions;
 mod cycle;
 mod demo;
 pub mod digest;
@@ -14,6 +15,8 @@ pub mod grouping;
 pub mod input;
 pub mod note;
 pub mod notify;
+mod doctor;
+mod man;
 pub mod report;
 pub mod rules;
 mod scan;
@@ -55,6 +58,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         }
         Command::Grouping(command) => grouping::run(command),
         Command::Rules(command) => rules::run(command, optional_configuration(global)?.as_ref()),
+        Command::Doctor(args) => doctor::run(global, &args).await,
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man { dir } => man::run(&dir),
         Command::Report(args) => Ok(report(global, &args)),
     }
 }
@@ -132,7 +138,8 @@ fn optional_configuration(global: &Global) -> Result<Option<Config>, load::Confi
 }
 
 fn setup(global: &Global) -> anyhow::Result<Setup> {
-    Setup::new(configuration(global)?, &Credentials::from_environment())
+    let path = load::find(global.config.as_deref())?;
+    Setup::new(configuration(global)?, &Credentials::from_environment_or_beside(&path))
 }
 
 /// A path as a person would type it: relative to where they are, if it is below.
