@@ -5,8 +5,11 @@
 
 pub mod channel;
 mod check;
+pub(crate) mod duration;
 pub mod load;
 pub mod project;
+#[cfg(test)]
+mod reference;
 pub mod reprocess;
 pub mod schedule;
 
@@ -15,12 +18,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub(crate) use check::is_loopback;
-
 use crate::core::links::LinkTemplates;
+use crate::core::rules::Rule;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[derive(Default)]
 pub struct Config {
@@ -39,7 +42,7 @@ pub struct Config {
     /// Retrying.
     pub reprocess: reprocess::Reprocess,
     /// Classification rules before the shipped ones; first match wins.
-    pub rule: Vec<reprocess::Rule>,
+    pub rule: Vec<Rule>,
     /// Health, metrics, heartbeat.
     pub service: Service,
     /// Logging.
@@ -48,15 +51,18 @@ pub struct Config {
 
 /// `[ledger]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Ledger {
     /// The SQLite file; its folder is made if it is missing.
     pub path: PathBuf,
     /// How long closed observations are kept by `ledger prune`; open items are kept always.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub keep: Duration,
     /// How long digests, deliveries and audit rows are kept by `ledger prune`.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub keep_digests: Duration,
 }
 
@@ -68,6 +74,7 @@ impl Default for Ledger {
 
 /// `[digest]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Digest {
     /// Shown in subjects, "[triage NAME]"; empty for none.
@@ -78,15 +85,19 @@ pub struct Digest {
     pub samples: usize,
     /// A new group is told once its batch has ended, or this long after its first failure.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub group_wait: Duration,
     /// A still open, unacknowledged group is told again after this time.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub reminder: Duration,
     /// A group without new items for this long is closed as "quiet".
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub quiet_after: Duration,
     /// The least time between two unscheduled digests.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub min_gap: Duration,
     /// The most unscheduled digests in 24 hours.
     pub per_day: u32,
@@ -115,11 +126,13 @@ impl Default for Digest {
 
 /// `[links]`: templates by name; an empty template switches a shipped one off.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Links {
     /// The console's address; none takes the one that belongs to the project's `base-url`.
     pub console: Option<String>,
     /// Templates by name.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub templates: LinkTemplates,
 }
 
@@ -131,9 +144,11 @@ impl Default for Links {
 
 /// `[service]`
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Service {
     /// Address of `/healthz` and `/metrics`, such as "127.0.0.1:9180"; none switches them off.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<std::net::SocketAddr>,
     /// A URL fetched after each complete cycle.
     pub heartbeat_url: Option<String>,
@@ -143,6 +158,7 @@ pub struct Service {
 
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Log {
     /// How log lines look.
@@ -153,6 +169,7 @@ pub struct Log {
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
     /// The journal's own fields under systemd, text elsewhere.
@@ -167,7 +184,7 @@ pub enum LogFormat {
 }
 
 /// Durations as people write them: "2m 30s", "7d".
-pub(crate) use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+pub(crate) use duration as friendly;
 
 pub(crate) const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)

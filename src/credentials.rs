@@ -14,6 +14,10 @@ use crate::config::project::Project;
 /// The environment variable of LlamaCloud's own SDKs.
 const KEY_VARIABLE: &str = "LLAMA_CLOUD_API_KEY";
 
+/// What systemd puts before the file's name, with `_`, when a unit loads a whole folder as credentials:
+/// `LoadCredential=llama-triage:/etc/llama-triage/credentials/`.
+const FOLDER_ID: &str = "llama-triage";
+
 /// Where secrets come from in this process.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
@@ -32,6 +36,18 @@ impl Credentials {
                 .filter(|key| !key.is_empty())
                 .map(SecretString::from),
         }
+    }
+
+    /// The same for a command that a person runs by hand, outside of systemd: the folder is then the one that the unit
+    /// loads, `credentials` beside `config.toml` or `NAME.credentials` beside `NAME.toml`, if we may read it.
+    pub fn from_environment_or_beside(config: &Path) -> Credentials {
+        let mut found = Credentials::from_environment();
+        if found.folder.is_none() {
+            let own = config.file_stem().filter(|stem| *stem != "config").map(|stem| format!("{}.credentials", stem.display()));
+            let beside = config.with_file_name(own.as_deref().unwrap_or("credentials"));
+            found.folder = Some(beside).filter(|folder| folder.is_dir());
+        }
+        found
     }
 
     /// The API key of a project.
@@ -80,7 +96,7 @@ impl Credentials {
         let found = self
             .folder
             .iter()
-            .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+            .flat_map(|folder| names.iter().flat_map(move |name| [folder.join(name), folder.join(format!("{FOLDER_ID}_{name}"))]))
             .find(|path| path.exists());
         found.map(|path| read(&path)).transpose()
     }
@@ -142,6 +158,10 @@ mod tests {
         assert_eq!(key(&credentials, &project), "shared");
         std::fs::write(dir.path().join("llama-cloud-api-key-prod"), "own\n").unwrap();
         assert_eq!(key(&credentials, &project), "own");
+        std::fs::write(dir.path().join("llama-triage_smtp-password-oncall"), "loaded with the folder\n").unwrap();
+        let channel = Channel { name: "oncall".to_owned(), ..Channel::default() };
+        let password = credentials.channel_secret(&channel, SecretUse::SmtpPassword).unwrap().unwrap();
+        assert_eq!(password.expose_secret(), "loaded with the folder");
         let file = dir.path().join("file");
         std::fs::write(&file, " from file \n").unwrap();
         project.api_key_file = Some(file);

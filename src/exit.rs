@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::commands::act::ActError;
+use crate::commands::report::Outcome;
 use crate::config::load::ConfigError;
 use crate::ledger::LedgerError;
 
@@ -32,11 +34,32 @@ impl From<Exit> for ExitCode {
     }
 }
 
+impl From<&Outcome> for Exit {
+    fn from(outcome: &Outcome) -> Exit {
+        match outcome {
+            Outcome::Done => Exit::Done,
+            Outcome::Failed(_) => Exit::Failed,
+            Outcome::Usage(_) => Exit::Usage,
+            Outcome::NotFound(_) => Exit::NotFound,
+            Outcome::Ledger(_) => Exit::Ledger,
+            Outcome::Stale(_) => Exit::Stale,
+            Outcome::FailIf(_) => Exit::Matched,
+        }
+    }
+}
+
 /// The exit code for an error that reached `main`.
 pub fn of_error(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
         if cause.is::<ConfigError>() {
             return Exit::Config;
+        }
+        if let Some(act) = cause.downcast_ref::<ActError>() {
+            match act {
+                ActError::NotFound(_) => return Exit::NotFound,
+                ActError::Refused(_) => return Exit::Usage,
+                ActError::Ledger(_) => {}
+            }
         }
         if let Some(ledger) = cause.downcast_ref::<LedgerError>() {
             return match ledger {

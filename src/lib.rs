@@ -14,6 +14,7 @@
 //! - `service` is the imperative shell that moves data between them; `commands` holds one file per command.
 //! - `demo` is a simulated LlamaCloud for `llama-triage demo` and the tests.
 
+pub mod cli;
 pub mod cloud;
 pub mod commands;
 pub mod config;

@@ -1,2 +1,28 @@
-//! The program.
-fn main() {}
+//! The program: parse the command line, run one command, end with its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use llama_triage::cli::Cli;
+use llama_triage::{commands, exit};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match commands::run(cli).await {
+        Ok(done) => done.into(),
+        Err(error) => {
+            if !is_broken_pipe(&error) {
+                anstream::eprintln!("llama-triage: {error:#}");
+            }
+            exit::of_error(&error).into()
+        }
+    }
+}
+
+/// Whether the reader of our answer went away, as `head` does: nothing to complain about.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

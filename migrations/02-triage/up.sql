@@ -9,20 +9,9 @@ CREATE TABLE episode (
     closed_at   INTEGER,                          -- event time; null while open
     closed_how  TEXT CHECK (closed_how IN ('recovered', 'dismissed', 'quiet', 'ignored', 'moved', 'merged')),
     closed_by   TEXT,                             -- a person, a retry, a batch
-    state       TEXT    NOT NULL CHECK (state IN ('new', 'ongoing', 'regressed', 'escalating', 'resolved')),  -- as of the last triage
     UNIQUE (group_key, ordinal)
 ) STRICT;
 CREATE INDEX episode_open ON episode (group_key) WHERE closed_at IS NULL;
-
--- Where each group stands; one that triage has not looked at yet is new if it has open items.
-CREATE VIEW group_state AS
-SELECT g.group_key,
-       COALESCE(
-           (SELECT e.state FROM episode e WHERE e.group_key = g.group_key ORDER BY e.ordinal DESC LIMIT 1),
-           CASE WHEN g.open_items > 0 THEN 'new' ELSE 'resolved' END
-       ) AS state,
-       (SELECT max(e.ordinal) FROM episode e WHERE e.group_key = g.group_key) AS episode
-FROM error_group g;
 
 -- What people were last told of a group; one row per group, moved in the digest's transaction.
 CREATE TABLE announcement (
@@ -33,6 +22,7 @@ CREATE TABLE announcement (
     reason         TEXT    NOT NULL,
     open_items     INTEGER NOT NULL,
     total_items    INTEGER NOT NULL,
+    failures       INTEGER NOT NULL,              -- observations
     announced_at   INTEGER NOT NULL
 ) STRICT;
 
@@ -77,6 +67,7 @@ CREATE TABLE delivery (
     page         INTEGER NOT NULL DEFAULT 0,      -- 1: passes quiet hours
     uncertain    INTEGER NOT NULL DEFAULT 0,      -- 1: an earlier try may have arrived
     tier         INTEGER NOT NULL DEFAULT 0,      -- how much smaller it must be rendered
+    done         TEXT    NOT NULL DEFAULT '[]',   -- recipients or events that an earlier try finished, JSON
     last_error   TEXT,
     provider_answer TEXT,
     superseded_by TEXT,
@@ -105,7 +96,7 @@ CREATE TABLE ack (
     created_at INTEGER NOT NULL,
     expires_at INTEGER,
     ended_at   INTEGER,
-    ended_how  TEXT                               -- unack, escalated, closed, expired
+    ended_how  TEXT                               -- unack, renewed, escalated, closed, merged
 ) STRICT;
 CREATE INDEX ack_by_group ON ack (group_key);
 
@@ -152,10 +143,9 @@ CREATE TABLE run (
 -- Incidents open at a paging provider: one per episode.
 CREATE TABLE incident (
     channel     TEXT    NOT NULL,
-    dedup_key   TEXT    NOT NULL,
     group_key   INTEGER NOT NULL REFERENCES error_group (group_key),
     episode     INTEGER NOT NULL,
     opened_at   INTEGER NOT NULL,
     resolved_at INTEGER,
-    PRIMARY KEY (channel, dedup_key)
+    PRIMARY KEY (channel, group_key, episode)
 ) STRICT, WITHOUT ROWID;

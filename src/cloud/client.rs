@@ -171,14 +171,20 @@ impl Client {
         let response = sent.map_err(|error| {
             let surely_unsent = error.is_connect() || error.is_builder();
             let explained = unreachable::explain(&error, &self.host);
-            if surely_unsent { CreateError::NotSent(explained) } else { CreateError::Unclear(explained) }
+            if surely_unsent {
+                CreateError::NotSent(explained)
+            } else {
+                CreateError::Unclear { status: None, source: explained }
+            }
         })?;
-        let status = response.status().as_u16();
-        match answer::read(response, &self.host).await {
-            Ok(text) => decode(&text).map_err(CreateError::Unclear),
-            Err(error) if is_definite(status) => Err(CreateError::Rejected { status, detail: format!(": {error}") }),
-            Err(error) => Err(CreateError::Unclear(error)),
-        }
+        let (status, _) = judge(&response);
+        let answer = answer::read(response, &self.host).await;
+        answer.and_then(|text| decode(&text)).map_err(|source| match source {
+            source if is_definite(status) => {
+                CreateError::Rejected { status, retry_after: source.retry_after(), source }
+            }
+            source => CreateError::Unclear { status: Some(status), source },
+        })
     }
 
     async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
@@ -214,9 +220,9 @@ impl Client {
 
 /// Statuses after which nothing was created for sure.
 ///
-/// 408 and 409 are not among them: the first may come after the work began, the second may tell of an earlier try.
+/// Others are not: 408 may come after the work began, 409 may tell of an earlier try, 3xx and 5xx of anything.
 fn is_definite(status: u16) -> bool {
-    (400..500).contains(&status) && !matches!(status, 408 | 409)
+    matches!(status, 400..=404 | 413 | 422 | 429)
 }
 
 fn judge(response: &Response) -> (u16, Verdict) {

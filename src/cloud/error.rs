@@ -214,19 +214,26 @@ impl CloudError {
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// The server refused; nothing was created.
-    #[error("LlamaCloud refused the resubmission ({status}){detail}")]
+    #[error("LlamaCloud refused the resubmission ({status}): {source}")]
     Rejected {
         /// The status.
         status: u16,
-        /// ": " and what the server said, or nothing.
-        detail: String,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+        /// What it said.
+        source: CloudError,
     },
     /// The request never left; nothing was created.
     #[error("the resubmission was not sent: {0}")]
     NotSent(#[source] CloudError),
     /// It may or may not have been created: look before trying again, for a second one costs again.
-    #[error("it is not known whether the resubmission arrived: {0}")]
-    Unclear(#[source] CloudError),
+    #[error("it is not known whether the resubmission arrived: {source}")]
+    Unclear {
+        /// The status, if there was an answer at all.
+        status: Option<u16>,
+        /// What came instead of a readable answer.
+        source: CloudError,
+    },
 }
 
 fn waiting(retry_after: Option<Duration>) -> String {

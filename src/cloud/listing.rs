@@ -26,6 +26,9 @@ pub struct Listed {
     pub fingerprint: u64,
 }
 
+/// The page size that is tried where a server refuses larger ones: the least bound found in the API's description.
+const SMALL_PAGE: usize = 100;
+
 /// How a list takes its page parameters.
 #[derive(Clone, Copy)]
 pub(super) struct Style {
@@ -51,7 +54,7 @@ impl Style {
 pub(super) async fn read<R: Rows>(
     client: &Client,
     ask: &Ask<'_>,
-    style: Style,
+    mut style: Style,
     rows: &R,
     mut paging: Paging,
     page: &mut (dyn FnMut(Vec<R::Row>) -> ControlFlow<()> + Send),
@@ -60,8 +63,15 @@ pub(super) async fn read<R: Rows>(
     let path = format!("/{}", ask.path.join("/"));
     loop {
         let request = request(ask, style, paging.asked());
-        let got = client.get(&request, |text| page::decode(rows, text, &path)).await?;
+        let got = client.get(&request, |text| page::decode(rows, text, &path)).await;
         listed.requests += 1;
+        let got = match got {
+            Err(CloudError::Refused { status: 422, .. }) if style.limit > SMALL_PAGE => {
+                style.limit = SMALL_PAGE;
+                continue;
+            }
+            got => got?,
+        };
         let got = remember_unreadable(&mut listed, got);
         let (new, step) = paging.take(got);
         listed.rows += new.len() as u64;

@@ -14,7 +14,9 @@ mod lossy;
 mod order;
 mod page;
 mod paging;
+mod resubmit;
 mod retry;
+mod seed;
 mod settings;
 mod unreachable;
 mod v1_beta;
@@ -32,6 +34,7 @@ use jiff::Timestamp;
 pub use self::error::{CloudError, CreateError};
 pub use self::listing::Listed;
 pub use self::order::NewestFirst;
+pub use self::resubmit::{Candidate, Candidates, JobRecord, Resubmission};
 pub use self::settings::{Pace, Settings};
 use crate::config::project::Api;
 use crate::core::batch::Batch;
@@ -42,6 +45,9 @@ pub type PageOfBatches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + '
 /// Takes a page of items.
 pub type PageOfItems<'a> = dyn FnMut(Vec<Observation>) + Send + 'a;
 
+/// Takes a page of statuses, and may stop the listing.
+pub type PageOfStatuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;
+
 /// The largest page that the API allows.
 const LARGEST_PAGE: usize = 1000;
 
@@ -50,6 +56,7 @@ pub struct Cloud {
     client: client::Client,
     api: Api,
     page_size: usize,
+    v2: v2::V2,
 }
 
 impl Cloud {
@@ -64,6 +71,7 @@ impl Cloud {
             client: client::Client::new(&settings, pace)?,
             api: settings.project.api,
             page_size: settings.project.page_size.get().min(LARGEST_PAGE),
+            v2: v2::V2::default(),
         })
     }
 
@@ -87,7 +95,7 @@ impl Cloud {
     ) -> Result<Listed, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::list_batches(&self.client, self.page_size, created_since, page).await,
-            Api::V2 => Err(unsupported(v2::NAME, "list batches yet")),
+            Api::V2 => self.v2.list_batches(&self.client, self.page_size, created_since, page).await,
         }
     }
 
@@ -100,7 +108,7 @@ impl Cloud {
     ) -> Result<Listed, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::list_items(&self.client, self.page_size, batch, kind, page).await,
-            Api::V2 => Err(unsupported(v2::NAME, "list items yet")),
+            Api::V2 => self.v2.list_items(&self.client, self.page_size, batch, kind, page).await,
         }
     }
 
@@ -108,7 +116,20 @@ impl Cloud {
     pub async fn batch(&self, batch_id: &str) -> Result<Option<Batch>, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::batch(&self.client, batch_id).await,
-            Api::V2 => Err(unsupported(v2::NAME, "show a batch yet")),
+            Api::V2 => v2::batch(&self.client, batch_id).await,
+        }
+    }
+
+    /// Pages of the present status of all items of a batch. `page` may stop the listing.
+    pub async fn list_statuses(&self, batch: &Batch, page: &mut PageOfStatuses<'_>) -> Result<Listed, CloudError> {
+        match self.api {
+            Api::V1Beta => v1_beta::list_statuses(&self.client, self.page_size, batch, page).await,
+            Api::V2 => {
+                let found = self.v2.statuses(&self.client, batch, |_| true).await?;
+                let rows = u64::try_from(found.len()).unwrap_or(u64::MAX);
+                let _stopped = page(found.into_iter().collect());
+                Ok(Listed { rows, complete: true, ..Listed::default() })
+            }
         }
     }
 
@@ -120,11 +141,88 @@ impl Cloud {
     ) -> Result<HashMap<String, ItemStatus>, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::statuses(&self.client, self.page_size, batch, item_ids).await,
-            Api::V2 => Err(unsupported(v2::NAME, "show items yet")),
+            Api::V2 => self.v2.statuses(&self.client, batch, |id| item_ids.contains(id)).await,
         }
     }
 }
 
-fn unsupported(api: &'static str, what: &'static str) -> CloudError {
-    CloudError::Unsupported { api, what }
+impl Cloud {
+    /// Items that one request can resubmit; none if there is no such bound.
+    pub fn items_per_request(&self) -> Option<usize> {
+        match self.api {
+            Api::V1Beta => None,
+            Api::V2 => Some(1),
+        }
+    }
+
+    /// Processes items again by exactly one POST, which is never repeated: a second one would be billed again.
+    ///
+    /// Returns the id under which [`Cloud::batch`], [`Cloud::list_items`] and [`Cloud::statuses`] know the new work.
+    pub async fn create_batch(&self, request: &Resubmission) -> Result<String, CreateError> {
+        match self.api {
+            Api::V1Beta => v1_beta::create::create(&self.client, request).await,
+            Api::V2 => self.v2.create(&self.client, request).await,
+        }
+    }
+
+    /// What may have come of a resubmission of unclear outcome, among the work created since `since`.
+    pub async fn find_batches(&self, request: &Resubmission, since: Timestamp) -> Result<Candidates, CloudError> {
+        match self.api {
+            Api::V1Beta => v1_beta::create::find(&self.client, self.page_size, request, since).await,
+            Api::V2 => v2::create::find(&self.client, self.page_size, request, since).await,
+        }
+    }
+
+    /// The configuration that an item was processed with, as the API gives it: with ids of the server, and perhaps with secrets.
+    /// None if no source has it.
+    pub async fn learn_job_config(
+        &self,
+        batch: &Batch,
+        item_id: &str,
+        job_id: Option<&str>,
+    ) -> Result<Option<serde_json::Value>, CloudError> {
+        match self.api {
+            Api::V1Beta => v1_beta::job::config(&self.client, batch, item_id, job_id).await,
+            Api::V2 => v2::job_config(&self.client, &batch.batch_id).await,
+        }
+    }
+
+    /// What LlamaCloud says about an underlying job of a batch of this type; none if it does not know it (any more).
+    pub async fn job_record(&self, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
+        // Batches of v1 may refer to jobs of v2; the prefix of the id tells.
+        if self.api == Api::V2 || v2::is_job(job_id) {
+            return v2::job_record(&self.client, job_id).await;
+        }
+        v1_beta::job::record(&self.client, job_type, job_id).await
+    }
+
+    /// Asks both APIs for one batch: which of them answers, and for which project. For `doctor`.
+    pub async fn probe(&self) -> Probe {
+        Probe { api: self.name(), v1_beta: v1_beta::probe(&self.client).await, v2: v2::probe(&self.client).await }
+    }
+
+    fn name(&self) -> &'static str {
+        match self.api {
+            Api::V1Beta => v1_beta::NAME,
+            Api::V2 => v2::NAME,
+        }
+    }
+}
+
+/// How each API answered: with the project that its newest batch belongs to, if there is one.
+#[derive(Debug)]
+pub struct Probe {
+    /// The `api` of the configuration.
+    pub api: &'static str,
+    /// How `v1-beta` answered.
+    pub v1_beta: Result<Option<String>, CloudError>,
+    /// How `v2` answered.
+    pub v2: Result<Option<String>, CloudError>,
+}
+
+/// Decodes one page of a listing of failed or skipped items as [`Cloud::list_items`] does: its rows, and how many could not be read.
+/// It is public for `benches/decode.rs`.
+pub fn decode_items(kind: Kind, page: &str) -> Result<(Vec<Observation>, usize), CloudError> {
+    let page = page::decode(&v1_beta::item::Troubles { kind }, page, "items")?;
+    Ok((page.rows, page.unreadable_keys.len()))
 }

@@ -86,11 +86,6 @@ impl Paging {
         &self.asked
     }
 
-    /// Rows of the listing's own kind read so far, without repetitions; unreadable ones included.
-    pub(super) fn matching(&self) -> u64 {
-        self.matching
-    }
-
     /// Rows that could not be read so far.
     pub(super) fn unreadable(&self) -> u64 {
         self.unreadable

@@ -1,3 +1,149 @@
-//! One file per command.
+//! One file for each command. A command reads its arguments, calls the service or an edge, and prints the answer.
 
+pub mod act;
+#[cfg(test)]
+mod act_tests;
+pub mod acts;
+mod check_config;
+mod completions;
+mod cycle;
+mod demo;
+pub mod digest;
+pub mod dismiss;
+pub mod group;
+pub mod grouping;
+pub mod input;
+pub mod note;
+pub mod notify;
+mod doctor;
+mod man;
 pub mod report;
+pub mod rules;
+mod scan;
+mod serve;
+pub mod silence;
+pub mod tell;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::cli::{Cli, ColorWhen, Command, Global};
+use crate::config::Config;
+use crate::config::load;
+use crate::credentials::Credentials;
+use crate::exit::Exit;
+use crate::ledger::Ledger;
+use crate::service::worker::Setup;
+use crate::telemetry::{self, Role};
+
+/// Runs one command line.
+///
+/// # Errors
+/// Whatever the command could not do; [`crate::exit::of_error`] gives the exit code.
+pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    start_logging(global, &cli.command);
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Scan => scan::run(setup(global)?).await,
+        Command::Cycle => cycle::run(setup(global)?).await,
+        Command::Serve => serve::run(global.clone()).await,
+        Command::CheckConfig => check_config::run(global),
+        Command::Digest(args) => tell::run_digest(&setup(global)?, &args).await,
+        Command::Notify(command) => tell::run_notify(&setup(global)?, command).await,
+        Command::Group(command) => {
+            let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
+            acts::run(command, &ledger, person()).await
+        }
+        Command::Grouping(command) => grouping::run(command),
+        Command::Rules(command) => rules::run(command, optional_configuration(global)?.as_ref()),
+        Command::Doctor(args) => doctor::run(global, &args).await,
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man { dir } => man::run(&dir),
+        Command::Report(args) => Ok(report(global, &args)),
+    }
+}
+
+/// Logging starts before the configuration is checked, so its own `[log]` is read leniently here.
+fn start_logging(global: &Global, command: &Command) {
+    let role = if matches!(command, Command::Serve) { Role::Service } else { Role::Command };
+    let configured =
+        load::find(global.config.as_deref()).ok().and_then(|path| load::read(&path).ok()).map(|config| config.log);
+    let configured = configured.unwrap_or_default();
+    let verbosity = i8::try_from(global.verbose).unwrap_or(i8::MAX) - i8::try_from(global.quiet).unwrap_or(i8::MAX);
+    telemetry::start(role, global.log_format.unwrap_or(configured.format), configured.level.as_deref(), verbosity);
+}
+
+/// The configuration, with `--ledger` put over its path.
+fn configuration(global: &Global) -> Result<Config, load::ConfigError> {
+    let path = load::find(global.config.as_deref())?;
+    let mut config = load::read(&path)?;
+    if let Some(ledger) = &global.ledger {
+        config.ledger.path = ledger.clone();
+    }
+    Ok(config)
+}
+
+/// Answers a question. A configuration is used if there is one, and only needed if `--ledger` is missing.
+fn report(global: &Global, args: &report::ReportArgs) -> Exit {
+    let config = match configuration(global) {
+        Ok(config) => Some(config),
+        Err(_) if global.ledger.is_some() && global.config.is_none() => None,
+        Err(error) => {
+            anstream::eprintln!("llama-triage: {error}");
+            return Exit::Config;
+        }
+    };
+    let ledger = global.ledger.clone().or_else(|| config.as_ref().map(|config| config.ledger.path.clone()));
+    let choice = match global.color {
+        ColorWhen::Auto => anstream::ColorChoice::Auto,
+        ColorWhen::Always => anstream::ColorChoice::Always,
+        ColorWhen::Never => anstream::ColorChoice::Never,
+    };
+    let surroundings = report::Surroundings {
+        ledger: &ledger.unwrap_or_default(),
+        config: config.as_ref(),
+        next_digest_at: None,
+        now: Timestamp::now(),
+        terminal: report::Terminal::stdout(choice),
+    };
+    let outcome = report::run(args, &surroundings, &mut std::io::stdout().lock(), &mut std::io::stderr().lock());
+    if let Some(message) = outcome.message() {
+        anstream::eprintln!("llama-triage: {message}");
+    }
+    Exit::from(&outcome)
+}
+
+/// The ledger to work on: `--ledger`, else the configuration's.
+fn ledger_path(global: &Global) -> Result<PathBuf, load::ConfigError> {
+    match &global.ledger {
+        Some(path) => Ok(path.clone()),
+        None => configuration(global).map(|config| config.ledger.path),
+    }
+}
+
+/// Who types: the name that the audit keeps.
+fn person() -> act::Person {
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|variable| std::env::var(variable).ok());
+    act::Person { name: name.unwrap_or_else(|| "unknown user".to_owned()), now: Timestamp::now() }
+}
+
+/// The configuration if there is one; a bad one is an error all the same.
+fn optional_configuration(global: &Global) -> Result<Option<Config>, load::ConfigError> {
+    match configuration(global) {
+        Err(load::ConfigError::NotFound(_)) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+fn setup(global: &Global) -> anyhow::Result<Setup> {
+    let path = load::find(global.config.as_deref())?;
+    Setup::new(configuration(global)?, &Credentials::from_environment_or_beside(&path))
+}
+
+/// A path as a person would type it: relative to where they are, if it is below.
+fn short(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}

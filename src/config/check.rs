@@ -1,6 +1,11 @@
 //! What a configuration must satisfy beyond the shape of its values.
 
+mod doubts;
+mod times;
+
 use std::collections::HashSet;
+
+pub use doubts::doubts;
 
 use super::Config;
 use super::channel::{Channel, ChannelKind, SmtpTls};
@@ -8,6 +13,7 @@ use super::project::Project;
 use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::links::unknown_placeholder;
+use crate::core::rules::{Class, Rules};
 
 /// A key and what is wrong with its value.
 pub(super) type Complaint = (String, String);
@@ -28,7 +34,9 @@ pub(super) fn check(config: &Config) -> Vec<Complaint> {
         check_channel(channel, |key, text| say(format!("channel[{index}].{key}"), text));
         check_only(channel, config, |key, text| say(format!("channel[{index}].only.{key}"), text));
     }
+    times::check(config, &mut say);
     check_digest(config, &mut say);
+    check_service(config, &mut say);
     check_reprocess(config, &mut say);
     for (name, template) in &config.links.templates.0 {
         if let Some(unknown) = unknown_placeholder(template) {
@@ -161,6 +169,14 @@ fn check_only(channel: &Channel, config: &Config, mut say: impl FnMut(&str, &str
     }
 }
 
+fn check_service(config: &Config, say: &mut impl FnMut(String, &str)) {
+    if let Some(url) = &config.service.heartbeat_url
+        && !reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    {
+        say("service.heartbeat-url".to_owned(), "not an http or https address");
+    }
+}
+
 fn check_digest(config: &Config, say: &mut impl FnMut(String, &str)) {
     if config.digest.groups == 0 {
         say("digest.groups".to_owned(), "must be at least 1");
@@ -179,24 +195,22 @@ fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
         say("reprocess.delays".to_owned(), "needs at least one wait, each longer than zero");
     }
     for (index, rule) in config.rule.iter().enumerate() {
-        if let Err(error) = regex::Regex::new(&rule.pattern) {
-            say(format!("rule[{index}].match"), &format!("not a regular expression: {error}"));
+        // One rule at a time, so that each bad one is named.
+        let alone = Rules::parse("").and_then(|none| none.with_user_rules(vec![rule.clone()]));
+        if let Err(error) = alone {
+            say(format!("rule[{index}]"), &error.to_string());
         }
-        check_class(&rule.class, |text| say(format!("rule[{index}].class"), text));
     }
 }
 
-/// The classes that a rule may give (semantics of reprocessing).
-pub(super) const CLASSES: [&str; 8] =
-    ["done", "permanent-input", "config", "account", "throttled", "transient", "cancelled", "unknown"];
-
 fn check_class(class: &str, say: impl FnOnce(&str)) {
-    if !CLASSES.contains(&class) {
-        say(&format!("unknown class `{class}`, allowed: `{}`", CLASSES.join("`, `")));
+    if Class::from_name(class).is_none() {
+        let allowed = Class::ALL.map(Class::name).join("`, `");
+        say(&format!("unknown class `{class}`, allowed: `{allowed}`"));
     }
 }
 
 /// Whether a host name means this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
+fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

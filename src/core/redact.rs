@@ -36,16 +36,42 @@ pub fn mask_secrets(text: &str) -> Cow<'_, str> {
 }
 
 /// A quick look for the few characters without which no pattern can match: most messages stop here.
+///
+/// Each byte is looked up once; a bit that survives three bytes in a row stands for one of [`BEGINNINGS`].
 fn could_hold_secret(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.windows(3).any(|w| {
-        let lower = [w[0] | 0x20, w[1] | 0x20, w[2] | 0x20];
-        matches!(
-            &lower,
-            b"bea" | b"bas" | b"llx" | b"xox" | b"aki" | b"asi" | b"api" | b"sec" | b"pas" | b"acc" | b"aut"
-        ) || matches!(w, b"://")
-            || (matches!(&lower[..2], b"sk" | b"pk") && w[2] == b'-')
-    })
+    let (mut one, mut two) = (0, 0);
+    for byte in text.bytes() {
+        let [first, second, third] = PLACES[usize::from(byte)];
+        if two & third != 0 {
+            return true;
+        }
+        two = one & second;
+        one = first;
+    }
+    false
+}
+
+/// What a secret begins with, in lower case; at most sixteen, for each is a bit of a `u16`.
+const BEGINNINGS: [&[u8; 3]; 14] =
+    [b"bea", b"bas", b"llx", b"xox", b"aki", b"asi", b"api", b"sec", b"pas", b"acc", b"aut", b"://", b"sk-", b"pk-"];
+
+/// For each byte, the beginnings that have it in first, second and third place.
+static PLACES: [[u16; 3]; 256] = places();
+
+const fn places() -> [[u16; 3]; 256] {
+    let mut places = [[0; 3]; 256];
+    let mut n = 0;
+    while n < BEGINNINGS.len() {
+        let mut place = 0;
+        while place < 3 {
+            let byte = BEGINNINGS[n][place];
+            places[byte as usize][place] |= 1 << n;
+            places[byte.to_ascii_uppercase() as usize][place] |= 1 << n;
+            place += 1;
+        }
+        n += 1;
+    }
+    places
 }
 
 #[cfg(test)]
@@ -76,6 +102,22 @@ mod tests {
             ["task-based access denied", "see https://example.com/a?page=2", "timeout after 30 s", "a bearer of news"]
         {
             assert_eq!(mask_secrets(text), text);
+        }
+    }
+
+    #[test]
+    fn the_quick_look_finds_each_beginning_in_any_case_and_place() {
+        for beginning in BEGINNINGS {
+            let beginning = std::str::from_utf8(beginning).unwrap();
+            for text in
+                [beginning.to_owned(), beginning.to_uppercase(), format!("bbe{beginning}"), format!("ä{beginning}z")]
+            {
+                assert!(could_hold_secret(&text), "{text}");
+            }
+            assert!(!could_hold_secret(&beginning[..2]));
+        }
+        for text in ["", "be a", "l lx", "s-k", "Failed to parse the PDF file: PDF_IS_PROTECTED"] {
+            assert!(!could_hold_secret(text), "{text}");
         }
     }
 

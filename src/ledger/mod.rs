@@ -3,28 +3,47 @@
 //! All statements are synchronous functions over a connection or transaction, so that they can be tested in memory;
 //! only this file knows about threads.
 
+pub mod ack;
+pub mod announcement;
+pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod check;
 pub mod counters;
+pub mod delivery;
+pub mod digest;
+pub mod dismissal;
+pub mod episode;
 mod error;
 pub mod evidence;
+pub mod fault;
 pub mod group;
 pub mod health;
 pub mod history;
+pub mod incident;
 pub mod ingest;
 pub mod item;
 pub mod message;
+mod millis;
+pub mod note;
 pub mod open;
 pub mod project;
+pub mod prune;
 pub mod query;
+pub mod run;
+#[cfg(test)]
+pub(crate) mod seed;
 pub mod sighting;
+pub mod silence;
+pub mod standing;
 pub mod time;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 pub use error::LedgerError;
+pub use rusqlite::Transaction;
 
 /// An open ledger: one writer thread and one reader thread over the same file.
 ///
@@ -34,7 +53,8 @@ pub struct Ledger {
     path: PathBuf,
     writer: tokio_rusqlite::Connection,
     reader: tokio_rusqlite::Connection,
-    _lock: std::sync::Arc<open::Lock>,
+    /// None for small acts beside the process that holds it.
+    _lock: Option<std::sync::Arc<open::Lock>>,
 }
 
 impl Ledger {
@@ -46,7 +66,20 @@ impl Ledger {
         let lock = open::Lock::take(path)?;
         let writer = tokio_rusqlite::Connection::from(open::writer(path)?);
         let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
-        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: std::sync::Arc::new(lock) })
+        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: Some(std::sync::Arc::new(lock)) })
+    }
+
+    /// Opens an existing ledger for small acts of people (ack, silence, note, dismiss) while a service may hold the lock.
+    ///
+    /// SQLite lets a second connection write between the service's transactions and waits for its turn; what must not run
+    /// twice (scans, cycles, deliveries) takes the lock with [`Ledger::open`] instead. Never makes or migrates a ledger.
+    ///
+    /// # Errors
+    /// The ledger is missing, cannot be read, or has another schema than this program.
+    pub async fn open_beside(path: &Path) -> Result<Ledger, LedgerError> {
+        let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
+        let writer = tokio_rusqlite::Connection::from(open::writer_beside(path)?);
+        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: None })
     }
 
     /// The file.
@@ -69,6 +102,24 @@ impl Ledger {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
+            Ok(value)
+        });
+        outcome.await.map_err(LedgerError::from_call)
+    }
+
+    /// Runs `work` as [`Ledger::write`] does and takes it all back: what would happen, without it happening.
+    ///
+    /// # Errors
+    /// As [`Ledger::write`].
+    pub async fn rehearse<T, F>(&self, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let outcome = self.writer.call(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.rollback()?;
             Ok(value)
         });
         outcome.await.map_err(LedgerError::from_call)

@@ -1,7 +1,7 @@
 //! Projects and their scans.
 
 use jiff::Timestamp;
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::LedgerError;
 use super::time::millis;
@@ -19,6 +19,8 @@ pub struct Begun {
     pub baseline_until: i64,
     /// When the job list was last read to its end.
     pub list_read_at: Option<i64>,
+    /// The scan before this one was complete.
+    pub continues: bool,
 }
 
 /// How a scan ended.
@@ -59,8 +61,10 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         tx.query_row("SELECT project_key, first_seen, list_read_at FROM project WHERE name = ?1", [name], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
+    let newest = "SELECT complete FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";
+    let before: Option<bool> = tx.query_row(newest, [project_key], |row| row.get(0)).optional()?;
     tx.execute("INSERT INTO scan (project_key, started_at) VALUES (?1, ?2)", (project_key, at))?;
-    Ok(Begun { scan_key: tx.last_insert_rowid(), project_key, at, baseline_until, list_read_at })
+    Ok(Begun { scan_key: tx.last_insert_rowid(), project_key, at, baseline_until, list_read_at, continues: before == Some(true) })
 }
 
 /// Ends a scan.
@@ -94,4 +98,17 @@ pub fn end_scan(tx: &Transaction<'_>, begun: &Begun, ended: &Ended, now: Timesta
 /// A count as SQLite keeps it.
 pub(super) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+/// Finished scans of a project since its last complete one; 0 when the newest is complete.
+///
+/// # Errors
+/// SQLite's.
+pub fn incomplete_scans_in_a_row(connection: &rusqlite::Connection, name: &str) -> Result<u64, LedgerError> {
+    let count: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM scan JOIN project USING (project_key) WHERE name = ?1 AND scan_key >
+               coalesce((SELECT max(scan_key) FROM scan JOIN project USING (project_key) WHERE name = ?1 AND complete = 1), 0)",
+        )?
+        .query_row([name], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }

@@ -52,12 +52,8 @@ impl Folder {
             write_whole(&self.dir, &format!("{name}.{ending}"), content).await?;
         }
         let written = self.dir.join(name).with_extension("eml");
-        Ok(Receipt {
-            answer: format!("written to {}", written.display()),
-            refused: Vec::new(),
-            done: Vec::new(),
-            tier: mail.tier,
-        })
+        let answer = format!("written to {}", written.display());
+        Ok(Receipt::new(answer, mail.tier))
     }
 
     /// Writes and removes a small file.

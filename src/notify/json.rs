@@ -6,10 +6,13 @@ use serde::Serialize;
 
 use crate::core::digest::fit::{Tier, fit};
 use crate::core::digest::model::{Digest, Fault, GroupEntry, LeftOut, Reason, RetrySummary, Silenced, Totals, Window};
+use crate::core::text::cut_middle;
 use crate::notify::words;
 
 /// The most bytes of a body: what common receivers accept.
 pub(super) const MOST_BYTES: usize = 256_000;
+/// Faults and remarks listed; `totals.faults` is complete.
+const LISTED: usize = 20;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -17,7 +20,7 @@ struct Body<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     digest_id: &'a str,
-    instance: &'a str,
+    instance: String,
     created_at: jiff::Timestamp,
     zone: &'a str,
     headline: String,
@@ -31,11 +34,11 @@ struct Body<'a> {
     groups: &'a [GroupEntry],
     still_open: &'a [GroupEntry],
     truncated: LeftOut,
-    faults: &'a [Fault],
+    faults: Vec<Fault>,
     retries: Option<RetrySummary>,
     silenced: Silenced,
-    budget: Option<&'a str>,
-    remarks: &'a [String],
+    budget: Option<String>,
+    remarks: Vec<String>,
 }
 
 /// The largest body that obeys [`MOST_BYTES`], beginning at a tier, with the tier it has.
@@ -72,12 +75,21 @@ pub(super) fn reasons(digest: &Digest) -> Vec<&'static str> {
     reasons.into_iter().map(Reason::as_str).collect()
 }
 
+/// What no tier drops is cut instead, so that the smallest tier always fits.
+fn cut(text: &str) -> String {
+    cut_middle(text, 500).into_owned()
+}
+
+fn cut_fault(fault: &Fault) -> Fault {
+    Fault { fault: cut(&fault.fault), text: cut(&fault.text), ..fault.clone() }
+}
+
 fn body(digest: &Digest) -> String {
     let body = Body {
         schema_version: digest.schema_version,
         kind: "digest",
         digest_id: &digest.digest_id,
-        instance: &digest.instance,
+        instance: cut(&digest.instance),
         created_at: digest.created_at,
         zone: &digest.zone,
         headline: words::headline(digest),
@@ -91,11 +103,11 @@ fn body(digest: &Digest) -> String {
         groups: &digest.changes,
         still_open: &digest.still_open,
         truncated: digest.left_out,
-        faults: &digest.faults,
+        faults: digest.faults.iter().take(LISTED).map(cut_fault).collect(),
         retries: digest.retries,
         silenced: digest.silenced,
-        budget: digest.budget.as_deref(),
-        remarks: &digest.remarks,
+        budget: digest.budget.as_deref().map(cut),
+        remarks: digest.remarks.iter().take(LISTED).map(|remark| cut(remark)).collect(),
     };
     serde_json::to_string(&body).expect("string keys and finite numbers only")
 }

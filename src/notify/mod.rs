@@ -8,20 +8,26 @@ mod email;
 mod error;
 mod file;
 mod html;
+mod http;
 mod json;
 mod links;
 mod mail;
+mod pagerduty;
+mod slack;
 mod smtp;
+mod teams;
 mod templates;
 pub mod text;
 mod times;
 mod view;
+mod webhook;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -47,7 +53,14 @@ pub struct Channel {
 enum Way {
     Email(Box<email::Email>),
     File(Box<file::Folder>),
+    Slack(Box<slack::Slack>),
+    Teams(Box<teams::Teams>),
+    Pagerduty(Box<pagerduty::Pagerduty>),
+    Webhook(Box<webhook::Webhook>),
 }
+
+/// The time for one HTTP exchange, from the first packet to the end of the answer.
+const HTTP_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a channel needs and the configuration file does not hold. None of it is ever printed.
 #[derive(Clone, Debug, Default)]
@@ -90,15 +103,43 @@ pub struct Receipt {
     pub tier: Tier,
 }
 
+impl Receipt {
+    fn new(answer: String, tier: Tier) -> Receipt {
+        Receipt { answer, refused: Vec::new(), done: Vec::new(), tier }
+    }
+}
+
 impl Channel {
     /// A channel from its configuration. All settings are checked; nothing is contacted.
     pub fn new(config: &Config, secrets: ChannelSecrets) -> Result<Channel, NotifyError> {
+        Channel::with_limit(config, secrets, HTTP_LIMIT)
+    }
+
+    fn with_limit(config: &Config, secrets: ChannelSecrets, limit: Duration) -> Result<Channel, NotifyError> {
+        let name = &config.name;
         let way = match config.kind {
             ChannelKind::Email => Way::Email(Box::new(email::Email::new(config, secrets)?)),
             ChannelKind::File => Way::File(Box::new(file::Folder::new(config)?)),
-            _ => return Err(NotifyError::Settings("not built yet".into())),
+            ChannelKind::Slack => {
+                let address = address(config, &secrets, None)?;
+                Way::Slack(Box::new(slack::Slack::new(name, &address, limit)?))
+            }
+            ChannelKind::Teams => {
+                let address = address(config, &secrets, None)?;
+                Way::Teams(Box::new(teams::Teams::new(name, &address, limit)?))
+            }
+            ChannelKind::Pagerduty => {
+                let address = address(config, &secrets, Some(pagerduty::ADDRESS))?;
+                let key = secrets.routing_key.ok_or_else(|| email::missing(config, "routing-key-file"))?;
+                Way::Pagerduty(Box::new(pagerduty::Pagerduty::new(name, &address, key, limit)?))
+            }
+            ChannelKind::Webhook => {
+                let address = address(config, &secrets, None)?;
+                let secret = secrets.signing_secret.as_ref();
+                Way::Webhook(Box::new(webhook::Webhook::new(name, &address, secret, limit)?))
+            }
         };
-        Ok(Channel { name: config.name.clone(), only: read_only(&config.name, &config.only)?, way })
+        Ok(Channel { name: name.clone(), only: read_only(name, &config.only)?, way })
     }
 
     /// Sends a digest that is already narrowed and frozen. Takes minutes if the peer does: never await it in a cycle.
@@ -106,18 +147,26 @@ impl Channel {
         match &self.way {
             Way::Email(email) => email.deliver(digest, facts).await,
             Way::File(folder) => folder.deliver(digest, facts).await,
+            Way::Slack(slack) => slack.deliver(digest, facts).await,
+            Way::Teams(teams) => teams.deliver(digest, facts).await,
+            Way::Pagerduty(pagerduty) => pagerduty.deliver(digest, facts).await,
+            Way::Webhook(webhook) => webhook.deliver(digest, facts).await,
         }
     }
 
     /// The bytes that [`Self::deliver`] would send, without secrets.
     pub fn preview(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Vec<u8>, NotifyError> {
-        match &self.way {
-            Way::Email(email) => email.preview(digest, facts),
-            Way::File(folder) => folder.preview(digest, facts),
-        }
+        Ok(match &self.way {
+            Way::Email(email) => email.preview(digest, facts)?,
+            Way::File(folder) => folder.preview(digest, facts)?,
+            Way::Slack(_) => slack::render(digest, facts).0.into_bytes(),
+            Way::Teams(_) => teams::render(digest, facts).0.into_bytes(),
+            Way::Pagerduty(_) => pagerduty::preview(digest).into_bytes(),
+            Way::Webhook(_) => webhook::Webhook::preview(digest, facts).into_bytes(),
+        })
     }
 
-    /// Reaches the peer and logs in, without sending; says what worked.
+    /// Reaches the peer, and logs in where there is a log-in, without sending; says what worked.
     pub async fn check(&self) -> Result<String, NotifyError> {
         match &self.way {
             Way::Email(email) => {
@@ -125,8 +174,20 @@ impl Channel {
                 Ok(format!("{} lets us in", email.server.peer()))
             }
             Way::File(folder) => folder.check().await,
+            Way::Slack(slack) => slack.http.check().await,
+            Way::Teams(teams) => teams.http.check().await,
+            Way::Pagerduty(pagerduty) => pagerduty.http.check().await,
+            Way::Webhook(webhook) => webhook.http.check().await,
         }
     }
+}
+
+fn address(config: &Config, secrets: &ChannelSecrets, default: Option<&str>) -> Result<SecretString, NotifyError> {
+    secrets
+        .url
+        .clone()
+        .or_else(|| config.url.as_deref().or(default).map(SecretString::from))
+        .ok_or_else(|| email::missing(config, "url or url-file"))
 }
 
 impl fmt::Debug for Channel {

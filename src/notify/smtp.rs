@@ -44,11 +44,18 @@ pub(super) struct Patience {
     pub(super) command: Duration,
     /// From the final dot to the answer: 10 minutes by RFC 5321 4.5.3.2.6, else mails are sent twice.
     pub(super) accept: Duration,
+    /// For the goodbye, whose answer changes nothing.
+    pub(super) close: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Patience { open: Duration::from_secs(60), command: Duration::from_secs(120), accept: Duration::from_secs(600) }
+        Patience {
+            open: Duration::from_secs(60),
+            command: Duration::from_secs(120),
+            accept: Duration::from_secs(600),
+            close: Duration::from_secs(2),
+        }
     }
 }
 
@@ -74,14 +81,18 @@ impl Server {
     pub(super) async fn send(&self, from: &Address, to: &[Address], message: &[u8]) -> Result<Sent, NotifyError> {
         let mut connection = self.open().await?;
         let sent = self.hand_over(&mut connection, from, to, message).await;
-        close(connection).await;
+        self.close(connection).await;
         sent
     }
 
     /// Connects, secures and logs in, without sending.
     pub(super) async fn check(&self) -> Result<(), NotifyError> {
-        close(self.open().await?).await;
+        self.close(self.open().await?).await;
         Ok(())
+    }
+
+    async fn close(&self, mut connection: AsyncSmtpConnection) {
+        let _ = timeout(self.patience.close, connection.abort()).await;
     }
 
     async fn open(&self) -> Result<AsyncSmtpConnection, NotifyError> {
@@ -261,9 +272,4 @@ impl Server {
 
 fn code(error: &SmtpError) -> Option<u16> {
     error.status().map(u16::from)
-}
-
-/// Says goodbye without waiting long for an answer that changes nothing.
-async fn close(mut connection: AsyncSmtpConnection) {
-    let _ = timeout(Duration::from_secs(2), connection.abort()).await;
 }

@@ -54,7 +54,7 @@ pub(super) fn news(totals: &Totals) -> Vec<(u64, &'static str)> {
         (totals.new, "new"),
         (totals.regressed, "regressed"),
         (totals.escalated, "escalating"),
-        (totals.faults, if totals.faults == 1 { "worker fault" } else { "worker faults" }),
+        (totals.faults, if totals.faults == 1 { "fault" } else { "faults" }),
         (totals.resolved, "resolved"),
         (totals.other, "other"),
     ]

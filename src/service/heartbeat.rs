@@ -24,7 +24,8 @@ impl Heartbeat {
     /// # Errors
     /// The address is none, or the HTTP client cannot be made.
     pub fn new(url: SecretString) -> anyhow::Result<Heartbeat> {
-        reqwest::Url::parse(url.expose_secret()).map_err(|error| anyhow!("the heartbeat URL is no address: {error}"))?;
+        reqwest::Url::parse(url.expose_secret())
+            .map_err(|error| anyhow!("the heartbeat URL is no address: {error}"))?;
         let client = reqwest::Client::builder()
             .timeout(LIMIT)
             .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")))

@@ -17,7 +17,7 @@ type Labels = Vec<(String, String)>;
 ///
 /// # Errors
 /// The text cannot be formatted.
-pub fn scrape(health: &Health, pulse: &Pulse, ledger_bytes: u64) -> Result<String, std::fmt::Error> {
+pub(super) fn scrape(health: &Health, pulse: &Pulse, ledger_bytes: u64) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("llama_triage");
     let version = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     gauges(&mut registry, "build_info", "The running version", [(version, 1)]);

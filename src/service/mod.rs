@@ -1,8 +1,15 @@
-//! The imperative shell: moves data between the edges, reads the clock, decides nothing that `core` could.
+//! The imperative shell: it moves data between the edges and asks `core` what to do. The clock is read here.
 
-pub mod scan;
-
+mod classify;
+pub mod cycle;
+pub mod deliver;
+pub mod doctor;
+pub mod heartbeat;
 pub mod http;
 mod metrics;
 pub mod pulse;
+pub mod scan;
 pub mod scheduler;
+pub mod serve;
+pub mod triage;
+pub mod worker;

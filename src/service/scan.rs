@@ -12,6 +12,7 @@ mod listing;
 mod project;
 mod source;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +24,10 @@ use crate::core::grouping::Grouper;
 use crate::core::scan::{Classified, GroupFacts};
 use crate::ledger::{Ledger, LedgerError, group};
 
-pub use source::{Listed, Source, Trouble};
+pub use source::Source;
 
 /// Decides the class of a new group.
-pub type Classify = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync;
+pub type Classify<'a> = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync + 'a;
 
 /// Pages on their way from the projects to the intake; each holds up to 1,000 observations.
 const PAGES_UNDER_WAY: usize = 8;
@@ -90,12 +91,40 @@ impl ScanSummary {
     }
 }
 
+impl fmt::Display for ScanSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ScanSummary {
+            project,
+            batches_listed,
+            batches_read,
+            items_listed,
+            items_new,
+            recovered,
+            unreadable,
+            requests,
+            ..
+        } = self;
+        write!(
+            f,
+            "{project}: {items_new} new, {recovered} recovered; listed {batches_listed} batches, read {batches_read}"
+        )?;
+        write!(f, " with {items_listed} failed and skipped items in {requests} requests")?;
+        if *unreadable > 0 {
+            write!(f, "; {unreadable} rows could not be read")?;
+        }
+        if !self.complete {
+            write!(f, "; incomplete")?;
+        }
+        Ok(())
+    }
+}
+
 /// The grouper as the ledger knows it: at start, and after a scan that could not write.
 ///
 /// # Errors
 /// The ledger's.
 pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
-    Ok(Grouper::restore(ledger.read(group::load).await?))
+    ledger.read(group::restore).await
 }
 
 /// Scans every project and returns what each scan did, in the order given.
@@ -109,7 +138,7 @@ pub async fn scan<S: Source>(
     ledger: &Ledger,
     projects: &[Watched<S>],
     grouper: &mut Grouper,
-    classify: &Classify,
+    classify: &Classify<'_>,
     now: Timestamp,
 ) -> Result<Vec<ScanSummary>, LedgerError> {
     let (pages, received) = mpsc::channel(PAGES_UNDER_WAY);
@@ -146,3 +175,10 @@ async fn collect(mut tasks: JoinSet<Outcome>) -> Result<Vec<ScanSummary>, Ledger
 fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {
     joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod worlds;

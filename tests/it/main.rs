@@ -1,3 +1,8 @@
 //! The built binary and the whole library against real peers on loopback.
 
+mod demo;
+mod scan;
+mod serve;
+mod site;
 mod tidy;
+mod trouble;

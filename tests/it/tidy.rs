@@ -111,8 +111,11 @@ fn files_stay_small() {
 
 #[test]
 fn every_module_says_what_it_is() {
-    let silent: Vec<String> =
-        sources("src").into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(name, _)| name).collect();
+    let silent: Vec<String> = sources("src")
+        .into_iter()
+        .filter(|(name, text)| !name.ends_with("tests.rs") && !text.starts_with("//!"))
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(silent, Vec::<String>::new());
 }
 

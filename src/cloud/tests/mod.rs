@@ -1,6 +1,8 @@
 //! Tests of the whole edge against small servers on loopback.
 
+mod creating;
 mod fake;
 mod model;
 mod reading;
 mod trouble;
+mod v2;

@@ -127,7 +127,7 @@ proptest! {
             server.rows.saturating_add_signed(off)
         });
         let page = LIMIT.min(server.cap);
-        prop_assume!(expected.is_none_or(|n| n == server.rows || n % page != 0 || n == 0));
+        let expected = expected.filter(|n| *n == server.rows || n % page != 0 || *n == 0);
         let (mut rows, requests, end) = read(&server, Paging::by_offset(expected));
         prop_assert_eq!(end, Step::End);
         rows.sort_unstable();
@@ -155,7 +155,10 @@ proptest! {
     #[test]
     fn a_server_that_repeats_itself_is_given_up_soon(mut server in servers()) {
         server.ignores_offset = true;
-        prop_assume!(server.rows > 0 && server.tokens != Tokens::Cursor);
+        server.rows += 1;
+        if server.tokens == Tokens::Cursor {
+            server.tokens = Tokens::None;
+        }
         let (rows, requests, end) = read(&server, Paging::by_offset(None));
         prop_assert_eq!(rows.len() as u64, server.rows.min(LIMIT).min(server.cap));
         prop_assert!(requests <= 5);
@@ -166,7 +169,7 @@ proptest! {
     #[test]
     fn rows_put_in_front_meanwhile_cost_none_of_those_that_were_there(mut server in servers(), growing in 0_u64..5) {
         server.growing = growing;
-        prop_assume!(server.cap > 1);
+        server.cap += 1;
         // A last page that is pushed back again and again may end the listing as incomplete; what was there is read even so.
         let (mut rows, _, _) = read(&server, Paging::by_offset(None));
         rows.retain(|n| *n < 1_000);

@@ -1,7 +1,9 @@
 //! API v1 beta batch processing: `/api/v1/beta/batch-processing`.
 
 mod batch;
+pub(super) mod create;
 pub(super) mod item;
+pub(super) mod job;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -16,7 +18,7 @@ use super::listing::{self, Listed, Style};
 use super::order::NewestFirst;
 use super::page::parse;
 use super::paging::Paging;
-use super::{CloudError, PageOfBatches, PageOfItems};
+use super::{CloudError, PageOfBatches, PageOfItems, PageOfStatuses};
 use crate::core::batch::Batch;
 use crate::core::item::{ItemStatus, Kind};
 
@@ -83,6 +85,17 @@ pub(super) async fn list_items(
     listing::read(client, &ask, Style::limit(limit), &rows, paging, &mut each).await
 }
 
+/// Asks for one batch: the project it belongs to.
+pub(super) async fn probe(client: &Client) -> Result<Option<String>, CloudError> {
+    let mut project = None;
+    let mut page = |batches: Vec<Batch>| {
+        project = batches.into_iter().find_map(|batch| batch.project_id);
+        ControlFlow::Break(())
+    };
+    list_batches(client, 1, None, &mut page).await?;
+    Ok(project)
+}
+
 pub(super) async fn batch(client: &Client, batch_id: &str) -> Result<Option<Batch>, CloudError> {
     #[derive(Deserialize)]
     struct Enveloped<'a> {
@@ -102,6 +115,19 @@ pub(super) async fn batch(client: &Client, batch_id: &str) -> Result<Option<Batc
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Pages of the present status of all items of a batch.
+pub(super) async fn list_statuses(
+    client: &Client,
+    limit: usize,
+    batch: &Batch,
+    page: &mut PageOfStatuses<'_>,
+) -> Result<Listed, CloudError> {
+    let path = under(&[&batch.batch_id, "items"]);
+    let paging = Paging::by_offset(batch.total_items);
+    let mut each = |rows: Vec<(String, ItemStatus)>| page(rows);
+    listing::read(client, &Ask::path(&path), Style::limit(limit), &Statuses, paging, &mut each).await
 }
 
 pub(super) async fn statuses(

@@ -144,6 +144,25 @@ impl Reason {
             Reason::Baseline => "baseline",
         }
     }
+
+    /// Reads the word back; none for any other word.
+    pub fn from_word(word: &str) -> Option<Reason> {
+        [
+            Reason::New,
+            Reason::Regressed,
+            Reason::Escalated,
+            Reason::Resolved,
+            Reason::Flapping,
+            Reason::MoreItems,
+            Reason::Reminder,
+            Reason::SilenceExpired,
+            Reason::WorkerFault,
+            Reason::Heartbeat,
+            Reason::Baseline,
+        ]
+        .into_iter()
+        .find(|reason| reason.as_str() == word)
+    }
 }
 
 /// Where a group stands (contract of reports and of `only`).

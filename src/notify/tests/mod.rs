@@ -1,11 +1,11 @@
 //! Tests of the renderings, and of the channels against real peers on loopback.
 
+mod channel_test;
+mod http_peer;
+mod http_test;
+mod limits_test;
+mod looks_test;
 mod mail_test;
 mod sample;
-
-#[test]
-fn dump() {
-    let d = sample::busy();
-    std::fs::write("/tmp/d.txt", super::text::render(&d)).unwrap();
-    std::fs::write("/tmp/d.html", super::html::page(&d)).unwrap();
-}
+mod smtp_peer;
+mod smtp_test;

@@ -53,7 +53,7 @@ pub(super) async fn run(
     ledger: &Ledger,
     mut received: mpsc::Receiver<Message>,
     grouper: &mut Grouper,
-    classify: &Classify,
+    classify: &Classify<'_>,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let mut pending = Pending::default();

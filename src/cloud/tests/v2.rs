@@ -1,0 +1,268 @@
+//! API v2: batches by cursor, failures on the jobs, one file resubmitted.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::super::{CreateError, Listed, Resubmission};
+use super::fake::{Call, Fake, ok, status};
+use crate::core::batch::{Batch, BatchStatus};
+use crate::core::item::{ItemStatus, Kind, Observation};
+
+const FILES: usize = 1000;
+
+fn job_id(n: usize) -> String {
+    format!("pjb-{n:08}-27c1-4a5e-8f00-1c1f8d0f2a11")
+}
+
+fn a_batch(status: &str) -> Value {
+    json!({"id": "bat-1", "project_id": "prj-1", "source_directory_id": "dir-1", "status": status,
+        "config": {"job": {"type": "parse_v2", "configuration_id": "cfg-1"}},
+        "created_at": "2026-11-23T10:00:00Z", "updated_at": "2026-11-23T11:00:00Z", "results": null})
+}
+
+fn results() -> Value {
+    let mut results: Vec<Value> = (0..FILES)
+        .map(|n| json!({"source_directory_file_id": format!("dfl-{n}"), "job_reference": {"type": "parse_v2", "id": job_id(n)}, "error_message": null}))
+        .collect();
+    results[7]["job_reference"] = Value::Null;
+    results[7]["error_message"] = "no job for this file".into();
+    results[8]["job_reference"] = Value::Null;
+    results[9] = json!({"source_directory_file_id": 9});
+    json!(results)
+}
+
+/// Every tenth job fails, the eleventh was cancelled, one is of a word to come.
+fn job(id: &str) -> Value {
+    let n: usize = id[4..12].parse().unwrap();
+    let status = match n % 10 {
+        0 => "FAILED",
+        1 => "CANCELLED",
+        _ => "COMPLETED",
+    };
+    json!({"id": id, "project_id": "prj-1", "status": status, "error_message": "key llx-abcdefgh12 bad",
+        "user_metadata": [], "updated_at": "2026-11-23T10:30:00Z"})
+}
+
+fn answer(call: &Call) -> Response {
+    match call.path.as_str() {
+        "/api/v2/batches" => ok(&json!({"items": [a_batch("COMPLETED")], "next_page_token": "", "total_size": null})),
+        "/api/v2/batches/bat-1" => {
+            let mut batch = a_batch("COMPLETED");
+            if call.query("expand") == Some("results") {
+                batch["results"] = results();
+            }
+            ok(&batch)
+        }
+        "/api/v2/parse" => {
+            let asked = call.query.iter().filter(|(name, _)| name == "job_ids");
+            let mut jobs: Vec<Value> = asked.map(|(_, id)| job(id)).collect();
+            jobs.retain(|job| call.query("status").is_none_or(|status| job["status"] == status));
+            ok(&json!({ "items": jobs }))
+        }
+        "/api/v1/beta/directories/dir-1/files" => {
+            let from = call.number("page_token").unwrap_or(0);
+            let files: Vec<Value> = (from..from + 500)
+                .map(|n| json!({"id": format!("dfl-{n}"), "display_name": format!("{n}.pdf")}))
+                .collect();
+            ok(&json!({"items": files, "next_page_token": (from == 0).then_some("500")}))
+        }
+        _ => status(404, "no such thing"),
+    }
+}
+
+async fn batches(fake: &super::super::Cloud) -> Vec<Batch> {
+    let mut all = Vec::new();
+    let since = "2026-11-20T00:00:00Z".parse().unwrap();
+    let listed = fake
+        .list_batches(Some(since), &mut |page| {
+            all.extend(page);
+            ControlFlow::Continue(())
+        })
+        .await
+        .unwrap();
+    assert!(listed.complete);
+    all
+}
+
+async fn failed(cloud: &super::super::Cloud, batch: &Batch) -> (Vec<Observation>, Listed) {
+    let mut rows = Vec::new();
+    let listed = cloud.list_items(batch, Kind::Failed, &mut |page| rows.extend(page)).await.unwrap();
+    (rows, listed)
+}
+
+#[tokio::test]
+async fn failures_of_a_finished_batch_are_found_by_at_most_eight_requests() {
+    let fake = Fake::start(|call, _| answer(call)).await;
+    let cloud = fake.cloud_v2();
+    let batch = batches(&cloud).await.remove(0);
+    assert_eq!(
+        (batch.status.clone(), batch.job_type.as_str(), batch.failed_items),
+        (BatchStatus::Completed, "parse", None)
+    );
+    assert_eq!(fake.calls()[0].query("created_at_on_or_after"), Some("2026-11-19T23:55:00Z"));
+
+    let (mut rows, listed) = failed(&cloud, &batch).await;
+    assert!(listed.complete);
+    assert_eq!((rows.len(), listed.rows, listed.unreadable), (102, 102, 1));
+    let requests = fake.calls().len() - 1;
+    assert!(requests <= 8, "{requests}");
+    rows.sort_by(|a, b| a.item_id.cmp(&b.item_id));
+    assert_eq!((rows[0].item_id.as_str(), rows[0].item_name.as_str()), ("dfl-0", "0.pdf"));
+    assert_eq!(rows[0].message.as_deref(), Some("key llx-[masked] bad"));
+    assert_eq!(rows[0].job_id.as_deref(), Some(job_id(0).as_str()));
+    let unmapped: Vec<_> = rows.iter().filter(|row| row.job_id.is_none()).collect();
+    assert_eq!(unmapped[0].message.as_deref(), Some("no job for this file"));
+    assert_eq!((unmapped[1].message.as_deref(), unmapped[1].item_name.as_str()), (None, "8.pdf"));
+    assert_eq!(unmapped[0].completed_at, batch.completed_at);
+}
+
+#[tokio::test]
+async fn a_batch_whose_jobs_have_all_ended_gets_counts_and_needs_no_more_listing() {
+    let fake = Fake::start(|call, _| answer(call)).await;
+    let cloud = fake.cloud_v2();
+    let batch = batches(&cloud).await.remove(0);
+    let (first, _) = failed(&cloud, &batch).await;
+    assert_eq!(batches(&cloud).await[0].failed_items, None);
+    let (second, _) = failed(&cloud, &batch).await;
+    assert_eq!(first.len(), second.len());
+    let counted = batches(&cloud).await.remove(0);
+    assert_eq!((counted.total_items, counted.failed_items, counted.skipped_items), (Some(1000), Some(102), Some(0)));
+    assert!(!counted.needs_listing(Some(&counted.appearance())));
+}
+
+#[tokio::test]
+async fn a_server_with_short_lines_is_asked_in_smaller_chunks() {
+    let fake = Fake::start(|call, _| {
+        let length: usize = call.query.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        if length > 8000 { status(414, "too long") } else { answer(call) }
+    })
+    .await;
+    let cloud = fake.cloud_v2();
+    let batch = batches(&cloud).await.remove(0);
+    assert_eq!(failed(&cloud, &batch).await.0.len(), 102);
+    assert_eq!(fake.calls().iter().filter(|call| call.path == "/api/v2/parse").count(), 1 + 7);
+}
+
+#[tokio::test]
+async fn a_batch_that_failed_as_a_whole_is_told_and_a_running_one_costs_nothing() {
+    let fake = Fake::start(|_, _| ok(&a_batch("FAILED"))).await;
+    let cloud = fake.cloud_v2();
+    let mut batch = cloud.batch("bat-1").await.unwrap().unwrap();
+    let (rows, listed) = failed(&cloud, &batch).await;
+    assert_eq!((rows.len(), rows[0].item_id.as_str(), listed.complete), (1, "bat-1", true));
+    batch.status = BatchStatus::Throttled;
+    let before = fake.calls().len();
+    let (rows, listed) = failed(&cloud, &batch).await;
+    assert_eq!((rows.len(), listed.complete, fake.calls().len()), (0, true, before));
+}
+
+#[tokio::test]
+async fn the_statuses_of_named_items_are_those_of_their_jobs() {
+    let fake = Fake::start(|call, _| answer(call)).await;
+    let cloud = fake.cloud_v2();
+    let batch = cloud.batch("bat-1").await.unwrap().unwrap();
+    let wanted: HashSet<String> = ["dfl-0", "dfl-1", "dfl-2", "dfl-7", "dfl-none"].map(str::to_owned).into();
+    let found = cloud.statuses(&batch, &wanted).await.unwrap();
+    assert_eq!(found.len(), 4);
+    assert_eq!(found["dfl-0"], ItemStatus::Failed);
+    assert_eq!(found["dfl-1"], ItemStatus::Cancelled);
+    assert_eq!(found["dfl-2"], ItemStatus::Completed);
+    assert_eq!(found["dfl-7"], ItemStatus::Failed);
+}
+
+fn request(job_type: &str, job_id: &str) -> Resubmission {
+    Resubmission {
+        intent_id: "intent-1".to_owned(),
+        job_type: job_type.to_owned(),
+        item_ids: vec!["dfl-1".to_owned()],
+        job_config: json!({"configuration_id": "cfg-1"}),
+        directory_id: Some("dir-1".to_owned()),
+        job_id: Some(job_id.to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_parsed_again_with_its_file_id_and_found_by_its_note() {
+    let again = json!({"id": "pjb-new", "status": "FAILED", "error_message": "again", "name": "n.pdf",
+        "created_at": "2026-11-23T12:00:00Z", "user_metadata": {"triage_intent": "intent-1", "triage_item": "dfl-1"}});
+    let fake = Fake::start(move |call, _| match (call.method.as_str(), call.path.as_str()) {
+        ("GET", "/api/v1/beta/directories/dir-1/files/dfl-1") => ok(&json!({"id": "dfl-1", "file_id": "file-1"})),
+        ("POST", "/api/v2/parse") => ok(&again),
+        ("GET", "/api/v2/parse/pjb-new") => ok(&json!({ "job": again })),
+        ("GET", "/api/v2/parse") => {
+            ok(&json!({"items": [again, {"id": "pjb-x", "user_metadata": {"triage_intent": "other"}}]}))
+        }
+        _ => status(404, "no"),
+    })
+    .await;
+    let cloud = fake.cloud_v2();
+    let request = request("parse", "pjb-old");
+    let id = cloud.create_batch(&request).await.unwrap();
+    let post = fake.calls().into_iter().find(|call| call.method == "POST").unwrap();
+    assert_eq!(
+        post.body,
+        json!({"configuration_id": "cfg-1", "file_id": "file-1",
+            "user_metadata": {"triage_intent": "intent-1", "triage_item": "dfl-1"}})
+    );
+    let batch = cloud.batch(&id).await.unwrap().unwrap();
+    assert_eq!((batch.status.clone(), batch.failed_items), (BatchStatus::Completed, Some(1)));
+    // Another process, which did not create it, sees the item, too.
+    let (rows, _) = failed(&fake.cloud_v2(), &batch).await;
+    assert_eq!((rows[0].item_id.as_str(), rows[0].message.as_deref()), ("dfl-1", Some("again")));
+
+    let found = cloud.find_batches(&request, "2026-11-23T11:00:00Z".parse().unwrap()).await.unwrap();
+    assert!(found.complete);
+    assert_eq!(found.found.len(), 1);
+    assert_eq!(found.found[0].batch.batch_id, "pjb-new");
+}
+
+#[tokio::test]
+async fn an_extraction_is_made_from_the_parse_that_had_succeeded() {
+    let fake = Fake::start(|call, _| match (call.method.as_str(), call.path.as_str()) {
+        ("GET", "/api/v2/extract/ext-old") => {
+            ok(&json!({"id": "ext-old", "status": "FAILED", "extract_metadata": {"parse_job_id": "pjb-step"}}))
+        }
+        ("GET", "/api/v2/parse/pjb-step") => ok(&json!({"job": {"id": "pjb-step", "status": "COMPLETED"}})),
+        ("POST", "/api/v2/extract") => ok(&json!({"id": "ext-new", "status": "PENDING", "file_input": "pjb-step"})),
+        ("GET", "/api/v2/extract/ext-new") => {
+            ok(&json!({"id": "ext-new", "status": "FAILED", "file_input": "pjb-step", "error_message": "no"}))
+        }
+        ("GET", "/api/v2/extract") => {
+            let all =
+                [json!({"id": "ext-old", "file_input": "dfl-1"}), json!({"id": "ext-new", "file_input": "pjb-step"})];
+            let hits: Vec<_> =
+                all.iter().filter(|job| call.query("file_input") == job["file_input"].as_str()).collect();
+            ok(&json!({ "items": hits }))
+        }
+        _ => status(404, "no"),
+    })
+    .await;
+    let cloud = fake.cloud_v2();
+    let request = request("extract", "ext-old");
+    let id = cloud.create_batch(&request).await.unwrap();
+    let post = fake.calls().into_iter().find(|call| call.method == "POST").unwrap();
+    assert_eq!(post.body, json!({"configuration_id": "cfg-1", "file_input": "pjb-step"}));
+    let batch = cloud.batch(&id).await.unwrap().unwrap();
+    assert_eq!(failed(&cloud, &batch).await.0[0].item_id, "dfl-1");
+    let found = cloud.find_batches(&request, "2026-11-23T11:00:00Z".parse().unwrap()).await.unwrap();
+    assert_eq!(found.found.len(), 1);
+    assert_eq!(found.found[0].batch.batch_id, "ext-new");
+}
+
+#[tokio::test]
+async fn what_v2_cannot_resubmit_is_not_sent() {
+    let fake = Fake::start(|_, _| status(500, "never asked")).await;
+    let cloud = fake.cloud_v2();
+    assert_eq!(cloud.items_per_request(), Some(1));
+    let mut two = request("parse", "pjb-old");
+    two.item_ids.push("dfl-2".to_owned());
+    let mut whole = request("parse", "pjb-old");
+    whole.item_ids = vec!["bat-1".to_owned()];
+    for bad in [two, whole, request("classify", "x")] {
+        assert!(matches!(cloud.create_batch(&bad).await, Err(CreateError::NotSent(_))));
+    }
+    assert!(fake.calls().is_empty());
+}

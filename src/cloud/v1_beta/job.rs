@@ -1,0 +1,130 @@
+//! What API v1 says about the job behind an item: its error, and the configuration that it ran with.
+
+use std::ops::ControlFlow;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::client::{Ask, Client};
+use super::super::listing::{self, Style};
+use super::super::page::parse;
+use super::super::paging::Paging;
+use super::super::wire::Text;
+use super::super::{CloudError, JobRecord};
+use super::item::Statuses;
+use super::under;
+use crate::core::batch::Batch;
+use crate::core::item::ItemStatus;
+
+#[derive(Deserialize)]
+struct WireJob<'a> {
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+    #[serde(borrow)]
+    error_code: Option<Text<'a>>,
+    #[serde(borrow)]
+    error_message: Option<Text<'a>>,
+    /// What extraction jobs call it.
+    #[serde(borrow)]
+    error: Option<Text<'a>>,
+}
+
+/// The record of a job; none if LlamaCloud does not know it (any more).
+pub(in crate::cloud) async fn record(
+    client: &Client,
+    job_type: &str,
+    job_id: &str,
+) -> Result<Option<JobRecord>, CloudError> {
+    let front: &[&str] = match job_type {
+        "extract" => &["api", "v1", "extraction", "jobs"],
+        "classify" => &["api", "v1", "classifier", "jobs"],
+        _ => &["api", "v1", "parsing", "job"],
+    };
+    let path = [front, &[job_id]].concat();
+    let got = client
+        .get(&Ask::path(&path), |text| {
+            let job: WireJob<'_> = parse(text, &format!("/{}", path.join("/")))?;
+            Ok(JobRecord {
+                job_id: job_id.to_owned(),
+                status: job.status.map_or_else(String::new, Text::into_id),
+                error_code: job.error_code.and_then(Text::into_message),
+                error_message: job.error_message.or(job.error).and_then(Text::into_message),
+            })
+        })
+        .await;
+    known(got)
+}
+
+/// The configuration that an item's job ran with, from the first source that has one:
+/// the failed parse job's own parameters, the results of a completed item of the same batch, the results of the item itself.
+///
+/// It is as the API gives it: with ids of the server, and perhaps with secrets. The caller keeps only what may be sent again.
+pub(in crate::cloud) async fn config(
+    client: &Client,
+    batch: &Batch,
+    item_id: &str,
+    job_id: Option<&str>,
+) -> Result<Option<Value>, CloudError> {
+    if let Some(job_id) = job_id
+        && batch.job_type == "parse"
+        && let Some(parameters) = parameters(client, job_id).await?
+    {
+        return Ok(Some(parameters));
+    }
+    if let Some(sibling) = completed_item(client, batch).await?
+        && let Some(config) = result_config(client, &sibling, &batch.job_type).await?
+    {
+        return Ok(Some(config));
+    }
+    result_config(client, item_id, &batch.job_type).await
+}
+
+async fn parameters(client: &Client, job_id: &str) -> Result<Option<Value>, CloudError> {
+    let path = ["api", "v1", "parsing", "job", job_id, "parameters"];
+    let ask = Ask::path(&path);
+    let got = client.get(&ask, |text| parse::<Value>(text, &format!("/{}", path.join("/"))));
+    let value = known(got.await)?;
+    Ok(value.filter(|value| value.as_object().is_some_and(|fields| !fields.is_empty())))
+}
+
+/// Some completed item of the batch.
+async fn completed_item(client: &Client, batch: &Batch) -> Result<Option<String>, CloudError> {
+    let path = under(&[&batch.batch_id, "items"]);
+    let ask = Ask::path(&path).with("status", "completed");
+    let mut found = None;
+    let mut each = |rows: Vec<(String, ItemStatus)>| {
+        let mut completed = rows.into_iter().filter(|(_, status)| *status == ItemStatus::Completed);
+        found = completed.next().map(|(id, _)| id);
+        ControlFlow::Break(())
+    };
+    let paging = Paging::by_offset(None);
+    let listed = listing::read(client, &ask, Style::limit(1), &Statuses, paging, &mut each);
+    known(listed.await)?;
+    Ok(found)
+}
+
+async fn result_config(client: &Client, item_id: &str, job_type: &str) -> Result<Option<Value>, CloudError> {
+    #[derive(Deserialize)]
+    struct Results {
+        processing_results: Option<Vec<Value>>,
+    }
+    let path = under(&["items", item_id, "processing-results"]);
+    let ask = Ask::path(&path).with("job_type", job_type);
+    let got = client.get(&ask, |text| parse::<Results>(text, &format!("/{}", path.join("/"))));
+    let results = known(got.await)?.and_then(|got| got.processing_results);
+    let newest = results
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|result| result.get("job_config").is_some_and(Value::is_object))
+        .max_by_key(|result| result["processed_at"].as_str().map(str::to_owned));
+    Ok(newest.map(|mut result| result["job_config"].take()))
+}
+
+/// A record that is not there is an answer, too.
+fn known<T>(got: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match got {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,103 @@
+//! Asking for many jobs by id: a query may only be so long, so the ids go in chunks.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::client::{Ask, Client};
+use super::super::{CloudError, Listed};
+use super::job::{self, Job, Product};
+
+/// What most servers and proxies take; it holds about 320 ids.
+const LONG: usize = 15_000;
+/// What all take (nginx and aiohttp stop at 8 KiB).
+const SHORT: usize = 7_800;
+
+/// The length of queries that the server is known to take.
+#[derive(Debug)]
+pub(super) struct QueryBound(AtomicUsize);
+
+impl Default for QueryBound {
+    fn default() -> Self {
+        QueryBound(AtomicUsize::new(LONG))
+    }
+}
+
+impl QueryBound {
+    /// Hands over the jobs with these ids: those of `status`, or all.
+    pub(super) async fn jobs(
+        &self,
+        client: &Client,
+        product: Product,
+        ids: &[&str],
+        status: Option<&'static str>,
+        mut each: impl FnMut(Job) + Send,
+    ) -> Result<Listed, CloudError> {
+        let mut total = Listed { complete: true, ..Listed::default() };
+        let mut rest = ids;
+        while !rest.is_empty() {
+            let bound = self.0.load(Ordering::Relaxed);
+            let (chunk, after) = rest.split_at(fitting(rest, bound));
+            let path = product.path();
+            let mut ask = Ask::path(&path);
+            ask.query.extend(status.map(|status| ("status", status.to_owned())));
+            ask.query.extend(chunk.iter().map(|id| ("job_ids", (*id).to_owned())));
+            match job::list(client, &ask, chunk.len(), &mut each).await {
+                Err(CloudError::Refused { status: 400 | 413 | 414 | 431, .. }) if bound > SHORT => {
+                    self.0.store(SHORT, Ordering::Relaxed);
+                    continue;
+                }
+                listed => add(&mut total, listed?),
+            }
+            rest = after;
+        }
+        Ok(total)
+    }
+}
+
+/// How many of the ids fit into a query of `bound` bytes; at least one.
+fn fitting(ids: &[&str], bound: usize) -> usize {
+    // Room for the path, the scope, the status and the page parameters.
+    let mut room = bound.saturating_sub(400);
+    let fits = |id: &&&str| {
+        let length = "&job_ids=".len() + 3 * id.len() - 2 * id.bytes().filter(u8::is_ascii_alphanumeric).count();
+        let length = length - 2 * id.bytes().filter(|b| *b == b'-').count();
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
+    };
+    ids.iter().take_while(fits).count().max(1)
+}
+
+/// Adds what another listing of the same whole came to.
+pub(super) fn add(total: &mut Listed, part: Listed) {
+    total.unreadable += part.unreadable;
+    total.requests += part.requests;
+    total.complete &= part.complete;
+    total.why_unreadable = total.why_unreadable.take().or(part.why_unreadable);
+    total.why_incomplete = total.why_incomplete.take().or(part.why_incomplete);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_jobs_fit_into_four_queries_and_none_is_lost() {
+        let ids: Vec<String> = (0..1000).map(|n| format!("pjb-{n:08}-27c1-4a5e-8f00-1c1f8d0f2a11")).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        for (bound, wanted) in [(LONG, 4), (SHORT, 7)] {
+            let (mut rest, mut queries, mut sent) = (&ids[..], 0, 0);
+            while !rest.is_empty() {
+                let (chunk, after) = rest.split_at(fitting(rest, bound));
+                assert!(chunk.iter().map(|id| id.len() + 9).sum::<usize>() < bound);
+                (queries, sent, rest) = (queries + 1, sent + chunk.len(), after);
+            }
+            assert_eq!((queries, sent), (wanted, 1000));
+        }
+    }
+
+    #[test]
+    fn an_id_longer_than_a_query_goes_alone() {
+        let long = "ä".repeat(20_000);
+        assert_eq!(fitting(&[&long, "pjb-1"], LONG), 1);
+    }
+}

@@ -1,0 +1,187 @@
+//! Parse and extract jobs as API v2 writes them.
+
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::client::{Ask, Client};
+use super::super::listing::{self, Style};
+use super::super::page::{Rows, parse};
+use super::super::paging::Paging;
+use super::super::wire::{Text, time};
+use super::super::{CloudError, Listed};
+use crate::core::item::ItemStatus;
+
+/// The keys of `user_metadata` that resubmissions leave on their jobs.
+pub(super) const INTENT: &str = "triage_intent";
+/// See [`INTENT`].
+pub(super) const ITEM: &str = "triage_item";
+
+/// The two products that batches make jobs of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Product {
+    Parse,
+    Extract,
+}
+
+impl Product {
+    pub(super) fn of(job_id: &str) -> Product {
+        if job_id.starts_with("ext-") { Product::Extract } else { Product::Parse }
+    }
+
+    /// The last segment of its endpoint, and the job type that v1 calls the same work.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Product::Parse => "parse",
+            Product::Extract => "extract",
+        }
+    }
+
+    pub(super) fn path(self) -> [&'static str; 3] {
+        ["api", "v2", self.word()]
+    }
+}
+
+/// One job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Job {
+    pub(super) id: String,
+    pub(super) project_id: Option<String>,
+    pub(super) status: String,
+    pub(super) message: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) file_input: Option<String>,
+    /// The intent that a resubmission noted on it.
+    pub(super) intent_id: Option<String>,
+    /// The item that a resubmission noted on it.
+    pub(super) item_id: Option<String>,
+    pub(super) parse_job_id: Option<String>,
+    pub(super) created_at: Option<Timestamp>,
+    pub(super) updated_at: Option<Timestamp>,
+}
+
+impl Job {
+    pub(super) fn status(&self) -> ItemStatus {
+        match self.status.as_str() {
+            "THROTTLED" => ItemStatus::Pending,
+            word => ItemStatus::from_word(word),
+        }
+    }
+
+    /// Whether it may still change. A word of the future is taken as such.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.status(), ItemStatus::Completed | ItemStatus::Failed | ItemStatus::Cancelled)
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireJob<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    project_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+    #[serde(borrow)]
+    error_message: Option<Text<'a>>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    file_input: Option<Text<'a>>,
+    // Of any shape: nothing in them may make a failed job unreadable.
+    user_metadata: Option<Value>,
+    extract_metadata: Option<Value>,
+    #[serde(borrow)]
+    created_at: Option<Text<'a>>,
+    #[serde(borrow)]
+    updated_at: Option<Text<'a>>,
+}
+
+impl WireJob<'_> {
+    fn into_job(self) -> Job {
+        let word = |text: Option<Text<'_>>| text.map_or_else(String::new, Text::into_id);
+        let text = |metadata: &Option<Value>, key: &str| Some(metadata.as_ref()?.get(key)?.as_str()?.to_owned());
+        Job {
+            id: word(self.id),
+            project_id: self.project_id.and_then(Text::into_some_id),
+            status: word(self.status),
+            message: self.error_message.and_then(Text::into_message),
+            name: self.name.and_then(Text::into_message),
+            file_input: self.file_input.and_then(Text::into_some_id),
+            intent_id: text(&self.user_metadata, INTENT),
+            item_id: text(&self.user_metadata, ITEM),
+            parse_job_id: text(&self.extract_metadata, "parse_job_id"),
+            created_at: time(self.created_at),
+            updated_at: time(self.updated_at),
+        }
+    }
+}
+
+/// The rows of a job list.
+pub(super) struct Jobs;
+
+impl Rows for Jobs {
+    type Wire<'a> = WireJob<'a>;
+    type Row = Job;
+    const ITEMS_REQUIRED: bool = true;
+    const TEXTS: &'static [&'static str] =
+        &["project_id", "status", "error_message", "name", "file_input", "created_at", "updated_at"];
+
+    fn id<'w>(&self, wire: &'w WireJob<'_>) -> &'w str {
+        wire.id.as_ref().map_or("", Text::as_str)
+    }
+
+    fn row(&self, wire: WireJob<'_>) -> Option<Job> {
+        Some(wire.into_job())
+    }
+}
+
+/// Reads a list of jobs to its end.
+pub(super) async fn list(
+    client: &Client,
+    ask: &Ask<'_>,
+    limit: usize,
+    mut each: impl FnMut(Job) + Send,
+) -> Result<Listed, CloudError> {
+    let mut page = |jobs: Vec<Job>| {
+        jobs.into_iter().for_each(&mut each);
+        ControlFlow::Continue(())
+    };
+    let style = Style::page_size(limit);
+    listing::read(client, ask, style, &Jobs, Paging::by_token(), &mut page).await
+}
+
+/// One job; none if LlamaCloud does not know it (any more). Parse jobs come in an envelope, extract jobs do not.
+pub(super) async fn get(client: &Client, job_id: &str) -> Result<Option<Job>, CloudError> {
+    #[derive(Deserialize)]
+    struct Enveloped<'a> {
+        #[serde(borrow)]
+        job: Option<WireJob<'a>>,
+    }
+    let product = Product::of(job_id);
+    let front = product.path();
+    let path = [&front[..], &[job_id]].concat();
+    let shown = format!("/{}", path.join("/"));
+    let ask = match product {
+        Product::Parse => Ask::path(&path),
+        Product::Extract => Ask::path(&path).with("expand", "extract_metadata"),
+    };
+    let got = client.get(&ask, |text| {
+        let enveloped = parse::<Enveloped<'_>>(text, &shown)?.job;
+        let job = match enveloped {
+            Some(job) => job,
+            None => parse(text, &shown)?,
+        };
+        Ok(job.into_job())
+    });
+    match got.await {
+        Ok(job) if job.id.is_empty() => {
+            Err(CloudError::Decode { path: shown.clone(), at: "id".to_owned(), problem: "missing".to_owned() })
+        }
+        Ok(job) => Ok(Some(job)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

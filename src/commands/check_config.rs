@@ -1,0 +1,29 @@
+//! `check-config`: names every mistake at once; touches no network.
+
+use crate::cli::Global;
+use crate::config::{doubts, load};
+use crate::credentials::Credentials;
+use crate::exit::Exit;
+use crate::service::worker::Setup;
+
+/// Checks the file, then that every secret it needs can be read and every client can be made.
+pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
+    let config = super::configuration(global)?;
+    let path = load::find(global.config.as_deref())?;
+    let setup = Setup::new(config, &Credentials::from_environment_or_beside(&path))?;
+    anstream::println!(
+        "{}: ok, {} and {}, ledger {}",
+        path.display(),
+        count(setup.projects.len(), "project"),
+        count(setup.channels.len(), "channel"),
+        setup.config.ledger.path.display(),
+    );
+    for (key, doubt) in doubts(&setup.config) {
+        anstream::println!("note: {key}: {doubt}");
+    }
+    Ok(Exit::Done)
+}
+
+fn count(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+}

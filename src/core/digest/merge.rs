@@ -1,0 +1,162 @@
+//! Joining a digest that could not be delivered with the one after it, so that an outage ends with one message.
+//!
+//! People then learn from the later one what the earlier one would have told them, once and as it stands now.
+
+use crate::core::digest::build::{count_changes, in_order};
+use crate::core::digest::model::{Digest, Fault, GroupEntry, LeftOut, Reason, RetrySummary, Totals, Window};
+
+/// One digest that says what both say. It has the id, times and open counts of `newer`.
+pub fn merge(older: &Digest, newer: &Digest) -> Digest {
+    let changes = in_order(merge_changes(older, newer));
+    let known = |id: &str| changes.iter().any(|entry| entry.group_id == id);
+    let listed = if newer.scheduled { &newer.still_open } else { &older.still_open };
+    let still_open = listed.iter().filter(|entry| !known(&entry.group_id)).cloned().collect();
+    let faults = merge_faults(older, newer);
+    let mut remarks = older.remarks.clone();
+    remarks.retain(|remark| !newer.remarks.contains(remark));
+    remarks.extend(newer.remarks.iter().cloned());
+    let included = format!("Includes {}, which could not be delivered in time.", older.digest_id);
+    remarks.push(included);
+    Digest {
+        window: Window { from: older.window.from.min(newer.window.from), to: newer.window.to },
+        scheduled: older.scheduled || newer.scheduled,
+        baseline: older.baseline || newer.baseline,
+        totals: merge_totals(older, newer, &changes, &faults),
+        retries: merge_retries(older.retries, newer.retries),
+        left_out: LeftOut {
+            groups: older.left_out.groups.saturating_add(newer.left_out.groups),
+            items: older.left_out.items.saturating_add(newer.left_out.items),
+        },
+        changes,
+        still_open,
+        faults,
+        remarks,
+        ..newer.clone()
+    }
+}
+
+fn merge_changes(older: &Digest, newer: &Digest) -> Vec<GroupEntry> {
+    let mut changes: Vec<GroupEntry> = newer.changes.clone();
+    for before in &older.changes {
+        match changes.iter_mut().find(|entry| entry.group_id == before.group_id) {
+            Some(entry) => join(before, entry),
+            None => changes.push(before.clone()),
+        }
+    }
+    changes
+}
+
+/// The later entry takes over what of the earlier one people never learnt.
+fn join(before: &GroupEntry, entry: &mut GroupEntry) {
+    entry.new_items = entry.new_items.saturating_add(before.new_items);
+    entry.page |= before.page;
+    let ended = entry.reason == Reason::Resolved;
+    let told_more = matches!(before.reason, Reason::New | Reason::Regressed | Reason::Escalated | Reason::Baseline);
+    if !ended && told_more && entry.reason != Reason::Regressed {
+        entry.reason = before.reason;
+        entry.state = before.state;
+    }
+    entry.why = match (&before.why, entry.why.take()) {
+        (Some(earlier), Some(later)) if *earlier != later => Some(format!("{earlier}; then {later}")),
+        (earlier, later) => later.or_else(|| earlier.clone()),
+    };
+}
+
+fn merge_faults(older: &Digest, newer: &Digest) -> Vec<Fault> {
+    let known = |fault: &Fault| newer.faults.iter().any(|later| later.fault == fault.fault);
+    let earlier = older.faults.iter().filter(|fault| !known(fault));
+    earlier.chain(&newer.faults).cloned().collect()
+}
+
+/// Groups that were counted but left out of the lists stay counted.
+fn merge_totals(older: &Digest, newer: &Digest, changes: &[GroupEntry], faults: &[Fault]) -> Totals {
+    let mut totals = count_changes(newer.totals, changes, faults);
+    for digest in [older, newer] {
+        let listed = count_changes(digest.totals, &digest.changes, &digest.faults);
+        totals.new += digest.totals.new.saturating_sub(listed.new);
+        totals.regressed += digest.totals.regressed.saturating_sub(listed.regressed);
+        totals.escalated += digest.totals.escalated.saturating_sub(listed.escalated);
+        totals.resolved += digest.totals.resolved.saturating_sub(listed.resolved);
+        totals.other += digest.totals.other.saturating_sub(listed.other);
+    }
+    totals.new_items = older.totals.new_items.saturating_add(newer.totals.new_items);
+    totals.recovered_items = older.totals.recovered_items.saturating_add(newer.totals.recovered_items);
+    totals
+}
+
+fn merge_retries(older: Option<RetrySummary>, newer: Option<RetrySummary>) -> Option<RetrySummary> {
+    let (Some(a), Some(b)) = (older, newer) else {
+        return newer.or(older);
+    };
+    Some(RetrySummary {
+        attempts: a.attempts + b.attempts,
+        recovered: a.recovered + b.recovered,
+        failed_same: a.failed_same + b.failed_same,
+        failed_differently: a.failed_differently + b.failed_differently,
+        running: a.running + b.running,
+        other: a.other + b.other,
+        would_retry: b.would_retry,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::digest::trial::trial;
+    use jiff::{SignedDuration, Timestamp};
+
+    fn digest(hour: i64, entries: &[(&str, Reason, u64)]) -> Digest {
+        let at = Timestamp::from_second(1_780_000_000 + hour * 3600).unwrap();
+        let mut digest = trial("", "UTC", at);
+        let base = digest.changes[0].clone();
+        digest.digest_id = format!("D-20260528-{hour:02}");
+        digest.window = Window { from: at - SignedDuration::from_hours(1), to: at };
+        digest.remarks = Vec::new();
+        digest.changes = entries
+            .iter()
+            .map(|(group_id, reason, new_items)| GroupEntry {
+                group_id: (*group_id).into(),
+                reason: *reason,
+                new_items: *new_items,
+                why: Some(reason.as_str().into()),
+                ..base.clone()
+            })
+            .collect();
+        digest.totals = count_changes(Totals { new_items: 5, ..digest.totals }, &digest.changes, &[]);
+        digest
+    }
+
+    #[test]
+    fn eight_hours_of_digests_become_one_that_tells_each_thing_once() {
+        let mut merged = digest(0, &[("a", Reason::New, 3), ("b", Reason::New, 1)]);
+        for hour in 1..8 {
+            merged = merge(&merged, &digest(hour, &[("a", Reason::Escalated, 2)]));
+        }
+        merged = merge(&merged, &digest(8, &[("b", Reason::Resolved, 0)]));
+        assert_eq!(merged.digest_id, "D-20260528-08");
+        assert_eq!(merged.window.to - merged.window.from, SignedDuration::from_hours(9));
+        let told: Vec<_> = merged.changes.iter().map(|e| (e.group_id.as_str(), e.reason, e.new_items)).collect();
+        assert_eq!(told, [("a", Reason::New, 17), ("b", Reason::Resolved, 1)]);
+        assert_eq!((merged.totals.new, merged.totals.resolved, merged.totals.new_items), (1, 1, 45));
+        assert_eq!(merged.remarks.len(), 8);
+    }
+
+    #[test]
+    fn what_was_left_out_stays_counted() {
+        let mut older = digest(0, &[("a", Reason::New, 1)]);
+        older.totals.new = 31;
+        older.left_out = LeftOut { groups: 30, items: 300 };
+        let merged = merge(&older, &digest(1, &[("z", Reason::New, 1)]));
+        assert_eq!(merged.totals.new, 32);
+        assert_eq!(merged.left_out, LeftOut { groups: 30, items: 300 });
+    }
+
+    #[test]
+    fn a_fault_that_ended_meanwhile_is_told_as_ended() {
+        let fault = |ended| Fault { fault: "scan:prod".into(), text: "t".into(), since: Timestamp::UNIX_EPOCH, ended };
+        let (mut older, mut newer) = (digest(0, &[]), digest(1, &[]));
+        older.faults = vec![fault(false)];
+        newer.faults = vec![fault(true)];
+        assert_eq!(merge(&older, &newer).faults, [fault(true)]);
+    }
+}

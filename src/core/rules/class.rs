@@ -1,0 +1,94 @@
+//! The classes of failures and the kinds of items they come from.
+
+use serde::{Deserialize, Serialize};
+
+/// What may be done about a failure.
+///
+/// When in doubt a failure is [`Class::Unknown`]: a wrong `transient` costs money, a wrong `permanent-input` costs a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// The work was done before; not a failure.
+    Done,
+    /// The document itself cannot be processed; its owner must act.
+    PermanentInput,
+    /// The job's parameters are refused; eligible again when they change.
+    Config,
+    /// Key, role, credits or quota; every retry stops.
+    Account,
+    /// Asked to slow down; waiting does not use an attempt.
+    Throttled,
+    /// The service had a bad moment; worth a retry through a canary.
+    Transient,
+    /// Somebody cancelled it; never retried automatically.
+    Cancelled,
+    /// Anything else: announced and planned, retried only by hand or by opt-in.
+    Unknown,
+}
+
+impl Class {
+    /// Every class, in the order used by reports.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::PermanentInput,
+        Self::Config,
+        Self::Account,
+        Self::Throttled,
+        Self::Transient,
+        Self::Cancelled,
+        Self::Unknown,
+    ];
+
+    /// The name used in rules, SQL, JSON and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::PermanentInput => "permanent-input",
+            Self::Config => "config",
+            Self::Account => "account",
+            Self::Throttled => "throttled",
+            Self::Transient => "transient",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The class with this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+}
+
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The state of an item that a rule looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The item failed.
+    #[default]
+    Failed,
+    /// The item was skipped, with or without a reason.
+    Skipped,
+    /// The item or its batch was cancelled.
+    Cancelled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_is_found_by_its_name() {
+        for class in Class::ALL {
+            assert_eq!(Class::from_name(class.name()), Some(class));
+        }
+        assert_eq!(Class::from_name("Transient"), None);
+    }
+}

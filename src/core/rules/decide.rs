@@ -1,0 +1,278 @@
+//! Compiles rules and decides with them.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+
+use super::class::{Class, Kind};
+use super::http::{StatusSpan, statuses};
+use super::mask::mask_data;
+use super::parse::{Reads, Rule, RuleFile, RulesError};
+
+/// Enough for hundreds of rules; one pattern beyond it is refused instead of eating the machine.
+const SIZE_LIMIT: usize = 64 << 20;
+
+/// What is known about a failure.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// Failed, skipped or cancelled.
+    pub kind: Kind,
+    /// The item's error message; empty when there is none.
+    pub message: &'a str,
+    /// Why it was skipped, as the API says.
+    pub skip_reason: Option<&'a str>,
+    /// `parse`, `extract`, `classify`; empty when not known.
+    pub job_type: &'a str,
+    /// Error code of the underlying job, when it was looked up.
+    pub cause_code: Option<&'a str>,
+    /// Error message of the underlying job, when it was looked up.
+    pub cause_text: Option<&'a str>,
+}
+
+/// Which text a decision was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The item's message.
+    Message,
+    /// The underlying job's message.
+    CauseText,
+    /// The underlying job's code.
+    CauseCode,
+    /// The skip reason.
+    SkipReason,
+}
+
+/// What was decided, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision<'r, 'f> {
+    /// What may be done.
+    pub class: Class,
+    /// The rule that decided; `None` when no rule matched and the class is therefore unknown.
+    pub rule: Option<&'r str>,
+    /// The words that decided; `None` when the rule looks at no text.
+    pub why: Option<&'f str>,
+    /// Where those words stand.
+    pub source: Source,
+    /// Whether the wording hides the cause (see [`Rule::generic`]); true for unknown.
+    pub generic: bool,
+    /// The rule's link.
+    pub runbook: Option<&'r str>,
+    /// The rule's sentence.
+    pub note: Option<&'r str>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    rule: Rule,
+    reads: Reads,
+    pattern: Option<Regex>,
+    unless: Option<Regex>,
+}
+
+/// Ordered rules, ready to decide.
+#[derive(Debug)]
+pub struct Rules {
+    rules: Vec<Compiled>,
+    /// One set per way of reading, with the rule each pattern belongs to: a message is scanned once, not once per rule.
+    text: (RegexSet, Vec<usize>),
+    meaning: (RegexSet, Vec<usize>),
+}
+
+struct Reading<'f> {
+    source: Source,
+    original: &'f str,
+    masked: Cow<'f, str>,
+    statuses: Vec<StatusSpan>,
+    hits: Vec<usize>,
+}
+
+impl Rules {
+    /// Reads and compiles rules.
+    ///
+    /// # Errors
+    /// When the text is no TOML, has unknown keys, or a rule is wrong; the error names the rule.
+    pub fn parse(text: &str) -> Result<Self, RulesError> {
+        let file: RuleFile = toml::from_str(text)?;
+        let compiled = compile_all(file.rule, file.reads)?;
+        Self::from_compiled(compiled)
+    }
+
+    /// The same rules with a team's own before them.
+    ///
+    /// # Errors
+    /// When one of the team's rules is wrong; the error names it.
+    pub fn with_user_rules(self, rules: Vec<Rule>) -> Result<Self, RulesError> {
+        let mut compiled = compile_all(rules, Reads::Text)?;
+        compiled.extend(self.rules);
+        Self::from_compiled(compiled)
+    }
+
+    /// Every rule in the order they are tried.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(|compiled| &compiled.rule)
+    }
+
+    /// The class of a failure: the first rule whose conditions all hold, else unknown.
+    pub fn classify<'f>(&self, facts: &Facts<'f>) -> Decision<'_, 'f> {
+        let readings = self.read(facts);
+        for (index, compiled) in self.rules.iter().enumerate() {
+            if !conditions_hold(&compiled.rule, facts) {
+                continue;
+            }
+            if let Some((source, why)) = texts_hold(compiled, index, &readings) {
+                return compiled.decision(source, why);
+            }
+        }
+        Decision {
+            class: Class::Unknown,
+            rule: None,
+            why: None,
+            source: Source::Message,
+            generic: true,
+            runbook: None,
+            note: None,
+        }
+    }
+
+    fn from_compiled(rules: Vec<Compiled>) -> Result<Self, RulesError> {
+        let text = set_of(&rules, Reads::Text)?;
+        let meaning = set_of(&rules, Reads::Meaning)?;
+        Ok(Self { rules, text, meaning })
+    }
+
+    fn read<'f>(&self, facts: &Facts<'f>) -> Vec<Reading<'f>> {
+        [
+            (Source::Message, Some(facts.message)),
+            (Source::CauseText, facts.cause_text),
+            (Source::CauseCode, facts.cause_code),
+            (Source::SkipReason, facts.skip_reason),
+        ]
+        .into_iter()
+        .filter_map(|(source, text)| text.map(|text| (source, text)))
+        .filter(|(source, text)| *source == Source::Message || !text.is_empty())
+        .map(|(source, original)| {
+            let masked = mask_data(original);
+            let statuses = statuses(&masked);
+            let mut hits: Vec<usize> = self.text.0.matches(original).iter().map(|at| self.text.1[at]).collect();
+            hits.extend(self.meaning.0.matches(&masked).iter().map(|at| self.meaning.1[at]));
+            Reading { source, original, masked, statuses, hits }
+        })
+        .collect()
+    }
+}
+
+impl Compiled {
+    fn decision<'r, 'f>(&'r self, source: Source, why: Option<&'f str>) -> Decision<'r, 'f> {
+        Decision {
+            class: self.rule.class,
+            rule: Some(&self.rule.name),
+            why,
+            source,
+            generic: self.rule.generic || self.rule.class == Class::Unknown,
+            runbook: self.rule.runbook.as_deref(),
+            note: self.rule.note.as_deref(),
+        }
+    }
+}
+
+fn conditions_hold(rule: &Rule, facts: &Facts<'_>) -> bool {
+    rule.kind.is_none_or(|kind| kind == facts.kind)
+        && rule.job_type.as_deref().is_none_or(|job_type| job_type == facts.job_type)
+        && rule.skip_reason.as_deref().is_none_or(|reason| Some(reason) == facts.skip_reason)
+        && rule.code.as_deref().is_none_or(|code| Some(code) == facts.cause_code)
+}
+
+/// The text that satisfies `match`, `unless` and `http` together, and the words that did.
+fn texts_hold<'f>(compiled: &Compiled, index: usize, readings: &[Reading<'f>]) -> Option<(Source, Option<&'f str>)> {
+    if compiled.pattern.is_none() && compiled.rule.http.is_empty() {
+        return Some((Source::Message, None));
+    }
+    readings.iter().find_map(|reading| {
+        let haystack = compiled.haystack(reading);
+        if compiled.unless.as_ref().is_some_and(|unless| unless.is_match(haystack)) {
+            return None;
+        }
+        let status = reading.statuses.iter().find(|found| compiled.rule.http.contains(&found.status));
+        if !compiled.rule.http.is_empty() && status.is_none() {
+            return None;
+        }
+        let span: Range<usize> = match &compiled.pattern {
+            Some(pattern) if reading.hits.contains(&index) => pattern.find(haystack)?.range(),
+            Some(_) => return None,
+            None => status?.span.clone(),
+        };
+        Some((reading.source, reading.original.get(span)))
+    })
+}
+
+impl Compiled {
+    fn haystack<'t>(&self, reading: &'t Reading<'_>) -> &'t str {
+        match self.reads {
+            Reads::Text => reading.original,
+            Reads::Meaning => &reading.masked,
+        }
+    }
+}
+
+fn compile_all(rules: Vec<Rule>, reads: Reads) -> Result<Vec<Compiled>, RulesError> {
+    let mut compiled: Vec<Compiled> = Vec::with_capacity(rules.len());
+    for rule in rules {
+        rule.check()?;
+        if compiled.iter().any(|other| other.rule.name == rule.name) {
+            return Err(RulesError::DuplicateName(rule.name));
+        }
+        let pattern = compile(&rule.name, &rule.patterns, reads)?;
+        let unless = compile(&rule.name, &rule.unless, reads)?;
+        compiled.push(Compiled { rule, reads, pattern, unless });
+    }
+    Ok(compiled)
+}
+
+fn compile(rule: &str, patterns: &[String], reads: Reads) -> Result<Option<Regex>, RulesError> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let build = |pattern: &str| {
+        RegexBuilder::new(pattern).case_insensitive(reads == Reads::Meaning).size_limit(SIZE_LIMIT).build()
+    };
+    build(&joined(patterns, reads)).map(Some).map_err(|whole| {
+        // Only then each alone, so that the error names the one that is wrong.
+        let wrong = patterns.iter().find_map(|pattern| Some((pattern, build(&expand(pattern, reads)).err()?)));
+        match wrong {
+            Some((pattern, problem)) => {
+                RulesError::Pattern { rule: rule.to_owned(), pattern: pattern.clone(), problem: problem.to_string() }
+            }
+            None => RulesError::TooLarge(whole.to_string()),
+        }
+    })
+}
+
+fn joined(patterns: &[String], reads: Reads) -> String {
+    patterns.iter().map(|pattern| format!("(?:{})", expand(pattern, reads))).collect::<Vec<_>>().join("|")
+}
+
+/// In a rule that reads meaning a blank stands for any run of blanks, `_` and `-`, or none: `rate limit` is also `RATE_LIMIT` and `RateLimit`.
+fn expand(pattern: &str, reads: Reads) -> String {
+    match reads {
+        Reads::Text => pattern.to_owned(),
+        // The narrow classes keep the automata small: all rules compile in a fraction of a second.
+        Reads::Meaning => pattern.replace(r"\w", "[0-9A-Za-z_À-ÿ]").replace(' ', r"[ \t\r\n_-]*"),
+    }
+}
+
+fn set_of(rules: &[Compiled], reads: Reads) -> Result<(RegexSet, Vec<usize>), RulesError> {
+    let (patterns, owners): (Vec<String>, Vec<usize>) = rules
+        .iter()
+        .enumerate()
+        .filter(|(_, compiled)| compiled.reads == reads && compiled.pattern.is_some())
+        .map(|(index, compiled)| (joined(&compiled.rule.patterns, reads), index))
+        .unzip();
+    let set = RegexSetBuilder::new(&patterns)
+        .case_insensitive(reads == Reads::Meaning)
+        .size_limit(SIZE_LIMIT)
+        .dfa_size_limit(SIZE_LIMIT)
+        .build()
+        .map_err(|problem| RulesError::TooLarge(problem.to_string()))?;
+    Ok((set, owners))
+}

@@ -1,0 +1,276 @@
+//! The outbox: one delivery for each digest and channel, claimed with a lease, sent at least once.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::millis::Millis;
+use super::{LedgerError, digest, fault};
+use crate::core::digest::merge::merge;
+use crate::core::digest::model::Digest;
+use crate::core::outbox::{Answer, Fate, fate, jitter};
+
+/// Longer than the longest single try, so that nobody else takes a delivery that is under way.
+pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
+
+/// A delivery that this process may send now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The same on every try.
+    pub delivery_id: String,
+    /// The channel.
+    pub channel: String,
+    /// What to render, frozen.
+    pub content: Digest,
+    /// Which try this is, from 1.
+    pub attempts: u32,
+    /// An earlier try may have arrived.
+    pub uncertain: bool,
+    /// How much smaller it must be rendered.
+    pub tier: u8,
+    /// Recipients or events that are done.
+    pub done: Vec<String>,
+}
+
+/// Puts a digest's content for a channel into the outbox.
+///
+/// What the channel has not got yet is merged into it and superseded: after an outage one message comes. The retry
+/// schedule goes on where it was, so that a channel which is down for good is found dead.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn enqueue(
+    tx: &Transaction<'_>,
+    channel: &str,
+    content: &Digest,
+    page: bool,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let delivery_id = format!("{}.{channel}", content.digest_id);
+    let waiting = waiting(tx, channel)?;
+    let mut content = content.clone();
+    for older in &waiting {
+        content = merge(&digest::thaw(&older.content)?, &content);
+        tx.execute(
+            "UPDATE delivery SET state = 'superseded', superseded_by = ?2 WHERE delivery_id = ?1",
+            [&older.delivery_id, &delivery_id],
+        )?;
+    }
+    let attempts = waiting.iter().map(|older| older.attempts).max().unwrap_or(0);
+    let not_before = if page { now } else { waiting.iter().map(|older| older.not_before).fold(now, Timestamp::max) };
+    tx.execute(
+        "INSERT INTO delivery (delivery_id, digest_id, channel, state, content, page, attempts, not_before, created_at)
+         VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8)",
+        params![
+            delivery_id,
+            content.digest_id,
+            channel,
+            digest::freeze(&content)?,
+            page || waiting.iter().any(|older| older.page),
+            attempts,
+            Millis(not_before),
+            Millis(now)
+        ],
+    )?;
+    Ok(())
+}
+
+struct Waiting {
+    delivery_id: String,
+    content: String,
+    attempts: u32,
+    not_before: Timestamp,
+    page: bool,
+}
+
+/// What a channel has not got yet, oldest first. What is finished in part is left to be finished.
+fn waiting(connection: &Connection, channel: &str) -> Result<Vec<Waiting>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT delivery_id, content, attempts, not_before, page FROM delivery
+         WHERE channel = ?1 AND state = 'pending' AND done = '[]' ORDER BY created_at, delivery_id",
+    )?;
+    let rows = statement.query_map([channel], |row| {
+        Ok(Waiting {
+            delivery_id: row.get(0)?,
+            content: row.get(1)?,
+            attempts: row.get(2)?,
+            not_before: row.get::<_, Millis>(3)?.0,
+            page: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What a channel would be sent next, whenever that is; none if nothing waits for it.
+///
+/// # Errors
+/// SQLite refuses, or the stored content cannot be read.
+pub fn next_content(connection: &Connection, channel: &str) -> Result<Option<Digest>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT content FROM delivery WHERE channel = ?1 AND state = 'pending' ORDER BY created_at DESC LIMIT 1",
+    )?;
+    let content: Option<String> = statement.query_row([channel], |row| row.get(0)).optional()?;
+    content.as_deref().map(digest::thaw).transpose()
+}
+
+/// Takes the channel's oldest due delivery and marks it as being sent; none if there is none or one is under way.
+///
+/// A try whose lease ran out counts as one that may have arrived. During quiet hours only paging ones are taken.
+///
+/// # Errors
+/// SQLite refuses, or the stored content cannot be read.
+pub fn claim(
+    tx: &Transaction<'_>,
+    channel: &str,
+    page_only: bool,
+    now: Timestamp,
+) -> Result<Option<Claimed>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending', tier, done FROM delivery
+         WHERE channel = ?1 AND (page = 1 OR ?2 = 0)
+           AND ((state = 'pending' AND not_before <= ?3) OR (state = 'sending' AND lease_until <= ?3))
+           AND NOT EXISTS (SELECT 1 FROM delivery b WHERE b.channel = ?1 AND b.state = 'sending' AND b.lease_until > ?3)
+         ORDER BY created_at, delivery_id LIMIT 1",
+    )?;
+    let Some(found) = statement.query_row(params![channel, page_only, Millis(now)], stored).optional()? else {
+        return Ok(None);
+    };
+    let attempts = found.attempts + 1;
+    tx.prepare_cached(
+        "UPDATE delivery SET state = 'sending', attempts = ?2, lease_until = ?3, uncertain = ?4 WHERE delivery_id = ?1",
+    )?
+    .execute(params![found.delivery_id, attempts, Millis(now + LEASE), found.uncertain])?;
+    let done = serde_json::from_str(&found.done)
+        .map_err(|_| LedgerError::Unreadable { what: "list of done recipients", value: found.done })?;
+    Ok(Some(Claimed {
+        delivery_id: found.delivery_id,
+        channel: channel.to_owned(),
+        content: digest::thaw(&found.content)?,
+        attempts,
+        uncertain: found.uncertain,
+        tier: found.tier,
+        done,
+    }))
+}
+
+struct Stored {
+    delivery_id: String,
+    content: String,
+    attempts: u32,
+    uncertain: bool,
+    tier: u8,
+    done: String,
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored {
+        delivery_id: row.get(0)?,
+        content: row.get(1)?,
+        attempts: row.get(2)?,
+        uncertain: row.get(3)?,
+        tier: row.get(4)?,
+        done: row.get(5)?,
+    })
+}
+
+/// Records what a try came to, and returns what becomes of the delivery.
+///
+/// A dead delivery becomes a worker fault, which people hear of through the other channels; one that arrives ends it.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Timestamp) -> Result<Fate, LedgerError> {
+    let fate = fate(answer, claimed.attempts, claimed.tier, now, jitter(&claimed.delivery_id, claimed.attempts));
+    let fault = format!("delivery:{}", claimed.channel);
+    match &fate {
+        Fate::Sent => {
+            settle(tx, &claimed.delivery_id, "sent", Some(now))?;
+            fault::clear(tx, &fault, now)?;
+        }
+        Fate::Dead => {
+            settle(tx, &claimed.delivery_id, "dead", None)?;
+            let error = error_of(answer).unwrap_or("no answer");
+            let text = format!(
+                "Channel {} did not take {} after {} tries: {error}. Repair the channel, then try it with `llama-triage notify test {}`.",
+                claimed.channel, claimed.content.digest_id, claimed.attempts, claimed.channel
+            );
+            fault::raise(tx, &fault, &text, now)?;
+        }
+        Fate::Again { at, tier } => {
+            tx.execute(
+                "UPDATE delivery SET state = 'pending', lease_until = NULL, not_before = ?2, tier = ?3 WHERE delivery_id = ?1",
+                params![claimed.delivery_id, Millis(*at), tier],
+            )?;
+        }
+    }
+    note_answer(tx, claimed, answer)?;
+    Ok(fate)
+}
+
+fn settle(tx: &Transaction<'_>, delivery_id: &str, state: &str, sent_at: Option<Timestamp>) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE delivery SET state = ?2, lease_until = NULL, sent_at = ?3 WHERE delivery_id = ?1",
+        params![delivery_id, state, sent_at.map(Millis)],
+    )?;
+    Ok(())
+}
+
+/// Keeps what the peer said, who is done, and whether the digest may have arrived.
+fn note_answer(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer) -> Result<(), LedgerError> {
+    let (said, refused) = match answer {
+        Answer::Arrived { answer, refused } => (Some(answer.as_str()), refused.join("; ")),
+        _ => (None, String::new()),
+    };
+    let (done, arrived) = match answer {
+        Answer::Later { done, may_have_arrived, .. } => (Some(done), *may_have_arrived),
+        Answer::TooLarge { done, .. } => (Some(done), false),
+        _ => (None, false),
+    };
+    let mut all_done = claimed.done.clone();
+    all_done.extend(done.into_iter().flatten().filter(|one| !claimed.done.contains(one)).cloned());
+    let error = error_of(answer).map(str::to_owned).or_else(|| (!refused.is_empty()).then_some(refused));
+    tx.execute(
+        "UPDATE delivery SET provider_answer = coalesce(?2, provider_answer), last_error = coalesce(?3, last_error),
+           uncertain = ?4, done = ?5 WHERE delivery_id = ?1",
+        params![
+            claimed.delivery_id,
+            said,
+            error,
+            claimed.uncertain || arrived,
+            serde_json::to_string(&all_done).unwrap_or_else(|_| "[]".to_owned())
+        ],
+    )?;
+    Ok(())
+}
+
+fn error_of(answer: &Answer) -> Option<&str> {
+    match answer {
+        Answer::Arrived { .. } => None,
+        Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error } => Some(error),
+    }
+}
+
+/// Frees what an earlier process was sending when it died: it is sent again at once, as one that may have arrived.
+///
+/// Only for the start of a process that holds the ledger's lock. Returns how many there were.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn recover(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerError> {
+    Ok(tx.execute(
+        "UPDATE delivery SET state = 'pending', uncertain = 1, lease_until = NULL, not_before = ?1 WHERE state = 'sending'",
+        [Millis(now)],
+    )?)
+}
+
+/// Gives up what waits for channels that are no longer configured. Returns how many there were.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn abandon(tx: &Transaction<'_>, channels: &[String]) -> Result<usize, LedgerError> {
+    let names = serde_json::to_string(channels).unwrap_or_else(|_| "[]".to_owned());
+    Ok(tx.execute(
+        "UPDATE delivery SET state = 'dead', last_error = 'the channel is no longer configured'
+         WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each(?1))",
+        [names],
+    )?)
+}

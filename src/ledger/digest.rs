@@ -1,0 +1,220 @@
+//! Digests: frozen when decided, never changed.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::LedgerError;
+use super::millis::{Count, Millis};
+use crate::core::digest::model::{Digest, RetrySummary, Totals, Window};
+
+/// The number of the next digest among those whose id begins with `prefix`, from 1.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn next_number(connection: &Connection, prefix: &str) -> Result<u32, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(max(CAST(substr(digest_id, ?2) AS INTEGER)), 0) + 1 FROM digest WHERE substr(digest_id, 1, ?2 - 1) = ?1",
+    )?;
+    let start = i64::try_from(prefix.len()).unwrap_or(0) + 1;
+    Ok(statement.query_row(params![prefix, start], |row| row.get(0))?)
+}
+
+/// The text that is stored for a digest: what every try of its deliveries renders.
+///
+/// # Errors
+/// Never in practice: the model holds nothing that JSON cannot.
+pub fn freeze(digest: &Digest) -> Result<String, LedgerError> {
+    serde_json::to_string(digest).map_err(|error| LedgerError::Unreadable { what: "digest", value: error.to_string() })
+}
+
+/// Reads a frozen digest back.
+///
+/// # Errors
+/// It is no digest of this version.
+pub fn thaw(text: &str) -> Result<Digest, LedgerError> {
+    serde_json::from_str(text).map_err(|error| LedgerError::Unreadable { what: "digest", value: error.to_string() })
+}
+
+/// Stores a digest.
+///
+/// # Errors
+/// SQLite refuses, or the id is taken.
+pub fn insert(tx: &Transaction<'_>, digest: &Digest, reasons: &str) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO digest (digest_id, created_at, scheduled, reasons, model) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![digest.digest_id, Millis(digest.created_at), digest.scheduled, reasons, freeze(digest)?],
+    )?;
+    Ok(())
+}
+
+/// Notes that a digest named a group and these of its items; a group without items gets one row.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn name_items(
+    tx: &Transaction<'_>,
+    digest_id: &str,
+    group_key: i64,
+    reason: &str,
+    items: &[String],
+) -> Result<(), LedgerError> {
+    let mut statement =
+        tx.prepare_cached("INSERT INTO digest_item (digest_id, group_key, item_id, reason) VALUES (?1, ?2, ?3, ?4)")?;
+    if items.is_empty() {
+        statement.execute(params![digest_id, group_key, None::<&str>, reason])?;
+    }
+    for item in items {
+        statement.execute(params![digest_id, group_key, item, reason])?;
+    }
+    Ok(())
+}
+
+/// When the newest digest was decided, which is where the next window begins; none before the first.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn newest_at(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let newest: Option<Millis> =
+        connection.prepare_cached("SELECT max(created_at) FROM digest")?.query_row([], |row| row.get(0))?;
+    Ok(newest.map(|at| at.0))
+}
+
+/// All digests, oldest first.
+///
+/// # Errors
+/// SQLite refuses, or a stored digest cannot be read.
+pub fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT model FROM digest ORDER BY created_at, digest_id")?;
+    let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    texts.iter().map(|text| thaw(text)).collect()
+}
+
+/// When the unscheduled digests since `since` were decided. The first inventory does not count.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn unscheduled_since(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT created_at FROM digest WHERE created_at >= ?1 AND scheduled = 0
+         AND digest_id <> coalesce((SELECT value FROM meta WHERE name = 'baseline_digest'), '')",
+    )?;
+    let rows = statement.query_map([Millis(since)], |row| Ok(row.get::<_, Millis>(0)?.0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The complete numbers of the whole ledger; changes and faults are left to the caller.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn totals(connection: &Connection, window: Window) -> Result<Totals, LedgerError> {
+    let (open_items, open_groups) = connection.query_row(
+        "SELECT coalesce(sum(open_items), 0), count(*) FILTER (WHERE open_items > 0) FROM error_group WHERE merged_into IS NULL",
+        [],
+        |row| Ok((row.get::<_, Count>(0)?.0, row.get::<_, Count>(1)?.0)),
+    )?;
+    let (new_items, recovered_items) = connection.query_row(
+        "SELECT count(*) FILTER (WHERE first_seen > ?1 AND first_seen <= ?2 AND state <> 'ignored'),
+                count(*) FILTER (WHERE state = 'recovered' AND recovered_at > ?1 AND recovered_at <= ?2) FROM item",
+        params![Millis(window.from), Millis(window.to)],
+        |row| Ok((row.get::<_, Count>(0)?.0, row.get::<_, Count>(1)?.0)),
+    )?;
+    Ok(Totals { open_items, open_groups, new_items, recovered_items, ..Totals::default() })
+}
+
+/// What reprocessing did with the attempts begun in the window; none if it began none.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySummary>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT outcome, count(*) FROM attempt WHERE started_at > ?1 AND started_at <= ?2 GROUP BY outcome",
+    )?;
+    let mut rows = statement.query(params![Millis(window.from), Millis(window.to)])?;
+    let mut summary = RetrySummary::default();
+    while let Some(row) = rows.next()? {
+        let outcome: String = row.get(0)?;
+        let Count(n) = row.get(1)?;
+        summary.attempts += n;
+        match outcome.as_str() {
+            "recovered" | "already_processed" => summary.recovered += n,
+            "failed_same" => summary.failed_same += n,
+            "failed_differently" => summary.failed_differently += n,
+            "running" => summary.running += n,
+            _ => summary.other += n,
+        }
+    }
+    Ok((summary.attempts > 0).then_some(summary))
+}
+
+/// The end of the newest complete scan; none before the first.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn ledger_as_of(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let newest: Option<Millis> = connection
+        .prepare_cached("SELECT max(finished_at) FROM scan WHERE complete = 1")?
+        .query_row([], |row| row.get(0))?;
+    Ok(newest.map(|at| at.0))
+}
+
+/// The starts of all scans after `since` and of the last one before it, in order: gaps between them are downtime.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn scan_starts(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT started_at FROM scan WHERE started_at >= coalesce((SELECT max(started_at) FROM scan WHERE started_at <= ?1), 0)
+         ORDER BY started_at",
+    )?;
+    let rows = statement.query_map([Millis(since)], |row| Ok(row.get::<_, Millis>(0)?.0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A small fact that the ledger remembers by name; none if it is not known.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn meta(connection: &Connection, name: &str) -> Result<Option<String>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+/// Remembers a small fact.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn set_meta(tx: &Transaction<'_>, name: &str, value: &str) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+        [name, value],
+    )?;
+    Ok(())
+}
+
+/// When the first scan began; none before any scan.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn first_start(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let known = meta(connection, "first_start")?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
+    if let Some(Ok(first)) = known {
+        return Ok(Some(first));
+    }
+    let first: Option<Millis> =
+        connection.prepare_cached("SELECT min(started_at) FROM scan")?.query_row([], |row| row.get(0))?;
+    Ok(first.map(|at| at.0))
+}
+
+/// When every project had its first complete scan: what was seen by then is inventory, not news.
+///
+/// None while a project still waits for its first complete scan.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn inventory_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let firsts = "SELECT min(s.finished_at) AS at FROM project p LEFT JOIN scan s
+                  ON s.project_key = p.project_key AND s.complete = 1 GROUP BY p.project_key";
+    let sql = format!("SELECT CASE WHEN count(*) = count(at) THEN max(at) END FROM ({firsts})");
+    let until: Option<Millis> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+    Ok(until.map(|at| at.0))
+}

@@ -1,0 +1,32 @@
+//! Dismissing the open items of a group, and taking that back: item states, counters and the last word on it.
+
+use rusqlite::{Transaction, params};
+
+use super::LedgerError;
+
+/// Dismisses the open items of a group; those that are being retried are left to their retry. Returns how many.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn dismiss(tx: &Transaction<'_>, group_key: i64) -> Result<u64, LedgerError> {
+    move_items(tx, group_key, "open", "dismissed")
+}
+
+/// Opens the dismissed items of a group again. Returns how many.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn undismiss(tx: &Transaction<'_>, group_key: i64) -> Result<u64, LedgerError> {
+    move_items(tx, group_key, "dismissed", "open")
+}
+
+fn move_items(tx: &Transaction<'_>, group_key: i64, from: &str, to: &str) -> Result<u64, LedgerError> {
+    let moved =
+        tx.execute("UPDATE item SET state = ?3 WHERE group_key = ?1 AND state = ?2", params![group_key, from, to])?;
+    tx.execute(
+        "UPDATE error_group SET open_items =
+           (SELECT count(*) FROM item WHERE group_key = ?1 AND state IN ('open', 'retrying')) WHERE group_key = ?1",
+        [group_key],
+    )?;
+    Ok(u64::try_from(moved).unwrap_or(u64::MAX))
+}

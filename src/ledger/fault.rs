@@ -1,0 +1,95 @@
+//! The worker's own troubles: one row each, until people know that it ended.
+//!
+//! Whoever notices a trouble calls [`raise`] as often as it likes and [`clear`] when it is over; people hear of the
+//! beginning and the end once each. A trouble that comes back before its end was told simply goes on.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, params};
+
+use super::LedgerError;
+use super::millis::Millis;
+use crate::core::digest::model::Fault;
+
+/// Notes that a trouble is there. `fault` is a stable key such as `scan:prod`; `text` says what happened and what to do.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO worker_fault (fault, text, since, last_seen) VALUES (?1, ?2, ?3, ?3)
+         ON CONFLICT (fault) DO UPDATE SET text = ?2, last_seen = ?3, count = count + 1, ended_at = NULL",
+    )?
+    .execute(params![fault, text, Millis(now)])?;
+    Ok(())
+}
+
+/// Notes that a trouble is over. One that nobody was told of is forgotten.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result<(), LedgerError> {
+    tx.prepare_cached("DELETE FROM worker_fault WHERE fault = ?1 AND announced IS NULL")?.execute([fault])?;
+    tx.prepare_cached("UPDATE worker_fault SET ended_at = ?2 WHERE fault = ?1 AND ended_at IS NULL")?
+        .execute(params![fault, Millis(now)])?;
+    Ok(())
+}
+
+/// A trouble, and whether people know of its beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownFault {
+    /// What a digest shows.
+    pub fault: Fault,
+    /// People were told that it began.
+    pub announced: bool,
+}
+
+impl KnownFault {
+    /// Whether a digest must be sent for it: it began and nobody knows.
+    pub fn is_urgent(&self) -> bool {
+        !self.announced && !self.fault.ended
+    }
+
+    /// Whether it is news at all: its beginning or its end is not known.
+    pub fn is_news(&self) -> bool {
+        !self.announced || self.fault.ended
+    }
+}
+
+/// All troubles that last, or ended without people being told; the oldest first.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerError> {
+    let mut statement = connection
+        .prepare_cached("SELECT fault, text, since, ended_at, announced FROM worker_fault ORDER BY since, fault")?;
+    let rows = statement.query_map([], |row| {
+        Ok(KnownFault {
+            fault: Fault {
+                fault: row.get(0)?,
+                text: row.get(1)?,
+                since: row.get::<_, Millis>(2)?.0,
+                ended: row.get::<_, Option<Millis>>(3)?.is_some(),
+            },
+            announced: row.get::<_, Option<String>>(4)?.is_some(),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes that a digest told of these troubles; the ended ones are forgotten.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn tell(tx: &Transaction<'_>, faults: &[Fault], digest_id: &str) -> Result<(), LedgerError> {
+    for fault in faults {
+        if fault.ended {
+            tx.execute("DELETE FROM worker_fault WHERE fault = ?1 AND ended_at IS NOT NULL", [&fault.fault])?;
+        } else {
+            tx.execute(
+                "UPDATE worker_fault SET announced = ?2 WHERE fault = ?1 AND announced IS NULL",
+                [&fault.fault, digest_id],
+            )?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! A mail server on loopback that plays a script: which command gets which answer, and where it breaks off.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+
+/// What the server does when it hears a line.
+pub(super) enum Then {
+    Say(&'static str),
+    /// Closes without a word.
+    Cut,
+    /// Never answers.
+    Hang,
+}
+
+pub(super) type Script = fn(&str) -> Option<Then>;
+
+/// How the server protects its connections.
+#[derive(Clone)]
+pub(super) enum Protect {
+    Plain,
+    StartTls(TlsAcceptor),
+    Implicit(TlsAcceptor),
+}
+
+pub(super) struct Peer {
+    pub(super) port: u16,
+    /// Every line that was heard, message lines included.
+    heard: mpsc::UnboundedReceiver<String>,
+}
+
+impl Peer {
+    pub(super) async fn start(protect: Protect, script: Script) -> Peer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (tell, heard) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let talk = converse(stream, protect.clone(), script, tell.clone());
+                tokio::spawn(async move { talk.await.unwrap_or_default() });
+            }
+        });
+        Peer { port, heard }
+    }
+
+    /// All lines heard until now.
+    pub(super) fn heard(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.heard.try_recv().ok()).collect()
+    }
+}
+
+async fn converse(
+    stream: TcpStream,
+    protect: Protect,
+    script: Script,
+    tell: mpsc::UnboundedSender<String>,
+) -> std::io::Result<()> {
+    match protect {
+        Protect::Plain => talk(BufStream::new(stream), "250 AUTH PLAIN", script, &tell, true).await.map(|_| ()),
+        Protect::Implicit(tls) => {
+            let stream = tls.accept(stream).await?;
+            talk(BufStream::new(stream), "250 AUTH PLAIN", script, &tell, true).await.map(|_| ())
+        }
+        Protect::StartTls(tls) => {
+            let asked = talk(BufStream::new(stream), "250 STARTTLS", script, &tell, true).await?;
+            let Some(plain) = asked else { return Ok(()) };
+            let stream = tls.accept(plain.into_inner()).await?;
+            talk(BufStream::new(stream), "250 AUTH PLAIN", script, &tell, false).await.map(|_| ())
+        }
+    }
+}
+
+/// Talks until the end; hands the stream back if the client asked for STARTTLS.
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: BufStream<S>,
+    offer: &str,
+    script: Script,
+    tell: &mpsc::UnboundedSender<String>,
+    greet: bool,
+) -> std::io::Result<Option<BufStream<S>>> {
+    if greet && !obey(&mut stream, script("connect").unwrap_or(Then::Say("220 peer ready"))).await? {
+        return Ok(None);
+    }
+    let mut in_message = false;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(None);
+        }
+        let line = line.trim_end().to_owned();
+        tell.send(line.clone()).unwrap_or_default();
+        if in_message && line != "." {
+            continue;
+        }
+        in_message = false;
+        let upper = line.to_ascii_uppercase();
+        if upper.starts_with("EHLO") {
+            stream.write_all(format!("250-peer\r\n{offer}\r\n").as_bytes()).await?;
+            stream.flush().await?;
+            continue;
+        }
+        let usual = match upper.split([' ', ':']).next().unwrap_or("") {
+            "DATA" => "354 go on",
+            "QUIT" => "221 bye",
+            "AUTH" => "235 welcome",
+            "STARTTLS" => "220 go on",
+            _ => "250 ok",
+        };
+        let then = script(&line).unwrap_or(Then::Say(usual));
+        in_message = matches!(then, Then::Say("354 go on"));
+        let starts_tls = upper == "STARTTLS";
+        if !obey(&mut stream, then).await? {
+            return Ok(None);
+        }
+        if starts_tls {
+            return Ok(Some(stream));
+        }
+    }
+}
+
+async fn obey<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, then: Then) -> std::io::Result<bool> {
+    match then {
+        Then::Say(answer) => {
+            stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+            stream.flush().await?;
+            Ok(true)
+        }
+        Then::Cut => Ok(false),
+        Then::Hang => std::future::pending().await,
+    }
+}
+
+/// A certificate for `localhost` that nobody signed, as the server uses it and as a client may trust it.
+pub(super) fn certificate() -> (TlsAcceptor, lettre::transport::smtp::client::Certificate) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = made.signing_key.serialize_der().try_into().unwrap();
+    let config = tokio_rustls::rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let trusted = lettre::transport::smtp::client::Certificate::from_der(made.cert.der().to_vec());
+    (TlsAcceptor::from(Arc::new(config)), trusted.unwrap())
+}

@@ -1,0 +1,221 @@
+//! Mail delivery against servers that misbehave in every way the real ones do.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::mail_test::{email, facts};
+use super::sample::busy;
+use super::smtp_peer::{Peer, Protect, Script, Then, certificate};
+use crate::config::channel::{Channel as Config, SmtpTls};
+use crate::notify::email::Email;
+use crate::notify::smtp::Patience;
+use crate::notify::{ChannelSecrets, DeliveryFacts, NotifyError, Receipt};
+
+fn short() -> Patience {
+    let limit = Duration::from_millis(500);
+    Patience { open: limit, command: limit, accept: limit, close: Duration::from_millis(20) }
+}
+
+fn channel(config: &Config) -> Email {
+    let secrets = ChannelSecrets { smtp_password: Some(SecretString::from("hunter2")), ..ChannelSecrets::default() };
+    let mut email = Email::new(config, secrets).unwrap();
+    email.server.patience = short();
+    email
+}
+
+async fn deliver(peer: &Peer, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+    channel(&email(peer.port)).deliver(&busy(), facts).await
+}
+
+async fn outcome(script: Script) -> Result<Receipt, NotifyError> {
+    let peer = Peer::start(Protect::Plain, script).await;
+    deliver(&peer, &facts()).await
+}
+
+#[tokio::test]
+async fn a_mail_reaches_every_recipient_in_one_message() {
+    let mut peer = Peer::start(Protect::Plain, |_| None).await;
+    let receipt = deliver(&peer, &facts()).await.unwrap();
+    assert_eq!(receipt.done, ["ann@example.com", "bob@example.com"]);
+    assert!(receipt.refused.is_empty());
+    let heard = peer.heard();
+    assert!(heard.contains(&"MAIL FROM:<triage@example.com>".to_owned()));
+    assert!(heard.contains(&"Auto-Submitted: auto-generated".to_owned()));
+    assert_eq!(heard.iter().filter(|line| *line == "DATA").count(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_recipient_does_not_lose_the_others() {
+    let receipt = outcome(|line| line.contains("ann@").then_some(Then::Say("550 5.1.1 <ann@example.com> unknown")));
+    let receipt = receipt.await.unwrap();
+    assert_eq!(receipt.done, ["bob@example.com"]);
+    assert_eq!(receipt.refused.len(), 1);
+    assert!(receipt.refused[0].starts_with("a…@example.com: ") && receipt.refused[0].contains("550"));
+    assert!(!receipt.refused[0].contains("ann@"));
+}
+
+#[tokio::test]
+async fn a_greylisted_recipient_is_tried_again_alone() {
+    let mut peer =
+        Peer::start(Protect::Plain, |line| line.contains("ann@").then_some(Then::Say("451 4.7.1 greylisted"))).await;
+    let error = deliver(&peer, &facts()).await.unwrap_err();
+    assert!(error.is_transient() && !error.may_have_arrived());
+    assert_eq!(error.done(), ["bob@example.com"]);
+    peer.heard();
+    let again = DeliveryFacts { done: error.done().to_vec(), ..facts() };
+    deliver(&peer, &again).await.unwrap_err();
+    let heard = peer.heard();
+    assert!(!heard.iter().any(|line| line.contains("RCPT TO:<bob@")));
+    assert!(heard.iter().any(|line| line.contains("RCPT TO:<ann@")));
+    assert!(!heard.iter().any(|line| line == "DATA"));
+}
+
+#[tokio::test]
+async fn refusals_are_permanent_and_deferrals_are_not() {
+    let all_unknown: Script = |line| line.starts_with("RCPT").then_some(Then::Say("550 no such user"));
+    let error = outcome(all_unknown).await.unwrap_err();
+    assert!(matches!(error, NotifyError::Refused { .. }) && !error.is_transient());
+
+    let closing: Script = |line| (line == "connect").then_some(Then::Say("421 too busy"));
+    assert!(matches!(outcome(closing).await, Err(NotifyError::Deferred { .. })));
+
+    let unwelcome: Script = |line| (line == "connect").then_some(Then::Say("554 go away"));
+    assert!(matches!(outcome(unwelcome).await, Err(NotifyError::Refused { .. })));
+
+    let closes_midway: Script = |line| line.contains("bob@").then_some(Then::Say("421 closing"));
+    let error = outcome(closes_midway).await.unwrap_err();
+    assert!(error.is_transient() && error.done().is_empty());
+
+    let large: Script = |line| (line == ".").then_some(Then::Say("552 5.3.4 message too big"));
+    let error = outcome(large).await.unwrap_err();
+    assert_eq!(error.next_tier(), Some(1));
+
+    let later: Script = |line| (line == ".").then_some(Then::Say("452 disk full"));
+    assert!(matches!(outcome(later).await, Err(NotifyError::Deferred { .. })));
+}
+
+#[tokio::test]
+async fn a_connection_cut_before_the_reply_to_the_message_may_have_arrived() {
+    for script in [
+        (|line: &str| (line == ".").then_some(Then::Cut)) as Script,
+        (|line: &str| (line == ".").then_some(Then::Hang)) as Script,
+    ] {
+        let error = outcome(script).await.unwrap_err();
+        assert!(error.may_have_arrived() && error.is_transient(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_cut_or_silent_before_the_message_certainly_did_not_deliver() {
+    for script in [
+        (|line: &str| (line == "connect").then_some(Then::Hang)) as Script,
+        (|line: &str| (line == "connect").then_some(Then::Cut)) as Script,
+        (|line: &str| line.starts_with("MAIL").then_some(Then::Hang)) as Script,
+        (|line: &str| line.starts_with("RCPT").then_some(Then::Cut)) as Script,
+        (|line: &str| (line == "DATA").then_some(Then::Hang)) as Script,
+    ] {
+        let error = outcome(script).await.unwrap_err();
+        assert!(matches!(error, NotifyError::Unreachable { .. }), "{error}");
+        assert!(error.is_transient() && !error.may_have_arrived());
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_transient_and_names_the_peer() {
+    let error = channel(&email(1)).deliver(&busy(), &facts()).await.unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains("127.0.0.1:1"), "{error}");
+}
+
+fn secured(port: u16, tls: SmtpTls) -> Config {
+    Config {
+        smtp_host: Some("localhost".into()),
+        smtp_tls: Some(tls),
+        smtp_username: Some("triage".into()),
+        ..email(port)
+    }
+}
+
+#[tokio::test]
+async fn starttls_and_implicit_tls_log_in_and_deliver_when_the_certificate_is_trusted() {
+    let (acceptor, trusted) = certificate();
+    for (protect, tls) in
+        [(Protect::StartTls(acceptor.clone()), SmtpTls::Required), (Protect::Implicit(acceptor), SmtpTls::Implicit)]
+    {
+        let mut peer = Peer::start(protect, |_| None).await;
+        let mut email = channel(&secured(peer.port, tls));
+        email.server.trusted = Some(trusted.clone());
+        email.server.check().await.unwrap();
+        assert!(!peer.heard().iter().any(|line| line.starts_with("MAIL")));
+        email.deliver(&busy(), &facts()).await.unwrap();
+        let login = "AUTH PLAIN AHRyaWFnZQBodW50ZXIy".to_owned();
+        assert!(peer.heard().contains(&login));
+    }
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_is_refused_with_advice_and_before_the_password() {
+    let (acceptor, _) = certificate();
+    for (protect, tls) in
+        [(Protect::StartTls(acceptor.clone()), SmtpTls::Required), (Protect::Implicit(acceptor), SmtpTls::Implicit)]
+    {
+        let mut peer = Peer::start(protect, |_| None).await;
+        let error = channel(&secured(peer.port, tls)).deliver(&busy(), &facts()).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("certificate is not trusted"), "{text}");
+        assert!(!peer.heard().iter().any(|line| line.starts_with("AUTH") || line.starts_with("MAIL")));
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_starttls_gets_neither_password_nor_mail() {
+    let mut peer = Peer::start(Protect::Plain, |_| None).await;
+    let error = channel(&secured(peer.port, SmtpTls::Required)).deliver(&busy(), &facts()).await;
+    let error = error.unwrap_err();
+    assert!(!error.is_transient() && error.to_string().contains("STARTTLS"), "{error}");
+    assert!(!peer.heard().iter().any(|line| line.starts_with("AUTH") || line.starts_with("MAIL")));
+}
+
+#[tokio::test]
+async fn a_refused_log_in_is_permanent_and_keeps_the_password_to_itself() {
+    let peer =
+        Peer::start(Protect::Plain, |line| line.starts_with("AUTH").then_some(Then::Say("535 5.7.8 bad credentials")))
+            .await;
+    let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
+    let error = channel(&config).deliver(&busy(), &facts()).await.unwrap_err();
+    assert!(!error.is_transient());
+    let shown = format!(
+        "{error} {error:?} {:?}",
+        Email::new(
+            &config,
+            ChannelSecrets { smtp_password: Some(SecretString::from("hunter2")), ..ChannelSecrets::default() }
+        )
+        .map(|_| ())
+    );
+    assert!(shown.contains("smtp-username") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn plain_text_is_refused_where_somebody_could_listen() {
+    let far = Config { smtp_host: Some("mail.example.com".into()), smtp_tls: Some(SmtpTls::None), ..email(25) };
+    let error = |config: &Config| Email::new(config, ChannelSecrets::default()).map(|_| ()).unwrap_err().to_string();
+    assert!(error(&far).contains("smtp-allow-plaintext"));
+    let allowed = Config { smtp_allow_plaintext: true, ..far };
+    assert!(Email::new(&allowed, ChannelSecrets::default()).is_ok());
+    let with_login = Config { smtp_username: Some("triage".into()), ..allowed };
+    assert!(error(&with_login).contains("never sent in plain text"));
+}
+
+#[test]
+fn missing_and_malformed_settings_are_named() {
+    let without = |change: fn(&mut Config)| {
+        let mut config = email(25);
+        change(&mut config);
+        Email::new(&config, ChannelSecrets::default()).map(|_| ()).unwrap_err().to_string()
+    };
+    assert!(without(|c| c.from = None).contains("from is missing"));
+    assert!(without(|c| c.to.clear()).contains("to is missing"));
+    assert!(without(|c| c.smtp_host = None).contains("smtp-host is missing"));
+    assert!(without(|c| c.to = vec!["nobody".into()]).contains("not a mail address"));
+    assert!(without(|c| c.smtp_username = Some("u".into())).contains("smtp-password-file"));
+}

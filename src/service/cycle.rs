@@ -1,0 +1,153 @@
+//! One cycle: scan, triage, digest, deliver. `now` is an argument, so that simulated days run the same code.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::deliver::{self, DeliverySummary, Round};
+use super::scan::ScanSummary;
+use super::triage::{self, Request};
+use super::worker::Worker;
+use crate::core::schedule::Due;
+use crate::ledger::{fault, project, run};
+use crate::notify;
+
+/// The name under which cycles are recorded in the `run` table.
+const CYCLE: &str = "cycle";
+
+/// So many incomplete scans in a row make a worker fault; a refusal makes one at once.
+const PATIENT_SCANS: u64 = 3;
+
+/// What a cycle did.
+#[derive(Debug, Default)]
+pub struct CycleOutcome {
+    /// For each project, what its scan brought.
+    pub scans: Vec<ScanSummary>,
+    /// The digest that was decided, if there was news.
+    pub digest_id: Option<String>,
+    /// Its headline.
+    pub headline: Option<String>,
+    /// What became of deliveries.
+    pub deliveries: DeliverySummary,
+    /// A stop was asked for before everything was done.
+    pub stopped: bool,
+}
+
+impl Worker {
+    /// The cycle that is due now, taken for oneself: the same due time is worked once, also across restarts.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn take_due_cycle(&self, now: Timestamp) -> anyhow::Result<Option<Due>> {
+        let (schedule, zone) = (self.setup.triage.scan.clone(), self.setup.zone.clone());
+        let last = self.ledger.read(|connection| run::last(connection, CYCLE)).await?;
+        let last = schedule.believable(now, &zone, last);
+        let Some(due) = schedule.due(now, &zone, last) else { return Ok(None) };
+        let taken = self.ledger.write(move |tx| run::begin(tx, CYCLE, due.due_at, now)).await?;
+        Ok(taken.then_some(due))
+    }
+
+    /// Records how a taken cycle ended.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn end_cycle(&self, due: Due, outcome: String) -> anyhow::Result<()> {
+        Ok(self.ledger.write(move |tx| run::end(tx, CYCLE, due.due_at, &outcome)).await?)
+    }
+
+    /// Does one cycle and waits up to `patience` for the channels; slower ones go on in the background.
+    ///
+    /// # Errors
+    /// The ledger refuses. Trouble with a project or a channel is in the outcome, and people are told of it.
+    pub async fn cycle(
+        &mut self,
+        now: Timestamp,
+        patience: Duration,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<CycleOutcome> {
+        let Some(scans) = stop.run_until_cancelled(self.scan(now)).await else {
+            return Ok(CycleOutcome { stopped: true, ..CycleOutcome::default() });
+        };
+        let scans = scans?;
+        self.note_faults(&scans, now).await?;
+        let digest = triage::triage(&self.ledger, &self.setup.triage, Request::at(now)).await?;
+        let deliveries = self.deliver(now, patience).await?;
+        let headline = digest.as_ref().map(notify::headline);
+        Ok(CycleOutcome {
+            scans,
+            digest_id: digest.map(|d| d.digest_id),
+            headline,
+            deliveries,
+            stopped: stop.is_cancelled(),
+        })
+    }
+
+    /// Sends what is due in the outbox.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn deliver(&self, now: Timestamp, patience: Duration) -> anyhow::Result<DeliverySummary> {
+        let page_only = self.setup.triage.quiet.is_some_and(|quiet| quiet.contain(now, &self.setup.zone));
+        deliver::deliver(&self.ledger, &self.setup.channels, Round { now, page_only, patience }).await
+    }
+
+    /// Raises a worker fault for each project that cannot be read, and ends those of projects that can again.
+    async fn note_faults(&self, scans: &[ScanSummary], now: Timestamp) -> anyhow::Result<()> {
+        for scan in scans {
+            let (name, error, refused) = (scan.project.clone(), scan.error.clone(), scan.refused);
+            let complete = scan.complete;
+            self.ledger
+                .write(move |tx| {
+                    let key = format!("scan:{name}");
+                    if complete {
+                        return fault::clear(tx, &key, now);
+                    }
+                    let in_a_row = project::incomplete_scans_in_a_row(tx, &name)?;
+                    if refused || in_a_row >= PATIENT_SCANS {
+                        let error = error.as_deref().unwrap_or("it could not be read completely");
+                        fault::raise(tx, &key, &format!("project {name} cannot be read: {error}"), now)?;
+                    }
+                    Ok(())
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl CycleOutcome {
+    /// Whether everything that was to be done was done.
+    pub fn is_complete(&self) -> bool {
+        !self.stopped
+            && self.deliveries.waiting == 0
+            && self.deliveries.dead == 0
+            && self.scans.iter().all(|scan| scan.complete)
+    }
+}
+
+impl fmt::Display for CycleOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let new: u64 = self.scans.iter().map(|scan| scan.items_new).sum();
+        let incomplete = self.scans.iter().filter(|scan| !scan.complete).count();
+        let projects =
+            if self.scans.len() == 1 { "1 project".to_owned() } else { format!("{} projects", self.scans.len()) };
+        write!(f, "scanned {projects}, {new} new observations")?;
+        if incomplete > 0 {
+            write!(f, ", {incomplete} scans incomplete")?;
+        }
+        match &self.digest_id {
+            Some(id) => write!(f, ", digest {id}")?,
+            None => write!(f, ", nothing new to tell")?,
+        }
+        let unsent = self.deliveries.waiting + self.deliveries.dead;
+        if unsent > 0 {
+            write!(f, ", {unsent} deliveries did not arrive")?;
+        }
+        if self.stopped {
+            write!(f, ", stopped before the end")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! `serve`: one worker that takes ticks, runs what is due, and stops cleanly.
+//!
+//! One task owns the work, so cycles never overlap. A tick does at most one cycle and one round of deliveries;
+//! what was missed while the worker was down or busy is done once, late, and never in a burst.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::cycle::CycleOutcome;
+use super::http::{self, Observed};
+use super::pulse::Pulse;
+use super::scheduler;
+use super::worker::{Setup, Worker};
+use crate::core::schedule::Due;
+use crate::ledger::LedgerError;
+
+/// How often the worker looks whether something is due; delivery retries wait at least this long.
+const TICK: Duration = Duration::from_secs(5);
+
+/// How long a cycle waits for slow channels; they go on in the background.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a cycle under way may go on after SIGTERM; well within systemd's `TimeoutStopSec`.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The listener or the scheduler cannot be started, or the ledger's thread has ended.
+pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup>) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let pulse = Arc::new(Pulse::default());
+    let observed = Observed { ledger: worker.ledger.clone(), pulse: Arc::clone(&pulse) };
+    if let Some(address) = worker.setup.config.service.listen {
+        let bound = http::listen(address, observed.clone(), stop.clone()).await?;
+        info!(address = %bound, "answering /healthz and /metrics");
+    }
+    let mut ticks = scheduler::start(TICK).await?;
+    let mut stopping = Stopping::new()?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let watchdog = tokio::spawn(feed_watchdog(observed, stop.clone()));
+    tell_systemd(&[NotifyState::Ready]);
+    info!(ledger = %worker.ledger.path().display(), projects = worker.setup.projects.len(), "serving");
+    loop {
+        tokio::select! {
+            () = stopping.asked() => break,
+            _ = hangup.recv() => {
+                take_over(&mut worker, reload());
+                continue;
+            }
+            tick = ticks.ticks.recv() => if tick.is_none() { break },
+        }
+        let now = Timestamp::now();
+        pulse.tick(now);
+        match worker.take_due_cycle(now).await? {
+            Some(due) => {
+                pulse.begin(now);
+                let outcome = tokio::select! {
+                    outcome = worker.cycle(now, PATIENCE, &stop) => outcome,
+                    () = finish_late(&mut stopping, &stop) => break,
+                };
+                conclude(&worker, due, outcome, &pulse).await?;
+            }
+            None => deliver(&worker, now).await?,
+        }
+        if stop.is_cancelled() {
+            break;
+        }
+    }
+    tell_systemd(&[NotifyState::Stopping]);
+    stop.cancel();
+    ticks.stop().await?;
+    watchdog.await.context("the watchdog task failed")?;
+    info!("stopped");
+    Ok(())
+}
+
+/// Waits for a stop, tells the cycle about it, and gives it the grace to end by itself.
+async fn finish_late(stopping: &mut Stopping, stop: &CancellationToken) {
+    stopping.asked().await;
+    stop.cancel();
+    info!("stopping: the cycle under way may end within {} s", GRACE.as_secs());
+    tokio::time::sleep(GRACE).await;
+    warn!("stopping in the middle of a cycle; the next start goes on where the ledger is");
+}
+
+/// Tells everybody who listens how a cycle ended.
+async fn conclude(
+    worker: &Worker,
+    due: Due,
+    outcome: anyhow::Result<CycleOutcome>,
+    pulse: &Pulse,
+) -> anyhow::Result<()> {
+    let (complete, line) = match &outcome {
+        Ok(outcome) => (outcome.is_complete(), outcome.to_string()),
+        Err(error) => (false, format!("{error:#}")),
+    };
+    pulse.end(Timestamp::now(), complete);
+    match &outcome {
+        Ok(_) if complete => info!(late = due.late, "{line}"),
+        Ok(outcome) => warn_incomplete(outcome, &line),
+        Err(_) => error!("the cycle failed: {line}"),
+    }
+    tell_systemd(&[NotifyState::Status(&line)]);
+    if let Some(heartbeat) = &worker.setup.heartbeat
+        && let Err(error) = heartbeat.ping(complete, &line).await
+    {
+        warn!("{error:#}");
+    }
+    match outcome {
+        Err(error) if is_fatal(&error) => Err(error),
+        Err(_) => Ok(()),
+        Ok(_) => worker.end_cycle(due, line).await,
+    }
+}
+
+fn warn_incomplete(outcome: &CycleOutcome, line: &str) {
+    warn!("{line}");
+    for scan in outcome.scans.iter().filter(|scan| !scan.complete) {
+        warn!(project.name = scan.project, "{}", scan.error.as_deref().unwrap_or("it could not be read completely"));
+    }
+    for error in &outcome.deliveries.errors {
+        warn!("{error}");
+    }
+}
+
+/// Sends what is due between cycles, such as a second try.
+async fn deliver(worker: &Worker, now: Timestamp) -> anyhow::Result<()> {
+    match worker.deliver(now, PATIENCE).await {
+        Ok(summary) => {
+            for error in &summary.errors {
+                warn!("{error}");
+            }
+            Ok(())
+        }
+        Err(error) if is_fatal(&error) => Err(error),
+        Err(error) => {
+            error!("could not deliver: {error:#}");
+            Ok(())
+        }
+    }
+}
+
+/// Goes on with the new configuration, or with the old one if the new one is bad.
+fn take_over(worker: &mut Worker, setup: anyhow::Result<Setup>) {
+    match setup.and_then(|setup| worker.reconfigure(setup)) {
+        Ok(()) => info!("took over the new configuration"),
+        Err(error) => error!("kept the old configuration: {error:#}"),
+    }
+}
+
+/// Whether going on is pointless: the ledger's thread is gone, and only a restart brings it back.
+fn is_fatal(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(LedgerError::Closed)))
+}
+
+/// Feeds systemd's watchdog, if there is one, while ticks arrive and the ledger answers.
+async fn feed_watchdog(observed: Observed, stop: CancellationToken) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let mut every = tokio::time::interval(limit / 3);
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        let (problems, _) = observed.look().await;
+        if problems.is_empty() {
+            tell_systemd(&[NotifyState::Watchdog]);
+        } else {
+            error!("not feeding the watchdog: {}", problems.join("; "));
+        }
+    }
+}
+
+fn tell_systemd(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(%error, "cannot tell systemd");
+    }
+}
+
+/// The signals that ask for a clean stop.
+struct Stopping {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stopping {
+    fn new() -> anyhow::Result<Stopping> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Stopping { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! From cases to a frozen digest: entries, what each channel gets, samples for what is shown, and the outbox.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::ledger::Transaction;
+
+use super::cases::{Case, Context, Inventory};
+use super::settings::{Route, Settings};
+use crate::core::decide::Told;
+use crate::core::digest::build::{self, diverse, in_order, only_entries};
+use crate::core::digest::fit::keep;
+use crate::core::digest::model::{Digest, GroupEntry, Reason, Sample};
+use crate::core::digest::only::narrow;
+use crate::core::links::LinkFacts;
+use crate::ledger::standing::Candidate;
+use crate::ledger::{LedgerError, ack, announcement, delivery, digest, fault, incident, note, standing};
+
+/// How many items are looked at to find samples that differ.
+const CANDIDATES: usize = 60;
+
+/// A group's entry without samples and history, which are read only for what is shown.
+pub(super) fn entry(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> Result<GroupEntry, LedgerError> {
+    let row = &case.row;
+    let (batches, job_types, projects) = standing::places(tx, row.group_key)?;
+    let before = case.told.as_ref().map_or(0, |told| told.total_items);
+    let (reason, why) = match &case.news {
+        Some(news) => (news.reason, news.why.clone()),
+        None => (Reason::Reminder, None),
+    };
+    Ok(GroupEntry {
+        group_id: row.group_id.clone(),
+        kind: row.kind,
+        episode: case.episode.ordinal,
+        reason,
+        state: case.state,
+        class: row.class.clone(),
+        page: case.page,
+        title: row.title.clone(),
+        template: row.template.clone(),
+        why,
+        cause: row.cause.clone(),
+        note: note::newest(tx, row.group_key)?,
+        runbook: row.rule.as_ref().and_then(|rule| settings.runbooks.get(rule)).cloned(),
+        open_items: row.open_items,
+        new_items: row.total_items.saturating_sub(before),
+        total_items: row.total_items,
+        batches,
+        job_types,
+        projects,
+        first_seen: row.first_seen,
+        last_seen: row.last_seen,
+        hourly: Vec::new(),
+        samples: Vec::new(),
+    })
+}
+
+/// Freezes a digest: one transaction makes it, its deliveries, and what people are now taken to know.
+///
+/// `draft` holds every entry. The stored model and each channel's content keep as many as configured, cut after
+/// narrowing, so that a channel's groups are never among those that were cut for another.
+pub(super) fn freeze(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    draft: Digest,
+    cases: &[Case],
+) -> Result<Digest, LedgerError> {
+    let settings = context.settings;
+    let shown = |digest: &Digest| keep(digest, settings.groups, settings.samples);
+    let mut whole = shown(&draft);
+    let mut contents: Vec<(&Route, Digest)> = Vec::new();
+    for route in &settings.routes {
+        contents.extend(content(tx, route, &draft, cases)?.map(|content| (route, shown(&content))));
+    }
+    let details = details(tx, context, contents.iter().map(|(_, content)| content).chain([&whole]), cases)?;
+    fill(&mut whole, &details);
+    digest::insert(tx, &whole, &build::reasons(&whole))?;
+    for (route, content) in &mut contents {
+        fill(content, &details);
+        let page = content.changes.iter().any(|entry| entry.page);
+        delivery::enqueue(tx, &route.name, content, page, context.moment.now)?;
+        note_incidents(tx, context, route, content, cases)?;
+    }
+    tell(tx, context, &draft, &whole, cases)?;
+    Ok(whole)
+}
+
+/// What a channel gets of the digest; none if it has nothing to tell that channel.
+fn content(tx: &Transaction<'_>, route: &Route, draft: &Digest, cases: &[Case]) -> Result<Option<Digest>, LedgerError> {
+    if !route.incidents {
+        return Ok(narrow(draft, &route.only));
+    }
+    let open = incident::over(tx)?;
+    let ends = |entry: &GroupEntry| {
+        let key = case_of(cases, &entry.group_id).map(|case| case.row.group_key);
+        open.iter().any(|(channel, group_key, _)| *channel == route.name && Some(*group_key) == key)
+    };
+    let paging = only_entries(draft, |entry| entry.page && (entry.reason != Reason::Resolved || ends(entry)));
+    let paging = Digest { still_open: Vec::new(), ..paging };
+    Ok((!paging.changes.is_empty()).then(|| narrow(&paging, &route.only)).flatten())
+}
+
+fn case_of<'c>(cases: &'c [Case], group_id: &str) -> Option<&'c Case> {
+    cases.iter().find(|case| case.row.group_id == group_id)
+}
+
+fn note_incidents(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    route: &Route,
+    content: &Digest,
+    cases: &[Case],
+) -> Result<(), LedgerError> {
+    if !route.incidents {
+        return Ok(());
+    }
+    for entry in &content.changes {
+        let Some(case) = case_of(cases, &entry.group_id) else { continue };
+        let (key, now) = (case.row.group_key, context.moment.now);
+        if entry.reason == Reason::Resolved {
+            incident::resolve(tx, &route.name, key, entry.episode, now)?;
+        } else {
+            incident::open(tx, &route.name, key, entry.episode, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends the end of incidents to the channels that hold them, at once and to nobody else.
+///
+/// Everybody else hears of the end with the next digest, so nothing counts as told by this one.
+pub(super) fn end_incidents(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    mut draft: Digest,
+    cases: &[Case],
+) -> Result<Option<Digest>, LedgerError> {
+    let over = incident::over(tx)?;
+    let ended = |case: &Case| {
+        case.news.as_ref().is_some_and(|news| news.reason == Reason::Resolved)
+            && over.iter().any(|(_, group_key, _)| *group_key == case.row.group_key)
+    };
+    let mut changes = Vec::new();
+    for case in cases.iter().filter(|case| ended(case)) {
+        changes.push(entry(tx, context.settings, case)?);
+    }
+    let routes = context.settings.routes.iter().filter(|route| route.incidents);
+    draft.changes = in_order(changes);
+    draft.still_open.clear();
+    draft.faults.clear();
+    draft.totals = build::count_changes(draft.totals, &draft.changes, &[]);
+    let mut sent = None;
+    for route in routes {
+        let Some(content) = content(tx, route, &draft, cases)? else { continue };
+        if sent.is_none() {
+            digest::insert(tx, &draft, &build::reasons(&draft))?;
+        }
+        delivery::enqueue(tx, &route.name, &content, true, context.moment.now)?;
+        note_incidents(tx, context, route, &content, cases)?;
+        sent = Some(draft.clone());
+    }
+    Ok(sent)
+}
+
+/// What only shown entries have: history and samples.
+struct Details {
+    hourly: Vec<u32>,
+    samples: Vec<Sample>,
+}
+
+fn details<'d>(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    digests: impl Iterator<Item = &'d Digest>,
+    cases: &[Case],
+) -> Result<HashMap<String, Details>, LedgerError> {
+    let named = build::named(digests);
+    let mut details = HashMap::new();
+    for case in cases.iter().filter(|case| named.contains(&case.row.group_id)) {
+        let candidates = standing::candidates(tx, case.row.group_key, CANDIDATES)?;
+        let samples = candidates.into_iter().map(|candidate| linked(context.settings, candidate)).collect();
+        let found = Details {
+            hourly: standing::hourly(tx, case.row.group_key, context.moment.now)?,
+            samples: diverse(samples, context.settings.samples),
+        };
+        details.insert(case.row.group_id.clone(), found);
+    }
+    Ok(details)
+}
+
+fn linked(settings: &Settings, candidate: Candidate) -> Sample {
+    let mut sample = candidate.sample;
+    let facts = LinkFacts {
+        project_id: candidate.project_id.as_deref(),
+        batch_id: Some(&sample.batch_id),
+        job_id: sample.job_id.as_deref(),
+        job_record_id: sample.job_record_id.as_deref(),
+        item_id: Some(&sample.item_id),
+        ..LinkFacts::default()
+    };
+    sample.links = settings.linker.make(&sample.project, &facts);
+    sample
+}
+
+fn fill(digest: &mut Digest, details: &HashMap<String, Details>) {
+    for entry in digest.changes.iter_mut().chain(&mut digest.still_open) {
+        if let Some(found) = details.get(&entry.group_id) {
+            entry.hourly.clone_from(&found.hourly);
+            entry.samples.clone_from(&found.samples);
+        }
+    }
+}
+
+/// Moves what people are taken to know: announcements, escalations, acks, faults, and which items were named.
+fn tell(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    draft: &Digest,
+    whole: &Digest,
+    cases: &[Case],
+) -> Result<(), LedgerError> {
+    let now = context.moment.now;
+    let shown = whole.changes.iter().chain(&whole.still_open);
+    let samples: BTreeMap<&str, Vec<String>> = shown
+        .map(|entry| (entry.group_id.as_str(), entry.samples.iter().map(|sample| sample.item_id.clone()).collect()))
+        .collect();
+    for entry in draft.changes.iter().chain(&draft.still_open) {
+        let Some(case) = case_of(cases, &entry.group_id) else { continue };
+        let items = samples.get(entry.group_id.as_str()).cloned().unwrap_or_default();
+        digest::name_items(tx, &draft.digest_id, case.row.group_key, entry.reason.as_str(), &items)?;
+        if case.news.is_none() {
+            continue;
+        }
+        let told = Told {
+            episode: case.episode.ordinal,
+            reason: entry.reason,
+            open_items: case.row.open_items,
+            total_items: case.row.total_items,
+            at: now,
+        };
+        announcement::tell(tx, case.row.group_key, &draft.digest_id, &told, entry.state, case.row.failures)?;
+        announcement::remember(tx, case.row.group_key, &case.reached, now)?;
+        if entry.reason == Reason::Escalated && case.acked {
+            ack::end_all(tx, case.row.group_key, "escalated", now)?;
+        }
+    }
+    fault::tell(tx, &draft.faults, &draft.digest_id)?;
+    let inventory_waits = !draft.baseline && cases.iter().any(is_inventory);
+    if matches!(context.inventory, Inventory::Until(_)) && !inventory_waits {
+        digest::set_meta(tx, "baseline_digest", &draft.digest_id)?;
+    }
+    Ok(())
+}
+
+fn is_inventory(case: &Case) -> bool {
+    case.news.as_ref().is_some_and(|news| news.reason == Reason::Baseline)
+}

@@ -1,0 +1,235 @@
+//! A case for each group that may be news: its episode moved on, its numbers read, its news decided.
+
+use std::collections::HashSet;
+
+use crate::ledger::Transaction;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Request;
+use super::settings::Settings;
+use crate::core::decide::{Moment, News, Standing, Told, Wishes, decide};
+use crate::core::digest::model::{GroupState, Reason};
+use crate::core::episode::{self, Episode};
+use crate::core::escalation::{Reached, fires, reached};
+use crate::core::group_state::{self, group_state};
+use crate::ledger::silence::Hush;
+use crate::ledger::standing::GroupRow;
+use crate::ledger::{LedgerError, ack, announcement, digest, silence, standing};
+
+/// One group, looked at.
+pub(super) struct Case {
+    pub(super) row: GroupRow,
+    pub(super) episode: Episode,
+    pub(super) told: Option<Told>,
+    pub(super) state: GroupState,
+    pub(super) reached: Vec<Reached>,
+    pub(super) acked: bool,
+    pub(super) page: bool,
+    pub(super) silenced_until: Option<Timestamp>,
+    pub(super) news: Option<News>,
+    /// What would be told if no silence covered it.
+    pub(super) hushed: bool,
+}
+
+/// What is the same for all groups of one triage.
+pub(super) struct Context<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) request: &'a Request,
+    pub(super) moment: Moment,
+    pub(super) inventory: Inventory,
+    /// Groups that others were just merged into.
+    survivors: HashSet<i64>,
+    hush: Hush,
+    ended: Vec<silence::Silence>,
+}
+
+/// Where the ledger stands with its first inventory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inventory {
+    /// The first complete scan is awaited; nothing is told before it.
+    Awaited,
+    /// What was first seen up to this time is inventory, not news.
+    Until(Timestamp),
+    /// It was told.
+    Told,
+}
+
+/// How long the first complete scan is waited for before people are told what is known.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+
+impl<'a> Context<'a> {
+    pub(super) fn read(
+        tx: &Transaction<'_>,
+        settings: &'a Settings,
+        request: &'a Request,
+        scheduled: bool,
+        survivors: HashSet<i64>,
+    ) -> Result<Context<'a>, LedgerError> {
+        let now = request.now;
+        Ok(Context {
+            settings,
+            request,
+            moment: Moment { now, scheduled, reminder: settings.reminder },
+            inventory: inventory(tx, request)?,
+            survivors,
+            hush: Hush::new(silence::in_force(tx, now)?),
+            // A silence lasts 30 days at most, and its end is told within another 30 or never.
+            ended: silence::ended_since(tx, now - SignedDuration::from_hours(60 * 24), now)?,
+        })
+    }
+}
+
+fn inventory(tx: &Transaction<'_>, request: &Request) -> Result<Inventory, LedgerError> {
+    if digest::meta(tx, "baseline_digest")?.is_some() {
+        return Ok(Inventory::Told);
+    }
+    let Some(first_start) = digest::first_start(tx)? else {
+        return Ok(Inventory::Awaited);
+    };
+    Ok(match digest::inventory_until(tx)? {
+        Some(until) => Inventory::Until(until),
+        None if request.by_hand || request.now - first_start > PATIENCE => Inventory::Until(first_start),
+        None => Inventory::Awaited,
+    })
+}
+
+/// Moves the episodes of all watched groups and decides the news of each.
+pub(super) fn gather(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Vec<Case>, LedgerError> {
+    let mut cases = Vec::new();
+    for row in standing::watched(tx)? {
+        cases.extend(look_at(tx, context, row)?);
+    }
+    Ok(cases)
+}
+
+fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result<Option<Case>, LedgerError> {
+    let episodes = moved_on(tx, context, &row)?;
+    let Some(episode) = episodes.last().cloned() else {
+        return Ok(None);
+    };
+    let (told, told_state) = announcement::last(tx, row.group_key)?.unzip();
+    let (reached, fired) = escalation(tx, context, &row, &episode, told.as_ref())?;
+    let silenced_until = if episode.closed.is_none() { context.hush.covers(tx, &row)? } else { None };
+    let level = ack::level(tx, row.group_key, episode.ordinal, context.moment.now)?;
+    let page = context.settings.page_classes.contains(&row.class);
+    let wishes = Wishes {
+        silenced: silenced_until.is_some(),
+        silence_ended: silence_ended(tx, context, &row, told.as_ref())?,
+        acked_at: level,
+    };
+    let standing = Standing {
+        episode: episode.ordinal,
+        closed: episode.closed.clone(),
+        earlier: episodes.iter().rev().nth(1).and_then(|earlier| earlier.closed.clone()),
+        open_items: row.open_items,
+        total_items: row.total_items,
+        ready: is_ready(tx, context, &row, &episode)?,
+        pairs: episode::pairs(&episodes, context.moment.now),
+        fired,
+        page,
+        inventory: matches!(context.inventory, Inventory::Until(until) if row.first_seen <= until),
+    };
+    let news = news(context, told.as_ref(), &standing, &wishes);
+    let unhushed = Wishes { silenced: false, ..wishes.clone() };
+    let hushed = wishes.silenced && self::news(context, told.as_ref(), &standing, &unhushed).is_some();
+    let state = state(&row, &episode, told_state, news.as_ref());
+    Ok(Some(Case { row, episode, told, state, reached, acked: level.is_some(), page, silenced_until, news, hushed }))
+}
+
+fn news(context: &Context<'_>, told: Option<&Told>, standing: &Standing, wishes: &Wishes) -> Option<News> {
+    if context.inventory == Inventory::Awaited {
+        return None;
+    }
+    decide(told, standing, wishes, context.moment)
+}
+
+/// The group's episodes after this look, oldest first.
+fn moved_on(tx: &Transaction<'_>, context: &Context<'_>, row: &GroupRow) -> Result<Vec<Episode>, LedgerError> {
+    let ledger_episode = crate::ledger::episode::newest;
+    let episodes = ledger_episode(tx, row.group_key)?;
+    let facts = crate::ledger::episode::item_facts(tx, row, episodes.last())?;
+    let now = context.moment.now;
+    match episode::step(episodes.last(), &facts, now, context.settings.quiet_after) {
+        None => Ok(episodes),
+        Some(step) => {
+            crate::ledger::episode::apply(tx, row.group_key, &step, now)?;
+            ledger_episode(tx, row.group_key)
+        }
+    }
+}
+
+/// The escalation rules that are reached, and the arithmetic of those that are news.
+fn escalation(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    row: &GroupRow,
+    episode: &Episode,
+    told: Option<&Told>,
+) -> Result<(Vec<Reached>, Option<String>), LedgerError> {
+    if episode.closed.is_some() {
+        return Ok((Vec::new(), None));
+    }
+    let now = context.moment.now;
+    let mut measures = standing::measures(tx, row, now)?;
+    // Nothing was told of this episode: its first items are news already, and no crossing.
+    let this_episode = told.filter(|told| told.episode == episode.ordinal);
+    measures.open_told = this_episode.map_or(row.open_items, |told| told.open_items);
+    let reached = reached(&measures);
+    if told.is_some() && context.survivors.contains(&row.group_key) {
+        // The sum of two groups that people know is nothing new, however large.
+        announcement::remember(tx, row.group_key, &reached, now)?;
+    }
+    let memory = announcement::escalations(tx, row.group_key)?;
+    let news = reached.iter().filter(|r| fires(r, memory.iter().find(|m| m.rule == r.rule), now));
+    let whys: Vec<&str> = news.map(|r| r.why.as_str()).collect();
+    let fired = (!whys.is_empty()).then(|| whys.join("; "));
+    announcement::still_above(tx, row.group_key, &reached, now)?;
+    Ok((reached, fired))
+}
+
+fn silence_ended(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    row: &GroupRow,
+    told: Option<&Told>,
+) -> Result<Option<Timestamp>, LedgerError> {
+    let Some(told) = told else {
+        return Ok(None);
+    };
+    let since_told: Vec<_> = context.ended.iter().filter(|silence| silence.until() > told.at).cloned().collect();
+    Hush::new(since_told).covers(tx, row)
+}
+
+/// Whether a new episode may be told: all its batches ended, or it is old enough, or a person asks.
+fn is_ready(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    row: &GroupRow,
+    episode: &Episode,
+) -> Result<bool, LedgerError> {
+    let since = episode.opened_at.min(episode.noticed_at);
+    let waited = context.moment.now - since >= context.settings.group_wait;
+    Ok(waited || context.request.by_hand || standing::batches_ended(tx, row.group_key)?)
+}
+
+/// The state that people read: as the shared rule says, with what is news now taken in.
+fn state(row: &GroupRow, episode: &Episode, told: Option<group_state::Told>, news: Option<&News>) -> GroupState {
+    match news.map(|news| news.reason) {
+        Some(Reason::Escalated) => return GroupState::Escalating,
+        Some(Reason::New | Reason::Baseline) => return GroupState::New,
+        Some(Reason::Regressed | Reason::Flapping) => return GroupState::Regressed,
+        Some(Reason::Resolved) => return GroupState::Resolved,
+        // A day after the word, a group that came back or grew is simply still there.
+        Some(Reason::Reminder) => return GroupState::Ongoing,
+        _ => {}
+    }
+    group_state(&group_state::Standing {
+        open_items: row.open_items,
+        last_seen: row.last_seen,
+        episode: Some(group_state::Episode {
+            ordinal: episode.ordinal,
+            closed_at: episode.closed.as_ref().map(|closed| closed.at),
+        }),
+        told,
+    })
+}

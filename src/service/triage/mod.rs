@@ -1,0 +1,261 @@
+//! Triage: moves episodes, decides what people do not know yet, and freezes a digest when one may be sent.
+//!
+//! All of it happens in one transaction: a crash before its end means that nothing happened, after it that the digest
+//! will be delivered. The rules are in `core`; sending is `deliver`'s business.
+
+mod assemble;
+mod cases;
+pub mod settings;
+
+use crate::ledger::Transaction;
+use jiff::{SignedDuration, Timestamp};
+
+use self::cases::{Case, Context, Inventory};
+pub use self::settings::Settings;
+use crate::core::decide::Urgency;
+use crate::core::digest::build::{self, in_order};
+use crate::core::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenced, Window};
+use crate::core::pace::{Gate, Wanted, gate};
+use crate::core::schedule::Due;
+use crate::ledger::fault::KnownFault;
+use crate::ledger::{Ledger, LedgerError, digest, episode, fault, run};
+
+/// The name that daily digests are recorded under in the `run` table.
+const RUN: &str = "digest";
+
+/// After a longer gap between two scans, a digest says that it covers one.
+const DOWNTIME: SignedDuration = SignedDuration::from_hours(1);
+
+/// What one triage is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Now.
+    pub now: Timestamp,
+    /// A person asks: schedule, waiting times and caps do not count.
+    pub by_hand: bool,
+    /// The budget line of reprocessing, if it has one.
+    pub budget: Option<String>,
+    /// Items that a plan would retry now.
+    pub would_retry: u64,
+}
+
+impl Request {
+    /// What a cycle asks for.
+    pub fn at(now: Timestamp) -> Request {
+        Request { now, by_hand: false, budget: None, would_retry: 0 }
+    }
+}
+
+/// Does one triage. Returns the digest that was frozen; none if there is nothing to tell now.
+///
+/// # Errors
+/// The ledger refuses; nothing has changed then.
+pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Option<Digest>> {
+    let settings = settings.clone();
+    Ok(ledger.write(move |tx| triage_in(tx, &settings, &request)).await?)
+}
+
+/// As [`triage`], inside the caller's transaction: a dry run rolls it back.
+///
+/// # Errors
+/// The ledger refuses.
+pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -> Result<Option<Digest>, LedgerError> {
+    let survivors = episode::absorb_merged(tx, request.now)?;
+    let due = due(tx, settings, request.now)?;
+    let scheduled = due.is_some() || request.by_hand;
+    let quiet = settings.is_quiet(request.now);
+    let scheduled = scheduled && (!quiet || request.by_hand);
+    let context = Context::read(tx, settings, request, scheduled, survivors)?;
+    let cases = cases::gather(tx, &context)?;
+    let faults = fault::all(tx)?;
+    let wanted = Wanted { urgency: most_urgent(&cases, &faults), scheduled: due.is_some(), by_hand: request.by_hand };
+    let recent = digest::unscheduled_since(tx, request.now - SignedDuration::from_hours(24))?;
+    let gate = gate(wanted, quiet, &recent, settings.limits, request.now);
+    let told = match gate {
+        Gate::Shut => None,
+        Gate::Open | Gate::PageOnly => tell(tx, &context, &cases, &faults, gate, due)?,
+    };
+    if gate == Gate::Open {
+        finish(tx, &context, due, told.as_ref())?;
+    }
+    match told {
+        Some(digest) => Ok(Some(digest)),
+        None => {
+            let draft = draft(tx, &context, &cases)?;
+            assemble::end_incidents(tx, &context, draft, &cases)
+        }
+    }
+}
+
+/// Whether the daily digest is due. Before the first scan nothing is.
+fn due(tx: &Transaction<'_>, settings: &Settings, now: Timestamp) -> Result<Option<Due>, LedgerError> {
+    let Some(first_start) = digest::first_start(tx)? else {
+        return Ok(None);
+    };
+    let last = run::last(tx, RUN)?.unwrap_or(first_start);
+    let last = settings.digest.believable(now, &settings.zone, Some(last));
+    Ok(settings.digest.due(now, &settings.zone, last))
+}
+
+fn most_urgent(cases: &[Case], faults: &[KnownFault]) -> Option<Urgency> {
+    let news = cases.iter().filter_map(|case| case.news.as_ref()).map(|news| news.urgency);
+    let urgent_fault = faults.iter().any(KnownFault::is_urgent).then_some(Urgency::Soon);
+    news.chain(urgent_fault).max()
+}
+
+/// Notes that the daily digest was worked, and that an empty account needs no inventory.
+fn finish(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    due: Option<Due>,
+    told: Option<&Digest>,
+) -> Result<(), LedgerError> {
+    let now = context.moment.now;
+    if let Some(due) = due {
+        run::begin(tx, RUN, due.due_at, now)?;
+        run::end(tx, RUN, due.due_at, told.map_or("nothing to tell", |digest| digest.digest_id.as_str()))?;
+    }
+    Ok(())
+}
+
+/// Makes and freezes a digest of what may be told now; none if that is nothing.
+fn tell(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    cases: &[Case],
+    faults: &[KnownFault],
+    gate: Gate,
+    due: Option<Due>,
+) -> Result<Option<Digest>, LedgerError> {
+    let mut digest = draft(tx, context, cases)?;
+    let page_only = gate == Gate::PageOnly;
+    let pages = |case: &Case| case.news.as_ref().is_some_and(|news| news.urgency == Urgency::Page);
+    let (mut changes, mut still_open) = (Vec::new(), Vec::new());
+    for case in cases.iter().filter(|case| !page_only || pages(case)) {
+        match case.news.as_ref().map(|news| news.reason) {
+            Some(Reason::Reminder) => still_open.push(assemble::entry(tx, context.settings, case)?),
+            Some(_) => changes.push(assemble::entry(tx, context.settings, case)?),
+            None if context.moment.scheduled && is_still_open(case) => {
+                still_open.push(assemble::entry(tx, context.settings, case)?);
+            }
+            None => {}
+        }
+    }
+    if !page_only {
+        let news = |fault: &&KnownFault| context.moment.scheduled || fault.is_news();
+        digest.faults = faults.iter().filter(news).map(|known| known.fault.clone()).collect();
+    }
+    digest.changes = in_order(changes);
+    digest.still_open = in_order(still_open);
+    digest.totals = build::count_changes(digest.totals, &digest.changes, &digest.faults);
+    digest.baseline = digest.changes.iter().any(|entry| entry.reason == Reason::Baseline);
+    digest.scheduled = context.moment.scheduled && due.is_some();
+    remark(tx, context, &mut digest, due)?;
+    if is_empty(&digest) && !says_all_quiet(context, due) {
+        return Ok(None);
+    }
+    assemble::freeze(tx, context, digest, cases).map(Some)
+}
+
+fn is_still_open(case: &Case) -> bool {
+    case.episode.closed.is_none() && case.silenced_until.is_none() && case.told.is_some()
+}
+
+fn is_empty(digest: &Digest) -> bool {
+    digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty()
+}
+
+/// A Monday's daily digest may say that there is nothing to say.
+fn says_all_quiet(context: &Context<'_>, due: Option<Due>) -> bool {
+    let today = context.settings.zone.to_datetime(context.moment.now).date();
+    context.settings.all_quiet && due.is_some() && today.weekday() == jiff::civil::Weekday::Monday
+}
+
+/// A digest without entries: everything that is the same whatever is told.
+fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<Digest, LedgerError> {
+    let (settings, now) = (context.settings, context.moment.now);
+    let from = match digest::newest_at(tx)? {
+        Some(newest) => newest,
+        None => digest::first_start(tx)?.unwrap_or(now),
+    };
+    let window = Window { from: from.min(now), to: now };
+    let prefix = build::id_prefix(now, &settings.zone);
+    let mut retries = digest::retries(tx, window)?;
+    if context.request.would_retry > 0 {
+        retries.get_or_insert_default().would_retry = context.request.would_retry;
+    }
+    Ok(Digest {
+        schema_version: SCHEMA_VERSION,
+        digest_id: build::digest_id(now, &settings.zone, digest::next_number(tx, &prefix)?),
+        instance: settings.instance.clone(),
+        created_at: now,
+        zone: settings.zone_name.clone(),
+        window,
+        ledger_as_of: digest::ledger_as_of(tx)?,
+        next_digest_at: settings.digest.next(now, &settings.zone),
+        scheduled: false,
+        baseline: false,
+        totals: digest::totals(tx, window)?,
+        changes: Vec::new(),
+        still_open: Vec::new(),
+        faults: Vec::new(),
+        retries,
+        silenced: silenced(cases),
+        budget: context.request.budget.clone(),
+        remarks: Vec::new(),
+        left_out: LeftOut::default(),
+    })
+}
+
+fn silenced(cases: &[Case]) -> Silenced {
+    let held: Vec<&Case> = cases.iter().filter(|case| case.hushed).collect();
+    Silenced {
+        groups: u64::try_from(held.len()).unwrap_or(u64::MAX),
+        items: held.iter().map(|case| case.row.open_items).sum(),
+        next_expiry: cases.iter().filter_map(|case| case.silenced_until).min(),
+    }
+}
+
+/// Says what a reader must know about the digest itself.
+fn remark(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    digest: &mut Digest,
+    due: Option<Due>,
+) -> Result<(), LedgerError> {
+    if let Some(due) = due.filter(|due| due.late) {
+        digest.remarks.push(format!("This digest was due at {:.0} and comes late.", due.due_at));
+    }
+    if digest.baseline {
+        digest.remarks.push(
+            "This is the first inventory: what had failed before llama-triage was started here. From now on only changes are told."
+                .to_owned(),
+        );
+    }
+    digest.remarks.extend(downtime(tx, context, digest.window)?);
+    let (all, ids) = episode::came_and_went(tx, digest.window.from, 5)?;
+    if all > 0 && context.inventory == Inventory::Told {
+        let listed = ids.join(", ");
+        digest.remarks.push(format!("{all} groups failed and ended again before anybody was told: {listed}."));
+    }
+    Ok(())
+}
+
+/// The longest gap between scans in the window, if it was no ordinary pause.
+fn downtime(tx: &Transaction<'_>, context: &Context<'_>, window: Window) -> Result<Option<String>, LedgerError> {
+    let starts = digest::scan_starts(tx, window.from)?;
+    let pace = |at: Timestamp| {
+        let next = context.settings.scan.next(at, &context.settings.zone).unwrap_or(at);
+        next - at
+    };
+    let gaps = starts.windows(2).map(|pair| (pair[1] - pair[0], pair[0], pair[1]));
+    let longest = gaps.filter(|(gap, from, _)| *gap > DOWNTIME.max(pace(*from) * 2)).max();
+    Ok(longest.map(|(gap, from, to)| {
+        let hours = gap.as_hours();
+        let minutes = gap.as_mins() % 60;
+        format!("Covers a gap of {hours} h {minutes} min: nothing was scanned from {from:.0} to {to:.0}.")
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! The worker: everything one process needs to do its work, put together once.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::classify::classify;
+use super::heartbeat::Heartbeat;
+use super::scan::{self, ScanSummary, Watched};
+use super::{deliver, triage};
+use crate::cloud::{self, Cloud};
+use crate::config::Config;
+use crate::config::channel::Channel as ChannelConfig;
+use crate::core::grouping::Grouper;
+use crate::core::rules::{Rules, shipped_rules};
+use crate::core::scan::GroupFacts;
+use crate::credentials::{Credentials, SecretUse};
+use crate::ledger::{Ledger, group};
+use crate::notify::{Channel, ChannelSecrets};
+
+/// What the configuration and the secrets are turned into, without touching the ledger or the network.
+pub struct Setup {
+    /// The configuration itself.
+    pub config: Config,
+    /// The zone that people read times in.
+    pub zone: TimeZone,
+    /// The projects to watch, each with its client.
+    pub projects: Vec<Watched<Cloud>>,
+    /// The rules that classify groups: the team's own before the shipped ones.
+    pub rules: Rules,
+    /// What triage needs.
+    pub triage: triage::Settings,
+    /// The channels.
+    pub channels: Vec<Arc<Channel>>,
+    /// The dead-man's switch, if one is set.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+impl Setup {
+    /// Connects every part to its settings and secrets.
+    ///
+    /// # Errors
+    /// A secret is missing, or a setting cannot work; the text says which.
+    pub fn new(config: Config, credentials: &Credentials) -> anyhow::Result<Setup> {
+        let zone = TimeZone::get(&config.schedule.timezone).context("schedule.timezone")?;
+        let mut projects = Vec::with_capacity(config.project.len());
+        for project in &config.project {
+            let key = credentials.api_key(project)?;
+            let cloud = Cloud::connect(cloud::Settings { project: project.clone(), key })
+                .with_context(|| format!("project `{}`", project.name))?;
+            projects.push(Watched {
+                name: project.name.clone(),
+                source: Arc::new(cloud),
+                look_back: project.look_back,
+                concurrency: project.concurrency.get(),
+            });
+        }
+        let open = |channel| open_channel(channel, credentials).map(Arc::new);
+        let channels: Vec<_> = config.channel.iter().map(open).collect::<Result<_, _>>()?;
+        let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
+        let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
+        let triage = triage::Settings::new(&config, &rules, only)?;
+        let heartbeat = open_heartbeat(&config, credentials)?;
+        Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat })
+    }
+}
+
+/// The channel of one `[[channel]]`, with its secrets.
+///
+/// # Errors
+/// A secret or setting is missing or cannot work.
+pub fn open_channel(config: &ChannelConfig, credentials: &Credentials) -> anyhow::Result<Channel> {
+    let mut secrets = ChannelSecrets::default();
+    for use_for in SecretUse::of(config.kind) {
+        let secret = credentials.channel_secret(config, *use_for)?;
+        match use_for {
+            SecretUse::SmtpPassword => secrets.smtp_password = secret,
+            SecretUse::Url => secrets.url = secret,
+            SecretUse::Signing => secrets.signing_secret = secret,
+            SecretUse::RoutingKey => secrets.routing_key = secret,
+        }
+    }
+    Channel::new(config, secrets).with_context(|| format!("channel `{}`", config.name))
+}
+
+fn open_heartbeat(config: &Config, credentials: &Credentials) -> anyhow::Result<Option<Heartbeat>> {
+    let secret = credentials.heartbeat_url(config.service.heartbeat_url_file.as_deref())?;
+    let plain = config.service.heartbeat_url.clone().map(SecretString::from);
+    secret.or(plain).filter(|url| !url.expose_secret().is_empty()).map(Heartbeat::new).transpose()
+}
+
+/// A process that may write to the ledger.
+pub struct Worker {
+    /// Settings and connections; replaced as a whole by a reload.
+    pub setup: Setup,
+    /// The open ledger, with its lock.
+    pub ledger: Ledger,
+    /// The groups known so far.
+    pub grouper: Grouper,
+    /// Which changes by people the grouper knows of.
+    generation: u64,
+}
+
+impl Worker {
+    /// Opens the ledger and reads the groups it knows.
+    ///
+    /// # Errors
+    /// The ledger cannot be opened, or its groups cannot be read back.
+    pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
+        let ledger = Ledger::open(&setup.config.ledger.path).await?;
+        let grouper = scan::restore_grouper(&ledger).await?;
+        let generation = ledger.read(group::generation).await?;
+        deliver::recover(&ledger, Timestamp::now()).await?;
+        Ok(Worker { setup, ledger, grouper, generation })
+    }
+
+    /// Scans all projects once. Trouble with a project is in its summary.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; what was committed before stays.
+    pub async fn scan(&mut self, now: Timestamp) -> anyhow::Result<Vec<ScanSummary>> {
+        for project in &self.setup.projects {
+            project.source.begin_scan();
+        }
+        let generation = self.ledger.read(group::generation).await?;
+        if generation != self.generation {
+            self.grouper = scan::restore_grouper(&self.ledger).await?;
+            self.generation = generation;
+        }
+        let rules = &self.setup.rules;
+        let classify = |group: &GroupFacts<'_>| classify(rules, group);
+        Ok(scan::scan(&self.ledger, &self.setup.projects, &mut self.grouper, &classify, now).await?)
+    }
+
+    /// Goes on with new settings; the ledger stays the same.
+    ///
+    /// # Errors
+    /// The new settings name another ledger: that needs a restart.
+    pub fn reconfigure(&mut self, setup: Setup) -> anyhow::Result<()> {
+        if setup.config.ledger.path != self.setup.config.ledger.path {
+            bail!("ledger.path has changed: restart the service to move to another ledger");
+        }
+        if setup.config.service.listen != self.setup.config.service.listen {
+            bail!("service.listen has changed: restart the service to listen elsewhere");
+        }
+        self.setup = setup;
+        Ok(())
+    }
+}
