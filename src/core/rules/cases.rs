@@ -71,7 +71,7 @@ fn all_conditions_of_a_rule_must_hold() {
 #[test]
 fn the_underlying_cause_decides_over_a_generic_message() {
     let rules = shipped_rules().unwrap();
-    let facts = Facts { cause_text: Some("no data in file"), ..failed("Failed to parse the file") };
+    let facts = Facts { cause_text: Some("no data in file"), ..failed("Failed to parse this file") };
     let decision = rules.classify(&facts);
     assert_eq!((decision.class, decision.source), (Class::PermanentInput, Source::CauseText));
     let facts = Facts { cause_code: Some("PDF_IS_PROTECTED"), ..failed("Internal Server Error") };

@@ -97,7 +97,7 @@ mod tests {
         check("File password protected list.pdf: connection reset", &["password"], &["connection reset"]);
         check("Read timeout while parsing report.pdf", &["report"], &["Read timeout while parsing"]);
         check("field 'rate limit' is required", &["rate"], &["is required"]);
-        check(r#"{"detail":"Invalid authentication token"}"#, &[], &["Invalid authentication token"]);
+        check(r#"{"detail":"the token is not valid here"}"#, &[], &["the token is not valid here"]);
         check(r#"{"error":{"message":"Rate limit reached","type":"requests"}}"#, &[], &["Rate limit reached"]);
         check("GET https://bucket.example.com/timeout/503.pdf?x=1 failed", &["timeout", "503"], &["failed"]);
         check("ファイル「タイムアウト.pdf」は暗号化されています", &["タイムアウト"], &["暗号化"]);
