@@ -91,7 +91,7 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         Ok(config) => Some(config),
         Err(_) if global.ledger.is_some() && global.config.is_none() => None,
         Err(error) => {
-            anstream::eprintln!("llama-triage: {error}");
+            anstream::eprintln!("llama-triage: {:#}", anyhow::Error::new(error));
             return Exit::Config;
         }
     };

@@ -42,7 +42,8 @@ impl Clock {
         let one_offset = self.format(from, "%Z") == self.format(to, "%Z");
         let front = if one_offset { self.format(from, "%Y-%m-%d %H:%M") } else { self.full(from) };
         let back = if one_day && one_offset { self.format(to, "%H:%M %Z") } else { self.full(to) };
-        format!("{front} to {back}")
+        // "UTC (UTC)" would say it twice.
+        if self.format(to, "%Z") == self.name { format!("{front} to {back}") } else { format!("{front} to {back} ({})", self.name) }
     }
 
     fn format(&self, at: Timestamp, pattern: &str) -> String {
@@ -62,9 +63,9 @@ mod tests {
     #[test]
     fn a_span_says_once_what_both_ends_share() {
         for (from, to, shown) in [
-            ("2026-08-23T06:45:00Z", "2026-08-23T07:00:00Z", "2026-08-23 08:45 to 09:00 CEST"),
-            ("2026-08-22T07:00:00Z", "2026-08-23T07:00:00Z", "2026-08-22 09:00 to 2026-08-23 09:00 CEST"),
-            ("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25 02:30 CEST to 2026-10-25 02:30 CET"),
+            ("2026-08-23T06:45:00Z", "2026-08-23T07:00:00Z", "2026-08-23 08:45 to 09:00 CEST (Europe/Berlin)"),
+            ("2026-08-22T07:00:00Z", "2026-08-23T07:00:00Z", "2026-08-22 09:00 to 2026-08-23 09:00 CEST (Europe/Berlin)"),
+            ("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25 02:30 CEST to 2026-10-25 02:30 CET (Europe/Berlin)"),
         ] {
             assert_eq!(span(from, to), shown);
         }
