@@ -162,9 +162,16 @@ fn mistake_at(text: &str, span: Option<Range<usize>>, key: String, complaint: &s
 /// The reader's message in the words of this program.
 fn plain(message: &str) -> String {
     let expected = [
-        ("a nonzero usize", "a whole number above 0"), ("a nonzero u32", "a whole number above 0"), ("usize", "a whole number"),
-        ("u16", "a whole number from 0 to 65535"), ("u32", "a whole number"), ("u64", "a whole number"), ("f64", "a number"),
-        ("a sequence", "a list"), ("a boolean", "true or false"), ("a map", "a table"),
+        ("a nonzero usize", "a whole number above 0"),
+        ("a nonzero u32", "a whole number above 0"),
+        ("usize", "a whole number"),
+        ("u16", "a whole number from 0 to 65535"),
+        ("u32", "a whole number"),
+        ("u64", "a whole number"),
+        ("f64", "a number"),
+        ("a sequence", "a list"),
+        ("a boolean", "true or false"),
+        ("a map", "a table"),
     ];
     for (theirs, ours) in expected {
         if let Some(front) = message.trim().strip_suffix(&format!(", expected {theirs}")) {

@@ -24,7 +24,10 @@ pub struct Before {
 /// # Errors
 /// SQLite's; nothing is deleted then.
 pub fn prune(tx: &Transaction<'_>, before: &Before) -> Result<BTreeMap<&'static str, u64>, LedgerError> {
-    tx.execute_batch(&format!("DROP TABLE IF EXISTS temp.pruned; CREATE TEMP TABLE pruned AS {SETTLED_ITEMS} {}", before.items))?;
+    tx.execute_batch(&format!(
+        "DROP TABLE IF EXISTS temp.pruned; CREATE TEMP TABLE pruned AS {SETTLED_ITEMS} {}",
+        before.items
+    ))?;
     tx.execute_batch(UNCOUNT)?;
     let mut gone = BTreeMap::new();
     for (table, sql) in ITEMS {
@@ -102,8 +105,14 @@ const OLD: &[(&str, &str)] = &[
 ];
 
 const TOLD: &[(&str, &str)] = &[
-    ("digest_item", "DELETE FROM digest_item WHERE digest_id IN (SELECT digest_id FROM digest WHERE created_at < ?1 AND {unsaid})"),
-    ("delivery", "DELETE FROM delivery WHERE digest_id IN (SELECT digest_id FROM digest WHERE created_at < ?1 AND {unsaid})"),
+    (
+        "digest_item",
+        "DELETE FROM digest_item WHERE digest_id IN (SELECT digest_id FROM digest WHERE created_at < ?1 AND {unsaid})",
+    ),
+    (
+        "delivery",
+        "DELETE FROM delivery WHERE digest_id IN (SELECT digest_id FROM digest WHERE created_at < ?1 AND {unsaid})",
+    ),
     ("digest", "DELETE FROM digest WHERE created_at < ?1 AND {unsaid}"),
     ("audit", "DELETE FROM audit WHERE at < ?1"),
 ];

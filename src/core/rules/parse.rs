@@ -34,9 +34,6 @@ pub struct Rule {
     pub runbook: Option<String>,
     /// One sentence on why.
     pub note: Option<String>,
-    /// Groups of this rule may wake somebody: they pass quiet hours and open incidents.
-    #[serde(default)]
-    pub page: bool,
     /// The wording hides the cause: a canary that fails in calm weather says that the group is permanent.
     #[serde(default)]
     pub generic: bool,

@@ -91,7 +91,12 @@ async fn live(steps: &[Step]) {
     compare(&model.world(), &connection);
 }
 
-async fn scan_once(model: &Arc<Model>, ledger: &Ledger, faults: &[(u64, Fault)], during: &[(u64, Change)]) -> ScanSummary {
+async fn scan_once(
+    model: &Arc<Model>,
+    ledger: &Ledger,
+    faults: &[(u64, Fault)],
+    during: &[(u64, Change)],
+) -> ScanSummary {
     let now = {
         let mut world = model.world();
         world.clock += 1;
@@ -150,9 +155,8 @@ fn stored(connection: &Connection) -> Rows {
     let sql = "SELECT item_id, batch_id, job_record_id, o.kind, event_at, text FROM observation o
         JOIN item USING (item_key) JOIN batch USING (batch_key) LEFT JOIN message USING (message_key)";
     let mut statement = connection.prepare(sql).unwrap();
-    let rows = statement.query_map((), |row| {
-        Ok(((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?), (row.get(4)?, row.get(5)?)))
-    });
+    let rows = statement
+        .query_map((), |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?), (row.get(4)?, row.get(5)?))));
     rows.unwrap().map(Result::unwrap).collect()
 }
 
