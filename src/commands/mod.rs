@@ -54,7 +54,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Notify(command) => tell::run_notify(&setup(global)?, command).await,
         Command::Group(command) => {
             let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
-            acts::run(command, &ledger, person()).await
+            let done = acts::run(command, &ledger, person()).await;
+            ledger.close().await?;
+            done
         }
         Command::Grouping(command) => grouping::run(command),
         Command::Rules(command) => rules::run(command, optional_configuration(global)?.as_ref()),
@@ -91,7 +93,7 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         Ok(config) => Some(config),
         Err(_) if global.ledger.is_some() && global.config.is_none() => None,
         Err(error) => {
-            anstream::eprintln!("llama-triage: {error}");
+            anstream::eprintln!("llama-triage: {:#}", anyhow::Error::new(error));
             return Exit::Config;
         }
     };

@@ -82,6 +82,17 @@ impl Ledger {
         Ok(Ledger { path: path.to_owned(), writer, reader, _lock: None })
     }
 
+    /// Closes the connections, the writer last: it then moves everything from the write-ahead log into the file.
+    ///
+    /// Other clones of this ledger stop working. A process that just ends loses nothing, but leaves the log beside the file.
+    ///
+    /// # Errors
+    /// SQLite refuses.
+    pub async fn close(self) -> Result<(), LedgerError> {
+        self.reader.close().await.map_err(|_| LedgerError::Closed)?;
+        self.writer.close().await.map_err(|_| LedgerError::Closed)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

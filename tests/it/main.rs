@@ -1,6 +1,7 @@
 //! The built binary and the whole library against real peers on loopback.
 
 mod demo;
+mod rules;
 mod scan;
 mod serve;
 mod site;
