@@ -40,7 +40,13 @@ pub fn item(batch: usize, position: usize) -> Item {
         skip_reason: (!failed).then_some(["already_processed", "size_limit_exceeded"][position % 2]),
         job_id: format!("pjb-{}", random.uuid()),
         record_id: random.uuid(),
-        completed_at: format!("2026-11-{:02}T{:02}:{:02}:{:02}Z", 17 + batch % 6, seconds / 3600, seconds / 60 % 60, seconds % 60),
+        completed_at: format!(
+            "2026-11-{:02}T{:02}:{:02}:{:02}Z",
+            17 + batch % 6,
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        ),
     }
 }
 
@@ -87,7 +93,8 @@ impl Account {
             while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
             let target = request.split(' ').nth(1).unwrap_or_default().to_owned();
             let body = self.body(&target);
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
             let mut stream = stream;
             if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).is_err() {
                 return;
@@ -172,6 +179,13 @@ impl Random {
 
     fn uuid(&mut self) -> String {
         let (a, b) = (self.next(), self.next());
-        format!("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff, b >> 48, b & 0xffff_ffff_ffff)
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            a >> 32,
+            (a >> 16) & 0xffff,
+            a & 0xfff,
+            b >> 48,
+            b & 0xffff_ffff_ffff
+        )
     }
 }

@@ -12,6 +12,7 @@ pub mod dismiss;
 pub mod group;
 pub mod grouping;
 pub mod input;
+pub mod ledger;
 pub mod note;
 pub mod notify;
 pub mod report;
