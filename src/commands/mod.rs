@@ -14,6 +14,7 @@ mod doctor;
 pub mod group;
 pub mod grouping;
 pub mod input;
+pub mod ledger;
 mod man;
 pub mod note;
 pub mod notify;

@@ -2,6 +2,7 @@
 
 mod demo;
 mod rules;
+mod ledger;
 mod scan;
 mod serve;
 mod site;
