@@ -2,4 +2,5 @@
 
 mod scan;
 mod site;
+mod logging;
 mod tidy;
