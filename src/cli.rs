@@ -70,7 +70,11 @@ pub enum Command {
     /// Answer questions from the ledger
     Report(Box<ReportArgs>),
     /// Check the configuration without touching the network
-    CheckConfig,
+    CheckConfig {
+        /// Only the file: secrets are not looked for (what a reload of the unit checks first)
+        #[arg(long)]
+        file_only: bool,
+    },
     /// Check everything the service needs, network included, and say what to do
     Doctor(DoctorArgs),
     /// Print a completion script

@@ -34,7 +34,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Scan => scan::run(setup(global)?).await,
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
-        Command::CheckConfig => check_config::run(global),
+        Command::CheckConfig { file_only } => check_config::run(global, file_only),
         Command::Doctor(args) => doctor::run(global, &args).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
