@@ -1,15 +1,22 @@
-//! How fast pages of failed items are decoded: `cargo bench --bench decode`.
+//! How fast pages of failed items are decoded, and how long it takes until a first request can be made: `cargo bench --bench decode`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use llama_triage::cloud::decode_items;
+use llama_triage::cloud::{Cloud, Settings, decode_items};
+use llama_triage::config::project::Project;
 use llama_triage::core::item::Kind;
 
 const ROWS: usize = 1000;
-const PAGES: usize = 3000;
+const PAGES: usize = 5;
+const ROUNDS: usize = 500;
 
+#[expect(clippy::print_stdout, reason = "the numbers are its answer")]
 fn main() {
+    let started = Instant::now();
+    let settings = Settings { project: Project::default(), key: "llx-none".into() };
+    Cloud::connect(settings).expect("a good configuration");
+    println!("connect: {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
     for (name, message) in [
         ("plain messages", "Failed to parse the PDF file: Job failed: PDF_IS_PROTECTED"),
         (
@@ -18,17 +25,30 @@ fn main() {
         ),
     ] {
         let page = page(message);
-        let started = Instant::now();
-        for _ in 0..PAGES {
-            let (rows, unreadable) = decode_items(Kind::Failed, black_box(&page)).expect("a good page");
+        let full = best(&page, |page| {
+            let (rows, unreadable) = decode_items(Kind::Failed, page).expect("a good page");
             assert_eq!((rows.len(), unreadable), (ROWS, 0));
             black_box(rows);
-        }
-        let seconds = started.elapsed().as_secs_f64();
-        let per_second = (ROWS * PAGES) as f64 / seconds;
-        let mib = (page.len() * PAGES) as f64 / seconds / f64::from(1 << 20);
-        println!("{name}: {per_second:.0} items/s, {mib:.0} MiB/s");
+        });
+        // What nobody who uses this JSON library can go below: every byte looked at, nothing kept.
+        let bare = best(&page, |page| {
+            black_box(serde_json::from_str::<serde::de::IgnoredAny>(page).expect("a good page"));
+        });
+        println!("{name}: {full:.0} items/s; the JSON library skipping the same page: {bare:.0} items/s");
     }
+}
+
+/// Items per second in the best of many short rounds: the one that other programs disturbed least.
+fn best(page: &str, mut work: impl FnMut(&str)) -> f64 {
+    let mut best = f64::MAX;
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        for _ in 0..PAGES {
+            work(black_box(page));
+        }
+        best = best.min(started.elapsed().as_secs_f64());
+    }
+    (ROWS * PAGES) as f64 / best
 }
 
 /// A page as the API sends it, with ids that differ.

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::acts::GroupCommand;
+use crate::commands::grouping::GroupingCommand;
 use crate::commands::report::ReportArgs;
+use crate::commands::rules::RulesCommand;
+use crate::commands::tell::{DigestArgs, NotifyCommand};
 use crate::config::LogFormat;
 
 /// Watches LlamaCloud batch jobs and tells on-call engineers what failed and what they do not know yet.
@@ -69,6 +73,20 @@ pub enum Command {
     Serve,
     /// Answer questions from the ledger
     Report(Box<ReportArgs>),
+    /// Decide what people do not know yet, and tell them
+    Digest(DigestArgs),
+    /// Acknowledge, silence, note, dismiss, merge or rename groups
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Try a channel
+    #[command(subcommand)]
+    Notify(NotifyCommand),
+    /// Try how messages are grouped
+    #[command(subcommand)]
+    Grouping(GroupingCommand),
+    /// Try how messages are classified
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Check the configuration without touching the network
     CheckConfig {
         /// Only the file: secrets are not looked for (what a reload of the unit checks first)

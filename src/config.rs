@@ -13,6 +13,8 @@ mod reference;
 pub mod reprocess;
 pub mod schedule;
 
+pub use check::doubts;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

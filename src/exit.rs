@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::commands::act::ActError;
 use crate::commands::report::Outcome;
 use crate::config::load::ConfigError;
 use crate::ledger::LedgerError;
@@ -52,6 +53,13 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
         if cause.is::<ConfigError>() {
             return Exit::Config;
+        }
+        if let Some(act) = cause.downcast_ref::<ActError>() {
+            match act {
+                ActError::NotFound(_) => return Exit::NotFound,
+                ActError::Refused(_) => return Exit::Usage,
+                ActError::Ledger(_) => {}
+            }
         }
         if let Some(ledger) = cause.downcast_ref::<LedgerError>() {
             return match ledger {

@@ -62,6 +62,7 @@ CREATE TABLE error_group (
     cause_text  TEXT,
     cause_asked INTEGER NOT NULL DEFAULT 0,       -- job records asked so far
     mining      BLOB    NOT NULL,                 -- the miner's own state
+    grouping_version INTEGER NOT NULL,            -- of the miner that wrote it
     merged_into INTEGER REFERENCES error_group (group_key),  -- always the survivor itself, never a chain
     first_seen  INTEGER NOT NULL,                 -- event time of its first observation
     last_seen   INTEGER NOT NULL,                 -- event time of its newest observation

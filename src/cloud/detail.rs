@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn every_shape_of_detail_becomes_one_masked_line() {
         for (body, line) in [
-            (r#"{"detail":"Invalid authentication token"}"#, ": Invalid authentication token"),
+            (r#"{"detail":"the token is not valid here"}"#, ": the token is not valid here"),
             (
                 r#"{"detail":[{"loc":["query","limit"],"msg":"too large","type":"x"},{"loc":["body",3],"msg":"bad","type":"y"}]}"#,
                 ": query.limit: too large; body.3: bad",

@@ -9,7 +9,9 @@ use super::page::{Page, Rows};
 use super::wire::{Count, Text, Token};
 
 /// Reads a page; none if it has no `items`. A row without an id is an error, which the slow way explains.
-pub(super) struct PageSeed<'r, R>(pub(super) &'r R);
+///
+/// The number is how many rows to make room for.
+pub(super) struct PageSeed<'r, R>(pub(super) &'r R, pub(super) usize);
 
 impl<'de, R: Rows> DeserializeSeed<'de> for PageSeed<'_, R> {
     type Value = Option<Page<R::Row>>;
@@ -33,7 +35,7 @@ impl<'de, R: Rows> Visitor<'de> for PageSeed<'_, R> {
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match key.as_str() {
                 "items" if page.is_some() => return Err(A::Error::duplicate_field("items")),
-                "items" => page = Some(map.next_value_seed(RowsSeed(self.0))?),
+                "items" => page = Some(map.next_value_seed(RowsSeed(self.0, self.1))?),
                 "next_page_token" => token = map.next_value::<Token<'de>>()?.0,
                 "total_size" => total = map.next_value::<Count>()?.0,
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -43,7 +45,7 @@ impl<'de, R: Rows> Visitor<'de> for PageSeed<'_, R> {
     }
 }
 
-struct RowsSeed<'r, R>(&'r R);
+struct RowsSeed<'r, R>(&'r R, usize);
 
 impl<'de, R: Rows> DeserializeSeed<'de> for RowsSeed<'_, R> {
     type Value = Page<R::Row>;
@@ -61,7 +63,7 @@ impl<'de, R: Rows> Visitor<'de> for RowsSeed<'_, R> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut page = Page::empty();
+        let mut page = Page::with_capacity(self.1);
         while let Some(wire) = seq.next_element::<R::Wire<'de>>()? {
             if self.0.id(&wire).is_empty() {
                 return Err(A::Error::missing_field("id"));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -74,11 +74,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 /// Reads a time; a time without a zone is UTC (that is how Python prints naive ones), anything else is no time.
 pub(super) fn time(text: Option<Text<'_>>) -> Option<Timestamp> {
     let text = text?;
-    let text = text.as_str().trim();
-    text.parse().ok().or_else(|| {
-        let naive: DateTime = text.parse().ok()?;
-        TimeZone::UTC.to_timestamp(naive).ok()
+    let text = text.as_str();
+    plain_time(text.as_bytes()).or_else(|| {
+        let text = text.trim();
+        text.parse().ok().or_else(|| TimeZone::UTC.to_timestamp(text.parse().ok()?).ok())
     })
+}
+
+/// Reads `2026-11-23T10:00:00.123456Z`, the form in which nearly all times come, several times as fast as a general parser.
+fn plain_time(text: &[u8]) -> Option<Timestamp> {
+    let (seconds, fraction) = text.strip_suffix(b"Z")?.split_at_checked(19)?;
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2] = *seconds else {
+        return None;
+    };
+    let second = number(&[s1, s2]).filter(|second| *second < 60)?;
+    let nanos = match fraction {
+        [] => 0,
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => number(digits)? * 10_i32.pow(9 - digits.len() as u32),
+        _ => return None,
+    };
+    let small = |digits: [u8; 2]| i8::try_from(number(&digits)?).ok();
+    let date = Date::new(number(&[y1, y2, y3, y4])?.try_into().ok()?, small([m1, m2])?, small([d1, d2])?).ok()?;
+    let time = Time::new(small([h1, h2])?, small([n1, n2])?, second as i8, nanos).ok()?;
+    TimeZone::UTC.to_timestamp(DateTime::from_parts(date, time)).ok()
+}
+
+/// At most nine digits.
+fn number(digits: &[u8]) -> Option<i32> {
+    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i32::from(digit - b'0')))
 }
 
 /// A count: absent, null, negative or no number at all is none.
@@ -202,6 +225,25 @@ mod tests {
         assert_eq!(read("2026-11-23 10:00:00.5"), Some(wanted));
         assert_eq!(read("yesterday"), None);
         assert_eq!(time(None), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_plain_form_is_read_as_the_general_parser_reads_it(text in "[12][09][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,10})?Z") {
+            if let Some(plain) = plain_time(text.as_bytes()) {
+                proptest::prop_assert_eq!(text.parse().ok(), Some(plain));
+            }
+        }
+    }
+
+    #[test]
+    fn the_plain_form_is_recognised() {
+        for text in ["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.5Z", "1969-02-28T23:59:59.123456789Z"] {
+            assert!(plain_time(text.as_bytes()).is_some(), "{text}");
+        }
+        for text in ["2026-02-30T10:00:00Z", "2026-11-23T10:00:60Z", "2026-11-23T10:00:00.Z", "Z", ""] {
+            assert!(plain_time(text.as_bytes()).is_none(), "{text}");
+        }
     }
 
     #[test]

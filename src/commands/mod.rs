@@ -1,16 +1,30 @@
 //! One file for each command. A command reads its arguments, calls the service or an edge, and prints the answer.
 
+pub mod act;
+#[cfg(test)]
+mod act_tests;
+pub mod acts;
 mod check_config;
 mod completions;
 mod cycle;
 mod demo;
+pub mod digest;
+pub mod dismiss;
 mod doctor;
+pub mod group;
+pub mod grouping;
+pub mod input;
 mod man;
+pub mod note;
+pub mod notify;
 pub mod report;
+pub mod rules;
 mod scan;
 mod serve;
+pub mod silence;
+pub mod tell;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -19,6 +33,7 @@ use crate::config::Config;
 use crate::config::load;
 use crate::credentials::Credentials;
 use crate::exit::Exit;
+use crate::ledger::Ledger;
 use crate::service::worker::Setup;
 use crate::telemetry::{self, Role};
 
@@ -35,6 +50,17 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
         Command::CheckConfig { file_only } => check_config::run(global, file_only),
+        Command::CheckConfig => check_config::run(global),
+        Command::Digest(args) => tell::run_digest(&setup(global)?, &args).await,
+        Command::Notify(command) => tell::run_notify(&setup(global)?, command).await,
+        Command::Group(command) => {
+            let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
+            let done = acts::run(command, &ledger, person()).await;
+            ledger.close().await?;
+            done
+        }
+        Command::Grouping(command) => grouping::run(command),
+        Command::Rules(command) => rules::run(command, optional_configuration(global)?.as_ref()),
         Command::Doctor(args) => doctor::run(global, &args).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { dir } => man::run(&dir),
@@ -68,7 +94,7 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         Ok(config) => Some(config),
         Err(_) if global.ledger.is_some() && global.config.is_none() => None,
         Err(error) => {
-            anstream::eprintln!("llama-triage: {error}");
+            anstream::eprintln!("llama-triage: {:#}", anyhow::Error::new(error));
             return Exit::Config;
         }
     };
@@ -90,6 +116,28 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         anstream::eprintln!("llama-triage: {message}");
     }
     Exit::from(&outcome)
+}
+
+/// The ledger to work on: `--ledger`, else the configuration's.
+fn ledger_path(global: &Global) -> Result<PathBuf, load::ConfigError> {
+    match &global.ledger {
+        Some(path) => Ok(path.clone()),
+        None => configuration(global).map(|config| config.ledger.path),
+    }
+}
+
+/// Who types: the name that the audit keeps.
+fn person() -> act::Person {
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|variable| std::env::var(variable).ok());
+    act::Person { name: name.unwrap_or_else(|| "unknown user".to_owned()), now: Timestamp::now() }
+}
+
+/// The configuration if there is one; a bad one is an error all the same.
+fn optional_configuration(global: &Global) -> Result<Option<Config>, load::ConfigError> {
+    match configuration(global) {
+        Err(load::ConfigError::NotFound(_)) => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 fn setup(global: &Global) -> anyhow::Result<Setup> {

@@ -100,6 +100,18 @@ fn waiting(connection: &Connection, channel: &str) -> Result<Vec<Waiting>, Ledge
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// What a channel would be sent next, whenever that is; none if nothing waits for it.
+///
+/// # Errors
+/// SQLite refuses, or the stored content cannot be read.
+pub fn next_content(connection: &Connection, channel: &str) -> Result<Option<Digest>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT content FROM delivery WHERE channel = ?1 AND state = 'pending' ORDER BY created_at DESC LIMIT 1",
+    )?;
+    let content: Option<String> = statement.query_row([channel], |row| row.get(0)).optional()?;
+    content.as_deref().map(digest::thaw).transpose()
+}
+
 /// Takes the channel's oldest due delivery and marks it as being sent; none if there is none or one is under way.
 ///
 /// A try whose lease ran out counts as one that may have arrived. During quiet hours only paging ones are taken.

@@ -1,5 +1,7 @@
 //! Episodes of groups: read for the decision, and moved as `core::episode` says.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -162,22 +164,23 @@ pub fn apply(tx: &Transaction<'_>, group_key: i64, step: &Step, now: Timestamp) 
     Ok(())
 }
 
-/// Gives what is known of merged groups to their survivors: open episodes end, announcements, acks, notes and
-/// escalations move, so that a merge is never news.
+/// Gives what is known of merged groups to their survivors, so that a merge is never news: episodes go on, announcements
+/// are added up, notes move; acks end. Returns the survivors.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn absorb_merged(tx: &Transaction<'_>, now: Timestamp) -> Result<(), LedgerError> {
+pub fn absorb_merged(tx: &Transaction<'_>, now: Timestamp) -> Result<HashSet<i64>, LedgerError> {
     let mut statement = tx.prepare_cached(
         "SELECT g.group_key, g.merged_into FROM error_group g WHERE g.merged_into IS NOT NULL
          AND (EXISTS (SELECT 1 FROM episode e WHERE e.group_key = g.group_key AND e.closed_at IS NULL)
               OR EXISTS (SELECT 1 FROM announcement a WHERE a.group_key = g.group_key))",
     )?;
-    let pairs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<_>, _>>()?;
-    for (merged, survivor) in pairs {
-        absorb(tx, merged, survivor, now)?;
+    let pairs =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(i64, i64)>, _>>()?;
+    for (merged, survivor) in &pairs {
+        absorb(tx, *merged, *survivor, now)?;
     }
-    Ok(())
+    Ok(pairs.into_iter().map(|(_, survivor)| survivor).collect())
 }
 
 fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> Result<(), LedgerError> {
@@ -199,4 +202,22 @@ fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> R
     tx.execute("UPDATE note SET group_key = ?2 WHERE group_key = ?1", [merged, survivor])?;
     tx.execute("DELETE FROM escalation WHERE group_key = ?1", [merged])?;
     Ok(())
+}
+
+/// Groups whose episode opened and closed since `since` without people being told: how many, and the newest `most` ids.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn came_and_went(connection: &Connection, since: Timestamp, most: u32) -> Result<(u64, Vec<String>), LedgerError> {
+    let from = "FROM episode e JOIN error_group g USING (group_key)
+         WHERE e.noticed_at > ?1 AND e.closed_at IS NOT NULL AND e.closed_how <> 'merged'
+           AND NOT EXISTS (SELECT 1 FROM announcement a WHERE a.group_key = e.group_key AND a.episode >= e.ordinal)";
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT g.group_id {from} GROUP BY g.group_key ORDER BY max(e.noticed_at) DESC LIMIT ?2"
+    ))?;
+    let ids = statement.query_map(params![Millis(since), most], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let Count(all) = connection
+        .prepare_cached(&format!("SELECT count(DISTINCT e.group_key) {from}"))?
+        .query_row([Millis(since)], |row| row.get(0))?;
+    Ok((all, ids))
 }

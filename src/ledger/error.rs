@@ -50,9 +50,19 @@ pub enum LedgerError {
     /// A migration failed.
     #[error("cannot migrate the ledger")]
     Migration(#[source] rusqlite_migration::Error),
+    /// The disk is full; the transaction was rolled back.
+    #[error(
+        "the disk under the ledger is full: free space, or move ledger.path to a larger disk; what was committed is safe, the next scan lists the rest again"
+    )]
+    Full(#[source] rusqlite::Error),
+    /// The file is damaged, or no ledger at all.
+    #[error(
+        "the ledger file is damaged or is no ledger: stop llama-triage, keep a copy of the file with its -wal and -shm, then restore the newest `llama-triage ledger backup`, or run `sqlite3 OLD .recover | sqlite3 NEW`; without either move the file away, and the next scan records again what LlamaCloud still shows"
+    )]
+    Corrupt(#[source] rusqlite::Error),
     /// SQLite refused.
     #[error("the ledger refused: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
     /// A stored value cannot be understood.
     #[error("the ledger holds an unreadable {what}: {value}")]
     Unreadable {
@@ -64,6 +74,18 @@ pub enum LedgerError {
     /// The thread that owns the connection has ended; the process must be restarted.
     #[error("the ledger's thread has ended")]
     Closed,
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> LedgerError {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => LedgerError::Full(error),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                LedgerError::Corrupt(error)
+            }
+            _ => LedgerError::Sqlite(error),
+        }
+    }
 }
 
 impl LedgerError {
@@ -83,8 +105,44 @@ impl LedgerError {
     pub(super) fn from_call(error: tokio_rusqlite::Error<LedgerError>) -> LedgerError {
         match error {
             tokio_rusqlite::Error::Error(inner) => inner,
-            tokio_rusqlite::Error::Close((_, inner)) => LedgerError::Sqlite(inner),
+            tokio_rusqlite::Error::Close((_, inner)) => inner.into(),
             _ => LedgerError::Closed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::open::{Lock, reader, writer};
+
+    #[test]
+    fn a_full_disk_says_what_to_do_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let _lock = Lock::take(&path).unwrap();
+        let mut connection = writer(&path).unwrap();
+        connection.execute("INSERT INTO meta VALUES ('kept', 'yes')", ()).unwrap();
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        // SQLite answers the same at its own limit as on a full disk.
+        connection.pragma_update(None, "max_page_count", pages).unwrap();
+        let tx = connection.transaction().unwrap();
+        let error = tx.execute("INSERT INTO meta VALUES ('more', hex(zeroblob(1000000)))", ()).unwrap_err();
+        drop(tx);
+        let error = LedgerError::from(error);
+        assert!(matches!(error, LedgerError::Full(_)) && error.to_string().contains("free space"));
+        let kept: String =
+            reader(&path).unwrap().query_row("SELECT group_concat(name) FROM meta", (), |row| row.get(0)).unwrap();
+        assert!(kept.contains("kept") && !kept.contains("more"));
+    }
+
+    #[test]
+    fn a_damaged_file_says_how_to_recover() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        std::fs::write(&path, "this is no database, however long it is made to look".repeat(100)).unwrap();
+        for error in [reader(&path).err(), writer(&path).err()] {
+            assert!(matches!(&error, Some(LedgerError::Corrupt(_))), "{error:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::LedgerError;
 use super::sighting::GroupChange;
-use crate::core::grouping::{GroupId, StoredGroup};
+use crate::core::grouping::{GroupId, Grouper, StoredGroup};
 use crate::core::item::Kind;
 
 /// Every group, for `Grouper::restore`, oldest first.
@@ -13,7 +13,7 @@ use crate::core::item::Kind;
 /// SQLite's, or a kind that is none.
 pub fn load(connection: &Connection) -> Result<Vec<StoredGroup>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT g.group_id, g.kind, g.template, g.title, g.mining, s.group_id
+        "SELECT g.group_id, g.kind, g.template, g.title, g.mining, s.group_id, g.grouping_version
          FROM error_group g LEFT JOIN error_group s ON s.group_key = g.merged_into
          ORDER BY g.group_key",
     )?;
@@ -21,16 +21,31 @@ pub fn load(connection: &Connection) -> Result<Vec<StoredGroup>, LedgerError> {
     let mut groups = Vec::new();
     while let Some(row) = rows.next()? {
         let kind: String = row.get(1)?;
+        let merged_into: Option<String> = row.get(5)?;
         groups.push(StoredGroup {
-            id: GroupId(row.get(0)?),
+            id: read_id(row.get(0)?)?,
             kind: Kind::from_word(&kind).ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
             template: row.get(2)?,
             title: row.get(3)?,
             state: row.get(4)?,
-            merged_into: row.get::<_, Option<String>>(5)?.map(GroupId),
+            merged_into: merged_into.map(read_id).transpose()?,
+            version: row.get(6)?,
         });
     }
     Ok(groups)
+}
+
+/// The grouper as the ledger knows it.
+///
+/// # Errors
+/// SQLite's, or a stored group that cannot be read back.
+pub fn restore(connection: &Connection) -> Result<Grouper, LedgerError> {
+    Grouper::restore(load(connection)?)
+        .map_err(|error| LedgerError::Unreadable { what: "group", value: error.to_string() })
+}
+
+fn read_id(text: String) -> Result<GroupId, LedgerError> {
+    text.parse().map_err(|_| LedgerError::Unreadable { what: "group id", value: text })
 }
 
 /// The key of the group that an id stands for today, whatever it was merged into.
@@ -49,9 +64,11 @@ pub fn key(connection: &Connection, id: &str) -> Result<Option<i64>, LedgerError
 /// SQLite's, or a merge into a group that is neither known nor among the changes.
 pub fn store(tx: &Transaction<'_>, changes: &[GroupChange], now: i64) -> Result<(), LedgerError> {
     let mut upsert = tx.prepare_cached(
-        "INSERT INTO error_group (group_id, kind, template, title, class, rule, mining, first_seen, last_seen)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
-         ON CONFLICT (group_id) DO UPDATE SET template = excluded.template, title = excluded.title, mining = excluded.mining",
+        "INSERT INTO error_group (group_id, kind, template, title, class, rule, mining, grouping_version,
+             first_seen, last_seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)
+         ON CONFLICT (group_id) DO UPDATE SET template = excluded.template, title = excluded.title,
+             mining = excluded.mining, grouping_version = excluded.grouping_version",
     )?;
     for GroupChange { stored, classified } in changes {
         upsert.execute((
@@ -62,6 +79,7 @@ pub fn store(tx: &Transaction<'_>, changes: &[GroupChange], now: i64) -> Result<
             &classified.class,
             &classified.rule,
             &stored.state,
+            stored.version,
             now,
         ))?;
     }
@@ -78,6 +96,29 @@ fn merge_ids(tx: &Transaction<'_>, from: &str, into: &str) -> Result<(), LedgerE
     let from_key = key(tx, from)?.ok_or_else(|| unknown(from))?;
     let into_key = key(tx, into)?.ok_or_else(|| unknown(into))?;
     merge(tx, from_key, into_key)
+}
+
+/// Counts what people changed in the grouping: a worker that sees another number reads its groups again.
+///
+/// # Errors
+/// SQLite's.
+pub fn generation(connection: &Connection) -> Result<u64, LedgerError> {
+    let mut find =
+        connection.prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'grouping_generation'")?;
+    Ok(find.query_row([], |row| row.get::<_, i64>(0)).optional()?.unwrap_or(0).unsigned_abs())
+}
+
+/// Tells running workers that the grouping has changed under them.
+///
+/// # Errors
+/// SQLite's.
+pub fn next_generation(tx: &Transaction<'_>) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO meta (name, value) VALUES ('grouping_generation', '1')
+         ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)",
+        [],
+    )?;
+    Ok(())
 }
 
 /// Makes one group part of another: its items, hours and batches become the survivor's, its counters zero.

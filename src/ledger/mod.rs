@@ -6,6 +6,7 @@
 pub mod ack;
 pub mod announcement;
 pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod check;
 pub mod counters;
@@ -27,6 +28,7 @@ mod millis;
 pub mod note;
 pub mod open;
 pub mod project;
+pub mod prune;
 pub mod query;
 pub mod run;
 #[cfg(test)]
@@ -51,7 +53,8 @@ pub struct Ledger {
     path: PathBuf,
     writer: tokio_rusqlite::Connection,
     reader: tokio_rusqlite::Connection,
-    _lock: std::sync::Arc<open::Lock>,
+    /// None for small acts beside the process that holds it.
+    _lock: Option<std::sync::Arc<open::Lock>>,
 }
 
 impl Ledger {
@@ -63,7 +66,31 @@ impl Ledger {
         let lock = open::Lock::take(path)?;
         let writer = tokio_rusqlite::Connection::from(open::writer(path)?);
         let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
-        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: std::sync::Arc::new(lock) })
+        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: Some(std::sync::Arc::new(lock)) })
+    }
+
+    /// Opens an existing ledger for small acts of people (ack, silence, note, dismiss) while a service may hold the lock.
+    ///
+    /// SQLite lets a second connection write between the service's transactions and waits for its turn; what must not run
+    /// twice (scans, cycles, deliveries) takes the lock with [`Ledger::open`] instead. Never makes or migrates a ledger.
+    ///
+    /// # Errors
+    /// The ledger is missing, cannot be read, or has another schema than this program.
+    pub async fn open_beside(path: &Path) -> Result<Ledger, LedgerError> {
+        let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
+        let writer = tokio_rusqlite::Connection::from(open::writer_beside(path)?);
+        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: None })
+    }
+
+    /// Closes the connections, the writer last: it then moves everything from the write-ahead log into the file.
+    ///
+    /// Other clones of this ledger stop working. A process that just ends loses nothing, but leaves the log beside the file.
+    ///
+    /// # Errors
+    /// SQLite refuses.
+    pub async fn close(self) -> Result<(), LedgerError> {
+        self.reader.close().await.map_err(|_| LedgerError::Closed)?;
+        self.writer.close().await.map_err(|_| LedgerError::Closed)
     }
 
     /// The file.
@@ -86,6 +113,24 @@ impl Ledger {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
+            Ok(value)
+        });
+        outcome.await.map_err(LedgerError::from_call)
+    }
+
+    /// Runs `work` as [`Ledger::write`] does and takes it all back: what would happen, without it happening.
+    ///
+    /// # Errors
+    /// As [`Ledger::write`].
+    pub async fn rehearse<T, F>(&self, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let outcome = self.writer.call(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.rollback()?;
             Ok(value)
         });
         outcome.await.map_err(LedgerError::from_call)

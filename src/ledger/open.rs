@@ -21,6 +21,9 @@ static MIGRATIONS: LazyLock<Migrations<'static>> =
 /// How long SQLite waits for another connection's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a person's small act waits for a service that is taking in a large batch.
+const BESIDE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The exclusive right to write: an advisory lock on `LEDGER.lock`, held until dropped or the process ends.
 pub struct Lock {
     _file: File,
@@ -97,6 +100,24 @@ pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
     Ok(connection)
 }
 
+/// A second writing connection beside the process that holds the [`Lock`], for small acts: never makes, never migrates.
+///
+/// # Errors
+/// The file is missing, unreadable, or of another schema.
+pub fn writer_beside(path: &Path) -> Result<Connection, LedgerError> {
+    if !path.exists() {
+        return Err(LedgerError::Missing(path.to_owned()));
+    }
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    prepare(&connection)?;
+    connection.busy_timeout(BESIDE_TIMEOUT)?;
+    refuse_newer(&connection)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = schema_version();
+    if found < known { Err(LedgerError::Older { found, known }) } else { Ok(connection) }
+}
+
 /// A read-only connection: never makes, never migrates, works beside the writer.
 ///
 /// # Errors
@@ -162,6 +183,20 @@ mod tests {
         assert!(matches!(Lock::take(&path), Err(LedgerError::Locked { .. })));
         drop(lock);
         Lock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_small_act_writes_beside_the_holder_of_the_lock_but_never_makes_or_migrates() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        assert!(matches!(writer_beside(&path), Err(LedgerError::Missing(_))));
+        let _lock = Lock::take(&path).unwrap();
+        let service = writer(&path).unwrap();
+        let beside = writer_beside(&path).unwrap();
+        beside.execute("INSERT INTO meta VALUES ('a', 'b')", []).unwrap();
+        service.execute("INSERT INTO meta VALUES ('c', 'd')", []).unwrap();
+        service.pragma_update(None, "user_version", 1).unwrap();
+        assert!(matches!(writer_beside(&path), Err(LedgerError::Older { found: 1, .. })));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Projects and their scans.
 
 use jiff::Timestamp;
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::LedgerError;
 use super::time::millis;
@@ -19,6 +19,8 @@ pub struct Begun {
     pub baseline_until: i64,
     /// When the job list was last read to its end.
     pub list_read_at: Option<i64>,
+    /// The scan before this one was complete.
+    pub continues: bool,
 }
 
 /// How a scan ended.
@@ -59,8 +61,17 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         tx.query_row("SELECT project_key, first_seen, list_read_at FROM project WHERE name = ?1", [name], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
+    let newest = "SELECT complete FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";
+    let before: Option<bool> = tx.query_row(newest, [project_key], |row| row.get(0)).optional()?;
     tx.execute("INSERT INTO scan (project_key, started_at) VALUES (?1, ?2)", (project_key, at))?;
-    Ok(Begun { scan_key: tx.last_insert_rowid(), project_key, at, baseline_until, list_read_at })
+    Ok(Begun {
+        scan_key: tx.last_insert_rowid(),
+        project_key,
+        at,
+        baseline_until,
+        list_read_at,
+        continues: before == Some(true),
+    })
 }
 
 /// Ends a scan.

@@ -69,6 +69,13 @@ pub struct GroupChange {
     pub classified: Classified,
 }
 
+impl GroupChange {
+    /// A change of a group that the ledger knows: its class stays.
+    pub fn unclassified(stored: StoredGroup) -> GroupChange {
+        GroupChange { stored, classified: Classified { class: "unknown".to_owned(), rule: None } }
+    }
+}
+
 /// The end of one batch's listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finish {

@@ -74,6 +74,15 @@ pub fn by_id(connection: &Connection, group_id: &str) -> Result<Option<GroupRow>
     Ok(connection.prepare_cached(&sql)?.query_row([group_id], group_row).optional()?)
 }
 
+/// Gives a group the title that people call it by; none gives it back its own.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn rename(tx: &rusqlite::Transaction<'_>, group_key: i64, title: Option<&str>) -> Result<(), LedgerError> {
+    tx.execute("UPDATE error_group SET renamed = ?2 WHERE group_key = ?1", params![group_key, title])?;
+    Ok(())
+}
+
 fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRow> {
     let kind: String = row.get(2)?;
     let count = |index| row.get::<_, Count>(index).map(|count| count.0);

@@ -73,7 +73,7 @@ fn date(digest: &Digest) -> SystemTime {
 
 fn part(kind: ContentType, content: String) -> SinglePart {
     let encoding = ContentTransferEncoding::QuotedPrintable;
-    let body = Body::new_with_encoding(content, encoding).unwrap_or_else(|content| Body::new(content));
+    let body = Body::new_with_encoding(content, encoding).unwrap_or_else(Body::new);
     SinglePart::builder().header(kind).body(body)
 }
 

@@ -5,7 +5,6 @@
 //! to one intake, which owns the grouper and writes transactions. Which batches matter is decided in `core`,
 //! requests are made by a [`Source`], SQL is in `ledger`.
 
-mod client;
 mod evidence;
 mod intake;
 mod job_list;
@@ -25,7 +24,7 @@ use crate::core::grouping::Grouper;
 use crate::core::scan::{Classified, GroupFacts};
 use crate::ledger::{Ledger, LedgerError, group};
 
-pub use source::{Listed, Source, Trouble};
+pub use source::Source;
 
 /// Decides the class of a new group.
 pub type Classify<'a> = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync + 'a;
@@ -125,7 +124,7 @@ impl fmt::Display for ScanSummary {
 /// # Errors
 /// The ledger's.
 pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
-    Ok(Grouper::restore(ledger.read(group::load).await?))
+    ledger.read(group::restore).await
 }
 
 /// Scans every project and returns what each scan did, in the order given.
@@ -176,3 +175,10 @@ async fn collect(mut tasks: JoinSet<Outcome>) -> Result<Vec<ScanSummary>, Ledger
 fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {
     joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod worlds;

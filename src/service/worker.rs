@@ -18,7 +18,7 @@ use crate::core::grouping::Grouper;
 use crate::core::rules::{Rules, shipped_rules};
 use crate::core::scan::GroupFacts;
 use crate::credentials::{Credentials, SecretUse};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, group};
 use crate::notify::{Channel, ChannelSecrets};
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -100,6 +100,8 @@ pub struct Worker {
     pub ledger: Ledger,
     /// The groups known so far.
     pub grouper: Grouper,
+    /// Which changes by people the grouper knows of.
+    generation: u64,
 }
 
 impl Worker {
@@ -110,8 +112,9 @@ impl Worker {
     pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
+        let generation = ledger.read(group::generation).await?;
         deliver::recover(&ledger, Timestamp::now()).await?;
-        Ok(Worker { setup, ledger, grouper })
+        Ok(Worker { setup, ledger, grouper, generation })
     }
 
     /// Scans all projects once. Trouble with a project is in its summary.
@@ -121,6 +124,11 @@ impl Worker {
     pub async fn scan(&mut self, now: Timestamp) -> anyhow::Result<Vec<ScanSummary>> {
         for project in &self.setup.projects {
             project.source.begin_scan();
+        }
+        let generation = self.ledger.read(group::generation).await?;
+        if generation != self.generation {
+            self.grouper = scan::restore_grouper(&self.ledger).await?;
+            self.generation = generation;
         }
         let rules = &self.setup.rules;
         let classify = |group: &GroupFacts<'_>| classify(rules, group);

@@ -1,6 +1,10 @@
 //! The built binary and the whole library against real peers on loopback.
 
+mod demo;
+mod rules;
 mod scan;
+mod serve;
 mod site;
 mod logging;
 mod tidy;
+mod trouble;

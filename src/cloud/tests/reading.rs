@@ -89,13 +89,9 @@ fn rows_of_another_status_are_not_of_the_listing() {
 
 #[test]
 fn an_answer_that_is_no_page_is_an_error_that_says_where() {
-    for (text, at) in [
-        (r#"{"items":7}"#, "items"),
-        (r#"{"detail":"nothing here"}"#, "items"),
-        ("[]", "items"),
-        ("7", "."),
-        ("nonsense", "."),
-    ] {
+    for (text, at) in
+        [(r#"{"items":7}"#, "items"), (r#"{"detail":"nothing here"}"#, "items"), ("[]", "items"), ("7", ".")]
+    {
         match decode(text) {
             Err(CloudError::Decode { at: found, .. }) => assert_eq!(found, at, "{text}"),
             other => panic!("{text}: {other:?}"),
@@ -104,7 +100,7 @@ fn an_answer_that_is_no_page_is_an_error_that_says_where() {
     for empty in ["{}", r#"{"items":null}"#, r#"{"items":[]}"#, r#"{"next_page_token":""}"#] {
         assert_eq!(decode(empty).unwrap().size(), 0, "{empty}");
     }
-    for cut in ["", r#"{"items":[{"item_id":"a"#, r#"{"items":[]"#] {
+    for cut in ["", "nonsense", r#"{"items":[{"item_id":"a"#, r#"{"items":[]"#] {
         assert!(matches!(decode(cut), Err(CloudError::CutShort { .. })), "{cut}");
     }
 }

@@ -12,7 +12,8 @@ use crate::core::digest::model::{Digest, Fault, GroupEntry, Reason, Sample, Tota
 /// Group entries in the order people read them: paging first, then by reason, then by open items.
 pub fn in_order(mut entries: Vec<GroupEntry>) -> Vec<GroupEntry> {
     entries.sort_by(|a, b| {
-        let key = |e: &GroupEntry| (!e.page, rank(e.reason), std::cmp::Reverse(e.open_items));
+        let key =
+            |e: &GroupEntry| (!e.page || e.reason == Reason::Resolved, rank(e.reason), std::cmp::Reverse(e.open_items));
         key(a).cmp(&key(b)).then_with(|| a.group_id.cmp(&b.group_id))
     });
     entries
@@ -49,7 +50,7 @@ pub fn count_changes(totals: Totals, changes: &[GroupEntry], faults: &[Fault]) -
     counted
 }
 
-/// Each reason in a digest once, as words, most urgent first: "worker_fault,new,resolved".
+/// Each reason in a digest once, as words, most urgent first: `worker_fault,new,resolved`.
 pub fn reasons(digest: &Digest) -> String {
     let mut found: Vec<Reason> = digest.changes.iter().map(|entry| entry.reason).collect();
     if !digest.faults.is_empty() {
@@ -161,10 +162,11 @@ mod tests {
             entry("g-large", Reason::New, 30, false),
             entry("g-escalated", Reason::Escalated, 900, false),
             entry("g-page", Reason::Escalated, 1, true),
+            entry("g-over", Reason::Resolved, 0, true),
             entry("g-regressed", Reason::Regressed, 1, false),
         ]);
         let ids: Vec<&str> = ordered.iter().map(|e| e.group_id.as_str()).collect();
-        assert_eq!(ids, ["g-page", "g-large", "g-small", "g-regressed", "g-escalated", "g-resolved"]);
+        assert_eq!(ids, ["g-page", "g-large", "g-small", "g-regressed", "g-escalated", "g-over", "g-resolved"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Tests of the renderings, and of the channels against real peers on loopback.
 
+mod channel_test;
 mod http_peer;
 mod http_test;
 mod limits_test;
@@ -8,10 +9,3 @@ mod mail_test;
 mod sample;
 mod smtp_peer;
 mod smtp_test;
-
-#[test]
-fn dump() {
-    let d = sample::busy();
-    std::fs::write("/tmp/d.txt", super::text::render(&d)).unwrap();
-    std::fs::write("/tmp/d.html", super::html::page(&d)).unwrap();
-}

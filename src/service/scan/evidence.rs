@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use super::Source;
 use super::listing::BatchRead;
 use super::project::Counts;
-use super::{Source, Trouble};
 use crate::core::batch::Batch;
 use crate::core::item::ItemStatus;
 use crate::core::scan::{Conclusion, SEARCHABLE_ITEMS, conclude, may_answer};
@@ -40,7 +40,7 @@ pub(super) async fn look_at<S: Source>(
     let mut recovered = Vec::new();
     let mut ask_again = false;
     let listed = source
-        .statuses(batch, &mut |page| {
+        .list_statuses(batch, &mut |page| {
             for (item_id, status) in page {
                 let Some(item_key) = wanted.remove(&item_id) else {
                     continue;
@@ -93,7 +93,7 @@ pub(super) async fn search<S: Source>(
         }
         let mut completed = Vec::new();
         let listed = source
-            .statuses(&batch, &mut |page| {
+            .list_statuses(&batch, &mut |page| {
                 let done = page.into_iter().filter(|(_, status)| *status == ItemStatus::Completed);
                 completed.extend(done.map(|(item_id, _)| item_id));
                 ControlFlow::Continue(())

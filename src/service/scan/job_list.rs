@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{Listed, Source, Trouble};
+use super::Source;
+use crate::cloud::{CloudError, Listed};
 use crate::core::batch::Batch;
 use crate::core::scan::{ListOrder, Seen, in_window};
 use crate::ledger::batch::KnownBatch;
@@ -89,7 +90,7 @@ impl JobList {
         settled
     }
 
-    fn end<E: Trouble>(&mut self, result: Result<Listed, E>) {
+    fn end(&mut self, result: Result<Listed, CloudError>) {
         match result {
             Ok(listed) => {
                 self.unreadable = listed.unreadable;

@@ -3,9 +3,10 @@
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Source;
 use super::evidence::look_at;
 use super::intake::{Committed, Message};
-use super::{Source, Trouble};
+use crate::cloud::CloudError;
 use crate::core::batch::Batch;
 use crate::core::item::{Kind, Observation};
 use crate::ledger::sighting::{Finish, Place, Sighting};
@@ -22,12 +23,15 @@ pub(super) struct BatchRead {
     pub(super) error: Option<String>,
     /// The API refuses us.
     pub(super) refused: bool,
+    /// It answered that the batch does not exist.
+    not_found: bool,
 }
 
 impl BatchRead {
     /// Notes a failed request.
-    pub(super) fn fails(&mut self, batch: &Batch, doing: &str, error: &impl Trouble) {
+    pub(super) fn fails(&mut self, batch: &Batch, doing: &str, error: &CloudError) {
         self.refused |= error.stops_scan();
+        self.not_found |= error.is_not_found() || error.is_gone();
         self.incomplete(format!("batch {}: {doing}: {error}", batch.batch_id));
     }
 
@@ -57,7 +61,7 @@ pub(super) async fn read<S: Source>(
             pass = None;
         }
     }
-    if read.error.is_some() && is_gone(source, batch, &mut read).await {
+    if read.not_found && is_gone(source, batch, &mut read).await {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
         ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, place.seen_at)).await?;
     }
@@ -75,16 +79,24 @@ pub(super) async fn read<S: Source>(
     Ok(read)
 }
 
-/// The size of one complete pass.
+/// What one complete pass read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pass {
-    failed: u64,
-    skipped: u64,
+    failed: Rows,
+    skipped: Rows,
+}
+
+/// The rows of one listing: how many, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rows {
+    count: u64,
+    fingerprint: u64,
 }
 
 impl Pass {
     fn agrees_with(self, batch: &Batch) -> bool {
-        batch.failed_items.is_none_or(|n| n == self.failed) && batch.skipped_items.is_none_or(|n| n == self.skipped)
+        batch.failed_items.is_none_or(|n| n == self.failed.count)
+            && batch.skipped_items.is_none_or(|n| n == self.skipped.count)
     }
 }
 
@@ -104,7 +116,7 @@ async fn list_once<S: Source>(
     Ok(failed.zip(skipped).map(|(failed, skipped)| Pass { failed, skipped }))
 }
 
-/// The number of rows of one kind; none if they could not be read to the end.
+/// The rows of one kind; none if they could not be read to the end.
 async fn list_kind<S: Source>(
     source: &S,
     batch: &Batch,
@@ -112,11 +124,10 @@ async fn list_kind<S: Source>(
     place: Place,
     pages: &mpsc::Sender<Message>,
     read: &mut BatchRead,
-) -> Result<Option<u64>, LedgerError> {
+) -> Result<Option<Rows>, LedgerError> {
     let mut outlet = Outlet::new(batch, place, pages);
     let listed = source.list_items(batch, kind, &mut |page| outlet.push(page)).await;
     read.rows += outlet.rows;
-    let rows = outlet.rows;
     outlet.close().await?;
     match listed {
         Ok(listed) => {
@@ -124,7 +135,9 @@ async fn list_kind<S: Source>(
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
                 read.incomplete(format!("batch {}: {} items: {why}", batch.batch_id, kind.as_str()));
             }
-            Ok(listed.complete.then_some(rows + listed.unreadable))
+            Ok(listed
+                .complete
+                .then_some(Rows { count: listed.rows + listed.unreadable, fingerprint: listed.fingerprint }))
         }
         Err(error) => {
             read.fails(batch, &format!("could not list {} items", kind.as_str()), &error);

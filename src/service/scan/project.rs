@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::intake::Message;
 use super::job_list::{self, JobList, Request};
 use super::listing::{self, BatchRead};
-use super::{ScanSummary, Source, Trouble, Watched, evidence, unless_panicked};
+use super::{ScanSummary, Source, Watched, evidence, unless_panicked};
 use crate::core::batch::Batch;
 use crate::ledger::batch::KnownBatch;
 use crate::ledger::project::{Begun, Ended, begin_scan, end_scan};
@@ -79,7 +79,9 @@ async fn read<S: Source>(
     if !counts.refused {
         read_due(ledger, project, places, pages, counts).await?;
     }
-    if !counts.refused && counts.items_listed > 0 {
+    // An account where nothing changed costs the job list and nothing else.
+    let has_news = counts.batches_read > 0 || !begun.continues;
+    if !counts.refused && has_news {
         evidence::search(ledger, source, begun, counts).await?;
     }
     Ok(list_read)

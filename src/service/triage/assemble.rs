@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::Transaction;
+use crate::ledger::Transaction;
 
 use super::cases::{Case, Context, Inventory};
 use super::settings::{Route, Settings};

@@ -1,7 +1,9 @@
 //! A case for each group that may be news: its episode moved on, its numbers read, its news decided.
 
+use std::collections::HashSet;
+
+use crate::ledger::Transaction;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Transaction;
 
 use super::Request;
 use super::settings::Settings;
@@ -35,6 +37,8 @@ pub(super) struct Context<'a> {
     pub(super) request: &'a Request,
     pub(super) moment: Moment,
     pub(super) inventory: Inventory,
+    /// Groups that others were just merged into.
+    survivors: HashSet<i64>,
     hush: Hush,
     ended: Vec<silence::Silence>,
 }
@@ -59,6 +63,7 @@ impl<'a> Context<'a> {
         settings: &'a Settings,
         request: &'a Request,
         scheduled: bool,
+        survivors: HashSet<i64>,
     ) -> Result<Context<'a>, LedgerError> {
         let now = request.now;
         Ok(Context {
@@ -66,6 +71,7 @@ impl<'a> Context<'a> {
             request,
             moment: Moment { now, scheduled, reminder: settings.reminder },
             inventory: inventory(tx, request)?,
+            survivors,
             hush: Hush::new(silence::in_force(tx, now)?),
             // A silence lasts 30 days at most, and its end is told within another 30 or never.
             ended: silence::ended_since(tx, now - SignedDuration::from_hours(60 * 24), now)?,
@@ -169,6 +175,10 @@ fn escalation(
     let this_episode = told.filter(|told| told.episode == episode.ordinal);
     measures.open_told = this_episode.map_or(row.open_items, |told| told.open_items);
     let reached = reached(&measures);
+    if told.is_some() && context.survivors.contains(&row.group_key) {
+        // The sum of two groups that people know is nothing new, however large.
+        announcement::remember(tx, row.group_key, &reached, now)?;
+    }
     let memory = announcement::escalations(tx, row.group_key)?;
     let news = reached.iter().filter(|r| fires(r, memory.iter().find(|m| m.rule == r.rule), now));
     let whys: Vec<&str> = news.map(|r| r.why.as_str()).collect();

@@ -7,8 +7,8 @@ mod assemble;
 mod cases;
 pub mod settings;
 
+use crate::ledger::Transaction;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Transaction;
 
 use self::cases::{Case, Context, Inventory};
 pub use self::settings::Settings;
@@ -18,7 +18,7 @@ use crate::core::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenc
 use crate::core::pace::{Gate, Wanted, gate};
 use crate::core::schedule::Due;
 use crate::ledger::fault::KnownFault;
-use crate::ledger::{Ledger, LedgerError, digest, dismissal, episode, fault, run};
+use crate::ledger::{Ledger, LedgerError, digest, episode, fault, run};
 
 /// The name that daily digests are recorded under in the `run` table.
 const RUN: &str = "digest";
@@ -60,11 +60,12 @@ pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> a
 /// # Errors
 /// The ledger refuses.
 pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -> Result<Option<Digest>, LedgerError> {
-    episode::absorb_merged(tx, request.now)?;
+    let survivors = episode::absorb_merged(tx, request.now)?;
     let due = due(tx, settings, request.now)?;
     let scheduled = due.is_some() || request.by_hand;
-    let quiet = settings.quiet.is_some_and(|quiet| quiet.contain(request.now, &settings.zone));
-    let context = Context::read(tx, settings, request, scheduled && (!quiet || request.by_hand))?;
+    let quiet = settings.is_quiet(request.now);
+    let scheduled = scheduled && (!quiet || request.by_hand);
+    let context = Context::read(tx, settings, request, scheduled, survivors)?;
     let cases = cases::gather(tx, &context)?;
     let faults = fault::all(tx)?;
     let wanted = Wanted { urgency: most_urgent(&cases, &faults), scheduled: due.is_some(), by_hand: request.by_hand };
@@ -79,6 +80,8 @@ pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -
     }
     match told {
         Some(digest) => Ok(Some(digest)),
+        // A draft counts all items, which takes a moment on a large ledger: only where an incident could end.
+        None if !settings.routes.iter().any(|route| route.incidents) => Ok(None),
         None => {
             let draft = draft(tx, &context, &cases)?;
             assemble::end_incidents(tx, &context, draft, &cases)
@@ -232,7 +235,7 @@ fn remark(
         );
     }
     digest.remarks.extend(downtime(tx, context, digest.window)?);
-    let (all, ids) = dismissal::came_and_went(tx, digest.window.from, 5)?;
+    let (all, ids) = episode::came_and_went(tx, digest.window.from, 5)?;
     if all > 0 && context.inventory == Inventory::Told {
         let listed = ids.join(", ");
         digest.remarks.push(format!("{all} groups failed and ended again before anybody was told: {listed}."));

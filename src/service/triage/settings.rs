@@ -108,6 +108,13 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Whether only paging news is sent at this time.
+    pub fn is_quiet(&self, now: jiff::Timestamp) -> bool {
+        self.quiet.is_some_and(|quiet| quiet.contain(now, &self.zone))
+    }
+}
+
 fn linker(config: &Config) -> Linker {
     let console = config.links.console.as_deref();
     let hosts = config.project.iter().map(|project| {

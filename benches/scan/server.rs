@@ -1,0 +1,191 @@
+//! A LlamaCloud of finished batches that answers from memory: every page is rendered before the first request.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Failed items of a batch.
+pub const FAILED: usize = 4_000;
+/// Skipped items of a batch.
+pub const SKIPPED: usize = 1_000;
+/// All items that a scan lists of a batch.
+pub const ITEMS: usize = FAILED + SKIPPED;
+
+const PAGE: usize = 1_000;
+
+/// A failed or skipped item.
+pub struct Item {
+    pub item_id: String,
+    pub name: String,
+    pub status: &'static str,
+    pub message: Option<String>,
+    pub skip_reason: Option<&'static str>,
+    pub job_id: String,
+    pub record_id: String,
+    pub completed_at: String,
+}
+
+/// The item at a position of a batch; the same on every call. Ids are random, two of three texts are unique.
+pub fn item(batch: usize, position: usize) -> Item {
+    let mut random = Random(((batch * ITEMS + position) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let failed = position < FAILED;
+    let seconds = random.next() % 86_400;
+    Item {
+        item_id: format!("dfl-{}", random.uuid()),
+        name: format!("invoice {} of {}.pdf", position, batch),
+        status: if failed { "failed" } else { "skipped" },
+        message: failed.then(|| message(position, &mut random)),
+        skip_reason: (!failed).then_some(["already_processed", "size_limit_exceeded"][position % 2]),
+        job_id: format!("pjb-{}", random.uuid()),
+        record_id: random.uuid(),
+        completed_at: format!(
+            "2026-11-{:02}T{:02}:{:02}:{:02}Z",
+            17 + batch % 6,
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        ),
+    }
+}
+
+fn message(position: usize, random: &mut Random) -> String {
+    let number = random.next() % 1_000_000;
+    match position % 12 {
+        0 => "Failed to parse the file".to_owned(),
+        1 => "Request timed out while waiting for the worker".to_owned(),
+        2 => format!("Rate limit exceeded, retry after {} ms (request {})", number, random.uuid()),
+        3 => format!("Could not open document: xref table damaged at byte {number}, checksum {:016x}", random.next()),
+        4 => format!("Upstream answered 503 Service Unavailable for /v1/layout/{} after {number} ms", random.uuid()),
+        5 => "PDF_IS_PROTECTED: the document needs a password".to_owned(),
+        6 => format!("Worker ip-10-{}-{}-7 lost while rendering page {}", number % 256, number % 97, number % 400),
+        7 => format!("Page {} of {} could not be reconstructed", number % 300, 300 + number % 50),
+        8 => "Something went wrong while extracting the markdown.".to_owned(),
+        9 => format!("Object s3://incoming/{}/{}.pdf is empty", number, random.uuid()),
+        10 => format!("Job {} expired after {} s in the queue", random.uuid(), number % 4_000),
+        _ => format!("Unsupported file type 'type-{number}' for \"scan {}.bin\"", number % 5_000),
+    }
+}
+
+/// Serves `batches` batches until killed; prints its address first.
+pub fn serve(batches: usize) {
+    let pages: Vec<[Vec<String>; 2]> = (0..batches).map(render).collect();
+    let account = Arc::new(Account { pages, touched: AtomicU64::new(0) });
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    println!("http://{}", listener.local_addr().expect("an address"));
+    for stream in listener.incoming() {
+        let account = Arc::clone(&account);
+        std::thread::spawn(move || account.answer(&stream.expect("a connection")));
+    }
+}
+
+struct Account {
+    pages: Vec<[Vec<String>; 2]>,
+    touched: AtomicU64,
+}
+
+impl Account {
+    fn answer(&self, stream: &TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let mut lines = BufReader::new(stream).lines();
+        while let Some(Ok(request)) = lines.next() {
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let target = request.split(' ').nth(1).unwrap_or_default().to_owned();
+            let body = self.body(&target);
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            let mut stream = stream;
+            if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn body(&self, target: &str) -> String {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let offset: usize = value("offset").and_then(|n| n.parse().ok()).unwrap_or(0);
+        if path == "/touch" {
+            self.touched.fetch_add(1, Ordering::Relaxed);
+            return "{}".to_owned();
+        }
+        let Some(batch) = path.strip_suffix("/items") else {
+            return self.batches(offset);
+        };
+        let batch: usize = batch.rsplit('-').next().and_then(|n| n.parse().ok()).expect("a batch id of ours");
+        let kind = usize::from(value("status") == Some("skipped"));
+        let page = self.pages[batch][kind].get(offset / PAGE);
+        page.cloned().unwrap_or_else(|| r#"{"items":[]}"#.to_owned())
+    }
+
+    fn batches(&self, offset: usize) -> String {
+        let touched = self.touched.load(Ordering::Relaxed);
+        let rows: Vec<String> = (offset..self.pages.len().min(offset + PAGE)).map(|n| batch(n, touched)).collect();
+        format!(r#"{{"items":[{}],"next_page_token":null,"total_size":null}}"#, rows.join(","))
+    }
+}
+
+fn batch(number: usize, touched: u64) -> String {
+    format!(
+        r#"{{"id":"bjb-{number}","project_id":"proj-1","job_type":"parse","status":"completed","total_items":{ITEMS},"processed_items":{ITEMS},"failed_items":{FAILED},"skipped_items":{SKIPPED},"created_at":"2026-11-23T{:02}:{:02}:00Z","updated_at":"2026-11-23T12:{:02}:00Z"}}"#,
+        11 - number / 60,
+        59 - number % 60,
+        touched % 60,
+    )
+}
+
+fn render(batch: usize) -> [Vec<String>; 2] {
+    let page = |from: usize, to: usize| {
+        let mut rows = String::new();
+        for position in from..to {
+            if position > from {
+                rows.push(',');
+            }
+            render_item(&mut rows, &item(batch, position));
+        }
+        format!(r#"{{"items":[{rows}],"next_page_token":null,"total_size":null}}"#)
+    };
+    let pages = |from: usize, to: usize| (from..to).step_by(PAGE).map(|at| page(at, to.min(at + PAGE))).collect();
+    [pages(0, FAILED), pages(FAILED, ITEMS)]
+}
+
+fn render_item(rows: &mut String, item: &Item) {
+    let text = |text: Option<&str>| text.map_or("null".to_owned(), |text| format!("\"{}\"", text.replace('"', "\\\"")));
+    let _ = write!(
+        rows,
+        r#"{{"item_id":"{}","item_name":"{}","status":"{}","job_id":"{}","job_record_id":"{}","error_message":{},"skip_reason":{},"started_at":null,"completed_at":"{}"}}"#,
+        item.item_id,
+        item.name,
+        item.status,
+        item.job_id,
+        item.record_id,
+        text(item.message.as_deref()),
+        text(item.skip_reason),
+        item.completed_at,
+    );
+}
+
+/// Xorshift: only has to be spread out and the same every time.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn uuid(&mut self) -> String {
+        let (a, b) = (self.next(), self.next());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            a >> 32,
+            (a >> 16) & 0xffff,
+            a & 0xfff,
+            b >> 48,
+            b & 0xffff_ffff_ffff
+        )
+    }
+}

@@ -1,0 +1,105 @@
+//! The measured steps, each in a process of its own: the same calls that `llama-triage scan` makes.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use llama_triage::cloud::{Cloud, Settings};
+use llama_triage::config::project::Project;
+use llama_triage::core::scan::{Classified, GroupFacts};
+use llama_triage::ledger::{Ledger, open};
+use llama_triage::service::scan::{ScanSummary, Watched, restore_grouper, scan};
+
+/// Runs one step and prints what it took.
+pub fn run(step: &str, url: &str, ledger: &Path) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        match step {
+            "first" => report("first scan", url, ledger).await,
+            "again" => report("again, nothing changed", url, ledger).await,
+            "touched" => touch(url).await,
+            "relist" => report("again, every batch touched", url, ledger).await,
+            "reads" => reads(url, ledger).await,
+            other => panic!("no step {other}"),
+        }
+    });
+}
+
+async fn report(name: &str, url: &str, path: &Path) {
+    let ledger = Ledger::open(path).await.expect("a ledger");
+    let (summary, seconds) = scan_once(url, &ledger).await;
+    assert!(summary.complete, "{:?}", summary.error);
+    println!(
+        "  {name:<27} {:>9.0} items/s  ({seconds:.3} s, {} requests, {} new, peak {} MiB)",
+        summary.items_listed as f64 / seconds,
+        summary.requests,
+        summary.items_new,
+        peak_mib(),
+    );
+}
+
+async fn scan_once(url: &str, ledger: &Ledger) -> (ScanSummary, f64) {
+    let projects = [watched(url)];
+    let classify = |_: &GroupFacts<'_>| Classified { class: "unknown".to_owned(), rule: None };
+    let begun = Instant::now();
+    let mut grouper = restore_grouper(ledger).await.expect("groups");
+    let summaries = scan(ledger, &projects, &mut grouper, &classify, Timestamp::now()).await.expect("a scan");
+    (summaries.into_iter().next().expect("one project"), begun.elapsed().as_secs_f64())
+}
+
+fn watched(url: &str) -> Watched<Cloud> {
+    let project = Project {
+        name: "bench".to_owned(),
+        base_url: url.to_owned(),
+        requests_per_second: NonZeroU32::new(1_000_000).expect("a constant above zero"),
+        concurrency: NonZeroUsize::new(4).expect("a constant above zero"),
+        ..Project::default()
+    };
+    let key = "llx-bench".to_owned().into();
+    let look_back = Duration::from_hours(24 * 365 * 10);
+    let cloud = Cloud::connect(Settings { project, key }).expect("a client");
+    Watched { name: "bench".to_owned(), source: Arc::new(cloud), look_back, concurrency: 4 }
+}
+
+async fn touch(url: &str) {
+    reqwest::get(format!("{url}/touch")).await.expect("the server touches its batches");
+}
+
+/// The longest that a reader waits for a small answer while a relisting writes.
+async fn reads(url: &str, path: &Path) {
+    touch(url).await;
+    let ledger = Ledger::open(path).await.expect("a ledger");
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let (done, path) = (Arc::clone(&done), path.to_owned());
+        move || {
+            let connection = open::reader(&path).expect("a reader");
+            let mut longest = Duration::ZERO;
+            let mut reads = 0;
+            while !done.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                let sql = "SELECT count(*), sum(open_items) FROM error_group";
+                connection.query_row(sql, (), |row| row.get::<_, i64>(0)).expect("a read");
+                longest = longest.max(begun.elapsed());
+                reads += 1;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            (reads, longest)
+        }
+    });
+    scan_once(url, &ledger).await;
+    done.store(true, Ordering::Relaxed);
+    let (reads, longest) = reader.join().expect("the reader ends");
+    println!("  reads while writing         longest of {reads}: {:.1} ms", longest.as_secs_f64() * 1000.0);
+}
+
+/// The most memory that this process ever held, in MiB.
+fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}

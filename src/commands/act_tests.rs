@@ -1,0 +1,288 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::act::{ActError, Person};
+use super::{dismiss, group, note, silence};
+use crate::config::Config;
+use crate::core::digest::model::Digest;
+use crate::core::digest::only::Only;
+use crate::core::silence::Matcher;
+use crate::ledger::seed::{Seed, t};
+use crate::ledger::{Ledger, digest, fault, open};
+use crate::service::triage::settings::{Route, Settings};
+use crate::service::triage::{Request, triage_in};
+
+/// A service that holds the lock and scans, and a person who acts beside it.
+struct World {
+    seed: Seed,
+    ledger: Ledger,
+    settings: Settings,
+    _lock: open::Lock,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        let lock = open::Lock::take(&path).unwrap();
+        let mut seed = Seed::over(open::writer(&path).unwrap());
+        seed.scan(t(-60));
+        seed.write(|tx| digest::set_meta(tx, "baseline_digest", "none")).unwrap();
+        seed.batch("b", "completed");
+        let rules = crate::core::rules::Rules::parse("").unwrap();
+        let mut settings = Settings::new(&Config::default(), &rules, BTreeMap::new()).unwrap();
+        settings.routes = vec![route("oncall", false)];
+        World { seed, ledger: Ledger::open_beside(&path).await.unwrap(), settings, _lock: lock, _dir: dir }
+    }
+
+    fn triage(&mut self, minutes: i64) -> Option<Digest> {
+        self.seed.scan(t(minutes));
+        let settings = self.settings.clone();
+        self.seed.write(|tx| triage_in(tx, &settings, &Request::at(t(minutes)))).unwrap()
+    }
+
+    fn news(&mut self, minutes: i64) -> Vec<String> {
+        let digest = self.triage(minutes);
+        let entries = digest.iter().flat_map(|digest| digest.changes.iter().chain(&digest.still_open));
+        entries.map(|entry| format!("{} {}", entry.group_id, entry.reason.as_str())).collect()
+    }
+
+    fn audit(&self) -> Vec<String> {
+        let mut statement = self
+            .seed
+            .connection
+            .prepare("SELECT actor || ' ' || action || ' ' || subject FROM audit ORDER BY audit_id")
+            .unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+}
+
+fn route(name: &str, incidents: bool) -> Route {
+    Route { name: name.into(), only: Only::default(), incidents }
+}
+
+fn ann(minutes: i64) -> Person {
+    Person { name: "ann".into(), now: t(minutes) }
+}
+
+fn on(group: &str) -> Matcher {
+    Matcher { group: Some(group.into()), ..Matcher::default() }
+}
+
+const DAILY: i64 = 1380;
+
+#[tokio::test]
+async fn a_silence_holds_news_back_and_its_end_is_told_once() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 3, t(1));
+    world.seed.fail("other", "b", 1, t(1));
+    assert_eq!(world.news(2), ["g new", "other new"]);
+    let hour = Some(Duration::from_secs(3600));
+    let said = silence::silence(&world.ledger, on("g"), hour, "known, fix is on its way", ann(3)).await.unwrap();
+    assert!(said.starts_with("Silence 1 on group g until 2026-06-01T11:03:00Z."), "{said}");
+    world.seed.fail("g", "b", 30, t(20));
+    world.seed.fail("third", "b", 1, t(20));
+    let digest = world.triage(21).unwrap();
+    assert_eq!(digest.changes.len(), 1);
+    assert_eq!((digest.silenced.groups, digest.silenced.items), (1, 33));
+    assert_eq!(digest.silenced.next_expiry, Some(t(63)));
+    // The silence is over: the escalation that it held back is told rather than its mere end.
+    assert_eq!(world.news(64), ["g escalated"]);
+    assert!(world.news(90).is_empty());
+    silence::silence(&world.ledger, on("g"), hour, "again", ann(91)).await.unwrap();
+    assert!(world.news(92).is_empty());
+    silence::unsilence(&world.ledger, 2, ann(95)).await.unwrap();
+    assert_eq!(world.news(96), ["g silence_expired"]);
+    assert!(world.news(120).is_empty());
+    assert_eq!(world.audit(), ["ann silence 1", "ann silence 2", "ann unsilence 2"]);
+}
+
+#[tokio::test]
+async fn a_silence_covers_a_group_only_if_it_covers_all_its_open_items() {
+    let mut world = World::new().await;
+    world.seed.batch("c", "completed");
+    world.seed.fail("g", "b", 2, t(1));
+    let matcher = Matcher { batch: Some("b".into()), ..Matcher::default() };
+    silence::silence(&world.ledger, matcher, None, "batch b is a drill", ann(1)).await.unwrap();
+    assert!(world.news(2).is_empty());
+    world.seed.fail("g", "c", 1, t(3));
+    assert_eq!(world.news(4), ["g new"]);
+}
+
+#[tokio::test]
+async fn silences_that_make_no_sense_are_refused() {
+    let world = World::new().await;
+    let refused = |matcher: Matcher, length, reason: &'static str| {
+        let ledger = world.ledger.clone();
+        async move { silence::silence(&ledger, matcher, length, reason, ann(1)).await.unwrap_err() }
+    };
+    assert!(matches!(refused(Matcher::default(), None, "r").await, ActError::Refused(_)));
+    assert!(matches!(refused(on("g"), None, " ").await, ActError::Refused(_)));
+    assert!(matches!(refused(on("g"), Some(Duration::from_secs(31 * 86_400)), "r").await, ActError::Refused(_)));
+    assert!(matches!(refused(on("g-unknown"), None, "r").await, ActError::NotFound(_)));
+    let missing = silence::unsilence(&world.ledger, 7, ann(1)).await.unwrap_err();
+    assert!(matches!(missing, ActError::NotFound(_)));
+    assert!(world.audit().is_empty());
+}
+
+#[tokio::test]
+async fn an_ack_stops_reminders_until_its_episode_ends() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 3, t(1));
+    assert!(matches!(group::ack(&world.ledger, "g", None, ann(1)).await, Err(ActError::Refused(_))));
+    world.triage(2);
+    group::ack(&world.ledger, "g", None, ann(3)).await.unwrap();
+    // It is listed as open, without being told again.
+    let daily = world.triage(DAILY).unwrap();
+    assert_eq!((daily.changes.len(), daily.still_open.len()), (0, 1));
+    assert_eq!(daily.still_open[0].why, None);
+    world.seed.recover("g", t(DAILY + 10));
+    world.triage(DAILY + 20);
+    world.seed.fail("g", "b", 1, t(DAILY + 30));
+    assert_eq!(world.news(DAILY + 31), ["g regressed"]);
+    assert_eq!(world.seed.text("SELECT ended_how FROM ack WHERE author = ?1", "ann"), "closed");
+}
+
+#[tokio::test]
+async fn escalation_to_the_double_breaks_an_ack() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 8, t(1));
+    world.triage(2);
+    group::ack(&world.ledger, "g", None, ann(3)).await.unwrap();
+    world.seed.fail("g", "b", 7, t(20));
+    assert!(world.news(21).is_empty());
+    world.seed.fail("g", "b", 1, t(22));
+    assert_eq!(world.news(23), ["g escalated"]);
+    assert_eq!(world.seed.text("SELECT ended_how FROM ack WHERE author = ?1", "ann"), "escalated");
+    assert!(matches!(group::unack(&world.ledger, "g", ann(24)).await, Err(ActError::Refused(_))));
+}
+
+#[tokio::test]
+async fn dismissing_ends_a_group_by_name_and_can_be_taken_back() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 3, t(1));
+    world.seed.fail("other", "b", 1, t(1));
+    world.triage(2);
+    assert!(matches!(dismiss::dismiss(&world.ledger, "g", "", ann(3)).await, Err(ActError::Refused(_))));
+    dismiss::dismiss(&world.ledger, "g", "test files", ann(3)).await.unwrap();
+    let digest = world.triage(DAILY).unwrap();
+    assert_eq!(digest.changes[0].why.as_deref(), Some("dismissed (by ann)"));
+    assert_eq!(digest.totals.open_items, 1);
+    dismiss::undismiss(&world.ledger, "g", "they do matter", ann(DAILY + 1)).await.unwrap();
+    let back = world.triage(DAILY + 20).unwrap();
+    assert_eq!((back.totals.open_items, back.changes[0].episode), (4, 1));
+    assert_eq!(world.audit(), ["ann dismiss g", "ann undismiss g"]);
+}
+
+#[tokio::test]
+async fn a_newer_failure_brings_a_dismissed_group_back() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 1, t(1));
+    world.triage(2);
+    dismiss::dismiss(&world.ledger, "g", "test files", ann(3)).await.unwrap();
+    world.seed.fail("x", "b", 1, t(20));
+    assert_eq!(world.news(21), ["x new", "g resolved"]);
+    world.seed.fail("g", "b", 1, t(40));
+    let digest = world.triage(41).unwrap();
+    assert_eq!(digest.changes[0].why.as_deref(), Some("came back; last time: dismissed (by ann)"));
+}
+
+#[tokio::test]
+async fn a_note_and_a_name_stay_with_the_group() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 1, t(1));
+    note::leave(&world.ledger, "g", "ask the vendor, ticket 4711", ann(1)).await.unwrap();
+    group::rename(&world.ledger, "g", "Vendor outage", ann(1)).await.unwrap();
+    let entry = world.triage(2).unwrap().changes.remove(0);
+    assert_eq!(entry.note.as_deref(), Some("ask the vendor, ticket 4711 (ann)"));
+    assert_eq!(entry.title, "Vendor outage");
+    assert_eq!(world.audit(), ["ann note g", "ann rename g"]);
+}
+
+#[tokio::test]
+async fn a_fault_is_told_when_it_begins_and_when_it_ends() {
+    let mut world = World::new().await;
+    let raise = |world: &mut World, m| {
+        world.seed.write(|tx| fault::raise(tx, "scan:prod", "401: renew the key", t(m))).unwrap()
+    };
+    raise(&mut world, 1);
+    let told = world.triage(2).unwrap();
+    assert_eq!((told.faults.len(), told.faults[0].ended, told.totals.faults), (1, false, 1));
+    raise(&mut world, 20);
+    assert_eq!(world.triage(21), None);
+    // Over and back before anybody heard of it: it simply goes on.
+    world.seed.write(|tx| fault::clear(tx, "scan:prod", t(22))).unwrap();
+    raise(&mut world, 23);
+    assert_eq!(world.triage(24), None);
+    world.seed.write(|tx| fault::clear(tx, "scan:prod", t(30))).unwrap();
+    world.seed.fail("g", "b", 1, t(31));
+    let ended = world.triage(32).unwrap();
+    assert!(ended.faults[0].ended);
+    assert_eq!(world.triage(DAILY).unwrap().faults, []);
+}
+
+#[tokio::test]
+async fn a_paging_channel_gets_one_incident_for_an_episode_and_its_end_at_once() {
+    let mut world = World::new().await;
+    world.settings.routes.push(route("pager", true));
+    world.seed.fail("login", "b", 1, t(1));
+    world.seed.set_class("login", "account");
+    world.seed.fail("plain", "b", 1, t(1));
+    world.triage(2);
+    let content = |world: &World, digest: &str| {
+        let sql = "SELECT content FROM delivery WHERE channel = 'pager' AND digest_id = ?1";
+        digest::thaw(&world.seed.text(sql, digest)).unwrap()
+    };
+    let opened = content(&world, "D-20260601-01");
+    assert_eq!(opened.changes.iter().map(|e| e.group_id.as_str()).collect::<Vec<_>>(), ["login"]);
+    world.seed.recover("login", t(5));
+    // An end alone is no reason for a mail, but the pager hears of it at once.
+    let ended = world.triage(6).unwrap();
+    assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE digest_id = ?1", &ended.digest_id), 1);
+    let said = world.seed.text("SELECT channel FROM delivery WHERE digest_id = ?1", &ended.digest_id);
+    assert_eq!(said, "pager");
+    assert_eq!(world.triage(7), None);
+    world.seed.fail("x", "b", 1, t(30));
+    assert_eq!(world.news(31), ["x new", "login resolved"]);
+    assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"), 2);
+}
+
+#[tokio::test]
+async fn merging_groups_is_no_news() {
+    let mut world = World::new().await;
+    world.seed.fail("old", "b", 3, t(1));
+    world.seed.fail("young", "b", 40, t(1));
+    world.triage(2);
+    group::ack(&world.ledger, "young", None, ann(3)).await.unwrap();
+    note::leave(&world.ledger, "young", "see runbook", ann(3)).await.unwrap();
+    world.seed.write(|tx| {
+        let key = |id: &str| crate::ledger::group::key(tx, id).unwrap().unwrap();
+        crate::ledger::group::merge(tx, key("young"), key("old")).unwrap();
+    });
+    assert_eq!(world.triage(30), None);
+    let daily = world.triage(DAILY).unwrap();
+    assert_eq!(daily.changes, []);
+    assert_eq!((daily.still_open.len(), daily.still_open[0].open_items), (1, 43));
+    assert_eq!(daily.still_open[0].note.as_deref(), Some("see runbook (ann)"));
+    let found = group::rename(&world.ledger, "young", "One cause", ann(DAILY)).await.unwrap();
+    assert_eq!(found, "old renamed.");
+}
+
+#[tokio::test]
+async fn downtime_is_said_in_the_next_digest() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 1, t(1));
+    for minutes in (-55..3).step_by(5) {
+        world.triage(minutes);
+    }
+    world.seed.fail("late", "b", 1, t(180));
+    let digest = world.triage(185).unwrap();
+    let gap = digest.remarks.iter().find(|remark| remark.starts_with("Covers a gap of")).unwrap();
+    assert!(gap.starts_with("Covers a gap of 3 h 5 min: nothing was scanned from 2026-06-01T10:00:00Z"), "{gap}");
+    let now: Timestamp = t(210);
+    world.seed.fail("later", "b", 1, now);
+    assert!(world.triage(211).unwrap().remarks.is_empty());
+}

@@ -1,0 +1,115 @@
+//! `grouping try`: groups messages as a scan would, without a ledger, and explains each decision if asked.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::input::{MessageArgs, OutputFormat, read_messages};
+use crate::core::grouping::{GroupHandle, Grouper, Subject};
+use crate::core::item::Kind;
+use crate::core::redact::mask_secrets;
+use crate::core::text;
+use crate::exit::Exit;
+
+/// `grouping`
+#[derive(Debug, Subcommand)]
+pub enum GroupingCommand {
+    /// Group messages as a scan would, and say why
+    Try(TryArgs),
+}
+
+/// `grouping try`
+#[derive(Debug, Args)]
+pub struct TryArgs {
+    /// Messages and formats.
+    #[command(flatten)]
+    pub messages: MessageArgs,
+    /// Say for each message what was masked, which words counted, why this group, and which is the nearest other one
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// Groups all messages, then prints the groups as they stand after the whole input.
+pub(super) fn run(command: GroupingCommand) -> anyhow::Result<Exit> {
+    let GroupingCommand::Try(args) = command;
+    let messages = read_messages(&args.messages)?;
+    let masked: Vec<Option<String>> =
+        messages.iter().map(|m| m.as_deref().map(|m| mask_secrets(m).into_owned())).collect();
+    let mut grouper = Grouper::new();
+    let handles: Vec<GroupHandle> = masked.iter().map(|message| grouper.assign(&subject(message.as_deref()))).collect();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    match args.messages.format {
+        OutputFormat::Jsonl => print_lines(&mut out, &grouper, &handles, &masked, args.explain)?,
+        OutputFormat::Table => {
+            print_groups(&mut out, &grouper, &handles, &masked)?;
+            if args.explain {
+                explain(&mut out, &grouper, &masked)?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+fn subject(message: Option<&str>) -> Subject<'_> {
+    Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message }
+}
+
+fn print_lines(
+    out: &mut impl Write,
+    grouper: &Grouper,
+    handles: &[GroupHandle],
+    messages: &[Option<String>],
+    explain: bool,
+) -> anyhow::Result<()> {
+    for (handle, message) in handles.iter().zip(messages) {
+        let mut line = json!({ "group_id": grouper.id(*handle).to_string(), "template": grouper.template(*handle) });
+        if explain {
+            line["explanation"] = serde_json::to_value(grouper.explain(&subject(message.as_deref())))?;
+        }
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// The groups, largest first, with their titles and one message of each.
+fn print_groups(
+    out: &mut impl Write,
+    grouper: &Grouper,
+    handles: &[GroupHandle],
+    messages: &[Option<String>],
+) -> anyhow::Result<()> {
+    let mut groups: BTreeMap<String, (GroupHandle, usize, &Option<String>)> = BTreeMap::new();
+    for (handle, message) in handles.iter().zip(messages) {
+        groups.entry(grouper.id(*handle).to_string()).or_insert((*handle, 0, message)).1 += 1;
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, (_, count, _))| std::cmp::Reverse(*count));
+    writeln!(out, "{} messages in {} groups", messages.len(), groups.len())?;
+    for (id, (handle, count, example)) in groups {
+        writeln!(out, "\n{count:>8}  {id}  {}", text::one_line(&grouper.title(handle)))?;
+        if let Some(example) = example {
+            writeln!(out, "          for example: {}", text::cut_end(&text::one_line(example), 160))?;
+        }
+    }
+    Ok(())
+}
+
+fn explain(out: &mut impl Write, grouper: &Grouper, messages: &[Option<String>]) -> anyhow::Result<()> {
+    for (index, message) in messages.iter().enumerate() {
+        let explanation = grouper.explain(&subject(message.as_deref()));
+        writeln!(out, "\nmessage {}: {}", index + 1, text::one_line(&explanation.considered))?;
+        for (kind, found) in &explanation.masks {
+            writeln!(out, "  masked  {kind}: {}", text::one_line(found))?;
+        }
+        writeln!(out, "  tokens  {}", text::one_line(&explanation.tokens.join(" ")))?;
+        writeln!(out, "  group   {}", explanation.group.as_deref().unwrap_or("none yet"))?;
+        writeln!(out, "  why     {}", text::one_line(&explanation.why))?;
+        if let Some((id, template, shared)) = &explanation.nearest {
+            writeln!(out, "  nearest {id} shares {:.0} %: {}", shared * 100.0, text::one_line(template))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! The command line of `digest` and `notify`: what people would be told, and whether channels work.
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use super::{digest, notify};
+use crate::core::digest::model::Digest;
+use crate::exit::Exit;
+use crate::ledger::Ledger;
+use crate::notify::{Channel, text};
+use crate::service::triage::Request;
+use crate::service::worker::Setup;
+
+/// `digest`
+#[derive(Debug, Args)]
+pub struct DigestArgs {
+    /// Print what would be sent, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not wait for the schedule, quiet hours or limits
+    #[arg(long)]
+    pub now: bool,
+}
+
+/// `notify`
+#[derive(Debug, Subcommand)]
+pub enum NotifyCommand {
+    /// Print exactly what a channel would be sent now
+    Preview {
+        /// The channel's name
+        channel: String,
+    },
+    /// Send a made-up digest to a channel, to see whether it arrives
+    Test {
+        /// The channel's name
+        channel: String,
+    },
+}
+
+/// Decides and delivers, or prints what it would decide.
+pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Result<Exit> {
+    let request = Request { by_hand: args.now, ..Request::at(Timestamp::now()) };
+    if args.dry_run {
+        let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
+        let rehearsed = digest::rehearse(&ledger, &setup.triage, request).await?;
+        print(rehearsed.as_ref(), "There is nothing to tell now.");
+        return Ok(Exit::Done);
+    }
+    let ledger = Ledger::open(&setup.config.ledger.path).await?;
+    let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request).await?;
+    ledger.close().await?;
+    match decided {
+        Some(digest) => anstream::println!("{}: {}", digest.digest_id, crate::notify::headline(&digest)),
+        None => anstream::println!("There is nothing to tell now."),
+    }
+    for error in &deliveries.errors {
+        anstream::eprintln!("llama-triage: {error}");
+    }
+    Ok(if deliveries.waiting + deliveries.dead == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// Previews or tests one channel.
+pub(super) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow::Result<Exit> {
+    let now = Timestamp::now();
+    match command {
+        NotifyCommand::Preview { channel } => {
+            let channel = find(setup, &channel)?;
+            let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
+            let request = Request { by_hand: true, ..Request::at(now) };
+            match notify::preview(&ledger, &setup.triage, &channel.name, request).await? {
+                Some(digest) => {
+                    let bytes = channel.preview(&digest, &notify::first_try(&digest, &channel.name, now))?;
+                    std::io::Write::write_all(&mut std::io::stdout().lock(), &bytes)?;
+                }
+                None => anstream::println!("There is nothing to tell {} now.", channel.name),
+            }
+        }
+        NotifyCommand::Test { channel } => {
+            let channel = find(setup, &channel)?;
+            let digest = &setup.config.digest;
+            let receipt = notify::test(channel, &digest.instance, &setup.config.schedule.timezone, now)
+                .await
+                .with_context(|| format!("channel `{}`", channel.name))?;
+            anstream::println!("{}: {}", channel.name, receipt.answer);
+            for refused in &receipt.refused {
+                anstream::eprintln!("llama-triage: refused: {refused}");
+            }
+            return Ok(if receipt.refused.is_empty() { Exit::Done } else { Exit::Failed });
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn find<'s>(setup: &'s Setup, name: &str) -> anyhow::Result<&'s Channel> {
+    let found = setup.channels.iter().find(|channel| channel.name == name);
+    found.map(AsRef::as_ref).ok_or_else(|| {
+        let names: Vec<&str> = setup.channels.iter().map(|channel| channel.name.as_str()).collect();
+        super::act::ActError::NotFound(format!("channel `{name}`; there are: {}", names.join(", "))).into()
+    })
+}
+
+fn print(digest: Option<&Digest>, otherwise: &str) {
+    match digest {
+        Some(digest) => anstream::println!("{}", text::render(digest)),
+        None => anstream::println!("{otherwise}"),
+    }
+}

@@ -1,0 +1,182 @@
+//! Random worlds: whatever happens and fails while scans run, once the world stands still and a scan is complete, the
+//! ledger knows what the world knows; and its counters are right after every step.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+use super::model::{Change, Fault, Model, Outcome, World, time};
+use super::{ScanSummary, Watched, restore_grouper, scan};
+use crate::core::item::Kind;
+use crate::core::scan::{Classified, GroupFacts};
+use crate::ledger::check::check;
+use crate::ledger::{Ledger, open};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Change(Change),
+    Scan { faults: Vec<(u64, Fault)>, during: Vec<(u64, Change)>, restart: bool },
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        4 => proptest::option::weighted(0.8, 0_u8..4).prop_map(Outcome::Failed),
+        4 => Just(Outcome::Completed),
+        1 => any::<bool>().prop_map(|harmless| Outcome::Skipped { harmless }),
+        1 => Just(Outcome::Pending),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let (batch, item) = (0_usize..6, 0_u8..8);
+    prop_oneof![
+        2 => (proptest::option::of(0_u8..2), proptest::collection::vec(item.clone(), 1..7))
+            .prop_map(|(directory, items)| Change::NewBatch { directory, items }),
+        8 => (batch.clone(), item.clone(), outcome()).prop_map(|(batch, item, to)| Change::Move { batch, item, to }),
+        1 => (batch.clone(), item, 0_u8..4).prop_map(|(batch, item, message)| Change::Amend { batch, item, message }),
+        2 => batch.clone().prop_map(|batch| Change::Finish { batch }),
+        1 => batch.prop_map(|batch| Change::Delete { batch }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let fault = prop_oneof![3 => Just(Fault::Server), 1 => Just(Fault::Unauthorized), 1 => Just(Fault::Incomplete)];
+    let faults = proptest::collection::vec((1_u64..25, fault), 0..3);
+    let during = proptest::collection::vec((1_u64..25, change()), 0..5);
+    prop_oneof![
+        5 => change().prop_map(Step::Change),
+        2 => (faults, during, any::<bool>())
+            .prop_map(|(faults, during, restart)| Step::Scan { faults, during, restart }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn the_ledger_ends_up_knowing_what_the_world_knows(steps in proptest::collection::vec(step(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(live(&steps));
+    }
+}
+
+async fn live(steps: &[Step]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let model = Arc::new(Model::default());
+    model.world().apply(&Change::NewBatch { directory: None, items: vec![0, 1, 2, 3] });
+    let mut ledger = Ledger::open(&path).await.unwrap();
+    for step in steps {
+        match step {
+            Step::Change(change) => model.world().apply(change),
+            Step::Scan { faults, during, restart } => {
+                if *restart {
+                    drop(ledger);
+                    ledger = Ledger::open(&path).await.unwrap();
+                }
+                scan_once(&model, &ledger, faults, during).await;
+                assert_eq!(check(&open::reader(&path).unwrap()).unwrap(), Vec::<String>::new());
+            }
+        }
+    }
+    let batches = model.world().batches.len();
+    (0..batches).for_each(|batch| model.world().apply(&Change::Finish { batch }));
+    let last = scan_once(&model, &ledger, &[], &[]).await;
+    assert!(last.complete, "{last:?}");
+    let connection = open::reader(&path).unwrap();
+    assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
+    compare(&model.world(), &connection);
+}
+
+async fn scan_once(
+    model: &Arc<Model>,
+    ledger: &Ledger,
+    faults: &[(u64, Fault)],
+    during: &[(u64, Change)],
+) -> ScanSummary {
+    let now = {
+        let mut world = model.world();
+        world.clock += 1;
+        world.requests = 0;
+        world.faults = faults.to_vec();
+        world.during = during.to_vec();
+        time(world.clock)
+    };
+    let watched = Watched {
+        name: "p".to_owned(),
+        source: Arc::clone(model),
+        look_back: Duration::from_hours(24),
+        concurrency: 2,
+    };
+    let mut grouper = restore_grouper(ledger).await.unwrap();
+    let classify = |_: &GroupFacts<'_>| Classified { class: "unknown".to_owned(), rule: None };
+    scan(ledger, &[watched], &mut grouper, &classify, now).await.unwrap().remove(0)
+}
+
+fn compare(world: &World, connection: &Connection) {
+    assert_eq!(stored(connection), shown(world), "observations");
+    for (index, batch) in world.batches.iter().enumerate().filter(|(_, batch)| !batch.deleted) {
+        for (id, item) in &batch.items {
+            let kind = match item.outcome {
+                Outcome::Failed(_) => Kind::Failed,
+                Outcome::Skipped { .. } => Kind::Skipped,
+                _ => continue,
+            };
+            let key = (*id, index, item.record.to_string(), kind);
+            assert!(world.shown.contains_key(&key), "{key:?} was never listed");
+        }
+    }
+    let mut statement = connection.prepare("SELECT item_id, state FROM item").unwrap();
+    let states: BTreeMap<String, String> =
+        statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+    for (item_id, state) in states {
+        let id: u8 = item_id[1..].parse().unwrap();
+        // A batch that was deleted took its evidence along: what was concluded from it before stays.
+        if !world.batches.iter().any(|batch| batch.deleted && batch.items.contains_key(&id)) {
+            assert_eq!(state, expected(world, id), "{item_id}");
+        }
+    }
+}
+
+type Rows = BTreeMap<(String, String, String, String), (i64, Option<String>)>;
+
+fn shown(world: &World) -> Rows {
+    let row = |(id, batch, record, kind): &(u8, usize, String, Kind)| {
+        (format!("i{id}"), format!("b{batch}"), record.clone(), kind.as_str().to_owned())
+    };
+    let at = |at: i64| time(at).as_millisecond();
+    world.shown.iter().map(|(key, (event, message, _))| (row(key), (at(*event), message.clone()))).collect()
+}
+
+fn stored(connection: &Connection) -> Rows {
+    let sql = "SELECT item_id, batch_id, job_record_id, o.kind, event_at, text FROM observation o
+        JOIN item USING (item_key) JOIN batch USING (batch_key) LEFT JOIN message USING (message_key)";
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement
+        .query_map((), |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?), (row.get(4)?, row.get(5)?))));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// The state an item must have, by what was ever shown of it and by where it stands now.
+fn expected(world: &World, id: u8) -> &'static str {
+    let of_item = world.shown.iter().filter(|((shown, ..), _)| *shown == id);
+    let newest = of_item.max_by_key(|(_, (at, ..))| *at).unwrap();
+    let ((_, failed_in, ..), (failed_at, _, harmless)) = newest;
+    let now = |batch: usize| world.batches[batch].items.get(&id).map(|item| &item.outcome);
+    let answers = |(index, batch): (usize, &super::model::ModelBatch)| {
+        now(index) == Some(&Outcome::Completed)
+            && (index == *failed_in
+                || batch.made_at > *failed_at
+                    && (batch.directory.is_none() || batch.directory == world.batches[*failed_in].directory))
+    };
+    if *harmless {
+        "ignored"
+    } else if world.batches.iter().enumerate().any(answers) {
+        "recovered"
+    } else {
+        "open"
+    }
+}
