@@ -6,5 +6,6 @@ mod ledger;
 mod scan;
 mod serve;
 mod site;
+mod logging;
 mod tidy;
 mod trouble;
