@@ -88,7 +88,11 @@ pub enum Command {
     #[command(subcommand)]
     Rules(RulesCommand),
     /// Check the configuration without touching the network
-    CheckConfig,
+    CheckConfig {
+        /// Only the file: secrets are not looked for (what a reload of the unit checks first)
+        #[arg(long)]
+        file_only: bool,
+    },
     /// Check everything the service needs, network included, and say what to do
     Doctor(DoctorArgs),
     /// Print a completion script

@@ -14,6 +14,7 @@ mod doctor;
 pub mod group;
 pub mod grouping;
 pub mod input;
+pub mod ledger;
 mod man;
 pub mod note;
 pub mod notify;
@@ -49,6 +50,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Scan => scan::run(setup(global)?).await,
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
+        Command::CheckConfig { file_only } => check_config::run(global, file_only),
         Command::CheckConfig => check_config::run(global),
         Command::Digest(args) => tell::run_digest(&setup(global)?, &args).await,
         Command::Notify(command) => tell::run_notify(&setup(global)?, command).await,

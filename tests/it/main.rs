@@ -2,8 +2,10 @@
 
 mod demo;
 mod rules;
+mod ledger;
 mod scan;
 mod serve;
 mod site;
+mod logging;
 mod tidy;
 mod trouble;

@@ -7,15 +7,18 @@ use super::class::{Class, Kind};
 
 /// One rule as written: every condition that is given must hold.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rule {
     /// Unique among the rules of its file; shown with every decision.
     pub name: String,
     /// Regular expressions, any of which must match the message, its underlying cause, its code or its skip reason.
     #[serde(default, rename = "match", deserialize_with = "one_or_many")]
+    #[cfg_attr(test, schemars(extend("type" = ["string", "array"])))]
     pub patterns: Vec<String>,
     /// Regular expressions of which none may match a text that `match` matched.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[cfg_attr(test, schemars(extend("type" = ["string", "array"])))]
     pub unless: Vec<String>,
     /// HTTP statuses, any of which the text must speak of.
     #[serde(default)]

@@ -83,7 +83,7 @@ async fn an_account_where_nothing_changed_costs_only_the_job_list() {
     assert!(site.scan().await[0].requests > 2);
     let again = site.scan().await.remove(0);
     assert_eq!((again.batches_read, again.complete), (0, true));
-    assert_eq!(again.requests, 2, "one page of batches and the empty one after it");
+    assert_eq!(again.requests, 1);
 }
 
 #[tokio::test]
@@ -120,7 +120,8 @@ async fn a_newer_batch_that_completed_the_item_recovers_it() {
     site.apply(&[new_batch(Some(2), &[2]), set(2, 2, Outcome::Completed), finish(2)]);
     assert_eq!(site.scan().await[0].recovered, 1);
     assert_eq!(site.states(), "i1:recovered i2:open");
-    assert_eq!(site.scan().await[0].requests, 3, "what was searched once is not searched again");
+    let searched = "SELECT batch_id AS x FROM batch WHERE searched_as = listed_as ORDER BY x";
+    assert_eq!(site.ask(searched), "b1 b2", "what was searched once is not searched again");
 }
 
 #[tokio::test]
