@@ -20,8 +20,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use check::doubts;
-
 use crate::core::links::LinkTemplates;
 use crate::core::rules::Rule;
 
