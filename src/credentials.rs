@@ -64,8 +64,8 @@ impl Credentials {
         }
         self.environment_key.clone().ok_or_else(|| {
             ConfigError::Credential(format!(
-                "no API key for project `{}`: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
-                project.name, names[1],
+                "no API key: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
+                names[1],
             ))
         })
     }
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(key(&credentials, &project), "from file");
         project.api_key_file = None;
         credentials = Credentials::default();
-        assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key for project `prod`"));
+        assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key"));
     }
 
     #[test]
