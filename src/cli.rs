@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::acts::GroupCommand;
 use crate::commands::grouping::GroupingCommand;
+use crate::commands::ledger::LedgerCommand;
 use crate::commands::report::ReportArgs;
 use crate::commands::rules::RulesCommand;
 use crate::commands::tell::{DigestArgs, NotifyCommand};
@@ -81,6 +82,9 @@ pub enum Command {
     /// Try a channel
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Check, back up, prune or regroup the ledger
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Try how messages are grouped
     #[command(subcommand)]
     Grouping(GroupingCommand),

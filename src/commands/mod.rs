@@ -51,7 +51,6 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
         Command::CheckConfig { file_only } => check_config::run(global, file_only),
-        Command::CheckConfig => check_config::run(global),
         Command::Digest(args) => tell::run_digest(&setup(global)?, &args).await,
         Command::Notify(command) => tell::run_notify(&setup(global)?, command).await,
         Command::Group(command) => {
@@ -60,6 +59,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
             ledger.close().await?;
             done
         }
+        Command::Ledger(command) => ledger_command(global, command).await,
         Command::Grouping(command) => grouping::run(command),
         Command::Rules(command) => rules::run(command, optional_configuration(global)?.as_ref()),
         Command::Doctor(args) => doctor::run(global, &args).await,
@@ -124,6 +124,19 @@ fn ledger_path(global: &Global) -> Result<PathBuf, load::ConfigError> {
     match &global.ledger {
         Some(path) => Ok(path.clone()),
         None => configuration(global).map(|config| config.ledger.path),
+    }
+}
+
+async fn ledger_command(global: &Global, command: ledger::LedgerCommand) -> anyhow::Result<Exit> {
+    let path = ledger_path(global)?;
+    match command {
+        ledger::LedgerCommand::Check => ledger::check(&path),
+        ledger::LedgerCommand::Backup { file } => ledger::backup(&path, &file),
+        ledger::LedgerCommand::Prune => {
+            let keep = optional_configuration(global)?.unwrap_or_default().ledger;
+            ledger::prune_old(&path, keep.keep, keep.keep_digests, Timestamp::now()).await
+        }
+        ledger::LedgerCommand::Regroup => ledger::regroup(&path, person()).await,
     }
 }
 

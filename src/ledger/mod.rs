@@ -30,6 +30,7 @@ pub mod open;
 pub mod project;
 pub mod prune;
 pub mod query;
+pub mod regroup;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod seed;

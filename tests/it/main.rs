@@ -1,11 +1,13 @@
 //! The built binary and the whole library against real peers on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod demo;
-mod rules;
 mod ledger;
+mod logging;
+mod rules;
 mod scan;
 mod serve;
 mod site;
-mod logging;
 mod tidy;
 mod trouble;
