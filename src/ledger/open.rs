@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use include_dir::{Dir, include_dir};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::Migrations;
 
 use super::LedgerError;
@@ -128,10 +128,39 @@ pub fn reader(path: &Path) -> Result<Connection, LedgerError> {
     }
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = match schema_of(&connection) {
+        Err(error) if cannot_make_index(&error) && !wal_path(path).exists() => unchanging(path)?,
+        _ => connection,
+    };
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", true)?;
     refuse_newer(&connection)?;
     Ok(connection)
+}
+
+/// Whether SQLite wanted to put its `-shm` file beside the ledger and could not: the folder is read-only to us.
+fn cannot_make_index(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+fn wal_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// Without a `-wal` file nobody has the ledger open for writing, so it may be read as a file that does not change.
+fn unchanging(path: &Path) -> Result<Connection, LedgerError> {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Ok(Connection::open_with_flags(uri, flags)?)
 }
 
 /// An empty ledger in memory, for tests of single statements.
@@ -157,8 +186,12 @@ pub(crate) fn schema_version() -> i64 {
     i64::try_from(FOLDER.dirs().count()).expect("a handful of migrations")
 }
 
+fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
 fn refuse_newer(connection: &Connection) -> Result<(), LedgerError> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = schema_of(connection)?;
     let known = schema_version();
     if found > known { Err(LedgerError::Newer { found, known }) } else { Ok(()) }
 }

@@ -34,7 +34,7 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     // The summary says "failed": what was skipped is not among it.
     let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
     let items = items::count(view, &view.item_clause())?;
-    let hourly = hourly(view, &bases)?;
+    let hourly = hourly(view, bases.iter().filter(|base| base.kind == Kind::Failed))?;
     bases.retain(|base| base.state != GroupState::Resolved);
     groups::sort(&mut bases, "urgency");
     bases.truncate(TOP);
@@ -60,7 +60,7 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
 }
 
 /// Observations of all these groups in each of the last 24 hours.
-fn hourly(view: &View<'_>, bases: &[Base]) -> Result<Vec<u64>, QueryError> {
+fn hourly<'b>(view: &View<'_>, bases: impl Iterator<Item = &'b Base>) -> Result<Vec<u64>, QueryError> {
     let mut sums = vec![0; counts::SPARK_HOURS as usize];
     for base in bases {
         let of_group = counts::hourly(view, &view.members(base.key))?;
