@@ -41,10 +41,10 @@ pub mod time;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::TransactionBehavior;
 
 pub use error::LedgerError;
-pub use rusqlite::Transaction;
+pub use rusqlite::{Connection, Transaction};
 
 /// An open ledger: one writer thread and one reader thread over the same file.
 ///
