@@ -14,7 +14,7 @@ use llama_triage::ledger::{Ledger, open};
 use llama_triage::service::scan::{ScanSummary, Watched, restore_grouper, scan};
 
 /// Runs one step and prints what it took.
-pub fn run(step: &str, url: &str, ledger: &Path) {
+pub(crate) fn run(step: &str, url: &str, ledger: &Path) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         match step {
