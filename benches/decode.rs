@@ -1,16 +1,22 @@
-//! How fast pages of failed items are decoded: `cargo bench --bench decode`.
+//! How fast pages of failed items are decoded, and how long it takes until a first request can be made: `cargo bench --bench decode`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use llama_triage::cloud::decode_items;
+use llama_triage::cloud::{Cloud, Settings, decode_items};
+use llama_triage::config::project::Project;
 use llama_triage::core::item::Kind;
 
 const ROWS: usize = 1000;
 const PAGES: usize = 5;
 const ROUNDS: usize = 500;
 
+#[expect(clippy::print_stdout, reason = "the numbers are its answer")]
 fn main() {
+    let started = Instant::now();
+    let settings = Settings { project: Project::default(), key: "llx-none".into() };
+    Cloud::connect(settings).expect("a good configuration");
+    println!("connect: {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
     for (name, message) in [
         ("plain messages", "Failed to parse the PDF file: Job failed: PDF_IS_PROTECTED"),
         (

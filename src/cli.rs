@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::acts::GroupCommand;
 use crate::commands::grouping::GroupingCommand;
+use crate::commands::ledger::LedgerCommand;
 use crate::commands::report::ReportArgs;
 use crate::commands::rules::RulesCommand;
 use crate::commands::tell::{DigestArgs, NotifyCommand};
@@ -81,6 +82,9 @@ pub enum Command {
     /// Try a channel
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Check, back up, prune or regroup the ledger
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Try how messages are grouped
     #[command(subcommand)]
     Grouping(GroupingCommand),
@@ -88,7 +92,40 @@ pub enum Command {
     #[command(subcommand)]
     Rules(RulesCommand),
     /// Check the configuration without touching the network
-    CheckConfig,
+    CheckConfig {
+        /// Only the file: secrets are not looked for (what a reload of the unit checks first)
+        #[arg(long)]
+        file_only: bool,
+    },
+    /// Check everything the service needs, network included, and say what to do
+    Doctor(DoctorArgs),
+    /// Print a completion script
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder
+    Man {
+        /// The folder; it is made if it is missing
+        dir: PathBuf,
+    },
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// How the answer looks
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: DoctorFormat,
+}
+
+/// How `doctor` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// A line for each check.
+    Text,
+    /// One JSON document.
+    Json,
 }
 
 /// `demo`

@@ -5,10 +5,15 @@
 
 pub mod channel;
 mod check;
+pub(crate) mod duration;
 pub mod load;
 pub mod project;
+#[cfg(test)]
+mod reference;
 pub mod reprocess;
 pub mod schedule;
+
+pub use check::doubts;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +25,7 @@ use crate::core::rules::Rule;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[derive(Default)]
 pub struct Config {
@@ -47,15 +53,18 @@ pub struct Config {
 
 /// `[ledger]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Ledger {
     /// The SQLite file; its folder is made if it is missing.
     pub path: PathBuf,
     /// How long closed observations are kept by `ledger prune`; open items are kept always.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub keep: Duration,
     /// How long digests, deliveries and audit rows are kept by `ledger prune`.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub keep_digests: Duration,
 }
 
@@ -67,6 +76,7 @@ impl Default for Ledger {
 
 /// `[digest]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Digest {
     /// Shown in subjects, "[triage NAME]"; empty for none.
@@ -77,15 +87,19 @@ pub struct Digest {
     pub samples: usize,
     /// A new group is told once its batch has ended, or this long after its first failure.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub group_wait: Duration,
     /// A still open, unacknowledged group is told again after this time.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub reminder: Duration,
     /// A group without new items for this long is closed as "quiet".
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub quiet_after: Duration,
     /// The least time between two unscheduled digests.
     #[serde(with = "friendly")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub min_gap: Duration,
     /// The most unscheduled digests in 24 hours.
     pub per_day: u32,
@@ -114,11 +128,13 @@ impl Default for Digest {
 
 /// `[links]`: templates by name; an empty template switches a shipped one off.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Links {
     /// The console's address; none takes the one that belongs to the project's `base-url`.
     pub console: Option<String>,
     /// Templates by name.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub templates: LinkTemplates,
 }
 
@@ -130,9 +146,11 @@ impl Default for Links {
 
 /// `[service]`
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Service {
     /// Address of `/healthz` and `/metrics`, such as "127.0.0.1:9180"; none switches them off.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<std::net::SocketAddr>,
     /// A URL fetched after each complete cycle.
     pub heartbeat_url: Option<String>,
@@ -142,16 +160,18 @@ pub struct Service {
 
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Log {
     /// How log lines look.
     pub format: LogFormat,
-    /// A filter such as "info" or "llama_triage=debug"; `-v` and `-q` go before it.
+    /// A filter such as `info` or `llama_triage=debug`; `-v` and `-q` go before it.
     pub level: Option<String>,
 }
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
     /// The journal's own fields under systemd, text elsewhere.
@@ -166,7 +186,7 @@ pub enum LogFormat {
 }
 
 /// Durations as people write them: "2m 30s", "7d".
-pub(crate) use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+pub(crate) use duration as friendly;
 
 pub(crate) const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)

@@ -14,6 +14,10 @@ use crate::config::project::Project;
 /// The environment variable of LlamaCloud's own SDKs.
 const KEY_VARIABLE: &str = "LLAMA_CLOUD_API_KEY";
 
+/// What systemd puts before the file's name, with `_`, when a unit loads a whole folder as credentials:
+/// `LoadCredential=llama-triage:/etc/llama-triage/credentials/`.
+const FOLDER_ID: &str = "llama-triage";
+
 /// Where secrets come from in this process.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
@@ -34,19 +38,34 @@ impl Credentials {
         }
     }
 
+    /// The same for a command that a person runs by hand, outside of systemd: the folder is then the one that the unit
+    /// loads, `credentials` beside `config.toml` or `NAME.credentials` beside `NAME.toml`, if we may read it.
+    pub fn from_environment_or_beside(config: &Path) -> Credentials {
+        let mut found = Credentials::from_environment();
+        if found.folder.is_none() {
+            let own = config
+                .file_stem()
+                .filter(|stem| *stem != "config")
+                .map(|stem| format!("{}.credentials", stem.display()));
+            let beside = config.with_file_name(own.as_deref().unwrap_or("credentials"));
+            found.folder = Some(beside).filter(|folder| folder.is_dir());
+        }
+        found
+    }
+
     /// The API key of a project.
     ///
     /// # Errors
     /// It is nowhere, or its file cannot be read; the text says where it was looked for.
     pub fn api_key(&self, project: &Project) -> Result<SecretString, ConfigError> {
         let names = [format!("llama-cloud-api-key-{}", project.name), "llama-cloud-api-key".to_owned()];
-        if let Some(key) = self.from_file_or_folder(project.api_key_file.as_deref(), &names)? {
+        if let Some(key) = self.look_up(project.api_key_file.as_deref(), &names)? {
             return Ok(key);
         }
         self.environment_key.clone().ok_or_else(|| {
             ConfigError::Credential(format!(
-                "no API key for project `{}`: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
-                project.name, names[1],
+                "no API key: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
+                names[1],
             ))
         })
     }
@@ -62,7 +81,7 @@ impl Credentials {
             SecretUse::Signing => (&channel.secret_file, "webhook-secret"),
             SecretUse::RoutingKey => (&channel.routing_key_file, "routing-key"),
         };
-        self.from_file_or_folder(file.as_deref(), &[format!("{name}-{}", channel.name)])
+        self.look_up(file.as_deref(), &[format!("{name}-{}", channel.name)])
     }
 
     /// The heartbeat address, which may hold a secret.
@@ -70,17 +89,19 @@ impl Credentials {
     /// # Errors
     /// The file cannot be read.
     pub fn heartbeat_url(&self, file: Option<&Path>) -> Result<Option<SecretString>, ConfigError> {
-        self.from_file_or_folder(file, &["heartbeat-url".to_owned()])
+        self.look_up(file, &["heartbeat-url".to_owned()])
     }
 
-    fn from_file_or_folder(&self, file: Option<&Path>, names: &[String]) -> Result<Option<SecretString>, ConfigError> {
+    fn look_up(&self, file: Option<&Path>, names: &[String]) -> Result<Option<SecretString>, ConfigError> {
         if let Some(file) = file {
             return read(file).map(Some);
         }
         let found = self
             .folder
             .iter()
-            .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+            .flat_map(|folder| {
+                names.iter().flat_map(move |name| [folder.join(name), folder.join(format!("{FOLDER_ID}_{name}"))])
+            })
             .find(|path| path.exists());
         found.map(|path| read(&path)).transpose()
     }
@@ -142,13 +163,17 @@ mod tests {
         assert_eq!(key(&credentials, &project), "shared");
         std::fs::write(dir.path().join("llama-cloud-api-key-prod"), "own\n").unwrap();
         assert_eq!(key(&credentials, &project), "own");
+        std::fs::write(dir.path().join("llama-triage_smtp-password-oncall"), "loaded with the folder\n").unwrap();
+        let channel = Channel { name: "oncall".to_owned(), ..Channel::default() };
+        let password = credentials.channel_secret(&channel, SecretUse::SmtpPassword).unwrap().unwrap();
+        assert_eq!(password.expose_secret(), "loaded with the folder");
         let file = dir.path().join("file");
         std::fs::write(&file, " from file \n").unwrap();
         project.api_key_file = Some(file);
         assert_eq!(key(&credentials, &project), "from file");
         project.api_key_file = None;
         credentials = Credentials::default();
-        assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key for project `prod`"));
+        assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key"));
     }
 
     #[test]

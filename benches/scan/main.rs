@@ -3,6 +3,8 @@
 //! `cargo bench --bench scan` measures 200,000 items; `cargo bench --bench scan -- large` 1,000,000 and 2,000,000 too.
 //! The server and every measured step run as processes of their own, so that neither's memory counts as the other's.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
+
 mod bare;
 mod parts;
 mod server;

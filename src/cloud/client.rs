@@ -40,8 +40,8 @@ impl<'a> Ask<'a> {
 /// The HTTP client of one project.
 pub(super) struct Client {
     reads: reqwest::Client,
-    /// For requests that cost money: fresh connections, no retries inside the library.
-    creates: reqwest::Client,
+    headers: HeaderMap,
+    request_timeout: Duration,
     base: Url,
     host: String,
     scope: Vec<(&'static str, String)>,
@@ -66,21 +66,11 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, bearer(&settings.key)?);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")))
-                .default_headers(headers.clone())
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(project.request_timeout)
-                .redirect(redirect::Policy::none())
-        };
-        let build =
-            |builder: reqwest::ClientBuilder| builder.build().map_err(|error| unreachable::explain(&error, &host));
-        // A pooled connection that the server closed would leave a POST unclear for no reason.
-        let creates = builder().retry(reqwest::retry::never()).pool_max_idle_per_host(0);
+        let request_timeout = project.request_timeout;
         Ok(Client {
-            reads: build(builder())?,
-            creates: build(creates)?,
+            reads: build(builder(&headers, request_timeout), &host)?,
+            headers,
+            request_timeout,
             scope: scope(project),
             limiter: limiter(project.requests_per_second),
             slots: Semaphore::new(project.concurrency.get().min(Semaphore::MAX_PERMITS)),
@@ -167,7 +157,8 @@ impl Client {
     ) -> Result<T, CreateError> {
         let url = self.url(ask).map_err(CreateError::NotSent)?;
         let _slot = self.turn().await;
-        let sent = self.creates.post(url).json(body).send().await;
+        let creates = self.creates().map_err(CreateError::NotSent)?;
+        let sent = creates.post(url).json(body).send().await;
         let response = sent.map_err(|error| {
             let surely_unsent = error.is_connect() || error.is_builder();
             let explained = unreachable::explain(&error, &self.host);
@@ -185,6 +176,14 @@ impl Client {
             }
             source => CreateError::Unclear { status: Some(status), source },
         })
+    }
+
+    /// A client for one request that costs money: no retries inside the library, and a fresh connection,
+    /// for one from the pool that the server has just closed would leave the outcome unclear for no reason.
+    /// It is made when it is needed: loading the CA certificates takes longer than all else at the start.
+    fn creates(&self) -> Result<reqwest::Client, CloudError> {
+        let builder = builder(&self.headers, self.request_timeout);
+        build(builder.retry(reqwest::retry::never()).pool_max_idle_per_host(0), &self.host)
     }
 
     async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
@@ -223,6 +222,19 @@ impl Client {
 /// Others are not: 408 may come after the work began, 409 may tell of an earlier try, 3xx and 5xx of anything.
 fn is_definite(status: u16) -> bool {
     matches!(status, 400..=404 | 413 | 422 | 429)
+}
+
+fn builder(headers: &HeaderMap, request_timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers.clone())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(request_timeout)
+        .redirect(redirect::Policy::none())
+}
+
+fn build(builder: reqwest::ClientBuilder, host: &str) -> Result<reqwest::Client, CloudError> {
+    builder.build().map_err(|error| unreachable::explain(&error, host))
 }
 
 fn judge(response: &Response) -> (u16, Verdict) {

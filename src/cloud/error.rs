@@ -118,12 +118,12 @@ pub enum CloudError {
         /// Whether the request surely never left (no connection was made).
         sent_nothing: bool,
     },
-    /// The answer ended early.
-    #[error("the answer of {path} was cut short: {problem}")]
+    /// The answer ended early, or is broken JSON: it was damaged on its way, and asking again may help.
+    #[error("the answer of {path} was cut short or garbled: {problem}")]
     CutShort {
         /// The path asked for.
         path: String,
-        /// What was missing.
+        /// What is wrong with it.
         problem: String,
     },
     /// The answer is no JSON.

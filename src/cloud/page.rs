@@ -23,8 +23,6 @@ pub(super) trait Rows {
     type Wire<'a>: Deserialize<'a>;
     /// What comes out.
     type Row;
-    /// Whether an answer without `items` is an error; else it is an empty page.
-    const ITEMS_REQUIRED: bool;
     /// Text fields: values of other types are kept as their JSON text where a row is read leniently.
     const TEXTS: &'static [&'static str];
     /// The row's id; empty if it has none, which makes it unreadable.
@@ -117,7 +115,7 @@ fn decode_row_by_row<R: Rows>(rows: &R, text: &str, path: &str) -> Result<Page<R
     let wire: WirePage<'_, &RawValue> = parse(text, path)?;
     let items = match wire.items {
         Some(items) => items,
-        None if R::ITEMS_REQUIRED || explains_itself(text) => {
+        None if explains_itself(text) => {
             return Err(CloudError::Decode {
                 path: path.to_owned(),
                 at: "items".to_owned(),
@@ -140,7 +138,7 @@ fn add_row<R: Rows>(rows: &R, page: &mut Page<R::Row>, raw: &str, index: usize) 
         Ok(wire) if !rows.id(&wire).is_empty() => return page.add(rows, wire),
         Ok(_) => "it has no id".to_owned(),
         Err(CloudError::Decode { at, problem, .. }) if at != "." => format!("{at}: {problem}"),
-        Err(CloudError::Decode { problem, .. }) => problem,
+        Err(CloudError::Decode { problem, .. } | CloudError::CutShort { problem, .. }) => problem,
         Err(error) => error.to_string(),
     };
     let softened = serde_json::from_str::<Value>(raw).map(|value| soften(value, R::TEXTS));
@@ -174,7 +172,7 @@ fn explains_itself(text: &str) -> bool {
             && known.iter().all(|key| value.get(key).is_none())
 }
 
-/// Parses JSON; an error says where, and an early end is told apart from a wrong shape.
+/// Parses JSON; an error says where; what is no JSON at all (cut short, garbled) is told apart from a wrong shape.
 pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str, path: &str) -> Result<T, CloudError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -188,11 +186,15 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str, path: &str) -> Result
     checked.map_err(|(at, error)| {
         let problem = mask_secrets(&error.to_string()).into_owned();
         let path = path.to_owned();
-        if error.is_eof() { CloudError::CutShort { path, problem } } else { CloudError::Decode { path, at, problem } }
+        if error.is_eof() || error.is_syntax() {
+            CloudError::CutShort { path, problem }
+        } else {
+            CloudError::Decode { path, at, problem }
+        }
     })
 }
 
-/// The same in every run of the same build, so that fingerprints of two listings can be compared; SipHash, for ids are outside text.
+/// The same in every run of the same build, so that fingerprints of two listings can be compared. A keyless fast hash would do no better here, and this one is hard to make collide by accident.
 pub(super) fn key(id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(id.as_bytes());

@@ -1,16 +1,20 @@
 //! `check-config`: names every mistake at once; touches no network.
 
 use crate::cli::Global;
-use crate::config::load;
+use crate::config::{doubts, load};
 use crate::credentials::Credentials;
 use crate::exit::Exit;
 use crate::service::worker::Setup;
 
 /// Checks the file, then that every secret it needs can be read and every client can be made.
-pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
+pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     let config = super::configuration(global)?;
     let path = load::find(global.config.as_deref())?;
-    let setup = Setup::new(config, &Credentials::from_environment())?;
+    if file_only {
+        anstream::println!("{}: ok", path.display());
+        return Ok(Exit::Done);
+    }
+    let setup = Setup::new(config, &Credentials::from_environment_or_beside(&path))?;
     anstream::println!(
         "{}: ok, {} and {}, ledger {}",
         path.display(),
@@ -18,8 +22,8 @@ pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
         count(setup.channels.len(), "channel"),
         setup.config.ledger.path.display(),
     );
-    if setup.channels.is_empty() {
-        anstream::println!("note: there is no [[channel]], so digests are kept in the ledger and reach nobody");
+    for (key, doubt) in doubts(&setup.config) {
+        anstream::println!("note: {key}: {doubt}");
     }
     Ok(Exit::Done)
 }

@@ -1,14 +1,57 @@
-//! `ledger check`, `ledger backup FILE`, `ledger prune`: the life of a ledger, by hand or from a timer.
+//! `ledger check|backup|prune|regroup`: the life of a ledger, by hand or from a timer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 
+use super::act::Person;
+
 use crate::exit::Exit;
+use crate::ledger::audit::{self, Act};
 use crate::ledger::prune::{Before, prune};
 use crate::ledger::time::millis;
-use crate::ledger::{Ledger, backup, check, open};
+use crate::ledger::{Ledger, backup, check, open, regroup};
+
+/// `ledger`
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Look for damage and for counts that do not agree; works beside the service
+    Check,
+    /// Copy the ledger to a file; works beside the service
+    Backup {
+        /// The copy; it must not exist
+        file: PathBuf,
+    },
+    /// Forget what is older than [ledger] keep and keep-digests, but nothing open or unsent
+    Prune,
+    /// Group all messages again after an upgrade; old group ids keep working and nothing is announced as new
+    Regroup,
+}
+
+/// Groups every message again with this version's grouping. Returns how many groups became one with another.
+///
+/// # Errors
+/// Another process writes to the ledger, or it cannot be written; nothing has changed then.
+pub async fn regroup(path: &Path, by: Person) -> anyhow::Result<Exit> {
+    open::reader(path)?;
+    let ledger = Ledger::open(path).await?;
+    let now = by.now;
+    let (messages, joined) = ledger
+        .write(move |tx| {
+            let done = regroup::regroup(tx, now)?;
+            let act = Act { actor: &by.name, action: "regroup", subject: "ledger", ..Act::default() };
+            audit::record(tx, &act, now)?;
+            Ok(done)
+        })
+        .await?;
+    ledger.close().await?;
+    anstream::println!(
+        "{messages} messages grouped again; {joined} groups became part of another, and their ids keep working"
+    );
+    Ok(Exit::Done)
+}
 
 /// Names every discrepancy, one a line; fails if there is one. Works beside the service.
 ///

@@ -5,14 +5,17 @@ pub mod act;
 mod act_tests;
 pub mod acts;
 mod check_config;
+mod completions;
 mod cycle;
 mod demo;
 pub mod digest;
 pub mod dismiss;
+mod doctor;
 pub mod group;
 pub mod grouping;
 pub mod input;
 pub mod ledger;
+mod man;
 pub mod note;
 pub mod notify;
 pub mod report;
@@ -47,15 +50,21 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Scan => scan::run(setup(global)?).await,
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
-        Command::CheckConfig => check_config::run(global),
+        Command::CheckConfig { file_only } => check_config::run(global, file_only),
         Command::Digest(args) => tell::run_digest(&setup(global)?, &args).await,
         Command::Notify(command) => tell::run_notify(&setup(global)?, command).await,
         Command::Group(command) => {
             let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
-            acts::run(command, &ledger, person()).await
+            let done = acts::run(command, &ledger, person()).await;
+            ledger.close().await?;
+            done
         }
+        Command::Ledger(command) => ledger_command(global, command).await,
         Command::Grouping(command) => grouping::run(command),
         Command::Rules(command) => rules::run(command, optional_configuration(global)?.as_ref()),
+        Command::Doctor(args) => doctor::run(global, &args).await,
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man { dir } => man::run(&dir),
         Command::Report(args) => Ok(report(global, &args)),
     }
 }
@@ -86,7 +95,7 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         Ok(config) => Some(config),
         Err(_) if global.ledger.is_some() && global.config.is_none() => None,
         Err(error) => {
-            anstream::eprintln!("llama-triage: {error}");
+            anstream::eprintln!("llama-triage: {:#}", anyhow::Error::new(error));
             return Exit::Config;
         }
     };
@@ -118,6 +127,19 @@ fn ledger_path(global: &Global) -> Result<PathBuf, load::ConfigError> {
     }
 }
 
+async fn ledger_command(global: &Global, command: ledger::LedgerCommand) -> anyhow::Result<Exit> {
+    let path = ledger_path(global)?;
+    match command {
+        ledger::LedgerCommand::Check => ledger::check(&path),
+        ledger::LedgerCommand::Backup { file } => ledger::backup(&path, &file),
+        ledger::LedgerCommand::Prune => {
+            let keep = optional_configuration(global)?.unwrap_or_default().ledger;
+            ledger::prune_old(&path, keep.keep, keep.keep_digests, Timestamp::now()).await
+        }
+        ledger::LedgerCommand::Regroup => ledger::regroup(&path, person()).await,
+    }
+}
+
 /// Who types: the name that the audit keeps.
 fn person() -> act::Person {
     let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|variable| std::env::var(variable).ok());
@@ -133,7 +155,8 @@ fn optional_configuration(global: &Global) -> Result<Option<Config>, load::Confi
 }
 
 fn setup(global: &Global) -> anyhow::Result<Setup> {
-    Setup::new(configuration(global)?, &Credentials::from_environment())
+    let path = load::find(global.config.as_deref())?;
+    Setup::new(configuration(global)?, &Credentials::from_environment_or_beside(&path))
 }
 
 /// A path as a person would type it: relative to where they are, if it is below.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 /// One channel as written. Which keys a kind needs and allows is checked when the file is loaded.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Channel {
     /// The name used by `notify test` and in reports.
@@ -53,6 +54,7 @@ pub struct Channel {
 
 /// What a channel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ChannelKind {
     /// Mail by SMTP.
@@ -86,6 +88,7 @@ impl ChannelKind {
 
 /// How an SMTP connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SmtpTls {
     /// STARTTLS, refused if the server does not offer it.
@@ -99,6 +102,7 @@ pub enum SmtpTls {
 
 /// Which news a channel gets. An empty list means all.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Only {
     /// Group states.

@@ -1,6 +1,11 @@
 //! What a configuration must satisfy beyond the shape of its values.
 
+mod doubts;
+mod times;
+
 use std::collections::HashSet;
+
+pub use doubts::doubts;
 
 use super::Config;
 use super::channel::{Channel, ChannelKind, SmtpTls};
@@ -29,7 +34,9 @@ pub(super) fn check(config: &Config) -> Vec<Complaint> {
         check_channel(channel, |key, text| say(format!("channel[{index}].{key}"), text));
         check_only(channel, config, |key, text| say(format!("channel[{index}].only.{key}"), text));
     }
+    times::check(config, &mut say);
     check_digest(config, &mut say);
+    check_service(config, &mut say);
     check_reprocess(config, &mut say);
     for (name, template) in &config.links.templates.0 {
         if let Some(unknown) = unknown_placeholder(template) {
@@ -159,6 +166,14 @@ fn check_only(channel: &Channel, config: &Config, mut say: impl FnMut(&str, &str
     }
     for class in &only.classes {
         check_class(class, |text| say("classes", text));
+    }
+}
+
+fn check_service(config: &Config, say: &mut impl FnMut(String, &str)) {
+    if let Some(url) = &config.service.heartbeat_url
+        && !reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    {
+        say("service.heartbeat-url".to_owned(), "not an http or https address");
     }
 }
 

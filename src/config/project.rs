@@ -4,13 +4,13 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 use serde::Deserialize;
 
-use super::days;
+use super::{days, duration as friendly};
 
 /// One LlamaCloud project.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Project {
     /// The name people use for it, in reports and digests.
@@ -33,6 +33,7 @@ pub struct Project {
     pub api: Api,
     /// Batches created longer ago than this are not looked at, unless they still have open items.
     #[serde(default = "default_look_back", with = "friendly")]
+    #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
     pub look_back: Duration,
     /// Rows asked for in one page, 1 to 1000.
     #[serde(default = "default_page_size")]
@@ -45,6 +46,7 @@ pub struct Project {
     pub concurrency: NonZeroUsize,
     /// The time one request may take.
     #[serde(default = "default_request_timeout", with = "friendly")]
+    #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
     pub request_timeout: Duration,
 }
 
@@ -68,6 +70,7 @@ impl Default for Project {
 
 /// The APIs that llama-triage speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 pub enum Api {
     /// `/api/v1/beta/batch-processing`.
     #[default]

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 /// `[reprocess]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Reprocess {
     /// Whether anything is retried by itself.
@@ -22,6 +23,8 @@ pub struct Reprocess {
     /// Automatic attempts for one item in one episode.
     pub attempts: u32,
     /// The wait before each attempt; the last one repeats.
+    #[serde(with = "super::duration::list")]
+    #[cfg_attr(test, schemars(with = "Vec<super::reference::DurationText>"))]
     pub delays: Vec<SignedDuration>,
     /// Whether groups of class "unknown" may get one canary.
     pub unknown_canary: bool,
@@ -54,6 +57,7 @@ impl Default for Reprocess {
 
 /// Whether anything is retried by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Nothing is; commands still work.
@@ -67,6 +71,7 @@ pub enum Mode {
 
 /// `[[reprocess.job-config]]`: how to resubmit items.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct JobConfig {
     /// Which job type it is for.
@@ -78,5 +83,6 @@ pub struct JobConfig {
     #[serde(default)]
     pub batch_id: Option<String>,
     /// The job configuration that the API takes.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, serde_json::Value>"))]
     pub config: toml::Table,
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 /// When things happen. Times of day are read in `timezone`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Schedule {
     /// When a cycle runs: an interval "5m", times of day "09:00, 17:30", or a cron line.

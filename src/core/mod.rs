@@ -16,6 +16,7 @@ pub mod outbox;
 pub mod pace;
 pub mod redact;
 pub mod report;
+pub mod reprocess;
 pub mod rules;
 pub mod scan;
 pub mod schedule;

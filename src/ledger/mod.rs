@@ -30,6 +30,7 @@ pub mod open;
 pub mod project;
 pub mod prune;
 pub mod query;
+pub mod regroup;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod seed;
@@ -40,10 +41,10 @@ pub mod time;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::TransactionBehavior;
 
 pub use error::LedgerError;
-pub use rusqlite::Transaction;
+pub use rusqlite::{Connection, Transaction};
 
 /// An open ledger: one writer thread and one reader thread over the same file.
 ///
@@ -80,6 +81,17 @@ impl Ledger {
         let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
         let writer = tokio_rusqlite::Connection::from(open::writer_beside(path)?);
         Ok(Ledger { path: path.to_owned(), writer, reader, _lock: None })
+    }
+
+    /// Closes the connections, the writer last: it then moves everything from the write-ahead log into the file.
+    ///
+    /// Other clones of this ledger stop working. A process that just ends loses nothing, but leaves the log beside the file.
+    ///
+    /// # Errors
+    /// SQLite refuses.
+    pub async fn close(self) -> Result<(), LedgerError> {
+        self.reader.close().await.map_err(|_| LedgerError::Closed)?;
+        self.writer.close().await.map_err(|_| LedgerError::Closed)
     }
 
     /// The file.

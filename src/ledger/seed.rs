@@ -60,8 +60,8 @@ impl Seed {
     /// `n` items of a group fail in a batch at `at`. Item ids are `GROUP-NUMBER`, going on from those there are.
     pub(crate) fn fail(&self, group_id: &str, batch_id: &str, n: u64, at: Timestamp) {
         self.run(
-            "INSERT INTO error_group (group_id, kind, template, title, class, mining, first_seen, last_seen)
-             VALUES (?1, 'failed', 'template ' || ?1, 'title ' || ?1, 'transient', x'', ?2, ?2) ON CONFLICT DO NOTHING",
+            "INSERT INTO error_group (group_id, kind, template, title, class, mining, grouping_version, first_seen, last_seen)
+             VALUES (?1, 'failed', 'template ' || ?1, 'title ' || ?1, 'transient', x'', 1, ?2, ?2) ON CONFLICT DO NOTHING",
             params![group_id, Millis(at)],
         );
         for _ in 0..n {
@@ -144,4 +144,13 @@ impl Seed {
             [group_id],
         );
     }
+}
+
+/// "D-20260601-01.mail sent 1" for every delivery, in order: its id, state and tries.
+pub(crate) fn delivery_states(connection: &Connection) -> Result<Vec<String>, super::LedgerError> {
+    let mut statement = connection.prepare(
+        "SELECT delivery_id || ' ' || state || ' ' || attempts FROM delivery ORDER BY created_at, delivery_id",
+    )?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -91,7 +91,8 @@ pub(super) fn render(digest: &Digest, facts: &DeliveryFacts) -> (String, Tier) {
     let mut tier = facts.tier;
     loop {
         let fitted = fit(digest, tier);
-        let message = message(&View::new(&fitted), facts.uncertain);
+        let describe = if tier < Tier::Groups20Samples1 { describe } else { describe_briefly };
+        let message = message(&View::new(&fitted), facts.uncertain, describe);
         match tier.smaller() {
             Some(smaller) if !message.fits() => tier = smaller,
             _ => return (written(&message), tier),
@@ -126,7 +127,7 @@ impl Text {
     }
 }
 
-fn message(view: &View, uncertain: bool) -> Message {
+fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> String) -> Message {
     let repeat = format!("Possible repeat of {}: an earlier try was not answered.", view.digest_id);
     let mut blocks = Vec::new();
     if uncertain {
@@ -196,6 +197,18 @@ fn describe(group: &GroupView) -> String {
     within(lines, SECTION)
 }
 
+/// Two or three lines, so that twenty groups fit.
+fn describe_briefly(group: &GroupView) -> String {
+    let page = if group.page { " · PAGE" } else { "" };
+    let mut facts = vec![escape(&group.counts, 100), escape(&group.class, 30)];
+    facts.extend(group.why.iter().map(|why| escape(why, 90)));
+    let first_link = group.samples.first().and_then(|sample| sample.links.first());
+    let mut ways: Vec<String> = first_link.iter().map(|(name, url)| link(name, url)).collect();
+    ways.push(format!("`{}`", escape(&group.command, 80)));
+    let word = group.word.to_uppercase();
+    format!("*{word}{page}* {}\n{}\n{}", escape(&group.title, 110), facts.join(" · "), ways.join(" · "))
+}
+
 fn still_open(view: &View) -> String {
     let lines = view
         .still_open
@@ -210,7 +223,7 @@ fn foot(view: &View) -> String {
     lines.extend(view.silenced.iter().map(|text| escape(text, 200)));
     lines.extend(view.budget.iter().map(|text| format!("Budget: {}", escape(text, 200))));
     lines.extend(view.remarks.iter().take(3).map(|text| escape(text, 300)));
-    lines.push(format!("Covers {} ({})", view.window, escape(&view.zone, 60)));
+    lines.push(format!("Covers {}", escape(&view.window, 160)));
     lines.push(format!("Ledger as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));
     lines.push(format!("{} {}", escape(&view.digest_id, 60), escape(&view.instance, 60)));

@@ -67,14 +67,20 @@ fn status_in(body: &str) -> Option<u16> {
 }
 
 /// The largest card that obeys the limit, beginning at a tier, with the tier it has.
+///
+/// Before any group is dropped, groups are told in two lines each.
 pub(super) fn render(digest: &Digest, facts: &DeliveryFacts) -> (String, Tier) {
     let mut tier = facts.tier.max(LARGEST);
     loop {
         let view = View::new(&fit(digest, tier));
-        let body = message(&view, facts.uncertain).to_string();
+        let in_full = message(&view, facts.uncertain, describe).to_string();
+        if weight(&in_full) <= MOST_BYTES {
+            return (in_full, tier);
+        }
+        let brief = message(&view, facts.uncertain, describe_briefly).to_string();
         match tier.smaller() {
-            Some(smaller) if weight(&body) > MOST_BYTES => tier = smaller,
-            _ => return (body, tier),
+            Some(smaller) if weight(&brief) > MOST_BYTES => tier = smaller,
+            _ => return (brief, tier),
         }
     }
 }
@@ -84,7 +90,7 @@ pub(super) fn weight(json: &str) -> usize {
     json.chars().map(|c| if c.is_ascii() { 1 } else { 6 * c.len_utf16() }).sum()
 }
 
-fn message(view: &View, uncertain: bool) -> Value {
+fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> Value) -> Value {
     let mut body = Vec::new();
     if uncertain {
         let text = format!("Possible repeat of {}: an earlier try was not answered.", view.digest_id);
@@ -148,6 +154,20 @@ fn describe(group: &GroupView) -> Value {
     json!({ "type": "Container", "separator": true, "items": blocks })
 }
 
+fn describe_briefly(group: &GroupView) -> Value {
+    let word = format!("{}{} ", group.word.to_uppercase(), if group.page { " PAGE" } else { "" });
+    let facts = match &group.why {
+        Some(why) => format!("{} · {}", group.counts, short(why, 90)),
+        None => group.counts.clone(),
+    };
+    let mut last = vec![Run::plain(&facts)];
+    let first_link = group.samples.first().and_then(|sample| sample.links.first());
+    last.extend(first_link.iter().map(|(name, url)| Run::link(&format!(" {name}"), url)));
+    last.push(Run::subtle(&format!(" {}", group.group_id)));
+    let title = rich(vec![Run::colored(&word, color(group.tone)), Run::bold(&short(&group.title, 110))]);
+    json!({ "type": "Container", "separator": true, "items": [title, rich(last)] })
+}
+
 fn show(sample: &SampleView) -> Value {
     let mut runs = vec![Run::plain(&sample.item_name)];
     if let Some(message) = &sample.message {
@@ -174,7 +194,7 @@ fn foot(view: &View) -> Value {
     lines.extend(view.silenced.clone());
     lines.extend(view.budget.iter().map(|text| format!("Budget: {}", short(text, 120))));
     lines.extend(view.remarks.iter().take(2).map(|text| short(text, 120)));
-    lines.push(format!("Covers {} ({})", view.window, view.zone));
+    lines.push(format!("Covers {}", view.window));
     lines.push(format!("Ledger as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));
     lines.push(format!("{} {}", view.digest_id, view.instance));

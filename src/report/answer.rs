@@ -45,11 +45,15 @@ pub struct Heading {
 impl Heading {
     /// "groups · ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
     pub(super) fn line(&self, look: &Look) -> String {
-        let fresh = match self.ledger_as_of {
+        format!("{} · {}", self.question.as_str(), self.freshness(look))
+    }
+
+    /// "ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
+    pub(super) fn freshness(&self, look: &Look) -> String {
+        match self.ledger_as_of {
             Some(at) => format!("ledger as of {} (scan {})", look.time_and_zone(at), ago(at, self.generated_at)),
             None => "no scan was ever complete".to_owned(),
-        };
-        format!("{} · {fresh}", self.question.as_str())
+        }
     }
 
     /// Says how many rows are not shown; none if all are.
@@ -143,6 +147,8 @@ pub struct Charts {
     pub by_group: Vec<TrendRow>,
     /// Failures by hour of all groups.
     pub all: Vec<TrendRow>,
+    /// The groups with failures in the window, most urgent first.
+    pub groups: Vec<GroupRow>,
     /// Attempts by day, newest first.
     pub retries: Vec<RetryRow>,
     /// When each episode recovered, and how many seconds that took; oldest first.

@@ -1,8 +1,174 @@
-//! One self-contained page.
+//! One self-contained page: nothing is loaded, nothing runs but an optional script that sorts tables.
+//!
+//! Reads well without script, in the light and in the dark, on a phone and on paper.
 
-use super::answer::Answer;
-use super::{Look, ReportError};
+mod chart;
+mod hours;
+mod recovery;
+mod retries;
+mod table;
 
-pub(super) fn render(_answer: &Answer, _look: &Look) -> Result<String, ReportError> {
-    Ok(String::new())
+use super::answer::{Answer, Charts, Rows};
+use super::columns::Section;
+use super::look::{ago, grouped};
+use super::sheet::Sheet;
+use super::{Look, ReportError, columns};
+use crate::core::report::glance::SummaryRow;
+use crate::core::text::lines;
+
+const STYLE: &str = include_str!("html/style.css");
+const SCRIPT: &str = include_str!("html/script.js");
+
+/// Writes the answer.
+///
+/// # Errors
+/// A chosen column is not there.
+pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError> {
+    let mut page = head(answer, look);
+    match (&answer.rows, &answer.charts) {
+        (Rows::Summary([summary]), Some(charts)) if look.columns.is_none() => {
+            overview(summary, charts, look, &mut page);
+        }
+        _ => {
+            for section in columns::sections(answer, look)? {
+                write(section, look, &mut page);
+            }
+        }
+    }
+    if let Some(line) = answer.heading.left_out(&answer.rows) {
+        page.push_str(&format!("<p class=\"quiet\">{}</p>\n", escaped(&line)));
+    }
+    page.push_str(&format!("</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"));
+    Ok(page)
+}
+
+/// Text as text, in elements and in quoted attributes; steering characters become visible.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in lines(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn head(answer: &Answer, look: &Look) -> String {
+    let heading = &answer.heading;
+    let question = heading.question.as_str();
+    // The policy holds even if an escape were missed: no loading, no foreign script, no forms.
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <title>llama-triage {question}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <header><h1>llama-triage <span>{question}</span></h1>\n<p class=\"quiet\">{}</p>{}</header>\n",
+        escaped(&heading.freshness(look)),
+        filters(answer, look),
+    )
+}
+
+/// What was asked for, so that a page found in a mail box a week later still says what it shows.
+fn filters(answer: &Answer, look: &Look) -> String {
+    let heading = &answer.heading;
+    let filter = serde_json::to_string(&heading.filter).unwrap_or_default();
+    let asked = match filter.as_str() {
+        "{}" => String::new(),
+        filter => format!(", asked for <code>{}</code>", escaped(filter)),
+    };
+    format!(
+        "<p class=\"quiet\">made {} from {}{asked}</p>",
+        escaped(&look.time_and_zone(heading.generated_at)),
+        escaped(&heading.ledger.display().to_string())
+    )
+}
+
+fn write(section: Section, look: &Look, page: &mut String) {
+    match section {
+        Section::Facts(facts) => {
+            page.push_str("<dl>\n");
+            for (name, value) in facts {
+                page.push_str(&format!("<dt>{}</dt><dd>{}</dd>\n", escaped(name), escaped(&value)));
+            }
+            page.push_str("</dl>\n");
+        }
+        Section::Text(title, text) => {
+            page.push_str(&format!("<h2>{}</h2>\n<pre>{}</pre>\n", escaped(title), escaped(&text)));
+        }
+        Section::Sheet(mut sheet) => {
+            sheet.drop_empty_columns();
+            // A page is read from the left, and scrolls there on a phone.
+            sheet.move_column("title", 2);
+            table::write(&sheet, look, page);
+        }
+    }
+}
+
+fn overview(summary: &SummaryRow, charts: &Charts, look: &Look, page: &mut String) {
+    tiles(summary, page);
+    worker(summary, look, page);
+    hours::draw(charts, look, page);
+    let sheets = [
+        Sheet::titled("Groups", &charts.groups, columns::GROUPS),
+        Sheet::titled("Time to recover, by group", &charts.mttr, columns::MTTR),
+        Sheet::titled("Newest batches", &charts.batches, columns::BATCHES),
+        Sheet::titled("Skipped", &charts.skipped, columns::SKIPPED),
+    ];
+    let [mut groups, mttr, batches, skipped] = sheets;
+    groups.drop_columns(&["first_seen"]);
+    write(Section::Sheet(groups), look, page);
+    page.push_str("<div class=\"pair\">\n");
+    retries::draw(charts, look, page);
+    recovery::draw(charts, look, page);
+    page.push_str("</div>\n");
+    for sheet in [mttr, batches, skipped] {
+        write(Section::Sheet(sheet), look, page);
+    }
+}
+
+fn tiles(summary: &SummaryRow, page: &mut String) {
+    let groups = &summary.groups;
+    let tiles = [
+        (summary.items.open + summary.items.retrying, "open items", "bad"),
+        (groups.open(), "open groups", ""),
+        (groups.new, "new", "bad"),
+        (groups.regressed, "regressed", "bad"),
+        (groups.escalating, "escalating", "bad"),
+        (summary.items_in_window, "items failed", ""),
+        (summary.recovered_in_window, "items recovered", "good"),
+        (summary.items.retrying, "being retried", ""),
+    ];
+    page.push_str("<ul class=\"tiles\">\n");
+    for (count, label, tone) in tiles {
+        let tone = if count == 0 { "" } else { tone };
+        page.push_str(&format!("<li class=\"{tone}\"><b>{}</b> {label}</li>\n", grouped(count)));
+    }
+    page.push_str("</ul>\n");
+}
+
+/// Whether the worker itself is well: faults first, in words.
+fn worker(summary: &SummaryRow, look: &Look, page: &mut String) {
+    for fault in &summary.faults {
+        page.push_str(&format!(
+            "<p class=\"fault\"><b>Worker fault</b> {} <span class=\"quiet\">since {}</span></p>\n",
+            escaped(&fault.text),
+            escaped(&look.time_and_zone(fault.since))
+        ));
+    }
+    let scans = summary.scans.iter().map(|scan| {
+        let how = if scan.complete { "complete" } else { "incomplete" };
+        let at = scan.finished_at.unwrap_or(scan.started_at);
+        format!("{} {how} {}", escaped(&scan.project), ago(at, look.now))
+    });
+    let scans: Vec<String> = scans.collect();
+    if !scans.is_empty() {
+        page.push_str(&format!("<p class=\"quiet\">Scans: {}</p>\n", scans.join(" · ")));
+    }
 }

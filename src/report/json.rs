@@ -6,9 +6,11 @@ use serde::Serialize;
 use super::ReportError;
 use super::answer::{Answer, Rows};
 use crate::core::report::filter::Filter;
+use crate::core::report::history::SqlRow;
+use crate::core::text::is_steering;
 
 /// The version of the rows; raised when a field goes or changes its meaning, not when one is added.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct Envelope<'a> {
@@ -25,7 +27,7 @@ struct Envelope<'a> {
 #[serde(untagged)]
 enum AsRows<'a> {
     Own(&'a Rows),
-    Sql(&'a [crate::core::report::history::SqlRow]),
+    Sql(&'a [SqlRow]),
 }
 
 /// Writes the answer.
@@ -45,7 +47,42 @@ pub(super) fn render(answer: &Answer) -> Result<String, ReportError> {
         filters: &answer.heading.filter,
         rows,
     };
-    let mut out = serde_json::to_string_pretty(&envelope)?;
+    let mut out = inert(serde_json::to_string_pretty(&envelope)?);
     out.push('\n');
     Ok(out)
+}
+
+/// JSON that steers no terminal it is shown on: the same value, with what JSON leaves raw written as `\uXXXX`.
+///
+/// Outside of its strings JSON has no such characters but line breaks.
+pub(super) fn inert(json: String) -> String {
+    let steers = |c: char| c != '\n' && is_steering(c);
+    if !json.contains(steers) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if steers(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inert_json_is_the_same_value() {
+        let text = "a\u{202e}b\u{7f}\u{9b}c\u{e0041}\n\u{1b}";
+        let json = inert(serde_json::to_string(text).unwrap());
+        assert!(json.is_ascii(), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::ReportError;
 use super::answer::{Answer, Rows};
+use super::json::inert;
 
 /// Writes the answer.
 ///
@@ -33,7 +34,7 @@ pub(super) fn render(answer: &Answer) -> Result<String, ReportError> {
 fn lines<R: Serialize>(rows: &[R]) -> Result<String, ReportError> {
     let mut out = String::new();
     for row in rows {
-        out.push_str(&serde_json::to_string(row)?);
+        out.push_str(&inert(serde_json::to_string(row)?));
         out.push('\n');
     }
     Ok(out)

@@ -47,7 +47,7 @@ fn write(sheet: &Sheet, look: &Look, out: &mut String) {
     }
     let heads: Vec<String> = sheet.columns.iter().map(|head| escaped(&head.label)).collect();
     let rules: Vec<&str> = (0..heads.len())
-        .map(|at| match sheet.rows.iter().any(|row| row[at].is_number()) {
+        .map(|at| match sheet.is_number(at) {
             true => "---:",
             false => "---",
         })

@@ -6,6 +6,7 @@
 mod answer;
 mod columns;
 mod csv;
+mod fit;
 mod html;
 mod json;
 mod jsonl;

@@ -55,8 +55,10 @@ pub(super) enum Cell {
     Seconds(u64),
     /// Yes or no.
     Flag(bool),
-    /// Counts over time, oldest first.
+    /// Counts of the last 24 hours, oldest first; narrow lines put hours together.
     Spark(Vec<u64>),
+    /// Counts over time, oldest first, each with a bar of its own.
+    Bars(Vec<u64>),
 }
 
 /// How a word should strike the eye; never the only carrier of its meaning.
@@ -94,7 +96,7 @@ pub enum Choice<'a> {
 }
 
 /// Columns that may be narrowed, by name: they hold sentences.
-const SENTENCES: [&str; 11] = [
+const SENTENCES: [&str; 12] = [
     "title",
     "error_message",
     "item_name",
@@ -106,6 +108,7 @@ const SENTENCES: [&str; 11] = [
     "error",
     "sample.error_message",
     "why",
+    "how",
 ];
 
 impl Sheet {
@@ -165,6 +168,22 @@ impl Sheet {
         for (row, cell) in self.rows.iter_mut().zip(cells) {
             row.insert(0, cell);
         }
+    }
+
+    /// Moves a column to a place further left; others make room.
+    pub(super) fn move_column(&mut self, name: &str, to: usize) {
+        let Some(from) = self.columns.iter().position(|head| head.name == name).filter(|from| *from > to) else {
+            return;
+        };
+        self.columns[to..=from].rotate_right(1);
+        for row in &mut self.rows {
+            row[to..=from].rotate_right(1);
+        }
+    }
+
+    /// Whether a column holds numbers.
+    pub(super) fn is_number(&self, at: usize) -> bool {
+        self.rows.iter().any(|row| row[at].is_number())
     }
 
     /// Takes columns away.
@@ -238,7 +257,7 @@ impl Cell {
             Cell::Time(at) | Cell::Age(at) => at.to_string(),
             Cell::Seconds(seconds) => seconds.to_string(),
             Cell::Flag(flag) => flag.to_string(),
-            Cell::Spark(values) => {
+            Cell::Spark(values) | Cell::Bars(values) => {
                 let values: Vec<String> = values.iter().map(u64::to_string).collect();
                 values.join(" ")
             }
@@ -259,6 +278,7 @@ impl Cell {
             Cell::Flag(true) => "yes".to_owned(),
             Cell::Flag(false) => "no".to_owned(),
             Cell::Spark(values) => super::look::sparkline(&super::look::narrowed(values, look.width)),
+            Cell::Bars(values) => super::look::sparkline(values),
             Cell::Word(..) | Cell::Integer(_) => self.exact(),
         }
     }

@@ -1,16 +1,14 @@
 //! Tables for a terminal: one line a row, cut to the terminal's width, coloured and linked where it can be.
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+use unicode_width::UnicodeWidthStr;
 
 use super::answer::Answer;
 use super::columns::Section;
+use super::fit::{self, GAP};
 use super::sheet::{Cell, Sheet, Tone};
 use super::{Look, ReportError, columns};
 use crate::core::text::lines;
-
-/// A sentence column never gets narrower than this.
-const LEAST: u16 = 16;
 
 /// Writes the answer.
 ///
@@ -38,7 +36,7 @@ pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError
                 if !sheet.title.is_empty() {
                     out.push_str(&format!("{}\n", bold(&sheet.title, look)));
                 }
-                write(&sheet, look, &mut out);
+                write(&mut sheet, look, &mut out);
             }
         }
     }
@@ -56,88 +54,47 @@ fn facts(pairs: &[(&'static str, String)], look: &Look, out: &mut String) {
     }
 }
 
-fn write(sheet: &Sheet, look: &Look, out: &mut String) {
+fn write(sheet: &mut Sheet, look: &Look, out: &mut String) {
     if sheet.rows.is_empty() {
         out.push_str(&format!("{}\n", sheet.empty));
         return;
     }
-    let table = laid_out(sheet, look);
-    for (at, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        let row = match look.header {
-            true => at.checked_sub(1),
-            false => Some(at),
-        };
-        match row.and_then(|row| sheet.rows.get(row)) {
-            None => out.push_str(&bold(line, look)),
-            Some(row) => out.push_str(&painted(line, row, look)),
-        }
-        out.push('\n');
-    }
-}
-
-/// The plain lines, head first: each row is exactly one line.
-fn laid_out(sheet: &Sheet, look: &Look) -> Table {
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).force_no_tty();
-    match look.width {
-        Some(width) => {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(width);
-        }
-        None => {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
+    let fitted = fit::fit(sheet, look);
     if look.header {
-        let heads: Vec<String> =
-            sheet.columns.iter().map(|head| crate::core::text::one_line(&head.label).into_owned()).collect();
-        let mut head = comfy_table::Row::from(heads);
-        head.max_height(1);
-        table.set_header(head);
+        let heads = fitted.heads.iter().enumerate();
+        let heads: Vec<String> = heads.map(|(at, head)| padded(head, fitted.widths[at], sheet.is_number(at))).collect();
+        out.push_str(&format!("{}\n", bold(heads.join(GAP).trim_end(), look)));
     }
-    for row in &sheet.rows {
-        let mut line = comfy_table::Row::from(row.iter().map(|cell| cell.shown(look)).collect::<Vec<_>>());
-        line.max_height(1);
-        table.add_row(line);
-    }
-    for (at, head) in sheet.columns.iter().enumerate() {
-        let Some(column) = table.column_mut(at) else {
-            continue;
-        };
-        column.set_padding((0, 2));
-        if sheet.rows.iter().any(|row| row[at].is_number()) {
-            column.set_cell_alignment(CellAlignment::Right);
+    for (cells, texts) in sheet.rows.iter().zip(&fitted.rows) {
+        let mut line = String::new();
+        for (at, (cell, text)) in cells.iter().zip(texts).enumerate() {
+            let padded = padded(text, fitted.widths[at], sheet.is_number(at));
+            // Only the text is coloured or linked, never the blanks around it.
+            line.push_str(&padded.replacen(text.as_str(), &painted(cell, text, look), 1));
+            line.push_str(GAP);
         }
-        column.set_constraint(match head.gives_way {
-            true => ColumnConstraint::LowerBoundary(Width::Fixed(LEAST)),
-            false => ColumnConstraint::ContentWidth,
-        });
+        out.push_str(&format!("{}\n", line.trim_end()));
     }
-    table
 }
 
-/// Colours and links are put in afterwards, so that they never count as width.
-fn painted(line: &str, row: &[Cell], look: &Look) -> String {
-    let mut out = line.to_owned();
-    // From the right, so that what is put in does not move what is still to be found.
-    for cell in row.iter().rev() {
-        let text = cell.shown(look);
-        let replacement = match cell {
-            Cell::Word(_, tone) if look.colour => match style(*tone) {
-                Some(style) => format!("{style}{text}{style:#}"),
-                None => continue,
-            },
-            Cell::Link(_, link) if look.links => {
-                format!("\u{1b}]8;;{link}\u{1b}\\{text}\u{1b}]8;;\u{1b}\\")
-            }
-            _ => continue,
-        };
-        if let Some(at) = out.find(&text) {
-            out.replace_range(at..at + text.len(), &replacement);
+/// The text with blanks up to the column's width; numbers stand at its right.
+fn padded(text: &str, width: usize, number: bool) -> String {
+    let blanks = " ".repeat(width.saturating_sub(text.width()));
+    if number { format!("{blanks}{text}") } else { format!("{text}{blanks}") }
+}
+
+/// The text with its colour or link.
+fn painted(cell: &Cell, text: &str, look: &Look) -> String {
+    match cell {
+        Cell::Word(_, tone) if look.colour => match style(*tone) {
+            Some(style) => format!("{style}{text}{style:#}"),
+            None => text.to_owned(),
+        },
+        Cell::Link(_, link) if look.links && link.chars().all(|c| c.is_ascii_graphic()) => {
+            format!("\u{1b}]8;;{link}\u{1b}\\{text}\u{1b}]8;;\u{1b}\\")
         }
+        _ => text.to_owned(),
     }
-    out
 }
 
 fn style(tone: Tone) -> Option<Style> {

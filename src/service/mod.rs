@@ -3,6 +3,7 @@
 mod classify;
 pub mod cycle;
 pub mod deliver;
+pub mod doctor;
 pub mod heartbeat;
 pub mod http;
 mod metrics;

@@ -1,6 +1,13 @@
 //! The built binary and the whole library against real peers on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod demo;
 mod ledger;
+mod logging;
+mod rules;
 mod scan;
+mod serve;
 mod site;
 mod tidy;
+mod trouble;

@@ -4,5 +4,6 @@ mod creating;
 mod fake;
 mod model;
 mod reading;
+mod simulated;
 mod trouble;
 mod v2;

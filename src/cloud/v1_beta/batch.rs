@@ -66,7 +66,6 @@ pub(super) struct Batches;
 impl Rows for Batches {
     type Wire<'a> = WireBatch<'a>;
     type Row = Batch;
-    const ITEMS_REQUIRED: bool = true;
     const TEXTS: &'static [&'static str] = &[
         "project_id",
         "directory_id",

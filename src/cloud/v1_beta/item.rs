@@ -58,7 +58,6 @@ pub(in crate::cloud) struct Troubles {
 impl Rows for Troubles {
     type Wire<'a> = WireItem<'a>;
     type Row = Observation;
-    const ITEMS_REQUIRED: bool = false;
     const TEXTS: &'static [&'static str] = TEXTS;
 
     fn id<'w>(&self, wire: &'w WireItem<'_>) -> &'w str {
@@ -110,7 +109,6 @@ pub(super) struct Statuses;
 impl Rows for Statuses {
     type Wire<'a> = WireItem<'a>;
     type Row = (String, ItemStatus);
-    const ITEMS_REQUIRED: bool = false;
     const TEXTS: &'static [&'static str] = TEXTS;
 
     fn id<'w>(&self, wire: &'w WireItem<'_>) -> &'w str {

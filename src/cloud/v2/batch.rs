@@ -84,7 +84,6 @@ pub(super) struct Batches;
 impl Rows for Batches {
     type Wire<'a> = WireBatch<'a>;
     type Row = Batch;
-    const ITEMS_REQUIRED: bool = true;
     const TEXTS: &'static [&'static str] = &["project_id", "source_directory_id", "status", "created_at", "updated_at"];
 
     fn id<'w>(&self, wire: &'w WireBatch<'_>) -> &'w str {
@@ -127,7 +126,6 @@ struct Mappings;
 impl Rows for Mappings {
     type Wire<'a> = WireMapping<'a>;
     type Row = Mapping;
-    const ITEMS_REQUIRED: bool = false;
     const TEXTS: &'static [&'static str] = &["error_message"];
 
     fn id<'w>(&self, wire: &'w WireMapping<'_>) -> &'w str {

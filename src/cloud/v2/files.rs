@@ -70,7 +70,6 @@ struct NamedFiles;
 impl Rows for NamedFiles {
     type Wire<'a> = WireFile<'a>;
     type Row = (String, String);
-    const ITEMS_REQUIRED: bool = true;
     const TEXTS: &'static [&'static str] = &["display_name"];
 
     fn id<'w>(&self, wire: &'w WireFile<'_>) -> &'w str {

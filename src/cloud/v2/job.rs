@@ -125,7 +125,6 @@ pub(super) struct Jobs;
 impl Rows for Jobs {
     type Wire<'a> = WireJob<'a>;
     type Row = Job;
-    const ITEMS_REQUIRED: bool = true;
     const TEXTS: &'static [&'static str] =
         &["project_id", "status", "error_message", "name", "file_input", "created_at", "updated_at"];
 

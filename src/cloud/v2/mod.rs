@@ -170,18 +170,22 @@ impl V2 {
     }
 
     /// The present status of the named items: of their jobs, or failed where there is none.
+    /// The flag says whether all that the batch holds was seen; a batch that runs shows nothing yet.
     pub(super) async fn statuses(
         &self,
         client: &Client,
         batch: &Batch,
         wanted: impl Fn(&str) -> bool + Send,
-    ) -> Result<HashMap<String, ItemStatus>, CloudError> {
+    ) -> Result<(HashMap<String, ItemStatus>, bool), CloudError> {
         if is_job(&batch.batch_id) {
             let job = job::get(client, &batch.batch_id).await?.ok_or_else(|| missing(batch))?;
-            let item_id = self.item_of(&job).filter(|id| wanted(id));
-            return Ok(item_id.map(|id| (id, job.status())).into_iter().collect());
+            let item_id = self.item_of(&job);
+            let is_known = item_id.is_some();
+            let found = item_id.filter(|id| wanted(id)).map(|id| (id, job.status()));
+            return Ok((found.into_iter().collect(), is_known));
         }
         let expanded = batch::get(client, &batch.batch_id, true).await?.ok_or_else(|| missing(batch))?;
+        let mut complete = expanded.results.as_ref().is_some_and(|page| page.unreadable_keys.is_empty());
         let mappings = expanded.results.map(|page| page.rows).unwrap_or_default();
         let mut found = HashMap::new();
         let mut items_by_job = HashMap::new();
@@ -199,9 +203,10 @@ impl V2 {
                     found.insert(item_id.clone(), job.status());
                 }
             };
-            self.bound.jobs(client, product, &ids, None, each).await?;
+            let listed = self.bound.jobs(client, product, &ids, None, each).await?;
+            complete &= listed.complete && listed.unreadable == 0;
         }
-        Ok(found)
+        Ok((found, complete))
     }
 }
 

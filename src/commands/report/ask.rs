@@ -207,7 +207,9 @@ fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
 /// The asked window and bucket; by default the last 24 buckets, hours for up to three days.
 fn buckets(asked: &Asked<'_>) -> (Bucket, Window) {
     let day = || Bucket::Day(asked.zone.clone());
-    let window = |hours| asked.filter.window_or(asked.now, hours);
+    // The present moment belongs to the window, also at the full hour.
+    let present = asked.now.checked_add(SignedDuration::from_millis(1)).unwrap_or(asked.now);
+    let window = |hours| asked.filter.window_or(present, hours);
     match (asked.args.bucket.as_deref(), asked.filter.since) {
         (Some("1d"), _) => (day(), window(24 * 23)),
         (Some(_), _) | (None, None) => (Bucket::Hour, window(23)),

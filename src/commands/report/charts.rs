@@ -20,6 +20,7 @@ pub(super) fn charts(asked: &Asked<'_>) -> Result<Charts, Outcome> {
     let view = asked.view(&in_window)?;
     Ok(Charts {
         window,
+        groups: query::groups(&view)?.rows,
         by_group: query::trend(&asked.view(&by_group)?, &Bucket::Hour, window)?,
         all: query::trend(&view, &Bucket::Hour, window)?,
         retries: query::retries(&asked.view(&by_day)?, asked.zone)?,

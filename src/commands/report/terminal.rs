@@ -27,7 +27,7 @@ impl Terminal {
         let colour = choice != anstream::ColorChoice::Never;
         Terminal {
             is_terminal,
-            width: is_terminal.then(|| comfy_table::Table::new().width()).flatten(),
+            width: terminal_size::terminal_size_of(&stdout).filter(|_| is_terminal).map(|(width, _)| width.0),
             colour,
             links: is_terminal && colour && shows_links(|name| std::env::var(name).ok()),
         }

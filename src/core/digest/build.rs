@@ -50,7 +50,7 @@ pub fn count_changes(totals: Totals, changes: &[GroupEntry], faults: &[Fault]) -
     counted
 }
 
-/// Each reason in a digest once, as words, most urgent first: "worker_fault,new,resolved".
+/// Each reason in a digest once, as words, most urgent first: `worker_fault,new,resolved`.
 pub fn reasons(digest: &Digest) -> String {
     let mut found: Vec<Reason> = digest.changes.iter().map(|entry| entry.reason).collect();
     if !digest.faults.is_empty() {

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
-use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::class::{Class, Kind};
 use super::http::{StatusSpan, statuses};
@@ -66,17 +67,29 @@ pub struct Decision<'r, 'f> {
 struct Compiled {
     rule: Rule,
     reads: Reads,
-    pattern: Option<Regex>,
-    unless: Option<Regex>,
+    /// Finds the words to show; compiled when the rule first decides.
+    span: OnceLock<Option<Regex>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Match,
+    Unless,
+}
+
+/// All patterns of one way of reading, with the rule and role of each: a message is scanned once, not once per rule.
+#[derive(Debug)]
+struct PatternSet {
+    set: RegexSet,
+    owners: Vec<(usize, Role)>,
 }
 
 /// Ordered rules, ready to decide.
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<Compiled>,
-    /// One set per way of reading, with the rule each pattern belongs to: a message is scanned once, not once per rule.
-    text: (RegexSet, Vec<usize>),
-    meaning: (RegexSet, Vec<usize>),
+    text: PatternSet,
+    meaning: PatternSet,
 }
 
 struct Reading<'f> {
@@ -84,7 +97,7 @@ struct Reading<'f> {
     original: &'f str,
     masked: Cow<'f, str>,
     statuses: Vec<StatusSpan>,
-    hits: Vec<usize>,
+    hits: Vec<(usize, Role)>,
 }
 
 impl Rules {
@@ -136,8 +149,8 @@ impl Rules {
     }
 
     fn from_compiled(rules: Vec<Compiled>) -> Result<Self, RulesError> {
-        let text = set_of(&rules, Reads::Text)?;
-        let meaning = set_of(&rules, Reads::Meaning)?;
+        let text = PatternSet::new(&rules, Reads::Text)?;
+        let meaning = PatternSet::new(&rules, Reads::Meaning)?;
         Ok(Self { rules, text, meaning })
     }
 
@@ -154,8 +167,7 @@ impl Rules {
         .map(|(source, original)| {
             let masked = mask_data(original);
             let statuses = statuses(&masked);
-            let mut hits: Vec<usize> = self.text.0.matches(original).iter().map(|at| self.text.1[at]).collect();
-            hits.extend(self.meaning.0.matches(&masked).iter().map(|at| self.meaning.1[at]));
+            let hits = self.text.hits(original).chain(self.meaning.hits(&masked)).collect();
             Reading { source, original, masked, statuses, hits }
         })
         .collect()
@@ -185,33 +197,43 @@ fn conditions_hold(rule: &Rule, facts: &Facts<'_>) -> bool {
 
 /// The text that satisfies `match`, `unless` and `http` together, and the words that did.
 fn texts_hold<'f>(compiled: &Compiled, index: usize, readings: &[Reading<'f>]) -> Option<(Source, Option<&'f str>)> {
-    if compiled.pattern.is_none() && compiled.rule.http.is_empty() {
+    let rule = &compiled.rule;
+    if rule.patterns.is_empty() && rule.http.is_empty() {
         return Some((Source::Message, None));
     }
     readings.iter().find_map(|reading| {
-        let haystack = compiled.haystack(reading);
-        if compiled.unless.as_ref().is_some_and(|unless| unless.is_match(haystack)) {
+        if reading.hits.contains(&(index, Role::Unless)) {
             return None;
         }
-        let status = reading.statuses.iter().find(|found| compiled.rule.http.contains(&found.status));
-        if !compiled.rule.http.is_empty() && status.is_none() {
+        let status = reading.statuses.iter().find(|found| rule.http.contains(&found.status));
+        if !rule.http.is_empty() && status.is_none() {
             return None;
         }
-        let span: Range<usize> = match &compiled.pattern {
-            Some(pattern) if reading.hits.contains(&index) => pattern.find(haystack)?.range(),
-            Some(_) => return None,
-            None => status?.span.clone(),
-        };
-        Some((reading.source, reading.original.get(span)))
+        if rule.patterns.is_empty() {
+            return Some((reading.source, reading.words(status?.span.clone())));
+        }
+        let matched = reading.hits.contains(&(index, Role::Match));
+        matched.then(|| (reading.source, compiled.find(reading).and_then(|span| reading.words(span))))
     })
 }
 
 impl Compiled {
-    fn haystack<'t>(&self, reading: &'t Reading<'_>) -> &'t str {
-        match self.reads {
+    fn find(&self, reading: &Reading<'_>) -> Option<Range<usize>> {
+        let haystack = match self.reads {
             Reads::Text => reading.original,
             Reads::Meaning => &reading.masked,
-        }
+        };
+        let span = self.span.get_or_init(|| build(&joined(&self.rule.patterns, self.reads), self.reads).ok());
+        span.as_ref()?.find(haystack.as_bytes()).map(|found| found.range())
+    }
+}
+
+impl<'f> Reading<'f> {
+    /// The original text of a span; a span that cuts a character is widened.
+    fn words(&self, span: Range<usize>) -> Option<&'f str> {
+        let start = (0..=span.start).rev().find(|at| self.original.is_char_boundary(*at))?;
+        let end = (span.end..=self.original.len()).find(|at| self.original.is_char_boundary(*at))?;
+        self.original.get(start..end)
     }
 }
 
@@ -222,57 +244,71 @@ fn compile_all(rules: Vec<Rule>, reads: Reads) -> Result<Vec<Compiled>, RulesErr
         if compiled.iter().any(|other| other.rule.name == rule.name) {
             return Err(RulesError::DuplicateName(rule.name));
         }
-        let pattern = compile(&rule.name, &rule.patterns, reads)?;
-        let unless = compile(&rule.name, &rule.unless, reads)?;
-        compiled.push(Compiled { rule, reads, pattern, unless });
+        compiled.push(Compiled { rule, reads, span: OnceLock::new() });
     }
     Ok(compiled)
 }
 
-fn compile(rule: &str, patterns: &[String], reads: Reads) -> Result<Option<Regex>, RulesError> {
-    if patterns.is_empty() {
-        return Ok(None);
+/// In a rule that reads meaning a blank stands for any run of blanks, `_` and `-`, or none: `rate limit` is also `RATE_LIMIT` and `RateLimit`;
+/// `…` stands for anything up to the end of the sentence.
+///
+/// A counted gap would give the automaton a new state for every byte of every message, so there is none;
+/// word characters are those of western languages and word boundaries those of ASCII for the same reason.
+fn expand(pattern: &str, reads: Reads) -> String {
+    match reads {
+        Reads::Text => pattern.to_owned(),
+        Reads::Meaning => pattern
+            .replace(r"\w", "[0-9A-Za-z_À-ÿ]")
+            .replace(r"\b", r"(?-u:\b)")
+            .replace('…', r"(?-u:(?:[^.\n]|\.[^\s])*)")
+            .replace(' ', r"[ \t\r\n_-]*"),
     }
-    let build = |pattern: &str| {
-        RegexBuilder::new(pattern).case_insensitive(reads == Reads::Meaning).size_limit(SIZE_LIMIT).build()
-    };
-    build(&joined(patterns, reads)).map(Some).map_err(|whole| {
-        // Only then each alone, so that the error names the one that is wrong.
-        let wrong = patterns.iter().find_map(|pattern| Some((pattern, build(&expand(pattern, reads)).err()?)));
-        match wrong {
-            Some((pattern, problem)) => {
-                RulesError::Pattern { rule: rule.to_owned(), pattern: pattern.clone(), problem: problem.to_string() }
-            }
-            None => RulesError::TooLarge(whole.to_string()),
-        }
-    })
 }
 
 fn joined(patterns: &[String], reads: Reads) -> String {
     patterns.iter().map(|pattern| format!("(?:{})", expand(pattern, reads))).collect::<Vec<_>>().join("|")
 }
 
-/// In a rule that reads meaning a blank stands for any run of blanks, `_` and `-`, or none: `rate limit` is also `RATE_LIMIT` and `RateLimit`.
-fn expand(pattern: &str, reads: Reads) -> String {
-    match reads {
-        Reads::Text => pattern.to_owned(),
-        // The narrow classes keep the automata small: all rules compile in a fraction of a second.
-        Reads::Meaning => pattern.replace(r"\w", "[0-9A-Za-z_À-ÿ]").replace(' ', r"[ \t\r\n_-]*"),
+fn build(pattern: &str, reads: Reads) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).case_insensitive(reads == Reads::Meaning).size_limit(SIZE_LIMIT).build()
+}
+
+impl PatternSet {
+    fn new(rules: &[Compiled], reads: Reads) -> Result<Self, RulesError> {
+        let mut patterns = Vec::new();
+        let mut owners = Vec::new();
+        for (index, compiled) in rules.iter().enumerate().filter(|(_, compiled)| compiled.reads == reads) {
+            for (role, listed) in [(Role::Match, &compiled.rule.patterns), (Role::Unless, &compiled.rule.unless)] {
+                if !listed.is_empty() {
+                    patterns.push(joined(listed, reads));
+                    owners.push((index, role));
+                }
+            }
+        }
+        let set = RegexSetBuilder::new(&patterns)
+            .case_insensitive(reads == Reads::Meaning)
+            .size_limit(SIZE_LIMIT)
+            .dfa_size_limit(SIZE_LIMIT)
+            .build()
+            .map_err(|whole| culprit(rules, reads).unwrap_or_else(|| RulesError::TooLarge(whole.to_string())))?;
+        Ok(Self { set, owners })
+    }
+
+    fn hits(&self, haystack: &str) -> impl Iterator<Item = (usize, Role)> {
+        self.set.matches(haystack.as_bytes()).into_iter().map(|at| self.owners[at])
     }
 }
 
-fn set_of(rules: &[Compiled], reads: Reads) -> Result<(RegexSet, Vec<usize>), RulesError> {
-    let (patterns, owners): (Vec<String>, Vec<usize>) = rules
-        .iter()
-        .enumerate()
-        .filter(|(_, compiled)| compiled.reads == reads && compiled.pattern.is_some())
-        .map(|(index, compiled)| (joined(&compiled.rule.patterns, reads), index))
-        .unzip();
-    let set = RegexSetBuilder::new(&patterns)
-        .case_insensitive(reads == Reads::Meaning)
-        .size_limit(SIZE_LIMIT)
-        .dfa_size_limit(SIZE_LIMIT)
-        .build()
-        .map_err(|problem| RulesError::TooLarge(problem.to_string()))?;
-    Ok((set, owners))
+/// Only when all together do not compile, each alone, so that the error names the one that is wrong.
+fn culprit(rules: &[Compiled], reads: Reads) -> Option<RulesError> {
+    rules.iter().filter(|compiled| compiled.reads == reads).find_map(|compiled| {
+        compiled.rule.patterns.iter().chain(&compiled.rule.unless).find_map(|pattern| {
+            let problem = build(&expand(pattern, reads), reads).err()?;
+            Some(RulesError::Pattern {
+                rule: compiled.rule.name.clone(),
+                pattern: pattern.clone(),
+                problem: problem.to_string(),
+            })
+        })
+    })
 }

@@ -15,7 +15,7 @@ use super::name::file_names;
 pub(super) const EXTENSIONS: &str = "pdf|docx?|docm|dotx?|rtf|odt|ods|odp|pptx?|pptm|xlsx?|xlsm|xlsb|csv|tsv|txt|md|html?|xml|json|epub|pages|numbers|key|jpe?g|png|gif|bmp|tiff?|webp|svg|heic|eml|msg|zip|7z|tar|gz|mp3|mp4|wav|m4a|hwpx?|djvu|ps|tex|bin|dat";
 
 /// Words whose quoted neighbour is a value and not a sentence: `field "timeout"`, `document 'Invoice'`.
-const LEADS: &str = r"file|files|filename|file_name|item_name|document|doc|pdf|image|attachment|sheet|worksheet|workbook|folder|directory|dir|path|field|column|key|property|parameter|param|option|argument|schema|template|table|name|named|called|titled|value|input|input_value|text|string|word|words|prompt|query|tag|label|item|bucket|object|section|heading|line|got|found|received|near|saw|contains|reads|Datei|Dokument|Feld|fichier|document|champ|archivo|documento|campo|arquivo|ficheiro|file|ファイル|文書|文件|文档|檔案|字段";
+const LEADS: &str = r"file|files|filename|file_name|item_name|document|doc|pdf|image|attachment|sheet|worksheet|workbook|folder|directory|dir|path|field|column|key|property|parameter|param|option|argument|schema|template|table|name|named|called|titled|value|input|input_value|text|string|word|words|prompt|query|tag|label|item|bucket|object|section|heading|line|got|found|received|near|saw|contains|customer|client|company|vendor|supplier|tenant|author|reads|mentions|cell|subject|phrase|Datei|Dokument|Feld|fichier|document|champ|archivo|documento|campo|arquivo|ficheiro|file|ファイル|文書|文件|文档|檔案|字段";
 
 static URL: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(?i)\b(?:https?|s3|gs|ftp|file|wasbs?)://[^\s"'<>)\]]+"#));
 static API_URL: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^https?://[^/?]+/(?:v[0-9]|api(?:/v[0-9])?)/"));
@@ -97,7 +97,7 @@ mod tests {
         check("File password protected list.pdf: connection reset", &["password"], &["connection reset"]);
         check("Read timeout while parsing report.pdf", &["report"], &["Read timeout while parsing"]);
         check("field 'rate limit' is required", &["rate"], &["is required"]);
-        check(r#"{"detail":"Invalid authentication token"}"#, &[], &["Invalid authentication token"]);
+        check(r#"{"detail":"the token is not valid here"}"#, &[], &["the token is not valid here"]);
         check(r#"{"error":{"message":"Rate limit reached","type":"requests"}}"#, &[], &["Rate limit reached"]);
         check("GET https://bucket.example.com/timeout/503.pdf?x=1 failed", &["timeout", "503"], &["failed"]);
         check("ファイル「タイムアウト.pdf」は暗号化されています", &["タイムアウト"], &["暗号化"]);

@@ -5,6 +5,8 @@
 //! before a shipped rule looks ([`mask`]), and an HTTP status is told from a page count ([`http`]).
 //! What is done with a class is decided in `core::reprocess`.
 
+#[cfg(test)]
+mod cases;
 mod class;
 mod decide;
 mod http;

@@ -1,9 +1,10 @@
 //! `report item`: one item's whole time line.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::{QueryError, View, find, items, value};
 use crate::core::report::detail::{Event, ItemDetail};
+use crate::core::report::rows::ItemRow;
 
 /// The item with this id, which may be shortened, and all that happened to it.
 ///
@@ -49,7 +50,7 @@ fn detail(view: &View<'_>, item_id: &str) -> Result<ItemDetail, QueryError> {
     let mut timeline = observations(connection, key)?;
     timeline.extend(attempts(connection, key)?);
     timeline.extend(digests(connection, item_id)?);
-    timeline.extend(acts(connection, item_id)?);
+    timeline.extend(acts(connection, &item)?);
     if let Some(at) = recovered_at {
         timeline
             .push(Event { text: recovered_by.as_ref().map(|by| format!("by {by}")), ..Event::new(at, "recovered") });
@@ -142,22 +143,22 @@ fn digests(connection: &Connection, item_id: &str) -> Result<Vec<Event>, QueryEr
     Ok(events.collect::<rusqlite::Result<_>>()?)
 }
 
-/// What people did to it or to its group: dismissals and whatever else the audit log names.
-fn acts(connection: &Connection, item_id: &str) -> Result<Vec<Event>, QueryError> {
+/// What people did to it, or to its group since it failed: dismissals and whatever else the audit log names.
+fn acts(connection: &Connection, item: &ItemRow) -> Result<Vec<Event>, QueryError> {
     let mut statement = connection.prepare_cached(
         "SELECT at, action, actor, reason, subject FROM audit
-         WHERE subject = ?1 OR subject = (SELECT s.group_id FROM item i
+         WHERE subject = ?1 OR (subject, at >= ?2) = (SELECT s.group_id, TRUE FROM item i
               JOIN error_group g ON g.group_key = i.group_key
               JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
               WHERE i.item_id = ?1)
          ORDER BY at",
     )?;
-    let events = statement.query_map([item_id], |row: &Row<'_>| {
+    let events = statement.query_map(params![item.item_id, item.first_seen.as_millisecond()], |row| {
         let (action, subject): (String, String) = (row.get(1)?, row.get(4)?);
         Ok(Event {
             actor: row.get(2)?,
             text: row.get(3)?,
-            group_id: Some(subject).filter(|subject| subject != item_id),
+            group_id: Some(subject).filter(|subject| *subject != item.item_id),
             ..Event::new(value::time(row, 0)?, &action)
         })
     })?;

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params, params_from_iter};
 use super::groups::{Base, Keep};
 use super::{QueryError, View, counts, groups, items, retries, scans, value};
 use crate::core::digest::model::GroupState;
+use crate::core::item::Kind;
 use crate::core::report::filter::Window;
 use crate::core::report::glance::{BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow};
 
@@ -30,7 +31,8 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     let mut bases = groups::matching(view, Keep::All)?;
     let mut group_counts = GroupCounts::default();
     bases.iter().for_each(|base| group_counts.add(base.state));
-    let items_in_window = bases.iter().map(|base| base.items_in_window).sum();
+    // The summary says "failed": what was skipped is not among it.
+    let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
     let items = items::count(view, &view.item_clause())?;
     let hourly = hourly(view, &bases)?;
     bases.retain(|base| base.state != GroupState::Resolved);

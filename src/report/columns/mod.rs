@@ -4,6 +4,7 @@ mod detail;
 mod history;
 mod lists;
 mod summary;
+mod trend;
 
 use super::answer::{Answer, Rows};
 use super::sheet::{Choice, Sheet};
@@ -61,6 +62,7 @@ pub(super) fn sections(answer: &Answer, look: &Look) -> Result<Vec<Section>, Rep
         Rows::Group([group]) => detail::group(group, look),
         Rows::Item(items) => items.iter().flat_map(|item| detail::item(item, look)).collect(),
         Rows::Batch(batches) => batches.iter().flat_map(|batch| detail::batch(batch, look)).collect(),
+        Rows::Trend(rows) => vec![Section::Sheet(trend::sheet(rows, look))],
         _ => vec![Section::Sheet(sheet(answer, Choice::Usual)?)],
     })
 }

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::core::digest::model::Reason;
 use crate::core::digest::trial::trial;
-use crate::ledger::seed::t;
+use crate::ledger::seed::{self, t};
 use crate::ledger::{digest, fault};
 
 /// A channel that gives prepared answers, then takes everything. It remembers what it got.
@@ -89,14 +89,7 @@ impl World {
 
     /// "state attempts" of every delivery, in order.
     async fn states(&self) -> Vec<String> {
-        let read = |c: &rusqlite::Connection| {
-            let mut statement = c.prepare(
-                "SELECT delivery_id || ' ' || state || ' ' || attempts FROM delivery ORDER BY created_at, delivery_id",
-            )?;
-            let rows = statement.query_map([], |row| row.get(0))?;
-            Ok(rows.collect::<Result<Vec<String>, _>>()?)
-        };
-        self.ledger.read(read).await.unwrap()
+        self.ledger.read(seed::delivery_states).await.unwrap()
     }
 
     async fn faults(&self) -> Vec<String> {
@@ -110,8 +103,8 @@ async fn a_delivery_is_sent_once() {
     let world = World::new().await;
     let mail = Fake::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
-    assert_eq!(world.deliver(&[mail.clone()], 2).await.sent, 1);
-    assert_eq!(world.deliver(&[mail.clone()], 3).await, DeliverySummary::default());
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.sent, 1);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await, DeliverySummary::default());
     assert_eq!(world.states().await, ["D-20260601-01.mail sent 1"]);
     assert_eq!(mail.got().len(), 1);
 }
@@ -121,9 +114,9 @@ async fn every_try_has_the_same_id_and_content_and_what_was_done_is_handed_back(
     let world = World::new().await;
     let mail = Fake::new("mail", [later(true)]);
     world.enqueue(1, &["mail"], false).await;
-    assert_eq!(world.deliver(&[mail.clone()], 2).await.waiting, 1);
-    assert_eq!(world.round(&[mail.clone()], t(2) + SignedDuration::from_secs(4), false).await.sent, 0);
-    assert_eq!(world.deliver(&[mail.clone()], 3).await.sent, 1);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.waiting, 1);
+    assert_eq!(world.round(std::slice::from_ref(&mail), t(2) + SignedDuration::from_secs(4), false).await.sent, 0);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await.sent, 1);
     let got = mail.got();
     assert_eq!(got[0].0, got[1].0);
     assert_eq!(got[0].1.delivery_id, got[1].1.delivery_id);
@@ -138,9 +131,9 @@ async fn a_crash_between_sending_and_recording_sends_the_same_again_as_uncertain
     world.enqueue(1, &["mail"], false).await;
     // The process dies after the claim was committed: nobody records anything.
     let claimed = world.ledger.write(|tx| delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
-    assert_eq!(world.deliver(&[mail.clone()], 3).await, DeliverySummary::default());
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await, DeliverySummary::default());
     assert_eq!(recover(&world.ledger, t(4)).await.unwrap(), 1);
-    assert_eq!(world.deliver(&[mail.clone()], 4).await.sent, 1);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 4).await.sent, 1);
     let (content, this) = mail.got().remove(0);
     assert!(this.uncertain);
     assert_eq!((content, this.delivery_id), (claimed.content, claimed.delivery_id));
@@ -152,8 +145,8 @@ async fn a_lease_that_ran_out_is_taken_over_even_without_a_restart() {
     let mail = Fake::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
     world.ledger.write(|tx| delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
-    assert_eq!(world.deliver(&[mail.clone()], 16).await.sent, 0);
-    assert_eq!(world.deliver(&[mail.clone()], 17).await.sent, 1);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 16).await.sent, 0);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 17).await.sent, 1);
     assert!(mail.got()[0].1.uncertain);
 }
 
@@ -162,11 +155,11 @@ async fn after_an_outage_one_message_comes() {
     let world = World::new().await;
     let mail = Fake::new("mail", [down()]);
     world.enqueue(1, &["mail"], false).await;
-    world.deliver(&[mail.clone()], 1).await;
+    world.deliver(std::slice::from_ref(&mail), 1).await;
     for n in 2..10 {
         world.enqueue(n, &["mail"], false).await;
     }
-    assert_eq!(world.deliver(&[mail.clone()], 30).await.sent, 1);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 30).await.sent, 1);
     let (content, _) = mail.got().pop().unwrap();
     assert_eq!(content.digest_id, "D-20260601-09");
     assert_eq!(content.changes.len(), 9);
@@ -187,7 +180,7 @@ async fn a_dead_delivery_is_told_as_a_fault_that_ends_with_the_next_success() {
     assert_eq!(summary.errors, ["chat: 410 gone"]);
     assert_eq!(world.faults().await, ["delivery:chat"]);
     world.enqueue(3, &["chat"], false).await;
-    world.deliver(&[chat.clone()], 4).await;
+    world.deliver(std::slice::from_ref(&chat), 4).await;
     assert!(world.faults().await.is_empty());
 }
 
@@ -197,7 +190,7 @@ async fn what_is_too_large_is_sent_smaller_at_once() {
     let large = Answer::TooLarge { error: "413".into(), next_tier: Some(1), done: Vec::new() };
     let chat = Fake::new("chat", [large]);
     world.enqueue(1, &["chat"], false).await;
-    assert_eq!(world.deliver(&[chat.clone()], 2).await.sent, 1);
+    assert_eq!(world.deliver(std::slice::from_ref(&chat), 2).await.sent, 1);
     let tiers: Vec<u8> = chat.got().iter().map(|(_, this)| this.tier).collect();
     assert_eq!(tiers, [0, 1]);
 }
@@ -225,7 +218,7 @@ async fn a_silent_channel_blocks_neither_the_others_nor_the_cycle() {
     let summary = deliver(&world.ledger, &[silent.clone(), mail.clone()], round).await.unwrap();
     assert_eq!((summary.sent, summary.busy), (1, 1));
     // It goes on in the background, and nobody else takes its delivery meanwhile.
-    assert_eq!(world.deliver(&[silent.clone()], 3).await, DeliverySummary::default());
+    assert_eq!(world.deliver(std::slice::from_ref(&silent), 3).await, DeliverySummary::default());
     silent.gate.as_ref().unwrap().notify_one();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
     while world.states().await != ["D-20260601-01.mail sent 1", "D-20260601-01.silent sent 1"] {

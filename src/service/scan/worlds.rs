@@ -170,7 +170,8 @@ fn stored(connection: &Connection) -> Rows {
 /// The state an item must have, by what was ever shown of it and by where it stands now.
 fn expected(world: &World, id: u8) -> &'static str {
     let of_item = world.shown.iter().filter(|((shown, ..), _)| *shown == id);
-    let newest = of_item.max_by_key(|(_, (at, ..))| *at).unwrap();
+    // "Already processed" never hides a failure, whenever it was said.
+    let newest = of_item.max_by_key(|(_, (at, _, harmless))| (!*harmless, *at)).unwrap();
     let ((_, failed_in, ..), (failed_at, _, harmless)) = newest;
     let now = |batch: usize| world.batches[batch].items.get(&id).map(|item| &item.outcome);
     let answers = |(index, batch): (usize, &super::model::ModelBatch)| {

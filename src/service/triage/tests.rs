@@ -20,7 +20,7 @@ fn world() -> (Seed, Settings) {
 }
 
 fn plain() -> Settings {
-    let rules = crate::core::rules::shipped_rules().unwrap();
+    let rules = crate::core::rules::Rules::parse("").unwrap();
     Settings::new(&Config::default(), &rules, BTreeMap::new()).unwrap()
 }
 

@@ -1,0 +1,144 @@
+//! Account shapes: the same causes in different mixtures.
+
+use super::world::{Account, Cause, GroupSpec};
+
+const HOUR: i64 = 60;
+
+fn group(
+    name: &'static str,
+    message: &'static str,
+    items: u64,
+    hours: (i64, i64),
+    cause: Cause,
+    poison: f64,
+) -> GroupSpec {
+    GroupSpec { name, message, items, from: hours.0 * HOUR, to: hours.1 * HOUR, cause, poison }
+}
+
+fn outage(items: u64, hours: (i64, i64), groups: usize) -> Vec<GroupSpec> {
+    const WORDINGS: [(&str, &str); 6] = [
+        ("outage/gateway", "502 Bad Gateway from the layout service"),
+        ("outage/generic", "Failed to parse the file"),
+        ("outage/reset", "Connection reset by peer while reading the page image"),
+        ("outage/internal", "internal error, please contact support"),
+        ("outage/overload", "The model is overloaded, please try again later"),
+        ("outage/timeout", "Read timed out after 60 seconds talking to the OCR backend"),
+    ];
+    let cause = Cause::Outage(hours.1 * HOUR, 0.01);
+    WORDINGS.into_iter().take(groups).map(|(name, message)| group(name, message, items, hours, cause, 0.0)).collect()
+}
+
+fn disguised(items: u64) -> Vec<GroupSpec> {
+    vec![
+        group("disguised/a", "Failed to parse the file.", items, (1, 30), Cause::Permanent, 0.0),
+        group("disguised/b", "Internal processing failure", items, (3, 50), Cause::Permanent, 0.0),
+        group("disguised/c", "Internal Server Error", items, (20, 26), Cause::Permanent, 0.0),
+    ]
+}
+
+fn recognised(items: u64) -> Vec<GroupSpec> {
+    vec![
+        group("protected", "This PDF is password protected", items, (0, 60), Cause::Permanent, 0.0),
+        group("unsupported", "Files of type .exe are not supported", items, (2, 20), Cause::Permanent, 0.0),
+        group("parameters", "Unknown parse mode 'superb'", items, (5, 6), Cause::Permanent, 0.0),
+    ]
+}
+
+fn steady(items: u64, poison: f64) -> Vec<GroupSpec> {
+    vec![
+        group("hang-up", "socket hang up", items, (0, 72), Cause::Flaky(0.03), poison),
+        group("unavailable", "503 Service Unavailable", items, (0, 48), Cause::Flaky(0.05), poison),
+        group("worker", "The worker was lost while the job ran", items, (10, 40), Cause::Flaky(0.02), poison),
+    ]
+}
+
+fn calm(name: &'static str, groups: Vec<GroupSpec>) -> Account {
+    Account {
+        name,
+        groups,
+        traffic: 250,
+        outages: Vec::new(),
+        lost_after: 0.0,
+        lost_before: 0.0,
+        busy: 0.0,
+        broke: None,
+        bad_ids: 0,
+        days: 9,
+        scale: 1,
+    }
+}
+
+/// Every shape.
+pub(crate) fn all() -> Vec<Account> {
+    let everything = || {
+        let mut groups = outage(120, (12, 15), 5);
+        groups.extend(steady(80, 0.02));
+        groups.extend(disguised(30));
+        groups.extend(recognised(50));
+        groups.push(group("rate-limited", "429 Too Many Requests", 150, (4, 8), Cause::RateLimited(25), 0.0));
+        groups
+    };
+    let stormy = vec![(12 * HOUR, 15 * HOUR)];
+    let quiet_night = [outage(60, (2, 5), 3), disguised(10)].concat();
+    vec![
+        Account { outages: stormy.clone(), ..calm("everything", everything()) },
+        Account {
+            outages: stormy.clone(),
+            lost_after: 0.10,
+            lost_before: 0.05,
+            busy: 0.05,
+            bad_ids: 3,
+            ..calm("everything, bad network", everything())
+        },
+        Account { traffic: 0, ..calm("outage in a quiet night", quiet_night) },
+        Account { outages: vec![(12 * HOUR, 15 * HOUR)], ..calm("outage of two groups", outage(150, (12, 15), 2)) },
+        calm("steady trickle", [steady(120, 0.03), recognised(40)].concat()),
+        calm("disguised only", disguised(60)),
+        Account { traffic: 6, ..calm("small account", [steady(12, 0.0), recognised(4), disguised(3)].concat()) },
+        Account {
+            traffic: 4000,
+            outages: stormy,
+            scale: 10,
+            ..calm(
+                "large account, budgets x10",
+                [outage(900, (12, 15), 6), steady(600, 0.02), disguised(200), recognised(300)].concat(),
+            )
+        },
+        calm(
+            "unlucky: 12 % fail again",
+            vec![
+                group("hang-up", "socket hang up", 150, (0, 48), Cause::Flaky(0.12), 0.0),
+                group("generic", "Failed to parse the file", 150, (10, 40), Cause::Flaky(0.12), 0.0),
+            ],
+        ),
+        calm(
+            "poisoned: 10 % never recover",
+            vec![
+                group("hang-up", "socket hang up", 200, (0, 48), Cause::Flaky(0.02), 0.10),
+                group("generic", "Failed to parse the file", 100, (10, 40), Cause::Flaky(0.02), 0.10),
+            ],
+        ),
+        Account {
+            outages: vec![(12 * HOUR, 15 * HOUR), (20 * HOUR, 23 * HOUR)],
+            ..calm("two outages", [outage(100, (12, 15), 4), outage(80, (20, 23), 6), disguised(20)].concat())
+        },
+        Account {
+            traffic: 0,
+            ..calm(
+                "generic outage, no traffic",
+                vec![group(
+                    "outage/generic",
+                    "Failed to parse the file",
+                    120,
+                    (1, 4),
+                    Cause::Outage(4 * HOUR, 0.01),
+                    0.0,
+                )],
+            )
+        },
+        Account {
+            broke: Some((6 * HOUR, 60 * HOUR)),
+            ..calm("no credits for two days", [steady(100, 0.0), recognised(20)].concat())
+        },
+    ]
+}

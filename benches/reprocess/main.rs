@@ -1,0 +1,93 @@
+//! Reprocessing on simulated accounts with known causes, beside strategies that people write first.
+//!
+//! `cargo bench --bench reprocess` prints a table; `-- --only NAME` prints one account, `-- --log NAME` also its every step, `-- --canaries N` risks N canaries.
+//! Least possible credits: one attempt at every document that can be recovered; every attempt is billed, also one that fails.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
+
+mod accounts;
+mod facts;
+mod naive;
+mod ours;
+mod world;
+
+use llama_triage::core::rules::shipped_rules;
+use world::{Account, World};
+
+const SEEDS: [u64; 5] = [1, 7, 42, 1234, 99991];
+
+#[derive(Default)]
+struct Row {
+    recovered: f64,
+    worst_recovered: f64,
+    credits: f64,
+    worst_credits: f64,
+    duplicates: usize,
+    posts: usize,
+    broke: usize,
+    waste: usize,
+    hours: f64,
+}
+
+fn measure(account: &Account, strategy: impl Fn(&mut World)) -> Row {
+    let mut row = Row { worst_recovered: 1.0, ..Row::default() };
+    let count = SEEDS.len() as f64;
+    for seed in SEEDS {
+        let mut world = World::new(account.clone(), seed);
+        strategy(&mut world);
+        let tally = &world.tally;
+        let recovered = if tally.recoverable == 0 { 1.0 } else { tally.recovered as f64 / tally.recoverable as f64 };
+        let credits = if tally.least == 0.0 { tally.credits } else { tally.credits / tally.least };
+        row.recovered += recovered / count;
+        row.worst_recovered = row.worst_recovered.min(recovered);
+        row.credits += credits / count;
+        row.worst_credits = row.worst_credits.max(credits);
+        row.duplicates += tally.duplicates;
+        row.posts += tally.posts;
+        row.broke = row.broke.max(tally.posts_broke);
+        row.waste = row.waste.max(world.worst_waste_on_permanent());
+        row.hours += tally.last_recovery as f64 / 60.0 / count;
+    }
+    row
+}
+
+fn print(name: &str, row: &Row) {
+    println!(
+        "  {name:<24} {:>8.2} % {:>8.2} % {:>8.3} {:>8.3} {:>6} {:>7} {:>7} {:>7} {:>8.0} h",
+        100.0 * row.recovered,
+        100.0 * row.worst_recovered,
+        row.credits,
+        row.worst_credits,
+        row.duplicates,
+        row.waste,
+        row.broke,
+        row.posts / SEEDS.len(),
+        row.hours
+    );
+}
+
+fn main() {
+    let rules = shipped_rules().expect("the shipped rules compile");
+    let arguments: Vec<String> = std::env::args().collect();
+    let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
+    let logged = value("--log");
+    let canaries = value("--canaries").and_then(|n| n.parse().ok()).unwrap_or(1);
+    println!(
+        "mean and worst over {} seeds; credits against the least possible (for accounts with nothing to recover: credits spent)",
+        SEEDS.len()
+    );
+    println!(
+        "  {:<24} {:>10} {:>10} {:>8} {:>8} {:>6} {:>7} {:>7} {:>7} {:>10}",
+        "", "recovered", "worst", "credits", "worst", "twice", "wasted", "broke", "posts", "last"
+    );
+    for account in
+        accounts::all().into_iter().filter(|account| value("--only").or(logged).is_none_or(|name| name == account.name))
+    {
+        println!("{}", account.name);
+        let log = logged.is_some_and(|name| name == account.name);
+        print("ours", &measure(&account, |world| ours::run(world, &rules, canaries, log)));
+        for strategy in &naive::ALL {
+            print(strategy.name, &measure(&account, |world| naive::run(world, strategy)));
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Drives the decision functions through a simulated account, as the service does: a cycle every five minutes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use llama_triage::core::reprocess::*;
+use llama_triage::core::rules::{Class, Rules};
+
+use super::facts::{at, facts};
+use super::world::{End, World};
+
+const CYCLE: i64 = 5;
+
+struct Running {
+    intent: Intent,
+    chunk: Chunk,
+    /// The batch that exists, whether or not we know of it.
+    batch: Option<(String, i64)>,
+    weather: Weather,
+    listings: Vec<Listing>,
+    debits: Vec<usize>,
+}
+
+struct Debit {
+    at: i64,
+    group: String,
+    credits: f64,
+    released: bool,
+}
+
+struct Driver<'w> {
+    world: &'w mut World,
+    limits: Limits,
+    items: Vec<ItemFacts>,
+    groups: Vec<GroupFacts>,
+    seen: usize,
+    gate: Gate,
+    debits: Vec<Debit>,
+    running: Vec<Running>,
+    ended: Vec<AttemptResult>,
+    turned: Vec<(Timestamp, String)>,
+    opened: BTreeMap<usize, i64>,
+    accepted: BTreeSet<String>,
+    intents: u64,
+    wait_until: i64,
+    refusals: BTreeMap<String, u32>,
+    log: bool,
+}
+
+pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) {
+    let scale = world.account.scale;
+    let standard = Limits::default();
+    let limits = Limits {
+        per_run: standard.per_run * scale,
+        per_hour: standard.per_hour * scale,
+        per_day: standard.per_day * scale,
+        per_group_per_day: standard.per_group_per_day * scale,
+        canaries,
+        ..standard
+    };
+    let (groups, items) = facts(world, rules);
+    let mut driver = Driver {
+        world,
+        limits,
+        items,
+        groups,
+        seen: 0,
+        gate: Gate::Open,
+        debits: Vec::new(),
+        running: Vec::new(),
+        ended: Vec::new(),
+        turned: Vec::new(),
+        opened: BTreeMap::new(),
+        accepted: BTreeSet::new(),
+        intents: 0,
+        wait_until: 0,
+        refusals: BTreeMap::new(),
+        log,
+    };
+    let mut minute = 0;
+    while minute <= driver.world.end() {
+        driver.cycle(minute);
+        minute += CYCLE;
+    }
+}
+
+impl Driver<'_> {
+    fn cycle(&mut self, minute: i64) {
+        self.see_failures(minute);
+        self.end_batches(minute);
+        self.reconcile_unknown(minute);
+        let weather = self.weather(minute);
+        if !self.world.is_broke(minute) && self.world.account.traffic > 0 {
+            self.gate = self.gate.saw_completion(at(minute), &self.limits);
+        }
+        let trips = global_breaker_trips(at(minute), &self.ended);
+        self.gate = self.gate.observe(at(minute), incident(at(minute), &self.turned), trips, weather, &self.limits);
+        if minute >= self.wait_until {
+            self.post_plan(minute, weather);
+        }
+    }
+
+    fn see_failures(&mut self, minute: i64) {
+        while self.seen < self.items.len() && self.world.documents[self.seen].failed_at <= minute {
+            let document = &self.world.documents[self.seen];
+            let group = document.group;
+            if let std::collections::btree_map::Entry::Vacant(entry) = self.opened.entry(group) {
+                entry.insert(document.failed_at);
+                if retried_class(self.items[self.seen].class) {
+                    self.turned.push((at(document.failed_at), format!("g-{group}")));
+                }
+            }
+            self.groups[group].last_failure = at(document.failed_at);
+            self.seen += 1;
+        }
+    }
+
+    fn weather(&self, minute: i64) -> Weather {
+        let failed = self.items[..self.seen]
+            .iter()
+            .rev()
+            .take_while(|item| item.failed_at > at(minute - 30) || item.attempts > 0)
+            .filter(|item| item.failed_at > at(minute - 30) && retried_class(item.class))
+            .count() as u64;
+        let traffic =
+            if self.world.in_outage(minute) { self.world.account.traffic / 10 } else { self.world.account.traffic };
+        let new_groups = self.turned.iter().filter(|(time, _)| *time > at(minute - 30) && *time <= at(minute)).count();
+        weather(traffic + failed, failed, new_groups)
+    }
+
+    fn end_batches(&mut self, minute: i64) {
+        let (done, still): (Vec<Running>, Vec<Running>) =
+            std::mem::take(&mut self.running).into_iter().partition(|running| {
+                matches!(running.intent.state, IntentState::Submitted { .. } | IntentState::Adopted { .. })
+                    && running.batch.as_ref().is_some_and(|(_, ends)| *ends <= minute)
+            });
+        self.running = still;
+        for running in done {
+            let ends = running.batch.as_ref().map_or(minute, |(_, ends)| *ends);
+            for id in &running.chunk.item_ids {
+                self.end_item(id, ends, minute, &running);
+            }
+        }
+    }
+
+    fn end_item(&mut self, id: &str, ends: i64, minute: i64, running: &Running) {
+        let index = self.world.by_id[id];
+        let end = self.world.work(index, ends);
+        let item = &mut self.items[index];
+        let group_id = item.group_id.clone();
+        let after = match end {
+            End::Recovered => After { status: AfterStatus::Completed, group_id: "", class: item.class },
+            End::Failed => After { status: AfterStatus::Failed, group_id: &group_id, class: item.class },
+            End::Throttled => After { status: AfterStatus::Failed, group_id: &group_id, class: Class::Throttled },
+        };
+        let result = outcome(&group_id, &after, at(ends), at(minute), &self.limits);
+        item.claimed_by = None;
+        let before = item.attempts;
+        if result.uses_attempt(after.class) {
+            item.attempts += 1;
+            item.attempts_in_life += 1;
+            item.throttled_waits = 0;
+        } else {
+            item.throttled_waits += 1;
+        }
+        item.failed_at = at(ends);
+        if result.recovers(true) {
+            item.state = ItemState::Recovered;
+        }
+        let vote = result.vote(after.class, true);
+        self.vote(&group_id, vote, before, minute, running);
+    }
+
+    fn vote(&mut self, group_id: &str, vote: Vote, before: u32, minute: i64, running: &Running) {
+        let limits = self.limits.clone();
+        let Some(group) = self.groups.iter_mut().find(|group| group.group_id == group_id) else { return };
+        let ctx = Ended {
+            now: at(minute),
+            limits: &limits,
+            generic: group.generic,
+            weather: running.weather,
+            probe: running.chunk.probe,
+        };
+        let step = group.state.ramp;
+        let result = group.state.ended(vote, before, &ctx);
+        if self.log && result != StepResult::Waiting {
+            let name = group_id
+                .strip_prefix("g-")
+                .and_then(|n| n.parse().ok())
+                .map_or("", |n: usize| self.world.account.groups[n].name);
+            println!(
+                "    {:5.1} h {group_id} {name} {step:?} {vote:?} -> {result:?} {:?} gate {:?}",
+                minute as f64 / 60.0,
+                group.state.breaker,
+                self.gate
+            );
+        }
+        if vote != Vote::Neutral {
+            self.ended.push(AttemptResult {
+                at: at(minute),
+                group_id: group_id.to_owned(),
+                failed: vote == Vote::Failed,
+            });
+        }
+        if running.chunk.probe {
+            let recovered = match vote {
+                Vote::Recovered => Some(true),
+                Vote::Failed => Some(false),
+                Vote::Neutral => None,
+            };
+            self.gate = self.gate.probe_ended(at(minute), recovered, &limits);
+        }
+    }
+
+    fn reconcile_unknown(&mut self, minute: i64) {
+        let mut released = Vec::new();
+        for (index, running) in self.running.iter_mut().enumerate() {
+            if !running.intent.state.needs_reconciliation() {
+                continue;
+            }
+            let Some(posting_at) = running.intent.posting_at else { continue };
+            let ids: BTreeSet<String> = running.chunk.item_ids.iter().cloned().collect();
+            let candidates = running
+                .batch
+                .iter()
+                .map(|(batch_id, _)| Candidate {
+                    batch_id: batch_id.clone(),
+                    created_at: Some(posting_at),
+                    job_type: "parse".into(),
+                    total_items: ids.len() as u64,
+                    item_ids: Some(ids.clone()),
+                })
+                .collect();
+            running.listings.push(Listing { at: at(minute), complete: true, candidates });
+            let verdict = reconcile("parse", &ids, posting_at, at(minute), &running.listings);
+            let Ok((intent, _)) = running.intent.clone().after(IntentEvent::Reconciled(verdict)) else { continue };
+            running.intent = intent;
+            if running.intent.state.releases() {
+                released.push(index);
+            }
+        }
+        for index in released.into_iter().rev() {
+            let running = self.running.remove(index);
+            self.release(&running, minute);
+        }
+    }
+
+    fn release(&mut self, running: &Running, minute: i64) {
+        for id in &running.chunk.item_ids {
+            let index = self.world.by_id[id];
+            self.items[index].claimed_by = None;
+            let before = self.items[index].attempts;
+            let group_id = self.items[index].group_id.clone();
+            self.vote(&group_id, Vote::Neutral, before, minute, running);
+        }
+        for debit in &running.debits {
+            self.debits[*debit].released = true;
+        }
+    }
+
+    fn spent(&self, minute: i64) -> Spent {
+        let mut spent = Spent { processed_day: self.world.account.traffic * 48, ..Spent::default() };
+        for debit in
+            self.debits.iter().rev().take_while(|debit| debit.at > minute - 24 * 60).filter(|debit| !debit.released)
+        {
+            spent.day += 1;
+            spent.credits_day += debit.credits;
+            *spent.group_day.entry(debit.group.clone()).or_insert(0) += 1;
+            spent.hour += u32::from(debit.at > minute - 60);
+        }
+        spent
+    }
+
+    fn post_plan(&mut self, minute: i64, weather: Weather) {
+        let spent = self.spent(minute);
+        let plan = plan(&PlanInput {
+            now: at(minute),
+            selection: Selection::Auto,
+            groups: &self.groups,
+            items: &self.items[..self.seen],
+            gate: self.gate,
+            weather,
+            spent: &spent,
+            limits: &self.limits,
+        });
+        let mut queue: std::collections::VecDeque<Chunk> = plan.chunks.into();
+        while let Some(chunk) = queue.pop_front() {
+            for part in self.post(chunk.clone(), minute, weather) {
+                queue.push_front(Chunk { item_ids: part, ..chunk.clone() });
+            }
+            if matches!(self.gate, Gate::AccountStop { .. }) || minute < self.wait_until {
+                break;
+            }
+        }
+    }
+
+    fn post(&mut self, chunk: Chunk, minute: i64, weather: Weather) -> Vec<Vec<String>> {
+        self.intents += 1;
+        let indexes: Vec<usize> = chunk.item_ids.iter().map(|id| self.world.by_id[id]).collect();
+        let mut debits = Vec::new();
+        for index in &indexes {
+            let item = &mut self.items[*index];
+            item.claimed_by = Some(format!("i-{}", self.intents));
+            debits.push(self.debits.len());
+            self.debits.push(Debit {
+                at: minute,
+                group: item.group_id.clone(),
+                credits: item.credits.unwrap_or(0.0),
+                released: false,
+            });
+        }
+        if let Some(group) = self.groups.iter_mut().find(|group| group.group_id == chunk.group_id) {
+            indexes.iter().for_each(|index| group.state.posted(self.items[*index].attempts));
+        }
+        if chunk.probe {
+            self.gate = self.gate.probe_posted();
+        }
+        let (batch, answer) = self.world.post(minute, &indexes);
+        let duration = self.world.duration();
+        let posting =
+            Intent::default().after(IntentEvent::Post { at: at(minute) }).expect("a new intent can be posted").0;
+        let (intent, refusal) = posting.after(IntentEvent::Answered(answer)).expect("a posting intent can be answered");
+        let running = Running {
+            intent,
+            chunk,
+            batch: batch.map(|id| (id, minute + duration)),
+            weather,
+            listings: Vec::new(),
+            debits,
+        };
+        if !running.intent.state.releases() {
+            if matches!(running.intent.state, IntentState::Submitted { .. }) {
+                self.accepted.insert(running.chunk.config_hash.clone());
+            }
+            self.running.push(running);
+            return Vec::new();
+        }
+        self.release(&running, minute);
+        refusal.map(|refusal| self.refused(refusal, &running.chunk, minute)).unwrap_or_default()
+    }
+
+    fn refused(&mut self, refusal: Refusal, chunk: &Chunk, minute: i64) -> Vec<Vec<String>> {
+        let key = chunk.group_id.clone();
+        let before = if chunk.item_ids.len() > 1 {
+            *self.refusals.entry(key.clone()).and_modify(|n| *n += 1).or_insert(0)
+        } else {
+            1
+        };
+        match after_refusal(refusal, &chunk.item_ids, before, self.accepted.contains(&chunk.config_hash)) {
+            AfterRefusal::StopAccount => self.gate = self.gate.stop_account(at(minute)),
+            AfterRefusal::WaitUntil(_) => self.wait_until = minute + 15,
+            AfterRefusal::Split(left, right) => return vec![left, right],
+            AfterRefusal::RefuseItem(id) => {
+                let index = self.world.by_id[&id];
+                self.items[index].refused = true;
+            }
+            AfterRefusal::RefuseConfig => {}
+        }
+        if chunk.item_ids.len() == 1 {
+            self.refusals.remove(&key);
+        }
+        Vec::new()
+    }
+}
+
+fn retried_class(class: Class) -> bool {
+    matches!(class, Class::Transient | Class::Throttled | Class::Unknown)
+}

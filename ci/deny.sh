@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Checks licences, banned crates and sources of everything in Cargo.lock. Advisories need the network, so they are
+# checked where there is one: `cargo deny check advisories`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! cargo deny --version >/dev/null 2>&1; then
+    cargo install --quiet --locked cargo-deny@0.20.2
+fi
+cargo deny --locked --offline check --hide-inclusion-graph bans licenses sources

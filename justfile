@@ -1,0 +1,28 @@
+# Short names for what people do often; .ci/run is what must pass.
+
+# All tests.
+test:
+    cargo test
+
+# Format and lints.
+lint:
+    cargo fmt --check
+    cargo clippy --locked --all-targets -- -D warnings
+
+# Writes snapshots and generated documents again.
+bless:
+    BLESS=1 INSTA_UPDATE=always cargo test
+
+# The Debian package, installed, upgraded and purged in a throw-away root.
+deb:
+    ci/deb.sh release test
+
+# Boots the package under systemd in a container (root needed).
+boot: deb
+    ci/boot.sh target/debian/llama-triage_*.deb
+
+# Units, alert rules, licences.
+ops:
+    ci/systemd.sh
+    ci/promtool.sh
+    ci/deny.sh

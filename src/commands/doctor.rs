@@ -1,0 +1,41 @@
+//! `doctor`: everything the service needs, a line for each, and what to do.
+
+use std::path::PathBuf;
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Context;
+
+use crate::cli::{DoctorArgs, DoctorFormat, Global};
+use crate::config::load;
+use crate::credentials::Credentials;
+use crate::exit::Exit;
+use crate::service::doctor::{self, Finding, Verdict};
+
+/// Prints what was found; exit 1 if anything does not work.
+pub(super) async fn run(global: &Global, args: &DoctorArgs) -> anyhow::Result<Exit> {
+    let path = load::find(global.config.as_deref()).unwrap_or_else(|_| PathBuf::from("(none)"));
+    let findings =
+        doctor::examine(&path, super::configuration(global), &Credentials::from_environment_or_beside(&path)).await;
+    match args.format {
+        DoctorFormat::Json => {
+            anstream::println!("{}", serde_json::to_string_pretty(&findings).context("cannot write JSON")?);
+        }
+        DoctorFormat::Text => findings.iter().for_each(print),
+    }
+    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+fn print(finding: &Finding) {
+    let (word, colour) = match finding.verdict {
+        Verdict::Ok => ("ok  ", AnsiColor::Green),
+        Verdict::Warn => ("warn", AnsiColor::Yellow),
+        Verdict::Fail => ("FAIL", AnsiColor::Red),
+    };
+    let style = Style::new().fg_color(Some(colour.into()));
+    let subject = if finding.subject.is_empty() { String::new() } else { format!(" {}", finding.subject) };
+    anstream::println!("{style}{word}{style:#} {}{subject}: {}", finding.check, finding.says);
+    if let Some(advice) = &finding.advice {
+        anstream::println!("     do: {advice}");
+    }
+}

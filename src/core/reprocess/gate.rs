@@ -1,0 +1,167 @@
+//! What holds every group at once: an incident, the global breaker, an account that cannot pay.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::delay::later;
+use super::{Limits, Weather};
+
+/// Why everything is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldReason {
+    /// Many groups turned new or escalating together.
+    Incident,
+    /// Many attempts over several groups failed.
+    FailingAttempts,
+    /// Much of the account's own work is failing.
+    Storm,
+    /// The probe after a hold failed.
+    ProbeFailed,
+}
+
+/// Whether automatic retries may go at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// Yes.
+    #[default]
+    Open,
+    /// No, until a time; then one canary of one group probes for all.
+    Held {
+        /// Why.
+        reason: HoldReason,
+        /// When the probe may go.
+        until: Timestamp,
+        /// Probes that failed so far; doubles the next hold.
+        failed_probes: u32,
+    },
+    /// The probe is under way.
+    Probing {
+        /// Probes that failed so far.
+        failed_probes: u32,
+    },
+    /// Key, role, credits or quota: nothing goes until there is evidence that the account works again.
+    AccountStop {
+        /// When the API refused.
+        since: Timestamp,
+    },
+}
+
+/// An attempt that ended, for the global breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptResult {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Its group.
+    pub group_id: String,
+    /// Whether it failed; throttled and cancelled ones are left out.
+    pub failed: bool,
+}
+
+impl Gate {
+    /// What this cycle's look at the account does to the gate.
+    #[must_use]
+    pub fn observe(
+        self,
+        now: Timestamp,
+        incident: bool,
+        failing_attempts: bool,
+        weather: Weather,
+        limits: &Limits,
+    ) -> Self {
+        let reason = if incident {
+            HoldReason::Incident
+        } else if failing_attempts {
+            HoldReason::FailingAttempts
+        } else if weather == Weather::Storm {
+            HoldReason::Storm
+        } else {
+            return self;
+        };
+        match self {
+            Self::AccountStop { .. } | Self::Probing { .. } => self,
+            Self::Open => Self::Held { reason, until: later(now, limits.hold), failed_probes: 0 },
+            Self::Held { until, failed_probes, .. } => {
+                Self::Held { reason, until: until.max(later(now, limits.hold)), failed_probes }
+            }
+        }
+    }
+
+    /// Whether a probe, one item of one group, is what may go now.
+    pub fn wants_probe(self, now: Timestamp) -> bool {
+        matches!(self, Self::Held { until, .. } if now >= until)
+    }
+
+    /// The probe was posted.
+    #[must_use]
+    pub fn probe_posted(self) -> Self {
+        match self {
+            Self::Held { failed_probes, .. } => Self::Probing { failed_probes },
+            other => other,
+        }
+    }
+
+    /// The probe ended: recovered opens, failed holds twice as long, `None` (throttled, cancelled, not submitted) holds as long as before.
+    #[must_use]
+    pub fn probe_ended(self, now: Timestamp, recovered: Option<bool>, limits: &Limits) -> Self {
+        let Self::Probing { failed_probes } = self else { return self };
+        match recovered {
+            Some(true) => Self::Open,
+            Some(false) => held_after_probe(now, failed_probes + 1, limits),
+            None => held_after_probe(now, failed_probes, limits),
+        }
+    }
+
+    /// The API or an item said that the account cannot go on.
+    #[must_use]
+    pub fn stop_account(self, now: Timestamp) -> Self {
+        match self {
+            Self::AccountStop { .. } => self,
+            _ => Self::AccountStop { since: now },
+        }
+    }
+
+    /// Evidence that the account works: an item of anybody's completed at this time.
+    ///
+    /// Only after the stop, and with a margin for work that was under way when it came.
+    #[must_use]
+    pub fn saw_completion(self, completed_at: Timestamp, limits: &Limits) -> Self {
+        match self {
+            Self::AccountStop { since } if completed_at > later(since, limits.hold) => {
+                Self::Held { reason: HoldReason::ProbeFailed, until: completed_at, failed_probes: 0 }
+            }
+            other => other,
+        }
+    }
+
+    /// A person opened it (with a reason for the audit), or the key changed; the next thing to go is still one probe.
+    #[must_use]
+    pub fn reset(self, now: Timestamp) -> Self {
+        match self {
+            Self::Open => Self::Open,
+            _ => Self::Held { reason: HoldReason::ProbeFailed, until: now, failed_probes: 0 },
+        }
+    }
+}
+
+fn held_after_probe(now: Timestamp, failed_probes: u32, limits: &Limits) -> Gate {
+    let hold = limits.hold.saturating_mul(1 << failed_probes.min(8)).min(limits.longest_hold);
+    Gate::Held { reason: HoldReason::ProbeFailed, until: later(now, hold), failed_probes }
+}
+
+/// Whether five groups turned new or escalating within the 30 minutes before `now`: a vendor outage makes many groups.
+pub fn incident(now: Timestamp, turned: &[(Timestamp, String)]) -> bool {
+    let since = now - SignedDuration::from_mins(30);
+    let groups: BTreeSet<&str> =
+        turned.iter().filter(|(at, _)| *at > since && *at <= now).map(|(_, g)| g.as_str()).collect();
+    groups.len() >= 5
+}
+
+/// Whether 30 % of at least 20 attempts in the hour before `now` failed, over at least 3 groups.
+pub fn global_breaker_trips(now: Timestamp, attempts: &[AttemptResult]) -> bool {
+    let since = now - SignedDuration::from_hours(1);
+    let recent: Vec<&AttemptResult> = attempts.iter().filter(|a| a.at > since && a.at <= now).collect();
+    let failed: Vec<&&AttemptResult> = recent.iter().filter(|a| a.failed).collect();
+    let groups: BTreeSet<&str> = failed.iter().map(|a| a.group_id.as_str()).collect();
+    recent.len() >= 20 && failed.len() * 10 >= recent.len() * 3 && groups.len() >= 3
+}

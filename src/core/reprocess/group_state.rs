@@ -1,0 +1,177 @@
+//! What retries have shown about a group: its ramp, its breaker, whether trying again is worth it.
+
+use jiff::Timestamp;
+
+use super::{Breaker, Limits, Ramp, Step, StepResult, Vote, Weather};
+
+/// How attempts went at items that had failed an attempt before, over the whole group.
+///
+/// An item that failed again while its siblings recovered is either unlucky or broken for good; a few of them tell which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaterTries {
+    /// Recovered.
+    pub recovered: u32,
+    /// Failed, not counting storms.
+    pub failed: u32,
+    /// Under way.
+    pub running: u32,
+}
+
+impl LaterTries {
+    /// How many more may go now: `trial` of them first, then as long as at least a quarter recovers.
+    pub fn room(&self, trial: u32) -> u32 {
+        if self.recovered > 0 && self.recovered * 3 >= self.failed {
+            u32::MAX
+        } else {
+            trial.saturating_sub(self.recovered + self.failed + self.running)
+        }
+    }
+
+    fn ended(&mut self, vote: Vote, weather: Weather) {
+        self.running = self.running.saturating_sub(1);
+        match vote {
+            Vote::Recovered => self.recovered += 1,
+            Vote::Failed if weather != Weather::Storm => self.failed += 1,
+            Vote::Failed | Vote::Neutral => {}
+        }
+    }
+}
+
+/// Second tries that are risked before any has recovered.
+const SECOND_TRIAL: u32 = 3;
+/// Third tries that are risked before any has recovered: an item that failed twice is far more often broken than unlucky.
+const THIRD_TRIAL: u32 = 1;
+
+/// A group that is left to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether there was other work to compare with; if not, calm weather gives the group one more canary.
+    pub compared: bool,
+}
+
+/// The persisted state of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupState {
+    /// How many at once.
+    pub ramp: Ramp,
+    /// Whether at all.
+    pub breaker: Breaker,
+    /// How second attempts went.
+    pub second_tries: LaterTries,
+    /// How third and later attempts went.
+    pub third_tries: LaterTries,
+    /// Items that recovered by a retry, ever.
+    pub recovered: u32,
+    /// Canaries that failed since the last recovery or reset.
+    pub lost_canaries: u32,
+    /// The group was left to a person: its canary failed in a way that says that it is permanent.
+    pub parked: Option<Parked>,
+}
+
+impl GroupState {
+    /// Counts one item posted for the current step, with the attempts made at it before.
+    pub fn posted(&mut self, attempts_before: u32) {
+        self.ramp.posted += 1;
+        if let Some(tries) = self.tries(attempts_before) {
+            tries.running += 1;
+        }
+    }
+
+    /// How many more items with so many attempts behind them may go now.
+    pub fn room_for(&self, attempts_before: u32) -> u32 {
+        match attempts_before {
+            0 => u32::MAX,
+            1 => self.second_tries.room(SECOND_TRIAL),
+            _ => self.third_tries.room(THIRD_TRIAL),
+        }
+    }
+
+    fn tries(&mut self, attempts_before: u32) -> Option<&mut LaterTries> {
+        match attempts_before {
+            0 => None,
+            1 => Some(&mut self.second_tries),
+            _ => Some(&mut self.third_tries),
+        }
+    }
+
+    /// Counts one outcome and, when the step is complete, draws the conclusion.
+    ///
+    /// `attempts_before` is what [`GroupState::posted`] was given for the same item.
+    pub fn ended(&mut self, vote: Vote, attempts_before: u32, ctx: &Ended<'_>) -> StepResult {
+        if let Some(tries) = self.tries(attempts_before) {
+            tries.ended(vote, ctx.weather);
+        }
+        match vote {
+            Vote::Recovered => {
+                self.ramp.recovered += 1;
+                self.recovered += 1;
+            }
+            Vote::Failed => self.ramp.failed += 1,
+            Vote::Neutral => self.ramp.neutral += 1,
+        }
+        self.conclude(ctx)
+    }
+
+    /// Since when the group is left to a person, seen in this weather.
+    pub fn parked_since(&self, weather: Weather) -> Option<Timestamp> {
+        self.parked.filter(|parked| parked.compared || weather != Weather::Calm).map(|parked| parked.since)
+    }
+
+    /// Whether nothing is known yet about a group whose wording hides its cause.
+    pub fn is_unproven(&self, generic: bool) -> bool {
+        generic && self.recovered == 0
+    }
+
+    /// Starts anew: the config changed, a person reset it with a reason, or somebody else's item of this group completed.
+    pub fn reset(&mut self) {
+        *self = Self { recovered: self.recovered, ..Self::default() };
+    }
+
+    fn conclude(&mut self, ctx: &Ended<'_>) -> StepResult {
+        let canary = self.ramp.step == Step::One;
+        let result = self.ramp.result(ctx.limits.pass_share);
+        match result {
+            StepResult::Passed => {
+                self.breaker = self.breaker.reset();
+                self.lost_canaries = 0;
+            }
+            // A probe stood for all groups: the gate rests, not this group.
+            StepResult::Failed if ctx.probe => self.lost_canaries += 1,
+            StepResult::Failed if canary => {
+                self.lost_canaries += 1;
+                self.breaker = self.breaker.open(ctx.now, ctx.limits);
+                if self.looks_permanent(ctx) {
+                    self.parked = Some(Parked { since: ctx.now, compared: ctx.weather == Weather::Calm });
+                }
+            }
+            StepResult::Failed => {
+                self.breaker = self.breaker.open(ctx.now, ctx.limits);
+            }
+            StepResult::Waiting | StepResult::Undecided => {}
+        }
+        self.ramp.advance(result);
+        result
+    }
+
+    /// As many canaries as allowed of a group with a wording that hides its cause failed, nothing of the group ever recovered, and no storm explains it.
+    fn looks_permanent(&self, ctx: &Ended<'_>) -> bool {
+        ctx.generic && self.recovered == 0 && ctx.weather != Weather::Storm && self.lost_canaries >= ctx.limits.canaries
+    }
+}
+
+/// What a group's conclusion depends on beside its counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// When.
+    pub now: Timestamp,
+    /// The numbers.
+    pub limits: &'a Limits,
+    /// Whether the wording hides the cause.
+    pub generic: bool,
+    /// The weather during the attempt.
+    pub weather: Weather,
+    /// Whether the chunk probed for all groups.
+    pub probe: bool,
+}

@@ -1,0 +1,364 @@
+//! Tables and properties over whole decisions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+use crate::core::rules::Class;
+
+fn hours(n: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_hours(n)
+}
+
+fn item(id: &str) -> ItemFacts {
+    ItemFacts {
+        item_id: id.to_owned(),
+        group_id: "g-1".to_owned(),
+        job_type: "parse".to_owned(),
+        directory: String::new(),
+        size: None,
+        state: ItemState::Open,
+        class: Class::Transient,
+        failed_at: hours(0),
+        config_hash: Some("c".to_owned()),
+        failed_config_hash: Some("c".to_owned()),
+        claimed_by: None,
+        running_in: None,
+        deleted: false,
+        refused: false,
+        baseline: false,
+        attempts: 0,
+        attempts_in_life: 0,
+        throttled_waits: 0,
+        retry_after: None,
+        credits: Some(1.0),
+    }
+}
+
+fn group(state: GroupState) -> GroupFacts {
+    GroupFacts { group_id: "g-1".to_owned(), generic: false, last_failure: hours(0), state }
+}
+
+fn why(item: &ItemFacts, selection: Selection, state: GroupState, gate: Gate) -> Option<Exclusion> {
+    let limits = Limits::default();
+    exclusion(
+        item,
+        &Circumstances { now: hours(100), selection, group: &state, gate, weather: Weather::Calm, limits: &limits },
+    )
+}
+
+const MANUAL: Selection = Selection::Manual { limit: None, force_attempts: false };
+
+#[test]
+fn every_reason_not_to_retry_is_given() {
+    let auto = |item: ItemFacts| why(&item, Selection::Auto, GroupState::default(), Gate::Open);
+    assert_eq!(auto(item("a")), None);
+    assert_eq!(auto(ItemFacts { state: ItemState::Recovered, ..item("a") }), Some(Exclusion::Recovered));
+    assert_eq!(auto(ItemFacts { state: ItemState::Dismissed, ..item("a") }), Some(Exclusion::Dismissed));
+    assert_eq!(auto(ItemFacts { class: Class::Done, ..item("a") }), Some(Exclusion::Harmless));
+    assert_eq!(
+        auto(ItemFacts { claimed_by: Some("i".into()), ..item("a") }),
+        Some(Exclusion::Claimed { intent_id: "i".into() })
+    );
+    assert_eq!(
+        auto(ItemFacts { running_in: Some("b".into()), ..item("a") }),
+        Some(Exclusion::Running { batch_id: "b".into() })
+    );
+    assert_eq!(auto(ItemFacts { deleted: true, ..item("a") }), Some(Exclusion::Deleted));
+    assert_eq!(auto(ItemFacts { config_hash: None, ..item("a") }), Some(Exclusion::NoJobConfig));
+    assert_eq!(auto(ItemFacts { class: Class::Config, ..item("a") }), Some(Exclusion::SameConfig));
+    assert_eq!(auto(ItemFacts { class: Class::Config, config_hash: Some("new".into()), ..item("a") }), None);
+    assert_eq!(auto(ItemFacts { baseline: true, ..item("a") }), Some(Exclusion::Baseline));
+    assert_eq!(auto(ItemFacts { attempts: 3, ..item("a") }), Some(Exclusion::Attempts { made: 3 }));
+    assert_eq!(auto(ItemFacts { attempts_in_life: 6, ..item("a") }), Some(Exclusion::AttemptsInLife { made: 6 }));
+    for class in [Class::PermanentInput, Class::Cancelled, Class::Unknown] {
+        assert_eq!(auto(ItemFacts { class, ..item("a") }), Some(Exclusion::Class { class }));
+        assert_eq!(
+            why(&ItemFacts { class, ..item("a") }, MANUAL, GroupState::default(), Gate::Open),
+            None,
+            "a person may try {class}"
+        );
+    }
+    assert!(matches!(auto(ItemFacts { failed_at: hours(100), ..item("a") }), Some(Exclusion::Delay { .. })));
+}
+
+#[test]
+fn a_person_is_held_by_claims_breakers_and_the_account_but_not_by_incidents() {
+    let held = Gate::Held { reason: HoldReason::Incident, until: hours(101), failed_probes: 0 };
+    assert_eq!(
+        why(&item("a"), Selection::Auto, GroupState::default(), held),
+        Some(Exclusion::Held { until: Some(hours(101)) })
+    );
+    assert_eq!(why(&item("a"), MANUAL, GroupState::default(), held), None);
+    let open = GroupState { breaker: Breaker::default().open(hours(99), &Limits::default()), ..GroupState::default() };
+    assert_eq!(why(&item("a"), MANUAL, open, Gate::Open), Some(Exclusion::BreakerOpen { until: hours(105) }));
+    let stopped = Gate::Open.stop_account(hours(9));
+    assert_eq!(
+        why(&item("a"), MANUAL, GroupState::default(), stopped),
+        Some(Exclusion::AccountStopped { since: hours(9) })
+    );
+}
+
+#[test]
+fn an_account_without_credits_sees_no_second_post_until_it_works_again() {
+    let limits = Limits::default();
+    let stopped = Gate::Open.stop_account(hours(1));
+    assert_eq!(stopped.observe(hours(50), true, true, Weather::Storm, &limits), stopped);
+    assert_eq!(stopped.saw_completion(hours(1), &limits), stopped, "work that was under way proves nothing");
+    assert!(stopped.saw_completion(hours(2), &limits).wants_probe(hours(2)));
+    assert!(stopped.reset(hours(3)).wants_probe(hours(3)));
+}
+
+#[test]
+fn a_failed_probe_holds_twice_as_long_and_a_recovered_one_opens() {
+    let limits = Limits::default();
+    let held = Gate::Open.observe(hours(0), true, false, Weather::Calm, &limits);
+    assert!(!held.wants_probe(hours(0)) && held.wants_probe(hours(1)));
+    let probing = held.probe_posted();
+    assert_eq!(probing.probe_ended(hours(1), Some(true), &limits), Gate::Open);
+    let Gate::Held { until, failed_probes: 1, .. } = probing.probe_ended(hours(1), Some(false), &limits) else {
+        panic!("held again")
+    };
+    assert_eq!(until, hours(2));
+}
+
+#[test]
+fn the_incident_and_the_global_breaker_count_groups() {
+    let turned = |n: usize| (0..n).map(|g| (hours(1), format!("g-{g}"))).collect::<Vec<_>>();
+    assert!(incident(hours(1), &turned(5)) && !incident(hours(1), &turned(4)) && !incident(hours(2), &turned(5)));
+    let attempts = |failed: usize, groups: usize| -> Vec<AttemptResult> {
+        (0..20)
+            .map(|n| AttemptResult { at: hours(1), group_id: format!("g-{}", n % groups), failed: n < failed })
+            .collect()
+    };
+    assert!(global_breaker_trips(hours(1), &attempts(6, 3)));
+    assert!(!global_breaker_trips(hours(1), &attempts(5, 3)) && !global_breaker_trips(hours(1), &attempts(9, 2)));
+}
+
+#[test]
+fn delays_grow_and_throttled_waits_use_what_the_api_said() {
+    let limits = Limits::default();
+    let minutes = |item: &ItemFacts, fraction| (not_before(item, &limits, fraction) - item.failed_at).as_mins();
+    for (attempts, low, high) in [(0, 7, 15), (1, 60, 120), (2, 360, 720), (5, 360, 720)] {
+        let item = ItemFacts { attempts, ..item("a") };
+        assert_eq!((minutes(&item, 0.0), minutes(&item, 1.0)), (low, high));
+    }
+    let throttled = ItemFacts { class: Class::Throttled, ..item("a") };
+    assert_eq!(minutes(&throttled, 0.0), 15);
+    assert_eq!(minutes(&ItemFacts { retry_after: Some(hours(1)), ..throttled.clone() }, 0.0), 60);
+    assert_eq!(minutes(&ItemFacts { retry_after: Some(hours(90)), ..throttled }, 0.0), 24 * 60);
+}
+
+#[test]
+fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
+    let limits = Limits::default();
+    let ended = |generic, weather, probe| {
+        let mut state = GroupState::default();
+        state.posted(0);
+        state.ended(Vote::Failed, 0, &Ended { now: hours(1), limits: &limits, generic, weather, probe });
+        (state.parked_since(Weather::Still).is_some(), state.breaker.blocks(hours(2)))
+    };
+    assert_eq!(ended(true, Weather::Calm, false), (true, true));
+    assert_eq!(ended(false, Weather::Calm, false), (false, true), "a named passing cause only rests");
+    assert_eq!(ended(true, Weather::Storm, false), (false, true), "a storm explains it");
+    assert_eq!(ended(true, Weather::Calm, true), (false, false), "a probe stands for all groups");
+}
+
+#[test]
+fn second_tries_go_on_trial() {
+    let limits = Limits::default();
+    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false };
+    let mut state = GroupState::default();
+    for _ in 0..3 {
+        assert!(state.room_for(1) > 0);
+        state.posted(1);
+    }
+    assert_eq!(state.room_for(1), 0, "three are on trial");
+    state.ended(Vote::Failed, 1, &ctx);
+    state.ended(Vote::Failed, 1, &ctx);
+    assert_eq!(state.room_for(1), 0);
+    state.ended(Vote::Recovered, 1, &ctx);
+    assert_eq!((state.room_for(1), state.room_for(0)), (u32::MAX, u32::MAX));
+}
+
+#[test]
+fn answers_mean_what_the_protocol_says() {
+    let meaning = |status| PostAnswer::Status { status, retry_after: None }.meaning();
+    for status in [401, 402, 403] {
+        assert_eq!(meaning(status), PostMeaning::Rejected(Refusal::Account));
+    }
+    for status in [400, 404, 413, 422] {
+        assert_eq!(meaning(status), PostMeaning::Rejected(Refusal::Request));
+    }
+    for status in [200, 201, 302, 408, 409, 410, 500, 502, 503, 504] {
+        assert_eq!(meaning(status), PostMeaning::Unknown);
+    }
+    assert_eq!(meaning(429), PostMeaning::Rejected(Refusal::Throttled { retry_after: None }));
+    assert_eq!(PostAnswer::NotConnected.meaning(), PostMeaning::NotSent);
+    assert_eq!(PostAnswer::Lost.meaning(), PostMeaning::Unknown);
+}
+
+#[test]
+fn an_intent_is_posted_at_most_once() {
+    let posting = Intent::default().after(IntentEvent::Post { at: hours(1) }).unwrap().0;
+    assert!(posting.clone().after(IntentEvent::Post { at: hours(2) }).is_err());
+    let unknown = posting.after(IntentEvent::Restarted).unwrap().0;
+    assert_eq!(unknown.state, IntentState::Unknown);
+    assert!(unknown.clone().after(IntentEvent::Post { at: hours(2) }).is_err());
+    assert!(!unknown.state.releases(), "nobody else may post its items");
+    let adopted = unknown.after(IntentEvent::Reconciled(Verdict::Adopt { batch_id: "b".into() })).unwrap().0;
+    assert_eq!(adopted.state.batch_ids(), ["b"]);
+}
+
+#[test]
+fn one_bad_id_is_found_by_halving() {
+    let bad = "i-37";
+    let all: Vec<String> = (0..100).map(|n| format!("i-{n:02}")).collect();
+    let (mut queue, mut refused, mut accepted) = (vec![all], 0, 0);
+    while let Some(ids) = queue.pop() {
+        if !ids.iter().any(|id| id == bad) {
+            accepted += ids.len();
+            continue;
+        }
+        match after_refusal(Refusal::Request, &ids, refused, true) {
+            AfterRefusal::Split(left, right) => queue.extend([left, right]),
+            AfterRefusal::RefuseItem(id) => assert_eq!(id, bad),
+            other => panic!("{other:?}"),
+        }
+        refused += 1;
+    }
+    assert_eq!(accepted, 99);
+    assert!(refused <= 8, "{refused} refusals, one per halving");
+    assert_eq!(after_refusal(Refusal::Request, &["one".into()], 0, false), AfterRefusal::RefuseConfig);
+}
+
+#[test]
+fn reconciliation_is_sure_before_it_lets_go() {
+    let ids: BTreeSet<String> = ["a".to_owned(), "b".to_owned()].into();
+    let batch = |id: &str, items: Option<&BTreeSet<String>>| Candidate {
+        batch_id: id.to_owned(),
+        created_at: Some(hours(10)),
+        job_type: "parse".to_owned(),
+        total_items: 2,
+        item_ids: items.cloned(),
+    };
+    let minute = |n| hours(10) + SignedDuration::from_mins(n);
+    let listing = |n, complete, candidates| Listing { at: minute(n), complete, candidates };
+    let judge = |now, listings: &[Listing]| reconcile("parse", &ids, hours(10), minute(now), listings);
+    let others: BTreeSet<String> = ["a".to_owned(), "c".to_owned()].into();
+    assert!(matches!(judge(1, &[]), Verdict::StillUnknown { .. }));
+    assert_eq!(judge(1, &[listing(1, false, vec![batch("x", Some(&ids))])]), Verdict::Adopt { batch_id: "x".into() });
+    assert_eq!(
+        judge(1, &[listing(1, true, vec![batch("x", Some(&ids)), batch("y", Some(&ids)), batch("z", Some(&others))])]),
+        Verdict::Duplicates { batch_ids: vec!["x".into(), "y".into()] }
+    );
+    let empty = |n| listing(n, true, vec![]);
+    assert!(matches!(judge(29, &[empty(2), empty(28)]), Verdict::StillUnknown { .. }), "too early");
+    assert!(matches!(judge(40, &[empty(39)]), Verdict::StillUnknown { .. }), "one listing");
+    assert!(matches!(judge(40, &[empty(2), listing(39, false, vec![])]), Verdict::StillUnknown { .. }), "incomplete");
+    assert!(
+        matches!(judge(40, &[empty(2), listing(39, true, vec![batch("x", None)])]), Verdict::StillUnknown { .. }),
+        "unread batch"
+    );
+    assert_eq!(judge(40, &[empty(2), empty(39)]), Verdict::NotSubmitted);
+    assert_eq!(judge(40, &[empty(38), listing(39, true, vec![batch("z", Some(&others))])]), Verdict::NotSubmitted);
+}
+
+#[test]
+fn outcomes_are_what_became_of_the_item() {
+    let limits = Limits::default();
+    let became = |status, group_id, class, after_hours| {
+        outcome("g-1", &After { status, group_id, class }, hours(0), hours(after_hours), &limits)
+    };
+    assert_eq!(became(AfterStatus::Completed, "", Class::Unknown, 1), Outcome::Recovered);
+    assert_eq!(became(AfterStatus::Failed, "g-1", Class::Transient, 1), Outcome::FailedSame);
+    assert_eq!(became(AfterStatus::Failed, "g-2", Class::Transient, 1), Outcome::FailedDifferently);
+    assert_eq!(became(AfterStatus::Skipped, "g-3", Class::Done, 1), Outcome::AlreadyProcessed);
+    assert_eq!(became(AfterStatus::Cancelled, "", Class::Cancelled, 1), Outcome::Cancelled);
+    assert_eq!(became(AfterStatus::Missing, "", Class::Unknown, 1), Outcome::Unknown);
+    assert_eq!(became(AfterStatus::Running, "", Class::Unknown, 23), Outcome::Running);
+    assert_eq!(became(AfterStatus::Running, "", Class::Unknown, 24), Outcome::Expired);
+    assert!(!Outcome::FailedSame.uses_attempt(Class::Throttled) && Outcome::FailedSame.uses_attempt(Class::Transient));
+    assert!(!Outcome::AlreadyProcessed.recovers(false) && Outcome::AlreadyProcessed.recovers(true));
+}
+
+fn any_item() -> impl Strategy<Value = ItemFacts> {
+    let class = prop::sample::select(Class::ALL.to_vec());
+    let state =
+        prop::sample::select(vec![ItemState::Open, ItemState::Retrying, ItemState::Recovered, ItemState::Dismissed]);
+    (0u32..400, 0u32..6, class, state, 0i64..90, 0u32..5, 0u32..8, any::<[bool; 4]>()).prop_map(
+        |(id, group, class, state, failed, attempts, life, [claimed, running, unconfigured, priced])| ItemFacts {
+            group_id: format!("g-{group}"),
+            class,
+            state,
+            failed_at: hours(failed),
+            attempts,
+            attempts_in_life: life.max(attempts),
+            claimed_by: (claimed && id % 3 == 0).then(|| "i".to_owned()),
+            running_in: (running && id % 5 == 0).then(|| "b".to_owned()),
+            config_hash: (!unconfigured || id % 2 == 0).then(|| format!("c{}", id % 3)),
+            credits: priced.then_some(f64::from(id % 30)),
+            directory: format!("d{}", id % 7),
+            ..item(&format!("dfl-{id}"))
+        },
+    )
+}
+
+fn any_groups() -> impl Strategy<Value = Vec<GroupFacts>> {
+    prop::collection::vec((0u32..5, any::<bool>(), 0i64..200), 6).prop_map(|states| {
+        let steps = [Step::One, Step::Five, Step::Twenty, Step::Hundred, Step::Rest];
+        let one = |(n, (step, open, at)): (usize, (u32, bool, i64))| {
+            let breaker =
+                if open { Breaker::default().open(hours(at), &Limits::default()) } else { Breaker::default() };
+            let ramp = Ramp { step: steps[step as usize], ..Ramp::default() };
+            GroupFacts { group_id: format!("g-{n}"), ..group(GroupState { ramp, breaker, ..GroupState::default() }) }
+        };
+        states.into_iter().enumerate().map(one).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_plan_keeps_every_limit(items in prop::collection::vec(any_item(), 0..300), groups in any_groups(), spent in 0u32..450, hour in 0u32..220, manual: bool, forced: bool) {
+        let limits = Limits { credits_per_day: Some(2000.0), ..Limits::default() };
+        let spent = Spent { hour: hour.min(spent), day: spent, processed_day: 3000, credits_day: f64::from(spent), ..Spent::default() };
+        let selection = if manual { Selection::Manual { limit: Some(60), force_attempts: forced } } else { Selection::Auto };
+        let input = PlanInput { now: hours(100), selection, groups: &groups, items: &items, gate: Gate::Open, weather: Weather::Calm, spent: &spent, limits: &limits };
+        let made = plan(&input);
+        prop_assert_eq!(&made, &plan(&input), "the same input gives the same plan");
+
+        let first: BTreeMap<&str, &ItemFacts> = items.iter().rev().map(|item| (item.item_id.as_str(), item)).collect();
+        let chosen: Vec<&str> = made.item_ids().collect();
+        let distinct: BTreeSet<&str> = chosen.iter().copied().collect();
+        prop_assert_eq!(chosen.len(), distinct.len(), "no item twice");
+        prop_assert_eq!(chosen.len() + made.excluded.len(), first.len(), "every item is chosen or has a reason");
+        let count = u32::try_from(chosen.len()).unwrap();
+        prop_assert!(count <= limits.per_run && count + spent.hour <= limits.per_hour.max(spent.hour));
+        let usable = if manual { limits.per_day } else { limits.per_day / 5 * 4 };
+        prop_assert!(count + spent.day <= usable.max(spent.day));
+        prop_assert!(manual || count + spent.day <= 300.max(spent.day), "a tenth of 3000");
+        prop_assert!(count == 0 || made.credits + spent.credits_day <= 2000.0);
+        for id in &chosen {
+            let item = first[id];
+            prop_assert!(item.claimed_by.is_none() && item.running_in.is_none() && item.config_hash.is_some());
+            prop_assert!(!matches!(item.state, ItemState::Recovered | ItemState::Dismissed));
+            prop_assert!(forced && manual || item.attempts < 3 && item.attempts_in_life < 6);
+            let changed = item.class == Class::Config && item.failed_config_hash != item.config_hash;
+            prop_assert!(manual || changed || matches!(item.class, Class::Transient | Class::Throttled | Class::Account));
+        }
+        for chunk in &made.chunks {
+            prop_assert!(chunk.item_ids.len() <= 100 && chunk.item_ids.is_sorted());
+            let group = groups.iter().find(|g| g.group_id == chunk.group_id).unwrap();
+            prop_assert!(!group.state.breaker.blocks(hours(100)));
+            let posted: usize = made.chunks.iter().filter(|c| c.group_id == chunk.group_id).map(|c| c.item_ids.len()).sum();
+            prop_assert!(manual || posted <= group.state.ramp.step.size(100) as usize);
+            prop_assert!(manual || !group.state.breaker.is_half_open(hours(100)) || posted == 1, "half-open lets one canary through");
+        }
+
+        let frozen: BTreeSet<String> = made.item_ids().take(5).map(str::to_owned).collect();
+        let smaller = shrink(&frozen, &input);
+        prop_assert!(smaller.item_ids().all(|id| frozen.contains(id)), "a frozen plan only shrinks");
+    }
+}

@@ -1,0 +1,59 @@
+//! Trends for people: bars over time, or a line of bars for each key.
+
+use crate::core::report::history::TrendRow;
+use crate::report::Look;
+use crate::report::sheet::{Cell, Head, Sheet};
+
+/// The longest bar.
+const WIDEST: u64 = 40;
+
+/// One bar for each bucket; with keys one line of bars for each key.
+pub(super) fn sheet(rows: &[TrendRow], look: &Look) -> Sheet {
+    match rows.iter().any(|row| row.key.is_some()) {
+        true => by_key(rows, look),
+        false => bars(rows),
+    }
+}
+
+fn bars(rows: &[TrendRow]) -> Sheet {
+    let most = rows.iter().map(|row| row.failures).max().unwrap_or_default().max(1);
+    let bar = |failures: u64| "█".repeat(usize::try_from((failures * WIDEST).div_ceil(most)).unwrap_or_default());
+    Sheet {
+        title: String::new(),
+        columns: heads(&["from", "failures", ""]),
+        rows: rows
+            .iter()
+            .map(|row| vec![Cell::Time(row.from), Cell::Count(row.failures), Cell::Text(bar(row.failures))])
+            .collect(),
+        empty: "no failures",
+    }
+}
+
+fn by_key(rows: &[TrendRow], look: &Look) -> Sheet {
+    let mut lines: Vec<Vec<Cell>> = Vec::new();
+    let mut over = String::new();
+    for line in rows.chunk_by(|a, b| a.key == b.key) {
+        let counts: Vec<u64> = line.iter().map(|row| row.failures).collect();
+        if let (Some(first), Some(last)) = (line.first(), line.last()) {
+            over = format!("{} to {}", look.time(first.from), look.time(last.to));
+            lines.push(vec![
+                Cell::Text(first.key.clone().unwrap_or_default()),
+                Cell::Count(counts.iter().sum()),
+                Cell::Bars(counts),
+                Cell::maybe(&first.title),
+            ]);
+        }
+    }
+    Sheet {
+        title: String::new(),
+        columns: heads(&["by", "failures", &over, "what"]),
+        rows: lines,
+        empty: "no failures",
+    }
+}
+
+fn heads(labels: &[&str]) -> Vec<Head> {
+    let head =
+        |label: &&str| Head { name: (*label).to_owned(), label: (*label).to_owned(), gives_way: *label == "what" };
+    labels.iter().map(head).collect()
+}

@@ -1,0 +1,171 @@
+//! Making a table's lines fit a terminal: which columns stay, and how wide each is.
+//!
+//! Nothing wraps: one row is one line. Sentences are cut first, then columns that matter least go, then ids are
+//! shortened (they are understood shortened), and only then is everything cut.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::Look;
+use super::sheet::Sheet;
+
+/// Blanks between columns.
+pub(super) const GAP: &str = "  ";
+/// A sentence gets no narrower than this while other columns can go.
+const SENTENCE: usize = 20;
+/// Enough of a uuid to find it again.
+const SHORT_ID: usize = 13;
+/// No column gets narrower than this.
+const LEAST: usize = 4;
+
+/// Columns that go when the line is too narrow, the first one first.
+const GIVEN_UP: [&str; 16] = [
+    "first_seen",
+    "change",
+    "project",
+    "class",
+    "actor",
+    "n",
+    "ended_otherwise",
+    "unknown",
+    "running",
+    "job_type",
+    "skipped_items",
+    "groups",
+    "scheduled",
+    "next_try_at",
+    "attempts",
+    "marks",
+];
+
+/// Columns of ids that people may shorten.
+const SHORTENED: [&str; 3] = ["item_id", "subject", "batch_id"];
+
+/// The cells as text, cut to their columns.
+pub(super) struct Fitted {
+    /// The columns' labels.
+    pub(super) heads: Vec<String>,
+    /// The rows' texts.
+    pub(super) rows: Vec<Vec<String>>,
+    /// The columns' widths, as a terminal shows them.
+    pub(super) widths: Vec<usize>,
+}
+
+/// Makes the sheet fit; takes columns away from it where it must.
+pub(super) fn fit(sheet: &mut Sheet, look: &Look) -> Fitted {
+    let mut fitted = texts(sheet, look);
+    let width = look.width.map_or(usize::MAX, usize::from);
+    for name in GIVEN_UP {
+        if needed(sheet, &fitted) <= width {
+            break;
+        }
+        // What is sorted by, or the only columns, stay.
+        if sheet.columns.len() > 3 {
+            sheet.drop_columns(&[name]);
+            fitted = texts(sheet, look);
+        }
+    }
+    if needed(sheet, &fitted) > width {
+        shorten_ids(sheet, &mut fitted);
+    }
+    fitted.widths = widths(sheet, &fitted, width);
+    fitted.cut();
+    fitted
+}
+
+fn texts(sheet: &Sheet, look: &Look) -> Fitted {
+    let head = |head: &super::sheet::Head| crate::core::text::one_line(&head.label).into_owned();
+    Fitted {
+        heads: sheet.columns.iter().map(head).collect(),
+        rows: sheet.rows.iter().map(|row| row.iter().map(|cell| cell.shown(look)).collect()).collect(),
+        widths: Vec::new(),
+    }
+}
+
+impl Fitted {
+    /// The widest text of a column.
+    fn natural(&self, at: usize) -> usize {
+        let cells = self.rows.iter().map(|row| row[at].width());
+        cells.chain([self.heads[at].width()]).max().unwrap_or_default()
+    }
+
+    fn cut(&mut self) {
+        for row in std::iter::once(&mut self.heads).chain(&mut self.rows) {
+            for (text, width) in row.iter_mut().zip(&self.widths) {
+                if text.width() > *width {
+                    *text = cut_to(text, *width);
+                }
+            }
+        }
+    }
+}
+
+/// The least width without cutting anything but sentences.
+fn needed(sheet: &Sheet, fitted: &Fitted) -> usize {
+    let columns = sheet.columns.iter().enumerate().map(|(at, head)| match head.gives_way {
+        true => fitted.natural(at).min(SENTENCE),
+        false => fitted.natural(at),
+    });
+    columns.sum::<usize>() + gaps(sheet)
+}
+
+fn gaps(sheet: &Sheet) -> usize {
+    GAP.len() * sheet.columns.len().saturating_sub(1)
+}
+
+fn shorten_ids(sheet: &Sheet, fitted: &mut Fitted) {
+    for (at, _) in sheet.columns.iter().enumerate().filter(|(_, head)| SHORTENED.contains(&head.name.as_str())) {
+        for row in &mut fitted.rows {
+            row[at] = row[at].chars().take(SHORT_ID).collect();
+        }
+    }
+}
+
+/// Every column's width: what is left over goes to the sentences, what is missing is taken from the widest.
+fn widths(sheet: &Sheet, fitted: &Fitted, width: usize) -> Vec<usize> {
+    let natural: Vec<usize> = (0..sheet.columns.len()).map(|at| fitted.natural(at)).collect();
+    let mut widths: Vec<usize> = sheet
+        .columns
+        .iter()
+        .zip(&natural)
+        .map(|(head, natural)| if head.gives_way { (*natural).min(SENTENCE) } else { *natural })
+        .collect();
+    let room = width.saturating_sub(gaps(sheet));
+    let mut spare = room.saturating_sub(widths.iter().sum());
+    for (at, wide) in widths.iter_mut().enumerate().rev() {
+        let more = (natural[at] - *wide).min(spare);
+        *wide += more;
+        spare -= more;
+    }
+    while widths.iter().sum::<usize>() > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > LEAST => *widest -= 1,
+            _ => break,
+        }
+    }
+    widths
+}
+
+/// The beginning of a text, so many columns wide, the cut visible.
+fn cut_to(text: &str, columns: usize) -> String {
+    let mut left = columns.saturating_sub(1);
+    let fits = |c: &char| {
+        let wide = c.width().unwrap_or_default();
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    };
+    let mut cut: String = text.chars().take_while(fits).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_count_columns_not_characters() {
+        assert_eq!(cut_to("日本語のメッセージ", 7), "日本語…");
+        assert_eq!(cut_to("abcdefgh", 4), "abc…");
+    }
+}

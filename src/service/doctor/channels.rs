@@ -1,0 +1,41 @@
+//! Whether each `[[channel]]` can be reached and lets us in; nothing is sent.
+
+use std::time::Duration;
+
+use super::Finding;
+use crate::config::channel::{Channel, ChannelKind};
+use crate::credentials::Credentials;
+use crate::service::worker::open_channel;
+
+/// How long one channel may take; within it every step has a shorter limit of its own.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Opens the channel with its secrets and checks its peer.
+pub(super) async fn examine(config: &Channel, credentials: &Credentials) -> Option<Finding> {
+    let name = config.name.as_str();
+    let channel = match open_channel(config, credentials) {
+        Ok(channel) => channel,
+        Err(error) => return Some(Finding::fail("channel", name, format!("{error:#}"), advice(config.kind))),
+    };
+    Some(match tokio::time::timeout(LIMIT, channel.check()).await {
+        Ok(Ok(says)) => Finding::ok("channel", name, says),
+        Ok(Err(error)) => Finding::fail("channel", name, error.to_string(), advice(config.kind)),
+        Err(_) => {
+            Finding::fail("channel", name, format!("no answer within {} s", LIMIT.as_secs()), advice(config.kind))
+        }
+    })
+}
+
+fn advice(kind: ChannelKind) -> &'static str {
+    match kind {
+        ChannelKind::Email => {
+            "check smtp-host, smtp-port, smtp-tls, the user and the password (credential smtp-password-NAME)"
+        }
+        ChannelKind::Slack | ChannelKind::Teams => {
+            "make a new address in the chat tool and put it into the credential channel-url-NAME"
+        }
+        ChannelKind::Pagerduty => "check the firewall, and the integration's routing key (credential routing-key-NAME)",
+        ChannelKind::Webhook => "check url or url-file, and that the receiver runs",
+        ChannelKind::File => "make the folder and give it to the user llama-triage",
+    }
+}

@@ -1,0 +1,110 @@
+//! Whether the ledger can be read, agrees with itself, and grows.
+
+use std::path::Path;
+
+use jiff::{Timestamp, Unit};
+
+use super::Finding;
+use crate::ledger::{LedgerError, check, health, open};
+
+/// A scan that was complete longer ago than this is no news any more.
+const STALE_HOURS: i64 = 24;
+
+/// All checks of the ledger.
+pub(super) async fn examine(path: &Path) -> Vec<Finding> {
+    let path = path.to_owned();
+    let name = path.display().to_string();
+    match tokio::task::spawn_blocking(move || look(&path)).await {
+        Ok(findings) => findings,
+        Err(error) => vec![Finding::fail("ledger", &name, error.to_string(), "this is a defect: please report it")],
+    }
+}
+
+fn look(path: &Path) -> Vec<Finding> {
+    let name = path.display().to_string();
+    let connection = match open::reader(path) {
+        Ok(connection) => connection,
+        Err(LedgerError::Missing(_)) => {
+            return vec![Finding::warn(
+                "ledger",
+                &name,
+                "there is none yet",
+                "the first cycle makes it; then ask again",
+            )];
+        }
+        Err(error) => {
+            let advice = "run as root or as the user llama-triage; if the file is damaged: restore a backup (docs/operations.md)";
+            return vec![Finding::fail("ledger", &name, error.to_string(), advice)];
+        }
+    };
+    let mut findings = vec![match check::check(&connection) {
+        Ok(discrepancies) if discrepancies.is_empty() => Finding::ok("ledger", &name, "agrees with itself"),
+        Ok(discrepancies) => {
+            let says = format!("{} (and {} more)", discrepancies[0], discrepancies.len() - 1);
+            Finding::fail("ledger", &name, says, "see llama-triage ledger check; restore a backup (docs/operations.md)")
+        }
+        Err(error) => Finding::fail("ledger", &name, error.to_string(), "restore a backup (docs/operations.md)"),
+    }];
+    match health::read(&connection) {
+        Ok(health) => findings.extend(news(&health, Timestamp::now())),
+        Err(error) => findings.push(Finding::fail("health", &name, error.to_string(), "see llama-triage ledger check")),
+    }
+    findings
+}
+
+fn news(health: &health::Health, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (project, scanned) in &health.last_complete_scan {
+        let advice = "is the service running? journalctl -u llama-triage says why a scan is incomplete";
+        findings.push(match scanned {
+            None => Finding::warn("last scan", project, "never complete so far", advice),
+            Some(at) => {
+                let hours = now.since((Unit::Hour, *at)).map_or(0, |span| i64::from(span.get_hours()));
+                let says = format!("complete at {at:.0}");
+                if hours >= STALE_HOURS {
+                    Finding::warn("last scan", project, says, advice)
+                } else {
+                    Finding::ok("last scan", project, says)
+                }
+            }
+        });
+    }
+    for channel in &health.dead_channels {
+        let advice = "mend the channel (see its line above), then llama-triage digest --now";
+        findings.push(Finding::fail("deliveries", channel, "the newest one was given up", advice));
+    }
+    if health.faults > 0 {
+        let advice = "see llama-triage report summary";
+        findings.push(Finding::warn("faults", "", format!("{} not ended", health.faults), advice));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::doctor::Verdict;
+
+    #[tokio::test]
+    async fn a_file_that_is_no_ledger_is_told_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        std::fs::write(&path, "not a database, but long enough to be read as one".repeat(100)).unwrap();
+        let findings = examine(&path).await;
+        assert_eq!(findings[0].verdict, Verdict::Fail);
+        assert!(findings[0].advice.as_ref().unwrap().contains("backup"), "{findings:?}");
+    }
+
+    #[tokio::test]
+    async fn an_old_scan_and_a_dead_channel_are_told() {
+        let now: Timestamp = "2026-03-03T12:00:00Z".parse().unwrap();
+        let scans = [("a", Some("2026-03-03T11:00:00Z")), ("b", Some("2026-03-01T11:00:00Z")), ("c", None)];
+        let health = health::Health {
+            last_complete_scan: scans.map(|(name, at)| (name.to_owned(), at.map(|at| at.parse().unwrap()))).into(),
+            dead_channels: vec!["oncall".to_owned()],
+            ..health::Health::default()
+        };
+        let verdicts: Vec<Verdict> = news(&health, now).into_iter().map(|finding| finding.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Ok, Verdict::Warn, Verdict::Warn, Verdict::Fail]);
+    }
+}

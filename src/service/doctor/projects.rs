@@ -1,0 +1,142 @@
+//! What one `[[project]]` needs: its key, a name server, TLS, the API, a clock that is right.
+
+use std::error::Error;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Finding;
+use crate::cloud::{Cloud, Settings};
+use crate::config::project::Project;
+use crate::credentials::Credentials;
+
+/// How long a check over the network may take.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// A clock that is off by more than this puts the order of events in doubt.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// Receivers of signed webhooks refuse a difference of more than five minutes (Standard Webhooks).
+const GREAT_SKEW: Duration = Duration::from_secs(300);
+
+/// All checks of one project; those that need the key are left out without one.
+pub(super) async fn examine(project: &Project, credentials: &Credentials) -> Vec<Finding> {
+    let name = project.name.as_str();
+    let mut findings = Vec::new();
+    let cloud = match credentials.api_key(project) {
+        Ok(key) => {
+            findings.push(Finding::ok("api key", name, "there is one"));
+            Some(Cloud::connect(Settings { project: project.clone(), key }))
+        }
+        Err(error) => {
+            let advice = "put the key there; under systemd: /etc/llama-triage/credentials/llama-cloud-api-key";
+            findings.push(Finding::fail("api key", name, error.to_string(), advice));
+            None
+        }
+    };
+    let reached = address(project, &mut findings).await;
+    match cloud {
+        Some(Ok(cloud)) if reached => findings.extend(api(name, &cloud).await),
+        Some(Err(error)) => {
+            let advice = "mend base-url; if it is about certificates: apt-get install ca-certificates";
+            findings.push(Finding::fail("client", name, error.to_string(), advice));
+        }
+        _ => {}
+    }
+    findings
+}
+
+/// Name, connection, TLS, and the clock by the answer's `Date`. No key is sent. False if nothing answers.
+async fn address(project: &Project, findings: &mut Vec<Finding>) -> bool {
+    let name = project.name.as_str();
+    let Some((host, port)) = host_and_port(&project.base_url) else { return false };
+    if host.parse::<std::net::IpAddr>().is_err() {
+        match tokio::time::timeout(LIMIT, tokio::net::lookup_host((host.as_str(), port))).await {
+            Ok(Ok(found)) => {
+                let mut found: Vec<String> = found.map(|address| address.ip().to_string()).collect();
+                found.dedup();
+                findings.push(Finding::ok("dns", name, format!("{host} is {}", found.join(", "))));
+            }
+            failed => {
+                let why = failed
+                    .map_or_else(|_| "no answer".to_owned(), |r| r.map_or_else(|e| e.to_string(), |_| String::new()));
+                let advice = "check base-url and /etc/resolv.conf; a proxy is taken from HTTPS_PROXY";
+                findings.push(Finding::fail("dns", name, format!("{host}: {why}"), advice));
+                return false;
+            }
+        }
+    }
+    match hello(&project.base_url).await {
+        Ok(date) => {
+            findings.push(Finding::ok("address", name, format!("{} answers", project.base_url)));
+            findings.extend(date.and_then(|date| clock(name, &date, Timestamp::now())));
+            true
+        }
+        Err(why) => {
+            let advice =
+                "check the firewall for outgoing connections, the proxy, and ca-certificates if it is about TLS";
+            findings.push(Finding::fail("address", name, format!("{}: {why}", project.base_url), advice));
+            false
+        }
+    }
+}
+
+fn host_and_port(base_url: &str) -> Option<(String, u16)> {
+    let url = reqwest::Url::parse(base_url).ok()?;
+    Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
+}
+
+/// Any answer is an answer; gives its `Date`.
+async fn hello(base_url: &str) -> Result<Option<String>, String> {
+    let client = reqwest::Client::builder().timeout(LIMIT).build().map_err(|error| causes(&error))?;
+    let answer = client.head(base_url).send().await.map_err(|error| causes(&error.without_url()))?;
+    let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+    Ok(date.map(str::to_owned))
+}
+
+/// The whole chain: what is wrong with a certificate stands at its end.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+/// Compares this host's clock with the server's; none if the server's cannot be read.
+pub(super) fn clock(name: &str, date: &str, now: Timestamp) -> Option<Finding> {
+    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    let skew = now.duration_since(theirs).unsigned_abs();
+    let says = format!("{} s apart from the server's", skew.as_secs());
+    let advice = "switch on time synchronisation: timedatectl set-ntp true";
+    Some(match skew {
+        _ if skew > GREAT_SKEW => Finding::fail("clock", name, says, advice),
+        _ if skew > SKEW => Finding::warn("clock", name, says, advice),
+        _ => Finding::ok("clock", name, says),
+    })
+}
+
+/// Which API answers this key, and whether it is the one that is configured.
+async fn api(name: &str, cloud: &Cloud) -> Vec<Finding> {
+    let probe = cloud.probe().await;
+    let (used, other, other_name) = match probe.api {
+        "v2" => (&probe.v2, &probe.v1_beta, "v1-beta"),
+        _ => (&probe.v1_beta, &probe.v2, "v2"),
+    };
+    let finding = match (used, other) {
+        (Ok(project), _) => {
+            let whose = project.as_ref().map_or("it has no batches yet".to_owned(), |id| format!("project {id}"));
+            Finding::ok("api", name, format!("{} answers; {whose}", probe.api))
+        }
+        (Err(error), Ok(_)) if error.is_gone() => {
+            let advice = format!("set api = \"{other_name}\" in its [[project]]: that one answers");
+            Finding::fail("api", name, error.to_string(), advice)
+        }
+        (Err(error), _) => {
+            Finding::fail("api", name, error.to_string(), "see above; the status page of LlamaCloud may tell more")
+        }
+    };
+    vec![finding]
+}

@@ -1,0 +1,35 @@
+//! The first command of the README does the whole job, and refuses to destroy what is not its own.
+
+use crate::site::{binary, files};
+
+#[test]
+fn the_demo_leaves_a_ledger_and_digests_and_prints_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("demo");
+    let run = binary().args(["demo", "--fast", "--dir"]).arg(&place).assert().success();
+    let printed = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    assert!(printed.contains("items open") && printed.contains("Try next:"), "{printed}");
+    assert!(place.join("ledger.db").exists() && place.join("config.toml").exists());
+    let mails = files(&place.join("digests"), ".eml");
+    assert!(!mails.is_empty());
+    assert_eq!(files(&place.join("digests"), ".html").len(), mails.len());
+
+    let report = binary()
+        .args(["report", "groups", "--format", "json", "--ledger"])
+        .arg(place.join("ledger.db"))
+        .assert()
+        .success();
+    let answer: serde_json::Value = serde_json::from_slice(&report.get_output().stdout).unwrap();
+    assert!(answer["rows"].as_array().unwrap().len() > 5, "{answer}");
+
+    binary().args(["demo", "--fast", "--dir"]).arg(&place).assert().success();
+}
+
+#[test]
+fn the_demo_never_empties_a_folder_that_is_not_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("precious"), "data").unwrap();
+    let run = binary().args(["demo", "--dir"]).arg(dir.path()).assert().failure().code(1);
+    assert!(String::from_utf8_lossy(&run.get_output().stderr).contains("--dir"));
+    assert!(dir.path().join("precious").exists());
+}
