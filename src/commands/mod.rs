@@ -142,8 +142,12 @@ async fn ledger_command(global: &Global, command: ledger::LedgerCommand) -> anyh
 
 /// Who types: the name that the audit keeps.
 fn person() -> act::Person {
-    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|variable| std::env::var(variable).ok());
-    act::Person { name: name.unwrap_or_else(|| "unknown user".to_owned()), now: Timestamp::now() }
+    let named = |variable: &&str| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(named);
+    act::Person {
+        name: name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())),
+        now: Timestamp::now(),
+    }
 }
 
 /// The configuration if there is one; a bad one is an error all the same.

@@ -11,6 +11,7 @@ use super::scan::ScanSummary;
 use super::triage::{self, Request};
 use super::worker::Worker;
 use crate::core::schedule::Due;
+use crate::core::text::count;
 use crate::ledger::{fault, project, run};
 use crate::notify;
 
@@ -135,12 +136,12 @@ impl CycleOutcome {
 impl fmt::Display for CycleOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let new: u64 = self.scans.iter().map(|scan| scan.items_new).sum();
-        let incomplete = self.scans.iter().filter(|scan| !scan.complete).count();
-        let projects =
-            if self.scans.len() == 1 { "1 project".to_owned() } else { format!("{} projects", self.scans.len()) };
-        write!(f, "scanned {projects}, {new} new observations")?;
+        let scans = self.scans.iter().fold((0, 0), |(all, bad), scan| (all + 1, bad + u64::from(!scan.complete)));
+        let (projects, incomplete) = scans;
+        let observations = count(new, "new observation", "new observations");
+        write!(f, "scanned {}, {observations}", count(projects, "project", "projects"))?;
         if incomplete > 0 {
-            write!(f, ", {incomplete} scans incomplete")?;
+            write!(f, ", {} incomplete", count(incomplete, "scan", "scans"))?;
         }
         match &self.digest_id {
             Some(id) => write!(f, ", digest {id}")?,
