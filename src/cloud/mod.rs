@@ -187,6 +187,14 @@ impl Cloud {
         }
     }
 
+    /// Whether LlamaCloud holds a result of this item: proof that it was once processed well. API v2 cannot tell; then it is false.
+    pub async fn has_result(&self, job_type: &str, item_id: &str) -> Result<bool, CloudError> {
+        match self.api {
+            Api::V1Beta => v1_beta::job::has_result(&self.client, item_id, job_type).await,
+            Api::V2 => Ok(false),
+        }
+    }
+
     /// What LlamaCloud says about an underlying job of a batch of this type; none if it does not know it (any more).
     pub async fn job_record(&self, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
         // Batches of v1 may refer to jobs of v2; the prefix of the id tells.

@@ -5,10 +5,13 @@
 
 pub mod ack;
 pub mod announcement;
+pub mod attempt;
 pub mod audit;
 pub mod backup;
 pub mod batch;
+pub mod breaker;
 pub mod check;
+pub mod claim;
 pub mod counters;
 pub mod delivery;
 pub mod digest;
@@ -22,19 +25,24 @@ pub mod health;
 pub mod history;
 pub mod incident;
 pub mod ingest;
+pub mod intent;
 pub mod item;
+pub mod learnt_config;
 pub mod message;
 mod millis;
 pub mod note;
 pub mod open;
+pub mod plan;
 pub mod project;
 pub mod prune;
 pub mod query;
+pub mod retriable;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod seed;
 pub mod sighting;
 pub mod silence;
+pub mod spent;
 pub mod standing;
 pub mod time;
 

@@ -1,0 +1,146 @@
+//! What holds retries back: the state of each group, the gate for all, the stop of an account.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::LedgerError;
+use super::millis::Millis;
+use crate::core::reprocess::{Breaker, GroupState, LaterTries, Parked, Ramp, Step};
+
+const STEPS: [Step; 5] = [Step::One, Step::Five, Step::Twenty, Step::Hundred, Step::Rest];
+
+/// The place of a step in the ramp: 0 is the canary.
+pub(super) fn step_number(step: Step) -> i64 {
+    STEPS.iter().position(|one| *one == step).and_then(|at| i64::try_from(at).ok()).unwrap_or(0)
+}
+
+fn step(number: i64) -> Step {
+    usize::try_from(number).ok().and_then(|at| STEPS.get(at)).copied().unwrap_or(Step::One)
+}
+
+/// The state of a group; the default for one without history.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn group(connection: &Connection, group_id: &str) -> Result<GroupState, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT open_since, open_until, opened, step, posted, recovered, failed, neutral, second_tries, third_tries,
+                ever_recovered, lost_canaries, parked_since, parked_compared
+         FROM breaker WHERE scope = ?1",
+    )?;
+    Ok(statement.query_row([group_id], read_group).optional()?.unwrap_or_default())
+}
+
+fn read_group(row: &Row<'_>) -> rusqlite::Result<GroupState> {
+    let time = |index| row.get::<_, Option<Millis>>(index).map(|at| at.map(|at| at.0));
+    let opened = row.get(2)?;
+    let breaker = match (time(0)?, time(1)?) {
+        (Some(since), Some(until)) => Breaker::Open { since, until, opened },
+        _ => Breaker::Closed { opened },
+    };
+    let parked_compared = row.get(13)?;
+    Ok(GroupState {
+        ramp: Ramp {
+            step: step(row.get(3)?),
+            posted: row.get(4)?,
+            recovered: row.get(5)?,
+            failed: row.get(6)?,
+            neutral: row.get(7)?,
+        },
+        breaker,
+        second_tries: tries(row, 8)?,
+        third_tries: tries(row, 9)?,
+        recovered: row.get(10)?,
+        lost_canaries: row.get(11)?,
+        parked: time(12)?.map(|since| Parked { since, compared: parked_compared }),
+    })
+}
+
+fn tries(row: &Row<'_>, index: usize) -> rusqlite::Result<LaterTries> {
+    let text: String = row.get(index)?;
+    let [recovered, failed, running] = serde_json::from_str(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error))
+    })?;
+    Ok(LaterTries { recovered, failed, running })
+}
+
+/// Keeps the state of a group.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now: Timestamp) -> Result<(), LedgerError> {
+    let (word, since, until) = match state.breaker {
+        Breaker::Closed { .. } => ("closed", None, None),
+        Breaker::Open { since, until, .. } => ("open", Some(Millis(since)), Some(Millis(until))),
+    };
+    let why = match (state.breaker, state.parked) {
+        (_, Some(_)) => Some("its canary failed while other work went through: a person must decide"),
+        (Breaker::Open { .. }, None) => Some("too few retries recovered"),
+        _ => None,
+    };
+    let tries = |tries: LaterTries| format!("[{},{},{}]", tries.recovered, tries.failed, tries.running);
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO breaker (scope, state, open_since, open_until, opened, step, posted, recovered, failed,
+             neutral, second_tries, third_tries, ever_recovered, lost_canaries, parked_since, parked_compared, why, changed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+    )?
+    .execute(params![
+        group_id,
+        word,
+        since,
+        until,
+        state.breaker.opened(),
+        step_number(state.ramp.step),
+        state.ramp.posted,
+        state.ramp.recovered,
+        state.ramp.failed,
+        state.ramp.neutral,
+        tries(state.second_tries),
+        tries(state.third_tries),
+        state.recovered,
+        state.lost_canaries,
+        state.parked.map(|parked| Millis(parked.since)),
+        state.parked.is_some_and(|parked| parked.compared),
+        why,
+        Millis(now),
+    ])?;
+    Ok(())
+}
+
+/// Since when the account of a project has refused work; none if it works as far as anybody knows.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn account_stop(connection: &Connection, project: &str) -> Result<Option<Timestamp>, LedgerError> {
+    let mut statement =
+        connection.prepare_cached("SELECT open_since FROM breaker WHERE scope = 'account:' || ?1 AND state = 'open'")?;
+    let since: Option<Option<Millis>> = statement.query_row([project], |row| row.get(0)).optional()?;
+    Ok(since.flatten().map(|since| since.0))
+}
+
+/// Stops every retry of a project: key, role, credits or quota. An earlier stop keeps its time.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn stop_account(tx: &Transaction<'_>, project: &str, why: &str, now: Timestamp) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO breaker (scope, state, open_since, why, changed_at) VALUES ('account:' || ?1, 'open', ?3, ?2, ?3)
+         ON CONFLICT (scope) DO UPDATE SET state = 'open', why = ?2, changed_at = ?3,
+             open_since = CASE WHEN state = 'open' THEN open_since ELSE ?3 END",
+    )?
+    .execute(params![project, why, Millis(now)])?;
+    Ok(())
+}
+
+/// Ends the stop of one account, or of all (none); says whose.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn end_account_stops(tx: &Transaction<'_>, project: Option<&str>) -> Result<Vec<String>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "DELETE FROM breaker WHERE scope LIKE 'account:%' AND (?1 IS NULL OR scope = 'account:' || ?1)
+         RETURNING substr(scope, 9)",
+    )?;
+    let names = statement.query_map([project], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}

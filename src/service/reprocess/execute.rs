@@ -1,0 +1,117 @@
+//! Executing approved plans: every item is checked again, and a plan only ever shrinks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::draft::input;
+use super::post::{Next, Order};
+use super::{Draft, Reprocess, Summary};
+use crate::core::reprocess::{Chunk, Selection, Weather, shrink};
+use crate::ledger::plan::{self, StoredPlan};
+use crate::ledger::retriable::{Retriable, Which};
+
+impl Reprocess<'_> {
+    /// Executes the plans that people approved and nobody has begun. Needs the ledger's lock.
+    ///
+    /// # Errors
+    /// The ledger refuses. A plan that was begun is not begun again.
+    pub(super) async fn execute_approved(
+        &self,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        for plan in self.ledger.read(plan::approved).await? {
+            if stop.is_cancelled() {
+                break;
+            }
+            let id = plan.plan_id.clone();
+            if self.ledger.write(move |tx| plan::take(tx, &id, now)).await? {
+                let before = summary.clone();
+                self.execute(&plan, now, stop, summary).await?;
+                let result = told(&before, summary);
+                let id = plan.plan_id.clone();
+                self.ledger.write(move |tx| plan::finish(tx, &id, &result)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn execute(
+        &self,
+        stored: &StoredPlan,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        let draft: Draft = serde_json::from_str(&stored.model).context("the stored plan")?;
+        let frozen: BTreeMap<&str, &str> = draft
+            .chunks
+            .iter()
+            .flat_map(|chunk| chunk.item_ids.iter().map(|id| (id.as_str(), chunk.config_hash.as_str())))
+            .collect();
+        let ids: BTreeSet<String> = frozen.keys().map(|id| (*id).to_owned()).collect();
+        let rows = self.rows(Which::Items(ids.iter().cloned().collect())).await?;
+        let configs = self.job_configs(&rows, now).await?;
+        let selection = Selection::Manual { limit: None, force_attempts: draft.request.force_attempts };
+        for project in Reprocess::projects_of(&rows) {
+            let facts = self.facts(&project, &rows, &configs, now).await?;
+            let limits = self.limits_of(&project);
+            let plan = shrink(&ids, &input(&facts, selection, &limits, now));
+            for chunk in plan.chunks {
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+                // The person saw these parameters and no others.
+                if chunk.item_ids.iter().any(|id| frozen.get(id.as_str()) != Some(&chunk.config_hash.as_str())) {
+                    summary.errors.push(format!("the job config of group {} has changed since the plan", chunk.group_id));
+                    continue;
+                }
+                let Some(row) = chunk.item_ids.first().and_then(|id| find(&rows, id)) else { continue };
+                let Ok(config) = configs.of(row) else { continue };
+                let order = Order {
+                    project: project.clone(),
+                    attempts: attempts(&chunk, &facts.items),
+                    config: config.clone(),
+                    directory_id: row.origin.directory_id.clone(),
+                    job_id: row.origin.job_id.clone(),
+                    plan_id: Some(stored.plan_id.clone()),
+                    trigger: "manual",
+                    actor: stored.applied_by.clone().unwrap_or_else(|| stored.actor.clone()),
+                    reason: stored.reason.clone(),
+                    weather: Weather::Still,
+                    refused_before: 0,
+                    chunk,
+                };
+                if self.post(order, now, summary).await? == Next::Rest {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn find<'r>(rows: &'r [Retriable], item_id: &str) -> Option<&'r Retriable> {
+    rows.iter().find(|row| row.item_id == item_id)
+}
+
+fn attempts(chunk: &Chunk, items: &[crate::core::reprocess::ItemFacts]) -> Vec<u32> {
+    let of = |id: &String| items.iter().find(|item| item.item_id == *id).map_or(0, |item| item.attempts);
+    chunk.item_ids.iter().map(of).collect()
+}
+
+fn told(before: &Summary, after: &Summary) -> String {
+    let errors = after.errors.get(before.errors.len()..).unwrap_or_default();
+    let mut text = format!("{} items submitted", after.submitted - before.submitted);
+    if after.unknown > before.unknown {
+        text.push_str(&format!(", {} POSTs of unclear outcome", after.unknown - before.unknown));
+    }
+    if let Some(error) = errors.first() {
+        text.push_str(&format!("; {error}"));
+    }
+    text
+}
