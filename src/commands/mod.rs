@@ -18,6 +18,7 @@ mod man;
 pub mod note;
 pub mod notify;
 pub mod report;
+pub mod reprocess;
 pub mod rules;
 mod scan;
 mod serve;
@@ -55,6 +56,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Group(command) => {
             let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
             acts::run(command, &ledger, person()).await
+        }
+        Command::Reprocess(command) => reprocess::run(command, &setup(global)?, person()).await,
+        Command::Breaker(command) => {
+            let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
+            reprocess::run_breaker(command, &ledger, person()).await
         }
         Command::Grouping(command) => grouping::run(command),
         Command::Rules(command) => rules::run(command, optional_configuration(global)?.as_ref()),

@@ -1,4 +1,4 @@
-//! One cycle: scan, triage, digest, deliver. `now` is an argument, so that simulated days run the same code.
+//! One cycle: scan, reprocess, triage, digest, deliver. `now` is an argument, so that simulated days run the same code.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::deliver::{self, DeliverySummary, Round};
+use super::reprocess;
 use super::scan::ScanSummary;
 use super::triage::{self, Request};
 use super::worker::Worker;
@@ -25,6 +26,8 @@ const PATIENT_SCANS: u64 = 3;
 pub struct CycleOutcome {
     /// For each project, what its scan brought.
     pub scans: Vec<ScanSummary>,
+    /// What became of retries.
+    pub retries: reprocess::Summary,
     /// The digest that was decided, if there was news.
     pub digest_id: Option<String>,
     /// Its headline.
@@ -72,11 +75,13 @@ impl Worker {
         };
         let scans = scans?;
         self.note_faults(&scans, now).await?;
+        let retries = self.reprocess(now, stop).await?;
         let digest = triage::triage(&self.ledger, &self.setup.triage, Request::at(now)).await?;
         let deliveries = self.deliver(now, patience).await?;
         let headline = digest.as_ref().map(notify::headline);
         Ok(CycleOutcome {
             scans,
+            retries,
             digest_id: digest.map(|d| d.digest_id),
             headline,
             deliveries,
@@ -136,6 +141,9 @@ impl fmt::Display for CycleOutcome {
         write!(f, "scanned {projects}, {new} new observations")?;
         if incomplete > 0 {
             write!(f, ", {incomplete} scans incomplete")?;
+        }
+        if self.retries != reprocess::Summary::default() {
+            write!(f, ", {}", self.retries)?;
         }
         match &self.digest_id {
             Some(id) => write!(f, ", digest {id}")?,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::draft::input;
+use super::facts::PLAN_LIFE;
 use super::post::{Next, Order};
 use super::{Draft, Reprocess, Summary};
 use crate::core::reprocess::{Chunk, Selection, Weather, shrink};
@@ -31,8 +32,13 @@ impl Reprocess<'_> {
             let id = plan.plan_id.clone();
             if self.ledger.write(move |tx| plan::take(tx, &id, now)).await? {
                 let before = summary.clone();
-                self.execute(&plan, now, stop, summary).await?;
-                let result = told(&before, summary);
+                // What a person found right an hour ago may be wrong by now.
+                let result = if plan.applied_at.is_some_and(|at| now - at > PLAN_LIFE) {
+                    "nothing submitted: it was approved more than an hour before it could be executed".to_owned()
+                } else {
+                    self.execute(&plan, now, stop, summary).await?;
+                    told(&before, summary)
+                };
                 let id = plan.plan_id.clone();
                 self.ledger.write(move |tx| plan::finish(tx, &id, &result)).await?;
             }
