@@ -7,7 +7,7 @@ use llama_triage::ledger::open;
 use rusqlite::{Connection, Transaction, params};
 
 /// The ledger's present.
-pub const NOW: &str = "2026-11-23T12:00:00Z";
+pub(crate) const NOW: &str = "2026-11-23T12:00:00Z";
 
 const OBSERVATIONS: i64 = 2_000_000;
 const ITEMS: i64 = 1_600_000;
@@ -18,7 +18,7 @@ const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
 
 /// Makes the ledger.
-pub fn fill(path: &Path) {
+pub(crate) fn fill(path: &Path) {
     std::fs::create_dir_all(path.parent().expect("a file in a folder")).expect("the folder can be made");
     let part = path.with_extension("part");
     drop(std::fs::remove_file(&part));

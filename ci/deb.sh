@@ -20,25 +20,28 @@ mkdir -p target/deb
 "$binary" completions fish >target/deb/llama-triage.fish
 sed 's|^#:schema .*|#:schema /usr/share/llama-triage/schema.json|' config/example.toml >target/deb/config.toml
 # --fast: a test need not wait for the best compression.
-cargo deb --quiet --locked --no-build --profile "$profile" $([ "$profile" = release ] || echo --fast)
+cargo deb --quiet --locked --no-build --profile "$profile" $([ "$profile" = release ] || echo --fast) >/dev/null
 deb=$(ls target/debian/*.deb)
 echo "$deb: $(stat -c %s "$deb") bytes"
 [ "${2:-}" = test ] || exit 0
 
 # A root of its own: an overlay over this host, so that nothing of the host changes.
 work=$(mktemp -d /var/tmp/llama-triage-deb.XXXXXX)
-trap 'umount "$work/root" 2>/dev/null || true; umount "$work" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'umount "$work/root/proc" "$work/root" 2>/dev/null || true; umount "$work" 2>/dev/null || true; rm -rf "$work"' EXIT
 mount -t tmpfs tmpfs "$work"
 mkdir "$work/upper" "$work/work" "$work/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/work" "$work/root"
 cp "$deb" "$work/root/first.deb"
 # The same package with a higher version stands for the next release.
-cargo deb --quiet --locked --no-build --profile "$profile" --deb-version 999.0.0-1 --fast --output "$work/root/second.deb"
+dpkg-deb -R "$deb" "$work/next"
+sed -i 's/^Version: .*/Version: 999.0.0-1/' "$work/next/DEBIAN/control"
+dpkg-deb --build -Znone "$work/next" "$work/root/second.deb" >/dev/null
+mount -t proc proc "$work/root/proc"
 in_root() { chroot "$work/root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
 say() { echo "-- $*"; }
 
 say "install"
-in_root apt-get install -y --no-install-recommends /first.deb >/dev/null
+in_root apt-get install -y -q -o Dpkg::Use-Pty=0 --no-install-recommends /first.deb >/dev/null
 for file in /usr/bin/llama-triage /etc/llama-triage/config.toml /usr/lib/systemd/system/llama-triage.service \
     /usr/lib/systemd/system/llama-triage@.service /usr/lib/systemd/system/llama-triage-cycle.timer \
     /usr/share/man/man1/llama-triage.1.gz /usr/share/man/man1/llama-triage-report.1.gz \
@@ -62,7 +65,7 @@ TOML
 echo llx-secret >"$work/root/etc/llama-triage/credentials/llama-cloud-api-key"
 in_root install -d -o llama-triage -m 0700 /var/lib/llama-triage
 in_root touch /var/lib/llama-triage/ledger.db
-in_root apt-get install -y --no-install-recommends /second.deb >/dev/null
+in_root apt-get install -y -q -o Dpkg::Use-Pty=0 --no-install-recommends /second.deb >/dev/null
 in_root grep -q '^name = "prod"' /etc/llama-triage/config.toml
 in_root llama-triage check-config
 test "$(in_root dpkg-query -W -f '${Version}' llama-triage)" = 999.0.0-1

@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::acts::GroupCommand;
 use crate::commands::grouping::GroupingCommand;
+use crate::commands::ledger::LedgerCommand;
 use crate::commands::report::ReportArgs;
 use crate::commands::reprocess::{BreakerCommand, ReprocessCommand};
 use crate::commands::rules::RulesCommand;
@@ -88,6 +89,9 @@ pub enum Command {
     /// Try a channel
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Check, back up, prune or regroup the ledger
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Try how messages are grouped
     #[command(subcommand)]
     Grouping(GroupingCommand),
@@ -95,7 +99,11 @@ pub enum Command {
     #[command(subcommand)]
     Rules(RulesCommand),
     /// Check the configuration without touching the network
-    CheckConfig,
+    CheckConfig {
+        /// Only the file: secrets are not looked for (what a reload of the unit checks first)
+        #[arg(long)]
+        file_only: bool,
+    },
     /// Check everything the service needs, network included, and say what to do
     Doctor(DoctorArgs),
     /// Print a completion script

@@ -43,7 +43,10 @@ impl Credentials {
     pub fn from_environment_or_beside(config: &Path) -> Credentials {
         let mut found = Credentials::from_environment();
         if found.folder.is_none() {
-            let own = config.file_stem().filter(|stem| *stem != "config").map(|stem| format!("{}.credentials", stem.display()));
+            let own = config
+                .file_stem()
+                .filter(|stem| *stem != "config")
+                .map(|stem| format!("{}.credentials", stem.display()));
             let beside = config.with_file_name(own.as_deref().unwrap_or("credentials"));
             found.folder = Some(beside).filter(|folder| folder.is_dir());
         }
@@ -96,7 +99,9 @@ impl Credentials {
         let found = self
             .folder
             .iter()
-            .flat_map(|folder| names.iter().flat_map(move |name| [folder.join(name), folder.join(format!("{FOLDER_ID}_{name}"))]))
+            .flat_map(|folder| {
+                names.iter().flat_map(move |name| [folder.join(name), folder.join(format!("{FOLDER_ID}_{name}"))])
+            })
             .find(|path| path.exists());
         found.map(|path| read(&path)).transpose()
     }

@@ -66,6 +66,7 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
                 LedgerError::Missing(_)
                 | LedgerError::Newer { .. }
                 | LedgerError::File { .. }
+                | LedgerError::Corrupt(_)
                 | LedgerError::Migration(_) => Exit::Ledger,
                 LedgerError::Sqlite(sqlite) if is_unreadable(sqlite) => Exit::Ledger,
                 _ => Exit::Failed,

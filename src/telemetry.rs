@@ -10,7 +10,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::LogFormat;
 
-/// How much is logged without any flag: a service tells what it does, a command only what went wrong.
+/// How much is logged without any flag: a service tells what it does, a command only its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// `serve`.
@@ -40,7 +40,8 @@ pub fn start(role: Role, format: LogFormat, level: Option<&str>, verbosity: i8) 
 }
 
 fn usual_filter(role: Role, verbosity: i8) -> EnvFilter {
-    let usual = if role == Role::Service { 2 } else { 1 };
+    // A command says itself, in one line, what went wrong; log lines would say it twice.
+    let usual = if role == Role::Service { 2 } else { 0 };
     let own = match usual + verbosity {
         ..=-1 => "off",
         0 => "error",

@@ -6,8 +6,8 @@ use super::world::{End, World};
 
 /// A naive strategy: the delays, in minutes, before each attempt at anything that failed.
 pub(crate) struct Naive {
-    pub name: &'static str,
-    pub delays: &'static [i64],
+    pub(crate) name: &'static str,
+    pub(crate) delays: &'static [i64],
 }
 
 pub(crate) const ALL: [Naive; 3] = [

@@ -43,47 +43,47 @@ pub(crate) enum Cause {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
-    pub id: String,
-    pub group: usize,
-    pub failed_at: i64,
-    pub cause: Cause,
-    pub directory: String,
-    pub credits: f64,
+    pub(crate) id: String,
+    pub(crate) group: usize,
+    pub(crate) failed_at: i64,
+    pub(crate) cause: Cause,
+    pub(crate) directory: String,
+    pub(crate) credits: f64,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct GroupSpec {
-    pub name: &'static str,
-    pub message: &'static str,
-    pub items: u64,
+    pub(crate) name: &'static str,
+    pub(crate) message: &'static str,
+    pub(crate) items: u64,
     /// Failures happen between these minutes.
-    pub from: i64,
-    pub to: i64,
-    pub cause: Cause,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) cause: Cause,
     /// Share of items that never succeed although the group does.
-    pub poison: f64,
+    pub(crate) poison: f64,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
-    pub name: &'static str,
-    pub groups: Vec<GroupSpec>,
+    pub(crate) name: &'static str,
+    pub(crate) groups: Vec<GroupSpec>,
     /// Items of the account's own finished per half hour.
-    pub traffic: u64,
+    pub(crate) traffic: u64,
     /// Minutes in which the account's own work mostly fails.
-    pub outages: Vec<(i64, i64)>,
+    pub(crate) outages: Vec<(i64, i64)>,
     /// Share of POSTs accepted whose answer is lost.
-    pub lost_after: f64,
+    pub(crate) lost_after: f64,
     /// Share of POSTs whose request is lost.
-    pub lost_before: f64,
+    pub(crate) lost_before: f64,
     /// Share of POSTs answered 429.
-    pub busy: f64,
+    pub(crate) busy: f64,
     /// From here to there every POST is answered 402.
-    pub broke: Option<(i64, i64)>,
+    pub(crate) broke: Option<(i64, i64)>,
     /// Items whose id the API refuses (422 for the whole POST).
-    pub bad_ids: u64,
-    pub days: i64,
-    pub scale: u32,
+    pub(crate) bad_ids: u64,
+    pub(crate) days: i64,
+    pub(crate) scale: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,12 +94,12 @@ pub(crate) enum End {
 }
 
 pub(crate) struct World {
-    pub account: Account,
-    pub documents: Vec<Document>,
-    pub by_id: BTreeMap<String, usize>,
+    pub(crate) account: Account,
+    pub(crate) documents: Vec<Document>,
+    pub(crate) by_id: BTreeMap<String, usize>,
     random: Random,
     quarter: (i64, u32),
-    pub tally: Tally,
+    pub(crate) tally: Tally,
     billed: Vec<u32>,
     recovered: Vec<bool>,
     batches: u64,
@@ -108,15 +108,15 @@ pub(crate) struct World {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    pub credits: f64,
-    pub least: f64,
-    pub recoverable: usize,
-    pub recovered: usize,
-    pub duplicates: usize,
-    pub posts: usize,
-    pub posts_broke: usize,
-    pub wasted_by_group: BTreeMap<usize, usize>,
-    pub last_recovery: i64,
+    pub(crate) credits: f64,
+    pub(crate) least: f64,
+    pub(crate) recoverable: usize,
+    pub(crate) recovered: usize,
+    pub(crate) duplicates: usize,
+    pub(crate) posts: usize,
+    pub(crate) posts_broke: usize,
+    pub(crate) wasted_by_group: BTreeMap<usize, usize>,
+    pub(crate) last_recovery: i64,
 }
 
 impl World {

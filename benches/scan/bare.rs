@@ -14,7 +14,7 @@ const TABLE: &str = "CREATE TABLE item (
 const INSERT: &str = "INSERT OR IGNORE INTO item VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 /// Inserts every item of the account, 10,000 rows sorted by key in a transaction.
-pub fn run(batches: usize, path: &Path) {
+pub(crate) fn run(batches: usize, path: &Path) {
     let mut connection = Connection::open(path).expect("a database");
     for (pragma, value) in [("journal_mode", "wal"), ("synchronous", "normal"), ("cache_size", "-65536")] {
         connection.pragma_update(None, pragma, value).expect("a pragma");

@@ -7,28 +7,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Failed items of a batch.
-pub const FAILED: usize = 4_000;
+pub(crate) const FAILED: usize = 4_000;
 /// Skipped items of a batch.
-pub const SKIPPED: usize = 1_000;
+pub(crate) const SKIPPED: usize = 1_000;
 /// All items that a scan lists of a batch.
-pub const ITEMS: usize = FAILED + SKIPPED;
+pub(crate) const ITEMS: usize = FAILED + SKIPPED;
 
 const PAGE: usize = 1_000;
 
 /// A failed or skipped item.
-pub struct Item {
-    pub item_id: String,
-    pub name: String,
-    pub status: &'static str,
-    pub message: Option<String>,
-    pub skip_reason: Option<&'static str>,
-    pub job_id: String,
-    pub record_id: String,
-    pub completed_at: String,
+pub(crate) struct Item {
+    pub(crate) item_id: String,
+    pub(crate) name: String,
+    pub(crate) status: &'static str,
+    pub(crate) message: Option<String>,
+    pub(crate) skip_reason: Option<&'static str>,
+    pub(crate) job_id: String,
+    pub(crate) record_id: String,
+    pub(crate) completed_at: String,
 }
 
 /// The item at a position of a batch; the same on every call. Ids are random, two of three texts are unique.
-pub fn item(batch: usize, position: usize) -> Item {
+pub(crate) fn item(batch: usize, position: usize) -> Item {
     let mut random = Random(((batch * ITEMS + position) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let failed = position < FAILED;
     let seconds = random.next() % 86_400;
@@ -40,7 +40,13 @@ pub fn item(batch: usize, position: usize) -> Item {
         skip_reason: (!failed).then_some(["already_processed", "size_limit_exceeded"][position % 2]),
         job_id: format!("pjb-{}", random.uuid()),
         record_id: random.uuid(),
-        completed_at: format!("2026-11-{:02}T{:02}:{:02}:{:02}Z", 17 + batch % 6, seconds / 3600, seconds / 60 % 60, seconds % 60),
+        completed_at: format!(
+            "2026-11-{:02}T{:02}:{:02}:{:02}Z",
+            17 + batch % 6,
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        ),
     }
 }
 
@@ -63,7 +69,7 @@ fn message(position: usize, random: &mut Random) -> String {
 }
 
 /// Serves `batches` batches until killed; prints its address first.
-pub fn serve(batches: usize) {
+pub(crate) fn serve(batches: usize) {
     let pages: Vec<[Vec<String>; 2]> = (0..batches).map(render).collect();
     let account = Arc::new(Account { pages, touched: AtomicU64::new(0) });
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -87,7 +93,8 @@ impl Account {
             while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
             let target = request.split(' ').nth(1).unwrap_or_default().to_owned();
             let body = self.body(&target);
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
             let mut stream = stream;
             if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).is_err() {
                 return;
@@ -172,6 +179,13 @@ impl Random {
 
     fn uuid(&mut self) -> String {
         let (a, b) = (self.next(), self.next());
-        format!("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff, b >> 48, b & 0xffff_ffff_ffff)
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            a >> 32,
+            (a >> 16) & 0xffff,
+            a & 0xfff,
+            b >> 48,
+            b & 0xffff_ffff_ffff
+        )
     }
 }

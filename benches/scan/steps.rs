@@ -14,7 +14,7 @@ use llama_triage::ledger::{Ledger, open};
 use llama_triage::service::scan::{ScanSummary, Watched, restore_grouper, scan};
 
 /// Runs one step and prints what it took.
-pub fn run(step: &str, url: &str, ledger: &Path) {
+pub(crate) fn run(step: &str, url: &str, ledger: &Path) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         match step {
@@ -99,6 +99,7 @@ async fn reads(url: &str, path: &Path) {
 /// The most memory that this process ever held, in MiB.
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or(0) / 1024
 }

@@ -86,9 +86,9 @@ CREATE TABLE item (
     kind        TEXT    NOT NULL CHECK (kind IN ('failed', 'skipped')),
     state       TEXT    NOT NULL CHECK (state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')),
     group_key   INTEGER NOT NULL REFERENCES error_group (group_key),
-    observation_key INTEGER NOT NULL,             -- its newest observation by event time
+    observation_key INTEGER NOT NULL,             -- its newest observation by event time, harmless skips only if there is nothing else
     first_seen  INTEGER NOT NULL,                 -- event time of its first observation
-    last_seen   INTEGER NOT NULL,                 -- event time of its newest observation
+    last_seen   INTEGER NOT NULL,                 -- event time of that observation
     failures    INTEGER NOT NULL DEFAULT 0,       -- failed observations
     attempts    INTEGER NOT NULL DEFAULT 0,       -- our reprocessing attempts
     baseline    INTEGER NOT NULL DEFAULT 0,       -- 1: it failed before the first start

@@ -4,10 +4,9 @@
 //! does not get in their way. Each leaves an audit row in the transaction of the act itself.
 
 use jiff::Timestamp;
-use rusqlite::Connection;
 
-use crate::ledger::LedgerError;
 use crate::ledger::standing::{GroupRow, by_id};
+use crate::ledger::{LedgerError, Transaction};
 
 /// Who acts, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +32,8 @@ pub enum ActError {
 }
 
 /// The group with this id, or the one it was merged into.
-pub(super) fn find(connection: &Connection, group_id: &str) -> Result<Result<GroupRow, ActError>, LedgerError> {
-    let found = by_id(connection, group_id)?;
+pub(super) fn find(tx: &Transaction<'_>, group_id: &str) -> Result<Result<GroupRow, ActError>, LedgerError> {
+    let found = by_id(tx, group_id)?;
     Ok(found.ok_or_else(|| ActError::NotFound(format!("group {group_id}; `llama-triage report groups` lists them"))))
 }
 

@@ -7,9 +7,13 @@ use crate::exit::Exit;
 use crate::service::worker::Setup;
 
 /// Checks the file, then that every secret it needs can be read and every client can be made.
-pub(super) fn run(global: &Global) -> anyhow::Result<Exit> {
+pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     let config = super::configuration(global)?;
     let path = load::find(global.config.as_deref())?;
+    if file_only {
+        anstream::println!("{}: ok", path.display());
+        return Ok(Exit::Done);
+    }
     let setup = Setup::new(config, &Credentials::from_environment_or_beside(&path))?;
     anstream::println!(
         "{}: ok, {} and {}, ledger {}",

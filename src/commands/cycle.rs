@@ -18,6 +18,7 @@ pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
     if let Some(heartbeat) = &worker.setup.heartbeat {
         heartbeat.ping(outcome.is_complete(), &outcome.to_string()).await?;
     }
+    worker.ledger.close().await?;
     anstream::println!("{outcome}");
     for scan in outcome.scans.iter().filter(|scan| !scan.complete) {
         let error = scan.error.as_deref().unwrap_or("it could not be read completely");

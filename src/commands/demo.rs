@@ -49,7 +49,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     );
     let cycles = play(&mut worker, &cloud, start, start + played).await?;
     let digests = worker.ledger.read(crate::ledger::digest::all).await?;
-    drop(worker);
+    worker.ledger.close().await?;
     conclude(&dir, &cloud, cycles, &digests, began);
     if args.serve {
         stay(cloud, &config_path).await?;

@@ -14,7 +14,8 @@ use crate::service::doctor::{self, Finding, Verdict};
 /// Prints what was found; exit 1 if anything does not work.
 pub(super) async fn run(global: &Global, args: &DoctorArgs) -> anyhow::Result<Exit> {
     let path = load::find(global.config.as_deref()).unwrap_or_else(|_| PathBuf::from("(none)"));
-    let findings = doctor::examine(&path, super::configuration(global), &Credentials::from_environment_or_beside(&path)).await;
+    let findings =
+        doctor::examine(&path, super::configuration(global), &Credentials::from_environment_or_beside(&path)).await;
     match args.format {
         DoctorFormat::Json => {
             anstream::println!("{}", serde_json::to_string_pretty(&findings).context("cannot write JSON")?);

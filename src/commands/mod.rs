@@ -14,6 +14,7 @@ mod doctor;
 pub mod group;
 pub mod grouping;
 pub mod input;
+pub mod ledger;
 mod man;
 pub mod note;
 pub mod notify;
@@ -50,18 +51,21 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Scan => scan::run(setup(global)?).await,
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
-        Command::CheckConfig => check_config::run(global),
+        Command::CheckConfig { file_only } => check_config::run(global, file_only),
         Command::Digest(args) => tell::run_digest(&setup(global)?, &args).await,
         Command::Notify(command) => tell::run_notify(&setup(global)?, command).await,
         Command::Group(command) => {
             let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
-            acts::run(command, &ledger, person()).await
+            let done = acts::run(command, &ledger, person()).await;
+            ledger.close().await?;
+            done
         }
         Command::Reprocess(command) => reprocess::run(command, &setup(global)?, person()).await,
         Command::Breaker(command) => {
             let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
             reprocess::run_breaker(command, &ledger, person()).await
         }
+        Command::Ledger(command) => ledger_command(global, command).await,
         Command::Grouping(command) => grouping::run(command),
         Command::Rules(command) => rules::run(command, optional_configuration(global)?.as_ref()),
         Command::Doctor(args) => doctor::run(global, &args).await,
@@ -97,7 +101,7 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         Ok(config) => Some(config),
         Err(_) if global.ledger.is_some() && global.config.is_none() => None,
         Err(error) => {
-            anstream::eprintln!("llama-triage: {error}");
+            anstream::eprintln!("llama-triage: {:#}", anyhow::Error::new(error));
             return Exit::Config;
         }
     };
@@ -126,6 +130,19 @@ fn ledger_path(global: &Global) -> Result<PathBuf, load::ConfigError> {
     match &global.ledger {
         Some(path) => Ok(path.clone()),
         None => configuration(global).map(|config| config.ledger.path),
+    }
+}
+
+async fn ledger_command(global: &Global, command: ledger::LedgerCommand) -> anyhow::Result<Exit> {
+    let path = ledger_path(global)?;
+    match command {
+        ledger::LedgerCommand::Check => ledger::check(&path),
+        ledger::LedgerCommand::Backup { file } => ledger::backup(&path, &file),
+        ledger::LedgerCommand::Prune => {
+            let keep = optional_configuration(global)?.unwrap_or_default().ledger;
+            ledger::prune_old(&path, keep.keep, keep.keep_digests, Timestamp::now()).await
+        }
+        ledger::LedgerCommand::Regroup => ledger::regroup(&path, person()).await,
     }
 }
 

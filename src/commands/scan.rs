@@ -17,5 +17,6 @@ pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
             exit = Exit::Failed;
         }
     }
+    worker.ledger.close().await?;
     Ok(exit)
 }

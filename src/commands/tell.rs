@@ -49,6 +49,7 @@ pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
     }
     let ledger = Ledger::open(&setup.config.ledger.path).await?;
     let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request).await?;
+    ledger.close().await?;
     match decided {
         Some(digest) => anstream::println!("{}: {}", digest.digest_id, crate::notify::headline(&digest)),
         None => anstream::println!("There is nothing to tell now."),

@@ -28,9 +28,9 @@ pub(crate) mod list {
     /// One of the texts is no duration, or a negative one.
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SignedDuration>, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
-        let durations = texts.iter().map(|text| {
-            SignedDuration::try_from(parse(text).map_err(D::Error::custom)?).map_err(D::Error::custom)
-        });
+        let durations = texts
+            .iter()
+            .map(|text| SignedDuration::try_from(parse(text).map_err(D::Error::custom)?).map_err(D::Error::custom));
         durations.collect()
     }
 
@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn days_and_weeks_have_a_fixed_length() {
-        let table = [("2m 30s", 150), ("36h", 129_600), ("7d", 604_800), ("1w", 604_800), ("1d 12h", 129_600), ("0s", 0)];
+        let table =
+            [("2m 30s", 150), ("36h", 129_600), ("7d", 604_800), ("1w", 604_800), ("1d 12h", 129_600), ("0s", 0)];
         for (text, seconds) in table {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }

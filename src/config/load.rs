@@ -33,7 +33,7 @@ pub enum ConfigError {
     #[error("no configuration: looked for {0}; name one with --config, or begin with config/example.toml")]
     NotFound(String),
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {source}")]
+    #[error("cannot read the configuration {path}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -86,23 +86,18 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
     if !errors.is_empty() {
         return Err(errors.iter().map(|e| mistake_at(text, e.span(), String::new(), e.message())).collect());
     }
-    let mut mistakes = Vec::new();
+    let mut mistakes: Vec<Mistake> = Vec::new();
     let mut rest = document.clone();
-    let mut shortened = Vec::new();
     let config = loop {
         match Config::deserialize(toml::de::Deserializer::from(rest.clone())) {
             Ok(config) => break Some(config),
             Err(error) => {
                 let place = error.span().and_then(|span| path_of(document.get_ref(), &span, ""));
                 let taken = error.span().is_some_and(|span| take_out(rest.get_mut(), &span));
-                shortened.extend(
-                    place
-                        .as_deref()
-                        .and_then(|p| p.strip_suffix(']'))
-                        .and_then(|p| p.split('[').next())
-                        .map(str::to_owned),
-                );
-                mistakes.push(mistake_at(text, error.span(), place.unwrap_or_default(), &plain(error.message())));
+                let place = place.unwrap_or_default();
+                if !follows(&mistakes, &place, error.message()) {
+                    mistakes.push(mistake_at(text, error.span(), place, &plain(error.message())));
+                }
                 if !taken || mistakes.len() == MOST_MISTAKES {
                     break None;
                 }
@@ -110,9 +105,8 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
         }
     };
     for (key, complaint) in config.iter().flat_map(check::check) {
-        // A complaint may only follow from a mistake already named, or be counted from a list that lost an entry.
-        let follows = mistakes.iter().any(|m: &Mistake| concerns(&m.key, &key));
-        if !follows && !shortened.iter().any(|table| key.starts_with(table.as_str())) {
+        let key = original(document.get_ref(), rest.get_ref(), &key);
+        if !mistakes.iter().any(|mistake| concerns(&mistake.key, &key)) {
             mistakes.push(mistake_at(text, locate(document.get_ref(), &key), key, &complaint));
         }
     }
@@ -121,6 +115,28 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
         Some(config) if mistakes.is_empty() => Ok(config),
         _ => Err(mistakes),
     }
+}
+
+/// Whether a missing key is only missing because its bad value was taken out before.
+fn follows(mistakes: &[Mistake], table: &str, message: &str) -> bool {
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    missing.is_some_and(|key| mistakes.iter().any(|mistake| mistake.key == format!("{table}.{key}")))
+}
+
+/// The key as numbered in the file: a list that lost bad entries while it was read counts differently.
+fn original(document: &DeTable<'_>, rest: &DeTable<'_>, key: &str) -> String {
+    let renumbered = || {
+        let (name, behind) = key.split_once('[')?;
+        let (index, behind) = behind.split_once(']')?;
+        let span = list_of(rest, name)?.get(index.parse::<usize>().ok()?)?.span();
+        let index = list_of(document, name)?.iter().position(|entry| entry.span() == span)?;
+        Some(format!("{name}[{index}]{behind}"))
+    };
+    renumbered().unwrap_or_else(|| key.to_owned())
+}
+
+fn list_of<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> Option<&'t DeArray<'i>> {
+    table.iter().find(|(key, _)| key.get_ref() == name).and_then(|(_, value)| value.get_ref().as_array())
 }
 
 /// Whether a complaint about `later` may only be a consequence of the mistake already found at `earlier`.
@@ -145,6 +161,23 @@ fn mistake_at(text: &str, span: Option<Range<usize>>, key: String, complaint: &s
 
 /// The reader's message in the words of this program.
 fn plain(message: &str) -> String {
+    let expected = [
+        ("a nonzero usize", "a whole number above 0"),
+        ("a nonzero u32", "a whole number above 0"),
+        ("usize", "a whole number"),
+        ("u16", "a whole number from 0 to 65535"),
+        ("u32", "a whole number"),
+        ("u64", "a whole number"),
+        ("f64", "a number"),
+        ("a sequence", "a list"),
+        ("a boolean", "true or false"),
+        ("a map", "a table"),
+    ];
+    for (theirs, ours) in expected {
+        if let Some(front) = message.trim().strip_suffix(&format!(", expected {theirs}")) {
+            return format!("{front}, allowed: {ours}");
+        }
+    }
     message
         .replace("unknown field", "unknown key")
         .replace("missing field", "missing key")

@@ -65,7 +65,8 @@ fn without_null(schema: &mut Value) {
                 object.extend(only.into_iter().filter(|(key, _)| key != "description"));
             }
             // A table's default repeats those of its keys.
-            if object.contains_key("properties") || object.get("items").is_some_and(|items| items["properties"].is_object())
+            if object.contains_key("properties")
+                || object.get("items").is_some_and(|items| items["properties"].is_object())
             {
                 object.remove("default");
             }
@@ -169,7 +170,8 @@ fn keys_of_schema(schema: &Value, path: &str, keys: &mut BTreeSet<String>) {
         return;
     };
     for (key, value) in properties {
-        let inner = if value["type"] == "array" && value["items"]["properties"].is_object() { &value["items"] } else { value };
+        let inner =
+            if value["type"] == "array" && value["items"]["properties"].is_object() { &value["items"] } else { value };
         keys_of_schema(inner, &format!("{path}/{key}"), keys);
     }
 }

@@ -99,8 +99,9 @@ fn each_message(value: &mut Value, change: &dyn Fn(&str) -> String) {
 fn each_object(value: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
     match value {
         Value::Object(fields) => {
-            change(fields);
+            // Inside first: what a change adds must not be changed again, without end.
             fields.values_mut().for_each(|value| each_object(value, change));
+            change(fields);
         }
         Value::Array(entries) => entries.iter_mut().for_each(|value| each_object(value, change)),
         _ => {}

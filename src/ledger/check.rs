@@ -79,7 +79,8 @@ const RULES: &[Rule] = &[
         sql: "SELECT i.item_id || ' says first ' || i.first_seen || ', last ' || i.last_seen || ', failures ' || i.failures
                   || '; its observations say ' || ifnull(h.first, '-') || ', ' || ifnull(h.last, '-') || ', ' || ifnull(h.failures, 0)
               FROM item i LEFT JOIN (
-                  SELECT item_key, min(event_at) AS first, max(event_at) AS last, sum(kind = 'failed') AS failures
+                  SELECT item_key, min(event_at) AS first, sum(kind = 'failed') AS failures, coalesce(
+                      max(event_at) FILTER (WHERE skip_reason IS NOT 'already_processed'), max(event_at)) AS last
                   FROM observation GROUP BY item_key) h USING (item_key)
               WHERE i.first_seen IS NOT h.first OR i.last_seen IS NOT h.last OR i.failures IS NOT h.failures",
     },

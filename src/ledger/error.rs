@@ -80,7 +80,9 @@ impl From<rusqlite::Error> for LedgerError {
     fn from(error: rusqlite::Error) -> LedgerError {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => LedgerError::Full(error),
-            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => LedgerError::Corrupt(error),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                LedgerError::Corrupt(error)
+            }
             _ => LedgerError::Sqlite(error),
         }
     }
@@ -129,7 +131,8 @@ mod tests {
         drop(tx);
         let error = LedgerError::from(error);
         assert!(matches!(error, LedgerError::Full(_)) && error.to_string().contains("free space"));
-        let kept: String = reader(&path).unwrap().query_row("SELECT group_concat(name) FROM meta", (), |row| row.get(0)).unwrap();
+        let kept: String =
+            reader(&path).unwrap().query_row("SELECT group_concat(name) FROM meta", (), |row| row.get(0)).unwrap();
         assert!(kept.contains("kept") && !kept.contains("more"));
     }
 

@@ -1,6 +1,7 @@
 //! What an item's observations say about the item: its newest one decides state, group and times.
 //!
 //! Newest is by event time, not by when it was seen; at the same event time the one seen later.
+//! A skip as "already processed" counts only where nothing worse is known.
 //! Only a failure with a newer event time changes a state that somebody or some success has settled.
 
 use rusqlite::{CachedStatement, Row, Transaction};
@@ -144,9 +145,7 @@ impl<'t> History<'t> {
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let history = self.read(item.item_key)?;
-        let Some(newest) = history.iter().max_by_key(|o| (o.event_at, o.observation_key)) else {
-            return Ok(());
-        };
+        let Some(newest) = telling(&history) else { return Ok(()) };
         let first_seen = history.iter().map(|o| o.event_at).min().unwrap_or(newest.event_at);
         let failures = history.iter().filter(|o| o.failed).count();
         let state = next_state(item, newest);
@@ -224,6 +223,17 @@ impl<'t> History<'t> {
         }
         Ok(())
     }
+}
+
+/// The observation that decides about an item: its newest one.
+///
+/// "Already processed" is no evidence that a failure was made good, so it never hides one:
+/// it decides only about an item of which nothing worse is known.
+fn telling(history: &[Told]) -> Option<&Told> {
+    let newest = |harmless: bool| {
+        history.iter().filter(|told| told.harmless == harmless).max_by_key(|told| (told.event_at, told.observation_key))
+    };
+    newest(false).or_else(|| newest(true))
 }
 
 /// The state that follows from the newest observation.

@@ -37,6 +37,7 @@ pub mod project;
 pub mod prune;
 pub mod query;
 pub mod retriable;
+pub mod regroup;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod seed;
@@ -88,6 +89,17 @@ impl Ledger {
         let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
         let writer = tokio_rusqlite::Connection::from(open::writer_beside(path)?);
         Ok(Ledger { path: path.to_owned(), writer, reader, _lock: None })
+    }
+
+    /// Closes the connections, the writer last: it then moves everything from the write-ahead log into the file.
+    ///
+    /// Other clones of this ledger stop working. A process that just ends loses nothing, but leaves the log beside the file.
+    ///
+    /// # Errors
+    /// SQLite refuses.
+    pub async fn close(self) -> Result<(), LedgerError> {
+        self.reader.close().await.map_err(|_| LedgerError::Closed)?;
+        self.writer.close().await.map_err(|_| LedgerError::Closed)
     }
 
     /// The file.

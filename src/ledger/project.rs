@@ -64,7 +64,14 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
     let newest = "SELECT complete FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";
     let before: Option<bool> = tx.query_row(newest, [project_key], |row| row.get(0)).optional()?;
     tx.execute("INSERT INTO scan (project_key, started_at) VALUES (?1, ?2)", (project_key, at))?;
-    Ok(Begun { scan_key: tx.last_insert_rowid(), project_key, at, baseline_until, list_read_at, continues: before == Some(true) })
+    Ok(Begun {
+        scan_key: tx.last_insert_rowid(),
+        project_key,
+        at,
+        baseline_until,
+        list_read_at,
+        continues: before == Some(true),
+    })
 }
 
 /// Ends a scan.

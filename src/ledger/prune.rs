@@ -24,23 +24,37 @@ pub struct Before {
 /// # Errors
 /// SQLite's; nothing is deleted then.
 pub fn prune(tx: &Transaction<'_>, before: &Before) -> Result<BTreeMap<&'static str, u64>, LedgerError> {
-    tx.execute_batch(&format!("DROP TABLE IF EXISTS temp.pruned; CREATE TEMP TABLE pruned AS {SETTLED_ITEMS} {}", before.items))?;
-    tx.execute_batch(UNCOUNT)?;
     let mut gone = BTreeMap::new();
-    for (table, sql) in ITEMS {
-        gone.insert(*table, deleted(tx.execute(sql, ())?));
+    choose(tx, SETTLED_ITEMS, before.items)?;
+    tx.execute_batch(UNCOUNT)?;
+    delete(tx, ITEMS, &mut gone)?;
+    choose(tx, TOLD_DIGESTS, before.digests)?;
+    delete(tx, TOLD, &mut gone)?;
+    for (table, sql, time) in
+        [("batch", OLD_BATCHES, before.items), ("scan", OLD_SCANS, before.items), ("audit", OLD_AUDIT, before.digests)]
+    {
+        gone.insert(table, counted(tx.execute(sql, [time])?));
     }
     tx.execute_batch("DROP TABLE temp.pruned")?;
-    for (table, sql) in OLD {
-        gone.insert(*table, deleted(tx.execute(sql, [before.items])?));
-    }
-    for (table, sql) in TOLD {
-        gone.insert(*table, deleted(tx.execute(sql, [before.digests])?));
-    }
     Ok(gone)
 }
 
-fn deleted(rows: usize) -> u64 {
+/// Keeps what is to go in a temporary table, so that every statement means the same rows.
+fn choose(tx: &Transaction<'_>, which: &str, before: i64) -> Result<(), LedgerError> {
+    tx.execute_batch(&format!("DROP TABLE IF EXISTS temp.pruned; CREATE TEMP TABLE pruned AS {which} {before}"))?;
+    Ok(())
+}
+
+type Gone = BTreeMap<&'static str, u64>;
+
+fn delete(tx: &Transaction<'_>, statements: &[(&'static str, &str)], gone: &mut Gone) -> Result<(), LedgerError> {
+    for (table, sql) in statements {
+        gone.insert(table, counted(tx.execute(sql, ())?));
+    }
+    Ok(())
+}
+
+fn counted(rows: usize) -> u64 {
     u64::try_from(rows).unwrap_or(u64::MAX)
 }
 
@@ -87,23 +101,73 @@ const ITEMS: &[(&str, &str)] = &[
     ),
 ];
 
-const OLD: &[(&str, &str)] = &[
-    (
-        "batch",
-        "DELETE FROM batch WHERE last_seen < ?1 AND batch_key NOT IN (SELECT batch_key FROM observation)
-             AND batch_key NOT IN (SELECT batch_key FROM group_batch)",
-    ),
-    // The newest scan of each project says how fresh the ledger is.
-    (
-        "scan",
-        "DELETE FROM scan WHERE started_at < ?1
-             AND scan_key NOT IN (SELECT max(scan_key) FROM scan GROUP BY project_key, complete)",
-    ),
-];
+const OLD_BATCHES: &str = "DELETE FROM batch WHERE last_seen < ?1
+    AND batch_key NOT IN (SELECT batch_key FROM observation) AND batch_key NOT IN (SELECT batch_key FROM group_batch)";
+
+/// The newest scans of each project stay: they say how fresh the ledger is.
+const OLD_SCANS: &str = "DELETE FROM scan WHERE started_at < ?1
+    AND scan_key NOT IN (SELECT max(scan_key) FROM scan GROUP BY project_key, complete)";
+
+const OLD_AUDIT: &str = "DELETE FROM audit WHERE at < ?1";
 
 const TOLD: &[(&str, &str)] = &[
-    ("digest_item", "DELETE FROM digest_item WHERE digest_id IN (SELECT digest_id FROM digest WHERE created_at < ?1 AND {unsaid})"),
-    ("delivery", "DELETE FROM delivery WHERE digest_id IN (SELECT digest_id FROM digest WHERE created_at < ?1 AND {unsaid})"),
-    ("digest", "DELETE FROM digest WHERE created_at < ?1 AND {unsaid}"),
-    ("audit", "DELETE FROM audit WHERE at < ?1"),
+    ("digest_item", "DELETE FROM digest_item WHERE digest_id IN (SELECT digest_id FROM pruned)"),
+    ("delivery", "DELETE FROM delivery WHERE digest_id IN (SELECT digest_id FROM pruned)"),
+    ("digest", "DELETE FROM digest WHERE digest_id IN (SELECT digest_id FROM pruned)"),
 ];
+
+/// Told for long, nothing of it still to be sent, and no group's last announcement.
+const TOLD_DIGESTS: &str = "SELECT digest_id FROM digest
+    WHERE digest_id NOT IN (SELECT digest_id FROM delivery WHERE state IN ('pending', 'sending'))
+        AND digest_id NOT IN (SELECT digest_id FROM announcement)
+        AND created_at <";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::check::check;
+    use crate::ledger::open::in_memory;
+
+    /// Three items in one batch and group: open, recovered long ago, recovered lately; two digests, one still unsent.
+    const LEDGER: &str = "
+        INSERT INTO project VALUES (1, 'p', NULL, 0, NULL);
+        INSERT INTO batch (batch_key, project_key, batch_id, job_type, status, first_seen, last_seen)
+            VALUES (1, 1, 'b', 'parse', 'completed', 0, 0), (2, 1, 'empty', 'parse', 'completed', 0, 0);
+        INSERT INTO error_group (group_key, group_id, kind, template, title, mining, grouping_version, first_seen, last_seen,
+                open_items, total_items, failures)
+            VALUES (1, 'g-1', 'failed', 't', 't', x'', 1, 10, 20, 1, 3, 3), (2, 'g-2', 'failed', 't', 't', x'', 1, 10, 10, 0, 1, 1);
+        INSERT INTO message VALUES (1, 1, 'kept'), (2, 2, 'forgotten');
+        INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key, first_seen,
+                last_seen, failures, recovered_at)
+            VALUES ('open', 1, 'n', 1, 'failed', 'open', 1, 1, 10, 10, 1, NULL),
+                   ('old', 2, 'n', 1, 'failed', 'recovered', 1, 3, 10, 20, 2, 30),
+                   ('late', 3, 'n', 1, 'failed', 'recovered', 1, 4, 10, 10, 1, 5000);
+        INSERT INTO observation (observation_key, item_key, batch_key, identity, kind, group_key, message_key, content,
+                event_at, first_seen, last_seen)
+            VALUES (1, 1, 1, 1, 'failed', 1, 1, 0, 10, 10, 10), (2, 2, 1, 1, 'failed', 2, 2, 0, 10, 10, 10),
+                   (3, 2, 1, 2, 'failed', 1, 2, 0, 20, 20, 20), (4, 3, 1, 1, 'failed', 1, 1, 0, 10, 10, 10);
+        INSERT INTO item_group VALUES (2, 2);
+        INSERT INTO group_hour VALUES (1, 0, 3), (2, 0, 1);
+        INSERT INTO group_batch VALUES (1, 1, 3), (2, 1, 1);
+        INSERT INTO digest (digest_id, created_at, scheduled, reasons, model) VALUES ('sent', 1, 0, '', '{}'), ('unsent', 1, 0, '', '{}');
+        INSERT INTO delivery (delivery_id, digest_id, channel, state, content, not_before, created_at)
+            VALUES ('1', 'sent', 'c', 'sent', '', 0, 1), ('2', 'unsent', 'c', 'pending', '', 0, 1);";
+
+    #[test]
+    fn only_what_is_settled_and_old_goes_and_the_counters_follow() {
+        let mut connection = in_memory();
+        connection.execute_batch(LEDGER).unwrap();
+        assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
+        let tx = connection.transaction().unwrap();
+        let gone = prune(&tx, &Before { items: 1000, digests: 1000 }).unwrap();
+        tx.commit().unwrap();
+        assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
+        let expected = [("item", 1), ("observation", 2), ("message", 1), ("batch", 1), ("digest", 1), ("delivery", 1)];
+        for (table, rows) in expected {
+            assert_eq!(gone[table], rows, "{table}");
+        }
+        let left = "SELECT group_concat(item_id) FROM (SELECT item_id FROM item ORDER BY item_key)";
+        let left: String = connection.query_row(left, (), |row| row.get(0)).unwrap();
+        assert_eq!(left, "open,late");
+    }
+}

@@ -145,3 +145,12 @@ impl Seed {
         );
     }
 }
+
+/// "D-20260601-01.mail sent 1" for every delivery, in order: its id, state and tries.
+pub(crate) fn delivery_states(connection: &Connection) -> Result<Vec<String>, super::LedgerError> {
+    let mut statement = connection.prepare(
+        "SELECT delivery_id || ' ' || state || ' ' || attempts FROM delivery ORDER BY created_at, delivery_id",
+    )?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

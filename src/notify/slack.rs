@@ -223,7 +223,7 @@ fn foot(view: &View) -> String {
     lines.extend(view.silenced.iter().map(|text| escape(text, 200)));
     lines.extend(view.budget.iter().map(|text| format!("Budget: {}", escape(text, 200))));
     lines.extend(view.remarks.iter().take(3).map(|text| escape(text, 300)));
-    lines.push(format!("Covers {} ({})", view.window, escape(&view.zone, 60)));
+    lines.push(format!("Covers {}", escape(&view.window, 160)));
     lines.push(format!("Ledger as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));
     lines.push(format!("{} {}", escape(&view.digest_id, 60), escape(&view.instance, 60)));

@@ -194,7 +194,7 @@ fn foot(view: &View) -> Value {
     lines.extend(view.silenced.clone());
     lines.extend(view.budget.iter().map(|text| format!("Budget: {}", short(text, 120))));
     lines.extend(view.remarks.iter().take(2).map(|text| short(text, 120)));
-    lines.push(format!("Covers {} ({})", view.window, view.zone));
+    lines.push(format!("Covers {}", view.window));
     lines.push(format!("Ledger as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));
     lines.push(format!("{} {}", view.digest_id, view.instance));

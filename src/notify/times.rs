@@ -20,11 +20,6 @@ impl Clock {
         }
     }
 
-    /// The zone's IANA name.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// `2026-08-23 09:00 CEST`
     pub(super) fn full(&self, at: Timestamp) -> String {
         self.format(at, "%Y-%m-%d %H:%M %Z")
@@ -42,7 +37,12 @@ impl Clock {
         let one_offset = self.format(from, "%Z") == self.format(to, "%Z");
         let front = if one_offset { self.format(from, "%Y-%m-%d %H:%M") } else { self.full(from) };
         let back = if one_day && one_offset { self.format(to, "%H:%M %Z") } else { self.full(to) };
-        format!("{front} to {back}")
+        // "UTC (UTC)" would say it twice.
+        if self.format(to, "%Z") == self.name {
+            format!("{front} to {back}")
+        } else {
+            format!("{front} to {back} ({})", self.name)
+        }
     }
 
     fn format(&self, at: Timestamp, pattern: &str) -> String {
@@ -62,9 +62,17 @@ mod tests {
     #[test]
     fn a_span_says_once_what_both_ends_share() {
         for (from, to, shown) in [
-            ("2026-08-23T06:45:00Z", "2026-08-23T07:00:00Z", "2026-08-23 08:45 to 09:00 CEST"),
-            ("2026-08-22T07:00:00Z", "2026-08-23T07:00:00Z", "2026-08-22 09:00 to 2026-08-23 09:00 CEST"),
-            ("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25 02:30 CEST to 2026-10-25 02:30 CET"),
+            ("2026-08-23T06:45:00Z", "2026-08-23T07:00:00Z", "2026-08-23 08:45 to 09:00 CEST (Europe/Berlin)"),
+            (
+                "2026-08-22T07:00:00Z",
+                "2026-08-23T07:00:00Z",
+                "2026-08-22 09:00 to 2026-08-23 09:00 CEST (Europe/Berlin)",
+            ),
+            (
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T01:30:00Z",
+                "2026-10-25 02:30 CEST to 2026-10-25 02:30 CET (Europe/Berlin)",
+            ),
         ] {
             assert_eq!(span(from, to), shown);
         }
@@ -73,7 +81,7 @@ mod tests {
     #[test]
     fn an_unknown_zone_falls_back_to_utc_by_name() {
         let clock = Clock::new("Mars/Olympus");
-        assert_eq!(clock.name(), "UTC");
+        assert_eq!(clock.name, "UTC");
         assert_eq!(clock.full("2026-08-23T07:00:00Z".parse().unwrap()), "2026-08-23 07:00 UTC");
     }
 }

@@ -40,7 +40,6 @@ pub(super) struct View {
     pub(super) budget: Option<String>,
     pub(super) remarks: Vec<String>,
     pub(super) window: String,
-    pub(super) zone: String,
     pub(super) ledger_as_of: String,
     pub(super) next_digest: Option<String>,
 }
@@ -124,7 +123,6 @@ impl View {
             budget: optional(digest.budget.as_deref(), MESSAGE),
             remarks: digest.remarks.iter().take(FAULTS).map(|r| short(r, MESSAGE)).collect(),
             window: clock.span(&digest.window),
-            zone: clock.name().to_owned(),
             ledger_as_of: digest.ledger_as_of.map_or_else(|| "no complete scan yet".to_owned(), |at| clock.full(at)),
             next_digest: digest.next_digest_at.map(|at| clock.full(at)),
         }
@@ -204,6 +202,20 @@ fn fault(fault: &Fault, clock: &Clock) -> FaultView {
     }
 }
 
+/// Whether the template tells anything beside the title, which names its slots better: `<page>` for `<n>`.
+fn says_more(template: &str, title: &str) -> bool {
+    let bare = |text: &str| {
+        let mut inside = false;
+        let keep = |c: &char| match c {
+            '<' => !std::mem::replace(&mut inside, true),
+            '>' => std::mem::replace(&mut inside, false),
+            _ => !inside,
+        };
+        text.chars().filter(keep).collect::<String>()
+    };
+    bare(template) != bare(title)
+}
+
 fn group(entry: &GroupEntry, clock: &Clock) -> GroupView {
     let title = short(&entry.title, 160);
     let template = short(&entry.template, MESSAGE);
@@ -215,7 +227,7 @@ fn group(entry: &GroupEntry, clock: &Clock) -> GroupView {
         tone: tone(entry.reason),
         page: entry.page,
         kind: entry.kind.as_str(),
-        template: (template != title && !template.is_empty()).then_some(template),
+        template: (says_more(&template, &title) && !template.is_empty()).then_some(template),
         title,
         why: optional(entry.why.as_deref(), MESSAGE),
         cause: optional(entry.cause.as_deref(), MESSAGE),

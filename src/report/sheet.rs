@@ -96,7 +96,7 @@ pub enum Choice<'a> {
 }
 
 /// Columns that may be narrowed, by name: they hold sentences.
-const SENTENCES: [&str; 11] = [
+const SENTENCES: [&str; 12] = [
     "title",
     "error_message",
     "item_name",
@@ -108,6 +108,7 @@ const SENTENCES: [&str; 11] = [
     "error",
     "sample.error_message",
     "why",
+    "how",
 ];
 
 impl Sheet {

@@ -83,7 +83,9 @@ pub async fn examine(path: &Path, config: Result<Config, ConfigError>, credentia
 
 fn unreadable(path: &Path, error: &ConfigError) -> Finding {
     let advice = match error {
-        ConfigError::NotFound(_) => format!("name a file with --config; one is looked for in {}", load::PLACES.join(", ")),
+        ConfigError::NotFound(_) => {
+            format!("name a file with --config; one is looked for in {}", load::PLACES.join(", "))
+        }
         _ => "mend the lines named above; config/example.toml shows every key".to_owned(),
     };
     Finding::fail("config", &path.display().to_string(), error.to_string(), advice)

@@ -98,4 +98,35 @@ mod tests {
         assert!(text.contains("llama_triage_cycles_total 0"), "{text}");
         assert!(text.ends_with("# EOF\n"));
     }
+
+    /// The metrics of a worker that has everything to tell, by name, as `docs/operations.md` writes them.
+    fn names() -> Vec<String> {
+        let word = || "x".to_owned();
+        let health = Health {
+            open_items: vec![(word(), word(), 1)],
+            last_complete_scan: vec![(word(), Some(jiff::Timestamp::UNIX_EPOCH))],
+            deliveries: vec![(word(), word(), 1)],
+            dead_channels: vec![word()],
+            attempts: vec![(word(), 1)],
+            ..Health::default()
+        };
+        let pulse = Pulse::default();
+        pulse.end("2026-03-01T00:00:00Z".parse().unwrap(), true);
+        let text = scrape(&health, &pulse, 1).unwrap();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let mut names: Vec<String> =
+            samples.map(|line| line.split(['{', ' ']).next().unwrap_or_default().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_documented_metrics_are_those_of_a_scrape() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `llama_triage_"));
+        let mut documented: Vec<String> =
+            rows.map(|row| format!("llama_triage_{}", row.split('`').next().unwrap_or_default())).collect();
+        documented.sort();
+        assert_eq!(names(), documented);
+    }
 }

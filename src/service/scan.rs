@@ -24,7 +24,7 @@ use crate::core::grouping::Grouper;
 use crate::core::scan::{Classified, GroupFacts};
 use crate::ledger::{Ledger, LedgerError, group};
 
-pub use source::Source;
+pub use source::{Batches, Observations, Source, Statuses};
 
 /// Decides the class of a new group.
 pub type Classify<'a> = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync + 'a;

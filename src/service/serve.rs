@@ -78,6 +78,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
     stop.cancel();
     ticks.stop().await?;
     watchdog.await.context("the watchdog task failed")?;
+    worker.ledger.close().await?;
     info!("stopped");
     Ok(())
 }

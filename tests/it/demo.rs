@@ -14,7 +14,11 @@ fn the_demo_leaves_a_ledger_and_digests_and_prints_the_newest() {
     assert!(!mails.is_empty());
     assert_eq!(files(&place.join("digests"), ".html").len(), mails.len());
 
-    let report = binary().args(["report", "groups", "--format", "json", "--ledger"]).arg(place.join("ledger.db")).assert().success();
+    let report = binary()
+        .args(["report", "groups", "--format", "json", "--ledger"])
+        .arg(place.join("ledger.db"))
+        .assert()
+        .success();
     let answer: serde_json::Value = serde_json::from_slice(&report.get_output().stdout).unwrap();
     assert!(answer["rows"].as_array().unwrap().len() > 5, "{answer}");
 

@@ -1,6 +1,8 @@
 //! The built binary and the whole library against real peers on loopback.
 
 mod demo;
+mod ledger;
+mod logging;
 mod rules;
 mod scan;
 mod serve;

@@ -20,7 +20,8 @@ fn wait_for(what: &str, mut check: impl FnMut() -> bool) {
 fn serve(site: &Site) -> Child {
     Command::new(env!("CARGO_BIN_EXE_llama-triage"))
         .env_clear()
-        .arg("--config").arg(site.path("config.toml"))
+        .arg("--config")
+        .arg(site.path("config.toml"))
         .arg("serve")
         .stderr(Stdio::null())
         .spawn()

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use jiff::Timestamp;
 use llama_triage::config::load;
 use llama_triage::credentials::Credentials;
 use llama_triage::demo::{Options, SimulatedCloud, World};
@@ -12,15 +11,15 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 /// A folder with everything the binary needs, and the cloud it watches.
-pub struct Site {
+pub(crate) struct Site {
     /// The simulated LlamaCloud.
-    pub cloud: SimulatedCloud,
+    pub(crate) cloud: SimulatedCloud,
     dir: TempDir,
 }
 
 impl Site {
     /// Starts the cloud with `world` and writes a configuration for all its projects; `more` is put at its end.
-    pub async fn new(world: World, options: Options, more: &str) -> Site {
+    pub(crate) async fn new(world: World, options: Options, more: &str) -> Site {
         let cloud = SimulatedCloud::start(world, options).await.unwrap();
         let site = Site { cloud, dir: tempfile::tempdir().unwrap() };
         site.configure(more);
@@ -28,7 +27,7 @@ impl Site {
     }
 
     /// Writes the configuration again, with `more` at its end. `{dir}` in it is this folder.
-    pub fn configure(&self, more: &str) {
+    pub(crate) fn configure(&self, more: &str) {
         let dir = self.dir.path().display().to_string();
         let mut text = format!("[ledger]\npath = \"{dir}/ledger.db\"\n");
         for project in self.cloud.world().projects() {
@@ -46,50 +45,45 @@ impl Site {
     }
 
     /// A file in the folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// A worker inside this process.
-    pub async fn worker(&self) -> Worker {
+    pub(crate) async fn worker(&self) -> Worker {
         let config = load::read(&self.path("config.toml")).unwrap();
         Worker::open(Setup::new(config, &Credentials::default()).unwrap()).await.unwrap()
     }
 
     /// The built binary with this configuration.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = binary();
         command.current_dir(self.dir.path()).arg("--config").arg(self.path("config.toml")).args(args);
         command
     }
 
     /// The ledger, read-only.
-    pub fn ledger(&self) -> Connection {
+    pub(crate) fn ledger(&self) -> Connection {
         Connection::open_with_flags(self.path("ledger.db"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
     }
 
     /// All rows of a query with one text column.
-    pub fn texts(&self, sql: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
         let ledger = self.ledger();
         let mut statement = ledger.prepare(sql).unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
-
-    /// The present time of the simulated account.
-    pub fn now(&self) -> Timestamp {
-        self.cloud.world().now()
-    }
 }
 
 /// The built binary in a clean environment.
-pub fn binary() -> Command {
+pub(crate) fn binary() -> Command {
     let mut command = Command::cargo_bin("llama-triage").unwrap();
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", "/nonexistent");
     command
 }
 
 /// Files below `dir` with this ending, sorted.
-pub fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let mut found: Vec<PathBuf> = entries
         .map(|entry| entry.unwrap().path())

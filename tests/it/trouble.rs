@@ -43,9 +43,15 @@ async fn html_instead_of_json_is_told() {
 fn every_mistake_in_the_configuration_is_named_and_exits_78() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("bad.toml");
-    std::fs::write(&file, "[ledger]\npaht = \"x\"\n[[project]]\nname = \"p\"\npage-size = 5000\n[schedule]\nscan = \"often\"\n").unwrap();
+    std::fs::write(
+        &file,
+        "[ledger]\npaht = \"x\"\n[[project]]\nname = \"p\"\npage-size = 5000\n[schedule]\nscan = \"often\"\n",
+    )
+    .unwrap();
     binary()
-        .arg("check-config").arg("--config").arg(&file)
+        .arg("check-config")
+        .arg("--config")
+        .arg(&file)
         .assert()
         .code(78)
         .stderr(predicate::str::contains(":2: ledger.paht").and(predicate::str::contains(":5: project[0].page-size")))

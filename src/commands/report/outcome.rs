@@ -41,12 +41,12 @@ impl Outcome {
     pub fn message(&self) -> Option<String> {
         match self {
             Outcome::Done => None,
-            Outcome::Failed(error) => Some(format!("error: {error:#}")),
-            Outcome::Usage(text) | Outcome::NotFound(text) => Some(format!("error: {text}")),
+            Outcome::Failed(error) => Some(format!("{error:#}")),
+            Outcome::Usage(text) | Outcome::NotFound(text) => Some(text.clone()),
             Outcome::Ledger(error) => {
                 let source = std::error::Error::source(error);
                 let source = source.map_or_else(String::new, |source| format!(": {source}"));
-                Some(format!("error: {error}{source}"))
+                Some(format!("{error}{source}"))
             }
             Outcome::Stale(text) => Some(format!("stale: {text}")),
             Outcome::FailIf(condition) => Some(format!("{condition} holds")),

@@ -39,7 +39,8 @@ mod tests {
     use super::*;
 
     fn keys(change: impl FnOnce(&mut Config)) -> Vec<String> {
-        let mut config = Config { channel: vec![Channel { kind: ChannelKind::Email, ..Channel::default() }], ..Config::default() };
+        let mut config =
+            Config { channel: vec![Channel { kind: ChannelKind::Email, ..Channel::default() }], ..Config::default() };
         change(&mut config);
         doubts(&config).into_iter().map(|(key, _)| key).collect()
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// When in doubt a failure is [`Class::Unknown`]: a wrong `transient` costs money, a wrong `permanent-input` costs a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// The work was done before; not a failure.
@@ -67,6 +68,7 @@ impl std::fmt::Display for Class {
 
 /// The state of an item that a rule looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The item failed.

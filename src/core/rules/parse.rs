@@ -7,15 +7,18 @@ use super::class::{Class, Kind};
 
 /// One rule as written: every condition that is given must hold.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rule {
     /// Unique among the rules of its file; shown with every decision.
     pub name: String,
     /// Regular expressions, any of which must match the message, its underlying cause, its code or its skip reason.
     #[serde(default, rename = "match", deserialize_with = "one_or_many")]
+    #[cfg_attr(test, schemars(extend("type" = ["string", "array"])))]
     pub patterns: Vec<String>,
     /// Regular expressions of which none may match a text that `match` matched.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[cfg_attr(test, schemars(extend("type" = ["string", "array"])))]
     pub unless: Vec<String>,
     /// HTTP statuses, any of which the text must speak of.
     #[serde(default)]
@@ -34,9 +37,6 @@ pub struct Rule {
     pub runbook: Option<String>,
     /// One sentence on why.
     pub note: Option<String>,
-    /// Groups of this rule may wake somebody: they pass quiet hours and open incidents.
-    #[serde(default)]
-    pub page: bool,
     /// The wording hides the cause: a canary that fails in calm weather says that the group is permanent.
     #[serde(default)]
     pub generic: bool,

@@ -38,7 +38,7 @@ pub enum QueryError {
 
 impl From<rusqlite::Error> for QueryError {
     fn from(error: rusqlite::Error) -> QueryError {
-        QueryError::Ledger(LedgerError::Sqlite(error))
+        QueryError::Ledger(error.into())
     }
 }
 

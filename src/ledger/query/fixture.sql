@@ -15,14 +15,14 @@ INSERT INTO batch (batch_key, project_key, batch_id, job_type, directory_id, sta
     (2, 1, 'bjb-7102', 'extract', 'dir-b', 'running', NULL, NULL, NULL, NULL, NULL, -90, -5, -85, NULL, -85, -4, NULL, NULL),
     (3, 2, 'bat-0001', 'parse', NULL, 'failed', 10, 10, 2, 0, 'the whole batch failed', -1200, -1100, -1190, -1100, -1190, -19, -19, 'y');
 
-INSERT INTO error_group (group_key, group_id, kind, template, title, renamed, class, rule, cause_code, cause_text, mining, merged_into, first_seen, last_seen, open_items, total_items, failures) VALUES
-    (1, 'g-4f2a90c1', 'failed', 'Request to <url> timed out after <n> s', 'Request timed out', NULL, 'transient', 'timeouts', 'TIMEOUT', 'upstream gave no answer', x'', NULL, -3000, -30, 3, 4, 6),
-    (2, 'g-81bb0d3e', 'failed', 'PDF is password protected: <name>', 'PDF is password protected', NULL, 'permanent-input', 'protected', NULL, NULL, x'', NULL, -2900, -2900, 1, 1, 1),
-    (3, 'g-c0ffee00', 'failed', 'Rate limit exceeded', 'Rate limit exceeded', 'Too many requests', 'throttled', NULL, NULL, NULL, x'', NULL, -2990, -1500, 0, 1, 1),
-    (4, 'g-d00d1234', 'skipped', 'already_processed', 'already_processed', NULL, 'done', NULL, NULL, NULL, x'', NULL, -60, -60, 0, 1, 1),
-    (5, 'g-e9e9e9e9', 'skipped', 'size_limit_exceeded', 'size_limit_exceeded', NULL, 'permanent-input', NULL, NULL, NULL, x'', NULL, -50, -50, 1, 1, 1),
-    (6, 'g-4f77aaaa', 'failed', 'Request to <url> timed out', 'timed out', NULL, 'transient', NULL, NULL, NULL, x'', 1, -2000, -2000, 0, 0, 0),
-    (7, 'g-ffff0007', 'failed', 'hostile', '=evil' || char(27) || '[31m|<b>', NULL, 'unknown', NULL, NULL, NULL, x'', NULL, -40, -40, 1, 1, 1);
+INSERT INTO error_group (group_key, group_id, kind, template, title, renamed, class, rule, cause_code, cause_text, mining, merged_into, first_seen, last_seen, open_items, total_items, failures, grouping_version) VALUES
+    (1, 'g-4f2a90c1', 'failed', 'Request to <url> timed out after <n> s', 'Request timed out', NULL, 'transient', 'timeouts', 'TIMEOUT', 'upstream gave no answer', x'', NULL, -3000, -30, 3, 4, 6, 1),
+    (2, 'g-81bb0d3e', 'failed', 'PDF is password protected: <name>', 'PDF is password protected', NULL, 'permanent-input', 'protected', NULL, NULL, x'', NULL, -2900, -2900, 1, 1, 1, 1),
+    (3, 'g-c0ffee00', 'failed', 'Rate limit exceeded', 'Rate limit exceeded', 'Too many requests', 'throttled', NULL, NULL, NULL, x'', NULL, -2990, -1500, 0, 1, 1, 1),
+    (4, 'g-d00d1234', 'skipped', 'already_processed', 'already_processed', NULL, 'done', NULL, NULL, NULL, x'', NULL, -60, -60, 0, 1, 1, 1),
+    (5, 'g-e9e9e9e9', 'skipped', 'size_limit_exceeded', 'size_limit_exceeded', NULL, 'permanent-input', NULL, NULL, NULL, x'', NULL, -50, -50, 1, 1, 1, 1),
+    (6, 'g-4f77aaaa', 'failed', 'Request to <url> timed out', 'timed out', NULL, 'transient', NULL, NULL, NULL, x'', 1, -2000, -2000, 0, 0, 0, 1),
+    (7, 'g-ffff0007', 'failed', 'hostile', '=evil' || char(27) || '[31m|<b>', NULL, 'unknown', NULL, NULL, NULL, x'', NULL, -40, -40, 1, 1, 1, 1);
 
 INSERT INTO message (message_key, hash, text) VALUES
     (1, 1, 'Request to https://api.example.com/v1 timed out after 30 s'),
@@ -59,18 +59,18 @@ INSERT INTO group_hour (group_key, hour, failures) VALUES
 INSERT INTO group_batch (group_key, batch_key, failures) VALUES
     (1, 1, 4), (1, 2, 1), (1, 3, 1), (2, 1, 1), (3, 1, 1), (4, 2, 1), (5, 2, 1), (7, 2, 1);
 
-INSERT INTO episode (group_key, ordinal, opened_at, noticed_at, closed_at, closed_how, closed_by, state) VALUES
-    (1, 1, -3000, -2995, -1950, 'recovered', 'bjb-7001', 'resolved'),
-    (1, 2, -1100, -1090, NULL, NULL, NULL, 'regressed'),
-    (2, 1, -2900, -2890, NULL, NULL, NULL, 'ongoing'),
-    (3, 1, -2990, -2980, -1400, 'recovered', 'attempt at-3', 'resolved'),
-    (5, 1, -50, -45, NULL, NULL, NULL, 'new');
+INSERT INTO episode (group_key, ordinal, opened_at, noticed_at, closed_at, closed_how, closed_by) VALUES
+    (1, 1, -3000, -2995, -1950, 'recovered', 'bjb-7001'),
+    (1, 2, -1100, -1090, NULL, NULL, NULL),
+    (2, 1, -2900, -2890, NULL, NULL, NULL),
+    (3, 1, -2990, -2980, -1400, 'recovered', 'attempt at-3'),
+    (5, 1, -50, -45, NULL, NULL, NULL);
 INSERT INTO digest (digest_id, created_at, scheduled, reasons, model) VALUES
     ('D-20261121-01', -2890, 0, 'new', '{}'),
     ('D-20261123-01', -180, 1, 'regressed,reminder', '{}');
-INSERT INTO announcement (group_key, digest_id, episode, state, reason, open_items, total_items, announced_at) VALUES
-    (1, 'D-20261123-01', 2, 'regressed', 'regressed', 2, 4, -180),
-    (2, 'D-20261121-01', 1, 'new', 'new', 1, 1, -2890);
+INSERT INTO announcement (group_key, digest_id, episode, state, reason, open_items, total_items, failures, announced_at) VALUES
+    (1, 'D-20261123-01', 2, 'regressed', 'regressed', 2, 4, 5, -180),
+    (2, 'D-20261121-01', 1, 'new', 'new', 1, 1, 1, -2890);
 INSERT INTO digest_item (digest_id, group_key, item_id, reason) VALUES
     ('D-20261121-01', 2, '7d400004-0000-4000-8000-000000000004', 'new'),
     ('D-20261123-01', 1, '5b2e0001-0000-4000-8000-000000000001', 'regressed'),

@@ -6,7 +6,7 @@ use crate::core::report::detail::{
     BatchDetail, BatchHit, EpisodeRow, Event, GroupDetail, GroupHit, ItemDetail, Remark,
 };
 use crate::core::text::one_line;
-use crate::report::look::{ago, grouped, sparkline};
+use crate::report::look::{ago, counted, grouped, sparkline};
 use crate::report::sheet::{Cell, Choice, Column, Sheet, Tone};
 use crate::report::{Look, ReportError};
 
@@ -20,8 +20,9 @@ const EVENTS: &[Column<Event>] = &[
         "recovered" => Cell::Word("recovered", Tone::Good),
         word => Cell::Text(word.to_owned()),
     }),
-    column("text", "how", |row| Cell::maybe(&row.text)),
-    column("actor", "by", |row| Cell::maybe(&row.actor)),
+    column("how", "how", how),
+    column("text", "", |row| Cell::maybe(&row.text)),
+    column("actor", "", |row| Cell::maybe(&row.actor)),
     column("group_id", "group", |row| Cell::maybe(&row.group_id)),
     column("batch_id", "batch", |row| Cell::maybe(&row.batch_id)),
     column("job_id", "", |row| Cell::maybe(&row.job_id)),
@@ -31,6 +32,15 @@ const EVENTS: &[Column<Event>] = &[
     column("first_seen", "", |row| Cell::maybe_time(row.first_seen)),
     column("last_seen", "", |row| Cell::maybe_time(row.last_seen)),
 ];
+
+/// What happened, and who did it where somebody did.
+fn how(event: &Event) -> Cell {
+    match (&event.text, &event.actor) {
+        (Some(text), Some(actor)) => Cell::Text(format!("{text} (by {actor})")),
+        (None, Some(actor)) => Cell::Text(format!("by {actor}")),
+        (text, None) => Cell::maybe(text),
+    }
+}
 
 const EPISODES: &[Column<EpisodeRow>] = &[
     column("ordinal", "n", |row| Cell::Count(u64::from(row.ordinal))),
@@ -94,7 +104,7 @@ pub(super) fn group(detail: &GroupDetail, look: &Look) -> Vec<Section> {
         (
             "items",
             format!(
-                "{} open of {} ever, in {} batches",
+                "{} open of {} ever; batches hit: {}",
                 grouped(group.open_items),
                 grouped(group.total_items),
                 grouped(group.batches)
@@ -148,7 +158,7 @@ pub(super) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
         ("state", item.state.as_str().to_owned()),
         ("project", one_line(&item.project).into_owned()),
         ("group", format!("{}  {}", item.group_id, one_line(&detail.group_title))),
-        ("failed", format!("{} times, {} attempts of ours", item.failures, item.attempts)),
+        ("failed", format!("{}, {} of ours", counted(item.failures, "time"), counted(item.attempts, "attempt"))),
         ("batch", one_line(&item.batch_id).into_owned()),
     ];
     let optional = [("job", &item.job_id), ("job record", &item.job_record_id)];

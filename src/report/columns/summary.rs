@@ -5,7 +5,7 @@ use super::lists::{GROUPS, column};
 use crate::core::report::glance::SummaryRow;
 use crate::core::text::one_line;
 use crate::report::Look;
-use crate::report::look::{age, ago, grouped, length, narrowed, sparkline};
+use crate::report::look::{age, ago, counted, grouped, length, narrowed, sparkline};
 use crate::report::sheet::{Cell, Column, Sheet};
 
 /// The summary as one row of numbers, for programs.
@@ -37,13 +37,13 @@ pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
     facts.push((
         "failed",
         format!(
-            "{} items {}  {}",
-            grouped(summary.items_in_window),
+            "{} {}  {}",
+            counted(summary.items_in_window, "item"),
             window(summary, look),
             sparkline(&narrowed(&summary.hourly, look.width)),
         ),
     ));
-    facts.push(("recovered", format!("{} items in that time", grouped(summary.recovered_in_window))));
+    facts.push(("recovered", format!("{} in that time", counted(summary.recovered_in_window, "item"))));
     if summary.items.retrying > 0 {
         facts.push(("retrying", format!("{} of them, outcome not known yet", grouped(summary.items.retrying))));
     }
@@ -83,7 +83,11 @@ fn open(summary: &SummaryRow) -> String {
         true => String::new(),
         false => format!(": {}", parts.join(", ")),
     };
-    format!("{} items in {} groups{of}", grouped(summary.items.open + summary.items.retrying), grouped(groups.open()))
+    format!(
+        "{} in {}{of}",
+        counted(summary.items.open + summary.items.retrying, "item"),
+        counted(groups.open(), "group")
+    )
 }
 
 /// "in the last 24 h", or from when to when.
@@ -123,7 +127,7 @@ fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
             line.push_str(&format!(" ({})", one_line(error)));
         }
         if scan.unreadable > 0 {
-            line.push_str(&format!(", {} rows could not be read", grouped(scan.unreadable)));
+            line.push_str(&format!(", {} could not be read", counted(scan.unreadable, "row")));
         }
         facts.push(("scan", line));
     }

@@ -29,8 +29,8 @@ pub(super) fn draw(charts: &Charts, look: &Look, page: &mut String) {
     }
     let days = days(charts, look);
     let layers: Vec<(&'static str, Vec<u64>)> =
-        LAYERS.iter().map(|(_, colour, count)| (*colour, days.iter().map(|day| count(day)).collect())).collect();
-    let sum = |count: fn(&RetryRow) -> u64| days.iter().map(|day| count(day)).sum::<u64>();
+        LAYERS.iter().map(|(_, colour, count)| (*colour, days.iter().map(count).collect())).collect();
+    let sum = |count: fn(&RetryRow) -> u64| days.iter().map(count).sum::<u64>();
     let keys = LAYERS
         .iter()
         .filter(|(_, _, count)| sum(*count) > 0)

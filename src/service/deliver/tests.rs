@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::core::digest::model::Reason;
 use crate::core::digest::trial::trial;
-use crate::ledger::seed::t;
+use crate::ledger::seed::{self, t};
 use crate::ledger::{digest, fault};
 
 /// A channel that gives prepared answers, then takes everything. It remembers what it got.
@@ -89,14 +89,7 @@ impl World {
 
     /// "state attempts" of every delivery, in order.
     async fn states(&self) -> Vec<String> {
-        let read = |c: &rusqlite::Connection| {
-            let mut statement = c.prepare(
-                "SELECT delivery_id || ' ' || state || ' ' || attempts FROM delivery ORDER BY created_at, delivery_id",
-            )?;
-            let rows = statement.query_map([], |row| row.get(0))?;
-            Ok(rows.collect::<Result<Vec<String>, _>>()?)
-        };
-        self.ledger.read(read).await.unwrap()
+        self.ledger.read(seed::delivery_states).await.unwrap()
     }
 
     async fn faults(&self) -> Vec<String> {

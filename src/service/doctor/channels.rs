@@ -20,13 +20,17 @@ pub(super) async fn examine(config: &Channel, credentials: &Credentials) -> Opti
     Some(match tokio::time::timeout(LIMIT, channel.check()).await {
         Ok(Ok(says)) => Finding::ok("channel", name, says),
         Ok(Err(error)) => Finding::fail("channel", name, error.to_string(), advice(config.kind)),
-        Err(_) => Finding::fail("channel", name, format!("no answer within {} s", LIMIT.as_secs()), advice(config.kind)),
+        Err(_) => {
+            Finding::fail("channel", name, format!("no answer within {} s", LIMIT.as_secs()), advice(config.kind))
+        }
     })
 }
 
 fn advice(kind: ChannelKind) -> &'static str {
     match kind {
-        ChannelKind::Email => "check smtp-host, smtp-port, smtp-tls, the user and the password (credential smtp-password-NAME)",
+        ChannelKind::Email => {
+            "check smtp-host, smtp-port, smtp-tls, the user and the password (credential smtp-password-NAME)"
+        }
         ChannelKind::Slack | ChannelKind::Teams => {
             "make a new address in the chat tool and put it into the credential channel-url-NAME"
         }

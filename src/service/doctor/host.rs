@@ -54,7 +54,8 @@ pub(super) async fn unit() -> Finding {
 fn judge_units(shown: &str) -> Finding {
     let mut best: Option<Finding> = None;
     for block in shown.split("\n\n") {
-        let get = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default();
+        let get =
+            |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default();
         let (name, active, enabled) = (get("Id"), get("ActiveState"), get("UnitFileState"));
         let says = format!("{active}, {enabled}");
         let start = format!("systemctl enable --now {name}");

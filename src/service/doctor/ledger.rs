@@ -25,7 +25,12 @@ fn look(path: &PathBuf) -> Vec<Finding> {
     let connection = match open::reader(path) {
         Ok(connection) => connection,
         Err(LedgerError::Missing(_)) => {
-            return vec![Finding::warn("ledger", &name, "there is none yet", "the first cycle makes it; then ask again")];
+            return vec![Finding::warn(
+                "ledger",
+                &name,
+                "there is none yet",
+                "the first cycle makes it; then ask again",
+            )];
         }
         Err(error) => {
             let advice = "run as root or as the user llama-triage; if the file is damaged: restore a backup (docs/operations.md)";
@@ -95,9 +100,7 @@ mod tests {
         let now: Timestamp = "2026-03-03T12:00:00Z".parse().unwrap();
         let scans = [("a", Some("2026-03-03T11:00:00Z")), ("b", Some("2026-03-01T11:00:00Z")), ("c", None)];
         let health = health::Health {
-            last_complete_scan: scans
-                .map(|(name, at)| (name.to_owned(), at.map(|at| at.parse().unwrap())))
-                .into(),
+            last_complete_scan: scans.map(|(name, at)| (name.to_owned(), at.map(|at| at.parse().unwrap()))).into(),
             dead_channels: vec!["oncall".to_owned()],
             ..health::Health::default()
         };

@@ -58,7 +58,8 @@ async fn address(project: &Project, findings: &mut Vec<Finding>) -> bool {
                 findings.push(Finding::ok("dns", name, format!("{host} is {}", found.join(", "))));
             }
             failed => {
-                let why = failed.map_or_else(|_| "no answer".to_owned(), |r| r.map_or_else(|e| e.to_string(), |_| String::new()));
+                let why = failed
+                    .map_or_else(|_| "no answer".to_owned(), |r| r.map_or_else(|e| e.to_string(), |_| String::new()));
                 let advice = "check base-url and /etc/resolv.conf; a proxy is taken from HTTPS_PROXY";
                 findings.push(Finding::fail("dns", name, format!("{host}: {why}"), advice));
                 return false;
@@ -72,7 +73,8 @@ async fn address(project: &Project, findings: &mut Vec<Finding>) -> bool {
             true
         }
         Err(why) => {
-            let advice = "check the firewall for outgoing connections, the proxy, and ca-certificates if it is about TLS";
+            let advice =
+                "check the firewall for outgoing connections, the proxy, and ca-certificates if it is about TLS";
             findings.push(Finding::fail("address", name, format!("{}: {why}", project.base_url), advice));
             false
         }
@@ -132,7 +134,9 @@ async fn api(name: &str, cloud: &Cloud) -> Vec<Finding> {
             let advice = format!("set api = \"{other_name}\" in its [[project]]: that one answers");
             Finding::fail("api", name, error.to_string(), advice)
         }
-        (Err(error), _) => Finding::fail("api", name, error.to_string(), "see above; the status page of LlamaCloud may tell more"),
+        (Err(error), _) => {
+            Finding::fail("api", name, error.to_string(), "see above; the status page of LlamaCloud may tell more")
+        }
     };
     vec![finding]
 }

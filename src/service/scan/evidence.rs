@@ -56,6 +56,10 @@ pub(super) async fn look_at<S: Source>(
         .await;
     match listed {
         Ok(listed) => ask_again |= !listed.complete && !wanted.is_empty(),
+        // Gone meanwhile: the job list will not show it again, and nothing is known of its items.
+        Err(error) if error.is_not_found() => {
+            return gone(ledger, finish.place.project_key, batch, finish.place.seen_at).await;
+        }
         Err(error) => {
             read.fails(batch, "could not look at items that are no longer listed", &error);
             ask_again = true;
@@ -106,6 +110,7 @@ pub(super) async fn search<S: Source>(
             }
             // Its failed items were read; only a recovery may be told later.
             Ok(_) => {}
+            Err(error) if error.is_not_found() => gone(ledger, project_key, &batch, begun.at).await?,
             Err(error) => {
                 counts.fails(
                     format!("batch {}: could not read its completed items: {error}", batch.batch_id),
@@ -118,4 +123,9 @@ pub(super) async fn search<S: Source>(
         }
     }
     Ok(())
+}
+
+async fn gone(ledger: &Ledger, project_key: i64, batch: &Batch, at: i64) -> Result<(), LedgerError> {
+    let batch_id = batch.batch_id.clone();
+    ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, at)).await
 }

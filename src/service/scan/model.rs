@@ -29,12 +29,27 @@ pub(super) enum Outcome {
 /// Something that happens in the world.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
-    NewBatch { directory: Option<u8>, items: Vec<u8> },
-    Move { batch: usize, item: u8, to: Outcome },
+    NewBatch {
+        directory: Option<u8>,
+        items: Vec<u8>,
+    },
+    Move {
+        batch: usize,
+        item: u8,
+        to: Outcome,
+    },
     /// The same failure gets another text.
-    Amend { batch: usize, item: u8, message: u8 },
-    Finish { batch: usize },
-    Delete { batch: usize },
+    Amend {
+        batch: usize,
+        item: u8,
+        message: u8,
+    },
+    Finish {
+        batch: usize,
+    },
+    Delete {
+        batch: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -94,12 +109,9 @@ impl Model {
         let due: Vec<Change> = world.during.iter().filter(|(at, _)| *at == number).map(|(_, c)| c.clone()).collect();
         due.iter().for_each(|change| world.apply(change));
         match world.faults.iter().find(|(at, _)| *at == number).map(|(_, fault)| *fault) {
-            Some(Fault::Server) => Err(CloudError::Server {
-                status: 503,
-                path: "/".to_owned(),
-                retry_after: None,
-                detail: String::new(),
-            }),
+            Some(Fault::Server) => {
+                Err(CloudError::Server { status: 503, path: "/".to_owned(), retry_after: None, detail: String::new() })
+            }
             Some(Fault::Unauthorized) => {
                 Err(CloudError::Unauthorized { host: "model".to_owned(), detail: String::new() })
             }
@@ -125,8 +137,10 @@ impl World {
             });
             return;
         }
-        let (Change::Move { batch, .. } | Change::Amend { batch, .. } | Change::Finish { batch } | Change::Delete { batch }) =
-            change
+        let (Change::Move { batch, .. }
+        | Change::Amend { batch, .. }
+        | Change::Finish { batch }
+        | Change::Delete { batch }) = change
         else {
             return;
         };
@@ -286,7 +300,8 @@ impl Source for Model {
                 return Err(CloudError::NotFound { path: "/".to_owned(), status: 404 });
             }
             let listed = world.batches[index].observations(kind);
-            let rows: Vec<_> = listed.into_iter().skip(offset).take(PAGE).map(|(id, item, o)| (id, item.at, o)).collect();
+            let rows: Vec<_> =
+                listed.into_iter().skip(offset).take(PAGE).map(|(id, item, o)| (id, item.at, o)).collect();
             if incomplete || rows.is_empty() {
                 return Ok(ended(offset as u64, fingerprint, incomplete));
             }

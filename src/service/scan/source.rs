@@ -10,11 +10,11 @@ use crate::core::batch::Batch;
 use crate::core::item::{ItemStatus, Kind, Observation};
 
 /// Takes a page of batches; `Break` ends the listing.
-pub(super) type Batches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
+pub type Batches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
 /// Takes a page of observations.
-pub(super) type Observations<'a> = dyn FnMut(Vec<Observation>) + Send + 'a;
+pub type Observations<'a> = dyn FnMut(Vec<Observation>) + Send + 'a;
 /// Takes a page of items with their present status; `Break` ends the listing.
-pub(super) type Statuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;
+pub type Statuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;
 
 /// One project of LlamaCloud. Pages already handed over stay valid when an error follows.
 pub trait Source: Send + Sync + 'static {

@@ -83,7 +83,7 @@ async fn an_account_where_nothing_changed_costs_only_the_job_list() {
     assert!(site.scan().await[0].requests > 2);
     let again = site.scan().await.remove(0);
     assert_eq!((again.batches_read, again.complete), (0, true));
-    assert_eq!(again.requests, 2, "one page of batches and the empty one after it");
+    assert_eq!(again.requests, 1);
 }
 
 #[tokio::test]
@@ -120,7 +120,8 @@ async fn a_newer_batch_that_completed_the_item_recovers_it() {
     site.apply(&[new_batch(Some(2), &[2]), set(2, 2, Outcome::Completed), finish(2)]);
     assert_eq!(site.scan().await[0].recovered, 1);
     assert_eq!(site.states(), "i1:recovered i2:open");
-    assert_eq!(site.scan().await[0].requests, 3, "what was searched once is not searched again");
+    let searched = "SELECT batch_id AS x FROM batch WHERE searched_as = listed_as ORDER BY x";
+    assert_eq!(site.ask(searched), "b1 b2", "what was searched once is not searched again");
 }
 
 #[tokio::test]
@@ -147,7 +148,14 @@ async fn a_batch_that_vanished_is_asked_for_once_and_its_items_stay_open() {
 #[tokio::test]
 async fn one_batch_that_fails_does_not_cost_the_others() {
     let site = Site::new(1).await;
-    site.apply(&[new_batch(None, &[1]), set(0, 1, FAILED), finish(0), new_batch(None, &[2]), set(1, 2, FAILED), finish(1)]);
+    site.apply(&[
+        new_batch(None, &[1]),
+        set(0, 1, FAILED),
+        finish(0),
+        new_batch(None, &[2]),
+        set(1, 2, FAILED),
+        finish(1),
+    ]);
     site.models[0].world().faults = vec![(3, Fault::Server)];
     let summary = site.scan().await.remove(0);
     assert!(!summary.complete && !summary.refused);
@@ -168,7 +176,10 @@ async fn a_refused_key_stops_the_scan_and_costs_no_other_project_anything() {
     let summaries = site.scan().await;
     assert!(summaries[0].refused && summaries[0].requests == 1);
     assert!(summaries[1].complete);
-    assert_eq!(site.ask("SELECT name || ':' || complete AS x FROM scan JOIN project USING (project_key) ORDER BY name"), "p0:0 p1:1");
+    assert_eq!(
+        site.ask("SELECT name || ':' || complete AS x FROM scan JOIN project USING (project_key) ORDER BY name"),
+        "p0:0 p1:1"
+    );
     // The same item id in two projects is one item, with a failure in each.
     site.models.reverse();
     site.models.reverse();

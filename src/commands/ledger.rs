@@ -1,0 +1,107 @@
+//! `ledger check|backup|prune|regroup`: the life of a ledger, by hand or from a timer.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Subcommand;
+use jiff::{SignedDuration, Timestamp};
+
+use super::act::Person;
+
+use crate::exit::Exit;
+use crate::ledger::audit::{self, Act};
+use crate::ledger::prune::{Before, prune};
+use crate::ledger::time::millis;
+use crate::ledger::{Ledger, backup, check, open, regroup};
+
+/// `ledger`
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Look for damage and for counts that do not agree; works beside the service
+    Check,
+    /// Copy the ledger to a file; works beside the service
+    Backup {
+        /// The copy; it must not exist
+        file: PathBuf,
+    },
+    /// Forget what is older than [ledger] keep and keep-digests, but nothing open or unsent
+    Prune,
+    /// Group all messages again after an upgrade; old group ids keep working and nothing is announced as new
+    Regroup,
+}
+
+/// Groups every message again with this version's grouping. Returns how many groups became one with another.
+///
+/// # Errors
+/// Another process writes to the ledger, or it cannot be written; nothing has changed then.
+pub async fn regroup(path: &Path, by: Person) -> anyhow::Result<Exit> {
+    open::reader(path)?;
+    let ledger = Ledger::open(path).await?;
+    let now = by.now;
+    let (messages, joined) = ledger
+        .write(move |tx| {
+            let done = regroup::regroup(tx, now)?;
+            let act = Act { actor: &by.name, action: "regroup", subject: "ledger", ..Act::default() };
+            audit::record(tx, &act, now)?;
+            Ok(done)
+        })
+        .await?;
+    ledger.close().await?;
+    anstream::println!(
+        "{messages} messages grouped again; {joined} groups became part of another, and their ids keep working"
+    );
+    Ok(Exit::Done)
+}
+
+/// Names every discrepancy, one a line; fails if there is one. Works beside the service.
+///
+/// # Errors
+/// The ledger is missing, newer, or cannot be read.
+pub fn check(ledger: &Path) -> anyhow::Result<Exit> {
+    let found = check::check(&open::reader(ledger)?)?;
+    for line in &found {
+        anstream::println!("{line}");
+    }
+    if found.is_empty() {
+        anstream::println!("{}: ok", ledger.display());
+        return Ok(Exit::Done);
+    }
+    anstream::eprintln!(
+        "{}: {} discrepancies: keep a copy, then restore a backup, or report them with this output",
+        ledger.display(),
+        found.len()
+    );
+    Ok(Exit::Failed)
+}
+
+/// Copies the ledger to a file, beside a running service.
+///
+/// # Errors
+/// The ledger cannot be read, or the copy cannot be written.
+pub fn backup(ledger: &Path, target: &Path) -> anyhow::Result<Exit> {
+    let bytes = backup::backup(&open::reader(ledger)?, target)?;
+    anstream::println!("{}: {bytes} bytes", target.display());
+    Ok(Exit::Done)
+}
+
+/// Forgets settled items not seen for `keep`, and digests older than `keep_digests`. Needs the service to be stopped.
+///
+/// # Errors
+/// Another process writes to the ledger, or it cannot be written.
+pub async fn prune_old(path: &Path, keep: Duration, keep_digests: Duration, now: Timestamp) -> anyhow::Result<Exit> {
+    open::reader(path)?;
+    let before = Before { items: ago(now, keep), digests: ago(now, keep_digests) };
+    let gone = Ledger::open(path).await?.write(move |tx| prune(tx, &before)).await?;
+    for (table, rows) in gone.iter().filter(|(_, rows)| **rows > 0) {
+        anstream::println!("{table}: {rows} rows forgotten");
+    }
+    if gone.values().all(|rows| *rows == 0) {
+        anstream::println!("nothing is old enough to be forgotten");
+    }
+    Ok(Exit::Done)
+}
+
+fn ago(now: Timestamp, span: Duration) -> i64 {
+    let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
+    millis(now.checked_sub(span).unwrap_or(Timestamp::MIN))
+}
