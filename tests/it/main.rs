@@ -3,6 +3,7 @@
 mod demo;
 mod ledger;
 mod logging;
+mod reprocess;
 mod rules;
 mod scan;
 mod serve;
