@@ -114,7 +114,8 @@ async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> an
         Request { group: args.group, items: args.item, limit: args.limit, force_attempts: args.force_attempts };
     if let Some(group_id) = request.group.clone() {
         let found = ledger.read(move |connection| by_id(connection, &group_id)).await?;
-        let group = found.ok_or_else(|| ActError::NotFound("such group; `llama-triage report groups` lists them".to_owned()))?;
+        let group = found
+            .ok_or_else(|| ActError::NotFound("such group; `llama-triage report groups` lists them".to_owned()))?;
         request.group = Some(group.group_id);
     }
     let which = retriable::Which::Items(request.items.clone());

@@ -70,17 +70,21 @@ pub fn begin(tx: &Transaction<'_>, intent: &StoredIntent, batch_id: Option<&str>
     let started_at = intent.intent.posting_at.unwrap_or(intent.created_at);
     for (number, item) in intent.items.iter().enumerate() {
         let attempt_id = format!("{}-{}", intent.intent_id, number + 1);
-        let row = params![
-            attempt_id,
-            intent.intent_id,
-            item.item_id,
-            item.attempts,
-            intent.trigger,
-            batch_id,
-            outcome,
-            Millis(started_at)
-        ];
-        let added: Option<i64> = add.query_row(row, |row| row.get(0)).optional()?;
+        let added: Option<i64> = add
+            .query_row(
+                params![
+                    attempt_id,
+                    intent.intent_id,
+                    item.item_id,
+                    item.attempts,
+                    intent.trigger,
+                    batch_id,
+                    outcome,
+                    Millis(started_at),
+                ],
+                |row| row.get(0),
+            )
+            .optional()?;
         if let Some(item_key) = added {
             tx.prepare_cached("UPDATE item SET attempts = attempts + 1 WHERE item_key = ?1")?.execute([item_key])?;
             change_state(tx, item_key, ItemState::Retrying, |state| state == ItemState::Open)?;
@@ -109,7 +113,8 @@ pub fn adopt(tx: &Transaction<'_>, intent_id: &str, batch_id: &str) -> Result<()
 pub fn withdraw(tx: &Transaction<'_>, intent_id: &str) -> Result<(), LedgerError> {
     for attempt in running(tx, intent_id)? {
         tx.prepare_cached("DELETE FROM attempt WHERE attempt_id = ?1")?.execute([&attempt.attempt_id])?;
-        tx.prepare_cached("UPDATE item SET attempts = attempts - 1 WHERE item_key = ?1")?.execute([attempt.item_key])?;
+        tx.prepare_cached("UPDATE item SET attempts = attempts - 1 WHERE item_key = ?1")?
+            .execute([attempt.item_key])?;
         change_state(tx, attempt.item_key, ItemState::Open, |state| state == ItemState::Retrying)?;
     }
     Ok(())
@@ -211,8 +216,9 @@ pub fn outcome_word(outcome: Outcome) -> &'static str {
 /// # Errors
 /// SQLite refuses.
 pub fn outcomes(connection: &Connection, intent_id: &str) -> Result<Vec<(String, u32)>, LedgerError> {
-    let mut statement = connection
-        .prepare_cached("SELECT outcome, count(*) FROM attempt WHERE intent_id = ?1 GROUP BY outcome ORDER BY 2 DESC, 1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT outcome, count(*) FROM attempt WHERE intent_id = ?1 GROUP BY outcome ORDER BY 2 DESC, 1",
+    )?;
     let rows = statement.query_map([intent_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

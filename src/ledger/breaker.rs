@@ -112,8 +112,8 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
 /// # Errors
 /// SQLite refuses.
 pub fn account_stop(connection: &Connection, project: &str) -> Result<Option<Timestamp>, LedgerError> {
-    let mut statement =
-        connection.prepare_cached("SELECT open_since FROM breaker WHERE scope = 'account:' || ?1 AND state = 'open'")?;
+    let mut statement = connection
+        .prepare_cached("SELECT open_since FROM breaker WHERE scope = 'account:' || ?1 AND state = 'open'")?;
     let since: Option<Option<Millis>> = statement.query_row([project], |row| row.get(0)).optional()?;
     Ok(since.flatten().map(|since| since.0))
 }

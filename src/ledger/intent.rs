@@ -300,9 +300,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredIntent> {
 }
 
 fn json<T: serde::de::DeserializeOwned>(index: usize, text: &str) -> rusqlite::Result<T> {
-    serde_json::from_str(text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error))
-    })
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error)))
 }
 
 /// The ledger keeps one word for every state with a batch: which batches they are says the rest.

@@ -33,7 +33,8 @@ pub struct StoredPlan {
     pub result: Option<String>,
 }
 
-const COLUMNS: &str = "plan_id, created_at, expires_at, actor, request, model, applied_at, applied_by, reason, executed_at, result";
+const COLUMNS: &str =
+    "plan_id, created_at, expires_at, actor, request, model, applied_at, applied_by, reason, executed_at, result";
 
 /// Keeps a plan.
 ///

@@ -73,7 +73,8 @@ pub enum Which {
     Open,
 }
 
-const SELECT: &str = "SELECT i.item_key, i.item_id, p.name, i.state, g.group_id, g.class, g.rule, g.last_seen, i.last_seen,
+const SELECT: &str =
+    "SELECT i.item_key, i.item_id, p.name, i.state, g.group_id, g.class, g.rule, g.last_seen, i.last_seen,
         i.baseline, c.intent_id, b.batch_id, b.job_type, b.directory_id, o.job_id,
         EXISTS (SELECT 1 FROM intent n, json_each(n.items) j
             WHERE n.refused_item = 1 AND j.value ->> 'item_id' = i.item_id)
@@ -95,9 +96,7 @@ pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, L
              (SELECT coalesce(merged_into, group_key) FROM error_group WHERE group_id = ?1)",
             group_id.clone(),
         ),
-        Which::Items(ids) => {
-            ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids).to_string())
-        }
+        Which::Items(ids) => ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids).to_string()),
         Which::Open => ("i.state = 'open' AND ?1 = ''", String::new()),
     };
     let sql = format!("{SELECT} WHERE {condition} ORDER BY i.item_id");

@@ -25,7 +25,10 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: &Setup, by: Pers
     let ledger = match Ledger::open(&setup.config.ledger.path).await {
         Ok(ledger) => ledger,
         Err(LedgerError::Locked { holder, .. }) => {
-            anstream::println!("Plan {} is approved; {holder} works on this ledger, its next cycle executes the plan.", draft.plan_id);
+            anstream::println!(
+                "Plan {} is approved; {holder} works on this ledger, its next cycle executes the plan.",
+                draft.plan_id
+            );
             return Ok(Exit::Done);
         }
         Err(error) => return Err(error.into()),
@@ -45,7 +48,8 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: &Setup, by: Pers
 async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Result<Draft> {
     let id = plan_id.to_owned();
     let found = ledger.read(move |connection| plan::get(connection, &id)).await?;
-    let stored = found.ok_or_else(|| ActError::NotFound(format!("plan {plan_id}; `llama-triage reprocess plan` makes one")))?;
+    let stored =
+        found.ok_or_else(|| ActError::NotFound(format!("plan {plan_id}; `llama-triage reprocess plan` makes one")))?;
     let draft: Draft = serde_json::from_str(&stored.model).context("the stored plan")?;
     let refused = match stored.applied_at {
         Some(at) => Some(format!("plan {plan_id} was applied at {at:.0}")),

@@ -117,7 +117,8 @@ fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
 }
 
 fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
-    let told: Vec<String> = outcomes.iter().map(|(outcome, items)| format!("{items} {}", outcome.replace('_', " "))).collect();
+    let told: Vec<String> =
+        outcomes.iter().map(|(outcome, items)| format!("{items} {}", outcome.replace('_', " "))).collect();
     let error = intent.error.as_deref().map_or_else(String::new, |error| format!("  {error}"));
     format!(
         "{}  {:.0}  {:<13} {:>4} items  {}  {}{error}\n",

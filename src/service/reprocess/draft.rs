@@ -187,12 +187,14 @@ impl Reprocess<'_> {
             executed_at: None,
             result: None,
         };
-        let detail = serde_json::json!({ "items": draft.items, "excluded": draft.excluded.len(), "set": draft.set_hash });
+        let detail =
+            serde_json::json!({ "items": draft.items, "excluded": draft.excluded.len(), "set": draft.set_hash });
         self.ledger
             .write(move |tx| {
                 stored::add(tx, &plan)?;
                 let (actor, subject) = (plan.actor.as_str(), plan.plan_id.as_str());
-                let act = Act { actor, action: "reprocess plan", subject, reason: None, detail: Some(detail.to_string()) };
+                let act =
+                    Act { actor, action: "reprocess plan", subject, reason: None, detail: Some(detail.to_string()) };
                 audit::record(tx, &act, plan.created_at)
             })
             .await?;

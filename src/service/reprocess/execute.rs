@@ -73,7 +73,9 @@ impl Reprocess<'_> {
                 }
                 // The person saw these parameters and no others.
                 if chunk.item_ids.iter().any(|id| frozen.get(id.as_str()) != Some(&chunk.config_hash.as_str())) {
-                    summary.errors.push(format!("the job config of group {} has changed since the plan", chunk.group_id));
+                    summary
+                        .errors
+                        .push(format!("the job config of group {} has changed since the plan", chunk.group_id));
                     continue;
                 }
                 let Some(row) = chunk.item_ids.first().and_then(|id| find(&rows, id)) else { continue };

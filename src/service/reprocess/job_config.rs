@@ -48,7 +48,8 @@ impl JobConfigs {
                 && config.batch_id.as_ref().is_none_or(|batch| *batch == origin.batch_id)
                 && (config.directory_id.is_none() || config.directory_id == origin.directory_id)
         };
-        let narrowness = |entry: &&(reprocess::JobConfig, JobConfig)| (entry.0.batch_id.is_some(), entry.0.directory_id.is_some());
+        let narrowness =
+            |entry: &&(reprocess::JobConfig, JobConfig)| (entry.0.batch_id.is_some(), entry.0.directory_id.is_some());
         self.given.iter().filter(fits).max_by_key(narrowness).map(|(_, config)| config)
     }
 }
@@ -138,9 +139,13 @@ fn usable(told: &Value, api: Api) -> Result<JobConfig, String> {
 
 fn read(known: &LearntConfig) -> Result<JobConfig, String> {
     let Some(text) = &known.job_config else {
-        return Err(known.why.clone().unwrap_or_else(|| "LlamaCloud does not tell the job config of its batch".to_owned()));
+        return Err(known
+            .why
+            .clone()
+            .unwrap_or_else(|| "LlamaCloud does not tell the job config of its batch".to_owned()));
     };
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("the stored job config is unreadable: {error}"))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| format!("the stored job config is unreadable: {error}"))?;
     let api = if value.get("configuration_id").is_some() { Api::V2 } else { Api::V1Beta };
     usable(&value, api)
 }

@@ -206,13 +206,8 @@ pub(super) fn released(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let mut state = breaker::group(tx, &intent.group_id)?;
-    let ended = crate::core::reprocess::Ended {
-        now,
-        limits,
-        generic: false,
-        weather: intent.weather,
-        probe: intent.probe,
-    };
+    let ended =
+        crate::core::reprocess::Ended { now, limits, generic: false, weather: intent.weather, probe: intent.probe };
     for item in &intent.items {
         state.ended(Vote::Neutral, item.attempts, &ended);
     }
@@ -267,7 +262,8 @@ impl Order {
     fn part(&self, item_ids: &[String]) -> Order {
         let mut part = self.clone();
         let of = |id: &String| self.chunk.item_ids.iter().position(|one| one == id);
-        part.attempts = item_ids.iter().map(|id| of(id).and_then(|at| self.attempts.get(at)).copied().unwrap_or(0)).collect();
+        part.attempts =
+            item_ids.iter().map(|id| of(id).and_then(|at| self.attempts.get(at)).copied().unwrap_or(0)).collect();
         part.chunk.item_ids = item_ids.to_vec();
         #[expect(clippy::cast_precision_loss, reason = "a chunk has at most a hundred items")]
         let share = item_ids.len() as f64 / self.chunk.item_ids.len().max(1) as f64;

@@ -9,9 +9,7 @@ use super::facts::limits;
 use super::post::released;
 use super::{Reprocess, Summary};
 use crate::cloud::{Candidates, Resubmission};
-use crate::core::reprocess::{
-    Candidate, Intent, IntentEvent, IntentState, Limits, Listing, Verdict, reconcile,
-};
+use crate::core::reprocess::{Candidate, Intent, IntentEvent, IntentState, Limits, Listing, Verdict, reconcile};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, StoredIntent};
 use crate::ledger::{LedgerError, Transaction, attempt, fault};
@@ -57,7 +55,9 @@ impl Reprocess<'_> {
             let listing = match self.look(&intent, now).await {
                 Ok(listing) => listing,
                 Err(error) => {
-                    summary.errors.push(format!("could not look for the batch of intent {}: {error}", intent.intent_id));
+                    summary
+                        .errors
+                        .push(format!("could not look for the batch of intent {}: {error}", intent.intent_id));
                     Listing { at: now, complete: false, candidates: Vec::new() }
                 }
             };
@@ -107,11 +107,7 @@ fn take_up(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Ti
     };
     let after = next(&stored.intent, event)?;
     intent::keep(tx, &stored.intent_id, &after, Some("the program ended before an answer came"), now)?;
-    if after.state.releases() {
-        released(tx, stored, false, limits, now)
-    } else {
-        attempt::begin(tx, stored, None)
-    }
+    if after.state.releases() { released(tx, stored, false, limits, now) } else { attempt::begin(tx, stored, None) }
 }
 
 fn judge(
@@ -202,7 +198,8 @@ fn tell_duplicate(tx: &Transaction<'_>, id: &str, batch_ids: &[String], now: Tim
 
 fn note(tx: &Transaction<'_>, intent_id: &str, state: &str, now: Timestamp) -> Result<(), LedgerError> {
     let detail = serde_json::json!({ "state": state }).to_string();
-    let act = Act { actor: "auto:reconcile", action: "reconcile", subject: intent_id, reason: None, detail: Some(detail) };
+    let act =
+        Act { actor: "auto:reconcile", action: "reconcile", subject: intent_id, reason: None, detail: Some(detail) };
     audit::record(tx, &act, now)
 }
 
