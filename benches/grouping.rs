@@ -1,6 +1,8 @@
 //! How fast and how large grouping is. Run with `cargo bench --bench grouping`; nothing is downloaded, nothing random:
 //! the messages come from a fixed generator. Prints messages per second and the peak resident memory.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
+
 use llama_triage::core::grouping::{Grouper, Subject};
 use llama_triage::core::item::Kind;
 use std::hint::black_box;

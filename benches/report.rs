@@ -3,6 +3,8 @@
 //! `cargo bench --bench report` fills `target/bench/report.db` once (delete it to fill it again) and then times each
 //! report: cold, with the file dropped from the system's cache, and warm. Limits that are missed make it fail.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};

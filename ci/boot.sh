@@ -42,7 +42,7 @@ inside() { nsenter -t "$leader" -a /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin
 say() { echo "-- $*"; }
 fail() {
     echo "FAILED: $*"
-    inside journalctl --no-pager -n 60 -o short-monotonic || true
+    inside journalctl --no-pager -n 60 -o short-monotonic -u "llama-triage*" || true
     exit 1
 }
 # Waits until a command succeeds inside, at most 60 s.
@@ -97,7 +97,7 @@ until_inside sh -c 'curl -sf http://127.0.0.1:9180/healthz | grep -q "\"status\"
 until_inside sh -c 'curl -sf http://127.0.0.1:9180/metrics | grep -q "^llama_triage_last_complete_scan_timestamp_seconds"'
 echo "   $(property llama-triage StatusText)"
 test "$(inside stat -c '%a %U' /var/lib/llama-triage/ledger.db)" = "600 llama-triage"
-inside llama-triage --color never report groups | head -4 | sed 's/^/   /'
+inside llama-triage --color never report groups | head -4 | cut -c1-100 | sed 's/^/   /'
 
 say "locked down: uid $(inside ps -o user= -p "$first"), no capabilities, no new privileges"
 inside sh -c "grep -q '^CapEff:.*0000000000000000' /proc/$first/status && grep -q '^NoNewPrivs:.*1' /proc/$first/status && grep -q '^Seccomp:.*2' /proc/$first/status"
@@ -152,7 +152,7 @@ until_inside sh -c "test \"\$(systemctl show llama-triage --property=MainPID --v
 
 say "the lock: a cycle beside the service refuses to work"
 inside systemctl start llama-triage-cycle 2>/dev/null && fail "two writers"
-inside journalctl -u llama-triage-cycle --no-pager -q -o cat | grep -i 'lock\|holds\|in use' | head -1 | sed 's/^/   /'
+inside journalctl -u llama-triage-cycle --no-pager -q -o cat | grep -m1 'another llama-triage' | sed 's/^/   /'
 inside systemctl stop llama-triage
 
 say "the timer's cycle"
@@ -174,5 +174,6 @@ inside llama-triage --color never doctor | sed 's/^/   /' || true
 say "purge"
 inside systemctl start llama-triage
 inside dpkg --purge llama-triage >/dev/null 2>&1 || fail "purge"
-inside sh -c '! pgrep -f "serve --config|config.toml serve" && test ! -e /var/lib/llama-triage -a ! -e /etc/llama-triage'
+if inside pgrep -u llama-triage; then fail "a process is left"; fi
+inside test ! -e /var/lib/llama-triage -a ! -e /etc/llama-triage -a ! -e /usr/bin/llama-triage
 echo "systemd boot: all is well"

@@ -127,6 +127,7 @@ CONF
 postfix -c "$dir/conf" start 2>/dev/null
 dovecot -c "$dir/dovecot.conf"
 
+echo not-the-password >"$dir/wrong"
 cat >"$dir/config.toml" <<CONF
 [ledger]
 path = "$dir/ledger.db"
@@ -153,7 +154,7 @@ to = ["oncall@triage.test"]
 smtp-host = "localhost"
 smtp-port = $port
 smtp-username = "triage@triage.test"
-smtp-password-file = "$dir/ca.pem"
+smtp-password-file = "$dir/wrong"
 CONF
 
 # A server nobody vouches for gets nothing.

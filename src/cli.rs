@@ -69,7 +69,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Read all projects once and record what failed and what was skipped
     Scan,
-    /// Scan, triage, reprocess, digest and deliver, once (what a timer calls)
+    /// Scan, triage, digest and deliver, once (what a timer calls)
     Cycle,
     /// The service: cycles on schedule until SIGTERM
     Serve,

@@ -165,7 +165,7 @@ pub struct Service {
 pub struct Log {
     /// How log lines look.
     pub format: LogFormat,
-    /// A filter such as "info" or "llama_triage=debug"; `-v` and `-q` go before it.
+    /// A filter such as `info` or `llama_triage=debug`; `-v` and `-q` go before it.
     pub level: Option<String>,
 }
 

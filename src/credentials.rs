@@ -59,13 +59,13 @@ impl Credentials {
     /// It is nowhere, or its file cannot be read; the text says where it was looked for.
     pub fn api_key(&self, project: &Project) -> Result<SecretString, ConfigError> {
         let names = [format!("llama-cloud-api-key-{}", project.name), "llama-cloud-api-key".to_owned()];
-        if let Some(key) = self.from_file_or_folder(project.api_key_file.as_deref(), &names)? {
+        if let Some(key) = self.look_up(project.api_key_file.as_deref(), &names)? {
             return Ok(key);
         }
         self.environment_key.clone().ok_or_else(|| {
             ConfigError::Credential(format!(
-                "no API key for project `{}`: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
-                project.name, names[1],
+                "no API key: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
+                names[1],
             ))
         })
     }
@@ -81,7 +81,7 @@ impl Credentials {
             SecretUse::Signing => (&channel.secret_file, "webhook-secret"),
             SecretUse::RoutingKey => (&channel.routing_key_file, "routing-key"),
         };
-        self.from_file_or_folder(file.as_deref(), &[format!("{name}-{}", channel.name)])
+        self.look_up(file.as_deref(), &[format!("{name}-{}", channel.name)])
     }
 
     /// The heartbeat address, which may hold a secret.
@@ -89,10 +89,10 @@ impl Credentials {
     /// # Errors
     /// The file cannot be read.
     pub fn heartbeat_url(&self, file: Option<&Path>) -> Result<Option<SecretString>, ConfigError> {
-        self.from_file_or_folder(file, &["heartbeat-url".to_owned()])
+        self.look_up(file, &["heartbeat-url".to_owned()])
     }
 
-    fn from_file_or_folder(&self, file: Option<&Path>, names: &[String]) -> Result<Option<SecretString>, ConfigError> {
+    fn look_up(&self, file: Option<&Path>, names: &[String]) -> Result<Option<SecretString>, ConfigError> {
         if let Some(file) = file {
             return read(file).map(Some);
         }
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(key(&credentials, &project), "from file");
         project.api_key_file = None;
         credentials = Credentials::default();
-        assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key for project `prod`"));
+        assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! `cargo bench --bench reprocess` prints a table; `-- --only NAME` prints one account, `-- --log NAME` also its every step, `-- --canaries N` risks N canaries.
 //! Least possible credits: one attempt at every document that can be recovered; every attempt is billed, also one that fails.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
+
 mod accounts;
 mod facts;
 mod naive;

@@ -3,7 +3,10 @@
 //! `cargo bench --bench scan` measures 200,000 items; `cargo bench --bench scan -- large` 1,000,000 and 2,000,000 too.
 //! The server and every measured step run as processes of their own, so that neither's memory counts as the other's.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
+
 mod bare;
+mod parts;
 mod server;
 mod steps;
 
@@ -17,6 +20,7 @@ fn main() {
     match words.as_slice() {
         ["serve", batches] => server::serve(batches.parse().expect("a number of batches")),
         ["bare", batches, ledger] => bare::run(batches.parse().expect("a number of batches"), Path::new(ledger)),
+        ["parts", batches, ledger] => parts::run(batches.parse().expect("a number of batches"), Path::new(ledger)),
         ["step", name, url, ledger] => steps::run(name, url, Path::new(ledger)),
         ["large"] => {
             measure(40);
@@ -34,6 +38,7 @@ fn measure(batches: usize) {
     let ledger = folder.path().join("ledger.db");
     let plain = folder.path().join("plain.db");
     call(&["bare", &batches.to_string(), &plain.display().to_string()]);
+    call(&["parts", &batches.to_string(), &folder.path().join("parts.db").display().to_string()]);
     let mut server = start(&["serve", &batches.to_string()]);
     let mut url = String::new();
     let output = server.stdout.take().expect("the server's output is piped");

@@ -72,7 +72,7 @@ mod tests {
             ("upstream  down\n", ": upstream down"),
             ("<html>x", ": (an HTML page)"),
             ("", ""),
-            (r#"{"detail":"key llx-abcdefgh12 refused"}"#, ": key llx-[masked] refused"),
+            (r#"{"detail":"key llx-abcdefgh12 refused"}"#, ": key llx-*** refused"),
         ] {
             assert_eq!(explain(body), line, "{body}");
         }

@@ -217,9 +217,14 @@ async fn a_fault_is_told_when_it_begins_and_when_it_ends() {
     world.seed.write(|tx| fault::clear(tx, "scan:prod", t(22))).unwrap();
     raise(&mut world, 23);
     assert_eq!(world.triage(24), None);
-    world.seed.write(|tx| fault::clear(tx, "scan:prod", t(30))).unwrap();
-    world.seed.fail("g", "b", 1, t(31));
-    let ended = world.triage(32).unwrap();
+    // Over for an hour, although nobody heard of that: when it comes back, it is news.
+    world.seed.write(|tx| fault::clear(tx, "scan:prod", t(24))).unwrap();
+    raise(&mut world, 85);
+    let again = world.triage(86).unwrap();
+    assert_eq!((again.faults.len(), again.faults[0].since), (1, t(85)));
+    world.seed.write(|tx| fault::clear(tx, "scan:prod", t(90))).unwrap();
+    world.seed.fail("g", "b", 1, t(91));
+    let ended = world.triage(102).unwrap();
     assert!(ended.faults[0].ended);
     assert_eq!(world.triage(DAILY).unwrap().faults, []);
 }

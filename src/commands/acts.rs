@@ -1,7 +1,6 @@
 //! The command line of `group …`: what people say of groups. Works beside a running service.
 
 use clap::{Args, Subcommand};
-use jiff::SignedDuration;
 
 use super::act::Person;
 use super::{dismiss, group, note, silence};
@@ -181,8 +180,21 @@ async fn list_silences(ledger: &Ledger, by: &Person) -> anyhow::Result<String> {
     Ok(crate::core::text::lines(&lines.collect::<Vec<_>>().join("\n")).into_owned())
 }
 
+/// How long a silence lasts, in the words of the configuration: days count, as in "2d 12h".
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let parsed: SignedDuration =
-        text.parse().map_err(|error| format!("{error}; write it like \"4h\" or \"2d 12h\""))?;
-    std::time::Duration::try_from(parsed).map_err(|_| "it must be longer than nothing".to_owned())
+    let parsed = crate::config::duration::parse(text)?;
+    if parsed.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(parsed) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_may_last_days_but_not_nothing() {
+        let hours = |n: u64| Ok(std::time::Duration::from_secs(n * 3600));
+        assert_eq!((duration("4h"), duration("2d 12h"), duration("30d")), (hours(4), hours(60), hours(720)));
+        assert!(duration("0s").is_err());
+        assert!(duration("tomorrow").unwrap_err().contains("tomorrow"));
+    }
 }

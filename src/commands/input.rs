@@ -41,10 +41,11 @@ pub enum OutputFormat {
 /// All messages, in order. A line that is no JSON string is an error that names the line.
 pub(super) fn read_messages(args: &MessageArgs) -> anyhow::Result<Vec<Option<String>>> {
     let text = read_text(&args.file)?;
-    let lines = text.lines().enumerate();
+    let lines = text.lines();
     match args.input_format {
-        InputFormat::Text => Ok(lines.map(|(_, line)| Some(line.to_owned())).collect()),
+        InputFormat::Text => Ok(lines.map(|line| Some(line.to_owned())).collect()),
         InputFormat::Jsonl => lines
+            .enumerate()
             .map(|(index, line)| {
                 serde_json::from_str(line).with_context(|| format!("line {} is no JSON string", index + 1))
             })

@@ -10,6 +10,7 @@ pub use doubts::doubts;
 use super::Config;
 use super::channel::{Channel, ChannelKind, SmtpTls};
 use super::project::Project;
+use super::reprocess::Mode;
 use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::links::unknown_placeholder;
@@ -188,6 +189,9 @@ fn check_digest(config: &Config, say: &mut impl FnMut(String, &str)) {
 
 fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
     let reprocess = &config.reprocess;
+    if reprocess.mode != Mode::Off {
+        say("reprocess.mode".to_owned(), "this version retries nothing by itself yet; allowed: \"off\"");
+    }
     if !(0.0..=1.0).contains(&reprocess.max_share) {
         say("reprocess.max-share".to_owned(), "a share between 0 and 1; 0 for no such limit");
     }

@@ -40,7 +40,11 @@ pub(crate) mod list {
     }
 }
 
-fn parse(text: &str) -> Result<Duration, String> {
+/// A duration as people write it.
+///
+/// # Errors
+/// The text is no duration, or a negative one; the message quotes it and shows how to write one.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let example = "write it like \"2m 30s\", \"36h\" or \"7d\"";
     let span: Span = text.parse().map_err(|_| format!("`{text}` is no duration: {example}"))?;
     let duration = span

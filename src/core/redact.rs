@@ -12,14 +12,14 @@ static SECRET: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)(?P<bearer>\b(?:bearer|basic)[ \t]+|\bauthorization[\x22']?[ \t]*[:=][ \t]*[\x22']?(?:bearer[ \t]+|basic[ \t]+)?)(?P<token>[A-Za-z0-9._~+/=-]{8,})",
         r"|(?P<key>\b(?:llx|sk|pk|xox[abpr])-)[A-Za-z0-9_-]{8,}",
         r"|(?P<aws>\b(?:AKIA|ASIA))[A-Z0-9]{16}\b",
-        r"|(?P<query>https?://[^\s?\x22'<>]+\?)(?P<args>[^\s\x22'<>]*(?:signature|sig|token|credential|key|secret|expires)=[^\s\x22'<>]*)",
+        r"|(?P<query>https?://[^\s?\x22'<>]+\?)(?P<args>[^\s\x22'<>]*(?:signature|sig|token|credential|key|secret|expires)=[^\s\x22'<>]*[^\s\x22'<>:;,.)\]])",
         r"|(?P<named>\b(?:api[_-]?key|secret|password|passwd|access[_-]?token)[\x22']?[ \t]*[:=][ \t]*[\x22']?)[A-Za-z0-9._~+/=-]{8,}",
         r"|(?P<login>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@/]+@",
     ))
     .expect("a constant pattern")
 });
 
-/// The text with every secret replaced by `[masked]`; borrowed when there was none.
+/// The text with every secret replaced by `***`; borrowed when there was none.
 pub fn mask_secrets(text: &str) -> Cow<'_, str> {
     if !could_hold_secret(text) {
         return Cow::Borrowed(text);
@@ -27,11 +27,11 @@ pub fn mask_secrets(text: &str) -> Cow<'_, str> {
     SECRET.replace_all(text, |found: &Captures<'_>| {
         for name in ["bearer", "key", "aws", "query", "named"] {
             if let Some(front) = found.name(name) {
-                return format!("{}[masked]", front.as_str());
+                return format!("{}***", front.as_str());
             }
         }
         let front = found.name("login").map_or("", |m| m.as_str());
-        format!("{front}[masked]@")
+        format!("{front}***@")
     })
 }
 
@@ -81,16 +81,17 @@ mod tests {
     #[test]
     fn secrets_are_masked_and_the_rest_stays() {
         for (text, masked) in [
-            ("Illegal header b'Bearer llx-abcdef123456'", "Illegal header b'Bearer [masked]'"),
-            ("key llx-abcdefgh12 refused", "key llx-[masked] refused"),
-            ("sk-proj-abcdefgh12", "sk-[masked]"),
+            ("Illegal header b'Bearer llx-abcdef123456'", "Illegal header b'Bearer ***'"),
+            ("key llx-abcdefgh12 refused", "key llx-*** refused"),
+            ("sk-proj-abcdefgh12", "sk-***"),
             (
                 "get https://b.s3.amazonaws.com/a.pdf?X-Amz-Signature=ab&X=1 failed",
-                "get https://b.s3.amazonaws.com/a.pdf?[masked] failed",
+                "get https://b.s3.amazonaws.com/a.pdf?*** failed",
             ),
-            ("postgres://user:hunter2@db/x", "postgres://user:[masked]@db/x"),
-            ("api_key=\"abcdefgh1234\"", "api_key=\"[masked]\""),
-            ("Authorization: abcdefgh12345", "Authorization: [masked]"),
+            ("fetch https://x/a?token=abc123: no such host", "fetch https://x/a?***: no such host"),
+            ("postgres://user:hunter2@db/x", "postgres://user:***@db/x"),
+            ("api_key=\"abcdefgh1234\"", "api_key=\"***\""),
+            ("Authorization: abcdefgh12345", "Authorization: ***"),
         ] {
             assert_eq!(mask_secrets(text), masked);
         }

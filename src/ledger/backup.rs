@@ -1,7 +1,8 @@
 //! A copy of the ledger while it is in use, by SQLite's online backup: consistent, private, and whole or not there.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,14 +17,18 @@ const PAGES: i32 = 4_096;
 /// The pause between two steps, in which writers go on.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Copies a ledger to `target` (0600), replacing a file that is there; returns the copy's size in bytes.
+/// What every SQLite file begins with (<https://sqlite.org/fileformat.html#the_database_header>).
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Copies a ledger to `target` (0600), replacing an older copy; returns the copy's size in bytes.
 ///
 /// The copy is written beside its target, checked to reach the disk, and then renamed: a reader of `target` sees the old
 /// copy or the new one. The copy is one file, in rollback mode: it needs no `-wal` beside it.
 ///
 /// # Errors
-/// The target's folder cannot be written, or SQLite's.
+/// The target is the ledger itself or a file that is no copy of one, its folder cannot be written, or SQLite's.
 pub fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerError> {
+    spare(source, target).map_err(|source| LedgerError::File { path: target.to_owned(), source })?;
     let part = beside(target);
     let outcome = copy(source, &part).and_then(|()| settle(&part, target));
     if outcome.is_err() {
@@ -31,6 +36,25 @@ pub fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerError> {
         let _ = std::fs::remove_file(&part);
     }
     outcome
+}
+
+/// Refuses what must not be replaced. A service that writes to a ledger that was renamed over would lose all it writes.
+fn spare(source: &Connection, target: &Path) -> std::io::Result<()> {
+    let found = match std::fs::metadata(target) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    let refuse = |why: &str| Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
+    if !found.is_file() {
+        return refuse("it is not a file; name the file to write");
+    }
+    let own = source.path().and_then(|path| std::fs::metadata(path).ok());
+    if own.is_some_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino())) {
+        return refuse("it is the ledger itself; name another file");
+    }
+    let mut start = Vec::new();
+    File::open(target)?.take(16).read_to_end(&mut start)?;
+    if start.is_empty() || start == MAGIC { Ok(()) } else { refuse("it is there and is no ledger; name another file") }
 }
 
 fn copy(source: &Connection, part: &Path) -> Result<(), LedgerError> {
@@ -86,6 +110,24 @@ mod tests {
         }
         assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!beside(&target).exists());
+    }
+
+    #[test]
+    fn a_backup_replaces_neither_the_ledger_nor_a_file_of_another_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link, other) =
+            (folder.path().join("ledger.db"), folder.path().join("link.db"), folder.path().join("config.toml"));
+        let _lock = Lock::take(&path).unwrap();
+        drop(writer(&path).unwrap());
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        std::fs::write(&other, "[ledger]\n").unwrap();
+        for target in [&path, &link, &other, &folder.path().to_owned()] {
+            let before = std::fs::metadata(target).unwrap().ino();
+            let refused = backup(&reader(&path).unwrap(), target);
+            assert!(matches!(refused, Err(LedgerError::File { .. })), "{}", target.display());
+            assert_eq!(std::fs::metadata(target).unwrap().ino(), before, "{}", target.display());
+        }
+        assert_eq!(std::fs::read_to_string(other).unwrap(), "[ledger]\n");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Row, Transaction};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::LedgerError;
 use super::evidence::Answering;
@@ -201,4 +201,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Batch> {
         started_at: row.get::<_, Option<i64>>(10)?.map(timestamp),
         completed_at: row.get::<_, Option<i64>>(11)?.map(timestamp),
     })
+}
+/// What a batch looked like when its items were last listed completely; none if they never were.
+///
+/// # Errors
+/// SQLite's.
+pub fn listed_as(connection: &Connection, project_key: i64, batch_id: &str) -> Result<Option<String>, LedgerError> {
+    let mut find = connection.prepare_cached("SELECT listed_as FROM batch WHERE project_key = ?1 AND batch_id = ?2")?;
+    Ok(find.query_row((project_key, batch_id), |row| row.get(0)).optional()?.flatten())
 }

@@ -60,6 +60,13 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     Rule {
+        name: "words",
+        sql: "SELECT item_id || ' is ' || kind || ', ' || state FROM item WHERE kind NOT IN ('failed', 'skipped')
+                  OR state NOT IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')
+              UNION ALL
+              SELECT 'observation ' || observation_key || ' is ' || kind FROM observation WHERE kind NOT IN ('failed', 'skipped')",
+    },
+    Rule {
         name: "merged groups",
         sql: "SELECT g.group_id || ' is merged into ' || s.group_id || ', which is merged itself'
               FROM error_group g JOIN error_group s ON s.group_key = g.merged_into WHERE s.merged_into IS NOT NULL",
@@ -148,5 +155,26 @@ mod tests {
     #[test]
     fn an_empty_ledger_is_well() {
         assert_eq!(check(&in_memory()).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_discrepancy_is_named() {
+        let connection = in_memory();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = OFF;
+                 INSERT INTO error_group (group_key, group_id, kind, template, title, mining, grouping_version, first_seen,
+                     last_seen, open_items) VALUES (1, 'g-1', 'failed', 't', 't', x'', 1, 0, 0, 7);
+                 INSERT INTO group_hour VALUES (1, 5, 1);
+                 INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key,
+                     first_seen, last_seen) VALUES ('i', 1, 'n', 9, 'odd', 'open', 1, 1, 0, 0);",
+            )
+            .unwrap();
+        let found = check(&connection).unwrap().join("\n");
+        for part in
+            ["missing project", "words: i is odd", "newest observation: i", "g-1 says 7 open of 0", "hour 5 is not 1"]
+        {
+            assert!(found.contains(part), "{part} is not in\n{found}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The worker's own troubles: one row each, until people know that it ended.
 //!
 //! Whoever notices a trouble calls [`raise`] as often as it likes and [`clear`] when it is over; people hear of the
-//! beginning and the end once each. A trouble that comes back before its end was told simply goes on.
+//! beginning and the end once each. A trouble that comes back within an hour, before its end was told, simply goes on;
+//! one that comes back later is told again, for nobody waits for the daily digest to learn that it was over between.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
@@ -10,6 +11,9 @@ use super::LedgerError;
 use super::millis::Millis;
 use crate::core::digest::model::Fault;
 
+/// How long a trouble must have been over to be news when it comes back, in milliseconds.
+const OVER: i64 = 3_600_000;
+
 /// Notes that a trouble is there. `fault` is a stable key such as `scan:prod`; `text` says what happened and what to do.
 ///
 /// # Errors
@@ -17,9 +21,11 @@ use crate::core::digest::model::Fault;
 pub fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached(
         "INSERT INTO worker_fault (fault, text, since, last_seen) VALUES (?1, ?2, ?3, ?3)
-         ON CONFLICT (fault) DO UPDATE SET text = ?2, last_seen = ?3, count = count + 1, ended_at = NULL",
+         ON CONFLICT (fault) DO UPDATE SET text = ?2, last_seen = ?3, count = count + 1, ended_at = NULL,
+             since = CASE WHEN ended_at <= ?3 - ?4 THEN ?3 ELSE since END,
+             announced = CASE WHEN ended_at <= ?3 - ?4 THEN NULL ELSE announced END",
     )?
-    .execute(params![fault, text, Millis(now)])?;
+    .execute(params![fault, text, Millis(now), OVER])?;
     Ok(())
 }
 

@@ -60,14 +60,14 @@ fn group_keys(tx: &Transaction<'_>, work: &Work) -> Result<Vec<i64>, LedgerError
     work.groups.iter().map(find).collect()
 }
 
-struct Ingest<'t> {
+struct Ingest<'t, 'w> {
     find_item: CachedStatement<'t>,
     add_item: CachedStatement<'t>,
     find: CachedStatement<'t>,
     add: CachedStatement<'t>,
     correct: CachedStatement<'t>,
     touch: CachedStatement<'t>,
-    messages: Messages<'t>,
+    messages: Messages<'t, 'w>,
     history: History<'t>,
     counters: Counters,
     new: FxHashMap<i64, u64>,
@@ -86,8 +86,8 @@ struct Stored {
     event_at: i64,
 }
 
-impl<'t> Ingest<'t> {
-    fn begin(tx: &'t Transaction<'_>) -> Result<Ingest<'t>, LedgerError> {
+impl<'t, 'w> Ingest<'t, 'w> {
+    fn begin(tx: &'t Transaction<'_>) -> Result<Ingest<'t, 'w>, LedgerError> {
         let next = |column: &str, table: &str| {
             let sql = format!("SELECT coalesce(max({column}), 0) + 1 FROM {table}");
             tx.query_row(&sql, (), |row| row.get::<_, i64>(0))
@@ -97,7 +97,7 @@ impl<'t> Ingest<'t> {
             add_item: tx.prepare_cached(
                 "INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key,
                      first_seen, last_seen, failures, baseline)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11) ON CONFLICT (item_id) DO NOTHING",
             )?,
             find: tx.prepare_cached(
                 "SELECT observation_key, content, group_key, message_key, event_at
@@ -128,15 +128,16 @@ impl<'t> Ingest<'t> {
         })
     }
 
-    fn take(&mut self, sighting: &Sighting, group_key: i64) -> Result<(), LedgerError> {
-        if self.expect_known && self.touch(sighting)? {
+    fn take(&mut self, sighting: &'w Sighting, group_key: i64) -> Result<(), LedgerError> {
+        let done = if self.expect_known { self.touch(sighting)? } else { self.add_item(sighting, group_key)? };
+        if done {
             return Ok(());
         }
         let item_id = &sighting.observation.item_id;
-        let found = self.find_item.query_row([item_id], KnownItem::read).optional()?;
-        let Some(item) = found else {
+        let Some(item) = self.find_item.query_row([item_id], KnownItem::read).optional()? else {
             self.expect_known = false;
-            return self.add_item(sighting, group_key);
+            self.add_item(sighting, group_key)?;
+            return Ok(());
         };
         let stored = self.find_observation(item.item_key, sighting.identity)?;
         self.expect_known = stored.is_some();
@@ -165,13 +166,13 @@ impl<'t> Ingest<'t> {
         Ok(changed > 0)
     }
 
-    fn add_item(&mut self, sighting: &Sighting, group_key: i64) -> Result<(), LedgerError> {
+    /// Adds an item with its first observation; false if the item is known.
+    fn add_item(&mut self, sighting: &'w Sighting, group_key: i64) -> Result<bool, LedgerError> {
         let observation = &sighting.observation;
         let state = observation.opens();
         let event_at = event_at(sighting, sighting.place.seen_at);
         let item_key = self.next_item;
-        self.next_item += 1;
-        self.add_item.execute((
+        let added = self.add_item.execute((
             &observation.item_id,
             item_key,
             &observation.item_name,
@@ -184,13 +185,17 @@ impl<'t> Ingest<'t> {
             i64::from(observation.kind == Kind::Failed),
             event_at <= sighting.place.baseline_until,
         ))?;
+        if added == 0 {
+            return Ok(false);
+        }
+        self.next_item += 1;
         self.add_observation(sighting, item_key, group_key)?;
         self.counters.total_items(group_key, 1);
         self.counters.open_items(group_key, i64::from(state.is_unsolved()));
-        Ok(())
+        Ok(true)
     }
 
-    fn add_observation(&mut self, sighting: &Sighting, item_key: i64, group_key: i64) -> Result<i64, LedgerError> {
+    fn add_observation(&mut self, sighting: &'w Sighting, item_key: i64, group_key: i64) -> Result<i64, LedgerError> {
         let observation = &sighting.observation;
         let message_key = self.message(sighting)?;
         let event_at = event_at(sighting, sighting.place.seen_at);
@@ -223,7 +228,7 @@ impl<'t> Ingest<'t> {
     /// A known observation that now reads differently.
     fn tell_again(
         &mut self,
-        sighting: &Sighting,
+        sighting: &'w Sighting,
         item: &KnownItem,
         stored: &Stored,
         group_key: i64,
@@ -274,7 +279,7 @@ impl<'t> Ingest<'t> {
         Ok(stored.optional()?)
     }
 
-    fn message(&mut self, sighting: &Sighting) -> Result<Option<i64>, LedgerError> {
+    fn message(&mut self, sighting: &'w Sighting) -> Result<Option<i64>, LedgerError> {
         let text = sighting.observation.message.as_deref();
         text.map(|text| self.messages.key(sighting.message, text)).transpose()
     }

@@ -1,28 +1,33 @@
 //! Distinct message texts, each stored once.
 
-use rusqlite::{CachedStatement, OptionalExtension, Transaction};
+use rusqlite::{CachedStatement, Transaction};
 use rustc_hash::FxHashMap;
 
 use super::LedgerError;
 
 /// Finds and adds texts within one transaction.
-pub struct Messages<'t> {
+pub struct Messages<'t, 'w> {
     find: CachedStatement<'t>,
     add: CachedStatement<'t>,
     /// Texts of this transaction by hash: a million equal errors cost one look-up.
-    recent: FxHashMap<i64, (i64, Box<str>)>,
+    recent: FxHashMap<i64, (i64, &'w str)>,
+    next: i64,
 }
 
-impl<'t> Messages<'t> {
+impl<'t, 'w> Messages<'t, 'w> {
     /// Prepares the statements.
     ///
     /// # Errors
     /// SQLite's.
-    pub fn new(tx: &'t Transaction<'_>) -> Result<Messages<'t>, LedgerError> {
+    pub fn new(tx: &'t Transaction<'_>) -> Result<Messages<'t, 'w>, LedgerError> {
         Ok(Messages {
             find: tx.prepare_cached("SELECT message_key FROM message WHERE hash = ?1 AND text = ?2")?,
-            add: tx.prepare_cached("INSERT INTO message (hash, text) VALUES (?1, ?2)")?,
+            add: tx.prepare_cached(
+                "INSERT INTO message (message_key, hash, text)
+                 SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM message WHERE hash = ?2 AND text = ?3)",
+            )?,
             recent: FxHashMap::default(),
+            next: tx.query_row("SELECT coalesce(max(message_key), 0) + 1 FROM message", (), |row| row.get(0))?,
         })
     }
 
@@ -30,18 +35,20 @@ impl<'t> Messages<'t> {
     ///
     /// # Errors
     /// SQLite's.
-    pub fn key(&mut self, hash: i64, text: &str) -> Result<i64, LedgerError> {
+    pub fn key(&mut self, hash: i64, text: &'w str) -> Result<i64, LedgerError> {
         if let Some((key, known)) = self.recent.get(&hash)
-            && **known == *text
+            && *known == text
         {
             return Ok(*key);
         }
-        let found = self.find.query_row((hash, text), |row| row.get(0)).optional()?;
-        let key = match found {
-            Some(key) => key,
-            None => self.add.insert((hash, text))?,
+        // Most texts of a first listing are new: one statement finds that out and adds them.
+        let key = if self.add.execute((self.next, hash, text))? > 0 {
+            self.next += 1;
+            self.next - 1
+        } else {
+            self.find.query_row((hash, text), |row| row.get(0))?
         };
-        self.recent.insert(hash, (key, text.into()));
+        self.recent.insert(hash, (key, text));
         Ok(key)
     }
 }

@@ -1,6 +1,7 @@
 //! The sentences of a digest: subject, headline, reasons and classes in plain words.
 
 use crate::core::digest::model::{Digest, GroupEntry, GroupState, Reason, RetrySummary, Totals};
+use crate::core::digest::trial::is_trial;
 use crate::core::text::{cut_end, cut_middle, one_line};
 
 /// The longest subject, in characters (RFC 5322 2.1.1 recommends lines of at most 78).
@@ -73,6 +74,7 @@ pub fn subject(digest: &Digest) -> String {
         name => format!("[triage {}]", cut_end(name, 20)),
     };
     let news = news(&digest.totals);
+    let prefix = if is_trial(digest) { format!("{prefix} TEST, no news:") } else { prefix };
     let id = format!(" ({})", cut_end(&one_line(&digest.digest_id), 30));
     let whole = format!("{prefix} {}{id}", subject_facts(digest, &news));
     let shorter = (0..=news.len()).rev().map(|kinds| format!("{prefix} {}", subject_facts(digest, &news[..kinds])));

@@ -105,14 +105,19 @@ impl Worker {
             let complete = scan.complete;
             self.ledger
                 .write(move |tx| {
-                    let key = format!("scan:{name}");
+                    // A refusal is another trouble than an outage, and told although people know of the outage.
+                    let (outage, refusal) = (format!("scan:{name}"), format!("refused:{name}"));
+                    if complete || refused {
+                        fault::clear(tx, &outage, now)?;
+                    }
                     if complete {
-                        return fault::clear(tx, &key, now);
+                        return fault::clear(tx, &refusal, now);
                     }
                     let in_a_row = project::incomplete_scans_in_a_row(tx, &name)?;
                     if refused || in_a_row >= PATIENT_SCANS {
                         let error = error.as_deref().unwrap_or("it could not be read completely");
-                        fault::raise(tx, &key, &format!("project {name} cannot be read: {error}"), now)?;
+                        let key = if refused { &refusal } else { &outage };
+                        fault::raise(tx, key, &format!("project {name} cannot be read: {error}"), now)?;
                     }
                     Ok(())
                 })

@@ -151,7 +151,10 @@ pub async fn scan<S: Source>(
     let taken_in = intake::run(ledger, received, grouper, classify, now).await;
     let summaries = collect(tasks).await;
     match taken_in.and(summaries) {
-        Ok(summaries) => Ok(summaries),
+        Ok(summaries) => {
+            ledger.rest().await?;
+            Ok(summaries)
+        }
         Err(error) => {
             *grouper = restore_grouper(ledger).await?;
             Err(error)

@@ -14,6 +14,8 @@ use super::{deliver, triage};
 use crate::cloud::{self, Cloud};
 use crate::config::Config;
 use crate::config::channel::Channel as ChannelConfig;
+use crate::config::load::ConfigError;
+use crate::config::project::Project;
 use crate::core::grouping::Grouper;
 use crate::core::rules::{Rules, shipped_rules};
 use crate::core::scan::GroupFacts;
@@ -43,29 +45,39 @@ impl Setup {
     /// Connects every part to its settings and secrets.
     ///
     /// # Errors
-    /// A secret is missing, or a setting cannot work; the text says which.
+    /// Secrets are missing, or settings cannot work; the text names all of them, one a line.
     pub fn new(config: Config, credentials: &Credentials) -> anyhow::Result<Setup> {
         let zone = TimeZone::get(&config.schedule.timezone).context("schedule.timezone")?;
-        let mut projects = Vec::with_capacity(config.project.len());
-        for project in &config.project {
-            let key = credentials.api_key(project)?;
-            let cloud = Cloud::connect(cloud::Settings { project: project.clone(), key })
-                .with_context(|| format!("project `{}`", project.name))?;
-            projects.push(Watched {
-                name: project.name.clone(),
-                source: Arc::new(cloud),
-                look_back: project.look_back,
-                concurrency: project.concurrency.get(),
-            });
+        let mut wrong = Vec::new();
+        let projects = usable(config.project.iter().map(|project| watch(project, credentials)), &mut wrong);
+        let channels =
+            usable(config.channel.iter().map(|channel| open_channel(channel, credentials).map(Arc::new)), &mut wrong);
+        let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
+        if !wrong.is_empty() {
+            return Err(ConfigError::Credential(wrong.join("\n")).into());
         }
-        let open = |channel| open_channel(channel, credentials).map(Arc::new);
-        let channels: Vec<_> = config.channel.iter().map(open).collect::<Result<_, _>>()?;
         let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
         let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
         let triage = triage::Settings::new(&config, &rules, only)?;
-        let heartbeat = open_heartbeat(&config, credentials)?;
         Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat })
     }
+}
+
+/// What could be opened; what could not goes to `wrong`, so that people see every mistake at once.
+fn usable<T>(opened: impl Iterator<Item = anyhow::Result<T>>, wrong: &mut Vec<String>) -> Vec<T> {
+    opened.filter_map(|one| one.map_err(|error| wrong.push(format!("{error:#}"))).ok()).collect()
+}
+
+fn watch(project: &Project, credentials: &Credentials) -> anyhow::Result<Watched<Cloud>> {
+    let named = || format!("project `{}`", project.name);
+    let key = credentials.api_key(project).with_context(named)?;
+    let cloud = Cloud::connect(cloud::Settings { project: project.clone(), key }).with_context(named)?;
+    Ok(Watched {
+        name: project.name.clone(),
+        source: Arc::new(cloud),
+        look_back: project.look_back,
+        concurrency: project.concurrency.get(),
+    })
 }
 
 /// The channel of one `[[channel]]`, with its secrets.
@@ -75,7 +87,8 @@ impl Setup {
 pub fn open_channel(config: &ChannelConfig, credentials: &Credentials) -> anyhow::Result<Channel> {
     let mut secrets = ChannelSecrets::default();
     for use_for in SecretUse::of(config.kind) {
-        let secret = credentials.channel_secret(config, *use_for)?;
+        let secret =
+            credentials.channel_secret(config, *use_for).with_context(|| format!("channel \"{}\"", config.name))?;
         match use_for {
             SecretUse::SmtpPassword => secrets.smtp_password = secret,
             SecretUse::Url => secrets.url = secret,
@@ -83,7 +96,7 @@ pub fn open_channel(config: &ChannelConfig, credentials: &Credentials) -> anyhow
             SecretUse::RoutingKey => secrets.routing_key = secret,
         }
     }
-    Channel::new(config, secrets).with_context(|| format!("channel `{}`", config.name))
+    Ok(Channel::new(config, secrets)?)
 }
 
 fn open_heartbeat(config: &Config, credentials: &Credentials) -> anyhow::Result<Option<Heartbeat>> {
@@ -148,5 +161,26 @@ impl Worker {
         }
         self.setup = setup;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_missing_secret_is_told_at_once() {
+        let text = "[ledger]\npath = \"l.db\"\n[[project]]\nname = \"a\"\n[[project]]\nname = \"b\"\napi-key-file = \"/missing/b\"\n\
+                    [[channel]]\nname = \"s\"\nkind = \"slack\"\n[[channel]]\nname = \"w\"\nkind = \"webhook\"\n\
+                    url = \"https://example.com\"\nsecret-file = \"/missing/w\"\n";
+        let config = crate::config::load::parse(text).unwrap();
+        let error = Setup::new(config, &Credentials::default()).err().unwrap();
+        let said = error.to_string();
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), 4, "{said}");
+        for (line, name) in lines.iter().zip(["project `a`", "/missing/b", "channel \"s\"", "/missing/w"]) {
+            assert!(line.contains(name), "{line}");
+        }
+        assert_eq!(crate::exit::of_error(&error), crate::exit::Exit::Config);
     }
 }

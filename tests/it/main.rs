@@ -1,5 +1,7 @@
 //! The built binary and the whole library against real peers on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod demo;
 mod ledger;
 mod logging;

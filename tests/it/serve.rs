@@ -17,26 +17,37 @@ fn wait_for(what: &str, mut check: impl FnMut() -> bool) {
     }
 }
 
-fn serve(site: &Site) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_llama-triage"))
+/// A running service; killed when the test fails.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _gone_already = self.0.kill();
+    }
+}
+
+fn serve(site: &Site) -> Serving {
+    let child = Command::new(env!("CARGO_BIN_EXE_llama-triage"))
         .env_clear()
         .arg("--config")
         .arg(site.path("config.toml"))
         .arg("serve")
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap()
+        .unwrap();
+    Serving(child)
 }
 
-fn terminate(child: &mut Child) -> std::process::ExitStatus {
-    let sent = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
+fn terminate(serving: &mut Serving) -> std::process::ExitStatus {
+    let sent = Command::new("kill").arg("-TERM").arg(serving.0.id().to_string()).status().unwrap();
     assert!(sent.success());
-    child.wait().unwrap()
+    serving.0.wait().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_scans_tells_once_and_stops_on_sigterm() {
-    let world = WorldBuilder::new().batch("b1").item("i1").fails("it broke").build();
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
     let more = "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{dir}/out\"\n[schedule]\nscan = \"2s\"\n";
     let site = Site::new(world, Options::default(), more).await;
     let mut child = serve(&site);

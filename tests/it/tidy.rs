@@ -31,8 +31,14 @@ fn code(text: &str) -> String {
     before_tests.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
+/// Files that exist for tests alone may use anything.
+fn is_test(name: &str) -> bool {
+    let alone = ["src/service/scan/model.rs", "src/service/scan/worlds.rs", "src/ledger/seed.rs"];
+    name.contains("/tests/") || name.ends_with("tests.rs") || alone.contains(&name)
+}
+
 fn offenders(folder: &str, words: &[&str]) -> Vec<String> {
-    let hits = sources(folder).into_iter().flat_map(|(name, text)| {
+    let hits = sources(folder).into_iter().filter(|(name, _)| !is_test(name)).flat_map(|(name, text)| {
         let code = code(&text);
         words.iter().filter(|w| code.contains(**w)).map(|w| format!("{name}: {w}")).collect::<Vec<_>>()
     });

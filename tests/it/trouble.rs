@@ -6,13 +6,14 @@ use predicates::prelude::*;
 use crate::site::{Site, binary};
 
 fn world() -> llama_triage::demo::World {
-    WorldBuilder::new().batch("b1").item("i1").fails("it broke").item("i2").succeeds().build()
+    WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").item("i2").succeeds().build()
 }
 
 async fn scan_under(fault: Fault) -> (Site, String) {
     let site = Site::new(world(), Options::default(), "").await;
     site.command(&["scan"]).assert().success();
     let before = site.texts("SELECT item_id FROM item");
+    assert_eq!(before.len(), 1);
     site.cloud.set_faults(vec![FaultRule::new(fault).on(Endpoint::ListBatches).every(1)]);
     let run = site.command(&["scan"]).timeout(std::time::Duration::from_secs(60)).assert().failure().code(1);
     let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();

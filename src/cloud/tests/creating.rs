@@ -157,7 +157,7 @@ async fn a_job_record_tells_code_and_cause() {
     .await;
     let cloud = fake.cloud();
     let one = cloud.job_record("parse", "j-1").await.unwrap().unwrap();
-    assert_eq!((one.error_code.as_deref(), one.error_message.as_deref()), (Some("PDF_IS_BROKEN"), Some("sk-[masked]")));
+    assert_eq!((one.error_code.as_deref(), one.error_message.as_deref()), (Some("PDF_IS_BROKEN"), Some("sk-***")));
     let two = cloud.job_record("extract", "j-2").await.unwrap().unwrap();
     assert_eq!(two.error_message.as_deref(), Some("too deep"));
     let three = cloud.job_record("parse", "pjb-3").await.unwrap().unwrap();

@@ -31,7 +31,7 @@ fn a_full_row_comes_out_whole_and_masked() {
     );
     assert_eq!(row.item_id, "dfl-1");
     assert_eq!(row.item_name, "a \"b\".pdf");
-    assert_eq!(row.message.as_deref(), Some("key llx-[masked] bad"));
+    assert_eq!(row.message.as_deref(), Some("key llx-*** bad"));
     assert_eq!(row.job_id.as_deref(), Some("j"));
     assert_eq!(row.effective_at, row.completed_at);
 }
@@ -211,7 +211,7 @@ async fn one_batch_comes_out_of_its_envelope() {
     let batch = fake.cloud().batch("bjb-1").await.unwrap().unwrap();
     assert_eq!(batch.status, BatchStatus::Dispatched);
     assert_eq!((batch.total_items, batch.failed_items), (Some(4), None));
-    assert_eq!(batch.error_message.as_deref(), Some("Bearer [masked]"));
+    assert_eq!(batch.error_message.as_deref(), Some("Bearer ***"));
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ async fn failures_of_a_finished_batch_are_found_by_at_most_eight_requests() {
     assert!(requests <= 8, "{requests}");
     rows.sort_by(|a, b| a.item_id.cmp(&b.item_id));
     assert_eq!((rows[0].item_id.as_str(), rows[0].item_name.as_str()), ("dfl-0", "0.pdf"));
-    assert_eq!(rows[0].message.as_deref(), Some("key llx-[masked] bad"));
+    assert_eq!(rows[0].message.as_deref(), Some("key llx-*** bad"));
     assert_eq!(rows[0].job_id.as_deref(), Some(job_id(0).as_str()));
     let unmapped: Vec<_> = rows.iter().filter(|row| row.job_id.is_none()).collect();
     assert_eq!(unmapped[0].message.as_deref(), Some("no job for this file"));

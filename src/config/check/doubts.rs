@@ -17,6 +17,13 @@ pub fn doubts(config: &Config) -> Vec<(String, String)> {
                 .to_owned(),
         );
     }
+    for (index, project) in config.project.iter().enumerate() {
+        if is_plain(&project.base_url) {
+            let text =
+                "the API key travels in plain text; use https:// unless nobody else is on that network".to_owned();
+            say(&format!("project[{index}].base-url"), text);
+        }
+    }
     if let Some(address) = config.service.listen.filter(|address| !address.ip().is_loopback()) {
         let text = format!("{address} can be reached from other hosts, and the answers need no password");
         say("service.listen", text);
@@ -25,6 +32,12 @@ pub fn doubts(config: &Config) -> Vec<(String, String)> {
         say("service.heartbeat-url", "heartbeat-url-file is set, too, and goes before it".to_owned());
     }
     doubts
+}
+
+/// Whether what is sent to this address leaves the host unencrypted.
+fn is_plain(base_url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(base_url) else { return false };
+    url.scheme() == "http" && !url.host_str().is_some_and(super::is_loopback)
 }
 
 /// Whether paging news comes through this channel, and the channel can tell whether it arrived.
@@ -52,6 +65,18 @@ mod tests {
         assert_eq!(keys(|c| c.channel[0].kind = ChannelKind::Teams), ["channel"]);
         assert_eq!(keys(|c| c.channel[0].only.classes = vec!["transient".to_owned()]), ["channel"]);
         assert!(keys(|c| c.channel[0].only.classes = vec!["account".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn an_api_key_sent_in_plain_text_to_another_host_is_doubted() {
+        let with = |url: &str| {
+            let project = crate::config::project::Project { base_url: url.to_owned(), ..Default::default() };
+            keys(|c| c.project.push(project))
+        };
+        for url in ["https://example.com", "http://127.0.0.1:8600", "http://[::1]:8600", "http://localhost"] {
+            assert!(with(url).is_empty(), "{url}");
+        }
+        assert_eq!(with("http://example.com"), ["project[0].base-url"]);
     }
 
     #[test]

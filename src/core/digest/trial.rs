@@ -9,11 +9,19 @@ use crate::core::digest::model::{
 };
 use crate::core::item::Kind;
 
+/// How the id of every made-up digest begins.
+const TRIAL: &str = "D-TEST-";
+
+/// Whether a digest is made up to try a channel.
+pub fn is_trial(digest: &Digest) -> bool {
+    digest.digest_id.starts_with(TRIAL)
+}
+
 /// The digest of a test message. Its id is `D-TEST-` and the time, so that two tests are two messages.
 pub fn trial(instance: &str, zone: &str, now: Timestamp) -> Digest {
     Digest {
         schema_version: SCHEMA_VERSION,
-        digest_id: format!("D-TEST-{}", now.as_second()),
+        digest_id: format!("{TRIAL}{}", now.as_second()),
         instance: instance.to_owned(),
         created_at: now,
         zone: zone.to_owned(),

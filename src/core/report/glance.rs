@@ -18,11 +18,11 @@ pub struct SummaryRow {
     pub groups: GroupCounts,
     /// The asked window, else the last 24 hours.
     pub window: Window,
-    /// Items that failed in it.
+    /// Items that failed in it; skipped ones do not count.
     pub items_in_window: u64,
     /// Items that recovered in it.
     pub recovered_in_window: u64,
-    /// Observations in each of the last 24 hours, oldest first.
+    /// Failed observations in each of the last 24 hours, oldest first.
     pub hourly: Vec<u64>,
     /// The most urgent groups with open items, at most 10.
     pub top_groups: Vec<GroupRow>,

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params, params_from_iter};
 use super::groups::{Base, Keep};
 use super::{QueryError, View, counts, groups, items, retries, scans, value};
 use crate::core::digest::model::GroupState;
+use crate::core::item::Kind;
 use crate::core::report::filter::Window;
 use crate::core::report::glance::{BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow};
 
@@ -30,9 +31,10 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     let mut bases = groups::matching(view, Keep::All)?;
     let mut group_counts = GroupCounts::default();
     bases.iter().for_each(|base| group_counts.add(base.state));
-    let items_in_window = bases.iter().map(|base| base.items_in_window).sum();
+    // The summary says "failed": what was skipped is not among it.
+    let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
     let items = items::count(view, &view.item_clause())?;
-    let hourly = hourly(view, &bases)?;
+    let hourly = hourly(view, bases.iter().filter(|base| base.kind == Kind::Failed))?;
     bases.retain(|base| base.state != GroupState::Resolved);
     groups::sort(&mut bases, "urgency");
     bases.truncate(TOP);
@@ -58,7 +60,7 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
 }
 
 /// Observations of all these groups in each of the last 24 hours.
-fn hourly(view: &View<'_>, bases: &[Base]) -> Result<Vec<u64>, QueryError> {
+fn hourly<'b>(view: &View<'_>, bases: impl Iterator<Item = &'b Base>) -> Result<Vec<u64>, QueryError> {
     let mut sums = vec![0; counts::SPARK_HOURS as usize];
     for base in bases {
         let of_group = counts::hourly(view, &view.members(base.key))?;

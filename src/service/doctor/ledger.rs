@@ -1,6 +1,6 @@
 //! Whether the ledger can be read, agrees with itself, and grows.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::{Timestamp, Unit};
 
@@ -20,7 +20,7 @@ pub(super) async fn examine(path: &Path) -> Vec<Finding> {
     }
 }
 
-fn look(path: &PathBuf) -> Vec<Finding> {
+fn look(path: &Path) -> Vec<Finding> {
     let name = path.display().to_string();
     let connection = match open::reader(path) {
         Ok(connection) => connection,

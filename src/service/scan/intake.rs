@@ -64,7 +64,7 @@ pub(super) async fn run(
         let worth_writing = !work.sightings.is_empty() || !work.finished.is_empty();
         let writing = async {
             if worth_writing {
-                ledger.write(move |tx| ingest(tx, &work, millis(now))).await
+                ledger.write_in_bulk(move |tx| ingest(tx, &work, millis(now))).await
             } else {
                 Ok(Ingested::default())
             }

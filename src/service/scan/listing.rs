@@ -53,12 +53,21 @@ pub(super) async fn read<S: Source>(
 ) -> Result<BatchRead, LedgerError> {
     let mut read = BatchRead::default();
     let mut pass = list_once(source, batch, place, pages, &mut read).await?;
+    let mut listed_as = batch.appearance();
     if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
         let again = list_once(source, batch, place, pages, &mut read).await?;
         if pass != again {
             read.incomplete(format!("batch {}: its list changes while it is read", batch.batch_id));
             pass = None;
+        } else if pass.is_some_and(|pass| pass.falls_short_of(batch)) {
+            // Fewer rows than counted may be a server in trouble. It is believed when the next scan finds the same.
+            let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
+            let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
+            let doubted = format!("{listed_as} in doubt");
+            if before.as_ref() != Some(&doubted) {
+                listed_as = doubted;
+            }
         }
     }
     if read.not_found && is_gone(source, batch, &mut read).await {
@@ -69,7 +78,7 @@ pub(super) async fn read<S: Source>(
         place,
         complete: pass.is_some(),
         // An unfinished batch is listed again whatever it looks like.
-        listed_as: batch.status.is_terminal().then(|| batch.appearance()),
+        listed_as: batch.status.is_terminal().then_some(listed_as),
     };
     let committed = commit(pages, finish.clone()).await?;
     read.new = committed.new;
@@ -94,6 +103,12 @@ struct Rows {
 }
 
 impl Pass {
+    /// Whether fewer rows were listed than the batch counts.
+    fn falls_short_of(self, batch: &Batch) -> bool {
+        batch.failed_items.is_some_and(|n| n > self.failed.count)
+            || batch.skipped_items.is_some_and(|n| n > self.skipped.count)
+    }
+
     fn agrees_with(self, batch: &Batch) -> bool {
         batch.failed_items.is_none_or(|n| n == self.failed.count)
             && batch.skipped_items.is_none_or(|n| n == self.skipped.count)

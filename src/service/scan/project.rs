@@ -100,8 +100,9 @@ async fn follow_unseen<S: Source>(
     let mut wanted = std::mem::take(&mut list.unseen);
     if full {
         let (project_key, before) = (begun.project_key, begun.at - FULL_READ_EVERY);
-        let open =
-            move |connection: &rusqlite::Connection| batch::unseen_with_open_items(connection, project_key, before);
+        let open = move |connection: &crate::ledger::Connection| {
+            batch::unseen_with_open_items(connection, project_key, before)
+        };
         wanted.extend(ledger.read(open).await?);
     }
     wanted.sort_by_key(|id| known.get(id).map(|batch| batch.last_seen));

@@ -69,6 +69,7 @@ fn assert_inert(text: &str, also: &[char], words: &[&str]) {
 fn nothing_steers_a_terminal() {
     let ledger = poisoned();
     let terminal = Terminal { is_terminal: true, width: Some(100), colour: true, links: true };
+    let codes = regex::Regex::new("\u{1b}\\[[0-9;]*m|\u{1b}\\]8;;(https?://[!-~]*)?\u{1b}\\\\").unwrap();
     for words in every_question() {
         for (format, also) in
             [("tsv", &['\t'][..]), ("json", &[]), ("jsonl", &[]), ("csv", &['\r']), ("md", &[]), ("html", &[])]
@@ -78,7 +79,6 @@ fn nothing_steers_a_terminal() {
         assert_inert(&in_format(&ledger, &words, "table", Terminal::default()), &[], &words);
         // With colour and links only our own codes are there.
         let table = in_format(&ledger, &words, "table", terminal);
-        let codes = regex::Regex::new("\u{1b}\\[[0-9;]*m|\u{1b}\\]8;;(https?://[!-~]*)?\u{1b}\\\\").unwrap();
         assert_inert(&codes.replace_all(&table, ""), &[], &words);
     }
 }
