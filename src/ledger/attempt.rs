@@ -23,6 +23,8 @@ pub struct Running {
     pub before: u32,
     /// When it began.
     pub started_at: Timestamp,
+    /// It has expired, and its batch may still run.
+    pub expired: bool,
 }
 
 /// What the ledger saw of an item in the batches of an intent.
@@ -120,14 +122,15 @@ pub fn withdraw(tx: &Transaction<'_>, intent_id: &str) -> Result<(), LedgerError
     Ok(())
 }
 
-/// The attempts of an intent that have not ended.
+/// The attempts of an intent that have not ended, and those that expired: their batch may still end them otherwise.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn running(connection: &Connection, intent_id: &str) -> Result<Vec<Running>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT a.attempt_id, a.item_key, i.item_id, a.before, a.started_at FROM attempt a JOIN item i USING (item_key)
-         WHERE a.intent_id = ?1 AND a.finished_at IS NULL ORDER BY a.attempt_id",
+        "SELECT a.attempt_id, a.item_key, i.item_id, a.before, a.started_at, a.outcome = 'expired'
+         FROM attempt a JOIN item i USING (item_key)
+         WHERE a.intent_id = ?1 AND (a.finished_at IS NULL OR a.outcome = 'expired') ORDER BY a.attempt_id",
     )?;
     let rows = statement.query_map([intent_id], |row| {
         Ok(Running {
@@ -136,6 +139,7 @@ pub fn running(connection: &Connection, intent_id: &str) -> Result<Vec<Running>,
             item_id: row.get(2)?,
             before: row.get(3)?,
             started_at: row.get::<_, Millis>(4)?.0,
+            expired: row.get(5)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -183,17 +187,23 @@ pub fn end(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: Timestam
         end.seen.as_ref().and_then(|seen| seen.job_id.as_deref()),
         Millis(now),
     ])?;
+    if end.attempt.expired {
+        // The item was given back when it expired; only a recovery is news now.
+        return if end.recovers { recovered(tx, intent, end, now) } else { Ok(()) };
+    }
     claim::release(tx, *item_key, &intent.intent_id)?;
     // A harmless skip of our own retry is no proof that the document was ever done well.
     let unproven = end.outcome == Outcome::AlreadyProcessed;
     change_state(tx, *item_key, ItemState::Open, |state| {
         state == ItemState::Retrying || (unproven && state == ItemState::Ignored)
     })?;
-    if end.recovers {
-        let answered_until = intent.intent.posting_at.map_or(0, |at| at.as_millisecond());
-        let recovery = Recovery { at: now.as_millisecond(), by: attempt_id, answered_until };
-        recover(tx, *item_key, &recovery)?;
-    }
+    if end.recovers { recovered(tx, intent, end, now) } else { Ok(()) }
+}
+
+fn recovered(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: Timestamp) -> Result<(), LedgerError> {
+    let answered_until = intent.intent.posting_at.map_or(0, |at| at.as_millisecond());
+    let recovery = Recovery { at: now.as_millisecond(), by: &end.attempt.attempt_id, answered_until };
+    recover(tx, end.attempt.item_key, &recovery)?;
     Ok(())
 }
 

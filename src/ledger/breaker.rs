@@ -1,4 +1,4 @@
-//! What holds retries back: the state of each group, the gate for all, the stop of an account.
+//! What retries have shown about each group: its breaker, its ramp, whether trying again helps.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -105,42 +105,4 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
         Millis(now),
     ])?;
     Ok(())
-}
-
-/// Since when the account of a project has refused work; none if it works as far as anybody knows.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn account_stop(connection: &Connection, project: &str) -> Result<Option<Timestamp>, LedgerError> {
-    let mut statement = connection
-        .prepare_cached("SELECT open_since FROM breaker WHERE scope = 'account:' || ?1 AND state = 'open'")?;
-    let since: Option<Option<Millis>> = statement.query_row([project], |row| row.get(0)).optional()?;
-    Ok(since.flatten().map(|since| since.0))
-}
-
-/// Stops every retry of a project: key, role, credits or quota. An earlier stop keeps its time.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn stop_account(tx: &Transaction<'_>, project: &str, why: &str, now: Timestamp) -> Result<(), LedgerError> {
-    tx.prepare_cached(
-        "INSERT INTO breaker (scope, state, open_since, why, changed_at) VALUES ('account:' || ?1, 'open', ?3, ?2, ?3)
-         ON CONFLICT (scope) DO UPDATE SET state = 'open', why = ?2, changed_at = ?3,
-             open_since = CASE WHEN state = 'open' THEN open_since ELSE ?3 END",
-    )?
-    .execute(params![project, why, Millis(now)])?;
-    Ok(())
-}
-
-/// Ends the stop of one account, or of all (none); says whose.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn end_account_stops(tx: &Transaction<'_>, project: Option<&str>) -> Result<Vec<String>, LedgerError> {
-    let mut statement = tx.prepare_cached(
-        "DELETE FROM breaker WHERE scope LIKE 'account:%' AND (?1 IS NULL OR scope = 'account:' || ?1)
-         RETURNING substr(scope, 9)",
-    )?;
-    let names = statement.query_map([project], |row| row.get(0))?;
-    Ok(names.collect::<Result<_, _>>()?)
 }

@@ -70,6 +70,8 @@ pub struct StoredIntent {
     pub trigger: String,
     /// Who asked.
     pub actor: String,
+    /// Why.
+    pub reason: Option<String>,
     /// Hash of the parameters.
     pub parameters_hash: String,
     /// The items.
@@ -192,7 +194,12 @@ pub fn looked(tx: &Transaction<'_>, intent_id: &str, clean: u32, now: Timestamp)
 /// # Errors
 /// SQLite refuses.
 pub fn refuse_item(tx: &Transaction<'_>, intent_id: &str) -> Result<(), LedgerError> {
-    tx.execute("UPDATE intent SET refused_item = 1 WHERE intent_id = ?1", [intent_id])?;
+    tx.execute(
+        "INSERT INTO refused_item (item_key, intent_id)
+         SELECT i.item_key, n.intent_id FROM intent n, json_each(n.items) j JOIN item i ON i.item_id = j.value ->> 'item_id'
+         WHERE n.intent_id = ?1 ON CONFLICT DO NOTHING",
+        [intent_id],
+    )?;
     Ok(())
 }
 
@@ -208,7 +215,7 @@ pub fn finish(tx: &Transaction<'_>, intent_id: &str, now: Timestamp) -> Result<(
 
 const SELECT: &str = "SELECT n.intent_id, n.plan_id, p.name, coalesce(s.group_id, ''), n.job_type, n.trigger, n.actor,
         n.parameters_hash, n.items, n.probe, n.weather, n.state, n.posting_at, n.batch_id, n.duplicate_batch_ids,
-        n.created_at, n.clean_listings, n.checked_at, n.error
+        n.created_at, n.clean_listings, n.checked_at, n.error, n.reason
      FROM intent n JOIN project p USING (project_key) LEFT JOIN error_group g ON g.group_key = n.group_key
      LEFT JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)";
 
@@ -296,6 +303,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredIntent> {
         clean_listings: row.get(16)?,
         checked_at: time(17)?,
         error: row.get(18)?,
+        reason: row.get(19)?,
     })
 }
 

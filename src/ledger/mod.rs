@@ -20,6 +20,7 @@ pub mod episode;
 mod error;
 pub mod evidence;
 pub mod fault;
+pub mod gate;
 pub mod group;
 pub mod health;
 pub mod history;

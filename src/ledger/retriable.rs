@@ -30,6 +30,8 @@ pub struct Retriable {
     pub baseline: bool,
     /// The intent that claims it.
     pub claimed_by: Option<String>,
+    /// The batch of an expired attempt at it, in which it may still be processed.
+    pub running_in: Option<String>,
     /// The API refused it by itself.
     pub refused: bool,
     /// The newest batch it failed in that is not ours: where its configuration is from.
@@ -76,8 +78,9 @@ pub enum Which {
 const SELECT: &str =
     "SELECT i.item_key, i.item_id, p.name, i.state, g.group_id, g.class, g.rule, g.last_seen, i.last_seen,
         i.baseline, c.intent_id, b.batch_id, b.job_type, b.directory_id, o.job_id,
-        EXISTS (SELECT 1 FROM intent n, json_each(n.items) j
-            WHERE n.refused_item = 1 AND j.value ->> 'item_id' = i.item_id)
+        EXISTS (SELECT 1 FROM refused_item r WHERE r.item_key = i.item_key),
+        (SELECT a.batch_id FROM attempt a JOIN intent n ON n.intent_id = a.intent_id
+         WHERE a.item_key = i.item_key AND a.outcome = 'expired' AND n.state = 'submitted' LIMIT 1)
      FROM item i JOIN project p USING (project_key) JOIN error_group g ON g.group_key = i.group_key
      JOIN observation o ON o.observation_key = coalesce(
         (SELECT y.observation_key FROM observation y JOIN batch z USING (batch_key)
@@ -129,6 +132,7 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError
             job_id: row.get(14)?,
         },
         refused: row.get(15)?,
+        running_in: row.get(16)?,
         attempts: tried(connection, row.get(0)?)?,
     })
 }

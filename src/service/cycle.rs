@@ -1,7 +1,7 @@
 //! One cycle: scan, reprocess, triage, digest, deliver. `now` is an argument, so that simulated days run the same code.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -70,12 +70,14 @@ impl Worker {
         patience: Duration,
         stop: &CancellationToken,
     ) -> anyhow::Result<CycleOutcome> {
+        let began = Instant::now();
         let Some(scans) = stop.run_until_cancelled(self.scan(now)).await else {
             return Ok(CycleOutcome { stopped: true, ..CycleOutcome::default() });
         };
         let scans = scans?;
         self.note_faults(&scans, now).await?;
-        let retries = self.reprocess(now, stop).await?;
+        let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);
+        let retries = self.reprocess(after_scan, stop).await?;
         let digest = triage::triage(&self.ledger, &self.setup.triage, Request::at(now)).await?;
         let deliveries = self.deliver(now, patience).await?;
         let headline = digest.as_ref().map(notify::headline);

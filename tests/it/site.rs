@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use jiff::Timestamp;
 use llama_triage::config::load;
 use llama_triage::credentials::Credentials;
 use llama_triage::demo::{Options, SimulatedCloud, World};
@@ -42,6 +43,11 @@ impl Site {
         }
         text.push_str(&more.replace("{dir}", &dir));
         std::fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    /// The time of the simulated LlamaCloud.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.cloud.world().now()
     }
 
     /// A file in the folder.

@@ -2,7 +2,7 @@
 
 use crate::commands::act::{ActError, Person, find, reason};
 use crate::ledger::audit::{self, Act};
-use crate::ledger::{Ledger, breaker, fault};
+use crate::ledger::{Ledger, breaker, fault, gate};
 
 /// Lets retries of a group, or of stopped accounts (`global`), go on. Returns the line to print.
 ///
@@ -12,13 +12,15 @@ pub(super) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -
     let (scope, why) = (scope.to_owned(), reason(why)?);
     let work = move |tx: &crate::ledger::Transaction<'_>| {
         let said = if scope == "global" {
-            let projects = breaker::end_account_stops(tx, None)?;
-            for project in &projects {
+            let held = gate::closed(tx)?;
+            for (project, stored) in &held {
+                gate::keep(tx, project, stored.gate.reset(by.now), Some(&format!("reset by {}", by.name)), by.now)?;
                 fault::clear(tx, &format!("account:{project}"), by.now)?;
             }
+            let projects: Vec<&str> = held.iter().map(|(project, _)| project.as_str()).collect();
             match projects.len() {
                 0 => "Nothing held all retries back.".to_owned(),
-                _ => format!("Retries of {} may go on.", projects.join(", ")),
+                _ => format!("Retries of {} may go on: one item probes for the others first.", projects.join(", ")),
             }
         } else {
             let group = match find(tx, &scope)? {

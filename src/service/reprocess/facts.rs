@@ -10,7 +10,7 @@ use crate::core::item;
 use crate::core::reprocess::{Gate, GroupFacts, ItemFacts, ItemState, Limits, Spent};
 use crate::core::rules::{Class, Rules};
 use crate::ledger::retriable::{self, Retriable, Which};
-use crate::ledger::{LedgerError, breaker, spent};
+use crate::ledger::{LedgerError, breaker, gate, spent};
 
 /// All that one plan for one project depends on, beside the moment.
 pub(super) struct Facts {
@@ -70,8 +70,7 @@ impl Reprocess<'_> {
                     let state = breaker::group(connection, &group_id)?;
                     groups.push(GroupFacts { group_id, generic, last_failure, state });
                 }
-                let stop = breaker::account_stop(connection, &project)?;
-                let gate = stop.map_or(Gate::Open, |since| Gate::AccountStop { since });
+                let gate = gate::get(connection, &project)?.gate;
                 Ok(Facts { items, groups, gate, spent: spent::until(connection, now)? })
             })
             .await
@@ -100,7 +99,7 @@ impl Reprocess<'_> {
             failed_config_hash: row.attempts.last().map(|tried| tried.parameters_hash.clone()),
             config_hash,
             claimed_by: row.claimed_by.clone(),
-            running_in: None,
+            running_in: row.running_in.clone(),
             deleted: false,
             refused: row.refused,
             baseline: row.baseline && !self.config.baseline,

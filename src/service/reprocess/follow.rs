@@ -24,6 +24,8 @@ struct Standing {
     results: HashSet<String>,
     /// For items that no batch shows: missing once all batches have ended, running before.
     otherwise: Option<AfterStatus>,
+    /// Nothing of the batches can be under way any more: they have ended, or LlamaCloud no longer knows them.
+    over: bool,
 }
 
 impl Standing {
@@ -77,9 +79,14 @@ impl Reprocess<'_> {
 /// Asks about every batch of an intent. More than one is a duplicate: the best news of an item counts.
 async fn ask(cloud: &Cloud, intent: &StoredIntent, running: &[Running]) -> Result<Standing, CloudError> {
     let wanted: HashSet<&str> = running.iter().map(|attempt| attempt.item_id.as_str()).collect();
-    let mut standing = Standing { otherwise: Some(AfterStatus::Missing), ..Standing::default() };
+    let mut standing = Standing { otherwise: Some(AfterStatus::Missing), over: true, ..Standing::default() };
     for batch_id in intent.intent.state.batch_ids() {
-        let Some(batch) = cloud.batch(batch_id).await? else { continue };
+        let Some(batch) = cloud.batch(batch_id).await? else {
+            // Perhaps it only is not shown yet; the attempts expire if it never is.
+            standing.otherwise = Some(AfterStatus::Running);
+            continue;
+        };
+        standing.over &= batch.status.is_terminal();
         let mut each = |page: Vec<(String, ItemStatus)>| {
             for (item_id, status) in page.into_iter().filter(|(id, _)| wanted.contains(id.as_str())) {
                 let status = after(&status);
@@ -140,11 +147,20 @@ fn conclude(
     let ctx = Ended { now, limits, generic, weather: intent.weather, probe: intent.probe };
     let (mut recovered, mut failed, mut left) = (0, 0, 0);
     for attempt in running {
+        let was_expired = attempt.expired;
         let Some((end, class)) = end(tx, intent, attempt, standing, limits, now)? else {
             left += 1;
             continue;
         };
         let result_seen = standing.results.contains(&end.attempt.item_id);
+        if was_expired {
+            left += u32::from(end.outcome == Outcome::Expired && !standing.over);
+            if !matches!(end.outcome, Outcome::Expired | Outcome::Unknown) {
+                attempt::end(tx, intent, &end, now)?;
+            }
+            continue;
+        }
+        left += u32::from(end.outcome == Outcome::Expired && !standing.over);
         attempt::end(tx, intent, &end, now)?;
         state.ended(end.outcome.vote(class, result_seen), end.attempt.before, &ctx);
         if end.recovers {

@@ -13,6 +13,7 @@ mod post;
 mod reconcile;
 
 use std::fmt;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,7 @@ pub struct Reprocess<'w> {
     rules: &'w Rules,
     config: &'w reprocess::Reprocess,
     all: &'w Config,
+    began: Instant,
 }
 
 /// What one step of reprocessing did.
@@ -61,6 +63,7 @@ impl<'w> Reprocess<'w> {
             rules: &setup.rules,
             config: &setup.config.reprocess,
             all: &setup.config,
+            began: Instant::now(),
         }
     }
 
@@ -77,6 +80,11 @@ impl<'w> Reprocess<'w> {
         self.follow(now, stop, &mut summary).await?;
         self.execute_approved(now, stop, &mut summary).await?;
         Ok(summary)
+    }
+
+    /// The time it is by now, when it was `now` at the beginning: a POST is never stamped earlier than it was sent.
+    fn by_now(&self, now: Timestamp) -> Timestamp {
+        now.checked_add(self.began.elapsed()).unwrap_or(now)
     }
 
     fn project(&self, name: &str) -> Option<&Watched<Cloud>> {

@@ -10,7 +10,7 @@ use crate::core::reprocess::{
 };
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, IntentItem, NewIntent, StoredIntent};
-use crate::ledger::{LedgerError, Transaction, attempt, breaker, fault};
+use crate::ledger::{LedgerError, Transaction, attempt, batch, breaker, fault, gate};
 
 /// Who wants a chunk posted, and with what.
 #[derive(Clone, Debug)]
@@ -86,6 +86,7 @@ impl Reprocess<'_> {
             summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
             return Ok(None);
         }
+        let now = self.by_now(now);
         let (posting, _) = Intent::default().after(IntentEvent::Post { at: now })?;
         let (id, kept) = (intent_id.clone(), posting.clone());
         let planned = self
@@ -179,6 +180,10 @@ impl Reprocess<'_> {
                 match &follows {
                     Some(AfterRefusal::StopAccount) => stop_account(tx, &stored, now)?,
                     Some(AfterRefusal::RefuseItem(_)) => intent::refuse_item(tx, &intent_id)?,
+                    Some(AfterRefusal::WaitUntil(until)) => {
+                        let usual = now.checked_add(limits.throttled_wait).unwrap_or(now);
+                        gate::wait(tx, &stored.project, until.unwrap_or(usual), now)?;
+                    }
                     _ => {}
                 }
                 if after.state.releases() {
@@ -186,6 +191,10 @@ impl Reprocess<'_> {
                     return Ok((0, 0));
                 }
                 let batch_id = after.state.batch_ids().first().map(|id| (*id).to_owned());
+                if let Some(batch_id) = &batch_id {
+                    let at = now.as_millisecond();
+                    batch::expect(tx, &stored.project, batch_id, &stored.job_type, stored.items.len(), at)?;
+                }
                 attempt::begin(tx, &stored, batch_id.as_deref())?;
                 audit_post(tx, &stored, batch_id.as_deref(), now)?;
                 Ok(if batch_id.is_some() { (items, 0) } else { (0, 1) })
@@ -219,7 +228,8 @@ pub(super) fn released(
 
 fn stop_account(tx: &Transaction<'_>, intent: &StoredIntent, now: Timestamp) -> Result<(), LedgerError> {
     let why = intent.error.as_deref().unwrap_or("the API refused");
-    breaker::stop_account(tx, &intent.project, why, now)?;
+    let stopped = gate::get(tx, &intent.project)?.gate.stop_account(now);
+    gate::keep(tx, &intent.project, stopped, Some(why), now)?;
     let text = format!(
         "retries of project {} are stopped: {why}; `llama-triage breaker reset global --reason TEXT` once the account works again",
         intent.project
@@ -238,7 +248,7 @@ fn audit_post(
         actor: &intent.actor,
         action: "reprocess",
         subject: &intent.intent_id,
-        reason: None,
+        reason: intent.reason.as_deref(),
         detail: Some(detail.to_string()),
     };
     audit::record(tx, &act, now)

@@ -12,7 +12,7 @@ use crate::cloud::{Candidates, Resubmission};
 use crate::core::reprocess::{Candidate, Intent, IntentEvent, IntentState, Limits, Listing, Verdict, reconcile};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, StoredIntent};
-use crate::ledger::{LedgerError, Transaction, attempt, fault};
+use crate::ledger::{LedgerError, Transaction, attempt, batch, fault};
 
 /// The server's clock may be this far behind ours.
 const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(5);
@@ -37,7 +37,7 @@ impl Reprocess<'_> {
             .await
     }
 
-    /// Looks for the batches of intents of unclear outcome, and once for a second batch of each other one.
+    /// Looks for the batches of intents of unclear outcome, and for second batches of the others where one may have shown up.
     ///
     /// # Errors
     /// The ledger refuses.
@@ -49,7 +49,7 @@ impl Reprocess<'_> {
     ) -> anyhow::Result<()> {
         for intent in self.ledger.read(intent::unsettled).await? {
             let unclear = intent.intent.state.needs_reconciliation();
-            if stop.is_cancelled() || (!unclear && intent.checked_at.is_some()) {
+            if stop.is_cancelled() || !(unclear || self.may_be_double(&intent).await?) {
                 continue;
             }
             let listing = match self.look(&intent, now).await {
@@ -66,6 +66,17 @@ impl Reprocess<'_> {
             self.ledger.write(move |tx| judge(tx, intent, listing, &limits, now)).await?;
         }
         Ok(())
+    }
+
+    /// Whether a batch has shown up that may do the work of this intent a second time.
+    async fn may_be_double(&self, intent: &StoredIntent) -> Result<bool, LedgerError> {
+        if matches!(intent.intent.state, IntentState::Duplicate { .. }) {
+            return Ok(false);
+        }
+        let since = intent.intent.posting_at.unwrap_or(intent.created_at) - CLOCK_MARGIN;
+        let (project, job_type, items) = (intent.project.clone(), intent.job_type.clone(), intent.items.len());
+        let since = since.as_millisecond();
+        self.ledger.read(move |connection| batch::has_double(connection, &project, &job_type, items, since)).await
     }
 
     async fn look(&self, intent: &StoredIntent, now: Timestamp) -> anyhow::Result<Listing> {
@@ -163,7 +174,10 @@ fn explain(
     intent::keep(tx, id, &after, None, now)?;
     fault::clear(tx, &key, now)?;
     match after.state.batch_ids().first() {
-        Some(batch_id) => attempt::adopt(tx, id, batch_id)?,
+        Some(batch_id) => {
+            batch::expect(tx, &stored.project, batch_id, &stored.job_type, stored.items.len(), now.as_millisecond())?;
+            attempt::adopt(tx, id, batch_id)?;
+        }
         None => {
             attempt::withdraw(tx, id)?;
             released(tx, stored, false, limits, now)?;
