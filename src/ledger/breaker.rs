@@ -106,3 +106,15 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
     ])?;
     Ok(())
 }
+
+/// The groups whose breaker is open, and until when.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn resting(connection: &Connection) -> Result<Vec<(String, Timestamp)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT scope, open_until FROM breaker WHERE state = 'open' AND open_until IS NOT NULL ORDER BY 2, 1",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Millis>(1)?.0)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -71,7 +71,16 @@ pub fn keep(
              why = CASE WHEN state = ?2 AND ?7 IS NULL THEN why ELSE ?7 END,
              changed_at = CASE WHEN state = ?2 THEN changed_at ELSE ?8 END",
     )?
-    .execute(params![project, state, reason, since.map(Millis), until.map(Millis), failed_probes, why, Millis(now)])?;
+    .execute(params![
+        project,
+        state,
+        reason,
+        since.map(Millis),
+        until.map(Millis),
+        failed_probes,
+        why,
+        Millis(now)
+    ])?;
     Ok(())
 }
 

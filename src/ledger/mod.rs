@@ -37,8 +37,8 @@ pub mod plan;
 pub mod project;
 pub mod prune;
 pub mod query;
-pub mod retriable;
 pub mod regroup;
+pub mod retriable;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod seed;

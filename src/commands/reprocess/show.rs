@@ -9,15 +9,22 @@ use super::{Format, intents};
 use crate::core::text::lines;
 use crate::exit::Exit;
 use crate::ledger::intent::StoredIntent;
-use crate::ledger::{Ledger, attempt, plan};
-use crate::service::reprocess::Draft;
+use crate::ledger::{Ledger, attempt, breaker, gate, plan};
+use crate::service::reprocess::{Draft, GroupOutlook, Hold};
 
 /// Reasons that the table names; JSON has every item.
 const MOST_REASONS: usize = 10;
 
 pub(super) fn plan(draft: &Draft, format: Format) -> anyhow::Result<()> {
     match format {
-        Format::Json => anstream::println!("{}", serde_json::to_string_pretty(draft)?),
+        Format::Json => {
+            let mut answer = json!({ "schema_version": 1 });
+            let fields = serde_json::to_value(draft)?;
+            if let (Some(answer), Value::Object(fields)) = (answer.as_object_mut(), fields) {
+                answer.extend(fields);
+            }
+            anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
+        }
         Format::Table => anstream::println!("{}", lines(&table(draft))),
     }
     Ok(())
@@ -51,6 +58,12 @@ fn table(draft: &Draft) -> String {
     for (why, items) in reasons.iter().take(MOST_REASONS) {
         text.push_str(&format!("  {items:>4}  {why}\n"));
     }
+    for group in draft.groups.iter().filter(|group| group.breaker != "closed" || group.parked_since.is_some()) {
+        text.push_str(&format!("Held back: {}\n", held_back(group)));
+    }
+    for hold in &draft.holds {
+        text.push_str(&format!("Held back: {}\n", held(hold)));
+    }
     let left: Vec<String> = draft.budget_left.iter().map(|(budget, left)| format!("{left} {budget}")).collect();
     text.push_str(&format!("Budget left: {}\n", left.join(", ")));
     text.push_str(&match draft.items {
@@ -63,6 +76,20 @@ fn table(draft: &Draft) -> String {
     text
 }
 
+fn held_back(group: &GroupOutlook) -> String {
+    match (group.parked_since, group.open_until) {
+        (Some(since), _) => format!("{} is left to a person since {since:.0}", group.group_id),
+        (None, Some(until)) => format!("the breaker of {} is {} until {until:.0}", group.group_id, group.breaker),
+        (None, None) => format!("the breaker of {} is {}", group.group_id, group.breaker),
+    }
+}
+
+fn held(hold: &Hold) -> String {
+    let until = hold.until.map_or_else(String::new, |until| format!(" until {until:.0}"));
+    let why = hold.why.as_deref().map_or_else(String::new, |why| format!(": {why}"));
+    format!("retries of project {} ({}{until}){why}", hold.project, hold.state)
+}
+
 pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> anyhow::Result<Exit> {
     let mut rows = Vec::new();
     for intent in intents(ledger).await? {
@@ -71,12 +98,17 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
         rows.push((intent, outcomes));
     }
     let plans = ledger.read(plan::approved).await?;
+    let gates = ledger.read(gate::closed).await?;
+    let holds: Vec<Hold> = gates.iter().filter_map(|(project, stored)| Hold::of(project, stored)).collect();
+    let groups = ledger.read(breaker::resting).await?;
     match format {
         Format::Json => {
             let answer = json!({
                 "schema_version": 1,
                 "generated_at": now,
                 "rows": rows.iter().map(|(intent, outcomes)| row(intent, outcomes)).collect::<Vec<_>>(),
+                "holds": holds,
+                "breakers": groups.iter().map(|(group_id, until)| json!({"group_id": group_id, "open_until": until})).collect::<Vec<_>>(),
                 "approved_plans": plans.iter().map(|plan| &plan.plan_id).collect::<Vec<_>>(),
             });
             anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
@@ -85,6 +117,12 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
             let mut text = String::new();
             for plan in &plans {
                 text.push_str(&format!("{}  approved, waits for the next cycle\n", plan.plan_id));
+            }
+            for hold in &holds {
+                text.push_str(&format!("Held back: {}\n", held(hold)));
+            }
+            for (group_id, until) in &groups {
+                text.push_str(&format!("Held back: the breaker of {group_id} is open until {until:.0}\n"));
             }
             for (intent, outcomes) in &rows {
                 text.push_str(&line(intent, outcomes));

@@ -10,6 +10,7 @@ use ulid::Ulid;
 use super::Reprocess;
 use super::facts::{Facts, PLAN_LIFE, limits};
 use super::job_config::JobConfigs;
+use super::{GroupOutlook, Hold};
 use crate::core::reprocess::{Chunk, Exclusion, Limits, Plan, PlanInput, Selection, Weather, plan};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::plan::{self as stored, StoredPlan};
@@ -51,6 +52,10 @@ pub struct Draft {
     pub credits: Option<f64>,
     /// Items left of the budgets of the hour and the day.
     pub budget_left: BTreeMap<String, u32>,
+    /// How retries of the groups stand.
+    pub groups: Vec<GroupOutlook>,
+    /// What holds retries of the projects back.
+    pub holds: Vec<Hold>,
 }
 
 /// One POST of a plan.
@@ -83,6 +88,8 @@ pub struct Excluded {
 pub(super) struct Part {
     pub(super) project: String,
     pub(super) plan: Plan,
+    groups: Vec<GroupOutlook>,
+    hold: Option<Hold>,
 }
 
 impl Reprocess<'_> {
@@ -125,7 +132,14 @@ impl Reprocess<'_> {
             if let Selection::Manual { limit: Some(limit), .. } = &mut selection {
                 *limit = limit.saturating_sub(u32::try_from(plan.item_ids().count()).unwrap_or(u32::MAX));
             }
-            parts.push(Part { project, plan });
+            let groups = facts.groups.iter().map(|group| {
+                let items = || facts.items.iter().filter(|item| item.group_id == group.group_id);
+                let attempts = items().map(|item| item.attempts_in_life).sum();
+                let asked = u32::try_from(items().count()).unwrap_or(u32::MAX);
+                GroupOutlook::new(&group.group_id, &group.state, asked, attempts, now)
+            });
+            let (groups, hold) = (groups.collect(), Hold::of(&project, &facts.stored_gate));
+            parts.push(Part { project, plan, groups, hold });
         }
         Ok(parts)
     }
@@ -170,6 +184,8 @@ impl Reprocess<'_> {
                 ("per-hour".to_owned(), limits.per_hour.saturating_sub(spent.hour)),
                 ("per-day".to_owned(), limits.per_day.saturating_sub(spent.day)),
             ]),
+            groups: parts.iter().flat_map(|part| part.groups.clone()).collect(),
+            holds: parts.iter().filter_map(|part| part.hold.clone()).collect(),
         })
     }
 
@@ -209,7 +225,7 @@ pub(super) fn input<'a>(facts: &'a Facts, selection: Selection, limits: &'a Limi
         selection,
         groups: &facts.groups,
         items: &facts.items,
-        gate: facts.gate,
+        gate: facts.stored_gate.gate,
         weather: Weather::Still,
         spent: &facts.spent,
         limits,

@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::Reprocess;
 use super::job_config::JobConfigs;
 use crate::core::item;
-use crate::core::reprocess::{Gate, GroupFacts, ItemFacts, ItemState, Limits, Spent};
+use crate::core::reprocess::{GroupFacts, ItemFacts, ItemState, Limits, Spent};
 use crate::core::rules::{Class, Rules};
+use crate::ledger::gate::StoredGate;
 use crate::ledger::retriable::{self, Retriable, Which};
 use crate::ledger::{LedgerError, breaker, gate, spent};
 
@@ -16,7 +17,7 @@ use crate::ledger::{LedgerError, breaker, gate, spent};
 pub(super) struct Facts {
     pub(super) items: Vec<ItemFacts>,
     pub(super) groups: Vec<GroupFacts>,
-    pub(super) gate: Gate,
+    pub(super) stored_gate: StoredGate,
     pub(super) spent: Spent,
 }
 
@@ -70,8 +71,8 @@ impl Reprocess<'_> {
                     let state = breaker::group(connection, &group_id)?;
                     groups.push(GroupFacts { group_id, generic, last_failure, state });
                 }
-                let gate = gate::get(connection, &project)?.gate;
-                Ok(Facts { items, groups, gate, spent: spent::until(connection, now)? })
+                let stored_gate = gate::get(connection, &project)?;
+                Ok(Facts { items, groups, stored_gate, spent: spent::until(connection, now)? })
             })
             .await
     }

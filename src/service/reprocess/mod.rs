@@ -9,6 +9,7 @@ mod execute;
 mod facts;
 mod follow;
 mod job_config;
+mod outlook;
 mod post;
 mod reconcile;
 
@@ -28,6 +29,7 @@ use crate::service::worker::{Setup, Worker};
 
 pub use cancel::cancel;
 pub use draft::{Draft, DraftChunk, Excluded, Request};
+pub use outlook::{GroupOutlook, Hold};
 
 /// What reprocessing works with.
 pub struct Reprocess<'w> {
