@@ -165,6 +165,13 @@ impl Cloud {
         }
     }
 
+    /// Remembers for which item a job was made by an earlier process: not every job of v2 says so itself.
+    pub fn remember(&self, batch_id: &str, item_id: &str) {
+        if self.api == Api::V2 {
+            self.v2.remember(batch_id, item_id);
+        }
+    }
+
     /// What may have come of a resubmission of unclear outcome, among the work created since `since`.
     pub async fn find_batches(&self, request: &Resubmission, since: Timestamp) -> Result<Candidates, CloudError> {
         match self.api {

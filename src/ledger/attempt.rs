@@ -193,7 +193,7 @@ pub fn end(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: Timestam
     }
     claim::release(tx, *item_key, &intent.intent_id)?;
     // A harmless skip of our own retry is no proof that the document was ever done well.
-    let unproven = end.outcome == Outcome::AlreadyProcessed;
+    let unproven = matches!(end.outcome, Outcome::AlreadyProcessed | Outcome::Unknown);
     change_state(tx, *item_key, ItemState::Open, |state| {
         state == ItemState::Retrying || (unproven && state == ItemState::Ignored)
     })?;

@@ -139,6 +139,23 @@ pub fn has_double(
     Ok(find.query_row((project, job_type, i64::try_from(items).unwrap_or(i64::MAX), since), |row| row.get(0))?)
 }
 
+/// Batches of a project that have not ended, as far as the job list has shown, and that are no retry's; newest first.
+///
+/// # Errors
+/// SQLite's.
+pub fn running_of_others(connection: &Connection, project: &str) -> Result<Vec<Batch>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.batch_id, b.job_type, b.directory_id, b.status, b.total_items, b.processed_items, b.failed_items,
+             b.skipped_items, b.created_at, b.updated_at, b.started_at, b.completed_at
+         FROM batch b JOIN project p USING (project_key)
+         WHERE p.name = ?1 AND b.gone_at IS NULL AND b.status NOT IN ('completed', 'failed', 'cancelled')
+             AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
+         ORDER BY b.created_at DESC, b.batch_key DESC",
+    )?;
+    let rows = statement.query_map([project], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Remembers the project's id as the API names it.
 ///
 /// # Errors

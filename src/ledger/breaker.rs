@@ -80,9 +80,12 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
     };
     let tries = |tries: LaterTries| format!("[{},{},{}]", tries.recovered, tries.failed, tries.running);
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO breaker (scope, state, open_since, open_until, opened, step, posted, recovered, failed,
+        "INSERT INTO breaker (scope, state, open_since, open_until, opened, step, posted, recovered, failed,
              neutral, second_tries, third_tries, ever_recovered, lost_canaries, parked_since, parked_compared, why, changed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+         ON CONFLICT (scope) DO UPDATE SET state = ?2, open_since = ?3, open_until = ?4, opened = ?5, step = ?6, posted = ?7,
+             recovered = ?8, failed = ?9, neutral = ?10, second_tries = ?11, third_tries = ?12, ever_recovered = ?13,
+             lost_canaries = ?14, parked_since = ?15, parked_compared = ?16, why = ?17, changed_at = ?18",
     )?
     .execute(params![
         group_id,
@@ -105,6 +108,24 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
         Millis(now),
     ])?;
     Ok(())
+}
+
+/// Notes the parameters that a group is retried with; its state says nothing about others.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn note_config(tx: &Transaction<'_>, group_id: &str, config_hash: &str) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE breaker SET config_hash = ?2 WHERE scope = ?1")?.execute([group_id, config_hash])?;
+    Ok(())
+}
+
+/// The parameters that the state of a group was seen with; none if it was never retried.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn config_hash(connection: &Connection, group_id: &str) -> Result<Option<String>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT config_hash FROM breaker WHERE scope = ?1")?;
+    Ok(statement.query_row([group_id], |row| row.get(0)).optional()?.flatten())
 }
 
 /// The groups whose breaker is open, and until when.

@@ -16,6 +16,9 @@ pub struct IntentItem {
     pub item_id: String,
     /// Counted attempts that it had behind it.
     pub attempts: u32,
+    /// The job that failed; API v2 finds a retry of an extraction by what came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
 }
 
 /// An intent to be made.

@@ -12,6 +12,7 @@ pub mod batch;
 pub mod breaker;
 pub mod check;
 pub mod claim;
+pub mod conditions;
 pub mod counters;
 pub mod delivery;
 pub mod digest;

@@ -71,8 +71,8 @@ pub enum Which {
     Group(String),
     /// These items.
     Items(Vec<String>),
-    /// Every open item.
-    Open,
+    /// The open and retrying items of these classes that did not fail before the first start, or did if the second field says so.
+    OfClasses(Vec<&'static str>, bool),
 }
 
 const SELECT: &str =
@@ -100,7 +100,15 @@ pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, L
             group_id.clone(),
         ),
         Which::Items(ids) => ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids).to_string()),
-        Which::Open => ("i.state = 'open' AND ?1 = ''", String::new()),
+        Which::OfClasses(classes, baseline) => (
+            match baseline {
+                true => "i.state IN ('open', 'retrying') AND g.class IN (SELECT value FROM json_each(?1))",
+                false => {
+                    "i.state IN ('open', 'retrying') AND g.class IN (SELECT value FROM json_each(?1)) AND i.baseline = 0"
+                }
+            },
+            serde_json::json!(classes).to_string(),
+        ),
     };
     let sql = format!("{SELECT} WHERE {condition} ORDER BY i.item_id");
     let mut statement = connection.prepare_cached(&sql)?;

@@ -78,7 +78,9 @@ impl Worker {
         self.note_faults(&scans, now).await?;
         let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);
         let retries = self.reprocess(after_scan, stop).await?;
-        let digest = triage::triage(&self.ledger, &self.setup.triage, Request::at(now)).await?;
+        let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
+        let request = Request { would_retry, budget, ..Request::at(now) };
+        let digest = triage::triage(&self.ledger, &self.setup.triage, request).await?;
         let deliveries = self.deliver(now, patience).await?;
         let headline = digest.as_ref().map(notify::headline);
         Ok(CycleOutcome {
@@ -149,7 +151,7 @@ impl fmt::Display for CycleOutcome {
         if incomplete > 0 {
             write!(f, ", {incomplete} scans incomplete")?;
         }
-        if self.retries != reprocess::Summary::default() {
+        if !self.retries.is_quiet() {
             write!(f, ", {}", self.retries)?;
         }
         match &self.digest_id {

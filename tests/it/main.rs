@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod auto;
 mod by_hand;
 mod demo;
 mod ledger;

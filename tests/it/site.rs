@@ -55,6 +55,13 @@ impl Site {
         self.dir.path().join(name)
     }
 
+    /// The same for API v2.
+    pub(crate) fn configure_v2(&self, more: &str) {
+        self.configure(more);
+        let text = std::fs::read_to_string(self.path("config.toml")).unwrap();
+        std::fs::write(self.path("config.toml"), text.replace("base-url", "api = \"v2\"\nbase-url")).unwrap();
+    }
+
     /// A worker inside this process.
     pub(crate) async fn worker(&self) -> Worker {
         let config = load::read(&self.path("config.toml")).unwrap();

@@ -26,7 +26,7 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: &Setup, by: Pers
         Ok(ledger) => ledger,
         Err(LedgerError::Locked { holder, .. }) => {
             anstream::println!(
-                "Plan {} is approved; {holder} works on this ledger, its next cycle executes the plan.",
+                "Plan {} is approved. {holder} works on this ledger: a service executes the plan within seconds, else the next cycle does.",
                 draft.plan_id
             );
             return Ok(Exit::Done);

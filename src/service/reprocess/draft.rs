@@ -11,7 +11,7 @@ use super::Reprocess;
 use super::facts::{Facts, PLAN_LIFE, limits};
 use super::job_config::JobConfigs;
 use super::{GroupOutlook, Hold};
-use crate::core::reprocess::{Chunk, Exclusion, Limits, Plan, PlanInput, Selection, Weather, plan};
+use crate::core::reprocess::{Chunk, Exclusion, Limits, Plan, PlanInput, Selection, plan};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::plan::{self as stored, StoredPlan};
 use crate::ledger::retriable::{Retriable, Which};
@@ -226,7 +226,7 @@ pub(super) fn input<'a>(facts: &'a Facts, selection: Selection, limits: &'a Limi
         groups: &facts.groups,
         items: &facts.items,
         gate: facts.stored_gate.gate,
-        weather: Weather::Still,
+        weather: facts.weather,
         spent: &facts.spent,
         limits,
     }

@@ -8,11 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::draft::input;
 use super::facts::PLAN_LIFE;
-use super::post::{Next, Order};
+use super::order::{Order, Wish};
+use super::post::Next;
 use super::{Draft, Reprocess, Summary};
-use crate::core::reprocess::{Chunk, Selection, Weather, shrink};
+use crate::core::reprocess::{Selection, shrink};
+use crate::ledger::gate;
 use crate::ledger::plan::{self, StoredPlan};
-use crate::ledger::retriable::{Retriable, Which};
+use crate::ledger::retriable::Which;
 
 impl Reprocess<'_> {
     /// Executes the plans that people approved and nobody has begun. Needs the ledger's lock.
@@ -28,6 +30,9 @@ impl Reprocess<'_> {
         for plan in self.ledger.read(plan::approved).await? {
             if stop.is_cancelled() {
                 break;
+            }
+            if self.must_wait(&plan, now).await? {
+                continue;
             }
             let id = plan.plan_id.clone();
             if self.ledger.write(move |tx| plan::take(tx, &id, now)).await? {
@@ -63,8 +68,17 @@ impl Reprocess<'_> {
         let rows = self.rows(Which::Items(ids.iter().cloned().collect())).await?;
         let configs = self.job_configs(&rows, now).await?;
         let selection = Selection::Manual { limit: None, force_attempts: draft.request.force_attempts };
+        let wish = Wish {
+            plan_id: Some(stored.plan_id.clone()),
+            actor: stored.applied_by.clone().unwrap_or_else(|| stored.actor.clone()),
+            reason: stored.reason.clone(),
+        };
         for project in Reprocess::projects_of(&rows) {
-            let facts = self.facts(&project, &rows, &configs, now).await?;
+            let mut facts = self.facts(&project, &rows, &configs, now).await?;
+            if let Err(error) = self.note_running(&project, &ids, &rows, &mut facts.items).await {
+                summary.errors.push(format!("nothing was retried, batches under way could not be read: {error:#}"));
+                continue;
+            }
             let limits = self.limits_of(&project);
             let plan = shrink(&ids, &input(&facts, selection, &limits, now));
             for chunk in plan.chunks {
@@ -78,22 +92,7 @@ impl Reprocess<'_> {
                         .push(format!("the job config of group {} has changed since the plan", chunk.group_id));
                     continue;
                 }
-                let Some(row) = chunk.item_ids.first().and_then(|id| find(&rows, id)) else { continue };
-                let Ok(config) = configs.of(row) else { continue };
-                let order = Order {
-                    project: project.clone(),
-                    attempts: attempts(&chunk, &facts.items),
-                    config: config.clone(),
-                    directory_id: row.origin.directory_id.clone(),
-                    job_id: row.origin.job_id.clone(),
-                    plan_id: Some(stored.plan_id.clone()),
-                    trigger: "manual",
-                    actor: stored.applied_by.clone().unwrap_or_else(|| stored.actor.clone()),
-                    reason: stored.reason.clone(),
-                    weather: Weather::Still,
-                    refused_before: 0,
-                    chunk,
-                };
+                let Some(order) = Order::new(&project, chunk, &facts, &rows, &configs, &wish) else { continue };
                 if self.post(order, now, summary).await? == Next::Rest {
                     break;
                 }
@@ -101,15 +100,18 @@ impl Reprocess<'_> {
         }
         Ok(())
     }
-}
 
-fn find<'r>(rows: &'r [Retriable], item_id: &str) -> Option<&'r Retriable> {
-    rows.iter().find(|row| row.item_id == item_id)
-}
-
-fn attempts(chunk: &Chunk, items: &[crate::core::reprocess::ItemFacts]) -> Vec<u32> {
-    let of = |id: &String| items.iter().find(|item| item.item_id == *id).map_or(0, |item| item.attempts);
-    chunk.item_ids.iter().map(of).collect()
+    /// Whether the API asked to wait with a project that a plan is about.
+    async fn must_wait(&self, plan: &StoredPlan, now: Timestamp) -> anyhow::Result<bool> {
+        let draft: Draft = serde_json::from_str(&plan.model).context("the stored plan")?;
+        for chunk in draft.chunks {
+            let gate = self.ledger.read(move |connection| gate::get(connection, &chunk.project)).await?;
+            if gate.wait_until.is_some_and(|until| now < until) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 fn told(before: &Summary, after: &Summary) -> String {

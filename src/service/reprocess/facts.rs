@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Reprocess;
+use super::gate::weather_of;
 use super::job_config::JobConfigs;
 use crate::core::item;
-use crate::core::reprocess::{GroupFacts, ItemFacts, ItemState, Limits, Spent};
+use crate::core::reprocess::{GroupFacts, ItemFacts, ItemState, Limits, Spent, Weather};
 use crate::core::rules::{Class, Rules};
 use crate::ledger::gate::StoredGate;
 use crate::ledger::retriable::{self, Retriable, Which};
@@ -19,6 +20,7 @@ pub(super) struct Facts {
     pub(super) groups: Vec<GroupFacts>,
     pub(super) stored_gate: StoredGate,
     pub(super) spent: Spent,
+    pub(super) weather: Weather,
 }
 
 /// The limits of the configuration.
@@ -31,9 +33,19 @@ pub(super) fn limits(config: &crate::config::reprocess::Reprocess) -> Limits {
         max_share: config.max_share,
         attempts: config.attempts,
         delays: config.delays.clone(),
+        share_floor: config.share_floor,
+        credits_per_day: config.credits_per_day,
+        attempts_in_life: config.attempts_in_life,
+        canaries: config.canaries,
+        breaker_open: signed(config.breaker_open),
+        hold: signed(config.hold),
         unknown_canary: config.unknown_canary,
         ..Limits::default()
     }
+}
+
+fn signed(duration: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 impl Reprocess<'_> {
@@ -72,7 +84,8 @@ impl Reprocess<'_> {
                     groups.push(GroupFacts { group_id, generic, last_failure, state });
                 }
                 let stored_gate = gate::get(connection, &project)?;
-                Ok(Facts { items, groups, stored_gate, spent: spent::until(connection, now)? })
+                let weather = weather_of(connection, &project, now)?;
+                Ok(Facts { items, groups, stored_gate, weather, spent: spent::until(connection, now)? })
             })
             .await
     }

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::facts::{is_generic, limits};
+use super::post::probe_ended;
 use super::{Reprocess, Summary};
 use crate::cloud::{Cloud, CloudError};
 use crate::core::item::ItemStatus;
-use crate::core::reprocess::{After, AfterStatus, Ended, Limits, Outcome, outcome};
+use crate::core::reprocess::{After, AfterStatus, Ended, Limits, Outcome, Vote, outcome};
 use crate::core::rules::Class;
 use crate::ledger::attempt::{self, End, Running};
 use crate::ledger::intent::{self, StoredIntent};
@@ -162,7 +163,11 @@ fn conclude(
         }
         left += u32::from(end.outcome == Outcome::Expired && !standing.over);
         attempt::end(tx, intent, &end, now)?;
-        state.ended(end.outcome.vote(class, result_seen), end.attempt.before, &ctx);
+        let vote = end.outcome.vote(class, result_seen);
+        state.ended(vote, end.attempt.before, &ctx);
+        if intent.probe {
+            probe_ended(tx, &intent.project, probe_says(vote), limits, now)?;
+        }
         if end.recovers {
             recovered += 1;
         } else {
@@ -176,6 +181,14 @@ fn conclude(
         intent::finish(tx, &intent.intent_id, now)?;
     }
     Ok((recovered, failed))
+}
+
+fn probe_says(vote: Vote) -> Option<bool> {
+    match vote {
+        Vote::Recovered => Some(true),
+        Vote::Failed => Some(false),
+        Vote::Neutral => None,
+    }
 }
 
 /// How one attempt ended; none while it has not, or while no scan has recorded its failure yet.
@@ -207,5 +220,7 @@ fn end(
         return Ok(None);
     }
     let recovers = outcome.recovers(standing.results.contains(&attempt.item_id));
+    // A skip without a result anywhere proves nothing: what became of the item is not known.
+    let outcome = if outcome == Outcome::AlreadyProcessed && !recovers { Outcome::Unknown } else { outcome };
     Ok(Some((End { attempt, outcome, counts: outcome.uses_attempt(class), recovers, seen }, class)))
 }

@@ -3,12 +3,17 @@
 //! The rules are in `core::reprocess`, the POST in `cloud`, all state in `ledger`. What must hold here is the order:
 //! an intent and its claims are on disk before the one POST, its answer is on disk before the next.
 
+mod auto;
+mod budget_line;
 mod cancel;
 mod draft;
+mod elsewhere;
 mod execute;
 mod facts;
 mod follow;
+mod gate;
 mod job_config;
+mod order;
 mod outlook;
 mod post;
 mod reconcile;
@@ -42,7 +47,7 @@ pub struct Reprocess<'w> {
 }
 
 /// What one step of reprocessing did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// Items submitted.
     pub submitted: u32,
@@ -52,6 +57,12 @@ pub struct Summary {
     pub failed: u32,
     /// Intents of which nobody knows whether a batch exists.
     pub unknown: u32,
+    /// Items that would be retried now, where the mode is `plan`.
+    pub would_retry: u64,
+    /// What those are thought to cost, in credits; 0 if no price is known.
+    pub would_cost: f64,
+    /// The digest's line about budgets and holds.
+    pub budget: Option<String>,
     /// What went wrong, in a line each.
     pub errors: Vec<String>,
 }
@@ -69,7 +80,8 @@ impl<'w> Reprocess<'w> {
         }
     }
 
-    /// Follows attempts, reconciles intents of unclear outcome, then posts what people approved. Needs the ledger's lock.
+    /// Follows attempts, reconciles intents of unclear outcome, then posts what people approved and what is retried by itself.
+    /// Needs the ledger's lock.
     ///
     /// A stop is heeded between two POSTs, never within one.
     ///
@@ -81,6 +93,8 @@ impl<'w> Reprocess<'w> {
         self.reconcile(now, stop, &mut summary).await?;
         self.follow(now, stop, &mut summary).await?;
         self.execute_approved(now, stop, &mut summary).await?;
+        self.automatic(now, stop, &mut summary).await?;
+        summary.budget = self.budget_line(&summary, now).await?;
         Ok(summary)
     }
 
@@ -98,6 +112,13 @@ impl<'w> Reprocess<'w> {
     }
 }
 
+impl Summary {
+    /// Whether there is nothing to say.
+    pub fn is_quiet(&self) -> bool {
+        *self == Summary { budget: self.budget.clone(), ..Summary::default() }
+    }
+}
+
 impl Worker {
     /// One step of reprocessing.
     ///
@@ -106,11 +127,24 @@ impl Worker {
     pub async fn reprocess(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         Reprocess::new(&self.ledger, &self.setup).step(now, stop).await
     }
+
+    /// What cannot wait for the next cycle: plans that people approved, and POSTs of unclear outcome.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn reprocess_between(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
+        let mut summary = Summary::default();
+        Reprocess::new(&self.ledger, &self.setup).between(now, stop, &mut summary).await?;
+        Ok(summary)
+    }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} items submitted, {} retries recovered, {} did not", self.submitted, self.recovered, self.failed)?;
+        if self.would_retry > 0 {
+            write!(f, ", {} would be retried", self.would_retry)?;
+        }
         if self.unknown > 0 {
             write!(f, ", {} of unclear outcome", self.unknown)?;
         }

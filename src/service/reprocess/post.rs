@@ -3,33 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 use ulid::Ulid;
 
+use super::order::Order;
 use super::{Reprocess, Summary};
-use crate::cloud::{CreateError, Resubmission};
+use crate::cloud::{CloudError, CreateError, Resubmission};
 use crate::core::reprocess::{
-    AfterRefusal, Chunk, Intent, IntentEvent, IntentState, JobConfig, PostAnswer, Vote, Weather, after_refusal,
+    AfterRefusal, Intent, IntentEvent, IntentState, JobConfig, Limits, PostAnswer, Vote, after_refusal,
 };
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, IntentItem, NewIntent, StoredIntent};
 use crate::ledger::{LedgerError, Transaction, attempt, batch, breaker, fault, gate};
-
-/// Who wants a chunk posted, and with what.
-#[derive(Clone, Debug)]
-pub(super) struct Order {
-    pub(super) project: String,
-    pub(super) chunk: Chunk,
-    /// The attempts that each item of the chunk has behind it, in order.
-    pub(super) attempts: Vec<u32>,
-    pub(super) config: JobConfig,
-    pub(super) directory_id: Option<String>,
-    pub(super) job_id: Option<String>,
-    pub(super) plan_id: Option<String>,
-    pub(super) trigger: &'static str,
-    pub(super) actor: String,
-    pub(super) reason: Option<String>,
-    pub(super) weather: Weather,
-    /// Refused POSTs that came from the same chunk.
-    pub(super) refused_before: u32,
-}
 
 /// Whether another chunk of the project may be posted now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +19,17 @@ pub(super) enum Next {
     GoOn,
     /// Not in this run.
     Rest,
+}
+
+/// What one POST came to.
+#[derive(Debug)]
+enum After {
+    /// A batch, or there was nothing left to post.
+    Made,
+    /// Nothing that is known yet: it did not leave, or its answer was unclear.
+    Nothing,
+    /// A refusal.
+    Refused(AfterRefusal),
 }
 
 impl Reprocess<'_> {
@@ -50,28 +43,26 @@ impl Reprocess<'_> {
         while let Some(mut order) = waiting.pop() {
             order.refused_before = refused;
             match self.post_once(&order, now, summary).await? {
-                None => {}
-                Some(AfterRefusal::Split(left, right)) => {
-                    refused += 1;
-                    waiting.push(order.part(&right));
-                    waiting.push(order.part(&left));
-                }
-                Some(AfterRefusal::RefuseItem(_)) => refused += 1,
-                Some(AfterRefusal::RefuseConfig | AfterRefusal::StopAccount | AfterRefusal::WaitUntil(_)) => {
-                    return Ok(Next::Rest);
-                }
+                After::Made => {}
+                // Whoever does not answer one request will not answer the next one better.
+                After::Nothing => return Ok(Next::Rest),
+                After::Refused(follows) => match follows {
+                    AfterRefusal::Split(left, right) => {
+                        refused += 1;
+                        waiting.push(order.part(&right));
+                        waiting.push(order.part(&left));
+                    }
+                    AfterRefusal::RefuseItem(_) => refused += 1,
+                    AfterRefusal::RefuseConfig => return Ok(Next::GoOn),
+                    AfterRefusal::StopAccount | AfterRefusal::WaitUntil(_) => return Ok(Next::Rest),
+                },
             }
         }
         Ok(Next::GoOn)
     }
 
-    async fn post_once(
-        &self,
-        order: &Order,
-        now: Timestamp,
-        summary: &mut Summary,
-    ) -> anyhow::Result<Option<AfterRefusal>> {
-        let Some(watched) = self.project(&order.project) else { return Ok(None) };
+    async fn post_once(&self, order: &Order, now: Timestamp, summary: &mut Summary) -> anyhow::Result<After> {
+        let Some(watched) = self.project(&order.project) else { return Ok(After::Nothing) };
         let intent_id = Ulid::new().to_string();
         let body = order.config.body(order.chunk.second_try, &intent_id);
         let request = Resubmission {
@@ -84,7 +75,7 @@ impl Reprocess<'_> {
         };
         if !self.begin(order, &intent_id, now).await? {
             summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
-            return Ok(None);
+            return Ok(After::Made);
         }
         let now = self.by_now(now);
         let (posting, _) = Intent::default().after(IntentEvent::Post { at: now })?;
@@ -101,7 +92,7 @@ impl Reprocess<'_> {
             })
             .await?;
         if !planned {
-            return Ok(None);
+            return Ok(After::Made);
         }
         // From here to the answer on disk nothing may run twice: a crash leaves `posting`, which is never posted again.
         let answered = watched.source.create_batch(&request).await;
@@ -109,10 +100,21 @@ impl Reprocess<'_> {
         let (after, refusal) = posting.after(IntentEvent::Answered(meaning(&answered, now)))?;
         let (project, hash) = (order.project.clone(), order.chunk.config_hash.clone());
         let accepted = self.ledger.read(move |connection| intent::was_accepted(connection, &project, &hash)).await?;
-        let follows =
+        let mut follows =
             refusal.map(|refusal| after_refusal(refusal, &order.chunk.item_ids, order.refused_before, accepted));
+        if let (Err(CreateError::NotSent(error)), [item_id]) = (&answered, order.chunk.item_ids.as_slice())
+            && (error.is_not_found() || matches!(error, CloudError::Unsupported { .. }))
+        {
+            // What the request needs of this item is not to be had; another item may be.
+            follows = Some(AfterRefusal::RefuseItem(item_id.clone()));
+        }
+        let made = matches!(after.state, IntentState::Submitted { .. });
         self.record(intent_id, after, error, follows.clone(), now, summary).await?;
-        Ok(follows)
+        Ok(match follows {
+            Some(follows) => After::Refused(follows),
+            None if made => After::Made,
+            None => After::Nothing,
+        })
     }
 
     /// Writes the intent with its claims, and what the group's ramp counts of it.
@@ -121,13 +123,13 @@ impl Reprocess<'_> {
         let stored = JobConfig::learnt(&order.config.body(chunk.second_try, intent_id));
         let new = NewIntent {
             intent_id: intent_id.to_owned(),
-            plan_id: order.plan_id.clone(),
+            plan_id: order.wish.plan_id.clone(),
             project: order.project.clone(),
             group_id: chunk.group_id.clone(),
             job_type: chunk.job_type.clone(),
-            trigger: order.trigger,
-            actor: order.actor.clone(),
-            reason: order.reason.clone(),
+            trigger: order.trigger(),
+            actor: order.wish.actor.clone(),
+            reason: order.wish.reason.clone(),
             // What a team wrote may hold secrets; the ledger gets what the allow-list lets through.
             job_config: stored.map_or_else(|_| "{}".to_owned(), |config| config.body(false, intent_id).to_string()),
             parameters_hash: chunk.config_hash.clone(),
@@ -135,7 +137,12 @@ impl Reprocess<'_> {
                 .item_ids
                 .iter()
                 .zip(&order.attempts)
-                .map(|(item_id, attempts)| IntentItem { item_id: item_id.clone(), attempts: *attempts })
+                .map(|(item_id, attempts)| IntentItem {
+                    item_id: item_id.clone(),
+                    attempts: *attempts,
+                    // Of many items only the first one's is known here, and only requests for one item need it.
+                    job_id: order.job_id.clone().filter(|_| chunk.item_ids.len() == 1),
+                })
                 .collect(),
             step: chunk.step,
             probe: chunk.probe,
@@ -152,6 +159,11 @@ impl Reprocess<'_> {
                     state.posted(item.attempts);
                 }
                 breaker::keep_group(tx, &new.group_id, &state, now)?;
+                breaker::note_config(tx, &new.group_id, &new.parameters_hash)?;
+                if new.probe {
+                    let probing = gate::get(tx, &new.project)?.gate.probe_posted();
+                    gate::keep(tx, &new.project, probing, None, now)?;
+                }
                 Ok(true)
             })
             .await
@@ -211,7 +223,7 @@ pub(super) fn released(
     tx: &Transaction<'_>,
     intent: &StoredIntent,
     refused_config: bool,
-    limits: &crate::core::reprocess::Limits,
+    limits: &Limits,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let mut state = breaker::group(tx, &intent.group_id)?;
@@ -223,7 +235,20 @@ pub(super) fn released(
     if refused_config {
         state.breaker = state.breaker.open(now, limits);
     }
-    breaker::keep_group(tx, &intent.group_id, &state, now)
+    breaker::keep_group(tx, &intent.group_id, &state, now)?;
+    if intent.probe { probe_ended(tx, &intent.project, None, limits, now) } else { Ok(()) }
+}
+
+/// What a probe for all groups has shown; nothing if its item was held off, cancelled or never submitted.
+pub(super) fn probe_ended(
+    tx: &Transaction<'_>,
+    project: &str,
+    recovered: Option<bool>,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let after = gate::get(tx, project)?.gate.probe_ended(now, recovered, limits);
+    gate::keep(tx, project, after, None, now)
 }
 
 fn stop_account(tx: &Transaction<'_>, intent: &StoredIntent, now: Timestamp) -> Result<(), LedgerError> {
@@ -264,20 +289,5 @@ fn meaning(answered: &Result<String, CreateError>, now: Timestamp) -> PostAnswer
         }
         Err(CreateError::NotSent(_)) => PostAnswer::NotConnected,
         Err(CreateError::Unclear { .. }) => PostAnswer::Lost,
-    }
-}
-
-impl Order {
-    /// The same for some of its items.
-    fn part(&self, item_ids: &[String]) -> Order {
-        let mut part = self.clone();
-        let of = |id: &String| self.chunk.item_ids.iter().position(|one| one == id);
-        part.attempts =
-            item_ids.iter().map(|id| of(id).and_then(|at| self.attempts.get(at)).copied().unwrap_or(0)).collect();
-        part.chunk.item_ids = item_ids.to_vec();
-        #[expect(clippy::cast_precision_loss, reason = "a chunk has at most a hundred items")]
-        let share = item_ids.len() as f64 / self.chunk.item_ids.len().max(1) as f64;
-        part.chunk.credits = self.chunk.credits * share;
-        part
     }
 }

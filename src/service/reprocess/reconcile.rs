@@ -9,6 +9,7 @@ use super::facts::limits;
 use super::post::released;
 use super::{Reprocess, Summary};
 use crate::cloud::{Candidates, Resubmission};
+use crate::config::project::Api;
 use crate::core::reprocess::{Candidate, Intent, IntentEvent, IntentState, Limits, Listing, Verdict, reconcile};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, StoredIntent};
@@ -16,6 +17,9 @@ use crate::ledger::{LedgerError, Transaction, attempt, batch, fault};
 
 /// The server's clock may be this far behind ours.
 const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// An unclear intent is looked for again after this, also between cycles.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// People are told of an intent that nobody can explain for longer than this.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
@@ -25,7 +29,7 @@ impl Reprocess<'_> {
     ///
     /// # Errors
     /// The ledger refuses.
-    pub(super) async fn recover(&self, now: Timestamp) -> Result<(), LedgerError> {
+    pub(in crate::service) async fn recover(&self, now: Timestamp) -> Result<(), LedgerError> {
         let limits = limits(self.config);
         self.ledger
             .write(move |tx| {
@@ -35,6 +39,25 @@ impl Reprocess<'_> {
                 Ok(())
             })
             .await
+    }
+
+    /// Between two cycles: looks for what is of unclear outcome every two minutes, and executes what people approved.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(super) async fn between(
+        &self,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        let unclear = self.ledger.read(intent::unsettled).await?;
+        let mut unclear = unclear.iter().filter(|intent| intent.intent.state.needs_reconciliation());
+        if unclear.any(|intent| intent.checked_at.or(intent.intent.posting_at).is_none_or(|at| now - at >= LOOK_AGAIN))
+        {
+            self.reconcile(now, stop, summary).await?;
+        }
+        self.execute_approved(now, stop, summary).await
     }
 
     /// Looks for the batches of intents of unclear outcome, and for second batches of the others where one may have shown up.
@@ -49,7 +72,9 @@ impl Reprocess<'_> {
     ) -> anyhow::Result<()> {
         for intent in self.ledger.read(intent::unsettled).await? {
             let unclear = intent.intent.state.needs_reconciliation();
-            if stop.is_cancelled() || !(unclear || self.may_be_double(&intent).await?) {
+            // The job list of v2 never shows the jobs of retries, so each is looked for once.
+            let unseen = self.api(&intent.project) == Api::V2 && intent.checked_at.is_none();
+            if stop.is_cancelled() || !(unclear || unseen || self.may_be_double(&intent).await?) {
                 continue;
             }
             let listing = match self.look(&intent, now).await {
@@ -90,7 +115,7 @@ impl Reprocess<'_> {
             item_ids: intent.item_ids().map(str::to_owned).collect(),
             job_config: serde_json::Value::Null,
             directory_id: None,
-            job_id: None,
+            job_id: intent.items.first().and_then(|item| item.job_id.clone()),
         };
         let found = project.source.find_batches(&request, posted - CLOCK_MARGIN).await?;
         let owned = self.ledger.read(intent::owned_batches).await?;
