@@ -19,6 +19,7 @@ mod man;
 pub mod note;
 pub mod notify;
 pub mod report;
+pub mod reprocess;
 pub mod rules;
 mod scan;
 mod serve;
@@ -58,6 +59,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
             let done = acts::run(command, &ledger, person()).await;
             ledger.close().await?;
             done
+        }
+        Command::Reprocess(command) => reprocess::run(command, &setup(global)?, person()).await,
+        Command::Breaker(command) => {
+            let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
+            reprocess::run_breaker(command, &ledger, person()).await
         }
         Command::Ledger(command) => ledger_command(global, command).await,
         Command::Grouping(command) => grouping::run(command),

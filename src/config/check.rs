@@ -10,7 +10,6 @@ pub use doubts::doubts;
 use super::Config;
 use super::channel::{Channel, ChannelKind, SmtpTls};
 use super::project::Project;
-use super::reprocess::Mode;
 use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::links::unknown_placeholder;
@@ -194,11 +193,17 @@ fn check_digest(config: &Config, say: &mut impl FnMut(String, &str)) {
 
 fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
     let reprocess = &config.reprocess;
-    if reprocess.mode != Mode::Off {
-        say("reprocess.mode".to_owned(), "this version retries nothing by itself yet; allowed: \"off\"");
-    }
     if !(0.0..=1.0).contains(&reprocess.max_share) {
         say("reprocess.max-share".to_owned(), "a share between 0 and 1; 0 for no such limit");
+    }
+    if reprocess.canaries == 0 {
+        say("reprocess.canaries".to_owned(), "must be at least 1");
+    }
+    if reprocess.credits_per_item.is_some_and(|credits| !credits.is_finite() || credits < 0.0) {
+        say("reprocess.credits-per-item".to_owned(), "a number of credits, 0 or more");
+    }
+    if reprocess.credits_per_day.is_some() && reprocess.credits_per_item.is_none() {
+        say("reprocess.credits-per-day".to_owned(), "needs credits-per-item: without a price nothing can be counted");
     }
     if reprocess.delays.is_empty() || reprocess.delays.iter().any(|delay| !delay.is_positive()) {
         say("reprocess.delays".to_owned(), "needs at least one wait, each longer than zero");

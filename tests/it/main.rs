@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accuracy;
+mod auto;
+mod by_hand;
 mod demo;
 mod ledger;
 mod logging;
+mod reprocess;
 mod rules;
 mod scan;
 mod serve;
