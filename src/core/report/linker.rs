@@ -64,7 +64,7 @@ impl Linker {
         self.templates.make(&LinkFacts {
             api: &host.api,
             console: &host.console,
-            project_id: facts.project_id.or(host.project_id.as_deref()),
+            project_id: host.project_id.as_deref().or(facts.project_id),
             ..facts.clone()
         })
     }
