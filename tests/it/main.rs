@@ -11,3 +11,4 @@ mod serve;
 mod site;
 mod tidy;
 mod trouble;
+mod v2;
