@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::project::Api;
+
 use crate::commands::acts::GroupCommand;
 use crate::commands::grouping::GroupingCommand;
 use crate::commands::ledger::LedgerCommand;
@@ -144,6 +146,9 @@ pub struct DemoArgs {
     /// Fewer simulated hours
     #[arg(long)]
     pub fast: bool,
+    /// The API through which the simulated account is read
+    #[arg(long, value_enum, value_name = "API", default_value_t = Api::V1Beta)]
+    pub api: Api,
     /// Keep the simulated LlamaCloud running, so that other commands can be pointed at it
     #[arg(long)]
     pub serve: bool,

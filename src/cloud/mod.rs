@@ -125,7 +125,7 @@ impl Cloud {
         match self.api {
             Api::V1Beta => v1_beta::list_statuses(&self.client, self.page_size, batch, page).await,
             Api::V2 => {
-                let (found, complete) = self.v2.statuses(&self.client, batch, |_| true).await?;
+                let (found, complete) = self.v2.statuses(&self.client, self.page_size, batch, |_| true).await?;
                 let rows = u64::try_from(found.len()).unwrap_or(u64::MAX);
                 let _stopped = page(found.into_iter().collect());
                 Ok(Listed { rows, complete, ..Listed::default() })
@@ -141,7 +141,7 @@ impl Cloud {
     ) -> Result<HashMap<String, ItemStatus>, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::statuses(&self.client, self.page_size, batch, item_ids).await,
-            Api::V2 => Ok(self.v2.statuses(&self.client, batch, |id| item_ids.contains(id)).await?.0),
+            Api::V2 => Ok(self.v2.statuses(&self.client, self.page_size, batch, |id| item_ids.contains(id)).await?.0),
         }
     }
 }

@@ -108,11 +108,89 @@ impl Batch {
         )
     }
 
-    /// Whether its failed and skipped items must be listed, given its appearance at the last complete listing.
+    /// Whether its failed and skipped items must be listed, given its appearance at the last listing that settled it.
     ///
-    /// Unknown counts or an unfinished batch always must; an unchanged finished one never.
+    /// An unfinished batch always must; an unchanged finished one never.
     pub fn needs_listing(&self, listed_as: Option<&str>) -> bool {
-        let counted = self.failed_items.is_some() && self.skipped_items.is_some();
-        !self.status.is_terminal() || !counted || listed_as != Some(self.appearance().as_str())
+        !self.status.is_terminal() || listed_as != Some(self.appearance().as_str())
+    }
+
+    /// What it is remembered by after a complete listing: its appearance, marked if that must be repeated although it looks the same.
+    pub fn listed_as(&self, is_settled: bool) -> String {
+        let appearance = self.appearance();
+        if is_settled { appearance } else { appearance + UNSETTLED }
+    }
+
+    /// Whether its items, once read to the end, stay as they are for as long as it looks the same.
+    ///
+    /// A batch without counts does not show when an item of it fails late, unless its listing found that none can any more.
+    pub fn is_settled_by(&self, counted: Option<Counted>) -> bool {
+        let counts_itself = self.failed_items.is_some() && self.skipped_items.is_some();
+        self.status.is_terminal() && (counts_itself || counted.is_some())
+    }
+}
+
+const UNSETTLED: &str = " unsettled";
+
+/// Whether a batch that was remembered like this must be listed again although it looks the same.
+pub fn is_unsettled(listed_as: &str) -> bool {
+    listed_as.ends_with(UNSETTLED)
+}
+
+/// The items of a finished batch, counted by a listing because the batch itself does not say, once none can change any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// All of them.
+    pub total: u64,
+    /// Those that failed.
+    pub failed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(status: BatchStatus, count: Option<u64>) -> Batch {
+        Batch {
+            batch_id: "b".to_owned(),
+            project_id: None,
+            directory_id: None,
+            job_type: "parse".to_owned(),
+            status,
+            total_items: count,
+            processed_items: count,
+            failed_items: count,
+            skipped_items: count,
+            error_message: None,
+            created_at: None,
+            updated_at: None,
+            started_at: None,
+            completed_at: None,
+        }
+    }
+
+    #[test]
+    fn a_finished_batch_is_settled_by_counts_of_its_own_or_of_its_listing() {
+        let counted = Some(Counted { total: 9, failed: 1 });
+        for (status, count, counted, settled) in [
+            (BatchStatus::Completed, Some(1), None, true),
+            (BatchStatus::Completed, None, None, false),
+            (BatchStatus::Completed, None, counted, true),
+            (BatchStatus::Running, Some(1), counted, false),
+        ] {
+            assert_eq!(batch(status.clone(), count).is_settled_by(counted), settled, "{status:?} {count:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_listed_until_it_looks_as_it_did_when_it_was_settled() {
+        let done = batch(BatchStatus::Completed, None);
+        assert!(done.needs_listing(None) && done.needs_listing(Some("another look")));
+        assert!(!done.needs_listing(Some(&done.appearance())));
+        let unsettled = done.listed_as(false);
+        assert!(done.needs_listing(Some(&unsettled)) && is_unsettled(&unsettled));
+        assert!(!is_unsettled(&done.listed_as(true)));
+        let running = batch(BatchStatus::Running, None);
+        assert!(running.needs_listing(Some(&running.appearance())));
     }
 }

@@ -15,3 +15,4 @@ mod serve;
 mod site;
 mod tidy;
 mod trouble;
+mod v2;
