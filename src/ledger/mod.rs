@@ -8,6 +8,7 @@ pub mod announcement;
 pub mod audit;
 pub mod backup;
 pub mod batch;
+pub mod cause;
 pub mod check;
 pub mod counters;
 pub mod delivery;

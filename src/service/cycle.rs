@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::causes::{self, CauseSummary};
 use super::deliver::{self, DeliverySummary, Round};
 use super::scan::ScanSummary;
 use super::triage::{self, Request};
@@ -25,6 +26,8 @@ const PATIENT_SCANS: u64 = 3;
 pub struct CycleOutcome {
     /// For each project, what its scan brought.
     pub scans: Vec<ScanSummary>,
+    /// What asking for causes came to.
+    pub causes: CauseSummary,
     /// The digest that was decided, if there was news.
     pub digest_id: Option<String>,
     /// Its headline.
@@ -72,11 +75,14 @@ impl Worker {
         };
         let scans = scans?;
         self.note_faults(&scans, now).await?;
+        let asking = causes::ask(&self.ledger, &self.setup.projects, &self.setup.rules, now);
+        let causes = stop.run_until_cancelled(asking).await.transpose()?.unwrap_or_default();
         let digest = triage::triage(&self.ledger, &self.setup.triage, Request::at(now)).await?;
         let deliveries = self.deliver(now, patience).await?;
         let headline = digest.as_ref().map(notify::headline);
         Ok(CycleOutcome {
             scans,
+            causes,
             digest_id: digest.map(|d| d.digest_id),
             headline,
             deliveries,
@@ -142,6 +148,7 @@ impl fmt::Display for CycleOutcome {
         if incomplete > 0 {
             write!(f, ", {incomplete} scans incomplete")?;
         }
+        write!(f, "{}", self.causes)?;
         match &self.digest_id {
             Some(id) => write!(f, ", digest {id}")?,
             None => write!(f, ", nothing new to tell")?,
