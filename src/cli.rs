@@ -10,6 +10,7 @@ use crate::commands::acts::GroupCommand;
 use crate::commands::grouping::GroupingCommand;
 use crate::commands::ledger::LedgerCommand;
 use crate::commands::report::ReportArgs;
+use crate::commands::reprocess::{BreakerCommand, ReprocessCommand};
 use crate::commands::rules::RulesCommand;
 use crate::commands::tell::{DigestArgs, NotifyCommand};
 use crate::config::LogFormat;
@@ -81,6 +82,12 @@ pub enum Command {
     /// Acknowledge, silence, note, dismiss, merge or rename groups
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Retry failed items by hand: plan, apply, status, cancel
+    #[command(subcommand)]
+    Reprocess(ReprocessCommand),
+    /// Let held retries go on
+    #[command(subcommand)]
+    Breaker(BreakerCommand),
     /// Try a channel
     #[command(subcommand)]
     Notify(NotifyCommand),

@@ -168,6 +168,13 @@ impl Cloud {
         }
     }
 
+    /// Remembers for which item a job was made by an earlier process: not every job of v2 says so itself.
+    pub fn remember(&self, batch_id: &str, item_id: &str) {
+        if self.api == Api::V2 {
+            self.v2.remember(batch_id, item_id);
+        }
+    }
+
     /// What may have come of a resubmission of unclear outcome, among the work created since `since`.
     pub async fn find_batches(&self, request: &Resubmission, since: Timestamp) -> Result<Candidates, CloudError> {
         match self.api {
@@ -187,6 +194,14 @@ impl Cloud {
         match self.api {
             Api::V1Beta => v1_beta::job::config(&self.client, batch, item_id, job_id).await,
             Api::V2 => v2::job_config(&self.client, &batch.batch_id).await,
+        }
+    }
+
+    /// Whether LlamaCloud holds a result of this item: proof that it was once processed well. API v2 cannot tell; then it is false.
+    pub async fn has_result(&self, job_type: &str, item_id: &str) -> Result<bool, CloudError> {
+        match self.api {
+            Api::V1Beta => v1_beta::job::has_result(&self.client, item_id, job_type).await,
+            Api::V2 => Ok(false),
         }
     }
 

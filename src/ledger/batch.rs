@@ -99,6 +99,67 @@ pub fn record(tx: &Transaction<'_>, project_key: i64, batches: &[Batch], at: i64
     Ok(keys)
 }
 
+/// Notes a batch that was just made, so that scans follow it even if the job list does not show it.
+///
+/// # Errors
+/// SQLite's.
+pub fn expect(
+    tx: &Transaction<'_>,
+    project: &str,
+    batch_id: &str,
+    job_type: &str,
+    items: usize,
+    at: i64,
+) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO batch (project_key, batch_id, job_type, status, total_items, first_seen, last_seen)
+         SELECT project_key, ?2, ?3, 'pending', ?4, ?5, ?5 FROM project WHERE name = ?1
+         ON CONFLICT (project_key, batch_id) DO NOTHING",
+    )?
+    .execute((project, batch_id, job_type, i64::try_from(items).unwrap_or(i64::MAX), at))?;
+    Ok(())
+}
+
+/// Whether the job list has shown a batch that may do the work of another one a second time: same job type and number of
+/// items, made since, and no retry's own.
+///
+/// # Errors
+/// SQLite's.
+pub fn has_double(
+    connection: &Connection,
+    project: &str,
+    job_type: &str,
+    items: usize,
+    since: i64,
+) -> Result<bool, LedgerError> {
+    let mut find = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM batch b JOIN project p USING (project_key)
+             WHERE p.name = ?1 AND b.job_type = ?2 AND (b.total_items IS NULL OR b.total_items IN (0, ?3))
+                 AND coalesce(b.created_at, b.first_seen) >= ?4
+                 AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
+                 AND b.batch_id NOT IN (SELECT j.value FROM intent n, json_each(n.duplicate_batch_ids) j
+                     WHERE n.duplicate_batch_ids IS NOT NULL))",
+    )?;
+    Ok(find.query_row((project, job_type, i64::try_from(items).unwrap_or(i64::MAX), since), |row| row.get(0))?)
+}
+
+/// Batches of a project that have not ended, as far as the job list has shown, and that are no retry's; newest first.
+///
+/// # Errors
+/// SQLite's.
+pub fn running_of_others(connection: &Connection, project: &str) -> Result<Vec<Batch>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.batch_id, b.job_type, b.directory_id, b.status, b.total_items, b.processed_items, b.failed_items,
+             b.skipped_items, b.created_at, b.updated_at, b.started_at, b.completed_at
+         FROM batch b JOIN project p USING (project_key)
+         WHERE p.name = ?1 AND b.gone_at IS NULL AND b.status NOT IN ('completed', 'failed', 'cancelled')
+             AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
+         ORDER BY b.created_at DESC, b.batch_key DESC",
+    )?;
+    let rows = statement.query_map([project], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Remembers the project's id as the API names it.
 ///
 /// # Errors

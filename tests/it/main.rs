@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accuracy;
+mod auto;
+mod by_hand;
 mod causes;
 mod demo;
 mod ledger;
 mod logging;
+mod reprocess;
 mod rules;
 mod scan;
 mod serve;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use jiff::Timestamp;
 use llama_triage::config::load;
 use llama_triage::credentials::Credentials;
 use llama_triage::demo::{Options, SimulatedCloud, World};
@@ -51,9 +52,21 @@ impl Site {
         std::fs::write(self.path("config.toml"), text).unwrap();
     }
 
+    /// The time of the simulated LlamaCloud.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.cloud.world().now()
+    }
+
     /// A file in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// The same for API v2.
+    pub(crate) fn configure_v2(&self, more: &str) {
+        self.configure(more);
+        let text = std::fs::read_to_string(self.path("config.toml")).unwrap();
+        std::fs::write(self.path("config.toml"), text.replace("\"v1-beta\"", "\"v2\"")).unwrap();
     }
 
     /// A worker inside this process.

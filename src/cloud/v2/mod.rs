@@ -129,9 +129,14 @@ impl V2 {
     pub(super) async fn create(&self, client: &Client, request: &Resubmission) -> Result<String, CreateError> {
         let job_id = create::create(client, request).await?;
         if let [item_id] = request.item_ids.as_slice() {
-            lock(&self.created).insert(job_id.clone(), item_id.clone());
+            self.remember(&job_id, item_id);
         }
         Ok(job_id)
+    }
+
+    /// Notes for which item a job was made.
+    pub(super) fn remember(&self, job_id: &str, item_id: &str) {
+        lock(&self.created).insert(job_id.to_owned(), item_id.to_owned());
     }
 
     /// The present status of the named items: of their jobs, or failed where there is none.
