@@ -91,6 +91,25 @@ pub struct Batch {
     pub completed_at: Option<Timestamp>,
 }
 
+/// Follows the appearance of a batch that must be listed once more.
+const IN_DOUBT: &str = " in doubt";
+/// Follows the appearance of a batch with rows that could not be read, twice.
+const UNREADABLE: &str = " unreadable";
+
+/// What can be wrong with a complete listing of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It shows fewer rows than the batch counts.
+    FewerThanCounted,
+    /// Some of its rows could not be read.
+    Unreadable,
+}
+
+/// Whether what a batch was listed as asks for another listing in the next scan.
+pub fn is_in_doubt(listed_as: &str) -> bool {
+    listed_as.ends_with(IN_DOUBT)
+}
+
 impl Batch {
     /// What it looks like in the job list: if this is the same as at its last complete listing, its items are too.
     pub fn appearance(&self) -> String {
@@ -108,11 +127,81 @@ impl Batch {
         )
     }
 
-    /// Whether its failed and skipped items must be listed, given its appearance at the last complete listing.
+    /// Whether its failed and skipped items must be listed, given what it was listed as before.
     ///
-    /// Unknown counts or an unfinished batch always must; an unchanged finished one never.
-    pub fn needs_listing(&self, listed_as: Option<&str>) -> bool {
+    /// Unknown counts or an unfinished batch always must; an unchanged finished one never, unless rows of it could not
+    /// be read: those are tried again in every scan that reads the `whole` job list, for the API or this program may have been mended.
+    pub fn needs_listing(&self, listed_as: Option<&str>, whole: bool) -> bool {
         let counted = self.failed_items.is_some() && self.skipped_items.is_some();
-        !self.status.is_terminal() || !counted || listed_as != Some(self.appearance().as_str())
+        !self.status.is_terminal() || !counted || !self.is_settled(listed_as, whole)
+    }
+
+    fn is_settled(&self, listed_as: Option<&str>, whole: bool) -> bool {
+        let appearance = self.appearance();
+        match listed_as.and_then(|listed| listed.strip_prefix(&appearance)) {
+            Some("") => true,
+            Some(UNREADABLE) => !whole,
+            _ => false,
+        }
+    }
+
+    /// What it is to be remembered as after a complete listing that shows something wrong, given what it was listed as before.
+    ///
+    /// One bad answer may be a server in trouble: it is believed when the next scan finds the same.
+    pub fn listed_with(&self, flaw: Flaw, before: Option<&str>) -> String {
+        let appearance = self.appearance();
+        let twice = before
+            .and_then(|before| before.strip_prefix(&appearance))
+            .is_some_and(|rest| rest == IN_DOUBT || rest == UNREADABLE);
+        match flaw {
+            _ if !twice => appearance + IN_DOUBT,
+            Flaw::FewerThanCounted => appearance,
+            Flaw::Unreadable => appearance + UNREADABLE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(failed: u64) -> Batch {
+        Batch {
+            batch_id: "b".to_owned(),
+            project_id: None,
+            directory_id: None,
+            job_type: "parse".to_owned(),
+            status: BatchStatus::Completed,
+            total_items: Some(9),
+            processed_items: Some(9),
+            failed_items: Some(failed),
+            skipped_items: Some(0),
+            error_message: None,
+            created_at: None,
+            updated_at: None,
+            started_at: None,
+            completed_at: None,
+        }
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_tried_again_in_the_next_scan_and_then_with_every_whole_list() {
+        let batch = ended(2);
+        let once = batch.listed_with(Flaw::Unreadable, None);
+        assert!(is_in_doubt(&once) && batch.needs_listing(Some(&once), false));
+        let twice = batch.listed_with(Flaw::Unreadable, Some(&once));
+        assert!(!is_in_doubt(&twice) && !batch.needs_listing(Some(&twice), false));
+        assert!(batch.needs_listing(Some(&twice), true));
+        assert_eq!(batch.listed_with(Flaw::Unreadable, Some(&twice)), twice);
+        assert!(ended(3).needs_listing(Some(&twice), false), "it has changed");
+    }
+
+    #[test]
+    fn fewer_rows_than_counted_are_believed_the_second_time() {
+        let batch = ended(2);
+        let once = batch.listed_with(Flaw::FewerThanCounted, None);
+        assert!(batch.needs_listing(Some(&once), false));
+        let twice = batch.listed_with(Flaw::FewerThanCounted, Some(&once));
+        assert!(!batch.needs_listing(Some(&twice), true));
     }
 }

@@ -130,7 +130,7 @@ async fn a_batch_whose_jobs_have_all_ended_gets_counts_and_needs_no_more_listing
     assert_eq!(first.len(), second.len());
     let counted = batches(&cloud).await.remove(0);
     assert_eq!((counted.total_items, counted.failed_items, counted.skipped_items), (Some(1000), Some(102), Some(0)));
-    assert!(!counted.needs_listing(Some(&counted.appearance())));
+    assert!(!counted.needs_listing(Some(&counted.appearance()), true));
 }
 
 #[tokio::test]
