@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::project::Api;
+
 use crate::commands::acts::GroupCommand;
 use crate::commands::grouping::GroupingCommand;
 use crate::commands::ledger::LedgerCommand;
 use crate::commands::report::ReportArgs;
+use crate::commands::reprocess::{BreakerCommand, ReprocessCommand};
 use crate::commands::rules::RulesCommand;
 use crate::commands::tell::{DigestArgs, NotifyCommand};
 use crate::config::LogFormat;
@@ -79,6 +82,12 @@ pub enum Command {
     /// Acknowledge, silence, note, dismiss, merge or rename groups
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Retry failed items by hand: plan, apply, status, cancel
+    #[command(subcommand)]
+    Reprocess(ReprocessCommand),
+    /// Let held retries go on
+    #[command(subcommand)]
+    Breaker(BreakerCommand),
     /// Try a channel
     #[command(subcommand)]
     Notify(NotifyCommand),
@@ -137,6 +146,9 @@ pub struct DemoArgs {
     /// Fewer simulated hours
     #[arg(long)]
     pub fast: bool,
+    /// The API through which the simulated account is read
+    #[arg(long, value_enum, value_name = "API", default_value_t = Api::V1Beta)]
+    pub api: Api,
     /// Keep the simulated LlamaCloud running, so that other commands can be pointed at it
     #[arg(long)]
     pub serve: bool,

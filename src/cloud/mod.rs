@@ -125,7 +125,7 @@ impl Cloud {
         match self.api {
             Api::V1Beta => v1_beta::list_statuses(&self.client, self.page_size, batch, page).await,
             Api::V2 => {
-                let (found, complete) = self.v2.statuses(&self.client, batch, |_| true).await?;
+                let (found, complete) = self.v2.statuses(&self.client, self.page_size, batch, |_| true).await?;
                 let rows = u64::try_from(found.len()).unwrap_or(u64::MAX);
                 let _stopped = page(found.into_iter().collect());
                 Ok(Listed { rows, complete, ..Listed::default() })
@@ -141,7 +141,7 @@ impl Cloud {
     ) -> Result<HashMap<String, ItemStatus>, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::statuses(&self.client, self.page_size, batch, item_ids).await,
-            Api::V2 => Ok(self.v2.statuses(&self.client, batch, |id| item_ids.contains(id)).await?.0),
+            Api::V2 => Ok(self.v2.statuses(&self.client, self.page_size, batch, |id| item_ids.contains(id)).await?.0),
         }
     }
 }
@@ -165,6 +165,13 @@ impl Cloud {
         }
     }
 
+    /// Remembers for which item a job was made by an earlier process: not every job of v2 says so itself.
+    pub fn remember(&self, batch_id: &str, item_id: &str) {
+        if self.api == Api::V2 {
+            self.v2.remember(batch_id, item_id);
+        }
+    }
+
     /// What may have come of a resubmission of unclear outcome, among the work created since `since`.
     pub async fn find_batches(&self, request: &Resubmission, since: Timestamp) -> Result<Candidates, CloudError> {
         match self.api {
@@ -184,6 +191,14 @@ impl Cloud {
         match self.api {
             Api::V1Beta => v1_beta::job::config(&self.client, batch, item_id, job_id).await,
             Api::V2 => v2::job_config(&self.client, &batch.batch_id).await,
+        }
+    }
+
+    /// Whether LlamaCloud holds a result of this item: proof that it was once processed well. API v2 cannot tell; then it is false.
+    pub async fn has_result(&self, job_type: &str, item_id: &str) -> Result<bool, CloudError> {
+        match self.api {
+            Api::V1Beta => v1_beta::job::has_result(&self.client, item_id, job_type).await,
+            Api::V2 => Ok(false),
         }
     }
 

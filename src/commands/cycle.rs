@@ -24,7 +24,7 @@ pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
         let error = scan.error.as_deref().unwrap_or("it could not be read completely");
         anstream::eprintln!("llama-triage: {}: {error}", scan.project);
     }
-    for error in &outcome.deliveries.errors {
+    for error in outcome.deliveries.errors.iter().chain(&outcome.retries.errors) {
         anstream::eprintln!("llama-triage: {error}");
     }
     Ok(if outcome.is_complete() { Exit::Done } else { Exit::Failed })

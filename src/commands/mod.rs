@@ -19,6 +19,7 @@ mod man;
 pub mod note;
 pub mod notify;
 pub mod report;
+pub mod reprocess;
 pub mod rules;
 mod scan;
 mod serve;
@@ -58,6 +59,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
             let done = acts::run(command, &ledger, person()).await;
             ledger.close().await?;
             done
+        }
+        Command::Reprocess(command) => reprocess::run(command, &setup(global)?, person()).await,
+        Command::Breaker(command) => {
+            let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
+            reprocess::run_breaker(command, &ledger, person()).await
         }
         Command::Ledger(command) => ledger_command(global, command).await,
         Command::Grouping(command) => grouping::run(command),
@@ -142,8 +148,12 @@ async fn ledger_command(global: &Global, command: ledger::LedgerCommand) -> anyh
 
 /// Who types: the name that the audit keeps.
 fn person() -> act::Person {
-    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|variable| std::env::var(variable).ok());
-    act::Person { name: name.unwrap_or_else(|| "unknown user".to_owned()), now: Timestamp::now() }
+    let named = |variable: &&str| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(named);
+    act::Person {
+        name: name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())),
+        now: Timestamp::now(),
+    }
 }
 
 /// The configuration if there is one; a bad one is an error all the same.

@@ -19,9 +19,9 @@ pub use outcome::Outcome;
 pub use terminal::Terminal;
 
 use crate::config::Config;
-use crate::core::report::linker::{Host, Linker};
+use crate::core::report::linker::Linker;
 use crate::ledger::query::{Budget, Freshness, Reading, freshness};
-use crate::report::{Answer, Format, Heading, Look, render};
+use crate::report::{Answer, Format, Heading, Look, ago, render};
 
 /// What a report needs beyond its arguments.
 pub struct Surroundings<'a> {
@@ -56,7 +56,7 @@ fn answer(
     let filter = narrow::filter(args, around.now, &zone, format)?;
     let reading = Reading::open(around.ledger).map_err(Outcome::ledger)?;
     let fresh = freshness(&reading)?;
-    let linker = linker(around.config);
+    let linker = around.config.map_or_else(Linker::shipped, Config::linker);
     let asked = ask::Asked {
         args,
         filter: &filter,
@@ -134,18 +134,6 @@ fn look(args: &ReportArgs, around: &Surroundings<'_>, zone: TimeZone, format: Fo
     }
 }
 
-fn linker(config: Option<&Config>) -> Linker {
-    let Some(config) = config else {
-        return Linker::shipped();
-    };
-    let console = config.links.console.as_deref();
-    let hosts = config.project.iter().map(|project| {
-        let host = Host::new(&project.base_url, console, project.project_id.as_deref());
-        (project.name.clone(), host)
-    });
-    Linker::new(config.links.templates.clone(), hosts.collect())
-}
-
 fn budget(config: Option<&Config>) -> Budget {
     let retrying = config
         .map(|config| &config.reprocess)
@@ -170,7 +158,8 @@ fn warnings(fresh: &Freshness, around: &Surroundings<'_>) -> Vec<String> {
         let age = around.now.duration_since(as_of);
         if age > interval * 3 {
             warnings.push(format!(
-                "the last complete scan ended {age:#.0}, longer than three scan intervals ago: is the service running?",
+                "the last complete scan ended {}, longer than three scan intervals: is the service running?",
+                ago(as_of, around.now)
             ));
         }
     }
@@ -192,7 +181,7 @@ fn stale(args: &ReportArgs, fresh: &Freshness, now: Timestamp) -> Option<Outcome
             if age <= limit {
                 return None;
             }
-            format!("the last complete scan ended {age:#} ago, --require-fresh allows {limit:#}")
+            format!("the last complete scan ended {}, --require-fresh allows {limit:#}", ago(as_of, now))
         }
     };
     Some(Outcome::Stale(why))

@@ -10,7 +10,6 @@ pub use doubts::doubts;
 use super::Config;
 use super::channel::{Channel, ChannelKind, SmtpTls};
 use super::project::Project;
-use super::reprocess::Mode;
 use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::links::unknown_placeholder;
@@ -135,7 +134,7 @@ fn check_channel(channel: &Channel, mut say: impl FnMut(&str, &str)) {
             );
         }
     }
-    if kind == File && channel.dir.is_none() {
+    if kind == File && channel.dir.as_ref().is_none_or(|dir| dir.as_os_str().is_empty()) {
         say("dir", "missing: kind = \"file\" needs `dir`, the folder to write to");
     }
     if let Some(url) = &channel.url
@@ -171,6 +170,11 @@ fn check_only(channel: &Channel, config: &Config, mut say: impl FnMut(&str, &str
 }
 
 fn check_service(config: &Config, say: &mut impl FnMut(String, &str)) {
+    if let Some(level) = &config.log.level
+        && let Err(error) = tracing_subscriber::EnvFilter::try_new(level)
+    {
+        say("log.level".to_owned(), &format!("{error}; for example \"info\" or \"llama_triage=debug,warn\""));
+    }
     if let Some(url) = &config.service.heartbeat_url
         && !reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
     {
@@ -189,11 +193,17 @@ fn check_digest(config: &Config, say: &mut impl FnMut(String, &str)) {
 
 fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
     let reprocess = &config.reprocess;
-    if reprocess.mode != Mode::Off {
-        say("reprocess.mode".to_owned(), "this version retries nothing by itself yet; allowed: \"off\"");
-    }
     if !(0.0..=1.0).contains(&reprocess.max_share) {
         say("reprocess.max-share".to_owned(), "a share between 0 and 1; 0 for no such limit");
+    }
+    if reprocess.canaries == 0 {
+        say("reprocess.canaries".to_owned(), "must be at least 1");
+    }
+    if reprocess.credits_per_item.is_some_and(|credits| !credits.is_finite() || credits < 0.0) {
+        say("reprocess.credits-per-item".to_owned(), "a number of credits, 0 or more");
+    }
+    if reprocess.credits_per_day.is_some() && reprocess.credits_per_item.is_none() {
+        say("reprocess.credits-per-day".to_owned(), "needs credits-per-item: without a price nothing can be counted");
     }
     if reprocess.delays.is_empty() || reprocess.delays.iter().any(|delay| !delay.is_positive()) {
         say("reprocess.delays".to_owned(), "needs at least one wait, each longer than zero");

@@ -1,5 +1,7 @@
 //! `[reprocess]`: what is retried, how often and within which budget.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -20,17 +22,33 @@ pub struct Reprocess {
     pub per_group_per_day: u32,
     /// Retries as a share of the items processed in the last 24 hours; 0 for no such limit.
     pub max_share: f64,
+    /// Items that a quiet account may retry a day although `max-share` allows fewer.
+    pub share_floor: u32,
+    /// Credits a day, of which a fifth is kept for people; needs `credits-per-item`.
+    pub credits_per_day: Option<f64>,
     /// Automatic attempts for one item in one episode.
     pub attempts: u32,
+    /// Attempts for one item ever, those by hand counted.
+    pub attempts_in_life: u32,
     /// The wait before each attempt; the last one repeats.
     #[serde(with = "super::duration::list")]
     #[cfg_attr(test, schemars(with = "Vec<super::reference::DurationText>"))]
     pub delays: Vec<SignedDuration>,
+    /// Items risked on a group whose message hides its cause, one at a time, before it is left to a person.
+    pub canaries: u32,
+    /// How long a group rests after a step that failed; doubles up to 7 days.
+    #[serde(with = "super::duration")]
+    #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
+    pub breaker_open: Duration,
+    /// How long everything is held in an incident, before one item probes for all.
+    #[serde(with = "super::duration")]
+    #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
+    pub hold: Duration,
     /// Whether groups of class "unknown" may get one canary.
     pub unknown_canary: bool,
     /// Whether what failed before the first start may be retried by itself.
     pub baseline: bool,
-    /// What one page costs in credits, to estimate with; none if not known.
+    /// What one item costs in credits, to estimate with; none if not known.
     pub credits_per_item: Option<f64>,
     /// Job configurations, the narrowest match wins.
     pub job_config: Vec<JobConfig>,
@@ -45,8 +63,14 @@ impl Default for Reprocess {
             per_day: 500,
             per_group_per_day: 100,
             max_share: 0.10,
+            share_floor: 50,
+            credits_per_day: None,
             attempts: 3,
+            attempts_in_life: 6,
             delays: vec![SignedDuration::from_mins(15), SignedDuration::from_hours(2), SignedDuration::from_hours(12)],
+            canaries: 1,
+            breaker_open: Duration::from_secs(6 * 3600),
+            hold: Duration::from_secs(30 * 60),
             unknown_canary: false,
             baseline: false,
             credits_per_item: None,

@@ -9,7 +9,7 @@ use super::evidence::Answering;
 use super::project::signed;
 use super::sighting::Finish;
 use super::time::{millis, optional_millis, timestamp};
-use crate::core::batch::{Batch, BatchStatus, is_in_doubt};
+use crate::core::batch::{Batch, BatchStatus, Counted, is_unsettled};
 
 /// How a known batch stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct KnownBatch {
     pub batch_key: i64,
     /// Its appearance at the last complete listing.
     pub listed_as: Option<String>,
-    /// Whether the job list must not stop before it: unfinished, not listed completely, or in doubt.
+    /// Whether the job list must not stop before it: unfinished, not listed completely, or not settled by that.
     pub awaited: bool,
     /// When the job list last showed it, to the hour.
     pub last_seen: i64,
@@ -42,7 +42,7 @@ pub fn known(connection: &Connection, project_key: i64, at: i64) -> Result<HashM
         let listed_as: Option<String> = row.get(2)?;
         let gone_at: Option<i64> = row.get(5)?;
         let followed = gone_at.is_none_or(|gone_at| at - gone_at < GONE_FOR_GOOD);
-        let unsettled = !status.is_terminal() || listed_as.as_deref().is_none_or(is_in_doubt);
+        let unsettled = !status.is_terminal() || listed_as.as_deref().is_none_or(is_unsettled);
         let known = KnownBatch {
             batch_key: row.get(1)?,
             awaited: followed && unsettled,
@@ -57,6 +57,8 @@ pub fn known(connection: &Connection, project_key: i64, at: i64) -> Result<HashM
 
 /// Records batches as the job list shows them, and returns their keys in order.
 ///
+/// Counts that it does not show stay as they were last shown, or counted by a listing.
+///
 /// # Errors
 /// SQLite's.
 pub fn record(tx: &Transaction<'_>, project_key: i64, batches: &[Batch], at: i64) -> Result<Vec<i64>, LedgerError> {
@@ -67,8 +69,10 @@ pub fn record(tx: &Transaction<'_>, project_key: i64, batches: &[Batch], at: i64
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
          ON CONFLICT (project_key, batch_id) DO UPDATE SET
              job_type = excluded.job_type, directory_id = coalesce(excluded.directory_id, directory_id),
-             status = excluded.status, total_items = excluded.total_items, processed_items = excluded.processed_items,
-             failed_items = excluded.failed_items, skipped_items = excluded.skipped_items,
+             status = excluded.status, total_items = coalesce(excluded.total_items, total_items),
+             processed_items = coalesce(excluded.processed_items, processed_items),
+             failed_items = coalesce(excluded.failed_items, failed_items),
+             skipped_items = coalesce(excluded.skipped_items, skipped_items),
              error_message = excluded.error_message, created_at = coalesce(excluded.created_at, created_at),
              updated_at = excluded.updated_at, started_at = excluded.started_at, completed_at = excluded.completed_at,
              last_seen = excluded.last_seen, gone_at = NULL
@@ -100,6 +104,67 @@ pub fn record(tx: &Transaction<'_>, project_key: i64, batches: &[Batch], at: i64
     Ok(keys)
 }
 
+/// Notes a batch that was just made, so that scans follow it even if the job list does not show it.
+///
+/// # Errors
+/// SQLite's.
+pub fn expect(
+    tx: &Transaction<'_>,
+    project: &str,
+    batch_id: &str,
+    job_type: &str,
+    items: usize,
+    at: i64,
+) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO batch (project_key, batch_id, job_type, status, total_items, first_seen, last_seen)
+         SELECT project_key, ?2, ?3, 'pending', ?4, ?5, ?5 FROM project WHERE name = ?1
+         ON CONFLICT (project_key, batch_id) DO NOTHING",
+    )?
+    .execute((project, batch_id, job_type, i64::try_from(items).unwrap_or(i64::MAX), at))?;
+    Ok(())
+}
+
+/// Whether the job list has shown a batch that may do the work of another one a second time: same job type and number of
+/// items, made since, and no retry's own.
+///
+/// # Errors
+/// SQLite's.
+pub fn has_double(
+    connection: &Connection,
+    project: &str,
+    job_type: &str,
+    items: usize,
+    since: i64,
+) -> Result<bool, LedgerError> {
+    let mut find = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM batch b JOIN project p USING (project_key)
+             WHERE p.name = ?1 AND b.job_type = ?2 AND (b.total_items IS NULL OR b.total_items IN (0, ?3))
+                 AND coalesce(b.created_at, b.first_seen) >= ?4
+                 AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
+                 AND b.batch_id NOT IN (SELECT j.value FROM intent n, json_each(n.duplicate_batch_ids) j
+                     WHERE n.duplicate_batch_ids IS NOT NULL))",
+    )?;
+    Ok(find.query_row((project, job_type, i64::try_from(items).unwrap_or(i64::MAX), since), |row| row.get(0))?)
+}
+
+/// Batches of a project that have not ended, as far as the job list has shown, and that are no retry's; newest first.
+///
+/// # Errors
+/// SQLite's.
+pub fn running_of_others(connection: &Connection, project: &str) -> Result<Vec<Batch>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.batch_id, b.job_type, b.directory_id, b.status, b.total_items, b.processed_items, b.failed_items,
+             b.skipped_items, b.created_at, b.updated_at, b.started_at, b.completed_at
+         FROM batch b JOIN project p USING (project_key)
+         WHERE p.name = ?1 AND b.gone_at IS NULL AND b.status NOT IN ('completed', 'failed', 'cancelled')
+             AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
+         ORDER BY b.created_at DESC, b.batch_key DESC",
+    )?;
+    let rows = statement.query_map([project], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Remembers the project's id as the API names it.
 ///
 /// # Errors
@@ -112,10 +177,19 @@ pub fn name_project(tx: &Transaction<'_>, project_key: i64, project_id: &str) ->
 
 /// Marks a batch's items as completely listed, if its appearance is worth remembering.
 pub(super) fn mark_listed(tx: &Transaction<'_>, finish: &Finish) -> Result<(), LedgerError> {
-    tx.prepare_cached("UPDATE batch SET listed_at = ?2, listed_as = ?3 WHERE batch_key = ?1")?.execute((
+    let count = |of: fn(Counted) -> u64| finish.counted.map(|counted| signed(of(counted)));
+    tx.prepare_cached(
+        "UPDATE batch SET listed_at = ?2, listed_as = ?3, total_items = coalesce(?4, total_items),
+             processed_items = coalesce(?4, processed_items), failed_items = coalesce(?5, failed_items),
+             skipped_items = CASE WHEN ?4 IS NULL THEN skipped_items ELSE coalesce(skipped_items, 0) END
+         WHERE batch_key = ?1",
+    )?
+    .execute((
         finish.place.batch_key,
         finish.place.seen_at,
         &finish.listed_as,
+        count(|counted| counted.total),
+        count(|counted| counted.failed),
     ))?;
     Ok(())
 }

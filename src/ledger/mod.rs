@@ -5,10 +5,14 @@
 
 pub mod ack;
 pub mod announcement;
+pub mod attempt;
 pub mod audit;
 pub mod backup;
 pub mod batch;
+pub mod breaker;
 pub mod check;
+pub mod claim;
+pub mod conditions;
 pub mod counters;
 pub mod delivery;
 pub mod digest;
@@ -17,25 +21,31 @@ pub mod episode;
 mod error;
 pub mod evidence;
 pub mod fault;
+pub mod gate;
 pub mod group;
 pub mod health;
 pub mod history;
 pub mod incident;
 pub mod ingest;
+pub mod intent;
 pub mod item;
+pub mod learnt_config;
 pub mod message;
 mod millis;
 pub mod note;
 pub mod open;
+pub mod plan;
 pub mod project;
 pub mod prune;
 pub mod query;
 pub mod regroup;
+pub mod retriable;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod seed;
 pub mod sighting;
 pub mod silence;
+pub mod spent;
 pub mod standing;
 pub mod time;
 

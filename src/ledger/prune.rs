@@ -91,6 +91,7 @@ const UNCOUNT: &str = "
     DROP TABLE temp.uncounted;";
 
 const ITEMS: &[(&str, &str)] = &[
+    ("refused_item", "DELETE FROM refused_item WHERE item_key IN (SELECT item_key FROM pruned)"),
     ("attempt", "DELETE FROM attempt WHERE item_key IN (SELECT item_key FROM pruned)"),
     ("item_group", "DELETE FROM item_group WHERE item_key IN (SELECT item_key FROM pruned)"),
     ("observation", "DELETE FROM observation WHERE item_key IN (SELECT item_key FROM pruned)"),

@@ -1,16 +1,18 @@
-//! One cycle: scan, triage, digest, deliver. `now` is an argument, so that simulated days run the same code.
+//! One cycle: scan, reprocess, triage, digest, deliver. `now` is an argument, so that simulated days run the same code.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::deliver::{self, DeliverySummary, Round};
+use super::reprocess;
 use super::scan::ScanSummary;
 use super::triage::{self, Request};
 use super::worker::Worker;
 use crate::core::schedule::Due;
+use crate::core::text::count;
 use crate::ledger::{fault, project, run};
 use crate::notify;
 
@@ -25,6 +27,8 @@ const PATIENT_SCANS: u64 = 3;
 pub struct CycleOutcome {
     /// For each project, what its scan brought.
     pub scans: Vec<ScanSummary>,
+    /// What became of retries.
+    pub retries: reprocess::Summary,
     /// The digest that was decided, if there was news.
     pub digest_id: Option<String>,
     /// Its headline.
@@ -67,16 +71,22 @@ impl Worker {
         patience: Duration,
         stop: &CancellationToken,
     ) -> anyhow::Result<CycleOutcome> {
+        let began = Instant::now();
         let Some(scans) = stop.run_until_cancelled(self.scan(now)).await else {
             return Ok(CycleOutcome { stopped: true, ..CycleOutcome::default() });
         };
         let scans = scans?;
         self.note_faults(&scans, now).await?;
-        let digest = triage::triage(&self.ledger, &self.setup.triage, Request::at(now)).await?;
+        let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);
+        let retries = self.reprocess(after_scan, stop).await?;
+        let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
+        let request = Request { would_retry, budget, ..Request::at(now) };
+        let digest = triage::triage(&self.ledger, &self.setup.triage, request).await?;
         let deliveries = self.deliver(now, patience).await?;
         let headline = digest.as_ref().map(notify::headline);
         Ok(CycleOutcome {
             scans,
+            retries,
             digest_id: digest.map(|d| d.digest_id),
             headline,
             deliveries,
@@ -135,12 +145,15 @@ impl CycleOutcome {
 impl fmt::Display for CycleOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let new: u64 = self.scans.iter().map(|scan| scan.items_new).sum();
-        let incomplete = self.scans.iter().filter(|scan| !scan.complete).count();
-        let projects =
-            if self.scans.len() == 1 { "1 project".to_owned() } else { format!("{} projects", self.scans.len()) };
-        write!(f, "scanned {projects}, {new} new observations")?;
+        let scans = self.scans.iter().fold((0, 0), |(all, bad), scan| (all + 1, bad + u64::from(!scan.complete)));
+        let (projects, incomplete) = scans;
+        let observations = count(new, "new observation", "new observations");
+        write!(f, "scanned {}, {observations}", count(projects, "project", "projects"))?;
         if incomplete > 0 {
-            write!(f, ", {incomplete} scans incomplete")?;
+            write!(f, ", {} incomplete", count(incomplete, "scan", "scans"))?;
+        }
+        if !self.retries.is_quiet() {
+            write!(f, ", {}", self.retries)?;
         }
         match &self.digest_id {
             Some(id) => write!(f, ", digest {id}")?,

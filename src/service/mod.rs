@@ -8,6 +8,7 @@ pub mod heartbeat;
 pub mod http;
 mod metrics;
 pub mod pulse;
+pub mod reprocess;
 pub mod scan;
 pub mod scheduler;
 pub mod serve;

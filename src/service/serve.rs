@@ -68,7 +68,10 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
                 };
                 conclude(&worker, due, outcome, &pulse).await?;
             }
-            None => deliver(&worker, now).await?,
+            None => tokio::select! {
+                done = between(&worker, now, &stop) => done?,
+                () = finish_late(&mut stopping, &stop) => break,
+            },
         }
         if stop.is_cancelled() {
             break;
@@ -105,7 +108,10 @@ async fn conclude(
     };
     pulse.end(Timestamp::now(), complete);
     match &outcome {
-        Ok(_) if complete => info!(late = due.late, "{line}"),
+        Ok(outcome) if complete => {
+            info!(late = due.late, "{line}");
+            outcome.retries.errors.iter().for_each(|error| warn!("{error}"));
+        }
         Ok(outcome) => warn_incomplete(outcome, &line),
         Err(_) => error!("the cycle failed: {line}"),
     }
@@ -127,9 +133,23 @@ fn warn_incomplete(outcome: &CycleOutcome, line: &str) {
     for scan in outcome.scans.iter().filter(|scan| !scan.complete) {
         warn!(project.name = scan.project, "{}", scan.error.as_deref().unwrap_or("it could not be read completely"));
     }
-    for error in &outcome.deliveries.errors {
+    for error in outcome.deliveries.errors.iter().chain(&outcome.retries.errors) {
         warn!("{error}");
     }
+}
+
+/// Does what cannot wait for the next cycle.
+async fn between(worker: &Worker, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
+    match worker.reprocess_between(now, stop).await {
+        Ok(summary) if summary.is_quiet() => {}
+        Ok(summary) => {
+            info!("{summary}");
+            summary.errors.iter().for_each(|error| warn!("{error}"));
+        }
+        Err(error) if is_fatal(&error) => return Err(error),
+        Err(error) => error!("could not retry what was approved: {error:#}"),
+    }
+    deliver(worker, now).await
 }
 
 /// Sends what is due between cycles, such as a second try.

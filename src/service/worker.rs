@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::classify::classify;
 use super::heartbeat::Heartbeat;
+use super::reprocess::Reprocess;
 use super::scan::{self, ScanSummary, Watched};
 use super::{deliver, triage};
 use crate::cloud::{self, Cloud};
@@ -20,7 +21,7 @@ use crate::core::grouping::Grouper;
 use crate::core::rules::{Rules, shipped_rules};
 use crate::core::scan::GroupFacts;
 use crate::credentials::{Credentials, SecretUse};
-use crate::ledger::{Ledger, group};
+use crate::ledger::{Ledger, group, intent};
 use crate::notify::{Channel, ChannelSecrets};
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -127,6 +128,7 @@ impl Worker {
         let grouper = scan::restore_grouper(&ledger).await?;
         let generation = ledger.read(group::generation).await?;
         deliver::recover(&ledger, Timestamp::now()).await?;
+        Reprocess::new(&ledger, &setup).recover(Timestamp::now()).await?;
         Ok(Worker { setup, ledger, grouper, generation })
     }
 
@@ -137,6 +139,12 @@ impl Worker {
     pub async fn scan(&mut self, now: Timestamp) -> anyhow::Result<Vec<ScanSummary>> {
         for project in &self.setup.projects {
             project.source.begin_scan();
+        }
+        for intent in self.ledger.read(intent::unsettled).await? {
+            let project = self.setup.projects.iter().find(|project| project.name == intent.project);
+            if let (Some(project), [item]) = (project, intent.items.as_slice()) {
+                intent.intent.state.batch_ids().iter().for_each(|id| project.source.remember(id, &item.item_id));
+            }
         }
         let generation = self.ledger.read(group::generation).await?;
         if generation != self.generation {

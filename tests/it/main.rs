@@ -2,13 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accuracy;
+mod auto;
+mod by_hand;
 mod demo;
 mod faults;
 mod ledger;
 mod logging;
+mod reprocess;
 mod rules;
 mod scan;
 mod serve;
 mod site;
 mod tidy;
 mod trouble;
+mod v2;

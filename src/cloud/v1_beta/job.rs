@@ -79,6 +79,11 @@ pub(in crate::cloud) async fn config(
     result_config(client, item_id, &batch.job_type).await
 }
 
+/// Whether an item has a processing result; an entry needs an output, so work that only ever failed has none.
+pub(in crate::cloud) async fn has_result(client: &Client, item_id: &str, job_type: &str) -> Result<bool, CloudError> {
+    Ok(result_config(client, item_id, job_type).await?.is_some())
+}
+
 async fn parameters(client: &Client, job_id: &str) -> Result<Option<Value>, CloudError> {
     let path = ["api", "v1", "parsing", "job", job_id, "parameters"];
     let ask = Ask::path(&path);

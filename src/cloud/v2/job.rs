@@ -42,6 +42,14 @@ impl Product {
     pub(super) fn path(self) -> [&'static str; 3] {
         ["api", "v2", self.word()]
     }
+
+    /// The statuses of jobs that have not ended, as its list can be filtered by.
+    pub(super) fn open_statuses(self) -> &'static [&'static str] {
+        match self {
+            Product::Parse => &["RUNNING", "PENDING"],
+            Product::Extract => &["RUNNING", "PENDING", "THROTTLED"],
+        }
+    }
 }
 
 /// One job.
@@ -68,6 +76,11 @@ impl Job {
             "THROTTLED" => ItemStatus::Pending,
             word => ItemStatus::from_word(word),
         }
+    }
+
+    /// Whether it ended by an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.status() == ItemStatus::Failed
     }
 
     /// Whether it may still change. A word of the future is taken as such.
@@ -148,8 +161,18 @@ pub(super) async fn list(
         jobs.into_iter().for_each(&mut each);
         ControlFlow::Continue(())
     };
+    read_pages(client, ask, limit, &mut page).await
+}
+
+/// Reads a list of jobs page by page; `page` may stop it.
+pub(super) async fn read_pages(
+    client: &Client,
+    ask: &Ask<'_>,
+    limit: usize,
+    page: &mut (dyn FnMut(Vec<Job>) -> ControlFlow<()> + Send),
+) -> Result<Listed, CloudError> {
     let style = Style::page_size(limit);
-    listing::read(client, ask, style, &Jobs, Paging::by_token(), &mut page).await
+    listing::read(client, ask, style, &Jobs, Paging::by_token(), page).await
 }
 
 /// One job; none if LlamaCloud does not know it (any more). Parse jobs come in an envelope, extract jobs do not.

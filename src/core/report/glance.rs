@@ -176,7 +176,7 @@ pub struct Spent {
 /// A breaker that is not closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BreakerRow {
-    /// `global`, `account:PROJECT`, or a group id.
+    /// `project:NAME`, or a group id.
     pub scope: String,
     /// `open` or `half-open`.
     pub state: String,

@@ -76,8 +76,12 @@ impl JobConfig {
     /// What to post. A second try clears the cache, because failures were cached once; the intent's id rides along where the API keeps it.
     pub fn body(&self, second_try: bool, intent_id: &str) -> Value {
         let mut config = self.config.clone();
+        // The fields of API v2 stand beside each other.
+        let is_v2 = config.contains_key("configuration_id") || config.contains_key("tier");
         if second_try && let Some(Value::Object(parameters)) = config.get_mut("parameters") {
             parameters.insert("invalidate_cache".to_owned(), true.into());
+        } else if second_try && is_v2 {
+            config.insert("disable_cache".to_owned(), true.into());
         }
         if config.get("job_name").and_then(Value::as_str) == Some(PARSE_JOB) {
             config.insert("correlation_id".to_owned(), intent_id.into());
@@ -90,6 +94,7 @@ impl JobConfig {
         if let Some(Value::Object(parameters)) = hashed.get_mut("parameters") {
             parameters.remove("invalidate_cache");
         }
+        hashed.remove("disable_cache");
         let mut text = String::new();
         write_canonical(&Value::Object(hashed), &mut text);
         let hash = hex::encode(&Sha256::digest(text.as_bytes())[..16]);
@@ -174,6 +179,9 @@ mod tests {
         assert_eq!(config.body(true, "i")["parameters"]["invalidate_cache"], json!(true));
         let cleared = JobConfig::learnt(&json!({"invalidate_cache": true, "tier": "agentic"})).unwrap();
         assert_eq!(config.hash(), cleared.hash());
+        let v2 = JobConfig::given(json!({"configuration_id": "cfg-1"})).unwrap();
+        assert_eq!(v2.body(true, "i"), json!({"configuration_id": "cfg-1", "disable_cache": true}));
+        assert_eq!(v2.body(false, "i"), json!({"configuration_id": "cfg-1"}));
         assert_ne!(config.hash(), JobConfig::learnt(&json!({"tier": "fast"})).unwrap().hash());
     }
 

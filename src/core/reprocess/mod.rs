@@ -48,4 +48,4 @@ pub use plan::{Plan, PlanInput, Selection, plan, shrink};
 pub use post::{AfterRefusal, PostAnswer, PostMeaning, Refusal, after_refusal};
 pub use ramp::{Ramp, Step, StepResult};
 pub use reconcile::{Candidate, Listing, Verdict, reconcile};
-pub use weather::{Weather, weather};
+pub use weather::{Weather, Work, done_within, weather};

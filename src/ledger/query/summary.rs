@@ -126,7 +126,12 @@ fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
 fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
     let mut statement = view
         .connection
-        .prepare("SELECT scope, state, open_until, why FROM breaker WHERE state <> 'closed' ORDER BY scope")?;
+        .prepare(
+            "SELECT scope, state, open_until, why FROM breaker WHERE state <> 'closed'
+             UNION ALL SELECT 'project:' || p.name, CASE t.state WHEN 'probing' THEN 'half-open' ELSE 'open' END, t.until,
+                 coalesce(t.why, t.reason) FROM gate t JOIN project p USING (project_key) WHERE t.state <> 'open'
+             ORDER BY 1",
+        )?;
     let rows = statement.query_map([], |row| {
         Ok(BreakerRow {
             scope: row.get(0)?,

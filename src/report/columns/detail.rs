@@ -168,7 +168,7 @@ pub(super) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
         let by = detail.recovered_by.as_deref().unwrap_or("nobody knows");
         facts.push(("recovered", format!("{}, by {}", look.time_and_zone(at), one_line(by))));
     }
-    facts.extend(item.links.values().map(|link| ("link", one_line(link).into_owned())));
+    facts.extend(item.links.iter().map(|(name, link)| ("link", one_line(&format!("{name}: {link}")).into_owned())));
     vec![Section::Facts(facts), Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS))]
 }
 

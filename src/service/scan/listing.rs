@@ -7,7 +7,7 @@ use super::Source;
 use super::evidence::look_at;
 use super::intake::{Committed, Message};
 use crate::cloud::CloudError;
-use crate::core::batch::{Batch, Flaw};
+use crate::core::batch::{Batch, Counted, Flaw};
 use crate::core::item::{Kind, Observation};
 use crate::ledger::sighting::{Finish, Place, Sighting};
 use crate::ledger::{Ledger, LedgerError, batch};
@@ -25,6 +25,8 @@ pub(super) struct BatchRead {
     pub(super) refused: bool,
     /// It answered that the batch does not exist.
     not_found: bool,
+    /// What the listing counted, where the batch itself does not say.
+    counted: Option<Counted>,
 }
 
 impl BatchRead {
@@ -53,7 +55,7 @@ pub(super) async fn read<S: Source>(
 ) -> Result<BatchRead, LedgerError> {
     let mut read = BatchRead::default();
     let mut pass = list_once(source, batch, place, pages, &mut read).await?;
-    let mut listed_as = batch.appearance();
+    let mut listed_as = batch.listed_as(batch.is_settled_by(read.counted));
     if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
         let again = list_once(source, batch, place, pages, &mut read).await?;
@@ -62,7 +64,9 @@ pub(super) async fn read<S: Source>(
             pass = None;
         }
     }
-    if let Some(flaw) = pass.filter(|_| batch.status.is_terminal()).and_then(|pass| pass.flaw(batch)) {
+    if let Some(flaw) = pass.and_then(|pass| pass.flaw(batch))
+        && batch.is_settled_by(read.counted)
+    {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
         let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
         listed_as = batch.listed_with(flaw, before.as_deref());
@@ -76,6 +80,7 @@ pub(super) async fn read<S: Source>(
         complete: pass.is_some(),
         // An unfinished batch is listed again whatever it looks like.
         listed_as: batch.status.is_terminal().then_some(listed_as),
+        counted: read.counted,
     };
     let committed = commit(pages, finish.clone()).await?;
     read.new = committed.new;
@@ -152,6 +157,7 @@ async fn list_kind<S: Source>(
     match listed {
         Ok(listed) => {
             read.unreadable += listed.unreadable;
+            read.counted = listed.counted.or(read.counted);
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
                 read.incomplete(format!("batch {}: {} items: {why}", batch.batch_id, kind.as_str()));
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
@@ -38,11 +39,13 @@ pub(super) async fn scan<S: Source>(
 ) -> Result<ScanSummary, LedgerError> {
     let requests_before = project.source.requests();
     let name = project.name.clone();
+    let clock = Instant::now();
     let begun = ledger.write(move |tx| begin_scan(tx, &name, now)).await?;
     let mut counts = Counts { project: project.name.clone(), complete: true, ..Counts::default() };
     let list_read = read(ledger, project, &begun, pages, now, &mut counts).await?;
     counts.requests = project.source.requests() - requests_before;
-    end(ledger, &begun, &counts, list_read, now).await?;
+    let ended_at = now.checked_add(clock.elapsed()).unwrap_or(now);
+    end(ledger, &begun, &counts, list_read, ended_at).await?;
     if let Some(error) = &counts.error {
         tracing::warn!(project = %counts.project, %error, "the scan is incomplete");
     }

@@ -98,7 +98,7 @@ fn staleness_is_told_and_counts_before_conditions() {
     assert_eq!(ask(&ledger, &fresh).code, 0);
     let ran = ask(&ledger, &stale);
     assert_eq!(ran.code, 5);
-    assert!(ran.err.contains("19m ago"), "{}", ran.err);
+    assert!(ran.err.contains("19 min ago"), "{}", ran.err);
     assert!(!ran.out.is_empty(), "the answer is written all the same");
     ledger.writer.execute("DELETE FROM scan WHERE complete = 1 AND project_key = 2", []).unwrap();
     let ran = ask(&ledger, &["groups", "--require-fresh", "10h"]);

@@ -1,0 +1,178 @@
+//! The command line of `reprocess …` and `breaker …`: plan, approve, look, take back. Works beside a running service.
+
+mod apply;
+mod breaker;
+mod show;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::act::{ActError, Person};
+use crate::exit::Exit;
+use crate::ledger::standing::by_id;
+use crate::ledger::{Ledger, intent, plan, retriable};
+use crate::service::reprocess::{Reprocess, Request, cancel};
+use crate::service::worker::Setup;
+
+/// `reprocess`
+#[derive(Debug, Subcommand)]
+pub enum ReprocessCommand {
+    /// Choose what to retry and freeze it; nothing is submitted
+    Plan(PlanArgs),
+    /// Approve a plan: its items are checked again and submitted, at cost
+    Apply(ApplyArgs),
+    /// What is under way, what waits, what holds retries back
+    Status {
+        /// How the answer looks
+        #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+        format: Format,
+    },
+    /// Take back an intent, or an approved plan, of which nothing was sent yet
+    Cancel {
+        /// The intent or plan
+        #[arg(value_name = "INTENT")]
+        id: String,
+    },
+}
+
+/// `breaker`
+#[derive(Debug, Subcommand)]
+pub enum BreakerCommand {
+    /// Let retries go on: of a group from its canary, or of accounts that were stopped
+    Reset {
+        /// A group, or `global`
+        #[arg(value_name = "GROUP")]
+        scope: String,
+        /// Why; whoever reads the audit wants to know
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// `reprocess plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The open items of this group
+    #[arg(long, value_name = "ID", required_unless_present = "item", conflicts_with = "item")]
+    group: Option<String>,
+    /// This item; may be given several times
+    #[arg(long, value_name = "ID")]
+    item: Vec<String>,
+    /// At most so many items
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Also items whose attempts are used up
+    #[arg(long)]
+    force_attempts: bool,
+    /// How the answer looks
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    format: Format,
+}
+
+/// `reprocess apply`
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The plan
+    #[arg(value_name = "PLAN")]
+    pub(super) plan_id: String,
+    /// Why; whoever reads the audit wants to know
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+/// How an answer looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// Does what a person asks of retries.
+pub(super) async fn run(command: ReprocessCommand, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+    let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
+    match command {
+        ReprocessCommand::Plan(args) => draft(args, &ledger, setup, by).await,
+        ReprocessCommand::Apply(args) => apply::run(args, ledger, setup, by).await,
+        ReprocessCommand::Status { format } => show::status(&ledger, by.now, format).await,
+        ReprocessCommand::Cancel { id } => take_back(&id, &ledger, setup, by).await,
+    }
+}
+
+/// Does what a person asks of breakers.
+pub(super) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
+    let BreakerCommand::Reset { scope, reason } = command;
+    anstream::println!("{}", breaker::reset(ledger, &scope, &reason, by).await?);
+    Ok(Exit::Done)
+}
+
+async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+    let mut request =
+        Request { group: args.group, items: args.item, limit: args.limit, force_attempts: args.force_attempts };
+    if let Some(group_id) = request.group.clone() {
+        let found = ledger.read(move |connection| by_id(connection, &group_id)).await?;
+        let group = found
+            .ok_or_else(|| ActError::NotFound("such group; `llama-triage report groups` lists them".to_owned()))?;
+        request.group = Some(group.group_id);
+    }
+    let which = retriable::Which::Items(request.items.clone());
+    let known = ledger.read(move |connection| retriable::items(connection, &which)).await?;
+    if let Some(unknown) = request.items.iter().find(|id| known.iter().all(|row| row.item_id != **id)) {
+        return Err(ActError::NotFound(format!("item {unknown}; `llama-triage report items` lists them")).into());
+    }
+    let draft = Reprocess::new(ledger, setup).draft(request, &by.name, by.now).await?;
+    show::plan(&draft, args.format)?;
+    Ok(Exit::Done)
+}
+
+async fn take_back(id: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+    if cancel_plan(id, ledger, &by).await? {
+        anstream::println!("Plan {id} is cancelled.");
+        return Ok(Exit::Done);
+    }
+    match cancel(ledger, &setup.config.reprocess, id, &by.name, by.now).await? {
+        Some(Ok(())) => anstream::println!("Intent {id} is cancelled; nothing was sent."),
+        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
+        None => {
+            let text = format!("intent {id}; `llama-triage reprocess status` shows them");
+            return Err(ActError::NotFound(text).into());
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Takes an approved plan before the service does; false if it is none, or was begun.
+async fn cancel_plan(id: &str, ledger: &Ledger, by: &Person) -> anyhow::Result<bool> {
+    let (id, by) = (id.to_owned(), by.clone());
+    let taken = ledger.write(move |tx| {
+        if !plan::take(tx, &id, by.now)? {
+            return Ok(false);
+        }
+        plan::finish(tx, &id, &format!("cancelled by {}", by.name))?;
+        let act = crate::ledger::audit::Act {
+            actor: &by.name,
+            action: "reprocess cancel",
+            subject: &id,
+            ..crate::ledger::audit::Act::default()
+        };
+        crate::ledger::audit::record(tx, &act, by.now)?;
+        Ok(true)
+    });
+    Ok(taken.await?)
+}
+
+/// The intents that `status` shows: those that are not over, then the newest others.
+async fn intents(ledger: &Ledger) -> anyhow::Result<Vec<intent::StoredIntent>> {
+    let found = ledger.read(|connection| {
+        let mut all = intent::unsettled(connection)?;
+        let newest = intent::newest(connection, 20)?;
+        all.reverse();
+        let known: Vec<String> = all.iter().map(|intent| intent.intent_id.clone()).collect();
+        all.extend(newest.into_iter().filter(|intent| !known.contains(&intent.intent_id)));
+        Ok(all)
+    });
+    Ok(found.await?)
+}

@@ -1,0 +1,40 @@
+//! `breaker reset`: a person says why retries may go on.
+
+use crate::commands::act::{ActError, Person, find, reason};
+use crate::ledger::audit::{self, Act};
+use crate::ledger::{Ledger, breaker, fault, gate};
+
+/// Lets retries of a group, or of stopped accounts (`global`), go on. Returns the line to print.
+///
+/// # Errors
+/// The group is unknown, or no reason is given.
+pub(super) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -> Result<String, ActError> {
+    let (scope, why) = (scope.to_owned(), reason(why)?);
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
+        let said = if scope == "global" {
+            let held = gate::closed(tx)?;
+            for (project, stored) in &held {
+                gate::keep(tx, project, stored.gate.reset(by.now), Some(&format!("reset by {}", by.name)), by.now)?;
+                fault::clear(tx, &format!("account:{project}"), by.now)?;
+            }
+            let projects: Vec<&str> = held.iter().map(|(project, _)| project.as_str()).collect();
+            match projects.len() {
+                0 => "Nothing held all retries back.".to_owned(),
+                _ => format!("Retries of {} may go on: one item probes for the others first.", projects.join(", ")),
+            }
+        } else {
+            let group = match find(tx, &scope)? {
+                Ok(group) => group,
+                Err(error) => return Ok(Err(error)),
+            };
+            let mut state = breaker::group(tx, &group.group_id)?;
+            state.reset();
+            breaker::keep_group(tx, &group.group_id, &state, by.now)?;
+            format!("Retries of {} may go on, from its canary.", group.group_id)
+        };
+        let act = Act { actor: &by.name, action: "breaker reset", subject: &scope, reason: Some(&why), detail: None };
+        audit::record(tx, &act, by.now)?;
+        Ok(Ok(said))
+    };
+    ledger.write(work).await?
+}

@@ -1,0 +1,170 @@
+//! What `reprocess plan` and `reprocess status` print.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Format, intents};
+use crate::core::text::lines;
+use crate::exit::Exit;
+use crate::ledger::intent::StoredIntent;
+use crate::ledger::{Ledger, attempt, breaker, gate, plan};
+use crate::service::reprocess::{Draft, GroupOutlook, Hold};
+
+/// Reasons that the table names; JSON has every item.
+const MOST_REASONS: usize = 10;
+
+pub(super) fn plan(draft: &Draft, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Json => {
+            let mut answer = json!({ "schema_version": 1 });
+            let fields = serde_json::to_value(draft)?;
+            if let (Some(answer), Value::Object(fields)) = (answer.as_object_mut(), fields) {
+                answer.extend(fields);
+            }
+            anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
+        }
+        Format::Table => anstream::println!("{}", lines(&table(draft))),
+    }
+    Ok(())
+}
+
+fn table(draft: &Draft) -> String {
+    let mut text = format!("Plan {}: {} items in {} POSTs", draft.plan_id, draft.items, draft.chunks.len());
+    match draft.credits {
+        Some(credits) => text.push_str(&format!(", about {credits} credits\n")),
+        None => text.push_str("; set reprocess.credits-per-item for an estimate of the cost\n"),
+    }
+    for chunk in &draft.chunks {
+        let cache = if chunk.second_try { ", cache cleared" } else { "" };
+        text.push_str(&format!(
+            "  {:>4} items  {}  {} of {}{cache}\n",
+            chunk.item_ids.len(),
+            chunk.group_id,
+            chunk.job_type,
+            chunk.project
+        ));
+    }
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for left in &draft.excluded {
+        *reasons.entry(&left.why).or_default() += 1;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, items)| std::cmp::Reverse(*items));
+    if !reasons.is_empty() {
+        text.push_str(&format!("Left out: {} items\n", draft.excluded.len()));
+    }
+    for (why, items) in reasons.iter().take(MOST_REASONS) {
+        text.push_str(&format!("  {items:>4}  {why}\n"));
+    }
+    for group in draft.groups.iter().filter(|group| group.breaker != "closed" || group.parked_since.is_some()) {
+        text.push_str(&format!("Held back: {}\n", held_back(group)));
+    }
+    for hold in &draft.holds {
+        text.push_str(&format!("Held back: {}\n", held(hold)));
+    }
+    let left: Vec<String> = draft.budget_left.iter().map(|(budget, left)| format!("{left} {budget}")).collect();
+    text.push_str(&format!("Budget left: {}\n", left.join(", ")));
+    text.push_str(&match draft.items {
+        0 => "Nothing can be submitted.".to_owned(),
+        _ => format!(
+            "Submit it until {:.0}: llama-triage reprocess apply {} --reason TEXT",
+            draft.expires_at, draft.plan_id
+        ),
+    });
+    text
+}
+
+fn held_back(group: &GroupOutlook) -> String {
+    match (group.parked_since, group.open_until) {
+        (Some(since), _) => format!("{} is left to a person since {since:.0}", group.group_id),
+        (None, Some(until)) => format!("the breaker of {} is {} until {until:.0}", group.group_id, group.breaker),
+        (None, None) => format!("the breaker of {} is {}", group.group_id, group.breaker),
+    }
+}
+
+fn held(hold: &Hold) -> String {
+    let until = hold.until.map_or_else(String::new, |until| format!(" until {until:.0}"));
+    let why = hold.why.as_deref().map_or_else(String::new, |why| format!(": {why}"));
+    format!("retries of project {} ({}{until}){why}", hold.project, hold.state)
+}
+
+pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> anyhow::Result<Exit> {
+    let mut rows = Vec::new();
+    for intent in intents(ledger).await? {
+        let id = intent.intent_id.clone();
+        let outcomes = ledger.read(move |connection| attempt::outcomes(connection, &id)).await?;
+        rows.push((intent, outcomes));
+    }
+    let plans = ledger.read(plan::approved).await?;
+    let gates = ledger.read(gate::closed).await?;
+    let holds: Vec<Hold> = gates.iter().filter_map(|(project, stored)| Hold::of(project, stored)).collect();
+    let groups = ledger.read(breaker::resting).await?;
+    match format {
+        Format::Json => {
+            let answer = json!({
+                "schema_version": 1,
+                "generated_at": now,
+                "rows": rows.iter().map(|(intent, outcomes)| row(intent, outcomes)).collect::<Vec<_>>(),
+                "holds": holds,
+                "breakers": groups.iter().map(|(group_id, until)| json!({"group_id": group_id, "open_until": until})).collect::<Vec<_>>(),
+                "approved_plans": plans.iter().map(|plan| &plan.plan_id).collect::<Vec<_>>(),
+            });
+            anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
+        }
+        Format::Table => {
+            let mut text = String::new();
+            for plan in &plans {
+                text.push_str(&format!("{}  approved, waits for the next cycle\n", plan.plan_id));
+            }
+            for hold in &holds {
+                text.push_str(&format!("Held back: {}\n", held(hold)));
+            }
+            for (group_id, until) in &groups {
+                text.push_str(&format!("Held back: the breaker of {group_id} is open until {until:.0}\n"));
+            }
+            for (intent, outcomes) in &rows {
+                text.push_str(&line(intent, outcomes));
+            }
+            if text.is_empty() {
+                text.push_str("Nothing was retried yet.");
+            }
+            anstream::println!("{}", lines(text.trim_end()));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
+    json!({
+        "intent_id": intent.intent_id,
+        "plan_id": intent.plan_id,
+        "project": intent.project,
+        "group_id": intent.group_id,
+        "trigger": intent.trigger,
+        "actor": intent.actor,
+        "state": intent.word,
+        "items": intent.items.len(),
+        "batch_ids": intent.intent.state.batch_ids(),
+        "created_at": intent.created_at,
+        "posting_at": intent.intent.posting_at,
+        "outcomes": outcomes.iter().cloned().collect::<BTreeMap<String, u32>>(),
+        "error": intent.error,
+    })
+}
+
+fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
+    let told: Vec<String> =
+        outcomes.iter().map(|(outcome, items)| format!("{items} {}", outcome.replace('_', " "))).collect();
+    let error = intent.error.as_deref().map_or_else(String::new, |error| format!("  {error}"));
+    format!(
+        "{}  {:.0}  {:<13} {:>4} items  {}  {}{error}\n",
+        intent.intent_id,
+        intent.created_at,
+        intent.word,
+        intent.items.len(),
+        intent.group_id,
+        told.join(", ")
+    )
+}

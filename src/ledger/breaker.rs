@@ -1,0 +1,141 @@
+//! What retries have shown about each group: its breaker, its ramp, whether trying again helps.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::LedgerError;
+use super::millis::Millis;
+use crate::core::reprocess::{Breaker, GroupState, LaterTries, Parked, Ramp, Step};
+
+const STEPS: [Step; 5] = [Step::One, Step::Five, Step::Twenty, Step::Hundred, Step::Rest];
+
+/// The place of a step in the ramp: 0 is the canary.
+pub(super) fn step_number(step: Step) -> i64 {
+    STEPS.iter().position(|one| *one == step).and_then(|at| i64::try_from(at).ok()).unwrap_or(0)
+}
+
+fn step(number: i64) -> Step {
+    usize::try_from(number).ok().and_then(|at| STEPS.get(at)).copied().unwrap_or(Step::One)
+}
+
+/// The state of a group; the default for one without history.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn group(connection: &Connection, group_id: &str) -> Result<GroupState, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT open_since, open_until, opened, step, posted, recovered, failed, neutral, second_tries, third_tries,
+                ever_recovered, lost_canaries, parked_since, parked_compared
+         FROM breaker WHERE scope = ?1",
+    )?;
+    Ok(statement.query_row([group_id], read_group).optional()?.unwrap_or_default())
+}
+
+fn read_group(row: &Row<'_>) -> rusqlite::Result<GroupState> {
+    let time = |index| row.get::<_, Option<Millis>>(index).map(|at| at.map(|at| at.0));
+    let opened = row.get(2)?;
+    let breaker = match (time(0)?, time(1)?) {
+        (Some(since), Some(until)) => Breaker::Open { since, until, opened },
+        _ => Breaker::Closed { opened },
+    };
+    let parked_compared = row.get(13)?;
+    Ok(GroupState {
+        ramp: Ramp {
+            step: step(row.get(3)?),
+            posted: row.get(4)?,
+            recovered: row.get(5)?,
+            failed: row.get(6)?,
+            neutral: row.get(7)?,
+        },
+        breaker,
+        second_tries: tries(row, 8)?,
+        third_tries: tries(row, 9)?,
+        recovered: row.get(10)?,
+        lost_canaries: row.get(11)?,
+        parked: time(12)?.map(|since| Parked { since, compared: parked_compared }),
+    })
+}
+
+fn tries(row: &Row<'_>, index: usize) -> rusqlite::Result<LaterTries> {
+    let text: String = row.get(index)?;
+    let [recovered, failed, running] = serde_json::from_str(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error))
+    })?;
+    Ok(LaterTries { recovered, failed, running })
+}
+
+/// Keeps the state of a group.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now: Timestamp) -> Result<(), LedgerError> {
+    let (word, since, until) = match state.breaker {
+        Breaker::Closed { .. } => ("closed", None, None),
+        Breaker::Open { since, until, .. } => ("open", Some(Millis(since)), Some(Millis(until))),
+    };
+    let why = match (state.breaker, state.parked) {
+        (_, Some(_)) => Some("its canary failed while other work went through: a person must decide"),
+        (Breaker::Open { .. }, None) => Some("too few retries recovered"),
+        _ => None,
+    };
+    let tries = |tries: LaterTries| format!("[{},{},{}]", tries.recovered, tries.failed, tries.running);
+    tx.prepare_cached(
+        "INSERT INTO breaker (scope, state, open_since, open_until, opened, step, posted, recovered, failed,
+             neutral, second_tries, third_tries, ever_recovered, lost_canaries, parked_since, parked_compared, why, changed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+         ON CONFLICT (scope) DO UPDATE SET state = ?2, open_since = ?3, open_until = ?4, opened = ?5, step = ?6, posted = ?7,
+             recovered = ?8, failed = ?9, neutral = ?10, second_tries = ?11, third_tries = ?12, ever_recovered = ?13,
+             lost_canaries = ?14, parked_since = ?15, parked_compared = ?16, why = ?17, changed_at = ?18",
+    )?
+    .execute(params![
+        group_id,
+        word,
+        since,
+        until,
+        state.breaker.opened(),
+        step_number(state.ramp.step),
+        state.ramp.posted,
+        state.ramp.recovered,
+        state.ramp.failed,
+        state.ramp.neutral,
+        tries(state.second_tries),
+        tries(state.third_tries),
+        state.recovered,
+        state.lost_canaries,
+        state.parked.map(|parked| Millis(parked.since)),
+        state.parked.is_some_and(|parked| parked.compared),
+        why,
+        Millis(now),
+    ])?;
+    Ok(())
+}
+
+/// Notes the parameters that a group is retried with; its state says nothing about others.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn note_config(tx: &Transaction<'_>, group_id: &str, config_hash: &str) -> Result<(), LedgerError> {
+    tx.prepare_cached("UPDATE breaker SET config_hash = ?2 WHERE scope = ?1")?.execute([group_id, config_hash])?;
+    Ok(())
+}
+
+/// The parameters that the state of a group was seen with; none if it was never retried.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn config_hash(connection: &Connection, group_id: &str) -> Result<Option<String>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT config_hash FROM breaker WHERE scope = ?1")?;
+    Ok(statement.query_row([group_id], |row| row.get(0)).optional()?.flatten())
+}
+
+/// The groups whose breaker is open, and until when.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn resting(connection: &Connection) -> Result<Vec<(String, Timestamp)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT scope, open_until FROM breaker WHERE state = 'open' AND open_until IS NOT NULL ORDER BY 2, 1",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Millis>(1)?.0)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,172 @@
+//! Whether anything of a project may be retried, and what the API asked to wait for.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::LedgerError;
+use super::millis::Millis;
+use crate::core::reprocess::{Gate, HoldReason};
+
+const REASONS: [(HoldReason, &str); 4] = [
+    (HoldReason::Incident, "incident"),
+    (HoldReason::FailingAttempts, "failing-attempts"),
+    (HoldReason::Storm, "storm"),
+    (HoldReason::ProbeFailed, "probe-failed"),
+];
+
+/// The gate of a project, with what goes with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredGate {
+    /// It.
+    pub gate: Gate,
+    /// No POST before this time: the API asked to wait.
+    pub wait_until: Option<Timestamp>,
+    /// What the API said when it refused, or what holds.
+    pub why: Option<String>,
+    /// When its state last changed; none if it never did.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// The gate of a project; open if nothing was ever kept.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn get(connection: &Connection, project: &str) -> Result<StoredGate, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT t.state, t.reason, t.since, t.until, t.failed_probes, t.wait_until, t.why, t.changed_at
+         FROM gate t JOIN project p USING (project_key) WHERE p.name = ?1",
+    )?;
+    Ok(statement.query_row([project], read).optional()?.unwrap_or_default())
+}
+
+/// The gates that are not open, by project.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn closed(connection: &Connection) -> Result<Vec<(String, StoredGate)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT t.state, t.reason, t.since, t.until, t.failed_probes, t.wait_until, t.why, t.changed_at, p.name
+         FROM gate t JOIN project p USING (project_key) WHERE t.state <> 'open' ORDER BY p.name",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(8)?, read(row)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Keeps the gate of a project. `why` replaces what was said before only if the state changes.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn keep(
+    tx: &Transaction<'_>,
+    project: &str,
+    gate: Gate,
+    why: Option<&str>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let (state, reason, since, until, failed_probes) = columns(gate);
+    tx.prepare_cached(
+        "INSERT INTO gate (project_key, state, reason, since, until, failed_probes, why, changed_at)
+         SELECT project_key, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM project WHERE name = ?1
+         ON CONFLICT (project_key) DO UPDATE SET state = ?2, reason = ?3, since = ?4, until = ?5, failed_probes = ?6,
+             why = CASE WHEN state = ?2 AND ?7 IS NULL THEN why ELSE ?7 END,
+             changed_at = CASE WHEN state = ?2 THEN changed_at ELSE ?8 END",
+    )?
+    .execute(params![
+        project,
+        state,
+        reason,
+        since.map(Millis),
+        until.map(Millis),
+        failed_probes,
+        why,
+        Millis(now)
+    ])?;
+    Ok(())
+}
+
+/// Notes that the API asked for no POST before `until`.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn wait(tx: &Transaction<'_>, project: &str, until: Timestamp, now: Timestamp) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO gate (project_key, state, wait_until, changed_at)
+         SELECT project_key, 'open', ?2, ?3 FROM project WHERE name = ?1
+         ON CONFLICT (project_key) DO UPDATE SET wait_until = max(coalesce(wait_until, 0), ?2)",
+    )?
+    .execute(params![project, Millis(until), Millis(now)])?;
+    Ok(())
+}
+
+type Columns = (&'static str, Option<&'static str>, Option<Timestamp>, Option<Timestamp>, u32);
+
+fn columns(gate: Gate) -> Columns {
+    match gate {
+        Gate::Open => ("open", None, None, None, 0),
+        Gate::Held { reason, until, failed_probes } => {
+            ("held", Some(reason_word(reason)), None, Some(until), failed_probes)
+        }
+        Gate::Probing { failed_probes } => ("probing", None, None, None, failed_probes),
+        Gate::AccountStop { since } => ("account-stop", None, Some(since), None, 0),
+    }
+}
+
+/// The word of a reason in SQL and JSON.
+pub fn reason_word(reason: HoldReason) -> &'static str {
+    REASONS.iter().find(|(one, _)| *one == reason).map_or("probe-failed", |(_, word)| word)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredGate> {
+    let time = |index| row.get::<_, Option<Millis>>(index).map(|at| at.map(|at| at.0));
+    let changed_at = time(7)?;
+    let failed_probes = row.get(4)?;
+    let reason: Option<String> = row.get(1)?;
+    let reason = REASONS.iter().find(|(_, word)| Some(*word) == reason.as_deref());
+    let gate = match row.get_ref(0)?.as_str()? {
+        "open" => Gate::Open,
+        "probing" => Gate::Probing { failed_probes },
+        "account-stop" => Gate::AccountStop { since: time(2)?.or(changed_at).unwrap_or_default() },
+        // The column's CHECK leaves nothing else than `held`.
+        _ => Gate::Held {
+            reason: reason.map_or(HoldReason::ProbeFailed, |(reason, _)| *reason),
+            until: time(3)?.unwrap_or_default(),
+            failed_probes,
+        },
+    };
+    Ok(StoredGate { gate, wait_until: time(5)?, why: row.get(6)?, changed_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::seed::{Seed, t};
+
+    #[test]
+    fn every_gate_is_read_back_as_it_was_kept() {
+        let mut seed = Seed::new();
+        let held = |reason| Gate::Held { reason, until: t(30), failed_probes: 2 };
+        let gates = REASONS.iter().map(|(reason, _)| held(*reason)).chain([
+            Gate::Probing { failed_probes: 3 },
+            Gate::AccountStop { since: t(1) },
+            Gate::Open,
+        ]);
+        for gate in gates {
+            seed.write(|tx| keep(tx, "prod", gate, Some("said"), t(2))).unwrap();
+            assert_eq!(get(&seed.connection, "prod").unwrap().gate, gate);
+        }
+    }
+
+    #[test]
+    fn a_wait_is_kept_beside_the_state_and_only_grows() {
+        let mut seed = Seed::new();
+        seed.write(|tx| {
+            wait(tx, "prod", t(20), t(0))?;
+            keep(tx, "prod", Gate::AccountStop { since: t(1) }, Some("no credits"), t(1))?;
+            wait(tx, "prod", t(10), t(2))
+        })
+        .unwrap();
+        let stored = get(&seed.connection, "prod").unwrap();
+        assert_eq!((stored.wait_until, stored.why.as_deref()), (Some(t(20)), Some("no credits")));
+        assert_eq!(closed(&seed.connection).unwrap().len(), 1);
+    }
+}

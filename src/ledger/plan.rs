@@ -1,0 +1,121 @@
+//! Plans: frozen sets of items to retry, and what people decided about them.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::LedgerError;
+use super::millis::Millis;
+
+/// A stored plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredPlan {
+    /// Its id.
+    pub plan_id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// After this it can no longer be approved.
+    pub expires_at: Timestamp,
+    /// Who asked for it.
+    pub actor: String,
+    /// What was asked, JSON.
+    pub request: String,
+    /// The frozen plan, JSON.
+    pub model: String,
+    /// When a person approved it.
+    pub applied_at: Option<Timestamp>,
+    /// Who did.
+    pub applied_by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// When its POSTs began.
+    pub executed_at: Option<Timestamp>,
+    /// What came of it, in a line.
+    pub result: Option<String>,
+}
+
+const COLUMNS: &str =
+    "plan_id, created_at, expires_at, actor, request, model, applied_at, applied_by, reason, executed_at, result";
+
+/// Keeps a plan.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn add(tx: &Transaction<'_>, plan: &StoredPlan) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO plan (plan_id, created_at, expires_at, actor, request, model) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![plan.plan_id, Millis(plan.created_at), Millis(plan.expires_at), plan.actor, plan.request, plan.model],
+    )?;
+    Ok(())
+}
+
+/// The plan with this id; none if there is none.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn get(connection: &Connection, plan_id: &str) -> Result<Option<StoredPlan>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM plan WHERE plan_id = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([plan_id], read).optional()?)
+}
+
+/// Notes that a person approved a plan; false if somebody did before.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn approve(tx: &Transaction<'_>, plan_id: &str, by: &str, why: &str, now: Timestamp) -> Result<bool, LedgerError> {
+    let changed = tx.execute(
+        "UPDATE plan SET applied_at = ?2, applied_by = ?3, reason = ?4 WHERE plan_id = ?1 AND applied_at IS NULL",
+        params![plan_id, Millis(now), by, why],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Approved plans that nobody has begun to execute, oldest approval first.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn approved(connection: &Connection) -> Result<Vec<StoredPlan>, LedgerError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM plan WHERE applied_at IS NOT NULL AND executed_at IS NULL ORDER BY applied_at, plan_id"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Takes an approved plan for execution; false if it was taken before. A plan is executed at most once, also across crashes.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn take(tx: &Transaction<'_>, plan_id: &str, now: Timestamp) -> Result<bool, LedgerError> {
+    let changed = tx.execute(
+        "UPDATE plan SET executed_at = ?2 WHERE plan_id = ?1 AND applied_at IS NOT NULL AND executed_at IS NULL",
+        params![plan_id, Millis(now)],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Says what came of a plan.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn finish(tx: &Transaction<'_>, plan_id: &str, result: &str) -> Result<(), LedgerError> {
+    tx.execute("UPDATE plan SET result = ?2 WHERE plan_id = ?1", [plan_id, result])?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredPlan> {
+    let time = |index| row.get::<_, Option<Millis>>(index).map(|at| at.map(|at| at.0));
+    Ok(StoredPlan {
+        plan_id: row.get(0)?,
+        created_at: row.get::<_, Millis>(1)?.0,
+        expires_at: row.get::<_, Millis>(2)?.0,
+        actor: row.get(3)?,
+        request: row.get(4)?,
+        model: row.get(5)?,
+        applied_at: time(6)?,
+        applied_by: row.get(7)?,
+        reason: row.get(8)?,
+        executed_at: time(9)?,
+        result: row.get(10)?,
+    })
+}

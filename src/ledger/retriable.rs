@@ -1,0 +1,159 @@
+//! Items as reprocessing sees them: where each failed, what claims it, what was tried before.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::LedgerError;
+use super::millis::Millis;
+use crate::core::item::ItemState;
+
+/// One item with its newest failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retriable {
+    /// The item.
+    pub item_id: String,
+    /// The project it was last seen in.
+    pub project: String,
+    /// Where it stands.
+    pub state: ItemState,
+    /// Its present group.
+    pub group_id: String,
+    /// The group's class, as the ledger words it.
+    pub class: String,
+    /// The rule behind the class.
+    pub rule: Option<String>,
+    /// Event time of the group's newest failure.
+    pub group_last_seen: Timestamp,
+    /// Event time of its newest failure.
+    pub failed_at: Timestamp,
+    /// It failed before the first start.
+    pub baseline: bool,
+    /// The intent that claims it.
+    pub claimed_by: Option<String>,
+    /// The batch of an expired attempt at it, in which it may still be processed.
+    pub running_in: Option<String>,
+    /// The API refused it by itself.
+    pub refused: bool,
+    /// The newest batch it failed in that is not ours: where its configuration is from.
+    pub origin: Origin,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Tried>,
+}
+
+/// The batch that somebody made of an item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// It.
+    pub batch_id: String,
+    /// Its job type.
+    pub job_type: String,
+    /// Its directory.
+    pub directory_id: Option<String>,
+    /// The job that failed.
+    pub job_id: Option<String>,
+}
+
+/// One attempt that was made at an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// Hash of the parameters.
+    pub parameters_hash: String,
+    /// Whether it counts against the caps.
+    pub counts: bool,
+    /// It belongs to the present episode of the item: the item has not recovered since.
+    pub in_episode: bool,
+}
+
+/// Which items to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The open and retrying items of a group.
+    Group(String),
+    /// These items.
+    Items(Vec<String>),
+    /// The open and retrying items of these classes that did not fail before the first start, or did if the second field says so.
+    OfClasses(Vec<&'static str>, bool),
+}
+
+const SELECT: &str =
+    "SELECT i.item_key, i.item_id, p.name, i.state, g.group_id, g.class, g.rule, g.last_seen, i.last_seen,
+        i.baseline, c.intent_id, b.batch_id, b.job_type, b.directory_id, o.job_id,
+        EXISTS (SELECT 1 FROM refused_item r WHERE r.item_key = i.item_key),
+        (SELECT a.batch_id FROM attempt a JOIN intent n ON n.intent_id = a.intent_id
+         WHERE a.item_key = i.item_key AND a.outcome = 'expired' AND n.state = 'submitted' LIMIT 1)
+     FROM item i JOIN project p USING (project_key) JOIN error_group g ON g.group_key = i.group_key
+     JOIN observation o ON o.observation_key = coalesce(
+        (SELECT y.observation_key FROM observation y JOIN batch z USING (batch_key)
+         WHERE y.item_key = i.item_key AND z.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
+         ORDER BY y.event_at DESC, y.observation_key DESC LIMIT 1), i.observation_key)
+     JOIN batch b ON b.batch_key = o.batch_key LEFT JOIN claim c ON c.item_key = i.item_key";
+
+/// The items, by id.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, LedgerError> {
+    let (condition, parameter) = match which {
+        Which::Group(group_id) => (
+            "i.state IN ('open', 'retrying') AND i.group_key =
+             (SELECT coalesce(merged_into, group_key) FROM error_group WHERE group_id = ?1)",
+            group_id.clone(),
+        ),
+        Which::Items(ids) => ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids).to_string()),
+        Which::OfClasses(classes, baseline) => (
+            match baseline {
+                true => "i.state IN ('open', 'retrying') AND g.class IN (SELECT value FROM json_each(?1))",
+                false => {
+                    "i.state IN ('open', 'retrying') AND g.class IN (SELECT value FROM json_each(?1)) AND i.baseline = 0"
+                }
+            },
+            serde_json::json!(classes).to_string(),
+        ),
+    };
+    let sql = format!("{SELECT} WHERE {condition} ORDER BY i.item_id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([parameter])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(connection, row)?);
+    }
+    Ok(found)
+}
+
+fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError> {
+    let state: String = row.get(3)?;
+    Ok(Retriable {
+        item_id: row.get(1)?,
+        project: row.get(2)?,
+        state: ItemState::from_word(&state).ok_or(LedgerError::Unreadable { what: "item state", value: state })?,
+        group_id: row.get(4)?,
+        class: row.get(5)?,
+        rule: row.get(6)?,
+        group_last_seen: row.get::<_, Millis>(7)?.0,
+        failed_at: row.get::<_, Millis>(8)?.0,
+        baseline: row.get(9)?,
+        claimed_by: row.get(10)?,
+        origin: Origin {
+            batch_id: row.get(11)?,
+            job_type: row.get(12)?,
+            directory_id: row.get(13)?,
+            job_id: row.get(14)?,
+        },
+        refused: row.get(15)?,
+        running_in: row.get(16)?,
+        attempts: tried(connection, row.get(0)?)?,
+    })
+}
+
+fn tried(connection: &Connection, item_key: i64) -> Result<Vec<Tried>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT n.parameters_hash, a.counts, a.started_at > coalesce(
+             (SELECT max(r.started_at) FROM attempt r WHERE r.item_key = ?1 AND r.outcome = 'recovered'), 0)
+             AND a.started_at > (SELECT answered_until FROM item WHERE item_key = ?1)
+         FROM attempt a JOIN intent n USING (intent_id) WHERE a.item_key = ?1 ORDER BY a.started_at, a.attempt_id",
+    )?;
+    let rows = statement.query_map(params![item_key], |row| {
+        Ok(Tried { parameters_hash: row.get(0)?, counts: row.get(1)?, in_episode: row.get(2)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,190 @@
+//! What is retried by itself, or would be: one look at every project in each cycle, under common budgets.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::draft::input;
+use super::facts::Facts;
+use super::job_config::JobConfigs;
+use super::order::{Order, Wish};
+use super::post::Next;
+use super::{Reprocess, Summary};
+use crate::config::reprocess::Mode;
+use crate::core::reprocess::{Breaker, Exclusion, Limits, Plan, Selection, plan};
+use crate::core::rules::Class;
+use crate::ledger::retriable::{Retriable, Which};
+use crate::ledger::{LedgerError, breaker, conditions};
+
+impl Reprocess<'_> {
+    /// Retries what is worth it (mode `auto`), or counts what would be retried (mode `plan`).
+    ///
+    /// # Errors
+    /// The ledger refuses. Trouble with the API is in the summary.
+    pub(super) async fn automatic(
+        &self,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        if self.config.mode == Mode::Off {
+            return Ok(());
+        }
+        let rows = self.rows(Which::OfClasses(self.automatic_classes(), self.config.baseline)).await?;
+        let configs = self.job_configs(&rows, now).await?;
+        let mut run = 0;
+        let mut left_out = Vec::new();
+        for project in self.projects {
+            let (gate, weather) = self.weigh(&project.name, now).await?;
+            self.begin_groups_anew(&rows, &configs, now).await?;
+            let mut facts = self.facts(&project.name, &rows, &configs, now).await?;
+            (facts.stored_gate, facts.weather, facts.spent.run) = (gate, weather, run);
+            if stop.is_cancelled() || facts.stored_gate.wait_until.is_some_and(|until| now < until) {
+                continue;
+            }
+            let limits = self.limits_of(&project.name);
+            let chosen = plan(&input(&facts, Selection::Auto, &limits, now));
+            left_out.extend(chosen.excluded.iter().map(|left| left.exclusion.clone()));
+            run += u32::try_from(chosen.item_ids().count()).unwrap_or(u32::MAX);
+            if self.config.mode == Mode::Plan {
+                summary.would_retry += u64::try_from(chosen.item_ids().count()).unwrap_or(u64::MAX);
+                summary.would_cost += chosen.credits;
+            } else {
+                self.post_plan(&project.name, chosen, &mut facts, &rows, &configs, now, stop, summary).await?;
+            }
+        }
+        self.tell_budgets(&left_out, now).await?;
+        Ok(())
+    }
+
+    /// The classes of which an item may be retried by itself; the core decides which ones are.
+    fn automatic_classes(&self) -> Vec<&'static str> {
+        let mut classes = vec![Class::Transient, Class::Throttled, Class::Config, Class::Account];
+        classes.extend(self.config.unknown_canary.then_some(Class::Unknown));
+        classes.into_iter().map(Class::name).collect()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that one plan works with, used in one place")]
+    async fn post_plan(
+        &self,
+        project: &str,
+        mut chosen: Plan,
+        facts: &mut Facts,
+        rows: &[Retriable],
+        configs: &JobConfigs,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        let limits = self.limits_of(project);
+        if !self.without_running(project, &mut chosen, facts, rows, &limits, now, summary).await? {
+            return Ok(());
+        }
+        for chunk in chosen.chunks {
+            if stop.is_cancelled() {
+                break;
+            }
+            let rule = rows.iter().find(|row| row.group_id == chunk.group_id).and_then(|row| row.rule.as_deref());
+            let actor = format!("auto:{}", rule.unwrap_or("no rule"));
+            let wish = Wish { plan_id: None, actor, reason: None };
+            let Some(order) = Order::new(project, chunk, facts, rows, configs, &wish) else { continue };
+            if self.post(order, now, summary).await? == Next::Rest {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans again without items that somebody else is processing; false if that could not be found out.
+    #[expect(clippy::too_many_arguments, reason = "all that one plan works with, used in one place")]
+    async fn without_running(
+        &self,
+        project: &str,
+        chosen: &mut Plan,
+        facts: &mut Facts,
+        rows: &[Retriable],
+        limits: &Limits,
+        now: Timestamp,
+        summary: &mut Summary,
+    ) -> anyhow::Result<bool> {
+        // Each round takes at least one item out.
+        for _ in 0..5 {
+            let ids: BTreeSet<String> = chosen.item_ids().map(str::to_owned).collect();
+            if ids.is_empty() {
+                return Ok(true);
+            }
+            match self.note_running(project, &ids, rows, &mut facts.items).await {
+                Ok(0) => return Ok(true),
+                Ok(_) => *chosen = plan(&input(facts, Selection::Auto, limits, now)),
+                Err(error) => {
+                    summary.errors.push(format!("nothing was retried, batches under way could not be read: {error:#}"));
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Forgets what retries have shown of groups whose parameters changed, or of which somebody else's item has recovered since.
+    async fn begin_groups_anew(
+        &self,
+        rows: &[Retriable],
+        configs: &JobConfigs,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let mut hashes: std::collections::BTreeMap<String, BTreeSet<String>> = std::collections::BTreeMap::new();
+        for row in rows {
+            let known = hashes.entry(row.group_id.clone()).or_default();
+            known.extend(configs.of(row).ok().map(|config| config.hash().to_owned()));
+        }
+        self.ledger
+            .write(move |tx| {
+                for (group_id, hashes) in hashes {
+                    let mut state = breaker::group(tx, &group_id)?;
+                    let parked = state.parked.map(|parked| parked.since);
+                    let resting = match state.breaker {
+                        Breaker::Open { since, .. } => Some(since),
+                        Breaker::Closed { .. } => None,
+                    };
+                    let config = breaker::config_hash(tx, &group_id)?;
+                    let changed = config.is_some_and(|hash| !hashes.is_empty() && !hashes.contains(&hash));
+                    let helped = match parked.or(resting) {
+                        Some(since) => conditions::recovered_by_others(tx, &group_id, since)?,
+                        None => false,
+                    };
+                    // Not while a step is under way: its outcomes would be counted for the next one.
+                    if (changed || helped) && state.ramp.posted == 0 {
+                        state.reset();
+                        breaker::keep_group(tx, &group_id, &state, now)?;
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Tells people which budgets of a day are used up, and takes it back when they are not any more.
+    async fn tell_budgets(&self, left_out: &[Exclusion], now: Timestamp) -> Result<(), LedgerError> {
+        use crate::core::reprocess::Budget;
+        let told = [Budget::Day, Budget::GroupDay, Budget::Credits, Budget::Share].map(|budget| {
+            let waiting = left_out.iter().filter(|one| **one == Exclusion::Budget { budget }).count();
+            (
+                format!("budget:{budget}"),
+                format!("the budget {budget} of retries is used up: {waiting} items wait"),
+                waiting,
+            )
+        });
+        self.ledger
+            .write(move |tx| {
+                for (key, text, waiting) in told {
+                    match waiting {
+                        0 => crate::ledger::fault::clear(tx, &key, now)?,
+                        _ => crate::ledger::fault::raise(tx, &key, &text, now)?,
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+}

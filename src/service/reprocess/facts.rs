@@ -1,0 +1,150 @@
+//! From rows of the ledger to the facts that the core decides on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Reprocess;
+use super::gate::weather_of;
+use super::job_config::JobConfigs;
+use crate::core::item;
+use crate::core::reprocess::{GroupFacts, ItemFacts, ItemState, Limits, Spent, Weather};
+use crate::core::rules::{Class, Rules};
+use crate::ledger::gate::StoredGate;
+use crate::ledger::retriable::{self, Retriable, Which};
+use crate::ledger::{LedgerError, breaker, gate, spent};
+
+/// All that one plan for one project depends on, beside the moment.
+pub(super) struct Facts {
+    pub(super) items: Vec<ItemFacts>,
+    pub(super) groups: Vec<GroupFacts>,
+    pub(super) stored_gate: StoredGate,
+    pub(super) spent: Spent,
+    pub(super) weather: Weather,
+}
+
+/// The limits of the configuration.
+pub(super) fn limits(config: &crate::config::reprocess::Reprocess) -> Limits {
+    Limits {
+        per_run: config.per_run,
+        per_hour: config.per_hour,
+        per_day: config.per_day,
+        per_group_per_day: config.per_group_per_day,
+        max_share: config.max_share,
+        attempts: config.attempts,
+        delays: config.delays.clone(),
+        share_floor: config.share_floor,
+        credits_per_day: config.credits_per_day,
+        attempts_in_life: config.attempts_in_life,
+        canaries: config.canaries,
+        breaker_open: signed(config.breaker_open),
+        hold: signed(config.hold),
+        unknown_canary: config.unknown_canary,
+        ..Limits::default()
+    }
+}
+
+fn signed(duration: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+impl Reprocess<'_> {
+    /// The rows of the items that are asked for.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(super) async fn rows(&self, which: Which) -> Result<Vec<Retriable>, LedgerError> {
+        self.ledger.read(move |connection| retriable::items(connection, &which)).await
+    }
+
+    /// The facts about one project's part of `rows`.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(super) async fn facts(
+        &self,
+        project: &str,
+        rows: &[Retriable],
+        configs: &JobConfigs,
+        now: Timestamp,
+    ) -> Result<Facts, LedgerError> {
+        let rows: Vec<&Retriable> = rows.iter().filter(|row| row.project == project).collect();
+        let items = rows.iter().map(|row| self.item(row, configs)).collect();
+        let mut named = BTreeMap::new();
+        for row in &rows {
+            let generic = is_generic(self.rules, row.rule.as_deref());
+            named.insert(row.group_id.clone(), (generic, row.group_last_seen));
+        }
+        let project = project.to_owned();
+        self.ledger
+            .read(move |connection| {
+                let mut groups = Vec::with_capacity(named.len());
+                for (group_id, (generic, last_failure)) in named {
+                    let state = breaker::group(connection, &group_id)?;
+                    groups.push(GroupFacts { group_id, generic, last_failure, state });
+                }
+                let stored_gate = gate::get(connection, &project)?;
+                let weather = weather_of(connection, &project, now)?;
+                Ok(Facts { items, groups, stored_gate, weather, spent: spent::until(connection, now)? })
+            })
+            .await
+    }
+
+    fn item(&self, row: &Retriable, configs: &JobConfigs) -> ItemFacts {
+        let config_hash = configs.of(row).ok().map(|config| config.hash().to_owned());
+        let counted = |in_episode: bool| {
+            let counts = row.attempts.iter().filter(|tried| {
+                tried.counts
+                    && (!in_episode || (tried.in_episode && config_hash.as_ref() == Some(&tried.parameters_hash)))
+            });
+            u32::try_from(counts.count()).unwrap_or(u32::MAX)
+        };
+        let waits = row.attempts.iter().rev().take_while(|tried| !tried.counts).count();
+        let (attempts, attempts_in_life) = (counted(true), counted(false));
+        ItemFacts {
+            item_id: row.item_id.clone(),
+            group_id: row.group_id.clone(),
+            job_type: row.origin.job_type.clone(),
+            directory: row.origin.directory_id.clone().unwrap_or_else(|| row.origin.batch_id.clone()),
+            size: None,
+            state: state(row.state),
+            class: Class::from_name(&row.class).unwrap_or(Class::Unknown),
+            failed_at: row.failed_at,
+            failed_config_hash: row.attempts.last().map(|tried| tried.parameters_hash.clone()),
+            config_hash,
+            claimed_by: row.claimed_by.clone(),
+            running_in: row.running_in.clone(),
+            deleted: false,
+            refused: row.refused,
+            baseline: row.baseline && !self.config.baseline,
+            attempts,
+            attempts_in_life,
+            throttled_waits: u32::try_from(waits).unwrap_or(u32::MAX),
+            retry_after: None,
+            credits: self.config.credits_per_item,
+        }
+    }
+
+    /// The projects that these rows are of, by name.
+    pub(super) fn projects_of(rows: &[Retriable]) -> BTreeSet<String> {
+        rows.iter().map(|row| row.project.clone()).collect()
+    }
+}
+
+/// Whether a group's wording hides its cause: its rule says so, or none matched.
+pub(super) fn is_generic(rules: &Rules, rule: Option<&str>) -> bool {
+    rule.and_then(|name| rules.iter().find(|rule| rule.name == name)).is_none_or(|rule| rule.generic)
+}
+
+fn state(state: item::ItemState) -> ItemState {
+    match state {
+        item::ItemState::Open => ItemState::Open,
+        item::ItemState::Retrying => ItemState::Retrying,
+        item::ItemState::Recovered => ItemState::Recovered,
+        item::ItemState::Dismissed => ItemState::Dismissed,
+        item::ItemState::Ignored => ItemState::Ignored,
+    }
+}
+
+/// A plan can be approved for this long.
+pub(super) const PLAN_LIFE: SignedDuration = SignedDuration::from_hours(1);

@@ -1,0 +1,226 @@
+//! What became of the attempts under way: asked of LlamaCloud, with the failures that scans recorded.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::facts::{is_generic, limits};
+use super::post::probe_ended;
+use super::{Reprocess, Summary};
+use crate::cloud::{Cloud, CloudError};
+use crate::core::item::ItemStatus;
+use crate::core::reprocess::{After, AfterStatus, Ended, Limits, Outcome, Vote, outcome};
+use crate::core::rules::Class;
+use crate::ledger::attempt::{self, End, Running};
+use crate::ledger::intent::{self, StoredIntent};
+use crate::ledger::{LedgerError, Transaction, breaker, group};
+
+/// What LlamaCloud says about the items of one intent.
+#[derive(Debug, Default)]
+struct Standing {
+    statuses: HashMap<String, AfterStatus>,
+    /// Skipped items with processing results.
+    results: HashSet<String>,
+    /// For items that no batch shows: missing once all batches have ended, running before.
+    otherwise: Option<AfterStatus>,
+    /// Nothing of the batches can be under way any more: they have ended, or LlamaCloud no longer knows them.
+    over: bool,
+}
+
+impl Standing {
+    fn of(&self, item_id: &str) -> AfterStatus {
+        self.statuses.get(item_id).copied().or(self.otherwise).unwrap_or(AfterStatus::Running)
+    }
+}
+
+impl Reprocess<'_> {
+    /// Ends the attempts whose outcome is known by now.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(super) async fn follow(
+        &self,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        for intent in self.ledger.read(intent::unsettled).await? {
+            if intent.intent.state.batch_ids().is_empty() {
+                continue;
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+            let id = intent.intent_id.clone();
+            let running = self.ledger.read(move |connection| attempt::running(connection, &id)).await?;
+            let standing = match self.project(&intent.project) {
+                Some(project) => ask(&project.source, &intent, &running).await,
+                // Nobody can be asked any more; the attempts expire.
+                None => Ok(Standing::default()),
+            };
+            let standing = standing.unwrap_or_else(|error| {
+                summary.errors.push(format!("could not ask what became of intent {}: {error}", intent.intent_id));
+                Standing::default()
+            });
+            let limits = limits(self.config);
+            let group_id = intent.group_id.clone();
+            let rule = self.ledger.read(move |connection| group::rule(connection, &group_id)).await?;
+            let generic = is_generic(self.rules, rule.as_deref());
+            let (recovered, failed) =
+                self.ledger.write(move |tx| conclude(tx, &intent, running, &standing, generic, &limits, now)).await?;
+            summary.recovered += recovered;
+            summary.failed += failed;
+        }
+        Ok(())
+    }
+}
+
+/// Asks about every batch of an intent. More than one is a duplicate: the best news of an item counts.
+async fn ask(cloud: &Cloud, intent: &StoredIntent, running: &[Running]) -> Result<Standing, CloudError> {
+    let wanted: HashSet<&str> = running.iter().map(|attempt| attempt.item_id.as_str()).collect();
+    let mut standing = Standing { otherwise: Some(AfterStatus::Missing), over: true, ..Standing::default() };
+    for batch_id in intent.intent.state.batch_ids() {
+        let Some(batch) = cloud.batch(batch_id).await? else {
+            // Perhaps it only is not shown yet; the attempts expire if it never is.
+            standing.otherwise = Some(AfterStatus::Running);
+            continue;
+        };
+        standing.over &= batch.status.is_terminal();
+        let mut each = |page: Vec<(String, ItemStatus)>| {
+            for (item_id, status) in page.into_iter().filter(|(id, _)| wanted.contains(id.as_str())) {
+                let status = after(&status);
+                let known = standing.statuses.entry(item_id).or_insert(status);
+                if rank(status) < rank(*known) {
+                    *known = status;
+                }
+            }
+            ControlFlow::Continue(())
+        };
+        let listed = cloud.list_statuses(&batch, &mut each).await?;
+        if !batch.status.is_terminal() || !listed.complete || listed.unreadable > 0 {
+            standing.otherwise = Some(AfterStatus::Running);
+        }
+    }
+    let skipped = standing.statuses.iter().filter(|(_, status)| **status == AfterStatus::Skipped);
+    for (item_id, _) in skipped {
+        if cloud.has_result(&intent.job_type, item_id).await? {
+            standing.results.insert(item_id.clone());
+        }
+    }
+    Ok(standing)
+}
+
+fn after(status: &ItemStatus) -> AfterStatus {
+    match status {
+        ItemStatus::Completed => AfterStatus::Completed,
+        ItemStatus::Failed => AfterStatus::Failed,
+        ItemStatus::Skipped => AfterStatus::Skipped,
+        ItemStatus::Cancelled => AfterStatus::Cancelled,
+        // A word of the future is no end that anybody can be told of.
+        ItemStatus::Pending | ItemStatus::Processing | ItemStatus::Unknown(_) => AfterStatus::Running,
+    }
+}
+
+fn rank(status: AfterStatus) -> u8 {
+    match status {
+        AfterStatus::Completed => 0,
+        AfterStatus::Running => 1,
+        AfterStatus::Failed => 2,
+        AfterStatus::Skipped => 3,
+        AfterStatus::Cancelled => 4,
+        AfterStatus::Missing => 5,
+    }
+}
+
+/// Writes the ends, the items' states and the group's counts in one transaction; says how many recovered and how many did not.
+fn conclude(
+    tx: &Transaction<'_>,
+    intent: &StoredIntent,
+    running: Vec<Running>,
+    standing: &Standing,
+    generic: bool,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<(u32, u32), LedgerError> {
+    let mut state = breaker::group(tx, &intent.group_id)?;
+    let ctx = Ended { now, limits, generic, weather: intent.weather, probe: intent.probe };
+    let (mut recovered, mut failed, mut left) = (0, 0, 0);
+    for attempt in running {
+        let was_expired = attempt.expired;
+        let Some((end, class)) = end(tx, intent, attempt, standing, limits, now)? else {
+            left += 1;
+            continue;
+        };
+        let result_seen = standing.results.contains(&end.attempt.item_id);
+        if was_expired {
+            left += u32::from(end.outcome == Outcome::Expired && !standing.over);
+            if !matches!(end.outcome, Outcome::Expired | Outcome::Unknown) {
+                attempt::end(tx, intent, &end, now)?;
+            }
+            continue;
+        }
+        left += u32::from(end.outcome == Outcome::Expired && !standing.over);
+        attempt::end(tx, intent, &end, now)?;
+        let vote = end.outcome.vote(class, result_seen);
+        state.ended(vote, end.attempt.before, &ctx);
+        if intent.probe {
+            probe_ended(tx, &intent.project, probe_says(vote), limits, now)?;
+        }
+        if end.recovers {
+            recovered += 1;
+        } else {
+            failed += 1;
+        }
+    }
+    if recovered + failed > 0 {
+        breaker::keep_group(tx, &intent.group_id, &state, now)?;
+    }
+    if left == 0 {
+        intent::finish(tx, &intent.intent_id, now)?;
+    }
+    Ok((recovered, failed))
+}
+
+fn probe_says(vote: Vote) -> Option<bool> {
+    match vote {
+        Vote::Recovered => Some(true),
+        Vote::Failed => Some(false),
+        Vote::Neutral => None,
+    }
+}
+
+/// How one attempt ended; none while it has not, or while no scan has recorded its failure yet.
+fn end(
+    tx: &Transaction<'_>,
+    intent: &StoredIntent,
+    attempt: Running,
+    standing: &Standing,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Option<(End, Class)>, LedgerError> {
+    let mut status = standing.of(&attempt.item_id);
+    let mut seen = None;
+    if matches!(status, AfterStatus::Failed | AfterStatus::Skipped) {
+        seen = attempt::seen(tx, attempt.item_key, &intent.intent.state.batch_ids())?;
+        if seen.is_none() {
+            status = AfterStatus::Running;
+        }
+    }
+    let class = match &seen {
+        Some(seen) if seen.harmless => Class::Done,
+        Some(seen) => Class::from_name(&seen.class).unwrap_or(Class::Unknown),
+        None => Class::Unknown,
+    };
+    let group_id = seen.as_ref().map_or("", |seen| seen.group_id.as_str());
+    let after = After { status, group_id, class };
+    let outcome = outcome(&intent.group_id, &after, attempt.started_at, now, limits);
+    if outcome == Outcome::Running {
+        return Ok(None);
+    }
+    let recovers = outcome.recovers(standing.results.contains(&attempt.item_id));
+    // A skip without a result anywhere proves nothing: what became of the item is not known.
+    let outcome = if outcome == Outcome::AlreadyProcessed && !recovers { Outcome::Unknown } else { outcome };
+    Ok(Some((End { attempt, outcome, counts: outcome.uses_attempt(class), recovers, seen }, class)))
+}

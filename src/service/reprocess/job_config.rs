@@ -1,0 +1,151 @@
+//! With which job configuration an item is retried: the narrowest of the team's own, else one learnt from the API.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::Reprocess;
+use crate::cloud::Cloud;
+use crate::config::project::Api;
+use crate::config::reprocess;
+use crate::core::reprocess::JobConfig;
+use crate::ledger::learnt_config::{self, LearntConfig};
+use crate::ledger::retriable::{Origin, Retriable};
+
+/// Batches whose configuration is asked for in one go, at most; the rest waits for the next one.
+const MOST_ASKED: usize = 20;
+
+/// What could not be learnt is asked for again after this.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// The job configurations of a set of items.
+#[derive(Debug, Default)]
+pub(super) struct JobConfigs {
+    given: Vec<(reprocess::JobConfig, JobConfig)>,
+    /// By project and batch.
+    learnt: HashMap<(String, String), Result<JobConfig, String>>,
+}
+
+impl JobConfigs {
+    /// The configuration for an item, or why there is none.
+    pub(super) fn of(&self, item: &Retriable) -> Result<&JobConfig, &str> {
+        if let Some(given) = self.given(&item.origin) {
+            return Ok(given);
+        }
+        match self.learnt.get(&place(item)) {
+            Some(Ok(learnt)) => Ok(learnt),
+            Some(Err(why)) => Err(why),
+            None => Err("the API was not asked for its job config yet"),
+        }
+    }
+
+    /// The narrowest of the team's own: for the batch, else the directory, else the job type.
+    fn given(&self, origin: &Origin) -> Option<&JobConfig> {
+        let fits = |entry: &&(reprocess::JobConfig, JobConfig)| {
+            let config = &entry.0;
+            config.job_type == origin.job_type
+                && config.batch_id.as_ref().is_none_or(|batch| *batch == origin.batch_id)
+                && (config.directory_id.is_none() || config.directory_id == origin.directory_id)
+        };
+        let narrowness =
+            |entry: &&(reprocess::JobConfig, JobConfig)| (entry.0.batch_id.is_some(), entry.0.directory_id.is_some());
+        self.given.iter().filter(fits).max_by_key(narrowness).map(|(_, config)| config)
+    }
+}
+
+fn place(item: &Retriable) -> (String, String) {
+    (item.project.clone(), item.origin.batch_id.clone())
+}
+
+impl Reprocess<'_> {
+    /// The job configurations of these items; asks the API for those that nobody knows yet.
+    ///
+    /// # Errors
+    /// The ledger refuses, or a `[[reprocess.job-config]]` cannot be used.
+    pub(super) async fn job_configs(&self, items: &[Retriable], now: Timestamp) -> anyhow::Result<JobConfigs> {
+        let mut configs = JobConfigs::default();
+        for given in &self.config.job_config {
+            let value = serde_json::to_value(&given.config)?;
+            configs.given.push((given.clone(), JobConfig::given(value)?));
+        }
+        let mut asked = 0;
+        for item in items {
+            if configs.given(&item.origin).is_some() || configs.learnt.contains_key(&place(item)) {
+                continue;
+            }
+            let known = self.known(item, now).await?;
+            let learnt = match known {
+                Some(known) => read(&known),
+                None if asked < MOST_ASKED => {
+                    asked += 1;
+                    self.learn(item, now).await?
+                }
+                None => continue,
+            };
+            configs.learnt.insert(place(item), learnt);
+        }
+        Ok(configs)
+    }
+
+    async fn known(&self, item: &Retriable, now: Timestamp) -> anyhow::Result<Option<LearntConfig>> {
+        let (project, batch_id) = place(item);
+        let known = self.ledger.read(move |connection| learnt_config::get(connection, &project, &batch_id)).await?;
+        Ok(known.filter(|known| known.job_config.is_some() || now - known.learnt_at < ASK_AGAIN))
+    }
+
+    /// Asks the API; what it said is kept, trouble with asking is not.
+    async fn learn(&self, item: &Retriable, now: Timestamp) -> anyhow::Result<Result<JobConfig, String>> {
+        let Some(watched) = self.project(&item.project) else {
+            return Ok(Err(format!("project {} is no longer in the configuration", item.project)));
+        };
+        let told = match ask(&watched.source, &item.origin, &item.item_id).await {
+            Ok(told) => told,
+            Err(error) => return Ok(Err(format!("the API could not be asked for its job config: {error}"))),
+        };
+        let learnt = match told {
+            Some(told) => usable(&told, self.api(&item.project)),
+            None => Err("LlamaCloud does not tell the job config of its batch".to_owned()),
+        };
+        let kept = LearntConfig {
+            job_config: learnt.as_ref().ok().map(|config| config.body(false, "").to_string()),
+            why: learnt.as_ref().err().cloned(),
+            learnt_at: now,
+        };
+        let (project, batch_id) = place(item);
+        self.ledger.write(move |tx| learnt_config::keep(tx, &project, &batch_id, &kept)).await?;
+        Ok(learnt)
+    }
+}
+
+async fn ask(cloud: &Cloud, origin: &Origin, item_id: &str) -> Result<Option<Value>, crate::cloud::CloudError> {
+    match cloud.batch(&origin.batch_id).await? {
+        Some(batch) => cloud.learn_job_config(&batch, item_id, origin.job_id.as_deref()).await,
+        None => Ok(None),
+    }
+}
+
+/// What v2 tells is the name of a saved configuration, which holds no secret; what v1 tells goes through the allow-list.
+fn usable(told: &Value, api: Api) -> Result<JobConfig, String> {
+    let config = match api {
+        Api::V1Beta => JobConfig::learnt(told),
+        Api::V2 => match told.get("configuration_id").and_then(Value::as_str) {
+            Some(id) => JobConfig::given(serde_json::json!({ "configuration_id": id })),
+            None => return Err("LlamaCloud names no saved configuration for its batch".to_owned()),
+        },
+    };
+    config.map_err(|error| error.to_string())
+}
+
+fn read(known: &LearntConfig) -> Result<JobConfig, String> {
+    let Some(text) = &known.job_config else {
+        return Err(known
+            .why
+            .clone()
+            .unwrap_or_else(|| "LlamaCloud does not tell the job config of its batch".to_owned()));
+    };
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| format!("the stored job config is unreadable: {error}"))?;
+    let api = if value.get("configuration_id").is_some() { Api::V2 } else { Api::V1Beta };
+    usable(&value, api)
+}

@@ -1,0 +1,81 @@
+//! What a plan says about the groups and projects it touches: what retries have shown of them, and what holds them back.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::core::reprocess::{Breaker, Gate, GroupState, Parked, Step};
+use crate::ledger::gate::{StoredGate, reason_word};
+
+/// How retries of a group stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupOutlook {
+    /// The group.
+    pub group_id: String,
+    /// Its items that were asked for.
+    pub items: u32,
+    /// Counted attempts made at those so far.
+    pub attempts: u32,
+    /// Items of it that retries have recovered, ever.
+    pub recovered: u32,
+    /// `closed`, `open` or `half-open`.
+    pub breaker: String,
+    /// When an open breaker lets one canary through.
+    pub open_until: Option<Timestamp>,
+    /// Since when it is left to a person.
+    pub parked_since: Option<Timestamp>,
+    /// Most items that go next by themselves: 1, 5, 20, 100.
+    pub next_step: u32,
+}
+
+/// What holds a project's retries back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The project.
+    pub project: String,
+    /// `held`, `probing` or `account-stop`.
+    pub state: String,
+    /// Until when; none if that depends on a probe or on a person.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub why: Option<String>,
+}
+
+impl GroupOutlook {
+    /// The outlook of a group of which `items` were asked for, with `attempts` behind them.
+    pub(super) fn new(group_id: &str, state: &GroupState, items: u32, attempts: u32, now: Timestamp) -> GroupOutlook {
+        let (breaker, open_until) = match state.breaker {
+            Breaker::Closed { .. } => ("closed", None),
+            Breaker::Open { until, .. } if now < until => ("open", Some(until)),
+            Breaker::Open { until, .. } => ("half-open", Some(until)),
+        };
+        let step = if breaker == "closed" { state.ramp.step } else { Step::One };
+        GroupOutlook {
+            group_id: group_id.to_owned(),
+            items,
+            attempts,
+            recovered: state.recovered,
+            breaker: breaker.to_owned(),
+            open_until,
+            parked_since: state.parked.map(|Parked { since, .. }| since),
+            next_step: step.size(100),
+        }
+    }
+}
+
+impl Hold {
+    /// What a gate holds; none if it is open.
+    pub fn of(project: &str, stored: &StoredGate) -> Option<Hold> {
+        let (state, until, reason) = match stored.gate {
+            Gate::Open => return None,
+            Gate::Held { until, reason, .. } => ("held", Some(until), Some(reason_word(reason))),
+            Gate::Probing { .. } => ("probing", None, None),
+            Gate::AccountStop { .. } => ("account-stop", None, None),
+        };
+        Some(Hold {
+            project: project.to_owned(),
+            state: state.to_owned(),
+            until,
+            why: stored.why.clone().or_else(|| reason.map(str::to_owned)),
+        })
+    }
+}

@@ -1,0 +1,248 @@
+//! Finds out what became of POSTs whose answer never came, and whether any was carried out twice. Nothing is ever sent again.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::facts::limits;
+use super::post::released;
+use super::{Reprocess, Summary};
+use crate::cloud::{Candidates, Resubmission};
+use crate::config::project::Api;
+use crate::core::reprocess::{Candidate, Intent, IntentEvent, IntentState, Limits, Listing, Verdict, reconcile};
+use crate::ledger::audit::{self, Act};
+use crate::ledger::intent::{self, StoredIntent};
+use crate::ledger::{LedgerError, Transaction, attempt, batch, fault};
+
+/// The server's clock may be this far behind ours.
+const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// An unclear intent is looked for again after this, also between cycles.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// People are told of an intent that nobody can explain for longer than this.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
+
+impl Reprocess<'_> {
+    /// Takes up what an earlier process left: what was planned is given back, what was being posted is of unclear outcome.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(in crate::service) async fn recover(&self, now: Timestamp) -> Result<(), LedgerError> {
+        let limits = limits(self.config);
+        self.ledger
+            .write(move |tx| {
+                for intent in intent::unsettled(tx)? {
+                    take_up(tx, &intent, &limits, now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Between two cycles: looks for what is of unclear outcome every two minutes, and executes what people approved.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(super) async fn between(
+        &self,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        let unclear = self.ledger.read(intent::unsettled).await?;
+        let mut unclear = unclear.iter().filter(|intent| intent.intent.state.needs_reconciliation());
+        if unclear.any(|intent| intent.checked_at.or(intent.intent.posting_at).is_none_or(|at| now - at >= LOOK_AGAIN))
+        {
+            self.reconcile(now, stop, summary).await?;
+        }
+        self.execute_approved(now, stop, summary).await
+    }
+
+    /// Looks for the batches of intents of unclear outcome, and for second batches of the others where one may have shown up.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(super) async fn reconcile(
+        &self,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        for intent in self.ledger.read(intent::unsettled).await? {
+            let unclear = intent.intent.state.needs_reconciliation();
+            // The job list of v2 never shows the jobs of retries, so each is looked for once.
+            let unseen = self.api(&intent.project) == Api::V2 && intent.checked_at.is_none();
+            if stop.is_cancelled() || !(unclear || unseen || self.may_be_double(&intent).await?) {
+                continue;
+            }
+            let listing = match self.look(&intent, now).await {
+                Ok(listing) => listing,
+                Err(error) => {
+                    summary
+                        .errors
+                        .push(format!("could not look for the batch of intent {}: {error}", intent.intent_id));
+                    Listing { at: now, complete: false, candidates: Vec::new() }
+                }
+            };
+            summary.unknown += u32::from(unclear);
+            let limits = limits(self.config);
+            self.ledger.write(move |tx| judge(tx, intent, listing, &limits, now)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a batch has shown up that may do the work of this intent a second time.
+    async fn may_be_double(&self, intent: &StoredIntent) -> Result<bool, LedgerError> {
+        if matches!(intent.intent.state, IntentState::Duplicate { .. }) {
+            return Ok(false);
+        }
+        let since = intent.intent.posting_at.unwrap_or(intent.created_at) - CLOCK_MARGIN;
+        let (project, job_type, items) = (intent.project.clone(), intent.job_type.clone(), intent.items.len());
+        let since = since.as_millisecond();
+        self.ledger.read(move |connection| batch::has_double(connection, &project, &job_type, items, since)).await
+    }
+
+    async fn look(&self, intent: &StoredIntent, now: Timestamp) -> anyhow::Result<Listing> {
+        let posted = intent.intent.posting_at.unwrap_or(intent.created_at);
+        let project = self
+            .project(&intent.project)
+            .ok_or_else(|| anyhow::anyhow!("project {} is no longer in the configuration", intent.project))?;
+        let request = Resubmission {
+            intent_id: intent.intent_id.clone(),
+            job_type: intent.job_type.clone(),
+            item_ids: intent.item_ids().map(str::to_owned).collect(),
+            job_config: serde_json::Value::Null,
+            directory_id: None,
+            job_id: intent.items.first().and_then(|item| item.job_id.clone()),
+        };
+        let found = project.source.find_batches(&request, posted - CLOCK_MARGIN).await?;
+        let owned = self.ledger.read(intent::owned_batches).await?;
+        Ok(listing(found, &owned, now))
+    }
+}
+
+fn listing(found: Candidates, owned: &std::collections::HashSet<String>, at: Timestamp) -> Listing {
+    let candidates = found.found.into_iter().filter(|one| !owned.contains(&one.batch.batch_id));
+    let candidates = candidates.map(|one| Candidate {
+        created_at: one.batch.created_at,
+        job_type: one.batch.job_type,
+        total_items: one.batch.total_items.unwrap_or(0),
+        batch_id: one.batch.batch_id,
+        item_ids: one.item_ids,
+    });
+    Listing { at, complete: found.complete, candidates: candidates.collect() }
+}
+
+fn take_up(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Timestamp) -> Result<(), LedgerError> {
+    let event = match stored.intent.state {
+        IntentState::Planned => IntentEvent::Cancel,
+        IntentState::Posting => IntentEvent::Restarted,
+        _ => return Ok(()),
+    };
+    let after = next(&stored.intent, event)?;
+    intent::keep(tx, &stored.intent_id, &after, Some("the program ended before an answer came"), now)?;
+    if after.state.releases() { released(tx, stored, false, limits, now) } else { attempt::begin(tx, stored, None) }
+}
+
+fn judge(
+    tx: &Transaction<'_>,
+    stored: StoredIntent,
+    listing: Listing,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let posted = stored.intent.posting_at.unwrap_or(stored.created_at);
+    let ids: BTreeSet<String> = stored.item_ids().map(str::to_owned).collect();
+    let is_clean = listing.complete && listing.candidates.iter().all(|one| one.item_ids.is_some());
+    // Earlier clean listings are kept as a number: they showed nothing, so nothing of them is needed.
+    let earlier = Listing { at: posted + SignedDuration::from_millis(1), complete: true, candidates: Vec::new() };
+    let mut listings = vec![earlier; usize::try_from(stored.clean_listings.min(4)).unwrap_or(0)];
+    listings.push(listing);
+    let verdict = reconcile(&stored.job_type, &ids, posted, now, &listings);
+    let clean = if is_clean { stored.clean_listings.saturating_add(1) } else { 0 };
+    intent::looked(tx, &stored.intent_id, clean, now)?;
+    if stored.intent.state.needs_reconciliation() {
+        explain(tx, &stored, verdict, limits, posted, now)
+    } else {
+        match verdict {
+            Verdict::Adopt { batch_id } => twice(tx, &stored, batch_id, now),
+            Verdict::Duplicates { batch_ids } => match batch_ids.into_iter().next() {
+                Some(batch_id) => twice(tx, &stored, batch_id, now),
+                None => Ok(()),
+            },
+            Verdict::StillUnknown { .. } | Verdict::NotSubmitted => Ok(()),
+        }
+    }
+}
+
+/// What was found about an intent of unclear outcome.
+fn explain(
+    tx: &Transaction<'_>,
+    stored: &StoredIntent,
+    verdict: Verdict,
+    limits: &Limits,
+    posted: Timestamp,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let id = &stored.intent_id;
+    let key = format!("retry:{id}");
+    if let Verdict::StillUnknown { why } = &verdict {
+        if now - posted > PATIENCE {
+            let text = format!("it is not known whether retry {id} of {} items arrived: {why}", stored.items.len());
+            fault::raise(tx, &key, &text, now)?;
+        }
+        return Ok(());
+    }
+    let after = next(&stored.intent, IntentEvent::Reconciled(verdict))?;
+    intent::keep(tx, id, &after, None, now)?;
+    fault::clear(tx, &key, now)?;
+    match after.state.batch_ids().first() {
+        Some(batch_id) => {
+            batch::expect(tx, &stored.project, batch_id, &stored.job_type, stored.items.len(), now.as_millisecond())?;
+            attempt::adopt(tx, id, batch_id)?;
+        }
+        None => {
+            attempt::withdraw(tx, id)?;
+            released(tx, stored, false, limits, now)?;
+        }
+    }
+    if let IntentState::Duplicate { batch_ids } = &after.state {
+        tell_duplicate(tx, id, batch_ids, now)?;
+    }
+    note(tx, id, after.state.name(), now)
+}
+
+/// A second batch of the same items beside the one that is known.
+fn twice(tx: &Transaction<'_>, stored: &StoredIntent, other: String, now: Timestamp) -> Result<(), LedgerError> {
+    if matches!(stored.intent.state, IntentState::Duplicate { .. }) {
+        return Ok(());
+    }
+    let after = next(&stored.intent, IntentEvent::Reconciled(Verdict::Adopt { batch_id: other }))?;
+    intent::keep(tx, &stored.intent_id, &after, None, now)?;
+    let batch_ids: Vec<String> = after.state.batch_ids().into_iter().map(str::to_owned).collect();
+    tell_duplicate(tx, &stored.intent_id, &batch_ids, now)?;
+    note(tx, &stored.intent_id, after.state.name(), now)
+}
+
+fn tell_duplicate(tx: &Transaction<'_>, id: &str, batch_ids: &[String], now: Timestamp) -> Result<(), LedgerError> {
+    let text = format!(
+        "retry {id} was carried out {} times ({}): one POST was sent, LlamaCloud may bill each",
+        batch_ids.len(),
+        batch_ids.join(", ")
+    );
+    fault::raise(tx, &format!("duplicate:{id}"), &text, now)
+}
+
+fn note(tx: &Transaction<'_>, intent_id: &str, state: &str, now: Timestamp) -> Result<(), LedgerError> {
+    let detail = serde_json::json!({ "state": state }).to_string();
+    let act =
+        Act { actor: "auto:reconcile", action: "reconcile", subject: intent_id, reason: None, detail: Some(detail) };
+    audit::record(tx, &act, now)
+}
+
+fn next(intent: &Intent, event: IntentEvent) -> Result<Intent, LedgerError> {
+    let after = intent.clone().after(event);
+    after.map(|(after, _)| after).map_err(|error| LedgerError::Unreadable { what: "intent", value: error.to_string() })
+}

@@ -1,0 +1,248 @@
+//! Mode `auto` and `plan`: canary and ramp, breakers, gates, budgets, restarts.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use llama_triage::demo::{
+    BatchStatus, Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, JobType, Options, Outage, World, WorldBuilder,
+};
+use llama_triage::service::cycle::CycleOutcome;
+use llama_triage::service::worker::Worker;
+use tokio_util::sync::CancellationToken;
+
+use crate::site::Site;
+
+const BUSY: &str = "upstream returned 503 Service Unavailable";
+const AUTO: &str = "[reprocess]\nmode = \"auto\"\n";
+
+/// `fine` items that complete beside `busy` ones that complete when they are tried again; all failed an hour ago.
+fn world(fine: usize, busy: usize) -> World {
+    let mut builder = WorldBuilder::new().batch("b1");
+    for n in 0..fine {
+        builder = builder.item(&format!("fine{n}")).succeeds();
+    }
+    for n in 0..busy {
+        builder = builder.item(&format!("i{n}")).fails_until(2, BUSY);
+    }
+    builder.build()
+}
+
+/// A site that knows its project for longer than the failures, so that they are no baseline.
+async fn site(world: World, more: &str) -> (Site, Worker) {
+    let site = Site::new(world, Options::default(), more).await;
+    let worker = site.worker().await;
+    let long_ago = (site.now() - SignedDuration::from_hours(48)).as_millisecond();
+    let begin = move |tx: &llama_triage::ledger::Transaction<'_>| {
+        tx.execute("INSERT INTO project (name, first_seen) VALUES ('default', ?1)", [long_ago])?;
+        Ok(())
+    };
+    worker.ledger.write(begin).await.unwrap();
+    (site, worker)
+}
+
+async fn cycle(site: &Site, worker: &mut Worker, minutes: i64) -> CycleOutcome {
+    site.cloud.world().advance(SignedDuration::from_mins(minutes));
+    let now = site.now();
+    worker.cycle(now, Duration::from_secs(5), &CancellationToken::new()).await.unwrap()
+}
+
+fn posts(site: &Site) -> Vec<usize> {
+    let world = site.cloud.world();
+    let sizes = world.truth().posts.iter().filter(|post| post.endpoint == Endpoint::CreateBatch);
+    sizes.map(|post| post.body["item_ids"].as_array().map_or(0, Vec::len)).collect()
+}
+
+fn outcomes(site: &Site, outcome: &str) -> usize {
+    site.texts(&format!("SELECT attempt_id FROM attempt WHERE outcome = '{outcome}'")).len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_recovers_is_ramped_up_from_one_item_within_the_budgets() {
+    let (site, mut worker) = site(world(600, 60), AUTO).await;
+    let mut sizes = Vec::new();
+    for _ in 0..6 {
+        cycle(&site, &mut worker, 15).await;
+        sizes = posts(&site);
+    }
+    assert_eq!(sizes, [1, 5, 20, 34]);
+    assert_eq!(outcomes(&site, "recovered"), 60);
+    assert_eq!(site.texts("SELECT DISTINCT state FROM item"), ["recovered"]);
+    assert!(site.cloud.world().paid_twice().is_empty());
+    let actors = site.texts("SELECT DISTINCT actor || ' ' || trigger FROM intent ORDER BY 1");
+    assert!(actors.len() == 2 && actors.iter().all(|actor| actor.starts_with("auto:")), "{actors:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mode_plan_posts_nothing_and_says_what_it_would() {
+    let (site, mut worker) = site(world(100, 3), "[reprocess]\nmode = \"plan\"\ncredits-per-item = 3.0\n").await;
+    cycle(&site, &mut worker, 15).await;
+    let outcome = cycle(&site, &mut worker, 15).await;
+    assert_eq!((posts(&site).len(), outcome.retries.would_retry), (0, 1));
+    assert_eq!(outcome.retries.would_cost, 3.0);
+    let budget = outcome.retries.budget.unwrap();
+    assert!(budget.contains("500 of 500 retries left today") && budget.contains("3 credits"), "{budget}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_fails_its_canary_rests_and_a_restart_does_not_wake_it() {
+    let mut builder = WorldBuilder::new().batch("b1");
+    for n in 0..100 {
+        builder = builder.item(&format!("fine{n}")).succeeds();
+    }
+    for n in 0..10 {
+        builder = builder.item(&format!("i{n}")).cause(Cause::Poison(Failure::text(BUSY)));
+    }
+    let (site, mut worker) = site(builder.build(), AUTO).await;
+    for _ in 0..4 {
+        cycle(&site, &mut worker, 15).await;
+    }
+    assert_eq!(posts(&site), [1]);
+    drop(worker);
+    let mut worker = site.worker().await;
+    for _ in 0..4 {
+        cycle(&site, &mut worker, 15).await;
+    }
+    assert_eq!(posts(&site), [1], "the breaker is open for six hours");
+    assert_eq!(outcomes(&site, "failed_same"), 1);
+    for _ in 0..6 {
+        cycle(&site, &mut worker, 60).await;
+    }
+    assert_eq!(posts(&site).len(), 2, "half-open is one canary");
+    assert_eq!(site.texts("SELECT CAST(opened AS TEXT) FROM breaker"), ["2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_budget_of_an_hour_survives_a_restart() {
+    let more = format!("{AUTO}per-hour = 6\n");
+    let (site, mut worker) = site(world(600, 60), &more).await;
+    for round in 0..6 {
+        cycle(&site, &mut worker, if round == 0 { 15 } else { 5 }).await;
+        drop(worker);
+        worker = site.worker().await;
+    }
+    assert_eq!(posts(&site), [1, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_without_credits_is_asked_once() {
+    let (site, mut worker) = site(world(100, 30), AUTO).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(402)).on(Endpoint::CreateBatch)]);
+    for _ in 0..8 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    assert_eq!(posts(&site).len(), 1);
+    assert_eq!(site.texts("SELECT state FROM gate"), ["account-stop"]);
+    assert_eq!(site.texts("SELECT fault FROM worker_fault WHERE fault LIKE 'account:%'").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_was_throttled_is_not_repeated_before_its_time() {
+    let (site, mut worker) = site(world(100, 30), AUTO).await;
+    let wait = Fault::StatusRetryAfter(429, "3600".to_owned());
+    site.cloud.set_faults(vec![FaultRule::new(wait).on(Endpoint::CreateBatch).first(1)]);
+    for _ in 0..4 {
+        cycle(&site, &mut worker, 15).await;
+    }
+    assert_eq!(posts(&site).len(), 1);
+    cycle(&site, &mut worker, 20).await;
+    assert_eq!(posts(&site).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_holds_everything_and_one_probe_opens_the_gate() {
+    let mut builder = WorldBuilder::new().batch("b1").made_ago(SignedDuration::from_mins(1));
+    for n in 0..60 {
+        let text = [BUSY, "connection reset by peer", "504 gateway timeout"][n % 3];
+        builder = builder.item(&format!("i{n}")).fails_until(2, text);
+    }
+    let (site, mut worker) = site(builder.build(), &format!("{AUTO}share-floor = 500\n")).await;
+    cycle(&site, &mut worker, 1).await;
+    cycle(&site, &mut worker, 20).await;
+    assert_eq!((posts(&site).len(), site.texts("SELECT state FROM gate")), (0, vec!["held".to_owned()]));
+    for _ in 0..6 {
+        cycle(&site, &mut worker, 10).await;
+    }
+    assert_eq!(posts(&site)[0], 1);
+    assert_eq!(site.texts("SELECT state FROM gate"), ["open"]);
+    for _ in 0..12 {
+        cycle(&site, &mut worker, 15).await;
+    }
+    assert_eq!(outcomes(&site, "recovered"), 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_somebody_else_is_processing_is_not_retried_beside_it() {
+    let world = WorldBuilder::new()
+        .batch("b1")
+        .item("i0")
+        .fails_until(2, BUSY)
+        .takes(SignedDuration::from_mins(1))
+        .item("fine")
+        .succeeds()
+        .batch("b2")
+        .made_ago(SignedDuration::from_mins(20))
+        .again("i0")
+        .item("slow")
+        .takes(SignedDuration::from_hours(5))
+        .build();
+    let (site, mut worker) = site(world, AUTO).await;
+    for _ in 0..4 {
+        cycle(&site, &mut worker, 15).await;
+    }
+    assert_eq!(posts(&site).len(), 0);
+    let running = site.cloud.world().batches().iter().filter(|batch| batch.status == BatchStatus::Running).count();
+    assert_eq!(running, 1, "the other batch was under way all the time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_attempt_does_not_free_its_item_while_its_batch_may_still_run() {
+    let start: jiff::Timestamp = DEFAULT_NOW.parse().unwrap();
+    let outage = Outage {
+        name: "router".to_owned(),
+        from: start - SignedDuration::from_hours(2),
+        until: start,
+        share_percent: 0,
+        failures: Vec::new(),
+    };
+    let hangs = Cause::Outage { name: "router".into(), failure: Failure::text(BUSY), then: Box::new(Cause::NeverEnds) };
+    let world = WorldBuilder::new().outage(outage).batch("b1").item("fine").succeeds().item("i0").cause(hangs).build();
+    let (site, mut worker) = site(world, AUTO).await;
+    for _ in 0..14 {
+        cycle(&site, &mut worker, 15).await;
+    }
+    assert_eq!((posts(&site).len(), outcomes(&site, "running")), (1, 1));
+    for _ in 0..30 {
+        cycle(&site, &mut worker, 120).await;
+    }
+    assert_eq!((posts(&site).len(), outcomes(&site, "expired")), (1, 1));
+    assert_eq!(site.texts("SELECT state FROM item"), ["open"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_api_v2_are_retried_one_by_one_and_their_real_outcome_is_seen() {
+    for job_type in [JobType::Parse, JobType::Extract] {
+        let config = serde_json::json!({"job": {"type": "parse_v2", "configuration_id": "cfg-PARSE_AGENTIC"}});
+        let mut builder = WorldBuilder::new().batch("b1").from_directory().job_type(job_type).config(config);
+        for n in 0..100 {
+            builder = builder.item(&format!("fine{n}")).succeeds();
+        }
+        for n in 0..8 {
+            builder = builder.item(&format!("i{n}")).fails_until(2, BUSY);
+        }
+        builder = builder.item("poison").cause(Cause::Poison(Failure::text(BUSY)));
+        let (site, mut worker) = site(builder.build(), AUTO).await;
+        site.configure_v2(AUTO);
+        drop(worker);
+        worker = site.worker().await;
+        for _ in 0..8 {
+            cycle(&site, &mut worker, 10).await;
+            // Every cycle is a new process: nothing may hang on what the old one remembers.
+            drop(worker);
+            worker = site.worker().await;
+        }
+        let ended = (outcomes(&site, "recovered"), outcomes(&site, "failed_same"), outcomes(&site, "running"));
+        assert_eq!((ended.0, ended.2), (8, 0), "{job_type:?} {ended:?}");
+        assert!((1..=2).contains(&ended.1), "{job_type:?} {ended:?}");
+        assert!(site.cloud.world().paid_twice().is_empty());
+    }
+}

@@ -1,0 +1,116 @@
+//! Retrying by hand with the built binary: plan, apply, status, cancel, breaker reset.
+
+use assert_cmd::Command;
+use jiff::{SignedDuration, Timestamp};
+use llama_triage::demo::{Endpoint, Options, WorldBuilder, item_id};
+use serde_json::Value;
+
+use crate::site::Site;
+
+const BUSY: &str = "the service is busy, try again later";
+
+/// A site on which a scan has found two busy items and a protected one.
+async fn scanned() -> Site {
+    let world = WorldBuilder::at(Timestamp::now())
+        .batch("b1")
+        .item("fine")
+        .item("i0")
+        .fails_until(2, BUSY)
+        .item("i1")
+        .fails_until(2, BUSY)
+        .item("locked")
+        .fails("PDF_IS_PROTECTED")
+        .build();
+    let site = Site::new(world, Options::default(), "[reprocess]\ncredits-per-item = 3.0\n").await;
+    site.command(&["scan"]).assert().success();
+    site
+}
+
+fn json(command: &mut Command) -> Value {
+    serde_json::from_slice(&command.assert().success().get_output().stdout).unwrap()
+}
+
+fn plan(site: &Site, names: &[&str]) -> Value {
+    let ids: Vec<String> = names.iter().map(|name| item_id(name)).collect();
+    let mut args = vec!["reprocess", "plan", "--format", "json"];
+    for id in &ids {
+        args.extend(["--item", id]);
+    }
+    json(&mut site.command(&args))
+}
+
+fn posts(site: &Site) -> u64 {
+    site.cloud.world().truth().requests_to(Endpoint::CreateBatch)
+}
+
+fn said(command: &mut Command, code: i32) -> String {
+    let output = command.assert().code(code).get_output().clone();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_shown_approved_once_and_its_real_outcome_reported() {
+    let site = scanned().await;
+    let draft = plan(&site, &["i0", "i1"]);
+    let id = draft["plan_id"].as_str().unwrap();
+    assert_eq!((&draft["items"], &draft["credits"]), (&2.into(), &6.0.into()));
+    assert_eq!(draft["groups"][0]["breaker"], "closed");
+    assert_eq!(draft["budget_left"]["per-day"], 500);
+
+    let apply = ["reprocess", "apply", id, "--reason", "the vendor says it is over"];
+    let refused = said(site.command(&apply).write_stdin(""), 2);
+    assert!(refused.contains("--yes"), "{refused}");
+    assert_eq!(posts(&site), 0, "nothing goes without a yes");
+    let done = said(site.command(&apply).arg("--yes"), 0);
+    assert!(done.contains("2 items submitted"), "{done}");
+    let again = said(site.command(&apply).arg("--yes"), 2);
+    assert!(again.contains("was applied"), "{again}");
+    assert_eq!(posts(&site), 1);
+
+    let status = json(&mut site.command(&["reprocess", "status", "--format", "json"]));
+    assert_eq!(
+        (&status["rows"][0]["state"], &status["rows"][0]["outcomes"]["running"]),
+        (&"submitted".into(), &2.into())
+    );
+    let intent = status["rows"][0]["intent_id"].as_str().unwrap();
+    let sent = said(&mut site.command(&["reprocess", "cancel", intent]), 2);
+    assert!(sent.contains("was sent"), "{sent}");
+
+    site.cloud.world().advance(SignedDuration::from_mins(10));
+    site.command(&["cycle"]).assert().success();
+    let retries = json(&mut site.command(&["report", "retries", "--format", "json"]));
+    let outcomes: Vec<&str> =
+        retries["rows"].as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["recovered", "recovered"]);
+    let audit = site.texts("SELECT action || ' ' || coalesce(reason, '') FROM audit ORDER BY audit_id");
+    for act in ["reprocess plan ", "reprocess apply the vendor says it is over", "reprocess the vendor says it is over"]
+    {
+        assert!(audit.iter().any(|one| one == act), "{act} is not in {audit:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_only_shrinks() {
+    let site = scanned().await;
+    let draft = plan(&site, &["i0", "i1"]);
+    let group = site.texts("SELECT group_id FROM error_group WHERE open_items = 2").remove(0);
+    site.command(&["group", "dismiss", &group, "--reason", "we sent them by mail"]).assert().success();
+    let id = draft["plan_id"].as_str().unwrap();
+    let done = said(&mut site.command(&["reprocess", "apply", id, "--reason", "late", "--yes"]), 0);
+    assert!(done.contains("0 items submitted"), "{done}");
+    assert_eq!(posts(&site), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_says_why() {
+    let site = scanned().await;
+    plan(&site, &["i0"]);
+    let first = said(&mut site.command(&["reprocess", "plan", "--item", &item_id("i0"), "--limit", "0"]), 0);
+    assert!(first.contains("beyond the limit") && first.contains("Nothing can be submitted"), "{first}");
+    let unknown = said(&mut site.command(&["reprocess", "plan", "--item", "dfl-none"]), 3);
+    assert!(unknown.contains("dfl-none"), "{unknown}");
+    said(&mut site.command(&["reprocess", "apply", "P-none", "--reason", "x", "--yes"]), 3);
+    said(&mut site.command(&["reprocess", "cancel", "01NONE"]), 3);
+    said(&mut site.command(&["breaker", "reset", "g-none", "--reason", "x"]), 3);
+    said(&mut site.command(&["breaker", "reset", "global", "--reason", " "]), 2);
+}

@@ -1,0 +1,193 @@
+//! Retries against a LlamaCloud that loses answers, does things twice, or refuses: one POST for each intent, ever.
+
+use jiff::SignedDuration;
+use llama_triage::core::reprocess::{Intent, IntentEvent, Weather};
+use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, World, WorldBuilder, item_id};
+use llama_triage::ledger::{intent, plan};
+use llama_triage::service::reprocess::{Reprocess, Request, Summary};
+use llama_triage::service::worker::Worker;
+use tokio_util::sync::CancellationToken;
+
+use crate::site::Site;
+
+fn world(items: usize) -> World {
+    let mut builder = WorldBuilder::new().batch("b1").item("fine").succeeds();
+    for n in 0..items {
+        builder = builder.item(&format!("i{n}")).fails_until(2, "the service is busy, try again later");
+    }
+    builder.build()
+}
+
+/// A site whose failures are known, and a worker on it.
+async fn scanned(world: World) -> (Site, Worker) {
+    let site = Site::new(world, Options::default(), "").await;
+    let mut worker = site.worker().await;
+    let now = site.now();
+    worker.scan(now).await.unwrap();
+    (site, worker)
+}
+
+/// Plans these items and approves the plan.
+async fn approve(site: &Site, worker: &Worker, names: &[&str]) -> u32 {
+    let now = site.now();
+    let request = Request { items: names.iter().map(|name| item_id(name)).collect(), ..Request::default() };
+    let draft = Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", now).await.unwrap();
+    let id = draft.plan_id.clone();
+    worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
+    draft.items
+}
+
+/// Time goes on, then a scan and a step.
+async fn step_after(site: &Site, worker: &mut Worker, minutes: i64) -> Summary {
+    site.cloud.world().advance(SignedDuration::from_mins(minutes));
+    let now = site.now();
+    worker.scan(now).await.unwrap();
+    worker.reprocess(now, &CancellationToken::new()).await.unwrap()
+}
+
+fn posts(site: &Site) -> u64 {
+    site.cloud.world().truth().requests_to(Endpoint::CreateBatch)
+}
+
+fn outcomes(site: &Site) -> Vec<String> {
+    site.texts("SELECT outcome FROM attempt ORDER BY attempt_id")
+}
+
+fn states(site: &Site) -> Vec<String> {
+    site.texts("SELECT DISTINCT state FROM item ORDER BY state")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_is_called_recovered_only_once_its_item_has_completed() {
+    let (site, mut worker) = scanned(world(3)).await;
+    assert_eq!(approve(&site, &worker, &["i0", "i1", "i2"]).await, 3);
+    let posted = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!((posted.submitted, posted.errors), (3, Vec::new()));
+    assert_eq!((states(&site), outcomes(&site)), (vec!["retrying".to_owned()], vec!["running".to_owned(); 3]));
+    assert_eq!(site.texts("SELECT CAST(open_items AS TEXT) FROM error_group"), ["3"]);
+    step_after(&site, &mut worker, 60).await;
+    assert_eq!((states(&site), outcomes(&site)), (vec!["recovered".to_owned()], vec!["recovered".to_owned(); 3]));
+    assert_eq!(site.texts("SELECT CAST(open_items AS TEXT) FROM error_group"), ["0"]);
+    assert_eq!(site.texts("SELECT state FROM intent"), ["finished"]);
+    assert_eq!(posts(&site), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_that_fails_alike_leaves_its_item_open() {
+    let world = WorldBuilder::new().batch("b1").item("fine").succeeds().item("i0").fails("it broke").build();
+    let (site, mut worker) = scanned(world).await;
+    approve(&site, &worker, &["i0"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    step_after(&site, &mut worker, 60).await;
+    assert_eq!((states(&site), outcomes(&site)), (vec!["open".to_owned()], vec!["failed_same".to_owned()]));
+    assert_eq!(site.texts("SELECT item_id FROM item WHERE attempts = 1").len(), 1);
+    assert_eq!(site.texts("SELECT CAST(item_key AS TEXT) FROM claim"), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_whose_answer_was_lost_is_found_again_and_never_sent_again() {
+    for fault in [Fault::AcceptedThenReset, Fault::AcceptedThenStatus(504), Fault::AcceptedThenStatus(500)] {
+        let (site, mut worker) = scanned(world(2)).await;
+        site.cloud.set_faults(vec![FaultRule::new(fault.clone()).on(Endpoint::CreateBatch)]);
+        approve(&site, &worker, &["i0", "i1"]).await;
+        let posted = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+        assert_eq!((posted.submitted, posted.unknown), (0, 1), "{fault:?}");
+        assert_eq!(outcomes(&site), ["unknown", "unknown"]);
+        step_after(&site, &mut worker, 5).await;
+        step_after(&site, &mut worker, 60).await;
+        assert_eq!((outcomes(&site), posts(&site)), (vec!["recovered".to_owned(); 2], 1), "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_was_lost_on_its_way_is_given_up_after_half_an_hour_and_two_listings() {
+    let (site, mut worker) = scanned(world(1)).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Reset).on(Endpoint::CreateBatch)]);
+    approve(&site, &worker, &["i0"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    step_after(&site, &mut worker, 5).await;
+    assert_eq!(site.texts("SELECT state FROM intent"), ["unknown"]);
+    step_after(&site, &mut worker, 30).await;
+    step_after(&site, &mut worker, 5).await;
+    assert_eq!(site.texts("SELECT state FROM intent"), ["not_submitted"]);
+    assert_eq!((states(&site), outcomes(&site)), (vec!["open".to_owned()], Vec::new()));
+    assert_eq!(site.texts("SELECT CAST(attempts AS TEXT) FROM item"), ["0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_was_carried_out_twice_is_told() {
+    let (site, mut worker) = scanned(world(2)).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::AcceptedTwice).on(Endpoint::CreateBatch)]);
+    approve(&site, &worker, &["i0", "i1"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    step_after(&site, &mut worker, 5).await;
+    let faults = site.texts("SELECT text FROM worker_fault");
+    assert!(faults.iter().any(|text| text.contains("carried out 2 times")), "{faults:?}");
+    assert_eq!(posts(&site), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_without_credits_gets_exactly_one_post() {
+    let (site, mut worker) = scanned(world(3)).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(402)).on(Endpoint::CreateBatch)]);
+    approve(&site, &worker, &["i0"]).await;
+    approve(&site, &worker, &["i1", "i2"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    step_after(&site, &mut worker, 5).await;
+    assert_eq!(approve(&site, &worker, &["i0"]).await, 0, "a new plan must be empty, too");
+    step_after(&site, &mut worker, 5).await;
+    assert_eq!((posts(&site), outcomes(&site)), (1, Vec::new()));
+    assert_eq!(site.texts("SELECT fault FROM worker_fault"), ["account:default"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_item_does_not_doom_the_rest() {
+    let (site, worker) = scanned(world(4)).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(422)).on(Endpoint::CreateBatch).first(1)]);
+    approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
+    let posted = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!((posted.submitted, posts(&site)), (4, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_never_posts_again_what_was_planned_or_posted() {
+    for posted in [false, true] {
+        let (site, worker) = scanned(world(1)).await;
+        let now = site.now();
+        let group_id = site.texts("SELECT group_id FROM error_group").remove(0);
+        let new = intent::NewIntent {
+            intent_id: "01TEST".to_owned(),
+            plan_id: None,
+            project: "default".to_owned(),
+            group_id,
+            job_type: "parse".to_owned(),
+            trigger: "manual",
+            actor: "ann".to_owned(),
+            reason: None,
+            job_config: "{}".to_owned(),
+            parameters_hash: "h".to_owned(),
+            items: vec![intent::IntentItem { item_id: item_id("i0"), attempts: 0, job_id: None }],
+            step: None,
+            probe: false,
+            weather: Weather::Still,
+            credits: None,
+        };
+        assert!(worker.ledger.write(move |tx| intent::begin(tx, &new, now)).await.unwrap());
+        if posted {
+            let (posting, _) = Intent::default().after(IntentEvent::Post { at: now }).unwrap();
+            worker.ledger.write(move |tx| intent::keep(tx, "01TEST", &posting, None, now)).await.unwrap();
+        }
+        drop(worker);
+        let mut worker = reopened(&site).await;
+        step_after(&site, &mut worker, 5).await;
+        let state = if posted { "unknown" } else { "cancelled" };
+        assert_eq!((site.texts("SELECT state FROM intent"), posts(&site)), (vec![state.to_owned()], 0));
+        let claims = site.texts("SELECT intent_id FROM claim").len();
+        assert_eq!(claims, usize::from(posted), "what may have been sent stays claimed");
+    }
+}
+
+/// The lock is free once the threads of the worker before have ended.
+async fn reopened(site: &Site) -> Worker {
+    site.worker().await
+}
