@@ -5,6 +5,7 @@
 mod auto;
 mod by_hand;
 mod demo;
+mod kill;
 mod ledger;
 mod logging;
 mod reprocess;
