@@ -114,7 +114,7 @@ fn tell(world: &World, start: Timestamp) {
         |item: &&Item| matches!(states.get(item.id.as_str()), Some(ItemStatus::Completed | ItemStatus::Skipped));
     let recoverable: Vec<&Item> =
         failed.iter().filter_map(|id| world.item(id)).filter(|item| item.cause.is_recoverable()).collect();
-    let recovered = recoverable.iter().copied().filter(|item| is_done(&item)).count();
+    let recovered = recoverable.iter().copied().filter(|item| is_done(item)).count();
     let least: u64 = recoverable.iter().map(|item| item.pages * CREDITS_PER_PAGE).sum();
     let posts: Vec<_> = world.truth().posts.iter().filter(|post| post.endpoint == Endpoint::CreateBatch).collect();
     let doubled: BTreeSet<&str> = posts.iter().filter_map(|post| post.created.get(1)).map(String::as_str).collect();
