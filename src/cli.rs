@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::project::Api;
+
 use crate::commands::acts::GroupCommand;
 use crate::commands::grouping::GroupingCommand;
 use crate::commands::ledger::LedgerCommand;
@@ -34,9 +36,9 @@ pub struct Global {
     /// The configuration file [default: config/llama-triage.toml, then /etc/llama-triage/config.toml]
     #[arg(long, global = true, value_name = "FILE", env = "LLAMA_TRIAGE_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The ledger; goes before the configuration's path, and is all that `report` needs
+    /// The ledger; goes before the configuration's path, and is all that `report` needs, which takes several of them
     #[arg(long, global = true, value_name = "FILE", env = "LLAMA_TRIAGE_LEDGER")]
-    pub ledger: Option<PathBuf>,
+    pub ledger: Vec<PathBuf>,
     /// How log lines on stderr look
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -144,6 +146,9 @@ pub struct DemoArgs {
     /// Fewer simulated hours
     #[arg(long)]
     pub fast: bool,
+    /// The API through which the simulated account is read
+    #[arg(long, value_enum, value_name = "API", default_value_t = Api::V1Beta)]
+    pub api: Api,
     /// Keep the simulated LlamaCloud running, so that other commands can be pointed at it
     #[arg(long)]
     pub serve: bool,

@@ -21,6 +21,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::core::links::LinkTemplates;
+use crate::core::report::linker::{Host, Linker};
 use crate::core::rules::Rule;
 
 /// The whole configuration.
@@ -136,6 +137,18 @@ pub struct Links {
     /// Templates by name.
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub templates: LinkTemplates,
+}
+
+impl Config {
+    /// Makes the links of this configuration's projects.
+    pub fn linker(&self) -> Linker {
+        let console = self.links.console.as_deref();
+        let hosts = self.project.iter().map(|project| {
+            let host = Host::new(&project.base_url, console, project.project_id.as_deref());
+            (project.name.clone(), host)
+        });
+        Linker::new(self.links.templates.clone(), hosts.collect())
+    }
 }
 
 impl Default for Links {

@@ -6,6 +6,7 @@ use super::CloudError;
 use super::client::{Ask, Client};
 use super::page::{self, Rows};
 use super::paging::{Next, Paging, Step};
+use crate::core::batch::Counted;
 
 /// What a listing came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Listed {
     pub requests: u64,
     /// The same for two listings that read the same set of rows: how a caller sees that a list did not move meanwhile.
     pub fingerprint: u64,
+    /// The items of the batch, if it has no counts of its own and this listing found that none can change any more.
+    pub counted: Option<Counted>,
 }
 
 /// The page size that is tried where a server refuses larger ones: the least bound found in the API's description.

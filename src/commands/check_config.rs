@@ -2,6 +2,7 @@
 
 use crate::cli::Global;
 use crate::config::{doubts, load};
+use crate::core::text::count;
 use crate::credentials::Credentials;
 use crate::exit::Exit;
 use crate::service::worker::Setup;
@@ -18,16 +19,12 @@ pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     anstream::println!(
         "{}: ok, {} and {}, ledger {}",
         path.display(),
-        count(setup.projects.len(), "project"),
-        count(setup.channels.len(), "channel"),
+        count(setup.projects.len() as u64, "project", "projects"),
+        count(setup.channels.len() as u64, "channel", "channels"),
         setup.config.ledger.path.display(),
     );
     for (key, doubt) in doubts(&setup.config) {
         anstream::println!("note: {key}: {doubt}");
     }
     Ok(Exit::Done)
-}
-
-fn count(n: usize, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }

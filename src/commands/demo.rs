@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::DemoArgs;
 use crate::config::load;
+use crate::config::project::Api;
 use crate::credentials::Credentials;
 use crate::demo::{Clock, Options, SimulatedCloud, believable_account};
 use crate::exit::Exit;
@@ -39,7 +40,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         SimulatedCloud::start(believable_account(args.seed, start), Options { port: args.port, ..Options::default() })
             .await
             .with_context(|| format!("cannot start the simulated LlamaCloud on port {}", args.port))?;
-    let config_path = write_configuration(&dir, &cloud)?;
+    let config_path = write_configuration(&dir, &cloud, args.api)?;
     let setup = Setup::new(load::read(&config_path)?, &Credentials::default())?;
     let mut worker = Worker::open(setup).await?;
     anstream::println!(
@@ -146,7 +147,7 @@ fn prepare_folder(dir: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// A configuration such as a user would write, for the simulated account.
-fn write_configuration(dir: &Path, cloud: &SimulatedCloud) -> anyhow::Result<PathBuf> {
+fn write_configuration(dir: &Path, cloud: &SimulatedCloud, api: Api) -> anyhow::Result<PathBuf> {
     let quoted = |path: &Path| toml::Value::from(path.display().to_string()).to_string();
     let mut text = format!(
         "# The configuration of the demo: two projects of a simulated LlamaCloud, digests to a folder.\n\n\
@@ -157,11 +158,12 @@ fn write_configuration(dir: &Path, cloud: &SimulatedCloud) -> anyhow::Result<Pat
         let key = dir.join("credentials").join(&project.name);
         fs::write(&key, &project.api_key)?;
         text.push_str(&format!(
-            "\n[[project]]\nname = \"{}\"\nbase-url = \"{}\"\napi-key-file = {}\nproject-id = \"{}\"\nrequests-per-second = 1000\n",
+            "\n[[project]]\nname = \"{}\"\nbase-url = \"{}\"\napi-key-file = {}\nproject-id = \"{}\"\napi = \"{}\"\nrequests-per-second = 1000\n",
             project.name,
             cloud.url(),
             quoted(&key),
             project.id,
+            api.word(),
         ));
     }
     text.push_str(&format!(

@@ -134,7 +134,7 @@ fn check_channel(channel: &Channel, mut say: impl FnMut(&str, &str)) {
             );
         }
     }
-    if kind == File && channel.dir.is_none() {
+    if kind == File && channel.dir.as_ref().is_none_or(|dir| dir.as_os_str().is_empty()) {
         say("dir", "missing: kind = \"file\" needs `dir`, the folder to write to");
     }
     if let Some(url) = &channel.url
@@ -170,6 +170,11 @@ fn check_only(channel: &Channel, config: &Config, mut say: impl FnMut(&str, &str
 }
 
 fn check_service(config: &Config, say: &mut impl FnMut(String, &str)) {
+    if let Some(level) = &config.log.level
+        && let Err(error) = tracing_subscriber::EnvFilter::try_new(level)
+    {
+        say("log.level".to_owned(), &format!("{error}; for example \"info\" or \"llama_triage=debug,warn\""));
+    }
     if let Some(url) = &config.service.heartbeat_url
         && !reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
     {

@@ -30,7 +30,9 @@ pub struct Mistake {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No file was named and none is where one is looked for.
-    #[error("no configuration: looked for {0}; name one with --config, or begin with config/example.toml")]
+    #[error(
+        "no configuration: looked for {0}; name one with --config, or copy config/example.toml and name a [[project]] in it"
+    )]
     NotFound(String),
     /// The file cannot be read.
     #[error("cannot read the configuration {path}")]
@@ -120,7 +122,13 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
 /// Whether a missing key is only missing because its bad value was taken out before.
 fn follows(mistakes: &[Mistake], table: &str, message: &str) -> bool {
     let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    missing.is_some_and(|key| mistakes.iter().any(|mistake| mistake.key == format!("{table}.{key}")))
+    let is_its = |mistake: &Mistake, key: &str| {
+        let within = mistake.key.strip_prefix(table).unwrap_or_default();
+        // The reader names a table of a list by the list alone.
+        let within = within.strip_prefix('[').and_then(|rest| Some(rest.split_once(']')?.1)).unwrap_or(within);
+        within.strip_prefix('.') == Some(key)
+    };
+    missing.is_some_and(|key| mistakes.iter().any(|mistake| is_its(mistake, key)))
 }
 
 /// The key as numbered in the file: a list that lost bad entries while it was read counts differently.
@@ -291,6 +299,22 @@ mod tests {
         let found = mistakes("[[project]]\napi = \"v3\"\n[log]\nformat = \"xml\"\n");
         assert!(found.iter().any(|(_, key, text)| key == "project[0].api" && text.contains("v1-beta")), "{found:?}");
         assert!(found.iter().any(|(_, key, _)| key == "log.format"), "{found:?}");
+    }
+
+    #[test]
+    fn a_bad_value_is_not_told_as_missing_too() {
+        let rule = "[[rule]]\nname = \"r\"\nmatch = \"x\"\nclass = \"wobbly\"\n";
+        let found = mistakes(&format!("[[project]]\nname = \"a\"\n{rule}"));
+        let keys: Vec<_> = found.iter().map(|(line, key, _)| (*line, key.as_str())).collect();
+        assert_eq!(keys, [(6, "rule[0].class")], "{found:?}");
+    }
+
+    #[test]
+    fn values_without_use_are_mistakes() {
+        let text = "[[project]]\nname = \"a\"\n[[channel]]\nname = \"f\"\nkind = \"file\"\ndir = \"\"\n[log]\nlevel = \"a=loud=x\"\n";
+        let found = mistakes(text);
+        let keys: Vec<_> = found.iter().map(|(line, key, _)| (*line, key.as_str())).collect();
+        assert_eq!(keys, [(6, "channel[0].dir"), (8, "log.level")], "{found:?}");
     }
 
     #[test]

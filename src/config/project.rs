@@ -69,16 +69,28 @@ impl Default for Project {
 }
 
 /// The APIs that llama-triage speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 pub enum Api {
     /// `/api/v1/beta/batch-processing`.
     #[default]
     #[serde(rename = "v1-beta")]
+    #[value(name = "v1-beta")]
     V1Beta,
     /// `/api/v2/batches`.
     #[serde(rename = "v2")]
+    #[value(name = "v2")]
     V2,
+}
+
+impl Api {
+    /// The value of `api` that means it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Api::V1Beta => "v1-beta",
+            Api::V2 => "v2",
+        }
+    }
 }
 
 fn default_base_url() -> String {

@@ -108,11 +108,141 @@ impl Batch {
         )
     }
 
-    /// Whether its failed and skipped items must be listed, given its appearance at the last complete listing.
+    /// Whether its failed and skipped items must be listed, given what its last complete listing left it remembered by.
     ///
-    /// Unknown counts or an unfinished batch always must; an unchanged finished one never.
-    pub fn needs_listing(&self, listed_as: Option<&str>) -> bool {
-        let counted = self.failed_items.is_some() && self.skipped_items.is_some();
-        !self.status.is_terminal() || !counted || listed_as != Some(self.appearance().as_str())
+    /// An unfinished batch always must; an unchanged finished one never, unless rows of it could not be read: those are
+    /// tried again in every scan that reads the `whole` job list, for the API or this program may have been mended.
+    pub fn needs_listing(&self, listed_as: Option<&str>, whole: bool) -> bool {
+        let appearance = self.appearance();
+        let needs = match listed_as.and_then(|listed| listed.strip_prefix(&appearance)) {
+            Some("") => false,
+            Some(UNREADABLE) => whole,
+            _ => true,
+        };
+        !self.status.is_terminal() || needs
+    }
+
+    /// What it is remembered by after a complete listing that shows something wrong, given what it was remembered by before.
+    ///
+    /// One bad answer may be a server in trouble: it is believed when the next scan finds the same.
+    pub fn listed_with(&self, flaw: Flaw, before: Option<&str>) -> String {
+        let appearance = self.appearance();
+        let rest = before.and_then(|before| before.strip_prefix(&appearance));
+        match flaw {
+            _ if !rest.is_some_and(|rest| rest == IN_DOUBT || rest == UNREADABLE) => appearance + IN_DOUBT,
+            Flaw::FewerThanCounted => appearance,
+            Flaw::Unreadable => appearance + UNREADABLE,
+        }
+    }
+
+    /// What it is remembered by after a complete listing: its appearance, marked if that must be repeated although it looks the same.
+    pub fn listed_as(&self, is_settled: bool) -> String {
+        let appearance = self.appearance();
+        if is_settled { appearance } else { appearance + UNSETTLED }
+    }
+
+    /// Whether its items, once read to the end, stay as they are for as long as it looks the same.
+    ///
+    /// A batch without counts does not show when an item of it fails late, unless its listing found that none can any more.
+    pub fn is_settled_by(&self, counted: Option<Counted>) -> bool {
+        let counts_itself = self.failed_items.is_some() && self.skipped_items.is_some();
+        self.status.is_terminal() && (counts_itself || counted.is_some())
+    }
+}
+
+// What follows the appearance of a batch that is not settled.
+const UNSETTLED: &str = " unsettled";
+const IN_DOUBT: &str = " in doubt";
+const UNREADABLE: &str = " unreadable";
+
+/// What can be wrong with a complete listing of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It shows fewer rows than the batch counts.
+    FewerThanCounted,
+    /// Some of its rows could not be read.
+    Unreadable,
+}
+
+/// Whether a batch that was remembered like this must be listed again in the next scan although it looks the same.
+pub fn is_unsettled(listed_as: &str) -> bool {
+    listed_as.ends_with(UNSETTLED) || listed_as.ends_with(IN_DOUBT)
+}
+
+/// The items of a finished batch, counted by a listing because the batch itself does not say, once none can change any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// All of them.
+    pub total: u64,
+    /// Those that failed.
+    pub failed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(status: BatchStatus, count: Option<u64>) -> Batch {
+        Batch {
+            batch_id: "b".to_owned(),
+            project_id: None,
+            directory_id: None,
+            job_type: "parse".to_owned(),
+            status,
+            total_items: count,
+            processed_items: count,
+            failed_items: count,
+            skipped_items: count,
+            error_message: None,
+            created_at: None,
+            updated_at: None,
+            started_at: None,
+            completed_at: None,
+        }
+    }
+
+    #[test]
+    fn a_finished_batch_is_settled_by_counts_of_its_own_or_of_its_listing() {
+        let counted = Some(Counted { total: 9, failed: 1 });
+        for (status, count, counted, settled) in [
+            (BatchStatus::Completed, Some(1), None, true),
+            (BatchStatus::Completed, None, None, false),
+            (BatchStatus::Completed, None, counted, true),
+            (BatchStatus::Running, Some(1), counted, false),
+        ] {
+            assert_eq!(batch(status.clone(), count).is_settled_by(counted), settled, "{status:?} {count:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_listed_until_it_looks_as_it_did_when_it_was_settled() {
+        let done = batch(BatchStatus::Completed, None);
+        assert!(done.needs_listing(None, false) && done.needs_listing(Some("another look"), false));
+        assert!(!done.needs_listing(Some(&done.appearance()), true));
+        let unsettled = done.listed_as(false);
+        assert!(done.needs_listing(Some(&unsettled), false) && is_unsettled(&unsettled));
+        assert!(!is_unsettled(&done.listed_as(true)));
+        let running = batch(BatchStatus::Running, None);
+        assert!(running.needs_listing(Some(&running.appearance()), false));
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_tried_again_in_the_next_scan_and_then_with_every_whole_list() {
+        let done = batch(BatchStatus::Completed, Some(2));
+        let once = done.listed_with(Flaw::Unreadable, None);
+        assert!(is_unsettled(&once) && done.needs_listing(Some(&once), false));
+        let twice = done.listed_with(Flaw::Unreadable, Some(&once));
+        assert!(!is_unsettled(&twice) && !done.needs_listing(Some(&twice), false));
+        assert!(done.needs_listing(Some(&twice), true));
+        assert_eq!(done.listed_with(Flaw::Unreadable, Some(&twice)), twice);
+        assert!(batch(BatchStatus::Completed, Some(3)).needs_listing(Some(&twice), false), "it has changed");
+    }
+
+    #[test]
+    fn fewer_rows_than_counted_are_believed_the_second_time() {
+        let done = batch(BatchStatus::Completed, Some(2));
+        let once = done.listed_with(Flaw::FewerThanCounted, None);
+        assert!(done.needs_listing(Some(&once), false));
+        assert!(!done.needs_listing(Some(&done.listed_with(Flaw::FewerThanCounted, Some(&once))), true));
     }
 }

@@ -26,22 +26,34 @@ pub struct LinkFacts<'a> {
     pub item_id: Option<&'a str>,
 }
 
-/// Link templates by name, with `{console} {api} {project_id} {batch_id} {job_id} {job_record_id} {item_id}`.
+/// Link templates by name, with `{console} {api} {project_id} {batch_id} {job_id} {job_record_id} {item_id}`,
+/// and `{batch_path} {items_path} {job_path}`: where the API that made the id shows its record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LinkTemplates(pub BTreeMap<String, String>);
 
 /// Names that a template may use.
-pub const PLACEHOLDERS: [&str; 7] = ["console", "api", "project_id", "batch_id", "job_id", "job_record_id", "item_id"];
+pub const PLACEHOLDERS: [&str; 10] = [
+    "console",
+    "api",
+    "project_id",
+    "batch_id",
+    "job_id",
+    "job_record_id",
+    "item_id",
+    "batch_path",
+    "items_path",
+    "job_path",
+];
 
 impl LinkTemplates {
-    /// The shipped templates for the v1 beta API.
+    /// The shipped templates.
     pub fn shipped() -> LinkTemplates {
         let pairs = [
             ("console", "{console}/project/{project_id}/parse"),
-            ("batch", "{api}/api/v1/beta/batch-processing/{batch_id}"),
-            ("items", "{api}/api/v1/beta/batch-processing/{batch_id}/items?status=failed"),
-            ("job", "{api}/api/v1/parsing/job/{job_id}/details"),
+            ("batch", "{api}/{batch_path}"),
+            ("items", "{api}/{items_path}"),
+            ("job", "{api}/{job_path}"),
         ];
         LinkTemplates(pairs.map(|(name, template)| (name.to_owned(), template.to_owned())).into())
     }
@@ -82,17 +94,47 @@ fn fill(template: &str, facts: &LinkFacts<'_>) -> Option<String> {
         match &after[..close] {
             "console" => link.push_str(facts.console),
             "api" => link.push_str(facts.api),
-            "project_id" => push_encoded(&mut link, facts.project_id?),
+            "project_id" => push_encoded(&mut link, bare_project(facts.project_id?)),
             "batch_id" => push_encoded(&mut link, facts.batch_id?),
             "job_id" => push_encoded(&mut link, facts.job_id?),
             "job_record_id" => push_encoded(&mut link, facts.job_record_id?),
             "item_id" => push_encoded(&mut link, facts.item_id?),
+            "batch_path" => push_record(&mut link, facts.batch_id?, BATCH),
+            "items_path" => push_record(&mut link, facts.batch_id?, ITEMS),
+            "job_path" => push_record(&mut link, facts.job_id?, JOB),
             _ => return None,
         }
         rest = &after[close + 1..];
     }
     link.push_str(rest);
     Some(link)
+}
+
+/// Addresses take a project's uuid without the prefix that records of it carry.
+fn bare_project(id: &str) -> &str {
+    ["prj-", "proj-"].into_iter().find_map(|prefix| id.strip_prefix(prefix)).unwrap_or(id)
+}
+
+/// What stands before and after an id in the address of its record.
+type Around = (&'static str, &'static str);
+
+const BATCH: Around = ("api/v1/beta/batch-processing/", "");
+const ITEMS: Around = ("api/v1/beta/batch-processing/", "/items?status=failed");
+const JOB: Around = ("api/v1/parsing/job/", "/details");
+
+/// The records of API v2, told by the prefix of their ids; a batch of v2 lists its items itself.
+const V2: [(&str, Around); 3] = [
+    ("bat-", ("api/v2/batches/", "?expand=results")),
+    ("pjb-", ("api/v2/parse/", "")),
+    ("ext-", ("api/v2/extract/", "")),
+];
+
+fn push_record(link: &mut String, id: &str, of_v1: Around) {
+    let of_v2 = V2.into_iter().find(|(prefix, _)| id.starts_with(prefix));
+    let (before, after) = of_v2.map_or(of_v1, |(_, around)| around);
+    link.push_str(before);
+    push_encoded(link, id);
+    link.push_str(after);
 }
 
 fn push_encoded(link: &mut String, id: &str) {
@@ -118,6 +160,21 @@ mod tests {
         let links = LinkTemplates::shipped().make(&facts());
         assert_eq!(links["batch"], "https://a/api/v1/beta/batch-processing/b%2F1");
         assert!(!links.contains_key("job") && !links.contains_key("console"));
+    }
+
+    #[test]
+    fn the_records_of_each_api_are_found_by_their_ids() {
+        let facts = |batch, job| LinkFacts { batch_id: Some(batch), job_id: Some(job), ..facts() };
+        let v1 = LinkTemplates::shipped().make(&facts("bjb-1", "0f"));
+        assert_eq!(v1["items"], "https://a/api/v1/beta/batch-processing/bjb-1/items?status=failed");
+        assert_eq!(v1["job"], "https://a/api/v1/parsing/job/0f/details");
+        let v2 = LinkTemplates::shipped().make(&facts("bat-1", "ext-2"));
+        assert_eq!(v2["batch"], "https://a/api/v2/batches/bat-1?expand=results");
+        assert_eq!(v2["job"], "https://a/api/v2/extract/ext-2");
+        let project = LinkFacts { project_id: Some("prj-0c1d"), ..facts("bat-1", "ext-2") };
+        assert_eq!(LinkTemplates::shipped().make(&project)["console"], "https://c/project/0c1d/parse");
+        // A file that was processed again by itself is a batch of one job.
+        assert_eq!(LinkTemplates::shipped().make(&facts("pjb-3", "pjb-3"))["batch"], "https://a/api/v2/parse/pjb-3");
     }
 
     #[test]

@@ -4,6 +4,11 @@
 
 use std::borrow::Cow;
 
+/// "1 item", "2 items".
+pub fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
 /// Whether a character could steer a terminal or hide what a text says: controls and bidi or invisible marks.
 pub fn is_steering(c: char) -> bool {
     c.is_control()

@@ -46,7 +46,7 @@ fn config(batch: &Batch) -> Value {
 
 fn result(world: &World, batch: &Batch, run: &Run) -> Value {
     let job = run.job.clone().or_else(|| earlier_job(world, batch, run));
-    let reason = run.skip_reason.as_deref().unwrap_or("no reason given");
+    let reason = run.skip_reason.as_deref().unwrap_or("not_taken");
     let unmapped = job.is_none() && run.status == ItemStatus::Skipped;
     json!({
         "source_directory_file_id": world.items[run.item].id,
@@ -54,7 +54,7 @@ fn result(world: &World, batch: &Batch, run: &Run) -> Value {
             "type": config(batch)["job"]["type"],
             "id": job_id(batch.job_type, &job),
         })),
-        "error_message": unmapped.then(|| format!("no job was made for this file: {reason}")),
+        "error_message": unmapped.then(|| format!("{reason}: no job could be made for this file")),
     })
 }
 

@@ -9,7 +9,7 @@ use super::evidence::Answering;
 use super::project::signed;
 use super::sighting::Finish;
 use super::time::{millis, optional_millis, timestamp};
-use crate::core::batch::{Batch, BatchStatus};
+use crate::core::batch::{Batch, BatchStatus, Counted, is_unsettled};
 
 /// How a known batch stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct KnownBatch {
     pub batch_key: i64,
     /// Its appearance at the last complete listing.
     pub listed_as: Option<String>,
-    /// Whether the job list must not stop before it: unfinished, or not listed completely.
+    /// Whether the job list must not stop before it: unfinished, not listed completely, or not settled by that.
     pub awaited: bool,
     /// When the job list last showed it, to the hour.
     pub last_seen: i64,
@@ -26,24 +26,29 @@ pub struct KnownBatch {
     pub gone: bool,
 }
 
-/// The batches of a project by id.
+/// Milliseconds for which a batch that is said not to exist is still asked for: a server in trouble says so of anything.
+const GONE_FOR_GOOD: i64 = 86_400_000;
+
+/// The batches of a project by id, at this time of a scan.
 ///
 /// # Errors
 /// SQLite's.
-pub fn known(connection: &Connection, project_key: i64) -> Result<HashMap<String, KnownBatch>, LedgerError> {
+pub fn known(connection: &Connection, project_key: i64, at: i64) -> Result<HashMap<String, KnownBatch>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT batch_id, batch_key, listed_as, status, last_seen, gone_at IS NOT NULL FROM batch WHERE project_key = ?1",
+        "SELECT batch_id, batch_key, listed_as, status, last_seen, gone_at FROM batch WHERE project_key = ?1",
     )?;
     let rows = statement.query_map([project_key], |row| {
         let status = BatchStatus::from_word(row.get_ref(3)?.as_str()?);
         let listed_as: Option<String> = row.get(2)?;
-        let gone: bool = row.get(5)?;
+        let gone_at: Option<i64> = row.get(5)?;
+        let followed = gone_at.is_none_or(|gone_at| at - gone_at < GONE_FOR_GOOD);
+        let unsettled = !status.is_terminal() || listed_as.as_deref().is_none_or(is_unsettled);
         let known = KnownBatch {
             batch_key: row.get(1)?,
-            awaited: !gone && (!status.is_terminal() || listed_as.is_none()),
+            awaited: followed && unsettled,
             listed_as,
             last_seen: row.get(4)?,
-            gone,
+            gone: gone_at.is_some(),
         };
         Ok((row.get(0)?, known))
     })?;
@@ -51,6 +56,8 @@ pub fn known(connection: &Connection, project_key: i64) -> Result<HashMap<String
 }
 
 /// Records batches as the job list shows them, and returns their keys in order.
+///
+/// Counts that it does not show stay as they were last shown, or counted by a listing.
 ///
 /// # Errors
 /// SQLite's.
@@ -62,8 +69,10 @@ pub fn record(tx: &Transaction<'_>, project_key: i64, batches: &[Batch], at: i64
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
          ON CONFLICT (project_key, batch_id) DO UPDATE SET
              job_type = excluded.job_type, directory_id = coalesce(excluded.directory_id, directory_id),
-             status = excluded.status, total_items = excluded.total_items, processed_items = excluded.processed_items,
-             failed_items = excluded.failed_items, skipped_items = excluded.skipped_items,
+             status = excluded.status, total_items = coalesce(excluded.total_items, total_items),
+             processed_items = coalesce(excluded.processed_items, processed_items),
+             failed_items = coalesce(excluded.failed_items, failed_items),
+             skipped_items = coalesce(excluded.skipped_items, skipped_items),
              error_message = excluded.error_message, created_at = coalesce(excluded.created_at, created_at),
              updated_at = excluded.updated_at, started_at = excluded.started_at, completed_at = excluded.completed_at,
              last_seen = excluded.last_seen, gone_at = NULL
@@ -168,10 +177,19 @@ pub fn name_project(tx: &Transaction<'_>, project_key: i64, project_id: &str) ->
 
 /// Marks a batch's items as completely listed, if its appearance is worth remembering.
 pub(super) fn mark_listed(tx: &Transaction<'_>, finish: &Finish) -> Result<(), LedgerError> {
-    tx.prepare_cached("UPDATE batch SET listed_at = ?2, listed_as = ?3 WHERE batch_key = ?1")?.execute((
+    let count = |of: fn(Counted) -> u64| finish.counted.map(|counted| signed(of(counted)));
+    tx.prepare_cached(
+        "UPDATE batch SET listed_at = ?2, listed_as = ?3, total_items = coalesce(?4, total_items),
+             processed_items = coalesce(?4, processed_items), failed_items = coalesce(?5, failed_items),
+             skipped_items = CASE WHEN ?4 IS NULL THEN skipped_items ELSE coalesce(skipped_items, 0) END
+         WHERE batch_key = ?1",
+    )?
+    .execute((
         finish.place.batch_key,
         finish.place.seen_at,
         &finish.listed_as,
+        count(|counted| counted.total),
+        count(|counted| counted.failed),
     ))?;
     Ok(())
 }

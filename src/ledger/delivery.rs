@@ -8,6 +8,7 @@ use super::{LedgerError, digest, fault};
 use crate::core::digest::merge::merge;
 use crate::core::digest::model::Digest;
 use crate::core::outbox::{Answer, Fate, fate, jitter};
+use crate::core::text::count;
 
 /// Longer than the longest single try, so that nobody else takes a delivery that is under way.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
@@ -190,8 +191,11 @@ pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Tim
             settle(tx, &claimed.delivery_id, "dead", None)?;
             let error = error_of(answer).unwrap_or("no answer");
             let text = format!(
-                "Channel {} did not take {} after {} tries: {error}. Repair the channel, then try it with `llama-triage notify test {}`.",
-                claimed.channel, claimed.content.digest_id, claimed.attempts, claimed.channel
+                "Channel {} did not take {} after {}: {error}. Repair the channel, then try it with `llama-triage notify test {}`.",
+                claimed.channel,
+                claimed.content.digest_id,
+                count(u64::from(claimed.attempts), "try", "tries"),
+                claimed.channel
             );
             fault::raise(tx, &fault, &text, now)?;
         }

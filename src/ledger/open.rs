@@ -169,7 +169,7 @@ const CACHE_KIB: i64 = 32 * 1024;
 
 /// Pages in the write-ahead log (4 KiB each) before they are copied into the ledger. A large transaction rewrites the
 /// same index pages as the one before it: copied less often, they are copied fewer times.
-const CHECKPOINT_PAGES: i64 = 8 * 1024;
+const CHECKPOINT_PAGES: i64 = 16 * 1024;
 
 /// What the write-ahead log is cut back to, in bytes, once everything in it was copied.
 const LARGEST_IDLE_WAL: i64 = 64 * 1024 * 1024;

@@ -6,6 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use super::time::millis;
+use crate::core::batch::Counted;
 use crate::core::grouping::{GroupId, StoredGroup};
 use crate::core::item::Observation;
 use crate::core::scan::Classified;
@@ -85,6 +86,8 @@ pub struct Finish {
     pub complete: bool,
     /// The appearance to recognise an unchanged batch by; none if it must be listed again anyway.
     pub listed_as: Option<String>,
+    /// The items that the listing counted, where the batch itself does not say.
+    pub counted: Option<Counted>,
 }
 
 /// What one transaction takes in: group changes first, then sightings, then the ends of listings.

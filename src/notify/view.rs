@@ -135,7 +135,7 @@ fn tiles(digest: &Digest) -> Vec<Tile> {
         "regressed" => "regressed",
         "escalating" => "escalated",
         "resolved" => "resolved",
-        "other" => "other",
+        "known" => "other",
         _ => "fault",
     };
     let mut tiles: Vec<Tile> = words::news(&digest.totals)

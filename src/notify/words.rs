@@ -2,6 +2,7 @@
 
 use crate::core::digest::model::{Digest, GroupEntry, GroupState, Reason, RetrySummary, Totals};
 use crate::core::digest::trial::is_trial;
+pub(super) use crate::core::text::count;
 use crate::core::text::{cut_end, cut_middle, one_line};
 
 /// The longest subject, in characters (RFC 5322 2.1.1 recommends lines of at most 78).
@@ -10,11 +11,6 @@ pub(super) const SUBJECT: usize = 78;
 /// Outside text on one line, cut in its middle.
 pub(super) fn short(text: &str, most: usize) -> String {
     cut_middle(one_line(text).trim(), most).into_owned()
-}
-
-/// "1 item", "2 items".
-pub(super) fn count(n: u64, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// The word shown beside a group.
@@ -57,7 +53,7 @@ pub(super) fn news(totals: &Totals) -> Vec<(u64, &'static str)> {
         (totals.escalated, "escalating"),
         (totals.faults, if totals.faults == 1 { "fault" } else { "faults" }),
         (totals.resolved, "resolved"),
-        (totals.other, "other"),
+        (totals.other, "known"),
     ]
     .into_iter()
     .filter(|(n, _)| *n > 0)
@@ -87,7 +83,7 @@ fn subject_facts(digest: &Digest, news: &[(u64, &'static str)]) -> String {
     if digest.baseline {
         return format!("first inventory - {open}");
     }
-    if is_reminder && news.iter().all(|(_, word)| *word == "other") {
+    if is_reminder && news.iter().all(|(_, word)| *word == "known") {
         return format!("reminder: still open - {open}");
     }
     match (news, digest.totals.open_items) {
@@ -117,6 +113,10 @@ pub fn headline(digest: &Digest) -> String {
         (Some(entry), ..) => format!("Needs you now: {}", group_line(entry)),
         (None, Some(fault), _) => {
             format!("llama-triage is in trouble: {}", short(&fault.text, 160))
+        }
+        (None, None, Some(entry)) if entry.reason == Reason::MoreItems => {
+            let grown = digest.changes.iter().filter(|e| e.reason == Reason::MoreItems).count() as u64;
+            format!("Nothing new: {open}, {} grew", count(grown, "group", "groups"))
         }
         (None, None, Some(entry)) => format!("{}: {}", capitalized(reason_word(entry.reason)), group_line(entry)),
         _ if totals.new + totals.regressed + totals.escalated > 0 => format!("{open}, with news"),

@@ -19,6 +19,7 @@ mod tsv;
 pub use answer::{Answer, Charts, Heading, Rows};
 pub use columns::names as column_names;
 pub use look::Look;
+pub(crate) use look::ago;
 pub use sheet::Choice;
 
 /// What an answer is written as.

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::causes::{self, CauseSummary};
 use super::deliver::{self, DeliverySummary, Round};
 use super::reprocess;
 use super::scan::ScanSummary;
 use super::triage::{self, Request};
 use super::worker::Worker;
 use crate::core::schedule::Due;
+use crate::core::text::count;
 use crate::ledger::{fault, project, run};
 use crate::notify;
 
@@ -26,6 +28,8 @@ const PATIENT_SCANS: u64 = 3;
 pub struct CycleOutcome {
     /// For each project, what its scan brought.
     pub scans: Vec<ScanSummary>,
+    /// What asking for causes came to.
+    pub causes: CauseSummary,
     /// What became of retries.
     pub retries: reprocess::Summary,
     /// The digest that was decided, if there was news.
@@ -76,6 +80,8 @@ impl Worker {
         };
         let scans = scans?;
         self.note_faults(&scans, now).await?;
+        let asking = causes::ask(&self.ledger, &self.setup.projects, &self.setup.rules, now);
+        let causes = stop.run_until_cancelled(asking).await.transpose()?.unwrap_or_default();
         let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);
         let retries = self.reprocess(after_scan, stop).await?;
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
@@ -85,6 +91,7 @@ impl Worker {
         let headline = digest.as_ref().map(notify::headline);
         Ok(CycleOutcome {
             scans,
+            causes,
             retries,
             digest_id: digest.map(|d| d.digest_id),
             headline,
@@ -144,13 +151,14 @@ impl CycleOutcome {
 impl fmt::Display for CycleOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let new: u64 = self.scans.iter().map(|scan| scan.items_new).sum();
-        let incomplete = self.scans.iter().filter(|scan| !scan.complete).count();
-        let projects =
-            if self.scans.len() == 1 { "1 project".to_owned() } else { format!("{} projects", self.scans.len()) };
-        write!(f, "scanned {projects}, {new} new observations")?;
+        let scans = self.scans.iter().fold((0, 0), |(all, bad), scan| (all + 1, bad + u64::from(!scan.complete)));
+        let (projects, incomplete) = scans;
+        let observations = count(new, "new observation", "new observations");
+        write!(f, "scanned {}, {observations}", count(projects, "project", "projects"))?;
         if incomplete > 0 {
-            write!(f, ", {incomplete} scans incomplete")?;
+            write!(f, ", {} incomplete", count(incomplete, "scan", "scans"))?;
         }
+        write!(f, "{}", self.causes)?;
         if !self.retries.is_quiet() {
             write!(f, ", {}", self.retries)?;
         }

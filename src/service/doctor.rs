@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::config::load::{self, ConfigError};
 use crate::config::{Config, doubts};
+use crate::core::text::count;
 use crate::credentials::Credentials;
 
 /// How a check ended.
@@ -63,7 +64,11 @@ pub async fn examine(path: &Path, config: Result<Config, ConfigError>, credentia
         Ok(config) => config,
         Err(error) => return vec![unreadable(path, &error)],
     };
-    let says = format!("{}, {}", count(config.project.len(), "project"), count(config.channel.len(), "channel"));
+    let says = format!(
+        "{}, {}",
+        count(config.project.len() as u64, "project", "projects"),
+        count(config.channel.len() as u64, "channel", "channels")
+    );
     let mut findings = vec![Finding::ok("config", &path.display().to_string(), says)];
     for project in &config.project {
         findings.extend(projects::examine(project, credentials).await);
@@ -89,10 +94,6 @@ fn unreadable(path: &Path, error: &ConfigError) -> Finding {
         _ => "mend the lines named above; config/example.toml shows every key".to_owned(),
     };
     Finding::fail("config", &path.display().to_string(), error.to_string(), advice)
-}
-
-fn count(n: usize, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
 #[cfg(test)]

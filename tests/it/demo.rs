@@ -1,5 +1,7 @@
 //! The first command of the README does the whole job, and refuses to destroy what is not its own.
 
+use std::collections::BTreeSet;
+
 use crate::site::{binary, files};
 
 #[test]
@@ -23,6 +25,29 @@ fn the_demo_leaves_a_ledger_and_digests_and_prints_the_newest() {
     assert!(answer["rows"].as_array().unwrap().len() > 5, "{answer}");
 
     binary().args(["demo", "--fast", "--dir"]).arg(&place).assert().success();
+}
+
+#[test]
+fn the_demo_tells_the_same_story_through_api_v2() {
+    let dir = tempfile::tempdir().unwrap();
+    let groups = |api: &str| -> BTreeSet<String> {
+        let place = dir.path().join(api);
+        binary().args(["demo", "--fast", "--api", api, "--dir"]).arg(&place).assert().success();
+        assert!(!files(&place.join("digests"), ".eml").is_empty());
+        let config = std::fs::read_to_string(place.join("config.toml")).unwrap();
+        assert!(config.contains(&format!("api = \"{api}\"")), "{config}");
+        let report = binary()
+            .args(["report", "groups", "--kind", "failed", "--format", "json", "--ledger"])
+            .arg(place.join("ledger.db"))
+            .assert()
+            .success();
+        let answer: serde_json::Value = serde_json::from_slice(&report.get_output().stdout).unwrap();
+        let rows = answer["rows"].as_array().unwrap();
+        rows.iter().map(|row| row["title"].as_str().unwrap().to_owned()).collect()
+    };
+    let (v1, v2) = (groups("v1-beta"), groups("v2"));
+    let both = v1.intersection(&v2).count();
+    assert!(both >= 20, "only {both} groups of v1 are seen through v2: {v1:#?} {v2:#?}");
 }
 
 #[test]

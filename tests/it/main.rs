@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accuracy;
 mod auto;
 mod by_hand;
+mod causes;
 mod demo;
+mod faults;
 mod kill;
 mod ledger;
 mod logging;
@@ -15,3 +18,4 @@ mod serve;
 mod site;
 mod tidy;
 mod trouble;
+mod v2;

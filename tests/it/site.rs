@@ -16,13 +16,19 @@ pub(crate) struct Site {
     /// The simulated LlamaCloud.
     pub(crate) cloud: SimulatedCloud,
     dir: TempDir,
+    api: &'static str,
 }
 
 impl Site {
     /// Starts the cloud with `world` and writes a configuration for all its projects; `more` is put at its end.
     pub(crate) async fn new(world: World, options: Options, more: &str) -> Site {
+        Site::speaking("v1-beta", world, options, more).await
+    }
+
+    /// The same, with projects that speak this API.
+    pub(crate) async fn speaking(api: &'static str, world: World, options: Options, more: &str) -> Site {
         let cloud = SimulatedCloud::start(world, options).await.unwrap();
-        let site = Site { cloud, dir: tempfile::tempdir().unwrap() };
+        let site = Site { cloud, dir: tempfile::tempdir().unwrap(), api };
         site.configure(more);
         site
     }
@@ -35,10 +41,11 @@ impl Site {
             let key = self.path(&format!("key-{}", project.name));
             std::fs::write(&key, &project.api_key).unwrap();
             text.push_str(&format!(
-                "[[project]]\nname = \"{}\"\nbase-url = \"{}\"\napi-key-file = \"{}\"\nrequests-per-second = 1000\n",
+                "[[project]]\nname = \"{}\"\nbase-url = \"{}\"\napi-key-file = \"{}\"\napi = \"{}\"\nrequests-per-second = 1000\n",
                 project.name,
                 self.cloud.url(),
                 key.display(),
+                self.api,
             ));
         }
         text.push_str(&more.replace("{dir}", &dir));
@@ -59,7 +66,7 @@ impl Site {
     pub(crate) fn configure_v2(&self, more: &str) {
         self.configure(more);
         let text = std::fs::read_to_string(self.path("config.toml")).unwrap();
-        std::fs::write(self.path("config.toml"), text.replace("base-url", "api = \"v2\"\nbase-url")).unwrap();
+        std::fs::write(self.path("config.toml"), text.replace("\"v1-beta\"", "\"v2\"")).unwrap();
     }
 
     /// A worker inside this process.

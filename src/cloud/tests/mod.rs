@@ -7,3 +7,4 @@ mod reading;
 mod simulated;
 mod trouble;
 mod v2;
+mod v2_requests;

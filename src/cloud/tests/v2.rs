@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::{CreateError, Listed, Resubmission};
 use super::fake::{Call, Fake, ok, status};
-use crate::core::batch::{Batch, BatchStatus};
+use crate::core::batch::{Batch, BatchStatus, Counted};
 use crate::core::item::{ItemStatus, Kind, Observation};
 
 const FILES: usize = 1000;
@@ -59,6 +59,9 @@ fn answer(call: &Call) -> Response {
         "/api/v2/parse" => {
             let asked = call.query.iter().filter(|(name, _)| name == "job_ids");
             let mut jobs: Vec<Value> = asked.map(|(_, id)| job(id)).collect();
+            if jobs.is_empty() {
+                jobs = (0..FILES).map(|n| job(&job_id(n))).collect();
+            }
             jobs.retain(|job| call.query("status").is_none_or(|status| job["status"] == status));
             ok(&json!({ "items": jobs }))
         }
@@ -94,7 +97,7 @@ async fn failed(cloud: &super::super::Cloud, batch: &Batch) -> (Vec<Observation>
 }
 
 #[tokio::test]
-async fn failures_of_a_finished_batch_are_found_by_at_most_eight_requests() {
+async fn the_failures_of_a_finished_batch_are_its_files_without_a_job_and_its_failed_jobs() {
     let fake = Fake::start(|call, _| answer(call)).await;
     let cloud = fake.cloud_v2();
     let batch = batches(&cloud).await.remove(0);
@@ -107,8 +110,6 @@ async fn failures_of_a_finished_batch_are_found_by_at_most_eight_requests() {
     let (mut rows, listed) = failed(&cloud, &batch).await;
     assert!(listed.complete);
     assert_eq!((rows.len(), listed.rows, listed.unreadable), (102, 102, 1));
-    let requests = fake.calls().len() - 1;
-    assert!(requests <= 8, "{requests}");
     rows.sort_by(|a, b| a.item_id.cmp(&b.item_id));
     assert_eq!((rows[0].item_id.as_str(), rows[0].item_name.as_str()), ("dfl-0", "0.pdf"));
     assert_eq!(rows[0].message.as_deref(), Some("key llx-*** bad"));
@@ -117,33 +118,9 @@ async fn failures_of_a_finished_batch_are_found_by_at_most_eight_requests() {
     assert_eq!(unmapped[0].message.as_deref(), Some("no job for this file"));
     assert_eq!((unmapped[1].message.as_deref(), unmapped[1].item_name.as_str()), (None, "8.pdf"));
     assert_eq!(unmapped[0].completed_at, batch.completed_at);
-}
-
-#[tokio::test]
-async fn a_batch_whose_jobs_have_all_ended_gets_counts_and_needs_no_more_listing() {
-    let fake = Fake::start(|call, _| answer(call)).await;
-    let cloud = fake.cloud_v2();
-    let batch = batches(&cloud).await.remove(0);
-    let (first, _) = failed(&cloud, &batch).await;
-    assert_eq!(batches(&cloud).await[0].failed_items, None);
-    let (second, _) = failed(&cloud, &batch).await;
-    assert_eq!(first.len(), second.len());
-    let counted = batches(&cloud).await.remove(0);
-    assert_eq!((counted.total_items, counted.failed_items, counted.skipped_items), (Some(1000), Some(102), Some(0)));
-    assert!(!counted.needs_listing(Some(&counted.appearance())));
-}
-
-#[tokio::test]
-async fn a_server_with_short_lines_is_asked_in_smaller_chunks() {
-    let fake = Fake::start(|call, _| {
-        let length: usize = call.query.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-        if length > 8000 { status(414, "too long") } else { answer(call) }
-    })
-    .await;
-    let cloud = fake.cloud_v2();
-    let batch = batches(&cloud).await.remove(0);
-    assert_eq!(failed(&cloud, &batch).await.0.len(), 102);
-    assert_eq!(fake.calls().iter().filter(|call| call.path == "/api/v2/parse").count(), 1 + 7);
+    // None of its jobs can fail any more, so it need not be read again.
+    assert_eq!(listed.counted, Some(Counted { total: 1000, failed: 102 }));
+    assert!(batch.is_settled_by(listed.counted));
 }
 
 #[tokio::test]
@@ -265,4 +242,28 @@ async fn what_v2_cannot_resubmit_is_not_sent() {
         assert!(matches!(cloud.create_batch(&bad).await, Err(CreateError::NotSent(_))));
     }
     assert!(fake.calls().is_empty());
+}
+
+#[tokio::test]
+async fn why_an_extraction_failed_may_stand_on_the_parsing_before_it() {
+    let fake = Fake::start(|call, _| match call.path.as_str() {
+        "/api/v2/extract/ext-1" => ok(&json!({"id": "ext-1", "status": "FAILED", "error_message": "no extraction",
+            "extract_metadata": {"parse_job_id": "pjb-1"}})),
+        "/api/v2/parse/pjb-1" => {
+            ok(&json!({"job": {"id": "pjb-1", "status": "FAILED", "error_message": "the file is locked"}}))
+        }
+        "/api/v2/extract/ext-2" => ok(&json!({"id": "ext-2", "status": "FAILED", "error_message": "no schema",
+            "extract_metadata": {"parse_job_id": "pjb-2"}})),
+        "/api/v2/parse/pjb-2" => ok(&json!({"job": {"id": "pjb-2", "status": "COMPLETED"}})),
+        _ => status(503, "not now"),
+    })
+    .await;
+    let cloud = fake.cloud_v2();
+    for (job_id, wanted) in [("ext-1", "the file is locked"), ("ext-2", "no schema")] {
+        let record = cloud.job_record("extract", job_id).await.unwrap().unwrap();
+        assert_eq!(record.error_message.as_deref(), Some(wanted));
+    }
+    let before = fake.calls().len();
+    assert!(cloud.job_record("extract", "ext-3").await.unwrap_err().is_transient());
+    assert_eq!(fake.calls().len(), before + 1, "a single try");
 }

@@ -11,6 +11,11 @@ const LONG: usize = 15_000;
 /// What all take (nginx and aiohttp stop at 8 KiB).
 const SHORT: usize = 7_800;
 
+/// Room for the path, the scope, the status and the page parameters.
+const RESERVED: usize = 400;
+/// `&job_ids=pjb-` and a uuid.
+const USUAL_PAIR: usize = 49;
+
 /// The length of queries that the server is known to take.
 #[derive(Debug)]
 pub(super) struct QueryBound(AtomicUsize);
@@ -45,18 +50,23 @@ impl QueryBound {
                     self.0.store(SHORT, Ordering::Relaxed);
                     continue;
                 }
-                listed => add(&mut total, listed?),
+                listed => add(&mut total, &listed?),
             }
             rest = after;
         }
         Ok(total)
     }
+
+    /// How many queries it takes to ask for so many jobs.
+    pub(super) fn queries(&self, ids: usize) -> usize {
+        let room = self.0.load(Ordering::Relaxed) - RESERVED;
+        ids.div_ceil(room / USUAL_PAIR)
+    }
 }
 
 /// How many of the ids fit into a query of `bound` bytes; at least one.
 fn fitting(ids: &[&str], bound: usize) -> usize {
-    // Room for the path, the scope, the status and the page parameters.
-    let mut room = bound.saturating_sub(400);
+    let mut room = bound.saturating_sub(RESERVED);
     let fits = |id: &&&str| {
         let length = "&job_ids=".len() + 3 * id.len() - 2 * id.bytes().filter(u8::is_ascii_alphanumeric).count();
         let length = length - 2 * id.bytes().filter(|b| *b == b'-').count();
@@ -68,12 +78,12 @@ fn fitting(ids: &[&str], bound: usize) -> usize {
 }
 
 /// Adds what another listing of the same whole came to.
-pub(super) fn add(total: &mut Listed, part: Listed) {
+pub(super) fn add(total: &mut Listed, part: &Listed) {
     total.unreadable += part.unreadable;
     total.requests += part.requests;
     total.complete &= part.complete;
-    total.why_unreadable = total.why_unreadable.take().or(part.why_unreadable);
-    total.why_incomplete = total.why_incomplete.take().or(part.why_incomplete);
+    total.why_unreadable = total.why_unreadable.take().or_else(|| part.why_unreadable.clone());
+    total.why_incomplete = total.why_incomplete.take().or_else(|| part.why_incomplete.clone());
 }
 
 #[cfg(test)]
@@ -92,6 +102,7 @@ mod tests {
                 (queries, sent, rest) = (queries + 1, sent + chunk.len(), after);
             }
             assert_eq!((queries, sent), (wanted, 1000));
+            assert_eq!(QueryBound(AtomicUsize::new(bound)).queries(1000), wanted);
         }
     }
 

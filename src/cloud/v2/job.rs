@@ -42,6 +42,14 @@ impl Product {
     pub(super) fn path(self) -> [&'static str; 3] {
         ["api", "v2", self.word()]
     }
+
+    /// The statuses of jobs that have not ended, as its list can be filtered by.
+    pub(super) fn open_statuses(self) -> &'static [&'static str] {
+        match self {
+            Product::Parse => &["RUNNING", "PENDING"],
+            Product::Extract => &["RUNNING", "PENDING", "THROTTLED"],
+        }
+    }
 }
 
 /// One job.
@@ -68,6 +76,11 @@ impl Job {
             "THROTTLED" => ItemStatus::Pending,
             word => ItemStatus::from_word(word),
         }
+    }
+
+    /// Whether it ended by an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.status() == ItemStatus::Failed
     }
 
     /// Whether it may still change. A word of the future is taken as such.
@@ -148,12 +161,31 @@ pub(super) async fn list(
         jobs.into_iter().for_each(&mut each);
         ControlFlow::Continue(())
     };
+    read_pages(client, ask, limit, &mut page).await
+}
+
+/// Reads a list of jobs page by page; `page` may stop it.
+pub(super) async fn read_pages(
+    client: &Client,
+    ask: &Ask<'_>,
+    limit: usize,
+    page: &mut (dyn FnMut(Vec<Job>) -> ControlFlow<()> + Send),
+) -> Result<Listed, CloudError> {
     let style = Style::page_size(limit);
-    listing::read(client, ask, style, &Jobs, Paging::by_token(), &mut page).await
+    listing::read(client, ask, style, &Jobs, Paging::by_token(), page).await
 }
 
 /// One job; none if LlamaCloud does not know it (any more). Parse jobs come in an envelope, extract jobs do not.
 pub(super) async fn get(client: &Client, job_id: &str) -> Result<Option<Job>, CloudError> {
+    get_with(client, job_id, false).await
+}
+
+/// The same by a single try.
+pub(super) async fn get_once(client: &Client, job_id: &str) -> Result<Option<Job>, CloudError> {
+    get_with(client, job_id, true).await
+}
+
+async fn get_with(client: &Client, job_id: &str, once: bool) -> Result<Option<Job>, CloudError> {
     #[derive(Deserialize)]
     struct Enveloped<'a> {
         #[serde(borrow)]
@@ -163,10 +195,11 @@ pub(super) async fn get(client: &Client, job_id: &str) -> Result<Option<Job>, Cl
     let front = product.path();
     let path = [&front[..], &[job_id]].concat();
     let shown = format!("/{}", path.join("/"));
-    let ask = match product {
+    let mut ask = match product {
         Product::Parse => Ask::path(&path),
         Product::Extract => Ask::path(&path).with("expand", "extract_metadata"),
     };
+    ask.once = once;
     let got = client.get(&ask, |text| {
         let enveloped = parse::<Enveloped<'_>>(text, &shown)?.job;
         let job = match enveloped {

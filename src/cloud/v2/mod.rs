@@ -7,6 +7,7 @@ mod chunks;
 pub(super) mod create;
 mod files;
 mod job;
+mod outcomes;
 mod single;
 mod troubles;
 
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use self::batch::Batches;
 use self::chunks::QueryBound;
 use self::files::Files;
-use self::job::{Job, Product};
+use self::job::Job;
 use super::client::{Ask, Client};
 use super::listing::{self, Listed, Style};
 use super::page;
@@ -42,17 +43,8 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 pub(super) struct V2 {
     files: Files,
     bound: QueryBound,
-    finished: Mutex<HashMap<String, Finished>>,
     /// Items of the jobs that were created here: extract jobs do not carry them.
     created: Mutex<HashMap<String, String>>,
-}
-
-/// A finished batch that was listed before.
-#[derive(Clone, Copy, Debug)]
-struct Finished {
-    updated_at: Option<Timestamp>,
-    /// Total and failed files, once none of its jobs can fail any more.
-    settled: Option<(u64, u64)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -77,25 +69,9 @@ impl V2 {
             let since = since.checked_sub(OVERLAP).unwrap_or(since);
             ask = ask.with("created_at_on_or_after", since.to_string());
         }
-        let mut each = |mut batches: Vec<Batch>| {
-            batches.iter_mut().for_each(|batch| self.count(batch));
-            page(batches)
-        };
         let style = Style::page_size(limit);
-        let listed = listing::read(client, &ask, style, &Batches, Paging::by_token(), &mut each).await;
+        let listed = listing::read(client, &ask, style, &Batches, Paging::by_token(), page).await;
         listed.map_err(|error| gone(error, client))
-    }
-
-    /// Gives a batch the counts that its last listing found, if they are final: then it need not be listed again.
-    fn count(&self, batch: &mut Batch) {
-        let finished = lock(&self.finished).get(&batch.batch_id).copied();
-        let same = finished.filter(|finished| finished.updated_at == batch.updated_at);
-        if let Some((total, failed)) = same.and_then(|finished| finished.settled) {
-            batch.total_items = Some(total);
-            batch.processed_items = Some(total);
-            batch.failed_items = Some(failed);
-            batch.skipped_items = Some(0);
-        }
     }
 
     /// The failed items of a batch that has finished. One that runs shows none yet, and v2 skips nothing.
@@ -113,21 +89,10 @@ impl V2 {
         if is_job(&batch.batch_id) {
             return self.list_single(client, batch, page).await;
         }
-        let before = lock(&self.finished).get(&batch.batch_id).copied();
-        // The first look asks only for failed jobs. Only the second asks whether any can still fail.
-        let every_job = before.is_some_and(|finished| finished.settled.is_none());
         let expanded = batch::get(client, &batch.batch_id, true).await?.ok_or_else(|| missing(batch))?;
-        let updated_at = expanded.batch.updated_at;
-        let found = troubles::read(self, client, limit, expanded, every_job).await?;
-        let mut listed = found.listed;
-        if listed.complete {
-            let still = before.and_then(|finished| finished.settled.filter(|_| finished.updated_at == updated_at));
-            let settled = if found.is_settled { Some((found.total, found.failed.len() as u64)) } else { still };
-            lock(&self.finished).insert(batch.batch_id.clone(), Finished { updated_at, settled });
-        }
-        listed.rows = found.failed.len() as u64;
-        if !found.failed.is_empty() {
-            page(found.failed);
+        let (failed, listed) = troubles::read(self, client, limit, expanded).await?;
+        if !failed.is_empty() {
+            page(failed);
         }
         Ok(listed)
     }
@@ -151,7 +116,7 @@ impl V2 {
         };
         listed.rows = 1;
         listed.fingerprint = page::key(&item_id);
-        page(vec![single::observation(job, item_id, None)]);
+        page(vec![single::observation(item_id, job, None)]);
         Ok(listed)
     }
 
@@ -179,6 +144,7 @@ impl V2 {
     pub(super) async fn statuses(
         &self,
         client: &Client,
+        limit: usize,
         batch: &Batch,
         wanted: impl Fn(&str) -> bool + Send,
     ) -> Result<(HashMap<String, ItemStatus>, bool), CloudError> {
@@ -190,28 +156,19 @@ impl V2 {
             return Ok((found.into_iter().collect(), is_known));
         }
         let expanded = batch::get(client, &batch.batch_id, true).await?.ok_or_else(|| missing(batch))?;
-        let mut complete = expanded.results.as_ref().is_some_and(|page| page.unreadable_keys.is_empty());
-        let mappings = expanded.results.map(|page| page.rows).unwrap_or_default();
+        let readable = expanded.results.as_ref().is_some_and(|page| page.unreadable_keys.is_empty());
+        let mut mappings = expanded.results.map(|page| page.rows).unwrap_or_default();
+        mappings.retain(|mapping| wanted(&mapping.item_id));
+        let sorted = troubles::sort(mappings);
         let mut found = HashMap::new();
-        let mut items_by_job = HashMap::new();
-        for mapping in mappings.into_iter().filter(|mapping| wanted(&mapping.item_id)) {
-            match (mapping.job_id, mapping.message) {
-                (Some(job_id), None) => drop(items_by_job.insert(job_id, mapping.item_id)),
-                _ => drop(found.insert(mapping.item_id, ItemStatus::Failed)),
+        let outcomes = outcomes::read(client, limit, &self.bound, &expanded.batch, &sorted.jobs, true).await?;
+        for job in outcomes.jobs {
+            if let Some(item_id) = sorted.jobs.get(&job.id) {
+                found.insert(item_id.clone(), job.status());
             }
         }
-        for product in [Product::Parse, Product::Extract] {
-            let mut ids: Vec<&str> = items_by_job.keys().map(String::as_str).collect();
-            ids.retain(|id| Product::of(id) == product);
-            let each = |job: Job| {
-                if let Some(item_id) = items_by_job.get(&job.id) {
-                    found.insert(item_id.clone(), job.status());
-                }
-            };
-            let listed = self.bound.jobs(client, product, &ids, None, each).await?;
-            complete &= listed.complete && listed.unreadable == 0;
-        }
-        Ok((found, complete))
+        found.extend(sorted.unmapped.into_iter().map(|mapping| (mapping.item_id, ItemStatus::Failed)));
+        Ok((found, readable && outcomes.listed.complete && outcomes.listed.unreadable == 0))
     }
 }
 
@@ -245,8 +202,14 @@ pub(super) async fn job_config(client: &Client, batch_id: &str) -> Result<Option
 }
 
 pub(super) async fn job_record(client: &Client, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
-    let job = job::get(client, job_id).await?;
-    Ok(job.map(|job| JobRecord { job_id: job.id, status: job.status, error_code: None, error_message: job.message }))
+    let Some(job) = job::get_once(client, job_id).await? else { return Ok(None) };
+    // Why an extraction failed may stand on the parsing that went before it.
+    let parsed = match job.parse_job_id.as_deref().filter(|id| is_job(id)) {
+        Some(id) => job::get_once(client, id).await?.filter(Job::has_failed),
+        None => None,
+    };
+    let message = parsed.and_then(|parsed| parsed.message).or(job.message);
+    Ok(Some(JobRecord { job_id: job.id, status: job.status, error_code: None, error_message: message }))
 }
 
 /// Asks for one batch: the project it belongs to.

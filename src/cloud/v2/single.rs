@@ -35,7 +35,7 @@ pub(super) fn batch(job: Job) -> Batch {
 }
 
 /// The failed job as an observation of its item.
-pub(super) fn observation(job: Job, item_id: String, item_name: Option<String>) -> Observation {
+pub(super) fn observation(item_id: String, job: Job, item_name: Option<String>) -> Observation {
     Observation {
         item_id,
         item_name: item_name.or(job.name).unwrap_or_default(),

@@ -18,6 +18,10 @@ pub fn doubts(config: &Config) -> Vec<(String, String)> {
         );
     }
     for (index, project) in config.project.iter().enumerate() {
+        if project.project_id.as_deref().is_some_and(|id| id.starts_with("proj-") || id.starts_with("prj-")) {
+            let text = "the API's queries want the bare uuid, without the prefix".to_owned();
+            say(&format!("project[{index}].project-id"), text);
+        }
         if is_plain(&project.base_url) {
             let text =
                 "the API key travels in plain text; use https:// unless nobody else is on that network".to_owned();
@@ -77,6 +81,16 @@ mod tests {
             assert!(with(url).is_empty(), "{url}");
         }
         assert_eq!(with("http://example.com"), ["project[0].base-url"]);
+    }
+
+    #[test]
+    fn a_project_id_with_the_prefix_of_the_answers_is_doubted() {
+        let with = |id: &str| {
+            let project = crate::config::project::Project { project_id: Some(id.to_owned()), ..Default::default() };
+            keys(|c| c.project.push(project))
+        };
+        assert_eq!(with("proj-0b1f"), ["project[0].project-id"]);
+        assert!(with("0b1f").is_empty());
     }
 
     #[test]

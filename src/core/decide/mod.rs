@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::core::digest::model::Reason;
 use crate::core::episode::{Closed, FLAPPING_PAIRS, FLAPPING_WINDOW};
+use crate::core::text::count;
 
 /// What people were last told of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +206,11 @@ fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment) -> Opti
     if more > 0 {
         return Some(News {
             reason: Reason::MoreItems,
-            why: Some(format!("{more} more items since {:.0}", told.at)),
+            why: Some(format!(
+                "{} since {}",
+                count(more, "more item", "more items"),
+                told.at.strftime("%Y-%m-%d %H:%M UTC")
+            )),
             urgency: Urgency::WithNext,
         });
     }

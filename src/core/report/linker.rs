@@ -21,7 +21,7 @@ pub struct Host {
     pub api: String,
     /// Console address without a trailing slash.
     pub console: String,
-    /// The project's id, where the configuration names it; the ledger's is taken else.
+    /// The project's id, where the configuration names it; else what the API called it is taken.
     pub project_id: Option<String>,
 }
 
@@ -64,10 +64,15 @@ impl Linker {
         self.templates.make(&LinkFacts {
             api: &host.api,
             console: &host.console,
-            project_id: facts.project_id.or(host.project_id.as_deref()),
+            project_id: host.project_id.as_deref().or(facts.project_id).map(bare),
             ..facts.clone()
         })
     }
+}
+
+/// The uuid of an id such as `proj-<uuid>`: what the console's addresses hold.
+fn bare(project_id: &str) -> &str {
+    ["proj-", "prj-"].iter().find_map(|prefix| project_id.strip_prefix(prefix)).unwrap_or(project_id)
 }
 
 #[cfg(test)]
@@ -82,6 +87,9 @@ mod tests {
         let links = linker.make("eu", &facts);
         assert_eq!(links["job"], "https://api.cloud.eu.llamaindex.ai/api/v1/parsing/job/j1/details");
         assert_eq!(links["console"], "https://cloud.eu.llamaindex.ai/project/p1/parse");
+        let named = LinkFacts { project_id: Some("proj-0b1f"), ..facts.clone() };
+        assert_eq!(linker.make("eu", &named)["console"], "https://cloud.eu.llamaindex.ai/project/p1/parse");
+        assert_eq!(linker.make("other", &named)["console"], "https://cloud.llamaindex.ai/project/0b1f/parse");
         let links = linker.make("other", &facts);
         assert!(links["job"].starts_with("https://api.cloud.llamaindex.ai/"));
         assert!(!links.contains_key("console") && !links.contains_key("batch"));

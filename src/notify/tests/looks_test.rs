@@ -63,6 +63,8 @@ fn each_occasion_has_its_own_subject_and_headline() {
     let mut reminder = nothing_new.clone();
     reminder.changes = vec![still_open("g-1", "Password needed", 7)];
     reminder.totals.other = 1;
+    let mut grown = reminder.clone();
+    grown.changes[0].reason = Reason::MoreItems;
     let baseline = Digest { baseline: true, ..nothing_new.clone() };
     let mut resolved = quiet.clone();
     resolved.changes = vec![still_open("g-1", "Password needed", 0)];
@@ -75,6 +77,7 @@ fn each_occasion_has_its_own_subject_and_headline() {
         (&quiet, "[triage] all quiet - nothing open (D-1)", "All quiet: nothing is open"),
         (&nothing_new, "[triage] nothing new - 7 items open (D-1)", "Nothing new: 7 items open in 2 groups"),
         (&reminder, "[triage] reminder: still open - 7 items open (D-1)", "Still open: Password needed (7 items open)"),
+        (&grown, "[triage] 1 known - 7 items open (D-1)", "Nothing new: 7 items open in 2 groups, 1 group grew"),
         (&baseline, "[triage] first inventory - 7 items open (D-1)", "First inventory: 7 items open in 2 groups"),
         (&resolved, "[triage] 1 resolved - 0 items open (D-1)", "Resolved: Password needed"),
         (

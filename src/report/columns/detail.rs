@@ -161,14 +161,14 @@ pub(super) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
         ("failed", format!("{}, {} of ours", counted(item.failures, "time"), counted(item.attempts, "attempt"))),
         ("batch", one_line(&item.batch_id).into_owned()),
     ];
-    let optional = [("job", &item.job_id), ("job record", &item.job_record_id)];
+    let optional = [("cause", &detail.cause), ("job", &item.job_id), ("job record", &item.job_record_id)];
     let present = optional.into_iter().filter_map(|(name, id)| Some((name, id.as_ref()?)));
     facts.extend(present.map(|(name, id)| (name, one_line(id).into_owned())));
     if let Some(at) = detail.recovered_at {
         let by = detail.recovered_by.as_deref().unwrap_or("nobody knows");
         facts.push(("recovered", format!("{}, by {}", look.time_and_zone(at), one_line(by))));
     }
-    facts.extend(item.links.values().map(|link| ("link", one_line(link).into_owned())));
+    facts.extend(item.links.iter().map(|(name, link)| ("link", one_line(&format!("{name}: {link}")).into_owned())));
     vec![Section::Facts(facts), Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS))]
 }
 

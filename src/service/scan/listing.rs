@@ -7,7 +7,7 @@ use super::Source;
 use super::evidence::look_at;
 use super::intake::{Committed, Message};
 use crate::cloud::CloudError;
-use crate::core::batch::Batch;
+use crate::core::batch::{Batch, Counted, Flaw};
 use crate::core::item::{Kind, Observation};
 use crate::ledger::sighting::{Finish, Place, Sighting};
 use crate::ledger::{Ledger, LedgerError, batch};
@@ -25,6 +25,8 @@ pub(super) struct BatchRead {
     pub(super) refused: bool,
     /// It answered that the batch does not exist.
     not_found: bool,
+    /// What the listing counted, where the batch itself does not say.
+    counted: Option<Counted>,
 }
 
 impl BatchRead {
@@ -53,22 +55,21 @@ pub(super) async fn read<S: Source>(
 ) -> Result<BatchRead, LedgerError> {
     let mut read = BatchRead::default();
     let mut pass = list_once(source, batch, place, pages, &mut read).await?;
-    let mut listed_as = batch.appearance();
+    let mut listed_as = batch.listed_as(batch.is_settled_by(read.counted));
     if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
         let again = list_once(source, batch, place, pages, &mut read).await?;
         if pass != again {
             read.incomplete(format!("batch {}: its list changes while it is read", batch.batch_id));
             pass = None;
-        } else if pass.is_some_and(|pass| pass.falls_short_of(batch)) {
-            // Fewer rows than counted may be a server in trouble. It is believed when the next scan finds the same.
-            let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
-            let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
-            let doubted = format!("{listed_as} in doubt");
-            if before.as_ref() != Some(&doubted) {
-                listed_as = doubted;
-            }
         }
+    }
+    if let Some(flaw) = pass.and_then(|pass| pass.flaw(batch))
+        && batch.is_settled_by(read.counted)
+    {
+        let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
+        let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
+        listed_as = batch.listed_with(flaw, before.as_deref());
     }
     if read.not_found && is_gone(source, batch, &mut read).await {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
@@ -79,6 +80,7 @@ pub(super) async fn read<S: Source>(
         complete: pass.is_some(),
         // An unfinished batch is listed again whatever it looks like.
         listed_as: batch.status.is_terminal().then_some(listed_as),
+        counted: read.counted,
     };
     let committed = commit(pages, finish.clone()).await?;
     read.new = committed.new;
@@ -99,6 +101,7 @@ struct Pass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rows {
     count: u64,
+    unreadable: u64,
     fingerprint: u64,
 }
 
@@ -107,6 +110,13 @@ impl Pass {
     fn falls_short_of(self, batch: &Batch) -> bool {
         batch.failed_items.is_some_and(|n| n > self.failed.count)
             || batch.skipped_items.is_some_and(|n| n > self.skipped.count)
+    }
+
+    fn flaw(self, batch: &Batch) -> Option<Flaw> {
+        if self.failed.unreadable + self.skipped.unreadable > 0 {
+            return Some(Flaw::Unreadable);
+        }
+        self.falls_short_of(batch).then_some(Flaw::FewerThanCounted)
     }
 
     fn agrees_with(self, batch: &Batch) -> bool {
@@ -147,12 +157,16 @@ async fn list_kind<S: Source>(
     match listed {
         Ok(listed) => {
             read.unreadable += listed.unreadable;
+            read.counted = listed.counted.or(read.counted);
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
                 read.incomplete(format!("batch {}: {} items: {why}", batch.batch_id, kind.as_str()));
             }
-            Ok(listed
-                .complete
-                .then_some(Rows { count: listed.rows + listed.unreadable, fingerprint: listed.fingerprint }))
+            let rows = Rows {
+                count: listed.rows + listed.unreadable,
+                unreadable: listed.unreadable,
+                fingerprint: listed.fingerprint,
+            };
+            Ok(listed.complete.then_some(rows))
         }
         Err(error) => {
             read.fails(batch, &format!("could not list {} items", kind.as_str()), &error);

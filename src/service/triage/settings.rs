@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::config::channel::ChannelKind;
 use crate::core::digest::only::Only;
 use crate::core::pace::Limits;
-use crate::core::report::linker::{Host, Linker};
+use crate::core::report::linker::Linker;
 use crate::core::rules::Rules;
 use crate::core::schedule::{QuietHours, Schedule};
 
@@ -103,7 +103,7 @@ impl Settings {
             runbooks: runbooks.collect(),
             all_quiet: config.digest.all_quiet,
             routes: routes.collect(),
-            linker: linker(config),
+            linker: config.linker(),
         })
     }
 }
@@ -113,15 +113,6 @@ impl Settings {
     pub fn is_quiet(&self, now: jiff::Timestamp) -> bool {
         self.quiet.is_some_and(|quiet| quiet.contain(now, &self.zone))
     }
-}
-
-fn linker(config: &Config) -> Linker {
-    let console = config.links.console.as_deref();
-    let hosts = config.project.iter().map(|project| {
-        let host = Host::new(&project.base_url, console, project.project_id.as_deref());
-        (project.name.clone(), host)
-    });
-    Linker::new(config.links.templates.clone(), hosts.collect())
 }
 
 fn signed(length: std::time::Duration) -> SignedDuration {
