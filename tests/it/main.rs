@@ -8,6 +8,7 @@ mod by_hand;
 mod causes;
 mod demo;
 mod faults;
+mod kill;
 mod ledger;
 mod logging;
 mod reprocess;
