@@ -184,6 +184,9 @@ async fn a_file_is_parsed_again_with_its_file_id_and_found_by_its_note() {
         json!({"configuration_id": "cfg-1", "file_id": "file-1",
             "user_metadata": {"triage_intent": "intent-1", "triage_item": "dfl-1"}})
     );
+    let tier = Resubmission { job_config: json!({"tier": "agentic"}), ..request.clone() };
+    cloud.create_batch(&tier).await.unwrap();
+    assert_eq!(fake.calls().last().unwrap().body["version"], "latest", "a tier needs a version");
     let batch = cloud.batch(&id).await.unwrap().unwrap();
     assert_eq!((batch.status.clone(), batch.failed_items), (BatchStatus::Completed, Some(1)));
     // Another process, which did not create it, sees the item, too.
