@@ -108,11 +108,31 @@ impl Batch {
         )
     }
 
-    /// Whether its failed and skipped items must be listed, given its appearance at the last listing that settled it.
+    /// Whether its failed and skipped items must be listed, given what its last complete listing left it remembered by.
     ///
-    /// An unfinished batch always must; an unchanged finished one never.
-    pub fn needs_listing(&self, listed_as: Option<&str>) -> bool {
-        !self.status.is_terminal() || listed_as != Some(self.appearance().as_str())
+    /// An unfinished batch always must; an unchanged finished one never, unless rows of it could not be read: those are
+    /// tried again in every scan that reads the `whole` job list, for the API or this program may have been mended.
+    pub fn needs_listing(&self, listed_as: Option<&str>, whole: bool) -> bool {
+        let appearance = self.appearance();
+        let needs = match listed_as.and_then(|listed| listed.strip_prefix(&appearance)) {
+            Some("") => false,
+            Some(UNREADABLE) => whole,
+            _ => true,
+        };
+        !self.status.is_terminal() || needs
+    }
+
+    /// What it is remembered by after a complete listing that shows something wrong, given what it was remembered by before.
+    ///
+    /// One bad answer may be a server in trouble: it is believed when the next scan finds the same.
+    pub fn listed_with(&self, flaw: Flaw, before: Option<&str>) -> String {
+        let appearance = self.appearance();
+        let rest = before.and_then(|before| before.strip_prefix(&appearance));
+        match flaw {
+            _ if !rest.is_some_and(|rest| rest == IN_DOUBT || rest == UNREADABLE) => appearance + IN_DOUBT,
+            Flaw::FewerThanCounted => appearance,
+            Flaw::Unreadable => appearance + UNREADABLE,
+        }
     }
 
     /// What it is remembered by after a complete listing: its appearance, marked if that must be repeated although it looks the same.
@@ -130,11 +150,23 @@ impl Batch {
     }
 }
 
+// What follows the appearance of a batch that is not settled.
 const UNSETTLED: &str = " unsettled";
+const IN_DOUBT: &str = " in doubt";
+const UNREADABLE: &str = " unreadable";
 
-/// Whether a batch that was remembered like this must be listed again although it looks the same.
+/// What can be wrong with a complete listing of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It shows fewer rows than the batch counts.
+    FewerThanCounted,
+    /// Some of its rows could not be read.
+    Unreadable,
+}
+
+/// Whether a batch that was remembered like this must be listed again in the next scan although it looks the same.
 pub fn is_unsettled(listed_as: &str) -> bool {
-    listed_as.ends_with(UNSETTLED)
+    listed_as.ends_with(UNSETTLED) || listed_as.ends_with(IN_DOUBT)
 }
 
 /// The items of a finished batch, counted by a listing because the batch itself does not say, once none can change any more.
@@ -185,12 +217,32 @@ mod tests {
     #[test]
     fn a_batch_is_listed_until_it_looks_as_it_did_when_it_was_settled() {
         let done = batch(BatchStatus::Completed, None);
-        assert!(done.needs_listing(None) && done.needs_listing(Some("another look")));
-        assert!(!done.needs_listing(Some(&done.appearance())));
+        assert!(done.needs_listing(None, false) && done.needs_listing(Some("another look"), false));
+        assert!(!done.needs_listing(Some(&done.appearance()), true));
         let unsettled = done.listed_as(false);
-        assert!(done.needs_listing(Some(&unsettled)) && is_unsettled(&unsettled));
+        assert!(done.needs_listing(Some(&unsettled), false) && is_unsettled(&unsettled));
         assert!(!is_unsettled(&done.listed_as(true)));
         let running = batch(BatchStatus::Running, None);
-        assert!(running.needs_listing(Some(&running.appearance())));
+        assert!(running.needs_listing(Some(&running.appearance()), false));
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_tried_again_in_the_next_scan_and_then_with_every_whole_list() {
+        let done = batch(BatchStatus::Completed, Some(2));
+        let once = done.listed_with(Flaw::Unreadable, None);
+        assert!(is_unsettled(&once) && done.needs_listing(Some(&once), false));
+        let twice = done.listed_with(Flaw::Unreadable, Some(&once));
+        assert!(!is_unsettled(&twice) && !done.needs_listing(Some(&twice), false));
+        assert!(done.needs_listing(Some(&twice), true));
+        assert_eq!(done.listed_with(Flaw::Unreadable, Some(&twice)), twice);
+        assert!(batch(BatchStatus::Completed, Some(3)).needs_listing(Some(&twice), false), "it has changed");
+    }
+
+    #[test]
+    fn fewer_rows_than_counted_are_believed_the_second_time() {
+        let done = batch(BatchStatus::Completed, Some(2));
+        let once = done.listed_with(Flaw::FewerThanCounted, None);
+        assert!(done.needs_listing(Some(&once), false));
+        assert!(!done.needs_listing(Some(&done.listed_with(Flaw::FewerThanCounted, Some(&once))), true));
     }
 }

@@ -1,5 +1,6 @@
 //! Spoils answers in the ways that [`Fault`] names, without touching what the world knows.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::faults::Fault;
@@ -54,6 +55,10 @@ pub(super) fn spoil(value: &mut Value, fault: &Fault) {
             let unit = if text.is_empty() { "x".to_owned() } else { format!("{text} ") };
             unit.repeat(bytes / unit.len() + 1)[..].chars().take(*bytes).collect()
         }),
+        Fault::Skewed(seconds) => each_object(value, &mut |fields| {
+            let times = fields.iter_mut().filter(|(key, _)| key.ends_with("_at"));
+            times.for_each(|(_, time)| skew(time, *seconds));
+        }),
         Fault::DeepJson(_) => {
             if let Some(fields) = value.as_object_mut() {
                 fields.insert("x_deep".into(), DEEP.into());
@@ -72,7 +77,18 @@ pub(super) fn write(value: &Value, fault: Option<&Fault>) -> String {
             let deep = format!("{}{}", "[".repeat(*levels), "]".repeat(*levels));
             text.replace(&format!("\"{DEEP}\""), &deep)
         }
+        // A quote inside a text is escaped, so only keys are found.
+        Some(Fault::DuplicateKeys) => {
+            text.replace(r#""error_message":"#, r#""error_message":"the wrong one","error_message":"#)
+        }
         _ => text,
+    }
+}
+
+fn skew(time: &mut Value, seconds: i64) {
+    let read = time.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    if let Some(skewed) = read.and_then(|time| time.checked_add(SignedDuration::from_secs(seconds)).ok()) {
+        *time = skewed.to_string().into();
     }
 }
 
@@ -134,6 +150,14 @@ mod tests {
     fn lone_surrogates_and_deep_fields_are_written_as_text() {
         assert!(spoilt(Fault::LoneSurrogates).1.contains(r#""no\ud83d""#));
         assert!(spoilt(Fault::DeepJson(3)).1.contains(r#""x_deep":[[[]]]"#));
+    }
+
+    #[test]
+    fn a_message_comes_twice_and_times_are_moved() {
+        assert!(spoilt(Fault::DuplicateKeys).1.contains(r#""error_message":"the wrong one","error_message":"no""#));
+        let mut value = json!({"completed_at": "2026-03-01T00:00:00Z", "started_at": null});
+        spoil(&mut value, &Fault::Skewed(-86_400));
+        assert_eq!(value, json!({"completed_at": "2026-02-28T00:00:00Z", "started_at": null}));
     }
 
     #[test]

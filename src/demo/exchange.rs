@@ -130,6 +130,13 @@ async fn send(shared: &Shared, wire: &Wire, mut reply: Reply, fault: Option<Faul
         Some(Fault::StatusHtml(status, page)) => {
             return respond(status, "text/html; charset=utf-8", page.into());
         }
+        Some(Fault::Verbatim(headers, body)) => {
+            let mut response = respond(200, json, body.into());
+            for (name, value) in headers {
+                response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
+            }
+            return response;
+        }
         Some(Fault::EmptyBody) => return respond(200, json, Body::empty()),
         Some(Fault::InvalidUtf8) => {
             let mut bytes = text.into_bytes();
@@ -160,6 +167,7 @@ fn mark_shown(shared: &Shared, reply: &Reply, fault: Option<&Fault>) {
             | Fault::HalfBody
             | Fault::Html
             | Fault::EmptyBody
+            | Fault::Verbatim(..)
             | Fault::InvalidUtf8
             | Fault::UnknownWords,
         ) => return,

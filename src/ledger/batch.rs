@@ -26,24 +26,29 @@ pub struct KnownBatch {
     pub gone: bool,
 }
 
-/// The batches of a project by id.
+/// Milliseconds for which a batch that is said not to exist is still asked for: a server in trouble says so of anything.
+const GONE_FOR_GOOD: i64 = 86_400_000;
+
+/// The batches of a project by id, at this time of a scan.
 ///
 /// # Errors
 /// SQLite's.
-pub fn known(connection: &Connection, project_key: i64) -> Result<HashMap<String, KnownBatch>, LedgerError> {
+pub fn known(connection: &Connection, project_key: i64, at: i64) -> Result<HashMap<String, KnownBatch>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT batch_id, batch_key, listed_as, status, last_seen, gone_at IS NOT NULL FROM batch WHERE project_key = ?1",
+        "SELECT batch_id, batch_key, listed_as, status, last_seen, gone_at FROM batch WHERE project_key = ?1",
     )?;
     let rows = statement.query_map([project_key], |row| {
         let status = BatchStatus::from_word(row.get_ref(3)?.as_str()?);
         let listed_as: Option<String> = row.get(2)?;
-        let gone: bool = row.get(5)?;
+        let gone_at: Option<i64> = row.get(5)?;
+        let followed = gone_at.is_none_or(|gone_at| at - gone_at < GONE_FOR_GOOD);
+        let unsettled = !status.is_terminal() || listed_as.as_deref().is_none_or(is_unsettled);
         let known = KnownBatch {
             batch_key: row.get(1)?,
-            awaited: !gone && (!status.is_terminal() || listed_as.as_deref().is_none_or(is_unsettled)),
+            awaited: followed && unsettled,
             listed_as,
             last_seen: row.get(4)?,
-            gone,
+            gone: gone_at.is_some(),
         };
         Ok((row.get(0)?, known))
     })?;

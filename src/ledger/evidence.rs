@@ -78,11 +78,17 @@ pub fn conclude_listing(
 }
 
 /// Recovers the open items among `completed`, which a newer batch has done: those that failed before it was made, in
-/// another batch, of the same directory if that batch was made from one.
+/// another batch, of the same directory if that batch was made from one. `is_all`: nothing else can have completed in it,
+/// and it need not be searched again.
 ///
 /// # Errors
 /// SQLite's.
-pub fn answer(tx: &Transaction<'_>, answering: &Answering, completed: &[String]) -> Result<u64, LedgerError> {
+pub fn answer(
+    tx: &Transaction<'_>,
+    answering: &Answering,
+    completed: &[String],
+    is_all: bool,
+) -> Result<u64, LedgerError> {
     let mut find = tx.prepare_cached(
         "SELECT i.item_key FROM item i
          JOIN observation o ON o.observation_key = i.observation_key
@@ -101,7 +107,9 @@ pub fn answer(tx: &Transaction<'_>, answering: &Answering, completed: &[String])
             count += u64::from(item::recover(tx, item_key, &by)?);
         }
     }
-    batch::mark_searched(tx, answering.batch_key)?;
+    if is_all {
+        batch::mark_searched(tx, answering.batch_key)?;
+    }
     Ok(count)
 }
 

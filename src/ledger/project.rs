@@ -19,7 +19,7 @@ pub struct Begun {
     pub baseline_until: i64,
     /// When the job list was last read to its end.
     pub list_read_at: Option<i64>,
-    /// The scan before this one was complete.
+    /// The scan before this one was complete, and understood every row.
     pub continues: bool,
 }
 
@@ -61,7 +61,8 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         tx.query_row("SELECT project_key, first_seen, list_read_at FROM project WHERE name = ?1", [name], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-    let newest = "SELECT complete FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";
+    let newest =
+        "SELECT complete = 1 AND unreadable = 0 FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";
     let before: Option<bool> = tx.query_row(newest, [project_key], |row| row.get(0)).optional()?;
     tx.execute("INSERT INTO scan (project_key, started_at) VALUES (?1, ?2)", (project_key, at))?;
     Ok(Begun {
@@ -72,6 +73,17 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         list_read_at,
         continues: before == Some(true),
     })
+}
+
+/// Notes that the job list could not be read well: the next scan reads it to its end.
+///
+/// What this scan records of its beginning would otherwise look like all of it, and hide the rest.
+///
+/// # Errors
+/// SQLite's.
+pub fn doubt_list(tx: &Transaction<'_>, project_key: i64) -> Result<(), LedgerError> {
+    tx.execute("UPDATE project SET list_read_at = NULL WHERE project_key = ?1", [project_key])?;
+    Ok(())
 }
 
 /// Ends a scan.

@@ -7,6 +7,7 @@ mod auto;
 mod by_hand;
 mod causes;
 mod demo;
+mod faults;
 mod ledger;
 mod logging;
 mod reprocess;

@@ -96,16 +96,27 @@ pub(super) async fn search<S: Source>(
             break;
         }
         let mut completed = Vec::new();
+        let mut odd = 0;
         let listed = source
             .list_statuses(&batch, &mut |page| {
-                let done = page.into_iter().filter(|(_, status)| *status == ItemStatus::Completed);
-                completed.extend(done.map(|(item_id, _)| item_id));
+                for (item_id, status) in page {
+                    match status {
+                        ItemStatus::Completed => completed.push(item_id),
+                        ItemStatus::Unknown(_) => odd += 1,
+                        _ => {}
+                    }
+                }
                 ControlFlow::Continue(())
             })
             .await;
         match listed {
             Ok(listed) if listed.complete => {
-                let write = move |tx: &crate::ledger::Transaction<'_>| evidence::answer(tx, &answering, &completed);
+                // Rows without a meaning may be completed items: the batch is read again in the next scan.
+                let not_understood = listed.unreadable + odd;
+                counts.unreadable += not_understood;
+                let write = move |tx: &crate::ledger::Transaction<'_>| {
+                    evidence::answer(tx, &answering, &completed, not_understood == 0)
+                };
                 counts.recovered += ledger.write(write).await?;
             }
             // Its failed items were read; only a recovery may be told later.

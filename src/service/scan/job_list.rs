@@ -76,7 +76,7 @@ impl JobList {
         if known.is_none() && !in_window(&batch, request.since) {
             return true;
         }
-        let settled = known.is_some_and(|known| !batch.needs_listing(known.listed_as.as_deref()));
+        let settled = known.is_some_and(|known| !batch.needs_listing(known.listed_as.as_deref(), !request.may_stop));
         if !first {
             // Shown twice, by a list that moved: once is enough.
             return settled;
@@ -94,6 +94,14 @@ impl JobList {
         match result {
             Ok(listed) => {
                 self.unreadable = listed.unreadable;
+                if listed.unreadable > 0 {
+                    // Whole batches are hidden, and nobody can say how many failures are in them.
+                    let why = listed.why_unreadable.unwrap_or_default();
+                    self.error = Some((
+                        format!("job list: {} of its batches could not be read: {why}", listed.unreadable),
+                        false,
+                    ));
+                }
                 if !listed.complete && !self.stopped {
                     let why = listed.why_incomplete.unwrap_or_else(|| "it was not read to its end".to_owned());
                     self.error = Some((format!("job list: {why}"), false));

@@ -7,7 +7,7 @@ use super::Source;
 use super::evidence::look_at;
 use super::intake::{Committed, Message};
 use crate::cloud::CloudError;
-use crate::core::batch::{Batch, Counted};
+use crate::core::batch::{Batch, Counted, Flaw};
 use crate::core::item::{Kind, Observation};
 use crate::ledger::sighting::{Finish, Place, Sighting};
 use crate::ledger::{Ledger, LedgerError, batch};
@@ -62,15 +62,14 @@ pub(super) async fn read<S: Source>(
         if pass != again {
             read.incomplete(format!("batch {}: its list changes while it is read", batch.batch_id));
             pass = None;
-        } else if pass.is_some_and(|pass| pass.falls_short_of(batch)) {
-            // Fewer rows than counted may be a server in trouble. It is believed when the next scan finds the same.
-            let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
-            let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
-            let doubted = format!("{listed_as} in doubt");
-            if before.as_ref() != Some(&doubted) {
-                listed_as = doubted;
-            }
         }
+    }
+    if let Some(flaw) = pass.and_then(|pass| pass.flaw(batch))
+        && batch.is_settled_by(read.counted)
+    {
+        let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
+        let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
+        listed_as = batch.listed_with(flaw, before.as_deref());
     }
     if read.not_found && is_gone(source, batch, &mut read).await {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
@@ -102,6 +101,7 @@ struct Pass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rows {
     count: u64,
+    unreadable: u64,
     fingerprint: u64,
 }
 
@@ -110,6 +110,13 @@ impl Pass {
     fn falls_short_of(self, batch: &Batch) -> bool {
         batch.failed_items.is_some_and(|n| n > self.failed.count)
             || batch.skipped_items.is_some_and(|n| n > self.skipped.count)
+    }
+
+    fn flaw(self, batch: &Batch) -> Option<Flaw> {
+        if self.failed.unreadable + self.skipped.unreadable > 0 {
+            return Some(Flaw::Unreadable);
+        }
+        self.falls_short_of(batch).then_some(Flaw::FewerThanCounted)
     }
 
     fn agrees_with(self, batch: &Batch) -> bool {
@@ -154,9 +161,12 @@ async fn list_kind<S: Source>(
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
                 read.incomplete(format!("batch {}: {} items: {why}", batch.batch_id, kind.as_str()));
             }
-            Ok(listed
-                .complete
-                .then_some(Rows { count: listed.rows + listed.unreadable, fingerprint: listed.fingerprint }))
+            let rows = Rows {
+                count: listed.rows + listed.unreadable,
+                unreadable: listed.unreadable,
+                fingerprint: listed.fingerprint,
+            };
+            Ok(listed.complete.then_some(rows))
         }
         Err(error) => {
             read.fails(batch, &format!("could not list {} items", kind.as_str()), &error);

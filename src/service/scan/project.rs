@@ -14,7 +14,7 @@ use super::listing::{self, BatchRead};
 use super::{ScanSummary, Source, Watched, evidence, unless_panicked};
 use crate::core::batch::Batch;
 use crate::ledger::batch::KnownBatch;
-use crate::ledger::project::{Begun, Ended, begin_scan, end_scan};
+use crate::ledger::project::{Begun, Ended, begin_scan, doubt_list, end_scan};
 use crate::ledger::sighting::Place;
 use crate::ledger::{Ledger, LedgerError, batch};
 
@@ -62,7 +62,8 @@ async fn read<S: Source>(
     counts: &mut Counts,
 ) -> Result<bool, LedgerError> {
     let project_key = begun.project_key;
-    let known = ledger.read(move |connection| batch::known(connection, project_key)).await?;
+    let at = begun.at;
+    let known = ledger.read(move |connection| batch::known(connection, project_key, at)).await?;
     let full = begun.list_read_at.is_none_or(|at| begun.at - at >= FULL_READ_EVERY);
     let look_back = SignedDuration::try_from(project.look_back).unwrap_or(SignedDuration::MAX);
     let request =
@@ -71,19 +72,26 @@ async fn read<S: Source>(
     let mut list = job_list::read(source, &known, &request).await;
     counts.batches_listed = list.listed;
     counts.unreadable += list.unreadable;
-    let list_read = full && list.error.is_none();
+    let well_read = list.error.is_none();
+    if !well_read && begun.list_read_at.is_some() {
+        // Before anything of it is recorded, so that not even a crash makes half a list look whole.
+        ledger.write(move |tx| doubt_list(tx, project_key)).await?;
+    }
+    let list_read = full && well_read;
     if let Some((error, refused)) = list.error.take() {
         counts.fails(error, refused);
     }
     if !counts.refused {
         follow_unseen(ledger, source, begun, &known, full, &mut list, counts).await?;
     }
+    // A batch that was said to be gone may hold what could not be asked for then.
+    let returned = list.refresh.iter().any(|batch| known.get(&batch.batch_id).is_some_and(|known| known.gone));
     let places = record(ledger, begun, &known, &mut list).await?;
     if !counts.refused {
         read_due(ledger, project, places, pages, counts).await?;
     }
     // An account where nothing changed costs the job list and nothing else.
-    let has_news = counts.batches_read > 0 || !begun.continues;
+    let has_news = counts.batches_read > 0 || returned || !begun.continues;
     if !counts.refused && has_news {
         evidence::search(ledger, source, begun, counts).await?;
     }
@@ -117,7 +125,7 @@ async fn follow_unseen<S: Source>(
         match source.batch(&batch_id).await {
             Ok(Some(found)) => {
                 let listed_as = known.get(&batch_id).and_then(|known| known.listed_as.as_deref());
-                if found.needs_listing(listed_as) {
+                if found.needs_listing(listed_as, full) {
                     list.due.push(found);
                 } else {
                     list.refresh.push(found);

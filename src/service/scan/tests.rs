@@ -74,6 +74,9 @@ fn finish(batch: usize) -> Change {
     Change::Finish { batch }
 }
 
+/// In the steps of the model's clock.
+const DAY: i64 = 86_400;
+
 const FAILED: Outcome = Outcome::Failed(Some(1));
 
 #[tokio::test]
@@ -134,13 +137,16 @@ async fn an_older_batch_that_completed_the_item_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_batch_that_vanished_is_asked_for_once_and_its_items_stay_open() {
+async fn an_unfinished_batch_that_vanished_is_asked_for_during_a_day_and_its_items_stay_open() {
     let site = Site::new(1).await;
     site.apply(&[new_batch(None, &[1]), set(0, 1, FAILED)]);
     site.scan().await;
     site.apply(&[Change::Delete { batch: 0 }]);
     assert!(site.scan().await[0].complete);
     assert_eq!(site.ask("SELECT gone_at IS NOT NULL AS x FROM batch"), "1");
+    let asked_for = 1;
+    assert_eq!(site.scan().await[0].requests, 1 + asked_for, "a server in trouble says of anything that it is gone");
+    site.models[0].world().clock += DAY;
     assert_eq!(site.scan().await[0].requests, 1);
     assert_eq!(site.states(), "i1:open");
 }

@@ -1,0 +1,47 @@
+//! The fault matrix: every trouble of the upstream at every place of a cycle of the built binary, and what must come of it.
+
+mod measure;
+mod stage;
+mod table;
+mod troubles;
+
+use tokio::task::JoinSet;
+
+use self::stage::Stage;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_trouble_has_its_documented_outcome() {
+    let mut running = JoinSet::new();
+    for stage in Stage::ALL {
+        running.spawn(async move { (stage, measure::measure(stage).await) });
+    }
+    let mut measured = running.join_all().await;
+    measured.sort_by_key(|(stage, _)| Stage::ALL.iter().position(|one| one == stage));
+    let broken: Vec<String> = measured
+        .iter()
+        .flat_map(|(stage, measured)| {
+            measured.broken.iter().map(move |broken| format!("{}: {broken}", stage.heading()))
+        })
+        .collect();
+    assert!(broken.is_empty(), "{} promises broken:\n{}", broken.len(), broken.join("\n"));
+
+    let page = table::render(&troubles::all(), &measured);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    similar(&found, &page);
+}
+
+/// Says which lines differ, for the page is long.
+fn similar(found: &str, wanted: &str) {
+    let gone = found.lines().filter(|line| !wanted.lines().any(|other| other == *line)).map(|line| format!("- {line}"));
+    let new = wanted.lines().filter(|line| !found.lines().any(|other| other == *line)).map(|line| format!("+ {line}"));
+    let differ: Vec<String> = gone.chain(new).collect();
+    assert!(
+        found == wanted,
+        "docs/faults.md does not fit: run BLESS=1 cargo test --test it faults\n{}",
+        differ.join("\n")
+    );
+}

@@ -1,0 +1,106 @@
+//! `docs/faults.md`: what was measured, as people read it.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::measure::{Cell, Measured};
+use super::stage::Stage;
+use super::troubles::Trouble;
+
+const INTRODUCTION: &str = "\
+# What troubles of LlamaCloud do
+
+This page is written by a test (`cargo test --test it faults`), which plants each trouble at each place of a cycle and looks at what comes of it.
+`BLESS=1 cargo test --test it faults` writes it again.
+
+In every cell the following held, or the test would have failed:
+
+- nothing that had been recorded was lost, and no failure was called recovered;
+- a scan that had not read everything did not call itself complete, said why on standard error, and ended with exit code 1;
+- a scan that called itself complete ended with exit code 0;
+- a project in trouble cost no other project anything;
+- no API key was shown;
+- the next cycle without the trouble was complete, and the ledger then held exactly what had happened.
+
+A cell says what became of the scan of that project, how many of its new failures were recorded at once, and how many requests met the trouble.
+
+- **no harm**: everything was read.
+- **incomplete**: what could be read is kept, the rest comes with the next scan; people are told after three such scans in a row.
+- **counted**: rows that could not be read are counted (`report summary` shows them) and tried again in the next scan, then once a day.
+- **gone**: everything was read but a batch that LlamaCloud said not to exist; an unfinished one is asked for again for a day.
+- **stops**: no request of this project can succeed, so none is made; people are told at once.
+
+For a second page the lists are read in pages of two.
+The `single batch` is one that left the look-back window unfinished; `recovery` reads a newer batch for items that have completed.
+";
+
+/// The whole page.
+pub(crate) fn render(troubles: &[Trouble], measured: &[(Stage, Measured)]) -> String {
+    let mut page = format!("{INTRODUCTION}\n## Outcomes\n\n| trouble |");
+    for (stage, _) in measured {
+        page += &format!(" {} |", stage.heading());
+    }
+    page += &format!("\n|---|{}\n", "---|".repeat(measured.len()));
+    for trouble in troubles {
+        page += &format!("| {} |", trouble.name);
+        for (_, measured) in measured {
+            page += &format!(" {} |", outcome(trouble, &measured.cells[&trouble.name]));
+        }
+        page.push('\n');
+    }
+    page += "\n## What is said\n\nIds, hosts and paths are left out. The same words after another place are listed once.\n\n";
+    page += "| said | of |\n|---|---|\n";
+    for (said, of) in sayings(troubles, measured) {
+        page += &format!("| {} | {} |\n", said.replace('|', "\\|"), of.join("; "));
+    }
+    page
+}
+
+fn outcome(trouble: &Trouble, cell: &Cell) -> String {
+    let word = match (cell.complete, cell.told) {
+        (true, _) if cell.gone => "gone",
+        (true, _) if cell.unreadable > 0 => "counted",
+        (true, _) => "no harm",
+        (false, false) => "incomplete",
+        (false, true) => "stops",
+    };
+    let mut text = format!("{word}, {} of {}", cell.kept, cell.new);
+    if cell.unreadable > 0 {
+        text += &format!(", {} unreadable", cell.unreadable);
+    }
+    // How often a slow answer is waited for before the server sees the request depends on the machine.
+    if trouble.is_slow() { text } else { text + &format!(", {} asked", cell.asks) }
+}
+
+/// Every saying without what differs from run to run and from place to place, and the troubles that made it.
+fn sayings(troubles: &[Trouble], measured: &[(Stage, Measured)]) -> Vec<(String, Vec<String>)> {
+    let ids = Regex::new(
+        r"(127\.0\.0\.1:\d+|/api/v1/beta/batch-processing(/\S*[^\s:;,])?|bjb-[0-9a-f-]{36}| at line \d+ column \d+)",
+    )
+    .unwrap();
+    let place = Regex::new(r"^(batch …: )?could not [a-z ]+: ").unwrap();
+    let mut order: Vec<String> = Vec::new();
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for trouble in troubles {
+        for (_, measured) in measured {
+            let Some(said) = &measured.cells[&trouble.name].said else { continue };
+            let short = ids.replace_all(said, "…");
+            let short = place.replace(&short, "").replacen("batch …: ", "", 1);
+            let of = found.entry(short.clone()).or_insert_with(|| {
+                order.push(short);
+                Vec::new()
+            });
+            if of.last() != Some(&trouble.name) {
+                of.push(trouble.name.clone());
+            }
+        }
+    }
+    order
+        .into_iter()
+        .map(|said| {
+            let of = found.remove(&said).unwrap_or_default();
+            (said, of)
+        })
+        .collect()
+}
