@@ -90,6 +90,7 @@ async fn healthz(State(observed): State<Observed>) -> Response {
     let (mut problems, health) = observed.look().await;
     let health = health.unwrap_or_default();
     problems.extend(health.dead_channels.iter().map(|channel| format!("channel {channel} is dead")));
+    problems.extend(health.scan_faults);
     let well = problems.is_empty();
     let answer = Answer {
         status: if well { "ok" } else { "failing" },
