@@ -5,7 +5,9 @@
 mod accuracy;
 mod auto;
 mod by_hand;
+mod crash;
 mod demo;
+mod disk;
 mod faults;
 mod ledger;
 mod logging;

@@ -170,6 +170,19 @@ async fn after_an_outage_one_message_comes() {
 }
 
 #[tokio::test]
+async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_newer_news() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", []);
+    world.enqueue(1, &["mail"], false).await;
+    world.ledger.write(|tx| delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
+    recover(&world.ledger, t(3)).await.unwrap();
+    world.enqueue(2, &["mail"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 4).await.sent, 2);
+    let told: Vec<usize> = mail.got().iter().map(|(content, _)| content.changes.len()).collect();
+    assert_eq!(told, [1, 1], "the second digest does not tell the first one's news again");
+}
+
+#[tokio::test]
 async fn a_dead_delivery_is_told_as_a_fault_that_ends_with_the_next_success() {
     let world = World::new().await;
     let chat = Fake::new("chat", [Answer::Never { error: "410 gone".into() }]);
