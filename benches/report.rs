@@ -92,7 +92,7 @@ fn time(ledger: &Path, words: &str) -> (Duration, usize) {
     let line = Line::parse_from(std::iter::once("report").chain(words.split(' ')));
     let now: Timestamp = fill::NOW.parse().expect("a constant time");
     let terminal = Terminal { is_terminal: true, width: Some(120), colour: true, links: true };
-    let around = Surroundings { ledger, config: None, next_digest_at: None, now, terminal };
+    let around = Surroundings { ledgers: &[ledger.to_owned()], config: None, next_digest_at: None, now, terminal };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let started = Instant::now();
     let outcome = run(&line.report, &around, &mut out, &mut err);

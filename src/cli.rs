@@ -36,9 +36,9 @@ pub struct Global {
     /// The configuration file [default: config/llama-triage.toml, then /etc/llama-triage/config.toml]
     #[arg(long, global = true, value_name = "FILE", env = "LLAMA_TRIAGE_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The ledger; goes before the configuration's path, and is all that `report` needs
+    /// The ledger; goes before the configuration's path, and is all that `report` needs, which takes several of them
     #[arg(long, global = true, value_name = "FILE", env = "LLAMA_TRIAGE_LEDGER")]
-    pub ledger: Option<PathBuf>,
+    pub ledger: Vec<PathBuf>,
     /// How log lines on stderr look
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,

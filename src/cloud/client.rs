@@ -24,15 +24,23 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Ask<'a> {
     pub(super) path: &'a [&'a str],
     pub(super) query: Vec<(&'static str, String)>,
+    /// Whether a failed try is the last one: the answer is not worth more.
+    pub(super) once: bool,
 }
 
 impl<'a> Ask<'a> {
     pub(super) fn path(path: &'a [&'a str]) -> Ask<'a> {
-        Ask { path, query: Vec::new() }
+        Ask { path, query: Vec::new(), once: false }
     }
 
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Ask<'a> {
         self.query.push((name, value.into()));
+        self
+    }
+
+    /// The same, tried once.
+    pub(super) fn once(mut self) -> Ask<'a> {
+        self.once = true;
         self
     }
 }
@@ -107,7 +115,7 @@ impl Client {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(self.pace.first)
             .with_max_delay(self.pace.longest)
-            .with_max_times(self.pace.retries)
+            .with_max_times(if ask.once { 0 } else { self.pace.retries })
             .with_jitter();
         (|| self.try_get(&url, &decode))
             .retry(backoff)

@@ -48,6 +48,9 @@ pub type PageOfItems<'a> = dyn FnMut(Vec<Observation>) + Send + 'a;
 /// Takes a page of statuses, and may stop the listing.
 pub type PageOfStatuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;
 
+/// Requests that asking for one job record takes, at most: an extraction of v2 is explained by the parsing before it.
+pub const MOST_REQUESTS_FOR_A_RECORD: u64 = 2;
+
 /// The largest page that the API allows.
 const LARGEST_PAGE: usize = 1000;
 
@@ -203,6 +206,8 @@ impl Cloud {
     }
 
     /// What LlamaCloud says about an underlying job of a batch of this type; none if it does not know it (any more).
+    ///
+    /// Each request is tried once: what a record says is good to know and can be asked later.
     pub async fn job_record(&self, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
         // Batches of v1 may refer to jobs of v2; the prefix of the id tells.
         if self.api == Api::V2 || v2::is_job(job_id) {

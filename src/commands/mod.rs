@@ -46,6 +46,10 @@ use crate::telemetry::{self, Role};
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
     start_logging(global, &cli.command);
+    if global.ledger.len() > 1 && !matches!(cli.command, Command::Report(_)) {
+        anstream::eprintln!("llama-triage: only `report` takes several --ledger; name one");
+        return Ok(Exit::Usage);
+    }
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
         Command::Scan => scan::run(setup(global)?).await,
@@ -89,7 +93,7 @@ fn start_logging(global: &Global, command: &Command) {
 fn configuration(global: &Global) -> Result<Config, load::ConfigError> {
     let path = load::find(global.config.as_deref())?;
     let mut config = load::read(&path)?;
-    if let Some(ledger) = &global.ledger {
+    if let Some(ledger) = global.ledger.first() {
         config.ledger.path = ledger.clone();
     }
     Ok(config)
@@ -99,20 +103,21 @@ fn configuration(global: &Global) -> Result<Config, load::ConfigError> {
 fn report(global: &Global, args: &report::ReportArgs) -> Exit {
     let config = match configuration(global) {
         Ok(config) => Some(config),
-        Err(_) if global.ledger.is_some() && global.config.is_none() => None,
+        Err(_) if !global.ledger.is_empty() && global.config.is_none() => None,
         Err(error) => {
             anstream::eprintln!("llama-triage: {:#}", anyhow::Error::new(error));
             return Exit::Config;
         }
     };
-    let ledger = global.ledger.clone().or_else(|| config.as_ref().map(|config| config.ledger.path.clone()));
+    let configured = config.as_ref().map(|config| vec![config.ledger.path.clone()]);
+    let ledgers = if global.ledger.is_empty() { configured.unwrap_or_default() } else { global.ledger.clone() };
     let choice = match global.color {
         ColorWhen::Auto => anstream::ColorChoice::Auto,
         ColorWhen::Always => anstream::ColorChoice::Always,
         ColorWhen::Never => anstream::ColorChoice::Never,
     };
     let surroundings = report::Surroundings {
-        ledger: &ledger.unwrap_or_default(),
+        ledgers: &ledgers,
         config: config.as_ref(),
         next_digest_at: None,
         now: Timestamp::now(),
@@ -127,7 +132,7 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
 
 /// The ledger to work on: `--ledger`, else the configuration's.
 fn ledger_path(global: &Global) -> Result<PathBuf, load::ConfigError> {
-    match &global.ledger {
+    match global.ledger.first() {
         Some(path) => Ok(path.clone()),
         None => configuration(global).map(|config| config.ledger.path),
     }

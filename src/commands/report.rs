@@ -6,10 +6,11 @@ mod charts;
 mod help;
 mod narrow;
 mod outcome;
+mod several;
 mod terminal;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -25,8 +26,8 @@ use crate::report::{Answer, Format, Heading, Look, ago, render};
 
 /// What a report needs beyond its arguments.
 pub struct Surroundings<'a> {
-    /// The ledger to ask.
-    pub ledger: &'a Path,
+    /// The ledgers to ask: mostly one.
+    pub ledgers: &'a [PathBuf],
     /// The configuration, if there is one: links, zone, budget, scan interval.
     pub config: Option<&'a Config>,
     /// When the next scheduled digest is due, where that is known.
@@ -48,13 +49,68 @@ fn answer(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Outcome, Outcome> {
-    let zone = zone(args, around.config)?;
     let format = args.format.unwrap_or(match around.terminal.is_terminal {
         true => Format::Table,
         false => Format::Tsv,
     });
+    if let [ledger] = around.ledgers {
+        let asked = ask_one(args, around, ledger, format)?;
+        return tell(asked.outcome, &asked.text, &asked.warnings, out, err);
+    }
+    let (outcome, parts, warnings) = ask_all(args, around, format)?;
+    tell(outcome, &several::join(&parts, format, !args.no_header)?, &warnings, out, err)
+}
+
+type Answers = (Outcome, Vec<several::Part>, Vec<String>);
+
+/// Asks every ledger. A condition holds if it holds for one of them; an id has to be in one of them.
+fn ask_all(args: &ReportArgs, around: &Surroundings<'_>, format: Format) -> Result<Answers, Outcome> {
+    let (mut parts, mut warnings, mut outcome, mut missing) = (Vec::new(), Vec::new(), Outcome::Done, None);
+    for ledger in around.ledgers {
+        match ask_one(args, around, ledger, format) {
+            Ok(asked) => {
+                let named = |warning: &String| format!("{}: {warning}", ledger.display());
+                warnings.extend(asked.warnings.iter().map(named));
+                if !matches!(outcome, Outcome::Stale(_)) && !matches!(asked.outcome, Outcome::Done) {
+                    outcome = asked.outcome;
+                }
+                parts.push(several::Part { ledger: ledger.clone(), text: asked.text });
+            }
+            Err(Outcome::NotFound(why)) => missing = Some(Outcome::NotFound(why)),
+            Err(other) => return Err(other),
+        }
+    }
+    match missing {
+        Some(missing) if parts.is_empty() => Err(missing),
+        _ => Ok((outcome, parts, warnings)),
+    }
+}
+
+/// What one ledger answered.
+struct Asked {
+    text: String,
+    warnings: Vec<String>,
+    outcome: Outcome,
+}
+
+fn tell(
+    outcome: Outcome,
+    text: &str,
+    warnings: &[String],
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Outcome, Outcome> {
+    write(out, text)?;
+    for warning in warnings {
+        writeln!(err, "warning: {warning}").map_err(Outcome::failed)?;
+    }
+    Ok(outcome)
+}
+
+fn ask_one(args: &ReportArgs, around: &Surroundings<'_>, ledger: &Path, format: Format) -> Result<Asked, Outcome> {
+    let zone = zone(args, around.config)?;
     let filter = narrow::filter(args, around.now, &zone, format)?;
-    let reading = Reading::open(around.ledger).map_err(Outcome::ledger)?;
+    let reading = Reading::open(ledger).map_err(Outcome::ledger)?;
     let fresh = freshness(&reading)?;
     let linker = around.config.map_or_else(Linker::shipped, Config::linker);
     let asked = ask::Asked {
@@ -72,7 +128,7 @@ fn answer(
     let answer = Answer {
         heading: Heading {
             question: args.query,
-            ledger: around.ledger.to_owned(),
+            ledger: ledger.to_owned(),
             generated_at: around.now,
             ledger_as_of: fresh.as_of,
             filter,
@@ -82,19 +138,17 @@ fn answer(
         charts: found.charts,
     };
     let text = render(&answer, format, &look(args, around, zone, format))?;
-    write(out, &text)?;
-    for warning in found.warnings.into_iter().chain(warnings(&fresh, around)) {
-        writeln!(err, "warning: {warning}").map_err(Outcome::failed)?;
-    }
-    if let Some(stale) = stale(args, &fresh, around.now) {
-        return Err(stale);
-    }
-    for condition in &args.fail_if {
+    let mut outcome = Outcome::Done;
+    for condition in args.fail_if.iter().rev() {
         if condition.holds(&found.measures).map_err(Outcome::usage)? {
-            return Ok(Outcome::FailIf(condition.to_string()));
+            outcome = Outcome::FailIf(condition.to_string());
         }
     }
-    Ok(Outcome::Done)
+    if let Some(stale) = stale(args, &fresh, around.now) {
+        outcome = stale;
+    }
+    let warnings = found.warnings.into_iter().chain(warnings(&fresh, around)).collect();
+    Ok(Asked { text, warnings, outcome })
 }
 
 /// A reader that has seen enough (`| head`) is no failure.

@@ -4,6 +4,7 @@
 //! The edges (`cloud`, `ledger`, `notify`, `report`) share these types and never know each other.
 
 pub mod batch;
+pub mod cause;
 pub mod decide;
 pub mod digest;
 pub mod episode;

@@ -110,17 +110,17 @@ impl Plot {
 
     fn oddities(&mut self) {
         let items = self.documents(1, 30, 0);
-        let mut stuck = Submission::of_items(1, items.clone(), config());
+        let stuck = Submission::of_items(1, items.clone(), config());
         self.world.items[items[3]].cause = Cause::NeverEnds;
         let vague = Failure::text(VAGUE).with_code("DOCUMENT_TOO_LARGE").with_job_message(BEHIND_VAGUE);
         for &item in &items[5..12] {
             self.world.items[item].cause = Cause::Permanent(Failure { template: true, ..vague.clone() });
         }
-        stuck.job_type = JobType::Classify;
         self.world.submit_at(self.at(6 * 60), stuck);
 
         let items = self.documents(1, 60, 30);
         let mut breaking = Submission::of_items(1, items, config());
+        breaking.job_type = JobType::Classify;
         let broken_at = self.at(9 * 60 + 4);
         breaking.breaks = Some((broken_at, "orchestrator gave up after losing its history".into()));
         self.world.submit_at(self.at(9 * 60), breaking);

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod backup;
 pub mod batch;
 pub mod breaker;
+pub mod cause;
 pub mod check;
 pub mod claim;
 pub mod conditions;

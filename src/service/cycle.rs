@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::causes::{self, CauseSummary};
 use super::deliver::{self, DeliverySummary, Round};
 use super::reprocess;
 use super::scan::ScanSummary;
@@ -27,6 +28,8 @@ const PATIENT_SCANS: u64 = 3;
 pub struct CycleOutcome {
     /// For each project, what its scan brought.
     pub scans: Vec<ScanSummary>,
+    /// What asking for causes came to.
+    pub causes: CauseSummary,
     /// What became of retries.
     pub retries: reprocess::Summary,
     /// The digest that was decided, if there was news.
@@ -77,6 +80,8 @@ impl Worker {
         };
         let scans = scans?;
         self.note_faults(&scans, now).await?;
+        let asking = causes::ask(&self.ledger, &self.setup.projects, &self.setup.rules, now);
+        let causes = stop.run_until_cancelled(asking).await.transpose()?.unwrap_or_default();
         let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);
         let retries = self.reprocess(after_scan, stop).await?;
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
@@ -86,6 +91,7 @@ impl Worker {
         let headline = digest.as_ref().map(notify::headline);
         Ok(CycleOutcome {
             scans,
+            causes,
             retries,
             digest_id: digest.map(|d| d.digest_id),
             headline,
@@ -152,6 +158,7 @@ impl fmt::Display for CycleOutcome {
         if incomplete > 0 {
             write!(f, ", {} incomplete", count(incomplete, "scan", "scans"))?;
         }
+        write!(f, "{}", self.causes)?;
         if !self.retries.is_quiet() {
             write!(f, ", {}", self.retries)?;
         }

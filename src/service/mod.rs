@@ -1,5 +1,6 @@
 //! The imperative shell: it moves data between the edges and asks `core` what to do. The clock is read here.
 
+pub mod causes;
 mod classify;
 pub mod cycle;
 pub mod deliver;

@@ -97,7 +97,7 @@ async fn a_group_that_fails_its_canary_rests_and_a_restart_does_not_wake_it() {
         cycle(&site, &mut worker, 15).await;
     }
     assert_eq!(posts(&site), [1]);
-    drop(worker);
+    worker.ledger.close().await.unwrap();
     let mut worker = site.worker().await;
     for _ in 0..4 {
         cycle(&site, &mut worker, 15).await;
@@ -117,7 +117,7 @@ async fn the_budget_of_an_hour_survives_a_restart() {
     let (site, mut worker) = site(world(600, 60), &more).await;
     for round in 0..6 {
         cycle(&site, &mut worker, if round == 0 { 15 } else { 5 }).await;
-        drop(worker);
+        worker.ledger.close().await.unwrap();
         worker = site.worker().await;
     }
     assert_eq!(posts(&site), [1, 5]);
@@ -232,12 +232,12 @@ async fn files_of_api_v2_are_retried_one_by_one_and_their_real_outcome_is_seen()
         builder = builder.item("poison").cause(Cause::Poison(Failure::text(BUSY)));
         let (site, mut worker) = site(builder.build(), AUTO).await;
         site.configure_v2(AUTO);
-        drop(worker);
+        worker.ledger.close().await.unwrap();
         worker = site.worker().await;
         for _ in 0..8 {
             cycle(&site, &mut worker, 10).await;
             // Every cycle is a new process: nothing may hang on what the old one remembers.
-            drop(worker);
+            worker.ledger.close().await.unwrap();
             worker = site.worker().await;
         }
         let ended = (outcomes(&site, "recovered"), outcomes(&site, "failed_same"), outcomes(&site, "running"));

@@ -5,6 +5,7 @@
 mod accuracy;
 mod auto;
 mod by_hand;
+mod causes;
 mod crash;
 mod demo;
 mod disk;

@@ -66,7 +66,7 @@ impl Site {
     pub(crate) fn configure_v2(&self, more: &str) {
         self.configure(more);
         let text = std::fs::read_to_string(self.path("config.toml")).unwrap();
-        std::fs::write(self.path("config.toml"), text.replace("api = \"v1-beta\"", "api = \"v2\"")).unwrap();
+        std::fs::write(self.path("config.toml"), text.replace("\"v1-beta\"", "\"v2\"")).unwrap();
     }
 
     /// A worker inside this process.

@@ -243,3 +243,27 @@ async fn what_v2_cannot_resubmit_is_not_sent() {
     }
     assert!(fake.calls().is_empty());
 }
+
+#[tokio::test]
+async fn why_an_extraction_failed_may_stand_on_the_parsing_before_it() {
+    let fake = Fake::start(|call, _| match call.path.as_str() {
+        "/api/v2/extract/ext-1" => ok(&json!({"id": "ext-1", "status": "FAILED", "error_message": "no extraction",
+            "extract_metadata": {"parse_job_id": "pjb-1"}})),
+        "/api/v2/parse/pjb-1" => {
+            ok(&json!({"job": {"id": "pjb-1", "status": "FAILED", "error_message": "the file is locked"}}))
+        }
+        "/api/v2/extract/ext-2" => ok(&json!({"id": "ext-2", "status": "FAILED", "error_message": "no schema",
+            "extract_metadata": {"parse_job_id": "pjb-2"}})),
+        "/api/v2/parse/pjb-2" => ok(&json!({"job": {"id": "pjb-2", "status": "COMPLETED"}})),
+        _ => status(503, "not now"),
+    })
+    .await;
+    let cloud = fake.cloud_v2();
+    for (job_id, wanted) in [("ext-1", "the file is locked"), ("ext-2", "no schema")] {
+        let record = cloud.job_record("extract", job_id).await.unwrap().unwrap();
+        assert_eq!(record.error_message.as_deref(), Some(wanted));
+    }
+    let before = fake.calls().len();
+    assert!(cloud.job_record("extract", "ext-3").await.unwrap_err().is_transient());
+    assert_eq!(fake.calls().len(), before + 1, "a single try");
+}

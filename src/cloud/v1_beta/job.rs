@@ -42,7 +42,7 @@ pub(in crate::cloud) async fn record(
     };
     let path = [front, &[job_id]].concat();
     let got = client
-        .get(&Ask::path(&path), |text| {
+        .get(&Ask::path(&path).once(), |text| {
             let job: WireJob<'_> = parse(text, &format!("/{}", path.join("/")))?;
             Ok(JobRecord {
                 job_id: job_id.to_owned(),

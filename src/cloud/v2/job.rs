@@ -177,6 +177,15 @@ pub(super) async fn read_pages(
 
 /// One job; none if LlamaCloud does not know it (any more). Parse jobs come in an envelope, extract jobs do not.
 pub(super) async fn get(client: &Client, job_id: &str) -> Result<Option<Job>, CloudError> {
+    get_with(client, job_id, false).await
+}
+
+/// The same by a single try.
+pub(super) async fn get_once(client: &Client, job_id: &str) -> Result<Option<Job>, CloudError> {
+    get_with(client, job_id, true).await
+}
+
+async fn get_with(client: &Client, job_id: &str, once: bool) -> Result<Option<Job>, CloudError> {
     #[derive(Deserialize)]
     struct Enveloped<'a> {
         #[serde(borrow)]
@@ -186,10 +195,11 @@ pub(super) async fn get(client: &Client, job_id: &str) -> Result<Option<Job>, Cl
     let front = product.path();
     let path = [&front[..], &[job_id]].concat();
     let shown = format!("/{}", path.join("/"));
-    let ask = match product {
+    let mut ask = match product {
         Product::Parse => Ask::path(&path),
         Product::Extract => Ask::path(&path).with("expand", "extract_metadata"),
     };
+    ask.once = once;
     let got = client.get(&ask, |text| {
         let enveloped = parse::<Enveloped<'_>>(text, &shown)?.job;
         let job = match enveloped {

@@ -202,8 +202,14 @@ pub(super) async fn job_config(client: &Client, batch_id: &str) -> Result<Option
 }
 
 pub(super) async fn job_record(client: &Client, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
-    let job = job::get(client, job_id).await?;
-    Ok(job.map(|job| JobRecord { job_id: job.id, status: job.status, error_code: None, error_message: job.message }))
+    let Some(job) = job::get_once(client, job_id).await? else { return Ok(None) };
+    // Why an extraction failed may stand on the parsing that went before it.
+    let parsed = match job.parse_job_id.as_deref().filter(|id| is_job(id)) {
+        Some(id) => job::get_once(client, id).await?.filter(Job::has_failed),
+        None => None,
+    };
+    let message = parsed.and_then(|parsed| parsed.message).or(job.message);
+    Ok(Some(JobRecord { job_id: job.id, status: job.status, error_code: None, error_message: message }))
 }
 
 /// Asks for one batch: the project it belongs to.

@@ -44,7 +44,7 @@ fn parse(words: &[&str]) -> ReportArgs {
 }
 
 fn run_on(ledger: &Path, words: &[&str], terminal: Terminal, config: Option<&Config>) -> Ran {
-    let around = Surroundings { ledger, config, next_digest_at: None, now: now(), terminal };
+    let around = Surroundings { ledgers: &[ledger.to_owned()], config, next_digest_at: None, now: now(), terminal };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let outcome = run(&parse(words), &around, &mut out, &mut err);
     let mut err = String::from_utf8(err).unwrap();

@@ -101,6 +101,8 @@ pub struct ItemDetail {
     pub item: ItemRow,
     /// What a person would call its group.
     pub group_title: String,
+    /// What the record of its job says beyond the message, or of another job of its group; none if none was asked or none says more.
+    pub cause: Option<String>,
     /// When it recovered; none if it did not.
     pub recovered_at: Option<Timestamp>,
     /// The evidence for it: a batch, an attempt.

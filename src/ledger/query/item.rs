@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::{QueryError, View, find, items, value};
+use crate::core::cause::Cause;
 use crate::core::report::detail::{Event, ItemDetail};
 use crate::core::report::rows::ItemRow;
 
@@ -56,7 +57,25 @@ fn detail(view: &View<'_>, item_id: &str) -> Result<ItemDetail, QueryError> {
             .push(Event { text: recovered_by.as_ref().map(|by| format!("by {by}")), ..Event::new(at, "recovered") });
     }
     timeline.sort_by_key(|event| event.at);
-    Ok(ItemDetail { item, group_title, recovered_at, recovered_by, timeline })
+    let cause = cause(connection, item_id)?;
+    Ok(ItemDetail { item, group_title, cause, recovered_at, recovered_by, timeline })
+}
+
+/// The cause of the item's newest failure, else of its group.
+fn cause(connection: &Connection, item_id: &str) -> Result<Option<String>, QueryError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT c.code, c.text, s.cause_code, s.cause_text
+         FROM item i LEFT JOIN cause c ON c.observation_key = i.observation_key
+         JOIN error_group g ON g.group_key = i.group_key
+         JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
+         WHERE i.item_id = ?",
+    )?;
+    let (own, of_group) = statement.query_row([item_id], |row| {
+        let cause = |code, text| Ok::<_, rusqlite::Error>(Cause { code: row.get(code)?, text: row.get(text)? });
+        Ok((cause(0, 1)?, cause(2, 3)?))
+    })?;
+    let said = |cause: &Cause| Some(cause.to_string()).filter(|text| !text.is_empty());
+    Ok(said(&own).or_else(|| said(&of_group).map(|text| format!("{text} (another item of its group)"))))
 }
 
 fn observations(connection: &Connection, item_key: i64) -> Result<Vec<Event>, QueryError> {

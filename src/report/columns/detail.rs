@@ -161,7 +161,7 @@ pub(super) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
         ("failed", format!("{}, {} of ours", counted(item.failures, "time"), counted(item.attempts, "attempt"))),
         ("batch", one_line(&item.batch_id).into_owned()),
     ];
-    let optional = [("job", &item.job_id), ("job record", &item.job_record_id)];
+    let optional = [("cause", &detail.cause), ("job", &item.job_id), ("job record", &item.job_record_id)];
     let present = optional.into_iter().filter_map(|(name, id)| Some((name, id.as_ref()?)));
     facts.extend(present.map(|(name, id)| (name, one_line(id).into_owned())));
     if let Some(at) = detail.recovered_at {

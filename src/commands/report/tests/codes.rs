@@ -144,3 +144,26 @@ fn a_statement_that_takes_for_ever_is_stopped() {
     assert_eq!((ran.code, ran.out.lines().count()), (0, 3));
     assert!(ran.err.contains("more than 2 rows"), "{}", ran.err);
 }
+
+#[test]
+fn several_ledgers_are_asked_as_one() {
+    let (one, other) = (filled(), filled());
+    let both = [one.path.clone(), other.path.clone()];
+    let missing = [one.path.clone(), one.path.with_file_name("none.db")];
+    let run_both = |ledgers: &[std::path::PathBuf], words: &[&str]| {
+        let around =
+            Surroundings { ledgers, config: None, next_digest_at: None, now: now(), terminal: Terminal::default() };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let outcome = run(&parse(words), &around, &mut out, &mut err);
+        (outcome.code(), String::from_utf8(out).unwrap())
+    };
+    let alone = ask(&one, &["groups"]).out.lines().count();
+    let (code, out) = run_both(&both, &["groups"]);
+    assert_eq!((code, out.lines().count()), (0, 2 * alone - 1), "one header: {out}");
+    assert!(out.lines().last().unwrap().starts_with(&format!("{}\t", other.path.display())), "{out}");
+    assert_eq!(run_both(&both, &["groups", "--fail-if", "open>0"]).0, 10);
+    assert_eq!(run_both(&both, &["group", "g-nonesuch"]).0, 3);
+    assert_eq!(run_both(&missing, &["groups"]).0, 4);
+    one.writer.execute("DELETE FROM scan", []).unwrap();
+    assert_eq!(run_both(&both, &["groups", "--require-fresh", "20m"]).0, 5);
+}

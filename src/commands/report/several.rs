@@ -1,0 +1,187 @@
+//! One question asked of several ledgers: the answers put together in the format that was asked for.
+//!
+//! People get one answer after the other. Programs get one list, in which every row names its ledger;
+//! limits, sorting and ids stay those of each ledger.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Outcome;
+use crate::core::text::one_line;
+use crate::report::Format;
+
+/// A ledger and what it answered, written in one format.
+pub(super) struct Part {
+    pub(super) ledger: PathBuf,
+    pub(super) text: String,
+}
+
+/// Puts answers together.
+///
+/// # Errors
+/// The format cannot hold several ledgers.
+pub(super) fn join(parts: &[Part], format: Format, header: bool) -> Result<String, Outcome> {
+    match format {
+        Format::Table | Format::Md => Ok(one_after_the_other(parts, format)),
+        Format::Tsv => Ok(lines(parts, header)),
+        Format::Jsonl => Ok(objects(parts)),
+        Format::Json => envelope(parts).map_err(Outcome::failed),
+        Format::Csv => records(parts, header).map_err(Outcome::failed),
+        Format::Html => Err(Outcome::Usage("a page shows one ledger: ask for one page per --ledger".to_owned())),
+    }
+}
+
+fn name(part: &Part) -> String {
+    one_line(&part.ledger.display().to_string()).into_owned()
+}
+
+fn one_after_the_other(parts: &[Part], format: Format) -> String {
+    let mark = if format == Format::Md { "# " } else { "ledger " };
+    let sections: Vec<String> = parts.iter().map(|part| format!("{mark}{}\n\n{}", name(part), part.text)).collect();
+    sections.join("\n")
+}
+
+fn lines(parts: &[Part], header: bool) -> String {
+    let mut out = String::new();
+    for (index, part) in parts.iter().enumerate() {
+        for (number, line) in part.text.lines().enumerate() {
+            match (header && number == 0, index) {
+                (true, 0) => out.push_str(&format!("ledger\t{line}\n")),
+                (true, _) => {}
+                (false, _) => out.push_str(&format!("{}\t{line}\n", name(part))),
+            }
+        }
+    }
+    out
+}
+
+fn objects(parts: &[Part]) -> String {
+    let named = |part: &Part| {
+        let ledger = serde_json::Value::from(part.ledger.display().to_string());
+        let rows = part.text.lines().filter_map(|line| line.strip_prefix('{'));
+        rows.map(|rest| format!("{{\"ledger\":{ledger},{rest}\n")).collect::<String>()
+    };
+    parts.iter().map(named).collect()
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    schema_version: u32,
+    generated_at: Timestamp,
+    ledger_as_of: Option<Timestamp>,
+    query: &'a str,
+    #[serde(borrow)]
+    filters: &'a RawValue,
+    #[serde(borrow)]
+    rows: Vec<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Joined<'a> {
+    schema_version: u32,
+    generated_at: Timestamp,
+    /// The oldest of them; null if one of them never had a complete scan.
+    ledger_as_of: Option<Timestamp>,
+    ledgers: Vec<Source>,
+    query: &'a str,
+    filters: &'a RawValue,
+    rows: Vec<Box<RawValue>>,
+}
+
+#[derive(Serialize)]
+struct Source {
+    ledger: String,
+    ledger_as_of: Option<Timestamp>,
+}
+
+fn envelope(parts: &[Part]) -> Result<String, serde_json::Error> {
+    let mut ledgers = Vec::new();
+    let mut rows = Vec::new();
+    let mut last = None;
+    for part in parts {
+        let envelope: Envelope<'_> = serde_json::from_str(&part.text)?;
+        let ledger = part.ledger.display().to_string();
+        for row in &envelope.rows {
+            let rest = row.get().strip_prefix('{').unwrap_or(row.get());
+            let named = format!("{{\n      \"ledger\": {},{rest}", serde_json::Value::from(ledger.as_str()));
+            rows.push(RawValue::from_string(named)?);
+        }
+        ledgers.push(Source { ledger, ledger_as_of: envelope.ledger_as_of });
+        last = Some(envelope);
+    }
+    let Some(last) = last else { return Ok(String::new()) };
+    let never = ledgers.iter().any(|source| source.ledger_as_of.is_none());
+    let joined = Joined {
+        schema_version: last.schema_version,
+        generated_at: last.generated_at,
+        ledger_as_of: ledgers.iter().filter_map(|source| source.ledger_as_of).min().filter(|_| !never),
+        ledgers,
+        query: last.query,
+        filters: last.filters,
+        rows,
+    };
+    Ok(serde_json::to_string_pretty(&joined)? + "\n")
+}
+
+fn records(parts: &[Part], header: bool) -> Result<String, csv::Error> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for (index, part) in parts.iter().enumerate() {
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(part.text.as_bytes());
+        for (number, record) in reader.records().enumerate() {
+            let record = record?;
+            let is_header = header && number == 0;
+            if is_header && index > 0 {
+                continue;
+            }
+            let first = if is_header { "ledger".to_owned() } else { name(part) };
+            writer.write_record(std::iter::once(first.as_str()).chain(record.iter()))?;
+        }
+    }
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(std::io::Error::other(error.to_string())))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(a: &str, b: &str) -> [Part; 2] {
+        [("a.db", a), ("b.db", b)].map(|(ledger, text)| Part { ledger: ledger.into(), text: text.to_owned() })
+    }
+
+    #[test]
+    fn every_row_names_its_ledger_and_the_header_comes_once() {
+        let tsv = parts("x\ty\n1\t2\n", "x\ty\n3\t4\n");
+        assert_eq!(join(&tsv, Format::Tsv, true).unwrap(), "ledger\tx\ty\na.db\t1\t2\nb.db\t3\t4\n");
+        let csv = parts("x,y\r\n1,\"a\r\nb\"\r\n", "x,y\r\n3,4\r\n");
+        assert_eq!(join(&csv, Format::Csv, true).unwrap(), "ledger,x,y\r\na.db,1,\"a\r\nb\"\r\nb.db,3,4\r\n");
+        assert_eq!(join(&parts("1\n", "2\n"), Format::Tsv, false).unwrap(), "a.db\t1\nb.db\t2\n");
+        let jsonl = join(&parts("{\"n\":1}\n", "{\"n\":2}\n"), Format::Jsonl, true).unwrap();
+        assert_eq!(jsonl, "{\"ledger\":\"a.db\",\"n\":1}\n{\"ledger\":\"b.db\",\"n\":2}\n");
+    }
+
+    #[test]
+    fn one_envelope_is_as_old_as_its_oldest_ledger() {
+        let of = |as_of: &str, n: u32| {
+            format!(
+                r#"{{"schema_version":1,"generated_at":"2026-01-02T00:00:00Z","ledger_as_of":{as_of},"query":"groups","filters":{{"limit":5}},"rows":[{{"n":{n}}}]}}"#
+            )
+        };
+        let (old, new) = (of("\"2026-01-01T00:00:00Z\"", 1), of("\"2026-01-01T09:00:00Z\"", 2));
+        let read = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+        let both = read(join(&parts(&new, &old), Format::Json, true).unwrap());
+        assert_eq!(both["ledger_as_of"], "2026-01-01T00:00:00Z");
+        assert_eq!(both["rows"], serde_json::json!([{"ledger": "a.db", "n": 2}, {"ledger": "b.db", "n": 1}]));
+        assert_eq!(both["ledgers"][0]["ledger_as_of"], "2026-01-01T09:00:00Z");
+        let never = read(join(&parts(&new, &of("null", 3)), Format::Json, true).unwrap());
+        assert_eq!(never["ledger_as_of"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn a_page_shows_one_ledger() {
+        assert_eq!(join(&parts("", ""), Format::Html, true).unwrap_err().code(), 2);
+    }
+}

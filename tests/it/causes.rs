@@ -1,0 +1,96 @@
+//! Causes behind generic messages: asked once, for few, shown everywhere, used by the rules, and never in the way.
+
+use std::time::Duration;
+
+use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, Options, World, WorldBuilder};
+use llama_triage::service::causes::CauseSummary;
+use tokio_util::sync::CancellationToken;
+
+use crate::site::{Site, files};
+
+const GENERIC: &str = "An unknown error occurred during processing";
+const CHANNEL: &str = "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{dir}/digests\"\n";
+
+fn locked() -> Cause {
+    Cause::Permanent(
+        Failure::text(GENERIC).with_code("PDF_IS_PROTECTED").with_job_message("the document asks for a password"),
+    )
+}
+
+fn world(count: usize) -> World {
+    WorldBuilder::at(jiff::Timestamp::now()).batch("b").items(count, "locked", locked()).build()
+}
+
+async fn cycle(site: &Site) -> CauseSummary {
+    let now = site.cloud.world().now();
+    let mut worker = site.worker().await;
+    let outcome = worker.cycle(now, Duration::from_secs(5), &CancellationToken::new()).await.unwrap();
+    assert!(outcome.is_complete(), "{outcome}");
+    outcome.causes
+}
+
+fn asked(site: &Site) -> u64 {
+    site.cloud.world().truth().requests_to(Endpoint::ParsingJob)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cause_is_asked_of_three_jobs_once_and_decides_the_class() {
+    let site = Site::new(world(5), Options::default(), CHANNEL).await;
+    assert_eq!(cycle(&site).await, CauseSummary { asked: 3, found: 3, failed: 0 });
+    assert_eq!(cycle(&site).await, CauseSummary::default(), "nothing is asked twice");
+    assert_eq!(asked(&site), 3);
+    let cause = "PDF_IS_PROTECTED: the document asks for a password";
+    let sql = "SELECT class || '|' || cause_code || ': ' || cause_text || '|' || template FROM error_group";
+    assert_eq!(site.texts(sql), [format!("permanent-input|{cause}|{GENERIC}")], "the message stays what it is");
+
+    let mail = std::fs::read_to_string(&files(&site.path("digests"), ".html")[0]).unwrap();
+    assert!(mail.contains("PDF_IS_PROTECTED") && mail.contains(GENERIC), "{mail}");
+    let group = &site.texts("SELECT group_id FROM error_group")[0];
+    let told = site.command(&["report", "group", group, "--format", "table"]).assert().success();
+    assert!(String::from_utf8_lossy(&told.get_output().stdout).contains(cause));
+    let causes: Vec<String> = site
+        .texts("SELECT item_id FROM item ORDER BY item_id")
+        .iter()
+        .map(|item| {
+            let told = site.command(&["report", "item", item, "--format", "json"]).assert().success();
+            let answer: serde_json::Value = serde_json::from_slice(&told.get_output().stdout).unwrap();
+            answer["rows"][0]["cause"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(causes.iter().filter(|said| *said == cause).count(), 3, "their own");
+    let borrowed = format!("{cause} (another item of its group)");
+    assert_eq!(causes.iter().filter(|said| **said == borrowed).count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_asks_twenty_times_at_most_and_the_next_goes_on() {
+    let mut builder = WorldBuilder::at(jiff::Timestamp::now()).batch("b");
+    for word in ["amber", "birch", "cedar", "daisy", "elder", "fern", "grass", "hazel", "iris", "juniper"] {
+        let failure = Failure::text(format!("{word} went wrong")).with_code(word.to_uppercase());
+        builder = builder.items(4, word, Cause::Permanent(failure));
+    }
+    let site = Site::new(builder.build(), Options::default(), "").await;
+    let first = cycle(&site).await;
+    assert!(first.asked == asked(&site) && (15..=20).contains(&first.asked), "{first:?}");
+    let second = cycle(&site).await;
+    assert_eq!(first.asked + second.asked, 30, "three for each of ten groups");
+    assert_eq!(cycle(&site).await.asked, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_cause_request_costs_the_cycle_nothing_and_is_made_again_later() {
+    let site = Site::new(world(2), Options::default(), "").await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(503)).on(Endpoint::ParsingJob)]);
+    assert_eq!(cycle(&site).await, CauseSummary { asked: 0, found: 0, failed: 1 });
+    assert_eq!(asked(&site), 1, "a single try, and no other of this project");
+    site.cloud.set_faults(Vec::new());
+    assert_eq!(cycle(&site).await, CauseSummary { asked: 2, found: 2, failed: 0 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_says_it_all_is_not_asked_about() {
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b").item("i").fails("HTTP 429 Too Many Requests");
+    let site = Site::new(world.build(), Options::default(), "").await;
+    assert_eq!(cycle(&site).await, CauseSummary::default());
+    assert_eq!(asked(&site), 0);
+}
