@@ -13,6 +13,10 @@ lint:
 bless:
     BLESS=1 INSTA_UPDATE=always cargo test
 
+# Kills the binary 500 times and looks at what is left (about ten minutes); CRASH_SEED=N for others.
+crash:
+    CRASHES=500 cargo test --test it crash -- --ignored --nocapture
+
 # The Debian package, installed, upgraded and purged in a throw-away root.
 deb:
     ci/deb.sh release test

@@ -83,11 +83,15 @@ struct Waiting {
     page: bool,
 }
 
-/// What a channel has not got yet, oldest first. What is finished in part is left to be finished.
+/// What a channel has surely not got yet, oldest first.
+///
+/// What is finished in part is left to be finished, and what may have arrived is sent again under its own id, by which
+/// receivers drop a second copy; under another id people would read the same news twice.
 fn waiting(connection: &Connection, channel: &str) -> Result<Vec<Waiting>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT delivery_id, content, attempts, not_before, page FROM delivery
-         WHERE channel = ?1 AND state = 'pending' AND done = '[]' ORDER BY created_at, delivery_id",
+         WHERE channel = ?1 AND state = 'pending' AND done = '[]' AND uncertain = 0
+         ORDER BY created_at, delivery_id",
     )?;
     let rows = statement.query_map([channel], |row| {
         Ok(Waiting {

@@ -60,9 +60,14 @@ pub enum LedgerError {
         "the ledger file is damaged or is no ledger: stop llama-triage, keep a copy of the file with its -wal and -shm, then restore the newest `llama-triage ledger backup`, or run `sqlite3 OLD .recover | sqlite3 NEW`; without either move the file away, and the next scan records again what LlamaCloud still shows"
     )]
     Corrupt(#[source] rusqlite::Error),
-    /// SQLite refused.
+    /// The disk or file system failed, or forbids the file to grow.
+    #[error(
+        "the disk under the ledger failed: look at the kernel's log, at quotas and at file size limits; what was committed is safe, the next scan lists the rest again"
+    )]
+    Disk(#[source] rusqlite::Error),
+    /// SQLite refused. The error is in the text, and no source beside it: both would say the same.
     #[error("the ledger refused: {0}")]
-    Sqlite(#[source] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     /// A stored value cannot be understood.
     #[error("the ledger holds an unreadable {what}: {value}")]
     Unreadable {
@@ -80,6 +85,7 @@ impl From<rusqlite::Error> for LedgerError {
     fn from(error: rusqlite::Error) -> LedgerError {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => LedgerError::Full(error),
+            Some(rusqlite::ErrorCode::SystemIoFailure) => LedgerError::Disk(error),
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
                 LedgerError::Corrupt(error)
             }

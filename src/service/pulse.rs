@@ -58,7 +58,9 @@ impl Pulse {
             return older(since, CYCLE_LIMIT).then(|| format!("a cycle has been running since {since}"));
         }
         match at(&self.last_tick) {
-            Some(tick) if older(tick, TICK_LIMIT) => Some(format!("the scheduler has been silent since {tick}")),
+            Some(tick) if older(tick, TICK_LIMIT) => {
+                Some(format!("the scheduler has been silent, or the ledger locked, since {tick}"))
+            }
             _ => None,
         }
     }

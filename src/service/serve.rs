@@ -63,9 +63,14 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
             tick = ticks.ticks.recv() => if tick.is_none() { break },
         }
         let now = Timestamp::now();
+        let Some(due) = unless_locked(worker.take_due_cycle(now).await, "see what is due")? else { continue };
+        // Only now: a ledger that stays locked must show in the signs of life.
         pulse.tick(now);
-        let due = match worker.take_due_cycle(now).await? {
-            None if hints.take(now) => worker.take_cycle_now(now).await?,
+        let due = match due {
+            None if hints.take(now) => {
+                let Some(hinted) = unless_locked(worker.take_cycle_now(now).await, "begin a scan")? else { continue };
+                hinted
+            }
             due => due,
         };
         match due {
@@ -133,8 +138,26 @@ async fn conclude(
     match outcome {
         Err(error) if is_fatal(&error) => Err(error),
         Err(_) => Ok(()),
-        Ok(_) => worker.end_cycle(due, line).await,
+        Ok(_) => {
+            unless_locked(worker.end_cycle(due, line).await, "record the end of a cycle").map(Option::unwrap_or_default)
+        }
     }
+}
+
+/// None if somebody else has locked the ledger for too long, which is said and will pass.
+fn unless_locked<T>(done: anyhow::Result<T>, what: &str) -> anyhow::Result<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if is_transient(&error) => {
+            error!("could not {what}, and try again: {error:#}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_transient(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<LedgerError>().is_some_and(LedgerError::is_transient))
 }
 
 fn warn_incomplete(outcome: &CycleOutcome, line: &str) {

@@ -119,3 +119,44 @@ async fn a_signed_event_brings_the_next_scan_forward_and_nothing_else_does() {
     assert_eq!(post(event.to_owned(), &signed(event, "between-us")).await, 404, "off without a secret");
     assert!(terminate(&mut child).success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_services_started_at_once_one_serves_and_one_says_why_not() {
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
+    let site = Site::new(world, Options::default(), "[schedule]\nscan = \"2s\"\n").await;
+    let mut two = [serve(&site), serve(&site)];
+    let mut ended = None;
+    wait_for("one of them to give up", || {
+        let status = two.iter_mut().position(|one| one.0.try_wait().unwrap().is_some());
+        ended = status;
+        status.is_some()
+    });
+    let (loser, winner) = (ended.unwrap(), 1 - ended.unwrap());
+    assert_eq!(two[loser].0.wait().unwrap().code(), Some(1));
+    wait_for("two cycles of the other", || site.cloud.world().truth().requests_to(Endpoint::ListBatches) >= 2);
+    assert!(two[winner].0.try_wait().unwrap().is_none());
+    assert!(terminate(&mut two[winner]).success());
+    assert_eq!(site.texts("SELECT item_id FROM item").len(), 1);
+}
+
+/// Longer than a writer waits by itself, so that the service has to live with a refusal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_somebody_else_locks_for_long_stops_nothing_for_good() {
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
+    let site = Site::new(world, Options::default(), "[schedule]\nscan = \"2s\"\n").await;
+    let mut child = serve(&site);
+    let done = "SELECT count(*) FROM run WHERE outcome IS NOT NULL";
+    let cycles =
+        || rusqlite::Connection::open(site.path("ledger.db")).and_then(|l| l.query_row(done, [], |row| row.get(0)));
+    wait_for("a cycle", || cycles().is_ok_and(|count: i64| count > 0));
+    let locker = rusqlite::Connection::open(site.path("ledger.db")).unwrap();
+    locker.busy_timeout(Duration::from_secs(30)).unwrap();
+    locker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let since = Instant::now();
+    wait_for("the service to have been refused", || since.elapsed() > Duration::from_secs(13));
+    assert!(child.0.try_wait().unwrap().is_none(), "the service gave up");
+    let before: i64 = cycles().unwrap();
+    locker.execute_batch("ROLLBACK").unwrap();
+    wait_for("a cycle after that", || cycles().is_ok_and(|count: i64| count > before));
+    assert!(terminate(&mut child).success());
+}

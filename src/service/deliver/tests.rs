@@ -110,6 +110,19 @@ async fn a_delivery_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_recipient_that_is_refused_is_told_of_until_all_get_it() {
+    let world = World::new().await;
+    let partly = Answer::Arrived { answer: "250 ok".into(), refused: vec!["b…@x: 550 no such user".into()] };
+    let mail = Fake::new("mail", [partly]);
+    world.enqueue(1, &["mail"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.sent, 1);
+    assert_eq!(world.faults().await, ["recipients:mail"]);
+    world.enqueue(2, &["mail"], false).await;
+    world.deliver(std::slice::from_ref(&mail), 3).await;
+    assert!(world.faults().await.is_empty());
+}
+
+#[tokio::test]
 async fn every_try_has_the_same_id_and_content_and_what_was_done_is_handed_back() {
     let world = World::new().await;
     let mail = Fake::new("mail", [later(true)]);
@@ -167,6 +180,19 @@ async fn after_an_outage_one_message_comes() {
     assert_eq!(states[0], "D-20260601-01.mail superseded 1");
     // The retry schedule went on where it was.
     assert_eq!(states[8], "D-20260601-09.mail sent 2");
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_newer_news() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", []);
+    world.enqueue(1, &["mail"], false).await;
+    world.ledger.write(|tx| delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
+    recover(&world.ledger, t(3)).await.unwrap();
+    world.enqueue(2, &["mail"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 4).await.sent, 2);
+    let told: Vec<usize> = mail.got().iter().map(|(content, _)| content.changes.len()).collect();
+    assert_eq!(told, [1, 1], "the second digest does not tell the first one's news again");
 }
 
 #[tokio::test]

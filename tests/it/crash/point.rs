@@ -1,0 +1,47 @@
+//! Where a process is killed: after a random time, or when somebody outside of it sees something happen.
+
+use std::time::Duration;
+
+use llama_triage::demo::Random;
+
+use super::sinks::Hold;
+
+/// A moment to kill at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Point {
+    /// So long after the start.
+    After(Duration),
+    /// LlamaCloud has got this many requests of the process.
+    Requests(u64),
+    /// The ledger's answer to this question has changed: something was committed.
+    Committed(&'static str),
+    /// A sink got this far.
+    Held(Hold),
+}
+
+/// Commits of every step, by what they leave in the ledger. Steps of reprocessing (an intent, its POST, what came of it) are to join these.
+const COMMITS: [&str; 8] = [
+    "SELECT count(*) FROM scan",
+    "SELECT count(*) FROM observation",
+    "SELECT count(*) FROM error_group",
+    "SELECT count(*) FROM batch WHERE listed_as IS NOT NULL",
+    "SELECT count(*) FROM scan WHERE finished_at IS NOT NULL",
+    "SELECT count(*) FROM digest",
+    "SELECT count(*) FROM delivery WHERE state = 'sending'",
+    "SELECT count(*) FROM delivery WHERE state = 'sent'",
+];
+
+const HOLDS: [Hold; 5] =
+    [Hold::MailConnected, Hold::MailBegun, Hold::MailTaken, Hold::MailAcknowledged, Hold::HookTaken];
+
+impl Point {
+    /// A random one: a third by time, the others by what happens.
+    pub(crate) fn draw(random: &mut Random) -> Point {
+        match random.between(0, 8) {
+            0..=2 => Point::After(Duration::from_millis(random.between(0, 1_500))),
+            3 => Point::Requests(random.between(1, 12)),
+            4..=6 => Point::Committed(COMMITS[random.between(0, 7) as usize]),
+            _ => Point::Held(*random.pick(&HOLDS)),
+        }
+    }
+}

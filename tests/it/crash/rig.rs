@@ -1,0 +1,111 @@
+//! The built binary with everything around it, to be killed and asked what is left.
+
+use std::collections::BTreeSet;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use llama_triage::demo::{Options, Random};
+use rusqlite::Connection;
+
+use super::point::Point;
+use super::sinks::Sinks;
+use super::world;
+use crate::site::Site;
+
+/// No step takes longer, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A site, its peers, and the count of kills.
+pub(crate) struct Rig {
+    pub(crate) site: Site,
+    pub(crate) sinks: Sinks,
+    pub(crate) kills: u64,
+    /// What was found recorded at the last look.
+    pub(crate) recorded: BTreeSet<String>,
+    /// The minute of the account that was reached.
+    minute: i64,
+    start: Timestamp,
+}
+
+impl Rig {
+    pub(crate) async fn new(random: &mut Random, minutes: u64) -> Rig {
+        let start = Timestamp::now() - SignedDuration::from_mins(i64::try_from(minutes).unwrap() + 10);
+        let (sinks, mail, hook) = Sinks::start().await;
+        let more = format!(
+            "page-size = 3\nlook-back = \"60d\"\n\
+             [[channel]]\nname = \"mail\"\nkind = \"email\"\nfrom = \"triage@example.com\"\nto = [\"oncall@example.com\"]\n\
+             smtp-host = \"127.0.0.1\"\nsmtp-port = {mail}\nsmtp-tls = \"none\"\n\
+             [[channel]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{hook}/\"\n\
+             [schedule]\nscan = \"2s\"\n[digest]\nmin-gap = \"0s\"\nper-day = 100000\ngroup-wait = \"0s\"\n"
+        );
+        let site = Site::new(world::account(random, start, minutes), Options::default(), &more).await;
+        Rig { site, sinks, kills: 0, recorded: BTreeSet::new(), minute: 0, start }
+    }
+
+    /// Lets a simulated minute pass.
+    pub(crate) fn pass_a_minute(&mut self) {
+        self.minute += 1;
+        self.site.cloud.world().advance_to(self.start + SignedDuration::from_mins(self.minute));
+    }
+
+    /// Starts the binary and kills it at the point, unless it has ended before.
+    pub(crate) fn strike(&mut self, command: &str, point: Point) {
+        let asked = self.site.cloud.world().truth().all_requests();
+        let before = self.look(point);
+        self.sinks.hold(if let Point::Held(hold) = point { Some(hold) } else { None });
+        let began = Instant::now();
+        let mut child = self.spawn(command);
+        let ended = loop {
+            if child.try_wait().unwrap().is_some() {
+                break true;
+            }
+            let reached = match point {
+                Point::After(time) => began.elapsed() >= time,
+                Point::Requests(count) => self.site.cloud.world().truth().all_requests() >= asked + count,
+                Point::Committed(_) => self.look(point) != before,
+                Point::Held(_) => self.sinks.is_reached(),
+            };
+            // A service whose point does not come, for there is no news, is killed where it stands.
+            if reached || (command == "serve" && began.elapsed() > Duration::from_secs(3)) {
+                break false;
+            }
+            assert!(began.elapsed() < PATIENCE, "`{command}` hangs before {point:?}");
+            std::thread::park_timeout(Duration::from_millis(1));
+        };
+        if !ended {
+            // SIGKILL: nothing in the process gets to run any more.
+            child.kill().unwrap();
+            self.kills += 1;
+        }
+        child.wait().unwrap();
+        self.sinks.hold(None);
+    }
+
+    /// Runs cycles until one has nothing left to do.
+    pub(crate) fn calm_down(&self) {
+        self.sinks.hold(None);
+        for _ in 0..3 {
+            self.site.command(&["-q", "cycle"]).timeout(PATIENCE).assert().success();
+        }
+    }
+
+    fn spawn(&self, command: &str) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_llama-triage"))
+            .env_clear()
+            .args(["-q", command, "--config"])
+            .arg(self.site.path("config.toml"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// The ledger's answer, if there is a ledger yet.
+    fn look(&self, point: Point) -> Option<i64> {
+        let Point::Committed(question) = point else { return None };
+        let ledger =
+            Connection::open_with_flags(self.site.path("ledger.db"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+        ledger.ok()?.query_row(question, [], |row| row.get(0)).ok()
+    }
+}

@@ -1,0 +1,38 @@
+//! The account that is watched while processes die: in every simulated minute a batch with a few troubles, known and new.
+
+use jiff::{SignedDuration, Timestamp};
+use llama_triage::demo::{Cause, Failure, Random, World, WorldBuilder};
+
+/// Everything of `minutes`, the first of which has happened.
+pub(crate) fn account(random: &mut Random, start: Timestamp, minutes: u64) -> World {
+    let mut world = WorldBuilder::at(start);
+    for minute in 0..minutes {
+        let made = i64::try_from(minute).unwrap() - 1;
+        world = world.batch(&format!("b{minute}")).made_ago(SignedDuration::from_mins(-made));
+        for number in 0..random.between(3, 9) {
+            world = world.item(&format!("i{minute}-{number}")).cause(cause(random, minute));
+        }
+        if minute > 3 && random.chance(50) {
+            let earlier = random.between(0, minute - 3);
+            world = world.again(&format!("i{earlier}-0"));
+        }
+    }
+    world.build()
+}
+
+fn cause(random: &mut Random, minute: u64) -> Cause {
+    let page = random.between(1, 400);
+    match random.between(0, 9) {
+        0..=2 => Cause::Succeeds,
+        3 => Cause::Permanent(Failure::text(format!("page {page} of the document is damaged"))),
+        4 => Cause::Permanent(Failure::silent()),
+        5 => Cause::Skipped { reason: Some("unsupported_type".to_owned()), message: None },
+        6 => Cause::Transient { succeeds_on: 2, failure: Failure::text("the backend closed the connection") },
+        7 => Cause::RecoversInPlace {
+            failure: Failure::text(format!("timed out after {page} s")),
+            after: SignedDuration::from_mins(2),
+        },
+        // A code that was never seen: news for people.
+        _ => Cause::Permanent(Failure::text(format!("stage layout ended with code E{:04}", 1000 + minute))),
+    }
+}
