@@ -73,7 +73,7 @@ fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
         Some(credits) => format!("about {credits} credits"),
         None => "at a price that is not known here".to_owned(),
     };
-    let question = format!("Submit {} items in {} POSTs, {cost}? [y/N] ", draft.items, draft.chunks.len());
+    let question = format!("Submit {}, {cost}? [y/N] ", super::show::size(draft));
     anstream::eprint!("{question}");
     std::io::stderr().flush()?;
     let mut answer = String::new();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Format, intents};
-use crate::core::text::lines;
+use crate::core::text::{count, lines};
 use crate::exit::Exit;
 use crate::ledger::intent::StoredIntent;
 use crate::ledger::{Ledger, attempt, breaker, gate, plan};
@@ -30,8 +30,17 @@ pub(super) fn plan(draft: &Draft, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// "13 items in 3 POSTs".
+pub(super) fn size(draft: &Draft) -> String {
+    format!("{} in {}", count(draft.items as u64, "item", "items"), count(draft.chunks.len() as u64, "POST", "POSTs"))
+}
+
+fn items(n: usize) -> String {
+    count(n as u64, "item", "items")
+}
+
 fn table(draft: &Draft) -> String {
-    let mut text = format!("Plan {}: {} items in {} POSTs", draft.plan_id, draft.items, draft.chunks.len());
+    let mut text = format!("Plan {}: {}", draft.plan_id, size(draft));
     match draft.credits {
         Some(credits) => text.push_str(&format!(", about {credits} credits\n")),
         None => text.push_str("; set reprocess.credits-per-item for an estimate of the cost\n"),
@@ -39,8 +48,8 @@ fn table(draft: &Draft) -> String {
     for chunk in &draft.chunks {
         let cache = if chunk.second_try { ", cache cleared" } else { "" };
         text.push_str(&format!(
-            "  {:>4} items  {}  {} of {}{cache}\n",
-            chunk.item_ids.len(),
+            "  {:>10}  {}  {} of {}{cache}\n",
+            items(chunk.item_ids.len()),
             chunk.group_id,
             chunk.job_type,
             chunk.project
@@ -53,7 +62,7 @@ fn table(draft: &Draft) -> String {
     let mut reasons: Vec<_> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, items)| std::cmp::Reverse(*items));
     if !reasons.is_empty() {
-        text.push_str(&format!("Left out: {} items\n", draft.excluded.len()));
+        text.push_str(&format!("Left out: {}\n", items(draft.excluded.len())));
     }
     for (why, items) in reasons.iter().take(MOST_REASONS) {
         text.push_str(&format!("  {items:>4}  {why}\n"));
@@ -159,11 +168,11 @@ fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
         outcomes.iter().map(|(outcome, items)| format!("{items} {}", outcome.replace('_', " "))).collect();
     let error = intent.error.as_deref().map_or_else(String::new, |error| format!("  {error}"));
     format!(
-        "{}  {:.0}  {:<13} {:>4} items  {}  {}{error}\n",
+        "{}  {:.0}  {:<13} {:>10}  {}  {}{error}\n",
         intent.intent_id,
         intent.created_at,
         intent.word,
-        intent.items.len(),
+        items(intent.items.len()),
         intent.group_id,
         told.join(", ")
     )
