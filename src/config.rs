@@ -162,13 +162,15 @@ impl Default for Links {
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Service {
-    /// Address of `/healthz` and `/metrics`, such as "127.0.0.1:9180"; none switches them off.
+    /// Address of `/healthz`, `/metrics` and `/webhooks/llamacloud`, such as "127.0.0.1:9180"; none switches them off.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<std::net::SocketAddr>,
     /// A URL fetched after each complete cycle.
     pub heartbeat_url: Option<String>,
     /// A file that holds the heartbeat URL, where the URL is a secret.
     pub heartbeat_url_file: Option<PathBuf>,
+    /// A file that holds the signing secret of LlamaCloud's webhooks; without a secret no event is taken.
+    pub webhook_secret_file: Option<PathBuf>,
 }
 
 /// `[log]`

@@ -92,6 +92,14 @@ impl Credentials {
         self.look_up(file, &["heartbeat-url".to_owned()])
     }
 
+    /// The secret that LlamaCloud signs its webhooks with; none switches them off.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn llamacloud_webhook_secret(&self, file: Option<&Path>) -> Result<Option<SecretString>, ConfigError> {
+        self.look_up(file, &["llamacloud-webhook-secret".to_owned()])
+    }
+
     fn look_up(&self, file: Option<&Path>, names: &[String]) -> Result<Option<SecretString>, ConfigError> {
         if let Some(file) = file {
             return read(file).map(Some);

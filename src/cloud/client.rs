@@ -26,11 +26,13 @@ pub(super) struct Ask<'a> {
     pub(super) query: Vec<(&'static str, String)>,
     /// Whether a failed try is the last one: the answer is not worth more.
     pub(super) once: bool,
+    /// Whether the call takes no `project_id` and `organization_id`.
+    pub(super) unscoped: bool,
 }
 
 impl<'a> Ask<'a> {
     pub(super) fn path(path: &'a [&'a str]) -> Ask<'a> {
-        Ask { path, query: Vec::new(), once: false }
+        Ask { path, query: Vec::new(), once: false, unscoped: false }
     }
 
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Ask<'a> {
@@ -212,7 +214,8 @@ impl Client {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(ask.path);
         }
-        let query = ask.query.iter().chain(&self.scope);
+        let scope = if ask.unscoped { &[] } else { self.scope.as_slice() };
+        let query = ask.query.iter().chain(scope);
         let mut pairs = url.query_pairs_mut();
         for (name, value) in query {
             pairs.append_pair(name, value);

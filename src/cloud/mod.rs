@@ -74,7 +74,7 @@ impl Cloud {
             client: client::Client::new(&settings, pace)?,
             api: settings.project.api,
             page_size: settings.project.page_size.get().min(LARGEST_PAGE),
-            v2: v2::V2::default(),
+            v2: v2::V2::new(settings.project.page_failures),
         })
     }
 

@@ -23,6 +23,14 @@ pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
         count(setup.channels.len() as u64, "channel", "channels"),
         setup.config.ledger.path.display(),
     );
+    for project in &setup.config.project {
+        anstream::println!(
+            "project {}: API {} of {}; `llama-triage doctor` asks whether it answers",
+            project.name,
+            project.api.word(),
+            project.base_url,
+        );
+    }
     for (key, doubt) in doubts(&setup.config) {
         anstream::println!("note: {key}: {doubt}");
     }

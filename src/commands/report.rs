@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 pub use args::ReportArgs;
+pub(super) use args::regex;
 pub use outcome::Outcome;
 pub use terminal::Terminal;
 

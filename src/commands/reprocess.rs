@@ -2,13 +2,15 @@
 
 mod apply;
 mod breaker;
+mod choose;
 mod show;
+
+use std::collections::HashSet;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::act::{ActError, Person};
 use crate::exit::Exit;
-use crate::ledger::standing::by_id;
 use crate::ledger::{Ledger, intent, plan, retriable};
 use crate::service::reprocess::{Reprocess, Request, cancel};
 use crate::service::worker::Setup;
@@ -17,7 +19,7 @@ use crate::service::worker::Setup;
 #[derive(Debug, Subcommand)]
 pub enum ReprocessCommand {
     /// Choose what to retry and freeze it; nothing is submitted
-    Plan(PlanArgs),
+    Plan(Box<PlanArgs>),
     /// Approve a plan: its items are checked again and submitted, at cost
     Apply(ApplyArgs),
     /// What is under way, what waits, what holds retries back
@@ -51,12 +53,8 @@ pub enum BreakerCommand {
 /// `reprocess plan`
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// The open items of this group
-    #[arg(long, value_name = "ID", required_unless_present = "item", conflicts_with = "item")]
-    group: Option<String>,
-    /// This item; may be given several times
-    #[arg(long, value_name = "ID")]
-    item: Vec<String>,
+    #[command(flatten)]
+    choose: choose::ChooseArgs,
     /// At most so many items
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
@@ -95,7 +93,7 @@ pub enum Format {
 pub(super) async fn run(command: ReprocessCommand, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
     let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
     match command {
-        ReprocessCommand::Plan(args) => draft(args, &ledger, setup, by).await,
+        ReprocessCommand::Plan(args) => draft(*args, &ledger, setup, by).await,
         ReprocessCommand::Apply(args) => apply::run(args, ledger, setup, by).await,
         ReprocessCommand::Status { format } => show::status(&ledger, by.now, format).await,
         ReprocessCommand::Cancel { id } => take_back(&id, &ledger, setup, by).await,
@@ -110,19 +108,14 @@ pub(super) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Pe
 }
 
 async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
-    let mut request =
-        Request { group: args.group, items: args.item, limit: args.limit, force_attempts: args.force_attempts };
-    if let Some(group_id) = request.group.clone() {
-        let found = ledger.read(move |connection| by_id(connection, &group_id)).await?;
-        let group = found
-            .ok_or_else(|| ActError::NotFound("such group; `llama-triage report groups` lists them".to_owned()))?;
-        request.group = Some(group.group_id);
-    }
-    let which = retriable::Which::Items(request.items.clone());
+    let items = choose::chosen(args.choose, &setup.config.ledger.path, &setup.zone, by.now)?;
+    let which = retriable::Which::Items(items.clone());
     let known = ledger.read(move |connection| retriable::items(connection, &which)).await?;
-    if let Some(unknown) = request.items.iter().find(|id| known.iter().all(|row| row.item_id != **id)) {
+    let known: HashSet<&str> = known.iter().map(|row| row.item_id.as_str()).collect();
+    if let Some(unknown) = items.iter().find(|id| !known.contains(id.as_str())) {
         return Err(ActError::NotFound(format!("item {unknown}; `llama-triage report items` lists them")).into());
     }
+    let request = Request { items, limit: args.limit, force_attempts: args.force_attempts };
     let draft = Reprocess::new(ledger, setup).draft(request, &by.name, by.now).await?;
     show::plan(&draft, args.format)?;
     Ok(Exit::Done)

@@ -31,6 +31,9 @@ pub struct Project {
     /// Which API to speak.
     #[serde(default)]
     pub api: Api,
+    /// Whether failed pages of a completed parse make its item a failed one. For v2; costs a request for each file.
+    #[serde(default)]
+    pub page_failures: bool,
     /// Batches created longer ago than this are not looked at, unless they still have open items.
     #[serde(default = "default_look_back", with = "friendly")]
     #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
@@ -59,6 +62,7 @@ impl Default for Project {
             project_id: None,
             organization_id: None,
             api: Api::default(),
+            page_failures: false,
             look_back: default_look_back(),
             page_size: default_page_size(),
             requests_per_second: default_requests_per_second(),

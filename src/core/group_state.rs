@@ -8,15 +8,21 @@
 //! 3. The latest episode is closed although items are open: `resolved` (given up as quiet, or dismissed),
 //!    unless a newer failure was seen since: then `regressed`.
 //! 4. Nothing was told in this episode: `new` in the first episode, `regressed` in any later one.
-//! 5. Told in this episode: `regressed` and `escalating` stay what they were told as; all else is `ongoing`.
+//! 5. Told in this episode: `regressed` and `escalating` stay what they were told as until a day without a failure has
+//!    passed; all else is `ongoing`.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::core::digest::model::GroupState;
+
+/// After so long without a failure nothing escalates or has just come back; it is simply still there.
+const CALM: SignedDuration = SignedDuration::from_hours(24);
 
 /// What the rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
+    /// The time.
+    pub now: Timestamp,
     /// Open items now.
     pub open_items: u64,
     /// Event time of its newest observation.
@@ -58,6 +64,7 @@ pub fn group_state(standing: &Standing) -> GroupState {
     }
     match standing.told {
         Some(told) if told.episode == episode.ordinal => match told.state {
+            _ if standing.now.duration_since(standing.last_seen) > CALM => GroupState::Ongoing,
             GroupState::Regressed => GroupState::Regressed,
             GroupState::Escalating => GroupState::Escalating,
             _ => GroupState::Ongoing,
@@ -77,6 +84,7 @@ mod tests {
 
     fn standing(open_items: u64, episode: Option<(u32, Option<i64>)>, told: Option<(u32, GroupState)>) -> Standing {
         Standing {
+            now: at(1000),
             open_items,
             last_seen: at(100),
             episode: episode.map(|(ordinal, closed)| Episode { ordinal, closed_at: closed.map(at) }),
@@ -105,5 +113,17 @@ mod tests {
         ] {
             assert_eq!(group_state(&standing), expected, "{standing:?}");
         }
+    }
+
+    #[test]
+    fn what_was_quiet_for_a_day_is_only_still_there() {
+        let told = |state| standing(3, Some((1, None)), Some((1, state)));
+        let later = |state, hours| Standing { now: at(100) + SignedDuration::from_hours(hours), ..told(state) };
+        for state in [GroupState::Escalating, GroupState::Regressed] {
+            assert_eq!(group_state(&later(state, 24)), state);
+            assert_eq!(group_state(&later(state, 25)), GroupState::Ongoing);
+        }
+        let untold = Standing { now: at(100) + SignedDuration::from_hours(99), ..standing(3, Some((2, None)), None) };
+        assert_eq!(group_state(&untold), GroupState::Regressed, "what nobody was told of stays news");
     }
 }

@@ -55,7 +55,9 @@ pub fn turned(connection: &Connection, project: &str, since: Timestamp) -> Resul
         "SELECT t.at, g.group_id, t.began FROM (
              SELECT group_key, first_seen AS at, 1 AS began FROM error_group WHERE first_seen > ?2
              UNION ALL SELECT group_key, opened_at, 1 FROM episode WHERE opened_at > ?2
-             UNION ALL SELECT group_key, fired_at, 0 FROM escalation WHERE fired_at > ?2) t
+             -- Noticed is not enough: after a pause, or at the first start, old failures are noticed all at once.
+             UNION ALL SELECT e.group_key, e.fired_at, 0 FROM escalation e JOIN error_group n USING (group_key)
+                 WHERE e.fired_at > ?2 AND n.last_seen > ?2) t
          JOIN error_group g USING (group_key) JOIN project p ON p.name = ?1
          WHERE g.class IN {PASSING} AND g.merged_into IS NULL AND EXISTS (
              SELECT 1 FROM item i WHERE i.group_key = g.group_key AND i.project_key = p.project_key)"

@@ -190,6 +190,7 @@ pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Tim
         Fate::Sent => {
             settle(tx, &claimed.delivery_id, "sent", Some(now))?;
             fault::clear(tx, &fault, now)?;
+            tell_of_refused(tx, claimed, answer, now)?;
         }
         Fate::Dead => {
             settle(tx, &claimed.delivery_id, "dead", None)?;
@@ -212,6 +213,28 @@ pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Tim
     }
     note_answer(tx, claimed, answer)?;
     Ok(fate)
+}
+
+/// Somebody on the list who never gets digests does not know that it is so: the others are told.
+fn tell_of_refused(
+    tx: &Transaction<'_>,
+    claimed: &Claimed,
+    answer: &Answer,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let fault = format!("recipients:{}", claimed.channel);
+    match answer {
+        Answer::Arrived { refused, .. } if !refused.is_empty() => {
+            let text = format!(
+                "Channel {} reaches some recipients only: {}. Correct `to`, then try it with `llama-triage notify test {}`.",
+                claimed.channel,
+                refused.join("; "),
+                claimed.channel
+            );
+            fault::raise(tx, &fault, &text, now)
+        }
+        _ => fault::clear(tx, &fault, now),
+    }
 }
 
 fn settle(tx: &Transaction<'_>, delivery_id: &str, state: &str, sent_at: Option<Timestamp>) -> Result<(), LedgerError> {

@@ -18,6 +18,8 @@ pub struct Health {
     pub deliveries: Vec<(String, String, u64)>,
     /// Channels whose newest settled delivery is dead.
     pub dead_channels: Vec<String>,
+    /// What hinders scans now, in words.
+    pub scan_faults: Vec<String>,
     /// The worker's own troubles that have not ended.
     pub faults: u64,
     /// Reprocessing attempts by outcome.
@@ -46,6 +48,7 @@ pub fn read(connection: &Connection) -> Result<Health, LedgerError> {
         open_groups: one(connection, "SELECT count(*) FROM error_group WHERE merged_into IS NULL AND open_items > 0")?,
         deliveries: triples(connection, "SELECT channel, state, count(*) FROM delivery GROUP BY channel, state")?,
         dead_channels: dead_channels(connection)?,
+        scan_faults: scan_faults(connection)?,
         faults: one(connection, "SELECT count(*) FROM worker_fault WHERE ended_at IS NULL")?,
         attempts: pairs(connection, "SELECT outcome, count(*) FROM attempt GROUP BY outcome", unsigned)?,
         unreadable: one(
@@ -68,6 +71,14 @@ fn dead_channels(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     )?;
     let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(names)
+}
+
+fn scan_faults(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT text FROM worker_fault WHERE ended_at IS NULL AND (fault LIKE 'scan:%' OR fault LIKE 'refused:%') ORDER BY since, fault",
+    )?;
+    let texts = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(texts)
 }
 
 fn one(connection: &Connection, sql: &str) -> Result<u64, LedgerError> {

@@ -67,8 +67,6 @@ pub struct Tried {
 /// Which items to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// The open and retrying items of a group.
-    Group(String),
     /// These items.
     Items(Vec<String>),
     /// The open and retrying items of these classes that did not fail before the first start, or did if the second field says so.
@@ -94,11 +92,6 @@ const SELECT: &str =
 /// SQLite refuses, or a stored value cannot be read.
 pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, LedgerError> {
     let (condition, parameter) = match which {
-        Which::Group(group_id) => (
-            "i.state IN ('open', 'retrying') AND i.group_key =
-             (SELECT coalesce(merged_into, group_key) FROM error_group WHERE group_id = ?1)",
-            group_id.clone(),
-        ),
         Which::Items(ids) => ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids).to_string()),
         Which::OfClasses(classes, baseline) => (
             match baseline {

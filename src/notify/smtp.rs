@@ -130,8 +130,15 @@ impl Server {
         let Some((user, password)) = &self.login else {
             return Ok(());
         };
+        let mechanisms = [Mechanism::Plain, Mechanism::Login];
+        if connection.server_info().get_auth_mechanism(&mechanisms).is_none() {
+            return Err(self.refused(
+                "the server offers no log-in here",
+                "check smtp-port and smtp-tls: most servers offer it only after TLS; or leave smtp-username out",
+            ));
+        }
         let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
-        match connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await {
+        match connection.auth(&mechanisms, &credentials).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_transient() => Err(self.deferred(&error)),
             Err(error) if error.is_permanent() || error.is_client() => Err(self.refused(

@@ -56,6 +56,15 @@ impl Worker {
         Ok(taken.then_some(due))
     }
 
+    /// A cycle that begins now although none is due, taken for oneself.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn take_cycle_now(&self, now: Timestamp) -> anyhow::Result<Option<Due>> {
+        let taken = self.ledger.write(move |tx| run::begin(tx, CYCLE, now, now)).await?;
+        Ok(taken.then_some(Due { due_at: now, late: false }))
+    }
+
     /// Records how a taken cycle ended.
     ///
     /// # Errors

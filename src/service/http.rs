@@ -1,4 +1,4 @@
-//! The service's own listener: `/healthz` for load balancers and people, `/metrics` for Prometheus.
+//! The service's own listener: `/healthz` for load balancers and people, `/metrics` for Prometheus, and the way to `webhook`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,15 +31,21 @@ pub struct Observed {
     pub pulse: Arc<Pulse>,
 }
 
-/// Binds `address` and answers until `stop`.
+/// Binds `address` and answers until `stop`, on the routes of `more` as well.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn listen(address: SocketAddr, observed: Observed, stop: CancellationToken) -> anyhow::Result<SocketAddr> {
+pub async fn listen(
+    address: SocketAddr,
+    observed: Observed,
+    more: Router,
+    stop: CancellationToken,
+) -> anyhow::Result<SocketAddr> {
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ([service] listen)"))?;
     let bound = listener.local_addr().context("cannot read the bound address")?;
-    let router = Router::new().route("/healthz", get(healthz)).route("/metrics", get(scrape)).with_state(observed);
+    let router =
+        Router::new().route("/healthz", get(healthz)).route("/metrics", get(scrape)).with_state(observed).merge(more);
     tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
         if let Err(error) = served {
@@ -84,6 +90,7 @@ async fn healthz(State(observed): State<Observed>) -> Response {
     let (mut problems, health) = observed.look().await;
     let health = health.unwrap_or_default();
     problems.extend(health.dead_channels.iter().map(|channel| format!("channel {channel} is dead")));
+    problems.extend(health.scan_faults);
     let well = problems.is_empty();
     let answer = Answer {
         status: if well { "ok" } else { "failing" },

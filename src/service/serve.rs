@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::cycle::CycleOutcome;
+use super::hints::Hints;
 use super::http::{self, Observed};
 use super::pulse::Pulse;
-use super::scheduler;
 use super::worker::{Setup, Worker};
+use super::{scheduler, webhook};
 use crate::core::schedule::Due;
 use crate::ledger::LedgerError;
 
@@ -38,9 +39,13 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
     let stop = CancellationToken::new();
     let pulse = Arc::new(Pulse::default());
     let observed = Observed { ledger: worker.ledger.clone(), pulse: Arc::clone(&pulse) };
+    let hints = Arc::new(Hints::default());
     if let Some(address) = worker.setup.config.service.listen {
-        let bound = http::listen(address, observed.clone(), stop.clone()).await?;
-        info!(address = %bound, "answering /healthz and /metrics");
+        let secret = worker.setup.webhook_secret.clone();
+        let takes_events = secret.is_some();
+        let events = secret.map(|secret| webhook::router(secret, Arc::clone(&hints))).unwrap_or_default();
+        let bound = http::listen(address, observed.clone(), events, stop.clone()).await?;
+        info!(address = %bound, takes_events, "answering /healthz and /metrics");
     }
     let mut ticks = scheduler::start(TICK).await?;
     let mut stopping = Stopping::new()?;
@@ -61,6 +66,13 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
         let Some(due) = unless_locked(worker.take_due_cycle(now).await, "see what is due")? else { continue };
         // Only now: a ledger that stays locked must show in the signs of life.
         pulse.tick(now);
+        let due = match due {
+            None if hints.take(now) => {
+                let Some(hinted) = unless_locked(worker.take_cycle_now(now).await, "begin a scan")? else { continue };
+                hinted
+            }
+            due => due,
+        };
         match due {
             Some(due) => {
                 pulse.begin(now);

@@ -40,6 +40,8 @@ pub struct Setup {
     pub channels: Vec<Arc<Channel>>,
     /// The dead-man's switch, if one is set.
     pub heartbeat: Option<Heartbeat>,
+    /// What LlamaCloud's webhooks are signed with, if they are taken.
+    pub webhook_secret: Option<SecretString>,
 }
 
 impl Setup {
@@ -54,13 +56,15 @@ impl Setup {
         let channels =
             usable(config.channel.iter().map(|channel| open_channel(channel, credentials).map(Arc::new)), &mut wrong);
         let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
+        let secret = credentials.llamacloud_webhook_secret(config.service.webhook_secret_file.as_deref());
+        let webhook_secret = usable(std::iter::once(secret.map_err(Into::into)), &mut wrong).pop().flatten();
         if !wrong.is_empty() {
             return Err(ConfigError::Credential(wrong.join("\n")).into());
         }
         let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
         let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
         let triage = triage::Settings::new(&config, &rules, only)?;
-        Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat })
+        Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret })
     }
 }
 
@@ -166,6 +170,10 @@ impl Worker {
         }
         if setup.config.service.listen != self.setup.config.service.listen {
             bail!("service.listen has changed: restart the service to listen elsewhere");
+        }
+        let exposed = |setup: &Setup| setup.webhook_secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+        if exposed(&setup) != exposed(&self.setup) {
+            bail!("the secret of LlamaCloud's webhooks has changed: restart the service to take events with it");
         }
         self.setup = setup;
         Ok(())

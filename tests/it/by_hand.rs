@@ -107,6 +107,17 @@ async fn what_is_left_out_says_why() {
     plan(&site, &["i0"]);
     let first = said(&mut site.command(&["reprocess", "plan", "--item", &item_id("i0"), "--limit", "0"]), 0);
     assert!(first.contains("beyond the limit") && first.contains("Nothing can be submitted"), "{first}");
+    let by_class = json(&mut site.command(&["reprocess", "plan", "--class", "transient", "--format", "json"]));
+    assert_eq!(by_class["items"], 2);
+    let by_text =
+        json(&mut site.command(&["reprocess", "plan", "--match", "PROTECTED", "--limit", "5", "--format", "json"]));
+    assert_eq!(by_text["items"], 1, "a person may retry what is not retried by itself");
+    let group = site.texts("SELECT group_id FROM error_group WHERE open_items = 2").remove(0);
+    let by_group = json(&mut site.command(&["reprocess", "plan", "--group", &group, "--format", "json"]));
+    assert_eq!(by_group["items"], 2);
+    let nothing = said(&mut site.command(&["reprocess", "plan"]), 2);
+    assert!(nothing.contains("say what to retry"), "{nothing}");
+    said(&mut site.command(&["reprocess", "plan", "--group", "g-none"]), 3);
     let unknown = said(&mut site.command(&["reprocess", "plan", "--item", "dfl-none"]), 3);
     assert!(unknown.contains("dfl-none"), "{unknown}");
     said(&mut site.command(&["reprocess", "apply", "P-none", "--reason", "x", "--yes"]), 3);

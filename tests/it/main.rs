@@ -11,6 +11,7 @@ mod demo;
 mod disk;
 mod faults;
 mod hostile;
+mod kill;
 mod ledger;
 mod logging;
 mod reprocess;

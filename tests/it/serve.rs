@@ -3,7 +3,10 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hmac::{Hmac, KeyInit, Mac};
 use llama_triage::demo::{Endpoint, Options, WorldBuilder};
+
+use sha2::Sha256;
 
 use crate::site::{Site, files};
 
@@ -62,6 +65,59 @@ async fn serve_scans_tells_once_and_stops_on_sigterm() {
     wait_for("a cycle after the restart", || site.cloud.world().truth().requests_to(Endpoint::ListBatches) > seen);
     assert!(terminate(&mut again).success());
     assert_eq!(files(&site.path("out"), ".eml").len(), 1, "the restart told old news");
+}
+
+fn signed(body: &str, secret: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={hex}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_event_brings_the_next_scan_forward_and_nothing_else_does() {
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let more = format!(
+        "[schedule]\nscan = \"0 0 29 2 *\"\n[service]\nlisten = \"127.0.0.1:{port}\"\nwebhook-secret-file = \"{{dir}}/secret\"\n"
+    );
+    let site = Site::speaking("v2", world, Options::default(), "").await;
+    std::fs::write(site.path("secret"), "between-us\n").unwrap();
+    site.configure(&more);
+    let mut child = serve(&site);
+    let scans = || site.cloud.world().truth().requests_to(Endpoint::V2ListBatches);
+    let event = r#"{"event_id":"e-1","event_type":"batch.success","timestamp":1.5,"data":{"id":"bat-1"}}"#;
+    let begun = r#"{"event_id":"e-2","event_type":"batch.running","data":"{}"}"#;
+    let client = reqwest::Client::new();
+    let healthz = format!("http://127.0.0.1:{port}/healthz");
+    let answers = async || {
+        while client.get(&healthz).send().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let post = async |body: String, signature: &str| {
+        let request = client.post(format!("http://127.0.0.1:{port}/webhooks/llamacloud")).body(body);
+        request.header("LC-Signature", signature).send().await.unwrap().status().as_u16()
+    };
+    answers().await;
+    wait_for("the cycle at the start", || scans() == 1);
+    assert_eq!(post(event.to_owned(), "").await, 401);
+    assert_eq!(post(event.to_owned(), &signed(event, "a guess")).await, 401);
+    assert_eq!(post(format!("{event} "), &signed(event, "between-us")).await, 401);
+    assert_eq!(post("x".repeat(1 << 17), "sha256=00").await, 413);
+    assert_eq!(post(begun.to_owned(), &signed(begun, "between-us")).await, 200);
+    assert_eq!(scans(), 1);
+    assert_eq!(post(event.to_owned(), &signed(event, "between-us")).await, 200);
+    wait_for("the scan that the event asked for", || scans() == 2);
+    assert_eq!(post(event.to_owned(), &signed(event, "between-us")).await, 200);
+    assert!(terminate(&mut child).success());
+    assert_eq!(scans(), 2, "a replay asks for nothing");
+
+    site.configure(&more.lines().filter(|line| !line.contains("secret")).collect::<Vec<_>>().join("\n"));
+    let mut child = serve(&site);
+    answers().await;
+    assert_eq!(post(event.to_owned(), &signed(event, "between-us")).await, 404, "off without a secret");
+    assert!(terminate(&mut child).success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::super::{CreateError, Pace, Resubmission};
-use super::fake::{Fake, connect, ok, project, slice, status, text};
+use super::fake::{Call, Fake, connect, ok, project, slice, status, text};
 use super::reading::a_batch;
+use crate::config::project::Project;
 
 fn request() -> Resubmission {
     Resubmission {
@@ -150,16 +151,27 @@ async fn a_job_record_tells_code_and_cause() {
         "/api/v1/parsing/job/j-1" => ok(
             &json!({"id": "j-1", "status": "ERROR", "error_code": "PDF_IS_BROKEN", "error_message": "sk-abcdefgh1234"}),
         ),
-        "/api/v1/extraction/jobs/j-2" => ok(&json!({"id": "j-2", "status": "ERROR", "error": "too deep"})),
+        "/api/v1/extraction/jobs/0c1d2e3f-0000-4000-8000-00000000000a" => {
+            ok(&json!({"id": "j-2", "status": "ERROR", "error": "too deep"}))
+        }
         "/api/v2/parse/pjb-3" => ok(&json!({"job": {"id": "pjb-3", "status": "FAILED", "error_message": "late"}})),
         _ => status(404, "gone"),
     })
     .await;
-    let cloud = fake.cloud();
+    let organization = "0c1d2e3f-0000-4000-8000-000000000002".to_owned();
+    let project = Project { organization_id: Some(organization), ..fake.project() };
+    let cloud = connect(project, Pace::hurried());
     let one = cloud.job_record("parse", "j-1").await.unwrap().unwrap();
     assert_eq!((one.error_code.as_deref(), one.error_message.as_deref()), (Some("PDF_IS_BROKEN"), Some("sk-***")));
-    let two = cloud.job_record("extract", "j-2").await.unwrap().unwrap();
+    let two = cloud.job_record("extract", "0c1d2e3f-0000-4000-8000-00000000000a").await.unwrap().unwrap();
     assert_eq!(two.error_message.as_deref(), Some("too deep"));
+    let scoped = |call: &Call| call.query("organization_id").is_some();
+    let calls = fake.calls();
+    assert!(scoped(&calls[0]) && !scoped(&calls[1]), "extraction jobs take no organization");
+    // Their address wants a uuid.
+    assert_eq!(cloud.job_record("extract", "j-2").await.unwrap(), None);
+    assert_eq!(cloud.job_record("classify", "clf-2").await.unwrap(), None);
+    assert_eq!(fake.calls().len(), calls.len());
     let three = cloud.job_record("parse", "pjb-3").await.unwrap().unwrap();
     assert_eq!(three.error_message.as_deref(), Some("late"));
     assert_eq!(cloud.job_record("parse", "j-4").await.unwrap(), None);

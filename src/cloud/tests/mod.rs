@@ -4,6 +4,7 @@ mod creating;
 mod fake;
 mod model;
 mod reading;
+mod shapes;
 mod simulated;
 mod trouble;
 mod v2;

@@ -6,8 +6,9 @@ use std::ops::ControlFlow;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::super::{CreateError, Listed, Resubmission};
-use super::fake::{Call, Fake, ok, status};
+use super::super::{CreateError, Listed, Pace, Resubmission};
+use super::fake::{Call, Fake, connect, ok, status};
+use crate::config::project::{Api, Project};
 use crate::core::batch::{Batch, BatchStatus, Counted};
 use crate::core::item::{ItemStatus, Kind, Observation};
 
@@ -184,6 +185,9 @@ async fn a_file_is_parsed_again_with_its_file_id_and_found_by_its_note() {
         json!({"configuration_id": "cfg-1", "file_id": "file-1",
             "user_metadata": {"triage_intent": "intent-1", "triage_item": "dfl-1"}})
     );
+    let tier = Resubmission { job_config: json!({"tier": "agentic"}), ..request.clone() };
+    cloud.create_batch(&tier).await.unwrap();
+    assert_eq!(fake.calls().last().unwrap().body["version"], "latest", "a tier needs a version");
     let batch = cloud.batch(&id).await.unwrap().unwrap();
     assert_eq!((batch.status.clone(), batch.failed_items), (BatchStatus::Completed, Some(1)));
     // Another process, which did not create it, sees the item, too.
@@ -266,4 +270,33 @@ async fn why_an_extraction_failed_may_stand_on_the_parsing_before_it() {
     let before = fake.calls().len();
     assert!(cloud.job_record("extract", "ext-3").await.unwrap_err().is_transient());
     assert_eq!(fake.calls().len(), before + 1, "a single try");
+}
+
+#[tokio::test]
+async fn failed_pages_of_a_completed_parse_count_only_where_a_project_asks_for_them() {
+    let fake = Fake::start(|call, _| match call.path.as_str() {
+        "/api/v2/batches/bat-1" => {
+            let mut batch = a_batch("COMPLETED");
+            batch["results"] = json!([{"source_directory_file_id": "dfl-2", "job_reference": {"type": "parse_v2", "id": job_id(2)}},
+                {"source_directory_file_id": "dfl-3", "job_reference": {"type": "parse_v2", "id": job_id(3)}}]);
+            ok(&batch)
+        }
+        "/api/v2/parse" => answer(call),
+        path if path.ends_with(&job_id(2)) => ok(&json!({"job": {"id": job_id(2)}, "markdown": {"pages": [
+            {"page_number": 1, "success": true, "markdown": "# one"},
+            {"page_number": 2, "success": false, "error": "nothing legible"},
+            {"page_number": 9, "success": false, "error": "too dark"}]}})),
+        path if path.ends_with(&job_id(3)) => ok(&json!({"job": {"id": job_id(3)}, "markdown": null})),
+        _ => answer(call),
+    })
+    .await;
+    let batch = fake.cloud_v2().batch("bat-1").await.unwrap().unwrap();
+    assert!(failed(&fake.cloud_v2(), &batch).await.0.is_empty());
+    assert!(!fake.calls().iter().any(|call| call.query("expand") == Some("markdown")));
+
+    let curious = Project { api: Api::V2, page_failures: true, ..fake.project() };
+    let (rows, listed) = failed(&connect(curious, Pace::hurried()), &batch).await;
+    let told = "2 of 3 pages failed although the parse completed; page 2: nothing legible";
+    assert_eq!((rows.len(), rows[0].item_id.as_str(), rows[0].message.as_deref()), (1, "dfl-2", Some(told)));
+    assert_eq!(listed.counted, Some(Counted { total: 2, failed: 1 }));
 }

@@ -41,8 +41,16 @@ pub(in crate::cloud) async fn record(
         _ => &["api", "v1", "parsing", "job"],
     };
     let path = [front, &[job_id]].concat();
+    let mut ask = Ask::path(&path).once();
+    if matches!(job_type, "extract" | "classify") {
+        // These calls know jobs by uuid only, and the one of extractions knows no project.
+        if !is_uuid(job_id) {
+            return Ok(None);
+        }
+        ask.unscoped = job_type == "extract";
+    }
     let got = client
-        .get(&Ask::path(&path).once(), |text| {
+        .get(&ask, |text| {
             let job: WireJob<'_> = parse(text, &format!("/{}", path.join("/")))?;
             Ok(JobRecord {
                 job_id: job_id.to_owned(),
@@ -53,6 +61,11 @@ pub(in crate::cloud) async fn record(
         })
         .await;
     known(got)
+}
+
+fn is_uuid(id: &str) -> bool {
+    let lengths: Vec<usize> = id.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 /// The configuration that an item's job ran with, from the first source that has one:

@@ -70,6 +70,10 @@ async fn body(client: &Client, request: &Resubmission) -> Result<(Product, Value
                 request.directory_id.as_deref().ok_or_else(|| unsupported("parse an item of an unknown directory"))?;
             let file_id = super::files::file_id(client, directory, item_id).await?;
             body.insert("file_id".to_owned(), file_id.into());
+            if body.contains_key("tier") {
+                // The API wants both or, with a saved configuration, neither.
+                body.entry("version").or_insert_with(|| "latest".into());
+            }
             body.insert("user_metadata".to_owned(), json!({ INTENT: request.intent_id, ITEM: item_id }));
         }
         Product::Extract => {

@@ -8,6 +8,7 @@ pub(super) mod create;
 mod files;
 mod job;
 mod outcomes;
+mod pages;
 mod single;
 mod troubles;
 
@@ -45,6 +46,8 @@ pub(super) struct V2 {
     bound: QueryBound,
     /// Items of the jobs that were created here: extract jobs do not carry them.
     created: Mutex<HashMap<String, String>>,
+    /// Whether the pages of completed parses are looked at.
+    page_failures: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,6 +60,10 @@ pub(super) fn is_job(id: &str) -> bool {
 }
 
 impl V2 {
+    pub(super) fn new(page_failures: bool) -> V2 {
+        V2 { page_failures, ..V2::default() }
+    }
+
     pub(super) async fn list_batches(
         &self,
         client: &Client,

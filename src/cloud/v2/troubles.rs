@@ -7,10 +7,10 @@ use super::super::page;
 use super::super::{CloudError, Listed};
 use super::batch::{Expanded, Mapping};
 use super::chunks::add;
-use super::job::Job;
-use super::{V2, outcomes, single};
+use super::job::{Job, Product};
+use super::{V2, outcomes, pages, single};
 use crate::core::batch::{Batch, BatchStatus, Counted};
-use crate::core::item::{Kind, Observation};
+use crate::core::item::{ItemStatus, Kind, Observation};
 
 /// Reads a finished batch: its failed items, and how the reading went.
 pub(super) async fn read(
@@ -29,9 +29,12 @@ pub(super) async fn read(
     let total = results.size();
     let Sorted { jobs, unmapped } = sort(results.rows);
     let mut failed: Vec<Observation> = unmapped.into_iter().map(|mapping| unmapped_item(&batch, mapping)).collect();
-    let outcomes = outcomes::read(client, limit, &v2.bound, &batch, &jobs, false).await?;
+    let outcomes = outcomes::read(client, limit, &v2.bound, &batch, &jobs, v2.page_failures).await?;
     add(&mut listed, &outcomes.listed);
     let may_change = outcomes.may_change;
+    if v2.page_failures {
+        failed.append(&mut with_failed_pages(client, &outcomes.jobs, &jobs, &mut listed).await?);
+    }
     let observe = |job: Job| Some(single::observation(jobs.get(&job.id)?.clone(), job, None));
     failed.extend(outcomes.into_failed().into_iter().filter_map(observe));
     if !may_change {
@@ -42,6 +45,26 @@ pub(super) async fn read(
     }
     name(v2, client, limit, &batch, &mut failed, &mut listed).await;
     Ok((failed, listed))
+}
+
+/// The items whose parse completed without some of its pages.
+async fn with_failed_pages(
+    client: &Client,
+    jobs: &[Job],
+    items_by_job: &HashMap<String, String>,
+    listed: &mut Listed,
+) -> Result<Vec<Observation>, CloudError> {
+    let mut found = Vec::new();
+    let completed = |job: &&Job| Product::of(&job.id) == Product::Parse && job.status() == ItemStatus::Completed;
+    for job in jobs.iter().filter(completed) {
+        listed.requests += 1;
+        if let Some(item_id) = items_by_job.get(&job.id)
+            && let Some(message) = pages::trouble(client, &job.id).await?
+        {
+            found.push(single::observation(item_id.clone(), Job { message: Some(message), ..job.clone() }, None));
+        }
+    }
+    Ok(found)
 }
 
 /// A finished batch without results: if it failed as a whole, that is the news; else they are still to come.

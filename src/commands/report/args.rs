@@ -139,6 +139,6 @@ fn format() -> impl TypedValueParser<Value = Format> {
 }
 
 /// A pattern that cannot eat all memory.
-fn regex(pattern: &str) -> Result<Regex, regex::Error> {
+pub(in crate::commands) fn regex(pattern: &str) -> Result<Regex, regex::Error> {
     regex::RegexBuilder::new(pattern).size_limit(1 << 20).build()
 }

@@ -32,6 +32,10 @@ pub fn doubts(config: &Config) -> Vec<(String, String)> {
         let text = format!("{address} can be reached from other hosts, and the answers need no password");
         say("service.listen", text);
     }
+    if config.service.webhook_secret_file.is_some() && config.service.listen.is_none() {
+        let text = "nothing listens for webhooks: service.listen is not set".to_owned();
+        say("service.webhook-secret-file", text);
+    }
     if config.service.heartbeat_url.is_some() && config.service.heartbeat_url_file.is_some() {
         say("service.heartbeat-url", "heartbeat-url-file is set, too, and goes before it".to_owned());
     }

@@ -36,6 +36,15 @@ impl Step {
             Self::Hundred | Self::Rest => Self::Rest,
         }
     }
+
+    const fn previous(self) -> Self {
+        match self {
+            Self::One | Self::Five => Self::One,
+            Self::Twenty => Self::Five,
+            Self::Hundred => Self::Twenty,
+            Self::Rest => Self::Hundred,
+        }
+    }
 }
 
 /// What a finished step means.
@@ -47,7 +56,7 @@ pub enum StepResult {
     Passed,
     /// Too few recovered; the breaker opens.
     Failed,
-    /// Nothing was decided (throttled, cancelled): the same step again.
+    /// Nothing was decided (throttled, cancelled): fewer at once may go where these did not.
     Undecided,
 }
 
@@ -86,13 +95,13 @@ impl Ramp {
         }
     }
 
-    /// Starts the next step, the same again, or from the canary.
+    /// Starts the next step, the one before, or from the canary.
     pub fn advance(&mut self, result: StepResult) {
         let step = match result {
             StepResult::Waiting => return,
             StepResult::Passed => self.step.next(),
             StepResult::Failed => Step::One,
-            StepResult::Undecided => self.step,
+            StepResult::Undecided => self.step.previous(),
         };
         *self = Self { step, ..Self::default() };
     }
@@ -126,5 +135,12 @@ mod tests {
             sizes.push(ramp.room(100));
         }
         assert_eq!(sizes, [1, 5, 20, 100, 100, 100]);
+    }
+
+    #[test]
+    fn a_step_that_was_throttled_as_a_whole_is_followed_by_a_smaller_one() {
+        let mut ramp = Ramp { step: Step::Hundred, posted: 50, neutral: 50, ..Ramp::default() };
+        ramp.advance(ramp.result(0.8));
+        assert_eq!((ramp.step, ramp.room(100)), (Step::Twenty, 20));
     }
 }

@@ -151,15 +151,16 @@ fn all(view: &View<'_>) -> Result<Vec<Base>, QueryError> {
          WHERE g.merged_into IS NULL AND {}",
         clause.text()
     ))?;
-    let bases = statement.query_map(params_from_iter(clause.values()), base)?;
+    let bases = statement.query_map(params_from_iter(clause.values()), |row| base(row, view.now))?;
     Ok(bases.collect::<rusqlite::Result<_>>()?)
 }
 
-fn base(row: &Row<'_>) -> rusqlite::Result<Base> {
+fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
     let ordinal: Option<u32> = row.get(9)?;
     let closed_at = value::maybe_time(row, 10)?;
     let told: Option<u32> = row.get(11)?;
     let standing = Standing {
+        now,
         open_items: value::count(row, 5)?,
         last_seen: value::time(row, 8)?,
         episode: ordinal.map(|ordinal| Episode { ordinal, closed_at }),

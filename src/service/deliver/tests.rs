@@ -110,6 +110,19 @@ async fn a_delivery_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_recipient_that_is_refused_is_told_of_until_all_get_it() {
+    let world = World::new().await;
+    let partly = Answer::Arrived { answer: "250 ok".into(), refused: vec!["b…@x: 550 no such user".into()] };
+    let mail = Fake::new("mail", [partly]);
+    world.enqueue(1, &["mail"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.sent, 1);
+    assert_eq!(world.faults().await, ["recipients:mail"]);
+    world.enqueue(2, &["mail"], false).await;
+    world.deliver(std::slice::from_ref(&mail), 3).await;
+    assert!(world.faults().await.is_empty());
+}
+
+#[tokio::test]
 async fn every_try_has_the_same_id_and_content_and_what_was_done_is_handed_back() {
     let world = World::new().await;
     let mail = Fake::new("mail", [later(true)]);

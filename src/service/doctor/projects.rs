@@ -126,9 +126,14 @@ async fn api(name: &str, cloud: &Cloud) -> Vec<Finding> {
         _ => (&probe.v1_beta, &probe.v2, "v2"),
     };
     let finding = match (used, other) {
-        (Ok(project), _) => {
+        (Ok(project), other) => {
             let whose = project.as_ref().map_or("it has no batches yet".to_owned(), |id| format!("project {id}"));
-            Finding::ok("api", name, format!("{} answers; {whose}", probe.api))
+            let also = match other {
+                Ok(_) => format!("{other_name} answers, too"),
+                Err(error) if error.is_gone() => format!("{other_name} is gone"),
+                Err(_) => format!("{other_name} does not answer"),
+            };
+            Finding::ok("api", name, format!("{} answers; {whose}; {also}", probe.api))
         }
         (Err(error), Ok(_)) if error.is_gone() => {
             let advice = format!("set api = \"{other_name}\" in its [[project]]: that one answers");

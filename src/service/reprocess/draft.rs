@@ -19,9 +19,7 @@ use crate::ledger::retriable::{Retriable, Which};
 /// What a person asks to plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// The group; none if items are named.
-    pub group: Option<String>,
-    /// The items; empty if a group is named.
+    /// The items.
     pub items: Vec<String>,
     /// Most items.
     pub limit: Option<u32>,
@@ -98,11 +96,7 @@ impl Reprocess<'_> {
     /// # Errors
     /// The ledger refuses.
     pub async fn draft(&self, request: Request, actor: &str, now: Timestamp) -> anyhow::Result<Draft> {
-        let which = match &request.group {
-            Some(group_id) => Which::Group(group_id.clone()),
-            None => Which::Items(request.items.clone()),
-        };
-        let rows = self.rows(which).await?;
+        let rows = self.rows(Which::Items(request.items.clone())).await?;
         let configs = self.job_configs(&rows, now).await?;
         let selection = Selection::Manual { limit: request.limit, force_attempts: request.force_attempts };
         let parts = self.parts(&rows, &configs, selection, now).await?;

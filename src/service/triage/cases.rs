@@ -132,7 +132,7 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     let news = news(context, told.as_ref(), &standing, &wishes);
     let unhushed = Wishes { silenced: false, ..wishes.clone() };
     let hushed = wishes.silenced && self::news(context, told.as_ref(), &standing, &unhushed).is_some();
-    let state = state(&row, &episode, told_state, news.as_ref());
+    let state = state(context.moment.now, &row, &episode, told_state, news.as_ref());
     Ok(Some(Case { row, episode, told, state, reached, acked: level.is_some(), page, silenced_until, news, hushed }))
 }
 
@@ -213,7 +213,13 @@ fn is_ready(
 }
 
 /// The state that people read: as the shared rule says, with what is news now taken in.
-fn state(row: &GroupRow, episode: &Episode, told: Option<group_state::Told>, news: Option<&News>) -> GroupState {
+fn state(
+    now: Timestamp,
+    row: &GroupRow,
+    episode: &Episode,
+    told: Option<group_state::Told>,
+    news: Option<&News>,
+) -> GroupState {
     match news.map(|news| news.reason) {
         Some(Reason::Escalated) => return GroupState::Escalating,
         Some(Reason::New | Reason::Baseline) => return GroupState::New,
@@ -224,6 +230,7 @@ fn state(row: &GroupRow, episode: &Episode, told: Option<group_state::Told>, new
         _ => {}
     }
     group_state(&group_state::Standing {
+        now,
         open_items: row.open_items,
         last_seen: row.last_seen,
         episode: Some(group_state::Episode {

@@ -174,7 +174,7 @@ fn write<'a>(
         &format!("[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = {:?}\n", dir.join(format!("{ledger}.out")));
     for trouble in of {
         let project = trouble.project();
-        let timeout = if hurried && trouble.is_slow() { "1s" } else { "60s" };
+        let timeout = if hurried && trouble.is_slow() { "3s" } else { "60s" };
         text += &format!(
             "[[project]]\nname = {project:?}\nbase-url = {:?}\nproject-id = {:?}\napi-key-file = {:?}\n\
              request-timeout = {timeout:?}\nlook-back = {look_back:?}\n\

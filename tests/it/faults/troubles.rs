@@ -28,7 +28,7 @@ impl Trouble {
 }
 
 /// Longer than the `request-timeout` of a slow trouble's project.
-const TOO_LONG: Duration = Duration::from_millis(1_500);
+const TOO_LONG: Duration = Duration::from_millis(4_500);
 
 /// Every trouble.
 pub(crate) fn all() -> Vec<Trouble> {

@@ -1,0 +1,64 @@
+//! The account: four days of batches with known causes.
+
+use jiff::{SignedDuration, Timestamp};
+use llama_triage::demo::{Cause, Failure, Outage, Pace, World, WorldBuilder};
+
+/// Items of a batch that simply succeed.
+const FINE: usize = 110;
+/// Hours in which the service fails most of what it gets.
+pub(crate) const OUTAGE: (i64, i64) = (12, 15);
+/// Hours in which the account has no credits.
+pub(crate) const BROKE: (i64, i64) = (60, 61);
+/// Hours in which batches are made.
+const HOURS: i64 = 80;
+/// Hours that are played.
+pub(crate) const PLAYED: i64 = 7 * 24;
+
+const FLAKY: [&str; 3] = ["503 Service Unavailable", "socket hang up", "The worker was lost while the job ran"];
+const OUTAGE_TEXTS: [&str; 5] = [
+    "502 Bad Gateway from the layout service",
+    "Failed to parse the file",
+    "Connection reset by peer while reading the page image",
+    "internal error, please contact support",
+    "The model is overloaded, please try again later",
+];
+/// Wordings that hide that nothing will ever help.
+pub(crate) const DISGUISED: [&str; 2] = ["Internal processing failure", "An unknown error occurred during processing."];
+
+/// A group that promises that a retry helps: most items need one, a few two, one in fifty never recovers.
+fn flaky(n: i64, text: &str) -> Cause {
+    let failure = Failure::text(text).billed();
+    match n % 50 {
+        7 => Cause::Poison(failure),
+        n if n % 20 == 3 => Cause::Transient { succeeds_on: 3, failure },
+        _ => Cause::Transient { succeeds_on: 2, failure },
+    }
+}
+
+/// The world at `start`, with everything that will happen.
+pub(crate) fn world(start: Timestamp) -> World {
+    let at = |hour: i64| start + SignedDuration::from_hours(hour);
+    let mut builder =
+        WorldBuilder::at(start).pace(Pace { start_delay: (5, 40), item: (15, 80), lanes: 10 }).outage(Outage {
+            name: "router".to_owned(),
+            from: at(OUTAGE.0),
+            until: at(OUTAGE.1),
+            share_percent: 80,
+            failures: OUTAGE_TEXTS.iter().map(|text| Failure::text(*text)).collect(),
+        });
+    for n in 0..HOURS * 2 {
+        let name = format!("h{n}");
+        builder = builder.batch(&name).made_ago(SignedDuration::from_mins(-30 * n - 1));
+        builder = builder.items(FINE, &format!("{name}-fine"), Cause::Succeeds);
+        for (group, text) in FLAKY.iter().enumerate() {
+            builder = builder.item(&format!("{name}-flaky{group}")).cause(flaky(n + 16 * group as i64, text));
+        }
+        builder = builder.item(&format!("{name}-locked")).cause(Cause::Permanent(Failure::text("PDF_IS_PROTECTED")));
+        if (40..80).contains(&n) {
+            let text = DISGUISED[usize::from(n % 2 == 0)];
+            builder = builder.item(&format!("{name}-hidden")).cause(Cause::Poison(Failure::text(text).billed()));
+        }
+    }
+    let busy = Cause::RateLimited { most_at_once: 25, failure: Failure::text("429 Too Many Requests") };
+    builder.batch("busy").made_ago(SignedDuration::from_hours(-30)).items(100, "busy", busy).build()
+}

@@ -1,0 +1,120 @@
+//! Which items `reprocess plan` is about: a group, items by name, or whatever the filters of a report match.
+
+use std::path::Path;
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use regex::Regex;
+
+use crate::commands::act::ActError;
+use crate::commands::report::regex;
+use crate::core::report::filter::Filter;
+use crate::core::report::linker::Linker;
+use crate::core::report::when;
+use crate::ledger::query::{QueryError, Reading, View, items};
+
+/// The filters of `report items`, for open items.
+#[derive(Debug, Args)]
+pub(super) struct ChooseArgs {
+    /// Groups; their ids may be shortened
+    #[arg(long, value_name = "ID", value_delimiter = ',', conflicts_with = "item")]
+    group: Vec<String>,
+    /// This item; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub(super) item: Vec<String>,
+    /// Failed since: 90m, 24h, 7d, today, yesterday, RFC 3339
+    #[arg(long, value_name = "TIME", help_heading = "Filters", conflicts_with = "item")]
+    since: Option<String>,
+    /// Failed before, in the same forms
+    #[arg(long, value_name = "TIME", help_heading = "Filters", conflicts_with = "item")]
+    until: Option<String>,
+    /// Classes (transient, throttled, …)
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
+    class: Vec<String>,
+    /// Projects, by configured name
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
+    project: Vec<String>,
+    /// Job types (parse, extract, classify)
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
+    job_type: Vec<String>,
+    /// Directory ids
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
+    directory: Vec<String>,
+    /// Batch ids; they may be shortened
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
+    batch: Vec<String>,
+    /// Item names like this: * ? and […] stand for others
+    #[arg(long, value_name = "GLOB", help_heading = "Filters", conflicts_with = "item")]
+    item_name: Option<String>,
+    /// Error messages and skip reasons that match
+    #[arg(long = "match", value_name = "REGEX", value_parser = regex, help_heading = "Filters", conflicts_with = "item")]
+    matching: Option<Regex>,
+}
+
+impl ChooseArgs {
+    /// Nothing was asked for.
+    fn is_empty(&self) -> bool {
+        let lists = [&self.group, &self.item, &self.class, &self.project, &self.job_type, &self.directory, &self.batch];
+        lists.iter().all(|list| list.is_empty())
+            && [&self.since, &self.until, &self.item_name].iter().all(|text| text.is_none())
+            && self.matching.is_none()
+    }
+
+    fn filter(self, now: Timestamp, zone: &TimeZone) -> Result<Filter, ActError> {
+        let time = |text: Option<String>| {
+            let parsed = text.as_deref().map(|text| when::parse(text, now, zone));
+            parsed.transpose().map_err(|error| ActError::Refused(error.to_string()))
+        };
+        Ok(Filter {
+            since: time(self.since)?,
+            until: time(self.until)?,
+            state: vec!["open".to_owned(), "retrying".to_owned()],
+            class: self.class,
+            project: self.project,
+            job_type: self.job_type,
+            directory: self.directory,
+            batch: self.batch,
+            group: self.group,
+            item_name: self.item_name,
+            matching: self.matching,
+            ..Filter::default()
+        })
+    }
+}
+
+/// The ids of the items that are asked for.
+///
+/// # Errors
+/// Nothing was asked for, or a group or batch does not exist.
+pub(super) fn chosen(
+    args: ChooseArgs,
+    ledger: &Path,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Result<Vec<String>, ActError> {
+    if args.is_empty() {
+        let text = "say what to retry: --group ID, --item ID, or filters such as --class transient --since 24h";
+        return Err(ActError::Refused(text.to_owned()));
+    }
+    if !args.item.is_empty() {
+        return Ok(args.item);
+    }
+    let filter = args.filter(now, zone)?;
+    let reading = Reading::open(ledger)?;
+    let linker = Linker::shipped();
+    let view = View::new(&reading, &filter, now, &linker).map_err(refused)?;
+    let rows = items(&view).map_err(refused)?;
+    Ok(rows.into_iter().map(|row| row.item_id).collect())
+}
+
+fn refused(error: QueryError) -> ActError {
+    match error {
+        QueryError::Ledger(error) => ActError::Ledger(error),
+        QueryError::NotFound { .. } | QueryError::Ambiguous { .. } => {
+            // `ActError` begins with a "no" of its own.
+            ActError::NotFound(error.to_string().trim_start_matches("no ").to_owned())
+        }
+        other => ActError::Refused(other.to_string()),
+    }
+}
