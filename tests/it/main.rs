@@ -10,6 +10,7 @@ mod crash;
 mod demo;
 mod disk;
 mod faults;
+mod hostile;
 mod kill;
 mod ledger;
 mod logging;
