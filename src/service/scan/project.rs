@@ -189,10 +189,12 @@ async fn read_due<S: Source>(
     pages: mpsc::Sender<Message>,
     counts: &mut Counts,
 ) -> Result<(), LedgerError> {
+    // The client bounds the requests; a batch that waits for its rows to be written makes none, so others may go on.
+    let at_once = (2 * project.concurrency.max(1)) - 1;
     let mut waiting = places.into_iter();
     let mut reading: JoinSet<Result<BatchRead, LedgerError>> = JoinSet::new();
     loop {
-        while reading.len() < project.concurrency.max(1)
+        while reading.len() < at_once
             && !counts.refused
             && let Some((batch, place)) = waiting.next()
         {
