@@ -135,9 +135,9 @@ fn small_tables(tx: &Transaction<'_>, now: i64) -> rusqlite::Result<()> {
          INSERT INTO message (message_key, hash, text)
          SELECT n, n, 'Worker ' || (n % 10) || ' gave up on the document with code ' || (n / 10) || ': the upstream service did not answer within the time that was set for it' FROM n;
          WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {GROUPS} - 1)
-         INSERT INTO error_group (group_key, group_id, kind, template, title, class, mining, first_seen, last_seen)
+         INSERT INTO error_group (group_key, group_id, kind, template, title, class, mining, grouping_version, first_seen, last_seen)
          SELECT n, printf('g-%08x', n), iif(n % 10 = 9, 'skipped', 'failed'), 'Worker <n> gave up with code ' || n, 'Worker gave up with code ' || n,
-             iif(n % 3, 'transient', 'permanent-input'), zeroblob(2000), 0, 0 FROM n;
+             iif(n % 3, 'transient', 'permanent-input'), zeroblob(2000), 1, 0, 0 FROM n;
          WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 299)
          INSERT INTO digest (digest_id, created_at, scheduled, reasons, model) SELECT printf('D-%d', n), {now} - n * 8640000, 1, 'reminder', '{{}}' FROM n;"
     ))
@@ -150,12 +150,12 @@ fn counters(tx: &Transaction<'_>) -> rusqlite::Result<()> {
          INSERT INTO group_batch SELECT group_key, batch_key, count(*) FROM observation GROUP BY 1, 2;
          UPDATE error_group AS g SET (open_items, total_items, first_seen, last_seen) =
              (SELECT sum(state IN ('open', 'retrying')), count(*), min(first_seen), max(last_seen) FROM item i WHERE i.group_key = g.group_key);
-         INSERT INTO episode (group_key, ordinal, opened_at, noticed_at, state) SELECT group_key, 3, first_seen + {DAY}, first_seen, 'ongoing' FROM error_group;
-         INSERT INTO episode (group_key, ordinal, opened_at, noticed_at, closed_at, closed_how, state)
-             SELECT group_key, n, first_seen + n * {HOUR}, first_seen, first_seen + n * {HOUR} + (group_key + 1) * 97000, 'recovered', 'resolved'
+         INSERT INTO episode (group_key, ordinal, opened_at, noticed_at) SELECT group_key, 3, first_seen + {DAY}, first_seen FROM error_group;
+         INSERT INTO episode (group_key, ordinal, opened_at, noticed_at, closed_at, closed_how)
+             SELECT group_key, n, first_seen + n * {HOUR}, first_seen, first_seen + n * {HOUR} + (group_key + 1) * 97000, 'recovered'
              FROM error_group, (SELECT 1 AS n UNION SELECT 2);
-         INSERT INTO announcement (group_key, digest_id, episode, state, reason, open_items, total_items, announced_at)
-             SELECT group_key, 'D-1', 3, iif(group_key % 7, 'ongoing', 'escalating'), 'reminder', 1, 1, last_seen FROM error_group WHERE group_key % 11;
+         INSERT INTO announcement (group_key, digest_id, episode, state, reason, open_items, total_items, failures, announced_at)
+             SELECT group_key, 'D-1', 3, iif(group_key % 7, 'ongoing', 'escalating'), 'reminder', 1, 1, 1, last_seen FROM error_group WHERE group_key % 11;
          INSERT INTO intent (intent_id, project_key, group_key, job_type, trigger, actor, state, job_config, parameters_hash, items_hash, item_count, created_at, posting_at)
              SELECT 'in-' || batch_key, project_key, 0, job_type, 'auto', 'auto:rule', 'finished', '{{}}', '', '', 10, created_at, created_at FROM batch;
          INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, trigger, batch_id, outcome, credits, started_at, finished_at)
