@@ -141,7 +141,7 @@ async fn a_configuration_is_learnt_from_the_first_source_that_has_one() {
     let cloud = fake.cloud();
     let batch = a_batch(None);
     let learn = |job: &'static str| cloud.learn_job_config(&batch, "dfl-1", Some(job));
-    assert_eq!(learn("j-1").await.unwrap(), Some(json!({"tier": "fast"})));
+    assert_eq!(learn("j-1").await.unwrap(), Some(json!({"parameters": {"tier": "fast"}})));
     assert_eq!(learn("j-gone").await.unwrap(), Some(json!({"tier": "new"})));
 }
 

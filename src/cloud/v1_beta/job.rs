@@ -97,12 +97,14 @@ pub(in crate::cloud) async fn has_result(client: &Client, item_id: &str, job_typ
     Ok(result_config(client, item_id, job_type).await?.is_some())
 }
 
+/// The parameters of a parse job, in the envelope in which results give them.
 async fn parameters(client: &Client, job_id: &str) -> Result<Option<Value>, CloudError> {
     let path = ["api", "v1", "parsing", "job", job_id, "parameters"];
     let ask = Ask::path(&path);
     let got = client.get(&ask, |text| parse::<Value>(text, &format!("/{}", path.join("/"))));
     let value = known(got.await)?;
-    Ok(value.filter(|value| value.as_object().is_some_and(|fields| !fields.is_empty())))
+    let value = value.filter(|value| value.as_object().is_some_and(|fields| !fields.is_empty()));
+    Ok(value.map(|parameters| serde_json::json!({ "parameters": parameters })))
 }
 
 /// Some completed item of the batch.

@@ -23,6 +23,9 @@ pub enum JobConfigRefused {
     /// Not an object, or an object without parameters.
     #[error("the job config is no object with parameters")]
     Shape,
+    /// Nothing that may be sent again: a retry would run with the defaults of the API instead.
+    #[error("no parameter of the job config may be sent again; give a job config in [[reprocess.job-config]]")]
+    Empty,
     /// Not a parse job.
     #[error("job config {0:?} cannot be replayed; give one in [[reprocess.job-config]]")]
     JobName(String),
@@ -55,13 +58,11 @@ impl JobConfig {
         {
             return Err(JobConfigRefused::JobName(name.to_owned()));
         }
-        let parameters = match object.get("parameters") {
-            Some(parameters) => parameters.as_object().ok_or(JobConfigRefused::Shape)?,
-            // The parameters of a single job come without the envelope.
-            None if !object.contains_key("job_name") && !object.is_empty() => object,
-            None => return Err(JobConfigRefused::Shape),
-        };
+        let parameters = object.get("parameters").and_then(Value::as_object).ok_or(JobConfigRefused::Shape)?;
         let kept = strip(parameters)?;
+        if kept.is_empty() {
+            return Err(JobConfigRefused::Empty);
+        }
         let mut config = Map::new();
         config.insert("job_name".to_owned(), PARSE_JOB.into());
         config.insert("parameters".to_owned(), Value::Object(kept));
@@ -175,14 +176,14 @@ mod tests {
 
     #[test]
     fn a_second_try_clears_the_cache_and_keeps_the_hash() {
-        let config = JobConfig::learnt(&json!({"tier": "agentic"})).unwrap();
+        let config = JobConfig::learnt(&json!({"parameters": {"tier": "agentic"}})).unwrap();
         assert_eq!(config.body(true, "i")["parameters"]["invalidate_cache"], json!(true));
-        let cleared = JobConfig::learnt(&json!({"invalidate_cache": true, "tier": "agentic"})).unwrap();
+        let cleared = JobConfig::learnt(&json!({"parameters": {"invalidate_cache": true, "tier": "agentic"}})).unwrap();
         assert_eq!(config.hash(), cleared.hash());
         let v2 = JobConfig::given(json!({"configuration_id": "cfg-1"})).unwrap();
         assert_eq!(v2.body(true, "i"), json!({"configuration_id": "cfg-1", "disable_cache": true}));
         assert_eq!(v2.body(false, "i"), json!({"configuration_id": "cfg-1"}));
-        assert_ne!(config.hash(), JobConfig::learnt(&json!({"tier": "fast"})).unwrap().hash());
+        assert_ne!(config.hash(), JobConfig::learnt(&json!({"parameters": {"tier": "fast"}})).unwrap().hash());
     }
 
     #[test]
@@ -199,5 +200,13 @@ mod tests {
         assert_eq!(refused(json!({"job_name": "other", "parameters": {}})), JobConfigRefused::JobName("other".into()));
         assert_eq!(refused(json!([])), JobConfigRefused::Shape);
         assert_eq!(refused(json!({})), JobConfigRefused::Shape);
+    }
+
+    #[test]
+    fn the_record_of_another_job_is_not_taken_for_parse_parameters() {
+        let classify = json!({"id": "c", "status": "ERROR", "rules": [{"type": "invoice"}], "project_id": "p"});
+        assert_eq!(JobConfig::learnt(&classify), Err(JobConfigRefused::Shape));
+        let nothing_survives = json!({"parameters": {"rules": [{"type": "invoice"}], "webhook_url": "https://x"}});
+        assert_eq!(JobConfig::learnt(&nothing_survives), Err(JobConfigRefused::Empty));
     }
 }

@@ -35,6 +35,8 @@ pub struct Limits {
     pub pass_share: f64,
     /// Canaries risked on a group whose wording hides its cause, before it is left to a person.
     pub canaries: u32,
+    /// Items of the last step of a ramp, however few of them go in one POST.
+    pub last_step: u32,
     /// Most items in one POST.
     pub chunk: u32,
     /// First open time of a group breaker; doubles.
@@ -69,6 +71,7 @@ impl Default for Limits {
             longest_delay: SignedDuration::from_hours(24),
             pass_share: 0.80,
             canaries: 1,
+            last_step: 100,
             chunk: 100,
             breaker_open: SignedDuration::from_hours(6),
             breaker_longest: SignedDuration::from_hours(7 * 24),

@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
     fn choose_step(&mut self, group: GroupFacts, items: Vec<&'a ItemFacts>) {
         let half_open = group.state.breaker.is_half_open(self.input.now);
         let step = if half_open { Step::One } else { group.state.ramp.step };
-        let room = group.state.ramp.room(self.input.limits.chunk).min(step.size(self.input.limits.chunk));
+        let room = group.state.ramp.room(self.input.limits.last_step).min(step.size(self.input.limits.last_step));
         if room == 0 {
             items.into_iter().for_each(|item| self.exclude(item, Exclusion::StepRunning));
             return;

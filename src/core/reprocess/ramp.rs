@@ -12,19 +12,19 @@ pub enum Step {
     Twenty,
     /// A hundred items.
     Hundred,
-    /// What is left, a chunk at a time.
+    /// What is left, so many at a time.
     Rest,
 }
 
 impl Step {
-    /// Most items of this step.
-    pub const fn size(self, chunk: u32) -> u32 {
+    /// Most items of this step; of the last one `last`.
+    pub const fn size(self, last: u32) -> u32 {
         match self {
             Self::One => 1,
             Self::Five => 5,
             Self::Twenty => 20,
             Self::Hundred => 100,
-            Self::Rest => chunk,
+            Self::Rest => last,
         }
     }
 
@@ -77,8 +77,8 @@ pub struct Ramp {
 
 impl Ramp {
     /// Items that may be posted now; 0 while the step is waiting for outcomes.
-    pub fn room(&self, chunk: u32) -> u32 {
-        if self.posted == 0 { self.step.size(chunk) } else { 0 }
+    pub fn room(&self, last: u32) -> u32 {
+        if self.posted == 0 { self.step.size(last) } else { 0 }
     }
 
     /// What the step has come to.

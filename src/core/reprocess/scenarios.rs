@@ -184,6 +184,26 @@ fn second_tries_go_on_trial() {
 }
 
 #[test]
+fn an_api_that_takes_one_item_in_a_request_still_gets_whole_steps() {
+    let limits = Limits { chunk: 1, ..Limits::default() };
+    let items: Vec<ItemFacts> = (0..30).map(|n| item(&format!("i-{n:02}"))).collect();
+    let ramp = Ramp { step: Step::Rest, ..Ramp::default() };
+    let groups = [group(GroupState { ramp, recovered: 126, ..GroupState::default() })];
+    let (spent, gate, weather) = (Spent::default(), Gate::Open, Weather::Calm);
+    let chosen = plan(&PlanInput {
+        now: hours(100),
+        selection: Selection::Auto,
+        groups: &groups,
+        items: &items,
+        gate,
+        weather,
+        spent: &spent,
+        limits: &limits,
+    });
+    assert_eq!((chosen.chunks.len(), chosen.item_ids().count()), (30, 30), "{:?}", chosen.excluded);
+}
+
+#[test]
 fn answers_mean_what_the_protocol_says() {
     let meaning = |status| PostAnswer::Status { status, retry_after: None }.meaning();
     for status in [401, 402, 403] {

@@ -76,7 +76,7 @@ impl Reprocess<'_> {
             }
             let known = self.known(item, now).await?;
             let learnt = match known {
-                Some(known) => read(&known),
+                Some(known) => read(&known, &item.origin.job_type),
                 None if asked < MOST_ASKED => {
                     asked += 1;
                     self.learn(item, now).await?
@@ -104,7 +104,7 @@ impl Reprocess<'_> {
             Err(error) => return Ok(Err(format!("the API could not be asked for its job config: {error}"))),
         };
         let learnt = match told {
-            Some(told) => usable(&told, self.api(&item.project)),
+            Some(told) => usable(&told, self.api(&item.project), &item.origin.job_type),
             None => Err("LlamaCloud does not tell the job config of its batch".to_owned()),
         };
         let kept = LearntConfig {
@@ -126,8 +126,13 @@ async fn ask(cloud: &Cloud, origin: &Origin, item_id: &str) -> Result<Option<Val
 }
 
 /// What v2 tells is the name of a saved configuration, which holds no secret; what v1 tells goes through the allow-list.
-fn usable(told: &Value, api: Api) -> Result<JobConfig, String> {
+///
+/// The list knows parameters of parse jobs only: with them, work of another type would be paid for as a parse.
+fn usable(told: &Value, api: Api, job_type: &str) -> Result<JobConfig, String> {
     let config = match api {
+        Api::V1Beta if job_type != "parse" => {
+            return Err(format!("the job config of {job_type} is not replayed; give one in [[reprocess.job-config]]"));
+        }
         Api::V1Beta => JobConfig::learnt(told),
         Api::V2 => match told.get("configuration_id").and_then(Value::as_str) {
             Some(id) => JobConfig::given(serde_json::json!({ "configuration_id": id })),
@@ -137,7 +142,7 @@ fn usable(told: &Value, api: Api) -> Result<JobConfig, String> {
     config.map_err(|error| error.to_string())
 }
 
-fn read(known: &LearntConfig) -> Result<JobConfig, String> {
+fn read(known: &LearntConfig, job_type: &str) -> Result<JobConfig, String> {
     let Some(text) = &known.job_config else {
         return Err(known
             .why
@@ -147,5 +152,25 @@ fn read(known: &LearntConfig) -> Result<JobConfig, String> {
     let value: Value =
         serde_json::from_str(text).map_err(|error| format!("the stored job config is unreadable: {error}"))?;
     let api = if value.get("configuration_id").is_some() { Api::V2 } else { Api::V1Beta };
-    usable(&value, api)
+    usable(&value, api, job_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_parse_work_is_retried_with_a_config_learnt_from_v1() {
+        let told = json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "fast"}});
+        assert!(usable(&told, Api::V1Beta, "parse").is_ok());
+        for job_type in ["classify", "extract"] {
+            assert!(usable(&told, Api::V1Beta, job_type).unwrap_err().contains(job_type));
+            let known =
+                LearntConfig { job_config: Some(told.to_string()), why: None, learnt_at: Timestamp::UNIX_EPOCH };
+            assert!(read(&known, job_type).is_err(), "what was kept for {job_type} earlier is not used either");
+        }
+        assert!(usable(&json!({"configuration_id": "cfg-1"}), Api::V2, "extract").is_ok());
+    }
 }
