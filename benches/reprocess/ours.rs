@@ -228,6 +228,7 @@ impl Driver<'_> {
                     created_at: Some(posting_at),
                     job_type: "parse".into(),
                     total_items: ids.len() as u64,
+                    ended: false,
                     item_ids: Some(ids.clone()),
                 })
                 .collect();

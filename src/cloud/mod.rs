@@ -175,11 +175,17 @@ impl Cloud {
         }
     }
 
-    /// What may have come of a resubmission of unclear outcome, among the work created since `since`.
-    pub async fn find_batches(&self, request: &Resubmission, since: Timestamp) -> Result<Candidates, CloudError> {
+    /// What may have come of a resubmission of unclear outcome that was sent at `posted`, by our own clock.
+    /// Batches of `others` are known to be something else.
+    pub async fn find_batches(
+        &self,
+        request: &Resubmission,
+        posted: Timestamp,
+        others: &HashSet<String>,
+    ) -> Result<Candidates, CloudError> {
         match self.api {
-            Api::V1Beta => v1_beta::create::find(&self.client, self.page_size, request, since).await,
-            Api::V2 => v2::create::find(&self.client, self.page_size, request, since).await,
+            Api::V1Beta => v1_beta::create::find(&self.client, self.page_size, request, posted, others).await,
+            Api::V2 => v2::create::find(&self.client, self.page_size, request, posted, others).await,
         }
     }
 

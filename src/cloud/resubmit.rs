@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::core::batch::Batch;
@@ -22,6 +23,9 @@ pub struct Resubmission {
     /// The job that failed; v2 asks it whether parsing had succeeded, so that only the extraction is paid again.
     pub job_id: Option<String>,
 }
+
+/// How far before the POST its batch is looked for: the server's clock may be that far behind ours.
+pub(super) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
 
 /// A batch that may have come from a resubmission of unclear outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Batches as the job list last showed them, and as they were when their items were last listed completely.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
@@ -126,7 +126,7 @@ pub fn expect(
 }
 
 /// Whether the job list has shown a batch that may do the work of another one a second time: same job type and number of
-/// items, made since, and no retry's own.
+/// items, first seen since by our own clock, and no retry's own.
 ///
 /// # Errors
 /// SQLite's.
@@ -139,13 +139,25 @@ pub fn has_double(
 ) -> Result<bool, LedgerError> {
     let mut find = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM batch b JOIN project p USING (project_key)
-             WHERE p.name = ?1 AND b.job_type = ?2 AND (b.total_items IS NULL OR b.total_items IN (0, ?3))
-                 AND coalesce(b.created_at, b.first_seen) >= ?4
+             WHERE p.name = ?1 AND b.job_type IN (?2, '') AND (b.total_items IS NULL OR b.total_items IN (0, ?3))
+                 AND b.first_seen > ?4
                  AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
                  AND b.batch_id NOT IN (SELECT j.value FROM intent n, json_each(n.duplicate_batch_ids) j
                      WHERE n.duplicate_batch_ids IS NOT NULL))",
     )?;
     Ok(find.query_row((project, job_type, i64::try_from(items).unwrap_or(i64::MAX), since), |row| row.get(0))?)
+}
+
+/// The batches of a project that were known at this time, by our own clock: nothing sent later can have made them.
+///
+/// # Errors
+/// SQLite's.
+pub fn seen_until(connection: &Connection, project: &str, at: i64) -> Result<HashSet<String>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.batch_id FROM batch b JOIN project p USING (project_key) WHERE p.name = ?1 AND b.first_seen <= ?2",
+    )?;
+    let ids = statement.query_map((project, at), |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 /// Batches of a project that have not ended, as far as the job list has shown, and that are no retry's; newest first.

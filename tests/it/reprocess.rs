@@ -100,6 +100,41 @@ async fn a_post_whose_answer_was_lost_is_found_again_and_never_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_shows_no_items_for_a_while_is_never_taken_for_no_batch() {
+    let (site, mut worker) = scanned(world(2)).await;
+    let empty = Fault::Verbatim(vec![("content-type", "application/json")], r#"{"items":[]}"#.into());
+    site.cloud.set_faults(vec![
+        FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::CreateBatch),
+        FaultRule::new(empty).on(Endpoint::ListItems),
+    ]);
+    approve(&site, &worker, &["i0", "i1"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    for _ in 0..4 {
+        step_after(&site, &mut worker, 20).await;
+    }
+    assert_eq!((site.texts("SELECT state FROM intent"), posts(&site)), (vec!["unknown".to_owned()], 1));
+    let faults = site.texts("SELECT text FROM worker_fault");
+    assert!(faults.iter().any(|text| text.contains("it is not known whether retry")), "{faults:?}");
+    site.cloud.set_faults(Vec::new());
+    step_after(&site, &mut worker, 20).await;
+    assert_eq!((outcomes(&site), posts(&site)), (vec!["recovered".to_owned(); 2], 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_found_though_the_clock_of_the_server_is_behind() {
+    let (site, mut worker) = scanned(world(2)).await;
+    site.cloud.set_faults(vec![
+        FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::CreateBatch),
+        FaultRule::new(Fault::Skewed(-3600)),
+    ]);
+    approve(&site, &worker, &["i0", "i1"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    step_after(&site, &mut worker, 5).await;
+    step_after(&site, &mut worker, 60).await;
+    assert_eq!((outcomes(&site), posts(&site)), (vec!["recovered".to_owned(); 2], 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_post_that_was_lost_on_its_way_is_given_up_after_half_an_hour_and_two_listings() {
     let (site, mut worker) = scanned(world(1)).await;
     site.cloud.set_faults(vec![FaultRule::new(Fault::Reset).on(Endpoint::CreateBatch)]);

@@ -92,7 +92,7 @@ async fn no_connection_means_not_sent_and_no_answer_means_unclear() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_found_again_by_job_type_total_and_items() {
+async fn a_lost_answer_is_found_again_by_items_alone() {
     let batch = |id: &str, kind: &str, total: Value, at: &str| json!({"id": id, "job_type": kind, "status": "running", "total_items": total, "created_at": at});
     let fake = Fake::start(move |call, _| match call.path.as_str() {
         "/api/v1/beta/batch-processing" => {
@@ -114,14 +114,15 @@ async fn a_lost_answer_is_found_again_by_job_type_total_and_items() {
     })
     .await;
     let since = "2026-11-23T11:00:00Z".parse().unwrap();
-    let found = fake.cloud().find_batches(&request(), since).await.unwrap();
+    let others = ["bjb-4".to_owned()].into();
+    let found = fake.cloud().find_batches(&request(), since, &others).await.unwrap();
     assert!(found.complete);
     let ids: Vec<_> = found
         .found
         .iter()
         .map(|one| (one.batch.batch_id.as_str(), one.item_ids.as_ref().map(std::collections::BTreeSet::len)))
         .collect();
-    assert_eq!(ids, [("bjb-5", Some(2)), ("bjb-2", Some(0))]);
+    assert_eq!(ids, [("bjb-5", Some(2)), ("bjb-2", Some(0)), ("bjb-1", None)]);
 }
 
 #[tokio::test]

@@ -194,7 +194,7 @@ async fn a_file_is_parsed_again_with_its_file_id_and_found_by_its_note() {
     let (rows, _) = failed(&fake.cloud_v2(), &batch).await;
     assert_eq!((rows[0].item_id.as_str(), rows[0].message.as_deref()), ("dfl-1", Some("again")));
 
-    let found = cloud.find_batches(&request, "2026-11-23T11:00:00Z".parse().unwrap()).await.unwrap();
+    let found = cloud.find_batches(&request, "2026-11-23T11:00:00Z".parse().unwrap(), &HashSet::new()).await.unwrap();
     assert!(found.complete);
     assert_eq!(found.found.len(), 1);
     assert_eq!(found.found[0].batch.batch_id, "pjb-new");
@@ -228,9 +228,13 @@ async fn an_extraction_is_made_from_the_parse_that_had_succeeded() {
     assert_eq!(post.body, json!({"configuration_id": "cfg-1", "file_input": "pjb-step"}));
     let batch = cloud.batch(&id).await.unwrap().unwrap();
     assert_eq!(failed(&cloud, &batch).await.0[0].item_id, "dfl-1");
-    let found = cloud.find_batches(&request, "2026-11-23T11:00:00Z".parse().unwrap()).await.unwrap();
+    let found = cloud.find_batches(&request, "2026-11-23T11:00:00Z".parse().unwrap(), &HashSet::new()).await.unwrap();
     assert_eq!(found.found.len(), 1);
     assert_eq!(found.found[0].batch.batch_id, "ext-new");
+    assert!(found.complete);
+    let forgotten = Resubmission { job_id: Some("ext-gone".to_owned()), ..request };
+    let found = cloud.find_batches(&forgotten, "2026-11-23T11:00:00Z".parse().unwrap(), &HashSet::new()).await.unwrap();
+    assert!(!found.complete, "the parse job that the POST named is not known any more");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Resubmitting items through API v1 beta, and finding out what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use super::super::client::{Ask, Client};
 use super::super::listing::{self, Style};
 use super::super::page::parse;
 use super::super::paging::Paging;
+use super::super::resubmit::LOOK_BACK;
 use super::super::{Candidate, Candidates, CloudError, CreateError, Resubmission};
 use super::batch::WireBatch;
 use super::item::Statuses;
@@ -31,28 +32,29 @@ pub(in crate::cloud) async fn create(client: &Client, request: &Resubmission) ->
         .await
 }
 
-/// Batches made since `since` that may be the one asked for: same job type, and a total that fits.
+/// Batches that may be the one asked for: all but `others`, and those with more items than were sent.
 pub(in crate::cloud) async fn find(
     client: &Client,
     limit: usize,
     request: &Resubmission,
-    since: Timestamp,
+    posted: Timestamp,
+    others: &HashSet<String>,
 ) -> Result<Candidates, CloudError> {
     let mut likely = Vec::new();
     let wanted = request.item_ids.len() as u64;
     let mut page = |batches: Vec<Batch>| {
-        likely.extend(batches.into_iter().filter(|batch| {
-            batch.job_type == request.job_type
-                && batch.created_at.is_none_or(|at| at >= since)
-                // A batch that is still being filled may not know its total yet.
-                && batch.total_items.is_none_or(|n| n == 0 || n == wanted)
-        }));
+        let fits = |batch: &Batch| batch.total_items.is_none_or(|n| n <= wanted) && !others.contains(&batch.batch_id);
+        likely.extend(batches.into_iter().filter(fits));
         ControlFlow::Continue(())
     };
-    let listed = super::list_batches(client, limit, Some(since), &mut page).await?;
+    let listed = super::list_batches(client, limit, Some(posted - LOOK_BACK), &mut page).await?;
     let mut found = Vec::with_capacity(likely.len());
     for batch in likely {
-        let item_ids = item_ids(client, limit, &batch).await?;
+        // What one batch does not tell must not hide what the others do.
+        let item_ids = item_ids(client, limit, &batch).await.unwrap_or_else(|error| {
+            tracing::debug!(batch = batch.batch_id, %error, "the items of a batch that may be a retry's were not listed");
+            None
+        });
         found.push(Candidate { batch, item_ids });
     }
     Ok(Candidates { found, complete: listed.complete && listed.unreadable == 0 })

@@ -3,19 +3,23 @@
 //! A parse job carries the intent and the item in its `user_metadata`, so that finding it again is exact.
 //! Extract jobs have no such field; they are found by what they were made from and when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::client::{Ask, Client};
 use super::super::page::parse;
+use super::super::resubmit::LOOK_BACK;
 use super::super::{Candidate, Candidates, CloudError, CreateError, Resubmission};
 use super::NAME;
 use super::job::{self, INTENT, ITEM, Job, Product};
 use super::single;
 use crate::core::item::ItemStatus;
+
+/// A job that was made so long before its POST may still be its own, as clocks differ.
+const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(5);
 
 fn product(request: &Resubmission) -> Result<Product, CloudError> {
     match request.job_type.as_str() {
@@ -86,33 +90,39 @@ async fn body(client: &Client, request: &Resubmission) -> Result<(Product, Value
 
 /// The parse job behind a failed extraction, if parsing had succeeded.
 async fn parsed(client: &Client, job_id: Option<&str>) -> Result<Option<String>, CloudError> {
-    let Some(parse_job_id) = parse_step(client, job_id).await? else {
+    let Some(parse_job_id) = extract_job(client, job_id).await?.and_then(|job| job.parse_job_id) else {
         return Ok(None);
     };
     let parse_job = job::get(client, &parse_job_id).await?;
     Ok(parse_job.filter(|job| job.status() == ItemStatus::Completed).map(|job| job.id))
 }
 
-async fn parse_step(client: &Client, job_id: Option<&str>) -> Result<Option<String>, CloudError> {
+async fn extract_job(client: &Client, job_id: Option<&str>) -> Result<Option<Job>, CloudError> {
     match job_id {
-        Some(id) if Product::of(id) == Product::Extract => {
-            Ok(job::get(client, id).await?.and_then(|job| job.parse_job_id))
-        }
+        Some(id) if is_extract(id) => job::get(client, id).await,
         _ => Ok(None),
     }
 }
 
-/// Jobs made since `since` that are the one asked for.
+fn is_extract(job_id: &str) -> bool {
+    Product::of(job_id) == Product::Extract
+}
+
+/// Jobs that are the one asked for, but for `others`.
+///
+/// A parse job says so itself. An extract job of the same input is it only if it was made about when the POST was sent:
+/// of an older one nobody can say what it is, as servers' clocks differ.
 pub(in crate::cloud) async fn find(
     client: &Client,
     limit: usize,
     request: &Resubmission,
-    since: Timestamp,
+    posted: Timestamp,
+    others: &HashSet<String>,
 ) -> Result<Candidates, CloudError> {
     let product = product(request)?;
     let item_id = only_item(request)?;
     let path = product.path();
-    let ask = Ask::path(&path).with("created_at_on_or_after", since.to_string());
+    let ask = Ask::path(&path).with("created_at_on_or_after", (posted - LOOK_BACK).to_string());
     let mut found = Vec::new();
     let mut complete = true;
     let mut keep = |job: Job| {
@@ -120,15 +130,19 @@ pub(in crate::cloud) async fn find(
             Product::Parse => job.intent_id.as_deref() == Some(&request.intent_id),
             Product::Extract => request.job_id.as_deref() != Some(&job.id),
         };
-        if is_it && job.created_at.is_none_or(|at| at >= since) {
-            let item_ids = Some(BTreeSet::from([item_id.to_owned()]));
+        if is_it && !others.contains(&job.id) {
+            let sure = product == Product::Parse || job.created_at.is_none_or(|at| at >= posted - CLOCK_MARGIN);
+            let item_ids = sure.then(|| BTreeSet::from([item_id.to_owned()]));
             found.push(Candidate { batch: single::batch(job), item_ids });
         }
     };
     let inputs = match product {
         Product::Parse => vec![None],
         Product::Extract => {
-            let parsed = parse_step(client, request.job_id.as_deref()).await?;
+            // The POST may have named a parsing that nobody can tell any more.
+            let asked = extract_job(client, request.job_id.as_deref()).await?;
+            complete = asked.is_some() || !request.job_id.as_deref().is_some_and(is_extract);
+            let parsed = asked.and_then(|job| job.parse_job_id);
             [Some(item_id.to_owned()), parsed].into_iter().filter(Option::is_some).collect()
         }
     };

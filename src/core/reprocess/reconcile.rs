@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::set_hash;
-
 /// A batch of the project that no intent owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -13,15 +11,17 @@ pub struct Candidate {
     pub batch_id: String,
     /// `None` when the API does not say; then it is a candidate.
     pub created_at: Option<Timestamp>,
-    /// Its job type.
+    /// Its job type; empty when the API does not say.
     pub job_type: String,
-    /// As the batch says.
+    /// As the batch says; 0 when it does not.
     pub total_items: u64,
+    /// Whether it has ended, so that nothing is added to it any more.
+    pub ended: bool,
     /// Its items; `None` when they could not be listed completely.
     pub item_ids: Option<BTreeSet<String>>,
 }
 
-/// A listing of the newest batches of the project, back to five minutes before the POST.
+/// A listing of the batches of the project that nobody had seen before the POST.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     /// When it began.
@@ -54,14 +54,16 @@ pub enum Verdict {
     NotSubmitted,
 }
 
-/// Clocks differ and the server may stamp before it answers.
-const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(5);
 /// A server that is slow to create a batch has this long.
 const SURE_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// What job types are called: a batch of another one of these is not ours, a word of the future may be.
+const JOB_TYPES: [&str; 3] = ["parse", "extract", "classify"];
 /// So many complete listings without a match are needed, both begun after `SURE_AFTER`'s start.
 const CLEAN_LISTINGS: usize = 2;
 
 /// Judges the listings made since the POST; the newest comes last.
+///
+/// Only items are evidence for a batch: clocks of servers differ, totals grow, and listings leave fields out.
 pub fn reconcile(
     job_type: &str,
     item_ids: &BTreeSet<String>,
@@ -72,44 +74,51 @@ pub fn reconcile(
     let Some(newest) = listings.last() else {
         return Verdict::StillUnknown { why: "the batches have not been listed yet" };
     };
-    let earliest = posting_at - CLOCK_MARGIN;
     let matches = |listing: &Listing| -> Vec<(Option<Timestamp>, String)> {
-        let mut found: Vec<_> = listing
-            .candidates
-            .iter()
-            .filter(|candidate| may_be(candidate, job_type, item_ids.len(), earliest))
-            .filter(|candidate| candidate.item_ids.as_ref().is_some_and(|ids| hash(ids) == hash(item_ids)))
+        let all = listing.candidates.iter().filter(|candidate| is_of_type(candidate, job_type));
+        all.filter(|candidate| candidate.item_ids.as_ref() == Some(item_ids))
             .map(|candidate| (candidate.created_at, candidate.batch_id.clone()))
-            .collect();
-        found.sort();
-        found.dedup();
-        found
+            .collect()
     };
     let mut found: Vec<(Option<Timestamp>, String)> = listings.iter().flat_map(matches).collect();
     found.sort();
-    found.dedup_by(|a, b| a.1 == b.1);
+    let mut seen = BTreeSet::new();
+    found.retain(|(_, id)| seen.insert(id.clone()));
     match found.len() {
-        0 => nothing_found(job_type, item_ids.len(), posting_at, now, listings, newest, earliest),
+        0 => nothing_found(job_type, item_ids, posting_at, now, listings, newest),
         1 => Verdict::Adopt { batch_id: found.remove(0).1 },
         _ => Verdict::Duplicates { batch_ids: found.into_iter().map(|(_, id)| id).collect() },
     }
 }
 
+impl Listing {
+    /// Whether it proves that no batch of these items was there.
+    pub fn is_clean(&self, job_type: &str, item_ids: &BTreeSet<String>) -> bool {
+        self.complete && !self.candidates.iter().any(|candidate| may_become(candidate, job_type, item_ids))
+    }
+}
+
 fn nothing_found(
     job_type: &str,
-    count: usize,
+    item_ids: &BTreeSet<String>,
     posting_at: Timestamp,
     now: Timestamp,
     listings: &[Listing],
     newest: &Listing,
-    earliest: Timestamp,
 ) -> Verdict {
-    if newest
-        .candidates
-        .iter()
-        .any(|candidate| candidate.item_ids.is_none() && may_be(candidate, job_type, count, earliest))
+    let doubtful: Vec<_> = newest.candidates.iter().filter(|one| may_become(one, job_type, item_ids)).collect();
+    if now - posting_at > SURE_AFTER
+        && newest.complete
+        && let [only] = doubtful.as_slice()
+        && is_most(only, item_ids)
     {
+        return Verdict::Adopt { batch_id: only.batch_id.clone() };
+    }
+    if doubtful.iter().any(|candidate| candidate.item_ids.is_none()) {
         return Verdict::StillUnknown { why: "the items of a batch that may be it could not be listed" };
+    }
+    if !doubtful.is_empty() {
+        return Verdict::StillUnknown { why: "a batch that may be it shows only some of the items, or none yet" };
     }
     if now - posting_at <= SURE_AFTER {
         return Verdict::StillUnknown { why: "a slow server may still create the batch" };
@@ -117,7 +126,7 @@ fn nothing_found(
     let clean = listings
         .iter()
         .rev()
-        .take_while(|listing| is_clean(listing, job_type, count, earliest))
+        .take_while(|listing| listing.is_clean(job_type, item_ids))
         .filter(|listing| listing.at > posting_at)
         .count();
     // The last one must be of after the time in which a batch may still appear.
@@ -128,16 +137,26 @@ fn nothing_found(
     }
 }
 
-fn is_clean(listing: &Listing, job_type: &str, count: usize, earliest: Timestamp) -> bool {
-    listing.complete && !listing.candidates.iter().any(|c| c.item_ids.is_none() && may_be(c, job_type, count, earliest))
+fn is_of_type(candidate: &Candidate, job_type: &str) -> bool {
+    candidate.job_type == job_type || !JOB_TYPES.contains(&candidate.job_type.as_str())
 }
 
-fn may_be(candidate: &Candidate, job_type: &str, count: usize, earliest: Timestamp) -> bool {
-    // A batch that is still being filled may not know its total yet.
-    let total_fits = candidate.total_items == 0 || usize::try_from(candidate.total_items) == Ok(count);
-    candidate.job_type == job_type && total_fits && candidate.created_at.is_none_or(|at| at >= earliest)
+/// Whether it may be ours, now or once the server has filled it: nothing in it is foreign.
+fn may_become(candidate: &Candidate, job_type: &str, item_ids: &BTreeSet<String>) -> bool {
+    let too_many = usize::try_from(candidate.total_items).is_ok_and(|total| total > item_ids.len());
+    if !is_of_type(candidate, job_type) || too_many {
+        return false;
+    }
+    match &candidate.item_ids {
+        None => true,
+        // What ended without any item has done no work.
+        Some(ids) if ids.is_empty() => !candidate.ended || candidate.total_items > 0,
+        Some(ids) => ids.is_subset(item_ids),
+    }
 }
 
-fn hash(ids: &BTreeSet<String>) -> String {
-    set_hash(ids.iter().map(String::as_str))
+/// Whether it is ours without the items that the server dropped: it has ended, and has more than half of them and no others.
+fn is_most(candidate: &Candidate, item_ids: &BTreeSet<String>) -> bool {
+    let most = |ids: &BTreeSet<String>| ids.is_subset(item_ids) && ids.len() * 2 > item_ids.len();
+    candidate.ended && candidate.item_ids.as_ref().is_some_and(most)
 }

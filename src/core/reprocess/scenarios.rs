@@ -262,6 +262,7 @@ fn reconciliation_is_sure_before_it_lets_go() {
         created_at: Some(hours(10)),
         job_type: "parse".to_owned(),
         total_items: 2,
+        ended: false,
         item_ids: items.cloned(),
     };
     let minute = |n| hours(10) + SignedDuration::from_mins(n);
@@ -284,6 +285,40 @@ fn reconciliation_is_sure_before_it_lets_go() {
     );
     assert_eq!(judge(40, &[empty(2), empty(39)]), Verdict::NotSubmitted);
     assert_eq!(judge(40, &[empty(38), listing(39, true, vec![batch("z", Some(&others))])]), Verdict::NotSubmitted);
+}
+
+#[test]
+fn a_batch_that_is_not_filled_yet_is_no_proof_that_there_is_none() {
+    let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+    let ours = set(&["a", "b", "c"]);
+    let minute = |n| hours(10) + SignedDuration::from_mins(n);
+    let judge = |kind: &str, total_items, ended, ids: &[&str]| {
+        let one = Candidate {
+            batch_id: "x".to_owned(),
+            // The server's clock is two hours behind.
+            created_at: Some(hours(8)),
+            job_type: kind.to_owned(),
+            total_items,
+            ended,
+            item_ids: Some(set(ids)),
+        };
+        let listings = [38, 39].map(|n| Listing { at: minute(n), complete: true, candidates: vec![one.clone()] });
+        reconcile("parse", &ours, hours(10), minute(40), &listings)
+    };
+    let unknown = |verdict| matches!(verdict, Verdict::StillUnknown { .. });
+    assert!(unknown(judge("parse", 0, false, &[])), "empty and pending");
+    assert!(unknown(judge("parse", 3, true, &[])), "ended, and its items are not shown");
+    assert!(unknown(judge("parse", 2, false, &["a", "b"])), "still growing");
+    assert!(unknown(judge("parse", 1, true, &["a"])), "perhaps somebody's own");
+    let adopted = Verdict::Adopt { batch_id: "x".into() };
+    assert_eq!(judge("parse", 2, true, &["a", "b"]), adopted, "one id was dropped");
+    assert_eq!(judge("", 3, false, &["a", "b", "c"]), adopted, "no job type");
+    assert_eq!(judge("parse", 0, true, &["a", "b", "c"]), adopted, "no total");
+    for (kind, total, ended, ids) in
+        [("parse", 0, true, &[][..]), ("extract", 3, false, &["a", "b", "c"]), ("parse", 9, false, &["a"])]
+    {
+        assert_eq!(judge(kind, total, ended, ids), Verdict::NotSubmitted, "{kind} {total}");
+    }
 }
 
 #[test]

@@ -15,9 +15,6 @@ use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, StoredIntent};
 use crate::ledger::{LedgerError, Transaction, attempt, batch, fault};
 
-/// The server's clock may be this far behind ours.
-const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(5);
-
 /// An unclear intent is looked for again after this, also between cycles.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(2);
 
@@ -98,7 +95,7 @@ impl Reprocess<'_> {
         if matches!(intent.intent.state, IntentState::Duplicate { .. }) {
             return Ok(false);
         }
-        let since = intent.intent.posting_at.unwrap_or(intent.created_at) - CLOCK_MARGIN;
+        let since = intent.intent.posting_at.unwrap_or(intent.created_at);
         let (project, job_type, items) = (intent.project.clone(), intent.job_type.clone(), intent.items.len());
         let since = since.as_millisecond();
         self.ledger.read(move |connection| batch::has_double(connection, &project, &job_type, items, since)).await
@@ -117,18 +114,24 @@ impl Reprocess<'_> {
             directory_id: None,
             job_id: intent.items.first().and_then(|item| item.job_id.clone()),
         };
-        let found = project.source.find_batches(&request, posted - CLOCK_MARGIN).await?;
-        let owned = self.ledger.read(intent::owned_batches).await?;
-        Ok(listing(found, &owned, now))
+        let name = intent.project.clone();
+        let others = move |connection: &_| {
+            let mut others = intent::owned_batches(connection)?;
+            others.extend(batch::seen_until(connection, &name, posted.as_millisecond())?);
+            Ok(others)
+        };
+        let others = self.ledger.read(others).await?;
+        let found = project.source.find_batches(&request, posted, &others).await?;
+        Ok(listing(found, now))
     }
 }
 
-fn listing(found: Candidates, owned: &std::collections::HashSet<String>, at: Timestamp) -> Listing {
-    let candidates = found.found.into_iter().filter(|one| !owned.contains(&one.batch.batch_id));
-    let candidates = candidates.map(|one| Candidate {
+fn listing(found: Candidates, at: Timestamp) -> Listing {
+    let candidates = found.found.into_iter().map(|one| Candidate {
         created_at: one.batch.created_at,
         job_type: one.batch.job_type,
         total_items: one.batch.total_items.unwrap_or(0),
+        ended: one.batch.status.is_terminal(),
         batch_id: one.batch.batch_id,
         item_ids: one.item_ids,
     });
@@ -149,13 +152,17 @@ fn take_up(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Ti
 fn judge(
     tx: &Transaction<'_>,
     stored: StoredIntent,
-    listing: Listing,
+    mut listing: Listing,
     limits: &Limits,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let posted = stored.intent.posting_at.unwrap_or(stored.created_at);
     let ids: BTreeSet<String> = stored.item_ids().map(str::to_owned).collect();
-    let is_clean = listing.complete && listing.candidates.iter().all(|one| one.item_ids.is_some());
+    if !stored.intent.state.needs_reconciliation() {
+        // Beside a known batch, only one of exactly the same items does the work twice.
+        listing.candidates.retain(|one| one.item_ids.as_ref() == Some(&ids));
+    }
+    let is_clean = listing.is_clean(&stored.job_type, &ids);
     // Earlier clean listings are kept as a number: they showed nothing, so nothing of them is needed.
     let earlier = Listing { at: posted + SignedDuration::from_millis(1), complete: true, candidates: Vec::new() };
     let mut listings = vec![earlier; usize::try_from(stored.clean_listings.min(4)).unwrap_or(0)];
