@@ -97,6 +97,13 @@ impl Client {
         &self.host
     }
 
+    /// Whether both have the same organization, or the same host and key.
+    pub(super) fn shares_account_with(&self, other: &Client) -> bool {
+        let organization = |client: &Client| client.scope.iter().find(|(name, _)| *name == "organization_id").cloned();
+        let same_key = self.headers.get(AUTHORIZATION) == other.headers.get(AUTHORIZATION);
+        (same_key && self.host == other.host) || organization(self).is_some_and(|one| organization(other) == Some(one))
+    }
+
     /// Requests made so far, retries included.
     pub(super) fn requests(&self) -> u64 {
         self.made.load(Ordering::Relaxed)

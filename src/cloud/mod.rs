@@ -83,6 +83,11 @@ impl Cloud {
         self.client.begin_scan();
     }
 
+    /// Whether both spend the credits of one account, as far as their settings tell: the same organization, or the same host and key.
+    pub fn shares_account_with(&self, other: &Cloud) -> bool {
+        self.client.shares_account_with(&other.client)
+    }
+
     /// Requests made so far, retries included.
     pub fn requests(&self) -> u64 {
         self.client.requests()

@@ -176,6 +176,36 @@ async fn an_account_without_credits_gets_exactly_one_post() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn projects_of_one_organization_without_credits_get_one_post_together() {
+    let busy = "the service is busy, try again later";
+    let world = WorldBuilder::new().batch("b1").item("i0").fails_until(2, busy);
+    let world = world.project("other", "llx-other").batch("b2").item("j0").fails_until(2, busy).build();
+    let site = Site::new(world, Options::default(), "").await;
+    let text = std::fs::read_to_string(site.path("config.toml")).unwrap();
+    let text =
+        text.replace("[[project]]\n", "[[project]]\norganization-id = \"0c1d2e3f-0000-4000-8000-000000000002\"\n");
+    std::fs::write(site.path("config.toml"), text).unwrap();
+    let mut worker = site.worker().await;
+    worker.scan(site.now()).await.unwrap();
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(402)).on(Endpoint::CreateBatch)]);
+    assert_eq!(approve(&site, &worker, &["i0", "j0"]).await, 2);
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(posts(&site), 1);
+    let told = site.texts("SELECT fault FROM worker_fault ORDER BY fault");
+    assert_eq!(told, ["account:default", "account:other"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_plan_is_not_posted_once_items_fail_for_lack_of_credits() {
+    let world = WorldBuilder::new().batch("b1").made_ago(SignedDuration::from_mins(20));
+    let world = world.item("i0").fails_until(2, "the service is busy, try again later");
+    let (site, worker) = scanned(world.item("broke").fails("insufficient credits").build()).await;
+    assert_eq!(approve(&site, &worker, &["i0"]).await, 1);
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(posts(&site), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_bad_item_does_not_doom_the_rest() {
     let (site, worker) = scanned(world(4)).await;
     site.cloud.set_faults(vec![FaultRule::new(Fault::Status(422)).on(Endpoint::CreateBatch).first(1)]);

@@ -74,7 +74,10 @@ impl Reprocess<'_> {
             reason: stored.reason.clone(),
         };
         for project in Reprocess::projects_of(&rows) {
+            // The failures of this very scan may say that the account cannot go on.
+            let (gate, weather) = self.weigh(&project, now).await?;
             let mut facts = self.facts(&project, &rows, &configs, now).await?;
+            (facts.stored_gate, facts.weather) = (gate, weather);
             if let Err(error) = self.note_running(&project, &ids, &rows, &mut facts.items).await {
                 summary.errors.push(format!("nothing was retried, batches under way could not be read: {error:#}"));
                 continue;

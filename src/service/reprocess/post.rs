@@ -73,6 +73,9 @@ impl Reprocess<'_> {
             directory_id: order.directory_id.clone(),
             job_id: order.job_id.clone(),
         };
+        // Read before the POST: between its answer and the writing of it nothing may fail.
+        let (project, hash) = (order.project.clone(), order.chunk.config_hash.clone());
+        let accepted = self.ledger.read(move |connection| intent::was_accepted(connection, &project, &hash)).await?;
         if !self.begin(order, &intent_id, now).await? {
             summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
             return Ok(After::Made);
@@ -98,8 +101,6 @@ impl Reprocess<'_> {
         let answered = watched.source.create_batch(&request).await;
         let error = answered.as_ref().err().map(ToString::to_string);
         let (after, refusal) = posting.after(IntentEvent::Answered(meaning(&answered, now)))?;
-        let (project, hash) = (order.project.clone(), order.chunk.config_hash.clone());
-        let accepted = self.ledger.read(move |connection| intent::was_accepted(connection, &project, &hash)).await?;
         let mut follows =
             refusal.map(|refusal| after_refusal(refusal, &order.chunk.item_ids, order.refused_before, accepted));
         if let (Err(CreateError::NotSent(error)), [item_id]) = (&answered, order.chunk.item_ids.as_slice())
@@ -109,7 +110,12 @@ impl Reprocess<'_> {
             follows = Some(AfterRefusal::RefuseItem(item_id.clone()));
         }
         let made = matches!(after.state, IntentState::Submitted { .. });
-        self.record(intent_id, after, error, follows.clone(), now, summary).await?;
+        let out_of_credits = matches!(answered, Err(CreateError::Rejected { status: 402, .. }));
+        let stopped = self.projects.iter().filter(|other| {
+            other.name == watched.name || (out_of_credits && other.source.shares_account_with(&watched.source))
+        });
+        let stopped: Vec<String> = stopped.map(|project| project.name.clone()).collect();
+        self.record(intent_id, after, error, follows.clone(), stopped, now, summary).await?;
         Ok(match follows {
             Some(follows) => After::Refused(follows),
             None if made => After::Made,
@@ -169,13 +175,15 @@ impl Reprocess<'_> {
             .await
     }
 
-    /// Writes what became of a POST, with all that follows.
+    /// Writes what became of a POST, with all that follows; `stopped` are the projects that an account stop is about.
+    #[expect(clippy::too_many_arguments, reason = "all that one answer means, used in one place")]
     async fn record(
         &self,
         intent_id: String,
         after: Intent,
         error: Option<String>,
         follows: Option<AfterRefusal>,
+        stopped: Vec<String>,
         now: Timestamp,
         summary: &mut Summary,
     ) -> Result<(), LedgerError> {
@@ -190,7 +198,10 @@ impl Reprocess<'_> {
                 let Some(stored) = intent::get(tx, &intent_id)? else { return Ok((0, 0)) };
                 let items = u32::try_from(stored.items.len()).unwrap_or(u32::MAX);
                 match &follows {
-                    Some(AfterRefusal::StopAccount) => stop_account(tx, &stored, now)?,
+                    Some(AfterRefusal::StopAccount) => {
+                        let why = stored.error.as_deref().unwrap_or("the API refused");
+                        stopped.iter().try_for_each(|project| stop_account(tx, project, why, now))?;
+                    }
                     Some(AfterRefusal::RefuseItem(_)) => intent::refuse_item(tx, &intent_id)?,
                     Some(AfterRefusal::WaitUntil(until)) => {
                         let usual = now.checked_add(limits.throttled_wait).unwrap_or(now);
@@ -251,15 +262,13 @@ pub(super) fn probe_ended(
     gate::keep(tx, project, after, None, now)
 }
 
-fn stop_account(tx: &Transaction<'_>, intent: &StoredIntent, now: Timestamp) -> Result<(), LedgerError> {
-    let why = intent.error.as_deref().unwrap_or("the API refused");
-    let stopped = gate::get(tx, &intent.project)?.gate.stop_account(now);
-    gate::keep(tx, &intent.project, stopped, Some(why), now)?;
+fn stop_account(tx: &Transaction<'_>, project: &str, why: &str, now: Timestamp) -> Result<(), LedgerError> {
+    let stopped = gate::get(tx, project)?.gate.stop_account(now);
+    gate::keep(tx, project, stopped, Some(why), now)?;
     let text = format!(
-        "retries of project {} are stopped: {why}; `llama-triage breaker reset global --reason TEXT` once the account works again",
-        intent.project
+        "retries of project {project} are stopped: {why}; `llama-triage breaker reset global --reason TEXT` once the account works again"
     );
-    fault::raise(tx, &format!("account:{}", intent.project), &text, now)
+    fault::raise(tx, &format!("account:{project}"), &text, now)
 }
 
 fn audit_post(
