@@ -222,6 +222,21 @@ pub fn mark_gone(tx: &Transaction<'_>, project_key: i64, batch_id: &str, at: i64
     Ok(())
 }
 
+/// Those of these batches that the API has not known for a day.
+///
+/// # Errors
+/// SQLite's.
+pub fn gone_for_good(connection: &Connection, batch_ids: &[String], at: i64) -> Result<HashSet<String>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM batch WHERE batch_id = ?1 AND gone_at <= ?2")?;
+    let mut gone = HashSet::new();
+    for batch_id in batch_ids {
+        if statement.exists((batch_id, at - GONE_FOR_GOOD))? {
+            gone.insert(batch_id.clone());
+        }
+    }
+    Ok(gone)
+}
+
 /// Batches whose completed items may answer open failures and have not been read for that, oldest first.
 ///
 /// Made from item ids, or from the directory of the failure's batch; after the failure; finished and listed.

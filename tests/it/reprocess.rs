@@ -150,6 +150,36 @@ async fn a_post_that_was_lost_on_its_way_is_given_up_after_half_an_hour_and_two_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_expires_while_nobody_can_be_asked() {
+    let (site, mut worker) = scanned(world(1)).await;
+    approve(&site, &worker, &["i0"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(500)).on(Endpoint::GetBatch)]);
+    let asked = step_after(&site, &mut worker, 25 * 60).await;
+    assert!(asked.errors.iter().any(|error| error.contains("could not ask")), "{:?}", asked.errors);
+    assert_eq!(outcomes(&site), ["running"]);
+    site.cloud.set_faults(Vec::new());
+    step_after(&site, &mut worker, 5).await;
+    assert_eq!(outcomes(&site), ["recovered"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_was_not_found_once_is_not_over() {
+    let (site, mut worker) = scanned(world(1)).await;
+    approve(&site, &worker, &["i0"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(404)).on(Endpoint::GetBatch)]);
+    step_after(&site, &mut worker, 25 * 60).await;
+    assert_eq!(
+        (outcomes(&site), site.texts("SELECT state FROM intent")),
+        (vec!["expired".into()], vec!["submitted".into()])
+    );
+    site.cloud.set_faults(Vec::new());
+    step_after(&site, &mut worker, 5).await;
+    assert_eq!((outcomes(&site), states(&site)), (vec!["recovered".to_owned()], vec!["recovered".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_post_that_was_carried_out_twice_is_told() {
     let (site, mut worker) = scanned(world(2)).await;
     site.cloud.set_faults(vec![FaultRule::new(Fault::AcceptedTwice).on(Endpoint::CreateBatch)]);

@@ -15,7 +15,7 @@ use crate::core::reprocess::{After, AfterStatus, Ended, Limits, Outcome, Vote, o
 use crate::core::rules::Class;
 use crate::ledger::attempt::{self, End, Running};
 use crate::ledger::intent::{self, StoredIntent};
-use crate::ledger::{LedgerError, Transaction, breaker, group};
+use crate::ledger::{LedgerError, Transaction, batch, breaker, group};
 
 /// What LlamaCloud says about the items of one intent.
 #[derive(Debug, Default)]
@@ -25,7 +25,9 @@ struct Standing {
     results: HashSet<String>,
     /// For items that no batch shows: missing once all batches have ended, running before.
     otherwise: Option<AfterStatus>,
-    /// Nothing of the batches can be under way any more: they have ended, or LlamaCloud no longer knows them.
+    /// Skipped items of which it could not be asked whether they have results: nothing is concluded about them.
+    unasked: HashSet<String>,
+    /// Nothing of the batches can be under way any more: they have ended, or LlamaCloud has not known them for a day.
     over: bool,
 }
 
@@ -56,14 +58,15 @@ impl Reprocess<'_> {
             let id = intent.intent_id.clone();
             let running = self.ledger.read(move |connection| attempt::running(connection, &id)).await?;
             let standing = match self.project(&intent.project) {
-                Some(project) => ask(&project.source, &intent, &running).await,
+                Some(project) => {
+                    let asked = self.ask(&project.source, &intent, &running, now, summary).await?;
+                    // What could not be asked is no news, however long it takes: nothing expires by it.
+                    let Some(standing) = asked else { continue };
+                    standing
+                }
                 // Nobody can be asked any more; the attempts expire.
-                None => Ok(Standing::default()),
+                None => Standing::default(),
             };
-            let standing = standing.unwrap_or_else(|error| {
-                summary.errors.push(format!("could not ask what became of intent {}: {error}", intent.intent_id));
-                Standing::default()
-            });
             let limits = limits(self.config);
             let group_id = intent.group_id.clone();
             let rule = self.ledger.read(move |connection| group::rule(connection, &group_id)).await?;
@@ -75,16 +78,55 @@ impl Reprocess<'_> {
         }
         Ok(())
     }
+
+    /// What LlamaCloud says about an intent; none if it could not be asked.
+    async fn ask(
+        &self,
+        cloud: &Cloud,
+        intent: &StoredIntent,
+        running: &[Running],
+        now: Timestamp,
+        summary: &mut Summary,
+    ) -> Result<Option<Standing>, LedgerError> {
+        let batch_ids: Vec<String> = intent.intent.state.batch_ids().into_iter().map(str::to_owned).collect();
+        let gone = move |connection: &_| batch::gone_for_good(connection, &batch_ids, now.as_millisecond());
+        let gone = self.ledger.read(gone).await?;
+        let mut standing = match batches(cloud, intent, running, &gone).await {
+            Ok(standing) => standing,
+            Err(error) => {
+                summary.errors.push(format!("could not ask what became of intent {}: {error}", intent.intent_id));
+                return Ok(None);
+            }
+        };
+        let skipped = standing.statuses.iter().filter(|(_, status)| **status == AfterStatus::Skipped);
+        for (item_id, _) in skipped {
+            match cloud.has_result(&intent.job_type, item_id).await {
+                Ok(true) => drop(standing.results.insert(item_id.clone())),
+                Ok(false) => {}
+                Err(error) => {
+                    summary.errors.push(format!("could not ask for results of item {item_id}: {error}"));
+                    standing.unasked.insert(item_id.clone());
+                }
+            }
+        }
+        Ok(Some(standing))
+    }
 }
 
 /// Asks about every batch of an intent. More than one is a duplicate: the best news of an item counts.
-async fn ask(cloud: &Cloud, intent: &StoredIntent, running: &[Running]) -> Result<Standing, CloudError> {
+async fn batches(
+    cloud: &Cloud,
+    intent: &StoredIntent,
+    running: &[Running],
+    gone: &HashSet<String>,
+) -> Result<Standing, CloudError> {
     let wanted: HashSet<&str> = running.iter().map(|attempt| attempt.item_id.as_str()).collect();
     let mut standing = Standing { otherwise: Some(AfterStatus::Missing), over: true, ..Standing::default() };
     for batch_id in intent.intent.state.batch_ids() {
         let Some(batch) = cloud.batch(batch_id).await? else {
             // Perhaps it only is not shown yet; the attempts expire if it never is.
             standing.otherwise = Some(AfterStatus::Running);
+            standing.over &= gone.contains(batch_id);
             continue;
         };
         standing.over &= batch.status.is_terminal();
@@ -101,12 +143,6 @@ async fn ask(cloud: &Cloud, intent: &StoredIntent, running: &[Running]) -> Resul
         let listed = cloud.list_statuses(&batch, &mut each).await?;
         if !batch.status.is_terminal() || !listed.complete || listed.unreadable > 0 {
             standing.otherwise = Some(AfterStatus::Running);
-        }
-    }
-    let skipped = standing.statuses.iter().filter(|(_, status)| **status == AfterStatus::Skipped);
-    for (item_id, _) in skipped {
-        if cloud.has_result(&intent.job_type, item_id).await? {
-            standing.results.insert(item_id.clone());
         }
     }
     Ok(standing)
@@ -200,6 +236,9 @@ fn end(
     limits: &Limits,
     now: Timestamp,
 ) -> Result<Option<(End, Class)>, LedgerError> {
+    if standing.unasked.contains(&attempt.item_id) {
+        return Ok(None);
+    }
     let mut status = standing.of(&attempt.item_id);
     let mut seen = None;
     if matches!(status, AfterStatus::Failed | AfterStatus::Skipped) {
