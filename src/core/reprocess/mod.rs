@@ -17,6 +17,8 @@ mod facts;
 mod gate;
 mod group_state;
 mod intent;
+#[cfg(test)]
+mod intent_scenarios;
 mod job_config;
 mod limits;
 mod outcome;
