@@ -149,7 +149,7 @@ fn counters(tx: &Transaction<'_>) -> rusqlite::Result<()> {
         "INSERT INTO group_hour SELECT group_key, event_at / {HOUR}, count(*) FROM observation GROUP BY 1, 2;
          INSERT INTO group_batch SELECT group_key, batch_key, count(*) FROM observation GROUP BY 1, 2;
          UPDATE error_group AS g SET (open_items, total_items, first_seen, last_seen) =
-             (SELECT sum(state IN ('open', 'retrying')), count(*), min(first_seen), max(last_seen) FROM item i WHERE i.group_key = g.group_key);
+             (SELECT coalesce(sum(state IN ('open', 'retrying')), 0), count(*), coalesce(min(first_seen), 0), coalesce(max(last_seen), 0) FROM item i WHERE i.group_key = g.group_key);
          INSERT INTO episode (group_key, ordinal, opened_at, noticed_at) SELECT group_key, 3, first_seen + {DAY}, first_seen FROM error_group;
          INSERT INTO episode (group_key, ordinal, opened_at, noticed_at, closed_at, closed_how)
              SELECT group_key, n, first_seen + n * {HOUR}, first_seen, first_seen + n * {HOUR} + (group_key + 1) * 97000, 'recovered'
