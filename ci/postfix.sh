@@ -1,14 +1,15 @@
 #!/bin/sh
 # Delivers a test digest through a real Postfix with STARTTLS and AUTH into a Maildir, and reads it back.
 #
-#   ci/postfix.sh [PROGRAM]        PROGRAM defaults to target/debug/llama-triage
+#   ci/postfix.sh [PROGRAM]        PROGRAM defaults to debug/llama-triage in cargo's target folder
 #
 # Needs root and apt-get. Everything it makes is in a temporary folder and on one loopback port;
 # the machine's own Postfix, if any, is left alone.
 set -eu
 
-program=${1:-target/debug/llama-triage}
+program=${1:-${CARGO_TARGET_DIR:-target}/debug/llama-triage}
 case $program in /*) ;; *) program=$(pwd)/$program ;; esac
+[ -x "$program" ] || { echo "no program at $program: cargo build" >&2; exit 1; }
 port=${POSTFIX_PORT:-10587}
 
 if ! command -v postfix >/dev/null || ! command -v dovecot >/dev/null || ! command -v python3 >/dev/null; then
