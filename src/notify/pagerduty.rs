@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::core::digest::fit::Tier;
 use crate::core::digest::model::{Digest, Fault, GroupEntry, GroupState};
-use crate::core::text::cut_end;
+use crate::core::digest::trial::is_trial;
+use crate::core::text::{count, cut_end};
 use crate::notify::error::NotifyError;
 use crate::notify::http::{Answer, Http, Plaintext};
 use crate::notify::links::safe_link;
@@ -65,7 +66,7 @@ impl Pagerduty {
             done.push(key);
             sent += 1;
         }
-        let mut receipt = Receipt::new(format!("{sent} events taken"), Tier::Full);
+        let mut receipt = Receipt::new(format!("{} taken", count(sent, "event", "events")), Tier::Full);
         receipt.done = done;
         Ok(receipt)
     }
@@ -126,8 +127,13 @@ pub(super) fn preview(digest: &Digest) -> String {
 
 /// The events of a digest: ends first, because they are owed to somebody who was woken.
 ///
+/// A made-up digest opens an incident and closes it at once, so that the whole way is tried and nothing stays open.
 /// Only paging groups have incidents, so whoever builds the digest keeps `page` on the end of what had paged.
 pub(super) fn events(digest: &Digest, routing_key: &str) -> Vec<Event> {
+    if is_trial(digest) {
+        let pair = |entry| [trigger_group(digest, entry, routing_key), resolve(routing_key, group_key(digest, entry))];
+        return digest.changes.iter().flat_map(pair).collect();
+    }
     let paging = || digest.changes.iter().filter(|entry| entry.page);
     let is_end = |entry: &GroupEntry| entry.state == GroupState::Resolved;
     let ends = paging().filter(|entry| is_end(entry)).map(|entry| resolve(routing_key, group_key(digest, entry)));
@@ -194,7 +200,8 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Even
         .filter_map(|(name, url)| Some(json!({ "href": safe_link(url)?, "text": short(name, 60) })))
         .take(6)
         .collect();
-    let payload = payload(digest, summary, "critical", &entry.last_seen.to_string(), details);
+    let severity = if is_trial(digest) { "info" } else { "critical" };
+    let payload = payload(digest, summary, severity, &entry.last_seen.to_string(), details);
     Event {
         payload: Some(Payload { class: short(&entry.class, 60), group: short(&entry.group_id, 100), ..payload }),
         event_action: "trigger",

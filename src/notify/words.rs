@@ -114,10 +114,7 @@ pub fn headline(digest: &Digest) -> String {
         (None, Some(fault), _) => {
             format!("llama-triage is in trouble: {}", short(&fault.text, 160))
         }
-        (None, None, Some(entry)) if entry.reason == Reason::MoreItems => {
-            let grown = digest.changes.iter().filter(|e| e.reason == Reason::MoreItems).count() as u64;
-            format!("Nothing new: {open}, {} grew", count(grown, "group", "groups"))
-        }
+        (None, None, Some(entry)) if entry.reason == Reason::MoreItems => format!("Nothing new: {open}"),
         (None, None, Some(entry)) => format!("{}: {}", capitalized(reason_word(entry.reason)), group_line(entry)),
         _ if totals.new + totals.regressed + totals.escalated > 0 => format!("{open}, with news"),
         _ if totals.open_items > 0 => format!("Nothing new: {open}"),

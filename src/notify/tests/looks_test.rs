@@ -49,6 +49,17 @@ fn a_test_message_says_that_it_is_one() {
 }
 
 #[test]
+fn a_test_of_pagerduty_opens_an_incident_and_closes_it_at_once() {
+    let digest = trial("", "UTC", super::sample::at("2026-08-23T07:00:00Z"));
+    let events: Vec<serde_json::Value> =
+        pagerduty::events(&digest, "key").iter().map(|event| serde_json::to_value(event).unwrap()).collect();
+    let actions: Vec<&str> = events.iter().filter_map(|event| event["event_action"].as_str()).collect();
+    assert_eq!(actions, ["trigger", "resolve"]);
+    assert_eq!(events[0]["dedup_key"], events[1]["dedup_key"]);
+    assert_eq!(events[0]["payload"]["severity"], "info");
+}
+
+#[test]
 fn each_occasion_has_its_own_subject_and_headline() {
     let quiet = Digest {
         changes: Vec::new(),
@@ -77,7 +88,7 @@ fn each_occasion_has_its_own_subject_and_headline() {
         (&quiet, "[triage] all quiet - nothing open (D-1)", "All quiet: nothing is open"),
         (&nothing_new, "[triage] nothing new - 7 items open (D-1)", "Nothing new: 7 items open in 2 groups"),
         (&reminder, "[triage] reminder: still open - 7 items open (D-1)", "Still open: Password needed (7 items open)"),
-        (&grown, "[triage] 1 known - 7 items open (D-1)", "Nothing new: 7 items open in 2 groups, 1 group grew"),
+        (&grown, "[triage] 1 known - 7 items open (D-1)", "Nothing new: 7 items open in 2 groups"),
         (&baseline, "[triage] first inventory - 7 items open (D-1)", "First inventory: 7 items open in 2 groups"),
         (&resolved, "[triage] 1 resolved - 0 items open (D-1)", "Resolved: Password needed"),
         (

@@ -204,6 +204,8 @@ pub(super) fn hostile(groups: usize, text: &str) -> Digest {
     let fault = Fault { fault: text.into(), text: text.into(), since: entry.last_seen, ended: false };
     let made = trial(text, "UTC", entry.last_seen + SignedDuration::from_mins(1));
     Digest {
+        // No trial: those are shown in their own way.
+        digest_id: "D-20260823-04".into(),
         totals: Totals { open_items: u64::MAX, new: groups as u64, ..Totals::default() },
         changes: vec![entry.clone(); groups],
         still_open: vec![entry; groups],
