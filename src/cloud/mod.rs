@@ -9,6 +9,8 @@ mod answer;
 mod client;
 mod detail;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod listing;
 mod lossy;
 mod order;

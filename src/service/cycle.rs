@@ -49,8 +49,14 @@ impl Worker {
     /// The ledger refuses.
     pub async fn take_due_cycle(&self, now: Timestamp) -> anyhow::Result<Option<Due>> {
         let (schedule, zone) = (self.setup.triage.scan.clone(), self.setup.zone.clone());
-        let last = self.ledger.read(|connection| run::last(connection, CYCLE)).await?;
-        let last = schedule.believable(now, &zone, last);
+        let mut last = self.ledger.read(|connection| run::last(connection, CYCLE)).await?;
+        if let Some(ahead) = last.filter(|last| schedule.was_set_back(now, &zone, *last)) {
+            tracing::warn!(%ahead, "the clock was set back since the last cycle: scanning by the new time");
+            last = self
+                .ledger
+                .write(move |tx| run::forget_ahead(tx, CYCLE, now).and_then(|()| run::last(tx, CYCLE)))
+                .await?;
+        }
         let Some(due) = schedule.due(now, &zone, last) else { return Ok(None) };
         let taken = self.ledger.write(move |tx| run::begin(tx, CYCLE, due.due_at, now)).await?;
         Ok(taken.then_some(due))

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::extract::State;
@@ -69,7 +69,7 @@ struct Answer {
 impl Observed {
     /// What is wrong now, and what the ledger says; no ledger answer is itself a problem.
     pub async fn look(&self) -> (Vec<String>, Option<Health>) {
-        let mut problems: Vec<String> = self.pulse.complaint(Timestamp::now()).into_iter().collect();
+        let mut problems: Vec<String> = self.pulse.complaint(Instant::now()).into_iter().collect();
         let answer = tokio::time::timeout(LEDGER_LIMIT, self.ledger.read(health::read)).await;
         let health = match answer {
             Ok(Ok(health)) => Some(health),

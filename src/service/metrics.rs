@@ -111,7 +111,7 @@ mod tests {
             ..Health::default()
         };
         let pulse = Pulse::default();
-        pulse.end("2026-03-01T00:00:00Z".parse().unwrap(), true);
+        pulse.end(std::time::Instant::now(), "2026-03-01T00:00:00Z".parse().unwrap(), true);
         let text = scrape(&health, &pulse, 1).unwrap();
         let samples = text.lines().filter(|line| !line.starts_with('#'));
         let mut names: Vec<String> =

@@ -1,15 +1,22 @@
 //! The signs of life that the watchdog, `/healthz` and the metrics look at.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// Shared signs of life of the worker. All times are milliseconds since 1970; 0 is "never".
-#[derive(Debug, Default)]
+/// Shared signs of life of the worker.
+///
+/// How long something takes is measured by a clock that only goes on and stands still while the host is suspended:
+/// the clock on the wall may be set by hours at any moment.
+#[derive(Debug)]
 pub struct Pulse {
-    last_tick: AtomicI64,
-    busy_since: AtomicI64,
+    born: Instant,
+    /// Milliseconds since `born`, and one; 0 is "never".
+    last_tick: AtomicU64,
+    /// The same; 0 while idle.
+    busy_since: AtomicU64,
+    /// Milliseconds since 1970; 0 is "never".
     last_cycle: AtomicI64,
     cycles_done: AtomicU64,
     cycles_failed: AtomicU64,
@@ -21,29 +28,45 @@ const TICK_LIMIT: Duration = Duration::from_secs(60);
 /// A cycle longer than this means that the worker hangs: every request and delivery in it has a far shorter limit.
 const CYCLE_LIMIT: Duration = Duration::from_secs(2 * 3600);
 
+impl Default for Pulse {
+    fn default() -> Pulse {
+        Pulse {
+            born: Instant::now(),
+            last_tick: AtomicU64::default(),
+            busy_since: AtomicU64::default(),
+            last_cycle: AtomicI64::default(),
+            cycles_done: AtomicU64::default(),
+            cycles_failed: AtomicU64::default(),
+        }
+    }
+}
+
 impl Pulse {
     /// A tick arrived.
-    pub fn tick(&self, now: Timestamp) {
-        self.last_tick.store(now.as_millisecond(), Ordering::Relaxed);
+    pub fn tick(&self, now: Instant) {
+        self.last_tick.store(self.age(now), Ordering::Relaxed);
     }
 
     /// A cycle begins.
-    pub fn begin(&self, now: Timestamp) {
-        self.busy_since.store(now.as_millisecond(), Ordering::Relaxed);
+    pub fn begin(&self, now: Instant) {
+        self.busy_since.store(self.age(now), Ordering::Relaxed);
     }
 
-    /// A cycle ended, well or not.
-    pub fn end(&self, now: Timestamp, well: bool) {
+    /// A cycle ended, well or not; `ended_at` is what people are told.
+    pub fn end(&self, now: Instant, ended_at: Timestamp, well: bool) {
         self.busy_since.store(0, Ordering::Relaxed);
-        self.last_tick.store(now.as_millisecond(), Ordering::Relaxed);
-        self.last_cycle.store(now.as_millisecond(), Ordering::Relaxed);
+        self.tick(now);
+        self.last_cycle.store(ended_at.as_millisecond(), Ordering::Relaxed);
         let counter = if well { &self.cycles_done } else { &self.cycles_failed };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// When the last cycle ended; none before the first.
     pub fn last_cycle(&self) -> Option<Timestamp> {
-        at(&self.last_cycle)
+        match self.last_cycle.load(Ordering::Relaxed) {
+            0 => None,
+            ms => Timestamp::from_millisecond(ms).ok(),
+        }
     }
 
     /// Cycles since the start: those that did all their work, and those that did not.
@@ -52,45 +75,46 @@ impl Pulse {
     }
 
     /// What is wrong with the loop, if anything.
-    pub fn complaint(&self, now: Timestamp) -> Option<String> {
-        let older = |since: Timestamp, limit: Duration| now.duration_since(since).unsigned_abs() > limit;
-        if let Some(since) = at(&self.busy_since) {
-            return older(since, CYCLE_LIMIT).then(|| format!("a cycle has been running since {since}"));
+    pub fn complaint(&self, now: Instant) -> Option<String> {
+        if let Some(busy) = self.since(&self.busy_since, now) {
+            return (busy > CYCLE_LIMIT).then(|| format!("a cycle has been running for {} min", busy.as_secs() / 60));
         }
-        match at(&self.last_tick) {
-            Some(tick) if older(tick, TICK_LIMIT) => {
-                Some(format!("the scheduler has been silent, or the ledger locked, since {tick}"))
-            }
-            _ => None,
-        }
+        let silent = self.since(&self.last_tick, now)?;
+        (silent > TICK_LIMIT)
+            .then(|| format!("the scheduler has been silent, or the ledger locked, for {} s", silent.as_secs()))
     }
-}
 
-fn at(cell: &AtomicI64) -> Option<Timestamp> {
-    match cell.load(Ordering::Relaxed) {
-        0 => None,
-        ms => Timestamp::from_millisecond(ms).ok(),
+    fn age(&self, now: Instant) -> u64 {
+        u64::try_from(now.duration_since(self.born).as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn since(&self, sign: &AtomicU64, now: Instant) -> Option<Duration> {
+        match sign.load(Ordering::Relaxed) {
+            0 => None,
+            then => Some(Duration::from_millis(self.age(now).saturating_sub(then))),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::SignedDuration;
 
     #[test]
     fn a_silent_scheduler_and_a_hanging_cycle_are_told_apart() {
-        let start: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
-        let after = |minutes| start + SignedDuration::from_mins(minutes);
         let pulse = Pulse::default();
+        let start = pulse.born;
+        let after = |minutes: u64| start + Duration::from_secs(minutes * 60);
         assert_eq!(pulse.complaint(start), None);
         pulse.tick(start);
         assert_eq!(pulse.complaint(after(1)), None);
-        assert!(pulse.complaint(after(2)).unwrap().contains("scheduler"));
+        assert!(
+            pulse.complaint(after(2)).unwrap().contains("scheduler has been silent, or the ledger locked, for 120 s")
+        );
         pulse.begin(after(2));
         assert_eq!(pulse.complaint(after(100)), None);
-        assert!(pulse.complaint(after(200)).unwrap().contains("cycle"));
-        pulse.end(after(200), true);
+        assert_eq!(pulse.complaint(after(200)).unwrap(), "a cycle has been running for 198 min");
+        pulse.end(after(200), "2026-03-01T00:00:00Z".parse().unwrap(), true);
         assert_eq!(pulse.complaint(after(200)), None);
         assert_eq!(pulse.cycles(), (1, 0));
     }

@@ -4,18 +4,23 @@
 //! shuts down (measured). So it gets exactly one job, a UTC tick, whose closure only drops a token into a channel of
 //! one: a full channel is the skip. What is due at a tick is decided by `core::schedule`, so missed work is done once,
 //! and nothing overlaps because one worker takes the tokens.
+//!
+//! It also waits for the clock on the wall, and a clock that is set back by hours silences it for hours (measured).
+//! A heartbeat that stays away is therefore started anew.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler};
+use tracing::warn;
 
 /// A running heartbeat. Dropping it does not stop it; call [`Heartbeat::stop`].
 pub struct Heartbeat {
     scheduler: JobScheduler,
+    every: Duration,
     /// One token for each tick that was not still waiting.
-    pub ticks: mpsc::Receiver<()>,
+    ticks: mpsc::Receiver<()>,
 }
 
 /// Starts a heartbeat with a tick every `every`, which is rounded to whole seconds between 1 and 59.
@@ -39,10 +44,28 @@ pub async fn start(every: Duration) -> anyhow::Result<Heartbeat> {
     let scheduler = JobScheduler::new().await.context("cannot make the scheduler")?;
     scheduler.add(job).await.context("cannot add the heartbeat job")?;
     scheduler.start().await.context("cannot start the scheduler")?;
-    Ok(Heartbeat { scheduler, ticks })
+    Ok(Heartbeat { scheduler, every: Duration::from_secs(seconds), ticks })
 }
 
 impl Heartbeat {
+    /// Waits for the next tick. May be dropped while waiting; no tick is lost by that.
+    ///
+    /// # Errors
+    /// A scheduler that fell silent cannot be replaced.
+    pub async fn tick(&mut self) -> anyhow::Result<()> {
+        // Twice the time and the half second that the library may be late.
+        let patience = self.every * 2 + Duration::from_secs(1);
+        if let Ok(Some(())) = tokio::time::timeout(patience, self.ticks.recv()).await {
+            return Ok(());
+        }
+        warn!("the scheduler fell silent, perhaps because the clock was set back: starting it anew");
+        let mut silent = std::mem::replace(self, start(self.every).await?);
+        silent.ticks.close();
+        silent.scheduler.shutdown().await.context("cannot stop the silent scheduler")?;
+        // The new one has its first tick at once.
+        self.ticks.recv().await.context("the new scheduler is silent, too")
+    }
+
     /// Stops the ticks. A tick under way is harmless: it only fills a channel that nobody reads.
     ///
     /// # Errors
@@ -61,9 +84,19 @@ mod tests {
     async fn ticks_come_and_never_pile_up() {
         let mut heartbeat = start(Duration::from_secs(1)).await.unwrap();
         for _ in 0..2 {
-            tokio::time::timeout(Duration::from_secs(5), heartbeat.ticks.recv()).await.unwrap().unwrap();
+            tokio::time::timeout(Duration::from_secs(5), heartbeat.tick()).await.unwrap().unwrap();
         }
         assert!(heartbeat.ticks.len() <= 1);
+        heartbeat.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_silent_scheduler_is_replaced() {
+        let mut heartbeat = start(Duration::from_secs(1)).await.unwrap();
+        heartbeat.scheduler.shutdown().await.unwrap();
+        for _ in 0..4 {
+            tokio::time::timeout(Duration::from_secs(8), heartbeat.tick()).await.unwrap().unwrap();
+        }
         heartbeat.stop().await.unwrap();
     }
 }

@@ -4,7 +4,7 @@
 //! what was missed while the worker was down or busy is done once, late, and never in a burst.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -60,12 +60,12 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
                 take_over(&mut worker, reload());
                 continue;
             }
-            tick = ticks.ticks.recv() => if tick.is_none() { break },
+            tick = ticks.tick() => tick?,
         }
         let now = Timestamp::now();
         let Some(due) = unless_locked(worker.take_due_cycle(now).await, "see what is due")? else { continue };
         // Only now: a ledger that stays locked must show in the signs of life.
-        pulse.tick(now);
+        pulse.tick(Instant::now());
         let due = match due {
             None if hints.take(now) => {
                 let Some(hinted) = unless_locked(worker.take_cycle_now(now).await, "begin a scan")? else { continue };
@@ -75,7 +75,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
         };
         match due {
             Some(due) => {
-                pulse.begin(now);
+                pulse.begin(Instant::now());
                 let outcome = tokio::select! {
                     outcome = worker.cycle(now, PATIENCE, &stop) => outcome,
                     () = finish_late(&mut stopping, &stop) => break,
@@ -120,7 +120,7 @@ async fn conclude(
         Ok(outcome) => (outcome.is_complete(), outcome.to_string()),
         Err(error) => (false, format!("{error:#}")),
     };
-    pulse.end(Timestamp::now(), complete);
+    pulse.end(Instant::now(), Timestamp::now(), complete);
     match &outcome {
         Ok(outcome) if complete => {
             info!(late = due.late, "{line}");

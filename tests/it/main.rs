@@ -6,6 +6,7 @@ mod accuracy;
 mod auto;
 mod by_hand;
 mod causes;
+mod clock;
 mod crash;
 mod demo;
 mod disk;

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use crate::site::{Site, files};
 
 /// Waits for `what` to become true; fails the test when it does not within a minute.
-fn wait_for(what: &str, mut check: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut check: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !check() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
@@ -21,7 +21,7 @@ fn wait_for(what: &str, mut check: impl FnMut() -> bool) {
 }
 
 /// A running service; killed when the test fails.
-struct Serving(Child);
+pub(crate) struct Serving(pub(crate) Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {
@@ -30,19 +30,18 @@ impl Drop for Serving {
 }
 
 fn serve(site: &Site) -> Serving {
-    let child = Command::new(env!("CARGO_BIN_EXE_llama-triage"))
-        .env_clear()
-        .arg("--config")
-        .arg(site.path("config.toml"))
-        .arg("serve")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    Serving(child)
+    Serving(command(site, "serve").spawn().unwrap())
 }
 
-fn terminate(serving: &mut Serving) -> std::process::ExitStatus {
+/// The built binary, silent and in a clean environment.
+pub(crate) fn command(site: &Site, name: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_llama-triage"));
+    command.env_clear().arg("--config").arg(site.path("config.toml")).arg(name);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+pub(crate) fn terminate(serving: &mut Serving) -> std::process::ExitStatus {
     let sent = Command::new("kill").arg("-TERM").arg(serving.0.id().to_string()).status().unwrap();
     assert!(sent.success());
     serving.0.wait().unwrap()

@@ -17,7 +17,7 @@ use crate::core::batch::Batch;
 use crate::core::item::ItemStatus;
 
 #[derive(Deserialize)]
-struct WireJob<'a> {
+pub(super) struct WireJob<'a> {
     #[serde(borrow)]
     status: Option<Text<'a>>,
     #[serde(borrow)]

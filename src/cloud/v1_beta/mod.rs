@@ -2,6 +2,8 @@
 
 mod batch;
 pub(super) mod create;
+#[cfg(fuzzing)]
+pub(super) mod fuzz;
 pub(super) mod item;
 pub(super) mod job;
 

@@ -121,7 +121,7 @@ struct WireReference<'a> {
     id: Option<Text<'a>>,
 }
 
-struct Mappings;
+pub(super) struct Mappings;
 
 impl Rows for Mappings {
     type Wire<'a> = WireMapping<'a>;
@@ -165,7 +165,7 @@ pub(super) async fn get(client: &Client, batch_id: &str, with_results: bool) -> 
     }
 }
 
-fn decode(text: &str, path: &str) -> Result<Expanded, CloudError> {
+pub(super) fn decode(text: &str, path: &str) -> Result<Expanded, CloudError> {
     let mended;
     let (wire, text) = match parse::<WireBatch<'_>>(text, path) {
         Ok(wire) => (wire, text),

@@ -56,7 +56,7 @@ impl Files {
 }
 
 #[derive(Deserialize)]
-struct WireFile<'a> {
+pub(super) struct WireFile<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
     #[serde(borrow)]
@@ -65,7 +65,7 @@ struct WireFile<'a> {
     file_id: Option<Text<'a>>,
 }
 
-struct NamedFiles;
+pub(super) struct NamedFiles;
 
 impl Rows for NamedFiles {
     type Wire<'a> = WireFile<'a>;

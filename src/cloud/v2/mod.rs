@@ -6,6 +6,8 @@ mod batch;
 mod chunks;
 pub(super) mod create;
 mod files;
+#[cfg(fuzzing)]
+pub(super) mod fuzz;
 mod job;
 mod outcomes;
 mod pages;

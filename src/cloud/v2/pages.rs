@@ -11,19 +11,19 @@ use super::super::wire::{Count, Text};
 use super::job::Product;
 
 #[derive(Deserialize)]
-struct WireResult<'a> {
+pub(super) struct WireResult<'a> {
     #[serde(borrow)]
     markdown: Option<WireMarkdown<'a>>,
 }
 
 #[derive(Deserialize)]
-struct WireMarkdown<'a> {
+pub(super) struct WireMarkdown<'a> {
     #[serde(borrow, default)]
     pages: Vec<WirePage<'a>>,
 }
 
 #[derive(Deserialize)]
-struct WirePage<'a> {
+pub(super) struct WirePage<'a> {
     #[serde(default)]
     page_number: Count,
     success: Option<bool>,

@@ -94,9 +94,14 @@ fn due(tx: &Transaction<'_>, settings: &Settings, now: Timestamp) -> Result<Opti
     let Some(first_start) = digest::first_start(tx)? else {
         return Ok(None);
     };
-    let last = run::last(tx, RUN)?.unwrap_or(first_start);
-    let last = settings.digest.believable(now, &settings.zone, Some(last));
-    Ok(settings.digest.due(now, &settings.zone, last))
+    let mut last = run::last(tx, RUN)?;
+    if last.is_some_and(|last| settings.digest.was_set_back(now, &settings.zone, last)) {
+        run::forget_ahead(tx, RUN, now)?;
+        last = run::last(tx, RUN)?;
+    }
+    // A first start that lies ahead is the same trouble: it then counts as just now.
+    let last = last.unwrap_or_else(|| first_start.min(now));
+    Ok(settings.digest.due(now, &settings.zone, Some(last)))
 }
 
 fn most_urgent(cases: &[Case], faults: &[KnownFault]) -> Option<Urgency> {
