@@ -245,6 +245,44 @@ async fn one_bad_item_does_not_doom_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_everything_blame_no_document_and_rest_the_group() {
+    for status in [404, 422] {
+        let (site, worker) = scanned(world(4)).await;
+        site.cloud.set_faults(vec![FaultRule::new(Fault::Status(status)).on(Endpoint::CreateBatch)]);
+        approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
+        worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+        assert!(posts(&site) <= 6, "{status}: {} POSTs", posts(&site));
+        assert_eq!(site.texts("SELECT intent_id FROM refused_item").len(), 0, "{status}");
+        assert_eq!(approve(&site, &worker, &["i0"]).await, 0, "{status}: the group rests");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_alone_is_refused_is_left_out_for_a_week() {
+    let (site, mut worker) = scanned(world(4)).await;
+    let bad = ["i0", "i1", "i2", "i3"].map(item_id).into_iter().min().unwrap();
+    // All four, then the first two, then the first: the rest is accepted.
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(422)).on(Endpoint::CreateBatch).first(3)]);
+    approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
+    let posted = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(posted.submitted, 3);
+    let refused = "SELECT i.item_id FROM refused_item r JOIN item i USING (item_key)";
+    assert_eq!(site.texts(refused), [bad]);
+    step_after(&site, &mut worker, 60).await;
+    assert_eq!(outcomes(&site), ["recovered"; 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_the_account_behind_another_status_stops_the_account_after_one_post() {
+    let (site, worker) = scanned(world(4)).await;
+    let refuses = Fault::StatusHtml(400, "You have exceeded the maximum number of credits for your plan".to_owned());
+    site.cloud.set_faults(vec![FaultRule::new(refuses).on(Endpoint::CreateBatch)]);
+    approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!((posts(&site), site.texts("SELECT state FROM gate")), (1, vec!["account-stop".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_never_posts_again_what_was_planned_or_posted() {
     for posted in [false, true] {
         let (site, worker) = scanned(world(1)).await;

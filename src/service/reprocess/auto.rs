@@ -10,6 +10,7 @@ use super::facts::Facts;
 use super::job_config::JobConfigs;
 use super::order::{Order, Wish};
 use super::post::Next;
+use super::trials::Trials;
 use super::{Reprocess, Summary};
 use crate::config::reprocess::Mode;
 use crate::core::reprocess::{Breaker, Exclusion, Limits, Plan, Selection, plan};
@@ -81,6 +82,7 @@ impl Reprocess<'_> {
         if !self.without_running(project, &mut chosen, facts, rows, &limits, now, summary).await? {
             return Ok(());
         }
+        let mut trials = Trials::default();
         for chunk in chosen.chunks {
             if stop.is_cancelled() {
                 break;
@@ -89,11 +91,11 @@ impl Reprocess<'_> {
             let actor = format!("auto:{}", rule.unwrap_or("no rule"));
             let wish = Wish { plan_id: None, actor, reason: None };
             let Some(order) = Order::new(project, chunk, facts, rows, configs, &wish) else { continue };
-            if self.post(order, now, summary).await? == Next::Rest {
+            if self.post(order, &mut trials, now, summary).await? == Next::Rest {
                 break;
             }
         }
-        Ok(())
+        Ok(self.judge(trials, now).await?)
     }
 
     /// Plans again without items that somebody else is processing; false if that could not be found out.

@@ -17,6 +17,7 @@ mod order;
 mod outlook;
 mod post;
 mod reconcile;
+mod trials;
 
 use std::fmt;
 use std::time::Instant;
