@@ -41,7 +41,10 @@ impl Reprocess<'_> {
             self.begin_groups_anew(&rows, &configs, now).await?;
             let mut facts = self.facts(&project.name, &rows, &configs, now).await?;
             (facts.stored_gate, facts.weather, facts.spent.run) = (gate, weather, run);
-            if stop.is_cancelled() || facts.stored_gate.wait_until.is_some_and(|until| now < until) {
+            if stop.is_cancelled()
+                || self.half_seen.contains(&project.name)
+                || facts.stored_gate.wait_until.is_some_and(|until| now < until)
+            {
                 continue;
             }
             let limits = self.limits_of(&project.name);
