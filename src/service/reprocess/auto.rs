@@ -159,7 +159,7 @@ impl Reprocess<'_> {
                         None => false,
                     };
                     // Not while a step is under way: its outcomes would be counted for the next one.
-                    if (changed || helped) && state.ramp.posted == 0 {
+                    if (changed || helped) && !state.ramp.is_waiting() {
                         state.reset();
                         breaker::keep_group(tx, &group_id, &state, now)?;
                     }
