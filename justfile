@@ -13,7 +13,7 @@ lint:
 bless:
     BLESS=1 INSTA_UPDATE=always cargo test
 
-# Kills the binary 500 times and looks at what is left (about ten minutes); CRASH_SEED=N for others.
+# Kills the binary 500 times, retries included, and looks at what is left (about ten minutes); CRASH_SEED=N for others.
 crash:
     CRASHES=500 cargo test --test it crash -- --ignored --nocapture
 

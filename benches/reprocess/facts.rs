@@ -47,6 +47,7 @@ pub(crate) fn facts(world: &World, rules: &Rules) -> (Vec<GroupFacts>, Vec<ItemF
             running_in: None,
             deleted: false,
             refused: false,
+            refusals: 0,
             baseline: false,
             attempts: 0,
             attempts_in_life: 0,

@@ -1,6 +1,6 @@
 //! Reprocessing on simulated accounts with known causes, beside strategies that people write first.
 //!
-//! `cargo bench --bench reprocess` prints a table; `-- --only NAME` prints one account, `-- --log NAME` also its every step, `-- --canaries N` risks N canaries.
+//! `cargo bench --bench reprocess` prints a table; `-- --only NAME` prints one account, `-- --log NAME` also its every step, `-- --canaries N` risks N canaries, `-- --seeds N` takes N seeds of ours alone.
 //! Least possible credits: one attempt at every document that can be recovered; every attempt is billed, also one that fails.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
@@ -22,6 +22,8 @@ struct Row {
     worst_recovered: f64,
     credits: f64,
     worst_credits: f64,
+    saved: f64,
+    worst_saved: f64,
     duplicates: usize,
     posts: usize,
     broke: usize,
@@ -29,17 +31,20 @@ struct Row {
     hours: f64,
 }
 
-fn measure(account: &Account, strategy: impl Fn(&mut World)) -> Row {
+fn measure(account: &Account, seeds: &[u64], strategy: impl Fn(&mut World)) -> Row {
     let mut row = Row { worst_recovered: 1.0, ..Row::default() };
-    let count = SEEDS.len() as f64;
-    for seed in SEEDS {
-        let mut world = World::new(account.clone(), seed);
+    let count = seeds.len() as f64;
+    for seed in seeds {
+        let mut world = World::new(account.clone(), *seed);
         strategy(&mut world);
         let tally = &world.tally;
         let recovered = if tally.recoverable == 0 { 1.0 } else { tally.recovered as f64 / tally.recoverable as f64 };
         let credits = if tally.least == 0.0 { tally.credits } else { tally.credits / tally.least };
         row.recovered += recovered / count;
         row.worst_recovered = row.worst_recovered.min(recovered);
+        let saved = if tally.least == 0.0 { 0.0 } else { (tally.credits - tally.unknowable) / tally.least };
+        row.saved += saved / count;
+        row.worst_saved = row.worst_saved.max(saved);
         row.credits += credits / count;
         row.worst_credits = row.worst_credits.max(credits);
         row.duplicates += tally.duplicates;
@@ -51,17 +56,19 @@ fn measure(account: &Account, strategy: impl Fn(&mut World)) -> Row {
     row
 }
 
-fn print(name: &str, row: &Row) {
+fn print(name: &str, row: &Row, seeds: usize) {
     println!(
-        "  {name:<24} {:>8.2} % {:>8.2} % {:>8.3} {:>8.3} {:>6} {:>7} {:>7} {:>7} {:>8.0} h",
+        "  {name:<24} {:>8.2} % {:>8.2} % {:>8.3} {:>8.3} {:>8.3} {:>8.3} {:>6} {:>7} {:>7} {:>7} {:>8.0} h",
         100.0 * row.recovered,
         100.0 * row.worst_recovered,
         row.credits,
         row.worst_credits,
+        row.saved,
+        row.worst_saved,
         row.duplicates,
         row.waste,
         row.broke,
-        row.posts / SEEDS.len(),
+        row.posts / seeds,
         row.hours
     );
 }
@@ -72,22 +79,30 @@ fn main() {
     let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
     let logged = value("--log");
     let canaries = value("--canaries").and_then(|n| n.parse().ok()).unwrap_or(1);
+    let seeds: Vec<u64> = match value("--seeds").and_then(|n| n.parse().ok()) {
+        Some(count) => (1..=count).collect(),
+        None => SEEDS.to_vec(),
+    };
     println!(
-        "mean and worst over {} seeds; credits against the least possible (for accounts with nothing to recover: credits spent)",
-        SEEDS.len()
+        "mean and worst over {} seeds; credits against the least possible (for accounts with nothing to recover: credits spent);\n\
+         knowable: the same without what nobody can know beforehand (chance, which document is broken, one canary of each permanent group)",
+        seeds.len()
     );
     println!(
-        "  {:<24} {:>10} {:>10} {:>8} {:>8} {:>6} {:>7} {:>7} {:>7} {:>10}",
-        "", "recovered", "worst", "credits", "worst", "twice", "wasted", "broke", "posts", "last"
+        "  {:<24} {:>10} {:>10} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7} {:>7} {:>7} {:>10}",
+        "", "recovered", "worst", "credits", "worst", "knowable", "worst", "twice", "wasted", "broke", "posts", "last"
     );
     for account in
         accounts::all().into_iter().filter(|account| value("--only").or(logged).is_none_or(|name| name == account.name))
     {
         println!("{}", account.name);
         let log = logged.is_some_and(|name| name == account.name);
-        print("ours", &measure(&account, |world| ours::run(world, &rules, canaries, log)));
+        print("ours", &measure(&account, &seeds, |world| ours::run(world, &rules, canaries, log)), seeds.len());
+        if value("--seeds").is_some() {
+            continue;
+        }
         for strategy in &naive::ALL {
-            print(strategy.name, &measure(&account, |world| naive::run(world, strategy)));
+            print(strategy.name, &measure(&account, &seeds, |world| naive::run(world, strategy)), seeds.len());
         }
     }
 }

@@ -40,10 +40,8 @@ struct Driver<'w> {
     ended: Vec<AttemptResult>,
     turned: Vec<(Timestamp, String)>,
     opened: BTreeMap<usize, i64>,
-    accepted: BTreeSet<String>,
     intents: u64,
     wait_until: i64,
-    refusals: BTreeMap<String, u32>,
     log: bool,
 }
 
@@ -71,10 +69,8 @@ pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) {
         ended: Vec::new(),
         turned: Vec::new(),
         opened: BTreeMap::new(),
-        accepted: BTreeSet::new(),
         intents: 0,
         wait_until: 0,
-        refusals: BTreeMap::new(),
         log,
     };
     let mut minute = 0;
@@ -284,18 +280,36 @@ impl Driver<'_> {
             spent: &spent,
             limits: &self.limits,
         });
-        let mut queue: std::collections::VecDeque<Chunk> = plan.chunks.into();
-        while let Some(chunk) = queue.pop_front() {
-            for part in self.post(chunk.clone(), minute, weather) {
-                queue.push_front(Chunk { item_ids: part, ..chunk.clone() });
+        let mut trials: BTreeMap<String, Trial> = BTreeMap::new();
+        let mut queue: Vec<(Chunk, u32)> = plan.chunks.into_iter().rev().map(|chunk| (chunk, 0)).collect();
+        while let Some((chunk, split)) = queue.pop() {
+            let trial = trials.entry(chunk.group_id.clone()).or_default();
+            if trial.is_hopeless() {
+                continue;
+            }
+            for part in self.post(chunk.clone(), split, trial, minute, weather) {
+                queue.push((Chunk { item_ids: part, ..chunk.clone() }, split + 1));
             }
             if matches!(self.gate, Gate::AccountStop { .. }) || minute < self.wait_until {
                 break;
             }
         }
+        for (group_id, trial) in trials {
+            self.judge(&group_id, trial.blame(), minute);
+        }
     }
 
-    fn post(&mut self, chunk: Chunk, minute: i64, weather: Weather) -> Vec<Vec<String>> {
+    fn judge(&mut self, group_id: &str, blame: Blame, minute: i64) {
+        for id in blame.items {
+            self.items[self.world.by_id[&id]].refused = true;
+        }
+        let limits = self.limits.clone();
+        if let Some(group) = self.groups.iter_mut().find(|group| blame.parameters && group.group_id == group_id) {
+            group.state.breaker = group.state.breaker.open(at(minute), &limits);
+        }
+    }
+
+    fn post(&mut self, chunk: Chunk, split: u32, trial: &mut Trial, minute: i64, weather: Weather) -> Vec<Vec<String>> {
         self.intents += 1;
         let indexes: Vec<usize> = chunk.item_ids.iter().map(|id| self.world.by_id[id]).collect();
         let mut debits = Vec::new();
@@ -331,34 +345,36 @@ impl Driver<'_> {
         };
         if !running.intent.state.releases() {
             if matches!(running.intent.state, IntentState::Submitted { .. }) {
-                self.accepted.insert(running.chunk.config_hash.clone());
+                trial.accept();
             }
             self.running.push(running);
             return Vec::new();
         }
         self.release(&running, minute);
-        refusal.map(|refusal| self.refused(refusal, &running.chunk, minute)).unwrap_or_default()
+        refusal.map(|refusal| self.refused(refusal, &running.chunk, split, trial, minute)).unwrap_or_default()
     }
 
-    fn refused(&mut self, refusal: Refusal, chunk: &Chunk, minute: i64) -> Vec<Vec<String>> {
-        let key = chunk.group_id.clone();
-        let before = if chunk.item_ids.len() > 1 {
-            *self.refusals.entry(key.clone()).and_modify(|n| *n += 1).or_insert(0)
-        } else {
-            1
-        };
-        match after_refusal(refusal, &chunk.item_ids, before, self.accepted.contains(&chunk.config_hash)) {
+    fn refused(
+        &mut self,
+        refusal: Refusal,
+        chunk: &Chunk,
+        split: u32,
+        trial: &mut Trial,
+        minute: i64,
+    ) -> Vec<Vec<String>> {
+        match after_refusal(refusal, &chunk.item_ids, split) {
             AfterRefusal::StopAccount => self.gate = self.gate.stop_account(at(minute)),
             AfterRefusal::WaitUntil(_) => self.wait_until = minute + 15,
-            AfterRefusal::Split(left, right) => return vec![left, right],
-            AfterRefusal::RefuseItem(id) => {
-                let index = self.world.by_id[&id];
-                self.items[index].refused = true;
+            AfterRefusal::Split(left, right) => {
+                trial.split();
+                return vec![right, left];
             }
-            AfterRefusal::RefuseConfig => {}
-        }
-        if chunk.item_ids.len() == 1 {
-            self.refusals.remove(&key);
+            AfterRefusal::SuspectItem => {
+                let id = chunk.item_ids[0].clone();
+                self.items[self.world.by_id[&id]].refusals += 1;
+                trial.suspect(id);
+            }
+            AfterRefusal::RefuseItem | AfterRefusal::RefuseConfig => {}
         }
         Vec::new()
     }

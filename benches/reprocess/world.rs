@@ -110,6 +110,9 @@ pub(crate) struct World {
 pub(crate) struct Tally {
     pub(crate) credits: f64,
     pub(crate) least: f64,
+    /// Credits that nobody could have saved without knowing chance or single documents beforehand: attempts that failed by chance,
+    /// the first attempt at a broken document of a group that recovers, the first canary of a group in which nothing can.
+    pub(crate) unknowable: f64,
     pub(crate) recoverable: usize,
     pub(crate) recovered: usize,
     pub(crate) duplicates: usize,
@@ -213,10 +216,13 @@ impl World {
         let document = self.documents[at].clone();
         let quarter = now / 15;
         let end = match document.cause {
-            Cause::Permanent => End::Failed,
-            Cause::Flaky(bad_luck) => self.luck(bad_luck),
+            Cause::Permanent => {
+                self.count_unknowable(at);
+                End::Failed
+            }
+            Cause::Flaky(bad_luck) => self.luck(at, bad_luck),
             Cause::Outage(until, _) if now < until => End::Failed,
-            Cause::Outage(_, bad_luck) => self.luck(bad_luck),
+            Cause::Outage(_, bad_luck) => self.luck(at, bad_luck),
             Cause::RateLimited(most) => {
                 if self.quarter.0 != quarter {
                     self.quarter = (quarter, 0);
@@ -244,8 +250,22 @@ impl World {
         end
     }
 
-    fn luck(&mut self, bad: f64) -> End {
-        if self.random.fraction() < bad { End::Failed } else { End::Recovered }
+    fn luck(&mut self, at: usize, bad: f64) -> End {
+        if self.random.fraction() < bad {
+            self.tally.unknowable += self.documents[at].credits;
+            End::Failed
+        } else {
+            End::Recovered
+        }
+    }
+
+    fn count_unknowable(&mut self, at: usize) {
+        let group = self.documents[at].group;
+        let first_of_group = !self.tally.wasted_by_group.contains_key(&group);
+        let broken_alone = self.account.groups[group].cause != Cause::Permanent;
+        if (broken_alone && self.billed[at] == 0) || first_of_group {
+            self.tally.unknowable += self.documents[at].credits;
+        }
     }
 
     /// Most attempts wasted on a group in which nothing can succeed.

@@ -236,6 +236,16 @@ pub enum CreateError {
     },
 }
 
+impl CreateError {
+    /// What the server said about a request that it refused; empty if nothing.
+    pub fn said(&self) -> &str {
+        match self {
+            Self::Rejected { source: CloudError::Refused { detail, .. }, .. } => detail.trim_start_matches(": "),
+            _ => "",
+        }
+    }
+}
+
 fn waiting(retry_after: Option<Duration>) -> String {
     retry_after.map_or_else(String::new, |d| format!(" (wait {} s)", d.as_secs().max(1)))
 }

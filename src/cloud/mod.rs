@@ -210,10 +210,11 @@ impl Cloud {
         }
     }
 
-    /// Whether LlamaCloud holds a result of this item: proof that it was once processed well. API v2 cannot tell; then it is false.
-    pub async fn has_result(&self, job_type: &str, item_id: &str) -> Result<bool, CloudError> {
+    /// Whether LlamaCloud holds a result of this item from `since` or later, by its own clock: proof that it has been processed
+    /// well since then. API v2 cannot tell; then it is false.
+    pub async fn has_result(&self, job_type: &str, item_id: &str, since: Timestamp) -> Result<bool, CloudError> {
         match self.api {
-            Api::V1Beta => v1_beta::job::has_result(&self.client, item_id, job_type).await,
+            Api::V1Beta => v1_beta::job::has_result(&self.client, item_id, job_type, since).await,
             Api::V2 => Ok(false),
         }
     }

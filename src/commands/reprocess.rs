@@ -9,10 +9,10 @@ use std::collections::HashSet;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::act::{ActError, Person};
+use super::act::{ActError, Person, reason};
 use crate::exit::Exit;
 use crate::ledger::{Ledger, intent, plan, retriable};
-use crate::service::reprocess::{Reprocess, Request, cancel};
+use crate::service::reprocess::{GiveUp, Reprocess, Request, cancel, give_up};
 use crate::service::worker::Setup;
 
 /// `reprocess`
@@ -27,6 +27,15 @@ pub enum ReprocessCommand {
         /// How the answer looks
         #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
         format: Format,
+    },
+    /// End a retry of which nobody can find out more, as when its project left the configuration; its items are open again
+    GiveUp {
+        /// The intent
+        #[arg(value_name = "INTENT")]
+        id: String,
+        /// Why; whoever reads the audit wants to know
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
     /// Take back an intent, or an approved plan, of which nothing was sent yet
     Cancel {
@@ -96,6 +105,7 @@ pub(super) async fn run(command: ReprocessCommand, setup: &Setup, by: Person) ->
         ReprocessCommand::Plan(args) => draft(*args, &ledger, setup, by).await,
         ReprocessCommand::Apply(args) => apply::run(args, ledger, setup, by).await,
         ReprocessCommand::Status { format } => show::status(&ledger, by.now, format).await,
+        ReprocessCommand::GiveUp { id, reason } => end(&id, &reason, &ledger, setup, by).await,
         ReprocessCommand::Cancel { id } => take_back(&id, &ledger, setup, by).await,
     }
 }
@@ -129,6 +139,22 @@ async fn take_back(id: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyh
     match cancel(ledger, &setup.config.reprocess, id, &by.name, by.now).await? {
         Some(Ok(())) => anstream::println!("Intent {id} is cancelled; nothing was sent."),
         Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
+        None => {
+            let text = format!("intent {id}; `llama-triage reprocess status` shows them");
+            return Err(ActError::NotFound(text).into());
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+    let reason = reason(why)?;
+    let act = GiveUp { intent_id: id, actor: &by.name, reason: &reason, now: by.now };
+    match give_up(ledger, &setup.config, act).await? {
+        Some(Ok(items)) => anstream::println!(
+            "Intent {id} is ended: {items} of its items had no outcome and may be retried again. If LlamaCloud did process them, that costs twice."
+        ),
+        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be given up: {why}")).into()),
         None => {
             let text = format!("intent {id}; `llama-triage reprocess status` shows them");
             return Err(ActError::NotFound(text).into());

@@ -1,5 +1,7 @@
 //! Attempts: one item in one intent, from the POST to its real outcome. The item's state follows in the same transaction.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -168,6 +170,25 @@ pub fn seen(connection: &Connection, item_key: i64, batch_ids: &[&str]) -> Resul
         })
     });
     Ok(found.optional()?)
+}
+
+/// By item of an intent: the event time of the newest failure, or skip that matters, that its batches did not bring.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn failed_before(connection: &Connection, intent_id: &str) -> Result<HashMap<String, Timestamp>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT i.item_id, max(o.event_at)
+         FROM attempt a JOIN item i USING (item_key) JOIN observation o USING (item_key) JOIN batch b USING (batch_key)
+         JOIN intent n ON n.intent_id = a.intent_id
+         WHERE a.intent_id = ?1 AND NOT (o.kind = 'skipped' AND o.skip_reason IS ?2) AND b.batch_id IS NOT n.batch_id
+             AND b.batch_id NOT IN (SELECT value FROM json_each(coalesce(n.duplicate_batch_ids, '[]')))
+         GROUP BY i.item_id",
+    )?;
+    let rows = statement.query_map([intent_id, crate::core::item::HARMLESS_SKIP], |row| {
+        Ok((row.get(0)?, row.get::<_, Millis>(1)?.0))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Ends an attempt and gives its item back: recovered with this attempt as the evidence, or open.

@@ -40,6 +40,18 @@ pub fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result<(), Le
     Ok(())
 }
 
+/// The keys of troubles that have not ended and begin with this.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn standing(connection: &Connection, prefix: &str) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT fault FROM worker_fault WHERE substr(fault, 1, length(?1)) = ?1 AND ended_at IS NULL ORDER BY fault",
+    )?;
+    let keys = statement.query_map([prefix], |row| row.get(0))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
 /// A trouble, and whether people know of its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownFault {

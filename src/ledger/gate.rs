@@ -1,6 +1,6 @@
 //! Whether anything of a project may be retried, and what the API asked to wait for.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::LedgerError;
@@ -13,6 +13,9 @@ const REASONS: [(HoldReason, &str); 4] = [
     (HoldReason::Storm, "storm"),
     (HoldReason::ProbeFailed, "probe-failed"),
 ];
+
+/// Nobody is kept waiting for longer than this.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// The gate of a project, with what goes with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,11 +87,12 @@ pub fn keep(
     Ok(())
 }
 
-/// Notes that the API asked for no POST before `until`.
+/// Notes that the API asked for no POST before `until`, but for a day at most: what it asks for longer is a mistake.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn wait(tx: &Transaction<'_>, project: &str, until: Timestamp, now: Timestamp) -> Result<(), LedgerError> {
+    let until = until.min(now.checked_add(LONGEST_WAIT).unwrap_or(until));
     tx.prepare_cached(
         "INSERT INTO gate (project_key, state, wait_until, changed_at)
          SELECT project_key, 'open', ?2, ?3 FROM project WHERE name = ?1
@@ -96,6 +100,19 @@ pub fn wait(tx: &Transaction<'_>, project: &str, until: Timestamp, now: Timestam
     )?
     .execute(params![project, Millis(until), Millis(now)])?;
     Ok(())
+}
+
+/// Forgets what the API asked to wait for, and says in which projects something was.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn end_waits(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<String>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT p.name FROM gate t JOIN project p USING (project_key) WHERE t.wait_until > ?1 ORDER BY p.name",
+    )?;
+    let names = statement.query_map([Millis(now)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    tx.execute("UPDATE gate SET wait_until = NULL", [])?;
+    Ok(names)
 }
 
 type Columns = (&'static str, Option<&'static str>, Option<Timestamp>, Option<Timestamp>, u32);
@@ -154,6 +171,16 @@ mod tests {
             seed.write(|tx| keep(tx, "prod", gate, Some("said"), t(2))).unwrap();
             assert_eq!(get(&seed.connection, "prod").unwrap().gate, gate);
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_longer_than_a_day_or_than_a_person_wants() {
+        let mut seed = Seed::new();
+        seed.write(|tx| wait(tx, "prod", t(60 * 24 * 365), t(0))).unwrap();
+        assert_eq!(get(&seed.connection, "prod").unwrap().wait_until, Some(t(60 * 24)));
+        assert_eq!(seed.write(|tx| end_waits(tx, t(1))).unwrap(), ["prod"]);
+        assert_eq!(get(&seed.connection, "prod").unwrap().wait_until, None);
+        assert_eq!(seed.write(|tx| end_waits(tx, t(1))).unwrap(), Vec::<String>::new());
     }
 
     #[test]

@@ -192,7 +192,7 @@ pub fn looked(tx: &Transaction<'_>, intent_id: &str, clean: u32, now: Timestamp)
     Ok(())
 }
 
-/// Notes that the API refused the one item of an intent by itself.
+/// Notes that the API refused the one item of an intent by itself; the newest refusal stays.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -200,7 +200,7 @@ pub fn refuse_item(tx: &Transaction<'_>, intent_id: &str) -> Result<(), LedgerEr
     tx.execute(
         "INSERT INTO refused_item (item_key, intent_id)
          SELECT i.item_key, n.intent_id FROM intent n, json_each(n.items) j JOIN item i ON i.item_id = j.value ->> 'item_id'
-         WHERE n.intent_id = ?1 ON CONFLICT DO NOTHING",
+         WHERE n.intent_id = ?1 ON CONFLICT DO UPDATE SET intent_id = excluded.intent_id",
         [intent_id],
     )?;
     Ok(())
@@ -244,18 +244,6 @@ pub fn newest(connection: &Connection, most: u32) -> Result<Vec<StoredIntent>, L
 /// SQLite refuses, or a stored value cannot be read.
 pub fn get(connection: &Connection, intent_id: &str) -> Result<Option<StoredIntent>, LedgerError> {
     Ok(select(connection, "WHERE n.intent_id = ?1", [intent_id])?.pop())
-}
-
-/// Whether a POST with these parameters was ever accepted.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn was_accepted(connection: &Connection, project: &str, parameters_hash: &str) -> Result<bool, LedgerError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM intent n JOIN project p USING (project_key)
-         WHERE p.name = ?1 AND n.parameters_hash = ?2 AND n.batch_id IS NOT NULL)",
-    )?;
-    Ok(statement.query_row([project, parameters_hash], |row| row.get(0))?)
 }
 
 /// Every batch that belongs to some intent.

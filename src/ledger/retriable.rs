@@ -1,5 +1,7 @@
 //! Items as reprocessing sees them: where each failed, what claims it, what was tried before.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
@@ -32,8 +34,10 @@ pub struct Retriable {
     pub claimed_by: Option<String>,
     /// The batch of an expired attempt at it, in which it may still be processed.
     pub running_in: Option<String>,
-    /// The API refused it by itself.
-    pub refused: bool,
+    /// The API refused it by itself: with these parameters, and when.
+    pub refused: Option<(String, Timestamp)>,
+    /// POSTs of it alone that were refused, for whatever reason.
+    pub refusals: u32,
     /// The newest batch it failed in that is not ours: where its configuration is from.
     pub origin: Origin,
     /// Its attempts, oldest first.
@@ -76,7 +80,7 @@ pub enum Which {
 const SELECT: &str =
     "SELECT i.item_key, i.item_id, p.name, i.state, g.group_id, g.class, g.rule, g.last_seen, i.last_seen,
         i.baseline, c.intent_id, b.batch_id, b.job_type, b.directory_id, o.job_id,
-        EXISTS (SELECT 1 FROM refused_item r WHERE r.item_key = i.item_key),
+        r.parameters_hash, r.created_at,
         (SELECT a.batch_id FROM attempt a JOIN intent n ON n.intent_id = a.intent_id
          WHERE a.item_key = i.item_key AND a.outcome = 'expired' AND n.state = 'submitted' LIMIT 1)
      FROM item i JOIN project p USING (project_key) JOIN error_group g ON g.group_key = i.group_key
@@ -84,7 +88,8 @@ const SELECT: &str =
         (SELECT y.observation_key FROM observation y JOIN batch z USING (batch_key)
          WHERE y.item_key = i.item_key AND z.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
          ORDER BY y.event_at DESC, y.observation_key DESC LIMIT 1), i.observation_key)
-     JOIN batch b ON b.batch_key = o.batch_key LEFT JOIN claim c ON c.item_key = i.item_key";
+     JOIN batch b ON b.batch_key = o.batch_key LEFT JOIN claim c ON c.item_key = i.item_key
+     LEFT JOIN refused_item f ON f.item_key = i.item_key LEFT JOIN intent r ON r.intent_id = f.intent_id";
 
 /// The items, by id.
 ///
@@ -106,11 +111,23 @@ pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, L
     let sql = format!("{SELECT} WHERE {condition} ORDER BY i.item_id");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([parameter])?;
+    let refusals = refused_alone(connection)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(read(connection, row)?);
+        let mut item = read(connection, row)?;
+        item.refusals = refusals.get(&item.item_id).copied().unwrap_or(0);
+        found.push(item);
     }
     Ok(found)
+}
+
+/// How often the POST of an item alone was refused, by item.
+fn refused_alone(connection: &Connection) -> Result<HashMap<String, u32>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT items ->> '$[0].item_id', count(*) FROM intent WHERE state = 'rejected' AND item_count = 1 GROUP BY 1",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError> {
@@ -132,8 +149,9 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError
             directory_id: row.get(13)?,
             job_id: row.get(14)?,
         },
-        refused: row.get(15)?,
-        running_in: row.get(16)?,
+        refused: row.get::<_, Option<String>>(15)?.zip(row.get::<_, Option<Millis>>(16)?.map(|at| at.0)),
+        running_in: row.get(17)?,
+        refusals: 0,
         attempts: tried(connection, row.get(0)?)?,
     })
 }

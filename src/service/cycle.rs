@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::causes::{self, CauseSummary};
 use super::deliver::{self, DeliverySummary, Round};
-use super::reprocess;
+use super::reprocess::{self, Reprocess};
 use super::scan::ScanSummary;
 use super::triage::{self, Request};
 use super::worker::Worker;
@@ -98,7 +98,7 @@ impl Worker {
         let asking = causes::ask(&self.ledger, &self.setup.projects, &self.setup.rules, now);
         let causes = stop.run_until_cancelled(asking).await.transpose()?.unwrap_or_default();
         let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);
-        let retries = self.reprocess(after_scan, stop).await?;
+        let retries = Reprocess::new(&self.ledger, &self.setup).after(&scans).step(after_scan, stop).await?;
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
         let request = Request { would_retry, budget, ..Request::at(now) };
         let digest = triage::triage(&self.ledger, &self.setup.triage, request).await?;

@@ -52,6 +52,10 @@ fn posts(site: &Site) -> Vec<usize> {
     sizes.map(|post| post.body["item_ids"].as_array().map_or(0, Vec::len)).collect()
 }
 
+fn posts_to(site: &Site, endpoint: Endpoint) -> u64 {
+    site.cloud.world().truth().requests_to(endpoint)
+}
+
 fn outcomes(site: &Site, outcome: &str) -> usize {
     site.texts(&format!("SELECT attempt_id FROM attempt WHERE outcome = '{outcome}'")).len()
 }
@@ -192,6 +196,55 @@ async fn an_item_that_somebody_else_is_processing_is_not_retried_beside_it() {
     assert_eq!(posts(&site).len(), 0);
     let running = site.cloud.world().batches().iter().filter(|batch| batch.status == BatchStatus::Running).count();
     assert_eq!(running, 1, "the other batch was under way all the time");
+}
+
+/// An item that failed, and is tried again by somebody else in a batch that takes hours.
+fn retried_by_others() -> WorldBuilder {
+    let config = serde_json::json!({"job": {"type": "parse_v2", "configuration_id": "cfg-PARSE_AGENTIC"}});
+    let world = WorldBuilder::new().batch("b1").from_directory().config(config.clone());
+    let world = world.item("i0").fails_until(2, BUSY).takes(SignedDuration::from_mins(1)).item("fine").succeeds();
+    let world = world.batch("b2").from_directory().config(config).made_ago(SignedDuration::from_mins(20));
+    world.again("i0").item("slow").takes(SignedDuration::from_hours(5))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_waits_for_a_batch_of_others_whose_items_could_not_be_listed() {
+    let (site, mut worker) = site(retried_by_others().build(), AUTO).await;
+    worker.scan(site.now()).await.unwrap();
+    let nothing = Fault::Verbatim(vec![("content-type", "application/json")], r#"{"items":[]}"#.into());
+    site.cloud.set_faults(vec![FaultRule::new(nothing).on(Endpoint::ListItems)]);
+    for _ in 0..3 {
+        site.cloud.world().advance(SignedDuration::from_mins(15));
+        let done = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+        assert_eq!(done.errors, Vec::<String>::new());
+    }
+    assert_eq!(posts(&site).len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_waits_for_a_running_batch_of_v2_that_shows_nothing_of_itself() {
+    let (site, worker) = site(retried_by_others().build(), AUTO).await;
+    site.configure_v2(AUTO);
+    worker.ledger.close().await.unwrap();
+    let mut worker = site.worker().await;
+    for _ in 0..4 {
+        cycle(&site, &mut worker, 15).await;
+    }
+    assert_eq!(site.texts("SELECT state FROM item"), ["open"], "the failure is known");
+    assert_eq!(posts_to(&site, Endpoint::V2CreateParse), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_retried_by_itself_after_a_scan_that_was_incomplete() {
+    let (site, mut worker) = site(world(100, 10), AUTO).await;
+    worker.scan(site.now()).await.unwrap();
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(500)).on(Endpoint::ListBatches)]);
+    let outcome = cycle(&site, &mut worker, 15).await;
+    assert!(!outcome.scans[0].complete);
+    assert_eq!(posts(&site).len(), 0);
+    site.cloud.set_faults(Vec::new());
+    cycle(&site, &mut worker, 15).await;
+    assert_eq!(posts(&site).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

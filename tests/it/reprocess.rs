@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use llama_triage::core::reprocess::{Intent, IntentEvent, Weather};
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, World, WorldBuilder, item_id};
+use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, Options, Outage, World, WorldBuilder, item_id};
 use llama_triage::ledger::{intent, plan};
 use llama_triage::service::reprocess::{Reprocess, Request, Summary};
 use llama_triage::service::worker::Worker;
@@ -242,6 +242,111 @@ async fn one_bad_item_does_not_doom_the_rest() {
     approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
     let posted = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     assert_eq!((posted.submitted, posts(&site)), (4, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_everything_blame_no_document_and_rest_the_group() {
+    for status in [404, 422] {
+        let (site, worker) = scanned(world(4)).await;
+        site.cloud.set_faults(vec![FaultRule::new(Fault::Status(status)).on(Endpoint::CreateBatch)]);
+        approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
+        worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+        assert!(posts(&site) <= 6, "{status}: {} POSTs", posts(&site));
+        assert_eq!(site.texts("SELECT intent_id FROM refused_item").len(), 0, "{status}");
+        assert_eq!(approve(&site, &worker, &["i0"]).await, 0, "{status}: the group rests");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_alone_is_refused_is_left_out_for_a_week() {
+    let (site, mut worker) = scanned(world(4)).await;
+    let bad = ["i0", "i1", "i2", "i3"].map(item_id).into_iter().min().unwrap();
+    // All four, then the first two, then the first: the rest is accepted.
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(422)).on(Endpoint::CreateBatch).first(3)]);
+    approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
+    let posted = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(posted.submitted, 3);
+    let refused = "SELECT i.item_id FROM refused_item r JOIN item i USING (item_key)";
+    assert_eq!(site.texts(refused), [bad]);
+    step_after(&site, &mut worker, 60).await;
+    assert_eq!(outcomes(&site), ["recovered"; 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_the_account_behind_another_status_stops_the_account_after_one_post() {
+    let (site, worker) = scanned(world(4)).await;
+    let refuses = Fault::StatusHtml(400, "You have exceeded the maximum number of credits for your plan".to_owned());
+    site.cloud.set_faults(vec![FaultRule::new(refuses).on(Endpoint::CreateBatch)]);
+    approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!((posts(&site), site.texts("SELECT state FROM gate")), (1, vec!["account-stop".to_owned()]));
+}
+
+/// An item that was done well three hours ago, failed in new work during an outage, and is passed over when it is retried.
+fn passed_over() -> World {
+    let start: jiff::Timestamp = llama_triage::demo::DEFAULT_NOW.parse().unwrap();
+    let outage = Outage {
+        name: "router".to_owned(),
+        from: start - SignedDuration::from_mins(90),
+        until: start - SignedDuration::from_mins(1),
+        share_percent: 0,
+        failures: Vec::new(),
+    };
+    let failure = Failure::text("the service is busy, try again later");
+    let cause = Cause::Outage { name: "router".into(), failure, then: Box::new(Cause::Succeeds) };
+    let mut fresh = llama_triage::demo::default_config();
+    fresh["parameters"]["invalidate_cache"] = true.into();
+    let world = WorldBuilder::new().outage(outage).batch("b0").made_ago(SignedDuration::from_hours(3)).item("i0");
+    world.cause(cause).batch("b1").made_ago(SignedDuration::from_hours(1)).config(fresh).again("i0").build()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_result_recovers_nothing() {
+    let more = "[[reprocess.job-config]]\njob-type = \"parse\"\n\
+                config = { job_name = \"parse_raw_file_job\", parameters = { tier = \"cost_effective\", version = \"latest\" } }\n";
+    let site = Site::new(passed_over(), Options::default(), more).await;
+    let mut worker = site.worker().await;
+    worker.scan(site.now()).await.unwrap();
+    assert_eq!(approve(&site, &worker, &["i0"]).await, 1);
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    step_after(&site, &mut worker, 60).await;
+    let skipped = site.texts("SELECT coalesce(skip_reason, '') FROM observation WHERE kind = 'skipped'");
+    assert_eq!(skipped, ["already_processed"], "the server passed it over");
+    assert_eq!((outcomes(&site), states(&site)), (vec!["unknown".to_owned()], vec!["open".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_of_a_project_that_was_renamed_is_told_and_can_be_ended_by_hand() {
+    // The command line asks the real clock.
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i0");
+    let (site, worker) = scanned(world.fails_until(2, "the service is busy, try again later").build()).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::CreateBatch)]);
+    approve(&site, &worker, &["i0"]).await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    let intent = site.texts("SELECT intent_id FROM intent").remove(0);
+    let command = ["reprocess", "give-up", &intent, "--reason", "nobody has the key any more"];
+    worker.ledger.close().await.unwrap();
+    let early = site.command(&command).assert().code(2).get_output().stderr.clone();
+    assert!(String::from_utf8_lossy(&early).contains("still being looked for"), "{early:?}");
+
+    let text = std::fs::read_to_string(site.path("config.toml")).unwrap();
+    std::fs::write(site.path("config.toml"), text.replace("name = \"default\"", "name = \"renamed\"")).unwrap();
+    let worker = site.worker().await;
+    let done = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(done.errors, Vec::<String>::new(), "it is told once, as a fault");
+    let told = site.texts("SELECT text FROM worker_fault WHERE fault = 'orphan:default'");
+    assert!(told.iter().any(|text| text.contains(&intent) && text.contains("give-up")), "{told:?}");
+    worker.ledger.close().await.unwrap();
+    site.command(&command).assert().success();
+    assert_eq!((outcomes(&site), states(&site)), (vec!["unknown".to_owned()], vec!["open".to_owned()]));
+    assert_eq!(site.texts("SELECT intent_id FROM claim"), Vec::<String>::new());
+    let audit = site.texts("SELECT reason FROM audit WHERE action = 'reprocess give-up'");
+    assert_eq!(audit, ["nobody has the key any more"]);
+    site.command(&command).assert().code(2);
+    let worker = site.worker().await;
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(site.texts("SELECT text FROM worker_fault WHERE fault LIKE 'orphan:%'"), Vec::<String>::new());
+    assert_eq!(posts(&site), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

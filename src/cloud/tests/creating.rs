@@ -147,6 +147,20 @@ async fn a_configuration_is_learnt_from_the_first_source_that_has_one() {
 }
 
 #[tokio::test]
+async fn only_a_result_of_after_the_failure_counts() {
+    let fake = Fake::start(|_, _| {
+        ok(&json!({"processing_results": [
+            {"processed_at": "2026-11-02T10:00:00", "job_config": {"tier": "fast"}},
+            {"job_config": {"tier": "fast"}}]}))
+    })
+    .await;
+    let cloud = fake.cloud();
+    for (since, proven) in [("2026-11-02T10:00:00Z", true), ("2026-11-02T10:00:01Z", false)] {
+        assert_eq!(cloud.has_result("parse", "dfl-1", since.parse().unwrap()).await.unwrap(), proven, "{since}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_record_tells_code_and_cause() {
     let fake = Fake::start(|call, _| match call.path.as_str() {
         "/api/v1/parsing/job/j-1" => ok(

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::super::client::{Ask, Client};
 use super::super::listing::{self, Style};
 use super::super::page::parse;
 use super::super::paging::Paging;
-use super::super::wire::Text;
+use super::super::wire::{Text, time};
 use super::super::{CloudError, JobRecord};
 use super::item::Statuses;
 use super::under;
@@ -92,9 +93,17 @@ pub(in crate::cloud) async fn config(
     result_config(client, item_id, &batch.job_type).await
 }
 
-/// Whether an item has a processing result; an entry needs an output, so work that only ever failed has none.
-pub(in crate::cloud) async fn has_result(client: &Client, item_id: &str, job_type: &str) -> Result<bool, CloudError> {
-    Ok(result_config(client, item_id, job_type).await?.is_some())
+/// Whether an item has a processing result of this time or later; an entry needs an output, so work that only ever failed has none.
+/// A result without a time proves nothing.
+pub(in crate::cloud) async fn has_result(
+    client: &Client,
+    item_id: &str,
+    job_type: &str,
+    since: Timestamp,
+) -> Result<bool, CloudError> {
+    let at = |result: &Value| time(result["processed_at"].as_str().map(|text| Text(text.into())));
+    let results = results(client, item_id, job_type).await?;
+    Ok(results.iter().any(|result| at(result).is_some_and(|at| at >= since)))
 }
 
 /// The parameters of a parse job, in the envelope in which results give them.
@@ -123,7 +132,8 @@ async fn completed_item(client: &Client, batch: &Batch) -> Result<Option<String>
     Ok(found)
 }
 
-async fn result_config(client: &Client, item_id: &str, job_type: &str) -> Result<Option<Value>, CloudError> {
+/// The results of an item that show how they were made.
+async fn results(client: &Client, item_id: &str, job_type: &str) -> Result<Vec<Value>, CloudError> {
     #[derive(Deserialize)]
     struct Results {
         processing_results: Option<Vec<Value>>,
@@ -131,12 +141,14 @@ async fn result_config(client: &Client, item_id: &str, job_type: &str) -> Result
     let path = under(&["items", item_id, "processing-results"]);
     let ask = Ask::path(&path).with("job_type", job_type);
     let got = client.get(&ask, |text| parse::<Results>(text, &format!("/{}", path.join("/"))));
-    let results = known(got.await)?.and_then(|got| got.processing_results);
-    let newest = results
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|result| result.get("job_config").is_some_and(Value::is_object))
-        .max_by_key(|result| result["processed_at"].as_str().map(str::to_owned));
+    let mut results = known(got.await)?.and_then(|got| got.processing_results).unwrap_or_default();
+    results.retain(|result| result.get("job_config").is_some_and(Value::is_object));
+    Ok(results)
+}
+
+async fn result_config(client: &Client, item_id: &str, job_type: &str) -> Result<Option<Value>, CloudError> {
+    let results = results(client, item_id, job_type).await?;
+    let newest = results.into_iter().max_by_key(|result| result["processed_at"].as_str().map(str::to_owned));
     Ok(newest.map(|mut result| result["job_config"].take()))
 }
 

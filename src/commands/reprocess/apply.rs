@@ -33,7 +33,7 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: &Setup, by: Pers
         }
         Err(error) => return Err(error.into()),
     };
-    let summary = Reprocess::new(&ledger, setup).step(by.now, &CancellationToken::new()).await?;
+    let summary = Reprocess::new(&ledger, setup).step_by_hand(by.now, &CancellationToken::new()).await?;
     let plan_id = draft.plan_id.clone();
     let done = ledger.read(move |connection| plan::get(connection, &plan_id)).await?;
     let result = done.and_then(|plan| plan.result).unwrap_or_else(|| summary.to_string());

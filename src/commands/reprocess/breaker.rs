@@ -17,8 +17,10 @@ pub(super) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -
                 gate::keep(tx, project, stored.gate.reset(by.now), Some(&format!("reset by {}", by.name)), by.now)?;
                 fault::clear(tx, &format!("account:{project}"), by.now)?;
             }
+            let waited = gate::end_waits(tx, by.now)?;
             let projects: Vec<&str> = held.iter().map(|(project, _)| project.as_str()).collect();
             match projects.len() {
+                0 if !waited.is_empty() => format!("Retries of {} wait no longer.", waited.join(", ")),
                 0 => "Nothing held all retries back.".to_owned(),
                 _ => format!("Retries of {} may go on: one item probes for the others first.", projects.join(", ")),
             }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::ItemFacts;
 
-/// The canary: the newest failure, because it says most about how things are now; the id breaks ties.
+/// The canary: one that was not refused alone before, and of those the newest failure, because it says most about how things are now; the id breaks ties.
 pub fn canary<'a>(items: &[&'a ItemFacts]) -> Option<&'a ItemFacts> {
-    items.iter().copied().max_by(|a, b| a.failed_at.cmp(&b.failed_at).then_with(|| b.item_id.cmp(&a.item_id)))
+    items.iter().copied().max_by(|a, b| {
+        b.refusals.cmp(&a.refusals).then(a.failed_at.cmp(&b.failed_at)).then_with(|| b.item_id.cmp(&a.item_id))
+    })
 }
 
 /// `count` items spread over directories and sizes: each directory and size class gives one in turn, oldest failures first.

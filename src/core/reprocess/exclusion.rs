@@ -19,7 +19,7 @@ pub enum Exclusion {
     Harmless,
     /// Its file was deleted.
     Deleted,
-    /// It is pending or processing in a batch.
+    /// It is, or may be, pending or processing in a batch.
     Running {
         /// The batch.
         batch_id: String,
@@ -128,7 +128,7 @@ impl fmt::Display for Exclusion {
             Self::Dismissed => f.write_str("it was dismissed; `group undismiss` brings it back"),
             Self::Harmless => f.write_str("it was skipped for a harmless reason"),
             Self::Deleted => f.write_str("its file was deleted"),
-            Self::Running { batch_id } => write!(f, "it is still pending or processing in batch {batch_id}"),
+            Self::Running { batch_id } => write!(f, "it is, or may be, still processing in batch {batch_id}"),
             Self::Claimed { intent_id } => write!(f, "intent {intent_id} has claimed it"),
             Self::Refused => f.write_str("the API refused this item by itself"),
             Self::NoJobConfig => f.write_str("no job config is known for it; add a [[reprocess.job-config]]"),

@@ -51,6 +51,8 @@ pub struct ItemFacts {
     pub deleted: bool,
     /// The API definitely refused this very item.
     pub refused: bool,
+    /// POSTs of it alone that were refused: another item is the better canary.
+    pub refusals: u32,
     /// Failed before the first start of the program and not released by hand.
     pub baseline: bool,
     /// Attempts with these parameters in this episode; throttled ones are not counted.

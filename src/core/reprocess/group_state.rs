@@ -131,7 +131,7 @@ impl GroupState {
 
     fn conclude(&mut self, ctx: &Ended<'_>) -> StepResult {
         let canary = self.ramp.step == Step::One;
-        let result = self.ramp.result(ctx.limits.pass_share);
+        let result = self.ramp.result(ctx.limits.pass_share, ctx.limits.last_step);
         match result {
             StepResult::Passed => {
                 self.breaker = self.breaker.reset();
@@ -149,7 +149,7 @@ impl GroupState {
             StepResult::Failed => {
                 self.breaker = self.breaker.open(ctx.now, ctx.limits);
             }
-            StepResult::Waiting | StepResult::Undecided => {}
+            StepResult::Waiting | StepResult::Undecided | StepResult::Unclear => {}
         }
         self.ramp.advance(result);
         result

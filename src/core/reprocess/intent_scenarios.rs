@@ -47,16 +47,16 @@ fn one_bad_id_is_found_by_halving() {
             accepted += ids.len();
             continue;
         }
-        match after_refusal(Refusal::Request, &ids, refused, true) {
+        match after_refusal(Refusal::Request, &ids, refused) {
             AfterRefusal::Split(left, right) => queue.extend([left, right]),
-            AfterRefusal::RefuseItem(id) => assert_eq!(id, bad),
+            AfterRefusal::SuspectItem => assert_eq!(ids, [bad]),
             other => panic!("{other:?}"),
         }
         refused += 1;
     }
     assert_eq!(accepted, 99);
     assert!(refused <= 8, "{refused} refusals, one per halving");
-    assert_eq!(after_refusal(Refusal::Request, &["one".into()], 0, false), AfterRefusal::RefuseConfig);
+    assert_eq!(after_refusal(Refusal::Request, &["one".into()], 0), AfterRefusal::SuspectItem);
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod ramp;
 mod reconcile;
 #[cfg(test)]
 mod scenarios;
+mod trial;
 mod weather;
 
 pub use breaker::Breaker;
@@ -50,4 +51,5 @@ pub use plan::{Plan, PlanInput, Selection, plan, shrink};
 pub use post::{AfterRefusal, PostAnswer, PostMeaning, Refusal, after_refusal};
 pub use ramp::{Ramp, Step, StepResult};
 pub use reconcile::{Candidate, Listing, Verdict, reconcile};
+pub use trial::{Blame, Trial};
 pub use weather::{Weather, Work, done_within, weather};

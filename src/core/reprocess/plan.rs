@@ -154,7 +154,7 @@ impl<'a> Planner<'a> {
     fn choose_probe(&mut self, groups: Vec<Eligible<'a>>) {
         let best = groups
             .iter()
-            .filter(|(group, items)| !items.is_empty() && group.state.ramp.posted == 0)
+            .filter(|(group, items)| !items.is_empty() && !group.state.ramp.is_waiting())
             .min_by_key(|(group, items)| {
                 (group.generic, group.state.lost_canaries, std::cmp::Reverse(items.len()), group.group_id.clone())
             })

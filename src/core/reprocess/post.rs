@@ -78,8 +78,10 @@ pub enum AfterRefusal {
     WaitUntil(Option<Timestamp>),
     /// Make new intents of each half, so that one bad id does not doom the rest.
     Split(Vec<String>, Vec<String>),
-    /// This very item is refused.
-    RefuseItem(String),
+    /// This very item is refused, if others like it are accepted in the same run (see [`super::Trial`]); else it was not the item.
+    SuspectItem,
+    /// What the request needs of this item is not to be had; nothing was sent.
+    RefuseItem,
     /// Not the items: the parameters are refused, so the group's breaker opens.
     RefuseConfig,
 }
@@ -89,21 +91,14 @@ const MOST_REFUSALS: u32 = 16;
 
 /// What follows from `refusal` of a POST with these sorted items.
 ///
-/// `refused_before` counts refused POSTs that came from the same chunk, `config_accepted` says that a POST with these parameters was accepted before.
-/// Without that proof a single refused item is blamed on the parameters: a canary goes first, so this is found at the cost of one POST.
-pub fn after_refusal(
-    refusal: Refusal,
-    item_ids: &[String],
-    refused_before: u32,
-    config_accepted: bool,
-) -> AfterRefusal {
+/// `refused_before` counts refused POSTs that came from the same chunk.
+pub fn after_refusal(refusal: Refusal, item_ids: &[String], refused_before: u32) -> AfterRefusal {
     match refusal {
         Refusal::Account => AfterRefusal::StopAccount,
         Refusal::Throttled { retry_after } => AfterRefusal::WaitUntil(retry_after),
         Refusal::Request => match item_ids {
             [] => AfterRefusal::RefuseConfig,
-            [one] if config_accepted || refused_before > 0 => AfterRefusal::RefuseItem(one.clone()),
-            [_] => AfterRefusal::RefuseConfig,
+            [_] => AfterRefusal::SuspectItem,
             _ if refused_before >= MOST_REFUSALS => AfterRefusal::RefuseConfig,
             many => {
                 let (left, right) = many.split_at(many.len() / 2);

@@ -28,6 +28,7 @@ fn item(id: &str) -> ItemFacts {
         running_in: None,
         deleted: false,
         refused: false,
+        refusals: 0,
         baseline: false,
         attempts: 0,
         attempts_in_life: 0,

@@ -10,6 +10,7 @@ use super::facts::Facts;
 use super::job_config::JobConfigs;
 use super::order::{Order, Wish};
 use super::post::Next;
+use super::trials::Trials;
 use super::{Reprocess, Summary};
 use crate::config::reprocess::Mode;
 use crate::core::reprocess::{Breaker, Exclusion, Limits, Plan, Selection, plan};
@@ -40,7 +41,10 @@ impl Reprocess<'_> {
             self.begin_groups_anew(&rows, &configs, now).await?;
             let mut facts = self.facts(&project.name, &rows, &configs, now).await?;
             (facts.stored_gate, facts.weather, facts.spent.run) = (gate, weather, run);
-            if stop.is_cancelled() || facts.stored_gate.wait_until.is_some_and(|until| now < until) {
+            if stop.is_cancelled()
+                || self.half_seen.contains(&project.name)
+                || facts.stored_gate.wait_until.is_some_and(|until| now < until)
+            {
                 continue;
             }
             let limits = self.limits_of(&project.name);
@@ -81,6 +85,7 @@ impl Reprocess<'_> {
         if !self.without_running(project, &mut chosen, facts, rows, &limits, now, summary).await? {
             return Ok(());
         }
+        let mut trials = Trials::default();
         for chunk in chosen.chunks {
             if stop.is_cancelled() {
                 break;
@@ -89,11 +94,11 @@ impl Reprocess<'_> {
             let actor = format!("auto:{}", rule.unwrap_or("no rule"));
             let wish = Wish { plan_id: None, actor, reason: None };
             let Some(order) = Order::new(project, chunk, facts, rows, configs, &wish) else { continue };
-            if self.post(order, now, summary).await? == Next::Rest {
+            if self.post(order, &mut trials, now, summary).await? == Next::Rest {
                 break;
             }
         }
-        Ok(())
+        Ok(self.judge(trials, now).await?)
     }
 
     /// Plans again without items that somebody else is processing; false if that could not be found out.
@@ -154,7 +159,7 @@ impl Reprocess<'_> {
                         None => false,
                     };
                     // Not while a step is under way: its outcomes would be counted for the next one.
-                    if (changed || helped) && state.ramp.posted == 0 {
+                    if (changed || helped) && !state.ramp.is_waiting() {
                         state.reset();
                         breaker::keep_group(tx, &group_id, &state, now)?;
                     }

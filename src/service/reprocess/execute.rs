@@ -10,6 +10,7 @@ use super::draft::input;
 use super::facts::PLAN_LIFE;
 use super::order::{Order, Wish};
 use super::post::Next;
+use super::trials::Trials;
 use super::{Draft, Reprocess, Summary};
 use crate::core::reprocess::{Selection, shrink};
 use crate::ledger::gate;
@@ -84,9 +85,10 @@ impl Reprocess<'_> {
             }
             let limits = self.limits_of(&project);
             let plan = shrink(&ids, &input(&facts, selection, &limits, now));
+            let mut trials = Trials::default();
             for chunk in plan.chunks {
                 if stop.is_cancelled() {
-                    return Ok(());
+                    break;
                 }
                 // The person saw these parameters and no others.
                 if chunk.item_ids.iter().any(|id| frozen.get(id.as_str()) != Some(&chunk.config_hash.as_str())) {
@@ -96,10 +98,11 @@ impl Reprocess<'_> {
                     continue;
                 }
                 let Some(order) = Order::new(&project, chunk, &facts, &rows, &configs, &wish) else { continue };
-                if self.post(order, now, summary).await? == Next::Rest {
+                if self.post(order, &mut trials, now, summary).await? == Next::Rest {
                     break;
                 }
             }
+            self.judge(trials, now).await?;
         }
         Ok(())
     }

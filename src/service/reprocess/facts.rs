@@ -69,7 +69,7 @@ impl Reprocess<'_> {
         now: Timestamp,
     ) -> Result<Facts, LedgerError> {
         let rows: Vec<&Retriable> = rows.iter().filter(|row| row.project == project).collect();
-        let items = rows.iter().map(|row| self.item(row, configs)).collect();
+        let items = rows.iter().map(|row| self.item(row, configs, now)).collect();
         let mut named = BTreeMap::new();
         for row in &rows {
             let generic = is_generic(self.rules, row.rule.as_deref());
@@ -90,7 +90,7 @@ impl Reprocess<'_> {
             .await
     }
 
-    fn item(&self, row: &Retriable, configs: &JobConfigs) -> ItemFacts {
+    fn item(&self, row: &Retriable, configs: &JobConfigs, now: Timestamp) -> ItemFacts {
         let config_hash = configs.of(row).ok().map(|config| config.hash().to_owned());
         let counted = |in_episode: bool| {
             let counts = row.attempts.iter().filter(|tried| {
@@ -111,11 +111,15 @@ impl Reprocess<'_> {
             class: Class::from_name(&row.class).unwrap_or(Class::Unknown),
             failed_at: row.failed_at,
             failed_config_hash: row.attempts.last().map(|tried| tried.parameters_hash.clone()),
+            refused: row
+                .refused
+                .as_ref()
+                .is_some_and(|(hash, at)| Some(hash) == config_hash.as_ref() && now - *at < REFUSAL_HOLDS),
+            refusals: row.refusals,
             config_hash,
             claimed_by: row.claimed_by.clone(),
             running_in: row.running_in.clone(),
             deleted: false,
-            refused: row.refused,
             baseline: row.baseline && !self.config.baseline,
             attempts,
             attempts_in_life,
@@ -145,6 +149,9 @@ fn state(state: item::ItemState) -> ItemState {
         item::ItemState::Ignored => ItemState::Ignored,
     }
 }
+
+/// A refusal of one document is asked again after this: what was wrong at the API may be mended.
+const REFUSAL_HOLDS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A plan can be approved for this long.
 pub(super) const PLAN_LIFE: SignedDuration = SignedDuration::from_hours(1);

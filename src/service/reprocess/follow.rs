@@ -91,6 +91,8 @@ impl Reprocess<'_> {
         let batch_ids: Vec<String> = intent.intent.state.batch_ids().into_iter().map(str::to_owned).collect();
         let gone = move |connection: &_| batch::gone_for_good(connection, &batch_ids, now.as_millisecond());
         let gone = self.ledger.read(gone).await?;
+        let id = intent.intent_id.clone();
+        let failed = self.ledger.read(move |connection| attempt::failed_before(connection, &id)).await?;
         let mut standing = match batches(cloud, intent, running, &gone).await {
             Ok(standing) => standing,
             Err(error) => {
@@ -100,7 +102,9 @@ impl Reprocess<'_> {
         };
         let skipped = standing.statuses.iter().filter(|(_, status)| **status == AfterStatus::Skipped);
         for (item_id, _) in skipped {
-            match cloud.has_result(&intent.job_type, item_id).await {
+            // A result from before the failure is of other work and proves nothing.
+            let Some(failed_at) = failed.get(item_id) else { continue };
+            match cloud.has_result(&intent.job_type, item_id, *failed_at).await {
                 Ok(true) => drop(standing.results.insert(item_id.clone())),
                 Ok(false) => {}
                 Err(error) => {

@@ -14,10 +14,13 @@ mod follow;
 mod gate;
 mod job_config;
 mod order;
+mod orphan;
 mod outlook;
 mod post;
 mod reconcile;
+mod trials;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
@@ -29,11 +32,12 @@ use crate::config::project::Api;
 use crate::config::{Config, reprocess};
 use crate::core::rules::Rules;
 use crate::ledger::Ledger;
-use crate::service::scan::Watched;
+use crate::service::scan::{ScanSummary, Watched};
 use crate::service::worker::{Setup, Worker};
 
 pub use cancel::cancel;
 pub use draft::{Draft, DraftChunk, Excluded, Request};
+pub use orphan::{GiveUp, give_up};
 pub use outlook::{GroupOutlook, Hold};
 
 /// What reprocessing works with.
@@ -44,6 +48,8 @@ pub struct Reprocess<'w> {
     config: &'w reprocess::Reprocess,
     all: &'w Config,
     began: Instant,
+    /// Projects whose last scan was incomplete: nothing of them is retried by itself, for who knows what is under way there.
+    half_seen: BTreeSet<String>,
 }
 
 /// What one step of reprocessing did.
@@ -77,7 +83,15 @@ impl<'w> Reprocess<'w> {
             config: &setup.config.reprocess,
             all: &setup.config,
             began: Instant::now(),
+            half_seen: BTreeSet::new(),
         }
+    }
+
+    /// The same, after these scans of this cycle.
+    #[must_use]
+    pub fn after(mut self, scans: &[ScanSummary]) -> Reprocess<'w> {
+        self.half_seen.extend(scans.iter().filter(|scan| !scan.complete).map(|scan| scan.project.clone()));
+        self
     }
 
     /// Follows attempts, reconciles intents of unclear outcome, then posts what people approved and what is retried by itself.
@@ -94,7 +108,20 @@ impl<'w> Reprocess<'w> {
         self.follow(now, stop, &mut summary).await?;
         self.execute_approved(now, stop, &mut summary).await?;
         self.automatic(now, stop, &mut summary).await?;
+        self.tell_orphans(now).await?;
         summary.budget = self.budget_line(&summary, now).await?;
+        Ok(summary)
+    }
+
+    /// Posts what people approved, after finding out what is unclear. Nothing goes by itself, for nothing was scanned before.
+    ///
+    /// # Errors
+    /// The ledger refuses. Trouble with the API is in the summary.
+    pub async fn step_by_hand(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
+        let mut summary = Summary::default();
+        self.recover(now).await?;
+        self.reconcile(now, stop, &mut summary).await?;
+        self.execute_approved(now, stop, &mut summary).await?;
         Ok(summary)
     }
 

@@ -26,8 +26,6 @@ pub(super) struct Order {
     pub(super) job_id: Option<String>,
     pub(super) wish: Wish,
     pub(super) weather: Weather,
-    /// Refused POSTs that came from the same chunk.
-    pub(super) refused_before: u32,
 }
 
 impl Order {
@@ -50,7 +48,6 @@ impl Order {
             job_id: row.origin.job_id.clone(),
             wish: wish.clone(),
             weather: facts.weather,
-            refused_before: 0,
             chunk,
         })
     }

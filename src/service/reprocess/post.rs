@@ -4,10 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use ulid::Ulid;
 
 use super::order::Order;
+use super::trials::Trials;
 use super::{Reprocess, Summary};
 use crate::cloud::{CloudError, CreateError, Resubmission};
 use crate::core::reprocess::{
-    AfterRefusal, Intent, IntentEvent, IntentState, JobConfig, Limits, PostAnswer, Vote, after_refusal,
+    AfterRefusal, Intent, IntentEvent, IntentState, JobConfig, Limits, PostAnswer, Refusal, Vote, after_refusal,
 };
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, IntentItem, NewIntent, StoredIntent};
@@ -24,35 +25,48 @@ pub(super) enum Next {
 /// What one POST came to.
 #[derive(Debug)]
 enum After {
-    /// A batch, or there was nothing left to post.
+    /// A batch.
     Made,
+    /// There was nothing left to post.
+    Gone,
     /// Nothing that is known yet: it did not leave, or its answer was unclear.
     Nothing,
-    /// A refusal.
-    Refused(AfterRefusal),
+    /// A refusal, of this intent.
+    Refused(String, AfterRefusal),
 }
 
 impl Reprocess<'_> {
-    /// Posts a chunk, and its halves if the API refuses it for an item of it.
+    /// Posts a chunk, and its halves if the API refuses it for an item of it. `trials` belong to one run.
     ///
     /// # Errors
     /// The ledger refuses; an intent whose POST was begun is then of unclear outcome.
-    pub(super) async fn post(&self, order: Order, now: Timestamp, summary: &mut Summary) -> anyhow::Result<Next> {
+    pub(super) async fn post(
+        &self,
+        order: Order,
+        trials: &mut Trials,
+        now: Timestamp,
+        summary: &mut Summary,
+    ) -> anyhow::Result<Next> {
+        let trial = trials.of(&order);
         let mut waiting = vec![order];
-        let mut refused = 0;
-        while let Some(mut order) = waiting.pop() {
-            order.refused_before = refused;
-            match self.post_once(&order, now, summary).await? {
-                After::Made => {}
+        let split_before = trial.refused();
+        while let Some(order) = waiting.pop() {
+            if trial.is_hopeless() {
+                break;
+            }
+            match self.post_once(&order, trial.refused() - split_before, now, summary).await? {
+                After::Made => trial.accept(),
+                After::Gone => {}
                 // Whoever does not answer one request will not answer the next one better.
                 After::Nothing => return Ok(Next::Rest),
-                After::Refused(follows) => match follows {
+                After::Refused(intent_id, follows) => match follows {
                     AfterRefusal::Split(left, right) => {
-                        refused += 1;
+                        trial.split();
                         waiting.push(order.part(&right));
                         waiting.push(order.part(&left));
                     }
-                    AfterRefusal::RefuseItem(_) => refused += 1,
+                    AfterRefusal::SuspectItem => trial.suspect(intent_id),
+                    AfterRefusal::RefuseItem => {}
                     AfterRefusal::RefuseConfig => return Ok(Next::GoOn),
                     AfterRefusal::StopAccount | AfterRefusal::WaitUntil(_) => return Ok(Next::Rest),
                 },
@@ -61,7 +75,13 @@ impl Reprocess<'_> {
         Ok(Next::GoOn)
     }
 
-    async fn post_once(&self, order: &Order, now: Timestamp, summary: &mut Summary) -> anyhow::Result<After> {
+    async fn post_once(
+        &self,
+        order: &Order,
+        refused_before: u32,
+        now: Timestamp,
+        summary: &mut Summary,
+    ) -> anyhow::Result<After> {
         let Some(watched) = self.project(&order.project) else { return Ok(After::Nothing) };
         let intent_id = Ulid::new().to_string();
         let body = order.config.body(order.chunk.second_try, &intent_id);
@@ -73,12 +93,9 @@ impl Reprocess<'_> {
             directory_id: order.directory_id.clone(),
             job_id: order.job_id.clone(),
         };
-        // Read before the POST: between its answer and the writing of it nothing may fail.
-        let (project, hash) = (order.project.clone(), order.chunk.config_hash.clone());
-        let accepted = self.ledger.read(move |connection| intent::was_accepted(connection, &project, &hash)).await?;
         if !self.begin(order, &intent_id, now).await? {
             summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
-            return Ok(After::Made);
+            return Ok(After::Gone);
         }
         let now = self.by_now(now);
         let (posting, _) = Intent::default().after(IntentEvent::Post { at: now })?;
@@ -95,29 +112,30 @@ impl Reprocess<'_> {
             })
             .await?;
         if !planned {
-            return Ok(After::Made);
+            return Ok(After::Gone);
         }
         // From here to the answer on disk nothing may run twice: a crash leaves `posting`, which is never posted again.
         let answered = watched.source.create_batch(&request).await;
         let error = answered.as_ref().err().map(ToString::to_string);
         let (after, refusal) = posting.after(IntentEvent::Answered(meaning(&answered, now)))?;
-        let mut follows =
-            refusal.map(|refusal| after_refusal(refusal, &order.chunk.item_ids, order.refused_before, accepted));
-        if let (Err(CreateError::NotSent(error)), [item_id]) = (&answered, order.chunk.item_ids.as_slice())
+        let out_of_credits =
+            matches!(answered, Err(CreateError::Rejected { status: 402, .. })) || self.blames_account(&answered);
+        let refusal = if out_of_credits { Some(Refusal::Account) } else { refusal };
+        let mut follows = refusal.map(|refusal| after_refusal(refusal, &order.chunk.item_ids, refused_before));
+        if let (Err(CreateError::NotSent(error)), [_]) = (&answered, order.chunk.item_ids.as_slice())
             && (error.is_not_found() || matches!(error, CloudError::Unsupported { .. }))
         {
             // What the request needs of this item is not to be had; another item may be.
-            follows = Some(AfterRefusal::RefuseItem(item_id.clone()));
+            follows = Some(AfterRefusal::RefuseItem);
         }
         let made = matches!(after.state, IntentState::Submitted { .. });
-        let out_of_credits = matches!(answered, Err(CreateError::Rejected { status: 402, .. }));
         let stopped = self.projects.iter().filter(|other| {
             other.name == watched.name || (out_of_credits && other.source.shares_account_with(&watched.source))
         });
         let stopped: Vec<String> = stopped.map(|project| project.name.clone()).collect();
-        self.record(intent_id, after, error, follows.clone(), stopped, now, summary).await?;
+        self.record(intent_id.clone(), after, error, follows.clone(), stopped, now, summary).await?;
         Ok(match follows {
-            Some(follows) => After::Refused(follows),
+            Some(follows) => After::Refused(intent_id, follows),
             None if made => After::Made,
             None => After::Nothing,
         })
@@ -202,7 +220,7 @@ impl Reprocess<'_> {
                         let why = stored.error.as_deref().unwrap_or("the API refused");
                         stopped.iter().try_for_each(|project| stop_account(tx, project, why, now))?;
                     }
-                    Some(AfterRefusal::RefuseItem(_)) => intent::refuse_item(tx, &intent_id)?,
+                    Some(AfterRefusal::RefuseItem) => intent::refuse_item(tx, &intent_id)?,
                     Some(AfterRefusal::WaitUntil(until)) => {
                         let usual = now.checked_add(limits.throttled_wait).unwrap_or(now);
                         gate::wait(tx, &stored.project, until.unwrap_or(usual), now)?;

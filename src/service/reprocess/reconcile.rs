@@ -71,7 +71,8 @@ impl Reprocess<'_> {
             let unclear = intent.intent.state.needs_reconciliation();
             // The job list of v2 never shows the jobs of retries, so each is looked for once.
             let unseen = self.api(&intent.project) == Api::V2 && intent.checked_at.is_none();
-            if stop.is_cancelled() || !(unclear || unseen || self.may_be_double(&intent).await?) {
+            let can_be_asked = self.project(&intent.project).is_some();
+            if stop.is_cancelled() || !can_be_asked || !(unclear || unseen || self.may_be_double(&intent).await?) {
                 continue;
             }
             let listing = match self.look(&intent, now).await {

@@ -5,6 +5,7 @@
 
 mod point;
 mod promises;
+mod retries;
 mod rig;
 mod sinks;
 mod world;
@@ -29,6 +30,7 @@ async fn survive(kills: u64) {
             }
             let command = if random.chance(20) { "serve" } else { "cycle" };
             let point = Point::draw(&mut random);
+            rig.trouble_posts(&mut random);
             rig.strike(command, point);
             runs += 1;
         }
@@ -38,11 +40,13 @@ async fn survive(kills: u64) {
     }
     let mails = rig.sinks.mails();
     let copies: usize = mails.values().map(Vec::len).sum();
+    let retried = retries::carried_out(&rig.site.cloud.world());
     eprintln!(
-        "seed {seed}: {runs} runs, {} killed, {looks} looks; {} failures shown, {} digests, {copies} mails",
+        "seed {seed}: {runs} runs, {} killed, {looks} looks; {} failures shown, {} digests, {copies} mails, {} retries",
         rig.kills,
         rig.site.cloud.world().truth().served_failures().count(),
         mails.len(),
+        retried,
     );
 }
 

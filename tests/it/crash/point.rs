@@ -13,13 +13,15 @@ pub(crate) enum Point {
     After(Duration),
     /// LlamaCloud has got this many requests of the process.
     Requests(u64),
+    /// LlamaCloud has carried out another POST of the process; its answer may still be under way.
+    Posted,
     /// The ledger's answer to this question has changed: something was committed.
     Committed(&'static str),
     /// A sink got this far.
     Held(Hold),
 }
 
-/// Commits of every step, by what they leave in the ledger. Steps of reprocessing (an intent, its POST, what came of it) are to join these.
+/// Commits of every step, by what they leave in the ledger.
 const COMMITS: [&str; 8] = [
     "SELECT count(*) FROM scan",
     "SELECT count(*) FROM observation",
@@ -31,16 +33,27 @@ const COMMITS: [&str; 8] = [
     "SELECT count(*) FROM delivery WHERE state = 'sent'",
 ];
 
+/// Commits of retries: the intent, the moment before its POST, its answer, what was looked for, what came of it.
+const RETRIES: [&str; 5] = [
+    "SELECT count(*) FROM intent",
+    "SELECT count(*) FROM intent WHERE posting_at IS NOT NULL",
+    "SELECT count(*) FROM intent WHERE batch_id IS NOT NULL",
+    "SELECT count(*) FROM intent WHERE checked_at IS NOT NULL",
+    "SELECT count(*) FROM attempt WHERE finished_at IS NOT NULL",
+];
+
 const HOLDS: [Hold; 5] =
     [Hold::MailConnected, Hold::MailBegun, Hold::MailTaken, Hold::MailAcknowledged, Hold::HookTaken];
 
 impl Point {
-    /// A random one: a third by time, the others by what happens.
+    /// A random one: a quarter by time, the others by what happens.
     pub(crate) fn draw(random: &mut Random) -> Point {
-        match random.between(0, 8) {
+        match random.between(0, 11) {
             0..=2 => Point::After(Duration::from_millis(random.between(0, 1_500))),
             3 => Point::Requests(random.between(1, 12)),
             4..=6 => Point::Committed(COMMITS[random.between(0, 7) as usize]),
+            7 | 8 => Point::Committed(RETRIES[random.between(0, 4) as usize]),
+            9 => Point::Posted,
             _ => Point::Held(*random.pick(&HOLDS)),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use llama_triage::demo::{ItemStatus, Run};
 
+use super::retries;
 use super::rig::Rig;
 
 /// Asserts every promise.
@@ -13,7 +14,7 @@ pub(crate) fn hold(rig: &mut Rig) {
     the_ledger_agrees_with_itself(rig);
     every_digest_was_delivered(rig);
     every_group_was_told(rig);
-    // Here goes: no intent has two batches, and no item was paid for twice.
+    retries::hold(rig);
 }
 
 /// Promise 1: what the cloud shows is recorded, nothing recorded ever goes, and nothing was made up.
@@ -59,7 +60,9 @@ fn items_stand_as_in_the_cloud(rig: &Rig) {
     drop(world);
     let open = rig.site.texts("SELECT item_id FROM item WHERE state = 'open' AND kind = 'failed'");
     let open: BTreeSet<String> = open.into_iter().collect();
-    assert_eq!(failed.symmetric_difference(&open).collect::<Vec<_>>(), Vec::<&String>::new());
+    let under_way = retries::items_under_way(rig);
+    let differ: Vec<_> = failed.symmetric_difference(&open).filter(|id| !under_way.contains(*id)).collect();
+    assert_eq!(differ, Vec::<&String>::new());
 }
 
 fn the_ledger_agrees_with_itself(rig: &Rig) {

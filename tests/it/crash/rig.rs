@@ -5,10 +5,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Options, Random};
+use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, Random};
 use rusqlite::Connection;
 
 use super::point::Point;
+use super::retries;
 use super::sinks::Sinks;
 use super::world;
 use crate::site::Site;
@@ -37,7 +38,8 @@ impl Rig {
              [[channel]]\nname = \"mail\"\nkind = \"email\"\nfrom = \"triage@example.com\"\nto = [\"oncall@example.com\"]\n\
              smtp-host = \"127.0.0.1\"\nsmtp-port = {mail}\nsmtp-tls = \"none\"\n\
              [[channel]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{hook}/\"\n\
-             [schedule]\nscan = \"2s\"\n[digest]\nmin-gap = \"0s\"\nper-day = 100000\ngroup-wait = \"0s\"\n"
+             [schedule]\nscan = \"2s\"\n[digest]\nmin-gap = \"0s\"\nper-day = 100000\ngroup-wait = \"0s\"\n\
+             [reprocess]\nmode = \"auto\"\nbaseline = true\nshare-floor = 100000\nper-hour = 100000\nper-day = 100000\ndelays = [\"1s\"]\nbreaker-open = \"1s\"\nhold = \"1s\"\n"
         );
         let site = Site::new(world::account(random, start, minutes), Options::default(), &more).await;
         Rig { site, sinks, kills: 0, recorded: BTreeSet::new(), minute: 0, start }
@@ -51,7 +53,10 @@ impl Rig {
 
     /// Starts the binary and kills it at the point, unless it has ended before.
     pub(crate) fn strike(&mut self, command: &str, point: Point) {
-        let asked = self.site.cloud.world().truth().all_requests();
+        let (asked, made) = {
+            let world = self.site.cloud.world();
+            (world.truth().all_requests(), retries::carried_out(&world))
+        };
         let before = self.look(point);
         self.sinks.hold(if let Point::Held(hold) = point { Some(hold) } else { None });
         let began = Instant::now();
@@ -63,6 +68,7 @@ impl Rig {
             let reached = match point {
                 Point::After(time) => began.elapsed() >= time,
                 Point::Requests(count) => self.site.cloud.world().truth().all_requests() >= asked + count,
+                Point::Posted => retries::carried_out(&self.site.cloud.world()) > made,
                 Point::Committed(_) => self.look(point) != before,
                 Point::Held(_) => self.sinks.is_reached(),
             };
@@ -82,8 +88,21 @@ impl Rig {
         self.sinks.hold(None);
     }
 
+    /// Lets LlamaCloud answer POSTs from now on as it likes: late, not at all after it did the work, or well.
+    pub(crate) fn trouble_posts(&self, random: &mut Random) {
+        let fault = match random.between(0, 4) {
+            0 => Some(Fault::AcceptedThenReset),
+            1 => Some(Fault::AcceptedThenStatus(504)),
+            2 => Some(Fault::Late(Duration::from_millis(random.between(5, 80)))),
+            _ => None,
+        };
+        let rules = fault.map(|fault| FaultRule::new(fault).on(Endpoint::CreateBatch));
+        self.site.cloud.set_faults(rules.into_iter().collect());
+    }
+
     /// Runs cycles until one has nothing left to do.
     pub(crate) fn calm_down(&self) {
+        self.site.cloud.set_faults(Vec::new());
         self.sinks.hold(None);
         for _ in 0..3 {
             self.site.command(&["-q", "cycle"]).timeout(PATIENCE).assert().success();
