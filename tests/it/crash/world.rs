@@ -23,11 +23,13 @@ pub(crate) fn account(random: &mut Random, start: Timestamp, minutes: u64) -> Wo
 fn cause(random: &mut Random, minute: u64) -> Cause {
     let page = random.between(1, 400);
     match random.between(0, 9) {
-        0..=2 => Cause::Succeeds,
+        0..=1 => Cause::Succeeds,
         3 => Cause::Permanent(Failure::text(format!("page {page} of the document is damaged"))),
         4 => Cause::Permanent(Failure::silent()),
         5 => Cause::Skipped { reason: Some("unsupported_type".to_owned()), message: None },
-        6 => Cause::Transient { succeeds_on: 2, failure: Failure::text("the backend closed the connection") },
+        2 | 6 | 8 | 9 => {
+            Cause::Transient { succeeds_on: 2, failure: Failure::text("the backend closed the connection") }
+        }
         7 => Cause::RecoversInPlace {
             failure: Failure::text(format!("timed out after {page} s")),
             after: SignedDuration::from_mins(2),
