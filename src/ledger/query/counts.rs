@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::params;
 
+use super::clause::Clause;
 use super::{QueryError, View, value};
 use crate::core::report::filter::Window;
 use crate::core::report::rows::ItemRow;
@@ -18,11 +19,15 @@ const HOUR: i64 = 3_600_000;
 
 /// Items that failed within the window.
 pub(super) fn items_in_window(view: &View<'_>, members: &[i64], window: Window) -> Result<u64, QueryError> {
-    let (condition, values) = super::view::failed_within(window, view.now);
+    let (condition, mut values) = super::view::failed_within(window, view.now);
+    let mut clause = Clause::all();
+    clause.one_of("i.project_key IN (SELECT project_key FROM project WHERE name", &view.filter.project, ")");
+    values.extend(clause.values().cloned());
     // One range of the index for each state: the newest observation's time is its last column.
     let mut statement = view.connection.prepare_cached(&format!(
         "SELECT count(*) FROM item i WHERE i.group_key = ?
-         AND i.state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored') AND {condition}"
+         AND i.state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored') AND {condition} AND {}",
+        clause.text()
     ))?;
     let mut sum = 0;
     for member in members {

@@ -10,10 +10,10 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
 use super::view::failed_within;
-use super::{QueryError, View, clause::Clause, counts, items, value};
+use super::{QueryError, View, clause::Clause, counts, items, tally, value};
 use crate::core::digest::model::GroupState;
 use crate::core::group_state::{Episode, Standing, Told, group_state};
-use crate::core::item::Kind;
+use crate::core::item::{ItemState, Kind};
 use crate::core::report::glance::GroupCounts;
 use crate::core::report::rows::{GroupRow, SampleRow};
 
@@ -80,10 +80,13 @@ pub(super) enum Keep {
 /// The groups that match, without what only shown groups need.
 pub(super) fn matching(view: &View<'_>, keep: Keep) -> Result<Vec<Base>, QueryError> {
     let mut bases = all(view)?;
-    if view.filter.narrows_items() {
+    if view.filter.needs_items() {
         narrow(view, &mut bases)?;
     } else {
         count_in_window(view, &mut bases)?;
+        if view.filter.narrows_items() {
+            narrow_by_counters(view, &mut bases)?;
+        }
     }
     if keep == Keep::InWindow {
         bases.retain(|base| base.items_in_window > 0 || view.window().is_none());
@@ -184,11 +187,18 @@ fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
     })
 }
 
-/// Counts each group's items in the window by its index.
+/// Counts each group's items in the window, where the counters cannot tell by its index.
 fn count_in_window(view: &View<'_>, bases: &mut [Base]) -> Result<(), QueryError> {
     let Some(window) = view.window() else {
         return Ok(());
     };
+    if let Some(tally) = tally::tally(view, Some(window))? {
+        let in_window = tally::by_group(&tally, |_| true);
+        for base in bases {
+            base.items_in_window = in_window.get(&base.key).copied().unwrap_or_default();
+        }
+        return Ok(());
+    }
     for base in bases {
         let touched = base.last_seen >= window.since && base.first_seen < window.until;
         base.items_in_window = match touched {
@@ -196,6 +206,25 @@ fn count_in_window(view: &View<'_>, bases: &mut [Base]) -> Result<(), QueryError
             false => 0,
         };
     }
+    Ok(())
+}
+
+/// Counts the items of the projects asked for, and drops groups without any.
+fn narrow_by_counters(view: &View<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
+    let tally = tally::tally(view, None)?.unwrap_or_default();
+    let total = tally::by_group(&tally, |_| true);
+    let open = tally::by_group(&tally, ItemState::is_unsolved);
+    bases.retain_mut(|base| {
+        base.total_items = total.get(&base.key).copied().unwrap_or_default();
+        base.open_items = open.get(&base.key).copied().unwrap_or_default();
+        if view.window().is_none() {
+            base.items_in_window = base.total_items;
+        }
+        if base.open_items == 0 {
+            base.state = GroupState::Resolved;
+        }
+        base.total_items > 0
+    });
     Ok(())
 }
 

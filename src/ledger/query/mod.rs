@@ -22,6 +22,7 @@ mod scans;
 mod skipped;
 mod sql;
 mod summary;
+mod tally;
 mod trend;
 mod value;
 mod view;

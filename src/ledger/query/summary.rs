@@ -33,7 +33,7 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     bases.iter().for_each(|base| group_counts.add(base.state));
     // The summary says "failed": what was skipped is not among it.
     let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
-    let items = items::count(view, &view.item_clause())?;
+    let items = items::count_all(view)?;
     let hourly = hourly(view, bases.iter().filter(|base| base.kind == Kind::Failed))?;
     bases.retain(|base| base.state != GroupState::Resolved);
     groups::sort(&mut bases, "urgency");
@@ -73,7 +73,7 @@ fn recovered(view: &View<'_>, window: Window) -> Result<u64, QueryError> {
     let mut clause = view.item_clause();
     let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
     clause.and("i.recovered_at >= ? AND i.recovered_at < ?", ends);
-    let sql = format!("SELECT count(*) FROM item i WHERE {}", clause.text());
+    let sql = format!("SELECT count(*) FROM item i INDEXED BY item_by_recovery WHERE {}", clause.text());
     let values = params_from_iter(clause.values());
     Ok(view.connection.query_row(&sql, values, |row| value::count(row, 0))?)
 }
