@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::counters::Counters;
 use super::intent::StoredIntent;
 use super::item::{Recovery, change_state, recover};
-use super::counters::Counters;
 use super::millis::Millis;
 use super::{LedgerError, claim};
 use crate::core::item::ItemState;

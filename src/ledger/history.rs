@@ -261,7 +261,10 @@ impl<'t> History<'t> {
 /// it decides only about an item of which nothing worse is known.
 fn telling(history: &[Told]) -> Option<&Told> {
     let newest = |harmless: bool| {
-        history.iter().filter(|told| told.harmless() == harmless).max_by_key(|told| (told.event_at, told.observation_key))
+        history
+            .iter()
+            .filter(|told| told.harmless() == harmless)
+            .max_by_key(|told| (told.event_at, told.observation_key))
     };
     newest(false).or_else(|| newest(true))
 }

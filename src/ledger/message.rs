@@ -97,7 +97,8 @@ mod tests {
             connection.query_row("SELECT count(*) FROM message WHERE text = ?1", [text], |row| row.get(0)).unwrap()
         };
         assert_eq!((count("short"), count(&long), count(&other)), (2, 1, 1));
-        let sql = "EXPLAIN QUERY PLAN SELECT message_key FROM message WHERE hash = ?1 AND text = ?2 AND length(text) > 256";
+        let sql =
+            "EXPLAIN QUERY PLAN SELECT message_key FROM message WHERE hash = ?1 AND text = ?2 AND length(text) > 256";
         let plan: String = connection.query_row(sql, (7, "long"), |row| row.get(3)).unwrap();
         assert!(plan.contains("long_message_by_hash"), "{plan}");
     }

@@ -200,7 +200,8 @@ fn count_in_window(view: &View<'_>, bases: &mut [Base]) -> Result<(), QueryError
         return Ok(());
     }
     for base in bases {
-        let touched = base.last_seen >= window.since && base.first_seen < window.until;
+        // Its items may have failed in another group before.
+        let touched = base.last_seen >= window.since;
         base.items_in_window = match touched {
             true => counts::items_in_window(view, &view.members(base.key), window)?,
             false => 0,

@@ -97,7 +97,7 @@ fn sum(tally: &Tally, of: impl Fn(ItemState) -> bool) -> ItemCounts {
 }
 
 /// How many items fulfil the clause, by state.
-fn count(view: &View<'_>, clause: &Clause) -> Result<ItemCounts, QueryError> {
+pub(super) fn count(view: &View<'_>, clause: &Clause) -> Result<ItemCounts, QueryError> {
     let mut statement = view
         .connection
         .prepare(&format!("SELECT i.state, count(*) FROM item i WHERE {} GROUP BY i.state", clause.text()))?;

@@ -3,6 +3,8 @@
 //! Every function takes a [`View`]: the connection, the filters with their ids resolved, the time.
 //! What the rows mean is said in `core::report`; how they look is the edge `report`'s business.
 
+#[cfg(test)]
+mod agreement;
 mod batches;
 mod clause;
 mod counts;

@@ -18,10 +18,21 @@ use crate::core::report::rows::SkipRow;
 /// # Errors
 /// The ledger cannot be read.
 pub fn skipped(view: &View<'_>) -> Result<Vec<SkipRow>, QueryError> {
+    let tally = tally::tally(view, view.window())?;
+    by_reason(view, tally)
+}
+
+/// [`skipped`] without the counters.
+#[cfg(test)]
+pub(super) fn by_item_alone(view: &View<'_>) -> Result<Vec<SkipRow>, QueryError> {
+    by_reason(view, None)
+}
+
+fn by_reason(view: &View<'_>, tally: Option<Tally>) -> Result<Vec<SkipRow>, QueryError> {
     let groups = groups(view)?;
     let mut reasons: BTreeMap<Option<String>, Sum> = BTreeMap::new();
     let mut unclear: Vec<i64> = Vec::new();
-    match tally::tally(view, view.window())? {
+    match tally {
         Some(tally) => {
             let by_group = by_group(view, &tally);
             for (key, group) in &groups {

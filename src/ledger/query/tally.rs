@@ -108,10 +108,9 @@ pub(super) fn counter_clause(view: &View<'_>) -> Clause {
 }
 
 fn sums(view: &View<'_>, table: &str, clause: &Clause) -> Result<Tally, QueryError> {
-    let mut statement = view.connection.prepare(&format!(
-        "SELECT c.group_key, c.state, c.items FROM {table} c WHERE {}",
-        clause.text()
-    ))?;
+    let mut statement = view
+        .connection
+        .prepare(&format!("SELECT c.group_key, c.state, c.items FROM {table} c WHERE {}", clause.text()))?;
     let mut rows = statement.query(params_from_iter(clause.values()))?;
     let mut tally = Tally::new();
     while let Some(row) = rows.next()? {
