@@ -38,3 +38,6 @@ CREATE INDEX item_by_recovery ON item (recovered_at, group_key, project_key) WHE
 -- The items of batches, without a look at each observation.
 DROP INDEX observation_by_batch;
 CREATE INDEX observation_by_batch ON observation (batch_key, item_key);
+
+-- The groups of each batch.
+CREATE INDEX group_batch_by_batch ON group_batch (batch_key, group_key, failures);

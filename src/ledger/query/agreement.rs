@@ -66,7 +66,7 @@ fn change(group: u8, merged_into: Option<u8>) -> GroupChange {
             merged_into: merged_into.map(group_id),
             version: 1,
         },
-        classified: Classified { class: if group % 2 == 0 { "even" } else { "odd" }.to_owned(), rule: None },
+        classified: Classified { class: if group.is_multiple_of(2) { "even" } else { "odd" }.to_owned(), rule: None },
     }
 }
 

@@ -62,8 +62,9 @@ pub fn groups(view: &View<'_>) -> Result<Groups, QueryError> {
     let limit = view.filter.limit.and_then(|limit| usize::try_from(limit).ok());
     bases.truncate(limit.unwrap_or(usize::MAX));
     let remarks = counts::Remarks::read(view)?;
+    let together = counts::Together::read(view, bases.len())?;
     for base in bases {
-        sums.rows.push(complete(view, base, &remarks)?);
+        sums.rows.push(complete(view, base, &remarks, together.as_ref())?);
     }
     Ok(sums)
 }
@@ -106,19 +107,29 @@ pub(super) fn single(view: &View<'_>, key: i64) -> Result<Option<Base>, QueryErr
 }
 
 /// Everything a row shows.
-pub(super) fn complete(view: &View<'_>, base: Base, remarks: &counts::Remarks) -> Result<GroupRow, QueryError> {
+pub(super) fn complete(
+    view: &View<'_>,
+    base: Base,
+    remarks: &counts::Remarks,
+    together: Option<&counts::Together>,
+) -> Result<GroupRow, QueryError> {
     let members = view.members(base.key);
     let sample = match &base.sample {
         Some(item_id) => items::one(view, item_id)?,
         None => items::newest_of(view, &members)?,
     };
+    let (batches, hourly) = match together {
+        // What is part of another group has no counters of its own.
+        Some(together) => (together.batches(base.key), together.hourly(base.key)),
+        None => (counts::batches(view, &members)?, counts::hourly(view, &members)?),
+    };
     let (in_window, before) = counts::failures_in_window(view, &members)?;
     Ok(GroupRow {
         acked: remarks.acked(base.key, base.episode),
         silenced_until: remarks.silenced_until(view, &base.group_id, sample.as_ref())?,
-        batches: counts::batches(view, &members)?,
+        batches,
         sample: sample.as_ref().map(SampleRow::from),
-        hourly: counts::hourly(view, &members)?,
+        hourly,
         failures_in_window: in_window,
         failures_before_window: before,
         breaker: remarks.breaker(&base.group_id),

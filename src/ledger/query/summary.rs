@@ -39,7 +39,7 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     groups::sort(&mut bases, "urgency");
     bases.truncate(TOP);
     let remarks = counts::Remarks::read(view)?;
-    let top_groups = bases.into_iter().map(|base| groups::complete(view, base, &remarks));
+    let top_groups = bases.into_iter().map(|base| groups::complete(view, base, &remarks, None));
     Ok(SummaryRow {
         items,
         groups: group_counts,
@@ -61,9 +61,9 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
 
 /// Observations of all these groups in each of the last 24 hours.
 fn hourly<'b>(view: &View<'_>, bases: impl Iterator<Item = &'b Base>) -> Result<Vec<u64>, QueryError> {
+    let of_all = counts::hourly_of_all(view)?;
     let mut sums = vec![0; counts::SPARK_HOURS as usize];
-    for base in bases {
-        let of_group = counts::hourly(view, &view.members(base.key))?;
+    for of_group in bases.filter_map(|base| of_all.get(&base.key)) {
         sums.iter_mut().zip(of_group).for_each(|(sum, count)| *sum += count);
     }
     Ok(sums)

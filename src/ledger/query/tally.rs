@@ -13,7 +13,7 @@ use super::{QueryError, View, value};
 use crate::core::item::ItemState;
 use crate::core::report::filter::Window;
 
-pub(super) const HOUR: i64 = 3_600_000;
+const HOUR: i64 = 3_600_000;
 
 /// How many items there are, by group and state.
 pub(super) type Tally = HashMap<(i64, ItemState), u64>;
