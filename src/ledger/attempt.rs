@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::counters::Counters;
 use super::intent::StoredIntent;
 use super::item::{Recovery, change_state, recover};
 use super::millis::Millis;
@@ -72,6 +73,7 @@ pub fn begin(tx: &Transaction<'_>, intent: &StoredIntent, batch_id: Option<&str>
     )?;
     let outcome = if batch_id.is_some() { "running" } else { "unknown" };
     let started_at = intent.intent.posting_at.unwrap_or(intent.created_at);
+    let mut counters = Counters::default();
     for (number, item) in intent.items.iter().enumerate() {
         let attempt_id = format!("{}-{}", intent.intent_id, number + 1);
         let added: Option<i64> = add
@@ -91,10 +93,10 @@ pub fn begin(tx: &Transaction<'_>, intent: &StoredIntent, batch_id: Option<&str>
             .optional()?;
         if let Some(item_key) = added {
             tx.prepare_cached("UPDATE item SET attempts = attempts + 1 WHERE item_key = ?1")?.execute([item_key])?;
-            change_state(tx, item_key, ItemState::Retrying, |state| state == ItemState::Open)?;
+            change_state(tx, item_key, ItemState::Retrying, |state| state == ItemState::Open, &mut counters)?;
         }
     }
-    Ok(())
+    counters.write(tx)
 }
 
 /// The batch of an intent of unknown outcome was found: its attempts are under way there.
@@ -115,13 +117,14 @@ pub fn adopt(tx: &Transaction<'_>, intent_id: &str, batch_id: &str) -> Result<()
 /// # Errors
 /// SQLite refuses.
 pub fn withdraw(tx: &Transaction<'_>, intent_id: &str) -> Result<(), LedgerError> {
+    let mut counters = Counters::default();
     for attempt in running(tx, intent_id)? {
         tx.prepare_cached("DELETE FROM attempt WHERE attempt_id = ?1")?.execute([&attempt.attempt_id])?;
         tx.prepare_cached("UPDATE item SET attempts = attempts - 1 WHERE item_key = ?1")?
             .execute([attempt.item_key])?;
-        change_state(tx, attempt.item_key, ItemState::Open, |state| state == ItemState::Retrying)?;
+        change_state(tx, attempt.item_key, ItemState::Open, |state| state == ItemState::Retrying, &mut counters)?;
     }
-    Ok(())
+    counters.write(tx)
 }
 
 /// The attempts of an intent that have not ended, and those that expired: their batch may still end them otherwise.
@@ -208,24 +211,21 @@ pub fn end(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: Timestam
         end.seen.as_ref().and_then(|seen| seen.job_id.as_deref()),
         Millis(now),
     ])?;
-    if end.attempt.expired {
-        // The item was given back when it expired; only a recovery is news now.
-        return if end.recovers { recovered(tx, intent, end, now) } else { Ok(()) };
+    let mut counters = Counters::default();
+    // The item was given back when the attempt expired; only a recovery is news then.
+    if !end.attempt.expired {
+        claim::release(tx, *item_key, &intent.intent_id)?;
+        // A harmless skip of our own retry is no proof that the document was ever done well.
+        let unproven = matches!(end.outcome, Outcome::AlreadyProcessed | Outcome::Unknown);
+        let given_back = |state| state == ItemState::Retrying || (unproven && state == ItemState::Ignored);
+        change_state(tx, *item_key, ItemState::Open, given_back, &mut counters)?;
     }
-    claim::release(tx, *item_key, &intent.intent_id)?;
-    // A harmless skip of our own retry is no proof that the document was ever done well.
-    let unproven = matches!(end.outcome, Outcome::AlreadyProcessed | Outcome::Unknown);
-    change_state(tx, *item_key, ItemState::Open, |state| {
-        state == ItemState::Retrying || (unproven && state == ItemState::Ignored)
-    })?;
-    if end.recovers { recovered(tx, intent, end, now) } else { Ok(()) }
-}
-
-fn recovered(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: Timestamp) -> Result<(), LedgerError> {
-    let answered_until = intent.intent.posting_at.map_or(0, |at| at.as_millisecond());
-    let recovery = Recovery { at: now.as_millisecond(), by: &end.attempt.attempt_id, answered_until };
-    recover(tx, end.attempt.item_key, &recovery)?;
-    Ok(())
+    if end.recovers {
+        let answered_until = intent.intent.posting_at.map_or(0, |at| at.as_millisecond());
+        let recovery = Recovery { at: now.as_millisecond(), by: &end.attempt.attempt_id, answered_until };
+        recover(tx, *item_key, &recovery, &mut counters)?;
+    }
+    counters.write(tx)
 }
 
 /// The word of an outcome in SQL and JSON.

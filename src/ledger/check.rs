@@ -112,6 +112,35 @@ const RULES: &[Rule] = &[
               WHERE g.open_items <> ifnull(c.open, 0) OR g.total_items <> ifnull(c.total, 0) + ifnull(o.total, 0)",
     },
     Rule {
+        name: "kind of group",
+        sql: "SELECT i.item_id || ' is ' || i.kind || ', its group ' || g.group_id || ' is ' || g.kind
+              FROM item i JOIN error_group g USING (group_key) WHERE i.kind <> g.kind",
+    },
+    Rule {
+        name: "counted items",
+        sql: "WITH counted AS (
+                  SELECT i.group_key, i.project_key, i.state, CASE WHEN i.kind = 'skipped' THEN ifnull(o.skip_reason, '') ELSE '' END
+                      AS skip_reason, count(*) AS items
+                  FROM item i LEFT JOIN observation o ON o.observation_key = i.observation_key AND i.kind = 'skipped' GROUP BY 1, 2, 3, 4)
+              SELECT 'group ' || group_key || ', project ' || project_key || ', ' || state || ' ' || skip_reason || ' is not ' || items
+              FROM (SELECT group_key, project_key, state, skip_reason, items FROM item_count EXCEPT SELECT * FROM counted)
+              UNION ALL
+              SELECT 'group ' || group_key || ', project ' || project_key || ', ' || state || ' ' || skip_reason || ' should be ' || items
+              FROM (SELECT * FROM counted EXCEPT SELECT group_key, project_key, state, skip_reason, items FROM item_count)",
+    },
+    Rule {
+        name: "items by hour",
+        sql: "WITH counted AS (
+                  SELECT (last_seen - ((last_seen % 3600000) + 3600000) % 3600000) / 3600000 AS hour, group_key, project_key, state,
+                      count(*) AS items
+                  FROM item GROUP BY 1, 2, 3, 4)
+              SELECT 'hour ' || hour || ', group ' || group_key || ', project ' || project_key || ', ' || state || ' is not ' || items
+              FROM (SELECT hour, group_key, project_key, state, items FROM item_hour EXCEPT SELECT * FROM counted)
+              UNION ALL
+              SELECT 'hour ' || hour || ', group ' || group_key || ', project ' || project_key || ', ' || state || ' should be ' || items
+              FROM (SELECT * FROM counted EXCEPT SELECT hour, group_key, project_key, state, items FROM item_hour)",
+    },
+    Rule {
         name: "group's failures",
         sql: "WITH counted AS (
                   SELECT coalesce(g.merged_into, g.group_key) AS group_key, count(*) AS failures,

@@ -1,12 +1,14 @@
-//! Changes to the counters of groups, collected in memory and written once at the end of a transaction.
+//! Changes to the counters of groups and items, collected in memory and written once at the end of a transaction.
 //!
 //! What they count: `open_items` items whose present group it is and that are open or being retried; `total_items` items
 //! that have an observation in it; `failures` observations in it, also by hour of event time and by batch.
+//! Items are counted where they stand: see [`Slot`].
 
 use rusqlite::Transaction;
 use rustc_hash::FxHashMap;
 
 use super::LedgerError;
+use super::slot::{Slot, Slots};
 use super::time::hour;
 
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,7 @@ pub struct Counters {
     groups: FxHashMap<i64, Delta>,
     hours: FxHashMap<(i64, i64), i64>,
     batches: FxHashMap<(i64, i64), i64>,
+    slots: Slots,
 }
 
 impl Counters {
@@ -46,14 +49,26 @@ impl Counters {
         self.count_observation(group_key, batch_key, event_at, -1);
     }
 
-    /// Items that came into a group's open ones, or left them (negative).
-    pub fn open_items(&mut self, group_key: i64, change: i64) {
-        self.groups.entry(group_key).or_default().open_items += change;
+    /// An item stands here from now on.
+    pub fn add_item(&mut self, slot: Slot) {
+        self.count_item(slot, 1);
+    }
+
+    /// An item stands here no longer.
+    pub fn remove_item(&mut self, slot: Slot) {
+        self.count_item(slot, -1);
     }
 
     /// Items that came into a group, or left it altogether (negative).
     pub fn total_items(&mut self, group_key: i64, change: i64) {
         self.groups.entry(group_key).or_default().total_items += change;
+    }
+
+    fn count_item(&mut self, slot: Slot, change: i64) {
+        if slot.state.is_unsolved() {
+            self.groups.entry(slot.group_key).or_default().open_items += change;
+        }
+        self.slots.add(slot, change);
     }
 
     fn count_observation(&mut self, group_key: i64, batch_key: i64, event_at: i64, change: i64) {
@@ -86,7 +101,8 @@ impl Counters {
             ))?;
         }
         write_table(tx, "group_hour", "hour", self.hours)?;
-        write_table(tx, "group_batch", "batch_key", self.batches)
+        write_table(tx, "group_batch", "batch_key", self.batches)?;
+        self.slots.write(tx)
     }
 }
 

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::LedgerError;
 use super::batch;
+use super::counters::Counters;
 use super::item;
 use super::sighting::{Finish, Place};
 
@@ -64,6 +65,7 @@ pub fn conclude_listing(
     recovered: &[i64],
 ) -> Result<u64, LedgerError> {
     let mut count = 0;
+    let mut counters = Counters::default();
     for item_key in recovered {
         let by = item::Recovery {
             at: finish.place.seen_at,
@@ -71,8 +73,9 @@ pub fn conclude_listing(
             // When it completed is not told; a failure newer than the one known must open it again.
             answered_until: 0,
         };
-        count += u64::from(item::recover(tx, *item_key, &by)?);
+        count += u64::from(item::recover(tx, *item_key, &by, &mut counters)?);
     }
+    counters.write(tx)?;
     batch::mark_listed(tx, finish)?;
     Ok(count)
 }
@@ -97,6 +100,7 @@ pub fn answer(
              AND (?5 IS NULL OR b.directory_id = ?5)",
     )?;
     let mut count = 0;
+    let mut counters = Counters::default();
     for item_id in completed {
         let failed_before =
             (item_id, answering.made_at, answering.batch_key, answering.project_key, &answering.directory_id);
@@ -104,9 +108,10 @@ pub fn answer(
         if let Some(item_key) = found {
             let by =
                 item::Recovery { at: answering.seen_at, by: &answering.batch_id, answered_until: answering.made_at };
-            count += u64::from(item::recover(tx, item_key, &by)?);
+            count += u64::from(item::recover(tx, item_key, &by, &mut counters)?);
         }
     }
+    counters.write(tx)?;
     if is_all {
         batch::mark_searched(tx, answering.batch_key)?;
     }

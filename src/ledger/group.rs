@@ -147,14 +147,22 @@ pub fn merge(tx: &Transaction<'_>, from: i64, into: i64) -> Result<(), LedgerErr
     Ok(())
 }
 
-/// In this order: the item rows decide which memberships are left to keep; counters are counted afresh at the end.
-const MERGE: [&str; 10] = [
+/// In this order: the item rows decide which memberships are left to keep; hours of items are found by the
+/// group's own hours, so they move first; counters are counted afresh at the end.
+const MERGE: [&str; 14] = [
     "UPDATE error_group SET merged_into = ?2 WHERE group_key = ?1 OR merged_into = ?1",
     "UPDATE item SET group_key = ?2 WHERE group_key = ?1",
     "INSERT OR IGNORE INTO item_group (group_key, item_key) SELECT ?2, item_key FROM item_group WHERE group_key = ?1",
     "DELETE FROM item_group WHERE group_key = ?1 AND ?2 = ?2",
     "DELETE FROM item_group WHERE ?1 = ?1 AND group_key = ?2
          AND (SELECT group_key FROM item WHERE item.item_key = item_group.item_key) = ?2",
+    "INSERT INTO item_count SELECT ?2, project_key, state, skip_reason, items FROM item_count WHERE group_key = ?1
+         ON CONFLICT DO UPDATE SET items = items + excluded.items",
+    "DELETE FROM item_count WHERE group_key = ?1 AND ?2 = ?2",
+    "INSERT INTO item_hour SELECT hour, ?2, project_key, state, items FROM item_hour
+         WHERE hour IN (SELECT hour FROM group_hour WHERE group_key = ?1) AND group_key = ?1
+         ON CONFLICT DO UPDATE SET items = items + excluded.items",
+    "DELETE FROM item_hour WHERE hour IN (SELECT hour FROM group_hour WHERE group_key = ?1) AND group_key = ?1 AND ?2 = ?2",
     "INSERT INTO group_hour (group_key, hour, failures) SELECT ?2, hour, failures FROM group_hour WHERE group_key = ?1
          ON CONFLICT DO UPDATE SET failures = failures + excluded.failures",
     "INSERT INTO group_batch (group_key, batch_key, failures) SELECT ?2, batch_key, failures FROM group_batch WHERE group_key = ?1

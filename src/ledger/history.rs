@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use super::LedgerError;
 use super::counters::Counters;
 use super::sighting::Place;
+use super::slot::Slot;
 use crate::core::item::{HARMLESS_SKIP, ItemState};
 
 /// An item as stored.
@@ -19,6 +20,8 @@ pub struct KnownItem {
     pub item_key: i64,
     /// Where it stands.
     pub state: ItemState,
+    /// Where it was last seen.
+    pub project_key: i64,
     /// Its present group.
     pub group_key: i64,
     /// Its newest observation.
@@ -27,15 +30,17 @@ pub struct KnownItem {
     pub last_seen: i64,
     /// Failures up to this event time are answered by a later success.
     pub answered_until: i64,
+    /// Whether its newest observation is a skip.
+    pub skipped: bool,
 }
 
 impl KnownItem {
     /// Finds one by `item_id`; read with [`KnownItem::read`].
-    pub const BY_ID: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until
-         FROM item WHERE item_id = ?1";
+    pub const BY_ID: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until,
+         project_key, kind FROM item WHERE item_id = ?1";
     /// Finds one by `item_key`; read with [`KnownItem::read`].
-    pub const BY_KEY: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until
-         FROM item WHERE item_key = ?1";
+    pub const BY_KEY: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until,
+         project_key, kind FROM item WHERE item_key = ?1";
 
     /// Reads a row of the queries above.
     ///
@@ -54,7 +59,23 @@ impl KnownItem {
             observation_key: row.get(3)?,
             last_seen: row.get(4)?,
             answered_until: row.get(5)?,
+            project_key: row.get(6)?,
+            skipped: row.get_ref(7)?.as_str()? == "skipped",
         })
+    }
+
+    /// Where it is counted. To be asked before its newest observation is told again.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn slot(&self, tx: &Transaction<'_>) -> Result<Slot, LedgerError> {
+        let skip_reason: Option<String> = match self.skipped {
+            true => tx
+                .prepare_cached("SELECT skip_reason FROM observation WHERE observation_key = ?1")?
+                .query_row([self.observation_key], |row| row.get(0))?,
+            false => None,
+        };
+        Ok(Slot::new(self.group_key, self.project_key, self.state, skip_reason.as_deref(), self.last_seen))
     }
 }
 
@@ -71,13 +92,18 @@ pub struct History<'t> {
     survivors: FxHashMap<i64, i64>,
 }
 
-#[derive(Clone, Copy)]
 struct Told {
     observation_key: i64,
     failed: bool,
-    harmless: bool,
+    skip_reason: Option<String>,
     group_key: i64,
     event_at: i64,
+}
+
+impl Told {
+    fn harmless(&self) -> bool {
+        self.skip_reason.as_deref() == Some(HARMLESS_SKIP)
+    }
 }
 
 impl<'t> History<'t> {
@@ -135,13 +161,15 @@ impl<'t> History<'t> {
     /// Brings an item in line with its observations after one was added or changed.
     ///
     /// `told` is that observation with the item's name and place in it, which the item takes over if it is the newest.
+    /// `was` is where the item was counted before.
     ///
     /// # Errors
     /// SQLite's.
     pub fn refresh(
         &mut self,
         item: &KnownItem,
-        told: Option<(i64, &str, Place)>,
+        was: Slot,
+        told: (i64, &str, Place),
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let history = self.read(item.item_key)?;
@@ -159,13 +187,15 @@ impl<'t> History<'t> {
             newest.event_at,
             i64::try_from(failures).unwrap_or(i64::MAX),
         ))?;
-        if let Some((key, name, place)) = told
-            && key == newest.observation_key
-        {
+        let (key, name, place) = told;
+        let mut project_key = item.project_key;
+        if key == newest.observation_key {
             self.rename.execute((item.item_key, name, place.project_key, place.baseline_until))?;
+            project_key = place.project_key;
         }
-        counters.open_items(item.group_key, -i64::from(item.state.is_unsolved()));
-        counters.open_items(newest.group_key, i64::from(state.is_unsolved()));
+        counters.remove_item(was);
+        let skip_reason = newest.skip_reason.as_deref();
+        counters.add_item(Slot::new(newest.group_key, project_key, state, skip_reason, newest.event_at));
         self.move_memberships(item, newest.group_key, &history, counters)
     }
 
@@ -176,7 +206,7 @@ impl<'t> History<'t> {
             history.push(Told {
                 observation_key: row.get(0)?,
                 failed: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? == "failed",
-                harmless: row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)? == Some(HARMLESS_SKIP),
+                skip_reason: row.get(2)?,
                 group_key: row.get(3)?,
                 event_at: row.get(4)?,
             });
@@ -231,14 +261,17 @@ impl<'t> History<'t> {
 /// it decides only about an item of which nothing worse is known.
 fn telling(history: &[Told]) -> Option<&Told> {
     let newest = |harmless: bool| {
-        history.iter().filter(|told| told.harmless == harmless).max_by_key(|told| (told.event_at, told.observation_key))
+        history
+            .iter()
+            .filter(|told| told.harmless() == harmless)
+            .max_by_key(|told| (told.event_at, told.observation_key))
     };
     newest(false).or_else(|| newest(true))
 }
 
 /// The state that follows from the newest observation.
 fn next_state(item: &KnownItem, newest: &Told) -> ItemState {
-    let opens = if !newest.failed && newest.harmless { ItemState::Ignored } else { ItemState::Open };
+    let opens = if !newest.failed && newest.harmless() { ItemState::Ignored } else { ItemState::Open };
     let unsettled = matches!(item.state, ItemState::Open | ItemState::Ignored);
     let newer = newest.event_at > item.last_seen && newest.event_at > item.answered_until;
     if unsettled || newer { opens } else { item.state }

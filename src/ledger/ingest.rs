@@ -13,6 +13,7 @@ use super::counters::Counters;
 use super::history::{History, KnownItem};
 use super::message::Messages;
 use super::sighting::{Sighting, Work};
+use super::slot::Slot;
 use super::time::{millis, optional_millis};
 use super::{LedgerError, evidence, group};
 use crate::core::item::Kind;
@@ -61,6 +62,7 @@ fn group_keys(tx: &Transaction<'_>, work: &Work) -> Result<Vec<i64>, LedgerError
 }
 
 struct Ingest<'t, 'w> {
+    tx: &'t Transaction<'t>,
     find_item: CachedStatement<'t>,
     add_item: CachedStatement<'t>,
     find: CachedStatement<'t>,
@@ -87,12 +89,13 @@ struct Stored {
 }
 
 impl<'t, 'w> Ingest<'t, 'w> {
-    fn begin(tx: &'t Transaction<'_>) -> Result<Ingest<'t, 'w>, LedgerError> {
+    fn begin(tx: &'t Transaction<'t>) -> Result<Ingest<'t, 'w>, LedgerError> {
         let next = |column: &str, table: &str| {
             let sql = format!("SELECT coalesce(max({column}), 0) + 1 FROM {table}");
             tx.query_row(&sql, (), |row| row.get::<_, i64>(0))
         };
         Ok(Ingest {
+            tx,
             find_item: tx.prepare_cached(KnownItem::BY_ID)?,
             add_item: tx.prepare_cached(
                 "INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key,
@@ -145,7 +148,8 @@ impl<'t, 'w> Ingest<'t, 'w> {
             None => {
                 let key = self.add_observation(sighting, item.item_key, group_key)?;
                 let name = &sighting.observation.item_name;
-                self.history.refresh(&item, Some((key, name, sighting.place)), &mut self.counters)
+                let was = item.slot(self.tx)?;
+                self.history.refresh(&item, was, (key, name, sighting.place), &mut self.counters)
             }
             Some(stored) if stored.content == sighting.content => {
                 self.touch(sighting)?;
@@ -191,7 +195,8 @@ impl<'t, 'w> Ingest<'t, 'w> {
         self.next_item += 1;
         self.add_observation(sighting, item_key, group_key)?;
         self.counters.total_items(group_key, 1);
-        self.counters.open_items(group_key, i64::from(state.is_unsolved()));
+        let skip_reason = observation.skip_reason.as_deref().filter(|_| observation.kind == Kind::Skipped);
+        self.counters.add_item(Slot::new(group_key, sighting.place.project_key, state, skip_reason, event_at));
         Ok(true)
     }
 
@@ -244,6 +249,7 @@ impl<'t, 'w> Ingest<'t, 'w> {
             (None, Some(_)) => (was, stored.message_key),
             _ => (group_key, told),
         };
+        let slot = item.slot(self.tx)?;
         self.correct.execute((
             stored.observation_key,
             group_key,
@@ -261,7 +267,8 @@ impl<'t, 'w> Ingest<'t, 'w> {
         self.counters.add_observation(group_key, batch_key, event_at);
         self.history.refresh(
             item,
-            Some((stored.observation_key, &observation.item_name, sighting.place)),
+            slot,
+            (stored.observation_key, &observation.item_name, sighting.place),
             &mut self.counters,
         )
     }

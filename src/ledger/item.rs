@@ -1,10 +1,12 @@
-//! Changes of an item's state that do not come from its own observations; the counters follow in the same transaction.
+//! Changes of an item's state that do not come from its own observations; the counters follow in the same transaction,
+//! once the caller has written them.
 
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::LedgerError;
 use super::counters::Counters;
 use super::history::KnownItem;
+use super::slot::Slot;
 use crate::core::item::ItemState;
 
 /// The evidence of a recovery.
@@ -22,8 +24,13 @@ pub struct Recovery<'a> {
 ///
 /// # Errors
 /// SQLite's.
-pub fn recover(tx: &Transaction<'_>, item_key: i64, recovery: &Recovery<'_>) -> Result<bool, LedgerError> {
-    if !change_state(tx, item_key, ItemState::Recovered, ItemState::is_unsolved)? {
+pub fn recover(
+    tx: &Transaction<'_>,
+    item_key: i64,
+    recovery: &Recovery<'_>,
+    counters: &mut Counters,
+) -> Result<bool, LedgerError> {
+    if !change_state(tx, item_key, ItemState::Recovered, ItemState::is_unsolved, counters)? {
         return Ok(false);
     }
     tx.prepare_cached(
@@ -34,7 +41,7 @@ pub fn recover(tx: &Transaction<'_>, item_key: i64, recovery: &Recovery<'_>) -> 
     Ok(true)
 }
 
-/// Puts an item into another state if it is in one that `from` allows, and keeps its group's counters right.
+/// Puts an item into another state if it is in one that `from` allows, and counts what that changes.
 ///
 /// False if it is unknown or in another state. A newer failure opens it again whatever it was.
 ///
@@ -45,11 +52,13 @@ pub fn change_state(
     item_key: i64,
     to: ItemState,
     from: impl Fn(ItemState) -> bool,
+    counters: &mut Counters,
 ) -> Result<bool, LedgerError> {
     let item = tx.prepare_cached(KnownItem::BY_KEY)?.query_row([item_key], KnownItem::read).optional()?;
     let Some(item) = item.filter(|item| from(item.state)) else {
         return Ok(false);
     };
+    let slot = item.slot(tx)?;
     tx.prepare_cached(
         "UPDATE item SET state = ?2,
              recovered_at = CASE WHEN ?2 = 'recovered' THEN recovered_at END,
@@ -57,9 +66,7 @@ pub fn change_state(
          WHERE item_key = ?1",
     )?
     .execute((item_key, to.as_str()))?;
-    let mut counters = Counters::default();
-    let change = i64::from(to.is_unsolved()) - i64::from(item.state.is_unsolved());
-    counters.open_items(item.group_key, change);
-    counters.write(tx)?;
+    counters.add_item(Slot { state: to, ..slot.clone() });
+    counters.remove_item(slot);
     Ok(true)
 }

@@ -46,6 +46,7 @@ pub mod run;
 pub(crate) mod seed;
 pub mod sighting;
 pub mod silence;
+pub mod slot;
 pub mod spent;
 pub mod standing;
 pub mod time;

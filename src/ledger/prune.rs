@@ -86,6 +86,20 @@ const UNCOUNT: &str = "
                 SELECT group_key, item_key FROM pruned
                 UNION ALL SELECT o.group_key, o.item_key FROM item_group o JOIN pruned USING (item_key)) GROUP BY 1) u
         WHERE u.group_key = c.group_key;
+    CREATE TEMP TABLE unslotted AS
+        SELECT i.group_key, i.project_key, i.state, CASE WHEN i.kind = 'skipped' THEN ifnull(o.skip_reason, '') ELSE '' END
+            AS skip_reason, (i.last_seen - ((i.last_seen % 3600000) + 3600000) % 3600000) / 3600000 AS hour, count(*) AS items
+        FROM pruned p JOIN item i USING (item_key) JOIN observation o ON o.observation_key = i.observation_key
+        GROUP BY 1, 2, 3, 4, 5;
+    UPDATE item_count AS c SET items = c.items - u.items
+        FROM (SELECT group_key, project_key, state, skip_reason, sum(items) AS items FROM unslotted GROUP BY 1, 2, 3, 4) u
+        WHERE (u.group_key, u.project_key, u.state, u.skip_reason) = (c.group_key, c.project_key, c.state, c.skip_reason);
+    UPDATE item_hour AS c SET items = c.items - u.items
+        FROM (SELECT hour, group_key, project_key, state, sum(items) AS items FROM unslotted GROUP BY 1, 2, 3, 4) u
+        WHERE (u.hour, u.group_key, u.project_key, u.state) = (c.hour, c.group_key, c.project_key, c.state);
+    DELETE FROM item_count WHERE items = 0;
+    DELETE FROM item_hour WHERE items = 0;
+    DROP TABLE temp.unslotted;
     DELETE FROM group_hour WHERE failures = 0;
     DELETE FROM group_batch WHERE failures = 0;
     DROP TABLE temp.uncounted;";
@@ -128,6 +142,7 @@ mod tests {
     use super::*;
     use crate::ledger::check::check;
     use crate::ledger::open::in_memory;
+    use crate::ledger::seed::recount;
 
     /// Three items in one batch and group: open, recovered long ago, recovered lately; two digests, one still unsent.
     const LEDGER: &str = "
@@ -158,6 +173,7 @@ mod tests {
     fn only_what_is_settled_and_old_goes_and_the_counters_follow() {
         let mut connection = in_memory();
         connection.execute_batch(LEDGER).unwrap();
+        recount(&connection);
         assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
         let tx = connection.transaction().unwrap();
         let gone = prune(&tx, &Before { items: 1000, digests: 1000 }).unwrap();

@@ -118,9 +118,15 @@ pub struct ReportArgs {
     #[arg(long, value_name = "CONDITION", help_heading = "For scripts")]
     pub fail_if: Vec<Condition>,
 
-    /// Exit with 5 if the last complete scan is longer ago
-    #[arg(long, value_name = "DURATION", help_heading = "For scripts")]
+    /// Exit with 5 if the last complete scan is longer ago: 30m, 2h, 7d
+    #[arg(long, value_name = "DURATION", value_parser = age, help_heading = "For scripts")]
     pub require_fresh: Option<SignedDuration>,
+}
+
+/// An age in the words of the configuration: days count, as they do for `--since`.
+fn age(text: &str) -> Result<SignedDuration, String> {
+    let age = crate::config::duration::parse(text)?;
+    SignedDuration::try_from(age).map_err(|error| error.to_string())
 }
 
 fn question() -> impl TypedValueParser<Value = Question> {

@@ -48,8 +48,16 @@ impl Asked<'_> {
     }
 }
 
-/// Answers.
+/// Answers, and says which words of the filters stand for nothing in the ledger: they may be mistyped.
 pub(super) fn ask(asked: &Asked<'_>) -> Result<Found, Outcome> {
+    let mut found = answer(asked)?;
+    for (option, word) in query::strangers(asked.reading, asked.filter)? {
+        found.warnings.push(format!("--{option}: nothing in the ledger has {word:?}"));
+    }
+    Ok(found)
+}
+
+fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
     let subject = asked.args.subject.as_deref().unwrap_or_default();
     match asked.args.query {
         Question::Summary => summary(asked),

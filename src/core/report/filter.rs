@@ -62,7 +62,12 @@ pub struct Filter {
 impl Filter {
     /// Whether it narrows by something that only single items know, so that a group's counters cannot answer.
     pub fn narrows_items(&self) -> bool {
-        !(self.project.is_empty() && self.job_type.is_empty() && self.directory.is_empty() && self.batch.is_empty())
+        !self.project.is_empty() || self.needs_items()
+    }
+
+    /// Whether it narrows by something that no counter of items knows: only the items themselves can answer.
+    pub fn needs_items(&self) -> bool {
+        !(self.job_type.is_empty() && self.directory.is_empty() && self.batch.is_empty())
             || self.item_name.is_some()
             || self.matching.is_some()
     }

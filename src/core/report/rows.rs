@@ -172,8 +172,8 @@ pub struct SkipRow {
     pub items: u64,
     /// Of them: open.
     pub open_items: u64,
-    /// Event time of the first of these items' first observation.
+    /// Event time of the first observation in the groups that have this reason, whatever was asked.
     pub first_seen: Timestamp,
-    /// Event time of their newest observation.
+    /// Event time of the newest one.
     pub last_seen: Timestamp,
 }

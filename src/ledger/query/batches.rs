@@ -34,7 +34,7 @@ pub fn batches(view: &View<'_>) -> Result<Vec<BatchRow>, QueryError> {
         "open" => "observations DESC",
         _ => "TRUE",
     };
-    select(view, &clause, order, filter.sql_limit())
+    select(view, &clause, "TRUE", order, filter.sql_limit())
 }
 
 /// All about the batches with this id, which may be shortened; several when projects share it.
@@ -46,21 +46,28 @@ pub fn batch(view: &View<'_>, typed: &str) -> Result<Vec<BatchDetail>, QueryErro
     for key in find::batches(view.connection, typed)? {
         let mut clause = Clause::all();
         clause.one_of_keys("b.batch_key", &[key], "");
-        for batch in select(view, &clause, "TRUE", 1)? {
+        for batch in select(view, &clause, &format!("gb.batch_key = {key}"), "TRUE", 1)? {
             details.push(BatchDetail { batch, groups_in_it: groups_in(view, key)? });
         }
     }
     Ok(details)
 }
 
-fn select(view: &View<'_>, clause: &Clause, order: &str, limit: i64) -> Result<Vec<BatchRow>, QueryError> {
+/// `counted`: which batches' observations are worth counting.
+fn select(
+    view: &View<'_>,
+    clause: &Clause,
+    counted: &str,
+    order: &str,
+    limit: i64,
+) -> Result<Vec<BatchRow>, QueryError> {
     // A group and one merged into it are one group.
     let mut statement = view.connection.prepare(&format!(
         "WITH counted AS (
              SELECT gb.batch_key, sum(gb.failures) AS observations,
                     count(DISTINCT coalesce(g.merged_into, g.group_key)) AS groups_hit
              FROM group_batch gb JOIN error_group g ON g.group_key = gb.group_key
-             GROUP BY gb.batch_key)
+             WHERE {counted} GROUP BY gb.batch_key)
          SELECT b.batch_id, p.name, p.project_id, b.job_type, b.directory_id, b.status, b.total_items,
                 b.failed_items, b.skipped_items, coalesce(c.observations, 0) AS observations,
                 coalesce(c.groups_hit, 0), b.error_message, b.created_at, b.completed_at, b.last_seen,

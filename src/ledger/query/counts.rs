@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::params;
 
+use super::clause::Clause;
 use super::{QueryError, View, value};
 use crate::core::report::filter::Window;
 use crate::core::report::rows::ItemRow;
@@ -16,13 +17,20 @@ pub(super) const SPARK_HOURS: i64 = 24;
 
 const HOUR: i64 = 3_600_000;
 
+/// Groups of a list from which on it is quicker to read some counters as a whole.
+const TOGETHER_FROM: usize = 100;
+
 /// Items that failed within the window.
 pub(super) fn items_in_window(view: &View<'_>, members: &[i64], window: Window) -> Result<u64, QueryError> {
-    let (condition, values) = super::view::failed_within(window, view.now);
+    let (condition, mut values) = super::view::failed_within(window, view.now);
+    let mut clause = Clause::all();
+    clause.one_of("i.project_key IN (SELECT project_key FROM project WHERE name", &view.filter.project, ")");
+    values.extend(clause.values().cloned());
     // One range of the index for each state: the newest observation's time is its last column.
     let mut statement = view.connection.prepare_cached(&format!(
         "SELECT count(*) FROM item i WHERE i.group_key = ?
-         AND i.state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored') AND {condition}"
+         AND i.state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored') AND {condition} AND {}",
+        clause.text()
     ))?;
     let mut sum = 0;
     for member in members {
@@ -30,6 +38,54 @@ pub(super) fn items_in_window(view: &View<'_>, members: &[i64], window: Window) 
         sum += statement.query_row(rusqlite::params_from_iter(bound), |row| value::count(row, 0))?;
     }
     Ok(sum)
+}
+
+/// What is read once for all groups of a list that is long.
+pub(super) struct Together {
+    batches: HashMap<i64, u64>,
+    hourly: HashMap<i64, Vec<u64>>,
+}
+
+impl Together {
+    /// Reads it, if so many groups are shown that looking into each would take longer.
+    pub(super) fn read(view: &View<'_>, shown: usize) -> Result<Option<Together>, QueryError> {
+        if shown < TOGETHER_FROM {
+            return Ok(None);
+        }
+        let mut statement =
+            view.connection.prepare("SELECT group_key, count(*) FROM group_batch GROUP BY group_key")?;
+        let batches = statement.query_map([], |row| Ok((row.get(0)?, value::count(row, 1)?)))?;
+        Ok(Some(Together { batches: batches.collect::<rusqlite::Result<_>>()?, hourly: hourly_of_all(view)? }))
+    }
+
+    /// As [`batches`].
+    pub(super) fn batches(&self, group: i64) -> u64 {
+        self.batches.get(&group).copied().unwrap_or_default()
+    }
+
+    /// As [`hourly`].
+    pub(super) fn hourly(&self, group: i64) -> Vec<u64> {
+        self.hourly.get(&group).cloned().unwrap_or_else(no_hours)
+    }
+}
+
+/// Observations in each of the last 24 hours, as [`hourly`] gives them, of every group that has any.
+pub(super) fn hourly_of_all(view: &View<'_>) -> Result<HashMap<i64, Vec<u64>>, QueryError> {
+    let last = view.now.as_millisecond().div_euclid(HOUR);
+    let first = last - SPARK_HOURS + 1;
+    let mut statement =
+        view.connection.prepare("SELECT group_key, hour, failures FROM group_hour WHERE hour BETWEEN ? AND ?")?;
+    let mut rows = statement.query([first, last])?;
+    let mut groups: HashMap<i64, Vec<u64>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let at = usize::try_from(row.get::<_, i64>(1)? - first).unwrap_or_default();
+        groups.entry(row.get(0)?).or_insert_with(no_hours)[at] += value::count(row, 2)?;
+    }
+    Ok(groups)
+}
+
+fn no_hours() -> Vec<u64> {
+    vec![0; usize::try_from(SPARK_HOURS).unwrap_or_default()]
 }
 
 /// Batches with observations of the group.
@@ -52,7 +108,7 @@ pub(super) fn batches(view: &View<'_>, members: &[i64]) -> Result<u64, QueryErro
 pub(super) fn hourly(view: &View<'_>, members: &[i64]) -> Result<Vec<u64>, QueryError> {
     let last = view.now.as_millisecond().div_euclid(HOUR);
     let first = last - SPARK_HOURS + 1;
-    let mut hours = vec![0; usize::try_from(SPARK_HOURS).unwrap_or_default()];
+    let mut hours = no_hours();
     let mut statement = view
         .connection
         .prepare_cached("SELECT hour, failures FROM group_hour WHERE group_key = ? AND hour BETWEEN ? AND ?")?;

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::QueryError;
+use super::{QueryError, Reading};
+use crate::core::report::filter::Filter;
 
 const CANDIDATES: usize = 5;
 
@@ -56,6 +57,28 @@ pub(super) fn project(connection: &Connection, typed: &str) -> Result<i64, Query
     }
 }
 
+/// Words of the filters that nothing in the ledger has, with the option they were given to. Other words are ids or
+/// names that have to be there, or come from a fixed list.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn strangers(reading: &Reading, filter: &Filter) -> Result<Vec<(&'static str, String)>, QueryError> {
+    let asked = [
+        ("class", &filter.class, "SELECT EXISTS (SELECT 1 FROM error_group WHERE class = ?)"),
+        ("job-type", &filter.job_type, "SELECT EXISTS (SELECT 1 FROM batch WHERE job_type = ?)"),
+        ("directory", &filter.directory, "SELECT EXISTS (SELECT 1 FROM batch WHERE directory_id = ?)"),
+    ];
+    let mut strangers = Vec::new();
+    for (option, words, sql) in asked {
+        for word in words {
+            if !reading.connection().query_row(sql, [word], |row| row.get::<_, bool>(0))? {
+                strangers.push((option, word.clone()));
+            }
+        }
+    }
+    Ok(strangers)
+}
+
 fn one(
     what: &'static str,
     typed: &str,
@@ -106,6 +129,8 @@ fn neighbours(connection: &Connection, table: &str, column: &str, typed: &str) -
         let same = id.bytes().zip(typed.bytes()).take_while(|(a, b)| a == b);
         same.count()
     };
+    // What shares less than half is another id, not a mistyped one.
+    near.retain(|id| shared(id) * 2 >= typed.len());
     near.sort_by_key(|id| std::cmp::Reverse(shared(id)));
     near.truncate(1);
     Ok(near)

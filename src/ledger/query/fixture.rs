@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::ledger::open;
+use crate::ledger::seed::recount;
 
 /// When reports on it are made.
 pub(crate) const NOW: &str = "2026-11-23T12:00:00Z";
@@ -45,6 +46,7 @@ pub(crate) fn filled() -> Filled {
     let ledger = empty();
     ledger.writer.execute_batch(include_str!("fixture.sql")).unwrap();
     shift(&ledger.writer);
+    recount(&ledger.writer);
     ledger
 }
 

@@ -38,7 +38,7 @@ pub fn group(view: &mut View<'_>, typed: &str) -> Result<GroupDetail, QueryError
         id: typed.to_owned(),
         nearest: Vec::new(),
     })?;
-    let group = groups::complete(view, base, &remarks)?;
+    let group = groups::complete(view, base, &remarks, None)?;
     let newest = items::newest(view, &members, LOOKED_AT)?;
     Ok(GroupDetail {
         template,

@@ -10,10 +10,10 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
 use super::view::failed_within;
-use super::{QueryError, View, clause::Clause, counts, items, value};
+use super::{QueryError, View, clause::Clause, counts, items, tally, value};
 use crate::core::digest::model::GroupState;
 use crate::core::group_state::{Episode, Standing, Told, group_state};
-use crate::core::item::Kind;
+use crate::core::item::{ItemState, Kind};
 use crate::core::report::glance::GroupCounts;
 use crate::core::report::rows::{GroupRow, SampleRow};
 
@@ -62,8 +62,9 @@ pub fn groups(view: &View<'_>) -> Result<Groups, QueryError> {
     let limit = view.filter.limit.and_then(|limit| usize::try_from(limit).ok());
     bases.truncate(limit.unwrap_or(usize::MAX));
     let remarks = counts::Remarks::read(view)?;
+    let together = counts::Together::read(view, bases.len())?;
     for base in bases {
-        sums.rows.push(complete(view, base, &remarks)?);
+        sums.rows.push(complete(view, base, &remarks, together.as_ref())?);
     }
     Ok(sums)
 }
@@ -80,10 +81,13 @@ pub(super) enum Keep {
 /// The groups that match, without what only shown groups need.
 pub(super) fn matching(view: &View<'_>, keep: Keep) -> Result<Vec<Base>, QueryError> {
     let mut bases = all(view)?;
-    if view.filter.narrows_items() {
+    if view.filter.needs_items() {
         narrow(view, &mut bases)?;
     } else {
         count_in_window(view, &mut bases)?;
+        if view.filter.narrows_items() {
+            narrow_by_counters(view, &mut bases)?;
+        }
     }
     if keep == Keep::InWindow {
         bases.retain(|base| base.items_in_window > 0 || view.window().is_none());
@@ -103,19 +107,29 @@ pub(super) fn single(view: &View<'_>, key: i64) -> Result<Option<Base>, QueryErr
 }
 
 /// Everything a row shows.
-pub(super) fn complete(view: &View<'_>, base: Base, remarks: &counts::Remarks) -> Result<GroupRow, QueryError> {
+pub(super) fn complete(
+    view: &View<'_>,
+    base: Base,
+    remarks: &counts::Remarks,
+    together: Option<&counts::Together>,
+) -> Result<GroupRow, QueryError> {
     let members = view.members(base.key);
     let sample = match &base.sample {
         Some(item_id) => items::one(view, item_id)?,
         None => items::newest_of(view, &members)?,
     };
+    let (batches, hourly) = match together {
+        // What is part of another group has no counters of its own.
+        Some(together) => (together.batches(base.key), together.hourly(base.key)),
+        None => (counts::batches(view, &members)?, counts::hourly(view, &members)?),
+    };
     let (in_window, before) = counts::failures_in_window(view, &members)?;
     Ok(GroupRow {
         acked: remarks.acked(base.key, base.episode),
         silenced_until: remarks.silenced_until(view, &base.group_id, sample.as_ref())?,
-        batches: counts::batches(view, &members)?,
+        batches,
         sample: sample.as_ref().map(SampleRow::from),
-        hourly: counts::hourly(view, &members)?,
+        hourly,
         failures_in_window: in_window,
         failures_before_window: before,
         breaker: remarks.breaker(&base.group_id),
@@ -184,18 +198,45 @@ fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
     })
 }
 
-/// Counts each group's items in the window by its index.
+/// Counts each group's items in the window, where the counters cannot tell by its index.
 fn count_in_window(view: &View<'_>, bases: &mut [Base]) -> Result<(), QueryError> {
     let Some(window) = view.window() else {
         return Ok(());
     };
+    if let Some(tally) = tally::tally(view, Some(window))? {
+        let in_window = tally::by_group(&tally, |_| true);
+        for base in bases {
+            base.items_in_window = in_window.get(&base.key).copied().unwrap_or_default();
+        }
+        return Ok(());
+    }
     for base in bases {
-        let touched = base.last_seen >= window.since && base.first_seen < window.until;
+        // Its items may have failed in another group before.
+        let touched = base.last_seen >= window.since;
         base.items_in_window = match touched {
             true => counts::items_in_window(view, &view.members(base.key), window)?,
             false => 0,
         };
     }
+    Ok(())
+}
+
+/// Counts the items of the projects asked for, and drops groups without any.
+fn narrow_by_counters(view: &View<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
+    let tally = tally::tally(view, None)?.unwrap_or_default();
+    let total = tally::by_group(&tally, |_| true);
+    let open = tally::by_group(&tally, ItemState::is_unsolved);
+    bases.retain_mut(|base| {
+        base.total_items = total.get(&base.key).copied().unwrap_or_default();
+        base.open_items = open.get(&base.key).copied().unwrap_or_default();
+        if view.window().is_none() {
+            base.items_in_window = base.total_items;
+        }
+        if base.open_items == 0 {
+            base.state = GroupState::Resolved;
+        }
+        base.total_items > 0
+    });
     Ok(())
 }
 

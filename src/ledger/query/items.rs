@@ -1,9 +1,14 @@
 //! `report items`, and single items wherever a report shows one.
 
+use std::collections::HashMap;
+
+use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params_from_iter};
 
 use super::clause::Clause;
+use super::tally::{self, Newest, Tally};
 use super::{QueryError, View, value};
+use crate::core::item::ItemState;
 use crate::core::links::LinkFacts;
 use crate::core::report::glance::ItemCounts;
 use crate::core::report::rows::ItemRow;
@@ -31,7 +36,12 @@ pub fn items(view: &View<'_>) -> Result<Vec<ItemRow>, QueryError> {
         "name" => "i.item_name",
         _ => "i.last_seen DESC",
     };
-    let clause = view.item_clause_in_window();
+    let mut clause = view.item_clause_in_window();
+    if let (Some(most), "last") = (view.filter.limit, view.filter.sort.as_deref().unwrap_or("last"))
+        && let Some(newest) = tally::newest(view, most)?
+    {
+        by_newest(view, &newest, &mut clause);
+    }
     // Sorted and cut before anything is joined: the joins then touch only what is shown.
     let mut statement = view.connection.prepare(&format!(
         "WITH picked AS MATERIALIZED (
@@ -46,12 +56,44 @@ pub fn items(view: &View<'_>) -> Result<Vec<ItemRow>, QueryError> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Narrows to the newest items, so that the groups' index finds them.
+fn by_newest(view: &View<'_>, newest: &Newest, clause: &mut Clause) {
+    let keys: Vec<String> = newest.groups.iter().map(i64::to_string).collect();
+    clause.and(&format!("i.group_key IN ({})", keys.join(", ")), []);
+    if view.filter.state.is_empty() {
+        clause.and("i.state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')", []);
+    }
+    clause.and("i.last_seen >= ?", [newest.since.into()]);
+}
+
 /// How many items match, by state, whatever the limit.
 ///
 /// # Errors
 /// The ledger cannot be read.
 pub fn count_items(view: &View<'_>) -> Result<ItemCounts, QueryError> {
-    count(view, &view.item_clause_in_window())
+    let Some(tally) = tally::tally(view, view.window())? else {
+        return count(view, &view.item_clause_in_window());
+    };
+    let states = &view.filter.state;
+    Ok(sum(&tally, |state| states.is_empty() || states.iter().any(|asked| asked == state.as_str())))
+}
+
+/// How many items match the filters but for the window and the state, by state.
+pub(super) fn count_all(view: &View<'_>) -> Result<ItemCounts, QueryError> {
+    match tally::tally(view, None)? {
+        Some(tally) => Ok(sum(&tally, |_| true)),
+        None => count(view, &view.item_clause()),
+    }
+}
+
+fn sum(tally: &Tally, of: impl Fn(ItemState) -> bool) -> ItemCounts {
+    let mut sums: HashMap<ItemState, u64> = HashMap::new();
+    for ((_, state), items) in tally.iter().filter(|((_, state), _)| of(*state)) {
+        *sums.entry(*state).or_default() += items;
+    }
+    let mut counts = ItemCounts::default();
+    sums.into_iter().for_each(|(state, items)| counts.set(state, items));
+    counts
 }
 
 /// How many items fulfil the clause, by state.
@@ -76,30 +118,35 @@ pub(super) fn one(view: &View<'_>, item_id: &str) -> Result<Option<ItemRow>, Que
 
 /// The newest items of groups, open ones first, at most `limit`.
 pub(super) fn newest(view: &View<'_>, members: &[i64], limit: usize) -> Result<Vec<ItemRow>, QueryError> {
-    let mut statement = view.connection.prepare_cached(
-        "SELECT item_id, last_seen FROM item WHERE group_key = ?1 AND state = ?2
-         ORDER BY last_seen DESC LIMIT ?3",
-    )?;
-    let mut found: Vec<(i64, String)> = Vec::new();
+    let mut clause = Clause::all();
+    clause.one_of("project_key IN (SELECT project_key FROM project WHERE name", &view.filter.project, ")");
+    let mut statement = view.connection.prepare_cached(&format!(
+        "SELECT last_seen, rowid FROM item WHERE group_key = ? AND state = ? AND {}
+         ORDER BY last_seen DESC LIMIT ?",
+        clause.text()
+    ))?;
+    let mut found: Vec<(i64, i64)> = Vec::new();
     for state in ["open", "retrying", "recovered", "dismissed", "ignored"] {
         let missing = limit - found.len();
         if missing == 0 {
             break;
         }
-        let mut of_state: Vec<(i64, String)> = Vec::new();
+        let mut of_state: Vec<(i64, i64)> = Vec::new();
         for member in members {
-            let rows = statement
-                .query_map(rusqlite::params![member, state, i64::try_from(missing).unwrap_or(i64::MAX)], |row| {
-                    Ok((row.get(1)?, row.get(0)?))
-                })?;
+            let place: [Value; 2] = [(*member).into(), state.to_owned().into()];
+            let most = Value::from(i64::try_from(missing).unwrap_or(i64::MAX));
+            let bound = place.iter().chain(clause.values()).chain([&most]);
+            let rows = statement.query_map(params_from_iter(bound), |row| Ok((row.get(0)?, row.get(1)?)))?;
             of_state.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
         }
         of_state.sort_by(|a, b| b.cmp(a));
         of_state.truncate(missing);
         found.extend(of_state);
     }
-    let rows = found.iter().map(|(_, item_id)| one(view, item_id));
-    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    let mut statement =
+        view.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM item i {JOINS} WHERE i.rowid = ?"))?;
+    let rows = found.iter().map(|(_, rowid)| Ok(statement.query_row([rowid], |row| item(view, row))?));
+    rows.collect()
 }
 
 /// The newest item of groups, open ones first.

@@ -3,6 +3,8 @@
 //! Every function takes a [`View`]: the connection, the filters with their ids resolved, the time.
 //! What the rows mean is said in `core::report`; how they look is the edge `report`'s business.
 
+#[cfg(test)]
+mod agreement;
 mod batches;
 mod clause;
 mod counts;
@@ -22,6 +24,7 @@ mod scans;
 mod skipped;
 mod sql;
 mod summary;
+mod tally;
 mod trend;
 mod value;
 mod view;
@@ -29,6 +32,7 @@ mod view;
 pub use batches::{batch, batches};
 pub use deliveries::{audit, deliveries, digests};
 pub use error::QueryError;
+pub use find::strangers;
 pub use group::group;
 pub use groups::{Groups, groups};
 pub use item::items_named;

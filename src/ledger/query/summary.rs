@@ -33,13 +33,13 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     bases.iter().for_each(|base| group_counts.add(base.state));
     // The summary says "failed": what was skipped is not among it.
     let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
-    let items = items::count(view, &view.item_clause())?;
+    let items = items::count_all(view)?;
     let hourly = hourly(view, bases.iter().filter(|base| base.kind == Kind::Failed))?;
     bases.retain(|base| base.state != GroupState::Resolved);
     groups::sort(&mut bases, "urgency");
     bases.truncate(TOP);
     let remarks = counts::Remarks::read(view)?;
-    let top_groups = bases.into_iter().map(|base| groups::complete(view, base, &remarks));
+    let top_groups = bases.into_iter().map(|base| groups::complete(view, base, &remarks, None));
     Ok(SummaryRow {
         items,
         groups: group_counts,
@@ -61,9 +61,9 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
 
 /// Observations of all these groups in each of the last 24 hours.
 fn hourly<'b>(view: &View<'_>, bases: impl Iterator<Item = &'b Base>) -> Result<Vec<u64>, QueryError> {
+    let of_all = counts::hourly_of_all(view)?;
     let mut sums = vec![0; counts::SPARK_HOURS as usize];
-    for base in bases {
-        let of_group = counts::hourly(view, &view.members(base.key))?;
+    for of_group in bases.filter_map(|base| of_all.get(&base.key)) {
         sums.iter_mut().zip(of_group).for_each(|(sum, count)| *sum += count);
     }
     Ok(sums)
@@ -73,7 +73,7 @@ fn recovered(view: &View<'_>, window: Window) -> Result<u64, QueryError> {
     let mut clause = view.item_clause();
     let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
     clause.and("i.recovered_at >= ? AND i.recovered_at < ?", ends);
-    let sql = format!("SELECT count(*) FROM item i WHERE {}", clause.text());
+    let sql = format!("SELECT count(*) FROM item i INDEXED BY item_by_recovery WHERE {}", clause.text());
     let values = params_from_iter(clause.values());
     Ok(view.connection.query_row(&sql, values, |row| value::count(row, 0))?)
 }

@@ -89,7 +89,9 @@ impl<'a> View<'a> {
         let filter = self.filter;
         let mut clause = Clause::all();
         if let Some(kind) = filter.kind {
-            clause.and("i.kind = ?", [Value::from(kind.as_str().to_owned())]);
+            // An item is of its group's kind, and groups have an index.
+            let kind = Value::from(kind.as_str().to_owned());
+            clause.and("i.group_key IN (SELECT group_key FROM error_group WHERE kind = ?)", [kind]);
         }
         clause.one_of(
             "i.group_key IN (SELECT x.group_key FROM error_group x \

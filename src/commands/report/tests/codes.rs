@@ -56,6 +56,30 @@ fn an_unknown_id_suggests_the_nearest() {
 }
 
 #[test]
+fn an_id_that_is_like_none_gets_no_suggestion() {
+    let ran = ask(&filled(), &["item", "zzz"]);
+    assert_eq!((ran.code, ran.err.contains("did you mean")), (3, false), "{}", ran.err);
+}
+
+#[test]
+fn a_word_that_nothing_has_is_told_beside_the_empty_answer() {
+    let ledger = filled();
+    for (option, word) in [("--class", "transinet"), ("--job-type", "prase"), ("--directory", "dir-z")] {
+        let ran = ask(&ledger, &["groups", option, word]);
+        assert_eq!(ran.code, 0);
+        assert!(ran.err.contains(&format!("{option}: nothing in the ledger has \"{word}\"")), "{}", ran.err);
+    }
+    assert_eq!(ask(&ledger, &["groups", "--class", "transient", "--job-type", "parse"]).err, "");
+}
+
+#[test]
+fn freshness_may_be_asked_for_in_days() {
+    assert_eq!(ask(&filled(), &["summary", "--require-fresh", "7d"]).code, 0);
+    let ran = ask(&filled(), &["summary", "--require-fresh", "soon"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+}
+
+#[test]
 fn ids_may_be_shortened_and_merged_groups_lead_to_their_survivor() {
     let ledger = filled();
     for id in ["g-81", "81bb0d3e", "g-81bb0d3e"] {

@@ -1,0 +1,201 @@
+//! Whatever happens to items, reports that count by counters say what a count of the items themselves says.
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+use super::{Reading, View, count_items, groups, items, skipped};
+use crate::core::grouping::{GroupId, StoredGroup};
+use crate::core::item::{HARMLESS_SKIP, ItemState, Kind, Observation};
+use crate::core::report::filter::Filter;
+use crate::core::report::linker::Linker;
+use crate::core::scan::Classified;
+use crate::ledger::check::check;
+use crate::ledger::counters::Counters;
+use crate::ledger::ingest::ingest;
+use crate::ledger::item::{Recovery, change_state, recover};
+use crate::ledger::open::in_memory;
+use crate::ledger::prune::{Before, prune};
+use crate::ledger::sighting::{GroupChange, Place, Sighting, Work};
+use crate::ledger::time::timestamp;
+use crate::ledger::{dismissal, group};
+
+const MINUTE: i64 = 60_000;
+/// The present of the reports; everything happened in the ten hours before.
+const NOW: i64 = 600;
+
+#[derive(Clone, Debug)]
+enum Step {
+    See { batch: i64, item: u8, group: u8, reason: u8, at: i64 },
+    Change { item: i64, to: ItemState },
+    Recover { item: i64 },
+    Dismiss { group: i64, back: bool },
+    Merge { from: u8, into: u8 },
+    Prune { before: i64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let state = prop_oneof![Just(ItemState::Retrying), Just(ItemState::Open), Just(ItemState::Ignored)];
+    prop_oneof![
+        12 => (1_i64..5, 0_u8..12, 0_u8..6, 0_u8..4, 0..NOW)
+            .prop_map(|(batch, item, group, reason, at)| Step::See { batch, item, group, reason, at }),
+        3 => (1_i64..12, state).prop_map(|(item, to)| Step::Change { item, to }),
+        3 => (1_i64..12).prop_map(|item| Step::Recover { item }),
+        2 => (1_i64..7, any::<bool>()).prop_map(|(group, back)| Step::Dismiss { group, back }),
+        1 => (0_u8..6, 0_u8..6).prop_map(|(from, into)| Step::Merge { from, into }),
+        1 => (0..NOW).prop_map(|before| Step::Prune { before }),
+    ]
+}
+
+/// Groups 3 to 5 are of skipped items; failed and skipped never mix.
+fn kind(group: u8) -> Kind {
+    if group < 3 { Kind::Failed } else { Kind::Skipped }
+}
+
+fn group_id(group: u8) -> GroupId {
+    format!("g-{group}000000000").parse().unwrap()
+}
+
+fn change(group: u8, merged_into: Option<u8>) -> GroupChange {
+    GroupChange {
+        stored: StoredGroup {
+            id: group_id(group),
+            kind: kind(group),
+            template: "t".to_owned(),
+            title: "t".to_owned(),
+            state: Vec::new(),
+            merged_into: merged_into.map(group_id),
+            version: 1,
+        },
+        classified: Classified { class: if group.is_multiple_of(2) { "even" } else { "odd" }.to_owned(), rule: None },
+    }
+}
+
+fn seen(batch: i64, item: u8, group: u8, reason: u8, at: i64) -> Work {
+    let skipped = kind(group) == Kind::Skipped;
+    let reasons = [None, Some("a"), Some("b"), Some(HARMLESS_SKIP)];
+    let observation = Observation {
+        item_id: format!("i{item}"),
+        item_name: "n".to_owned(),
+        kind: kind(group),
+        message: None,
+        skip_reason: reasons[usize::from(reason)].filter(|_| skipped).map(str::to_owned),
+        job_id: None,
+        job_record_id: None,
+        started_at: None,
+        completed_at: Some(timestamp(at * MINUTE)),
+        effective_at: None,
+    };
+    let place = Place { project_key: batch % 2 + 1, batch_key: batch, seen_at: NOW * MINUTE, baseline_until: 0 };
+    Work { groups: vec![group_id(group)], sightings: vec![Sighting::new(place, observation)], ..Work::default() }
+}
+
+fn ledger() -> Connection {
+    let mut connection = in_memory();
+    let batches = "INSERT INTO project VALUES (1, 'p', NULL, 0, NULL), (2, 'q', NULL, 0, NULL);
+         INSERT INTO batch (batch_key, project_key, batch_id, job_type, status, first_seen, last_seen)
+         SELECT value, value % 2 + 1, 'b' || value, 'parse', 'completed', 0, 9000000000 FROM json_each('[1, 2, 3, 4]')";
+    connection.execute_batch(batches).unwrap();
+    let tx = connection.transaction().unwrap();
+    ingest(&tx, &Work { changes: (0..6).map(|group| change(group, None)).collect(), ..Work::default() }, 1).unwrap();
+    tx.commit().unwrap();
+    connection
+}
+
+fn take(connection: &mut Connection, step: &Step) {
+    let tx = connection.transaction().unwrap();
+    let mut counters = Counters::default();
+    match *step {
+        Step::See { batch, item, group, reason, at } => {
+            ingest(&tx, &seen(batch, item, group, reason, at), 1).unwrap();
+        }
+        Step::Change { item, to } => {
+            change_state(&tx, item, to, |_| true, &mut counters).unwrap();
+        }
+        Step::Recover { item } => {
+            let at = (item * 47) % NOW * MINUTE;
+            recover(&tx, item, &Recovery { at, by: "b", answered_until: 0 }, &mut counters).unwrap();
+        }
+        Step::Dismiss { group, back: false } => drop(dismissal::dismiss(&tx, group).unwrap()),
+        Step::Dismiss { group, back: true } => drop(dismissal::undismiss(&tx, group).unwrap()),
+        Step::Merge { from, into } if kind(from) == kind(into) => {
+            let key = |id| group::key(&tx, group_id(id).as_str()).unwrap().unwrap();
+            group::merge(&tx, key(from), key(into)).unwrap();
+        }
+        Step::Merge { .. } => {}
+        Step::Prune { before } => drop(prune(&tx, &Before { items: before * MINUTE, digests: 0 }).unwrap()),
+    }
+    counters.write(&tx).unwrap();
+    tx.commit().unwrap();
+}
+
+fn view_of<'a>(reading: &'a Reading, filter: &'a Filter, linker: &'a Linker) -> View<'a> {
+    View::new(reading, filter, timestamp(NOW * MINUTE), linker).unwrap()
+}
+
+/// What the counters answer, against the same question put to the items.
+fn compare(reading: &Reading, filter: &Filter) {
+    let linker = Linker::shipped();
+    let view = &view_of(reading, filter, &linker);
+    let counted = count_items(view).unwrap();
+    assert_eq!(counted, items::count(view, &view.item_clause_in_window()).unwrap());
+    let recounted = items::count(view, &view.item_clause()).unwrap();
+    assert_eq!(items::count_all(view).unwrap(), recounted);
+    let of_skipped = skipped(view).unwrap();
+    assert_eq!(skipped::by_item_alone(view).unwrap(), of_skipped);
+    let groups = groups(view).unwrap();
+    if filter.state.is_empty() {
+        // Without a window or a project, what a group ever had is told.
+        let ever = view.window().is_none() && !filter.narrows_items();
+        assert!(ever || groups.items_in_window == counted.all(), "of groups");
+        let unsolved = recounted.open + recounted.retrying;
+        assert!(view.window().is_some() || groups.open_items == unsolved, "of open items");
+    }
+    let ids = |filter: &Filter| {
+        let view = view_of(reading, filter, &linker);
+        items(&view).unwrap().into_iter().map(|row| row.item_id).collect::<Vec<_>>()
+    };
+    let mut all = ids(&Filter { limit: None, ..filter.clone() });
+    all.truncate(3);
+    assert_eq!(ids(&Filter { limit: Some(3), ..filter.clone() }), all);
+}
+
+fn filter() -> impl Strategy<Value = Filter> {
+    let state = proptest::option::weighted(0.3, prop_oneof![Just("open"), Just("recovered"), Just("ignored")]);
+    let kind = proptest::option::weighted(0.3, prop_oneof![Just(Kind::Failed), Just(Kind::Skipped)]);
+    let word = |word: &'static str| proptest::option::weighted(0.3, Just(word));
+    let since = proptest::option::of(0..NOW);
+    let until = proptest::option::weighted(0.2, 0..NOW);
+    let group = proptest::option::weighted(0.2, 0_u8..6);
+    (state, kind, word("even"), word("p"), since, until, group).prop_map(
+        |(state, kind, class, project, since, until, group)| Filter {
+            state: state.into_iter().map(str::to_owned).collect(),
+            kind,
+            class: class.into_iter().map(str::to_owned).collect(),
+            project: project.into_iter().map(str::to_owned).collect(),
+            since: since.map(|at| timestamp(at * MINUTE)),
+            until: until.map(|at| timestamp(at * MINUTE)),
+            group: group.into_iter().map(|group| group_id(group).as_str().to_owned()).collect(),
+            ..Filter::default()
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn counters_and_items_give_the_same_answers(
+        steps in proptest::collection::vec(step(), 1..60),
+        filters in proptest::collection::vec(filter(), 1..8),
+    ) {
+        let mut connection = ledger();
+        for step in &steps {
+            take(&mut connection, step);
+        }
+        prop_assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
+        let reading = Reading::over(connection).unwrap();
+        for filter in &filters {
+            compare(&reading, filter);
+        }
+    }
+}

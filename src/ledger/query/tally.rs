@@ -1,0 +1,142 @@
+//! Items counted by the ledger's own counters, for filters that these know: group, class, kind, project, and windows
+//! that reach to the present.
+//!
+//! A window counts whole hours from the counters, and the items of the hour that it begins in one by one.
+
+use std::collections::HashMap;
+
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
+
+use super::clause::Clause;
+use super::{QueryError, View, value};
+use crate::core::item::ItemState;
+use crate::core::report::filter::Window;
+
+const HOUR: i64 = 3_600_000;
+
+/// How many items there are, by group and state.
+pub(super) type Tally = HashMap<(i64, ItemState), u64>;
+
+/// The items that match the filters but for the state; in the window if there is one.
+/// None if only the items themselves can tell.
+pub(super) fn tally(view: &View<'_>, window: Option<Window>) -> Result<Option<Tally>, QueryError> {
+    if view.filter.needs_items() || window.is_some_and(|window| window.until < view.now) {
+        return Ok(None);
+    }
+    let Some(window) = window else {
+        return sums(view, "item_count", &counter_clause(view)).map(Some);
+    };
+    let since = window.since.as_millisecond();
+    let whole_from = since.div_euclid(HOUR) + i64::from(since.rem_euclid(HOUR) != 0);
+    let mut clause = counter_clause(view);
+    clause.and("c.hour >= ?", [whole_from.into()]);
+    let mut tally = sums(view, "item_hour", &clause)?;
+    if whole_from * HOUR != since {
+        add_begun_hour(view, since, &mut tally)?;
+    }
+    Ok(Some(tally))
+}
+
+/// How many items each group has.
+pub(super) fn by_group(tally: &Tally, of: impl Fn(ItemState) -> bool) -> HashMap<i64, u64> {
+    let mut sums = HashMap::new();
+    for ((group, _), items) in tally.iter().filter(|((_, state), _)| of(*state)) {
+        *sums.entry(*group).or_default() += items;
+    }
+    sums
+}
+
+/// What the newest items that match are found by.
+pub(super) struct Newest {
+    /// So many items, or all there are, were last seen at or after this time, in milliseconds.
+    pub(super) since: i64,
+    /// The groups that they are in.
+    pub(super) groups: Vec<i64>,
+}
+
+/// Where the newest `most` items that match are, states included. None if only the items themselves can tell.
+pub(super) fn newest(view: &View<'_>, most: u64) -> Result<Option<Newest>, QueryError> {
+    if view.filter.needs_items() || view.window().is_some_and(|window| window.until < view.now) {
+        return Ok(None);
+    }
+    let mut clause = counter_clause(view);
+    clause.one_of("c.state", &view.filter.state, "");
+    if let Some(window) = view.window() {
+        // Items of the hour that the window begins in may be before it: they only make the search reach further back.
+        clause.and("c.hour > ?", [window.since.as_millisecond().div_euclid(HOUR).into()]);
+    }
+    let begun = view.window().map_or(i64::MIN, |window| window.since.as_millisecond()).div_euclid(HOUR);
+    let hour = hour_of(view, &clause, most)?.unwrap_or(begun);
+    let mut within = counter_clause(view);
+    within.one_of("c.state", &view.filter.state, "");
+    within.and("c.hour >= ?", [hour.into()]);
+    let mut statement =
+        view.connection.prepare(&format!("SELECT DISTINCT c.group_key FROM item_hour c WHERE {}", within.text()))?;
+    let groups = statement.query_map(params_from_iter(within.values()), |row| row.get(0))?;
+    Ok(Some(Newest { since: hour.saturating_mul(HOUR), groups: groups.collect::<rusqlite::Result<_>>()? }))
+}
+
+/// The newest hour such that it and those after it have so many items; none if there are not so many.
+fn hour_of(view: &View<'_>, clause: &Clause, most: u64) -> Result<Option<i64>, QueryError> {
+    let mut statement = view
+        .connection
+        .prepare(&format!("SELECT c.hour, c.items FROM item_hour c WHERE {} ORDER BY c.hour DESC", clause.text()))?;
+    let mut rows = statement.query(params_from_iter(clause.values()))?;
+    let mut sum = 0;
+    while let Some(row) = rows.next()? {
+        sum += value::count(row, 1)?;
+        if sum >= most {
+            return Ok(Some(row.get(0)?));
+        }
+    }
+    Ok(None)
+}
+
+/// Conditions on `item_count AS c` or `item_hour AS c` from everything but the window and the state.
+pub(super) fn counter_clause(view: &View<'_>) -> Clause {
+    let filter = view.filter;
+    let mut clause = Clause::all();
+    clause.one_of_keys("c.group_key", &view.group_keys, "");
+    clause.one_of("c.group_key IN (SELECT group_key FROM error_group WHERE class", &filter.class, ")");
+    if let Some(kind) = filter.kind {
+        let kind = Value::from(kind.as_str().to_owned());
+        clause.and("c.group_key IN (SELECT group_key FROM error_group WHERE kind = ?)", [kind]);
+    }
+    clause.one_of("c.project_key IN (SELECT project_key FROM project WHERE name", &filter.project, ")");
+    clause
+}
+
+fn sums(view: &View<'_>, table: &str, clause: &Clause) -> Result<Tally, QueryError> {
+    let mut statement = view
+        .connection
+        .prepare(&format!("SELECT c.group_key, c.state, c.items FROM {table} c WHERE {}", clause.text()))?;
+    let mut rows = statement.query(params_from_iter(clause.values()))?;
+    let mut tally = Tally::new();
+    while let Some(row) = rows.next()? {
+        *tally.entry((row.get(0)?, value::item_state(row, 1)?)).or_default() += value::count(row, 2)?;
+    }
+    Ok(tally)
+}
+
+/// Adds the items of the hour that holds `since`, from there on, found by the index of the groups that have any then.
+fn add_begun_hour(view: &View<'_>, since: i64, tally: &mut Tally) -> Result<(), QueryError> {
+    let hour = since.div_euclid(HOUR);
+    let mut clause = counter_clause(view);
+    clause.and("c.hour = ?", [hour.into()]);
+    let mut items = Clause::all();
+    items.one_of("i.project_key IN (SELECT project_key FROM project WHERE name", &view.filter.project, ")");
+    let mut count = view.connection.prepare(&format!(
+        "SELECT count(*) FROM item i WHERE i.group_key = ? AND i.state = ? AND i.last_seen >= ? AND i.last_seen < ?
+         AND {}",
+        items.text()
+    ))?;
+    for (group_key, state) in sums(view, "item_hour", &clause)?.into_keys() {
+        let range: [Value; 4] =
+            [group_key.into(), state.as_str().to_owned().into(), since.into(), ((hour + 1) * HOUR).into()];
+        let bound = range.iter().chain(items.values());
+        *tally.entry((group_key, state)).or_default() +=
+            count.query_row(params_from_iter(bound), |row| value::count(row, 0))?;
+    }
+    Ok(())
+}
