@@ -89,7 +89,8 @@ fn write(tx: &Transaction<'_>, now: i64) -> rusqlite::Result<()> {
             (_, 5) if dice.roll(50) == 0 => "retrying",
             _ => "recovered",
         };
-        let recovered = (state == "recovered").then(|| last + dice.roll((now - last).max(1)));
+        // What recovers does so within a day.
+        let recovered = (state == "recovered").then(|| last + dice.roll((now - last).clamp(1, DAY)));
         // Random-looking ids: the first half mixes the number, so that neighbours are far apart.
         let mixed = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let id = format!("{:08x}-{:04x}-4000-8000-{number:012x}", mixed >> 32, mixed & 0xffff);

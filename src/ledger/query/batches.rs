@@ -61,12 +61,11 @@ fn select(
     order: &str,
     limit: i64,
 ) -> Result<Vec<BatchRow>, QueryError> {
-    // A group and one merged into it are one group.
+    // A group that became part of another has no counters left: every row is a group of its own.
     let mut statement = view.connection.prepare(&format!(
         "WITH counted AS (
-             SELECT gb.batch_key, sum(gb.failures) AS observations,
-                    count(DISTINCT coalesce(g.merged_into, g.group_key)) AS groups_hit
-             FROM group_batch gb JOIN error_group g ON g.group_key = gb.group_key
+             SELECT gb.batch_key, sum(gb.failures) AS observations, count(*) AS groups_hit
+             FROM group_batch gb
              WHERE {counted} GROUP BY gb.batch_key)
          SELECT b.batch_id, p.name, p.project_id, b.job_type, b.directory_id, b.status, b.total_items,
                 b.failed_items, b.skipped_items, coalesce(c.observations, 0) AS observations,

@@ -1,6 +1,6 @@
 //! `report trend`: observations over time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -62,20 +62,18 @@ pub fn trend(view: &View<'_>, bucket: &Bucket, window: Window) -> Result<Vec<Tre
         Some("kind") => "s.kind",
         _ => "NULL",
     };
-    let hours = if view.filter.narrows_items() {
-        from_observations(view, key, window)?
-    } else {
-        from_counters(view, key, window)?
-    };
     let mut keys: BTreeMap<Option<String>, Line> = BTreeMap::new();
     if key == "NULL" {
         keys.insert(None, Line::default());
     }
-    for hour in hours {
-        let line = keys.entry(hour.key).or_default();
-        line.title = hour.title;
-        line.failures += hour.failures;
-        *line.buckets.entry(bucket.start(hour.at)).or_default() += hour.failures;
+    if view.filter.narrows_items() {
+        for hour in from_observations(view, key, window)? {
+            let line = keys.entry(hour.key).or_default();
+            line.title = hour.title;
+            line.add(bucket.start(hour.at), hour.failures);
+        }
+    } else {
+        from_counters(view, key, bucket, window, &mut keys)?;
     }
     let mut keys: Vec<(Option<String>, Line)> = keys.into_iter().collect();
     keys.sort_by_key(|(_, line)| std::cmp::Reverse(line.failures));
@@ -94,6 +92,11 @@ struct Line {
 }
 
 impl Line {
+    fn add(&mut self, bucket: Timestamp, failures: u64) {
+        self.failures += failures;
+        *self.buckets.entry(bucket).or_default() += failures;
+    }
+
     fn rows(&self, bucket: &Bucket, window: Window, key: Option<&str>) -> Vec<TrendRow> {
         let mut rows = Vec::new();
         let mut from = bucket.start(window.since);
@@ -120,22 +123,67 @@ struct Hour {
     failures: u64,
 }
 
-fn from_counters(view: &View<'_>, key: &str, window: Window) -> Result<Vec<Hour>, QueryError> {
+/// Adds up the hours of groups. Hour by hour, so that the bucket of an hour is worked out once and not for each group.
+fn from_counters(
+    view: &View<'_>,
+    key: &str,
+    bucket: &Bucket,
+    window: Window,
+    keys: &mut BTreeMap<Option<String>, Line>,
+) -> Result<(), QueryError> {
+    let groups = groups(view, key)?;
+    let mut lines: Vec<Line> = Vec::new();
+    lines.resize_with(groups.len(), Line::default);
+    let place: HashMap<i64, usize> = groups.iter().enumerate().map(|(at, group)| (group.group_key, at)).collect();
     let (from, to) = window.hours();
+    let mut statement = view
+        .connection
+        .prepare("SELECT hour, group_key, failures FROM group_hour WHERE hour >= ? AND hour < ? ORDER BY hour")?;
+    let mut rows = statement.query([from, to])?;
+    let mut begun: Option<(i64, Timestamp)> = None;
+    while let Some(row) = rows.next()? {
+        let Some(&at) = place.get(&row.get(1)?) else { continue };
+        let hour: i64 = row.get(0)?;
+        let start = match begun {
+            Some((known, start)) if known == hour => start,
+            _ => bucket.start(Timestamp::from_millisecond(hour * HOUR).unwrap_or_default()),
+        };
+        begun = Some((hour, start));
+        lines[at].add(start, value::count(row, 2)?);
+    }
+    for (group, line) in groups.into_iter().zip(lines).filter(|(_, line)| line.failures > 0) {
+        let sum = keys.entry(group.key).or_default();
+        sum.title = group.title;
+        line.buckets.into_iter().for_each(|(start, failures)| sum.add(start, failures));
+    }
+    Ok(())
+}
+
+/// A group that matches, and what its line is called.
+struct Named {
+    group_key: i64,
+    key: Option<String>,
+    title: Option<String>,
+}
+
+/// The groups that match. Those that became part of another have no hours of their own left.
+fn groups(view: &View<'_>, key: &str) -> Result<Vec<Named>, QueryError> {
     let mut clause = Clause::all();
-    clause.and("h.hour >= ? AND h.hour < ?", [from, to].map(Value::from));
-    group_clause(view, &mut clause);
-    read(
-        view,
-        &format!(
-            "SELECT {key}, h.hour * {HOUR}, sum(h.failures), max(coalesce(s.renamed, s.title))
-             FROM error_group g JOIN group_hour h ON h.group_key = g.group_key
-             JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
-             WHERE {} GROUP BY 1, 2",
-            clause.text()
-        ),
-        &clause,
-    )
+    clause.one_of_keys("s.group_key", &view.group_keys, "");
+    clause.one_of("s.class", &view.filter.class, "");
+    if let Some(kind) = view.filter.kind {
+        clause.and("s.kind = ?", [Value::from(kind.as_str().to_owned())]);
+    }
+    let by_group = view.filter.by.as_deref() == Some("group");
+    let mut statement = view.connection.prepare(&format!(
+        "SELECT s.group_key, {key}, coalesce(s.renamed, s.title) FROM error_group s WHERE {}",
+        clause.text()
+    ))?;
+    let rows = statement.query_map(params_from_iter(clause.values()), |row| {
+        let title: String = row.get(2)?;
+        Ok(Named { group_key: row.get(0)?, key: row.get(1)?, title: Some(title).filter(|_| by_group) })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Counters do not know single items: their observations are read.
@@ -155,14 +203,6 @@ fn from_observations(view: &View<'_>, key: &str, window: Window) -> Result<Vec<H
         ),
         &clause,
     )
-}
-
-fn group_clause(view: &View<'_>, clause: &mut Clause) {
-    clause.one_of_keys("g.group_key", &view.group_keys, "");
-    clause.one_of("s.class", &view.filter.class, "");
-    if let Some(kind) = view.filter.kind {
-        clause.and("s.kind = ?", [Value::from(kind.as_str().to_owned())]);
-    }
 }
 
 fn read(view: &View<'_>, sql: &str, clause: &Clause) -> Result<Vec<Hour>, QueryError> {
