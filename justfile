@@ -30,3 +30,7 @@ ops:
     ci/systemd.sh
     ci/promtool.sh
     ci/deny.sh
+
+# Fuzzes one of wire, grouping, config, webhook for half an hour (cargo-fuzz needed).
+fuzz target:
+    RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} -- -max_total_time=1800 -max_len=4096

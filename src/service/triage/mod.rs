@@ -80,7 +80,7 @@ pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -
     }
     match told {
         Some(digest) => Ok(Some(digest)),
-        // A draft counts all items, which takes a moment on a large ledger: only where an incident could end.
+        // A draft reads every group and counts items: only where an incident could end.
         None if !settings.routes.iter().any(|route| route.incidents) => Ok(None),
         None => {
             let draft = draft(tx, &context, &cases)?;
