@@ -107,7 +107,9 @@ pub fn headline(digest: &Digest) -> String {
     if digest.baseline {
         return format!("First inventory: {open}");
     }
-    let paging = digest.changes.iter().find(|e| e.page && e.state != GroupState::Resolved);
+    // More items of what people know already wake nobody.
+    let is_urgent = |e: &&GroupEntry| e.page && e.state != GroupState::Resolved && e.reason != Reason::MoreItems;
+    let paging = digest.changes.iter().find(is_urgent);
     let fault = digest.faults.iter().find(|f| !f.ended);
     match (paging, fault, digest.changes.first()) {
         (Some(entry), ..) => format!("Needs you now: {}", group_line(entry)),

@@ -76,6 +76,8 @@ fn each_occasion_has_its_own_subject_and_headline() {
     reminder.totals.other = 1;
     let mut grown = reminder.clone();
     grown.changes[0].reason = Reason::MoreItems;
+    // Also of a group that pages when it is news.
+    grown.changes[0].page = true;
     let baseline = Digest { baseline: true, ..nothing_new.clone() };
     let mut resolved = quiet.clone();
     resolved.changes = vec![still_open("g-1", "Password needed", 0)];
