@@ -152,6 +152,7 @@ fn counters(tx: &Transaction<'_>) -> rusqlite::Result<()> {
          INSERT INTO item_count SELECT i.group_key, i.project_key, i.state, ifnull(o.skip_reason, ''), count(*)
              FROM item i JOIN observation o USING (observation_key) GROUP BY 1, 2, 3, 4;
          INSERT INTO item_hour SELECT last_seen / {HOUR}, group_key, project_key, state, count(*) FROM item GROUP BY 1, 2, 3, 4;
+         INSERT INTO recovery_hour SELECT recovered_at / {HOUR}, group_key, project_key, count(*) FROM item WHERE recovered_at IS NOT NULL GROUP BY 1, 2, 3;
          UPDATE error_group AS g SET (open_items, total_items, first_seen, last_seen) =
              (SELECT coalesce(sum(state IN ('open', 'retrying')), 0), count(*), coalesce(min(first_seen), 0), coalesce(max(last_seen), 0) FROM item i WHERE i.group_key = g.group_key);
          INSERT INTO episode (group_key, ordinal, opened_at, noticed_at) SELECT group_key, 3, first_seen + {DAY}, first_seen FROM error_group;

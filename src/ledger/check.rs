@@ -141,6 +141,18 @@ const RULES: &[Rule] = &[
               FROM (SELECT * FROM counted EXCEPT SELECT hour, group_key, project_key, state, items FROM item_hour)",
     },
     Rule {
+        name: "recoveries by hour",
+        sql: "WITH counted AS (
+                  SELECT (recovered_at - ((recovered_at % 3600000) + 3600000) % 3600000) / 3600000 AS hour, group_key, project_key,
+                      count(*) AS items
+                  FROM item WHERE recovered_at IS NOT NULL GROUP BY 1, 2, 3)
+              SELECT 'hour ' || hour || ', group ' || group_key || ', project ' || project_key || ' is not ' || items
+              FROM (SELECT hour, group_key, project_key, items FROM recovery_hour EXCEPT SELECT * FROM counted)
+              UNION ALL
+              SELECT 'hour ' || hour || ', group ' || group_key || ', project ' || project_key || ' should be ' || items
+              FROM (SELECT * FROM counted EXCEPT SELECT hour, group_key, project_key, items FROM recovery_hour)",
+    },
+    Rule {
         name: "group's failures",
         sql: "WITH counted AS (
                   SELECT coalesce(g.merged_into, g.group_key) AS group_key, count(*) AS failures,

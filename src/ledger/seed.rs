@@ -153,11 +153,14 @@ pub(crate) fn recount(connection: &Connection) {
         .execute_batch(
             "DELETE FROM item_count;
              DELETE FROM item_hour;
+             DELETE FROM recovery_hour;
              INSERT INTO item_count
                  SELECT i.group_key, i.project_key, i.state, iif(i.kind = 'skipped', ifnull(o.skip_reason, ''), ''), count(*)
                  FROM item i LEFT JOIN observation o USING (observation_key) GROUP BY 1, 2, 3, 4;
              INSERT INTO item_hour
-                 SELECT (last_seen - ((last_seen % 3600000) + 3600000) % 3600000) / 3600000, group_key, project_key, state, count(*) FROM item GROUP BY 1, 2, 3, 4;",
+                 SELECT (last_seen - ((last_seen % 3600000) + 3600000) % 3600000) / 3600000, group_key, project_key, state, count(*) FROM item GROUP BY 1, 2, 3, 4;
+             INSERT INTO recovery_hour
+                 SELECT recovered_at / 3600000, group_key, project_key, count(*) FROM item WHERE recovered_at IS NOT NULL GROUP BY 1, 2, 3;",
         )
         .unwrap();
 }

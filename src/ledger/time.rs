@@ -2,6 +2,9 @@
 
 use jiff::Timestamp;
 
+/// Milliseconds of an hour.
+pub const HOUR: i64 = 3_600_000;
+
 /// The stored form of a time.
 pub fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
@@ -20,5 +23,5 @@ pub fn timestamp(millis: i64) -> Timestamp {
 
 /// The hour bucket of a stored time: hours since 1970-01-01 UTC.
 pub fn hour(millis: i64) -> i64 {
-    millis.div_euclid(3_600_000)
+    millis.div_euclid(HOUR)
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use super::{Reading, View, count_items, groups, items, skipped};
+use super::{Reading, View, count_items, groups, items, recovered, skipped};
 use crate::core::grouping::{GroupId, StoredGroup};
 use crate::core::item::{HARMLESS_SKIP, ItemState, Kind, Observation};
 use crate::core::report::filter::Filter;
@@ -140,6 +140,10 @@ fn compare(reading: &Reading, filter: &Filter) {
     assert_eq!(counted, items::count(view, &view.item_clause_in_window()).unwrap());
     let recounted = items::count(view, &view.item_clause()).unwrap();
     assert_eq!(items::count_all(view).unwrap(), recounted);
+    let window = filter.window_or(view.now, 24);
+    let [since, until] = [window.since, window.until].map(|end| end.as_millisecond());
+    let by_items = recovered::by_items(view, since, until).unwrap();
+    assert_eq!(recovered::recovered(view, window).unwrap(), by_items, "recovered");
     let of_skipped = skipped(view).unwrap();
     assert_eq!(skipped::by_item_alone(view).unwrap(), of_skipped);
     let groups = groups(view).unwrap();

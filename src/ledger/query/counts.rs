@@ -11,11 +11,10 @@ use crate::core::report::filter::Window;
 use crate::core::report::rows::ItemRow;
 use crate::core::silence::{Compiled, ItemView, Matcher};
 use crate::ledger::LedgerError;
+use crate::ledger::time::HOUR;
 
 /// Hours a sparkline shows.
 pub(super) const SPARK_HOURS: i64 = 24;
-
-const HOUR: i64 = 3_600_000;
 
 /// Groups of a list from which on it is quicker to read some counters as a whole.
 const TOGETHER_FROM: usize = 100;

@@ -19,6 +19,7 @@ mod item;
 mod items;
 mod mttr;
 mod reading;
+mod recovered;
 mod retries;
 mod scans;
 mod skipped;

@@ -1,10 +1,9 @@
 //! `report summary`: what is failing now, and whether the worker is well.
 
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, params, params_from_iter};
+use rusqlite::{OptionalExtension, params};
 
 use super::groups::{Base, Keep};
-use super::{QueryError, View, counts, groups, items, retries, scans, value};
+use super::{QueryError, View, counts, groups, items, recovered, retries, scans, value};
 use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::report::filter::Window;
@@ -45,7 +44,7 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
         groups: group_counts,
         window,
         items_in_window,
-        recovered_in_window: recovered(view, window)?,
+        recovered_in_window: recovered::recovered(view, window)?,
         hourly,
         top_groups: top_groups.collect::<Result<_, _>>()?,
         scans: scans::last_scans(view.connection)?,
@@ -67,15 +66,6 @@ fn hourly<'b>(view: &View<'_>, bases: impl Iterator<Item = &'b Base>) -> Result<
         sums.iter_mut().zip(of_group).for_each(|(sum, count)| *sum += count);
     }
     Ok(sums)
-}
-
-fn recovered(view: &View<'_>, window: Window) -> Result<u64, QueryError> {
-    let mut clause = view.item_clause();
-    let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
-    clause.and("i.recovered_at >= ? AND i.recovered_at < ?", ends);
-    let sql = format!("SELECT count(*) FROM item i INDEXED BY item_by_recovery WHERE {}", clause.text());
-    let values = params_from_iter(clause.values());
-    Ok(view.connection.query_row(&sql, values, |row| value::count(row, 0))?)
 }
 
 fn faults(view: &View<'_>) -> Result<Vec<FaultRow>, QueryError> {

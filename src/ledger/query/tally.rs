@@ -12,8 +12,7 @@ use super::clause::Clause;
 use super::{QueryError, View, value};
 use crate::core::item::ItemState;
 use crate::core::report::filter::Window;
-
-const HOUR: i64 = 3_600_000;
+use crate::ledger::time::HOUR;
 
 /// How many items there are, by group and state.
 pub(super) type Tally = HashMap<(i64, ItemState), u64>;

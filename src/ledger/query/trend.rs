@@ -11,6 +11,7 @@ use super::clause::Clause;
 use super::{QueryError, View, value};
 use crate::core::report::filter::Window;
 use crate::core::report::history::TrendRow;
+use crate::ledger::time::HOUR;
 
 /// The width of a bucket.
 #[derive(Clone, Debug)]
@@ -20,8 +21,6 @@ pub enum Bucket {
     /// A calendar day in this zone.
     Day(TimeZone),
 }
-
-const HOUR: i64 = 3_600_000;
 
 impl Bucket {
     /// When the bucket that holds `at` begins.
