@@ -67,6 +67,9 @@ pub fn conclude_listing(
     let mut count = 0;
     let mut counters = Counters::default();
     for item_key in recovered {
+        if !failed_last_in(tx, *item_key, finish.place.batch_key)? {
+            continue;
+        }
         let by = item::Recovery {
             at: finish.place.seen_at,
             by: batch_id,
@@ -78,6 +81,20 @@ pub fn conclude_listing(
     counters.write(tx)?;
     batch::mark_listed(tx, finish)?;
     Ok(count)
+}
+
+/// Whether the newest failure of an item is still one of this batch.
+///
+/// While the statuses of this batch were asked for, another batch that is read beside it may have shown a newer failure.
+fn failed_last_in(tx: &Transaction<'_>, item_key: i64, batch_key: i64) -> Result<bool, LedgerError> {
+    let newest = tx
+        .prepare_cached(
+            "SELECT o.batch_key FROM item i JOIN observation o ON o.observation_key = i.observation_key
+             WHERE i.item_key = ?1",
+        )?
+        .query_row([item_key], |row| row.get::<_, i64>(0))
+        .optional()?;
+    Ok(newest == Some(batch_key))
 }
 
 /// Recovers the open items among `completed`, which a newer batch has done: those that failed before it was made, in

@@ -2,7 +2,7 @@
 //!
 //! It remembers everything that it ever showed, which is what the ledger must know in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard};
 
@@ -77,6 +77,8 @@ pub(super) struct World {
     pub(super) clock: i64,
     pub(super) batches: Vec<ModelBatch>,
     pub(super) shown: Shown,
+    /// Every success that was ever shown: item, batch, and when it completed.
+    pub(super) shown_successes: BTreeSet<(u8, usize, i64)>,
     /// Requests of the present scan.
     pub(super) requests: u64,
     /// Which of them fail, and how.
@@ -323,8 +325,9 @@ impl Source for Model {
     }
 
     async fn list_statuses(&self, batch: &Batch, page: &mut Statuses<'_>) -> Result<Listed, CloudError> {
-        let (world, incomplete) = self.request()?;
-        let batch = &world.batches[index(&batch.batch_id)];
+        let (mut world, incomplete) = self.request()?;
+        let index = index(&batch.batch_id);
+        let batch = world.batches[index].clone();
         if batch.deleted {
             return Err(CloudError::NotFound { path: "/".to_owned(), status: 404 });
         }
@@ -336,6 +339,10 @@ impl Source for Model {
             Outcome::Cancelled => ItemStatus::Cancelled,
         };
         let rows: Vec<_> = batch.items.iter().map(|(id, item)| (format!("i{id}"), status(&item.outcome))).collect();
+        let successes = batch.items.iter().filter(|(_, item)| item.outcome == Outcome::Completed);
+        if !incomplete {
+            world.shown_successes.extend(successes.map(|(id, item)| (*id, index, item.at)));
+        }
         drop(world);
         let rows_shown = rows.len() as u64;
         if !incomplete && page(rows) == ControlFlow::Break(()) {
