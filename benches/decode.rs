@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use llama_triage::cloud::{Cloud, Settings, decode_items};
+use llama_triage::cloud::{Cloud, Settings, Transport, decode_items};
 use llama_triage::config::project::Project;
 use llama_triage::core::item::Kind;
 
@@ -15,7 +15,7 @@ const ROUNDS: usize = 500;
 fn main() {
     let started = Instant::now();
     let settings = Settings { project: Project::default(), key: "llx-none".into() };
-    Cloud::connect(settings).expect("a good configuration");
+    Cloud::connect(settings, &Transport::new().expect("CA certificates")).expect("a good configuration");
     println!("connect: {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
     for (name, message) in [
         ("plain messages", "Failed to parse the PDF file: Job failed: PDF_IS_PROTECTED"),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use llama_triage::cloud::{Cloud, Settings};
+use llama_triage::cloud::{Cloud, Settings, Transport};
 use llama_triage::config::project::Project;
 use llama_triage::core::scan::{Classified, GroupFacts};
 use llama_triage::ledger::{Ledger, open};
@@ -60,7 +60,8 @@ fn watched(url: &str) -> Watched<Cloud> {
     };
     let key = "llx-bench".to_owned().into();
     let look_back = Duration::from_hours(24 * 365 * 10);
-    let cloud = Cloud::connect(Settings { project, key }).expect("a client");
+    let cloud =
+        Cloud::connect(Settings { project, key }, &Transport::new().expect("CA certificates")).expect("a client");
     Watched { name: "bench".to_owned(), source: Arc::new(cloud), look_back, concurrency: 4 }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Response, Url, redirect};
+use reqwest::{RequestBuilder, Response, Url, redirect};
 use tokio::sync::Semaphore;
 
 use super::retry::{Budget, Verdict, verdict};
@@ -47,6 +47,22 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// What the clients of all projects share: to read the system's CA certificates takes longer than all else at the start.
+#[derive(Clone)]
+pub struct Transport {
+    reads: reqwest::Client,
+}
+
+impl Transport {
+    /// Builds the HTTP client; makes no request.
+    ///
+    /// # Errors
+    /// The system has no CA certificates, or its proxy settings cannot be read.
+    pub fn new() -> Result<Transport, CloudError> {
+        Ok(Transport { reads: build(builder(), "LlamaCloud")? })
+    }
+}
+
 /// The HTTP client of one project.
 pub(super) struct Client {
     reads: reqwest::Client,
@@ -69,18 +85,17 @@ struct Failed {
 }
 
 impl Client {
-    pub(super) fn new(settings: &Settings, pace: Pace) -> Result<Client, CloudError> {
+    pub(super) fn new(settings: &Settings, transport: &Transport, pace: Pace) -> Result<Client, CloudError> {
         let project = &settings.project;
         let base = base_url(&project.base_url)?;
         let host = host_of(&base);
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, bearer(&settings.key)?);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let request_timeout = project.request_timeout;
         Ok(Client {
-            reads: build(builder(&headers, request_timeout), &host)?,
+            reads: transport.reads.clone(),
             headers,
-            request_timeout,
+            request_timeout: project.request_timeout,
             scope: scope(project),
             limiter: limiter(project.requests_per_second),
             slots: Semaphore::new(project.concurrency.get().min(Semaphore::MAX_PERMITS)),
@@ -152,7 +167,7 @@ impl Client {
         let _slot = self.turn().await;
         let transport =
             |error: reqwest::Error| Failed { error: unreachable::explain(&error, &self.host), verdict: verdict(None) };
-        let response = self.reads.get(url.clone()).send().await.map_err(transport)?;
+        let response = self.dress(self.reads.get(url.clone())).send().await.map_err(transport)?;
         let (status, wish) = judge(&response);
         let answer = answer::read(response, &self.host).await;
         let decoded = answer.and_then(|text| decode(&text));
@@ -175,7 +190,7 @@ impl Client {
         let url = self.url(ask).map_err(CreateError::NotSent)?;
         let _slot = self.turn().await;
         let creates = self.creates().map_err(CreateError::NotSent)?;
-        let sent = creates.post(url).json(body).send().await;
+        let sent = self.dress(creates.post(url).json(body)).send().await;
         let response = sent.map_err(|error| {
             let surely_unsent = error.is_connect() || error.is_builder();
             let explained = unreachable::explain(&error, &self.host);
@@ -197,10 +212,14 @@ impl Client {
 
     /// A client for one request that costs money: no retries inside the library, and a fresh connection,
     /// for one from the pool that the server has just closed would leave the outcome unclear for no reason.
-    /// It is made when it is needed: loading the CA certificates takes longer than all else at the start.
+    /// It is made when it is needed, for few processes need one.
     fn creates(&self) -> Result<reqwest::Client, CloudError> {
-        let builder = builder(&self.headers, self.request_timeout);
-        build(builder.retry(reqwest::retry::never()).pool_max_idle_per_host(0), &self.host)
+        build(builder().retry(reqwest::retry::never()).pool_max_idle_per_host(0), &self.host)
+    }
+
+    /// Puts what belongs to this project on a request.
+    fn dress(&self, request: RequestBuilder) -> RequestBuilder {
+        request.headers(self.headers.clone()).timeout(self.request_timeout)
     }
 
     async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
@@ -242,12 +261,10 @@ fn is_definite(status: u16) -> bool {
     matches!(status, 400..=404 | 413 | 422 | 429)
 }
 
-fn builder(headers: &HeaderMap, request_timeout: Duration) -> reqwest::ClientBuilder {
+fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers.clone())
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(request_timeout)
         .redirect(redirect::Policy::none())
 }
 

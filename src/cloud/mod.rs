@@ -33,6 +33,7 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
+pub use self::client::Transport;
 pub use self::error::{CloudError, CreateError};
 pub use self::listing::Listed;
 pub use self::order::NewestFirst;
@@ -65,15 +66,15 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Builds the HTTP client; makes no request.
-    pub fn connect(settings: Settings) -> Result<Cloud, CloudError> {
-        Cloud::connect_at(settings, Pace::default())
+    /// Checks the settings; makes no request.
+    pub fn connect(settings: Settings, transport: &Transport) -> Result<Cloud, CloudError> {
+        Cloud::connect_at(settings, transport, Pace::default())
     }
 
     /// The same with other waits between tries, for a simulated LlamaCloud.
-    pub fn connect_at(settings: Settings, pace: Pace) -> Result<Cloud, CloudError> {
+    pub fn connect_at(settings: Settings, transport: &Transport, pace: Pace) -> Result<Cloud, CloudError> {
         Ok(Cloud {
-            client: client::Client::new(&settings, pace)?,
+            client: client::Client::new(&settings, transport, pace)?,
             api: settings.project.api,
             page_size: settings.project.page_size.get().min(LARGEST_PAGE),
             v2: v2::V2::new(settings.project.page_failures),

@@ -126,10 +126,11 @@ impl Ledger {
         outcome.await.map_err(LedgerError::from_call)
     }
 
-    /// The same without looking up every reference of every row, which costs a fifth of a large ingest.
+    /// The same without looking up every reference of every row, which costs a fifth of a large ingest, and without
+    /// waiting for the disk.
     ///
-    /// Only for work that writes references which it has itself read or made in the same transaction;
-    /// `ledger check` looks at all of them.
+    /// Only for work that writes references which it has itself read or made in the same transaction (`ledger check`
+    /// looks at all of them), and that would be done again after a power cut: the next [`Ledger::write`] puts it on disk.
     ///
     /// # Errors
     /// As [`Ledger::write`].
@@ -139,9 +140,9 @@ impl Ledger {
         F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
     {
         let outcome = self.writer.call(move |connection| {
-            connection.pragma_update(None, "foreign_keys", false)?;
+            open::set_care(connection, open::Care::Bulk)?;
             let outcome = transact(connection, work);
-            connection.pragma_update(None, "foreign_keys", true)?;
+            open::set_care(connection, open::Care::Full)?;
             outcome
         });
         outcome.await.map_err(LedgerError::from_call)

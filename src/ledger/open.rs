@@ -183,11 +183,27 @@ pub(crate) fn in_memory() -> Connection {
     connection
 }
 
+/// How much a transaction asks of SQLite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Care {
+    /// References are looked up, and a commit waits until the disk has it.
+    Full,
+    /// Neither: a power cut may take the last commits back, in order and each as a whole.
+    Bulk,
+}
+
+/// Sets how much care the next transactions take.
+pub(super) fn set_care(connection: &Connection, care: Care) -> Result<(), LedgerError> {
+    let is_full = care == Care::Full;
+    connection.pragma_update(None, "synchronous", if is_full { "full" } else { "normal" })?;
+    connection.pragma_update(None, "foreign_keys", is_full)?;
+    Ok(())
+}
+
 fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
+    set_care(connection, Care::Full)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LARGEST_IDLE_WAL)?;

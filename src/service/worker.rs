@@ -12,7 +12,7 @@ use super::heartbeat::Heartbeat;
 use super::reprocess::Reprocess;
 use super::scan::{self, ScanSummary, Watched};
 use super::{deliver, triage};
-use crate::cloud::{self, Cloud};
+use crate::cloud::{self, Cloud, Transport};
 use crate::config::Config;
 use crate::config::channel::Channel as ChannelConfig;
 use crate::config::load::ConfigError;
@@ -52,7 +52,8 @@ impl Setup {
     pub fn new(config: Config, credentials: &Credentials) -> anyhow::Result<Setup> {
         let zone = TimeZone::get(&config.schedule.timezone).context("schedule.timezone")?;
         let mut wrong = Vec::new();
-        let projects = usable(config.project.iter().map(|project| watch(project, credentials)), &mut wrong);
+        let transport = Transport::new()?;
+        let projects = usable(config.project.iter().map(|project| watch(project, credentials, &transport)), &mut wrong);
         let channels =
             usable(config.channel.iter().map(|channel| open_channel(channel, credentials).map(Arc::new)), &mut wrong);
         let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
@@ -73,10 +74,10 @@ fn usable<T>(opened: impl Iterator<Item = anyhow::Result<T>>, wrong: &mut Vec<St
     opened.filter_map(|one| one.map_err(|error| wrong.push(format!("{error:#}"))).ok()).collect()
 }
 
-fn watch(project: &Project, credentials: &Credentials) -> anyhow::Result<Watched<Cloud>> {
+fn watch(project: &Project, credentials: &Credentials, transport: &Transport) -> anyhow::Result<Watched<Cloud>> {
     let named = || format!("project `{}`", project.name);
     let key = credentials.api_key(project).with_context(named)?;
-    let cloud = Cloud::connect(cloud::Settings { project: project.clone(), key }).with_context(named)?;
+    let cloud = Cloud::connect(cloud::Settings { project: project.clone(), key }, transport).with_context(named)?;
     Ok(Watched {
         name: project.name.clone(),
         source: Arc::new(cloud),

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::super::{Cloud, Pace, Settings};
+use super::super::{Cloud, Pace, Settings, Transport};
 use crate::config::project::{Api, Project};
 
 /// One request as it came in.
@@ -95,7 +95,7 @@ pub(super) fn project(url: &str) -> Project {
 
 pub(super) fn connect(project: Project, pace: Pace) -> Cloud {
     let settings = Settings { project, key: "llx-test-key-1".into() };
-    Cloud::connect_at(settings, pace).unwrap()
+    Cloud::connect_at(settings, &Transport::new().unwrap(), pace).unwrap()
 }
 
 async fn read(request: Request) -> Call {

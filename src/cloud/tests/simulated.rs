@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use super::super::{Cloud, Listed, Pace};
+use super::super::{Cloud, Listed, Pace, Transport};
 use super::fake::{connect, project};
 use crate::config::project::{Api, Project};
 use crate::core::item::Kind;
@@ -41,7 +41,7 @@ fn failures(server: &SimulatedCloud, api: Api) -> BTreeSet<String> {
 fn cloud(server: &SimulatedCloud, api: Api, page_size: usize) -> Cloud {
     let project = Project { api, page_size: page_size.try_into().unwrap(), ..project(&server.url()) };
     let settings = super::super::Settings { project, key: DEFAULT_KEY.into() };
-    Cloud::connect_at(settings, Pace::hurried()).unwrap()
+    Cloud::connect_at(settings, &Transport::new().unwrap(), Pace::hurried()).unwrap()
 }
 
 /// Everything of a kind, item by item, and how the listings went.

@@ -5,7 +5,7 @@
 use super::classify;
 use super::scan::{ATOM, CLASS, Scanner};
 use super::script::{decode, find, is_dense};
-use super::token::{Kinds, Look, Part, hash_word};
+use super::token::{Kinds, Look, Part, Token, hash_word};
 
 impl Scanner<'_, '_> {
     /// Scans the atom at `at`; returns where it ends.
@@ -119,6 +119,14 @@ impl Scanner<'_, '_> {
                 return at + 1 + ending;
             }
         }
+        if self.text[at] == b'.' && self.follows_name(at) {
+            let ending = self.text[at + 1..stop].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let end = at + 1 + ending;
+            if classify::is_file_ending(&self.text[at + 1..end]) {
+                self.slot(Kinds::FILE, at, end);
+                return end;
+            }
+        }
         let mut start = at;
         while start < stop
             && matches!(self.text[start], b':' | b'.' | b'-' | b'+' | b'/' | b'@')
@@ -145,6 +153,16 @@ impl Scanner<'_, '_> {
             }
         }
         stop
+    }
+
+    /// `契約書.pdf`, `Smith & Co!.pdf`: an ending right after a script without spaces or a mark that names have.
+    fn follows_name(&self, at: usize) -> bool {
+        let name = |last: &Token| match last.part {
+            Part::Word(look) => look == Look::Dense,
+            Part::Punct => matches!(last.hash as u8, b'&' | b'!' | b']' | b')' | b'#'),
+            Part::Slot => false,
+        };
+        !self.space && self.out.last().is_some_and(|last| last.end as usize == at && name(last))
     }
 
     /// `(2).pdf`: the bracket belongs to the file name.

@@ -5,6 +5,7 @@
 
 use super::evidence::{self, ENOUGH};
 use super::family::Families;
+use super::file_name::file_names;
 use super::form::Form;
 use super::token::{Look, finish, fold};
 use rustc_hash::FxHashMap;
@@ -21,6 +22,10 @@ pub(super) const MAX_FORMS: usize = 8192;
 const WILD: u64 = 0x57_11d;
 /// Salt of the places that reach to the end of a form.
 const TAIL: u64 = 5;
+/// Salt of the places of file names.
+const NAME: u64 = 6;
+/// Forms of one place for file names, remembered until they are enough.
+const NAMES: usize = 512;
 
 /// Forms that agree in all but one place. Most places only ever see one form, so this is kept small.
 #[derive(Debug, Clone, Copy)]
@@ -71,12 +76,15 @@ impl Book {
 
     /// The learned template that takes this form in.
     pub(super) fn matching(&self, form: &Form) -> Option<u32> {
-        if self.learned.is_empty() {
-            return None;
-        }
         if let Some(tail) = evidence::free_tail(form)
             && let Some(place) = self.places.get(&blank(form, &[tail], TAIL)).filter(|place| place.open)
         {
+            return Some(place.first);
+        }
+        let names = file_names(form);
+        let named =
+            names.iter().filter_map(|(name, _)| self.places.get(&blank(form, std::slice::from_ref(name), NAME)));
+        if let Some(place) = named.into_iter().find(|place| place.open) {
             return Some(place.first);
         }
         let [first, any] = shelves(form);
@@ -186,16 +194,31 @@ impl Book {
 
     fn compare_all(&mut self, index: u32, partners: &mut Vec<u32>, wider: &mut Vec<Form>) {
         for (key, weight, ranges) in places(&self.forms[index as usize]) {
-            if self.compare(index, key, weight, partners) {
+            if self.compare(index, key, weight, VALUES, partners) {
                 let form = &self.forms[index as usize];
                 wider
                     .push(ranges.iter().rev().fold(form.clone(), |form, range| form.with_slot(range.start, range.end)));
             }
         }
+        for (name, weight) in file_names(&self.forms[index as usize]) {
+            let form = &self.forms[index as usize];
+            let key = blank(form, std::slice::from_ref(&name), NAME);
+            let weight = if self.begins_anew(key, form, name.start) { weight } else { 0 };
+            if self.compare(index, key, weight, NAMES, partners) {
+                wider.push(self.forms[index as usize].with_file(name));
+            }
+        }
+    }
+
+    /// Whether nothing that was seen in a place of file names begins like this form there.
+    fn begins_anew(&self, key: u64, form: &Form, at: usize) -> bool {
+        let first = self.places.get(&key).map(|place| place.first);
+        let others = self.waiting.get(&key).into_iter().flatten().copied().chain(first);
+        others.into_iter().all(|other| self.forms[other as usize].pieces[at].hash != form.pieces[at].hash)
     }
 
     /// Enters one form as a value of a place; says whether the place has just opened.
-    fn compare(&mut self, index: u32, key: u64, weight: u32, partners: &mut Vec<u32>) -> bool {
+    fn compare(&mut self, index: u32, key: u64, weight: u32, most: usize, partners: &mut Vec<u32>) -> bool {
         let mut new = false;
         let place = self.places.entry(key).or_insert_with(|| {
             new = true;
@@ -217,7 +240,7 @@ impl Book {
             partners.extend(self.waiting.remove(&key).unwrap_or_default());
         } else {
             let waiting = self.waiting.entry(key).or_default();
-            if waiting.len() < VALUES {
+            if waiting.len() < most {
                 waiting.push(index);
             }
         }

@@ -163,6 +163,11 @@ fn last_label(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..dot], &bytes[dot + 1..]))
 }
 
+/// `pdf`, also with capitals.
+pub(super) fn is_file_ending(ending: &[u8]) -> bool {
+    listed(FILE_ENDINGS, ending)
+}
+
 /// `report.pdf`, also with capitals.
 pub(super) fn is_file(bytes: &[u8]) -> bool {
     last_label(bytes).is_some_and(|(stem, ending)| !stem.is_empty() && listed(FILE_ENDINGS, ending))

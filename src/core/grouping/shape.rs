@@ -254,7 +254,7 @@ fn collapse(text: &[u8], tokens: &mut Vec<Token>) {
     tokens.truncate(write);
 }
 
-/// `報告643.pdf` after white space: the characters right before the file belong to its name.
+/// `報告643.pdf` after white space or a bracket: the characters right before the file belong to its name.
 fn dense_names(text: &[u8], tokens: &mut Vec<Token>) {
     let mut at = 1;
     while at < tokens.len() {
@@ -263,8 +263,8 @@ fn dense_names(text: &[u8], tokens: &mut Vec<Token>) {
             let run = tokens[..at].iter().rev().take_while(|before| before.part == Part::Word(Look::Dense)).count();
             let from = at - run;
             if (1..=6).contains(&run)
-                && text[token.start as usize].is_ascii_alphanumeric()
-                && tokens[from].space
+                && (text[token.start as usize].is_ascii_alphanumeric() || text[token.start as usize] == b'.')
+                && (tokens[from].space || from > 0 && tokens[from - 1].is_punct(b'('))
                 && tokens[from + 1..at].iter().all(|token| !token.space)
             {
                 tokens[at].start = tokens[from].start;
@@ -300,6 +300,10 @@ fn joined_list(tokens: &[Token], back: usize, write: usize) -> bool {
 }
 
 fn merge_kinds(first: Kinds, second: Kinds, list: Kinds) -> Kinds {
+    if second.has(Kinds::FILE) {
+        // `Q3 report.pdf`: a name with spaces is known by its ending.
+        return Kinds::FILE.with(list);
+    }
     let first = Kinds(first.0 & !Kinds::EMPTY.0);
     if first.0 == 0 || first == second { second.with(first).with(list) } else { first.with(list) }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Finding;
-use crate::cloud::{Cloud, Settings};
+use crate::cloud::{Cloud, Settings, Transport};
 use crate::config::project::Project;
 use crate::credentials::Credentials;
 
@@ -26,7 +26,8 @@ pub(super) async fn examine(project: &Project, credentials: &Credentials) -> Vec
     let cloud = match credentials.api_key(project) {
         Ok(key) => {
             findings.push(Finding::ok("api key", name, "there is one"));
-            Some(Cloud::connect(Settings { project: project.clone(), key }))
+            let settings = Settings { project: project.clone(), key };
+            Some(Transport::new().and_then(|transport| Cloud::connect(settings, &transport)))
         }
         Err(error) => {
             let advice = "put the key there; under systemd: /etc/llama-triage/credentials/llama-cloud-api-key";

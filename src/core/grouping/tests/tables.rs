@@ -104,6 +104,31 @@ fn names_without_quotes_are_learned_from_several_messages() {
 }
 
 #[test]
+fn file_names_with_spaces_and_no_quotes_are_names_from_their_first_word_on() {
+    one_group(&[
+        "Signature missing in minutes.docx, page 3",
+        "Signature missing in Q3 board minutes.docx, page 1",
+        "Signature missing in 議事録.docx, page 1",
+        "Signature missing in letter minutes.docx, page 9",
+        "Signature missing in annex letter.docx, page 9",
+        "Signature missing in budget 2027 minutes.docx, page 9",
+        "Signature missing in Übergabe final (2).docx, page 2",
+        "Signature missing in old draft Übergabe.docx, page 2",
+        "Signature missing in scan final minutes.docx, page 2",
+        "Signature missing in final v2.docx, page 2",
+    ]);
+    all_apart(&[
+        "could not open minutes.docx",
+        "could not read minutes.docx",
+        "could not convert minutes.docx",
+        "could not upload minutes.docx",
+        "could not render minutes.docx",
+        "could not sign minutes.docx",
+        "could not save minutes.docx",
+    ]);
+}
+
+#[test]
 fn a_body_is_read_for_what_it_says() {
     one_group(&[
         r#"{"detail":"Signature expired","request_id":"0b9f6f0e-6d3c-4c53-9a51-0f4a8e3f2d11"}"#,
