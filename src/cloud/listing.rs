@@ -1,6 +1,7 @@
 //! Reading a list to its end: asks for pages as [`paging`](super::paging) says and hands over new rows as they come.
 
 use std::ops::ControlFlow;
+use std::pin::Pin;
 
 use super::CloudError;
 use super::client::{Ask, Client};
@@ -53,14 +54,30 @@ impl Style {
     }
 }
 
+/// Whether a listing goes on, once its page was taken.
+pub(super) type Flow = Pin<Box<dyn Future<Output = ControlFlow<()>> + Send>>;
+
 /// Reads the list that `ask` names. `page` may stop it.
 pub(super) async fn read<R: Rows>(
+    client: &Client,
+    ask: &Ask<'_>,
+    style: Style,
+    rows: &R,
+    paging: Paging,
+    page: &mut (dyn FnMut(Vec<R::Row>) -> ControlFlow<()> + Send),
+) -> Result<Listed, CloudError> {
+    let mut at_once = |new| -> Flow { Box::pin(std::future::ready(page(new))) };
+    read_at_pace(client, ask, style, rows, paging, &mut at_once).await
+}
+
+/// The same for a taker that may be slower than the API: the next page is asked for once it has taken this one.
+pub(super) async fn read_at_pace<R: Rows>(
     client: &Client,
     ask: &Ask<'_>,
     mut style: Style,
     rows: &R,
     mut paging: Paging,
-    page: &mut (dyn FnMut(Vec<R::Row>) -> ControlFlow<()> + Send),
+    page: &mut (dyn FnMut(Vec<R::Row>) -> Flow + Send),
 ) -> Result<Listed, CloudError> {
     let mut listed = Listed::default();
     let path = format!("/{}", ask.path.join("/"));
@@ -80,7 +97,7 @@ pub(super) async fn read<R: Rows>(
         listed.rows += new.len() as u64;
         listed.unreadable = paging.unreadable();
         listed.fingerprint = paging.fingerprint();
-        let stopped = !new.is_empty() && page(new).is_break();
+        let stopped = !new.is_empty() && page(new).await.is_break();
         match step {
             Step::End => {
                 listed.complete = true;

@@ -30,6 +30,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::pin::Pin;
 
 use jiff::Timestamp;
 
@@ -45,8 +46,11 @@ use crate::core::item::{ItemStatus, Kind, Observation};
 
 /// Takes a page of the batch list, and may stop the listing.
 pub type PageOfBatches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
-/// Takes a page of items.
-pub type PageOfItems<'a> = dyn FnMut(Vec<Observation>) + Send + 'a;
+/// Takes a page of items; the next one is asked for once it was taken.
+pub type PageOfItems<'a> = dyn FnMut(Vec<Observation>) -> Taken + Send + 'a;
+
+/// Ends when a page was taken.
+pub type Taken = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Takes a page of statuses, and may stop the listing.
 pub type PageOfStatuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;

@@ -165,7 +165,7 @@ fn unchanging(path: &Path) -> Result<Connection, LedgerError> {
 
 /// The writer's page cache in KiB: item ids are random, so a large scan touches most pages of the indexes over and over.
 /// Given back after each scan ([`super::Ledger::rest`]).
-const CACHE_KIB: i64 = 32 * 1024;
+const CACHE_KIB: i64 = 24 * 1024;
 
 /// Pages in the write-ahead log (4 KiB each) before they are copied into the ledger. A large transaction rewrites the
 /// same index pages as the one before it: copied less often, they are copied fewer times.

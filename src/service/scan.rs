@@ -30,7 +30,7 @@ pub use source::{Batches, Observations, Source, Statuses};
 pub type Classify<'a> = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync + 'a;
 
 /// Pages on their way from the projects to the intake; each holds up to 1,000 observations.
-const PAGES_UNDER_WAY: usize = 8;
+const PAGES_UNDER_WAY: usize = 4;
 
 /// A project to scan.
 pub struct Watched<S> {

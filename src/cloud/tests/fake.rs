@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::super::{Cloud, Pace, Settings, Transport};
+use super::super::{Cloud, Pace, Settings, Taken, Transport};
 use crate::config::project::{Api, Project};
 
 /// One request as it came in.
@@ -134,4 +134,9 @@ pub(super) fn slice(call: &Call, all: &[Value]) -> Value {
     let limit = call.number("limit").unwrap_or(50);
     let end = (offset + limit).min(all.len());
     json!({ "items": all[offset..end] })
+}
+
+/// For takers of pages that are never behind.
+pub(super) fn taken((): ()) -> Taken {
+    Box::pin(std::future::ready(()))
 }

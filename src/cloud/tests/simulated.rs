@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::super::{Cloud, Listed, Pace, Transport};
-use super::fake::{connect, project};
+use super::fake::{connect, project, taken};
 use crate::config::project::{Api, Project};
 use crate::core::item::Kind;
 use crate::demo::{
@@ -57,7 +57,8 @@ async fn read(cloud: &Cloud, kind: Kind) -> (BTreeSet<String>, Vec<Listed>) {
     let mut all = vec![listed];
     let mut ids = BTreeSet::new();
     for batch in batches {
-        let mut page = |page: Vec<crate::core::item::Observation>| ids.extend(page.into_iter().map(|row| row.item_id));
+        let mut page =
+            |page: Vec<crate::core::item::Observation>| taken(ids.extend(page.into_iter().map(|row| row.item_id)));
         all.push(cloud.list_items(&batch, kind, &mut page).await.unwrap());
     }
     (ids, all)

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use self::batch::{Batches, WireBatch};
 use self::item::{Statuses, Troubles};
 use super::client::{Ask, Client};
-use super::listing::{self, Listed, Style};
+use super::listing::{self, Flow, Listed, Style};
 use super::order::NewestFirst;
 use super::page::parse;
 use super::paging::Paging;
@@ -78,13 +78,16 @@ pub(super) async fn list_items(
         Kind::Failed => batch.failed_items,
         Kind::Skipped => batch.skipped_items,
     };
-    let mut each = |rows| {
-        page(rows);
-        ControlFlow::Continue(())
+    let mut each = |rows| -> Flow {
+        let taken = page(rows);
+        Box::pin(async {
+            taken.await;
+            ControlFlow::Continue(())
+        })
     };
     let rows = Troubles { kind };
     let paging = Paging::by_offset(expected);
-    listing::read(client, &ask, Style::limit(limit), &rows, paging, &mut each).await
+    listing::read_at_pace(client, &ask, Style::limit(limit), &rows, paging, &mut each).await
 }
 
 /// Asks for one batch: the project it belongs to.

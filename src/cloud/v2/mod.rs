@@ -101,7 +101,7 @@ impl V2 {
         let expanded = batch::get(client, &batch.batch_id, true).await?.ok_or_else(|| missing(batch))?;
         let (failed, listed) = troubles::read(self, client, limit, expanded).await?;
         if !failed.is_empty() {
-            page(failed);
+            page(failed).await;
         }
         Ok(listed)
     }
@@ -125,7 +125,7 @@ impl V2 {
         };
         listed.rows = 1;
         listed.fingerprint = page::key(&item_id);
-        page(vec![single::observation(item_id, job, None)]);
+        page(vec![single::observation(item_id, job, None)]).await;
         Ok(listed)
     }
 

@@ -18,7 +18,8 @@ use crate::ledger::time::millis;
 use crate::ledger::{Ledger, LedgerError};
 
 /// Rows that are worth a transaction before their batch ends.
-/// Larger ones share more index pages between rows; this many rows of ordinary length are about 6 MB.
+/// Larger ones share more index pages between rows; this many rows of ordinary length are about 6 MB, and at most two
+/// such heaps are in memory: the one that is being written and the one that waits.
 const ENOUGH_ROWS: usize = 10_000;
 
 /// What projects hand over.
@@ -114,8 +115,9 @@ impl Pending {
         self.work.sightings.is_empty() && self.work.finished.is_empty()
     }
 
+    /// Whether no more is taken before the transaction under way has ended.
     fn is_full(&self) -> bool {
-        self.work.sightings.len() >= 2 * ENOUGH_ROWS
+        self.work.sightings.len() >= ENOUGH_ROWS
     }
 
     /// Enough rows, or a batch that waits for its answer while nothing else comes.

@@ -1,12 +1,11 @@
 //! Listing one batch: its failed and its skipped items, and what is concluded when both were read to the end.
 
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Source;
 use super::evidence::look_at;
 use super::intake::{Committed, Message};
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, Taken};
 use crate::core::batch::{Batch, Counted, Flaw};
 use crate::core::item::{Kind, Observation};
 use crate::ledger::sighting::{Finish, Place, Sighting};
@@ -150,10 +149,9 @@ async fn list_kind<S: Source>(
     pages: &mpsc::Sender<Message>,
     read: &mut BatchRead,
 ) -> Result<Option<Rows>, LedgerError> {
-    let mut outlet = Outlet::new(batch, place, pages);
+    let mut outlet = Outlet { job_type: &batch.job_type, place, pages, rows: 0 };
     let listed = source.list_items(batch, kind, &mut |page| outlet.push(page)).await;
     read.rows += outlet.rows;
-    outlet.close().await?;
     match listed {
         Ok(listed) => {
             read.unreadable += listed.unreadable;
@@ -195,42 +193,24 @@ async fn commit(pages: &mpsc::Sender<Message>, finish: Finish) -> Result<Committ
     answered.await.map_err(|_| LedgerError::Closed)
 }
 
-/// Hands pages over from a callback that cannot wait.
+/// Hashes pages and hands them over. If the intake is behind, the next page is not asked for, so that pages do not pile
+/// up in memory.
 struct Outlet<'a> {
     job_type: &'a str,
     place: Place,
     pages: &'a mpsc::Sender<Message>,
     rows: u64,
-    kept: Vec<Message>,
 }
 
-impl<'a> Outlet<'a> {
-    fn new(batch: &'a Batch, place: Place, pages: &'a mpsc::Sender<Message>) -> Outlet<'a> {
-        Outlet { job_type: &batch.job_type, place, pages, rows: 0, kept: Vec::new() }
-    }
-
-    /// Hashes a page and hands it over. If the intake is behind, this thread waits, so that pages do not pile up in
-    /// memory; a runtime of a single thread cannot wait here and keeps the page until the listing has ended.
-    fn push(&mut self, page: Vec<Observation>) {
+impl Outlet<'_> {
+    fn push(&mut self, page: Vec<Observation>) -> Taken {
         self.rows += u64::try_from(page.len()).unwrap_or(u64::MAX);
         let sightings = page.into_iter().map(|o| Sighting::new(self.place, o)).collect();
         let message = Message::Page { job_type: self.job_type.to_owned(), sightings };
-        let Err(mpsc::error::TrySendError::Full(message)) = self.pages.try_send(message) else {
-            return;
-        };
-        if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        let pages = self.pages.clone();
+        Box::pin(async move {
             // A closed channel means that the ledger failed: `commit` finds out.
-            let _ = tokio::task::block_in_place(|| self.pages.blocking_send(message));
-        } else {
-            self.kept.push(message);
-        }
-    }
-
-    async fn close(self) -> Result<(), LedgerError> {
-        for message in self.kept {
-            let sent = self.pages.send(message).await;
-            sent.map_err(|_| LedgerError::Closed)?;
-        }
-        Ok(())
+            let _ = pages.send(message).await;
+        })
     }
 }

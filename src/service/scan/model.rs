@@ -266,6 +266,26 @@ fn index(batch_id: &str) -> usize {
     batch_id[1..].parse().unwrap()
 }
 
+impl Model {
+    fn page_of_items(
+        &self,
+        index: usize,
+        kind: Kind,
+        offset: usize,
+    ) -> Result<(Vec<(u8, Observation)>, bool), CloudError> {
+        let (mut world, incomplete) = self.request()?;
+        if world.batches[index].deleted {
+            return Err(CloudError::NotFound { path: "/".to_owned(), status: 404 });
+        }
+        let listed = world.batches[index].observations(kind);
+        let rows: Vec<_> = listed.into_iter().skip(offset).take(PAGE).map(|(id, item, o)| (id, item.at, o)).collect();
+        if !incomplete {
+            rows.iter().for_each(|(id, at, o)| world.show(*id, index, *at, o));
+        }
+        Ok((rows.into_iter().map(|(id, _, o)| (id, o)).collect(), incomplete))
+    }
+}
+
 impl Source for Model {
     async fn list_batches(&self, _: Timestamp, page: &mut Batches<'_>) -> Result<Listed, CloudError> {
         let mut offset = 0;
@@ -297,23 +317,15 @@ impl Source for Model {
         let (index, mut offset, mut fingerprint) = (index(&batch.batch_id), 0, 0);
         loop {
             tokio::task::yield_now().await;
-            let (mut world, incomplete) = self.request()?;
-            if world.batches[index].deleted {
-                return Err(CloudError::NotFound { path: "/".to_owned(), status: 404 });
-            }
-            let listed = world.batches[index].observations(kind);
-            let rows: Vec<_> =
-                listed.into_iter().skip(offset).take(PAGE).map(|(id, item, o)| (id, item.at, o)).collect();
+            let (rows, incomplete) = self.page_of_items(index, kind, offset)?;
             if incomplete || rows.is_empty() {
                 return Ok(ended(offset as u64, fingerprint, incomplete));
             }
-            for (id, at, o) in &rows {
-                world.show(*id, index, *at, o);
+            for (id, _) in &rows {
                 fingerprint ^= 1 << (id % 64);
             }
-            drop(world);
             offset += rows.len();
-            page(rows.into_iter().map(|(_, _, o)| o).collect());
+            page(rows.into_iter().map(|(_, o)| o).collect()).await;
         }
     }
 

@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use crate::cloud::{Cloud, CloudError, Listed};
+use crate::cloud::{Cloud, CloudError, Listed, Taken};
 use crate::core::batch::Batch;
 use crate::core::item::{ItemStatus, Kind, Observation};
 
 /// Takes a page of batches; `Break` ends the listing.
 pub type Batches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
-/// Takes a page of observations.
-pub type Observations<'a> = dyn FnMut(Vec<Observation>) + Send + 'a;
+/// Takes a page of observations; the next one is asked for once it was taken.
+pub type Observations<'a> = dyn FnMut(Vec<Observation>) -> Taken + Send + 'a;
 /// Takes a page of items with their present status; `Break` ends the listing.
 pub type Statuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;
 
