@@ -190,3 +190,17 @@ async fn a_directory_is_read_no_further_than_its_names_are_wanted() {
     assert!(rows.iter().all(|row| row.item_name.ends_with(".pdf")));
     assert_eq!((few, fake.calls().iter().filter(|call| call.path.contains("/files")).count()), (4, 4));
 }
+
+#[tokio::test]
+async fn batches_that_are_read_at_once_ask_for_their_directory_once() {
+    let fake = Fake::start(|call, _| match call.path.as_str() {
+        "/api/v2/batches/bat-1" => ok(&batch("extract_v2", "COMPLETED", json!([file(1, "extract_v2", "ext-1")]))),
+        "/api/v2/extract" => ok(&json!({"items": [{"id": "ext-1", "status": "FAILED"}]})),
+        _ => ok(&json!({"items": [{"id": "dfl-1", "display_name": "one.pdf"}]})),
+    })
+    .await;
+    let cloud = fake.cloud_v2();
+    let ((one, _), (other, _)) = tokio::join!(failed(&cloud), failed(&cloud));
+    assert_eq!((&one[0].item_name[..], &other[0].item_name[..]), ("one.pdf", "one.pdf"));
+    assert_eq!(fake.calls().iter().filter(|call| call.path.ends_with("/files")).count(), 1);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 
@@ -18,9 +18,9 @@ type Names = HashMap<String, String>;
 /// Directories kept, at most; beyond that all are forgotten and read again when needed.
 const MOST_DIRECTORIES: usize = 64;
 
-/// The names of files by directory.
+/// The names of files by directory. Who looks into one keeps others from asking for the same meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct Files(Mutex<HashMap<String, Names>>);
+pub(super) struct Files(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Names>>>>);
 
 impl Files {
     /// The names of these items of a directory that holds about `files` files, and how it went;
@@ -32,31 +32,21 @@ impl Files {
         (directory_id, files): (&str, usize),
         item_ids: &HashSet<&str>,
     ) -> (Names, Result<(), CloudError>) {
-        let mut found = self.known(directory_id, item_ids);
-        let mut looking = Looking::new(item_ids.iter().copied().filter(|id| !found.contains_key(*id)), files);
+        let directory = self.directory(directory_id);
+        let mut names = directory.lock().await;
+        let mut looking = Looking::new(item_ids.iter().copied().filter(|id| !names.contains_key(*id)), files);
         let ended = looking.look(client, limit, directory_id).await;
-        let of_items = looking.names.iter().filter(|(id, _)| item_ids.contains(id.as_str()));
-        found.extend(of_items.map(|(id, name)| (id.clone(), name.clone())));
-        self.keep(directory_id, looking.names);
-        (found, ended)
+        names.extend(looking.names);
+        let found = item_ids.iter().filter_map(|id| Some(((*id).to_owned(), names.get(*id)?.clone())));
+        (found.collect(), ended)
     }
 
-    fn known(&self, directory_id: &str, item_ids: &HashSet<&str>) -> Names {
-        let directories = self.lock();
-        let Some(names) = directories.get(directory_id) else { return Names::new() };
-        item_ids.iter().filter_map(|id| Some(((*id).to_owned(), names.get(*id)?.clone()))).collect()
-    }
-
-    fn keep(&self, directory_id: &str, names: Names) {
-        let mut directories = self.lock();
+    fn directory(&self, directory_id: &str) -> Arc<tokio::sync::Mutex<Names>> {
+        let mut directories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if directories.len() >= MOST_DIRECTORIES && !directories.contains_key(directory_id) {
             directories.clear();
         }
-        directories.entry(directory_id.to_owned()).or_default().extend(names);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Names>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Arc::clone(directories.entry(directory_id.to_owned()).or_default())
     }
 }
 
