@@ -2,8 +2,10 @@
 //!
 //! It knows no endpoint and no wire type; those are in `v1_beta` and `v2`.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -76,6 +78,8 @@ pub(super) struct Client {
     pace: Pace,
     budget: Budget,
     made: AtomicU64,
+    /// Lists that refuse large pages, by the last word of their path.
+    small_pages: Mutex<HashSet<String>>,
 }
 
 /// A try that failed, and whether another may help.
@@ -102,6 +106,7 @@ impl Client {
             pace,
             budget: Budget::new(),
             made: AtomicU64::new(0),
+            small_pages: Mutex::default(),
             base,
             host,
         })
@@ -122,6 +127,18 @@ impl Client {
     /// Requests made so far, retries included.
     pub(super) fn requests(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
+    }
+
+    /// Whether this list is known to refuse large pages.
+    pub(super) fn has_small_pages(&self, ask: &Ask<'_>) -> bool {
+        let lists = self.small_pages.lock().unwrap_or_else(PoisonError::into_inner);
+        ask.path.last().is_some_and(|list| lists.contains(*list))
+    }
+
+    /// Remembers that this list refuses large pages.
+    pub(super) fn note_small_pages(&self, ask: &Ask<'_>) {
+        let mut lists = self.small_pages.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.extend(ask.path.last().map(|list| (*list).to_owned()));
     }
 
     /// Fills the retry budget again.

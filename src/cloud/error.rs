@@ -75,9 +75,7 @@ pub enum CloudError {
         detail: String,
     },
     /// 5xx, 408 or 409, also after the retries.
-    #[error(
-        "LlamaCloud is in trouble ({status}) at {path}: see https://llamaindex.statuspage.io; it will be tried again{detail}"
-    )]
+    #[error("LlamaCloud is in trouble ({status}) at {path}: see https://llamaindex.statuspage.io{detail}")]
     Server {
         /// The status.
         status: u16,

@@ -18,6 +18,8 @@ pub struct Listed {
     pub unreadable: u64,
     /// Why the first of them could not.
     pub why_unreadable: Option<String>,
+    /// Rows whose outcome should be known to LlamaCloud and is not (yet).
+    pub missing: u64,
     /// Whether the list was read to its end (or, for batches, to the end of the time asked for).
     pub complete: bool,
     /// Why not; none if the caller stopped it.
@@ -81,6 +83,10 @@ pub(super) async fn read_at_pace<R: Rows>(
 ) -> Result<Listed, CloudError> {
     let mut listed = Listed::default();
     let path = format!("/{}", ask.path.join("/"));
+    let mut refused = false;
+    if client.has_small_pages(ask) {
+        style.limit = style.limit.min(SMALL_PAGE);
+    }
     loop {
         let request = request(ask, style, paging.asked());
         let got = client.get(&request, |text| page::decode(rows, text, &path)).await;
@@ -88,10 +94,15 @@ pub(super) async fn read_at_pace<R: Rows>(
         let got = match got {
             Err(CloudError::Refused { status: 422, .. }) if style.limit > SMALL_PAGE => {
                 style.limit = SMALL_PAGE;
+                refused = true;
                 continue;
             }
             got => got?,
         };
+        if std::mem::take(&mut refused) {
+            // It was the size that was refused, and it would be every time.
+            client.note_small_pages(ask);
+        }
         let got = remember_unreadable(&mut listed, got);
         let (new, step) = paging.take(got);
         listed.rows += new.len() as u64;

@@ -230,7 +230,7 @@ impl Cloud {
     pub async fn job_record(&self, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
         // Batches of v1 may refer to jobs of v2; the prefix of the id tells.
         if self.api == Api::V2 || v2::is_job(job_id) {
-            return v2::job_record(&self.client, job_id).await;
+            return v2::job_record(&self.client, job_type, job_id).await;
         }
         v1_beta::job::record(&self.client, job_type, job_id).await
     }

@@ -148,7 +148,7 @@ impl ItemStatus {
         match word.to_ascii_lowercase().as_str() {
             "pending" => ItemStatus::Pending,
             "processing" | "running" => ItemStatus::Processing,
-            "completed" | "success" => ItemStatus::Completed,
+            "completed" | "success" | "partial_success" => ItemStatus::Completed,
             "failed" | "error" => ItemStatus::Failed,
             "skipped" => ItemStatus::Skipped,
             "cancelled" => ItemStatus::Cancelled,

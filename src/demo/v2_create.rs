@@ -12,10 +12,14 @@ use super::v2_jobs;
 /// `POST /api/v2/parse`
 pub(super) fn create_parse(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
+    refuse_unknown(fields, PARSE_FIELDS)?;
     let file = text(fields, "file_id")?.ok_or_else(|| missing("file_id"))?;
     let configuration = text(fields, "configuration_id")?;
     let tier = text(fields, "tier")?.filter(|tier| *tier != "configured");
-    if configuration.is_none() && (tier.is_none() || text(fields, "version")?.is_none()) {
+    for required in ["tier", "version"] {
+        text(fields, required)?.ok_or_else(|| missing(required))?;
+    }
+    if configuration.is_none() && tier.is_none() {
         return Err(missing("tier"));
     }
     service.check_solvent()?;
@@ -35,6 +39,7 @@ pub(super) fn create_parse(service: &mut Service<'_>, body: &Value) -> Result<Re
 /// `POST /api/v2/extract`: from a directory entry, a file, or a finished parse job, which saves the parsing.
 pub(super) fn create_extract(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
+    refuse_unknown(fields, EXTRACT_FIELDS)?;
     let input = text(fields, "file_input")?.ok_or_else(|| missing("file_input"))?;
     let configuration = text(fields, "configuration_id")?;
     if configuration.is_none() && !fields.contains_key("configuration") {
@@ -49,6 +54,19 @@ pub(super) fn create_extract(service: &mut Service<'_>, body: &Value) -> Result<
         "parsed": parsed,
     });
     submit(service, JobType::Extract, item, config, fields)
+}
+
+/// What is read here of the many fields that a parse may be made with.
+const PARSE_FIELDS: &[&str] = &["file_id", "configuration_id", "tier", "version", "disable_cache", "user_metadata"];
+
+const EXTRACT_FIELDS: &[&str] =
+    &["file_input", "configuration", "configuration_id", "webhook_configurations", "webhook_configuration_ids"];
+
+fn refuse_unknown(fields: &Map<String, Value>, known: &[&str]) -> Result<(), Reply> {
+    match fields.keys().find(|field| !known.contains(&field.as_str())) {
+        Some(field) => Err(Reply::invalid(&["body", field], "Extra inputs are not permitted")),
+        None => Ok(()),
+    }
 }
 
 /// The item behind an input, and whether it is parsed already.

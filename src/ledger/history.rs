@@ -127,7 +127,10 @@ impl<'t> History<'t> {
                  WHERE item_key = ?1",
             )?,
             rename: tx.prepare_cached(
-                "UPDATE item SET item_name = ?2, project_key = ?3, baseline = last_seen <= ?4 WHERE item_key = ?1",
+                // A retry's job may not know the name that the item had in its batch.
+                "UPDATE item SET item_name = CASE ?2 WHEN '' THEN item_name ELSE ?2 END, project_key = ?3,
+                     baseline = last_seen <= ?4
+                 WHERE item_key = ?1",
             )?,
             see: tx.prepare_cached("UPDATE observation SET last_seen = ?2 WHERE observation_key = ?1")?,
             survivor: tx

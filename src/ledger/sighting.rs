@@ -57,6 +57,8 @@ impl Sighting {
             &time(o.completed_at),
             &time(o.effective_at),
         ]);
+        // What was seen without its name reads differently once the name is known.
+        let content = if o.item_name.is_empty() { !content } else { content };
         Sighting { place, observation, group: 0, identity, content, message }
     }
 }

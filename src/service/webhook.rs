@@ -84,6 +84,9 @@ struct Event {
 impl Event {
     /// An event that cannot be read is one all the same: it was signed. Its body then stands for its id.
     fn read(body: &[u8]) -> Event {
+        // By default the sender wraps the whole event into one JSON string.
+        let inner = serde_json::from_slice::<String>(body);
+        let body = inner.as_ref().map_or(body, |text| text.as_bytes());
         let mut event: Event = serde_json::from_slice(body).unwrap_or_default();
         if event.event_id.is_empty() {
             event.event_id = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -147,6 +150,8 @@ mod tests {
             assert!(event(news).is_news(), "{news}");
         }
         assert!(!event("batch.running").is_news() && !event("parse.pending").is_news());
+        let wrapped = Event::read(br#""{\"event_id\":\"e\",\"event_type\":\"batch.running\"}""#);
+        assert!(wrapped.event_id == "e" && !wrapped.is_news(), "as it comes by default: JSON in a string");
         assert_eq!(Event::read(b"not json").event_id, Event::read(b"not json").event_id);
         assert_ne!(Event::read(b"not json").event_id, Event::read(b"nor this").event_id);
     }

@@ -8,4 +8,5 @@ mod shapes;
 mod simulated;
 mod trouble;
 mod v2;
+mod v2_edges;
 mod v2_requests;

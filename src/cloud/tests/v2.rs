@@ -182,7 +182,7 @@ async fn a_file_is_parsed_again_with_its_file_id_and_found_by_its_note() {
     let post = fake.calls().into_iter().find(|call| call.method == "POST").unwrap();
     assert_eq!(
         post.body,
-        json!({"configuration_id": "cfg-1", "file_id": "file-1",
+        json!({"configuration_id": "cfg-1", "file_id": "file-1", "tier": "configured", "version": "configured",
             "user_metadata": {"triage_intent": "intent-1", "triage_item": "dfl-1"}})
     );
     let tier = Resubmission { job_config: json!({"tier": "agentic"}), ..request.clone() };

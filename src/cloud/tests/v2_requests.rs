@@ -133,7 +133,7 @@ async fn a_finished_batch_of_1000_files_costs_at_most_eight_requests() {
         ("parse, short lines", Server { line: 8_000, ..PLAIN }, 2),
         ("parse, short lines, 90 older jobs", Server { line: 8_000, older: 90, ..PLAIN }, 3),
         ("parse, other work", Server { others: 3, ..PLAIN }, 5),
-        ("parse, small pages", Server { page: 100, ..PLAIN }, 8),
+        ("parse, small pages", Server { page: 100, ..PLAIN }, 7),
         ("parse, all jobs older", Server { older: FILES, ..PLAIN }, 6),
         ("extract", extract, 3),
         ("extract, all jobs older", Server { older: FILES, ..extract }, 7),

@@ -8,6 +8,7 @@ use super::super::client::{Ask, Client};
 use super::super::page::{self, Page, Rows, parse};
 use super::super::wire::{Text, time};
 use super::ROOT;
+use super::job::Product;
 use crate::core::batch::{Batch, BatchStatus};
 
 #[derive(Deserialize)]
@@ -101,6 +102,8 @@ pub(super) struct Mapping {
     pub(super) item_id: String,
     /// The job; none if none could be made.
     pub(super) job_id: Option<String>,
+    /// What the job belongs to.
+    pub(super) product: Product,
     /// Why none could be made.
     pub(super) message: Option<String>,
 }
@@ -117,6 +120,8 @@ pub(super) struct WireMapping<'a> {
 
 #[derive(Deserialize)]
 struct WireReference<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
     #[serde(borrow)]
     id: Option<Text<'a>>,
 }
@@ -133,10 +138,13 @@ impl Rows for Mappings {
     }
 
     fn row(&self, wire: WireMapping<'_>) -> Option<Mapping> {
-        let job = wire.job_reference.and_then(|reference| reference.id);
+        let (kind, id) = wire.job_reference.map_or((None, None), |reference| (reference.kind, reference.id));
+        let job_id = id.and_then(Text::into_some_id);
+        let kind = kind.as_ref().map_or("", Text::as_str);
         Some(Mapping {
             item_id: wire.source_directory_file_id.map_or_else(String::new, Text::into_id),
-            job_id: job.and_then(Text::into_some_id),
+            product: Product::named(kind, job_id.as_deref().unwrap_or_default()),
+            job_id,
             message: wire.error_message.and_then(Text::into_message),
         })
     }

@@ -74,15 +74,20 @@ async fn body(client: &Client, request: &Resubmission) -> Result<(Product, Value
                 request.directory_id.as_deref().ok_or_else(|| unsupported("parse an item of an unknown directory"))?;
             let file_id = super::files::file_id(client, directory, item_id).await?;
             body.insert("file_id".to_owned(), file_id.into());
-            if body.contains_key("tier") {
-                // The API wants both or, with a saved configuration, neither.
-                body.entry("version").or_insert_with(|| "latest".into());
-            }
+            // The description requires both; with a saved configuration this word means what is saved.
+            let saved = body.contains_key("configuration_id") && !body.contains_key("tier");
+            body.entry("tier").or_insert_with(|| "configured".into());
+            body.entry("version").or_insert_with(|| if saved { "configured" } else { "latest" }.into());
             body.insert("user_metadata".to_owned(), json!({ INTENT: request.intent_id, ITEM: item_id }));
         }
         Product::Extract => {
             let parsed = parsed(client, request.job_id.as_deref()).await?;
             body.insert("file_input".to_owned(), parsed.as_deref().unwrap_or(item_id).into());
+            // This product knows the word only inside a configuration that is written out, and not beside a saved one.
+            let uncached = body.remove("disable_cache");
+            if let (Some(uncached), Some(Value::Object(own))) = (uncached, body.get_mut("configuration")) {
+                own.insert("disable_cache".to_owned(), uncached);
+            }
         }
     }
     Ok((product, Value::Object(body)))

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 
@@ -18,40 +18,97 @@ type Names = HashMap<String, String>;
 /// Directories kept, at most; beyond that all are forgotten and read again when needed.
 const MOST_DIRECTORIES: usize = 64;
 
-/// The names of files by directory.
+/// The names of files by directory. Who looks into one keeps others from asking for the same meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct Files(Mutex<HashMap<String, Names>>);
+pub(super) struct Files(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Names>>>>);
 
 impl Files {
-    /// The names of these items; those that the directory does not show are missing.
+    /// The names of these items of a directory that holds about `files` files, and how it went;
+    /// those that it does not show are missing.
     pub(super) async fn names(
         &self,
         client: &Client,
         limit: usize,
-        directory_id: &str,
+        (directory_id, files): (&str, usize),
         item_ids: &HashSet<&str>,
-    ) -> Result<Names, CloudError> {
-        let known = |names: &Names| -> Names {
-            item_ids.iter().filter_map(|id| Some(((*id).to_owned(), names.get(*id)?.clone()))).collect()
-        };
-        let found = self.lock().get(directory_id).map(known);
-        if let Some(found) = found
-            && found.len() == item_ids.len()
-        {
-            return Ok(found);
-        }
-        let names = list(client, limit, directory_id).await?;
-        let found = known(&names);
-        let mut directories = self.lock();
-        if directories.len() >= MOST_DIRECTORIES {
-            directories.clear();
-        }
-        directories.insert(directory_id.to_owned(), names);
-        Ok(found)
+    ) -> (Names, Result<(), CloudError>) {
+        let directory = self.directory(directory_id);
+        let mut names = directory.lock().await;
+        let mut looking = Looking::new(item_ids.iter().copied().filter(|id| !names.contains_key(*id)), files);
+        let ended = looking.look(client, limit, directory_id).await;
+        names.extend(looking.names);
+        let found = item_ids.iter().filter_map(|id| Some(((*id).to_owned(), names.get(*id)?.clone())));
+        (found.collect(), ended)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Names>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn directory(&self, directory_id: &str) -> Arc<tokio::sync::Mutex<Names>> {
+        let mut directories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if directories.len() >= MOST_DIRECTORIES && !directories.contains_key(directory_id) {
+            directories.clear();
+        }
+        Arc::clone(directories.entry(directory_id.to_owned()).or_default())
+    }
+}
+
+/// The search for names in one directory: its list for as long as that is cheaper than asking for the rest one by one.
+struct Looking<'a> {
+    missing: HashSet<&'a str>,
+    names: Names,
+    /// How many files the directory holds, about.
+    files: usize,
+    seen: usize,
+    largest: usize,
+    /// Pages read beyond what it should hold.
+    beyond: usize,
+}
+
+impl<'a> Looking<'a> {
+    fn new(missing: impl Iterator<Item = &'a str>, files: usize) -> Looking<'a> {
+        Looking { missing: missing.collect(), names: Names::new(), files, seen: 0, largest: 0, beyond: 0 }
+    }
+
+    async fn look(&mut self, client: &Client, limit: usize, directory_id: &str) -> Result<(), CloudError> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        let path = path(directory_id);
+        let ask = Ask::path(&path);
+        let mut page = |files: Vec<(String, String)>| self.page(files);
+        let listed =
+            listing::read(client, &ask, Style::page_size(limit), &NamedFiles, Paging::by_token(), &mut page).await;
+        match listed {
+            Ok(listed) if listed.complete => return Ok(()),
+            Ok(_) => {}
+            // A directory that is gone leaves its items without names, no more.
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        for item_id in self.missing.drain() {
+            let name = file(client, directory_id, item_id, |file| file.display_name.map(Text::into_masked)).await;
+            match name {
+                Ok(name) => self.names.extend(name.map(|name| (item_id.to_owned(), name))),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn page(&mut self, files: Vec<(String, String)>) -> ControlFlow<()> {
+        self.seen += files.len();
+        self.largest = self.largest.max(files.len());
+        for (id, name) in files {
+            self.missing.remove(id.as_str());
+            self.names.insert(id, name);
+        }
+        self.beyond += usize::from(self.seen > self.files);
+        let pages_left = self.files.saturating_sub(self.seen).div_ceil(self.largest.max(1));
+        let one_by_one_is_cheaper = self.missing.len() < pages_left.max(self.beyond);
+        if self.missing.is_empty() || one_by_one_is_cheaper {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
@@ -63,6 +120,8 @@ pub(super) struct WireFile<'a> {
     display_name: Option<Text<'a>>,
     #[serde(borrow)]
     file_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    deleted_at: Option<Text<'a>>,
 }
 
 pub(super) struct NamedFiles;
@@ -85,32 +144,24 @@ fn path(directory_id: &str) -> [&str; 6] {
     ["api", "v1", "beta", "directories", directory_id, "files"]
 }
 
-async fn list(client: &Client, limit: usize, directory_id: &str) -> Result<Names, CloudError> {
-    let mut names = Names::new();
-    let mut page = |files: Vec<(String, String)>| {
-        names.extend(files);
-        ControlFlow::Continue(())
-    };
-    let path = path(directory_id);
-    let style = Style::page_size(limit);
-    let listed = listing::read(client, &Ask::path(&path), style, &NamedFiles, Paging::by_token(), &mut page).await;
-    match listed {
-        Ok(_) => Ok(names),
-        // A directory that is gone leaves its items without names, no more.
-        Err(error) if error.is_not_found() => Ok(names),
-        Err(error) => Err(error),
-    }
+/// What one file of a directory says.
+async fn file<T>(
+    client: &Client,
+    directory_id: &str,
+    item_id: &str,
+    read: impl Fn(WireFile<'_>) -> Option<T>,
+) -> Result<Option<T>, CloudError> {
+    let path = [&path(directory_id)[..], &[item_id]].concat();
+    let shown = format!("/{}", path.join("/"));
+    client.get(&Ask::path(&path), |text| Ok(read(parse(text, &shown)?))).await
 }
 
 /// The id of the file behind an item, which parse jobs ask for.
 pub(super) async fn file_id(client: &Client, directory_id: &str, item_id: &str) -> Result<String, CloudError> {
-    let path = [&path(directory_id)[..], &[item_id]].concat();
-    let shown = format!("/{}", path.join("/"));
-    let ask = Ask::path(&path);
-    let found = client.get(&ask, |text| {
-        let file: WireFile<'_> = parse(text, &shown)?;
-        Ok(file.file_id.and_then(Text::into_some_id))
-    });
-    // A file that was never stored, or whose source was deleted, cannot be parsed again.
-    found.await?.ok_or(CloudError::NotFound { path: shown.clone(), status: 404 })
+    let id = |file: WireFile<'_>| file.file_id.filter(|_| file.deleted_at.is_none()).and_then(Text::into_some_id);
+    // A file that was never stored, or that was deleted, cannot be parsed again.
+    file(client, directory_id, item_id, id).await?.ok_or_else(|| CloudError::NotFound {
+        path: format!("/{}/{item_id}", path(directory_id).join("/")),
+        status: 404,
+    })
 }

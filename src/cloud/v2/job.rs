@@ -27,8 +27,19 @@ pub(super) enum Product {
 }
 
 impl Product {
+    /// By the prefix of a job's id.
     pub(super) fn of(job_id: &str) -> Product {
-        if job_id.starts_with("ext-") { Product::Extract } else { Product::Parse }
+        Product::named("", job_id)
+    }
+
+    /// By the word for its type, such as `extract_v2`; the prefix of the id decides where the word says nothing.
+    pub(super) fn named(kind: &str, job_id: &str) -> Product {
+        match kind.strip_suffix("_v2").unwrap_or(kind) {
+            "extract" => Product::Extract,
+            "parse" => Product::Parse,
+            _ if job_id.starts_with("ext-") => Product::Extract,
+            _ => Product::Parse,
+        }
     }
 
     /// The last segment of its endpoint, and the job type that v1 calls the same work.
@@ -177,21 +188,20 @@ pub(super) async fn read_pages(
 
 /// One job; none if LlamaCloud does not know it (any more). Parse jobs come in an envelope, extract jobs do not.
 pub(super) async fn get(client: &Client, job_id: &str) -> Result<Option<Job>, CloudError> {
-    get_with(client, job_id, false).await
+    get_with(client, Product::of(job_id), job_id, false).await
 }
 
 /// The same by a single try.
-pub(super) async fn get_once(client: &Client, job_id: &str) -> Result<Option<Job>, CloudError> {
-    get_with(client, job_id, true).await
+pub(super) async fn get_once(client: &Client, product: Product, job_id: &str) -> Result<Option<Job>, CloudError> {
+    get_with(client, product, job_id, true).await
 }
 
-async fn get_with(client: &Client, job_id: &str, once: bool) -> Result<Option<Job>, CloudError> {
+async fn get_with(client: &Client, product: Product, job_id: &str, once: bool) -> Result<Option<Job>, CloudError> {
     #[derive(Deserialize)]
     struct Enveloped<'a> {
         #[serde(borrow)]
         job: Option<WireJob<'a>>,
     }
-    let product = Product::of(job_id);
     let front = product.path();
     let path = [&front[..], &[job_id]].concat();
     let shown = format!("/{}", path.join("/"));

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use self::batch::Batches;
 use self::chunks::QueryBound;
 use self::files::Files;
-use self::job::Job;
+use self::job::{Job, Product};
 use super::client::{Ask, Client};
 use super::listing::{self, Listed, Style};
 use super::page;
@@ -168,14 +168,16 @@ impl V2 {
         let readable = expanded.results.as_ref().is_some_and(|page| page.unreadable_keys.is_empty());
         let mut mappings = expanded.results.map(|page| page.rows).unwrap_or_default();
         mappings.retain(|mapping| wanted(&mapping.item_id));
-        let sorted = troubles::sort(mappings);
+        let sorted = troubles::sort(&expanded.batch, mappings);
         let mut found = HashMap::new();
         let outcomes = outcomes::read(client, limit, &self.bound, &expanded.batch, &sorted.jobs, true).await?;
         for job in outcomes.jobs {
-            if let Some(item_id) = sorted.jobs.get(&job.id) {
-                found.insert(item_id.clone(), job.status());
+            if let Some(made) = sorted.jobs.get(&job.id) {
+                found.insert(made.item_id.clone(), job.status());
             }
         }
+        let never_begun = sorted.never_begun.into_iter().map(|item_id| (item_id, ItemStatus::Cancelled));
+        found.extend(never_begun);
         found.extend(sorted.unmapped.into_iter().map(|mapping| (mapping.item_id, ItemStatus::Failed)));
         Ok((found, readable && outcomes.listed.complete && outcomes.listed.unreadable == 0))
     }
@@ -210,11 +212,13 @@ pub(super) async fn job_config(client: &Client, batch_id: &str) -> Result<Option
     Ok(id.map(|id| json!({ "configuration_id": id })))
 }
 
-pub(super) async fn job_record(client: &Client, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
-    let Some(job) = job::get_once(client, job_id).await? else { return Ok(None) };
+pub(super) async fn job_record(client: &Client, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
+    // A prefix is sure; a batch of v1 may refer to a job of another type than its own.
+    let product = if is_job(job_id) { Product::of(job_id) } else { Product::named(job_type, job_id) };
+    let Some(job) = job::get_once(client, product, job_id).await? else { return Ok(None) };
     // Why an extraction failed may stand on the parsing that went before it.
-    let parsed = match job.parse_job_id.as_deref().filter(|id| is_job(id)) {
-        Some(id) => job::get_once(client, id).await?.filter(Job::has_failed),
+    let parsed = match job.parse_job_id.as_deref().filter(|id| !id.is_empty()) {
+        Some(id) => job::get_once(client, Product::Parse, id).await?.filter(Job::has_failed),
         None => None,
     };
     let message = parsed.and_then(|parsed| parsed.message).or(job.message);

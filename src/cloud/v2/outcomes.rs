@@ -13,6 +13,7 @@ use super::super::client::{Ask, Client};
 use super::super::{CloudError, Listed};
 use super::chunks::{QueryBound, add};
 use super::job::{self, Job, Product};
+use super::troubles::Made;
 use crate::core::batch::Batch;
 use crate::core::item::ItemStatus;
 
@@ -36,6 +37,13 @@ pub(super) struct Outcomes {
 }
 
 impl Outcomes {
+    fn take(&mut self, other: Outcomes) {
+        self.jobs.extend(other.jobs);
+        self.told_failed.extend(other.told_failed);
+        self.may_change |= other.may_change;
+        add(&mut self.listed, &other.listed);
+    }
+
     /// The jobs that failed.
     pub(super) fn into_failed(mut self) -> Vec<Job> {
         self.jobs.retain(|job| job.has_failed() || self.told_failed.contains(&job.id));
@@ -49,14 +57,16 @@ pub(super) async fn read(
     limit: usize,
     bound: &QueryBound,
     batch: &Batch,
-    jobs: &HashMap<String, String>,
+    jobs: &HashMap<String, Made>,
     all: bool,
 ) -> Result<Outcomes, CloudError> {
     let mut outcomes = Outcomes { listed: Listed { complete: true, ..Listed::default() }, ..Outcomes::default() };
     for product in [Product::Parse, Product::Extract] {
-        let ids = jobs.keys().map(String::as_str).filter(|id| Product::of(id) == product);
-        let mut reading = Reading { client, limit, bound, product, rest: ids.collect(), outcomes: &mut outcomes };
+        let ids = jobs.iter().filter(|(_, made)| made.product == product).map(|(id, _)| id.as_str());
+        let mut of_product = Outcomes { listed: Listed { complete: true, ..Listed::default() }, ..Outcomes::default() };
+        let mut reading = Reading { client, limit, bound, product, rest: ids.collect(), outcomes: &mut of_product };
         reading.read(batch, all).await?;
+        outcomes.take(of_product);
     }
     outcomes.may_change |= outcomes.jobs.iter().any(|job| job.is_open() && !outcomes.told_failed.contains(&job.id));
     Ok(outcomes)
@@ -81,6 +91,7 @@ impl Reading<'_> {
         };
         if all || self.rest.len() <= FEW || !pages_are_small {
             self.ask_for_rest(None).await?;
+            self.outcomes.listed.missing += self.rest.len() as u64;
         } else {
             self.ask_for_rest(Some("FAILED")).await?;
             self.look_for_open().await?;
@@ -93,7 +104,7 @@ impl Reading<'_> {
         let is_unknown = |job: &Job| matches!(job.status(), ItemStatus::Unknown(_));
         let ids: Vec<String> =
             self.outcomes.jobs.iter().filter(|job| is_unknown(job)).map(|job| job.id.clone()).collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).filter(|id| Product::of(id) == self.product).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let told_failed = &mut self.outcomes.told_failed;
         let each = |job: Job| {
             told_failed.insert(job.id);
@@ -110,14 +121,17 @@ impl Reading<'_> {
         let ask = Ask::path(&path)
             .with("created_at_on_or_after", from.to_string())
             .with("created_at_on_or_before", until.to_string());
-        let (rest, jobs, bound) = (&mut self.rest, &mut self.outcomes.jobs, self.bound);
+        let (rest, jobs, bound, limit) = (&mut self.rest, &mut self.outcomes.jobs, self.bound, self.limit);
+        let open_statuses = self.product.open_statuses().len();
         let mut largest = 0;
         let mut page = |shown: Vec<Job>| {
             let before = rest.len();
             largest = largest.max(shown.len());
             jobs.extend(shown.into_iter().filter(|job| rest.remove(job.id.as_str())));
             let found = before - rest.len();
-            let worth_it = rest.len() <= found * bound.queries(rest.len());
+            // Where pages are small, the other way asks for open jobs, too.
+            let instead = bound.queries(rest.len()) + if largest < limit { open_statuses } else { 0 };
+            let worth_it = rest.len() <= found * instead;
             if rest.is_empty() || !worth_it { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let listed = job::read_pages(self.client, &ask, self.limit, &mut page).await;

@@ -27,7 +27,7 @@ pub(super) async fn read(
     listed.unreadable = results.unreadable_keys.len() as u64;
     listed.why_unreadable = results.why_unreadable.clone();
     let total = results.size();
-    let Sorted { jobs, unmapped } = sort(results.rows);
+    let Sorted { jobs, unmapped, .. } = sort(&batch, results.rows);
     let mut failed: Vec<Observation> = unmapped.into_iter().map(|mapping| unmapped_item(&batch, mapping)).collect();
     let outcomes = outcomes::read(client, limit, &v2.bound, &batch, &jobs, v2.page_failures).await?;
     add(&mut listed, &outcomes.listed);
@@ -35,7 +35,7 @@ pub(super) async fn read(
     if v2.page_failures {
         failed.append(&mut with_failed_pages(client, &outcomes.jobs, &jobs, &mut listed).await?);
     }
-    let observe = |job: Job| Some(single::observation(jobs.get(&job.id)?.clone(), job, None));
+    let observe = |job: Job| Some(single::observation(jobs.get(&job.id)?.item_id.clone(), job, None));
     failed.extend(outcomes.into_failed().into_iter().filter_map(observe));
     if !may_change {
         listed.counted = Some(Counted { total, failed: failed.len() as u64 });
@@ -43,7 +43,7 @@ pub(super) async fn read(
     if batch.status == BatchStatus::Failed {
         failed.push(whole_batch(&batch));
     }
-    name(v2, client, limit, &batch, &mut failed, &mut listed).await;
+    name(v2, client, limit, (&batch, total), &mut failed, &mut listed).await;
     Ok((failed, listed))
 }
 
@@ -51,16 +51,14 @@ pub(super) async fn read(
 async fn with_failed_pages(
     client: &Client,
     jobs: &[Job],
-    items_by_job: &HashMap<String, String>,
+    made: &HashMap<String, Made>,
     listed: &mut Listed,
 ) -> Result<Vec<Observation>, CloudError> {
     let mut found = Vec::new();
-    let completed = |job: &&Job| Product::of(&job.id) == Product::Parse && job.status() == ItemStatus::Completed;
-    for job in jobs.iter().filter(completed) {
+    for job in jobs.iter().filter(|job| job.status() == ItemStatus::Completed) {
+        let Some(Made { item_id, product: Product::Parse }) = made.get(&job.id) else { continue };
         listed.requests += 1;
-        if let Some(item_id) = items_by_job.get(&job.id)
-            && let Some(message) = pages::trouble(client, &job.id).await?
-        {
+        if let Some(message) = pages::trouble(client, &job.id).await? {
             found.push(single::observation(item_id.clone(), Job { message: Some(message), ..job.clone() }, None));
         }
     }
@@ -84,22 +82,34 @@ fn without_results(batch: &Batch, mut listed: Listed) -> (Vec<Observation>, List
     (failed, listed)
 }
 
+/// A job, and which item it was made of.
+pub(super) struct Made {
+    pub(super) item_id: String,
+    pub(super) product: Product,
+}
+
 /// The files of a batch.
 pub(super) struct Sorted {
-    /// Items by the job that was made of them.
-    pub(super) jobs: HashMap<String, String>,
+    /// Those that got a job, by its id.
+    pub(super) jobs: HashMap<String, Made>,
     /// Those that got none.
     pub(super) unmapped: Vec<Mapping>,
+    /// Those that had got none when somebody cancelled the batch: that is no failure.
+    pub(super) never_begun: Vec<String>,
 }
 
 /// Tells files with a job from files without one.
-pub(super) fn sort(mappings: Vec<Mapping>) -> Sorted {
-    let mut sorted = Sorted { jobs: HashMap::with_capacity(mappings.len()), unmapped: Vec::new() };
+pub(super) fn sort(batch: &Batch, mappings: Vec<Mapping>) -> Sorted {
+    let jobs = HashMap::with_capacity(mappings.len());
+    let mut sorted = Sorted { jobs, unmapped: Vec::new(), never_begun: Vec::new() };
+    let cancelled = batch.status == BatchStatus::Cancelled;
     for mapping in mappings {
         match (&mapping.job_id, &mapping.message) {
             (Some(job_id), None) => {
-                sorted.jobs.insert(job_id.clone(), mapping.item_id);
+                let made = Made { item_id: mapping.item_id, product: mapping.product };
+                sorted.jobs.insert(job_id.clone(), made);
             }
+            (None, None) if cancelled => sorted.never_begun.push(mapping.item_id),
             _ => sorted.unmapped.push(mapping),
         }
     }
@@ -126,13 +136,21 @@ fn whole_batch(batch: &Batch) -> Observation {
     let mapping = Mapping {
         item_id: batch.batch_id.clone(),
         job_id: None,
+        product: Product::Parse,
         message: Some("the batch failed as a whole; it does not say which files".to_owned()),
     };
     Observation { item_name: "(whole batch)".to_owned(), ..unmapped_item(batch, mapping) }
 }
 
 /// Gives names to those that have none yet. An item without a name is better than none, so trouble here is no trouble.
-async fn name(v2: &V2, client: &Client, limit: usize, batch: &Batch, failed: &mut [Observation], listed: &mut Listed) {
+async fn name(
+    v2: &V2,
+    client: &Client,
+    limit: usize,
+    (batch, files): (&Batch, u64),
+    failed: &mut [Observation],
+    listed: &mut Listed,
+) {
     for observation in failed.iter() {
         listed.fingerprint = listed.fingerprint.wrapping_add(page::key(&observation.item_id));
     }
@@ -142,14 +160,14 @@ async fn name(v2: &V2, client: &Client, limit: usize, batch: &Batch, failed: &mu
     let Some(directory_id) = batch.directory_id.as_deref().filter(|_| !nameless.is_empty()) else {
         return;
     };
-    match v2.files.names(client, limit, directory_id, &nameless).await {
-        Ok(mut names) => {
-            for item in failed.iter_mut().filter(|item| item.item_name.is_empty()) {
-                item.item_name = names.remove(&item.item_id).unwrap_or_default();
-            }
-        }
-        Err(error) => {
-            tracing::warn!(directory.id = directory_id, %error, "could not read the names of a directory's files");
-        }
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let (mut names, ended) = v2.files.names(client, limit, (directory_id, files), &nameless).await;
+    for item in failed.iter_mut().filter(|item| item.item_name.is_empty()) {
+        item.item_name = names.remove(&item.item_id).unwrap_or_default();
+    }
+    if let Err(error) = ended {
+        // The next scan reads the batch again, and with it the names.
+        listed.missing += 1;
+        tracing::warn!(directory.id = directory_id, %error, "could not read the names of a directory's files");
     }
 }

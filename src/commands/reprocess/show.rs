@@ -46,7 +46,7 @@ fn table(draft: &Draft) -> String {
         None => text.push_str("; set reprocess.credits-per-item for an estimate of the cost\n"),
     }
     for chunk in &draft.chunks {
-        let cache = if chunk.second_try { ", cache cleared" } else { "" };
+        let cache = if chunk.second_try && chunk.job_type == "parse" { ", cache cleared" } else { "" };
         text.push_str(&format!(
             "  {:>10}  {}  {} of {}{cache}\n",
             items(chunk.item_ids.len()),

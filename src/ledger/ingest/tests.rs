@@ -119,6 +119,20 @@ impl Bench {
 const STATE: &str = "state || ' ' || substr(group_id, 1, 3) || ' ' || item.last_seen || ' ' || item.failures";
 
 #[test]
+fn a_name_that_was_once_known_stays_and_one_that_was_not_comes_late() {
+    let named = |name: &str, at| Observation { item_name: name.to_owned(), ..failed("i", Some("m"), Some(at)) };
+    let mut bench = Bench::new();
+    bench.see(1, 500, "g-1", named("", 200));
+    assert_eq!(bench.item("item_name"), "");
+    bench.see(1, 600, "g-1", named("i.pdf", 200));
+    assert_eq!(bench.item("item_name"), "i.pdf", "the directory could not be read at first");
+    bench.see(1, 700, "g-1", named("", 200));
+    bench.see(2, 800, "g-1", named("", 700));
+    assert_eq!(bench.item("item_name"), "i.pdf", "the job of a retry knows no name");
+    assert_eq!(bench.number("SELECT count(*) FROM observation"), 2);
+}
+
+#[test]
 fn the_same_observation_again_only_moves_last_seen() {
     let mut bench = Bench::new();
     assert_eq!(bench.see(1, 500, "g-1", failed("i", Some("m"), Some(200))).new[&1], 1);

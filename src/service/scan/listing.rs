@@ -101,13 +101,15 @@ struct Pass {
 struct Rows {
     count: u64,
     unreadable: u64,
+    missing: u64,
     fingerprint: u64,
 }
 
 impl Pass {
-    /// Whether fewer rows were listed than the batch counts.
+    /// Whether fewer rows were listed than the batch counts, or of some nobody could say what became of them.
     fn falls_short_of(self, batch: &Batch) -> bool {
-        batch.failed_items.is_some_and(|n| n > self.failed.count)
+        self.failed.missing > 0
+            || batch.failed_items.is_some_and(|n| n > self.failed.count)
             || batch.skipped_items.is_some_and(|n| n > self.skipped.count)
     }
 
@@ -162,6 +164,7 @@ async fn list_kind<S: Source>(
             let rows = Rows {
                 count: listed.rows + listed.unreadable,
                 unreadable: listed.unreadable,
+                missing: listed.missing,
                 fingerprint: listed.fingerprint,
             };
             Ok(listed.complete.then_some(rows))
@@ -212,5 +215,35 @@ impl Outlet<'_> {
             // A closed channel means that the ledger failed: `commit` finds out.
             let _ = pages.send(message).await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::batch::BatchStatus;
+
+    #[test]
+    fn a_listing_that_misses_outcomes_is_believed_only_the_second_time() {
+        let batch = Batch {
+            batch_id: "bat-1".to_owned(),
+            project_id: None,
+            directory_id: None,
+            job_type: "parse".to_owned(),
+            status: BatchStatus::Completed,
+            total_items: None,
+            processed_items: None,
+            failed_items: None,
+            skipped_items: None,
+            error_message: None,
+            created_at: None,
+            updated_at: None,
+            started_at: None,
+            completed_at: None,
+        };
+        let all = Rows { count: 1, unreadable: 0, missing: 0, fingerprint: 7 };
+        let some = Rows { missing: 1, ..all };
+        assert_eq!(Pass { failed: all, skipped: all }.flaw(&batch), None);
+        assert_eq!(Pass { failed: some, skipped: all }.flaw(&batch), Some(Flaw::FewerThanCounted));
     }
 }
