@@ -128,14 +128,30 @@ pub fn config_hash(connection: &Connection, group_id: &str) -> Result<Option<Str
     Ok(statement.query_row([group_id], |row| row.get(0)).optional()?.flatten())
 }
 
-/// The groups whose breaker is open, and until when.
+/// A group whose breaker is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resting {
+    /// The group.
+    pub group_id: String,
+    /// When one canary may go.
+    pub until: Timestamp,
+    /// Since when it is left to a person.
+    pub parked_since: Option<Timestamp>,
+}
+
+/// The groups whose breaker is open.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn resting(connection: &Connection) -> Result<Vec<(String, Timestamp)>, LedgerError> {
+pub fn resting(connection: &Connection) -> Result<Vec<Resting>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT scope, open_until FROM breaker WHERE state = 'open' AND open_until IS NOT NULL ORDER BY 2, 1",
+        "SELECT scope, open_until, parked_since FROM breaker
+         WHERE state = 'open' AND open_until IS NOT NULL ORDER BY 2, 1",
     )?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Millis>(1)?.0)))?;
+    let read = |row: &Row<'_>| {
+        let parked_since = row.get::<_, Option<Millis>>(2)?.map(|at| at.0);
+        Ok(Resting { group_id: row.get(0)?, until: row.get::<_, Millis>(1)?.0, parked_since })
+    };
+    let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -88,6 +88,23 @@ async fn mode_plan_posts_nothing_and_says_what_it_would() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn items_whose_job_config_nobody_tells_are_told_and_taken_back() {
+    let world = WorldBuilder::new().batch("b1").job_type(JobType::Classify).item("i0").fails_until(2, BUSY).build();
+    let (site, mut worker) = site(world, AUTO).await;
+    cycle(&site, &mut worker, 15).await;
+    let told = |site: &Site| {
+        site.texts("SELECT text FROM worker_fault WHERE fault = 'job-config:default' AND ended_at IS NULL").join("|")
+    };
+    let text = told(&site);
+    assert!(text.starts_with("1 item of project default cannot be retried"), "{text}");
+    site.configure("");
+    worker.ledger.close().await.unwrap();
+    worker = site.worker().await;
+    cycle(&site, &mut worker, 15).await;
+    assert_eq!(told(&site), "", "nothing is retried by itself any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_fails_its_canary_rests_and_a_restart_does_not_wake_it() {
     let mut builder = WorldBuilder::new().batch("b1");
     for n in 0..100 {

@@ -107,6 +107,10 @@ async fn what_is_left_out_says_why() {
     plan(&site, &["i0"]);
     let first = said(&mut site.command(&["reprocess", "plan", "--item", &item_id("i0"), "--limit", "0"]), 0);
     assert!(first.contains("beyond the limit") && first.contains("Nothing can be submitted"), "{first}");
+    assert!(first.contains("0 items in 0 POSTs\n"), "nothing costs nothing: {first}");
+    let nothing =
+        json(&mut site.command(&["reprocess", "plan", "--limit", "0", "--class", "transient", "--format", "json"]));
+    assert_eq!(nothing["credits"].to_string(), "0.0");
     let by_class = json(&mut site.command(&["reprocess", "plan", "--class", "transient", "--format", "json"]));
     assert_eq!(by_class["items"], 2);
     let by_text =

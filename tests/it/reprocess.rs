@@ -93,7 +93,8 @@ async fn a_post_whose_answer_was_lost_is_found_again_and_never_sent_again() {
         let posted = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
         assert_eq!((posted.submitted, posted.unknown), (0, 1), "{fault:?}");
         assert_eq!(outcomes(&site), ["unknown", "unknown"]);
-        step_after(&site, &mut worker, 5).await;
+        let found = step_after(&site, &mut worker, 5).await;
+        assert_eq!(found.unknown, 0, "what was found is not unclear any more: {fault:?}");
         step_after(&site, &mut worker, 60).await;
         assert_eq!((outcomes(&site), posts(&site)), (vec!["recovered".to_owned(); 2], 1), "{fault:?}");
     }

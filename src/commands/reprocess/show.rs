@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Format, intents};
 use crate::core::text::{count, lines};
 use crate::exit::Exit;
+use crate::ledger::breaker::Resting;
 use crate::ledger::intent::StoredIntent;
 use crate::ledger::{Ledger, attempt, breaker, gate, plan};
 use crate::service::reprocess::{Draft, GroupOutlook, Hold};
@@ -42,6 +43,7 @@ fn items(n: usize) -> String {
 fn table(draft: &Draft) -> String {
     let mut text = format!("Plan {}: {}", draft.plan_id, size(draft));
     match draft.credits {
+        _ if draft.items == 0 => text.push('\n'),
         Some(credits) => text.push_str(&format!(", about {credits} credits\n")),
         None => text.push_str("; set reprocess.credits-per-item for an estimate of the cost\n"),
     }
@@ -117,7 +119,7 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
                 "generated_at": now,
                 "rows": rows.iter().map(|(intent, outcomes)| row(intent, outcomes)).collect::<Vec<_>>(),
                 "holds": holds,
-                "breakers": groups.iter().map(|(group_id, until)| json!({"group_id": group_id, "open_until": until})).collect::<Vec<_>>(),
+                "breakers": groups.iter().map(|group| json!({"group_id": group.group_id, "open_until": group.until, "parked_since": group.parked_since})).collect::<Vec<_>>(),
                 "approved_plans": plans.iter().map(|plan| &plan.plan_id).collect::<Vec<_>>(),
             });
             anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
@@ -130,8 +132,8 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
             for hold in &holds {
                 text.push_str(&format!("Held back: {}\n", held(hold)));
             }
-            for (group_id, until) in &groups {
-                text.push_str(&format!("Held back: the breaker of {group_id} is open until {until:.0}\n"));
+            for group in &groups {
+                text.push_str(&format!("Held back: {}\n", resting(group, now)));
             }
             for (intent, outcomes) in &rows {
                 text.push_str(&line(intent, outcomes));
@@ -143,6 +145,14 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
         }
     }
     Ok(Exit::Done)
+}
+
+fn resting(group: &Resting, now: Timestamp) -> String {
+    match group.parked_since {
+        Some(since) => format!("{} is left to a person since {since:.0}", group.group_id),
+        None if now < group.until => format!("the breaker of {} is open until {:.0}", group.group_id, group.until),
+        None => format!("the breaker of {} lets one item through", group.group_id),
+    }
 }
 
 fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
@@ -176,4 +186,19 @@ fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
         intent.group_id,
         told.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_that_is_over_is_not_shown_as_one() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let said =
+            |parked_since, now| resting(&Resting { group_id: "g-1".to_owned(), until: at(60), parked_since }, now);
+        assert_eq!(said(None, at(59)), "the breaker of g-1 is open until 1970-01-01T00:01:00Z");
+        assert_eq!(said(None, at(60)), "the breaker of g-1 lets one item through");
+        assert_eq!(said(Some(at(0)), at(60)), "g-1 is left to a person since 1970-01-01T00:00:00Z");
+    }
 }

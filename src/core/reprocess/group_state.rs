@@ -103,15 +103,20 @@ impl GroupState {
         if let Some(tries) = self.tries(attempts_before) {
             tries.ended(vote, ctx.weather);
         }
+        self.recovered += u32::from(vote == Vote::Recovered);
         match vote {
-            Vote::Recovered => {
-                self.ramp.recovered += 1;
-                self.recovered += 1;
-            }
+            _ if self.tells_of_its_item(attempts_before) => self.ramp.posted = self.ramp.posted.saturating_sub(1),
+            Vote::Recovered => self.ramp.recovered += 1,
             Vote::Failed => self.ramp.failed += 1,
             Vote::Neutral => self.ramp.neutral += 1,
         }
         self.conclude(ctx)
+    }
+
+    /// Whether an attempt says more about its item than about the group: items that failed a retry before are mostly the broken ones,
+    /// and a step that counted them would fail for the same documents again and again. A canary speaks for its group in any case.
+    fn tells_of_its_item(&self, attempts_before: u32) -> bool {
+        attempts_before > 0 && self.ramp.step != Step::One
     }
 
     /// Since when the group is left to a person, seen in this weather.

@@ -78,7 +78,7 @@ impl Plan {
     fn close(mut self) -> Self {
         self.excluded.sort_by(|a, b| a.item_id.cmp(&b.item_id));
         self.set_hash = set_hash(self.item_ids());
-        self.credits = self.chunks.iter().map(|chunk| chunk.credits).sum();
+        self.credits = total(self.chunks.iter().map(|chunk| chunk.credits));
         self.unpriced = self.chunks.iter().map(|chunk| chunk.unpriced).sum();
         self
     }
@@ -262,7 +262,7 @@ impl<'a> Planner<'a> {
                     step,
                     probe,
                     item_ids,
-                    credits: part.iter().filter_map(|item| item.credits).sum(),
+                    credits: total(part.iter().filter_map(|item| item.credits)),
                     unpriced: u32::try_from(part.iter().filter(|item| item.credits.is_none()).count())
                         .unwrap_or(u32::MAX),
                 });
@@ -273,6 +273,11 @@ impl<'a> Planner<'a> {
     fn exclude(&mut self, item: &ItemFacts, exclusion: Exclusion) {
         self.plan.excluded.push(Excluded { item_id: item.item_id.clone(), exclusion });
     }
+}
+
+/// The sum of these; of none it is 0, where `sum` gives -0.
+pub fn total(credits: impl Iterator<Item = f64>) -> f64 {
+    credits.fold(0.0, |sum, more| sum + more)
 }
 
 /// Canaries first: they cost one item and open the way; then the groups that have come farthest, the largest first.

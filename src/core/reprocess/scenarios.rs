@@ -168,6 +168,27 @@ fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
 }
 
 #[test]
+fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
+    let limits = Limits::default();
+    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false };
+    let mut state = GroupState::default();
+    state.ramp.step = Step::Twenty;
+    let mut one = |state: &mut GroupState, vote, before| {
+        state.posted(before);
+        state.ended(vote, before, &ctx);
+    };
+    for _ in 0..3 {
+        one(&mut state, Vote::Recovered, 0);
+        one(&mut state, Vote::Failed, 1);
+    }
+    one(&mut state, Vote::Failed, 2);
+    assert_eq!((state.breaker, state.second_tries.failed, state.third_tries.failed), (Breaker::default(), 3, 1));
+    let mut canary = GroupState::default();
+    one(&mut canary, Vote::Failed, 1);
+    assert!(canary.breaker.blocks(hours(2)), "a canary speaks for its group though its item was tried before");
+}
+
+#[test]
 fn second_tries_go_on_trial() {
     let limits = Limits::default();
     let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false };

@@ -13,7 +13,7 @@ use super::post::Next;
 use super::trials::Trials;
 use super::{Reprocess, Summary};
 use crate::config::reprocess::Mode;
-use crate::core::reprocess::{Breaker, Exclusion, Limits, Plan, Selection, plan};
+use crate::core::reprocess::{Breaker, Limits, Plan, Selection, plan};
 use crate::core::rules::Class;
 use crate::ledger::retriable::{Retriable, Which};
 use crate::ledger::{LedgerError, breaker, conditions};
@@ -30,7 +30,7 @@ impl Reprocess<'_> {
         summary: &mut Summary,
     ) -> anyhow::Result<()> {
         if self.config.mode == Mode::Off {
-            return Ok(());
+            return Ok(self.tell_nothing(now).await?);
         }
         let rows = self.rows(Which::OfClasses(self.automatic_classes(), self.config.baseline)).await?;
         let configs = self.job_configs(&rows, now).await?;
@@ -59,6 +59,7 @@ impl Reprocess<'_> {
             }
         }
         self.tell_budgets(&left_out, now).await?;
+        self.tell_missing(&rows, &configs, now).await?;
         Ok(())
     }
 
@@ -162,30 +163,6 @@ impl Reprocess<'_> {
                     if (changed || helped) && !state.ramp.is_waiting() {
                         state.reset();
                         breaker::keep_group(tx, &group_id, &state, now)?;
-                    }
-                }
-                Ok(())
-            })
-            .await
-    }
-
-    /// Tells people which budgets of a day are used up, and takes it back when they are not any more.
-    async fn tell_budgets(&self, left_out: &[Exclusion], now: Timestamp) -> Result<(), LedgerError> {
-        use crate::core::reprocess::Budget;
-        let told = [Budget::Day, Budget::GroupDay, Budget::Credits, Budget::Share].map(|budget| {
-            let waiting = left_out.iter().filter(|one| **one == Exclusion::Budget { budget }).count();
-            (
-                format!("budget:{budget}"),
-                format!("the budget {budget} of retries is used up: {waiting} items wait"),
-                waiting,
-            )
-        });
-        self.ledger
-            .write(move |tx| {
-                for (key, text, waiting) in told {
-                    match waiting {
-                        0 => crate::ledger::fault::clear(tx, &key, now)?,
-                        _ => crate::ledger::fault::raise(tx, &key, &text, now)?,
                     }
                 }
                 Ok(())

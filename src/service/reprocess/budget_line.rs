@@ -19,7 +19,7 @@ impl Reprocess<'_> {
         let (spent, gates, resting) = self
             .ledger
             .read(move |connection| {
-                let resting = breaker::resting(connection)?.into_iter().filter(|(_, until)| now < *until).count();
+                let resting = breaker::resting(connection)?.into_iter().filter(|group| now < group.until).count();
                 Ok((spent::until(connection, now)?, gate::closed(connection)?, resting))
             })
             .await?;

@@ -11,7 +11,7 @@ use super::Reprocess;
 use super::facts::{Facts, PLAN_LIFE, limits};
 use super::job_config::JobConfigs;
 use super::{GroupOutlook, Hold};
-use crate::core::reprocess::{Chunk, Exclusion, Limits, Plan, PlanInput, Selection, plan};
+use crate::core::reprocess::{Chunk, Exclusion, Limits, Plan, PlanInput, Selection, plan, total};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::plan::{self as stored, StoredPlan};
 use crate::ledger::retriable::{Retriable, Which};
@@ -173,7 +173,7 @@ impl Reprocess<'_> {
             set_hash: crate::core::reprocess::set_hash(plans().flat_map(Plan::item_ids)),
             chunks: chunks.collect(),
             excluded: excluded.collect(),
-            credits: (unpriced == 0).then(|| plans().map(|plan| plan.credits).sum()),
+            credits: (unpriced == 0).then(|| total(plans().map(|plan| plan.credits))),
             budget_left: BTreeMap::from([
                 ("per-hour".to_owned(), limits.per_hour.saturating_sub(spent.hour)),
                 ("per-day".to_owned(), limits.per_day.saturating_sub(spent.day)),

@@ -24,7 +24,23 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 pub(super) struct JobConfigs {
     given: Vec<(reprocess::JobConfig, JobConfig)>,
     /// By project and batch.
-    learnt: HashMap<(String, String), Result<JobConfig, String>>,
+    learnt: HashMap<(String, String), Learnt>,
+}
+
+/// What the API said of the job configuration of a batch.
+#[derive(Debug)]
+enum Learnt {
+    Usable(JobConfig),
+    /// There is none that may be sent again, and why.
+    Nothing(String),
+    /// It could not be asked, and why.
+    Unasked(String),
+}
+
+impl From<Result<JobConfig, String>> for Learnt {
+    fn from(told: Result<JobConfig, String>) -> Learnt {
+        told.map_or_else(Learnt::Nothing, Learnt::Usable)
+    }
 }
 
 impl JobConfigs {
@@ -34,9 +50,17 @@ impl JobConfigs {
             return Ok(given);
         }
         match self.learnt.get(&place(item)) {
-            Some(Ok(learnt)) => Ok(learnt),
-            Some(Err(why)) => Err(why),
+            Some(Learnt::Usable(learnt)) => Ok(learnt),
+            Some(Learnt::Nothing(why) | Learnt::Unasked(why)) => Err(why),
             None => Err("the API was not asked for its job config yet"),
+        }
+    }
+
+    /// Why there will be no configuration for an item unless a person gives one; none if there is one, or may be.
+    pub(super) fn missing(&self, item: &Retriable) -> Option<&str> {
+        match self.learnt.get(&place(item)) {
+            Some(Learnt::Nothing(why)) if self.given(&item.origin).is_none() => Some(why),
+            _ => None,
         }
     }
 
@@ -76,7 +100,7 @@ impl Reprocess<'_> {
             }
             let known = self.known(item, now).await?;
             let learnt = match known {
-                Some(known) => read(&known, &item.origin.job_type),
+                Some(known) => read(&known, &item.origin.job_type).into(),
                 None if asked < MOST_ASKED => {
                     asked += 1;
                     self.learn(item, now).await?
@@ -95,13 +119,15 @@ impl Reprocess<'_> {
     }
 
     /// Asks the API; what it said is kept, trouble with asking is not.
-    async fn learn(&self, item: &Retriable, now: Timestamp) -> anyhow::Result<Result<JobConfig, String>> {
+    async fn learn(&self, item: &Retriable, now: Timestamp) -> anyhow::Result<Learnt> {
         let Some(watched) = self.project(&item.project) else {
-            return Ok(Err(format!("project {} is no longer in the configuration", item.project)));
+            return Ok(Learnt::Unasked(format!("project {} is no longer in the configuration", item.project)));
         };
         let told = match ask(&watched.source, &item.origin, &item.item_id).await {
             Ok(told) => told,
-            Err(error) => return Ok(Err(format!("the API could not be asked for its job config: {error}"))),
+            Err(error) => {
+                return Ok(Learnt::Unasked(format!("the API could not be asked for its job config: {error}")));
+            }
         };
         let learnt = match told {
             Some(told) => usable(&told, self.api(&item.project), &item.origin.job_type),
@@ -114,7 +140,7 @@ impl Reprocess<'_> {
         };
         let (project, batch_id) = place(item);
         self.ledger.write(move |tx| learnt_config::keep(tx, &project, &batch_id, &kept)).await?;
-        Ok(learnt)
+        Ok(learnt.into())
     }
 }
 

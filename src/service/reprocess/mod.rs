@@ -18,6 +18,7 @@ mod orphan;
 mod outlook;
 mod post;
 mod reconcile;
+mod tell;
 mod trials;
 
 use std::collections::BTreeSet;

@@ -84,9 +84,9 @@ impl Reprocess<'_> {
                     Listing { at: now, complete: false, candidates: Vec::new() }
                 }
             };
-            summary.unknown += u32::from(unclear);
             let limits = limits(self.config);
-            self.ledger.write(move |tx| judge(tx, intent, listing, &limits, now)).await?;
+            let still_unclear = self.ledger.write(move |tx| judge(tx, intent, listing, &limits, now)).await?;
+            summary.unknown += u32::from(still_unclear);
         }
         Ok(())
     }
@@ -150,13 +150,14 @@ fn take_up(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Ti
     if after.state.releases() { released(tx, stored, false, limits, now) } else { attempt::begin(tx, stored, None) }
 }
 
+/// Draws the conclusion from what was found; says whether the intent is still of unclear outcome.
 fn judge(
     tx: &Transaction<'_>,
     stored: StoredIntent,
     mut listing: Listing,
     limits: &Limits,
     now: Timestamp,
-) -> Result<(), LedgerError> {
+) -> Result<bool, LedgerError> {
     let posted = stored.intent.posting_at.unwrap_or(stored.created_at);
     let ids: BTreeSet<String> = stored.item_ids().map(str::to_owned).collect();
     if !stored.intent.state.needs_reconciliation() {
@@ -172,17 +173,17 @@ fn judge(
     let clean = if is_clean { stored.clean_listings.saturating_add(1) } else { 0 };
     intent::looked(tx, &stored.intent_id, clean, now)?;
     if stored.intent.state.needs_reconciliation() {
-        explain(tx, &stored, verdict, limits, posted, now)
-    } else {
-        match verdict {
-            Verdict::Adopt { batch_id } => twice(tx, &stored, batch_id, now),
-            Verdict::Duplicates { batch_ids } => match batch_ids.into_iter().next() {
-                Some(batch_id) => twice(tx, &stored, batch_id, now),
-                None => Ok(()),
-            },
-            Verdict::StillUnknown { .. } | Verdict::NotSubmitted => Ok(()),
-        }
+        let still_unclear = matches!(verdict, Verdict::StillUnknown { .. });
+        explain(tx, &stored, verdict, limits, posted, now)?;
+        return Ok(still_unclear);
     }
+    let other = match verdict {
+        Verdict::Adopt { batch_id } => Some(batch_id),
+        Verdict::Duplicates { batch_ids } => batch_ids.into_iter().next(),
+        Verdict::StillUnknown { .. } | Verdict::NotSubmitted => None,
+    };
+    other.map_or(Ok(()), |batch_id| twice(tx, &stored, batch_id, now))?;
+    Ok(false)
 }
 
 /// What was found about an intent of unclear outcome.
