@@ -173,7 +173,7 @@ fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
     let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false };
     let mut state = GroupState::default();
     state.ramp.step = Step::Twenty;
-    let mut one = |state: &mut GroupState, vote, before| {
+    let one = |state: &mut GroupState, vote, before| {
         state.posted(before);
         state.ended(vote, before, &ctx);
     };
