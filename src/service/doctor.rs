@@ -6,6 +6,7 @@ mod channels;
 mod host;
 mod ledger;
 mod projects;
+mod unit;
 
 use std::path::Path;
 
@@ -81,8 +82,8 @@ pub async fn examine(path: &Path, config: Result<Config, ConfigError>, credentia
     }
     findings.extend(ledger::examine(&config.ledger.path).await);
     findings.push(host::disk(&config.ledger.path));
-    findings.push(host::unit().await);
-    findings.extend(host::unwatched(&config));
+    findings.extend(unit::examine(path, &config).await);
+    findings.extend(host::unwatched(&config, credentials));
     findings
 }
 
