@@ -26,7 +26,7 @@ mod tests {
         for argument in command.get_arguments() {
             for value in argument.get_possible_values() {
                 let help = value.get_help().map(ToString::to_string).unwrap_or_default();
-                assert!(!help.contains(['"', '\'', '$']), "{}: {argument}: {help}", command.get_name());
+                assert!(!help.contains(['"', '\'', '$']), "{}: {}: {help}", command.get_name(), argument.get_id());
             }
         }
         command.get_subcommands().for_each(check);
