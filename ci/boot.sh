@@ -117,6 +117,7 @@ second=$(property llama-triage MainPID)
 say "journal fields"
 inside journalctl -u llama-triage -o json --no-pager | grep -F '"_TRANSPORT":"journal"' | grep -F '"TARGET":"llama_triage' | tail -1 |
     grep -o '"PRIORITY":"[0-9]"\|"CODE_FILE":"[^"]*"\|"MESSAGE":"[^"]*"' | sed 's/^/   /'
+until_inside sh -c 'journalctl -u llama-triage -o json --output-fields=DURATION_MS --no-pager -q | grep -q "\"DURATION_MS\":\"[0-9]"'
 inside journalctl -u llama-triage LEDGER=/var/lib/llama-triage/ledger.db --no-pager -q | grep serving >/dev/null || fail "no field LEDGER"
 
 say "a good reload is taken over, a bad one refused while the old goes on"
@@ -137,11 +138,13 @@ inside systemctl stop llama-triage
 echo "   $((($(date +%s%N) - begin) / 1000000)) ms, result $(property llama-triage Result)"
 test "$(property llama-triage Result)" = success
 
-say "exit 78 is not restarted, and OnFailure tells"
+say "exit 78 is not restarted, and OnFailure tells why by mail"
+inside sh -c "printf '#!/bin/sh\ncat >/tmp/mail\n' >/usr/sbin/sendmail; chmod 0755 /usr/sbin/sendmail"
 inside systemctl start llama-triage 2>/dev/null && fail "started with a bad configuration"
 until_inside systemctl is-failed llama-triage
 test "$(property llama-triage ExecMainStatus)" = 78 -a "$(property llama-triage NRestarts)" = 0 || fail "restarted after exit 78"
 until_inside sh -c 'journalctl -p crit --no-pager -q | grep -q "llama-triage.service has failed on"'
+until_inside grep -q 'unknown key `scna`' /tmp/mail
 inside sed -i 's/^scna = .*/scan = "10s"/' /etc/llama-triage/config.toml
 inside systemctl reset-failed llama-triage
 
@@ -167,7 +170,16 @@ inside sh -c 'sed -e "/^listen/d" -e "s|/digests|/blue/digests|" /etc/llama-tria
     mkdir -m 0700 /etc/llama-triage/blue.credentials && cp /etc/llama-triage/credentials/* /etc/llama-triage/blue.credentials/'
 inside systemctl start llama-triage@blue || fail "instance"
 until_inside test -s /var/lib/llama-triage/blue/ledger.db
+inside llama-triage --color never --config /etc/llama-triage/blue.toml doctor >"$work/blue" || true
+grep 'unit llama-triage@blue.service: active' "$work/blue" >/dev/null || { cat "$work/blue"; fail "doctor asked about another unit"; }
+grep 'keeps its ledger in /var/lib/llama-triage/blue/ledger.db' "$work/blue" >/dev/null || fail "doctor did not tell the ledger"
 inside systemctl stop llama-triage@blue
+
+say "doctor sees what the unit may not write, although root may"
+inside sh -c 'sed "s|^dir = .*|dir = \"/srv/digests\"|" /etc/llama-triage/config.toml >/etc/llama-triage/green.toml'
+inside llama-triage --color never --config /etc/llama-triage/green.toml doctor >"$work/green" || true
+grep 'unit /srv/digests: llama-triage@green.service may not write there' "$work/green" >/dev/null || { cat "$work/green"; fail "not told"; }
+inside test ! -e /srv/digests || fail "doctor made a folder"
 
 say "doctor"
 inside llama-triage --color never doctor | sed 's/^/   /' || true

@@ -186,7 +186,7 @@ fn check_service(config: &Config, say: &mut impl FnMut(String, &str)) {
 fn unreadable_level(text: &str) -> Option<String> {
     let is_word = |part: &str| part.chars().all(|c| c.is_alphanumeric() || "_:".contains(c));
     let is_level = |part: &str| part.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
-    match text.split(',').map(str::trim).find(|part| is_word(part) && !is_level(part)) {
+    match text.split(',').map(str::trim).find(|part| part.is_empty() || is_word(part) && !is_level(part)) {
         Some("") => Some("a level is missing".to_owned()),
         Some(word) => Some(format!("`{word}` is no level, allowed: `off`, `error`, `warn`, `info`, `debug`, `trace`")),
         None => tracing_subscriber::EnvFilter::try_new(text).err().map(|error| error.to_string()),

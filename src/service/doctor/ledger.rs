@@ -32,6 +32,10 @@ fn look(path: &Path) -> Vec<Finding> {
                 "the first cycle makes it; then ask again",
             )];
         }
+        Err(error @ LedgerError::Newer { .. }) => {
+            let advice = "an older program has no use for it: upgrade llama-triage, or restore the backup from before";
+            return vec![Finding::fail("ledger", &name, error.to_string(), advice)];
+        }
         Err(error) => {
             let advice = "run as root or as the user llama-triage; if the file is damaged: restore a backup (docs/operations.md)";
             return vec![Finding::fail("ledger", &name, error.to_string(), advice)];
