@@ -323,14 +323,9 @@ mod tests {
         for level in ["loud", "infoo", "", "info,,", "warn,llama_triage", "llama_triage=loud"] {
             assert!(with(level).is_err(), "{level}");
         }
-        for level in [
-            "info",
-            "WARN",
-            "off",
-            "llama_triage=debug",
-            "llama_triage=debug,warn",
-            "warn, llama_triage::service=trace",
-        ] {
+        for level in
+            ["info", "WARN", "off", "llama_triage=debug", "llama_triage=debug,warn", "warn,llama_triage::service=trace"]
+        {
             assert_eq!(with(level).err(), None, "{level}");
         }
     }
