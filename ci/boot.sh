@@ -5,6 +5,7 @@
 #   ci/boot.sh PACKAGE.deb [ROOT]     ROOT: a folder for the base system, made by debootstrap if missing and kept
 # Needs root, systemd-nspawn and debootstrap; about a minute, and another for the base system.
 set -euo pipefail
+# Here and below no `grep -q` and `head` behind a pipe: both leave early, and pipefail takes that for a failure.
 trap 'echo "FAILED at line $LINENO"' ERR
 cd "$(dirname "$0")/.."
 deb=$(realpath "$1")
@@ -56,7 +57,7 @@ until_inside() {
 property() { inside systemctl show "$1" --property="$2" --value; }
 
 until_inside systemctl is-system-running --wait
-say "booted: $(inside systemctl --version | head -1), $(inside systemctl is-system-running)"
+say "booted: $(inside systemctl --version | sed -n 1p), $(inside systemctl is-system-running)"
 
 say "install"
 inside dpkg -i /package.deb >"$work/dpkg" 2>&1 || { cat "$work/dpkg"; exit 1; }
@@ -97,7 +98,7 @@ until_inside sh -c 'curl -sf http://127.0.0.1:9180/healthz | grep -q "\"status\"
 until_inside sh -c 'curl -sf http://127.0.0.1:9180/metrics | grep -q "^llama_triage_last_complete_scan_timestamp_seconds"'
 echo "   $(property llama-triage StatusText)"
 test "$(inside stat -c '%a %U' /var/lib/llama-triage/ledger.db)" = "600 llama-triage"
-inside llama-triage --color never report groups | head -4 | cut -c1-100 | sed 's/^/   /'
+inside llama-triage --color never report groups | sed -n '1,4p' | cut -c1-100 | sed 's/^/   /'
 
 say "locked down: uid $(inside ps -o user= -p "$first"), no capabilities, no new privileges"
 inside sh -c "grep -q '^CapEff:.*0000000000000000' /proc/$first/status && grep -q '^NoNewPrivs:.*1' /proc/$first/status && grep -q '^Seccomp:.*2' /proc/$first/status"
@@ -110,13 +111,14 @@ test "$(property llama-triage NRestarts)" = 0
 say "the watchdog bites: a stopped process is replaced"
 inside kill -STOP "$first"
 until_inside sh -c "test \"\$(systemctl show llama-triage --property=MainPID --value)\" != $first -a \"\$(systemctl is-active llama-triage)\" = active"
-inside journalctl -u llama-triage --no-pager | grep -q 'Watchdog timeout' || fail "no watchdog timeout"
+inside journalctl -u llama-triage --no-pager | grep 'Watchdog timeout' >/dev/null || fail "no watchdog timeout"
 second=$(property llama-triage MainPID)
 
 say "journal fields"
 inside journalctl -u llama-triage -o json --no-pager | grep -F '"_TRANSPORT":"journal"' | grep -F '"TARGET":"llama_triage' | tail -1 |
     grep -o '"PRIORITY":"[0-9]"\|"CODE_FILE":"[^"]*"\|"MESSAGE":"[^"]*"' | sed 's/^/   /'
-inside journalctl -u llama-triage LEDGER=/var/lib/llama-triage/ledger.db --no-pager -q | grep -q serving || fail "no field LEDGER"
+until_inside sh -c 'journalctl -u llama-triage -o json --output-fields=DURATION_MS --no-pager -q | grep -q "\"DURATION_MS\":\"[0-9]"'
+inside journalctl -u llama-triage LEDGER=/var/lib/llama-triage/ledger.db --no-pager -q | grep serving >/dev/null || fail "no field LEDGER"
 
 say "a good reload is taken over, a bad one refused while the old goes on"
 inside sed -i 's/^scan = .*/scan = "15s"/' /etc/llama-triage/config.toml
@@ -124,7 +126,7 @@ inside systemctl reload llama-triage || fail "good reload"
 until_inside sh -c 'journalctl -u llama-triage --no-pager -q | grep -q "took over the new configuration"'
 inside sed -i 's/^scan = .*/scna = "15s"/' /etc/llama-triage/config.toml
 if inside systemctl reload llama-triage 2>/dev/null; then fail "a bad reload was accepted"; fi
-inside journalctl -u llama-triage --no-pager -q -o cat | grep 'scna' | head -1 | sed 's/^/   /'
+inside journalctl -u llama-triage --no-pager -q -o cat | grep 'scna' | sed -n '1s/^/   /p'
 # The signal alone, without systemctl's check, is refused by the service itself.
 inside systemctl kill -s HUP llama-triage
 until_inside sh -c 'journalctl -u llama-triage --no-pager -q | grep -q "kept the old configuration"'
@@ -136,11 +138,13 @@ inside systemctl stop llama-triage
 echo "   $((($(date +%s%N) - begin) / 1000000)) ms, result $(property llama-triage Result)"
 test "$(property llama-triage Result)" = success
 
-say "exit 78 is not restarted, and OnFailure tells"
+say "exit 78 is not restarted, and OnFailure tells why by mail"
+inside sh -c "printf '#!/bin/sh\ncat >/tmp/mail\n' >/usr/sbin/sendmail; chmod 0755 /usr/sbin/sendmail"
 inside systemctl start llama-triage 2>/dev/null && fail "started with a bad configuration"
 until_inside systemctl is-failed llama-triage
 test "$(property llama-triage ExecMainStatus)" = 78 -a "$(property llama-triage NRestarts)" = 0 || fail "restarted after exit 78"
 until_inside sh -c 'journalctl -p crit --no-pager -q | grep -q "llama-triage.service has failed on"'
+until_inside grep -q 'unknown key `scna`' /tmp/mail
 inside sed -i 's/^scna = .*/scan = "10s"/' /etc/llama-triage/config.toml
 inside systemctl reset-failed llama-triage
 
@@ -152,7 +156,7 @@ until_inside sh -c "test \"\$(systemctl show llama-triage --property=MainPID --v
 
 say "the lock: a cycle beside the service refuses to work"
 inside systemctl start llama-triage-cycle 2>/dev/null && fail "two writers"
-inside journalctl -u llama-triage-cycle --no-pager -q -o cat | grep -m1 'another llama-triage' | sed 's/^/   /'
+inside journalctl -u llama-triage-cycle --no-pager -q -o cat | grep 'another llama-triage' | sed -n '1s/^/   /p'
 inside systemctl stop llama-triage
 
 say "the timer's cycle"
@@ -166,7 +170,16 @@ inside sh -c 'sed -e "/^listen/d" -e "s|/digests|/blue/digests|" /etc/llama-tria
     mkdir -m 0700 /etc/llama-triage/blue.credentials && cp /etc/llama-triage/credentials/* /etc/llama-triage/blue.credentials/'
 inside systemctl start llama-triage@blue || fail "instance"
 until_inside test -s /var/lib/llama-triage/blue/ledger.db
+inside llama-triage --color never --config /etc/llama-triage/blue.toml doctor >"$work/blue" || true
+grep 'unit llama-triage@blue.service: active' "$work/blue" >/dev/null || { cat "$work/blue"; fail "doctor asked about another unit"; }
+grep 'keeps its ledger in /var/lib/llama-triage/blue/ledger.db' "$work/blue" >/dev/null || fail "doctor did not tell the ledger"
 inside systemctl stop llama-triage@blue
+
+say "doctor sees what the unit may not write, although root may"
+inside sh -c 'sed "s|^dir = .*|dir = \"/srv/digests\"|" /etc/llama-triage/config.toml >/etc/llama-triage/green.toml'
+inside llama-triage --color never --config /etc/llama-triage/green.toml doctor >"$work/green" || true
+grep 'unit /srv/digests: llama-triage@green.service may not write there' "$work/green" >/dev/null || { cat "$work/green"; fail "not told"; }
+inside test ! -e /srv/digests || fail "doctor made a folder"
 
 say "doctor"
 inside llama-triage --color never doctor | sed 's/^/   /' || true

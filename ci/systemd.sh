@@ -48,7 +48,8 @@ test "$(hardening llama-triage.service | wc -l)" -gt 20
 
 echo "-- sysusers and tmpfiles"
 cd "$OLDPWD"
-systemd-sysusers --root="$folder" --dry-run "$PWD/systemd/sysusers.d/llama-triage.conf" 2>&1 | grep -q 'Creating user .llama-triage'
+# Not `grep -q`: it leaves at the first match, and pipefail takes the broken pipe behind it for a failure.
+systemd-sysusers --root="$folder" --dry-run "$PWD/systemd/sysusers.d/llama-triage.conf" 2>&1 | grep 'Creating user .llama-triage' >/dev/null
 systemd-tmpfiles --root="$folder" --create "$PWD/systemd/tmpfiles.d/llama-triage.conf"
 test "$(stat -c %a "$folder/etc/llama-triage/credentials")" = 700
 sh -n systemd/failure-mail

@@ -17,3 +17,24 @@ pub(super) fn run(shell: Shell) -> anyhow::Result<Exit> {
     std::io::stdout().lock().write_all(&script).context("cannot write the completions")?;
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(command: &clap::Command) {
+        for argument in command.get_arguments() {
+            for value in argument.get_possible_values() {
+                let help = value.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.contains(['"', '$']), "{}: {}: {help}", command.get_name(), argument.get_id());
+            }
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    /// The generator for fish puts these texts between double quotes and escapes only single ones (clap_complete 4.6).
+    #[test]
+    fn no_value_is_explained_in_what_fish_would_read_as_code() {
+        check(&Cli::command());
+    }
+}

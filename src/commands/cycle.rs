@@ -15,8 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
     let mut worker = Worker::open(setup).await?;
     let outcome = worker.cycle(Timestamp::now(), PATIENCE, &CancellationToken::new()).await?;
-    if let Some(heartbeat) = &worker.setup.heartbeat {
-        heartbeat.ping(outcome.is_complete(), &outcome.to_string()).await?;
+    // A monitor that is down makes no cycle a failed one: it will tell people by itself that nothing arrived.
+    if let Some(heartbeat) = &worker.setup.heartbeat
+        && let Err(error) = heartbeat.ping(outcome.is_complete(), &outcome.to_string()).await
+    {
+        anstream::eprintln!("llama-triage: {error:#}");
     }
     worker.ledger.close().await?;
     anstream::println!("{outcome}");

@@ -25,7 +25,7 @@ pub struct MessageArgs {
 pub enum InputFormat {
     /// One message a line.
     Text,
-    /// One JSON string a line; null is "no message".
+    /// One JSON string a line; null is no message.
     Jsonl,
 }
 

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::act::Person;
 
+use crate::core::text::count;
 use crate::exit::Exit;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::prune::{Before, prune};
@@ -21,7 +22,7 @@ pub enum LedgerCommand {
     Check,
     /// Copy the ledger to a file; works beside the service
     Backup {
-        /// The copy; it must not exist
+        /// The copy; an older copy is replaced
         file: PathBuf,
     },
     /// Forget what is older than [ledger] keep and keep-digests, but nothing open or unsent
@@ -47,9 +48,9 @@ pub async fn regroup(path: &Path, by: Person) -> anyhow::Result<Exit> {
         })
         .await?;
     ledger.close().await?;
-    anstream::println!(
-        "{messages} messages grouped again; {joined} groups became part of another, and their ids keep working"
-    );
+    let messages = count(messages, "message", "messages");
+    let joined = count(joined, "group", "groups");
+    anstream::println!("{messages} grouped again; {joined} became part of another (old ids keep working)");
     Ok(Exit::Done)
 }
 
@@ -67,9 +68,9 @@ pub fn check(ledger: &Path) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     anstream::eprintln!(
-        "{}: {} discrepancies: keep a copy, then restore a backup, or report them with this output",
+        "{}: {}: keep a copy, then restore a backup, or report it with this output",
         ledger.display(),
-        found.len()
+        count(found.len() as u64, "discrepancy", "discrepancies")
     );
     Ok(Exit::Failed)
 }
@@ -93,7 +94,7 @@ pub async fn prune_old(path: &Path, keep: Duration, keep_digests: Duration, now:
     let before = Before { items: ago(now, keep), digests: ago(now, keep_digests) };
     let gone = Ledger::open(path).await?.write(move |tx| prune(tx, &before)).await?;
     for (table, rows) in gone.iter().filter(|(_, rows)| **rows > 0) {
-        anstream::println!("{table}: {rows} rows forgotten");
+        anstream::println!("{table}: {} forgotten", count(*rows, "row", "rows"));
     }
     if gone.values().all(|rows| *rows == 0) {
         anstream::println!("nothing is old enough to be forgotten");

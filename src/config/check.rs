@@ -23,7 +23,9 @@ pub(super) fn check(config: &Config) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let mut say = |key: String, text: &str| complaints.push((key, text.to_owned()));
     if config.project.is_empty() {
-        say("project".to_owned(), "there is no [[project]]: name at least one LlamaCloud project to watch");
+        let text = "there is no [[project]]: name at least one LlamaCloud project to watch, \
+                    for example with two more lines at the end: [[project]] and name = \"prod\"";
+        say("project".to_owned(), text);
     }
     repeated(config.project.iter().map(|p| p.name.as_str()), "project", &mut say);
     repeated(config.channel.iter().map(|c| c.name.as_str()), "channel", &mut say);
@@ -170,15 +172,24 @@ fn check_only(channel: &Channel, config: &Config, mut say: impl FnMut(&str, &str
 }
 
 fn check_service(config: &Config, say: &mut impl FnMut(String, &str)) {
-    if let Some(level) = &config.log.level
-        && let Err(error) = tracing_subscriber::EnvFilter::try_new(level)
-    {
+    if let Some(error) = config.log.level.as_deref().and_then(unreadable_level) {
         say("log.level".to_owned(), &format!("{error}; for example \"info\" or \"llama_triage=debug,warn\""));
     }
     if let Some(url) = &config.service.heartbeat_url
         && !reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
     {
         say("service.heartbeat-url".to_owned(), "not an http or https address");
+    }
+}
+
+/// A word that is no level would be the name of a module, and everything else would be silent.
+fn unreadable_level(text: &str) -> Option<String> {
+    let is_word = |part: &str| part.chars().all(|c| c.is_alphanumeric() || "_:".contains(c));
+    let is_level = |part: &str| part.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    match text.split(',').map(str::trim).find(|part| part.is_empty() || is_word(part) && !is_level(part)) {
+        Some("") => Some("a level is missing".to_owned()),
+        Some(word) => Some(format!("`{word}` is no level, allowed: `off`, `error`, `warn`, `info`, `debug`, `trace`")),
+        None => tracing_subscriber::EnvFilter::try_new(text).err().map(|error| error.to_string()),
     }
 }
 

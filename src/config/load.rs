@@ -318,6 +318,19 @@ mod tests {
     }
 
     #[test]
+    fn a_log_level_that_would_silence_the_service_is_a_mistake() {
+        let with = |level: &str| parse(&format!("[[project]]\nname = \"a\"\n[log]\nlevel = \"{level}\"\n"));
+        for level in ["loud", "infoo", "", "info,,", "warn,llama_triage", "llama_triage=loud"] {
+            assert!(with(level).is_err(), "{level}");
+        }
+        for level in
+            ["info", "WARN", "off", "llama_triage=debug", "llama_triage=debug,warn", "warn,llama_triage::service=trace"]
+        {
+            assert_eq!(with(level).err(), None, "{level}");
+        }
+    }
+
+    #[test]
     fn syntax_errors_come_with_a_line() {
         assert_eq!(mistakes("[ledger]\npath = \n")[0].0, 2);
     }

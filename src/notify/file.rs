@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
 use tokio::io::AsyncWriteExt;
 
 use crate::config::channel::Channel as Config;
@@ -56,9 +57,13 @@ impl Folder {
         Ok(Receipt::new(answer, mail.tier))
     }
 
-    /// Writes and removes a small file.
+    /// Writes and removes a small file. A folder that is not there is not made: it would belong to whoever checks.
     pub(super) async fn check(&self) -> Result<String, NotifyError> {
-        self.prepare().await?;
+        if !self.dir.exists() {
+            let place = self.dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+            access(place, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| failed(&self.dir)(error.into()))?;
+            return Ok(format!("{} is not there yet: the first digest makes it", self.dir.display()));
+        }
         let name = ".llama-triage-check";
         write_whole(&self.dir, name, b"").await?;
         let path = self.dir.join(name);

@@ -154,6 +154,11 @@ impl Worker {
 }
 
 impl CycleOutcome {
+    /// Observations that were not known before, of all projects.
+    pub fn observations(&self) -> u64 {
+        self.scans.iter().map(|scan| scan.items_new).sum()
+    }
+
     /// Whether everything that was to be done was done.
     pub fn is_complete(&self) -> bool {
         !self.stopped
@@ -165,10 +170,9 @@ impl CycleOutcome {
 
 impl fmt::Display for CycleOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let new: u64 = self.scans.iter().map(|scan| scan.items_new).sum();
         let scans = self.scans.iter().fold((0, 0), |(all, bad), scan| (all + 1, bad + u64::from(!scan.complete)));
         let (projects, incomplete) = scans;
-        let observations = count(new, "new observation", "new observations");
+        let observations = count(self.observations(), "new observation", "new observations");
         write!(f, "scanned {}, {observations}", count(projects, "project", "projects"))?;
         if incomplete > 0 {
             write!(f, ", {} incomplete", count(incomplete, "scan", "scans"))?;
@@ -183,7 +187,7 @@ impl fmt::Display for CycleOutcome {
         }
         let unsent = self.deliveries.waiting + self.deliveries.dead;
         if unsent > 0 {
-            write!(f, ", {unsent} deliveries did not arrive")?;
+            write!(f, ", {} did not arrive", count(unsent.into(), "delivery", "deliveries"))?;
         }
         if self.stopped {
             write!(f, ", stopped before the end")?;

@@ -6,6 +6,7 @@ mod channels;
 mod host;
 mod ledger;
 mod projects;
+mod unit;
 
 use std::path::Path;
 
@@ -81,8 +82,8 @@ pub async fn examine(path: &Path, config: Result<Config, ConfigError>, credentia
     }
     findings.extend(ledger::examine(&config.ledger.path).await);
     findings.push(host::disk(&config.ledger.path));
-    findings.push(host::unit().await);
-    findings.extend(host::unwatched(&config));
+    findings.extend(unit::examine(path, &config).await);
+    findings.extend(host::unwatched(&config, credentials));
     findings
 }
 
@@ -90,6 +91,11 @@ fn unreadable(path: &Path, error: &ConfigError) -> Finding {
     let advice = match error {
         ConfigError::NotFound(_) => {
             format!("name a file with --config; one is looked for in {}", load::PLACES.join(", "))
+        }
+        ConfigError::Read { source, .. } => {
+            let says = format!("{error}: {source}");
+            let advice = "is it there, and may you read it? run this as root, or name another file with --config";
+            return Finding::fail("config", &path.display().to_string(), says, advice);
         }
         _ => "mend the lines named above; config/example.toml shows every key".to_owned(),
     };
@@ -129,6 +135,14 @@ mod tests {
         std::fs::write(&path, "[log]\nformat = \"xml\"\n[ledger]\npaht = \"x\"\n").unwrap();
         let findings = examine(&path, load::read(&path), &Credentials::default()).await;
         assert!(findings[0].says.contains("log.format") && findings[0].says.contains("paht"), "{findings:?}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_there_is_not_called_mistaken() {
+        let path = Path::new("/nowhere/c.toml");
+        let findings = examine(path, load::read(path), &Credentials::default()).await;
+        assert!(findings[0].says.contains("No such file"), "{findings:?}");
+        assert!(findings[0].advice.as_ref().unwrap().contains("is it there"), "{findings:?}");
     }
 
     #[tokio::test]

@@ -39,12 +39,37 @@ impl Heartbeat {
     /// # Errors
     /// The monitor cannot be reached or refuses; the text does not hold the address.
     pub async fn ping(&self, complete: bool, outcome: &str) -> anyhow::Result<()> {
-        let base = self.url.expose_secret().trim_end_matches('/');
-        let url = if complete { base.to_owned() } else { format!("{base}/fail") };
+        let url = address(self.url.expose_secret(), complete)?;
         let answer = self.client.post(url).body(outcome.to_owned()).send().await;
         answer
             .and_then(reqwest::Response::error_for_status)
             .map(|_| ())
             .map_err(|error| anyhow!("the heartbeat did not arrive: {}", error.without_url()))
+    }
+}
+
+/// `/fail` goes behind the path, not behind a query: there a monitor would take it for a value, and for a success.
+fn address(base: &str, complete: bool) -> anyhow::Result<reqwest::Url> {
+    let mut url = reqwest::Url::parse(base).context("the heartbeat URL is no address")?;
+    if !complete {
+        url.path_segments_mut().map_err(|()| anyhow!("the heartbeat URL has no path"))?.pop_if_empty().push("fail");
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_at_an_address_of_its_own() {
+        let fail = |base| address(base, false).unwrap().to_string();
+        assert_eq!(fail("https://hc.example.com/ping/1f"), "https://hc.example.com/ping/1f/fail");
+        assert_eq!(fail("https://hc.example.com/ping/1f/"), "https://hc.example.com/ping/1f/fail");
+        assert_eq!(
+            fail("https://up.example.com/push/1f?status=up&ping="),
+            "https://up.example.com/push/1f/fail?status=up&ping="
+        );
+        assert_eq!(address("https://a.example/x?y=1", true).unwrap().as_str(), "https://a.example/x?y=1");
     }
 }

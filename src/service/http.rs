@@ -1,6 +1,7 @@
 //! The service's own listener: `/healthz` for load balancers and people, `/metrics` for Prometheus, and the way to `webhook`.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,14 +106,17 @@ async fn healthz(State(observed): State<Observed>) -> Response {
 
 async fn scrape(State(observed): State<Observed>) -> Response {
     match read_metrics(&observed).await {
-        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
-            .into_response(),
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
 async fn read_metrics(observed: &Observed) -> anyhow::Result<String> {
     let health = observed.ledger.read(health::read).await.map_err(|error: LedgerError| anyhow::anyhow!(error))?;
-    let bytes = std::fs::metadata(observed.ledger.path()).map_or(0, |file| file.len());
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let path = observed.ledger.path();
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let bytes = size(path) + size(Path::new(&log));
     Ok(metrics::scrape(&health, &observed.pulse, bytes)?)
 }

@@ -13,7 +13,7 @@ use crate::ledger::health::Health;
 
 type Labels = Vec<(String, String)>;
 
-/// The text of one scrape.
+/// The text of one scrape, in the text format that every scraper reads (version 0.0.4).
 ///
 /// # Errors
 /// The text cannot be formatted.
@@ -48,7 +48,7 @@ pub(super) fn scrape(health: &Health, pulse: &Pulse, ledger_bytes: u64) -> Resul
     );
     let attempts = health.attempts.iter().map(|(outcome, n)| (labels([("outcome", outcome)]), *n));
     gauges(&mut registry, "attempts", "Reprocessing attempts in the ledger, by outcome", attempts);
-    gauges(&mut registry, "ledger_bytes", "Size of the ledger file", [(vec![], ledger_bytes)]);
+    gauges(&mut registry, "ledger_bytes", "Size of the ledger file with its write-ahead log", [(vec![], ledger_bytes)]);
     if let Some(at) = pulse.last_cycle() {
         gauges(
             &mut registry,
@@ -66,7 +66,18 @@ pub(super) fn scrape(health: &Health, pulse: &Pulse, ledger_bytes: u64) -> Resul
     );
     let mut text = String::new();
     encode(&mut text, &registry)?;
-    Ok(text)
+    Ok(classic(&text))
+}
+
+/// OpenMetrics names a counter without the `_total` of its sample, and ends with a mark; the classic format does neither.
+fn classic(open_metrics: &str) -> String {
+    let lines: Vec<&str> = open_metrics.lines().filter(|line| *line != "# EOF").collect();
+    let is_counter = |name: &str| lines.contains(&format!("# TYPE {name} counter").as_str());
+    let renamed = lines.iter().map(|line| match line.splitn(4, ' ').collect::<Vec<_>>().as_slice() {
+        ["#", word, name, rest] if is_counter(name) => format!("# {word} {name}_total {rest}\n"),
+        _ => format!("{line}\n"),
+    });
+    renamed.collect()
 }
 
 fn labels<const N: usize>(pairs: [(&str, &String); N]) -> Labels {
@@ -95,8 +106,9 @@ mod tests {
         let text = scrape(&health, &Pulse::default(), 4096).unwrap();
         assert!(text.contains(r#"llama_triage_open_items{kind="failed",class="transient\"}\n"} 7"#), "{text}");
         assert!(text.contains(r#"llama_triage_dead_channels{channel="oncall"} 1"#), "{text}");
-        assert!(text.contains("llama_triage_cycles_total 0"), "{text}");
-        assert!(text.ends_with("# EOF\n"));
+        let counter = "# HELP llama_triage_cycles_total Cycles since the start.\n# TYPE llama_triage_cycles_total counter\nllama_triage_cycles_total 0\n";
+        assert!(text.contains(counter), "{text}");
+        assert!(!text.contains("# EOF"), "{text}");
     }
 
     /// The metrics of a worker that has everything to tell, by name, as `docs/operations.md` writes them.

@@ -47,15 +47,20 @@ impl Pulse {
         self.last_tick.store(self.age(now), Ordering::Relaxed);
     }
 
-    /// A cycle begins.
+    /// A cycle, or other work that may take longer than the time between two ticks, begins.
     pub fn begin(&self, now: Instant) {
         self.busy_since.store(self.age(now), Ordering::Relaxed);
     }
 
-    /// A cycle ended, well or not; `ended_at` is what people are told.
-    pub fn end(&self, now: Instant, ended_at: Timestamp, well: bool) {
+    /// Work that is no cycle ended: retries and deliveries between cycles.
+    pub fn rest(&self, now: Instant) {
         self.busy_since.store(0, Ordering::Relaxed);
         self.tick(now);
+    }
+
+    /// A cycle ended, well or not; `ended_at` is what people are told.
+    pub fn end(&self, now: Instant, ended_at: Timestamp, well: bool) {
+        self.rest(now);
         self.last_cycle.store(ended_at.as_millisecond(), Ordering::Relaxed);
         let counter = if well { &self.cycles_done } else { &self.cycles_failed };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -77,7 +82,9 @@ impl Pulse {
     /// What is wrong with the loop, if anything.
     pub fn complaint(&self, now: Instant) -> Option<String> {
         if let Some(busy) = self.since(&self.busy_since, now) {
-            return (busy > CYCLE_LIMIT).then(|| format!("a cycle has been running for {} min", busy.as_secs() / 60));
+            return (busy > CYCLE_LIMIT).then(|| {
+                format!("one cycle, or the work between two, has been running for {} min", busy.as_secs() / 60)
+            });
         }
         let silent = self.since(&self.last_tick, now)?;
         (silent > TICK_LIMIT)
@@ -113,9 +120,25 @@ mod tests {
         );
         pulse.begin(after(2));
         assert_eq!(pulse.complaint(after(100)), None);
-        assert_eq!(pulse.complaint(after(200)).unwrap(), "a cycle has been running for 198 min");
+        assert_eq!(
+            pulse.complaint(after(200)).unwrap(),
+            "one cycle, or the work between two, has been running for 198 min"
+        );
         pulse.end(after(200), "2026-03-01T00:00:00Z".parse().unwrap(), true);
         assert_eq!(pulse.complaint(after(200)), None);
         assert_eq!(pulse.cycles(), (1, 0));
+    }
+
+    #[test]
+    fn work_between_cycles_is_neither_silence_nor_a_cycle() {
+        let pulse = Pulse::default();
+        let after = |minutes: u64| pulse.born + Duration::from_secs(minutes * 60);
+        pulse.tick(after(0));
+        pulse.begin(after(0));
+        assert_eq!(pulse.complaint(after(30)), None, "an approved plan may take its time");
+        pulse.rest(after(30));
+        assert_eq!(pulse.complaint(after(31)), None);
+        assert!(pulse.complaint(after(32)).unwrap().contains("silent"));
+        assert_eq!((pulse.cycles(), pulse.last_cycle()), ((0, 0), None));
     }
 }

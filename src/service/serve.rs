@@ -20,6 +20,7 @@ use super::pulse::Pulse;
 use super::worker::{Setup, Worker};
 use super::{scheduler, webhook};
 use crate::core::schedule::Due;
+use crate::core::text::count;
 use crate::ledger::LedgerError;
 
 /// How often the worker looks whether something is due; delivery retries wait at least this long.
@@ -45,14 +46,15 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
         let takes_events = secret.is_some();
         let events = secret.map(|secret| webhook::router(secret, Arc::clone(&hints))).unwrap_or_default();
         let bound = http::listen(address, observed.clone(), events, stop.clone()).await?;
-        info!(address = %bound, takes_events, "answering /healthz and /metrics");
+        info!(address = %bound, takes_events, "answering /healthz and /metrics on {bound}");
     }
     let mut ticks = scheduler::start(TICK).await?;
     let mut stopping = Stopping::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let watchdog = tokio::spawn(feed_watchdog(observed, stop.clone()));
     tell_systemd(&[NotifyState::Ready]);
-    info!(ledger = %worker.ledger.path().display(), projects = worker.setup.projects.len(), "serving");
+    let (ledger, projects) = (worker.ledger.path().display(), worker.setup.projects.len());
+    info!(%ledger, projects, "serving {} from {ledger}", count(projects as u64, "project", "projects"));
     loop {
         tokio::select! {
             () = stopping.asked() => break,
@@ -75,17 +77,23 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
         };
         match due {
             Some(due) => {
-                pulse.begin(Instant::now());
+                let begun = Instant::now();
+                pulse.begin(begun);
                 let outcome = tokio::select! {
                     outcome = worker.cycle(now, PATIENCE, &stop) => outcome,
                     () = finish_late(&mut stopping, &stop) => break,
                 };
-                conclude(&worker, due, outcome, &pulse).await?;
+                conclude(&worker, due, outcome, &pulse, begun.elapsed()).await?;
             }
-            None => tokio::select! {
-                done = between(&worker, now, &stop) => done?,
-                () = finish_late(&mut stopping, &stop) => break,
-            },
+            None => {
+                // A slow API must not look like a loop that hangs: a plan that people approved may be many requests.
+                pulse.begin(Instant::now());
+                tokio::select! {
+                    done = between(&worker, now, &stop) => done?,
+                    () = finish_late(&mut stopping, &stop) => break,
+                }
+                pulse.rest(Instant::now());
+            }
         }
         if stop.is_cancelled() {
             break;
@@ -115,6 +123,7 @@ async fn conclude(
     due: Due,
     outcome: anyhow::Result<CycleOutcome>,
     pulse: &Pulse,
+    took: Duration,
 ) -> anyhow::Result<()> {
     let (complete, line) = match &outcome {
         Ok(outcome) => (outcome.is_complete(), outcome.to_string()),
@@ -123,14 +132,18 @@ async fn conclude(
     pulse.end(Instant::now(), Timestamp::now(), complete);
     match &outcome {
         Ok(outcome) if complete => {
-            info!(late = due.late, "{line}");
+            let (duration_ms, digest) = (millis(took), outcome.digest_id.as_deref());
+            let observations = outcome.observations();
+            info!(late = due.late, duration_ms, observations, digest.id = digest, "{line}");
             outcome.retries.errors.iter().for_each(|error| warn!("{error}"));
         }
-        Ok(outcome) => warn_incomplete(outcome, &line),
-        Err(_) => error!("the cycle failed: {line}"),
+        Ok(outcome) => warn_incomplete(outcome, &line, took),
+        Err(_) => error!(duration_ms = millis(took), "the cycle failed: {line}"),
     }
     tell_systemd(&[NotifyState::Status(&line)]);
-    if let Some(heartbeat) = &worker.setup.heartbeat
+    // A cycle that a stop cut short is no failure that a monitor should wake somebody for.
+    let stopped = outcome.as_ref().is_ok_and(|outcome| outcome.stopped);
+    if let Some(heartbeat) = worker.setup.heartbeat.as_ref().filter(|_| !stopped)
         && let Err(error) = heartbeat.ping(complete, &line).await
     {
         warn!("{error:#}");
@@ -149,7 +162,7 @@ fn unless_locked<T>(done: anyhow::Result<T>, what: &str) -> anyhow::Result<Optio
     match done {
         Ok(done) => Ok(Some(done)),
         Err(error) if is_transient(&error) => {
-            error!("could not {what}, and try again: {error:#}");
+            error!("could not {what}, trying again: {error:#}");
             Ok(None)
         }
         Err(error) => Err(error),
@@ -160,8 +173,13 @@ fn is_transient(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<LedgerError>().is_some_and(LedgerError::is_transient))
 }
 
-fn warn_incomplete(outcome: &CycleOutcome, line: &str) {
-    warn!("{line}");
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn warn_incomplete(outcome: &CycleOutcome, line: &str, took: Duration) {
+    let digest = outcome.digest_id.as_deref();
+    warn!(duration_ms = millis(took), observations = outcome.observations(), digest.id = digest, "{line}");
     for scan in outcome.scans.iter().filter(|scan| !scan.complete) {
         warn!(project.name = scan.project, "{}", scan.error.as_deref().unwrap_or("it could not be read completely"));
     }

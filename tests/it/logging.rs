@@ -1,7 +1,14 @@
 //! Log lines go to stderr, and are JSON on request; answers alone go to stdout.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use assert_cmd::Command;
+use llama_triage::demo::{Options, WorldBuilder};
 use serde_json::Value;
+
+use crate::serve::{Serving, command};
+use crate::site::Site;
 
 /// One cycle against a port where nothing listens: it fails, and says so in its log.
 fn failing_cycle(arguments: &[&str]) -> (String, String) {
@@ -39,4 +46,20 @@ fn json_lines_hold_level_message_and_fields_and_no_secret() {
 fn text_lines_have_no_colour_codes_outside_a_terminal() {
     let (_, stderr) = failing_cycle(&["--log-format", "text", "-vv"]);
     assert!(!stderr.contains('\u{1b}'), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_a_cycle_has_its_facts_as_fields() {
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
+    let site = Site::new(world, Options::default(), "[log]\nformat = \"json\"\n").await;
+    let mut child = Serving(command(&site, "serve").stderr(Stdio::piped()).spawn().unwrap());
+    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
+    let lines = lines.map_while(Result::ok).map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let mut lines = lines.filter(|line| line["level"] == "INFO");
+    let serving = lines.next().unwrap();
+    assert_eq!(serving["message"], format!("serving 1 project from {}", site.path("ledger.db").display()));
+    let cycle = lines.find(|line| line["duration_ms"].is_u64()).unwrap();
+    let digest = cycle["digest.id"].as_str().unwrap();
+    assert!(cycle["message"].as_str().unwrap().contains(digest), "{cycle}");
+    assert_eq!(cycle["observations"], 1, "{cycle}");
 }

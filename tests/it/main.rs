@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod disk;
 mod faults;
+mod heartbeat;
 mod hostile;
 mod kill;
 mod ledger;

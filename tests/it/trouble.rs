@@ -78,3 +78,15 @@ async fn the_ledger_is_private_and_holds_no_key() {
     let bytes = std::fs::read(&path).unwrap();
     assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_where_neither_api_is_blames_the_address_and_not_the_api() {
+    let site = Site::new(world(), Options::default(), "").await;
+    let text = std::fs::read_to_string(site.path("config.toml")).unwrap();
+    let elsewhere = text.replace(&site.cloud.url().to_string(), &format!("{}/not/here", site.cloud.url()));
+    std::fs::write(site.path("config.toml"), elsewhere).unwrap();
+    let run = site.command(&["doctor"]).assert().failure().code(1);
+    let said = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    assert!(said.contains("neither API is there") && said.contains("do: mend base-url"), "{said}");
+    assert!(!said.contains("set api ="), "{said}");
+}

@@ -25,12 +25,14 @@ async fn files_are_whole_and_writing_again_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let inside = dir.path().join("made/on/demand");
     let channel = folder(&inside);
-    channel.check().await.unwrap();
+    assert!(channel.check().await.unwrap().contains("is not there yet"));
+    assert!(!dir.path().join("made").exists(), "a check as root would make a folder that the service cannot use");
     channel.deliver(&busy(), &facts()).await.unwrap();
     let all = ["D-20260823-03.eml", "D-20260823-03.html", "D-20260823-03.json"];
     assert_eq!(names(&inside), all);
     let read = || all.map(|name| std::fs::read(inside.join(name)).unwrap());
     let before = read();
+    assert!(channel.check().await.unwrap().contains("is writable"));
     channel.deliver(&busy(), &facts()).await.unwrap();
     assert_eq!((names(&inside), read()), (all.map(String::from).to_vec(), before));
     let eml = std::fs::read(inside.join(all[0])).unwrap();

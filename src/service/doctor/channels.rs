@@ -15,7 +15,8 @@ pub(super) async fn examine(config: &Channel, credentials: &Credentials) -> Opti
     let name = config.name.as_str();
     let channel = match open_channel(config, credentials) {
         Ok(channel) => channel,
-        Err(error) => return Some(Finding::fail("channel", name, format!("{error:#}"), advice(config.kind))),
+        // Not opened yet: a secret or a key is missing, and no peer is to blame.
+        Err(error) => return Some(Finding::fail("channel", name, format!("{error:#}"), missing(config.kind))),
     };
     Some(match tokio::time::timeout(LIMIT, channel.check()).await {
         Ok(Ok(says)) => Finding::ok("channel", name, says),
@@ -26,13 +27,25 @@ pub(super) async fn examine(config: &Channel, credentials: &Credentials) -> Opti
     })
 }
 
+fn missing(kind: ChannelKind) -> &'static str {
+    match kind {
+        ChannelKind::Email => "mend its [[channel]]; the password is the credential smtp-password-NAME",
+        ChannelKind::Slack | ChannelKind::Teams => "put the chat tool's address into the credential channel-url-NAME",
+        ChannelKind::Pagerduty => "put the integration's routing key into the credential routing-key-NAME",
+        ChannelKind::Webhook => {
+            "mend its [[channel]]; secrets are the credentials channel-url-NAME and webhook-secret-NAME"
+        }
+        ChannelKind::File => "mend its [[channel]]",
+    }
+}
+
 fn advice(kind: ChannelKind) -> &'static str {
     match kind {
         ChannelKind::Email => {
             "check smtp-host, smtp-port, smtp-tls, the user and the password (credential smtp-password-NAME)"
         }
         ChannelKind::Slack | ChannelKind::Teams => {
-            "make a new address in the chat tool and put it into the credential channel-url-NAME"
+            "check the firewall and the proxy; is the address complete? (url-file, or the credential channel-url-NAME)"
         }
         ChannelKind::Pagerduty => "check the firewall, and the integration's routing key (credential routing-key-NAME)",
         ChannelKind::Webhook => "check url or url-file, and that the receiver runs",

@@ -32,6 +32,10 @@ fn look(path: &Path) -> Vec<Finding> {
                 "the first cycle makes it; then ask again",
             )];
         }
+        Err(error @ LedgerError::Newer { .. }) => {
+            let advice = "an older program has no use for it: upgrade llama-triage, or restore the backup from before";
+            return vec![Finding::fail("ledger", &name, error.to_string(), advice)];
+        }
         Err(error) => {
             let advice = "run as root or as the user llama-triage; if the file is damaged: restore a backup (docs/operations.md)";
             return vec![Finding::fail("ledger", &name, error.to_string(), advice)];
@@ -40,7 +44,8 @@ fn look(path: &Path) -> Vec<Finding> {
     let mut findings = vec![match check::check(&connection) {
         Ok(discrepancies) if discrepancies.is_empty() => Finding::ok("ledger", &name, "agrees with itself"),
         Ok(discrepancies) => {
-            let says = format!("{} (and {} more)", discrepancies[0], discrepancies.len() - 1);
+            let more = discrepancies.len() - 1;
+            let says = discrepancies[0].clone() + &if more > 0 { format!(" (and {more} more)") } else { String::new() };
             Finding::fail("ledger", &name, says, "see llama-triage ledger check; restore a backup (docs/operations.md)")
         }
         Err(error) => Finding::fail("ledger", &name, error.to_string(), "restore a backup (docs/operations.md)"),
@@ -70,7 +75,8 @@ fn news(health: &health::Health, now: Timestamp) -> Vec<Finding> {
         });
     }
     for channel in &health.dead_channels {
-        let advice = "mend the channel (see its line above), then llama-triage digest --now";
+        let advice = "mend the channel (see its line above) and try it: llama-triage notify test NAME; \
+                      the next digest goes through it again, at the latest the scheduled one";
         findings.push(Finding::fail("deliveries", channel, "the newest one was given up", advice));
     }
     if health.faults > 0 {

@@ -136,13 +136,26 @@ async fn api(name: &str, cloud: &Cloud) -> Vec<Finding> {
             };
             Finding::ok("api", name, format!("{} answers; {whose}; {also}", probe.api))
         }
+        (Err(error), Err(other)) if error.is_gone() && other.is_gone() => {
+            let says = "neither API is there".to_owned();
+            Finding::fail("api", name, says, "mend base-url: it is the address alone, without a path")
+        }
         (Err(error), Ok(_)) if error.is_gone() => {
             let advice = format!("set api = \"{other_name}\" in its [[project]]: that one answers");
             Finding::fail("api", name, error.to_string(), advice)
         }
-        (Err(error), _) => {
-            Finding::fail("api", name, error.to_string(), "see above; the status page of LlamaCloud may tell more")
-        }
+        (Err(error), _) if error.stops_scan() => Finding::fail(
+            "api",
+            name,
+            error.to_string(),
+            "mend what it says, in [[project]] or at LlamaCloud, then ask again",
+        ),
+        (Err(error), _) => Finding::fail(
+            "api",
+            name,
+            error.to_string(),
+            "wait and ask again; the status page of LlamaCloud may tell more",
+        ),
     };
     vec![finding]
 }

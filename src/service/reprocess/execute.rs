@@ -13,6 +13,7 @@ use super::post::Next;
 use super::trials::Trials;
 use super::{Draft, Reprocess, Summary};
 use crate::core::reprocess::{Selection, shrink};
+use crate::core::text::count;
 use crate::ledger::gate;
 use crate::ledger::plan::{self, StoredPlan};
 use crate::ledger::retriable::Which;
@@ -122,9 +123,10 @@ impl Reprocess<'_> {
 
 fn told(before: &Summary, after: &Summary) -> String {
     let errors = after.errors.get(before.errors.len()..).unwrap_or_default();
-    let mut text = format!("{} items submitted", after.submitted - before.submitted);
+    let mut text = count((after.submitted - before.submitted).into(), "item submitted", "items submitted");
     if after.unknown > before.unknown {
-        text.push_str(&format!(", {} POSTs of unclear outcome", after.unknown - before.unknown));
+        let unclear = count((after.unknown - before.unknown).into(), "POST", "POSTs");
+        text.push_str(&format!(", {unclear} of unclear outcome"));
     }
     if let Some(error) = errors.first() {
         text.push_str(&format!("; {error}"));

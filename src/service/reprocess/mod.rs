@@ -32,6 +32,7 @@ use crate::cloud::Cloud;
 use crate::config::project::Api;
 use crate::config::{Config, reprocess};
 use crate::core::rules::Rules;
+use crate::core::text::count;
 use crate::ledger::Ledger;
 use crate::service::scan::{ScanSummary, Watched};
 use crate::service::worker::{Setup, Worker};
@@ -169,7 +170,9 @@ impl Worker {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} items submitted, {} retries recovered, {} did not", self.submitted, self.recovered, self.failed)?;
+        let submitted = count(self.submitted.into(), "item submitted", "items submitted");
+        let recovered = count(self.recovered.into(), "retry recovered", "retries recovered");
+        write!(f, "{submitted}, {recovered}, {} did not", self.failed)?;
         if self.would_retry > 0 {
             write!(f, ", {} would be retried", self.would_retry)?;
         }

@@ -1,0 +1,76 @@
+//! The dead-man's switch: every cycle tells its outcome, and a monitor that is down spoils nothing.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, WorldBuilder};
+
+use crate::serve::{Serving, command, terminate};
+use crate::site::Site;
+
+/// A monitor: answers every ping with 200 and hands on what came, as "PATH BODY".
+fn monitor() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/ping/1f", listener.local_addr().unwrap());
+    let (sender, pings) = channel();
+    std::thread::spawn(move || {
+        for ping in listener.incoming().map_while(Result::ok).map(read_ping) {
+            if sender.send(ping).is_err() {
+                break;
+            }
+        }
+    });
+    (url, pings)
+}
+
+fn read_ping(mut stream: TcpStream) -> String {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if line.trim().is_empty() {
+            break;
+        }
+        head.push(line.to_lowercase());
+    }
+    let length = head.iter().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    let path = head[0].split(' ').nth(1).unwrap().to_owned();
+    format!("{path} {}", String::from_utf8(body).unwrap())
+}
+
+fn next(pings: &Receiver<String>) -> String {
+    pings.recv_timeout(Duration::from_secs(60)).expect("a ping")
+}
+
+async fn site(more: &str) -> Site {
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
+    Site::new(world, Options::default(), more).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_cycle_tells_its_outcome() {
+    let (url, pings) = monitor();
+    let more = format!("[service]\nheartbeat-url = \"{url}\"\n[schedule]\nscan = \"1s\"\n");
+    let site = site(&more).await;
+    let mut child = Serving(command(&site, "serve").spawn().unwrap());
+    assert!(next(&pings).starts_with("/ping/1f scanned 1 project, 1 new observation"));
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(401)).on(Endpoint::ListBatches).every(1)]);
+    let mut outcomes = std::iter::repeat_with(|| next(&pings));
+    let failed = outcomes.find(|outcome| outcome.starts_with("/ping/1f/fail")).unwrap();
+    assert!(failed.contains("1 scan incomplete"), "{failed}");
+    assert!(terminate(&mut child).success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_that_is_down_makes_no_cycle_a_failed_one() {
+    let site = site("[service]\nheartbeat-url = \"http://127.0.0.1:1/ping\"\n").await;
+    let run = site.command(&["cycle"]).assert().success();
+    let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("the heartbeat did not arrive") && !said.contains("/ping"), "{said}");
+}
