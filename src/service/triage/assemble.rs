@@ -96,7 +96,8 @@ fn content(tx: &Transaction<'_>, route: &Route, draft: &Digest, cases: &[Case]) 
     };
     let paging = only_entries(draft, |entry| entry.page && (entry.reason != Reason::Resolved || ends(entry)));
     let paging = Digest { still_open: Vec::new(), ..paging };
-    Ok((!paging.changes.is_empty()).then(|| narrow(&paging, &route.only)).flatten())
+    let nothing = paging.changes.is_empty() && paging.faults.is_empty();
+    Ok(if nothing { None } else { narrow(&paging, &route.only) })
 }
 
 fn case_of<'c>(cases: &'c [Case], group_id: &str) -> Option<&'c Case> {
@@ -153,6 +154,7 @@ pub(super) fn end_incidents(
         let Some(content) = content(tx, route, &draft, cases)? else { continue };
         if sent.is_none() {
             digest::insert(tx, &draft, &build::reasons(&draft))?;
+            digest::set_told_until(tx, draft.window.from)?;
         }
         delivery::enqueue(tx, &route.name, &content, true, context.moment.now)?;
         note_incidents(tx, context, route, &content, cases)?;
