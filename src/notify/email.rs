@@ -146,3 +146,17 @@ pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_beyond_ascii_is_written_as_servers_need_it() {
+        let config = Config::default();
+        let read = |address: &str| mailbox(&config, "from", address).map(|mailbox| mailbox.email.to_string());
+        assert_eq!(read("Träger <t@bücher.example>").unwrap(), "t@xn--bcher-kva.example");
+        assert_eq!(read("t@example.com").unwrap(), "t@example.com");
+        assert!(read("träger@example.com").unwrap_err().to_string().contains("must be ASCII"));
+    }
+}

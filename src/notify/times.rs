@@ -86,7 +86,10 @@ mod tests {
     #[test]
     fn what_was_seen_once_has_one_time() {
         let at = "2026-08-23T06:45:10Z".parse().unwrap();
-        assert_eq!(Clock::new("Europe/Berlin").range(at, "2026-08-23T06:45:50Z".parse().unwrap()), "2026-08-23 08:45 CEST");
+        assert_eq!(
+            Clock::new("Europe/Berlin").range(at, "2026-08-23T06:45:50Z".parse().unwrap()),
+            "2026-08-23 08:45 CEST"
+        );
     }
 
     #[test]

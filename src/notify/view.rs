@@ -233,7 +233,13 @@ fn group(entry: &GroupEntry, clock: &Clock) -> GroupView {
     let template = short(&entry.template, MESSAGE);
     let runbook = optional(entry.runbook.as_deref(), MESSAGE);
     let brief = matches!(entry.reason, Reason::MoreItems | Reason::Resolved);
-    let samples = if entry.reason == Reason::Resolved { 0 } else if brief { 1 } else { entry.samples.len() };
+    let samples = if entry.reason == Reason::Resolved {
+        0
+    } else if brief {
+        1
+    } else {
+        entry.samples.len()
+    };
     let runbook_link = entry.runbook.as_deref().and_then(safe_link).map(str::to_owned);
     GroupView {
         group_id: short(&entry.group_id, ID),

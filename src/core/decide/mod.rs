@@ -209,11 +209,7 @@ fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment<'_>) -> 
     if more > 0 {
         return Some(News {
             reason: Reason::MoreItems,
-            why: Some(format!(
-                "{} since {}",
-                count(more, "more item", "more items"),
-                local(told.at, moment.zone)
-            )),
+            why: Some(format!("{} since {}", count(more, "more item", "more items"), local(told.at, moment.zone))),
             urgency: Urgency::WithNext,
         });
     }

@@ -10,7 +10,7 @@ use crate::core::decide::Told;
 use crate::core::digest::build::{self, diverse, in_order, only_entries};
 use crate::core::digest::fit::keep;
 use crate::core::digest::model::{Digest, GroupEntry, Reason, Sample};
-use crate::core::digest::only::narrow;
+use crate::core::digest::only::{narrow, without_own_trouble};
 use crate::core::links::LinkFacts;
 use crate::ledger::standing::Candidate;
 use crate::ledger::{LedgerError, ack, announcement, delivery, digest, fault, incident, note, standing};
@@ -69,6 +69,7 @@ pub(super) fn freeze(
     let mut whole = shown(&draft);
     let mut contents: Vec<(&Route, Digest)> = Vec::new();
     for route in &settings.routes {
+        let Some(draft) = without_own_trouble(&draft, &route.name) else { continue };
         contents.extend(content(tx, route, &draft, cases)?.map(|content| (route, shown(&content))));
     }
     let details = details(tx, context, contents.iter().map(|(_, content)| content).chain([&whole]), cases)?;
