@@ -169,7 +169,7 @@ async fn dismissing_ends_a_group_by_name_and_can_be_taken_back() {
     assert!(matches!(dismiss::dismiss(&world.ledger, "g", "", ann(3)).await, Err(ActError::Refused(_))));
     dismiss::dismiss(&world.ledger, "g", "test files", ann(3)).await.unwrap();
     let digest = world.triage(DAILY).unwrap();
-    assert_eq!(digest.changes[0].why.as_deref(), Some("dismissed (by ann)"));
+    assert_eq!(digest.changes[0].why.as_deref(), Some("dismissed 2026-06-01 10:03 UTC (by ann)"));
     assert_eq!(digest.totals.open_items, 1);
     dismiss::undismiss(&world.ledger, "g", "they do matter", ann(DAILY + 1)).await.unwrap();
     let back = world.triage(DAILY + 20).unwrap();
@@ -187,7 +187,7 @@ async fn a_newer_failure_brings_a_dismissed_group_back() {
     assert_eq!(world.news(21), ["x new", "g resolved"]);
     world.seed.fail("g", "b", 1, t(40));
     let digest = world.triage(41).unwrap();
-    assert_eq!(digest.changes[0].why.as_deref(), Some("came back; last time: dismissed (by ann)"));
+    assert_eq!(digest.changes[0].why.as_deref(), Some("came back; last time: dismissed 2026-06-01 10:03 UTC (by ann)"));
 }
 
 #[tokio::test]
@@ -286,7 +286,7 @@ async fn downtime_is_said_in_the_next_digest() {
     world.seed.fail("late", "b", 1, t(180));
     let digest = world.triage(185).unwrap();
     let gap = digest.remarks.iter().find(|remark| remark.starts_with("Covers a gap of")).unwrap();
-    assert!(gap.starts_with("Covers a gap of 3 h 5 min: nothing was scanned from 2026-06-01T10:00:00Z"), "{gap}");
+    assert!(gap.starts_with("Covers a gap of 3 h 5 min: nothing was scanned from 2026-06-01 10:00 UTC to"), "{gap}");
     let now: Timestamp = t(210);
     world.seed.fail("later", "b", 1, now);
     assert!(world.triage(211).unwrap().remarks.is_empty());

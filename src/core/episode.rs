@@ -3,7 +3,10 @@
 //! Acks, reminders and times to recovery hang on the episode, not on the group. This file says when one opens and
 //! closes; where a group then stands is `group_state`'s and what people are told of it `decide`'s business.
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::core::text::local;
 
 /// Pairs of closing and opening again within a day that make a group "flapping" (Healthchecks' rule).
 pub const FLAPPING_PAIRS: usize = 3;
@@ -61,19 +64,20 @@ pub struct Closed {
 }
 
 impl Closed {
-    /// "recovered (by bjb-7)": the words people read.
-    pub fn describe(&self) -> String {
+    /// "recovered 2026-08-23 09:00 CEST (by bjb-7)": the words people read.
+    pub fn describe(&self, zone: &TimeZone) -> String {
         let what = match self.how {
             How::Recovered => "recovered",
             How::Dismissed => "dismissed",
-            How::Quiet => "given up: no new item for a long time",
-            How::Ignored => "only harmless skips are left",
-            How::Moved => "its items now fail with another error",
+            How::Quiet => "given up, as no new item came for a long time,",
+            How::Ignored => "nothing left but harmless skips",
+            How::Moved => "its items fail with another error since",
             How::Merged => "merged into another group",
         };
+        let when = local(self.at, zone);
         match &self.by {
-            Some(by) => format!("{what} (by {by})"),
-            None => what.to_owned(),
+            Some(by) => format!("{what} {when} (by {by})"),
+            None => format!("{what} {when}"),
         }
     }
 }

@@ -52,6 +52,8 @@ pub enum Answer {
     Never {
         /// Why.
         error: String,
+        /// The peer dislikes this content rather than the channel.
+        of_content: bool,
     },
 }
 
@@ -86,6 +88,18 @@ pub fn fate(answer: &Answer, attempts: u32, tier: u8, now: Timestamp, jitter: f6
             None => Fate::Dead,
         },
     }
+}
+
+/// Whether the channel's next digest takes on what this try did not bring: when the channel is at fault.
+///
+/// What the peer dislikes would spoil the next one too, and who has a part of it would read that twice.
+pub fn is_carried(answer: &Answer, done_before: &[String]) -> bool {
+    let done = match answer {
+        Answer::Later { done, .. } => done.as_slice(),
+        Answer::Never { of_content: false, .. } => &[],
+        Answer::Never { .. } | Answer::TooLarge { .. } | Answer::Arrived { .. } => return false,
+    };
+    done.is_empty() && done_before.is_empty()
 }
 
 fn wait(attempts: u32, after: Option<Duration>, jitter: f64) -> Option<Duration> {
@@ -146,7 +160,7 @@ mod tests {
         let large = |next_tier| Answer::TooLarge { error: "413".into(), next_tier, done: Vec::new() };
         assert_eq!(fate(&large(Some(1)), 1, 0, now(), 0.5), Fate::Again { at: now(), tier: 1 });
         assert_eq!(fate(&large(None), 2, 4, now(), 0.5), Fate::Dead);
-        assert_eq!(fate(&Answer::Never { error: "410".into() }, 1, 0, now(), 0.5), Fate::Dead);
+        assert_eq!(fate(&Answer::Never { error: "410".into(), of_content: false }, 1, 0, now(), 0.5), Fate::Dead);
     }
 
     #[test]

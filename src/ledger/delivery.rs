@@ -5,13 +5,20 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::millis::Millis;
 use super::{LedgerError, digest, fault};
+use crate::core::digest::fit::keep;
 use crate::core::digest::merge::merge;
 use crate::core::digest::model::Digest;
-use crate::core::outbox::{Answer, Fate, fate, jitter};
+use crate::core::outbox::{Answer, Fate, fate, is_carried, jitter};
 use crate::core::text::count;
 
 /// Longer than the longest single try, so that nobody else takes a delivery that is under way.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
+
+/// For so long the news of a dead delivery is part of the channel's next digest; later nobody takes it for news.
+const CARRIED: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The most groups of a digest that others were joined to; what is beyond is counted as left out.
+const MOST_GROUPS: usize = 200;
 
 /// A delivery that this process may send now.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +42,8 @@ pub struct Claimed {
 /// Puts a digest's content for a channel into the outbox.
 ///
 /// What the channel has not got yet is merged into it and superseded: after an outage one message comes. The retry
-/// schedule goes on where it was, so that a channel which is down for good is found dead.
+/// schedule goes on where it was, so that a channel which is down for good is found dead. What died because of the
+/// channel is merged too: once it is mended, its people learn what they missed.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -47,17 +55,18 @@ pub fn enqueue(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let delivery_id = format!("{}.{channel}", content.digest_id);
-    let waiting = waiting(tx, channel)?;
+    let waiting = waiting(tx, channel, now)?;
     let mut content = content.clone();
     for older in &waiting {
-        content = merge(&digest::thaw(&older.content)?, &content);
+        content = keep(&merge(&digest::thaw(&older.content)?, &content), MOST_GROUPS, usize::MAX);
         tx.execute(
-            "UPDATE delivery SET state = 'superseded', superseded_by = ?2 WHERE delivery_id = ?1",
+            "UPDATE delivery SET state = 'superseded', superseded_by = ?2, lease_until = NULL WHERE delivery_id = ?1",
             [&older.delivery_id, &delivery_id],
         )?;
     }
-    let attempts = waiting.iter().map(|older| older.attempts).max().unwrap_or(0);
-    let not_before = if page { now } else { waiting.iter().map(|older| older.not_before).fold(now, Timestamp::max) };
+    let pending = || waiting.iter().filter(|older| !older.dead);
+    let attempts = pending().map(|older| older.attempts).max().unwrap_or(0);
+    let not_before = if page { now } else { pending().map(|older| older.not_before).fold(now, Timestamp::max) };
     tx.execute(
         "INSERT INTO delivery (delivery_id, digest_id, channel, state, content, page, attempts, not_before, created_at)
          VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8)",
@@ -66,7 +75,7 @@ pub fn enqueue(
             content.digest_id,
             channel,
             digest::freeze(&content)?,
-            page || waiting.iter().any(|older| older.page),
+            page || pending().any(|older| older.page),
             attempts,
             Millis(not_before),
             Millis(now)
@@ -81,25 +90,28 @@ struct Waiting {
     attempts: u32,
     not_before: Timestamp,
     page: bool,
+    dead: bool,
 }
 
 /// What a channel has surely not got yet, oldest first.
 ///
 /// What is finished in part is left to be finished, and what may have arrived is sent again under its own id, by which
 /// receivers drop a second copy; under another id people would read the same news twice.
-fn waiting(connection: &Connection, channel: &str) -> Result<Vec<Waiting>, LedgerError> {
+fn waiting(connection: &Connection, channel: &str, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT delivery_id, content, attempts, not_before, page FROM delivery
-         WHERE channel = ?1 AND state = 'pending' AND done = '[]' AND uncertain = 0
+        "SELECT delivery_id, content, attempts, not_before, page, state = 'dead' FROM delivery
+         WHERE channel = ?1 AND ((state = 'pending' AND done = '[]' AND uncertain = 0)
+             OR (state = 'dead' AND lease_until > ?2))
          ORDER BY created_at, delivery_id",
     )?;
-    let rows = statement.query_map([channel], |row| {
+    let rows = statement.query_map(params![channel, Millis(now)], |row| {
         Ok(Waiting {
             delivery_id: row.get(0)?,
             content: row.get(1)?,
             attempts: row.get(2)?,
             not_before: row.get::<_, Millis>(3)?.0,
             page: row.get(4)?,
+            dead: row.get(5)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -194,9 +206,15 @@ pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Tim
         }
         Fate::Dead => {
             settle(tx, &claimed.delivery_id, "dead", None)?;
+            if is_carried(answer, &claimed.done) {
+                tx.execute(
+                    "UPDATE delivery SET lease_until = ?2 WHERE delivery_id = ?1",
+                    params![claimed.delivery_id, Millis(now + CARRIED)],
+                )?;
+            }
             let error = error_of(answer).unwrap_or("no answer");
             let text = format!(
-                "Channel {} did not take {} after {}: {error}. Repair the channel, then try it with `llama-triage notify test {}`.",
+                "Channel {} did not take {} after {}: {error}. Repair the channel and try it with `llama-triage notify test {}`; what it missed comes with its next digest, or at once with `llama-triage digest --now`.",
                 claimed.channel,
                 claimed.content.digest_id,
                 count(u64::from(claimed.attempts), "try", "tries"),
@@ -276,7 +294,7 @@ fn note_answer(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer) -> Resu
 fn error_of(answer: &Answer) -> Option<&str> {
     match answer {
         Answer::Arrived { .. } => None,
-        Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error } => Some(error),
+        Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error, .. } => Some(error),
     }
 }
 
@@ -293,12 +311,20 @@ pub fn recover(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerErro
     )?)
 }
 
-/// Gives up what waits for channels that are no longer configured. Returns how many there were.
+/// Gives up what waits for channels that are no longer configured, and ends their troubles. Returns how many there were.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn abandon(tx: &Transaction<'_>, channels: &[String]) -> Result<usize, LedgerError> {
+pub fn abandon(tx: &Transaction<'_>, channels: &[String], now: Timestamp) -> Result<usize, LedgerError> {
     let names = serde_json::to_string(channels).unwrap_or_else(|_| "[]".to_owned());
+    for prefix in ["delivery:", "recipients:"] {
+        for trouble in fault::standing(tx, prefix)? {
+            let channel = &trouble[prefix.len()..];
+            if !channels.iter().any(|known| known == channel) {
+                fault::clear(tx, &trouble, now)?;
+            }
+        }
+    }
     Ok(tx.execute(
         "UPDATE delivery SET state = 'dead', last_error = 'the channel is no longer configured'
          WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each(?1))",

@@ -7,6 +7,9 @@ use super::LedgerError;
 use super::millis::{Count, Millis};
 use crate::core::digest::model::{Digest, RetrySummary, Totals, Window};
 
+/// The name of the time that the last full digest reached. Ledgers of earlier versions have it from their next one on.
+const TOLD_UNTIL: &str = "told_until";
+
 /// The number of the next digest among those whose id begins with `prefix`, from 1.
 ///
 /// # Errors
@@ -69,14 +72,28 @@ pub fn name_items(
     Ok(())
 }
 
-/// When the newest digest was decided, which is where the next window begins; none before the first.
+/// Up to when people were told everything, which is where the next window begins; none before the first digest.
+///
+/// A digest of quiet hours, and the end of an incident, tell a part only and move nothing.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn newest_at(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+pub fn told_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let noted = meta(connection, TOLD_UNTIL)?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
+    if let Some(Ok(until)) = noted {
+        return Ok(Some(until));
+    }
     let newest: Option<Millis> =
         connection.prepare_cached("SELECT max(created_at) FROM digest")?.query_row([], |row| row.get(0))?;
     Ok(newest.map(|at| at.0))
+}
+
+/// Notes that people were told everything up to this time.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn set_told_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), LedgerError> {
+    set_meta(tx, TOLD_UNTIL, &until.as_millisecond().to_string())
 }
 
 /// All digests, oldest first.
@@ -89,13 +106,15 @@ pub fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
     texts.iter().map(|text| thaw(text)).collect()
 }
 
-/// When the unscheduled digests since `since` were decided. The first inventory does not count.
+/// When the unscheduled digests since `since` were decided.
+///
+/// The first inventory does not count, nor what told nothing but ends: that only closes incidents.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn unscheduled_since(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT created_at FROM digest WHERE created_at >= ?1 AND scheduled = 0
+        "SELECT created_at FROM digest WHERE created_at >= ?1 AND scheduled = 0 AND reasons <> 'resolved'
          AND digest_id <> coalesce((SELECT value FROM meta WHERE name = 'baseline_digest'), '')",
     )?;
     let rows = statement.query_map([Millis(since)], |row| Ok(row.get::<_, Millis>(0)?.0))?;

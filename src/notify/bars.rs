@@ -17,7 +17,7 @@ pub(super) struct Bars {
     pub(super) blocks: String,
     /// One height in pixels an hour, 0 where nothing happened.
     pub(super) heights: Vec<u32>,
-    /// "most in an hour: 47, now: 12", so that no number hangs on colour or height alone.
+    /// "most in an hour 47, this hour 12", so that no number hangs on colour or height alone.
     pub(super) caption: String,
 }
 
@@ -33,7 +33,8 @@ impl Bars {
         Some(Bars {
             blocks: hours.iter().map(|&n| block(n, full)).collect(),
             heights: hours.iter().map(|&n| scale(n, full, TALLEST)).collect(),
-            caption: format!("most in an hour {most}, last hour {last}"),
+            // The hour of the clock, which may just have begun: not the last 60 minutes that an escalation counts.
+            caption: format!("most in an hour {most}, this hour {last}"),
         })
     }
 }
@@ -60,7 +61,7 @@ mod tests {
         let bars = Bars::new(&[0, 1, 500, 1000]).unwrap();
         assert_eq!(bars.blocks, format!("{}·▁▄█", "·".repeat(20)));
         assert_eq!(bars.heights[21..], [1, 12, 24]);
-        assert_eq!(bars.caption, "most in an hour 1000, last hour 1000");
+        assert_eq!(bars.caption, "most in an hour 1000, this hour 1000");
     }
 
     #[test]

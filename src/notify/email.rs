@@ -1,6 +1,7 @@
 //! The e-mail channel: settings checked once, then a mail for each digest, with a result for each recipient.
 
 use lettre::Address;
+use lettre::address::AddressError;
 use lettre::message::Mailbox;
 
 use crate::config::channel::{Channel as Config, SmtpTls};
@@ -90,6 +91,7 @@ impl Email {
                 peer: self.server.peer(),
                 why: refused.join("; "),
                 todo: "no recipient was accepted: check to",
+                of_content: false,
             });
         }
         Ok(Receipt { answer: sent.answer, refused, done, tier })
@@ -117,13 +119,22 @@ fn letterhead(config: &Config) -> Result<Letterhead, NotifyError> {
 }
 
 pub(super) fn mailbox(config: &Config, key: &str, address: &str) -> Result<Mailbox, NotifyError> {
-    address.parse().map_err(|error| {
-        NotifyError::Settings(format!(
-            "channel \"{}\": {key} = \"{}\" is not a mail address: {error}",
-            config.name,
-            mask_recipient(address)
-        ))
-    })
+    let wrong = |why: &str| {
+        let shown = mask_recipient(address);
+        NotifyError::Settings(format!("channel \"{}\": {key} = \"{shown}\" is not a mail address: {why}", config.name))
+    };
+    let mailbox: Mailbox = address.parse().map_err(|error: AddressError| wrong(&error.to_string()))?;
+    let email = in_ascii(&mailbox.email).ok_or_else(|| wrong("its part before the @ must be ASCII"))?;
+    Ok(Mailbox::new(mailbox.name, email))
+}
+
+/// The address with its domain as servers and message ids need it: `bücher.example` is `xn--bcher-kva.example`.
+fn in_ascii(address: &Address) -> Option<Address> {
+    if address.domain().is_ascii() {
+        return address.user().is_ascii().then(|| address.clone());
+    }
+    let url = reqwest::Url::parse(&format!("http://{}/", address.domain())).ok()?;
+    Address::new(address.user(), url.host_str()?).ok().filter(|address| address.user().is_ascii())
 }
 
 pub(super) fn missing(config: &Config, key: &str) -> NotifyError {
@@ -134,4 +145,18 @@ pub(super) fn missing(config: &Config, key: &str) -> NotifyError {
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_beyond_ascii_is_written_as_servers_need_it() {
+        let config = Config::default();
+        let read = |address: &str| mailbox(&config, "from", address).map(|mailbox| mailbox.email.to_string());
+        assert_eq!(read("Träger <t@bücher.example>").unwrap(), "t@xn--bcher-kva.example");
+        assert_eq!(read("t@example.com").unwrap(), "t@example.com");
+        assert!(read("träger@example.com").unwrap_err().to_string().contains("must be ASCII"));
+    }
 }

@@ -50,6 +50,8 @@ pub enum NotifyError {
         why: String,
         /// What a person should do.
         todo: &'static str,
+        /// It dislikes this digest rather than the channel: another one may be taken.
+        of_content: bool,
     },
     /// The peer takes no message of this size.
     #[error("too large for {peer}: {why}")]
@@ -89,6 +91,15 @@ impl NotifyError {
             | NotifyError::File { .. } => true,
             NotifyError::Settings(_) | NotifyError::Refused { .. } | NotifyError::TooLarge { .. } => false,
             NotifyError::Partly { source, .. } => source.is_transient(),
+        }
+    }
+
+    /// Whether the peer refused what was sent rather than who sends it: the next digest must not repeat it.
+    pub fn is_of_content(&self) -> bool {
+        match self {
+            NotifyError::Refused { of_content, .. } => *of_content,
+            NotifyError::Partly { source, .. } => source.is_of_content(),
+            _ => false,
         }
     }
 

@@ -121,7 +121,8 @@ impl Http {
             404 | 410 => "the address is gone: make a new one and configure it",
             _ => "check that the address belongs to this kind of channel",
         };
-        Err(NotifyError::Refused { peer, why, todo })
+        let of_content = !matches!(answer.status, 300..=399 | 401 | 403 | 404 | 410);
+        Err(NotifyError::Refused { peer, why, todo, of_content })
     }
 }
 

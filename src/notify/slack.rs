@@ -56,7 +56,10 @@ impl Slack {
         match body {
             "ok" => Ok(()),
             _ if !answer.complete => Err(NotifyError::Unclear { peer, why }),
-            _ => Err(NotifyError::Refused { peer, why, todo: "make a new incoming webhook and configure its address" }),
+            _ => {
+                let todo = "make a new incoming webhook and configure its address";
+                Err(NotifyError::Refused { peer, why, todo, of_content: false })
+            }
         }
     }
 }
@@ -148,7 +151,7 @@ fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> String) -> 
     blocks.push(Block::Context { elements: vec![mrkdwn(foot(view))] });
     let first = if uncertain { format!("{repeat} ") } else { String::new() };
     Message {
-        text: format!("{first}{headline} - {}", escape(&view.totals, 300)),
+        text: format!("{first}{headline} - {}", tiles(view).replace('*', "")),
         blocks,
         unfurl_links: false,
         unfurl_media: false,
@@ -156,8 +159,12 @@ fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> String) -> 
 }
 
 fn summary(view: &View) -> String {
+    format!("{}\n{}", tiles(view), escape(&view.totals, 300)).trim_end().to_owned()
+}
+
+fn tiles(view: &View) -> String {
     let tiles: Vec<String> = view.tiles.iter().map(|tile| format!("*{}* {}", tile.count, tile.word)).collect();
-    format!("{}\n{}", tiles.join(" · "), escape(&view.totals, 300))
+    tiles.join(" · ")
 }
 
 fn faults(view: &View) -> Option<String> {

@@ -211,7 +211,7 @@ impl Server {
         match timeout(self.patience.accept, connection.message(message)).await {
             Err(_) => Err(unclear(format!("no answer within {} s", self.patience.accept.as_secs_f32()))),
             Ok(Ok(response)) => Ok(said(&response.message().collect::<Vec<_>>().join(" "))),
-            Ok(Err(error)) if error.status().is_some() => Err(self.declined(&error)),
+            Ok(Err(error)) if error.status().is_some() => Err(self.rejected(&error)),
             Ok(Err(error)) => Err(unclear(said(&error.to_string()))),
         }
     }
@@ -227,6 +227,14 @@ impl Server {
             Ok(Ok(_)) => Ok(Ok(())),
             Ok(Err(error)) if error.status().is_some() => Ok(Err(error)),
             Ok(Err(error)) => Err(self.unreachable(&error)),
+        }
+    }
+
+    /// The answer to the whole message: a refusal is one of what it says.
+    fn rejected(&self, error: &SmtpError) -> NotifyError {
+        match self.declined(error) {
+            NotifyError::Refused { peer, why, todo, .. } => NotifyError::Refused { peer, why, todo, of_content: true },
+            other => other,
         }
     }
 
@@ -273,7 +281,7 @@ impl Server {
     }
 
     fn refused(&self, why: &str, todo: &'static str) -> NotifyError {
-        NotifyError::Refused { peer: self.peer(), why: why.to_owned(), todo }
+        NotifyError::Refused { peer: self.peer(), why: why.to_owned(), todo, of_content: false }
     }
 }
 

@@ -131,7 +131,11 @@ fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> Value) -> V
 
 fn summary(view: &View) -> Value {
     let facts: Vec<String> = view.tiles.iter().map(|tile| format!("{} {}", tile.count, tile.word)).collect();
-    rich(vec![Run::bold(&facts.join(" · ")), Run::subtle(&format!(" ({})", view.totals))])
+    let mut runs = vec![Run::bold(&facts.join(" · "))];
+    if !view.totals.is_empty() {
+        runs.push(Run::subtle(&format!(" ({})", view.totals)));
+    }
+    rich(runs)
 }
 
 fn describe(group: &GroupView) -> Value {

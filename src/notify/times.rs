@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::core::digest::model::Window;
+use crate::core::text::local;
 
 /// The zone people read times in.
 pub(super) struct Clock {
@@ -22,7 +23,7 @@ impl Clock {
 
     /// `2026-08-23 09:00 CEST`
     pub(super) fn full(&self, at: Timestamp) -> String {
-        self.format(at, "%Y-%m-%d %H:%M %Z")
+        local(at, &self.zone)
     }
 
     /// `20260823`, the day in this zone: what a day's thread of mails is named by.
@@ -30,19 +31,23 @@ impl Clock {
         self.format(at, "%Y%m%d")
     }
 
-    /// Two times with what they share said once: `2026-08-23 08:45 to 09:00 CEST`.
+    /// A window with its zone: `2026-08-23 08:45 to 09:00 CEST (Europe/Berlin)`.
     pub(super) fn span(&self, window: &Window) -> String {
-        let (from, to) = (window.from, window.to);
+        let range = self.range(window.from, window.to);
+        // "UTC (UTC)" would say it twice.
+        if self.format(window.to, "%Z") == self.name { range } else { format!("{range} ({})", self.name) }
+    }
+
+    /// Two times with what they share said once: `2026-08-23 08:45 to 09:00 CEST`.
+    pub(super) fn range(&self, from: Timestamp, to: Timestamp) -> String {
+        if self.full(from) == self.full(to) {
+            return self.full(to);
+        }
         let one_day = self.day(from) == self.day(to);
         let one_offset = self.format(from, "%Z") == self.format(to, "%Z");
         let front = if one_offset { self.format(from, "%Y-%m-%d %H:%M") } else { self.full(from) };
         let back = if one_day && one_offset { self.format(to, "%H:%M %Z") } else { self.full(to) };
-        // "UTC (UTC)" would say it twice.
-        if self.format(to, "%Z") == self.name {
-            format!("{front} to {back}")
-        } else {
-            format!("{front} to {back} ({})", self.name)
-        }
+        format!("{front} to {back}")
     }
 
     fn format(&self, at: Timestamp, pattern: &str) -> String {
@@ -76,6 +81,15 @@ mod tests {
         ] {
             assert_eq!(span(from, to), shown);
         }
+    }
+
+    #[test]
+    fn what_was_seen_once_has_one_time() {
+        let at = "2026-08-23T06:45:10Z".parse().unwrap();
+        assert_eq!(
+            Clock::new("Europe/Berlin").range(at, "2026-08-23T06:45:50Z".parse().unwrap()),
+            "2026-08-23 08:45 CEST"
+        );
     }
 
     #[test]

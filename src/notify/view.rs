@@ -60,7 +60,8 @@ pub(super) struct GroupView {
     pub(super) word: &'static str,
     pub(super) tone: &'static str,
     pub(super) page: bool,
-    pub(super) kind: &'static str,
+    /// It is known or over: a line of facts instead of a table of them.
+    pub(super) brief: bool,
     pub(super) title: String,
     pub(super) template: Option<String>,
     pub(super) why: Option<String>,
@@ -73,6 +74,8 @@ pub(super) struct GroupView {
     pub(super) place: String,
     pub(super) first_seen: String,
     pub(super) last_seen: String,
+    /// Both in one.
+    pub(super) seen: String,
     pub(super) bars: Option<Bars>,
     pub(super) note: Option<String>,
     pub(super) runbook: Option<String>,
@@ -140,7 +143,7 @@ fn tiles(digest: &Digest) -> Vec<Tile> {
     };
     let mut tiles: Vec<Tile> = words::news(&digest.totals)
         .into_iter()
-        .map(|(count, word)| Tile { count, word: word.to_owned(), tone: tone(word) })
+        .map(|(count, word)| Tile { count, word: counted(count, word), tone: tone(word) })
         .collect();
     tiles.push(Tile {
         count: digest.totals.open_items,
@@ -150,20 +153,29 @@ fn tiles(digest: &Digest) -> Vec<Tile> {
     tiles
 }
 
+/// News is counted in groups, and all else in items: the word says so.
+fn counted(count: u64, word: &str) -> String {
+    match word {
+        "fault" | "faults" => word.to_owned(),
+        _ if count == 1 => format!("{word} group"),
+        _ => format!("{word} groups"),
+    }
+}
+
+/// What stands below the tiles, which have said how many items are open; empty if there is nothing to add.
 fn totals(digest: &Digest) -> String {
     let totals = &digest.totals;
-    let mut parts = vec![format!(
-        "{} open in {}",
-        count(totals.open_items, "item", "items"),
-        count(totals.open_groups, "group", "groups")
-    )];
+    let mut parts = Vec::new();
+    if totals.open_items > 0 {
+        parts.push(format!("Open in {}", count(totals.open_groups, "group", "groups")));
+    }
     if totals.new_items > 0 {
-        parts.push(format!("{} failed for the first time", totals.new_items));
+        parts.push(format!("{} failed for the first time", count(totals.new_items, "item", "items")));
     }
     if totals.recovered_items > 0 {
-        parts.push(format!("{} recovered", totals.recovered_items));
+        parts.push(format!("{} recovered", count(totals.recovered_items, "item", "items")));
     }
-    parts.join(", ")
+    parts.join(" · ")
 }
 
 fn left_out(digest: &Digest) -> Option<String> {
@@ -220,13 +232,21 @@ fn group(entry: &GroupEntry, clock: &Clock) -> GroupView {
     let title = short(&entry.title, 160);
     let template = short(&entry.template, MESSAGE);
     let runbook = optional(entry.runbook.as_deref(), MESSAGE);
+    let brief = matches!(entry.reason, Reason::MoreItems | Reason::Resolved);
+    let samples = if entry.reason == Reason::Resolved {
+        0
+    } else if brief {
+        1
+    } else {
+        entry.samples.len()
+    };
     let runbook_link = entry.runbook.as_deref().and_then(safe_link).map(str::to_owned);
     GroupView {
         group_id: short(&entry.group_id, ID),
         word: words::reason_word(entry.reason),
         tone: tone(entry.reason),
         page: entry.page,
-        kind: entry.kind.as_str(),
+        brief,
         template: (says_more(&template, &title) && !template.is_empty()).then_some(template),
         title,
         why: optional(entry.why.as_deref(), MESSAGE),
@@ -239,11 +259,12 @@ fn group(entry: &GroupEntry, clock: &Clock) -> GroupView {
         place: place(entry),
         first_seen: clock.full(entry.first_seen),
         last_seen: clock.full(entry.last_seen),
+        seen: clock.range(entry.first_seen, entry.last_seen),
         bars: Bars::new(&entry.hourly),
         note: optional(entry.note.as_deref(), 500),
         runbook: runbook_link.clone().or(runbook),
         runbook_link,
-        samples: entry.samples.iter().map(|s| sample(s, entry, clock)).collect(),
+        samples: entry.samples.iter().take(samples).map(|s| sample(s, entry, clock)).collect(),
         command: format!("llama-triage report group {}", short(&entry.group_id, ID)),
     }
 }

@@ -77,10 +77,16 @@ pub fn subject(digest: &Digest) -> String {
     std::iter::once(whole).chain(shorter).find(|subject| subject.chars().count() <= SUBJECT).unwrap_or(prefix)
 }
 
+/// The first inventory and nothing else: one that could not be delivered is part of a digest with news.
+fn is_inventory(digest: &Digest) -> bool {
+    let totals = &digest.totals;
+    digest.baseline && totals.new + totals.regressed + totals.escalated + totals.faults == 0
+}
+
 fn subject_facts(digest: &Digest, news: &[(u64, &'static str)]) -> String {
     let open = format!("{} open", count(digest.totals.open_items, "item", "items"));
     let is_reminder = digest.changes.iter().any(|e| e.reason == Reason::Reminder);
-    if digest.baseline {
+    if is_inventory(digest) {
         return format!("first inventory - {open}");
     }
     if is_reminder && news.iter().all(|(_, word)| *word == "known") {
@@ -104,7 +110,7 @@ pub fn headline(digest: &Digest) -> String {
         count(totals.open_items, "item", "items"),
         count(totals.open_groups, "group", "groups")
     );
-    if digest.baseline {
+    if is_inventory(digest) {
         return format!("First inventory: {open}");
     }
     // More items of what people know already wake nobody.

@@ -69,7 +69,7 @@ impl Sender for Channel {
                 may_have_arrived: error.may_have_arrived(),
                 done: error.done().to_vec(),
             },
-            Err(error) => Answer::Never { error: error.to_string() },
+            Err(error) => Answer::Never { error: error.to_string(), of_content: error.is_of_content() },
         }
     }
 }
@@ -114,7 +114,7 @@ pub async fn recover(ledger: &Ledger, now: Timestamp) -> anyhow::Result<usize> {
 /// The ledger refuses. What a channel refuses is in the summary instead.
 pub async fn deliver<S: Sender>(ledger: &Ledger, channels: &[Arc<S>], round: Round) -> anyhow::Result<DeliverySummary> {
     let names: Vec<String> = channels.iter().map(|channel| channel.name().to_owned()).collect();
-    ledger.write(move |tx| delivery::abandon(tx, &names)).await?;
+    ledger.write(move |tx| delivery::abandon(tx, &names, round.now)).await?;
     let mut tasks = JoinSet::new();
     for channel in channels {
         tasks.spawn(drain(ledger.clone(), Arc::clone(channel), round));
@@ -182,7 +182,7 @@ impl DeliverySummary {
             Fate::Again { .. } => self.waiting += 1,
             Fate::Dead => self.dead += 1,
         }
-        if let Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error } = answer {
+        if let Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error, .. } = answer {
             self.errors.push(format!("{channel}: {error}"));
         }
     }

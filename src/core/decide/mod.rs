@@ -3,11 +3,12 @@
 //! It compares what people were last told with how things stand (Alertmanager's `needsUpdate` is the model).
 //! When a digest may be sent is `pace`'s business; what it looks like is `digest`'s.
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::core::digest::model::Reason;
 use crate::core::episode::{Closed, FLAPPING_PAIRS, FLAPPING_WINDOW};
-use crate::core::text::count;
+use crate::core::text::{count, local};
 
 /// What people were last told of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +63,15 @@ pub struct Wishes {
 
 /// The moment of deciding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct Moment<'z> {
     /// Now.
     pub now: Timestamp,
     /// The daily digest is due: it also takes what is not worth a message of its own.
     pub scheduled: bool,
     /// The time after which a still open group is told again.
     pub reminder: SignedDuration,
+    /// The zone that people read times in.
+    pub zone: &'z TimeZone,
 }
 
 /// How soon news must be told, from the least urgent.
@@ -96,7 +99,7 @@ pub struct News {
 /// What people should be told of a group at this moment; none if nothing.
 ///
 /// A silence holds back all but the end of what was told before.
-pub fn decide(told: Option<&Told>, now: &Standing, wishes: &Wishes, moment: Moment) -> Option<News> {
+pub fn decide(told: Option<&Told>, now: &Standing, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
     if let Some(closed) = &now.closed {
         return ended(told?, closed, moment);
     }
@@ -104,31 +107,31 @@ pub fn decide(told: Option<&Told>, now: &Standing, wishes: &Wishes, moment: Mome
         return None;
     }
     let Some(told) = told else {
-        return never_told(now);
+        return never_told(now, moment);
     };
     if told.episode < now.episode && now.pairs >= FLAPPING_PAIRS {
         return flapping(told, now, moment).or_else(|| escalated(now, wishes));
     }
     if told.episode < now.episode {
-        return (now.ready || now.page).then(|| regressed(now));
+        return (now.ready || now.page).then(|| regressed(now, moment));
     }
     reopened(told, now)
         .or_else(|| escalated(now, wishes))
-        .or_else(|| silence_expired(told, wishes))
+        .or_else(|| silence_expired(told, wishes, moment))
         .or_else(|| routine(told, now, wishes, moment))
 }
 
-fn ended(told: &Told, closed: &Closed, moment: Moment) -> Option<News> {
+fn ended(told: &Told, closed: &Closed, moment: Moment<'_>) -> Option<News> {
     let just_flapped = told.reason == Reason::Flapping && moment.now - told.at < FLAPPING_WINDOW;
     let known = told.reason == Reason::Resolved;
     (!known && !just_flapped).then(|| News {
         reason: Reason::Resolved,
-        why: Some(closed.describe()),
+        why: Some(closed.describe(moment.zone)),
         urgency: Urgency::WithNext,
     })
 }
 
-fn never_told(now: &Standing) -> Option<News> {
+fn never_told(now: &Standing, moment: Moment<'_>) -> Option<News> {
     if now.inventory {
         return Some(News {
             reason: Reason::Baseline,
@@ -140,12 +143,12 @@ fn never_told(now: &Standing) -> Option<News> {
         return None;
     }
     if now.episode > 1 {
-        return Some(regressed(now));
+        return Some(regressed(now, moment));
     }
     Some(News { reason: Reason::New, why: now.fired.clone(), urgency: urgency(now) })
 }
 
-fn flapping(told: &Told, now: &Standing, moment: Moment) -> Option<News> {
+fn flapping(told: &Told, now: &Standing, moment: Moment<'_>) -> Option<News> {
     let lately = told.reason == Reason::Flapping && moment.now - told.at < FLAPPING_WINDOW;
     (!lately).then(|| News {
         reason: Reason::Flapping,
@@ -154,9 +157,9 @@ fn flapping(told: &Told, now: &Standing, moment: Moment) -> Option<News> {
     })
 }
 
-fn regressed(now: &Standing) -> News {
+fn regressed(now: &Standing, moment: Moment<'_>) -> News {
     let before = now.earlier.as_ref().map(|closed| {
-        let said = format!("came back; last time: {}", closed.describe());
+        let said = format!("came back; last time: {}", closed.describe(moment.zone));
         match &now.fired {
             Some(arithmetic) => format!("{said}; {arithmetic}"),
             None => said,
@@ -188,17 +191,17 @@ fn escalated(now: &Standing, wishes: &Wishes) -> Option<News> {
     })
 }
 
-fn silence_expired(told: &Told, wishes: &Wishes) -> Option<News> {
+fn silence_expired(told: &Told, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
     let ended = wishes.silence_ended.filter(|ended| *ended > told.at)?;
     Some(News {
         reason: Reason::SilenceExpired,
-        why: Some(format!("its silence ended at {ended:.0} and it is still open")),
+        why: Some(format!("its silence ended {} and it is still open", local(ended, moment.zone))),
         urgency: Urgency::Soon,
     })
 }
 
 /// What only the daily digest takes.
-fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment) -> Option<News> {
+fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
     if !moment.scheduled {
         return None;
     }
@@ -206,11 +209,7 @@ fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment) -> Opti
     if more > 0 {
         return Some(News {
             reason: Reason::MoreItems,
-            why: Some(format!(
-                "{} since {}",
-                count(more, "more item", "more items"),
-                told.at.strftime("%Y-%m-%d %H:%M UTC")
-            )),
+            why: Some(format!("{} since {}", count(more, "more item", "more items"), local(told.at, moment.zone))),
             urgency: Urgency::WithNext,
         });
     }
@@ -219,7 +218,7 @@ fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment) -> Opti
     let due = moment.now - told.at >= moment.reminder - slack;
     (due && wishes.acked_at.is_none()).then(|| News {
         reason: Reason::Reminder,
-        why: Some(format!("still open, last told at {:.0}", told.at)),
+        why: Some(format!("still open, last told {}", local(told.at, moment.zone))),
         urgency: Urgency::WithNext,
     })
 }

@@ -38,11 +38,13 @@ fn fired(standing: Standing) -> Standing {
     Standing { fired: Some("47 in the last hour, usual peak 4, limit 20".into()), ..standing }
 }
 
-fn tick(hours: i64) -> Moment {
-    Moment { now: t(hours), scheduled: false, reminder: SignedDuration::from_hours(24) }
+static UTC: TimeZone = TimeZone::UTC;
+
+fn tick(hours: i64) -> Moment<'static> {
+    Moment { now: t(hours), scheduled: false, reminder: SignedDuration::from_hours(24), zone: &UTC }
 }
 
-fn daily(hours: i64) -> Moment {
+fn daily(hours: i64) -> Moment<'static> {
     Moment { scheduled: true, ..tick(hours) }
 }
 
@@ -126,8 +128,8 @@ fn the_reason_comes_with_its_circumstances() {
         decide(told.as_ref(), &standing, &wishes, tick(30)).unwrap().why.unwrap()
     };
     let new = Some(told(1, Reason::New, 0));
-    assert_eq!(why(new.clone(), closed(1), none()), "recovered (by bjb-7)");
-    assert_eq!(why(new.clone(), open(2), none()), "came back; last time: recovered (by bjb-7)");
+    assert_eq!(why(new.clone(), closed(1), none()), "recovered 2026-05-28 20:26 UTC (by bjb-7)");
+    assert_eq!(why(new.clone(), open(2), none()), "came back; last time: recovered 2026-05-28 20:26 UTC (by bjb-7)");
     assert_eq!(
         why(new, fired(Standing { open_items: 50, ..open(1) }), acked(5)),
         "47 in the last hour, usual peak 4, limit 20; acknowledged at 5 open items"

@@ -36,8 +36,8 @@ fn rank(reason: Reason) -> u8 {
 
 /// The totals with the groups in `changes` counted by reason; the other numbers stay.
 pub fn count_changes(totals: Totals, changes: &[GroupEntry], faults: &[Fault]) -> Totals {
-    let mut counted =
-        Totals { new: 0, regressed: 0, escalated: 0, resolved: 0, other: 0, faults: length(faults.len()), ..totals };
+    let lasting = length(faults.iter().filter(|fault| !fault.ended).count());
+    let mut counted = Totals { new: 0, regressed: 0, escalated: 0, resolved: 0, other: 0, faults: lasting, ..totals };
     for entry in changes {
         match entry.reason {
             Reason::New => counted.new += 1,

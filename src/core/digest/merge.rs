@@ -15,8 +15,7 @@ pub fn merge(older: &Digest, newer: &Digest) -> Digest {
     let mut remarks = older.remarks.clone();
     remarks.retain(|remark| !newer.remarks.contains(remark));
     remarks.extend(newer.remarks.iter().cloned());
-    let included = format!("Includes {}, which could not be delivered in time.", older.digest_id);
-    remarks.push(included);
+    include(&mut remarks, &older.digest_id);
     Digest {
         window: Window { from: older.window.from.min(newer.window.from), to: newer.window.to },
         scheduled: older.scheduled || newer.scheduled,
@@ -35,15 +34,41 @@ pub fn merge(older: &Digest, newer: &Digest) -> Digest {
     }
 }
 
+/// Says which digests are part of this one, in one sentence however many they are.
+fn include(remarks: &mut Vec<String>, older: &str) {
+    const END: &str = ", which could not be delivered in time.";
+    let ids = |remark: &String| remark.strip_prefix("Includes ")?.strip_suffix(END).map(str::to_owned);
+    let before: Vec<String> = remarks.iter().filter_map(ids).collect();
+    remarks.retain(|remark| ids(remark).is_none());
+    let first = before.first().and_then(|ids| ids.split(' ').next());
+    let named = first.map_or_else(|| older.to_owned(), |first| format!("{first} to {older}"));
+    remarks.push(format!("Includes {named}{END}"));
+}
+
 fn merge_changes(older: &Digest, newer: &Digest) -> Vec<GroupEntry> {
     let mut changes: Vec<GroupEntry> = newer.changes.clone();
     for before in &older.changes {
         match changes.iter_mut().find(|entry| entry.group_id == before.group_id) {
             Some(entry) => join(before, entry),
-            None => changes.push(before.clone()),
+            None => changes.push(as_it_stands(before, &newer.still_open)),
         }
     }
     changes
+}
+
+/// Old news with the numbers of today, if the newer digest lists the group as still open.
+fn as_it_stands(before: &GroupEntry, still_open: &[GroupEntry]) -> GroupEntry {
+    let Some(now) = still_open.iter().find(|entry| entry.group_id == before.group_id) else {
+        return before.clone();
+    };
+    GroupEntry {
+        reason: before.reason,
+        state: before.state,
+        why: before.why.clone(),
+        new_items: before.new_items,
+        page: before.page || now.page,
+        ..now.clone()
+    }
 }
 
 /// The later entry takes over what of the earlier one people never learnt.
@@ -138,7 +163,21 @@ mod tests {
         let told: Vec<_> = merged.changes.iter().map(|e| (e.group_id.as_str(), e.reason, e.new_items)).collect();
         assert_eq!(told, [("a", Reason::New, 17), ("b", Reason::Resolved, 1)]);
         assert_eq!((merged.totals.new, merged.totals.resolved, merged.totals.new_items), (1, 1, 45));
-        assert_eq!(merged.remarks.len(), 8);
+        let included = "Includes D-20260528-00 to D-20260528-07, which could not be delivered in time.";
+        assert_eq!(merged.remarks, [included]);
+    }
+
+    #[test]
+    fn old_news_comes_with_the_numbers_of_the_newer_digest() {
+        let older = digest(0, &[("a", Reason::New, 3)]);
+        let mut newer = digest(1, &[("a", Reason::Reminder, 0)]);
+        newer.scheduled = true;
+        newer.still_open = std::mem::take(&mut newer.changes);
+        newer.still_open[0].open_items = 70;
+        let merged = merge(&older, &newer);
+        let entry = &merged.changes[0];
+        assert_eq!((entry.reason, entry.open_items, entry.new_items), (Reason::New, 70, 3));
+        assert!(merged.still_open.is_empty());
     }
 
     #[test]

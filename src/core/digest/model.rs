@@ -86,7 +86,7 @@ pub struct Totals {
     pub resolved: u64,
     /// As `new`; more items, reminders, ended silences.
     pub other: u64,
-    /// Worker faults.
+    /// Worker faults that last.
     pub faults: u64,
 }
 

@@ -7,7 +7,7 @@
 //! - a remark names the filter and the numbers of the whole ledger, so that nobody takes the part for the whole;
 //! - faults, retries, silences and budget are the worker's, and stay: a worker in trouble concerns every channel.
 
-use crate::core::digest::model::{Digest, GroupEntry, GroupState, Reason, Totals};
+use crate::core::digest::model::{Digest, Fault, GroupEntry, GroupState, Reason, Totals};
 use crate::core::item::Kind;
 
 /// Which news a channel gets. An empty list means all.
@@ -88,6 +88,23 @@ pub fn narrow(digest: &Digest, only: &Only) -> Option<Digest> {
     Some(Digest { totals, changes, still_open, remarks, ..digest.clone() })
 }
 
+/// The digest for a channel that failed before: whoever reads it there sees that it works again.
+///
+/// Its own trouble becomes a remark and hides no news; none if it was all there was to tell.
+pub fn without_own_trouble(digest: &Digest, channel: &str) -> Option<Digest> {
+    let own = format!("delivery:{channel}");
+    let is_own = |fault: &Fault| fault.fault == own && !fault.ended;
+    if !digest.faults.iter().any(is_own) {
+        return Some(digest.clone());
+    }
+    let mut digest = digest.clone();
+    digest.faults.retain(|fault| !is_own(fault));
+    digest.totals.faults = digest.totals.faults.saturating_sub(1);
+    digest.remarks.push("This channel took no digests for a while; what it missed is in this one.".to_owned());
+    let nothing = digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty();
+    (!nothing).then_some(digest)
+}
+
 fn holds<T: PartialEq>(wanted: &[T], value: &T) -> bool {
     wanted.is_empty() || wanted.contains(value)
 }
@@ -114,7 +131,6 @@ fn count(whole: &Totals, changes: &[GroupEntry], still_open: &[GroupEntry]) -> T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::digest::model::Fault;
     use crate::core::digest::trial::trial;
 
     fn digest() -> Digest {
@@ -177,6 +193,20 @@ mod tests {
         quiet.changes.clear();
         quiet.still_open.clear();
         assert!(narrow(&quiet, &only).is_some());
+    }
+
+    #[test]
+    fn a_channel_does_not_read_first_that_it_was_down() {
+        let mut faulty = digest();
+        let since = faulty.created_at;
+        faulty.faults.push(Fault { fault: "delivery:mail".into(), text: "t".into(), since, ended: false });
+        faulty.totals.faults = 1;
+        assert_eq!(without_own_trouble(&faulty, "chat"), Some(faulty.clone()));
+        let own = without_own_trouble(&faulty, "mail").unwrap();
+        assert!(own.faults.is_empty() && own.totals.faults == 0 && own.remarks.last().unwrap().contains("took no"));
+        faulty.changes.clear();
+        faulty.still_open.clear();
+        assert_eq!(without_own_trouble(&faulty, "mail"), None);
     }
 
     #[test]

@@ -79,6 +79,11 @@ fn each_occasion_has_its_own_subject_and_headline() {
     // Also of a group that pages when it is news.
     grown.changes[0].page = true;
     let baseline = Digest { baseline: true, ..nothing_new.clone() };
+    // The inventory could not be delivered, and news came meanwhile.
+    let mut late_baseline = baseline.clone();
+    late_baseline.changes = vec![still_open("g-1", "Password needed", 7)];
+    late_baseline.changes[0].reason = Reason::New;
+    late_baseline.totals.new = 1;
     let mut resolved = quiet.clone();
     resolved.changes = vec![still_open("g-1", "Password needed", 0)];
     resolved.changes[0].reason = Reason::Resolved;
@@ -92,6 +97,7 @@ fn each_occasion_has_its_own_subject_and_headline() {
         (&reminder, "[triage] reminder: still open - 7 items open (D-1)", "Still open: Password needed (7 items open)"),
         (&grown, "[triage] 1 known - 7 items open (D-1)", "Nothing new: 7 items open in 2 groups"),
         (&baseline, "[triage] first inventory - 7 items open (D-1)", "First inventory: 7 items open in 2 groups"),
+        (&late_baseline, "[triage] 1 new - 7 items open (D-1)", "New: Password needed (7 items open)"),
         (&resolved, "[triage] 1 resolved - 0 items open (D-1)", "Resolved: Password needed"),
         (
             &trouble,

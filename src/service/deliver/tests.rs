@@ -198,7 +198,7 @@ async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_
 #[tokio::test]
 async fn a_dead_delivery_is_told_as_a_fault_that_ends_with_the_next_success() {
     let world = World::new().await;
-    let chat = Fake::new("chat", [Answer::Never { error: "410 gone".into() }]);
+    let chat = Fake::new("chat", [Answer::Never { error: "410 gone".into(), of_content: false }]);
     let mail = Fake::new("mail", []);
     world.enqueue(1, &["mail", "chat"], false).await;
     let summary = world.deliver(&[chat.clone(), mail.clone()], 2).await;
@@ -208,6 +208,37 @@ async fn a_dead_delivery_is_told_as_a_fault_that_ends_with_the_next_success() {
     world.enqueue(3, &["chat"], false).await;
     world.deliver(std::slice::from_ref(&chat), 4).await;
     assert!(world.faults().await.is_empty());
+}
+
+fn never(of_content: bool) -> Answer {
+    Answer::Never { error: "no".into(), of_content }
+}
+
+#[tokio::test]
+async fn a_mended_channel_gets_what_died_with_its_next_digest() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", [never(false), never(false)]);
+    for n in 1..4 {
+        world.enqueue(n, &["mail"], false).await;
+        world.deliver(std::slice::from_ref(&mail), i64::from(n)).await;
+    }
+    let (content, this) = mail.got().pop().unwrap();
+    assert_eq!((content.changes.len(), this.delivery_id.as_str()), (3, "D-20260601-03.mail"));
+    assert!(content.remarks.iter().any(|remark| remark.starts_with("Includes D-20260601-01 to D-20260601-02")));
+    let states = ["D-20260601-01.mail superseded 1", "D-20260601-02.mail superseded 1", "D-20260601-03.mail sent 1"];
+    assert_eq!(world.states().await, states);
+}
+
+#[tokio::test]
+async fn what_a_channel_dislikes_or_nobody_takes_for_news_is_not_repeated() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", [never(true), never(false)]);
+    for n in [1, 2, 3 + 8 * 24 * 60] {
+        world.enqueue(n, &["mail"], false).await;
+        world.deliver(std::slice::from_ref(&mail), i64::from(n)).await;
+    }
+    let told: Vec<usize> = mail.got().iter().map(|(content, _)| content.changes.len()).collect();
+    assert_eq!(told, [1, 1, 1]);
 }
 
 #[tokio::test]
@@ -259,4 +290,10 @@ async fn what_waits_for_a_channel_that_is_no_longer_configured_is_given_up() {
     world.enqueue(1, &["old"], false).await;
     world.deliver(&[Fake::new("mail", [])], 2).await;
     assert_eq!(world.states().await, ["D-20260601-01.old dead 0"]);
+    let gone = Fake::new("gone", [never(false)]);
+    world.enqueue(3, &["gone"], false).await;
+    world.deliver(std::slice::from_ref(&gone), 4).await;
+    assert_eq!(world.faults().await, ["delivery:gone"]);
+    world.deliver(&[Fake::new("mail", [])], 5).await;
+    assert!(world.faults().await.is_empty(), "nobody needs to mend a channel that is gone");
 }

@@ -10,7 +10,7 @@ use crate::core::decide::Told;
 use crate::core::digest::build::{self, diverse, in_order, only_entries};
 use crate::core::digest::fit::keep;
 use crate::core::digest::model::{Digest, GroupEntry, Reason, Sample};
-use crate::core::digest::only::narrow;
+use crate::core::digest::only::{narrow, without_own_trouble};
 use crate::core::links::LinkFacts;
 use crate::ledger::standing::Candidate;
 use crate::ledger::{LedgerError, ack, announcement, delivery, digest, fault, incident, note, standing};
@@ -69,6 +69,7 @@ pub(super) fn freeze(
     let mut whole = shown(&draft);
     let mut contents: Vec<(&Route, Digest)> = Vec::new();
     for route in &settings.routes {
+        let Some(draft) = without_own_trouble(&draft, &route.name) else { continue };
         contents.extend(content(tx, route, &draft, cases)?.map(|content| (route, shown(&content))));
     }
     let details = details(tx, context, contents.iter().map(|(_, content)| content).chain([&whole]), cases)?;
@@ -96,7 +97,8 @@ fn content(tx: &Transaction<'_>, route: &Route, draft: &Digest, cases: &[Case]) 
     };
     let paging = only_entries(draft, |entry| entry.page && (entry.reason != Reason::Resolved || ends(entry)));
     let paging = Digest { still_open: Vec::new(), ..paging };
-    Ok((!paging.changes.is_empty()).then(|| narrow(&paging, &route.only)).flatten())
+    let nothing = paging.changes.is_empty() && paging.faults.is_empty();
+    Ok(if nothing { None } else { narrow(&paging, &route.only) })
 }
 
 fn case_of<'c>(cases: &'c [Case], group_id: &str) -> Option<&'c Case> {
@@ -153,6 +155,7 @@ pub(super) fn end_incidents(
         let Some(content) = content(tx, route, &draft, cases)? else { continue };
         if sent.is_none() {
             digest::insert(tx, &draft, &build::reasons(&draft))?;
+            digest::set_told_until(tx, draft.window.from)?;
         }
         delivery::enqueue(tx, &route.name, &content, true, context.moment.now)?;
         note_incidents(tx, context, route, &content, cases)?;

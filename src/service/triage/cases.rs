@@ -35,7 +35,7 @@ pub(super) struct Case {
 pub(super) struct Context<'a> {
     pub(super) settings: &'a Settings,
     pub(super) request: &'a Request,
-    pub(super) moment: Moment,
+    pub(super) moment: Moment<'a>,
     pub(super) inventory: Inventory,
     /// Groups that others were just merged into.
     survivors: HashSet<i64>,
@@ -69,7 +69,7 @@ impl<'a> Context<'a> {
         Ok(Context {
             settings,
             request,
-            moment: Moment { now, scheduled, reminder: settings.reminder },
+            moment: Moment { now, scheduled, reminder: settings.reminder, zone: &settings.zone },
             inventory: inventory(tx, request)?,
             survivors,
             hush: Hush::new(silence::in_force(tx, now)?),

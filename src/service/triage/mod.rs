@@ -17,13 +17,14 @@ use crate::core::digest::build::{self, in_order};
 use crate::core::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenced, Window};
 use crate::core::pace::{Gate, Wanted, gate};
 use crate::core::schedule::Due;
+use crate::core::text::{count, local};
 use crate::ledger::fault::KnownFault;
 use crate::ledger::{Ledger, LedgerError, digest, episode, fault, run};
 
 /// The name that daily digests are recorded under in the `run` table.
 const RUN: &str = "digest";
 
-/// After a longer gap between two scans, a digest says that it covers one.
+/// After a longer gap between two scans a digest says that it covers one, and after a longer delay that it is late.
 const DOWNTIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// What one triage is asked for.
@@ -161,6 +162,7 @@ fn tell(
     if is_empty(&digest) && !says_all_quiet(context, due) {
         return Ok(None);
     }
+    digest::set_told_until(tx, if page_only { digest.window.from } else { digest.window.to })?;
     assemble::freeze(tx, context, digest, cases).map(Some)
 }
 
@@ -181,8 +183,8 @@ fn says_all_quiet(context: &Context<'_>, due: Option<Due>) -> bool {
 /// A digest without entries: everything that is the same whatever is told.
 fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<Digest, LedgerError> {
     let (settings, now) = (context.settings, context.moment.now);
-    let from = match digest::newest_at(tx)? {
-        Some(newest) => newest,
+    let from = match digest::told_until(tx)? {
+        Some(told) => told,
         None => digest::first_start(tx)?.unwrap_or(now),
     };
     let window = Window { from: from.min(now), to: now };
@@ -230,8 +232,10 @@ fn remark(
     digest: &mut Digest,
     due: Option<Due>,
 ) -> Result<(), LedgerError> {
-    if let Some(due) = due.filter(|due| due.late) {
-        digest.remarks.push(format!("This digest was due at {:.0} and comes late.", due.due_at));
+    let zone = &context.settings.zone;
+    let next_cycle = |at: Timestamp| context.settings.scan.next(at, zone).unwrap_or(at) - at;
+    if let Some(due) = due.filter(|due| context.moment.now - due.due_at > DOWNTIME.max(next_cycle(due.due_at))) {
+        digest.remarks.push(format!("This digest was due {} and comes late.", local(due.due_at, zone)));
     }
     if digest.baseline {
         digest.remarks.push(
@@ -243,7 +247,8 @@ fn remark(
     let (all, ids) = episode::came_and_went(tx, digest.window.from, 5)?;
     if all > 0 && context.inventory == Inventory::Told {
         let listed = ids.join(", ");
-        digest.remarks.push(format!("{all} groups failed and ended again before anybody was told: {listed}."));
+        let groups = count(all, "group", "groups");
+        digest.remarks.push(format!("{groups} failed and ended again before anybody was told: {listed}."));
     }
     Ok(())
 }
@@ -260,7 +265,8 @@ fn downtime(tx: &Transaction<'_>, context: &Context<'_>, window: Window) -> Resu
     Ok(longest.map(|(gap, from, to)| {
         let hours = gap.as_hours();
         let minutes = gap.as_mins() % 60;
-        format!("Covers a gap of {hours} h {minutes} min: nothing was scanned from {from:.0} to {to:.0}.")
+        let (from, to) = (local(from, &context.settings.zone), local(to, &context.settings.zone));
+        format!("Covers a gap of {hours} h {minutes} min: nothing was scanned from {from} to {to}.")
     }))
 }
 

@@ -60,7 +60,7 @@ pub struct Route {
     pub name: String,
     /// Which news it gets.
     pub only: Only,
-    /// It opens incidents: it gets paging groups only, and their end at once.
+    /// It opens incidents: it gets paging groups and the worker's troubles only, and the end of groups at once.
     pub incidents: bool,
 }
 

@@ -53,7 +53,7 @@ fn a_group_is_new_once_then_resolved_then_regressed() {
     seed.fail("other", "b", 1, t(50));
     let second = at(&mut seed, &settings, 51);
     assert_eq!(changes(&second), ["other new", "g resolved"]);
-    assert_eq!(second.unwrap().changes[1].why.as_deref(), Some("recovered (by bjb-later)"));
+    assert_eq!(second.unwrap().changes[1].why.as_deref(), Some("recovered 2026-06-01 10:40 UTC (by bjb-later)"));
     seed.fail("g", "b", 1, t(80));
     let third = at(&mut seed, &settings, 81);
     assert_eq!(changes(&third), ["g regressed"]);
@@ -150,8 +150,11 @@ fn quiet_hours_hold_news_and_tell_it_once_they_end() {
     assert_eq!(at(&mut seed, &settings, 60), None);
     let end = at(&mut seed, &settings, 120);
     assert_eq!(changes(&end), ["g new"]);
-    let remarks = end.unwrap().remarks.join(" ");
+    let end = end.unwrap();
+    let remarks = end.remarks.join(" ");
     assert!(!remarks.contains("login"), "{remarks}");
+    // What was told in between was a part only, so this one covers the night.
+    assert_eq!((end.window.from, end.totals.new_items), (t(-60), 3));
 }
 
 #[test]
@@ -172,6 +175,41 @@ fn the_daily_digest_repeats_what_is_open_and_is_sent_once() {
     seed.recover("g", t(3000));
     assert_eq!(changes(&at(&mut seed, &settings, 1380 + 2880)), ["g resolved"]);
     assert_eq!(at(&mut seed, &settings, 1380 + 3 * 1440), None);
+}
+
+#[test]
+fn a_channel_with_incidents_hears_of_the_workers_troubles_and_of_their_end() {
+    let (mut seed, mut settings) = world();
+    settings.routes = vec![Route { incidents: true, ..route("pager", Only::default()) }];
+    seed.fail("g", "b", 1, t(1));
+    assert_eq!(changes(&at(&mut seed, &settings, 2)), ["g new"]);
+    assert_eq!(seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"), 0, "it pages nobody");
+    seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(20))).unwrap();
+    assert_eq!(at(&mut seed, &settings, 21).unwrap().totals.faults, 1);
+    seed.write(|tx| fault::clear(tx, "scan:prod", t(60))).unwrap();
+    let daily = at(&mut seed, &settings, 1380).unwrap();
+    assert_eq!((daily.totals.faults, daily.faults[0].ended), (0, true), "a trouble that is over counts no more");
+    assert_eq!(seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"), 2);
+}
+
+#[test]
+fn times_are_told_in_the_readers_zone() {
+    let (mut seed, mut settings) = world();
+    settings.zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    seed.fail("g", "b", 1, t(1));
+    at(&mut seed, &settings, 2);
+    seed.recover("g", t(40));
+    at(&mut seed, &settings, 41);
+    seed.fail("g", "b", 1, t(60));
+    let back = at(&mut seed, &settings, 61).unwrap();
+    let why = "came back; last time: recovered 2026-06-01 12:40 CEST (by bjb-later)";
+    assert_eq!(back.changes[0].why.as_deref(), Some(why));
+    // The daily one was due at 09:00 Berlin time, which is minute 1260; an hour and a half is late.
+    let daily = at(&mut seed, &settings, 1350).unwrap();
+    assert_eq!(daily.remarks[0], "This digest was due 2026-06-02 09:00 CEST and comes late.");
+    assert!(daily.remarks[1].contains("nothing was scanned from 2026-06-01 13:01 CEST to 2026-06-02 10:30 CEST"));
+    let punctual = at(&mut seed, &settings, 1260 + 1440 + 50).unwrap();
+    assert!(!punctual.remarks.iter().any(|remark| remark.contains("late")), "{:?}", punctual.remarks);
 }
 
 #[test]
