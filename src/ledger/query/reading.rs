@@ -1,15 +1,20 @@
 //! A ledger opened for one report.
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::QueryError;
+use super::picked::{Picked, Wanted};
 use crate::ledger::{LedgerError, open};
 
 /// A read-only connection inside one read transaction: every query of a report sees the same instant,
 /// also while the service writes.
 pub struct Reading {
     connection: Connection,
+    /// What was picked last: the queries of one report pick the same.
+    picked: RefCell<Option<(String, Picked)>>,
 }
 
 impl Reading {
@@ -30,12 +35,25 @@ impl Reading {
     pub fn over(connection: Connection) -> Result<Reading, LedgerError> {
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch("BEGIN")?;
-        Ok(Reading { connection })
+        Ok(Reading { connection, picked: RefCell::new(None) })
     }
 
     /// The connection, for functions of this folder.
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// The items that are wanted; asked again for the same it looks only once.
+    pub(super) fn picked(&self, wanted: &Wanted) -> Result<Picked, QueryError> {
+        let asked = format!("{wanted:?}");
+        if let Some((last, picked)) = &*self.picked.borrow()
+            && *last == asked
+        {
+            return Ok(picked.clone());
+        }
+        let picked = Picked::find(&self.connection, wanted)?;
+        *self.picked.borrow_mut() = Some((asked, picked.clone()));
+        Ok(picked)
     }
 }
 
