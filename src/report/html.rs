@@ -101,8 +101,9 @@ fn write(section: Section, look: &Look, page: &mut String) {
         }
         Section::Sheet(mut sheet) => {
             sheet.drop_empty_columns();
-            // A page is read from the left, and scrolls there on a phone: how many comes before what.
-            sheet.move_column("title", 3);
+            // A page is read from the left, and scrolls there on a phone; what is open comes before what it is.
+            let counted = sheet.columns.iter().any(|head| head.name == "open_items");
+            sheet.move_column("title", if counted { 3 } else { 1 });
             table::write(&sheet, look, page);
         }
     }
