@@ -1,7 +1,8 @@
 //! Making a table's lines fit a terminal: which columns stay, and how wide each is.
 //!
 //! Nothing wraps: one row is one line. Sentences are cut first, then columns that matter least go, then ids are
-//! shortened (they are understood shortened), and only then is everything cut.
+//! shortened (they are understood shortened), then sentences are cut more and more columns go, and only then is
+//! everything cut. Columns that were asked for by name never go.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -12,6 +13,8 @@ use super::sheet::Sheet;
 pub(super) const GAP: &str = "  ";
 /// A sentence gets no narrower than this while other columns can go.
 const SENTENCE: usize = 20;
+/// Nor than this while there is anything left that can go.
+const SHORT_SENTENCE: usize = 14;
 /// Enough of a uuid to find it again.
 const SHORT_ID: usize = 13;
 /// No column gets narrower than this.
@@ -37,6 +40,20 @@ const GIVEN_UP: [&str; 16] = [
     "marks",
 ];
 
+/// Columns that go at last: a row says more by whole words in few columns than by stumps in many.
+const GIVEN_UP_AT_LAST: [&str; 10] = [
+    "credits_per_recovery",
+    "p90_seconds",
+    "failures",
+    "trigger",
+    "hourly",
+    "items_in_window",
+    "failed_differently",
+    "failed_same",
+    "group_id",
+    "item_name",
+];
+
 /// Columns of ids that people may shorten.
 const SHORTENED: [&str; 3] = ["item_id", "subject", "batch_id"];
 
@@ -54,22 +71,42 @@ pub(super) struct Fitted {
 pub(super) fn fit(sheet: &mut Sheet, look: &Look) -> Fitted {
     let mut fitted = texts(sheet, look);
     let width = look.width.map_or(usize::MAX, usize::from);
-    for name in GIVEN_UP {
-        if needed(sheet, &fitted) <= width {
-            break;
-        }
-        // What is sorted by, or the only columns, stay.
-        if sheet.columns.len() > 3 {
-            sheet.drop_columns(&[name]);
-            fitted = texts(sheet, look);
-        }
-    }
-    if needed(sheet, &fitted) > width {
+    give_up(&GIVEN_UP, SENTENCE, sheet, &mut fitted, look);
+    if needed(sheet, &fitted, SENTENCE) > width {
+        shorten_ids(sheet, &mut fitted);
+        give_up(&GIVEN_UP_AT_LAST, SHORT_SENTENCE, sheet, &mut fitted, look);
         shorten_ids(sheet, &mut fitted);
     }
     fitted.widths = widths(sheet, &fitted, width);
     fitted.cut();
     fitted
+}
+
+/// Takes columns away, in this order, until the line is narrow enough.
+fn give_up(names: &[&str], sentence: usize, sheet: &mut Sheet, fitted: &mut Fitted, look: &Look) {
+    let width = look.width.map_or(usize::MAX, usize::from);
+    if look.columns.is_some() {
+        return;
+    }
+    for name in names {
+        if needed(sheet, fitted, sentence) <= width {
+            break;
+        }
+        if sheet.columns.len() > 3 && may_go(sheet, name) {
+            sheet.drop_columns(&[*name]);
+            *fitted = texts(sheet, look);
+            if sentence == SHORT_SENTENCE {
+                shorten_ids(sheet, fitted);
+            }
+        }
+    }
+}
+
+/// The first column names the row. How often an item failed may go; of a trend or a batch that is the answer.
+fn may_go(sheet: &Sheet, name: &str) -> bool {
+    let first = sheet.columns.first().is_some_and(|head| head.name == name);
+    let of_items = sheet.columns.iter().any(|head| head.name == "item_name");
+    !first && (name != "failures" || of_items)
 }
 
 fn texts(sheet: &Sheet, look: &Look) -> Fitted {
@@ -100,9 +137,9 @@ impl Fitted {
 }
 
 /// The least width without cutting anything but sentences.
-fn needed(sheet: &Sheet, fitted: &Fitted) -> usize {
+fn needed(sheet: &Sheet, fitted: &Fitted, sentence: usize) -> usize {
     let columns = sheet.columns.iter().enumerate().map(|(at, head)| match head.gives_way {
-        true => fitted.natural(at).min(SENTENCE),
+        true => fitted.natural(at).min(sentence),
         false => fitted.natural(at),
     });
     columns.sum::<usize>() + gaps(sheet)

@@ -10,9 +10,9 @@ mod table;
 
 use super::answer::{Answer, Charts, Rows};
 use super::columns::Section;
-use super::look::{ago, grouped};
+use super::look::grouped;
 use super::sheet::Sheet;
-use super::{Look, ReportError, columns};
+use super::{Look, ReportError, asked, columns};
 use crate::core::report::glance::SummaryRow;
 use crate::core::text::lines;
 
@@ -78,13 +78,10 @@ fn head(answer: &Answer, look: &Look) -> String {
 /// What was asked for, so that a page found in a mail box a week later still says what it shows.
 fn filters(answer: &Answer, look: &Look) -> String {
     let heading = &answer.heading;
-    let filter = serde_json::to_string(&heading.filter).unwrap_or_default();
-    let asked = match filter.as_str() {
-        "{}" => String::new(),
-        filter => format!(", asked for <code>{}</code>", escaped(filter)),
-    };
+    let asked = asked::words(&heading.filter, look);
+    let asked = asked.map_or_else(String::new, |asked| format!("<p class=\"asked\">{}</p>", escaped(&asked)));
     format!(
-        "<p class=\"quiet\">made {} from {}{asked}</p>",
+        "{asked}<p class=\"quiet\">made {} from {}</p>",
         escaped(&look.time_and_zone(heading.generated_at)),
         escaped(&heading.ledger.display().to_string())
     )
@@ -104,16 +101,18 @@ fn write(section: Section, look: &Look, page: &mut String) {
         }
         Section::Sheet(mut sheet) => {
             sheet.drop_empty_columns();
-            // A page is read from the left, and scrolls there on a phone.
-            sheet.move_column("title", 2);
+            // A page is read from the left, and scrolls there on a phone; what is open comes before what it is.
+            let counted = sheet.columns.iter().any(|head| head.name == "open_items");
+            sheet.move_column("title", if counted { 3 } else { 1 });
             table::write(&sheet, look, page);
         }
     }
 }
 
 fn overview(summary: &SummaryRow, charts: &Charts, look: &Look, page: &mut String) {
-    tiles(summary, page);
-    worker(summary, look, page);
+    tiles(summary, look, page);
+    faults(summary, look, page);
+    write(Section::Facts(columns::worker(summary, look)), look, page);
     hours::draw(charts, look, page);
     let sheets = [
         Sheet::titled("Groups", &charts.groups, columns::GROUPS),
@@ -133,42 +132,34 @@ fn overview(summary: &SummaryRow, charts: &Charts, look: &Look, page: &mut Strin
     }
 }
 
-fn tiles(summary: &SummaryRow, page: &mut String) {
+fn tiles(summary: &SummaryRow, look: &Look, page: &mut String) {
     let groups = &summary.groups;
+    let failed = format!("items failed {}", columns::window(summary, look));
     let tiles = [
         (summary.items.open + summary.items.retrying, "open items", "bad"),
         (groups.open(), "open groups", ""),
         (groups.new, "new", "bad"),
         (groups.regressed, "regressed", "bad"),
         (groups.escalating, "escalating", "bad"),
-        (summary.items_in_window, "items failed", ""),
-        (summary.recovered_in_window, "items recovered", "good"),
+        (summary.items_in_window, failed.as_str(), ""),
+        (summary.recovered_in_window, "recovered in that time", "good"),
         (summary.items.retrying, "being retried", ""),
     ];
     page.push_str("<ul class=\"tiles\">\n");
     for (count, label, tone) in tiles {
         let tone = if count == 0 { "" } else { tone };
-        page.push_str(&format!("<li class=\"{tone}\"><b>{}</b> {label}</li>\n", grouped(count)));
+        page.push_str(&format!("<li class=\"{tone}\"><b>{}</b> {}</li>\n", grouped(count), escaped(label)));
     }
     page.push_str("</ul>\n");
 }
 
-/// Whether the worker itself is well: faults first, in words.
-fn worker(summary: &SummaryRow, look: &Look, page: &mut String) {
+/// What is wrong with the worker itself.
+fn faults(summary: &SummaryRow, look: &Look, page: &mut String) {
     for fault in &summary.faults {
         page.push_str(&format!(
             "<p class=\"fault\"><b>Worker fault</b> {} <span class=\"quiet\">since {}</span></p>\n",
             escaped(&fault.text),
             escaped(&look.time_and_zone(fault.since))
         ));
-    }
-    let scans = summary.scans.iter().map(|scan| {
-        let how = if scan.complete { "complete" } else { "incomplete" };
-        let at = scan.finished_at.unwrap_or(scan.started_at);
-        format!("{} {how} {}", escaped(&scan.project), ago(at, look.now))
-    });
-    let scans: Vec<String> = scans.collect();
-    if !scans.is_empty() {
-        page.push_str(&format!("<p class=\"quiet\">Scans: {}</p>\n", scans.join(" · ")));
     }
 }

@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::columns::Section;
 use super::sheet::{Cell, Sheet};
-use super::{Look, ReportError, columns};
+use super::{Look, ReportError, asked, columns};
 
 /// Writes the answer.
 ///
@@ -13,6 +13,9 @@ pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError
     let mut out = String::new();
     if look.header {
         out.push_str(&format!("**{}**\n", escaped(&answer.heading.line(look))));
+        if let Some(asked) = asked::words(&answer.heading.filter, look) {
+            out.push_str(&format!("\n{}\n", escaped(&asked)));
+        }
     }
     for section in columns::sections(answer, look)? {
         if !out.is_empty() {

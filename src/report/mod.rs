@@ -4,6 +4,7 @@
 //! Text from outside stays text in every format: each one neutralises what is special to it.
 
 mod answer;
+mod asked;
 mod columns;
 mod csv;
 mod fit;

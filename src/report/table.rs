@@ -17,7 +17,9 @@ use crate::core::text::lines;
 pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError> {
     let mut out = String::new();
     if look.header {
-        out.push_str(&format!("{}\n", dim(&answer.heading.line(look), look)));
+        for line in wrapped(&answer.heading.line(look), look.width.map_or(usize::MAX, usize::from)) {
+            out.push_str(&format!("{}\n", dim(&line, look)));
+        }
     }
     for (at, section) in columns::sections(answer, look)?.into_iter().enumerate() {
         if at > 0 || look.header {
@@ -48,10 +50,30 @@ pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError
 
 fn facts(pairs: &[(&'static str, String)], look: &Look, out: &mut String) {
     let widest = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let room = look.width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(widest + GAP.len()));
     for (name, value) in pairs {
         let padded = format!("{name:widest$}");
-        out.push_str(&format!("{}  {value}\n", bold(&padded, look)));
+        for (at, line) in wrapped(value, room).iter().enumerate() {
+            let name = if at == 0 { bold(&padded, look) } else { " ".repeat(widest) };
+            out.push_str(&format!("{name}{GAP}{line}\n"));
+        }
     }
+}
+
+/// The text in lines of at most so many columns, broken between words only: an address stays whole.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            // What is too long for any line stays where it is: the terminal breaks it, and it can be copied.
+            Some(line) if line.width() + 1 + word.width() <= columns || word.width() > columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn write(sheet: &mut Sheet, look: &Look, out: &mut String) {
@@ -119,5 +141,21 @@ fn styled(text: &str, style: Style, look: &Look) -> String {
     match look.colour {
         true => format!("{style}{text}{style:#}"),
         false => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_only() {
+        assert_eq!(wrapped("one two  three", 100), ["one two  three"]);
+        assert_eq!(
+            wrapped("see https://example.com/a/long/path now", 10),
+            ["see https://example.com/a/long/path", "now"]
+        );
+        assert_eq!(wrapped("日本 語語 x", 6), ["日本", "語語 x"]);
+        assert_eq!(wrapped("", 10), [""]);
     }
 }

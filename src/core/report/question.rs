@@ -201,12 +201,12 @@ impl FilterName {
                 &[Summary, Groups, Group, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit]
             }
             FilterName::State => &[Groups, Items, Batches, Skipped, Retries, Deliveries],
-            FilterName::Kind => &[Summary, Groups, Items, Trend, Retries, Mttr],
-            FilterName::Class => &[Summary, Groups, Items, Skipped, Trend, Retries, Mttr],
+            FilterName::Kind => &[Summary, Groups, Items, Batches, Trend, Retries, Mttr],
+            FilterName::Class => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries, Mttr],
             FilterName::Project | FilterName::JobType | FilterName::Directory => {
                 &[Summary, Groups, Items, Batches, Skipped, Trend, Retries]
             }
-            FilterName::Batch => &[Summary, Groups, Items, Skipped, Trend, Retries],
+            FilterName::Batch => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries],
             FilterName::Group => &[Summary, Groups, Items, Batches, Skipped, Trend, Retries, Mttr, Digests, Audit],
             FilterName::ItemName => &[Summary, Groups, Items, Item, Skipped, Trend, Retries],
             FilterName::Match => &[Summary, Groups, Items, Skipped, Trend, Retries, Audit],

@@ -23,7 +23,8 @@ pub fn batches(view: &View<'_>) -> Result<Vec<BatchRow>, QueryError> {
     clause.one_of("b.job_type", &filter.job_type, "");
     clause.one_of("b.directory_id", &filter.directory, "");
     clause.one_of("b.status", &filter.state, "");
-    clause.one_of_keys("b.batch_key IN (SELECT batch_key FROM group_batch WHERE group_key", &view.group_keys, ")");
+    clause.one_of_keys("b.batch_key", &view.batch_keys, "");
+    hit_by(view, &mut clause);
     if let Some(window) = view.window() {
         let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
         clause.and(&format!("{MADE_AT} >= ? AND {MADE_AT} < ?"), ends);
@@ -35,6 +36,20 @@ pub fn batches(view: &View<'_>) -> Result<Vec<BatchRow>, QueryError> {
         _ => "TRUE",
     };
     select(view, &clause, "TRUE", order, filter.sql_limit())
+}
+
+/// Narrows to batches with observations of a group that matches.
+fn hit_by(view: &View<'_>, clause: &mut Clause) {
+    let mut groups = Clause::all();
+    groups.one_of_keys("g.group_key", &view.group_keys, "");
+    groups.one_of("g.class", &view.filter.class, "");
+    if let Some(kind) = view.filter.kind {
+        groups.and("g.kind = ?", [Value::from(kind.as_str().to_owned())]);
+    }
+    if groups.is_narrow() {
+        let hit = "b.batch_key IN (SELECT gb.batch_key FROM group_batch gb JOIN error_group g USING (group_key) WHERE";
+        clause.and(&format!("{hit} {})", groups.text()), groups.values().cloned());
+    }
 }
 
 /// All about the batches with this id, which may be shortened; several when projects share it.

@@ -41,6 +41,11 @@ impl Clause {
         self.and(&format!("{before} IN ({}){after}", list.join(", ")), []);
     }
 
+    /// Whether anything was added.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.text != "TRUE"
+    }
+
     /// The conditions.
     pub(super) fn text(&self) -> &str {
         &self.text

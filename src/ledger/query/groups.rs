@@ -1,15 +1,12 @@
 //! `report groups`.
 //!
-//! Without filters on single items everything comes from the groups' own counters; only the groups that are shown
-//! are looked into further. With such filters the items that match are counted.
-
-use std::collections::HashMap;
+//! Without filters on single items everything comes from the groups' own counters; with such filters the items that
+//! match are counted. Only the groups that are shown are looked into further.
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
-use super::view::failed_within;
 use super::{QueryError, View, clause::Clause, counts, items, tally, value};
 use crate::core::digest::model::GroupState;
 use crate::core::group_state::{Episode, Standing, Told, group_state};
@@ -43,7 +40,6 @@ pub(super) struct Base {
     pub(super) items_in_window: u64,
     first_seen: Timestamp,
     pub(super) last_seen: Timestamp,
-    sample: Option<String>,
 }
 
 /// The groups that match.
@@ -81,13 +77,9 @@ pub(super) enum Keep {
 /// The groups that match, without what only shown groups need.
 pub(super) fn matching(view: &View<'_>, keep: Keep) -> Result<Vec<Base>, QueryError> {
     let mut bases = all(view)?;
-    if view.filter.needs_items() {
+    count_in_window(view, &mut bases)?;
+    if view.filter.narrows_items() {
         narrow(view, &mut bases)?;
-    } else {
-        count_in_window(view, &mut bases)?;
-        if view.filter.narrows_items() {
-            narrow_by_counters(view, &mut bases)?;
-        }
     }
     if keep == Keep::InWindow {
         bases.retain(|base| base.items_in_window > 0 || view.window().is_none());
@@ -114,10 +106,7 @@ pub(super) fn complete(
     together: Option<&counts::Together>,
 ) -> Result<GroupRow, QueryError> {
     let members = view.members(base.key);
-    let sample = match &base.sample {
-        Some(item_id) => items::one(view, item_id)?,
-        None => items::newest_of(view, &members)?,
-    };
+    let sample = items::newest_of(view, &members)?;
     let (batches, hourly) = match together {
         // What is part of another group has no counters of its own.
         Some(together) => (together.batches(base.key), together.hourly(base.key)),
@@ -194,36 +183,24 @@ fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
         items_in_window: total_items,
         first_seen: value::time(row, 7)?,
         last_seen: standing.last_seen,
-        sample: None,
     })
 }
 
-/// Counts each group's items in the window, where the counters cannot tell by its index.
+/// Counts each group's items in the window.
 fn count_in_window(view: &View<'_>, bases: &mut [Base]) -> Result<(), QueryError> {
     let Some(window) = view.window() else {
         return Ok(());
     };
-    if let Some(tally) = tally::tally(view, Some(window))? {
-        let in_window = tally::by_group(&tally, |_| true);
-        for base in bases {
-            base.items_in_window = in_window.get(&base.key).copied().unwrap_or_default();
-        }
-        return Ok(());
-    }
+    let in_window = tally::by_group(&tally::tally(view, Some(window))?, |_| true);
     for base in bases {
-        // Its items may have failed in another group before.
-        let touched = base.last_seen >= window.since;
-        base.items_in_window = match touched {
-            true => counts::items_in_window(view, &view.members(base.key), window)?,
-            false => 0,
-        };
+        base.items_in_window = in_window.get(&base.key).copied().unwrap_or_default();
     }
     Ok(())
 }
 
-/// Counts the items of the projects asked for, and drops groups without any.
-fn narrow_by_counters(view: &View<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
-    let tally = tally::tally(view, None)?.unwrap_or_default();
+/// Counts the items that match what only items know, and drops groups without any.
+fn narrow(view: &View<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
+    let tally = tally::tally(view, None)?;
     let total = tally::by_group(&tally, |_| true);
     let open = tally::by_group(&tally, ItemState::is_unsolved);
     bases.retain_mut(|base| {
@@ -236,46 +213,6 @@ fn narrow_by_counters(view: &View<'_>, bases: &mut Vec<Base>) -> Result<(), Quer
             base.state = GroupState::Resolved;
         }
         base.total_items > 0
-    });
-    Ok(())
-}
-
-/// Counts the items that match, and drops groups without any.
-fn narrow(view: &View<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
-    let clause = view.item_clause();
-    let (in_window, mut values) = match view.window() {
-        Some(window) => failed_within(window, view.now),
-        None => ("TRUE".to_owned(), Vec::new()),
-    };
-    values.extend(clause.values().cloned());
-    // SQLite takes bare columns from the row that gives max(): the newest item, open ones first.
-    let mut statement = view.connection.prepare(&format!(
-        "SELECT coalesce(g.merged_into, g.group_key) AS survivor, count(*),
-                sum(i.state IN ('open', 'retrying')), sum({in_window}),
-                max(i.last_seen + (i.state = 'open') * (1 << 50)), i.item_id
-         FROM item i JOIN error_group g ON g.group_key = i.group_key
-         WHERE {} GROUP BY survivor",
-        clause.text()
-    ))?;
-    let mut counted = HashMap::new();
-    let mut rows = statement.query(params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        let key: i64 = row.get(0)?;
-        let numbers = [value::count(row, 1)?, value::count(row, 2)?, value::count(row, 3)?];
-        counted.insert(key, (numbers, row.get::<_, String>(5)?));
-    }
-    bases.retain_mut(|base| {
-        let Some(([total, open, in_window], sample)) = counted.remove(&base.key) else {
-            return false;
-        };
-        base.total_items = total;
-        base.open_items = open;
-        base.items_in_window = in_window;
-        base.sample = Some(sample);
-        if open == 0 {
-            base.state = GroupState::Resolved;
-        }
-        true
     });
     Ok(())
 }

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod agreement;
 mod batches;
+mod bits;
 mod clause;
 mod counts;
 mod deliveries;
@@ -18,6 +19,7 @@ mod groups;
 mod item;
 mod items;
 mod mttr;
+mod picked;
 mod reading;
 mod recovered;
 mod retries;

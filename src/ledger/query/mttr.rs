@@ -32,7 +32,11 @@ pub fn mttr(view: &View<'_>) -> Result<Vec<MttrRow>, QueryError> {
         }
     }
     let mut rows: Vec<MttrRow> = sums.into_iter().map(|(key, sum)| sum.row(key)).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.recovered + row.open + row.ended_otherwise));
+    // Of as many episodes those come first that show how long it takes, then those that have been open longest.
+    rows.sort_by_key(|row| {
+        let episodes = row.recovered + row.open + row.ended_otherwise;
+        std::cmp::Reverse((episodes, row.recovered, row.oldest_open_seconds))
+    });
     let limit = view.filter.limit.and_then(|limit| usize::try_from(limit).ok());
     rows.truncate(limit.unwrap_or(usize::MAX));
     Ok(rows)

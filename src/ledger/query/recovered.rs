@@ -23,7 +23,7 @@ pub(super) fn recovered(view: &View<'_>, window: Window) -> Result<u64, QueryErr
 
 /// The same in a range of times, from the items alone.
 pub(super) fn by_items(view: &View<'_>, since: i64, until: i64) -> Result<u64, QueryError> {
-    let mut clause = view.item_clause();
+    let mut clause = view.item_clause()?;
     clause.and("i.recovered_at >= ? AND i.recovered_at < ?", [since, until].map(Value::from));
     let sql = format!("SELECT count(*) FROM item i INDEXED BY item_by_recovery WHERE {}", clause.text());
     count(view, &sql, &clause)

@@ -23,7 +23,7 @@ const SUMS: &str = "count(*), sum(a.outcome IN ('recovered', 'already_processed'
 /// # Errors
 /// The ledger cannot be read.
 pub fn attempts(view: &View<'_>) -> Result<Vec<AttemptRow>, QueryError> {
-    let clause = clause(view);
+    let clause = clause(view)?;
     let mut statement = view.connection.prepare(&format!(
         "SELECT a.attempt_id, a.intent_id, i.item_id, s.group_id, a.n, a.trigger, a.batch_id, a.outcome,
                 a.started_at, a.finished_at, a.job_id,
@@ -71,7 +71,7 @@ pub fn retries(view: &View<'_>, zone: &TimeZone) -> Result<Vec<RetryRow>, QueryE
         Some("day") => ("a.started_at / 3600000", "NULL"),
         _ => ("'all'", "NULL"),
     };
-    let clause = clause(view);
+    let clause = clause(view)?;
     let mut statement = view.connection.prepare(&format!(
         "SELECT CAST({key} AS TEXT), {title}, {SUMS} FROM {FROM} WHERE {} GROUP BY 1 ORDER BY 3 DESC, 1",
         clause.text()
@@ -112,11 +112,11 @@ fn all(view: &View<'_>, clause: &Clause) -> Result<Option<RetryRow>, QueryError>
     Ok(attempts)
 }
 
-fn clause(view: &View<'_>) -> Clause {
+fn clause(view: &View<'_>) -> Result<Clause, QueryError> {
     let mut clause = Clause::all();
     if view.filter.narrows_items() || view.filter.kind.is_some() || !view.filter.class.is_empty() {
         // The group filter is about the group that was retried; the item may be in another by now.
-        let items = view.item_clause_of_any_group();
+        let items = view.item_clause_of_any_group()?;
         clause.and(items.text(), items.values().cloned());
     }
     clause.one_of_keys("a.group_key", &view.group_keys, "");
@@ -124,7 +124,7 @@ fn clause(view: &View<'_>) -> Clause {
     if let Some(window) = view.window() {
         started_within(&mut clause, window);
     }
-    clause
+    Ok(clause)
 }
 
 fn started_within(clause: &mut Clause, window: Window) {

@@ -19,7 +19,7 @@ use crate::core::report::rows::SkipRow;
 /// The ledger cannot be read.
 pub fn skipped(view: &View<'_>) -> Result<Vec<SkipRow>, QueryError> {
     let tally = tally::tally(view, view.window())?;
-    by_reason(view, tally)
+    by_reason(view, Some(tally))
 }
 
 /// [`skipped`] without the counters.
@@ -119,7 +119,7 @@ fn by_group(view: &View<'_>, tally: &Tally) -> HashMap<i64, Sum> {
 
 /// The items of some groups, one by one.
 fn by_item(view: &View<'_>, groups: &[i64]) -> Result<Vec<(Option<String>, Sum)>, QueryError> {
-    let mut clause = view.item_clause_in_window();
+    let mut clause = view.item_clause_in_window()?;
     clause.one_of_keys("i.group_key", groups, "");
     let mut statement = view.connection.prepare(&format!(
         "SELECT o.skip_reason, count(*), sum(i.state = 'open')

@@ -1,30 +1,36 @@
-//! Items counted by the ledger's own counters, for filters that these know: group, class, kind, project, and windows
-//! that reach to the present.
+//! Items counted by group and state.
 //!
-//! A window counts whole hours from the counters, and the items of the hour that it begins in one by one.
+//! The ledger's own counters know group, class, kind, project, and windows that reach to the present: whole hours are
+//! counted there, and the items of the hour that a window begins in one by one. Other filters count items by the index
+//! of groups, states and times.
 
 use std::collections::HashMap;
 
-use rusqlite::params_from_iter;
 use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, Rows, params_from_iter};
 
 use super::clause::Clause;
+use super::view::failed_within;
 use super::{QueryError, View, value};
 use crate::core::item::ItemState;
 use crate::core::report::filter::Window;
 use crate::ledger::time::HOUR;
 
+/// Any group: see [`ANY_STATE`].
+pub(super) const ANY_GROUP: &str = "i.group_key IN (SELECT group_key FROM error_group)";
+/// Any state, so that the index of groups, states and times is used for the times too.
+pub(super) const ANY_STATE: &str = "i.state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')";
+
 /// How many items there are, by group and state.
 pub(super) type Tally = HashMap<(i64, ItemState), u64>;
 
 /// The items that match the filters but for the state; in the window if there is one.
-/// None if only the items themselves can tell.
-pub(super) fn tally(view: &View<'_>, window: Option<Window>) -> Result<Option<Tally>, QueryError> {
+pub(super) fn tally(view: &View<'_>, window: Option<Window>) -> Result<Tally, QueryError> {
     if view.filter.needs_items() || window.is_some_and(|window| window.until < view.now) {
-        return Ok(None);
+        return by_items(view, window);
     }
     let Some(window) = window else {
-        return sums(view, "item_count", &counter_clause(view)).map(Some);
+        return sums(view, "item_count", &counter_clause(view));
     };
     let since = window.since.as_millisecond();
     let whole_from = since.div_euclid(HOUR) + i64::from(since.rem_euclid(HOUR) != 0);
@@ -34,7 +40,24 @@ pub(super) fn tally(view: &View<'_>, window: Option<Window>) -> Result<Option<Ta
     if whole_from * HOUR != since {
         add_begun_hour(view, since, &mut tally)?;
     }
-    Ok(Some(tally))
+    Ok(tally)
+}
+
+/// [`tally`] from the items alone.
+pub(super) fn by_items(view: &View<'_>, window: Option<Window>) -> Result<Tally, QueryError> {
+    let mut clause = view.item_clause()?;
+    if let Some(window) = window {
+        let (condition, values) = failed_within(window, view.now);
+        clause.and(&condition, values);
+        // One range of the index for each group and state.
+        clause.and(ANY_GROUP, []);
+        clause.and(ANY_STATE, []);
+    }
+    let mut statement = view.connection.prepare(&format!(
+        "SELECT i.group_key, i.state, count(*) FROM item i WHERE {} GROUP BY i.group_key, i.state",
+        clause.text()
+    ))?;
+    tallied(statement.query(params_from_iter(clause.values()))?)
 }
 
 /// How many items each group has.
@@ -50,14 +73,17 @@ pub(super) fn by_group(tally: &Tally, of: impl Fn(ItemState) -> bool) -> HashMap
 pub(super) struct Newest {
     /// So many items, or all there are, were last seen at or after this time, in milliseconds.
     pub(super) since: i64,
-    /// The groups that they are in.
-    pub(super) groups: Vec<i64>,
+    /// The groups that they are in; none if any may have them.
+    pub(super) groups: Option<Vec<i64>>,
 }
 
-/// Where the newest `most` items that match are, states included. None if only the items themselves can tell.
+/// Where the newest `most` items that match are, states included. None if all of them have to be looked at.
 pub(super) fn newest(view: &View<'_>, most: u64) -> Result<Option<Newest>, QueryError> {
-    if view.filter.needs_items() || view.window().is_some_and(|window| window.until < view.now) {
+    if view.window().is_some_and(|window| window.until < view.now) || most == 0 {
         return Ok(None);
+    }
+    if view.filter.needs_items() {
+        return newest_picked(view, most).map(Some);
     }
     let mut clause = counter_clause(view);
     clause.one_of("c.state", &view.filter.state, "");
@@ -73,7 +99,17 @@ pub(super) fn newest(view: &View<'_>, most: u64) -> Result<Option<Newest>, Query
     let mut statement =
         view.connection.prepare(&format!("SELECT DISTINCT c.group_key FROM item_hour c WHERE {}", within.text()))?;
     let groups = statement.query_map(params_from_iter(within.values()), |row| row.get(0))?;
-    Ok(Some(Newest { since: hour.saturating_mul(HOUR), groups: groups.collect::<rusqlite::Result<_>>()? }))
+    Ok(Some(Newest { since: hour.saturating_mul(HOUR), groups: Some(groups.collect::<rusqlite::Result<_>>()?) }))
+}
+
+/// The same for items that no counter knows: the index has their times.
+fn newest_picked(view: &View<'_>, most: u64) -> Result<Newest, QueryError> {
+    let clause = view.item_clause_in_window()?;
+    let sql = format!("SELECT i.last_seen FROM item i WHERE {} ORDER BY 1 DESC LIMIT 1 OFFSET ?", clause.text());
+    let before = Value::from(i64::try_from(most - 1).unwrap_or(i64::MAX));
+    let bound = params_from_iter(clause.values().chain([&before]));
+    let since = view.connection.query_row(&sql, bound, |row| row.get(0)).optional()?;
+    Ok(Newest { since: since.unwrap_or(i64::MIN), groups: None })
 }
 
 /// The newest hour such that it and those after it have so many items; none if there are not so many.
@@ -110,7 +146,10 @@ fn sums(view: &View<'_>, table: &str, clause: &Clause) -> Result<Tally, QueryErr
     let mut statement = view
         .connection
         .prepare(&format!("SELECT c.group_key, c.state, c.items FROM {table} c WHERE {}", clause.text()))?;
-    let mut rows = statement.query(params_from_iter(clause.values()))?;
+    tallied(statement.query(params_from_iter(clause.values()))?)
+}
+
+fn tallied(mut rows: Rows<'_>) -> Result<Tally, QueryError> {
     let mut tally = Tally::new();
     while let Some(row) = rows.next()? {
         *tally.entry((row.get(0)?, value::item_state(row, 1)?)).or_default() += value::count(row, 2)?;

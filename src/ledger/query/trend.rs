@@ -65,14 +65,17 @@ pub fn trend(view: &View<'_>, bucket: &Bucket, window: Window) -> Result<Vec<Tre
     if key == "NULL" {
         keys.insert(None, Line::default());
     }
+    let mut hours = Hours { groups: groups(view, key)?, lines: Vec::new() };
+    hours.lines.resize_with(hours.groups.len(), Line::default);
     if view.filter.narrows_items() {
-        for hour in from_observations(view, key, window)? {
-            let line = keys.entry(hour.key).or_default();
-            line.title = hour.title;
-            line.add(bucket.start(hour.at), hour.failures);
-        }
+        hours.add(bucket, &from_observations(view, window)?);
     } else {
-        from_counters(view, key, bucket, window, &mut keys)?;
+        hours.add(bucket, &from_counters(view, window)?);
+    }
+    for (group, line) in hours.groups.into_iter().zip(hours.lines).filter(|(_, line)| line.failures > 0) {
+        let sum = keys.entry(group.key).or_default();
+        sum.title = group.title;
+        line.buckets.into_iter().for_each(|(start, failures)| sum.add(start, failures));
     }
     let mut keys: Vec<(Option<String>, Line)> = keys.into_iter().collect();
     keys.sort_by_key(|(_, line)| std::cmp::Reverse(line.failures));
@@ -114,48 +117,72 @@ impl Line {
     }
 }
 
-/// Observations of one key in one hour.
+/// What the groups that match had in each bucket, in the order of the groups.
+struct Hours {
+    groups: Vec<Named>,
+    lines: Vec<Line>,
+}
+
+/// Observations of one group in one hour.
 struct Hour {
-    key: Option<String>,
-    title: Option<String>,
-    at: Timestamp,
+    hour: i64,
+    group_key: i64,
     failures: u64,
 }
 
-/// Adds up the hours of groups. Hour by hour, so that the bucket of an hour is worked out once and not for each group.
-fn from_counters(
-    view: &View<'_>,
-    key: &str,
-    bucket: &Bucket,
-    window: Window,
-    keys: &mut BTreeMap<Option<String>, Line>,
-) -> Result<(), QueryError> {
-    let groups = groups(view, key)?;
-    let mut lines: Vec<Line> = Vec::new();
-    lines.resize_with(groups.len(), Line::default);
-    let place: HashMap<i64, usize> = groups.iter().enumerate().map(|(at, group)| (group.group_key, at)).collect();
+impl Hours {
+    /// Adds hours, the oldest first: the bucket of an hour is worked out once and not for each group.
+    fn add(&mut self, bucket: &Bucket, hours: &[Hour]) {
+        let place: HashMap<i64, usize> =
+            self.groups.iter().enumerate().map(|(at, group)| (group.group_key, at)).collect();
+        let mut begun: Option<(i64, Timestamp)> = None;
+        for Hour { hour, group_key, failures } in hours {
+            let Some(&at) = place.get(group_key) else { continue };
+            let start = match begun {
+                Some((known, start)) if known == *hour => start,
+                _ => bucket.start(Timestamp::from_millisecond(hour * HOUR).unwrap_or_default()),
+            };
+            begun = Some((*hour, start));
+            self.lines[at].add(start, *failures);
+        }
+    }
+}
+
+/// The hours of groups, as counted.
+fn from_counters(view: &View<'_>, window: Window) -> Result<Vec<Hour>, QueryError> {
     let (from, to) = window.hours();
     let mut statement = view
         .connection
         .prepare("SELECT hour, group_key, failures FROM group_hour WHERE hour >= ? AND hour < ? ORDER BY hour")?;
-    let mut rows = statement.query([from, to])?;
-    let mut begun: Option<(i64, Timestamp)> = None;
+    let rows = statement.query_map([from, to], |row| {
+        Ok(Hour { hour: row.get(0)?, group_key: row.get(1)?, failures: value::count(row, 2)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The same of single items, which no counter knows: their observations are read and added up here, because
+/// SQLite would sort them all.
+fn from_observations(view: &View<'_>, window: Window) -> Result<Vec<Hour>, QueryError> {
+    let mut clause = Clause::all();
+    if let Some(picked) = view.picked()? {
+        picked.narrow_observations(&mut clause);
+    }
+    let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
+    clause.and("w.event_at >= ? AND w.event_at < ?", ends);
+    clause.one_of(
+        "w.item_key IN (SELECT i.item_key FROM item i JOIN project p ON p.project_key = i.project_key WHERE p.name",
+        &view.filter.project,
+        ")",
+    );
+    let sql = format!("SELECT w.group_key, w.event_at FROM observation w WHERE {}", clause.text());
+    let mut statement = view.connection.prepare(&sql)?;
+    let mut rows = statement.query(params_from_iter(clause.values()))?;
+    let mut sums: BTreeMap<(i64, i64), u64> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let Some(&at) = place.get(&row.get(1)?) else { continue };
-        let hour: i64 = row.get(0)?;
-        let start = match begun {
-            Some((known, start)) if known == hour => start,
-            _ => bucket.start(Timestamp::from_millisecond(hour * HOUR).unwrap_or_default()),
-        };
-        begun = Some((hour, start));
-        lines[at].add(start, value::count(row, 2)?);
+        let hour = row.get::<_, i64>(1)?.div_euclid(HOUR);
+        *sums.entry((hour, view.survivor(row.get(0)?))).or_default() += 1;
     }
-    for (group, line) in groups.into_iter().zip(lines).filter(|(_, line)| line.failures > 0) {
-        let sum = keys.entry(group.key).or_default();
-        sum.title = group.title;
-        line.buckets.into_iter().for_each(|(start, failures)| sum.add(start, failures));
-    }
-    Ok(())
+    Ok(sums.into_iter().map(|((hour, group_key), failures)| Hour { hour, group_key, failures }).collect())
 }
 
 /// A group that matches, and what its line is called.
@@ -181,40 +208,6 @@ fn groups(view: &View<'_>, key: &str) -> Result<Vec<Named>, QueryError> {
     let rows = statement.query_map(params_from_iter(clause.values()), |row| {
         let title: String = row.get(2)?;
         Ok(Named { group_key: row.get(0)?, key: row.get(1)?, title: Some(title).filter(|_| by_group) })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Counters do not know single items: their observations are read.
-fn from_observations(view: &View<'_>, key: &str, window: Window) -> Result<Vec<Hour>, QueryError> {
-    let mut clause = view.item_clause();
-    let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
-    clause.and("w.event_at >= ? AND w.event_at < ?", ends);
-    read(
-        view,
-        &format!(
-            "SELECT {key}, w.event_at / {HOUR} * {HOUR}, count(*), max(coalesce(s.renamed, s.title))
-             FROM item i JOIN observation w ON w.item_key = i.item_key
-             JOIN error_group g ON g.group_key = w.group_key
-             JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
-             WHERE {} GROUP BY 1, 2",
-            clause.text()
-        ),
-        &clause,
-    )
-}
-
-fn read(view: &View<'_>, sql: &str, clause: &Clause) -> Result<Vec<Hour>, QueryError> {
-    let by_group = view.filter.by.as_deref() == Some("group");
-    let mut statement = view.connection.prepare(sql)?;
-    let rows = statement.query_map(params_from_iter(clause.values()), |row| {
-        let title: String = row.get(3)?;
-        Ok(Hour {
-            key: row.get(0)?,
-            title: Some(title).filter(|_| by_group),
-            at: value::time(row, 1)?,
-            failures: value::count(row, 2)?,
-        })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

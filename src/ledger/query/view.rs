@@ -1,14 +1,17 @@
 //! What every query takes: the connection, the resolved filters, the time, the links.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use jiff::Timestamp;
 use regex::Regex;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
+use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::clause::Clause;
+use super::picked::{Picked, Wanted};
 use super::{QueryError, Reading, find};
 use crate::core::report::filter::{Filter, Window};
 use crate::core::report::linker::Linker;
@@ -23,7 +26,10 @@ pub struct View<'a> {
     pub(super) group_keys: Vec<i64>,
     /// Batches asked for; empty: all.
     pub(super) batch_keys: Vec<i64>,
+    reading: &'a Reading,
+    picked: OnceCell<Picked>,
     merged: HashMap<i64, Vec<i64>>,
+    survivors: HashMap<i64, i64>,
 }
 
 impl<'a> View<'a> {
@@ -45,8 +51,14 @@ impl<'a> View<'a> {
             linker,
             group_keys: Vec::new(),
             batch_keys: Vec::new(),
-            merged: merged(connection)?,
+            reading,
+            picked: OnceCell::new(),
+            merged: HashMap::new(),
+            survivors: survivors(connection)?,
         };
+        for (member, survivor) in &view.survivors {
+            view.merged.entry(*survivor).or_default().push(*member);
+        }
         for id in &filter.group {
             let key = find::group(connection, id)?;
             view.group_keys.extend(view.members(key));
@@ -70,6 +82,11 @@ impl<'a> View<'a> {
         members
     }
 
+    /// The group that the observations of a group count for now.
+    pub(super) fn survivor(&self, group_key: i64) -> i64 {
+        self.survivors.get(&group_key).copied().unwrap_or(group_key)
+    }
+
     /// The asked window, if any.
     pub(super) fn window(&self) -> Option<Window> {
         self.filter
@@ -78,16 +95,19 @@ impl<'a> View<'a> {
     }
 
     /// Conditions on `item AS i` from everything but the window and the state.
-    pub(super) fn item_clause(&self) -> Clause {
-        let mut clause = self.item_clause_of_any_group();
+    pub(super) fn item_clause(&self) -> Result<Clause, QueryError> {
+        let mut clause = self.item_clause_of_any_group()?;
         clause.one_of_keys("i.group_key", &self.group_keys, "");
-        clause
+        Ok(clause)
     }
 
     /// [`View::item_clause`] without the group filter.
-    pub(super) fn item_clause_of_any_group(&self) -> Clause {
+    pub(super) fn item_clause_of_any_group(&self) -> Result<Clause, QueryError> {
         let filter = self.filter;
         let mut clause = Clause::all();
+        if let Some(picked) = self.picked()? {
+            picked.narrow(&mut clause);
+        }
         if let Some(kind) = filter.kind {
             // An item is of its group's kind, and groups have an index.
             let kind = Value::from(kind.as_str().to_owned());
@@ -100,35 +120,53 @@ impl<'a> View<'a> {
             ")",
         );
         clause.one_of("i.project_key IN (SELECT project_key FROM project WHERE name", &filter.project, ")");
-        let observed = "i.item_key IN (SELECT item_key FROM observation WHERE batch_key IN \
-                        (SELECT batch_key FROM batch WHERE ";
-        clause.one_of(&format!("{observed}job_type"), &filter.job_type, "))");
-        clause.one_of(&format!("{observed}directory_id"), &filter.directory, "))");
-        clause.one_of_keys("i.item_key IN (SELECT item_key FROM observation WHERE batch_key", &self.batch_keys, ")");
-        if let Some(glob) = &filter.item_name {
-            clause.and("i.item_name GLOB ?", [Value::from(glob.clone())]);
-        }
-        if filter.matching.is_some() {
-            clause.and(
-                "i.observation_key IN (SELECT observation_key FROM observation WHERE message_key IN \
-                 (SELECT message_key FROM message WHERE matches(text)) \
-                 OR (skip_reason IS NOT NULL AND matches(skip_reason)))",
-                [],
-            );
-        }
-        clause
+        Ok(clause)
     }
 
     /// [`View::item_clause`] and the item states and window.
-    pub(super) fn item_clause_in_window(&self) -> Clause {
-        let mut clause = self.item_clause();
+    pub(super) fn item_clause_in_window(&self) -> Result<Clause, QueryError> {
+        let mut clause = self.item_clause()?;
         clause.one_of("i.state", &self.filter.state, "");
         if let Some(window) = self.window() {
             let (condition, values) = failed_within(window, self.now);
             clause.and(&condition, values);
         }
-        clause
+        Ok(clause)
     }
+
+    /// The items that filters pick which no counter knows; none if there is no such filter.
+    pub(super) fn picked(&self) -> Result<Option<&Picked>, QueryError> {
+        if !self.filter.needs_items() {
+            return Ok(None);
+        }
+        if let Some(picked) = self.picked.get() {
+            return Ok(Some(picked));
+        }
+        let picked = self.reading.picked(&self.wanted()?)?;
+        Ok(Some(self.picked.get_or_init(|| picked)))
+    }
+
+    fn wanted(&self) -> Result<Wanted, QueryError> {
+        let filter = self.filter;
+        let mut batches = Vec::new();
+        for (column, words) in [("job_type", &filter.job_type), ("directory_id", &filter.directory)] {
+            let mut clause = Clause::all();
+            clause.one_of(column, words, "");
+            if !words.is_empty() {
+                batches.push(batches_with(self.connection, &clause)?);
+            }
+        }
+        if !self.batch_keys.is_empty() {
+            batches.push(self.batch_keys.clone());
+        }
+        Ok(Wanted { batches, name: filter.item_name.clone(), matching: filter.matching.clone() })
+    }
+}
+
+fn batches_with(connection: &Connection, clause: &Clause) -> Result<Vec<i64>, QueryError> {
+    let mut statement = connection.prepare(&format!("SELECT batch_key FROM batch WHERE {}", clause.text()))?;
+    let keys = statement.query_map(params_from_iter(clause.values()), |row| row.get(0))?;
+    Ok(keys.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The condition that `item AS i` was observed within the window, by event time.
@@ -147,15 +185,12 @@ pub(super) fn failed_within(window: Window, now: Timestamp) -> (String, Vec<Valu
     (exact.to_owned(), values.into())
 }
 
-fn merged(connection: &Connection) -> Result<HashMap<i64, Vec<i64>>, QueryError> {
+/// What each group that is part of another became part of.
+fn survivors(connection: &Connection) -> Result<HashMap<i64, i64>, QueryError> {
     let mut statement =
-        connection.prepare("SELECT merged_into, group_key FROM error_group WHERE merged_into IS NOT NULL")?;
-    let mut merged: HashMap<i64, Vec<i64>> = HashMap::new();
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        merged.entry(row.get(0)?).or_default().push(row.get(1)?);
-    }
-    Ok(merged)
+        connection.prepare("SELECT group_key, merged_into FROM error_group WHERE merged_into IS NOT NULL")?;
+    let pairs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(pairs.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Makes the regular expression callable as `matches(text)`.

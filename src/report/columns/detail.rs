@@ -1,7 +1,7 @@
 //! One thing for people: a group, an item with its time line, a batch.
 
-use super::Section;
 use super::lists::{ITEMS, best, column};
+use super::{Section, tried};
 use crate::core::report::detail::{
     BatchDetail, BatchHit, EpisodeRow, Event, GroupDetail, GroupHit, ItemDetail, Remark,
 };
@@ -119,19 +119,7 @@ pub(super) fn group(detail: &GroupDetail, look: &Look) -> Vec<Section> {
         ("breaker", group.breaker.clone()),
         ("silenced", group.silenced_until.map(|until| format!("until {}", look.time_and_zone(until)))),
         ("merged in", Some(detail.merged.join(" ")).filter(|merged| !merged.is_empty())),
-        (
-            "retries",
-            detail.retries.as_ref().map(|retries| {
-                format!(
-                    "{} tried: {} recovered, {} same error, {} another error, {} running",
-                    retries.attempts,
-                    retries.recovered,
-                    retries.failed_same,
-                    retries.failed_differently,
-                    retries.running
-                )
-            }),
-        ),
+        ("retries", detail.retries.as_ref().map(tried)),
     ];
     let present = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
     facts.extend(present.map(|(name, value)| (name, one_line(&value).into_owned())));

@@ -7,10 +7,13 @@ mod summary;
 mod trend;
 
 use super::answer::{Answer, Rows};
+use super::look::grouped;
 use super::sheet::{Choice, Sheet};
 use super::{Look, ReportError};
+use crate::core::report::history::RetryRow;
 pub(super) use history::{MTTR, RETRIES};
 pub(super) use lists::{BATCHES, GROUPS, SKIPPED};
+pub(super) use summary::{window, worker};
 
 /// A part of an answer for people.
 #[derive(Clone, Debug)]
@@ -21,6 +24,20 @@ pub(super) enum Section {
     Sheet(Sheet),
     /// Outside text of several lines under a title.
     Text(&'static str, String),
+}
+
+/// "65 tried: 29 recovered, 8 same error, 10 outcome unknown".
+fn tried(retries: &RetryRow) -> String {
+    let rest = [
+        (retries.failed_same, "same error"),
+        (retries.failed_differently, "another error"),
+        (retries.running, "running"),
+        (retries.unknown, "outcome unknown"),
+        (retries.ended_otherwise, "cancelled or expired"),
+    ];
+    let rest = rest.into_iter().filter(|(count, _)| *count > 0);
+    let rest: String = rest.map(|(count, words)| format!(", {} {words}", grouped(count))).collect();
+    format!("{} tried: {} recovered{rest}", grouped(retries.attempts), grouped(retries.recovered))
 }
 
 /// The answer's rows as one sheet: what programs get, and people for lists.

@@ -1,8 +1,8 @@
 //! The summary for people: facts first, then the groups that need a look.
 
-use super::Section;
 use super::lists::{GROUPS, column};
-use crate::core::report::glance::SummaryRow;
+use super::{Section, tried};
+use crate::core::report::glance::{FaultRow, SummaryRow};
 use crate::core::text::one_line;
 use crate::report::Look;
 use crate::report::look::{age, ago, counted, grouped, length, narrowed, sparkline};
@@ -33,7 +33,8 @@ pub(super) const SUMMARY: &[Column<SummaryRow>] = &[
 
 /// The summary's facts and tables.
 pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
-    let mut facts = vec![("open", open(summary))];
+    let mut facts: Vec<(&'static str, String)> = faults(summary, look).collect();
+    facts.push(("open", open(summary)));
     facts.push((
         "failed",
         format!(
@@ -46,18 +47,6 @@ pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
     facts.push(("recovered", format!("{} in that time", counted(summary.recovered_in_window, "item"))));
     if summary.items.retrying > 0 {
         facts.push(("retrying", format!("{} of them, outcome not known yet", grouped(summary.items.retrying))));
-    }
-    if let Some(retries) = &summary.retries {
-        facts.push((
-            "retries",
-            format!(
-                "{} tried: {} recovered, {} same error, {} another error, {} running",
-                retries.attempts, retries.recovered, retries.failed_same, retries.failed_differently, retries.running
-            ),
-        ));
-    }
-    if summary.spent.last_day > 0 || summary.spent.per_day.is_some() {
-        facts.push(("budget", budget(summary)));
     }
     facts.extend(worker(summary, look));
     let mut top = Sheet::titled("", &summary.top_groups, GROUPS);
@@ -91,7 +80,7 @@ fn open(summary: &SummaryRow) -> String {
 }
 
 /// "in the last 24 h", or from when to when.
-fn window(summary: &SummaryRow, look: &Look) -> String {
+pub(in crate::report) fn window(summary: &SummaryRow, look: &Look) -> String {
     let window = &summary.window;
     let hours = age(window.since, window.until).div_ceil(3600);
     match window.until == look.now {
@@ -113,9 +102,21 @@ fn budget(summary: &SummaryRow) -> String {
     )
 }
 
-/// Whether the worker itself is well.
-fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
+/// What is wrong with the worker itself: the first thing to know, because the rest may be old.
+fn faults<'s>(summary: &'s SummaryRow, look: &'s Look) -> impl Iterator<Item = (&'static str, String)> + 's {
+    let said = |fault: &FaultRow| format!("{} (since {})", one_line(&fault.text), look.time_and_zone(fault.since));
+    summary.faults.iter().map(move |fault| ("FAULT", said(fault)))
+}
+
+/// What the worker did: retries, scans, deliveries, digests, and what it holds back.
+pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
+    if let Some(retries) = &summary.retries {
+        facts.push(("retries", tried(retries)));
+    }
+    if summary.spent.last_day > 0 || summary.spent.per_day.is_some() {
+        facts.push(("budget", budget(summary)));
+    }
     for scan in &summary.scans {
         let mut line = format!("{}: ", one_line(&scan.project));
         line.push_str(&match (scan.complete, scan.finished_at) {
@@ -130,9 +131,6 @@ fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
             line.push_str(&format!(", {} could not be read", counted(scan.unreadable, "row")));
         }
         facts.push(("scan", line));
-    }
-    for fault in &summary.faults {
-        facts.push(("FAULT", format!("{} (since {})", one_line(&fault.text), look.time_and_zone(fault.since))));
     }
     for breaker in &summary.breakers {
         let until =

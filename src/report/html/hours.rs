@@ -37,8 +37,8 @@ pub(super) fn draw(charts: &Charts, look: &Look, page: &mut String) {
     drawing.push_str(&tips(&charts.all, together, look));
     let unit = if together == 1 { "hour".to_owned() } else { format!("{together} hours") };
     Frame {
-        title: &format!("Failures per {unit}, by group"),
-        sentence: format!("{} failures in the time shown", grouped(all.iter().sum())),
+        title: &format!("Failed and skipped per {unit}, by group"),
+        sentence: format!("{} failed or skipped in the time shown", grouped(all.iter().sum())),
         keys,
         left,
         below: dates(charts, look),

@@ -96,12 +96,16 @@ fn a_ledger_that_cannot_be_read_is_told_apart() {
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("text"), "this is no database, but long enough to be looked at as one".repeat(20)).unwrap();
     std::fs::write(at("empty"), "").unwrap();
+    std::fs::create_dir(at("folder")).unwrap();
+    rusqlite::Connection::open(at("strange")).unwrap().execute_batch("CREATE TABLE ours (x)").unwrap();
     let newer = filled();
     newer.writer.pragma_update(None, "user_version", 99).unwrap();
     for (path, said) in [
         (at("missing"), "no ledger at"),
         (at("text"), "not a database"),
-        (at("empty"), "older than this program"),
+        (at("empty"), "no ledger at"),
+        (at("strange"), "not one of llama-triage"),
+        (at("folder"), "is a directory"),
         (newer.path.clone(), "newer than this program"),
     ] {
         let ran = run_on(&path, &["summary"], Terminal::default(), None);

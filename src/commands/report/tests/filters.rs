@@ -33,6 +33,33 @@ fn items_are_narrowed() {
 }
 
 #[test]
+fn batches_are_narrowed_by_what_hit_them() {
+    let ledger = filled();
+    for (words, expected) in [
+        (&["--class", "throttled"][..], "bjb-7001"),
+        (&["--kind", "skipped"], "bjb-7102"),
+        (&["--class", "transient", "--kind", "failed"], "bat-0001 bjb-7001 bjb-7102"),
+        (&["--class", "transient", "--group", "81bb"], ""),
+        (&["--batch", "bat,bjb-70"], "bat-0001 bjb-7001"),
+    ] {
+        let rows = json(&ledger, &[&["batches"], words].concat());
+        assert_eq!(names(&rows, "batch_id").join(" "), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn filters_that_keep_nothing_answer_with_nothing() {
+    let ledger = filled();
+    for words in [&["--match", "no such text"][..], &["--directory", "x"], &["--item-name", "none*"]] {
+        for question in ["summary", "groups", "items", "skipped", "trend", "retries"] {
+            let ran = ask(&ledger, &[&[question], words, &["--format", "json"]].concat());
+            assert_eq!(ran.code, 0, "{question} {words:?}: {}", ran.err);
+        }
+        assert_eq!(json(&ledger, &[&["summary"], words].concat())[0]["items"]["open"], 0);
+    }
+}
+
+#[test]
 fn groups_count_what_matches() {
     let ledger = filled();
     let count = |words: &[&str]| -> Vec<String> {

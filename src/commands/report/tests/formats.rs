@@ -40,10 +40,16 @@ fn csv_is_as_documented() {
     insta::assert_snapshot!(on_terminal(&["groups", "--state", "regressed", "--format", "csv"], 80));
 }
 
+/// Half a screen: few columns with whole words rather than many with stumps.
+#[test]
+fn a_narrow_list_reads_well() {
+    insta::assert_snapshot!(on_terminal(&["items"], 60));
+}
+
 #[test]
 fn tables_fit_the_terminal() {
     let all = ["summary", "groups", "items", "batches", "skipped", "trend", "retries", "mttr", "digests", "deliveries"];
-    for width in [80, 100, 120, 200] {
+    for width in [60, 80, 100, 120, 200] {
         for question in all {
             let text = on_terminal(&[question], width);
             let table = text.lines().skip_while(|line| !line.is_empty());
