@@ -9,7 +9,7 @@ use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, Random};
 use rusqlite::Connection;
 
 use super::point::Point;
-use super::retries;
+use super::{promises, retries};
 use super::sinks::Sinks;
 use super::world;
 use crate::site::Site;
@@ -24,6 +24,8 @@ pub(crate) struct Rig {
     pub(crate) kills: u64,
     /// What was found recorded at the last look.
     pub(crate) recorded: BTreeSet<String>,
+    /// What was shown to a process that was killed before it wrote it down: all that may be missing.
+    pub(crate) died_unwritten: BTreeSet<String>,
     /// The minute of the account that was reached.
     minute: i64,
     start: Timestamp,
@@ -42,7 +44,7 @@ impl Rig {
              [reprocess]\nmode = \"auto\"\nbaseline = true\nshare-floor = 100000\nper-hour = 100000\nper-day = 100000\ndelays = [\"1s\"]\nbreaker-open = \"1s\"\nhold = \"1s\"\n"
         );
         let site = Site::new(world::account(random, start, minutes), Options::default(), &more).await;
-        Rig { site, sinks, kills: 0, recorded: BTreeSet::new(), minute: 0, start }
+        Rig { site, sinks, kills: 0, recorded: BTreeSet::new(), died_unwritten: BTreeSet::new(), minute: 0, start }
     }
 
     /// Lets a simulated minute pass.
@@ -86,6 +88,27 @@ impl Rig {
         }
         child.wait().unwrap();
         self.sinks.hold(None);
+        let (ever, _) = promises::shown(self);
+        let missing = &ever - &self.recorded_now();
+        if ended {
+            let lost: Vec<_> = missing.difference(&self.died_unwritten).collect();
+            assert_eq!(lost, Vec::<&String>::new(), "shown to a `{command}` that ended by itself, and not recorded");
+        } else {
+            self.died_unwritten.extend(missing);
+        }
+    }
+
+    /// Every observation of the ledger, as `item batch kind`; none before there is a ledger.
+    pub(crate) fn recorded_now(&self) -> BTreeSet<String> {
+        let recorded = "SELECT i.item_id || ' ' || b.batch_id || ' ' || o.kind FROM observation o
+                        JOIN item i USING (item_key) JOIN batch b USING (batch_key)";
+        let path = self.site.path("ledger.db");
+        // A process that was killed early leaves no ledger, or one without tables.
+        let ledger = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let Ok(ledger) = ledger else { return BTreeSet::new() };
+        let Ok(mut statement) = ledger.prepare(recorded) else { return BTreeSet::new() };
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
     }
 
     /// Lets LlamaCloud answer POSTs from now on as it likes: late, not at all after it did the work, or well.
