@@ -14,6 +14,7 @@ mod faults;
 mod hostile;
 mod kill;
 mod ledger;
+mod load;
 mod logging;
 mod reprocess;
 mod rules;

@@ -3,11 +3,12 @@
 //! The same seed gives the same account, commands and points; `CRASH_SEED` sets another. The long run:
 //! `CRASHES=500 cargo test --test it crash -- --ignored --nocapture`.
 
+pub(crate) mod digests;
 mod point;
 mod promises;
 mod retries;
 mod rig;
-mod sinks;
+pub(crate) mod sinks;
 mod world;
 
 use llama_triage::demo::Random;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use llama_triage::demo::{ItemStatus, Run};
 
-use super::retries;
 use super::rig::Rig;
+use super::{digests, retries};
 
 /// Asserts every promise.
 pub(crate) fn hold(rig: &mut Rig) {
@@ -13,7 +13,7 @@ pub(crate) fn hold(rig: &mut Rig) {
     items_stand_as_in_the_cloud(rig);
     the_ledger_agrees_with_itself(rig);
     counts_equal_observations(rig);
-    every_digest_was_delivered(rig);
+    digests::arrived_once_under_one_id(&rig.site, &rig.sinks);
     every_group_was_told(rig);
     retries::hold(rig);
 }
@@ -80,42 +80,6 @@ fn counts_equal_observations(rig: &Rig) {
     let told: u64 = report["rows"].as_array().unwrap().iter().map(|row| row["open_items"].as_u64().unwrap()).sum();
     let open = rig.site.texts("SELECT item_id FROM item WHERE state IN ('open', 'retrying')").len();
     assert_eq!(told, open as u64, "the report's open items are not those of the ledger");
-}
-
-/// Promise 3: at least once, under one id, byte-equal; and nothing that was not decided.
-///
-/// A digest whose sending had not begun may be taken along by a newer one instead, with all its groups.
-fn every_digest_was_delivered(rig: &Rig) {
-    let unsent = "SELECT delivery_id || ' is ' || state FROM delivery WHERE state NOT IN ('sent', 'superseded')
-                  OR (state = 'superseded' AND (attempts > 0 OR superseded_by NOT IN (SELECT delivery_id FROM delivery)))";
-    assert_eq!(rig.site.texts(unsent), Vec::<String>::new());
-    every_digest_taken_along_is_in_the_one_that_took_it(rig);
-    for (channel, arrived) in [("mail", rig.sinks.mails()), ("hook", rig.sinks.hooks())] {
-        let sent = format!("SELECT digest_id FROM delivery WHERE channel = '{channel}' AND state = 'sent' ORDER BY 1");
-        let sent = rig.site.texts(&sent);
-        let mut ids: Vec<String> = arrived.keys().map(|id| digest_of(id)).collect();
-        ids.sort();
-        assert_eq!(ids, sent, "each digest arrived under one {channel} id, and no other arrived");
-        for (id, copies) in &arrived {
-            assert!(copies.iter().all(|copy| copy == &copies[0]), "{channel} {id} changed between tries");
-        }
-    }
-}
-
-fn every_digest_taken_along_is_in_the_one_that_took_it(rig: &Rig) {
-    let lost = rig.site.texts(
-        "SELECT o.delivery_id || ' told of ' || g.group_id || ', and ' || n.delivery_id || ' does not'
-         FROM delivery o JOIN delivery n ON n.delivery_id = o.superseded_by
-         JOIN json_each(o.content, '$.changes') c JOIN error_group g ON g.group_id = c.value ->> '$.group_id'
-         WHERE instr(n.content, g.group_id) = 0 AND g.merged_into IS NULL",
-    );
-    assert_eq!(lost, Vec::<String>::new());
-}
-
-/// `D-20260823-03`, from `<D-20260823-03.HASH@example.com>` or `D-20260823-03_hook`.
-fn digest_of(id: &str) -> String {
-    let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
-    id.trim_start_matches('<').chars().take_while(plain).collect()
 }
 
 /// Nobody is left without news: every group with open failures is in a digest that arrived.

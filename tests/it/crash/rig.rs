@@ -9,9 +9,9 @@ use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, Random};
 use rusqlite::Connection;
 
 use super::point::Point;
-use super::{promises, retries};
 use super::sinks::Sinks;
 use super::world;
+use super::{promises, retries};
 use crate::site::Site;
 
 /// No step takes longer, even on a busy machine.
