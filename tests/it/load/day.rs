@@ -125,11 +125,12 @@ impl Day {
         rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).map_or(0, count)
     }
 
-    /// Whether every generated item is in the ledger, and nothing is on its way to people.
+    /// Whether everything that was shown is in the ledger, and nothing is on its way to people.
     fn is_seen(&self) -> bool {
-        let generated = BATCHES * (self.bulk.failed + self.bulk.skipped);
+        let real = self.site.cloud.world().truth().served_failures().count();
+        let shown = BATCHES * (self.bulk.failed + self.bulk.skipped) + real;
         let waiting = "SELECT delivery_id FROM delivery WHERE state IN ('pending', 'sending')";
-        self.observations() >= i64::try_from(generated).unwrap()
+        self.observations() >= i64::try_from(shown).unwrap()
             && self.site.texts(waiting).is_empty()
             && self.site.texts("SELECT intent_id FROM intent WHERE state = 'unknown'").is_empty()
     }
