@@ -1,6 +1,6 @@
 //! The built binary with everything around it, to be killed and asked what is left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ pub(crate) struct Rig {
     pub(crate) site: Site,
     pub(crate) sinks: Sinks,
     pub(crate) kills: u64,
+    /// How many of them at which point.
+    pub(crate) killed_at: BTreeMap<String, u64>,
     /// What was found recorded at the last look.
     pub(crate) recorded: BTreeSet<String>,
     /// What was shown to a process that was killed before it wrote it down: all that may be missing.
@@ -44,7 +46,16 @@ impl Rig {
              [reprocess]\nmode = \"auto\"\nbaseline = true\nshare-floor = 100000\nper-hour = 100000\nper-day = 100000\ndelays = [\"1s\"]\nbreaker-open = \"1s\"\nhold = \"1s\"\n"
         );
         let site = Site::new(world::account(random, start, minutes), Options::default(), &more).await;
-        Rig { site, sinks, kills: 0, recorded: BTreeSet::new(), died_unwritten: BTreeSet::new(), minute: 0, start }
+        Rig {
+            site,
+            sinks,
+            kills: 0,
+            killed_at: BTreeMap::new(),
+            recorded: BTreeSet::new(),
+            died_unwritten: BTreeSet::new(),
+            minute: 0,
+            start,
+        }
     }
 
     /// Lets a simulated minute pass.
@@ -75,7 +86,11 @@ impl Rig {
                 Point::Held(_) => self.sinks.is_reached(),
             };
             // A service whose point does not come, for there is no news, is killed where it stands.
-            if reached || (command == "serve" && began.elapsed() > Duration::from_secs(3)) {
+            if reached {
+                *self.killed_at.entry(point.name()).or_default() += 1;
+                break false;
+            }
+            if command == "serve" && began.elapsed() > Duration::from_secs(3) {
                 break false;
             }
             assert!(began.elapsed() < PATIENCE, "`{command}` hangs before {point:?}");
