@@ -113,9 +113,8 @@ pub fn writer_beside(path: &Path) -> Result<Connection, LedgerError> {
     prepare(&connection)?;
     connection.busy_timeout(BESIDE_TIMEOUT)?;
     refuse_newer(&connection)?;
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = schema_version();
-    if found < known { Err(LedgerError::Older { found, known }) } else { Ok(connection) }
+    refuse_older(&connection)?;
+    Ok(connection)
 }
 
 /// A read-only connection: never makes, never migrates, works beside the writer.
@@ -202,6 +201,16 @@ pub(crate) fn schema_version() -> i64 {
 
 fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// A ledger of an older program lacks tables that readers ask; the next writing command migrates it.
+///
+/// # Errors
+/// It is one.
+pub fn refuse_older(connection: &Connection) -> Result<(), LedgerError> {
+    let found = schema_of(connection)?;
+    let known = schema_version();
+    if found < known { Err(LedgerError::Older { found, known }) } else { Ok(()) }
 }
 
 fn refuse_newer(connection: &Connection) -> Result<(), LedgerError> {

@@ -19,7 +19,7 @@ impl Reading {
     /// The file is missing, no ledger, newer or older than this program, or unreadable.
     pub fn open(path: &Path) -> Result<Reading, LedgerError> {
         let connection = open::reader(path)?;
-        refuse_older(&connection)?;
+        open::refuse_older(&connection)?;
         Reading::over(connection)
     }
 
@@ -37,11 +37,4 @@ impl Reading {
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
-}
-
-/// A ledger of an older program lacks tables that reports read; the next writing command migrates it.
-fn refuse_older(connection: &Connection) -> Result<(), LedgerError> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = open::schema_version();
-    if found < known { Err(LedgerError::Older { found, known }) } else { Ok(()) }
 }

@@ -12,6 +12,9 @@ pub(crate) fn arrived_once_under_one_id(site: &Site, sinks: &Sinks) -> usize {
     let unsent = "SELECT delivery_id || ' is ' || state FROM delivery WHERE state NOT IN ('sent', 'superseded')
                   OR (state = 'superseded' AND (attempts > 0 OR superseded_by NOT IN (SELECT delivery_id FROM delivery)))";
     assert_eq!(site.texts(unsent), Vec::<String>::new());
+    let nowhere = "SELECT digest_id || ' is not for ' || c.column1 FROM digest, (VALUES ('mail'), ('hook')) c
+                   WHERE NOT EXISTS (SELECT 1 FROM delivery d WHERE d.digest_id = digest.digest_id AND d.channel = c.column1)";
+    assert_eq!(site.texts(nowhere), Vec::<String>::new());
     every_digest_taken_along_is_in_the_one_that_took_it(site);
     for (channel, arrived) in [("mail", sinks.mails()), ("hook", sinks.hooks())] {
         let sent = format!("SELECT digest_id FROM delivery WHERE channel = '{channel}' AND state = 'sent' ORDER BY 1");
