@@ -17,6 +17,10 @@ bless:
 crash:
     CRASHES=500 cargo test --test it crash -- --ignored --nocapture
 
+# A day of `serve` with a million items, faults, restarts and kills, sixty times as fast (libfaketime needed, half an hour).
+load:
+    cargo test --test it load -- --ignored --nocapture
+
 # The Debian package, installed, upgraded and purged in a throw-away root.
 deb:
     ci/deb.sh release test

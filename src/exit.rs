@@ -65,6 +65,7 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
             return match ledger {
                 LedgerError::Missing(_)
                 | LedgerError::Newer { .. }
+                | LedgerError::Older { .. }
                 | LedgerError::File { .. }
                 | LedgerError::Corrupt(_)
                 | LedgerError::Migration(_) => Exit::Ledger,

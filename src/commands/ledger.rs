@@ -57,9 +57,11 @@ pub async fn regroup(path: &Path, by: Person) -> anyhow::Result<Exit> {
 /// Names every discrepancy, one a line; fails if there is one. Works beside the service.
 ///
 /// # Errors
-/// The ledger is missing, newer, or cannot be read.
+/// The ledger is missing, newer or older, or cannot be read.
 pub fn check(ledger: &Path) -> anyhow::Result<Exit> {
-    let found = check::check(&open::reader(ledger)?)?;
+    let connection = open::reader(ledger)?;
+    open::refuse_older(&connection)?;
+    let found = check::check(&connection)?;
     for line in &found {
         anstream::println!("{line}");
     }

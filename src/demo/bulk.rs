@@ -41,8 +41,10 @@ pub struct Bulk {
     pub completed: usize,
     /// Decides every id and text.
     pub seed: u64,
-    /// When the newest batch was made; each older one ten minutes earlier.
+    /// When the newest batch was made. One that lies ahead is not listed before.
     pub newest: Timestamp,
+    /// How much earlier each older one was made.
+    pub apart: SignedDuration,
 }
 
 /// An account of `batches` finished batches with this many failed and skipped items each, and one running world around it.
@@ -51,11 +53,19 @@ pub fn large(batches: usize, failed: usize, skipped: usize, seed: u64) -> World 
     let now: Timestamp = DEFAULT_NOW.parse().expect("the default time is well formed");
     let mut world = World::empty(seed, now);
     add_project(&mut world, "default", DEFAULT_KEY);
-    world.bulk = Some(Bulk { batches, failed, skipped, completed: 0, seed, newest: now });
+    world.bulk =
+        Some(Bulk { batches, failed, skipped, completed: 0, seed, newest: now, apart: SignedDuration::from_mins(10) });
     world
 }
 
 impl World {
+    /// The same account with generated batches beside its real ones, in its first project.
+    #[must_use]
+    pub fn with_bulk(mut self, bulk: Bulk) -> World {
+        self.bulk = Some(bulk);
+        self
+    }
+
     /// The generated batches of a large account, to be changed before it is served.
     pub fn bulk_mut(&mut self) -> Option<&mut Bulk> {
         self.bulk.as_mut()
@@ -96,7 +106,7 @@ impl Bulk {
 
     /// When a batch was made.
     pub fn created_at(&self, batch: usize) -> Timestamp {
-        self.newest - SignedDuration::from_mins(10 * (batch as i64 + 1))
+        self.newest - self.apart * (batch as i32 + 1)
     }
 
     /// The id of an item: `number` counts failed, then skipped, then completed items of the batch.

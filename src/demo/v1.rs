@@ -55,7 +55,8 @@ impl Service<'_> {
                 && status.is_none_or(|status| status == BatchStatus::Completed)
                 && job_type.is_none_or(|job_type| job_type == JobType::Parse)
                 && directory.is_none();
-            listed.extend((0..bulk.batches).filter(|_| wanted).map(Listed::Bulk));
+            let made = |batch: &usize| wanted && bulk.created_at(*batch) <= world.now();
+            listed.extend((0..bulk.batches).filter(made).map(Listed::Bulk));
         }
         order(&mut listed, self.paging().order, self.request, |entry| match *entry {
             Listed::Real(index) => (world.batches[index].created_at, index),

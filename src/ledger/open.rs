@@ -113,9 +113,8 @@ pub fn writer_beside(path: &Path) -> Result<Connection, LedgerError> {
     prepare(&connection)?;
     connection.busy_timeout(BESIDE_TIMEOUT)?;
     refuse_newer(&connection)?;
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = schema_version();
-    if found < known { Err(LedgerError::Older { found, known }) } else { Ok(connection) }
+    refuse_older(&connection)?;
+    Ok(connection)
 }
 
 /// A read-only connection: never makes, never migrates, works beside the writer.
@@ -165,7 +164,7 @@ fn unchanging(path: &Path) -> Result<Connection, LedgerError> {
 
 /// The writer's page cache in KiB: item ids are random, so a large scan touches most pages of the indexes over and over.
 /// Given back after each scan ([`super::Ledger::rest`]).
-const CACHE_KIB: i64 = 24 * 1024;
+const CACHE_KIB: i64 = 40 * 1024;
 
 /// Pages in the write-ahead log (4 KiB each) before they are copied into the ledger. A large transaction rewrites the
 /// same index pages as the one before it: copied less often, they are copied fewer times.
@@ -218,6 +217,16 @@ pub(crate) fn schema_version() -> i64 {
 
 fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// A ledger of an older program lacks tables that readers ask; the next writing command migrates it.
+///
+/// # Errors
+/// It is one.
+pub fn refuse_older(connection: &Connection) -> Result<(), LedgerError> {
+    let found = schema_of(connection)?;
+    let known = schema_version();
+    if found < known { Err(LedgerError::Older { found, known }) } else { Ok(()) }
 }
 
 fn refuse_newer(connection: &Connection) -> Result<(), LedgerError> {

@@ -73,7 +73,8 @@ pub struct Tried {
 pub enum Which {
     /// These items.
     Items(Vec<String>),
-    /// The open and retrying items of these classes that did not fail before the first start, or did if the second field says so.
+    /// The open and retrying items of these classes that did not fail before the first start, or did if the second field says so:
+    /// of each group and project the newest that were not tried yet, the newest that were, and all that are under way.
     OfClasses(Vec<&'static str>, bool),
 }
 
@@ -97,20 +98,15 @@ const SELECT: &str =
 /// SQLite refuses, or a stored value cannot be read.
 pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, LedgerError> {
     let (condition, parameter) = match which {
-        Which::Items(ids) => ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids).to_string()),
-        Which::OfClasses(classes, baseline) => (
-            match baseline {
-                true => "i.state IN ('open', 'retrying') AND g.class IN (SELECT value FROM json_each(?1))",
-                false => {
-                    "i.state IN ('open', 'retrying') AND g.class IN (SELECT value FROM json_each(?1)) AND i.baseline = 0"
-                }
-            },
-            serde_json::json!(classes).to_string(),
-        ),
+        Which::Items(ids) => ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids)),
+        Which::OfClasses(classes, baseline) => {
+            let keys = newest(connection, classes, *baseline)?;
+            ("i.item_key IN (SELECT value FROM json_each(?1))", serde_json::json!(keys))
+        }
     };
     let sql = format!("{SELECT} WHERE {condition} ORDER BY i.item_id");
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query([parameter])?;
+    let mut rows = statement.query([parameter.to_string()])?;
     let refusals = refused_alone(connection)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -119,6 +115,40 @@ pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, L
         found.push(item);
     }
     Ok(found)
+}
+
+/// Items of one group and project that are weighed in one go, at most, tried and untried: a budget of many days.
+/// An outage may leave hundreds of thousands open, and every cycle would read them all.
+const MOST_OF_A_GROUP: i64 = 2_000;
+
+/// The keys of items that may be retried by themselves.
+fn newest(connection: &Connection, classes: &[&str], baseline: bool) -> Result<Vec<i64>, LedgerError> {
+    let mut groups = connection.prepare_cached(
+        "SELECT DISTINCT g.group_key, c.project_key FROM error_group g JOIN item_count c USING (group_key)
+         WHERE g.open_items > 0 AND c.state IN ('open', 'retrying') AND g.class IN (SELECT value FROM json_each(?1))",
+    )?;
+    let groups = groups.query_map([serde_json::json!(classes).to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let groups: Vec<(i64, i64)> = groups.collect::<Result<_, _>>()?;
+    let of_group = |state: &str, more: &str| {
+        connection.prepare_cached(&format!(
+            "SELECT item_key FROM item WHERE group_key = ?1 AND project_key = ?2 AND state = '{state}' AND baseline <= ?3
+             {more} ORDER BY last_seen DESC LIMIT ?4"
+        ))
+    };
+    let mut statements = [
+        (of_group("open", "AND attempts = 0")?, MOST_OF_A_GROUP),
+        (of_group("open", "AND attempts > 0")?, MOST_OF_A_GROUP),
+        (of_group("retrying", "")?, -1),
+    ];
+    let mut keys = Vec::new();
+    for (group_key, project_key) in groups {
+        for (statement, most) in &mut statements {
+            let found =
+                statement.query_map(params![group_key, project_key, baseline, *most], |row| row.get::<_, i64>(0))?;
+            keys.extend(found.collect::<Result<Vec<_>, _>>()?);
+        }
+    }
+    Ok(keys)
 }
 
 /// How often the POST of an item alone was refused, by item.

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use llama_triage::demo::{
     BatchStatus, Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, JobType, Options, Outage, World, WorldBuilder,
 };
+use llama_triage::ledger::retriable::{self, Which};
 use llama_triage::service::cycle::CycleOutcome;
 use llama_triage::service::worker::Worker;
 use tokio_util::sync::CancellationToken;
@@ -315,4 +316,24 @@ async fn files_of_api_v2_are_retried_one_by_one_and_their_real_outcome_is_seen()
         assert!((1..=2).contains(&ended.1), "{job_type:?} {ended:?}");
         assert!(site.cloud.world().paid_twice().is_empty());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_outage_that_failed_thousands_the_newest_are_weighed_and_the_others_later() {
+    let (site, mut worker) = site(world(0, 2_100), AUTO).await;
+    worker.scan(site.now()).await.unwrap();
+    let weigh = || {
+        let which = Which::OfClasses(vec!["transient"], false);
+        worker.ledger.read(move |connection| retriable::items(connection, &which))
+    };
+    let newest = site.texts("SELECT item_id FROM item ORDER BY last_seen DESC, item_id LIMIT 1");
+    let weighed = weigh().await.unwrap();
+    assert_eq!(weighed.len(), 2_000);
+    assert!(weighed.iter().any(|row| newest[0] == row.item_id));
+    // What was tried or is under way makes room for the others.
+    let tried =
+        "UPDATE item SET attempts = 1 WHERE item_key <= 50; UPDATE item SET state = 'retrying' WHERE item_key > 2050";
+    let try_some = move |tx: &llama_triage::ledger::Transaction<'_>| Ok(tx.execute_batch(tried)?);
+    worker.ledger.write(try_some).await.unwrap();
+    assert_eq!(weigh().await.unwrap().len(), 2_100);
 }

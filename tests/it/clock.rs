@@ -122,3 +122,75 @@ async fn a_clock_set_back_and_forward_and_a_suspended_host_lose_no_news_and_repe
     assert_eq!((digests(&site, true), digests(&site, false)), (daily_before + 2, unscheduled), "old news told again");
     site.command(&["ledger", "check"]).assert().success();
 }
+
+/// A digest schedule, its zone, and when cycles run (UTC), with the number of digests that there must be by then.
+/// The first one is the inventory, and nothing new fails: each later one is a daily one.
+type Night = (&'static str, &'static str, &'static [(&'static str, usize)]);
+
+const NIGHTS: [Night; 4] = [
+    // 02:30 does not come on the 29th: it is told at 03:30 summer time, once. After five days of downtime, once.
+    (
+        "02:30",
+        "Europe/Berlin",
+        &[
+            ("2026-03-28 01:31", 1),
+            ("2026-03-29 01:29", 1),
+            ("2026-03-29 01:31", 2),
+            ("2026-03-29 02:31", 2),
+            ("2026-03-30 00:29", 2),
+            ("2026-03-30 00:31", 3),
+            ("2026-04-04 12:00", 4),
+            ("2026-04-04 12:05", 4),
+        ],
+    ),
+    // 02:30 comes twice on the 25th, and is told the first time only.
+    (
+        "02:30",
+        "Europe/Berlin",
+        &[
+            ("2026-10-24 00:31", 1),
+            ("2026-10-25 00:29", 1),
+            ("2026-10-25 00:31", 2),
+            ("2026-10-25 01:31", 2),
+            ("2026-10-26 01:29", 2),
+            ("2026-10-26 01:31", 3),
+        ],
+    ),
+    // The southern half of the world, where the hour goes the other way in the same month.
+    (
+        "02:30",
+        "Australia/Sydney",
+        &[("2026-10-02 16:31", 1), ("2026-10-03 16:29", 1), ("2026-10-03 16:31", 2), ("2026-10-04 15:31", 3)],
+    ),
+    // A leap day.
+    (
+        "30 8 29 2 *",
+        "UTC",
+        &[("2028-02-27 12:00", 1), ("2028-02-28 23:59", 1), ("2028-02-29 08:31", 2), ("2028-03-01 08:31", 2)],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn daily_digests_come_once_a_day_through_clock_changes_and_a_leap_day() {
+    if !Path::new(LIBRARY).exists() {
+        eprintln!("NOT CHECKED: there is no {LIBRARY}; Debian's package libfaketime has it");
+        return;
+    }
+    for (schedule, zone, cycles) in NIGHTS {
+        let time = |text: &str| format!("{}:00Z", text.replace(' ', "T")).parse::<Timestamp>().unwrap();
+        let world = WorldBuilder::at(time(cycles[0].0) - SignedDuration::from_mins(30));
+        let world = world.batch("b1").item("i1").fails("it broke").build();
+        let more = format!(
+            "look-back = \"60d\"\n[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{{dir}}/out\"\n\
+             [schedule]\ndigest = \"{schedule}\"\ntimezone = \"{zone}\"\n"
+        );
+        let site = Site::new(world, Options::default(), &more).await;
+        for (at, expected) in cycles {
+            site.cloud.world().advance_to(time(at));
+            let mut cycle = site.command(&["-q", "cycle"]);
+            cycle.env("LD_PRELOAD", LIBRARY).env("FAKETIME", format!("@{at}:00")).env("TZ", "UTC").assert().success();
+            let told = digests(&site, true) + digests(&site, false);
+            assert_eq!(told, *expected, "{schedule} in {zone}, {at}");
+        }
+    }
+}

@@ -220,3 +220,27 @@ async fn what_is_no_ledger_or_a_newer_one_is_refused_and_left_alone() {
         assert!(std::fs::read(&ledger).unwrap() == content, "the file was changed");
     }
 }
+
+/// Reports never migrate; whoever writes does, and keeps all that was there.
+#[tokio::test(flavor = "multi_thread")]
+async fn ledgers_of_older_programs_are_taken_over_by_a_scan_and_not_touched_by_a_report() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ledgers");
+    let dumps = std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path());
+    for dump in dumps.filter(|path| path.extension().is_some_and(|extension| extension == "sql")) {
+        let site = Site::new(world(), Options::default(), "").await;
+        let ledger = site.path("ledger.db");
+        let old = rusqlite::Connection::open(&ledger).unwrap();
+        old.execute_batch(&std::fs::read_to_string(&dump).unwrap()).unwrap();
+        drop(old);
+        let (before, known) = (std::fs::read(&ledger).unwrap(), items(&ledger));
+        for command in [&["report"][..], &["report", "groups"], &["ledger", "check"]] {
+            let run = site.command(command).assert().code(4);
+            assert!(stderr(&run).contains("older"), "{}, {command:?}: {}", dump.display(), stderr(&run));
+        }
+        assert!(std::fs::read(&ledger).unwrap() == before, "a report changed {}", dump.display());
+        site.command(&["scan"]).assert().success();
+        assert_eq!(items(&ledger), known + 20, "{}", dump.display());
+        site.command(&["ledger", "check"]).assert().success();
+        site.command(&["report", "groups"]).assert().success();
+    }
+}

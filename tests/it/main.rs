@@ -15,6 +15,7 @@ mod heartbeat;
 mod hostile;
 mod kill;
 mod ledger;
+mod load;
 mod logging;
 mod reprocess;
 mod rules;

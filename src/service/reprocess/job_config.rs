@@ -13,7 +13,8 @@ use crate::core::reprocess::JobConfig;
 use crate::ledger::learnt_config::{self, LearntConfig};
 use crate::ledger::retriable::{Origin, Retriable};
 
-/// Batches whose configuration is asked for in one go, at most; the rest waits for the next one.
+/// Batches of a project whose configuration is asked for in one go, at most; the rest waits for the next one.
+/// Of each project, for trouble with asking is not kept: one project in trouble must not use up what the others need.
 const MOST_ASKED: usize = 20;
 
 /// What could not be learnt is asked for again after this.
@@ -93,7 +94,7 @@ impl Reprocess<'_> {
             let value = serde_json::to_value(&given.config)?;
             configs.given.push((given.clone(), JobConfig::given(value)?));
         }
-        let mut asked = 0;
+        let mut asked: HashMap<&str, usize> = HashMap::new();
         for item in items {
             if configs.given(&item.origin).is_some() || configs.learnt.contains_key(&place(item)) {
                 continue;
@@ -101,11 +102,14 @@ impl Reprocess<'_> {
             let known = self.known(item, now).await?;
             let learnt = match known {
                 Some(known) => read(&known, &item.origin.job_type).into(),
-                None if asked < MOST_ASKED => {
-                    asked += 1;
+                None => {
+                    let asked = asked.entry(item.project.as_str()).or_default();
+                    if *asked == MOST_ASKED {
+                        continue;
+                    }
+                    *asked += 1;
                     self.learn(item, now).await?
                 }
-                None => continue,
             };
             configs.learnt.insert(place(item), learnt);
         }

@@ -3,12 +3,15 @@
 //! The same seed gives the same account, commands and points; `CRASH_SEED` sets another. The long run:
 //! `CRASHES=500 cargo test --test it crash -- --ignored --nocapture`.
 
+pub(crate) mod digests;
 mod point;
 mod promises;
 mod retries;
 mod rig;
-mod sinks;
+pub(crate) mod sinks;
 mod world;
+
+use std::collections::BTreeMap;
 
 use llama_triage::demo::Random;
 
@@ -18,7 +21,8 @@ use self::rig::Rig;
 /// Kills between two looks at the promises.
 const STRIKES: u64 = 5;
 
-async fn survive(kills: u64) {
+/// Survives so many kills, and says how many there were at each point.
+async fn survive(kills: u64) -> BTreeMap<String, u64> {
     let seed = std::env::var("CRASH_SEED").map_or(7, |seed| seed.parse().unwrap());
     let mut random = Random::new(seed);
     let mut rig = Rig::new(&mut random, kills * 2 + 20).await;
@@ -48,6 +52,7 @@ async fn survive(kills: u64) {
         mails.len(),
         retried,
     );
+    rig.killed_at
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,5 +63,9 @@ async fn nothing_is_lost_when_the_process_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: CRASHES=500 cargo test --test it crash -- --ignored --nocapture"]
 async fn nothing_is_lost_in_hundreds_of_crashes() {
-    survive(std::env::var("CRASHES").map_or(500, |count| count.parse().unwrap())).await;
+    let kills = std::env::var("CRASHES").map_or(500, |count| count.parse().unwrap());
+    let killed_at = survive(kills).await;
+    eprintln!("{killed_at:#?}");
+    let spared: Vec<String> = Point::names().filter(|name| !killed_at.contains_key(name)).collect();
+    assert!(kills < 500 || spared.is_empty(), "never killed at {spared:?}");
 }

@@ -46,6 +46,24 @@ const HOLDS: [Hold; 5] =
     [Hold::MailConnected, Hold::MailBegun, Hold::MailTaken, Hold::MailAcknowledged, Hold::HookTaken];
 
 impl Point {
+    /// What it is called when kills are counted.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Point::After(_) => "a random instant".to_owned(),
+            Point::Requests(_) => "a request".to_owned(),
+            Point::Posted => "a POST".to_owned(),
+            Point::Committed(question) => question.trim_start_matches("SELECT count(*) FROM ").to_owned(),
+            Point::Held(hold) => format!("{hold:?}"),
+        }
+    }
+
+    /// The names of all points.
+    pub(crate) fn names() -> impl Iterator<Item = String> {
+        let commits = COMMITS.into_iter().chain(RETRIES).map(Point::Committed);
+        let others = [Point::After(Duration::ZERO), Point::Requests(0), Point::Posted];
+        others.into_iter().chain(commits).chain(HOLDS.map(Point::Held)).map(Point::name)
+    }
+
     /// A random one: a quarter by time, the others by what happens.
     pub(crate) fn draw(random: &mut Random) -> Point {
         match random.between(0, 11) {

@@ -1,6 +1,6 @@
 //! The built binary with everything around it, to be killed and asked what is left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,9 @@ use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, Random};
 use rusqlite::Connection;
 
 use super::point::Point;
-use super::retries;
 use super::sinks::Sinks;
 use super::world;
+use super::{promises, retries};
 use crate::site::Site;
 
 /// No step takes longer, even on a busy machine.
@@ -22,8 +22,12 @@ pub(crate) struct Rig {
     pub(crate) site: Site,
     pub(crate) sinks: Sinks,
     pub(crate) kills: u64,
+    /// How many of them at which point.
+    pub(crate) killed_at: BTreeMap<String, u64>,
     /// What was found recorded at the last look.
     pub(crate) recorded: BTreeSet<String>,
+    /// What was shown to a process that was killed before it wrote it down: all that may be missing.
+    pub(crate) died_unwritten: BTreeSet<String>,
     /// The minute of the account that was reached.
     minute: i64,
     start: Timestamp,
@@ -39,10 +43,19 @@ impl Rig {
              smtp-host = \"127.0.0.1\"\nsmtp-port = {mail}\nsmtp-tls = \"none\"\n\
              [[channel]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{hook}/\"\n\
              [schedule]\nscan = \"2s\"\n[digest]\nmin-gap = \"0s\"\nper-day = 100000\ngroup-wait = \"0s\"\n\
-             [reprocess]\nmode = \"auto\"\nbaseline = true\nshare-floor = 100000\nper-hour = 100000\nper-day = 100000\ndelays = [\"1s\"]\nbreaker-open = \"1s\"\nhold = \"1s\"\n"
+             [reprocess]\nmode = \"auto\"\nbaseline = true\nshare-floor = 100000\nper-hour = 100000\nper-day = 100000\nper-group-per-day = 100000\ndelays = [\"1s\"]\nbreaker-open = \"1s\"\nhold = \"1s\"\n"
         );
         let site = Site::new(world::account(random, start, minutes), Options::default(), &more).await;
-        Rig { site, sinks, kills: 0, recorded: BTreeSet::new(), minute: 0, start }
+        Rig {
+            site,
+            sinks,
+            kills: 0,
+            killed_at: BTreeMap::new(),
+            recorded: BTreeSet::new(),
+            died_unwritten: BTreeSet::new(),
+            minute: 0,
+            start,
+        }
     }
 
     /// Lets a simulated minute pass.
@@ -73,7 +86,11 @@ impl Rig {
                 Point::Held(_) => self.sinks.is_reached(),
             };
             // A service whose point does not come, for there is no news, is killed where it stands.
-            if reached || (command == "serve" && began.elapsed() > Duration::from_secs(3)) {
+            if reached {
+                *self.killed_at.entry(point.name()).or_default() += 1;
+                break false;
+            }
+            if command == "serve" && began.elapsed() > Duration::from_secs(3) {
                 break false;
             }
             assert!(began.elapsed() < PATIENCE, "`{command}` hangs before {point:?}");
@@ -86,6 +103,27 @@ impl Rig {
         }
         child.wait().unwrap();
         self.sinks.hold(None);
+        let (ever, _) = promises::shown(self);
+        let missing = &ever - &self.recorded_now();
+        if ended {
+            let lost: Vec<_> = missing.difference(&self.died_unwritten).collect();
+            assert_eq!(lost, Vec::<&String>::new(), "shown to a `{command}` that ended by itself, and not recorded");
+        } else {
+            self.died_unwritten.extend(missing);
+        }
+    }
+
+    /// Every observation of the ledger, as `item batch kind`; none before there is a ledger.
+    pub(crate) fn recorded_now(&self) -> BTreeSet<String> {
+        let recorded = "SELECT i.item_id || ' ' || b.batch_id || ' ' || o.kind FROM observation o
+                        JOIN item i USING (item_key) JOIN batch b USING (batch_key)";
+        let path = self.site.path("ledger.db");
+        // A process that was killed early leaves no ledger, or one without tables.
+        let ledger = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let Ok(ledger) = ledger else { return BTreeSet::new() };
+        let Ok(mut statement) = ledger.prepare(recorded) else { return BTreeSet::new() };
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
     }
 
     /// Lets LlamaCloud answer POSTs from now on as it likes: late, not at all after it did the work, or well.

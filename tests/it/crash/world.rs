@@ -27,9 +27,7 @@ fn cause(random: &mut Random, minute: u64) -> Cause {
         3 => Cause::Permanent(Failure::text(format!("page {page} of the document is damaged"))),
         4 => Cause::Permanent(Failure::silent()),
         5 => Cause::Skipped { reason: Some("unsupported_type".to_owned()), message: None },
-        2 | 6 | 8 | 9 => {
-            Cause::Transient { succeeds_on: 2, failure: Failure::text("the backend closed the connection") }
-        }
+        2 | 6 | 8 => Cause::Transient { succeeds_on: 2, failure: Failure::text("the backend closed the connection") },
         7 => Cause::RecoversInPlace {
             failure: Failure::text(format!("timed out after {page} s")),
             after: SignedDuration::from_mins(2),

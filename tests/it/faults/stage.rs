@@ -5,7 +5,7 @@ use llama_triage::demo::{Endpoint, FaultRule, World, WorldBuilder, batch_id, pro
 
 use super::troubles::Trouble;
 
-/// What a cycle asks for when the trouble hits it. The look-up of job records is to join these.
+/// What a scan asks for when the trouble hits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The list of batches.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use super::measure::{Cell, Measured};
+use super::retries::Retried;
+use super::retry_stage::RetryStage;
 use super::stage::Stage;
 use super::troubles::Trouble;
 
@@ -35,8 +37,30 @@ For a second page the lists are read in pages of two.
 The `single batch` is one that left the look-back window unfinished; `recovery` reads a newer batch for items that have completed.
 ";
 
+const RETRIES: &str = "
+## Retries
+
+The same troubles, each at each place of a retry.
+In every cell the following held, or the test would have failed:
+
+- no intent was posted twice, and no item was processed a third time where two attempts are enough;
+- hours after the trouble, and after `breaker reset global` where an account was stopped, every item had recovered that somebody knew the cause of;
+- then no intent was left half done, and `ledger check` found nothing.
+
+- **read** / **asked again** / **nothing**: the job record gave a cause; or it is asked again in a later cycle; or this record is taken to have none, and the item is left to people. None of it costs the cycle anything.
+- **posted** / **waits**: the item was retried all the same; or not before it can be asked what is to be known first.
+- **under way**: the POST was answered, its end is not known yet. **done**: what came of it is known.
+- **refused**: the answer proves that no batch was made; the items are free again. **stops**: so are all retries of the project, and people are told at once.
+- **unclear**: a batch may have been made; it is looked for, and nothing is posted again before it was found or cannot exist.
+
+";
+
 /// The whole page.
-pub(crate) fn render(troubles: &[Trouble], measured: &[(Stage, Measured)]) -> String {
+pub(crate) fn render(
+    troubles: &[Trouble],
+    measured: &[(Stage, Measured)],
+    retried: &[(RetryStage, Retried)],
+) -> String {
     let mut page = format!("{INTRODUCTION}\n## Outcomes\n\n| trouble |");
     for (stage, _) in measured {
         page += &format!(" {} |", stage.heading());
@@ -49,12 +73,25 @@ pub(crate) fn render(troubles: &[Trouble], measured: &[(Stage, Measured)]) -> St
         }
         page.push('\n');
     }
+    page += RETRIES;
+    page += &of_retries(troubles, retried);
     page += "\n## What is said\n\nIds, hosts and paths are left out. The same words after another place are listed once.\n\n";
     page += "| said | of |\n|---|---|\n";
     for (said, of) in sayings(troubles, measured) {
         page += &format!("| {} | {} |\n", said.replace('|', "\\|"), of.join("; "));
     }
     page
+}
+
+fn of_retries(troubles: &[Trouble], retried: &[(RetryStage, Retried)]) -> String {
+    let mut rows = String::from("| trouble |");
+    retried.iter().for_each(|(stage, _)| rows += &format!(" {} |", stage.heading()));
+    rows += &format!("\n|---|{}\n", "---|".repeat(retried.len()));
+    for trouble in troubles {
+        let cells: Vec<&str> = retried.iter().map(|(_, retried)| retried.cells[&trouble.name].as_str()).collect();
+        rows += &format!("| {} | {} |\n", trouble.name, cells.join(" | "));
+    }
+    rows
 }
 
 fn outcome(trouble: &Trouble, cell: &Cell) -> String {

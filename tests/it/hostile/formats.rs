@@ -34,6 +34,7 @@ pub(crate) fn are_harmless(site: &Site, texts: usize) {
                 "jsonl" => {
                     text.lines().for_each(|line| drop(serde_json::from_str::<serde_json::Value>(line).unwrap()));
                 }
+                "md" => markdown(question, &text),
                 "html" => {
                     super::keep(&format!("report-{question}.html"), &text);
                     assert_page_is_inert(question, &text);
@@ -41,6 +42,22 @@ pub(crate) fn are_harmless(site: &Site, texts: usize) {
                 _ => {}
             }
         }
+    }
+}
+
+/// No tag, no link but ours, and no text that ends its cell.
+fn markdown(question: &str, text: &str) {
+    let own = Regex::new(r"\]\(<https?://[^<>|\s`]*>\)").unwrap();
+    let escaped = Regex::new(r"\\.").unwrap();
+    let mut bars = None;
+    // Lines behind four blanks are code, in which nothing is markup.
+    for line in text.lines().filter(|line| !line.starts_with("    ")) {
+        let rest = own.replace_all(line, "]");
+        let rest = escaped.replace_all(&rest, "");
+        assert!(!rest.contains(['<', '`', '!']) && !rest.contains("]("), "{question}: {line}");
+        let count = rest.starts_with('|').then(|| rest.matches('|').count());
+        assert!(count.is_none() || bars.is_none() || count == bars, "{question}: {line}");
+        bars = count;
     }
 }
 
