@@ -32,7 +32,7 @@ mod tests {
         command.get_subcommands().for_each(check);
     }
 
-    /// The generator for fish puts these texts between double quotes and escapes only single ones (clap_complete 4.6).
+    /// The generator for fish puts these texts between double quotes and escapes only single ones (`clap_complete` 4.6).
     #[test]
     fn no_value_is_explained_in_what_fish_would_read_as_code() {
         check(&Cli::command());

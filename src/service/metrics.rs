@@ -69,7 +69,7 @@ pub(super) fn scrape(health: &Health, pulse: &Pulse, ledger_bytes: u64) -> Resul
     Ok(classic(&text))
 }
 
-/// OpenMetrics names a counter without the `_total` of its sample, and ends with a mark; the classic format does neither.
+/// `OpenMetrics` names a counter without the `_total` of its sample, and ends with a mark; the classic format does neither.
 fn classic(open_metrics: &str) -> String {
     let lines: Vec<&str> = open_metrics.lines().filter(|line| *line != "# EOF").collect();
     let is_counter = |name: &str| lines.contains(&format!("# TYPE {name} counter").as_str());

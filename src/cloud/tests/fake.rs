@@ -136,7 +136,8 @@ pub(super) fn slice(call: &Call, all: &[Value]) -> Value {
     json!({ "items": all[offset..end] })
 }
 
-/// For takers of pages that are never behind.
-pub(super) fn taken((): ()) -> Taken {
+/// Takes a page and is never behind.
+pub(super) fn keep<T>(rows: &mut impl Extend<T>, page: impl IntoIterator<Item = T>) -> Taken {
+    rows.extend(page);
     Box::pin(std::future::ready(()))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::super::{Cloud, Listed, Pace, Transport};
-use super::fake::{connect, project, taken};
+use super::fake::{connect, keep, project};
 use crate::config::project::{Api, Project};
 use crate::core::item::Kind;
 use crate::demo::{
@@ -58,7 +58,7 @@ async fn read(cloud: &Cloud, kind: Kind) -> (BTreeSet<String>, Vec<Listed>) {
     let mut ids = BTreeSet::new();
     for batch in batches {
         let mut page =
-            |page: Vec<crate::core::item::Observation>| taken(ids.extend(page.into_iter().map(|row| row.item_id)));
+            |page: Vec<crate::core::item::Observation>| keep(&mut ids, page.into_iter().map(|row| row.item_id));
         all.push(cloud.list_items(&batch, kind, &mut page).await.unwrap());
     }
     (ids, all)

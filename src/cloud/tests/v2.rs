@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::super::{CreateError, Listed, Pace, Resubmission};
-use super::fake::{Call, Fake, connect, ok, status, taken};
+use super::fake::{Call, Fake, connect, keep, ok, status};
 use crate::config::project::{Api, Project};
 use crate::core::batch::{Batch, BatchStatus, Counted};
 use crate::core::item::{ItemStatus, Kind, Observation};
@@ -93,7 +93,7 @@ async fn batches(fake: &super::super::Cloud) -> Vec<Batch> {
 
 async fn failed(cloud: &super::super::Cloud, batch: &Batch) -> (Vec<Observation>, Listed) {
     let mut rows = Vec::new();
-    let listed = cloud.list_items(batch, Kind::Failed, &mut |page| taken(rows.extend(page))).await.unwrap();
+    let listed = cloud.list_items(batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
     (rows, listed)
 }
 

@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::super::Cloud;
-use super::fake::{Call, Fake, ok, status, taken};
+use super::fake::{Call, Fake, keep, ok, status};
 use crate::core::batch::Batch;
 use crate::core::item::Kind;
 
@@ -114,7 +114,7 @@ async fn requests(server: Server) -> usize {
     let batch = finished(&cloud).await;
     let before = fake.calls().len();
     let mut rows = Vec::new();
-    let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| taken(rows.extend(page))).await.unwrap();
+    let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert!(listed.complete && listed.counted.is_some(), "{listed:?}");
     assert_eq!(rows.len(), FAILED);
     assert!(rows.iter().all(|row| row.item_name == format!("{}.pdf", &row.item_id[4..])), "{:?}", rows[0]);
@@ -156,7 +156,7 @@ async fn a_batch_with_a_job_that_may_still_fail_is_not_settled() {
         {
             let (_fake, cloud) = server.start().await;
             let batch = finished(&cloud).await;
-            let listed = cloud.list_items(&batch, Kind::Failed, &mut |_| taken(())).await.unwrap();
+            let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut Vec::new(), page)).await.unwrap();
             assert!(listed.complete && listed.counted.is_none(), "{odd} {}", server.page);
         }
     }
@@ -175,7 +175,7 @@ async fn a_job_with_a_status_of_the_future_has_failed_if_the_server_lists_it_as_
     let cloud = fake.cloud_v2();
     let batch = finished(&cloud).await;
     let mut rows = Vec::new();
-    let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| taken(rows.extend(page))).await.unwrap();
+    let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.item_id.as_str()).collect::<Vec<_>>(), ["dfl-1"]);
     assert_eq!(listed.counted, None, "the other one may still fail");
 }
