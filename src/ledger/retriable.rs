@@ -135,12 +135,8 @@ fn newest(connection: &Connection, classes: &[&str], baseline: bool) -> Result<V
              {more} ORDER BY last_seen DESC LIMIT ?4"
         ))
     };
-    let mut statements = [
-        (of_group("open", "AND attempts = 0")?, MOST_OF_A_GROUP),
-        (of_group("open", "AND attempts > 0")?, MOST_OF_A_GROUP),
-        (of_group("retrying", "")?, -1),
-    ];
-    let mut keys = Vec::new();
+    let mut statements = [(of_group("open", "AND attempts = 0")?, MOST_OF_A_GROUP), (of_group("retrying", "")?, -1)];
+    let mut keys = tried_before(connection, classes, baseline)?;
     for (group_key, project_key) in groups {
         for (statement, most) in &mut statements {
             let found =
@@ -149,6 +145,23 @@ fn newest(connection: &Connection, classes: &[&str], baseline: bool) -> Result<V
         }
     }
     Ok(keys)
+}
+
+/// The keys of open items that were tried before. Found by their attempts, which budgets keep few: among the open items of
+/// a large group they would be a few in hundreds of thousands.
+fn tried_before(connection: &Connection, classes: &[&str], baseline: bool) -> Result<Vec<i64>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT item_key FROM (
+             SELECT i.item_key, row_number() OVER (PARTITION BY i.group_key, i.project_key ORDER BY i.last_seen DESC) AS place
+             FROM (SELECT DISTINCT item_key FROM attempt) CROSS JOIN item i USING (item_key)
+             CROSS JOIN error_group g ON g.group_key = i.group_key
+             WHERE i.state = 'open' AND i.attempts > 0 AND i.baseline <= ?2
+                 AND g.class IN (SELECT value FROM json_each(?1)))
+         WHERE place <= ?3",
+    )?;
+    let keys = statement
+        .query_map(params![serde_json::json!(classes).to_string(), baseline, MOST_OF_A_GROUP], |row| row.get(0))?;
+    Ok(keys.collect::<Result<_, _>>()?)
 }
 
 /// How often the POST of an item alone was refused, by item.
