@@ -35,11 +35,17 @@ pub(super) fn finish_listing(tx: &Transaction<'_>, finish: &Finish, has_news: bo
     if !finish.complete {
         return Ok(Finished::default());
     }
-    let vanished = vanished(tx, finish.place)?;
+    let vanished = if is_first_sight(tx, finish.place)? { Vec::new() } else { vanished(tx, finish.place)? };
     if vanished.is_empty() {
         batch::mark_listed(tx, finish)?;
     }
     Ok(Finished { vanished })
+}
+
+/// Whether this scan is the first that saw the batch: nothing can be missing then, and to look takes a tenth of a first scan.
+fn is_first_sight(tx: &Transaction<'_>, place: Place) -> Result<bool, LedgerError> {
+    let mut statement = tx.prepare_cached("SELECT first_seen >= ?2 FROM batch WHERE batch_key = ?1")?;
+    Ok(statement.query_row((place.batch_key, place.seen_at), |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
 fn vanished(tx: &Transaction<'_>, place: Place) -> Result<Vec<Vanished>, LedgerError> {

@@ -3,13 +3,25 @@
 //! A group is never split: whatever its messages are grouped into now becomes part of it, and its id stays.
 //! Two old groups whose messages now belong together become one; the older id lives on.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 use super::sighting::GroupChange;
 use super::{LedgerError, group};
-use crate::core::grouping::{GroupHandle, Grouper, Subject};
+use crate::core::grouping::{GroupHandle, Grouper, Subject, VERSION};
 use crate::core::item::Kind;
+
+/// Whether some group was made by a version of this program that grouped otherwise: its messages would found new groups
+/// beside it.
+///
+/// # Errors
+/// SQLite's.
+pub fn is_due(connection: &Connection) -> Result<bool, LedgerError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM error_group WHERE grouping_version < ?1)";
+    Ok(connection.query_row(sql, [VERSION], |row| row.get(0))?)
+}
 
 /// Groups every stored message again. Returns the messages read and the groups that became part of another.
 ///
@@ -17,6 +29,9 @@ use crate::core::item::Kind;
 /// SQLite's, or a stored group that cannot be read back.
 pub fn regroup(tx: &Transaction<'_>, now: Timestamp) -> Result<(u64, u64), LedgerError> {
     let mut grouper = group::restore(tx)?;
+    // What today's rules make of the messages alone: a group that was stored as its own stays so when it is taken up again.
+    let mut fresh = Grouper::new();
+    let mut homes = BTreeSet::new();
     let before = grouper.survivors().count();
     let mut messages = 0;
     // Oldest group first, so that the older of two lives on.
@@ -38,10 +53,17 @@ pub fn regroup(tx: &Transaction<'_>, now: Timestamp) -> Result<(u64, u64), Ledge
             Subject { kind, job_type: &job_type, skip_reason: skip_reason.as_deref(), message: text.as_deref() };
         let found = grouper.assign(&subject);
         join(&mut grouper, found, home);
+        homes.insert((fresh.assign(&subject), home));
         messages += 1;
+    }
+    let mut first_homes = BTreeMap::new();
+    for (group, home) in homes {
+        let first = *first_homes.entry(fresh.resolve(group)).or_insert(home);
+        join(&mut grouper, first, home);
     }
     let changes: Vec<GroupChange> = grouper.take_changes().into_iter().map(GroupChange::unclassified).collect();
     group::store(tx, &changes, now.as_millisecond())?;
+    tx.execute("UPDATE error_group SET grouping_version = ?1 WHERE grouping_version < ?1", [VERSION])?;
     group::next_generation(tx)?;
     let after = grouper.survivors().count();
     Ok((messages, u64::try_from(before.saturating_sub(after)).unwrap_or(0)))
@@ -53,5 +75,79 @@ fn join(grouper: &mut Grouper, one: GroupHandle, other: GroupHandle) {
     if one != other {
         let (older, younger) = if one < other { (one, other) } else { (other, one) };
         grouper.merge(younger, older);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::grouping::StoredGroup;
+    use crate::core::item::Observation;
+    use crate::ledger::check::check;
+    use crate::ledger::ingest::ingest;
+    use crate::ledger::open::in_memory;
+    use crate::ledger::sighting::{Place, Sighting, Work};
+
+    /// Two messages that are one group today, each in a group of its own, as an earlier version might have left them.
+    const MESSAGES: [&str; 2] = ["password required for report.pdf", "password required for 契約書 final.pdf"];
+
+    fn take_in(connection: &mut Connection, message: &str, at: i64) {
+        // A grouper that knows nothing else keeps it apart.
+        let mut grouper = Grouper::new();
+        let subject = Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(message) };
+        let group = grouper.assign(&subject);
+        let stored = grouper.take_changes().into_iter().map(|stored| StoredGroup { version: VERSION - 1, ..stored });
+        let observation = Observation {
+            item_id: format!("i{at}"),
+            item_name: "a.pdf".to_owned(),
+            kind: Kind::Failed,
+            message: Some(message.to_owned()),
+            skip_reason: None,
+            job_id: None,
+            job_record_id: None,
+            started_at: None,
+            completed_at: None,
+            effective_at: None,
+        };
+        let place = Place { project_key: 1, batch_key: 1, seen_at: at, baseline_until: 0 };
+        let work = Work {
+            changes: stored.map(GroupChange::unclassified).collect(),
+            groups: vec![grouper.id(group).clone()],
+            sightings: vec![Sighting::new(place, observation)],
+            finished: Vec::new(),
+        };
+        let tx = connection.transaction().unwrap();
+        ingest(&tx, &work, at).unwrap();
+        tx.commit().unwrap();
+    }
+
+    #[test]
+    fn groups_of_an_earlier_version_join_once_and_their_ids_keep_resolving() {
+        let mut connection = in_memory();
+        let account = "INSERT INTO project VALUES (1, 'p', NULL, 100, NULL);
+            INSERT INTO batch (batch_key, project_key, batch_id, job_type, status, first_seen, last_seen)
+            VALUES (1, 1, 'a', 'parse', 'completed', 0, 0)";
+        connection.execute_batch(account).unwrap();
+        for (message, at) in MESSAGES.into_iter().zip(1..) {
+            take_in(&mut connection, message, at);
+        }
+        let ids: Vec<String> = {
+            let mut statement = connection.prepare("SELECT group_id FROM error_group ORDER BY group_key").unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        assert_eq!(ids.len(), 2);
+        assert!(is_due(&connection).unwrap());
+        let tx = connection.transaction().unwrap();
+        assert_eq!(regroup(&tx, Timestamp::UNIX_EPOCH).unwrap(), (2, 1));
+        tx.commit().unwrap();
+        assert!(!is_due(&connection).unwrap(), "once is enough");
+        assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
+        let older = group::key(&connection, &ids[0]).unwrap();
+        assert!(older.is_some());
+        assert_eq!(group::key(&connection, &ids[1]).unwrap(), older, "the younger id resolves to the older group");
+        let open: i64 = connection
+            .query_row("SELECT open_items FROM error_group WHERE group_key = ?1", [older], |row| row.get(0))
+            .unwrap();
+        assert_eq!(open, 2);
     }
 }

@@ -21,7 +21,8 @@ use crate::core::grouping::Grouper;
 use crate::core::rules::{Rules, shipped_rules};
 use crate::core::scan::GroupFacts;
 use crate::credentials::{Credentials, SecretUse};
-use crate::ledger::{Ledger, group, intent};
+use crate::ledger::audit::{self, Act};
+use crate::ledger::{Ledger, group, intent, regroup};
 use crate::notify::{Channel, ChannelSecrets};
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -111,6 +112,26 @@ fn open_heartbeat(config: &Config, credentials: &Credentials) -> anyhow::Result<
     secret.or(plain).filter(|url| !url.expose_secret().is_empty()).map(Heartbeat::new).transpose()
 }
 
+/// After an upgrade that groups otherwise: first of all, so that what is known is never told as new.
+async fn regroup_if_due(ledger: &Ledger) -> anyhow::Result<()> {
+    if !ledger.read(regroup::is_due).await? {
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    let regrouped = ledger.write(move |tx| {
+        let act = Act { actor: "auto:upgrade", action: "regroup", subject: "ledger", ..Act::default() };
+        audit::record(tx, &act, now)?;
+        regroup::regroup(tx, now)
+    });
+    let (messages, joined) = regrouped.await.context("could not group the messages of an earlier version again")?;
+    tracing::info!(
+        messages,
+        joined,
+        "grouped {messages} messages again after an upgrade; {joined} groups joined others"
+    );
+    Ok(())
+}
+
 /// A process that may write to the ledger.
 pub struct Worker {
     /// Settings and connections; replaced as a whole by a reload.
@@ -130,6 +151,7 @@ impl Worker {
     /// The ledger cannot be opened, or its groups cannot be read back.
     pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
+        regroup_if_due(&ledger).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
         let generation = ledger.read(group::generation).await?;
         deliver::recover(&ledger, Timestamp::now()).await?;
