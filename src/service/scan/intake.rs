@@ -18,7 +18,7 @@ use crate::ledger::time::millis;
 use crate::ledger::{Ledger, LedgerError};
 
 /// Rows that are worth a transaction before their batch ends.
-/// Larger ones share more index pages between rows; this many rows of ordinary length are about 6 MB, and at most two
+/// Larger ones share more index pages between rows; this many rows of ordinary length are about 10 MB, and at most two
 /// such heaps are in memory: the one that is being written and the one that waits.
 const ENOUGH_ROWS: usize = 16_000;
 
