@@ -331,8 +331,12 @@ async fn of_an_outage_that_failed_thousands_the_newest_are_weighed_and_the_other
     assert_eq!(weighed.len(), 2_000);
     assert!(weighed.iter().any(|row| newest[0] == row.item_id));
     // What was tried or is under way makes room for the others.
-    let tried =
-        "UPDATE item SET attempts = 1 WHERE item_key <= 50; UPDATE item SET state = 'retrying' WHERE item_key > 2050";
+    let tried = "INSERT INTO intent (intent_id, project_key, job_type, trigger, actor, state, job_config, parameters_hash,
+             items_hash, item_count, created_at) VALUES ('I', 1, 'parse', 'auto', 'a', 'finished', '{}', 'h', 'h', 50, 0);
+         INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, trigger, outcome, started_at)
+             SELECT 'I-' || item_key, 'I', item_key, group_key, 1, 'auto', 'failed_same', 0 FROM item WHERE item_key <= 50;
+         UPDATE item SET attempts = 1 WHERE item_key <= 50;
+         UPDATE item SET state = 'retrying' WHERE item_key > 2050";
     let try_some = move |tx: &llama_triage::ledger::Transaction<'_>| Ok(tx.execute_batch(tried)?);
     worker.ledger.write(try_some).await.unwrap();
     assert_eq!(weigh().await.unwrap().len(), 2_100);
