@@ -6,8 +6,9 @@ use super::day::Day;
 use super::process::Sample;
 use crate::crash::digests;
 
-/// The write-ahead log is folded in at 64 MiB; a transaction under way and a reader may hold it a little longer.
-const LARGEST_LOG: u64 = 128 * 1024;
+/// The write-ahead log is folded in at 192 MiB in the midst of a scan, and at 64 MiB else; a transaction under way and a
+/// reader may hold it a little longer.
+const LARGEST_LOG: u64 = 256 * 1024;
 /// More is not needed for two channels, a few connections and a ledger.
 const MOST_DESCRIPTORS: usize = 64;
 
