@@ -22,11 +22,9 @@ pub(super) fn file_names(form: &Form) -> Vec<(Range<usize>, u32)> {
     };
     let files = (0..form.pieces.len()).filter(is_file).take(FILES);
     files
-        .flat_map(|file| beginnings(form, file).map(move |from| (from..file + 1, file)))
-        .filter_map(|(range, _)| {
-            let constants = form.constants(range.clone());
-            (constants >= 2).then(|| (range.clone(), weight(&form.pieces[range.start])))
-        })
+        .flat_map(|file| beginnings(form, file).map(move |from| from..file + 1))
+        .filter(|range| form.constants(range.clone()) >= 2)
+        .map(|range| (range.clone(), weight(&form.pieces[range.start])))
         .collect()
 }
 
