@@ -52,13 +52,13 @@ fn take_in(
         .collect();
     let mut clock = Clock::start();
     let mut work = Work {
-        sightings: listed.into_iter().map(|(place, observation)| Sighting::new(place, observation)).collect(),
+        sightings: listed.into_iter().map(|(place, observation)| Sighting::new(place, &observation)).collect(),
         ..Work::default()
     };
     spent[0] += clock.lap();
     group(grouper, &mut work);
     spent[1] += clock.lap();
-    work.sightings.sort_unstable_by(|a, b| a.observation.item_id.cmp(&b.observation.item_id));
+    work.sightings.sort_unstable_by(|a, b| a.observation.item_id().cmp(b.observation.item_id()));
     spent[2] += clock.lap();
     let tx = connection.transaction().expect("a transaction");
     ingest(&tx, &work, seen_at).expect("work is taken in");
@@ -70,12 +70,7 @@ fn group(grouper: &mut Grouper, work: &mut Work) {
     let mut handles = Vec::new();
     for sighting in &mut work.sightings {
         let o = &sighting.observation;
-        let subject = Subject {
-            kind: o.kind,
-            job_type: "parse",
-            skip_reason: o.skip_reason.as_deref(),
-            message: o.message.as_deref(),
-        };
+        let subject = Subject { kind: o.kind(), job_type: "parse", skip_reason: o.skip_reason(), message: o.message() };
         let handle = grouper.assign(&subject);
         let position = handles.iter().position(|known| *known == handle).unwrap_or_else(|| {
             handles.push(handle);

@@ -6,6 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::{SignedDuration, Timestamp};
+
 /// Failed items of a batch.
 pub(crate) const FAILED: usize = 4_000;
 /// Skipped items of a batch.
@@ -27,11 +29,20 @@ pub(crate) struct Item {
     pub(crate) completed_at: String,
 }
 
+/// How long a batch is worked on, in seconds.
+const BATCH_SECONDS: u64 = 7_200;
+
+/// When a batch was created: one each half hour, the newest first.
+fn created_at(batch: usize) -> Timestamp {
+    let newest = Timestamp::constant(1_795_435_200, 0);
+    newest - SignedDuration::from_mins(30 * i64::try_from(batch).expect("a batch number"))
+}
+
 /// The item at a position of a batch; the same on every call. Ids are random, two of three texts are unique.
 pub(crate) fn item(batch: usize, position: usize) -> Item {
     let mut random = Random(((batch * ITEMS + position) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let failed = position < FAILED;
-    let seconds = random.next() % 86_400;
+    let seconds = (random.next() % BATCH_SECONDS) as i64;
     Item {
         item_id: format!("dfl-{}", random.uuid()),
         name: format!("invoice {} of {}.pdf", position, batch),
@@ -40,13 +51,7 @@ pub(crate) fn item(batch: usize, position: usize) -> Item {
         skip_reason: (!failed).then_some(["already_processed", "size_limit_exceeded"][position % 2]),
         job_id: format!("pjb-{}", random.uuid()),
         record_id: random.uuid(),
-        completed_at: format!(
-            "2026-11-{:02}T{:02}:{:02}:{:02}Z",
-            17 + batch % 6,
-            seconds / 3600,
-            seconds / 60 % 60,
-            seconds % 60
-        ),
+        completed_at: (created_at(batch) + SignedDuration::from_secs(seconds)).to_string(),
     }
 }
 
@@ -128,10 +133,9 @@ impl Account {
 
 fn batch(number: usize, touched: u64) -> String {
     format!(
-        r#"{{"id":"bjb-{number}","project_id":"proj-1","job_type":"parse","status":"completed","total_items":{ITEMS},"processed_items":{ITEMS},"failed_items":{FAILED},"skipped_items":{SKIPPED},"created_at":"2026-11-23T{:02}:{:02}:00Z","updated_at":"2026-11-23T12:{:02}:00Z"}}"#,
-        11 - number / 60,
-        59 - number % 60,
-        touched % 60,
+        r#"{{"id":"bjb-{number}","project_id":"proj-1","job_type":"parse","status":"completed","total_items":{ITEMS},"processed_items":{ITEMS},"failed_items":{FAILED},"skipped_items":{SKIPPED},"created_at":"{}","updated_at":"{}"}}"#,
+        created_at(number),
+        created_at(number) + SignedDuration::from_secs(BATCH_SECONDS as i64 + touched as i64),
     )
 }
 

@@ -32,6 +32,14 @@ impl Kind {
             _ => None,
         }
     }
+
+    /// The state an item gets by an observation of this kind.
+    pub fn opens(self, skip_reason: Option<&str>) -> ItemState {
+        match self {
+            Kind::Skipped if skip_reason == Some(HARMLESS_SKIP) => ItemState::Ignored,
+            _ => ItemState::Open,
+        }
+    }
 }
 
 /// Where an item stands now.
@@ -112,14 +120,6 @@ impl Observation {
     /// Event time: when it happened, as far as the API says, else when it was first seen.
     pub fn event_at(&self, first_seen: Timestamp) -> Timestamp {
         self.completed_at.or(self.effective_at).unwrap_or(first_seen)
-    }
-
-    /// The state an item gets by this observation.
-    pub fn opens(&self) -> ItemState {
-        match self.kind {
-            Kind::Skipped if self.skip_reason.as_deref() == Some(HARMLESS_SKIP) => ItemState::Ignored,
-            _ => ItemState::Open,
-        }
     }
 }
 

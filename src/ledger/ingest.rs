@@ -14,7 +14,6 @@ use super::history::{History, KnownItem};
 use super::message::Messages;
 use super::sighting::{Sighting, Work};
 use super::slot::Slot;
-use super::time::{millis, optional_millis};
 use super::{LedgerError, evidence, group};
 use crate::core::item::Kind;
 
@@ -136,7 +135,7 @@ impl<'t, 'w> Ingest<'t, 'w> {
         if done {
             return Ok(());
         }
-        let item_id = &sighting.observation.item_id;
+        let item_id = sighting.observation.item_id();
         let Some(item) = self.find_item.query_row([item_id], KnownItem::read).optional()? else {
             self.expect_known = false;
             self.add_item(sighting, group_key)?;
@@ -147,7 +146,7 @@ impl<'t, 'w> Ingest<'t, 'w> {
         match stored {
             None => {
                 let key = self.add_observation(sighting, item.item_key, group_key)?;
-                let name = &sighting.observation.item_name;
+                let name = sighting.observation.item_name();
                 let was = item.slot(self.tx)?;
                 self.history.refresh(&item, was, (key, name, sighting.place), &mut self.counters)
             }
@@ -163,7 +162,7 @@ impl<'t, 'w> Ingest<'t, 'w> {
     fn touch(&mut self, sighting: &Sighting) -> Result<bool, LedgerError> {
         let changed = self.touch.execute((
             sighting.place.seen_at,
-            &sighting.observation.item_id,
+            sighting.observation.item_id(),
             sighting.identity,
             sighting.content,
         ))?;
@@ -177,16 +176,16 @@ impl<'t, 'w> Ingest<'t, 'w> {
         let event_at = event_at(sighting, sighting.place.seen_at);
         let item_key = self.next_item;
         let added = self.add_item.execute((
-            &observation.item_id,
+            observation.item_id(),
             item_key,
-            &observation.item_name,
+            observation.item_name(),
             sighting.place.project_key,
-            observation.kind.as_str(),
+            observation.kind().as_str(),
             state.as_str(),
             group_key,
             self.next_observation,
             event_at,
-            i64::from(observation.kind == Kind::Failed),
+            i64::from(observation.kind() == Kind::Failed),
             event_at <= sighting.place.baseline_until,
         ))?;
         if added == 0 {
@@ -195,7 +194,7 @@ impl<'t, 'w> Ingest<'t, 'w> {
         self.next_item += 1;
         self.add_observation(sighting, item_key, group_key)?;
         self.counters.total_items(group_key, 1);
-        let skip_reason = observation.skip_reason.as_deref().filter(|_| observation.kind == Kind::Skipped);
+        let skip_reason = observation.skip_reason().filter(|_| observation.kind() == Kind::Skipped);
         self.counters.add_item(Slot::new(group_key, sighting.place.project_key, state, skip_reason, event_at));
         Ok(true)
     }
@@ -211,15 +210,15 @@ impl<'t, 'w> Ingest<'t, 'w> {
             item_key,
             sighting.place.batch_key,
             sighting.identity,
-            observation.kind.as_str(),
-            &observation.job_id,
-            &observation.job_record_id,
+            observation.kind().as_str(),
+            observation.job_id(),
+            observation.job_record_id(),
             group_key,
             message_key,
-            &observation.skip_reason,
-            optional_millis(observation.started_at),
-            optional_millis(observation.completed_at),
-            optional_millis(observation.effective_at),
+            observation.skip_reason(),
+            observation.started_at(),
+            observation.completed_at(),
+            observation.effective_at(),
             sighting.content,
             event_at,
             sighting.place.seen_at,
@@ -254,10 +253,10 @@ impl<'t, 'w> Ingest<'t, 'w> {
             stored.observation_key,
             group_key,
             message_key,
-            &observation.skip_reason,
-            optional_millis(observation.started_at),
-            optional_millis(observation.completed_at),
-            optional_millis(observation.effective_at),
+            observation.skip_reason(),
+            observation.started_at(),
+            observation.completed_at(),
+            observation.effective_at(),
             sighting.content,
             event_at,
             sighting.place.seen_at,
@@ -268,7 +267,7 @@ impl<'t, 'w> Ingest<'t, 'w> {
         self.history.refresh(
             item,
             slot,
-            (stored.observation_key, &observation.item_name, sighting.place),
+            (stored.observation_key, observation.item_name(), sighting.place),
             &mut self.counters,
         )
     }
@@ -287,7 +286,7 @@ impl<'t, 'w> Ingest<'t, 'w> {
     }
 
     fn message(&mut self, sighting: &'w Sighting) -> Result<Option<i64>, LedgerError> {
-        let text = sighting.observation.message.as_deref();
+        let text = sighting.observation.message();
         text.map(|text| self.messages.key(sighting.message, text)).transpose()
     }
 
@@ -300,8 +299,8 @@ impl<'t, 'w> Ingest<'t, 'w> {
 /// Event time: what the API says, unless it is absurdly far ahead; else what was known or assumed before.
 fn event_at(sighting: &Sighting, otherwise: i64) -> i64 {
     let observation = &sighting.observation;
-    let told = observation.completed_at.or(observation.effective_at);
-    match told.map(millis) {
+    let told = observation.completed_at().or(observation.effective_at());
+    match told {
         Some(at) if at <= sighting.place.seen_at.saturating_add(FAR_AHEAD) => at,
         _ => otherwise,
     }

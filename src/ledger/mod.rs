@@ -35,6 +35,7 @@ pub mod message;
 mod millis;
 pub mod note;
 pub mod open;
+pub mod packed;
 pub mod plan;
 pub mod project;
 pub mod prune;

@@ -113,7 +113,7 @@ mod tests {
         let work = Work {
             changes: stored.map(GroupChange::unclassified).collect(),
             groups: vec![grouper.id(group).clone()],
-            sightings: vec![Sighting::new(place, observation)],
+            sightings: vec![Sighting::new(place, &observation)],
             finished: Vec::new(),
         };
         let tx = connection.transaction().unwrap();

@@ -5,6 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::packed::Packed;
 use super::time::millis;
 use crate::core::batch::Counted;
 use crate::core::grouping::{GroupId, StoredGroup};
@@ -30,7 +31,7 @@ pub struct Sighting {
     /// Where it was listed.
     pub place: Place,
     /// What was listed.
-    pub observation: Observation,
+    pub observation: Packed,
     /// Position of its group in [`Work::groups`].
     pub group: u32,
     pub(super) identity: i64,
@@ -40,8 +41,7 @@ pub struct Sighting {
 
 impl Sighting {
     /// Hashes an observation. Its group is set when it is grouped.
-    pub fn new(place: Place, observation: Observation) -> Sighting {
-        let o = &observation;
+    pub fn new(place: Place, o: &Observation) -> Sighting {
         let identity = hash(&[
             &place.batch_key.to_le_bytes(),
             o.kind.as_str().as_bytes(),
@@ -59,7 +59,12 @@ impl Sighting {
         ]);
         // What was seen without its name reads differently once the name is known.
         let content = if o.item_name.is_empty() { !content } else { content };
-        Sighting { place, observation, group: 0, identity, content, message }
+        Sighting { place, observation: Packed::new(o), group: 0, identity, content, message }
+    }
+
+    /// Bytes that it takes in memory, about.
+    pub fn bytes(&self) -> usize {
+        size_of::<Sighting>() + self.observation.text_bytes()
     }
 }
 
@@ -145,7 +150,7 @@ mod tests {
             completed_at: None,
             effective_at: None,
         };
-        let sighting = Sighting::new(place, observation);
+        let sighting = Sighting::new(place, &observation);
         assert_eq!((sighting.identity, sighting.message), (7_991_685_231_015_262_876, -3_976_059_480_086_744_512));
     }
 }

@@ -84,7 +84,7 @@ impl Bench {
         let place = Place { project_key: if batch_key == 3 { 2 } else { 1 }, batch_key, seen_at, baseline_until: 100 };
         self.work(Work {
             groups: vec![group_id(group)],
-            sightings: vec![Sighting::new(place, observation)],
+            sightings: vec![Sighting::new(place, &observation)],
             ..Work::default()
         })
     }

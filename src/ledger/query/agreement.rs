@@ -89,7 +89,7 @@ fn seen(batch: i64, item: u8, group: u8, reason: u8, at: i64) -> Work {
         effective_at: None,
     };
     let place = Place { project_key: batch % 2 + 1, batch_key: batch, seen_at: NOW * MINUTE, baseline_until: 0 };
-    Work { groups: vec![group_id(group)], sightings: vec![Sighting::new(place, observation)], ..Work::default() }
+    Work { groups: vec![group_id(group)], sightings: vec![Sighting::new(place, &observation)], ..Work::default() }
 }
 
 fn ledger() -> Connection {

@@ -17,10 +17,10 @@ use crate::ledger::sighting::{Finish, GroupChange, Sighting, Work};
 use crate::ledger::time::millis;
 use crate::ledger::{Ledger, LedgerError};
 
-/// Rows that are worth a transaction before their batch ends.
-/// Larger ones share more index pages between rows; this many rows of ordinary length are about 10 MB, and at most two
-/// such heaps are in memory: the one that is being written and the one that waits.
-const ENOUGH_ROWS: usize = 16_000;
+/// Bytes of rows that are worth a transaction before their batch ends, about 70,000 rows of ordinary length.
+/// The more rows, the more of them share a page of an index, and a first scan of a large account is bound by those pages.
+/// At most two such heaps are in memory: the one that is being written and the one that waits.
+const ENOUGH_BYTES: usize = 24 * 1024 * 1024;
 
 /// What projects hand over.
 pub(super) enum Message {
@@ -105,6 +105,7 @@ fn answer(ingested: Ingested, replies: Replies, new: &mut FxHashMap<i64, u64>) {
 #[derive(Default)]
 struct Pending {
     work: Work,
+    bytes: usize,
     handles: Vec<GroupHandle>,
     positions: HashMap<GroupHandle, u32>,
     replies: Replies,
@@ -117,12 +118,12 @@ impl Pending {
 
     /// Whether no more is taken before the transaction under way has ended.
     fn is_full(&self) -> bool {
-        self.work.sightings.len() >= ENOUGH_ROWS
+        self.bytes >= ENOUGH_BYTES
     }
 
     /// Enough rows, or a batch that waits for its answer while nothing else comes.
     fn is_ready(&self, nothing_comes: bool) -> bool {
-        self.work.sightings.len() >= ENOUGH_ROWS || (nothing_comes && !self.work.finished.is_empty())
+        self.bytes >= ENOUGH_BYTES || (nothing_comes && !self.work.finished.is_empty())
     }
 
     fn add(&mut self, message: Message, grouper: &mut Grouper, classify: &Classify) {
@@ -131,6 +132,7 @@ impl Pending {
                 self.work.sightings.reserve(sightings.len());
                 for mut sighting in sightings {
                     sighting.group = self.group(&job_type, &sighting, grouper, classify);
+                    self.bytes += sighting.bytes();
                     self.work.sightings.push(sighting);
                 }
             }
@@ -144,10 +146,10 @@ impl Pending {
     fn group(&mut self, job_type: &str, sighting: &Sighting, grouper: &mut Grouper, classify: &Classify) -> u32 {
         let observation = &sighting.observation;
         let handle = grouper.assign(&Subject {
-            kind: observation.kind,
+            kind: observation.kind(),
             job_type,
-            skip_reason: observation.skip_reason.as_deref(),
-            message: observation.message.as_deref(),
+            skip_reason: observation.skip_reason(),
+            message: observation.message(),
         });
         if let Some(position) = self.positions.get(&handle) {
             return *position;
@@ -158,10 +160,10 @@ impl Pending {
         // The first message of a group is at hand only now, so its class is decided now.
         for stored in grouper.take_changes() {
             let classified = classify(&GroupFacts {
-                kind: observation.kind,
+                kind: observation.kind(),
                 job_type,
-                skip_reason: observation.skip_reason.as_deref(),
-                message: observation.message.as_deref(),
+                skip_reason: observation.skip_reason(),
+                message: observation.message(),
                 template: &stored.template,
             });
             self.work.changes.push(GroupChange { stored, classified });
@@ -184,7 +186,7 @@ impl Pending {
         }
         let survivor = |handle: &GroupHandle| grouper.id(grouper.resolve(*handle)).clone();
         pending.work.groups = pending.handles.iter().map(survivor).collect();
-        pending.work.sightings.sort_unstable_by(|a, b| a.observation.item_id.cmp(&b.observation.item_id));
+        pending.work.sightings.sort_unstable_by(|a, b| a.observation.item_id().cmp(b.observation.item_id()));
         (pending.work, pending.replies)
     }
 }

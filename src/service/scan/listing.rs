@@ -1,6 +1,6 @@
 //! Listing one batch: its failed and its skipped items, and what is concluded when both were read to the end.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::Source;
 use super::evidence::look_at;
@@ -41,7 +41,8 @@ impl BatchRead {
     }
 }
 
-/// Reads one batch and hands its rows to the intake.
+/// Reads one batch and hands its rows to the intake. The turn to read goes to another batch once that is done, for then
+/// there may be a long wait for the rows to be written.
 ///
 /// # Errors
 /// Only the ledger's; trouble with the API is in the result.
@@ -51,6 +52,7 @@ pub(super) async fn read<S: Source>(
     batch: &Batch,
     place: Place,
     pages: &mpsc::Sender<Message>,
+    turn: OwnedSemaphorePermit,
 ) -> Result<BatchRead, LedgerError> {
     let mut read = BatchRead::default();
     let mut pass = list_once(source, batch, place, pages, &mut read).await?;
@@ -81,7 +83,7 @@ pub(super) async fn read<S: Source>(
         listed_as: batch.status.is_terminal().then_some(listed_as),
         counted: read.counted,
     };
-    let committed = commit(pages, finish.clone()).await?;
+    let committed = commit(pages, finish.clone(), turn).await?;
     read.new = committed.new;
     if !committed.vanished.is_empty() {
         look_at(ledger, source, batch, finish, committed.vanished, &mut read).await?;
@@ -189,10 +191,15 @@ async fn is_gone<S: Source>(source: &S, batch: &Batch, read: &mut BatchRead) -> 
     gone
 }
 
-async fn commit(pages: &mpsc::Sender<Message>, finish: Finish) -> Result<Committed, LedgerError> {
+async fn commit(
+    pages: &mpsc::Sender<Message>,
+    finish: Finish,
+    turn: OwnedSemaphorePermit,
+) -> Result<Committed, LedgerError> {
     let (reply, answered) = oneshot::channel();
     let sent = pages.send(Message::Finish { finish, reply }).await;
     sent.map_err(|_| LedgerError::Closed)?;
+    drop(turn);
     answered.await.map_err(|_| LedgerError::Closed)
 }
 
@@ -208,7 +215,7 @@ struct Outlet<'a> {
 impl Outlet<'_> {
     fn push(&mut self, page: Vec<Observation>) -> Taken {
         self.rows += u64::try_from(page.len()).unwrap_or(u64::MAX);
-        let sightings = page.into_iter().map(|o| Sighting::new(self.place, o)).collect();
+        let sightings = page.iter().map(|o| Sighting::new(self.place, o)).collect();
         let message = Message::Page { job_type: self.job_type.to_owned(), sightings };
         let pages = self.pages.clone();
         Box::pin(async move {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::intake::Message;
@@ -181,6 +181,10 @@ async fn record(
         .await
 }
 
+/// Batches that were listed to the end and wait for their rows to be written, at most.
+/// The more may wait, the more rows share a transaction; each is a task and no more.
+const UNANSWERED: usize = 256;
+
 /// Lists the due batches, a bounded number at once. One that fails does not cost the others, unless we are refused.
 async fn read_due<S: Source>(
     ledger: &Ledger,
@@ -189,22 +193,24 @@ async fn read_due<S: Source>(
     pages: mpsc::Sender<Message>,
     counts: &mut Counts,
 ) -> Result<(), LedgerError> {
-    // The client bounds the requests; a batch that waits for its rows to be written makes none, so others may go on.
-    let at_once = (2 * project.concurrency.max(1)) - 1;
-    let mut waiting = places.into_iter();
+    // The client bounds the requests; a few batches more, so that one is at hand whenever a request may be made.
+    let turns = Arc::new(Semaphore::new((2 * project.concurrency.max(1)) - 1));
+    let mut waiting = places.into_iter().peekable();
     let mut reading: JoinSet<Result<BatchRead, LedgerError>> = JoinSet::new();
     loop {
-        while reading.len() < at_once
-            && !counts.refused
-            && let Some((batch, place)) = waiting.next()
-        {
-            let (ledger, source, pages) = (ledger.clone(), Arc::clone(&project.source), pages.clone());
-            reading.spawn(async move { listing::read(&ledger, source.as_ref(), &batch, place, &pages).await });
+        let goes_on = waiting.peek().is_some() && !counts.refused && reading.len() < UNANSWERED;
+        tokio::select! {
+            biased;
+            Some(joined) = reading.join_next() => counts.add(unless_panicked(joined)?),
+            Ok(turn) = Arc::clone(&turns).acquire_owned(), if goes_on => {
+                let Some((batch, place)) = waiting.next() else { continue };
+                let (ledger, source, pages) = (ledger.clone(), Arc::clone(&project.source), pages.clone());
+                reading.spawn(async move {
+                    listing::read(&ledger, source.as_ref(), &batch, place, &pages, turn).await
+                });
+            }
+            else => return Ok(()),
         }
-        let Some(joined) = reading.join_next().await else {
-            return Ok(());
-        };
-        counts.add(unless_panicked(joined)?);
     }
 }
 
