@@ -41,7 +41,7 @@ impl Scanner<'_, '_> {
             );
         if word.is_empty() {
             let begins = self.out.last().is_none_or(|last| last.part == Part::Punct);
-            return follows_reason && begins;
+            return http && begins && (follows_reason || self.leads(end, to));
         }
         match word {
             b"http" | b"https" | b"httpstatus" | b"http_status" => status,
@@ -54,6 +54,19 @@ impl Scanner<'_, '_> {
             _ if lexicon::is_code_name(word) => true,
             _ if word.ends_with(b"status") => status,
             _ => follows_reason && self.out.last().is_some_and(|last| last.part == Part::Punct),
+        }
+    }
+
+    /// Whether what follows a number at the beginning shows that it is a status and counts nothing: `503: …`, `[503] …`,
+    /// `503 from …`.
+    fn leads(&self, end: usize, to: usize) -> bool {
+        match &self.text[end.min(to)..to] {
+            [] | [b':' | b']' | b')', ..] | [b' ', b'-', b' ', ..] => true,
+            [b' ', rest @ ..] => {
+                let len = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+                matches!(&rest[..len], b"from" | b"for" | b"on" | b"when" | b"while" | b"during" | b"by" | b"after")
+            }
+            _ => false,
         }
     }
 

@@ -39,4 +39,4 @@ pub use id::{GroupHandle, GroupId, ParseGroupIdError};
 pub use state::{RestoreError, StoredGroup};
 
 /// Rises whenever the same messages may give other groups than before, so that a regroup can be offered.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

@@ -147,6 +147,15 @@ fn a_body_is_read_for_what_it_says() {
 }
 
 #[test]
+fn a_status_at_the_beginning_is_kept_and_a_count_is_not() {
+    all_apart(&["503 from layout service", "404 from layout service", "[503] layout service", "[429] layout service"]);
+    all_apart(&["403: no access to a.pdf", "404: no access to a.pdf", "502 - layout service", "504 - layout service"]);
+    one_group(&["404 pages lost", "412 pages lost"]);
+    one_group(&["500 / 600 pages done", "501 / 600 pages done"]);
+    one_group(&["[103] layout service", "[77] layout service"]);
+}
+
+#[test]
 fn a_success_status_shows_that_a_place_is_a_log_field() {
     one_group(&["served GET in zone a, status: 200 len: 17", "served GET in zone a, status: 404 len: 9"]);
 }
