@@ -47,6 +47,8 @@ fn measure(batches: usize, python: Option<&str>) {
         compare(python, url.trim(), &folder.path().join("sdk.db"));
     }
     for step in ["first", "again", "touched", "relist", "reads"] {
+        // A commit waits for all that was written to the disk before it, which minutes later is long done.
+        rustix::fs::sync();
         call(&["step", step, url.trim(), &ledger.display().to_string()]);
     }
     server.kill().expect("the server still runs");
