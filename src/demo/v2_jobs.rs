@@ -12,7 +12,7 @@ use super::world::World;
 
 /// `GET /api/v2/parse` and `GET /api/v2/extract`: flat jobs, newest first.
 pub(super) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Reply> {
-    let status = service.query.word("status", status)?;
+    let status = service.query.word("status", |word| status(job_type, word))?;
     let span = Span::of(service)?;
     let expand: Vec<&str> = service.query.all("expand").collect();
     let world = &*service.world;
@@ -22,7 +22,7 @@ pub(super) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Re
             let (batch, run) = job.of(world);
             batch.project == service.project
                 && job.kind(batch) == job_type
-                && status.is_none_or(|status| status == job.status(run))
+                && status.is_none_or(|status| status == Some(job.status(run)))
                 && run.started_at.is_some_and(|at| span.holds(at))
         })
         .collect();
@@ -151,8 +151,12 @@ fn kind(job_type: JobType) -> JobType {
     }
 }
 
-fn status(word: &str) -> Option<ItemStatus> {
+/// The status that a filter's word means. Extract jobs may be throttled elsewhere; here none ever is.
+fn status(job_type: JobType, word: &str) -> Option<Option<ItemStatus>> {
+    if job_type == JobType::Extract && word == "THROTTLED" {
+        return Some(None);
+    }
     let known =
         [ItemStatus::Pending, ItemStatus::Processing, ItemStatus::Completed, ItemStatus::Failed, ItemStatus::Cancelled];
-    known.into_iter().find(|status| status.v2_word() == word)
+    known.into_iter().find(|status| status.v2_word() == word).map(Some)
 }

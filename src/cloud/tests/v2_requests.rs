@@ -231,6 +231,7 @@ async fn what_was_learnt_of_a_server_is_not_learnt_again() {
         ("parse", small, 6, 4),
         ("extract, no names", Server { product: "extract", named: false, ..small }, 8 + 10, 5),
         ("parse, many failures before", Server { history: 5000, ..small }, 9, 7),
+        ("extract, many failures before", Server { product: "extract", history: 5000, ..small }, 11, 8),
     ] {
         let (fake, cloud) = server.start().await;
         let batch = finished(&cloud).await;

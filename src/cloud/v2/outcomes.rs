@@ -231,7 +231,11 @@ impl Reading<'_> {
                 hit |= shown.iter().any(|job| job.is_open() && self.rest.contains(job.id.as_str()));
                 ControlFlow::Break(())
             };
-            let mut listed = job::read_pages(self.client, &ask, self.limit, &mut page).await?;
+            let mut listed = match job::read_pages(self.client, &ask, self.limit, &mut page).await {
+                // A server that does not know this word has no such jobs.
+                Err(CloudError::Refused { status: 422, .. }) if *status == "THROTTLED" => continue,
+                listed => listed?,
+            };
             if !hit && !listed.complete {
                 let each = |job: Job| hit |= job.is_open();
                 let query = [("status", *status)];
@@ -249,26 +253,24 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Lists the failed jobs of the project, as old as they may be, unless asking for ids is likely to cost less.
+    /// Lists the failed jobs of the project, as old as they may be, until a page is full of those of other batches.
     /// Returns whether it was read to its end.
     async fn list_failed(&mut self) -> Result<bool, CloudError> {
-        let patience = self.habits.bound.queries(self.rest.len());
         let path = self.product.path();
         loop {
             let wanted = self.failed_query();
             let mut ask = Ask::path(&path);
             ask.query.extend(wanted.iter().map(|(name, value)| (*name, (*value).to_owned())));
             let (asked, rest, outcomes) = (&self.asked, &mut self.rest, &mut *self.outcomes);
-            let mut strange = 0;
             let mut page = |shown: Vec<Job>| {
                 let all = shown.len();
                 let ours: Vec<Job> = shown.into_iter().filter(|job| asked.contains(job.id.as_str())).collect();
-                strange += usize::from(2 * ours.len() < all);
+                let mostly_ours = 2 * ours.len() > all;
                 for job in ours {
                     let is_new = rest.remove(job.id.as_str());
                     outcomes.take_failed(job, is_new);
                 }
-                if strange < patience { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if mostly_ours { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
             match job::read_pages(self.client, &ask, self.limit, &mut page).await {
                 Ok(listed) => {
