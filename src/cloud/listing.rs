@@ -128,7 +128,7 @@ pub(super) async fn read_at_pace<R: Rows>(
     }
 }
 
-/// The largest page that the server's refusal names, as in "query.page_size: Input should be less than or equal to 100".
+/// The largest page that the server's refusal names, as in "`query.page_size`: Input should be less than or equal to 100".
 fn named_bound(detail: &str, size: &str) -> Option<usize> {
     let (_, after) = detail.split_once(size)?.1.split_once("less than or equal to ")?;
     let digits: String = after.chars().take_while(char::is_ascii_digit).collect();

@@ -44,10 +44,10 @@ pub(super) async fn give(
     let files = usize::try_from(place.files).unwrap_or(usize::MAX);
     let directory = v2.files.directory(directory_id);
     let mut known = directory.lock().await;
-    let unknown: Vec<&str> = nameless.iter().copied().filter(|id| !known.contains_key(*id)).collect();
+    let unknown: Vec<&str> = nameless.iter().copied().filter(|id| !known.contains_key(id)).collect();
     known.extend(of_parsings(v2, client, rows, place, &unknown, files).await);
     let ended = known.look_up(client, limit, rows, (directory_id, files), &nameless).await;
-    let mut names: Names = nameless.iter().filter_map(|id| Some(((*id).to_owned(), known.get(*id)?.clone()))).collect();
+    let mut names: Names = nameless.iter().filter_map(|id| Some(((*id).to_owned(), known.get(id)?.clone()))).collect();
     drop(known);
     for item in failed.iter_mut().filter(|item| item.item_name.is_empty()) {
         item.item_name = names.remove(&item.item_id).unwrap_or_default();
