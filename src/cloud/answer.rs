@@ -101,7 +101,7 @@ fn status_error(status: u16, host: &str, path: String, retry_after: Option<Durat
         401 => CloudError::Unauthorized { host: host.to_owned(), detail },
         402 => CloudError::NoCredits { detail },
         403 => CloudError::Forbidden { detail },
-        404 | 410 => CloudError::NotFound { path, status },
+        404 | 410 => CloudError::NotFound { path, status, detail },
         429 => CloudError::RateLimited { retry_after, detail },
         408 | 409 | 500.. => CloudError::Server { status, path, retry_after, detail },
         _ => CloudError::Refused { status, path, detail },

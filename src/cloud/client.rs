@@ -2,7 +2,7 @@
 //!
 //! It knows no endpoint and no wire type; those are in `v1_beta` and `v2`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -78,8 +78,8 @@ pub(super) struct Client {
     pace: Pace,
     budget: Budget,
     made: AtomicU64,
-    /// Lists that refuse large pages, by the last word of their path.
-    small_pages: Mutex<HashSet<String>>,
+    /// The largest pages that the server takes, by the name of the parameter that asks for them.
+    page_bounds: Mutex<HashMap<&'static str, usize>>,
 }
 
 /// A try that failed, and whether another may help.
@@ -106,7 +106,7 @@ impl Client {
             pace,
             budget: Budget::new(),
             made: AtomicU64::new(0),
-            small_pages: Mutex::default(),
+            page_bounds: Mutex::default(),
             base,
             host,
         })
@@ -129,16 +129,16 @@ impl Client {
         self.made.load(Ordering::Relaxed)
     }
 
-    /// Whether this list is known to refuse large pages.
-    pub(super) fn has_small_pages(&self, ask: &Ask<'_>) -> bool {
-        let lists = self.small_pages.lock().unwrap_or_else(PoisonError::into_inner);
-        ask.path.last().is_some_and(|list| lists.contains(*list))
+    /// What to ask for where `limit` rows are wanted: a size that was refused once would be refused by every list.
+    pub(super) fn bounded(&self, size: &str, limit: usize) -> usize {
+        let bounds = self.page_bounds.lock().unwrap_or_else(PoisonError::into_inner);
+        bounds.get(size).map_or(limit, |bound| limit.min(*bound))
     }
 
-    /// Remembers that this list refuses large pages.
-    pub(super) fn note_small_pages(&self, ask: &Ask<'_>) {
-        let mut lists = self.small_pages.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.extend(ask.path.last().map(|list| (*list).to_owned()));
+    /// Remembers the largest page that the server takes.
+    pub(super) fn note_bound(&self, size: &'static str, bound: usize) {
+        let mut bounds = self.page_bounds.lock().unwrap_or_else(PoisonError::into_inner);
+        bounds.insert(size, bound);
     }
 
     /// Fills the retry budget again.
@@ -251,7 +251,8 @@ impl Client {
     fn url(&self, ask: &Ask<'_>) -> Result<Url, CloudError> {
         // A segment of dots would climb to another endpoint; no id looks like that.
         if ask.path.iter().any(|s| matches!(*s, "" | "." | "..")) {
-            return Err(CloudError::NotFound { path: format!("/{}", ask.path.join("/")), status: 404 });
+            let path = format!("/{}", ask.path.join("/"));
+            return Err(CloudError::NotFound { path, status: 404, detail: String::new() });
         }
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {

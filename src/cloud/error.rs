@@ -56,12 +56,14 @@ pub enum CloudError {
         status: u16,
     },
     /// 404 or 410 on one record.
-    #[error("LlamaCloud does not know {path} ({status}): it was deleted or has expired")]
+    #[error("LlamaCloud does not know {path} ({status}): it was deleted or has expired{detail}")]
     NotFound {
         /// The path asked for.
         path: String,
         /// 404 or 410.
         status: u16,
+        /// ": " and what the server said, or nothing.
+        detail: String,
     },
     /// 429, also after the retries.
     #[error(

@@ -28,12 +28,17 @@ pub struct Listed {
     pub requests: u64,
     /// The same for two listings that read the same set of rows: how a caller sees that a list did not move meanwhile.
     pub fingerprint: u64,
+    /// Whether nothing can change but what became of jobs with a status that this version does not know.
+    pub only_odd: bool,
     /// The items of the batch, if it has no counts of its own and this listing found that none can change any more.
     pub counted: Option<Counted>,
 }
 
 /// The page size that is tried where a server refuses larger ones: the least bound found in the API's description.
 const SMALL_PAGE: usize = 100;
+
+/// How many lists call the size of their pages.
+pub(super) const PAGE_SIZE: &str = "page_size";
 
 /// How a list takes its page parameters.
 #[derive(Clone, Copy)]
@@ -52,7 +57,7 @@ impl Style {
 
     /// `page_size` and `page_token`.
     pub(super) fn page_size(limit: usize) -> Style {
-        Style { size: "page_size", limit }
+        Style { size: PAGE_SIZE, limit }
     }
 }
 
@@ -84,16 +89,15 @@ pub(super) async fn read_at_pace<R: Rows>(
     let mut listed = Listed::default();
     let path = format!("/{}", ask.path.join("/"));
     let mut refused = false;
-    if client.has_small_pages(ask) {
-        style.limit = style.limit.min(SMALL_PAGE);
-    }
+    style.limit = client.bounded(style.size, style.limit);
     loop {
         let request = request(ask, style, paging.asked());
         let got = client.get(&request, |text| page::decode(rows, text, &path)).await;
         listed.requests += 1;
         let got = match got {
-            Err(CloudError::Refused { status: 422, .. }) if style.limit > SMALL_PAGE => {
-                style.limit = SMALL_PAGE;
+            Err(CloudError::Refused { status: 422, ref detail, .. }) if style.limit > SMALL_PAGE => {
+                let named = if refused { None } else { named_bound(detail, style.size) };
+                style.limit = named.filter(|bound| (1..style.limit).contains(bound)).unwrap_or(SMALL_PAGE);
                 refused = true;
                 continue;
             }
@@ -101,7 +105,7 @@ pub(super) async fn read_at_pace<R: Rows>(
         };
         if std::mem::take(&mut refused) {
             // It was the size that was refused, and it would be every time.
-            client.note_small_pages(ask);
+            client.note_bound(style.size, style.limit);
         }
         let got = remember_unreadable(&mut listed, got);
         let (new, step) = paging.take(got);
@@ -124,6 +128,13 @@ pub(super) async fn read_at_pace<R: Rows>(
     }
 }
 
+/// The largest page that the server's refusal names, as in "`query.page_size`: Input should be less than or equal to 100".
+fn named_bound(detail: &str, size: &str) -> Option<usize> {
+    let (_, after) = detail.split_once(size)?.1.split_once("less than or equal to ")?;
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
 fn remember_unreadable<T>(listed: &mut Listed, mut page: page::Page<T>) -> page::Page<T> {
     if listed.why_unreadable.is_none() {
         listed.why_unreadable = page.why_unreadable.take();
@@ -137,5 +148,19 @@ fn request<'a>(ask: &Ask<'a>, style: Style, next: &Next) -> Ask<'a> {
         Next::Offset(offset) => request.with("offset", offset.to_string()),
         Next::Token(token) if token.is_empty() => request,
         Next::Token(token) => request.with("page_token", token.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named_bound;
+
+    #[test]
+    fn a_refusal_may_name_the_largest_page() {
+        let said = ": query.page_size: Input should be less than or equal to 250";
+        assert_eq!(named_bound(said, "page_size"), Some(250));
+        assert_eq!(named_bound(said, "limit"), None);
+        assert_eq!(named_bound(": query.page_size: too large", "page_size"), None);
+        assert_eq!(named_bound(": query.page_size: less than or equal to x", "page_size"), None);
     }
 }

@@ -235,6 +235,11 @@ impl Cloud {
         v1_beta::job::record(&self.client, job_type, job_id).await
     }
 
+    /// Whether the record of a job can say more than the listing of its item did: parse jobs of v2 are listed whole.
+    pub fn record_says_more(&self, job_type: &str, job_id: &str) -> bool {
+        self.api == Api::V1Beta || !v2::is_parse(job_type, job_id)
+    }
+
     /// Asks both APIs for one batch: which of them answers, and for which project. For `doctor`.
     pub async fn probe(&self) -> Probe {
         Probe { api: self.name(), v1_beta: v1_beta::probe(&self.client).await, v2: v2::probe(&self.client).await }

@@ -112,11 +112,13 @@ impl Batch {
     ///
     /// An unfinished batch always must; an unchanged finished one never, unless rows of it could not be read: those are
     /// tried again in every scan that reads the `whole` job list, for the API or this program may have been mended.
-    pub fn needs_listing(&self, listed_as: Option<&str>, whole: bool) -> bool {
+    /// Nor one that rests until later than `at` because jobs of it have a status that nobody knows.
+    pub fn needs_listing(&self, listed_as: Option<&str>, whole: bool, at: i64) -> bool {
         let appearance = self.appearance();
         let needs = match listed_as.and_then(|listed| listed.strip_prefix(&appearance)) {
             Some("") => false,
             Some(UNREADABLE) => whole,
+            Some(rest) => whole || rest_of_odd(rest).is_none_or(|odd| has_rested(odd, at)),
             _ => true,
         };
         !self.status.is_terminal() || needs
@@ -141,6 +143,17 @@ impl Batch {
         if is_settled { appearance } else { appearance + UNSETTLED }
     }
 
+    /// The same if it is not settled only because jobs of it have a status that this version does not know.
+    ///
+    /// Such a job may stay like that for ever: the batch rests for as long as it has been so, up to six hours.
+    pub fn listed_odd(&self, before: Option<&str>, at: i64) -> String {
+        let appearance = self.appearance();
+        let odd = before.and_then(|before| before.strip_prefix(&appearance)).and_then(rest_of_odd);
+        let since = odd.map_or(at, |(since, _)| since.min(at));
+        let until = at + (at - since).min(LONGEST_REST);
+        format!("{appearance}{ODD}{since} {until}")
+    }
+
     /// Whether its items, once read to the end, stay as they are for as long as it looks the same.
     ///
     /// A batch without counts does not show when an item of it fails late, unless its listing found that none can any more.
@@ -154,6 +167,21 @@ impl Batch {
 const UNSETTLED: &str = " unsettled";
 const IN_DOUBT: &str = " in doubt";
 const UNREADABLE: &str = " unreadable";
+/// Followed by the times in milliseconds since when it has been so, and until when it rests.
+const ODD: &str = " odd ";
+
+/// Six hours in milliseconds.
+const LONGEST_REST: i64 = 6 * 3_600_000;
+
+/// A rest that ends later than any can was noted by a clock that has been set back since.
+fn has_rested((_, until): (i64, i64), at: i64) -> bool {
+    at >= until || until - at > LONGEST_REST
+}
+
+fn rest_of_odd(rest: &str) -> Option<(i64, i64)> {
+    let (since, until) = rest.strip_prefix(ODD)?.split_once(' ')?;
+    Some((since.parse().ok()?, until.parse().ok()?))
+}
 
 /// What can be wrong with a complete listing of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,9 +192,10 @@ pub enum Flaw {
     Unreadable,
 }
 
-/// Whether a batch that was remembered like this must be listed again in the next scan although it looks the same.
-pub fn is_unsettled(listed_as: &str) -> bool {
-    listed_as.ends_with(UNSETTLED) || listed_as.ends_with(IN_DOUBT)
+/// Whether a batch that was remembered like this must be listed again in a scan at `at` although it looks the same.
+pub fn is_unsettled(listed_as: &str, at: i64) -> bool {
+    let odd = listed_as.rfind(ODD).and_then(|place| rest_of_odd(&listed_as[place..]));
+    listed_as.ends_with(UNSETTLED) || listed_as.ends_with(IN_DOUBT) || odd.is_some_and(|odd| has_rested(odd, at))
 }
 
 /// The items of a finished batch, counted by a listing because the batch itself does not say, once none can change any more.
@@ -217,32 +246,51 @@ mod tests {
     #[test]
     fn a_batch_is_listed_until_it_looks_as_it_did_when_it_was_settled() {
         let done = batch(BatchStatus::Completed, None);
-        assert!(done.needs_listing(None, false) && done.needs_listing(Some("another look"), false));
-        assert!(!done.needs_listing(Some(&done.appearance()), true));
+        assert!(done.needs_listing(None, false, 0) && done.needs_listing(Some("another look"), false, 0));
+        assert!(!done.needs_listing(Some(&done.appearance()), true, 0));
         let unsettled = done.listed_as(false);
-        assert!(done.needs_listing(Some(&unsettled), false) && is_unsettled(&unsettled));
-        assert!(!is_unsettled(&done.listed_as(true)));
+        assert!(done.needs_listing(Some(&unsettled), false, 0) && is_unsettled(&unsettled, 0));
+        assert!(!is_unsettled(&done.listed_as(true), 0));
         let running = batch(BatchStatus::Running, None);
-        assert!(running.needs_listing(Some(&running.appearance()), false));
+        assert!(running.needs_listing(Some(&running.appearance()), false, 0));
     }
 
     #[test]
     fn rows_that_cannot_be_read_are_tried_again_in_the_next_scan_and_then_with_every_whole_list() {
         let done = batch(BatchStatus::Completed, Some(2));
         let once = done.listed_with(Flaw::Unreadable, None);
-        assert!(is_unsettled(&once) && done.needs_listing(Some(&once), false));
+        assert!(is_unsettled(&once, 0) && done.needs_listing(Some(&once), false, 0));
         let twice = done.listed_with(Flaw::Unreadable, Some(&once));
-        assert!(!is_unsettled(&twice) && !done.needs_listing(Some(&twice), false));
-        assert!(done.needs_listing(Some(&twice), true));
+        assert!(!is_unsettled(&twice, 0) && !done.needs_listing(Some(&twice), false, 0));
+        assert!(done.needs_listing(Some(&twice), true, 0));
         assert_eq!(done.listed_with(Flaw::Unreadable, Some(&twice)), twice);
-        assert!(batch(BatchStatus::Completed, Some(3)).needs_listing(Some(&twice), false), "it has changed");
+        assert!(batch(BatchStatus::Completed, Some(3)).needs_listing(Some(&twice), false, 0), "it has changed");
     }
 
     #[test]
     fn fewer_rows_than_counted_are_believed_the_second_time() {
         let done = batch(BatchStatus::Completed, Some(2));
         let once = done.listed_with(Flaw::FewerThanCounted, None);
-        assert!(done.needs_listing(Some(&once), false));
-        assert!(!done.needs_listing(Some(&done.listed_with(Flaw::FewerThanCounted, Some(&once))), true));
+        assert!(done.needs_listing(Some(&once), false, 0));
+        assert!(!done.needs_listing(Some(&done.listed_with(Flaw::FewerThanCounted, Some(&once))), true, 0));
+    }
+
+    #[test]
+    fn a_batch_with_odd_jobs_rests_for_as_long_as_it_has_been_so() {
+        let done = batch(BatchStatus::Completed, None);
+        let (mut listed, mut listings) = (None, 0);
+        for at in (0..3 * 86_400_000).step_by(300_000) {
+            if done.needs_listing(listed.as_deref(), false, at) {
+                assert!(listed.as_deref().is_none_or(|listed| is_unsettled(listed, at)));
+                listed = Some(done.listed_odd(listed.as_deref(), at));
+                listings += 1;
+            }
+        }
+        assert_eq!(listings, 19, "of 864 scans in three days");
+        let listed = listed.unwrap();
+        assert!(done.needs_listing(Some(&listed), true, 0), "with the whole list it is");
+        assert!(batch(BatchStatus::Completed, Some(1)).needs_listing(Some(&listed), false, 0), "it has changed");
+        assert!(done.needs_listing(Some(&listed), false, 0), "the clock was set back by days");
+        assert!(done.listed_odd(Some(&done.listed_as(false)), 7).ends_with(" odd 7 7"));
     }
 }

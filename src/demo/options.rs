@@ -72,6 +72,8 @@ pub struct Paging {
     pub end: End,
     /// The most entries of a page, whatever was asked for.
     pub cap: Option<usize>,
+    /// The largest `page_size` that is taken; a larger one earns a 422.
+    pub most: usize,
     /// The order of lists.
     pub order: Order,
     /// What changes between two pages.
@@ -91,6 +93,7 @@ impl Default for Paging {
             token: Token::Null,
             end: End::Null,
             cap: None,
+            most: 1_000,
             order: Order::NewestFirst,
             shift: Shift::Still,
             shifts_left: 5,

@@ -25,7 +25,7 @@ impl Window {
 
     /// The window that `page_size` and `page_token` ask for.
     pub(super) fn by_cursor(query: &Query, total: usize, paging: &Paging) -> Result<Self, Reply> {
-        let size = query.number("page_size", 50, 1..=1000)?;
+        let size = query.number("page_size", 50, 1..=paging.most)?;
         let offset = match query.get("page_token") {
             None | Some("") => 0,
             Some(token) => read_cursor(token)

@@ -8,48 +8,90 @@ use super::reply::Reply;
 use super::service::Service;
 use super::v2::Span;
 use super::v2_json;
+use super::world::World;
 
 /// `GET /api/v2/parse` and `GET /api/v2/extract`: flat jobs, newest first.
 pub(super) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Reply> {
-    let status = service.query.word("status", status)?;
+    let status = service.query.word("status", |word| status(job_type, word))?;
     let span = Span::of(service)?;
     let expand: Vec<&str> = service.query.all("expand").collect();
     let world = &*service.world;
-    let mut jobs: Vec<(usize, usize)> = candidates(service)
+    let mut jobs: Vec<Listed> = candidates(service)
         .into_iter()
-        .filter(|&(batch, run)| {
-            let (batch, run) = (&world.batches[batch], &world.batches[batch].runs[run]);
+        .filter(|job| {
+            let (batch, run) = job.of(world);
             batch.project == service.project
-                && kind(batch.job_type) == job_type
-                && status.is_none_or(|status| status == run.status)
+                && job.kind(batch) == job_type
+                && status.is_none_or(|status| status == Some(job.status(run)))
                 && run.started_at.is_some_and(|at| span.holds(at))
         })
         .collect();
     jobs.dedup();
-    order(&mut jobs, service.paging().order, service.request, |&(batch, run)| {
-        (world.batches[batch].runs[run].effective_at, (batch << 24) | run)
+    order(&mut jobs, service.paging().order, service.request, |job| {
+        (job.of(world).1.effective_at, (job.batch << 24) | job.run)
     });
     let window = Window::by_cursor(service.query, jobs.len(), service.paging())?;
     let jobs = &jobs[window.from..window.to];
-    let entries = jobs.iter().map(|&(batch, run)| {
-        let (batch, run) = (&world.batches[batch], &world.batches[batch].runs[run]);
-        write(service, batch, run, &expand)
+    let entries = jobs.iter().map(|job| {
+        let (batch, run) = job.of(world);
+        match job.step {
+            true => v2_json::parse_step(world, batch, run, &format!("pjb-{}", step_id(run))),
+            false => write(service, batch, run, &expand),
+        }
     });
     let page = window.cursor_page(entries.collect(), service.paging());
-    let shown = jobs.iter().map(|&(batch, run)| world.batches[batch].runs[run].failure);
+    let shown = jobs.iter().map(|job| job.of(world).1.failure.filter(|_| !job.step));
     Ok(Reply::ok(page).showing(shown.collect()))
 }
 
-/// The jobs that were named, or all of the project's.
-fn candidates(service: &Service<'_>) -> Vec<(usize, usize)> {
+/// A job that a list may show: a run's own, or the parsing that goes before an extraction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Listed {
+    batch: usize,
+    run: usize,
+    step: bool,
+}
+
+impl Listed {
+    fn own((batch, run): (usize, usize)) -> Self {
+        Self { batch, run, step: false }
+    }
+
+    fn of(self, world: &World) -> (&Batch, &Run) {
+        (&world.batches[self.batch], &world.batches[self.batch].runs[self.run])
+    }
+
+    fn kind(self, batch: &Batch) -> JobType {
+        if self.step { JobType::Parse } else { kind(batch.job_type) }
+    }
+
+    fn status(self, run: &Run) -> ItemStatus {
+        match self.step {
+            true if run.status.is_terminal() => ItemStatus::Completed,
+            true => ItemStatus::Processing,
+            false => run.status,
+        }
+    }
+}
+
+fn step_id(run: &Run) -> String {
+    World::parse_step_id(run.job.as_deref().unwrap_or(""))
+}
+
+/// The jobs that were named, or all of the project's but for parsings before extractions.
+fn candidates(service: &Service<'_>) -> Vec<Listed> {
     let world = &*service.world;
     let named: Vec<&str> = service.query.all("job_ids").collect();
     if named.is_empty() {
         let all = world.batches.iter().enumerate();
-        return all.flat_map(|(batch, record)| (0..record.runs.len()).map(move |run| (batch, run))).collect();
+        return all
+            .flat_map(|(batch, record)| (0..record.runs.len()).map(move |run| Listed::own((batch, run))))
+            .collect();
     }
-    let mut found: Vec<_> = named.into_iter().filter_map(|id| world.find_job(id)).collect();
-    found.sort_unstable();
+    let step = |id| service.own_parse_step(id).map(|(batch, run)| Listed { batch, run, step: true });
+    let mut found: Vec<_> =
+        named.into_iter().filter_map(|id| world.find_job(id).map(Listed::own).or_else(|| step(id))).collect();
+    found.sort_unstable_by_key(|job| (job.batch, job.run));
     found
 }
 
@@ -109,8 +151,12 @@ fn kind(job_type: JobType) -> JobType {
     }
 }
 
-fn status(word: &str) -> Option<ItemStatus> {
+/// The status that a filter's word means. Extract jobs may be throttled elsewhere; here none ever is.
+fn status(job_type: JobType, word: &str) -> Option<Option<ItemStatus>> {
+    if job_type == JobType::Extract && word == "THROTTLED" {
+        return Some(None);
+    }
     let known =
         [ItemStatus::Pending, ItemStatus::Processing, ItemStatus::Completed, ItemStatus::Failed, ItemStatus::Cancelled];
-    known.into_iter().find(|status| status.v2_word() == word)
+    known.into_iter().find(|status| status.v2_word() == word).map(Some)
 }

@@ -42,7 +42,7 @@ pub fn known(connection: &Connection, project_key: i64, at: i64) -> Result<HashM
         let listed_as: Option<String> = row.get(2)?;
         let gone_at: Option<i64> = row.get(5)?;
         let followed = gone_at.is_none_or(|gone_at| at - gone_at < GONE_FOR_GOOD);
-        let unsettled = !status.is_terminal() || listed_as.as_deref().is_none_or(is_unsettled);
+        let unsettled = !status.is_terminal() || listed_as.as_deref().is_none_or(|listed| is_unsettled(listed, at));
         let known = KnownBatch {
             batch_key: row.get(1)?,
             awaited: followed && unsettled,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 
 use super::LedgerError;
-use super::time::millis;
+use super::time::{millis, timestamp};
 use crate::core::cause::{Cause, SAMPLES};
 use crate::core::scan::Classified;
 
@@ -34,6 +34,8 @@ pub struct Sample {
     pub job_id: String,
     /// The item's message.
     pub message: Option<String>,
+    /// When the failure was first seen.
+    pub seen_at: Timestamp,
 }
 
 /// Groups with records to ask: those that were never asked first, of them the newest.
@@ -63,7 +65,7 @@ pub fn unexplained(connection: &Connection) -> Result<Vec<Unexplained>, LedgerEr
 /// SQLite's.
 pub fn samples(connection: &Connection, group: &Unexplained) -> Result<Vec<Sample>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT o.observation_key, p.name, b.job_type, o.job_id, m.text
+        "SELECT o.observation_key, p.name, b.job_type, o.job_id, m.text, o.first_seen
          FROM item i JOIN observation o ON o.observation_key = i.observation_key
          JOIN batch b ON b.batch_key = o.batch_key JOIN project p ON p.project_key = b.project_key
          LEFT JOIN message m ON m.message_key = o.message_key
@@ -78,6 +80,7 @@ pub fn samples(connection: &Connection, group: &Unexplained) -> Result<Vec<Sampl
             job_type: row.get(2)?,
             job_id: row.get(3)?,
             message: row.get(4)?,
+            seen_at: timestamp(row.get(5)?),
         })
     })?;
     Ok(samples.collect::<Result<_, _>>()?)

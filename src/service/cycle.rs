@@ -95,7 +95,7 @@ impl Worker {
         };
         let scans = scans?;
         self.note_faults(&scans, now).await?;
-        let asking = causes::ask(&self.ledger, &self.setup.projects, &self.setup.rules, now);
+        let asking = causes::ask(&self.ledger, &self.setup.projects, &self.setup.rules, &mut self.asked, now);
         let causes = stop.run_until_cancelled(asking).await.transpose()?.unwrap_or_default();
         let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);
         let retries = Reprocess::new(&self.ledger, &self.setup).after(&scans).step(after_scan, stop).await?;

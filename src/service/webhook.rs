@@ -4,6 +4,7 @@
 //! so the scan asks the API as ever. Off unless a secret is configured.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -29,22 +30,39 @@ const SIGNATURE: &str = "LC-Signature";
 struct Receiver {
     secret: SecretString,
     hints: Arc<Hints>,
+    /// Events without a good signature since the last one that had one.
+    refused: Arc<AtomicU64>,
 }
 
 /// The route, for events that are signed with `secret`.
 pub(super) fn router(secret: SecretString, hints: Arc<Hints>) -> Router {
-    Router::new()
-        .route(PATH, post(receive))
-        .layer(DefaultBodyLimit::max(LARGEST))
-        .with_state(Receiver { secret, hints })
+    Router::new().route(PATH, post(receive)).layer(DefaultBodyLimit::max(LARGEST)).with_state(Receiver {
+        secret,
+        hints,
+        refused: Arc::default(),
+    })
+}
+
+impl Receiver {
+    /// Says it once: whoever knocks a thousand times shall not fill the log.
+    fn refuse(&self) {
+        let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let said = "a webhook event without a good LC-Signature was refused";
+        if refused == 1 {
+            tracing::warn!("{said}; further ones are told at level debug");
+        } else {
+            tracing::debug!(refused, "{said}");
+        }
+    }
 }
 
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> (StatusCode, &'static str) {
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
     if !signature.is_some_and(|signature| is_signed(&body, signature, receiver.secret.expose_secret())) {
-        tracing::warn!("a webhook event without a good LC-Signature was refused");
+        receiver.refuse();
         return (StatusCode::UNAUTHORIZED, "the LC-Signature is missing or wrong\n");
     }
+    receiver.refused.store(0, Ordering::Relaxed);
     let event = Event::read(&body);
     if !event.is_news() {
         return (StatusCode::OK, "noted\n");

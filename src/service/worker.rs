@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::causes;
 use super::classify::classify;
 use super::heartbeat::Heartbeat;
 use super::reprocess::Reprocess;
@@ -140,6 +141,8 @@ pub struct Worker {
     pub ledger: Ledger,
     /// The groups known so far.
     pub grouper: Grouper,
+    /// What was learnt by asking for causes.
+    pub(super) asked: causes::Memory,
     /// Which changes by people the grouper knows of.
     generation: u64,
 }
@@ -156,7 +159,7 @@ impl Worker {
         let generation = ledger.read(group::generation).await?;
         deliver::recover(&ledger, Timestamp::now()).await?;
         Reprocess::new(&ledger, &setup).recover(Timestamp::now()).await?;
-        Ok(Worker { setup, ledger, grouper, generation })
+        Ok(Worker { setup, ledger, grouper, generation, asked: causes::Memory::default() })
     }
 
     /// Scans all projects once. Trouble with a project is in its summary.
@@ -199,6 +202,8 @@ impl Worker {
             bail!("the secret of LlamaCloud's webhooks has changed: restart the service to take events with it");
         }
         self.setup = setup;
+        // Another key may be let in.
+        self.asked = causes::Memory::default();
         Ok(())
     }
 }

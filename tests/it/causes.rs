@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, Options, World, WorldBuilder};
+use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, JobType, Options, World, WorldBuilder};
 use llama_triage::service::causes::CauseSummary;
 use tokio_util::sync::CancellationToken;
 
@@ -93,4 +93,32 @@ async fn a_message_that_says_it_all_is_not_asked_about() {
     let site = Site::new(world.build(), Options::default(), "").await;
     assert_eq!(cycle(&site).await, CauseSummary::default());
     assert_eq!(asked(&site), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parse_job_of_v2_is_not_asked_for_what_its_listing_has_said() {
+    for (job_type, endpoint, wanted) in [
+        (JobType::Parse, Endpoint::V2GetParse, CauseSummary::default()),
+        (JobType::Extract, Endpoint::V2GetExtract, CauseSummary { asked: 3, found: 0, failed: 0 }),
+    ] {
+        let builder = WorldBuilder::at(jiff::Timestamp::now()).batch("b").job_type(job_type);
+        let world = builder.items(5, "vague", Cause::Permanent(Failure::text(GENERIC))).build();
+        let site = Site::speaking("v2", world, Options::default(), "").await;
+        assert_eq!(cycle(&site).await, wanted);
+        assert_eq!(cycle(&site).await, CauseSummary::default());
+        assert_eq!(site.cloud.world().truth().requests_to(endpoint), wanted.asked);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_refuses_its_records_is_left_alone_for_a_while() {
+    let site = Site::new(world(2), Options::default(), "").await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(403)).on(Endpoint::ParsingJob)]);
+    let now = site.cloud.world().now();
+    let mut worker = site.worker().await;
+    for (minutes, failed) in [(0, 1), (5, 0), (59, 0), (61, 1)] {
+        let at = now + jiff::SignedDuration::from_mins(minutes);
+        let outcome = worker.cycle(at, Duration::from_secs(5), &CancellationToken::new()).await.unwrap();
+        assert_eq!(outcome.causes, CauseSummary { asked: 0, found: 0, failed }, "after {minutes} minutes");
+    }
 }

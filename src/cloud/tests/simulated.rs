@@ -9,8 +9,8 @@ use super::fake::{connect, keep, project};
 use crate::config::project::{Api, Project};
 use crate::core::item::Kind;
 use crate::demo::{
-    Cause, DEFAULT_KEY, End, Endpoint, Fault, FaultRule, ItemStatus, Options, Order, SimulatedCloud, Token, Total,
-    World, WorldBuilder,
+    Cause, DEFAULT_KEY, End, Endpoint, Fault, FaultRule, ItemStatus, JobType, Options, Order, SimulatedCloud, Token,
+    Total, World, WorldBuilder,
 };
 
 const API_PAGES: [(Api, Endpoint); 2] = [(Api::V1Beta, Endpoint::ListItems), (Api::V2, Endpoint::V2ListParse)];
@@ -159,4 +159,48 @@ async fn a_v1_that_is_gone_names_the_key_to_change() {
     assert!(error.is_gone() && error.to_string().contains("set api = \"v2\""), "{error}");
     assert!(right.probe().await.v2.is_ok());
     server.shutdown().await;
+}
+
+/// A finished batch of 1,000 files, every twentieth of which has failed.
+fn thousand(job_type: JobType) -> World {
+    let mut builder = WorldBuilder::new().batch("large").job_type(job_type);
+    for n in 0..50 {
+        builder = builder.items(19, &format!("good-{n}"), Cause::Succeeds).item(&format!("bad-{n}")).fails("broken");
+    }
+    builder.build()
+}
+
+#[tokio::test]
+async fn a_batch_of_1000_files_costs_at_most_eight_requests_with_the_batch_list_whatever_the_pages_hold() {
+    for (job_type, cap, most, wanted) in [
+        (JobType::Parse, None, 1000, 3),
+        (JobType::Parse, Some(500), 1000, 4),
+        (JobType::Parse, Some(200), 1000, 6),
+        (JobType::Parse, Some(100), 1000, 6),
+        (JobType::Parse, None, 100, 6),
+        (JobType::Extract, None, 1000, 4),
+        (JobType::Extract, Some(500), 1000, 6),
+        (JobType::Extract, Some(200), 1000, 8),
+        (JobType::Extract, Some(100), 1000, 8),
+        (JobType::Extract, None, 100, 8),
+    ] {
+        let server = SimulatedCloud::start(thousand(job_type), Options::default()).await.unwrap();
+        server.change_options(|options| {
+            (options.paging.cap, options.paging.most) = (cap, most);
+        });
+        let cloud = cloud(&server, Api::V2, 1000);
+        let mut rows = Vec::new();
+        let mut batches = Vec::new();
+        let mut page = |page: Vec<crate::core::batch::Batch>| {
+            batches.extend(page);
+            ControlFlow::Continue(())
+        };
+        cloud.list_batches(None, &mut page).await.unwrap();
+        let listed = cloud.list_items(&batches[0], Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+        let named = rows.iter().filter(|row| row.item_name.contains("bad")).count();
+        assert_eq!((rows.len(), named, listed.counted.is_some()), (50, 50, true), "{job_type:?} {cap:?} {most}");
+        let made = server.world().truth().all_requests();
+        assert_eq!(made, wanted, "{job_type:?} {cap:?} {most}");
+        server.shutdown().await;
+    }
 }

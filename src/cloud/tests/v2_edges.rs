@@ -108,6 +108,18 @@ async fn a_deleted_file_is_not_parsed_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_something_unknown_says_what_the_server_said() {
+    let fake = Fake::start(|call, _| match call.method.as_str() {
+        "GET" => ok(&json!({"id": "dfl-1", "file_id": "file-1", "deleted_at": null})),
+        _ => status(404, "Source file not found in storage"),
+    })
+    .await;
+    let refused = fake.cloud_v2().create_batch(&request("parse", json!({"configuration_id": "cfg-1"}))).await;
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("(404)") && said.ends_with(": Source file not found in storage"), "{said}");
+}
+
+#[tokio::test]
 async fn a_request_holds_what_the_description_requires_and_nothing_that_it_does_not_know() {
     let fake = Fake::start(|call, _| match call.method.as_str() {
         "GET" => ok(&json!({"id": "dfl-1", "file_id": "file-1", "deleted_at": null})),
@@ -176,9 +188,9 @@ async fn where_pages_are_small_a_few_names_are_asked_for_one_by_one_and_a_refuse
     assert_eq!((named, listed.complete), (vec!["10.pdf", "400.pdf", "900.pdf"], true));
     let calls = fake.calls();
     let of_files = calls.iter().filter(|call| call.path.contains("/files"));
-    assert_eq!(of_files.count(), 4, "a refused page, a page, and two files");
+    assert_eq!(of_files.count(), 3, "three files");
     let large = calls.iter().filter(|call| call.number("page_size").is_some_and(|size| size > 100));
-    assert_eq!(large.count(), 2, "one for each list");
+    assert_eq!(large.count(), 1, "one for all lists");
 }
 
 #[tokio::test]
@@ -188,7 +200,7 @@ async fn a_directory_is_read_no_further_than_its_names_are_wanted() {
     let few = fake.calls().iter().filter(|call| call.path.contains("/files")).count();
     let (fake, rows, _) = with_small_pages(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 110, 120]).await;
     assert!(rows.iter().all(|row| row.item_name.ends_with(".pdf")));
-    assert_eq!((few, fake.calls().iter().filter(|call| call.path.contains("/files")).count()), (4, 4));
+    assert_eq!((few, fake.calls().iter().filter(|call| call.path.contains("/files")).count()), (3, 3));
 }
 
 #[tokio::test]

@@ -27,13 +27,13 @@ impl Default for QueryBound {
 }
 
 impl QueryBound {
-    /// Hands over the jobs with these ids: those of `status`, or all.
+    /// Hands over the jobs with these ids, of those that `query` leaves.
     pub(super) async fn jobs(
         &self,
         client: &Client,
         product: Product,
         ids: &[&str],
-        status: Option<&'static str>,
+        query: &[(&'static str, &'static str)],
         mut each: impl FnMut(Job) + Send,
     ) -> Result<Listed, CloudError> {
         let mut total = Listed { complete: true, ..Listed::default() };
@@ -43,7 +43,7 @@ impl QueryBound {
             let (chunk, after) = rest.split_at(fitting(rest, bound));
             let path = product.path();
             let mut ask = Ask::path(&path);
-            ask.query.extend(status.map(|status| ("status", status.to_owned())));
+            ask.query.extend(query.iter().map(|(name, value)| (*name, (*value).to_owned())));
             ask.query.extend(chunk.iter().map(|id| ("job_ids", (*id).to_owned())));
             match job::list(client, &ask, chunk.len(), &mut each).await {
                 Err(CloudError::Refused { status: 400 | 413 | 414 | 431, .. }) if bound > SHORT => {

@@ -13,40 +13,58 @@ use super::super::page::{Rows, parse};
 use super::super::paging::Paging;
 use super::super::wire::Text;
 
-type Names = HashMap<String, String>;
+pub(super) type Names = HashMap<String, String>;
 
 /// Directories kept, at most; beyond that all are forgotten and read again when needed.
 const MOST_DIRECTORIES: usize = 64;
 
 /// The names of files by directory. Who looks into one keeps others from asking for the same meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct Files(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Names>>>>);
+pub(super) struct Files(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>);
 
 impl Files {
-    /// The names of these items of a directory that holds about `files` files, and how it went;
-    /// those that it does not show are missing.
-    pub(super) async fn names(
-        &self,
-        client: &Client,
-        limit: usize,
-        (directory_id, files): (&str, usize),
-        item_ids: &HashSet<&str>,
-    ) -> (Names, Result<(), CloudError>) {
-        let directory = self.directory(directory_id);
-        let mut names = directory.lock().await;
-        let mut looking = Looking::new(item_ids.iter().copied().filter(|id| !names.contains_key(*id)), files);
-        let ended = looking.look(client, limit, directory_id).await;
-        names.extend(looking.names);
-        let found = item_ids.iter().filter_map(|id| Some(((*id).to_owned(), names.get(*id)?.clone())));
-        (found.collect(), ended)
-    }
-
-    fn directory(&self, directory_id: &str) -> Arc<tokio::sync::Mutex<Names>> {
+    /// What is known of a directory.
+    pub(super) fn directory(&self, directory_id: &str) -> Arc<tokio::sync::Mutex<Known>> {
         let mut directories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if directories.len() >= MOST_DIRECTORIES && !directories.contains_key(directory_id) {
             directories.clear();
         }
         Arc::clone(directories.entry(directory_id.to_owned()).or_default())
+    }
+}
+
+/// The names that are known of one directory's files.
+#[derive(Debug, Default)]
+pub(super) struct Known(Names);
+
+impl Known {
+    pub(super) fn contains_key(&self, item_id: &str) -> bool {
+        self.0.contains_key(item_id)
+    }
+
+    pub(super) fn get(&self, item_id: &str) -> Option<&String> {
+        self.0.get(item_id)
+    }
+
+    pub(super) fn extend(&mut self, names: Names) {
+        self.0.extend(names);
+    }
+
+    /// Asks for the names of those of these items that are not known; a page of the directory, which holds about `files`
+    /// files, has about `rows`.
+    pub(super) async fn look_up(
+        &mut self,
+        client: &Client,
+        limit: usize,
+        rows: usize,
+        (directory_id, files): (&str, usize),
+        item_ids: &HashSet<&str>,
+    ) -> Result<(), CloudError> {
+        let missing = item_ids.iter().copied().filter(|id| !self.contains_key(id));
+        let mut looking = Looking::new(missing, files);
+        let ended = looking.look(client, limit, rows, directory_id).await;
+        self.extend(looking.names);
+        ended
     }
 }
 
@@ -67,21 +85,10 @@ impl<'a> Looking<'a> {
         Looking { missing: missing.collect(), names: Names::new(), files, seen: 0, largest: 0, beyond: 0 }
     }
 
-    async fn look(&mut self, client: &Client, limit: usize, directory_id: &str) -> Result<(), CloudError> {
-        if self.missing.is_empty() {
+    async fn look(&mut self, client: &Client, limit: usize, rows: usize, directory_id: &str) -> Result<(), CloudError> {
+        let one_by_one_is_cheaper = self.missing.len() < self.files.div_ceil(rows.max(1));
+        if self.missing.is_empty() || !one_by_one_is_cheaper && self.list(client, limit, directory_id).await? {
             return Ok(());
-        }
-        let path = path(directory_id);
-        let ask = Ask::path(&path);
-        let mut page = |files: Vec<(String, String)>| self.page(files);
-        let listed =
-            listing::read(client, &ask, Style::page_size(limit), &NamedFiles, Paging::by_token(), &mut page).await;
-        match listed {
-            Ok(listed) if listed.complete => return Ok(()),
-            Ok(_) => {}
-            // A directory that is gone leaves its items without names, no more.
-            Err(error) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(error),
         }
         for item_id in self.missing.drain() {
             let name = file(client, directory_id, item_id, |file| file.display_name.map(Text::into_masked)).await;
@@ -92,6 +99,20 @@ impl<'a> Looking<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Reads the list; true if nothing can be found beyond it.
+    async fn list(&mut self, client: &Client, limit: usize, directory_id: &str) -> Result<bool, CloudError> {
+        let path = path(directory_id);
+        let ask = Ask::path(&path);
+        let style = Style::page_size(limit);
+        let mut page = |files: Vec<(String, String)>| self.page(files);
+        match listing::read(client, &ask, style, &NamedFiles, Paging::by_token(), &mut page).await {
+            Ok(listed) => Ok(listed.complete),
+            // A directory that is gone leaves its items without names, no more.
+            Err(error) if error.is_not_found() => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     fn page(&mut self, files: Vec<(String, String)>) -> ControlFlow<()> {
@@ -163,5 +184,6 @@ pub(super) async fn file_id(client: &Client, directory_id: &str, item_id: &str) 
     file(client, directory_id, item_id, id).await?.ok_or_else(|| CloudError::NotFound {
         path: format!("/{}/{item_id}", path(directory_id).join("/")),
         status: 404,
+        detail: String::new(),
     })
 }

@@ -54,11 +54,11 @@ impl Product {
         ["api", "v2", self.word()]
     }
 
-    /// The statuses of jobs that have not ended, as its list can be filtered by.
+    /// The statuses of jobs that have not ended, as its list can be filtered by, in the order in which a job has them.
     pub(super) fn open_statuses(self) -> &'static [&'static str] {
         match self {
-            Product::Parse => &["RUNNING", "PENDING"],
-            Product::Extract => &["RUNNING", "PENDING", "THROTTLED"],
+            Product::Parse => &["PENDING", "RUNNING"],
+            Product::Extract => &["PENDING", "THROTTLED", "RUNNING"],
         }
     }
 }

@@ -4,11 +4,14 @@
 
 mod batch;
 mod chunks;
+mod cost;
 pub(super) mod create;
 mod files;
 #[cfg(fuzzing)]
 pub(super) mod fuzz;
+mod habits;
 mod job;
+mod names;
 mod outcomes;
 mod pages;
 mod single;
@@ -22,8 +25,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use self::batch::Batches;
-use self::chunks::QueryBound;
 use self::files::Files;
+use self::habits::Habits;
 use self::job::{Job, Product};
 use super::client::{Ask, Client};
 use super::listing::{self, Listed, Style};
@@ -45,7 +48,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Debug, Default)]
 pub(super) struct V2 {
     files: Files,
-    bound: QueryBound,
+    habits: Habits,
     /// Items of the jobs that were created here: extract jobs do not carry them.
     created: Mutex<HashMap<String, String>>,
     /// Whether the pages of completed parses are looked at.
@@ -170,7 +173,7 @@ impl V2 {
         mappings.retain(|mapping| wanted(&mapping.item_id));
         let sorted = troubles::sort(&expanded.batch, mappings);
         let mut found = HashMap::new();
-        let outcomes = outcomes::read(client, limit, &self.bound, &expanded.batch, &sorted.jobs, true).await?;
+        let outcomes = outcomes::read(client, limit, &self.habits, &expanded.batch, &sorted.jobs, true).await?;
         for job in outcomes.jobs {
             if let Some(made) = sorted.jobs.get(&job.id) {
                 found.insert(made.item_id.clone(), job.status());
@@ -194,7 +197,8 @@ fn gone(error: CloudError, client: &Client) -> CloudError {
 }
 
 fn missing(batch: &Batch) -> CloudError {
-    CloudError::NotFound { path: format!("/{}/{}", ROOT.join("/"), batch.batch_id), status: 404 }
+    let path = format!("/{}/{}", ROOT.join("/"), batch.batch_id);
+    CloudError::NotFound { path, status: 404, detail: String::new() }
 }
 
 /// One batch, or a single job as a batch of one item.
@@ -212,9 +216,18 @@ pub(super) async fn job_config(client: &Client, batch_id: &str) -> Result<Option
     Ok(id.map(|id| json!({ "configuration_id": id })))
 }
 
+/// A prefix is sure; a batch of v1 may refer to a job of another type than its own.
+fn product(job_type: &str, job_id: &str) -> Product {
+    if is_job(job_id) { Product::of(job_id) } else { Product::named(job_type, job_id) }
+}
+
+/// Whether this is a parse job.
+pub(super) fn is_parse(job_type: &str, job_id: &str) -> bool {
+    product(job_type, job_id) == Product::Parse
+}
+
 pub(super) async fn job_record(client: &Client, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
-    // A prefix is sure; a batch of v1 may refer to a job of another type than its own.
-    let product = if is_job(job_id) { Product::of(job_id) } else { Product::named(job_type, job_id) };
+    let product = product(job_type, job_id);
     let Some(job) = job::get_once(client, product, job_id).await? else { return Ok(None) };
     // Why an extraction failed may stand on the parsing that went before it.
     let parsed = match job.parse_job_id.as_deref().filter(|id| !id.is_empty()) {

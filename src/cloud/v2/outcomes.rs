@@ -2,7 +2,8 @@
 //!
 //! The jobs that a batch makes are created while it runs, so a list of that time shows nearly all of them, a page at a time.
 //! Those that it does not show (a batch may refer to earlier work) are asked for by id.
-//! Where its pages are full of other work, asking for ids costs less; where they are small, only the failed ones are asked for.
+//! Where its pages are full of other work, asking for ids costs less; where they are small, only those that are open and
+//! those that failed are asked for. Which way is the cheapest is decided in [`cost`](super::cost).
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -10,8 +11,11 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::client::{Ask, Client};
+use super::super::listing::PAGE_SIZE;
 use super::super::{CloudError, Listed};
-use super::chunks::{QueryBound, add};
+use super::chunks::add;
+use super::cost::{Standing, Way};
+use super::habits::Habits;
 use super::job::{self, Job, Product};
 use super::troubles::Made;
 use crate::core::batch::Batch;
@@ -32,11 +36,17 @@ pub(super) struct Outcomes {
     pub(super) listed: Listed,
     /// Whether some job may still end in another way than is known now.
     pub(super) may_change: bool,
+    /// Whether that is so only because jobs have a status that this version does not know.
+    pub(super) only_odd: bool,
     /// Jobs that a list of failed ones showed: they failed, whatever word they use.
     told_failed: HashSet<String>,
 }
 
 impl Outcomes {
+    fn new() -> Outcomes {
+        Outcomes { listed: Listed { complete: true, ..Listed::default() }, ..Outcomes::default() }
+    }
+
     fn take(&mut self, other: Outcomes) {
         self.jobs.extend(other.jobs);
         self.told_failed.extend(other.told_failed);
@@ -44,31 +54,61 @@ impl Outcomes {
         add(&mut self.listed, &other.listed);
     }
 
+    fn has_failed(&self, job: &Job) -> bool {
+        job.has_failed() || self.told_failed.contains(&job.id)
+    }
+
     /// The jobs that failed.
     pub(super) fn into_failed(mut self) -> Vec<Job> {
-        self.jobs.retain(|job| job.has_failed() || self.told_failed.contains(&job.id));
-        self.jobs
+        let mut jobs = std::mem::take(&mut self.jobs);
+        jobs.retain(|job| self.has_failed(job));
+        jobs
     }
+
+    /// Takes a job that a list of failed ones showed: it is newer than what was known of it. A word that says something
+    /// else is believed, for a filter may be ignored.
+    fn take_failed(&mut self, job: Job, is_new: bool) {
+        if job.has_failed() || is_odd(&job) {
+            self.told_failed.insert(job.id.clone());
+        }
+        match self.jobs.iter_mut().find(|known| !is_new && known.id == job.id) {
+            Some(known) => *known = job,
+            None => self.jobs.push(job),
+        }
+    }
+
+    /// Decides whether anything may still change.
+    fn settle(&mut self) {
+        let unsure: Vec<&Job> = self.jobs.iter().filter(|job| job.is_open() && !self.has_failed(job)).collect();
+        self.only_odd = !self.may_change && !unsure.is_empty() && unsure.iter().all(|job| is_odd(job));
+        self.may_change |= !unsure.is_empty();
+    }
+}
+
+fn is_odd(job: &Job) -> bool {
+    matches!(job.status(), ItemStatus::Unknown(_))
 }
 
 /// Reads the outcomes of these jobs of a batch. With `all`, the completed ones are shown, too.
 pub(super) async fn read(
     client: &Client,
     limit: usize,
-    bound: &QueryBound,
+    habits: &Habits,
     batch: &Batch,
     jobs: &HashMap<String, Made>,
     all: bool,
 ) -> Result<Outcomes, CloudError> {
-    let mut outcomes = Outcomes { listed: Listed { complete: true, ..Listed::default() }, ..Outcomes::default() };
+    let mut outcomes = Outcomes::new();
     for product in [Product::Parse, Product::Extract] {
         let ids = jobs.iter().filter(|(_, made)| made.product == product).map(|(id, _)| id.as_str());
-        let mut of_product = Outcomes { listed: Listed { complete: true, ..Listed::default() }, ..Outcomes::default() };
-        let mut reading = Reading { client, limit, bound, product, rest: ids.collect(), outcomes: &mut of_product };
-        reading.read(batch, all).await?;
+        let mut of_product = Outcomes::new();
+        let rest: HashSet<&str> = ids.collect();
+        let reading =
+            Reading { client, limit, habits, product, all, asked: rest.clone(), rest, outcomes: &mut of_product };
+        reading.read(window(batch)).await?;
         outcomes.take(of_product);
     }
-    outcomes.may_change |= outcomes.jobs.iter().any(|job| job.is_open() && !outcomes.told_failed.contains(&job.id));
+    outcomes.settle();
     Ok(outcomes)
 }
 
@@ -76,118 +116,233 @@ pub(super) async fn read(
 struct Reading<'a> {
     client: &'a Client,
     limit: usize,
-    bound: &'a QueryBound,
+    habits: &'a Habits,
     product: Product,
-    /// Jobs that no list has shown yet.
+    all: bool,
+    /// All jobs.
+    asked: HashSet<&'a str>,
+    /// Those that no list has shown yet.
     rest: HashSet<&'a str>,
     outcomes: &'a mut Outcomes,
 }
 
 impl Reading<'_> {
-    async fn read(&mut self, batch: &Batch, all: bool) -> Result<(), CloudError> {
-        let pages_are_small = match window(batch) {
-            Some(window) if self.rest.len() > FEW => self.list_window(window).await?,
-            _ => false,
-        };
-        if all || self.rest.len() <= FEW || !pages_are_small {
-            self.ask_for_rest(None).await?;
-            self.outcomes.listed.missing += self.rest.len() as u64;
-        } else {
-            self.ask_for_rest(Some("FAILED")).await?;
-            self.look_for_open().await?;
+    async fn read(mut self, window: Option<(Timestamp, Timestamp)>) -> Result<(), CloudError> {
+        match window {
+            Some((from, until)) if self.rest.len() > FEW => {
+                let way = match self.standing(self.page()).best() {
+                    Way::Window => self.list_window(from, until).await?,
+                    other => other,
+                };
+                match way {
+                    Way::Narrow if self.rest.len() > FEW => self.read_narrowly().await?,
+                    _ => self.ask_for_rest().await?,
+                }
+            }
+            _ => self.ask_for_rest().await?,
         }
-        self.ask_for_unknown().await
+        self.ask_for_odd().await
     }
 
-    /// Whether jobs with a status of the future have failed is asked of the server's own filter: to lose a failure would be worse.
-    async fn ask_for_unknown(&mut self) -> Result<(), CloudError> {
-        let is_unknown = |job: &Job| matches!(job.status(), ItemStatus::Unknown(_));
-        let ids: Vec<String> =
-            self.outcomes.jobs.iter().filter(|job| is_unknown(job)).map(|job| job.id.clone()).collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let told_failed = &mut self.outcomes.told_failed;
-        let each = |job: Job| {
-            told_failed.insert(job.id);
-        };
-        let listed = self.bound.jobs(self.client, self.product, &ids, Some("FAILED"), each).await?;
-        add(&mut self.outcomes.listed, &listed);
-        Ok(())
+    fn page(&self) -> usize {
+        self.habits.page(self.client.bounded(PAGE_SIZE, self.limit))
     }
 
-    /// Lists the jobs of the batch's time for as long as that is cheaper than asking for the rest by id.
-    /// Returns whether the server makes its pages smaller than asked for.
-    async fn list_window(&mut self, (from, until): (Timestamp, Timestamp)) -> Result<bool, CloudError> {
+    fn standing(&self, found: usize) -> Standing<'_> {
+        Standing {
+            habits: self.habits,
+            product: self.product,
+            jobs: self.asked.len(),
+            rest: self.rest.len(),
+            failed: self.outcomes.jobs.iter().filter(|job| job.has_failed()).count(),
+            found,
+            page: self.page(),
+            all: self.all,
+        }
+    }
+
+    /// Lists the jobs of the batch's time for as long as that is the cheapest way, and returns the one to go on by.
+    async fn list_window(&mut self, from: Timestamp, until: Timestamp) -> Result<Way, CloudError> {
         let path = self.product.path();
         let ask = Ask::path(&path)
             .with("created_at_on_or_after", from.to_string())
             .with("created_at_on_or_before", until.to_string());
-        let (rest, jobs, bound, limit) = (&mut self.rest, &mut self.outcomes.jobs, self.bound, self.limit);
-        let open_statuses = self.product.open_statuses().len();
-        let mut largest = 0;
+        let standing = Standing { habits: self.habits, ..self.standing(0) };
+        let (rest, jobs) = (&mut self.rest, &mut self.outcomes.jobs);
+        let (mut largest, mut pages) = (0, 0);
         let mut page = |shown: Vec<Job>| {
             let before = rest.len();
-            largest = largest.max(shown.len());
+            (largest, pages) = (shown.len().max(largest), pages + 1);
             jobs.extend(shown.into_iter().filter(|job| rest.remove(job.id.as_str())));
-            let found = before - rest.len();
-            // Where pages are small, the other way asks for open jobs, too.
-            let instead = bound.queries(rest.len()) + if largest < limit { open_statuses } else { 0 };
-            let worth_it = rest.len() <= found * instead;
-            if rest.is_empty() || !worth_it { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let failed = jobs.iter().filter(|job| job.has_failed()).count();
+            let now = Standing { rest: rest.len(), failed, found: before - rest.len(), page: largest, ..standing };
+            match now.best() {
+                Way::Window if now.rest > 0 => ControlFlow::Continue(()),
+                _ => ControlFlow::Break(()),
+            }
         };
-        let listed = job::read_pages(self.client, &ask, self.limit, &mut page).await;
-        match listed {
+        match job::read_pages(self.client, &ask, self.limit, &mut page).await {
             // Whether it was read to its end does not matter otherwise: what it did not show is asked for.
             Ok(listed) => {
                 self.outcomes.listed.requests += listed.requests;
-                Ok(!listed.complete && largest < self.limit)
+                if largest < self.limit && (!listed.complete || pages > 1) {
+                    self.habits.note_page(largest);
+                }
             }
-            Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => {
-                self.outcomes.listed.requests += 1;
-                Ok(true)
-            }
-            Err(error) => Err(error),
+            Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => self.outcomes.listed.requests += 1,
+            Err(error) => return Err(error),
         }
+        Ok(self.standing(0).best_of_others())
     }
 
-    /// Asks for the jobs that are left by their ids: those of `status`, or all.
-    async fn ask_for_rest(&mut self, status: Option<&'static str>) -> Result<(), CloudError> {
-        let mut ids: Vec<&str> = self.rest.iter().copied().collect();
-        ids.sort_unstable();
-        let (rest, outcomes) = (&mut self.rest, &mut *self.outcomes);
+    /// Asks for the jobs that are left by their ids. Those that are still not shown are missing.
+    async fn ask_for_rest(&mut self) -> Result<(), CloudError> {
+        let ids = sorted(&self.rest);
+        let (rest, jobs) = (&mut self.rest, &mut self.outcomes.jobs);
         let each = |job: Job| {
             if rest.remove(job.id.as_str()) {
-                if status.is_some() {
-                    outcomes.told_failed.insert(job.id.clone());
-                }
-                outcomes.jobs.push(job);
+                jobs.push(job);
             }
         };
-        let listed = self.bound.jobs(self.client, self.product, &ids, status, each).await?;
+        let listed = self.habits.bound.jobs(self.client, self.product, &ids, &[], each).await?;
         add(&mut self.outcomes.listed, &listed);
+        self.outcomes.listed.missing += self.rest.len() as u64;
         Ok(())
     }
 
-    /// Whether any job that is left has not ended: a page of those of the whole project that are at work or wait.
+    /// Looks for those that are open and those that failed, in this order: a job that ends in between is seen failed.
+    /// Nothing here trusts the times of the batch, for what is not shown is taken to have ended well.
+    async fn read_narrowly(&mut self) -> Result<(), CloudError> {
+        self.look_for_open().await?;
+        if self.habits.is_crowded(self.product) || !self.list_failed().await? {
+            self.ask_for_failed().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether any job that is left has not ended: a page of those of the project that wait or are at work, and where that
+    /// does not hold them all, ours by id. The statuses come in the order in which a job has them, lest one moves on unseen.
     async fn look_for_open(&mut self) -> Result<(), CloudError> {
         let path = self.product.path();
-        let statuses = if self.rest.is_empty() { &[] } else { self.product.open_statuses() };
-        for status in statuses {
+        for status in self.product.open_statuses() {
             let ask = Ask::path(&path).with("status", *status);
             let mut hit = false;
             let mut page = |shown: Vec<Job>| {
-                hit |= shown.iter().any(|job| self.rest.contains(job.id.as_str()));
+                hit |= shown.iter().any(|job| job.is_open() && self.rest.contains(job.id.as_str()));
                 ControlFlow::Break(())
             };
-            let listed = job::read_pages(self.client, &ask, self.limit, &mut page).await?;
+            let mut listed = match job::read_pages(self.client, &ask, self.limit, &mut page).await {
+                // A server that does not know this word has no such jobs.
+                Err(CloudError::Refused { status: 422, .. }) if *status == "THROTTLED" => continue,
+                listed => listed?,
+            };
+            if !hit && !listed.complete {
+                let each = |job: Job| hit |= job.is_open();
+                let query = [("status", *status)];
+                let ids = sorted(&self.rest);
+                let of_ours = self.habits.bound.jobs(self.client, self.product, &ids, &query, each).await?;
+                listed.requests += of_ours.requests;
+                hit |= !of_ours.complete || of_ours.unreadable > 0;
+            }
             self.outcomes.listed.requests += listed.requests;
-            // What is on further pages is not known; the next scan looks again.
-            if hit || !listed.complete {
+            if hit {
                 self.outcomes.may_change = true;
                 break;
             }
         }
         Ok(())
     }
+
+    /// Lists the failed jobs of the project, as old as they may be, until a page is full of those of other batches.
+    /// Returns whether it was read to its end.
+    async fn list_failed(&mut self) -> Result<bool, CloudError> {
+        let path = self.product.path();
+        loop {
+            let wanted = self.failed_query();
+            let mut ask = Ask::path(&path);
+            ask.query.extend(wanted.iter().map(|(name, value)| (*name, (*value).to_owned())));
+            let (asked, rest, outcomes) = (&self.asked, &mut self.rest, &mut *self.outcomes);
+            let mut page = |shown: Vec<Job>| {
+                let all = shown.len();
+                let ours: Vec<Job> = shown.into_iter().filter(|job| asked.contains(job.id.as_str())).collect();
+                let mostly_ours = 2 * ours.len() > all;
+                for job in ours {
+                    let is_new = rest.remove(job.id.as_str());
+                    outcomes.take_failed(job, is_new);
+                }
+                if mostly_ours { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+            match job::read_pages(self.client, &ask, self.limit, &mut page).await {
+                Ok(listed) => {
+                    outcomes.listed.requests += listed.requests;
+                    if !listed.complete {
+                        self.habits.note_crowded(self.product);
+                    }
+                    // A row that could not be read may be one of ours.
+                    return Ok(listed.complete && listed.unreadable == 0);
+                }
+                Err(CloudError::Refused { status: 422, .. }) if wanted.len() > 1 => self.habits.note_plain(),
+                Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Asks for the failed ones by id: of those that are left, and once more of those that no parsing is known of.
+    async fn ask_for_failed(&mut self) -> Result<(), CloudError> {
+        let mut ids = sorted(&self.rest);
+        if self.product == Product::Extract && self.habits.parsings_may_name() {
+            let bare = self.outcomes.jobs.iter().filter(|job| job.has_failed() && job.parse_job_id.is_none());
+            ids.extend(bare.filter_map(|job| self.asked.get(job.id.as_str()).copied()));
+        }
+        loop {
+            let wanted = self.failed_query();
+            let (rest, outcomes) = (&mut self.rest, &mut *self.outcomes);
+            let each = |job: Job| {
+                let is_new = rest.remove(job.id.as_str());
+                outcomes.take_failed(job, is_new);
+            };
+            match self.habits.bound.jobs(self.client, self.product, &ids, &wanted, each).await {
+                Err(CloudError::Refused { status: 422, .. }) if wanted.len() > 1 => self.habits.note_plain(),
+                listed => {
+                    add(&mut self.outcomes.listed, &listed?);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// What a list of failed jobs is asked with. Extractions shall name the parsings that went before them.
+    fn failed_query(&self) -> Vec<(&'static str, &'static str)> {
+        let mut query = vec![("status", "FAILED")];
+        if self.product == Product::Extract && !self.habits.is_plain() {
+            query.push(("expand", "extract_metadata"));
+        }
+        query
+    }
+
+    /// Whether jobs with a status of the future have failed is asked of the server's own filter: to lose a failure would be worse.
+    async fn ask_for_odd(&mut self) -> Result<(), CloudError> {
+        let told = &self.outcomes.told_failed;
+        let odd = self.outcomes.jobs.iter().filter(|job| is_odd(job) && !told.contains(&job.id));
+        let ids: Vec<String> = odd.map(|job| job.id.clone()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let told_failed = &mut self.outcomes.told_failed;
+        let each = |job: Job| {
+            if job.has_failed() || is_odd(&job) {
+                told_failed.insert(job.id);
+            }
+        };
+        let listed = self.habits.bound.jobs(self.client, self.product, &ids, &[("status", "FAILED")], each).await?;
+        add(&mut self.outcomes.listed, &listed);
+        Ok(())
+    }
+}
+
+fn sorted<'a>(ids: &HashSet<&'a str>) -> Vec<&'a str> {
+    let mut ids: Vec<&str> = ids.iter().copied().collect();
+    ids.sort_unstable();
+    ids
 }
 
 /// When the jobs of a finished batch were created.

@@ -1,14 +1,13 @@
 //! The failed items of one finished batch: files that got no job, and files whose job failed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::super::client::Client;
-use super::super::page;
 use super::super::{CloudError, Listed};
 use super::batch::{Expanded, Mapping};
 use super::chunks::add;
 use super::job::{Job, Product};
-use super::{V2, outcomes, pages, single};
+use super::{V2, names, outcomes, pages, single};
 use crate::core::batch::{Batch, BatchStatus, Counted};
 use crate::core::item::{ItemStatus, Kind, Observation};
 
@@ -29,13 +28,19 @@ pub(super) async fn read(
     let total = results.size();
     let Sorted { jobs, unmapped, .. } = sort(&batch, results.rows);
     let mut failed: Vec<Observation> = unmapped.into_iter().map(|mapping| unmapped_item(&batch, mapping)).collect();
-    let outcomes = outcomes::read(client, limit, &v2.bound, &batch, &jobs, v2.page_failures).await?;
+    let outcomes = outcomes::read(client, limit, &v2.habits, &batch, &jobs, v2.page_failures).await?;
     add(&mut listed, &outcomes.listed);
     let may_change = outcomes.may_change;
+    listed.only_odd = outcomes.only_odd;
     if v2.page_failures {
         failed.append(&mut with_failed_pages(client, &outcomes.jobs, &jobs, &mut listed).await?);
     }
-    let observe = |job: Job| Some(single::observation(jobs.get(&job.id)?.item_id.clone(), job, None));
+    let mut parsings = HashMap::new();
+    let observe = |mut job: Job| {
+        let item_id = jobs.get(&job.id)?.item_id.clone();
+        parsings.extend(job.parse_job_id.take().map(|parsing| (item_id.clone(), parsing)));
+        Some(single::observation(item_id, job, None))
+    };
     failed.extend(outcomes.into_failed().into_iter().filter_map(observe));
     if !may_change {
         listed.counted = Some(Counted { total, failed: failed.len() as u64 });
@@ -43,7 +48,8 @@ pub(super) async fn read(
     if batch.status == BatchStatus::Failed {
         failed.push(whole_batch(&batch));
     }
-    name(v2, client, limit, (&batch, total), &mut failed, &mut listed).await;
+    let place = names::Place { directory_id: batch.directory_id.as_deref(), files: total, parsings };
+    names::give(v2, client, limit, &place, &mut failed, &mut listed).await;
     Ok((failed, listed))
 }
 
@@ -140,34 +146,4 @@ fn whole_batch(batch: &Batch) -> Observation {
         message: Some("the batch failed as a whole; it does not say which files".to_owned()),
     };
     Observation { item_name: "(whole batch)".to_owned(), ..unmapped_item(batch, mapping) }
-}
-
-/// Gives names to those that have none yet. An item without a name is better than none, so trouble here is no trouble.
-async fn name(
-    v2: &V2,
-    client: &Client,
-    limit: usize,
-    (batch, files): (&Batch, u64),
-    failed: &mut [Observation],
-    listed: &mut Listed,
-) {
-    for observation in failed.iter() {
-        listed.fingerprint = listed.fingerprint.wrapping_add(page::key(&observation.item_id));
-    }
-    listed.rows = failed.len() as u64;
-    let nameless: HashSet<&str> =
-        failed.iter().filter(|item| item.item_name.is_empty()).map(|item| item.item_id.as_str()).collect();
-    let Some(directory_id) = batch.directory_id.as_deref().filter(|_| !nameless.is_empty()) else {
-        return;
-    };
-    let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let (mut names, ended) = v2.files.names(client, limit, (directory_id, files), &nameless).await;
-    for item in failed.iter_mut().filter(|item| item.item_name.is_empty()) {
-        item.item_name = names.remove(&item.item_id).unwrap_or_default();
-    }
-    if let Err(error) = ended {
-        // The next scan reads the batch again, and with it the names.
-        listed.missing += 1;
-        tracing::warn!(directory.id = directory_id, %error, "could not read the names of a directory's files");
-    }
 }

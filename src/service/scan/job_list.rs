@@ -76,7 +76,8 @@ impl JobList {
         if known.is_none() && !in_window(&batch, request.since) {
             return true;
         }
-        let settled = known.is_some_and(|known| !batch.needs_listing(known.listed_as.as_deref(), !request.may_stop));
+        let settled =
+            known.is_some_and(|known| !batch.needs_listing(known.listed_as.as_deref(), !request.may_stop, request.at));
         if !first {
             // Shown twice, by a list that moved: once is enough.
             return settled;

@@ -26,6 +26,8 @@ pub(super) struct BatchRead {
     not_found: bool,
     /// What the listing counted, where the batch itself does not say.
     counted: Option<Counted>,
+    /// Only jobs with a status of the future keep it from being settled.
+    only_odd: bool,
 }
 
 impl BatchRead {
@@ -65,12 +67,14 @@ pub(super) async fn read<S: Source>(
             pass = None;
         }
     }
-    if let Some(flaw) = pass.and_then(|pass| pass.flaw(batch))
-        && batch.is_settled_by(read.counted)
-    {
+    let flaw = pass.and_then(|pass| pass.flaw(batch)).filter(|_| batch.is_settled_by(read.counted));
+    if flaw.is_some() || read.only_odd {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
         let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
-        listed_as = batch.listed_with(flaw, before.as_deref());
+        listed_as = match flaw {
+            Some(flaw) => batch.listed_with(flaw, before.as_deref()),
+            None => batch.listed_odd(before.as_deref(), place.seen_at),
+        };
     }
     if read.not_found && is_gone(source, batch, &mut read).await {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
@@ -160,6 +164,7 @@ async fn list_kind<S: Source>(
         Ok(listed) => {
             read.unreadable += listed.unreadable;
             read.counted = listed.counted.or(read.counted);
+            read.only_odd |= listed.only_odd;
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
                 read.incomplete(format!("batch {}: {} items: {why}", batch.batch_id, kind.as_str()));
             }

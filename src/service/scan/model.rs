@@ -275,7 +275,7 @@ impl Model {
     ) -> Result<(Vec<(u8, Observation)>, bool), CloudError> {
         let (mut world, incomplete) = self.request()?;
         if world.batches[index].deleted {
-            return Err(CloudError::NotFound { path: "/".to_owned(), status: 404 });
+            return Err(CloudError::NotFound { path: "/".to_owned(), status: 404, detail: String::new() });
         }
         let listed = world.batches[index].observations(kind);
         let rows: Vec<_> = listed.into_iter().skip(offset).take(PAGE).map(|(id, item, o)| (id, item.at, o)).collect();
@@ -341,7 +341,7 @@ impl Source for Model {
         let index = index(&batch.batch_id);
         let batch = world.batches[index].clone();
         if batch.deleted {
-            return Err(CloudError::NotFound { path: "/".to_owned(), status: 404 });
+            return Err(CloudError::NotFound { path: "/".to_owned(), status: 404, detail: String::new() });
         }
         let status = |outcome: &Outcome| match outcome {
             Outcome::Pending => ItemStatus::Pending,

@@ -125,7 +125,7 @@ async fn follow_unseen<S: Source>(
         match source.batch(&batch_id).await {
             Ok(Some(found)) => {
                 let listed_as = known.get(&batch_id).and_then(|known| known.listed_as.as_deref());
-                if found.needs_listing(listed_as, full) {
+                if found.needs_listing(listed_as, full, begun.at) {
                     list.due.push(found);
                 } else {
                     list.refresh.push(found);

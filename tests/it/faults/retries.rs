@@ -99,7 +99,15 @@ impl Retried {
             site.cloud.world().advance(pause);
             worker.scan(site.now()).await.unwrap();
             if stage == RetryStage::JobRecord {
-                causes::ask(&worker.ledger, &worker.setup.projects, &worker.setup.rules, site.now()).await.unwrap();
+                causes::ask(
+                    &worker.ledger,
+                    &worker.setup.projects,
+                    &worker.setup.rules,
+                    &mut causes::Memory::default(),
+                    site.now(),
+                )
+                .await
+                .unwrap();
             }
             step(site, worker, SignedDuration::from_secs(1)).await;
         }
@@ -124,7 +132,9 @@ async fn step(site: &Site, worker: &Worker, later: SignedDuration) {
 async fn ask_for_causes(site: &Site, worker: &Worker) {
     for project in &worker.setup.projects {
         let one = std::slice::from_ref(project);
-        causes::ask(&worker.ledger, one, &worker.setup.rules, site.now()).await.unwrap();
+        causes::ask(&worker.ledger, one, &worker.setup.rules, &mut causes::Memory::default(), site.now())
+            .await
+            .unwrap();
     }
 }
 

@@ -47,7 +47,7 @@ In every cell the following held, or the test would have failed:
 - hours after the trouble, and after `breaker reset global` where an account was stopped, every item had recovered that somebody knew the cause of;
 - then no intent was left half done, and `ledger check` found nothing.
 
-- **read** / **asked again** / **nothing**: the job record gave a cause; or it is asked again in a later cycle; or this record is taken to have none, and the item is left to people. None of it costs the cycle anything.
+- **read** / **asked again** / **nothing**: the job record gave a cause; or it is asked again in a later cycle (an answer that makes no sense: three times at most); or this record is taken to have none, and the item is left to people. None of it costs the cycle anything.
 - **posted** / **waits**: the item was retried all the same; or not before it can be asked what is to be known first.
 - **under way**: the POST was answered, its end is not known yet. **done**: what came of it is known.
 - **refused**: the answer proves that no batch was made; the items are free again. **stops**: so are all retries of the project, and people are told at once.

@@ -1,0 +1,146 @@
+//! How to go on finding out what became of a batch's jobs: the way that is likely to take the fewest requests.
+
+use super::habits::Habits;
+use super::job::Product;
+
+/// Where pages hold so many rows, no batch is so large that asking for a part of its jobs would pay.
+const LARGE: usize = 500;
+
+/// The ways to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Read on in the list of the jobs that were made while the batch ran.
+    Window,
+    /// Ask for those that are left by id, whatever became of them.
+    Ids,
+    /// Ask only for those that are open and those that failed.
+    Narrow,
+}
+
+/// How the reading of one product's jobs stands.
+#[derive(Clone, Copy)]
+pub(super) struct Standing<'a> {
+    pub(super) habits: &'a Habits,
+    pub(super) product: Product,
+    /// Jobs of the batch, and of them those that no list has shown yet.
+    pub(super) jobs: usize,
+    pub(super) rest: usize,
+    /// Those shown that failed.
+    pub(super) failed: usize,
+    /// New ones on the last page of the list, or that its next page can hold at most.
+    pub(super) found: usize,
+    /// Rows that a page holds.
+    pub(super) page: usize,
+    /// Whether the completed ones are wanted, too.
+    pub(super) all: bool,
+}
+
+impl Standing<'_> {
+    /// The cheapest way; of equals the one that tells most.
+    pub(super) fn best(&self) -> Way {
+        let window = self.rest.checked_div(self.found).map_or(usize::MAX, |_| self.rest.div_ceil(self.found));
+        let others = self.narrow().map_or(self.ids(), |narrow| narrow.min(self.ids()));
+        let names = self.names_of_directory();
+        if window.saturating_add(names) <= others { Way::Window } else { self.best_of_others() }
+    }
+
+    /// The same where the list was read to its end, or is not to be had.
+    pub(super) fn best_of_others(&self) -> Way {
+        match self.narrow() {
+            Some(narrow) if narrow < self.ids() => Way::Narrow,
+            _ => Way::Ids,
+        }
+    }
+
+    fn ids(&self) -> usize {
+        self.queries(self.rest, self.rest) + self.names_of_directory()
+    }
+
+    /// None where pages are large: then it saves nothing, and tells less.
+    fn narrow(&self) -> Option<usize> {
+        if self.all || self.page >= LARGE {
+            return None;
+        }
+        let (failed, among_rest) = self.failures();
+        let feed = if self.habits.is_crowded(self.product) { usize::MAX } else { self.pages(failed).max(1) };
+        let asked = feed.min(self.queries(self.rest, among_rest));
+        Some(self.product.open_statuses().len() + asked + self.names_of_parsings())
+    }
+
+    /// How many are likely to have failed, and how many of those that are left: as large a share as of those shown.
+    fn failures(&self) -> (usize, usize) {
+        let shown = (self.jobs - self.rest).max(1);
+        let among_rest = (self.rest * self.failed).div_ceil(shown);
+        (self.failed + among_rest, among_rest)
+    }
+
+    fn pages(&self, rows: usize) -> usize {
+        rows.div_ceil(self.page.max(1))
+    }
+
+    /// Queries by id, of which so many rows come back.
+    fn queries(&self, ids: usize, rows: usize) -> usize {
+        self.habits.bound.queries(ids).max(self.pages(rows))
+    }
+
+    /// What the names of the failed ones take from the directory: extractions carry none.
+    fn names_of_directory(&self) -> usize {
+        let named = self.product == Product::Parse;
+        if named { 0 } else { self.failures().0.min(self.pages(self.jobs)) }
+    }
+
+    /// What they take from the parsings that a list of failed extractions names.
+    fn names_of_parsings(&self) -> usize {
+        let (failed, _) = self.failures();
+        match self.habits.parsings_may_name() {
+            true => self.queries(failed, failed).min(self.names_of_directory()),
+            false => self.names_of_directory(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best(product: Product, page: usize, rest: usize, failed: usize, all: bool) -> Way {
+        let habits = Habits::default();
+        let found = page.min(1000 - rest).max(1);
+        Standing { habits: &habits, product, jobs: 1000, rest, failed, found, page, all }.best()
+    }
+
+    #[test]
+    fn the_cheapest_way_follows_from_the_size_of_pages_and_from_how_many_failed() {
+        for (product, page, failed, wanted) in [
+            (Product::Parse, 500, 25, Way::Window),
+            (Product::Parse, 200, 10, Way::Narrow),
+            (Product::Parse, 100, 5, Way::Narrow),
+            (Product::Parse, 100, 0, Way::Narrow),
+            (Product::Parse, 100, 100, Way::Window),
+            (Product::Extract, 500, 25, Way::Window),
+            (Product::Extract, 100, 5, Way::Narrow),
+            (Product::Extract, 100, 100, Way::Window),
+        ] {
+            assert_eq!(best(product, page, 1000 - page, failed, false), wanted, "{product:?} {page} {failed}");
+        }
+        assert_ne!(best(Product::Parse, 100, 900, 5, true), Way::Narrow, "the completed ones are wanted, too");
+        assert_eq!(best(Product::Parse, 100, 120, 5, false), Way::Window);
+    }
+
+    #[test]
+    fn a_list_full_of_other_work_is_left() {
+        let habits = Habits::default();
+        let standing = Standing {
+            habits: &habits,
+            product: Product::Parse,
+            jobs: 1000,
+            rest: 990,
+            failed: 1,
+            found: 10,
+            page: 1000,
+            all: false,
+        };
+        assert_eq!(standing.best(), Way::Ids);
+        assert_eq!(Standing { found: 0, ..standing }.best(), Way::Ids);
+    }
+}
