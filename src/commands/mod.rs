@@ -3,6 +3,8 @@
 pub mod act;
 #[cfg(test)]
 mod act_tests;
+#[cfg(test)]
+mod incident_tests;
 pub mod acts;
 mod check_config;
 mod completions;

@@ -206,15 +206,20 @@ pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Tim
         }
         Fate::Dead => {
             settle(tx, &claimed.delivery_id, "dead", None)?;
-            if is_carried(answer, &claimed.done) {
+            let carried = is_carried(answer, &claimed.done);
+            if carried {
                 tx.execute(
                     "UPDATE delivery SET lease_until = ?2 WHERE delivery_id = ?1",
                     params![claimed.delivery_id, Millis(now + CARRIED)],
                 )?;
             }
             let error = error_of(answer).unwrap_or("no answer");
+            let missed = match carried {
+                true => "what it missed comes with its next digest, or at once with `llama-triage digest --now`",
+                false => "this digest is not sent to it again, the next one is; `llama-triage report` has the same news",
+            };
             let text = format!(
-                "Channel {} did not take {} after {}: {error}. Repair the channel and try it with `llama-triage notify test {}`; what it missed comes with its next digest, or at once with `llama-triage digest --now`.",
+                "Channel {} did not take {} after {}: {error}. Repair the channel and try it with `llama-triage notify test {}`; {missed}.",
                 claimed.channel,
                 claimed.content.digest_id,
                 count(u64::from(claimed.attempts), "try", "tries"),

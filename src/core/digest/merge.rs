@@ -26,6 +26,7 @@ pub fn merge(older: &Digest, newer: &Digest) -> Digest {
             groups: older.left_out.groups.saturating_add(newer.left_out.groups),
             items: older.left_out.items.saturating_add(newer.left_out.items),
         },
+        taken: merge_taken(older, newer),
         changes,
         still_open,
         faults,
@@ -85,6 +86,15 @@ fn join(before: &GroupEntry, entry: &mut GroupEntry) {
         (Some(earlier), Some(later)) if *earlier != later => Some(format!("{earlier}; then {later}")),
         (earlier, later) => later.or_else(|| earlier.clone()),
     };
+}
+
+/// What happened to a group after its incident was taken goes before that.
+fn merge_taken(older: &Digest, newer: &Digest) -> Vec<GroupEntry> {
+    let known = |entry: &&GroupEntry| {
+        newer.changes.iter().chain(&newer.taken).any(|later| later.group_id == entry.group_id)
+    };
+    let earlier = older.taken.iter().filter(|entry| !known(entry));
+    earlier.chain(&newer.taken).cloned().collect()
 }
 
 fn merge_faults(older: &Digest, newer: &Digest) -> Vec<Fault> {
@@ -188,6 +198,17 @@ mod tests {
         let merged = merge(&older, &digest(1, &[("z", Reason::New, 1)]));
         assert_eq!(merged.totals.new, 32);
         assert_eq!(merged.left_out, LeftOut { groups: 30, items: 300 });
+    }
+
+    #[test]
+    fn an_ack_stays_with_its_incident_until_something_happens_to_the_group() {
+        let taken = |digest: &Digest| digest.taken.iter().map(|e| e.group_id.clone()).collect::<Vec<_>>();
+        let (older, mut newer) = (digest(0, &[("a", Reason::New, 1)]), digest(1, &[]));
+        newer.taken = older.changes.clone();
+        let merged = merge(&older, &newer);
+        assert_eq!((merged.changes.len(), taken(&merged)), (1, vec!["a".to_owned()]));
+        assert_eq!(taken(&merge(&merged, &digest(2, &[]))), ["a"]);
+        assert!(taken(&merge(&merged, &digest(2, &[("a", Reason::Escalated, 1)]))).is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod cases;
+mod incidents;
 pub mod settings;
 
 use crate::ledger::Transaction;
@@ -79,15 +80,8 @@ pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -
     if gate == Gate::Open {
         finish(tx, &context, due, told.as_ref())?;
     }
-    match told {
-        Some(digest) => Ok(Some(digest)),
-        // A draft reads every group and counts items: only where an incident could end.
-        None if !settings.routes.iter().any(|route| route.incidents) => Ok(None),
-        None => {
-            let draft = draft(tx, &context, &cases)?;
-            assemble::end_incidents(tx, &context, draft, &cases)
-        }
-    }
+    let settled = incidents::settle(tx, &context, &cases)?;
+    Ok(told.or(settled))
 }
 
 /// Whether the daily digest is due. Before the first scan nothing is.
@@ -207,6 +201,7 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<
         totals: digest::totals(tx, window)?,
         changes: Vec::new(),
         still_open: Vec::new(),
+        taken: Vec::new(),
         faults: Vec::new(),
         retries,
         silenced: silenced(cases),
