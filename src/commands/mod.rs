@@ -3,8 +3,6 @@
 pub mod act;
 #[cfg(test)]
 mod act_tests;
-#[cfg(test)]
-mod incident_tests;
 pub mod acts;
 mod check_config;
 mod completions;
@@ -15,6 +13,8 @@ pub mod dismiss;
 mod doctor;
 pub mod group;
 pub mod grouping;
+#[cfg(test)]
+mod incident_tests;
 pub mod input;
 pub mod ledger;
 mod man;

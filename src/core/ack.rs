@@ -62,7 +62,8 @@ impl FromStr for Until {
             "resolved" => return Ok(Until::Resolved),
             _ => {}
         }
-        let wrong = || format!("`{text}` is no condition: write \"7d\", \"100x\", \"100x/1h\", \"escalating\" or \"resolved\"");
+        let wrong =
+            || format!("`{text}` is no condition: write \"7d\", \"100x\", \"100x/1h\", \"escalating\" or \"resolved\"");
         let (items, window) = text.split_once('x').ok_or_else(wrong)?;
         let items: u64 = items.parse().ok().filter(|items| *items > 0).ok_or_else(wrong)?;
         match window.strip_prefix('/') {

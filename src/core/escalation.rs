@@ -212,9 +212,14 @@ mod tests {
         let memory = |value| Memory { rule: Rule::Open, fired_at: t(0), value, above_at: t(0) };
         // People were told of 60 items: that nothing crosses a limit any more does not mean that it is calm.
         let told = |open| Measures { open, open_told: open, ..Measures::default() };
-        for (value, open, above) in
-            [(60.0, 60, true), (60.0, 10, true), (60.0, 9, false), (1000.0, 1000, true), (1000.0, 999, false), (12.0, 11, true)]
-        {
+        for (value, open, above) in [
+            (60.0, 60, true),
+            (60.0, 10, true),
+            (60.0, 9, false),
+            (1000.0, 1000, true),
+            (1000.0, 999, false),
+            (12.0, 11, true),
+        ] {
             assert_eq!(is_above(&memory(value), &told(open)), above, "{value} {open}");
         }
     }

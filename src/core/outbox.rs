@@ -81,7 +81,9 @@ pub fn fate(answer: &Answer, attempts: u32, tier: u8, now: Timestamp, jitter: f6
         Answer::Arrived { .. } => Fate::Sent,
         Answer::Never { .. } => Fate::Dead,
         // Once: whoever refuses the smaller one, too, dislikes something else about it.
-        Answer::TooLarge { next_tier: Some(next), .. } if tier == 0 && *next > 0 => Fate::Again { at: now, tier: *next },
+        Answer::TooLarge { next_tier: Some(next), .. } if tier == 0 && *next > 0 => {
+            Fate::Again { at: now, tier: *next }
+        }
         Answer::TooLarge { .. } => Fate::Dead,
         Answer::Later { after, .. } => match wait(attempts, *after, jitter) {
             Some(wait) => Fate::Again { at: now.saturating_add(wait).unwrap_or(Timestamp::MAX), tier },

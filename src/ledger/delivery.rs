@@ -216,7 +216,9 @@ pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Tim
             let error = error_of(answer).unwrap_or("no answer");
             let missed = match carried {
                 true => "what it missed comes with its next digest, or at once with `llama-triage digest --now`",
-                false => "this digest is not sent to it again, the next one is; `llama-triage report` has the same news",
+                false => {
+                    "this digest is not sent to it again, the next one is; `llama-triage report` has the same news"
+                }
             };
             let text = format!(
                 "Channel {} did not take {} after {}: {error}. Repair the channel and try it with `llama-triage notify test {}`; {missed}.",

@@ -11,7 +11,8 @@ use crate::notify::DeliveryFacts;
 use crate::notify::words::short;
 
 /// What to do when the shortest rendering is too large, or the peer means something else.
-const NOTHING_SMALLER: &str = "nothing smaller is left to try: let it take larger messages, or look whether the mailbox is full";
+const NOTHING_SMALLER: &str =
+    "no smaller one is tried: let it take larger messages, or look whether its mailbox is full";
 
 /// Why a delivery did not work. Each text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -222,7 +223,7 @@ mod tests {
         assert!(first.to_string().ends_with("413; a smaller one is tried"));
         let second = large().shortened(&facts(Tier::TotalsOnly), Tier::TotalsOnly, size);
         assert_eq!((second.next_tier(), second.too_large()), (None, true));
-        assert!(second.to_string().contains("nothing smaller is left"), "{second}");
+        assert!(second.to_string().contains("no smaller one is tried"), "{second}");
     }
 
     #[test]

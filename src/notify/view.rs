@@ -31,6 +31,8 @@ pub(super) struct View {
     pub(super) tiles: Vec<Tile>,
     pub(super) totals: String,
     pub(super) groups: Vec<GroupView>,
+    /// How many of them the page tells in full.
+    pub(super) details: usize,
     pub(super) still_open: Vec<GroupView>,
     pub(super) left_out: Option<String>,
     pub(super) faults: Vec<FaultView>,
@@ -118,6 +120,7 @@ impl View {
             tiles: tiles(digest),
             totals: totals(digest),
             groups: digest.changes.iter().map(|e| group(e, &clock)).collect(),
+            details: digest.changes.len(),
             still_open: digest.still_open.iter().map(|e| group(e, &clock)).collect(),
             left_out: left_out(digest),
             faults: digest.faults.iter().take(FAULTS).map(|f| fault(f, &clock)).collect(),

@@ -90,9 +90,8 @@ fn join(before: &GroupEntry, entry: &mut GroupEntry) {
 
 /// What happened to a group after its incident was taken goes before that.
 fn merge_taken(older: &Digest, newer: &Digest) -> Vec<GroupEntry> {
-    let known = |entry: &&GroupEntry| {
-        newer.changes.iter().chain(&newer.taken).any(|later| later.group_id == entry.group_id)
-    };
+    let known =
+        |entry: &&GroupEntry| newer.changes.iter().chain(&newer.taken).any(|later| later.group_id == entry.group_id);
     let earlier = older.taken.iter().filter(|entry| !known(entry));
     earlier.chain(&newer.taken).cloned().collect()
 }

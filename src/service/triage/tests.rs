@@ -189,7 +189,11 @@ fn a_channel_with_incidents_hears_of_the_workers_troubles_and_of_their_end() {
     seed.write(|tx| fault::clear(tx, "scan:prod", t(60))).unwrap();
     let daily = at(&mut seed, &settings, 1380).unwrap();
     assert_eq!((daily.totals.faults, daily.faults[0].ended), (0, true), "a trouble that is over counts no more");
-    assert_eq!(seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"), 2, "the end at once, and not again");
+    assert_eq!(
+        seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"),
+        2,
+        "the end at once, and not again"
+    );
 }
 
 #[test]
