@@ -114,6 +114,18 @@ async fn a_silence_covers_a_group_only_if_it_covers_all_its_open_items() {
 }
 
 #[tokio::test]
+async fn the_daily_digest_counts_what_silences_keep_out_of_its_table() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 3, t(1));
+    world.seed.fail("other", "b", 1, t(1));
+    world.triage(2);
+    let long = Some(Duration::from_secs(30 * 86_400));
+    silence::silence(&world.ledger, on("g"), long, "vendor is at it", ann(3)).await.unwrap();
+    let daily = world.triage(DAILY).unwrap();
+    assert_eq!((daily.still_open.len(), daily.silenced.groups, daily.silenced.items), (1, 1, 3));
+}
+
+#[tokio::test]
 async fn silences_that_make_no_sense_are_refused() {
     let world = World::new().await;
     let refused = |matcher: Matcher, length, reason: &'static str| {

@@ -99,7 +99,8 @@ pub(super) fn freeze(
     for (route, content) in &mut contents {
         fill(content, &details);
         let page = content.changes.iter().any(|entry| entry.page);
-        delivery::enqueue(tx, &route.name, content, page, context.moment.now)?;
+        let enqueue = if route.incidents { delivery::enqueue_incidents } else { delivery::enqueue };
+        enqueue(tx, &route.name, content, page, context.moment.now)?;
         note_incidents(tx, context, route, content, cases)?;
     }
     tell(tx, context, &draft, &whole, cases)?;

@@ -61,7 +61,7 @@ pub(super) fn settle(
     digest::insert(tx, &whole, &reasons(&whole))?;
     digest::set_told_until(tx, whole.window.from)?;
     for (route, content) in contents.iter().filter(|(_, content)| !is_empty(content)) {
-        delivery::enqueue(tx, &route.name, content, true, context.moment.now)?;
+        delivery::enqueue_incidents(tx, &route.name, content, true, context.moment.now)?;
         note(tx, context, route, &owed)?;
     }
     Ok(Some(whole))

@@ -204,15 +204,17 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<
         taken: Vec::new(),
         faults: Vec::new(),
         retries,
-        silenced: silenced(cases),
+        silenced: silenced(context, cases),
         budget: context.request.budget.clone(),
         remarks: Vec::new(),
         left_out: LeftOut::default(),
     })
 }
 
-fn silenced(cases: &[Case]) -> Silenced {
-    let held: Vec<&Case> = cases.iter().filter(|case| case.hushed).collect();
+/// What silences keep out of this digest: news, and of the daily one also places in the table of open groups.
+fn silenced(context: &Context<'_>, cases: &[Case]) -> Silenced {
+    let unlisted = |case: &Case| context.moment.scheduled && case.silenced_until.is_some() && case.told.is_some();
+    let held: Vec<&Case> = cases.iter().filter(|case| case.hushed || unlisted(case)).collect();
     Silenced {
         groups: u64::try_from(held.len()).unwrap_or(u64::MAX),
         items: held.iter().map(|case| case.row.open_items).sum(),
