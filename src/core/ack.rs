@@ -5,7 +5,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+use crate::core::text::local;
 
 /// What breaks an ack before its episode ends, if somebody asked for more than an escalation to the double.
 ///
@@ -89,6 +92,8 @@ pub struct Ack {
     pub open_items: u64,
     /// What breaks it; none for an escalation to the double.
     pub until: Option<Until>,
+    /// When it ends by itself; none with the episode.
+    pub expires_at: Option<Timestamp>,
     /// Items that joined since.
     pub more: u64,
     /// Items that failed since, and within the time of [`Until::Rate`].
@@ -113,8 +118,9 @@ impl Ack {
     }
 
     /// "acknowledged by ann until 100 more items": what a digest says beside the group.
-    pub fn describe(&self) -> String {
-        let until = self.until.map(|until| format!(" until {}", until.describe()));
+    pub fn describe(&self, zone: &TimeZone) -> String {
+        let growth = self.until.map(Until::describe);
+        let until = growth.or_else(|| self.expires_at.map(|at| local(at, zone))).map(|until| format!(" until {until}"));
         format!("acknowledged by {}{}", self.author, until.unwrap_or_default())
     }
 }
@@ -145,7 +151,8 @@ mod tests {
     #[test]
     fn only_what_was_asked_for_breaks_an_ack() {
         let fired = Some("47 in the last hour");
-        let ack = |until, more, lately| Ack { author: "ann".into(), open_items: 5, until, more, lately };
+        let ack =
+            |until, more, lately| Ack { author: "ann".into(), open_items: 5, until, expires_at: None, more, lately };
         let rate = Some(Until::Rate(20, SignedDuration::from_hours(1)));
         for (case, ack, open_items, fired, broken) in [
             ("below the double", ack(None, 4, 0), 9, fired, None),
@@ -165,8 +172,12 @@ mod tests {
 
     #[test]
     fn an_ack_says_whose_it_is_and_how_long_it_holds() {
-        let ack = |until| Ack { author: "ann".into(), open_items: 5, until, more: 0, lately: 0 };
-        assert_eq!(ack(None).describe(), "acknowledged by ann");
-        assert_eq!(ack(Some(Until::Items(100))).describe(), "acknowledged by ann until 100 more items");
+        let ack = Ack { author: "ann".into(), open_items: 5, until: None, expires_at: None, more: 0, lately: 0 };
+        let said = |ack: Ack| ack.describe(&TimeZone::UTC);
+        assert_eq!(said(ack.clone()), "acknowledged by ann");
+        let until = Some(Until::Items(100));
+        assert_eq!(said(Ack { until, ..ack.clone() }), "acknowledged by ann until 100 more items");
+        let expires_at = Some(Timestamp::from_second(1_780_000_000).unwrap());
+        assert_eq!(said(Ack { expires_at, ..ack }), "acknowledged by ann until 2026-05-28 20:26 UTC");
     }
 }

@@ -71,7 +71,7 @@ pub fn in_force(
     now: Timestamp,
 ) -> Result<Option<Ack>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT author, open_items, until, coalesce(total_items, ?4), created_at FROM ack
+        "SELECT author, open_items, until, coalesce(total_items, ?4), created_at, expires_at FROM ack
          WHERE group_key = ?1 AND episode = ?2 AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)
          ORDER BY ack_id DESC LIMIT 1",
     )?;
@@ -82,6 +82,7 @@ pub fn in_force(
             author: row.get(0)?,
             open_items: row.get::<_, Count>(1)?.0,
             until: until.and_then(|until| until.parse().ok()),
+            expires_at: row.get::<_, Option<Millis>>(5)?.map(|at| at.0),
             more: group.total_items.saturating_sub(total_items),
             lately: 0,
         };

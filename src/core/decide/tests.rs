@@ -62,7 +62,10 @@ fn acked(level: u64) -> Wishes {
 }
 
 fn acked_until(open_items: u64, until: Option<Until>) -> Wishes {
-    Wishes { ack: Some(Ack { author: "ann".into(), open_items, until, more: 4, lately: 0 }), ..none() }
+    Wishes {
+        ack: Some(Ack { author: "ann".into(), open_items, until, expires_at: None, more: 4, lately: 0 }),
+        ..none()
+    }
 }
 
 fn unsilenced(hours: i64) -> Wishes {

@@ -6,7 +6,6 @@ use crate::ledger::Transaction;
 
 use super::cases::{Case, Context, Inventory};
 use super::settings::{Route, Settings};
-use crate::core::ack::Ack;
 use crate::core::decide::Told;
 use crate::core::digest::build::{self, diverse, only_entries};
 use crate::core::digest::fit::keep;
@@ -34,7 +33,7 @@ pub(super) fn entry(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> R
         state: case.state,
         page: case.page,
         why,
-        acked: ack.map(Ack::describe),
+        acked: ack.map(|ack| ack.describe(&settings.zone)),
         new_items: case.row.total_items.saturating_sub(before),
         ..plain_entry(tx, settings, &case.row)?
     })
