@@ -4,9 +4,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::act::{ActError, Person};
+use super::group::Terms;
 use super::{dismiss, group, note, silence};
 use crate::config::Config;
-use crate::core::digest::model::Digest;
+use crate::core::digest::model::{Digest, Reason};
 use crate::core::digest::only::Only;
 use crate::core::silence::Matcher;
 use crate::ledger::seed::{Seed, t};
@@ -15,16 +16,16 @@ use crate::service::triage::settings::{Route, Settings};
 use crate::service::triage::{Request, triage_in};
 
 /// A service that holds the lock and scans, and a person who acts beside it.
-struct World {
-    seed: Seed,
-    ledger: Ledger,
-    settings: Settings,
+pub(super) struct World {
+    pub(super) seed: Seed,
+    pub(super) ledger: Ledger,
+    pub(super) settings: Settings,
     _lock: open::Lock,
     _dir: tempfile::TempDir,
 }
 
 impl World {
-    async fn new() -> World {
+    pub(super) async fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         let lock = open::Lock::take(&path).unwrap();
@@ -38,13 +39,13 @@ impl World {
         World { seed, ledger: Ledger::open_beside(&path).await.unwrap(), settings, _lock: lock, _dir: dir }
     }
 
-    fn triage(&mut self, minutes: i64) -> Option<Digest> {
+    pub(super) fn triage(&mut self, minutes: i64) -> Option<Digest> {
         self.seed.scan(t(minutes));
         let settings = self.settings.clone();
         self.seed.write(|tx| triage_in(tx, &settings, &Request::at(t(minutes)))).unwrap()
     }
 
-    fn news(&mut self, minutes: i64) -> Vec<String> {
+    pub(super) fn news(&mut self, minutes: i64) -> Vec<String> {
         let digest = self.triage(minutes);
         let entries = digest.iter().flat_map(|digest| digest.changes.iter().chain(&digest.still_open));
         entries.map(|entry| format!("{} {}", entry.group_id, entry.reason.as_str())).collect()
@@ -60,11 +61,11 @@ impl World {
     }
 }
 
-fn route(name: &str, incidents: bool) -> Route {
+pub(super) fn route(name: &str, incidents: bool) -> Route {
     Route { name: name.into(), only: Only::default(), incidents }
 }
 
-fn ann(minutes: i64) -> Person {
+pub(super) fn ann(minutes: i64) -> Person {
     Person { name: "ann".into(), now: t(minutes) }
 }
 
@@ -72,7 +73,7 @@ fn on(group: &str) -> Matcher {
     Matcher { group: Some(group.into()), ..Matcher::default() }
 }
 
-const DAILY: i64 = 1380;
+pub(super) const DAILY: i64 = 1380;
 
 #[tokio::test]
 async fn a_silence_holds_news_back_and_its_end_is_told_once() {
@@ -113,6 +114,18 @@ async fn a_silence_covers_a_group_only_if_it_covers_all_its_open_items() {
 }
 
 #[tokio::test]
+async fn the_daily_digest_counts_what_silences_keep_out_of_its_table() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 3, t(1));
+    world.seed.fail("other", "b", 1, t(1));
+    world.triage(2);
+    let long = Some(Duration::from_secs(30 * 86_400));
+    silence::silence(&world.ledger, on("g"), long, "vendor is at it", ann(3)).await.unwrap();
+    let daily = world.triage(DAILY).unwrap();
+    assert_eq!((daily.still_open.len(), daily.silenced.groups, daily.silenced.items), (1, 1, 3));
+}
+
+#[tokio::test]
 async fn silences_that_make_no_sense_are_refused() {
     let world = World::new().await;
     let refused = |matcher: Matcher, length, reason: &'static str| {
@@ -132,9 +145,9 @@ async fn silences_that_make_no_sense_are_refused() {
 async fn an_ack_stops_reminders_until_its_episode_ends() {
     let mut world = World::new().await;
     world.seed.fail("g", "b", 3, t(1));
-    assert!(matches!(group::ack(&world.ledger, "g", None, ann(1)).await, Err(ActError::Refused(_))));
+    assert!(matches!(group::ack(&world.ledger, "g", Terms::default(), ann(1)).await, Err(ActError::Refused(_))));
     world.triage(2);
-    group::ack(&world.ledger, "g", None, ann(3)).await.unwrap();
+    group::ack(&world.ledger, "g", Terms::default(), ann(3)).await.unwrap();
     // It is listed as open, without being told again.
     let daily = world.triage(DAILY).unwrap();
     assert_eq!((daily.changes.len(), daily.still_open.len()), (0, 1));
@@ -151,13 +164,65 @@ async fn escalation_to_the_double_breaks_an_ack() {
     let mut world = World::new().await;
     world.seed.fail("g", "b", 8, t(1));
     world.triage(2);
-    group::ack(&world.ledger, "g", None, ann(3)).await.unwrap();
+    group::ack(&world.ledger, "g", Terms::default(), ann(3)).await.unwrap();
     world.seed.fail("g", "b", 7, t(20));
     assert!(world.news(21).is_empty());
     world.seed.fail("g", "b", 1, t(22));
     assert_eq!(world.news(23), ["g escalated"]);
     assert_eq!(world.seed.text("SELECT ended_how FROM ack WHERE author = ?1", "ann"), "escalated");
     assert!(matches!(group::unack(&world.ledger, "g", ann(24)).await, Err(ActError::Refused(_))));
+}
+
+#[tokio::test]
+async fn an_ack_until_so_many_more_items_hides_growth_until_they_are_there() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 3, t(1));
+    world.triage(2);
+    let until = |text: &str| Terms { length: None, until: Some(text.parse().unwrap()) };
+    let said = group::ack(&world.ledger, "g", until("20x"), ann(3)).await.unwrap();
+    assert_eq!(said, "g acknowledged at 3 open items: no reminders until it ends or has 20 more items.");
+    // Far beyond the double, and an escalation; but 20 more is what was asked for.
+    world.seed.fail("g", "b", 19, t(20));
+    assert!(world.news(21).is_empty());
+    let daily = world.triage(DAILY).unwrap();
+    assert_eq!((daily.changes.len(), daily.still_open.len()), (0, 1));
+    assert_eq!(daily.still_open[0].acked.as_deref(), Some("acknowledged by ann until 20 more items"));
+    world.seed.fail("g", "b", 1, t(DAILY + 20));
+    let broken = world.triage(DAILY + 21).unwrap();
+    let why = "20 more items, limit 20; acknowledged at 3 open items";
+    assert_eq!((broken.changes[0].reason, broken.changes[0].why.as_deref()), (Reason::Escalated, Some(why)));
+    assert_eq!(broken.changes[0].acked, None);
+    assert!(world.news(DAILY + 40).is_empty());
+    let detail = world.seed.text("SELECT detail FROM audit WHERE actor = ?1", "ann");
+    assert_eq!(detail, r#"{"until":"20x"}"#);
+}
+
+#[tokio::test]
+async fn an_ack_until_a_rate_counts_only_what_failed_since() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 8, t(1));
+    world.triage(2);
+    let terms = Terms { length: None, until: Some("5x/1h".parse().unwrap()) };
+    group::ack(&world.ledger, "g", terms, ann(3)).await.unwrap();
+    for n in 1..9 {
+        world.seed.fail("g", "b", 1, t(n * 20));
+        assert!(world.news(n * 20 + 1).is_empty(), "three an hour are too few");
+    }
+    world.seed.fail("g", "b", 3, t(170));
+    assert_eq!(world.news(171), ["g escalated"]);
+}
+
+#[tokio::test]
+async fn an_ack_for_a_time_is_over_after_it() {
+    let mut world = World::new().await;
+    world.seed.fail("g", "b", 3, t(1));
+    world.triage(2);
+    let terms = Terms { length: Some(Duration::from_secs(86_400)), until: None };
+    group::ack(&world.ledger, "g", terms, ann(3)).await.unwrap();
+    assert_eq!(world.triage(DAILY).unwrap().still_open[0].why, None);
+    let reminded = world.triage(DAILY + 1440).unwrap();
+    assert!(reminded.still_open[0].why.as_deref().is_some_and(|why| why.starts_with("still open")));
+    assert_eq!(reminded.still_open[0].acked, None);
 }
 
 #[tokio::test]
@@ -230,38 +295,12 @@ async fn a_fault_is_told_when_it_begins_and_when_it_ends() {
 }
 
 #[tokio::test]
-async fn a_paging_channel_gets_one_incident_for_an_episode_and_its_end_at_once() {
-    let mut world = World::new().await;
-    world.settings.routes.push(route("pager", true));
-    world.seed.fail("login", "b", 1, t(1));
-    world.seed.set_class("login", "account");
-    world.seed.fail("plain", "b", 1, t(1));
-    world.triage(2);
-    let content = |world: &World, digest: &str| {
-        let sql = "SELECT content FROM delivery WHERE channel = 'pager' AND digest_id = ?1";
-        digest::thaw(&world.seed.text(sql, digest)).unwrap()
-    };
-    let opened = content(&world, "D-20260601-01");
-    assert_eq!(opened.changes.iter().map(|e| e.group_id.as_str()).collect::<Vec<_>>(), ["login"]);
-    world.seed.recover("login", t(5));
-    // An end alone is no reason for a mail, but the pager hears of it at once.
-    let ended = world.triage(6).unwrap();
-    assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE digest_id = ?1", &ended.digest_id), 1);
-    let said = world.seed.text("SELECT channel FROM delivery WHERE digest_id = ?1", &ended.digest_id);
-    assert_eq!(said, "pager");
-    assert_eq!(world.triage(7), None);
-    world.seed.fail("x", "b", 1, t(30));
-    assert_eq!(world.news(31), ["x new", "login resolved"]);
-    assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"), 2);
-}
-
-#[tokio::test]
 async fn merging_groups_is_no_news() {
     let mut world = World::new().await;
     world.seed.fail("old", "b", 3, t(1));
     world.seed.fail("young", "b", 40, t(1));
     world.triage(2);
-    group::ack(&world.ledger, "young", None, ann(3)).await.unwrap();
+    group::ack(&world.ledger, "young", Terms::default(), ann(3)).await.unwrap();
     note::leave(&world.ledger, "young", "see runbook", ann(3)).await.unwrap();
     world.seed.write(|tx| {
         let key = |id: &str| crate::ledger::group::key(tx, id).unwrap().unwrap();

@@ -11,7 +11,8 @@ use crate::ledger::Ledger;
 /// `group`
 #[derive(Debug, Subcommand)]
 pub enum GroupCommand {
-    /// You know of it: no reminders until it ends or doubles
+    /// You know of it: no reminders until it ends, doubles, or a condition is met
+    #[command(visible_alias = "archive")]
     Ack {
         /// The group
         #[arg(value_name = "GROUP")]
@@ -19,6 +20,10 @@ pub enum GroupCommand {
         /// For how long, such as "4h" [default: until the episode ends]
         #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
         length: Option<std::time::Duration>,
+        /// Until what instead of the double: "100x" more items, "100x/1h" within that time, "escalating", or "resolved"
+        /// for nothing but its end; "7d" is --for
+        #[arg(long, value_name = "CONDITION", value_parser = terms, conflicts_with = "length")]
+        until: Option<group::Terms>,
     },
     /// Take an acknowledgement back
     Unack {
@@ -116,7 +121,10 @@ pub struct SilenceArgs {
 /// Does what a person says of a group and prints one line.
 pub(super) async fn run(command: GroupCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let said = match command {
-        GroupCommand::Ack { id, length } => group::ack(ledger, &id, length, by).await?,
+        GroupCommand::Ack { id, length, until } => {
+            let terms = until.unwrap_or(group::Terms { length, until: None });
+            group::ack(ledger, &id, terms, by).await?
+        }
         GroupCommand::Unack { id } => group::unack(ledger, &id, by).await?,
         GroupCommand::Silence(args) => begin_silence(args, ledger, by).await?,
         GroupCommand::Unsilence { id } => end_silence(&id, ledger, by).await?,
@@ -186,9 +194,26 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
     if parsed.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(parsed) }
 }
 
+/// What an ack waits for: a time, or growth.
+fn terms(text: &str) -> Result<group::Terms, String> {
+    match duration(text) {
+        Ok(length) => Ok(group::Terms { length: Some(length), until: None }),
+        Err(_) => Ok(group::Terms { length: None, until: Some(text.parse()?) }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ack_waits_for_a_time_or_for_growth() {
+        let week = std::time::Duration::from_secs(7 * 86_400);
+        assert_eq!(terms("7d"), Ok(group::Terms { length: Some(week), until: None }));
+        assert_eq!(terms("100x").unwrap().until, Some(crate::core::ack::Until::Items(100)));
+        assert!(terms("0s").is_err());
+        assert!(terms("whenever").unwrap_err().contains("100x/1h"));
+    }
 
     #[test]
     fn a_silence_may_last_days_but_not_nothing() {

@@ -3,19 +3,29 @@
 use std::time::Duration;
 
 use super::act::{ActError, Person, find};
+use crate::core::ack::Until;
 use crate::ledger::ack::{self, NewAck};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::sighting::GroupChange;
 use crate::ledger::{Ledger, LedgerError};
 use crate::ledger::{episode, group, standing};
 
-/// Acknowledges a group's open episode: no reminders until it ends, doubles, or `length` is over.
+/// What ends an ack before its episode does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// After this time.
+    pub length: Option<Duration>,
+    /// This growth instead of an escalation to the double.
+    pub until: Option<Until>,
+}
+
+/// Acknowledges a group's open episode: no reminders until it ends, doubles, or what the terms say.
 ///
 /// Returns the line to print.
 ///
 /// # Errors
 /// The group is unknown or not open.
-pub async fn ack(ledger: &Ledger, group_id: &str, length: Option<Duration>, by: Person) -> Result<String, ActError> {
+pub async fn ack(ledger: &Ledger, group_id: &str, terms: Terms, by: Person) -> Result<String, ActError> {
     let group_id = group_id.to_owned();
     let work = move |tx: &crate::ledger::Transaction<'_>| {
         let group = match find(tx, &group_id)? {
@@ -32,18 +42,38 @@ pub async fn ack(ledger: &Ledger, group_id: &str, length: Option<Duration>, by: 
             episode: open.ordinal,
             author: by.name.clone(),
             open_items: group.open_items,
-            expires_at: length.and_then(|length| by.now.checked_add(length).ok()),
+            total_items: group.total_items,
+            until: terms.until,
+            expires_at: terms.length.and_then(|length| by.now.checked_add(length).ok()),
         };
         ack::give(tx, &ack, by.now)?;
-        audit::record(tx, &act(&by, "ack", &group), by.now)?;
-        Ok(Ok(format!(
-            "{} acknowledged at {} open items: no reminders until it ends or reaches {}.",
-            group.group_id,
-            group.open_items,
-            group.open_items.saturating_mul(2)
-        )))
+        audit::record(tx, &Act { detail: detail(&ack), ..act(&by, "ack", &group) }, by.now)?;
+        Ok(Ok(said(&group.group_id, &ack)))
     };
     ledger.write(work).await?
+}
+
+/// The terms as the audit keeps them; none if there are none.
+fn detail(ack: &NewAck) -> Option<String> {
+    match (ack.until, ack.expires_at) {
+        (Some(until), _) => Some(serde_json::json!({ "until": until.to_string() }).to_string()),
+        (None, Some(at)) => Some(serde_json::json!({ "expires_at": at.to_string() }).to_string()),
+        (None, None) => None,
+    }
+}
+
+/// "g-1 acknowledged at 5 open items: no reminders until it ends or reaches 10."
+fn said(group_id: &str, ack: &NewAck) -> String {
+    let doubled = ack.open_items.max(1).saturating_mul(2);
+    let ends = match (ack.until, ack.expires_at) {
+        (Some(Until::Resolved), _) => "it ends, however much it grows".to_owned(),
+        (Some(Until::Escalating), _) => "it ends or escalates".to_owned(),
+        (Some(until @ Until::Items(_)), _) => format!("it ends or has {}", until.describe()),
+        (Some(until @ Until::Rate(..)), _) => format!("it ends or gets {}", until.describe()),
+        (None, Some(at)) => format!("{at:.0}, or until it ends or reaches {doubled}"),
+        (None, None) => format!("it ends or reaches {doubled}"),
+    };
+    format!("{group_id} acknowledged at {} open items: no reminders until {ends}.", ack.open_items)
 }
 
 /// Takes an ack back. Returns the line to print.

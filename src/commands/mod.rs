@@ -13,6 +13,8 @@ pub mod dismiss;
 mod doctor;
 pub mod group;
 pub mod grouping;
+#[cfg(test)]
+mod incident_tests;
 pub mod input;
 pub mod ledger;
 mod man;

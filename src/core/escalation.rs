@@ -103,7 +103,18 @@ pub fn reached(measures: &Measures) -> Vec<Reached> {
     [hour(measures), crossing(measures), share(measures)].into_iter().flatten().collect()
 }
 
-/// Whether a reached rule is news: it never fired, or its value doubled, or it had been calm for a day.
+/// Whether a rule that fired is still above the limit at which it did: the calm that re-arms it has not begun.
+///
+/// The limit of open items is the power of ten that was crossed, whatever people were told since.
+pub fn is_above(memory: &Memory, measures: &Measures) -> bool {
+    match memory.rule {
+        Rule::Hour => hour(measures).is_some(),
+        Rule::Batch => share(measures).is_some(),
+        Rule::Open => as_f64(measures.open) >= 10_f64.powf(memory.value.max(10.0).log10().floor()),
+    }
+}
+
+/// Whether a reached rule is news: it never fired, or its value doubled, or it was below its limit for a day.
 pub fn fires(reached: &Reached, memory: Option<&Memory>, now: Timestamp) -> bool {
     memory.is_none_or(|memory| reached.value >= 2.0 * memory.value || now - memory.above_at >= CALM)
 }
@@ -193,6 +204,23 @@ mod tests {
         assert_eq!(whys(&measures(4, 20)), ["4 of 20 finished items of batch b (20 %), limit 20 %"]);
         for (failed, finished) in [(19, 19), (3, 20), (0, 0), (199, 1000)] {
             assert!(whys(&measures(failed, finished)).is_empty());
+        }
+    }
+
+    #[test]
+    fn open_items_are_calm_only_below_the_limit_they_crossed() {
+        let memory = |value| Memory { rule: Rule::Open, fired_at: t(0), value, above_at: t(0) };
+        // People were told of 60 items: that nothing crosses a limit any more does not mean that it is calm.
+        let told = |open| Measures { open, open_told: open, ..Measures::default() };
+        for (value, open, above) in [
+            (60.0, 60, true),
+            (60.0, 10, true),
+            (60.0, 9, false),
+            (1000.0, 1000, true),
+            (1000.0, 999, false),
+            (12.0, 11, true),
+        ] {
+            assert_eq!(is_above(&memory(value), &told(open)), above, "{value} {open}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! Everything here takes what it needs as arguments (`now` included) and returns what should happen.
 //! The edges (`cloud`, `ledger`, `notify`, `report`) share these types and never know each other.
 
+pub mod ack;
 pub mod batch;
 pub mod cause;
 pub mod decide;

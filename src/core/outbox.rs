@@ -80,8 +80,10 @@ pub fn fate(answer: &Answer, attempts: u32, tier: u8, now: Timestamp, jitter: f6
     match answer {
         Answer::Arrived { .. } => Fate::Sent,
         Answer::Never { .. } => Fate::Dead,
-        // There are few tiers, so this ends.
-        Answer::TooLarge { next_tier: Some(next), .. } if *next > tier => Fate::Again { at: now, tier: *next },
+        // Once: whoever refuses the smaller one, too, dislikes something else about it.
+        Answer::TooLarge { next_tier: Some(next), .. } if tier == 0 && *next > 0 => {
+            Fate::Again { at: now, tier: *next }
+        }
         Answer::TooLarge { .. } => Fate::Dead,
         Answer::Later { after, .. } => match wait(attempts, *after, jitter) {
             Some(wait) => Fate::Again { at: now.saturating_add(wait).unwrap_or(Timestamp::MAX), tier },
@@ -156,10 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_shrinks_until_it_cannot() {
+    fn what_is_too_large_is_tried_once_more_and_smaller() {
         let large = |next_tier| Answer::TooLarge { error: "413".into(), next_tier, done: Vec::new() };
         assert_eq!(fate(&large(Some(1)), 1, 0, now(), 0.5), Fate::Again { at: now(), tier: 1 });
-        assert_eq!(fate(&large(None), 2, 4, now(), 0.5), Fate::Dead);
+        assert_eq!(fate(&large(Some(4)), 2, 1, now(), 0.5), Fate::Dead);
+        assert_eq!(fate(&large(None), 1, 0, now(), 0.5), Fate::Dead);
         assert_eq!(fate(&Answer::Never { error: "410".into(), of_content: false }, 1, 0, now(), 0.5), Fate::Dead);
     }
 

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::LedgerError;
 use super::millis::{Count, Millis};
+use super::{LedgerError, standing};
+use crate::core::ack::{Ack, Until};
 
 /// An ack to be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub struct NewAck {
     pub author: String,
     /// Open items now: an escalation to the double breaks the ack.
     pub open_items: u64,
+    /// Items ever in it now: what joins later is more.
+    pub total_items: u64,
+    /// What breaks it instead.
+    pub until: Option<Until>,
     /// When it ends by itself; none with the episode.
     pub expires_at: Option<Timestamp>,
 }
@@ -28,14 +33,17 @@ pub struct NewAck {
 pub fn give(tx: &Transaction<'_>, ack: &NewAck, now: Timestamp) -> Result<(), LedgerError> {
     end_all(tx, ack.group_key, "renewed", now)?;
     tx.execute(
-        "INSERT INTO ack (group_key, episode, author, open_items, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO ack (group_key, episode, author, open_items, created_at, expires_at, until, total_items)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             ack.group_key,
             ack.episode,
             ack.author,
             Count(ack.open_items),
             Millis(now),
-            ack.expires_at.map(Millis)
+            ack.expires_at.map(Millis),
+            ack.until.map(|until| until.to_string()),
+            Count(ack.total_items)
         ],
     )?;
     Ok(())
@@ -52,20 +60,38 @@ pub fn end_all(tx: &Transaction<'_>, group_key: i64, how: &str, now: Timestamp) 
     Ok(ended > 0)
 }
 
-/// The open items at which the episode was acknowledged; none if it is not, or no longer.
+/// The ack of a group's episode that holds; none if it is not acknowledged, or no longer.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn level(
+pub fn in_force(
     connection: &Connection,
-    group_key: i64,
+    group: &standing::GroupRow,
     episode: u32,
     now: Timestamp,
-) -> Result<Option<u64>, LedgerError> {
+) -> Result<Option<Ack>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT open_items FROM ack WHERE group_key = ?1 AND episode = ?2 AND ended_at IS NULL
-         AND (expires_at IS NULL OR expires_at > ?3) ORDER BY ack_id DESC LIMIT 1",
+        "SELECT author, open_items, until, coalesce(total_items, ?4), created_at, expires_at FROM ack
+         WHERE group_key = ?1 AND episode = ?2 AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)
+         ORDER BY ack_id DESC LIMIT 1",
     )?;
-    let level = statement.query_row(params![group_key, episode, Millis(now)], |row| row.get::<_, Count>(0));
-    Ok(level.optional()?.map(|count| count.0))
+    let row = statement.query_row(params![group.group_key, episode, Millis(now), Count(group.total_items)], |row| {
+        let until: Option<String> = row.get(2)?;
+        let Count(total_items) = row.get(3)?;
+        let ack = Ack {
+            author: row.get(0)?,
+            open_items: row.get::<_, Count>(1)?.0,
+            until: until.and_then(|until| until.parse().ok()),
+            expires_at: row.get::<_, Option<Millis>>(5)?.map(|at| at.0),
+            more: group.total_items.saturating_sub(total_items),
+            lately: 0,
+        };
+        Ok((ack, row.get::<_, Millis>(4)?.0))
+    });
+    let Some((mut ack, given_at)) = row.optional()? else { return Ok(None) };
+    if let Some(window) = ack.until.and_then(Until::window) {
+        let since = now.checked_sub(window).unwrap_or(given_at).max(given_at);
+        ack.lately = standing::failed_since(connection, group.group_key, since, now)?;
+    }
+    Ok(Some(ack))
 }

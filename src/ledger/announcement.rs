@@ -109,19 +109,19 @@ pub fn escalations(connection: &Connection, group_key: i64) -> Result<Vec<Memory
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes that rules which fired before are still reached: the calm that re-arms them has not begun.
+/// Notes that these rules, which fired before, are still above their limits.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn still_above(
     tx: &Transaction<'_>,
     group_key: i64,
-    reached: &[Reached],
+    rules: impl Iterator<Item = Rule>,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    for reached in reached {
+    for rule in rules {
         tx.prepare_cached("UPDATE escalation SET above_at = ?3 WHERE group_key = ?1 AND rule = ?2")?
-            .execute(params![group_key, reached.rule.as_str(), Millis(now)])?;
+            .execute(params![group_key, rule.as_str(), Millis(now)])?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::millis::Millis;
 use super::{LedgerError, digest, fault};
 use crate::core::digest::fit::keep;
-use crate::core::digest::merge::merge;
+use crate::core::digest::merge::{merge, merge_incidents};
 use crate::core::digest::model::Digest;
 use crate::core::outbox::{Answer, Fate, fate, is_carried, jitter};
 use crate::core::text::count;
@@ -54,8 +54,35 @@ pub fn enqueue(
     page: bool,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
+    put(tx, channel, content, Put { page, incidents: false }, now)
+}
+
+/// As [`enqueue`], for a channel with incidents: it drops a second copy of each event, so that everything it may not
+/// have got is merged. Were the end of an incident to overtake its beginning, the incident would stay open for good.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn enqueue_incidents(
+    tx: &Transaction<'_>,
+    channel: &str,
+    content: &Digest,
+    page: bool,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    put(tx, channel, content, Put { page, incidents: true }, now)
+}
+
+#[derive(Clone, Copy)]
+struct Put {
+    page: bool,
+    incidents: bool,
+}
+
+fn put(tx: &Transaction<'_>, channel: &str, content: &Digest, how: Put, now: Timestamp) -> Result<(), LedgerError> {
+    let Put { page, incidents } = how;
     let delivery_id = format!("{}.{channel}", content.digest_id);
-    let waiting = waiting(tx, channel, now)?;
+    let waiting = waiting(tx, channel, incidents, now)?;
+    let merge = if incidents { merge_incidents } else { merge };
     let mut content = content.clone();
     for older in &waiting {
         content = keep(&merge(&digest::thaw(&older.content)?, &content), MOST_GROUPS, usize::MAX);
@@ -97,14 +124,19 @@ struct Waiting {
 ///
 /// What is finished in part is left to be finished, and what may have arrived is sent again under its own id, by which
 /// receivers drop a second copy; under another id people would read the same news twice.
-fn waiting(connection: &Connection, channel: &str, now: Timestamp) -> Result<Vec<Waiting>, LedgerError> {
+fn waiting(
+    connection: &Connection,
+    channel: &str,
+    incidents: bool,
+    now: Timestamp,
+) -> Result<Vec<Waiting>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT delivery_id, content, attempts, not_before, page, state = 'dead' FROM delivery
-         WHERE channel = ?1 AND ((state = 'pending' AND done = '[]' AND uncertain = 0)
+         WHERE channel = ?1 AND ((state = 'pending' AND (?3 OR (done = '[]' AND uncertain = 0)))
              OR (state = 'dead' AND lease_until > ?2))
          ORDER BY created_at, delivery_id",
     )?;
-    let rows = statement.query_map(params![channel, Millis(now)], |row| {
+    let rows = statement.query_map(params![channel, Millis(now), incidents], |row| {
         Ok(Waiting {
             delivery_id: row.get(0)?,
             content: row.get(1)?,
@@ -206,15 +238,22 @@ pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Tim
         }
         Fate::Dead => {
             settle(tx, &claimed.delivery_id, "dead", None)?;
-            if is_carried(answer, &claimed.done) {
+            let carried = is_carried(answer, &claimed.done);
+            if carried {
                 tx.execute(
                     "UPDATE delivery SET lease_until = ?2 WHERE delivery_id = ?1",
                     params![claimed.delivery_id, Millis(now + CARRIED)],
                 )?;
             }
             let error = error_of(answer).unwrap_or("no answer");
+            let missed = match carried {
+                true => "what it missed comes with its next digest, or at once with `llama-triage digest --now`",
+                false => {
+                    "this digest is not sent to it again, the next one is; `llama-triage report` has the same news"
+                }
+            };
             let text = format!(
-                "Channel {} did not take {} after {}: {error}. Repair the channel and try it with `llama-triage notify test {}`; what it missed comes with its next digest, or at once with `llama-triage digest --now`.",
+                "Channel {} did not take {} after {}: {error}. Repair the channel and try it with `llama-triage notify test {}`; {missed}.",
                 claimed.channel,
                 claimed.content.digest_id,
                 count(u64::from(claimed.attempts), "try", "tries"),

@@ -5,7 +5,7 @@
 //! one that comes back later is told again, for nobody waits for the daily digest to learn that it was over between.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use super::LedgerError;
 use super::millis::Millis;
@@ -23,7 +23,8 @@ pub fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> R
         "INSERT INTO worker_fault (fault, text, since, last_seen) VALUES (?1, ?2, ?3, ?3)
          ON CONFLICT (fault) DO UPDATE SET text = ?2, last_seen = ?3, count = count + 1, ended_at = NULL,
              since = CASE WHEN ended_at <= ?3 - ?4 THEN ?3 ELSE since END,
-             announced = CASE WHEN ended_at <= ?3 - ?4 THEN NULL ELSE announced END",
+             announced = CASE WHEN ended_at <= ?3 - ?4 THEN NULL ELSE announced END,
+             over_told = CASE WHEN ended_at <= ?3 - ?4 THEN NULL ELSE over_told END",
     )?
     .execute(params![fault, text, Millis(now), OVER])?;
     Ok(())
@@ -73,6 +74,54 @@ impl KnownFault {
     }
 }
 
+/// Troubles that people know of and whose incidents stand otherwise than they do: over, and still open there; or back,
+/// and resolved there.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn turned(connection: &Connection) -> Result<Vec<Fault>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT fault, text, since, ended_at FROM worker_fault
+         WHERE announced IS NOT NULL AND (ended_at IS NULL) = (over_told IS NOT NULL) ORDER BY since, fault",
+    )?;
+    let rows = statement.query_map([], fault)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes that the incidents of these troubles were asked to stand as they do.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn tell_turned(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
+    for fault in faults {
+        tx.execute(
+            "UPDATE worker_fault SET over_told = ?2 WHERE fault = ?1",
+            params![fault.fault, fault.ended.then_some(Millis(now))],
+        )?;
+    }
+    Ok(())
+}
+
+/// The troubles that are over and whose incidents were asked to end.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn over_told(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection
+        .prepare_cached("SELECT fault FROM worker_fault WHERE over_told IS NOT NULL AND ended_at IS NOT NULL")?;
+    let keys = statement.query_map([], |row| row.get(0))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+fn fault(row: &Row<'_>) -> rusqlite::Result<Fault> {
+    Ok(Fault {
+        fault: row.get(0)?,
+        text: row.get(1)?,
+        since: row.get::<_, Millis>(2)?.0,
+        ended: row.get::<_, Option<Millis>>(3)?.is_some(),
+    })
+}
+
 /// All troubles that last, or ended without people being told; the oldest first.
 ///
 /// # Errors
@@ -81,15 +130,7 @@ pub fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT fault, text, since, ended_at, announced FROM worker_fault ORDER BY since, fault")?;
     let rows = statement.query_map([], |row| {
-        Ok(KnownFault {
-            fault: Fault {
-                fault: row.get(0)?,
-                text: row.get(1)?,
-                since: row.get::<_, Millis>(2)?.0,
-                ended: row.get::<_, Option<Millis>>(3)?.is_some(),
-            },
-            announced: row.get::<_, Option<String>>(4)?.is_some(),
-        })
+        Ok(KnownFault { fault: fault(row)?, announced: row.get::<_, Option<String>>(4)?.is_some() })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -104,7 +145,7 @@ pub fn tell(tx: &Transaction<'_>, faults: &[Fault], digest_id: &str) -> Result<(
             tx.execute("DELETE FROM worker_fault WHERE fault = ?1 AND ended_at IS NOT NULL", [&fault.fault])?;
         } else {
             tx.execute(
-                "UPDATE worker_fault SET announced = ?2 WHERE fault = ?1 AND announced IS NULL",
+                "UPDATE worker_fault SET announced = coalesce(announced, ?2), over_told = NULL WHERE fault = ?1",
                 [&fault.fault, digest_id],
             )?;
         }

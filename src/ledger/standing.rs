@@ -74,6 +74,15 @@ pub fn by_id(connection: &Connection, group_id: &str) -> Result<Option<GroupRow>
     Ok(connection.prepare_cached(&sql)?.query_row([group_id], group_row).optional()?)
 }
 
+/// The group with this number, merged or not.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn by_key(connection: &Connection, group_key: i64) -> Result<Option<GroupRow>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM error_group WHERE group_key = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([group_key], group_row).optional()?)
+}
+
 /// Gives a group the title that people call it by; none gives it back its own.
 ///
 /// # Errors
@@ -121,11 +130,7 @@ pub fn batches_ended(connection: &Connection, group_key: i64) -> Result<bool, Le
 /// SQLite refuses.
 pub fn measures(connection: &Connection, group: &GroupRow, now: Timestamp) -> Result<Measures, LedgerError> {
     let hour_ago = now.as_millisecond() - HOUR_MS;
-    let mut statement = connection.prepare_cached(
-        "SELECT count(*) FROM item WHERE group_key = ?1 AND last_seen > ?2 AND last_seen <= ?3
-         AND state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')",
-    )?;
-    let Count(last_hour) = statement.query_row(params![group.group_key, hour_ago, Millis(now)], |row| row.get(0))?;
+    let last_hour = failed_since(connection, group.group_key, now - SignedDuration::from_hours(1), now)?;
     let this_hour = hour_ago.div_euclid(HOUR_MS);
     let mut statement = connection.prepare_cached(
         "SELECT coalesce(max(failures), 0) FROM group_hour WHERE group_key = ?1 AND hour >= ?2 AND hour < ?3",
@@ -140,6 +145,24 @@ pub fn measures(connection: &Connection, group: &GroupRow, now: Timestamp) -> Re
         open_told: 0,
         batch: largest_share(connection, group.group_key, now)?,
     })
+}
+
+/// Items of a group that failed after `since`, by event time.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn failed_since(
+    connection: &Connection,
+    group_key: i64,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<u64, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FROM item WHERE group_key = ?1 AND last_seen > ?2 AND last_seen <= ?3
+         AND state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')",
+    )?;
+    let Count(failed) = statement.query_row(params![group_key, Millis(since), Millis(now)], |row| row.get(0))?;
+    Ok(failed)
 }
 
 /// The batch of the last day of which the largest share failed in this group.

@@ -68,7 +68,10 @@ impl Email {
         let from = &self.head.from.email;
         match self.server.send(from, &waiting, &mail.bytes).await {
             Ok(sent) => self.conclude(sent, facts, mail.tier),
-            Err(error) => Err(error.at_tier(mail.tier).after(facts.done.clone())),
+            Err(error) => {
+                let size = |tier| compose(digest, &self.head, tier).map_or(usize::MAX, |mail| mail.bytes.len());
+                Err(error.shortened(facts, mail.tier, size).after(facts.done.clone()))
+            }
         }
     }
 

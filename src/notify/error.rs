@@ -5,9 +5,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::core::digest::fit::Tier;
+use crate::core::digest::fit::{Tier, after_refusal};
 use crate::core::redact::mask_secrets;
+use crate::notify::DeliveryFacts;
 use crate::notify::words::short;
+
+/// What to do when the shortest rendering is too large, or the peer means something else.
+const NOTHING_SMALLER: &str =
+    "no smaller one is tried: let it take larger messages, or look whether its mailbox is full";
 
 /// Why a delivery did not work. Each text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -54,14 +59,14 @@ pub enum NotifyError {
         of_content: bool,
     },
     /// The peer takes no message of this size.
-    #[error("too large for {peer}: {why}")]
+    #[error("too large for {peer}: {why}; {}", if next.is_some() { "a smaller one is tried" } else { NOTHING_SMALLER })]
     TooLarge {
         /// Host and port, never a path.
         peer: String,
         /// What the peer said.
         why: String,
-        /// How large the refused rendering was.
-        tier: Tier,
+        /// The rendering to try next; none if none is left.
+        next: Option<Tier>,
     },
     /// Some recipients or events are done, the rest failed.
     #[error("{} of this delivery done, then {source}", done.len())]
@@ -114,12 +119,20 @@ impl NotifyError {
 
     /// Whether a smaller rendering may be taken.
     pub fn too_large(&self) -> bool {
-        self.refused_tier().is_some()
+        match self {
+            NotifyError::TooLarge { .. } => true,
+            NotifyError::Partly { source, .. } => source.too_large(),
+            _ => false,
+        }
     }
 
     /// The tier to try next after [`Self::too_large`]; none if there is no smaller one.
     pub fn next_tier(&self) -> Option<u8> {
-        Some(self.refused_tier()?.smaller()?.number())
+        match self {
+            NotifyError::TooLarge { next, .. } => next.map(Tier::number),
+            NotifyError::Partly { source, .. } => source.next_tier(),
+            _ => None,
+        }
     }
 
     /// Whether the digest may have arrived all the same: the next try is then `uncertain`.
@@ -147,19 +160,15 @@ impl NotifyError {
         NotifyError::Partly { done, source: Box::new(self) }
     }
 
-    /// The error with the tier that was refused, which only the renderer knows.
-    pub(super) fn at_tier(self, tier: Tier) -> NotifyError {
+    /// The error with what to try instead, if it is the size: the first try of `facts` is shortened once, by `size`.
+    ///
+    /// Only the renderer knows which tier was refused and how large others are.
+    pub(super) fn shortened(self, facts: &DeliveryFacts, refused: Tier, size: impl Fn(Tier) -> usize) -> NotifyError {
         match self {
-            NotifyError::TooLarge { peer, why, .. } => NotifyError::TooLarge { peer, why, tier },
+            NotifyError::TooLarge { peer, why, .. } if facts.tier == Tier::Full => {
+                NotifyError::TooLarge { peer, why, next: after_refusal(refused, size) }
+            }
             other => other,
-        }
-    }
-
-    fn refused_tier(&self) -> Option<Tier> {
-        match self {
-            NotifyError::TooLarge { tier, .. } => Some(*tier),
-            NotifyError::Partly { source, .. } => source.refused_tier(),
-            _ => None,
         }
     }
 }
@@ -199,11 +208,22 @@ mod tests {
     }
 
     #[test]
-    fn a_too_large_rendering_names_the_next_tier_until_there_is_none() {
-        let large = |tier| NotifyError::TooLarge { peer: "x".into(), why: "413".into(), tier };
-        assert_eq!(large(Tier::Full).next_tier(), Some(1));
-        assert_eq!(large(Tier::TotalsOnly).next_tier(), None);
-        assert!(!large(Tier::Full).is_transient() && large(Tier::TotalsOnly).too_large());
+    fn only_the_first_refusal_of_a_size_names_something_smaller() {
+        let large = || NotifyError::TooLarge { peer: "x".into(), why: "413".into(), next: None };
+        let facts = |tier| DeliveryFacts {
+            delivery_id: String::new(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            uncertain: false,
+            tier,
+            done: Vec::new(),
+        };
+        let size = |tier: Tier| if tier == Tier::TotalsOnly { 1 } else { 9 };
+        let first = large().shortened(&facts(Tier::Full), Tier::Full, size);
+        assert_eq!((first.next_tier(), first.too_large(), first.is_transient()), (Some(4), true, false));
+        assert!(first.to_string().ends_with("413; a smaller one is tried"));
+        let second = large().shortened(&facts(Tier::TotalsOnly), Tier::TotalsOnly, size);
+        assert_eq!((second.next_tier(), second.too_large()), (None, true));
+        assert!(second.to_string().contains("no smaller one is tried"), "{second}");
     }
 
     #[test]

@@ -7,7 +7,6 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::core::digest::fit::Tier;
 use crate::notify::email::is_loopback;
 use crate::notify::error::{NotifyError, said};
 
@@ -103,7 +102,7 @@ impl Http {
     }
 
     /// What an answer means, as far as its status tells.
-    pub(super) fn judge(&self, answer: &Answer, tier: Tier) -> Result<(), NotifyError> {
+    pub(super) fn judge(&self, answer: &Answer) -> Result<(), NotifyError> {
         let peer = self.peer();
         let why = match said(&answer.body) {
             said if said.is_empty() => format!("HTTP {}", answer.status),
@@ -115,7 +114,7 @@ impl Http {
                 let retry_after = answer.retry_after;
                 return Err(NotifyError::Deferred { peer, why, retry_after });
             }
-            413 => return Err(NotifyError::TooLarge { peer, why, tier }),
+            413 => return Err(NotifyError::TooLarge { peer, why, next: None }),
             300..=399 => "it redirects, which is not followed: configure the address it leads to",
             401 | 403 => "check the channel's address and secret",
             404 | 410 => "the address is gone: make a new one and configure it",

@@ -1,5 +1,6 @@
 //! PagerDuty Events v2: one incident for each episode of a paging group, resolved when the episode ends.
 //!
+//! An ack is mirrored once; Events v2 has no way to take it back.
 //! Every event has a key of its own, so that sending one again changes nothing. Worker faults are incidents too.
 
 use std::time::Duration;
@@ -77,7 +78,7 @@ impl Pagerduty {
         // Its words may repeat the event, which holds the routing key.
         let key = self.routing_key.expose_secret();
         let answer = Answer { body: answer.body.replace(key, "[masked]"), ..answer };
-        self.http.judge(&answer, Tier::Full)
+        self.http.judge(&answer)
     }
 }
 
@@ -120,7 +121,7 @@ pub(super) fn preview(digest: &Digest) -> String {
         .map(|event| serde_json::to_string(event).expect("string keys and no numbers") + "\n")
         .collect::<String>();
     if lines.is_empty() {
-        return "nothing in this digest opens or closes an incident\n".to_owned();
+        return "nothing in this digest opens, takes or closes an incident\n".to_owned();
     }
     lines
 }
@@ -142,7 +143,8 @@ pub(super) fn events(digest: &Digest, routing_key: &str) -> Vec<Event> {
         true => resolve(routing_key, fault_key(digest, fault)),
         false => trigger_fault(digest, fault, routing_key),
     });
-    ends.chain(starts).chain(faults).collect()
+    let taken = digest.taken.iter().map(|entry| acknowledge(routing_key, group_key(digest, entry)));
+    ends.chain(starts).chain(taken).chain(faults).collect()
 }
 
 fn group_key(digest: &Digest, entry: &GroupEntry) -> String {
@@ -168,6 +170,11 @@ fn resolve(routing_key: &str, dedup_key: String) -> Event {
         payload: None,
         links: Vec::new(),
     }
+}
+
+/// PagerDuty knows no way back from this: an ack that is taken back or broken is not told.
+fn acknowledge(routing_key: &str, dedup_key: String) -> Event {
+    Event { event_action: "acknowledge", ..resolve(routing_key, dedup_key) }
 }
 
 fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Event {

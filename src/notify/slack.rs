@@ -40,19 +40,20 @@ impl Slack {
     pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let (body, tier) = render(digest, facts);
         let answer = self.http.post(body, &[]).await?;
-        self.judge(&answer, tier)?;
+        let size = |tier| render(digest, &DeliveryFacts { tier, ..facts.clone() }).0.len();
+        self.judge(&answer).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new("ok".to_owned(), tier))
     }
 
     /// Slack says `ok` or the name of an error, which may come with 200, 400, 403, 404 or 410.
-    fn judge(&self, answer: &Answer, tier: Tier) -> Result<(), NotifyError> {
+    fn judge(&self, answer: &Answer) -> Result<(), NotifyError> {
         let body = answer.body.trim();
         let peer = self.http.peer();
         let why = format!("HTTP {}: {}", answer.status, short(body, 200));
         if body.contains("too_long") || body.contains("too_many") || body.contains("invalid_blocks") {
-            return Err(NotifyError::TooLarge { peer, why, tier });
+            return Err(NotifyError::TooLarge { peer, why, next: None });
         }
-        self.http.judge(answer, tier)?;
+        self.http.judge(answer)?;
         match body {
             "ok" => Ok(()),
             _ if !answer.complete => Err(NotifyError::Unclear { peer, why }),

@@ -16,7 +16,6 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use crate::config::channel::SmtpTls;
-use crate::core::digest::fit::Tier;
 use crate::notify::error::{NotifyError, said};
 
 /// A mail server and how to talk to it.
@@ -243,7 +242,7 @@ impl Server {
         match code(error) {
             // 552 is also "mailbox full"; a smaller mail is tried once and then that is said.
             Some(552 | 554) if why.contains("5.3.4") || code(error) == Some(552) => {
-                NotifyError::TooLarge { peer: self.peer(), why, tier: Tier::Full }
+                NotifyError::TooLarge { peer: self.peer(), why, next: None }
             }
             _ if error.is_permanent() => self.refused(&why, "check from, to and what the server allows"),
             _ => self.deferred(error),

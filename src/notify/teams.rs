@@ -38,13 +38,14 @@ impl Teams {
     pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let (body, tier) = render(digest, facts);
         let answer = self.http.post(body, &[]).await?;
-        self.judge(&answer, tier)?;
+        let size = |tier| render(digest, &DeliveryFacts { tier, ..facts.clone() }).0.len();
+        self.judge(&answer).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new(format!("HTTP {}", answer.status), tier))
     }
 
     /// 200 and 202 are also given for failures, whose status is then in the words of the body.
-    fn judge(&self, answer: &Answer, tier: Tier) -> Result<(), NotifyError> {
-        self.http.judge(answer, tier)?;
+    fn judge(&self, answer: &Answer) -> Result<(), NotifyError> {
+        self.http.judge(answer)?;
         if !answer.complete {
             let why = format!("HTTP {} with a broken body", answer.status);
             return Err(NotifyError::Unclear { peer: self.http.peer(), why });
@@ -55,7 +56,7 @@ impl Teams {
         }
         let status = status_in(&body).unwrap_or(400);
         let told = Answer { status, retry_after: answer.retry_after, body: short(&answer.body, 300), complete: true };
-        self.http.judge(&told, tier)
+        self.http.judge(&told)
     }
 }
 

@@ -43,7 +43,8 @@ impl Webhook {
         let (body, tier) = json::render(digest, facts.tier);
         let headers = self.headers(facts, &body);
         let answer = self.http.post(body, &headers).await?;
-        self.http.judge(&answer, tier)?;
+        let size = |tier| json::render(digest, tier).0.len();
+        self.http.judge(&answer).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new(format!("HTTP {}", answer.status), tier))
     }
 

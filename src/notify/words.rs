@@ -122,7 +122,9 @@ pub fn headline(digest: &Digest) -> String {
         (None, Some(fault), _) => {
             format!("llama-triage is in trouble: {}", short(&fault.text, 160))
         }
-        (None, None, Some(entry)) if entry.reason == Reason::MoreItems => format!("Nothing new: {open}"),
+        (None, None, Some(entry)) if entry.reason == Reason::MoreItems => {
+            format!("{} grew: {open}", count(totals.other.max(1), "known group", "known groups"))
+        }
         (None, None, Some(entry)) => format!("{}: {}", capitalized(reason_word(entry.reason)), group_line(entry)),
         _ if totals.new + totals.regressed + totals.escalated > 0 => format!("{open}, with news"),
         _ if totals.open_items > 0 => format!("Nothing new: {open}"),

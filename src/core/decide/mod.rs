@@ -6,6 +6,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::core::ack::Ack;
 use crate::core::digest::model::Reason;
 use crate::core::episode::{Closed, FLAPPING_PAIRS, FLAPPING_WINDOW};
 use crate::core::text::{count, local};
@@ -57,8 +58,8 @@ pub struct Wishes {
     pub silenced: bool,
     /// When a silence that covered it ended last.
     pub silence_ended: Option<Timestamp>,
-    /// The open items at which somebody acknowledged this episode; none if nobody did.
-    pub acked_at: Option<u64>,
+    /// The ack of this episode that holds; none if nobody gave one.
+    pub ack: Option<Ack>,
 }
 
 /// The moment of deciding.
@@ -178,17 +179,14 @@ fn reopened(told: &Told, now: &Standing) -> Option<News> {
 }
 
 fn escalated(now: &Standing, wishes: &Wishes) -> Option<News> {
-    let arithmetic = now.fired.as_ref()?;
-    let doubled = |level: u64| now.open_items >= level.max(1).saturating_mul(2);
-    if !wishes.acked_at.is_none_or(doubled) {
-        return None;
-    }
-    let broken = wishes.acked_at.map(|level| format!("; acknowledged at {level} open items"));
-    Some(News {
-        reason: Reason::Escalated,
-        why: Some(format!("{arithmetic}{}", broken.unwrap_or_default())),
-        urgency: urgency(now),
-    })
+    let why = match &wishes.ack {
+        None => now.fired.clone()?,
+        Some(ack) => {
+            let broken = ack.broken(now.open_items, now.fired.as_deref())?;
+            format!("{broken}; acknowledged at {} open items", ack.open_items)
+        }
+    };
+    Some(News { reason: Reason::Escalated, why: Some(why), urgency: urgency(now) })
 }
 
 fn silence_expired(told: &Told, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
@@ -206,7 +204,9 @@ fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment<'_>) -> 
         return None;
     }
     let more = now.total_items.saturating_sub(told.total_items);
-    if more > 0 {
+    // Who named a condition does not want to read of growth before it is met; the table of open groups has the numbers.
+    let waits = wishes.ack.as_ref().is_some_and(|ack| ack.until.is_some());
+    if more > 0 && !waits {
         return Some(News {
             reason: Reason::MoreItems,
             why: Some(format!("{} since {}", count(more, "more item", "more items"), local(told.at, moment.zone))),
@@ -216,7 +216,7 @@ fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment<'_>) -> 
     // A daily digest is never exactly a day after the one before: minutes, and an hour in spring.
     let slack = moment.reminder / 12;
     let due = moment.now - told.at >= moment.reminder - slack;
-    (due && wishes.acked_at.is_none()).then(|| News {
+    (due && wishes.ack.is_none()).then(|| News {
         reason: Reason::Reminder,
         why: Some(format!("still open, last told {}", local(told.at, moment.zone))),
         urgency: Urgency::WithNext,

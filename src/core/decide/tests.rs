@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::ack::Until;
 use crate::core::episode::How;
 
 fn t(hours: i64) -> Timestamp {
@@ -57,7 +58,14 @@ fn silenced() -> Wishes {
 }
 
 fn acked(level: u64) -> Wishes {
-    Wishes { acked_at: Some(level), ..none() }
+    acked_until(level, None)
+}
+
+fn acked_until(open_items: u64, until: Option<Until>) -> Wishes {
+    Wishes {
+        ack: Some(Ack { author: "ann".into(), open_items, until, expires_at: None, more: 4, lately: 0 }),
+        ..none()
+    }
 }
 
 fn unsilenced(hours: i64) -> Wishes {
@@ -73,6 +81,7 @@ fn the_table_of_cases() {
     let grown = |s: Standing, n| Standing { open_items: n, total_items: n, ..s };
     let pairs = |s: Standing, pairs| Standing { pairs, ..s };
     let new = || Some(told(1, New, 0));
+    let more = |n| Some(Until::Items(n));
     for (case, told, standing, wishes, moment, expected) in [
         ("never told", None, open(1), none(), tick(1), Some(New)),
         ("never told, second time", None, open(2), none(), tick(1), Some(Regressed)),
@@ -84,6 +93,16 @@ fn the_table_of_cases() {
         ("told, grown", new(), grown(open(1), 9), none(), tick(1), None),
         ("told, grown, daily", new(), grown(open(1), 9), none(), daily(1), Some(MoreItems)),
         ("told, grown, daily, acked", new(), grown(open(1), 9), acked(5), daily(1), Some(MoreItems)),
+        ("told, grown, daily, acked until more", new(), grown(open(1), 9), acked_until(5, more(5)), daily(1), None),
+        (
+            "told, grown, acked until so many",
+            new(),
+            grown(open(1), 9),
+            acked_until(5, more(4)),
+            tick(1),
+            Some(Escalated),
+        ),
+        ("told a day ago, daily, acked until more", new(), open(1), acked_until(5, more(5)), daily(25), None),
         ("told, shrunk, daily", new(), grown(open(1), 2), none(), daily(1), None),
         ("told a day ago", new(), open(1), none(), tick(25), None),
         ("told a day ago, daily", new(), open(1), none(), daily(25), Some(Reminder)),
@@ -180,9 +199,15 @@ prop_compose! {
     }
 }
 
+/// Conditions that only an escalation can break: it is remembered, so that they break once.
+fn any_until() -> impl Strategy<Value = Option<Until>> {
+    prop::sample::select(vec![None, Some(Until::Escalating), Some(Until::Resolved)])
+}
+
 prop_compose! {
-    fn any_wishes()(silenced in any::<bool>(), ended in prop::option::of(0_i64..72), level in prop::option::of(0_u64..40)) -> Wishes {
-        Wishes { silenced, silence_ended: ended.map(t), acked_at: level }
+    fn any_wishes()(silenced in any::<bool>(), ended in prop::option::of(0_i64..72), level in prop::option::of(0_u64..40), until in any_until()) -> Wishes {
+        let ack = level.and_then(|level| acked_until(level, until).ack);
+        Wishes { silenced, silence_ended: ended.map(t), ack }
     }
 }
 
@@ -219,7 +244,7 @@ proptest! {
     fn an_ack_stops_reminders_and_lesser_escalations(
         before in any_told(), standing in any_standing(), wishes in any_wishes(), level in 0_u64..40,
     ) {
-        let wishes = Wishes { acked_at: Some(level), ..wishes };
+        let wishes = Wishes { ack: acked(level).ack, ..wishes };
         if let Some(news) = decide(Some(&before), &standing, &wishes, daily(72)) {
             prop_assert!(news.reason != Reason::Reminder);
             prop_assert!(news.reason != Reason::Escalated || standing.open_items >= 2 * level);

@@ -52,6 +52,16 @@ impl Tier {
     }
 }
 
+/// The tier to render after a peer refused one as too large; none if nothing smaller is left.
+///
+/// It is tried once only, so it is the first at most half as large; else the last, if that is smaller at all.
+pub fn after_refusal(refused: Tier, size: impl Fn(Tier) -> usize) -> Option<Tier> {
+    let before = size(refused);
+    let smaller = || Tier::ALL.into_iter().filter(|tier| *tier > refused);
+    let half = smaller().find(|tier| size(*tier) <= before / 2);
+    half.or_else(|| smaller().next_back().filter(|last| size(*last) < before))
+}
+
 /// The digest cut down to a tier.
 pub fn fit(digest: &Digest, tier: Tier) -> Digest {
     let (groups, samples) = tier.limits();
@@ -118,6 +128,18 @@ mod tests {
             let dropped = 55 - (changes + still_open) as u64;
             assert_eq!(fitted.left_out, LeftOut { groups: dropped, items: dropped * 7 });
         }
+    }
+
+    #[test]
+    fn what_was_refused_is_halved_or_told_as_totals() {
+        use Tier::*;
+        let after = |refused: Tier, sizes: [usize; 5]| after_refusal(refused, |tier| sizes[usize::from(tier.number())]);
+        assert_eq!(after(Full, [70, 60, 40, 20, 5]), Some(Groups10Samples1));
+        assert_eq!(after(Groups20Samples1, [70, 60, 40, 20, 5]), Some(Groups10Samples1));
+        // A small digest: every tier but the last shows all of it.
+        assert_eq!(after(Full, [9, 9, 9, 9, 6]), Some(TotalsOnly));
+        assert_eq!(after(Full, [6; 5]), None);
+        assert_eq!(after(TotalsOnly, [70, 60, 40, 20, 5]), None);
     }
 
     #[test]

@@ -5,9 +5,21 @@
 use crate::core::digest::build::{count_changes, in_order};
 use crate::core::digest::model::{Digest, Fault, GroupEntry, LeftOut, Reason, RetrySummary, Totals, Window};
 
+/// Whether two entries become one.
+type Same = fn(&GroupEntry, &GroupEntry) -> bool;
+
 /// One digest that says what both say. It has the id, times and open counts of `newer`.
 pub fn merge(older: &Digest, newer: &Digest) -> Digest {
-    let changes = in_order(merge_changes(older, newer));
+    merge_by(older, newer, |a, b| a.group_id == b.group_id)
+}
+
+/// As [`merge`], for a channel with incidents: each episode has its own, so the end of one never hides the next.
+pub fn merge_incidents(older: &Digest, newer: &Digest) -> Digest {
+    merge_by(older, newer, |a, b| a.group_id == b.group_id && a.episode == b.episode)
+}
+
+fn merge_by(older: &Digest, newer: &Digest, same: Same) -> Digest {
+    let changes = in_order(merge_changes(older, newer, same));
     let known = |id: &str| changes.iter().any(|entry| entry.group_id == id);
     let listed = if newer.scheduled { &newer.still_open } else { &older.still_open };
     let still_open = listed.iter().filter(|entry| !known(&entry.group_id)).cloned().collect();
@@ -26,6 +38,7 @@ pub fn merge(older: &Digest, newer: &Digest) -> Digest {
             groups: older.left_out.groups.saturating_add(newer.left_out.groups),
             items: older.left_out.items.saturating_add(newer.left_out.items),
         },
+        taken: merge_taken(older, newer, same),
         changes,
         still_open,
         faults,
@@ -45,10 +58,10 @@ fn include(remarks: &mut Vec<String>, older: &str) {
     remarks.push(format!("Includes {named}{END}"));
 }
 
-fn merge_changes(older: &Digest, newer: &Digest) -> Vec<GroupEntry> {
+fn merge_changes(older: &Digest, newer: &Digest, same: Same) -> Vec<GroupEntry> {
     let mut changes: Vec<GroupEntry> = newer.changes.clone();
     for before in &older.changes {
-        match changes.iter_mut().find(|entry| entry.group_id == before.group_id) {
+        match changes.iter_mut().find(|entry| same(entry, before)) {
             Some(entry) => join(before, entry),
             None => changes.push(as_it_stands(before, &newer.still_open)),
         }
@@ -85,6 +98,13 @@ fn join(before: &GroupEntry, entry: &mut GroupEntry) {
         (Some(earlier), Some(later)) if *earlier != later => Some(format!("{earlier}; then {later}")),
         (earlier, later) => later.or_else(|| earlier.clone()),
     };
+}
+
+/// What happened to a group after its incident was taken goes before that.
+fn merge_taken(older: &Digest, newer: &Digest, same: Same) -> Vec<GroupEntry> {
+    let known = |entry: &&GroupEntry| newer.changes.iter().chain(&newer.taken).any(|later| same(later, entry));
+    let earlier = older.taken.iter().filter(|entry| !known(entry));
+    earlier.chain(&newer.taken).cloned().collect()
 }
 
 fn merge_faults(older: &Digest, newer: &Digest) -> Vec<Fault> {
@@ -188,6 +208,27 @@ mod tests {
         let merged = merge(&older, &digest(1, &[("z", Reason::New, 1)]));
         assert_eq!(merged.totals.new, 32);
         assert_eq!(merged.left_out, LeftOut { groups: 30, items: 300 });
+    }
+
+    #[test]
+    fn an_ack_stays_with_its_incident_until_something_happens_to_the_group() {
+        let taken = |digest: &Digest| digest.taken.iter().map(|e| e.group_id.clone()).collect::<Vec<_>>();
+        let (older, mut newer) = (digest(0, &[("a", Reason::New, 1)]), digest(1, &[]));
+        newer.taken = older.changes.clone();
+        let merged = merge(&older, &newer);
+        assert_eq!((merged.changes.len(), taken(&merged)), (1, vec!["a".to_owned()]));
+        assert_eq!(taken(&merge(&merged, &digest(2, &[]))), ["a"]);
+        assert!(taken(&merge(&merged, &digest(2, &[("a", Reason::Escalated, 1)]))).is_empty());
+    }
+
+    #[test]
+    fn the_end_of_an_incident_does_not_hide_the_next_one_of_its_group() {
+        let mut older = digest(0, &[("a", Reason::Regressed, 1)]);
+        older.changes[0].episode = 2;
+        let newer = digest(1, &[("a", Reason::Resolved, 0)]);
+        let told = |digest: &Digest| digest.changes.iter().map(|e| (e.reason, e.episode)).collect::<Vec<_>>();
+        assert_eq!(told(&merge_incidents(&older, &newer)), [(Reason::Regressed, 2), (Reason::Resolved, 1)]);
+        assert_eq!(told(&merge(&older, &newer)), [(Reason::Resolved, 1)]);
     }
 
     #[test]

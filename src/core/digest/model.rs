@@ -42,6 +42,9 @@ pub struct Digest {
     pub changes: Vec<GroupEntry>,
     /// Groups that are open without news; only in scheduled digests.
     pub still_open: Vec<GroupEntry>,
+    /// Groups whose incident somebody acknowledged; only for channels that hold incidents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<GroupEntry>,
     /// The worker's own troubles.
     pub faults: Vec<Fault>,
     /// What reprocessing did in the window; none when it did nothing.
@@ -235,6 +238,9 @@ pub struct GroupEntry {
     pub note: Option<String>,
     /// A link from the rule that classified it.
     pub runbook: Option<String>,
+    /// Who acknowledged it, and until when; none if nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked: Option<String>,
     /// Open items now.
     pub open_items: u64,
     /// Items that joined since people were last told.

@@ -120,7 +120,8 @@ fn messages(items: &[ItemRow]) -> Vec<MessageRow> {
 /// Acks, notes and the silences that name the group.
 fn said(view: &View<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, QueryError> {
     let mut statement = view.connection.prepare(
-        "SELECT created_at, 'ack', author, NULL, coalesce(ended_at, expires_at), ended_at IS NULL
+        "SELECT created_at, 'ack', author, 'until ' || until || coalesce(', ended: ' || ended_how, ''),
+                coalesce(ended_at, expires_at), ended_at IS NULL
          FROM ack WHERE group_key = ?1
          UNION ALL
          SELECT created_at, 'note', author, text, NULL, TRUE FROM note WHERE group_key = ?1

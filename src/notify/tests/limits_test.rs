@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::mail_test::{email, facts};
 use super::sample::{busy, hostile};
 use crate::core::digest::fit::Tier;
-use crate::core::digest::model::Digest;
+use crate::core::digest::model::{Digest, GroupEntry};
 use crate::core::text::is_steering;
 use crate::notify::{Channel, ChannelSecrets, DeliveryFacts, html, json, pagerduty, slack, subject, teams, text};
 
@@ -174,4 +174,23 @@ fn a_digest_that_fits_is_shown_whole() {
     assert_eq!(slack::render(&digest, &facts()).1, Tier::Full);
     assert_eq!(json::render(&digest, Tier::Full).1, Tier::Full);
     assert_eq!(teams::render(&digest, &facts()).1, Tier::Groups10Samples1);
+}
+
+#[test]
+fn a_page_that_is_too_large_lists_all_groups_and_tells_the_first_in_full() {
+    let mut digest = busy();
+    let mut entry = digest.changes[0].clone();
+    entry.samples = vec![entry.samples[0].clone(); 3];
+    let long = "x".repeat(299);
+    (entry.note, entry.cause, entry.why) = (Some(long.clone()), Some(long.clone()), Some(long));
+    digest.changes = (0..20).map(|n| GroupEntry { group_id: format!("g-{n:04}"), ..entry.clone() }).collect();
+    let (page, fitted, tier) = html::render(&digest, Tier::Full);
+    assert!(page.len() <= html::MOST_BYTES);
+    assert_eq!((tier, fitted.changes.len()), (Tier::Groups20Samples1, 20));
+    let in_full = page.matches("report group g-").count();
+    assert!((10..20).contains(&in_full), "{in_full}");
+    assert!((0..20).all(|n| page.contains(&format!("g-{n:04}"))));
+    assert!(page.contains(&format!("The table above has {} more.", 20 - in_full)));
+    let text = text::render(&fitted);
+    assert_eq!(text.matches("See all: llama-triage report group g-").count(), 20);
 }

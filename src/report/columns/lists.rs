@@ -135,7 +135,7 @@ fn why(row: &ItemRow) -> Cell {
     }
 }
 
-/// Failures in the window against as many hours before it: "+25 %", "new".
+/// Failures in the window against as many hours before it: "+25 %", "same", "from 0".
 fn change(row: &GroupRow) -> Cell {
     let (Some(now), Some(before)) = (row.failures_in_window, row.failures_before_window) else {
         return Cell::None;
@@ -144,8 +144,8 @@ fn change(row: &GroupRow) -> Cell {
         (0, 0) => Cell::None,
         (_, 0) => Cell::Text("from 0".to_owned()),
         (now, before) => {
-            let percent = (now as f64 / before as f64 - 1.0) * 100.0;
-            Cell::Text(format!("{percent:+.0} %"))
+            let percent = ((now as f64 / before as f64 - 1.0) * 100.0).round();
+            Cell::Text(if percent == 0.0 { "same".to_owned() } else { format!("{percent:+.0} %") })
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The summary for people: facts first, then the groups that need a look.
 
+use jiff::Timestamp;
+
 use super::lists::{GROUPS, column};
 use super::{Section, tried};
 use crate::core::report::glance::{FaultRow, SummaryRow};
@@ -102,6 +104,15 @@ fn budget(summary: &SummaryRow) -> String {
     )
 }
 
+/// A scan without an end: it runs, or its process is gone. No scan takes an hour unless something is wrong.
+fn unfinished(started_at: Timestamp, now: Timestamp) -> String {
+    const LONG: u64 = 3600;
+    match age(started_at, now) > LONG {
+        true => format!("not finished; it began {}, and was probably interrupted", ago(started_at, now)),
+        false => format!("running since {}", ago(started_at, now)),
+    }
+}
+
 /// What is wrong with the worker itself: the first thing to know, because the rest may be old.
 fn faults<'s>(summary: &'s SummaryRow, look: &'s Look) -> impl Iterator<Item = (&'static str, String)> + 's {
     let said = |fault: &FaultRow| format!("{} (since {})", one_line(&fault.text), look.time_and_zone(fault.since));
@@ -121,7 +132,7 @@ pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'sta
         let mut line = format!("{}: ", one_line(&scan.project));
         line.push_str(&match (scan.complete, scan.finished_at) {
             (true, Some(at)) => format!("complete {}", ago(at, look.now)),
-            (_, None) => format!("running since {}", ago(scan.started_at, look.now)),
+            (_, None) => unfinished(scan.started_at, look.now),
             (false, Some(at)) => format!("incomplete {}", ago(at, look.now)),
         });
         if let Some(error) = &scan.error {
@@ -150,4 +161,17 @@ pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'sta
         facts.push(("digest", digest.join(", ")));
     }
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_that_never_ended_is_not_called_running_for_ever() {
+        let now = Timestamp::from_second(1_780_000_000).unwrap();
+        let said = |minutes| unfinished(now - jiff::SignedDuration::from_mins(minutes), now);
+        assert_eq!(said(5), "running since 5 min ago");
+        assert_eq!(said(60 * 50), "not finished; it began 2 d 2 h ago, and was probably interrupted");
+    }
 }

@@ -7,12 +7,12 @@ use crate::ledger::Transaction;
 use super::cases::{Case, Context, Inventory};
 use super::settings::{Route, Settings};
 use crate::core::decide::Told;
-use crate::core::digest::build::{self, diverse, in_order, only_entries};
+use crate::core::digest::build::{self, diverse, only_entries};
 use crate::core::digest::fit::keep;
-use crate::core::digest::model::{Digest, GroupEntry, Reason, Sample};
+use crate::core::digest::model::{Digest, GroupEntry, GroupState, Reason, Sample};
 use crate::core::digest::only::{narrow, without_own_trouble};
 use crate::core::links::LinkFacts;
-use crate::ledger::standing::Candidate;
+use crate::ledger::standing::{Candidate, GroupRow};
 use crate::ledger::{LedgerError, ack, announcement, delivery, digest, fault, incident, note, standing};
 
 /// How many items are looked at to find samples that differ.
@@ -20,29 +20,49 @@ const CANDIDATES: usize = 60;
 
 /// A group's entry without samples and history, which are read only for what is shown.
 pub(super) fn entry(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> Result<GroupEntry, LedgerError> {
-    let row = &case.row;
-    let (batches, job_types, projects) = standing::places(tx, row.group_key)?;
     let before = case.told.as_ref().map_or(0, |told| told.total_items);
     let (reason, why) = match &case.news {
         Some(news) => (news.reason, news.why.clone()),
         None => (Reason::Reminder, None),
     };
+    // An escalation that is told breaks the ack.
+    let ack = case.ack.as_ref().filter(|_| reason != Reason::Escalated && case.episode.closed.is_none());
     Ok(GroupEntry {
-        group_id: row.group_id.clone(),
-        kind: row.kind,
         episode: case.episode.ordinal,
         reason,
         state: case.state,
-        class: row.class.clone(),
         page: case.page,
+        why,
+        acked: ack.map(|ack| ack.describe(&settings.zone)),
+        new_items: case.row.total_items.saturating_sub(before),
+        ..plain_entry(tx, settings, &case.row)?
+    })
+}
+
+/// What is the same whatever is told of a group; the rest is as for one that nothing is told of.
+pub(super) fn plain_entry(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    row: &GroupRow,
+) -> Result<GroupEntry, LedgerError> {
+    let (batches, job_types, projects) = standing::places(tx, row.group_key)?;
+    Ok(GroupEntry {
+        group_id: row.group_id.clone(),
+        kind: row.kind,
+        episode: 0,
+        reason: Reason::Reminder,
+        state: GroupState::Ongoing,
+        class: row.class.clone(),
+        page: false,
         title: row.title.clone(),
         template: row.template.clone(),
-        why,
+        why: None,
         cause: row.cause.clone(),
         note: note::newest(tx, row.group_key)?,
         runbook: row.rule.as_ref().and_then(|rule| settings.runbooks.get(rule)).cloned(),
+        acked: None,
         open_items: row.open_items,
-        new_items: row.total_items.saturating_sub(before),
+        new_items: 0,
         total_items: row.total_items,
         batches,
         job_types,
@@ -70,7 +90,7 @@ pub(super) fn freeze(
     let mut contents: Vec<(&Route, Digest)> = Vec::new();
     for route in &settings.routes {
         let Some(draft) = without_own_trouble(&draft, &route.name) else { continue };
-        contents.extend(content(tx, route, &draft, cases)?.map(|content| (route, shown(&content))));
+        contents.extend(content(tx, route, &draft)?.map(|content| (route, shown(&content))));
     }
     let details = details(tx, context, contents.iter().map(|(_, content)| content).chain([&whole]), cases)?;
     fill(&mut whole, &details);
@@ -78,7 +98,8 @@ pub(super) fn freeze(
     for (route, content) in &mut contents {
         fill(content, &details);
         let page = content.changes.iter().any(|entry| entry.page);
-        delivery::enqueue(tx, &route.name, content, page, context.moment.now)?;
+        let enqueue = if route.incidents { delivery::enqueue_incidents } else { delivery::enqueue };
+        enqueue(tx, &route.name, content, page, context.moment.now)?;
         note_incidents(tx, context, route, content, cases)?;
     }
     tell(tx, context, &draft, &whole, cases)?;
@@ -86,17 +107,16 @@ pub(super) fn freeze(
 }
 
 /// What a channel gets of the digest; none if it has nothing to tell that channel.
-fn content(tx: &Transaction<'_>, route: &Route, draft: &Digest, cases: &[Case]) -> Result<Option<Digest>, LedgerError> {
+///
+/// A channel with incidents gets what opens them; their ends are owed to it at once, and `incidents` sends them.
+fn content(tx: &Transaction<'_>, route: &Route, draft: &Digest) -> Result<Option<Digest>, LedgerError> {
     if !route.incidents {
         return Ok(narrow(draft, &route.only));
     }
-    let open = incident::over(tx)?;
-    let ends = |entry: &GroupEntry| {
-        let key = case_of(cases, &entry.group_id).map(|case| case.row.group_key);
-        open.iter().any(|(channel, group_key, _)| *channel == route.name && Some(*group_key) == key)
-    };
-    let paging = only_entries(draft, |entry| entry.page && (entry.reason != Reason::Resolved || ends(entry)));
-    let paging = Digest { still_open: Vec::new(), ..paging };
+    let known = fault::over_told(tx)?;
+    let mut paging = only_entries(draft, |entry| entry.page && entry.reason != Reason::Resolved);
+    paging.still_open.clear();
+    paging.faults.retain(|fault| !(fault.ended && known.contains(&fault.fault)));
     let nothing = paging.changes.is_empty() && paging.faults.is_empty();
     Ok(if nothing { None } else { narrow(&paging, &route.only) })
 }
@@ -117,51 +137,9 @@ fn note_incidents(
     }
     for entry in &content.changes {
         let Some(case) = case_of(cases, &entry.group_id) else { continue };
-        let (key, now) = (case.row.group_key, context.moment.now);
-        if entry.reason == Reason::Resolved {
-            incident::resolve(tx, &route.name, key, entry.episode, now)?;
-        } else {
-            incident::open(tx, &route.name, key, entry.episode, now)?;
-        }
+        incident::open(tx, &route.name, case.row.group_key, entry.episode, context.moment.now)?;
     }
     Ok(())
-}
-
-/// Sends the end of incidents to the channels that hold them, at once and to nobody else.
-///
-/// Everybody else hears of the end with the next digest, so nothing counts as told by this one.
-pub(super) fn end_incidents(
-    tx: &Transaction<'_>,
-    context: &Context<'_>,
-    mut draft: Digest,
-    cases: &[Case],
-) -> Result<Option<Digest>, LedgerError> {
-    let over = incident::over(tx)?;
-    let ended = |case: &Case| {
-        case.news.as_ref().is_some_and(|news| news.reason == Reason::Resolved)
-            && over.iter().any(|(_, group_key, _)| *group_key == case.row.group_key)
-    };
-    let mut changes = Vec::new();
-    for case in cases.iter().filter(|case| ended(case)) {
-        changes.push(entry(tx, context.settings, case)?);
-    }
-    let routes = context.settings.routes.iter().filter(|route| route.incidents);
-    draft.changes = in_order(changes);
-    draft.still_open.clear();
-    draft.faults.clear();
-    draft.totals = build::count_changes(draft.totals, &draft.changes, &[]);
-    let mut sent = None;
-    for route in routes {
-        let Some(content) = content(tx, route, &draft, cases)? else { continue };
-        if sent.is_none() {
-            digest::insert(tx, &draft, &build::reasons(&draft))?;
-            digest::set_told_until(tx, draft.window.from)?;
-        }
-        delivery::enqueue(tx, &route.name, &content, true, context.moment.now)?;
-        note_incidents(tx, context, route, &content, cases)?;
-        sent = Some(draft.clone());
-    }
-    Ok(sent)
 }
 
 /// What only shown entries have: history and samples.
@@ -242,7 +220,7 @@ fn tell(
         };
         announcement::tell(tx, case.row.group_key, &draft.digest_id, &told, entry.state, case.row.failures)?;
         announcement::remember(tx, case.row.group_key, &case.reached, now)?;
-        if entry.reason == Reason::Escalated && case.acked {
+        if entry.reason == Reason::Escalated && case.ack.is_some() {
             ack::end_all(tx, case.row.group_key, "escalated", now)?;
         }
     }

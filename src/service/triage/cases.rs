@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Request;
 use super::settings::Settings;
+use crate::core::ack::Ack;
 use crate::core::decide::{Moment, News, Standing, Told, Wishes, decide};
 use crate::core::digest::model::{GroupState, Reason};
 use crate::core::episode::{self, Episode};
-use crate::core::escalation::{Reached, fires, reached};
+use crate::core::escalation::{Reached, fires, is_above, reached};
 use crate::core::group_state::{self, group_state};
 use crate::ledger::silence::Hush;
 use crate::ledger::standing::GroupRow;
@@ -23,7 +24,7 @@ pub(super) struct Case {
     pub(super) told: Option<Told>,
     pub(super) state: GroupState,
     pub(super) reached: Vec<Reached>,
-    pub(super) acked: bool,
+    pub(super) ack: Option<Ack>,
     pub(super) page: bool,
     pub(super) silenced_until: Option<Timestamp>,
     pub(super) news: Option<News>,
@@ -110,12 +111,12 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     let (told, told_state) = announcement::last(tx, row.group_key)?.unzip();
     let (reached, fired) = escalation(tx, context, &row, &episode, told.as_ref())?;
     let silenced_until = if episode.closed.is_none() { context.hush.covers(tx, &row)? } else { None };
-    let level = ack::level(tx, row.group_key, episode.ordinal, context.moment.now)?;
+    let ack = ack::in_force(tx, &row, episode.ordinal, context.moment.now)?;
     let page = context.settings.page_classes.contains(&row.class);
     let wishes = Wishes {
         silenced: silenced_until.is_some(),
         silence_ended: silence_ended(tx, context, &row, told.as_ref())?,
-        acked_at: level,
+        ack: ack.clone(),
     };
     let standing = Standing {
         episode: episode.ordinal,
@@ -133,7 +134,7 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     let unhushed = Wishes { silenced: false, ..wishes.clone() };
     let hushed = wishes.silenced && self::news(context, told.as_ref(), &standing, &unhushed).is_some();
     let state = state(context.moment.now, &row, &episode, told_state, news.as_ref());
-    Ok(Some(Case { row, episode, told, state, reached, acked: level.is_some(), page, silenced_until, news, hushed }))
+    Ok(Some(Case { row, episode, told, state, reached, ack, page, silenced_until, news, hushed }))
 }
 
 fn news(context: &Context<'_>, told: Option<&Told>, standing: &Standing, wishes: &Wishes) -> Option<News> {
@@ -183,7 +184,8 @@ fn escalation(
     let news = reached.iter().filter(|r| fires(r, memory.iter().find(|m| m.rule == r.rule), now));
     let whys: Vec<&str> = news.map(|r| r.why.as_str()).collect();
     let fired = (!whys.is_empty()).then(|| whys.join("; "));
-    announcement::still_above(tx, row.group_key, &reached, now)?;
+    let above = memory.iter().filter(|memory| is_above(memory, &measures)).map(|memory| memory.rule);
+    announcement::still_above(tx, row.group_key, above, now)?;
     Ok((reached, fired))
 }
 

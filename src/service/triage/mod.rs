@@ -5,6 +5,7 @@
 
 mod assemble;
 mod cases;
+mod incidents;
 pub mod settings;
 
 use crate::ledger::Transaction;
@@ -79,15 +80,8 @@ pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -
     if gate == Gate::Open {
         finish(tx, &context, due, told.as_ref())?;
     }
-    match told {
-        Some(digest) => Ok(Some(digest)),
-        // A draft reads every group and counts items: only where an incident could end.
-        None if !settings.routes.iter().any(|route| route.incidents) => Ok(None),
-        None => {
-            let draft = draft(tx, &context, &cases)?;
-            assemble::end_incidents(tx, &context, draft, &cases)
-        }
-    }
+    let settled = incidents::settle(tx, &context, &cases)?;
+    Ok(told.or(settled))
 }
 
 /// Whether the daily digest is due. Before the first scan nothing is.
@@ -207,17 +201,20 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<
         totals: digest::totals(tx, window)?,
         changes: Vec::new(),
         still_open: Vec::new(),
+        taken: Vec::new(),
         faults: Vec::new(),
         retries,
-        silenced: silenced(cases),
+        silenced: silenced(context, cases),
         budget: context.request.budget.clone(),
         remarks: Vec::new(),
         left_out: LeftOut::default(),
     })
 }
 
-fn silenced(cases: &[Case]) -> Silenced {
-    let held: Vec<&Case> = cases.iter().filter(|case| case.hushed).collect();
+/// What silences keep out of this digest: news, and of the daily one also places in the table of open groups.
+fn silenced(context: &Context<'_>, cases: &[Case]) -> Silenced {
+    let unlisted = |case: &Case| context.moment.scheduled && case.silenced_until.is_some() && case.told.is_some();
+    let held: Vec<&Case> = cases.iter().filter(|case| case.hushed || unlisted(case)).collect();
     Silenced {
         groups: u64::try_from(held.len()).unwrap_or(u64::MAX),
         items: held.iter().map(|case| case.row.open_items).sum(),

@@ -189,7 +189,11 @@ fn a_channel_with_incidents_hears_of_the_workers_troubles_and_of_their_end() {
     seed.write(|tx| fault::clear(tx, "scan:prod", t(60))).unwrap();
     let daily = at(&mut seed, &settings, 1380).unwrap();
     assert_eq!((daily.totals.faults, daily.faults[0].ended), (0, true), "a trouble that is over counts no more");
-    assert_eq!(seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"), 2);
+    assert_eq!(
+        seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"),
+        2,
+        "the end at once, and not again"
+    );
 }
 
 #[test]
@@ -241,6 +245,25 @@ fn escalation_is_told_with_its_arithmetic_and_only_once() {
     assert_eq!(entry.why.as_deref(), Some("12 open items, 3 when last told, limit 10"));
     assert_eq!((entry.state, entry.new_items), (GroupState::Escalating, 9));
     assert_eq!(at(&mut seed, &settings, 60), None);
+}
+
+#[test]
+fn the_calm_before_an_escalation_fires_again_begins_below_its_limit() {
+    let (mut seed, settings) = world();
+    seed.fail("g", "b", 3, t(1));
+    at(&mut seed, &settings, 2);
+    seed.fail("g", "b", 27, t(20));
+    assert_eq!(changes(&at(&mut seed, &settings, 21)), ["g escalated"]);
+    // Thirty are open for two days; then all but five recover, and an hour later there are twelve again.
+    for hours in 1..48 {
+        at(&mut seed, &settings, 21 + 60 * hours);
+    }
+    seed.run("UPDATE item SET state = 'recovered', recovered_at = 0 WHERE item_key > 5", []);
+    seed.run("UPDATE error_group SET open_items = 5", []);
+    seed.run("UPDATE announcement SET open_items = 5", []);
+    at(&mut seed, &settings, 2900);
+    seed.fail("g", "b", 7, t(2960));
+    assert_eq!(at(&mut seed, &settings, 2961), None, "a day below the limit had not passed");
 }
 
 #[test]
