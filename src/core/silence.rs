@@ -141,6 +141,12 @@ impl Compiled {
     pub fn may_touch(&self, group_id: &str) -> bool {
         self.matcher.group.as_deref().is_none_or(|g| g == group_id)
     }
+
+    /// Whether it names a group and nothing else: then it covers all of that group.
+    pub fn is_whole_group(&self) -> bool {
+        let named = Matcher { group: self.matcher.group.clone(), ..Matcher::default() };
+        self.matcher.group.is_some() && self.matcher == named
+    }
 }
 
 /// When a silence asked for now ends; checks reason and length.

@@ -5,7 +5,6 @@ use rusqlite::{Connection, Row, Transaction, params};
 
 use super::LedgerError;
 use super::millis::Millis;
-use super::standing::GroupRow;
 use crate::core::silence::{Compiled, ItemView, Matcher};
 
 /// A silence as stored.
@@ -124,15 +123,21 @@ impl Hush {
 
     /// Until when the group is silenced; none unless every open item is covered by one of the silences.
     ///
-    /// The answer is the earliest end among the silences that cover it.
+    /// The answer is the first time that an item is no longer covered.
     ///
     /// # Errors
     /// SQLite refuses.
-    pub fn covers(&self, connection: &Connection, group: &GroupRow) -> Result<Option<Timestamp>, LedgerError> {
+    pub fn covers(
+        &self,
+        connection: &Connection,
+        group_key: i64,
+        group_id: &str,
+    ) -> Result<Option<Timestamp>, LedgerError> {
         let touching: Vec<&(Compiled, Timestamp)> =
-            self.0.iter().filter(|(matcher, _)| matcher.may_touch(&group.group_id)).collect();
-        if touching.is_empty() {
-            return Ok(None);
+            self.0.iter().filter(|(matcher, _)| matcher.may_touch(group_id)).collect();
+        let whole = touching.iter().filter(|(matcher, _)| matcher.is_whole_group()).map(|(_, end)| *end).max();
+        if touching.iter().all(|(matcher, _)| matcher.is_whole_group()) {
+            return Ok(whole);
         }
         let mut statement = connection.prepare_cached(
             "SELECT coalesce(m.text, ''), b.job_type, p.name, coalesce(b.directory_id, ''), b.batch_id, i.item_name,
@@ -142,12 +147,12 @@ impl Hush {
              LEFT JOIN message m ON m.message_key = o.message_key
              WHERE i.group_key = ?1 AND i.state IN ('open', 'retrying')",
         )?;
-        let mut rows = statement.query([group.group_key])?;
+        let mut rows = statement.query([group_key])?;
         let mut until: Option<Timestamp> = None;
         while let Some(row) = rows.next()? {
             let text = |index: usize| row.get_ref(index).and_then(|value| Ok(value.as_str()?));
             let item = ItemView {
-                group_id: &group.group_id,
+                group_id,
                 message: text(0)?,
                 job_type: text(1)?,
                 project: text(2)?,
@@ -161,6 +166,47 @@ impl Hush {
             };
             until = Some(until.map_or(end, |known| known.min(end)));
         }
-        Ok(until)
+        Ok(until.or(whole))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::ledger::seed::Seed;
+
+    #[test]
+    fn a_group_is_silenced_while_every_open_item_is_covered_and_until_the_first_is_not() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(100);
+        let hours = |hours| now + SignedDuration::from_hours(hours);
+        let seed = Seed::new();
+        seed.batch("one", "completed");
+        seed.batch("two", "completed");
+        seed.fail("g", "one", 2, now);
+        let key = seed.number("SELECT group_key FROM error_group WHERE group_id = ?1", "g");
+        let silence = |matcher, expires_at| Silence {
+            silence_id: 0,
+            matcher,
+            author: String::new(),
+            reason: String::new(),
+            created_at: now,
+            expires_at,
+            ended_at: None,
+        };
+        let batch = |id: &str| Matcher { batch: Some(id.to_owned()), ..Matcher::default() };
+        let group = |id: &str| Matcher { group: Some(id.to_owned()), ..Matcher::default() };
+        let until = |silences| Hush::new(silences).covers(&seed.connection, key, "g").unwrap();
+        let one = silence(batch("one"), hours(5));
+        assert_eq!(until(vec![one.clone()]), Some(hours(5)));
+        seed.fail("g", "two", 1, now);
+        assert_eq!(until(vec![one.clone()]), None, "an item of another batch is not covered");
+        assert_eq!(until(vec![one.clone(), silence(batch("two"), hours(2))]), Some(hours(2)));
+        assert_eq!(until(vec![one.clone(), silence(group("g"), hours(3))]), Some(hours(3)));
+        assert_eq!(until(vec![silence(group("g"), hours(3)), silence(group("other"), hours(9))]), Some(hours(3)));
+        seed.recover("g", now);
+        assert_eq!(until(vec![silence(group("g"), hours(3))]), Some(hours(3)));
+        assert_eq!(until(vec![one]), None);
     }
 }

@@ -8,9 +8,7 @@ use rusqlite::params;
 use super::clause::Clause;
 use super::{QueryError, View, value};
 use crate::core::report::filter::Window;
-use crate::core::report::rows::ItemRow;
-use crate::core::silence::{Compiled, ItemView, Matcher};
-use crate::ledger::LedgerError;
+use crate::ledger::silence::{self, Hush};
 use crate::ledger::time::HOUR;
 
 /// Hours a sparkline shows.
@@ -145,7 +143,7 @@ pub(super) fn failures_in_window(view: &View<'_>, members: &[i64]) -> Result<(Op
 /// Acks, silences, breakers and notes of all groups; there are never many.
 pub(super) struct Remarks {
     acks: HashMap<(i64, u32), ()>,
-    silences: Vec<(Timestamp, Compiled)>,
+    silences: Hush,
     breakers: HashMap<String, String>,
     notes: HashMap<i64, String>,
 }
@@ -160,14 +158,6 @@ impl Remarks {
              WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
         )?;
         let acks = acks.query_map([now], |row| Ok(((row.get(0)?, row.get(1)?), ())))?;
-        let mut silences = connection.prepare_cached(
-            "SELECT expires_at, matcher FROM silence
-             WHERE ended_at IS NULL AND created_at <= ?1 AND expires_at > ?1",
-        )?;
-        let silences = silences.query_map([now], |row| Ok((value::time(row, 0)?, row.get::<_, String>(1)?)))?;
-        let silences: Vec<(Timestamp, String)> = silences.collect::<rusqlite::Result<_>>()?;
-        let silences = silences.into_iter().map(|(until, matcher)| Ok((until, compiled(&matcher)?)));
-        let silences = silences.collect::<Result<_, QueryError>>()?;
         let mut breakers = connection.prepare_cached("SELECT scope, state FROM breaker")?;
         let breakers = breakers.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         // Of several notes the last one inserted stays in the map: the newest.
@@ -175,7 +165,7 @@ impl Remarks {
         let notes = notes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Remarks {
             acks: acks.collect::<rusqlite::Result<_>>()?,
-            silences,
+            silences: Hush::new(silence::in_force(connection, view.now)?),
             breakers: breakers.collect::<rusqlite::Result<_>>()?,
             notes: notes.collect::<rusqlite::Result<_>>()?,
         })
@@ -186,34 +176,14 @@ impl Remarks {
         episode.is_some_and(|episode| self.acks.contains_key(&(group_key, episode)))
     }
 
-    /// When the last silence ends that covers the group: the one that names it, or one that covers its newest item.
+    /// Until when the group is silenced, as digests see it.
     pub(super) fn silenced_until(
         &self,
         view: &View<'_>,
+        group_key: i64,
         group_id: &str,
-        newest: Option<&ItemRow>,
     ) -> Result<Option<Timestamp>, QueryError> {
-        let mut touching = self.silences.iter().filter(|(_, silence)| silence.may_touch(group_id)).peekable();
-        let (Some(item), Some(_)) = (newest, touching.peek()) else {
-            return Ok(None);
-        };
-        let mut statement = view.connection.prepare_cached(
-            "SELECT job_type, coalesce(directory_id, '') FROM batch b JOIN project p ON p.project_key = b.project_key
-             WHERE b.batch_id = ? AND p.name = ?",
-        )?;
-        let (job_type, directory): (String, String) =
-            statement.query_row([&item.batch_id, &item.project], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let seen = ItemView {
-            group_id,
-            message: item.error_message.as_deref().unwrap_or_default(),
-            job_type: &job_type,
-            project: &item.project,
-            directory: &directory,
-            batch_id: &item.batch_id,
-            item_name: &item.item_name,
-            skip_reason: item.skip_reason.as_deref().unwrap_or_default(),
-        };
-        Ok(touching.filter(|(_, silence)| silence.covers(&seen)).map(|(until, _)| *until).max())
+        Ok(self.silences.covers(view.connection, group_key, group_id)?)
     }
 
     /// The state of the group's own breaker.
@@ -225,10 +195,4 @@ impl Remarks {
     pub(super) fn note(&self, group_key: i64) -> Option<String> {
         self.notes.get(&group_key).cloned()
     }
-}
-
-fn compiled(matcher: &str) -> Result<Compiled, QueryError> {
-    let unreadable = || LedgerError::Unreadable { what: "silence", value: matcher.to_owned() };
-    let parsed: Matcher = serde_json::from_str(matcher).map_err(|_| unreadable())?;
-    Ok(parsed.compile().map_err(|_| unreadable())?)
 }

@@ -115,7 +115,7 @@ pub(super) fn complete(
     let (in_window, before) = counts::failures_in_window(view, &members)?;
     Ok(GroupRow {
         acked: remarks.acked(base.key, base.episode),
-        silenced_until: remarks.silenced_until(view, &base.group_id, sample.as_ref())?,
+        silenced_until: remarks.silenced_until(view, base.key, &base.group_id)?,
         batches,
         sample: sample.as_ref().map(SampleRow::from),
         hourly,

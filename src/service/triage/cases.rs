@@ -110,7 +110,8 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     };
     let (told, told_state) = announcement::last(tx, row.group_key)?.unzip();
     let (reached, fired) = escalation(tx, context, &row, &episode, told.as_ref())?;
-    let silenced_until = if episode.closed.is_none() { context.hush.covers(tx, &row)? } else { None };
+    let silenced_until =
+        if episode.closed.is_none() { context.hush.covers(tx, row.group_key, &row.group_id)? } else { None };
     let ack = ack::in_force(tx, &row, episode.ordinal, context.moment.now)?;
     let page = context.settings.page_classes.contains(&row.class);
     let wishes = Wishes {
@@ -199,7 +200,7 @@ fn silence_ended(
         return Ok(None);
     };
     let since_told: Vec<_> = context.ended.iter().filter(|silence| silence.until() > told.at).cloned().collect();
-    Hush::new(since_told).covers(tx, row)
+    Hush::new(since_told).covers(tx, row.group_key, &row.group_id)
 }
 
 /// Whether a new episode may be told: all its batches ended, or it is old enough, or a person asks.
