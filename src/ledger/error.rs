@@ -107,6 +107,34 @@ impl LedgerError {
         }
     }
 
+    /// Whether a connection that is open may go on once somebody has mended it from outside: the lock let go, space freed,
+    /// the file system writable again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            // A file that was moved away is read-only, too; only opening another one helps.
+            LedgerError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
+                error.sqlite_error().is_none_or(|error| error.extended_code != rusqlite::ffi::SQLITE_READONLY_DBMOVED)
+            }
+            LedgerError::Sqlite(_) => self.is_transient(),
+            LedgerError::Full(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the ledger is there and may yet be opened without anybody having to start the program again.
+    pub fn may_open_later(&self) -> bool {
+        let of_sqlite = |error: &LedgerError| error.may_pass() || matches!(error, LedgerError::Disk(_));
+        match self {
+            LedgerError::Migration(rusqlite_migration::Error::RusqliteError { err, .. }) => {
+                err.sqlite_error().is_some_and(|error| {
+                    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
+                    matches!(error.code, DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure)
+                })
+            }
+            error => of_sqlite(error),
+        }
+    }
+
     /// Unwraps the error of a call to a connection's thread.
     pub(super) fn from_call(error: tokio_rusqlite::Error<LedgerError>) -> LedgerError {
         match error {
