@@ -138,8 +138,7 @@ impl Pulse {
             });
         }
         let silent = self.since(&self.last_tick, now)?;
-        (silent > TICK_LIMIT)
-            .then(|| format!("the scheduler has been silent for {} s", silent.as_secs()))
+        (silent > TICK_LIMIT).then(|| format!("the scheduler has been silent for {} s", silent.as_secs()))
     }
 
     fn age(&self, now: Instant) -> u64 {
@@ -173,9 +172,7 @@ mod tests {
         assert_eq!(pulse.complaint(start), None);
         pulse.tick(start);
         assert_eq!(pulse.complaint(after(1)), None);
-        assert!(
-            pulse.complaint(after(2)).unwrap().contains("scheduler has been silent for 120 s")
-        );
+        assert!(pulse.complaint(after(2)).unwrap().contains("scheduler has been silent for 120 s"));
         pulse.begin(after(2));
         assert_eq!(pulse.complaint(after(100)), None);
         assert_eq!(

@@ -101,7 +101,8 @@ impl Measured {
             self.demand(first || !carried, || format!("{name}: mended, and what was missed did not come"));
             self.cells.get_mut(name).unwrap().carried = carried;
         }
-        let left = stand.site.texts("SELECT fault FROM worker_fault WHERE ended_at IS NULL AND fault LIKE 'delivery:%'");
+        let left =
+            stand.site.texts("SELECT fault FROM worker_fault WHERE ended_at IS NULL AND fault LIKE 'delivery:%'");
         self.demand(left.is_empty(), || format!("troubles that do not end: {left:?}"));
         stand.site.command(&["ledger", "check"]).assert().success();
     }

@@ -59,7 +59,8 @@ impl Stand {
         let mut stand = Stand { site, peers, kind, start, worker: None };
         stand.open(Vec::new()).await;
         stand.cycle(SignedDuration::ZERO).await;
-        let channels = stand.peers.iter().map(|peer| stand.channel(peer, matches!(peer.trouble.act, Act::BadTls | Act::NoTls)));
+        let channels =
+            stand.peers.iter().map(|peer| stand.channel(peer, matches!(peer.trouble.act, Act::BadTls | Act::NoTls)));
         let channels = channels.collect();
         stand.open(channels).await;
         stand

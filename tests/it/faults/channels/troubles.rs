@@ -111,7 +111,10 @@ fn of_mail() -> Vec<Trouble> {
         always("451 to the sender", mail(|line| line.starts_with("MAIL").then_some(Say::Line("451 later")))),
         always("550 to the sender", mail(|line| line.starts_with("MAIL").then_some(Say::Line("550 not you")))),
         always("silent after the sender", mail(|line| line.starts_with("MAIL").then_some(Say::Hang))),
-        always("451 to a recipient", mail(|line| line.contains("RCPT TO:<ann@").then_some(Say::Line("451 greylisted")))),
+        always(
+            "451 to a recipient",
+            mail(|line| line.contains("RCPT TO:<ann@").then_some(Say::Line("451 greylisted"))),
+        ),
         always("550 to a recipient", mail(|line| line.contains("RCPT TO:<ann@").then_some(Say::Line("550 unknown")))),
         always("421 to a recipient", mail(|line| line.contains("RCPT TO:<bob@").then_some(Say::Line("421 closing")))),
         always("550 to all recipients", mail(|line| line.starts_with("RCPT").then_some(Say::Line("550 unknown")))),
@@ -122,7 +125,10 @@ fn of_mail() -> Vec<Trouble> {
         always("550 to the message", mail(|line| (line == ".").then_some(Say::Line("550 looks like spam")))),
         Trouble {
             only_first: true,
-            ..always("552 to the message, and takes a smaller one", mail(|line| (line == ".").then_some(Say::Line("552 too big"))))
+            ..always(
+                "552 to the message, and takes a smaller one",
+                mail(|line| (line == ".").then_some(Say::Line("552 too big"))),
+            )
         },
         always("552 to the message, whatever the size", mail(|line| (line == ".").then_some(Say::Line("552 too big")))),
         always("cut after the message", mail(|line| (line == ".").then_some(Say::Cut))),
