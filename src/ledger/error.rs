@@ -83,8 +83,12 @@ pub enum LedgerError {
 
 impl From<rusqlite::Error> for LedgerError {
     fn from(error: rusqlite::Error) -> LedgerError {
+        // SQLite takes room for its index of the log as it opens a ledger, and says only that it could not.
+        let no_room =
+            error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => LedgerError::Full(error),
+            Some(rusqlite::ErrorCode::SystemIoFailure) if no_room => LedgerError::Full(error),
             Some(rusqlite::ErrorCode::SystemIoFailure) => LedgerError::Disk(error),
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
                 LedgerError::Corrupt(error)
@@ -123,7 +127,6 @@ impl LedgerError {
 
     /// Whether the ledger is there and may yet be opened without anybody having to start the program again.
     pub fn may_open_later(&self) -> bool {
-        let of_sqlite = |error: &LedgerError| error.may_pass() || matches!(error, LedgerError::Disk(_));
         match self {
             LedgerError::Migration(rusqlite_migration::Error::RusqliteError { err, .. }) => {
                 err.sqlite_error().is_some_and(|error| {
@@ -131,7 +134,10 @@ impl LedgerError {
                     matches!(error.code, DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure)
                 })
             }
-            error => of_sqlite(error),
+            LedgerError::File { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            }
+            error => error.may_pass() || matches!(error, LedgerError::Disk(_)),
         }
     }
 

@@ -109,6 +109,30 @@ async fn a_ledger_that_is_locked_at_the_start_is_waited_for() {
     assert_eq!(watched.said().matches("waiting for the ledger").count(), 1, "{}", watched.said());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_at_the_start_is_waited_for() {
+    let watched = Watched::new().await;
+    let Some(disk) = SmallDisk::mount(&watched.site.path("disk"), "16m") else {
+        eprintln!("not root: a small disk cannot be made");
+        return;
+    };
+    let ledger = ledger_in(&watched.site, &disk.0);
+    watched.site.command(&["scan"]).assert().success();
+    let filler = disk.0.join("filler");
+    let full = std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(&filler).unwrap());
+    assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    let mut child = watched.serve();
+    wait_for("the service to say that it waits", || watched.said().contains("waiting for the ledger"));
+    make_the_large_batch(&watched.site);
+    assert!(child.0.try_wait().unwrap().is_none(), "the service gave up");
+    std::fs::remove_file(filler).unwrap();
+    wait_for("the rest", || holds(&ledger, 2_020));
+    assert!(terminate(&mut child).success());
+    let said = watched.said();
+    assert!(said.contains("No space left on device") || said.contains("is full: free space"), "{said}");
+    watched.site.command(&["ledger", "check"]).assert().success();
+}
+
 /// As a nightly copy by another program does it, in real time.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: cargo test --test it outage -- --ignored"]
