@@ -83,8 +83,12 @@ pub enum LedgerError {
 
 impl From<rusqlite::Error> for LedgerError {
     fn from(error: rusqlite::Error) -> LedgerError {
+        // SQLite takes room for its index of the log as it opens a ledger, and says only that it could not.
+        let no_room =
+            error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => LedgerError::Full(error),
+            Some(rusqlite::ErrorCode::SystemIoFailure) if no_room => LedgerError::Full(error),
             Some(rusqlite::ErrorCode::SystemIoFailure) => LedgerError::Disk(error),
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
                 LedgerError::Corrupt(error)
@@ -104,6 +108,36 @@ impl LedgerError {
             ),
             LedgerError::Locked { .. } => true,
             _ => false,
+        }
+    }
+
+    /// Whether a connection that is open may go on once somebody has mended it from outside: the lock let go, space freed,
+    /// the file system writable again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            // A file that was moved away is read-only, too; only opening another one helps.
+            LedgerError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
+                error.sqlite_error().is_none_or(|error| error.extended_code != rusqlite::ffi::SQLITE_READONLY_DBMOVED)
+            }
+            LedgerError::Sqlite(_) => self.is_transient(),
+            LedgerError::Full(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the ledger is there and may yet be opened without anybody having to start the program again.
+    pub fn may_open_later(&self) -> bool {
+        match self {
+            LedgerError::Migration(rusqlite_migration::Error::RusqliteError { err, .. }) => {
+                err.sqlite_error().is_some_and(|error| {
+                    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
+                    matches!(error.code, DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure)
+                })
+            }
+            LedgerError::File { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            }
+            error => error.may_pass() || matches!(error, LedgerError::Disk(_)),
         }
     }
 

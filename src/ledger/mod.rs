@@ -112,6 +112,12 @@ impl Ledger {
         &self.path
     }
 
+    /// Which file the write-ahead log is; none if there is none. It stays the same while a ledger is open.
+    pub fn log_file(&self) -> Option<u64> {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(open::wal_path(&self.path)).ok().map(|file| file.ino())
+    }
+
     /// Runs `work` in one immediate transaction on the writer and commits it; any error rolls back.
     ///
     /// Dropping the returned future does not stop work that has begun.

@@ -112,13 +112,28 @@ impl Receipt {
 impl Channel {
     /// A channel from its configuration. All settings are checked; nothing is contacted.
     pub fn new(config: &Config, secrets: ChannelSecrets) -> Result<Channel, NotifyError> {
-        Channel::with_limit(config, secrets, HTTP_LIMIT)
+        Channel::open(config, secrets, HTTP_LIMIT, smtp::Patience::default())
     }
 
-    fn with_limit(config: &Config, secrets: ChannelSecrets, limit: Duration) -> Result<Channel, NotifyError> {
+    /// The same with this time for a whole HTTP exchange and for each step of a mail: for tests, whose peers are near.
+    pub fn with_limit(config: &Config, secrets: ChannelSecrets, limit: Duration) -> Result<Channel, NotifyError> {
+        let patience = smtp::Patience { open: limit, command: limit, accept: limit, close: limit };
+        Channel::open(config, secrets, limit, patience)
+    }
+
+    fn open(
+        config: &Config,
+        secrets: ChannelSecrets,
+        limit: Duration,
+        patience: smtp::Patience,
+    ) -> Result<Channel, NotifyError> {
         let name = &config.name;
         let way = match config.kind {
-            ChannelKind::Email => Way::Email(Box::new(email::Email::new(config, secrets)?)),
+            ChannelKind::Email => {
+                let mut email = email::Email::new(config, secrets)?;
+                email.server.patience = patience;
+                Way::Email(Box::new(email))
+            }
             ChannelKind::File => Way::File(Box::new(file::Folder::new(config)?)),
             ChannelKind::Slack => {
                 let address = address(config, &secrets, None)?;

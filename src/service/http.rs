@@ -70,7 +70,9 @@ struct Answer {
 impl Observed {
     /// What is wrong now, and what the ledger says; no ledger answer is itself a problem.
     pub async fn look(&self) -> (Vec<String>, Option<Health>) {
-        let mut problems: Vec<String> = self.pulse.complaint(Instant::now()).into_iter().collect();
+        let now = Instant::now();
+        let mut problems: Vec<String> =
+            self.pulse.complaint(now).into_iter().chain(self.pulse.hindrance(now)).collect();
         let answer = tokio::time::timeout(LEDGER_LIMIT, self.ledger.read(health::read)).await;
         let health = match answer {
             Ok(Ok(health)) => Some(health),

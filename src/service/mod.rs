@@ -9,6 +9,7 @@ pub mod heartbeat;
 pub mod hints;
 pub mod http;
 mod metrics;
+pub mod opening;
 pub mod pulse;
 pub mod reprocess;
 pub mod scan;

@@ -1,6 +1,7 @@
 //! The signs of life that the watchdog, `/healthz` and the metrics look at.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -20,10 +21,24 @@ pub struct Pulse {
     last_cycle: AtomicI64,
     cycles_done: AtomicU64,
     cycles_failed: AtomicU64,
+    /// What keeps the worker from working.
+    trouble: Mutex<Option<Trouble>>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    since: Instant,
+    why: String,
+    /// How long it may last before it is told.
+    grace: Duration,
+    alarmed: bool,
 }
 
 /// A tick older than this, while the worker is idle, means that the scheduler is dead.
 const TICK_LIMIT: Duration = Duration::from_secs(60);
+
+/// A lock that lasts as long is told: a backup may lock a ledger for a moment.
+pub const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
 /// A cycle longer than this means that the worker hangs: every request and delivery in it has a far shorter limit.
 const CYCLE_LIMIT: Duration = Duration::from_secs(2 * 3600);
@@ -37,6 +52,7 @@ impl Default for Pulse {
             last_cycle: AtomicI64::default(),
             cycles_done: AtomicU64::default(),
             cycles_failed: AtomicU64::default(),
+            trouble: Mutex::default(),
         }
     }
 }
@@ -45,6 +61,41 @@ impl Pulse {
     /// A tick arrived.
     pub fn tick(&self, now: Instant) {
         self.last_tick.store(self.age(now), Ordering::Relaxed);
+    }
+
+    /// A tick arrived, and the ledger lets nothing be done: the loop lives, and a restart would mend nothing.
+    ///
+    /// It is told once it has lasted for `grace`. Says whether that is news.
+    pub fn hinder(&self, now: Instant, why: String, grace: Duration) -> bool {
+        self.tick(now);
+        let mut trouble = self.trouble();
+        let is_news = trouble.as_ref().is_none_or(|trouble| trouble.why != why);
+        let trouble = trouble.get_or_insert(Trouble { since: now, why: String::new(), grace, alarmed: false });
+        (trouble.why, trouble.grace) = (why, grace);
+        is_news
+    }
+
+    /// The trouble is over; says how long it lasted, if there was one.
+    pub fn free(&self, now: Instant) -> Option<Duration> {
+        self.trouble().take().map(|trouble| now.saturating_duration_since(trouble.since))
+    }
+
+    /// What keeps the worker from working for long enough to be told.
+    pub fn hindrance(&self, now: Instant) -> Option<String> {
+        self.trouble().as_ref().and_then(|trouble| trouble.told(now))
+    }
+
+    /// The same, once for each trouble.
+    pub fn alarm(&self, now: Instant) -> Option<String> {
+        let mut trouble = self.trouble();
+        let trouble = trouble.as_mut().filter(|trouble| !trouble.alarmed)?;
+        let told = trouble.told(now);
+        trouble.alarmed = told.is_some();
+        told
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A cycle, or other work that may take longer than the time between two ticks, begins.
@@ -79,7 +130,7 @@ impl Pulse {
         (self.cycles_done.load(Ordering::Relaxed), self.cycles_failed.load(Ordering::Relaxed))
     }
 
-    /// What is wrong with the loop, if anything.
+    /// What is wrong with the loop, if anything: only a restart mends it.
     pub fn complaint(&self, now: Instant) -> Option<String> {
         if let Some(busy) = self.since(&self.busy_since, now) {
             return (busy > CYCLE_LIMIT).then(|| {
@@ -87,8 +138,7 @@ impl Pulse {
             });
         }
         let silent = self.since(&self.last_tick, now)?;
-        (silent > TICK_LIMIT)
-            .then(|| format!("the scheduler has been silent, or the ledger locked, for {} s", silent.as_secs()))
+        (silent > TICK_LIMIT).then(|| format!("the scheduler has been silent for {} s", silent.as_secs()))
     }
 
     fn age(&self, now: Instant) -> u64 {
@@ -100,6 +150,13 @@ impl Pulse {
             0 => None,
             then => Some(Duration::from_millis(self.age(now).saturating_sub(then))),
         }
+    }
+}
+
+impl Trouble {
+    fn told(&self, now: Instant) -> Option<String> {
+        let lasted = now.saturating_duration_since(self.since);
+        (lasted >= self.grace).then(|| format!("nothing could be done for {} s: {}", lasted.as_secs(), self.why))
     }
 }
 
@@ -115,9 +172,7 @@ mod tests {
         assert_eq!(pulse.complaint(start), None);
         pulse.tick(start);
         assert_eq!(pulse.complaint(after(1)), None);
-        assert!(
-            pulse.complaint(after(2)).unwrap().contains("scheduler has been silent, or the ledger locked, for 120 s")
-        );
+        assert!(pulse.complaint(after(2)).unwrap().contains("scheduler has been silent for 120 s"));
         pulse.begin(after(2));
         assert_eq!(pulse.complaint(after(100)), None);
         assert_eq!(
@@ -127,6 +182,23 @@ mod tests {
         pulse.end(after(200), "2026-03-01T00:00:00Z".parse().unwrap(), true);
         assert_eq!(pulse.complaint(after(200)), None);
         assert_eq!(pulse.cycles(), (1, 0));
+    }
+
+    #[test]
+    fn a_locked_ledger_is_told_after_a_minute_and_is_no_silence() {
+        let pulse = Pulse::default();
+        let after = |seconds: u64| pulse.born + Duration::from_secs(seconds);
+        for seconds in (0..180).step_by(10) {
+            pulse.hinder(after(seconds), "database is locked".to_owned(), LOCK_LIMIT);
+            assert_eq!(pulse.complaint(after(seconds)), None, "a restart would not help");
+            assert_eq!(pulse.hindrance(after(seconds)).is_some(), seconds >= 60);
+        }
+        assert_eq!(pulse.hindrance(after(170)).unwrap(), "nothing could be done for 170 s: database is locked");
+        assert!(pulse.alarm(after(170)).is_some() && pulse.alarm(after(171)).is_none(), "one alarm is enough");
+        assert_eq!(pulse.free(after(180)), Some(Duration::from_secs(180)));
+        assert_eq!((pulse.free(after(180)), pulse.hindrance(after(999))), (None, None));
+        pulse.hinder(after(200), "the disk is full".to_owned(), Duration::ZERO);
+        assert!(pulse.hindrance(after(200)).is_some(), "that does not pass in a moment");
     }
 
     #[test]

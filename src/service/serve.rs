@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use super::cycle::CycleOutcome;
 use super::hints::Hints;
 use super::http::{self, Observed};
-use super::pulse::Pulse;
+use super::pulse::{LOCK_LIMIT, Pulse};
 use super::worker::{Setup, Worker};
 use super::{scheduler, webhook};
 use crate::core::schedule::Due;
@@ -39,19 +39,20 @@ const GRACE: Duration = Duration::from_secs(20);
 pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let pulse = Arc::new(Pulse::default());
-    let observed = Observed { ledger: worker.ledger.clone(), pulse: Arc::clone(&pulse) };
     let hints = Arc::new(Hints::default());
     if let Some(address) = worker.setup.config.service.listen {
         let secret = worker.setup.webhook_secret.clone();
         let takes_events = secret.is_some();
         let events = secret.map(|secret| webhook::router(secret, Arc::clone(&hints))).unwrap_or_default();
-        let bound = http::listen(address, observed.clone(), events, stop.clone()).await?;
+        let observed = Observed { ledger: worker.ledger.clone(), pulse: Arc::clone(&pulse) };
+        let bound = http::listen(address, observed, events, stop.clone()).await?;
         info!(address = %bound, takes_events, "answering /healthz and /metrics on {bound}");
     }
     let mut ticks = scheduler::start(TICK).await?;
     let mut stopping = Stopping::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-    let watchdog = tokio::spawn(feed_watchdog(observed, stop.clone()));
+    let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&pulse), stop.clone()));
+    let mut log = None;
     tell_systemd(&[NotifyState::Ready]);
     let (ledger, projects) = (worker.ledger.path().display(), worker.setup.projects.len());
     info!(%ledger, projects, "serving {} from {ledger}", count(projects as u64, "project", "projects"));
@@ -65,12 +66,16 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
             tick = ticks.tick() => tick?,
         }
         let now = Timestamp::now();
-        let Some(due) = unless_locked(worker.take_due_cycle(now).await, "see what is due")? else { continue };
-        // Only now: a ledger that stays locked must show in the signs of life.
         pulse.tick(Instant::now());
+        let before = std::mem::replace(&mut log, worker.ledger.log_file());
+        if before.is_some() && before != log {
+            return Err(leave(worker).await);
+        }
+        let Some(due) = unless_hindered(worker.take_due_cycle(now).await, &worker, &pulse).await? else { continue };
         let due = match due {
             None if hints.take(now) => {
-                let Some(hinted) = unless_locked(worker.take_cycle_now(now).await, "begin a scan")? else { continue };
+                let begun = worker.take_cycle_now(now).await;
+                let Some(hinted) = unless_hindered(begun, &worker, &pulse).await? else { continue };
                 hinted
             }
             due => due,
@@ -108,6 +113,17 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
     Ok(())
 }
 
+/// Closes a ledger whose write-ahead log was taken away under it. What was in the log gets into the ledger by that;
+/// whoever went on would write where nobody else looks, and damage the file as soon as another program makes a log of its own.
+async fn leave(worker: Worker) -> anyhow::Error {
+    let path = worker.ledger.path().display().to_string();
+    let closed = worker.ledger.close().await;
+    let lost = anyhow!(
+        "somebody removed {path}-wal while it was in use: never remove a ledger's -wal or -shm file; nothing is lost if it was only removed, `llama-triage ledger check` tells; the next start goes on"
+    );
+    closed.err().map_or(lost, |error| anyhow!("somebody removed {path}-wal while it was in use: {error}"))
+}
+
 /// Waits for a stop, tells the cycle about it, and gives it the grace to end by itself.
 async fn finish_late(stopping: &mut Stopping, stop: &CancellationToken) {
     stopping.asked().await;
@@ -138,39 +154,68 @@ async fn conclude(
             outcome.retries.errors.iter().for_each(|error| warn!("{error}"));
         }
         Ok(outcome) => warn_incomplete(outcome, &line, took),
-        Err(_) => error!(duration_ms = millis(took), "the cycle failed: {line}"),
+        Err(error) if is_fatal(error) => {}
+        Err(error) => {
+            pulse.hinder(Instant::now(), format!("the cycle failed: {line}"), grace(error));
+            error!(duration_ms = millis(took), "the cycle failed: {line}");
+        }
     }
     tell_systemd(&[NotifyState::Status(&line)]);
     // A cycle that a stop cut short is no failure that a monitor should wake somebody for.
     let stopped = outcome.as_ref().is_ok_and(|outcome| outcome.stopped);
-    if let Some(heartbeat) = worker.setup.heartbeat.as_ref().filter(|_| !stopped)
-        && let Err(error) = heartbeat.ping(complete, &line).await
-    {
-        warn!("{error:#}");
+    if !stopped {
+        tell_monitor(&worker.setup, complete, &line).await;
     }
     match outcome {
         Err(error) if is_fatal(&error) => Err(error),
         Err(_) => Ok(()),
         Ok(_) => {
-            unless_locked(worker.end_cycle(due, line).await, "record the end of a cycle").map(Option::unwrap_or_default)
+            if unless_hindered(worker.end_cycle(due, line).await, worker, pulse).await?.is_some()
+                && let Some(lasted) = pulse.free(Instant::now())
+            {
+                info!("the ledger can be written again, after {} s", lasted.as_secs());
+            }
+            Ok(())
         }
     }
 }
 
-/// None if somebody else has locked the ledger for too long, which is said and will pass.
-fn unless_locked<T>(done: anyhow::Result<T>, what: &str) -> anyhow::Result<Option<T>> {
+/// Pings the monitor, if there is one; one that cannot be reached is none of a cycle's failures.
+pub(super) async fn tell_monitor(setup: &Setup, complete: bool, line: &str) {
+    if let Some(heartbeat) = &setup.heartbeat
+        && let Err(error) = heartbeat.ping(complete, line).await
+    {
+        warn!("{error:#}");
+    }
+}
+
+/// None if the ledger is locked or full: that is said, nothing is lost, and the next tick tries again.
+async fn unless_hindered<T>(done: anyhow::Result<T>, worker: &Worker, pulse: &Pulse) -> anyhow::Result<Option<T>> {
     match done {
         Ok(done) => Ok(Some(done)),
-        Err(error) if is_transient(&error) => {
-            error!("could not {what}, trying again: {error:#}");
+        Err(error) if of_ledger(&error, LedgerError::may_pass) => {
+            let why = format!("{error:#}");
+            tell_systemd(&[NotifyState::Status(&format!("waiting for the ledger: {why}"))]);
+            if pulse.hinder(Instant::now(), why.clone(), grace(&error)) {
+                error!("nothing can be done, trying again every few seconds: {why}");
+            }
+            if let Some(alarm) = pulse.alarm(Instant::now()) {
+                tell_monitor(&worker.setup, false, &alarm).await;
+            }
             Ok(None)
         }
         Err(error) => Err(error),
     }
 }
 
-fn is_transient(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<LedgerError>().is_some_and(LedgerError::is_transient))
+/// How long a trouble may last before it is told: locks come and go.
+fn grace(error: &anyhow::Error) -> Duration {
+    if of_ledger(error, LedgerError::is_transient) { LOCK_LIMIT } else { Duration::ZERO }
+}
+
+/// Whether this is said of an error of the ledger that is behind `error`.
+pub(super) fn of_ledger(error: &anyhow::Error, is: impl Fn(&LedgerError) -> bool) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<LedgerError>().is_some_and(&is))
 }
 
 fn millis(took: Duration) -> u64 {
@@ -229,24 +274,23 @@ fn take_over(worker: &mut Worker, setup: anyhow::Result<Setup>) {
 
 /// Whether going on is pointless: the ledger's thread is gone, and only a restart brings it back.
 fn is_fatal(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(LedgerError::Closed)))
+    of_ledger(error, |error| matches!(error, LedgerError::Closed))
 }
 
-/// Feeds systemd's watchdog, if there is one, while ticks arrive and the ledger answers.
-async fn feed_watchdog(observed: Observed, stop: CancellationToken) {
+/// Feeds systemd's watchdog, if there is one, while the loop lives. A ledger that somebody else locks, or a full disk,
+/// is none of a watchdog's business: a restart would not mend it.
+async fn feed_watchdog(pulse: Arc<Pulse>, stop: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     let mut every = tokio::time::interval(limit / 3);
     while stop.run_until_cancelled(every.tick()).await.is_some() {
-        let (problems, _) = observed.look().await;
-        if problems.is_empty() {
-            tell_systemd(&[NotifyState::Watchdog]);
-        } else {
-            error!("not feeding the watchdog: {}", problems.join("; "));
+        match pulse.complaint(Instant::now()) {
+            None => tell_systemd(&[NotifyState::Watchdog]),
+            Some(complaint) => error!("not feeding the watchdog: {complaint}"),
         }
     }
 }
 
-fn tell_systemd(state: &[NotifyState<'_>]) {
+pub(super) fn tell_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         warn!(%error, "cannot tell systemd");
     }

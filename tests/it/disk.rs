@@ -9,7 +9,7 @@ use llama_triage::demo::{Cause, Failure, Options, Random, World, WorldBuilder};
 use crate::site::Site;
 
 /// A batch now, and a large one that is not made yet.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let long = "the reader stopped at an object that it does not know ".repeat(20);
     let now = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(2);
     let mut world = WorldBuilder::at(now).batch("b1").items(20, "early", Cause::Permanent(Failure::text("it broke")));
@@ -20,11 +20,11 @@ fn world() -> World {
     world.build()
 }
 
-fn make_the_large_batch(site: &Site) {
+pub(crate) fn make_the_large_batch(site: &Site) {
     site.cloud.world().advance(jiff::SignedDuration::from_mins(30));
 }
 
-fn ledger_in(site: &Site, folder: &Path) -> PathBuf {
+pub(crate) fn ledger_in(site: &Site, folder: &Path) -> PathBuf {
     let path = folder.join("ledger.db");
     let text = std::fs::read_to_string(site.path("config.toml")).unwrap();
     let moved = text.replacen(&format!("{:?}", site.path("ledger.db")), &format!("{path:?}"), 1);
@@ -32,7 +32,7 @@ fn ledger_in(site: &Site, folder: &Path) -> PathBuf {
     path
 }
 
-fn items(ledger: &Path) -> i64 {
+pub(crate) fn items(ledger: &Path) -> i64 {
     let ledger = rusqlite::Connection::open(ledger).unwrap();
     ledger.query_row("SELECT count(*) FROM item", [], |row| row.get(0)).unwrap()
 }
@@ -42,10 +42,10 @@ fn stderr(run: &assert_cmd::assert::Assert) -> String {
 }
 
 /// A small file system in memory; only root can make one.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(pub(crate) PathBuf);
 
 impl SmallDisk {
-    fn mount(folder: &Path, size: &str) -> Option<SmallDisk> {
+    pub(crate) fn mount(folder: &Path, size: &str) -> Option<SmallDisk> {
         std::fs::create_dir_all(folder).unwrap();
         let size = format!("size={size}");
         let mut mount = Command::new("mount");
@@ -55,7 +55,7 @@ impl SmallDisk {
         mounted.is_ok_and(|status| status.success()).then(|| SmallDisk(folder.to_owned()))
     }
 
-    fn remount(&self, options: &str) {
+    pub(crate) fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
         assert!(Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap().success());
     }

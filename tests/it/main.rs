@@ -17,6 +17,7 @@ mod kill;
 mod ledger;
 mod load;
 mod logging;
+mod outage;
 mod reprocess;
 mod rules;
 mod scan;

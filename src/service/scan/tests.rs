@@ -170,6 +170,22 @@ async fn one_batch_that_fails_does_not_cost_the_others() {
     assert_eq!(site.states(), "i1:open i2:open");
 }
 
+/// The counts of the third batch of the model lie, and say what half a listing says: that there is nothing in it.
+#[tokio::test]
+async fn half_a_listing_is_never_taken_for_a_whole_one_even_if_the_counts_agree_with_it() {
+    for fault in [Fault::Incomplete, Fault::Server] {
+        let site = Site::new(1).await;
+        (0..3).for_each(|batch| site.apply(&[new_batch(None, &[batch + 1]), set(batch.into(), batch + 1, FAILED)]));
+        site.apply(&[finish(0), finish(1), finish(2)]);
+        let of_listings = 2..20;
+        site.models[0].world().faults = of_listings.map(|request| (request, fault)).collect();
+        assert!(!site.scan().await[0].complete);
+        assert_eq!(site.states(), "");
+        assert!(site.scan().await[0].complete);
+        assert_eq!(site.states(), "i1:open i2:open i3:open", "{fault:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_refused_key_stops_the_scan_and_costs_no_other_project_anything() {
     let mut site = Site::new(2).await;

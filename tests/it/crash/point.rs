@@ -64,14 +64,14 @@ impl Point {
         others.into_iter().chain(commits).chain(HOLDS.map(Point::Held)).map(Point::name)
     }
 
-    /// A random one: a quarter by time, the others by what happens.
+    /// A random one: a fifth by time, the others by what happens, most often to retries.
     pub(crate) fn draw(random: &mut Random) -> Point {
-        match random.between(0, 11) {
+        match random.between(0, 14) {
             0..=2 => Point::After(Duration::from_millis(random.between(0, 1_500))),
             3 => Point::Requests(random.between(1, 12)),
             4..=6 => Point::Committed(COMMITS[random.between(0, 7) as usize]),
-            7 | 8 => Point::Committed(RETRIES[random.between(0, 4) as usize]),
-            9 => Point::Posted,
+            7..=11 => Point::Committed(RETRIES[random.between(0, 4) as usize]),
+            12 => Point::Posted,
             _ => Point::Held(*random.pick(&HOLDS)),
         }
     }

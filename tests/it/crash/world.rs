@@ -27,7 +27,7 @@ fn cause(random: &mut Random, minute: u64) -> Cause {
         3 => Cause::Permanent(Failure::text(format!("page {page} of the document is damaged"))),
         4 => Cause::Permanent(Failure::silent()),
         5 => Cause::Skipped { reason: Some("unsupported_type".to_owned()), message: None },
-        2 | 6 | 8 => Cause::Transient { succeeds_on: 2, failure: Failure::text("the backend closed the connection") },
+        2 | 6 | 8 => retriable(random, minute),
         7 => Cause::RecoversInPlace {
             failure: Failure::text(format!("timed out after {page} s")),
             after: SignedDuration::from_mins(2),
@@ -35,4 +35,14 @@ fn cause(random: &mut Random, minute: u64) -> Cause {
         // A code that was never seen: news for people.
         _ => Cause::Permanent(Failure::text(format!("stage layout ended with code E{:04}", 1000 + minute))),
     }
+}
+
+/// What a retry mends, now and then only the second one. Every few minutes it is another group, which begins with its own canary.
+fn retriable(random: &mut Random, minute: u64) -> Cause {
+    let text = match random.between(0, 3) {
+        0 => "the backend closed the connection".to_owned(),
+        _ => format!("stage render gave way with code R{:04}", 1000 + minute / 8),
+    };
+    let succeeds_on = if random.chance(5) { 3 } else { 2 };
+    Cause::Transient { succeeds_on, failure: Failure::text(text) }
 }

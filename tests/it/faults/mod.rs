@@ -1,5 +1,6 @@
 //! The fault matrix: every trouble of the upstream at every place of a cycle of the built binary, and what must come of it.
 
+mod channels;
 mod measure;
 mod retries;
 mod retry_stage;
@@ -18,23 +19,26 @@ async fn every_trouble_has_its_documented_outcome() {
     for stage in Stage::ALL {
         running.spawn(async move { (stage, measure::measure(stage).await) });
     }
+    // One after the other: a request that waits for the machine would never meet its trouble.
+    let mut measured = running.join_all().await;
     let mut retrying = JoinSet::new();
     for stage in RetryStage::ALL {
         retrying.spawn(async move { (stage, retries::measure(stage).await) });
     }
-    let mut measured = running.join_all().await;
-    measured.sort_by_key(|(stage, _)| Stage::ALL.iter().position(|one| one == stage));
     let mut retried = retrying.join_all().await;
+    let channels = channels::measure().await;
+    measured.sort_by_key(|(stage, _)| Stage::ALL.iter().position(|one| one == stage));
     retried.sort_by_key(|(stage, _)| RetryStage::ALL.iter().position(|one| one == stage));
     let scans = measured.iter().map(|(stage, measured)| (stage.heading(), &measured.broken));
     let steps = retried.iter().map(|(stage, retried)| (stage.heading(), &retried.broken));
-    let broken: Vec<String> = scans
+    let mut broken: Vec<String> = scans
         .chain(steps)
         .flat_map(|(heading, broken)| broken.iter().map(move |broken| format!("{heading}: {broken}")))
         .collect();
+    broken.extend(channels.iter().flat_map(|measured| measured.broken.clone()));
     assert!(broken.is_empty(), "{} promises broken:\n{}", broken.len(), broken.join("\n"));
 
-    let page = table::render(&troubles::all(), &measured, &retried);
+    let page = table::render(&troubles::all(), &measured, &retried, &channels);
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &page).unwrap();

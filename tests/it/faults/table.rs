@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
+use super::channels;
 use super::measure::{Cell, Measured};
 use super::retries::Retried;
 use super::retry_stage::RetryStage;
@@ -60,6 +61,7 @@ pub(crate) fn render(
     troubles: &[Trouble],
     measured: &[(Stage, Measured)],
     retried: &[(RetryStage, Retried)],
+    channels: &[channels::Measured],
 ) -> String {
     let mut page = format!("{INTRODUCTION}\n## Outcomes\n\n| trouble |");
     for (stage, _) in measured {
@@ -80,7 +82,7 @@ pub(crate) fn render(
     for (said, of) in sayings(troubles, measured) {
         page += &format!("| {} | {} |\n", said.replace('|', "\\|"), of.join("; "));
     }
-    page
+    page + &channels::render(channels)
 }
 
 fn of_retries(troubles: &[Trouble], retried: &[(RetryStage, Retried)]) -> String {

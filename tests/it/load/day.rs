@@ -33,6 +33,8 @@ pub(super) struct Day {
 
 impl Day {
     /// Makes the account and its peers; the day begins now.
+    ///
+    /// Generated items cannot be processed again, and as many failures that may pass would be a storm, in which nothing is retried.
     pub(super) async fn begin(items: usize, speed: u32) -> Day {
         let start: Timestamp = START.parse().unwrap();
         let each = items.div_ceil(BATCHES);
@@ -52,7 +54,10 @@ impl Day {
              smtp-host = \"127.0.0.1\"\nsmtp-port = {mail}\nsmtp-tls = \"none\"\n\
              [[channel]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{hook}/\"\n\
              [schedule]\nscan = \"5m\"\ndigest = \"02:30, 09:00\"\ntimezone = \"Europe/Berlin\"\n\
-             [reprocess]\nmode = \"auto\"\nbaseline = true\n"
+             [reprocess]\nmode = \"auto\"\nbaseline = true\nper-group-per-day = 400\n\
+             [[rule]]\nname = \"flaky\"\nmatch = \"504 Gateway Timeout\"\nclass = \"transient\"\n\
+             [[rule]]\nname = \"generated\"\nmatch = \"(worker|trace|run|checksum|ticket|object|connection|sandbox|request|region|blob|document) [0-9a-f]{{16}}$\"\n\
+             class = \"permanent-input\"\n"
         );
         let options = Options { clock: Clock::Running(speed), ..Options::default() };
         let site = Site::new(real_part(start).with_bulk(bulk), options, &more).await;

@@ -1,0 +1,209 @@
+//! A mail server or receiver of webhooks on loopback that has a trouble until it is mended, and keeps what it takes.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use llama_triage::config::channel::ChannelKind;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::troubles::{Act, Http, Say, Trouble};
+
+/// A peer and its trouble.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) trouble: Trouble,
+    pub(crate) port: u16,
+    state: Arc<State>,
+}
+
+struct State {
+    mended: AtomicBool,
+    met: AtomicUsize,
+    /// How many messages had come when it was mended.
+    before: AtomicUsize,
+    /// Whole messages, taken or not.
+    got: Mutex<Vec<String>>,
+    /// Bound and not listening: who connects is refused, and nobody else gets the port.
+    closed: Mutex<Option<TcpSocket>>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Peer {
+    pub(crate) fn start(kind: ChannelKind, trouble: Trouble) -> Peer {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let tls = matches!(trouble.act, Act::BadTls).then(certificate);
+        let state = State {
+            mended: AtomicBool::new(false),
+            met: AtomicUsize::new(0),
+            before: AtomicUsize::new(0),
+            got: Mutex::default(),
+            closed: Mutex::default(),
+            tls,
+        };
+        let peer = Peer { trouble, port, state: Arc::new(state) };
+        if matches!(trouble.act, Act::Refuse) {
+            *peer.state.closed.lock().unwrap() = Some(socket);
+        } else {
+            tokio::spawn(peer.clone().serve(kind, socket.listen(64).unwrap()));
+        }
+        peer
+    }
+
+    /// The trouble ends.
+    pub(crate) fn mend(&self, kind: ChannelKind) {
+        self.state.before.store(self.got().len(), Ordering::SeqCst);
+        self.state.mended.store(true, Ordering::SeqCst);
+        if let Some(socket) = self.state.closed.lock().unwrap().take() {
+            tokio::spawn(self.clone().serve(kind, socket.listen(64).unwrap()));
+        }
+    }
+
+    /// Every whole message that arrived, also those that were then refused.
+    pub(crate) fn got(&self) -> Vec<String> {
+        self.state.got.lock().unwrap().clone()
+    }
+
+    /// Those that arrived after the trouble.
+    pub(crate) fn got_since_mended(&self) -> Vec<String> {
+        self.got().split_off(self.state.before.load(Ordering::SeqCst))
+    }
+
+    fn keep(&self, message: String) {
+        self.state.got.lock().unwrap().push(message);
+    }
+
+    fn is_well(&self) -> bool {
+        self.state.mended.load(Ordering::SeqCst)
+    }
+
+    /// Counts a message; true if it meets the trouble.
+    fn meets(&self) -> bool {
+        !self.is_well() && (self.state.met.fetch_add(1, Ordering::SeqCst) == 0 || !self.trouble.only_first)
+    }
+
+    async fn serve(self, kind: ChannelKind, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let peer = self.clone();
+            tokio::spawn(async move { peer.converse(kind, stream).await.unwrap_or_default() });
+        }
+    }
+
+    async fn converse(self, kind: ChannelKind, stream: TcpStream) -> std::io::Result<()> {
+        let tls = self.state.tls.clone().filter(|_| !self.is_well());
+        match (kind, tls) {
+            (ChannelKind::Email, None) => self.talk(BufStream::new(stream), "250 AUTH PLAIN").await.map(|_| ()),
+            (ChannelKind::Email, Some(tls)) => {
+                let Some(plain) = self.talk(BufStream::new(stream), "250 STARTTLS").await? else { return Ok(()) };
+                self.talk(BufStream::new(tls.accept(plain.into_inner()).await?), "250 AUTH PLAIN").await.map(|_| ())
+            }
+            (_, None) => self.take(stream).await,
+            (_, Some(tls)) => tls.accept(stream).await.map(|_| ()),
+        }
+    }
+
+    /// One HTTP exchange.
+    async fn take(&self, stream: TcpStream) -> std::io::Result<()> {
+        let mut stream = BufStream::new(stream);
+        let (mut length, mut line) = (0, String::new());
+        while stream.read_line(&mut line).await? > 2 {
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            line.clear();
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        self.keep(String::from_utf8(body).unwrap());
+        let act = match self.trouble.act {
+            Act::Http(act) if self.meets() => act,
+            _ => Http::Says(200, None, "ok"),
+        };
+        let answer = match act {
+            Http::Resets => return stream.into_inner().set_zero_linger(),
+            Http::Hangs => return wait_for_its_end(&mut stream).await,
+            Http::Stalls | Http::Ends => "HTTP/1.1 200 x\r\ncontent-length: 999\r\n\r\no".to_owned(),
+            Http::Says(status, header, body) => {
+                let header = header.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
+                let length = body.len();
+                format!("HTTP/1.1 {status} x\r\n{header}content-length: {length}\r\nconnection: close\r\n\r\n{body}")
+            }
+        };
+        stream.write_all(answer.as_bytes()).await?;
+        stream.flush().await?;
+        if matches!(act, Http::Stalls) { wait_for_its_end(&mut stream).await } else { Ok(()) }
+    }
+
+    /// An SMTP dialogue; hands the stream back if the client asked for STARTTLS.
+    async fn talk<S>(&self, mut stream: BufStream<S>, offer: &str) -> std::io::Result<Option<BufStream<S>>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut line = "connect".to_owned();
+        let mut message = None;
+        loop {
+            let upper = line.to_ascii_uppercase();
+            let usual = match upper.split([' ', ':']).next().unwrap_or("") {
+                "CONNECT" => "220 peer ready",
+                "EHLO" => "",
+                "DATA" => "354 go on",
+                "QUIT" => "221 bye",
+                "AUTH" => "235 welcome",
+                "STARTTLS" => "220 go on",
+                _ => "250 ok",
+            };
+            let said = match self.act_on(&line).unwrap_or(Say::Line(usual)) {
+                Say::Cut => return Ok(None),
+                Say::Hang => return wait_for_its_end(&mut stream).await.map(|()| None),
+                Say::Line("") => format!("250-peer\r\n{offer}\r\n"),
+                Say::Line(said) => format!("{said}\r\n"),
+            };
+            stream.write_all(said.as_bytes()).await?;
+            stream.flush().await?;
+            if upper == "STARTTLS" {
+                return Ok(Some(stream));
+            }
+            if said.starts_with("354") {
+                message = Some(String::new());
+            }
+            loop {
+                line.clear();
+                if stream.read_line(&mut line).await? == 0 {
+                    return Ok(None);
+                }
+                match &mut message {
+                    Some(text) if line.trim_end() != "." => *text += &line,
+                    _ => break,
+                }
+            }
+            message.take().into_iter().for_each(|text| self.keep(text));
+            line = line.trim_end().to_owned();
+        }
+    }
+
+    fn act_on(&self, line: &str) -> Option<Say> {
+        match self.trouble.act {
+            Act::Mail(script, _) if !self.is_well() => script(line).filter(|_| self.meets()),
+            _ => None,
+        }
+    }
+}
+
+async fn wait_for_its_end<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<()> {
+    while stream.read(&mut [0; 1024]).await? > 0 {}
+    Ok(())
+}
+
+/// A certificate for `localhost` that nobody signed.
+fn certificate() -> TlsAcceptor {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = made.signing_key.serialize_der().try_into().unwrap();
+    let config = tokio_rustls::rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}

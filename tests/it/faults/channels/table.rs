@@ -1,0 +1,79 @@
+//! The part of `docs/faults.md` about channels.
+
+use llama_triage::config::channel::ChannelKind;
+use regex::Regex;
+
+use super::{Cell, Measured, troubles};
+
+const INTRODUCTION: &str = "
+## Channels
+
+Troubles of those who are to take a digest: each at its own channel, all at once, beside a channel that works.
+In every cell the following held, or the test would have failed:
+
+- the channel that works got every digest, and through it people were told of each channel that had given up;
+- a digest whose trouble was over before the second try came under the same id, and to mail and webhooks byte for byte the same;
+- nothing was tried for ever, and no address, key or password was shown;
+- once a channel was mended its next digest came, and people were told that its trouble had ended.
+
+A cell says what becomes of a digest after its first try, and then while the trouble lasts.
+
+- **arrives**: it counts as sent. **smaller**: it was written again with fewer groups or samples, and the totals.
+- **again after**: it is tried again then, and after 5 min, 30 min, 2 h, 5 h, 10 h and 10 h. **unclear**: it may have arrived; a second copy has the same id, and in Slack and Teams says what it is.
+- **dead**: it is given up, and people are told through the other channels. **comes later**: once the channel is mended, the channel's next digest brings the news. **not again**: it does not, for the peer disliked what was said and would dislike it there, or has a part of it; what is open is in each day's digest all the same.
+
+";
+
+/// The tables of all kinds.
+pub(crate) fn render(measured: &[Measured]) -> String {
+    let (mail, others): (Vec<&Measured>, Vec<&Measured>) =
+        measured.iter().partition(|measured| measured.kind == ChannelKind::Email);
+    let mut page = INTRODUCTION.to_owned() + &table(&others) + "\n" + &table(&mail);
+    page += "\nWhat is said of them, once for all kinds:\n\n| said | of |\n|---|---|\n";
+    for (said, of) in sayings(measured) {
+        page += &format!("| {} | {} |\n", said.replace('|', "\\|"), of.join("; "));
+    }
+    page
+}
+
+fn table(kinds: &[&Measured]) -> String {
+    let mut rows = String::from("| trouble |");
+    kinds.iter().for_each(|measured| rows += &format!(" {} |", measured.kind.as_str()));
+    rows += &format!("\n|---|{}\n", "---|".repeat(kinds.len()));
+    for trouble in troubles::all(kinds[0].kind) {
+        let cells: Vec<String> = kinds.iter().map(|measured| words(&measured.cells[trouble.name])).collect();
+        rows += &format!("| {} | {} |\n", trouble.name, cells.join(" | "));
+    }
+    rows
+}
+
+fn words(cell: &Cell) -> String {
+    let Cell { first, tries, dead, carried, .. } = cell;
+    let later = if *carried { "comes later" } else { "not again" };
+    match (*dead, first.as_str()) {
+        (false, _) => first.clone(),
+        (true, "dead" | "dead, smaller") => format!("{first}, {later}"),
+        (true, _) => format!("{first}; dead after {tries} tries, {later}"),
+    }
+}
+
+/// Every saying without ports, and the troubles that made it.
+fn sayings(measured: &[Measured]) -> Vec<(String, Vec<&'static str>)> {
+    let ports = Regex::new(r"localhost:\d+").unwrap();
+    let mut found: Vec<(String, Vec<&'static str>)> = Vec::new();
+    for kind in measured {
+        for trouble in troubles::all(kind.kind) {
+            let said = &kind.cells[trouble.name].said;
+            if said.is_empty() {
+                continue;
+            }
+            let said = ports.replace_all(said, "…").into_owned();
+            match found.iter_mut().find(|(known, _)| *known == said) {
+                Some((_, of)) if of.contains(&trouble.name) => {}
+                Some((_, of)) => of.push(trouble.name),
+                None => found.push((said, vec![trouble.name])),
+            }
+        }
+    }
+    found
+}
