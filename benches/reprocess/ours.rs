@@ -38,6 +38,8 @@ struct Driver<'w> {
     debits: Vec<Debit>,
     running: Vec<Running>,
     ended: Vec<AttemptResult>,
+    /// First retries that ended outside storms, by group: whether each recovered.
+    first_retries: BTreeMap<String, Vec<bool>>,
     turned: Vec<(Timestamp, String)>,
     opened: BTreeMap<usize, i64>,
     intents: u64,
@@ -45,7 +47,7 @@ struct Driver<'w> {
     log: bool,
 }
 
-pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) {
+pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) -> BTreeMap<String, usize> {
     let scale = world.account.scale;
     let standard = Limits::default();
     let limits = Limits {
@@ -67,6 +69,7 @@ pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) {
         debits: Vec::new(),
         running: Vec::new(),
         ended: Vec::new(),
+        first_retries: BTreeMap::new(),
         turned: Vec::new(),
         opened: BTreeMap::new(),
         intents: 0,
@@ -78,6 +81,11 @@ pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) {
         driver.cycle(minute);
         minute += CYCLE;
     }
+    let parked = |item: &ItemFacts| driver.groups.iter().any(|group| group.group_id == item.group_id && group.state.parked.is_some());
+    let lost = driver.items.iter().enumerate().filter(|(at, item)| parked(item) && driver.world.is_lost(*at)).count();
+    let left = driver.left(minute);
+    driver.world.tally.left_to_person = lost;
+    left
 }
 
 impl Driver<'_> {
@@ -94,6 +102,25 @@ impl Driver<'_> {
         if minute >= self.wait_until {
             self.post_plan(minute, weather);
         }
+    }
+
+    /// What holds back the documents that could have been recovered, by group and reason.
+    fn left(&self, minute: i64) -> BTreeMap<String, usize> {
+        let mut left = BTreeMap::new();
+        let weather = self.weather(minute);
+        for (at, item) in self.items[..self.seen].iter().enumerate().filter(|(at, _)| self.world.is_lost(*at)) {
+            let Some(group) = self.groups.iter().find(|group| group.group_id == item.group_id) else { continue };
+            let (now, limits) = (super::facts::at(minute), &self.limits);
+            let ctx = Circumstances { now, selection: Selection::Auto, group: &group.state, gate: self.gate, weather, limits };
+            let word = match exclusion(item, &ctx) {
+                None if group.state.room_for(item.attempts) == 0 => "later tries fail".to_owned(),
+                None => "could go".to_owned(),
+                Some(exclusion) => serde_json::to_value(&exclusion).ok().and_then(|value| Some(value.get("reason")?.as_str()?.to_owned())).unwrap_or_default(),
+            };
+            let message = self.world.account.groups[self.world.documents[at].group].message;
+            *left.entry(format!("{} tried {}: {word}", message.chars().take(22).collect::<String>(), item.attempts)).or_insert(0) += 1;
+        }
+        left
     }
 
     fn see_failures(&mut self, minute: i64) {
@@ -132,14 +159,15 @@ impl Driver<'_> {
             });
         self.running = still;
         for running in done {
+            let record = self.record(&running.chunk.group_id);
             let ends = running.batch.as_ref().map_or(minute, |(_, ends)| *ends);
             for id in &running.chunk.item_ids {
-                self.end_item(id, ends, minute, &running);
+                self.end_item(id, ends, minute, &running, record);
             }
         }
     }
 
-    fn end_item(&mut self, id: &str, ends: i64, minute: i64, running: &Running) {
+    fn end_item(&mut self, id: &str, ends: i64, minute: i64, running: &Running, record: Record) {
         let index = self.world.by_id[id];
         let end = self.world.work(index, ends);
         let item = &mut self.items[index];
@@ -164,10 +192,24 @@ impl Driver<'_> {
             item.state = ItemState::Recovered;
         }
         let vote = result.vote(after.class, true);
-        self.vote(&group_id, vote, before, minute, running);
+        self.vote(&group_id, vote, before, minute, running, record);
+        if before == 0 && vote != Vote::Neutral && running.weather != Weather::Storm {
+            self.first_retries.entry(group_id).or_default().push(vote == Vote::Recovered);
+        }
     }
 
-    fn vote(&mut self, group_id: &str, vote: Vote, before: u32, minute: i64, running: &Running) {
+    /// What first retries of a group came to before its present step, as the ledger counts them.
+    fn record(&self, group_id: &str) -> Record {
+        let Some(group) = self.groups.iter().find(|group| group.group_id == group_id) else { return Record::default() };
+        let known = self.first_retries.get(group_id).into_iter().flatten().rev();
+        let newest = known.skip(Record::leaves_out(&group.state.ramp) as usize).take(Record::NEWEST as usize);
+        newest.fold(Record::default(), |record, recovered| Record {
+            recovered: record.recovered + u32::from(*recovered),
+            failed: record.failed + u32::from(!*recovered),
+        })
+    }
+
+    fn vote(&mut self, group_id: &str, vote: Vote, before: u32, minute: i64, running: &Running, record: Record) {
         let limits = self.limits.clone();
         let Some(group) = self.groups.iter_mut().find(|group| group.group_id == group_id) else { return };
         let ctx = Ended {
@@ -176,6 +218,7 @@ impl Driver<'_> {
             generic: group.generic,
             weather: running.weather,
             probe: running.chunk.probe,
+            record,
         };
         let step = group.state.ramp;
         let result = group.state.ended(vote, before, &ctx);
@@ -248,7 +291,7 @@ impl Driver<'_> {
             self.items[index].claimed_by = None;
             let before = self.items[index].attempts;
             let group_id = self.items[index].group_id.clone();
-            self.vote(&group_id, Vote::Neutral, before, minute, running);
+            self.vote(&group_id, Vote::Neutral, before, minute, running, Record::default());
         }
         for debit in &running.debits {
             self.debits[*debit].released = true;

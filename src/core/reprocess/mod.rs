@@ -26,6 +26,7 @@ mod parameters;
 mod plan;
 mod post;
 mod ramp;
+mod record;
 mod reconcile;
 #[cfg(test)]
 mod scenarios;
@@ -50,6 +51,7 @@ pub use parameters::REPLAYED_PARAMETERS;
 pub use plan::{Plan, PlanInput, Selection, plan, shrink, total};
 pub use post::{AfterRefusal, PostAnswer, PostMeaning, Refusal, after_refusal};
 pub use ramp::{Ramp, Step, StepResult};
+pub use record::Record;
 pub use reconcile::{Candidate, Listing, Verdict, reconcile};
 pub use trial::{Blame, Trial};
 pub use weather::{Weather, Work, done_within, weather};

@@ -158,7 +158,7 @@ fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
     let ended = |generic, weather, probe| {
         let mut state = GroupState::default();
         state.posted(0);
-        state.ended(Vote::Failed, 0, &Ended { now: hours(1), limits: &limits, generic, weather, probe });
+        state.ended(Vote::Failed, 0, &Ended { now: hours(1), limits: &limits, generic, weather, probe, record: Record::default() });
         (state.parked_since(Weather::Still).is_some(), state.breaker.blocks(hours(2)))
     };
     assert_eq!(ended(true, Weather::Calm, false), (true, true));
@@ -170,7 +170,7 @@ fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
 #[test]
 fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
     let limits = Limits::default();
-    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false };
+    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false, record: Record::default() };
     let mut state = GroupState::default();
     state.ramp.step = Step::Twenty;
     let one = |state: &mut GroupState, vote, before| {
@@ -191,7 +191,7 @@ fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
 #[test]
 fn second_tries_go_on_trial() {
     let limits = Limits::default();
-    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false };
+    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false, record: Record::default() };
     let mut state = GroupState::default();
     for _ in 0..3 {
         assert!(state.room_for(1) > 0);
