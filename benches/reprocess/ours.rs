@@ -26,6 +26,7 @@ struct Debit {
     group: String,
     credits: f64,
     released: bool,
+    recovered: bool,
 }
 
 struct Driver<'w> {
@@ -161,8 +162,9 @@ impl Driver<'_> {
         for running in done {
             let record = self.record(&running.chunk.group_id);
             let ends = running.batch.as_ref().map_or(minute, |(_, ends)| *ends);
-            for id in &running.chunk.item_ids {
+            for (id, debit) in running.chunk.item_ids.iter().zip(&running.debits) {
                 self.end_item(id, ends, minute, &running, record);
+                self.debits[*debit].recovered = self.items[self.world.by_id[id]].state == ItemState::Recovered;
             }
         }
     }
@@ -304,6 +306,7 @@ impl Driver<'_> {
             self.debits.iter().rev().take_while(|debit| debit.at > minute - 24 * 60).filter(|debit| !debit.released)
         {
             spent.day += 1;
+            spent.recovered_day += u32::from(debit.recovered);
             spent.credits_day += debit.credits;
             *spent.group_day.entry(debit.group.clone()).or_insert(0) += 1;
             spent.hour += u32::from(debit.at > minute - 60);
@@ -365,6 +368,7 @@ impl Driver<'_> {
                 group: item.group_id.clone(),
                 credits: item.credits.unwrap_or(0.0),
                 released: false,
+                recovered: false,
             });
         }
         if let Some(group) = self.groups.iter_mut().find(|group| group.group_id == chunk.group_id) {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::LedgerError;
 use super::millis::Millis;
-use crate::core::reprocess::{Breaker, GroupState, LaterTries, Parked, Ramp, Step};
+use crate::core::reprocess::{Breaker, GroupState, LaterTries, Parked, Ramp, Record, Step};
 
 const STEPS: [Step; 5] = [Step::One, Step::Five, Step::Twenty, Step::Hundred, Step::Rest];
 
@@ -108,6 +108,25 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
         Millis(now),
     ])?;
     Ok(())
+}
+
+/// What first retries of a group came to before its present step, with the parameters that it is retried with now.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn record(connection: &Connection, group_id: &str, ramp: &Ramp) -> Result<Record, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FILTER (WHERE good), count(*) FILTER (WHERE NOT good) FROM (
+             SELECT a.outcome IN ('recovered', 'already_processed') AS good
+             FROM error_group g JOIN error_group y ON y.group_key = g.group_key OR y.merged_into = g.group_key
+             JOIN attempt a ON a.group_key = y.group_key JOIN intent n USING (intent_id)
+             WHERE g.group_id = ?1 AND a.before = 0 AND a.counts AND a.finished_at IS NOT NULL AND n.weather <> 'storm'
+                 AND a.outcome IN ('recovered', 'already_processed', 'failed_same', 'failed_differently', 'expired')
+                 AND n.parameters_hash IS (SELECT config_hash FROM breaker WHERE scope = ?1)
+             ORDER BY a.finished_at DESC, a.attempt_id DESC LIMIT ?2 OFFSET ?3)",
+    )?;
+    let read = |row: &Row<'_>| Ok(Record { recovered: row.get(0)?, failed: row.get(1)? });
+    Ok(statement.query_row(params![group_id, Record::NEWEST, Record::leaves_out(ramp)], read)?)
 }
 
 /// Notes the parameters that a group is retried with; its state says nothing about others.

@@ -62,16 +62,13 @@ pub fn watched(connection: &Connection) -> Result<Vec<GroupRow>, LedgerError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The group with this id, or the survivor it was merged into; none if the id is unknown.
+/// The group with this key; none if there is none.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn by_id(connection: &Connection, group_id: &str) -> Result<Option<GroupRow>, LedgerError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM error_group WHERE group_key =
-           (SELECT coalesce(merged_into, group_key) FROM error_group WHERE group_id = ?1)"
-    );
-    Ok(connection.prepare_cached(&sql)?.query_row([group_id], group_row).optional()?)
+pub fn by_key(connection: &Connection, group_key: i64) -> Result<Option<GroupRow>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM error_group WHERE group_key = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([group_key], group_row).optional()?)
 }
 
 /// Gives a group the title that people call it by; none gives it back its own.

@@ -78,6 +78,7 @@ fn table(draft: &Draft) -> String {
     let left: Vec<String> = draft.budget_left.iter().map(|(budget, left)| format!("{left} {budget}")).collect();
     text.push_str(&format!("Budget left: {}\n", left.join(", ")));
     text.push_str(&match draft.items {
+        0 if draft.excluded.is_empty() => "Nothing can be submitted: no item that matches is open.".to_owned(),
         0 => "Nothing can be submitted.".to_owned(),
         _ => format!(
             "Submit it until {:.0}: llama-triage reprocess apply {} --reason TEXT",

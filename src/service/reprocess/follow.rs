@@ -185,7 +185,8 @@ fn conclude(
     now: Timestamp,
 ) -> Result<(u32, u32), LedgerError> {
     let mut state = breaker::group(tx, &intent.group_id)?;
-    let ctx = Ended { now, limits, generic, weather: intent.weather, probe: intent.probe };
+    let record = breaker::record(tx, &intent.group_id, &state.ramp)?;
+    let ctx = Ended { now, limits, generic, weather: intent.weather, probe: intent.probe, record };
     let (mut recovered, mut failed, mut left) = (0, 0, 0);
     for attempt in running {
         let was_expired = attempt.expired;

@@ -9,7 +9,7 @@ use super::Reprocess;
 use crate::cloud::Cloud;
 use crate::config::project::Api;
 use crate::config::reprocess;
-use crate::core::reprocess::JobConfig;
+use crate::core::reprocess::{JobConfig, jitter};
 use crate::ledger::learnt_config::{self, LearntConfig};
 use crate::ledger::retriable::{Origin, Retriable};
 
@@ -79,6 +79,26 @@ impl JobConfigs {
     }
 }
 
+/// The items in an order of batches that is another one each time: batches that cannot be asked about must not keep those
+/// behind them from being asked about for ever.
+fn in_turn(items: &[Retriable], now: Timestamp) -> Vec<&Retriable> {
+    let salt = u32::try_from(now.as_second().rem_euclid(1 << 32)).unwrap_or(0);
+    let mut turns: Vec<(u32, &Retriable)> = Vec::with_capacity(items.len());
+    let mut of_batch: HashMap<&str, u32> = HashMap::new();
+    for item in items {
+        let turn = of_batch.entry(&item.origin.batch_id).or_insert_with(|| turn(&item.origin.batch_id, salt));
+        turns.push((*turn, item));
+    }
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, item)| item).collect()
+}
+
+fn turn(batch_id: &str, salt: u32) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of 2^31")]
+    let turn = (jitter(batch_id, salt) * f64::from(1u32 << 31)) as u32;
+    turn
+}
+
 fn place(item: &Retriable) -> (String, String) {
     (item.project.clone(), item.origin.batch_id.clone())
 }
@@ -95,7 +115,7 @@ impl Reprocess<'_> {
             configs.given.push((given.clone(), JobConfig::given(value)?));
         }
         let mut asked: HashMap<&str, usize> = HashMap::new();
-        for item in items {
+        for item in in_turn(items, now) {
             if configs.given(&item.origin).is_some() || configs.learnt.contains_key(&place(item)) {
                 continue;
             }
