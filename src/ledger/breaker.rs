@@ -174,3 +174,53 @@ pub fn resting(connection: &Connection) -> Result<Vec<Resting>, LedgerError> {
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::seed::{Seed, t};
+    use crate::ledger::spent;
+
+    /// A first retry of an item of `g-1` that ended as told.
+    fn retried(seed: &Seed, n: i64, outcome: &str, weather: &str, hash: &str, before: i64) {
+        seed.run(
+            "INSERT INTO intent (intent_id, project_key, group_key, job_type, trigger, actor, state, job_config,
+                 parameters_hash, items_hash, item_count, created_at, posting_at, weather)
+             SELECT 'i' || ?1, 1, group_key, 'parse', 'auto', 'auto', 'finished', '{}', ?3, '', 1, ?4, ?4, ?2
+             FROM error_group WHERE group_id = 'g-1'",
+            params![n, weather, hash, Millis(t(n))],
+        );
+        seed.run(
+            "INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, before, trigger, outcome, started_at, finished_at)
+             SELECT 'i' || ?1, 'i' || ?1, 1, group_key, 1, ?3, 'auto', ?2, ?4, ?4 FROM error_group WHERE group_id = 'g-1'",
+            params![n, outcome, before, Millis(t(n))],
+        );
+    }
+
+    #[test]
+    fn the_record_is_of_first_retries_in_fair_weather_before_the_step_under_way() {
+        let mut seed = Seed::new();
+        seed.batch("b", "completed");
+        seed.fail("g-1", "b", 1, t(0));
+        seed.write(|tx| keep_group(tx, "g-1", &GroupState::default(), t(0)).and_then(|()| note_config(tx, "g-1", "h")))
+            .unwrap();
+        for (n, outcome, weather, hash, before) in [
+            (1, "recovered", "calm", "h", 0),
+            (2, "failed_same", "calm", "h", 0),
+            (3, "failed_same", "storm", "h", 0),
+            (4, "failed_same", "calm", "other", 0),
+            (5, "failed_same", "calm", "h", 1),
+            (6, "unknown", "calm", "h", 0),
+            (7, "failed_differently", "still", "h", 0),
+        ] {
+            retried(&seed, n, outcome, weather, hash, before);
+        }
+        let of = |ramp: Ramp| record(&seed.connection, "g-1", &ramp).unwrap();
+        assert_eq!(of(Ramp::default()), Record { recovered: 1, failed: 2 });
+        assert_eq!(of(Ramp { failed: 1, ..Ramp::default() }), Record { recovered: 1, failed: 1 });
+        assert_eq!(record(&seed.connection, "g-2", &Ramp::default()).unwrap(), Record::default());
+
+        let spent = spent::until(&seed.connection, t(60)).unwrap();
+        assert_eq!((spent.day, spent.recovered_day), (7, 1));
+    }
+}

@@ -202,7 +202,54 @@ fn second_tries_go_on_trial() {
     state.ended(Vote::Failed, 1, &ctx);
     assert_eq!(state.room_for(1), 0);
     state.ended(Vote::Recovered, 1, &ctx);
-    assert_eq!((state.room_for(1), state.room_for(0)), (u32::MAX, u32::MAX));
+    assert_eq!((state.room_for(1), state.room_for(0)), (4, u32::MAX), "each that recovers pays for three more");
+    for _ in 0..4 {
+        state.posted(1);
+        state.ended(Vote::Failed, 1, &ctx);
+    }
+    assert_eq!(state.room_for(1), 0, "a quarter has to recover");
+}
+
+#[test]
+fn a_group_that_is_known_to_be_mixed_goes_on_as_it_did_and_no_worse() {
+    let limits = Limits::default();
+    let ended = |record, step, votes: &[Vote]| {
+        let ctx = Ended { now: hours(1), limits: &limits, generic: true, weather: Weather::Calm, probe: false, record };
+        let mut state = GroupState { recovered: record.recovered, ..GroupState::default() };
+        state.ramp.step = step;
+        votes.iter().for_each(|_| state.posted(0));
+        let last = votes.iter().map(|vote| state.ended(*vote, 0, &ctx)).last();
+        (last, state.breaker.blocks(hours(2)), state.ramp.step)
+    };
+    let three_of_five = [Vote::Recovered, Vote::Recovered, Vote::Recovered, Vote::Failed, Vote::Failed];
+    let (strangers, mixed) = (Record::default(), Record { recovered: 12, failed: 8 });
+    assert_eq!(ended(strangers, Step::Five, &three_of_five), (Some(StepResult::Failed), true, Step::One));
+    assert_eq!(ended(mixed, Step::Five, &three_of_five), (Some(StepResult::Passed), false, Step::Twenty));
+    let two_of_five = [Vote::Recovered, Vote::Recovered, Vote::Failed, Vote::Failed, Vote::Failed];
+    assert_eq!(ended(mixed, Step::Five, &two_of_five), (Some(StepResult::Failed), true, Step::One));
+
+    let canaries = |record, lost| {
+        let ctx = Ended { now: hours(1), limits: &limits, generic: true, weather: Weather::Calm, probe: false, record };
+        let mut state = GroupState { recovered: record.recovered, ..GroupState::default() };
+        for _ in 0..lost {
+            state.posted(0);
+            state.ended(Vote::Failed, 0, &ctx);
+        }
+        (state.breaker.blocks(hours(2)), state.ramp.room(100))
+    };
+    assert_eq!(canaries(mixed, 2), (false, 1), "one document says little, so the next one goes");
+    assert_eq!(canaries(mixed, 3), (true, 1));
+    assert_eq!(canaries(strangers, 1), (true, 1));
+}
+
+#[test]
+fn a_retry_that_recovered_takes_nothing_of_the_share() {
+    let limits = Limits::default();
+    let spent = |recovered_day| Spent { day: 50, recovered_day, processed_day: 240, ..Spent::default() };
+    assert_eq!(spent(0).exhausted("g", 0.0, false, &limits), Some(Budget::Share));
+    assert_eq!(spent(1).exhausted("g", 0.0, false, &limits), None);
+    let day = Spent { day: 400, recovered_day: 400, ..Spent::default() };
+    assert_eq!(day.exhausted("g", 0.0, false, &limits), Some(Budget::Day), "of the other budgets it does");
 }
 
 #[test]

@@ -212,6 +212,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn batches_that_cannot_be_asked_about_do_not_keep_the_others_waiting() {
+        let item = |n: u32| Retriable {
+            item_id: format!("i-{n:03}"),
+            project: "p".to_owned(),
+            state: crate::core::item::ItemState::Open,
+            group_id: "g".to_owned(),
+            class: "transient".to_owned(),
+            rule: None,
+            group_last_seen: Timestamp::UNIX_EPOCH,
+            failed_at: Timestamp::UNIX_EPOCH,
+            baseline: false,
+            claimed_by: None,
+            running_in: None,
+            refused: None,
+            refusals: 0,
+            origin: Origin { batch_id: format!("b-{:03}", n / 2), ..Origin::default() },
+            attempts: Vec::new(),
+        };
+        let items: Vec<Retriable> = (0..100).map(item).collect();
+        let mut asked = std::collections::BTreeSet::new();
+        for cycle in 0..20 {
+            let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(cycle);
+            let turns = in_turn(&items, now);
+            assert_eq!(turns.len(), items.len());
+            let first: std::collections::BTreeSet<&str> =
+                turns.iter().take(2 * MOST_ASKED).map(|item| item.origin.batch_id.as_str()).collect();
+            assert_eq!(first.len(), MOST_ASKED, "the items of a batch stay together");
+            asked.extend(first);
+        }
+        assert_eq!(asked.len(), 50, "every batch has had its turn");
+    }
+
+    #[test]
     fn only_parse_work_is_retried_with_a_config_learnt_from_v1() {
         let told = json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "fast"}});
         assert!(usable(&told, Api::V1Beta, "parse").is_ok());
