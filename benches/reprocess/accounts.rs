@@ -13,16 +13,7 @@ fn group(
     cause: Cause,
     poison: f64,
 ) -> GroupSpec {
-    GroupSpec {
-        name,
-        message,
-        items,
-        from: hours.0 * HOUR,
-        to: hours.1 * HOUR,
-        cause,
-        poison,
-        ..GroupSpec::default()
-    }
+    GroupSpec { name, message, items, from: hours.0 * HOUR, to: hours.1 * HOUR, cause, poison, ..GroupSpec::default() }
 }
 
 pub(crate) fn outage(items: u64, hours: (i64, i64), groups: usize) -> Vec<GroupSpec> {

@@ -12,8 +12,8 @@ mod naive;
 mod ours;
 mod world;
 
-use llama_triage::core::rules::shipped_rules;
 use accounts::Kind;
+use llama_triage::core::rules::shipped_rules;
 use world::World;
 
 const SEEDS: [u64; 5] = [1, 7, 42, 1234, 99991];
@@ -104,7 +104,20 @@ fn main() {
     );
     println!(
         "  {:<24} {:>10} {:>10} {:>10} {:>10} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7} {:>7} {:>7} {:>10}",
-        "", "recovered", "worst", "if tried", "worst", "credits", "worst", "knowable", "worst", "twice", "wasted", "broke", "posts", "last"
+        "",
+        "recovered",
+        "worst",
+        "if tried",
+        "worst",
+        "credits",
+        "worst",
+        "knowable",
+        "worst",
+        "twice",
+        "wasted",
+        "broke",
+        "posts",
+        "last"
     );
     for kind in
         accounts::kinds().into_iter().filter(|kind| value("--only").or(logged).is_none_or(|name| name == kind.name))

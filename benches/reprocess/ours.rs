@@ -9,6 +9,8 @@ use llama_triage::core::rules::{Class, Rules};
 use super::facts::{at, facts};
 use super::world::{End, World};
 
+mod look;
+
 const CYCLE: i64 = 5;
 
 struct Running {
@@ -82,7 +84,9 @@ pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) ->
         driver.cycle(minute);
         minute += CYCLE;
     }
-    let parked = |item: &ItemFacts| driver.groups.iter().any(|group| group.group_id == item.group_id && group.state.parked.is_some());
+    let parked = |item: &ItemFacts| {
+        driver.groups.iter().any(|group| group.group_id == item.group_id && group.state.parked.is_some())
+    };
     let lost = driver.items.iter().enumerate().filter(|(at, item)| parked(item) && driver.world.is_lost(*at)).count();
     let left = driver.left(minute);
     driver.world.tally.left_to_person = lost;
@@ -105,25 +109,6 @@ impl Driver<'_> {
         }
     }
 
-    /// What holds back the documents that could have been recovered, by group and reason.
-    fn left(&self, minute: i64) -> BTreeMap<String, usize> {
-        let mut left = BTreeMap::new();
-        let weather = self.weather(minute);
-        for (at, item) in self.items[..self.seen].iter().enumerate().filter(|(at, _)| self.world.is_lost(*at)) {
-            let Some(group) = self.groups.iter().find(|group| group.group_id == item.group_id) else { continue };
-            let (now, limits) = (super::facts::at(minute), &self.limits);
-            let ctx = Circumstances { now, selection: Selection::Auto, group: &group.state, gate: self.gate, weather, limits };
-            let word = match exclusion(item, &ctx) {
-                None if group.state.room_for(item.attempts) == 0 => "later tries fail".to_owned(),
-                None => "could go".to_owned(),
-                Some(exclusion) => serde_json::to_value(&exclusion).ok().and_then(|value| Some(value.get("reason")?.as_str()?.to_owned())).unwrap_or_default(),
-            };
-            let message = self.world.account.groups[self.world.documents[at].group].message;
-            *left.entry(format!("{} tried {}: {word}", message.chars().take(22).collect::<String>(), item.attempts)).or_insert(0) += 1;
-        }
-        left
-    }
-
     fn see_failures(&mut self, minute: i64) {
         while self.seen < self.items.len() && self.world.documents[self.seen].failed_at <= minute {
             let document = &self.world.documents[self.seen];
@@ -137,19 +122,6 @@ impl Driver<'_> {
             self.groups[group].last_failure = at(document.failed_at);
             self.seen += 1;
         }
-    }
-
-    fn weather(&self, minute: i64) -> Weather {
-        let failed = self.items[..self.seen]
-            .iter()
-            .rev()
-            .take_while(|item| item.failed_at > at(minute - 30) || item.attempts > 0)
-            .filter(|item| item.failed_at > at(minute - 30) && retried_class(item.class))
-            .count() as u64;
-        let traffic =
-            if self.world.in_outage(minute) { self.world.account.traffic / 10 } else { self.world.account.traffic };
-        let new_groups = self.turned.iter().filter(|(time, _)| *time > at(minute - 30) && *time <= at(minute)).count();
-        weather(traffic + failed, failed, new_groups)
     }
 
     fn end_batches(&mut self, minute: i64) {
@@ -196,19 +168,17 @@ impl Driver<'_> {
         let vote = result.vote(after.class, true);
         self.vote(&group_id, vote, before, minute, running, record);
         if before == 0 && vote != Vote::Neutral && running.weather != Weather::Storm {
-            self.first_retries.entry(group_id).or_default().push(vote == Vote::Recovered);
+            let recovered = vote == Vote::Recovered;
+            self.first_retries.entry(group_id.clone()).or_default().push(recovered);
+            let directory = self.items[index].directory.clone();
+            if let Some(group) = self.groups.iter_mut().find(|group| group.group_id == group_id) {
+                let none = Sender { recovered: 0, failed: 0, last: at(ends) };
+                let sender = group.senders.entry(directory).or_insert(none);
+                sender.recovered += u32::from(recovered);
+                sender.failed += u32::from(!recovered);
+                sender.last = at(ends);
+            }
         }
-    }
-
-    /// What first retries of a group came to before its present step, as the ledger counts them.
-    fn record(&self, group_id: &str) -> Record {
-        let Some(group) = self.groups.iter().find(|group| group.group_id == group_id) else { return Record::default() };
-        let known = self.first_retries.get(group_id).into_iter().flatten().rev();
-        let newest = known.skip(Record::leaves_out(&group.state.ramp) as usize).take(Record::NEWEST as usize);
-        newest.fold(Record::default(), |record, recovered| Record {
-            recovered: record.recovered + u32::from(*recovered),
-            failed: record.failed + u32::from(!*recovered),
-        })
     }
 
     fn vote(&mut self, group_id: &str, vote: Vote, before: u32, minute: i64, running: &Running, record: Record) {
@@ -298,20 +268,6 @@ impl Driver<'_> {
         for debit in &running.debits {
             self.debits[*debit].released = true;
         }
-    }
-
-    fn spent(&self, minute: i64) -> Spent {
-        let mut spent = Spent { processed_day: self.world.account.traffic * 48, ..Spent::default() };
-        for debit in
-            self.debits.iter().rev().take_while(|debit| debit.at > minute - 24 * 60).filter(|debit| !debit.released)
-        {
-            spent.day += 1;
-            spent.recovered_day += u32::from(debit.recovered);
-            spent.credits_day += debit.credits;
-            *spent.group_day.entry(debit.group.clone()).or_insert(0) += 1;
-            spent.hour += u32::from(debit.at > minute - 60);
-        }
-        spent
     }
 
     fn post_plan(&mut self, minute: i64, weather: Weather) {

@@ -141,7 +141,7 @@ async fn take_back(id: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyh
         Some(Ok(())) => anstream::println!("Intent {id} is cancelled; nothing was sent."),
         Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
         None => {
-            let text = format!("intent {id}; `llama-triage reprocess status` shows them");
+            let text = format!("plan or intent {id}; `llama-triage reprocess status` shows them");
             return Err(ActError::NotFound(text).into());
         }
     }
@@ -171,7 +171,7 @@ async fn take_back_plan(id: &str, ledger: &Ledger, by: &Person) -> anyhow::Resul
         let Some(stored) = plan::get(tx, &id)? else { return Ok(None) };
         if let Some(at) = stored.executed_at {
             let result = stored.result.as_deref().unwrap_or("it is being submitted");
-            let text = format!("plan {id} cannot be cancelled: it was executed at {at:.0} ({result})");
+            let text = format!("plan {id} is over since {at:.0}: {result}");
             return Ok(Some(Err(ActError::Refused(text))));
         }
         plan::cancel(tx, &id, &by.name, by.now)?;

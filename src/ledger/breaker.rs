@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::LedgerError;
-use super::millis::Millis;
-use crate::core::reprocess::{Breaker, GroupState, LaterTries, Parked, Ramp, Record, Step};
+use super::millis::{Count, Millis};
+use crate::core::reprocess::{Breaker, GroupState, LaterTries, Parked, Ramp, Step};
 
 const STEPS: [Step; 5] = [Step::One, Step::Five, Step::Twenty, Step::Hundred, Step::Rest];
 
@@ -110,25 +110,6 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
     Ok(())
 }
 
-/// What first retries of a group came to before its present step, with the parameters that it is retried with now.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn record(connection: &Connection, group_id: &str, ramp: &Ramp) -> Result<Record, LedgerError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT count(*) FILTER (WHERE good), count(*) FILTER (WHERE NOT good) FROM (
-             SELECT a.outcome IN ('recovered', 'already_processed') AS good
-             FROM error_group g JOIN error_group y ON y.group_key = g.group_key OR y.merged_into = g.group_key
-             JOIN attempt a ON a.group_key = y.group_key JOIN intent n USING (intent_id)
-             WHERE g.group_id = ?1 AND a.before = 0 AND a.counts AND a.finished_at IS NOT NULL AND n.weather <> 'storm'
-                 AND a.outcome IN ('recovered', 'already_processed', 'failed_same', 'failed_differently', 'expired')
-                 AND n.parameters_hash IS (SELECT config_hash FROM breaker WHERE scope = ?1)
-             ORDER BY a.finished_at DESC, a.attempt_id DESC LIMIT ?2 OFFSET ?3)",
-    )?;
-    let read = |row: &Row<'_>| Ok(Record { recovered: row.get(0)?, failed: row.get(1)? });
-    Ok(statement.query_row(params![group_id, Record::NEWEST, Record::leaves_out(ramp)], read)?)
-}
-
 /// Notes the parameters that a group is retried with; its state says nothing about others.
 ///
 /// # Errors
@@ -156,6 +137,8 @@ pub struct Resting {
     pub until: Timestamp,
     /// Since when it is left to a person.
     pub parked_since: Option<Timestamp>,
+    /// Its open items.
+    pub open_items: u64,
 }
 
 /// The groups whose breaker is open.
@@ -164,63 +147,15 @@ pub struct Resting {
 /// SQLite refuses.
 pub fn resting(connection: &Connection) -> Result<Vec<Resting>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT scope, open_until, parked_since FROM breaker
+        "SELECT scope, open_until, parked_since, coalesce(g.open_items, 0)
+         FROM breaker LEFT JOIN error_group g ON g.group_id = scope
          WHERE state = 'open' AND open_until IS NOT NULL ORDER BY 2, 1",
     )?;
     let read = |row: &Row<'_>| {
         let parked_since = row.get::<_, Option<Millis>>(2)?.map(|at| at.0);
-        Ok(Resting { group_id: row.get(0)?, until: row.get::<_, Millis>(1)?.0, parked_since })
+        let open_items = row.get::<_, Count>(3)?.0;
+        Ok(Resting { group_id: row.get(0)?, until: row.get::<_, Millis>(1)?.0, parked_since, open_items })
     };
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::seed::{Seed, t};
-    use crate::ledger::spent;
-
-    /// A first retry of an item of `g-1` that ended as told.
-    fn retried(seed: &Seed, n: i64, outcome: &str, weather: &str, hash: &str, before: i64) {
-        seed.run(
-            "INSERT INTO intent (intent_id, project_key, group_key, job_type, trigger, actor, state, job_config,
-                 parameters_hash, items_hash, item_count, created_at, posting_at, weather)
-             SELECT 'i' || ?1, 1, group_key, 'parse', 'auto', 'auto', 'finished', '{}', ?3, '', 1, ?4, ?4, ?2
-             FROM error_group WHERE group_id = 'g-1'",
-            params![n, weather, hash, Millis(t(n))],
-        );
-        seed.run(
-            "INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, before, trigger, outcome, started_at, finished_at)
-             SELECT 'i' || ?1, 'i' || ?1, 1, group_key, 1, ?3, 'auto', ?2, ?4, ?4 FROM error_group WHERE group_id = 'g-1'",
-            params![n, outcome, before, Millis(t(n))],
-        );
-    }
-
-    #[test]
-    fn the_record_is_of_first_retries_in_fair_weather_before_the_step_under_way() {
-        let mut seed = Seed::new();
-        seed.batch("b", "completed");
-        seed.fail("g-1", "b", 1, t(0));
-        seed.write(|tx| keep_group(tx, "g-1", &GroupState::default(), t(0)).and_then(|()| note_config(tx, "g-1", "h")))
-            .unwrap();
-        for (n, outcome, weather, hash, before) in [
-            (1, "recovered", "calm", "h", 0),
-            (2, "failed_same", "calm", "h", 0),
-            (3, "failed_same", "storm", "h", 0),
-            (4, "failed_same", "calm", "other", 0),
-            (5, "failed_same", "calm", "h", 1),
-            (6, "unknown", "calm", "h", 0),
-            (7, "failed_differently", "still", "h", 0),
-        ] {
-            retried(&seed, n, outcome, weather, hash, before);
-        }
-        let of = |ramp: Ramp| record(&seed.connection, "g-1", &ramp).unwrap();
-        assert_eq!(of(Ramp::default()), Record { recovered: 1, failed: 2 });
-        assert_eq!(of(Ramp { failed: 1, ..Ramp::default() }), Record { recovered: 1, failed: 1 });
-        assert_eq!(record(&seed.connection, "g-2", &Ramp::default()).unwrap(), Record::default());
-
-        let spent = spent::until(&seed.connection, t(60)).unwrap();
-        assert_eq!((spent.day, spent.recovered_day), (7, 1));
-    }
 }

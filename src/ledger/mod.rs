@@ -39,6 +39,7 @@ pub mod plan;
 pub mod project;
 pub mod prune;
 pub mod query;
+pub mod record;
 pub mod regroup;
 pub mod retriable;
 pub mod run;

@@ -26,10 +26,11 @@ mod parameters;
 mod plan;
 mod post;
 mod ramp;
-mod record;
 mod reconcile;
+mod record;
 #[cfg(test)]
 mod scenarios;
+mod sender;
 mod trial;
 mod weather;
 
@@ -51,7 +52,8 @@ pub use parameters::REPLAYED_PARAMETERS;
 pub use plan::{Plan, PlanInput, Selection, plan, shrink, total};
 pub use post::{AfterRefusal, PostAnswer, PostMeaning, Refusal, after_refusal};
 pub use ramp::{Ramp, Step, StepResult};
-pub use record::Record;
 pub use reconcile::{Candidate, Listing, Verdict, reconcile};
+pub use record::Record;
+pub use sender::{Sender, Senders, held_until};
 pub use trial::{Blame, Trial};
 pub use weather::{Weather, Work, done_within, weather};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::chunk::{Chunk, Excluded, set_hash};
 use super::delay::later;
 use super::eligibility::{Circumstances, exclusion};
-use super::{Exclusion, Gate, GroupFacts, ItemFacts, Limits, Spent, Step, Weather, canary, spread};
+use super::{Exclusion, Gate, GroupFacts, ItemFacts, Limits, Spent, Step, Weather, canary, held_until, spread};
 
 /// Who asks, and for how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +182,7 @@ impl<'a> Planner<'a> {
             items.into_iter().for_each(|item| self.exclude(item, Exclusion::StillFailing { until }));
             return;
         }
+        let items = self.hold_senders(&group, items);
         let items = self.hold_later_tries(&group, items);
         let chosen = match step {
             Step::One => canary(&fresh_or_all(&items)).into_iter().collect(),
@@ -203,6 +204,21 @@ impl<'a> Planner<'a> {
         let limits = self.input.limits;
         let wait = limits.delays.get(1).or(limits.delays.last()).copied().unwrap_or_default();
         unproven.then(|| later(group.last_failure, wait)).filter(|until| self.input.now < *until)
+    }
+
+    /// Holds back documents of a directory of which no retry recovers; now and then one of them tries for all.
+    fn hold_senders(&mut self, group: &GroupFacts, items: Vec<&'a ItemFacts>) -> Vec<&'a ItemFacts> {
+        let mut trying = BTreeSet::new();
+        let mut kept = Vec::with_capacity(items.len());
+        for item in items {
+            match held_until(&group.senders, &item.directory, self.input.limits) {
+                Some(until) if self.input.now < until || !trying.insert(item.directory.as_str()) => {
+                    self.exclude(item, Exclusion::SenderFails { until });
+                }
+                _ => kept.push(item),
+            }
+        }
+        kept
     }
 
     /// Lets through only as many items that failed an attempt before as the group's later tries have earned.
@@ -301,5 +317,6 @@ fn without_history(group_id: &str) -> GroupFacts {
         generic: true,
         last_failure: Timestamp::MIN,
         state: super::GroupState::default(),
+        senders: super::Senders::new(),
     }
 }

@@ -43,7 +43,10 @@ impl Record {
     /// How many canaries may fail in a row before the group rests: one, if nearly all of them usually recover.
     pub fn canaries(self) -> u32 {
         let lost = self.usual().map_or(0.0, |usual| 1.0 - usual);
-        (1..).find(|canaries| lost.powi(*canaries) < CHANCE).and_then(|canaries| u32::try_from(canaries).ok()).unwrap_or(1)
+        (1..)
+            .find(|canaries| lost.powi(*canaries) < CHANCE)
+            .and_then(|canaries| u32::try_from(canaries).ok())
+            .unwrap_or(1)
     }
 }
 

@@ -39,7 +39,7 @@ fn item(id: &str) -> ItemFacts {
 }
 
 fn group(state: GroupState) -> GroupFacts {
-    GroupFacts { group_id: "g-1".to_owned(), generic: false, last_failure: hours(0), state }
+    GroupFacts { group_id: "g-1".to_owned(), generic: false, last_failure: hours(0), state, senders: Senders::new() }
 }
 
 fn why(item: &ItemFacts, selection: Selection, state: GroupState, gate: Gate) -> Option<Exclusion> {
@@ -158,7 +158,11 @@ fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
     let ended = |generic, weather, probe| {
         let mut state = GroupState::default();
         state.posted(0);
-        state.ended(Vote::Failed, 0, &Ended { now: hours(1), limits: &limits, generic, weather, probe, record: Record::default() });
+        state.ended(
+            Vote::Failed,
+            0,
+            &Ended { now: hours(1), limits: &limits, generic, weather, probe, record: Record::default() },
+        );
         (state.parked_since(Weather::Still).is_some(), state.breaker.blocks(hours(2)))
     };
     assert_eq!(ended(true, Weather::Calm, false), (true, true));
@@ -170,7 +174,14 @@ fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
 #[test]
 fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
     let limits = Limits::default();
-    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false, record: Record::default() };
+    let ctx = Ended {
+        now: hours(1),
+        limits: &limits,
+        generic: false,
+        weather: Weather::Calm,
+        probe: false,
+        record: Record::default(),
+    };
     let mut state = GroupState::default();
     state.ramp.step = Step::Twenty;
     let one = |state: &mut GroupState, vote, before| {
@@ -191,7 +202,14 @@ fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
 #[test]
 fn second_tries_go_on_trial() {
     let limits = Limits::default();
-    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false, record: Record::default() };
+    let ctx = Ended {
+        now: hours(1),
+        limits: &limits,
+        generic: false,
+        weather: Weather::Calm,
+        probe: false,
+        record: Record::default(),
+    };
     let mut state = GroupState::default();
     for _ in 0..3 {
         assert!(state.room_for(1) > 0);
@@ -250,6 +268,25 @@ fn a_retry_that_recovered_takes_nothing_of_the_share() {
     assert_eq!(spent(1).exhausted("g", 0.0, false, &limits), None);
     let day = Spent { day: 400, recovered_day: 400, ..Spent::default() };
     assert_eq!(day.exhausted("g", 0.0, false, &limits), Some(Budget::Day), "of the other budgets it does");
+}
+
+#[test]
+fn of_a_sender_whose_retries_all_fail_one_document_a_day_tries_for_all() {
+    let (limits, spent) = (Limits::default(), Spent::default());
+    let sent = |id: &str, directory: &str| ItemFacts { directory: directory.to_owned(), ..item(id) };
+    let items = [sent("a1", "a"), sent("a2", "a"), sent("b1", "b")];
+    let sender = |recovered, failed| Sender { recovered, failed, last: hours(90) };
+    let senders = Senders::from([("a".to_owned(), sender(0, 4)), ("b".to_owned(), sender(9, 1))]);
+    let state = GroupState { ramp: Ramp { step: Step::Rest, ..Ramp::default() }, ..GroupState::default() };
+    let groups = [GroupFacts { senders, ..group(state) }];
+    let chosen = |now| {
+        let (selection, gate, weather) = (Selection::Auto, Gate::Open, Weather::Calm);
+        let input =
+            PlanInput { now, selection, groups: &groups, items: &items, gate, weather, spent: &spent, limits: &limits };
+        plan(&input).item_ids().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen(hours(100)), ["b1"]);
+    assert_eq!(chosen(hours(114)), ["a1", "b1"]);
 }
 
 #[test]

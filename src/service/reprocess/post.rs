@@ -259,8 +259,14 @@ pub(super) fn released(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let mut state = breaker::group(tx, &intent.group_id)?;
-    let ended =
-        crate::core::reprocess::Ended { now, limits, generic: false, weather: intent.weather, probe: intent.probe, record: Record::default() };
+    let ended = crate::core::reprocess::Ended {
+        now,
+        limits,
+        generic: false,
+        weather: intent.weather,
+        probe: intent.probe,
+        record: Record::default(),
+    };
     for item in &intent.items {
         state.ended(Vote::Neutral, item.attempts, &ended);
     }
