@@ -141,10 +141,13 @@ impl GroupState {
                 self.breaker = self.breaker.reset();
                 self.lost_canaries = 0;
             }
-            // A probe stood for all groups: the gate rests, not this group.
-            StepResult::Failed if ctx.probe => self.lost_canaries += 1,
+            // A probe stood for all groups: the gate rests. It was a canary, too: a group in which nothing helps is not probed again and again.
+            StepResult::Failed if ctx.probe => {
+                self.lost_canaries += 1;
+                self.park_if_permanent(ctx);
+            }
             // Of a group that is known to be mixed, one document says little: the next one goes.
-            StepResult::Failed if canary && self.lost_canaries + 1 < ctx.record.canaries() => {
+            StepResult::Failed if canary && !(self.lost_canaries + 1).is_multiple_of(ctx.record.canaries()) => {
                 self.lost_canaries += 1;
                 self.ramp = Ramp::default();
                 return StepResult::Unclear;
@@ -152,9 +155,7 @@ impl GroupState {
             StepResult::Failed if canary => {
                 self.lost_canaries += 1;
                 self.breaker = self.breaker.open(ctx.now, ctx.limits);
-                if self.looks_permanent(ctx) {
-                    self.parked = Some(Parked { since: ctx.now, compared: ctx.weather == Weather::Calm });
-                }
+                self.park_if_permanent(ctx);
             }
             StepResult::Failed => {
                 self.breaker = self.breaker.open(ctx.now, ctx.limits);
@@ -163,6 +164,12 @@ impl GroupState {
         }
         self.ramp.advance(result);
         result
+    }
+
+    fn park_if_permanent(&mut self, ctx: &Ended<'_>) {
+        if self.looks_permanent(ctx) {
+            self.parked = Some(Parked { since: ctx.now, compared: ctx.weather == Weather::Calm });
+        }
     }
 
     /// As many canaries as allowed of a group with a wording that hides its cause failed, nothing of the group ever recovered, and no storm explains it.

@@ -168,7 +168,8 @@ fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
     assert_eq!(ended(true, Weather::Calm, false), (true, true));
     assert_eq!(ended(false, Weather::Calm, false), (false, true), "a named passing cause only rests");
     assert_eq!(ended(true, Weather::Storm, false), (false, true), "a storm explains it");
-    assert_eq!(ended(true, Weather::Calm, true), (false, false), "a probe stands for all groups");
+    assert_eq!(ended(true, Weather::Calm, true), (true, false), "a probe is a canary, too");
+    assert_eq!(ended(true, Weather::Storm, true), (false, false), "a storm explains it");
 }
 
 #[test]
@@ -257,6 +258,7 @@ fn a_group_that_is_known_to_be_mixed_goes_on_as_it_did_and_no_worse() {
     };
     assert_eq!(canaries(mixed, 2), (false, 1), "one document says little, so the next one goes");
     assert_eq!(canaries(mixed, 3), (true, 1));
+    assert_eq!(canaries(mixed, 4), (true, 1), "it rests on while the next ones try");
     assert_eq!(canaries(strangers, 1), (true, 1));
 }
 
