@@ -90,7 +90,8 @@ impl Kind {
 /// Every kind.
 pub(crate) fn kinds() -> Vec<Kind> {
     let fixed = all().into_iter().map(|account| Kind { name: account.name, make: Box::new(move |_| account.clone()) });
-    let drawn: [(&'static str, fn(u64) -> Account); 3] = [
+    type Draw = fn(u64) -> Account;
+    let drawn: [(&'static str, Draw); 3] = [
         ("drawn: lasting causes within each wording", mixtures::mixed),
         ("drawn: anything", mixtures::anything),
         ("drawn: lasting causes of one sender", mixtures::one_sender),

@@ -25,6 +25,8 @@ mod outcome;
 mod parameters;
 mod plan;
 mod post;
+#[cfg(test)]
+mod probe_scenarios;
 mod ramp;
 mod reconcile;
 mod record;

@@ -12,7 +12,7 @@ pub(super) fn hours(n: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_hours(n)
 }
 
-fn item(id: &str) -> ItemFacts {
+pub(super) fn item(id: &str) -> ItemFacts {
     ItemFacts {
         item_id: id.to_owned(),
         group_id: "g-1".to_owned(),
@@ -38,7 +38,7 @@ fn item(id: &str) -> ItemFacts {
     }
 }
 
-fn group(state: GroupState) -> GroupFacts {
+pub(super) fn group(state: GroupState) -> GroupFacts {
     GroupFacts { group_id: "g-1".to_owned(), generic: false, last_failure: hours(0), state, senders: Senders::new() }
 }
 
