@@ -66,7 +66,7 @@ fn left_to_a_person(groups: &[Resting]) -> String {
         more => format!(" and {more} more"),
     };
     format!(
-        "; {} in {}{more} wait for your decision, because the one retry that was risked failed: `llama-triage breaker reset {} --reason TEXT` risks another",
+        "; {} in {}{more} wait for your decision, because the canary failed: `llama-triage breaker reset {} --reason TEXT` risks another",
         count(items, "item", "items"),
         named.join(", "),
         first.group_id
