@@ -56,7 +56,7 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
         }
         if let Some(act) = cause.downcast_ref::<ActError>() {
             match act {
-                ActError::NotFound(_) => return Exit::NotFound,
+                ActError::NotFound(_) | ActError::Several(_) => return Exit::NotFound,
                 ActError::Refused(_) => return Exit::Usage,
                 ActError::Ledger(_) => {}
             }

@@ -1,8 +1,9 @@
 //! Account shapes: the same causes in different mixtures.
 
+use super::mixtures;
 use super::world::{Account, Cause, GroupSpec};
 
-const HOUR: i64 = 60;
+pub(crate) const HOUR: i64 = 60;
 
 fn group(
     name: &'static str,
@@ -12,10 +13,10 @@ fn group(
     cause: Cause,
     poison: f64,
 ) -> GroupSpec {
-    GroupSpec { name, message, items, from: hours.0 * HOUR, to: hours.1 * HOUR, cause, poison }
+    GroupSpec { name, message, items, from: hours.0 * HOUR, to: hours.1 * HOUR, cause, poison, ..GroupSpec::default() }
 }
 
-fn outage(items: u64, hours: (i64, i64), groups: usize) -> Vec<GroupSpec> {
+pub(crate) fn outage(items: u64, hours: (i64, i64), groups: usize) -> Vec<GroupSpec> {
     const WORDINGS: [(&str, &str); 6] = [
         ("outage/gateway", "502 Bad Gateway from the layout service"),
         ("outage/generic", "Failed to parse the file"),
@@ -52,7 +53,7 @@ fn steady(items: u64, poison: f64) -> Vec<GroupSpec> {
     ]
 }
 
-fn calm(name: &'static str, groups: Vec<GroupSpec>) -> Account {
+pub(crate) fn calm(name: &'static str, groups: Vec<GroupSpec>) -> Account {
     Account {
         name,
         groups,
@@ -68,8 +69,38 @@ fn calm(name: &'static str, groups: Vec<GroupSpec>) -> Account {
     }
 }
 
-/// Every shape.
-pub(crate) fn all() -> Vec<Account> {
+/// One wording over passing and lasting causes, documents that need two retries, and chance.
+fn mixed(name: &'static str, message: &'static str, items: u64, lasting: f64) -> GroupSpec {
+    let spec = group(name, message, items, (0, 72), Cause::Flaky(0.025), lasting);
+    GroupSpec { stubborn: 0.10, ..spec }
+}
+
+/// A kind of account: the same for every seed but for chance, or drawn by the seed.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    make: Box<dyn Fn(u64) -> Account>,
+}
+
+impl Kind {
+    pub(crate) fn account(&self, seed: u64) -> Account {
+        (self.make)(seed)
+    }
+}
+
+/// Every kind.
+pub(crate) fn kinds() -> Vec<Kind> {
+    let fixed = all().into_iter().map(|account| Kind { name: account.name, make: Box::new(move |_| account.clone()) });
+    type Draw = fn(u64) -> Account;
+    let drawn: [(&'static str, Draw); 3] = [
+        ("drawn: lasting causes within each wording", mixtures::mixed),
+        ("drawn: anything", mixtures::anything),
+        ("drawn: lasting causes of one sender", mixtures::one_sender),
+    ];
+    fixed.chain(drawn.map(|(name, make)| Kind { name, make: Box::new(make) })).collect()
+}
+
+/// Every fixed shape.
+fn all() -> Vec<Account> {
     let everything = || {
         let mut groups = outage(120, (12, 15), 5);
         groups.extend(steady(80, 0.02));
@@ -136,6 +167,15 @@ pub(crate) fn all() -> Vec<Account> {
                 )],
             )
         },
+        calm(
+            "mixed: 5 to 30 % never recover",
+            vec![
+                mixed("generic", "Failed to parse the file", 130, 0.15),
+                mixed("internal", "Internal Server Error", 130, 0.08),
+                mixed("stage", "Internal error in stage render", 130, 0.30),
+                mixed("upstream", "HTTP 503 from the upstream renderer", 130, 0.05),
+            ],
+        ),
         Account {
             broke: Some((6 * HOUR, 60 * HOUR)),
             ..calm("no credits for two days", [steady(100, 0.0), recognised(20)].concat())

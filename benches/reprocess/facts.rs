@@ -1,7 +1,7 @@
 //! What the ledger would hand to the decisions about a simulated account; classes come from the shipped rules.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::core::reprocess::{GroupFacts, GroupState, ItemFacts, ItemState};
+use llama_triage::core::reprocess::{GroupFacts, GroupState, ItemFacts, ItemState, Senders};
 use llama_triage::core::rules::{Class, Facts, Rules};
 
 use super::world::World;
@@ -25,6 +25,7 @@ pub(crate) fn facts(world: &World, rules: &Rules) -> (Vec<GroupFacts>, Vec<ItemF
                 generic: decision.generic,
                 last_failure: Timestamp::MIN,
                 state: GroupState::default(),
+                senders: Senders::new(),
             };
             (facts, decision.class)
         })

@@ -9,6 +9,8 @@ use llama_triage::core::rules::{Class, Rules};
 use super::facts::{at, facts};
 use super::world::{End, World};
 
+mod look;
+
 const CYCLE: i64 = 5;
 
 struct Running {
@@ -26,6 +28,7 @@ struct Debit {
     group: String,
     credits: f64,
     released: bool,
+    recovered: bool,
 }
 
 struct Driver<'w> {
@@ -38,6 +41,8 @@ struct Driver<'w> {
     debits: Vec<Debit>,
     running: Vec<Running>,
     ended: Vec<AttemptResult>,
+    /// First retries that ended outside storms, by group: whether each recovered.
+    first_retries: BTreeMap<String, Vec<bool>>,
     turned: Vec<(Timestamp, String)>,
     opened: BTreeMap<usize, i64>,
     intents: u64,
@@ -45,7 +50,7 @@ struct Driver<'w> {
     log: bool,
 }
 
-pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) {
+pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) -> BTreeMap<String, usize> {
     let scale = world.account.scale;
     let standard = Limits::default();
     let limits = Limits {
@@ -67,6 +72,7 @@ pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) {
         debits: Vec::new(),
         running: Vec::new(),
         ended: Vec::new(),
+        first_retries: BTreeMap::new(),
         turned: Vec::new(),
         opened: BTreeMap::new(),
         intents: 0,
@@ -78,6 +84,13 @@ pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) {
         driver.cycle(minute);
         minute += CYCLE;
     }
+    let parked = |item: &ItemFacts| {
+        driver.groups.iter().any(|group| group.group_id == item.group_id && group.state.parked.is_some())
+    };
+    let lost = driver.items.iter().enumerate().filter(|(at, item)| parked(item) && driver.world.is_lost(*at)).count();
+    let left = driver.left(minute);
+    driver.world.tally.left_to_person = lost;
+    left
 }
 
 impl Driver<'_> {
@@ -111,19 +124,6 @@ impl Driver<'_> {
         }
     }
 
-    fn weather(&self, minute: i64) -> Weather {
-        let failed = self.items[..self.seen]
-            .iter()
-            .rev()
-            .take_while(|item| item.failed_at > at(minute - 30) || item.attempts > 0)
-            .filter(|item| item.failed_at > at(minute - 30) && retried_class(item.class))
-            .count() as u64;
-        let traffic =
-            if self.world.in_outage(minute) { self.world.account.traffic / 10 } else { self.world.account.traffic };
-        let new_groups = self.turned.iter().filter(|(time, _)| *time > at(minute - 30) && *time <= at(minute)).count();
-        weather(traffic + failed, failed, new_groups)
-    }
-
     fn end_batches(&mut self, minute: i64) {
         let (done, still): (Vec<Running>, Vec<Running>) =
             std::mem::take(&mut self.running).into_iter().partition(|running| {
@@ -132,14 +132,16 @@ impl Driver<'_> {
             });
         self.running = still;
         for running in done {
+            let record = self.record(&running.chunk.group_id);
             let ends = running.batch.as_ref().map_or(minute, |(_, ends)| *ends);
-            for id in &running.chunk.item_ids {
-                self.end_item(id, ends, minute, &running);
+            for (id, debit) in running.chunk.item_ids.iter().zip(&running.debits) {
+                self.end_item(id, ends, minute, &running, record);
+                self.debits[*debit].recovered = self.items[self.world.by_id[id]].state == ItemState::Recovered;
             }
         }
     }
 
-    fn end_item(&mut self, id: &str, ends: i64, minute: i64, running: &Running) {
+    fn end_item(&mut self, id: &str, ends: i64, minute: i64, running: &Running, record: Record) {
         let index = self.world.by_id[id];
         let end = self.world.work(index, ends);
         let item = &mut self.items[index];
@@ -164,10 +166,22 @@ impl Driver<'_> {
             item.state = ItemState::Recovered;
         }
         let vote = result.vote(after.class, true);
-        self.vote(&group_id, vote, before, minute, running);
+        self.vote(&group_id, vote, before, minute, running, record);
+        if before == 0 && vote != Vote::Neutral && running.weather != Weather::Storm {
+            let recovered = vote == Vote::Recovered;
+            self.first_retries.entry(group_id.clone()).or_default().push(recovered);
+            let directory = self.items[index].directory.clone();
+            if let Some(group) = self.groups.iter_mut().find(|group| group.group_id == group_id) {
+                let none = Sender { recovered: 0, failed: 0, last: at(ends) };
+                let sender = group.senders.entry(directory).or_insert(none);
+                sender.recovered += u32::from(recovered);
+                sender.failed += u32::from(!recovered);
+                sender.last = at(ends);
+            }
+        }
     }
 
-    fn vote(&mut self, group_id: &str, vote: Vote, before: u32, minute: i64, running: &Running) {
+    fn vote(&mut self, group_id: &str, vote: Vote, before: u32, minute: i64, running: &Running, record: Record) {
         let limits = self.limits.clone();
         let Some(group) = self.groups.iter_mut().find(|group| group.group_id == group_id) else { return };
         let ctx = Ended {
@@ -176,6 +190,7 @@ impl Driver<'_> {
             generic: group.generic,
             weather: running.weather,
             probe: running.chunk.probe,
+            record,
         };
         let step = group.state.ramp;
         let result = group.state.ended(vote, before, &ctx);
@@ -248,24 +263,11 @@ impl Driver<'_> {
             self.items[index].claimed_by = None;
             let before = self.items[index].attempts;
             let group_id = self.items[index].group_id.clone();
-            self.vote(&group_id, Vote::Neutral, before, minute, running);
+            self.vote(&group_id, Vote::Neutral, before, minute, running, Record::default());
         }
         for debit in &running.debits {
             self.debits[*debit].released = true;
         }
-    }
-
-    fn spent(&self, minute: i64) -> Spent {
-        let mut spent = Spent { processed_day: self.world.account.traffic * 48, ..Spent::default() };
-        for debit in
-            self.debits.iter().rev().take_while(|debit| debit.at > minute - 24 * 60).filter(|debit| !debit.released)
-        {
-            spent.day += 1;
-            spent.credits_day += debit.credits;
-            *spent.group_day.entry(debit.group.clone()).or_insert(0) += 1;
-            spent.hour += u32::from(debit.at > minute - 60);
-        }
-        spent
     }
 
     fn post_plan(&mut self, minute: i64, weather: Weather) {
@@ -322,6 +324,7 @@ impl Driver<'_> {
                 group: item.group_id.clone(),
                 credits: item.credits.unwrap_or(0.0),
                 released: false,
+                recovered: false,
             });
         }
         if let Some(group) = self.groups.iter_mut().find(|group| group.group_id == chunk.group_id) {

@@ -47,6 +47,8 @@ pub(crate) struct Document {
     pub(crate) group: usize,
     pub(crate) failed_at: i64,
     pub(crate) cause: Cause,
+    /// The first retry fails whatever the cause is.
+    pub(crate) stubborn: bool,
     pub(crate) directory: String,
     pub(crate) credits: f64,
 }
@@ -62,6 +64,26 @@ pub(crate) struct GroupSpec {
     pub(crate) cause: Cause,
     /// Share of items that never succeed although the group does.
     pub(crate) poison: f64,
+    /// Share of items that fail their first retry and succeed from the second on.
+    pub(crate) stubborn: f64,
+    /// Items of one directory never succeed, whatever the rest of the group does.
+    pub(crate) sender: bool,
+}
+
+impl Default for GroupSpec {
+    fn default() -> Self {
+        Self {
+            name: "",
+            message: "",
+            items: 0,
+            from: 0,
+            to: 0,
+            cause: Cause::Permanent,
+            poison: 0.0,
+            stubborn: 0.0,
+            sender: false,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -120,6 +142,8 @@ pub(crate) struct Tally {
     pub(crate) posts_broke: usize,
     pub(crate) wasted_by_group: BTreeMap<usize, usize>,
     pub(crate) last_recovery: i64,
+    /// Documents of groups that were left to a person, recovered or not; those of them that could have been recovered.
+    pub(crate) left_to_person: usize,
 }
 
 impl World {
@@ -130,12 +154,18 @@ impl World {
             for n in 0..spec.items {
                 let span = u64::try_from(spec.to - spec.from).unwrap_or(0) + 1;
                 let poison = random.fraction() < spec.poison;
+                let stubborn = spec.stubborn > 0.0 && random.fraction() < spec.stubborn;
+                let id = format!("dfl-{:016x}-{group}-{n}", random.next());
+                let failed_at = spec.from + i64::try_from(random.below(span)).unwrap_or(0);
+                let directory = random.below(6);
+                let lasting = poison || (spec.sender && directory == 0);
                 documents.push(Document {
-                    id: format!("dfl-{:016x}-{group}-{n}", random.next()),
+                    id,
                     group,
-                    failed_at: spec.from + i64::try_from(random.below(span)).unwrap_or(0),
-                    cause: if poison { Cause::Permanent } else { spec.cause },
-                    directory: format!("dir-{}", random.below(6)),
+                    failed_at,
+                    cause: if lasting { Cause::Permanent } else { spec.cause },
+                    stubborn,
+                    directory: format!("dir-{directory}"),
                     credits: (1 + random.below(20)) as f64,
                 });
             }
@@ -220,6 +250,10 @@ impl World {
                 self.count_unknowable(at);
                 End::Failed
             }
+            Cause::Flaky(_) if document.stubborn && self.billed[at] == 0 => {
+                self.tally.unknowable += document.credits;
+                End::Failed
+            }
             Cause::Flaky(bad_luck) => self.luck(at, bad_luck),
             Cause::Outage(until, _) if now < until => End::Failed,
             Cause::Outage(_, bad_luck) => self.luck(at, bad_luck),
@@ -266,6 +300,16 @@ impl World {
         if (broken_alone && self.billed[at] == 0) || first_of_group {
             self.tally.unknowable += self.documents[at].credits;
         }
+    }
+
+    /// Whether a document could have been recovered and was not.
+    pub(crate) fn is_lost(&self, at: usize) -> bool {
+        self.documents[at].cause != Cause::Permanent && !self.bad[at] && !self.recovered[at]
+    }
+
+    /// How many are.
+    pub(crate) fn lost(&self) -> usize {
+        (0..self.documents.len()).filter(|at| self.is_lost(*at)).count()
     }
 
     /// Most attempts wasted on a group in which nothing can succeed.

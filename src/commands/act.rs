@@ -5,7 +5,8 @@
 
 use jiff::Timestamp;
 
-use crate::ledger::standing::{GroupRow, by_id};
+use crate::ledger::query::{QueryError, group_named};
+use crate::ledger::standing::{GroupRow, by_key};
 use crate::ledger::{LedgerError, Transaction};
 
 /// Who acts, and when.
@@ -23,6 +24,9 @@ pub enum ActError {
     /// What it was to be done to does not exist. Exits with 3.
     #[error("no {0}")]
     NotFound(String),
+    /// What it was to be done to is not named clearly enough. Exits with 3.
+    #[error("{0}")]
+    Several(String),
     /// It makes no sense as asked. Exits with 2.
     #[error("{0}")]
     Refused(String),
@@ -31,10 +35,16 @@ pub enum ActError {
     Ledger(#[from] LedgerError),
 }
 
-/// The group with this id, or the one it was merged into.
-pub(super) fn find(tx: &Transaction<'_>, group_id: &str) -> Result<Result<GroupRow, ActError>, LedgerError> {
-    let found = by_id(tx, group_id)?;
-    Ok(found.ok_or_else(|| ActError::NotFound(format!("group {group_id}; `llama-triage report groups` lists them"))))
+/// The group with this id, which may be shortened, or the one it was merged into.
+pub(super) fn find(tx: &Transaction<'_>, typed: &str) -> Result<Result<GroupRow, ActError>, LedgerError> {
+    let none = |text: &str| ActError::NotFound(format!("{text}; `llama-triage report groups` lists them"));
+    match group_named(tx, typed) {
+        Ok(key) => Ok(by_key(tx, key)?.ok_or_else(|| none(&format!("group {typed}")))),
+        Err(QueryError::Ledger(error)) => Err(error),
+        Err(error @ QueryError::Ambiguous { .. }) => Ok(Err(ActError::Several(error.to_string()))),
+        // `ActError` begins with a "no" of its own.
+        Err(error) => Ok(Err(none(error.to_string().trim_start_matches("no ")))),
+    }
 }
 
 /// The reason without blanks around it.

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::act::{ActError, Person, reason};
 use crate::exit::Exit;
+use crate::ledger::audit::{self, Act};
 use crate::ledger::{Ledger, intent, plan, retriable};
 use crate::service::reprocess::{GiveUp, Reprocess, Request, cancel, give_up};
 use crate::service::worker::Setup;
@@ -37,7 +38,7 @@ pub enum ReprocessCommand {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// Take back an intent, or an approved plan, of which nothing was sent yet
+    /// Take back an intent or a plan of which nothing was sent yet
     Cancel {
         /// The intent or plan
         #[arg(value_name = "INTENT")]
@@ -132,15 +133,15 @@ async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> an
 }
 
 async fn take_back(id: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
-    if cancel_plan(id, ledger, &by).await? {
-        anstream::println!("Plan {id} is cancelled.");
+    if let Some(said) = take_back_plan(id, ledger, &by).await? {
+        anstream::println!("{}", said?);
         return Ok(Exit::Done);
     }
     match cancel(ledger, &setup.config.reprocess, id, &by.name, by.now).await? {
         Some(Ok(())) => anstream::println!("Intent {id} is cancelled; nothing was sent."),
         Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
         None => {
-            let text = format!("intent {id}; `llama-triage reprocess status` shows them");
+            let text = format!("plan or intent {id}; `llama-triage reprocess status` shows them");
             return Err(ActError::NotFound(text).into());
         }
     }
@@ -163,22 +164,23 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
     Ok(Exit::Done)
 }
 
-/// Takes an approved plan before the service does; false if it is none, or was begun.
-async fn cancel_plan(id: &str, ledger: &Ledger, by: &Person) -> anyhow::Result<bool> {
+/// Takes a plan back, approved or not, before the service executes it. Returns the line to print; none if there is no such plan.
+async fn take_back_plan(id: &str, ledger: &Ledger, by: &Person) -> anyhow::Result<Option<Result<String, ActError>>> {
     let (id, by) = (id.to_owned(), by.clone());
     let taken = ledger.write(move |tx| {
-        if !plan::take(tx, &id, by.now)? {
-            return Ok(false);
+        let Some(stored) = plan::get(tx, &id)? else { return Ok(None) };
+        if let Some(at) = stored.executed_at {
+            let result = stored.result.as_deref().unwrap_or("it is being submitted");
+            let text = format!("plan {id} is over since {at:.0}: {result}");
+            return Ok(Some(Err(ActError::Refused(text))));
         }
-        plan::finish(tx, &id, &format!("cancelled by {}", by.name))?;
-        let act = crate::ledger::audit::Act {
-            actor: &by.name,
-            action: "reprocess cancel",
-            subject: &id,
-            ..crate::ledger::audit::Act::default()
-        };
-        crate::ledger::audit::record(tx, &act, by.now)?;
-        Ok(true)
+        plan::cancel(tx, &id, &by.name, by.now)?;
+        let act = Act { actor: &by.name, action: "reprocess cancel", subject: &id, ..Act::default() };
+        audit::record(tx, &act, by.now)?;
+        Ok(Some(Ok(match stored.applied_at {
+            Some(_) => format!("Plan {id} is cancelled; nothing was sent."),
+            None => format!("Plan {id} is cancelled; nobody had approved it, so nothing was sent."),
+        })))
     });
     Ok(taken.await?)
 }

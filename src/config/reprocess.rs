@@ -20,7 +20,7 @@ pub struct Reprocess {
     pub per_day: u32,
     /// Items of one group a day.
     pub per_group_per_day: u32,
-    /// Retries as a share of the items processed in the last 24 hours; 0 for no such limit.
+    /// Retries that did not recover, as a share of the items processed in the last 24 hours; 0 for no such limit.
     pub max_share: f64,
     /// Items that a quiet account may retry a day although `max-share` allows fewer.
     pub share_floor: u32,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::LedgerError;
-use super::millis::Millis;
+use super::millis::{Count, Millis};
 use crate::core::reprocess::{Breaker, GroupState, LaterTries, Parked, Ramp, Step};
 
 const STEPS: [Step; 5] = [Step::One, Step::Five, Step::Twenty, Step::Hundred, Step::Rest];
@@ -137,6 +137,8 @@ pub struct Resting {
     pub until: Timestamp,
     /// Since when it is left to a person.
     pub parked_since: Option<Timestamp>,
+    /// Its open items.
+    pub open_items: u64,
 }
 
 /// The groups whose breaker is open.
@@ -145,12 +147,14 @@ pub struct Resting {
 /// SQLite refuses.
 pub fn resting(connection: &Connection) -> Result<Vec<Resting>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT scope, open_until, parked_since FROM breaker
+        "SELECT scope, open_until, parked_since, coalesce(g.open_items, 0)
+         FROM breaker LEFT JOIN error_group g ON g.group_id = scope
          WHERE state = 'open' AND open_until IS NOT NULL ORDER BY 2, 1",
     )?;
     let read = |row: &Row<'_>| {
         let parked_since = row.get::<_, Option<Millis>>(2)?.map(|at| at.0);
-        Ok(Resting { group_id: row.get(0)?, until: row.get::<_, Millis>(1)?.0, parked_since })
+        let open_items = row.get::<_, Count>(3)?.0;
+        Ok(Resting { group_id: row.get(0)?, until: row.get::<_, Millis>(1)?.0, parked_since, open_items })
     };
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)

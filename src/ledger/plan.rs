@@ -63,7 +63,8 @@ pub fn get(connection: &Connection, plan_id: &str) -> Result<Option<StoredPlan>,
 /// SQLite refuses.
 pub fn approve(tx: &Transaction<'_>, plan_id: &str, by: &str, why: &str, now: Timestamp) -> Result<bool, LedgerError> {
     let changed = tx.execute(
-        "UPDATE plan SET applied_at = ?2, applied_by = ?3, reason = ?4 WHERE plan_id = ?1 AND applied_at IS NULL",
+        "UPDATE plan SET applied_at = ?2, applied_by = ?3, reason = ?4
+         WHERE plan_id = ?1 AND applied_at IS NULL AND executed_at IS NULL",
         params![plan_id, Millis(now), by, why],
     )?;
     Ok(changed > 0)
@@ -92,6 +93,18 @@ pub fn take(tx: &Transaction<'_>, plan_id: &str, now: Timestamp) -> Result<bool,
         params![plan_id, Millis(now)],
     )?;
     Ok(changed > 0)
+}
+
+/// Ends a plan that nobody has begun to execute, approved or not: it can be neither approved nor executed any more.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn cancel(tx: &Transaction<'_>, plan_id: &str, by: &str, now: Timestamp) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE plan SET executed_at = ?2, result = ?3 WHERE plan_id = ?1 AND executed_at IS NULL",
+        params![plan_id, Millis(now), format!("cancelled by {by}")],
+    )?;
+    Ok(())
 }
 
 /// Says what came of a plan.

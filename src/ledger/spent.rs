@@ -24,7 +24,11 @@ pub fn until(connection: &Connection, now: Timestamp) -> Result<Spent, LedgerErr
          LEFT JOIN error_group g ON g.group_key = coalesce(y.merged_into, y.group_key)
          WHERE n.posting_at > ?1 AND {COSTS} GROUP BY 1"
     );
-    let mut spent = Spent { processed_day: processed(connection, day)?, ..Spent::default() };
+    let mut spent = Spent {
+        processed_day: processed(connection, day)?,
+        recovered_day: recovered(connection, day)?,
+        ..Spent::default()
+    };
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![Millis(day), Millis(hour)])?;
     while let Some(row) = rows.next()? {
@@ -35,6 +39,15 @@ pub fn until(connection: &Connection, now: Timestamp) -> Result<Spent, LedgerErr
         spent.group_day.insert(row.get(0)?, items);
     }
     Ok(spent)
+}
+
+/// Items of the retries since `since` that recovered.
+fn recovered(connection: &Connection, since: Timestamp) -> Result<u32, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FROM intent n JOIN attempt a USING (intent_id)
+         WHERE n.posting_at > ?1 AND a.outcome IN ('recovered', 'already_processed')",
+    )?;
+    Ok(statement.query_row([Millis(since)], |row| row.get(0))?)
 }
 
 /// Items of anybody in batches that changed since `since`: what the retry share is a share of.

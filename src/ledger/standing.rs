@@ -62,18 +62,6 @@ pub fn watched(connection: &Connection) -> Result<Vec<GroupRow>, LedgerError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The group with this id, or the survivor it was merged into; none if the id is unknown.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn by_id(connection: &Connection, group_id: &str) -> Result<Option<GroupRow>, LedgerError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM error_group WHERE group_key =
-           (SELECT coalesce(merged_into, group_key) FROM error_group WHERE group_id = ?1)"
-    );
-    Ok(connection.prepare_cached(&sql)?.query_row([group_id], group_row).optional()?)
-}
-
 /// The group with this number, merged or not.
 ///
 /// # Errors

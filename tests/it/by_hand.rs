@@ -129,3 +129,49 @@ async fn what_is_left_out_says_why() {
     said(&mut site.command(&["breaker", "reset", "g-none", "--reason", "x"]), 3);
     said(&mut site.command(&["breaker", "reset", "global", "--reason", " "]), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_taken_back_before_and_after_its_approval() {
+    let site = scanned().await;
+    let draft = plan(&site, &["i0"]);
+    let id = draft["plan_id"].as_str().unwrap();
+    let taken = said(&mut site.command(&["reprocess", "cancel", id]), 0);
+    assert!(taken.contains("nobody had approved it"), "{taken}");
+    let late = said(&mut site.command(&["reprocess", "apply", id, "--reason", "x", "--yes"]), 2);
+    assert!(late.contains("cancelled by"), "{late}");
+    let again = said(&mut site.command(&["reprocess", "cancel", id]), 2);
+    assert!(again.contains("cancelled by"), "{again}");
+
+    let draft = plan(&site, &["i0"]);
+    let id = draft["plan_id"].as_str().unwrap();
+    let service = site.worker().await;
+    let waits = said(&mut site.command(&["reprocess", "apply", id, "--reason", "x", "--yes"]), 0);
+    assert!(waits.contains("is approved"), "{waits}");
+    let taken = said(&mut site.command(&["reprocess", "cancel", id]), 0);
+    assert!(taken.contains("nothing was sent"), "{taken}");
+    drop(service);
+    site.command(&["cycle"]).assert().success();
+    assert_eq!(posts(&site), 0);
+    let acts = site.texts("SELECT action FROM audit WHERE action = 'reprocess cancel'");
+    assert_eq!(acts.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_named_by_the_beginning_of_their_id() {
+    let site = scanned().await;
+    let group = site.texts("SELECT group_id FROM error_group WHERE open_items = 2").remove(0);
+    let short = &group[2..6];
+    said(&mut site.command(&["group", "note", short, "seen"]), 0);
+    let reset = said(&mut site.command(&["breaker", "reset", short, "--reason", "the vendor says so"]), 0);
+    assert!(reset.contains(&group), "{reset}");
+    said(&mut site.command(&["group", "dismiss", short, "--reason", "by mail"]), 0);
+    let several = said(&mut site.command(&["group", "note", "g-", "x"]), 3);
+    assert!(several.contains("could be any of"), "{several}");
+    let none = said(&mut site.command(&["group", "note", "g-zz", "x"]), 3);
+    assert!(none.contains("no group") && none.contains("report groups"), "{none}");
+
+    let left = said(&mut site.command(&["reprocess", "plan", "--group", short]), 0);
+    assert!(left.contains("it was dismissed"), "{left}");
+    let nothing = said(&mut site.command(&["reprocess", "plan", "--match", "no such text"]), 0);
+    assert!(nothing.contains("no item that matches is open"), "{nothing}");
+}

@@ -204,6 +204,8 @@ async fn an_account_without_credits_gets_exactly_one_post() {
     step_after(&site, &mut worker, 5).await;
     assert_eq!((posts(&site), outcomes(&site)), (1, Vec::new()));
     assert_eq!(site.texts("SELECT fault FROM worker_fault"), ["account:default"]);
+    let audit = site.texts("SELECT json_extract(detail, '$.answer') FROM audit WHERE action = 'reprocess'");
+    assert!(audit.len() == 1 && audit[0].contains("402"), "a refusal is an act, too: {audit:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,11 +51,15 @@ async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Resu
     let stored =
         found.ok_or_else(|| ActError::NotFound(format!("plan {plan_id}; `llama-triage reprocess plan` makes one")))?;
     let draft: Draft = serde_json::from_str(&stored.model).context("the stored plan")?;
-    let refused = match stored.applied_at {
-        Some(at) => Some(format!("plan {plan_id} was applied at {at:.0}")),
-        None if by.now > stored.expires_at => Some(format!("plan {plan_id} is older than an hour; make a new one")),
-        None if draft.items == 0 => Some(format!("plan {plan_id} has nothing to submit")),
-        None => None,
+    let result = stored.result.as_deref().map_or_else(String::new, |result| format!(": {result}"));
+    let refused = match (stored.applied_at, stored.executed_at) {
+        (Some(at), _) => Some(format!("plan {plan_id} was applied at {at:.0}{result}")),
+        (None, Some(at)) => Some(format!("plan {plan_id} is over since {at:.0}{result}")),
+        (None, None) if by.now > stored.expires_at => {
+            Some(format!("plan {plan_id} is older than an hour; make a new one"))
+        }
+        (None, None) if draft.items == 0 => Some(format!("plan {plan_id} has nothing to submit")),
+        (None, None) => None,
     };
     match refused {
         Some(text) => Err(ActError::Refused(text).into()),

@@ -11,6 +11,7 @@ use crate::ledger::{Ledger, breaker, fault, gate};
 pub(super) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -> Result<String, ActError> {
     let (scope, why) = (scope.to_owned(), reason(why)?);
     let work = move |tx: &crate::ledger::Transaction<'_>| {
+        let mut subject = scope.clone();
         let said = if scope == "global" {
             let held = gate::closed(tx)?;
             for (project, stored) in &held {
@@ -29,12 +30,13 @@ pub(super) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -
                 Ok(group) => group,
                 Err(error) => return Ok(Err(error)),
             };
+            subject.clone_from(&group.group_id);
             let mut state = breaker::group(tx, &group.group_id)?;
             state.reset();
             breaker::keep_group(tx, &group.group_id, &state, by.now)?;
             format!("Retries of {} may go on, from its canary.", group.group_id)
         };
-        let act = Act { actor: &by.name, action: "breaker reset", subject: &scope, reason: Some(&why), detail: None };
+        let act = Act { actor: &by.name, action: "breaker reset", subject: &subject, reason: Some(&why), detail: None };
         audit::record(tx, &act, by.now)?;
         Ok(Ok(said))
     };

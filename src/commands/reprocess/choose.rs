@@ -14,7 +14,7 @@ use crate::core::report::linker::Linker;
 use crate::core::report::when;
 use crate::ledger::query::{QueryError, Reading, View, items};
 
-/// The filters of `report items`, for open items.
+/// The filters of `report items`, for open items and dismissed ones.
 #[derive(Debug, Args)]
 pub(super) struct ChooseArgs {
     /// Groups; their ids may be shortened
@@ -69,7 +69,8 @@ impl ChooseArgs {
         Ok(Filter {
             since: time(self.since)?,
             until: time(self.until)?,
-            state: vec!["open".to_owned(), "retrying".to_owned()],
+            // Dismissed ones are never submitted; they are asked for so that the plan can say so.
+            state: ["open", "retrying", "dismissed"].map(str::to_owned).to_vec(),
             class: self.class,
             project: self.project,
             job_type: self.job_type,
@@ -111,7 +112,8 @@ pub(super) fn chosen(
 fn refused(error: QueryError) -> ActError {
     match error {
         QueryError::Ledger(error) => ActError::Ledger(error),
-        QueryError::NotFound { .. } | QueryError::Ambiguous { .. } => {
+        error @ QueryError::Ambiguous { .. } => ActError::Several(error.to_string()),
+        error @ QueryError::NotFound { .. } => {
             // `ActError` begins with a "no" of its own.
             ActError::NotFound(error.to_string().trim_start_matches("no ").to_owned())
         }

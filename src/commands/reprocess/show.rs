@@ -78,6 +78,7 @@ fn table(draft: &Draft) -> String {
     let left: Vec<String> = draft.budget_left.iter().map(|(budget, left)| format!("{left} {budget}")).collect();
     text.push_str(&format!("Budget left: {}\n", left.join(", ")));
     text.push_str(&match draft.items {
+        0 if draft.excluded.is_empty() => "Nothing can be submitted: no item that matches is open.".to_owned(),
         0 => "Nothing can be submitted.".to_owned(),
         _ => format!(
             "Submit it until {:.0}: llama-triage reprocess apply {} --reason TEXT",
@@ -89,7 +90,7 @@ fn table(draft: &Draft) -> String {
 
 fn held_back(group: &GroupOutlook) -> String {
     match (group.parked_since, group.open_until) {
-        (Some(since), _) => format!("{} is left to a person since {since:.0}", group.group_id),
+        (Some(since), _) => left_to_a_person(&group.group_id, since),
         (None, Some(until)) => format!("the breaker of {} is {} until {until:.0}", group.group_id, group.breaker),
         (None, None) => format!("the breaker of {} is {}", group.group_id, group.breaker),
     }
@@ -149,10 +150,16 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
 
 fn resting(group: &Resting, now: Timestamp) -> String {
     match group.parked_since {
-        Some(since) => format!("{} is left to a person since {since:.0}", group.group_id),
+        Some(since) => left_to_a_person(&group.group_id, since),
         None if now < group.until => format!("the breaker of {} is open until {:.0}", group.group_id, group.until),
         None => format!("the breaker of {} lets one item through", group.group_id),
     }
+}
+
+fn left_to_a_person(group_id: &str, since: Timestamp) -> String {
+    format!(
+        "{group_id} is left to a person since {since:.0}; `llama-triage breaker reset {group_id} --reason TEXT` risks another retry"
+    )
 }
 
 fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
@@ -195,10 +202,13 @@ mod tests {
     #[test]
     fn a_rest_that_is_over_is_not_shown_as_one() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let said =
-            |parked_since, now| resting(&Resting { group_id: "g-1".to_owned(), until: at(60), parked_since }, now);
+        let said = |parked_since, now| {
+            resting(&Resting { group_id: "g-1".to_owned(), until: at(60), parked_since, open_items: 1 }, now)
+        };
         assert_eq!(said(None, at(59)), "the breaker of g-1 is open until 1970-01-01T00:01:00Z");
         assert_eq!(said(None, at(60)), "the breaker of g-1 lets one item through");
-        assert_eq!(said(Some(at(0)), at(60)), "g-1 is left to a person since 1970-01-01T00:00:00Z");
+        let left = said(Some(at(0)), at(60));
+        assert!(left.starts_with("g-1 is left to a person since 1970-01-01T00:00:00Z; "), "{left}");
+        assert!(left.contains("breaker reset g-1"), "{left}");
     }
 }

@@ -51,6 +51,8 @@ pub struct Spent {
     pub group_day: BTreeMap<String, u32>,
     /// Credits in the last 24 hours, estimated where not billed yet.
     pub credits_day: f64,
+    /// Items of the last 24 hours that recovered: good work, which takes nothing of the share.
+    pub recovered_day: u32,
     /// Items of anybody processed in the last 24 hours.
     pub processed_day: u64,
 }
@@ -70,7 +72,7 @@ impl Spent {
             Some(Budget::GroupDay)
         } else if limits.credits_per_day.is_some_and(|limit| self.credits_day + credits > limit * usable) {
             Some(Budget::Credits)
-        } else if !manual && self.day >= share_limit(self.processed_day, limits) {
+        } else if !manual && self.day.saturating_sub(self.recovered_day) >= share_limit(self.processed_day, limits) {
             Some(Budget::Share)
         } else {
             None

@@ -72,6 +72,11 @@ pub enum Exclusion {
         /// When the group has been quiet for long enough.
         until: Timestamp,
     },
+    /// No retry of its directory recovers while those of others in its group do.
+    SenderFails {
+        /// When one of them tries again.
+        until: Timestamp,
+    },
     /// Further tries in this group do not help.
     LaterTriesFail,
     /// An earlier step of the group's ramp has not ended.
@@ -111,6 +116,7 @@ impl Exclusion {
                 | Self::Delay { .. }
                 | Self::BreakerOpen { .. }
                 | Self::StillFailing { .. }
+                | Self::SenderFails { .. }
                 | Self::StepRunning
                 | Self::LaterStep
                 | Self::Held { .. }
@@ -138,12 +144,17 @@ impl fmt::Display for Exclusion {
             Self::Attempts { made } => write!(f, "all automatic attempts are used up ({made} made in this episode)"),
             Self::AttemptsInLife { made } => write!(f, "all attempts of its life are used up ({made} made)"),
             Self::Delay { until } => write!(f, "its delay is over at {until}"),
-            Self::BreakerOpen { until } => write!(f, "the group's breaker is open until {until}"),
+            Self::BreakerOpen { until } => {
+                write!(f, "the group's breaker is open until {until}; `breaker reset` lets its canary go before")
+            }
             Self::Parked { since } => {
                 write!(f, "its group failed its canary at {since} while other work went through; a person must decide")
             }
             Self::StillFailing { until } => {
                 write!(f, "its group is still failing and little else goes on to compare with; it waits until {until}")
+            }
+            Self::SenderFails { until } => {
+                write!(f, "no retry of its directory recovers while others of its group do; one tries again at {until}")
             }
             Self::LaterTriesFail => f.write_str("it failed again, and items of this group that did so fail each time"),
             Self::StepRunning => f.write_str("the group's last step has not ended"),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::GroupState;
+use super::{GroupState, Senders};
 use crate::core::rules::Class;
 
 /// The state of an item in the ledger.
@@ -78,4 +78,6 @@ pub struct GroupFacts {
     pub last_failure: Timestamp,
     /// Persisted state.
     pub state: GroupState,
+    /// What first retries came to by directory.
+    pub senders: Senders,
 }

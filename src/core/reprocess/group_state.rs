@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Breaker, Limits, Ramp, Step, StepResult, Vote, Weather};
+use super::{Breaker, Limits, Ramp, Record, Step, StepResult, Vote, Weather};
 
 /// How attempts went at items that had failed an attempt before, over the whole group.
 ///
@@ -18,13 +18,9 @@ pub struct LaterTries {
 }
 
 impl LaterTries {
-    /// How many more may go now: `trial` of them first, then as long as at least a quarter recovers.
+    /// How many more may go now: `trial` of them may fail, and each that recovers pays for three more.
     pub fn room(&self, trial: u32) -> u32 {
-        if self.recovered > 0 && self.recovered * 3 >= self.failed {
-            u32::MAX
-        } else {
-            trial.saturating_sub(self.recovered + self.failed + self.running)
-        }
+        (trial + WORTH * self.recovered).saturating_sub(self.failed + self.running)
     }
 
     fn ended(&mut self, vote: Vote, weather: Weather) {
@@ -37,6 +33,8 @@ impl LaterTries {
     }
 }
 
+/// Failures that one recovery is worth: below a quarter that recovers, later tries end.
+const WORTH: u32 = 3;
 /// Second tries that are risked before any has recovered.
 const SECOND_TRIAL: u32 = 3;
 /// Third tries that are risked before any has recovered: an item that failed twice is far more often broken than unlucky.
@@ -136,20 +134,28 @@ impl GroupState {
 
     fn conclude(&mut self, ctx: &Ended<'_>) -> StepResult {
         let canary = self.ramp.step == Step::One;
-        let result = self.ramp.result(ctx.limits.pass_share, ctx.limits.last_step);
+        let share = ctx.record.pass_share(ctx.limits.pass_share);
+        let result = self.ramp.result(share, ctx.limits.last_step);
         match result {
             StepResult::Passed => {
                 self.breaker = self.breaker.reset();
                 self.lost_canaries = 0;
             }
-            // A probe stood for all groups: the gate rests, not this group.
-            StepResult::Failed if ctx.probe => self.lost_canaries += 1,
+            // A probe stood for all groups: the gate rests. It was a canary, too: a group in which nothing helps is not probed again and again.
+            StepResult::Failed if ctx.probe => {
+                self.lost_canaries += 1;
+                self.park_if_permanent(ctx);
+            }
+            // Of a group that is known to be mixed, one document says little: the next one goes.
+            StepResult::Failed if canary && !(self.lost_canaries + 1).is_multiple_of(ctx.record.canaries()) => {
+                self.lost_canaries += 1;
+                self.ramp = Ramp::default();
+                return StepResult::Unclear;
+            }
             StepResult::Failed if canary => {
                 self.lost_canaries += 1;
                 self.breaker = self.breaker.open(ctx.now, ctx.limits);
-                if self.looks_permanent(ctx) {
-                    self.parked = Some(Parked { since: ctx.now, compared: ctx.weather == Weather::Calm });
-                }
+                self.park_if_permanent(ctx);
             }
             StepResult::Failed => {
                 self.breaker = self.breaker.open(ctx.now, ctx.limits);
@@ -158,6 +164,12 @@ impl GroupState {
         }
         self.ramp.advance(result);
         result
+    }
+
+    fn park_if_permanent(&mut self, ctx: &Ended<'_>) {
+        if self.looks_permanent(ctx) {
+            self.parked = Some(Parked { since: ctx.now, compared: ctx.weather == Weather::Calm });
+        }
     }
 
     /// As many canaries as allowed of a group with a wording that hides its cause failed, nothing of the group ever recovered, and no storm explains it.
@@ -179,4 +191,6 @@ pub struct Ended<'a> {
     pub weather: Weather,
     /// Whether the chunk probed for all groups.
     pub probe: bool,
+    /// What first retries of the group came to before this step.
+    pub record: Record,
 }

@@ -15,7 +15,7 @@ pub struct Limits {
     pub per_group_per_day: u32,
     /// Credits in any 24 hours; `None` when no price is known or no limit wanted.
     pub credits_per_day: Option<f64>,
-    /// Share of the items processed in the last 24 hours; 0 means no such limit.
+    /// Share of the items processed in the last 24 hours that retries may make up, apart from those that recovered; 0 means no such limit.
     pub max_share: f64,
     /// What `max_share` always leaves, so that a quiet account can still recover.
     pub share_floor: u32,

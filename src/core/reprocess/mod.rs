@@ -25,10 +25,14 @@ mod outcome;
 mod parameters;
 mod plan;
 mod post;
+#[cfg(test)]
+mod probe_scenarios;
 mod ramp;
 mod reconcile;
+mod record;
 #[cfg(test)]
 mod scenarios;
+mod sender;
 mod trial;
 mod weather;
 
@@ -51,5 +55,7 @@ pub use plan::{Plan, PlanInput, Selection, plan, shrink, total};
 pub use post::{AfterRefusal, PostAnswer, PostMeaning, Refusal, after_refusal};
 pub use ramp::{Ramp, Step, StepResult};
 pub use reconcile::{Candidate, Listing, Verdict, reconcile};
+pub use record::Record;
+pub use sender::{Sender, Senders, held_until};
 pub use trial::{Blame, Trial};
 pub use weather::{Weather, Work, done_within, weather};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::chunk::{Chunk, Excluded, set_hash};
 use super::delay::later;
 use super::eligibility::{Circumstances, exclusion};
-use super::{Exclusion, Gate, GroupFacts, ItemFacts, Limits, Spent, Step, Weather, canary, spread};
+use super::{Exclusion, Gate, GroupFacts, ItemFacts, Limits, Spent, Step, Weather, canary, held_until, spread};
 
 /// Who asks, and for how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,19 +148,24 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// One item of one group: with a wording that says most, that lost fewest canaries, with most to win.
+    /// One item of one group: with a wording that says most, not tried before, of a group that lost fewest canaries, with most to win.
     ///
     /// A wording that hides its cause is asked last: its failure would not tell a storm from a broken document.
+    /// Neither would that of a document which failed a retry before.
     fn choose_probe(&mut self, groups: Vec<Eligible<'a>>) {
+        let groups: Vec<Eligible<'a>> =
+            groups.into_iter().map(|(group, items)| self.fit_to_probe(group, items)).collect();
         let best = groups
             .iter()
             .filter(|(group, items)| !items.is_empty() && !group.state.ramp.is_waiting())
             .min_by_key(|(group, items)| {
-                (group.generic, group.state.lost_canaries, std::cmp::Reverse(items.len()), group.group_id.clone())
+                let tried = items.iter().all(|item| item.attempts > 0);
+                let GroupFacts { group_id, generic, state, .. } = group;
+                (*generic, tried, state.lost_canaries, std::cmp::Reverse(items.len()), group_id.clone())
             })
             .map(|(group, _)| group.group_id.clone());
         for (group, items) in groups {
-            let chosen = (Some(&group.group_id) == best.as_ref()).then(|| canary(&items)).flatten();
+            let chosen = (Some(&group.group_id) == best.as_ref()).then(|| canary(&fresh_or_all(&items))).flatten();
             for item in items.into_iter().filter(|item| chosen.is_none_or(|c| c.item_id != item.item_id)) {
                 self.exclude(item, Exclusion::ProbeElsewhere);
             }
@@ -168,6 +173,25 @@ impl<'a> Planner<'a> {
                 self.post(&group, vec![item], Some(Step::One), true);
             }
         }
+    }
+
+    /// A probe in a wording that hides its cause is also the only canary of its group, so it waits for the same quiet.
+    fn fit_to_probe(&mut self, group: GroupFacts, items: Vec<&'a ItemFacts>) -> Eligible<'a> {
+        match self.quiet_at(&group, Step::One) {
+            Some(until) => {
+                items.into_iter().for_each(|item| self.exclude(item, Exclusion::StillFailing { until }));
+                (group, Vec::new())
+            }
+            None => {
+                let items = self.worth_trying(&group, items);
+                (group, items)
+            }
+        }
+    }
+
+    fn worth_trying(&mut self, group: &GroupFacts, items: Vec<&'a ItemFacts>) -> Vec<&'a ItemFacts> {
+        let items = self.hold_senders(group, items);
+        self.hold_later_tries(group, items)
     }
 
     fn choose_step(&mut self, group: GroupFacts, items: Vec<&'a ItemFacts>) {
@@ -182,7 +206,7 @@ impl<'a> Planner<'a> {
             items.into_iter().for_each(|item| self.exclude(item, Exclusion::StillFailing { until }));
             return;
         }
-        let items = self.hold_later_tries(&group, items);
+        let items = self.worth_trying(&group, items);
         let chosen = match step {
             Step::One => canary(&fresh_or_all(&items)).into_iter().collect(),
             _ => spread(&items, usize::try_from(room).unwrap_or(usize::MAX)),
@@ -203,6 +227,21 @@ impl<'a> Planner<'a> {
         let limits = self.input.limits;
         let wait = limits.delays.get(1).or(limits.delays.last()).copied().unwrap_or_default();
         unproven.then(|| later(group.last_failure, wait)).filter(|until| self.input.now < *until)
+    }
+
+    /// Holds back documents of a directory of which no retry recovers; now and then one of them tries for all.
+    fn hold_senders(&mut self, group: &GroupFacts, items: Vec<&'a ItemFacts>) -> Vec<&'a ItemFacts> {
+        let mut trying = BTreeSet::new();
+        let mut kept = Vec::with_capacity(items.len());
+        for item in items {
+            match held_until(&group.senders, &item.directory, self.input.limits) {
+                Some(until) if self.input.now < until || !trying.insert(item.directory.as_str()) => {
+                    self.exclude(item, Exclusion::SenderFails { until });
+                }
+                _ => kept.push(item),
+            }
+        }
+        kept
     }
 
     /// Lets through only as many items that failed an attempt before as the group's later tries have earned.
@@ -301,5 +340,6 @@ fn without_history(group_id: &str) -> GroupFacts {
         generic: true,
         last_failure: Timestamp::MIN,
         state: super::GroupState::default(),
+        senders: super::Senders::new(),
     }
 }

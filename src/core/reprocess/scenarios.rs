@@ -12,7 +12,7 @@ pub(super) fn hours(n: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_hours(n)
 }
 
-fn item(id: &str) -> ItemFacts {
+pub(super) fn item(id: &str) -> ItemFacts {
     ItemFacts {
         item_id: id.to_owned(),
         group_id: "g-1".to_owned(),
@@ -38,8 +38,8 @@ fn item(id: &str) -> ItemFacts {
     }
 }
 
-fn group(state: GroupState) -> GroupFacts {
-    GroupFacts { group_id: "g-1".to_owned(), generic: false, last_failure: hours(0), state }
+pub(super) fn group(state: GroupState) -> GroupFacts {
+    GroupFacts { group_id: "g-1".to_owned(), generic: false, last_failure: hours(0), state, senders: Senders::new() }
 }
 
 fn why(item: &ItemFacts, selection: Selection, state: GroupState, gate: Gate) -> Option<Exclusion> {
@@ -158,19 +158,31 @@ fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
     let ended = |generic, weather, probe| {
         let mut state = GroupState::default();
         state.posted(0);
-        state.ended(Vote::Failed, 0, &Ended { now: hours(1), limits: &limits, generic, weather, probe });
+        state.ended(
+            Vote::Failed,
+            0,
+            &Ended { now: hours(1), limits: &limits, generic, weather, probe, record: Record::default() },
+        );
         (state.parked_since(Weather::Still).is_some(), state.breaker.blocks(hours(2)))
     };
     assert_eq!(ended(true, Weather::Calm, false), (true, true));
     assert_eq!(ended(false, Weather::Calm, false), (false, true), "a named passing cause only rests");
     assert_eq!(ended(true, Weather::Storm, false), (false, true), "a storm explains it");
-    assert_eq!(ended(true, Weather::Calm, true), (false, false), "a probe stands for all groups");
+    assert_eq!(ended(true, Weather::Calm, true), (true, false), "a probe is a canary, too");
+    assert_eq!(ended(true, Weather::Storm, true), (false, false), "a storm explains it");
 }
 
 #[test]
 fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
     let limits = Limits::default();
-    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false };
+    let ctx = Ended {
+        now: hours(1),
+        limits: &limits,
+        generic: false,
+        weather: Weather::Calm,
+        probe: false,
+        record: Record::default(),
+    };
     let mut state = GroupState::default();
     state.ramp.step = Step::Twenty;
     let one = |state: &mut GroupState, vote, before| {
@@ -191,7 +203,14 @@ fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
 #[test]
 fn second_tries_go_on_trial() {
     let limits = Limits::default();
-    let ctx = Ended { now: hours(1), limits: &limits, generic: false, weather: Weather::Calm, probe: false };
+    let ctx = Ended {
+        now: hours(1),
+        limits: &limits,
+        generic: false,
+        weather: Weather::Calm,
+        probe: false,
+        record: Record::default(),
+    };
     let mut state = GroupState::default();
     for _ in 0..3 {
         assert!(state.room_for(1) > 0);
@@ -202,7 +221,74 @@ fn second_tries_go_on_trial() {
     state.ended(Vote::Failed, 1, &ctx);
     assert_eq!(state.room_for(1), 0);
     state.ended(Vote::Recovered, 1, &ctx);
-    assert_eq!((state.room_for(1), state.room_for(0)), (u32::MAX, u32::MAX));
+    assert_eq!((state.room_for(1), state.room_for(0)), (4, u32::MAX), "each that recovers pays for three more");
+    for _ in 0..4 {
+        state.posted(1);
+        state.ended(Vote::Failed, 1, &ctx);
+    }
+    assert_eq!(state.room_for(1), 0, "a quarter has to recover");
+}
+
+#[test]
+fn a_group_that_is_known_to_be_mixed_goes_on_as_it_did_and_no_worse() {
+    let limits = Limits::default();
+    let ended = |record, step, votes: &[Vote]| {
+        let ctx = Ended { now: hours(1), limits: &limits, generic: true, weather: Weather::Calm, probe: false, record };
+        let mut state = GroupState { recovered: record.recovered, ..GroupState::default() };
+        state.ramp.step = step;
+        votes.iter().for_each(|_| state.posted(0));
+        let last = votes.iter().map(|vote| state.ended(*vote, 0, &ctx)).last();
+        (last, state.breaker.blocks(hours(2)), state.ramp.step)
+    };
+    let three_of_five = [Vote::Recovered, Vote::Recovered, Vote::Recovered, Vote::Failed, Vote::Failed];
+    let (strangers, mixed) = (Record::default(), Record { recovered: 12, failed: 8 });
+    assert_eq!(ended(strangers, Step::Five, &three_of_five), (Some(StepResult::Failed), true, Step::One));
+    assert_eq!(ended(mixed, Step::Five, &three_of_five), (Some(StepResult::Passed), false, Step::Twenty));
+    let two_of_five = [Vote::Recovered, Vote::Recovered, Vote::Failed, Vote::Failed, Vote::Failed];
+    assert_eq!(ended(mixed, Step::Five, &two_of_five), (Some(StepResult::Failed), true, Step::One));
+
+    let canaries = |record, lost| {
+        let ctx = Ended { now: hours(1), limits: &limits, generic: true, weather: Weather::Calm, probe: false, record };
+        let mut state = GroupState { recovered: record.recovered, ..GroupState::default() };
+        for _ in 0..lost {
+            state.posted(0);
+            state.ended(Vote::Failed, 0, &ctx);
+        }
+        (state.breaker.blocks(hours(2)), state.ramp.room(100))
+    };
+    assert_eq!(canaries(mixed, 2), (false, 1), "one document says little, so the next one goes");
+    assert_eq!(canaries(mixed, 3), (true, 1));
+    assert_eq!(canaries(mixed, 4), (true, 1), "it rests on while the next ones try");
+    assert_eq!(canaries(strangers, 1), (true, 1));
+}
+
+#[test]
+fn a_retry_that_recovered_takes_nothing_of_the_share() {
+    let limits = Limits::default();
+    let spent = |recovered_day| Spent { day: 50, recovered_day, processed_day: 240, ..Spent::default() };
+    assert_eq!(spent(0).exhausted("g", 0.0, false, &limits), Some(Budget::Share));
+    assert_eq!(spent(1).exhausted("g", 0.0, false, &limits), None);
+    let day = Spent { day: 400, recovered_day: 400, ..Spent::default() };
+    assert_eq!(day.exhausted("g", 0.0, false, &limits), Some(Budget::Day), "of the other budgets it does");
+}
+
+#[test]
+fn of_a_sender_whose_retries_all_fail_one_document_a_day_tries_for_all() {
+    let (limits, spent) = (Limits::default(), Spent::default());
+    let sent = |id: &str, directory: &str| ItemFacts { directory: directory.to_owned(), ..item(id) };
+    let items = [sent("a1", "a"), sent("a2", "a"), sent("b1", "b")];
+    let sender = |recovered, failed| Sender { recovered, failed, last: hours(90) };
+    let senders = Senders::from([("a".to_owned(), sender(0, 4)), ("b".to_owned(), sender(9, 1))]);
+    let state = GroupState { ramp: Ramp { step: Step::Rest, ..Ramp::default() }, ..GroupState::default() };
+    let groups = [GroupFacts { senders, ..group(state) }];
+    let chosen = |now| {
+        let (selection, gate, weather) = (Selection::Auto, Gate::Open, Weather::Calm);
+        let input =
+            PlanInput { now, selection, groups: &groups, items: &items, gate, weather, spent: &spent, limits: &limits };
+        plan(&input).item_ids().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen(hours(100)), ["b1"]);
+    assert_eq!(chosen(hours(114)), ["a1", "b1"]);
 }
 
 #[test]

@@ -9,8 +9,17 @@ const CANDIDATES: usize = 5;
 
 /// The key of the group with this id, or of the only one whose id begins with it; `g-` may be left out.
 /// A group that was merged gives its survivor.
+///
+/// # Errors
+/// There is none, or several.
+pub fn group_named(connection: &Connection, typed: &str) -> Result<i64, QueryError> {
+    group(connection, typed)
+}
+
+/// The same, for the other questions.
 pub(super) fn group(connection: &Connection, typed: &str) -> Result<i64, QueryError> {
-    let id = if typed.starts_with("g-") { typed.to_owned() } else { format!("g-{typed}") };
+    let is_whole = typed.starts_with("g-") || is_id(connection, typed)?;
+    let id = if is_whole { typed.to_owned() } else { format!("g-{typed}") };
     let mut found = by_prefix(connection, "error_group", "group_id", &id)?;
     let keys = found.iter().map(|id| survivor(connection, id)).collect::<Result<Vec<_>, _>>()?;
     if let [first, rest @ ..] = keys.as_slice()
@@ -21,6 +30,11 @@ pub(super) fn group(connection: &Connection, typed: &str) -> Result<i64, QueryEr
     }
     let id = one("group", typed, found, || all_near(connection, &id))?;
     survivor(connection, &id)
+}
+
+fn is_id(connection: &Connection, typed: &str) -> Result<bool, QueryError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM error_group WHERE group_id = ?)";
+    Ok(connection.query_row(sql, [typed], |row| row.get(0))?)
 }
 
 fn survivor(connection: &Connection, group_id: &str) -> Result<i64, QueryError> {

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use super::facts::limits;
 use super::{Hold, Reprocess, Summary};
 use crate::config::reprocess::Mode;
+use crate::core::text::count;
+use crate::ledger::breaker::Resting;
 use crate::ledger::{LedgerError, breaker, gate, spent};
 
 impl Reprocess<'_> {
@@ -19,7 +21,7 @@ impl Reprocess<'_> {
         let (spent, gates, resting) = self
             .ledger
             .read(move |connection| {
-                let resting = breaker::resting(connection)?.into_iter().filter(|group| now < group.until).count();
+                let resting = breaker::resting(connection)?;
                 Ok((spent::until(connection, now)?, gate::closed(connection)?, resting))
             })
             .await?;
@@ -34,15 +36,58 @@ impl Reprocess<'_> {
         if summary.would_cost > 0.0 {
             line.push_str(&format!("; what would be retried costs about {:.0} credits", summary.would_cost));
         }
-        match resting {
+        let (left, resting): (Vec<Resting>, Vec<Resting>) =
+            resting.into_iter().partition(|group| group.parked_since.is_some());
+        match resting.iter().filter(|group| now < group.until).count() {
             0 => {}
             1 => line.push_str("; the breaker of 1 group is open"),
             more => line.push_str(&format!("; the breakers of {more} groups are open")),
         }
+        line.push_str(&left_to_a_person(&left));
         for hold in gates.iter().filter_map(|(project, stored)| Hold::of(project, stored)) {
             let why = hold.why.unwrap_or(hold.state);
             line.push_str(&format!("; retries of project {} are held ({why})", hold.project));
         }
         Ok(Some(line))
+    }
+}
+
+/// Groups that the line names; `reprocess status` has all.
+const MOST_NAMED: usize = 3;
+
+/// What waits for a decision: without it, nothing of these groups is ever retried again.
+fn left_to_a_person(groups: &[Resting]) -> String {
+    let groups: Vec<&Resting> = groups.iter().filter(|group| group.open_items > 0).collect();
+    let Some(first) = groups.first() else { return String::new() };
+    let items: u64 = groups.iter().map(|group| group.open_items).sum();
+    let named: Vec<&str> = groups.iter().take(MOST_NAMED).map(|group| group.group_id.as_str()).collect();
+    let more = match groups.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "; {} in {}{more} wait for your decision, because the canary failed: `llama-triage breaker reset {} --reason TEXT` risks another",
+        count(items, "item", "items"),
+        named.join(", "),
+        first.group_id
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_left_to_a_person_are_named_while_they_have_open_items() {
+        let group = |n: u64| Resting {
+            group_id: format!("g-{n}"),
+            until: Timestamp::UNIX_EPOCH,
+            parked_since: Some(Timestamp::UNIX_EPOCH),
+            open_items: n,
+        };
+        assert_eq!(left_to_a_person(&[group(0)]), "");
+        let said = left_to_a_person(&[0, 1, 2, 3, 4, 5].map(group));
+        assert!(said.starts_with("; 15 items in g-1, g-2, g-3 and 2 more wait for your decision"), "{said}");
+        assert!(said.contains("breaker reset g-1 --reason"), "{said}");
     }
 }

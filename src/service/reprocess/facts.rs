@@ -12,7 +12,7 @@ use crate::core::reprocess::{GroupFacts, ItemFacts, ItemState, Limits, Spent, We
 use crate::core::rules::{Class, Rules};
 use crate::ledger::gate::StoredGate;
 use crate::ledger::retriable::{self, Retriable, Which};
-use crate::ledger::{LedgerError, breaker, gate, spent};
+use crate::ledger::{LedgerError, breaker, gate, record, spent};
 
 /// All that one plan for one project depends on, beside the moment.
 pub(super) struct Facts {
@@ -81,7 +81,8 @@ impl Reprocess<'_> {
                 let mut groups = Vec::with_capacity(named.len());
                 for (group_id, (generic, last_failure)) in named {
                     let state = breaker::group(connection, &group_id)?;
-                    groups.push(GroupFacts { group_id, generic, last_failure, state });
+                    let senders = record::senders(connection, &group_id)?;
+                    groups.push(GroupFacts { group_id, generic, last_failure, state, senders });
                 }
                 let stored_gate = gate::get(connection, &project)?;
                 let weather = weather_of(connection, &project, now)?;

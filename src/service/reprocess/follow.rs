@@ -15,7 +15,7 @@ use crate::core::reprocess::{After, AfterStatus, Ended, Limits, Outcome, Vote, o
 use crate::core::rules::Class;
 use crate::ledger::attempt::{self, End, Running};
 use crate::ledger::intent::{self, StoredIntent};
-use crate::ledger::{LedgerError, Transaction, batch, breaker, group};
+use crate::ledger::{LedgerError, Transaction, batch, breaker, group, record};
 
 /// What LlamaCloud says about the items of one intent.
 #[derive(Debug, Default)]
@@ -185,7 +185,8 @@ fn conclude(
     now: Timestamp,
 ) -> Result<(u32, u32), LedgerError> {
     let mut state = breaker::group(tx, &intent.group_id)?;
-    let ctx = Ended { now, limits, generic, weather: intent.weather, probe: intent.probe };
+    let record = record::record(tx, &intent.group_id, &state.ramp)?;
+    let ctx = Ended { now, limits, generic, weather: intent.weather, probe: intent.probe, record };
     let (mut recovered, mut failed, mut left) = (0, 0, 0);
     for attempt in running {
         let was_expired = attempt.expired;

@@ -9,7 +9,7 @@ use super::Reprocess;
 use crate::cloud::Cloud;
 use crate::config::project::Api;
 use crate::config::reprocess;
-use crate::core::reprocess::JobConfig;
+use crate::core::reprocess::{JobConfig, jitter};
 use crate::ledger::learnt_config::{self, LearntConfig};
 use crate::ledger::retriable::{Origin, Retriable};
 
@@ -79,6 +79,26 @@ impl JobConfigs {
     }
 }
 
+/// The items in an order of batches that is another one each time: batches that cannot be asked about must not keep those
+/// behind them from being asked about for ever.
+fn in_turn(items: &[Retriable], now: Timestamp) -> Vec<&Retriable> {
+    let salt = u32::try_from(now.as_second().rem_euclid(1 << 32)).unwrap_or(0);
+    let mut turns: Vec<(u32, &Retriable)> = Vec::with_capacity(items.len());
+    let mut of_batch: HashMap<&str, u32> = HashMap::new();
+    for item in items {
+        let turn = of_batch.entry(&item.origin.batch_id).or_insert_with(|| turn(&item.origin.batch_id, salt));
+        turns.push((*turn, item));
+    }
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, item)| item).collect()
+}
+
+fn turn(batch_id: &str, salt: u32) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of 2^31")]
+    let turn = (jitter(batch_id, salt) * f64::from(1u32 << 31)) as u32;
+    turn
+}
+
 fn place(item: &Retriable) -> (String, String) {
     (item.project.clone(), item.origin.batch_id.clone())
 }
@@ -95,7 +115,7 @@ impl Reprocess<'_> {
             configs.given.push((given.clone(), JobConfig::given(value)?));
         }
         let mut asked: HashMap<&str, usize> = HashMap::new();
-        for item in items {
+        for item in in_turn(items, now) {
             if configs.given(&item.origin).is_some() || configs.learnt.contains_key(&place(item)) {
                 continue;
             }
@@ -190,6 +210,39 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn batches_that_cannot_be_asked_about_do_not_keep_the_others_waiting() {
+        let item = |n: u32| Retriable {
+            item_id: format!("i-{n:03}"),
+            project: "p".to_owned(),
+            state: crate::core::item::ItemState::Open,
+            group_id: "g".to_owned(),
+            class: "transient".to_owned(),
+            rule: None,
+            group_last_seen: Timestamp::UNIX_EPOCH,
+            failed_at: Timestamp::UNIX_EPOCH,
+            baseline: false,
+            claimed_by: None,
+            running_in: None,
+            refused: None,
+            refusals: 0,
+            origin: Origin { batch_id: format!("b-{:03}", n / 2), ..Origin::default() },
+            attempts: Vec::new(),
+        };
+        let items: Vec<Retriable> = (0..100).map(item).collect();
+        let mut asked = std::collections::BTreeSet::new();
+        for cycle in 0..20 {
+            let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(cycle);
+            let turns = in_turn(&items, now);
+            assert_eq!(turns.len(), items.len());
+            let first: std::collections::BTreeSet<&str> =
+                turns.iter().take(2 * MOST_ASKED).map(|item| item.origin.batch_id.as_str()).collect();
+            assert_eq!(first.len(), MOST_ASKED, "the items of a batch stay together");
+            asked.extend(first);
+        }
+        assert_eq!(asked.len(), 50, "every batch has had its turn");
+    }
 
     #[test]
     fn only_parse_work_is_retried_with_a_config_learnt_from_v1() {

@@ -9,7 +9,7 @@ use super::Reprocess;
 use super::facts::limits;
 use super::post::probe_ended;
 use crate::config::Config;
-use crate::core::reprocess::{Ended, IntentState, Limits, Outcome, Vote};
+use crate::core::reprocess::{Ended, IntentState, Limits, Outcome, Record, Vote};
 use crate::ledger::attempt::{self, End};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, StoredIntent};
@@ -122,7 +122,8 @@ fn cannot(stored: &StoredIntent, configured: bool, limits: &Limits, now: Timesta
 /// Ends the attempts that are under way, and what the group's ramp counts of them; says how many there were.
 fn end_all(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Timestamp) -> Result<u32, LedgerError> {
     let mut state = breaker::group(tx, &stored.group_id)?;
-    let ended = Ended { now, limits, generic: false, weather: stored.weather, probe: stored.probe };
+    let ended =
+        Ended { now, limits, generic: false, weather: stored.weather, probe: stored.probe, record: Record::default() };
     let mut items = 0;
     for attempt in attempt::running(tx, &stored.intent_id)?.into_iter().filter(|attempt| !attempt.expired) {
         state.ended(Vote::Neutral, attempt.before, &ended);

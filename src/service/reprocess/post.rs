@@ -8,7 +8,7 @@ use super::trials::Trials;
 use super::{Reprocess, Summary};
 use crate::cloud::{CloudError, CreateError, Resubmission};
 use crate::core::reprocess::{
-    AfterRefusal, Intent, IntentEvent, IntentState, JobConfig, Limits, PostAnswer, Refusal, Vote, after_refusal,
+    AfterRefusal, Intent, IntentEvent, IntentState, JobConfig, Limits, PostAnswer, Record, Refusal, Vote, after_refusal,
 };
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, IntentItem, NewIntent, StoredIntent};
@@ -227,6 +227,9 @@ impl Reprocess<'_> {
                     }
                     _ => {}
                 }
+                if after.state == IntentState::Rejected {
+                    audit_post(tx, &stored, None, now)?;
+                }
                 if after.state.releases() {
                     released(tx, &stored, follows == Some(AfterRefusal::RefuseConfig), &limits, now)?;
                     return Ok((0, 0));
@@ -256,8 +259,14 @@ pub(super) fn released(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let mut state = breaker::group(tx, &intent.group_id)?;
-    let ended =
-        crate::core::reprocess::Ended { now, limits, generic: false, weather: intent.weather, probe: intent.probe };
+    let ended = crate::core::reprocess::Ended {
+        now,
+        limits,
+        generic: false,
+        weather: intent.weather,
+        probe: intent.probe,
+        record: Record::default(),
+    };
     for item in &intent.items {
         state.ended(Vote::Neutral, item.attempts, &ended);
     }
@@ -295,7 +304,13 @@ fn audit_post(
     batch_id: Option<&str>,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let detail = serde_json::json!({ "items": intent.items.len(), "group": intent.group_id, "batch": batch_id });
+    let mut detail = serde_json::json!({ "items": intent.items.len(), "group": intent.group_id, "batch": batch_id });
+    if batch_id.is_none()
+        && let Some(error) = &intent.error
+    {
+        // Refused, or of unclear outcome: the answer says which.
+        detail["answer"] = serde_json::json!(error);
+    }
     let act = Act {
         actor: &intent.actor,
         action: "reprocess",
