@@ -10,9 +10,8 @@ use crate::core::redact::mask_secrets;
 use crate::notify::DeliveryFacts;
 use crate::notify::words::short;
 
-/// What to do when the shortest rendering is too large, or the peer means something else.
-const NOTHING_SMALLER: &str =
-    "no smaller one is tried: let it take larger messages, or look whether its mailbox is full";
+/// What to do when the shortest rendering is too large.
+const NOTHING_SMALLER: &str = "no smaller one is tried: let it take larger messages";
 
 /// Why a delivery did not work. Each text says what to do next.
 #[derive(Debug, thiserror::Error)]

@@ -240,8 +240,9 @@ impl Server {
     fn declined(&self, error: &SmtpError) -> NotifyError {
         let why = said(&error.to_string());
         match code(error) {
-            // 552 is also "mailbox full"; a smaller mail is tried once and then that is said.
+            // 552 says either; a smaller mail is tried once.
             Some(552 | 554) if why.contains("5.3.4") || code(error) == Some(552) => {
+                let why = format!("{why} (or a mailbox is full)");
                 NotifyError::TooLarge { peer: self.peer(), why, next: None }
             }
             _ if error.is_permanent() => self.refused(&why, "check from, to and what the server allows"),

@@ -127,10 +127,10 @@ impl Stand {
         self.cycle(wait).await.expect("there is other news")
     }
 
-    /// Delivers whenever something is due, until nothing waits.
+    /// Delivers whenever all that waits is due, until nothing waits: peers that hang then cost their time together.
     pub(crate) async fn try_to_the_end(&mut self) {
         loop {
-            let next = "SELECT min(not_before) FROM delivery WHERE state = 'pending'";
+            let next = "SELECT max(not_before) FROM delivery WHERE state = 'pending'";
             let next: Option<i64> = self.site.ledger().query_row(next, [], |row| row.get(0)).unwrap();
             let Some(next) = next else { return };
             let wait = Timestamp::from_millisecond(next).unwrap().duration_since(self.site.now());
@@ -175,7 +175,8 @@ impl Stand {
 
     /// Whether people were told that the channel is in trouble.
     pub(crate) fn is_told(&self, name: &str) -> bool {
-        let told = "SELECT fault FROM worker_fault WHERE announced IS NOT NULL AND ended_at IS NULL";
+        // Where the telling of it arrived through the channel itself, the trouble has ended by that.
+        let told = "SELECT fault FROM worker_fault WHERE announced IS NOT NULL";
         self.site.texts(told).contains(&format!("delivery:{name}"))
     }
 
