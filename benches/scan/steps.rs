@@ -31,6 +31,8 @@ pub(crate) fn run(step: &str, url: &str, ledger: &Path) {
 async fn report(name: &str, url: &str, path: &Path) {
     let ledger = Ledger::open(path).await.expect("a ledger");
     let (summary, seconds) = scan_once(url, &ledger).await;
+    // As every command does: else the next process would have to copy this one's log.
+    ledger.close().await.expect("the ledger closes");
     assert!(summary.complete, "{:?}", summary.error);
     println!(
         "  {name:<27} {:>9.0} items/s  ({seconds:.3} s, {} requests, {} new, peak {} MiB)",
