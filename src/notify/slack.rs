@@ -189,6 +189,7 @@ fn describe(group: &GroupView) -> String {
     lines.extend(group.why.iter().map(|why| escape(why, 250)));
     lines.extend(group.cause.iter().map(|cause| format!("Cause: {}", escape(cause, 250))));
     lines.extend(group.note.iter().map(|note| format!("Note: {}", escape(note, 250))));
+    lines.extend(group.acked.iter().map(|acked| escape(acked, 200)));
     if let Some(bars) = &group.bars {
         lines.push(format!("{} {}", bars.blocks, bars.caption));
     }

@@ -145,7 +145,7 @@ fn describe(group: &GroupView) -> Value {
         rich(vec![Run::colored(&word, color(group.tone)), Run::bold(&group.title)]),
         rich(vec![Run::plain(&format!("{} · {} · {}", group.counts, group.class, group.place))]),
     ];
-    let details = [("", &group.why), ("Cause: ", &group.cause), ("Note: ", &group.note)];
+    let details = [("", &group.why), ("Cause: ", &group.cause), ("Note: ", &group.note), ("", &group.acked)];
     for (label, text) in details {
         blocks.extend(text.iter().map(|t| rich(vec![Run::plain(&format!("{label}{}", short(t, 200)))])));
     }

@@ -177,6 +177,17 @@ fn a_digest_that_fits_is_shown_whole() {
 }
 
 #[test]
+fn every_rendering_says_who_acknowledged_a_group() {
+    let mut digest = busy();
+    digest.changes[0].acked = Some("acknowledged by ann until 20 more items".to_owned());
+    let said = "Acknowledged by ann until 20 more items";
+    assert!(text::render(&digest).contains(said));
+    assert!(html::render(&digest, Tier::Full).0.contains(said));
+    assert!(slack::render(&digest, &facts()).0.contains(said));
+    assert!(teams::render(&digest, &facts()).0.contains(said));
+}
+
+#[test]
 fn a_page_that_is_too_large_lists_all_groups_and_tells_the_first_in_full() {
     let mut digest = busy();
     let mut entry = digest.changes[0].clone();

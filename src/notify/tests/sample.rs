@@ -196,6 +196,7 @@ pub(super) fn hostile(groups: usize, text: &str) -> Digest {
     entry.class = text.into();
     (entry.why, entry.cause) = (Some(text.into()), Some(text.into()));
     (entry.note, entry.runbook) = (Some(text.into()), Some("javascript:alert(2)".into()));
+    entry.acked = Some(text.into());
     entry.open_items = 3;
     entry.hourly = vec![u32::MAX; 24];
     entry.page = true;
