@@ -1,7 +1,7 @@
 //! What reading a finished v2 batch of 1,000 files costs, on servers of all kinds: with long and short queries,
 //! large and small pages, other work at the same time, and jobs that are older than the batch.
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::super::Cloud;
@@ -265,6 +265,31 @@ async fn a_job_that_fails_while_the_batch_is_read_is_not_missed() {
         let asked: Vec<String> =
             fake.calls().iter().filter_map(|call| call.query("status").map(str::to_owned)).collect();
         assert_eq!(asked.last().map(String::as_str), Some("FAILED"), "{asked:?}");
+    }
+}
+
+/// One that refuses to list open jobs of the whole project, or whose list of them cannot be read, still answers by id.
+#[tokio::test]
+async fn where_open_jobs_cannot_be_listed_nothing_is_missed_and_nothing_settled() {
+    for odd in ["COMPLETED", "RUNNING"] {
+        for broken in [status(400, "no such status"), ok(&json!({"items": [{"status": "RUNNING"}]}))] {
+            let broken = (broken.status(), axum::body::to_bytes(broken.into_body(), 1000).await.unwrap());
+            let server = Server { page: 100, odd, ..PLAIN };
+            let fake = Fake::start(move |call, _| {
+                let open = call.query("status").is_some_and(|status| status != "FAILED");
+                match open && call.query("job_ids").is_none() {
+                    true => (broken.0, broken.1.clone()).into_response(),
+                    false => server.answer(call),
+                }
+            })
+            .await;
+            let cloud = fake.cloud_v2();
+            let batch = finished(&cloud).await;
+            let mut rows = Vec::new();
+            let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+            assert_eq!(rows.len(), FILES / 20);
+            assert_eq!(listed.counted.is_some(), odd == "COMPLETED", "{listed:?}");
+        }
     }
 }
 

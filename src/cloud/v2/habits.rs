@@ -16,6 +16,8 @@ pub(super) struct Habits {
     plain: AtomicBool,
     /// The parsings before its extractions carry no names.
     unnamed: AtomicBool,
+    /// Jobs have statuses that this version does not know.
+    odd: AtomicBool,
     /// So many jobs have failed in the project that the list of all of them is dear.
     crowded: [AtomicBool; 2],
 }
@@ -52,6 +54,15 @@ impl Habits {
 
     pub(super) fn note_unnamed(&self) {
         self.unnamed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether jobs may be open in a way that no list of open ones shows.
+    pub(super) fn may_be_odd(&self) -> bool {
+        self.odd.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_odd(&self) {
+        self.odd.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_crowded(&self, product: Product) -> bool {

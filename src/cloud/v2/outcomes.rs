@@ -85,6 +85,12 @@ impl Outcomes {
     }
 }
 
+fn note_odd(habits: &Habits, shown: &[Job]) {
+    if shown.iter().any(is_odd) {
+        habits.note_odd();
+    }
+}
+
 fn is_odd(job: &Job) -> bool {
     matches!(job.status(), ItemStatus::Unknown(_))
 }
@@ -173,6 +179,7 @@ impl Reading<'_> {
         let mut page = |shown: Vec<Job>| {
             let before = rest.len();
             (largest, pages) = (shown.len().max(largest), pages + 1);
+            note_odd(self.habits, &shown);
             jobs.extend(shown.into_iter().filter(|job| rest.remove(job.id.as_str())));
             let failed = jobs.iter().filter(|job| job.has_failed()).count();
             let now = Standing { rest: rest.len(), failed, found: before - rest.len(), page: largest, ..standing };
@@ -213,44 +220,61 @@ impl Reading<'_> {
     /// Looks for those that are open and those that failed, in this order: a job that ends in between is seen failed.
     /// Nothing here trusts the times of the batch, for what is not shown is taken to have ended well.
     async fn read_narrowly(&mut self) -> Result<(), CloudError> {
-        self.look_for_open().await?;
+        if !self.look_for_open().await? {
+            return self.ask_for_rest().await;
+        }
         if self.habits.is_crowded(self.product) || !self.list_failed().await? {
             self.ask_for_failed().await?;
         }
-        Ok(())
+        // Seen in a list of failed ones only: what else there is of that kind, no list shows.
+        if self.habits.may_be_odd() { self.ask_for_rest().await } else { Ok(()) }
     }
 
-    /// Whether any job that is left has not ended: a page of those of the project that wait or are at work, and where that
-    /// does not hold them all, ours by id. The statuses come in the order in which a job has them, lest one moves on unseen.
-    async fn look_for_open(&mut self) -> Result<(), CloudError> {
-        let path = self.product.path();
+    /// Whether any job that is left has not ended, status by status in the order in which a job has them, lest one moves on
+    /// unseen. Returns whether the server could say so.
+    async fn look_for_open(&mut self) -> Result<bool, CloudError> {
         for status in self.product.open_statuses() {
-            let ask = Ask::path(&path).with("status", *status);
-            let mut hit = false;
-            let mut page = |shown: Vec<Job>| {
-                hit |= shown.iter().any(|job| job.is_open() && self.rest.contains(job.id.as_str()));
-                ControlFlow::Break(())
-            };
-            let mut listed = match job::read_pages(self.client, &ask, self.limit, &mut page).await {
+            match self.has_open(status).await {
+                Ok(true) => {
+                    self.outcomes.may_change = true;
+                    break;
+                }
+                Ok(false) => {}
                 // A server that does not know this word has no such jobs.
-                Err(CloudError::Refused { status: 422, .. }) if *status == "THROTTLED" => continue,
-                listed => listed?,
-            };
-            if !hit && !listed.complete {
-                let each = |job: Job| hit |= job.is_open();
-                let query = [("status", *status)];
-                let ids = sorted(&self.rest);
-                let of_ours = self.habits.bound.jobs(self.client, self.product, &ids, &query, each).await?;
-                listed.requests += of_ours.requests;
-                hit |= !of_ours.complete || of_ours.unreadable > 0;
-            }
-            self.outcomes.listed.requests += listed.requests;
-            if hit {
-                self.outcomes.may_change = true;
-                break;
+                Err(CloudError::Refused { status: 422, .. }) if *status == "THROTTLED" => {}
+                Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => return Ok(false),
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// A page of those of the project with this status, and where that does not hold them all, ours by id.
+    async fn has_open(&mut self, status: &'static str) -> Result<bool, CloudError> {
+        let path = self.product.path();
+        let ask = Ask::path(&path).with("status", status);
+        let mut hit = false;
+        let mut page = |shown: Vec<Job>| {
+            hit |= shown.iter().any(|job| job.is_open() && self.rest.contains(job.id.as_str()));
+            ControlFlow::Break(())
+        };
+        let all = match job::read_pages(self.client, &ask, self.limit, &mut page).await {
+            Ok(listed) => {
+                self.outcomes.listed.requests += listed.requests;
+                // A row that could not be read may be one of ours.
+                listed.complete && listed.unreadable == 0
+            }
+            Err(CloudError::TooLarge { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        if !hit && !all {
+            let ids = sorted(&self.rest);
+            let each = |job: Job| hit |= job.is_open();
+            let ours = self.habits.bound.jobs(self.client, self.product, &ids, &[("status", status)], each).await?;
+            self.outcomes.listed.requests += ours.requests;
+            hit |= !ours.complete || ours.unreadable > 0;
+        }
+        Ok(hit)
     }
 
     /// Lists the failed jobs of the project, as old as they may be, until a page is full of those of other batches.
@@ -264,6 +288,7 @@ impl Reading<'_> {
             let (asked, rest, outcomes) = (&self.asked, &mut self.rest, &mut *self.outcomes);
             let mut page = |shown: Vec<Job>| {
                 let all = shown.len();
+                note_odd(self.habits, &shown);
                 let ours: Vec<Job> = shown.into_iter().filter(|job| asked.contains(job.id.as_str())).collect();
                 let mostly_ours = 2 * ours.len() > all;
                 for job in ours {
