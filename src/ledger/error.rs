@@ -130,14 +130,16 @@ impl LedgerError {
         match self {
             LedgerError::Migration(rusqlite_migration::Error::RusqliteError { err, .. }) => {
                 err.sqlite_error().is_some_and(|error| {
-                    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
-                    matches!(error.code, DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure)
+                    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+                    matches!(error.code, DatabaseBusy | DatabaseLocked | DiskFull)
+                        || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
                 })
             }
             LedgerError::File { source, .. } => {
                 matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
             }
-            error => error.may_pass() || matches!(error, LedgerError::Disk(_)),
+            // A disk that fails needs a person, who hears of it by the service's end.
+            error => error.may_pass(),
         }
     }
 

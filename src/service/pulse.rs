@@ -80,6 +80,11 @@ impl Pulse {
         self.trouble().take().map(|trouble| now.saturating_duration_since(trouble.since))
     }
 
+    /// Whether the trouble is a lock, of which any other write shows that it is over.
+    pub fn waits_for_lock(&self) -> bool {
+        self.trouble().as_ref().is_some_and(|trouble| !trouble.grace.is_zero())
+    }
+
     /// What keeps the worker from working for long enough to be told.
     pub fn hindrance(&self, now: Instant) -> Option<String> {
         self.trouble().as_ref().and_then(|trouble| trouble.told(now))
@@ -194,11 +199,13 @@ mod tests {
             assert_eq!(pulse.hindrance(after(seconds)).is_some(), seconds >= 60);
         }
         assert_eq!(pulse.hindrance(after(170)).unwrap(), "nothing could be done for 170 s: database is locked");
+        assert!(pulse.waits_for_lock());
         assert!(pulse.alarm(after(170)).is_some() && pulse.alarm(after(171)).is_none(), "one alarm is enough");
         assert_eq!(pulse.free(after(180)), Some(Duration::from_secs(180)));
         assert_eq!((pulse.free(after(180)), pulse.hindrance(after(999))), (None, None));
         pulse.hinder(after(200), "the disk is full".to_owned(), Duration::ZERO);
         assert!(pulse.hindrance(after(200)).is_some(), "that does not pass in a moment");
+        assert!(!pulse.waits_for_lock(), "a small write says nothing about room for a large one");
     }
 
     #[test]

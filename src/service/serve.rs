@@ -72,6 +72,9 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
             return Err(leave(worker).await);
         }
         let Some(due) = unless_hindered(worker.take_due_cycle(now).await, &worker, &pulse).await? else { continue };
+        if pulse.waits_for_lock() && worker.ledger.write(|_| Ok(())).await.is_ok() {
+            say_free(&pulse);
+        }
         let due = match due {
             None if hints.take(now) => {
                 let begun = worker.take_cycle_now(now).await;
@@ -170,13 +173,18 @@ async fn conclude(
         Err(error) if is_fatal(&error) => Err(error),
         Err(_) => Ok(()),
         Ok(_) => {
-            if unless_hindered(worker.end_cycle(due, line).await, worker, pulse).await?.is_some()
-                && let Some(lasted) = pulse.free(Instant::now())
-            {
-                info!("the ledger can be written again, after {} s", lasted.as_secs());
+            if unless_hindered(worker.end_cycle(due, line).await, worker, pulse).await?.is_some() {
+                say_free(pulse);
             }
             Ok(())
         }
+    }
+}
+
+/// The ledger took a write: whatever trouble there was is over.
+fn say_free(pulse: &Pulse) {
+    if let Some(lasted) = pulse.free(Instant::now()) {
+        info!("the ledger can be written again, after {} s", lasted.as_secs());
     }
 }
 
