@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Boots Debian with systemd in a container, installs the package, and proves what only a running systemd can prove:
-# start and READY, the watchdog, journal fields, a good and a bad reload, stop, exit 78, crash, instances, the timer,
-# OnFailure, and that the hardening leaves network, DNS and ledger alone.
+# start and READY, a locked ledger at the start, the watchdog, journal fields, a good and a bad reload, stop, exit 78,
+# crash, instances, the timer, OnFailure, and that the hardening leaves network, DNS and ledger alone.
 #   ci/boot.sh PACKAGE.deb [ROOT]     ROOT: a folder for the base system, made by debootstrap if missing and kept
-# Needs root, systemd-nspawn and debootstrap; about a minute, and another for the base system.
+# Needs root, python3, systemd-nspawn and debootstrap; about a minute, and another for the base system.
 set -euo pipefail
 # Here and below no `grep -q` and `head` behind a pipe: both leave early, and pipefail takes that for a failure.
 trap 'echo "FAILED at line $LINENO"' ERR
@@ -157,6 +157,26 @@ until_inside sh -c "test \"\$(systemctl show llama-triage --property=MainPID --v
 say "the lock: a cycle beside the service refuses to work"
 inside systemctl start llama-triage-cycle 2>/dev/null && fail "two writers"
 inside journalctl -u llama-triage-cycle --no-pager -q -o cat | grep 'another llama-triage' | sed -n '1s/^/   /p'
+inside systemctl stop llama-triage
+
+say "a ledger that is locked at the start is waited for, longer than systemd's own limit for a start"
+inside sh -c 'printf "[Service]\nTimeoutStartSec=8s\n" >/etc/systemd/system/llama-triage.service.d/start.conf; systemctl daemon-reload'
+# Through a chroot, because SQLite follows the link /proc/PID/root out of the container.
+sleep 20 | python3 -c 'import os, sqlite3, sys
+os.chroot(sys.argv[1])
+ledger = sqlite3.connect("/var/lib/llama-triage/ledger.db", isolation_level=None)
+ledger.execute("BEGIN EXCLUSIVE")
+sys.stdin.read()' "/proc/$leader/root" &
+locker=$!
+sleep 1
+inside systemctl start --no-block llama-triage
+sleep 14
+echo "   $(property llama-triage ActiveState): $(property llama-triage StatusText)"
+test "$(property llama-triage ActiveState)" = activating -a "$(property llama-triage NRestarts)" = 0 || fail "did not wait"
+property llama-triage StatusText | grep 'waiting for the ledger' >/dev/null || fail "did not say what it waits for"
+wait "$locker"
+until_inside systemctl is-active llama-triage
+test "$(property llama-triage NRestarts)" = 0 || fail "did not go on by itself"
 inside systemctl stop llama-triage
 
 say "the timer's cycle"
