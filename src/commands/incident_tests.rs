@@ -112,13 +112,19 @@ async fn the_end_of_a_trouble_reaches_the_pager_after_an_hour_and_the_others_wit
 }
 
 #[tokio::test]
-async fn a_trouble_that_is_back_pages_nobody_in_quiet_hours() {
+async fn a_trouble_that_is_back_pages_nobody_in_quiet_hours_soon_or_late() {
     let mut world = World::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
     world.triage(2).unwrap();
     all_sent(&mut world);
     world.settings.quiet = Some(QuietHours::parse("10:00-22:00").unwrap());
+    for (over, back) in [(3, 5), (8, 15)] {
+        world.seed.write(|tx| fault::clear(tx, "scan:prod", t(over))).unwrap();
+        assert_eq!(world.triage(over + 1), None);
+        world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(back))).unwrap();
+        assert_eq!(world.triage(back + 1), None);
+    }
     world.seed.write(|tx| fault::clear(tx, "scan:prod", t(20))).unwrap();
     world.triage(80).unwrap();
     all_sent(&mut world);
