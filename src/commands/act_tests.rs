@@ -316,6 +316,28 @@ async fn merging_groups_is_no_news() {
 }
 
 #[tokio::test]
+async fn a_merge_breaks_no_ack_but_what_nobody_was_told_of_counts() {
+    let mut world = World::new().await;
+    world.seed.fail("old", "b", 3, t(1));
+    world.seed.fail("young", "b", 40, t(1));
+    world.triage(2);
+    let terms = Terms { length: None, until: Some("20x".parse().unwrap()) };
+    group::ack(&world.ledger, "old", terms, ann(3)).await.unwrap();
+    world.seed.fail("young", "b", 5, t(20));
+    world.seed.write(|tx| {
+        let key = |id: &str| crate::ledger::group::key(tx, id).unwrap().unwrap();
+        crate::ledger::group::merge(tx, key("young"), key("old")).unwrap();
+    });
+    assert_eq!(world.triage(30), None);
+    world.seed.fail("old", "b", 14, t(40));
+    assert!(world.news(41).is_empty());
+    world.seed.fail("old", "b", 1, t(60));
+    let broken = world.triage(61).unwrap();
+    let why = "20 more items, limit 20; acknowledged at 3 open items";
+    assert_eq!(broken.changes[0].why.as_deref(), Some(why));
+}
+
+#[tokio::test]
 async fn downtime_is_said_in_the_next_digest() {
     let mut world = World::new().await;
     world.seed.fail("g", "b", 1, t(1));

@@ -1,6 +1,7 @@
 use super::act_tests::{DAILY, World, ann, route};
 use super::group;
 use super::group::Terms;
+use crate::core::schedule::QuietHours;
 use crate::ledger::seed::t;
 use crate::ledger::{digest, fault};
 
@@ -75,7 +76,7 @@ async fn an_ack_is_mirrored_to_the_pager_once_and_mailed_to_nobody() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_trouble_reaches_the_pager_at_once_and_the_others_with_the_next_digest() {
+async fn the_end_of_a_trouble_reaches_the_pager_after_an_hour_and_the_others_with_the_next_digest() {
     let mut world = World::new().await;
     world.settings.routes.push(route("pager", true));
     let raise = |world: &mut World, m| {
@@ -91,17 +92,73 @@ async fn the_end_of_a_trouble_reaches_the_pager_at_once_and_the_others_with_the_
         digest
     };
     raise(&mut world, 20).unwrap();
-    clear(&mut world, 30).unwrap();
-    assert_eq!(world.triage(32), None);
-    // It is back before anybody else heard of its end: only the pager has to be told.
-    raise(&mut world, 40).unwrap();
-    clear(&mut world, 50).unwrap();
-    assert_eq!(paged(&world), ["!scan:prod", "!scan:prod over", "!scan:prod", "!scan:prod over"]);
+    assert_eq!(clear(&mut world, 30), None);
+    // It is back within an hour, again and again: it goes on, and nobody is told.
+    assert_eq!(raise(&mut world, 40), None);
+    assert_eq!(clear(&mut world, 50), None);
+    assert_eq!(raise(&mut world, 109), None);
+    assert_eq!(clear(&mut world, 120), None);
+    assert_eq!(world.triage(179), None);
+    assert_eq!(paged(&world), ["!scan:prod"]);
+    world.triage(180).unwrap();
+    all_sent(&mut world);
+    assert_eq!(world.triage(181), None);
+    assert_eq!(paged(&world), ["!scan:prod", "!scan:prod over"]);
     assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "oncall"), 1);
     assert!(world.triage(DAILY).unwrap().faults[0].ended);
     assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "oncall"), 2);
-    assert_eq!(paged(&world).len(), 4);
+    assert_eq!(paged(&world).len(), 2);
     assert_eq!(world.triage(DAILY + 5), None);
+}
+
+#[tokio::test]
+async fn a_trouble_that_is_back_pages_nobody_in_quiet_hours_soon_or_late() {
+    let mut world = World::new().await;
+    world.settings.routes.push(route("pager", true));
+    world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
+    world.triage(2).unwrap();
+    all_sent(&mut world);
+    world.settings.quiet = Some(QuietHours::parse("10:00-22:00").unwrap());
+    for (over, back) in [(3, 5), (8, 15)] {
+        world.seed.write(|tx| fault::clear(tx, "scan:prod", t(over))).unwrap();
+        assert_eq!(world.triage(over + 1), None);
+        world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(back))).unwrap();
+        assert_eq!(world.triage(back + 1), None);
+    }
+    world.seed.write(|tx| fault::clear(tx, "scan:prod", t(20))).unwrap();
+    world.triage(80).unwrap();
+    all_sent(&mut world);
+    for m in (90..600).step_by(100) {
+        world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(m))).unwrap();
+        assert_eq!(world.triage(m + 1), None);
+        world.seed.write(|tx| fault::clear(tx, "scan:prod", t(m + 10))).unwrap();
+        world.triage(m + 80);
+        all_sent(&mut world);
+    }
+    let triggers = |world: &World| paged(world).iter().filter(|said| *said == "!scan:prod").count();
+    assert_eq!(triggers(&world), 1);
+    world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(700))).unwrap();
+    assert_eq!(world.triage(701), None);
+    world.settings.quiet = None;
+    assert!(!world.triage(720).unwrap().faults[0].ended);
+    assert_eq!(triggers(&world), 2);
+}
+
+#[tokio::test]
+async fn the_end_of_a_trouble_is_owed_although_it_came_back_unseen_in_between() {
+    let mut world = World::new().await;
+    world.settings.routes.push(route("pager", true));
+    world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
+    world.triage(2).unwrap();
+    all_sent(&mut world);
+    // Nobody looks for two hours; then it is back, too late to go on, and over again before that may be told.
+    world.seed.write(|tx| fault::clear(tx, "scan:prod", t(20))).unwrap();
+    world.settings.quiet = Some(QuietHours::parse("10:00-22:00").unwrap());
+    world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(140))).unwrap();
+    assert_eq!(world.triage(141), None);
+    world.seed.write(|tx| fault::clear(tx, "scan:prod", t(150))).unwrap();
+    world.triage(211).unwrap();
+    assert_eq!(paged(&world), ["!scan:prod", "!scan:prod over"]);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ pub struct Schedule {
     pub digest: String,
     /// The IANA name of the zone people live in.
     pub timezone: String,
-    /// From when to when nothing but paging news is sent, as "22:00-07:00"; none for never.
+    /// From when to when nothing is sent but paging news and, to PagerDuty, ends and acks, as "22:00-07:00"; none for never.
     pub quiet_hours: Option<String>,
 }
 

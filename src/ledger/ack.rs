@@ -60,6 +60,20 @@ pub fn end_all(tx: &Transaction<'_>, group_key: i64, how: &str, now: Timestamp) 
     Ok(ended > 0)
 }
 
+/// Lets the survivor's ack hold although a merged group's items joined: what was told of them is nothing more.
+///
+/// Items of the merged group that nobody was told of count, as they would have without the merge. The sum is no more
+/// than the survivor has, for an item may have been in both, and the ack may have been given after the merge.
+pub(super) fn allow_told(tx: &Transaction<'_>, merged: i64, survivor: i64) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE ack SET total_items = max(ack.total_items, min(ack.total_items + m.total_items, g.total_items))
+         FROM announcement m, error_group g
+         WHERE ack.group_key = ?2 AND ack.ended_at IS NULL AND m.group_key = ?1 AND g.group_key = ?2",
+        [merged, survivor],
+    )?;
+    Ok(())
+}
+
 /// The ack of a group's episode that holds; none if it is not acknowledged, or no longer.
 ///
 /// # Errors

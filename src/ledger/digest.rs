@@ -115,7 +115,7 @@ pub fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
 pub fn unscheduled_since(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT created_at FROM digest WHERE created_at >= ?1 AND scheduled = 0
-         AND replace(replace(replace(replace(replace(reasons, 'resolved', ''), 'acked', ''), 'fault_over', ''), 'fault_back', ''), ',', '') <> ''
+         AND replace(replace(replace(replace(reasons, 'resolved', ''), 'acked', ''), 'fault_over', ''), ',', '') <> ''
          AND digest_id <> coalesce((SELECT value FROM meta WHERE name = 'baseline_digest'), '')",
     )?;
     let rows = statement.query_map([Millis(since)], |row| Ok(row.get::<_, Millis>(0)?.0))?;

@@ -165,7 +165,7 @@ pub fn apply(tx: &Transaction<'_>, group_key: i64, step: &Step, now: Timestamp) 
 }
 
 /// Gives what is known of merged groups to their survivors, so that a merge is never news: episodes go on, announcements
-/// are added up, notes move; acks end. Returns the survivors.
+/// are added up, notes move; the merged groups' acks end, and the survivors' go on. Returns the survivors.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -197,6 +197,7 @@ fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> R
          closed_by = (SELECT group_id FROM error_group WHERE group_key = ?3) WHERE group_key = ?1 AND closed_at IS NULL",
         params![merged, Millis(now), survivor],
     )?;
+    super::ack::allow_told(tx, merged, survivor)?;
     super::announcement::absorb(tx, merged, survivor)?;
     super::ack::end_all(tx, merged, "merged", now)?;
     tx.execute("UPDATE note SET group_key = ?2 WHERE group_key = ?1", [merged, survivor])?;

@@ -1,8 +1,9 @@
 //! The worker's own troubles: one row each, until people know that it ended.
 //!
 //! Whoever notices a trouble calls [`raise`] as often as it likes and [`clear`] when it is over; people hear of the
-//! beginning and the end once each. A trouble that comes back within an hour, before its end was told, simply goes on;
-//! one that comes back later is told again, for nobody waits for the daily digest to learn that it was over between.
+//! beginning and the end once each. A trouble that comes back within an hour, before its end was told, simply goes on,
+//! for its incident, too, which ends only after that hour; one that comes back later is told again, as news like any
+//! other, for nobody waits for the daily digest to learn that it was over between.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
@@ -11,8 +12,11 @@ use super::LedgerError;
 use super::millis::Millis;
 use crate::core::digest::model::Fault;
 
-/// How long a trouble must have been over to be news when it comes back, in milliseconds.
+/// How long a trouble must have been over to be news when it comes back, and for its incident to end, in milliseconds.
 const OVER: i64 = 3_600_000;
+
+/// What `announced` holds where people know of an earlier beginning only, whose end may still be owed to them.
+const EARLIER: &str = "";
 
 /// Notes that a trouble is there. `fault` is a stable key such as `scan:prod`; `text` says what happened and what to do.
 ///
@@ -20,13 +24,14 @@ const OVER: i64 = 3_600_000;
 /// SQLite refuses.
 pub fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached(
+        // Where the end was told, the trouble is news however soon it is back: the clock may have been set back.
         "INSERT INTO worker_fault (fault, text, since, last_seen) VALUES (?1, ?2, ?3, ?3)
-         ON CONFLICT (fault) DO UPDATE SET text = ?2, last_seen = ?3, count = count + 1, ended_at = NULL,
-             since = CASE WHEN ended_at <= ?3 - ?4 THEN ?3 ELSE since END,
-             announced = CASE WHEN ended_at <= ?3 - ?4 THEN NULL ELSE announced END,
-             over_told = CASE WHEN ended_at <= ?3 - ?4 THEN NULL ELSE over_told END",
+         ON CONFLICT (fault) DO UPDATE SET text = ?2, last_seen = ?3, count = count + 1, ended_at = NULL, over_told = NULL,
+             since = CASE WHEN ended_at <= ?3 - ?4 OR over_told IS NOT NULL THEN ?3 ELSE since END,
+             announced = CASE WHEN announced IS NOT NULL AND (ended_at <= ?3 - ?4 OR over_told IS NOT NULL) THEN ?5
+                              ELSE announced END",
     )?
-    .execute(params![fault, text, Millis(now), OVER])?;
+    .execute(params![fault, text, Millis(now), OVER, EARLIER])?;
     Ok(())
 }
 
@@ -74,30 +79,26 @@ impl KnownFault {
     }
 }
 
-/// Troubles that people know of and whose incidents stand otherwise than they do: over, and still open there; or back,
-/// and resolved there.
+/// Troubles that have been over for an hour, so that their return would be news, and whose incidents are still open.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn turned(connection: &Connection) -> Result<Vec<Fault>, LedgerError> {
+pub fn over(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault, text, since, ended_at FROM worker_fault
-         WHERE announced IS NOT NULL AND (ended_at IS NULL) = (over_told IS NOT NULL) ORDER BY since, fault",
+         WHERE announced IS NOT NULL AND ended_at <= ?1 - ?2 AND over_told IS NULL ORDER BY since, fault",
     )?;
-    let rows = statement.query_map([], fault)?;
+    let rows = statement.query_map(params![Millis(now), OVER], fault)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes that the incidents of these troubles were asked to stand as they do.
+/// Notes that the incidents of these troubles, which are over, were asked to end.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn tell_turned(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
+pub fn tell_over(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
     for fault in faults {
-        tx.execute(
-            "UPDATE worker_fault SET over_told = ?2 WHERE fault = ?1",
-            params![fault.fault, fault.ended.then_some(Millis(now))],
-        )?;
+        tx.execute("UPDATE worker_fault SET over_told = ?2 WHERE fault = ?1", params![fault.fault, Millis(now)])?;
     }
     Ok(())
 }
@@ -130,7 +131,8 @@ pub fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT fault, text, since, ended_at, announced FROM worker_fault ORDER BY since, fault")?;
     let rows = statement.query_map([], |row| {
-        Ok(KnownFault { fault: fault(row)?, announced: row.get::<_, Option<String>>(4)?.is_some() })
+        let announced: Option<String> = row.get(4)?;
+        Ok(KnownFault { fault: fault(row)?, announced: announced.is_some_and(|digest| digest != EARLIER) })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -145,8 +147,8 @@ pub fn tell(tx: &Transaction<'_>, faults: &[Fault], digest_id: &str) -> Result<(
             tx.execute("DELETE FROM worker_fault WHERE fault = ?1 AND ended_at IS NOT NULL", [&fault.fault])?;
         } else {
             tx.execute(
-                "UPDATE worker_fault SET announced = coalesce(announced, ?2), over_told = NULL WHERE fault = ?1",
-                [&fault.fault, digest_id],
+                "UPDATE worker_fault SET announced = coalesce(nullif(announced, ?3), ?2) WHERE fault = ?1",
+                [&fault.fault, digest_id, EARLIER],
             )?;
         }
     }

@@ -1,5 +1,5 @@
-//! What channels with incidents are owed at once, and nobody else: the ends and acks of incidents, and whether a trouble
-//! of the worker that opened one still lasts.
+//! What channels with incidents are owed at once, and nobody else: the ends and acks of incidents, and the ends of the
+//! worker's troubles that opened one. None of it wakes anybody, so quiet hours and caps do not count.
 //!
 //! Everybody else hears of it with the next digest, so nothing counts as told by this one. What is owed is read from the
 //! incidents themselves: an episode may end, and the next one begin, between two looks.
@@ -27,7 +27,7 @@ impl Owed {
         Ok(Owed {
             ends: incident::over(tx)?,
             acks: incident::acked(tx, context.moment.now)?,
-            faults: fault::turned(tx)?,
+            faults: fault::over(tx, context.moment.now)?,
         })
     }
 
@@ -54,7 +54,7 @@ pub(super) fn settle(
     let contents = routes()
         .map(|route| Ok((route, content(tx, context, route, &whole, &owed)?)))
         .collect::<Result<Vec<_>, LedgerError>>()?;
-    fault::tell_turned(tx, &owed.faults, context.moment.now)?;
+    fault::tell_over(tx, &owed.faults, context.moment.now)?;
     // The first channel's content stands for all: they differ only where one of them was set up later.
     let Some((_, first)) = contents.iter().find(|(_, content)| !is_empty(content)) else { return Ok(None) };
     whole = first.clone();
@@ -106,13 +106,10 @@ fn is_empty(digest: &Digest) -> bool {
 
 /// Words that no digest for everybody has, but for "resolved": by them the caps know what to leave out.
 fn reasons(digest: &Digest) -> String {
-    let ended = digest.faults.iter().any(|fault| fault.ended);
-    let back = digest.faults.iter().any(|fault| !fault.ended);
     let words = [
         (!digest.changes.is_empty(), "resolved"),
         (!digest.taken.is_empty(), "acked"),
-        (ended, "fault_over"),
-        (back, "fault_back"),
+        (!digest.faults.is_empty(), "fault_over"),
     ];
     let said: Vec<&str> = words.iter().filter(|(said, _)| *said).map(|(_, word)| *word).collect();
     said.join(",")
