@@ -74,7 +74,10 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
         Breaker::Open { since, until, .. } => ("open", Some(Millis(since)), Some(Millis(until))),
     };
     let why = match (state.breaker, state.parked) {
-        (_, Some(_)) => Some("its canary failed while other work went through: a person must decide"),
+        (_, Some(Parked { compared: true, .. })) => {
+            Some("its canary failed while other work went through: a person must decide")
+        }
+        (_, Some(_)) => Some("its canary failed while too little else was finished to compare with"),
         (Breaker::Open { .. }, None) => Some("too few retries recovered"),
         _ => None,
     };
@@ -128,34 +131,73 @@ pub fn config_hash(connection: &Connection, group_id: &str) -> Result<Option<Str
     Ok(statement.query_row([group_id], |row| row.get(0)).optional()?.flatten())
 }
 
-/// A group whose breaker is open.
+/// A group whose breaker is open, or that is left to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resting {
     /// The group.
     pub group_id: String,
-    /// When one canary may go.
-    pub until: Timestamp,
-    /// Since when it is left to a person.
-    pub parked_since: Option<Timestamp>,
+    /// When its open breaker lets one canary go; none if the breaker is closed, as after a probe for all groups.
+    pub until: Option<Timestamp>,
+    /// Whether it is left to a person.
+    pub parked: Option<Parked>,
     /// Its open items.
     pub open_items: u64,
 }
 
-/// The groups whose breaker is open.
+impl Resting {
+    /// Since when nothing of it goes before a person decides; without other work to compare with it gets another canary by itself.
+    pub fn waits_for_decision(&self) -> Option<Timestamp> {
+        self.parked.filter(|parked| parked.compared).map(|parked| parked.since)
+    }
+}
+
+/// The groups whose breaker is open, and those that are left to a person.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn resting(connection: &Connection) -> Result<Vec<Resting>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT scope, open_until, parked_since, coalesce(g.open_items, 0)
+        "SELECT scope, open_until, parked_since, parked_compared, coalesce(g.open_items, 0)
          FROM breaker LEFT JOIN error_group g ON g.group_id = scope
-         WHERE state = 'open' AND open_until IS NOT NULL ORDER BY 2, 1",
+         WHERE (state = 'open' AND open_until IS NOT NULL) OR parked_since IS NOT NULL ORDER BY 2, 1",
     )?;
     let read = |row: &Row<'_>| {
-        let parked_since = row.get::<_, Option<Millis>>(2)?.map(|at| at.0);
-        let open_items = row.get::<_, Count>(3)?.0;
-        Ok(Resting { group_id: row.get(0)?, until: row.get::<_, Millis>(1)?.0, parked_since, open_items })
+        let time = |index| row.get::<_, Option<Millis>>(index).map(|at| at.map(|at| at.0));
+        let compared = row.get(3)?;
+        let parked = time(2)?.map(|since| Parked { since, compared });
+        Ok(Resting { group_id: row.get(0)?, until: time(1)?, parked, open_items: row.get::<_, Count>(4)?.0 })
     };
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::reprocess::{Ended, Limits, Record, Vote, Weather};
+    use crate::ledger::seed::{Seed, t};
+
+    #[test]
+    fn a_group_that_a_failed_probe_left_to_a_person_is_named_though_its_breaker_is_closed() {
+        let mut seed = Seed::new();
+        seed.batch("b", "completed");
+        seed.fail("g-1", "b", 2, t(0));
+        seed.fail("g-2", "b", 1, t(0));
+        for (group_id, weather) in [("g-1", Weather::Calm), ("g-2", Weather::Still)] {
+            let limits = Limits { canaries: 1, ..Limits::default() };
+            let ctx =
+                Ended { now: t(9), limits: &limits, generic: true, weather, probe: true, record: Record::default() };
+            let mut state = GroupState::default();
+            state.posted(0);
+            state.ended(Vote::Failed, 0, &ctx);
+            seed.write(|tx| keep_group(tx, group_id, &state, t(9))).unwrap();
+        }
+        seed.write(|tx| keep_group(tx, "g-3", &GroupState::default(), t(9))).unwrap();
+
+        let named = resting(&seed.connection).unwrap();
+        let told: Vec<_> =
+            named.iter().map(|g| (g.group_id.as_str(), g.until, g.waits_for_decision(), g.open_items)).collect();
+        assert_eq!(told, [("g-1", None, Some(t(9)), 2), ("g-2", None, None, 1)]);
+        assert_eq!(named[1].parked, Some(Parked { since: t(9), compared: false }));
+    }
 }

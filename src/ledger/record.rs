@@ -57,30 +57,11 @@ pub fn senders(connection: &Connection, group_id: &str) -> Result<Senders, Ledge
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::params;
-
     use super::*;
     use crate::core::reprocess::GroupState;
     use crate::ledger::breaker::{keep_group, note_config};
-    use crate::ledger::millis::Millis;
     use crate::ledger::seed::{Seed, t};
     use crate::ledger::spent;
-
-    /// A first retry of an item of `g-1` that ended as told.
-    fn retried(seed: &Seed, n: i64, outcome: &str, weather: &str, hash: &str, before: i64) {
-        seed.run(
-            "INSERT INTO intent (intent_id, project_key, group_key, job_type, trigger, actor, state, job_config,
-                 parameters_hash, items_hash, item_count, created_at, posting_at, weather)
-             SELECT 'i' || ?1, 1, group_key, 'parse', 'auto', 'auto', 'finished', '{}', ?3, '', 1, ?4, ?4, ?2
-             FROM error_group WHERE group_id = 'g-1'",
-            params![n, weather, hash, Millis(t(n))],
-        );
-        seed.run(
-            "INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, before, trigger, outcome, started_at, finished_at)
-             SELECT 'i' || ?1, 'i' || ?1, 1, group_key, 1, ?3, 'auto', ?2, ?4, ?4 FROM error_group WHERE group_id = 'g-1'",
-            params![n, outcome, before, Millis(t(n))],
-        );
-    }
 
     #[test]
     fn the_record_is_of_first_retries_in_fair_weather_before_the_step_under_way() {
@@ -98,7 +79,7 @@ mod tests {
             (6, "unknown", "calm", "h", 0),
             (7, "failed_differently", "still", "h", 0),
         ] {
-            retried(&seed, n, outcome, weather, hash, before);
+            seed.retried("g-1", n, outcome, weather, hash, before);
         }
         let of = |ramp: Ramp| record(&seed.connection, "g-1", &ramp).unwrap();
         assert_eq!(of(Ramp::default()), Record { recovered: 1, failed: 2 });

@@ -119,6 +119,22 @@ impl Seed {
         self.count(group_id);
     }
 
+    /// A retry of the first item of a group that ended as told, at minute `n`, with `before` attempts behind it.
+    pub(crate) fn retried(&self, group_id: &str, n: i64, outcome: &str, weather: &str, hash: &str, before: i64) {
+        self.run(
+            "INSERT INTO intent (intent_id, project_key, group_key, job_type, trigger, actor, state, job_config,
+                 parameters_hash, items_hash, item_count, created_at, posting_at, weather)
+             SELECT 'i' || ?1, 1, group_key, 'parse', 'auto', 'auto', 'finished', '{}', ?3, '', 1, ?4, ?4, ?2
+             FROM error_group WHERE group_id = ?5",
+            params![n, weather, hash, Millis(t(n)), group_id],
+        );
+        self.run(
+            "INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, before, trigger, outcome, started_at, finished_at)
+             SELECT 'i' || ?1, 'i' || ?1, 1, group_key, 1, ?3, 'auto', ?2, ?4, ?4 FROM error_group WHERE group_id = ?5",
+            params![n, outcome, before, Millis(t(n)), group_id],
+        );
+    }
+
     pub(crate) fn set_class(&self, group_id: &str, class: &str) {
         self.run("UPDATE error_group SET class = ?2 WHERE group_id = ?1", params![group_id, class]);
     }

@@ -120,7 +120,7 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
                 "generated_at": now,
                 "rows": rows.iter().map(|(intent, outcomes)| row(intent, outcomes)).collect::<Vec<_>>(),
                 "holds": holds,
-                "breakers": groups.iter().map(|group| json!({"group_id": group.group_id, "open_until": group.until, "parked_since": group.parked_since})).collect::<Vec<_>>(),
+                "breakers": groups.iter().map(breaker_row).collect::<Vec<_>>(),
                 "approved_plans": plans.iter().map(|plan| &plan.plan_id).collect::<Vec<_>>(),
             });
             anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
@@ -149,11 +149,26 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
 }
 
 fn resting(group: &Resting, now: Timestamp) -> String {
-    match group.parked_since {
-        Some(since) => left_to_a_person(&group.group_id, since),
-        None if now < group.until => format!("the breaker of {} is open until {:.0}", group.group_id, group.until),
-        None => format!("the breaker of {} lets one item through", group.group_id),
+    let id = &group.group_id;
+    match (group.waits_for_decision(), group.until) {
+        (Some(since), _) => left_to_a_person(id, since),
+        (None, Some(until)) if now < until => format!("the breaker of {id} is open until {until:.0}"),
+        (None, _) if group.parked.is_some() => {
+            format!(
+                "the canary of {id} failed, and too little else was finished to compare with; another goes by itself once enough other work goes through"
+            )
+        }
+        (None, _) => format!("the breaker of {id} lets one item through"),
     }
+}
+
+fn breaker_row(group: &Resting) -> Value {
+    json!({
+        "group_id": group.group_id,
+        "open_until": group.until,
+        "parked_since": group.parked.map(|parked| parked.since),
+        "waits_for_decision": group.waits_for_decision().is_some(),
+    })
 }
 
 fn left_to_a_person(group_id: &str, since: Timestamp) -> String {
@@ -198,17 +213,22 @@ fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::reprocess::Parked;
 
     #[test]
     fn a_rest_that_is_over_is_not_shown_as_one() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let said = |parked_since, now| {
-            resting(&Resting { group_id: "g-1".to_owned(), until: at(60), parked_since, open_items: 1 }, now)
-        };
-        assert_eq!(said(None, at(59)), "the breaker of g-1 is open until 1970-01-01T00:01:00Z");
-        assert_eq!(said(None, at(60)), "the breaker of g-1 lets one item through");
-        let left = said(Some(at(0)), at(60));
-        assert!(left.starts_with("g-1 is left to a person since 1970-01-01T00:00:00Z; "), "{left}");
-        assert!(left.contains("breaker reset g-1"), "{left}");
+        let said =
+            |until, parked, now| resting(&Resting { group_id: "g-1".to_owned(), until, parked, open_items: 1 }, now);
+        let parked = |compared| Some(Parked { since: at(0), compared });
+        assert_eq!(said(Some(at(60)), None, at(59)), "the breaker of g-1 is open until 1970-01-01T00:01:00Z");
+        assert_eq!(said(Some(at(60)), None, at(60)), "the breaker of g-1 lets one item through");
+        for until in [Some(at(60)), None] {
+            let left = said(until, parked(true), at(60));
+            assert!(left.starts_with("g-1 is left to a person since 1970-01-01T00:00:00Z; "), "{left}");
+            assert!(left.contains("breaker reset g-1"), "{left}");
+            let left = said(until, parked(false), at(60));
+            assert!(left.contains("another goes by itself"), "{left}");
+        }
     }
 }

@@ -36,20 +36,25 @@ impl Reprocess<'_> {
         if summary.would_cost > 0.0 {
             line.push_str(&format!("; what would be retried costs about {:.0} credits", summary.would_cost));
         }
-        let (left, resting): (Vec<Resting>, Vec<Resting>) =
-            resting.into_iter().partition(|group| group.parked_since.is_some());
-        match resting.iter().filter(|group| now < group.until).count() {
-            0 => {}
-            1 => line.push_str("; the breaker of 1 group is open"),
-            more => line.push_str(&format!("; the breakers of {more} groups are open")),
-        }
-        line.push_str(&left_to_a_person(&left));
+        line.push_str(&held_groups(resting, now));
         for hold in gates.iter().filter_map(|(project, stored)| Hold::of(project, stored)) {
             let why = hold.why.unwrap_or(hold.state);
             line.push_str(&format!("; retries of project {} are held ({why})", hold.project));
         }
         Ok(Some(line))
     }
+}
+
+/// Open breakers, and what waits for a decision. A group that gets another canary by itself asks nobody for one.
+fn held_groups(resting: Vec<Resting>, now: Timestamp) -> String {
+    let (left, resting): (Vec<Resting>, Vec<Resting>) =
+        resting.into_iter().partition(|group| group.waits_for_decision().is_some());
+    let open = match resting.iter().filter(|group| group.until.is_some_and(|until| now < until)).count() {
+        0 => String::new(),
+        1 => "; the breaker of 1 group is open".to_owned(),
+        more => format!("; the breakers of {more} groups are open"),
+    };
+    open + &left_to_a_person(&left)
 }
 
 /// Groups that the line names; `reprocess status` has all.
@@ -76,18 +81,33 @@ fn left_to_a_person(groups: &[Resting]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::reprocess::Parked;
 
     #[test]
     fn groups_left_to_a_person_are_named_while_they_have_open_items() {
         let group = |n: u64| Resting {
             group_id: format!("g-{n}"),
-            until: Timestamp::UNIX_EPOCH,
-            parked_since: Some(Timestamp::UNIX_EPOCH),
+            until: None,
+            parked: Some(Parked { since: Timestamp::UNIX_EPOCH, compared: true }),
             open_items: n,
         };
         assert_eq!(left_to_a_person(&[group(0)]), "");
         let said = left_to_a_person(&[0, 1, 2, 3, 4, 5].map(group));
         assert!(said.starts_with("; 15 items in g-1, g-2, g-3 and 2 more wait for your decision"), "{said}");
         assert!(said.contains("breaker reset g-1 --reason"), "{said}");
+    }
+
+    #[test]
+    fn only_groups_that_a_person_must_decide_about_are_said_to_wait_for_that() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let said = |until, compared| {
+            let parked = Some(Parked { since: at(0), compared });
+            held_groups(vec![Resting { group_id: "g-1".to_owned(), until, parked, open_items: 7 }], at(1))
+        };
+        for until in [None, Some(at(60))] {
+            assert!(said(until, true).starts_with("; 7 items in g-1 wait for your decision"));
+        }
+        assert_eq!(said(None, false), "");
+        assert_eq!(said(Some(at(60)), false), "; the breaker of 1 group is open");
     }
 }

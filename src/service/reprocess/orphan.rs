@@ -9,11 +9,11 @@ use super::Reprocess;
 use super::facts::limits;
 use super::post::probe_ended;
 use crate::config::Config;
-use crate::core::reprocess::{Ended, IntentState, Limits, Outcome, Record, Vote};
+use crate::core::reprocess::{Ended, IntentState, Limits, Outcome, Vote};
 use crate::ledger::attempt::{self, End};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, StoredIntent};
-use crate::ledger::{Ledger, LedgerError, Transaction, breaker, fault};
+use crate::ledger::{Ledger, LedgerError, Transaction, breaker, fault, record};
 
 /// A retry of unclear outcome is looked for at least this long before a person may end it.
 const LOOKED_FOR: SignedDuration = SignedDuration::from_hours(1);
@@ -122,8 +122,8 @@ fn cannot(stored: &StoredIntent, configured: bool, limits: &Limits, now: Timesta
 /// Ends the attempts that are under way, and what the group's ramp counts of them; says how many there were.
 fn end_all(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Timestamp) -> Result<u32, LedgerError> {
     let mut state = breaker::group(tx, &stored.group_id)?;
-    let ended =
-        Ended { now, limits, generic: false, weather: stored.weather, probe: stored.probe, record: Record::default() };
+    let record = record::record(tx, &stored.group_id, &state.ramp)?;
+    let ended = Ended { now, limits, generic: false, weather: stored.weather, probe: stored.probe, record };
     let mut items = 0;
     for attempt in attempt::running(tx, &stored.intent_id)?.into_iter().filter(|attempt| !attempt.expired) {
         state.ended(Vote::Neutral, attempt.before, &ended);
@@ -138,4 +138,69 @@ fn end_all(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Ti
         }
     }
     Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::post::released;
+    use super::*;
+    use crate::core::reprocess::{Breaker, GroupState, Ramp, Step, Weather};
+    use crate::ledger::intent::{IntentItem, NewIntent};
+    use crate::ledger::seed::{Seed, t};
+
+    /// A group of which half recovers, in a step of twenty of which half did, too; the last of them is in an intent under way.
+    fn mixed() -> Seed {
+        let mut seed = Seed::new();
+        seed.batch("b", "completed");
+        seed.fail("g-1", "b", 2, t(0));
+        for n in 1..=40 {
+            let outcome = if n % 2 == 1 { "recovered" } else { "failed_same" };
+            seed.retried("g-1", n, outcome, "calm", "h", 0);
+        }
+        let ramp = Ramp { step: Step::Twenty, posted: 20, recovered: 10, failed: 9, neutral: 0 };
+        let state = GroupState { ramp, recovered: 12, ..GroupState::default() };
+        let new = NewIntent {
+            intent_id: "last".to_owned(),
+            plan_id: None,
+            project: "prod".to_owned(),
+            group_id: "g-1".to_owned(),
+            job_type: "parse".to_owned(),
+            trigger: "auto",
+            actor: "auto".to_owned(),
+            reason: None,
+            job_config: "{}".to_owned(),
+            parameters_hash: "h".to_owned(),
+            items: vec![IntentItem { item_id: "g-1-2".to_owned(), attempts: 0, job_id: None }],
+            step: Some(Step::Twenty),
+            probe: false,
+            weather: Weather::Calm,
+            credits: None,
+        };
+        seed.write(|tx| {
+            breaker::keep_group(tx, "g-1", &state, t(30)).unwrap();
+            breaker::note_config(tx, "g-1", "h").unwrap();
+            assert!(intent::begin(tx, &new, t(30)).unwrap());
+        });
+        seed
+    }
+
+    #[test]
+    fn a_mixed_group_is_judged_by_its_record_when_the_last_end_of_a_step_says_nothing() {
+        let limits = Limits::default();
+        let after = |end: &dyn Fn(&Transaction<'_>, &StoredIntent)| {
+            mixed().write(|tx| {
+                let stored = intent::get(tx, "last").unwrap().unwrap();
+                end(tx, &stored);
+                let state = breaker::group(tx, "g-1").unwrap();
+                (state.breaker, state.ramp.step)
+            })
+        };
+        let never_sent = after(&|tx, stored| released(tx, stored, false, &limits, t(60)).unwrap());
+        assert_eq!(never_sent, (Breaker::default(), Step::Hundred));
+        let given_up = after(&|tx, stored| {
+            attempt::begin(tx, stored, None).unwrap();
+            assert_eq!(end_all(tx, stored, &limits, t(60)).unwrap(), 1);
+        });
+        assert_eq!(given_up, (Breaker::default(), Step::Hundred));
+    }
 }

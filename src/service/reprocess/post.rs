@@ -8,11 +8,11 @@ use super::trials::Trials;
 use super::{Reprocess, Summary};
 use crate::cloud::{CloudError, CreateError, Resubmission};
 use crate::core::reprocess::{
-    AfterRefusal, Intent, IntentEvent, IntentState, JobConfig, Limits, PostAnswer, Record, Refusal, Vote, after_refusal,
+    AfterRefusal, Ended, Intent, IntentEvent, IntentState, JobConfig, Limits, PostAnswer, Refusal, Vote, after_refusal,
 };
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, IntentItem, NewIntent, StoredIntent};
-use crate::ledger::{LedgerError, Transaction, attempt, batch, breaker, fault, gate};
+use crate::ledger::{LedgerError, Transaction, attempt, batch, breaker, fault, gate, record};
 
 /// Whether another chunk of the project may be posted now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,14 +259,8 @@ pub(super) fn released(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let mut state = breaker::group(tx, &intent.group_id)?;
-    let ended = crate::core::reprocess::Ended {
-        now,
-        limits,
-        generic: false,
-        weather: intent.weather,
-        probe: intent.probe,
-        record: Record::default(),
-    };
+    let record = record::record(tx, &intent.group_id, &state.ramp)?;
+    let ended = Ended { now, limits, generic: false, weather: intent.weather, probe: intent.probe, record };
     for item in &intent.items {
         state.ended(Vote::Neutral, item.attempts, &ended);
     }
