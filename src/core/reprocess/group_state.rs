@@ -140,6 +140,8 @@ impl GroupState {
             StepResult::Passed => {
                 self.breaker = self.breaker.reset();
                 self.lost_canaries = 0;
+                // A person's own try showed that retries help.
+                self.parked = None;
             }
             // A probe stood for all groups: the gate rests. It was a canary, too: a group in which nothing helps is not probed again and again.
             StepResult::Failed if ctx.probe => {

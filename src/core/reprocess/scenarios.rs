@@ -170,6 +170,13 @@ fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
     assert_eq!(ended(true, Weather::Storm, false), (false, true), "a storm explains it");
     assert_eq!(ended(true, Weather::Calm, true), (true, false), "a probe is a canary, too");
     assert_eq!(ended(true, Weather::Storm, true), (false, false), "a storm explains it");
+
+    let parked = Some(Parked { since: hours(0), compared: true });
+    let mut state = GroupState { parked, ..GroupState::default() };
+    state.posted(0);
+    let (generic, weather, probe, record) = (true, Weather::Calm, false, Record::default());
+    state.ended(Vote::Recovered, 0, &Ended { now: hours(1), limits: &limits, generic, weather, probe, record });
+    assert_eq!(state.parked_since(Weather::Calm), None, "what somebody tried by hand recovered");
 }
 
 #[test]
