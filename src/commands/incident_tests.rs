@@ -51,14 +51,20 @@ fn all_sent(world: &mut World) {
     world.seed.run("UPDATE delivery SET state = 'sent'", []);
 }
 
-#[tokio::test]
-async fn an_ack_is_mirrored_to_the_pager_once_and_mailed_to_nobody() {
+/// A pager that has taken the incident of `login`.
+async fn with_incident() -> World {
     let mut world = World::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.fail("login", "b", 1, t(1));
     world.seed.set_class("login", "account");
     world.triage(2);
     all_sent(&mut world);
+    world
+}
+
+#[tokio::test]
+async fn an_ack_is_mirrored_to_the_pager_once_and_mailed_to_nobody() {
+    let mut world = with_incident().await;
     group::ack(&world.ledger, "login", Terms::default(), ann(3)).await.unwrap();
     let taken = world.triage(4).unwrap();
     assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE digest_id = ?1", &taken.digest_id), 1);
@@ -163,12 +169,7 @@ async fn the_end_of_a_trouble_is_owed_although_it_came_back_unseen_in_between() 
 
 #[tokio::test]
 async fn an_incident_ends_although_the_next_episode_began_before_anybody_looked() {
-    let mut world = World::new().await;
-    world.settings.routes.push(route("pager", true));
-    world.seed.fail("login", "b", 1, t(1));
-    world.seed.set_class("login", "account");
-    world.triage(2);
-    all_sent(&mut world);
+    let mut world = with_incident().await;
     world.seed.recover("login", t(5));
     // The episode closes and opens in one look after the other, before a digest may be sent to anybody.
     world.settings.routes.remove(1);

@@ -116,13 +116,6 @@ pub struct Observation {
     pub effective_at: Option<Timestamp>,
 }
 
-impl Observation {
-    /// Event time: when it happened, as far as the API says, else when it was first seen.
-    pub fn event_at(&self, first_seen: Timestamp) -> Timestamp {
-        self.completed_at.or(self.effective_at).unwrap_or(first_seen)
-    }
-}
-
 /// The current status of an item as the API tells it when asked about that item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemStatus {

@@ -39,6 +39,16 @@ pub struct Claimed {
     pub done: Vec<String>,
 }
 
+/// For whom a delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// People who read it: what may have arrived stays as it is, or they would read the same news twice.
+    Readers,
+    /// A channel with incidents: it drops a second copy of each event, so that everything it may not have got is merged.
+    /// Were the end of an incident to overtake its beginning, the incident would stay open for good.
+    Incidents,
+}
+
 /// Puts a digest's content for a channel into the outbox.
 ///
 /// What the channel has not got yet is merged into it and superseded: after an outage one message comes. The retry
@@ -51,35 +61,11 @@ pub fn enqueue(
     tx: &Transaction<'_>,
     channel: &str,
     content: &Digest,
+    whom: For,
     page: bool,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    put(tx, channel, content, Put { page, incidents: false }, now)
-}
-
-/// As [`enqueue`], for a channel with incidents: it drops a second copy of each event, so that everything it may not
-/// have got is merged. Were the end of an incident to overtake its beginning, the incident would stay open for good.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn enqueue_incidents(
-    tx: &Transaction<'_>,
-    channel: &str,
-    content: &Digest,
-    page: bool,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    put(tx, channel, content, Put { page, incidents: true }, now)
-}
-
-#[derive(Clone, Copy)]
-struct Put {
-    page: bool,
-    incidents: bool,
-}
-
-fn put(tx: &Transaction<'_>, channel: &str, content: &Digest, how: Put, now: Timestamp) -> Result<(), LedgerError> {
-    let Put { page, incidents } = how;
+    let incidents = whom == For::Incidents;
     let delivery_id = format!("{}.{channel}", content.digest_id);
     let waiting = waiting(tx, channel, incidents, now)?;
     let merge = if incidents { merge_incidents } else { merge };

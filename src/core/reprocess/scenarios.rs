@@ -179,17 +179,14 @@ fn a_hidden_cause_whose_canary_fails_in_calm_weather_is_left_to_a_person() {
     assert_eq!(state.parked_since(Weather::Calm), None, "what somebody tried by hand recovered");
 }
 
+fn in_the_calm(limits: &Limits) -> Ended<'_> {
+    Ended { now: hours(1), limits, generic: false, weather: Weather::Calm, probe: false, record: Record::default() }
+}
+
 #[test]
 fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
     let limits = Limits::default();
-    let ctx = Ended {
-        now: hours(1),
-        limits: &limits,
-        generic: false,
-        weather: Weather::Calm,
-        probe: false,
-        record: Record::default(),
-    };
+    let ctx = in_the_calm(&limits);
     let mut state = GroupState::default();
     state.ramp.step = Step::Twenty;
     let one = |state: &mut GroupState, vote, before| {
@@ -210,14 +207,7 @@ fn a_step_is_judged_by_items_that_are_retried_for_the_first_time() {
 #[test]
 fn second_tries_go_on_trial() {
     let limits = Limits::default();
-    let ctx = Ended {
-        now: hours(1),
-        limits: &limits,
-        generic: false,
-        weather: Weather::Calm,
-        probe: false,
-        record: Record::default(),
-    };
+    let ctx = in_the_calm(&limits);
     let mut state = GroupState::default();
     for _ in 0..3 {
         assert!(state.room_for(1) > 0);

@@ -12,12 +12,7 @@ const CANDIDATES: usize = 5;
 ///
 /// # Errors
 /// There is none, or several.
-pub fn group_named(connection: &Connection, typed: &str) -> Result<i64, QueryError> {
-    group(connection, typed)
-}
-
-/// The same, for the other questions.
-pub(super) fn group(connection: &Connection, typed: &str) -> Result<i64, QueryError> {
+pub fn group(connection: &Connection, typed: &str) -> Result<i64, QueryError> {
     let is_whole = typed.starts_with("g-") || is_id(connection, typed)?;
     let id = if is_whole { typed.to_owned() } else { format!("g-{typed}") };
     let mut found = by_prefix(connection, "error_group", "group_id", &id)?;

@@ -35,7 +35,7 @@ mod view;
 pub use batches::{batch, batches};
 pub use deliveries::{audit, deliveries, digests};
 pub use error::QueryError;
-pub use find::{group_named, strangers};
+pub use find::{group as group_named, strangers};
 pub use group::group;
 pub use groups::{Groups, groups};
 pub use item::items_named;

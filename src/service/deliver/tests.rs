@@ -73,7 +73,8 @@ impl World {
         content.changes[0].reason = Reason::New;
         let work = move |tx: &crate::ledger::Transaction<'_>| {
             digest::insert(tx, &content, "new")?;
-            channels.iter().try_for_each(|channel| delivery::enqueue(tx, channel, &content, page, now))
+            let whom = delivery::For::Readers;
+            channels.iter().try_for_each(|channel| delivery::enqueue(tx, channel, &content, whom, page, now))
         };
         self.ledger.write(work).await.unwrap();
     }

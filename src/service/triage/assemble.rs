@@ -98,8 +98,8 @@ pub(super) fn freeze(
     for (route, content) in &mut contents {
         fill(content, &details);
         let page = content.changes.iter().any(|entry| entry.page);
-        let enqueue = if route.incidents { delivery::enqueue_incidents } else { delivery::enqueue };
-        enqueue(tx, &route.name, content, page, context.moment.now)?;
+        let whom = if route.incidents { delivery::For::Incidents } else { delivery::For::Readers };
+        delivery::enqueue(tx, &route.name, content, whom, page, context.moment.now)?;
         note_incidents(tx, context, route, content, cases)?;
     }
     tell(tx, context, &draft, &whole, cases)?;
@@ -108,7 +108,7 @@ pub(super) fn freeze(
 
 /// What a channel gets of the digest; none if it has nothing to tell that channel.
 ///
-/// A channel with incidents gets what opens them; their ends are owed to it at once, and `incidents` sends them.
+/// A channel with incidents gets what opens them; their ends do not wait for a digest, and `incidents` sends them.
 fn content(tx: &Transaction<'_>, route: &Route, draft: &Digest) -> Result<Option<Digest>, LedgerError> {
     if !route.incidents {
         return Ok(narrow(draft, &route.only));

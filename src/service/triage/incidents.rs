@@ -1,5 +1,5 @@
-//! What channels with incidents are owed at once, and nobody else: the ends and acks of incidents, and the ends of the
-//! worker's troubles that opened one. None of it wakes anybody, so quiet hours and caps do not count.
+//! What channels with incidents are owed before the next digest, and nobody else: the ends and acks of incidents, and the
+//! ends of the worker's troubles that opened one, once they have lasted. None of it wakes anybody, so quiet hours and caps do not count.
 //!
 //! Everybody else hears of it with the next digest, so nothing counts as told by this one. What is owed is read from the
 //! incidents themselves: an episode may end, and the next one begin, between two looks.
@@ -61,7 +61,7 @@ pub(super) fn settle(
     digest::insert(tx, &whole, &reasons(&whole))?;
     digest::set_told_until(tx, whole.window.from)?;
     for (route, content) in contents.iter().filter(|(_, content)| !is_empty(content)) {
-        delivery::enqueue_incidents(tx, &route.name, content, true, context.moment.now)?;
+        delivery::enqueue(tx, &route.name, content, delivery::For::Incidents, true, context.moment.now)?;
         note(tx, context, route, &owed)?;
     }
     Ok(Some(whole))
