@@ -14,6 +14,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use tokio::sync::Semaphore;
 
+use super::listing::Make;
 use super::retry::{Budget, Verdict, verdict};
 use super::settings::{Pace, Settings, base_url, bearer};
 use super::{CloudError, CreateError, answer, unreachable};
@@ -78,8 +79,8 @@ pub(super) struct Client {
     pace: Pace,
     budget: Budget,
     made: AtomicU64,
-    /// The largest pages that the server takes, by the name of the parameter that asks for them.
-    page_bounds: Mutex<HashMap<&'static str, usize>>,
+    /// The largest pages that the server takes.
+    page_bounds: Mutex<HashMap<Make, usize>>,
 }
 
 /// A try that failed, and whether another may help.
@@ -129,16 +130,16 @@ impl Client {
         self.made.load(Ordering::Relaxed)
     }
 
-    /// What to ask for where `limit` rows are wanted: a size that was refused once would be refused by every list.
-    pub(super) fn bounded(&self, size: &str, limit: usize) -> usize {
+    /// What to ask for where `limit` rows are wanted: a size that was refused once would be refused by every list of that make.
+    pub(super) fn bounded(&self, make: Make, limit: usize) -> usize {
         let bounds = self.page_bounds.lock().unwrap_or_else(PoisonError::into_inner);
-        bounds.get(size).map_or(limit, |bound| limit.min(*bound))
+        bounds.get(&make).map_or(limit, |bound| limit.min(*bound))
     }
 
     /// Remembers the largest page that the server takes.
-    pub(super) fn note_bound(&self, size: &'static str, bound: usize) {
+    pub(super) fn note_bound(&self, make: Make, bound: usize) {
         let mut bounds = self.page_bounds.lock().unwrap_or_else(PoisonError::into_inner);
-        bounds.insert(size, bound);
+        bounds.insert(make, bound);
     }
 
     /// Fills the retry budget again.

@@ -37,28 +37,33 @@ pub struct Listed {
 /// The page size that is tried where a server refuses larger ones: the least bound found in the API's description.
 const SMALL_PAGE: usize = 100;
 
-/// How many lists call the size of their pages.
-pub(super) const PAGE_SIZE: &str = "page_size";
+/// Lists of one make: what one of them says of its largest page holds for the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Make {
+    /// Batches and items of v1, with `limit` and `offset`.
+    V1,
+    /// Batches and jobs of v2, with `page_size` and `page_token`.
+    V2,
+    /// Files of directories, with `page_size` and `page_token`.
+    Files,
+}
+
+impl Make {
+    /// The name of the parameter that says how many rows a page shall have.
+    fn size(self) -> &'static str {
+        match self {
+            Make::V1 => "limit",
+            Make::V2 | Make::Files => "page_size",
+        }
+    }
+}
 
 /// How a list takes its page parameters.
 #[derive(Clone, Copy)]
 pub(super) struct Style {
-    /// The name of the page size parameter.
-    pub(super) size: &'static str,
+    pub(super) make: Make,
     /// Rows asked for in one page.
     pub(super) limit: usize,
-}
-
-impl Style {
-    /// `limit` and `offset`.
-    pub(super) fn limit(limit: usize) -> Style {
-        Style { size: "limit", limit }
-    }
-
-    /// `page_size` and `page_token`.
-    pub(super) fn page_size(limit: usize) -> Style {
-        Style { size: PAGE_SIZE, limit }
-    }
 }
 
 /// Whether a listing goes on, once its page was taken.
@@ -89,14 +94,14 @@ pub(super) async fn read_at_pace<R: Rows>(
     let mut listed = Listed::default();
     let path = format!("/{}", ask.path.join("/"));
     let mut refused = false;
-    style.limit = client.bounded(style.size, style.limit);
+    style.limit = client.bounded(style.make, style.limit);
     loop {
         let request = request(ask, style, paging.asked());
         let got = client.get(&request, |text| page::decode(rows, text, &path)).await;
         listed.requests += 1;
         let got = match got {
             Err(CloudError::Refused { status: 422, ref detail, .. }) if style.limit > SMALL_PAGE => {
-                let named = if refused { None } else { named_bound(detail, style.size) };
+                let named = if refused { None } else { named_bound(detail, style.make.size()) };
                 style.limit = named.filter(|bound| (1..style.limit).contains(bound)).unwrap_or(SMALL_PAGE);
                 refused = true;
                 continue;
@@ -105,7 +110,7 @@ pub(super) async fn read_at_pace<R: Rows>(
         };
         if std::mem::take(&mut refused) {
             // It was the size that was refused, and it would be every time.
-            client.note_bound(style.size, style.limit);
+            client.note_bound(style.make, style.limit);
         }
         let got = remember_unreadable(&mut listed, got);
         let (new, step) = paging.take(got);
@@ -143,7 +148,7 @@ fn remember_unreadable<T>(listed: &mut Listed, mut page: page::Page<T>) -> page:
 }
 
 fn request<'a>(ask: &Ask<'a>, style: Style, next: &Next) -> Ask<'a> {
-    let request = ask.clone().with(style.size, style.limit.to_string());
+    let request = ask.clone().with(style.make.size(), style.limit.to_string());
     match next {
         Next::Offset(offset) => request.with("offset", offset.to_string()),
         Next::Token(token) if token.is_empty() => request,

@@ -16,8 +16,10 @@ struct Server {
     product: &'static str,
     /// The longest request line in bytes.
     line: usize,
-    /// The largest page.
+    /// The largest page of jobs.
     page: usize,
+    /// The largest page of files.
+    files_page: usize,
     /// Jobs of other work, for each job of the batch and in the same time.
     others: usize,
     /// Jobs that were made a day before the batch.
@@ -40,6 +42,7 @@ const PLAIN: Server = Server {
     product: "parse",
     line: 16_000,
     page: 1000,
+    files_page: 1000,
     others: 0,
     older: 0,
     odd: "COMPLETED",
@@ -127,14 +130,12 @@ impl Server {
         }
         match call.path.as_str() {
             "/api/v2/batches/bat-1" => ok(&self.batch()),
-            "/api/v1/beta/directories/dir-1/files"
-                if !self.refuses || call.number("page_size").is_none_or(|size| size <= self.page) =>
-            {
+            _ if self.refuses && call.number("page_size").is_some_and(|size| size > self.page_of(call)) => {
+                status(422, &format!("page_size: Input should be less than or equal to {}", self.page_of(call)))
+            }
+            "/api/v1/beta/directories/dir-1/files" => {
                 let files = (0..FILES).map(|n| json!({"id": format!("dfl-{n}"), "display_name": format!("{n}.pdf")}));
                 ok(&self.paged(call, files.collect()))
-            }
-            _ if self.refuses && call.number("page_size").is_some_and(|size| size > self.page) => {
-                status(422, &format!("page_size: Input should be less than or equal to {}", self.page))
             }
             path if path.contains("/files/") => {
                 ok(&json!({"id": "dfl", "display_name": format!("{}.pdf", &path[path.rfind("dfl-").unwrap() + 4..])}))
@@ -144,9 +145,13 @@ impl Server {
         }
     }
 
+    fn page_of(&self, call: &Call) -> usize {
+        if call.path.ends_with("/files") { self.files_page } else { self.page }
+    }
+
     fn paged(&self, call: &Call, rows: Vec<Value>) -> Value {
         let from = call.number("page_token").unwrap_or(0).min(rows.len());
-        let until = rows.len().min(from + self.page.min(call.number("page_size").unwrap_or(50)));
+        let until = rows.len().min(from + self.page_of(call).min(call.number("page_size").unwrap_or(50)));
         let token = (until < rows.len()).then(|| until.to_string());
         json!({"items": rows[from..until], "next_page_token": token, "total_size": null})
     }
@@ -188,16 +193,20 @@ async fn a_finished_batch_of_1000_files_costs_at_most_eight_requests() {
         ("parse, pages of 100, 90 older jobs", Server { page: 100, older: 90, ..PLAIN }, 5),
         ("parse, pages of 100, many failures before", Server { page: 100, history: 5000, ..PLAIN }, 8),
         ("parse, pages of 100, a long queue", Server { page: 100, waiting: 500, ..PLAIN }, 8),
-        ("parse, no page over 100", Server { page: 100, refuses: true, ..PLAIN }, 6),
+        ("parse, no page over 100", Server { page: 100, files_page: 100, refuses: true, ..PLAIN }, 6),
+        ("parse, pages of 100, no names", Server { page: 100, named: false, ..PLAIN }, 6),
+        ("parse, no page of jobs over 100, no names", Server { page: 100, refuses: true, named: false, ..PLAIN }, 7),
         ("extract", extract, 3),
         ("extract, all jobs older", Server { older: FILES, ..extract }, 7),
         ("extract, short lines", Server { line: 8_000, ..extract }, 3),
         ("extract, short lines, 90 older jobs", Server { line: 8_000, older: 90, ..extract }, 4),
         ("extract, short lines, other work", Server { line: 8_000, others: 3, ..extract }, 6),
-        ("extract, pages of 200", Server { page: 200, ..extract }, 7),
-        ("extract, pages of 100", Server { page: 100, ..extract }, 7),
-        ("extract, pages of 100, three fail", Server { page: 100, failing: 400, ..extract }, 7),
-        ("extract, no page over 100", Server { page: 100, refuses: true, ..extract }, 8),
+        ("extract, pages of 200", Server { page: 200, files_page: 200, ..extract }, 7),
+        ("extract, pages of 100", Server { page: 100, files_page: 100, ..extract }, 7),
+        ("extract, pages of 100, three fail", Server { page: 100, files_page: 100, failing: 400, ..extract }, 7),
+        ("extract, pages of 100 jobs", Server { page: 100, ..extract }, 7),
+        ("extract, pages of 100 jobs, no names", Server { page: 100, named: false, ..extract }, 8),
+        ("extract, no page over 100", Server { page: 100, files_page: 100, refuses: true, ..extract }, 8),
     ] {
         let made = requests(server).await;
         println!("{what}: {made} requests");
@@ -209,7 +218,7 @@ async fn a_finished_batch_of_1000_files_costs_at_most_eight_requests() {
 /// What a thousand rows take that come a hundred at a time, or names that only such pages hold, is no choice of ours.
 #[tokio::test]
 async fn where_a_thousand_rows_are_wanted_in_pages_of_100_little_is_asked_beyond_them() {
-    let small = Server { page: 100, ..PLAIN };
+    let small = Server { page: 100, files_page: 100, ..PLAIN };
     let extract = Server { product: "extract", ..small };
     for (what, server, wanted) in [
         ("parse, all fail", Server { failing: 1, ..small }, 1 + 10),
@@ -226,10 +235,10 @@ async fn where_a_thousand_rows_are_wanted_in_pages_of_100_little_is_asked_beyond
 
 #[tokio::test]
 async fn what_was_learnt_of_a_server_is_not_learnt_again() {
-    let small = Server { page: 100, refuses: true, ..PLAIN };
+    let small = Server { page: 100, files_page: 100, refuses: true, ..PLAIN };
     for (what, server, first, second) in [
         ("parse", small, 6, 4),
-        ("extract, no names", Server { product: "extract", named: false, ..small }, 8 + 10, 5),
+        ("extract, no names", Server { product: "extract", named: false, ..small }, 9 + 10, 5),
         ("parse, many failures before", Server { history: 5000, ..small }, 9, 7),
         ("extract, many failures before", Server { product: "extract", history: 5000, ..small }, 11, 8),
     ] {

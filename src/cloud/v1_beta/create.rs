@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::client::{Ask, Client};
-use super::super::listing::{self, Style};
+use super::super::listing::{self, Make, Style};
 use super::super::page::parse;
 use super::super::paging::Paging;
 use super::super::resubmit::LOOK_BACK;
@@ -70,7 +70,7 @@ async fn item_ids(client: &Client, limit: usize, batch: &Batch) -> Result<Option
     };
     let paging = Paging::by_offset(batch.total_items);
     let ask = Ask::path(&path);
-    let style = Style::limit(limit);
+    let style = Style { make: Make::V1, limit };
     let listed = listing::read(client, &ask, style, &Statuses, paging, &mut each).await?;
     Ok((listed.complete && listed.unreadable == 0).then_some(ids))
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::client::{Ask, Client};
-use super::super::listing::{self, Style};
+use super::super::listing::{self, Make, Style};
 use super::super::page::parse;
 use super::super::paging::Paging;
 use super::super::wire::{Text, time};
@@ -127,7 +127,7 @@ async fn completed_item(client: &Client, batch: &Batch) -> Result<Option<String>
         ControlFlow::Break(())
     };
     let paging = Paging::by_offset(None);
-    let listed = listing::read(client, &ask, Style::limit(1), &Statuses, paging, &mut each);
+    let listed = listing::read(client, &ask, Style { make: Make::V1, limit: 1 }, &Statuses, paging, &mut each);
     known(listed.await)?;
     Ok(found)
 }

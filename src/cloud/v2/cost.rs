@@ -29,8 +29,10 @@ pub(super) struct Standing<'a> {
     pub(super) failed: usize,
     /// New ones on the last page of the list, or that its next page can hold at most.
     pub(super) found: usize,
-    /// Rows that a page holds.
+    /// Jobs that a page holds.
     pub(super) page: usize,
+    /// Files that a page of the directory holds, if that is known; else it is taken to hold as many as one of jobs.
+    pub(super) files_page: Option<usize>,
     /// Whether the completed ones are wanted, too.
     pub(super) all: bool,
 }
@@ -87,7 +89,7 @@ impl Standing<'_> {
     /// What the names of the failed ones take from the directory: extractions carry none.
     fn names_of_directory(&self) -> usize {
         let named = self.product == Product::Parse;
-        if named { 0 } else { self.failures().0.min(self.pages(self.jobs)) }
+        if named { 0 } else { self.failures().0.min(self.jobs.div_ceil(self.files_page.unwrap_or(self.page).max(1))) }
     }
 
     /// What they take from the parsings that a list of failed extractions names.
@@ -107,7 +109,7 @@ mod tests {
     fn best(product: Product, page: usize, rest: usize, failed: usize, all: bool) -> Way {
         let habits = Habits::default();
         let found = page.min(1000 - rest).max(1);
-        Standing { habits: &habits, product, jobs: 1000, rest, failed, found, page, all }.best()
+        Standing { habits: &habits, product, jobs: 1000, rest, failed, found, page, files_page: None, all }.best()
     }
 
     #[test]
@@ -132,8 +134,18 @@ mod tests {
     fn where_statuses_of_the_future_were_seen_nothing_is_taken_for_granted() {
         let habits = Habits::default();
         let product = Product::Parse;
-        let standing =
-            Standing { habits: &habits, product, jobs: 1000, rest: 900, failed: 5, found: 100, page: 100, all: false };
+        let (page, files_page) = (100, None);
+        let standing = Standing {
+            habits: &habits,
+            product,
+            jobs: 1000,
+            rest: 900,
+            failed: 5,
+            found: 100,
+            page,
+            files_page,
+            all: false,
+        };
         assert_eq!(standing.best(), Way::Narrow);
         habits.note_odd();
         assert_eq!((standing.best(), standing.best_of_others()), (Way::Window, Way::Ids));
@@ -150,6 +162,7 @@ mod tests {
             failed: 1,
             found: 10,
             page: 1000,
+            files_page: None,
             all: false,
         };
         assert_eq!(standing.best(), Way::Ids);

@@ -8,10 +8,11 @@ use serde::Deserialize;
 
 use super::super::CloudError;
 use super::super::client::{Ask, Client};
-use super::super::listing::{self, Style};
+use super::super::listing::{self, Make, Style};
 use super::super::page::{Rows, parse};
 use super::super::paging::Paging;
 use super::super::wire::Text;
+use super::habits::Habits;
 
 pub(super) type Names = HashMap<String, String>;
 
@@ -50,19 +51,18 @@ impl Known {
         self.0.extend(names);
     }
 
-    /// Asks for the names of those of these items that are not known; a page of the directory, which holds about `files`
-    /// files, has about `rows`.
+    /// Asks for the names of those of these items that are not known, in a directory that holds about `files` files.
     pub(super) async fn look_up(
         &mut self,
         client: &Client,
         limit: usize,
-        rows: usize,
+        habits: &Habits,
         (directory_id, files): (&str, usize),
         item_ids: &HashSet<&str>,
     ) -> Result<(), CloudError> {
         let missing = item_ids.iter().copied().filter(|id| !self.contains_key(id));
         let mut looking = Looking::new(missing, files);
-        let ended = looking.look(client, limit, rows, directory_id).await;
+        let ended = looking.look(client, limit, habits, directory_id).await;
         self.extend(looking.names);
         ended
     }
@@ -85,9 +85,17 @@ impl<'a> Looking<'a> {
         Looking { missing: missing.collect(), names: Names::new(), files, seen: 0, largest: 0, beyond: 0 }
     }
 
-    async fn look(&mut self, client: &Client, limit: usize, rows: usize, directory_id: &str) -> Result<(), CloudError> {
-        let one_by_one_is_cheaper = self.missing.len() < self.files.div_ceil(rows.max(1));
-        if self.missing.is_empty() || !one_by_one_is_cheaper && self.list(client, limit, directory_id).await? {
+    async fn look(
+        &mut self,
+        client: &Client,
+        limit: usize,
+        habits: &Habits,
+        directory_id: &str,
+    ) -> Result<(), CloudError> {
+        let pages = habits.directory_pages(client, limit, self.files);
+        if self.missing.is_empty()
+            || self.missing.len() >= pages && self.list(client, limit, habits, directory_id).await?
+        {
             return Ok(());
         }
         for item_id in self.missing.drain() {
@@ -102,13 +110,25 @@ impl<'a> Looking<'a> {
     }
 
     /// Reads the list; true if nothing can be found beyond it.
-    async fn list(&mut self, client: &Client, limit: usize, directory_id: &str) -> Result<bool, CloudError> {
+    async fn list(
+        &mut self,
+        client: &Client,
+        limit: usize,
+        habits: &Habits,
+        directory_id: &str,
+    ) -> Result<bool, CloudError> {
         let path = path(directory_id);
         let ask = Ask::path(&path);
-        let style = Style::page_size(limit);
+        let style = Style { make: Make::Files, limit };
         let mut page = |files: Vec<(String, String)>| self.page(files);
         match listing::read(client, &ask, style, &NamedFiles, Paging::by_token(), &mut page).await {
-            Ok(listed) => Ok(listed.complete),
+            Ok(listed) => {
+                let holds_more = !listed.complete || self.seen > self.largest;
+                if holds_more && self.largest < client.bounded(Make::Files, limit) {
+                    habits.note_files_page(self.largest);
+                }
+                Ok(listed.complete)
+            }
             // A directory that is gone leaves its items without names, no more.
             Err(error) if error.is_not_found() => Ok(true),
             Err(error) => Err(error),

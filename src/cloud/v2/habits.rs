@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::super::client::Client;
+use super::super::listing::Make;
 use super::chunks::QueryBound;
 use super::job::Product;
 
@@ -10,8 +12,10 @@ use super::job::Product;
 pub(super) struct Habits {
     /// How long its queries may be.
     pub(super) bound: QueryBound,
-    /// Rows of its largest pages, if they are fewer than were asked for; else 0.
+    /// Rows of its largest pages of jobs, if they are fewer than were asked for; else 0.
     page: AtomicUsize,
+    /// The same of files.
+    files_page: AtomicUsize,
     /// It takes no `expand` in lists.
     plain: AtomicBool,
     /// The parsings before its extractions carry no names.
@@ -22,21 +26,39 @@ pub(super) struct Habits {
     crowded: [AtomicBool; 2],
 }
 
+fn known(rows: &AtomicUsize) -> Option<usize> {
+    Some(rows.load(Ordering::Relaxed)).filter(|rows| *rows > 0)
+}
+
 fn place(product: Product) -> usize {
     usize::from(product == Product::Extract)
 }
 
 impl Habits {
-    /// Rows that a page holds where `limit` are asked for.
-    pub(super) fn page(&self, limit: usize) -> usize {
-        match self.page.load(Ordering::Relaxed) {
-            0 => limit,
-            page => page.min(limit),
-        }
+    /// Jobs that a page holds where `limit` are asked for.
+    pub(super) fn page(&self, client: &Client, limit: usize) -> usize {
+        client.bounded(Make::V2, limit).min(known(&self.page).unwrap_or(limit))
     }
 
     pub(super) fn note_page(&self, rows: usize) {
         self.page.store(rows, Ordering::Relaxed);
+    }
+
+    /// Files that a page holds, if that is known.
+    pub(super) fn files_page(&self, client: &Client, limit: usize) -> Option<usize> {
+        let bounded = client.bounded(Make::Files, limit);
+        known(&self.files_page).map(|rows| rows.min(bounded)).or((bounded < limit).then_some(bounded))
+    }
+
+    /// Pages of a directory that holds so many files; one of files is taken to hold as many as one of jobs, if nothing
+    /// else is known.
+    pub(super) fn directory_pages(&self, client: &Client, limit: usize, files: usize) -> usize {
+        let rows = self.files_page(client, limit).unwrap_or_else(|| self.page(client, limit));
+        files.div_ceil(rows.max(1))
+    }
+
+    pub(super) fn note_files_page(&self, rows: usize) {
+        self.files_page.store(rows, Ordering::Relaxed);
     }
 
     pub(super) fn is_plain(&self) -> bool {

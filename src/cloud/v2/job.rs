@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::client::{Ask, Client};
-use super::super::listing::{self, Style};
+use super::super::listing::{self, Make, Style};
 use super::super::page::{Rows, parse};
 use super::super::paging::Paging;
 use super::super::wire::{Text, time};
@@ -182,7 +182,7 @@ pub(super) async fn read_pages(
     limit: usize,
     page: &mut (dyn FnMut(Vec<Job>) -> ControlFlow<()> + Send),
 ) -> Result<Listed, CloudError> {
-    let style = Style::page_size(limit);
+    let style = Style { make: Make::V2, limit };
     listing::read(client, ask, style, &Jobs, Paging::by_token(), page).await
 }
 

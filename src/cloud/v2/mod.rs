@@ -29,7 +29,7 @@ use self::files::Files;
 use self::habits::Habits;
 use self::job::{Job, Product};
 use super::client::{Ask, Client};
-use super::listing::{self, Listed, Style};
+use super::listing::{self, Listed, Make, Style};
 use super::page;
 use super::paging::Paging;
 use super::{CloudError, CreateError, JobRecord, PageOfBatches, PageOfItems, Resubmission};
@@ -81,7 +81,7 @@ impl V2 {
             let since = since.checked_sub(OVERLAP).unwrap_or(since);
             ask = ask.with("created_at_on_or_after", since.to_string());
         }
-        let style = Style::page_size(limit);
+        let style = Style { make: Make::V2, limit };
         let listed = listing::read(client, &ask, style, &Batches, Paging::by_token(), page).await;
         listed.map_err(|error| gone(error, client))
     }

@@ -6,7 +6,6 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::client::Client;
-use super::super::listing::PAGE_SIZE;
 use super::super::{Listed, page};
 use super::V2;
 use super::files::Names;
@@ -40,13 +39,13 @@ pub(super) async fn give(
     let Some(directory_id) = place.directory_id.filter(|_| !nameless.is_empty()) else {
         return;
     };
-    let rows = v2.habits.page(client.bounded(PAGE_SIZE, limit));
     let files = usize::try_from(place.files).unwrap_or(usize::MAX);
+    let directory_pages = v2.habits.directory_pages(client, limit, files);
     let directory = v2.files.directory(directory_id);
     let mut known = directory.lock().await;
     let unknown: Vec<&str> = nameless.iter().copied().filter(|id| !known.contains_key(id)).collect();
-    known.extend(of_parsings(v2, client, rows, place, &unknown, files).await);
-    let ended = known.look_up(client, limit, rows, (directory_id, files), &nameless).await;
+    known.extend(of_parsings(v2, client, limit, place, &unknown, directory_pages).await);
+    let ended = known.look_up(client, limit, &v2.habits, (directory_id, files), &nameless).await;
     let mut names: Names = nameless.iter().filter_map(|id| Some(((*id).to_owned(), known.get(id)?.clone()))).collect();
     drop(known);
     for item in failed.iter_mut().filter(|item| item.item_name.is_empty()) {
@@ -63,16 +62,16 @@ pub(super) async fn give(
 async fn of_parsings(
     v2: &V2,
     client: &Client,
-    rows: usize,
+    limit: usize,
     place: &Place<'_>,
     unknown: &[&str],
-    files: usize,
+    directory_pages: usize,
 ) -> Names {
     let by_parsing: HashMap<&str, &str> =
         unknown.iter().filter_map(|id| Some((place.parsings.get(*id)?.as_str(), *id))).collect();
-    let pages = |count: usize| count.div_ceil(rows.max(1));
-    let queries = v2.habits.bound.queries(by_parsing.len()).max(pages(by_parsing.len()));
-    let of_directory = pages(files).min(unknown.len());
+    let pages = by_parsing.len().div_ceil(v2.habits.page(client, limit).max(1));
+    let queries = v2.habits.bound.queries(by_parsing.len()).max(pages);
+    let of_directory = directory_pages.min(unknown.len());
     let mut names = Names::new();
     if by_parsing.is_empty() || !v2.habits.parsings_may_name() || queries >= of_directory {
         return names;

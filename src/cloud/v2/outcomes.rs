@@ -11,7 +11,6 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::client::{Ask, Client};
-use super::super::listing::PAGE_SIZE;
 use super::super::{CloudError, Listed};
 use super::chunks::add;
 use super::cost::{Standing, Way};
@@ -151,7 +150,7 @@ impl Reading<'_> {
     }
 
     fn page(&self) -> usize {
-        self.habits.page(self.client.bounded(PAGE_SIZE, self.limit))
+        self.habits.page(self.client, self.limit)
     }
 
     fn standing(&self, found: usize) -> Standing<'_> {
@@ -163,6 +162,7 @@ impl Reading<'_> {
             failed: self.outcomes.jobs.iter().filter(|job| job.has_failed()).count(),
             found,
             page: self.page(),
+            files_page: self.habits.files_page(self.client, self.limit),
             all: self.all,
         }
     }
