@@ -131,7 +131,7 @@ impl Cloud {
     pub async fn batch(&self, batch_id: &str) -> Result<Option<Batch>, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::batch(&self.client, batch_id).await,
-            Api::V2 => v2::batch(&self.client, batch_id).await,
+            Api::V2 => self.v2.batch(&self.client, batch_id).await,
         }
     }
 

@@ -10,3 +10,4 @@ mod trouble;
 mod v2;
 mod v2_edges;
 mod v2_requests;
+mod v2_server;

@@ -12,8 +12,10 @@ pub(super) mod fuzz;
 mod habits;
 mod job;
 mod names;
+mod narrow;
 mod outcomes;
 mod pages;
+mod queues;
 mod single;
 mod troubles;
 
@@ -28,6 +30,7 @@ use self::batch::Batches;
 use self::files::Files;
 use self::habits::Habits;
 use self::job::{Job, Product};
+use self::queues::Queues;
 use super::client::{Ask, Client};
 use super::listing::{self, Listed, Make, Style};
 use super::page;
@@ -49,6 +52,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 pub(super) struct V2 {
     files: Files,
     habits: Habits,
+    queues: Queues,
     /// Items of the jobs that were created here: extract jobs do not carry them.
     created: Mutex<HashMap<String, String>>,
     /// Whether the pages of completed parses are looked at.
@@ -82,8 +86,22 @@ impl V2 {
             ask = ask.with("created_at_on_or_after", since.to_string());
         }
         let style = Style { make: Make::V2, limit };
-        let listed = listing::read(client, &ask, style, &Batches, Paging::by_token(), page).await;
+        let mut page = |batches: Vec<Batch>| {
+            self.queues.note_batches();
+            page(batches)
+        };
+        let listed = listing::read(client, &ask, style, &Batches, Paging::by_token(), &mut page).await;
         listed.map_err(|error| gone(error, client))
+    }
+
+    /// One batch, or a single job as a batch of one item.
+    pub(super) async fn batch(&self, client: &Client, batch_id: &str) -> Result<Option<Batch>, CloudError> {
+        if is_job(batch_id) {
+            return Ok(job::get(client, batch_id).await?.map(single::batch));
+        }
+        let expanded = batch::get(client, batch_id, false).await?;
+        self.queues.note_batches();
+        Ok(expanded.map(|expanded| expanded.batch))
     }
 
     /// The failed items of a batch that has finished. One that runs shows none yet, and v2 skips nothing.
@@ -173,7 +191,7 @@ impl V2 {
         mappings.retain(|mapping| wanted(&mapping.item_id));
         let sorted = troubles::sort(&expanded.batch, mappings);
         let mut found = HashMap::new();
-        let outcomes = outcomes::read(client, limit, &self.habits, &expanded.batch, &sorted.jobs, true).await?;
+        let outcomes = outcomes::read(self, client, limit, &expanded.batch, &sorted.jobs, true).await?;
         for job in outcomes.jobs {
             if let Some(made) = sorted.jobs.get(&job.id) {
                 found.insert(made.item_id.clone(), job.status());
@@ -199,14 +217,6 @@ fn gone(error: CloudError, client: &Client) -> CloudError {
 fn missing(batch: &Batch) -> CloudError {
     let path = format!("/{}/{}", ROOT.join("/"), batch.batch_id);
     CloudError::NotFound { path, status: 404, detail: String::new() }
-}
-
-/// One batch, or a single job as a batch of one item.
-pub(super) async fn batch(client: &Client, batch_id: &str) -> Result<Option<Batch>, CloudError> {
-    if is_job(batch_id) {
-        return Ok(job::get(client, batch_id).await?.map(single::batch));
-    }
-    Ok(batch::get(client, batch_id, false).await?.map(|expanded| expanded.batch))
 }
 
 /// The saved configuration that a batch ran with, as the fields that a single job takes.

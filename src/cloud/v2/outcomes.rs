@@ -12,10 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::client::{Ask, Client};
 use super::super::{CloudError, Listed};
+use super::V2;
 use super::chunks::add;
 use super::cost::{Standing, Way};
 use super::habits::Habits;
 use super::job::{self, Job, Product};
+use super::queues::Queues;
 use super::troubles::Made;
 use crate::core::batch::Batch;
 use crate::core::item::ItemStatus;
@@ -66,7 +68,7 @@ impl Outcomes {
 
     /// Takes a job that a list of failed ones showed: it is newer than what was known of it. A word that says something
     /// else is believed, for a filter may be ignored.
-    fn take_failed(&mut self, job: Job, is_new: bool) {
+    pub(super) fn take_failed(&mut self, job: Job, is_new: bool) {
         if job.has_failed() || is_odd(&job) {
             self.told_failed.insert(job.id.clone());
         }
@@ -84,7 +86,7 @@ impl Outcomes {
     }
 }
 
-fn note_odd(habits: &Habits, shown: &[Job]) {
+pub(super) fn note_odd(habits: &Habits, shown: &[Job]) {
     if shown.iter().any(is_odd) {
         habits.note_odd();
     }
@@ -96,9 +98,9 @@ fn is_odd(job: &Job) -> bool {
 
 /// Reads the outcomes of these jobs of a batch. With `all`, the completed ones are shown, too.
 pub(super) async fn read(
+    v2: &V2,
     client: &Client,
     limit: usize,
-    habits: &Habits,
     batch: &Batch,
     jobs: &HashMap<String, Made>,
     all: bool,
@@ -108,8 +110,8 @@ pub(super) async fn read(
         let ids = jobs.iter().filter(|(_, made)| made.product == product).map(|(id, _)| id.as_str());
         let mut of_product = Outcomes::new();
         let rest: HashSet<&str> = ids.collect();
-        let reading =
-            Reading { client, limit, habits, product, all, asked: rest.clone(), rest, outcomes: &mut of_product };
+        let (habits, queues, asked) = (&v2.habits, &v2.queues, rest.clone());
+        let reading = Reading { client, limit, habits, queues, product, all, asked, rest, outcomes: &mut of_product };
         reading.read(window(batch)).await?;
         outcomes.take(of_product);
     }
@@ -118,17 +120,18 @@ pub(super) async fn read(
 }
 
 /// The reading of one product's jobs.
-struct Reading<'a> {
-    client: &'a Client,
-    limit: usize,
-    habits: &'a Habits,
-    product: Product,
+pub(super) struct Reading<'a> {
+    pub(super) client: &'a Client,
+    pub(super) limit: usize,
+    pub(super) habits: &'a Habits,
+    pub(super) queues: &'a Queues,
+    pub(super) product: Product,
     all: bool,
     /// All jobs.
-    asked: HashSet<&'a str>,
+    pub(super) asked: HashSet<&'a str>,
     /// Those that no list has shown yet.
-    rest: HashSet<&'a str>,
-    outcomes: &'a mut Outcomes,
+    pub(super) rest: HashSet<&'a str>,
+    pub(super) outcomes: &'a mut Outcomes,
 }
 
 impl Reading<'_> {
@@ -203,7 +206,7 @@ impl Reading<'_> {
     }
 
     /// Asks for the jobs that are left by their ids. Those that are still not shown are missing.
-    async fn ask_for_rest(&mut self) -> Result<(), CloudError> {
+    pub(super) async fn ask_for_rest(&mut self) -> Result<(), CloudError> {
         let ids = sorted(&self.rest);
         let (rest, jobs) = (&mut self.rest, &mut self.outcomes.jobs);
         let each = |job: Job| {
@@ -215,135 +218,6 @@ impl Reading<'_> {
         add(&mut self.outcomes.listed, &listed);
         self.outcomes.listed.missing += self.rest.len() as u64;
         Ok(())
-    }
-
-    /// Looks for those that are open and those that failed, in this order: a job that ends in between is seen failed.
-    /// Nothing here trusts the times of the batch, for what is not shown is taken to have ended well.
-    async fn read_narrowly(&mut self) -> Result<(), CloudError> {
-        if !self.look_for_open().await? {
-            return self.ask_for_rest().await;
-        }
-        if self.habits.is_crowded(self.product) || !self.list_failed().await? {
-            self.ask_for_failed().await?;
-        }
-        // Seen in a list of failed ones only: what else there is of that kind, no list shows.
-        if self.habits.may_be_odd() { self.ask_for_rest().await } else { Ok(()) }
-    }
-
-    /// Whether any job that is left has not ended, status by status in the order in which a job has them, lest one moves on
-    /// unseen. Returns whether the server could say so.
-    async fn look_for_open(&mut self) -> Result<bool, CloudError> {
-        for status in self.product.open_statuses() {
-            match self.has_open(status).await {
-                Ok(true) => {
-                    self.outcomes.may_change = true;
-                    break;
-                }
-                Ok(false) => {}
-                // A server that does not know this word has no such jobs.
-                Err(CloudError::Refused { status: 422, .. }) if *status == "THROTTLED" => {}
-                Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
-
-    /// A page of those of the project with this status, and where that does not hold them all, ours by id.
-    async fn has_open(&mut self, status: &'static str) -> Result<bool, CloudError> {
-        let path = self.product.path();
-        let ask = Ask::path(&path).with("status", status);
-        let mut hit = false;
-        let mut page = |shown: Vec<Job>| {
-            hit |= shown.iter().any(|job| job.is_open() && self.rest.contains(job.id.as_str()));
-            ControlFlow::Break(())
-        };
-        let all = match job::read_pages(self.client, &ask, self.limit, &mut page).await {
-            Ok(listed) => {
-                self.outcomes.listed.requests += listed.requests;
-                // A row that could not be read may be one of ours.
-                listed.complete && listed.unreadable == 0
-            }
-            Err(CloudError::TooLarge { .. }) => false,
-            Err(error) => return Err(error),
-        };
-        if !hit && !all {
-            let ids = sorted(&self.rest);
-            let each = |job: Job| hit |= job.is_open();
-            let ours = self.habits.bound.jobs(self.client, self.product, &ids, &[("status", status)], each).await?;
-            self.outcomes.listed.requests += ours.requests;
-            hit |= !ours.complete || ours.unreadable > 0;
-        }
-        Ok(hit)
-    }
-
-    /// Lists the failed jobs of the project, as old as they may be, until a page is full of those of other batches.
-    /// Returns whether it was read to its end.
-    async fn list_failed(&mut self) -> Result<bool, CloudError> {
-        let path = self.product.path();
-        loop {
-            let wanted = self.failed_query();
-            let mut ask = Ask::path(&path);
-            ask.query.extend(wanted.iter().map(|(name, value)| (*name, (*value).to_owned())));
-            let (asked, rest, outcomes) = (&self.asked, &mut self.rest, &mut *self.outcomes);
-            let mut page = |shown: Vec<Job>| {
-                let all = shown.len();
-                note_odd(self.habits, &shown);
-                let ours: Vec<Job> = shown.into_iter().filter(|job| asked.contains(job.id.as_str())).collect();
-                let mostly_ours = 2 * ours.len() > all;
-                for job in ours {
-                    let is_new = rest.remove(job.id.as_str());
-                    outcomes.take_failed(job, is_new);
-                }
-                if mostly_ours { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            };
-            match job::read_pages(self.client, &ask, self.limit, &mut page).await {
-                Ok(listed) => {
-                    outcomes.listed.requests += listed.requests;
-                    if !listed.complete {
-                        self.habits.note_crowded(self.product);
-                    }
-                    // A row that could not be read may be one of ours.
-                    return Ok(listed.complete && listed.unreadable == 0);
-                }
-                Err(CloudError::Refused { status: 422, .. }) if wanted.len() > 1 => self.habits.note_plain(),
-                Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Asks for the failed ones by id: of those that are left, and once more of those that no parsing is known of.
-    async fn ask_for_failed(&mut self) -> Result<(), CloudError> {
-        let mut ids = sorted(&self.rest);
-        if self.product == Product::Extract && self.habits.parsings_may_name() {
-            let bare = self.outcomes.jobs.iter().filter(|job| job.has_failed() && job.parse_job_id.is_none());
-            ids.extend(bare.filter_map(|job| self.asked.get(job.id.as_str()).copied()));
-        }
-        loop {
-            let wanted = self.failed_query();
-            let (rest, outcomes) = (&mut self.rest, &mut *self.outcomes);
-            let each = |job: Job| {
-                let is_new = rest.remove(job.id.as_str());
-                outcomes.take_failed(job, is_new);
-            };
-            match self.habits.bound.jobs(self.client, self.product, &ids, &wanted, each).await {
-                Err(CloudError::Refused { status: 422, .. }) if wanted.len() > 1 => self.habits.note_plain(),
-                listed => {
-                    add(&mut self.outcomes.listed, &listed?);
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// What a list of failed jobs is asked with. Extractions shall name the parsings that went before them.
-    fn failed_query(&self) -> Vec<(&'static str, &'static str)> {
-        let mut query = vec![("status", "FAILED")];
-        if self.product == Product::Extract && !self.habits.is_plain() {
-            query.push(("expand", "extract_metadata"));
-        }
-        query
     }
 
     /// Whether jobs with a status of the future have failed is asked of the server's own filter: to lose a failure would be worse.
@@ -364,7 +238,7 @@ impl Reading<'_> {
     }
 }
 
-fn sorted<'a>(ids: &HashSet<&'a str>) -> Vec<&'a str> {
+pub(super) fn sorted<'a>(ids: &HashSet<&'a str>) -> Vec<&'a str> {
     let mut ids: Vec<&str> = ids.iter().copied().collect();
     ids.sort_unstable();
     ids

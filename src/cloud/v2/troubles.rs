@@ -28,7 +28,7 @@ pub(super) async fn read(
     let total = results.size();
     let Sorted { jobs, unmapped, .. } = sort(&batch, results.rows);
     let mut failed: Vec<Observation> = unmapped.into_iter().map(|mapping| unmapped_item(&batch, mapping)).collect();
-    let outcomes = outcomes::read(client, limit, &v2.habits, &batch, &jobs, v2.page_failures).await?;
+    let outcomes = outcomes::read(v2, client, limit, &batch, &jobs, v2.page_failures).await?;
     add(&mut listed, &outcomes.listed);
     let may_change = outcomes.may_change;
     listed.only_odd = outcomes.only_odd;
