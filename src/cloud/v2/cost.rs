@@ -38,8 +38,12 @@ pub(super) struct Standing<'a> {
 }
 
 impl Standing<'_> {
-    /// The cheapest way; of equals the one that tells most.
+    /// The cheapest way; of equals the one that tells most, but to begin with one query by id is sure where a list may
+    /// disappoint.
     pub(super) fn best(&self) -> Way {
+        if self.rest == self.jobs && self.queries(self.rest, self.rest) == 1 {
+            return Way::Ids;
+        }
         let window = self.rest.checked_div(self.found).map_or(usize::MAX, |_| self.rest.div_ceil(self.found));
         let others = self.narrow().map_or(self.ids(), |narrow| narrow.min(self.ids()));
         let names = self.names_of_directory();
@@ -149,6 +153,25 @@ mod tests {
         assert_eq!(standing.best(), Way::Narrow);
         habits.note_odd();
         assert_eq!((standing.best(), standing.best_of_others()), (Way::Window, Way::Ids));
+    }
+
+    #[test]
+    fn a_batch_that_fits_into_one_query_is_asked_for_by_id() {
+        let habits = Habits::default();
+        let (product, page, files_page) = (Product::Parse, 1000, None);
+        let standing = Standing {
+            habits: &habits,
+            product,
+            jobs: 300,
+            rest: 300,
+            failed: 0,
+            found: 1000,
+            page,
+            files_page,
+            all: false,
+        };
+        assert_eq!(standing.best(), Way::Ids);
+        assert_eq!(Standing { jobs: 400, rest: 400, ..standing }.best(), Way::Window);
     }
 
     #[test]
