@@ -131,6 +131,11 @@ pub fn config_hash(connection: &Connection, group_id: &str) -> Result<Option<Str
     Ok(statement.query_row([group_id], |row| row.get(0)).optional()?.flatten())
 }
 
+/// The state that people are shown, at `?1`: one whose time is over lets an item through, and a group that is left to a person
+/// stays as it is until a person decides.
+pub(super) const SHOWN_STATE: &str = "CASE WHEN parked_since IS NOT NULL AND parked_compared THEN 'open'
+    WHEN state = 'open' AND open_until <= ?1 THEN 'half-open' ELSE state END";
+
 /// A group whose breaker is open, or that is left to a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resting {
@@ -199,5 +204,27 @@ mod tests {
             named.iter().map(|g| (g.group_id.as_str(), g.until, g.waits_for_decision(), g.open_items)).collect();
         assert_eq!(told, [("g-1", None, Some(t(9)), 2), ("g-2", None, None, 1)]);
         assert_eq!(named[1].parked, Some(Parked { since: t(9), compared: false }));
+        assert_eq!(shown(&seed, t(10)), [("g-1", "open"), ("g-2", "closed"), ("g-3", "closed")].map(owned));
+    }
+
+    #[test]
+    fn a_breaker_whose_time_is_over_is_shown_half_open() {
+        let mut seed = Seed::new();
+        let state =
+            GroupState { breaker: Breaker::Open { since: t(0), until: t(9), opened: 1 }, ..GroupState::default() };
+        seed.write(|tx| keep_group(tx, "g-1", &state, t(0))).unwrap();
+        assert_eq!(shown(&seed, t(8)), [("g-1", "open")].map(owned));
+        assert_eq!(shown(&seed, t(9)), [("g-1", "half-open")].map(owned));
+    }
+
+    fn owned((scope, state): (&str, &str)) -> (String, String) {
+        (scope.to_owned(), state.to_owned())
+    }
+
+    fn shown(seed: &Seed, now: Timestamp) -> Vec<(String, String)> {
+        let sql = format!("SELECT scope, {SHOWN_STATE} FROM breaker ORDER BY scope");
+        let mut statement = seed.connection.prepare(&sql).unwrap();
+        let rows = statement.query_map([now.as_millisecond()], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
     }
 }

@@ -90,7 +90,8 @@ fn table(draft: &Draft) -> String {
 
 fn held_back(group: &GroupOutlook) -> String {
     match (group.parked_since, group.open_until) {
-        (Some(since), _) => left_to_a_person(&group.group_id, since),
+        (Some(since), _) if group.waits_for_decision => left_to_a_person(&group.group_id, since),
+        (Some(_), _) => waits_for_other_work(&group.group_id),
         (None, Some(until)) => format!("the breaker of {} is {} until {until:.0}", group.group_id, group.breaker),
         (None, None) => format!("the breaker of {} is {}", group.group_id, group.breaker),
     }
@@ -153,11 +154,7 @@ fn resting(group: &Resting, now: Timestamp) -> String {
     match (group.waits_for_decision(), group.until) {
         (Some(since), _) => left_to_a_person(id, since),
         (None, Some(until)) if now < until => format!("the breaker of {id} is open until {until:.0}"),
-        (None, _) if group.parked.is_some() => {
-            format!(
-                "the canary of {id} failed, and too little else was finished to compare with; another goes by itself once enough other work goes through"
-            )
-        }
+        (None, _) if group.parked.is_some() => waits_for_other_work(id),
         (None, _) => format!("the breaker of {id} lets one item through"),
     }
 }
@@ -174,6 +171,12 @@ fn breaker_row(group: &Resting) -> Value {
 fn left_to_a_person(group_id: &str, since: Timestamp) -> String {
     format!(
         "{group_id} is left to a person since {since:.0}; `llama-triage breaker reset {group_id} --reason TEXT` risks another retry"
+    )
+}
+
+fn waits_for_other_work(group_id: &str) -> String {
+    format!(
+        "the canary of {group_id} failed, and too little else was finished to compare with; another goes by itself once enough other work goes through"
     )
 }
 
@@ -213,7 +216,7 @@ fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::reprocess::Parked;
+    use crate::core::reprocess::{GroupState, Parked};
 
     #[test]
     fn a_rest_that_is_over_is_not_shown_as_one() {
@@ -229,6 +232,16 @@ mod tests {
             assert!(left.contains("breaker reset g-1"), "{left}");
             let left = said(until, parked(false), at(60));
             assert!(left.contains("another goes by itself"), "{left}");
+        }
+    }
+
+    #[test]
+    fn a_plan_says_whether_a_group_waits_for_a_person_or_for_other_work() {
+        for (compared, told) in [(true, "left to a person"), (false, "another goes by itself")] {
+            let parked = Some(Parked { since: Timestamp::UNIX_EPOCH, compared });
+            let state = GroupState { parked, ..GroupState::default() };
+            let said = held_back(&GroupOutlook::new("g-1", &state, 1, 1, Timestamp::UNIX_EPOCH));
+            assert!(said.contains(told), "{said}");
         }
     }
 }

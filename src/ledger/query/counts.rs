@@ -8,6 +8,7 @@ use rusqlite::params;
 use super::clause::Clause;
 use super::{QueryError, View, value};
 use crate::core::report::filter::Window;
+use crate::ledger::breaker::SHOWN_STATE;
 use crate::ledger::silence::{self, Hush};
 use crate::ledger::time::HOUR;
 
@@ -158,8 +159,8 @@ impl Remarks {
              WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
         )?;
         let acks = acks.query_map([now], |row| Ok(((row.get(0)?, row.get(1)?), ())))?;
-        let mut breakers = connection.prepare_cached("SELECT scope, state FROM breaker")?;
-        let breakers = breakers.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut breakers = connection.prepare_cached(&format!("SELECT scope, {SHOWN_STATE} FROM breaker"))?;
+        let breakers = breakers.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))?;
         // Of several notes the last one inserted stays in the map: the newest.
         let mut notes = connection.prepare_cached("SELECT group_key, text FROM note ORDER BY created_at, note_id")?;
         let notes = notes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -8,6 +8,7 @@ use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::report::filter::Window;
 use crate::core::report::glance::{BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow};
+use crate::ledger::breaker::SHOWN_STATE;
 
 /// Groups shown.
 const TOP: usize = 10;
@@ -116,13 +117,16 @@ fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
 fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
     let mut statement = view
         .connection
-        .prepare(
-            "SELECT scope, state, open_until, why FROM breaker WHERE state <> 'closed'
+        .prepare(&format!(
+            "SELECT scope, {SHOWN_STATE},
+                 CASE WHEN parked_since IS NULL OR NOT parked_compared THEN open_until END,
+                 CASE WHEN parked_since IS NOT NULL AND parked_compared THEN 'left to a person' ELSE why END
+             FROM breaker WHERE {SHOWN_STATE} <> 'closed'
              UNION ALL SELECT 'project:' || p.name, CASE t.state WHEN 'probing' THEN 'half-open' ELSE 'open' END, t.until,
                  coalesce(t.why, t.reason) FROM gate t JOIN project p USING (project_key) WHERE t.state <> 'open'
              ORDER BY 1",
-        )?;
-    let rows = statement.query_map([], |row| {
+        ))?;
+    let rows = statement.query_map([view.now.as_millisecond()], |row| {
         Ok(BreakerRow {
             scope: row.get(0)?,
             state: row.get(1)?,

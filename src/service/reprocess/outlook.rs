@@ -21,8 +21,11 @@ pub struct GroupOutlook {
     pub breaker: String,
     /// When an open breaker lets one canary through.
     pub open_until: Option<Timestamp>,
-    /// Since when it is left to a person.
+    /// Since when its lost canary holds it back.
     pub parked_since: Option<Timestamp>,
+    /// Whether it is left to a person: if not, it gets another canary once enough other work goes through.
+    #[serde(default)]
+    pub waits_for_decision: bool,
     /// Most items that go next by themselves: 1, 5, 20, 100.
     pub next_step: u32,
 }
@@ -42,7 +45,7 @@ pub struct Hold {
 
 impl GroupOutlook {
     /// The outlook of a group of which `items` were asked for, with `attempts` behind them.
-    pub(super) fn new(group_id: &str, state: &GroupState, items: u32, attempts: u32, now: Timestamp) -> GroupOutlook {
+    pub fn new(group_id: &str, state: &GroupState, items: u32, attempts: u32, now: Timestamp) -> GroupOutlook {
         let (breaker, open_until) = match state.breaker {
             Breaker::Closed { .. } => ("closed", None),
             Breaker::Open { until, .. } if now < until => ("open", Some(until)),
@@ -57,6 +60,7 @@ impl GroupOutlook {
             breaker: breaker.to_owned(),
             open_until,
             parked_since: state.parked.map(|Parked { since, .. }| since),
+            waits_for_decision: state.parked.is_some_and(|parked| parked.compared),
             next_step: step.size(100),
         }
     }
