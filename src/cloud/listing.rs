@@ -9,6 +9,16 @@ use super::page::{self, Rows};
 use super::paging::{Next, Paging, Step};
 use crate::core::batch::Counted;
 
+/// How much is asked of a listing of failed items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// What has failed, by as few requests as possible.
+    #[default]
+    News,
+    /// The same, and that every other item has ended well.
+    Proof,
+}
+
 /// What a listing came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
@@ -30,6 +40,12 @@ pub struct Listed {
     pub fingerprint: u64,
     /// Whether nothing can change but what became of jobs with a status that this version does not know.
     pub only_odd: bool,
+    /// Jobs with such a status.
+    pub odd: u64,
+    /// Which one, for example.
+    pub why_odd: Option<String>,
+    /// Whether items that no list showed were taken to have ended well: [`Depth::Proof`] shows each of them.
+    pub unproven: bool,
     /// The items of the batch, if it has no counts of its own and this listing found that none can change any more.
     pub counted: Option<Counted>,
 }

@@ -36,7 +36,7 @@ use jiff::Timestamp;
 
 pub use self::client::Transport;
 pub use self::error::{CloudError, CreateError};
-pub use self::listing::Listed;
+pub use self::listing::{Depth, Listed};
 pub use self::order::NewestFirst;
 pub use self::resubmit::{Candidate, Candidates, JobRecord, Resubmission};
 pub use self::settings::{Pace, Settings};
@@ -115,15 +115,18 @@ impl Cloud {
     }
 
     /// Pages of the failed (or skipped) items of one batch. Pages already handed over stay valid when an error follows.
+    ///
+    /// Lists of v1 are a proof in any case.
     pub async fn list_items(
         &self,
         batch: &Batch,
         kind: Kind,
+        depth: Depth,
         page: &mut PageOfItems<'_>,
     ) -> Result<Listed, CloudError> {
         match self.api {
             Api::V1Beta => v1_beta::list_items(&self.client, self.page_size, batch, kind, page).await,
-            Api::V2 => self.v2.list_items(&self.client, self.page_size, batch, kind, page).await,
+            Api::V2 => self.v2.list_items(&self.client, self.page_size, batch, kind, depth, page).await,
         }
     }
 

@@ -112,12 +112,13 @@ impl Batch {
     ///
     /// An unfinished batch always must; an unchanged finished one never, unless rows of it could not be read: those are
     /// tried again in every scan that reads the `whole` job list, for the API or this program may have been mended.
-    /// Nor one that rests until later than `at` because jobs of it have a status that nobody knows.
+    /// Nor one that rests until later than `at` because jobs of it have a status that nobody knows, or because its proof is not due.
     pub fn needs_listing(&self, listed_as: Option<&str>, whole: bool, at: i64) -> bool {
         let appearance = self.appearance();
         let needs = match listed_as.and_then(|listed| listed.strip_prefix(&appearance)) {
             Some("") => false,
             Some(UNREADABLE) => whole,
+            Some(rest) if is_unproven(rest) => whole || proof_is_due(rest, at),
             Some(rest) => whole || rest_of_odd(rest).is_none_or(|odd| has_rested(odd, at)),
             _ => true,
         };
@@ -154,6 +155,18 @@ impl Batch {
         format!("{appearance}{ODD}{since} {until}")
     }
 
+    /// The same if that was a listing which took for ended what it did not see: an hour later each item is looked at.
+    ///
+    /// By then a list that lags behind has caught up, and jobs with a status of the future have mostly ended.
+    pub fn listed_unproven(&self, at: i64) -> String {
+        format!("{}{UNPROVEN}{}", self.appearance(), at + PROOF_AFTER)
+    }
+
+    /// Whether its next listing shall look at each item, given what it was remembered by.
+    pub fn wants_proof(&self, listed_as: Option<&str>) -> bool {
+        listed_as.and_then(|listed| listed.strip_prefix(&self.appearance())).is_some_and(is_unproven)
+    }
+
     /// Whether its items, once read to the end, stay as they are for as long as it looks the same.
     ///
     /// A batch without counts does not show when an item of it fails late, unless its listing found that none can any more.
@@ -169,6 +182,22 @@ const IN_DOUBT: &str = " in doubt";
 const UNREADABLE: &str = " unreadable";
 /// Followed by the times in milliseconds since when it has been so, and until when it rests.
 const ODD: &str = " odd ";
+
+/// Followed by the time in milliseconds when each of its items shall be looked at.
+const UNPROVEN: &str = " unproven ";
+
+/// An hour in milliseconds.
+const PROOF_AFTER: i64 = 3_600_000;
+
+fn is_unproven(rest: &str) -> bool {
+    rest.starts_with(UNPROVEN)
+}
+
+/// One that is due later than any can be was noted by a clock that has been set back since.
+fn proof_is_due(rest: &str, at: i64) -> bool {
+    let due = rest.strip_prefix(UNPROVEN).and_then(|due| due.parse::<i64>().ok());
+    due.is_none_or(|due| at >= due || due - at > PROOF_AFTER)
+}
 
 /// Six hours in milliseconds.
 const LONGEST_REST: i64 = 6 * 3_600_000;
@@ -195,7 +224,11 @@ pub enum Flaw {
 /// Whether a batch that was remembered like this must be listed again in a scan at `at` although it looks the same.
 pub fn is_unsettled(listed_as: &str, at: i64) -> bool {
     let odd = listed_as.rfind(ODD).and_then(|place| rest_of_odd(&listed_as[place..]));
-    listed_as.ends_with(UNSETTLED) || listed_as.ends_with(IN_DOUBT) || odd.is_some_and(|odd| has_rested(odd, at))
+    let unproven = listed_as.rfind(UNPROVEN).map(|place| &listed_as[place..]);
+    listed_as.ends_with(UNSETTLED)
+        || listed_as.ends_with(IN_DOUBT)
+        || odd.is_some_and(|odd| has_rested(odd, at))
+        || unproven.is_some_and(|rest| proof_is_due(rest, at))
 }
 
 /// The items of a finished batch, counted by a listing because the batch itself does not say, once none can change any more.
@@ -273,6 +306,19 @@ mod tests {
         let once = done.listed_with(Flaw::FewerThanCounted, None);
         assert!(done.needs_listing(Some(&once), false, 0));
         assert!(!done.needs_listing(Some(&done.listed_with(Flaw::FewerThanCounted, Some(&once))), true, 0));
+    }
+
+    #[test]
+    fn what_was_not_seen_is_proven_an_hour_later() {
+        let done = batch(BatchStatus::Completed, None);
+        let listed = done.listed_unproven(1_000);
+        for (at, due) in [(1_000, false), (3_600_999, false), (3_601_000, true), (0, true)] {
+            assert_eq!((done.needs_listing(Some(&listed), false, at), is_unsettled(&listed, at)), (due, due), "{at}");
+        }
+        assert!(done.needs_listing(Some(&listed), true, 1_000), "with the whole list it is");
+        assert!(done.wants_proof(Some(&listed)));
+        assert!(!batch(BatchStatus::Completed, Some(1)).wants_proof(Some(&listed)), "it has changed");
+        assert!(!done.wants_proof(Some(&done.listed_as(false))) && !done.wants_proof(None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::page::{self, Page};
 use super::super::v1_beta::item::Troubles;
-use super::super::{CloudError, Listed};
+use super::super::{CloudError, Depth, Listed};
 use super::fake::{Fake, keep, ok, slice, status};
 use crate::core::batch::{Batch, BatchStatus};
 use crate::core::item::{ItemStatus, Kind, Observation};
@@ -133,7 +133,7 @@ fn items(count: usize) -> Vec<Value> {
 async fn list(fake: &Fake, batch: &Batch) -> (Vec<Observation>, Listed) {
     let mut rows = Vec::new();
     let mut page = |page: Vec<Observation>| keep(&mut rows, page);
-    let listed = fake.cloud().list_items(batch, Kind::Failed, &mut page).await;
+    let listed = fake.cloud().list_items(batch, Kind::Failed, Depth::News, &mut page).await;
     let listed = listed.unwrap();
     (rows, listed)
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use serde_json::{Value, json};
 
-use super::super::Cloud;
+use super::super::{Cloud, Depth};
 use super::fake::{Fake, keep, ok};
 use crate::core::batch::Batch;
 use crate::core::item::{Kind, Observation};
@@ -32,7 +32,7 @@ async fn batches(cloud: &Cloud) -> Vec<Batch> {
 
 async fn failed(cloud: &Cloud, batch: &Batch) -> Vec<Observation> {
     let mut rows = Vec::new();
-    let listed = cloud.list_items(batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed = cloud.list_items(batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert_eq!((listed.complete, listed.unreadable), (true, 0), "{listed:?}");
     rows
 }

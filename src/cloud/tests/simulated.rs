@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use super::super::{Cloud, Listed, Pace, Transport};
+use super::super::{Cloud, Depth, Listed, Pace, Transport};
 use super::fake::{connect, keep, project};
 use crate::config::project::{Api, Project};
 use crate::core::item::Kind;
@@ -59,7 +59,7 @@ async fn read(cloud: &Cloud, kind: Kind) -> (BTreeSet<String>, Vec<Listed>) {
     for batch in batches {
         let mut page =
             |page: Vec<crate::core::item::Observation>| keep(&mut ids, page.into_iter().map(|row| row.item_id));
-        all.push(cloud.list_items(&batch, kind, &mut page).await.unwrap());
+        all.push(cloud.list_items(&batch, kind, Depth::News, &mut page).await.unwrap());
     }
     (ids, all)
 }
@@ -196,7 +196,8 @@ async fn a_batch_of_1000_files_costs_at_most_eight_requests_with_the_batch_list_
             ControlFlow::Continue(())
         };
         cloud.list_batches(None, &mut page).await.unwrap();
-        let listed = cloud.list_items(&batches[0], Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+        let listed =
+            cloud.list_items(&batches[0], Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
         let named = rows.iter().filter(|row| row.item_name.contains("bad")).count();
         assert_eq!((rows.len(), named, listed.counted.is_some()), (50, 50, true), "{job_type:?} {cap:?} {most}");
         let made = server.world().truth().all_requests();

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::super::{CreateError, Listed, Pace, Resubmission};
+use super::super::{CreateError, Depth, Listed, Pace, Resubmission};
 use super::fake::{Call, Fake, connect, keep, ok, status};
 use crate::config::project::{Api, Project};
 use crate::core::batch::{Batch, BatchStatus, Counted};
@@ -93,7 +93,7 @@ async fn batches(fake: &super::super::Cloud) -> Vec<Batch> {
 
 async fn failed(cloud: &super::super::Cloud, batch: &Batch) -> (Vec<Observation>, Listed) {
     let mut rows = Vec::new();
-    let listed = cloud.list_items(batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed = cloud.list_items(batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
     (rows, listed)
 }
 
@@ -274,6 +274,50 @@ async fn why_an_extraction_failed_may_stand_on_the_parsing_before_it() {
     let before = fake.calls().len();
     assert!(cloud.job_record("extract", "ext-3").await.unwrap_err().is_transient());
     assert_eq!(fake.calls().len(), before + 1, "a single try");
+}
+
+#[tokio::test]
+async fn files_that_became_one_job_fail_and_end_together() {
+    let fake = Fake::start(|call, _| match call.path.as_str() {
+        "/api/v2/batches/bat-1" => {
+            let mut batch = a_batch("COMPLETED");
+            let file = |n: usize| json!({"source_directory_file_id": format!("dfl-{n}"), "job_reference": {"type": "parse_v2", "id": job_id(10)}});
+            batch["results"] = json!([file(1), file(2)]);
+            ok(&batch)
+        }
+        _ => answer(call),
+    })
+    .await;
+    let cloud = fake.cloud_v2();
+    let batch = cloud.batch("bat-1").await.unwrap().unwrap();
+    let (rows, listed) = failed(&cloud, &batch).await;
+    let mut items: Vec<_> = rows.iter().map(|row| row.item_id.as_str()).collect();
+    items.sort_unstable();
+    assert_eq!((items, listed.counted), (vec!["dfl-1", "dfl-2"], Some(Counted { total: 2, failed: 2 })));
+    let wanted = HashSet::from(["dfl-1".to_owned(), "dfl-2".to_owned()]);
+    assert_eq!(cloud.statuses(&batch, &wanted).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn pages_that_cannot_be_read_cost_no_failure_that_is_known() {
+    let fake = Fake::start(|call, _| match call.path.as_str() {
+        "/api/v2/batches/bat-1" => {
+            let mut batch = a_batch("COMPLETED");
+            let file = |n: usize| json!({"source_directory_file_id": format!("dfl-{n}"), "job_reference": {"type": "parse_v2", "id": job_id(n)}});
+            batch["results"] = json!([file(10), file(2), file(3), file(4), file(5), file(6)]);
+            ok(&batch)
+        }
+        path if path.ends_with(&job_id(2)) => ok(&json!({"markdown": {"pages": [{"success": false, "error": "blank"}]}})),
+        path if path.contains("/parse/") => ok(&json!({"markdown": {"pages": [{"success": "no"}]}})),
+        _ => answer(call),
+    })
+    .await;
+    let curious = connect(Project { api: Api::V2, page_failures: true, ..fake.project() }, Pace::hurried());
+    let batch = curious.batch("bat-1").await.unwrap().unwrap();
+    let (rows, listed) = failed(&curious, &batch).await;
+    assert!(rows.iter().any(|row| row.item_id == "dfl-10"), "{rows:?}");
+    assert!((3..=4).contains(&listed.unreadable) && !listed.complete, "{listed:?}");
+    assert!(listed.why_incomplete.unwrap().starts_with("the pages of pjb-"));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Cloud, CreateError, Listed, Resubmission};
+use super::super::{Cloud, CreateError, Depth, Listed, Resubmission};
 use super::fake::{Call, Fake, keep, ok, status};
 use crate::core::item::{ItemStatus, Kind, Observation};
 
@@ -26,7 +26,7 @@ fn by_ids(call: &Call, jobs: &[Value]) -> Value {
 async fn failed(cloud: &Cloud) -> (Vec<Observation>, Listed) {
     let batch = cloud.batch("bat-1").await.unwrap().unwrap();
     let mut rows = Vec::new();
-    let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed = cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
     rows.sort_by(|a, b| a.item_id.cmp(&b.item_id));
     (rows, listed)
 }

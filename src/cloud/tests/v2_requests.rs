@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::response::IntoResponse;
 use serde_json::json;
 
-use super::super::Cloud;
+use super::super::{Cloud, Depth};
 use super::fake::{Fake, keep, ok, status};
 use super::v2_server::{FILES, PLAIN, Server};
 use crate::core::batch::Batch;
@@ -18,7 +18,7 @@ async fn requests(server: Server) -> usize {
     let batch = finished(&cloud).await;
     let before = fake.calls().len();
     let mut rows = Vec::new();
-    let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed = cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert!(listed.complete && listed.counted.is_some(), "{listed:?}");
     assert_eq!(rows.len(), FILES.div_ceil(server.failing));
     assert!(rows.iter().all(|row| row.item_name == format!("{}.pdf", &row.item_id[4..])), "{:?}", rows[0]);
@@ -96,7 +96,7 @@ async fn what_was_learnt_of_a_server_is_not_learnt_again() {
         for _ in 0..2 {
             let batch = finished(&cloud).await;
             let before = fake.calls().len();
-            cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut Vec::new(), page)).await.unwrap();
+            cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut Vec::new(), page)).await.unwrap();
             made.push(fake.calls().len() - before);
         }
         assert_eq!(made, [first, second], "{what}");
@@ -111,7 +111,10 @@ async fn batches_that_were_shown_before_share_the_question_for_open_jobs() {
         let batch = finished(&cloud).await;
         for wanted in [first, later, later] {
             let before = fake.calls().len();
-            let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut Vec::new(), page)).await.unwrap();
+            let listed = cloud
+                .list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut Vec::new(), page))
+                .await
+                .unwrap();
             assert_eq!((fake.calls().len() - before, listed.counted.map(|counted| counted.failed)), (wanted, Some(50)));
         }
     }
@@ -126,7 +129,8 @@ async fn a_batch_that_was_shown_after_the_question_for_open_jobs_is_asked_for_ag
     let fake = Fake::start(move |call, _| answering.lock().unwrap().answer(call)).await;
     let cloud = fake.cloud_v2();
     let settled = async |batch: &Batch| {
-        let listed = cloud.list_items(batch, Kind::Failed, &mut |page| keep(&mut Vec::new(), page)).await.unwrap();
+        let listed =
+            cloud.list_items(batch, Kind::Failed, Depth::News, &mut |page| keep(&mut Vec::new(), page)).await.unwrap();
         listed.counted.is_some()
     };
     let batch = finished(&cloud).await;
@@ -147,6 +151,34 @@ async fn a_batch_that_was_shown_after_the_question_for_open_jobs_is_asked_for_ag
     assert!(!settled(&batches[0]).await, "shown by a list");
 }
 
+/// A job that is open in a way that nobody can ask for is found by the proof.
+#[tokio::test]
+async fn a_narrow_reading_is_no_proof_and_a_proof_shows_every_job() {
+    for product in ["parse", "extract"] {
+        for (odd, settled) in [("COMPLETED", true), ("QUEUED", false)] {
+            let (_fake, cloud) = Server { page: 100, odd, product, ..PLAIN }.start().await;
+            let batch = finished(&cloud).await;
+            let mut read = Vec::new();
+            for depth in [Depth::News, Depth::Proof] {
+                let page = &mut |page| keep(&mut Vec::new(), page);
+                let listed = cloud.list_items(&batch, Kind::Failed, depth, page).await.unwrap();
+                read.push((listed.unproven, listed.counted.is_some(), listed.only_odd, listed.odd));
+            }
+            assert_eq!(
+                read,
+                [(true, true, false, 0), (false, settled, !settled, u64::from(!settled))],
+                "{product} {odd}"
+            );
+        }
+        let (_fake, cloud) = Server { product, odd: "QUEUED", ..PLAIN }.start().await;
+        let batch = finished(&cloud).await;
+        let page = &mut |page| keep(&mut Vec::new(), page);
+        let listed = cloud.list_items(&batch, Kind::Failed, Depth::News, page).await.unwrap();
+        assert!(!listed.unproven, "where pages are large it is one at once");
+        assert!(listed.why_odd.unwrap().contains("QUEUED"));
+    }
+}
+
 /// A job ends between two requests, and is seen all the same: open ones are asked for before failed ones.
 #[tokio::test]
 async fn a_job_that_fails_while_the_batch_is_read_is_not_missed() {
@@ -161,7 +193,8 @@ async fn a_job_that_fails_while_the_batch_is_read_is_not_missed() {
         let cloud = fake.cloud_v2();
         let batch = finished(&cloud).await;
         let mut rows = Vec::new();
-        let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+        let listed =
+            cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
         let seen = rows.iter().any(|row| row.item_id == "dfl-501");
         assert!(seen || listed.counted.is_none(), "{status}: missed, and the batch is settled");
         let asked: Vec<String> =
@@ -188,7 +221,8 @@ async fn where_open_jobs_cannot_be_listed_nothing_is_missed_and_nothing_settled(
             let cloud = fake.cloud_v2();
             let batch = finished(&cloud).await;
             let mut rows = Vec::new();
-            let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+            let listed =
+                cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
             assert_eq!(rows.len(), FILES / 20);
             assert_eq!(listed.counted.is_some(), odd == "COMPLETED", "{listed:?}");
         }
@@ -208,7 +242,7 @@ async fn a_status_filter_that_is_ignored_makes_no_failures() {
     let cloud = fake.cloud_v2();
     let batch = finished(&cloud).await;
     let mut rows = Vec::new();
-    cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+    cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert_eq!(rows.len(), FILES / 20);
 }
 
@@ -220,7 +254,10 @@ async fn a_batch_with_a_job_that_may_still_fail_is_not_settled() {
         {
             let (_fake, cloud) = server.start().await;
             let batch = finished(&cloud).await;
-            let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut Vec::new(), page)).await.unwrap();
+            let listed = cloud
+                .list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut Vec::new(), page))
+                .await
+                .unwrap();
             assert!(listed.complete && listed.counted.is_none() && !listed.only_odd, "{odd} {}", server.page);
         }
     }
@@ -239,7 +276,7 @@ async fn a_job_with_a_status_of_the_future_has_failed_if_the_server_lists_it_as_
     let cloud = fake.cloud_v2();
     let batch = finished(&cloud).await;
     let mut rows = Vec::new();
-    let listed = cloud.list_items(&batch, Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed = cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.item_id.as_str()).collect::<Vec<_>>(), ["dfl-1"]);
     assert_eq!(listed.counted, None, "the other one may still fail");
     assert!(listed.only_odd);

@@ -35,7 +35,7 @@ use super::client::{Ask, Client};
 use super::listing::{self, Listed, Make, Style};
 use super::page;
 use super::paging::Paging;
-use super::{CloudError, CreateError, JobRecord, PageOfBatches, PageOfItems, Resubmission};
+use super::{CloudError, CreateError, Depth, JobRecord, PageOfBatches, PageOfItems, Resubmission};
 use crate::core::batch::Batch;
 use crate::core::item::{ItemStatus, Kind};
 
@@ -111,6 +111,7 @@ impl V2 {
         limit: usize,
         batch: &Batch,
         kind: Kind,
+        depth: Depth,
         page: &mut PageOfItems<'_>,
     ) -> Result<Listed, CloudError> {
         if kind == Kind::Skipped || !batch.status.is_terminal() {
@@ -120,7 +121,7 @@ impl V2 {
             return self.list_single(client, batch, page).await;
         }
         let expanded = batch::get(client, &batch.batch_id, true).await?.ok_or_else(|| missing(batch))?;
-        let (failed, listed) = troubles::read(self, client, limit, expanded).await?;
+        let (failed, listed) = troubles::read(self, client, limit, expanded, depth).await?;
         if !failed.is_empty() {
             page(failed).await;
         }
@@ -193,9 +194,8 @@ impl V2 {
         let mut found = HashMap::new();
         let outcomes = outcomes::read(self, client, limit, &expanded.batch, &sorted.jobs, true).await?;
         for job in outcomes.jobs {
-            if let Some(made) = sorted.jobs.get(&job.id) {
-                found.insert(made.item_id.clone(), job.status());
-            }
+            let items = sorted.jobs.get(&job.id).into_iter().flat_map(|made| &made.item_ids);
+            found.extend(items.map(|item_id| (item_id.clone(), job.status())));
         }
         let never_begun = sorted.never_begun.into_iter().map(|item_id| (item_id, ItemStatus::Cancelled));
         found.extend(never_begun);

@@ -26,11 +26,16 @@ impl Reading<'_> {
         if !self.look_for_open().await? {
             return self.ask_for_rest().await;
         }
+        self.outcomes.unproven = true;
         if self.habits.is_crowded(self.product) || !self.list_failed().await? {
             self.ask_for_failed().await?;
         }
         // Seen in a list of failed ones only: what else there is of that kind, no list shows.
-        if self.habits.may_be_odd() { self.ask_for_rest().await } else { Ok(()) }
+        if !self.habits.may_be_odd() {
+            return Ok(());
+        }
+        self.outcomes.unproven = false;
+        self.ask_for_rest().await
     }
 
     /// Whether any job that is left has not ended: may be known from the reading of another batch. Returns whether the server

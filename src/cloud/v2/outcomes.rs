@@ -39,6 +39,8 @@ pub(super) struct Outcomes {
     pub(super) may_change: bool,
     /// Whether that is so only because jobs have a status that this version does not know.
     pub(super) only_odd: bool,
+    /// Whether jobs that no list showed were taken to have ended well.
+    pub(super) unproven: bool,
     /// Jobs that a list of failed ones showed: they failed, whatever word they use.
     told_failed: HashSet<String>,
 }
@@ -52,6 +54,7 @@ impl Outcomes {
         self.jobs.extend(other.jobs);
         self.told_failed.extend(other.told_failed);
         self.may_change |= other.may_change;
+        self.unproven |= other.unproven;
         add(&mut self.listed, &other.listed);
     }
 
@@ -76,6 +79,14 @@ impl Outcomes {
             Some(known) => *known = job,
             None => self.jobs.push(job),
         }
+    }
+
+    /// Notes the jobs with a status that this version does not know.
+    pub(super) fn tell_odd(&self, listed: &mut Listed) {
+        let mut odd = self.jobs.iter().filter(|job| is_odd(job) && !self.has_failed(job));
+        let Some(first) = odd.next() else { return };
+        listed.odd = 1 + odd.count() as u64;
+        listed.why_odd = Some(format!("job {} has the status {}", first.id, first.status));
     }
 
     /// Decides whether anything may still change.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::client::Client;
-use super::super::{CloudError, Listed};
+use super::super::{CloudError, Depth, Listed};
 use super::batch::{Expanded, Mapping};
 use super::chunks::add;
 use super::job::{Job, Product};
@@ -17,6 +17,7 @@ pub(super) async fn read(
     client: &Client,
     limit: usize,
     expanded: Expanded,
+    depth: Depth,
 ) -> Result<(Vec<Observation>, Listed), CloudError> {
     let Expanded { batch, results, .. } = expanded;
     let mut listed = Listed { complete: true, requests: 1, ..Listed::default() };
@@ -28,20 +29,24 @@ pub(super) async fn read(
     let total = results.size();
     let Sorted { jobs, unmapped, .. } = sort(&batch, results.rows);
     let mut failed: Vec<Observation> = unmapped.into_iter().map(|mapping| unmapped_item(&batch, mapping)).collect();
-    let outcomes = outcomes::read(v2, client, limit, &batch, &jobs, v2.page_failures).await?;
+    let all = v2.page_failures || depth == Depth::Proof;
+    let outcomes = outcomes::read(v2, client, limit, &batch, &jobs, all).await?;
     add(&mut listed, &outcomes.listed);
     let may_change = outcomes.may_change;
     listed.only_odd = outcomes.only_odd;
+    listed.unproven = outcomes.unproven;
+    outcomes.tell_odd(&mut listed);
     if v2.page_failures {
         failed.append(&mut with_failed_pages(client, &outcomes.jobs, &jobs, &mut listed).await?);
     }
     let mut parsings = HashMap::new();
-    let observe = |mut job: Job| {
-        let item_id = jobs.get(&job.id)?.item_id.clone();
-        parsings.extend(job.parse_job_id.take().map(|parsing| (item_id.clone(), parsing)));
-        Some(single::observation(item_id, job, None))
-    };
-    failed.extend(outcomes.into_failed().into_iter().filter_map(observe));
+    for mut job in outcomes.into_failed() {
+        let Some(made) = jobs.get(&job.id) else { continue };
+        if let Some(parsing) = job.parse_job_id.take() {
+            parsings.extend(made.item_ids.iter().map(|item_id| (item_id.clone(), parsing.clone())));
+        }
+        failed.extend(made.observations(&job));
+    }
     if !may_change {
         listed.counted = Some(Counted { total, failed: failed.len() as u64 });
     }
@@ -53,7 +58,10 @@ pub(super) async fn read(
     Ok((failed, listed))
 }
 
-/// The items whose parse completed without some of its pages.
+/// So many parses in a row whose pages cannot be read are the server's trouble: the others are not asked for.
+const MOST_IN_A_ROW: usize = 3;
+
+/// The items whose parse completed without some of its pages. Pages that cannot be read cost no failure that is known.
 async fn with_failed_pages(
     client: &Client,
     jobs: &[Job],
@@ -61,11 +69,28 @@ async fn with_failed_pages(
     listed: &mut Listed,
 ) -> Result<Vec<Observation>, CloudError> {
     let mut found = Vec::new();
+    let mut in_a_row = 0;
     for job in jobs.iter().filter(|job| job.status() == ItemStatus::Completed) {
-        let Some(Made { item_id, product: Product::Parse }) = made.get(&job.id) else { continue };
+        let Some(made) = made.get(&job.id).filter(|made| made.product == Product::Parse) else { continue };
         listed.requests += 1;
-        if let Some(message) = pages::trouble(client, &job.id).await? {
-            found.push(single::observation(item_id.clone(), Job { message: Some(message), ..job.clone() }, None));
+        match pages::trouble(client, &job.id).await {
+            Ok(trouble) => {
+                in_a_row = 0;
+                if let Some(message) = trouble {
+                    found.extend(made.observations(&Job { message: Some(message), ..job.clone() }));
+                }
+            }
+            Err(error) if error.stops_scan() => return Err(error),
+            Err(error) => {
+                in_a_row += 1;
+                listed.unreadable += 1;
+                listed.why_unreadable.get_or_insert_with(|| format!("the pages of {}: {error}", job.id));
+                if in_a_row == MOST_IN_A_ROW {
+                    listed.complete = false;
+                    listed.why_incomplete = listed.why_unreadable.clone();
+                    break;
+                }
+            }
         }
     }
     Ok(found)
@@ -88,10 +113,17 @@ fn without_results(batch: &Batch, mut listed: Listed) -> (Vec<Observation>, List
     (failed, listed)
 }
 
-/// A job, and which item it was made of.
+/// A job, and which items it was made of: a file may stand in a directory twice.
 pub(super) struct Made {
-    pub(super) item_id: String,
+    pub(super) item_ids: Vec<String>,
     pub(super) product: Product,
+}
+
+impl Made {
+    /// What the failed job says of each of its items.
+    fn observations(&self, job: &Job) -> impl Iterator<Item = Observation> {
+        self.item_ids.iter().map(|item_id| single::observation(item_id.clone(), job.clone(), None))
+    }
 }
 
 /// The files of a batch.
@@ -112,8 +144,8 @@ pub(super) fn sort(batch: &Batch, mappings: Vec<Mapping>) -> Sorted {
     for mapping in mappings {
         match (&mapping.job_id, &mapping.message) {
             (Some(job_id), None) => {
-                let made = Made { item_id: mapping.item_id, product: mapping.product };
-                sorted.jobs.insert(job_id.clone(), made);
+                let none = Made { item_ids: Vec::new(), product: mapping.product };
+                sorted.jobs.entry(job_id.clone()).or_insert(none).item_ids.push(mapping.item_id);
             }
             (None, None) if cancelled => sorted.never_begun.push(mapping.item_id),
             _ => sorted.unmapped.push(mapping),

@@ -5,7 +5,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::Source;
 use super::evidence::look_at;
 use super::intake::{Committed, Message};
-use crate::cloud::{CloudError, Taken};
+use crate::cloud::{CloudError, Depth, Taken};
 use crate::core::batch::{Batch, Counted, Flaw};
 use crate::core::item::{Kind, Observation};
 use crate::ledger::sighting::{Finish, Place, Sighting};
@@ -28,6 +28,8 @@ pub(super) struct BatchRead {
     counted: Option<Counted>,
     /// Only jobs with a status of the future keep it from being settled.
     only_odd: bool,
+    /// Items that were not seen were taken to have ended well.
+    unproven: bool,
 }
 
 impl BatchRead {
@@ -51,17 +53,19 @@ impl BatchRead {
 pub(super) async fn read<S: Source>(
     ledger: &Ledger,
     source: &S,
-    batch: &Batch,
-    place: Place,
+    Due { batch, place, depth }: &Due,
     pages: &mpsc::Sender<Message>,
     turn: OwnedSemaphorePermit,
 ) -> Result<BatchRead, LedgerError> {
+    let (place, depth) = (*place, *depth);
     let mut read = BatchRead::default();
-    let mut pass = list_once(source, batch, place, pages, &mut read).await?;
-    let mut listed_as = batch.listed_as(batch.is_settled_by(read.counted));
+    let mut pass = list_once(source, batch, depth, place, pages, &mut read).await?;
+    let settled = batch.is_settled_by(read.counted);
+    let unproven = settled && read.unproven;
+    let mut listed_as = if unproven { batch.listed_unproven(place.seen_at) } else { batch.listed_as(settled) };
     if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
-        let again = list_once(source, batch, place, pages, &mut read).await?;
+        let again = list_once(source, batch, depth, place, pages, &mut read).await?;
         if pass != again {
             read.incomplete(format!("batch {}: its list changes while it is read", batch.batch_id));
             pass = None;
@@ -93,6 +97,14 @@ pub(super) async fn read<S: Source>(
         look_at(ledger, source, batch, finish, committed.vanished, &mut read).await?;
     }
     Ok(read)
+}
+
+/// A batch that is to be listed.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) batch: Batch,
+    pub(super) place: Place,
+    pub(super) depth: Depth,
 }
 
 /// What one complete pass read.
@@ -136,15 +148,16 @@ impl Pass {
 async fn list_once<S: Source>(
     source: &S,
     batch: &Batch,
+    depth: Depth,
     place: Place,
     pages: &mpsc::Sender<Message>,
     read: &mut BatchRead,
 ) -> Result<Option<Pass>, LedgerError> {
-    let failed = list_kind(source, batch, Kind::Failed, place, pages, read).await?;
+    let failed = list_kind(source, batch, (Kind::Failed, depth), place, pages, read).await?;
     if read.refused {
         return Ok(None);
     }
-    let skipped = list_kind(source, batch, Kind::Skipped, place, pages, read).await?;
+    let skipped = list_kind(source, batch, (Kind::Skipped, depth), place, pages, read).await?;
     Ok(failed.zip(skipped).map(|(failed, skipped)| Pass { failed, skipped }))
 }
 
@@ -152,19 +165,29 @@ async fn list_once<S: Source>(
 async fn list_kind<S: Source>(
     source: &S,
     batch: &Batch,
-    kind: Kind,
+    (kind, depth): (Kind, Depth),
     place: Place,
     pages: &mpsc::Sender<Message>,
     read: &mut BatchRead,
 ) -> Result<Option<Rows>, LedgerError> {
     let mut outlet = Outlet { job_type: &batch.job_type, place, pages, rows: 0 };
-    let listed = source.list_items(batch, kind, &mut |page| outlet.push(page)).await;
+    let listed = source.list_items(batch, kind, depth, &mut |page| outlet.push(page)).await;
     read.rows += outlet.rows;
     match listed {
         Ok(listed) => {
             read.unreadable += listed.unreadable;
             read.counted = listed.counted.or(read.counted);
             read.only_odd |= listed.only_odd;
+            read.unproven |= listed.unproven;
+            if let Some(why) = listed.why_odd {
+                // Nothing is wrong with the listing, but somebody should know of what it could not make sense of.
+                read.unreadable += listed.odd;
+                tracing::warn!(
+                    batch.id = batch.batch_id,
+                    jobs = listed.odd,
+                    "a status that this version does not know: {why}"
+                );
+            }
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
                 read.incomplete(format!("batch {}: {} items: {why}", batch.batch_id, kind.as_str()));
             }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 use jiff::Timestamp;
 
 use super::source::{Batches, Observations, Source, Statuses};
-use crate::cloud::{CloudError, Listed};
+use crate::cloud::{CloudError, Depth, Listed};
 use crate::core::batch::{Batch, BatchStatus};
 use crate::core::item::{HARMLESS_SKIP, ItemStatus, Kind, Observation};
 
@@ -85,6 +85,8 @@ pub(super) struct World {
     pub(super) faults: Vec<(u64, Fault)>,
     /// What happens just before a request.
     pub(super) during: Vec<(u64, Change)>,
+    /// Whether listings take for ended what they do not see, unless they are asked for a proof.
+    pub(super) guesses: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,13 +315,20 @@ impl Source for Model {
         }
     }
 
-    async fn list_items(&self, batch: &Batch, kind: Kind, page: &mut Observations<'_>) -> Result<Listed, CloudError> {
+    async fn list_items(
+        &self,
+        batch: &Batch,
+        kind: Kind,
+        depth: Depth,
+        page: &mut Observations<'_>,
+    ) -> Result<Listed, CloudError> {
         let (index, mut offset, mut fingerprint) = (index(&batch.batch_id), 0, 0);
         loop {
             tokio::task::yield_now().await;
             let (rows, incomplete) = self.page_of_items(index, kind, offset)?;
             if incomplete || rows.is_empty() {
-                return Ok(ended(offset as u64, fingerprint, incomplete));
+                let unproven = self.world().guesses && depth == Depth::News;
+                return Ok(Listed { unproven, ..ended(offset as u64, fingerprint, incomplete) });
             }
             for (id, _) in &rows {
                 fingerprint ^= 1 << (id % 64);

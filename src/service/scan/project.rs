@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 
 use super::intake::Message;
 use super::job_list::{self, JobList, Request};
-use super::listing::{self, BatchRead};
+use super::listing::{self, BatchRead, Due};
 use super::{ScanSummary, Source, Watched, evidence, unless_panicked};
+use crate::cloud::Depth;
 use crate::core::batch::Batch;
 use crate::ledger::batch::KnownBatch;
 use crate::ledger::project::{Begun, Ended, begin_scan, doubt_list, end_scan};
@@ -86,9 +87,9 @@ async fn read<S: Source>(
     }
     // A batch that was said to be gone may hold what could not be asked for then.
     let returned = list.refresh.iter().any(|batch| known.get(&batch.batch_id).is_some_and(|known| known.gone));
-    let places = record(ledger, begun, &known, &mut list).await?;
+    let due = record(ledger, begun, &known, &mut list).await?;
     if !counts.refused {
-        read_due(ledger, project, places, pages, counts).await?;
+        read_due(ledger, project, due, pages, counts).await?;
     }
     // An account where nothing changed costs the job list and nothing else.
     let has_news = counts.batches_read > 0 || returned || !begun.continues;
@@ -153,7 +154,7 @@ async fn record(
     begun: &Begun,
     known: &HashMap<String, KnownBatch>,
     list: &mut JobList,
-) -> Result<Vec<(Batch, Place)>, LedgerError> {
+) -> Result<Vec<Due>, LedgerError> {
     let due = std::mem::take(&mut list.due);
     let refresh = std::mem::take(&mut list.refresh);
     if due.is_empty() && refresh.is_empty() {
@@ -162,6 +163,11 @@ async fn record(
     // An unchanged batch is written only to move its `last_seen`; a due one always, for its key and its new looks.
     debug_assert!(refresh.iter().all(|batch| known.contains_key(&batch.batch_id)));
     let begun = *begun;
+    let depth = |batch: &Batch| {
+        let listed_as = known.get(&batch.batch_id).and_then(|known| known.listed_as.as_deref());
+        if batch.wants_proof(listed_as) { Depth::Proof } else { Depth::News }
+    };
+    let depths: Vec<Depth> = due.iter().map(depth).collect();
     ledger
         .write(move |tx| {
             let named = due.iter().chain(&refresh).find_map(|batch| batch.project_id.as_deref());
@@ -176,7 +182,8 @@ async fn record(
                 seen_at: begun.at,
                 baseline_until: begun.baseline_until,
             };
-            Ok(due.into_iter().zip(keys.into_iter().map(place)).collect())
+            let placed = due.into_iter().zip(keys.into_iter().map(place)).zip(depths);
+            Ok(placed.map(|((batch, place), depth)| Due { batch, place, depth }).collect())
         })
         .await
 }
@@ -189,13 +196,13 @@ const UNANSWERED: usize = 256;
 async fn read_due<S: Source>(
     ledger: &Ledger,
     project: &Watched<S>,
-    places: Vec<(Batch, Place)>,
+    due: Vec<Due>,
     pages: mpsc::Sender<Message>,
     counts: &mut Counts,
 ) -> Result<(), LedgerError> {
     // The client bounds the requests; a few batches more, so that one is at hand whenever a request may be made.
     let turns = Arc::new(Semaphore::new((2 * project.concurrency.max(1)) - 1));
-    let mut waiting = places.into_iter().peekable();
+    let mut waiting = due.into_iter().peekable();
     let mut reading: JoinSet<Result<BatchRead, LedgerError>> = JoinSet::new();
     loop {
         let goes_on = waiting.peek().is_some() && !counts.refused && reading.len() < UNANSWERED;
@@ -203,10 +210,10 @@ async fn read_due<S: Source>(
             biased;
             Some(joined) = reading.join_next() => counts.add(unless_panicked(joined)?),
             Ok(turn) = Arc::clone(&turns).acquire_owned(), if goes_on => {
-                let Some((batch, place)) = waiting.next() else { continue };
+                let Some(due) = waiting.next() else { continue };
                 let (ledger, source, pages) = (ledger.clone(), Arc::clone(&project.source), pages.clone());
                 reading.spawn(async move {
-                    listing::read(&ledger, source.as_ref(), &batch, place, &pages, turn).await
+                    listing::read(&ledger, source.as_ref(), &due, &pages, turn).await
                 });
             }
             else => return Ok(()),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use crate::cloud::{Cloud, CloudError, Listed, Taken};
+use crate::cloud::{Cloud, CloudError, Depth, Listed, Taken};
 use crate::core::batch::Batch;
 use crate::core::item::{ItemStatus, Kind, Observation};
 
@@ -30,6 +30,7 @@ pub trait Source: Send + Sync + 'static {
         &self,
         batch: &Batch,
         kind: Kind,
+        depth: Depth,
         page: &mut Observations<'_>,
     ) -> impl Future<Output = Result<Listed, CloudError>> + Send;
 
@@ -52,8 +53,14 @@ impl Source for Cloud {
         Cloud::list_batches(self, Some(since), page).await
     }
 
-    async fn list_items(&self, batch: &Batch, kind: Kind, page: &mut Observations<'_>) -> Result<Listed, CloudError> {
-        Cloud::list_items(self, batch, kind, page).await
+    async fn list_items(
+        &self,
+        batch: &Batch,
+        kind: Kind,
+        depth: Depth,
+        page: &mut Observations<'_>,
+    ) -> Result<Listed, CloudError> {
+        Cloud::list_items(self, batch, kind, depth, page).await
     }
 
     async fn batch(&self, batch_id: &str) -> Result<Option<Batch>, CloudError> {

@@ -80,6 +80,19 @@ const DAY: i64 = 86_400;
 const FAILED: Outcome = Outcome::Failed(Some(1));
 
 #[tokio::test]
+async fn what_a_listing_took_for_granted_is_proven_an_hour_later_and_only_once() {
+    let site = Site::new(1).await;
+    site.models[0].world().guesses = true;
+    site.apply(&[new_batch(None, &[1, 2]), set(0, 1, FAILED), set(0, 2, Outcome::Completed), finish(0)]);
+    let mut read = Vec::new();
+    for later in [0, 300, 3_600, 300, 3_600] {
+        site.models[0].world().clock += later;
+        read.push(site.scan().await[0].batches_read);
+    }
+    assert_eq!(read, [1, 0, 1, 0, 0]);
+}
+
+#[tokio::test]
 async fn an_account_where_nothing_changed_costs_only_the_job_list() {
     let site = Site::new(1).await;
     site.apply(&[new_batch(None, &[1, 2, 3]), set(0, 1, FAILED), set(0, 2, Outcome::Completed), finish(0)]);
