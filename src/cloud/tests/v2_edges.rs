@@ -54,6 +54,29 @@ async fn a_file_that_a_cancelled_batch_never_began_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_few_ids_in_one_query_is_asked_with_as_few() {
+    let id = |n: usize| format!("pjb-{n:08}-27c1-4a5e-8f00-1c1f8d0f2a11");
+    let results: Vec<Value> = (0..90).map(|n| file(n, "parse_v2", &id(n))).collect();
+    let jobs: Vec<Value> = (0..90).map(|n| json!({"id": id(n), "status": "FAILED"})).collect();
+    for (most, refusal) in [(50, 422), (20, 414), (1, 400)] {
+        let (results, jobs) = (results.clone(), jobs.clone());
+        let fake = Fake::start(move |call, _| match call.path.as_str() {
+            "/api/v2/batches/bat-1" => ok(&batch("parse_v2", "COMPLETED", json!(results))),
+            "/api/v2/parse" if call.query.iter().filter(|(name, _)| name == "job_ids").count() > most => {
+                status(refusal, "too many")
+            }
+            "/api/v2/parse" => ok(&by_ids(call, &jobs)),
+            _ => ok(&json!({"items": []})),
+        })
+        .await;
+        let (rows, listed) = failed(&fake.cloud_v2()).await;
+        assert_eq!((rows.len(), listed.complete), (90, true), "{most} {refusal}");
+        let refused = fake.calls().len() - listed.requests as usize;
+        assert!(refused <= 8, "{refused} beside {}", listed.requests);
+    }
+}
+
+#[tokio::test]
 async fn the_type_of_a_reference_tells_which_product_to_ask() {
     let id = "27c1aaaa-0000-4a5e-8f00-1c1f8d0f2a11";
     let fake = Fake::start(move |call, _| match call.path.as_str() {

@@ -46,8 +46,8 @@ impl QueryBound {
             ask.query.extend(query.iter().map(|(name, value)| (*name, (*value).to_owned())));
             ask.query.extend(chunk.iter().map(|id| ("job_ids", (*id).to_owned())));
             match job::list(client, &ask, chunk.len(), &mut each).await {
-                Err(CloudError::Refused { status: 400 | 413 | 414 | 431, .. }) if bound > SHORT => {
-                    self.0.store(SHORT, Ordering::Relaxed);
+                Err(error) if chunk.len() > 1 && shorter(bound) < bound && may_be_too_long(&error, query) => {
+                    self.0.store(shorter(bound), Ordering::Relaxed);
                     continue;
                 }
                 listed => add(&mut total, &listed?),
@@ -60,8 +60,25 @@ impl QueryBound {
     /// How many queries it takes to ask for so many jobs.
     pub(super) fn queries(&self, ids: usize) -> usize {
         let room = self.0.load(Ordering::Relaxed) - RESERVED;
-        ids.div_ceil(room / USUAL_PAIR)
+        ids.div_ceil((room / USUAL_PAIR).max(1))
     }
+}
+
+/// Whether a query was refused that a server may take with fewer ids in it. A 422 may be about any of its parameters, and is
+/// so where one is asked for that not every server knows.
+fn may_be_too_long(error: &CloudError, query: &[(&'static str, &'static str)]) -> bool {
+    match error {
+        CloudError::Refused { status: 400 | 413 | 414 | 431, .. } => true,
+        CloudError::Refused { status: 422, detail, .. } => {
+            detail.contains("job_ids") || query.iter().all(|parameter| *parameter == ("status", "FAILED"))
+        }
+        _ => false,
+    }
+}
+
+/// The bound to try after this one was too long; in the end it holds a single id.
+fn shorter(bound: usize) -> usize {
+    if bound > SHORT { SHORT } else { (bound / 2).max(RESERVED + USUAL_PAIR) }
 }
 
 /// How many of the ids fit into a query of `bound` bytes; at least one.
