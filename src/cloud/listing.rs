@@ -80,6 +80,15 @@ pub(super) struct Style {
     pub(super) make: Make,
     /// Rows asked for in one page.
     pub(super) limit: usize,
+    /// Whether smaller pages are asked for where the server refuses such large ones and says how large they may be.
+    pub(super) insists: bool,
+}
+
+impl Style {
+    /// The usual way: with smaller pages if need be.
+    pub(super) fn of(make: Make, limit: usize) -> Style {
+        Style { make, limit, insists: true }
+    }
 }
 
 /// Whether a listing goes on, once its page was taken.
@@ -118,7 +127,12 @@ pub(super) async fn read_at_pace<R: Rows>(
         let got = match got {
             Err(CloudError::Refused { status: 422, ref detail, .. }) if style.limit > SMALL_PAGE => {
                 let named = if refused { None } else { named_bound(detail, style.make.size()) };
-                style.limit = named.filter(|bound| (1..style.limit).contains(bound)).unwrap_or(SMALL_PAGE);
+                let named = named.filter(|bound| (1..style.limit).contains(bound));
+                if let Some(bound) = named.filter(|_| !style.insists) {
+                    client.note_bound(style.make, bound);
+                    return got.map(|_| listed);
+                }
+                style.limit = named.unwrap_or(SMALL_PAGE);
                 refused = true;
                 continue;
             }

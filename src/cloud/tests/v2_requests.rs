@@ -42,9 +42,10 @@ async fn a_finished_batch_of_1000_files_costs_at_most_eight_requests() {
         ("parse, pages of 100, 90 older jobs", Server { page: 100, older: 90, ..PLAIN }, 5),
         ("parse, pages of 100, many failures before", Server { page: 100, history: 5000, ..PLAIN }, 8),
         ("parse, pages of 100, a long queue", Server { page: 100, waiting: 500, ..PLAIN }, 8),
-        ("parse, no page over 100", Server { page: 100, files_page: 100, refuses: true, ..PLAIN }, 6),
+        ("parse, no page over 100", Server { page: 100, files_page: 100, refuses: true, ..PLAIN }, 5),
         ("parse, pages of 100, no names", Server { page: 100, named: false, ..PLAIN }, 6),
-        ("parse, no page of jobs over 100, no names", Server { page: 100, refuses: true, named: false, ..PLAIN }, 7),
+        ("parse, no page of jobs over 100, no names", Server { page: 100, refuses: true, named: false, ..PLAIN }, 6),
+        ("parse, pages of 100, all jobs older", Server { page: 100, older: FILES, ..PLAIN }, 6),
         ("extract", extract, 3),
         ("extract, all jobs older", Server { older: FILES, ..extract }, 7),
         ("extract, short lines", Server { line: 8_000, ..extract }, 3),
@@ -55,7 +56,7 @@ async fn a_finished_batch_of_1000_files_costs_at_most_eight_requests() {
         ("extract, pages of 100, three fail", Server { page: 100, files_page: 100, failing: 400, ..extract }, 7),
         ("extract, pages of 100 jobs", Server { page: 100, ..extract }, 7),
         ("extract, pages of 100 jobs, no names", Server { page: 100, named: false, ..extract }, 8),
-        ("extract, no page over 100", Server { page: 100, files_page: 100, refuses: true, ..extract }, 8),
+        ("extract, no page over 100", Server { page: 100, files_page: 100, refuses: true, ..extract }, 7),
     ] {
         let made = requests(server).await;
         println!("{what}: {made} requests");
@@ -86,8 +87,8 @@ async fn where_a_thousand_rows_are_wanted_in_pages_of_100_little_is_asked_beyond
 async fn what_was_learnt_of_a_server_is_not_learnt_again() {
     let small = Server { page: 100, files_page: 100, refuses: true, ..PLAIN };
     for (what, server, first, second) in [
-        ("parse", small, 6, 4),
-        ("extract, no names", Server { product: "extract", named: false, ..small }, 9 + 10, 5),
+        ("parse", small, 5, 4),
+        ("extract, no names", Server { product: "extract", named: false, ..small }, 8 + 10, 5),
         ("parse, many failures before", Server { history: 5000, ..small }, 9, 7),
         ("extract, many failures before", Server { product: "extract", history: 5000, ..small }, 11, 8),
     ] {

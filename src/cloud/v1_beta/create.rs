@@ -70,7 +70,7 @@ async fn item_ids(client: &Client, limit: usize, batch: &Batch) -> Result<Option
     };
     let paging = Paging::by_offset(batch.total_items);
     let ask = Ask::path(&path);
-    let style = Style { make: Make::V1, limit };
+    let style = Style::of(Make::V1, limit);
     let listed = listing::read(client, &ask, style, &Statuses, paging, &mut each).await?;
     Ok((listed.complete && listed.unreadable == 0).then_some(ids))
 }

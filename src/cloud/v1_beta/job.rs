@@ -127,7 +127,7 @@ async fn completed_item(client: &Client, batch: &Batch) -> Result<Option<String>
         ControlFlow::Break(())
     };
     let paging = Paging::by_offset(None);
-    let listed = listing::read(client, &ask, Style { make: Make::V1, limit: 1 }, &Statuses, paging, &mut each);
+    let listed = listing::read(client, &ask, Style::of(Make::V1, 1), &Statuses, paging, &mut each);
     known(listed.await)?;
     Ok(found)
 }

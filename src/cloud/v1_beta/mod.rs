@@ -49,7 +49,7 @@ pub(super) async fn list_batches(
         if is_past { ControlFlow::Break(()) } else { stop }
     };
     let paging = Paging::by_offset(None);
-    let listed = listing::read(client, &ask, Style { make: Make::V1, limit }, &Batches, paging, &mut each).await;
+    let listed = listing::read(client, &ask, Style::of(Make::V1, limit), &Batches, paging, &mut each).await;
     let mut listed = listed.map_err(|error| gone(error, client))?;
     listed.complete |= is_past;
     Ok(listed)
@@ -87,7 +87,7 @@ pub(super) async fn list_items(
     };
     let rows = Troubles { kind };
     let paging = Paging::by_offset(expected);
-    listing::read_at_pace(client, &ask, Style { make: Make::V1, limit }, &rows, paging, &mut each).await
+    listing::read_at_pace(client, &ask, Style::of(Make::V1, limit), &rows, paging, &mut each).await
 }
 
 /// Asks for one batch: the project it belongs to.
@@ -132,7 +132,7 @@ pub(super) async fn list_statuses(
     let path = under(&[&batch.batch_id, "items"]);
     let paging = Paging::by_offset(batch.total_items);
     let mut each = |rows: Vec<(String, ItemStatus)>| page(rows);
-    listing::read(client, &Ask::path(&path), Style { make: Make::V1, limit }, &Statuses, paging, &mut each).await
+    listing::read(client, &Ask::path(&path), Style::of(Make::V1, limit), &Statuses, paging, &mut each).await
 }
 
 pub(super) async fn statuses(
@@ -149,6 +149,6 @@ pub(super) async fn statuses(
         if found.len() == item_ids.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let paging = Paging::by_offset(batch.total_items);
-    listing::read(client, &ask, Style { make: Make::V1, limit }, &Statuses, paging, &mut each).await?;
+    listing::read(client, &ask, Style::of(Make::V1, limit), &Statuses, paging, &mut each).await?;
     Ok(found)
 }

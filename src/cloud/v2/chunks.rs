@@ -1,5 +1,6 @@
 //! Asking for many jobs by id: a query may only be so long, so the ids go in chunks.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::client::{Ask, Client};
@@ -38,23 +39,41 @@ impl QueryBound {
     ) -> Result<Listed, CloudError> {
         let mut total = Listed { complete: true, ..Listed::default() };
         let mut rest = ids;
+        let mut page = |jobs: Vec<Job>| {
+            jobs.into_iter().for_each(&mut each);
+            ControlFlow::Continue(())
+        };
         while !rest.is_empty() {
+            let (listed, asked) = self.first(client, product, rest, query, &mut page).await?;
+            add(&mut total, &listed);
+            rest = &rest[asked..];
+        }
+        Ok(total)
+    }
+
+    /// The same of as many of the ids as one query takes; returns how many those were. `page` may stop it.
+    pub(super) async fn first(
+        &self,
+        client: &Client,
+        product: Product,
+        ids: &[&str],
+        query: &[(&'static str, &'static str)],
+        page: &mut (dyn FnMut(Vec<Job>) -> ControlFlow<()> + Send),
+    ) -> Result<(Listed, usize), CloudError> {
+        loop {
             let bound = self.0.load(Ordering::Relaxed);
-            let (chunk, after) = rest.split_at(fitting(rest, bound));
+            let chunk = &ids[..fitting(ids, bound)];
             let path = product.path();
             let mut ask = Ask::path(&path);
             ask.query.extend(query.iter().map(|(name, value)| (*name, (*value).to_owned())));
             ask.query.extend(chunk.iter().map(|id| ("job_ids", (*id).to_owned())));
-            match job::list(client, &ask, chunk.len(), &mut each).await {
+            match job::read_pages(client, &ask, chunk.len(), page).await {
                 Err(error) if chunk.len() > 1 && shorter(bound) < bound && may_be_too_long(&error, query) => {
                     self.0.store(shorter(bound), Ordering::Relaxed);
-                    continue;
                 }
-                listed => add(&mut total, &listed?),
+                listed => return Ok((listed?, chunk.len())),
             }
-            rest = after;
         }
-        Ok(total)
     }
 
     /// How many queries it takes to ask for so many jobs.

@@ -19,6 +19,9 @@ pub(super) type Names = HashMap<String, String>;
 /// Directories kept, at most; beyond that all are forgotten and read again when needed.
 const MOST_DIRECTORIES: usize = 64;
 
+/// For so many names a page is asked for where it is not known how many a page holds: it may hold them all.
+const WORTH_A_TRIAL: usize = 3;
+
 /// The names of files by directory. Who looks into one keeps others from asking for the same meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Files(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>);
@@ -93,8 +96,9 @@ impl<'a> Looking<'a> {
         directory_id: &str,
     ) -> Result<(), CloudError> {
         let pages = habits.directory_pages(client, limit, self.files);
+        let enough = if habits.files_page(client, limit).is_some() { pages } else { pages.min(WORTH_A_TRIAL) };
         if self.missing.is_empty()
-            || self.missing.len() >= pages && self.list(client, limit, habits, directory_id).await?
+            || self.missing.len() >= enough && self.list(client, limit, habits, directory_id).await?
         {
             return Ok(());
         }
@@ -119,7 +123,7 @@ impl<'a> Looking<'a> {
     ) -> Result<bool, CloudError> {
         let path = path(directory_id);
         let ask = Ask::path(&path);
-        let style = Style { make: Make::Files, limit };
+        let style = Style::of(Make::Files, limit);
         let mut page = |files: Vec<(String, String)>| self.page(files);
         match listing::read(client, &ask, style, &NamedFiles, Paging::by_token(), &mut page).await {
             Ok(listed) => {

@@ -40,6 +40,11 @@ impl Habits {
         client.bounded(Make::V2, limit).min(known(&self.page).unwrap_or(limit))
     }
 
+    /// Whether it was seen how many that are.
+    pub(super) fn knows_page(&self, client: &Client, limit: usize) -> bool {
+        known(&self.page).is_some() || client.bounded(Make::V2, limit) < limit
+    }
+
     pub(super) fn note_page(&self, rows: usize) {
         self.page.store(rows, Ordering::Relaxed);
     }

@@ -182,7 +182,7 @@ pub(super) async fn read_pages(
     limit: usize,
     page: &mut (dyn FnMut(Vec<Job>) -> ControlFlow<()> + Send),
 ) -> Result<Listed, CloudError> {
-    let style = Style { make: Make::V2, limit };
+    let style = Style::of(Make::V2, limit);
     listing::read(client, ask, style, &Jobs, Paging::by_token(), page).await
 }
 

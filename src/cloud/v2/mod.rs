@@ -85,7 +85,7 @@ impl V2 {
             let since = since.checked_sub(OVERLAP).unwrap_or(since);
             ask = ask.with("created_at_on_or_after", since.to_string());
         }
-        let style = Style { make: Make::V2, limit };
+        let style = Style::of(Make::V2, limit);
         let mut page = |batches: Vec<Batch>| {
             self.queues.note_batches();
             page(batches)

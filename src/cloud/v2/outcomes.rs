@@ -11,12 +11,14 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::client::{Ask, Client};
+use super::super::listing::{self, Make, Style};
+use super::super::paging::Paging;
 use super::super::{CloudError, Listed};
 use super::V2;
 use super::chunks::add;
 use super::cost::{Standing, Way};
 use super::habits::Habits;
-use super::job::{self, Job, Product};
+use super::job::{Job, Jobs, Product};
 use super::queues::Queues;
 use super::troubles::Made;
 use crate::core::batch::Batch;
@@ -147,17 +149,18 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     async fn read(mut self, window: Option<(Timestamp, Timestamp)>) -> Result<(), CloudError> {
-        match window {
-            Some((from, until)) if self.rest.len() > FEW => {
-                let way = match self.standing(self.page()).best() {
-                    Way::Window => self.list_window(from, until).await?,
-                    other => other,
-                };
-                match way {
-                    Way::Narrow if self.rest.len() > FEW => self.read_narrowly().await?,
-                    _ => self.ask_for_rest().await?,
-                }
-            }
+        let mut way = match self.standing(self.page()).best() {
+            Way::Window => match window.filter(|_| self.rest.len() > FEW) {
+                Some((from, until)) => self.list_window(from, until).await?,
+                None => Way::Ids,
+            },
+            other => other,
+        };
+        if way == Way::Ids && self.rest.len() > FEW && !self.habits.knows_page(self.client, self.limit) {
+            way = self.sound_out().await?;
+        }
+        match way {
+            Way::Narrow if self.rest.len() > FEW => self.read_narrowly().await?,
             _ => self.ask_for_rest().await?,
         }
         self.ask_for_odd().await
@@ -202,7 +205,9 @@ impl Reading<'_> {
                 _ => ControlFlow::Break(()),
             }
         };
-        match job::read_pages(self.client, &ask, self.limit, &mut page).await {
+        // Where pages may not be so large, another way is likely to be the cheaper one.
+        let style = Style { insists: false, ..Style::of(Make::V2, self.limit) };
+        match listing::read(self.client, &ask, style, &Jobs, Paging::by_token(), &mut page).await {
             // Whether it was read to its end does not matter otherwise: what it did not show is asked for.
             Ok(listed) => {
                 self.outcomes.listed.requests += listed.requests;
@@ -212,6 +217,26 @@ impl Reading<'_> {
             }
             Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => self.outcomes.listed.requests += 1,
             Err(error) => return Err(error),
+        }
+        Ok(self.standing(0).best_of_others())
+    }
+
+    /// Asks by one query, for one page of its answer: if there are more, it shows how many rows a page holds. Returns the way
+    /// to go on by.
+    async fn sound_out(&mut self) -> Result<Way, CloudError> {
+        let ids = sorted(&self.rest);
+        let (rest, jobs) = (&mut self.rest, &mut self.outcomes.jobs);
+        let mut rows = 0;
+        let mut page = |shown: Vec<Job>| {
+            rows = shown.len();
+            note_odd(self.habits, &shown);
+            jobs.extend(shown.into_iter().filter(|job| rest.remove(job.id.as_str())));
+            ControlFlow::Break(())
+        };
+        let (listed, _) = self.habits.bound.first(self.client, self.product, &ids, &[], &mut page).await?;
+        self.outcomes.listed.requests += listed.requests;
+        if !listed.complete {
+            self.habits.note_page(rows);
         }
         Ok(self.standing(0).best_of_others())
     }
