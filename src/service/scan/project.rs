@@ -87,6 +87,7 @@ async fn read<S: Source>(
     }
     // A batch that was said to be gone may hold what could not be asked for then.
     let returned = list.refresh.iter().any(|batch| known.get(&batch.batch_id).is_some_and(|known| known.gone));
+    put_off_proofs(&mut list, &known);
     let due = record(ledger, begun, &known, &mut list).await?;
     if !counts.refused {
         read_due(ledger, project, due, pages, counts).await?;
@@ -148,6 +149,22 @@ async fn follow_unseen<S: Source>(
     Ok(())
 }
 
+/// Batches of one scan whose every item is looked at, at most: that can wait, and news cannot.
+const PROOFS: usize = 20;
+
+/// Puts news first, and off what would be too much for one scan.
+fn put_off_proofs(list: &mut JobList, known: &HashMap<String, KnownBatch>) {
+    let due = std::mem::take(&mut list.due);
+    let (mut proofs, news): (Vec<Batch>, Vec<Batch>) = due.into_iter().partition(|batch| wants_proof(batch, known));
+    list.refresh.extend(proofs.split_off(PROOFS.min(proofs.len())));
+    list.due = news;
+    list.due.append(&mut proofs);
+}
+
+fn wants_proof(batch: &Batch, known: &HashMap<String, KnownBatch>) -> bool {
+    batch.wants_proof(known.get(&batch.batch_id).and_then(|known| known.listed_as.as_deref()))
+}
+
 /// Writes what the job list showed; the batches that are due come back with their place in the ledger.
 async fn record(
     ledger: &Ledger,
@@ -163,10 +180,7 @@ async fn record(
     // An unchanged batch is written only to move its `last_seen`; a due one always, for its key and its new looks.
     debug_assert!(refresh.iter().all(|batch| known.contains_key(&batch.batch_id)));
     let begun = *begun;
-    let depth = |batch: &Batch| {
-        let listed_as = known.get(&batch.batch_id).and_then(|known| known.listed_as.as_deref());
-        if batch.wants_proof(listed_as) { Depth::Proof } else { Depth::News }
-    };
+    let depth = |batch: &Batch| if wants_proof(batch, known) { Depth::Proof } else { Depth::News };
     let depths: Vec<Depth> = due.iter().map(depth).collect();
     ledger
         .write(move |tx| {
