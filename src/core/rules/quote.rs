@@ -14,7 +14,7 @@ const SAYING: &[&str] = &[
     "error", "errors", "err", "exception", "failure", "failed", "fails", "fault", "warning", "message", "msg", "said", "says",
     "saying", "returned", "returns", "returning", "responded", "responds", "replied", "replies", "answered", "answers",
     "response", "reply", "answer", "reason", "cause", "because", "status", "state", "code", "detail", "details", "desc",
-    "description", "raised", "threw", "output", "stderr", "body", "http", "with", "as", "is", "was", "are", "by", "to",
+    "description", "metric", "limit", "raised", "threw", "output", "stderr", "body", "http", "with", "as", "is", "was", "are", "by", "to",
     "fehler", "meldung", "erreur", "mensaje", "erro", "errore",
 ];
 
