@@ -30,14 +30,15 @@ static LED: LazyLock<Regex> = LazyLock::new(|| led(LEADS));
 static FILE_LED: LazyLock<Regex> = LazyLock::new(|| led(FILE_LEADS));
 static JSON_LED: LazyLock<Regex> =
     LazyLock::new(|| json_led("input|input_value|key|field|value|query|prompt|content|subject"));
-static JSON_FILE_LED: LazyLock<Regex> =
-    LazyLock::new(|| json_led("file|filename|file_name|document|item_name|path"));
+static JSON_FILE_LED: LazyLock<Regex> = LazyLock::new(|| json_led("file|filename|file_name|document|item_name|path"));
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(r#"(?i)["'“„‘«「『《`]([^"'”“’»」』》`\n]{{1,300}}\.(?:{EXTENSIONS}))["'”“’»」』》`]"#))
 });
 /// The name of a parameter or field without quotes: `parameter rate_limit`.
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:parameter|param|option|argument|setting|property|attribute|field|column|variable)s?:?\s+([a-z0-9]+(?:[_.][a-z0-9]+)+)\b")
+    pattern(
+        r"(?i)\b(?:parameter|param|option|argument|setting|property|attribute|field|column|variable)s?:?\s+([a-z0-9]+(?:[_.][a-z0-9]+)+)\b",
+    )
 });
 /// Where a validator found a value, which is a path of names: `"loc": ["body", "retry", "timeout"]`.
 static LOC: LazyLock<Regex> = LazyLock::new(|| pattern(r#"["']loc["']\s*:\s*[\[(]([^\])]{1,300})[\])]"#));
@@ -116,6 +117,10 @@ mod tests {
         check("File password protected list.pdf: connection reset", &["password"], &["connection reset"]);
         check("Read timeout while parsing report.pdf", &["report"], &["Read timeout while parsing"]);
         check("field 'rate limit' is required", &["rate"], &["is required"]);
+        check("parameter rate_limit: too low", &["rate"], &["parameter", "too low"]);
+        check(r#"{"loc":["body","read_timeout"],"msg":"field required"}"#, &["timeout"], &["field required"]);
+        check(r#"Clause "payment required" ends early"#, &["payment"], &["Clause", "ends early"]);
+        check(r#"error: "Unauthorized""#, &[], &["Unauthorized"]);
         check(r#"{"detail":"the token is not valid here"}"#, &[], &["the token is not valid here"]);
         check(r#"{"error":{"message":"Rate limit reached","type":"requests"}}"#, &[], &["Rate limit reached"]);
         check("GET https://bucket.example.com/timeout/503.pdf?x=1 failed", &["timeout", "503"], &["failed"]);
