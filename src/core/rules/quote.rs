@@ -10,119 +10,18 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// After these comes what a program said.
-const SAYING: &[&str] = &[
-    "error",
-    "errors",
-    "err",
-    "exception",
-    "failure",
-    "failed",
-    "fails",
-    "fault",
-    "warning",
-    "message",
-    "msg",
-    "said",
-    "says",
-    "saying",
-    "returned",
-    "returns",
-    "returning",
-    "responded",
-    "responds",
-    "replied",
-    "replies",
-    "answered",
-    "answers",
-    "response",
-    "reply",
-    "answer",
-    "reported",
-    "reports",
-    "gave",
-    "logged",
-    "throws",
-    "throwing",
-    "aborted",
-    "ended",
-    "rejected",
-    "refused",
-    "reason",
-    "cause",
-    "because",
-    "status",
-    "state",
-    "code",
-    "detail",
-    "details",
-    "desc",
-    "description",
-    "metric",
-    "limit",
-    "raised",
-    "threw",
-    "output",
-    "stderr",
-    "body",
-    "http",
-    "with",
-    "as",
-    "is",
-    "was",
-    "are",
-    "by",
-    "to",
-    "fehler",
-    "meldung",
-    "erreur",
-    "mensaje",
-    "erro",
-    "errore",
-];
+const SAYING: &str = "\
+    error errors err exception failure failed fails fault warning message msg said says saying returned \
+    returns returning responded responds replied replies answered answers response reply answer reported \
+    reports gave logged throws throwing aborted ended rejected refused reason cause because status state \
+    code detail details desc description metric limit raised threw output stderr body http with as is \
+    was are by to fehler meldung erreur mensaje erro errore";
 
 /// A sentence that goes on with one of these after a quotation speaks of the quotation.
-const GOES_ON: &[&str] = &[
-    "is",
-    "are",
-    "has",
-    "have",
-    "had",
-    "does",
-    "appears",
-    "appear",
-    "occurs",
-    "occur",
-    "found",
-    "repeated",
-    "mentioned",
-    "detected",
-    "printed",
-    "must",
-    "should",
-    "cannot",
-    "could",
-    "exceeds",
-    "matches",
-    "matched",
-    "stands",
-    "stamp",
-    "clause",
-    "paragraph",
-    "section",
-    "heading",
-    "caption",
-    "text",
-    "row",
-    "column",
-    "cell",
-    "field",
-    "label",
-    "header",
-    "rule",
-    "property",
-    "category",
-    "not",
-];
+const GOES_ON: &str = "\
+    is are has have had does appears appear occurs occur found repeated mentioned detected printed must \
+    should cannot could exceeds matches matched stands stamp clause paragraph section heading caption \
+    text row column cell field label header rule property category not";
 
 static QUOTED: LazyLock<[Regex; 5]> = LazyLock::new(|| {
     [
@@ -169,10 +68,14 @@ fn is_somebodys(before: &str, after: &str) -> bool {
         (!word.is_empty()).then(|| word.to_lowercase())
     });
     if let Some(word) = led {
-        return !SAYING.contains(&word.as_str());
+        return !is_one_of(&word, SAYING);
     }
     let next = after.strip_prefix(' ').and_then(|text| text.split(|c: char| !c.is_alphanumeric()).next());
-    next.is_some_and(|word| GOES_ON.contains(&word))
+    next.is_some_and(|word| is_one_of(word, GOES_ON))
+}
+
+fn is_one_of(word: &str, words: &str) -> bool {
+    words.split(' ').any(|one| one == word)
 }
 
 #[cfg(test)]
