@@ -23,7 +23,7 @@ const BEFORE: &str = r#"(?ix)
 const REASON: &str = r"(?ix) \b ( [45][0-9][0-9] ) [\s:\-–—,)\]]* (?:
       bad\s?request | unauthori[sz]ed | payment\srequired | forbidden | not\sfound | method\snot | not\sacceptable | request\stime
     | conflict | gone | content\stoo | payload\stoo | request\sentity | unsupported\smedia | unprocessable | locked | too\s?early | too\s?many
-    | internal | not\simplemented | bad\s?gateway | service\s(?:temporarily\s)?unavailable | gateway | client\serror | server\serror | insufficient\sstorage
+    | permission\s | access\sdenied | internal | not\simplemented | bad\s?gateway | service\s(?:temporarily\s)?unavailable | gateway | client\serror | server\serror | insufficient\sstorage
     | overloaded | site\sis\soverloaded | web\sserver | origin | a\stimeout\soccurred | error\b | from\s(?:upstream|server|origin|backend) | response\b | status\b )";
 
 /// The whole message, or its first word before a colon: `503`, `[502] upstream`, `500: …`.

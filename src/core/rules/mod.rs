@@ -13,6 +13,7 @@ mod http;
 mod mask;
 mod name;
 mod parse;
+mod quote;
 mod shipped;
 
 pub use class::{Class, Kind};
