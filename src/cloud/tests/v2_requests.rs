@@ -40,7 +40,7 @@ async fn a_finished_batch_of_1000_files_costs_at_most_eight_requests() {
         ("parse, all jobs older", Server { older: FILES, ..PLAIN }, 6),
         ("parse, pages of 100", Server { page: 100, ..PLAIN }, 5),
         ("parse, pages of 100, 90 older jobs", Server { page: 100, older: 90, ..PLAIN }, 5),
-        ("parse, pages of 100, many failures before", Server { page: 100, history: 5000, ..PLAIN }, 8),
+        ("parse, pages of 100, many failures before", Server { page: 100, history: 5000, ..PLAIN }, 6),
         ("parse, pages of 100, a long queue", Server { page: 100, waiting: 500, ..PLAIN }, 8),
         ("parse, no page over 100", Server { page: 100, files_page: 100, refuses: true, ..PLAIN }, 5),
         ("parse, pages of 100, no names", Server { page: 100, named: false, ..PLAIN }, 6),
@@ -89,8 +89,8 @@ async fn what_was_learnt_of_a_server_is_not_learnt_again() {
     for (what, server, first, second) in [
         ("parse", small, 5, 4),
         ("extract, no names", Server { product: "extract", named: false, ..small }, 8 + 10, 5),
-        ("parse, many failures before", Server { history: 5000, ..small }, 9, 7),
-        ("extract, many failures before", Server { product: "extract", history: 5000, ..small }, 11, 8),
+        ("parse, many failures before", Server { history: 5000, ..small }, 6, 4),
+        ("extract, many failures before", Server { product: "extract", history: 5000, ..small }, 8, 5),
     ] {
         let (fake, cloud) = server.start().await;
         let mut made = Vec::new();
@@ -178,6 +178,21 @@ async fn a_narrow_reading_is_no_proof_and_a_proof_shows_every_job() {
         assert!(!listed.unproven, "where pages are large it is one at once");
         assert!(listed.why_odd.unwrap().contains("QUEUED"));
     }
+}
+
+/// Where too many jobs of the project have failed, those that failed before their batch began are left to the proof.
+#[tokio::test]
+async fn a_failed_job_that_is_older_than_its_batch_is_found_by_the_proof_at_the_latest() {
+    let (_fake, cloud) = Server { page: 100, older: 300, history: 5000, ..PLAIN }.start().await;
+    let batch = finished(&cloud).await;
+    let mut found = Vec::new();
+    // The first reading finds out how many have failed before.
+    for depth in [Depth::News, Depth::News, Depth::Proof] {
+        let mut rows = Vec::new();
+        let listed = cloud.list_items(&batch, Kind::Failed, depth, &mut |page| keep(&mut rows, page)).await.unwrap();
+        found.push((rows.len(), listed.unproven));
+    }
+    assert_eq!(found, [(50, true), (35, true), (50, false)]);
 }
 
 /// A job ends between two requests, and is seen all the same: open ones are asked for before failed ones.

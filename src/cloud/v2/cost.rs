@@ -33,6 +33,8 @@ pub(super) struct Standing<'a> {
     pub(super) page: usize,
     /// Files that a page of the directory holds, if that is known; else it is taken to hold as many as one of jobs.
     pub(super) files_page: Option<usize>,
+    /// Whether it is known since when its jobs can have failed.
+    pub(super) is_dated: bool,
     /// Whether the completed ones are wanted, too.
     pub(super) all: bool,
 }
@@ -69,7 +71,8 @@ impl Standing<'_> {
             return None;
         }
         let (failed, among_rest) = self.failures();
-        let feed = if self.habits.is_crowded(self.product) { usize::MAX } else { self.pages(failed).max(1) };
+        let is_endless = self.habits.is_crowded(self.product) && !self.is_dated;
+        let feed = if is_endless { usize::MAX } else { self.pages(failed).max(1) };
         let asked = feed.min(self.queries(self.rest, among_rest));
         Some(self.product.open_statuses().len() + asked + self.names_of_parsings())
     }
@@ -113,7 +116,19 @@ mod tests {
     fn best(product: Product, page: usize, rest: usize, failed: usize, all: bool) -> Way {
         let habits = Habits::default();
         let found = page.min(1000 - rest).max(1);
-        Standing { habits: &habits, product, jobs: 1000, rest, failed, found, page, files_page: None, all }.best()
+        Standing {
+            habits: &habits,
+            product,
+            jobs: 1000,
+            rest,
+            failed,
+            found,
+            page,
+            files_page: None,
+            is_dated: true,
+            all,
+        }
+        .best()
     }
 
     #[test]
@@ -148,6 +163,7 @@ mod tests {
             found: 100,
             page,
             files_page,
+            is_dated: true,
             all: false,
         };
         assert_eq!(standing.best(), Way::Narrow);
@@ -168,6 +184,7 @@ mod tests {
             found: 1000,
             page,
             files_page,
+            is_dated: true,
             all: false,
         };
         assert_eq!(standing.best(), Way::Ids);
@@ -186,6 +203,7 @@ mod tests {
             found: 10,
             page: 1000,
             files_page: None,
+            is_dated: true,
             all: false,
         };
         assert_eq!(standing.best(), Way::Ids);

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
+use jiff::Timestamp;
+
 use super::super::CloudError;
 use super::super::client::Ask;
 use super::chunks::add;
@@ -21,13 +23,18 @@ struct Open {
 
 impl Reading<'_> {
     /// Looks for those that are open and those that failed, in this order: a job that ends in between is seen failed.
-    /// Nothing here trusts the times of the batch, for what is not shown is taken to have ended well.
+    /// As what is not shown is taken to have ended well, the time of the batch is trusted only where the list of all failed
+    /// jobs is too long: what failed before then is left to the proof.
     pub(super) async fn read_narrowly(&mut self) -> Result<(), CloudError> {
         if !self.look_for_open().await? {
             return self.ask_for_rest().await;
         }
         self.outcomes.unproven = true;
-        if self.habits.is_crowded(self.product) || !self.list_failed().await? {
+        let mut listed = !self.habits.is_crowded(self.product) && self.list_failed(None).await?;
+        if !listed && self.since.is_some() {
+            listed = self.list_failed(self.since).await?;
+        }
+        if !listed {
             self.ask_for_failed().await?;
         }
         // Seen in a list of failed ones only: what else there is of that kind, no list shows.
@@ -100,14 +107,15 @@ impl Reading<'_> {
         Ok(Open { ids, complete, ours })
     }
 
-    /// Lists the failed jobs of the project, as old as they may be, until a page is full of those of other batches.
-    /// Returns whether it was read to its end.
-    async fn list_failed(&mut self) -> Result<bool, CloudError> {
+    /// Lists the failed jobs of the project, made since then or as old as they may be, until a page is full of those of other
+    /// batches. Returns whether it was read to its end.
+    async fn list_failed(&mut self, since: Option<Timestamp>) -> Result<bool, CloudError> {
         let path = self.product.path();
         loop {
             let wanted = self.failed_query();
             let mut ask = Ask::path(&path);
             ask.query.extend(wanted.iter().map(|(name, value)| (*name, (*value).to_owned())));
+            ask.query.extend(since.map(|since| ("created_at_on_or_after", since.to_string())));
             let (asked, rest, outcomes) = (&self.asked, &mut self.rest, &mut *self.outcomes);
             let mut page = |shown: Vec<Job>| {
                 let all = shown.len();
@@ -123,7 +131,7 @@ impl Reading<'_> {
             match job::read_pages(self.client, &ask, self.limit, &mut page).await {
                 Ok(listed) => {
                     outcomes.listed.requests += listed.requests;
-                    if !listed.complete {
+                    if !listed.complete && since.is_none() {
                         self.habits.note_crowded(self.product);
                     }
                     // A row that could not be read may be one of ours.

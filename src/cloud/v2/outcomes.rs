@@ -124,8 +124,11 @@ pub(super) async fn read(
         let mut of_product = Outcomes::new();
         let rest: HashSet<&str> = ids.collect();
         let (habits, queues, asked) = (&v2.habits, &v2.queues, rest.clone());
-        let reading = Reading { client, limit, habits, queues, product, all, asked, rest, outcomes: &mut of_product };
-        reading.read(window(batch)).await?;
+        let window = window(batch);
+        let (outcomes_of, since) = (&mut of_product, window.map(|(from, _)| from));
+        let reading =
+            Reading { client, limit, habits, queues, product, all, asked, rest, outcomes: outcomes_of, since };
+        reading.read(window).await?;
         outcomes.take(of_product);
     }
     outcomes.settle();
@@ -145,6 +148,8 @@ pub(super) struct Reading<'a> {
     /// Those that no list has shown yet.
     pub(super) rest: HashSet<&'a str>,
     pub(super) outcomes: &'a mut Outcomes,
+    /// When the batch began, unless its jobs are known to be older.
+    pub(super) since: Option<Timestamp>,
 }
 
 impl Reading<'_> {
@@ -180,6 +185,7 @@ impl Reading<'_> {
             found,
             page: self.page(),
             files_page: self.habits.files_page(self.client, self.limit),
+            is_dated: self.since.is_some(),
             all: self.all,
         }
     }
@@ -213,6 +219,9 @@ impl Reading<'_> {
                 self.outcomes.listed.requests += listed.requests;
                 if largest < self.limit && (!listed.complete || pages > 1) {
                     self.habits.note_page(largest);
+                }
+                if self.rest.len() == self.asked.len() {
+                    self.since = None;
                 }
             }
             Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => self.outcomes.listed.requests += 1,
