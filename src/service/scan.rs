@@ -74,6 +74,8 @@ pub struct ScanSummary {
     pub recovered: u64,
     /// Rows that could not be understood.
     pub unreadable: u64,
+    /// Why the first of them could not be understood, where that is known.
+    pub why_unreadable: Option<String>,
     /// Requests made.
     pub requests: u64,
     /// The first thing that made it incomplete.
@@ -101,6 +103,7 @@ impl fmt::Display for ScanSummary {
             items_new,
             recovered,
             unreadable,
+            why_unreadable,
             requests,
             ..
         } = self;
@@ -110,7 +113,8 @@ impl fmt::Display for ScanSummary {
         )?;
         write!(f, " with {items_listed} failed and skipped items in {requests} requests")?;
         if *unreadable > 0 {
-            write!(f, "; {unreadable} rows could not be read")?;
+            let why = why_unreadable.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+            write!(f, "; {unreadable} row{} could not be read{why}", if *unreadable == 1 { "" } else { "s" })?;
         }
         if !self.complete {
             write!(f, "; incomplete")?;

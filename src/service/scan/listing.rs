@@ -18,6 +18,8 @@ pub(super) struct BatchRead {
     pub(super) new: u64,
     pub(super) recovered: u64,
     pub(super) unreadable: u64,
+    /// Why the first of them could not be read.
+    pub(super) why_unreadable: Option<String>,
     /// What kept it from being read completely.
     pub(super) error: Option<String>,
     /// The API refuses us.
@@ -175,18 +177,20 @@ async fn list_kind<S: Source>(
     read.rows += outlet.rows;
     match listed {
         Ok(listed) => {
-            read.unreadable += listed.unreadable;
             read.counted = listed.counted.or(read.counted);
             read.only_odd |= listed.only_odd;
             read.unproven |= listed.unproven;
-            if let Some(why) = listed.why_odd {
-                // Nothing is wrong with the listing, but somebody should know of what it could not make sense of.
-                read.unreadable += listed.odd;
+            let not_understood = listed.unreadable + listed.odd;
+            if not_understood > 0 {
+                let why = listed.why_unreadable.or(listed.why_odd);
+                let said = why.as_deref().unwrap_or("nobody said why");
                 tracing::warn!(
                     batch.id = batch.batch_id,
-                    jobs = listed.odd,
-                    "a status that this version does not know: {why}"
+                    rows = not_understood,
+                    "could not make sense of rows: {said}"
                 );
+                read.unreadable += not_understood;
+                read.why_unreadable = read.why_unreadable.take().or(why);
             }
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
                 read.incomplete(format!("batch {}: {} items: {why}", batch.batch_id, kind.as_str()));

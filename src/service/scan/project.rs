@@ -242,6 +242,7 @@ impl Counts {
         self.items_new += read.new;
         self.recovered += read.recovered;
         self.unreadable += read.unreadable;
+        self.why_unreadable = self.why_unreadable.take().or(read.why_unreadable);
         if let Some(error) = read.error {
             self.fails(error, read.refused);
         }
