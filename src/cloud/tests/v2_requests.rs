@@ -56,6 +56,8 @@ async fn a_finished_batch_of_1000_files_costs_at_most_eight_requests() {
         ("extract, pages of 100, three fail", Server { page: 100, files_page: 100, failing: 400, ..extract }, 7),
         ("extract, pages of 100 jobs", Server { page: 100, ..extract }, 7),
         ("extract, pages of 100 jobs, no names", Server { page: 100, named: false, ..extract }, 8),
+        ("extract, pages of 100 files", Server { files_page: 100, ..extract }, 5),
+        ("extract, no page of files over 100", Server { files_page: 100, refuses: true, ..extract }, 6),
         ("extract, no page over 100", Server { page: 100, files_page: 100, refuses: true, ..extract }, 7),
     ] {
         let made = requests(server).await;

@@ -55,6 +55,7 @@ impl Known {
     }
 
     /// Asks for the names of those of these items that are not known, in a directory that holds about `files` files.
+    /// Gives up, and returns false, where that turns out to take more than `worth` further requests.
     pub(super) async fn look_up(
         &mut self,
         client: &Client,
@@ -62,12 +63,13 @@ impl Known {
         habits: &Habits,
         (directory_id, files): (&str, usize),
         item_ids: &HashSet<&str>,
-    ) -> Result<(), CloudError> {
+        worth: usize,
+    ) -> Result<bool, CloudError> {
         let missing = item_ids.iter().copied().filter(|id| !self.contains_key(id));
-        let mut looking = Looking::new(missing, files);
+        let mut looking = Looking::new(missing, files, worth);
         let ended = looking.look(client, limit, habits, directory_id).await;
         self.extend(looking.names);
-        ended
+        ended.map(|()| !looking.gave_up)
     }
 }
 
@@ -81,11 +83,15 @@ struct Looking<'a> {
     largest: usize,
     /// Pages read beyond what it should hold.
     beyond: usize,
+    /// Further requests that are worth it.
+    worth: usize,
+    gave_up: bool,
 }
 
 impl<'a> Looking<'a> {
-    fn new(missing: impl Iterator<Item = &'a str>, files: usize) -> Looking<'a> {
-        Looking { missing: missing.collect(), names: Names::new(), files, seen: 0, largest: 0, beyond: 0 }
+    fn new(missing: impl Iterator<Item = &'a str>, files: usize, worth: usize) -> Looking<'a> {
+        let (missing, names) = (missing.collect(), Names::new());
+        Looking { missing, names, files, seen: 0, largest: 0, beyond: 0, worth, gave_up: false }
     }
 
     async fn look(
@@ -100,6 +106,10 @@ impl<'a> Looking<'a> {
         if self.missing.is_empty()
             || self.missing.len() >= enough && self.list(client, limit, habits, directory_id).await?
         {
+            return Ok(());
+        }
+        self.gave_up |= self.missing.len() > self.worth;
+        if self.gave_up {
             return Ok(());
         }
         for item_id in self.missing.drain() {
@@ -149,7 +159,8 @@ impl<'a> Looking<'a> {
         self.beyond += usize::from(self.seen > self.files);
         let pages_left = self.files.saturating_sub(self.seen).div_ceil(self.largest.max(1));
         let one_by_one_is_cheaper = self.missing.len() < pages_left.max(self.beyond);
-        if self.missing.is_empty() || one_by_one_is_cheaper {
+        self.gave_up |= !self.missing.is_empty() && !one_by_one_is_cheaper && pages_left > self.worth;
+        if self.missing.is_empty() || one_by_one_is_cheaper || self.gave_up {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

@@ -15,6 +15,7 @@ mod names;
 mod narrow;
 mod outcomes;
 mod pages;
+mod parsings;
 mod queues;
 mod single;
 mod troubles;

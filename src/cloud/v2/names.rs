@@ -1,15 +1,16 @@
 //! Names for the failed items of a batch.
 //!
 //! Parse jobs carry them, extract jobs do not. The directory knows them all; where its pages are small, the parsings that
-//! went before failed extractions are asked first, for one query names a hundred of them.
+//! went before failed extractions are asked, for one query names a hundred of them.
 
 use std::collections::{HashMap, HashSet};
 
 use super::super::client::Client;
 use super::super::{Listed, page};
 use super::V2;
-use super::files::Names;
-use super::job::{Job, Product};
+use super::files::{Known, Names};
+use super::job::Product;
+use super::parsings::Parsings;
 use crate::core::item::Observation;
 
 /// Where names may be found.
@@ -40,12 +41,20 @@ pub(super) async fn give(
         return;
     };
     let files = usize::try_from(place.files).unwrap_or(usize::MAX);
-    let directory_pages = v2.habits.directory_pages(client, limit, files);
     let directory = v2.files.directory(directory_id);
     let mut known = directory.lock().await;
-    let unknown: Vec<&str> = nameless.iter().copied().filter(|id| !known.contains_key(id)).collect();
-    known.extend(of_parsings(v2, client, limit, place, &unknown, directory_pages).await);
-    let ended = known.look_up(client, limit, &v2.habits, (directory_id, files), &nameless).await;
+    let parsings = Parsings { habits: &v2.habits, client, limit, files };
+    let named = parsings.names(&place.parsings, &unknown(&known, &nameless)).await;
+    known.extend(named);
+    let extractions = extractions(failed, &unknown(&known, &nameless));
+    let worth = parsings.cost(extractions.len());
+    let mut ended = known.look_up(client, limit, &v2.habits, (directory_id, files), &nameless, worth).await;
+    if let Ok(false) = ended {
+        let before = parsings.before(&extractions).await;
+        let named = parsings.names(&before, &unknown(&known, &nameless)).await;
+        known.extend(named);
+        ended = known.look_up(client, limit, &v2.habits, (directory_id, files), &nameless, usize::MAX).await;
+    }
     let mut names: Names = nameless.iter().filter_map(|id| Some(((*id).to_owned(), known.get(id)?.clone()))).collect();
     drop(known);
     for item in failed.iter_mut().filter(|item| item.item_name.is_empty()) {
@@ -58,36 +67,14 @@ pub(super) async fn give(
     }
 }
 
-/// The names that the parsings before these items carry, if asking for those is cheaper than asking the directory.
-async fn of_parsings(
-    v2: &V2,
-    client: &Client,
-    limit: usize,
-    place: &Place<'_>,
-    unknown: &[&str],
-    directory_pages: usize,
-) -> Names {
-    let by_parsing: HashMap<&str, &str> =
-        unknown.iter().filter_map(|id| Some((place.parsings.get(*id)?.as_str(), *id))).collect();
-    let pages = by_parsing.len().div_ceil(v2.habits.page(client, limit).max(1));
-    let queries = v2.habits.bound.queries(by_parsing.len()).max(pages);
-    let of_directory = directory_pages.min(unknown.len());
-    let mut names = Names::new();
-    if by_parsing.is_empty() || !v2.habits.parsings_may_name() || queries >= of_directory {
-        return names;
-    }
-    let mut ids: Vec<&str> = by_parsing.keys().copied().collect();
-    ids.sort_unstable();
-    let each = |job: Job| {
-        let named = by_parsing.get(job.id.as_str()).zip(job.name);
-        names.extend(named.map(|(item_id, name)| ((*item_id).to_owned(), name)));
-    };
-    let listed = v2.habits.bound.jobs(client, Product::Parse, &ids, &[], each).await;
-    match listed {
-        Ok(_) if names.is_empty() => v2.habits.note_unnamed(),
-        Ok(_) => {}
-        // The directory is asked all the same.
-        Err(error) => tracing::debug!(%error, "could not ask parse jobs for names"),
-    }
-    names
+fn unknown<'a>(known: &Known, nameless: &HashSet<&'a str>) -> Vec<&'a str> {
+    nameless.iter().copied().filter(|id| !known.contains_key(id)).collect()
+}
+
+/// The extractions of these items: which item each was made of, by its id.
+fn extractions(failed: &[Observation], items: &[&str]) -> HashMap<String, String> {
+    let items: HashSet<&str> = items.iter().copied().collect();
+    let failed = failed.iter().filter(|item| items.contains(item.item_id.as_str()));
+    let job = |item: &Observation| item.job_id.clone().filter(|id| Product::of(id) == Product::Extract);
+    failed.filter_map(|item| Some((job(item)?, item.item_id.clone()))).collect()
 }
