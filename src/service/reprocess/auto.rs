@@ -30,6 +30,7 @@ impl Reprocess<'_> {
         summary: &mut Summary,
     ) -> anyhow::Result<()> {
         if self.config.mode == Mode::Off {
+            self.weigh_closed(now).await?;
             return Ok(self.tell_nothing(now).await?);
         }
         let rows = self.rows(Which::OfClasses(self.automatic_classes(), self.config.baseline)).await?;
