@@ -33,6 +33,8 @@ mod record;
 #[cfg(test)]
 mod scenarios;
 mod sender;
+#[cfg(test)]
+mod stop_scenarios;
 mod trial;
 mod weather;
 

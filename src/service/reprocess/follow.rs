@@ -236,7 +236,7 @@ fn probe_says(vote: Vote) -> Option<bool> {
     match vote {
         Vote::Recovered => Some(true),
         Vote::Failed => Some(false),
-        Vote::Neutral => None,
+        Vote::Neutral | Vote::Cancelled => None,
     }
 }
 
