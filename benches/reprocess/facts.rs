@@ -49,6 +49,7 @@ pub(crate) fn facts(world: &World, rules: &Rules) -> (Vec<GroupFacts>, Vec<ItemF
             deleted: false,
             refused: false,
             refusals: 0,
+            cancelled_at: None,
             baseline: false,
             attempts: 0,
             attempts_in_life: 0,

@@ -217,7 +217,7 @@ impl Driver<'_> {
             let recovered = match vote {
                 Vote::Recovered => Some(true),
                 Vote::Failed => Some(false),
-                Vote::Neutral => None,
+                Vote::Neutral | Vote::Cancelled => None,
             };
             self.gate = self.gate.probe_ended(at(minute), recovered, &limits);
         }

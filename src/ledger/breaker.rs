@@ -25,7 +25,7 @@ fn step(number: i64) -> Step {
 pub fn group(connection: &Connection, group_id: &str) -> Result<GroupState, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT open_since, open_until, opened, step, posted, recovered, failed, neutral, second_tries, third_tries,
-                ever_recovered, lost_canaries, parked_since, parked_compared
+                ever_recovered, lost_canaries, parked_since, parked_compared, cancelled
          FROM breaker WHERE scope = ?1",
     )?;
     Ok(statement.query_row([group_id], read_group).optional()?.unwrap_or_default())
@@ -53,6 +53,7 @@ fn read_group(row: &Row<'_>) -> rusqlite::Result<GroupState> {
         recovered: row.get(10)?,
         lost_canaries: row.get(11)?,
         parked: time(12)?.map(|since| Parked { since, compared: parked_compared }),
+        cancelled: row.get(14)?,
     })
 }
 
@@ -78,17 +79,19 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
             Some("its canary failed while other work went through: a person must decide")
         }
         (_, Some(_)) => Some("its canary failed while too little else was finished to compare with"),
+        (Breaker::Open { .. }, None) if state.cancelled => Some("somebody cancelled its retry at LlamaCloud"),
         (Breaker::Open { .. }, None) => Some("too few retries recovered"),
         _ => None,
     };
     let tries = |tries: LaterTries| format!("[{},{},{}]", tries.recovered, tries.failed, tries.running);
     tx.prepare_cached(
         "INSERT INTO breaker (scope, state, open_since, open_until, opened, step, posted, recovered, failed,
-             neutral, second_tries, third_tries, ever_recovered, lost_canaries, parked_since, parked_compared, why, changed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+             neutral, second_tries, third_tries, ever_recovered, lost_canaries, parked_since, parked_compared, why, changed_at,
+             cancelled)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
          ON CONFLICT (scope) DO UPDATE SET state = ?2, open_since = ?3, open_until = ?4, opened = ?5, step = ?6, posted = ?7,
              recovered = ?8, failed = ?9, neutral = ?10, second_tries = ?11, third_tries = ?12, ever_recovered = ?13,
-             lost_canaries = ?14, parked_since = ?15, parked_compared = ?16, why = ?17, changed_at = ?18",
+             lost_canaries = ?14, parked_since = ?15, parked_compared = ?16, why = ?17, changed_at = ?18, cancelled = ?19",
     )?
     .execute(params![
         group_id,
@@ -109,6 +112,7 @@ pub fn keep_group(tx: &Transaction<'_>, group_id: &str, state: &GroupState, now:
         state.parked.is_some_and(|parked| parked.compared),
         why,
         Millis(now),
+        state.cancelled,
     ])?;
     Ok(())
 }

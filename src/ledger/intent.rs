@@ -246,6 +246,22 @@ pub fn get(connection: &Connection, intent_id: &str) -> Result<Option<StoredInte
     Ok(select(connection, "WHERE n.intent_id = ?1", [intent_id])?.pop())
 }
 
+/// Projects with the number of their newest POSTs, none older than `since`, that made no batch and were not refused either.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn unheard(connection: &Connection, since: Timestamp) -> Result<Vec<(String, u32)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT p.name, count(*) FROM intent n JOIN project p USING (project_key)
+         WHERE n.state IN ('not_submitted', 'not_sent') AND n.posting_at > max(?1, coalesce((
+             SELECT max(y.posting_at) FROM intent y WHERE y.project_key = n.project_key AND y.posting_at > ?1
+                 AND y.state IN ('submitted', 'finished', 'rejected')), 0))
+         GROUP BY 1 ORDER BY 1",
+    )?;
+    let rows = statement.query_map([Millis(since)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Every batch that belongs to some intent.
 ///
 /// # Errors

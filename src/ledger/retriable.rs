@@ -66,6 +66,8 @@ pub struct Tried {
     pub counts: bool,
     /// It belongs to the present episode of the item: the item has not recovered since.
     pub in_episode: bool,
+    /// When it was seen that somebody cancelled it, if nothing of the item failed since it was sent.
+    pub cancelled_at: Option<Timestamp>,
 }
 
 /// Which items to look at.
@@ -203,11 +205,14 @@ fn tried(connection: &Connection, item_key: i64) -> Result<Vec<Tried>, LedgerErr
     let mut statement = connection.prepare_cached(
         "SELECT n.parameters_hash, a.counts, a.started_at > coalesce(
              (SELECT max(r.started_at) FROM attempt r WHERE r.item_key = ?1 AND r.outcome = 'recovered'), 0)
-             AND a.started_at > (SELECT answered_until FROM item WHERE item_key = ?1)
+             AND a.started_at > (SELECT answered_until FROM item WHERE item_key = ?1),
+             CASE WHEN a.outcome = 'cancelled' AND (SELECT last_seen FROM item WHERE item_key = ?1) <= a.started_at
+                 THEN a.finished_at END
          FROM attempt a JOIN intent n USING (intent_id) WHERE a.item_key = ?1 ORDER BY a.started_at, a.attempt_id",
     )?;
     let rows = statement.query_map(params![item_key], |row| {
-        Ok(Tried { parameters_hash: row.get(0)?, counts: row.get(1)?, in_episode: row.get(2)? })
+        let cancelled_at = row.get::<_, Option<Millis>>(3)?.map(|at| at.0);
+        Ok(Tried { parameters_hash: row.get(0)?, counts: row.get(1)?, in_episode: row.get(2)?, cancelled_at })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

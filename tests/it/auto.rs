@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
 
-const BUSY: &str = "upstream returned 503 Service Unavailable";
-const AUTO: &str = "[reprocess]\nmode = \"auto\"\n";
+pub(crate) const BUSY: &str = "upstream returned 503 Service Unavailable";
+pub(crate) const AUTO: &str = "[reprocess]\nmode = \"auto\"\n";
 
 /// `fine` items that complete beside `busy` ones that complete when they are tried again; all failed an hour ago.
-fn world(fine: usize, busy: usize) -> World {
+pub(crate) fn world(fine: usize, busy: usize) -> World {
     let mut builder = WorldBuilder::new().batch("b1");
     for n in 0..fine {
         builder = builder.item(&format!("fine{n}")).succeeds();
@@ -29,7 +29,7 @@ fn world(fine: usize, busy: usize) -> World {
 }
 
 /// A site that knows its project for longer than the failures, so that they are no baseline.
-async fn site(world: World, more: &str) -> (Site, Worker) {
+pub(crate) async fn site(world: World, more: &str) -> (Site, Worker) {
     let site = Site::new(world, Options::default(), more).await;
     let worker = site.worker().await;
     let long_ago = (site.now() - SignedDuration::from_hours(48)).as_millisecond();
@@ -41,13 +41,13 @@ async fn site(world: World, more: &str) -> (Site, Worker) {
     (site, worker)
 }
 
-async fn cycle(site: &Site, worker: &mut Worker, minutes: i64) -> CycleOutcome {
+pub(crate) async fn cycle(site: &Site, worker: &mut Worker, minutes: i64) -> CycleOutcome {
     site.cloud.world().advance(SignedDuration::from_mins(minutes));
     let now = site.now();
     worker.cycle(now, Duration::from_secs(5), &CancellationToken::new()).await.unwrap()
 }
 
-fn posts(site: &Site) -> Vec<usize> {
+pub(crate) fn posts(site: &Site) -> Vec<usize> {
     let world = site.cloud.world();
     let sizes = world.truth().posts.iter().filter(|post| post.endpoint == Endpoint::CreateBatch);
     sizes.map(|post| post.body["item_ids"].as_array().map_or(0, Vec::len)).collect()
@@ -57,7 +57,7 @@ fn posts_to(site: &Site, endpoint: Endpoint) -> u64 {
     site.cloud.world().truth().requests_to(endpoint)
 }
 
-fn outcomes(site: &Site, outcome: &str) -> usize {
+pub(crate) fn outcomes(site: &Site, outcome: &str) -> usize {
     site.texts(&format!("SELECT attempt_id FROM attempt WHERE outcome = '{outcome}'")).len()
 }
 

@@ -12,6 +12,7 @@ mod demo;
 mod disk;
 mod faults;
 mod heartbeat;
+mod held;
 mod hostile;
 mod kill;
 mod ledger;

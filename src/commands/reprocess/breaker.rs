@@ -34,7 +34,10 @@ pub(super) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -
             let mut state = breaker::group(tx, &group.group_id)?;
             state.reset();
             breaker::keep_group(tx, &group.group_id, &state, by.now)?;
-            format!("Retries of {} may go on, from its canary.", group.group_id)
+            match state.ramp.is_waiting() {
+                true => format!("Retries of {} may go on once those under way have ended.", group.group_id),
+                false => format!("Retries of {} may go on, from its canary.", group.group_id),
+            }
         };
         let act = Act { actor: &by.name, action: "breaker reset", subject: &subject, reason: Some(&why), detail: None };
         audit::record(tx, &act, by.now)?;

@@ -112,7 +112,7 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
     }
     let plans = ledger.read(plan::approved).await?;
     let gates = ledger.read(gate::closed).await?;
-    let holds: Vec<Hold> = gates.iter().filter_map(|(project, stored)| Hold::of(project, stored)).collect();
+    let holds: Vec<Hold> = gates.iter().filter_map(|(project, stored)| Hold::of(project, stored, now)).collect();
     let groups = ledger.read(breaker::resting).await?;
     match format {
         Format::Json => {

@@ -93,6 +93,9 @@ fn automatic(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
     if item.refused {
         return Some(Exclusion::Refused);
     }
+    if let Some(at) = item.cancelled_at {
+        return Some(Exclusion::RetryCancelled { at });
+    }
     if item.baseline {
         return Some(Exclusion::Baseline);
     }

@@ -31,6 +31,11 @@ pub enum Exclusion {
     },
     /// The API definitely refused this item.
     Refused,
+    /// Somebody cancelled its last retry at LlamaCloud.
+    RetryCancelled {
+        /// When that was seen.
+        at: Timestamp,
+    },
     /// No job config is known for it.
     NoJobConfig,
     /// Its class is not retried automatically.
@@ -137,6 +142,9 @@ impl fmt::Display for Exclusion {
             Self::Running { batch_id } => write!(f, "it is, or may be, still processing in batch {batch_id}"),
             Self::Claimed { intent_id } => write!(f, "intent {intent_id} has claimed it"),
             Self::Refused => f.write_str("the API refused this item by itself"),
+            Self::RetryCancelled { at } => {
+                write!(f, "somebody cancelled its retry (seen at {at}), so it is retried by hand only")
+            }
             Self::NoJobConfig => f.write_str("no job config is known for it; add a [[reprocess.job-config]]"),
             Self::Class { class } => write!(f, "class {class} is not retried automatically"),
             Self::SameConfig => f.write_str("it failed for its parameters and they have not changed"),

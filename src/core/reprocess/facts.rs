@@ -53,6 +53,8 @@ pub struct ItemFacts {
     pub refused: bool,
     /// POSTs of it alone that were refused: another item is the better canary.
     pub refusals: u32,
+    /// When its newest attempt ended because somebody cancelled it, if it has not failed elsewhere since.
+    pub cancelled_at: Option<Timestamp>,
     /// Failed before the first start of the program and not released by hand.
     pub baseline: bool,
     /// Attempts with these parameters in this episode; throttled ones are not counted.

@@ -112,6 +112,12 @@ impl Gate {
         }
     }
 
+    /// Opens a hold whose time is over: where nothing is retried by itself, no probe would ever do it.
+    #[must_use]
+    pub fn without_probe(self, now: Timestamp) -> Self {
+        if self.wants_probe(now) { Self::Open } else { self }
+    }
+
     /// The API or an item said that the account cannot go on.
     #[must_use]
     pub fn stop_account(self, now: Timestamp) -> Self {

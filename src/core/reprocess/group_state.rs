@@ -28,7 +28,7 @@ impl LaterTries {
         match vote {
             Vote::Recovered => self.recovered += 1,
             Vote::Failed if weather != Weather::Storm => self.failed += 1,
-            Vote::Failed | Vote::Neutral => {}
+            Vote::Failed | Vote::Neutral | Vote::Cancelled => {}
         }
     }
 }
@@ -66,11 +66,14 @@ pub struct GroupState {
     pub lost_canaries: u32,
     /// The group was left to a person: its canary failed in a way that says that it is permanent.
     pub parked: Option<Parked>,
+    /// Somebody cancelled a retry of the step under way, or of the one after which the group rests.
+    pub cancelled: bool,
 }
 
 impl GroupState {
     /// Counts one item posted for the current step, with the attempts made at it before.
     pub fn posted(&mut self, attempts_before: u32) {
+        self.cancelled &= self.ramp.is_waiting();
         self.ramp.posted += 1;
         if let Some(tries) = self.tries(attempts_before) {
             tries.running += 1;
@@ -102,7 +105,9 @@ impl GroupState {
             tries.ended(vote, ctx.weather);
         }
         self.recovered += u32::from(vote == Vote::Recovered);
+        self.cancelled |= vote == Vote::Cancelled;
         match vote {
+            Vote::Cancelled => self.ramp.neutral += 1,
             _ if self.tells_of_its_item(attempts_before) => self.ramp.posted = self.ramp.posted.saturating_sub(1),
             Vote::Recovered => self.ramp.recovered += 1,
             Vote::Failed => self.ramp.failed += 1,
@@ -128,14 +133,26 @@ impl GroupState {
     }
 
     /// Starts anew: the config changed, a person reset it with a reason, or somebody else's item of this group completed.
+    ///
+    /// What is under way is still waited for: a canary beside it would be a second one.
     pub fn reset(&mut self) {
-        *self = Self { recovered: self.recovered, ..Self::default() };
+        let (ramp, second, third) = match self.ramp.is_waiting() {
+            true => (self.ramp, self.second_tries.running, self.third_tries.running),
+            false => (Ramp::default(), 0, 0),
+        };
+        let tries = |running| LaterTries { running, ..LaterTries::default() };
+        let (second_tries, third_tries) = (tries(second), tries(third));
+        *self = Self { recovered: self.recovered, ramp, second_tries, third_tries, ..Self::default() };
     }
 
     fn conclude(&mut self, ctx: &Ended<'_>) -> StepResult {
         let canary = self.ramp.step == Step::One;
         let share = ctx.record.pass_share(ctx.limits.pass_share);
-        let result = self.ramp.result(share, ctx.limits.last_step);
+        let result = match self.ramp.result(share, ctx.limits.last_step) {
+            StepResult::Waiting => StepResult::Waiting,
+            _ if self.cancelled => StepResult::Stopped,
+            result => result,
+        };
         match result {
             StepResult::Passed => {
                 self.breaker = self.breaker.reset();
@@ -159,7 +176,7 @@ impl GroupState {
                 self.breaker = self.breaker.open(ctx.now, ctx.limits);
                 self.park_if_permanent(ctx);
             }
-            StepResult::Failed => {
+            StepResult::Failed | StepResult::Stopped => {
                 self.breaker = self.breaker.open(ctx.now, ctx.limits);
             }
             StepResult::Waiting | StepResult::Undecided | StepResult::Unclear => {}

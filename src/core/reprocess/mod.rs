@@ -33,6 +33,8 @@ mod record;
 #[cfg(test)]
 mod scenarios;
 mod sender;
+#[cfg(test)]
+mod stop_scenarios;
 mod trial;
 mod weather;
 
@@ -51,7 +53,7 @@ pub use job_config::{JobConfig, JobConfigRefused};
 pub use limits::Limits;
 pub use outcome::{After, AfterStatus, Outcome, Vote, outcome};
 pub use parameters::REPLAYED_PARAMETERS;
-pub use plan::{Plan, PlanInput, Selection, plan, shrink, total};
+pub use plan::{Plan, PlanInput, Selection, another_canary, plan, shrink, total};
 pub use post::{AfterRefusal, PostAnswer, PostMeaning, Refusal, after_refusal};
 pub use ramp::{Ramp, Step, StepResult};
 pub use reconcile::{Candidate, Listing, Verdict, reconcile};

@@ -63,8 +63,10 @@ pub enum Vote {
     Recovered,
     /// Against.
     Failed,
-    /// Neither: throttled, cancelled, unclear.
+    /// Neither: throttled, unclear.
     Neutral,
+    /// Somebody cancelled it at LlamaCloud, and does not want the next one either.
+    Cancelled,
 }
 
 /// The outcome of an attempt that began at `started_at` with an item of `group_before`.
@@ -111,7 +113,8 @@ impl Outcome {
             Self::AlreadyProcessed if result_seen => Vote::Recovered,
             Self::FailedSame | Self::FailedDifferently if self.was_held_off(class_after) => Vote::Neutral,
             Self::FailedSame | Self::FailedDifferently | Self::Expired => Vote::Failed,
-            Self::Running | Self::AlreadyProcessed | Self::Cancelled | Self::Unknown => Vote::Neutral,
+            Self::Cancelled => Vote::Cancelled,
+            Self::Running | Self::AlreadyProcessed | Self::Unknown => Vote::Neutral,
         }
     }
 

@@ -108,6 +108,18 @@ pub fn shrink(frozen: &BTreeSet<String>, input: &PlanInput<'_>) -> Plan {
     plan(&PlanInput { items: &kept, ..*input })
 }
 
+/// What goes instead of a canary that the API refused: one of the same group with the same parameters, in its place in the budgets.
+/// Whether that one is accepted tells if the document or the parameters are to blame.
+pub fn another_canary(refused: &Chunk, input: &PlanInput<'_>) -> Option<Chunk> {
+    let is_like = |item: &&ItemFacts| {
+        item.group_id == refused.group_id
+            && item.config_hash.as_ref() == Some(&refused.config_hash)
+            && !refused.item_ids.contains(&item.item_id)
+    };
+    let alike: Vec<ItemFacts> = input.items.iter().filter(is_like).cloned().collect();
+    plan(&PlanInput { items: &alike, ..*input }).chunks.into_iter().next()
+}
+
 /// A group with its eligible items.
 type Eligible<'a> = (GroupFacts, Vec<&'a ItemFacts>);
 

@@ -40,3 +40,21 @@ fn a_wording_that_hides_its_cause_probes_once_and_only_when_it_is_quiet() {
     lost.ended(Vote::Failed, 0, &Ended { now: hours(98), limits: &limits, generic, weather, probe: true, record });
     assert!(ask(hidden(hours(90), lost), Weather::Still).is_empty(), "its one canary is lost");
 }
+
+#[test]
+fn another_canary_is_of_the_same_group_and_parameters() {
+    let (limits, spent) = (Limits::default(), Spent::default());
+    let foreign = ItemFacts { group_id: "g-2".to_owned(), ..item("d") };
+    let other = ItemFacts { config_hash: Some("other".to_owned()), ..item("b") };
+    let items = [item("a"), other, item("c"), foreign];
+    let groups = [group(GroupState::default())];
+    let (now, selection, gate, weather) = (hours(100), Selection::Auto, Gate::Open, Weather::Calm);
+    let input =
+        PlanInput { now, selection, groups: &groups, items: &items, gate, weather, spent: &spent, limits: &limits };
+    let first = plan(&input).chunks.into_iter().find(|chunk| chunk.group_id == "g-1").unwrap();
+    assert_eq!(first.item_ids, ["a"]);
+    let next = another_canary(&first, &input).unwrap();
+    assert_eq!((next.item_ids.as_slice(), next.step), ([String::from("c")].as_slice(), Some(Step::One)));
+    let left = [item("a")];
+    assert_eq!(another_canary(&first, &PlanInput { items: &left, ..input }), None, "there is no other");
+}

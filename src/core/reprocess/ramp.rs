@@ -56,7 +56,9 @@ pub enum StepResult {
     Passed,
     /// Too few recovered; the breaker opens.
     Failed,
-    /// Nothing was decided (throttled, cancelled): fewer at once may go where these did not.
+    /// Somebody cancelled items of it: the breaker opens, whatever the others came to.
+    Stopped,
+    /// Nothing was decided (throttled): fewer at once may go where these did not.
     Undecided,
     /// Fewer items than the step may have went, and too few of them recovered to pass, yet not so few that it must be the group's fault:
     /// the step goes on with further items.
@@ -115,7 +117,7 @@ impl Ramp {
         let step = match result {
             StepResult::Waiting => return,
             StepResult::Passed => self.step.next(),
-            StepResult::Failed => Step::One,
+            StepResult::Failed | StepResult::Stopped => Step::One,
             StepResult::Undecided => self.step.previous(),
             StepResult::Unclear => {
                 *self = Self { posted: self.recovered + self.failed, neutral: 0, ..*self };

@@ -29,6 +29,7 @@ pub(super) fn item(id: &str) -> ItemFacts {
         deleted: false,
         refused: false,
         refusals: 0,
+        cancelled_at: None,
         baseline: false,
         attempts: 0,
         attempts_in_life: 0,

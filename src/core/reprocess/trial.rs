@@ -47,6 +47,11 @@ impl Trial {
         self.split + u32::try_from(self.proven.len() + self.suspects.len()).unwrap_or(u32::MAX)
     }
 
+    /// Whether another document may tell if the one that was refused is to blame, or what they share.
+    pub fn wants_another(&self) -> bool {
+        !self.accepted && !self.suspects.is_empty() && !self.is_hopeless()
+    }
+
     /// Whether asking on is of no use.
     pub fn is_hopeless(&self) -> bool {
         self.suspects.len() >= MOST_IN_A_ROW

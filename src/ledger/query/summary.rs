@@ -9,6 +9,7 @@ use crate::core::item::Kind;
 use crate::core::report::filter::Window;
 use crate::core::report::glance::{BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow};
 use crate::ledger::breaker::SHOWN_STATE;
+use crate::ledger::spent::{COSTS, POSTED, within};
 
 /// Groups shown.
 const TOP: usize = 10;
@@ -97,20 +98,19 @@ fn deliveries(view: &View<'_>, window: Window) -> Result<DeliveryCounts, QueryEr
 /// What was posted, or may have been, counts; what was certainly not does not.
 fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
     let now = view.now.as_millisecond();
-    let spent = view.connection.query_row(
-        "SELECT coalesce(sum(item_count) FILTER (WHERE posting_at > ?1 - 3600000), 0), coalesce(sum(item_count), 0)
-         FROM intent WHERE posting_at > ?1 - 86400000
-         AND state IN ('posting', 'submitted', 'unknown', 'finished')",
-        [now],
-        |row| {
-            Ok(Spent {
-                last_hour: value::count(row, 0)?,
-                last_day: value::count(row, 1)?,
-                per_hour: budget.per_hour,
-                per_day: budget.per_day,
-            })
-        },
-    )?;
+    let sql = format!(
+        "SELECT coalesce(sum(n.item_count) FILTER (WHERE {POSTED} > ?1 - 3600000), 0), coalesce(sum(n.item_count), 0)
+         FROM intent n WHERE {} AND {COSTS}",
+        within("?1 - 86400000", "?1")
+    );
+    let spent = view.connection.query_row(&sql, [now], |row| {
+        Ok(Spent {
+            last_hour: value::count(row, 0)?,
+            last_day: value::count(row, 1)?,
+            per_hour: budget.per_hour,
+            per_day: budget.per_day,
+        })
+    })?;
     Ok(spent)
 }
 
@@ -122,7 +122,8 @@ fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
                  CASE WHEN parked_since IS NULL OR NOT parked_compared THEN open_until END,
                  CASE WHEN parked_since IS NOT NULL AND parked_compared THEN 'left to a person' ELSE why END
              FROM breaker WHERE {SHOWN_STATE} <> 'closed'
-             UNION ALL SELECT 'project:' || p.name, CASE t.state WHEN 'probing' THEN 'half-open' ELSE 'open' END, t.until,
+             UNION ALL SELECT 'project:' || p.name, CASE WHEN t.state = 'probing' OR t.until <= ?1 THEN 'half-open' ELSE 'open' END,
+                 CASE WHEN t.until > ?1 THEN t.until END,
                  coalesce(t.why, t.reason) FROM gate t JOIN project p USING (project_key) WHERE t.state <> 'open'
              ORDER BY 1",
         ))?;

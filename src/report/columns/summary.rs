@@ -144,8 +144,8 @@ pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'sta
         facts.push(("scan", line));
     }
     for breaker in &summary.breakers {
-        let until =
-            breaker.open_until.map_or_else(String::new, |until| format!(" until {}", look.time_and_zone(until)));
+        let until = breaker.open_until.filter(|until| look.now < *until);
+        let until = until.map_or_else(String::new, |until| format!(" until {}", look.time_and_zone(until)));
         let why = breaker.why.as_deref().map_or_else(String::new, |why| format!(": {}", one_line(why)));
         facts.push(("breaker", format!("{} {}{until}{why}", one_line(&breaker.scope), breaker.state)));
     }

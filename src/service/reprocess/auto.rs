@@ -1,6 +1,6 @@
 //! What is retried by itself, or would be: one look at every project in each cycle, under common budgets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use super::post::Next;
 use super::trials::Trials;
 use super::{Reprocess, Summary};
 use crate::config::reprocess::Mode;
-use crate::core::reprocess::{Breaker, Limits, Plan, Selection, plan};
+use crate::core::reprocess::{Breaker, Limits, Plan, Selection, Step, another_canary, plan};
 use crate::core::rules::Class;
 use crate::ledger::retriable::{Retriable, Which};
 use crate::ledger::{LedgerError, breaker, conditions};
@@ -30,6 +30,7 @@ impl Reprocess<'_> {
         summary: &mut Summary,
     ) -> anyhow::Result<()> {
         if self.config.mode == Mode::Off {
+            self.weigh_closed(now).await?;
             return Ok(self.tell_nothing(now).await?);
         }
         let rows = self.rows(Which::OfClasses(self.automatic_classes(), self.config.baseline)).await?;
@@ -87,16 +88,23 @@ impl Reprocess<'_> {
             return Ok(());
         }
         let mut trials = Trials::default();
-        for chunk in chosen.chunks {
+        let mut waiting = VecDeque::from(chosen.chunks);
+        while let Some(chunk) = waiting.pop_front() {
             if stop.is_cancelled() {
                 break;
             }
             let rule = rows.iter().find(|row| row.group_id == chunk.group_id).and_then(|row| row.rule.as_deref());
             let actor = format!("auto:{}", rule.unwrap_or("no rule"));
             let wish = Wish { plan_id: None, actor, reason: None };
-            let Some(order) = Order::new(project, chunk, facts, rows, configs, &wish) else { continue };
-            if self.post(order, &mut trials, now, summary).await? == Next::Rest {
+            let Some(order) = Order::new(project, chunk.clone(), facts, rows, configs, &wish) else { continue };
+            if self.post(order.clone(), &mut trials, now, summary).await? == Next::Rest {
                 break;
+            }
+            if chunk.step == Some(Step::One) && trials.of(&order).wants_another() {
+                facts.items.retain(|item| !chunk.item_ids.contains(&item.item_id));
+                if let Some(next) = another_canary(&chunk, &input(facts, Selection::Auto, &limits, now)) {
+                    waiting.push_front(next);
+                }
             }
         }
         Ok(self.judge(trials, now).await?)

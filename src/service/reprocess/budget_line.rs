@@ -37,7 +37,7 @@ impl Reprocess<'_> {
             line.push_str(&format!("; what would be retried costs about {:.0} credits", summary.would_cost));
         }
         line.push_str(&held_groups(resting, now));
-        for hold in gates.iter().filter_map(|(project, stored)| Hold::of(project, stored)) {
+        for hold in gates.iter().filter_map(|(project, stored)| Hold::of(project, stored, now)) {
             let why = hold.why.unwrap_or(hold.state);
             line.push_str(&format!("; retries of project {} are held ({why})", hold.project));
         }

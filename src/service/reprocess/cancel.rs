@@ -40,6 +40,6 @@ fn cannot(state: &IntentState) -> String {
     match state.batch_ids().as_slice() {
         [] if state.releases() => format!("it is over ({})", state.name()),
         [] => "it may have been sent already; the next cycles find out".to_owned(),
-        ids => format!("it was sent: cancel batch {} at LlamaCloud", ids.join(", ")),
+        ids => format!("it was sent: cancel batch {} at LlamaCloud; its group then rests", ids.join(", ")),
     }
 }

@@ -132,7 +132,7 @@ impl Reprocess<'_> {
                 let asked = u32::try_from(items().count()).unwrap_or(u32::MAX);
                 GroupOutlook::new(&group.group_id, &group.state, asked, attempts, now)
             });
-            let (groups, hold) = (groups.collect(), Hold::of(&project, &facts.stored_gate));
+            let (groups, hold) = (groups.collect(), Hold::of_people(&project, &facts.stored_gate, now));
             parts.push(Part { project, plan, groups, hold });
         }
         Ok(parts)

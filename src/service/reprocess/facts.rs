@@ -117,6 +117,7 @@ impl Reprocess<'_> {
                 .as_ref()
                 .is_some_and(|(hash, at)| Some(hash) == config_hash.as_ref() && now - *at < REFUSAL_HOLDS),
             refusals: row.refusals,
+            cancelled_at: row.attempts.last().and_then(|tried| tried.cancelled_at),
             config_hash,
             claimed_by: row.claimed_by.clone(),
             running_in: row.running_in.clone(),

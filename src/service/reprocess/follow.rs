@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::facts::{is_generic, limits};
-use super::post::probe_ended;
+use super::post::{probe_ended, stop_account};
 use super::{Reprocess, Summary};
 use crate::cloud::{Cloud, CloudError};
 use crate::core::item::ItemStatus;
@@ -15,7 +15,7 @@ use crate::core::reprocess::{After, AfterStatus, Ended, Limits, Outcome, Vote, o
 use crate::core::rules::Class;
 use crate::ledger::attempt::{self, End, Running};
 use crate::ledger::intent::{self, StoredIntent};
-use crate::ledger::{LedgerError, Transaction, batch, breaker, group, record};
+use crate::ledger::{LedgerError, Transaction, batch, breaker, gate, group, record};
 
 /// What LlamaCloud says about the items of one intent.
 #[derive(Debug, Default)]
@@ -206,7 +206,9 @@ fn conclude(
         attempt::end(tx, intent, &end, now)?;
         let vote = end.outcome.vote(class, result_seen);
         state.ended(vote, end.attempt.before, &ctx);
-        if intent.probe {
+        if class == Class::Account && is_news(tx, intent)? {
+            stop_account(tx, &intent.project, "a retry failed for the account (key, role, credits or quota)", now)?;
+        } else if intent.probe {
             probe_ended(tx, &intent.project, probe_says(vote), limits, now)?;
         }
         if end.recovers {
@@ -224,11 +226,17 @@ fn conclude(
     Ok((recovered, failed))
 }
 
+/// Whether an intent was posted since the gate last moved: what was sent before a person opened it says nothing about now.
+fn is_news(tx: &Transaction<'_>, intent: &StoredIntent) -> Result<bool, LedgerError> {
+    let moved = gate::get(tx, &intent.project)?.changed_at;
+    Ok(moved.is_none_or(|moved| intent.intent.posting_at.is_some_and(|posted| posted >= moved)))
+}
+
 fn probe_says(vote: Vote) -> Option<bool> {
     match vote {
         Vote::Recovered => Some(true),
         Vote::Failed => Some(false),
-        Vote::Neutral => None,
+        Vote::Neutral | Vote::Cancelled => None,
     }
 }
 

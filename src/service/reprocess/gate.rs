@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Reprocess;
 use super::facts::limits;
+use crate::config::reprocess::Mode;
 use crate::core::reprocess::{Gate, Limits, Weather, done_within, global_breaker_trips, incident, weather};
 use crate::ledger::gate::{self, StoredGate};
 use crate::ledger::{Connection, LedgerError, Transaction, conditions, fault};
@@ -20,18 +21,29 @@ impl Reprocess<'_> {
     /// # Errors
     /// The ledger refuses.
     pub(super) async fn weigh(&self, project: &str, now: Timestamp) -> Result<(StoredGate, Weather), LedgerError> {
-        let (project, limits) = (project.to_owned(), limits(self.config));
+        let (project, limits, mode) = (project.to_owned(), limits(self.config), self.config.mode);
         self.ledger
             .write(move |tx| {
                 let before = gate::get(tx, &project)?;
                 let weather = weather_of(tx, &project, now)?;
-                let after = observed(tx, &project, &before, weather, &limits, now)?;
+                let after = observed(tx, &project, &before, weather, mode, &limits, now)?;
                 if after != before.gate {
                     moved(tx, &project, &before, after, now)?;
                 }
                 Ok((gate::get(tx, &project)?, weather))
             })
             .await
+    }
+
+    /// The same for the projects that something holds back, where nothing else looks at them: nothing is retried by itself.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(super) async fn weigh_closed(&self, now: Timestamp) -> Result<(), LedgerError> {
+        for (project, _) in self.ledger.read(gate::closed).await? {
+            self.weigh(&project, now).await?;
+        }
+        Ok(())
     }
 }
 
@@ -52,6 +64,7 @@ fn observed(
     project: &str,
     before: &StoredGate,
     weather: Weather,
+    mode: Mode,
     limits: &Limits,
     now: Timestamp,
 ) -> Result<Gate, LedgerError> {
@@ -65,6 +78,12 @@ fn observed(
     let fresh = before.changed_at.unwrap_or(Timestamp::MIN).max(now - FRESH);
     if conditions::account_failure(tx, project, fresh)?.is_some() {
         after = after.stop_account(now);
+    }
+    if mode != Mode::Auto {
+        after = after.without_probe(now);
+    }
+    if mode == Mode::Off {
+        return Ok(after);
     }
     let turned = conditions::turned(tx, project, now - WINDOW)?;
     let turned: Vec<_> = turned.into_iter().map(|turned| (turned.at, turned.group_id)).collect();

@@ -111,6 +111,7 @@ impl<'w> Reprocess<'w> {
         self.execute_approved(now, stop, &mut summary).await?;
         self.automatic(now, stop, &mut summary).await?;
         self.tell_orphans(now).await?;
+        self.tell_unheard(now).await?;
         summary.budget = self.budget_line(&summary, now).await?;
         Ok(summary)
     }

@@ -37,7 +37,7 @@ pub struct Hold {
     pub project: String,
     /// `held`, `probing` or `account-stop`.
     pub state: String,
-    /// Until when; none if that depends on a probe or on a person.
+    /// Until when; none if that is over, or depends on a probe or on a person.
     pub until: Option<Timestamp>,
     /// Why.
     pub why: Option<String>,
@@ -67,19 +67,43 @@ impl GroupOutlook {
 }
 
 impl Hold {
-    /// What a gate holds; none if it is open.
-    pub fn of(project: &str, stored: &StoredGate) -> Option<Hold> {
+    /// What a gate holds; none if it is open. Of a hold whose time is over no time is told: it waits for a probe.
+    pub fn of(project: &str, stored: &StoredGate, now: Timestamp) -> Option<Hold> {
         let (state, until, reason) = match stored.gate {
             Gate::Open => return None,
             Gate::Held { until, reason, .. } => ("held", Some(until), Some(reason_word(reason))),
             Gate::Probing { .. } => ("probing", None, None),
             Gate::AccountStop { .. } => ("account-stop", None, None),
         };
-        Some(Hold {
-            project: project.to_owned(),
-            state: state.to_owned(),
-            until,
-            why: stored.why.clone().or_else(|| reason.map(str::to_owned)),
-        })
+        let mut why = stored.why.clone().or_else(|| reason.map(str::to_owned));
+        if stored.gate.wants_probe(now) {
+            why = why.map(|why| format!("{why}; one item may probe for all"));
+        }
+        let until = until.filter(|until| now < *until);
+        Some(Hold { project: project.to_owned(), state: state.to_owned(), until, why })
+    }
+
+    /// What holds people back, too: an account that cannot go on.
+    pub fn of_people(project: &str, stored: &StoredGate, now: Timestamp) -> Option<Hold> {
+        matches!(stored.gate, Gate::AccountStop { .. }).then(|| Hold::of(project, stored, now)).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::reprocess::HoldReason;
+
+    #[test]
+    fn a_hold_whose_time_is_over_waits_for_a_probe_and_holds_nobody_who_plans_by_hand() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let stored = |gate| StoredGate { gate, ..StoredGate::default() };
+        let held = stored(Gate::Held { reason: HoldReason::Storm, until: at(60), failed_probes: 0 });
+        let told = |now| Hold::of("default", &held, now).map(|hold| (hold.until, hold.why.unwrap()));
+        assert_eq!(told(at(59)), Some((Some(at(60)), "storm".to_owned())));
+        assert_eq!(told(at(60)), Some((None, "storm; one item may probe for all".to_owned())));
+        assert_eq!(Hold::of_people("default", &held, at(59)), None);
+        let stopped = stored(Gate::AccountStop { since: at(0) });
+        assert!(Hold::of_people("default", &stopped, at(59)).is_some());
     }
 }

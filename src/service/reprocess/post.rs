@@ -283,7 +283,8 @@ pub(super) fn probe_ended(
     gate::keep(tx, project, after, None, now)
 }
 
-fn stop_account(tx: &Transaction<'_>, project: &str, why: &str, now: Timestamp) -> Result<(), LedgerError> {
+/// Nothing of a project goes until its account works again; people are told.
+pub(super) fn stop_account(tx: &Transaction<'_>, project: &str, why: &str, now: Timestamp) -> Result<(), LedgerError> {
     let stopped = gate::get(tx, project)?.gate.stop_account(now);
     gate::keep(tx, project, stopped, Some(why), now)?;
     let text = format!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Reprocess;
 use super::job_config::JobConfigs;
@@ -10,10 +10,14 @@ use crate::core::reprocess::{Budget, Exclusion};
 use crate::core::rules::Class;
 use crate::core::text::count;
 use crate::ledger::retriable::Retriable;
-use crate::ledger::{LedgerError, fault};
+use crate::ledger::{LedgerError, fault, intent};
 
 /// Worker faults of items without a known job configuration, by project.
 const MISSING: &str = "job-config:";
+/// Worker faults of projects whose POSTs make no batch.
+const UNHEARD: &str = "unheard:";
+/// So many POSTs in a row that made no batch are no accident.
+const ENOUGH_UNHEARD: u32 = 3;
 /// Worker faults of budgets.
 const BUDGET: &str = "budget:";
 
@@ -68,6 +72,28 @@ impl Reprocess<'_> {
                         count(items, "item", "items")
                     );
                     fault::raise(tx, &format!("{MISSING}{project}"), &text, now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Tells people of a project whose POSTs make no batch, one after the other: each is given up safely, and nothing else would tell.
+    pub(super) async fn tell_unheard(&self, now: Timestamp) -> Result<(), LedgerError> {
+        self.ledger
+            .write(move |tx| {
+                let mut unheard = intent::unheard(tx, now - SignedDuration::from_hours(24))?;
+                unheard.retain(|(_, posts)| *posts >= ENOUGH_UNHEARD);
+                for key in fault::standing(tx, UNHEARD)? {
+                    if unheard.iter().all(|(project, _)| key[UNHEARD.len()..] != *project) {
+                        fault::clear(tx, &key, now)?;
+                    }
+                }
+                for (project, posts) in unheard {
+                    let text = format!(
+                        "the last {posts} POSTs of retries of project {project} made no batch: `llama-triage reprocess status` has what LlamaCloud answered"
+                    );
+                    fault::raise(tx, &format!("{UNHEARD}{project}"), &text, now)?;
                 }
                 Ok(())
             })

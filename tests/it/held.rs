@@ -1,0 +1,150 @@
+//! What holds retries back: an account that fails a probe, a person who cancels, a document that the API refuses, POSTs that make no batch.
+
+use jiff::{SignedDuration, Timestamp};
+use llama_triage::demo::{Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, Outage, World, WorldBuilder};
+
+use crate::auto::{AUTO, BUSY, cycle, outcomes, posts, site, world};
+use crate::site::Site;
+
+const NO_CREDITS: &str = "Insufficient credits to run this job";
+
+/// Items that failed together a minute ago, which is a storm, and end like this when they are tried again.
+fn storm(items: usize, then: &Cause) -> World {
+    let start: Timestamp = DEFAULT_NOW.parse().unwrap();
+    let from = start - SignedDuration::from_hours(2);
+    let name = "router".to_owned();
+    let outage = Outage { name: name.clone(), from, until: start, share_percent: 0, failures: Vec::new() };
+    let cause = Cause::Outage { name, failure: Failure::text(BUSY), then: Box::new(then.clone()) };
+    let builder = WorldBuilder::new().outage(outage).batch("b1").made_ago(SignedDuration::from_mins(5));
+    builder.items(items, "i", cause).build()
+}
+
+fn gate(site: &Site) -> Vec<String> {
+    site.texts("SELECT state FROM gate")
+}
+
+fn standing(site: &Site, fault: &str) -> Vec<String> {
+    site.texts(&format!("SELECT text FROM worker_fault WHERE fault = '{fault}:default' AND ended_at IS NULL"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_person_says_otherwise() {
+    let world = storm(40, &Cause::Permanent(Failure::text(NO_CREDITS)));
+    let (site, mut worker) = site(world, &format!("{AUTO}share-floor = 500\n")).await;
+    cycle(&site, &mut worker, 1).await;
+    assert_eq!(gate(&site), ["held"]);
+    for _ in 0..30 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    assert_eq!((posts(&site), gate(&site)), (vec![1], vec!["account-stop".to_owned()]));
+    assert_eq!(standing(&site, "account").len(), 1);
+
+    worker.ledger.close().await.unwrap();
+    // The command works by the clock on the wall; the time of the simulation is written here.
+    let now = site.now().as_millisecond();
+    let reset = format!("UPDATE gate SET state = 'held', reason = 'probe-failed', until = {now}, changed_at = {now}");
+    rusqlite::Connection::open(site.path("ledger.db")).unwrap().execute_batch(&reset).unwrap();
+    let mut worker = site.worker().await;
+    for _ in 0..30 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    assert_eq!((posts(&site), gate(&site)), (vec![1, 1], vec!["account-stop".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_cancelled_is_not_sent_again_and_its_group_rests() {
+    let (site, mut worker) = site(world(100, 30), AUTO).await;
+    cycle(&site, &mut worker, 15).await;
+    assert_eq!(posts(&site), [1]);
+    let batch = site.texts("SELECT batch_id FROM intent").remove(0);
+    let item = site.texts("SELECT item_id FROM item WHERE state <> 'open'").remove(0);
+    let shown = serde_json::json!({ "items": [{ "item_id": item, "item_name": "a.pdf", "status": "cancelled" }] });
+    let shown = Fault::Verbatim(vec![("content-type", "application/json")], shown.to_string().into());
+    let rule = FaultRule::new(shown).on(Endpoint::ListItems).containing(&batch).without("status=");
+    site.cloud.set_faults(vec![rule]);
+    for _ in 0..12 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    assert_eq!((posts(&site), outcomes(&site, "cancelled")), (vec![1], 1));
+    assert_eq!(site.texts("SELECT why FROM breaker"), ["somebody cancelled its retry at LlamaCloud"]);
+    for _ in 0..12 {
+        cycle(&site, &mut worker, 60).await;
+    }
+    assert!(posts(&site).len() > 2, "the others get their turn, from a canary");
+    let again = site.texts(&format!("SELECT state FROM item WHERE item_id = '{item}' AND attempts = 1"));
+    assert_eq!(again, ["open"], "that one is left to a person");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_the_api_refuses_does_not_rest_the_good_documents() {
+    let (site, mut worker) = site(world(100, 10), AUTO).await;
+    worker.scan(site.now()).await.unwrap();
+    let canary = "SELECT item_id FROM item WHERE state = 'open' ORDER BY last_seen DESC, item_id LIMIT 1";
+    let canary = site.texts(canary).remove(0);
+    site.cloud.world().delete_file(&canary);
+    for _ in 0..8 {
+        cycle(&site, &mut worker, 10).await;
+    }
+    assert_eq!(posts(&site), [1, 1, 5, 3]);
+    assert_eq!(outcomes(&site, "recovered"), 9);
+    assert_eq!(site.texts("SELECT item_id FROM refused_item JOIN item USING (item_key)"), [canary]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_which_three_documents_are_refused_one_by_one_rests() {
+    let (site, mut worker) = site(world(100, 10), AUTO).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(422)).on(Endpoint::CreateBatch)]);
+    for _ in 0..8 {
+        cycle(&site, &mut worker, 10).await;
+    }
+    assert_eq!(posts(&site).len(), 3);
+    assert_eq!(site.texts("SELECT state FROM breaker"), ["open"]);
+    assert!(site.texts("SELECT item_key || '' FROM refused_item").is_empty(), "no document is to blame");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_is_over_in_time_where_nothing_is_ever_posted() {
+    for (mode, held) in [("plan", "held"), ("off", "open")] {
+        let world = storm(40, &Cause::Succeeds);
+        let (site, mut worker) = site(world, &format!("[reprocess]\nmode = \"{mode}\"\n")).await;
+        if mode == "off" {
+            // As a time of mode `auto` may have left it.
+            let past = site.now().as_millisecond() + 1;
+            let write = move |tx: &llama_triage::ledger::Transaction<'_>| {
+                let sql = "INSERT INTO gate (project_key, state, reason, until, changed_at) VALUES (1, 'held', 'storm', ?1, 0)";
+                Ok(tx.execute(sql, [past])?)
+            };
+            worker.ledger.write(write).await.unwrap();
+        }
+        cycle(&site, &mut worker, 1).await;
+        assert_eq!(gate(&site), [held], "{mode}");
+        for _ in 0..5 {
+            cycle(&site, &mut worker, 20).await;
+        }
+        let outcome = cycle(&site, &mut worker, 20).await;
+        assert_eq!(gate(&site), ["open"], "{mode}");
+        let line = outcome.retries.budget.unwrap_or_default();
+        assert!(!line.contains("held"), "{mode}: {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posts_that_make_no_batch_one_after_the_other_are_told_until_one_does() {
+    let (site, mut worker) = site(world(100, 10), AUTO).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(500)).on(Endpoint::CreateBatch)]);
+    for _ in 0..3 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    assert_eq!(standing(&site, "unheard").len(), 0, "one is an accident");
+    for _ in 0..15 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    let told = standing(&site, "unheard").remove(0);
+    assert!(told.starts_with("the last ") && told.contains("made no batch"), "{told}");
+    site.cloud.set_faults(Vec::new());
+    for _ in 0..6 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    assert_eq!(standing(&site, "unheard").len(), 0);
+    assert!(outcomes(&site, "recovered") > 0);
+}
