@@ -173,7 +173,8 @@ impl Worker {
         for intent in self.ledger.read(intent::unsettled).await? {
             let project = self.setup.projects.iter().find(|project| project.name == intent.project);
             if let (Some(project), [item]) = (project, intent.items.as_slice()) {
-                intent.intent.state.batch_ids().iter().for_each(|id| project.source.remember(id, &item.item_id));
+                let (made, job_type) = (intent.intent.state.batch_ids(), &intent.job_type);
+                made.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
             }
         }
         let generation = self.ledger.read(group::generation).await?;
