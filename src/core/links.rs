@@ -168,8 +168,12 @@ mod tests {
         let v2 = LinkTemplates::shipped().make(&facts("bat-1", "ext-2"));
         assert_eq!(v2["batch"], "https://a/api/v2/batches/bat-1?expand=results");
         assert_eq!(v2["job"], "https://a/api/v2/extract/ext-2");
-        let project = LinkFacts { project_id: Some("prj-7c9e6679-7425-40de-944b-e07fc1f90ae7"), ..facts("bat-1", "ext-2") };
-        assert_eq!(LinkTemplates::shipped().make(&project)["console"], "https://c/project/7c9e6679-7425-40de-944b-e07fc1f90ae7/parse");
+        let project =
+            LinkFacts { project_id: Some("prj-7c9e6679-7425-40de-944b-e07fc1f90ae7"), ..facts("bat-1", "ext-2") };
+        assert_eq!(
+            LinkTemplates::shipped().make(&project)["console"],
+            "https://c/project/7c9e6679-7425-40de-944b-e07fc1f90ae7/parse"
+        );
         // A file that was processed again by itself is a batch of one job.
         assert_eq!(LinkTemplates::shipped().make(&facts("pjb-3", "pjb-3"))["batch"], "https://a/api/v2/parse/pjb-3");
     }
