@@ -46,6 +46,7 @@ pub(crate) fn facts(world: &World, rules: &Rules) -> (Vec<GroupFacts>, Vec<ItemF
             failed_config_hash: Some("config".into()),
             claimed_by: None,
             running_in: None,
+            whole_batch: false,
             deleted: false,
             refused: false,
             refusals: 0,

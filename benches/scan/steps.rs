@@ -1,5 +1,6 @@
 //! The measured steps, each in a process of its own: the same calls that `llama-triage scan` makes.
 
+use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +49,8 @@ async fn scan_once(url: &str, ledger: &Ledger) -> (ScanSummary, f64) {
     let classify = |_: &GroupFacts<'_>| Classified { class: "unknown".to_owned(), rule: None };
     let begun = Instant::now();
     let mut grouper = restore_grouper(ledger).await.expect("groups");
-    let summaries = scan(ledger, &projects, &mut grouper, &classify, Timestamp::now()).await.expect("a scan");
+    let summaries =
+        scan(ledger, &projects, &HashMap::new(), &mut grouper, &classify, Timestamp::now()).await.expect("a scan");
     (summaries.into_iter().next().expect("one project"), begun.elapsed().as_secs_f64())
 }
 

@@ -18,6 +18,7 @@ use super::listing::Make;
 use super::retry::{Budget, Verdict, verdict};
 use super::settings::{Pace, Settings, base_url, bearer};
 use super::{CloudError, CreateError, answer, unreachable};
+use crate::core::id::bare_project_id;
 
 /// Time to make a connection, as in the vendor's clients.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -296,11 +297,13 @@ fn judge(response: &Response) -> (u16, Verdict) {
     (status, verdict(Some((status, response.headers()))))
 }
 
-/// `project_id` and `organization_id`, only if set: an empty value would select the project named "".
+/// `project_id`, as the bare uuid that the API takes, and `organization_id`.
+/// Only if set: an empty value would select the project named "".
 fn scope(project: &crate::config::project::Project) -> Vec<(&'static str, String)> {
-    [("project_id", &project.project_id), ("organization_id", &project.organization_id)]
+    let bare = project.project_id.as_deref().map(|id| bare_project_id(id.trim()));
+    [("project_id", bare), ("organization_id", project.organization_id.as_deref())]
         .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_deref()?.trim().to_owned())))
+        .filter_map(|(name, value)| Some((name, value?.trim().to_owned())))
         .filter(|(_, value)| !value.is_empty())
         .collect()
 }

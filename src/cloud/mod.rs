@@ -43,6 +43,7 @@ pub use self::settings::{Pace, Settings};
 use crate::config::project::Api;
 use crate::core::batch::Batch;
 use crate::core::item::{ItemStatus, Kind, Observation};
+use crate::core::reprocess::Before;
 
 /// Takes a page of the batch list, and may stop the listing.
 pub type PageOfBatches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
@@ -173,6 +174,15 @@ impl Cloud {
         }
     }
 
+    /// What must be known before the POST to tell its job from those of others; none where the job itself will say so.
+    /// `now` is by our own clock.
+    pub async fn look_before(&self, request: &Resubmission, now: Timestamp) -> Result<Option<Before>, CloudError> {
+        match self.api {
+            Api::V1Beta => Ok(None),
+            Api::V2 => v2::create::look_before(&self.client, self.page_size, request, now).await,
+        }
+    }
+
     /// Processes items again by exactly one POST, which is never repeated: a second one would be billed again.
     ///
     /// Returns the id under which [`Cloud::batch`], [`Cloud::list_items`] and [`Cloud::statuses`] know the new work.
@@ -183,10 +193,10 @@ impl Cloud {
         }
     }
 
-    /// Remembers for which item a job was made by an earlier process: not every job of v2 says so itself.
-    pub fn remember(&self, batch_id: &str, item_id: &str) {
+    /// Remembers for which item a job was made by an earlier process: not every job of v2 says so itself, nor that it is one.
+    pub fn remember(&self, batch_id: &str, job_type: &str, item_id: &str) {
         if self.api == Api::V2 {
-            self.v2.remember(batch_id, item_id);
+            self.v2.remember(batch_id, job_type, item_id);
         }
     }
 

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::core::batch::Batch;
+use crate::core::reprocess::Before;
 
 /// A request to process items again.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Resubmission {
     pub directory_id: Option<String>,
     /// The job that failed; v2 asks it whether parsing had succeeded, so that only the extraction is paid again.
     pub job_id: Option<String>,
+    /// What `Cloud::look_before` found: without it, nothing that comes up later is known to be an extraction's own job.
+    pub before: Option<Before>,
 }
 
 /// How far before the POST its batch is looked for: the server's clock may be that far behind ours.

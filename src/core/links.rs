@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::id::bare_project_id;
+
 /// What a link may be made of. Missing values make the link disappear rather than break.
 #[derive(Clone, Debug, Default)]
 pub struct LinkFacts<'a> {
@@ -94,7 +96,7 @@ fn fill(template: &str, facts: &LinkFacts<'_>) -> Option<String> {
         match &after[..close] {
             "console" => link.push_str(facts.console),
             "api" => link.push_str(facts.api),
-            "project_id" => push_encoded(&mut link, bare_project(facts.project_id?)),
+            "project_id" => push_encoded(&mut link, bare_project_id(facts.project_id?)),
             "batch_id" => push_encoded(&mut link, facts.batch_id?),
             "job_id" => push_encoded(&mut link, facts.job_id?),
             "job_record_id" => push_encoded(&mut link, facts.job_record_id?),
@@ -108,11 +110,6 @@ fn fill(template: &str, facts: &LinkFacts<'_>) -> Option<String> {
     }
     link.push_str(rest);
     Some(link)
-}
-
-/// Addresses take a project's uuid without the prefix that records of it carry.
-fn bare_project(id: &str) -> &str {
-    ["prj-", "proj-"].into_iter().find_map(|prefix| id.strip_prefix(prefix)).unwrap_or(id)
 }
 
 /// What stands before and after an id in the address of its record.
@@ -171,8 +168,12 @@ mod tests {
         let v2 = LinkTemplates::shipped().make(&facts("bat-1", "ext-2"));
         assert_eq!(v2["batch"], "https://a/api/v2/batches/bat-1?expand=results");
         assert_eq!(v2["job"], "https://a/api/v2/extract/ext-2");
-        let project = LinkFacts { project_id: Some("prj-0c1d"), ..facts("bat-1", "ext-2") };
-        assert_eq!(LinkTemplates::shipped().make(&project)["console"], "https://c/project/0c1d/parse");
+        let project =
+            LinkFacts { project_id: Some("prj-7c9e6679-7425-40de-944b-e07fc1f90ae7"), ..facts("bat-1", "ext-2") };
+        assert_eq!(
+            LinkTemplates::shipped().make(&project)["console"],
+            "https://c/project/7c9e6679-7425-40de-944b-e07fc1f90ae7/parse"
+        );
         // A file that was processed again by itself is a batch of one job.
         assert_eq!(LinkTemplates::shipped().make(&facts("pjb-3", "pjb-3"))["batch"], "https://a/api/v2/parse/pjb-3");
     }

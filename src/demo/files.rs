@@ -9,7 +9,6 @@ use super::random::uuid_of;
 use super::reply::Reply;
 use super::service::Service;
 use super::submit::Submission;
-use super::v2_json;
 use super::world::World;
 
 /// Whether this call is answered here.
@@ -19,8 +18,8 @@ pub(super) fn serves(endpoint: Endpoint) -> bool {
 
 /// Answers it.
 pub(super) fn answer(service: &Service<'_>, call: &Call<'_>) -> Result<Reply, Reply> {
-    let items = files_of(service, call.first)?;
     let world = &*service.world;
+    let items = world.present_items(service.own_directory(call.first)?);
     if call.endpoint == Endpoint::GetFile {
         let item = items.iter().map(|&item| &world.items[item]).find(|item| item.id == call.second);
         let item = item.ok_or_else(|| Reply::error(404, "No such entry in this directory"))?;
@@ -29,19 +28,6 @@ pub(super) fn answer(service: &Service<'_>, call: &Call<'_>) -> Result<Reply, Re
     let window = Window::by_cursor(service.query, items.len(), service.paging())?;
     let entries = items[window.from..window.to].iter().map(|&item| file(world, call.first, &world.items[item]));
     Ok(Reply::ok(window.cursor_page(entries.collect(), service.paging())))
-}
-
-/// The files of a directory, which may also be the one that v2 invents for a batch made from a list of items.
-fn files_of(service: &Service<'_>, id: &str) -> Result<Vec<usize>, Reply> {
-    let world = &*service.world;
-    let mut batches = world.batches.iter().filter(|batch| batch.project == service.project);
-    match service.own_directory(id) {
-        Ok(directory) => Ok(world.present_items(directory)),
-        Err(refusal) => batches
-            .find(|batch| v2_json::directory_id(world, batch) == id)
-            .map(|batch| batch.runs.iter().map(|run| run.item).collect())
-            .ok_or(refusal),
-    }
 }
 
 fn file(world: &World, directory_id: &str, item: &Item) -> Value {

@@ -25,13 +25,12 @@ pub(super) fn batch(world: &World, index: usize, with_results: bool) -> Value {
     })
 }
 
-/// The directory a batch reads. One made from a list of items gets a directory of its own that nobody else sees,
-/// because v2 knows no other kind.
-pub(super) fn directory_id(world: &World, batch: &Batch) -> String {
-    match batch.directory {
-        Some(directory) => world.directories[directory].id.clone(),
-        None => format!("dir-{}", uuid_of(&format!("list of {}", batch.id))),
-    }
+/// The directory a batch reads. For one made from a list of items that is where its first item lies, because v2 knows
+/// no other kind; an empty one is taken to have read the project's own.
+pub(super) fn directory_id<'w>(world: &'w World, batch: &Batch) -> &'w str {
+    let of_items = || batch.runs.first().map(|run| world.items[run.item].directory);
+    let directory = batch.directory.or_else(of_items).unwrap_or(batch.project);
+    &world.directories[directory].id
 }
 
 fn config(batch: &Batch) -> Value {

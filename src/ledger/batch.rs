@@ -125,6 +125,23 @@ pub fn expect(
     Ok(())
 }
 
+/// The names of the projects that know each of these batches; those that none knows are missing.
+///
+/// # Errors
+/// SQLite's.
+pub fn projects_of(connection: &Connection, batch_ids: &[String]) -> Result<HashMap<String, Vec<String>>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.batch_id, p.name FROM project p JOIN batch b USING (project_key)
+         WHERE b.batch_id IN (SELECT value FROM json_each(?1))",
+    )?;
+    let mut names: HashMap<String, Vec<String>> = HashMap::new();
+    let mut rows = statement.query([serde_json::json!(batch_ids).to_string()])?;
+    while let Some(row) = rows.next()? {
+        names.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    Ok(names)
+}
+
 /// Whether the job list has shown a batch that may do the work of another one a second time: same job type and number of
 /// items, first seen since by our own clock, and no retry's own.
 ///
@@ -235,6 +252,25 @@ pub fn gone_for_good(connection: &Connection, batch_ids: &[String], at: i64) -> 
         }
     }
     Ok(gone)
+}
+
+/// Milliseconds that a server may take to show what it has made.
+const SHOWN_AFTER: i64 = 300_000;
+
+/// Those of these batches that the API has shown since they were made, or has had the time to show.
+///
+/// # Errors
+/// SQLite's.
+pub fn shown_or_old(connection: &Connection, batch_ids: &[String], at: i64) -> Result<HashSet<String>, LedgerError> {
+    let mut statement = connection
+        .prepare_cached("SELECT 1 FROM batch WHERE batch_id = ?1 AND gone_at IS NOT NULL AND (last_seen > first_seen OR first_seen <= ?2)")?;
+    let mut shown = HashSet::new();
+    for batch_id in batch_ids {
+        if statement.exists((batch_id, at - SHOWN_AFTER))? {
+            shown.insert(batch_id.clone());
+        }
+    }
+    Ok(shown)
 }
 
 /// Batches whose completed items may answer open failures and have not been read for that, oldest first.

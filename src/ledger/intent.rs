@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::breaker::step_number;
 use super::millis::Millis;
 use super::{LedgerError, claim};
-use crate::core::reprocess::{Intent, IntentState, Step, Weather, set_hash};
+use crate::core::reprocess::{Before, Intent, IntentState, Step, Weather, set_hash};
 
 /// An item of an intent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,9 +16,9 @@ pub struct IntentItem {
     pub item_id: String,
     /// Counted attempts that it had behind it.
     pub attempts: u32,
-    /// The job that failed; API v2 finds a retry of an extraction by what came of it.
+    /// What was there before the POST; it finds the job of a retried extraction of API v2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job_id: Option<String>,
+    pub before: Option<Before>,
 }
 
 /// An intent to be made.
@@ -179,6 +179,20 @@ pub fn keep(
     if intent.state.releases() {
         claim::release_all(tx, intent_id)?;
     }
+    Ok(())
+}
+
+/// Notes what was there before the POST of the one item of an intent.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn note_before(tx: &Transaction<'_>, intent_id: &str, before: &Before) -> Result<(), LedgerError> {
+    let before = serde_json::to_string(before)
+        .map_err(|error| LedgerError::Unreadable { what: "jobs before a POST", value: error.to_string() })?;
+    tx.execute(
+        "UPDATE intent SET items = json_set(items, '$[0].before', json(?2)) WHERE intent_id = ?1",
+        [intent_id, before.as_str()],
+    )?;
     Ok(())
 }
 

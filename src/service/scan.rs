@@ -12,6 +12,7 @@ mod listing;
 mod project;
 mod source;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,6 +134,8 @@ pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
 
 /// Scans every project and returns what each scan did, in the order given.
 ///
+/// Batches that are `named` for a project are asked for by id, however old they are, and read again even if nothing of them
+/// could have changed.
 /// Trouble with a project is part of its summary, never an error here.
 /// If the returned future is dropped, the grouper may be ahead of the ledger: restore it before the next scan.
 ///
@@ -141,6 +144,7 @@ pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
 pub async fn scan<S: Source>(
     ledger: &Ledger,
     projects: &[Watched<S>],
+    named: &HashMap<String, Vec<String>>,
     grouper: &mut Grouper,
     classify: &Classify<'_>,
     now: Timestamp,
@@ -149,7 +153,8 @@ pub async fn scan<S: Source>(
     let mut tasks = JoinSet::new();
     for (position, project) in projects.iter().cloned().enumerate() {
         let (ledger, pages) = (ledger.clone(), pages.clone());
-        tasks.spawn(async move { (position, project::scan(&ledger, &project, pages, now).await) });
+        let named = named.get(&project.name).cloned().unwrap_or_default();
+        tasks.spawn(async move { (position, project::scan(&ledger, &project, named, pages, now).await) });
     }
     drop(pages);
     let taken_in = intake::run(ledger, received, grouper, classify, now).await;

@@ -76,7 +76,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
             say_free(&pulse);
         }
         let due = match due {
-            None if hints.take(now) => {
+            None if hints.are_due(now) => {
                 let begun = worker.take_cycle_now(now).await;
                 let Some(hinted) = unless_hindered(begun, &worker, &pulse).await? else { continue };
                 hinted
@@ -85,6 +85,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
         };
         match due {
             Some(due) => {
+                worker.named = hints.take(now);
                 let begun = Instant::now();
                 pulse.begin(begun);
                 let outcome = tokio::select! {

@@ -1,7 +1,7 @@
 //! `POST /webhooks/llamacloud`: LlamaCloud tells that some work has ended, and the next scan need not wait for its schedule.
 //!
 //! What an event says is never believed further than that: it may be lost, late, doubled or out of order,
-//! so the scan asks the API as ever. Off unless a secret is configured.
+//! so the scan asks the API as ever, and for the batch that an event names by its id. Off unless a secret is configured.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +13,7 @@ use axum::{Router, routing::post};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::hints::Hints;
@@ -67,7 +68,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     if !event.is_news() {
         return (StatusCode::OK, "noted\n");
     }
-    let is_new = receiver.hints.give(&event.event_id);
+    let is_new = receiver.hints.give(&event.event_id, event.batch_id());
     tracing::debug!(event.id = event.event_id, event.kind = event.event_type, is_new, "LlamaCloud sent an event");
     (StatusCode::OK, if is_new { "a scan will follow\n" } else { "known\n" })
 }
@@ -97,7 +98,12 @@ struct Event {
     event_id: String,
     #[serde(default)]
     event_type: String,
+    #[serde(default)]
+    data: Value,
 }
+
+/// The longest id that is asked for; real ones are a prefix and a uuid.
+const LONGEST_ID: usize = 64;
 
 impl Event {
     /// An event that cannot be read is one all the same: it was signed. Its body then stands for its id.
@@ -106,6 +112,9 @@ impl Event {
         let inner = serde_json::from_slice::<String>(body);
         let body = inner.as_ref().map_or(body, |text| text.as_bytes());
         let mut event: Event = serde_json::from_slice(body).unwrap_or_default();
+        if let Some(Ok(inner)) = event.data.as_str().map(serde_json::from_str) {
+            event.data = inner;
+        }
         if event.event_id.is_empty() {
             event.event_id = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
         }
@@ -116,6 +125,17 @@ impl Event {
     fn is_news(&self) -> bool {
         let state = self.event_type.rsplit('.').next().unwrap_or_default();
         !matches!(state, "pending" | "running")
+    }
+
+    /// The batch that has ended, if its id looks like one. A job's id leads nowhere: no job says which batch it is of.
+    fn batch_id(&self) -> Option<&str> {
+        let is_of_batch = self.event_type.starts_with("batch.");
+        let named = ["id", "batch_id"].iter().find_map(|key| self.data.get(key)?.as_str());
+        let looks_like_one = |id: &&str| {
+            let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+            is_of_batch && plain && (1..=LONGEST_ID).contains(&id.len())
+        };
+        named.filter(looks_like_one)
     }
 }
 
@@ -136,7 +156,7 @@ pub mod fuzz {
     pub fn is_taken(body: &[u8], signature: &str, secret: &str) -> bool {
         let event = Event::read(body);
         let hints = Hints::default();
-        assert!(!event.is_news() || hints.give(&event.event_id));
+        assert!(!event.is_news() || hints.give(&event.event_id, event.batch_id()));
         is_signed(body, signature, secret)
     }
 }
@@ -170,6 +190,18 @@ mod tests {
         assert!(!event("batch.running").is_news() && !event("parse.pending").is_news());
         let wrapped = Event::read(br#""{\"event_id\":\"e\",\"event_type\":\"batch.running\"}""#);
         assert!(wrapped.event_id == "e" && !wrapped.is_news(), "as it comes by default: JSON in a string");
+        let named = |kind: &str, data: &str| {
+            let body = format!(r#"{{"event_type":"{kind}","data":{data}}}"#);
+            Event::read(body.as_bytes()).batch_id().map(str::to_owned)
+        };
+        for data in [r#"{"id":"bat-1"}"#, r#"{"batch_id":"bat-1"}"#, r#""{\"id\":\"bat-1\"}""#] {
+            assert_eq!(named("batch.success", data).as_deref(), Some("bat-1"), "{data}");
+        }
+        let long = format!(r#"{{"id":"bat-{}"}}"#, "0".repeat(61));
+        for odd in [r#"{"id":"../bat-1"}"#, r#"{"id":"é"}"#, r#"{"id":""}"#, r#"{"id":7}"#, "7", "[]", "null", &long] {
+            assert_eq!(named("batch.success", odd), None, "{odd}");
+        }
+        assert_eq!(named("parse.error", r#"{"id":"pjb-1"}"#), None);
         assert_eq!(Event::read(b"not json").event_id, Event::read(b"not json").event_id);
         assert_ne!(Event::read(b"not json").event_id, Event::read(b"nor this").event_id);
     }

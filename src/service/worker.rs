@@ -1,5 +1,6 @@
 //! The worker: everything one process needs to do its work, put together once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -12,18 +13,18 @@ use super::classify::classify;
 use super::heartbeat::Heartbeat;
 use super::reprocess::Reprocess;
 use super::scan::{self, ScanSummary, Watched};
-use super::{deliver, triage};
+use super::{deliver, hints, triage};
 use crate::cloud::{self, Cloud, Transport};
 use crate::config::Config;
 use crate::config::channel::Channel as ChannelConfig;
 use crate::config::load::ConfigError;
-use crate::config::project::Project;
+use crate::config::project::{Api, Project};
 use crate::core::grouping::Grouper;
 use crate::core::rules::{Rules, shipped_rules};
 use crate::core::scan::GroupFacts;
 use crate::credentials::{Credentials, SecretUse};
 use crate::ledger::audit::{self, Act};
-use crate::ledger::{Ledger, group, intent, regroup};
+use crate::ledger::{Ledger, batch, group, intent, regroup};
 use crate::notify::{Channel, ChannelSecrets};
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -141,6 +142,8 @@ pub struct Worker {
     pub ledger: Ledger,
     /// The groups known so far.
     pub grouper: Grouper,
+    /// Batches that events named since the last scan: they are asked for by id.
+    pub(super) named: Vec<String>,
     /// What was learnt by asking for causes.
     pub(super) asked: causes::Memory,
     /// Which changes by people the grouper knows of.
@@ -159,7 +162,7 @@ impl Worker {
         let generation = ledger.read(group::generation).await?;
         deliver::recover(&ledger, Timestamp::now()).await?;
         Reprocess::new(&ledger, &setup).recover(Timestamp::now()).await?;
-        Ok(Worker { setup, ledger, grouper, generation, asked: causes::Memory::default() })
+        Ok(Worker { setup, ledger, grouper, generation, named: Vec::new(), asked: causes::Memory::default() })
     }
 
     /// Scans all projects once. Trouble with a project is in its summary.
@@ -173,7 +176,8 @@ impl Worker {
         for intent in self.ledger.read(intent::unsettled).await? {
             let project = self.setup.projects.iter().find(|project| project.name == intent.project);
             if let (Some(project), [item]) = (project, intent.items.as_slice()) {
-                intent.intent.state.batch_ids().iter().for_each(|id| project.source.remember(id, &item.item_id));
+                let (made, job_type) = (intent.intent.state.batch_ids(), &intent.job_type);
+                made.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
             }
         }
         let generation = self.ledger.read(group::generation).await?;
@@ -181,9 +185,23 @@ impl Worker {
             self.grouper = scan::restore_grouper(&self.ledger).await?;
             self.generation = generation;
         }
+        let named = self.named_by_project().await?;
         let rules = &self.setup.rules;
         let classify = |group: &GroupFacts<'_>| classify(rules, group);
-        Ok(scan::scan(&self.ledger, &self.setup.projects, &mut self.grouper, &classify, now).await?)
+        Ok(scan::scan(&self.ledger, &self.setup.projects, &named, &mut self.grouper, &classify, now).await?)
+    }
+
+    /// The batches that events named, by the projects that are asked for them. Batches of v1 send no events.
+    async fn named_by_project(&mut self) -> anyhow::Result<HashMap<String, Vec<String>>> {
+        let named = std::mem::take(&mut self.named);
+        if named.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ids = named.clone();
+        let known = self.ledger.read(move |connection| batch::projects_of(connection, &ids)).await?;
+        let of_v2 = self.setup.config.project.iter().filter(|project| project.api == Api::V2);
+        let projects: Vec<&str> = of_v2.map(|project| project.name.as_str()).collect();
+        Ok(hints::by_project(named, &known, &projects))
     }
 
     /// Goes on with new settings; the ledger stays the same.

@@ -30,7 +30,7 @@ fn the_demo_leaves_a_ledger_and_digests_and_prints_the_newest() {
 #[test]
 fn the_demo_tells_the_same_story_through_api_v2() {
     let dir = tempfile::tempdir().unwrap();
-    let groups = |api: &str| -> BTreeSet<String> {
+    let told = |api: &str| -> (BTreeSet<String>, i64) {
         let place = dir.path().join(api);
         binary().args(["demo", "--fast", "--api", api, "--dir"]).arg(&place).assert().success();
         assert!(!files(&place.join("digests"), ".eml").is_empty());
@@ -43,9 +43,16 @@ fn the_demo_tells_the_same_story_through_api_v2() {
             .success();
         let answer: serde_json::Value = serde_json::from_slice(&report.get_output().stdout).unwrap();
         let rows = answer["rows"].as_array().unwrap();
-        rows.iter().map(|row| row["title"].as_str().unwrap().to_owned()).collect()
+        let groups = rows.iter().map(|row| row["title"].as_str().unwrap().to_owned()).collect();
+        let ledger = rusqlite::Connection::open(place.join("ledger.db")).unwrap();
+        let recovered = "SELECT count(*) FROM item WHERE state = 'recovered'";
+        (groups, ledger.query_row(recovered, (), |row| row.get(0)).unwrap())
     };
-    let (v1, v2) = (groups("v1-beta"), groups("v2"));
+    let ((v1, recovered), (v2, recovered_by_v2)) = (told("v1-beta"), told("v2"));
+    assert!(
+        recovered > 10 && recovered == recovered_by_v2,
+        "{recovered} recover as v1 tells it, {recovered_by_v2} as v2"
+    );
     let both = v1.intersection(&v2).count();
     assert!(both >= 20, "only {both} groups of v1 are seen through v2: {v1:#?} {v2:#?}");
 }

@@ -369,7 +369,7 @@ async fn a_restart_never_posts_again_what_was_planned_or_posted() {
             reason: None,
             job_config: "{}".to_owned(),
             parameters_hash: "h".to_owned(),
-            items: vec![intent::IntentItem { item_id: item_id("i0"), attempts: 0, job_id: None }],
+            items: vec![intent::IntentItem { item_id: item_id("i0"), attempts: 0, before: None }],
             step: None,
             probe: false,
             weather: Weather::Still,

@@ -85,6 +85,7 @@ async fn a_signed_event_brings_the_next_scan_forward_and_nothing_else_does() {
     site.configure(&more);
     let mut child = serve(&site);
     let scans = || site.cloud.world().truth().requests_to(Endpoint::V2ListBatches);
+    let asked_for = || site.cloud.world().truth().requests_to(Endpoint::V2GetBatch);
     let event = r#"{"event_id":"e-1","event_type":"batch.success","timestamp":1.5,"data":{"id":"bat-1"}}"#;
     let begun = r#"{"event_id":"e-2","event_type":"batch.running","data":"{}"}"#;
     let client = reqwest::Client::new();
@@ -100,6 +101,9 @@ async fn a_signed_event_brings_the_next_scan_forward_and_nothing_else_does() {
     };
     answers().await;
     wait_for("the cycle at the start", || scans() == 1);
+    let ended = || site.texts("SELECT outcome FROM run WHERE outcome IS NOT NULL").len();
+    wait_for("its end", || ended() == 1);
+    let before = asked_for();
     assert_eq!(post(event.to_owned(), "").await, 401);
     assert_eq!(post(event.to_owned(), &signed(event, "a guess")).await, 401);
     assert_eq!(post(format!("{event} "), &signed(event, "between-us")).await, 401);
@@ -108,6 +112,8 @@ async fn a_signed_event_brings_the_next_scan_forward_and_nothing_else_does() {
     assert_eq!(scans(), 1);
     assert_eq!(post(event.to_owned(), &signed(event, "between-us")).await, 200);
     wait_for("the scan that the event asked for", || scans() == 2);
+    wait_for("its end", || ended() == 2);
+    assert_eq!(asked_for(), before + 1, "for the batch that the event names");
     assert_eq!(post(event.to_owned(), &signed(event, "between-us")).await, 200);
     assert!(terminate(&mut child).success());
     assert_eq!(scans(), 2, "a replay asks for nothing");

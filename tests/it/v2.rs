@@ -1,6 +1,11 @@
-//! API v2 through the built product: what it costs, in requests, to know a finished batch.
+//! API v2 through the built product: what it costs, in requests, to know a finished batch, and what becomes of a retry.
 
-use llama_triage::demo::{Cause, Failure, JobType, Options, World, WorldBuilder};
+use jiff::SignedDuration;
+use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, JobType, Options, World, WorldBuilder, item_id};
+use llama_triage::ledger::plan;
+use llama_triage::service::reprocess::{Reprocess, Request};
+use llama_triage::service::worker::Worker;
+use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
 
@@ -22,4 +27,76 @@ async fn a_finished_batch_is_read_once_by_few_requests_and_then_costs_only_the_b
         let second = site.worker().await.scan(now).await.unwrap().remove(0);
         assert_eq!((second.complete, second.batches_read, second.requests), (true, 0, 1), "{second:?}");
     }
+}
+
+/// A batch of which one item fails until it is tried again, scanned.
+async fn failed(job_type: JobType) -> (Site, Worker) {
+    let builder = WorldBuilder::new().batch("b").job_type(job_type).item("fine").succeeds();
+    let world = builder.item("i").fails_until(2, "the service is busy, try again later").build();
+    let site = Site::speaking("v2", world, Options::default(), "").await;
+    let mut worker = site.worker().await;
+    worker.scan(site.now()).await.unwrap();
+    (site, worker)
+}
+
+/// Plans the item by hand and approves the plan; says how many items that are.
+async fn approve(site: &Site, worker: &Worker) -> u32 {
+    let (now, request) = (site.now(), Request { items: vec![item_id("i")], ..Request::default() });
+    let draft = Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", now).await.unwrap();
+    let id = draft.plan_id.clone();
+    worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
+    draft.items
+}
+
+/// What every attempt came to after these minutes, a scan and a step.
+async fn outcomes_after(site: &Site, worker: &mut Worker, minutes: i64) -> Vec<String> {
+    site.cloud.world().advance(SignedDuration::from_mins(minutes));
+    let now = site.now();
+    worker.scan(now).await.unwrap();
+    worker.reprocess(now, &CancellationToken::new()).await.unwrap();
+    site.texts("SELECT outcome FROM attempt ORDER BY attempt_id")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_that_the_api_does_not_know_any_more_is_told_as_expired_at_once_and_not_sent_again() {
+    let (site, mut worker) = failed(JobType::Parse).await;
+    assert_eq!(approve(&site, &worker).await, 1);
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(404)).on(Endpoint::V2GetParse)]);
+    assert_eq!(outcomes_after(&site, &mut worker, 1).await, ["running"], "it may only not be shown yet");
+    assert_eq!(outcomes_after(&site, &mut worker, 6).await, ["expired"]);
+    assert_eq!(approve(&site, &worker).await, 0, "it may still run, so its item is not sent again");
+    site.cloud.set_faults(Vec::new());
+    assert_eq!(outcomes_after(&site, &mut worker, 5).await, ["recovered"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extraction_whose_answer_was_lost_is_found_by_what_was_there_before() {
+    let (site, worker) = failed(JobType::Extract).await;
+    assert_eq!(approve(&site, &worker).await, 1);
+    site.cloud.set_faults(vec![FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::V2CreateExtract)]);
+    worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(site.texts("SELECT outcome FROM attempt"), ["unknown"]);
+    let before = "SELECT items ->> '$[0].before.input' FROM intent WHERE items ->> '$[0].before.jobs' IS NOT NULL";
+    assert!(site.texts(before)[0].starts_with("pjb-"), "the parsing that had succeeded");
+    worker.ledger.close().await.unwrap();
+    let mut later = site.worker().await;
+    assert_eq!(outcomes_after(&site, &mut later, 5).await, ["running"], "it is known which job it is");
+    assert_eq!(outcomes_after(&site, &mut later, 5).await, ["recovered"]);
+    assert_eq!(site.cloud.world().truth().requests_to(Endpoint::V2CreateExtract), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_for_a_whole_batch_is_left_out_of_plans_with_its_reason() {
+    let builder = WorldBuilder::new().batch("b").item("i").succeeds();
+    let site =
+        Site::speaking("v2", builder.breaks(SignedDuration::from_secs(1), "gave up").build(), Options::default(), "")
+            .await;
+    let mut worker = site.worker().await;
+    worker.scan(site.now()).await.unwrap();
+    let items = site.texts("SELECT item_id FROM item");
+    assert!(items[0].starts_with("bat-"), "{items:?}");
+    let request = Request { items, ..Request::default() };
+    let draft = Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", site.now()).await.unwrap();
+    assert!(draft.items == 0 && draft.excluded[0].why.starts_with("it stands for a whole batch"), "{draft:?}");
 }

@@ -19,6 +19,7 @@ fn request() -> Resubmission {
         job_config: json!({"job_name": "parse_raw_file_job"}),
         directory_id: None,
         job_id: None,
+        before: None,
     }
 }
 

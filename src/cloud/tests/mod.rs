@@ -10,4 +10,5 @@ mod trouble;
 mod v2;
 mod v2_edges;
 mod v2_requests;
+mod v2_retries;
 mod v2_server;

@@ -9,6 +9,7 @@ use super::super::page::{self, Page};
 use super::super::v1_beta::item::Troubles;
 use super::super::{CloudError, Depth, Listed};
 use super::fake::{Fake, keep, ok, slice, status};
+use crate::config::project::Project;
 use crate::core::batch::{Batch, BatchStatus};
 use crate::core::item::{ItemStatus, Kind, Observation};
 
@@ -169,6 +170,10 @@ async fn ids_are_encoded_and_the_scope_is_sent_only_if_set() {
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].path, "/api/v1/beta/batch-processing/a%2F..%2Fb%3Fc");
     assert_eq!(calls[0].query, [("project_id".to_owned(), "p 1".to_owned())]);
+    let bare = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+    let prefixed = Project { project_id: Some(format!("prj-{bare}")), ..fake.project() };
+    super::fake::connect(prefixed, super::super::Pace::hurried()).batch("b").await.unwrap();
+    assert_eq!(fake.calls()[1].query, [("project_id".to_owned(), bare.to_owned())], "as the API takes it");
 }
 
 #[tokio::test]

@@ -159,6 +159,7 @@ fn request(job_type: &str, job_id: &str) -> Resubmission {
         job_config: json!({"configuration_id": "cfg-1"}),
         directory_id: Some("dir-1".to_owned()),
         job_id: Some(job_id.to_owned()),
+        before: None,
     }
 }
 
@@ -211,13 +212,6 @@ async fn an_extraction_is_made_from_the_parse_that_had_succeeded() {
         ("GET", "/api/v2/extract/ext-new") => {
             ok(&json!({"id": "ext-new", "status": "FAILED", "file_input": "pjb-step", "error_message": "no"}))
         }
-        ("GET", "/api/v2/extract") => {
-            let all =
-                [json!({"id": "ext-old", "file_input": "dfl-1"}), json!({"id": "ext-new", "file_input": "pjb-step"})];
-            let hits: Vec<_> =
-                all.iter().filter(|job| call.query("file_input") == job["file_input"].as_str()).collect();
-            ok(&json!({ "items": hits }))
-        }
         _ => status(404, "no"),
     })
     .await;
@@ -228,13 +222,6 @@ async fn an_extraction_is_made_from_the_parse_that_had_succeeded() {
     assert_eq!(post.body, json!({"configuration_id": "cfg-1", "file_input": "pjb-step"}));
     let batch = cloud.batch(&id).await.unwrap().unwrap();
     assert_eq!(failed(&cloud, &batch).await.0[0].item_id, "dfl-1");
-    let found = cloud.find_batches(&request, "2026-11-23T11:00:00Z".parse().unwrap(), &HashSet::new()).await.unwrap();
-    assert_eq!(found.found.len(), 1);
-    assert_eq!(found.found[0].batch.batch_id, "ext-new");
-    assert!(found.complete);
-    let forgotten = Resubmission { job_id: Some("ext-gone".to_owned()), ..request };
-    let found = cloud.find_batches(&forgotten, "2026-11-23T11:00:00Z".parse().unwrap(), &HashSet::new()).await.unwrap();
-    assert!(!found.complete, "the parse job that the POST named is not known any more");
 }
 
 #[tokio::test]

@@ -115,6 +115,7 @@ fn request(job_type: &str, job_config: Value) -> Resubmission {
         job_config,
         directory_id: Some("dir-1".to_owned()),
         job_id: None,
+        before: None,
     }
 }
 

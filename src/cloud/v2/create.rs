@@ -1,7 +1,7 @@
 //! Resubmitting one file through API v2, and finding out what became of it.
 //!
 //! A parse job carries the intent and the item in its `user_metadata`, so that finding it again is exact.
-//! Extract jobs have no such field; they are found by what they were made from and when.
+//! Extract jobs have no such field; they are found by what they were made from, and told from others by what was there before.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -12,11 +12,13 @@ use serde_json::{Map, Value, json};
 use super::super::client::{Ask, Client};
 use super::super::page::parse;
 use super::super::resubmit::LOOK_BACK;
-use super::super::{Candidate, Candidates, CloudError, CreateError, Resubmission};
+use super::super::{Candidate, Candidates, CloudError, CreateError, Listed, Resubmission};
 use super::NAME;
 use super::job::{self, INTENT, ITEM, Job, Product};
 use super::single;
+use crate::core::id::is_uuid;
 use crate::core::item::ItemStatus;
+use crate::core::reprocess::Before;
 
 /// A job that was made so long before its POST may still be its own, as clocks differ.
 const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(5);
@@ -81,8 +83,11 @@ async fn body(client: &Client, request: &Resubmission) -> Result<(Product, Value
             body.insert("user_metadata".to_owned(), json!({ INTENT: request.intent_id, ITEM: item_id }));
         }
         Product::Extract => {
-            let parsed = parsed(client, request.job_id.as_deref()).await?;
-            body.insert("file_input".to_owned(), parsed.as_deref().unwrap_or(item_id).into());
+            let input = match &request.before {
+                Some(before) => before.input.clone(),
+                None => input(client, request).await?,
+            };
+            body.insert("file_input".to_owned(), input.into());
             // This product knows the word only inside a configuration that is written out, and not beside a saved one.
             let uncached = body.remove("disable_cache");
             if let (Some(uncached), Some(Value::Object(own))) = (uncached, body.get_mut("configuration")) {
@@ -93,30 +98,71 @@ async fn body(client: &Client, request: &Resubmission) -> Result<(Product, Value
     Ok((product, Value::Object(body)))
 }
 
-/// The parse job behind a failed extraction, if parsing had succeeded.
-async fn parsed(client: &Client, job_id: Option<&str>) -> Result<Option<String>, CloudError> {
-    let Some(parse_job_id) = extract_job(client, job_id).await?.and_then(|job| job.parse_job_id) else {
-        return Ok(None);
+/// What an extraction is made from: the parse job behind the failed one, if parsing had succeeded, else the item.
+async fn input(client: &Client, request: &Resubmission) -> Result<String, CloudError> {
+    let item_id = only_item(request)?;
+    let failed = match &request.job_id {
+        Some(id) if super::product(&request.job_type, id) == Product::Extract => {
+            job::get(client, Product::Extract, id).await?
+        }
+        _ => None,
     };
-    let parse_job = job::get(client, &parse_job_id).await?;
-    Ok(parse_job.filter(|job| job.status() == ItemStatus::Completed).map(|job| job.id))
+    let Some(parse_job_id) = failed.and_then(|job| job.parse_job_id) else {
+        return Ok(item_id.to_owned());
+    };
+    let parsed = job::get(client, Product::Parse, &parse_job_id).await?;
+    let parsed = parsed.filter(|job| job.status() == ItemStatus::Completed);
+    Ok(parsed.map_or_else(|| item_id.to_owned(), |job| job.id))
 }
 
-async fn extract_job(client: &Client, job_id: Option<&str>) -> Result<Option<Job>, CloudError> {
-    match job_id {
-        Some(id) if is_extract(id) => job::get(client, id).await,
-        _ => Ok(None),
+/// Takes down what an extraction is made from, and the jobs of that input that are there already.
+pub(in crate::cloud) async fn look_before(
+    client: &Client,
+    limit: usize,
+    request: &Resubmission,
+    now: Timestamp,
+) -> Result<Option<Before>, CloudError> {
+    if product(request)? == Product::Parse {
+        return Ok(None);
     }
+    let configuration = request.job_config.get("configuration_id").and_then(Value::as_str).map(str::to_owned);
+    let input = input(client, request).await?;
+    let mut jobs = BTreeSet::new();
+    let listed = extractions(client, limit, &input, now, |job| jobs.extend([job.id])).await?;
+    if !listed.complete || listed.unreadable > 0 {
+        let problem = listed.why_incomplete.or(listed.why_unreadable);
+        return Err(CloudError::Decode {
+            path: format!("/{}", Product::Extract.path().join("/")),
+            at: "items".to_owned(),
+            problem: problem.unwrap_or_else(|| "not read to the end".to_owned()),
+        });
+    }
+    Ok(Some(Before { input, configuration, jobs }))
 }
 
-fn is_extract(job_id: &str) -> bool {
-    Product::of(job_id) == Product::Extract
+/// Hands over the extract jobs of an input that may have been made by a POST at `posted`, or a day before it.
+async fn extractions(
+    client: &Client,
+    limit: usize,
+    input: &str,
+    posted: Timestamp,
+    mut each: impl FnMut(Job) + Send,
+) -> Result<Listed, CloudError> {
+    let path = Product::Extract.path();
+    let ask = made_since(&path, posted).with("file_input", input);
+    let of_input = |job: Job| {
+        if job.file_input.as_deref() == Some(input) {
+            each(job);
+        }
+    };
+    job::list(client, &ask, limit, of_input).await
 }
 
-/// Jobs that are the one asked for, but for `others`.
-///
-/// A parse job says so itself. An extract job of the same input is it only if it was made about when the POST was sent:
-/// of an older one nobody can say what it is, as servers' clocks differ.
+fn made_since<'a>(path: &'a [&'a str], posted: Timestamp) -> Ask<'a> {
+    Ask::path(path).with("created_at_on_or_after", (posted - LOOK_BACK).to_string())
+}
+
+/// Jobs that are the one asked for, or may be it, but for `others`.
 pub(in crate::cloud) async fn find(
     client: &Client,
     limit: usize,
@@ -125,42 +171,55 @@ pub(in crate::cloud) async fn find(
     others: &HashSet<String>,
 ) -> Result<Candidates, CloudError> {
     let product = product(request)?;
-    let item_id = only_item(request)?;
-    let path = product.path();
-    let ask = Ask::path(&path).with("created_at_on_or_after", (posted - LOOK_BACK).to_string());
+    let item_ids = BTreeSet::from([only_item(request)?.to_owned()]);
     let mut found = Vec::new();
-    let mut complete = true;
-    let mut keep = |job: Job| {
-        let is_it = match product {
-            Product::Parse => job.intent_id.as_deref() == Some(&request.intent_id),
-            Product::Extract => request.job_id.as_deref() != Some(&job.id),
-        };
-        if is_it && !others.contains(&job.id) {
-            let sure = product == Product::Parse || job.created_at.is_none_or(|at| at >= posted - CLOCK_MARGIN);
-            let item_ids = sure.then(|| BTreeSet::from([item_id.to_owned()]));
-            found.push(Candidate { batch: single::batch(job), item_ids });
+    let mut keep = |job: Job, sure: bool| {
+        if !others.contains(&job.id) {
+            let item_ids = sure.then(|| item_ids.clone());
+            found.push(Candidate { batch: single::batch(job, product), item_ids });
         }
     };
-    let inputs = match product {
-        Product::Parse => vec![None],
-        Product::Extract => {
-            // The POST may have named a parsing that nobody can tell any more.
-            let asked = extract_job(client, request.job_id.as_deref()).await?;
-            complete = asked.is_some() || !request.job_id.as_deref().is_some_and(is_extract);
-            let parsed = asked.and_then(|job| job.parse_job_id);
-            [Some(item_id.to_owned()), parsed].into_iter().filter(Option::is_some).collect()
+    let listed = match (product, &request.before) {
+        (Product::Parse, _) => {
+            let path = product.path();
+            let noted = |job: Job| {
+                if job.intent_id.as_deref() == Some(&request.intent_id) {
+                    keep(job, true);
+                }
+            };
+            job::list(client, &made_since(&path, posted), limit, noted).await?
         }
+        (Product::Extract, Some(before)) => {
+            let new = |job: Job| {
+                if let Some(sure) = likeness(&job, before, posted) {
+                    keep(job, sure);
+                }
+            };
+            extractions(client, limit, &before.input, posted, new).await?
+        }
+        // Nobody can tell its job from those of others.
+        (Product::Extract, None) => Listed::default(),
     };
-    for input in inputs {
-        let mut ask = ask.clone();
-        ask.query.extend(input.clone().map(|input| ("file_input", input)));
-        let same = |job: &Job| input.is_none() || job.file_input == input;
-        let listed = job::list(client, &ask, limit, |job| {
-            if same(&job) {
-                keep(job);
-            }
-        });
-        complete &= listed.await.map(|listed| listed.complete && listed.unreadable == 0)?;
+    Ok(Candidates { found, complete: listed.complete && listed.unreadable == 0 })
+}
+
+/// Whether an extract job surely is the one of a POST; none if it surely is not.
+///
+/// What was there before is not, nor what was made with another saved configuration. A server may write one that it ships under
+/// another name, and clocks of servers differ: then nobody can say.
+fn likeness(job: &Job, before: &Before, posted: Timestamp) -> Option<bool> {
+    if before.jobs.contains(&job.id) {
+        return None;
     }
-    Ok(Candidates { found, complete })
+    let is_as_sent = match (&job.configuration_id, &before.configuration) {
+        (Some(shown), Some(sent)) if shown != sent && is_saved(shown) && is_saved(sent) => return None,
+        (Some(shown), sent) => sent.as_ref() == Some(shown),
+        (None, _) => true,
+    };
+    Some(is_as_sent && job.created_at.is_none_or(|at| at >= posted - CLOCK_MARGIN))
+}
+
+/// Whether this is a configuration that somebody saved, not one that the API ships.
+fn is_saved(configuration_id: &str) -> bool {
+    configuration_id.strip_prefix("cfg-").is_some_and(is_uuid)
 }

@@ -27,11 +27,6 @@ pub(super) enum Product {
 }
 
 impl Product {
-    /// By the prefix of a job's id.
-    pub(super) fn of(job_id: &str) -> Product {
-        Product::named("", job_id)
-    }
-
     /// By the word for its type, such as `extract_v2`; the prefix of the id decides where the word says nothing.
     pub(super) fn named(kind: &str, job_id: &str) -> Product {
         match kind.strip_suffix("_v2").unwrap_or(kind) {
@@ -72,6 +67,7 @@ pub(super) struct Job {
     pub(super) message: Option<String>,
     pub(super) name: Option<String>,
     pub(super) file_input: Option<String>,
+    pub(super) configuration_id: Option<String>,
     /// The intent that a resubmission noted on it.
     pub(super) intent_id: Option<String>,
     /// The item that a resubmission noted on it.
@@ -114,6 +110,8 @@ pub(super) struct WireJob<'a> {
     name: Option<Text<'a>>,
     #[serde(borrow)]
     file_input: Option<Text<'a>>,
+    #[serde(borrow)]
+    configuration_id: Option<Text<'a>>,
     // Of any shape: nothing in them may make a failed job unreadable.
     user_metadata: Option<Value>,
     extract_metadata: Option<Value>,
@@ -134,6 +132,7 @@ impl WireJob<'_> {
             message: self.error_message.and_then(Text::into_message),
             name: self.name.and_then(Text::into_message),
             file_input: self.file_input.and_then(Text::into_some_id),
+            configuration_id: self.configuration_id.and_then(Text::into_some_id),
             intent_id: text(&self.user_metadata, INTENT),
             item_id: text(&self.user_metadata, ITEM),
             parse_job_id: text(&self.extract_metadata, "parse_job_id"),
@@ -149,8 +148,16 @@ pub(super) struct Jobs;
 impl Rows for Jobs {
     type Wire<'a> = WireJob<'a>;
     type Row = Job;
-    const TEXTS: &'static [&'static str] =
-        &["project_id", "status", "error_message", "name", "file_input", "created_at", "updated_at"];
+    const TEXTS: &'static [&'static str] = &[
+        "project_id",
+        "status",
+        "error_message",
+        "name",
+        "file_input",
+        "configuration_id",
+        "created_at",
+        "updated_at",
+    ];
 
     fn id<'w>(&self, wire: &'w WireJob<'_>) -> &'w str {
         wire.id.as_ref().map_or("", Text::as_str)
@@ -187,8 +194,8 @@ pub(super) async fn read_pages(
 }
 
 /// One job; none if LlamaCloud does not know it (any more). Parse jobs come in an envelope, extract jobs do not.
-pub(super) async fn get(client: &Client, job_id: &str) -> Result<Option<Job>, CloudError> {
-    get_with(client, Product::of(job_id), job_id, false).await
+pub(super) async fn get(client: &Client, product: Product, job_id: &str) -> Result<Option<Job>, CloudError> {
+    get_with(client, product, job_id, false).await
 }
 
 /// The same by a single try.

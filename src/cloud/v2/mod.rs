@@ -54,17 +54,26 @@ pub(super) struct V2 {
     files: Files,
     habits: Habits,
     queues: Queues,
-    /// Items of the jobs that were created here: extract jobs do not carry them.
-    created: Mutex<HashMap<String, String>>,
+    /// The jobs that were created here, or by an earlier process.
+    created: Mutex<HashMap<String, Created>>,
     /// Whether the pages of completed parses are looked at.
     page_failures: bool,
+}
+
+/// A job that was created for an item.
+#[derive(Debug)]
+struct Created {
+    /// Extract jobs do not carry it.
+    item_id: String,
+    /// A bare uuid does not say it.
+    product: Product,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether this is the id of a single v2 job.
+/// Whether the prefix says that this is the id of a single v2 job.
 pub(super) fn is_job(id: &str) -> bool {
     id.starts_with("pjb-") || id.starts_with("ext-")
 }
@@ -97,8 +106,9 @@ impl V2 {
 
     /// One batch, or a single job as a batch of one item.
     pub(super) async fn batch(&self, client: &Client, batch_id: &str) -> Result<Option<Batch>, CloudError> {
-        if is_job(batch_id) {
-            return Ok(job::get(client, batch_id).await?.map(single::batch));
+        if let Some(product) = self.single(batch_id) {
+            let job = job::get(client, product, batch_id).await?;
+            return Ok(job.map(|job| single::batch(job, product)));
         }
         let expanded = batch::get(client, batch_id, false).await?;
         self.queues.note_batches();
@@ -118,8 +128,8 @@ impl V2 {
         if kind == Kind::Skipped || !batch.status.is_terminal() {
             return Ok(Listed { complete: true, ..Listed::default() });
         }
-        if is_job(&batch.batch_id) {
-            return self.list_single(client, batch, page).await;
+        if let Some(product) = self.single(&batch.batch_id) {
+            return self.list_single(client, product, batch, page).await;
         }
         let expanded = batch::get(client, &batch.batch_id, true).await?.ok_or_else(|| missing(batch))?;
         let (failed, listed) = troubles::read(self, client, limit, expanded, depth).await?;
@@ -133,10 +143,11 @@ impl V2 {
     async fn list_single(
         &self,
         client: &Client,
+        product: Product,
         batch: &Batch,
         page: &mut PageOfItems<'_>,
     ) -> Result<Listed, CloudError> {
-        let job = job::get(client, &batch.batch_id).await?.ok_or_else(|| missing(batch))?;
+        let job = job::get(client, product, &batch.batch_id).await?.ok_or_else(|| missing(batch))?;
         let mut listed = Listed { complete: true, requests: 1, ..Listed::default() };
         if job.status() != ItemStatus::Failed {
             return Ok(listed);
@@ -153,7 +164,7 @@ impl V2 {
     }
 
     fn item_of(&self, job: &Job) -> Option<String> {
-        let created = || lock(&self.created).get(&job.id).cloned();
+        let created = || lock(&self.created).get(&job.id).map(|created| created.item_id.clone());
         let input = || job.file_input.clone().filter(|input| !is_job(input));
         job.item_id.clone().or_else(created).or_else(input)
     }
@@ -161,14 +172,23 @@ impl V2 {
     pub(super) async fn create(&self, client: &Client, request: &Resubmission) -> Result<String, CreateError> {
         let job_id = create::create(client, request).await?;
         if let [item_id] = request.item_ids.as_slice() {
-            self.remember(&job_id, item_id);
+            self.remember(&job_id, &request.job_type, item_id);
         }
         Ok(job_id)
     }
 
-    /// Notes for which item a job was made.
-    pub(super) fn remember(&self, job_id: &str, item_id: &str) {
-        lock(&self.created).insert(job_id.to_owned(), item_id.to_owned());
+    /// Notes for which item a job of this type was made.
+    pub(super) fn remember(&self, job_id: &str, job_type: &str, item_id: &str) {
+        let created = Created { item_id: item_id.to_owned(), product: product(job_type, job_id) };
+        lock(&self.created).insert(job_id.to_owned(), created);
+    }
+
+    /// What a single job is made by; none if this is the id of a batch. A bare uuid is one of a job if we created it.
+    fn single(&self, id: &str) -> Option<Product> {
+        if is_job(id) {
+            return Some(Product::named("", id));
+        }
+        lock(&self.created).get(id).map(|created| created.product)
     }
 
     /// The present status of the named items: of their jobs, or failed where there is none.
@@ -180,8 +200,8 @@ impl V2 {
         batch: &Batch,
         wanted: impl Fn(&str) -> bool + Send,
     ) -> Result<(HashMap<String, ItemStatus>, bool), CloudError> {
-        if is_job(&batch.batch_id) {
-            let job = job::get(client, &batch.batch_id).await?.ok_or_else(|| missing(batch))?;
+        if let Some(product) = self.single(&batch.batch_id) {
+            let job = job::get(client, product, &batch.batch_id).await?.ok_or_else(|| missing(batch))?;
             let item_id = self.item_of(&job);
             let is_known = item_id.is_some();
             let found = item_id.filter(|id| wanted(id)).map(|id| (id, job.status()));
@@ -229,7 +249,7 @@ pub(super) async fn job_config(client: &Client, batch_id: &str) -> Result<Option
 
 /// A prefix is sure; a batch of v1 may refer to a job of another type than its own.
 fn product(job_type: &str, job_id: &str) -> Product {
-    if is_job(job_id) { Product::of(job_id) } else { Product::named(job_type, job_id) }
+    Product::named(if is_job(job_id) { "" } else { job_type }, job_id)
 }
 
 /// Whether this is a parse job.

@@ -9,7 +9,6 @@ use super::super::client::Client;
 use super::super::{Listed, page};
 use super::V2;
 use super::files::{Known, Names};
-use super::job::Product;
 use super::parsings::Parsings;
 use crate::core::item::Observation;
 
@@ -20,6 +19,8 @@ pub(super) struct Place<'a> {
     pub(super) files: u64,
     /// The parsings before failed extractions, by item.
     pub(super) parsings: HashMap<String, String>,
+    /// The failed extractions: which item each was made of, by its id.
+    pub(super) extractions: HashMap<String, String>,
 }
 
 /// Gives names to those that have none yet. An item without a name is better than none, so trouble here is no trouble.
@@ -46,7 +47,9 @@ pub(super) async fn give(
     let parsings = Parsings { habits: &v2.habits, client, limit, files };
     let named = parsings.names(&place.parsings, &unknown(&known, &nameless)).await;
     known.extend(named);
-    let extractions = extractions(failed, &unknown(&known, &nameless));
+    let missing: HashSet<&str> = unknown(&known, &nameless).into_iter().collect();
+    let of_missing = place.extractions.iter().filter(|(_, item)| missing.contains(item.as_str()));
+    let extractions: HashMap<&str, &str> = of_missing.map(|(job, item)| (job.as_str(), item.as_str())).collect();
     let worth = parsings.cost(extractions.len());
     let mut ended = known.look_up(client, limit, &v2.habits, (directory_id, files), &nameless, worth).await;
     if let Ok(false) = ended {
@@ -69,12 +72,4 @@ pub(super) async fn give(
 
 fn unknown<'a>(known: &Known, nameless: &HashSet<&'a str>) -> Vec<&'a str> {
     nameless.iter().copied().filter(|id| !known.contains_key(id)).collect()
-}
-
-/// The extractions of these items: which item each was made of, by its id.
-fn extractions(failed: &[Observation], items: &[&str]) -> HashMap<String, String> {
-    let items: HashSet<&str> = items.iter().copied().collect();
-    let failed = failed.iter().filter(|item| items.contains(item.item_id.as_str()));
-    let job = |item: &Observation| item.job_id.clone().filter(|id| Product::of(id) == Product::Extract);
-    failed.filter_map(|item| Some((job(item)?, item.item_id.clone()))).collect()
 }

@@ -51,12 +51,12 @@ impl Parsings<'_> {
     }
 
     /// The parsings before these extractions, of which the items are given; by item.
-    pub(super) async fn before(&self, extractions: &HashMap<String, String>) -> HashMap<String, String> {
-        let mut ids: Vec<&str> = extractions.keys().map(String::as_str).collect();
+    pub(super) async fn before(&self, extractions: &HashMap<&str, &str>) -> HashMap<String, String> {
+        let mut ids: Vec<&str> = extractions.keys().copied().collect();
         ids.sort_unstable();
         let mut found = HashMap::new();
         let each = |job: Job| {
-            let item = extractions.get(&job.id).cloned();
+            let item = extractions.get(job.id.as_str()).map(|item| (*item).to_owned());
             found.extend(item.zip(job.parse_job_id));
         };
         let expanded = [("expand", "extract_metadata")];

@@ -5,12 +5,12 @@ use crate::core::batch::{Batch, BatchStatus};
 use crate::core::item::{ItemStatus, Kind, Observation};
 
 /// The job as a batch.
-pub(super) fn batch(job: Job) -> Batch {
+pub(super) fn batch(job: Job, product: Product) -> Batch {
     let status = job.status();
     let failed = u64::from(status == ItemStatus::Failed);
     let open = job.is_open();
     Batch {
-        job_type: Product::of(&job.id).word().to_owned(),
+        job_type: product.word().to_owned(),
         batch_id: job.id,
         project_id: job.project_id,
         directory_id: None,

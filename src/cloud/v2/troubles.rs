@@ -39,11 +39,14 @@ pub(super) async fn read(
     if v2.page_failures {
         failed.append(&mut with_failed_pages(client, &outcomes.jobs, &jobs, &mut listed).await?);
     }
-    let mut parsings = HashMap::new();
+    let (mut parsings, mut extractions) = (HashMap::new(), HashMap::new());
     for mut job in outcomes.into_failed() {
         let Some(made) = jobs.get(&job.id) else { continue };
         if let Some(parsing) = job.parse_job_id.take() {
             parsings.extend(made.item_ids.iter().map(|item_id| (item_id.clone(), parsing.clone())));
+        }
+        if made.product == Product::Extract {
+            extractions.extend(made.item_ids.iter().map(|item_id| (job.id.clone(), item_id.clone())));
         }
         failed.extend(made.observations(&job));
     }
@@ -53,7 +56,7 @@ pub(super) async fn read(
     if batch.status == BatchStatus::Failed {
         failed.push(whole_batch(&batch));
     }
-    let place = names::Place { directory_id: batch.directory_id.as_deref(), files: total, parsings };
+    let place = names::Place { directory_id: batch.directory_id.as_deref(), files: total, parsings, extractions };
     names::give(v2, client, limit, &place, &mut failed, &mut listed).await;
     Ok((failed, listed))
 }

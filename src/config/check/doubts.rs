@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::config::channel::{Channel, ChannelKind};
+use crate::core::id::bare_project_id;
 
 /// A key and the doubt about its value.
 pub fn doubts(config: &Config) -> Vec<(String, String)> {
@@ -18,8 +19,7 @@ pub fn doubts(config: &Config) -> Vec<(String, String)> {
         );
     }
     for (index, project) in config.project.iter().enumerate() {
-        if project.project_id.as_deref().is_some_and(|id| id.starts_with("proj-") || id.starts_with("prj-")) {
-            let text = "the API's queries want the bare uuid, without the prefix".to_owned();
+        if let Some(text) = project.project_id.as_deref().and_then(prefixed) {
             say(&format!("project[{index}].project-id"), text);
         }
         if is_plain(&project.base_url) {
@@ -40,6 +40,16 @@ pub fn doubts(config: &Config) -> Vec<(String, String)> {
         say("service.heartbeat-url", "heartbeat-url-file is set, too, and goes before it".to_owned());
     }
     doubts
+}
+
+/// What is said of a project's id that is written as answers of the API write it, with a prefix.
+fn prefixed(id: &str) -> Option<String> {
+    let bare = bare_project_id(id);
+    if bare != id {
+        return Some(format!("the API's queries want the bare uuid, so {bare} is sent"));
+    }
+    let said = "the API's queries want a bare uuid, and no uuid follows the prefix: it is sent as it is";
+    (id.starts_with("proj-") || id.starts_with("prj-")).then(|| said.to_owned())
 }
 
 /// Whether what is sent to this address leaves the host unencrypted.
@@ -94,6 +104,9 @@ mod tests {
             keys(|c| c.project.push(project))
         };
         assert_eq!(with("proj-0b1f"), ["project[0].project-id"]);
+        assert!(prefixed("proj-0b1f").unwrap().ends_with("as it is"));
+        let uuid = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+        assert!(prefixed(&format!("prj-{uuid}")).unwrap().ends_with(&format!("so {uuid} is sent")));
         assert!(with("0b1f").is_empty());
     }
 

@@ -64,15 +64,10 @@ impl Linker {
         self.templates.make(&LinkFacts {
             api: &host.api,
             console: &host.console,
-            project_id: host.project_id.as_deref().or(facts.project_id).map(bare),
+            project_id: host.project_id.as_deref().or(facts.project_id),
             ..facts.clone()
         })
     }
-}
-
-/// The uuid of an id such as `proj-<uuid>`: what the console's addresses hold.
-fn bare(project_id: &str) -> &str {
-    ["proj-", "prj-"].iter().find_map(|prefix| project_id.strip_prefix(prefix)).unwrap_or(project_id)
 }
 
 #[cfg(test)]
@@ -87,9 +82,12 @@ mod tests {
         let links = linker.make("eu", &facts);
         assert_eq!(links["job"], "https://api.cloud.eu.llamaindex.ai/api/v1/parsing/job/j1/details");
         assert_eq!(links["console"], "https://cloud.eu.llamaindex.ai/project/p1/parse");
-        let named = LinkFacts { project_id: Some("proj-0b1f"), ..facts.clone() };
+        let named = LinkFacts { project_id: Some("proj-7c9e6679-7425-40de-944b-e07fc1f90ae7"), ..facts.clone() };
         assert_eq!(linker.make("eu", &named)["console"], "https://cloud.eu.llamaindex.ai/project/p1/parse");
-        assert_eq!(linker.make("other", &named)["console"], "https://cloud.llamaindex.ai/project/0b1f/parse");
+        assert_eq!(
+            linker.make("other", &named)["console"],
+            "https://cloud.llamaindex.ai/project/7c9e6679-7425-40de-944b-e07fc1f90ae7/parse"
+        );
         let links = linker.make("other", &facts);
         assert!(links["job"].starts_with("https://api.cloud.llamaindex.ai/"));
         assert!(!links.contains_key("console") && !links.contains_key("batch"));

@@ -50,6 +50,9 @@ fn never(item: &ItemFacts) -> Option<Exclusion> {
     if let Some(batch_id) = &item.running_in {
         return Some(Exclusion::Running { batch_id: batch_id.clone() });
     }
+    if item.whole_batch {
+        return Some(Exclusion::WholeBatch);
+    }
     if item.deleted {
         return Some(Exclusion::Deleted);
     }

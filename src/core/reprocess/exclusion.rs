@@ -17,6 +17,8 @@ pub enum Exclusion {
     Dismissed,
     /// It was skipped for a harmless reason.
     Harmless,
+    /// It stands for a batch that failed as a whole without naming its files.
+    WholeBatch,
     /// Its file was deleted.
     Deleted,
     /// It is, or may be, pending or processing in a batch.
@@ -138,6 +140,9 @@ impl fmt::Display for Exclusion {
             Self::Recovered => f.write_str("it has completed since"),
             Self::Dismissed => f.write_str("it was dismissed; `group undismiss` brings it back"),
             Self::Harmless => f.write_str("it was skipped for a harmless reason"),
+            Self::WholeBatch => {
+                f.write_str("it stands for a whole batch that names no files: make that batch again yourself")
+            }
             Self::Deleted => f.write_str("its file was deleted"),
             Self::Running { batch_id } => write!(f, "it is, or may be, still processing in batch {batch_id}"),
             Self::Claimed { intent_id } => write!(f, "intent {intent_id} has claimed it"),

@@ -47,6 +47,8 @@ pub struct ItemFacts {
     pub claimed_by: Option<String>,
     /// A batch in which it is pending or processing.
     pub running_in: Option<String>,
+    /// It stands for all files of a batch that failed as a whole.
+    pub whole_batch: bool,
     /// Its file or name was deleted.
     pub deleted: bool,
     /// The API definitely refused this very item.

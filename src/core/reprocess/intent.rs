@@ -1,5 +1,7 @@
 //! One intent: the items of one POST, from the plan to a batch or to none.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +50,18 @@ pub struct Intent {
     pub state: IntentState,
     /// When the POST was begun; `None` before.
     pub posting_at: Option<Timestamp>,
+}
+
+/// What tells the job of a POST from those of others where jobs carry no note of their intent: taken down before the POST.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// What the job is made from.
+    pub input: String,
+    /// The saved configuration that it is made with; none if that is written out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+    /// The jobs of this input that were there already.
+    pub jobs: BTreeSet<String>,
 }
 
 /// What can happen to an intent.

@@ -138,6 +138,7 @@ fn outcomes_are_what_became_of_the_item() {
     assert_eq!(became(AfterStatus::Skipped, "g-3", Class::Done, 1), Outcome::AlreadyProcessed);
     assert_eq!(became(AfterStatus::Cancelled, "", Class::Cancelled, 1), Outcome::Cancelled);
     assert_eq!(became(AfterStatus::Missing, "", Class::Unknown, 1), Outcome::Unknown);
+    assert_eq!(became(AfterStatus::Gone, "", Class::Unknown, 1), Outcome::Expired);
     assert_eq!(became(AfterStatus::Running, "", Class::Unknown, 23), Outcome::Running);
     assert_eq!(became(AfterStatus::Running, "", Class::Unknown, 24), Outcome::Expired);
     assert!(!Outcome::FailedSame.uses_attempt(Class::Throttled) && Outcome::FailedSame.uses_attempt(Class::Transient));

@@ -48,7 +48,7 @@ pub use exclusion::Exclusion;
 pub use facts::{GroupFacts, ItemFacts, ItemState};
 pub use gate::{AttemptResult, Gate, HoldReason, global_breaker_trips, incident};
 pub use group_state::{Ended, GroupState, LaterTries, Parked};
-pub use intent::{BadTransition, Intent, IntentEvent, IntentState};
+pub use intent::{BadTransition, Before, Intent, IntentEvent, IntentState};
 pub use job_config::{JobConfig, JobConfigRefused};
 pub use limits::Limits;
 pub use outcome::{After, AfterStatus, Outcome, Vote, outcome};

@@ -22,7 +22,7 @@ pub enum Outcome {
     AlreadyProcessed,
     /// Somebody cancelled it.
     Cancelled,
-    /// No terminal state within 24 hours.
+    /// No terminal state within 24 hours, or the API does not know the batch any more.
     Expired,
     /// The batch ended without saying what became of the item.
     Unknown,
@@ -43,6 +43,8 @@ pub enum AfterStatus {
     Cancelled,
     /// Not in a complete listing of a batch that has ended.
     Missing,
+    /// The API does not know the batch any more.
+    Gone,
 }
 
 /// What the new batch says about the item.
@@ -85,6 +87,7 @@ pub fn outcome(
         AfterStatus::Skipped => Outcome::FailedDifferently,
         AfterStatus::Cancelled => Outcome::Cancelled,
         AfterStatus::Missing => Outcome::Unknown,
+        AfterStatus::Gone => Outcome::Expired,
         AfterStatus::Running if now - started_at >= limits.expires_after => Outcome::Expired,
         AfterStatus::Running => Outcome::Running,
     }

@@ -26,6 +26,7 @@ pub(super) fn item(id: &str) -> ItemFacts {
         failed_config_hash: Some("c".to_owned()),
         claimed_by: None,
         running_in: None,
+        whole_batch: false,
         deleted: false,
         refused: false,
         refusals: 0,
@@ -68,6 +69,7 @@ fn every_reason_not_to_retry_is_given() {
         auto(ItemFacts { running_in: Some("b".into()), ..item("a") }),
         Some(Exclusion::Running { batch_id: "b".into() })
     );
+    assert_eq!(auto(ItemFacts { whole_batch: true, ..item("a") }), Some(Exclusion::WholeBatch));
     assert_eq!(auto(ItemFacts { deleted: true, ..item("a") }), Some(Exclusion::Deleted));
     assert_eq!(auto(ItemFacts { config_hash: None, ..item("a") }), Some(Exclusion::NoJobConfig));
     assert_eq!(auto(ItemFacts { class: Class::Config, ..item("a") }), Some(Exclusion::SameConfig));

@@ -121,6 +121,7 @@ impl Reprocess<'_> {
             config_hash,
             claimed_by: row.claimed_by.clone(),
             running_in: row.running_in.clone(),
+            whole_batch: row.item_id == row.origin.batch_id,
             deleted: false,
             baseline: row.baseline && !self.config.baseline,
             attempts,

@@ -89,11 +89,19 @@ impl Reprocess<'_> {
         summary: &mut Summary,
     ) -> Result<Option<Standing>, LedgerError> {
         let batch_ids: Vec<String> = intent.intent.state.batch_ids().into_iter().map(str::to_owned).collect();
-        let gone = move |connection: &_| batch::gone_for_good(connection, &batch_ids, now.as_millisecond());
-        let gone = self.ledger.read(gone).await?;
+        let at = now.as_millisecond();
+        let lost = move |connection: &_| {
+            let gone = batch::gone_for_good(connection, &batch_ids, at)?;
+            Ok((gone, batch::shown_or_old(connection, &batch_ids, at)?))
+        };
+        let (gone, mut shown) = self.ledger.read(lost).await?;
+        if self.half_seen.contains(&intent.project) {
+            // A server in trouble says of anything that it does not exist.
+            shown.clear();
+        }
         let id = intent.intent_id.clone();
         let failed = self.ledger.read(move |connection| attempt::failed_before(connection, &id)).await?;
-        let mut standing = match batches(cloud, intent, running, &gone).await {
+        let mut standing = match batches(cloud, intent, running, &gone, &shown).await {
             Ok(standing) => standing,
             Err(error) => {
                 summary.errors.push(format!("could not ask what became of intent {}: {error}", intent.intent_id));
@@ -117,19 +125,25 @@ impl Reprocess<'_> {
     }
 }
 
-/// Asks about every batch of an intent. More than one is a duplicate: the best news of an item counts.
+/// Asks about every batch of an intent. More than one is a duplicate: the best news of an item counts. `shown` are those
+/// that must be there: one that is not has gone.
 async fn batches(
     cloud: &Cloud,
     intent: &StoredIntent,
     running: &[Running],
     gone: &HashSet<String>,
+    shown: &HashSet<String>,
 ) -> Result<Standing, CloudError> {
     let wanted: HashSet<&str> = running.iter().map(|attempt| attempt.item_id.as_str()).collect();
     let mut standing = Standing { otherwise: Some(AfterStatus::Missing), over: true, ..Standing::default() };
     for batch_id in intent.intent.state.batch_ids() {
         let Some(batch) = cloud.batch(batch_id).await? else {
             // Perhaps it only is not shown yet; the attempts expire if it never is.
-            standing.otherwise = Some(AfterStatus::Running);
+            if !shown.contains(batch_id) {
+                standing.otherwise = Some(AfterStatus::Running);
+            } else if standing.otherwise == Some(AfterStatus::Missing) {
+                standing.otherwise = Some(AfterStatus::Gone);
+            }
             standing.over &= gone.contains(batch_id);
             continue;
         };
@@ -171,6 +185,7 @@ fn rank(status: AfterStatus) -> u8 {
         AfterStatus::Skipped => 3,
         AfterStatus::Cancelled => 4,
         AfterStatus::Missing => 5,
+        AfterStatus::Gone => 6,
     }
 }
 

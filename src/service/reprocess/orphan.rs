@@ -170,7 +170,7 @@ mod tests {
             reason: None,
             job_config: "{}".to_owned(),
             parameters_hash: "h".to_owned(),
-            items: vec![IntentItem { item_id: "g-1-2".to_owned(), attempts: 0, job_id: None }],
+            items: vec![IntentItem { item_id: "g-1-2".to_owned(), attempts: 0, before: None }],
             step: Some(Step::Twenty),
             probe: false,
             weather: Weather::Calm,

@@ -92,14 +92,17 @@ impl Reprocess<'_> {
             job_config: body,
             directory_id: order.directory_id.clone(),
             job_id: order.job_id.clone(),
+            before: None,
         };
         if !self.begin(order, &intent_id, now).await? {
             summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
             return Ok(After::Gone);
         }
+        let before = watched.source.look_before(&request, self.by_now(now)).await;
         let now = self.by_now(now);
         let (posting, _) = Intent::default().after(IntentEvent::Post { at: now })?;
         let (id, kept) = (intent_id.clone(), posting.clone());
+        let noted = before.as_ref().ok().cloned().flatten();
         let planned = self
             .ledger
             .write(move |tx| {
@@ -107,6 +110,7 @@ impl Reprocess<'_> {
                 let planned = intent::get(tx, &id)?.is_some_and(|stored| stored.intent.state == IntentState::Planned);
                 if planned {
                     intent::keep(tx, &id, &kept, None, now)?;
+                    noted.map_or(Ok(()), |before| intent::note_before(tx, &id, &before))?;
                 }
                 Ok(planned)
             })
@@ -115,7 +119,10 @@ impl Reprocess<'_> {
             return Ok(After::Gone);
         }
         // From here to the answer on disk nothing may run twice: a crash leaves `posting`, which is never posted again.
-        let answered = watched.source.create_batch(&request).await;
+        let answered = match before {
+            Ok(before) => watched.source.create_batch(&Resubmission { before, ..request }).await,
+            Err(error) => Err(CreateError::NotSent(error)),
+        };
         let error = answered.as_ref().err().map(ToString::to_string);
         let (after, refusal) = posting.after(IntentEvent::Answered(meaning(&answered, now)))?;
         let out_of_credits =
@@ -161,12 +168,7 @@ impl Reprocess<'_> {
                 .item_ids
                 .iter()
                 .zip(&order.attempts)
-                .map(|(item_id, attempts)| IntentItem {
-                    item_id: item_id.clone(),
-                    attempts: *attempts,
-                    // Of many items only the first one's is known here, and only requests for one item need it.
-                    job_id: order.job_id.clone().filter(|_| chunk.item_ids.len() == 1),
-                })
+                .map(|(item_id, attempts)| IntentItem { item_id: item_id.clone(), attempts: *attempts, before: None })
                 .collect(),
             step: chunk.step,
             probe: chunk.probe,

@@ -113,7 +113,8 @@ impl Reprocess<'_> {
             item_ids: intent.item_ids().map(str::to_owned).collect(),
             job_config: serde_json::Value::Null,
             directory_id: None,
-            job_id: intent.items.first().and_then(|item| item.job_id.clone()),
+            job_id: None,
+            before: intent.items.first().and_then(|item| item.before.clone()),
         };
         let name = intent.project.clone();
         let others = move |connection: &_| {

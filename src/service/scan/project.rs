@@ -35,6 +35,7 @@ pub(super) type Counts = ScanSummary;
 pub(super) async fn scan<S: Source>(
     ledger: &Ledger,
     project: &Watched<S>,
+    named: Vec<String>,
     pages: mpsc::Sender<Message>,
     now: Timestamp,
 ) -> Result<ScanSummary, LedgerError> {
@@ -43,7 +44,7 @@ pub(super) async fn scan<S: Source>(
     let clock = Instant::now();
     let begun = ledger.write(move |tx| begin_scan(tx, &name, now)).await?;
     let mut counts = Counts { project: project.name.clone(), complete: true, ..Counts::default() };
-    let list_read = read(ledger, project, &begun, pages, now, &mut counts).await?;
+    let list_read = read(ledger, project, &begun, named, pages, now, &mut counts).await?;
     counts.requests = project.source.requests() - requests_before;
     let ended_at = now.checked_add(clock.elapsed()).unwrap_or(now);
     end(ledger, &begun, &counts, list_read, ended_at).await?;
@@ -58,6 +59,7 @@ async fn read<S: Source>(
     ledger: &Ledger,
     project: &Watched<S>,
     begun: &Begun,
+    named: Vec<String>,
     pages: mpsc::Sender<Message>,
     now: Timestamp,
     counts: &mut Counts,
@@ -83,6 +85,9 @@ async fn read<S: Source>(
         counts.fails(error, refused);
     }
     if !counts.refused {
+        follow_named(source, &known, named, &mut list, counts).await;
+    }
+    if !counts.refused {
         follow_unseen(ledger, source, begun, &known, full, &mut list, counts).await?;
     }
     // A batch that was said to be gone may hold what could not be asked for then.
@@ -98,6 +103,38 @@ async fn read<S: Source>(
         evidence::search(ledger, source, begun, counts).await?;
     }
     Ok(list_read)
+}
+
+/// Asks for the batches that events named. They are read whatever is known of them; what the API does not know is let be.
+async fn follow_named<S: Source>(
+    source: &S,
+    known: &HashMap<String, KnownBatch>,
+    named: Vec<String>,
+    list: &mut JobList,
+    counts: &mut Counts,
+) {
+    for batch_id in named {
+        if list.due.iter().any(|due| due.batch_id == batch_id) {
+            continue;
+        }
+        match source.batch(&batch_id).await {
+            Ok(Some(found)) => {
+                list.refresh.retain(|batch| batch.batch_id != found.batch_id);
+                list.due.push(found);
+            }
+            Ok(None) => {}
+            Err(error) if error.stops_scan() || known.contains_key(&batch_id) => {
+                counts.fails(format!("batch {batch_id}: {error}"), error.stops_scan());
+                if error.stops_scan() {
+                    return;
+                }
+            }
+            // Whose it is, nobody knows: it is no trouble of this project.
+            Err(error) => {
+                tracing::warn!(batch.id = batch_id, %error, "a batch that an event named could not be asked for")
+            }
+        }
+    }
 }
 
 /// Asks one by one for batches that matter and that the job list did not show.

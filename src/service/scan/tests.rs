@@ -1,5 +1,6 @@
 //! Single rules of a scan against a model of LlamaCloud in memory.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,12 @@ impl Site {
     }
 
     async fn scan(&self) -> Vec<ScanSummary> {
+        self.scan_naming(&[]).await
+    }
+
+    /// The same after events that named these batches.
+    async fn scan_naming(&self, batches: &[&str]) -> Vec<ScanSummary> {
+        let named = batches.iter().map(|id| (*id).to_owned()).collect();
         let watched = |(n, model): (usize, &Arc<Model>)| Watched {
             name: format!("p{n}"),
             source: Arc::clone(model),
@@ -44,7 +51,10 @@ impl Site {
         let now = time(self.models.iter().map(|model| model.world().clock).max().unwrap());
         let mut grouper = restore_grouper(&self.ledger).await.unwrap();
         let classify = |_: &GroupFacts<'_>| Classified { class: "transient".to_owned(), rule: None };
-        let summaries = scan(&self.ledger, &projects, &mut grouper, &classify, now).await.unwrap();
+        let summaries =
+            scan(&self.ledger, &projects, &HashMap::from([("p0".to_owned(), named)]), &mut grouper, &classify, now)
+                .await
+                .unwrap();
         for model in &self.models {
             model.world().faults.clear();
         }
@@ -116,6 +126,24 @@ async fn an_account_where_nothing_changed_costs_only_the_job_list() {
     let again = site.scan().await.remove(0);
     assert_eq!((again.batches_read, again.complete), (0, true));
     assert_eq!(again.requests, 1);
+}
+
+#[tokio::test]
+async fn a_batch_that_an_event_named_is_read_however_old_it_is_and_whatever_is_known_of_it() {
+    let site = Site::new(1).await;
+    site.apply(&[new_batch(None, &[1, 2]), set(0, 1, FAILED), finish(0)]);
+    site.models[0].world().clock += 3 * DAY;
+    assert_eq!(site.scan().await[0].batches_read, 0);
+    assert_eq!(site.states(), "", "made before the window, and nobody has followed it");
+    assert_eq!(site.scan_naming(&["b0"]).await[0].batches_read, 1);
+    assert_eq!(site.states(), "i1:open");
+    assert_eq!(site.scan().await[0].batches_read, 0);
+    assert_eq!(site.scan_naming(&["b0"]).await[0].batches_read, 1, "settled or not");
+
+    site.apply(&[new_batch(None, &[3]), set(1, 3, FAILED), finish(1), Change::Delete { batch: 1 }]);
+    let unknown = site.scan_naming(&["b1"]).await.remove(0);
+    assert_eq!((unknown.batches_read, unknown.complete), (0, true), "an id that the API does not know is ignored");
+    assert_eq!(site.ask("SELECT batch_id AS x FROM batch"), "b0");
 }
 
 #[tokio::test]

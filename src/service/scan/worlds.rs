@@ -1,7 +1,7 @@
 //! Random worlds: whatever happens and fails while scans run, once the world stands still and a scan is complete, the
 //! ledger knows what the world knows; and its counters are right after every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ async fn scan_once(
     };
     let mut grouper = restore_grouper(ledger).await.unwrap();
     let classify = |_: &GroupFacts<'_>| Classified { class: "unknown".to_owned(), rule: None };
-    scan(ledger, &[watched], &mut grouper, &classify, now).await.unwrap().remove(0)
+    scan(ledger, &[watched], &HashMap::new(), &mut grouper, &classify, now).await.unwrap().remove(0)
 }
 
 fn compare(world: &World, connection: &Connection) {
