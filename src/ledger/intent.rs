@@ -1,7 +1,7 @@
 //! Intents: the items of one POST. A row is on disk with its claims before the first byte is sent.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::breaker::step_number;
@@ -244,6 +244,19 @@ pub fn newest(connection: &Connection, most: u32) -> Result<Vec<StoredIntent>, L
 /// SQLite refuses, or a stored value cannot be read.
 pub fn get(connection: &Connection, intent_id: &str) -> Result<Option<StoredIntent>, LedgerError> {
     Ok(select(connection, "WHERE n.intent_id = ?1", [intent_id])?.pop())
+}
+
+/// The newest earlier intent of exactly the same items that was posted and then given up, for no batch of it was found.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn given_up_before(connection: &Connection, intent_id: &str) -> Result<Option<String>, LedgerError> {
+    let mut find = connection.prepare_cached(
+        "SELECT e.intent_id FROM intent n JOIN intent e ON e.project_key = n.project_key AND e.items_hash = n.items_hash
+         WHERE n.intent_id = ?1 AND e.intent_id < n.intent_id AND e.job_type = n.job_type AND e.state = 'not_submitted'
+         ORDER BY e.intent_id DESC LIMIT 1",
+    )?;
+    Ok(find.query_row([intent_id], |row| row.get(0)).optional()?)
 }
 
 /// Every batch that belongs to some intent.

@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn every_group_is_read_with_a_message_of_its_own_whatever_became_of_its_items() {
-        let mut seed = Seed::new();
+        let seed = Seed::new();
         seed.batch("b", "completed");
         for (group, key) in [("open", 1), ("over", 2), ("left", 3), ("gone", 4)] {
             seed.fail(group, "b", 1, t(key));

@@ -13,6 +13,7 @@ mod disk;
 mod faults;
 mod heartbeat;
 mod hostile;
+mod job_configs;
 mod kill;
 mod ledger;
 mod load;

@@ -236,11 +236,14 @@ fn twice(tx: &Transaction<'_>, stored: &StoredIntent, other: String, now: Timest
 }
 
 fn tell_duplicate(tx: &Transaction<'_>, id: &str, batch_ids: &[String], now: Timestamp) -> Result<(), LedgerError> {
-    let text = format!(
-        "retry {id} was carried out {} times ({}): one POST was sent, LlamaCloud may bill each",
-        batch_ids.len(),
-        batch_ids.join(", ")
-    );
+    let sent = match intent::given_up_before(tx, id)? {
+        None => "one POST was sent, LlamaCloud may bill each".to_owned(),
+        Some(earlier) => format!(
+            "its items were sent before by retry {earlier}, which was given up before LlamaCloud showed its batch; \
+             LlamaCloud may bill each POST"
+        ),
+    };
+    let text = format!("retry {id} was carried out {} times ({}): {sent}", batch_ids.len(), batch_ids.join(", "));
     fault::raise(tx, &format!("duplicate:{id}"), &text, now)
 }
 
@@ -254,4 +257,33 @@ fn note(tx: &Transaction<'_>, intent_id: &str, state: &str, now: Timestamp) -> R
 fn next(intent: &Intent, event: IntentEvent) -> Result<Intent, LedgerError> {
     let after = intent.clone().after(event);
     after.map(|(after, _)| after).map_err(|error| LedgerError::Unreadable { what: "intent", value: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::seed::{Seed, t};
+
+    #[test]
+    fn who_sent_what_twice_is_told_as_it_was() {
+        let mut seed = Seed::new();
+        for (id, items, state) in
+            [("i1", "same", "not_submitted"), ("i2", "other", "finished"), ("i3", "same", "finished")]
+        {
+            seed.run(
+                "INSERT INTO intent (intent_id, project_key, job_type, trigger, actor, state, job_config, parameters_hash,
+                     items_hash, item_count, created_at)
+                 VALUES (?1, 1, 'parse', 'auto', 'auto', ?2, '{}', '', ?3, 1, 0)",
+                [id, state, items],
+            );
+        }
+        let batches = ["a".to_owned(), "b".to_owned()];
+        seed.write(|tx| {
+            tell_duplicate(tx, "i2", &batches, t(1)).and_then(|()| tell_duplicate(tx, "i3", &batches, t(1)))
+        })
+        .unwrap();
+        let told = |id: &str| seed.text("SELECT text FROM worker_fault WHERE fault = 'duplicate:' || ?1", id);
+        assert!(told("i2").ends_with("one POST was sent, LlamaCloud may bill each"), "{}", told("i2"));
+        assert!(told("i3").contains("sent before by retry i1, which was given up") && !told("i3").contains("one POST"));
+    }
 }
