@@ -230,6 +230,24 @@ pub fn unsettled(connection: &Connection) -> Result<Vec<StoredIntent>, LedgerErr
     select(connection, "WHERE n.state IN ('planned', 'posting', 'submitted', 'unknown') ORDER BY n.intent_id", ())
 }
 
+/// Intents that are finished and were posted since, whose items an earlier intent had posted that was then given up: the
+/// batch of that one may still show up.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn finished_after_giving_up(connection: &Connection, since: Timestamp) -> Result<Vec<StoredIntent>, LedgerError> {
+    let tail = "WHERE n.state = 'finished' AND n.posting_at >= ?1 AND n.duplicate_batch_ids IS NULL
+        AND n.items_hash IN (SELECT items_hash FROM intent WHERE state = 'not_submitted') ORDER BY n.intent_id";
+    let found = select(connection, tail, [Millis(since)])?;
+    let mut doubtful = Vec::new();
+    for intent in found {
+        if given_up_before(connection, &intent.intent_id)?.is_some() {
+            doubtful.push(intent);
+        }
+    }
+    Ok(doubtful)
+}
+
 /// The newest intents, newest first.
 ///
 /// # Errors

@@ -230,9 +230,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn batches_that_cannot_be_asked_about_do_not_keep_the_others_waiting() {
-        let item = |n: u32| Retriable {
+    fn item(n: u32) -> Retriable {
+        Retriable {
             item_id: format!("i-{n:03}"),
             project: "p".to_owned(),
             state: crate::core::item::ItemState::Open,
@@ -246,9 +245,32 @@ mod tests {
             running_in: None,
             refused: None,
             refusals: 0,
-            origin: Origin { batch_id: format!("b-{:03}", n / 2), ..Origin::default() },
+            origin: Origin { batch_id: format!("b-{:03}", n / 2), job_type: "parse".to_owned(), ..Origin::default() },
             attempts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_config_for_another_api_is_no_config_of_this_project() {
+        let given = |config: Value| {
+            let entry = reprocess::JobConfig {
+                job_type: "parse".to_owned(),
+                directory_id: None,
+                batch_id: None,
+                config: toml::Table::try_from(&config).unwrap(),
+            };
+            let apis = HashMap::from([("p".to_owned(), Api::V1Beta), ("q".to_owned(), Api::V2)]);
+            let configs =
+                JobConfigs { given: vec![(entry, JobConfig::given(config).unwrap())], apis, ..JobConfigs::default() };
+            let other = Retriable { project: "q".to_owned(), ..item(0) };
+            (configs.of(&item(0)).is_ok(), configs.of(&other).is_ok())
         };
+        assert_eq!(given(json!({"tier": "fast"})), (false, true));
+        assert_eq!(given(json!({"parameters": {"tier": "fast"}})), (true, false));
+    }
+
+    #[test]
+    fn batches_that_cannot_be_asked_about_do_not_keep_the_others_waiting() {
         let items: Vec<Retriable> = (0..100).map(item).collect();
         let mut asked = std::collections::BTreeSet::new();
         for cycle in 0..20 {
