@@ -85,8 +85,8 @@ pub(in crate::cloud) async fn config(
     };
     match own {
         Ok(None) => of_results(client, batch, item_id).await,
-        // A key may be let in to results and not to parameters, and a server may stumble over one job.
-        Err(error @ (CloudError::Forbidden { .. } | CloudError::Server { .. } | CloudError::Refused { .. })) => {
+        // A key may be let in to results and not to parameters; a server in trouble is asked again later.
+        Err(error @ (CloudError::Forbidden { .. } | CloudError::Refused { .. })) => {
             of_results(client, batch, item_id).await?.map_or(Err(error), |config| Ok(Some(config)))
         }
         own => own,
