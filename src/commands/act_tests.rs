@@ -243,6 +243,15 @@ async fn dismissing_ends_a_group_by_name_and_can_be_taken_back() {
 }
 
 #[tokio::test]
+async fn a_group_of_which_all_is_being_retried_is_not_called_empty() {
+    let world = World::new().await;
+    world.seed.fail("g", "b", 2, t(1));
+    world.seed.run("UPDATE item SET state = 'retrying'", []);
+    let refused = dismiss::dismiss(&world.ledger, "g", "test files", ann(3)).await.unwrap_err().to_string();
+    assert!(refused.contains("every open item of g is being retried"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_newer_failure_brings_a_dismissed_group_back() {
     let mut world = World::new().await;
     world.seed.fail("g", "b", 1, t(1));

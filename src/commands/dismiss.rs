@@ -34,6 +34,12 @@ async fn turn(ledger: &Ledger, group_id: &str, why: &str, by: Person, away: bool
             ("undismiss", dismissal::undismiss(tx, group.group_key)?)
         };
         let group_id = &group.group_id;
+        if items == 0 && away && group.open_items > 0 {
+            let said = format!(
+                "every open item of {group_id} is being retried; dismiss what is left once the retry has ended"
+            );
+            return Ok(Err(ActError::Refused(said)));
+        }
         if items == 0 {
             let word = if away { "open" } else { "dismissed" };
             return Ok(Err(ActError::Refused(format!("{group_id} has no {word} items"))));

@@ -1,6 +1,7 @@
 //! What a configuration must satisfy beyond the shape of its values.
 
 mod doubts;
+mod job_configs;
 mod times;
 
 use std::collections::HashSet;
@@ -40,6 +41,7 @@ pub(super) fn check(config: &Config) -> Vec<Complaint> {
     check_digest(config, &mut say);
     check_service(config, &mut say);
     check_reprocess(config, &mut say);
+    job_configs::check(config, &mut say);
     for (name, template) in &config.links.templates.0 {
         if let Some(unknown) = unknown_placeholder(template) {
             say(

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use super::project::Api;
+
 /// `[reprocess]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
@@ -106,7 +108,25 @@ pub struct JobConfig {
     /// Only for this batch.
     #[serde(default)]
     pub batch_id: Option<String>,
-    /// The job configuration that the API takes.
+    /// The job configuration that the API takes: for parse jobs of v1 beta with a table `parameters`, for v2 without.
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, serde_json::Value>"))]
     pub config: toml::Table,
+}
+
+impl JobConfig {
+    /// Job types of which batches can be made again.
+    pub const JOB_TYPES: [&str; 3] = ["parse", "extract", "classify"];
+
+    /// Whether an API understands it. One that does not would take what it knows of it and do the work with its defaults,
+    /// which is paid for and wrong.
+    pub fn is_taken_by(&self, api: Api) -> bool {
+        let parameters = self.config.get("parameters");
+        match api {
+            Api::V1Beta if self.job_type == "parse" => {
+                parameters.and_then(toml::Value::as_table).is_some_and(|parameters| !parameters.is_empty())
+            }
+            Api::V1Beta => !self.config.is_empty(),
+            Api::V2 => !self.config.is_empty() && parameters.is_none(),
+        }
+    }
 }

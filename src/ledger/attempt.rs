@@ -67,8 +67,10 @@ pub struct End {
 /// SQLite refuses.
 pub fn begin(tx: &Transaction<'_>, intent: &StoredIntent, batch_id: Option<&str>) -> Result<(), LedgerError> {
     let mut add = tx.prepare_cached(
-        "INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, before, trigger, batch_id, outcome, started_at)
-         SELECT ?1, ?2, item_key, group_key, attempts + 1, ?4, ?5, ?6, ?7, ?8 FROM item WHERE item_id = ?3
+        "INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, before, trigger, batch_id, outcome, started_at,
+             credits)
+         SELECT ?1, ?2, item_key, group_key, attempts + 1, ?4, ?5, ?6, ?7, ?8,
+             (SELECT estimated_credits / item_count FROM intent WHERE intent_id = ?2) FROM item WHERE item_id = ?3
          RETURNING item_key",
     )?;
     let outcome = if batch_id.is_some() { "running" } else { "unknown" };

@@ -146,13 +146,18 @@ pub fn totals(connection: &Connection, window: Window) -> Result<Totals, LedgerE
     Ok(Totals { open_items, open_groups, new_items, recovered_items, ..Totals::default() })
 }
 
-/// What reprocessing did with the attempts begun in the window; none if it began none.
+/// What became of the attempts that began or ended in the window, and of those still running at its end; none if there are none.
+///
+/// Who was told that 40 are running must be told how they ended.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySummary>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT outcome, count(*) FROM attempt WHERE started_at > ?1 AND started_at <= ?2 GROUP BY outcome",
+        "SELECT outcome, count(*) FROM attempt
+         WHERE (finished_at > ?1 AND finished_at <= ?2)
+             OR (finished_at IS NULL AND started_at <= ?2 AND (outcome = 'running' OR started_at > ?1))
+         GROUP BY outcome",
     )?;
     let mut rows = statement.query(params![Millis(window.from), Millis(window.to)])?;
     let mut summary = RetrySummary::default();

@@ -11,7 +11,7 @@ use super::millis::Millis;
 pub struct LearntConfig {
     /// JSON; none if no usable one can be had.
     pub job_config: Option<String>,
-    /// Why not.
+    /// Why not; with a usable one, the parameters that were left out of it although they may decide the result.
     pub why: Option<String>,
     /// When the API was asked.
     pub learnt_at: Timestamp,

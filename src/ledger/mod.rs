@@ -40,6 +40,7 @@ pub mod plan;
 pub mod project;
 pub mod prune;
 pub mod query;
+pub mod reclassify;
 pub mod record;
 pub mod regroup;
 pub mod retriable;

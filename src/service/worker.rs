@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::causes;
-use super::classify::classify;
+use super::classify::{classify, reclassify_if_due};
 use super::heartbeat::Heartbeat;
 use super::reprocess::Reprocess;
 use super::scan::{self, ScanSummary, Watched};
@@ -187,6 +187,7 @@ impl Worker {
         }
         let named = self.named_by_project().await?;
         let rules = &self.setup.rules;
+        reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let classify = |group: &GroupFacts<'_>| classify(rules, group);
         Ok(scan::scan(&self.ledger, &self.setup.projects, &named, &mut self.grouper, &classify, now).await?)
     }

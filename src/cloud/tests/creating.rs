@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::super::{CreateError, Pace, Resubmission};
+use super::super::{CloudError, CreateError, Pace, Resubmission};
 use super::fake::{Call, Fake, connect, ok, project, slice, status, text};
 use super::reading::a_batch;
 use crate::config::project::Project;
@@ -130,6 +130,7 @@ async fn a_lost_answer_is_found_again_by_items_alone() {
 async fn a_configuration_is_learnt_from_the_first_source_that_has_one() {
     let fake = Fake::start(|call, _| match call.path.as_str() {
         "/api/v1/parsing/job/j-1/parameters" => ok(&json!({"tier": "fast"})),
+        "/api/v1/parsing/job/j-shut/parameters" => status(403, "no"),
         "/api/v1/beta/batch-processing/bjb-1/items" => {
             assert_eq!(call.query("status"), Some("completed"));
             ok(&json!({"items": [{"item_id": "dfl-ok", "status": "completed"}]}))
@@ -145,6 +146,18 @@ async fn a_configuration_is_learnt_from_the_first_source_that_has_one() {
     let learn = |job: &'static str| cloud.learn_job_config(&batch, "dfl-1", Some(job));
     assert_eq!(learn("j-1").await.unwrap(), Some(json!({"parameters": {"tier": "fast"}})));
     assert_eq!(learn("j-gone").await.unwrap(), Some(json!({"tier": "new"})));
+    assert_eq!(learn("j-shut").await.unwrap(), Some(json!({"tier": "new"})), "one closed door hides no other");
+}
+
+#[tokio::test]
+async fn a_configuration_that_nothing_tells_leaves_the_first_trouble_to_tell() {
+    let fake = Fake::start(|call, _| match call.path.as_str() {
+        "/api/v1/parsing/job/j-shut/parameters" => status(403, "no"),
+        _ => status(404, "gone"),
+    })
+    .await;
+    let learnt = fake.cloud().learn_job_config(&a_batch(None), "dfl-1", Some("j-shut")).await;
+    assert!(matches!(learnt, Err(CloudError::Forbidden { .. })), "{learnt:?}");
 }
 
 #[tokio::test]

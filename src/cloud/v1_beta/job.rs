@@ -79,12 +79,21 @@ pub(in crate::cloud) async fn config(
     item_id: &str,
     job_id: Option<&str>,
 ) -> Result<Option<Value>, CloudError> {
-    if let Some(job_id) = job_id
-        && batch.job_type == "parse"
-        && let Some(parameters) = parameters(client, job_id).await?
-    {
-        return Ok(Some(parameters));
+    let own = match job_id {
+        Some(job_id) if batch.job_type == "parse" => parameters(client, job_id).await,
+        _ => Ok(None),
+    };
+    match own {
+        Ok(None) => of_results(client, batch, item_id).await,
+        // A key may be let in to results and not to parameters; a server in trouble is asked again later.
+        Err(error @ (CloudError::Forbidden { .. } | CloudError::Refused { .. })) => {
+            of_results(client, batch, item_id).await?.map_or(Err(error), |config| Ok(Some(config)))
+        }
+        own => own,
     }
+}
+
+async fn of_results(client: &Client, batch: &Batch, item_id: &str) -> Result<Option<Value>, CloudError> {
     if let Some(sibling) = completed_item(client, batch).await?
         && let Some(config) = result_config(client, &sibling, &batch.job_type).await?
     {

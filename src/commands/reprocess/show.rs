@@ -57,6 +57,12 @@ fn table(draft: &Draft) -> String {
             chunk.project
         ));
     }
+    if !draft.lost_parameters.is_empty() {
+        let lost = draft.lost_parameters.join(", ");
+        text.push_str(&format!(
+            "Not sent again: {lost} (give them in [[reprocess.job-config]] if the result hangs on them)\n"
+        ));
+    }
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for left in &draft.excluded {
         *reasons.entry(&left.why).or_default() += 1;

@@ -133,12 +133,13 @@ fn merge_retries(older: Option<RetrySummary>, newer: Option<RetrySummary>) -> Op
     let (Some(a), Some(b)) = (older, newer) else {
         return newer.or(older);
     };
+    // What ran at the end of the older window has ended in the newer one, or still runs.
     Some(RetrySummary {
-        attempts: a.attempts + b.attempts,
+        attempts: a.attempts.saturating_sub(a.running) + b.attempts,
         recovered: a.recovered + b.recovered,
         failed_same: a.failed_same + b.failed_same,
         failed_differently: a.failed_differently + b.failed_differently,
-        running: a.running + b.running,
+        running: b.running,
         other: a.other + b.other,
         would_retry: b.would_retry,
     })
@@ -238,5 +239,15 @@ mod tests {
         older.faults = vec![fault(false)];
         newer.faults = vec![fault(true)];
         assert_eq!(merge(&older, &newer).faults, [fault(true)]);
+    }
+
+    #[test]
+    fn retries_that_ran_and_then_ended_are_counted_once() {
+        let told = |recovered, failed_same, running| {
+            let attempts = recovered + failed_same + running;
+            Some(RetrySummary { attempts, recovered, failed_same, running, ..RetrySummary::default() })
+        };
+        assert_eq!(merge_retries(told(0, 0, 40), told(37, 2, 1)), told(37, 2, 1));
+        assert_eq!(merge_retries(told(5, 0, 0), told(1, 0, 0)), told(6, 0, 0));
     }
 }

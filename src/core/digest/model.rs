@@ -304,7 +304,7 @@ pub struct Fault {
 /// What reprocessing did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetrySummary {
-    /// Attempts begun in the window.
+    /// Attempts that began or ended in the window, or still run at its end.
     pub attempts: u64,
     /// Of them: recovered.
     pub recovered: u64,

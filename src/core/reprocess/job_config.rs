@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::parameters::{NEEDED_SECRETS, is_replayed};
+use super::parameters::{NEEDED_SECRETS, is_of_the_work, is_replayed};
+use crate::core::redact::mask_secrets;
 
 /// A parse job's name in the v1 API; the only config that is replayed from what the API returns.
 const PARSE_JOB: &str = "parse_raw_file_job";
@@ -32,6 +33,9 @@ pub enum JobConfigRefused {
     /// It worked with a secret, which is not replayed.
     #[error("the job used {0}, which is never replayed; give a job config in [[reprocess.job-config]]")]
     NeedsSecret(String),
+    /// A text holds a secret: neither the ledger nor a retry may have it, and without it the work would be another.
+    #[error("the value of {0} holds a secret, which is never replayed; give a job config in [[reprocess.job-config]]")]
+    HoldsSecret(String),
     /// A value was blanked by the API.
     #[error("the value of {0} was redacted; give a job config in [[reprocess.job-config]]")]
     Redacted(String),
@@ -104,7 +108,6 @@ impl JobConfig {
 }
 
 fn strip(parameters: &Map<String, Value>) -> Result<Map<String, Value>, JobConfigRefused> {
-    let is_set = |value: &Value| !(value.is_null() || value.as_str() == Some(""));
     if let Some(name) = NEEDED_SECRETS.iter().find(|name| parameters.get(**name).is_some_and(is_set)) {
         return Err(JobConfigRefused::NeedsSecret((*name).to_owned()));
     }
@@ -113,9 +116,38 @@ fn strip(parameters: &Map<String, Value>) -> Result<Map<String, Value>, JobConfi
         .filter(|(name, value)| is_replayed(name) && !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    match kept.iter().find(|(_, value)| value.as_str().is_some_and(is_redacted)) {
-        Some((name, _)) => Err(JobConfigRefused::Redacted(name.clone())),
+    if let Some((name, _)) = kept.iter().find(|(_, value)| value.as_str().is_some_and(is_redacted)) {
+        return Err(JobConfigRefused::Redacted(name.clone()));
+    }
+    match kept.iter().find(|(_, value)| holds_secret(value)) {
+        Some((name, _)) => Err(JobConfigRefused::HoldsSecret(name.clone())),
         None => Ok(kept),
+    }
+}
+
+fn is_set(value: &Value) -> bool {
+    !(value.is_null() || value.as_str() == Some(""))
+}
+
+/// Parameters of a job that [`JobConfig::learnt`] leaves out of its config although they may decide the result, sorted.
+pub fn left_out(config: &Value) -> Vec<String> {
+    let Some(parameters) = config.get("parameters").and_then(Value::as_object) else { return Vec::new() };
+    let says = |value: &Value| is_set(value) && *value != Value::Bool(false) && *value != Value::Array(Vec::new());
+    let lost = |(name, value): &(&String, &Value)| !is_replayed(name) && is_of_the_work(name) && says(value);
+    let mut lost: Vec<String> = parameters.iter().filter(lost).map(|(name, _)| name.clone()).collect();
+    lost.sort();
+    lost
+}
+
+fn holds_secret(value: &Value) -> bool {
+    match value {
+        Value::String(text) => mask_secrets(text) != *text,
+        Value::Array(values) => values.iter().any(holds_secret),
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            // A secret may stand under a name that says so.
+            holds_secret(value) || value.as_str().is_some_and(|text| holds_secret(&format!("{name}: {text}").into()))
+        }),
+        _ => false,
     }
 }
 
@@ -197,9 +229,27 @@ mod tests {
             refused(json!({"parameters": {"system_prompt": "********"}})),
             JobConfigRefused::Redacted("system_prompt".into())
         );
+        for prompt in
+            [json!("call with Authorization: Bearer abcdefghijklmnop"), json!(["a", {"api_key": "abcdefgh12"}])]
+        {
+            assert_eq!(
+                refused(json!({"parameters": {"tier": "fast", "user_prompt": prompt}})),
+                JobConfigRefused::HoldsSecret("user_prompt".into())
+            );
+        }
         assert_eq!(refused(json!({"job_name": "other", "parameters": {}})), JobConfigRefused::JobName("other".into()));
         assert_eq!(refused(json!([])), JobConfigRefused::Shape);
         assert_eq!(refused(json!({})), JobConfigRefused::Shape);
+    }
+
+    #[test]
+    fn what_may_decide_the_result_and_is_lost_is_named() {
+        let config = json!({"parameters": {
+            "tier": "agentic", "zoom": 3, "new_shiny_option": true, "old_option": false, "nothing": null,
+            "project_id": "p", "webhook_url": "https://x", "input_url": "https://f",
+        }});
+        assert_eq!(left_out(&config), ["new_shiny_option", "zoom"]);
+        assert!(left_out(&json!({"anything": 1})).is_empty());
     }
 
     #[test]

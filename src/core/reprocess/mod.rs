@@ -49,7 +49,7 @@ pub use facts::{GroupFacts, ItemFacts, ItemState};
 pub use gate::{AttemptResult, Gate, HoldReason, global_breaker_trips, incident};
 pub use group_state::{Ended, GroupState, LaterTries, Parked};
 pub use intent::{BadTransition, Before, Intent, IntentEvent, IntentState};
-pub use job_config::{JobConfig, JobConfigRefused};
+pub use job_config::{JobConfig, JobConfigRefused, left_out};
 pub use limits::Limits;
 pub use outcome::{After, AfterStatus, Outcome, Vote, outcome};
 pub use parameters::REPLAYED_PARAMETERS;

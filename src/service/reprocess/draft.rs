@@ -44,6 +44,9 @@ pub struct Draft {
     pub set_hash: String,
     /// One POST each.
     pub chunks: Vec<DraftChunk>,
+    /// Parameters that may decide the result and are not sent again, for nobody knows whether they may.
+    #[serde(default)]
+    pub lost_parameters: Vec<String>,
     /// The other items, with the reason.
     pub excluded: Vec<Excluded>,
     /// Estimated credits; none if no price is known.
@@ -164,6 +167,7 @@ impl Reprocess<'_> {
             item_id: left.item_id.clone(),
             why: why(&left.exclusion, rows.iter().find(|row| row.item_id == left.item_id), configs),
         });
+        let hashes = plans().flat_map(|plan| plan.chunks.iter().map(|chunk| chunk.config_hash.as_str())).collect();
         Ok(Draft {
             plan_id: format!("P-{}", Ulid::new()),
             created_at: now,
@@ -172,6 +176,7 @@ impl Reprocess<'_> {
             items,
             set_hash: crate::core::reprocess::set_hash(plans().flat_map(Plan::item_ids)),
             chunks: chunks.collect(),
+            lost_parameters: configs.lost(&hashes),
             excluded: excluded.collect(),
             credits: (unpriced == 0).then(|| total(plans().map(|plan| plan.credits))),
             budget_left: BTreeMap::from([

@@ -1,6 +1,6 @@
 //! With which job configuration an item is retried: the narrowest of the team's own, else one learnt from the API.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::Reprocess;
 use crate::cloud::Cloud;
 use crate::config::project::Api;
 use crate::config::reprocess;
-use crate::core::reprocess::{JobConfig, jitter};
+use crate::core::reprocess::{JobConfig, jitter, left_out};
 use crate::ledger::learnt_config::{self, LearntConfig};
 use crate::ledger::retriable::{Origin, Retriable};
 
@@ -24,6 +24,8 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug, Default)]
 pub(super) struct JobConfigs {
     given: Vec<(reprocess::JobConfig, JobConfig)>,
+    /// The API of each project.
+    apis: HashMap<String, Api>,
     /// By project and batch.
     learnt: HashMap<(String, String), Learnt>,
 }
@@ -31,27 +33,28 @@ pub(super) struct JobConfigs {
 /// What the API said of the job configuration of a batch.
 #[derive(Debug)]
 enum Learnt {
-    Usable(JobConfig),
+    /// One that may be sent again, and the parameters that it lost although they may decide the result.
+    Usable(JobConfig, Option<String>),
     /// There is none that may be sent again, and why.
     Nothing(String),
     /// It could not be asked, and why.
     Unasked(String),
 }
 
-impl From<Result<JobConfig, String>> for Learnt {
-    fn from(told: Result<JobConfig, String>) -> Learnt {
-        told.map_or_else(Learnt::Nothing, Learnt::Usable)
+impl Learnt {
+    fn new(told: Result<JobConfig, String>, lost: Option<String>) -> Learnt {
+        told.map_or_else(Learnt::Nothing, |config| Learnt::Usable(config, lost))
     }
 }
 
 impl JobConfigs {
     /// The configuration for an item, or why there is none.
     pub(super) fn of(&self, item: &Retriable) -> Result<&JobConfig, &str> {
-        if let Some(given) = self.given(&item.origin) {
+        if let Some(given) = self.given(item) {
             return Ok(given);
         }
         match self.learnt.get(&place(item)) {
-            Some(Learnt::Usable(learnt)) => Ok(learnt),
+            Some(Learnt::Usable(learnt, _)) => Ok(learnt),
             Some(Learnt::Nothing(why) | Learnt::Unasked(why)) => Err(why),
             None => Err("the API was not asked for its job config yet"),
         }
@@ -60,16 +63,29 @@ impl JobConfigs {
     /// Why there will be no configuration for an item unless a person gives one; none if there is one, or may be.
     pub(super) fn missing(&self, item: &Retriable) -> Option<&str> {
         match self.learnt.get(&place(item)) {
-            Some(Learnt::Nothing(why)) if self.given(&item.origin).is_none() => Some(why),
+            Some(Learnt::Nothing(why)) if self.given(item).is_none() => Some(why),
             _ => None,
         }
     }
 
-    /// The narrowest of the team's own: for the batch, else the directory, else the job type.
-    fn given(&self, origin: &Origin) -> Option<&JobConfig> {
+    /// Parameters that the configurations of these hashes lost although they may decide the result, sorted.
+    pub(super) fn lost(&self, hashes: &BTreeSet<&str>) -> Vec<String> {
+        let lost = self.learnt.values().filter_map(|learnt| match learnt {
+            Learnt::Usable(config, Some(lost)) if hashes.contains(config.hash()) => Some(lost),
+            _ => None,
+        });
+        let names: BTreeSet<&str> = lost.flat_map(|names| names.split(", ")).collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The narrowest of the team's own that the project's API takes: for the batch, else the directory, else the job type.
+    fn given(&self, item: &Retriable) -> Option<&JobConfig> {
+        let origin = &item.origin;
+        let api = self.apis.get(&item.project).copied().unwrap_or_default();
         let fits = |entry: &&(reprocess::JobConfig, JobConfig)| {
             let config = &entry.0;
             config.job_type == origin.job_type
+                && config.is_taken_by(api)
                 && config.batch_id.as_ref().is_none_or(|batch| *batch == origin.batch_id)
                 && (config.directory_id.is_none() || config.directory_id == origin.directory_id)
         };
@@ -114,14 +130,16 @@ impl Reprocess<'_> {
             let value = serde_json::to_value(&given.config)?;
             configs.given.push((given.clone(), JobConfig::given(value)?));
         }
+        let projects = Reprocess::projects_of(items).into_iter();
+        configs.apis = projects.map(|project| (project.clone(), self.api(&project))).collect();
         let mut asked: HashMap<&str, usize> = HashMap::new();
         for item in in_turn(items, now) {
-            if configs.given(&item.origin).is_some() || configs.learnt.contains_key(&place(item)) {
+            if configs.given(item).is_some() || configs.learnt.contains_key(&place(item)) {
                 continue;
             }
             let known = self.known(item, now).await?;
             let learnt = match known {
-                Some(known) => read(&known, &item.origin.job_type).into(),
+                Some(known) => Learnt::new(read(&known, &item.origin.job_type), known.why),
                 None => {
                     let asked = asked.entry(item.project.as_str()).or_default();
                     if *asked == MOST_ASKED {
@@ -153,18 +171,19 @@ impl Reprocess<'_> {
                 return Ok(Learnt::Unasked(format!("the API could not be asked for its job config: {error}")));
             }
         };
+        let lost = told.as_ref().map(left_out).filter(|lost| !lost.is_empty()).map(|lost| lost.join(", "));
         let learnt = match told {
             Some(told) => usable(&told, self.api(&item.project), &item.origin.job_type),
             None => Err("LlamaCloud does not tell the job config of its batch".to_owned()),
         };
         let kept = LearntConfig {
             job_config: learnt.as_ref().ok().map(|config| config.body(false, "").to_string()),
-            why: learnt.as_ref().err().cloned(),
+            why: learnt.as_ref().map_or_else(|why| Some(why.clone()), |_| lost.clone()),
             learnt_at: now,
         };
         let (project, batch_id) = place(item);
         self.ledger.write(move |tx| learnt_config::keep(tx, &project, &batch_id, &kept)).await?;
-        Ok(learnt.into())
+        Ok(Learnt::new(learnt, lost))
     }
 }
 
@@ -211,9 +230,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn batches_that_cannot_be_asked_about_do_not_keep_the_others_waiting() {
-        let item = |n: u32| Retriable {
+    fn item(n: u32) -> Retriable {
+        Retriable {
             item_id: format!("i-{n:03}"),
             project: "p".to_owned(),
             state: crate::core::item::ItemState::Open,
@@ -227,9 +245,32 @@ mod tests {
             running_in: None,
             refused: None,
             refusals: 0,
-            origin: Origin { batch_id: format!("b-{:03}", n / 2), ..Origin::default() },
+            origin: Origin { batch_id: format!("b-{:03}", n / 2), job_type: "parse".to_owned(), ..Origin::default() },
             attempts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_config_for_another_api_is_no_config_of_this_project() {
+        let given = |config: Value| {
+            let entry = reprocess::JobConfig {
+                job_type: "parse".to_owned(),
+                directory_id: None,
+                batch_id: None,
+                config: toml::Table::try_from(&config).unwrap(),
+            };
+            let apis = HashMap::from([("p".to_owned(), Api::V1Beta), ("q".to_owned(), Api::V2)]);
+            let configs =
+                JobConfigs { given: vec![(entry, JobConfig::given(config).unwrap())], apis, ..JobConfigs::default() };
+            let other = Retriable { project: "q".to_owned(), ..item(0) };
+            (configs.of(&item(0)).is_ok(), configs.of(&other).is_ok())
         };
+        assert_eq!(given(json!({"tier": "fast"})), (false, true));
+        assert_eq!(given(json!({"parameters": {"tier": "fast"}})), (true, false));
+    }
+
+    #[test]
+    fn batches_that_cannot_be_asked_about_do_not_keep_the_others_waiting() {
         let items: Vec<Retriable> = (0..100).map(item).collect();
         let mut asked = std::collections::BTreeSet::new();
         for cycle in 0..20 {

@@ -18,6 +18,9 @@ use crate::ledger::{LedgerError, Transaction, attempt, batch, fault};
 /// An unclear intent is looked for again after this, also between cycles.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(2);
 
+/// The batch of an intent that was given up may show up so much later.
+const GIVEN_UP_FOR: SignedDuration = SignedDuration::from_hours(24);
+
 /// People are told of an intent that nobody can explain for longer than this.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
 
@@ -67,7 +70,10 @@ impl Reprocess<'_> {
         stop: &CancellationToken,
         summary: &mut Summary,
     ) -> anyhow::Result<()> {
-        for intent in self.ledger.read(intent::unsettled).await? {
+        let mut intents = self.ledger.read(intent::unsettled).await?;
+        let since = now - GIVEN_UP_FOR;
+        intents.extend(self.ledger.read(move |tx| intent::finished_after_giving_up(tx, since)).await?);
+        for intent in intents {
             let unclear = intent.intent.state.needs_reconciliation();
             // The job list of v2 never shows the jobs of retries, so each is looked for once.
             let unseen = self.api(&intent.project) == Api::V2 && intent.checked_at.is_none();
@@ -231,17 +237,23 @@ fn twice(tx: &Transaction<'_>, stored: &StoredIntent, other: String, now: Timest
     }
     let after = next(&stored.intent, IntentEvent::Reconciled(Verdict::Adopt { batch_id: other }))?;
     intent::keep(tx, &stored.intent_id, &after, None, now)?;
+    if stored.word == "finished" {
+        intent::finish(tx, &stored.intent_id, now)?;
+    }
     let batch_ids: Vec<String> = after.state.batch_ids().into_iter().map(str::to_owned).collect();
     tell_duplicate(tx, &stored.intent_id, &batch_ids, now)?;
     note(tx, &stored.intent_id, after.state.name(), now)
 }
 
 fn tell_duplicate(tx: &Transaction<'_>, id: &str, batch_ids: &[String], now: Timestamp) -> Result<(), LedgerError> {
-    let text = format!(
-        "retry {id} was carried out {} times ({}): one POST was sent, LlamaCloud may bill each",
-        batch_ids.len(),
-        batch_ids.join(", ")
-    );
+    let sent = match intent::given_up_before(tx, id)? {
+        None => "one POST was sent, LlamaCloud may bill each".to_owned(),
+        Some(earlier) => format!(
+            "its items were sent before by retry {earlier}, which was given up before LlamaCloud showed its batch; \
+             LlamaCloud may bill each POST"
+        ),
+    };
+    let text = format!("retry {id} was carried out {} times ({}): {sent}", batch_ids.len(), batch_ids.join(", "));
     fault::raise(tx, &format!("duplicate:{id}"), &text, now)
 }
 
@@ -255,4 +267,53 @@ fn note(tx: &Transaction<'_>, intent_id: &str, state: &str, now: Timestamp) -> R
 fn next(intent: &Intent, event: IntentEvent) -> Result<Intent, LedgerError> {
     let after = intent.clone().after(event);
     after.map(|(after, _)| after).map_err(|error| LedgerError::Unreadable { what: "intent", value: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::seed::{Seed, t};
+
+    /// An intent of the item `x` that was posted at minute `n`.
+    fn intent(seed: &Seed, n: i64, items_hash: &str, state: &str) {
+        seed.run(
+            "INSERT INTO intent (intent_id, project_key, job_type, trigger, actor, state, job_config, parameters_hash, items_hash,
+                 items, item_count, created_at, posting_at, batch_id)
+             VALUES ('i' || ?1, 1, 'parse', 'auto', 'auto', ?2, '{}', '', ?3, '[{\"item_id\": \"x\", \"attempts\": 0}]', 1,
+                 ?4, ?4, CASE ?2 WHEN 'finished' THEN 'own' || ?1 END)",
+            (n, state, items_hash, t(n).as_millisecond()),
+        );
+    }
+
+    fn told(seed: &Seed, id: &str) -> String {
+        seed.text("SELECT coalesce(max(text), '') FROM worker_fault WHERE fault = 'duplicate:' || ?1", id)
+    }
+
+    #[test]
+    fn a_batch_that_shows_up_after_its_intent_was_given_up_is_told_as_what_it_is() {
+        let mut seed = Seed::new();
+        intent(&seed, 1, "same", "not_submitted");
+        intent(&seed, 2, "other", "finished");
+        intent(&seed, 3, "same", "finished");
+        let doubtful = |seed: &Seed, since| intent::finished_after_giving_up(&seed.connection, t(since)).unwrap();
+        assert!(doubtful(&seed, 4).is_empty(), "after a day nobody looks any more");
+        let [later] = <[StoredIntent; 1]>::try_from(doubtful(&seed, 0)).unwrap();
+        let late = Candidate {
+            created_at: None,
+            job_type: "parse".to_owned(),
+            total_items: 1,
+            ended: true,
+            batch_id: "late".to_owned(),
+            item_ids: Some(BTreeSet::from(["x".to_owned()])),
+        };
+        let listing = Listing { at: t(90), complete: true, candidates: vec![late] };
+        let limits = Limits::default();
+        seed.write(|tx| judge(tx, later, listing, &limits, t(90))).unwrap();
+        let text = told(&seed, "i3");
+        assert!(text.contains("(own3, late): its items were sent before by retry i1, which was given up"), "{text}");
+        assert_eq!(seed.text("SELECT state FROM intent WHERE intent_id = ?1", "i3"), "finished");
+        assert!(doubtful(&seed, 0).is_empty(), "it is told once");
+        seed.write(|tx| tell_duplicate(tx, "i2", &["a".to_owned(), "b".to_owned()], t(91))).unwrap();
+        assert!(told(&seed, "i2").ends_with("one POST was sent, LlamaCloud may bill each"));
+    }
 }

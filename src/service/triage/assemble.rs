@@ -13,7 +13,7 @@ use crate::core::digest::model::{Digest, GroupEntry, GroupState, Reason, Sample}
 use crate::core::digest::only::{narrow, without_own_trouble};
 use crate::core::links::LinkFacts;
 use crate::ledger::standing::{Candidate, GroupRow};
-use crate::ledger::{LedgerError, ack, announcement, delivery, digest, fault, incident, note, standing};
+use crate::ledger::{LedgerError, ack, announcement, delivery, digest, fault, incident, note, reclassify, standing};
 
 /// How many items are looked at to find samples that differ.
 const CANDIDATES: usize = 60;
@@ -220,6 +220,7 @@ fn tell(
         };
         announcement::tell(tx, case.row.group_key, &draft.digest_id, &told, entry.state, case.row.failures)?;
         announcement::remember(tx, case.row.group_key, &case.reached, now)?;
+        reclassify::told(tx, &entry.group_id)?;
         if entry.reason == Reason::Escalated && case.ack.is_some() {
             ack::end_all(tx, case.row.group_key, "escalated", now)?;
         }

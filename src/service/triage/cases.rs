@@ -1,6 +1,6 @@
 //! A case for each group that may be news: its episode moved on, its numbers read, its news decided.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::ledger::Transaction;
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ use crate::core::escalation::{Reached, fires, is_above, reached};
 use crate::core::group_state::{self, group_state};
 use crate::ledger::silence::Hush;
 use crate::ledger::standing::GroupRow;
-use crate::ledger::{LedgerError, ack, announcement, digest, silence, standing};
+use crate::ledger::{LedgerError, ack, announcement, digest, reclassify, silence, standing};
 
 /// One group, looked at.
 pub(super) struct Case {
@@ -40,6 +40,8 @@ pub(super) struct Context<'a> {
     pub(super) inventory: Inventory,
     /// Groups that others were just merged into.
     survivors: HashSet<i64>,
+    /// Groups that new rules let wake people.
+    turned: BTreeSet<String>,
     hush: Hush,
     ended: Vec<silence::Silence>,
 }
@@ -73,6 +75,7 @@ impl<'a> Context<'a> {
             moment: Moment { now, scheduled, reminder: settings.reminder, zone: &settings.zone },
             inventory: inventory(tx, request)?,
             survivors,
+            turned: reclassify::turned(tx)?,
             hush: Hush::new(silence::in_force(tx, now)?),
             // A silence lasts 30 days at most, and its end is told within another 30 or never.
             ended: silence::ended_since(tx, now - SignedDuration::from_hours(60 * 24), now)?,
@@ -114,6 +117,8 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
         if episode.closed.is_none() { context.hush.covers(tx, row.group_key, &row.group_id)? } else { None };
     let ack = ack::in_force(tx, &row, episode.ordinal, context.moment.now)?;
     let page = context.settings.page_classes.contains(&row.class);
+    let turned = told.is_some() && page && context.turned.contains(&row.group_id);
+    let fired = fired.or_else(|| turned.then(|| format!("new rules call it {}, which wakes people", row.class)));
     let wishes = Wishes {
         silenced: silenced_until.is_some(),
         silence_ended: silence_ended(tx, context, &row, told.as_ref())?,

@@ -276,3 +276,30 @@ fn a_dry_run_changes_nothing() {
     assert_eq!(seed.number("SELECT count(*) FROM digest WHERE digest_id <> ?1", ""), 0);
     assert_eq!(changes(&at(&mut seed, &settings, 2)), ["g new"]);
 }
+
+#[test]
+fn who_was_told_of_running_retries_is_told_how_they_ended() {
+    let (mut seed, settings) = world();
+    seed.fail("g", "b", 1, t(1));
+    at(&mut seed, &settings, 2);
+    for n in 3..6 {
+        seed.retried("g", n, "running", "calm", "h", 0);
+    }
+    seed.run("UPDATE attempt SET finished_at = NULL", []);
+    let retries = |seed: &mut Seed, group: &str, minute| {
+        seed.fail(group, "b", 1, t(minute));
+        let digest = at(seed, &settings, minute + 1).unwrap();
+        digest.retries.map(|told| (told.attempts, told.running, told.recovered, told.failed_same))
+    };
+    assert_eq!(retries(&mut seed, "h", 30), Some((3, 3, 0, 0)));
+    seed.run(
+        "UPDATE attempt SET outcome = 'recovered', finished_at = ?1 WHERE attempt_id = 'i3'",
+        [t(40).as_millisecond()],
+    );
+    seed.run(
+        "UPDATE attempt SET outcome = 'failed_same', finished_at = ?1 WHERE attempt_id = 'i4'",
+        [t(41).as_millisecond()],
+    );
+    assert_eq!(retries(&mut seed, "i", 50), Some((3, 1, 1, 1)));
+    assert_eq!(retries(&mut seed, "j", 70), Some((1, 1, 0, 0)), "what was told has been told");
+}

@@ -1,0 +1,65 @@
+//! Whether each `[[reprocess.job-config]]` can be posted: a wrong one is not refused by LlamaCloud but paid for.
+
+use crate::config::Config;
+use crate::config::reprocess::JobConfig;
+
+/// Says what is wrong with the job configurations.
+pub(super) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
+    let configs = &config.reprocess.job_config;
+    for (index, one) in configs.iter().enumerate() {
+        let key = format!("reprocess.job-config[{index}]");
+        if !JobConfig::JOB_TYPES.contains(&one.job_type.as_str()) {
+            let allowed = JobConfig::JOB_TYPES.join("`, `");
+            say(format!("{key}.job-type"), &format!("unknown job type `{}`, allowed: `{allowed}`", one.job_type));
+            continue;
+        }
+        let scope = |one: &JobConfig| (one.job_type.clone(), one.directory_id.clone(), one.batch_id.clone());
+        if configs[..index].iter().any(|earlier| scope(earlier) == scope(one)) {
+            say(key.clone(), "an earlier one is for the same job type, directory and batch");
+        }
+        if !config.project.is_empty() && !config.project.iter().any(|project| one.is_taken_by(project.api)) {
+            let text = "no project can use it, as jobs would run with the API's defaults: api = \"v1-beta\" needs \
+                        parameters = { … } in it for parse jobs, and api = \"v2\" takes its fields without that table";
+            say(format!("{key}.config"), text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::load;
+
+    fn complaints(api: &str, entries: &[&str]) -> String {
+        let mut text = format!("[ledger]\npath = \"l.db\"\n[[project]]\nname = \"p\"\napi = \"{api}\"\n");
+        for entry in entries {
+            text.push_str(&format!("[[reprocess.job-config]]\n{entry}\n"));
+        }
+        let mistakes = load::parse(&text).err().unwrap_or_default();
+        mistakes.iter().map(|mistake| format!("{}: {}\n", mistake.key, mistake.text)).collect()
+    }
+
+    #[test]
+    fn a_config_that_would_run_with_defaults_is_refused() {
+        for config in ["{ }", "{ tier = \"fast\" }", "{ parameters = { } }", "{ parameters = \"fast\" }"] {
+            let said = complaints("v1-beta", &[&format!("job-type = \"parse\"\nconfig = {config}")]);
+            assert!(said.contains("reprocess.job-config[0].config: no project can use it"), "{config}: {said}");
+        }
+        let nested = "job-type = \"parse\"\nconfig = { parameters = { tier = \"fast\" } }";
+        assert_eq!(complaints("v1-beta", &[nested]), "");
+        assert!(complaints("v2", &[nested]).contains("no project can use it"));
+        assert_eq!(complaints("v2", &["job-type = \"parse\"\nconfig = { tier = \"fast\" }"]), "");
+        assert_eq!(complaints("v1-beta", &["job-type = \"classify\"\nconfig = { rules = [] }"]), "");
+    }
+
+    #[test]
+    fn job_types_that_do_not_exist_and_scopes_given_twice_are_refused() {
+        let config = "config = { parameters = { tier = \"fast\" } }";
+        let said = complaints("v1-beta", &[&format!("job-type = \"pasre\"\n{config}")]);
+        assert!(said.contains("unknown job type `pasre`, allowed: `parse`"), "{said}");
+        let (wide, narrow) =
+            (format!("job-type = \"parse\"\n{config}"), format!("job-type = \"parse\"\nbatch-id = \"b\"\n{config}"));
+        assert_eq!(complaints("v1-beta", &[&wide, &narrow]), "");
+        let said = complaints("v1-beta", &[&narrow, &wide, &narrow]);
+        assert!(said.contains("reprocess.job-config[2]: an earlier one is for the same"), "{said}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Rules that change: every group is judged again, and people hear of it only if one has become one that wakes them.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use llama_triage::demo::{Cause, Failure, Options, World, WorldBuilder};
+use llama_triage::service::cycle::CycleOutcome;
+use tokio_util::sync::CancellationToken;
+
+use crate::site::Site;
+
+const GIZMO: &str = "the gizmo is askew";
+
+fn rule(class: &str) -> String {
+    format!("[[rule]]\nname = \"mine\"\nmatch = \"gizmo\"\nclass = \"{class}\"\n")
+}
+
+fn world() -> World {
+    let fails = Cause::Permanent(Failure::text(GIZMO));
+    WorldBuilder::new().batch("b").items(3, "askew", fails).build()
+}
+
+/// A site whose project has been known for long, so that what fails is news and no inventory.
+async fn site(world: World) -> Site {
+    let site = Site::new(world, Options::default(), "").await;
+    let worker = site.worker().await;
+    let long_ago = (site.now() - SignedDuration::from_hours(48)).as_millisecond();
+    let begin = move |tx: &llama_triage::ledger::Transaction<'_>| {
+        tx.execute("INSERT INTO project (name, first_seen) VALUES ('default', ?1)", [long_ago])?;
+        tx.execute("INSERT INTO meta (name, value) VALUES ('baseline_digest', 'none')", [])?;
+        Ok(())
+    };
+    worker.ledger.write(begin).await.unwrap();
+    worker.ledger.close().await.unwrap();
+    site
+}
+
+/// A cycle a quarter of an hour later, with `more` in the configuration.
+async fn cycle(site: &Site, more: &str) -> CycleOutcome {
+    site.configure(more);
+    site.cloud.world().advance(SignedDuration::from_mins(16));
+    let mut worker = site.worker().await;
+    let outcome = worker.cycle(site.now(), Duration::from_secs(5), &CancellationToken::new()).await.unwrap();
+    worker.ledger.close().await.unwrap();
+    outcome
+}
+
+fn class(site: &Site) -> String {
+    site.texts("SELECT class || ' by ' || coalesce(rule, 'none') FROM error_group").join(", ")
+}
+
+fn acts(site: &Site) -> Vec<String> {
+    site.texts("SELECT actor || ': ' || detail FROM audit WHERE action = 'reclassify' ORDER BY audit_id")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_rules_reach_groups_that_exist_and_nobody_is_told_again() {
+    let site = site(world()).await;
+    assert!(cycle(&site, "").await.digest_id.is_some());
+    assert_eq!(class(&site), "unknown by none");
+    let judged = cycle(&site, &rule("permanent-input")).await;
+    assert_eq!((class(&site).as_str(), judged.digest_id), ("permanent-input by mine", None));
+    let acts_then = acts(&site);
+    assert_eq!(acts_then.len(), 1);
+    assert!(acts_then[0].starts_with("auto:rules: ") && acts_then[0].contains("unknown to permanent-input"));
+    cycle(&site, &rule("permanent-input")).await;
+    assert_eq!(acts(&site), acts_then, "the same rules judge nothing again");
+    cycle(&site, "").await;
+    assert_eq!(class(&site), "unknown by none", "a rule that is gone has no say");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_turns_into_one_that_wakes_people_does_so_once() {
+    let site = site(world()).await;
+    cycle(&site, "").await;
+    let turned = cycle(&site, &rule("account")).await;
+    let headline = turned.headline.unwrap_or_default();
+    assert!(headline.starts_with("Needs you now"), "{headline}");
+    let model = site.texts("SELECT model FROM digest ORDER BY created_at DESC LIMIT 1").remove(0);
+    assert!(model.contains("new rules call it account, which wakes people"), "{model}");
+    assert_eq!(cycle(&site, &rule("account")).await.digest_id, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_job_records_said_counts_when_a_group_is_judged_again() {
+    let failure = Failure::text("An unknown error occurred during processing").with_code("PDF_IS_PROTECTED");
+    let site = site(WorldBuilder::new().batch("b").items(3, "locked", Cause::Permanent(failure)).build()).await;
+    cycle(&site, "").await;
+    let by_cause = class(&site);
+    assert!(by_cause.starts_with("permanent-input by "), "{by_cause}");
+    cycle(&site, "[[rule]]\nname = \"mine\"\ncode = \"PDF_IS_PROTECTED\"\nclass = \"config\"\n").await;
+    assert_eq!(class(&site), "config by mine");
+    cycle(&site, "").await;
+    assert_eq!(class(&site), by_cause);
+}
