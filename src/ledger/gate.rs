@@ -47,9 +47,19 @@ pub fn get(connection: &Connection, project: &str) -> Result<StoredGate, LedgerE
 /// # Errors
 /// SQLite refuses, or a stored value cannot be read.
 pub fn closed(connection: &Connection) -> Result<Vec<(String, StoredGate)>, LedgerError> {
+    let mut gates = all(connection)?;
+    gates.retain(|(_, stored)| stored.gate != Gate::Open);
+    Ok(gates)
+}
+
+/// Every gate, by project.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn all(connection: &Connection) -> Result<Vec<(String, StoredGate)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT t.state, t.reason, t.since, t.until, t.failed_probes, t.wait_until, t.why, t.changed_at, p.name
-         FROM gate t JOIN project p USING (project_key) WHERE t.state <> 'open' ORDER BY p.name",
+         FROM gate t JOIN project p USING (project_key) ORDER BY p.name",
     )?;
     let rows = statement.query_map([], |row| Ok((row.get(8)?, read(row)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -238,6 +238,14 @@ pub fn newest(connection: &Connection, most: u32) -> Result<Vec<StoredIntent>, L
     select(connection, "ORDER BY n.intent_id DESC LIMIT ?1", [most])
 }
 
+/// The intents of a plan, oldest first.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn of_plan(connection: &Connection, plan_id: &str) -> Result<Vec<StoredIntent>, LedgerError> {
+    select(connection, "WHERE n.plan_id = ?1 ORDER BY n.created_at, n.intent_id", [plan_id])
+}
+
 /// The intent with this id; none if there is none.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The worker: everything one process needs to do its work, put together once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -167,11 +168,26 @@ impl Worker {
     /// # Errors
     /// The ledger cannot be written; what was committed before stays.
     pub async fn scan(&mut self, now: Timestamp) -> anyhow::Result<Vec<ScanSummary>> {
-        for project in &self.setup.projects {
+        let all = self.setup.projects.iter().map(|project| project.name.clone()).collect();
+        self.scan_only(&all, now).await
+    }
+
+    /// The same for the projects of these names.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; what was committed before stays.
+    pub(super) async fn scan_only(
+        &mut self,
+        names: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<ScanSummary>> {
+        let projects = self.setup.projects.iter().filter(|project| names.contains(&project.name));
+        let projects: Vec<Watched<Cloud>> = projects.cloned().collect();
+        for project in &projects {
             project.source.begin_scan();
         }
         for intent in self.ledger.read(intent::unsettled).await? {
-            let project = self.setup.projects.iter().find(|project| project.name == intent.project);
+            let project = projects.iter().find(|project| project.name == intent.project);
             if let (Some(project), [item]) = (project, intent.items.as_slice()) {
                 intent.intent.state.batch_ids().iter().for_each(|id| project.source.remember(id, &item.item_id));
             }
@@ -183,7 +199,7 @@ impl Worker {
         }
         let rules = &self.setup.rules;
         let classify = |group: &GroupFacts<'_>| classify(rules, group);
-        Ok(scan::scan(&self.ledger, &self.setup.projects, &mut self.grouper, &classify, now).await?)
+        Ok(scan::scan(&self.ledger, &projects, &mut self.grouper, &classify, now).await?)
     }
 
     /// Goes on with new settings; the ledger stays the same.

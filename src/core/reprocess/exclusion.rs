@@ -102,6 +102,8 @@ pub enum Exclusion {
     },
     /// Not among the first items that were asked for.
     OverLimit,
+    /// No retry is known to help its class, and another item of its group goes to try.
+    OneOfPermanent,
     /// Reprocessing is off.
     Off,
 }
@@ -165,8 +167,12 @@ impl fmt::Display for Exclusion {
             Self::AccountStopped { since } => {
                 write!(f, "the account has refused work since {since} (key, role, credits or quota)")
             }
+            Self::Budget { budget: super::Budget::Run } => f.write_str("the budget per-run lets no more go at once"),
             Self::Budget { budget } => write!(f, "the budget {budget} is used up"),
             Self::OverLimit => f.write_str("it is beyond the limit that was asked for"),
+            Self::OneOfPermanent => f.write_str(
+                "no retry is known to help its class (permanent-input), and one item of its group goes; `--permanent`, or the group or the item by its id, lets all go",
+            ),
             Self::Off => f.write_str("reprocessing is off"),
         }
     }

@@ -1,6 +1,6 @@
 //! With which job configuration an item is retried: the narrowest of the team's own, else one learnt from the API.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::Reprocess;
 use crate::cloud::Cloud;
 use crate::config::project::Api;
 use crate::config::reprocess;
-use crate::core::reprocess::{JobConfig, jitter};
+use crate::core::reprocess::{Excluded, Exclusion, JobConfig, jitter};
 use crate::ledger::learnt_config::{self, LearntConfig};
 use crate::ledger::retriable::{Origin, Retriable};
 
@@ -26,6 +26,8 @@ pub(super) struct JobConfigs {
     given: Vec<(reprocess::JobConfig, JobConfig)>,
     /// By project and batch.
     learnt: HashMap<(String, String), Learnt>,
+    /// Projects that are in the configuration.
+    watched: BTreeSet<String>,
 }
 
 /// What the API said of the job configuration of a batch.
@@ -45,15 +47,32 @@ impl From<Result<JobConfig, String>> for Learnt {
 }
 
 impl JobConfigs {
-    /// The configuration for an item, or why there is none.
-    pub(super) fn of(&self, item: &Retriable) -> Result<&JobConfig, &str> {
-        if let Some(given) = self.given(&item.origin) {
-            return Ok(given);
+    /// The configuration for an item; none if nobody knows it, or its project is not watched any more.
+    pub(super) fn of(&self, item: &Retriable) -> Option<&JobConfig> {
+        if !self.watched.contains(&item.project) {
+            return None;
         }
-        match self.learnt.get(&place(item)) {
-            Some(Learnt::Usable(learnt)) => Ok(learnt),
-            Some(Learnt::Nothing(why) | Learnt::Unasked(why)) => Err(why),
-            None => Err("the API was not asked for its job config yet"),
+        self.given(&item.origin).or_else(|| match self.learnt.get(&place(item)) {
+            Some(Learnt::Usable(learnt)) => Some(learnt),
+            _ => None,
+        })
+    }
+
+    /// Why an item is left out, with what is to be done about it where its job configuration is not known.
+    pub(super) fn why(&self, left: &Excluded, rows: &[Retriable]) -> String {
+        let row = rows.iter().find(|row| row.item_id == left.item_id);
+        let Some(row) = row.filter(|_| left.exclusion == Exclusion::NoJobConfig) else {
+            return left.exclusion.to_string();
+        };
+        if !self.watched.contains(&row.project) {
+            return format!("its project {} is no longer in the configuration", row.project);
+        }
+        match self.learnt.get(&place(row)) {
+            Some(Learnt::Nothing(why)) => format!("{} ({why})", left.exclusion),
+            Some(Learnt::Unasked(why)) => format!("its job config is not known yet: {why}; plan again"),
+            Some(Learnt::Usable(_)) | None => {
+                format!("its job config is not known yet: {MOST_ASKED} batches are asked about in one go; plan again")
+            }
         }
     }
 
@@ -109,7 +128,8 @@ impl Reprocess<'_> {
     /// # Errors
     /// The ledger refuses, or a `[[reprocess.job-config]]` cannot be used.
     pub(super) async fn job_configs(&self, items: &[Retriable], now: Timestamp) -> anyhow::Result<JobConfigs> {
-        let mut configs = JobConfigs::default();
+        let watched = self.projects.iter().map(|project| project.name.clone()).collect();
+        let mut configs = JobConfigs { watched, ..JobConfigs::default() };
         for given in &self.config.job_config {
             let value = serde_json::to_value(&given.config)?;
             configs.given.push((given.clone(), JobConfig::given(value)?));
@@ -145,7 +165,7 @@ impl Reprocess<'_> {
     /// Asks the API; what it said is kept, trouble with asking is not.
     async fn learn(&self, item: &Retriable, now: Timestamp) -> anyhow::Result<Learnt> {
         let Some(watched) = self.project(&item.project) else {
-            return Ok(Learnt::Unasked(format!("project {} is no longer in the configuration", item.project)));
+            return Ok(Learnt::Unasked("its project is no longer in the configuration".to_owned()));
         };
         let told = match ask(&watched.source, &item.origin, &item.item_id).await {
             Ok(told) => told,
