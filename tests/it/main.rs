@@ -18,6 +18,7 @@ mod ledger;
 mod load;
 mod logging;
 mod outage;
+mod plans;
 mod reprocess;
 mod rules;
 mod scan;

@@ -13,7 +13,7 @@ use crate::ledger::gate::StoredGate;
 use crate::ledger::intent::StoredIntent;
 use crate::ledger::plan::StoredPlan;
 use crate::ledger::{Ledger, attempt, breaker, gate, plan};
-use crate::service::reprocess::{Draft, GroupOutlook, Hold, waits_until};
+use crate::service::reprocess::{Draft, Excluded, GroupOutlook, Hold, waits_until};
 
 /// Reasons that the table names; JSON has every item.
 const MOST_REASONS: usize = 10;
@@ -72,18 +72,8 @@ fn table(draft: &Draft) -> String {
             cut_middle(&one_line(title), LONGEST_TITLE)
         ));
     }
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for left in &draft.excluded {
-        *reasons.entry(&left.why).or_default() += 1;
-    }
-    let mut reasons: Vec<_> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, items)| std::cmp::Reverse(*items));
-    if !reasons.is_empty() {
-        text.push_str(&format!("Left out: {}\n", items(draft.excluded.len())));
-    }
-    for (why, items) in reasons.iter().take(MOST_REASONS) {
-        text.push_str(&format!("  {items:>4}  {why}\n"));
-    }
+    text.push_str(&by_reason("Left out", &draft.excluded));
+    text.push_str(&by_reason("Not by itself", &draft.not_by_itself));
     for group in draft.groups.iter().filter(|group| group.breaker != "closed" || group.parked_since.is_some()) {
         text.push_str(&format!("Held back: {}\n", held_back(group)));
     }
@@ -100,6 +90,21 @@ fn table(draft: &Draft) -> String {
             draft.expires_at, draft.plan_id
         ),
     });
+    text
+}
+
+/// How many items have each reason, the most first.
+fn by_reason(title: &str, left: &[Excluded]) -> String {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in left {
+        *reasons.entry(&one.why).or_default() += 1;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, items)| std::cmp::Reverse(*items));
+    let mut text = if left.is_empty() { String::new() } else { format!("{title}: {}\n", items(left.len())) };
+    for (why, items) in reasons.iter().take(MOST_REASONS) {
+        text.push_str(&format!("  {items:>4}  {why}\n"));
+    }
     text
 }
 

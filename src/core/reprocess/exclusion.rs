@@ -138,7 +138,7 @@ impl fmt::Display for Exclusion {
             Self::Deleted => f.write_str("its file was deleted"),
             Self::Running { batch_id } => write!(f, "it is, or may be, still processing in batch {batch_id}"),
             Self::Claimed { intent_id } => write!(f, "intent {intent_id} has claimed it"),
-            Self::Refused => f.write_str("the API refused this item by itself"),
+            Self::Refused => f.write_str("the API refused this item by itself; it is left out for a week"),
             Self::NoJobConfig => f.write_str("no job config is known for it; add a [[reprocess.job-config]]"),
             Self::Class { class } => write!(f, "class {class} is not retried automatically"),
             Self::SameConfig => f.write_str("it failed for its parameters and they have not changed"),

@@ -1,6 +1,6 @@
 //! A plan as it is frozen: which items, in which chunks, at what cost, and why not the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -11,7 +11,10 @@ use super::Reprocess;
 use super::facts::{Facts, PLAN_LIFE, limits};
 use super::job_config::JobConfigs;
 use super::{GroupOutlook, Hold};
-use crate::core::reprocess::{Budget, Chunk, Limits, Plan, PlanInput, Selection, Spent, plan, total};
+use crate::config::reprocess::Mode;
+use crate::core::reprocess::{
+    Budget, Chunk, Circumstances, Exclusion, Limits, Plan, PlanInput, Selection, Spent, exclusion, plan, total,
+};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::plan::{self as stored, StoredPlan};
 use crate::ledger::retriable::{Retriable, Which};
@@ -59,6 +62,10 @@ pub struct Draft {
     pub chunks: Vec<DraftChunk>,
     /// The other items, with the reason.
     pub excluded: Vec<Excluded>,
+    /// Chosen items that would not be retried now without a person, with the reason; where nothing is retried by itself,
+    /// those that the API refused.
+    #[serde(default)]
+    pub not_by_itself: Vec<Excluded>,
     /// Estimated credits; none if no price is known.
     pub credits: Option<f64>,
     /// Items left of the budgets; of those of groups, the least.
@@ -101,6 +108,7 @@ pub(super) struct Part {
     pub(super) plan: Plan,
     groups: Vec<GroupOutlook>,
     holds: Vec<Hold>,
+    not_by_itself: Vec<Excluded>,
 }
 
 impl Draft {
@@ -155,9 +163,25 @@ impl Reprocess<'_> {
             });
             let groups = self.titled(groups.collect()).await?;
             let holds = [Hold::of(&project, &facts.stored_gate), Hold::waiting(&project, &facts.stored_gate, now)];
-            parts.push(Part { project, plan, groups, holds: holds.into_iter().flatten().collect() });
+            let holds = holds.into_iter().flatten().collect();
+            let not_by_itself = self.not_by_itself(&plan, &facts, &limits, now);
+            parts.push(Part { project, plan, groups, holds, not_by_itself });
         }
         Ok(parts)
+    }
+
+    /// Which items of a person's plan the service would leave alone now, each looked at by itself.
+    fn not_by_itself(&self, plan: &Plan, facts: &Facts, limits: &Limits, now: Timestamp) -> Vec<Excluded> {
+        let chosen: BTreeSet<&str> = plan.item_ids().collect();
+        let items = facts.items.iter().filter(|item| chosen.contains(item.item_id.as_str()));
+        let why = items.filter_map(|item| {
+            let group = &facts.groups.iter().find(|group| group.group_id == item.group_id)?.state;
+            let (gate, weather, selection) = (facts.stored_gate.gate, facts.weather, Selection::Auto);
+            let exclusion = exclusion(item, &Circumstances { now, selection, group, gate, weather, limits })?;
+            let shown = self.config.mode != Mode::Off || exclusion == Exclusion::Refused;
+            shown.then(|| Excluded { item_id: item.item_id.clone(), why: exclusion.to_string() })
+        });
+        why.collect()
     }
 
     async fn titled(&self, mut groups: Vec<GroupOutlook>) -> Result<Vec<GroupOutlook>, LedgerError> {
@@ -217,6 +241,7 @@ impl Reprocess<'_> {
             set_hash: crate::core::reprocess::set_hash(plans().flat_map(Plan::item_ids)),
             chunks: chunks.collect(),
             excluded: excluded.collect(),
+            not_by_itself: parts.iter().flat_map(|part| part.not_by_itself.clone()).collect(),
             credits: (unpriced == 0).then(|| total(plans().map(|plan| plan.credits))),
             budget_left: budgets(&limits, &spent, &parts),
             groups: parts.iter().flat_map(|part| part.groups.clone()).collect(),
