@@ -26,13 +26,18 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Perso
     let by = Person { now: Timestamp::now(), ..by };
     let draft = approvable(&ledger, &draft.plan_id, &by).await?;
     approve(&ledger, &draft, &why, &by).await?;
+    let wait = waits_until(&ledger, &draft, by.now).await?;
     drop(ledger);
     let mut worker = match Worker::open(setup).await {
         Ok(worker) => worker,
         Err(error) => {
             let Some(LedgerError::Locked { holder, .. }) = error.downcast_ref() else { return Err(error) };
+            let when = match wait {
+                Some(until) => format!("once LlamaCloud's wait is over at {until:.0}"),
+                None => "within seconds".to_owned(),
+            };
             anstream::println!(
-                "Plan {} is approved. {holder} works on this ledger: a service executes the plan within seconds, else the next cycle does.",
+                "Plan {} is approved. {holder} works on this ledger: a service executes the plan {when}, else the next cycle does.",
                 draft.plan_id
             );
             return Ok(Exit::Done);
@@ -42,11 +47,13 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Perso
     let summary = worker.reprocess_by_hand(by.now, &stop).await?;
     let said = outcome(&worker.ledger, &draft, &by, stop.is_cancelled()).await?;
     anstream::println!("{}", lines(&said));
-    for error in &summary.errors {
+    let mut errors = summary.errors;
+    errors.dedup();
+    for error in &errors {
         anstream::eprintln!("llama-triage: {}", lines(error));
     }
     worker.ledger.close().await?;
-    Ok(if summary.errors.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if errors.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 /// Is cancelled by Ctrl-C: what is being posted gets its answer, and nothing is posted after it.

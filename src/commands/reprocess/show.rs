@@ -113,6 +113,7 @@ fn known(draft: &Draft) -> String {
     let before =
         "`llama-triage scan` brings what happened since; `apply` does so, too, and leaves out what has completed";
     match draft.as_of {
+        None if draft.groups.is_empty() => String::new(),
         None => format!("Warning: a project of it was never scanned completely; {before}\n"),
         Some(at) if draft.created_at - at > OLD => {
             let age = (draft.created_at - at).as_hours();

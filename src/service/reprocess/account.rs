@@ -37,7 +37,9 @@ impl Account {
                 Some(IntentState::Posting | IntentState::Unknown) => account.unclear += 1,
                 _ => {
                     let said = reasons.get(item_id).cloned().or_else(|| intent.and_then(|intent| intent.error.clone()));
-                    let why = said.unwrap_or_else(|| "its turn never came".to_owned());
+                    let why = said.unwrap_or_else(|| {
+                        "not sent: others like it were refused, or another retry took it meanwhile".to_owned()
+                    });
                     *account.left_out.entry(why).or_default() += 1;
                 }
             }
@@ -141,7 +143,7 @@ mod tests {
         assert_eq!((account.submitted, account.unclear, account.left_out()), (1, 2, 4));
         assert_eq!(
             account.to_string(),
-            "1 item submitted, 2 items of unclear outcome, 4 items left out (2: refused (422) / 1: it was dismissed / 1: its turn never came)"
+            "1 item submitted, 2 items of unclear outcome, 4 items left out (2: refused (422) / 1: it was dismissed / 1: not sent: others like it were refused, or another retry took it meanwhile)"
         );
     }
 

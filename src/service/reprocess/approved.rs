@@ -31,7 +31,9 @@ impl Reprocess<'_> {
         stop: &CancellationToken,
         summary: &mut Summary,
     ) -> anyhow::Result<()> {
-        self.ledger.write(move |tx| forget(tx, now)).await?;
+        if !self.ledger.read(|connection| fault::standing(connection, FAULT)).await?.is_empty() {
+            self.ledger.write(move |tx| forget(tx, now)).await?;
+        }
         for plan in self.ledger.read(plan::unfinished).await? {
             if stop.is_cancelled() {
                 break;
@@ -170,7 +172,8 @@ fn end_too_old(tx: &Transaction<'_>, plan: &StoredPlan, now: Timestamp) -> Resul
     if account.left_out() == 0 || !is_recent {
         return Ok(());
     }
-    let text = format!("plan {id}, which {} approved: {account}; make a new plan if it is still wanted", plan.actor);
+    let by = plan.applied_by.as_deref().unwrap_or(&plan.actor);
+    let text = format!("plan {id}, which {by} approved: {account}; make a new plan if it is still wanted");
     fault::raise(tx, &format!("{FAULT}{id}"), &text, now)
 }
 

@@ -231,9 +231,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn batches_that_cannot_be_asked_about_do_not_keep_the_others_waiting() {
-        let item = |n: u32| Retriable {
+    fn item(n: u32) -> Retriable {
+        Retriable {
             item_id: format!("i-{n:03}"),
             project: "p".to_owned(),
             state: crate::core::item::ItemState::Open,
@@ -249,7 +248,11 @@ mod tests {
             refusals: 0,
             origin: Origin { batch_id: format!("b-{:03}", n / 2), ..Origin::default() },
             attempts: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn batches_that_cannot_be_asked_about_do_not_keep_the_others_waiting() {
         let items: Vec<Retriable> = (0..100).map(item).collect();
         let mut asked = std::collections::BTreeSet::new();
         for cycle in 0..20 {
@@ -262,6 +265,26 @@ mod tests {
             asked.extend(first);
         }
         assert_eq!(asked.len(), 50, "every batch has had its turn");
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_job_config_says_what_is_to_be_done() {
+        let rows = [item(0), item(2), item(4), Retriable { project: "gone".to_owned(), ..item(6) }];
+        let learnt = [
+            (place(&rows[0]), Learnt::Nothing("not told".to_owned())),
+            (place(&rows[1]), Learnt::Unasked("no answer".to_owned())),
+        ];
+        let watched = BTreeSet::from(["p".to_owned()]);
+        let configs = JobConfigs { learnt: HashMap::from(learnt), watched, ..JobConfigs::default() };
+        let why = |row: &Retriable| {
+            assert_eq!(configs.of(row), None);
+            configs.why(&Excluded { item_id: row.item_id.clone(), exclusion: Exclusion::NoJobConfig }, &rows)
+        };
+        let told = rows.iter().map(why).collect::<Vec<_>>();
+        assert!(told[0].contains("add a [[reprocess.job-config]] (not told)"), "{told:?}");
+        assert!(told[1].contains("no answer; plan again"), "{told:?}");
+        assert!(told[2].contains("20 batches are asked about in one go; plan again"), "{told:?}");
+        assert_eq!(told[3], "its project gone is no longer in the configuration");
     }
 
     #[test]
