@@ -214,7 +214,7 @@ impl CloudError {
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// The server refused; nothing was created.
-    #[error("LlamaCloud refused the resubmission ({status}): {source}")]
+    #[error("LlamaCloud refused the resubmission ({status}): {}", why_refused(.source))]
     Rejected {
         /// The status.
         status: u16,
@@ -243,6 +243,14 @@ impl CreateError {
             Self::Rejected { source: CloudError::Refused { detail, .. }, .. } => detail.trim_start_matches(": "),
             _ => "",
         }
+    }
+}
+
+/// A POST asks for no record: what is not found is something that it names.
+fn why_refused(source: &CloudError) -> String {
+    match source {
+        CloudError::NotFound { detail, .. } => format!("it does not know an item or a setting of it{detail}"),
+        other => other.to_string(),
     }
 }
 

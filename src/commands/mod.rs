@@ -66,7 +66,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
             ledger.close().await?;
             done
         }
-        Command::Reprocess(command) => reprocess::run(command, &setup(global)?, person()).await,
+        Command::Reprocess(command) => reprocess::run(command, setup(global)?, person()).await,
         Command::Breaker(command) => {
             let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
             reprocess::run_breaker(command, &ledger, person()).await

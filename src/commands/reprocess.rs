@@ -10,10 +10,10 @@ use std::collections::HashSet;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::act::{ActError, Person, reason};
+use crate::core::text::lines;
 use crate::exit::Exit;
-use crate::ledger::audit::{self, Act};
-use crate::ledger::{Ledger, intent, plan, retriable};
-use crate::service::reprocess::{GiveUp, Reprocess, Request, cancel, give_up};
+use crate::ledger::{Ledger, intent, retriable};
+use crate::service::reprocess::{GiveUp, Reprocess, Request, cancel, cancel_plan, give_up};
 use crate::service::worker::Setup;
 
 /// `reprocess`
@@ -71,6 +71,10 @@ pub struct PlanArgs {
     /// Also items whose attempts are used up
     #[arg(long)]
     force_attempts: bool,
+    /// Also all items of groups that no retry is known to help (permanent-input), not one of each;
+    /// so does --group or --item
+    #[arg(long)]
+    permanent: bool,
     /// How the answer looks
     #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
     format: Format,
@@ -100,14 +104,14 @@ pub enum Format {
 }
 
 /// Does what a person asks of retries.
-pub(super) async fn run(command: ReprocessCommand, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+pub(super) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> anyhow::Result<Exit> {
     let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
     match command {
-        ReprocessCommand::Plan(args) => draft(*args, &ledger, setup, by).await,
+        ReprocessCommand::Plan(args) => draft(*args, &ledger, &setup, by).await,
         ReprocessCommand::Apply(args) => apply::run(args, ledger, setup, by).await,
         ReprocessCommand::Status { format } => show::status(&ledger, by.now, format).await,
-        ReprocessCommand::GiveUp { id, reason } => end(&id, &reason, &ledger, setup, by).await,
-        ReprocessCommand::Cancel { id } => take_back(&id, &ledger, setup, by).await,
+        ReprocessCommand::GiveUp { id, reason } => end(&id, &reason, &ledger, &setup, by).await,
+        ReprocessCommand::Cancel { id } => take_back(&id, &ledger, &setup, by).await,
     }
 }
 
@@ -119,6 +123,7 @@ pub(super) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Pe
 }
 
 async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+    let permanent = args.permanent || args.choose.names_them();
     let items = choose::chosen(args.choose, &setup.config.ledger.path, &setup.zone, by.now)?;
     let which = retriable::Which::Items(items.clone());
     let known = ledger.read(move |connection| retriable::items(connection, &which)).await?;
@@ -126,15 +131,15 @@ async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> an
     if let Some(unknown) = items.iter().find(|id| !known.contains(id.as_str())) {
         return Err(ActError::NotFound(format!("item {unknown}; `llama-triage report items` lists them")).into());
     }
-    let request = Request { items, limit: args.limit, force_attempts: args.force_attempts };
+    let request = Request { items, limit: args.limit, force_attempts: args.force_attempts, permanent };
     let draft = Reprocess::new(ledger, setup).draft(request, &by.name, by.now).await?;
     show::plan(&draft, args.format)?;
     Ok(Exit::Done)
 }
 
 async fn take_back(id: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
-    if let Some(said) = take_back_plan(id, ledger, &by).await? {
-        anstream::println!("{}", said?);
+    if let Some(said) = cancel_plan(ledger, id, &by.name, by.now).await? {
+        anstream::println!("{}", lines(&said.map_err(ActError::Refused)?));
         return Ok(Exit::Done);
     }
     match cancel(ledger, &setup.config.reprocess, id, &by.name, by.now).await? {
@@ -162,27 +167,6 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
         }
     }
     Ok(Exit::Done)
-}
-
-/// Takes a plan back, approved or not, before the service executes it. Returns the line to print; none if there is no such plan.
-async fn take_back_plan(id: &str, ledger: &Ledger, by: &Person) -> anyhow::Result<Option<Result<String, ActError>>> {
-    let (id, by) = (id.to_owned(), by.clone());
-    let taken = ledger.write(move |tx| {
-        let Some(stored) = plan::get(tx, &id)? else { return Ok(None) };
-        if let Some(at) = stored.executed_at {
-            let result = stored.result.as_deref().unwrap_or("it is being submitted");
-            let text = format!("plan {id} is over since {at:.0}: {result}");
-            return Ok(Some(Err(ActError::Refused(text))));
-        }
-        plan::cancel(tx, &id, &by.name, by.now)?;
-        let act = Act { actor: &by.name, action: "reprocess cancel", subject: &id, ..Act::default() };
-        audit::record(tx, &act, by.now)?;
-        Ok(Some(Ok(match stored.applied_at {
-            Some(_) => format!("Plan {id} is cancelled; nothing was sent."),
-            None => format!("Plan {id} is cancelled; nobody had approved it, so nothing was sent."),
-        })))
-    });
-    Ok(taken.await?)
 }
 
 /// The intents that `status` shows: those that are not over, then the newest others.

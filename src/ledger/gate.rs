@@ -17,6 +17,9 @@ const REASONS: [(HoldReason, &str); 4] = [
 /// Nobody is kept waiting for longer than this.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
+/// Nobody comes back sooner: an API that asks to wait for a second would be asked again and again.
+const SHORTEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
+
 /// The gate of a project, with what goes with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredGate {
@@ -47,9 +50,19 @@ pub fn get(connection: &Connection, project: &str) -> Result<StoredGate, LedgerE
 /// # Errors
 /// SQLite refuses, or a stored value cannot be read.
 pub fn closed(connection: &Connection) -> Result<Vec<(String, StoredGate)>, LedgerError> {
+    let mut gates = all(connection)?;
+    gates.retain(|(_, stored)| stored.gate != Gate::Open);
+    Ok(gates)
+}
+
+/// Every gate, by project.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn all(connection: &Connection) -> Result<Vec<(String, StoredGate)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT t.state, t.reason, t.since, t.until, t.failed_probes, t.wait_until, t.why, t.changed_at, p.name
-         FROM gate t JOIN project p USING (project_key) WHERE t.state <> 'open' ORDER BY p.name",
+         FROM gate t JOIN project p USING (project_key) ORDER BY p.name",
     )?;
     let rows = statement.query_map([], |row| Ok((row.get(8)?, read(row)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -87,12 +100,14 @@ pub fn keep(
     Ok(())
 }
 
-/// Notes that the API asked for no POST before `until`, but for a day at most: what it asks for longer is a mistake.
+/// Notes that the API asked for no POST before `until`, but for a minute at least, and for a day at most: what it asks for
+/// longer is a mistake.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn wait(tx: &Transaction<'_>, project: &str, until: Timestamp, now: Timestamp) -> Result<(), LedgerError> {
-    let until = until.min(now.checked_add(LONGEST_WAIT).unwrap_or(until));
+    let at = |wait| now.checked_add(wait).unwrap_or(until);
+    let until = until.max(at(SHORTEST_WAIT)).min(at(LONGEST_WAIT));
     tx.prepare_cached(
         "INSERT INTO gate (project_key, state, wait_until, changed_at)
          SELECT project_key, 'open', ?2, ?3 FROM project WHERE name = ?1
@@ -181,6 +196,12 @@ mod tests {
         assert_eq!(seed.write(|tx| end_waits(tx, t(1))).unwrap(), ["prod"]);
         assert_eq!(get(&seed.connection, "prod").unwrap().wait_until, None);
         assert_eq!(seed.write(|tx| end_waits(tx, t(1))).unwrap(), Vec::<String>::new());
+        seed.write(|tx| wait(tx, "prod", t(1), t(1))).unwrap();
+        assert_eq!(
+            get(&seed.connection, "prod").unwrap().wait_until,
+            Some(t(2)),
+            "asked again a minute later at the soonest"
+        );
     }
 
     #[test]

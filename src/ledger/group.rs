@@ -58,6 +58,16 @@ pub fn key(connection: &Connection, id: &str) -> Result<Option<i64>, LedgerError
     Ok(find.query_row([id], |row| row.get(0)).optional()?)
 }
 
+/// What a group is called; none if there is no such group.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn title(connection: &Connection, group_id: &str) -> Result<Option<String>, LedgerError> {
+    let mut statement =
+        connection.prepare_cached("SELECT coalesce(renamed, title) FROM error_group WHERE group_id = ?1")?;
+    Ok(statement.query_row([group_id], |row| row.get(0)).optional()?)
+}
+
 /// The rule that decided a group's class; none if none matched or the group is unknown.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Intents: the items of one POST. A row is on disk with its claims before the first byte is sent.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::breaker::step_number;
@@ -244,24 +244,6 @@ pub fn unsettled(connection: &Connection) -> Result<Vec<StoredIntent>, LedgerErr
     select(connection, "WHERE n.state IN ('planned', 'posting', 'submitted', 'unknown') ORDER BY n.intent_id", ())
 }
 
-/// Intents that are finished and were posted since, whose items an earlier intent had posted that was then given up: the
-/// batch of that one may still show up.
-///
-/// # Errors
-/// SQLite refuses, or a stored value cannot be read.
-pub fn finished_after_giving_up(connection: &Connection, since: Timestamp) -> Result<Vec<StoredIntent>, LedgerError> {
-    let tail = "WHERE n.state = 'finished' AND n.posting_at >= ?1 AND n.duplicate_batch_ids IS NULL
-        AND n.items_hash IN (SELECT items_hash FROM intent WHERE state = 'not_submitted') ORDER BY n.intent_id";
-    let found = select(connection, tail, [Millis(since)])?;
-    let mut doubtful = Vec::new();
-    for intent in found {
-        if given_up_before(connection, &intent.intent_id)?.is_some() {
-            doubtful.push(intent);
-        }
-    }
-    Ok(doubtful)
-}
-
 /// The newest intents, newest first.
 ///
 /// # Errors
@@ -270,41 +252,20 @@ pub fn newest(connection: &Connection, most: u32) -> Result<Vec<StoredIntent>, L
     select(connection, "ORDER BY n.intent_id DESC LIMIT ?1", [most])
 }
 
+/// The intents of a plan, oldest first.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn of_plan(connection: &Connection, plan_id: &str) -> Result<Vec<StoredIntent>, LedgerError> {
+    select(connection, "WHERE n.plan_id = ?1 ORDER BY n.created_at, n.intent_id", [plan_id])
+}
+
 /// The intent with this id; none if there is none.
 ///
 /// # Errors
 /// SQLite refuses, or a stored value cannot be read.
 pub fn get(connection: &Connection, intent_id: &str) -> Result<Option<StoredIntent>, LedgerError> {
     Ok(select(connection, "WHERE n.intent_id = ?1", [intent_id])?.pop())
-}
-
-/// Projects with the number of their newest POSTs, none older than `since`, that made no batch and were not refused either.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn unheard(connection: &Connection, since: Timestamp) -> Result<Vec<(String, u32)>, LedgerError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT p.name, count(*) FROM intent n JOIN project p USING (project_key)
-         WHERE n.state IN ('not_submitted', 'not_sent') AND n.posting_at > max(?1, coalesce((
-             SELECT max(y.posting_at) FROM intent y WHERE y.project_key = n.project_key AND y.posting_at > ?1
-                 AND y.state IN ('submitted', 'finished', 'rejected')), 0))
-         GROUP BY 1 ORDER BY 1",
-    )?;
-    let rows = statement.query_map([Millis(since)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// The newest earlier intent of exactly the same items that was posted and then given up, for no batch of it was found.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn given_up_before(connection: &Connection, intent_id: &str) -> Result<Option<String>, LedgerError> {
-    let mut find = connection.prepare_cached(
-        "SELECT e.intent_id FROM intent n JOIN intent e ON e.project_key = n.project_key AND e.items_hash = n.items_hash
-         WHERE n.intent_id = ?1 AND e.intent_id < n.intent_id AND e.job_type = n.job_type AND e.state = 'not_submitted'
-         ORDER BY e.intent_id DESC LIMIT 1",
-    )?;
-    Ok(find.query_row([intent_id], |row| row.get(0)).optional()?)
 }
 
 /// Every batch that belongs to some intent.
@@ -320,7 +281,7 @@ pub fn owned_batches(connection: &Connection) -> Result<std::collections::HashSe
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-fn select(
+pub(super) fn select(
     connection: &Connection,
     tail: &str,
     parameters: impl rusqlite::Params,

@@ -23,6 +23,7 @@ mod error;
 pub mod evidence;
 pub mod fault;
 pub mod gate;
+pub mod given_up;
 pub mod group;
 pub mod health;
 pub mod history;

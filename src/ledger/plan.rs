@@ -27,9 +27,9 @@ pub struct StoredPlan {
     pub applied_by: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// When its POSTs began.
+    /// When its execution began, or somebody took it back.
     pub executed_at: Option<Timestamp>,
-    /// What came of it, in a line.
+    /// What came of it, in a line; none while it is not over.
     pub result: Option<String>,
 }
 
@@ -70,39 +70,53 @@ pub fn approve(tx: &Transaction<'_>, plan_id: &str, by: &str, why: &str, now: Ti
     Ok(changed > 0)
 }
 
-/// Approved plans that nobody has begun to execute, oldest approval first.
+/// Approved plans that are not over: nobody has begun them, or whoever did came to no end; oldest approval first.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn approved(connection: &Connection) -> Result<Vec<StoredPlan>, LedgerError> {
+pub fn unfinished(connection: &Connection) -> Result<Vec<StoredPlan>, LedgerError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM plan WHERE applied_at IS NOT NULL AND executed_at IS NULL ORDER BY applied_at, plan_id"
+        "SELECT {COLUMNS} FROM plan WHERE applied_at IS NOT NULL AND result IS NULL ORDER BY applied_at, plan_id"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Takes an approved plan for execution; false if it was taken before. A plan is executed at most once, also across crashes.
+/// Plans that were approved at this time or later and are over, newest approval first.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn ended_since(connection: &Connection, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM plan WHERE applied_at >= ?1 AND result IS NOT NULL ORDER BY applied_at DESC, plan_id DESC"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([Millis(since)], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Takes an approved plan for execution, or takes it up again; false if it is over.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn take(tx: &Transaction<'_>, plan_id: &str, now: Timestamp) -> Result<bool, LedgerError> {
     let changed = tx.execute(
-        "UPDATE plan SET executed_at = ?2 WHERE plan_id = ?1 AND applied_at IS NOT NULL AND executed_at IS NULL",
+        "UPDATE plan SET executed_at = coalesce(executed_at, ?2)
+         WHERE plan_id = ?1 AND applied_at IS NOT NULL AND result IS NULL",
         params![plan_id, Millis(now)],
     )?;
     Ok(changed > 0)
 }
 
-/// Ends a plan that nobody has begun to execute, approved or not: it can be neither approved nor executed any more.
+/// Ends a plan that is not over, approved or not: it can be neither approved nor executed any further.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn cancel(tx: &Transaction<'_>, plan_id: &str, by: &str, now: Timestamp) -> Result<(), LedgerError> {
+pub fn cancel(tx: &Transaction<'_>, plan_id: &str, result: &str, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute(
-        "UPDATE plan SET executed_at = ?2, result = ?3 WHERE plan_id = ?1 AND executed_at IS NULL",
-        params![plan_id, Millis(now), format!("cancelled by {by}")],
+        "UPDATE plan SET executed_at = coalesce(executed_at, ?2), result = ?3 WHERE plan_id = ?1 AND result IS NULL",
+        params![plan_id, Millis(now), result],
     )?;
     Ok(())
 }

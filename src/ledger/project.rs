@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::LedgerError;
-use super::time::millis;
+use super::time::{millis, timestamp};
 
 /// A scan that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,20 @@ pub fn end_scan(tx: &Transaction<'_>, begun: &Begun, ended: &Ended, now: Timesta
 pub(super) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+/// When the last complete scan of a project began: what happened until then is known. None if there was none.
+///
+/// # Errors
+/// SQLite's.
+pub fn known_until(connection: &rusqlite::Connection, name: &str) -> Result<Option<Timestamp>, LedgerError> {
+    let at: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(started_at) FROM scan JOIN project USING (project_key) WHERE name = ?1 AND complete = 1",
+        )?
+        .query_row([name], |row| row.get(0))?;
+    Ok(at.map(timestamp))
+}
+
 /// Finished scans of a project since its last complete one; 0 when the newest is complete.
 ///
 /// # Errors

@@ -98,7 +98,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
                 // A slow API must not look like a loop that hangs: a plan that people approved may be many requests.
                 pulse.begin(Instant::now());
                 tokio::select! {
-                    done = between(&worker, now, &stop) => done?,
+                    done = between(&mut worker, now, &stop) => done?,
                     () = finish_late(&mut stopping, &stop) => break,
                 }
                 pulse.rest(Instant::now());
@@ -243,7 +243,7 @@ fn warn_incomplete(outcome: &CycleOutcome, line: &str, took: Duration) {
 }
 
 /// Does what cannot wait for the next cycle.
-async fn between(worker: &Worker, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn between(worker: &mut Worker, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
     match worker.reprocess_between(now, stop).await {
         Ok(summary) if summary.is_quiet() => {}
         Ok(summary) => {

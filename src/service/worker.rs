@@ -1,6 +1,6 @@
 //! The worker: everything one process needs to do its work, put together once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -170,11 +170,26 @@ impl Worker {
     /// # Errors
     /// The ledger cannot be written; what was committed before stays.
     pub async fn scan(&mut self, now: Timestamp) -> anyhow::Result<Vec<ScanSummary>> {
-        for project in &self.setup.projects {
+        let all = self.setup.projects.iter().map(|project| project.name.clone()).collect();
+        self.scan_only(&all, now).await
+    }
+
+    /// The same for the projects of these names.
+    ///
+    /// # Errors
+    /// The ledger cannot be written; what was committed before stays.
+    pub(super) async fn scan_only(
+        &mut self,
+        names: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<ScanSummary>> {
+        let projects = self.setup.projects.iter().filter(|project| names.contains(&project.name));
+        let projects: Vec<Watched<Cloud>> = projects.cloned().collect();
+        for project in &projects {
             project.source.begin_scan();
         }
         for intent in self.ledger.read(intent::unsettled).await? {
-            let project = self.setup.projects.iter().find(|project| project.name == intent.project);
+            let project = projects.iter().find(|project| project.name == intent.project);
             if let (Some(project), [item]) = (project, intent.items.as_slice()) {
                 let (made, job_type) = (intent.intent.state.batch_ids(), &intent.job_type);
                 made.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
@@ -189,7 +204,7 @@ impl Worker {
         let rules = &self.setup.rules;
         reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let classify = |group: &GroupFacts<'_>| classify(rules, group);
-        Ok(scan::scan(&self.ledger, &self.setup.projects, &named, &mut self.grouper, &classify, now).await?)
+        Ok(scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?)
     }
 
     /// The batches that events named, by the projects that are asked for them. Batches of v1 send no events.

@@ -20,6 +20,7 @@ mod ledger;
 mod load;
 mod logging;
 mod outage;
+mod plans;
 mod reclassify;
 mod reprocess;
 mod rules;

@@ -3,45 +3,87 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::Context;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::ApplyArgs;
 use crate::commands::act::{ActError, Person, reason};
+use crate::core::text::lines;
 use crate::exit::Exit;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::{Ledger, LedgerError, plan};
-use crate::service::reprocess::{Draft, Reprocess};
-use crate::service::worker::Setup;
+use crate::service::reprocess::{Draft, cancel_plan, is_over_by, waits_until};
+use crate::service::worker::{Setup, Worker};
 
-pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {
     let why = reason(&args.reason)?;
     let draft = approvable(&ledger, &args.plan_id, &by).await?;
     if !args.yes && !confirmed(&draft)? {
         anstream::println!("Nothing was submitted.");
         return Ok(Exit::Done);
     }
+    // The answer may have taken long: everything is checked again by the time it is now.
+    let by = Person { now: Timestamp::now(), ..by };
+    let draft = approvable(&ledger, &draft.plan_id, &by).await?;
     approve(&ledger, &draft, &why, &by).await?;
+    let wait = waits_until(&ledger, &draft, by.now).await?;
     drop(ledger);
-    let ledger = match Ledger::open(&setup.config.ledger.path).await {
-        Ok(ledger) => ledger,
-        Err(LedgerError::Locked { holder, .. }) => {
+    let mut worker = match Worker::open(setup).await {
+        Ok(worker) => worker,
+        Err(error) => {
+            let Some(LedgerError::Locked { holder, .. }) = error.downcast_ref() else { return Err(error) };
+            let when = match wait {
+                Some(until) => format!("once LlamaCloud's wait is over at {until:.0}"),
+                None => "within seconds".to_owned(),
+            };
             anstream::println!(
-                "Plan {} is approved. {holder} works on this ledger: a service executes the plan within seconds, else the next cycle does.",
+                "Plan {} is approved. {holder} works on this ledger: a service executes the plan {when}, else the next cycle does.",
                 draft.plan_id
             );
             return Ok(Exit::Done);
         }
-        Err(error) => return Err(error.into()),
     };
-    let summary = Reprocess::new(&ledger, setup).step_by_hand(by.now, &CancellationToken::new()).await?;
-    let plan_id = draft.plan_id.clone();
-    let done = ledger.read(move |connection| plan::get(connection, &plan_id)).await?;
-    let result = done.and_then(|plan| plan.result).unwrap_or_else(|| summary.to_string());
-    anstream::println!("Plan {}: {result}.", draft.plan_id);
-    for error in &summary.errors {
-        anstream::eprintln!("llama-triage: {error}");
+    let stop = stops_on_interrupt();
+    let summary = worker.reprocess_by_hand(by.now, &stop).await?;
+    let said = outcome(&worker.ledger, &draft, &by, stop.is_cancelled()).await?;
+    anstream::println!("{}", lines(&said));
+    let mut errors = summary.errors;
+    errors.dedup();
+    for error in &errors {
+        anstream::eprintln!("llama-triage: {}", lines(error));
     }
-    Ok(if summary.errors.is_empty() { Exit::Done } else { Exit::Failed })
+    worker.ledger.close().await?;
+    Ok(if errors.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// Is cancelled by Ctrl-C: what is being posted gets its answer, and nothing is posted after it.
+fn stops_on_interrupt() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let heeded = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            heeded.cancel();
+        }
+    });
+    stop
+}
+
+/// What came of an approved plan, or what it waits for. A person who stops this process stops the plan.
+async fn outcome(ledger: &Ledger, draft: &Draft, by: &Person, stopped: bool) -> anyhow::Result<String> {
+    let (id, now) = (&draft.plan_id, Timestamp::now());
+    if stopped && let Some(Ok(said)) = cancel_plan(ledger, id, &by.name, now).await? {
+        return Ok(said);
+    }
+    let plan_id = id.clone();
+    let stored = ledger.read(move |connection| plan::get(connection, &plan_id)).await?;
+    if let Some(result) = stored.and_then(|plan| plan.result) {
+        return Ok(format!("Plan {id}: {result}."));
+    }
+    let when = match waits_until(ledger, draft, now).await? {
+        Some(until) => format!("LlamaCloud asked to wait until {until:.0}: the first cycle after that goes on"),
+        None => "the next cycle goes on".to_owned(),
+    };
+    Ok(format!("Plan {id} is not over: {when}; `llama-triage reprocess cancel {id}` ends it before."))
 }
 
 /// The plan, if it may still be approved.
@@ -61,9 +103,17 @@ async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Resu
         (None, None) if draft.items == 0 => Some(format!("plan {plan_id} has nothing to submit")),
         (None, None) => None,
     };
-    match refused {
-        Some(text) => Err(ActError::Refused(text).into()),
-        None => Ok(draft),
+    if let Some(text) = refused {
+        return Err(ActError::Refused(text).into());
+    }
+    match waits_until(ledger, &draft, by.now).await? {
+        Some(until) if is_over_by(by.now, until) => {
+            let text = format!(
+                "LlamaCloud asked to wait until {until:.0}, and an approved plan lives for an hour: plan again then; `llama-triage breaker reset global` ends the wait"
+            );
+            Err(ActError::Refused(text).into())
+        }
+        _ => Ok(draft),
     }
 }
 
@@ -82,7 +132,7 @@ fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)))
 }
 
 async fn approve(ledger: &Ledger, draft: &Draft, why: &str, by: &Person) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex::Regex;
@@ -12,6 +13,7 @@ use crate::commands::report::regex;
 use crate::core::report::filter::Filter;
 use crate::core::report::linker::Linker;
 use crate::core::report::when;
+use crate::core::rules::Class;
 use crate::ledger::query::{QueryError, Reading, View, items};
 
 /// The filters of `report items`, for open items and dismissed ones.
@@ -30,7 +32,15 @@ pub(super) struct ChooseArgs {
     #[arg(long, value_name = "TIME", help_heading = "Filters", conflicts_with = "item")]
     until: Option<String>,
     /// Classes (transient, throttled, …)
-    #[arg(long, value_name = "CLASS", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
+    #[arg(
+        long,
+        value_name = "CLASS",
+        value_parser = PossibleValuesParser::new(Class::ALL.map(Class::name)),
+        hide_possible_values = true,
+        value_delimiter = ',',
+        help_heading = "Filters",
+        conflicts_with = "item"
+    )]
     class: Vec<String>,
     /// Projects, by configured name
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
@@ -59,6 +69,11 @@ impl ChooseArgs {
         lists.iter().all(|list| list.is_empty())
             && [&self.since, &self.until, &self.item_name].iter().all(|text| text.is_none())
             && self.matching.is_none()
+    }
+
+    /// Groups or items were named by their ids: whoever does knows what they are.
+    pub(super) fn names_them(&self) -> bool {
+        !self.group.is_empty() || !self.item.is_empty()
     }
 
     fn filter(self, now: Timestamp, zone: &TimeZone) -> Result<Filter, ActError> {

@@ -2,19 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Format, intents};
-use crate::core::text::{count, lines};
+use crate::core::text::{count, cut_middle, lines, one_line};
 use crate::exit::Exit;
 use crate::ledger::breaker::Resting;
+use crate::ledger::gate::StoredGate;
 use crate::ledger::intent::StoredIntent;
+use crate::ledger::plan::StoredPlan;
 use crate::ledger::{Ledger, attempt, breaker, gate, plan};
-use crate::service::reprocess::{Draft, GroupOutlook, Hold};
+use crate::service::reprocess::{Draft, Excluded, GroupOutlook, Hold, waits_until};
 
 /// Reasons that the table names; JSON has every item.
 const MOST_REASONS: usize = 10;
+
+/// Characters of a group's title that the table shows.
+const LONGEST_TITLE: usize = 60;
+
+/// A plan made of older knowledge warns.
+const OLD: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long a plan that is over is shown.
+const PLANS_SHOWN: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) fn plan(draft: &Draft, format: Format) -> anyhow::Result<()> {
     match format {
@@ -47,14 +58,18 @@ fn table(draft: &Draft) -> String {
         Some(credits) => text.push_str(&format!(", about {credits} credits\n")),
         None => text.push_str("; set reprocess.credits-per-item for an estimate of the cost\n"),
     }
+    text.push_str(&known(draft));
     for chunk in &draft.chunks {
         let cache = if chunk.second_try && chunk.job_type == "parse" { ", cache cleared" } else { "" };
+        let group = draft.groups.iter().find(|group| group.group_id == chunk.group_id);
+        let (class, title) = group.map_or(("", ""), |group| (group.class.as_str(), group.title.as_str()));
         text.push_str(&format!(
-            "  {:>10}  {}  {} of {}{cache}\n",
+            "  {:>10}  {}  {class:<15}  {} of {}{cache}  {}\n",
             items(chunk.item_ids.len()),
             chunk.group_id,
             chunk.job_type,
-            chunk.project
+            chunk.project,
+            cut_middle(&one_line(title), LONGEST_TITLE)
         ));
     }
     if !draft.lost_parameters.is_empty() {
@@ -63,18 +78,8 @@ fn table(draft: &Draft) -> String {
             "Not sent again: {lost} (give them in [[reprocess.job-config]] if the result hangs on them)\n"
         ));
     }
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for left in &draft.excluded {
-        *reasons.entry(&left.why).or_default() += 1;
-    }
-    let mut reasons: Vec<_> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, items)| std::cmp::Reverse(*items));
-    if !reasons.is_empty() {
-        text.push_str(&format!("Left out: {}\n", items(draft.excluded.len())));
-    }
-    for (why, items) in reasons.iter().take(MOST_REASONS) {
-        text.push_str(&format!("  {items:>4}  {why}\n"));
-    }
+    text.push_str(&by_reason("Left out", &draft.excluded));
+    text.push_str(&by_reason("Not by itself", &draft.not_by_itself));
     for group in draft.groups.iter().filter(|group| group.breaker != "closed" || group.parked_since.is_some()) {
         text.push_str(&format!("Held back: {}\n", held_back(group)));
     }
@@ -92,6 +97,39 @@ fn table(draft: &Draft) -> String {
         ),
     });
     text
+}
+
+/// How many items have each reason, the most first.
+fn by_reason(title: &str, left: &[Excluded]) -> String {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in left {
+        *reasons.entry(&one.why).or_default() += 1;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, items)| std::cmp::Reverse(*items));
+    let mut text = if left.is_empty() { String::new() } else { format!("{title}: {}\n", items(left.len())) };
+    for (why, items) in reasons.iter().take(MOST_REASONS) {
+        text.push_str(&format!("  {items:>4}  {why}\n"));
+    }
+    text
+}
+
+/// How old the knowledge is that the plan was made of.
+fn known(draft: &Draft) -> String {
+    let before =
+        "`llama-triage scan` brings what happened since; `apply` does so, too, and leaves out what has completed";
+    match draft.as_of {
+        None if draft.groups.is_empty() => String::new(),
+        None => format!("Warning: a project of it was never scanned completely; {before}\n"),
+        Some(at) if draft.created_at - at > OLD => {
+            let age = (draft.created_at - at).as_hours();
+            format!(
+                "Warning: as of {at:.0}, the last complete scan, {} ago; {before}\n",
+                count(age.unsigned_abs(), "hour", "hours")
+            )
+        }
+        Some(at) => format!("As of {at:.0}, the last complete scan\n"),
+    }
 }
 
 fn held_back(group: &GroupOutlook) -> String {
@@ -116,9 +154,13 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
         let outcomes = ledger.read(move |connection| attempt::outcomes(connection, &id)).await?;
         rows.push((intent, outcomes));
     }
-    let plans = ledger.read(plan::approved).await?;
-    let gates = ledger.read(gate::closed).await?;
-    let holds: Vec<Hold> = gates.iter().filter_map(|(project, stored)| Hold::of(project, stored, now)).collect();
+    let plans = ledger.read(plan::unfinished).await?;
+    let over = ledger.read(move |connection| plan::ended_since(connection, now - PLANS_SHOWN)).await?;
+    let gates = ledger.read(gate::all).await?;
+    let of = |(project, stored): &(String, StoredGate)| {
+        [Hold::of(project, stored, now), Hold::waiting(project, stored, now)]
+    };
+    let holds: Vec<Hold> = gates.iter().flat_map(of).flatten().collect();
     let groups = ledger.read(breaker::resting).await?;
     match format {
         Format::Json => {
@@ -129,13 +171,17 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
                 "holds": holds,
                 "breakers": groups.iter().map(breaker_row).collect::<Vec<_>>(),
                 "approved_plans": plans.iter().map(|plan| &plan.plan_id).collect::<Vec<_>>(),
+                "plans_over": over.iter().map(plan_row).collect::<Vec<_>>(),
             });
             anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
         }
         Format::Table => {
             let mut text = String::new();
             for plan in &plans {
-                text.push_str(&format!("{}  approved, waits for the next cycle\n", plan.plan_id));
+                text.push_str(&format!("{}  {}\n", plan.plan_id, awaited(plan, ledger, now).await?));
+            }
+            for plan in &over {
+                text.push_str(&format!("{}  {}\n", plan.plan_id, plan.result.as_deref().unwrap_or_default()));
             }
             for hold in &holds {
                 text.push_str(&format!("Held back: {}\n", held(hold)));
@@ -153,6 +199,22 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
         }
     }
     Ok(Exit::Done)
+}
+
+/// What an approved plan waits for.
+async fn awaited(plan: &StoredPlan, ledger: &Ledger, now: Timestamp) -> anyhow::Result<String> {
+    let begun = if plan.executed_at.is_some() { "begun" } else { "approved" };
+    let draft: Draft = serde_json::from_str(&plan.model)?;
+    Ok(match waits_until(ledger, &draft, now).await? {
+        Some(until) => {
+            format!("{begun}, LlamaCloud asked to wait until {until:.0}: the first cycle after that goes on")
+        }
+        None => format!("{begun}, goes on with the next cycle at the latest"),
+    })
+}
+
+fn plan_row(plan: &StoredPlan) -> Value {
+    json!({ "plan_id": plan.plan_id, "applied_at": plan.applied_at, "applied_by": plan.applied_by, "result": plan.result })
 }
 
 fn resting(group: &Resting, now: Timestamp) -> String {
@@ -186,6 +248,11 @@ fn waits_for_other_work(group_id: &str) -> String {
     )
 }
 
+/// What went wrong with an intent; none once its batch is known, for an unclear answer was cleared up by that.
+fn trouble(intent: &StoredIntent) -> Option<&str> {
+    intent.error.as_deref().filter(|_| intent.intent.state.batch_ids().is_empty())
+}
+
 fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
     json!({
         "intent_id": intent.intent_id,
@@ -200,14 +267,14 @@ fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
         "created_at": intent.created_at,
         "posting_at": intent.intent.posting_at,
         "outcomes": outcomes.iter().cloned().collect::<BTreeMap<String, u32>>(),
-        "error": intent.error,
+        "error": trouble(intent),
     })
 }
 
 fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
     let told: Vec<String> =
         outcomes.iter().map(|(outcome, items)| format!("{items} {}", outcome.replace('_', " "))).collect();
-    let error = intent.error.as_deref().map_or_else(String::new, |error| format!("  {error}"));
+    let error = trouble(intent).map_or_else(String::new, |error| format!("  {error}"));
     format!(
         "{}  {:.0}  {:<13} {:>10}  {}  {}{error}\n",
         intent.intent_id,

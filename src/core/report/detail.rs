@@ -116,7 +116,7 @@ pub struct ItemDetail {
 pub struct Event {
     /// Event time.
     pub at: Timestamp,
-    /// `failed`, `skipped`, `attempt`, `attempt_ended`, `digest`, `recovered`, or an action of the audit log.
+    /// `failed`, `skipped`, `attempt`, `attempt_ended`, `refused`, `digest`, `recovered`, or an action of the audit log.
     pub event: String,
     /// The sentence: the message, the outcome, the reason.
     pub text: Option<String>,

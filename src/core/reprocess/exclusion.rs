@@ -109,6 +109,8 @@ pub enum Exclusion {
     },
     /// Not among the first items that were asked for.
     OverLimit,
+    /// No retry is known to help its class, and another item of its group goes to try.
+    OneOfPermanent,
     /// Reprocessing is off.
     Off,
 }
@@ -146,7 +148,7 @@ impl fmt::Display for Exclusion {
             Self::Deleted => f.write_str("its file was deleted"),
             Self::Running { batch_id } => write!(f, "it is, or may be, still processing in batch {batch_id}"),
             Self::Claimed { intent_id } => write!(f, "intent {intent_id} has claimed it"),
-            Self::Refused => f.write_str("the API refused this item by itself"),
+            Self::Refused => f.write_str("the API refused this item by itself; it is left out for a week"),
             Self::RetryCancelled { at } => {
                 write!(f, "somebody cancelled its retry (seen at {at}), so it is retried by hand only")
             }
@@ -178,8 +180,12 @@ impl fmt::Display for Exclusion {
             Self::AccountStopped { since } => {
                 write!(f, "the account has refused work since {since} (key, role, credits or quota)")
             }
+            Self::Budget { budget: super::Budget::Run } => f.write_str("the budget per-run lets no more go at once"),
             Self::Budget { budget } => write!(f, "the budget {budget} is used up"),
             Self::OverLimit => f.write_str("it is beyond the limit that was asked for"),
+            Self::OneOfPermanent => f.write_str(
+                "no retry is known to help its class (permanent-input), and one item of its group goes; `--permanent`, or the group or the item by its id, lets all go",
+            ),
             Self::Off => f.write_str("reprocessing is off"),
         }
     }

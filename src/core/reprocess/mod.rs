@@ -41,7 +41,7 @@ mod weather;
 pub use breaker::Breaker;
 pub use budget::{Budget, Spent};
 pub use choice::{canary, spread};
-pub use chunk::{Chunk, set_hash};
+pub use chunk::{Chunk, Excluded, set_hash};
 pub use delay::{jitter, not_before};
 pub use eligibility::{Circumstances, exclusion};
 pub use exclusion::Exclusion;

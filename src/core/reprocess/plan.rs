@@ -8,6 +8,7 @@ use super::chunk::{Chunk, Excluded, set_hash};
 use super::delay::later;
 use super::eligibility::{Circumstances, exclusion};
 use super::{Exclusion, Gate, GroupFacts, ItemFacts, Limits, Spent, Step, Weather, canary, held_until, spread};
+use crate::core::rules::Class;
 
 /// Who asks, and for how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Selection {
         limit: Option<u32>,
         /// `--force-attempts`: caps do not hold either.
         force_attempts: bool,
+        /// All items of groups that no retry is known to help; else one of each, for whoever chose by a filter may not know of them.
+        permanent: bool,
     },
 }
 
@@ -273,9 +276,10 @@ impl<'a> Planner<'a> {
     }
 
     fn choose_by_hand(&mut self, groups: Vec<Eligible<'a>>) {
-        let Selection::Manual { limit, .. } = self.input.selection else { return };
+        let Selection::Manual { limit, permanent, .. } = self.input.selection else { return };
         let mut left = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         for (group, items) in in_order(groups) {
+            let items = if permanent { items } else { self.one_of_permanent(items) };
             let chosen = spread(&items, left);
             left -= chosen.len();
             let ids: BTreeSet<&str> = chosen.iter().map(|item| item.item_id.as_str()).collect();
@@ -284,6 +288,18 @@ impl<'a> Planner<'a> {
             }
             self.post(&group, chosen, None, false);
         }
+    }
+
+    /// Lets through one of the items that failed for what they are.
+    fn one_of_permanent(&mut self, items: Vec<&'a ItemFacts>) -> Vec<&'a ItemFacts> {
+        let (hopeless, mut kept): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| item.class == Class::PermanentInput);
+        let chosen = canary(&fresh_or_all(&hopeless));
+        for item in hopeless.into_iter().filter(|item| chosen.is_none_or(|one| one.item_id != item.item_id)) {
+            self.exclude(item, Exclusion::OneOfPermanent);
+        }
+        kept.extend(chosen);
+        kept
     }
 
     /// Debits the budgets and puts what fits into chunks by job type, parameters and whether it was tried before.

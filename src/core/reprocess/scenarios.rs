@@ -52,7 +52,7 @@ fn why(item: &ItemFacts, selection: Selection, state: GroupState, gate: Gate) ->
     )
 }
 
-const MANUAL: Selection = Selection::Manual { limit: None, force_attempts: false };
+const MANUAL: Selection = Selection::Manual { limit: None, force_attempts: false, permanent: true };
 
 #[test]
 fn every_reason_not_to_retry_is_given() {
@@ -351,7 +351,7 @@ proptest! {
     fn a_plan_keeps_every_limit(items in prop::collection::vec(any_item(), 0..300), groups in any_groups(), spent in 0u32..450, hour in 0u32..220, manual: bool, forced: bool) {
         let limits = Limits { credits_per_day: Some(2000.0), ..Limits::default() };
         let spent = Spent { hour: hour.min(spent), day: spent, processed_day: 3000, credits_day: f64::from(spent), ..Spent::default() };
-        let selection = if manual { Selection::Manual { limit: Some(60), force_attempts: forced } } else { Selection::Auto };
+        let selection = if manual { Selection::Manual { limit: Some(60), force_attempts: forced, permanent: true } } else { Selection::Auto };
         let input = PlanInput { now: hours(100), selection, groups: &groups, items: &items, gate: Gate::Open, weather: Weather::Calm, spent: &spent, limits: &limits };
         let made = plan(&input);
         prop_assert_eq!(&made, &plan(&input), "the same input gives the same plan");

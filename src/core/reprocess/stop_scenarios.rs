@@ -42,7 +42,7 @@ fn an_item_whose_retry_somebody_cancelled_is_retried_by_hand_only() {
         exclusion(&cancelled, &Circumstances { now, selection, group: &group, gate, weather, limits: &limits })
     };
     assert_eq!(why(Selection::Auto), Some(Exclusion::RetryCancelled { at: hours(9) }));
-    assert_eq!(why(Selection::Manual { limit: None, force_attempts: false }), None);
+    assert_eq!(why(Selection::Manual { limit: None, force_attempts: false, permanent: false }), None);
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn detail(view: &View<'_>, item_id: &str) -> Result<ItemDetail, QueryError> {
     )?;
     let mut timeline = observations(connection, key)?;
     timeline.extend(attempts(connection, key)?);
+    timeline.extend(refusal(connection, key)?);
     timeline.extend(digests(connection, item_id)?);
     timeline.extend(acts(connection, &item)?);
     if let Some(at) = recovered_at {
@@ -140,6 +141,19 @@ fn attempts(connection: &Connection, item_key: i64) -> Result<Vec<Event>, QueryE
         events.push(Event { text: Some(format!("attempt {n}, {trigger}{reason}")), ..event });
     }
     Ok(events)
+}
+
+/// The newest refusal that the item alone was to blame for: retries by themselves leave it out for a week.
+fn refusal(connection: &Connection, item_key: i64) -> Result<Option<Event>, QueryError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(n.posting_at, n.created_at), coalesce(n.error, ''), n.actor
+         FROM refused_item f JOIN intent n USING (intent_id) WHERE f.item_key = ?",
+    )?;
+    let mut rows = statement.query([item_key])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let said: String = row.get(1)?;
+    let text = Some(format!("left out of automatic retries for a week: {said}"));
+    Ok(Some(Event { text, actor: row.get(2)?, ..Event::new(value::time(row, 0)?, "refused") }))
 }
 
 /// The digests that showed the item, or told of its group while it was in it.

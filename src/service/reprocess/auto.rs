@@ -150,7 +150,7 @@ impl Reprocess<'_> {
         let mut hashes: std::collections::BTreeMap<String, BTreeSet<String>> = std::collections::BTreeMap::new();
         for row in rows {
             let known = hashes.entry(row.group_id.clone()).or_default();
-            known.extend(configs.of(row).ok().map(|config| config.hash().to_owned()));
+            known.extend(configs.of(row).map(|config| config.hash().to_owned()));
         }
         self.ledger
             .write(move |tx| {

@@ -1,6 +1,6 @@
 //! A plan as it is frozen: which items, in which chunks, at what cost, and why not the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -11,10 +11,14 @@ use super::Reprocess;
 use super::facts::{Facts, PLAN_LIFE, limits};
 use super::job_config::JobConfigs;
 use super::{GroupOutlook, Hold};
-use crate::core::reprocess::{Chunk, Exclusion, Limits, Plan, PlanInput, Selection, plan, total};
+use crate::config::reprocess::Mode;
+use crate::core::reprocess::{
+    Budget, Chunk, Circumstances, Exclusion, Limits, Plan, PlanInput, Selection, Spent, exclusion, plan, total,
+};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::plan::{self as stored, StoredPlan};
 use crate::ledger::retriable::{Retriable, Which};
+use crate::ledger::{LedgerError, group, project};
 
 /// What a person asks to plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,15 @@ pub struct Request {
     pub limit: Option<u32>,
     /// Caps on attempts do not hold.
     pub force_attempts: bool,
+    /// All items of groups that no retry is known to help, not one of each.
+    #[serde(default)]
+    pub permanent: bool,
+}
+
+impl Request {
+    pub(super) fn selection(&self, limit: Option<u32>) -> Selection {
+        Selection::Manual { limit, force_attempts: self.force_attempts, permanent: self.permanent }
+    }
 }
 
 /// A frozen plan.
@@ -34,6 +47,9 @@ pub struct Draft {
     pub plan_id: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// What happened until then is known: when the last complete scan of its projects began. None if there was none.
+    #[serde(default)]
+    pub as_of: Option<Timestamp>,
     /// After this it can no longer be applied.
     pub expires_at: Timestamp,
     /// What was asked.
@@ -49,9 +65,13 @@ pub struct Draft {
     pub lost_parameters: Vec<String>,
     /// The other items, with the reason.
     pub excluded: Vec<Excluded>,
+    /// Chosen items that would not be retried now without a person, with the reason; where nothing is retried by itself,
+    /// those that the API refused.
+    #[serde(default)]
+    pub not_by_itself: Vec<Excluded>,
     /// Estimated credits; none if no price is known.
     pub credits: Option<f64>,
-    /// Items left of the budgets of the hour and the day.
+    /// Items left of the budgets; of those of groups, the least.
     pub budget_left: BTreeMap<String, u32>,
     /// How retries of the groups stand.
     pub groups: Vec<GroupOutlook>,
@@ -90,7 +110,15 @@ pub(super) struct Part {
     pub(super) project: String,
     pub(super) plan: Plan,
     groups: Vec<GroupOutlook>,
-    hold: Option<Hold>,
+    holds: Vec<Hold>,
+    not_by_itself: Vec<Excluded>,
+}
+
+impl Draft {
+    /// The chosen items.
+    pub fn item_ids(&self) -> impl Iterator<Item = &str> {
+        self.chunks.iter().flat_map(|chunk| chunk.item_ids.iter().map(String::as_str))
+    }
 }
 
 impl Reprocess<'_> {
@@ -101,8 +129,7 @@ impl Reprocess<'_> {
     pub async fn draft(&self, request: Request, actor: &str, now: Timestamp) -> anyhow::Result<Draft> {
         let rows = self.rows(Which::Items(request.items.clone())).await?;
         let configs = self.job_configs(&rows, now).await?;
-        let selection = Selection::Manual { limit: request.limit, force_attempts: request.force_attempts };
-        let parts = self.parts(&rows, &configs, selection, now).await?;
+        let parts = self.parts(&rows, &configs, request.selection(request.limit), now).await?;
         let draft = self.freeze(request, parts, &rows, &configs, now).await?;
         self.keep(&draft, actor).await?;
         Ok(draft)
@@ -133,12 +160,53 @@ impl Reprocess<'_> {
                 let items = || facts.items.iter().filter(|item| item.group_id == group.group_id);
                 let attempts = items().map(|item| item.attempts_in_life).sum();
                 let asked = u32::try_from(items().count()).unwrap_or(u32::MAX);
-                GroupOutlook::new(&group.group_id, &group.state, asked, attempts, now)
+                let class = items().next().map_or("", |item| item.class.name()).to_owned();
+                let outlook = GroupOutlook::new(&group.group_id, &group.state, asked, attempts, now);
+                GroupOutlook { class, ..outlook }
             });
-            let (groups, hold) = (groups.collect(), Hold::of_people(&project, &facts.stored_gate, now));
-            parts.push(Part { project, plan, groups, hold });
+            let groups = self.titled(groups.collect()).await?;
+            let holds =
+                [Hold::of_people(&project, &facts.stored_gate, now), Hold::waiting(&project, &facts.stored_gate, now)];
+            let holds = holds.into_iter().flatten().collect();
+            let not_by_itself = self.not_by_itself(&plan, &facts, &limits, now);
+            parts.push(Part { project, plan, groups, holds, not_by_itself });
         }
         Ok(parts)
+    }
+
+    /// Which items of a person's plan the service would leave alone now, each looked at by itself.
+    fn not_by_itself(&self, plan: &Plan, facts: &Facts, limits: &Limits, now: Timestamp) -> Vec<Excluded> {
+        let chosen: BTreeSet<&str> = plan.item_ids().collect();
+        let items = facts.items.iter().filter(|item| chosen.contains(item.item_id.as_str()));
+        let why = items.filter_map(|item| {
+            let group = &facts.groups.iter().find(|group| group.group_id == item.group_id)?.state;
+            let (gate, weather, selection) = (facts.stored_gate.gate, facts.weather, Selection::Auto);
+            let exclusion = exclusion(item, &Circumstances { now, selection, group, gate, weather, limits })?;
+            let shown = self.config.mode != Mode::Off || exclusion == Exclusion::Refused;
+            shown.then(|| Excluded { item_id: item.item_id.clone(), why: exclusion.to_string() })
+        });
+        why.collect()
+    }
+
+    async fn titled(&self, mut groups: Vec<GroupOutlook>) -> Result<Vec<GroupOutlook>, LedgerError> {
+        self.ledger
+            .read(move |connection| {
+                for outlook in &mut groups {
+                    outlook.title = group::title(connection, &outlook.group_id)?.unwrap_or_default();
+                }
+                Ok(groups)
+            })
+            .await
+    }
+
+    /// When the last complete scans of these projects began, the earliest of them; none if one was never scanned so.
+    async fn known_until(&self, parts: &[Part]) -> Result<Option<Timestamp>, LedgerError> {
+        let projects: Vec<String> = parts.iter().map(|part| part.project.clone()).collect();
+        let known = move |connection: &_| {
+            let known = projects.iter().map(|project| project::known_until(connection, project));
+            Ok(known.collect::<Result<Vec<_>, _>>()?.into_iter().min().flatten())
+        };
+        self.ledger.read(known).await
     }
 
     /// The limits for a project: its API may take fewer items in a request.
@@ -159,18 +227,19 @@ impl Reprocess<'_> {
     ) -> anyhow::Result<Draft> {
         let limits = limits(self.config);
         let spent = self.ledger.read(move |connection| crate::ledger::spent::until(connection, now)).await?;
+        let as_of = self.known_until(&parts).await?;
         let plans = || parts.iter().map(|part| &part.plan);
         let items: u32 = plans().map(|plan| u32::try_from(plan.item_ids().count()).unwrap_or(u32::MAX)).sum();
         let unpriced: u32 = plans().map(|plan| plan.unpriced).sum();
         let chunks = parts.iter().flat_map(|part| part.plan.chunks.iter().map(|chunk| frozen(&part.project, chunk)));
-        let excluded = plans().flat_map(|plan| &plan.excluded).map(|left| Excluded {
-            item_id: left.item_id.clone(),
-            why: why(&left.exclusion, rows.iter().find(|row| row.item_id == left.item_id), configs),
-        });
+        let excluded = plans()
+            .flat_map(|plan| &plan.excluded)
+            .map(|left| Excluded { item_id: left.item_id.clone(), why: configs.why(left, rows) });
         let hashes = plans().flat_map(|plan| plan.chunks.iter().map(|chunk| chunk.config_hash.as_str())).collect();
         Ok(Draft {
             plan_id: format!("P-{}", Ulid::new()),
             created_at: now,
+            as_of,
             expires_at: now + PLAN_LIFE,
             request,
             items,
@@ -178,13 +247,11 @@ impl Reprocess<'_> {
             chunks: chunks.collect(),
             lost_parameters: configs.lost(&hashes),
             excluded: excluded.collect(),
+            not_by_itself: parts.iter().flat_map(|part| part.not_by_itself.clone()).collect(),
             credits: (unpriced == 0).then(|| total(plans().map(|plan| plan.credits))),
-            budget_left: BTreeMap::from([
-                ("per-hour".to_owned(), limits.per_hour.saturating_sub(spent.hour)),
-                ("per-day".to_owned(), limits.per_day.saturating_sub(spent.day)),
-            ]),
+            budget_left: budgets(&limits, &spent, &parts),
             groups: parts.iter().flat_map(|part| part.groups.clone()).collect(),
-            holds: parts.iter().filter_map(|part| part.hold.clone()).collect(),
+            holds: parts.iter().flat_map(|part| part.holds.clone()).collect(),
         })
     }
 
@@ -242,9 +309,15 @@ fn frozen(project: &str, chunk: &Chunk) -> DraftChunk {
     }
 }
 
-fn why(exclusion: &Exclusion, row: Option<&Retriable>, configs: &JobConfigs) -> String {
-    match (exclusion, row.map(|row| configs.of(row))) {
-        (Exclusion::NoJobConfig, Some(Err(why))) => format!("{exclusion} ({why})"),
-        _ => exclusion.to_string(),
-    }
+/// What is left of the budgets before the plan; of those of groups, the least.
+fn budgets(limits: &Limits, spent: &Spent, parts: &[Part]) -> BTreeMap<String, u32> {
+    let groups = parts.iter().flat_map(|part| &part.groups);
+    let of_groups = groups.map(|group| spent.group_day.get(&group.group_id).copied().unwrap_or(0));
+    let left = [
+        (Budget::Run, limits.per_run),
+        (Budget::Hour, limits.per_hour.saturating_sub(spent.hour)),
+        (Budget::Day, limits.per_day.saturating_sub(spent.day)),
+        (Budget::GroupDay, limits.per_group_per_day.saturating_sub(of_groups.max().unwrap_or(0))),
+    ];
+    left.into_iter().map(|(budget, left)| (budget.to_string(), left)).collect()
 }

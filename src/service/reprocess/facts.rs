@@ -92,7 +92,7 @@ impl Reprocess<'_> {
     }
 
     fn item(&self, row: &Retriable, configs: &JobConfigs, now: Timestamp) -> ItemFacts {
-        let config_hash = configs.of(row).ok().map(|config| config.hash().to_owned());
+        let config_hash = configs.of(row).map(|config| config.hash().to_owned());
         let counted = |in_episode: bool| {
             let counts = row.attempts.iter().filter(|tried| {
                 tried.counts

@@ -9,7 +9,7 @@ use super::Reprocess;
 use crate::cloud::Cloud;
 use crate::config::project::Api;
 use crate::config::reprocess;
-use crate::core::reprocess::{JobConfig, jitter, left_out};
+use crate::core::reprocess::{Excluded, Exclusion, JobConfig, jitter, left_out};
 use crate::ledger::learnt_config::{self, LearntConfig};
 use crate::ledger::retriable::{Origin, Retriable};
 
@@ -28,6 +28,8 @@ pub(super) struct JobConfigs {
     apis: HashMap<String, Api>,
     /// By project and batch.
     learnt: HashMap<(String, String), Learnt>,
+    /// Projects that are in the configuration.
+    watched: BTreeSet<String>,
 }
 
 /// What the API said of the job configuration of a batch.
@@ -48,15 +50,32 @@ impl Learnt {
 }
 
 impl JobConfigs {
-    /// The configuration for an item, or why there is none.
-    pub(super) fn of(&self, item: &Retriable) -> Result<&JobConfig, &str> {
-        if let Some(given) = self.given(item) {
-            return Ok(given);
+    /// The configuration for an item; none if nobody knows it, or its project is not watched any more.
+    pub(super) fn of(&self, item: &Retriable) -> Option<&JobConfig> {
+        if !self.watched.contains(&item.project) {
+            return None;
         }
-        match self.learnt.get(&place(item)) {
-            Some(Learnt::Usable(learnt, _)) => Ok(learnt),
-            Some(Learnt::Nothing(why) | Learnt::Unasked(why)) => Err(why),
-            None => Err("the API was not asked for its job config yet"),
+        self.given(item).or_else(|| match self.learnt.get(&place(item)) {
+            Some(Learnt::Usable(learnt, _)) => Some(learnt),
+            _ => None,
+        })
+    }
+
+    /// Why an item is left out, with what is to be done about it where its job configuration is not known.
+    pub(super) fn why(&self, left: &Excluded, rows: &[Retriable]) -> String {
+        let row = rows.iter().find(|row| row.item_id == left.item_id);
+        let Some(row) = row.filter(|_| left.exclusion == Exclusion::NoJobConfig) else {
+            return left.exclusion.to_string();
+        };
+        if !self.watched.contains(&row.project) {
+            return format!("its project {} is no longer in the configuration", row.project);
+        }
+        match self.learnt.get(&place(row)) {
+            Some(Learnt::Nothing(why)) => format!("{} ({why})", left.exclusion),
+            Some(Learnt::Unasked(why)) => format!("its job config is not known yet: {why}; plan again"),
+            Some(Learnt::Usable(..)) | None => {
+                format!("its job config is not known yet: {MOST_ASKED} batches are asked about in one go; plan again")
+            }
         }
     }
 
@@ -125,7 +144,8 @@ impl Reprocess<'_> {
     /// # Errors
     /// The ledger refuses, or a `[[reprocess.job-config]]` cannot be used.
     pub(super) async fn job_configs(&self, items: &[Retriable], now: Timestamp) -> anyhow::Result<JobConfigs> {
-        let mut configs = JobConfigs::default();
+        let watched = self.projects.iter().map(|project| project.name.clone()).collect();
+        let mut configs = JobConfigs { watched, ..JobConfigs::default() };
         for given in &self.config.job_config {
             let value = serde_json::to_value(&given.config)?;
             configs.given.push((given.clone(), JobConfig::given(value)?));
@@ -163,7 +183,7 @@ impl Reprocess<'_> {
     /// Asks the API; what it said is kept, trouble with asking is not.
     async fn learn(&self, item: &Retriable, now: Timestamp) -> anyhow::Result<Learnt> {
         let Some(watched) = self.project(&item.project) else {
-            return Ok(Learnt::Unasked(format!("project {} is no longer in the configuration", item.project)));
+            return Ok(Learnt::Unasked("its project is no longer in the configuration".to_owned()));
         };
         let told = match ask(&watched.source, &item.origin, &item.item_id).await {
             Ok(told) => told,
@@ -263,7 +283,7 @@ mod tests {
             let configs =
                 JobConfigs { given: vec![(entry, JobConfig::given(config).unwrap())], apis, ..JobConfigs::default() };
             let other = Retriable { project: "q".to_owned(), ..item(0) };
-            (configs.of(&item(0)).is_ok(), configs.of(&other).is_ok())
+            (configs.of(&item(0)).is_some(), configs.of(&other).is_some())
         };
         assert_eq!(given(json!({"tier": "fast"})), (false, true));
         assert_eq!(given(json!({"parameters": {"tier": "fast"}})), (true, false));
@@ -283,6 +303,26 @@ mod tests {
             asked.extend(first);
         }
         assert_eq!(asked.len(), 50, "every batch has had its turn");
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_job_config_says_what_is_to_be_done() {
+        let rows = [item(0), item(2), item(4), Retriable { project: "gone".to_owned(), ..item(6) }];
+        let learnt = [
+            (place(&rows[0]), Learnt::Nothing("not told".to_owned())),
+            (place(&rows[1]), Learnt::Unasked("no answer".to_owned())),
+        ];
+        let watched = BTreeSet::from(["p".to_owned()]);
+        let configs = JobConfigs { learnt: HashMap::from(learnt), watched, ..JobConfigs::default() };
+        let why = |row: &Retriable| {
+            assert_eq!(configs.of(row), None);
+            configs.why(&Excluded { item_id: row.item_id.clone(), exclusion: Exclusion::NoJobConfig }, &rows)
+        };
+        let told = rows.iter().map(why).collect::<Vec<_>>();
+        assert!(told[0].contains("add a [[reprocess.job-config]] (not told)"), "{told:?}");
+        assert!(told[1].contains("no answer; plan again"), "{told:?}");
+        assert!(told[2].contains("20 batches are asked about in one go; plan again"), "{told:?}");
+        assert_eq!(told[3], "its project gone is no longer in the configuration");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The rules are in `core::reprocess`, the POST in `cloud`, all state in `ledger`. What must hold here is the order:
 //! an intent and its claims are on disk before the one POST, its answer is on disk before the next.
 
+mod account;
+mod approved;
 mod auto;
 mod budget_line;
 mod cancel;
@@ -21,7 +23,7 @@ mod reconcile;
 mod tell;
 mod trials;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
@@ -37,6 +39,7 @@ use crate::ledger::Ledger;
 use crate::service::scan::{ScanSummary, Watched};
 use crate::service::worker::{Setup, Worker};
 
+pub use approved::{cancel_plan, is_over_by, waits_until};
 pub use cancel::cancel;
 pub use draft::{Draft, DraftChunk, Excluded, Request};
 pub use orphan::{GiveUp, give_up};
@@ -52,6 +55,8 @@ pub struct Reprocess<'w> {
     began: Instant,
     /// Projects whose last scan was incomplete: nothing of them is retried by itself, for who knows what is under way there.
     half_seen: BTreeSet<String>,
+    /// Projects of which the last scan read nothing, and why: nothing of them is posted, for who knows what others retried.
+    unread: BTreeMap<String, String>,
 }
 
 /// What one step of reprocessing did.
@@ -86,13 +91,20 @@ impl<'w> Reprocess<'w> {
             all: &setup.config,
             began: Instant::now(),
             half_seen: BTreeSet::new(),
+            unread: BTreeMap::new(),
         }
     }
 
     /// The same, after these scans of this cycle.
     #[must_use]
     pub fn after(mut self, scans: &[ScanSummary]) -> Reprocess<'w> {
-        self.half_seen.extend(scans.iter().filter(|scan| !scan.complete).map(|scan| scan.project.clone()));
+        for scan in scans.iter().filter(|scan| !scan.complete) {
+            self.half_seen.insert(scan.project.clone());
+            if scan.batches_listed == 0 {
+                let error = scan.error.clone().unwrap_or_default();
+                self.unread.insert(scan.project.clone(), error);
+            }
+        }
         self
     }
 
@@ -116,11 +128,11 @@ impl<'w> Reprocess<'w> {
         Ok(summary)
     }
 
-    /// Posts what people approved, after finding out what is unclear. Nothing goes by itself, for nothing was scanned before.
+    /// Posts what people approved, after finding out what is unclear. Nothing goes by itself.
     ///
     /// # Errors
     /// The ledger refuses. Trouble with the API is in the summary.
-    pub async fn step_by_hand(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
+    async fn step_by_hand(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
         self.recover(now).await?;
         self.reconcile(now, stop, &mut summary).await?;
@@ -162,10 +174,38 @@ impl Worker {
     ///
     /// # Errors
     /// The ledger refuses.
-    pub async fn reprocess_between(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
+    pub async fn reprocess_between(&mut self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
+        let began = Instant::now();
+        let Some(scans) = self.look_before_plans(now, stop).await? else { return Ok(Summary::default()) };
+        let now = now.checked_add(began.elapsed()).unwrap_or(now);
         let mut summary = Summary::default();
-        Reprocess::new(&self.ledger, &self.setup).between(now, stop, &mut summary).await?;
+        Reprocess::new(&self.ledger, &self.setup).after(&scans).between(now, stop, &mut summary).await?;
         Ok(summary)
+    }
+
+    /// Executes what people approved, at once.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn reprocess_by_hand(&mut self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
+        let began = Instant::now();
+        let Some(scans) = self.look_before_plans(now, stop).await? else { return Ok(Summary::default()) };
+        let now = now.checked_add(began.elapsed()).unwrap_or(now);
+        Reprocess::new(&self.ledger, &self.setup).after(&scans).step_by_hand(now, stop).await
+    }
+
+    /// Scans the projects of plans that are to be executed: what somebody else retried since the last scan is not paid for
+    /// again. None if a stop came first.
+    async fn look_before_plans(
+        &mut self,
+        now: Timestamp,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Option<Vec<ScanSummary>>> {
+        let projects = Reprocess::new(&self.ledger, &self.setup).projects_of_plans(now).await?;
+        if projects.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        stop.run_until_cancelled(self.scan_only(&projects, now)).await.transpose()
     }
 }
 

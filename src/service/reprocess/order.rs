@@ -43,7 +43,7 @@ impl Order {
         Some(Order {
             project: project.to_owned(),
             attempts: attempts(&chunk, &facts.items),
-            config: configs.of(row).ok()?.clone(),
+            config: configs.of(row)?.clone(),
             directory_id: row.origin.directory_id.clone(),
             job_id: row.origin.job_id.clone(),
             wish: wish.clone(),

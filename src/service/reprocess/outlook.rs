@@ -11,6 +11,12 @@ use crate::ledger::gate::{StoredGate, reason_word};
 pub struct GroupOutlook {
     /// The group.
     pub group_id: String,
+    /// Its title.
+    #[serde(default)]
+    pub title: String,
+    /// Its class: whether a retry is known to help.
+    #[serde(default)]
+    pub class: String,
     /// Its items that were asked for.
     pub items: u32,
     /// Counted attempts made at those so far.
@@ -35,7 +41,7 @@ pub struct GroupOutlook {
 pub struct Hold {
     /// The project.
     pub project: String,
-    /// `held`, `probing` or `account-stop`.
+    /// `held`, `probing`, `account-stop` or `waiting`.
     pub state: String,
     /// Until when; none if that is over, or depends on a probe or on a person.
     pub until: Option<Timestamp>,
@@ -54,6 +60,8 @@ impl GroupOutlook {
         let step = if breaker == "closed" { state.ramp.step } else { Step::One };
         GroupOutlook {
             group_id: group_id.to_owned(),
+            title: String::new(),
+            class: String::new(),
             items,
             attempts,
             recovered: state.recovered,
@@ -86,6 +94,17 @@ impl Hold {
     /// What holds people back, too: an account that cannot go on.
     pub fn of_people(project: &str, stored: &StoredGate, now: Timestamp) -> Option<Hold> {
         matches!(stored.gate, Gate::AccountStop { .. }).then(|| Hold::of(project, stored, now)).flatten()
+    }
+
+    /// What the API asked to wait for; none if that is over.
+    pub fn waiting(project: &str, stored: &StoredGate, now: Timestamp) -> Option<Hold> {
+        let until = stored.wait_until.filter(|until| now < *until)?;
+        Some(Hold {
+            project: project.to_owned(),
+            state: "waiting".to_owned(),
+            until: Some(until),
+            why: Some("LlamaCloud asked to wait; `llama-triage breaker reset global` ends it".to_owned()),
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::project::Api;
 use crate::core::reprocess::{Candidate, Intent, IntentEvent, IntentState, Limits, Listing, Verdict, reconcile};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, StoredIntent};
-use crate::ledger::{LedgerError, Transaction, attempt, batch, fault};
+use crate::ledger::{LedgerError, Transaction, attempt, batch, fault, given_up};
 
 /// An unclear intent is looked for again after this, also between cycles.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(2);
@@ -72,7 +72,7 @@ impl Reprocess<'_> {
     ) -> anyhow::Result<()> {
         let mut intents = self.ledger.read(intent::unsettled).await?;
         let since = now - GIVEN_UP_FOR;
-        intents.extend(self.ledger.read(move |tx| intent::finished_after_giving_up(tx, since)).await?);
+        intents.extend(self.ledger.read(move |tx| given_up::finished_after(tx, since)).await?);
         for intent in intents {
             let unclear = intent.intent.state.needs_reconciliation();
             // The job list of v2 never shows the jobs of retries, so each is looked for once.
@@ -246,7 +246,7 @@ fn twice(tx: &Transaction<'_>, stored: &StoredIntent, other: String, now: Timest
 }
 
 fn tell_duplicate(tx: &Transaction<'_>, id: &str, batch_ids: &[String], now: Timestamp) -> Result<(), LedgerError> {
-    let sent = match intent::given_up_before(tx, id)? {
+    let sent = match given_up::before(tx, id)? {
         None => "one POST was sent, LlamaCloud may bill each".to_owned(),
         Some(earlier) => format!(
             "its items were sent before by retry {earlier}, which was given up before LlamaCloud showed its batch; \
@@ -295,7 +295,7 @@ mod tests {
         intent(&seed, 1, "same", "not_submitted");
         intent(&seed, 2, "other", "finished");
         intent(&seed, 3, "same", "finished");
-        let doubtful = |seed: &Seed, since| intent::finished_after_giving_up(&seed.connection, t(since)).unwrap();
+        let doubtful = |seed: &Seed, since| given_up::finished_after(&seed.connection, t(since)).unwrap();
         assert!(doubtful(&seed, 4).is_empty(), "after a day nobody looks any more");
         let [later] = <[StoredIntent; 1]>::try_from(doubtful(&seed, 0)).unwrap();
         let late = Candidate {

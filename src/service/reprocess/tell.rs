@@ -10,7 +10,7 @@ use crate::core::reprocess::{Budget, Exclusion};
 use crate::core::rules::Class;
 use crate::core::text::count;
 use crate::ledger::retriable::Retriable;
-use crate::ledger::{LedgerError, fault, intent};
+use crate::ledger::{LedgerError, fault, given_up};
 
 /// Worker faults of items without a known job configuration, by project.
 const MISSING: &str = "job-config:";
@@ -82,7 +82,7 @@ impl Reprocess<'_> {
     pub(super) async fn tell_unheard(&self, now: Timestamp) -> Result<(), LedgerError> {
         self.ledger
             .write(move |tx| {
-                let mut unheard = intent::unheard(tx, now - SignedDuration::from_hours(24))?;
+                let mut unheard = given_up::unheard(tx, now - SignedDuration::from_hours(24))?;
                 unheard.retain(|(_, posts)| *posts >= ENOUGH_UNHEARD);
                 for key in fault::standing(tx, UNHEARD)? {
                     if unheard.iter().all(|(project, _)| key[UNHEARD.len()..] != *project) {

@@ -1,0 +1,55 @@
+//! Intents that were posted and then given up, for no batch of theirs was found: one may still show up.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::LedgerError;
+use super::intent::{self, StoredIntent};
+use super::millis::Millis;
+
+/// Intents that are finished and were posted since, whose items an earlier intent had posted that was then given up: the
+/// batch of that one may still show up.
+///
+/// # Errors
+/// SQLite refuses, or a stored value cannot be read.
+pub fn finished_after(connection: &Connection, since: Timestamp) -> Result<Vec<StoredIntent>, LedgerError> {
+    let tail = "WHERE n.state = 'finished' AND n.posting_at >= ?1 AND n.duplicate_batch_ids IS NULL
+        AND n.items_hash IN (SELECT items_hash FROM intent WHERE state = 'not_submitted') ORDER BY n.intent_id";
+    let found = intent::select(connection, tail, [Millis(since)])?;
+    let mut doubtful = Vec::new();
+    for intent in found {
+        if before(connection, &intent.intent_id)?.is_some() {
+            doubtful.push(intent);
+        }
+    }
+    Ok(doubtful)
+}
+
+/// Projects with the number of their newest POSTs, none older than `since`, that made no batch and were not refused either.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn unheard(connection: &Connection, since: Timestamp) -> Result<Vec<(String, u32)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT p.name, count(*) FROM intent n JOIN project p USING (project_key)
+         WHERE n.state IN ('not_submitted', 'not_sent') AND n.posting_at > max(?1, coalesce((
+             SELECT max(y.posting_at) FROM intent y WHERE y.project_key = n.project_key AND y.posting_at > ?1
+                 AND y.state IN ('submitted', 'finished', 'rejected')), 0))
+         GROUP BY 1 ORDER BY 1",
+    )?;
+    let rows = statement.query_map([Millis(since)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The newest earlier intent of exactly the same items that was posted and then given up, for no batch of it was found.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn before(connection: &Connection, intent_id: &str) -> Result<Option<String>, LedgerError> {
+    let mut find = connection.prepare_cached(
+        "SELECT e.intent_id FROM intent n JOIN intent e ON e.project_key = n.project_key AND e.items_hash = n.items_hash
+         WHERE n.intent_id = ?1 AND e.intent_id < n.intent_id AND e.job_type = n.job_type AND e.state = 'not_submitted'
+         ORDER BY e.intent_id DESC LIMIT 1",
+    )?;
+    Ok(find.query_row([intent_id], |row| row.get(0)).optional()?)
+}
