@@ -4,15 +4,18 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::class::{Class, Kind};
 use super::http::{StatusSpan, statuses};
 use super::mask::mask_data;
 use super::parse::{Reads, Rule, RuleFile, RulesError};
 
-/// Enough for hundreds of rules; one pattern beyond it is refused instead of eating the machine.
+/// Enough for any rule; one beyond it is refused instead of eating the machine.
 const SIZE_LIMIT: usize = 64 << 20;
+
+/// How much an automaton may remember of the messages it has seen; few take a tenth of it.
+const CACHE_LIMIT: usize = 8 << 20;
 
 /// What is known about a failure.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,35 +66,22 @@ pub struct Decision<'r, 'f> {
     pub note: Option<&'r str>,
 }
 
+/// One rule and its patterns: each list is one automaton, compiled when a message first comes to it.
+///
+/// One automaton of all rules would be scanned but once, but it would have a new state for nearly every byte of every
+/// message and soon fill any memory it may take.
 #[derive(Debug)]
 struct Compiled {
     rule: Rule,
     reads: Reads,
-    /// Finds the words to show; compiled when the rule first decides.
-    span: OnceLock<Option<Regex>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Match,
-    Unless,
-}
-
-/// All patterns of one way of reading, with the rule and role of each: a message is scanned once, not once per rule.
-#[derive(Debug)]
-struct PatternSet {
-    set: RegexSet,
-    owners: Vec<(usize, Role)>,
+    matching: OnceLock<Regex>,
+    unless: OnceLock<Regex>,
 }
 
 /// Ordered rules, ready to decide.
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<Compiled>,
-    text: PatternSet,
-    /// Compiled when the first message is to be classified: it takes a tenth of a second and 50 MB, which a service that has
-    /// nothing to classify need not have.
-    meaning: OnceLock<PatternSet>,
 }
 
 struct Reading<'f> {
@@ -99,7 +89,6 @@ struct Reading<'f> {
     original: &'f str,
     masked: Cow<'f, str>,
     statuses: Vec<StatusSpan>,
-    hits: Vec<(usize, Role)>,
 }
 
 impl Rules {
@@ -108,10 +97,9 @@ impl Rules {
     /// # Errors
     /// When the text is no TOML, has unknown keys, or a rule is wrong; the error names the rule.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
-        let file: RuleFile = toml::from_str(text)?;
-        let rules = Self::from_compiled(compile_all(file.rule, file.reads)?)?;
-        let meaning = PatternSet::new(&rules.rules, Reads::Meaning)?;
-        Ok(Self { meaning: OnceLock::from(meaning), ..rules })
+        let rules = Self::parse_trusted(text)?;
+        rules.rules.iter().try_for_each(Compiled::compile)?;
+        Ok(rules)
     }
 
     /// The same for rules whose patterns are known to compile; they do so when they are first needed.
@@ -120,7 +108,7 @@ impl Rules {
     /// As [`Rules::parse`], but for the patterns.
     pub(super) fn parse_trusted(text: &str) -> Result<Self, RulesError> {
         let file: RuleFile = toml::from_str(text)?;
-        Self::from_compiled(compile_all(file.rule, file.reads)?)
+        Ok(Self { rules: checked(file.rule, file.reads)? })
     }
 
     /// The same rules with a team's own before them.
@@ -128,9 +116,10 @@ impl Rules {
     /// # Errors
     /// When one of the team's rules is wrong; the error names it.
     pub fn with_user_rules(self, rules: Vec<Rule>) -> Result<Self, RulesError> {
-        let mut compiled = compile_all(rules, Reads::Text)?;
-        compiled.extend(self.rules);
-        Self::from_compiled(compiled)
+        let mut all = checked(rules, Reads::Text)?;
+        all.iter().try_for_each(Compiled::compile)?;
+        all.extend(self.rules);
+        Ok(Self { rules: all })
     }
 
     /// Every rule in the order they are tried.
@@ -140,12 +129,12 @@ impl Rules {
 
     /// The class of a failure: the first rule whose conditions all hold, else unknown.
     pub fn classify<'f>(&self, facts: &Facts<'f>) -> Decision<'_, 'f> {
-        let readings = self.read(facts);
-        for (index, compiled) in self.rules.iter().enumerate() {
+        let readings = read(facts);
+        for compiled in &self.rules {
             if !conditions_hold(&compiled.rule, facts) {
                 continue;
             }
-            if let Some((source, why)) = texts_hold(compiled, index, &readings) {
+            if let Some((source, why)) = compiled.texts_hold(&readings) {
                 return compiled.decision(source, why);
             }
         }
@@ -159,37 +148,24 @@ impl Rules {
             note: None,
         }
     }
+}
 
-    fn from_compiled(rules: Vec<Compiled>) -> Result<Self, RulesError> {
-        let text = PatternSet::new(&rules, Reads::Text)?;
-        Ok(Self { rules, text, meaning: OnceLock::new() })
-    }
-
-    fn meaning(&self) -> &PatternSet {
-        self.meaning.get_or_init(|| {
-            PatternSet::new(&self.rules, Reads::Meaning)
-                .expect("the shipped patterns compile, as a test holds, and all others did when they were read")
-        })
-    }
-
-    fn read<'f>(&self, facts: &Facts<'f>) -> Vec<Reading<'f>> {
-        [
-            (Source::Message, Some(facts.message)),
-            (Source::CauseText, facts.cause_text),
-            (Source::CauseCode, facts.cause_code),
-            (Source::SkipReason, facts.skip_reason),
-        ]
-        .into_iter()
-        .filter_map(|(source, text)| text.map(|text| (source, text)))
-        .filter(|(source, text)| *source == Source::Message || !text.is_empty())
-        .map(|(source, original)| {
-            let masked = mask_data(original);
-            let statuses = statuses(&masked);
-            let hits = self.text.hits(original).chain(self.meaning().hits(&masked)).collect();
-            Reading { source, original, masked, statuses, hits }
-        })
-        .collect()
-    }
+fn read<'f>(facts: &Facts<'f>) -> Vec<Reading<'f>> {
+    [
+        (Source::Message, Some(facts.message)),
+        (Source::CauseText, facts.cause_text),
+        (Source::CauseCode, facts.cause_code),
+        (Source::SkipReason, facts.skip_reason),
+    ]
+    .into_iter()
+    .filter_map(|(source, text)| text.map(|text| (source, text)))
+    .filter(|(source, text)| *source == Source::Message || !text.is_empty())
+    .map(|(source, original)| {
+        let masked = mask_data(original);
+        let statuses = statuses(&masked);
+        Reading { source, original, masked, statuses }
+    })
+    .collect()
 }
 
 impl Compiled {
@@ -213,36 +189,60 @@ fn conditions_hold(rule: &Rule, facts: &Facts<'_>) -> bool {
         && rule.code.as_deref().is_none_or(|code| Some(code) == facts.cause_code)
 }
 
-/// The text that satisfies `match`, `unless` and `http` together, and the words that did.
-fn texts_hold<'f>(compiled: &Compiled, index: usize, readings: &[Reading<'f>]) -> Option<(Source, Option<&'f str>)> {
-    let rule = &compiled.rule;
-    if rule.patterns.is_empty() && rule.http.is_empty() {
-        return Some((Source::Message, None));
-    }
-    readings.iter().find_map(|reading| {
-        if reading.hits.contains(&(index, Role::Unless)) {
-            return None;
-        }
-        let status = reading.statuses.iter().find(|found| rule.http.contains(&found.status));
-        if !rule.http.is_empty() && status.is_none() {
-            return None;
-        }
-        if rule.patterns.is_empty() {
-            return Some((reading.source, reading.words(status?.span.clone())));
-        }
-        let matched = reading.hits.contains(&(index, Role::Match));
-        matched.then(|| (reading.source, compiled.find(reading).and_then(|span| reading.words(span))))
-    })
-}
-
 impl Compiled {
-    fn find(&self, reading: &Reading<'_>) -> Option<Range<usize>> {
+    fn compile(&self) -> Result<(), RulesError> {
+        for (list, slot) in [(&self.rule.patterns, &self.matching), (&self.rule.unless, &self.unless)] {
+            let regex = build(&joined(list, self.reads), self.reads).map_err(|whole| self.culprit(list, &whole))?;
+            slot.get_or_init(|| regex);
+        }
+        Ok(())
+    }
+
+    /// The pattern of a list that does not compile; each does alone when they are only too large together.
+    fn culprit(&self, list: &[String], whole: &regex::Error) -> RulesError {
+        let wrong =
+            list.iter().find_map(|pattern| Some((pattern, build(&expand(pattern, self.reads), self.reads).err()?)));
+        wrong.map_or_else(
+            || RulesError::TooLarge(whole.to_string()),
+            |(pattern, problem)| RulesError::Pattern {
+                rule: self.rule.name.clone(),
+                pattern: pattern.clone(),
+                problem: problem.to_string(),
+            },
+        )
+    }
+
+    /// The text that satisfies `match`, `unless` and `http` together, and the words that did.
+    fn texts_hold<'f>(&self, readings: &[Reading<'f>]) -> Option<(Source, Option<&'f str>)> {
+        let rule = &self.rule;
+        if rule.patterns.is_empty() && rule.http.is_empty() {
+            return Some((Source::Message, None));
+        }
+        readings.iter().find_map(|reading| {
+            let status = reading.statuses.iter().find(|found| rule.http.contains(&found.status));
+            if !rule.http.is_empty() && status.is_none() {
+                return None;
+            }
+            let span = if rule.patterns.is_empty() {
+                status?.span.clone()
+            } else {
+                self.find(&self.matching, &rule.patterns, reading)?
+            };
+            let denied = !rule.unless.is_empty() && self.find(&self.unless, &rule.unless, reading).is_some();
+            (!denied).then(|| (reading.source, reading.words(span)))
+        })
+    }
+
+    fn find(&self, slot: &OnceLock<Regex>, list: &[String], reading: &Reading<'_>) -> Option<Range<usize>> {
         let haystack = match self.reads {
             Reads::Text => reading.original,
             Reads::Meaning => &reading.masked,
         };
-        let span = self.span.get_or_init(|| build(&joined(&self.rule.patterns, self.reads), self.reads).ok());
-        span.as_ref()?.find(haystack.as_bytes()).map(|found| found.range())
+        let regex = slot.get_or_init(|| {
+            build(&joined(list, self.reads), self.reads)
+                .expect("the shipped patterns compile, as a test holds, and all others did when they were read")
+        });
+        regex.find(haystack.as_bytes()).map(|found| found.range())
     }
 }
 
@@ -255,14 +255,14 @@ impl<'f> Reading<'f> {
     }
 }
 
-fn compile_all(rules: Vec<Rule>, reads: Reads) -> Result<Vec<Compiled>, RulesError> {
+fn checked(rules: Vec<Rule>, reads: Reads) -> Result<Vec<Compiled>, RulesError> {
     let mut compiled: Vec<Compiled> = Vec::with_capacity(rules.len());
     for rule in rules {
         rule.check()?;
         if compiled.iter().any(|other| other.rule.name == rule.name) {
             return Err(RulesError::DuplicateName(rule.name));
         }
-        compiled.push(Compiled { rule, reads, span: OnceLock::new() });
+        compiled.push(Compiled { rule, reads, matching: OnceLock::new(), unless: OnceLock::new() });
     }
     Ok(compiled)
 }
@@ -288,45 +288,9 @@ fn joined(patterns: &[String], reads: Reads) -> String {
 }
 
 fn build(pattern: &str, reads: Reads) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).case_insensitive(reads == Reads::Meaning).size_limit(SIZE_LIMIT).build()
-}
-
-impl PatternSet {
-    fn new(rules: &[Compiled], reads: Reads) -> Result<Self, RulesError> {
-        let mut patterns = Vec::new();
-        let mut owners = Vec::new();
-        for (index, compiled) in rules.iter().enumerate().filter(|(_, compiled)| compiled.reads == reads) {
-            for (role, listed) in [(Role::Match, &compiled.rule.patterns), (Role::Unless, &compiled.rule.unless)] {
-                if !listed.is_empty() {
-                    patterns.push(joined(listed, reads));
-                    owners.push((index, role));
-                }
-            }
-        }
-        let set = RegexSetBuilder::new(&patterns)
-            .case_insensitive(reads == Reads::Meaning)
-            .size_limit(SIZE_LIMIT)
-            .dfa_size_limit(SIZE_LIMIT)
-            .build()
-            .map_err(|whole| culprit(rules, reads).unwrap_or_else(|| RulesError::TooLarge(whole.to_string())))?;
-        Ok(Self { set, owners })
-    }
-
-    fn hits(&self, haystack: &str) -> impl Iterator<Item = (usize, Role)> {
-        self.set.matches(haystack.as_bytes()).into_iter().map(|at| self.owners[at])
-    }
-}
-
-/// Only when all together do not compile, each alone, so that the error names the one that is wrong.
-fn culprit(rules: &[Compiled], reads: Reads) -> Option<RulesError> {
-    rules.iter().filter(|compiled| compiled.reads == reads).find_map(|compiled| {
-        compiled.rule.patterns.iter().chain(&compiled.rule.unless).find_map(|pattern| {
-            let problem = build(&expand(pattern, reads), reads).err()?;
-            Some(RulesError::Pattern {
-                rule: compiled.rule.name.clone(),
-                pattern: pattern.clone(),
-                problem: problem.to_string(),
-            })
-        })
-    })
+    RegexBuilder::new(pattern)
+        .case_insensitive(reads == Reads::Meaning)
+        .size_limit(SIZE_LIMIT)
+        .dfa_size_limit(CACHE_LIMIT)
+        .build()
 }

@@ -24,7 +24,7 @@ const REASON: &str = r"(?ix) \b ( [45][0-9][0-9] ) [\s:\-–—,)\]]* (?:
       bad\s?request | unauthori[sz]ed | payment\srequired | forbidden | not\sfound | method\snot | not\sacceptable | request\stime
     | conflict | gone | content\stoo | payload\stoo | request\sentity | unsupported\smedia | unprocessable | locked | too\s?early | too\s?many
     | permission\s | access\sdenied | internal | not\simplemented | bad\s?gateway | service\s(?:temporarily\s)?unavailable | gateway | client\serror | server\serror | insufficient\sstorage
-    | overloaded | site\sis\soverloaded | web\sserver | origin | a\stimeout\soccurred | error\b | from\s(?:upstream|server|origin|backend) | response\b | status\b )";
+    | (?:received|returned)\s(?:from|by)\s | overloaded | site\sis\soverloaded | web\sserver | origin | a\stimeout\soccurred | error\b | from\s(?:upstream|server|origin|backend) | response\b | status\b )";
 
 /// The whole message, or its first word before a colon: `503`, `[502] upstream`, `500: …`.
 const ALONE: &str = r"^\s*[\[(<]?([45][0-9][0-9])[\])>]?\s*(?:$|[.!]?\s*$|:\s)";
@@ -41,6 +41,11 @@ static PATTERNS: LazyLock<[Regex; 3]> =
 static UNIT_PATTERN: LazyLock<Regex> = LazyLock::new(|| Regex::new(UNIT).expect("a constant pattern compiles"));
 static NOT_HTTP: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)(?:exit|return|rule|sql|zip|postal|error on page|page)[\s_-]*(?:code|status)?\s*[:=(]?\s*$")
+        .expect("a constant pattern compiles")
+});
+/// Before `got 429`: what tells of a value that was expected.
+static EXPECTED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:must|should|between|at\s(?:least|most)|(?:less|greater|more|fewer|larger|smaller)\sthan|max(?:imum)?|min(?:imum)?|expected\s(?:[a-z]+\s){0,3}([0-9]+))\b[^.;\n]*$")
         .expect("a constant pattern compiles")
 });
 
@@ -62,6 +67,7 @@ pub fn statuses(message: &str) -> Vec<StatusSpan> {
             let reasoned = whole.end() > number.end();
             if (!reasoned && UNIT_PATTERN.is_match(&message[number.end()..]))
                 || NOT_HTTP.is_match(&message[..whole_start_of_word(message, whole.start(), number.start())])
+                || is_of_a_value(message, whole.start())
             {
                 continue;
             }
@@ -72,6 +78,20 @@ pub fn statuses(message: &str) -> Vec<StatusSpan> {
         }
     }
     found
+}
+
+/// "must be at most 300, got 429" and "expected 503 rows, got 500" compare values; "expected 200, got 503" speaks of a server.
+fn is_of_a_value(message: &str, start: usize) -> bool {
+    let said = message[start..].to_ascii_lowercase();
+    if !said.starts_with("got") && !said.starts_with("received") {
+        return false;
+    }
+    EXPECTED.captures(&message[..start]).is_some_and(|expected| {
+        expected.get(1).is_none_or(|number| {
+            let success = matches!(number.as_str().parse(), Ok(200..=208_u32));
+            !success || UNIT_PATTERN.is_match(&message[number.end()..])
+        })
+    })
 }
 
 /// "exit code 401": the word before `code` decides, so look up to the number when the match began inside a longer phrase.
@@ -113,5 +133,12 @@ mod tests {
         check("error: 500 pages is too many", &[]);
         check("got 500,000 characters", &[]);
         check("received 502 of 600 parts", &[]);
+        check("503 returned by the parser", &[503]);
+        check("503 received, 500 parsed", &[]);
+        check("the overlap must be at most 300, got 429", &[]);
+        check("expected 410 columns but got 502", &[]);
+        check("expected 200 rows, got 503", &[]);
+        check("expected 200, got 503", &[503]);
+        check("expected a 2xx status, received 502", &[502]);
     }
 }

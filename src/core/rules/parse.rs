@@ -84,8 +84,8 @@ pub enum RulesError {
     /// Two rules of one file share a name.
     #[error("two rules are called {0:?}")]
     DuplicateName(String),
-    /// All patterns together are too large.
-    #[error("the rules are too large together: {0}")]
+    /// The patterns of a rule are too large together.
+    #[error("the patterns of a rule are too large together: {0}")]
     TooLarge(String),
 }
 

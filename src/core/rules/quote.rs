@@ -23,6 +23,14 @@ const GOES_ON: &str = "\
     should cannot could exceeds matches matched stands stamp clause paragraph section heading caption \
     text row column cell field label header rule property category not";
 
+/// Names of what a schema or a document is made of.
+const PARTS: &str = "\
+    names enum duplicates duplicate property properties column columns category categories comment remark heading \
+    title caption label stamp watermark footnote clause paragraph reviewer subject annotation";
+
+/// `"…" was received`: said of what a program got, not of a document's text.
+const CAME: &str = "received sent thrown raised shown given the a an";
+
 static QUOTED: LazyLock<[Regex; 5]> = LazyLock::new(|| {
     [
         r#""([^"\n]{1,300})""#,
@@ -70,8 +78,26 @@ fn is_somebodys(before: &str, after: &str) -> bool {
     if let Some(word) = led {
         return !is_one_of(&word, SAYING);
     }
-    let next = after.strip_prefix(' ').and_then(|text| text.split(|c: char| !c.is_alphanumeric()).next());
-    next.is_some_and(|word| is_one_of(word, GOES_ON))
+    if before.ends_with(": ") && before.rsplit(['.', '\n']).next().is_some_and(is_of_a_part) {
+        return true;
+    }
+    let mut next = after.strip_prefix(' ').unwrap_or_default().split(|c: char| !c.is_alphanumeric());
+    match next.next() {
+        Some("was" | "were") => next.next().is_some_and(|word| !is_one_of(word, SAYING) && !is_one_of(word, CAME)),
+        Some(word) => is_one_of(word, GOES_ON),
+        None => false,
+    }
+}
+
+/// Whether words before a colon speak of a name that was refused or of a part of a document, and of no failure.
+fn is_of_a_part(clause: &str) -> bool {
+    let mut words = clause.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    let (mut part, mut failure) = (false, false);
+    for word in &mut words {
+        part |= is_one_of(&word, PARTS);
+        failure |= is_one_of(&word, SAYING) && !is_one_of(&word, "with as is was are by to");
+    }
+    part && !failure
 }
 
 fn is_one_of(word: &str, words: &str) -> bool {
@@ -91,6 +117,8 @@ mod tests {
             "headers: 'Unauthorized' is not a name",
             "can't find the label 'access denied'",
             "Absatz „Zugriff verweigert“ steht zweimal im Vertrag",
+            "Remark of the auditor: 'come back later' was struck out",
+            "category names cannot hold blanks: 'payment overdue'",
         ] {
             assert_eq!(theirs(message), 1, "{message}");
         }
@@ -98,6 +126,8 @@ mod tests {
             r#"{"error":"Too many requests"}"#,
             r#"error: "Unauthorized""#,
             r#""Payment Required""#,
+            r#"the call ended: "Too Many Requests" was the answer"#,
+            "category service error: 'unauthorized'",
             "Client error '429 Too Many Requests' for url",
             "the server answered 'Too many requests'",
             "doesn't work, and won't",
