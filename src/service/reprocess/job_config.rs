@@ -24,12 +24,10 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug, Default)]
 pub(super) struct JobConfigs {
     given: Vec<(reprocess::JobConfig, JobConfig)>,
-    /// The API of each project.
+    /// The API of each project that is in the configuration.
     apis: HashMap<String, Api>,
     /// By project and batch.
     learnt: HashMap<(String, String), Learnt>,
-    /// Projects that are in the configuration.
-    watched: BTreeSet<String>,
 }
 
 /// What the API said of the job configuration of a batch.
@@ -52,7 +50,7 @@ impl Learnt {
 impl JobConfigs {
     /// The configuration for an item; none if nobody knows it, or its project is not watched any more.
     pub(super) fn of(&self, item: &Retriable) -> Option<&JobConfig> {
-        if !self.watched.contains(&item.project) {
+        if !self.apis.contains_key(&item.project) {
             return None;
         }
         self.given(item).or_else(|| match self.learnt.get(&place(item)) {
@@ -67,7 +65,7 @@ impl JobConfigs {
         let Some(row) = row.filter(|_| left.exclusion == Exclusion::NoJobConfig) else {
             return left.exclusion.to_string();
         };
-        if !self.watched.contains(&row.project) {
+        if !self.apis.contains_key(&row.project) {
             return format!("its project {} is no longer in the configuration", row.project);
         }
         match self.learnt.get(&place(row)) {
@@ -144,14 +142,12 @@ impl Reprocess<'_> {
     /// # Errors
     /// The ledger refuses, or a `[[reprocess.job-config]]` cannot be used.
     pub(super) async fn job_configs(&self, items: &[Retriable], now: Timestamp) -> anyhow::Result<JobConfigs> {
-        let watched = self.projects.iter().map(|project| project.name.clone()).collect();
-        let mut configs = JobConfigs { watched, ..JobConfigs::default() };
+        let projects = self.projects.iter().map(|project| (project.name.clone(), self.api(&project.name)));
+        let mut configs = JobConfigs { apis: projects.collect(), ..JobConfigs::default() };
         for given in &self.config.job_config {
             let value = serde_json::to_value(&given.config)?;
             configs.given.push((given.clone(), JobConfig::given(value)?));
         }
-        let projects = Reprocess::projects_of(items).into_iter();
-        configs.apis = projects.map(|project| (project.clone(), self.api(&project))).collect();
         let mut asked: HashMap<&str, usize> = HashMap::new();
         for item in in_turn(items, now) {
             if configs.given(item).is_some() || configs.learnt.contains_key(&place(item)) {
@@ -280,8 +276,8 @@ mod tests {
                 config: toml::Table::try_from(&config).unwrap(),
             };
             let apis = HashMap::from([("p".to_owned(), Api::V1Beta), ("q".to_owned(), Api::V2)]);
-            let configs =
-                JobConfigs { given: vec![(entry, JobConfig::given(config).unwrap())], apis, ..JobConfigs::default() };
+            let given = vec![(entry, JobConfig::given(config).unwrap())];
+            let configs = JobConfigs { given, apis, ..JobConfigs::default() };
             let other = Retriable { project: "q".to_owned(), ..item(0) };
             (configs.of(&item(0)).is_some(), configs.of(&other).is_some())
         };
@@ -312,8 +308,8 @@ mod tests {
             (place(&rows[0]), Learnt::Nothing("not told".to_owned())),
             (place(&rows[1]), Learnt::Unasked("no answer".to_owned())),
         ];
-        let watched = BTreeSet::from(["p".to_owned()]);
-        let configs = JobConfigs { learnt: HashMap::from(learnt), watched, ..JobConfigs::default() };
+        let apis = HashMap::from([("p".to_owned(), Api::V1Beta)]);
+        let configs = JobConfigs { learnt: HashMap::from(learnt), apis, ..JobConfigs::default() };
         let why = |row: &Retriable| {
             assert_eq!(configs.of(row), None);
             configs.why(&Excluded { item_id: row.item_id.clone(), exclusion: Exclusion::NoJobConfig }, &rows)
