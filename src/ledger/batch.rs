@@ -165,15 +165,19 @@ pub fn has_double(
     Ok(find.query_row((project, job_type, i64::try_from(items).unwrap_or(i64::MAX), since), |row| row.get(0))?)
 }
 
-/// The batches of a project that were known at this time, by our own clock: nothing sent later can have made them.
+/// The batches of an intent's project that were known before its POST, which cannot have made them.
+///
+/// Clocks are not asked: one that was set back would make a batch older than the POST that made it.
 ///
 /// # Errors
 /// SQLite's.
-pub fn seen_until(connection: &Connection, project: &str, at: i64) -> Result<HashSet<String>, LedgerError> {
+pub fn known_before(connection: &Connection, intent_id: &str) -> Result<HashSet<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT b.batch_id FROM batch b JOIN project p USING (project_key) WHERE p.name = ?1 AND b.first_seen <= ?2",
+        "SELECT b.batch_id FROM intent n JOIN batch b USING (project_key) WHERE n.intent_id = ?1
+         AND CASE WHEN n.batches_known IS NULL THEN b.first_seen <= coalesce(n.posting_at, n.created_at)
+             ELSE b.batch_key <= n.batches_known END",
     )?;
-    let ids = statement.query_map((project, at), |row| row.get(0))?;
+    let ids = statement.query_map([intent_id], |row| row.get(0))?;
     Ok(ids.collect::<Result<_, _>>()?)
 }
 

@@ -91,6 +91,8 @@ pub struct StoredIntent {
     pub created_at: Timestamp,
     /// Complete listings in a row that showed no such batch.
     pub clean_listings: u32,
+    /// When the first of them was made.
+    pub clean_since: Option<Timestamp>,
     /// When a second batch of the same items was last looked for.
     pub checked_at: Option<Timestamp>,
     /// What went wrong.
@@ -163,7 +165,8 @@ pub fn keep(
     let others = (batches.len() > 1).then(|| serde_json::json!(&batches[1..]).to_string());
     tx.prepare_cached(
         "UPDATE intent SET state = ?2, posting_at = ?3, batch_id = ?4, duplicate_batch_ids = ?5,
-             error = coalesce(?6, error), settled_at = CASE WHEN ?7 THEN ?8 END
+             error = coalesce(?6, error), settled_at = CASE WHEN ?7 THEN ?8 END,
+             batches_known = CASE WHEN ?2 = 'posting' THEN (SELECT coalesce(max(batch_key), 0) FROM batch) ELSE batches_known END
          WHERE intent_id = ?1",
     )?
     .execute(params![
@@ -196,13 +199,17 @@ pub fn note_before(tx: &Transaction<'_>, intent_id: &str, before: &Before) -> Re
     Ok(())
 }
 
-/// Notes a listing that was looked through for an intent: how many complete ones in a row showed nothing.
+/// Notes a listing that was looked through for an intent: how many complete ones in a row showed nothing, and since when.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn looked(tx: &Transaction<'_>, intent_id: &str, clean: u32, now: Timestamp) -> Result<(), LedgerError> {
-    tx.prepare_cached("UPDATE intent SET clean_listings = ?2, checked_at = ?3 WHERE intent_id = ?1")?
-        .execute(params![intent_id, clean, Millis(now)])?;
+    tx.prepare_cached(
+        "UPDATE intent SET clean_listings = ?2, checked_at = ?3,
+             clean_since = CASE WHEN ?2 > 0 THEN coalesce(clean_since, ?3) END
+         WHERE intent_id = ?1",
+    )?
+    .execute(params![intent_id, clean, Millis(now)])?;
     Ok(())
 }
 
@@ -232,7 +239,7 @@ pub fn finish(tx: &Transaction<'_>, intent_id: &str, now: Timestamp) -> Result<(
 
 const SELECT: &str = "SELECT n.intent_id, n.plan_id, p.name, coalesce(s.group_id, ''), n.job_type, n.trigger, n.actor,
         n.parameters_hash, n.items, n.probe, n.weather, n.state, n.posting_at, n.batch_id, n.duplicate_batch_ids,
-        n.created_at, n.clean_listings, n.checked_at, n.error, n.reason
+        n.created_at, n.clean_listings, n.checked_at, n.error, n.reason, n.clean_since
      FROM intent n JOIN project p USING (project_key) LEFT JOIN error_group g ON g.group_key = n.group_key
      LEFT JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)";
 
@@ -314,6 +321,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredIntent> {
         word,
         created_at: row.get::<_, Millis>(15)?.0,
         clean_listings: row.get(16)?,
+        clean_since: time(20)?,
         checked_at: time(17)?,
         error: row.get(18)?,
         reason: row.get(19)?,

@@ -89,7 +89,9 @@ fn reconciliation_is_sure_before_it_lets_go() {
         "unread batch"
     );
     assert_eq!(judge(40, &[empty(2), empty(39)]), Verdict::NotSubmitted);
-    assert_eq!(judge(40, &[empty(38), listing(39, true, vec![batch("z", Some(&others))])]), Verdict::NotSubmitted);
+    assert_eq!(judge(40, &[empty(8), listing(39, true, vec![batch("z", Some(&others))])]), Verdict::NotSubmitted);
+    let set_forward = judge(40, &[empty(38), empty(39)]);
+    assert!(matches!(set_forward, Verdict::StillUnknown { .. }), "no half hour has passed while anybody looked");
 }
 
 #[test]
@@ -107,7 +109,7 @@ fn a_batch_that_is_not_filled_yet_is_no_proof_that_there_is_none() {
             ended,
             item_ids: Some(set(ids)),
         };
-        let listings = [38, 39].map(|n| Listing { at: minute(n), complete: true, candidates: vec![one.clone()] });
+        let listings = [8, 39].map(|n| Listing { at: minute(n), complete: true, candidates: vec![one.clone()] });
         reconcile("parse", &ours, hours(10), minute(40), &listings)
     };
     let unknown = |verdict| matches!(verdict, Verdict::StillUnknown { .. });

@@ -58,7 +58,7 @@ pub enum Verdict {
 const SURE_AFTER: SignedDuration = SignedDuration::from_mins(30);
 /// What job types are called: a batch of another one of these is not ours, a word of the future may be.
 const JOB_TYPES: [&str; 3] = ["parse", "extract", "classify"];
-/// So many complete listings without a match are needed, both begun after `SURE_AFTER`'s start.
+/// So many complete listings without a match are needed, the first and the last of them `SURE_AFTER` apart.
 const CLEAN_LISTINGS: usize = 2;
 
 /// Judges the listings made since the POST; the newest comes last.
@@ -123,14 +123,12 @@ fn nothing_found(
     if now - posting_at <= SURE_AFTER {
         return Verdict::StillUnknown { why: "a slow server may still create the batch" };
     }
-    let clean = listings
-        .iter()
-        .rev()
-        .take_while(|listing| listing.is_clean(job_type, item_ids))
-        .filter(|listing| listing.at > posting_at)
-        .count();
-    // The last one must be of after the time in which a batch may still appear.
-    if clean >= CLEAN_LISTINGS && newest.at - posting_at > SURE_AFTER {
+    let clean = listings.iter().rev().take_while(|listing| listing.is_clean(job_type, item_ids));
+    let clean: Vec<Timestamp> = clean.map(|listing| listing.at).filter(|at| *at > posting_at).collect();
+    // The last one must be of after the time in which a batch may still appear. A clock that was set forward since the POST
+    // makes that time seem over, so it is measured from the first listing, too.
+    let first = clean.last().copied().unwrap_or(now);
+    if clean.len() >= CLEAN_LISTINGS && newest.at - posting_at > SURE_AFTER && newest.at - first >= SURE_AFTER {
         Verdict::NotSubmitted
     } else {
         Verdict::StillUnknown { why: "two complete listings are needed to be sure" }

@@ -121,6 +121,7 @@ mod tests {
             intent: Intent { state, posting_at: None },
             created_at: Timestamp::UNIX_EPOCH,
             clean_listings: 0,
+            clean_since: None,
             checked_at: None,
             error: error.map(str::to_owned),
         }

@@ -122,10 +122,10 @@ impl Reprocess<'_> {
             job_id: None,
             before: intent.items.first().and_then(|item| item.before.clone()),
         };
-        let name = intent.project.clone();
+        let intent_id = intent.intent_id.clone();
         let others = move |connection: &_| {
             let mut others = intent::owned_batches(connection)?;
-            others.extend(batch::seen_until(connection, &name, posted.as_millisecond())?);
+            others.extend(batch::known_before(connection, &intent_id)?);
             Ok(others)
         };
         let others = self.ledger.read(others).await?;
@@ -173,7 +173,9 @@ fn judge(
     }
     let is_clean = listing.is_clean(&stored.job_type, &ids);
     // Earlier clean listings are kept as a number: they showed nothing, so nothing of them is needed.
-    let earlier = Listing { at: posted + SignedDuration::from_millis(1), complete: true, candidates: Vec::new() };
+    // All of them were made after the POST, whatever the clock said.
+    let first = stored.clean_since.unwrap_or(posted).max(posted + SignedDuration::from_millis(1));
+    let earlier = Listing { at: first, complete: true, candidates: Vec::new() };
     let mut listings = vec![earlier; usize::try_from(stored.clean_listings.min(4)).unwrap_or(0)];
     listings.push(listing);
     let verdict = reconcile(&stored.job_type, &ids, posted, now, &listings);
@@ -283,6 +285,22 @@ mod tests {
                  ?4, ?4, CASE ?2 WHEN 'finished' THEN 'own' || ?1 END)",
             (n, state, items_hash, t(n).as_millisecond()),
         );
+    }
+
+    #[test]
+    fn what_was_there_before_a_post_does_not_hang_on_clocks() {
+        let mut seed = Seed::new();
+        seed.batch("older", "completed");
+        intent(&seed, 50, "same", "planned");
+        let posting = Intent { state: IntentState::Posting, posting_at: Some(t(50)) };
+        seed.write(|tx| intent::keep(tx, "i50", &posting, None, t(50))).unwrap();
+        // The clock is set back, and the batch of the POST is seen before the time at which it was sent.
+        seed.batch("ours", "running");
+        seed.run("UPDATE batch SET first_seen = ?1", [t(40).as_millisecond()]);
+        let unknown = Intent { state: IntentState::Unknown, ..posting };
+        seed.write(|tx| intent::keep(tx, "i50", &unknown, None, t(41))).unwrap();
+        let known = batch::known_before(&seed.connection, "i50").unwrap();
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), ["older"]);
     }
 
     fn told(seed: &Seed, id: &str) -> String {
