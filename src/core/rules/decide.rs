@@ -84,9 +84,17 @@ pub struct Rules {
     rules: Vec<Compiled>,
 }
 
+/// So many bytes of the beginning and of the end of a text are read for their meaning: what failed stands there, and what
+/// one text may cost must have an end.
+const NEAR_AN_END: usize = 8 << 10;
+
+/// A text, or one end of it.
 struct Reading<'f> {
     source: Source,
-    original: &'f str,
+    /// The whole text.
+    text: &'f str,
+    /// What is read for its meaning.
+    part: &'f str,
     masked: Cow<'f, str>,
     statuses: Vec<StatusSpan>,
 }
@@ -160,12 +168,25 @@ fn read<'f>(facts: &Facts<'f>) -> Vec<Reading<'f>> {
     .into_iter()
     .filter_map(|(source, text)| text.map(|text| (source, text)))
     .filter(|(source, text)| *source == Source::Message || !text.is_empty())
-    .map(|(source, original)| {
-        let masked = mask_data(original);
+    .flat_map(|(source, text)| ends(text).map(move |part| (source, text, part)))
+    .map(|(source, text, part)| {
+        let masked = mask_data(part);
         let statuses = statuses(&masked);
-        Reading { source, original, masked, statuses }
+        Reading { source, text, part, masked, statuses }
     })
     .collect()
+}
+
+/// A text of usual length, or the beginning and the end of a longer one.
+fn ends(text: &str) -> impl Iterator<Item = &str> {
+    let (head, tail) = match text.len() <= 2 * NEAR_AN_END {
+        true => (text, None),
+        false => (
+            &text[..text.floor_char_boundary(NEAR_AN_END)],
+            Some(&text[text.ceil_char_boundary(text.len() - NEAR_AN_END)..]),
+        ),
+    };
+    std::iter::once(head).chain(tail)
 }
 
 impl Compiled {
@@ -223,36 +244,38 @@ impl Compiled {
             if !rule.http.is_empty() && status.is_none() {
                 return None;
             }
-            let span = if rule.patterns.is_empty() {
-                status?.span.clone()
+            let (span, within) = if rule.patterns.is_empty() {
+                (status?.span.clone(), reading.part)
             } else {
                 self.find(&self.matching, &rule.patterns, reading)?
             };
             let denied = !rule.unless.is_empty() && self.find(&self.unless, &rule.unless, reading).is_some();
-            (!denied).then(|| (reading.source, reading.words(span)))
+            (!denied).then(|| (reading.source, words(within, span)))
         })
     }
 
-    fn find(&self, slot: &OnceLock<Regex>, list: &[String], reading: &Reading<'_>) -> Option<Range<usize>> {
-        let haystack = match self.reads {
-            Reads::Text => reading.original,
-            Reads::Meaning => &reading.masked,
+    /// Where one of these patterns is found, and in which text.
+    fn find<'f>(
+        &self,
+        slot: &OnceLock<Regex>,
+        list: &[String],
+        reading: &Reading<'f>,
+    ) -> Option<(Range<usize>, &'f str)> {
+        let (haystack, within): (&str, &'f str) = match self.reads {
+            Reads::Text => (reading.text, reading.text),
+            Reads::Meaning => (&reading.masked, reading.part),
         };
         let regex = slot.get_or_init(|| {
             build(&joined(list, self.reads), self.reads)
                 .expect("the shipped patterns compile, as a test holds, and all others did when they were read")
         });
-        regex.find(haystack.as_bytes()).map(|found| found.range())
+        regex.find(haystack.as_bytes()).map(|found| (found.range(), within))
     }
 }
 
-impl<'f> Reading<'f> {
-    /// The original text of a span; a span that cuts a character is widened.
-    fn words(&self, span: Range<usize>) -> Option<&'f str> {
-        let start = (0..=span.start).rev().find(|at| self.original.is_char_boundary(*at))?;
-        let end = (span.end..=self.original.len()).find(|at| self.original.is_char_boundary(*at))?;
-        self.original.get(start..end)
-    }
+/// The text of a span; a span that cuts a character is widened.
+fn words(text: &str, span: Range<usize>) -> Option<&str> {
+    text.get(text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end))
 }
 
 fn checked(rules: Vec<Rule>, reads: Reads) -> Result<Vec<Compiled>, RulesError> {
@@ -293,4 +316,26 @@ fn build(pattern: &str, reads: Reads) -> Result<Regex, regex::Error> {
         .size_limit(SIZE_LIMIT)
         .dfa_size_limit(CACHE_LIMIT)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::rules::shipped_rules;
+
+    #[test]
+    fn a_long_text_is_read_at_its_beginning_and_at_its_end() {
+        let rules = shipped_rules().unwrap();
+        let filler = "é".repeat(NEAR_AN_END);
+        let class = |message: &str| rules.classify(&Facts { message, ..Facts::default() }).class;
+        assert_eq!(class(&format!("This PDF is password protected\n{filler}{filler}")), Class::PermanentInput);
+        let at_the_end = format!("{filler}{filler}\n503 Service Unavailable");
+        let decision = rules.classify(&Facts { message: &at_the_end, ..Facts::default() });
+        assert_eq!((decision.class, decision.why), (Class::Transient, Some("Service Unavailable")));
+        assert_eq!(class(&format!("{filler}\nThis PDF is password protected\n{filler}")), Class::Unknown);
+        let own = "[[rule]]\nname = \"own\"\nmatch = [\"password protected\"]\nclass = \"config\"";
+        let message = format!("{filler}\nThis PDF is password protected\n{filler}");
+        let decision = Rules::parse(own).unwrap().classify(&Facts { message: &message, ..Facts::default() }).class;
+        assert_eq!(decision, Class::Config, "a rule of one's own reads all of it");
+    }
 }

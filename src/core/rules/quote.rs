@@ -70,7 +70,11 @@ fn is_quotation(message: &str, whole: &Range<usize>) -> bool {
     opens && closes
 }
 
+/// So many bytes before a quotation say whose it is.
+const NEAR: usize = 200;
+
 fn is_somebodys(before: &str, after: &str) -> bool {
+    let before = &before[before.ceil_char_boundary(before.len().saturating_sub(NEAR))..];
     let led = before.strip_suffix([' ', '\u{a0}']).and_then(|text| {
         let word = text.rsplit(|c: char| !c.is_alphanumeric()).next()?;
         (!word.is_empty()).then(|| word.to_lowercase())
@@ -134,5 +138,6 @@ mod tests {
         ] {
             assert_eq!(theirs(message), 0, "{message}");
         }
+        assert_eq!(theirs(&format!("category {}: 'payment overdue'", "of goods ".repeat(40))), 0, "it is too far away");
     }
 }
