@@ -208,6 +208,15 @@ pub fn name_project(tx: &Transaction<'_>, project_key: i64, project_id: &str) ->
     Ok(())
 }
 
+/// The id under which the API last named a project; none if it never did.
+///
+/// # Errors
+/// SQLite's.
+pub fn project_id(connection: &Connection, project_key: i64) -> Result<Option<String>, LedgerError> {
+    let mut find = connection.prepare_cached("SELECT project_id FROM project WHERE project_key = ?1")?;
+    Ok(find.query_row([project_key], |row| row.get(0)).optional()?.flatten())
+}
+
 /// Marks a batch's items as completely listed, if its appearance is worth remembering.
 pub(super) fn mark_listed(tx: &Transaction<'_>, finish: &Finish) -> Result<(), LedgerError> {
     let count = |of: fn(Counted) -> u64| finish.counted.map(|counted| signed(of(counted)));

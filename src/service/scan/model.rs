@@ -87,6 +87,8 @@ pub(super) struct World {
     pub(super) during: Vec<(u64, Change)>,
     /// Whether listings take for ended what they do not see, unless they are asked for a proof.
     pub(super) guesses: bool,
+    /// The batch that is said to belong to another project.
+    pub(super) foreign: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +206,7 @@ impl ModelBatch {
         };
         Batch {
             batch_id: format!("b{index}"),
-            project_id: None,
+            project_id: Some("own".to_owned()),
             directory_id: self.directory.map(|d| format!("d{d}")),
             job_type: "parse".to_owned(),
             status: if self.finished { BatchStatus::Completed } else { BatchStatus::Running },
@@ -342,7 +344,8 @@ impl Source for Model {
         let (world, _) = self.request()?;
         let index = index(batch_id);
         let batch = &world.batches[index];
-        Ok((!batch.deleted).then(|| batch.show(index)))
+        let project_id = Some(if world.foreign == Some(index) { "other" } else { "own" }.to_owned());
+        Ok((!batch.deleted).then(|| Batch { project_id, ..batch.show(index) }))
     }
 
     async fn list_statuses(&self, batch: &Batch, page: &mut Statuses<'_>) -> Result<Listed, CloudError> {

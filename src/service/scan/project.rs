@@ -14,6 +14,7 @@ use super::listing::{self, BatchRead, Due};
 use super::{ScanSummary, Source, Watched, evidence, unless_panicked};
 use crate::cloud::Depth;
 use crate::core::batch::Batch;
+use crate::core::id::bare_project_id;
 use crate::ledger::batch::KnownBatch;
 use crate::ledger::project::{Begun, Ended, begin_scan, doubt_list, end_scan};
 use crate::ledger::sighting::Place;
@@ -85,7 +86,7 @@ async fn read<S: Source>(
         counts.fails(error, refused);
     }
     if !counts.refused {
-        follow_named(source, &known, named, &mut list, counts).await;
+        follow_named(ledger, source, begun, &known, named, &mut list, counts).await?;
     }
     if !counts.refused {
         follow_unseen(ledger, source, begun, &known, full, &mut list, counts).await?;
@@ -105,36 +106,53 @@ async fn read<S: Source>(
     Ok(list_read)
 }
 
-/// Asks for the batches that events named. They are read whatever is known of them; what the API does not know is let be.
+/// Asks for the batches that events named. They are read whatever is known of them; what the API does not know is let be,
+/// and so is what belongs to another project, which the same key may see.
 async fn follow_named<S: Source>(
+    ledger: &Ledger,
     source: &S,
+    begun: &Begun,
     known: &HashMap<String, KnownBatch>,
     named: Vec<String>,
     list: &mut JobList,
     counts: &mut Counts,
-) {
+) -> Result<(), LedgerError> {
+    if named.is_empty() {
+        return Ok(());
+    }
+    let project_key = begun.project_key;
+    let own = match list.due.iter().chain(&list.refresh).find_map(|batch| batch.project_id.clone()) {
+        Some(own) => Some(own),
+        None => ledger.read(move |connection| batch::project_id(connection, project_key)).await?,
+    };
+    let is_foreign = |found: &Batch| match (&found.project_id, &own) {
+        (Some(found), Some(own)) => bare_project_id(found) != bare_project_id(own),
+        _ => false,
+    };
     for batch_id in named {
         if list.due.iter().any(|due| due.batch_id == batch_id) {
             continue;
         }
         match source.batch(&batch_id).await {
+            Ok(Some(found)) if is_foreign(&found) => {}
             Ok(Some(found)) => {
                 list.refresh.retain(|batch| batch.batch_id != found.batch_id);
                 list.due.push(found);
             }
             Ok(None) => {}
-            Err(error) if error.stops_scan() || known.contains_key(&batch_id) => {
+            Err(error) if known.contains_key(&batch_id) => {
                 counts.fails(format!("batch {batch_id}: {error}"), error.stops_scan());
                 if error.stops_scan() {
-                    return;
+                    return Ok(());
                 }
             }
-            // Whose it is, nobody knows: it is no trouble of this project.
+            // Whose it is, nobody knows: it is no trouble of this project, not even a 403. A bad key fails at the job list.
             Err(error) => {
                 tracing::warn!(batch.id = batch_id, %error, "a batch that an event named could not be asked for")
             }
         }
     }
+    Ok(())
 }
 
 /// Asks one by one for batches that matter and that the job list did not show.

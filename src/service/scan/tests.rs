@@ -147,6 +147,26 @@ async fn a_batch_that_an_event_named_is_read_however_old_it_is_and_whatever_is_k
 }
 
 #[tokio::test]
+async fn a_named_batch_of_another_project_is_no_news_and_no_trouble_of_this_one() {
+    let site = Site::new(1).await;
+    site.apply(&[new_batch(None, &[1]), set(0, 1, FAILED), finish(0)]);
+    site.models[0].world().clock += 3 * DAY;
+    site.apply(&[new_batch(None, &[2]), finish(1)]);
+    site.scan().await;
+    site.models[0].world().foreign = Some(0);
+    site.scan_naming(&["b0"]).await;
+    assert_eq!(site.states(), "", "the same key sees it");
+    site.models[0].world().foreign = None;
+    // The job list takes two requests: one more for its end.
+    site.models[0].world().faults = vec![(3, Fault::Unauthorized)];
+    let refused = site.scan_naming(&["b0"]).await.remove(0);
+    assert_eq!((refused.complete, refused.refused), (true, false), "{:?}", refused.error);
+    assert_eq!(site.states(), "");
+    site.scan_naming(&["b0"]).await;
+    assert_eq!(site.states(), "i1:open");
+}
+
+#[tokio::test]
 async fn a_running_batch_is_read_on_every_scan() {
     let site = Site::new(1).await;
     site.apply(&[new_batch(None, &[1, 2]), set(0, 1, FAILED)]);
