@@ -41,6 +41,7 @@ pub(crate) fn facts(world: &World, rules: &Rules) -> (Vec<GroupFacts>, Vec<ItemF
             size: Some(document.credits as u64),
             state: ItemState::Open,
             class: classes[document.group],
+            planned_as: None,
             failed_at: at(document.failed_at),
             config_hash: Some("config".into()),
             failed_config_hash: Some("config".into()),

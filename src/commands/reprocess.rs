@@ -3,6 +3,7 @@
 mod apply;
 mod breaker;
 mod choose;
+mod plan;
 mod show;
 
 use std::collections::HashSet;
@@ -133,7 +134,7 @@ async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> an
     }
     let request = Request { items, limit: args.limit, force_attempts: args.force_attempts, permanent };
     let draft = Reprocess::new(ledger, setup).draft(request, &by.name, by.now).await?;
-    show::plan(&draft, args.format)?;
+    plan::show(&draft, args.format)?;
     Ok(Exit::Done)
 }
 

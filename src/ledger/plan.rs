@@ -111,11 +111,14 @@ pub fn take(tx: &Transaction<'_>, plan_id: &str, now: Timestamp) -> Result<bool,
 
 /// Ends a plan that is not over, approved or not: it can be neither approved nor executed any further.
 ///
+/// It never began after its end, not even where the clock was ahead when it did.
+///
 /// # Errors
 /// SQLite refuses.
 pub fn cancel(tx: &Transaction<'_>, plan_id: &str, result: &str, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute(
-        "UPDATE plan SET executed_at = coalesce(executed_at, ?2), result = ?3 WHERE plan_id = ?1 AND result IS NULL",
+        "UPDATE plan SET executed_at = min(coalesce(executed_at, ?2), ?2), result = ?3
+         WHERE plan_id = ?1 AND result IS NULL",
         params![plan_id, Millis(now), result],
     )?;
     Ok(())

@@ -21,6 +21,7 @@ mod load;
 mod logging;
 mod outage;
 mod plans;
+mod plans_later;
 mod reclassify;
 mod reprocess;
 mod rules;

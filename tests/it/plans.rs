@@ -30,7 +30,7 @@ fn world() -> World {
 
 const ALL: [&str; 3] = ["i0", "i1", "i2"];
 
-async fn scanned(world: World) -> (Site, Worker) {
+pub(crate) async fn scanned(world: World) -> (Site, Worker) {
     let site = Site::new(world, Options::default(), "").await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();
@@ -38,29 +38,29 @@ async fn scanned(world: World) -> (Site, Worker) {
 }
 
 /// Makes a plan of these items; its id.
-async fn planned(site: &Site, worker: &Worker, names: &[&str]) -> String {
+pub(crate) async fn planned(site: &Site, worker: &Worker, names: &[&str]) -> String {
     let request = Request { items: names.iter().map(|name| item_id(name)).collect(), ..Request::default() };
     Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", site.now()).await.unwrap().plan_id
 }
 
-async fn approved(site: &Site, worker: &Worker, names: &[&str]) -> String {
+pub(crate) async fn approved(site: &Site, worker: &Worker, names: &[&str]) -> String {
     let (plan_id, now) = (planned(site, worker, names).await, site.now());
     let id = plan_id.clone();
     worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
     plan_id
 }
 
-async fn between(site: &Site, worker: &mut Worker, minutes: i64) {
+pub(crate) async fn between(site: &Site, worker: &mut Worker, minutes: i64) {
     site.cloud.world().advance(SignedDuration::from_mins(minutes));
     worker.reprocess_between(site.now(), &CancellationToken::new()).await.unwrap();
 }
 
-fn posts(site: &Site) -> u64 {
+pub(crate) fn posts(site: &Site) -> u64 {
     site.cloud.world().truth().requests_to(Endpoint::CreateBatch)
 }
 
 /// What is said of a plan; empty while it is not over.
-fn result(site: &Site, plan_id: &str) -> String {
+pub(crate) fn result(site: &Site, plan_id: &str) -> String {
     site.texts(&format!("SELECT coalesce(result, '') FROM plan WHERE plan_id = '{plan_id}'")).remove(0)
 }
 
@@ -68,7 +68,7 @@ fn paid_twice(site: &Site) -> bool {
     site.cloud.world().items().iter().any(|item| item.attempts > 2)
 }
 
-fn said(site: &Site, args: &[&str], code: i32) -> String {
+pub(crate) fn said(site: &Site, args: &[&str], code: i32) -> String {
     let output = site.command(args).assert().code(code).get_output().clone();
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

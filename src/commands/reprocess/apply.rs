@@ -12,7 +12,7 @@ use crate::core::text::lines;
 use crate::exit::Exit;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::{Ledger, LedgerError, plan};
-use crate::service::reprocess::{Draft, cancel_plan, is_over_by, waits_until};
+use crate::service::reprocess::{Draft, begun, cancel_plan, is_ahead, is_over_by, result_by_now, waits_until};
 use crate::service::worker::{Setup, Worker};
 
 pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {
@@ -26,7 +26,7 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Perso
     let by = Person { now: Timestamp::now(), ..by };
     let draft = approvable(&ledger, &draft.plan_id, &by).await?;
     approve(&ledger, &draft, &why, &by).await?;
-    let wait = waits_until(&ledger, &draft, by.now).await?;
+    let wait = waits_until(&ledger, &draft, None, by.now).await?;
     drop(ledger);
     let mut worker = match Worker::open(setup).await {
         Ok(worker) => worker,
@@ -76,10 +76,10 @@ async fn outcome(ledger: &Ledger, draft: &Draft, by: &Person, stopped: bool) -> 
     }
     let plan_id = id.clone();
     let stored = ledger.read(move |connection| plan::get(connection, &plan_id)).await?;
-    if let Some(result) = stored.and_then(|plan| plan.result) {
+    if let Some(result) = stored.as_ref().and_then(|plan| plan.result.as_deref()) {
         return Ok(format!("Plan {id}: {result}."));
     }
-    let when = match waits_until(ledger, draft, now).await? {
+    let when = match waits_until(ledger, draft, stored.as_ref().and_then(begun), now).await? {
         Some(until) => format!("LlamaCloud asked to wait until {until:.0}: the first cycle after that goes on"),
         None => "the next cycle goes on".to_owned(),
     };
@@ -89,24 +89,33 @@ async fn outcome(ledger: &Ledger, draft: &Draft, by: &Person, stopped: bool) -> 
 /// The plan, if it may still be approved.
 async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Result<Draft> {
     let id = plan_id.to_owned();
-    let found = ledger.read(move |connection| plan::get(connection, &id)).await?;
-    let stored =
-        found.ok_or_else(|| ActError::NotFound(format!("plan {plan_id}; `llama-triage reprocess plan` makes one")))?;
+    let read = move |connection: &_| match plan::get(connection, &id)? {
+        Some(stored) => Ok(Some((result_by_now(connection, &stored)?, stored))),
+        None => Ok(None),
+    };
+    let (result, stored) = ledger
+        .read(read)
+        .await?
+        .ok_or_else(|| ActError::NotFound(format!("plan {plan_id}; `llama-triage reprocess plan` makes one")))?;
     let draft: Draft = serde_json::from_str(&stored.model).context("the stored plan")?;
-    let result = stored.result.as_deref().map_or_else(String::new, |result| format!(": {result}"));
+    let result = result.map_or_else(String::new, |result| format!(": {result}"));
     let refused = match (stored.applied_at, stored.executed_at) {
         (Some(at), _) => Some(format!("plan {plan_id} was applied at {at:.0}{result}")),
         (None, Some(at)) => Some(format!("plan {plan_id} is over since {at:.0}{result}")),
         (None, None) if by.now > stored.expires_at => {
             Some(format!("plan {plan_id} is older than an hour; make a new one"))
         }
+        (None, None) if is_ahead(stored.created_at, by.now) => Some(format!(
+            "plan {plan_id} was made at {:.0}, which is still to come: the clock was ahead then; make a new one",
+            stored.created_at
+        )),
         (None, None) if draft.items == 0 => Some(format!("plan {plan_id} has nothing to submit")),
         (None, None) => None,
     };
     if let Some(text) = refused {
         return Err(ActError::Refused(text).into());
     }
-    match waits_until(ledger, &draft, by.now).await? {
+    match waits_until(ledger, &draft, None, by.now).await? {
         Some(until) if is_over_by(by.now, until) => {
             let text = format!(
                 "LlamaCloud asked to wait until {until:.0}, and an approved plan lives for an hour: plan again then; `llama-triage breaker reset global` ends the wait"
@@ -127,7 +136,7 @@ fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
         Some(credits) => format!("about {credits} credits"),
         None => "at a price that is not known here".to_owned(),
     };
-    let question = format!("Submit {}, {cost}? [y/N] ", super::show::size(draft));
+    let question = format!("Submit {}, {cost}? [y/N] ", super::plan::size(draft));
     anstream::eprint!("{question}");
     std::io::stderr().flush()?;
     let mut answer = String::new();

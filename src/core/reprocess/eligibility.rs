@@ -31,6 +31,7 @@ pub fn exclusion(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion>
         .or_else(|| caps(item, ctx))
         .or_else(|| account(ctx.gate))
         .or_else(|| resting(ctx))
+        .or_else(|| turned(item))
         .or_else(|| if ctx.selection.is_manual() { None } else { automatic(item, ctx) })
 }
 
@@ -42,7 +43,7 @@ fn never(item: &ItemFacts) -> Option<Exclusion> {
         ItemState::Open | ItemState::Retrying => {}
     }
     if item.class == Class::Done {
-        return Some(Exclusion::Harmless);
+        return Some(Exclusion::Done);
     }
     if let Some(intent_id) = &item.claimed_by {
         return Some(Exclusion::Claimed { intent_id: intent_id.clone() });
@@ -90,6 +91,11 @@ fn resting(ctx: &Circumstances<'_>) -> Option<Exclusion> {
         Breaker::Open { until, .. } if ctx.now < until => Some(Exclusion::BreakerOpen { until }),
         _ => None,
     }
+}
+
+/// Of items that turned out to have failed for what they are, one of each group goes; the planner chooses it.
+fn turned(item: &ItemFacts) -> Option<Exclusion> {
+    (item.has_turned() && item.class != Class::PermanentInput).then_some(Exclusion::ClassChanged { class: item.class })
 }
 
 fn automatic(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {

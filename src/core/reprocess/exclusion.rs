@@ -17,6 +17,8 @@ pub enum Exclusion {
     Dismissed,
     /// It was skipped for a harmless reason.
     Harmless,
+    /// Its class says that the work was done.
+    Done,
     /// It stands for a batch that failed as a whole without naming its files.
     WholeBatch,
     /// Its file was deleted.
@@ -43,6 +45,11 @@ pub enum Exclusion {
     /// Its class is not retried automatically.
     Class {
         /// The class.
+        class: Class,
+    },
+    /// Its class has become one that a retry hardly helps since a person saw the plan.
+    ClassChanged {
+        /// The class now.
         class: Class,
     },
     /// It failed for its parameters, which have not changed.
@@ -142,6 +149,7 @@ impl fmt::Display for Exclusion {
             Self::Recovered => f.write_str("it has completed since"),
             Self::Dismissed => f.write_str("it was dismissed; `group undismiss` brings it back"),
             Self::Harmless => f.write_str("it was skipped for a harmless reason"),
+            Self::Done => f.write_str("its class (done) says that the work was done"),
             Self::WholeBatch => {
                 f.write_str("it stands for a whole batch that names no files: make that batch again yourself")
             }
@@ -154,6 +162,9 @@ impl fmt::Display for Exclusion {
             }
             Self::NoJobConfig => f.write_str("no job config is known for it; add a [[reprocess.job-config]]"),
             Self::Class { class } => write!(f, "class {class} is not retried automatically"),
+            Self::ClassChanged { class } => {
+                write!(f, "its class has changed to {class} since the plan: make a new one if it is still wanted")
+            }
             Self::SameConfig => f.write_str("it failed for its parameters and they have not changed"),
             Self::Baseline => f.write_str("it failed before the first start; allow the baseline to retry it"),
             Self::Attempts { made } => write!(f, "all automatic attempts are used up ({made} made in this episode)"),

@@ -37,6 +37,8 @@ pub struct ItemFacts {
     pub state: ItemState,
     /// Class of its newest failure.
     pub class: Class,
+    /// Class that it had in the plan that a person approved; `None` where nobody did, or it is not known.
+    pub planned_as: Option<Class>,
     /// Event time of its newest failure.
     pub failed_at: Timestamp,
     /// Hash of the parameters a retry would use; `None` when no job config is known.
@@ -69,6 +71,17 @@ pub struct ItemFacts {
     pub retry_after: Option<Timestamp>,
     /// What a retry is thought to cost, in credits; `None` when no price or page count is known.
     pub credits: Option<f64>,
+}
+
+impl ItemFacts {
+    /// Whether its class has become one that a retry hardly helps since a person approved the plan.
+    pub(super) fn has_turned(&self) -> bool {
+        let hardly_helps = match self.class {
+            Class::Done | Class::PermanentInput | Class::Config | Class::Account | Class::Cancelled => true,
+            Class::Throttled | Class::Transient | Class::Unknown => false,
+        };
+        hardly_helps && self.planned_as.is_some_and(|then| then != self.class)
+    }
 }
 
 /// A group with what retries have shown about it so far.

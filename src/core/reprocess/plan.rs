@@ -279,7 +279,7 @@ impl<'a> Planner<'a> {
         let Selection::Manual { limit, permanent, .. } = self.input.selection else { return };
         let mut left = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         for (group, items) in in_order(groups) {
-            let items = if permanent { items } else { self.one_of_permanent(items) };
+            let items = self.one_of_permanent(items, permanent);
             let chosen = spread(&items, left);
             left -= chosen.len();
             let ids: BTreeSet<&str> = chosen.iter().map(|item| item.item_id.as_str()).collect();
@@ -290,13 +290,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Lets through one of the items that failed for what they are.
-    fn one_of_permanent(&mut self, items: Vec<&'a ItemFacts>) -> Vec<&'a ItemFacts> {
+    /// Lets through one of the items that failed for what they are, or `all` of those of which the person knew that.
+    fn one_of_permanent(&mut self, items: Vec<&'a ItemFacts>, all: bool) -> Vec<&'a ItemFacts> {
         let (hopeless, mut kept): (Vec<_>, Vec<_>) =
-            items.into_iter().partition(|item| item.class == Class::PermanentInput);
+            items.into_iter().partition(|item| item.class == Class::PermanentInput && (!all || item.has_turned()));
         let chosen = canary(&fresh_or_all(&hopeless));
         for item in hopeless.into_iter().filter(|item| chosen.is_none_or(|one| one.item_id != item.item_id)) {
-            self.exclude(item, Exclusion::OneOfPermanent);
+            let turned = Exclusion::ClassChanged { class: item.class };
+            self.exclude(item, if item.has_turned() { turned } else { Exclusion::OneOfPermanent });
         }
         kept.extend(chosen);
         kept

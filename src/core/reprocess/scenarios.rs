@@ -21,6 +21,7 @@ pub(super) fn item(id: &str) -> ItemFacts {
         size: None,
         state: ItemState::Open,
         class: Class::Transient,
+        planned_as: None,
         failed_at: hours(0),
         config_hash: Some("c".to_owned()),
         failed_config_hash: Some("c".to_owned()),
@@ -60,7 +61,7 @@ fn every_reason_not_to_retry_is_given() {
     assert_eq!(auto(item("a")), None);
     assert_eq!(auto(ItemFacts { state: ItemState::Recovered, ..item("a") }), Some(Exclusion::Recovered));
     assert_eq!(auto(ItemFacts { state: ItemState::Dismissed, ..item("a") }), Some(Exclusion::Dismissed));
-    assert_eq!(auto(ItemFacts { class: Class::Done, ..item("a") }), Some(Exclusion::Harmless));
+    assert_eq!(auto(ItemFacts { class: Class::Done, ..item("a") }), Some(Exclusion::Done));
     assert_eq!(
         auto(ItemFacts { claimed_by: Some("i".into()), ..item("a") }),
         Some(Exclusion::Claimed { intent_id: "i".into() })

@@ -2,6 +2,7 @@
 
 use super::scenarios::{hours, item};
 use super::*;
+use crate::core::rules::Class;
 
 fn ended(state: &mut GroupState, votes: &[Vote]) -> StepResult {
     let limits = Limits::default();
@@ -66,4 +67,31 @@ fn a_hold_without_a_probe_is_over_in_time() {
     assert_eq!(held.without_probe(hours(1)), Gate::Open);
     let stopped = Gate::Open.stop_account(hours(0));
     assert_eq!(stopped.without_probe(hours(9)), stopped);
+}
+
+#[test]
+fn of_items_whose_class_has_turned_since_the_plan_one_goes_at_most() {
+    let planned = |then, class| -> Vec<ItemFacts> {
+        let ids = ["a", "b", "c"];
+        ids.map(|id| ItemFacts { planned_as: Some(then), class, config_hash: Some("new".into()), ..item(id) }).into()
+    };
+    let left_out = |then, class, permanent| -> Vec<Exclusion> {
+        let selection = Selection::Manual { limit: None, force_attempts: false, permanent };
+        let (limits, spent, items) = (Limits::default(), Spent::default(), planned(then, class));
+        let (now, gate, weather) = (hours(100), Gate::Open, Weather::Calm);
+        let (spent, limits) = (&spent, &limits);
+        let plan = plan(&PlanInput { now, selection, groups: &[], items: &items, gate, weather, spent, limits });
+        plan.excluded.into_iter().map(|left| left.exclusion).collect()
+    };
+    let changed = |class| Exclusion::ClassChanged { class };
+    let hopeless = Class::PermanentInput;
+    assert_eq!(left_out(Class::Transient, hopeless, true), [changed(hopeless), changed(hopeless)]);
+    assert_eq!(left_out(Class::Transient, hopeless, false), [changed(hopeless), changed(hopeless)]);
+    assert_eq!(left_out(hopeless, hopeless, true), [], "the person knew");
+    assert_eq!(left_out(hopeless, hopeless, false), [Exclusion::OneOfPermanent, Exclusion::OneOfPermanent]);
+    for class in [Class::Account, Class::Config, Class::Cancelled] {
+        assert_eq!(left_out(Class::Transient, class, true).len(), 3, "{class}");
+        assert_eq!(left_out(class, class, true), [], "{class}");
+    }
+    assert_eq!(left_out(Class::Unknown, Class::Transient, true), [], "a retry helps rather more than was known");
 }

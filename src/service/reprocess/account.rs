@@ -7,6 +7,9 @@ use crate::core::reprocess::IntentState;
 use crate::core::text::count;
 use crate::ledger::intent::StoredIntent;
 
+/// What the line says of items that may have been submitted.
+const UNCLEAR: &str = "of unclear outcome";
+
 /// Reasons that the line names, at most.
 const MOST_REASONS: usize = 5;
 
@@ -58,7 +61,7 @@ impl fmt::Display for Account {
         let items = |n: usize, what: &str| count(n as u64, &format!("item {what}"), &format!("items {what}"));
         write!(f, "{}", items(self.submitted, "submitted"))?;
         if self.unclear > 0 {
-            write!(f, ", {}", items(self.unclear, "of unclear outcome"))?;
+            write!(f, ", {}", items(self.unclear, UNCLEAR))?;
         }
         if self.left_out.is_empty() {
             return Ok(());
@@ -72,6 +75,15 @@ impl fmt::Display for Account {
             more => write!(f, " / and for {})", count(more as u64, "other reason", "other reasons")),
         }
     }
+}
+
+/// The line of a plan that is over, with what was found out since of items whose outcome was unclear then.
+pub(super) fn by_now(line: &str, intents: &[StoredIntent]) -> String {
+    if !line.contains(UNCLEAR) {
+        return line.to_owned();
+    }
+    let now = Account::of(settled(intents), intents, &Reasons::new()).to_string();
+    if line.contains(&now) { line.to_owned() } else { format!("{line}; by now {now}") }
 }
 
 /// The newest intent of each item; `intents` are oldest first.
@@ -146,6 +158,18 @@ mod tests {
             account.to_string(),
             "1 item submitted, 2 items of unclear outcome, 4 items left out (2: refused (422) / 1: it was dismissed / 1: not sent: others like it were refused, or another retry took it meanwhile)"
         );
+    }
+
+    #[test]
+    fn what_was_found_out_since_is_told_with_what_was_unclear() {
+        let unclear = "0 items submitted, 2 items of unclear outcome, 1 item left out (1: it was dismissed)";
+        let told = |state, error| by_now(unclear, &[intent(&["a", "b"], state, error)]);
+        assert_eq!(told(IntentState::Unknown, None), unclear);
+        assert_eq!(told(submitted(), None), format!("{unclear}; by now 2 items submitted"));
+        let lost = told(IntentState::NotSubmitted, Some("no batch was found"));
+        assert_eq!(lost, format!("{unclear}; by now 0 items submitted, 2 items left out (2: no batch was found)"));
+        let clear = "cancelled by ann: 2 items submitted";
+        assert_eq!(by_now(clear, &[intent(&["a", "b"], submitted(), None)]), clear);
     }
 
     #[test]

@@ -1,24 +1,27 @@
 //! The life of an approved plan: when it is executed, when its hour is over, what is said of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::account::{Account, Reasons};
+use super::account::{Account, Reasons, by_now};
 use super::execute::Progress;
 use super::facts::PLAN_LIFE;
 use super::{Draft, Reprocess, Summary};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::plan::{self, StoredPlan};
-use crate::ledger::{Ledger, LedgerError, Transaction, fault, gate, intent};
+use crate::ledger::{Connection, Ledger, LedgerError, Transaction, fault, gate, intent};
 
 /// Worker faults of plans whose hour was over before all of them was submitted: whoever approved one may not look again.
 const FAULT: &str = "plan:";
 
-/// Such a fault stands for this long after the plan was approved.
+/// Such a fault stands for this long after the plan was begun or ended.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// A time that lies further ahead than this was written by a clock that was wrong; clocks are set by less all the time.
+const CLOCK_STEPS: SignedDuration = SignedDuration::from_mins(5);
 
 impl Reprocess<'_> {
     /// Executes the plans that people approved and that are not over. Needs the ledger's lock: nobody else executes them then.
@@ -38,13 +41,13 @@ impl Reprocess<'_> {
             if stop.is_cancelled() {
                 break;
             }
-            if is_too_old(&plan, now) {
-                self.ledger.write(move |tx| end_too_old(tx, &plan, now)).await?;
+            if let Some(why) = outlived(&plan, now) {
+                self.ledger.write(move |tx| end_outlived(tx, &plan, &why, now)).await?;
                 continue;
             }
             let draft = draft_of(&plan)?;
             let id = plan.plan_id.clone();
-            if self.waits_until(&draft, now).await?.is_some()
+            if self.ready_projects(&plan, &draft, now).await?.is_empty()
                 || !self.ledger.write(move |tx| plan::take(tx, &id, now)).await?
             {
                 continue;
@@ -62,39 +65,91 @@ impl Reprocess<'_> {
     /// The ledger refuses.
     pub(super) async fn projects_of_plans(&self, now: Timestamp) -> anyhow::Result<BTreeSet<String>> {
         let mut projects = BTreeSet::new();
-        for plan in self.ledger.read(plan::unfinished).await?.iter().filter(|plan| !is_too_old(plan, now)) {
-            let draft = draft_of(plan)?;
-            if self.waits_until(&draft, now).await?.is_none() {
-                projects.extend(draft.chunks.into_iter().map(|chunk| chunk.project));
-            }
+        for plan in self.ledger.read(plan::unfinished).await?.iter().filter(|plan| outlived(plan, now).is_none()) {
+            projects.extend(self.ready_projects(plan, &draft_of(plan)?, now).await?);
         }
         Ok(projects)
     }
 
-    pub(super) async fn waits_until(&self, draft: &Draft, now: Timestamp) -> Result<Option<Timestamp>, LedgerError> {
-        waits_until(self.ledger, draft, now).await
+    /// The projects of which something of this plan can go now; none while the plan waits.
+    async fn ready_projects(
+        &self,
+        plan: &StoredPlan,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<BTreeSet<String>, LedgerError> {
+        if waits_until(self.ledger, draft, begun(plan), now).await?.is_some() {
+            return Ok(BTreeSet::new());
+        }
+        let waits = waits(self.ledger, draft, now).await?;
+        Ok(draft.projects().into_iter().filter(|project| !waits.contains_key(project)).collect())
     }
 }
 
-/// Until when the API asked to wait with a project that a plan is about; none if it did not.
+/// When a plan was approved, if its execution has begun.
+pub fn begun(plan: &StoredPlan) -> Option<Timestamp> {
+    plan.executed_at.and(plan.applied_at)
+}
+
+/// The projects of a plan with which LlamaCloud asked to wait, and until when.
 ///
 /// # Errors
 /// The ledger refuses.
-pub async fn waits_until(ledger: &Ledger, draft: &Draft, now: Timestamp) -> Result<Option<Timestamp>, LedgerError> {
-    let projects: BTreeSet<String> = draft.chunks.iter().map(|chunk| chunk.project.clone()).collect();
+pub(super) async fn waits(
+    ledger: &Ledger,
+    draft: &Draft,
+    now: Timestamp,
+) -> Result<BTreeMap<String, Timestamp>, LedgerError> {
+    let projects = draft.projects();
     let waits = move |connection: &_| {
-        let mut until = None;
-        for project in &projects {
-            until = until.max(gate::get(connection, project)?.wait_until);
+        let mut waits = BTreeMap::new();
+        for project in projects {
+            let until = gate::get(connection, &project)?.wait_until.filter(|until| now < *until);
+            waits.extend(until.map(|until| (project, until)));
         }
-        Ok(until)
+        Ok(waits)
     };
-    Ok(ledger.read(waits).await?.filter(|until| now < *until))
+    ledger.read(waits).await
+}
+
+/// Until when a plan waits because LlamaCloud asked to; none if something of it can go now, or nothing ever.
+///
+/// One that is not begun goes as soon as one of its projects takes requests; one that was `begun`, and approved then, once
+/// all do that will within its hour: what was refused of the others would else be asked again with each cycle.
+///
+/// # Errors
+/// The ledger refuses.
+pub async fn waits_until(
+    ledger: &Ledger,
+    draft: &Draft,
+    begun: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, LedgerError> {
+    let waits = waits(ledger, draft, now).await?;
+    Ok(match begun {
+        Some(approved_at) => waits.into_values().filter(|until| !is_over_by(approved_at, *until)).max(),
+        None if waits.len() == draft.projects().len() => waits.into_values().min(),
+        None => None,
+    })
+}
+
+/// What came of a plan that is over, as far as it is known by now.
+///
+/// # Errors
+/// The ledger refuses.
+pub fn result_by_now(connection: &Connection, plan: &StoredPlan) -> Result<Option<String>, LedgerError> {
+    let Some(result) = &plan.result else { return Ok(None) };
+    Ok(Some(by_now(result, &intent::of_plan(connection, &plan.plan_id)?)))
 }
 
 /// Whether a plan that is approved now can no longer be executed at this time.
 pub fn is_over_by(approved_at: Timestamp, at: Timestamp) -> bool {
     at - approved_at > PLAN_LIFE
+}
+
+/// Whether a time in the past, as somebody wrote it, is still to come: the clock was ahead then, or is behind now.
+pub fn is_ahead(written: Timestamp, now: Timestamp) -> bool {
+    written - now > CLOCK_STEPS
 }
 
 /// Ends a plan, approved or not, and says what came of it; what is being posted right now is not stopped by that.
@@ -111,7 +166,7 @@ pub async fn cancel_plan(
     let (id, actor) = (plan_id.to_owned(), actor.to_owned());
     let cancelled = ledger.write(move |tx| {
         let Some(stored) = plan::get(tx, &id)? else { return Ok(None) };
-        if let Some(result) = &stored.result {
+        if let Some(result) = result_by_now(tx, &stored)? {
             let at = stored.executed_at.unwrap_or(stored.created_at);
             return Ok(Some(Err(format!("plan {id} is over since {at:.0}: {result}"))));
         }
@@ -143,9 +198,15 @@ pub(super) fn draft_of(plan: &StoredPlan) -> anyhow::Result<Draft> {
     serde_json::from_str(&plan.model).with_context(|| format!("the stored plan {}", plan.plan_id))
 }
 
-/// What a person found right an hour ago may be wrong by now.
-fn is_too_old(plan: &StoredPlan, now: Timestamp) -> bool {
-    plan.applied_at.is_some_and(|at| is_over_by(at, now))
+/// Why an approved plan may no longer be executed, if so: what a person found right an hour ago may be wrong by now.
+///
+/// A plan that was approved while the clock was ahead would else be new again once that time has come, days later.
+fn outlived(plan: &StoredPlan, now: Timestamp) -> Option<String> {
+    let at = plan.applied_at?;
+    if is_ahead(at, now) {
+        return Some(format!("the clock was ahead when it was approved: {at:.0} is still to come"));
+    }
+    is_over_by(at, now).then(|| "it was approved more than an hour before it could be submitted".to_owned())
 }
 
 /// The same reason for every item of a plan.
@@ -162,12 +223,11 @@ fn finish(tx: &Transaction<'_>, plan_id: &str, draft: &Draft, reasons: &Reasons)
 }
 
 /// Ends a plan that could not be executed to its end in its hour, and tells people if something of it is left.
-fn end_too_old(tx: &Transaction<'_>, plan: &StoredPlan, now: Timestamp) -> Result<(), LedgerError> {
+fn end_outlived(tx: &Transaction<'_>, plan: &StoredPlan, why: &str, now: Timestamp) -> Result<(), LedgerError> {
     let id = &plan.plan_id;
     let Ok(draft) = draft_of(plan) else { return plan::finish(tx, id, "it cannot be read") };
-    let account =
-        account(tx, id, &draft, &all(&draft, "it was approved more than an hour before it could be submitted"))?;
-    plan::finish(tx, id, &account.to_string())?;
+    let account = account(tx, id, &draft, &all(&draft, why))?;
+    plan::cancel(tx, id, &account.to_string(), now)?;
     let is_recent = plan.applied_at.is_some_and(|at| now - at < TOLD_FOR);
     if account.left_out() == 0 || !is_recent {
         return Ok(());
@@ -180,8 +240,8 @@ fn end_too_old(tx: &Transaction<'_>, plan: &StoredPlan, now: Timestamp) -> Resul
 /// Takes back what was said of plans of yesterday.
 fn forget(tx: &Transaction<'_>, now: Timestamp) -> Result<(), LedgerError> {
     for key in fault::standing(tx, FAULT)? {
-        let applied_at = plan::get(tx, &key[FAULT.len()..])?.and_then(|plan| plan.applied_at);
-        if applied_at.is_none_or(|at| now - at >= TOLD_FOR) {
+        let ended_at = plan::get(tx, &key[FAULT.len()..])?.and_then(|plan| plan.executed_at);
+        if ended_at.is_none_or(|at| now - at >= TOLD_FOR) {
             fault::clear(tx, &key, now)?;
         }
     }

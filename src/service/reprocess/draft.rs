@@ -15,6 +15,7 @@ use crate::config::reprocess::Mode;
 use crate::core::reprocess::{
     Budget, Chunk, Circumstances, Exclusion, Limits, Plan, PlanInput, Selection, Spent, exclusion, plan, total,
 };
+use crate::core::rules::Class;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::plan::{self as stored, StoredPlan};
 use crate::ledger::retriable::{Retriable, Which};
@@ -118,6 +119,19 @@ impl Draft {
     /// The chosen items.
     pub fn item_ids(&self) -> impl Iterator<Item = &str> {
         self.chunks.iter().flat_map(|chunk| chunk.item_ids.iter().map(String::as_str))
+    }
+
+    /// The projects of the chosen items.
+    pub(super) fn projects(&self) -> BTreeSet<String> {
+        self.chunks.iter().map(|chunk| chunk.project.clone()).collect()
+    }
+
+    /// The chosen items with the classes that the person saw.
+    pub(super) fn classes(&self) -> BTreeMap<&str, Class> {
+        let of_group = |id: &str| self.groups.iter().find(|group| group.group_id == id);
+        let of_chunk = |chunk: &DraftChunk| Class::from_name(&of_group(&chunk.group_id)?.class);
+        let known = self.chunks.iter().filter_map(|chunk| Some((chunk, of_chunk(chunk)?)));
+        known.flat_map(|(chunk, class)| chunk.item_ids.iter().map(move |id| (id.as_str(), class))).collect()
     }
 }
 

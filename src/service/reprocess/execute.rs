@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::account::{Reasons, settled};
-use super::approved::draft_of;
+use super::approved::{draft_of, waits};
 use super::draft::input;
 use super::facts::{Facts, PLAN_LIFE};
 use super::job_config::JobConfigs;
@@ -88,13 +88,20 @@ impl Reprocess<'_> {
         let draft = draft_of(plan)?;
         let mut run = self.begin_run(plan, &draft, now).await?;
         let mut goes_on = false;
+        let waiting = waits(self.ledger, &draft, now).await?;
         for project in Reprocess::projects_of(&run.rows) {
+            if let Some(until) = waiting.get(&project) {
+                goes_on |= run.lives_at(*until);
+                let why = format!("LlamaCloud asked to wait until {until:.0}");
+                run.leave_project_out(&project, &why);
+                continue;
+            }
             match self.execute_in(&project, &mut run, now, stop, summary).await? {
                 None => {}
                 Some(Halt::Stop) => return Ok(Progress::GoesOn),
                 Some(Halt::Because(_)) => {
-                    let wait = self.waits_until(&draft, self.by_now(now)).await?;
-                    goes_on |= wait.is_some_and(|until| run.lives_at(until));
+                    let asked = waits(self.ledger, &draft, self.by_now(now)).await?;
+                    goes_on |= asked.get(&project).is_some_and(|until| run.lives_at(*until));
                 }
             }
         }
@@ -143,6 +150,10 @@ impl Reprocess<'_> {
             summary.errors.push(format!("nothing was retried, {why}"));
             run.leave_project_out(project, &why);
             return Ok(None);
+        }
+        let seen = run.draft.classes();
+        for item in &mut facts.items {
+            item.planned_as = seen.get(item.item_id.as_str()).copied();
         }
         let limits = self.limits_of(project);
         let plan = shrink(&run.ids, &input(&facts, run.draft.request.selection(None), &limits, now));

@@ -110,6 +110,7 @@ impl Reprocess<'_> {
             size: None,
             state: state(row.state),
             class: Class::from_name(&row.class).unwrap_or(Class::Unknown),
+            planned_as: None,
             failed_at: row.failed_at,
             failed_config_hash: row.attempts.last().map(|tried| tried.parameters_hash.clone()),
             refused: row

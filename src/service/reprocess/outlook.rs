@@ -25,7 +25,7 @@ pub struct GroupOutlook {
     pub recovered: u32,
     /// `closed`, `open` or `half-open`.
     pub breaker: String,
-    /// When an open breaker lets one canary through.
+    /// When an open breaker lets one canary through; none once it does.
     pub open_until: Option<Timestamp>,
     /// Since when its lost canary holds it back.
     pub parked_since: Option<Timestamp>,
@@ -55,7 +55,7 @@ impl GroupOutlook {
         let (breaker, open_until) = match state.breaker {
             Breaker::Closed { .. } => ("closed", None),
             Breaker::Open { until, .. } if now < until => ("open", Some(until)),
-            Breaker::Open { until, .. } => ("half-open", Some(until)),
+            Breaker::Open { .. } => ("half-open", None),
         };
         let step = if breaker == "closed" { state.ramp.step } else { Step::One };
         GroupOutlook {

@@ -1,0 +1,210 @@
+//! What `reprocess plan` prints.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::Format;
+use super::show::{held, items, left_to_a_person, waits_for_other_work};
+use crate::core::text::{count, cut_middle, lines, one_line};
+use crate::service::reprocess::{Draft, DraftChunk, Excluded, GroupOutlook};
+
+/// Reasons that the table names; JSON has every item.
+const MOST_REASONS: usize = 10;
+
+/// Characters of a group's title that the table shows.
+const LONGEST_TITLE: usize = 60;
+
+/// A plan made of older knowledge warns.
+const OLD: SignedDuration = SignedDuration::from_hours(1);
+
+pub(super) fn show(draft: &Draft, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Json => {
+            let mut answer = json!({ "schema_version": 1 });
+            let fields = serde_json::to_value(draft)?;
+            if let (Some(answer), Value::Object(fields)) = (answer.as_object_mut(), fields) {
+                answer.extend(fields);
+            }
+            anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
+        }
+        Format::Table => anstream::println!("{}", lines(&table(draft))),
+    }
+    Ok(())
+}
+
+/// "13 items in 3 POSTs".
+pub(super) fn size(draft: &Draft) -> String {
+    format!("{} in {}", count(draft.items as u64, "item", "items"), count(draft.chunks.len() as u64, "POST", "POSTs"))
+}
+
+fn table(draft: &Draft) -> String {
+    let mut text = format!("Plan {}: {}", draft.plan_id, size(draft));
+    match draft.credits {
+        _ if draft.items == 0 => text.push('\n'),
+        Some(credits) => text.push_str(&format!(", about {credits} credits\n")),
+        None => text.push_str("; set reprocess.credits-per-item for an estimate of the cost\n"),
+    }
+    text.push_str(&known(draft));
+    text.push_str(&posts(draft));
+    if !draft.lost_parameters.is_empty() {
+        let lost = draft.lost_parameters.join(", ");
+        text.push_str(&format!(
+            "Not sent again: {lost} (give them in [[reprocess.job-config]] if the result hangs on them)\n"
+        ));
+    }
+    text.push_str(&by_reason("Left out", &draft.excluded));
+    text.push_str(&by_reason("Not by itself", &draft.not_by_itself));
+    for group in draft.groups.iter().filter(|group| group.breaker != "closed" || group.parked_since.is_some()) {
+        text.push_str(&format!("Held back: {}\n", held_back(group)));
+    }
+    for hold in &draft.holds {
+        text.push_str(&format!("Held back: {}\n", held(hold)));
+    }
+    let left: Vec<String> = draft.budget_left.iter().map(|(budget, left)| format!("{left} {budget}")).collect();
+    text.push_str(&format!("Budget left: {}\n", left.join(", ")));
+    text.push_str(&match draft.items {
+        0 if draft.excluded.is_empty() => "Nothing can be submitted: no item that matches is open.".to_owned(),
+        0 => "Nothing can be submitted.".to_owned(),
+        _ => format!(
+            "Submit it until {:.0}: llama-triage reprocess apply {} --reason TEXT",
+            draft.expires_at, draft.plan_id
+        ),
+    });
+    text
+}
+
+/// One line for POSTs that look alike: API v2 takes one item in each.
+fn posts(draft: &Draft) -> String {
+    let mut alike: Vec<((String, String), usize)> = Vec::new();
+    for chunk in &draft.chunks {
+        let told = (items(chunk.item_ids.len()), post(draft, chunk));
+        match alike.iter_mut().find(|(known, _)| *known == told) {
+            Some((_, times)) => *times += 1,
+            None => alike.push((told, 1)),
+        }
+    }
+    let size = |size: String, times| if times == 1 { size } else { format!("{times} POSTs of {size} each") };
+    alike.into_iter().map(|((items, what), times)| format!("  {:>10}  {what}\n", size(items, times))).collect()
+}
+
+fn post(draft: &Draft, chunk: &DraftChunk) -> String {
+    let cache = if chunk.second_try && chunk.job_type == "parse" { ", cache cleared" } else { "" };
+    let group = draft.groups.iter().find(|group| group.group_id == chunk.group_id);
+    let (class, title) = group.map_or(("", ""), |group| (group.class.as_str(), group.title.as_str()));
+    let title = one_line(title);
+    let title = cut_middle(&title, LONGEST_TITLE);
+    format!("{}  {class:<15}  {} of {}{cache}  {title}", chunk.group_id, chunk.job_type, chunk.project)
+}
+
+/// How many items have each reason, the most first.
+fn by_reason(title: &str, left: &[Excluded]) -> String {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in left {
+        *reasons.entry(&one.why).or_default() += 1;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, items)| std::cmp::Reverse(*items));
+    let mut text = if left.is_empty() { String::new() } else { format!("{title}: {}\n", items(left.len())) };
+    for (why, items) in reasons.iter().take(MOST_REASONS) {
+        text.push_str(&format!("  {items:>4}  {why}\n"));
+    }
+    text
+}
+
+/// How old the knowledge is that the plan was made of.
+fn known(draft: &Draft) -> String {
+    let before =
+        "`llama-triage scan` brings what happened since; `apply` does so, too, and leaves out what has completed";
+    match draft.as_of {
+        None if draft.groups.is_empty() => String::new(),
+        None => format!("Warning: a project of it was never scanned completely; {before}\n"),
+        Some(at) if draft.created_at - at > OLD => {
+            let age = (draft.created_at - at).as_hours();
+            format!(
+                "Warning: as of {at:.0}, the last complete scan, {} ago; {before}\n",
+                count(age.unsigned_abs(), "hour", "hours")
+            )
+        }
+        Some(at) => format!("As of {at:.0}, the last complete scan\n"),
+    }
+}
+
+fn held_back(group: &GroupOutlook) -> String {
+    match (group.parked_since, group.open_until) {
+        (Some(since), _) if group.waits_for_decision => left_to_a_person(&group.group_id, since),
+        (Some(_), _) => waits_for_other_work(&group.group_id),
+        (None, Some(until)) => format!("the breaker of {} is open until {until:.0}", group.group_id),
+        (None, None) => format!("the breaker of {} lets one item through by itself", group.group_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::core::reprocess::{Breaker, GroupState, Parked};
+    use crate::service::reprocess::Request;
+
+    #[test]
+    fn a_plan_does_not_tell_of_a_time_that_is_past() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let breaker = Breaker::Open { since: at(0), until: at(60), opened: 1 };
+        let said =
+            |now| held_back(&GroupOutlook::new("g-1", &GroupState { breaker, ..GroupState::default() }, 1, 1, at(now)));
+        assert_eq!(said(59), "the breaker of g-1 is open until 1970-01-01T00:01:00Z");
+        assert_eq!(said(60), "the breaker of g-1 lets one item through by itself");
+    }
+
+    #[test]
+    fn posts_that_look_alike_are_one_line() {
+        let chunk = |group: &str, items: usize| DraftChunk {
+            project: "p".to_owned(),
+            group_id: group.to_owned(),
+            job_type: "parse".to_owned(),
+            config_hash: "h".to_owned(),
+            second_try: false,
+            item_ids: vec!["i".to_owned(); items],
+        };
+        let mut chunks = vec![chunk("g-1", 1); 300];
+        chunks.push(chunk("g-2", 1));
+        chunks.push(chunk("g-1", 7));
+        let text = posts(&Draft { chunks, ..draft() });
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[0].starts_with("300 POSTs of 1 item each  g-1 "), "{text}");
+        assert!(lines[1].starts_with("1 item  g-2 ") && lines[2].starts_with("7 items  g-1 "), "{text}");
+    }
+
+    fn draft() -> Draft {
+        Draft {
+            plan_id: "P-1".to_owned(),
+            created_at: Timestamp::UNIX_EPOCH,
+            as_of: None,
+            expires_at: Timestamp::UNIX_EPOCH,
+            request: Request::default(),
+            items: 0,
+            set_hash: String::new(),
+            chunks: Vec::new(),
+            lost_parameters: Vec::new(),
+            excluded: Vec::new(),
+            not_by_itself: Vec::new(),
+            credits: None,
+            budget_left: BTreeMap::new(),
+            groups: Vec::new(),
+            holds: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_plan_says_whether_a_group_waits_for_a_person_or_for_other_work() {
+        for (compared, told) in [(true, "left to a person"), (false, "another goes by itself")] {
+            let parked = Some(Parked { since: Timestamp::UNIX_EPOCH, compared });
+            let state = GroupState { parked, ..GroupState::default() };
+            let said = held_back(&GroupOutlook::new("g-1", &state, 1, 1, Timestamp::UNIX_EPOCH));
+            assert!(said.contains(told), "{said}");
+        }
+    }
+}
