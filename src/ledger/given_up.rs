@@ -7,20 +7,27 @@ use super::LedgerError;
 use super::intent::{self, StoredIntent};
 use super::millis::Millis;
 
-/// Intents that are finished and were posted since, whose items an earlier intent had posted that was then given up: the
-/// batch of that one may still show up.
+/// That an intent `e` was posted and then given up, by the service or by a person.
+const GIVEN_UP: &str = "(e.state = 'not_submitted' OR (e.state = 'finished' AND e.batch_id IS NULL))";
+
+/// Intents that are finished and were posted since, each with the earlier one of the same items that was given up: the batch
+/// of that one may still show up.
 ///
 /// # Errors
 /// SQLite refuses, or a stored value cannot be read.
-pub fn finished_after(connection: &Connection, since: Timestamp) -> Result<Vec<StoredIntent>, LedgerError> {
-    let tail = "WHERE n.state = 'finished' AND n.posting_at >= ?1 AND n.duplicate_batch_ids IS NULL
-        AND n.items_hash IN (SELECT items_hash FROM intent WHERE state = 'not_submitted') ORDER BY n.intent_id";
-    let found = intent::select(connection, tail, [Millis(since)])?;
+pub fn finished_after(
+    connection: &Connection,
+    since: Timestamp,
+) -> Result<Vec<(StoredIntent, StoredIntent)>, LedgerError> {
+    let tail = format!(
+        "WHERE n.state = 'finished' AND n.batch_id IS NOT NULL AND n.duplicate_batch_ids IS NULL AND n.posting_at >= ?1
+            AND n.items_hash IN (SELECT e.items_hash FROM intent e WHERE {GIVEN_UP}) ORDER BY n.intent_id"
+    );
     let mut doubtful = Vec::new();
-    for intent in found {
-        if before(connection, &intent.intent_id)?.is_some() {
-            doubtful.push(intent);
-        }
+    for later in intent::select(connection, &tail, [Millis(since)])? {
+        let earlier = before(connection, &later.intent_id)?;
+        let earlier = earlier.map(|id| intent::get(connection, &id)).transpose()?.flatten();
+        doubtful.extend(earlier.map(|earlier| (later, earlier)));
     }
     Ok(doubtful)
 }
@@ -46,10 +53,10 @@ pub fn unheard(connection: &Connection, since: Timestamp) -> Result<Vec<(String,
 /// # Errors
 /// SQLite refuses.
 pub fn before(connection: &Connection, intent_id: &str) -> Result<Option<String>, LedgerError> {
-    let mut find = connection.prepare_cached(
+    let mut find = connection.prepare_cached(&format!(
         "SELECT e.intent_id FROM intent n JOIN intent e ON e.project_key = n.project_key AND e.items_hash = n.items_hash
-         WHERE n.intent_id = ?1 AND e.intent_id < n.intent_id AND e.job_type = n.job_type AND e.state = 'not_submitted'
-         ORDER BY e.intent_id DESC LIMIT 1",
-    )?;
+         WHERE n.intent_id = ?1 AND e.intent_id < n.intent_id AND e.job_type = n.job_type AND {GIVEN_UP}
+         ORDER BY e.intent_id DESC LIMIT 1"
+    ))?;
     Ok(find.query_row([intent_id], |row| row.get(0)).optional()?)
 }
