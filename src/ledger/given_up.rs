@@ -32,14 +32,16 @@ pub fn finished_after(
     Ok(doubtful)
 }
 
-/// Projects with the number of their newest POSTs, none older than `since`, that made no batch and were not refused either.
+/// Projects with the number of their newest tries, none older than `since`, that made no batch and were not refused either.
+/// Nothing was tried where a document lacks what its request needs: that says nothing about the project.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn unheard(connection: &Connection, since: Timestamp) -> Result<Vec<(String, u32)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT p.name, count(*) FROM intent n JOIN project p USING (project_key)
-         WHERE n.state IN ('not_submitted', 'not_sent') AND n.posting_at > max(?1, coalesce((
+         WHERE n.state IN ('not_submitted', 'not_sent') AND n.intent_id NOT IN (SELECT intent_id FROM refused_item)
+             AND n.posting_at > max(?1, coalesce((
              SELECT max(y.posting_at) FROM intent y WHERE y.project_key = n.project_key AND y.posting_at > ?1
                  AND y.state IN ('submitted', 'finished', 'rejected')), 0))
          GROUP BY 1 ORDER BY 1",
@@ -59,4 +61,27 @@ pub fn before(connection: &Connection, intent_id: &str) -> Result<Option<String>
          ORDER BY e.intent_id DESC LIMIT 1"
     ))?;
     Ok(find.query_row([intent_id], |row| row.get(0)).optional()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::seed::{Seed, t};
+
+    #[test]
+    fn a_document_that_lacks_what_its_request_needs_says_nothing_about_its_project() {
+        let mut seed = Seed::new();
+        seed.batch("b", "completed");
+        seed.fail("g-1", "b", 3, t(0));
+        for n in 1..=3 {
+            seed.retried("g-1", n, "unknown", "calm", "h", 0);
+        }
+        seed.run(
+            "UPDATE intent SET state = 'not_sent', items = '[{\"item_id\": \"g-1-' || substr(intent_id, 2) || '\"}]'",
+            (),
+        );
+        assert_eq!(unheard(&seed.connection, t(0)).unwrap(), [("prod".to_owned(), 3)]);
+        seed.write(|tx| ["i1", "i2", "i3"].map(|id| intent::refuse_item(tx, id).unwrap()));
+        assert_eq!(unheard(&seed.connection, t(0)).unwrap(), []);
+    }
 }

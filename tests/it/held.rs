@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::cloud::Resubmission;
-use llama_triage::demo::{Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, Outage, World, WorldBuilder, default_config};
+use llama_triage::demo::{
+    Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, Outage, World, WorldBuilder, default_config,
+};
 
 use crate::auto::{AUTO, BUSY, cycle, outcomes, posts, site, world};
 use crate::site::Site;

@@ -38,7 +38,7 @@ impl Reprocess<'_> {
             if stop.is_cancelled() {
                 break;
             }
-            if is_too_old(&plan, now) {
+            if is_too_old(&plan, now) || draft_of(&plan).is_err() {
                 self.ledger.write(move |tx| end_too_old(tx, &plan, now)).await?;
                 continue;
             }
@@ -63,7 +63,7 @@ impl Reprocess<'_> {
     pub(super) async fn projects_of_plans(&self, now: Timestamp) -> anyhow::Result<BTreeSet<String>> {
         let mut projects = BTreeSet::new();
         for plan in self.ledger.read(plan::unfinished).await?.iter().filter(|plan| !is_too_old(plan, now)) {
-            let draft = draft_of(plan)?;
+            let Ok(draft) = draft_of(plan) else { continue };
             if self.waits_until(&draft, now).await?.is_none() {
                 projects.extend(draft.chunks.into_iter().map(|chunk| chunk.project));
             }
@@ -161,7 +161,7 @@ fn finish(tx: &Transaction<'_>, plan_id: &str, draft: &Draft, reasons: &Reasons)
     plan::finish(tx, plan_id, &account(tx, plan_id, draft, reasons)?.to_string())
 }
 
-/// Ends a plan that could not be executed to its end in its hour, and tells people if something of it is left.
+/// Ends a plan that could not be executed to its end in its hour, or be read, and tells people if something of it is left.
 fn end_too_old(tx: &Transaction<'_>, plan: &StoredPlan, now: Timestamp) -> Result<(), LedgerError> {
     let id = &plan.plan_id;
     let Ok(draft) = draft_of(plan) else { return plan::finish(tx, id, "it cannot be read") };

@@ -103,10 +103,11 @@ impl Reprocess<'_> {
             if self.post(order.clone(), &mut trials, now, summary).await? == Next::Rest {
                 break;
             }
-            if chunk.step == Some(Step::One) && trials.of(&order).wants_another() {
-                if let Some(next) = self.instead_of(project, &chunk, facts, rows, &limits, now, summary).await {
-                    waiting.push_front(next);
-                }
+            if chunk.step == Some(Step::One)
+                && trials.of(&order).wants_another()
+                && let Some(next) = self.instead_of(project, &chunk, facts, rows, &limits, now, summary).await
+            {
+                waiting.push_front(next);
             }
         }
         Ok(self.judge(trials, now).await?)
