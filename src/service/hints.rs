@@ -71,6 +71,15 @@ impl Hints {
     }
 }
 
+/// Adds the names of newer hints to those that a cycle which ended before its scan has left.
+pub(super) fn join_names(left: &mut Vec<String>, newer: Vec<String>) {
+    for batch_id in newer {
+        if left.len() < MOST_NAMED && !left.contains(&batch_id) {
+            left.push(batch_id);
+        }
+    }
+}
+
 /// Which project is asked for which of the named batches: the one that knows it, else each of these `projects`.
 pub(super) fn by_project(
     named: Vec<String>,
@@ -126,6 +135,15 @@ mod tests {
         assert_eq!(hints.take(at(40)), ["bat-1", "bat-2"]);
         (0..2 * MOST_NAMED).for_each(|n| assert!(hints.give(&format!("c-{n}"), Some(&format!("bat-{n}")))));
         assert_eq!(hints.take(at(41)).len(), MOST_NAMED, "a scheduled scan takes them along");
+    }
+
+    #[test]
+    fn names_that_no_scan_has_used_are_kept_beside_newer_ones() {
+        let mut left = vec!["bat-1".to_owned()];
+        join_names(&mut left, vec!["bat-2".to_owned(), "bat-1".to_owned()]);
+        assert_eq!(left, ["bat-1", "bat-2"]);
+        join_names(&mut left, (0..2 * MOST_NAMED).map(|n| format!("more-{n}")).collect());
+        assert_eq!(left.len(), MOST_NAMED);
     }
 
     #[test]

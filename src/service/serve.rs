@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::cycle::CycleOutcome;
-use super::hints::Hints;
+use super::hints::{Hints, join_names};
 use super::http::{self, Observed};
 use super::pulse::{LOCK_LIMIT, Pulse};
 use super::worker::{Setup, Worker};
@@ -85,7 +85,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
         };
         match due {
             Some(due) => {
-                worker.named = hints.take(now);
+                join_names(&mut worker.named, hints.take(now));
                 let begun = Instant::now();
                 pulse.begin(begun);
                 let outcome = tokio::select! {

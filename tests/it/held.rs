@@ -1,7 +1,10 @@
 //! What holds retries back: an account that fails a probe, a person who cancels, a document that the API refuses, POSTs that make no batch.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, Outage, World, WorldBuilder};
+use llama_triage::cloud::Resubmission;
+use llama_triage::demo::{
+    Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, Outage, World, WorldBuilder, default_config,
+};
 
 use crate::auto::{AUTO, BUSY, cycle, outcomes, posts, site, world};
 use crate::site::Site;
@@ -88,6 +91,29 @@ async fn a_canary_that_the_api_refuses_does_not_rest_the_good_documents() {
     assert_eq!(posts(&site), [1, 1, 5, 3]);
     assert_eq!(outcomes(&site, "recovered"), 9);
     assert_eq!(site.texts("SELECT item_id FROM refused_item JOIN item USING (item_key)"), [canary]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_document_that_somebody_else_is_processing_goes_instead_of_a_refused_canary() {
+    let (site, mut worker) = site(world(100, 10), AUTO).await;
+    worker.scan(site.now()).await.unwrap();
+    let open = site.texts("SELECT item_id FROM item WHERE state = 'open' ORDER BY last_seen DESC, item_id");
+    site.cloud.world().delete_file(&open[0]);
+    let theirs = Resubmission {
+        intent_id: "theirs".to_owned(),
+        job_type: "parse".to_owned(),
+        item_ids: open[1..].to_vec(),
+        job_config: default_config(),
+        directory_id: None,
+        job_id: None,
+        before: None,
+    };
+    site.cloud.world().advance(SignedDuration::from_mins(10));
+    worker.setup.projects[0].source.create_batch(&theirs).await.unwrap();
+    cycle(&site, &mut worker, 0).await;
+    assert_eq!(posts(&site), [9, 1]);
+    assert_eq!(site.texts("SELECT state FROM intent"), ["rejected"]);
+    assert!(site.cloud.world().paid_twice().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -182,6 +182,19 @@ async fn a_plan_whose_hour_is_over_is_told_for_a_day() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_cannot_be_read_ends_and_stops_no_other() {
+    let (site, mut worker) = scanned(world()).await;
+    let broken = approved(&site, &worker, &["i0"]).await;
+    let (id, good) = (broken.clone(), approved(&site, &worker, &["i1"]).await);
+    let spoil = move |tx: &llama_triage::ledger::Transaction<'_>| {
+        Ok(tx.execute("UPDATE plan SET model = '{}' WHERE plan_id = ?1", [id])?)
+    };
+    worker.ledger.write(spoil).await.unwrap();
+    between(&site, &mut worker, 1).await;
+    assert_eq!([result(&site, &broken), result(&site, &good)], ["it cannot be read", "1 item submitted"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_waits_for_as_long_as_the_api_asks_but_not_beyond_its_hour() {
     let waits = |seconds: &str| {
         let asks = Fault::StatusRetryAfter(429, seconds.to_owned());

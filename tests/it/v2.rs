@@ -87,6 +87,41 @@ async fn an_extraction_whose_answer_was_lost_is_found_by_what_was_there_before()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_shows_up_after_its_retry_was_given_up_is_told() {
+    for (job_type, create, list) in [
+        (JobType::Parse, Endpoint::V2CreateParse, Endpoint::V2ListParse),
+        (JobType::Extract, Endpoint::V2CreateExtract, Endpoint::V2ListExtract),
+    ] {
+        let (site, worker) = failed(job_type).await;
+        let step = async |minutes| {
+            site.cloud.world().advance(SignedDuration::from_mins(minutes));
+            worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+        };
+        let nothing = Fault::Verbatim(vec![("content-type", "application/json")], r#"{"items":[]}"#.into());
+        let hidden = || FaultRule::new(nothing.clone()).on(list);
+        let lost = FaultRule::new(Fault::AcceptedThenReset).on(create).first(1);
+        site.cloud.set_faults(vec![lost, hidden()]);
+        assert_eq!(approve(&site, &worker).await, 1);
+        step(0).await;
+        step(20).await;
+        step(31).await;
+        assert_eq!(site.texts("SELECT state FROM intent"), ["not_submitted"]);
+        assert_eq!(approve(&site, &worker).await, 1);
+        step(1).await;
+        step(10).await;
+        let duplicate = "SELECT text FROM worker_fault WHERE fault LIKE 'duplicate:%'";
+        assert_eq!(
+            (site.texts("SELECT state FROM intent ORDER BY intent_id").pop(), site.texts(duplicate).len()),
+            (Some("finished".to_owned()), 0)
+        );
+        site.cloud.set_faults(Vec::new());
+        step(70).await;
+        let told = site.texts(duplicate).pop().unwrap_or_default();
+        assert!(told.contains("was given up before LlamaCloud showed its batch"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stands_for_a_whole_batch_is_left_out_of_plans_with_its_reason() {
     let builder = WorldBuilder::new().batch("b").item("i").succeeds();
     let site =

@@ -206,15 +206,15 @@ pub(in crate::cloud) async fn find(
 /// Whether an extract job surely is the one of a POST; none if it surely is not.
 ///
 /// What was there before is not, nor what was made with another saved configuration. A server may write one that it ships under
-/// another name, and clocks of servers differ: then nobody can say.
+/// another name or none at all, and clocks of servers differ: then nobody can say.
 fn likeness(job: &Job, before: &Before, posted: Timestamp) -> Option<bool> {
     if before.jobs.contains(&job.id) {
         return None;
     }
     let is_as_sent = match (&job.configuration_id, &before.configuration) {
         (Some(shown), Some(sent)) if shown != sent && is_saved(shown) && is_saved(sent) => return None,
-        (Some(shown), sent) => sent.as_ref() == Some(shown),
-        (None, _) => true,
+        (Some(shown), Some(sent)) => shown == sent,
+        _ => false,
     };
     Some(is_as_sent && job.created_at.is_none_or(|at| at >= posted - CLOCK_MARGIN))
 }

@@ -94,11 +94,6 @@ pub fn outcome(
 }
 
 impl Outcome {
-    /// Whether nothing more will happen to the attempt.
-    pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Running)
-    }
-
     /// Whether the item may be called recovered; already processed only when processing-results show its output.
     pub const fn recovers(self, result_seen: bool) -> bool {
         matches!(self, Self::Recovered) || (matches!(self, Self::AlreadyProcessed) && result_seen)

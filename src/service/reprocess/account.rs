@@ -38,13 +38,7 @@ impl Account {
             match intent.map(|intent| &intent.intent.state) {
                 Some(state) if !state.batch_ids().is_empty() => account.submitted += 1,
                 Some(IntentState::Posting | IntentState::Unknown) => account.unclear += 1,
-                _ => {
-                    let said = reasons.get(item_id).cloned().or_else(|| intent.and_then(|intent| intent.error.clone()));
-                    let why = said.unwrap_or_else(|| {
-                        "not sent: others like it were refused, or another retry took it meanwhile".to_owned()
-                    });
-                    *account.left_out.entry(why).or_default() += 1;
-                }
+                _ => *account.left_out.entry(why(intent, reasons.get(item_id))).or_default() += 1,
             }
         }
         account
@@ -86,6 +80,20 @@ pub(super) fn by_now(line: &str, intents: &[StoredIntent]) -> String {
     if line.contains(&now) { line.to_owned() } else { format!("{line}; by now {now}") }
 }
 
+/// Why an item was left out whose newest intent, if it had one, made no batch.
+fn why(intent: Option<&StoredIntent>, reason: Option<&String>) -> String {
+    if intent.is_some_and(was_taken_back) {
+        return "a person took it back".to_owned();
+    }
+    let said = reason.cloned().or_else(|| intent.and_then(|intent| intent.error.clone()));
+    said.unwrap_or_else(|| "not sent: others like it were refused, or another retry took it meanwhile".to_owned())
+}
+
+/// A restart gives back what was planned, and says so; a person who cancels an intent says nothing.
+fn was_taken_back(intent: &StoredIntent) -> bool {
+    intent.intent.state == IntentState::Cancelled && intent.error.is_none()
+}
+
 /// The newest intent of each item; `intents` are oldest first.
 fn newest(intents: &[StoredIntent]) -> BTreeMap<&str, &StoredIntent> {
     intents.iter().flat_map(|intent| intent.item_ids().map(move |item_id| (item_id, intent))).collect()
@@ -99,8 +107,7 @@ pub(super) fn settled(intents: &[StoredIntent]) -> impl Iterator<Item = &str> {
 fn may_go_again(intent: &StoredIntent) -> bool {
     match intent.intent.state {
         IntentState::Rejected | IntentState::NotSent => true,
-        // A restart gives back what was planned, and says so; a person who cancels an intent says nothing.
-        IntentState::Cancelled => intent.error.is_some(),
+        IntentState::Cancelled => !was_taken_back(intent),
         // A batch that was not found may still show up: within the hour of a plan that is not certain enough.
         _ => false,
     }
@@ -170,6 +177,14 @@ mod tests {
         assert_eq!(lost, format!("{unclear}; by now 0 items submitted, 2 items left out (2: no batch was found)"));
         let clear = "cancelled by ann: 2 items submitted";
         assert_eq!(by_now(clear, &[intent(&["a", "b"], submitted(), None)]), clear);
+    }
+
+    #[test]
+    fn what_a_person_took_back_is_told_as_that() {
+        let reasons = Reasons::from([("a".to_owned(), "its hour is over".to_owned())]);
+        let told = |error| Account::of(["a"].into_iter(), &[intent(&["a"], IntentState::Cancelled, error)], &reasons);
+        assert_eq!(told(None).to_string(), "0 items submitted, 1 item left out (1: a person took it back)");
+        assert!(told(Some("the program ended")).to_string().ends_with("(1: its hour is over)"));
     }
 
     #[test]

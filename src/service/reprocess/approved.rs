@@ -202,6 +202,9 @@ pub(super) fn draft_of(plan: &StoredPlan) -> anyhow::Result<Draft> {
 ///
 /// A plan that was approved while the clock was ahead would else be new again once that time has come, days later.
 fn outlived(plan: &StoredPlan, now: Timestamp) -> Option<String> {
+    if draft_of(plan).is_err() {
+        return Some("it cannot be read".to_owned());
+    }
     let at = plan.applied_at?;
     if is_ahead(at, now) {
         return Some(format!("the clock was ahead when it was approved: {at:.0} is still to come"));
@@ -222,10 +225,10 @@ fn finish(tx: &Transaction<'_>, plan_id: &str, draft: &Draft, reasons: &Reasons)
     plan::finish(tx, plan_id, &account(tx, plan_id, draft, reasons)?.to_string())
 }
 
-/// Ends a plan that could not be executed to its end in its hour, and tells people if something of it is left.
+/// Ends a plan that could not be executed to its end in its hour, or be read, and tells people if something of it is left.
 fn end_outlived(tx: &Transaction<'_>, plan: &StoredPlan, why: &str, now: Timestamp) -> Result<(), LedgerError> {
     let id = &plan.plan_id;
-    let Ok(draft) = draft_of(plan) else { return plan::finish(tx, id, "it cannot be read") };
+    let Ok(draft) = draft_of(plan) else { return plan::finish(tx, id, why) };
     let account = account(tx, id, &draft, &all(&draft, why))?;
     plan::cancel(tx, id, &account.to_string(), now)?;
     let is_recent = plan.applied_at.is_some_and(|at| now - at < TOLD_FOR);

@@ -13,10 +13,13 @@ use super::post::Next;
 use super::trials::Trials;
 use super::{Reprocess, Summary};
 use crate::config::reprocess::Mode;
-use crate::core::reprocess::{Breaker, Limits, Plan, Selection, Step, another_canary, plan};
+use crate::core::reprocess::{Breaker, Chunk, Limits, Plan, Selection, Step, another_canary, plan};
 use crate::core::rules::Class;
 use crate::ledger::retriable::{Retriable, Which};
 use crate::ledger::{LedgerError, breaker, conditions};
+
+/// Why nothing may be posted, where it cannot be known what others are processing.
+const UNREAD: &str = "batches under way could not be read";
 
 impl Reprocess<'_> {
     /// Retries what is worth it (mode `auto`), or counts what would be retried (mode `plan`).
@@ -100,14 +103,36 @@ impl Reprocess<'_> {
             if self.post(order.clone(), &mut trials, now, summary).await? == Next::Rest {
                 break;
             }
-            if chunk.step == Some(Step::One) && trials.of(&order).wants_another() {
-                facts.items.retain(|item| !chunk.item_ids.contains(&item.item_id));
-                if let Some(next) = another_canary(&chunk, &input(facts, Selection::Auto, &limits, now)) {
-                    waiting.push_front(next);
-                }
+            if chunk.step == Some(Step::One)
+                && trials.of(&order).wants_another()
+                && let Some(next) = self.instead_of(project, &chunk, facts, rows, &limits, now, summary).await
+            {
+                waiting.push_front(next);
             }
         }
         Ok(self.judge(trials, now).await?)
+    }
+
+    /// What goes instead of a refused canary: nothing that somebody else is processing, nor anything if that cannot be found out.
+    #[expect(clippy::too_many_arguments, reason = "all that one plan works with, used in one place")]
+    async fn instead_of(
+        &self,
+        project: &str,
+        refused: &Chunk,
+        facts: &mut Facts,
+        rows: &[Retriable],
+        limits: &Limits,
+        now: Timestamp,
+        summary: &mut Summary,
+    ) -> Option<Chunk> {
+        facts.items.retain(|item| !refused.item_ids.contains(&item.item_id));
+        let alike = facts.items.iter().filter(|item| item.group_id == refused.group_id);
+        let ids: BTreeSet<String> = alike.map(|item| item.item_id.clone()).collect();
+        if let Err(error) = self.note_running(project, &ids, rows, &mut facts.items).await {
+            summary.errors.push(format!("no other canary was tried, {UNREAD}: {error:#}"));
+            return None;
+        }
+        another_canary(refused, &input(facts, Selection::Auto, limits, now))
     }
 
     /// Plans again without items that somebody else is processing; false if that could not be found out.
@@ -132,7 +157,7 @@ impl Reprocess<'_> {
                 Ok(0) => return Ok(true),
                 Ok(_) => *chosen = plan(&input(facts, Selection::Auto, limits, now)),
                 Err(error) => {
-                    summary.errors.push(format!("nothing was retried, batches under way could not be read: {error:#}"));
+                    summary.errors.push(format!("nothing was retried, {UNREAD}: {error:#}"));
                     return Ok(false);
                 }
             }

@@ -18,6 +18,9 @@ use crate::ledger::{LedgerError, Transaction, attempt, batch, fault, given_up};
 /// An unclear intent is looked for again after this, also between cycles.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(2);
 
+/// The late job of a retry of v2 that was given up is looked for so often.
+const LOOK_FOR_LATE: SignedDuration = SignedDuration::from_hours(1);
+
 /// The batch of an intent that was given up may show up so much later.
 const GIVEN_UP_FOR: SignedDuration = SignedDuration::from_hours(24);
 
@@ -70,18 +73,15 @@ impl Reprocess<'_> {
         stop: &CancellationToken,
         summary: &mut Summary,
     ) -> anyhow::Result<()> {
-        let mut intents = self.ledger.read(intent::unsettled).await?;
         let since = now - GIVEN_UP_FOR;
-        intents.extend(self.ledger.read(move |tx| given_up::finished_after(tx, since)).await?);
-        for intent in intents {
-            let unclear = intent.intent.state.needs_reconciliation();
-            // The job list of v2 never shows the jobs of retries, so each is looked for once.
-            let unseen = self.api(&intent.project) == Api::V2 && intent.checked_at.is_none();
-            let can_be_asked = self.project(&intent.project).is_some();
-            if stop.is_cancelled() || !can_be_asked || !(unclear || unseen || self.may_be_double(&intent).await?) {
+        let unsettled = self.ledger.read(intent::unsettled).await?.into_iter().map(|intent| (intent, None));
+        let doubtful = self.ledger.read(move |tx| given_up::finished_after(tx, since)).await?.into_iter();
+        let doubtful = doubtful.map(|(later, earlier)| (later, Some(earlier)));
+        for (intent, earlier) in unsettled.chain(doubtful) {
+            if stop.is_cancelled() || !self.is_looked_for(&intent, earlier.is_some(), now).await? {
                 continue;
             }
-            let listing = match self.look(&intent, now).await {
+            let listing = match self.look(&intent, earlier.as_ref(), now).await {
                 Ok(listing) => listing,
                 Err(error) => {
                     summary
@@ -97,6 +97,17 @@ impl Reprocess<'_> {
         Ok(())
     }
 
+    /// Whether batches are to be listed now for an intent; `doubtful` is one whose items a retry that was given up has sent before.
+    async fn is_looked_for(&self, intent: &StoredIntent, doubtful: bool, now: Timestamp) -> Result<bool, LedgerError> {
+        if self.project(&intent.project).is_none() {
+            return Ok(false);
+        }
+        // The job list of v2 never shows the jobs of retries, so nothing says when to look for one.
+        let unseen = self.api(&intent.project) == Api::V2
+            && intent.checked_at.is_none_or(|at| doubtful && now - at >= LOOK_FOR_LATE);
+        Ok(unseen || intent.intent.state.needs_reconciliation() || self.may_be_double(intent).await?)
+    }
+
     /// Whether a batch has shown up that may do the work of this intent a second time.
     async fn may_be_double(&self, intent: &StoredIntent) -> Result<bool, LedgerError> {
         if matches!(intent.intent.state, IntentState::Duplicate { .. }) {
@@ -108,13 +119,20 @@ impl Reprocess<'_> {
         self.ledger.read(move |connection| batch::has_double(connection, &project, &job_type, items, since)).await
     }
 
-    async fn look(&self, intent: &StoredIntent, now: Timestamp) -> anyhow::Result<Listing> {
-        let posted = intent.intent.posting_at.unwrap_or(intent.created_at);
+    /// Lists what may be the batch of an intent, or of the `earlier` one of the same items that was given up.
+    async fn look(
+        &self,
+        intent: &StoredIntent,
+        earlier: Option<&StoredIntent>,
+        now: Timestamp,
+    ) -> anyhow::Result<Listing> {
+        let sent = earlier.unwrap_or(intent);
+        let posted = sent.intent.posting_at.unwrap_or(sent.created_at);
         let project = self
             .project(&intent.project)
             .ok_or_else(|| anyhow::anyhow!("project {} is no longer in the configuration", intent.project))?;
         let request = Resubmission {
-            intent_id: intent.intent_id.clone(),
+            intent_id: sent.intent_id.clone(),
             job_type: intent.job_type.clone(),
             item_ids: intent.item_ids().map(str::to_owned).collect(),
             job_config: serde_json::Value::Null,
@@ -303,6 +321,22 @@ mod tests {
         assert_eq!(known.into_iter().collect::<Vec<_>>(), ["older"]);
     }
 
+    #[test]
+    fn what_a_person_gave_up_is_doubtful_like_what_the_service_gave_up() {
+        let seed = Seed::new();
+        intent(&seed, 1, "same", "finished");
+        intent(&seed, 2, "same", "finished");
+        let doubtful = || {
+            let found = given_up::finished_after(&seed.connection, t(0)).unwrap();
+            found.into_iter().map(|(later, earlier)| (later.intent_id, earlier.intent_id)).collect::<Vec<_>>()
+        };
+        assert_eq!(doubtful(), [], "it has its batch");
+        seed.run("UPDATE intent SET batch_id = NULL WHERE intent_id = 'i1'", ());
+        assert_eq!(doubtful(), [("i2".to_owned(), "i1".to_owned())]);
+        seed.run("UPDATE intent SET batch_id = NULL", ());
+        assert_eq!(doubtful(), [], "nobody looks for what was given up itself");
+    }
+
     fn told(seed: &Seed, id: &str) -> String {
         seed.text("SELECT coalesce(max(text), '') FROM worker_fault WHERE fault = 'duplicate:' || ?1", id)
     }
@@ -315,7 +349,8 @@ mod tests {
         intent(&seed, 3, "same", "finished");
         let doubtful = |seed: &Seed, since| given_up::finished_after(&seed.connection, t(since)).unwrap();
         assert!(doubtful(&seed, 4).is_empty(), "after a day nobody looks any more");
-        let [later] = <[StoredIntent; 1]>::try_from(doubtful(&seed, 0)).unwrap();
+        let [(later, earlier)] = <[_; 1]>::try_from(doubtful(&seed, 0)).unwrap();
+        assert_eq!(earlier.intent_id, "i1");
         let late = Candidate {
             created_at: None,
             job_type: "parse".to_owned(),

@@ -16,7 +16,7 @@ use crate::ledger::{LedgerError, fault, given_up};
 const MISSING: &str = "job-config:";
 /// Worker faults of projects whose POSTs make no batch.
 const UNHEARD: &str = "unheard:";
-/// So many POSTs in a row that made no batch are no accident.
+/// So many tries in a row that made no batch are no accident.
 const ENOUGH_UNHEARD: u32 = 3;
 /// Worker faults of budgets.
 const BUDGET: &str = "budget:";
@@ -83,15 +83,15 @@ impl Reprocess<'_> {
         self.ledger
             .write(move |tx| {
                 let mut unheard = given_up::unheard(tx, now - SignedDuration::from_hours(24))?;
-                unheard.retain(|(_, posts)| *posts >= ENOUGH_UNHEARD);
+                unheard.retain(|(_, tries)| *tries >= ENOUGH_UNHEARD);
                 for key in fault::standing(tx, UNHEARD)? {
                     if unheard.iter().all(|(project, _)| key[UNHEARD.len()..] != *project) {
                         fault::clear(tx, &key, now)?;
                     }
                 }
-                for (project, posts) in unheard {
+                for (project, tries) in unheard {
                     let text = format!(
-                        "the last {posts} POSTs of retries of project {project} made no batch: `llama-triage reprocess status` has what LlamaCloud answered"
+                        "the last {tries} tries to retry items of project {project} made no batch: `llama-triage reprocess status` has what became of each"
                     );
                     fault::raise(tx, &format!("{UNHEARD}{project}"), &text, now)?;
                 }
