@@ -79,7 +79,7 @@ fn caps(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
 
 fn account(gate: Gate) -> Option<Exclusion> {
     match gate {
-        Gate::AccountStop { since } => Some(Exclusion::AccountStopped { since }),
+        Gate::AccountStop { since, .. } => Some(Exclusion::AccountStopped { since }),
         _ => None,
     }
 }

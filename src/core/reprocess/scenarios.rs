@@ -116,6 +116,23 @@ fn an_account_without_credits_sees_no_second_post_until_it_works_again() {
 }
 
 #[test]
+fn an_account_that_refuses_each_probe_sees_fewer_of_them_until_a_retry_recovers() {
+    let (limits, mut gate, mut probes) = (Limits::default(), Gate::Open.stop_account(hours(0)), Vec::new());
+    for minute in 1..=48 * 60 {
+        let now = hours(0) + SignedDuration::from_mins(minute);
+        gate = gate.saw_completion(now, &limits);
+        if gate.wants_probe(now) {
+            probes.push(minute / 60);
+            gate = gate.probe_posted().stop_account(now);
+        }
+    }
+    assert_eq!(probes, [0, 1, 3, 7, 15, 31]);
+    let lifted = gate.saw_completion(hours(99), &limits).probe_posted();
+    let again = lifted.probe_ended(hours(99), Some(true), &limits).stop_account(hours(100));
+    assert_eq!(again, Gate::AccountStop { since: hours(100), failed_probes: 0 });
+}
+
+#[test]
 fn a_failed_probe_holds_twice_as_long_and_a_recovered_one_opens() {
     let limits = Limits::default();
     let held = Gate::Open.observe(hours(0), true, false, Weather::Calm, &limits);
