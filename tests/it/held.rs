@@ -199,3 +199,21 @@ async fn a_key_that_may_not_create_is_tried_again_only_when_it_is_another_one() 
     assert_eq!((outcomes(&site, "recovered"), gate(&site)), (10, vec!["open".to_owned()]));
     assert_eq!(standing(&site, "account").len(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_clock_that_was_ahead_once_holds_goes_on_soon_after_it_is_right() {
+    let (site, mut worker) = site(world(100, 10), AUTO).await;
+    let ahead = site.now() + SignedDuration::from_hours(30 * 24);
+    let hold = move |tx: &llama_triage::ledger::Transaction<'_>| {
+        let sql = "INSERT INTO gate (project_key, state, reason, until, wait_until, asked_at, changed_at)
+                   VALUES (1, 'held', 'storm', ?1 + 1800000, ?1 + 600000, ?1, ?1)";
+        Ok(tx.execute(sql, [ahead.as_millisecond()])?)
+    };
+    worker.ledger.write(hold).await.unwrap();
+    cycle(&site, &mut worker, 20).await;
+    assert_eq!(posts(&site), Vec::<usize>::new(), "it is held for as long as it would have been");
+    for _ in 0..6 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    assert_eq!((outcomes(&site, "recovered"), gate(&site)), (10, vec!["open".to_owned()]));
+}

@@ -82,9 +82,11 @@ impl Reprocess<'_> {
 pub(super) fn weather_of(connection: &Connection, project: &str, now: Timestamp) -> Result<Weather, LedgerError> {
     let since = now - WINDOW;
     let done = done_within(&conditions::work(connection, project, since)?, since, now);
-    let failed = conditions::failed(connection, project, since)?;
+    // What lies far ahead was seen by another clock: it is no weather of now, and would be one until its time has come.
+    let until = now + WINDOW;
+    let failed = conditions::failed(connection, project, since, until)?;
     let mut began = conditions::turned(connection, project, since)?;
-    began.retain(|turned| turned.began);
+    began.retain(|turned| turned.began && turned.at <= until);
     began.sort_by(|a, b| a.group_id.cmp(&b.group_id));
     began.dedup_by(|a, b| a.group_id == b.group_id);
     Ok(weather(done + failed, failed, began.len()))
