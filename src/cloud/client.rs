@@ -12,6 +12,7 @@ use backon::{ExponentialBuilder, Retryable};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, Url, redirect};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use super::listing::Make;
@@ -124,6 +125,19 @@ impl Client {
         let organization = |client: &Client| client.scope.iter().find(|(name, _)| *name == "organization_id").cloned();
         let same_key = self.headers.get(AUTHORIZATION) == other.headers.get(AUTHORIZATION);
         (same_key && self.host == other.host) || organization(self).is_some_and(|one| organization(other) == Some(one))
+    }
+
+    /// Tells one way of asking from another: a digest of the key, the host and the project.
+    ///
+    /// It is kept in the ledger, so it is short: nobody makes a key of random characters of it.
+    pub(super) fn access_mark(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes));
+        digest.update(&self.host);
+        for (name, value) in &self.scope {
+            digest.update(format!("\n{name}={value}"));
+        }
+        hex::encode(&digest.finalize()[..8])
     }
 
     /// Requests made so far, retries included.

@@ -96,6 +96,11 @@ impl Cloud {
         self.client.shares_account_with(&other.client)
     }
 
+    /// Another one means that the settings ask with another key, or for another project.
+    pub fn access_mark(&self) -> String {
+        self.client.access_mark()
+    }
+
     /// Requests made so far, retries included.
     pub fn requests(&self) -> u64 {
         self.client.requests()

@@ -31,18 +31,18 @@ pub fn work(connection: &Connection, project: &str, since: Timestamp) -> Result<
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Items of a project that failed after `since` with a class that may be a passing trouble.
+/// Items of a project that failed after `since`, by `until`, with a class that may be a passing trouble.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn failed(connection: &Connection, project: &str, since: Timestamp) -> Result<u64, LedgerError> {
+pub fn failed(connection: &Connection, project: &str, since: Timestamp, until: Timestamp) -> Result<u64, LedgerError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT count(*) FROM batch b JOIN project p USING (project_key) JOIN observation o USING (batch_key)
          JOIN error_group g USING (group_key) JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
          WHERE p.name = ?1 AND coalesce(b.completed_at, b.updated_at, b.last_seen) > ?2
-             AND o.event_at > ?2 AND o.kind = 'failed' AND s.class IN {PASSING}"
+             AND o.event_at > ?2 AND o.event_at <= ?3 AND o.kind = 'failed' AND s.class IN {PASSING}"
     ))?;
-    let Count(failed) = statement.query_row(params![project, Millis(since)], |row| row.get(0))?;
+    let Count(failed) = statement.query_row(params![project, Millis(since), Millis(until)], |row| row.get(0))?;
     Ok(failed)
 }
 
@@ -145,4 +145,20 @@ pub fn recovered_by_others(connection: &Connection, group_id: &str, since: Times
                  AND i.recovered_by NOT IN (SELECT attempt_id FROM attempt WHERE item_key = i.item_key))",
     )?;
     Ok(statement.query_row(params![group_id, Millis(since)], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::seed::{Seed, t};
+
+    #[test]
+    fn failures_of_a_clock_that_was_ahead_are_no_weather_of_now() {
+        let seed = Seed::new();
+        seed.batch("b", "completed");
+        seed.run("UPDATE batch SET last_seen = ?1", [t(60 * 24).as_millisecond()]);
+        seed.fail("g-1", "b", 3, t(20));
+        seed.fail("g-2", "b", 5, t(60 * 24));
+        assert_eq!(failed(&seed.connection, "prod", t(0), t(60)).unwrap(), 3);
+    }
 }

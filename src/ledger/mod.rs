@@ -4,6 +4,7 @@
 //! only this file knows about threads.
 
 pub mod ack;
+pub mod ahead;
 pub mod announcement;
 pub mod attempt;
 pub mod audit;

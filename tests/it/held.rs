@@ -174,3 +174,72 @@ async fn posts_that_make_no_batch_one_after_the_other_are_told_until_one_does() 
     assert_eq!(standing(&site, "unheard").len(), 0);
     assert!(outcomes(&site, "recovered") > 0);
 }
+
+/// Posts of twelve hours in which work of the same account completes all the time.
+async fn posts_while_others_work(refused: u16) -> (Site, usize) {
+    let mut builder = WorldBuilder::new().batch("b1").items(100, "fine", Cause::Succeeds);
+    for n in 0..10 {
+        builder = builder.item(&format!("i{n}")).fails_until(2, BUSY);
+    }
+    for hour in 0..13 {
+        builder = builder.batch(&format!("later{hour}")).made_ago(SignedDuration::from_hours(-hour));
+        builder = builder.items(2, &format!("later{hour}-"), Cause::Succeeds);
+    }
+    let (site, mut worker) = site(builder.build(), AUTO).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(refused)).on(Endpoint::CreateBatch)]);
+    for _ in 0..36 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    let tries = site.texts("SELECT intent_id FROM intent").len();
+    assert_eq!(standing(&site, "account").len(), 1, "{refused}");
+    worker.ledger.close().await.unwrap();
+    site.cloud.set_faults(Vec::new());
+    (site, tries)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_refuses_our_posts_is_tried_less_and_less_whatever_others_complete() {
+    let (site, tries) = posts_while_others_work(402).await;
+    assert!((2..=5).contains(&tries), "{tries}");
+    let told = standing(&site, "account").remove(0);
+    assert!(
+        told.contains("once something of the account completes") && told.contains("breaker reset global"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_not_create_is_tried_again_only_when_it_is_another_one() {
+    let (site, tries) = posts_while_others_work(403).await;
+    assert_eq!(tries, 1);
+    let marks = site.texts("SELECT refused_access FROM gate");
+    assert!(marks.len() == 1 && marks[0].len() == 16, "{marks:?}");
+    // As if the one in use had been given since.
+    let connection = rusqlite::Connection::open(site.path("ledger.db")).unwrap();
+    connection.execute("UPDATE gate SET refused_access = 'another'", ()).unwrap();
+    drop(connection);
+    let mut worker = site.worker().await;
+    for _ in 0..6 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    assert_eq!((outcomes(&site, "recovered"), gate(&site)), (10, vec!["open".to_owned()]));
+    assert_eq!(standing(&site, "account").len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_clock_that_was_ahead_once_holds_goes_on_soon_after_it_is_right() {
+    let (site, mut worker) = site(world(100, 10), AUTO).await;
+    let ahead = site.now() + SignedDuration::from_hours(30 * 24);
+    let hold = move |tx: &llama_triage::ledger::Transaction<'_>| {
+        let sql = "INSERT INTO gate (project_key, state, reason, until, wait_until, asked_at, changed_at)
+                   VALUES (1, 'held', 'storm', ?1 + 1800000, ?1 + 600000, ?1, ?1)";
+        Ok(tx.execute(sql, [ahead.as_millisecond()])?)
+    };
+    worker.ledger.write(hold).await.unwrap();
+    cycle(&site, &mut worker, 20).await;
+    assert_eq!(posts(&site), Vec::<usize>::new(), "it is held for as long as it would have been");
+    for _ in 0..6 {
+        cycle(&site, &mut worker, 20).await;
+    }
+    assert_eq!((outcomes(&site, "recovered"), gate(&site)), (10, vec!["open".to_owned()]));
+}

@@ -1,7 +1,8 @@
 //! Whether one item may be retried, apart from ramps and budgets, which are about many.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::delay::later;
 use super::plan::Selection;
 use super::{Breaker, Exclusion, Gate, GroupState, ItemFacts, ItemState, Limits, Weather, jitter, not_before};
 use crate::core::rules::Class;
@@ -80,7 +81,7 @@ fn caps(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
 
 fn account(gate: Gate) -> Option<Exclusion> {
     match gate {
-        Gate::AccountStop { since } => Some(Exclusion::AccountStopped { since }),
+        Gate::AccountStop { since, .. } => Some(Exclusion::AccountStopped { since }),
         _ => None,
     }
 }
@@ -118,7 +119,13 @@ fn automatic(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
         return Some(held);
     }
     let until = not_before(item, ctx.limits, jitter(&item.item_id, item.attempts));
-    (ctx.now < until).then_some(Exclusion::Delay { until })
+    (ctx.now < until && !failed_ahead(item, ctx.now)).then_some(Exclusion::Delay { until })
+}
+
+/// Whether an item failed by another clock than the one that its delay would be counted by: nobody knows how long ago that was,
+/// and waiting for its time to come would stop retries for as long as the clocks differ.
+fn failed_ahead(item: &ItemFacts, now: Timestamp) -> bool {
+    item.failed_at > later(now, SignedDuration::from_hours(1))
 }
 
 fn held(ctx: &Circumstances<'_>) -> Option<Exclusion> {

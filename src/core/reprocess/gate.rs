@@ -44,8 +44,13 @@ pub enum Gate {
     AccountStop {
         /// When the API refused.
         since: Timestamp,
+        /// Probes in vain so far; each doubles the time before a completion counts as evidence.
+        failed_probes: u32,
     },
 }
+
+/// Evidence that an account works counts after a day at the latest, however often it was wrong.
+const LONGEST_DOUBT: SignedDuration = SignedDuration::from_hours(24);
 
 /// An attempt that ended, for the global breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,28 +124,35 @@ impl Gate {
     }
 
     /// The API or an item said that the account cannot go on.
+    ///
+    /// A gate that was not open was lifted in vain: only a probe that recovers shows that a retry of ours may be made.
     #[must_use]
     pub fn stop_account(self, now: Timestamp) -> Self {
-        match self {
-            Self::AccountStop { .. } => self,
-            _ => Self::AccountStop { since: now },
-        }
+        let failed_probes = match self {
+            Self::AccountStop { .. } => return self,
+            Self::Open => 0,
+            Self::Held { failed_probes, .. } | Self::Probing { failed_probes } => failed_probes + 1,
+        };
+        Self::AccountStop { since: now, failed_probes }
     }
 
     /// Evidence that the account works: an item of anybody's completed at this time.
     ///
-    /// Only after the stop, and with a margin for work that was under way when it came.
+    /// Only after the stop, with a margin for work that was under way when it came. The margin doubles with each probe in vain:
+    /// what another key or a cache completes says nothing about our right to create work.
     #[must_use]
     pub fn saw_completion(self, completed_at: Timestamp, limits: &Limits) -> Self {
         match self {
-            Self::AccountStop { since } if completed_at > later(since, limits.hold) => {
-                Self::Held { reason: HoldReason::ProbeFailed, until: completed_at, failed_probes: 0 }
+            Self::AccountStop { since, failed_probes }
+                if completed_at > later(since, doubled(limits.hold, failed_probes, LONGEST_DOUBT)) =>
+            {
+                Self::Held { reason: HoldReason::ProbeFailed, until: completed_at, failed_probes }
             }
             other => other,
         }
     }
 
-    /// A person opened it (with a reason for the audit), or the key changed; the next thing to go is still one probe.
+    /// A person opened it (with a reason for the audit), or a refused key was changed; the next thing to go is still one probe.
     #[must_use]
     pub fn reset(self, now: Timestamp) -> Self {
         match self {
@@ -151,8 +163,12 @@ impl Gate {
 }
 
 fn held_after_probe(now: Timestamp, failed_probes: u32, limits: &Limits) -> Gate {
-    let hold = limits.hold.saturating_mul(1 << failed_probes.min(8)).min(limits.longest_hold);
+    let hold = doubled(limits.hold, failed_probes, limits.longest_hold);
     Gate::Held { reason: HoldReason::ProbeFailed, until: later(now, hold), failed_probes }
+}
+
+fn doubled(time: SignedDuration, times: u32, longest: SignedDuration) -> SignedDuration {
+    time.saturating_mul(1 << times.min(8)).min(longest)
 }
 
 /// Whether five groups turned new or escalating within the 30 minutes before `now`: a vendor outage makes many groups.

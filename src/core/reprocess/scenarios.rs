@@ -87,6 +87,7 @@ fn every_reason_not_to_retry_is_given() {
         );
     }
     assert!(matches!(auto(ItemFacts { failed_at: hours(100), ..item("a") }), Some(Exclusion::Delay { .. })));
+    assert_eq!(auto(ItemFacts { failed_at: hours(124), ..item("a") }), None, "the clock is a day behind, or was ahead");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What stops retries of a group or an item because a person did something meanwhile.
 
+use jiff::SignedDuration;
+
 use super::scenarios::{hours, item};
 use super::*;
 use crate::core::rules::Class;
@@ -94,4 +96,21 @@ fn of_items_whose_class_has_turned_since_the_plan_one_goes_at_most() {
         assert_eq!(left_out(class, class, true), [], "{class}");
     }
     assert_eq!(left_out(Class::Unknown, Class::Transient, true), [], "a retry helps rather more than was known");
+}
+
+#[test]
+fn an_account_that_refuses_each_probe_sees_fewer_of_them_until_a_retry_recovers() {
+    let (limits, mut gate, mut probes) = (Limits::default(), Gate::Open.stop_account(hours(0)), Vec::new());
+    for minute in 1..=48 * 60 {
+        let now = hours(0) + SignedDuration::from_mins(minute);
+        gate = gate.saw_completion(now, &limits);
+        if gate.wants_probe(now) {
+            probes.push(minute / 60);
+            gate = gate.probe_posted().stop_account(now);
+        }
+    }
+    assert_eq!(probes, [0, 1, 3, 7, 15, 31]);
+    let lifted = gate.saw_completion(hours(99), &limits).probe_posted();
+    let again = lifted.probe_ended(hours(99), Some(true), &limits).stop_account(hours(100));
+    assert_eq!(again, Gate::AccountStop { since: hours(100), failed_probes: 0 });
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::facts::{is_generic, limits};
-use super::post::{probe_ended, stop_account};
+use super::gate::stop_account;
+use super::post::probe_ended;
 use super::{Reprocess, Summary};
 use crate::cloud::{Cloud, CloudError};
 use crate::core::item::ItemStatus;
@@ -222,7 +223,8 @@ fn conclude(
         let vote = end.outcome.vote(class, result_seen);
         state.ended(vote, end.attempt.before, &ctx);
         if class == Class::Account && is_news(tx, intent)? {
-            stop_account(tx, &intent.project, "a retry failed for the account (key, role, credits or quota)", now)?;
+            let why = "a retry failed for the account (key, role, credits or quota)";
+            stop_account(tx, &intent.project, why, None, now)?;
         } else if intent.probe {
             probe_ended(tx, &intent.project, probe_says(vote), limits, now)?;
         }

@@ -4,10 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Reprocess;
 use super::facts::limits;
+use crate::cloud::Cloud;
 use crate::config::reprocess::Mode;
 use crate::core::reprocess::{Gate, Limits, Weather, done_within, global_breaker_trips, incident, weather};
 use crate::ledger::gate::{self, StoredGate};
-use crate::ledger::{Connection, LedgerError, Transaction, conditions, fault};
+use crate::ledger::{Connection, LedgerError, Transaction, ahead, conditions, fault};
+use crate::service::scan::Watched;
 
 /// What the weather is read from.
 const WINDOW: SignedDuration = SignedDuration::from_mins(30);
@@ -21,12 +23,16 @@ impl Reprocess<'_> {
     /// # Errors
     /// The ledger refuses.
     pub(super) async fn weigh(&self, project: &str, now: Timestamp) -> Result<(StoredGate, Weather), LedgerError> {
-        let (project, limits, mode) = (project.to_owned(), limits(self.config), self.config.mode);
+        let (limits, mode) = (limits(self.config), self.config.mode);
+        let access_mark = self.project(project).map(|watched| watched.source.access_mark());
+        let (project, account) = (project.to_owned(), self.projects_of_account(project));
         self.ledger
             .write(move |tx| {
                 let before = gate::get(tx, &project)?;
                 let weather = weather_of(tx, &project, now)?;
-                let after = observed(tx, &project, &before, weather, mode, &limits, now)?;
+                let gate = lifted(tx, &before, &account, access_mark.as_deref(), &limits, now)?;
+                let seen = StoredGate { gate, ..before.clone() };
+                let after = observed(tx, &project, &seen, weather, mode, &limits, now)?;
                 if after != before.gate {
                     moved(tx, &project, &before, after, now)?;
                 }
@@ -45,18 +51,67 @@ impl Reprocess<'_> {
         }
         Ok(())
     }
+
+    /// Lets nothing hold retries until a time that only a clock that was ahead has seen.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(super) async fn set_back_ahead(&self, now: Timestamp) -> Result<(), LedgerError> {
+        let limits = limits(self.config);
+        let longest_hold = limits.longest_hold.max(limits.hold);
+        let times = self.ledger.write(move |tx| ahead::set_back(tx, longest_hold, now)).await?;
+        if times > 0 {
+            tracing::warn!(
+                times,
+                "what holds retries began later than now: the clock was ahead, and it counts from now"
+            );
+        }
+        Ok(())
+    }
+
+    /// The project itself, and the others that spend the credits of its account.
+    pub(super) fn projects_of_account(&self, project: &str) -> Vec<String> {
+        let watched = self.project(project);
+        let shares = |other: &Watched<Cloud>| watched.is_some_and(|one| other.source.shares_account_with(&one.source));
+        let others = self.projects.iter().filter(|other| other.name != project && shares(other));
+        std::iter::once(project.to_owned()).chain(others.map(|other| other.name.clone())).collect()
+    }
 }
 
 /// The weather of a project in the last half hour.
 pub(super) fn weather_of(connection: &Connection, project: &str, now: Timestamp) -> Result<Weather, LedgerError> {
     let since = now - WINDOW;
     let done = done_within(&conditions::work(connection, project, since)?, since, now);
-    let failed = conditions::failed(connection, project, since)?;
+    // What lies far ahead was seen by another clock: it is no weather of now, and would be one until its time has come.
+    let until = now + WINDOW;
+    let failed = conditions::failed(connection, project, since, until)?;
     let mut began = conditions::turned(connection, project, since)?;
-    began.retain(|turned| turned.began);
+    began.retain(|turned| turned.began && turned.at <= until);
     began.sort_by(|a, b| a.group_id.cmp(&b.group_id));
     began.dedup_by(|a, b| a.group_id == b.group_id);
     Ok(weather(done + failed, failed, began.len()))
+}
+
+/// The gate after what shows that a stopped account works again: anybody's work of it completes, or a refused key was changed.
+fn lifted(
+    tx: &Transaction<'_>,
+    stored: &StoredGate,
+    account: &[String],
+    access_mark: Option<&str>,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Gate, LedgerError> {
+    let Gate::AccountStop { since, .. } = stored.gate else { return Ok(stored.gate) };
+    if let Some(refused) = &stored.refused_access {
+        // Others' work says nothing about what our key may do.
+        let changed = access_mark.is_some_and(|mark| mark != refused);
+        return Ok(if changed { stored.gate.reset(now) } else { stored.gate });
+    }
+    let mut completed_at = None;
+    for project in account {
+        completed_at = completed_at.max(conditions::completion_since(tx, project, since)?);
+    }
+    Ok(completed_at.map_or(stored.gate, |at| stored.gate.saw_completion(at, limits)))
 }
 
 fn observed(
@@ -69,11 +124,6 @@ fn observed(
     now: Timestamp,
 ) -> Result<Gate, LedgerError> {
     let mut after = before.gate;
-    if let Gate::AccountStop { since } = after
-        && let Some(completed_at) = conditions::completion_since(tx, project, since)?
-    {
-        after = after.saw_completion(completed_at, limits);
-    }
     // What failed before the gate last moved is what moved it, or was overcome since.
     let fresh = before.changed_at.unwrap_or(Timestamp::MIN).max(now - FRESH);
     if conditions::account_failure(tx, project, fresh)?.is_some() {
@@ -99,18 +149,66 @@ fn moved(
     after: Gate,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let key = format!("account:{project}");
     let stops = |gate: Gate| matches!(gate, Gate::AccountStop { .. });
-    let why = stops(after).then_some("items failed because the account cannot go on");
-    gate::keep(tx, project, after, why, now)?;
     match (stops(before.gate), stops(after)) {
         (false, true) => {
-            let text = format!(
-                "retries of project {project} are stopped: its items fail for the account (key, role, credits or quota); they go on once something completes again, or with `llama-triage breaker reset global --reason TEXT`"
-            );
-            fault::raise(tx, &key, &text, now)
+            stop_account(tx, project, "its items fail for the account (key, role, credits or quota)", None, now)
         }
-        (true, false) => fault::clear(tx, &key, now),
-        _ => Ok(()),
+        (true, false) => {
+            gate::keep(tx, project, after, None, now)?;
+            fault::clear(tx, &format!("account:{project}"), now)
+        }
+        _ => gate::keep(tx, project, after, None, now),
+    }
+}
+
+/// Nothing of a project goes until its account works again; people are told. `refused_access` is what the API was asked with
+/// if it refused the key.
+pub(super) fn stop_account(
+    tx: &Transaction<'_>,
+    project: &str,
+    why: &str,
+    refused_access: Option<&str>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let stopped = gate::get(tx, project)?.gate.stop_account(now);
+    gate::keep(tx, project, stopped, Some(why), now)?;
+    let ends = match refused_access {
+        Some(access_mark) => {
+            gate::note_refused_access(tx, project, access_mark)?;
+            "they go on with another key, project or organization in the configuration; where this one was given more rights, with"
+        }
+        None => {
+            "one item tries again once something of the account completes, later each time that was in vain, or with"
+        }
+    };
+    let text = format!(
+        "retries of project {project} are stopped: {why}; {ends} `llama-triage breaker reset global --reason TEXT`"
+    );
+    fault::raise(tx, &format!("account:{project}"), &text, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::seed::{Seed, t};
+
+    #[test]
+    fn work_of_another_project_of_the_account_lifts_a_stop_for_credits_but_not_one_of_the_key() {
+        let mut seed = Seed::new();
+        seed.run("INSERT INTO project (project_key, name, project_id, first_seen) VALUES (2, 'other', 'p-2', 0)", []);
+        seed.batch("b", "completed");
+        let (began, ended) = (t(40).as_millisecond(), t(45).as_millisecond());
+        seed.run("UPDATE batch SET project_key = 2, started_at = ?1, completed_at = ?2", [began, ended]);
+        let stop = Gate::AccountStop { since: t(0), failed_probes: 0 };
+        let credits = StoredGate { gate: stop, ..StoredGate::default() };
+        let key = StoredGate { refused_access: Some("old".to_owned()), ..credits.clone() };
+        let mut after = |stored: &StoredGate, account: &[&str]| {
+            let account: Vec<String> = account.iter().map(|name| (*name).to_owned()).collect();
+            seed.write(|tx| lifted(tx, stored, &account, Some("old"), &Limits::default(), t(50))).unwrap()
+        };
+        assert_eq!(after(&credits, &["prod"]), stop);
+        assert!(after(&credits, &["prod", "other"]).wants_probe(t(50)));
+        assert_eq!(after(&key, &["prod", "other"]), stop);
     }
 }

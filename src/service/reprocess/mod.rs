@@ -117,6 +117,7 @@ impl<'w> Reprocess<'w> {
     /// The ledger refuses. Trouble with the API is in the summary.
     pub async fn step(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
+        self.set_back_ahead(now).await?;
         self.recover(now).await?;
         self.reconcile(now, stop, &mut summary).await?;
         self.follow(now, stop, &mut summary).await?;
@@ -134,6 +135,7 @@ impl<'w> Reprocess<'w> {
     /// The ledger refuses. Trouble with the API is in the summary.
     async fn step_by_hand(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
+        self.set_back_ahead(now).await?;
         self.recover(now).await?;
         self.reconcile(now, stop, &mut summary).await?;
         self.execute_approved(now, stop, &mut summary).await?;

@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(told(at(59)), Some((Some(at(60)), "storm".to_owned())));
         assert_eq!(told(at(60)), Some((None, "storm; one item may probe for all".to_owned())));
         assert_eq!(Hold::of_people("default", &held, at(59)), None);
-        let stopped = stored(Gate::AccountStop { since: at(0) });
+        let stopped = stored(Gate::AccountStop { since: at(0), failed_probes: 0 });
         assert!(Hold::of_people("default", &stopped, at(59)).is_some());
     }
 }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use ulid::Ulid;
 
+use super::gate::stop_account;
 use super::order::Order;
 use super::trials::Trials;
 use super::{Reprocess, Summary};
@@ -12,7 +13,7 @@ use crate::core::reprocess::{
 };
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, IntentItem, NewIntent, StoredIntent};
-use crate::ledger::{LedgerError, Transaction, attempt, batch, breaker, fault, gate, record};
+use crate::ledger::{LedgerError, Transaction, attempt, batch, breaker, gate, record};
 
 /// Whether another chunk of the project may be posted now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,13 @@ enum After {
     Nothing,
     /// A refusal, of this intent.
     Refused(String, AfterRefusal),
+}
+
+/// Whom an account stop is about.
+struct Stopped {
+    projects: Vec<String>,
+    /// What the API was asked with, if it refused the key: that is no matter of other projects.
+    refused_access: Option<String>,
 }
 
 impl Reprocess<'_> {
@@ -136,10 +144,11 @@ impl Reprocess<'_> {
             follows = Some(AfterRefusal::RefuseItem);
         }
         let made = matches!(after.state, IntentState::Submitted { .. });
-        let stopped = self.projects.iter().filter(|other| {
-            other.name == watched.name || (out_of_credits && other.source.shares_account_with(&watched.source))
-        });
-        let stopped: Vec<String> = stopped.map(|project| project.name.clone()).collect();
+        let stopped = if out_of_credits {
+            Stopped { projects: self.projects_of_account(&watched.name), refused_access: None }
+        } else {
+            Stopped { projects: vec![watched.name.clone()], refused_access: Some(watched.source.access_mark()) }
+        };
         self.record(intent_id.clone(), after, error, follows.clone(), stopped, now, summary).await?;
         Ok(match follows {
             Some(follows) => After::Refused(intent_id, follows),
@@ -195,7 +204,7 @@ impl Reprocess<'_> {
             .await
     }
 
-    /// Writes what became of a POST, with all that follows; `stopped` are the projects that an account stop is about.
+    /// Writes what became of a POST, with all that follows; `stopped` is what an account stop is about.
     #[expect(clippy::too_many_arguments, reason = "all that one answer means, used in one place")]
     async fn record(
         &self,
@@ -203,7 +212,7 @@ impl Reprocess<'_> {
         after: Intent,
         error: Option<String>,
         follows: Option<AfterRefusal>,
-        stopped: Vec<String>,
+        stopped: Stopped,
         now: Timestamp,
         summary: &mut Summary,
     ) -> Result<(), LedgerError> {
@@ -220,7 +229,8 @@ impl Reprocess<'_> {
                 match &follows {
                     Some(AfterRefusal::StopAccount) => {
                         let why = stored.error.as_deref().unwrap_or("the API refused");
-                        stopped.iter().try_for_each(|project| stop_account(tx, project, why, now))?;
+                        let access = stopped.refused_access.as_deref();
+                        stopped.projects.iter().try_for_each(|project| stop_account(tx, project, why, access, now))?;
                     }
                     Some(AfterRefusal::RefuseItem) => intent::refuse_item(tx, &intent_id)?,
                     Some(AfterRefusal::WaitUntil(until)) => {
@@ -283,16 +293,6 @@ pub(super) fn probe_ended(
 ) -> Result<(), LedgerError> {
     let after = gate::get(tx, project)?.gate.probe_ended(now, recovered, limits);
     gate::keep(tx, project, after, None, now)
-}
-
-/// Nothing of a project goes until its account works again; people are told.
-pub(super) fn stop_account(tx: &Transaction<'_>, project: &str, why: &str, now: Timestamp) -> Result<(), LedgerError> {
-    let stopped = gate::get(tx, project)?.gate.stop_account(now);
-    gate::keep(tx, project, stopped, Some(why), now)?;
-    let text = format!(
-        "retries of project {project} are stopped: {why}; `llama-triage breaker reset global --reason TEXT` once the account works again"
-    );
-    fault::raise(tx, &format!("account:{project}"), &text, now)
 }
 
 fn audit_post(
