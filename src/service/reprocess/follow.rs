@@ -72,8 +72,9 @@ impl Reprocess<'_> {
             let group_id = intent.group_id.clone();
             let rule = self.ledger.read(move |connection| group::rule(connection, &group_id)).await?;
             let generic = is_generic(self.rules, rule.as_deref());
+            let terms = Terms { generic, limits, account: self.projects_of_account(&intent.project) };
             let (recovered, failed) =
-                self.ledger.write(move |tx| conclude(tx, &intent, running, &standing, generic, &limits, now)).await?;
+                self.ledger.write(move |tx| conclude(tx, &intent, running, &standing, &terms, now)).await?;
             summary.recovered += recovered;
             summary.failed += failed;
         }
@@ -190,16 +191,25 @@ fn rank(status: AfterStatus) -> u8 {
     }
 }
 
+/// What the ends of a group's attempts are judged by.
+struct Terms {
+    /// Whether the wording of the group hides its cause.
+    generic: bool,
+    limits: Limits,
+    /// The projects that spend the same credits.
+    account: Vec<String>,
+}
+
 /// Writes the ends, the items' states and the group's counts in one transaction; says how many recovered and how many did not.
 fn conclude(
     tx: &Transaction<'_>,
     intent: &StoredIntent,
     running: Vec<Running>,
     standing: &Standing,
-    generic: bool,
-    limits: &Limits,
+    Terms { generic, limits, account }: &Terms,
     now: Timestamp,
 ) -> Result<(u32, u32), LedgerError> {
+    let generic = *generic;
     let mut state = breaker::group(tx, &intent.group_id)?;
     let record = record::record(tx, &intent.group_id, &state.ramp)?;
     let ctx = Ended { now, limits, generic, weather: intent.weather, probe: intent.probe, record };
@@ -223,8 +233,8 @@ fn conclude(
         let vote = end.outcome.vote(class, result_seen);
         state.ended(vote, end.attempt.before, &ctx);
         if class == Class::Account && is_news(tx, intent)? {
-            let why = "a retry failed for the account (key, role, credits or quota)";
-            stop_account(tx, &intent.project, why, None, now)?;
+            let why = format!("a retry of {} failed for the account (key, role, credits or quota)", intent.project);
+            account.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))?;
         } else if intent.probe {
             probe_ended(tx, &intent.project, probe_says(vote), limits, now)?;
         }

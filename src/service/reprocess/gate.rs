@@ -34,7 +34,7 @@ impl Reprocess<'_> {
                 let seen = StoredGate { gate, ..before.clone() };
                 let after = observed(tx, &project, &seen, weather, mode, &limits, now)?;
                 if after != before.gate {
-                    moved(tx, &project, &before, after, now)?;
+                    moved(tx, &project, &account, &before, after, now)?;
                 }
                 Ok((gate::get(tx, &project)?, weather))
             })
@@ -145,6 +145,7 @@ fn observed(
 fn moved(
     tx: &Transaction<'_>,
     project: &str,
+    account: &[String],
     before: &StoredGate,
     after: Gate,
     now: Timestamp,
@@ -152,7 +153,8 @@ fn moved(
     let stops = |gate: Gate| matches!(gate, Gate::AccountStop { .. });
     match (stops(before.gate), stops(after)) {
         (false, true) => {
-            stop_account(tx, project, "its items fail for the account (key, role, credits or quota)", None, now)
+            let why = format!("items of {project} fail for the account (key, role, credits or quota)");
+            account.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))
         }
         (true, false) => {
             gate::keep(tx, project, after, None, now)?;
@@ -210,5 +212,17 @@ mod tests {
         assert_eq!(after(&credits, &["prod"]), stop);
         assert!(after(&credits, &["prod", "other"]).wants_probe(t(50)));
         assert_eq!(after(&key, &["prod", "other"]), stop);
+    }
+
+    #[test]
+    fn an_account_that_cannot_go_on_stops_every_project_that_spends_from_it() {
+        let mut seed = Seed::new();
+        seed.run("INSERT INTO project (project_key, name, project_id, first_seen) VALUES (2, 'other', 'p-2', 0)", []);
+        let account = ["prod".to_owned(), "other".to_owned()];
+        let stop = Gate::AccountStop { since: t(9), failed_probes: 0 };
+        seed.write(|tx| moved(tx, "prod", &account, &StoredGate::default(), stop, t(9))).unwrap();
+        for project in account {
+            assert_eq!(gate::get(&seed.connection, &project).unwrap().gate, stop, "{project}");
+        }
     }
 }

@@ -59,20 +59,24 @@ fn each_intent_was_posted_once(day: &Day, world: &World) -> usize {
 }
 
 /// In the longest life: memory and descriptors of its last hours are those of its first, and the log stays small throughout.
+///
+/// The outage of hour 15 and the hour that catches up with it leave the allocator with more than it had before; what grows
+/// would go on growing after that.
 pub(super) fn nothing_grew(samples: &[Sample]) {
     let life = samples.last().map_or(0, |last| last.life);
     let between = |from: i64, until: i64| {
         let some = samples.iter().filter(move |one| one.life == life && (from..until).contains(&(one.minute / 60)));
         (some.clone().map(|one| one.memory).max().unwrap(), some.map(|one| one.descriptors).max().unwrap())
     };
-    let (early, late) = (between(9, 13), between(20, 24));
+    let (early, settled, late) = (between(9, 13), between(16, 20), between(20, 24));
     let log = samples.iter().map(|sample| sample.log).max().unwrap();
     let most = samples.iter().map(|sample| sample.memory).max().unwrap();
     eprintln!(
-        "memory {} KiB in hours 9 to 12, {} KiB in hours 20 to 23, {most} KiB at most; descriptors {} and {}; log {log} KiB at most",
-        early.0, late.0, early.1, late.1
+        "memory {} KiB in hours 9 to 12, {} in hours 16 to 19, {} in hours 20 to 23, {most} KiB at most; descriptors {} and {}; log {log} KiB at most",
+        early.0, settled.0, late.0, early.1, late.1
     );
-    assert!(late.0 * 100 <= early.0 * 115, "memory grew from {} to {} KiB", early.0, late.0);
+    assert!(late.0 * 100 <= early.0 * 130, "memory grew from {} to {} KiB", early.0, late.0);
+    assert!(late.0 * 100 <= settled.0 * 104, "memory goes on growing, from {} to {} KiB", settled.0, late.0);
     assert!(late.1 <= early.1 + 2 && late.1 <= MOST_DESCRIPTORS, "descriptors grew from {} to {}", early.1, late.1);
     assert!(log <= LARGEST_LOG, "the write-ahead log grew to {log} KiB");
 }
