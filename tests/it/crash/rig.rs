@@ -159,7 +159,8 @@ impl Rig {
     fn let_half_an_hour_pass(&self) {
         let ledger = Connection::open(self.site.path("ledger.db")).unwrap();
         let half_an_hour = SignedDuration::from_mins(31).as_millis() as i64;
-        let older = "UPDATE intent SET posting_at = posting_at - ?1 WHERE state = 'unknown'";
+        let older =
+            "UPDATE intent SET posting_at = posting_at - ?1, clean_since = clean_since - ?1 WHERE state = 'unknown'";
         ledger.execute(older, [half_an_hour]).unwrap();
     }
 
