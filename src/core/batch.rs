@@ -193,18 +193,21 @@ fn is_unproven(rest: &str) -> bool {
     rest.starts_with(UNPROVEN)
 }
 
-/// One that is due later than any can be was noted by a clock that has been set back since.
 fn proof_is_due(rest: &str, at: i64) -> bool {
-    let due = rest.strip_prefix(UNPROVEN).and_then(|due| due.parse::<i64>().ok());
-    due.is_none_or(|due| at >= due || due - at > PROOF_AFTER)
+    let due = rest.strip_prefix(UNPROVEN).and_then(|due| due.parse().ok());
+    due.is_none_or(|due| has_come(due, PROOF_AFTER, at))
 }
 
 /// Six hours in milliseconds.
 const LONGEST_REST: i64 = 6 * 3_600_000;
 
-/// A rest that ends later than any can was noted by a clock that has been set back since.
 fn has_rested((_, until): (i64, i64), at: i64) -> bool {
-    at >= until || until - at > LONGEST_REST
+    has_come(until, LONGEST_REST, at)
+}
+
+/// Whether a time has come; one that is further away than it ever can be was noted by a clock that has been set back since.
+fn has_come(time: i64, longest: i64, at: i64) -> bool {
+    at >= time || time - at > longest
 }
 
 fn rest_of_odd(rest: &str) -> Option<(i64, i64)> {

@@ -119,15 +119,23 @@ pub(super) async fn read(
     all: bool,
 ) -> Result<Outcomes, CloudError> {
     let mut outcomes = Outcomes::new();
+    let window = window(batch);
     for product in [Product::Parse, Product::Extract] {
         let ids = jobs.iter().filter(|(_, made)| made.product == product).map(|(id, _)| id.as_str());
         let mut of_product = Outcomes::new();
-        let rest: HashSet<&str> = ids.collect();
-        let (habits, queues, asked) = (&v2.habits, &v2.queues, rest.clone());
-        let window = window(batch);
-        let (outcomes_of, since) = (&mut of_product, window.map(|(from, _)| from));
-        let reading =
-            Reading { client, limit, habits, queues, product, all, asked, rest, outcomes: outcomes_of, since };
+        let asked: HashSet<&str> = ids.collect();
+        let reading = Reading {
+            client,
+            limit,
+            habits: &v2.habits,
+            queues: &v2.queues,
+            product,
+            all,
+            rest: asked.clone(),
+            asked,
+            outcomes: &mut of_product,
+            since: window.map(|(from, _)| from),
+        };
         reading.read(window).await?;
         outcomes.take(of_product);
     }

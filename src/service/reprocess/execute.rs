@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::account::{Reasons, settled};
-use super::approved::{draft_of, waits};
+use super::approved::{draft_of, is_over_by, waits};
 use super::draft::input;
-use super::facts::{Facts, PLAN_LIFE};
+use super::facts::Facts;
 use super::job_config::JobConfigs;
 use super::order::{Order, Wish};
 use super::post::Next;
@@ -69,7 +69,7 @@ impl Run<'_> {
 
     /// Whether the plan may still go on at this time.
     fn lives_at(&self, at: Timestamp) -> bool {
-        self.plan.applied_at.is_some_and(|applied_at| at - applied_at <= PLAN_LIFE)
+        self.plan.applied_at.is_some_and(|applied_at| !is_over_by(applied_at, at))
     }
 }
 
