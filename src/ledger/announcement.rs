@@ -31,6 +31,7 @@ pub fn last(connection: &Connection, group_key: i64) -> Result<Option<(Told, gro
         let state = group_state::Told {
             episode: told.episode,
             state: GroupState::from_word(&state).unwrap_or(GroupState::Ongoing),
+            at: told.at,
         };
         Ok((told, state))
     });

@@ -119,6 +119,29 @@ pub(super) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// Remembers the API addresses that projects are read from, by name. Names of no project are left out.
+///
+/// # Errors
+/// SQLite's.
+pub fn locate(tx: &Transaction<'_>, addresses: &[(String, String)]) -> Result<(), LedgerError> {
+    let mut update = tx.prepare_cached("UPDATE project SET base_url = ?2 WHERE name = ?1 AND base_url IS NOT ?2")?;
+    for (name, address) in addresses {
+        update.execute((name, address))?;
+    }
+    Ok(())
+}
+
+/// The API addresses that projects were last read from, by name. Those not scanned since ledgers know it are missing.
+///
+/// # Errors
+/// SQLite's.
+pub fn addresses(connection: &rusqlite::Connection) -> Result<Vec<(String, String)>, LedgerError> {
+    let mut statement =
+        connection.prepare_cached("SELECT name, base_url FROM project WHERE base_url IS NOT NULL ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// When the last complete scan of a project began: what happened until then is known. None if there was none.
 ///
 /// # Errors

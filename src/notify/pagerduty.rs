@@ -16,6 +16,7 @@ use crate::core::text::{count, cut_end};
 use crate::notify::error::NotifyError;
 use crate::notify::http::{Answer, Http, Plaintext};
 use crate::notify::links::safe_link;
+use crate::notify::view::items_command;
 use crate::notify::words::{self, short};
 use crate::notify::{DeliveryFacts, Receipt};
 
@@ -197,7 +198,8 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Even
         "sample_job": sample.and_then(|s| s.job_id.as_deref()).map(|id| short(id, 100)),
         "first_seen": entry.first_seen.to_string(),
         "last_seen": entry.last_seen.to_string(),
-        "see_all": format!("llama-triage report group {}", short(&entry.group_id, 100)),
+        "details": format!("llama-triage report group {}", short(&entry.group_id, 100)),
+        "see_all": items_command(entry),
     });
     let named = sample.iter().flat_map(|s| &s.links).map(|(name, url)| (name.as_str(), url.as_str()));
     let runbook = entry.runbook.as_deref().map(|url| ("runbook", url));

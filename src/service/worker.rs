@@ -24,7 +24,7 @@ use crate::core::rules::{Rules, shipped_rules};
 use crate::core::scan::GroupFacts;
 use crate::credentials::{Credentials, SecretUse};
 use crate::ledger::audit::{self, Act};
-use crate::ledger::{Ledger, batch, group, intent, regroup};
+use crate::ledger::{Ledger, batch, group, intent, project, regroup};
 use crate::notify::{Channel, ChannelSecrets};
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -204,7 +204,11 @@ impl Worker {
         let rules = &self.setup.rules;
         reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let classify = |group: &GroupFacts<'_>| classify(rules, group);
-        Ok(scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?)
+        let scans = scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?;
+        let scanned = self.setup.config.project.iter().filter(|project| names.contains(&project.name));
+        let addresses: Vec<_> = scanned.map(|project| (project.name.clone(), project.base_url.clone())).collect();
+        self.ledger.write(move |tx| project::locate(tx, &addresses)).await?;
+        Ok(scans)
     }
 
     /// The batches that events named, by the projects that are asked for them. Batches of v1 send no events.

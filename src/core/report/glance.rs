@@ -70,13 +70,17 @@ pub struct GroupCounts {
     pub escalating: u64,
     /// Told and open.
     pub ongoing: u64,
-    /// Without open items.
+    /// Over: without open items, or given up.
     pub resolved: u64,
+    /// Of the resolved ones: with items that are still open, because nothing failed for so long, or a person said that
+    /// they do not matter.
+    pub given_up: u64,
 }
 
 impl GroupCounts {
-    /// Counts one group.
-    pub fn add(&mut self, state: GroupState) {
+    /// Counts one group with so many open items.
+    pub fn add(&mut self, state: GroupState, open_items: u64) {
+        self.given_up += u64::from(state == GroupState::Resolved && open_items > 0);
         *match state {
             GroupState::New => &mut self.new,
             GroupState::Regressed => &mut self.regressed,

@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::groups::{Base, Keep};
-use super::{QueryError, View, counts, groups, items, recovered, retries, scans, value};
+use super::groups::Keep;
+use super::{QueryError, View, counts, groups, items, recovered, retries, scans, trend, value};
 use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::report::filter::Window;
@@ -31,11 +31,11 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     let window = view.filter.window_or(view.now, 24);
     let mut bases = groups::matching(view, Keep::All)?;
     let mut group_counts = GroupCounts::default();
-    bases.iter().for_each(|base| group_counts.add(base.state));
+    bases.iter().for_each(|base| group_counts.add(base.state, base.open_items));
     // The summary says "failed": what was skipped is not among it.
     let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
     let items = items::count_all(view)?;
-    let hourly = hourly(view, bases.iter().filter(|base| base.kind == Kind::Failed))?;
+    let hourly = hourly(view)?;
     bases.retain(|base| base.state != GroupState::Resolved);
     groups::sort(&mut bases, "urgency");
     bases.truncate(TOP);
@@ -52,7 +52,7 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
         scans: scans::last_scans(view.connection)?,
         faults: faults(view)?,
         deliveries: deliveries(view, window)?,
-        retries: retries::in_window(view, window)?,
+        retries: retries::in_window(view)?,
         spent: spent(view, budget)?,
         breakers: breakers(view)?,
         last_digest: last_digest(view)?,
@@ -60,11 +60,15 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     })
 }
 
-/// Observations of all these groups in each of the last 24 hours.
-fn hourly<'b>(view: &View<'_>, bases: impl Iterator<Item = &'b Base>) -> Result<Vec<u64>, QueryError> {
-    let of_all = counts::hourly_of_all(view)?;
+/// Failures that match in each of the last 24 hours, as `report trend --kind failed` counts them.
+fn hourly(view: &View<'_>) -> Result<Vec<u64>, QueryError> {
+    // What only items know no counter of groups has.
+    let of_all = match view.filter.narrows_items() {
+        true => trend::last_hours(view, counts::SPARK_HOURS)?,
+        false => counts::hourly_of_all(view)?,
+    };
     let mut sums = vec![0; counts::SPARK_HOURS as usize];
-    for of_group in bases.filter_map(|base| of_all.get(&base.key)) {
+    for of_group in trend::failed_groups(view)?.iter().filter_map(|key| of_all.get(key)) {
         sums.iter_mut().zip(of_group).for_each(|(sum, count)| *sum += count);
     }
     Ok(sums)

@@ -4,11 +4,13 @@ use jiff::Timestamp;
 
 use super::lists::{GROUPS, column};
 use super::{Section, tried};
+use crate::core::report::filter::Filter;
 use crate::core::report::glance::{FaultRow, SummaryRow};
+use crate::core::report::question::Question;
 use crate::core::text::one_line;
-use crate::report::Look;
-use crate::report::look::{age, ago, counted, grouped, length, narrowed, sparkline};
+use crate::report::look::{age, ago, counted, grouped, narrowed, sparkline, window};
 use crate::report::sheet::{Cell, Column, Sheet};
+use crate::report::{Heading, Look, command};
 
 /// The summary as one row of numbers, for programs.
 pub(super) const SUMMARY: &[Column<SummaryRow>] = &[
@@ -34,19 +36,20 @@ pub(super) const SUMMARY: &[Column<SummaryRow>] = &[
 ];
 
 /// The summary's facts and tables.
-pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
+pub(super) fn sections(summary: &SummaryRow, heading: &Heading, look: &Look) -> Vec<Section> {
     let mut facts: Vec<(&'static str, String)> = faults(summary, look).collect();
     facts.push(("open", open(summary)));
+    let in_window = window(&summary.window, look);
+    facts.push(("failed", format!("{} {in_window}", counted(summary.items_in_window, "item"))));
     facts.push((
-        "failed",
+        "by hour",
         format!(
-            "{} {}  {}",
-            counted(summary.items_in_window, "item"),
-            window(summary, look),
+            "{}  {} in the last 24 h; an item counts each time it fails",
             sparkline(&narrowed(&summary.hourly, look.width)),
+            counted(summary.hourly.iter().sum(), "failure"),
         ),
     ));
-    facts.push(("recovered", format!("{} in that time", counted(summary.recovered_in_window, "item"))));
+    facts.push(("recovered", format!("{} {in_window}", counted(summary.recovered_in_window, "item"))));
     if summary.items.retrying > 0 {
         facts.push(("retrying", format!("{} of them, outcome not known yet", grouped(summary.items.retrying))));
     }
@@ -54,6 +57,9 @@ pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
     let mut top = Sheet::titled("", &summary.top_groups, GROUPS);
     top.drop_columns(&["first_seen", "items_in_window", "change"]);
     top.empty = "nothing is open: all is well";
+    let filter = Filter { since: None, until: None, ..heading.filter.clone() };
+    let command = command::all_of(heading, Question::Groups, &[("--state", command::OPEN_GROUPS)], &filter);
+    top.cut = command::cut(summary.top_groups.len() as u64, summary.groups.open(), &command);
     vec![Section::Facts(facts), Section::Sheet(top)]
 }
 
@@ -64,6 +70,7 @@ fn open(summary: &SummaryRow) -> String {
         (groups.regressed, "regressed"),
         (groups.escalating, "escalating"),
         (groups.ongoing, "ongoing"),
+        (groups.given_up, "given up"),
     ];
     let parts: Vec<String> = parts
         .iter()
@@ -77,19 +84,8 @@ fn open(summary: &SummaryRow) -> String {
     format!(
         "{} in {}{of}",
         counted(summary.items.open + summary.items.retrying, "item"),
-        counted(groups.open(), "group")
+        counted(groups.open() + groups.given_up, "group")
     )
-}
-
-/// "in the last 24 h", or from when to when.
-pub(in crate::report) fn window(summary: &SummaryRow, look: &Look) -> String {
-    let window = &summary.window;
-    let hours = age(window.since, window.until).div_ceil(3600);
-    match window.until == look.now {
-        true if hours <= 72 => format!("in the last {hours} h"),
-        true => format!("in the last {}", length(hours * 3600)),
-        false => format!("from {} to {}", look.time(window.since), look.time_and_zone(window.until)),
-    }
 }
 
 fn budget(summary: &SummaryRow) -> String {
@@ -123,7 +119,7 @@ fn faults<'s>(summary: &'s SummaryRow, look: &'s Look) -> impl Iterator<Item = (
 pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(retries) = &summary.retries {
-        facts.push(("retries", tried(retries)));
+        facts.push(("retries", format!("{} ({})", tried(retries), window(&summary.window, look))));
     }
     if summary.spent.last_day > 0 || summary.spent.per_day.is_some() {
         facts.push(("budget", budget(summary)));
@@ -151,7 +147,10 @@ pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'sta
     }
     if summary.deliveries.pending + summary.deliveries.dead > 0 {
         let counts = &summary.deliveries;
-        facts.push(("deliveries", format!("{} waiting, {} given up", counts.pending, counts.dead)));
+        facts.push((
+            "deliveries",
+            format!("{} waiting, {} undeliverable {}", counts.pending, counts.dead, window(&summary.window, look)),
+        ));
     }
     let last = summary.last_digest.as_ref();
     let last = last.map(|digest| format!("{} {}", digest.digest_id, ago(digest.created_at, look.now)));

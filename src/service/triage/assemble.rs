@@ -11,9 +11,13 @@ use crate::core::digest::build::{self, diverse, only_entries};
 use crate::core::digest::fit::keep;
 use crate::core::digest::model::{Digest, GroupEntry, GroupState, Reason, Sample};
 use crate::core::digest::only::{narrow, without_own_trouble};
+use crate::core::item::Kind;
 use crate::core::links::LinkFacts;
+use crate::core::report::linker::Linker;
 use crate::ledger::standing::{Candidate, GroupRow};
-use crate::ledger::{LedgerError, ack, announcement, delivery, digest, fault, incident, note, reclassify, standing};
+use crate::ledger::{
+    LedgerError, ack, announcement, delivery, digest, fault, incident, note, project, reclassify, standing,
+};
 
 /// How many items are looked at to find samples that differ.
 const CANDIDATES: usize = 60;
@@ -155,10 +159,11 @@ fn details<'d>(
     cases: &[Case],
 ) -> Result<HashMap<String, Details>, LedgerError> {
     let named = build::named(digests);
+    let linker = context.settings.linker.clone().located(project::addresses(tx)?);
     let mut details = HashMap::new();
     for case in cases.iter().filter(|case| named.contains(&case.row.group_id)) {
         let candidates = standing::candidates(tx, case.row.group_key, CANDIDATES)?;
-        let samples = candidates.into_iter().map(|candidate| linked(context.settings, candidate)).collect();
+        let samples = candidates.into_iter().map(|candidate| linked(&linker, case.row.kind, candidate)).collect();
         let found = Details {
             hourly: standing::hourly(tx, case.row.group_key, context.moment.now)?,
             samples: diverse(samples, context.settings.samples),
@@ -168,7 +173,7 @@ fn details<'d>(
     Ok(details)
 }
 
-fn linked(settings: &Settings, candidate: Candidate) -> Sample {
+fn linked(linker: &Linker, kind: Kind, candidate: Candidate) -> Sample {
     let mut sample = candidate.sample;
     let facts = LinkFacts {
         project_id: candidate.project_id.as_deref(),
@@ -176,9 +181,10 @@ fn linked(settings: &Settings, candidate: Candidate) -> Sample {
         job_id: sample.job_id.as_deref(),
         job_record_id: sample.job_record_id.as_deref(),
         item_id: Some(&sample.item_id),
+        kind: Some(kind),
         ..LinkFacts::default()
     };
-    sample.links = settings.linker.make(&sample.project, &facts);
+    sample.links = linker.make(&sample.project, &facts);
     sample
 }
 

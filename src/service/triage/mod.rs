@@ -243,9 +243,12 @@ fn remark(
     digest.remarks.extend(downtime(tx, context, digest.window)?);
     let (all, ids) = episode::came_and_went(tx, digest.window.from, 5)?;
     if all > 0 && context.inventory == Inventory::Told {
-        let listed = ids.join(", ");
-        let groups = count(all, "group", "groups");
-        digest.remarks.push(format!("{groups} failed and ended again before anybody was told: {listed}."));
+        let more = match all.saturating_sub(ids.len() as u64) {
+            0 => String::new(),
+            more => format!(" and {more} more (llama-triage report groups --state resolved --limit 0)"),
+        };
+        let (listed, groups) = (ids.join(", "), count(all, "group", "groups"));
+        digest.remarks.push(format!("{groups} failed and ended again before the digest: {listed}{more}."));
     }
     Ok(())
 }
