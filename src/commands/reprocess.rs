@@ -170,15 +170,20 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
     Ok(Exit::Done)
 }
 
-/// The intents that `status` shows: those that are not over, then the newest others.
-async fn intents(ledger: &Ledger) -> anyhow::Result<Vec<intent::StoredIntent>> {
+/// Intents that are over and still shown.
+const NEWEST: u32 = 20;
+
+/// The intents that `status` shows: those that are not over, then the newest others; and whether there are more.
+async fn intents(ledger: &Ledger) -> anyhow::Result<(Vec<intent::StoredIntent>, bool)> {
     let found = ledger.read(|connection| {
         let mut all = intent::unsettled(connection)?;
-        let newest = intent::newest(connection, 20)?;
+        let mut newest = intent::newest(connection, NEWEST + 1)?;
+        let more = newest.len() > NEWEST as usize;
+        newest.truncate(NEWEST as usize);
         all.reverse();
         let known: Vec<String> = all.iter().map(|intent| intent.intent_id.clone()).collect();
         all.extend(newest.into_iter().filter(|intent| !known.contains(&intent.intent_id)));
-        Ok(all)
+        Ok((all, more))
     });
     Ok(found.await?)
 }

@@ -27,6 +27,7 @@ mod reprocess;
 mod rules;
 mod scan;
 mod serve;
+mod shown;
 mod site;
 mod tidy;
 mod trouble;

@@ -30,7 +30,8 @@ pub(super) fn held(hold: &Hold) -> String {
 
 pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> anyhow::Result<Exit> {
     let mut rows = Vec::new();
-    for intent in intents(ledger).await? {
+    let (shown, more) = intents(ledger).await?;
+    for intent in shown {
         let id = intent.intent_id.clone();
         let outcomes = ledger.read(move |connection| attempt::outcomes(connection, &id)).await?;
         rows.push((intent, outcomes));
@@ -48,6 +49,7 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
             let answer = json!({
                 "schema_version": 1,
                 "generated_at": now,
+                "more": more,
                 "rows": rows.iter().map(|(intent, outcomes)| row(intent, outcomes)).collect::<Vec<_>>(),
                 "holds": holds,
                 "breakers": groups.iter().map(breaker_row).collect::<Vec<_>>(),
@@ -72,6 +74,9 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
             }
             for (intent, outcomes) in &rows {
                 text.push_str(&line(intent, outcomes));
+            }
+            if more {
+                text.push_str("These are the newest; all: llama-triage report retries --limit 0\n");
             }
             if text.is_empty() {
                 text.push_str("Nothing was retried yet.");

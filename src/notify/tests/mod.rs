@@ -1,6 +1,7 @@
 //! Tests of the renderings, and of the channels against real peers on loopback.
 
 mod channel_test;
+mod cut_test;
 mod http_peer;
 mod http_test;
 mod limits_test;
