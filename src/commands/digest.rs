@@ -46,12 +46,20 @@ async fn rehearse_once(ledger: &Ledger, settings: &Settings, request: Request) -
     Ok(ledger.rehearse(move |tx| triage_in(tx, &settings, &request)).await?)
 }
 
+/// Whether a digest says more than what is still open.
+pub fn has_news(digest: &Digest) -> bool {
+    !digest.changes.is_empty() || !digest.faults.is_empty()
+}
+
 /// Says that nothing is due, and what waits.
 pub fn not_due(waiting: Option<&Digest>, zone: &TimeZone) -> String {
     let Some(waiting) = waiting else { return "There is nothing to tell now.".to_owned() };
     let next = waiting
         .next_digest_at
         .map_or_else(String::new, |at| format!(" The next scheduled digest is due {}.", local(at, zone)));
+    if !has_news(waiting) {
+        return format!("There is nothing new to tell now.{next}");
+    }
     format!("Nothing is due now.{next} `llama-triage digest --now` sends what waits: {}", headline(waiting))
 }
 

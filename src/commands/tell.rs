@@ -46,9 +46,9 @@ pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
         let request = request(&ledger, setup, args.now, now).await?;
         let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
         if rehearsal.due.is_none() {
-            anstream::println!("{}\n", digest::not_due(rehearsal.waiting.as_ref(), zone));
+            anstream::println!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
         }
-        if let Some(digest) = rehearsal.due.or(rehearsal.waiting) {
+        if let Some(digest) = rehearsal.due.or(rehearsal.waiting.filter(digest::has_news)) {
             anstream::println!("{}", text::render(&digest));
         }
         return Ok(Exit::Done);

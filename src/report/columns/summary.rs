@@ -44,9 +44,10 @@ pub(super) fn sections(summary: &SummaryRow, heading: &Heading, look: &Look) -> 
     facts.push((
         "by hour",
         format!(
-            "{}  {} in the last 24 h; an item counts each time it fails",
+            "{}  {} since {}; an item counts each time it fails",
             sparkline(&narrowed(&summary.hourly, look.width)),
             counted(summary.hourly.iter().sum(), "failure"),
+            look.time_and_zone(first_hour(summary, look)),
         ),
     ));
     facts.push(("recovered", format!("{} {in_window}", counted(summary.recovered_in_window, "item"))));
@@ -61,6 +62,13 @@ pub(super) fn sections(summary: &SummaryRow, heading: &Heading, look: &Look) -> 
     let command = command::all_of(heading, Question::Groups, &[("--state", command::OPEN_GROUPS)], &filter);
     top.cut = command::cut(summary.top_groups.len() as u64, summary.groups.open(), &command);
     vec![Section::Facts(facts), Section::Sheet(top)]
+}
+
+/// When the first of the clock hours begins: not 24 hours ago, for the last one has only begun.
+fn first_hour(summary: &SummaryRow, look: &Look) -> Timestamp {
+    let hours = i64::try_from(summary.hourly.len()).unwrap_or(0);
+    let first = look.now.as_second().div_euclid(3600) + 1 - hours;
+    Timestamp::from_second(first * 3600).unwrap_or(look.now)
 }
 
 fn open(summary: &SummaryRow) -> String {
