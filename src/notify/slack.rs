@@ -243,14 +243,15 @@ fn foot(view: &View) -> String {
     within(lines, 2_000)
 }
 
-/// As many lines as fit; a line that does not is never cut in the middle of an escape.
+/// As many lines as fit, and how many do not; a line that does not is never cut in the middle of an escape.
 fn within(lines: Vec<String>, most: usize) -> String {
+    const MORE: usize = 30;
     let mut text = String::new();
-    let mut length = 0;
-    for line in lines {
+    let (mut length, all) = (0, lines.len());
+    for (at, line) in lines.into_iter().enumerate() {
         length += line.chars().count() + 1;
-        if length > most - 2 {
-            text.push_str("…\n");
+        if length > most - MORE {
+            text.push_str(&format!("… and {} more\n", all - at));
             break;
         }
         text.push_str(&line);

@@ -132,10 +132,12 @@ fn overview(summary: &SummaryRow, charts: &Charts, heading: &Heading, look: &Loo
 /// The tables of the page, each with the command that shows all of it where it was cut.
 fn tables(charts: &Charts, heading: &Heading, look: &Look) -> [Sheet; 4] {
     let time = window(&charts.window, look);
+    // Episodes are of groups: what only items know does not narrow them.
+    let whole = if heading.filter.narrows_items() { ", of these groups as a whole" } else { "" };
     let filter = Filter { since: Some(charts.window.since), ..heading.filter.clone() };
     let mut sheets = [
         Sheet::titled(&format!("Groups that failed {time}, most urgent first"), &charts.groups, columns::GROUPS),
-        Sheet::titled(&format!("Time to recover, by group, {time}"), &charts.mttr, columns::MTTR),
+        Sheet::titled(&format!("Time to recover, by group, {time}{whole}"), &charts.mttr, columns::MTTR),
         Sheet::titled(&format!("Batches made {time}, newest first"), &charts.batches, columns::BATCHES),
         Sheet::titled(&format!("Skipped {time}"), &charts.skipped, columns::SKIPPED),
     ];
@@ -153,7 +155,7 @@ fn tiles(summary: &SummaryRow, look: &Look, page: &mut String) {
     let failed = format!("items failed {}", window(&summary.window, look));
     let tiles = [
         (summary.items.open + summary.items.retrying, "open items", "bad"),
-        (groups.open(), "open groups", ""),
+        (groups.open() + groups.given_up, "open groups", ""),
         (groups.new, "new", "bad"),
         (groups.regressed, "regressed", "bad"),
         (groups.escalating, "escalating", "bad"),

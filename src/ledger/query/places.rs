@@ -1,5 +1,5 @@
-//! A number that several places show is the same in all of them: summary, groups, items, skip reasons, batches, trends and
-//! digests.
+//! A number that several places show is the same in all of them: summary, groups, items, skip reasons, batches, trends,
+//! digests and metrics.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,6 +11,7 @@ use crate::core::report::filter::{Filter, Window};
 use crate::core::report::glance::SummaryRow;
 use crate::core::report::linker::Linker;
 use crate::ledger::digest::totals;
+use crate::ledger::health;
 use crate::ledger::time::HOUR;
 
 /// Compares the places for the filters that a summary takes.
@@ -91,6 +92,9 @@ fn compare_digest(reading: &Reading, summary: &SummaryRow) {
     let told = totals(reading.connection(), window).unwrap();
     assert_eq!(told.open_items, summary.items.open + summary.items.retrying, "open items of the digest");
     assert_eq!(told.open_groups, summary.groups.open() + summary.groups.given_up, "open groups of the digest");
+    let health = health::read(reading.connection()).unwrap();
+    let measured: u64 = health.open_items.iter().map(|(_, _, items)| items).sum();
+    assert_eq!((measured, health.open_groups), (told.open_items, told.open_groups), "metrics");
     assert_eq!(told.recovered_items, summary.recovered_in_window, "recovered items of the digest");
 }
 

@@ -50,6 +50,17 @@ fn items_that_are_not_shown_are_counted_with_the_command_that_lists_them() {
 }
 
 #[test]
+fn chat_counts_the_open_groups_that_it_leaves_out() {
+    let mut digest = busy();
+    let entry = GroupEntry { title: "t".repeat(90), ..digest.changes[0].clone() };
+    digest.changes.clear();
+    digest.still_open = vec![entry; 40];
+    let slack = slack::render(&digest, &facts()).0;
+    let listed = slack.matches("(g-1f4e9c20)").count();
+    assert!((1..40).contains(&listed) && slack.contains(&format!("… and {} more", 40 - listed)), "{listed}: {slack}");
+}
+
+#[test]
 fn chat_counts_the_faults_and_remarks_that_it_leaves_out() {
     let mut digest = busy();
     let fault = |n| Fault { fault: format!("f{n}"), text: "t".into(), since: digest.created_at, ended: false };
