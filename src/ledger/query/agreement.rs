@@ -252,8 +252,10 @@ proptest! {
         for filter in &filters {
             compare(&reading, filter);
         }
-        for filter in [&Filter::default(), &filters[0]] {
-            places::compare(&reading, filter);
+        // It looks into every group: often enough in a third of the cases.
+        if steps.len().is_multiple_of(3) {
+            places::compare(&reading, &Filter::default());
+            places::compare(&reading, &filters[0]);
         }
     }
 }
