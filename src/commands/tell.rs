@@ -9,6 +9,7 @@ use crate::core::digest::model::Digest;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::notify::{Channel, text};
+use crate::service::clock::Clock;
 use crate::service::triage::Request;
 use crate::service::worker::Setup;
 
@@ -48,6 +49,9 @@ pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
         return Ok(Exit::Done);
     }
     let ledger = Ledger::open(&setup.config.ledger.path).await?;
+    let mut clock = Clock::of(&ledger).await?;
+    let now = clock.now(&ledger, setup).await?;
+    let request = Request { now, certain: clock.certain(now), ..request };
     let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request).await?;
     ledger.close().await?;
     match decided {

@@ -7,6 +7,7 @@ mod auto;
 mod by_hand;
 mod causes;
 mod clock;
+mod clock_jumps;
 mod crash;
 mod demo;
 mod disk;
