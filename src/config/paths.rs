@@ -39,10 +39,11 @@ fn plain(path: &Path) -> PathBuf {
     path.components().collect()
 }
 
-/// The folder of a configuration file, absolute.
+/// The folder of a configuration file, absolute and by one name, from wherever the file is named.
 pub(super) fn folder_of(file: &Path) -> PathBuf {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    file.parent().map(Path::to_owned).unwrap_or_default()
+    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+    folder.canonicalize().unwrap_or(folder)
 }
 
 /// A ledger where earlier versions kept it, below the working directory, while there is none where it belongs now.

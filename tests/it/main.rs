@@ -8,6 +8,7 @@ mod by_hand;
 mod causes;
 mod clock;
 mod clock_jumps;
+mod config_paths;
 mod crash;
 mod demo;
 mod disk;
