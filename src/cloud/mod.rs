@@ -19,6 +19,7 @@ mod paging;
 mod resubmit;
 mod retry;
 mod seed;
+mod server_time;
 mod settings;
 mod unreachable;
 mod v1_beta;

@@ -1,5 +1,7 @@
 //! `check-config`: names every mistake at once; touches no network.
 
+use std::path::{Path, PathBuf};
+
 use crate::cli::Global;
 use crate::config::{doubts, load};
 use crate::core::text::count;
@@ -10,7 +12,7 @@ use crate::service::worker::Setup;
 /// Checks the file, then that every secret it needs can be read and every client can be made.
 pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     let config = super::configuration(global)?;
-    let path = load::find(global.config.as_deref())?;
+    let path = absolute(&load::find(global.config.as_deref())?);
     if file_only {
         anstream::println!("{}: ok", path.display());
         return Ok(Exit::Done);
@@ -21,7 +23,7 @@ pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
         path.display(),
         count(setup.projects.len() as u64, "project", "projects"),
         count(setup.channels.len() as u64, "channel", "channels"),
-        setup.config.ledger.path.display(),
+        absolute(&setup.config.ledger.path).display(),
     );
     for project in &setup.config.project {
         anstream::println!(
@@ -31,8 +33,18 @@ pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
             project.base_url,
         );
     }
+    for channel in &setup.config.channel {
+        if let Some(dir) = &channel.dir {
+            anstream::println!("channel {}: writes to {}", channel.name, dir.display());
+        }
+    }
     for (key, doubt) in doubts(&setup.config) {
         anstream::println!("note: {key}: {doubt}");
     }
     Ok(Exit::Done)
+}
+
+/// Where a path leads, whatever the working directory is.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -95,8 +95,9 @@ fn start_logging(global: &Global, command: &Command) {
 fn configuration(global: &Global) -> Result<Config, load::ConfigError> {
     let path = load::find(global.config.as_deref())?;
     let mut config = load::read(&path)?;
-    if let Some(ledger) = global.ledger.first() {
-        config.ledger.path = ledger.clone();
+    match global.ledger.first() {
+        Some(ledger) => config.ledger.path.clone_from(ledger),
+        None => load::refuse_left_behind(&path, &config)?,
     }
     Ok(config)
 }

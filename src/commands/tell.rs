@@ -8,6 +8,7 @@ use super::{digest, notify};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::notify::{Channel, text};
+use crate::service::clock::Clock;
 use crate::service::reprocess::Reprocess;
 use crate::service::triage::Request;
 use crate::service::worker::Setup;
@@ -54,7 +55,10 @@ pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
         return Ok(Exit::Done);
     }
     let ledger = Ledger::open(path).await?;
-    let request = request(&ledger, setup, args.now, now).await?;
+    let mut clock = Clock::of(&ledger).await?;
+    let now = clock.now(&ledger, setup).await?;
+    let certain = clock.certain(now);
+    let request = Request { certain, ..request(&ledger, setup, args.now, now).await? };
     let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request.clone()).await?;
     match decided {
         Some(digest) => anstream::println!("{}: {}", digest.digest_id, crate::notify::headline(&digest)),

@@ -6,6 +6,7 @@
 pub mod ack;
 pub mod batch;
 pub mod cause;
+pub mod clock;
 pub mod decide;
 pub mod digest;
 pub mod episode;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::corrupt;
 use super::endpoint::{self, Call, Endpoint};
 use super::faults::{self, Fault};
+use super::options::Date;
 use super::query::{Query, decode};
 use super::reply::{Content, Reply};
 use super::server::Shared;
@@ -36,7 +37,22 @@ pub(super) async fn exchange(shared: &Shared, wire: &Wire, request: Request<Body
     let fault = faults::strike(&mut shared.faults(), call.endpoint, target);
     let query = Query::parse(head.uri.query().unwrap_or(""));
     let reply = decide(shared, &call, &query, authorization, &body, fault.as_ref());
-    send(shared, wire, reply, fault).await
+    let mut response = send(shared, wire, reply, fault).await;
+    date(shared, &mut response);
+    response
+}
+
+/// The server puts its host's time on an answer that has no date.
+fn date(shared: &Shared, response: &mut Response<Body>) {
+    let date = shared.options().date;
+    let text = match date {
+        Date::Host => return,
+        Date::World => shared.world().now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+        Date::Unreadable => "unknown".to_owned(),
+    };
+    if let Ok(value) = text.parse() {
+        response.headers_mut().insert("date", value);
+    }
 }
 
 /// What the service does and would answer; faults that forbid the doing are already in it.

@@ -43,7 +43,7 @@ pub use cause::{Cause, Circumstances, Failure, Outcome, Step};
 pub use endpoint::Endpoint;
 pub use faults::{Fault, FaultRule};
 pub use model::{Batch, BatchStatus, Counts, Directory, FinishedWork, Item, ItemStatus, JobType, Origin, Project, Run};
-pub use options::{Clock, End, Options, Order, Paging, Shift, Token, Total, UnknownItems};
+pub use options::{Clock, Date, End, Options, Order, Paging, Shift, Token, Total, UnknownItems};
 pub use random::Random;
 pub use server::SimulatedCloud;
 pub use submit::Submission;

@@ -11,6 +11,8 @@ pub struct Options {
     pub paging: Paging,
     /// What moves simulated time.
     pub clock: Clock,
+    /// What the `Date` of answers says.
+    pub date: Date,
     /// What a create call does with item ids that do not exist (or whose file was deleted).
     pub unknown_items: UnknownItems,
     /// The most `item_ids` one create call may carry; more earn a 422.
@@ -31,6 +33,7 @@ impl Default for Options {
             port: 0,
             paging: Paging::default(),
             clock: Clock::Stopped,
+            date: Date::Host,
             unknown_items: UnknownItems::Refused(422),
             most_item_ids: 1_000,
             v1_gone: None,
@@ -50,6 +53,17 @@ pub enum Clock {
     PerRequest(SignedDuration),
     /// It runs this many times as fast as real time, from the start of the server.
     Running(u32),
+}
+
+/// What the `Date` of answers says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Date {
+    /// The time of the host that the server runs on.
+    Host,
+    /// Simulated time.
+    World,
+    /// Nothing that anybody can read.
+    Unreadable,
 }
 
 /// What a create call does with unknown item ids.

@@ -15,7 +15,7 @@ use crate::core::text::count;
 pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
 
 /// For so long the news of a dead delivery is part of the channel's next digest; later nobody takes it for news.
-const CARRIED: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub(super) const CARRIED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The most groups of a digest that others were joined to; what is beyond is counted as left out.
 const MOST_GROUPS: usize = 200;
@@ -334,6 +334,27 @@ pub fn recover(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerErro
         "UPDATE delivery SET state = 'pending', uncertain = 1, lease_until = NULL, not_before = ?1 WHERE state = 'sending'",
         [Millis(now)],
     )?)
+}
+
+/// Dates what waits unsent, was never tried, and was decided by a clock that was ahead: nobody is told news of a day to come.
+/// Returns how many there were.
+///
+/// # Errors
+/// SQLite refuses, or the stored content cannot be read.
+pub(super) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> Result<usize, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT delivery_id, content FROM delivery
+         WHERE state = 'pending' AND done = '[]' AND uncertain = 0 AND created_at > ?1",
+    )?;
+    let waiting = statement.query_map([Millis(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let waiting = waiting.collect::<Result<Vec<(String, String)>, _>>()?;
+    for (delivery_id, content) in &waiting {
+        let mut content = digest::thaw(content)?;
+        content.redate(now);
+        let sql = "UPDATE delivery SET content = ?2 WHERE delivery_id = ?1";
+        tx.execute(sql, [delivery_id, &digest::freeze(&content)?])?;
+    }
+    Ok(waiting.len())
 }
 
 /// Gives up what waits for channels that are no longer configured, and ends their troubles. Returns how many there were.

@@ -5,6 +5,7 @@
 
 pub mod ack;
 pub mod ahead;
+mod ahead_events;
 pub mod announcement;
 pub mod attempt;
 pub mod audit;
@@ -55,6 +56,7 @@ pub mod slot;
 pub mod spent;
 pub mod standing;
 pub mod time;
+mod time_columns;
 
 use std::path::{Path, PathBuf};
 

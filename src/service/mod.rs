@@ -2,6 +2,7 @@
 
 pub mod causes;
 mod classify;
+pub mod clock;
 pub mod cycle;
 pub mod deliver;
 pub mod doctor;

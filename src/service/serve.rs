@@ -65,12 +65,13 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
             }
             tick = ticks.tick() => tick?,
         }
-        let now = Timestamp::now();
         pulse.tick(Instant::now());
         let before = std::mem::replace(&mut log, worker.ledger.log_file());
         if before.is_some() && before != log {
             return Err(leave(worker).await);
         }
+        let now = worker.now().await;
+        let Some(now) = unless_hindered(now, &worker, &pulse).await? else { continue };
         let Some(due) = unless_hindered(worker.take_due_cycle(now).await, &worker, &pulse).await? else { continue };
         if pulse.waits_for_lock() && worker.ledger.write(|_| Ok(())).await.is_ok() {
             say_free(&pulse);
@@ -92,7 +93,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
                     outcome = worker.cycle(now, PATIENCE, &stop) => outcome,
                     () = finish_late(&mut stopping, &stop) => break,
                 };
-                conclude(&worker, due, outcome, &pulse, begun.elapsed()).await?;
+                conclude(&worker, due, outcome, &pulse, (now, begun.elapsed())).await?;
             }
             None => {
                 // A slow API must not look like a loop that hangs: a plan that people approved may be many requests.
@@ -143,13 +144,13 @@ async fn conclude(
     due: Due,
     outcome: anyhow::Result<CycleOutcome>,
     pulse: &Pulse,
-    took: Duration,
+    (began_at, took): (Timestamp, Duration),
 ) -> anyhow::Result<()> {
     let (complete, line) = match &outcome {
         Ok(outcome) => (outcome.is_complete(), outcome.to_string()),
         Err(error) => (false, format!("{error:#}")),
     };
-    pulse.end(Instant::now(), Timestamp::now(), complete);
+    pulse.end(Instant::now(), began_at.saturating_add(took).unwrap_or(began_at), complete);
     match &outcome {
         Ok(outcome) if complete => {
             let (duration_ms, digest) = (millis(took), outcome.digest_id.as_deref());
@@ -244,6 +245,9 @@ fn warn_incomplete(outcome: &CycleOutcome, line: &str, took: Duration) {
 
 /// Does what cannot wait for the next cycle.
 async fn between(worker: &mut Worker, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
+    if worker.clock.certain(now) < now {
+        return deliver(worker, now).await;
+    }
     match worker.reprocess_between(now, stop).await {
         Ok(summary) if summary.is_quiet() => {}
         Ok(summary) => {

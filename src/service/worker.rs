@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::causes;
 use super::classify::{classify, reclassify_if_due};
+use super::clock::Clock;
 use super::heartbeat::Heartbeat;
 use super::reprocess::Reprocess;
 use super::scan::{self, ScanSummary, Watched};
@@ -115,11 +116,10 @@ fn open_heartbeat(config: &Config, credentials: &Credentials) -> anyhow::Result<
 }
 
 /// After an upgrade that groups otherwise: first of all, so that what is known is never told as new.
-async fn regroup_if_due(ledger: &Ledger) -> anyhow::Result<()> {
+async fn regroup_if_due(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
     if !ledger.read(regroup::is_due).await? {
         return Ok(());
     }
-    let now = Timestamp::now();
     let regrouped = ledger.write(move |tx| {
         let act = Act { actor: "auto:upgrade", action: "regroup", subject: "ledger", ..Act::default() };
         audit::record(tx, &act, now)?;
@@ -140,6 +140,8 @@ pub struct Worker {
     pub setup: Setup,
     /// The open ledger, with its lock.
     pub ledger: Ledger,
+    /// The time that it works by.
+    pub clock: Clock,
     /// The groups known so far.
     pub grouper: Grouper,
     /// Batches that events named since the last scan: they are asked for by id.
@@ -157,12 +159,23 @@ impl Worker {
     /// The ledger cannot be opened, or its groups cannot be read back.
     pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
-        regroup_if_due(&ledger).await?;
+        let mut clock = Clock::of(&ledger).await?;
+        let now = clock.now(&ledger, &setup).await?;
+        regroup_if_due(&ledger, now).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
         let generation = ledger.read(group::generation).await?;
-        deliver::recover(&ledger, Timestamp::now()).await?;
-        Reprocess::new(&ledger, &setup).recover(Timestamp::now()).await?;
-        Ok(Worker { setup, ledger, grouper, generation, named: Vec::new(), asked: causes::Memory::default() })
+        deliver::recover(&ledger, now).await?;
+        Reprocess::new(&ledger, &setup).recover(now).await?;
+        let asked = causes::Memory::default();
+        Ok(Worker { setup, ledger, clock, grouper, generation, named: Vec::new(), asked })
+    }
+
+    /// What time it is; stored times that lie ahead of it are set right first.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn now(&mut self) -> anyhow::Result<Timestamp> {
+        Ok(self.clock.now(&self.ledger, &self.setup).await?)
     }
 
     /// Scans all projects once. Trouble with a project is in its summary.

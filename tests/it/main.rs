@@ -7,6 +7,8 @@ mod auto;
 mod by_hand;
 mod causes;
 mod clock;
+mod clock_jumps;
+mod config_paths;
 mod crash;
 mod demo;
 mod disk;

@@ -44,7 +44,8 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Perso
         }
     };
     let stop = stops_on_interrupt();
-    let summary = worker.reprocess_by_hand(by.now, &stop).await?;
+    let now = worker.now().await?;
+    let summary = worker.reprocess_by_hand(now, &stop).await?;
     let said = outcome(&worker.ledger, &draft, &by, stop.is_cancelled()).await?;
     anstream::println!("{}", lines(&said));
     let mut errors = summary.errors;

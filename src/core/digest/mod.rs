@@ -5,4 +5,5 @@ pub mod fit;
 pub mod merge;
 pub mod model;
 pub mod only;
+mod redate;
 pub mod trial;

@@ -9,7 +9,7 @@ use crate::core::item::Kind;
 use crate::core::report::filter::Window;
 use crate::core::report::glance::{BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow};
 use crate::ledger::breaker::SHOWN_STATE;
-use crate::ledger::spent::{COSTS, POSTED, within};
+use crate::ledger::spent::COSTS;
 
 /// Groups shown.
 const TOP: usize = 10;
@@ -103,9 +103,8 @@ fn deliveries(view: &View<'_>, window: Window) -> Result<DeliveryCounts, QueryEr
 fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
     let now = view.now.as_millisecond();
     let sql = format!(
-        "SELECT coalesce(sum(n.item_count) FILTER (WHERE {POSTED} > ?1 - 3600000), 0), coalesce(sum(n.item_count), 0)
-         FROM intent n WHERE {} AND {COSTS}",
-        within("?1 - 86400000", "?1")
+        "SELECT coalesce(sum(n.item_count) FILTER (WHERE n.posting_at > ?1 - 3600000), 0), coalesce(sum(n.item_count), 0)
+         FROM intent n WHERE n.posting_at > ?1 - 86400000 AND {COSTS}"
     );
     let spent = view.connection.query_row(&sql, [now], |row| {
         Ok(Spent {

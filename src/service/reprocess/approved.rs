@@ -199,16 +199,11 @@ pub(super) fn draft_of(plan: &StoredPlan) -> anyhow::Result<Draft> {
 }
 
 /// Why an approved plan may no longer be executed, if so: what a person found right an hour ago may be wrong by now.
-///
-/// A plan that was approved while the clock was ahead would else be new again once that time has come, days later.
 fn outlived(plan: &StoredPlan, now: Timestamp) -> Option<String> {
     if draft_of(plan).is_err() {
         return Some("it cannot be read".to_owned());
     }
     let at = plan.applied_at?;
-    if is_ahead(at, now) {
-        return Some(format!("the clock was ahead when it was approved: {at:.0} is still to come"));
-    }
     is_over_by(at, now).then(|| "it was approved more than an hour before it could be submitted".to_owned())
 }
 

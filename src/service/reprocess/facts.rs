@@ -158,4 +158,4 @@ fn state(state: item::ItemState) -> ItemState {
 const REFUSAL_HOLDS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A plan can be approved for this long.
-pub(super) const PLAN_LIFE: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const PLAN_LIFE: SignedDuration = crate::ledger::plan::LIFE;

@@ -42,6 +42,7 @@ use crate::service::worker::{Setup, Worker};
 pub use approved::{begun, cancel_plan, is_ahead, is_over_by, result_by_now, waits_until};
 pub use cancel::cancel;
 pub use draft::{Draft, DraftChunk, Excluded, Request};
+pub use gate::longest_hold;
 pub use orphan::{GiveUp, give_up};
 pub use outlook::{GroupOutlook, Hold};
 
@@ -117,7 +118,6 @@ impl<'w> Reprocess<'w> {
     /// The ledger refuses. Trouble with the API is in the summary.
     pub async fn step(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
-        self.set_back_ahead(now).await?;
         self.recover(now).await?;
         self.reconcile(now, stop, &mut summary).await?;
         self.follow(now, stop, &mut summary).await?;
@@ -135,7 +135,6 @@ impl<'w> Reprocess<'w> {
     /// The ledger refuses. Trouble with the API is in the summary.
     async fn step_by_hand(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
-        self.set_back_ahead(now).await?;
         self.recover(now).await?;
         self.reconcile(now, stop, &mut summary).await?;
         self.execute_approved(now, stop, &mut summary).await?;

@@ -76,9 +76,9 @@ impl<'a> Context<'a> {
             inventory: inventory(tx, request)?,
             survivors,
             turned: reclassify::turned(tx)?,
-            hush: Hush::new(silence::in_force(tx, now)?),
+            hush: Hush::new(silence::in_force(tx, request.certain)?),
             // A silence lasts 30 days at most, and its end is told within another 30 or never.
-            ended: silence::ended_since(tx, now - SignedDuration::from_hours(60 * 24), now)?,
+            ended: silence::ended_since(tx, request.certain - SignedDuration::from_hours(60 * 24), request.certain)?,
         })
     }
 }
@@ -92,7 +92,7 @@ fn inventory(tx: &Transaction<'_>, request: &Request) -> Result<Inventory, Ledge
     };
     Ok(match digest::inventory_until(tx)? {
         Some(until) => Inventory::Until(until),
-        None if request.by_hand || request.now - first_start > PATIENCE => Inventory::Until(first_start),
+        None if request.by_hand || request.certain - first_start > PATIENCE => Inventory::Until(first_start),
         None => Inventory::Awaited,
     })
 }
@@ -115,7 +115,7 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     let (reached, fired) = escalation(tx, context, &row, &episode, told.as_ref())?;
     let silenced_until =
         if episode.closed.is_none() { context.hush.covers(tx, row.group_key, &row.group_id)? } else { None };
-    let ack = ack::in_force(tx, &row, episode.ordinal, context.moment.now)?;
+    let ack = ack::in_force(tx, &row, episode.ordinal, context.request.certain)?;
     let page = context.settings.page_classes.contains(&row.class);
     let turned = told.is_some() && page && context.turned.contains(&row.group_id);
     let fired = fired.or_else(|| turned.then(|| format!("new rules call it {}, which wakes people", row.class)));
@@ -156,7 +156,7 @@ fn moved_on(tx: &Transaction<'_>, context: &Context<'_>, row: &GroupRow) -> Resu
     let episodes = ledger_episode(tx, row.group_key)?;
     let facts = crate::ledger::episode::item_facts(tx, row, episodes.last())?;
     let now = context.moment.now;
-    match episode::step(episodes.last(), &facts, now, context.settings.quiet_after) {
+    match episode::step(episodes.last(), &facts, context.request.certain, context.settings.quiet_after) {
         None => Ok(episodes),
         Some(step) => {
             crate::ledger::episode::apply(tx, row.group_key, &step, now)?;

@@ -33,6 +33,8 @@ const DOWNTIME: SignedDuration = SignedDuration::from_hours(1);
 pub struct Request {
     /// Now.
     pub now: Timestamp,
+    /// What deadlines are judged by: earlier than `now` while the clock is in doubt, so that nothing ends by a wrong one.
+    pub certain: Timestamp,
     /// A person asks: schedule, waiting times and caps do not count.
     pub by_hand: bool,
     /// The budget line of reprocessing, if it has one.
@@ -44,7 +46,7 @@ pub struct Request {
 impl Request {
     /// What a cycle asks for.
     pub fn at(now: Timestamp) -> Request {
-        Request { now, by_hand: false, budget: None, would_retry: 0 }
+        Request { now, certain: now, by_hand: false, budget: None, would_retry: 0 }
     }
 }
 
@@ -63,7 +65,7 @@ pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> a
 /// The ledger refuses.
 pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -> Result<Option<Digest>, LedgerError> {
     let survivors = episode::absorb_merged(tx, request.now)?;
-    let due = due(tx, settings, request.now)?;
+    let due = due(tx, settings, request.certain)?;
     let scheduled = due.is_some() || request.by_hand;
     let quiet = settings.is_quiet(request.now);
     let scheduled = scheduled && (!quiet || request.by_hand);
@@ -89,13 +91,7 @@ fn due(tx: &Transaction<'_>, settings: &Settings, now: Timestamp) -> Result<Opti
     let Some(first_start) = digest::first_start(tx)? else {
         return Ok(None);
     };
-    let mut last = run::last(tx, RUN)?;
-    if last.is_some_and(|last| settings.digest.was_set_back(now, &settings.zone, last)) {
-        run::forget_ahead(tx, RUN, now)?;
-        last = run::last(tx, RUN)?;
-    }
-    // A first start that lies ahead is the same trouble: it then counts as just now.
-    let last = last.unwrap_or_else(|| first_start.min(now));
+    let last = run::last(tx, RUN)?.unwrap_or(first_start);
     Ok(settings.digest.due(now, &settings.zone, Some(last)))
 }
 
@@ -181,7 +177,7 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<
         Some(told) => told,
         None => digest::first_start(tx)?.unwrap_or(now),
     };
-    let window = Window { from: from.min(now), to: now };
+    let window = Window { from, to: now };
     let prefix = build::id_prefix(now, &settings.zone);
     let mut retries = digest::retries(tx, window)?;
     if context.request.would_retry > 0 {
