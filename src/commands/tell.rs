@@ -48,6 +48,7 @@ pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
         return Ok(Exit::Done);
     }
     let ledger = Ledger::open(&setup.config.ledger.path).await?;
+    crate::service::identity::settle(&ledger, request.now).await?;
     let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request).await?;
     ledger.close().await?;
     match decided {

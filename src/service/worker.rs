@@ -157,6 +157,7 @@ impl Worker {
     /// The ledger cannot be opened, or its groups cannot be read back.
     pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
+        super::identity::settle(&ledger, Timestamp::now()).await?;
         regroup_if_due(&ledger).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
         let generation = ledger.read(group::generation).await?;

@@ -14,6 +14,7 @@ mod faults;
 mod heartbeat;
 mod held;
 mod hostile;
+mod identity;
 mod job_configs;
 mod kill;
 mod ledger;

@@ -12,6 +12,7 @@ use crate::report::sheet::{Cell, Column, Sheet};
 
 /// The summary as one row of numbers, for programs.
 pub(super) const SUMMARY: &[Column<SummaryRow>] = &[
+    column("ledger_id", "ledger id", |row| Cell::Text(row.ledger_id.clone())),
     column("items.open", "open", |row| Cell::Count(row.items.open)),
     column("items.retrying", "retrying", |row| Cell::Count(row.items.retrying)),
     column("items.recovered", "recovered", |row| Cell::Count(row.items.recovered)),
