@@ -18,13 +18,13 @@ UPDATE worker_fault SET scope = coalesce(
 CREATE TABLE channel (
     name      TEXT    NOT NULL PRIMARY KEY,
     incidents INTEGER NOT NULL,                   -- 1: it opens incidents (pagerduty)
-    since     INTEGER NOT NULL,                   -- when it was first seen in the configuration
+    since     INTEGER NOT NULL,                   -- when it was first seen in the configuration; 0: before this was noted
     greeted   INTEGER NOT NULL,                   -- 1: it knows what was open when it came
     gone_at   INTEGER,                            -- when it was no longer in the configuration; the row goes once that was said
     said      INTEGER NOT NULL                    -- 1: people were told that it came
 ) STRICT, WITHOUT ROWID;
 INSERT INTO channel (name, incidents, since, greeted, said)
-    SELECT channel, channel IN (SELECT channel FROM incident), min(created_at), 1, 1 FROM delivery GROUP BY channel;
+    SELECT channel, channel IN (SELECT channel FROM incident), 0, 1, 1 FROM delivery GROUP BY channel;
 
 -- Whether all that people were told of a group is that it failed before llama-triage was started.
 ALTER TABLE announcement ADD COLUMN baseline INTEGER NOT NULL DEFAULT 0;

@@ -108,7 +108,7 @@ pub(super) fn freeze(
             Some(extended) => content(tx, route, &extended)?.map(|content| shown(settings, &content)),
             None => None,
         };
-        contents.extend(with_handed(&draft, route, own, extra).map(|content| (route, content)));
+        contents.extend(with_handed(&extended, route, own, extra).map(|content| (route, content)));
     }
     let details = details(tx, context, contents.iter().map(|(_, content)| content).chain([&whole]), cases)?;
     fill(&mut whole, &details);
@@ -135,7 +135,7 @@ pub(super) fn freeze_extras(
         let says = !extended.changes.is_empty() || !extended.still_open.is_empty() || !extended.faults.is_empty();
         let own = if says { content(tx, route, &extended)? } else { None };
         let own = own.map(|content| shown(context.settings, &content));
-        contents.extend(with_handed(bare, route, own, Some(extra)).map(|content| (route, content)));
+        contents.extend(with_handed(&extended, route, own, Some(extra)).map(|content| (route, content)));
     }
     let Some((_, first)) = contents.first() else { return Ok(None) };
     let mut whole = first.clone();
@@ -150,11 +150,13 @@ fn shown(settings: &Settings, digest: &Digest) -> Digest {
     keep(digest, settings.groups, settings.samples)
 }
 
-/// What a channel gets, joined with what channels that are gone were owed.
-fn with_handed(draft: &Digest, route: &Route, own: Option<Digest>, extra: Option<&Extra>) -> Option<Digest> {
-    let Some(handed) = extra.and_then(|extra| extra.handed.as_ref()) else { return own };
-    let own = own.unwrap_or_else(|| bare(draft));
-    Some(if route.incidents { merge_incidents(handed, &own) } else { merge(handed, &own) })
+/// What a channel gets, joined with what channels that are gone were owed. `all` is its own part before it was cut.
+fn with_handed(all: &Digest, route: &Route, own: Option<Digest>, extra: Option<&Extra>) -> Option<Digest> {
+    let Some((extra, handed)) = extra.and_then(|extra| Some((extra, extra.handed.as_ref()?))) else { return own };
+    let own = own.unwrap_or_else(|| bare(all));
+    let joined = if route.incidents { merge_incidents(handed, &own) } else { merge(handed, &own) };
+    // A new channel's own part holds everything that is open, so what both parts left out would count twice.
+    Some(if extra.is_new { build::recount_left_out(joined, all) } else { joined })
 }
 
 fn enqueue(

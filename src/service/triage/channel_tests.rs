@@ -145,6 +145,29 @@ fn a_page_that_is_owed_passes_quiet_hours_and_other_news_waits() {
 }
 
 #[test]
+fn what_a_new_channel_is_not_shown_is_counted_once() {
+    let (mut seed, mut settings) = paging_world();
+    (0..30).for_each(|n| seed.fail(&format!("g{n:02}"), "b", 2, t(1)));
+    look(&mut seed, &settings, 2).unwrap();
+    settings.routes = vec![route("post", false)];
+    look(&mut seed, &settings, 3).unwrap();
+    let first = contents(&seed, "post").remove(0);
+    assert_eq!((first.changes.len(), first.left_out.groups, first.left_out.items), (20, 10, 20));
+}
+
+#[test]
+fn a_channel_that_is_gone_needs_no_repair() {
+    let (mut seed, mut settings) = with_open();
+    seed.run("UPDATE delivery SET state = 'dead' WHERE channel = 'mail'", []);
+    seed.write(|tx| fault::raise(tx, "delivery:mail", "did not take it", t(3))).unwrap();
+    let dead = |seed: &Seed| crate::ledger::health::read(&seed.connection).unwrap().dead_channels;
+    assert_eq!(dead(&seed), ["mail"]);
+    settings.routes.remove(0);
+    look(&mut seed, &settings, 4);
+    assert_eq!((dead(&seed).len(), fault::standing(&seed.connection, "delivery:").unwrap().len()), (0, 0));
+}
+
+#[test]
 fn a_filter_that_no_heir_passes_drops_nothing() {
     let (mut seed, mut settings) = paging_world();
     seed.fail("plain", "b", 3, t(1));
@@ -179,7 +202,7 @@ fn the_first_message_of_a_new_channel_lists_what_is_open() {
     look(&mut seed, &settings, 5).unwrap();
     assert_eq!(sent_to(&seed, "chat"), ["=login, =plain"]);
     let first = contents(&seed, "chat").remove(0);
-    assert!(first.remarks[0].starts_with("This channel is new here"), "{:?}", first.remarks);
+    assert!(first.remarks[0].starts_with("This channel is new:"), "{:?}", first.remarks);
     assert_eq!(first.still_open[1].samples.len(), 3);
     assert_eq!((sent_to(&seed, "mail").len(), sent_to(&seed, "news").len()), (1, 0));
     all_sent(&seed);

@@ -54,11 +54,29 @@ fn is_configured(settings: &Settings, name: &str) -> bool {
     settings.routes.iter().any(|route| route.name == name)
 }
 
+/// Which channels came and went, for the log; those that a ledger begins with are no change.
+pub(super) fn changes(before: &[Known], after: &[Known]) -> Vec<String> {
+    if before.is_empty() {
+        return Vec::new();
+    }
+    let is_there = |list: &[Known], name: &str| list.iter().any(|known| known.name == name && known.gone_at.is_none());
+    let names = after.iter().map(|known| known.name.as_str());
+    names
+        .filter_map(|name| match (is_there(before, name), is_there(after, name)) {
+            (false, true) => Some(format!("channel {name} is new: it is told what is open")),
+            (true, false) => {
+                Some(format!("channel {name} is not configured any more: what it was owed goes to the other channels"))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 /// What one channel gets beyond what everybody gets.
 #[derive(Debug, Default)]
 pub(super) struct Extra {
     /// It came since the last digest, and does not know what is open.
-    is_new: bool,
+    pub(super) is_new: bool,
     /// Groups that are open: for readers to list, for a channel with incidents to open.
     open: Vec<GroupEntry>,
     /// Worker faults that last.
@@ -148,7 +166,7 @@ pub(super) fn extend(draft: &Digest, route: &Route, extra: &Extra) -> Digest {
     digest.faults.extend(extra.faults.iter().filter(fresh).cloned());
     digest.totals = count_changes(digest.totals, &digest.changes, &digest.faults);
     if extra.is_new {
-        digest.remarks.push("This channel is new here: this message lists everything that is open.".to_owned());
+        digest.remarks.push("This channel is new: this message is an inventory of what is open.".to_owned());
     }
     digest
 }

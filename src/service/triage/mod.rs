@@ -58,7 +58,15 @@ impl Request {
 /// The ledger refuses; nothing has changed then.
 pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Option<Digest>> {
     let settings = settings.clone();
-    Ok(ledger.write(move |tx| triage_in(tx, &settings, &request)).await?)
+    let (digest, changes) = ledger
+        .write(move |tx| {
+            let before = channel::all(tx)?;
+            let digest = triage_in(tx, &settings, &request)?;
+            Ok((digest, channels::changes(&before, &channel::all(tx)?)))
+        })
+        .await?;
+    changes.iter().for_each(|change| tracing::info!("{change}"));
+    Ok(digest)
 }
 
 /// As [`triage`], inside the caller's transaction: a dry run rolls it back.
