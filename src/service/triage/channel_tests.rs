@@ -145,6 +145,21 @@ fn a_page_that_is_owed_passes_quiet_hours_and_other_news_waits() {
 }
 
 #[test]
+fn a_page_that_only_readers_were_to_get_passes_quiet_hours_under_a_new_name() {
+    let (mut seed, mut settings) = paging_world();
+    settings.routes = vec![route("mail", false)];
+    seed.fail("plain", "b", 3, t(1));
+    page(&seed, "login", 1);
+    look(&mut seed, &settings, 2).unwrap();
+    settings.quiet = Some(QuietHours::parse("10:00-11:00").unwrap());
+    settings.routes = vec![route("post", false)];
+    look(&mut seed, &settings, 5).unwrap();
+    assert_eq!(sent_to(&seed, "post"), ["new login/1, new plain/1"]);
+    let pages = "SELECT count(*) FROM delivery WHERE channel = ?1 AND page = 1 AND state = 'pending'";
+    assert_eq!(seed.number(pages, "post"), 1);
+}
+
+#[test]
 fn what_a_new_channel_is_not_shown_is_counted_once() {
     let (mut seed, mut settings) = paging_world();
     (0..30).for_each(|n| seed.fail(&format!("g{n:02}"), "b", 2, t(1)));
