@@ -266,7 +266,7 @@ fn a_new_ledger_greets_nobody_and_a_new_channel_with_nothing_open_is_not_written
     let (mut seed, mut settings) = paging_world();
     assert_eq!(look(&mut seed, &settings, 0), None);
     seed.fail("plain", "b", 1, t(1));
-    look(&mut seed, &settings, 2).unwrap();
+    assert!(look(&mut seed, &settings, 2).unwrap().remarks.is_empty());
     all_sent(&seed);
     seed.recover("plain", t(3));
     look(&mut seed, &settings, 4);
