@@ -1,2 +1,35 @@
 -- Where a project was read from: links lead there, also where a report has no configuration or that of another ledger.
 ALTER TABLE project ADD COLUMN base_url TEXT;         -- the API's address; null before its first scan since this step
+
+-- The ledger's own id: a part of every id that leaves the house.
+INSERT INTO meta (name, value) VALUES ('ledger_id', lower(hex(randomblob(8))));
+
+-- Under which scope a paging provider knows an incident: the id of the ledger that opened it; before ledgers had one, the instance's name.
+ALTER TABLE incident ADD COLUMN scope TEXT NOT NULL DEFAULT '';
+UPDATE incident SET scope = coalesce(
+    (SELECT CASE WHEN json_valid(d.content) THEN json_extract(d.content, '$.instance') END FROM delivery d
+     WHERE d.channel = incident.channel AND d.created_at = incident.opened_at LIMIT 1),
+    (SELECT CASE WHEN json_valid(model) THEN json_extract(model, '$.instance') END FROM digest
+     ORDER BY created_at DESC, digest_id DESC LIMIT 1), '');
+ALTER TABLE worker_fault ADD COLUMN scope TEXT;   -- null until people are told of it
+UPDATE worker_fault SET scope = coalesce(
+    (SELECT CASE WHEN json_valid(model) THEN json_extract(model, '$.instance') END FROM digest WHERE digest_id = announced),
+    (SELECT CASE WHEN json_valid(model) THEN json_extract(model, '$.instance') END FROM digest
+     ORDER BY created_at DESC, digest_id DESC LIMIT 1), '') WHERE announced IS NOT NULL;
+
+-- The channels that digests go to, as the configuration had them when triage last looked.
+CREATE TABLE channel (
+    name      TEXT    NOT NULL PRIMARY KEY,
+    incidents INTEGER NOT NULL,                   -- 1: it opens incidents (pagerduty)
+    since     INTEGER NOT NULL,                   -- when it was first seen in the configuration; 0: before this was noted
+    greeted   INTEGER NOT NULL,                   -- 1: it knows what was open when it came
+    gone_at   INTEGER,                            -- when it was no longer in the configuration; the row goes once that was said
+    said      INTEGER NOT NULL                    -- 1: people were told that it came
+) STRICT, WITHOUT ROWID;
+INSERT INTO channel (name, incidents, since, greeted, said)
+    SELECT channel, channel IN (SELECT channel FROM incident), 0, 1, 1 FROM delivery GROUP BY channel;
+
+-- Whether all that people were told of a group is that it failed before llama-triage was started.
+ALTER TABLE announcement ADD COLUMN baseline INTEGER NOT NULL DEFAULT 0;
+UPDATE announcement SET baseline = 1 WHERE reason = 'baseline'
+    OR NOT EXISTS (SELECT 1 FROM item WHERE item.group_key = announcement.group_key AND item.baseline = 0);

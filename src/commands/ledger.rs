@@ -25,6 +25,11 @@ pub enum LedgerCommand {
         /// The copy; an older copy is replaced
         file: PathBuf,
     },
+    /// Put a backup in the ledger's place, under an id of its own; the service must be stopped
+    Restore {
+        /// The backup; it is only read
+        file: PathBuf,
+    },
     /// Forget what is older than [ledger] keep and keep-digests, but nothing open or unsent
     Prune,
     /// Group all messages again after an upgrade; old group ids keep working and nothing is announced as new

@@ -22,6 +22,7 @@ pub mod note;
 pub mod notify;
 pub mod report;
 pub mod reprocess;
+mod restore;
 pub mod rules;
 mod scan;
 mod serve;
@@ -146,6 +147,7 @@ async fn ledger_command(global: &Global, command: ledger::LedgerCommand) -> anyh
     match command {
         ledger::LedgerCommand::Check => ledger::check(&path),
         ledger::LedgerCommand::Backup { file } => ledger::backup(&path, &file),
+        ledger::LedgerCommand::Restore { file } => restore::run(&file, &path, &person()),
         ledger::LedgerCommand::Prune => {
             let keep = optional_configuration(global)?.unwrap_or_default().ledger;
             ledger::prune_old(&path, keep.keep, keep.keep_digests, Timestamp::now()).await

@@ -57,6 +57,7 @@ pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
     let ledger = Ledger::open(path).await?;
     let mut clock = Clock::of(&ledger).await?;
     let now = clock.now(&ledger, setup).await?;
+    crate::service::identity::settle(&ledger, now).await?;
     let certain = clock.certain(now);
     let request = Request { certain, ..request(&ledger, setup, args.now, now).await? };
     let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request.clone()).await?;

@@ -356,24 +356,3 @@ pub(super) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> 
     }
     Ok(waiting.len())
 }
-
-/// Gives up what waits for channels that are no longer configured, and ends their troubles. Returns how many there were.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn abandon(tx: &Transaction<'_>, channels: &[String], now: Timestamp) -> Result<usize, LedgerError> {
-    let names = serde_json::to_string(channels).unwrap_or_else(|_| "[]".to_owned());
-    for prefix in ["delivery:", "recipients:"] {
-        for trouble in fault::standing(tx, prefix)? {
-            let channel = &trouble[prefix.len()..];
-            if !channels.iter().any(|known| known == channel) {
-                fault::clear(tx, &trouble, now)?;
-            }
-        }
-    }
-    Ok(tx.execute(
-        "UPDATE delivery SET state = 'dead', last_error = 'the channel is no longer configured'
-         WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each(?1))",
-        [names],
-    )?)
-}

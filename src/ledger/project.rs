@@ -155,6 +155,18 @@ pub fn known_until(connection: &rusqlite::Connection, name: &str) -> Result<Opti
     Ok(at.map(timestamp))
 }
 
+/// Whether a project whose first scan began after `since` still waits for a complete one.
+///
+/// # Errors
+/// SQLite's.
+pub fn is_awaited(connection: &rusqlite::Connection, since: Timestamp) -> Result<bool, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM project p WHERE first_seen > ?1
+         AND NOT EXISTS (SELECT 1 FROM scan s WHERE s.project_key = p.project_key AND s.complete = 1)",
+    )?;
+    Ok(statement.exists([millis(since)])?)
+}
+
 /// Finished scans of a project since its last complete one; 0 when the newest is complete.
 ///
 /// # Errors

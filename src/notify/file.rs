@@ -47,7 +47,7 @@ impl Folder {
         let mail = compose(digest, &self.head, facts.tier)?;
         let (page, ..) = html::render(digest, facts.tier);
         let (body, _) = json::render(digest, facts.tier);
-        let name = file_name(&digest.digest_id);
+        let name = file_name(&digest.global_id());
         self.prepare().await?;
         for (ending, content) in [("json", body.as_bytes()), ("html", page.as_bytes()), ("eml", &mail.bytes)] {
             write_whole(&self.dir, &format!("{name}.{ending}"), content).await?;
@@ -95,6 +95,6 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> NotifyError + use<> {
 }
 
 /// A digest id has only such characters; a file name must not depend on that.
-fn file_name(digest_id: &str) -> String {
-    digest_id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(100).collect()
+fn file_name(id: &str) -> String {
+    id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(100).collect()
 }

@@ -149,17 +149,18 @@ pub(super) fn events(digest: &Digest, routing_key: &str) -> Vec<Event> {
 }
 
 fn group_key(digest: &Digest, entry: &GroupEntry) -> String {
-    key(digest, &format!("{}/{}", entry.group_id, entry.episode))
+    key(digest, entry.incident_scope.as_deref(), &format!("{}/{}", entry.group_id, entry.episode))
 }
 
 fn fault_key(digest: &Digest, fault: &Fault) -> String {
-    key(digest, &format!("fault/{}", fault.fault))
+    key(digest, fault.incident_scope.as_deref(), &format!("fault/{}", fault.fault))
 }
 
-/// The end tells incidents apart, so a long instance name is cut and the end stays.
-fn key(digest: &Digest, end: &str) -> String {
-    let instance = cut_end(&digest.instance, 60);
-    short(&format!("llama-triage/{instance}/{}", short(end, 150)), KEY)
+/// The scope is that under which the incident was opened, whatever the ledger is called since.
+/// The end tells incidents apart, so a long scope is cut and the end stays.
+fn key(digest: &Digest, scope: Option<&str>, end: &str) -> String {
+    let scope = cut_end(scope.unwrap_or_else(|| digest.incident_scope()), 60);
+    short(&format!("llama-triage/{scope}/{}", short(end, 150)), KEY)
 }
 
 fn resolve(routing_key: &str, dedup_key: String) -> Event {

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod heartbeat;
 pub mod hints;
 pub mod http;
+pub mod identity;
 mod metrics;
 pub mod opening;
 pub mod pulse;

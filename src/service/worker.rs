@@ -161,6 +161,7 @@ impl Worker {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
         let mut clock = Clock::of(&ledger).await?;
         let now = clock.now(&ledger, &setup).await?;
+        super::identity::settle(&ledger, now).await?;
         regroup_if_due(&ledger, now).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
         let generation = ledger.read(group::generation).await?;

@@ -16,6 +16,7 @@ mod faults;
 mod heartbeat;
 mod held;
 mod hostile;
+mod identity;
 mod job_configs;
 mod kill;
 mod ledger;

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod fit;
+pub mod identity;
 pub mod merge;
 pub mod model;
 pub mod only;

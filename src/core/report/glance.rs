@@ -12,6 +12,8 @@ use crate::core::item::ItemState;
 /// The one row of `report summary`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SummaryRow {
+    /// The ledger's own id, which is part of every id that leaves the house.
+    pub ledger_id: String,
     /// Items by state.
     pub items: ItemCounts,
     /// Groups by state.

@@ -42,6 +42,7 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     let remarks = counts::Remarks::read(view)?;
     let top_groups = bases.into_iter().map(|base| groups::complete(view, base, &remarks, None));
     Ok(SummaryRow {
+        ledger_id: ledger_id(view)?,
         items,
         groups: group_counts,
         window,
@@ -139,6 +140,10 @@ fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn ledger_id(view: &View<'_>) -> Result<String, QueryError> {
+    Ok(view.connection.query_row("SELECT value FROM meta WHERE name = 'ledger_id'", [], |row| row.get(0))?)
 }
 
 fn last_digest(view: &View<'_>) -> Result<Option<LastDigest>, QueryError> {

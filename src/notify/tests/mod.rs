@@ -4,6 +4,7 @@ mod channel_test;
 mod cut_test;
 mod http_peer;
 mod http_test;
+mod id_test;
 mod limits_test;
 mod looks_test;
 mod mail_test;

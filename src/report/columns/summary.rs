@@ -14,6 +14,7 @@ use crate::report::{Heading, Look, command};
 
 /// The summary as one row of numbers, for programs.
 pub(super) const SUMMARY: &[Column<SummaryRow>] = &[
+    column("ledger_id", "ledger id", |row| Cell::Text(row.ledger_id.clone())),
     column("items.open", "open", |row| Cell::Count(row.items.open)),
     column("items.retrying", "retrying", |row| Cell::Count(row.items.retrying)),
     column("items.recovered", "recovered", |row| Cell::Count(row.items.recovered)),
