@@ -68,6 +68,7 @@ pub(super) const TIMES: &[Table] = &[
     // One that closed as quiet opens again: by the right time it may not be quiet.
     ("episode", &[("opened_at", Past), ("noticed_at", Past), ("closed_at", Own)]),
     ("announcement", &[("announced_at", Past)]),
+    ("channel", &[("since", Past), ("gone_at", Past)]),
     ("escalation", &[("fired_at", Past), ("above_at", Past)]),
     ("digest", &[("created_at", Past)]),
     (
@@ -148,9 +149,11 @@ const NO_TIMES: &[&str] = &[
     "failed_items",
     "failed_probes",
     "failures",
+    "greeted",
     "grouping_version",
     "hash",
     "identity",
+    "incidents",
     "item_count",
     "items",
     "items_listed",
@@ -168,6 +171,7 @@ const NO_TIMES: &[&str] = &[
     "processed_items",
     "recovered",
     "requests",
+    "said",
     "scheduled",
     "skipped_items",
     "step",
