@@ -61,6 +61,8 @@ pub use truth::{Post, ShownFailure, Truth};
 pub use world::{Outage, Pace, World};
 
 #[cfg(test)]
+mod sdk_tests;
+#[cfg(test)]
 mod server_tests;
 #[cfg(test)]
 mod v2_tests;
