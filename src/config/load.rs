@@ -65,6 +65,21 @@ pub enum ConfigError {
     /// A secret is missing or unreadable.
     #[error("{0}")]
     Credential(String),
+    /// The file that should hold a secret cannot be read.
+    #[error("cannot read the secret in {path}: {source}{}", advice(source))]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+fn advice(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => "; run this as root or as the file's owner",
+        _ => "",
+    }
 }
 
 /// Where a configuration is looked for when none is named.
@@ -77,7 +92,7 @@ pub const PLACES: [&str; 2] = ["config/llama-triage.toml", "/etc/llama-triage/co
 pub fn find(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
     named
         .map(Path::to_owned)
-        .or_else(|| PLACES.iter().map(PathBuf::from).find(|place| place.exists()))
+        .or_else(|| PLACES.iter().map(PathBuf::from).find(|place| place.try_exists().unwrap_or(true)))
         .ok_or_else(|| ConfigError::NotFound(PLACES.join(" and ")))
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::corrupt;
 use super::endpoint::{self, Call, Endpoint};
 use super::faults::{self, Fault};
+use super::multipart;
 use super::options::Date;
 use super::query::{Query, decode};
 use super::reply::{Content, Reply};
@@ -36,7 +37,8 @@ pub(super) async fn exchange(shared: &Shared, wire: &Wire, request: Request<Body
     let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
     let fault = faults::strike(&mut shared.faults(), call.endpoint, target);
     let query = Query::parse(head.uri.query().unwrap_or(""));
-    let reply = decide(shared, &call, &query, authorization, &body, fault.as_ref());
+    let content_type = head.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let reply = decide(shared, &call, &query, authorization, read(content_type, &body), fault.as_ref());
     let mut response = send(shared, wire, reply, fault).await;
     date(shared, &mut response);
     response
@@ -55,13 +57,18 @@ fn date(shared: &Shared, response: &mut Response<Body>) {
     }
 }
 
+/// The body as a value; null if there is none, or nothing that can be read.
+fn read(content_type: &str, body: &Bytes) -> Value {
+    multipart::read(content_type, body).unwrap_or_else(|| serde_json::from_slice(body).unwrap_or_default())
+}
+
 /// What the service does and would answer; faults that forbid the doing are already in it.
 fn decide(
     shared: &Shared,
     call: &Call<'_>,
     query: &Query,
     authorization: Option<&str>,
-    body: &Bytes,
+    json: Value,
     fault: Option<&Fault>,
 ) -> Reply {
     // The world first, the options second: a test that holds the world may still change options.
@@ -73,7 +80,6 @@ fn decide(
         Ok(project) => project,
         Err(refusal) => return refusal,
     };
-    let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let mut reply = match fault {
         Some(fault) if prevents(fault) => refused(fault),
         _ => {

@@ -6,12 +6,18 @@ mod account_texts;
 mod builder;
 mod bulk;
 mod cause;
+mod configurations;
 mod corrupt;
+mod directories;
+mod documents;
 mod endpoint;
 mod exchange;
 mod faults;
 mod files;
+mod life;
+mod life_texts;
 mod model;
+mod multipart;
 mod options;
 mod paging;
 mod progress;
@@ -20,14 +26,18 @@ mod random;
 mod reply;
 mod server;
 mod service;
+mod stored;
 mod submit;
 mod template;
 mod truth;
+mod uploads;
 mod v1;
 mod v1_create;
 mod v1_jobs;
 mod v1_json;
 mod v2;
+mod v2_acts;
+mod v2_classify;
 mod v2_create;
 mod v2_jobs;
 mod v2_json;
@@ -50,6 +60,8 @@ pub use submit::Submission;
 pub use truth::{Post, ShownFailure, Truth};
 pub use world::{Outage, Pace, World};
 
+#[cfg(test)]
+mod sdk_tests;
 #[cfg(test)]
 mod server_tests;
 #[cfg(test)]

@@ -51,8 +51,10 @@ pub enum Clock {
     Stopped,
     /// Every request moves it on by this much.
     PerRequest(SignedDuration),
-    /// It runs this many times as fast as real time, from the start of the server.
+    /// It runs this many times as fast as real time, from the moment at which it was told to.
     Running(u32),
+    /// It is the host's clock; where that is behind, time stands still until it has come up.
+    Host,
 }
 
 /// What the `Date` of answers says.

@@ -7,7 +7,7 @@ use super::options::{Options, Paging, Shift};
 use super::query::Query;
 use super::reply::Reply;
 use super::world::World;
-use super::{files, v2};
+use super::{configurations, directories, files, uploads, v2, v2_acts, v2_classify};
 
 /// Everything a call needs to be answered; `project` is the index of the project whose key was shown.
 pub(super) struct Service<'a> {
@@ -27,6 +27,11 @@ impl Service<'_> {
         }
         let answer = match call.endpoint {
             endpoint if files::serves(endpoint) => files::answer(self, call),
+            endpoint if directories::serves(endpoint) => directories::answer(self, call, body),
+            endpoint if uploads::serves(endpoint) => uploads::answer(self, call, body),
+            endpoint if configurations::serves(endpoint) => configurations::answer(self, call, body),
+            endpoint if v2_classify::serves(endpoint) => v2_classify::answer(self, call, body),
+            endpoint if v2_acts::serves(endpoint) => v2_acts::answer(self, call, body),
             endpoint if v2::serves(endpoint) => v2::answer(self, call, body),
             _ => self.v1(call, body),
         };
@@ -57,7 +62,7 @@ impl Service<'_> {
     pub(super) fn own_job(&self, id: &str) -> Result<(usize, usize), Reply> {
         self.world
             .find_job(id)
-            .filter(|&(batch, _)| self.world.batches[batch].project == self.project)
+            .filter(|&(batch, run)| self.world.batches[batch].project == self.project && self.world.shows(batch, run))
             .ok_or_else(|| Reply::error(404, "No such job in this project"))
     }
 
@@ -72,7 +77,7 @@ impl Service<'_> {
         let directories = &self.world.directories;
         directories
             .iter()
-            .position(|directory| directory.id == id && directory.project == self.project)
+            .position(|directory| directory.id == id && directory.project == self.project && directory.is_listed())
             .ok_or_else(|| Reply::error(404, "No such directory in this project"))
     }
 

@@ -29,7 +29,8 @@ impl Service<'_> {
             Endpoint::ParsingJob => v1_jobs::parsing_job(self, call.first),
             Endpoint::ParsingParameters => v1_jobs::parsing_parameters(self, call.first),
             Endpoint::ParsingDetails => v1_jobs::parsing_details(self, call.first),
-            _ => Err(Reply::error(404, "Nothing lives at this address")),
+            Endpoint::WrongMethod => Err(Reply::error(405, "Method Not Allowed")),
+            _ => Err(Reply::error(404, "Not Found")),
         }
     }
 

@@ -38,6 +38,14 @@ pub enum LedgerError {
         /// The newest version known here.
         known: i64,
     },
+    /// This user may not use it.
+    #[error("no permission to use {path}: {remedy}")]
+    Denied {
+        /// The file.
+        path: PathBuf,
+        /// Whose what stands in the way is, and what to do.
+        remedy: String,
+    },
     /// The file or its folder cannot be used.
     #[error("cannot use {path}")]
     File {

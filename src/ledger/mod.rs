@@ -3,6 +3,7 @@
 //! All statements are synchronous functions over a connection or transaction, so that they can be tested in memory;
 //! only this file knows about threads.
 
+pub mod access;
 pub mod ack;
 pub mod ahead;
 mod ahead_events;
@@ -123,9 +124,15 @@ impl Ledger {
     }
 
     /// Which file the write-ahead log is; none if there is none. It stays the same while a ledger is open.
-    pub fn log_file(&self) -> Option<u64> {
+    ///
+    /// # Errors
+    /// It cannot be looked at, which does not mean that it is not there.
+    pub fn log_file(&self) -> std::io::Result<Option<u64>> {
         use std::os::unix::fs::MetadataExt;
-        std::fs::metadata(open::wal_path(&self.path)).ok().map(|file| file.ino())
+        match std::fs::metadata(open::wal_path(&self.path)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            found => found.map(|file| Some(file.ino())),
+        }
     }
 
     /// Runs `work` in one immediate transaction on the writer and commits it; any error rolls back.

@@ -52,7 +52,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
     let mut stopping = Stopping::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&pulse), stop.clone()));
-    let mut log = None;
+    let (mut log, mut hidden) = (None, None);
     tell_systemd(&[NotifyState::Ready]);
     let (ledger, projects) = (worker.ledger.path().display(), worker.setup.projects.len());
     info!(%ledger, projects, "serving {} from {ledger}", count(projects as u64, "project", "projects"));
@@ -66,9 +66,18 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
             tick = ticks.tick() => tick?,
         }
         pulse.tick(Instant::now());
-        let before = std::mem::replace(&mut log, worker.ledger.log_file());
-        if before.is_some() && before != log {
-            return Err(leave(worker).await);
+        match worker.ledger.log_file() {
+            Ok(found) if log.is_some() && found != log => return Err(leave(worker).await),
+            Ok(found) => (log, hidden) = (found, None),
+            // The open files still work, so the ledger is safe; but nobody else can read it, and the next start would fail.
+            Err(error) if hidden == Some(error.kind()) => {}
+            Err(error) => {
+                hidden = Some(error.kind());
+                let folder = worker.ledger.path().display();
+                warn!(
+                    "cannot look at {folder}-wal: {error}; check the permissions of the ledger's folder, or a restart will fail"
+                );
+            }
         }
         let now = worker.now().await;
         let Some(now) = unless_hindered(now, &worker, &pulse).await? else { continue };
@@ -124,9 +133,9 @@ async fn leave(worker: Worker) -> anyhow::Error {
     let path = worker.ledger.path().display().to_string();
     let closed = worker.ledger.close().await;
     let lost = anyhow!(
-        "somebody removed {path}-wal while it was in use: never remove a ledger's -wal or -shm file; nothing is lost if it was only removed, `llama-triage ledger check` tells; the next start goes on"
+        "{path}-wal was removed or replaced while it was in use: never remove a ledger's -wal or -shm file; nothing is lost if it was only removed, `llama-triage ledger check` tells; the next start goes on"
     );
-    closed.err().map_or(lost, |error| anyhow!("somebody removed {path}-wal while it was in use: {error}"))
+    closed.err().map_or(lost, |error| anyhow!("{path}-wal was removed or replaced while it was in use: {error}"))
 }
 
 /// Waits for a stop, tells the cycle about it, and gives it the grace to end by itself.

@@ -25,6 +25,7 @@ mod logging;
 mod outage;
 mod plans;
 mod plans_later;
+mod readme;
 mod reclassify;
 mod reprocess;
 mod rules;

@@ -206,7 +206,7 @@ async fn a_plan_waits_for_as_long_as_the_api_asks_but_not_beyond_its_hour() {
     between(&site, &mut worker, 1).await;
     let second = planned(&site, &worker, &["i0"]).await;
     let status = said(&site, &["reprocess", "status"], 0);
-    assert!(status.contains("begun, LlamaCloud asked to wait until"), "{status}");
+    assert!(status.contains("begun, LlamaCloud answered 429 (too many requests), nothing is sent before"), "{status}");
     assert!(site.texts("SELECT model FROM plan").iter().any(|plan| plan.contains("\"waiting\"")), "{second}");
     between(&site, &mut worker, 5).await;
     assert_eq!((posts(&site), result(&site, &first).as_str()), (1, ""));
@@ -221,7 +221,7 @@ async fn a_plan_waits_for_as_long_as_the_api_asks_but_not_beyond_its_hour() {
     let told = result(&site, &first);
     assert!(told.starts_with("0 items submitted, 2 items left out (") && told.contains("429"), "{told}");
     let refused = said(&site, &["reprocess", "apply", &second, "--reason", "x", "--yes"], 2);
-    assert!(refused.contains("asked to wait until") && refused.contains("breaker reset global"), "{refused}");
+    assert!(refused.contains("nothing is sent before") && refused.contains("breaker reset global"), "{refused}");
     assert_eq!(posts(&site), 1);
 }
 

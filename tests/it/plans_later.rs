@@ -137,12 +137,20 @@ async fn one_of_two_waits(seconds: i64) -> (Site, String) {
 async fn a_plan_waits_with_the_project_that_has_to_and_not_with_the_others() {
     let (site, plan_id) = one_of_two_waits(7200).await;
     let done = said(&site, &["reprocess", "apply", &plan_id, "--reason", "x", "--yes"], 0);
-    assert!(done.contains("1 item submitted, 1 item left out (1: LlamaCloud asked to wait until"), "{done}");
+    assert!(
+        done.contains(
+            "1 item submitted, 1 item left out (1: LlamaCloud answered 429 (too many requests), nothing is sent before"
+        ),
+        "{done}"
+    );
     assert_eq!(posts(&site), 2);
 
     let (site, plan_id) = one_of_two_waits(1200).await;
     let waits = said(&site, &["reprocess", "apply", &plan_id, "--reason", "x", "--yes"], 0);
-    assert!(waits.contains("is not over: LlamaCloud asked to wait until"), "{waits}");
+    assert!(
+        waits.contains("is not over: LlamaCloud answered 429 (too many requests), nothing is sent before"),
+        "{waits}"
+    );
     assert_eq!(posts(&site), 2, "the other went at once");
     let mut worker = site.worker().await;
     between(&site, &mut worker, 10).await;

@@ -33,8 +33,8 @@ async fn each_status_says_what_to_do_and_whether_it_is_worth_trying_again() {
         // The second try is with a smaller page, in case its size was refused.
         (422, "did not take", 2, false, false),
         (429, "requests-per-second", 5, true, false),
-        (500, "in trouble (500)", 5, true, false),
-        (503, "in trouble (503)", 5, true, false),
+        (500, "is failing (500)", 5, true, false),
+        (503, "is failing (503)", 5, true, false),
     ] {
         let (error, calls) = error_for(move || status(code, "because llx-abcdefgh12")).await;
         let shown = format!("{error} {error:?}");

@@ -13,7 +13,7 @@ use crate::ledger::gate::StoredGate;
 use crate::ledger::intent::StoredIntent;
 use crate::ledger::plan::StoredPlan;
 use crate::ledger::{Connection, Ledger, LedgerError, attempt, breaker, gate, plan};
-use crate::service::reprocess::{Draft, Hold, begun, result_by_now, waits_until};
+use crate::service::reprocess::{Draft, Hold, begun, result_by_now, too_many, waits_until};
 
 /// How long a plan that is over is shown.
 const PLANS_SHOWN: SignedDuration = SignedDuration::from_hours(24);
@@ -102,7 +102,7 @@ async fn awaited(plan: &StoredPlan, ledger: &Ledger, now: Timestamp) -> anyhow::
     let draft: Draft = serde_json::from_str(&plan.model)?;
     Ok(match waits_until(ledger, &draft, begun(plan), now).await? {
         Some(until) => {
-            format!("{stands}, LlamaCloud asked to wait until {until:.0}: the first cycle after that goes on")
+            format!("{stands}, {}: the first cycle after that goes on", too_many(until))
         }
         None => format!("{stands}, goes on with the next cycle at the latest"),
     })

@@ -1,12 +1,14 @@
 //! What one `[[project]]` needs: its key, a name server, TLS, the API, a clock that is right.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Finding;
-use crate::cloud::{Cloud, Settings, Transport};
+use crate::cloud::{Cloud, CloudError, Settings, Transport};
+use crate::config::load::ConfigError;
 use crate::config::project::Project;
 use crate::credentials::Credentials;
 
@@ -30,7 +32,12 @@ pub(super) async fn examine(project: &Project, credentials: &Credentials) -> Vec
             Some(Transport::new().and_then(|transport| Cloud::connect(settings, &transport)))
         }
         Err(error) => {
-            let advice = "put the key there; under systemd: /etc/llama-triage/credentials/llama-cloud-api-key";
+            let advice = match &error {
+                ConfigError::SecretFile { source, .. } if source.kind() != ErrorKind::NotFound => {
+                    "make the file readable for the user who asks; under systemd only root needs to read it"
+                }
+                _ => "put the key there; under systemd: /etc/llama-triage/credentials/llama-cloud-api-key",
+            };
             findings.push(Finding::fail("api key", name, error.to_string(), advice));
             None
         }
@@ -150,12 +157,17 @@ async fn api(name: &str, cloud: &Cloud) -> Vec<Finding> {
             error.to_string(),
             "mend what it says, in [[project]] or at LlamaCloud, then ask again",
         ),
-        (Err(error), _) => Finding::fail(
-            "api",
-            name,
-            error.to_string(),
-            "wait and ask again; the status page of LlamaCloud may tell more",
-        ),
+        (Err(error), _) => Finding::fail("api", name, error.to_string(), patience(error)),
     };
     vec![finding]
+}
+
+/// What to do about an API that answers neither well nor with a refusal.
+fn patience(error: &CloudError) -> &'static str {
+    match error {
+        CloudError::Unreachable { .. } => "do what it says, then ask again",
+        error if error.is_transient() => "wait and ask again; LlamaCloud's status page may say more",
+        CloudError::NotJson { .. } => "check base-url and the proxy: the answer is not LlamaCloud's",
+        _ => "waiting will not help: please report it with this line",
+    }
 }

@@ -92,7 +92,7 @@ impl Reprocess<'_> {
         for project in Reprocess::projects_of(&run.rows) {
             if let Some(until) = waiting.get(&project) {
                 goes_on |= run.lives_at(*until);
-                let why = format!("LlamaCloud asked to wait until {until:.0}");
+                let why = super::approved::too_many(*until);
                 run.leave_project_out(&project, &why);
                 continue;
             }

@@ -39,7 +39,7 @@ use crate::ledger::Ledger;
 use crate::service::scan::{ScanSummary, Watched};
 use crate::service::worker::{Setup, Worker};
 
-pub use approved::{begun, cancel_plan, is_ahead, is_over_by, result_by_now, waits_until};
+pub use approved::{begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until};
 pub use cancel::cancel;
 pub use draft::{Draft, DraftChunk, Excluded, Request};
 pub use gate::longest_hold;
