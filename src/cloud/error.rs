@@ -55,6 +55,16 @@ pub enum CloudError {
         /// 404 or 410.
         status: u16,
     },
+    /// An API whose batch list answered that it does not exist: nothing of it was asked for.
+    #[error("API {api} does not exist at {host} ({status} on its batch list)")]
+    ApiMissing {
+        /// The API.
+        api: &'static str,
+        /// The host asked.
+        host: String,
+        /// What its batch list answered.
+        status: u16,
+    },
     /// 404 or 410 on one record.
     #[error("LlamaCloud does not know {path} ({status}): it was deleted or has expired{detail}")]
     NotFound {
@@ -194,7 +204,19 @@ impl CloudError {
 
     /// Whether the whole API has gone, rather than one record.
     pub fn is_gone(&self) -> bool {
-        matches!(self, CloudError::ApiGone { .. })
+        matches!(self, CloudError::ApiGone { .. } | CloudError::ApiMissing { .. })
+    }
+
+    /// The HTTP status by which a batch list says that its API does not exist; none for any other error.
+    ///
+    /// Servers without the path answer 404 or 410, 405 where another method has it, or the HTML page of their console.
+    pub fn list_not_found(&self) -> Option<u16> {
+        match self {
+            CloudError::ApiGone { status, .. } | CloudError::ApiMissing { status, .. } => Some(*status),
+            CloudError::Refused { status: 405, .. } => Some(405),
+            CloudError::NotJson { what, .. } if what == "HTML" => Some(200),
+            _ => None,
+        }
     }
 
     /// Whether the one record that was asked for does not exist (any more).

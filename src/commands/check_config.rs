@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Global;
+use crate::config::project::Api;
 use crate::config::{doubts, load};
 use crate::core::text::count;
 use crate::credentials::Credentials;
@@ -27,10 +28,14 @@ pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     );
     for project in &setup.config.project {
         anstream::println!(
-            "project {}: API {} of {}; `llama-triage doctor` asks whether it answers",
+            "project {}: {} of {}; `llama-triage doctor` asks {}",
             project.name,
-            project.api.word(),
+            match project.api {
+                Api::Auto => "the APIs that answer, v2 or v1-beta or both,".to_owned(),
+                api => format!("API {}", api.word()),
+            },
             project.base_url,
+            if project.api == Api::Auto { "which do" } else { "whether it answers" },
         );
     }
     for channel in &setup.config.channel {

@@ -55,7 +55,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     }
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Scan => scan::run(setup(global)?).await,
+        Command::Scan => scan::run(setup(global)?, global.verbose > 0).await,
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
         Command::CheckConfig { file_only } => check_config::run(global, file_only),

@@ -15,6 +15,7 @@ use crate::core::text::lines;
 use crate::exit::Exit;
 use crate::ledger::{Ledger, intent, retriable};
 use crate::service::reprocess::{GiveUp, Reprocess, Request, cancel, cancel_plan, give_up};
+use crate::service::scan::restore_apis;
 use crate::service::worker::Setup;
 
 /// `reprocess`
@@ -107,6 +108,7 @@ pub enum Format {
 /// Does what a person asks of retries.
 pub(super) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> anyhow::Result<Exit> {
     let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
+    restore_apis(&ledger, &setup.projects).await?;
     match command {
         ReprocessCommand::Plan(args) => draft(*args, &ledger, &setup, by).await,
         ReprocessCommand::Apply(args) => apply::run(args, ledger, setup, by).await,

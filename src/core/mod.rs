@@ -5,6 +5,7 @@
 
 pub mod ack;
 pub mod batch;
+pub mod batch_api;
 pub mod cause;
 pub mod clock;
 pub mod decide;

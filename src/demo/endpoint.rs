@@ -147,6 +147,11 @@ impl Endpoint {
         )
     }
 
+    /// Whether the call belongs to the batches of API v2, which an account may not have; single jobs are another product.
+    pub fn is_v2_batch(self) -> bool {
+        matches!(self, Self::V2ListBatches | Self::V2CreateBatch | Self::V2GetBatch | Self::V2CancelBatch)
+    }
+
     /// Whether the call belongs to API v1 beta batch processing, which an account may have lost.
     pub fn is_v1_batch(self) -> bool {
         matches!(

@@ -19,6 +19,11 @@ pub struct Options {
     pub most_item_ids: usize,
     /// The status that every v1 batch call answers, for an account that has lost that API.
     pub v1_gone: Option<u16>,
+    /// The status that every call of v2 batches answers, for an account that does not have that API.
+    pub v2_gone: Option<u16>,
+    /// Whether each API shows only the batches that are its own: v1 those made from lists of items, v2 those made from
+    /// directories. Else both show all, under the same uuid.
+    pub apart: bool,
     /// Whether v1 shows job ids as bare uuids; else they carry `pjb-` or `ext-`.
     pub bare_job_ids: bool,
     /// Whether `processed_items` counts only completed items instead of all that ended.
@@ -37,6 +42,8 @@ impl Default for Options {
             unknown_items: UnknownItems::Refused(422),
             most_item_ids: 1_000,
             v1_gone: None,
+            v2_gone: None,
+            apart: false,
             bare_job_ids: true,
             processed_means_completed: false,
             secrets_in_results: false,

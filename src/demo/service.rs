@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::endpoint::Call;
+use super::endpoint::{Call, Endpoint};
+use super::model::Origin;
 use super::options::{Options, Paging, Shift};
 use super::query::Query;
 use super::reply::Reply;
@@ -25,6 +26,12 @@ impl Service<'_> {
         if let Some(status) = self.options.v1_gone.filter(|_| call.endpoint.is_v1_batch()) {
             return Reply::error(status, "Not Found");
         }
+        if let Some(status) = self.options.v2_gone.filter(|_| call.endpoint.is_v2_batch()) {
+            return Reply::error(status, "Not Found");
+        }
+        if self.is_of_the_other_api(call) {
+            return Reply::error(404, "No such batch in this project");
+        }
         let answer = match call.endpoint {
             endpoint if files::serves(endpoint) => files::answer(self, call),
             endpoint if directories::serves(endpoint) => directories::answer(self, call, body),
@@ -36,6 +43,22 @@ impl Service<'_> {
             _ => self.v1(call, body),
         };
         answer.unwrap_or_else(|refusal| refusal)
+    }
+
+    /// Whether the batch that a call names is one of the other API, by its id, or by how it was made where that counts.
+    fn is_of_the_other_api(&self, call: &Call<'_>) -> bool {
+        let (of_v1, of_v2) = (call.endpoint.is_v1_batch(), call.endpoint.is_v2_batch());
+        if call.first.is_empty() || call.endpoint == Endpoint::ProcessingResults || !(of_v1 || of_v2) {
+            return false;
+        }
+        let foreign = if of_v1 { "bat-" } else { "bjb-" };
+        let hidden = self.world.find_batch(call.first).is_some_and(|index| !self.shows(index, of_v2));
+        call.first.starts_with(foreign) || hidden
+    }
+
+    /// Whether an API shows this batch.
+    pub(super) fn shows(&self, index: usize, to_v2: bool) -> bool {
+        !self.options.apart || (self.world.batches[index].origin == Origin::Directory) == to_v2
     }
 
     pub(super) fn paging(&self) -> &Paging {

@@ -44,6 +44,7 @@ impl Service<'_> {
             let directory_id = batch.directory.map(|index| world.directories[index].id.as_str());
             let wanted = batch.project == self.project
                 && batch.origin != Origin::SingleJob
+                && self.shows(index, false)
                 && status.is_none_or(|status| status == batch.status)
                 && job_type.is_none_or(|job_type| job_type == batch.job_type)
                 && directory.is_none_or(|id| directory_id == Some(id));

@@ -45,6 +45,7 @@ pub mod open;
 pub mod packed;
 pub mod plan;
 pub mod project;
+pub mod project_api;
 pub mod prune;
 pub mod query;
 pub mod reclassify;

@@ -257,6 +257,29 @@ mod tests {
     }
 
     #[test]
+    fn intents_of_an_older_ledger_know_the_api_that_they_were_posted_through() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_version(&mut connection, 10).unwrap();
+        let add = "INSERT INTO intent (intent_id, project_key, job_type, trigger, actor, state, job_config,
+                parameters_hash, items_hash, item_count, created_at, batch_id)
+            SELECT 'n-' || ?1 || key, json_extract(?1, '$.project'), 'parse', 'auto', 'auto', 'unknown', '{}', '', '', 1, 0, value
+            FROM json_each(?1, '$.batches')";
+        connection
+            .execute_batch(
+                "INSERT INTO project (project_key, name, first_seen) VALUES (1, 'old', 0), (2, 'new', 0);
+                 INSERT INTO batch (project_key, batch_id, job_type, status, first_seen, last_seen)
+                 VALUES (1, 'bjb-1', 'parse', 'completed', 0, 0), (2, 'bat-1', 'parse', 'completed', 0, 0)",
+            )
+            .unwrap();
+        connection.execute(add, [r#"{"project": 1, "batches": ["bjb-2", null]}"#]).unwrap();
+        connection.execute(add, [r#"{"project": 2, "batches": ["pjb-2", "bare"]}"#]).unwrap();
+        MIGRATIONS.to_latest(&mut connection).unwrap();
+        let mut read = connection.prepare("SELECT project_key || ' ' || api FROM intent ORDER BY 1").unwrap();
+        let apis = read.query_map((), |row| row.get(0)).unwrap().collect::<Result<Vec<String>, _>>().unwrap();
+        assert_eq!(apis, ["1 v1-beta", "1 v1-beta", "2 v2", "2 v2"]);
+    }
+
+    #[test]
     fn a_new_ledger_is_private_and_locked_once() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sub/ledger.db");

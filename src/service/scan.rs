@@ -5,6 +5,7 @@
 //! to one intake, which owns the grouper and writes transactions. Which batches matter is decided in `core`,
 //! requests are made by a [`Source`], SQL is in `ledger`.
 
+mod apis;
 mod evidence;
 mod intake;
 mod job_list;
@@ -25,6 +26,7 @@ use crate::core::grouping::Grouper;
 use crate::core::scan::{Classified, GroupFacts};
 use crate::ledger::{Ledger, LedgerError, group};
 
+pub use apis::{ApiFound, restore_apis};
 pub use source::{Batches, Observations, Source, Statuses};
 
 /// Decides the class of a new group.
@@ -79,6 +81,8 @@ pub struct ScanSummary {
     pub why_unreadable: Option<String>,
     /// Requests made.
     pub requests: u64,
+    /// What was found of the batch APIs.
+    pub apis: Vec<ApiFound>,
     /// The first thing that made it incomplete.
     pub error: Option<String>,
     /// The API refused us (401, 402, 403): nothing more was asked, and people must be told at once.

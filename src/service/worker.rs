@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::config::channel::Channel as ChannelConfig;
 use crate::config::load::ConfigError;
 use crate::config::project::{Api, Project};
+use crate::core::batch_api::BatchApi;
 use crate::core::grouping::Grouper;
 use crate::core::rules::{Rules, shipped_rules};
 use crate::core::scan::GroupFacts;
@@ -163,6 +164,7 @@ impl Worker {
         let now = clock.now(&ledger, &setup).await?;
         super::identity::settle(&ledger, now).await?;
         regroup_if_due(&ledger, now).await?;
+        scan::restore_apis(&ledger, &setup.projects).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
         let generation = ledger.read(group::generation).await?;
         deliver::recover(&ledger, now).await?;
@@ -204,7 +206,8 @@ impl Worker {
         }
         for intent in self.ledger.read(intent::unsettled).await? {
             let project = projects.iter().find(|project| project.name == intent.project);
-            if let (Some(project), [item]) = (project, intent.items.as_slice()) {
+            let is_of_v2 = intent.api == BatchApi::V2;
+            if let (true, Some(project), [item]) = (is_of_v2, project, intent.items.as_slice()) {
                 let (made, job_type) = (intent.intent.state.batch_ids(), &intent.job_type);
                 made.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
             }
@@ -233,7 +236,7 @@ impl Worker {
         }
         let ids = named.clone();
         let known = self.ledger.read(move |connection| batch::projects_of(connection, &ids)).await?;
-        let of_v2 = self.setup.config.project.iter().filter(|project| project.api == Api::V2);
+        let of_v2 = self.setup.config.project.iter().filter(|project| project.api != Api::V1Beta);
         let projects: Vec<&str> = of_v2.map(|project| project.name.as_str()).collect();
         Ok(hints::by_project(named, &known, &projects))
     }

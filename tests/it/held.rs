@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::cloud::Resubmission;
+use llama_triage::core::batch_api::BatchApi;
 use llama_triage::demo::{
     Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, Outage, World, WorldBuilder, default_config,
 };
@@ -102,6 +103,7 @@ async fn no_document_that_somebody_else_is_processing_goes_instead_of_a_refused_
     let open = site.texts("SELECT item_id FROM item WHERE state = 'open' ORDER BY last_seen DESC, item_id");
     site.cloud.world().delete_file(&open[0]);
     let theirs = Resubmission {
+        api: BatchApi::V1Beta,
         intent_id: "theirs".to_owned(),
         job_type: "parse".to_owned(),
         item_ids: open[1..].to_vec(),

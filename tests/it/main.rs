@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accuracy;
+mod apis;
 mod auto;
 mod by_hand;
 mod causes;

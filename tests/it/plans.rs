@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::cloud::Resubmission;
+use llama_triage::core::batch_api::BatchApi;
 use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, World, WorldBuilder, default_config, item_id};
 use llama_triage::ledger::plan;
 use llama_triage::service::reprocess::{Reprocess, Request};
@@ -78,6 +79,7 @@ async fn what_somebody_else_retried_since_the_scan_is_not_paid_for_again() {
     let (site, mut worker) = scanned(world()).await;
     let plan_id = approved(&site, &worker, &ALL).await;
     let theirs = Resubmission {
+        api: BatchApi::V1Beta,
         intent_id: "theirs".to_owned(),
         job_type: "parse".to_owned(),
         item_ids: vec![item_id("i1")],

@@ -11,7 +11,7 @@ use super::super::{Cloud, CloudError, Pace};
 use super::fake::{Fake, connect, ok, project, status, text};
 
 async fn list(cloud: &Cloud) -> Result<u64, CloudError> {
-    let listed = cloud.list_batches(None, &mut |_| ControlFlow::Continue(())).await?;
+    let listed = cloud.list_batches(cloud.spoken()[0], None, &mut |_| ControlFlow::Continue(())).await?;
     Ok(listed.rows)
 }
 

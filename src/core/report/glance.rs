@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::filter::Window;
 use super::history::RetryRow;
 use super::rows::GroupRow;
+use crate::core::batch_api::{BatchApi, Presence};
 use crate::core::digest::model::GroupState;
 use crate::core::item::ItemState;
 
@@ -30,6 +31,8 @@ pub struct SummaryRow {
     pub top_groups: Vec<GroupRow>,
     /// The last scans, project by project.
     pub scans: Vec<ScanRow>,
+    /// The batch APIs that each project was found to have.
+    pub apis: Vec<ApiRow>,
     /// Troubles of the worker itself.
     pub faults: Vec<FaultRow>,
     /// Deliveries that have not arrived.
@@ -142,6 +145,27 @@ pub struct ScanRow {
     pub unreadable: u64,
     /// The first thing that made it incomplete.
     pub error: Option<String>,
+}
+
+/// What was found of a batch API of a project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApiRow {
+    /// The configured project name.
+    pub project: String,
+    /// `v2` or `v1-beta`.
+    pub api: BatchApi,
+    /// `present`, or `absent` if it does not exist.
+    pub presence: Presence,
+    /// Its batch list showed batches of the look-back window when it was last read.
+    pub active: bool,
+    /// The HTTP status of the last list that did not exist; none after one that was read.
+    pub status: Option<u16>,
+    /// Since when it is present, or absent.
+    pub since: Timestamp,
+    /// When its list was last read, or last found not to exist.
+    pub asked_at: Timestamp,
+    /// The same in words.
+    pub says: String,
 }
 
 /// A trouble of the worker itself.

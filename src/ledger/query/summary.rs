@@ -4,11 +4,15 @@ use rusqlite::{OptionalExtension, params};
 
 use super::groups::Keep;
 use super::{QueryError, View, counts, groups, items, recovered, retries, scans, trend, value};
+use crate::core::batch_api::{ApiState, BatchApi};
 use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::report::filter::Window;
-use crate::core::report::glance::{BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow};
+use crate::core::report::glance::{
+    ApiRow, BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow,
+};
 use crate::ledger::breaker::SHOWN_STATE;
+use crate::ledger::project_api;
 use crate::ledger::spent::COSTS;
 
 /// Groups shown.
@@ -51,6 +55,7 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
         hourly,
         top_groups: top_groups.collect::<Result<_, _>>()?,
         scans: scans::last_scans(view.connection)?,
+        apis: apis(view)?,
         faults: faults(view)?,
         deliveries: deliveries(view, window)?,
         retries: retries::in_window(view)?,
@@ -73,6 +78,26 @@ fn hourly(view: &View<'_>) -> Result<Vec<u64>, QueryError> {
         sums.iter_mut().zip(of_group).for_each(|(sum, count)| *sum += count);
     }
     Ok(sums)
+}
+
+/// What was found of the batch APIs of each project.
+fn apis(view: &View<'_>) -> Result<Vec<ApiRow>, QueryError> {
+    let mut statement = view.connection.prepare("SELECT project_key, name FROM project ORDER BY name")?;
+    let projects = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut rows = Vec::new();
+    for project in projects {
+        let (key, name): (i64, String) = project?;
+        let states = project_api::states(view.connection, key)?;
+        for api in BatchApi::ALL {
+            let state = *states.get(api);
+            if let (Some(since), Some(asked_at)) = (state.since, state.asked_at) {
+                let ApiState { presence, active, status, .. } = state;
+                let says = state.describe();
+                rows.push(ApiRow { project: name.clone(), api, presence, active, status, since, asked_at, says });
+            }
+        }
+    }
+    Ok(rows)
 }
 
 fn faults(view: &View<'_>) -> Result<Vec<FaultRow>, QueryError> {

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::lists::{GROUPS, column};
 use super::{Section, tried};
+use crate::core::batch_api::Presence;
 use crate::core::report::filter::Filter;
-use crate::core::report::glance::{FaultRow, SummaryRow};
+use crate::core::report::glance::{ApiRow, FaultRow, SummaryRow};
 use crate::core::report::question::Question;
 use crate::core::text::one_line;
 use crate::report::look::{age, ago, counted, grouped, narrowed, sparkline, window};
@@ -147,6 +148,18 @@ pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'sta
             line.push_str(&format!(", {} could not be read", counted(scan.unreadable, "row")));
         }
         facts.push(("scan", line));
+    }
+    for of_project in summary.apis.chunk_by(|one, other| one.project == other.project) {
+        let said = |row: &ApiRow| {
+            let since = match row.presence {
+                Presence::Absent => format!(" since {}", look.time_and_zone(row.since)),
+                _ => String::new(),
+            };
+            format!("{} {}{since}", row.api, row.says)
+        };
+        let said: Vec<String> = of_project.iter().map(said).collect();
+        let project = of_project.first().map_or("", |row| row.project.as_str());
+        facts.push(("api", format!("{}: {}", one_line(project), said.join("; "))));
     }
     for breaker in &summary.breakers {
         let until = breaker.open_until.filter(|until| look.now < *until);

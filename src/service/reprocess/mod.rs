@@ -31,8 +31,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::Cloud;
-use crate::config::project::Api;
-use crate::config::{Config, reprocess};
+use crate::config::reprocess;
 use crate::core::rules::Rules;
 use crate::core::text::count;
 use crate::ledger::Ledger;
@@ -52,7 +51,6 @@ pub struct Reprocess<'w> {
     projects: &'w [Watched<Cloud>],
     rules: &'w Rules,
     config: &'w reprocess::Reprocess,
-    all: &'w Config,
     began: Instant,
     /// Projects whose last scan was incomplete: nothing of them is retried by itself, for who knows what is under way there.
     half_seen: BTreeSet<String>,
@@ -89,7 +87,6 @@ impl<'w> Reprocess<'w> {
             projects: &setup.projects,
             rules: &setup.rules,
             config: &setup.config.reprocess,
-            all: &setup.config,
             began: Instant::now(),
             half_seen: BTreeSet::new(),
             unread: BTreeMap::new(),
@@ -148,10 +145,6 @@ impl<'w> Reprocess<'w> {
 
     fn project(&self, name: &str) -> Option<&Watched<Cloud>> {
         self.projects.iter().find(|project| project.name == name)
-    }
-
-    fn api(&self, name: &str) -> Api {
-        self.all.project.iter().find(|project| project.name == name).map(|project| project.api).unwrap_or_default()
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::source::{Batches, Observations, Source, Statuses};
 use crate::cloud::{CloudError, Depth, Listed};
 use crate::core::batch::{Batch, BatchStatus};
+use crate::core::batch_api::BatchApi;
 use crate::core::item::{HARMLESS_SKIP, ItemStatus, Kind, Observation};
 
 /// Rows of a page: few, so that lists move between pages.
@@ -291,7 +292,7 @@ impl Model {
 }
 
 impl Source for Model {
-    async fn list_batches(&self, _: Timestamp, page: &mut Batches<'_>) -> Result<Listed, CloudError> {
+    async fn list_batches(&self, _: BatchApi, _: Timestamp, page: &mut Batches<'_>) -> Result<Listed, CloudError> {
         let mut offset = 0;
         loop {
             tokio::task::yield_now().await;

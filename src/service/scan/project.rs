@@ -11,14 +11,15 @@ use tokio::task::JoinSet;
 use super::intake::Message;
 use super::job_list::{self, JobList, Request};
 use super::listing::{self, BatchRead, Due};
-use super::{ScanSummary, Source, Watched, evidence, unless_panicked};
+use super::{ScanSummary, Source, Watched, apis, evidence, unless_panicked};
 use crate::cloud::Depth;
 use crate::core::batch::Batch;
+use crate::core::batch_api::{ApiStates, BatchApi};
 use crate::core::id::bare_project_id;
 use crate::ledger::batch::KnownBatch;
 use crate::ledger::project::{Begun, Ended, begin_scan, doubt_list, end_scan};
 use crate::ledger::sighting::Place;
-use crate::ledger::{Ledger, LedgerError, batch};
+use crate::ledger::{Ledger, LedgerError, batch, project_api};
 
 /// Milliseconds between two scans that read the job list to its end and ask for old batches with open items.
 const FULL_READ_EVERY: i64 = 86_400_000;
@@ -45,17 +46,23 @@ pub(super) async fn scan<S: Source>(
     let clock = Instant::now();
     let begun = ledger.write(move |tx| begin_scan(tx, &name, now)).await?;
     let mut counts = Counts { project: project.name.clone(), complete: true, ..Counts::default() };
-    let list_read = read(ledger, project, &begun, named, pages, now, &mut counts).await?;
+    let (list_read, apis) = read(ledger, project, &begun, named, pages, now, &mut counts).await?;
     counts.requests = project.source.requests() - requests_before;
     let ended_at = now.checked_add(clock.elapsed()).unwrap_or(now);
-    end(ledger, &begun, &counts, list_read, ended_at).await?;
+    end(ledger, project, &begun, &counts, (list_read, apis), ended_at).await?;
     if let Some(error) = &counts.error {
         tracing::warn!(project = %counts.project, %error, "the scan is incomplete");
     }
     Ok(counts)
 }
 
-/// Does the work; true if the job list was read to its end.
+/// What is known of the APIs after their lists were asked for, and which of them went away.
+struct Apis {
+    states: ApiStates,
+    gone: Vec<BatchApi>,
+}
+
+/// Does the work; says whether the job list was read to its end, and what is known of the APIs.
 async fn read<S: Source>(
     ledger: &Ledger,
     project: &Watched<S>,
@@ -64,16 +71,26 @@ async fn read<S: Source>(
     pages: mpsc::Sender<Message>,
     now: Timestamp,
     counts: &mut Counts,
-) -> Result<bool, LedgerError> {
+) -> Result<(bool, Apis), LedgerError> {
     let project_key = begun.project_key;
     let at = begun.at;
+    let apis = ledger.read(move |connection| project_api::states(connection, project_key)).await?;
+    project.source.note_apis(apis);
     let known = ledger.read(move |connection| batch::known(connection, project_key, at)).await?;
     let full = begun.list_read_at.is_none_or(|at| begun.at - at >= FULL_READ_EVERY);
     let look_back = SignedDuration::try_from(project.look_back).unwrap_or(SignedDuration::MAX);
-    let request =
-        Request { since: now.checked_sub(look_back).unwrap_or(Timestamp::MIN), at: begun.at, may_stop: !full };
+    let request = Request {
+        since: now.checked_sub(look_back).unwrap_or(Timestamp::MIN),
+        now,
+        at: begun.at,
+        may_stop: !full,
+        apis: &apis,
+    };
     let source = project.source.as_ref();
     let mut list = job_list::read(source, &known, &request).await;
+    let (states, gone) = list.conclude(&apis, now);
+    source.note_apis(states);
+    counts.apis = list.found(&apis, &states);
     counts.batches_listed = list.listed;
     counts.unreadable += list.unreadable;
     let well_read = list.error.is_none();
@@ -103,7 +120,7 @@ async fn read<S: Source>(
     if !counts.refused && has_news {
         evidence::search(ledger, source, begun, counts).await?;
     }
-    Ok(list_read)
+    Ok((list_read, Apis { states, gone }))
 }
 
 /// Asks for the batches that events named. They are read whatever is known of them; what the API does not know is let be,
@@ -177,7 +194,7 @@ async fn follow_unseen<S: Source>(
     wanted.dedup();
     let listed: std::collections::HashSet<&str> =
         list.due.iter().chain(&list.refresh).map(|b| b.batch_id.as_str()).collect();
-    wanted.retain(|id| !listed.contains(id.as_str()));
+    wanted.retain(|id| !listed.contains(id.as_str()) && source.serves(source.api_of(id)));
     for batch_id in wanted.into_iter().take(ASKED_SINGLY) {
         match source.batch(&batch_id).await {
             Ok(Some(found)) => {
@@ -304,11 +321,12 @@ impl Counts {
     }
 }
 
-async fn end(
+async fn end<S: Source>(
     ledger: &Ledger,
+    project: &Watched<S>,
     begun: &Begun,
     counts: &Counts,
-    list_read: bool,
+    (list_read, apis): (bool, Apis),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let begun = *begun;
@@ -323,5 +341,11 @@ async fn end(
         requests: counts.requests,
         error: counts.error.clone(),
     };
-    ledger.write(move |tx| end_scan(tx, &begun, &ended, now)).await
+    let (name, spoken) = (project.name.clone(), project.source.spoken());
+    ledger
+        .write(move |tx| {
+            end_scan(tx, &begun, &ended, now)?;
+            apis::keep(tx, begun.project_key, &name, spoken, (&apis.states, &apis.gone), now)
+        })
+        .await
 }
