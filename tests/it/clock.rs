@@ -12,7 +12,7 @@ use llama_triage::demo::{Endpoint, Options, World, WorldBuilder};
 use crate::serve::{Serving, command, terminate, wait_for};
 use crate::site::{Site, files};
 
-const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+pub(crate) const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// A clock that a test sets, in minutes from the real one. What counts time only goes on, as on a real host.
 struct Clock(PathBuf);

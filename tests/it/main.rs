@@ -16,6 +16,7 @@ mod held;
 mod hostile;
 mod job_configs;
 mod kill;
+mod late_news;
 mod ledger;
 mod load;
 mod logging;
