@@ -42,6 +42,8 @@ pub(super) struct View {
     pub(super) budget: Option<String>,
     pub(super) remarks: Vec<String>,
     pub(super) window: String,
+    /// When it was written; a mail may arrive hours later, and says so by this.
+    pub(super) decided: String,
     pub(super) ledger_as_of: String,
     pub(super) next_digest: Option<String>,
 }
@@ -130,6 +132,7 @@ impl View {
             budget: optional(digest.budget.as_deref(), MESSAGE),
             remarks: digest.remarks.iter().take(FAULTS).map(|r| short(r, MESSAGE)).collect(),
             window: clock.span(&digest.window),
+            decided: clock.full(digest.created_at),
             ledger_as_of: digest.ledger_as_of.map_or_else(|| "no complete scan yet".to_owned(), |at| clock.full(at)),
             next_digest: digest.next_digest_at.map(|at| clock.full(at)),
         }
