@@ -1,5 +1,6 @@
 #!/bin/sh
 # Delivers a test digest through a real Postfix with STARTTLS and AUTH into a Maildir, and reads it back.
+# The server is strict: it wants a full name behind EHLO, and takes 50 recipients of the 200 at a time.
 #
 #   ci/postfix.sh [PROGRAM]        PROGRAM defaults to debug/llama-triage in cargo's target folder
 #
@@ -93,7 +94,7 @@ mydestination =
 mynetworks =
 virtual_mailbox_domains = triage.test
 virtual_mailbox_base = $dir/mail
-virtual_mailbox_maps = inline:{ { oncall@triage.test = oncall/ } }
+virtual_mailbox_maps = inline:{ { oncall@triage.test = oncall/ } } regexp:{ { /^person-[0-9]+@triage/ many/ } }
 virtual_uid_maps = static:$uid
 virtual_gid_maps = static:$gid
 virtual_minimum_uid = 1
@@ -104,6 +105,9 @@ smtpd_tls_key_file = $dir/server.key
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
+smtpd_helo_required = yes
+smtpd_helo_restrictions = reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname
+smtpd_recipient_limit = 50
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = reject_unlisted_recipient, permit_sasl_authenticated, reject
 CONF
@@ -128,6 +132,7 @@ CONF
 postfix -c "$dir/conf" start 2>/dev/null
 dovecot -c "$dir/dovecot.conf"
 
+people=$(seq 200 | sed 's/.*/"The person number & <person-&@triage.test>",/')
 echo not-the-password >"$dir/wrong"
 cat >"$dir/config.toml" <<CONF
 [ledger]
@@ -144,6 +149,27 @@ from = "llama-triage <triage@triage.test>"
 to = ["oncall@triage.test"]
 smtp-host = "localhost"
 smtp-port = $port
+smtp-username = "triage@triage.test"
+smtp-password-file = "$dir/password"
+
+[[channel]]
+name = "many"
+kind = "email"
+from = "llama-triage <triage@triage.test>"
+to = [$people]
+smtp-host = "localhost"
+smtp-port = $port
+smtp-username = "triage@triage.test"
+smtp-password-file = "$dir/password"
+
+[[channel]]
+name = "short-name"
+kind = "email"
+from = "triage@triage.test"
+to = ["oncall@triage.test", "person-1@triage.test", "person-2@triage.test"]
+smtp-host = "localhost"
+smtp-port = $port
+smtp-hello = "vm"
 smtp-username = "triage@triage.test"
 smtp-password-file = "$dir/password"
 
@@ -176,20 +202,36 @@ if grep -q "$password" "$dir/untrusted" "$dir/refused"; then
     exit 1
 fi
 
+# A short name is refused, and the refusal names the key that mends it, once for all recipients.
+if "$program" --config "$dir/config.toml" notify test short-name >"$dir/short" 2>&1; then
+    echo "a short name was accepted" >&2
+    exit 1
+fi
+grep -q smtp-hello "$dir/short"
+[ "$(grep -o 504 "$dir/short" | wc -l)" = 1 ] || { cat "$dir/short" >&2; exit 1; }
+
 "$program" --config "$dir/config.toml" notify test postfix
+"$program" --config "$dir/config.toml" notify test many
 
 # Postfix has accepted it; its delivery to the Maildir follows within moments.
 tries=0
-until ls "$dir"/mail/oncall/new/* >/dev/null 2>&1; do
+until ls "$dir"/mail/oncall/new/* >/dev/null 2>&1 && [ "$(ls "$dir/mail/many/new" 2>/dev/null | wc -l)" = 200 ]; do
     tries=$((tries + 1))
-    [ $tries -lt 100 ] || { echo "nothing arrived in the Maildir" >&2; exit 1; }
+    [ $tries -lt 300 ] || { echo "not all has arrived in the Maildirs" >&2; exit 1; }
     sleep 0.1
 done
 
-python3 - "$dir"/mail/oncall/new/* <<'PYTHON'
+python3 - "$dir"/mail/oncall/new/* "$(ls -d "$dir"/mail/many/new/* | head -n 1)" <<'PYTHON'
 import email, email.policy, sys
 
-assert len(sys.argv) == 2, f"one mail expected, {len(sys.argv) - 1} came"
+assert len(sys.argv) == 3, f"one mail expected, {len(sys.argv) - 2} came"
+with open(sys.argv[2], "rb") as file:
+    raw = file.read()
+head = raw.split(b"\n\n")[0]
+assert max(map(len, head.splitlines())) <= 200, "a long line"
+people = email.message_from_bytes(raw, policy=email.policy.default)["To"].addresses
+assert [one.addr_spec for one in people] == [f"person-{n}@triage.test" for n in range(1, 201)]
+assert people[199].display_name == "The person number 200"
 with open(sys.argv[1], "rb") as file:
     mail = email.message_from_binary_file(file, policy=email.policy.default)
 assert not mail.defects, mail.defects

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
+use crate::service::heartbeat;
 use crate::service::worker::{Setup, Worker};
 
 /// How long a single cycle waits for its channels; what is not through then is tried again by the next one.
@@ -16,10 +17,10 @@ pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
     let now = worker.now().await?;
     let outcome = worker.cycle(now, PATIENCE, &CancellationToken::new()).await?;
     // A monitor that is down makes no cycle a failed one: it will tell people by itself that nothing arrived.
-    if let Some(heartbeat) = &worker.setup.heartbeat
-        && let Err(error) = heartbeat.ping(outcome.is_complete(), &outcome.to_string()).await
-    {
-        anstream::eprintln!("llama-triage: {error:#}");
+    let (monitor, said) = (worker.setup.heartbeat.as_ref(), outcome.to_string());
+    let pinged = heartbeat::ping(monitor, &worker.ledger, outcome.is_complete(), &said, now).await?;
+    if let Some(error) = pinged {
+        anstream::eprintln!("llama-triage: {error}");
     }
     worker.ledger.close().await?;
     anstream::println!("{outcome}");

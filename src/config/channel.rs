@@ -36,6 +36,8 @@ pub struct Channel {
     pub smtp_allow_plaintext: bool,
     /// email: the user to log in as; none does not log in.
     pub smtp_username: Option<String>,
+    /// email: the name that the server is greeted with (`EHLO`), such as `triage.example.com` or `[192.0.2.7]`; by default this machine's full name, else the domain of `from`.
+    pub smtp_hello: Option<String>,
     /// email: a file with the password; else the systemd credential `smtp-password-NAME`.
     pub smtp_password_file: Option<PathBuf>,
     /// email: put the digests of a day into one thread; on by default.

@@ -101,6 +101,7 @@ fn check_channel(channel: &Channel, mut say: impl FnMut(&str, &str)) {
         ("smtp-tls", channel.smtp_tls.is_some(), &[Email]),
         ("smtp-allow-plaintext", channel.smtp_allow_plaintext, &[Email]),
         ("smtp-username", channel.smtp_username.is_some(), &[Email]),
+        ("smtp-hello", channel.smtp_hello.is_some(), &[Email]),
         ("smtp-password-file", channel.smtp_password_file.is_some(), &[Email]),
         ("thread", channel.thread.is_some(), &[Email]),
         ("url", channel.url.is_some(), &[Slack, Teams, Webhook, Pagerduty]),
@@ -129,6 +130,9 @@ fn check_channel(channel: &Channel, mut say: impl FnMut(&str, &str)) {
                 let key = if channel.from.as_ref() == Some(address) { "from" } else { "to" };
                 say(key, &format!("`{address}` is no mail address"));
             }
+        }
+        if channel.smtp_hello.as_deref().is_some_and(|name| !is_hello(name)) {
+            say("smtp-hello", "a host name such as `triage.example.com`, or an address such as `[192.0.2.7]`");
         }
         let remote = channel.smtp_host.as_deref().is_some_and(|host| !is_loopback(host));
         if channel.smtp_tls == Some(SmtpTls::None) && remote && !channel.smtp_allow_plaintext {
@@ -235,6 +239,15 @@ fn check_class(class: &str, say: impl FnOnce(&str)) {
         let allowed = Class::ALL.map(Class::name).join("`, `");
         say(&format!("unknown class `{class}`, allowed: `{allowed}`"));
     }
+}
+
+/// Whether a name may stand behind `EHLO`: labels of letters, digits and dashes, or an address in brackets.
+fn is_hello(name: &str) -> bool {
+    if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.strip_prefix("IPv6:").unwrap_or(address).parse::<std::net::IpAddr>().is_ok();
+    }
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// Whether a host name means this machine.

@@ -14,6 +14,7 @@ pub mod episode;
 pub mod escalation;
 pub mod group_state;
 pub mod grouping;
+pub mod http_answer;
 pub mod id;
 pub mod item;
 pub mod links;

@@ -8,7 +8,7 @@ use super::{LedgerError, digest, fault};
 use crate::core::digest::fit::keep;
 use crate::core::digest::merge::{merge, merge_incidents};
 use crate::core::digest::model::Digest;
-use crate::core::outbox::{Answer, Fate, fate, is_carried, jitter};
+use crate::core::outbox::{Answer, Fate, Tried, fate, is_carried, jitter};
 use crate::core::text::count;
 
 /// Longer than the longest single try, so that nobody else takes a delivery that is under way.
@@ -35,6 +35,8 @@ pub struct Claimed {
     pub uncertain: bool,
     /// How much smaller it must be rendered.
     pub tier: u8,
+    /// Somebody is to be woken by it.
+    pub page: bool,
     /// Recipients or events that are done.
     pub done: Vec<String>,
 }
@@ -77,7 +79,9 @@ pub fn enqueue(
             [&older.delivery_id, &delivery_id],
         )?;
     }
-    let pending = || waiting.iter().filter(|older| !older.dead);
+    let is_page = page || waiting.iter().any(|older| older.page && !older.dead);
+    // A page never goes on with the long waits of news: it would come late, or be given up with it.
+    let pending = || waiting.iter().filter(|older| !older.dead && (older.page || !is_page));
     let attempts = pending().map(|older| older.attempts).max().unwrap_or(0);
     let not_before = if page { now } else { pending().map(|older| older.not_before).fold(now, Timestamp::max) };
     tx.execute(
@@ -88,7 +92,7 @@ pub fn enqueue(
             content.digest_id,
             channel,
             digest::freeze(&content)?,
-            page || pending().any(|older| older.page),
+            is_page,
             attempts,
             Millis(not_before),
             Millis(now)
@@ -135,6 +139,15 @@ fn waiting(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How many deliveries were tried, did not arrive, and are tried again.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn count_waiting(connection: &Connection) -> Result<u32, LedgerError> {
+    let waiting = "SELECT count(*) FROM delivery WHERE state = 'pending' AND attempts > 0";
+    Ok(connection.prepare_cached(waiting)?.query_row([], |row| row.get(0))?)
+}
+
 /// What a channel would be sent next, whenever that is; none if nothing waits for it.
 ///
 /// # Errors
@@ -160,7 +173,7 @@ pub fn claim(
     now: Timestamp,
 ) -> Result<Option<Claimed>, LedgerError> {
     let mut statement = tx.prepare_cached(
-        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending', tier, done FROM delivery
+        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending', tier, done, page FROM delivery
          WHERE channel = ?1 AND (page = 1 OR ?2 = 0)
            AND ((state = 'pending' AND not_before <= ?3) OR (state = 'sending' AND lease_until <= ?3))
            AND NOT EXISTS (SELECT 1 FROM delivery b WHERE b.channel = ?1 AND b.state = 'sending' AND b.lease_until > ?3)
@@ -183,6 +196,7 @@ pub fn claim(
         attempts,
         uncertain: found.uncertain,
         tier: found.tier,
+        page: found.page,
         done,
     }))
 }
@@ -194,6 +208,7 @@ struct Stored {
     uncertain: bool,
     tier: u8,
     done: String,
+    page: bool,
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
@@ -204,6 +219,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
         uncertain: row.get(3)?,
         tier: row.get(4)?,
         done: row.get(5)?,
+        page: row.get(6)?,
     })
 }
 
@@ -214,7 +230,14 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
 /// # Errors
 /// SQLite refuses.
 pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Timestamp) -> Result<Fate, LedgerError> {
-    let fate = fate(answer, claimed.attempts, claimed.tier, now, jitter(&claimed.delivery_id, claimed.attempts));
+    let tried = Tried {
+        attempts: claimed.attempts,
+        tier: claimed.tier,
+        page: claimed.page,
+        uncertain: claimed.uncertain,
+        jitter: jitter(&claimed.delivery_id, claimed.attempts),
+    };
+    let fate = fate(answer, &tried, now);
     let fault = format!("delivery:{}", claimed.channel);
     match &fate {
         Fate::Sent => {
@@ -269,8 +292,9 @@ fn tell_of_refused(
     match answer {
         Answer::Arrived { refused, .. } if !refused.is_empty() => {
             let text = format!(
-                "Channel {} reaches some recipients only: {}. Correct `to`, then try it with `llama-triage notify test {}`.",
+                "Channel {} took only a part of {}: {}. Correct its `to` or what is refused, then try it with `llama-triage notify test {}`.",
                 claimed.channel,
+                claimed.content.digest_id,
                 refused.join("; "),
                 claimed.channel
             );

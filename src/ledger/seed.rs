@@ -189,3 +189,9 @@ pub(crate) fn delivery_states(connection: &Connection) -> Result<Vec<String>, su
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
+
+/// When what waits for a channel is tried next.
+pub(crate) fn next_try(connection: &Connection, channel: &str) -> Result<Timestamp, super::LedgerError> {
+    let next = "SELECT not_before FROM delivery WHERE channel = ?1 AND state = 'pending'";
+    Ok(connection.query_row(next, [channel], |row| row.get::<_, super::millis::Millis>(0))?.0)
+}

@@ -3,12 +3,17 @@
 use lettre::Address;
 use lettre::address::AddressError;
 use lettre::message::Mailbox;
+use lettre::transport::smtp::extension::ClientId;
 
 use crate::config::channel::{Channel as Config, SmtpTls};
+use crate::core::digest::fit::Tier;
 use crate::core::digest::model::Digest;
 use crate::notify::error::{NotifyError, mask_recipient};
 use crate::notify::mail::{Letterhead, compose};
+use crate::notify::recipients::by_reason;
 use crate::notify::smtp::{Patience, Sent, Server};
+use crate::notify::smtp_hello::hello;
+use crate::notify::smtp_hint::{self, Step};
 use crate::notify::{ChannelSecrets, DeliveryFacts, Receipt};
 
 /// Mail by SMTP.
@@ -46,7 +51,8 @@ impl Email {
             SmtpTls::Implicit => 465,
             SmtpTls::None => 25,
         });
-        let server = Server { host, port, tls, login, patience: Patience::default(), trusted: None };
+        let hello = hello(config.smtp_hello.as_deref(), ClientId::default(), head.from.email.domain());
+        let server = Server { host, port, hello, tls, login, patience: Patience::default(), trusted: None };
         Ok(Email { head, server })
     }
 
@@ -65,46 +71,60 @@ impl Email {
             .map(|mailbox| mailbox.email.clone())
             .filter(|address| !facts.done.iter().any(|done| done == address.as_ref() as &str))
             .collect();
-        let from = &self.head.from.email;
-        match self.server.send(from, &waiting, &mail.bytes).await {
-            Ok(sent) => self.conclude(sent, facts, mail.tier),
+        let mut done = facts.done.clone();
+        match self.send_to_all(waiting, &mail.bytes, &mut done).await {
+            Ok(sent) => self.conclude(sent, done, mail.tier),
             Err(error) => {
                 let size = |tier| compose(digest, &self.head, tier).map_or(usize::MAX, |mail| mail.bytes.len());
-                Err(error.shortened(facts, mail.tier, size).after(facts.done.clone()))
+                Err(error.shortened(facts, mail.tier, size).after(done))
             }
         }
     }
 
-    fn conclude(
+    /// Sends again to those who were too many for one mail, as long as the server takes some. Who has it is in `done`.
+    async fn send_to_all(
         &self,
-        sent: Sent,
-        facts: &DeliveryFacts,
-        tier: crate::core::digest::fit::Tier,
-    ) -> Result<Receipt, NotifyError> {
-        let mut done = facts.done.clone();
-        done.extend(sent.accepted.iter().map(Address::to_string));
-        let refused: Vec<String> = sent.refused.iter().map(masked).collect();
+        mut waiting: Vec<Address>,
+        mail: &[u8],
+        done: &mut Vec<String>,
+    ) -> Result<Sent, NotifyError> {
+        let mut all = Sent::default();
+        loop {
+            let sent = self.server.send(&self.head.from.email, &waiting, mail).await?;
+            done.extend(sent.accepted.iter().map(Address::to_string));
+            let (beyond, deferred): (Vec<_>, Vec<_>) =
+                sent.deferred.into_iter().partition(|one| one.is_one_too_many() && !sent.accepted.is_empty());
+            all.answer = sent.answer;
+            all.accepted.extend(sent.accepted);
+            all.refused.extend(sent.refused);
+            all.deferred.extend(deferred);
+            if beyond.is_empty() {
+                return Ok(all);
+            }
+            waiting = beyond.into_iter().map(|one| one.address).collect();
+        }
+    }
+
+    fn conclude(&self, sent: Sent, done: Vec<String>, tier: Tier) -> Result<Receipt, NotifyError> {
+        let refused = by_reason(&sent.refused);
+        let peer = self.server.peer();
         if !sent.deferred.is_empty() {
-            let why = sent.deferred.iter().map(masked).collect::<Vec<_>>().join("; ");
-            let peer = self.server.peer();
+            let mut why = by_reason(&sent.deferred).join("; ");
+            if let Some(todo) = smtp_hint::known(&why) {
+                why = format!("{why}; {todo}");
+            }
+            if !refused.is_empty() {
+                why = format!("{why}; refused for good: {}", refused.join("; "));
+            }
             return Err(NotifyError::Deferred { peer, why, retry_after: None }.after(done));
         }
         if done.is_empty() {
-            return Err(NotifyError::Refused {
-                peer: self.server.peer(),
-                why: refused.join("; "),
-                todo: "no recipient was accepted: check to",
-                of_content: false,
-            });
+            let why = refused.join("; ");
+            let todo = smtp_hint::todo(Step::Recipient, &why);
+            return Err(NotifyError::Refused { peer, why, todo, of_content: false });
         }
         Ok(Receipt { answer: sent.answer, refused, done, tier })
     }
-}
-
-fn masked((address, why): &(Address, String)) -> String {
-    let masked = mask_recipient(address.as_ref());
-    // Servers like to repeat the address in their answer.
-    format!("{masked}: {}", why.replace(address.as_ref() as &str, &masked))
 }
 
 fn letterhead(config: &Config) -> Result<Letterhead, NotifyError> {

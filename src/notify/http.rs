@@ -7,6 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::core::http_answer::{Body, Cause, HttpAnswer, Verdict, judge};
 use crate::notify::email::is_loopback;
 use crate::notify::error::{NotifyError, said};
 
@@ -29,12 +30,12 @@ pub(super) enum Plaintext {
 }
 
 /// What came back.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
     /// As far as it was read.
     pub(super) body: String,
-    /// Whether the body came to its end.
+    /// Whether the body came to its end, or was cut here.
     pub(super) complete: bool,
 }
 
@@ -101,31 +102,65 @@ impl Http {
         NotifyError::Unclear { peer, why: reason(error) }
     }
 
-    /// What an answer means, as far as its status tells.
-    pub(super) fn judge(&self, answer: &Answer) -> Result<(), NotifyError> {
-        let peer = self.peer();
-        let why = match said(&answer.body) {
-            said if said.is_empty() => format!("HTTP {}", answer.status),
-            said => format!("HTTP {}: {said}", answer.status),
+    /// What an answer means; `body` says whether the receiver's words count.
+    pub(super) fn judge(&self, answer: &Answer, body: Body) -> Result<(), NotifyError> {
+        let cause = match answer.verdict(body) {
+            Verdict::Delivered => return Ok(()),
+            Verdict::Refused(cause) => cause,
+            other => return Err(self.not_refused(other, answer)),
         };
-        let todo = match answer.status {
-            200..=299 => return Ok(()),
-            408 | 425 | 429 | 500..=599 => {
-                let retry_after = answer.retry_after;
-                return Err(NotifyError::Deferred { peer, why, retry_after });
+        let todo = match cause {
+            Cause::Moved => "it redirects, which is not followed: configure the address it leads to",
+            Cause::Proxy => "a proxy on the way asks for a log-in: put it into HTTPS_PROXY, or the host into NO_PROXY",
+            Cause::Secret => "check the channel's address and secret",
+            Cause::Gone => "the address is gone: make a new one and configure it",
+            Cause::Receiver => {
+                "the receiver says that it failed: check its side, or make a new address and configure it"
             }
-            413 => return Err(NotifyError::TooLarge { peer, why, next: None }),
-            300..=399 => "it redirects, which is not followed: configure the address it leads to",
-            401 | 403 => "check the channel's address and secret",
-            404 | 410 => "the address is gone: make a new one and configure it",
-            _ => "check that the address belongs to this kind of channel",
+            Cause::Content => "check that the address belongs to this kind of channel",
         };
-        let of_content = !matches!(answer.status, 300..=399 | 401 | 403 | 404 | 410);
-        Err(NotifyError::Refused { peer, why, todo, of_content })
+        let of_content = cause == Cause::Content;
+        Err(NotifyError::Refused { peer: self.peer(), why: answer.said(), todo, of_content })
+    }
+
+    fn not_refused(&self, verdict: Verdict, answer: &Answer) -> NotifyError {
+        let (peer, why) = (self.peer(), answer.said());
+        match verdict {
+            Verdict::TooLarge => NotifyError::TooLarge { peer, why, next: None },
+            Verdict::Unclear => NotifyError::Unclear { peer, why: format!("{why} (its answer broke off)") },
+            Verdict::WebPage => {
+                let why =
+                    format!("{why}: a web page, no answer; check the address, and for a proxy or log-in in between");
+                NotifyError::Deferred { peer, why, retry_after: answer.retry_after }
+            }
+            _ => NotifyError::Deferred { peer, why, retry_after: answer.retry_after },
+        }
     }
 }
 
-async fn read(mut response: reqwest::Response) -> Answer {
+impl Answer {
+    /// What it means; `body` says whether the words of this receiver count.
+    pub(crate) fn verdict(&self, body: Body) -> Verdict {
+        let answer = HttpAnswer {
+            status: self.status,
+            retry_after: self.retry_after,
+            body: &self.body,
+            complete: self.complete,
+        };
+        judge(&answer, body)
+    }
+
+    /// Status and words for people, masked and cut.
+    pub(crate) fn said(&self) -> String {
+        match said(&self.body) {
+            said if said.is_empty() => format!("HTTP {}", self.status),
+            said => format!("HTTP {}: {said}", self.status),
+        }
+    }
+}
+
+/// Reads what there is of an answer.
+pub(crate) async fn read(mut response: reqwest::Response) -> Answer {
     let mut answer = Answer {
         status: response.status().as_u16(),
         retry_after: retry_after(response.headers()),
@@ -133,17 +168,18 @@ async fn read(mut response: reqwest::Response) -> Answer {
         complete: false,
     };
     let mut bytes = Vec::new();
-    while bytes.len() < ANSWER {
+    // Whoever says more than that has said all there is to know.
+    answer.complete = loop {
         match response.chunk().await {
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Ok(None) => {
-                answer.complete = true;
-                break;
-            }
+            Ok(None) => break true,
             // The status is known; a broken body only means that its words are not.
-            Err(_) => break,
+            Err(_) => break false,
         }
-    }
+        if bytes.len() >= ANSWER {
+            break true;
+        }
+    };
     bytes.truncate(ANSWER);
     answer.body = String::from_utf8_lossy(&bytes).into_owned();
     answer

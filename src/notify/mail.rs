@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use lettre::Message;
+use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, MultiPart, MultiPartKind, SinglePart};
 use sha2::{Digest as _, Sha256};
@@ -11,7 +12,7 @@ use crate::core::digest::fit::Tier;
 use crate::core::digest::model::Digest;
 use crate::notify::error::NotifyError;
 use crate::notify::times::Clock;
-use crate::notify::{html, json, text, words};
+use crate::notify::{address_list, html, json, text, words};
 
 /// "=_" cannot come up in quoted-printable text, so the boundary is never found inside a part (RFC 2045 6.7).
 const BOUNDARY: &str = "=_llama-triage-alternative";
@@ -45,14 +46,15 @@ pub(super) fn compose(digest: &Digest, head: &Letterhead, largest: Tier) -> Resu
         .boundary(BOUNDARY)
         .singlepart(part(ContentType::TEXT_PLAIN, text::render(&fitted)))
         .singlepart(part(ContentType::TEXT_HTML, page));
+    let recipients = head.to.iter().map(|to| to.email.clone()).collect();
+    let envelope = Envelope::new(Some(head.from.email.clone()), recipients).map_err(unwritable)?;
     let mut builder = Message::builder()
-        .from(head.from.clone())
+        .envelope(envelope)
+        .raw_header(address_list::header("From", std::slice::from_ref(&head.from)))
         .date(date(digest))
         .subject(words::subject(digest))
-        .message_id(Some(message_id(digest, head)));
-    for to in &head.to {
-        builder = builder.to(to.clone());
-    }
+        .message_id(Some(message_id(digest, head)))
+        .raw_header(address_list::header("To", &head.to));
     if head.thread {
         let root = thread_root(digest, head);
         builder = builder.in_reply_to(root.clone()).references(root);
@@ -60,9 +62,12 @@ pub(super) fn compose(digest: &Digest, head: &Letterhead, largest: Tier) -> Resu
     for (name, value) in labels(digest, head) {
         builder = builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
     }
-    let message =
-        builder.multipart(parts).map_err(|error| NotifyError::Settings(format!("cannot write the mail: {error}")))?;
+    let message = builder.multipart(parts).map_err(unwritable)?;
     Ok(Mail { bytes: message.formatted(), tier })
+}
+
+fn unwritable(error: impl std::fmt::Display) -> NotifyError {
+    NotifyError::Settings(format!("cannot write the mail: {error}"))
 }
 
 /// lettre panics on times before 1970.

@@ -3,6 +3,7 @@
 //! Every rendering is a function of the frozen digest alone, so that each try of a delivery is byte-equal.
 //! When a digest is due, whom it concerns and when to try again is decided elsewhere.
 
+mod address_list;
 mod bars;
 mod email;
 mod error;
@@ -13,8 +14,11 @@ mod json;
 mod links;
 mod mail;
 mod pagerduty;
+mod recipients;
 mod slack;
 mod smtp;
+mod smtp_hello;
+mod smtp_hint;
 mod teams;
 mod templates;
 pub mod text;
@@ -33,6 +37,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use self::error::{NotifyError, mask_recipient};
+pub(crate) use self::http::read as read_answer;
 pub use self::words::{headline, subject};
 use crate::config::channel::{Channel as Config, ChannelKind, Only as OnlyWords};
 use crate::core::digest::fit::Tier;

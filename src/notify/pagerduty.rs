@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::core::digest::fit::Tier;
 use crate::core::digest::model::{Digest, Fault, GroupEntry, GroupState};
 use crate::core::digest::trial::is_trial;
+use crate::core::http_answer::Body;
 use crate::core::text::{count, cut_end};
 use crate::notify::error::NotifyError;
 use crate::notify::http::{Answer, Http, Plaintext};
@@ -53,33 +54,53 @@ impl Pagerduty {
         })
     }
 
-    /// Sends each event that is not done yet; stops at the first that fails.
+    /// Sends each event that is not done yet. One that PagerDuty dislikes does not hold up the others, or a page would
+    /// wait behind it for good; any other failure stops them.
     pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let mut done = facts.done.clone();
-        let mut sent = 0;
+        let (mut sent, mut refused) = (0, Vec::new());
         for event in events(digest, self.routing_key.expose_secret()) {
             let key = event.done_key();
             if done.contains(&key) {
                 continue;
             }
-            if let Err(error) = self.send(&event).await {
-                return Err(error.after(done));
+            match self.send(&event).await {
+                Ok(()) => {
+                    done.push(key);
+                    sent += 1;
+                }
+                Err(error) if error.is_of_content() || error.too_large() => refused.push((key, error)),
+                Err(error) => return Err(error.after(done)),
             }
-            done.push(key);
-            sent += 1;
+        }
+        if done.is_empty()
+            && let Some((_, error)) = refused.pop()
+        {
+            return Err(error);
         }
         let mut receipt = Receipt::new(format!("{} taken", count(sent, "event", "events")), Tier::Full);
+        receipt.refused = refused.iter().map(|(key, error)| format!("{key}: {error}")).collect();
         receipt.done = done;
         Ok(receipt)
     }
 
     async fn send(&self, event: &Event) -> Result<(), NotifyError> {
         let body = serde_json::to_string(event).expect("string keys and no numbers");
-        let answer = self.http.post(body, &[]).await?;
+        let answer = self.http.post(body, &[]).await.map_err(not_unclear)?;
         // Its words may repeat the event, which holds the routing key.
         let key = self.routing_key.expose_secret();
         let answer = Answer { body: answer.body.replace(key, "[masked]"), ..answer };
-        self.http.judge(&answer)
+        self.http.judge(&answer, Body::Read).map_err(not_unclear)
+    }
+}
+
+/// Sending an event again changes nothing, so that a page need not be sparing with tries that may have arrived.
+fn not_unclear(error: NotifyError) -> NotifyError {
+    match error {
+        NotifyError::Unclear { peer, why } => {
+            NotifyError::Deferred { peer, why: format!("no answer: {why}"), retry_after: None }
+        }
+        other => other,
     }
 }
 
@@ -191,6 +212,7 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Even
     let details = json!({
         "group_id": short(&entry.group_id, 100),
         "digest_id": short(&digest.digest_id, 100),
+        "decided_at": digest.created_at.to_string(),
         "class": short(&entry.class, 60),
         "cause": entry.cause.as_deref().map(|text| short(text, 300)),
         "note": entry.note.as_deref().map(|text| short(text, 500)),

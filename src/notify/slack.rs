@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::core::digest::fit::{Tier, fit};
 use crate::core::digest::model::Digest;
+use crate::core::http_answer::Body;
 use crate::notify::error::NotifyError;
-use crate::notify::http::{Answer, Http, Plaintext};
+use crate::notify::http::{Http, Plaintext};
 use crate::notify::view::{GroupView, View};
-use crate::notify::words::short;
 use crate::notify::{DeliveryFacts, Receipt};
 
 /// Blocks of a message; Slack takes 50.
@@ -40,32 +40,13 @@ impl Slack {
         Ok(Slack { http })
     }
 
-    /// Posts the message; Slack's answer is in the body.
+    /// Posts the message. Slack says `ok` or the name of an error, its likes say the same in JSON.
     pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let (body, tier) = render(digest, facts);
         let answer = self.http.post(body, &[]).await?;
         let size = |tier| render(digest, &DeliveryFacts { tier, ..facts.clone() }).0.len();
-        self.judge(&answer).map_err(|error| error.shortened(facts, tier, size))?;
+        self.http.judge(&answer, Body::Read).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new("ok".to_owned(), tier))
-    }
-
-    /// Slack says `ok` or the name of an error, which may come with 200, 400, 403, 404 or 410.
-    fn judge(&self, answer: &Answer) -> Result<(), NotifyError> {
-        let body = answer.body.trim();
-        let peer = self.http.peer();
-        let why = format!("HTTP {}: {}", answer.status, short(body, 200));
-        if body.contains("too_long") || body.contains("too_many") || body.contains("invalid_blocks") {
-            return Err(NotifyError::TooLarge { peer, why, next: None });
-        }
-        self.http.judge(answer)?;
-        match body {
-            "ok" => Ok(()),
-            _ if !answer.complete => Err(NotifyError::Unclear { peer, why }),
-            _ => {
-                let todo = "make a new incoming webhook and configure its address";
-                Err(NotifyError::Refused { peer, why, todo, of_content: false })
-            }
-        }
     }
 }
 
@@ -164,7 +145,8 @@ fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> String) -> 
 }
 
 fn summary(view: &View) -> String {
-    format!("{}\n{}", tiles(view), escape(&view.totals, 300)).trim_end().to_owned()
+    let totals = if view.totals.is_empty() { String::new() } else { format!("{}\n", escape(&view.totals, 300)) };
+    format!("{}\n{totals}Decided {}", tiles(view), view.decided)
 }
 
 fn tiles(view: &View) -> String {

@@ -17,6 +17,8 @@ use tokio::time::timeout;
 
 use crate::config::channel::SmtpTls;
 use crate::notify::error::{NotifyError, said};
+use crate::notify::recipients::Declined;
+use crate::notify::smtp_hint::{self, Step};
 
 /// A mail server and how to talk to it.
 pub(super) struct Server {
@@ -24,6 +26,8 @@ pub(super) struct Server {
     pub(super) host: String,
     /// Port.
     pub(super) port: u16,
+    /// The name that it is greeted with.
+    pub(super) hello: ClientId,
     /// How the connection is protected.
     pub(super) tls: SmtpTls,
     /// User and password; none does not log in.
@@ -59,15 +63,16 @@ impl Default for Patience {
 }
 
 /// What became of each recipient.
+#[derive(Default)]
 pub(super) struct Sent {
     /// What the server said to the message; empty if nobody was left to send it to.
     pub(super) answer: String,
     /// Recipients that have it.
     pub(super) accepted: Vec<Address>,
-    /// Recipients that the server will never take, with its words.
-    pub(super) refused: Vec<(Address, String)>,
-    /// Recipients to try later, with the server's words.
-    pub(super) deferred: Vec<(Address, String)>,
+    /// Recipients that the server will never take.
+    pub(super) refused: Vec<Declined>,
+    /// Recipients to try later.
+    pub(super) deferred: Vec<Declined>,
 }
 
 impl Server {
@@ -102,14 +107,13 @@ impl Server {
     }
 
     async fn secure_and_log_in(&self) -> Result<AsyncSmtpConnection, NotifyError> {
-        let hello = ClientId::default();
         let implicit = match self.tls {
             SmtpTls::Implicit => Some(self.tls_parameters()?),
             SmtpTls::Required | SmtpTls::None => None,
         };
         let peer = (self.host.as_str(), self.port);
         let mut connection =
-            AsyncSmtpConnection::connect_tokio1(peer, Some(self.patience.open), &hello, implicit, None)
+            AsyncSmtpConnection::connect_tokio1(peer, Some(self.patience.open), &self.hello, implicit, None)
                 .await
                 .map_err(|error| self.not_opened(&error))?;
         if self.tls == SmtpTls::Required {
@@ -119,7 +123,7 @@ impl Server {
                     "set smtp-tls = \"implicit\" with its TLS port, or another server",
                 ));
             }
-            connection.starttls(self.tls_parameters()?, &hello).await.map_err(|error| self.not_opened(&error))?;
+            connection.starttls(self.tls_parameters()?, &self.hello).await.map_err(|error| self.not_opened(&error))?;
         }
         self.log_in(&mut connection).await?;
         Ok(connection)
@@ -131,6 +135,9 @@ impl Server {
         };
         let mechanisms = [Mechanism::Plain, Mechanism::Login];
         if connection.server_info().get_auth_mechanism(&mechanisms).is_none() {
+            if connection.server_info().supports_auth_mechanism(Mechanism::Xoauth2) {
+                return Err(self.refused("the server offers no log-in but XOAUTH2", smtp_hint::ONLY_OAUTH));
+            }
             return Err(self.refused(
                 "the server offers no log-in here",
                 "check smtp-port and smtp-tls: most servers offer it only after TLS; or leave smtp-username out",
@@ -140,10 +147,11 @@ impl Server {
         match connection.auth(&mechanisms, &credentials).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_transient() => Err(self.deferred(&error)),
-            Err(error) if error.is_permanent() || error.is_client() => Err(self.refused(
-                &format!("log-in failed: {}", said(&error.to_string())),
-                "check smtp-username and the password",
-            )),
+            Err(error) if error.is_permanent() || error.is_client() => {
+                let why = format!("log-in failed: {}", said(&error.to_string()));
+                // Masked, the words of some refusals no longer name their cause.
+                Err(self.refused(&why, smtp_hint::todo(Step::LogIn, &error.to_string())))
+            }
             Err(error) => Err(self.unreachable(&error)),
         }
     }
@@ -170,12 +178,12 @@ impl Server {
     ) -> Result<Sent, NotifyError> {
         self.command(connection, Mail::new(Some(from.clone()), Vec::new()))
             .await?
-            .map_err(|error| self.declined(&error))?;
+            .map_err(|error| self.declined(Step::Sender, &error))?;
         let mut sent = self.offer_recipients(connection, to).await?;
         if sent.accepted.is_empty() {
             return Ok(sent);
         }
-        self.command(connection, Data).await?.map_err(|error| self.declined(&error))?;
+        self.command(connection, Data).await?.map_err(|error| self.declined(Step::Message, &error))?;
         sent.answer = self.hand_over_content(connection, message).await?;
         Ok(sent)
     }
@@ -185,17 +193,22 @@ impl Server {
         connection: &mut AsyncSmtpConnection,
         to: &[Address],
     ) -> Result<Sent, NotifyError> {
-        let mut sent = Sent { answer: String::new(), accepted: Vec::new(), refused: Vec::new(), deferred: Vec::new() };
+        let mut sent = Sent::default();
         for address in to {
             let recipient = Rcpt::new(address.clone(), Vec::new());
-            match self.command(connection, recipient).await? {
-                Ok(()) => sent.accepted.push(address.clone()),
-                Err(error) if error.is_permanent() => {
-                    sent.refused.push((address.clone(), said(&error.to_string())));
-                }
-                // 421: the server closes; the recipients before it have nothing yet either.
-                Err(error) if code(&error) == Some(421) => return Err(self.deferred(&error)),
-                Err(error) => sent.deferred.push((address.clone(), said(&error.to_string()))),
+            let Err(error) = self.command(connection, recipient).await? else {
+                sent.accepted.push(address.clone());
+                continue;
+            };
+            // 421: the server closes; the recipients before it have nothing yet either.
+            if code(&error) == Some(421) {
+                return Err(self.deferred(&error));
+            }
+            let declined = Declined { address: address.clone(), why: said(&error.to_string()) };
+            let one_too_many = declined.is_one_too_many() && !sent.accepted.is_empty();
+            match error.is_permanent() && !one_too_many {
+                true => sent.refused.push(declined),
+                false => sent.deferred.push(declined),
             }
         }
         Ok(sent)
@@ -231,13 +244,13 @@ impl Server {
 
     /// The answer to the whole message: a refusal is one of what it says.
     fn rejected(&self, error: &SmtpError) -> NotifyError {
-        match self.declined(error) {
+        match self.declined(Step::Message, error) {
             NotifyError::Refused { peer, why, todo, .. } => NotifyError::Refused { peer, why, todo, of_content: true },
             other => other,
         }
     }
 
-    fn declined(&self, error: &SmtpError) -> NotifyError {
+    fn declined(&self, step: Step, error: &SmtpError) -> NotifyError {
         let why = said(&error.to_string());
         match code(error) {
             // 552 says either; a smaller mail is tried once.
@@ -245,7 +258,7 @@ impl Server {
                 let why = format!("{why} (or a mailbox is full)");
                 NotifyError::TooLarge { peer: self.peer(), why, next: None }
             }
-            _ if error.is_permanent() => self.refused(&why, "check from, to and what the server allows"),
+            _ if error.is_permanent() => self.refused(&why, smtp_hint::todo(step, &why)),
             _ => self.deferred(error),
         }
     }
@@ -253,7 +266,7 @@ impl Server {
     fn not_opened(&self, error: &SmtpError) -> NotifyError {
         let why = said(&error.to_string());
         if error.is_permanent() {
-            return self.refused(&why, "check smtp-host, smtp-port and whether this machine may connect");
+            return self.refused(&why, smtp_hint::todo(Step::Open, &why));
         }
         if error.is_transient() {
             return self.deferred(error);
@@ -276,7 +289,10 @@ impl Server {
     }
 
     fn deferred(&self, error: &SmtpError) -> NotifyError {
-        let why = said(&error.to_string());
+        let mut why = said(&error.to_string());
+        if let Some(todo) = smtp_hint::known(&why) {
+            why = format!("{why}; {todo}");
+        }
         NotifyError::Deferred { peer: self.peer(), why, retry_after: None }
     }
 

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::core::digest::fit::{Tier, fit};
 use crate::core::digest::model::Digest;
+use crate::core::http_answer::Body;
 use crate::notify::error::NotifyError;
-use crate::notify::http::{Answer, Http, Plaintext};
+use crate::notify::http::{Http, Plaintext};
 use crate::notify::view::{GroupView, SampleView, View};
 use crate::notify::words::short;
 use crate::notify::{DeliveryFacts, Receipt};
@@ -38,37 +39,14 @@ impl Teams {
         Ok(Teams { http })
     }
 
-    /// Posts the card.
+    /// Posts the card. 200 and 202 are also given for failures, whose status is then in the words of the body.
     pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let (body, tier) = render(digest, facts);
         let answer = self.http.post(body, &[]).await?;
         let size = |tier| render(digest, &DeliveryFacts { tier, ..facts.clone() }).0.len();
-        self.judge(&answer).map_err(|error| error.shortened(facts, tier, size))?;
+        self.http.judge(&answer, Body::Read).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new(format!("HTTP {}", answer.status), tier))
     }
-
-    /// 200 and 202 are also given for failures, whose status is then in the words of the body.
-    fn judge(&self, answer: &Answer) -> Result<(), NotifyError> {
-        self.http.judge(answer)?;
-        if !answer.complete {
-            let why = format!("HTTP {} with a broken body", answer.status);
-            return Err(NotifyError::Unclear { peer: self.http.peer(), why });
-        }
-        let body = answer.body.to_ascii_lowercase();
-        if !body.contains("error") {
-            return Ok(());
-        }
-        let status = status_in(&body).unwrap_or(400);
-        let told = Answer { status, retry_after: answer.retry_after, body: short(&answer.body, 300), complete: true };
-        self.http.judge(&told)
-    }
-}
-
-/// The status of "Microsoft Teams endpoint returned HTTP error 429 with …"; only 4xx and 5xx count.
-fn status_in(body: &str) -> Option<u16> {
-    let rest = body.split("http error").nth(1)?;
-    let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok().filter(|status| (400..600).contains(status))
 }
 
 /// The largest card that obeys the limit, beginning at a tier, with the tier it has.
@@ -141,6 +119,7 @@ fn summary(view: &View) -> Value {
     if !view.totals.is_empty() {
         runs.push(Run::subtle(&format!(" ({})", view.totals)));
     }
+    runs.push(Run::subtle(&format!(" · decided {}", view.decided)));
     rich(runs)
 }
 

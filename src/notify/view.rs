@@ -48,6 +48,8 @@ pub(super) struct View {
     /// How many there are, listed or not.
     pub(super) all_remarks: usize,
     pub(super) window: String,
+    /// When it was written; a mail may arrive hours later, and says so by this.
+    pub(super) decided: String,
     pub(super) ledger_as_of: String,
     pub(super) next_digest: Option<String>,
 }
@@ -142,6 +144,7 @@ impl View {
             remarks: digest.remarks.iter().take(FAULTS).map(|r| short(r, MESSAGE)).collect(),
             more_remarks: more(digest.remarks.len(), FAULTS, "more remark", "more remarks"),
             window: clock.span(&digest.window),
+            decided: clock.full(digest.created_at),
             ledger_as_of: digest.ledger_as_of.map_or_else(|| "no complete scan yet".to_owned(), |at| clock.full(at)),
             next_digest: digest.next_digest_at.map(|at| clock.full(at)),
         }

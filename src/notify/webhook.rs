@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::Sha256;
 
 use crate::core::digest::model::Digest;
+use crate::core::http_answer::Body;
 use crate::notify::error::NotifyError;
 use crate::notify::http::{Http, Plaintext};
 use crate::notify::{DeliveryFacts, Receipt, json};
@@ -44,7 +45,7 @@ impl Webhook {
         let headers = self.headers(digest, facts, &body);
         let answer = self.http.post(body, &headers).await?;
         let size = |tier| json::render(digest, tier).0.len();
-        self.http.judge(&answer).map_err(|error| error.shortened(facts, tier, size))?;
+        self.http.judge(&answer, Body::Ignored).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new(format!("HTTP {}", answer.status), tier))
     }
 

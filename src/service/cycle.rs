@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::causes::{self, CauseSummary};
+use super::deliver::meanwhile::{Hours, deliver_meanwhile};
 use super::deliver::{self, DeliverySummary, Round};
 use super::reprocess::{self, Reprocess};
 use super::scan::ScanSummary;
@@ -84,6 +85,8 @@ impl Worker {
     ) -> anyhow::Result<CycleOutcome> {
         let began = Instant::now();
         let certain = self.clock.certain(now);
+        let (quiet, zone) = (self.setup.triage.quiet, self.setup.zone.clone());
+        let meanwhile = deliver_meanwhile(&self.ledger, &self.setup.channels, Hours { now, quiet, zone });
         let Some(scans) = stop.run_until_cancelled(self.scan(now)).await else {
             return Ok(CycleOutcome { stopped: true, ..CycleOutcome::default() });
         };
@@ -102,6 +105,7 @@ impl Worker {
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
         let request = Request { would_retry, budget, certain, ..Request::at(now) };
         let digest = triage::triage(&self.ledger, &self.setup.triage, request).await?;
+        drop(meanwhile);
         let deliveries = self.deliver(now, patience).await?;
         let headline = digest.as_ref().map(notify::headline);
         self.clock.end_cycle(&self.ledger, now).await?;

@@ -4,6 +4,8 @@
 //! the same content goes out again, marked as one that may have arrived. Channels are independent, and a slow one
 //! never holds up a cycle: its task goes on in the background, protected by its lease.
 
+pub(in crate::service) mod meanwhile;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +81,7 @@ impl Sender for Channel {
 pub struct DeliverySummary {
     /// Arrived.
     pub sent: u32,
-    /// Failed, and will be tried again.
+    /// Failed, now or before, and will be tried again.
     pub waiting: u32,
     /// Given up.
     pub dead: u32,
@@ -130,6 +132,7 @@ pub async fn deliver<S: Sender>(ledger: &Ledger, channels: &[Arc<S>], round: Rou
             }
         }
     }
+    summary.waiting = ledger.read(delivery::count_waiting).await?;
     Ok(summary)
 }
 
@@ -177,7 +180,8 @@ impl DeliverySummary {
     fn count(&mut self, channel: &str, answer: &Answer, fate: &Fate) {
         match fate {
             Fate::Sent => self.sent += 1,
-            Fate::Again { .. } => self.waiting += 1,
+            // Counted in the ledger: what waits for its next try has not arrived either.
+            Fate::Again { .. } => {}
             Fate::Dead => self.dead += 1,
         }
         if let Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error, .. } = answer {
@@ -187,7 +191,6 @@ impl DeliverySummary {
 
     fn add(&mut self, other: DeliverySummary) {
         self.sent += other.sent;
-        self.waiting += other.waiting;
         self.dead += other.dead;
         self.busy += other.busy;
         self.errors.extend(other.errors);

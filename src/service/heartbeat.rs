@@ -6,10 +6,58 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::core::http_answer::{Body, Verdict};
+use crate::ledger::{Ledger, LedgerError, fault};
+use crate::notify::read_answer;
 
 /// How long one ping may take; a slow monitor must not hold up the next cycle.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// The worker's trouble with a monitor that answers and takes no heartbeat.
+const FAULT: &str = "heartbeat";
+
+/// Why a heartbeat did not arrive. The text does not hold the address.
+#[derive(Debug, thiserror::Error)]
+pub enum HeartbeatError {
+    /// The monitor cannot be reached, or has no time: it alerts people itself if that lasts.
+    #[error("the heartbeat did not arrive: {0}")]
+    Missed(String),
+    /// The monitor answers that it knows no such check: if the service stopped, nobody would be alerted.
+    #[error("the monitor refuses the heartbeat: {0}; create the check there, or correct service.heartbeat-url")]
+    Refused(String),
+}
+
+/// Pings the monitor, if there is one, and keeps the worker's fault of a monitor that refuses. Returns what is to be said.
+///
+/// A monitor that cannot be reached is none of a cycle's failures.
+///
+/// # Errors
+/// The ledger refuses.
+pub async fn ping(
+    heartbeat: Option<&Heartbeat>,
+    ledger: &Ledger,
+    complete: bool,
+    outcome: &str,
+    now: Timestamp,
+) -> Result<Option<HeartbeatError>, LedgerError> {
+    let failed = match heartbeat {
+        None => None,
+        Some(heartbeat) => heartbeat.ping(complete, outcome).await.err(),
+    };
+    // Whether it would be refused is not known.
+    if let Some(HeartbeatError::Missed(_)) = failed {
+        return Ok(failed);
+    }
+    let refusal = failed.as_ref().map(|error| format!("If llama-triage stops, nobody is alerted: {error}."));
+    let write = ledger.write(move |tx| match refusal {
+        None => fault::clear(tx, FAULT, now),
+        Some(text) => fault::raise(tx, FAULT, &text, now),
+    });
+    write.await.map(|()| failed)
+}
 
 /// An address to ping. `Debug` does not show it: it is often a secret.
 #[derive(Clone, Debug)]
@@ -37,14 +85,19 @@ impl Heartbeat {
     /// Tells the monitor how a cycle ended; `outcome` is one line for people.
     ///
     /// # Errors
-    /// The monitor cannot be reached or refuses; the text does not hold the address.
-    pub async fn ping(&self, complete: bool, outcome: &str) -> anyhow::Result<()> {
-        let url = address(self.url.expose_secret(), complete)?;
-        let answer = self.client.post(url).body(outcome.to_owned()).send().await;
-        answer
-            .and_then(reqwest::Response::error_for_status)
-            .map(|_| ())
-            .map_err(|error| anyhow!("the heartbeat did not arrive: {}", error.without_url()))
+    /// The monitor cannot be reached, or refuses: some do with status 200, as Healthchecks does with `OK (not found)`.
+    pub async fn ping(&self, complete: bool, outcome: &str) -> Result<(), HeartbeatError> {
+        let missed = |error: reqwest::Error| HeartbeatError::Missed(error.without_url().to_string());
+        let url = address(self.url.expose_secret(), complete)
+            .map_err(|error| HeartbeatError::Refused(format!("{error:#}")))?;
+        let response = self.client.post(url).body(outcome.to_owned()).send().await.map_err(missed)?;
+        let answer = read_answer(response).await;
+        match answer.verdict(Body::Read) {
+            // Its status is that of success, and what broke off was not the beginning of a complaint.
+            Verdict::Delivered | Verdict::Unclear => Ok(()),
+            Verdict::Later | Verdict::WebPage => Err(HeartbeatError::Missed(answer.said())),
+            Verdict::TooLarge | Verdict::Refused(_) => Err(HeartbeatError::Refused(answer.said())),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::hints::{Hints, join_names};
 use super::http::{self, Observed};
 use super::pulse::{LOCK_LIMIT, Pulse};
 use super::worker::{Setup, Worker};
-use super::{scheduler, webhook};
+use super::{heartbeat, scheduler, webhook};
 use crate::core::schedule::Due;
 use crate::core::text::count;
 use crate::ledger::LedgerError;
@@ -178,7 +178,11 @@ async fn conclude(
     // A cycle that a stop cut short is no failure that a monitor should wake somebody for.
     let stopped = outcome.as_ref().is_ok_and(|outcome| outcome.stopped);
     if !stopped {
-        tell_monitor(&worker.setup, complete, &line).await;
+        let (monitor, now) = (worker.setup.heartbeat.as_ref(), Timestamp::now());
+        let pinged = heartbeat::ping(monitor, &worker.ledger, complete, &line, now).await;
+        if let Some(Some(error)) = unless_hindered(pinged.map_err(Into::into), worker, pulse).await? {
+            warn!("{error}");
+        }
     }
     match outcome {
         Err(error) if is_fatal(&error) => Err(error),
@@ -199,12 +203,12 @@ fn say_free(pulse: &Pulse) {
     }
 }
 
-/// Pings the monitor, if there is one; one that cannot be reached is none of a cycle's failures.
+/// Pings the monitor, if there is one, of a ledger that cannot be written.
 pub(super) async fn tell_monitor(setup: &Setup, complete: bool, line: &str) {
     if let Some(heartbeat) = &setup.heartbeat
         && let Err(error) = heartbeat.ping(complete, line).await
     {
-        warn!("{error:#}");
+        warn!("{error}");
     }
 }
 

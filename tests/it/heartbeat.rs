@@ -12,11 +12,16 @@ use crate::site::Site;
 
 /// A monitor: answers every ping with 200 and hands on what came, as "PATH BODY".
 fn monitor() -> (String, Receiver<String>) {
+    monitor_saying("OK")
+}
+
+/// The same with these words for an answer.
+fn monitor_saying(words: &'static str) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/ping/1f", listener.local_addr().unwrap());
     let (sender, pings) = channel();
     std::thread::spawn(move || {
-        for ping in listener.incoming().map_while(Result::ok).map(read_ping) {
+        for ping in listener.incoming().map_while(Result::ok).map(|stream| read_ping(stream, words)) {
             if sender.send(ping).is_err() {
                 break;
             }
@@ -25,7 +30,7 @@ fn monitor() -> (String, Receiver<String>) {
     (url, pings)
 }
 
-fn read_ping(mut stream: TcpStream) -> String {
+fn read_ping(mut stream: TcpStream, words: &str) -> String {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut head = Vec::new();
     loop {
@@ -39,7 +44,9 @@ fn read_ping(mut stream: TcpStream) -> String {
     let length = head.iter().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    let length = words.len();
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{words}");
+    stream.write_all(answer.as_bytes()).unwrap();
     let path = head[0].split(' ').nth(1).unwrap().to_owned();
     format!("{path} {}", String::from_utf8(body).unwrap())
 }
@@ -73,4 +80,25 @@ async fn a_monitor_that_is_down_makes_no_cycle_a_failed_one() {
     let run = site.command(&["cycle"]).assert().success();
     let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
     assert!(said.contains("the heartbeat did not arrive") && !said.contains("/ping"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_that_knows_no_such_check_is_a_fault_until_it_does() {
+    let site = site("").await;
+    let faults = || site.texts("SELECT text FROM worker_fault WHERE fault = 'heartbeat' AND ended_at IS NULL");
+    let cycle = |words| {
+        let (url, _pings) = monitor_saying(words);
+        site.configure(&format!("[service]\nheartbeat-url = \"{url}\"\n"));
+        let run = site.command(&["cycle"]).assert().success();
+        String::from_utf8(run.get_output().stderr.clone()).unwrap()
+    };
+    let said = cycle("OK (not found)");
+    assert!(said.contains("the monitor refuses the heartbeat: HTTP 200: OK (not found)"), "{said}");
+    assert!(!said.contains("/ping"), "{said}");
+    assert!(faults()[0].starts_with("If llama-triage stops, nobody is alerted: "), "{:?}", faults());
+    // Whether the check is there now is not known.
+    assert!(cycle("OK (rate limited)").contains("the heartbeat did not arrive"));
+    assert_eq!(faults().len(), 1);
+    cycle("OK");
+    assert_eq!(faults(), Vec::<String>::new());
 }

@@ -20,6 +20,7 @@ mod hostile;
 mod identity;
 mod job_configs;
 mod kill;
+mod late_news;
 mod ledger;
 mod load;
 mod logging;

@@ -22,8 +22,10 @@ pub(super) struct Say {
     pub(super) body: &'static str,
     /// Begins the body and never ends it.
     pub(super) stalls: bool,
-    /// Only this many answers; later ones are 200.
+    /// So many answers are 200 before it.
     pub(super) after: usize,
+    /// It is given once; later answers are 200.
+    pub(super) once: bool,
 }
 
 #[derive(Clone)]
@@ -74,7 +76,7 @@ async fn answer(State(peer): State<Receiver>, headers: HeaderMap, body: Bytes) -
         got.len() - 1
     };
     let say = &*peer.say;
-    if before < say.after {
+    if before < say.after || (say.once && before > say.after) {
         return Response::new(Body::from("ok"));
     }
     let mut response = Response::builder().status(say.status);

@@ -90,6 +90,11 @@ async fn a_slow_body_never_blocks_and_only_matters_where_the_body_is_the_answer(
             ChannelKind::Slack | ChannelKind::Teams => {
                 assert!(outcome.unwrap_err().may_have_arrived(), "{kind:?}");
             }
+            // A second copy of an event changes nothing.
+            ChannelKind::Pagerduty => {
+                let error = outcome.unwrap_err();
+                assert!(error.is_transient() && !error.may_have_arrived(), "{error}");
+            }
             _ => assert!(outcome.is_ok(), "{kind:?}"),
         }
     }
@@ -116,6 +121,57 @@ async fn slack_says_in_the_body_whether_it_worked() {
     assert!(error.too_large());
     let error = outcome(ChannelKind::Slack, says(200, "no_service")).await.unwrap_err();
     assert!(matches!(error, NotifyError::Refused { .. }) && error.to_string().contains("no_service"));
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_busy_is_so_whatever_its_words_are() {
+    for kind in KINDS {
+        for body in ["too_many_requests", "{\"ok\":false,\"error\":\"msg_too_long\"}", "no_service", "<html>"] {
+            for status in [429, 503] {
+                let busy_peer = Say { headers: vec![("retry-after", "17".to_owned())], ..says(status, body) };
+                let error = outcome(kind, busy_peer).await.unwrap_err();
+                assert!(error.is_transient() && !error.too_large(), "{kind:?} {status} {body}: {error}");
+                assert_eq!(error.retry_after(), Some(Duration::from_secs(17)));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn receivers_like_slack_say_in_their_own_ways_that_it_worked() {
+    let rocket_chat = "{\"success\":true}";
+    for body in ["ok", rocket_chat, "{\"ok\":true}", "", "1", "Message posted"] {
+        let receipt = outcome(ChannelKind::Slack, says(200, body)).await;
+        assert!(receipt.is_ok(), "{body}: {receipt:?}");
+    }
+    let refused = outcome(ChannelKind::Slack, says(200, "{\"success\":false,\"error\":\"Invalid integration\"}")).await;
+    assert!(matches!(refused, Err(NotifyError::Refused { .. })));
+}
+
+#[tokio::test]
+async fn a_web_page_is_no_answer_where_answers_have_words() {
+    for kind in KINDS {
+        let outcome = outcome(kind, says(200, "<!DOCTYPE html><html><h1>Log in</h1></html>")).await;
+        match kind {
+            ChannelKind::Webhook => assert!(outcome.is_ok()),
+            _ => {
+                let error = outcome.unwrap_err();
+                assert!(error.is_transient() && error.to_string().contains("a web page"), "{kind:?}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_pagerduty_dislikes_holds_up_no_other() {
+    let dislikes = Say { once: true, ..says(400, "{\"status\":\"invalid event\",\"errors\":[\"'payload' is bad\"]}") };
+    let receiver = Receiver::start(dislikes).await;
+    let receipt = receiver.channel(ChannelKind::Pagerduty).deliver(&busy(), &facts()).await.unwrap();
+    assert_eq!((receipt.done.len(), receipt.refused.len()), (1, 1), "{receipt:?}");
+    assert!(receipt.refused[0].contains("'payload' is bad"), "{receipt:?}");
+    let all = Receiver::start(says(400, "{\"status\":\"invalid event\"}")).await;
+    let error = all.channel(ChannelKind::Pagerduty).deliver(&busy(), &facts()).await.unwrap_err();
+    assert!(error.is_of_content(), "{error}");
 }
 
 #[tokio::test]

@@ -45,8 +45,28 @@ fn the_mail_has_every_header_and_both_parts_in_order() {
 }
 
 #[test]
-fn every_try_writes_the_same_bytes() {
-    assert_eq!(mail(), mail());
+fn every_try_writes_the_same_bytes_and_says_when_it_was_decided() {
+    let channel = Channel::new(&email(25), ChannelSecrets::default()).unwrap();
+    let hours_later = DeliveryFacts { now: super::sample::at("2026-08-23T13:00:00Z"), uncertain: true, ..facts() };
+    let late = String::from_utf8(channel.preview(&busy(), &hours_later).unwrap()).unwrap();
+    assert_eq!(mail(), late);
+    assert!(late.contains("\r\nDate: Sun, 23 Aug 2026 07:00:00 +0000\r\n"), "{late}");
+    for kind in ["Decided 2026-08-23 09:00 CEST", "decided 2026-08-23 09:00 CEST"] {
+        assert!(late.replace("=\r\n", "").contains(kind), "{late}");
+    }
+}
+
+#[test]
+fn no_number_of_recipients_makes_a_line_that_servers_refuse() {
+    for number in [1, 38, 200] {
+        let to = (0..number).map(|n| format!("Bereitschaft Zürich {n} <oncall-{n}@operations.example.com>")).collect();
+        let from = Some(format!("\"{}\" <triage@example.com>", "The team that watches over documents, ".repeat(40)));
+        let channel = Channel::new(&Config { to, from, ..email(25) }, ChannelSecrets::default()).unwrap();
+        let mail = String::from_utf8(channel.preview(&busy(), &facts()).unwrap()).unwrap();
+        let longest = mail.split("\r\n").map(str::len).max();
+        assert!(mail.is_ascii() && longest <= Some(100), "{number}: {longest:?}");
+        assert_eq!(mail.matches("@operations.example.com>").count(), number);
+    }
 }
 
 #[test]

@@ -1,4 +1,6 @@
 //! A mail server on loopback that plays a script: which command gets which answer, and where it breaks off.
+//!
+//! Beside the script it is as strict as real relays: it wants a full name behind `EHLO` and lines of at most 998 characters.
 
 use std::sync::Arc;
 
@@ -76,7 +78,7 @@ async fn converse(
 /// Talks until the end; hands the stream back if the client asked for STARTTLS.
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: BufStream<S>,
-    offer: &str,
+    offer: &'static str,
     script: Script,
     tell: &mpsc::UnboundedSender<String>,
     greet: bool,
@@ -84,7 +86,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     if greet && !obey(&mut stream, script("connect").unwrap_or(Then::Say("220 peer ready"))).await? {
         return Ok(None);
     }
-    let mut in_message = false;
+    let (mut in_message, mut too_long) = (false, false);
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await? == 0 {
@@ -92,12 +94,22 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
         }
         let line = line.trim_end().to_owned();
         tell.send(line.clone()).unwrap_or_default();
+        too_long |= line.len() > 998;
         if in_message && line != "." {
             continue;
         }
         in_message = false;
         let upper = line.to_ascii_uppercase();
-        if upper.starts_with("EHLO") {
+        if let Some(name) = upper.strip_prefix("EHLO ") {
+            let offer = match script(&line) {
+                Some(Then::Say(offer)) => offer,
+                _ if !name.contains('.') => "504 5.5.2 Helo command rejected: need fully-qualified hostname",
+                _ => offer,
+            };
+            if !offer.starts_with("250") {
+                obey(&mut stream, Then::Say(offer)).await?;
+                continue;
+            }
             stream.write_all(format!("250-peer\r\n{offer}\r\n").as_bytes()).await?;
             stream.flush().await?;
             continue;
@@ -107,6 +119,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             "QUIT" => "221 bye",
             "AUTH" => "235 welcome",
             "STARTTLS" => "220 go on",
+            "." if std::mem::take(&mut too_long) => "500 5.5.2 Error: line too long",
             _ => "250 ok",
         };
         let then = script(&line).unwrap_or(Then::Say(usual));

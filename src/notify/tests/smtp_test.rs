@@ -220,3 +220,89 @@ fn missing_and_malformed_settings_are_named() {
     assert!(without(|c| c.to = vec!["nobody".into()]).contains("not a mail address"));
     assert!(without(|c| c.smtp_username = Some("u".into())).contains("smtp-password-file"));
 }
+
+#[tokio::test]
+async fn a_strict_server_is_greeted_with_a_full_name_and_never_gets_a_long_line() {
+    let to: Vec<String> = (0..200).map(|n| format!("Person {n} <oncall-person-{n}@operations.example.com>")).collect();
+    let mut peer = Peer::start(Protect::Plain, |_| None).await;
+    let config = Config { to: to.clone(), smtp_hello: Some("triage.example.net".into()), ..email(peer.port) };
+    let receipt = channel(&config).deliver(&busy(), &facts()).await.unwrap();
+    assert_eq!((receipt.done.len(), receipt.refused), (200, Vec::new()));
+    assert_eq!(peer.heard()[0], "EHLO triage.example.net");
+    channel(&Config { smtp_hello: None, ..config }).deliver(&busy(), &facts()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_name_is_named_as_the_cause_and_once() {
+    let late: Script = |line| {
+        let refusal = "504 5.5.2 <vm>: Helo command rejected: need fully-qualified hostname";
+        line.starts_with("RCPT").then_some(Then::Say(refusal))
+    };
+    let peer = Peer::start(Protect::Plain, late).await;
+    let to = (0..50).map(|n| format!("p{n}@example.com")).collect();
+    let error = channel(&Config { to, ..email(peer.port) }).deliver(&busy(), &facts()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("p…@example.com, p…@example.com, p…@example.com and 47 more: "), "{text}");
+    assert!(
+        text.contains("set smtp-hello") && text.matches("504").count() == 1 && !text.contains("check to"),
+        "{text}"
+    );
+
+    let at_once: Script = |line| line.starts_with("EHLO").then_some(Then::Say("501 5.5.2 EHLO needs a full name"));
+    let error = outcome(at_once).await.unwrap_err();
+    assert!(!error.is_transient() && error.to_string().contains("set smtp-hello"), "{error}");
+
+    let unknown: Script =
+        |line| line.starts_with("RCPT").then_some(Then::Say("450 4.7.1 <vm>: Helo command rejected: Host not found"));
+    let error = outcome(unknown).await.unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains("set smtp-hello"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_passwords_says_what_is_needed() {
+    let only_oauth: Script = |line| line.starts_with("EHLO").then_some(Then::Say("250 AUTH XOAUTH2"));
+    let peer = Peer::start(Protect::Plain, only_oauth).await;
+    let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
+    let text = channel(&config).deliver(&busy(), &facts()).await.unwrap_err().to_string();
+    assert!(text.contains("XOAUTH2") && text.contains("OAuth 2") && !text.contains("smtp-tls"), "{text}");
+
+    let switched_off: Script = |line| {
+        let refusal = "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.";
+        line.starts_with("AUTH").then_some(Then::Say(refusal))
+    };
+    let peer = Peer::start(Protect::Plain, switched_off).await;
+    let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
+    let text = channel(&config).deliver(&busy(), &facts()).await.unwrap_err().to_string();
+    assert!(text.contains("SMTP AUTH") && !text.contains("check smtp-username"), "{text}");
+}
+
+#[tokio::test]
+async fn recipients_beyond_a_servers_limit_get_a_mail_of_their_own_at_once() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static FULL: AtomicBool = AtomicBool::new(true);
+    let one_at_a_time: Script = |line| {
+        let beyond = line.contains("bob@") && FULL.swap(false, Ordering::SeqCst);
+        beyond.then_some(Then::Say("452 4.5.3 Error: too many recipients"))
+    };
+    let mut peer = Peer::start(Protect::Plain, one_at_a_time).await;
+    let receipt = deliver(&peer, &facts()).await.unwrap();
+    assert_eq!(receipt.done, ["ann@example.com", "bob@example.com"]);
+    let heard = peer.heard();
+    let ids: Vec<&String> = heard.iter().filter(|line| line.starts_with("Message-ID")).collect();
+    assert_eq!((ids.len(), ids[0]), (2, ids[1]));
+
+    // A limit of none at all is no reason to go on for ever.
+    let error = outcome(|line| line.starts_with("RCPT").then_some(Then::Say("452 4.5.3 too many recipients")));
+    assert!(error.await.unwrap_err().is_transient());
+}
+
+#[tokio::test]
+async fn who_was_refused_is_said_even_while_others_are_deferred() {
+    let script: Script = |line| match line {
+        _ if line.contains("ann@") => Some(Then::Say("550 5.1.1 unknown")),
+        _ if line.contains("bob@") => Some(Then::Say("451 4.7.1 greylisted")),
+        _ => None,
+    };
+    let text = outcome(script).await.unwrap_err().to_string();
+    assert!(text.contains("b…@example.com: ") && text.contains("refused for good: a…@example.com: "), "{text}");
+}

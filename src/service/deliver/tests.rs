@@ -183,6 +183,53 @@ async fn after_an_outage_one_message_comes() {
     assert_eq!(states[8], "D-20260601-09.mail sent 2");
 }
 
+/// When the channel's next try is due.
+async fn next_try(world: &World, channel: &'static str) -> Timestamp {
+    world.ledger.read(move |connection| seed::next_try(connection, channel)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_page_never_goes_on_with_the_long_waits_of_news() {
+    let world = World::new().await;
+    let pager = Fake::new("pager", std::iter::repeat_n(down(), 60));
+    world.enqueue(1, &["pager"], false).await;
+    // News that failed for a day and is about to be given up.
+    let mut now = t(2);
+    for _ in 0..40 {
+        world.round(std::slice::from_ref(&pager), now, false).await;
+        now = next_try(&world, "pager").await;
+    }
+    let minutes = (now - t(0)).as_secs() / 60;
+    world.enqueue(u32::try_from(minutes).unwrap(), &["pager"], true).await;
+    for n in 0..5 {
+        let summary = world.round(std::slice::from_ref(&pager), now, false).await;
+        assert_eq!((summary.waiting, summary.dead), (1, 0), "{n}");
+        let next = next_try(&world, "pager").await;
+        assert!(next - now <= SignedDuration::from_secs(60), "{n}: {}", next - now);
+        now = next;
+    }
+    // News that comes meanwhile neither holds it up nor takes the page out of it.
+    world.enqueue(u32::try_from(minutes + 1).unwrap(), &["pager"], false).await;
+    now = next_try(&world, "pager").await;
+    world.round(std::slice::from_ref(&pager), now, false).await;
+    let next = next_try(&world, "pager").await;
+    assert!(next - now <= SignedDuration::from_secs(60), "{}", next - now);
+}
+
+#[tokio::test]
+async fn what_waits_for_its_next_try_has_not_arrived_either() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", [down(), down()]);
+    world.enqueue(1, &["mail"], false).await;
+    for second in [120, 121, 130, 131] {
+        let summary = world.round(std::slice::from_ref(&mail), t(0) + SignedDuration::from_secs(second), false).await;
+        assert_eq!((summary.sent, summary.waiting), (0, 1), "{second}");
+    }
+    assert_eq!(mail.got().len(), 2);
+    let summary = world.deliver(std::slice::from_ref(&mail), 60).await;
+    assert_eq!((summary.sent, summary.waiting), (1, 0));
+}
+
 #[tokio::test]
 async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_newer_news() {
     let world = World::new().await;

@@ -31,7 +31,7 @@ pub(crate) struct Cell {
     dead: bool,
     /// Whether its news came with the next digest.
     carried: bool,
-    /// What reports and people are told.
+    /// What reports and people are told after the first try.
     said: String,
 }
 
@@ -69,17 +69,17 @@ impl Measured {
     async fn while_it_lasts(&mut self) {
         let mut stand = Stand::begin(self.kind).await;
         let told = stand.tell_first_news().await;
-        for peer in stand.peers.clone() {
-            let name = peer.trouble.name;
-            let cell = Cell { first: stand.outcome(&told, name), ..Cell::default() };
-            self.cells.insert(name, cell);
+        for (name, fate) in stand.fates(&told) {
+            let peer = stand.peers.iter().find(|peer| peer.trouble.name == name).unwrap();
+            let cell = Cell { first: stand.outcome(&told, &name), said: fate.said, ..Cell::default() };
+            self.cells.insert(peer.trouble.name, cell);
         }
         stand.try_to_the_end().await;
         let dead = stand.fates(&told);
         stand.cycle(SignedDuration::from_mins(30)).await;
         for (name, fate) in dead {
             let cell = self.cells.get_mut(name.as_str()).unwrap();
-            (cell.tries, cell.dead, cell.said) = (fate.tries, fate.state == "dead", fate.said);
+            (cell.tries, cell.dead) = (fate.tries, fate.state == "dead");
             let known = stand.is_told(&name);
             self.demand((fate.state == "dead") == known, || format!("{name}: {}, people told: {known}", fate.state));
             self.demand(fate.state != "pending", || format!("{name}: tried for ever"));

@@ -10,6 +10,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::troubles::{Act, Http, Say, Trouble};
 
+/// So many tries meet a peer that hangs; to later ones it breaks off at the same place.
+const HANGS: usize = 3;
+
 /// A peer and its trouble.
 #[derive(Clone)]
 pub(crate) struct Peer {
@@ -80,6 +83,11 @@ impl Peer {
         self.state.mended.load(Ordering::SeqCst)
     }
 
+    /// Whether it may still take the time of those who wait: hundreds of tries that hang would last for an hour.
+    fn may_hang(&self) -> bool {
+        self.state.met.load(Ordering::SeqCst) <= HANGS
+    }
+
     /// Counts a message; true if it meets the trouble.
     fn meets(&self) -> bool {
         !self.is_well() && (self.state.met.fetch_add(1, Ordering::SeqCst) == 0 || !self.trouble.only_first)
@@ -123,6 +131,7 @@ impl Peer {
             _ => Http::Says(200, None, "ok"),
         };
         let answer = match act {
+            Http::Hangs if !self.may_hang() => return stream.into_inner().set_zero_linger(),
             Http::Resets => return stream.into_inner().set_zero_linger(),
             Http::Hangs => return wait_for_its_end(&mut stream).await,
             Http::Stalls | Http::Ends => "HTTP/1.1 200 x\r\ncontent-length: 999\r\n\r\no".to_owned(),
@@ -134,7 +143,7 @@ impl Peer {
         };
         stream.write_all(answer.as_bytes()).await?;
         stream.flush().await?;
-        if matches!(act, Http::Stalls) { wait_for_its_end(&mut stream).await } else { Ok(()) }
+        if matches!(act, Http::Stalls) && self.may_hang() { wait_for_its_end(&mut stream).await } else { Ok(()) }
     }
 
     /// An SMTP dialogue; hands the stream back if the client asked for STARTTLS.
@@ -148,6 +157,7 @@ impl Peer {
             let upper = line.to_ascii_uppercase();
             let usual = match upper.split([' ', ':']).next().unwrap_or("") {
                 "CONNECT" => "220 peer ready",
+                "EHLO" if !upper.contains('.') => "504 5.5.2 Helo command rejected: need fully-qualified hostname",
                 "EHLO" => "",
                 "DATA" => "354 go on",
                 "QUIT" => "221 bye",
@@ -157,6 +167,7 @@ impl Peer {
             };
             let said = match self.act_on(&line).unwrap_or(Say::Line(usual)) {
                 Say::Cut => return Ok(None),
+                Say::Hang if !self.may_hang() => return Ok(None),
                 Say::Hang => return wait_for_its_end(&mut stream).await.map(|()| None),
                 Say::Line("") => format!("250-peer\r\n{offer}\r\n"),
                 Say::Line(said) => format!("{said}\r\n"),

@@ -229,7 +229,7 @@ fn secrets() -> ChannelSecrets {
 /// A wait without its jitter.
 fn rough(wait: SignedDuration) -> String {
     match wait.as_secs() {
-        seconds @ 0..=6 => format!("{} s", seconds.min(5)),
+        4..=6 => "5 s".to_owned(),
         seconds @ 7..=119 => format!("{seconds} s"),
         seconds @ 120..=3_599 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3_600),

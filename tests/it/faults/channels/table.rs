@@ -19,7 +19,7 @@ In every cell the following held, or the test would have failed:
 A cell says what becomes of a digest after its first try, and then while the trouble lasts.
 
 - **arrives**: it counts as sent. **smaller**: it was written again with fewer groups or samples, and the totals.
-- **again after**: it is tried again then, and after 5 min, 30 min, 2 h, 5 h, 10 h and 10 h. **unclear**: it may have arrived; a second copy has the same id, and in Slack and Teams says what it is.
+- **again after**: it is tried again then, and after 1 min, 5 min, for two hours every 10 min, for six more every half hour, and for the rest of a day every hour; a page every minute for half an hour, every 2 min up to the fifth hour, and every 10 min for the rest of a day. **unclear**: it may have arrived; a second copy has the same id, and in Slack and Teams says what it is.
 - **dead**: it is given up, and people are told through the other channels. **comes later**: once the channel is mended, the channel's next digest brings the news. **not again**: it does not, for the peer disliked what was said and would dislike it there, or has a part of it; what is open is in each day's digest all the same.
 
 ";
