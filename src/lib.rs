@@ -24,6 +24,8 @@ pub mod demo;
 pub mod exit;
 pub mod ledger;
 pub mod notify;
+mod private_file;
 pub mod report;
+pub mod secrets;
 pub mod service;
 pub mod telemetry;
