@@ -12,6 +12,7 @@ use super::Config;
 use super::channel::{Channel, ChannelKind, SmtpTls};
 use super::project::Project;
 use crate::core::digest::model::GroupState;
+use crate::core::host::is_loopback;
 use crate::core::item::Kind;
 use crate::core::links::unknown_placeholder;
 use crate::core::rules::{Class, Rules};
@@ -235,9 +236,4 @@ fn check_class(class: &str, say: impl FnOnce(&str)) {
         let allowed = Class::ALL.map(Class::name).join("`, `");
         say(&format!("unknown class `{class}`, allowed: `{allowed}`"));
     }
-}
-
-/// Whether a host name means this machine.
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

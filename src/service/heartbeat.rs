@@ -8,6 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::core::host::is_loopback;
+use crate::secrets;
+
 /// How long one ping may take; a slow monitor must not hold up the next cycle.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -24,9 +27,12 @@ impl Heartbeat {
     /// # Errors
     /// The address is none, or the HTTP client cannot be made.
     pub fn new(url: SecretString) -> anyhow::Result<Heartbeat> {
-        reqwest::Url::parse(url.expose_secret())
+        let address = reqwest::Url::parse(url.expose_secret())
             .map_err(|error| anyhow!("the heartbeat URL is no address: {error}"))?;
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let is_local = address.host_str().is_some_and(is_loopback);
+        let builder = if is_local { builder.no_proxy() } else { builder };
+        let client = builder
             .timeout(LIMIT)
             .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -41,10 +47,10 @@ impl Heartbeat {
     pub async fn ping(&self, complete: bool, outcome: &str) -> anyhow::Result<()> {
         let url = address(self.url.expose_secret(), complete)?;
         let answer = self.client.post(url).body(outcome.to_owned()).send().await;
-        answer
-            .and_then(reqwest::Response::error_for_status)
-            .map(|_| ())
-            .map_err(|error| anyhow!("the heartbeat did not arrive: {}", error.without_url()))
+        answer.and_then(reqwest::Response::error_for_status).map(|_| ()).map_err(|error| {
+            let why = error.without_url().to_string();
+            anyhow!("the heartbeat did not arrive: {}", secrets::mask(&why))
+        })
     }
 }
 
