@@ -11,6 +11,13 @@ use crate::notify::email::{mailbox, missing};
 use crate::notify::error::NotifyError;
 use crate::notify::mail::{Letterhead, compose};
 use crate::notify::{DeliveryFacts, Receipt, html, json};
+use crate::private_file;
+
+/// Digests name customers' files: the folder's group may read them, and others not.
+const DIGEST_MODE: u32 = 0o640;
+
+/// A folder that is made.
+const FOLDER_MODE: u32 = 0o750;
 
 /// Files in a folder.
 pub(super) struct Folder {
@@ -72,7 +79,9 @@ impl Folder {
     }
 
     async fn prepare(&self) -> Result<(), NotifyError> {
-        tokio::fs::create_dir_all(&self.dir).await.map_err(failed(&self.dir))
+        let mut folder = tokio::fs::DirBuilder::new();
+        folder.recursive(true).mode(FOLDER_MODE);
+        folder.create(&self.dir).await.map_err(failed(&self.dir))
     }
 }
 
@@ -81,7 +90,7 @@ async fn write_whole(dir: &Path, name: &str, content: &[u8]) -> Result<(), Notif
     let path = dir.join(name);
     let unfinished = dir.join(format!(".{name}.unfinished"));
     let write = async {
-        let mut file = tokio::fs::File::create(&unfinished).await?;
+        let mut file = tokio::fs::File::from_std(private_file::make(&unfinished, DIGEST_MODE)?);
         file.write_all(content).await?;
         file.sync_all().await?;
         tokio::fs::rename(&unfinished, &path).await
