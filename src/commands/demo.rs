@@ -17,6 +17,7 @@ use crate::credentials::Credentials;
 use crate::demo::{Clock, Options, SimulatedCloud, believable_account};
 use crate::exit::Exit;
 use crate::notify;
+use crate::say;
 use crate::service::worker::{Setup, Worker};
 
 /// How much of the simulated account's two days is played.
@@ -43,11 +44,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let config_path = write_configuration(&dir, &cloud, args.api)?;
     let setup = Setup::new(load::read(&config_path)?, &Credentials::default())?;
     let mut worker = Worker::open(setup).await?;
-    anstream::println!(
-        "A simulated LlamaCloud answers on {}: {} simulated hours follow.\n",
-        cloud.url(),
-        played.as_hours()
-    );
+    say!("A simulated LlamaCloud answers on {}: {} simulated hours follow.\n", cloud.url(), played.as_hours());
     let cycles = play(&mut worker, &cloud, start, start + played).await?;
     let digests = worker.ledger.read(crate::ledger::digest::all).await?;
     worker.ledger.close().await?;
@@ -66,11 +63,7 @@ async fn play(worker: &mut Worker, cloud: &SimulatedCloud, start: Timestamp, end
         cloud.world().advance_to(now);
         let outcome = worker.cycle(now, Duration::from_secs(5), &stop).await?;
         if let Some(id) = &outcome.digest_id {
-            anstream::println!(
-                "{}  {id}: {}",
-                now.strftime("%a %H:%M UTC"),
-                outcome.headline.as_deref().unwrap_or("a digest")
-            );
+            say!("{}  {id}: {}", now.strftime("%a %H:%M UTC"), outcome.headline.as_deref().unwrap_or("a digest"));
         }
         if !outcome.is_complete() {
             bail!("the demo's cycle at {now} was not complete: {outcome}");
@@ -89,24 +82,22 @@ fn conclude(
     began: Instant,
 ) {
     let seen = cloud.world().truth().served_failures().count();
-    anstream::println!(
+    say!(
         "\n{cycles} cycles in {:.1} s: {seen} failed and skipped states seen, {} digests sent. The newest one:\n",
         began.elapsed().as_secs_f64(),
         digests.len(),
     );
     if let Some(newest) = digests.last() {
-        anstream::println!("{}", indent(&notify::text::render(newest)));
+        say!("{}", indent(&notify::text::render(newest)));
     }
     let shown = super::short(dir);
-    anstream::println!(
-        "Everything is in {shown}: ledger.db, config.toml, and the digests as .eml and .html in digests/.\n"
-    );
-    anstream::println!("Try next:");
-    anstream::println!("  llama-triage report --ledger {shown}/ledger.db");
-    anstream::println!("  llama-triage report groups --ledger {shown}/ledger.db");
-    anstream::println!("  llama-triage report group {} --ledger {shown}/ledger.db", first_group(digests));
+    say!("Everything is in {shown}: ledger.db, config.toml, and the digests as .eml and .html in digests/.\n");
+    say!("Try next:");
+    say!("  llama-triage report --ledger {shown}/ledger.db");
+    say!("  llama-triage report groups --ledger {shown}/ledger.db");
+    say!("  llama-triage report group {} --ledger {shown}/ledger.db", first_group(digests));
     if std::env::var_os("CARGO").is_some() {
-        anstream::println!("(from this folder: `cargo run -q -- report …` instead of `llama-triage report …`)");
+        say!("(from this folder: `cargo run -q -- report …` instead of `llama-triage report …`)");
     }
 }
 
@@ -120,9 +111,9 @@ async fn stay(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()> {
     let shown = super::short(config);
     cloud.world().advance_to(Timestamp::now());
     cloud.change_options(|options| options.clock = Clock::Running(1));
-    anstream::println!("\nThe simulated LlamaCloud stays on {} until Ctrl-C. In another terminal:", cloud.url());
+    say!("\nThe simulated LlamaCloud stays on {} until Ctrl-C. In another terminal:", cloud.url());
     for command in ["scan", "cycle", "digest --now", "serve"] {
-        anstream::println!("  llama-triage {command} --config {shown}");
+        say!("  llama-triage {command} --config {shown}");
     }
     tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
     cloud.shutdown().await;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::exit::Exit;
 use crate::service::worker::{Setup, Worker};
+use crate::{complain, say};
 
 /// Scans and says what it brought; exit 1 if a project could not be read completely.
 pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
@@ -11,9 +12,9 @@ pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
     let summaries = worker.scan(Timestamp::now()).await?;
     let mut exit = Exit::Done;
     for summary in &summaries {
-        anstream::println!("{summary}");
+        say!("{summary}");
         if let Some(error) = &summary.error {
-            anstream::eprintln!("llama-triage: {}: {error}", summary.project);
+            complain!("{}: {error}", summary.project);
             exit = Exit::Failed;
         }
     }

@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::notify::{Channel, text};
 use crate::service::triage::Request;
 use crate::service::worker::Setup;
+use crate::{complain, say};
 
 /// `digest`
 #[derive(Debug, Args)]
@@ -51,11 +52,11 @@ pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
     let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request).await?;
     ledger.close().await?;
     match decided {
-        Some(digest) => anstream::println!("{}: {}", digest.digest_id, crate::notify::headline(&digest)),
-        None => anstream::println!("There is nothing to tell now."),
+        Some(digest) => say!("{}: {}", digest.digest_id, crate::notify::headline(&digest)),
+        None => say!("There is nothing to tell now."),
     }
     for error in &deliveries.errors {
-        anstream::eprintln!("llama-triage: {error}");
+        complain!("{error}");
     }
     Ok(if deliveries.waiting + deliveries.dead == 0 { Exit::Done } else { Exit::Failed })
 }
@@ -73,7 +74,7 @@ pub(super) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow:
                     let bytes = channel.preview(&digest, &notify::first_try(&digest, &channel.name, now))?;
                     std::io::Write::write_all(&mut std::io::stdout().lock(), &bytes)?;
                 }
-                None => anstream::println!("There is nothing to tell {} now.", channel.name),
+                None => say!("There is nothing to tell {} now.", channel.name),
             }
         }
         NotifyCommand::Test { channel } => {
@@ -82,9 +83,9 @@ pub(super) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow:
             let receipt = notify::test(channel, &digest.instance, &setup.config.schedule.timezone, now)
                 .await
                 .with_context(|| format!("channel `{}`", channel.name))?;
-            anstream::println!("{}: {}", channel.name, receipt.answer);
+            say!("{}: {}", channel.name, receipt.answer);
             for refused in &receipt.refused {
-                anstream::eprintln!("llama-triage: refused: {refused}");
+                complain!("refused: {refused}");
             }
             return Ok(if receipt.refused.is_empty() { Exit::Done } else { Exit::Failed });
         }
@@ -102,7 +103,7 @@ fn find<'s>(setup: &'s Setup, name: &str) -> anyhow::Result<&'s Channel> {
 
 fn print(digest: Option<&Digest>, otherwise: &str) {
     match digest {
-        Some(digest) => anstream::println!("{}", text::render(digest)),
-        None => anstream::println!("{otherwise}"),
+        Some(digest) => say!("{}", text::render(digest)),
+        None => say!("{otherwise}"),
     }
 }
