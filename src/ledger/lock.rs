@@ -127,7 +127,7 @@ fn take_beside(ledger: &Path, path: &Path) -> Result<File, LedgerError> {
 }
 
 fn cannot_be_locked(ledger: &Path) -> bool {
-    rustix::fs::statfs(ledger).is_ok_and(|found| SHARED_KINDS.contains(&i64::from(found.f_type)))
+    rustix::fs::statfs(ledger).is_ok_and(|found| SHARED_KINDS.contains(&found.f_type))
 }
 
 /// Where the ledger really is: a symbolic link to it must not lead to another lock file. A file that is not there yet is
