@@ -13,6 +13,7 @@ pub mod project;
 mod reference;
 pub mod reprocess;
 pub mod schedule;
+pub(crate) mod size;
 
 pub use check::doubts;
 
@@ -68,11 +69,20 @@ pub struct Ledger {
     #[serde(with = "friendly")]
     #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub keep_digests: Duration,
+    /// Less free space than this on the ledger's disk is reported as a problem; a tenth of a smaller disk; "0" for never.
+    #[serde(with = "size")]
+    #[cfg_attr(test, schemars(with = "reference::SizeText"))]
+    pub low_disk: u64,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Ledger { path: PathBuf::from("/var/lib/llama-triage/ledger.db"), keep: days(400), keep_digests: days(400) }
+        Ledger {
+            path: PathBuf::from("/var/lib/llama-triage/ledger.db"),
+            keep: days(400),
+            keep_digests: days(400),
+            low_disk: 1 << 30,
+        }
     }
 }
 

@@ -3,13 +3,18 @@
 //! Each is looked for in the file that the configuration names, then in systemd's credentials folder
 //! (`LoadCredential=`), then, for API keys only, in the environment.
 
+mod exposed;
+
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::channel::{Channel, ChannelKind};
 use crate::config::load::ConfigError;
 use crate::config::project::Project;
+use crate::secrets;
+
+pub use self::exposed::Exposed;
 
 /// The environment variable of LlamaCloud's own SDKs.
 const KEY_VARIABLE: &str = "LLAMA_CLOUD_API_KEY";
@@ -58,7 +63,7 @@ impl Credentials {
     /// # Errors
     /// It is nowhere, or its file cannot be read; the text says where it was looked for.
     pub fn api_key(&self, project: &Project) -> Result<SecretString, ConfigError> {
-        let names = [format!("llama-cloud-api-key-{}", project.name), "llama-cloud-api-key".to_owned()];
+        let names = project_key_names(project);
         match self.look_up(project.api_key_file.as_deref(), &names) {
             Ok(Some(key)) => return Ok(key),
             Ok(None) => {}
@@ -66,7 +71,7 @@ impl Credentials {
             Err(_) if project.api_key_file.is_none() && self.environment_key.is_some() => {}
             Err(error) => return Err(error),
         }
-        self.environment_key.clone().ok_or_else(|| {
+        self.environment_key.clone().inspect(|key| secrets::hold(key.expose_secret())).ok_or_else(|| {
             ConfigError::Credential(format!(
                 "no API key: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
                 names[1],
@@ -79,13 +84,12 @@ impl Credentials {
     /// # Errors
     /// A file that the configuration names cannot be read.
     pub fn channel_secret(&self, channel: &Channel, use_for: SecretUse) -> Result<Option<SecretString>, ConfigError> {
-        let (file, name) = match use_for {
-            SecretUse::SmtpPassword => (&channel.smtp_password_file, "smtp-password"),
-            SecretUse::Url => (&channel.url_file, "channel-url"),
-            SecretUse::Signing => (&channel.secret_file, "webhook-secret"),
-            SecretUse::RoutingKey => (&channel.routing_key_file, "routing-key"),
-        };
-        self.look_up(file.as_deref(), &[format!("{name}-{}", channel.name)])
+        let (file, name) = channel_secret_names(channel, use_for);
+        let found = self.look_up(file, &[name])?;
+        if let (SecretUse::SmtpPassword, Some(user), Some(password)) = (use_for, &channel.smtp_username, &found) {
+            secrets::hold_login(user, password.expose_secret());
+        }
+        Ok(found)
     }
 
     /// The heartbeat address, which may hold a secret.
@@ -105,18 +109,37 @@ impl Credentials {
     }
 
     fn look_up(&self, file: Option<&Path>, names: &[String]) -> Result<Option<SecretString>, ConfigError> {
+        self.locate(file, names).map(|path| read(&path)).transpose()
+    }
+
+    /// The file that the configuration names, else the first of these names in the folder.
+    fn locate(&self, file: Option<&Path>, names: &[String]) -> Option<PathBuf> {
         if let Some(file) = file {
-            return read(file).map(Some);
+            return Some(file.to_owned());
         }
-        let found = self
-            .folder
+        self.folder
             .iter()
             .flat_map(|folder| {
                 names.iter().flat_map(move |name| [folder.join(name), folder.join(format!("{FOLDER_ID}_{name}"))])
             })
-            .find(|path| path.try_exists().unwrap_or(true));
-        found.map(|path| read(&path)).transpose()
+            .find(|path| path.try_exists().unwrap_or(true))
     }
+}
+
+/// The names of a project's key in the folder, the first that is there counts.
+fn project_key_names(project: &Project) -> [String; 2] {
+    [format!("llama-cloud-api-key-{}", project.name), "llama-cloud-api-key".to_owned()]
+}
+
+/// The file that is named for a channel's secret, and the name of the secret in the folder.
+fn channel_secret_names(channel: &Channel, use_for: SecretUse) -> (Option<&Path>, String) {
+    let (file, name) = match use_for {
+        SecretUse::SmtpPassword => (&channel.smtp_password_file, "smtp-password"),
+        SecretUse::Url => (&channel.url_file, "channel-url"),
+        SecretUse::Signing => (&channel.secret_file, "webhook-secret"),
+        SecretUse::RoutingKey => (&channel.routing_key_file, "routing-key"),
+    };
+    (file.as_deref(), format!("{name}-{}", channel.name))
 }
 
 /// What a channel's secret is for.
@@ -155,34 +178,34 @@ fn read(path: &Path) -> Result<SecretString, ConfigError> {
     if trimmed.chars().any(char::is_control) {
         return Err(ConfigError::Credential(format!("the secret in {} has more than one line", path.display())));
     }
+    secrets::hold(trimmed);
     Ok(SecretString::from(trimmed.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
 
     #[test]
     fn the_file_goes_before_the_credentials_folder_and_that_before_the_environment() {
         let dir = tempfile::tempdir().unwrap();
         let mut credentials =
-            Credentials { folder: Some(dir.path().to_owned()), environment_key: Some("env".to_owned().into()) };
+            Credentials { folder: Some(dir.path().to_owned()), environment_key: Some("env-4f1c9".to_owned().into()) };
         let mut project = Project { name: "prod".to_owned(), ..Project::default() };
         let key = |c: &Credentials, p: &Project| c.api_key(p).unwrap().expose_secret().to_owned();
-        assert_eq!(key(&credentials, &project), "env");
-        std::fs::write(dir.path().join("llama-cloud-api-key"), "shared\n").unwrap();
-        assert_eq!(key(&credentials, &project), "shared");
-        std::fs::write(dir.path().join("llama-cloud-api-key-prod"), "own\n").unwrap();
-        assert_eq!(key(&credentials, &project), "own");
-        std::fs::write(dir.path().join("llama-triage_smtp-password-oncall"), "loaded with the folder\n").unwrap();
+        assert_eq!(key(&credentials, &project), "env-4f1c9");
+        std::fs::write(dir.path().join("llama-cloud-api-key"), "shared-4f1c9\n").unwrap();
+        assert_eq!(key(&credentials, &project), "shared-4f1c9");
+        std::fs::write(dir.path().join("llama-cloud-api-key-prod"), "own-4f1c9\n").unwrap();
+        assert_eq!(key(&credentials, &project), "own-4f1c9");
+        std::fs::write(dir.path().join("llama-triage_smtp-password-oncall"), "loaded with the folder 4f1c9\n").unwrap();
         let channel = Channel { name: "oncall".to_owned(), ..Channel::default() };
         let password = credentials.channel_secret(&channel, SecretUse::SmtpPassword).unwrap().unwrap();
-        assert_eq!(password.expose_secret(), "loaded with the folder");
+        assert_eq!(password.expose_secret(), "loaded with the folder 4f1c9");
         let file = dir.path().join("file");
-        std::fs::write(&file, " from file \n").unwrap();
+        std::fs::write(&file, " from file 4f1c9 \n").unwrap();
         project.api_key_file = Some(file);
-        assert_eq!(key(&credentials, &project), "from file");
+        assert_eq!(key(&credentials, &project), "from file 4f1c9");
         project.api_key_file = None;
         credentials = Credentials::default();
         assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key"));

@@ -25,6 +25,8 @@ pub mod exit;
 pub mod file_owner;
 pub mod ledger;
 pub mod notify;
+mod private_file;
 pub mod report;
+pub mod secrets;
 pub mod service;
 pub mod telemetry;

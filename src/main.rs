@@ -4,20 +4,25 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use llama_triage::cli::Cli;
-use llama_triage::{commands, exit};
+use llama_triage::commands::output;
+use llama_triage::{commands, complain, exit};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match commands::run(cli).await {
-        Ok(done) => done.into(),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return output::say_usage(&said),
+    };
+    let exit = match commands::run(cli).await {
+        Ok(done) => done,
         Err(error) => {
             if !is_broken_pipe(&error) {
-                anstream::eprintln!("llama-triage: {error:#}");
+                complain!("{error:#}");
             }
-            exit::of_error(&error).into()
+            exit::of_error(&error)
         }
-    }
+    };
+    output::conclude(exit).into()
 }
 
 /// Whether the reader of our answer went away, as `head` does: nothing to complain about.

@@ -2,13 +2,15 @@
 //!
 //! Identifiers stand in the message and as fields, units in field names, and a failure is logged once, where it is handled.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use crate::complain;
 use crate::config::LogFormat;
+use crate::secrets;
 
 /// How much is logged without any flag: a service tells what it does, a command only its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub fn start(role: Role, format: LogFormat, level: Option<&str>, verbosity: i8) 
     let filter = match filter {
         Some(Ok(filter)) => filter,
         Some(Err(error)) => {
-            anstream::eprintln!("llama-triage: cannot read the log level: {error}; using the usual one");
+            complain!("cannot read the log level: {error}; using the usual one");
             usual_filter(role, verbosity)
         }
         None => usual_filter(role, verbosity),
@@ -55,6 +57,21 @@ fn usual_filter(role: Role, verbosity: i8) -> EnvFilter {
     EnvFilter::new(format!("{others},llama_triage={own},tokio_cron_scheduler=error"))
 }
 
+/// Standard error without secrets. Each event comes as one text.
+struct Masked;
+
+impl Write for Masked {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let event_text = String::from_utf8_lossy(event);
+        io::stderr().lock().write_all(secrets::mask(&event_text).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 fn layer(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     let wants_journal = format == LogFormat::Journald || (format == LogFormat::Auto && under_systemd);
@@ -62,13 +79,11 @@ fn layer(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
         return journal.with_field_prefix(None).boxed();
     }
     match format {
-        LogFormat::Json => {
-            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
-        }
+        LogFormat::Json => tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(|| Masked).boxed(),
         _ => tracing_subscriber::fmt::layer()
             .with_target(false)
             .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-            .with_writer(std::io::stderr)
+            .with_writer(|| Masked)
             .boxed(),
     }
 }

@@ -7,10 +7,13 @@ use reqwest::{Response, Url};
 
 use super::retry::{Verdict, verdict};
 use super::{CloudError, detail, unreachable};
-use crate::core::redact::mask_secrets;
+use crate::secrets::mask;
 
 /// More than any page of 1,000 rows needs; a decompressed bomb ends here.
 const LIMIT_MIB: usize = 64;
+
+/// Characters shown of an answer that is no JSON.
+const SHOWN: usize = 40;
 
 /// The text of a good answer; any other status is an error.
 pub(super) async fn read(mut response: Response, host: &str) -> Result<String, CloudError> {
@@ -70,8 +73,10 @@ fn refuse_html(text: String, host: &str, path: &str) -> Result<String, CloudErro
     let what = if start.starts_with('<') {
         "HTML".to_owned()
     } else {
-        let few: String = start.chars().take(40).filter(|c| !c.is_control()).collect();
-        format!("`{}`", mask_secrets(&few))
+        // Masked before it is cut to what is shown; a secret that this first cut halves stands far behind that.
+        let start: String = start.chars().take(10 * SHOWN).collect();
+        let few: String = mask(&start).chars().take(SHOWN).filter(|c| !c.is_control()).collect();
+        format!("`{few}`")
     };
     Err(CloudError::NotJson { host: host.to_owned(), path: path.to_owned(), what })
 }
@@ -82,11 +87,7 @@ fn redirected(response: &Response, host: &str) -> CloudError {
     // A query may hold a ticket of a login page; where it leads is enough.
     let to = to.split(['?', '#']).next().unwrap_or_default();
     let to = Url::parse(to).map_or_else(|_| to.to_owned(), String::from);
-    CloudError::Redirected {
-        host: host.to_owned(),
-        status: response.status().as_u16(),
-        to: mask_secrets(&to).into_owned(),
-    }
+    CloudError::Redirected { host: host.to_owned(), status: response.status().as_u16(), to: mask(&to).into_owned() }
 }
 
 fn wish(response: &Response) -> Option<Duration> {

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -19,6 +19,7 @@ use super::listing::Make;
 use super::retry::{Budget, Verdict, verdict};
 use super::settings::{Pace, Settings, base_url, bearer};
 use super::{CloudError, CreateError, answer, unreachable};
+use crate::core::host::is_loopback;
 use crate::core::id::bare_project_id;
 
 /// Time to make a connection, as in the vendor's clients.
@@ -56,6 +57,8 @@ impl<'a> Ask<'a> {
 #[derive(Clone)]
 pub struct Transport {
     reads: reqwest::Client,
+    /// For servers on this machine, which no proxy can reach; made when the first project needs it.
+    local_reads: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl Transport {
@@ -64,13 +67,26 @@ impl Transport {
     /// # Errors
     /// The system has no CA certificates, or its proxy settings cannot be read.
     pub fn new() -> Result<Transport, CloudError> {
-        Ok(Transport { reads: build(builder(), "LlamaCloud")? })
+        Ok(Transport { reads: build(builder(false), "LlamaCloud")?, local_reads: Arc::default() })
+    }
+
+    fn reads(&self, is_local: bool) -> Result<reqwest::Client, CloudError> {
+        if !is_local {
+            return Ok(self.reads.clone());
+        }
+        if let Some(made) = self.local_reads.get() {
+            return Ok(made.clone());
+        }
+        let made = build(builder(true), "LlamaCloud")?;
+        Ok(self.local_reads.get_or_init(|| made).clone())
     }
 }
 
 /// The HTTP client of one project.
 pub(super) struct Client {
     reads: reqwest::Client,
+    /// Whether the server is on this machine.
+    is_local: bool,
     headers: HeaderMap,
     request_timeout: Duration,
     base: Url,
@@ -96,11 +112,13 @@ impl Client {
         let project = &settings.project;
         let base = base_url(&project.base_url)?;
         let host = host_of(&base);
+        let is_local = base.host_str().is_some_and(is_loopback);
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, bearer(&settings.key)?);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         Ok(Client {
-            reads: transport.reads.clone(),
+            reads: transport.reads(is_local)?,
+            is_local,
             headers,
             request_timeout: project.request_timeout,
             scope: scope(project),
@@ -252,7 +270,7 @@ impl Client {
     /// for one from the pool that the server has just closed would leave the outcome unclear for no reason.
     /// It is made when it is needed, for few processes need one.
     fn creates(&self) -> Result<reqwest::Client, CloudError> {
-        build(builder().retry(reqwest::retry::never()).pool_max_idle_per_host(0), &self.host)
+        build(builder(self.is_local).retry(reqwest::retry::never()).pool_max_idle_per_host(0), &self.host)
     }
 
     /// Puts what belongs to this project on a request.
@@ -300,8 +318,10 @@ fn is_definite(status: u16) -> bool {
     matches!(status, 400..=404 | 413 | 422 | 429)
 }
 
-fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+fn builder(is_local: bool) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    let builder = if is_local { builder.no_proxy() } else { builder };
+    builder
         .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(redirect::Policy::none())

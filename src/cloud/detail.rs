@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::core::redact::mask_secrets;
+use crate::secrets::mask;
 
 /// Longer explanations are cut: they are for one line.
 const LONGEST: usize = 300;
@@ -14,10 +14,12 @@ pub(super) fn explain(body: &str) -> String {
         Err(_) if body.trim_start().starts_with('<') => "(an HTML page)".to_owned(),
         Err(_) => body.to_owned(),
     };
+    // Before blanks are joined, which a password may hold, and after, for patterns that span lines.
+    let text = mask(&text);
     let words: Vec<&str> =
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
     let line = words.join(" ");
-    let masked = mask_secrets(&line);
+    let masked = mask(&line);
     match masked.char_indices().nth(LONGEST) {
         _ if masked.is_empty() => String::new(),
         None => format!(": {masked}"),

@@ -15,7 +15,7 @@ use super::CloudError;
 use super::lossy;
 use super::seed;
 use super::wire::{Count, Token};
-use crate::core::redact::mask_secrets;
+use crate::secrets::mask;
 
 /// How the rows of one list are read.
 pub(super) trait Rows {
@@ -148,7 +148,7 @@ fn add_row<R: Rows>(rows: &R, page: &mut Page<R::Row>, raw: &str, index: usize) 
     {
         return page.add(rows, wire);
     }
-    page.add_unreadable(raw, format!("items[{index}]: {}", mask_secrets(&why)));
+    page.add_unreadable(raw, format!("items[{index}]: {}", mask(&why)));
 }
 
 /// Keeps what a text field says although it is no text; of a field that comes twice the last one counts.
@@ -184,7 +184,7 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str, path: &str) -> Result
         Err(error) => Err(("end".to_owned(), error)),
     });
     checked.map_err(|(at, error)| {
-        let problem = mask_secrets(&error.to_string()).into_owned();
+        let problem = mask(&error.to_string()).into_owned();
         let path = path.to_owned();
         if error.is_eof() || error.is_syntax() {
             CloudError::CutShort { path, problem }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::CloudError;
 use crate::config::project::Project;
-use crate::core::redact::mask_secrets;
+use crate::secrets::mask;
 
 /// One `[[project]]` and its key.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Pace {
 pub(super) fn base_url(text: &str) -> Result<Url, CloudError> {
     let problem = |problem: String| CloudError::Settings { key: "base-url", problem };
     let url = Url::parse(text.trim()).map_err(|error| {
-        problem(format!("{error}; it must look like https://api.cloud.llamaindex.ai, not `{}`", mask_secrets(text)))
+        problem(format!("{error}; it must look like https://api.cloud.llamaindex.ai, not `{}`", mask(text)))
     })?;
     if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none_or(str::is_empty) {
         return Err(problem("it must begin with https:// (or http://) and name a host".to_owned()));

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::CloudError;
-use crate::core::redact::mask_secrets;
+use crate::secrets::mask;
 
 /// Explains a transport error. The URL is left out: its query may hold secrets.
 pub(super) fn explain(error: &reqwest::Error, host: &str) -> CloudError {
@@ -18,7 +18,7 @@ pub(super) fn explain(error: &reqwest::Error, host: &str) -> CloudError {
 /// The innermost cause, masked.
 pub(super) fn root(error: &reqwest::Error) -> String {
     let causes = causes(error);
-    mask_secrets(causes.last().map_or("unknown cause", String::as_str)).into_owned()
+    mask(causes.last().map_or("unknown cause", String::as_str)).into_owned()
 }
 
 fn reason(error: &reqwest::Error) -> String {

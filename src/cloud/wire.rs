@@ -8,7 +8,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::core::redact::mask_secrets;
+use crate::secrets::mask;
 
 /// A text that borrows from the page where it can. Null is not accepted; use `Option<Text>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Text<'_> {
     /// The text with secrets masked.
     pub(super) fn into_masked(self) -> String {
         let text = self.into_id();
-        match mask_secrets(&text) {
+        match mask(&text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(masked) => masked,
         }

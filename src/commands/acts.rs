@@ -7,6 +7,7 @@ use super::{dismiss, group, note, silence};
 use crate::core::silence::Matcher;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
+use crate::say;
 
 /// `group`
 #[derive(Debug, Subcommand)]
@@ -135,7 +136,7 @@ pub(super) async fn run(command: GroupCommand, ledger: &Ledger, by: Person) -> a
         GroupCommand::Merge { id, into } => group::merge(ledger, &id, &into, by).await?,
         GroupCommand::Rename { id, title } => group::rename(ledger, &id, &title, by).await?,
     };
-    anstream::println!("{said}");
+    say!("{said}");
     Ok(Exit::Done)
 }
 

@@ -8,6 +8,7 @@ use crate::config::{doubts, load};
 use crate::core::text::count;
 use crate::credentials::Credentials;
 use crate::exit::Exit;
+use crate::say;
 use crate::service::worker::Setup;
 
 /// Checks the file, then that every secret it needs can be read and every client can be made.
@@ -15,11 +16,12 @@ pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     let config = super::configuration(global)?;
     let path = absolute(&load::find(global.config.as_deref())?);
     if file_only {
-        anstream::println!("{}: ok", path.display());
+        say!("{}: ok", path.display());
         return Ok(Exit::Done);
     }
-    let setup = Setup::new(config, &Credentials::from_environment_or_beside(&path))?;
-    anstream::println!(
+    let credentials = Credentials::from_environment_or_beside(&path);
+    let setup = Setup::new(config, &credentials)?;
+    say!(
         "{}: ok, {} and {}, ledger {}",
         path.display(),
         count(setup.projects.len() as u64, "project", "projects"),
@@ -27,7 +29,7 @@ pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
         absolute(&setup.config.ledger.path).display(),
     );
     for project in &setup.config.project {
-        anstream::println!(
+        say!(
             "project {}: {} of {}; `llama-triage doctor` asks {}",
             project.name,
             match project.api {
@@ -40,11 +42,14 @@ pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
     }
     for channel in &setup.config.channel {
         if let Some(dir) = &channel.dir {
-            anstream::println!("channel {}: writes to {}", channel.name, dir.display());
+            say!("channel {}: writes to {}", channel.name, dir.display());
         }
     }
     for (key, doubt) in doubts(&setup.config) {
-        anstream::println!("note: {key}: {doubt}");
+        say!("note: {key}: {doubt}");
+    }
+    for exposed in credentials.exposed(&setup.config, &path) {
+        say!("note: {}: {}: {}", exposed.path.display(), exposed.says, exposed.advice);
     }
     Ok(Exit::Done)
 }

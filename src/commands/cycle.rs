@@ -6,30 +6,42 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 use crate::service::heartbeat;
+use crate::service::stopping::Stopping;
 use crate::service::worker::{Setup, Worker};
+use crate::{complain, say};
 
 /// How long a single cycle waits for its channels; what is not through then is tried again by the next one.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs one cycle; exit 1 if anything of it could not be done.
+/// Runs one cycle; exit 1 if anything of it could not be done. A stop ends it as it ends `serve`: what is being posted
+/// gets its answer, the rest is left to the next cycle, and that is no failure.
 pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
+    let (mut stopping, stop) = (Stopping::new()?, CancellationToken::new());
     let mut worker = Worker::open(setup).await?;
     let now = worker.now().await?;
-    let outcome = worker.cycle(now, PATIENCE, &CancellationToken::new()).await?;
+    let outcome = tokio::select! {
+        outcome = worker.cycle(now, PATIENCE, &stop) => Some(outcome?),
+        () = stopping.finish_late(&stop) => None,
+    };
+    let Some(outcome) = outcome.filter(|outcome| !outcome.stopped) else {
+        worker.ledger.close().await?;
+        say!("stopped before the end; the next cycle goes on");
+        return Ok(Exit::Done);
+    };
     // A monitor that is down makes no cycle a failed one: it will tell people by itself that nothing arrived.
     let (monitor, said) = (worker.setup.heartbeat.as_ref(), outcome.to_string());
     let pinged = heartbeat::ping(monitor, &worker.ledger, outcome.is_complete(), &said, now).await?;
     if let Some(error) = pinged {
-        anstream::eprintln!("llama-triage: {error}");
+        complain!("{error}");
     }
     worker.ledger.close().await?;
-    anstream::println!("{outcome}");
+    say!("{outcome}");
     for scan in outcome.scans.iter().filter(|scan| !scan.complete) {
         let error = scan.error.as_deref().unwrap_or("it could not be read completely");
-        anstream::eprintln!("llama-triage: {}: {error}", scan.project);
+        complain!("{}: {error}", scan.project);
     }
     for error in outcome.deliveries.errors.iter().chain(&outcome.retries.errors) {
-        anstream::eprintln!("llama-triage: {error}");
+        complain!("{error}");
     }
     Ok(if outcome.is_complete() { Exit::Done } else { Exit::Failed })
 }

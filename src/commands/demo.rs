@@ -17,6 +17,7 @@ use crate::credentials::Credentials;
 use crate::demo::{Clock, Options, SimulatedCloud, believable_account};
 use crate::exit::Exit;
 use crate::notify;
+use crate::say;
 use crate::service::worker::{Setup, Worker};
 
 /// How much of the simulated account's two days is played.
@@ -68,11 +69,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let config_path = write_configuration(&dir, &cloud, args.api, "")?;
     let setup = Setup::new(load::read(&config_path)?, &Credentials::default())?;
     let mut worker = Worker::open(setup).await?;
-    anstream::println!(
-        "A simulated LlamaCloud answers on {}: {} simulated hours follow.\n",
-        cloud.url(),
-        played.as_hours()
-    );
+    say!("A simulated LlamaCloud answers on {}: {} simulated hours follow.\n", cloud.url(), played.as_hours());
     let cycles = play(&mut worker, &cloud, start, start + played).await?;
     let digests = worker.ledger.read(crate::ledger::digest::all).await?;
     worker.ledger.close().await?;
@@ -95,7 +92,7 @@ async fn play(worker: &mut Worker, cloud: &SimulatedCloud, start: Timestamp, end
             news += 1;
             let headline = outcome.headline.as_deref().unwrap_or("a digest");
             if news <= MOST_NEWS {
-                anstream::println!("{}  {id}: {headline}", now.strftime("%a %H:%M UTC"));
+                say!("{}  {id}: {headline}", now.strftime("%a %H:%M UTC"));
             }
         }
         if !outcome.is_complete() {
@@ -105,7 +102,7 @@ async fn play(worker: &mut Worker, cloud: &SimulatedCloud, start: Timestamp, end
         now += STEP;
     }
     if news > MOST_NEWS {
-        anstream::println!("… and {} more digests", news - MOST_NEWS);
+        say!("… and {} more digests", news - MOST_NEWS);
     }
     Ok(cycles)
 }
@@ -118,25 +115,23 @@ fn conclude(
     began: Instant,
 ) {
     let seen = cloud.world().truth().served_failures().count();
-    anstream::println!(
+    say!(
         "\n{cycles} cycles in {:.1} s: {seen} failed and skipped states seen, {} digests sent. The newest one:\n",
         began.elapsed().as_secs_f64(),
         digests.len(),
     );
     let shown = super::short(dir);
     if let Some(newest) = digests.last() {
-        anstream::println!("{}", beginning(&notify::text::render(newest)));
-        anstream::println!("  (the whole of it: {shown}/digests/{}.html)\n", newest.digest_id);
+        say!("{}", beginning(&notify::text::render(newest)));
+        say!("  (the whole of it: {shown}/digests/{}.html)\n", newest.digest_id);
     }
-    anstream::println!(
-        "Everything is in {shown}: ledger.db, config.toml, and the digests as .eml and .html in digests/.\n"
-    );
-    anstream::println!("Try next:");
-    anstream::println!("  llama-triage report --ledger {shown}/ledger.db");
-    anstream::println!("  llama-triage report groups --ledger {shown}/ledger.db");
-    anstream::println!("  llama-triage report group {} --ledger {shown}/ledger.db", first_group(digests));
+    say!("Everything is in {shown}: ledger.db, config.toml, and the digests as .eml and .html in digests/.\n");
+    say!("Try next:");
+    say!("  llama-triage report --ledger {shown}/ledger.db");
+    say!("  llama-triage report groups --ledger {shown}/ledger.db");
+    say!("  llama-triage report group {} --ledger {shown}/ledger.db", first_group(digests));
     if std::env::var_os("CARGO").is_some() {
-        anstream::println!("(from this folder: `cargo run -q -- report …` instead of `llama-triage report …`)");
+        say!("(from this folder: `cargo run -q -- report …` instead of `llama-triage report …`)");
     }
 }
 
@@ -154,13 +149,13 @@ async fn stay(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()> {
         world.go_on();
     }
     cloud.change_options(|options| options.clock = Clock::Host);
-    anstream::println!(
+    say!(
         "\nThe simulated LlamaCloud stays on {} until Ctrl-C, and its account goes on: a batch about once a minute.",
         cloud.url()
     );
-    anstream::println!("In another terminal, `serve` to watch it, or one step at a time with the others:");
+    say!("In another terminal, `serve` to watch it, or one step at a time with the others:");
     for command in ["serve", "scan", "cycle", "digest --now", "report retries"] {
-        anstream::println!("  llama-triage {command} --config {shown}");
+        say!("  llama-triage {command} --config {shown}");
     }
     tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
     cloud.shutdown().await;

@@ -9,6 +9,7 @@ use crate::cli::{DoctorArgs, DoctorFormat, Global};
 use crate::config::load;
 use crate::credentials::Credentials;
 use crate::exit::Exit;
+use crate::say;
 use crate::service::doctor::{self, Finding, Verdict};
 
 /// Prints what was found; exit 1 if anything does not work.
@@ -18,7 +19,7 @@ pub(super) async fn run(global: &Global, args: &DoctorArgs) -> anyhow::Result<Ex
         doctor::examine(&path, super::configuration(global), &Credentials::from_environment_or_beside(&path)).await;
     match args.format {
         DoctorFormat::Json => {
-            anstream::println!("{}", serde_json::to_string_pretty(&findings).context("cannot write JSON")?);
+            say!("{}", serde_json::to_string_pretty(&findings).context("cannot write JSON")?);
         }
         DoctorFormat::Text => findings.iter().for_each(print),
     }
@@ -34,8 +35,8 @@ fn print(finding: &Finding) {
     };
     let style = Style::new().fg_color(Some(colour.into()));
     let subject = if finding.subject.is_empty() { String::new() } else { format!(" {}", finding.subject) };
-    anstream::println!("{style}{word}{style:#} {}{subject}: {}", finding.check, finding.says);
+    say!("{style}{word}{style:#} {}{subject}: {}", finding.check, finding.says);
     if let Some(advice) = &finding.advice {
-        anstream::println!("     do: {advice}");
+        say!("     do: {advice}");
     }
 }

@@ -14,6 +14,7 @@ use crate::ledger::audit::{self, Act};
 use crate::ledger::prune::{Before, prune};
 use crate::ledger::time::millis;
 use crate::ledger::{Ledger, ahead, backup, check, open, regroup};
+use crate::{complain, say};
 
 /// `ledger`
 #[derive(Debug, Subcommand)]
@@ -55,7 +56,7 @@ pub async fn regroup(path: &Path, by: Person) -> anyhow::Result<Exit> {
     ledger.close().await?;
     let messages = count(messages, "message", "messages");
     let joined = count(joined, "group", "groups");
-    anstream::println!("{messages} grouped again; {joined} became part of another (old ids keep working)");
+    say!("{messages} grouped again; {joined} became part of another (old ids keep working)");
     Ok(Exit::Done)
 }
 
@@ -68,13 +69,13 @@ pub fn check(ledger: &Path) -> anyhow::Result<Exit> {
     open::refuse_older(&connection)?;
     let found = check::check(&connection)?;
     for line in &found {
-        anstream::println!("{line}");
+        say!("{line}");
     }
     if found.is_empty() {
-        anstream::println!("{}: ok", ledger.display());
+        say!("{}: ok", ledger.display());
         return Ok(Exit::Done);
     }
-    anstream::eprintln!(
+    complain!(
         "{}: {}: keep a copy, then restore a backup, or report it with this output",
         ledger.display(),
         count(found.len() as u64, "discrepancy", "discrepancies")
@@ -88,7 +89,7 @@ pub fn check(ledger: &Path) -> anyhow::Result<Exit> {
 /// The ledger cannot be read, or the copy cannot be written.
 pub fn backup(ledger: &Path, target: &Path) -> anyhow::Result<Exit> {
     let bytes = backup::backup(&open::reader(ledger)?, target)?;
-    anstream::println!("{}: {bytes} bytes", target.display());
+    say!("{}: {bytes} bytes", target.display());
     Ok(Exit::Done)
 }
 
@@ -102,10 +103,10 @@ pub async fn prune_old(path: &Path, keep: Duration, keep_digests: Duration, now:
     let before = Before { items: ago(now, keep), digests: ago(now, keep_digests) };
     let gone = Ledger::open(path).await?.write(move |tx| prune(tx, &before)).await?;
     for (table, rows) in gone.iter().filter(|(_, rows)| **rows > 0) {
-        anstream::println!("{table}: {} forgotten", count(*rows, "row", "rows"));
+        say!("{table}: {} forgotten", count(*rows, "row", "rows"));
     }
     if gone.values().all(|rows| *rows == 0) {
-        anstream::println!("nothing is old enough to be forgotten");
+        say!("nothing is old enough to be forgotten");
     }
     Ok(Exit::Done)
 }

@@ -20,6 +20,7 @@ pub mod ledger;
 mod man;
 pub mod note;
 pub mod notify;
+pub mod output;
 pub mod report;
 pub mod reprocess;
 mod restore;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::cli::{Cli, ColorWhen, Command, Global};
+use crate::complain;
 use crate::config::Config;
 use crate::config::load;
 use crate::credentials::Credentials;
@@ -50,7 +52,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
     start_logging(global, &cli.command);
     if global.ledger.len() > 1 && !matches!(cli.command, Command::Report(_)) {
-        anstream::eprintln!("llama-triage: only `report` takes several --ledger; name one");
+        complain!("only `report` takes several --ledger; name one");
         return Ok(Exit::Usage);
     }
     match cli.command {
@@ -109,7 +111,7 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         Ok(config) => Some(config),
         Err(_) if !global.ledger.is_empty() && global.config.is_none() => None,
         Err(error) => {
-            anstream::eprintln!("llama-triage: {:#}", anyhow::Error::new(error));
+            complain!("{:#}", anyhow::Error::new(error));
             return Exit::Config;
         }
     };
@@ -127,9 +129,10 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         now: Timestamp::now(),
         terminal: report::Terminal::stdout(choice),
     };
-    let outcome = report::run(args, &surroundings, &mut std::io::stdout().lock(), &mut std::io::stderr().lock());
+    // Standard error is not locked: whatever ends a statement that takes for ever has to say so.
+    let outcome = report::run(args, &surroundings, &mut std::io::stdout().lock(), &mut std::io::stderr());
     if let Some(message) = outcome.message() {
-        anstream::eprintln!("llama-triage: {message}");
+        complain!("{message}");
     }
     Exit::from(&outcome)
 }

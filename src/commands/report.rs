@@ -8,6 +8,7 @@ mod narrow;
 mod outcome;
 mod several;
 mod terminal;
+mod time_limit;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -14,6 +14,7 @@ use super::act::{ActError, Person, reason};
 use crate::core::text::lines;
 use crate::exit::Exit;
 use crate::ledger::{Ledger, intent, retriable};
+use crate::say;
 use crate::service::reprocess::{GiveUp, Reprocess, Request, cancel, cancel_plan, give_up};
 use crate::service::scan::restore_apis;
 use crate::service::worker::Setup;
@@ -121,7 +122,7 @@ pub(super) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> 
 /// Does what a person asks of breakers.
 pub(super) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let BreakerCommand::Reset { scope, reason } = command;
-    anstream::println!("{}", breaker::reset(ledger, &scope, &reason, by).await?);
+    say!("{}", breaker::reset(ledger, &scope, &reason, by).await?);
     Ok(Exit::Done)
 }
 
@@ -142,11 +143,11 @@ async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> an
 
 async fn take_back(id: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
     if let Some(said) = cancel_plan(ledger, id, &by.name, by.now).await? {
-        anstream::println!("{}", lines(&said.map_err(ActError::Refused)?));
+        say!("{}", lines(&said.map_err(ActError::Refused)?));
         return Ok(Exit::Done);
     }
     match cancel(ledger, &setup.config.reprocess, id, &by.name, by.now).await? {
-        Some(Ok(())) => anstream::println!("Intent {id} is cancelled; nothing was sent."),
+        Some(Ok(())) => say!("Intent {id} is cancelled; nothing was sent."),
         Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
         None => {
             let text = format!("plan or intent {id}; `llama-triage reprocess status` shows them");
@@ -160,7 +161,7 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
     let reason = reason(why)?;
     let act = GiveUp { intent_id: id, actor: &by.name, reason: &reason, now: by.now };
     match give_up(ledger, &setup.config, act).await? {
-        Some(Ok(items)) => anstream::println!(
+        Some(Ok(items)) => say!(
             "Intent {id} is ended: {items} of its items had no outcome and may be retried again. If LlamaCloud did process them, that costs twice."
         ),
         Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be given up: {why}")).into()),

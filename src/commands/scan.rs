@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::service::worker::{Setup, Worker};
+use crate::{complain, say};
 
 /// Scans and says what it brought; exit 1 if a project could not be read completely.
 ///
@@ -12,13 +13,13 @@ pub(super) async fn run(setup: Setup, verbose: bool) -> anyhow::Result<Exit> {
     let summaries = worker.scan(now).await?;
     let mut exit = Exit::Done;
     for summary in &summaries {
-        anstream::println!("{summary}");
+        say!("{summary}");
         if verbose || summary.apis.iter().any(|found| found.is_news) {
             let apis: Vec<String> = summary.apis.iter().map(ToString::to_string).collect();
-            anstream::println!("{}: {}", summary.project, apis.join("; "));
+            say!("{}: {}", summary.project, apis.join("; "));
         }
         if let Some(error) = &summary.error {
-            anstream::eprintln!("llama-triage: {}: {error}", summary.project);
+            complain!("{}: {error}", summary.project);
             exit = Exit::Failed;
         }
     }

@@ -12,6 +12,7 @@ use crate::service::clock::Clock;
 use crate::service::reprocess::Reprocess;
 use crate::service::triage::Request;
 use crate::service::worker::Setup;
+use crate::{complain, say};
 
 /// `digest`
 #[derive(Debug, Args)]
@@ -47,10 +48,10 @@ pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
         let request = request(&ledger, setup, args.now, now).await?;
         let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
         if rehearsal.due.is_none() {
-            anstream::println!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
+            say!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
         }
         if let Some(digest) = rehearsal.due.or(rehearsal.waiting.filter(digest::has_news)) {
-            anstream::println!("{}", text::render(&digest));
+            say!("{}", text::render(&digest));
         }
         return Ok(Exit::Done);
     }
@@ -62,15 +63,15 @@ pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
     let request = Request { certain, ..request(&ledger, setup, args.now, now).await? };
     let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request.clone()).await?;
     match decided {
-        Some(digest) => anstream::println!("{}: {}", digest.digest_id, crate::notify::headline(&digest)),
+        Some(digest) => say!("{}: {}", digest.digest_id, crate::notify::headline(&digest)),
         None => {
             let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
-            anstream::println!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
+            say!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
         }
     }
     ledger.close().await?;
     for error in &deliveries.errors {
-        anstream::eprintln!("llama-triage: {error}");
+        complain!("{error}");
     }
     Ok(if deliveries.waiting + deliveries.dead == 0 { Exit::Done } else { Exit::Failed })
 }
@@ -94,7 +95,7 @@ pub(super) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow:
                     let bytes = channel.preview(&digest, &notify::first_try(&digest, &channel.name, now))?;
                     std::io::Write::write_all(&mut std::io::stdout().lock(), &bytes)?;
                 }
-                None => anstream::println!("There is nothing to tell {} now.", channel.name),
+                None => say!("There is nothing to tell {} now.", channel.name),
             }
         }
         NotifyCommand::Test { channel } => {
@@ -103,9 +104,9 @@ pub(super) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow:
             let receipt = notify::test(channel, &digest.instance, &setup.config.schedule.timezone, now)
                 .await
                 .with_context(|| format!("channel `{}`", channel.name))?;
-            anstream::println!("{}: {}", channel.name, receipt.answer);
+            say!("{}: {}", channel.name, receipt.answer);
             for refused in &receipt.refused {
-                anstream::eprintln!("llama-triage: refused: {refused}");
+                complain!("refused: {refused}");
             }
             return Ok(if receipt.refused.is_empty() { Exit::Done } else { Exit::Failed });
         }

@@ -12,6 +12,7 @@ use super::Config;
 use super::channel::{Channel, ChannelKind, SmtpTls};
 use super::project::Project;
 use crate::core::digest::model::GroupState;
+use crate::core::host::is_loopback;
 use crate::core::item::Kind;
 use crate::core::links::unknown_placeholder;
 use crate::core::rules::{Class, Rules};
@@ -248,9 +249,4 @@ fn is_hello(name: &str) -> bool {
     }
     let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     name.len() <= 253 && name.split('.').all(is_label)
-}
-
-/// Whether a host name means this machine.
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

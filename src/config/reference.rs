@@ -28,6 +28,23 @@ impl JsonSchema for DurationText {
     }
 }
 
+/// A size as people write it.
+pub(super) struct SizeText;
+
+impl JsonSchema for SizeText {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "size-text", "examples": ["1 GiB", "500 MiB", "0"] })
+    }
+}
+
 /// The JSON Schema of a configuration file.
 fn schema() -> Value {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);

@@ -5,7 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::LedgerError;
-use super::open::{lock_path, wal_path};
+use super::lock::lock_path;
+use super::open::wal_path;
 use crate::file_owner::{folder_of, name_of};
 
 /// What the file system's refusal to open `path` means: no permission names whose the files are.

@@ -55,6 +55,17 @@ pub enum LedgerError {
         #[source]
         source: std::io::Error,
     },
+    /// Another file has taken the name of the one that is open, or none has it any more.
+    #[error(
+        "the ledger {path} was replaced or removed while it was in use; what was recorded since then is in the old file, if that still exists{}. Stop llama-triage before you replace its ledger; the next start uses the file that is there then",
+        if *log_stays { format!(", and {}-wal belongs to it: remove that, and -shm, before the next start", path.display()) } else { String::new() }
+    )]
+    Replaced {
+        /// The ledger.
+        path: PathBuf,
+        /// The log of the old file could not be emptied, for somebody reads it.
+        log_stays: bool,
+    },
     /// A migration failed.
     #[error("cannot migrate the ledger")]
     Migration(#[source] rusqlite_migration::Error),

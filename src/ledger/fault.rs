@@ -23,6 +23,7 @@ const EARLIER: &str = "";
 /// # Errors
 /// SQLite refuses.
 pub fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> Result<(), LedgerError> {
+    let text = crate::secrets::mask(text);
     tx.prepare_cached(
         // Where the end was told, the trouble is news however soon it is back: the clock may have been set back.
         "INSERT INTO worker_fault (fault, text, since, last_seen) VALUES (?1, ?2, ?3, ?3)

@@ -38,6 +38,7 @@ pub mod ingest;
 pub mod intent;
 pub mod item;
 pub mod learnt_config;
+pub mod lock;
 pub mod message;
 mod millis;
 pub mod note;
@@ -65,8 +66,11 @@ pub mod time;
 mod time_columns;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::TransactionBehavior;
+
+use lock::Lock;
 
 pub use error::LedgerError;
 pub use rusqlite::{Connection, Transaction};
@@ -80,7 +84,7 @@ pub struct Ledger {
     writer: tokio_rusqlite::Connection,
     reader: tokio_rusqlite::Connection,
     /// None for small acts beside the process that holds it.
-    _lock: Option<std::sync::Arc<open::Lock>>,
+    lock: Option<Arc<Lock>>,
 }
 
 impl Ledger {
@@ -89,10 +93,13 @@ impl Ledger {
     /// # Errors
     /// Another process holds the lock, the file cannot be made or read, or its schema is newer than this program.
     pub async fn open(path: &Path) -> Result<Ledger, LedgerError> {
-        let lock = open::Lock::take(path)?;
-        let writer = tokio_rusqlite::Connection::from(open::writer(path)?);
-        let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
-        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: Some(std::sync::Arc::new(lock)) })
+        let mut lock = Lock::take(path)?;
+        let writer = open::writer(path)?;
+        lock.hold(path)?;
+        let (lock, reader) = (Arc::new(lock), open::reader(path)?);
+        lock.keep_with(&writer)?;
+        lock.keep_with(&reader)?;
+        Ok(Ledger { path: path.to_owned(), writer: writer.into(), reader: reader.into(), lock: Some(lock) })
     }
 
     /// Opens an existing ledger for small acts of people (ack, silence, note, dismiss) while a service may hold the lock.
@@ -105,7 +112,7 @@ impl Ledger {
     pub async fn open_beside(path: &Path) -> Result<Ledger, LedgerError> {
         let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
         let writer = tokio_rusqlite::Connection::from(open::writer_beside(path)?);
-        Ok(Ledger { path: path.to_owned(), writer, reader, _lock: None })
+        Ok(Ledger { path: path.to_owned(), writer, reader, lock: None })
     }
 
     /// Closes the connections, the writer last: it then moves everything from the write-ahead log into the file.
@@ -133,6 +140,26 @@ impl Ledger {
         match std::fs::metadata(open::wal_path(&self.path)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             found => found.map(|file| Some(file.ino())),
+        }
+    }
+
+    /// Whether the file that is open is no longer the one of this name: it was replaced or removed.
+    pub fn is_replaced(&self) -> bool {
+        self.lock.as_ref().is_some_and(|lock| lock.is_of_another_file(&self.path))
+    }
+
+    /// Closes a ledger that [was replaced](Self::is_replaced). What its log holds goes into its own file before that, for
+    /// SQLite would take a log that stays for one of the new file. Gives [`LedgerError::Replaced`], or why the log could
+    /// not be emptied.
+    pub async fn abandon(self) -> LedgerError {
+        let emptied = self.writer.call(|connection| {
+            Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?)
+        });
+        let emptied = emptied.await.map_err(LedgerError::from_call);
+        let path = self.path.clone();
+        match (emptied, self.close().await) {
+            (Err(error), _) | (_, Err(error)) => error,
+            (Ok(is_busy), Ok(())) => LedgerError::Replaced { path, log_stays: is_busy },
         }
     }
 

@@ -1,8 +1,6 @@
-//! Opening: the lock, the file's mode, the pragmas, the migrations.
+//! Opening: the file's mode, the pragmas, the migrations.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,8 +9,10 @@ use include_dir::{Dir, include_dir};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::Migrations;
 
+pub use super::lock::Lock;
 use super::{LedgerError, access};
 use crate::file_owner::{self, hand_over};
+use crate::private_file;
 
 static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 
@@ -25,52 +25,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a person's small act waits for a service that is taking in a large batch.
 const BESIDE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The exclusive right to write: an advisory lock on `LEDGER.lock`, held until dropped or the process ends.
-pub struct Lock {
-    _file: File,
-}
-
-impl Lock {
-    /// Takes the lock, or says who holds it. Makes the ledger's folder (0700) if it is missing.
-    ///
-    /// # Errors
-    /// [`LedgerError::Locked`] or [`LedgerError::File`].
-    pub fn take(ledger: &Path) -> Result<Lock, LedgerError> {
-        make_folder(ledger)?;
-        let path = lock_path(ledger);
-        let failed = |source| access::refused(&path, source);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).map_err(failed)?;
-                return Err(LedgerError::Locked { path: ledger.to_owned(), holder: holder.trim().to_owned() });
-            }
-            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        hand_over(&file, &path).map_err(failed)?;
-        file.set_len(0).map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        writeln!(file, "process {}", std::process::id()).map_err(failed)?;
-        Ok(Lock { _file: file })
-    }
-}
-
-pub(super) fn lock_path(ledger: &Path) -> PathBuf {
-    let mut name = ledger.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
-}
-
-fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
+pub(super) fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
     let folder = file_owner::folder_of(ledger);
     file_owner::make_folder(folder, 0o700).map_err(|source| access::refused(folder, source))
 }
@@ -80,17 +35,13 @@ fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
 /// # Errors
 /// The file cannot be made, is no ledger, or is newer than this program.
 pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
-    // SQLite gives the -wal and -shm files the mode of the main file.
+    // SQLite gives the -wal and -shm files the mode and the owner of the main file. One that is there keeps its mode.
     let refused = |source| access::refused(path, source);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(refused)?;
-    // It and its -wal and -shm, to which SQLite gives the same owner.
+    let opened = match path.try_exists() {
+        Ok(false) => private_file::open(path, 0o600),
+        _ => OpenOptions::new().read(true).write(true).open(path),
+    };
+    let file = opened.map_err(refused)?;
     if file.metadata().map_err(refused)?.len() == 0 {
         hand_over(&file, path).map_err(refused)?;
     }

@@ -11,6 +11,7 @@ use super::audit::{self, Act};
 use super::identity::Renewed;
 use super::open::{Lock, reader, wal_path, writer};
 use super::{LedgerError, backup, check, identity};
+use crate::private_file;
 
 /// What a restore came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ fn spare(copy: &Path, ledger: &Path) -> Result<(), LedgerError> {
 
 /// Copies, brings up to date, checks, and gives another id.
 fn prepare(copy: &Path, part: &Path, actor: &str, now: Timestamp) -> Result<(Renewed, Vec<String>), LedgerError> {
+    let failed = |source| LedgerError::File { path: part.to_owned(), source };
+    private_file::make(part, 0o600).map_err(failed)?;
     backup::copy(&reader(copy)?, part)?;
     let mut connection = writer(part)?;
     let tx = connection.transaction()?;

@@ -8,6 +8,7 @@ use lettre::transport::smtp::extension::ClientId;
 use crate::config::channel::{Channel as Config, SmtpTls};
 use crate::core::digest::fit::Tier;
 use crate::core::digest::model::Digest;
+use crate::core::host::{bare, is_loopback};
 use crate::notify::error::{NotifyError, mask_recipient};
 use crate::notify::mail::{Letterhead, compose};
 use crate::notify::recipients::by_reason;
@@ -26,7 +27,9 @@ impl Email {
     /// Checks the settings; plain text is refused where somebody could listen.
     pub(super) fn new(config: &Config, secrets: ChannelSecrets) -> Result<Email, NotifyError> {
         let head = letterhead(config)?;
-        let host = config.smtp_host.clone().ok_or_else(|| missing(config, "smtp-host"))?;
+        let host = config.smtp_host.as_deref().ok_or_else(|| missing(config, "smtp-host"))?;
+        // Neither name servers nor certificates know of the brackets around an IPv6 address.
+        let host = bare(host.trim()).to_owned();
         let tls = config.smtp_tls.unwrap_or_default();
         let plain = tls == SmtpTls::None && !is_loopback(&host);
         if plain && !config.smtp_allow_plaintext {
@@ -162,12 +165,6 @@ fn in_ascii(address: &Address) -> Option<Address> {
 
 pub(super) fn missing(config: &Config, key: &str) -> NotifyError {
     NotifyError::Settings(format!("channel \"{}\": {key} is missing", config.name))
-}
-
-/// Whether a name or address is this machine by its spelling; names are not looked up.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

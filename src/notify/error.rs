@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::core::digest::fit::{Tier, after_refusal};
-use crate::core::redact::mask_secrets;
 use crate::notify::DeliveryFacts;
 use crate::notify::words::short;
+use crate::secrets::mask;
 
 /// What to do when the shortest rendering is too large.
 const NOTHING_SMALLER: &str = "no smaller one is tried: let it take larger messages";
@@ -174,7 +174,7 @@ impl NotifyError {
 
 /// What a peer said, fit for a log line: one line, secrets masked, at most 300 characters.
 pub(super) fn said(text: &str) -> String {
-    short(&mask_secrets(text), 300)
+    short(&mask(text), 300)
 }
 
 /// An address fit for a log line: `o…@example.com`.

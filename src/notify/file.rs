@@ -12,6 +12,13 @@ use crate::notify::email::{mailbox, missing};
 use crate::notify::error::NotifyError;
 use crate::notify::mail::{Letterhead, compose};
 use crate::notify::{DeliveryFacts, Receipt, html, json};
+use crate::private_file;
+
+/// Digests name customers' files: the folder's group may read them, and others not.
+const DIGEST_MODE: u32 = 0o640;
+
+/// A folder that is made.
+const FOLDER_MODE: u32 = 0o750;
 
 /// Files in a folder.
 pub(super) struct Folder {
@@ -74,7 +81,7 @@ impl Folder {
 
     async fn prepare(&self) -> Result<(), NotifyError> {
         let dir = self.dir.clone();
-        let made = tokio::task::spawn_blocking(move || make_folder(&dir, 0o777)).await;
+        let made = tokio::task::spawn_blocking(move || make_folder(&dir, FOLDER_MODE)).await;
         made.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(failed(&self.dir))
     }
 }
@@ -84,7 +91,7 @@ async fn write_whole(dir: &Path, name: &str, content: &[u8]) -> Result<(), Notif
     let path = dir.join(name);
     let unfinished = dir.join(format!(".{name}.unfinished"));
     let write = async {
-        let mut file = tokio::fs::File::create(&unfinished).await?;
+        let mut file = tokio::fs::File::from_std(private_file::make(&unfinished, DIGEST_MODE)?);
         file.write_all(content).await?;
         file.sync_all().await?;
         hand_over(&file.into_std().await, &unfinished)?;

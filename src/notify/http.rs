@@ -7,12 +7,17 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::core::host::{is_loopback, with_port};
 use crate::core::http_answer::{Body, Cause, HttpAnswer, Verdict, judge};
-use crate::notify::email::is_loopback;
+use crate::core::text::cut_end;
 use crate::notify::error::{NotifyError, said};
+use crate::secrets;
 
-/// Bytes of an answer that are read; the rest says nothing.
+/// Characters of an answer that are kept; the rest says nothing.
 const ANSWER: usize = 16_384;
+
+/// Bytes of an answer that are read: a secret that begins within what is kept is masked as a whole.
+const READ: usize = 2 * ANSWER;
 
 /// An address to post to.
 pub(super) struct Http {
@@ -71,8 +76,7 @@ impl Http {
 
     /// Host and port; never the path, which may hold a secret.
     pub(super) fn peer(&self) -> String {
-        let host = self.url.host_str().unwrap_or("?");
-        format!("{host}:{}", self.url.port_or_known_default().unwrap_or(0))
+        with_port(self.url.host_str().unwrap_or("?"), self.url.port_or_known_default().unwrap_or(0))
     }
 
     /// Posts JSON. Any status is an answer; only the lack of one is an error.
@@ -176,12 +180,12 @@ pub(crate) async fn read(mut response: reqwest::Response) -> Answer {
             // The status is known; a broken body only means that its words are not.
             Err(_) => break false,
         }
-        if bytes.len() >= ANSWER {
+        if bytes.len() >= READ {
             break true;
         }
     };
-    bytes.truncate(ANSWER);
-    answer.body = String::from_utf8_lossy(&bytes).into_owned();
+    let whole = secrets::mask(&String::from_utf8_lossy(&bytes)).into_owned();
+    answer.body = cut_end(&whole, ANSWER).into_owned();
     answer
 }
 

@@ -16,13 +16,15 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use crate::config::channel::SmtpTls;
+use crate::core::host::with_port;
+use crate::core::secret_forms::SHORTEST;
 use crate::notify::error::{NotifyError, said};
 use crate::notify::recipients::Declined;
 use crate::notify::smtp_hint::{self, Step};
 
 /// A mail server and how to talk to it.
 pub(super) struct Server {
-    /// Name or address.
+    /// Name or address, without brackets.
     pub(super) host: String,
     /// Port.
     pub(super) port: u16,
@@ -78,7 +80,7 @@ pub(super) struct Sent {
 impl Server {
     /// Host and port, for people.
     pub(super) fn peer(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        with_port(&self.host, self.port)
     }
 
     /// Sends one message to all recipients that the server takes.
@@ -148,7 +150,7 @@ impl Server {
             Ok(_) => Ok(()),
             Err(error) if error.is_transient() => Err(self.deferred(&error)),
             Err(error) if error.is_permanent() || error.is_client() => {
-                let why = format!("log-in failed: {}", said(&error.to_string()));
+                let why = format!("log-in failed: {}", said_of_login(&error, password));
                 // Masked, the words of some refusals no longer name their cause.
                 Err(self.refused(&why, smtp_hint::todo(Step::LogIn, &error.to_string())))
             }
@@ -298,6 +300,16 @@ impl Server {
 
     fn refused(&self, why: &str, todo: &'static str) -> NotifyError {
         NotifyError::Refused { peer: self.peer(), why: why.to_owned(), todo, of_content: false }
+    }
+}
+
+/// A password too short to be masked may be in any word of the answer to it.
+fn said_of_login(error: &SmtpError, password: &SecretString) -> String {
+    match code(error) {
+        Some(code) if password.expose_secret().len() < SHORTEST => {
+            format!("{code} (more is not shown: a password of fewer than {SHORTEST} bytes cannot be masked in it)")
+        }
+        _ => said(&error.to_string()),
     }
 }
 

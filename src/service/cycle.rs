@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::causes::{self, CauseSummary};
 use super::deliver::meanwhile::{Hours, deliver_meanwhile};
 use super::deliver::{self, DeliverySummary, Round};
+use super::disk_space;
 use super::reprocess::{self, Reprocess};
 use super::scan::ScanSummary;
 use super::triage::{self, Request};
@@ -93,6 +94,7 @@ impl Worker {
         let scans = scans?;
         self.note_faults(&scans, now).await?;
         self.clock.note_fault(&self.ledger, now).await?;
+        disk_space::note(&self.ledger, self.setup.config.ledger.low_disk, now).await?;
         let asking = causes::ask(&self.ledger, &self.setup.projects, &self.setup.rules, &mut self.asked, now);
         let causes = stop.run_until_cancelled(asking).await.transpose()?.unwrap_or_default();
         let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);

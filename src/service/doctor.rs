@@ -16,6 +16,7 @@ use crate::config::load::{self, ConfigError};
 use crate::config::{Config, doubts};
 use crate::core::text::count;
 use crate::credentials::Credentials;
+use crate::secrets;
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -46,17 +47,22 @@ pub struct Finding {
 
 impl Finding {
     fn ok(check: &'static str, subject: &str, says: impl Into<String>) -> Finding {
-        Finding { check, subject: subject.to_owned(), verdict: Verdict::Ok, says: says.into(), advice: None }
+        Finding { check, subject: subject.to_owned(), verdict: Verdict::Ok, says: masked(says), advice: None }
     }
 
     fn warn(check: &'static str, subject: &str, says: impl Into<String>, advice: impl Into<String>) -> Finding {
         let advice = Some(advice.into());
-        Finding { check, subject: subject.to_owned(), verdict: Verdict::Warn, says: says.into(), advice }
+        Finding { check, subject: subject.to_owned(), verdict: Verdict::Warn, says: masked(says), advice }
     }
 
     fn fail(check: &'static str, subject: &str, says: impl Into<String>, advice: impl Into<String>) -> Finding {
         Finding { verdict: Verdict::Fail, ..Finding::warn(check, subject, says, advice) }
     }
+}
+
+/// What is found is often what others said.
+fn masked(says: impl Into<String>) -> String {
+    secrets::mask(&says.into()).into_owned()
 }
 
 /// Looks at everything. Without a readable configuration only that is told, because all else follows from it.
@@ -77,11 +83,14 @@ pub async fn examine(path: &Path, config: Result<Config, ConfigError>, credentia
     for (key, doubt) in doubts(&config) {
         findings.push(Finding::warn("config", &key, doubt, "see docs/configuration.md"));
     }
+    for exposed in credentials.exposed(&config, path) {
+        findings.push(Finding::warn("secrecy", &exposed.path.display().to_string(), exposed.says, exposed.advice));
+    }
     for channel in &config.channel {
         findings.extend(channels::examine(channel, credentials).await);
     }
     findings.extend(ledger::examine(&config.ledger.path).await);
-    findings.push(host::disk(&config.ledger.path));
+    findings.push(host::disk(&config.ledger));
     findings.extend(unit::examine(path, &config).await);
     findings.extend(host::unwatched(&config, credentials));
     findings

@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::core::host::is_loopback;
 use crate::core::http_answer::{Body, Verdict};
 use crate::ledger::{Ledger, LedgerError, fault};
 use crate::notify::read_answer;
@@ -72,9 +73,12 @@ impl Heartbeat {
     /// # Errors
     /// The address is none, or the HTTP client cannot be made.
     pub fn new(url: SecretString) -> anyhow::Result<Heartbeat> {
-        reqwest::Url::parse(url.expose_secret())
+        let address = reqwest::Url::parse(url.expose_secret())
             .map_err(|error| anyhow!("the heartbeat URL is no address: {error}"))?;
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let is_local = address.host_str().is_some_and(is_loopback);
+        let builder = if is_local { builder.no_proxy() } else { builder };
+        let client = builder
             .timeout(LIMIT)
             .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")))
             .build()

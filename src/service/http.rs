@@ -13,8 +13,11 @@ use axum::{Json, Router, routing::get};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::disk_space::Space;
+use super::listener::{self, ListenerState, ListenerView, Times};
 use super::metrics;
 use super::pulse::Pulse;
 use crate::ledger::health::{self, Health};
@@ -23,13 +26,18 @@ use crate::ledger::{Ledger, LedgerError};
 /// How long a health check waits for the ledger.
 const LEDGER_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long one look at the ledger serves all who ask: scans wait for the same reader.
+const LOOK_LASTS: Duration = Duration::from_secs(1);
+
 /// What the handlers look at.
 #[derive(Clone)]
 pub struct Observed {
-    /// The ledger.
-    pub ledger: Ledger,
-    /// The worker's signs of life.
-    pub pulse: Arc<Pulse>,
+    ledger: Ledger,
+    pulse: Arc<Pulse>,
+    least_free: u64,
+    listener: Arc<ListenerState>,
+    /// What the ledger said last.
+    looked: Arc<Mutex<Option<(Instant, Health)>>>,
 }
 
 /// Binds `address` and answers until `stop`, on the routes of `more` as well.
@@ -45,14 +53,10 @@ pub async fn listen(
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ([service] listen)"))?;
     let bound = listener.local_addr().context("cannot read the bound address")?;
+    let state = Arc::clone(&observed.listener);
     let router =
         Router::new().route("/healthz", get(healthz)).route("/metrics", get(scrape)).with_state(observed).merge(more);
-    tokio::spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the health listener ended");
-        }
-    });
+    tokio::spawn(async move { listener::run(listener, router, Times::default(), &state, stop).await });
     Ok(bound)
 }
 
@@ -65,15 +69,36 @@ struct Answer {
     last_complete_scan: Vec<(String, Option<Timestamp>)>,
     dead_channels: Vec<String>,
     worker_faults: u64,
+    disk_free_bytes: Option<u64>,
+    listener: ListenerView,
 }
 
 impl Observed {
+    /// What handlers look at: the ledger, the worker's signs of life, and the least space that should be free beside the
+    /// ledger, in bytes (`ledger.low-disk`).
+    pub fn new(ledger: Ledger, pulse: Arc<Pulse>, least_free: u64) -> Observed {
+        Observed { ledger, pulse, least_free, listener: Arc::default(), looked: Arc::default() }
+    }
+
+    /// What the ledger says, or said a moment ago.
+    async fn health(&self) -> Result<Health, LedgerError> {
+        let mut looked = self.looked.lock().await;
+        if let Some((at, health)) = looked.as_ref()
+            && at.elapsed() < LOOK_LASTS
+        {
+            return Ok(health.clone());
+        }
+        let health = self.ledger.read(health::read).await?;
+        *looked = Some((Instant::now(), health.clone()));
+        Ok(health)
+    }
+
     /// What is wrong now, and what the ledger says; no ledger answer is itself a problem.
     pub async fn look(&self) -> (Vec<String>, Option<Health>) {
         let now = Instant::now();
         let mut problems: Vec<String> =
             self.pulse.complaint(now).into_iter().chain(self.pulse.hindrance(now)).collect();
-        let answer = tokio::time::timeout(LEDGER_LIMIT, self.ledger.read(health::read)).await;
+        let answer = tokio::time::timeout(LEDGER_LIMIT, self.health()).await;
         let health = match answer {
             Ok(Ok(health)) => Some(health),
             Ok(Err(error)) => {
@@ -94,6 +119,9 @@ async fn healthz(State(observed): State<Observed>) -> Response {
     let health = health.unwrap_or_default();
     problems.extend(health.dead_channels.iter().map(|channel| format!("channel {channel} is dead")));
     problems.extend(health.scan_faults);
+    let disk = Space::of(observed.ledger.path()).ok();
+    problems.extend(disk.and_then(|disk| disk.problem(observed.least_free)));
+    problems.extend(observed.listener.problem());
     let well = problems.is_empty();
     let answer = Answer {
         status: if well { "ok" } else { "failing" },
@@ -102,6 +130,8 @@ async fn healthz(State(observed): State<Observed>) -> Response {
         last_complete_scan: health.last_complete_scan,
         dead_channels: health.dead_channels,
         worker_faults: health.faults,
+        disk_free_bytes: disk.map(|disk| disk.free),
+        listener: observed.listener.view(),
     };
     (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(answer)).into_response()
 }
@@ -114,7 +144,7 @@ async fn scrape(State(observed): State<Observed>) -> Response {
 }
 
 async fn read_metrics(observed: &Observed) -> anyhow::Result<String> {
-    let health = observed.ledger.read(health::read).await.map_err(|error: LedgerError| anyhow::anyhow!(error))?;
+    let health = observed.health().await?;
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
     let path = observed.ledger.path();
     let mut log = path.as_os_str().to_owned();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -17,6 +17,7 @@ use super::cycle::CycleOutcome;
 use super::hints::{Hints, join_names};
 use super::http::{self, Observed};
 use super::pulse::{LOCK_LIMIT, Pulse};
+use super::stopping::Stopping;
 use super::worker::{Setup, Worker};
 use super::{heartbeat, scheduler, webhook};
 use crate::core::schedule::Due;
@@ -28,9 +29,6 @@ const TICK: Duration = Duration::from_secs(5);
 
 /// How long a cycle waits for slow channels; they go on in the background.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a cycle under way may go on after SIGTERM; well within systemd's `TimeoutStopSec`.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -44,7 +42,8 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
         let secret = worker.setup.webhook_secret.clone();
         let takes_events = secret.is_some();
         let events = secret.map(|secret| webhook::router(secret, Arc::clone(&hints))).unwrap_or_default();
-        let observed = Observed { ledger: worker.ledger.clone(), pulse: Arc::clone(&pulse) };
+        let low_disk = worker.setup.config.ledger.low_disk;
+        let observed = Observed::new(worker.ledger.clone(), Arc::clone(&pulse), low_disk);
         let bound = http::listen(address, observed, events, stop.clone()).await?;
         info!(address = %bound, takes_events, "answering /healthz and /metrics on {bound}");
     }
@@ -66,6 +65,9 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
             tick = ticks.tick() => tick?,
         }
         pulse.tick(Instant::now());
+        if worker.ledger.is_replaced() {
+            return Err(worker.ledger.abandon().await.into());
+        }
         match worker.ledger.log_file() {
             Ok(found) if log.is_some() && found != log => return Err(leave(worker).await),
             Ok(found) => (log, hidden) = (found, None),
@@ -100,7 +102,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
                 pulse.begin(begun);
                 let outcome = tokio::select! {
                     outcome = worker.cycle(now, PATIENCE, &stop) => outcome,
-                    () = finish_late(&mut stopping, &stop) => break,
+                    () = stopping.finish_late(&stop) => break,
                 };
                 conclude(&worker, due, outcome, &pulse, (now, begun.elapsed())).await?;
             }
@@ -109,7 +111,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
                 pulse.begin(Instant::now());
                 tokio::select! {
                     done = between(&mut worker, now, &stop) => done?,
-                    () = finish_late(&mut stopping, &stop) => break,
+                    () = stopping.finish_late(&stop) => break,
                 }
                 pulse.rest(Instant::now());
             }
@@ -136,15 +138,6 @@ async fn leave(worker: Worker) -> anyhow::Error {
         "{path}-wal was removed or replaced while it was in use: never remove a ledger's -wal or -shm file; nothing is lost if it was only removed, `llama-triage ledger check` tells; the next start goes on"
     );
     closed.err().map_or(lost, |error| anyhow!("{path}-wal was removed or replaced while it was in use: {error}"))
-}
-
-/// Waits for a stop, tells the cycle about it, and gives it the grace to end by itself.
-async fn finish_late(stopping: &mut Stopping, stop: &CancellationToken) {
-    stopping.asked().await;
-    stop.cancel();
-    info!("stopping: the cycle under way may end within {} s", GRACE.as_secs());
-    tokio::time::sleep(GRACE).await;
-    warn!("stopping in the middle of a cycle; the next start goes on where the ledger is");
 }
 
 /// Tells everybody who listens how a cycle ended.
@@ -319,25 +312,5 @@ async fn feed_watchdog(pulse: Arc<Pulse>, stop: CancellationToken) {
 pub(super) fn tell_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         warn!(%error, "cannot tell systemd");
-    }
-}
-
-/// The signals that ask for a clean stop.
-struct Stopping {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stopping {
-    fn new() -> anyhow::Result<Stopping> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Stopping { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }

@@ -97,6 +97,9 @@ fn watch(project: &Project, credentials: &Credentials, transport: &Transport) ->
 /// A secret or setting is missing or cannot work.
 pub fn open_channel(config: &ChannelConfig, credentials: &Credentials) -> anyhow::Result<Channel> {
     let mut secrets = ChannelSecrets::default();
+    if let Some(url) = &config.url {
+        crate::secrets::hold(url);
+    }
     for use_for in SecretUse::of(config.kind) {
         let secret =
             credentials.channel_secret(config, *use_for).with_context(|| format!("channel \"{}\"", config.name))?;
@@ -113,6 +116,9 @@ pub fn open_channel(config: &ChannelConfig, credentials: &Credentials) -> anyhow
 fn open_heartbeat(config: &Config, credentials: &Credentials) -> anyhow::Result<Option<Heartbeat>> {
     let secret = credentials.heartbeat_url(config.service.heartbeat_url_file.as_deref())?;
     let plain = config.service.heartbeat_url.clone().map(SecretString::from);
+    if let Some(url) = &plain {
+        crate::secrets::hold(url.expose_secret());
+    }
     secret.or(plain).filter(|url| !url.expose_secret().is_empty()).map(Heartbeat::new).transpose()
 }
 

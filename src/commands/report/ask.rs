@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::time_limit::TimeLimit;
 use super::{Outcome, ReportArgs, charts};
 use crate::core::item::ItemState;
 use crate::core::report::condition::Measures;
@@ -203,6 +204,7 @@ fn summary(asked: &Asked<'_>) -> Result<Found, Outcome> {
 fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
     let rows = asked.filter.limit.and_then(|limit| usize::try_from(limit).ok());
     let limits = SqlLimits { rows: rows.unwrap_or(usize::MAX), time: STATEMENT_TIME };
+    let _limit = TimeLimit::start(STATEMENT_TIME);
     let (names, rows, more) = query::sql(asked.reading, statement, limits)?;
     let mut measures = Measures::new();
     if let [SqlRow { fields }] = rows.as_slice()

@@ -72,7 +72,7 @@ impl From<QueryError> for Outcome {
             QueryError::Ledger(error) => Outcome::Ledger(error),
             QueryError::NotFound { .. } | QueryError::Ambiguous { .. } => Outcome::NotFound(error.to_string()),
             QueryError::Statement(_) => Outcome::Usage(error.to_string()),
-            QueryError::TooSlow(_) => Outcome::failed(error),
+            QueryError::TooSlow(_) | QueryError::TooLarge { .. } => Outcome::failed(error),
         }
     }
 }

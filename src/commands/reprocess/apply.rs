@@ -1,6 +1,6 @@
 //! `reprocess apply`: a person approves a plan; it is executed here, or by the service that holds the ledger.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ApplyArgs;
 use crate::commands::act::{ActError, Person, reason};
+use crate::commands::output;
 use crate::core::text::lines;
 use crate::exit::Exit;
 use crate::ledger::audit::{self, Act};
@@ -15,13 +16,15 @@ use crate::ledger::{Ledger, LedgerError, plan};
 use crate::service::reprocess::{
     Draft, begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until,
 };
+use crate::service::stopping::Stopping;
 use crate::service::worker::{Setup, Worker};
+use crate::{complain, say};
 
 pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {
     let why = reason(&args.reason)?;
     let draft = approvable(&ledger, &args.plan_id, &by).await?;
     if !args.yes && !confirmed(&draft)? {
-        anstream::println!("Nothing was submitted.");
+        say!("Nothing was submitted.");
         return Ok(Exit::Done);
     }
     // The answer may have taken long: everything is checked again by the time it is now.
@@ -38,37 +41,36 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Perso
                 Some(until) => format!("once LlamaCloud's wait is over at {until:.0}"),
                 None => "within seconds".to_owned(),
             };
-            anstream::println!(
+            say!(
                 "Plan {} is approved. {holder} works on this ledger: a service executes the plan {when}, else the next cycle does.",
                 draft.plan_id
             );
             return Ok(Exit::Done);
         }
     };
-    let stop = stops_on_interrupt();
+    let stop = cancelled_by_signals()?;
     let now = worker.now().await?;
     let summary = worker.reprocess_by_hand(now, &stop).await?;
     let said = outcome(&worker.ledger, &draft, &by, stop.is_cancelled()).await?;
-    anstream::println!("{}", lines(&said));
+    say!("{}", lines(&said));
     let mut errors = summary.errors;
     errors.dedup();
     for error in &errors {
-        anstream::eprintln!("llama-triage: {}", lines(error));
+        complain!("{}", lines(error));
     }
     worker.ledger.close().await?;
     Ok(if errors.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-/// Is cancelled by Ctrl-C: what is being posted gets its answer, and nothing is posted after it.
-fn stops_on_interrupt() -> CancellationToken {
-    let stop = CancellationToken::new();
+/// Is cancelled by Ctrl-C and SIGTERM: what is being posted gets its answer, and nothing is posted after it.
+fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
+    let (mut stopping, stop) = (Stopping::new()?, CancellationToken::new());
     let heeded = stop.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            heeded.cancel();
-        }
+        stopping.asked().await;
+        heeded.cancel();
     });
-    stop
+    Ok(stop)
 }
 
 /// What came of an approved plan, or what it waits for. A person who stops this process stops the plan.
@@ -141,8 +143,7 @@ fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
         None => "at a price that is not known here".to_owned(),
     };
     let question = format!("Submit {}, {cost}? [y/N] ", super::plan::size(draft));
-    anstream::eprint!("{question}");
-    std::io::stderr().flush()?;
+    output::ask(&question)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)))

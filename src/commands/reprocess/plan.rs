@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Format;
 use super::show::{held, items, left_to_a_person, waits_for_other_work};
 use crate::core::text::{count, cut_middle, lines, one_line};
+use crate::say;
 use crate::service::reprocess::{Draft, DraftChunk, Excluded, GroupOutlook};
 
 /// Reasons that the table names; JSON has every item.
@@ -27,9 +28,9 @@ pub(super) fn show(draft: &Draft, format: Format) -> anyhow::Result<()> {
             if let (Some(answer), Value::Object(fields)) = (answer.as_object_mut(), fields) {
                 answer.extend(fields);
             }
-            anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
+            say!("{}", serde_json::to_string_pretty(&answer)?);
         }
-        Format::Table => anstream::println!("{}", lines(&table(draft))),
+        Format::Table => say!("{}", lines(&table(draft))),
     }
     Ok(())
 }

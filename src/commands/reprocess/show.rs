@@ -13,6 +13,7 @@ use crate::ledger::gate::StoredGate;
 use crate::ledger::intent::StoredIntent;
 use crate::ledger::plan::StoredPlan;
 use crate::ledger::{Connection, Ledger, LedgerError, attempt, breaker, gate, plan};
+use crate::say;
 use crate::service::reprocess::{Draft, Hold, begun, result_by_now, too_many, waits_until};
 
 /// How long a plan that is over is shown.
@@ -56,7 +57,7 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
                 "approved_plans": plans.iter().map(|plan| &plan.plan_id).collect::<Vec<_>>(),
                 "plans_over": over.iter().map(plan_row).collect::<Vec<_>>(),
             });
-            anstream::println!("{}", serde_json::to_string_pretty(&answer)?);
+            say!("{}", serde_json::to_string_pretty(&answer)?);
         }
         Format::Table => {
             let mut text = String::new();
@@ -81,7 +82,7 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
             if text.is_empty() {
                 text.push_str("Nothing was retried yet.");
             }
-            anstream::println!("{}", lines(text.trim_end()));
+            say!("{}", lines(text.trim_end()));
         }
     }
     Ok(Exit::Done)

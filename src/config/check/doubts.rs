@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::config::channel::{Channel, ChannelKind};
+use crate::core::host::is_loopback;
 use crate::core::id::bare_project_id;
 
 /// A key and the doubt about its value.
@@ -55,7 +56,7 @@ fn prefixed(id: &str) -> Option<String> {
 /// Whether what is sent to this address leaves the host unencrypted.
 fn is_plain(base_url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(base_url) else { return false };
-    url.scheme() == "http" && !url.host_str().is_some_and(super::is_loopback)
+    url.scheme() == "http" && !url.host_str().is_some_and(is_loopback)
 }
 
 /// Whether paging news comes through this channel, and the channel can tell whether it arrived.

@@ -31,6 +31,14 @@ pub enum QueryError {
     /// The user's own statement is refused.
     #[error("the statement was refused: {0}")]
     Statement(String),
+    /// The user's own statement asked for too much.
+    #[error("the statement was stopped, {what} {mib} MiB: narrow it")]
+    TooLarge {
+        /// What was too much, up to the number.
+        what: &'static str,
+        /// The limit.
+        mib: i64,
+    },
     /// The user's own statement took too long.
     #[error("the statement was stopped after {0} s: narrow it")]
     TooSlow(u64),

@@ -63,7 +63,13 @@ fn chat_counts_the_open_groups_that_it_leaves_out() {
 #[test]
 fn chat_counts_the_faults_and_remarks_that_it_leaves_out() {
     let mut digest = busy();
-    let fault = |n| Fault { fault: format!("f{n}"), text: "t".into(), since: digest.created_at, ended: false };
+    let fault = |n| Fault {
+        fault: format!("f{n}"),
+        text: "t".into(),
+        since: digest.created_at,
+        ended: false,
+        incident_scope: None,
+    };
     digest.faults = (0..5).map(fault).collect();
     digest.remarks = (0..5).map(|n| format!("remark {n}")).collect();
     let slack = slack::render(&digest, &facts()).0;

@@ -306,3 +306,24 @@ async fn who_was_refused_is_said_even_while_others_are_deferred() {
     let text = outcome(script).await.unwrap_err().to_string();
     assert!(text.contains("b…@example.com: ") && text.contains("refused for good: a…@example.com: "), "{text}");
 }
+
+#[tokio::test]
+async fn what_is_said_to_a_password_that_cannot_be_masked_is_not_shown() {
+    let peer = Peer::start(Protect::Plain, |line| {
+        line.starts_with("AUTH").then_some(Then::Say("535 5.7.8 the password abc is wrong"))
+    })
+    .await;
+    let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
+    let secrets = ChannelSecrets { smtp_password: Some(SecretString::from("abc")), ..ChannelSecrets::default() };
+    let text = Email::new(&config, secrets).unwrap().deliver(&busy(), &facts()).await.unwrap_err().to_string();
+    assert!(text.contains("535") && !text.contains("abc"), "{text}");
+}
+
+#[test]
+fn an_ipv6_address_is_taken_with_and_without_brackets() {
+    for host in ["[::1]", "::1"] {
+        let config = Config { smtp_host: Some(host.to_owned()), ..email(25) };
+        let email = Email::new(&config, ChannelSecrets::default()).unwrap();
+        assert_eq!((email.server.host.as_str(), email.server.peer().as_str()), ("::1", "[::1]:25"));
+    }
+}

@@ -3,28 +3,27 @@
 use std::path::Path;
 
 use super::Finding;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::credentials::Credentials;
-
-/// With less than this free, a large account could fill the disk within days.
-const LOW: u64 = 1 << 30;
+use crate::service::disk_space::Space;
 
 /// With less than this free, the ledger's next checkpoint may fail.
 const OUT: u64 = 64 << 20;
 
 /// Free space where the ledger is, or will be.
-pub(super) fn disk(ledger: &Path) -> Finding {
-    let place = ledger.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+pub(super) fn disk(ledger: &config::Ledger) -> Finding {
+    let place = ledger.path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
     let name = place.display().to_string();
-    let free = match rustix::fs::statvfs(place) {
-        Ok(volume) => volume.f_bavail.saturating_mul(volume.f_frsize),
+    let space = match Space::of(place) {
+        Ok(space) => space,
         Err(error) => return Finding::fail("disk", &name, error.to_string(), "check the folder of ledger.path"),
     };
-    let says = format!("{} MiB free", free >> 20);
+    let limit = space.limit(ledger.low_disk);
+    let says = format!("{} MiB free; below {} MiB it is a problem (ledger.low-disk)", space.free >> 20, limit >> 20);
     let advice = "make room on the disk, or in the ledger: \"Make room\" in docs/operations.md";
-    match free {
-        ..OUT => Finding::fail("disk", &name, says, advice),
-        OUT..LOW => Finding::warn("disk", &name, says, advice),
+    match space.free {
+        free if free < OUT.min(limit) => Finding::fail("disk", &name, says, advice),
+        _ if space.is_low(ledger.low_disk) => Finding::warn("disk", &name, says, advice),
         _ => Finding::ok("disk", &name, says),
     }
 }

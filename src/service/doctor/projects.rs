@@ -11,6 +11,7 @@ use crate::cloud::{Cloud, CloudError, Probe, Settings, Transport};
 use crate::config::load::ConfigError;
 use crate::config::project::Project;
 use crate::core::batch_api::BatchApi;
+use crate::core::host::is_loopback;
 use crate::credentials::Credentials;
 
 /// How long a check over the network may take.
@@ -97,7 +98,10 @@ fn host_and_port(base_url: &str) -> Option<(String, u16)> {
 
 /// Any answer is an answer; gives its `Date`.
 async fn hello(base_url: &str) -> Result<Option<String>, String> {
-    let client = reqwest::Client::builder().timeout(LIMIT).build().map_err(|error| causes(&error))?;
+    let builder = reqwest::Client::builder().timeout(LIMIT);
+    let is_local = host_and_port(base_url).is_some_and(|(host, _)| is_loopback(&host));
+    let builder = if is_local { builder.no_proxy() } else { builder };
+    let client = builder.build().map_err(|error| causes(&error))?;
     let answer = client.head(base_url).send().await.map_err(|error| causes(&error.without_url()))?;
     let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
     Ok(date.map(str::to_owned))

@@ -9,9 +9,10 @@ use super::Reprocess;
 use crate::cloud::Cloud;
 use crate::config::reprocess;
 use crate::core::batch_api::BatchApi;
-use crate::core::reprocess::{Excluded, Exclusion, JobConfig, jitter, left_out};
+use crate::core::reprocess::{Excluded, Exclusion, JobConfig, JobConfigRefused, jitter, left_out};
 use crate::ledger::learnt_config::{self, LearntConfig};
 use crate::ledger::retriable::{Origin, Retriable};
+use crate::secrets;
 
 /// Batches of a project whose configuration is asked for in one go, at most; the rest waits for the next one.
 /// Of each project, for trouble with asking is not kept: one project in trouble must not use up what the others need.
@@ -235,7 +236,12 @@ fn usable(told: &Value, api: BatchApi, job_type: &str) -> Result<JobConfig, Stri
             None => return Err("LlamaCloud names no saved configuration for its batch".to_owned()),
         },
     };
-    config.map_err(|error| error.to_string())
+    let config = config.map_err(|error| error.to_string())?;
+    // The allow-list knows what secrets look like; only the registry knows ours.
+    if secrets::are_in(&config.body(false, "").to_string()) {
+        return Err(JobConfigRefused::HoldsSecret("a parameter".to_owned()).to_string());
+    }
+    Ok(config)
 }
 
 /// A configuration that was learnt from one API is none for the other, which would process with its defaults.
@@ -334,6 +340,15 @@ mod tests {
         assert!(told[1].contains("no answer; plan again"), "{told:?}");
         assert!(told[2].contains("20 batches are asked about in one go; plan again"), "{told:?}");
         assert_eq!(told[3], "its project gone is no longer in the configuration");
+    }
+
+    #[test]
+    fn a_config_that_holds_a_secret_of_ours_is_not_learnt() {
+        secrets::hold("Vk3-held-in-a-config-Vk3");
+        let told = |text: &str| json!({"parameters": {"tier": "fast", "user_prompt": text}});
+        assert!(usable(&told("as usual"), BatchApi::V1Beta, "parse").is_ok());
+        let refused = usable(&told("log in with Vk3-held-in-a-config-Vk3"), BatchApi::V1Beta, "parse").unwrap_err();
+        assert!(refused.contains("holds a secret"), "{refused}");
     }
 
     #[test]

@@ -172,6 +172,24 @@ fn a_statement_that_takes_for_ever_is_stopped() {
 }
 
 #[test]
+fn a_statement_that_asks_for_too_much_is_stopped_and_the_next_one_is_not() {
+    let ledger = filled();
+    let many = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 1000000)";
+    for (statement, says) in [
+        ("SELECT hex(zeroblob(400000000))".to_owned(), "one of its values is larger than 8 MiB"),
+        ("SELECT length(printf('%.*c', 900000000, 'x'))".to_owned(), "larger than 8 MiB"),
+        (format!("{many} SELECT group_concat(n, 'and so on') FROM n"), "larger than 8 MiB"),
+        (format!("{many} SELECT hex(randomblob(1000000)) FROM n"), "its answer is larger than 32 MiB"),
+        (format!("{many} SELECT count(*) FROM (SELECT DISTINCT randomblob(100000) FROM n)"), "memory than 256 MiB"),
+    ] {
+        let ran = ask(&ledger, &["sql", &statement]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{statement}: {}", ran.err);
+        assert!(ran.err.contains(says), "{statement}: {}", ran.err);
+        assert_eq!(ask(&ledger, &["sql", "SELECT count(*) FROM item"]).code, 0);
+    }
+}
+
+#[test]
 fn several_ledgers_are_asked_as_one() {
     let (one, other) = (filled(), filled());
     let both = [one.path.clone(), other.path.clone()];

@@ -1,0 +1,76 @@
+//! The secrets that this process has loaded, and the one way in which text from outside is masked.
+//!
+//! Whoever reads a secret ([`crate::credentials`]) holds it here; whoever takes in text that others wrote masks it here,
+//! before it is cut, stored, logged or shown. A secret that a reload replaced stays: its peer may repeat it yet.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::core::redact::mask_secrets;
+use crate::core::secret_forms::SecretMasker;
+
+struct Loaded {
+    secrets: BTreeSet<String>,
+    /// Made when it is needed; none while there is no secret, or a new one.
+    masker: Option<Arc<SecretMasker>>,
+}
+
+static LOADED: RwLock<Loaded> = RwLock::new(Loaded { secrets: BTreeSet::new(), masker: None });
+
+/// From now on this secret is masked in all text from outside, in all its forms.
+pub fn hold(secret: &str) {
+    let mut loaded = LOADED.write().unwrap_or_else(PoisonError::into_inner);
+    if !secret.is_empty() && loaded.secrets.insert(secret.to_owned()) {
+        loaded.masker = None;
+    }
+}
+
+/// The same for a log-in: what SMTP's PLAIN sends is one text of both, and shows a password that is too short by itself.
+pub fn hold_login(user: &str, password: &str) {
+    hold(password);
+    hold(&format!("\0{user}\0{password}"));
+    hold(&format!("{user}\0{user}\0{password}"));
+}
+
+/// The text without loaded secrets and without what looks like a secret of others; borrowed when there was none.
+///
+/// Mask before a text is cut: half of a secret is not recognised.
+pub fn mask(text: &str) -> Cow<'_, str> {
+    let Some(masker) = masker() else { return mask_secrets(text) };
+    match masker.mask(text) {
+        Cow::Borrowed(text) => mask_secrets(text),
+        Cow::Owned(text) => Cow::Owned(mask_secrets(&text).into_owned()),
+    }
+}
+
+/// Whether the text holds a loaded secret, in any of its forms.
+pub fn are_in(text: &str) -> bool {
+    masker().is_some_and(|masker| matches!(masker.mask(text), Cow::Owned(_)))
+}
+
+fn masker() -> Option<Arc<SecretMasker>> {
+    {
+        let loaded = LOADED.read().unwrap_or_else(PoisonError::into_inner);
+        if loaded.masker.is_some() || loaded.secrets.is_empty() {
+            return loaded.masker.clone();
+        }
+    }
+    let mut loaded = LOADED.write().unwrap_or_else(PoisonError::into_inner);
+    let made = Arc::new(SecretMasker::new(loaded.secrets.iter().map(String::as_str)));
+    Some(Arc::clone(loaded.masker.insert(made)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_masked_from_then_on_beside_what_looks_like_a_secret() {
+        let text = "Zq7-first-held-Zq7 and Zq8-later-held-Zq8, Bearer abcdefgh12";
+        hold("Zq7-first-held-Zq7");
+        assert_eq!(mask(text), "*** and Zq8-later-held-Zq8, Bearer ***");
+        hold_login("someone", "Zq8-later-held-Zq8");
+        assert_eq!(mask(text), "*** and ***, Bearer ***");
+    }
+}

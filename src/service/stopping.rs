@@ -1,0 +1,45 @@
+//! The signals that ask a process to stop, and the grace that work under way gets then.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How long a cycle under way may go on after SIGTERM; well within systemd's `TimeoutStopSec`.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// SIGTERM and SIGINT. From when it is made, neither ends the process.
+pub struct Stopping {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stopping {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn new() -> anyhow::Result<Stopping> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Stopping { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Waits for a stop.
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Waits for a stop, cancels `stop` for the cycle under way, and gives it the grace to end.
+    pub async fn finish_late(&mut self, stop: &CancellationToken) {
+        self.asked().await;
+        stop.cancel();
+        info!("stopping: the cycle under way may end within {} s", GRACE.as_secs());
+        tokio::time::sleep(GRACE).await;
+        warn!("stopping in the middle of a cycle; the next start goes on where the ledger is");
+    }
+}
