@@ -38,9 +38,11 @@ use crate::cli::{Cli, ColorWhen, Command, Global};
 use crate::complain;
 use crate::config::Config;
 use crate::config::load;
+use crate::core::report::question::Question;
 use crate::credentials::Credentials;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
+use crate::ledger::query;
 use crate::service::worker::Setup;
 use crate::telemetry::{self, Role};
 
@@ -129,6 +131,12 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         now: Timestamp::now(),
         terminal: report::Terminal::stdout(choice),
     };
+    if args.query == Question::Sql
+        && let Err(error) = query::limit_memory()
+    {
+        complain!("{error}");
+        return Exit::Failed;
+    }
     // Standard error is not locked: whatever ends a statement that takes for ever has to say so.
     let outcome = report::run(args, &surroundings, &mut std::io::stdout().lock(), &mut std::io::stderr());
     if let Some(message) = outcome.message() {

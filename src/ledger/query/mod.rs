@@ -48,7 +48,7 @@ pub use reading::Reading;
 pub use retries::{attempts, retries};
 pub use scans::{Freshness, addresses, freshness};
 pub use skipped::skipped;
-pub use sql::{SqlLimits, sql};
+pub use sql::{SqlLimits, limit_memory, sql};
 pub use summary::{Budget, summary};
 pub use trend::{Bucket, trend};
 pub use view::View;

@@ -85,7 +85,16 @@ fn confine(connection: &Connection) -> Result<(), QueryError> {
     connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     connection.pragma_update(None, "temp_store", "memory")?;
-    connection.query_row(&format!("PRAGMA hard_heap_limit = {MEMORY}"), [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// Bounds the memory that SQLite may take in this process, whichever connection asks for it.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn limit_memory() -> Result<(), QueryError> {
+    let any = Connection::open_in_memory()?;
+    any.query_row(&format!("PRAGMA hard_heap_limit = {MEMORY}"), [], |_| Ok(()))?;
     Ok(())
 }
 
