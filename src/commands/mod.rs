@@ -31,7 +31,9 @@ pub mod silence;
 pub mod tell;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use clap::Parser;
 use jiff::Timestamp;
 
 use crate::cli::{Cli, ColorWhen, Command, Global};
@@ -40,17 +42,42 @@ use crate::config::Config;
 use crate::config::load;
 use crate::core::report::question::Question;
 use crate::credentials::Credentials;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::ledger::Ledger;
 use crate::ledger::query;
 use crate::service::worker::Setup;
 use crate::telemetry::{self, Role};
 
+/// Parses the command line, runs one command, and ends with its exit code.
+pub async fn run_program() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return output::say_usage(&said),
+    };
+    let exit = match run(cli).await {
+        Ok(done) => done,
+        Err(error) => {
+            if !is_broken_pipe(&error) {
+                complain!("{error:#}");
+            }
+            exit::of_error(&error)
+        }
+    };
+    output::conclude(exit).into()
+}
+
+/// Whether the reader of our answer went away, as `head` does: nothing to complain about.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
 /// Runs one command line.
 ///
 /// # Errors
 /// Whatever the command could not do; [`crate::exit::of_error`] gives the exit code.
-pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
     start_logging(global, &cli.command);
     if global.ledger.len() > 1 && !matches!(cli.command, Command::Report(_)) {
