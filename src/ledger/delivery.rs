@@ -368,7 +368,7 @@ pub fn recover(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerErro
 pub(super) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> Result<usize, LedgerError> {
     let mut statement = tx.prepare_cached(
         "SELECT delivery_id, content FROM delivery
-         WHERE state = 'pending' AND done = '[]' AND uncertain = 0 AND created_at > ?1",
+         WHERE state = 'pending' AND attempts = 0 AND created_at > ?1",
     )?;
     let waiting = statement.query_map([Millis(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let waiting = waiting.collect::<Result<Vec<(String, String)>, _>>()?;

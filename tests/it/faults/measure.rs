@@ -177,7 +177,7 @@ fn write<'a>(
         let timeout = if hurried && trouble.is_slow() { "3s" } else { "60s" };
         text += &format!(
             "[[project]]\nname = {project:?}\nbase-url = {:?}\nproject-id = {:?}\napi-key-file = {:?}\n\
-             request-timeout = {timeout:?}\nlook-back = {look_back:?}\n\
+             api = \"v1-beta\"\nrequest-timeout = {timeout:?}\nlook-back = {look_back:?}\n\
              page-size = {page_size}\nconcurrency = 1\nrequests-per-second = 1000\n",
             site.cloud.url(),
             project_id(&project),
