@@ -5,6 +5,7 @@
 
 pub mod ack;
 pub mod batch;
+pub mod batch_failure;
 pub mod cause;
 pub mod decide;
 pub mod digest;
@@ -25,3 +26,4 @@ pub mod scan;
 pub mod schedule;
 pub mod silence;
 pub mod text;
+pub mod unread;

@@ -11,7 +11,7 @@ use super::account_texts::{BEHIND_VAGUE, GROWING, NAMES, Nature, OUTAGE, RETURNI
 use super::builder::add_project;
 use super::cause::{Cause, Failure};
 use super::model::{Directory, Item, JobType};
-use super::submit::Submission;
+use super::submit::{Break, Submission};
 use super::world::{Outage, Pace, World};
 
 /// The name of the larger project of [`believable_account`].
@@ -122,7 +122,8 @@ impl Plot {
         let mut breaking = Submission::of_items(1, items, config());
         breaking.job_type = JobType::Classify;
         let broken_at = self.at(9 * 60 + 4);
-        breaking.breaks = Some((broken_at, "orchestrator gave up after losing its history".into()));
+        let why = "orchestrator gave up after losing its history".to_owned();
+        breaking.breaks = Some((broken_at, Break::Fails(Some(why))));
         self.world.submit_at(self.at(9 * 60), breaking);
     }
 
@@ -185,6 +186,7 @@ impl Plot {
             attempts: 0,
             first_takes: None,
             results: Vec::new(),
+            unwritable: false,
             deleted: false,
         };
         self.world.add_item(item)

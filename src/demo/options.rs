@@ -17,6 +17,8 @@ pub struct Options {
     pub most_item_ids: usize,
     /// The status that every v1 batch call answers, for an account that has lost that API.
     pub v1_gone: Option<u16>,
+    /// How long batches are kept: older ones are neither listed nor known. None keeps them for ever.
+    pub keeps_batches_for: Option<SignedDuration>,
     /// Whether v1 shows job ids as bare uuids; else they carry `pjb-` or `ext-`.
     pub bare_job_ids: bool,
     /// Whether `processed_items` counts only completed items instead of all that ended.
@@ -34,6 +36,7 @@ impl Default for Options {
             unknown_items: UnknownItems::Refused(422),
             most_item_ids: 1_000,
             v1_gone: None,
+            keeps_batches_for: None,
             bare_job_ids: true,
             processed_means_completed: false,
             secrets_in_results: false,
@@ -84,6 +87,8 @@ pub struct Paging {
     pub empty_without_items: bool,
     /// Whether every page is the first one, whatever the offset or cursor.
     pub stuck: bool,
+    /// Whether the list of items goes on for ever: after its end come items that no batch has.
+    pub endless: bool,
 }
 
 impl Default for Paging {
@@ -99,6 +104,7 @@ impl Default for Paging {
             shifts_left: 5,
             empty_without_items: false,
             stuck: false,
+            endless: false,
         }
     }
 }

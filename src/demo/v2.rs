@@ -59,6 +59,7 @@ fn list_batches(service: &mut Service<'_>) -> Result<Reply, Reply> {
         .filter(|&index| {
             let batch = &world.batches[index];
             batch.project == service.project
+                && service.keeps(index)
                 && batch.origin != Origin::SingleJob
                 && status.is_none_or(|status| status == batch.status)
                 && span.holds(batch.created_at)

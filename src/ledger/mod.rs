@@ -55,6 +55,7 @@ pub mod slot;
 pub mod spent;
 pub mod standing;
 pub mod time;
+pub mod unread;
 
 use std::path::{Path, PathBuf};
 

@@ -19,6 +19,8 @@ pub struct Begun {
     pub baseline_until: i64,
     /// When the job list was last read to its end.
     pub list_read_at: Option<i64>,
+    /// When the last complete scan began: what happened until then is known. None if there was none.
+    pub known_until: Option<i64>,
     /// The scan before this one was complete, and understood every row.
     pub continues: bool,
 }
@@ -63,6 +65,8 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         })?;
     let newest =
         "SELECT complete = 1 AND unreadable = 0 FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";
+    let complete = "SELECT max(started_at) FROM scan WHERE project_key = ?1 AND complete = 1";
+    let known_until: Option<i64> = tx.query_row(complete, [project_key], |row| row.get(0))?;
     let before: Option<bool> = tx.query_row(newest, [project_key], |row| row.get(0)).optional()?;
     tx.execute("INSERT INTO scan (project_key, started_at) VALUES (?1, ?2)", (project_key, at))?;
     Ok(Begun {
@@ -71,6 +75,7 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         at,
         baseline_until,
         list_read_at,
+        known_until,
         continues: before == Some(true),
     })
 }

@@ -1,17 +1,25 @@
 //! Reading the job list: which batches are due, and which ones it no longer shows.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
 use super::Source;
+use super::set_aside::fault_key;
 use crate::cloud::{CloudError, Listed};
 use crate::core::batch::Batch;
 use crate::core::scan::{ListOrder, Seen, in_window};
+use crate::core::text::count;
+use crate::core::unread::why_unusable;
 use crate::ledger::batch::KnownBatch;
 
 /// Milliseconds after which an unchanged batch's `last_seen` is written again.
 const STALE: i64 = 3_600_000;
+
+/// Batches that one scan reads, at most: the others wait for the next one.
+pub(super) const MOST_DUE: usize = 20_000;
 
 /// What the job list said.
 #[derive(Debug, Default)]
@@ -28,6 +36,14 @@ pub(super) struct JobList {
     pub(super) unseen: Vec<String>,
     /// Stopped early: what follows was known and settled.
     pub(super) stopped: bool,
+    /// Batches that no request can name, and why.
+    pub(super) unusable: Vec<(Batch, &'static str)>,
+    /// Faults of earlier scans whose batches it still shows.
+    pub(super) still: HashSet<String>,
+    /// When the oldest batch shown was made.
+    pub(super) oldest: Option<Timestamp>,
+    /// Rows of it that could not be read hide whole batches; why.
+    pub(super) flaw: Option<String>,
     /// Why it could not be read to its end, and whether we were refused.
     pub(super) error: Option<(String, bool)>,
 }
@@ -40,6 +56,12 @@ pub(super) struct Request {
     pub(super) at: i64,
     /// It may stop early: it was read to its end lately.
     pub(super) may_stop: bool,
+    /// Batches that are read, at most.
+    pub(super) most_due: usize,
+    /// The project.
+    pub(super) project: String,
+    /// Faults about its batches that stand.
+    pub(super) faults: HashSet<String>,
 }
 
 /// Reads the job list. An error leaves what was read before it.
@@ -56,9 +78,17 @@ pub(super) async fn read<S: Source>(source: &S, known: &HashMap<String, KnownBat
                 let known = known.get_key_value(batch.batch_id.as_str());
                 let awaited = known.is_some_and(|(id, _)| unseen.remove(id.as_str()));
                 let created_at = batch.created_at;
-                let first = shown.insert(batch.batch_id.clone());
+                let first = shown.insert(short(&batch.batch_id));
                 let settled = list.sort_in(batch, known.map(|(_, known)| known), first, request);
                 seen.push((created_at, Seen { settled, awaited }));
+            }
+            if list.due.len() >= request.most_due {
+                let why = format!(
+                    "batch list: {} of its batches must be read; the next scans read what follows",
+                    list.due.len()
+                );
+                list.error = Some((why, false));
+                return ControlFlow::Break(());
             }
             let flow = order.page(&seen);
             list.stopped = flow.is_break();
@@ -70,14 +100,32 @@ pub(super) async fn read<S: Source>(source: &S, known: &HashMap<String, KnownBat
     list
 }
 
+/// A list may show millions of batches, so they are told apart by a hash of their ids.
+fn short(batch_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    batch_id.hash(&mut hasher);
+    hasher.finish()
+}
+
 impl JobList {
     /// Sorts one batch in; true if there is nothing to do for it.
     fn sort_in(&mut self, batch: Batch, known: Option<&KnownBatch>, first: bool, request: &Request) -> bool {
+        self.oldest = batch.created_at.into_iter().chain(self.oldest).min();
         if known.is_none() && !in_window(&batch, request.since) {
             return true;
         }
-        let settled =
-            known.is_some_and(|known| !batch.needs_listing(known.listed_as.as_deref(), !request.may_stop, request.at));
+        if !request.faults.is_empty() {
+            let fault = fault_key(&request.project, &batch.batch_id);
+            self.still.extend(request.faults.get(&fault).cloned());
+        }
+        if let Some(why) = why_unusable(&batch.batch_id) {
+            self.listed += u64::from(first);
+            self.unusable.extend(first.then_some((batch, why)));
+            return true;
+        }
+        let settled = known.is_some_and(|known| {
+            known.rests || !batch.needs_listing(known.listed_as.as_deref(), !request.may_stop, request.at)
+        });
         if !first {
             // Shown twice, by a list that moved: once is enough.
             return settled;
@@ -98,14 +146,12 @@ impl JobList {
                 if listed.unreadable > 0 {
                     // Whole batches are hidden, and nobody can say how many failures are in them.
                     let why = listed.why_unreadable.unwrap_or_default();
-                    self.error = Some((
-                        format!("job list: {} of its batches could not be read: {why}", listed.unreadable),
-                        false,
-                    ));
+                    let batches = count(listed.unreadable, "batch", "batches");
+                    self.flaw = Some(format!("{batches} of the batch list could not be read: {why}"));
                 }
-                if !listed.complete && !self.stopped {
+                if !listed.complete && !self.stopped && self.error.is_none() {
                     let why = listed.why_incomplete.unwrap_or_else(|| "it was not read to its end".to_owned());
-                    self.error = Some((format!("job list: {why}"), false));
+                    self.error = Some((format!("batch list: {why}"), false));
                 }
             }
             Err(error) => {

@@ -9,16 +9,17 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::intake::Message;
-use super::job_list::{self, JobList, Request};
+use super::job_list::{self, JobList, MOST_DUE, Request};
 use super::listing::{self, BatchRead, Due};
-use super::{ScanSummary, Source, Watched, evidence, unless_panicked};
-use crate::cloud::Depth;
+use super::set_aside::{self, Unread};
+use super::{ScanSummary, Source, Watched, evidence, gap, unless_panicked};
+use crate::cloud::{CloudError, Depth};
 use crate::core::batch::Batch;
 use crate::core::id::bare_project_id;
 use crate::ledger::batch::KnownBatch;
 use crate::ledger::project::{Begun, Ended, begin_scan, doubt_list, end_scan};
 use crate::ledger::sighting::Place;
-use crate::ledger::{Ledger, LedgerError, batch};
+use crate::ledger::{Ledger, LedgerError, Transaction, batch};
 
 /// Milliseconds between two scans that read the job list to its end and ask for old batches with open items.
 const FULL_READ_EVERY: i64 = 86_400_000;
@@ -52,6 +53,9 @@ pub(super) async fn scan<S: Source>(
     if let Some(error) = &counts.error {
         tracing::warn!(project = %counts.project, %error, "the scan is incomplete");
     }
+    for aside in counts.set_aside.iter().chain(&counts.lost) {
+        tracing::warn!(project = %counts.project, "left out: {}", aside.text);
+    }
     Ok(counts)
 }
 
@@ -70,13 +74,25 @@ async fn read<S: Source>(
     let known = ledger.read(move |connection| batch::known(connection, project_key, at)).await?;
     let full = begun.list_read_at.is_none_or(|at| begun.at - at >= FULL_READ_EVERY);
     let look_back = SignedDuration::try_from(project.look_back).unwrap_or(SignedDuration::MAX);
+    let since = gap::since(begun, look_back, now);
+    let (unread, faults) = Unread::of(ledger, &project.name, project_key).await?;
+    counts.unread = unread;
+    let faults = faults.into_iter().collect();
     let request =
-        Request { since: now.checked_sub(look_back).unwrap_or(Timestamp::MIN), at: begun.at, may_stop: !full };
+        Request { since, at: begun.at, may_stop: !full, most_due: MOST_DUE, project: project.name.clone(), faults };
     let source = project.source.as_ref();
     let mut list = job_list::read(source, &known, &request).await;
     counts.batches_listed = list.listed;
     counts.unreadable += list.unreadable;
-    let well_read = list.error.is_none();
+    counts.unread.standing = std::mem::take(&mut list.still);
+    for (batch, why) in std::mem::take(&mut list.unusable) {
+        counts.set_aside(&batch, why);
+    }
+    let is_clear = match list.flaw.take() {
+        Some(flaw) => counts.flawed_list(ledger, begun, flaw).await?,
+        None => true,
+    };
+    let well_read = list.error.is_none() && is_clear;
     if !well_read && begun.list_read_at.is_some() {
         // Before anything of it is recorded, so that not even a crash makes half a list look whole.
         ledger.write(move |tx| doubt_list(tx, project_key)).await?;
@@ -94,6 +110,7 @@ async fn read<S: Source>(
     // A batch that was said to be gone may hold what could not be asked for then.
     let returned = list.refresh.iter().any(|batch| known.get(&batch.batch_id).is_some_and(|known| known.gone));
     put_off_proofs(&mut list, &known);
+    let shown = gap::ShownTime { since, oldest: list.oldest, whole: list_read && !list.stopped };
     let due = record(ledger, begun, &known, &mut list).await?;
     if !counts.refused {
         read_due(ledger, project, due, pages, counts).await?;
@@ -103,6 +120,10 @@ async fn read<S: Source>(
     if !counts.refused && has_news {
         evidence::search(ledger, source, begun, counts).await?;
     }
+    if !counts.refused {
+        gap::find_lost(ledger, source, begun, shown, counts).await?;
+    }
+    set_aside::judge(ledger, source, begun, counts).await?;
     Ok(list_read)
 }
 
@@ -141,8 +162,7 @@ async fn follow_named<S: Source>(
             }
             Ok(None) => {}
             Err(error) if known.contains_key(&batch_id) => {
-                counts.fails(format!("batch {batch_id}: {error}"), error.stops_scan());
-                if error.stops_scan() {
+                if counts.cannot_ask(&batch_id, &error) {
                     return Ok(());
                 }
             }
@@ -194,8 +214,7 @@ async fn follow_unseen<S: Source>(
                 ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, at)).await?;
             }
             Err(error) => {
-                counts.fails(format!("batch {batch_id}: {error}"), error.stops_scan());
-                if error.stops_scan() {
+                if counts.cannot_ask(&batch_id, &error) {
                     break;
                 }
             }
@@ -298,9 +317,25 @@ impl Counts {
         self.recovered += read.recovered;
         self.unreadable += read.unreadable;
         self.why_unreadable = self.why_unreadable.take().or(read.why_unreadable);
-        if let Some(error) = read.error {
-            self.fails(error, read.refused);
+        if let Some((rows, why)) = read.lost_rows {
+            self.set_rows_aside(&read.batch_id, rows, &why);
         }
+        match read.error {
+            Some(error) if read.refused => self.fails(format!("batch {}: {error}", read.batch_id), true),
+            Some(error) => self.cannot_read(&read.batch_id, error, read.own),
+            None if read.gone => self.shown_but_gone(&read.batch_id),
+            None => self.read_well(&read.batch_id),
+        }
+    }
+
+    /// Notes that one batch could not be asked for; true if no other call can succeed, either.
+    fn cannot_ask(&mut self, batch_id: &str, error: &CloudError) -> bool {
+        if error.stops_scan() {
+            self.fails(format!("batch {}: {error}", set_aside::shown_id(batch_id)), true);
+        } else {
+            self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked());
+        }
+        error.stops_scan()
     }
 }
 
@@ -312,6 +347,7 @@ async fn end(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let begun = *begun;
+    let found = counts.clone();
     let ended = Ended {
         complete: counts.complete,
         list_read: list_read && counts.complete,
@@ -323,5 +359,9 @@ async fn end(
         requests: counts.requests,
         error: counts.error.clone(),
     };
-    ledger.write(move |tx| end_scan(tx, &begun, &ended, now)).await
+    let told = move |tx: &Transaction<'_>| {
+        set_aside::tell(tx, &begun, &found, ended.list_read)?;
+        end_scan(tx, &begun, &ended, now)
+    };
+    ledger.write(told).await
 }
