@@ -140,7 +140,7 @@ pub enum DoctorFormat {
 /// `demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// The folder for the ledger and the digests [default: a new one under the system's temporary folder]
+    /// The folder for the ledger and the digests [default: llama-triage-demo]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Fewer simulated hours

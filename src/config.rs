@@ -7,6 +7,7 @@ pub mod channel;
 mod check;
 pub(crate) mod duration;
 pub mod load;
+mod paths;
 pub mod project;
 #[cfg(test)]
 mod reference;
@@ -57,7 +58,7 @@ pub struct Config {
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Ledger {
-    /// The SQLite file; its folder is made if it is missing.
+    /// The SQLite file; its folder is made if it is missing. As every relative path, it follows the folder of this file.
     pub path: PathBuf,
     /// How long closed observations are kept by `ledger prune`; open items are kept always.
     #[serde(with = "friendly")]

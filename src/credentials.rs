@@ -59,8 +59,12 @@ impl Credentials {
     /// It is nowhere, or its file cannot be read; the text says where it was looked for.
     pub fn api_key(&self, project: &Project) -> Result<SecretString, ConfigError> {
         let names = [format!("llama-cloud-api-key-{}", project.name), "llama-cloud-api-key".to_owned()];
-        if let Some(key) = self.look_up(project.api_key_file.as_deref(), &names)? {
-            return Ok(key);
+        match self.look_up(project.api_key_file.as_deref(), &names) {
+            Ok(Some(key)) => return Ok(key),
+            Ok(None) => {}
+            // A person's own key goes on where the service's folder is closed to them.
+            Err(_) if project.api_key_file.is_none() && self.environment_key.is_some() => {}
+            Err(error) => return Err(error),
         }
         self.environment_key.clone().ok_or_else(|| {
             ConfigError::Credential(format!(
@@ -110,7 +114,7 @@ impl Credentials {
             .flat_map(|folder| {
                 names.iter().flat_map(move |name| [folder.join(name), folder.join(format!("{FOLDER_ID}_{name}"))])
             })
-            .find(|path| path.exists());
+            .find(|path| path.try_exists().unwrap_or(true));
         found.map(|path| read(&path)).transpose()
     }
 }
@@ -142,8 +146,8 @@ impl SecretUse {
 }
 
 fn read(path: &Path) -> Result<SecretString, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::Credential(format!("cannot read the secret in {}: {error}", path.display())))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::SecretFile { path: path.to_owned(), source })?;
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Err(ConfigError::Credential(format!("the secret in {} is empty", path.display())));

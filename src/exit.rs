@@ -66,6 +66,7 @@ pub fn of_error(error: &anyhow::Error) -> Exit {
                 LedgerError::Missing(_)
                 | LedgerError::Newer { .. }
                 | LedgerError::Older { .. }
+                | LedgerError::Denied { .. }
                 | LedgerError::File { .. }
                 | LedgerError::Corrupt(_)
                 | LedgerError::Migration(_) => Exit::Ledger,

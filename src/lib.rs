@@ -22,6 +22,7 @@ pub mod core;
 pub mod credentials;
 pub mod demo;
 pub mod exit;
+pub mod file_owner;
 pub mod ledger;
 pub mod notify;
 pub mod report;

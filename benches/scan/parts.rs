@@ -19,7 +19,7 @@ const PARTS: [&str; 4] = ["hashing", "grouping", "sorting", "writing"];
 pub(crate) fn run(batches: usize, path: &Path) {
     let mut connection = open::writer(path).expect("a ledger");
     let tx = connection.transaction().expect("a transaction");
-    tx.execute_batch("INSERT INTO project VALUES (1, 'bench', NULL, 0, NULL)").expect("a project");
+    tx.execute_batch("INSERT INTO project (project_key, name, project_id, first_seen, list_read_at) VALUES (1, 'bench', NULL, 0, NULL)").expect("a project");
     for batch in 0..batches {
         let sql = "INSERT INTO batch (batch_key, project_key, batch_id, job_type, status, first_seen, last_seen)
             VALUES (?1, 1, ?2, 'parse', 'completed', 0, 0)";

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use llama_triage::cloud::{Cloud, Settings, Transport};
-use llama_triage::config::project::Project;
+use llama_triage::config::project::{Api, Project};
 use llama_triage::core::scan::{Classified, GroupFacts};
 use llama_triage::ledger::{Ledger, open};
 use llama_triage::service::scan::{ScanSummary, Watched, restore_grouper, scan};
@@ -58,6 +58,7 @@ fn watched(url: &str) -> Watched<Cloud> {
     let project = Project {
         name: "bench".to_owned(),
         base_url: url.to_owned(),
+        api: Api::V1Beta,
         requests_per_second: NonZeroU32::new(1_000_000).expect("a constant above zero"),
         concurrency: NonZeroUsize::new(4).expect("a constant above zero"),
         ..Project::default()

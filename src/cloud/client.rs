@@ -143,6 +143,11 @@ impl Client {
         hex::encode(&digest.finalize()[..8])
     }
 
+    /// Client and address for a request that needs no key.
+    pub(super) fn anonymous(&self) -> (&reqwest::Client, Url) {
+        (&self.reads, self.base.clone())
+    }
+
     /// Requests made so far, retries included.
     pub(super) fn requests(&self) -> u64 {
         self.made.load(Ordering::Relaxed)

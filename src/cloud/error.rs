@@ -55,6 +55,16 @@ pub enum CloudError {
         /// 404 or 410.
         status: u16,
     },
+    /// An API whose batch list answered that it does not exist: nothing of it was asked for.
+    #[error("API {api} does not exist at {host} ({status} on its batch list)")]
+    ApiMissing {
+        /// The API.
+        api: &'static str,
+        /// The host asked.
+        host: String,
+        /// What its batch list answered.
+        status: u16,
+    },
     /// 404 or 410 on one record.
     #[error("LlamaCloud does not know {path} ({status}): it was deleted or has expired{detail}")]
     NotFound {
@@ -67,7 +77,8 @@ pub enum CloudError {
     },
     /// 429, also after the retries.
     #[error(
-        "LlamaCloud asks to slow down (429): lower requests-per-second of this project if this stays{wait}{detail}",
+        "LlamaCloud refuses for now (429): {advice}{wait}{detail}",
+        advice = slower(.detail),
         wait = waiting(*.retry_after)
     )]
     RateLimited {
@@ -77,7 +88,7 @@ pub enum CloudError {
         detail: String,
     },
     /// 5xx, 408 or 409, also after the retries.
-    #[error("LlamaCloud is in trouble ({status}) at {path}: see https://llamaindex.statuspage.io{detail}")]
+    #[error("{}{detail}", passing(*.status, .path))]
     Server {
         /// The status.
         status: u16,
@@ -204,7 +215,19 @@ impl CloudError {
 
     /// Whether the whole API has gone, rather than one record.
     pub fn is_gone(&self) -> bool {
-        matches!(self, CloudError::ApiGone { .. })
+        matches!(self, CloudError::ApiGone { .. } | CloudError::ApiMissing { .. })
+    }
+
+    /// The HTTP status by which a batch list says that its API does not exist; none for any other error.
+    ///
+    /// Servers without the path answer 404 or 410, 405 where another method has it, or the HTML page of their console.
+    pub fn list_not_found(&self) -> Option<u16> {
+        match self {
+            CloudError::ApiGone { status, .. } | CloudError::ApiMissing { status, .. } => Some(*status),
+            CloudError::Refused { status: 405, .. } => Some(405),
+            CloudError::NotJson { what, .. } if what == "HTML" => Some(200),
+            _ => None,
+        }
     }
 
     /// Whether the one record that was asked for does not exist (any more).
@@ -265,6 +288,52 @@ fn why_refused(source: &CloudError) -> String {
     }
 }
 
+/// A 429 is about the pace, about jobs at once, or about what the plan holds: only one of them is mended by asking less often.
+fn slower(detail: &str) -> &'static str {
+    let detail = detail.to_ascii_lowercase();
+    if detail.contains("maximum number of") {
+        "the plan holds no more; remove some, or ask for a larger plan"
+    } else if detail.contains("existing jobs") || detail.contains("resources exhausted") {
+        "too many jobs run at once; it passes when some have ended"
+    } else {
+        "too many requests; if this stays, lower requests-per-second of this project"
+    }
+}
+
+fn passing(status: u16, path: &str) -> String {
+    match status {
+        408 => format!("LlamaCloud waited too long for the request at {path} (408): check the network if this stays"),
+        409 => format!("LlamaCloud says that something else changes {path} right now (409)"),
+        _ => format!(
+            "LlamaCloud is failing ({status}) at {path}: see its status page (https://llamaindex.statuspage.io)"
+        ),
+    }
+}
+
 fn waiting(retry_after: Option<Duration>) -> String {
-    retry_after.map_or_else(String::new, |d| format!(" (wait {} s)", d.as_secs().max(1)))
+    retry_after.map_or_else(String::new, |d| format!(" (it asks to wait {} s)", d.as_secs().max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_of_a_429_fits_its_cause() {
+        let said = |detail: &str, retry_after| {
+            CloudError::RateLimited { retry_after, detail: format!(": {detail}") }.to_string()
+        };
+        assert!(said("Rate limit exceeded.", None).contains("lower requests-per-second"));
+        assert!(!said("Rate limit exceeded.", None).contains("wait"), "it did not ask for that");
+        assert!(said("", Some(Duration::from_secs(9))).contains("it asks to wait 9 s"));
+        assert!(said("Resources exhausted. Please wait for existing jobs", None).contains("too many jobs run at once"));
+        assert!(said("You've already reached the maximum number of indexes", None).contains("the plan holds no more"));
+    }
+
+    #[test]
+    fn a_conflict_is_no_outage() {
+        let server =
+            |status| CloudError::Server { status, path: "/x".into(), retry_after: None, detail: String::new() };
+        assert!(!server(409).to_string().contains("statuspage") && server(503).to_string().contains("statuspage"));
+    }
 }

@@ -1,7 +1,7 @@
 //! The only HTTP to LlamaCloud.
 //!
 //! One [`Cloud`] serves one `[[project]]`. It lists batches and their failed and skipped items, resubmits items, and asks for job records,
-//! through API v1 beta (`v1_beta`) or v2 (`v2`); nothing above this module knows which.
+//! through API v1 beta (`v1_beta`) or v2 (`v2`). Which one a batch belongs to is known here; the callers say only whose list they read.
 //! Wire types stay in here; rows come out as the types of [`core`](crate::core), with secrets masked.
 //! What to do with them is the callers' business: this module remembers nothing between calls but names of files.
 
@@ -20,6 +20,7 @@ mod paging;
 mod resubmit;
 mod retry;
 mod seed;
+mod server_time;
 mod settings;
 mod unreachable;
 mod v1_beta;
@@ -32,6 +33,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
@@ -43,6 +45,7 @@ pub use self::resubmit::{Candidate, Candidates, JobRecord, Resubmission};
 pub use self::settings::{Pace, Settings};
 use crate::config::project::Api;
 use crate::core::batch::Batch;
+use crate::core::batch_api::{ApiState, ApiStates, BatchApi, Presence};
 use crate::core::item::{ItemStatus, Kind, Observation};
 use crate::core::reprocess::Before;
 
@@ -69,6 +72,8 @@ pub struct Cloud {
     api: Api,
     page_size: usize,
     v2: v2::V2,
+    /// Which APIs answer, as far as it is known; only `auto` asks.
+    states: Mutex<ApiStates>,
 }
 
 impl Cloud {
@@ -84,6 +89,7 @@ impl Cloud {
             api: settings.project.api,
             page_size: settings.project.page_size.get().min(LARGEST_PAGE),
             v2: v2::V2::new(settings.project.page_failures),
+            states: Mutex::default(),
         })
     }
 
@@ -107,17 +113,19 @@ impl Cloud {
         self.client.requests()
     }
 
-    /// Pages of the batch list, as they come. `page` may stop the listing; then `complete` is false and `why_incomplete` none.
+    /// Pages of the batch list of an API, as they come. `page` may stop the listing; then `complete` is false and
+    /// `why_incomplete` none.
     ///
     /// Batches created before `created_since` may come, too. A list proved to be newest first is read no further than that.
     pub async fn list_batches(
         &self,
+        api: BatchApi,
         created_since: Option<Timestamp>,
         page: &mut PageOfBatches<'_>,
     ) -> Result<Listed, CloudError> {
-        match self.api {
-            Api::V1Beta => v1_beta::list_batches(&self.client, self.page_size, created_since, page).await,
-            Api::V2 => self.v2.list_batches(&self.client, self.page_size, created_since, page).await,
+        match api {
+            BatchApi::V1Beta => v1_beta::list_batches(&self.client, self.page_size, created_since, page).await,
+            BatchApi::V2 => self.v2.list_batches(&self.client, self.page_size, created_since, page).await,
         }
     }
 
@@ -131,9 +139,9 @@ impl Cloud {
         depth: Depth,
         page: &mut PageOfItems<'_>,
     ) -> Result<Listed, CloudError> {
-        match self.api {
-            Api::V1Beta => v1_beta::list_items(&self.client, self.page_size, batch, kind, page).await,
-            Api::V2 => self.v2.list_items(&self.client, self.page_size, batch, kind, depth, page).await,
+        match self.answering(&batch.batch_id)? {
+            BatchApi::V1Beta => v1_beta::list_items(&self.client, self.page_size, batch, kind, page).await,
+            BatchApi::V2 => self.v2.list_items(&self.client, self.page_size, batch, kind, depth, page).await,
         }
     }
 
@@ -146,25 +154,25 @@ impl Cloud {
         status: &ItemStatus,
         page: &mut PageOfItems<'_>,
     ) -> Result<Listed, CloudError> {
-        match self.api {
-            Api::V1Beta => v1_beta::list_undone(&self.client, self.page_size, batch, status, page).await,
-            Api::V2 => Ok(Listed { complete: true, ..Listed::default() }),
+        match self.answering(&batch.batch_id)? {
+            BatchApi::V1Beta => v1_beta::list_undone(&self.client, self.page_size, batch, status, page).await,
+            BatchApi::V2 => Ok(Listed { complete: true, ..Listed::default() }),
         }
     }
 
     /// One batch; none if LlamaCloud does not know it (any more).
     pub async fn batch(&self, batch_id: &str) -> Result<Option<Batch>, CloudError> {
-        match self.api {
-            Api::V1Beta => v1_beta::batch(&self.client, batch_id).await,
-            Api::V2 => self.v2.batch(&self.client, batch_id).await,
+        match self.answering(batch_id)? {
+            BatchApi::V1Beta => v1_beta::batch(&self.client, batch_id).await,
+            BatchApi::V2 => self.v2.batch(&self.client, batch_id).await,
         }
     }
 
     /// Pages of the present status of all items of a batch. `page` may stop the listing.
     pub async fn list_statuses(&self, batch: &Batch, page: &mut PageOfStatuses<'_>) -> Result<Listed, CloudError> {
-        match self.api {
-            Api::V1Beta => v1_beta::list_statuses(&self.client, self.page_size, batch, page).await,
-            Api::V2 => {
+        match self.answering(&batch.batch_id)? {
+            BatchApi::V1Beta => v1_beta::list_statuses(&self.client, self.page_size, batch, page).await,
+            BatchApi::V2 => {
                 let (found, complete) = self.v2.statuses(&self.client, self.page_size, batch, |_| true).await?;
                 let rows = u64::try_from(found.len()).unwrap_or(u64::MAX);
                 let _stopped = page(found.into_iter().collect());
@@ -179,28 +187,30 @@ impl Cloud {
         batch: &Batch,
         item_ids: &HashSet<String>,
     ) -> Result<HashMap<String, ItemStatus>, CloudError> {
-        match self.api {
-            Api::V1Beta => v1_beta::statuses(&self.client, self.page_size, batch, item_ids).await,
-            Api::V2 => Ok(self.v2.statuses(&self.client, self.page_size, batch, |id| item_ids.contains(id)).await?.0),
+        match self.answering(&batch.batch_id)? {
+            BatchApi::V1Beta => v1_beta::statuses(&self.client, self.page_size, batch, item_ids).await,
+            BatchApi::V2 => {
+                Ok(self.v2.statuses(&self.client, self.page_size, batch, |id| item_ids.contains(id)).await?.0)
+            }
         }
     }
 }
 
 impl Cloud {
-    /// Items that one request can resubmit; none if there is no such bound.
-    pub fn items_per_request(&self) -> Option<usize> {
-        match self.api {
-            Api::V1Beta => None,
-            Api::V2 => Some(1),
+    /// Items that one request can resubmit through an API; none if there is no such bound.
+    pub fn items_per_request(api: BatchApi) -> Option<usize> {
+        match api {
+            BatchApi::V1Beta => None,
+            BatchApi::V2 => Some(1),
         }
     }
 
     /// What must be known before the POST to tell its job from those of others; none where the job itself will say so.
     /// `now` is by our own clock.
     pub async fn look_before(&self, request: &Resubmission, now: Timestamp) -> Result<Option<Before>, CloudError> {
-        match self.api {
-            Api::V1Beta => Ok(None),
-            Api::V2 => v2::create::look_before(&self.client, self.page_size, request, now).await,
+        match self.there(request.api)? {
+            BatchApi::V1Beta => Ok(None),
+            BatchApi::V2 => v2::create::look_before(&self.client, self.page_size, request, now).await,
         }
     }
 
@@ -208,17 +218,15 @@ impl Cloud {
     ///
     /// Returns the id under which [`Cloud::batch`], [`Cloud::list_items`] and [`Cloud::statuses`] know the new work.
     pub async fn create_batch(&self, request: &Resubmission) -> Result<String, CreateError> {
-        match self.api {
-            Api::V1Beta => v1_beta::create::create(&self.client, request).await,
-            Api::V2 => self.v2.create(&self.client, request).await,
+        match self.there(request.api).map_err(CreateError::NotSent)? {
+            BatchApi::V1Beta => v1_beta::create::create(&self.client, request).await,
+            BatchApi::V2 => self.v2.create(&self.client, request).await,
         }
     }
 
-    /// Remembers for which item a job was made by an earlier process: not every job of v2 says so itself, nor that it is one.
+    /// Remembers for which item a job of v2 was made by an earlier process: not every one says so itself, nor that it is one.
     pub fn remember(&self, batch_id: &str, job_type: &str, item_id: &str) {
-        if self.api == Api::V2 {
-            self.v2.remember(batch_id, job_type, item_id);
-        }
+        self.v2.remember(batch_id, job_type, item_id);
     }
 
     /// What may have come of a resubmission of unclear outcome that was sent at `posted`, by our own clock.
@@ -229,9 +237,9 @@ impl Cloud {
         posted: Timestamp,
         others: &HashSet<String>,
     ) -> Result<Candidates, CloudError> {
-        match self.api {
-            Api::V1Beta => v1_beta::create::find(&self.client, self.page_size, request, posted, others).await,
-            Api::V2 => v2::create::find(&self.client, self.page_size, request, posted, others).await,
+        match self.there(request.api)? {
+            BatchApi::V1Beta => v1_beta::create::find(&self.client, self.page_size, request, posted, others).await,
+            BatchApi::V2 => v2::create::find(&self.client, self.page_size, request, posted, others).await,
         }
     }
 
@@ -243,18 +251,24 @@ impl Cloud {
         item_id: &str,
         job_id: Option<&str>,
     ) -> Result<Option<serde_json::Value>, CloudError> {
-        match self.api {
-            Api::V1Beta => v1_beta::job::config(&self.client, batch, item_id, job_id).await,
-            Api::V2 => v2::job_config(&self.client, &batch.batch_id).await,
+        match self.answering(&batch.batch_id)? {
+            BatchApi::V1Beta => v1_beta::job::config(&self.client, batch, item_id, job_id).await,
+            BatchApi::V2 => v2::job_config(&self.client, &batch.batch_id).await,
         }
     }
 
     /// Whether LlamaCloud holds a result of this item from `since` or later, by its own clock: proof that it has been processed
     /// well since then. API v2 cannot tell; then it is false.
-    pub async fn has_result(&self, job_type: &str, item_id: &str, since: Timestamp) -> Result<bool, CloudError> {
-        match self.api {
-            Api::V1Beta => v1_beta::job::has_result(&self.client, item_id, job_type, since).await,
-            Api::V2 => Ok(false),
+    pub async fn has_result(
+        &self,
+        api: BatchApi,
+        job_type: &str,
+        item_id: &str,
+        since: Timestamp,
+    ) -> Result<bool, CloudError> {
+        match self.there(api)? {
+            BatchApi::V1Beta => v1_beta::job::has_result(&self.client, item_id, job_type, since).await,
+            BatchApi::V2 => Ok(false),
         }
     }
 
@@ -263,7 +277,7 @@ impl Cloud {
     /// Each request is tried once: what a record says is good to know and can be asked later.
     pub async fn job_record(&self, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
         // Batches of v1 may refer to jobs of v2; the prefix of the id tells.
-        if self.api == Api::V2 || v2::is_job(job_id) {
+        if self.api == Api::V2 || self.v2.is_single(job_id) {
             return v2::job_record(&self.client, job_type, job_id).await;
         }
         v1_beta::job::record(&self.client, job_type, job_id).await
@@ -271,19 +285,69 @@ impl Cloud {
 
     /// Whether the record of a job can say more than the listing of its item did: parse jobs of v2 are listed whole.
     pub fn record_says_more(&self, job_type: &str, job_id: &str) -> bool {
-        self.api == Api::V1Beta || !v2::is_parse(job_type, job_id)
+        let listed_whole = match self.api {
+            Api::V1Beta => false,
+            Api::V2 => true,
+            Api::Auto => self.v2.is_single(job_id),
+        };
+        !(listed_whole && v2::is_parse(job_type, job_id))
     }
 
     /// Asks both APIs for one batch: which of them answers, and for which project. For `doctor`.
     pub async fn probe(&self) -> Probe {
-        Probe { api: self.name(), v1_beta: v1_beta::probe(&self.client).await, v2: v2::probe(&self.client).await }
+        Probe { api: self.api.word(), v1_beta: v1_beta::probe(&self.client).await, v2: v2::probe(&self.client).await }
+    }
+}
+
+impl Cloud {
+    /// The APIs that the configuration allows, in the order in which their batch lists are read.
+    pub fn spoken(&self) -> &'static [BatchApi] {
+        self.api.spoken()
     }
 
-    fn name(&self) -> &'static str {
+    /// Takes over what is known of the APIs; with `auto`, nothing is asked of one that is missing.
+    pub fn note_apis(&self, states: ApiStates) {
+        *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
+    }
+
+    /// The API that a batch is read through: the configured one, or the batch's own.
+    pub fn api_of(&self, batch_id: &str) -> BatchApi {
         match self.api {
-            Api::V1Beta => v1_beta::NAME,
-            Api::V2 => v2::NAME,
+            Api::V1Beta => BatchApi::V1Beta,
+            Api::V2 => BatchApi::V2,
+            Api::Auto if self.v2.is_single(batch_id) => BatchApi::V2,
+            Api::Auto => BatchApi::of_batch(batch_id),
         }
+    }
+
+    /// The API through which items of a batch are resubmitted: the batch's own, or the other one once that is absent.
+    pub fn api_to_resubmit(&self, batch_id: &str) -> BatchApi {
+        let own = self.api_of(batch_id);
+        let absent = self.api == Api::Auto && self.state_of(own).presence == Presence::Absent;
+        if absent { own.other() } else { own }
+    }
+
+    /// Whether anything can be asked through this API; only `auto` knows of one that cannot.
+    pub fn serves(&self, api: BatchApi) -> bool {
+        self.there(api).is_ok()
+    }
+
+    fn answering(&self, batch_id: &str) -> Result<BatchApi, CloudError> {
+        self.there(self.api_of(batch_id))
+    }
+
+    /// A missing record of an API that is gone as a whole would be taken for deleted, so it is not asked for.
+    fn there(&self, api: BatchApi) -> Result<BatchApi, CloudError> {
+        let state = self.state_of(api);
+        if self.api != Api::Auto || !state.is_missing() {
+            return Ok(api);
+        }
+        let host = self.client.host().to_owned();
+        Err(CloudError::ApiMissing { api: api.word(), host, status: state.status.unwrap_or(404) })
+    }
+
+    fn state_of(&self, api: BatchApi) -> ApiState {
+        *self.states.lock().unwrap_or_else(PoisonError::into_inner).get(api)
     }
 }
 

@@ -6,11 +6,14 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::core::batch::Batch;
+use crate::core::batch_api::BatchApi;
 use crate::core::reprocess::Before;
 
 /// A request to process items again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resubmission {
+    /// The API that it is sent through.
+    pub api: BatchApi,
     /// The intent behind it; sent along where the API keeps such a note.
     pub intent_id: String,
     /// `parse`, `extract` or `classify`.

@@ -32,7 +32,7 @@ fn reason(error: &reqwest::Error) -> String {
         return format!("its name cannot be resolved ({root}): check base-url and the name server");
     }
     if io_kind(error) == Some(io::ErrorKind::ConnectionRefused) {
-        return "connection refused: check host and port of base-url, and the firewall".to_owned();
+        return "connection refused: check host and port of base-url, the proxy and the firewall".to_owned();
     }
     // The last is what a server that speaks plain HTTP gets to hear.
     let of_tls = ["certificate", "tls", "handshake", "corrupt message"];
@@ -45,7 +45,7 @@ fn reason(error: &reqwest::Error) -> String {
         return "no connection within 5 s: check the network, the proxy and the firewall".to_owned();
     }
     if error.is_timeout() {
-        return "no answer within request-timeout".to_owned();
+        return "no answer within request-timeout: if this stays, raise it, or lower page-size".to_owned();
     }
     format!("{root}: check the network and the proxy")
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
@@ -14,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Runs one cycle; exit 1 if anything of it could not be done.
 pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
     let mut worker = Worker::open(setup).await?;
-    let outcome = worker.cycle(Timestamp::now(), PATIENCE, &CancellationToken::new()).await?;
+    let now = worker.now().await?;
+    let outcome = worker.cycle(now, PATIENCE, &CancellationToken::new()).await?;
     // A monitor that is down makes no cycle a failed one: it will tell people by itself that nothing arrived.
     if let Some(heartbeat) = &worker.setup.heartbeat
         && let Err(error) = heartbeat.ping(outcome.is_complete(), &outcome.to_string()).await

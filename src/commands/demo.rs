@@ -25,6 +25,31 @@ const LONG: SignedDuration = SignedDuration::from_hours(46);
 const FAST: SignedDuration = SignedDuration::from_hours(16);
 /// Simulated time between two cycles.
 const STEP: SignedDuration = SignedDuration::from_mins(60);
+/// What the configuration holds for an account that lives: everything happens within minutes instead of hours.
+const LIVELY: &str = r#"
+# The account goes on in real time, with a batch about once a minute; a real one does with the defaults.
+[schedule]
+scan = "20s"
+
+[reprocess]
+mode = "auto"
+delays = ["20s", "1m", "2m"]
+max-share = 0.0
+per-hour = 2000
+per-day = 20000
+
+# What a passed-on error of your own systems means; the shipped rules would take it for a refused key.
+[[rule]]
+name = "our notification hook"
+match = "notification hook answered"
+class = "config"
+"#;
+/// The digest's settings beside them.
+const LIVELY_DIGEST: &str = "group-wait = \"20s\"\nmin-gap = \"50s\"\nper-day = 2000\n";
+/// Lines about digests that are printed while the account is played.
+const MOST_NEWS: usize = 18;
+/// Lines of the newest digest that are printed.
+const MOST_LINES: usize = 24;
 /// Only a folder with this file in it is overwritten by the next demo.
 const MARK: &str = ".llama-triage-demo";
 
@@ -40,7 +65,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         SimulatedCloud::start(believable_account(args.seed, start), Options { port: args.port, ..Options::default() })
             .await
             .with_context(|| format!("cannot start the simulated LlamaCloud on port {}", args.port))?;
-    let config_path = write_configuration(&dir, &cloud, args.api)?;
+    let config_path = write_configuration(&dir, &cloud, args.api, "")?;
     let setup = Setup::new(load::read(&config_path)?, &Credentials::default())?;
     let mut worker = Worker::open(setup).await?;
     anstream::println!(
@@ -53,6 +78,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     worker.ledger.close().await?;
     conclude(&dir, &cloud, cycles, &digests, began);
     if args.serve {
+        write_configuration(&dir, &cloud, args.api, LIVELY)?;
         stay(cloud, &config_path).await?;
     }
     Ok(Exit::Done)
@@ -61,22 +87,25 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
 /// Plays the story: time moves on in the account, then the worker does a cycle.
 async fn play(worker: &mut Worker, cloud: &SimulatedCloud, start: Timestamp, end: Timestamp) -> anyhow::Result<u32> {
     let stop = CancellationToken::new();
-    let (mut now, mut cycles) = (start, 0);
+    let (mut now, mut cycles, mut news) = (start, 0, 0);
     while now <= end {
         cloud.world().advance_to(now);
         let outcome = worker.cycle(now, Duration::from_secs(5), &stop).await?;
         if let Some(id) = &outcome.digest_id {
-            anstream::println!(
-                "{}  {id}: {}",
-                now.strftime("%a %H:%M UTC"),
-                outcome.headline.as_deref().unwrap_or("a digest")
-            );
+            news += 1;
+            let headline = outcome.headline.as_deref().unwrap_or("a digest");
+            if news <= MOST_NEWS {
+                anstream::println!("{}  {id}: {headline}", now.strftime("%a %H:%M UTC"));
+            }
         }
         if !outcome.is_complete() {
             bail!("the demo's cycle at {now} was not complete: {outcome}");
         }
         cycles += 1;
         now += STEP;
+    }
+    if news > MOST_NEWS {
+        anstream::println!("… and {} more digests", news - MOST_NEWS);
     }
     Ok(cycles)
 }
@@ -94,10 +123,11 @@ fn conclude(
         began.elapsed().as_secs_f64(),
         digests.len(),
     );
-    if let Some(newest) = digests.last() {
-        anstream::println!("{}", indent(&notify::text::render(newest)));
-    }
     let shown = super::short(dir);
+    if let Some(newest) = digests.last() {
+        anstream::println!("{}", beginning(&notify::text::render(newest)));
+        anstream::println!("  (the whole of it: {shown}/digests/{}.html)\n", newest.digest_id);
+    }
     anstream::println!(
         "Everything is in {shown}: ledger.db, config.toml, and the digests as .eml and .html in digests/.\n"
     );
@@ -118,10 +148,18 @@ fn first_group(digests: &[crate::core::digest::model::Digest]) -> &str {
 /// Lets the account go on in real time until Ctrl-C.
 async fn stay(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()> {
     let shown = super::short(config);
-    cloud.world().advance_to(Timestamp::now());
-    cloud.change_options(|options| options.clock = Clock::Running(1));
-    anstream::println!("\nThe simulated LlamaCloud stays on {} until Ctrl-C. In another terminal:", cloud.url());
-    for command in ["scan", "cycle", "digest --now", "serve"] {
+    {
+        let mut world = cloud.world();
+        world.advance_to(Timestamp::now());
+        world.go_on();
+    }
+    cloud.change_options(|options| options.clock = Clock::Host);
+    anstream::println!(
+        "\nThe simulated LlamaCloud stays on {} until Ctrl-C, and its account goes on: a batch about once a minute.",
+        cloud.url()
+    );
+    anstream::println!("In another terminal, `serve` to watch it, or one step at a time with the others:");
+    for command in ["serve", "scan", "cycle", "digest --now", "report retries"] {
         anstream::println!("  llama-triage {command} --config {shown}");
     }
     tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
@@ -147,12 +185,13 @@ fn prepare_folder(dir: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// A configuration such as a user would write, for the simulated account.
-fn write_configuration(dir: &Path, cloud: &SimulatedCloud, api: Api) -> anyhow::Result<PathBuf> {
+fn write_configuration(dir: &Path, cloud: &SimulatedCloud, api: Api, lively: &str) -> anyhow::Result<PathBuf> {
     let quoted = |path: &Path| toml::Value::from(path.display().to_string()).to_string();
     let mut text = format!(
         "# The configuration of the demo: two projects of a simulated LlamaCloud, digests to a folder.\n\n\
-         [ledger]\npath = {}\n\n[digest]\ninstance = \"demo\"\n",
+         [ledger]\npath = {}\n\n[digest]\ninstance = \"demo\"\n{}{lively}",
         quoted(&dir.join("ledger.db")),
+        if lively.is_empty() { "" } else { LIVELY_DIGEST },
     );
     for project in cloud.world().projects() {
         let key = dir.join("credentials").join(&project.name);
@@ -175,6 +214,21 @@ fn write_configuration(dir: &Path, cloud: &SimulatedCloud, api: Api) -> anyhow::
     Ok(path)
 }
 
-fn indent(text: &str) -> String {
-    text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
+/// What a digest says first, indented: its summary, without the groups in full.
+fn beginning(text: &str) -> String {
+    let is_rule = |line: &&str| line.len() > 20 && line.chars().all(|character| character == '-');
+    let summary = text.trim_end().lines().take_while(|line| !is_rule(line));
+    summary.take(MOST_LINES).map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_digest_only_the_beginning_is_printed() {
+        let rule = "-".repeat(72);
+        assert_eq!(beginning(&format!("News\n\n1. A\n{rule}\n1. A in full\n")), "  News\n\n  1. A\n");
+        assert_eq!(beginning(&"line\n".repeat(500)).lines().count(), MOST_LINES);
+    }
 }

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::prune::{Before, prune};
 use crate::ledger::time::millis;
-use crate::ledger::{Ledger, backup, check, open, regroup};
+use crate::ledger::{Ledger, ahead, backup, check, open, regroup};
 
 /// `ledger`
 #[derive(Debug, Subcommand)]
@@ -23,6 +23,11 @@ pub enum LedgerCommand {
     /// Copy the ledger to a file; works beside the service
     Backup {
         /// The copy; an older copy is replaced
+        file: PathBuf,
+    },
+    /// Put a backup in the ledger's place, under an id of its own; the service must be stopped
+    Restore {
+        /// The backup; it is only read
         file: PathBuf,
     },
     /// Forget what is older than [ledger] keep and keep-digests, but nothing open or unsent
@@ -92,7 +97,8 @@ pub fn backup(ledger: &Path, target: &Path) -> anyhow::Result<Exit> {
 /// # Errors
 /// Another process writes to the ledger, or it cannot be written.
 pub async fn prune_old(path: &Path, keep: Duration, keep_digests: Duration, now: Timestamp) -> anyhow::Result<Exit> {
-    open::reader(path)?;
+    // A clock that jumped ahead would have all of it forgotten: nothing is older than the worker's last time says.
+    let now = ahead::last_known(&open::reader(path)?)?.map_or(now, |known| known.min(now));
     let before = Before { items: ago(now, keep), digests: ago(now, keep_digests) };
     let gone = Ledger::open(path).await?.write(move |tx| prune(tx, &before)).await?;
     for (table, rows) in gone.iter().filter(|(_, rows)| **rows > 0) {

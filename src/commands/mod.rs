@@ -22,6 +22,7 @@ pub mod note;
 pub mod notify;
 pub mod report;
 pub mod reprocess;
+mod restore;
 pub mod rules;
 mod scan;
 mod serve;
@@ -54,7 +55,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     }
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Scan => scan::run(setup(global)?).await,
+        Command::Scan => scan::run(setup(global)?, global.verbose > 0).await,
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
         Command::CheckConfig { file_only } => check_config::run(global, file_only),
@@ -95,8 +96,9 @@ fn start_logging(global: &Global, command: &Command) {
 fn configuration(global: &Global) -> Result<Config, load::ConfigError> {
     let path = load::find(global.config.as_deref())?;
     let mut config = load::read(&path)?;
-    if let Some(ledger) = global.ledger.first() {
-        config.ledger.path = ledger.clone();
+    match global.ledger.first() {
+        Some(ledger) => config.ledger.path.clone_from(ledger),
+        None => load::refuse_left_behind(&path, &config)?,
     }
     Ok(config)
 }
@@ -145,6 +147,7 @@ async fn ledger_command(global: &Global, command: ledger::LedgerCommand) -> anyh
     match command {
         ledger::LedgerCommand::Check => ledger::check(&path),
         ledger::LedgerCommand::Backup { file } => ledger::backup(&path, &file),
+        ledger::LedgerCommand::Restore { file } => restore::run(&file, &path, &person()),
         ledger::LedgerCommand::Prune => {
             let keep = optional_configuration(global)?.unwrap_or_default().ledger;
             ledger::prune_old(&path, keep.keep, keep.keep_digests, Timestamp::now()).await

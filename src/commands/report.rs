@@ -22,7 +22,7 @@ pub use terminal::Terminal;
 
 use crate::config::Config;
 use crate::core::report::linker::Linker;
-use crate::ledger::query::{Budget, Freshness, Reading, freshness};
+use crate::ledger::query::{Budget, Freshness, Reading, addresses, freshness};
 use crate::report::{Answer, Format, Heading, Look, ago, render};
 
 /// What a report needs beyond its arguments.
@@ -113,7 +113,7 @@ fn ask_one(args: &ReportArgs, around: &Surroundings<'_>, ledger: &Path, format: 
     let filter = narrow::filter(args, around.now, &zone, format)?;
     let reading = Reading::open(ledger).map_err(Outcome::ledger)?;
     let fresh = freshness(&reading)?;
-    let linker = around.config.map_or_else(Linker::shipped, Config::linker);
+    let linker = around.config.map_or_else(Linker::shipped, Config::linker).located(addresses(&reading)?);
     let asked = ask::Asked {
         args,
         filter: &filter,
@@ -128,12 +128,13 @@ fn ask_one(args: &ReportArgs, around: &Surroundings<'_>, ledger: &Path, format: 
     let found = ask::ask(&asked)?;
     let answer = Answer {
         heading: Heading {
-            question: args.query,
-            ledger: ledger.to_owned(),
-            generated_at: around.now,
             ledger_as_of: fresh.as_of,
             filter,
             matching: found.matching,
+            shown: found.shown,
+            more: found.more,
+            is_ledger_named: around.config.is_none() || around.ledgers.len() > 1,
+            ..Heading::new(args.query, ledger.to_owned(), around.now)
         },
         rows: found.rows,
         charts: found.charts,

@@ -15,6 +15,7 @@ use crate::core::text::lines;
 use crate::exit::Exit;
 use crate::ledger::{Ledger, intent, retriable};
 use crate::service::reprocess::{GiveUp, Reprocess, Request, cancel, cancel_plan, give_up};
+use crate::service::scan::restore_apis;
 use crate::service::worker::Setup;
 
 /// `reprocess`
@@ -107,6 +108,7 @@ pub enum Format {
 /// Does what a person asks of retries.
 pub(super) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> anyhow::Result<Exit> {
     let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
+    restore_apis(&ledger, &setup.projects).await?;
     match command {
         ReprocessCommand::Plan(args) => draft(*args, &ledger, &setup, by).await,
         ReprocessCommand::Apply(args) => apply::run(args, ledger, setup, by).await,
@@ -170,15 +172,20 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
     Ok(Exit::Done)
 }
 
-/// The intents that `status` shows: those that are not over, then the newest others.
-async fn intents(ledger: &Ledger) -> anyhow::Result<Vec<intent::StoredIntent>> {
+/// Intents that are over and still shown.
+const NEWEST: u32 = 20;
+
+/// The intents that `status` shows: those that are not over, then the newest others; and whether there are more.
+async fn intents(ledger: &Ledger) -> anyhow::Result<(Vec<intent::StoredIntent>, bool)> {
     let found = ledger.read(|connection| {
         let mut all = intent::unsettled(connection)?;
-        let newest = intent::newest(connection, 20)?;
+        let mut newest = intent::newest(connection, NEWEST + 1)?;
+        let more = newest.len() > NEWEST as usize;
+        newest.truncate(NEWEST as usize);
         all.reverse();
         let known: Vec<String> = all.iter().map(|intent| intent.intent_id.clone()).collect();
         all.extend(newest.into_iter().filter(|intent| !known.contains(&intent.intent_id)));
-        Ok(all)
+        Ok((all, more))
     });
     Ok(found.await?)
 }

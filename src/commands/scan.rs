@@ -1,17 +1,22 @@
 //! `scan`: one scan of all projects, then exit.
 
-use jiff::Timestamp;
-
 use crate::exit::Exit;
 use crate::service::worker::{Setup, Worker};
 
 /// Scans and says what it brought; exit 1 if a project could not be read completely.
-pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
+///
+/// Which batch APIs a project has is said when that is news, and with `verbose` always.
+pub(super) async fn run(setup: Setup, verbose: bool) -> anyhow::Result<Exit> {
     let mut worker = Worker::open(setup).await?;
-    let summaries = worker.scan(Timestamp::now()).await?;
+    let now = worker.now().await?;
+    let summaries = worker.scan(now).await?;
     let mut exit = Exit::Done;
     for summary in &summaries {
         anstream::println!("{summary}");
+        if verbose || summary.apis.iter().any(|found| found.is_news) {
+            let apis: Vec<String> = summary.apis.iter().map(ToString::to_string).collect();
+            anstream::println!("{}: {}", summary.project, apis.join("; "));
+        }
         if let Some(error) = &summary.error {
             anstream::eprintln!("llama-triage: {}: {error}", summary.project);
             exit = Exit::Failed;

@@ -5,17 +5,18 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::{digest, notify};
-use crate::core::digest::model::Digest;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::notify::{Channel, text};
+use crate::service::clock::Clock;
+use crate::service::reprocess::Reprocess;
 use crate::service::triage::Request;
 use crate::service::worker::Setup;
 
 /// `digest`
 #[derive(Debug, Args)]
 pub struct DigestArgs {
-    /// Print what would be sent, and change nothing
+    /// Print what would be sent, or what waits if nothing is due, and change nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Do not wait for the schedule, quiet hours or limits
@@ -40,24 +41,44 @@ pub enum NotifyCommand {
 
 /// Decides and delivers, or prints what it would decide.
 pub(super) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Result<Exit> {
-    let request = Request { by_hand: args.now, ..Request::at(Timestamp::now()) };
+    let (path, zone, now) = (&setup.config.ledger.path, &setup.triage.zone, Timestamp::now());
     if args.dry_run {
-        let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
-        let rehearsed = digest::rehearse(&ledger, &setup.triage, request).await?;
-        print(rehearsed.as_ref(), "There is nothing to tell now.");
+        let ledger = Ledger::open_beside(path).await?;
+        let request = request(&ledger, setup, args.now, now).await?;
+        let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
+        if rehearsal.due.is_none() {
+            anstream::println!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
+        }
+        if let Some(digest) = rehearsal.due.or(rehearsal.waiting.filter(digest::has_news)) {
+            anstream::println!("{}", text::render(&digest));
+        }
         return Ok(Exit::Done);
     }
-    let ledger = Ledger::open(&setup.config.ledger.path).await?;
-    let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request).await?;
-    ledger.close().await?;
+    let ledger = Ledger::open(path).await?;
+    let mut clock = Clock::of(&ledger).await?;
+    let now = clock.now(&ledger, setup).await?;
+    crate::service::identity::settle(&ledger, now).await?;
+    let certain = clock.certain(now);
+    let request = Request { certain, ..request(&ledger, setup, args.now, now).await? };
+    let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request.clone()).await?;
     match decided {
         Some(digest) => anstream::println!("{}: {}", digest.digest_id, crate::notify::headline(&digest)),
-        None => anstream::println!("There is nothing to tell now."),
+        None => {
+            let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
+            anstream::println!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
+        }
     }
+    ledger.close().await?;
     for error in &deliveries.errors {
         anstream::eprintln!("llama-triage: {error}");
     }
     Ok(if deliveries.waiting + deliveries.dead == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// What a person asks for, with the same line about budgets that a cycle's digest has.
+async fn request(ledger: &Ledger, setup: &Setup, by_hand: bool, now: Timestamp) -> anyhow::Result<Request> {
+    let budget = Reprocess::new(ledger, setup).budget(now).await?;
+    Ok(Request { by_hand, budget, ..Request::at(now) })
 }
 
 /// Previews or tests one channel.
@@ -67,7 +88,7 @@ pub(super) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow:
         NotifyCommand::Preview { channel } => {
             let channel = find(setup, &channel)?;
             let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
-            let request = Request { by_hand: true, ..Request::at(now) };
+            let request = request(&ledger, setup, true, now).await?;
             match notify::preview(&ledger, &setup.triage, &channel.name, request).await? {
                 Some(digest) => {
                     let bytes = channel.preview(&digest, &notify::first_try(&digest, &channel.name, now))?;
@@ -98,11 +119,4 @@ fn find<'s>(setup: &'s Setup, name: &str) -> anyhow::Result<&'s Channel> {
         let names: Vec<&str> = setup.channels.iter().map(|channel| channel.name.as_str()).collect();
         super::act::ActError::NotFound(format!("channel `{name}`; there are: {}", names.join(", "))).into()
     })
-}
-
-fn print(digest: Option<&Digest>, otherwise: &str) {
-    match digest {
-        Some(digest) => anstream::println!("{}", text::render(digest)),
-        None => anstream::println!("{otherwise}"),
-    }
 }

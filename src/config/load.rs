@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::{Config, check};
+use super::{Config, check, paths};
 
 /// A file with more mistakes than this is not worth listing in full.
 const MOST_MISTAKES: usize = 100;
@@ -51,9 +51,35 @@ pub enum ConfigError {
         /// All of them, by line.
         mistakes: Vec<Mistake>,
     },
+    /// Earlier versions kept the ledger below the working directory, and there is one.
+    #[error(
+        "the ledger {} is not there, but {} is: relative paths now follow the folder of the configuration, not the working directory; move it there together with its -wal and -shm files while nothing uses it, or set ledger.path = \"{}\"",
+        configured.display(), found.display(), found.display()
+    )]
+    LeftBehind {
+        /// Where the configuration says that it is.
+        configured: PathBuf,
+        /// Where it is.
+        found: PathBuf,
+    },
     /// A secret is missing or unreadable.
     #[error("{0}")]
     Credential(String),
+    /// The file that should hold a secret cannot be read.
+    #[error("cannot read the secret in {path}: {source}{}", advice(source))]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+fn advice(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => "; run this as root or as the file's owner",
+        _ => "",
+    }
 }
 
 /// Where a configuration is looked for when none is named.
@@ -66,15 +92,33 @@ pub const PLACES: [&str; 2] = ["config/llama-triage.toml", "/etc/llama-triage/co
 pub fn find(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
     named
         .map(Path::to_owned)
-        .or_else(|| PLACES.iter().map(PathBuf::from).find(|place| place.exists()))
+        .or_else(|| PLACES.iter().map(PathBuf::from).find(|place| place.try_exists().unwrap_or(true)))
         .ok_or_else(|| ConfigError::NotFound(PLACES.join(" and ")))
 }
 
-/// Reads and checks the file at `path`.
+/// Reads and checks the file at `path`. Relative paths in it follow its folder.
 ///
 /// # Errors
 /// The file cannot be read, or has mistakes: then all of them.
 pub fn read(path: &Path) -> Result<Config, ConfigError> {
+    let mut config = read_as_written(path)?;
+    config.follow(&paths::folder_of(path));
+    Ok(config)
+}
+
+/// Refuses a configuration whose ledger was left where earlier versions kept it: a second one would be made in silence,
+/// and everything in it told again.
+///
+/// # Errors
+/// [`ConfigError::LeftBehind`], or the file at `path` cannot be read any more.
+pub fn refuse_left_behind(path: &Path, config: &Config) -> Result<(), ConfigError> {
+    match paths::left_behind(&read_as_written(path)?.ledger.path, &config.ledger.path) {
+        Some(found) => Err(ConfigError::LeftBehind { configured: config.ledger.path.clone(), found }),
+        None => Ok(()),
+    }
+}
+
+fn read_as_written(path: &Path) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     parse(&text).map_err(|mistakes| ConfigError::Mistakes { path: path.to_owned(), mistakes })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{days, duration as friendly};
+use crate::core::batch_api::BatchApi;
 
 /// One LlamaCloud project.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -28,7 +29,7 @@ pub struct Project {
     /// The organization's bare uuid; none takes the key's own.
     #[serde(default)]
     pub organization_id: Option<String>,
-    /// Which API to speak.
+    /// Which batch APIs of LlamaCloud to read. `auto` finds out which of them answer, and goes on finding out.
     #[serde(default)]
     pub api: Api,
     /// Whether failed pages of a completed parse make its item a failed one. For v2; costs a request for each file.
@@ -72,16 +73,20 @@ impl Default for Project {
     }
 }
 
-/// The APIs that llama-triage speaks.
+/// Which batch APIs of LlamaCloud a project is watched through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 pub enum Api {
-    /// `/api/v1/beta/batch-processing`.
+    /// Those that answer: v2, v1 beta, or both.
     #[default]
+    #[serde(rename = "auto")]
+    #[value(name = "auto")]
+    Auto,
+    /// `/api/v1/beta/batch-processing` alone.
     #[serde(rename = "v1-beta")]
     #[value(name = "v1-beta")]
     V1Beta,
-    /// `/api/v2/batches`.
+    /// `/api/v2/batches` alone.
     #[serde(rename = "v2")]
     #[value(name = "v2")]
     V2,
@@ -91,8 +96,18 @@ impl Api {
     /// The value of `api` that means it.
     pub fn word(self) -> &'static str {
         match self {
+            Api::Auto => "auto",
             Api::V1Beta => "v1-beta",
             Api::V2 => "v2",
+        }
+    }
+
+    /// The batch APIs that it allows, in the order in which they are read.
+    pub fn spoken(self) -> &'static [BatchApi] {
+        match self {
+            Api::Auto => &BatchApi::ALL,
+            Api::V1Beta => &[BatchApi::V1Beta],
+            Api::V2 => &[BatchApi::V2],
         }
     }
 }

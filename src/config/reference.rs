@@ -93,6 +93,7 @@ fn reference(schema: &Value) -> String {
         "# Configuration\n\n\
          This page is generated from the configuration types; `BLESS=1 cargo test config::reference` writes it again.\n\n\
          The file is TOML.\n\
+         Relative paths in it follow its folder, wherever the command is started; `--ledger` follows the working directory.\n\
          `config/example.toml` holds every key with its default, and `config/schema.json` is a JSON Schema: \
          an editor that reads the example's first line completes and checks keys.\n\
          Unknown keys are refused; `llama-triage check-config` names every mistake at once, with its line, and touches no network.\n\

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::project::Api;
+use crate::core::batch_api::BatchApi;
 
 /// `[reprocess]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -119,14 +119,14 @@ impl JobConfig {
 
     /// Whether an API understands it. One that does not would take what it knows of it and do the work with its defaults,
     /// which is paid for and wrong.
-    pub fn is_taken_by(&self, api: Api) -> bool {
+    pub fn is_taken_by(&self, api: BatchApi) -> bool {
         let parameters = self.config.get("parameters");
         match api {
-            Api::V1Beta if self.job_type == "parse" => {
+            BatchApi::V1Beta if self.job_type == "parse" => {
                 parameters.and_then(toml::Value::as_table).is_some_and(|parameters| !parameters.is_empty())
             }
-            Api::V1Beta => !self.config.is_empty(),
-            Api::V2 => !self.config.is_empty() && parameters.is_none(),
+            BatchApi::V1Beta => !self.config.is_empty(),
+            BatchApi::V2 => !self.config.is_empty() && parameters.is_none(),
         }
     }
 }

@@ -8,15 +8,19 @@
 //! 3. The latest episode is closed although items are open: `resolved` (given up as quiet, or dismissed),
 //!    unless a newer failure was seen since: then `regressed`.
 //! 4. Nothing was told in this episode: `new` in the first episode, `regressed` in any later one.
-//! 5. Told in this episode: `regressed` and `escalating` stay what they were told as until a day without a failure has
-//!    passed; all else is `ongoing`.
+//! 5. Told in this episode: `regressed` stays until a day without a failure has passed, `escalating` until an hour has
+//!    passed without a failure and since it was told; all else is `ongoing`.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::core::digest::model::GroupState;
 
-/// After so long without a failure nothing escalates or has just come back; it is simply still there.
+/// After so long without a failure nothing has just come back; it is simply still there.
 const CALM: SignedDuration = SignedDuration::from_hours(24);
+
+/// After so long without a failure nothing grows any more: the window that growth is measured in. When it may be told
+/// again is [`escalation`](super::escalation)'s business.
+const GROWTH: SignedDuration = SignedDuration::from_hours(1);
 
 /// What the rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct Told {
     pub episode: u32,
     /// The state it named.
     pub state: GroupState,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Where the group stands: see the module's rule.
@@ -66,7 +72,9 @@ pub fn group_state(standing: &Standing) -> GroupState {
         Some(told) if told.episode == episode.ordinal => match told.state {
             _ if standing.now.duration_since(standing.last_seen) > CALM => GroupState::Ongoing,
             GroupState::Regressed => GroupState::Regressed,
-            GroupState::Escalating => GroupState::Escalating,
+            GroupState::Escalating if standing.now.duration_since(standing.last_seen.max(told.at)) <= GROWTH => {
+                GroupState::Escalating
+            }
             _ => GroupState::Ongoing,
         },
         _ if episode.ordinal > 1 => GroupState::Regressed,
@@ -88,7 +96,7 @@ mod tests {
             open_items,
             last_seen: at(100),
             episode: episode.map(|(ordinal, closed)| Episode { ordinal, closed_at: closed.map(at) }),
-            told: told.map(|(episode, state)| Told { episode, state }),
+            told: told.map(|(episode, state)| Told { episode, state, at: at(150) }),
         }
     }
 
@@ -119,11 +127,25 @@ mod tests {
     fn what_was_quiet_for_a_day_is_only_still_there() {
         let told = |state| standing(3, Some((1, None)), Some((1, state)));
         let later = |state, hours| Standing { now: at(100) + SignedDuration::from_hours(hours), ..told(state) };
-        for state in [GroupState::Escalating, GroupState::Regressed] {
-            assert_eq!(group_state(&later(state, 24)), state);
-            assert_eq!(group_state(&later(state, 25)), GroupState::Ongoing);
-        }
+        assert_eq!(group_state(&later(GroupState::Regressed, 24)), GroupState::Regressed);
+        assert_eq!(group_state(&later(GroupState::Regressed, 25)), GroupState::Ongoing);
         let untold = Standing { now: at(100) + SignedDuration::from_hours(99), ..standing(3, Some((2, None)), None) };
         assert_eq!(group_state(&untold), GroupState::Regressed, "what nobody was told of stays news");
+    }
+
+    #[test]
+    fn a_group_escalates_for_as_long_as_it_fails_and_for_an_hour_after_it_was_told() {
+        let hours = |from: i64, hours: i64| at(from) + SignedDuration::from_hours(hours);
+        for (last_seen, told_at, now, expected) in [
+            (at(0), at(0), hours(0, 1), GroupState::Escalating),
+            (at(0), at(0), hours(1, 1), GroupState::Ongoing),
+            (hours(0, 20), at(0), hours(0, 21), GroupState::Escalating),
+            (at(0), hours(0, 20), hours(0, 21), GroupState::Escalating),
+            (at(0), at(0), hours(0, 21), GroupState::Ongoing),
+        ] {
+            let told = Some(Told { episode: 1, state: GroupState::Escalating, at: told_at });
+            let standing = Standing { now, last_seen, told, ..standing(16, Some((1, None)), None) };
+            assert_eq!(group_state(&standing), expected, "{standing:?}");
+        }
     }
 }

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::id::bare_project_id;
+use super::item::Kind;
 
 /// What a link may be made of. Missing values make the link disappear rather than break.
 #[derive(Clone, Debug, Default)]
 pub struct LinkFacts<'a> {
-    /// Console address without a trailing slash.
+    /// Console address without a trailing slash; empty if it is not known: links that need it disappear.
     pub console: &'a str,
-    /// API address without a trailing slash.
+    /// API address without a trailing slash; empty as `console`.
     pub api: &'a str,
     /// The project's id.
     pub project_id: Option<&'a str>,
@@ -26,6 +27,8 @@ pub struct LinkFacts<'a> {
     pub job_record_id: Option<&'a str>,
     /// The item's id.
     pub item_id: Option<&'a str>,
+    /// Which items of the batch its list of items shows; none for all of them.
+    pub kind: Option<Kind>,
 }
 
 /// Link templates by name, with `{console} {api} {project_id} {batch_id} {job_id} {job_record_id} {item_id}`,
@@ -102,7 +105,7 @@ fn fill(template: &str, facts: &LinkFacts<'_>) -> Option<String> {
             "job_record_id" => push_encoded(&mut link, facts.job_record_id?),
             "item_id" => push_encoded(&mut link, facts.item_id?),
             "batch_path" => push_record(&mut link, facts.batch_id?, BATCH),
-            "items_path" => push_record(&mut link, facts.batch_id?, ITEMS),
+            "items_path" => push_items(&mut link, facts.batch_id?, facts.kind),
             "job_path" => push_record(&mut link, facts.job_id?, JOB),
             _ => return None,
         }
@@ -116,7 +119,7 @@ fn fill(template: &str, facts: &LinkFacts<'_>) -> Option<String> {
 type Around = (&'static str, &'static str);
 
 const BATCH: Around = ("api/v1/beta/batch-processing/", "");
-const ITEMS: Around = ("api/v1/beta/batch-processing/", "/items?status=failed");
+const ITEMS: Around = ("api/v1/beta/batch-processing/", "/items");
 const JOB: Around = ("api/v1/parsing/job/", "/details");
 
 /// The records of API v2, told by the prefix of their ids; a batch of v2 lists its items itself.
@@ -126,9 +129,21 @@ const V2: [(&str, Around); 3] = [
     ("ext-", ("api/v2/extract/", "")),
 ];
 
+fn of_v2(id: &str) -> Option<Around> {
+    V2.into_iter().find(|(prefix, _)| id.starts_with(prefix)).map(|(_, around)| around)
+}
+
+/// The list of a batch's items, of one kind where that is known. v2 has no such filter.
+fn push_items(link: &mut String, batch_id: &str, kind: Option<Kind>) {
+    push_record(link, batch_id, ITEMS);
+    if let Some(kind) = kind.filter(|_| of_v2(batch_id).is_none()) {
+        link.push_str("?status=");
+        link.push_str(kind.as_str());
+    }
+}
+
 fn push_record(link: &mut String, id: &str, of_v1: Around) {
-    let of_v2 = V2.into_iter().find(|(prefix, _)| id.starts_with(prefix));
-    let (before, after) = of_v2.map_or(of_v1, |(_, around)| around);
+    let (before, after) = of_v2(id).unwrap_or(of_v1);
     link.push_str(before);
     push_encoded(link, id);
     link.push_str(after);
@@ -163,7 +178,7 @@ mod tests {
     fn the_records_of_each_api_are_found_by_their_ids() {
         let facts = |batch, job| LinkFacts { batch_id: Some(batch), job_id: Some(job), ..facts() };
         let v1 = LinkTemplates::shipped().make(&facts("bjb-1", "0f"));
-        assert_eq!(v1["items"], "https://a/api/v1/beta/batch-processing/bjb-1/items?status=failed");
+        assert_eq!(v1["items"], "https://a/api/v1/beta/batch-processing/bjb-1/items");
         assert_eq!(v1["job"], "https://a/api/v1/parsing/job/0f/details");
         let v2 = LinkTemplates::shipped().make(&facts("bat-1", "ext-2"));
         assert_eq!(v2["batch"], "https://a/api/v2/batches/bat-1?expand=results");
@@ -176,6 +191,27 @@ mod tests {
         );
         // A file that was processed again by itself is a batch of one job.
         assert_eq!(LinkTemplates::shipped().make(&facts("pjb-3", "pjb-3"))["batch"], "https://a/api/v2/parse/pjb-3");
+    }
+
+    #[test]
+    fn the_list_of_items_shows_those_of_the_kind_that_is_shown_beside_it() {
+        for (kind, batch, expected) in [
+            (Some(Kind::Failed), "bjb-1", "https://a/api/v1/beta/batch-processing/bjb-1/items?status=failed"),
+            (Some(Kind::Skipped), "bjb-1", "https://a/api/v1/beta/batch-processing/bjb-1/items?status=skipped"),
+            (Some(Kind::Skipped), "bat-1", "https://a/api/v2/batches/bat-1?expand=results"),
+            (None, "bjb-1", "https://a/api/v1/beta/batch-processing/bjb-1/items"),
+        ] {
+            let links = LinkTemplates::shipped().make(&LinkFacts { batch_id: Some(batch), kind, ..facts() });
+            assert_eq!(links["items"], expected, "{kind:?} {batch}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_host_drops_the_links_that_need_it() {
+        let facts = LinkFacts { api: "", console: "", item_id: Some("i"), ..facts() };
+        assert!(LinkTemplates::shipped().make(&facts).is_empty());
+        let wiki = LinkTemplates([("wiki".to_owned(), "https://w/{item_id}".to_owned())].into());
+        assert_eq!(wiki.make(&facts)["wiki"], "https://w/i");
     }
 
     #[test]

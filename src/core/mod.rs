@@ -5,8 +5,10 @@
 
 pub mod ack;
 pub mod batch;
+pub mod batch_api;
 pub mod batch_failure;
 pub mod cause;
+pub mod clock;
 pub mod decide;
 pub mod digest;
 pub mod episode;

@@ -7,10 +7,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::account_texts::{BEHIND_VAGUE, GROWING, NAMES, Nature, OUTAGE, RETURNING, SKIPS, TROUBLES, VAGUE, cause};
+use super::account_texts::{BEHIND_VAGUE, GROWING, Nature, OUTAGE, RETURNING, UNREADABLE, UNSORTED, VAGUE, cause};
 use super::builder::add_project;
 use super::cause::{Cause, Failure};
-use super::model::{Directory, Item, JobType};
+use super::model::{JobType, Origin};
 use super::submit::{Break, Submission};
 use super::world::{Outage, Pace, World};
 
@@ -28,6 +28,7 @@ pub fn believable_account(seed: u64, start: Timestamp) -> World {
     plot.outage();
     plot.returning_error();
     plot.oddities();
+    plot.other_products();
     plot.world.advance_to(start);
     plot.world
 }
@@ -36,7 +37,6 @@ pub fn believable_account(seed: u64, start: Timestamp) -> World {
 struct Plot {
     world: World,
     start: Timestamp,
-    named: u64,
 }
 
 impl Plot {
@@ -45,7 +45,7 @@ impl Plot {
         world.pace = Pace { start_delay: (5, 40), item: (15, 80), lanes: 10 };
         add_project(&mut world, FIRST_PROJECT, "llx-simulated-invoices");
         add_project(&mut world, SECOND_PROJECT, "llx-simulated-archive");
-        Self { world, start, named: 1_000 }
+        Self { world, start }
     }
 
     /// Batches of every size at all hours; what failed for a passing reason is sometimes resubmitted by somebody.
@@ -58,8 +58,10 @@ impl Plot {
         }
         for hour in (-66..44).step_by(11) {
             let size = self.world.random.between(40, 120);
-            let items = self.documents(1, size, 50);
-            let job_type = if hour % 2 == 0 { JobType::Extract } else { JobType::Parse };
+            let (items, job_type) = match hour % 2 {
+                0 => (self.extractions(1, size, 50), JobType::Extract),
+                _ => (self.documents(1, size, 50), JobType::Parse),
+            };
             self.batch(1, hour * 60, items, job_type, false);
         }
     }
@@ -67,7 +69,7 @@ impl Plot {
     fn running_at_start(&mut self) {
         let items = self.documents(0, 240, 40);
         self.batch(0, -11, items, JobType::Parse, false);
-        let items = self.documents(1, 90, 40);
+        let items = self.extractions(1, 90, 40);
         self.batch(1, -4, items, JobType::Extract, false);
     }
 
@@ -120,11 +122,34 @@ impl Plot {
 
         let items = self.documents(1, 60, 30);
         let mut breaking = Submission::of_items(1, items, config());
-        breaking.job_type = JobType::Classify;
         let broken_at = self.at(9 * 60 + 4);
         let why = "orchestrator gave up after losing its history".to_owned();
         breaking.breaks = Some((broken_at, Break::Fails(Some(why))));
         self.world.submit_at(self.at(9 * 60), breaking);
+    }
+
+    /// Extractions and sorting in the larger project, too, and jobs that its people make one by one.
+    fn other_products(&mut self) {
+        for hour in (-64..46).step_by(9) {
+            let items = self.extractions(0, 40, 30);
+            self.batch(0, hour * 60 + 25, items, JobType::Extract, false);
+        }
+        for hour in (-61..45).step_by(13) {
+            let items = self.documents(0, 30, 0);
+            for &item in &items[..2] {
+                let (text, code) = *self.world.random.pick(&UNSORTED);
+                self.world.items[item].cause = cause(text, code, Nature::Permanent);
+            }
+            self.batch(0, hour * 60 + 50, items, JobType::Classify, false);
+        }
+        for hour in (-60..46).step_by(7) {
+            for (project, job_type) in [(0, JobType::Classify), (0, JobType::Extract), (1, JobType::Parse)] {
+                let items = self.documents(project, 1, 150);
+                let single = Submission::of_items(project, items, config());
+                let single = Submission { job_type, origin: Origin::SingleJob, ..single };
+                self.world.submit_at(self.at(hour * 60 + 10), single);
+            }
+        }
     }
 
     /// Submits a batch at this many minutes after the start, and again what failed for a passing reason, if somebody helps.
@@ -145,51 +170,18 @@ impl Plot {
 
     /// New documents in a directory of their own, of which so many in a thousand fail and half as many are skipped.
     fn documents(&mut self, project: usize, count: u64, failing: u64) -> Vec<usize> {
-        let id = format!("dir-{}", self.world.random.uuid());
-        let directory = self.world.directories.len();
-        self.world.directories.push(Directory { id, project, items: Vec::new() });
-        (0..count)
-            .map(|_| {
-                let cause = self.cause(failing);
-                self.document(directory, cause)
-            })
-            .collect()
+        self.world.new_documents(project, count, failing)
     }
 
-    fn cause(&mut self, failing: u64) -> Cause {
-        let random = &mut self.world.random;
-        let draw = random.between(0, 999);
-        if draw < failing {
-            let (text, code, _, nature) = TROUBLES[weighted(random.draw(), TROUBLES.iter().map(|trouble| trouble.2))];
-            cause(text, code, nature)
-        } else if draw < failing + failing / 2 {
-            let (reason, _) = SKIPS[weighted(random.draw(), SKIPS.iter().map(|skip| skip.1))];
-            let reason = (!reason.is_empty()).then(|| reason.to_owned());
-            Cause::Skipped { reason, message: None }
-        } else {
-            Cause::Succeeds
+    /// The same to extract from: what fails there fails again, for API v1 beta cannot make an extraction anew.
+    fn extractions(&mut self, project: usize, count: u64, failing: u64) -> Vec<usize> {
+        let items = self.documents(project, count, failing);
+        for &item in &items {
+            if self.world.items[item].cause.is_recoverable() && self.world.items[item].cause != Cause::Succeeds {
+                self.world.items[item].cause = cause(UNREADABLE, "", Nature::Permanent);
+            }
         }
-    }
-
-    fn document(&mut self, directory: usize, cause: Cause) -> usize {
-        self.named += 1;
-        let random = &mut self.world.random;
-        let item = Item {
-            id: format!("dfl-{}", random.uuid()),
-            name: random.pick(&NAMES).replace("{n}", &self.named.to_string()),
-            project: self.world.directories[directory].project,
-            directory,
-            file_id: random.uuid(),
-            pages: random.between(1, 24),
-            bad_pages: Vec::new(),
-            cause,
-            attempts: 0,
-            first_takes: None,
-            results: Vec::new(),
-            unwritable: false,
-            deleted: false,
-        };
-        self.world.add_item(item)
+        items
     }
 
     fn at(&self, minute: i64) -> Timestamp {
@@ -199,18 +191,6 @@ impl Plot {
 
 fn config() -> serde_json::Value {
     json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "cost_effective", "version": "latest", "lang": "en"}})
-}
-
-/// The position that a draw falls on when each position is as wide as its weight.
-fn weighted(draw: u64, weights: impl Iterator<Item = u64> + Clone) -> usize {
-    let mut left = draw % weights.clone().sum::<u64>().max(1);
-    for (position, weight) in weights.enumerate() {
-        if left < weight {
-            return position;
-        }
-        left -= weight;
-    }
-    0
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(super) const TROUBLES: &[Trouble] = &[
         Permanent,
     ),
     ("Spreadsheet has {n} rows on sheet 2; the converter stops at 50000", "DOCUMENT_CONVERSION_ERROR", 2, Permanent),
-    ("Field lines[{line}].amount holds text where the schema wants a number", "", 4, Permanent),
+    (UNREADABLE, "", 4, Permanent),
     ("model declined to answer for page {page}: content policy", "llm_refusal", 2, Permanent),
     ("Worker {host} did not answer within 300 s while reading page {page}", "TIMEOUT", 9, Passing),
     ("deadline exceeded after {secs} seconds in stage 'layout' (task {uuid})", "TIMEOUT", 6, Passing),
@@ -106,6 +106,15 @@ pub(super) const VAGUE: &str = "The document could not be processed.";
 /// What the job records behind [`VAGUE`] say.
 pub(super) const BEHIND_VAGUE: &str =
     "image of page {page} has {n} million pixels, more than the renderer may allocate";
+
+/// What extraction often ends with.
+pub(super) const UNREADABLE: &str = "Field lines[{line}].amount holds text where the schema wants a number";
+
+/// What sorting documents runs into, with the code on the job record.
+pub(super) const UNSORTED: [(&str, &str); 2] = [
+    ("None of the {n} rules fits this document; add one for its kind", "schema_validation"),
+    ("The first page holds no text to sort by", "NO_DATA_FOUND_IN_FILE"),
+];
 
 /// Skip reasons and how common each is.
 pub(super) const SKIPS: [(&str, u64); 5] = [

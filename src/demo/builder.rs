@@ -306,7 +306,7 @@ pub(super) fn add_project(world: &mut World, name: &str, api_key: &str) {
         credits: None,
         billed: 0,
     });
-    world.directories.push(Directory { id: directory_id(name), project, items: Vec::new() });
+    world.directories.push(Directory::new(directory_id(name), project, name, world.now));
 }
 
 #[cfg(test)]

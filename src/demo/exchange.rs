@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::corrupt;
 use super::endpoint::{self, Call, Endpoint};
 use super::faults::{self, Fault};
+use super::multipart;
+use super::options::Date;
 use super::query::{Query, decode};
 use super::reply::{Content, Reply};
 use super::server::Shared;
@@ -41,8 +43,29 @@ pub(super) async fn exchange(shared: &Shared, wire: &Wire, request: Request<Body
     let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
     let fault = faults::strike(&mut shared.faults(), call.endpoint, target);
     let query = Query::parse(head.uri.query().unwrap_or(""));
-    let reply = decide(shared, &call, &query, authorization, &body, fault.as_ref());
-    send(shared, wire, reply, fault).await
+    let content_type = head.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let reply = decide(shared, &call, &query, authorization, read(content_type, &body), fault.as_ref());
+    let mut response = send(shared, wire, reply, fault).await;
+    date(shared, &mut response);
+    response
+}
+
+/// The server puts its host's time on an answer that has no date.
+fn date(shared: &Shared, response: &mut Response<Body>) {
+    let date = shared.options().date;
+    let text = match date {
+        Date::Host => return,
+        Date::World => shared.world().now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+        Date::Unreadable => "unknown".to_owned(),
+    };
+    if let Ok(value) = text.parse() {
+        response.headers_mut().insert("date", value);
+    }
+}
+
+/// The body as a value; null if there is none, or nothing that can be read.
+fn read(content_type: &str, body: &Bytes) -> Value {
+    multipart::read(content_type, body).unwrap_or_else(|| serde_json::from_slice(body).unwrap_or_default())
 }
 
 /// What the service does and would answer; faults that forbid the doing are already in it.
@@ -51,7 +74,7 @@ fn decide(
     call: &Call<'_>,
     query: &Query,
     authorization: Option<&str>,
-    body: &Bytes,
+    json: Value,
     fault: Option<&Fault>,
 ) -> Reply {
     // The world first, the options second: a test that holds the world may still change options.
@@ -63,7 +86,6 @@ fn decide(
         Ok(project) => project,
         Err(refusal) => return refusal,
     };
-    let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let mut reply = match fault {
         Some(fault) if prevents(fault) => refused(fault),
         _ => {

@@ -25,21 +25,31 @@ pub(super) fn answer(service: &Service<'_>, call: &Call<'_>) -> Result<Reply, Re
         let item = item.ok_or_else(|| Reply::error(404, "No such entry in this directory"))?;
         return Ok(Reply::ok(file(world, call.first, item)));
     }
+    let wanted = |name: &str, value: &str| service.query.get(name).is_none_or(|wanted| wanted == value);
+    let items: Vec<usize> = { items }
+        .into_iter()
+        .filter(|&item| {
+            wanted("display_name", &world.items[item].name) && wanted("file_id", &world.items[item].file_id)
+        })
+        .collect();
     let window = Window::by_cursor(service.query, items.len(), service.paging())?;
     let entries = items[window.from..window.to].iter().map(|&item| file(world, call.first, &world.items[item]));
     Ok(Reply::ok(window.cursor_page(entries.collect(), service.paging())))
 }
 
-fn file(world: &World, directory_id: &str, item: &Item) -> Value {
+/// An entry of a directory.
+pub(super) fn file(world: &World, directory_id: &str, item: &Item) -> Value {
     let project = &world.projects[item.project];
+    let noted = world.item_index.get(&item.id).and_then(|index| world.stored.entries.get(index));
+    let noted = |name: &str| noted.and_then(|notes| notes.get(name)).cloned();
     json!({
         "id": item.id,
         "project_id": format!("prj-{}", project.id),
         "directory_id": directory_id,
         "file_id": item.file_id,
         "display_name": item.name,
-        "unique_id": uuid_of(&item.id),
-        "metadata": {},
+        "unique_id": noted("unique_id").unwrap_or_else(|| uuid_of(&item.id).into()),
+        "metadata": noted("metadata").unwrap_or_else(|| json!({})),
         "deleted_at": item.deleted.then_some(world.now),
     })
 }

@@ -169,8 +169,31 @@ pub struct Directory {
     pub id: String,
     /// Index of the owner.
     pub project: usize,
+    /// Its name.
+    pub name: String,
+    /// What its maker says about it.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether it only keeps files that were uploaded into no directory; the API never shows such a one.
+    pub hidden: bool,
+    /// Whether it was deleted.
+    pub deleted: bool,
     /// Indices of its items.
     pub items: Vec<usize>,
+}
+
+impl Directory {
+    /// An empty directory.
+    pub fn new(id: String, project: usize, name: impl Into<String>, created_at: Timestamp) -> Self {
+        let (name, items) = (name.into(), Vec::new());
+        Self { id, project, name, description: None, created_at, hidden: false, deleted: false, items }
+    }
+
+    /// Whether the API shows it.
+    pub fn is_listed(&self) -> bool {
+        !self.hidden && !self.deleted
+    }
 }
 
 /// A document with its hidden cause.

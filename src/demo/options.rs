@@ -11,6 +11,8 @@ pub struct Options {
     pub paging: Paging,
     /// What moves simulated time.
     pub clock: Clock,
+    /// What the `Date` of answers says.
+    pub date: Date,
     /// What a create call does with item ids that do not exist (or whose file was deleted).
     pub unknown_items: UnknownItems,
     /// The most `item_ids` one create call may carry; more earn a 422.
@@ -19,6 +21,11 @@ pub struct Options {
     pub v1_gone: Option<u16>,
     /// How long batches are kept: older ones are neither listed nor known. None keeps them for ever.
     pub keeps_batches_for: Option<SignedDuration>,
+    /// The status that every call of v2 batches answers, for an account that does not have that API.
+    pub v2_gone: Option<u16>,
+    /// Whether each API shows only the batches that are its own: v1 those made from lists of items, v2 those made from
+    /// directories. Else both show all, under the same uuid.
+    pub apart: bool,
     /// Whether v1 shows job ids as bare uuids; else they carry `pjb-` or `ext-`.
     pub bare_job_ids: bool,
     /// Whether `processed_items` counts only completed items instead of all that ended.
@@ -33,10 +40,13 @@ impl Default for Options {
             port: 0,
             paging: Paging::default(),
             clock: Clock::Stopped,
+            date: Date::Host,
             unknown_items: UnknownItems::Refused(422),
             most_item_ids: 1_000,
             v1_gone: None,
             keeps_batches_for: None,
+            v2_gone: None,
+            apart: false,
             bare_job_ids: true,
             processed_means_completed: false,
             secrets_in_results: false,
@@ -51,8 +61,21 @@ pub enum Clock {
     Stopped,
     /// Every request moves it on by this much.
     PerRequest(SignedDuration),
-    /// It runs this many times as fast as real time, from the start of the server.
+    /// It runs this many times as fast as real time, from the moment at which it was told to.
     Running(u32),
+    /// It is the host's clock; where that is behind, time stands still until it has come up.
+    Host,
+}
+
+/// What the `Date` of answers says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Date {
+    /// The time of the host that the server runs on.
+    Host,
+    /// Simulated time.
+    World,
+    /// Nothing that anybody can read.
+    Unreadable,
 }
 
 /// What a create call does with unknown item ids.

@@ -21,6 +21,8 @@ pub(super) enum Event {
     RunEnds(usize, usize),
     RunRepairs(usize, usize),
     Credits(usize, Option<u64>),
+    /// The next piece of a life that goes on for ever, see [`super::life`].
+    Life(u64),
 }
 
 impl World {
@@ -34,6 +36,7 @@ impl World {
             Event::RunStarts(batch, run) => self.start_run(batch, run),
             Event::RunEnds(batch, run) => self.end_run(batch, run),
             Event::RunRepairs(batch, run) => self.repair_run(batch, run),
+            Event::Life(beat) => self.live(beat),
             Event::Credits(project, credits) => self.set_credits(project, credits),
         }
     }

@@ -31,6 +31,11 @@ impl Reply {
         Self { status, content: Content::Json(value), shown: Vec::new(), created: Vec::new() }
     }
 
+    /// 204: done, and nothing to show.
+    pub(super) fn none() -> Self {
+        Self { status: 204, ..Self::text(String::new()) }
+    }
+
     pub(super) fn text(text: String) -> Self {
         Self { content: Content::Text(text), ..Self::ok(Value::Null) }
     }

@@ -24,8 +24,8 @@ pub(super) struct Shared {
     pub(super) world: Arc<Mutex<World>>,
     pub(super) options: Mutex<Options>,
     pub(super) faults: Mutex<Vec<FaultRule>>,
-    /// The real and the simulated time at which the server started.
-    pub(super) began: (Instant, Timestamp),
+    /// The real and the simulated time at which the present clock began to run.
+    began: Mutex<(Instant, Timestamp)>,
     pub(super) stopping: watch::Receiver<bool>,
 }
 
@@ -46,7 +46,7 @@ impl SimulatedCloud {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
-        let began = (Instant::now(), world.now());
+        let began = Mutex::new((Instant::now(), world.now()));
         let shared = Arc::new(Shared {
             world: Arc::new(Mutex::new(world)),
             options: Mutex::new(options),
@@ -83,9 +83,16 @@ impl SimulatedCloud {
         self.shared.faults().iter().map(FaultRule::hits).collect()
     }
 
-    /// Changes behaviours for the requests to come; the port stays what it is.
+    /// Changes behaviours for the requests to come; the port stays what it is. Another clock runs from here on.
+    ///
+    /// Who holds the world may call it all the same, but not to change the clock.
     pub fn change_options(&self, change: impl FnOnce(&mut Options)) {
+        let before = self.shared.options().clock;
         change(&mut self.shared.options());
+        if self.shared.options().clock != before {
+            let began = (Instant::now(), self.world().now());
+            *self.shared.began() = began;
+        }
     }
 
     /// Stops, also in the middle of answers, and waits until the port is free.
@@ -121,16 +128,21 @@ impl Shared {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn began(&self) -> MutexGuard<'_, (Instant, Timestamp)> {
+        self.began.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Moves simulated time on as the clock says.
     pub(super) fn tick(&self, world: &mut World, clock: Clock) {
         match clock {
             Clock::Stopped => {}
             Clock::PerRequest(step) => world.advance(step),
             Clock::Running(speed) => {
-                let (real, simulated) = self.began;
+                let (real, simulated) = *self.began();
                 let passed = real.elapsed().as_millis() as i64 * i64::from(speed);
                 world.advance_to(simulated + SignedDuration::from_millis(passed));
             }
+            Clock::Host => world.advance_to(Timestamp::now()),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::endpoint::Call;
+use super::endpoint::{Call, Endpoint};
+use super::model::Origin;
 use super::options::{Options, Paging, Shift};
 use super::query::Query;
 use super::reply::Reply;
 use super::world::World;
-use super::{files, v2};
+use super::{configurations, directories, files, uploads, v2, v2_acts, v2_classify};
 
 /// Everything a call needs to be answered; `project` is the index of the project whose key was shown.
 pub(super) struct Service<'a> {
@@ -25,12 +26,39 @@ impl Service<'_> {
         if let Some(status) = self.options.v1_gone.filter(|_| call.endpoint.is_v1_batch()) {
             return Reply::error(status, "Not Found");
         }
+        if let Some(status) = self.options.v2_gone.filter(|_| call.endpoint.is_v2_batch()) {
+            return Reply::error(status, "Not Found");
+        }
+        if self.is_of_the_other_api(call) {
+            return Reply::error(404, "No such batch in this project");
+        }
         let answer = match call.endpoint {
             endpoint if files::serves(endpoint) => files::answer(self, call),
+            endpoint if directories::serves(endpoint) => directories::answer(self, call, body),
+            endpoint if uploads::serves(endpoint) => uploads::answer(self, call, body),
+            endpoint if configurations::serves(endpoint) => configurations::answer(self, call, body),
+            endpoint if v2_classify::serves(endpoint) => v2_classify::answer(self, call, body),
+            endpoint if v2_acts::serves(endpoint) => v2_acts::answer(self, call, body),
             endpoint if v2::serves(endpoint) => v2::answer(self, call, body),
             _ => self.v1(call, body),
         };
         answer.unwrap_or_else(|refusal| refusal)
+    }
+
+    /// Whether the batch that a call names is one of the other API, by its id, or by how it was made where that counts.
+    fn is_of_the_other_api(&self, call: &Call<'_>) -> bool {
+        let (of_v1, of_v2) = (call.endpoint.is_v1_batch(), call.endpoint.is_v2_batch());
+        if call.first.is_empty() || call.endpoint == Endpoint::ProcessingResults || !(of_v1 || of_v2) {
+            return false;
+        }
+        let foreign = if of_v1 { "bat-" } else { "bjb-" };
+        let hidden = self.world.find_batch(call.first).is_some_and(|index| !self.shows(index, of_v2));
+        call.first.starts_with(foreign) || hidden
+    }
+
+    /// Whether an API shows this batch.
+    pub(super) fn shows(&self, index: usize, to_v2: bool) -> bool {
+        !self.options.apart || (self.world.batches[index].origin == Origin::Directory) == to_v2
     }
 
     pub(super) fn paging(&self) -> &Paging {
@@ -63,7 +91,7 @@ impl Service<'_> {
     pub(super) fn own_job(&self, id: &str) -> Result<(usize, usize), Reply> {
         self.world
             .find_job(id)
-            .filter(|&(batch, _)| self.world.batches[batch].project == self.project)
+            .filter(|&(batch, run)| self.world.batches[batch].project == self.project && self.world.shows(batch, run))
             .ok_or_else(|| Reply::error(404, "No such job in this project"))
     }
 
@@ -78,7 +106,7 @@ impl Service<'_> {
         let directories = &self.world.directories;
         directories
             .iter()
-            .position(|directory| directory.id == id && directory.project == self.project)
+            .position(|directory| directory.id == id && directory.project == self.project && directory.is_listed())
             .ok_or_else(|| Reply::error(404, "No such directory in this project"))
     }
 

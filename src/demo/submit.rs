@@ -9,7 +9,7 @@ use super::random::{hash, mix};
 use super::world::World;
 
 /// The fields of a configuration that do not change what is done.
-const NOT_PART_OF_THE_WORK: [&str; 10] = [
+const NOT_PART_OF_THE_WORK: [&str; 11] = [
     "cached",
     "parsed",
     "file_input",
@@ -20,6 +20,7 @@ const NOT_PART_OF_THE_WORK: [&str; 10] = [
     "partitions",
     "project_id",
     "webhook_url",
+    "transaction_id",
 ];
 
 /// How a batch ends before all its items have.

@@ -29,7 +29,8 @@ impl Service<'_> {
             Endpoint::ParsingJob => v1_jobs::parsing_job(self, call.first),
             Endpoint::ParsingParameters => v1_jobs::parsing_parameters(self, call.first),
             Endpoint::ParsingDetails => v1_jobs::parsing_details(self, call.first),
-            _ => Err(Reply::error(404, "Nothing lives at this address")),
+            Endpoint::WrongMethod => Err(Reply::error(405, "Method Not Allowed")),
+            _ => Err(Reply::error(404, "Not Found")),
         }
     }
 
@@ -44,6 +45,7 @@ impl Service<'_> {
             let wanted = batch.project == self.project
                 && self.keeps(index)
                 && batch.origin != Origin::SingleJob
+                && self.shows(index, false)
                 && status.is_none_or(|status| status == batch.status)
                 && job_type.is_none_or(|job_type| job_type == batch.job_type)
                 && directory.is_none_or(|id| directory_id == Some(id));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::endpoint::{Call, Endpoint};
-use super::model::{BatchStatus, JobType, Origin};
+use super::model::{Batch, BatchStatus, JobType, Origin};
 use super::paging::{Window, order};
 use super::reply::Reply;
 use super::service::Service;
@@ -43,7 +43,7 @@ pub(super) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -
         Endpoint::V2ListParse => v2_jobs::list(service, JobType::Parse),
         Endpoint::V2ListExtract => v2_jobs::list(service, JobType::Extract),
         Endpoint::V2GetParse => v2_jobs::get_parse(service, call.first),
-        Endpoint::V2GetExtract => v2_jobs::get_extract(service, call.first),
+        Endpoint::V2GetExtract => v2_jobs::get_flat(service, call.first, JobType::Extract),
         Endpoint::V2CreateParse => v2_create::create_parse(service, body),
         _ => v2_create::create_extract(service, body),
     }
@@ -59,8 +59,9 @@ fn list_batches(service: &mut Service<'_>) -> Result<Reply, Reply> {
         .filter(|&index| {
             let batch = &world.batches[index];
             batch.project == service.project
+                && is_of_v2(batch)
+                && service.shows(index, true)
                 && service.keeps(index)
-                && batch.origin != Origin::SingleJob
                 && status.is_none_or(|status| status == batch.status)
                 && span.holds(batch.created_at)
                 && directory.is_none_or(|id| v2_json::directory_id(world, batch) == id)
@@ -81,7 +82,7 @@ fn get_batch(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
     if expands.iter().any(|field| *field != "results") {
         return Err(Reply::invalid(&["query", "expand"], "only results can be expanded"));
     }
-    let index = service.own_batch(id)?;
+    let index = own_batch(service, id)?;
     let reply = Reply::ok(v2_json::batch(service.world, index, !expands.is_empty()));
     let batch = &service.world.batches[index];
     let shown = batch.runs.iter().filter(|run| run.job.is_none()).map(|run| run.failure);
@@ -118,11 +119,24 @@ fn create_batch(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply>
 }
 
 fn cancel_batch(service: &mut Service<'_>, id: &str) -> Result<Reply, Reply> {
-    let index = service.own_batch(id)?;
+    let index = own_batch(service, id)?;
     if !service.world.cancel(index) {
         return Err(Reply::error(409, "This batch has already come to its end"));
     }
     Ok(Reply::ok(v2_json::batch(service.world, index, false)))
+}
+
+/// Whether v2 shows it among batches: it knows none that sort documents, and single jobs are none.
+fn is_of_v2(batch: &Batch) -> bool {
+    batch.origin != Origin::SingleJob && batch.job_type != JobType::Classify
+}
+
+fn own_batch(service: &Service<'_>, id: &str) -> Result<usize, Reply> {
+    let index = service.own_batch(id)?;
+    match is_of_v2(&service.world.batches[index]) {
+        true => Ok(index),
+        false => Err(Reply::error(404, "No such batch in this project")),
+    }
 }
 
 /// The window of creation times that a list is asked for; both ends belong to it.

@@ -6,6 +6,7 @@ use super::model::{ItemStatus, JobType, Origin};
 use super::reply::Reply;
 use super::service::Service;
 use super::submit::Submission;
+use super::uploads::{own_file, uploaded_name};
 use super::v1_create::{missing, text};
 use super::v2_jobs;
 
@@ -13,7 +14,11 @@ use super::v2_jobs;
 pub(super) fn create_parse(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
     refuse_unknown(fields, PARSE_FIELDS)?;
-    let file = text(fields, "file_id")?.ok_or_else(|| missing("file_id"))?;
+    check_options(fields)?;
+    let (file, address) = (text(fields, "file_id")?, text(fields, "source_url")?);
+    if file.is_some() == address.is_some() {
+        return Err(missing("file_id"));
+    }
     let configuration = text(fields, "configuration_id")?;
     let tier = text(fields, "tier")?.filter(|tier| *tier != "configured");
     for required in ["tier", "version"] {
@@ -23,9 +28,13 @@ pub(super) fn create_parse(service: &mut Service<'_>, body: &Value) -> Result<Re
         return Err(missing("tier"));
     }
     service.check_solvent()?;
-    let items = &service.world.items;
-    let item = items.iter().position(|item| item.file_id == file && item.project == service.project && !item.deleted);
-    let item = item.ok_or_else(|| Reply::error(404, "No such file in this project"))?;
+    let item = match (file, address) {
+        (Some(file), _) => own_file(service, file)?,
+        (None, address) => {
+            let name = address.and_then(|address| address.rsplit('/').next()).unwrap_or("download");
+            service.world.add_upload(service.project, name, None)
+        }
+    };
     let mut config = json!({"job": {"type": "parse_v2"}});
     if let Some(id) = configuration {
         config["job"]["configuration_id"] = id.into();
@@ -36,33 +45,96 @@ pub(super) fn create_parse(service: &mut Service<'_>, body: &Value) -> Result<Re
     submit(service, JobType::Parse, item, config, fields)
 }
 
+/// `POST /api/v2/parse/upload`: the same with the file itself, and the configuration as a text in the form.
+pub(super) fn upload_parse(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
+    let form = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not a form"))?;
+    let name = uploaded_name(form, "file")?;
+    let configuration = text(form, "configuration")?.ok_or_else(|| missing("configuration"))?;
+    let mut configuration: Value = serde_json::from_str(configuration)
+        .map_err(|_| Reply::invalid(&["body", "configuration"], "not a JSON object"))?;
+    if !configuration.is_object() {
+        return Err(Reply::invalid(&["body", "configuration"], "not a JSON object"));
+    }
+    let item = service.world.add_upload(service.project, &name, None);
+    configuration["file_id"] = service.world.items[item].file_id.clone().into();
+    create_parse(service, &configuration)
+}
+
 /// `POST /api/v2/extract`: from a directory entry, a file, or a finished parse job, which saves the parsing.
 pub(super) fn create_extract(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
     refuse_unknown(fields, EXTRACT_FIELDS)?;
     let input = text(fields, "file_input")?.ok_or_else(|| missing("file_input"))?;
     let configuration = text(fields, "configuration_id")?;
-    if configuration.is_none() && !fields.contains_key("configuration") {
+    let inline = fields.get("configuration").filter(|value| !value.is_null());
+    if configuration.is_none() && inline.is_none() {
         return Err(missing("configuration_id"));
+    }
+    if inline.is_some_and(|inline| !inline["data_schema"].is_object()) {
+        return Err(missing("data_schema"));
     }
     service.check_solvent()?;
     let (item, parsed) = find_input(service, input)?;
     let configuration = configuration.unwrap_or("cfg-INLINE");
-    let config = json!({
+    let mut config = json!({
         "job": {"type": "extract_v2", "configuration_id": configuration},
         "file_input": input,
         "parsed": parsed,
     });
+    if let Some(inline) = inline {
+        config["configuration"] = inline.clone();
+    }
     submit(service, JobType::Extract, item, config, fields)
 }
 
-/// What is read here of the many fields that a parse may be made with.
-const PARSE_FIELDS: &[&str] = &["file_id", "configuration_id", "tier", "version", "disable_cache", "user_metadata"];
+/// The fields that a parse may be made with.
+const PARSE_FIELDS: &[&str] = &[
+    "agentic_options",
+    "client_name",
+    "configuration_id",
+    "crop_box",
+    "disable_cache",
+    "fast_options",
+    "file_id",
+    "http_proxy",
+    "input_options",
+    "output_options",
+    "page_ranges",
+    "processing_control",
+    "processing_options",
+    "source_url",
+    "tier",
+    "user_metadata",
+    "version",
+    "webhook_configuration_ids",
+    "webhook_configurations",
+];
+
+/// Those of them that are objects.
+const OPTIONS: [&str; 8] = [
+    "agentic_options",
+    "crop_box",
+    "fast_options",
+    "input_options",
+    "output_options",
+    "page_ranges",
+    "processing_control",
+    "processing_options",
+];
+
+fn check_options(fields: &Map<String, Value>) -> Result<(), Reply> {
+    let wrong = |name: &&&str| fields.get(**name).is_some_and(|value| !value.is_object() && !value.is_null());
+    match OPTIONS.iter().find(wrong) {
+        Some(name) => Err(Reply::invalid(&["body", name], "not an object")),
+        None => Ok(()),
+    }
+}
 
 const EXTRACT_FIELDS: &[&str] =
     &["file_input", "configuration", "configuration_id", "webhook_configurations", "webhook_configuration_ids"];
 
-fn refuse_unknown(fields: &Map<String, Value>, known: &[&str]) -> Result<(), Reply> {
+/// A 422 for a field that this call does not take.
+pub(super) fn refuse_unknown(fields: &Map<String, Value>, known: &[&str]) -> Result<(), Reply> {
     match fields.keys().find(|field| !known.contains(&field.as_str())) {
         Some(field) => Err(Reply::invalid(&["body", field], "Extra inputs are not permitted")),
         None => Ok(()),
@@ -70,7 +142,7 @@ fn refuse_unknown(fields: &Map<String, Value>, known: &[&str]) -> Result<(), Rep
 }
 
 /// The item behind an input, and whether it is parsed already.
-fn find_input(service: &Service<'_>, input: &str) -> Result<(usize, bool), Reply> {
+pub(super) fn find_input(service: &Service<'_>, input: &str) -> Result<(usize, bool), Reply> {
     let world = &*service.world;
     if let Some((batch, run)) = service.own_parse_step(input) {
         return Ok((world.batches[batch].runs[run].item, true));

@@ -10,7 +10,7 @@ use super::v2::Span;
 use super::v2_json;
 use super::world::World;
 
-/// `GET /api/v2/parse` and `GET /api/v2/extract`: flat jobs, newest first.
+/// `GET /api/v2/parse`, `…/extract` and `…/classify`: flat jobs, newest first.
 pub(super) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Reply> {
     let status = service.query.word("status", |word| status(job_type, word))?;
     let span = Span::of(service)?;
@@ -22,6 +22,7 @@ pub(super) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Re
             let (batch, run) = job.of(world);
             batch.project == service.project
                 && job.kind(batch) == job_type
+                && world.shows(job.batch, job.run)
                 && status.is_none_or(|status| status == Some(job.status(run)))
                 && run.started_at.is_some_and(|at| span.holds(at))
         })
@@ -62,7 +63,7 @@ impl Listed {
     }
 
     fn kind(self, batch: &Batch) -> JobType {
-        if self.step { JobType::Parse } else { kind(batch.job_type) }
+        if self.step { JobType::Parse } else { batch.job_type }
     }
 
     fn status(self, run: &Run) -> ItemStatus {
@@ -105,12 +106,17 @@ pub(super) fn get_parse(service: &Service<'_>, id: &str) -> Result<Reply, Reply>
     }
     let (batch, run) = service.own_job(id)?;
     let (batch, run) = (&world.batches[batch], &world.batches[batch].runs[run]);
-    if kind(batch.job_type) != JobType::Parse {
+    if batch.job_type != JobType::Parse {
         return Err(Reply::error(404, "No such job in this project"));
     }
     let mut answer = json!({ "job": write(service, batch, run, &expand) });
-    if run.status == ItemStatus::Completed && expand.contains(&"markdown") {
-        answer["markdown"] = json!({ "pages": pages(service, run) });
+    if run.status == ItemStatus::Completed {
+        if expand.contains(&"markdown") {
+            answer["markdown"] = json!({ "pages": pages(service, run) });
+        }
+        if expand.contains(&"text") {
+            answer["text"] = json!({ "pages": texts(service, run) });
+        }
     }
     Ok(Reply::ok(answer).showing(vec![run.failure]))
 }
@@ -125,29 +131,29 @@ fn pages(service: &Service<'_>, run: &Run) -> Vec<Value> {
     (1..=item.pages).map(page).collect()
 }
 
-/// `GET /api/v2/extract/{job_id}`: the bare job.
-pub(super) fn get_extract(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+/// The same pages as plain text, which has no page that failed.
+fn texts(service: &Service<'_>, run: &Run) -> Vec<Value> {
+    let item = &service.world.items[run.item];
+    let legible = (1..=item.pages).filter(|number| !item.bad_pages.contains(number));
+    legible.map(|number| json!({"page_number": number, "text": format!("Page {number}")})).collect()
+}
+
+/// `GET /api/v2/extract/{job_id}` and `…/classify/{job_id}`: the bare job.
+pub(super) fn get_flat(service: &Service<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
     let expand: Vec<&str> = service.query.all("expand").collect();
     let (batch, run) = service.own_job(id)?;
     let (batch, run) = (&service.world.batches[batch], &service.world.batches[batch].runs[run]);
-    if batch.job_type != JobType::Extract {
+    if batch.job_type != job_type {
         return Err(Reply::error(404, "No such job in this project"));
     }
     Ok(Reply::ok(write(service, batch, run, &expand)).showing(vec![run.failure]))
 }
 
 pub(super) fn write(service: &Service<'_>, batch: &Batch, run: &Run, expand: &[&str]) -> Value {
-    match kind(batch.job_type) {
+    match batch.job_type {
         JobType::Extract => v2_json::extract_job(service.world, batch, run, expand),
-        _ => v2_json::parse_job(service.world, batch, run, expand.contains(&"usage")),
-    }
-}
-
-/// The v2 product that does this work; classification has none in this simulation and counts as parsing.
-fn kind(job_type: JobType) -> JobType {
-    match job_type {
-        JobType::Extract => JobType::Extract,
-        JobType::Parse | JobType::Classify => JobType::Parse,
+        JobType::Classify => super::v2_classify::classify_job(service.world, batch, run),
+        JobType::Parse => v2_json::parse_job(service.world, batch, run, expand.contains(&"usage")),
     }
 }
 

@@ -111,6 +111,9 @@ pub(super) fn extract_job(world: &World, batch: &Batch, run: &Run, expand: &[&st
         "created_at": run.started_at,
         "updated_at": run.effective_at,
     });
+    if expand.contains(&"configuration") && batch.config["configuration"].is_object() {
+        job["configuration"] = batch.config["configuration"].clone();
+    }
     if expand.contains(&"extract_metadata") {
         job["extract_metadata"] = json!({"parse_job_id": format!("pjb-{}", World::parse_step_id(job_id))});
     }
@@ -124,7 +127,7 @@ pub(super) fn extract_job(world: &World, batch: &Batch, run: &Run, expand: &[&st
 }
 
 /// v2 jobs have one text for both; the one on the job record says more.
-fn job_message(run: &Run) -> Option<&String> {
+pub(super) fn job_message(run: &Run) -> Option<&String> {
     run.job_message.as_ref().or(run.error_message.as_ref()).filter(|_| run.status == ItemStatus::Failed)
 }
 

@@ -11,6 +11,7 @@ use super::endpoint::Endpoint;
 use super::model::{Batch, Directory, Item, ItemStatus, Project, Run};
 use super::progress::Event;
 use super::random::Random;
+use super::stored::Stored;
 use super::truth::Truth;
 
 /// How fast batches run.
@@ -65,6 +66,7 @@ pub struct World {
     pub(super) parse_steps: HashMap<String, (usize, usize)>,
     pub(super) truth: Truth,
     pub(super) bulk: Option<Bulk>,
+    pub(super) stored: Stored,
 }
 
 impl World {
@@ -88,6 +90,7 @@ impl World {
             parse_steps: HashMap::new(),
             truth: Truth::default(),
             bulk: None,
+            stored: Stored::default(),
         }
     }
 

@@ -16,7 +16,8 @@ use crate::core::group_state;
 /// SQLite refuses.
 pub fn last(connection: &Connection, group_key: i64) -> Result<Option<(Told, group_state::Told)>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT episode, reason, open_items, total_items, announced_at, state FROM announcement WHERE group_key = ?1",
+        "SELECT episode, reason, open_items, total_items, announced_at, state, failures, baseline FROM announcement
+         WHERE group_key = ?1",
     )?;
     let row = statement.query_row([group_key], |row| {
         let reason: String = row.get(1)?;
@@ -27,10 +28,13 @@ pub fn last(connection: &Connection, group_key: i64) -> Result<Option<(Told, gro
             open_items: row.get::<_, Count>(2)?.0,
             total_items: row.get::<_, Count>(3)?.0,
             at: row.get::<_, Millis>(4)?.0,
+            failures: row.get::<_, Count>(6)?.0,
+            baseline: row.get(7)?,
         };
         let state = group_state::Told {
             episode: told.episode,
             state: GroupState::from_word(&state).unwrap_or(GroupState::Ongoing),
+            at: told.at,
         };
         Ok((told, state))
     });
@@ -47,13 +51,12 @@ pub fn tell(
     digest_id: &str,
     told: &Told,
     state: GroupState,
-    failures: u64,
 ) -> Result<(), LedgerError> {
     tx.prepare_cached(
-        "INSERT INTO announcement (group_key, digest_id, episode, state, reason, open_items, total_items, failures, announced_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        "INSERT INTO announcement (group_key, digest_id, episode, state, reason, open_items, total_items, failures, announced_at, baseline)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (group_key) DO UPDATE SET digest_id = ?2, episode = ?3, state = ?4, reason = ?5, open_items = ?6,
-           total_items = ?7, failures = ?8, announced_at = ?9",
+           total_items = ?7, failures = ?8, announced_at = ?9, baseline = ?10",
     )?
     .execute(params![
         group_key,
@@ -63,8 +66,9 @@ pub fn tell(
         told.reason.as_str(),
         Count(told.open_items),
         Count(told.total_items),
-        Count(failures),
+        Count(told.failures),
         Millis(told.at),
+        told.baseline,
     ])?;
     Ok(())
 }
@@ -73,7 +77,8 @@ pub fn tell(
 pub(super) fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64) -> Result<(), LedgerError> {
     let known = tx.execute(
         "UPDATE announcement AS s SET open_items = s.open_items + m.open_items,
-           total_items = s.total_items + m.total_items, failures = s.failures + m.failures
+           total_items = s.total_items + m.total_items, failures = s.failures + m.failures,
+           baseline = min(s.baseline, m.baseline)
          FROM announcement m WHERE s.group_key = ?2 AND m.group_key = ?1",
         [merged, survivor],
     )?;

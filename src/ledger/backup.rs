@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 
-use super::LedgerError;
+use super::{LedgerError, identity};
 
 /// Pages copied between two pauses: a few milliseconds of reading.
 const PAGES: i32 = 4_096;
@@ -57,7 +57,7 @@ fn spare(source: &Connection, target: &Path) -> std::io::Result<()> {
     if start.is_empty() || start == MAGIC { Ok(()) } else { refuse("it is there and is no ledger; name another file") }
 }
 
-fn copy(source: &Connection, part: &Path) -> Result<(), LedgerError> {
+pub(super) fn copy(source: &Connection, part: &Path) -> Result<(), LedgerError> {
     let failed = |source| LedgerError::File { path: part.to_owned(), source };
     match std::fs::remove_file(part) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
@@ -67,6 +67,7 @@ fn copy(source: &Connection, part: &Path) -> Result<(), LedgerError> {
     let mut copy = Connection::open(part)?;
     Backup::new(source, &mut copy)?.run_to_completion(PAGES, PAUSE, None)?;
     copy.pragma_update(None, "journal_mode", "delete")?;
+    identity::mark_as_copy(&copy)?;
     copy.close().map_err(|(_, error)| error)?;
     Ok(())
 }
@@ -105,7 +106,8 @@ mod tests {
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('name', ?1)", [value]).unwrap();
             assert!(backup(&reader(&path).unwrap(), &target).unwrap() > 0);
             let copy = reader(&target).unwrap();
-            let kept: String = copy.query_row("SELECT value FROM meta", (), |row| row.get(0)).unwrap();
+            let kept: String =
+                copy.query_row("SELECT value FROM meta WHERE name = 'name'", (), |row| row.get(0)).unwrap();
             assert_eq!((kept.as_str(), check(&copy).unwrap()), (value, Vec::new()));
         }
         assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);

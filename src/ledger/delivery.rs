@@ -15,7 +15,7 @@ use crate::core::text::count;
 pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
 
 /// For so long the news of a dead delivery is part of the channel's next digest; later nobody takes it for news.
-const CARRIED: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub(super) const CARRIED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The most groups of a digest that others were joined to; what is beyond is counted as left out.
 const MOST_GROUPS: usize = 200;
@@ -336,23 +336,23 @@ pub fn recover(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerErro
     )?)
 }
 
-/// Gives up what waits for channels that are no longer configured, and ends their troubles. Returns how many there were.
+/// Dates what waits unsent, was never tried, and was decided by a clock that was ahead: nobody is told news of a day to come.
+/// Returns how many there were.
 ///
 /// # Errors
-/// SQLite refuses.
-pub fn abandon(tx: &Transaction<'_>, channels: &[String], now: Timestamp) -> Result<usize, LedgerError> {
-    let names = serde_json::to_string(channels).unwrap_or_else(|_| "[]".to_owned());
-    for prefix in ["delivery:", "recipients:"] {
-        for trouble in fault::standing(tx, prefix)? {
-            let channel = &trouble[prefix.len()..];
-            if !channels.iter().any(|known| known == channel) {
-                fault::clear(tx, &trouble, now)?;
-            }
-        }
+/// SQLite refuses, or the stored content cannot be read.
+pub(super) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> Result<usize, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT delivery_id, content FROM delivery
+         WHERE state = 'pending' AND done = '[]' AND uncertain = 0 AND created_at > ?1",
+    )?;
+    let waiting = statement.query_map([Millis(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let waiting = waiting.collect::<Result<Vec<(String, String)>, _>>()?;
+    for (delivery_id, content) in &waiting {
+        let mut content = digest::thaw(content)?;
+        content.redate(now);
+        let sql = "UPDATE delivery SET content = ?2 WHERE delivery_id = ?1";
+        tx.execute(sql, [delivery_id, &digest::freeze(&content)?])?;
     }
-    Ok(tx.execute(
-        "UPDATE delivery SET state = 'dead', last_error = 'the channel is no longer configured'
-         WHERE state = 'pending' AND channel NOT IN (SELECT value FROM json_each(?1))",
-        [names],
-    )?)
+    Ok(waiting.len())
 }

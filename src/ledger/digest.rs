@@ -108,14 +108,14 @@ pub fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
 
 /// When the unscheduled digests since `since` were decided.
 ///
-/// The first inventory does not count, nor what went to channels with incidents only.
+/// The first inventory does not count, nor what went to channels with incidents only, or to channels that came.
 ///
 /// # Errors
 /// SQLite refuses.
 pub fn unscheduled_since(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT created_at FROM digest WHERE created_at >= ?1 AND scheduled = 0
-         AND replace(replace(replace(replace(reasons, 'resolved', ''), 'acked', ''), 'fault_over', ''), ',', '') <> ''
+         AND replace(replace(replace(replace(replace(reasons, 'resolved', ''), 'acked', ''), 'fault_over', ''), 'channels', ''), ',', '') <> ''
          AND digest_id <> coalesce((SELECT value FROM meta WHERE name = 'baseline_digest'), '')",
     )?;
     let rows = statement.query_map([Millis(since)], |row| Ok(row.get::<_, Millis>(0)?.0))?;

@@ -38,6 +38,14 @@ pub enum LedgerError {
         /// The newest version known here.
         known: i64,
     },
+    /// This user may not use it.
+    #[error("no permission to use {path}: {remedy}")]
+    Denied {
+        /// The file.
+        path: PathBuf,
+        /// Whose what stands in the way is, and what to do.
+        remedy: String,
+    },
     /// The file or its folder cannot be used.
     #[error("cannot use {path}")]
     File {
@@ -93,9 +101,19 @@ impl From<rusqlite::Error> for LedgerError {
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
                 LedgerError::Corrupt(error)
             }
+            _ if misses_schema(&error) => LedgerError::Corrupt(error),
             _ => LedgerError::Sqlite(error),
         }
     }
+}
+
+/// Whether a table or column is not there although the schema's version is right: its text on disk is damaged.
+fn misses_schema(error: &rusqlite::Error) -> bool {
+    let text = match error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) | rusqlite::Error::SqlInputError { msg: text, .. } => text,
+        _ => return false,
+    };
+    text.starts_with("no such column") || text.starts_with("no such table")
 }
 
 impl LedgerError {
@@ -186,5 +204,11 @@ mod tests {
         for error in [reader(&path).err(), writer(&path).err()] {
             assert!(matches!(&error, Some(LedgerError::Corrupt(_))), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_schema_that_lacks_a_column_is_damage() {
+        let error = crate::ledger::open::in_memory().prepare("SELECT item_nbme FROM item").err().unwrap();
+        assert!(matches!(LedgerError::from(error), LedgerError::Corrupt(_)));
     }
 }

@@ -28,6 +28,7 @@ pub fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> R
         "INSERT INTO worker_fault (fault, text, since, last_seen) VALUES (?1, ?2, ?3, ?3)
          ON CONFLICT (fault) DO UPDATE SET text = ?2, last_seen = ?3, count = count + 1, ended_at = NULL, over_told = NULL,
              since = CASE WHEN ended_at <= ?3 - ?4 OR over_told IS NOT NULL THEN ?3 ELSE since END,
+             scope = CASE WHEN over_told IS NULL THEN scope END,
              announced = CASE WHEN announced IS NOT NULL AND (ended_at <= ?3 - ?4 OR over_told IS NOT NULL) THEN ?5
                               ELSE announced END",
     )?
@@ -98,7 +99,7 @@ impl KnownFault {
 /// SQLite refuses.
 pub fn over(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT fault, text, since, ended_at FROM worker_fault
+        "SELECT fault, text, since, ended_at, scope FROM worker_fault
          WHERE announced IS NOT NULL AND ended_at <= ?1 - ?2 AND over_told IS NULL ORDER BY since, fault",
     )?;
     let rows = statement.query_map(params![Millis(now), OVER], fault)?;
@@ -133,6 +134,7 @@ fn fault(row: &Row<'_>) -> rusqlite::Result<Fault> {
         text: row.get(1)?,
         since: row.get::<_, Millis>(2)?.0,
         ended: row.get::<_, Option<Millis>>(3)?.is_some(),
+        incident_scope: row.get(4)?,
     })
 }
 
@@ -141,27 +143,29 @@ fn fault(row: &Row<'_>) -> rusqlite::Result<Fault> {
 /// # Errors
 /// SQLite refuses.
 pub fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerError> {
-    let mut statement = connection
-        .prepare_cached("SELECT fault, text, since, ended_at, announced FROM worker_fault ORDER BY since, fault")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT fault, text, since, ended_at, scope, announced FROM worker_fault ORDER BY since, fault",
+    )?;
     let rows = statement.query_map([], |row| {
-        let announced: Option<String> = row.get(4)?;
+        let announced: Option<String> = row.get(5)?;
         Ok(KnownFault { fault: fault(row)?, announced: announced.is_some_and(|digest| digest != EARLIER) })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes that a digest told of these troubles; the ended ones are forgotten.
+/// Notes that a digest told of these troubles, under this scope where they had none; the ended ones are forgotten.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn tell(tx: &Transaction<'_>, faults: &[Fault], digest_id: &str) -> Result<(), LedgerError> {
+pub fn tell(tx: &Transaction<'_>, faults: &[Fault], digest_id: &str, scope: &str) -> Result<(), LedgerError> {
     for fault in faults {
         if fault.ended {
             tx.execute("DELETE FROM worker_fault WHERE fault = ?1 AND ended_at IS NOT NULL", [&fault.fault])?;
         } else {
             tx.execute(
-                "UPDATE worker_fault SET announced = coalesce(nullif(announced, ?3), ?2) WHERE fault = ?1",
-                [&fault.fault, digest_id, EARLIER],
+                "UPDATE worker_fault SET announced = coalesce(nullif(announced, ?3), ?2), scope = coalesce(scope, ?4)
+                 WHERE fault = ?1",
+                [&fault.fault, digest_id, EARLIER, scope],
             )?;
         }
     }

@@ -1,12 +1,12 @@
 //! Incidents open at a paging provider: one for each channel and episode.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::LedgerError;
-use super::millis::Millis;
+use super::millis::{Count, Millis};
 
-/// Notes that a channel was asked to open an incident for an episode; again if it is known already.
+/// Notes that a channel was asked to open an incident for an episode, under this scope; again if it is known already.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -15,13 +15,14 @@ pub fn open(
     channel: &str,
     group_key: i64,
     episode: u32,
+    scope: &str,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     tx.execute(
-        "INSERT INTO incident (channel, group_key, episode, opened_at) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO incident (channel, group_key, episode, opened_at, scope) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (channel, group_key, episode) DO UPDATE SET
            ack_id = CASE WHEN resolved_at IS NULL THEN ack_id END, resolved_at = NULL",
-        params![channel, group_key, episode, Millis(now)],
+        params![channel, group_key, episode, Millis(now), scope],
     )?;
     Ok(())
 }
@@ -37,6 +38,67 @@ pub struct Incident {
     pub episode: u32,
     /// The ack that the channel does not know of; none where none is asked for.
     pub ack_id: Option<i64>,
+    /// The scope that it was opened under.
+    pub scope: String,
+}
+
+/// The scope under which an episode's incident is known, this channel's before others'; none if it never had one.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn scope(
+    connection: &Connection,
+    channel: &str,
+    group_key: i64,
+    episode: u32,
+) -> Result<Option<String>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT scope FROM incident WHERE group_key = ?2 AND episode = ?3 ORDER BY channel = ?1 DESC, opened_at LIMIT 1",
+    )?;
+    Ok(statement.query_row(params![channel, group_key, episode], |row| row.get(0)).optional()?)
+}
+
+/// Whether a channel was ever asked to open an incident for an episode.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn is_known(connection: &Connection, channel: &str, group_key: i64, episode: u32) -> Result<bool, LedgerError> {
+    let mut statement =
+        connection.prepare_cached("SELECT 1 FROM incident WHERE channel = ?1 AND group_key = ?2 AND episode = ?3")?;
+    Ok(statement.exists(params![channel, group_key, episode])?)
+}
+
+/// Gives the open incidents of a channel that is gone to another one, which resolves them when their episodes end.
+///
+/// Those that it holds itself stay as they are. Returns how many there were.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn give(tx: &Transaction<'_>, gone: &str, to: &str) -> Result<usize, LedgerError> {
+    Ok(tx.execute(
+        "INSERT INTO incident (channel, group_key, episode, opened_at, ack_id, scope)
+         SELECT ?2, group_key, episode, opened_at, ack_id, scope FROM incident WHERE channel = ?1 AND resolved_at IS NULL
+         ON CONFLICT DO NOTHING",
+        [gone, to],
+    )?)
+}
+
+/// Ends the record of a channel's open incidents; they are others' now. Returns how many there were.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn leave(tx: &Transaction<'_>, gone: &str, now: Timestamp) -> Result<usize, LedgerError> {
+    let sql = "UPDATE incident SET resolved_at = ?2 WHERE channel = ?1 AND resolved_at IS NULL";
+    Ok(tx.execute(sql, params![gone, Millis(now)])?)
+}
+
+/// How many incidents of a channel are open.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn open_at(connection: &Connection, channel: &str) -> Result<u64, LedgerError> {
+    let sql = "SELECT count(*) FROM incident WHERE channel = ?1 AND resolved_at IS NULL";
+    Ok(connection.query_row(sql, [channel], |row| row.get::<_, Count>(0))?.0)
 }
 
 /// Open incidents whose episode has ended.
@@ -47,7 +109,7 @@ pub struct Incident {
 /// SQLite refuses.
 pub fn over(connection: &Connection) -> Result<Vec<Incident>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT i.channel, i.group_key, i.episode, NULL FROM incident i JOIN error_group g USING (group_key)
+        "SELECT i.channel, i.group_key, i.episode, NULL, i.scope FROM incident i JOIN error_group g USING (group_key)
          JOIN episode e ON e.group_key = i.group_key AND e.ordinal = i.episode
          WHERE i.resolved_at IS NULL AND e.closed_at IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM episode s
@@ -64,7 +126,7 @@ pub fn over(connection: &Connection) -> Result<Vec<Incident>, LedgerError> {
 /// SQLite refuses.
 pub fn acked(connection: &Connection, now: Timestamp) -> Result<Vec<Incident>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT i.channel, i.group_key, i.episode, a.ack_id FROM incident i
+        "SELECT i.channel, i.group_key, i.episode, a.ack_id, i.scope FROM incident i
          JOIN ack a ON a.group_key = i.group_key AND a.episode = i.episode
          WHERE i.resolved_at IS NULL AND a.ended_at IS NULL AND (a.expires_at IS NULL OR a.expires_at > ?1)
            AND i.ack_id IS NOT a.ack_id
@@ -75,7 +137,13 @@ pub fn acked(connection: &Connection, now: Timestamp) -> Result<Vec<Incident>, L
 }
 
 fn incident(row: &Row<'_>) -> rusqlite::Result<Incident> {
-    Ok(Incident { channel: row.get(0)?, group_key: row.get(1)?, episode: row.get(2)?, ack_id: row.get(3)? })
+    Ok(Incident {
+        channel: row.get(0)?,
+        group_key: row.get(1)?,
+        episode: row.get(2)?,
+        ack_id: row.get(3)?,
+        scope: row.get(4)?,
+    })
 }
 
 /// Notes that the channel was asked to resolve the incident.

@@ -21,7 +21,7 @@ pub use super::evidence::Finished;
 
 /// An event that claims to be further ahead of the scan than this (milliseconds) counts as seen now:
 /// a time of the far future would make every later failure look old.
-const FAR_AHEAD: i64 = 86_400_000;
+pub(super) const FAR_AHEAD: i64 = 86_400_000;
 
 /// What one transaction brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::breaker::step_number;
 use super::millis::Millis;
 use super::{LedgerError, claim};
+use crate::core::batch_api::BatchApi;
 use crate::core::reprocess::{Before, Intent, IntentState, Step, Weather, set_hash};
 
 /// An item of an intent.
@@ -30,6 +31,8 @@ pub struct NewIntent {
     pub plan_id: Option<String>,
     /// The project's name.
     pub project: String,
+    /// The API that it is posted through.
+    pub api: BatchApi,
     /// The group's id.
     pub group_id: String,
     /// The job type of the new batch.
@@ -65,6 +68,8 @@ pub struct StoredIntent {
     pub plan_id: Option<String>,
     /// The project's name.
     pub project: String,
+    /// The API that it was posted through.
+    pub api: BatchApi,
     /// The group that its items were in, as it is called today.
     pub group_id: String,
     /// The job type.
@@ -116,8 +121,8 @@ pub fn begin(tx: &Transaction<'_>, new: &NewIntent, now: Timestamp) -> Result<bo
         .map_err(|error| LedgerError::Unreadable { what: "item list", value: error.to_string() })?;
     tx.execute(
         "INSERT INTO intent (intent_id, plan_id, project_key, group_key, job_type, trigger, actor, reason, state, job_config,
-             parameters_hash, items_hash, items, item_count, step, probe, weather, estimated_credits, created_at)
-         SELECT ?1, ?2, p.project_key, g.group_key, ?5, ?6, ?7, ?8, 'planned', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18
+             parameters_hash, items_hash, items, item_count, step, probe, weather, estimated_credits, created_at, api)
+         SELECT ?1, ?2, p.project_key, g.group_key, ?5, ?6, ?7, ?8, 'planned', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
          FROM project p, error_group g WHERE p.name = ?3 AND g.group_id = ?4",
         params![
             new.intent_id,
@@ -138,6 +143,7 @@ pub fn begin(tx: &Transaction<'_>, new: &NewIntent, now: Timestamp) -> Result<bo
             weather_word(new.weather),
             new.credits,
             Millis(now),
+            new.api.word(),
         ],
     )?;
     for item in &new.items {
@@ -239,7 +245,7 @@ pub fn finish(tx: &Transaction<'_>, intent_id: &str, now: Timestamp) -> Result<(
 
 const SELECT: &str = "SELECT n.intent_id, n.plan_id, p.name, coalesce(s.group_id, ''), n.job_type, n.trigger, n.actor,
         n.parameters_hash, n.items, n.probe, n.weather, n.state, n.posting_at, n.batch_id, n.duplicate_batch_ids,
-        n.created_at, n.clean_listings, n.checked_at, n.error, n.reason, n.clean_since
+        n.created_at, n.clean_listings, n.checked_at, n.error, n.reason, n.clean_since, n.api
      FROM intent n JOIN project p USING (project_key) LEFT JOIN error_group g ON g.group_key = n.group_key
      LEFT JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)";
 
@@ -309,6 +315,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredIntent> {
         intent_id: row.get(0)?,
         plan_id: row.get(1)?,
         project: row.get(2)?,
+        api: BatchApi::from_word(row.get_ref(21)?.as_str()?).unwrap_or(BatchApi::V1Beta),
         group_id: row.get(3)?,
         job_type: row.get(4)?,
         trigger: row.get(5)?,

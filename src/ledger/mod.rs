@@ -3,8 +3,10 @@
 //! All statements are synchronous functions over a connection or transaction, so that they can be tested in memory;
 //! only this file knows about threads.
 
+pub mod access;
 pub mod ack;
 pub mod ahead;
+mod ahead_events;
 pub mod announcement;
 pub mod attempt;
 pub mod audit;
@@ -12,6 +14,7 @@ pub mod backup;
 pub mod batch;
 pub mod breaker;
 pub mod cause;
+pub mod channel;
 pub mod check;
 pub mod claim;
 pub mod conditions;
@@ -26,8 +29,10 @@ pub mod fault;
 pub mod gate;
 pub mod given_up;
 pub mod group;
+pub mod handover;
 pub mod health;
 pub mod history;
+pub mod identity;
 pub mod incident;
 pub mod ingest;
 pub mod intent;
@@ -40,11 +45,13 @@ pub mod open;
 pub mod packed;
 pub mod plan;
 pub mod project;
+pub mod project_api;
 pub mod prune;
 pub mod query;
 pub mod reclassify;
 pub mod record;
 pub mod regroup;
+pub mod restore;
 pub mod retriable;
 pub mod run;
 #[cfg(test)]
@@ -55,6 +62,7 @@ pub mod slot;
 pub mod spent;
 pub mod standing;
 pub mod time;
+mod time_columns;
 pub mod unread;
 
 use std::path::{Path, PathBuf};
@@ -118,9 +126,15 @@ impl Ledger {
     }
 
     /// Which file the write-ahead log is; none if there is none. It stays the same while a ledger is open.
-    pub fn log_file(&self) -> Option<u64> {
+    ///
+    /// # Errors
+    /// It cannot be looked at, which does not mean that it is not there.
+    pub fn log_file(&self) -> std::io::Result<Option<u64>> {
         use std::os::unix::fs::MetadataExt;
-        std::fs::metadata(open::wal_path(&self.path)).ok().map(|file| file.ino())
+        match std::fs::metadata(open::wal_path(&self.path)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            found => found.map(|file| Some(file.ino())),
+        }
     }
 
     /// Runs `work` in one immediate transaction on the writer and commits it; any error rolls back.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use include_dir::{Dir, include_dir};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::Migrations;
 
-use super::LedgerError;
+use super::{LedgerError, access};
+use crate::file_owner::{self, hand_over};
 
 static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 
@@ -37,7 +38,7 @@ impl Lock {
     pub fn take(ledger: &Path) -> Result<Lock, LedgerError> {
         make_folder(ledger)?;
         let path = lock_path(ledger);
-        let failed = |source| LedgerError::File { path: path.clone(), source };
+        let failed = |source| access::refused(&path, source);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -55,6 +56,7 @@ impl Lock {
             }
             Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
         }
+        hand_over(&file, &path).map_err(failed)?;
         file.set_len(0).map_err(failed)?;
         file.rewind().map_err(failed)?;
         writeln!(file, "process {}", std::process::id()).map_err(failed)?;
@@ -62,21 +64,15 @@ impl Lock {
     }
 }
 
-fn lock_path(ledger: &Path) -> PathBuf {
+pub(super) fn lock_path(ledger: &Path) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();
     name.push(".lock");
     PathBuf::from(name)
 }
 
 fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
-    match ledger.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|source| LedgerError::File { path: folder.to_owned(), source }),
-        _ => Ok(()),
-    }
+    let folder = file_owner::folder_of(ledger);
+    file_owner::make_folder(folder, 0o700).map_err(|source| access::refused(folder, source))
 }
 
 /// A connection that may write; the caller holds the [`Lock`].
@@ -85,14 +81,20 @@ fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
 /// The file cannot be made, is no ledger, or is newer than this program.
 pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
     // SQLite gives the -wal and -shm files the mode of the main file.
-    OpenOptions::new()
+    let refused = |source| access::refused(path, source);
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map_err(|source| LedgerError::File { path: path.to_owned(), source })?;
+        .map_err(refused)?;
+    // It and its -wal and -shm, to which SQLite gives the same owner.
+    if file.metadata().map_err(refused)?.len() == 0 {
+        hand_over(&file, path).map_err(refused)?;
+    }
+    drop(file);
     let mut connection = Connection::open(path)?;
     prepare(&connection)?;
     refuse_newer(&connection)?;
@@ -105,9 +107,7 @@ pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
 /// # Errors
 /// The file is missing, unreadable, or of another schema.
 pub fn writer_beside(path: &Path) -> Result<Connection, LedgerError> {
-    if !path.exists() {
-        return Err(LedgerError::Missing(path.to_owned()));
-    }
+    must_be_usable(path, true)?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     prepare(&connection)?;
@@ -122,9 +122,7 @@ pub fn writer_beside(path: &Path) -> Result<Connection, LedgerError> {
 /// # Errors
 /// The file is missing, unreadable, or newer than this program.
 pub fn reader(path: &Path) -> Result<Connection, LedgerError> {
-    if !path.exists() {
-        return Err(LedgerError::Missing(path.to_owned()));
-    }
+    must_be_usable(path, false)?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     let connection = match schema_of(&connection) {
@@ -135,6 +133,14 @@ pub fn reader(path: &Path) -> Result<Connection, LedgerError> {
     connection.pragma_update(None, "query_only", true)?;
     refuse_newer(&connection)?;
     Ok(connection)
+}
+
+/// What SQLite would only call "unable to open": there is no file, or this user may not use it.
+fn must_be_usable(path: &Path, writing: bool) -> Result<(), LedgerError> {
+    if !access::exists(path)? {
+        return Err(LedgerError::Missing(path.to_owned()));
+    }
+    if access::may_use(path, writing) { Ok(()) } else { Err(access::denied(path)) }
 }
 
 /// Whether SQLite wanted to put its `-shm` file beside the ledger and could not: the folder is read-only to us.
@@ -248,6 +254,29 @@ mod tests {
     #[test]
     fn the_migrations_are_valid() {
         MIGRATIONS.validate().unwrap();
+    }
+
+    #[test]
+    fn intents_of_an_older_ledger_know_the_api_that_they_were_posted_through() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_version(&mut connection, 10).unwrap();
+        let add = "INSERT INTO intent (intent_id, project_key, job_type, trigger, actor, state, job_config,
+                parameters_hash, items_hash, item_count, created_at, batch_id)
+            SELECT 'n-' || ?1 || key, json_extract(?1, '$.project'), 'parse', 'auto', 'auto', 'unknown', '{}', '', '', 1, 0, value
+            FROM json_each(?1, '$.batches')";
+        connection
+            .execute_batch(
+                "INSERT INTO project (project_key, name, first_seen) VALUES (1, 'old', 0), (2, 'new', 0);
+                 INSERT INTO batch (project_key, batch_id, job_type, status, first_seen, last_seen)
+                 VALUES (1, 'bjb-1', 'parse', 'completed', 0, 0), (2, 'bat-1', 'parse', 'completed', 0, 0)",
+            )
+            .unwrap();
+        connection.execute(add, [r#"{"project": 1, "batches": ["bjb-2", null]}"#]).unwrap();
+        connection.execute(add, [r#"{"project": 2, "batches": ["pjb-2", "bare"]}"#]).unwrap();
+        MIGRATIONS.to_latest(&mut connection).unwrap();
+        let mut read = connection.prepare("SELECT project_key || ' ' || api FROM intent ORDER BY 1").unwrap();
+        let apis = read.query_map((), |row| row.get(0)).unwrap().collect::<Result<Vec<String>, _>>().unwrap();
+        assert_eq!(apis, ["1 v1-beta", "1 v1-beta", "2 v2", "2 v2"]);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Plans: frozen sets of items to retry, and what people decided about them.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::LedgerError;
 use super::millis::Millis;
+
+/// How long a plan may be approved after it was made, and executed after it was approved.
+pub const LIFE: SignedDuration = SignedDuration::from_hours(1);
 
 /// A stored plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,13 +114,11 @@ pub fn take(tx: &Transaction<'_>, plan_id: &str, now: Timestamp) -> Result<bool,
 
 /// Ends a plan that is not over, approved or not: it can be neither approved nor executed any further.
 ///
-/// It never began after its end, not even where the clock was ahead when it did.
-///
 /// # Errors
 /// SQLite refuses.
 pub fn cancel(tx: &Transaction<'_>, plan_id: &str, result: &str, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute(
-        "UPDATE plan SET executed_at = min(coalesce(executed_at, ?2), ?2), result = ?3
+        "UPDATE plan SET executed_at = coalesce(executed_at, ?2), result = ?3
          WHERE plan_id = ?1 AND result IS NULL",
         params![plan_id, Millis(now), result],
     )?;

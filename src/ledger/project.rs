@@ -1,7 +1,7 @@
 //! Projects and their scans.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::LedgerError;
 use super::time::{millis, timestamp};
@@ -65,8 +65,7 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         })?;
     let newest =
         "SELECT complete = 1 AND unreadable = 0 FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";
-    let complete = "SELECT max(started_at) FROM scan WHERE project_key = ?1 AND complete = 1";
-    let known_until: Option<i64> = tx.query_row(complete, [project_key], |row| row.get(0))?;
+    let known_until = complete_before(tx, project_key, at)?;
     let before: Option<bool> = tx.query_row(newest, [project_key], |row| row.get(0)).optional()?;
     tx.execute("INSERT INTO scan (project_key, started_at) VALUES (?1, ?2)", (project_key, at))?;
     Ok(Begun {
@@ -78,6 +77,15 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         known_until,
         continues: before == Some(true),
     })
+}
+
+/// When the last complete scan of a project began that began before then, both in milliseconds; none if there was none.
+///
+/// # Errors
+/// SQLite's.
+pub fn complete_before(connection: &Connection, project_key: i64, before: i64) -> Result<Option<i64>, LedgerError> {
+    let sql = "SELECT max(started_at) FROM scan WHERE project_key = ?1 AND complete = 1 AND started_at < ?2";
+    Ok(connection.query_row(sql, (project_key, before), |row| row.get(0))?)
 }
 
 /// Notes that the job list could not be read well: the next scan reads it to its end.
@@ -124,6 +132,29 @@ pub(super) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// Remembers the API addresses that projects are read from, by name. Names of no project are left out.
+///
+/// # Errors
+/// SQLite's.
+pub fn locate(tx: &Transaction<'_>, addresses: &[(String, String)]) -> Result<(), LedgerError> {
+    let mut update = tx.prepare_cached("UPDATE project SET base_url = ?2 WHERE name = ?1 AND base_url IS NOT ?2")?;
+    for (name, address) in addresses {
+        update.execute((name, address))?;
+    }
+    Ok(())
+}
+
+/// The API addresses that projects were last read from, by name. Those not scanned since ledgers know it are missing.
+///
+/// # Errors
+/// SQLite's.
+pub fn addresses(connection: &rusqlite::Connection) -> Result<Vec<(String, String)>, LedgerError> {
+    let mut statement =
+        connection.prepare_cached("SELECT name, base_url FROM project WHERE base_url IS NOT NULL ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// When the last complete scan of a project began: what happened until then is known. None if there was none.
 ///
 /// # Errors
@@ -135,6 +166,18 @@ pub fn known_until(connection: &rusqlite::Connection, name: &str) -> Result<Opti
         )?
         .query_row([name], |row| row.get(0))?;
     Ok(at.map(timestamp))
+}
+
+/// Whether a project whose first scan began after `since` still waits for a complete one.
+///
+/// # Errors
+/// SQLite's.
+pub fn is_awaited(connection: &rusqlite::Connection, since: Timestamp) -> Result<bool, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM project p WHERE first_seen > ?1
+         AND NOT EXISTS (SELECT 1 FROM scan s WHERE s.project_key = p.project_key AND s.complete = 1)",
+    )?;
+    Ok(statement.exists([millis(since)])?)
 }
 
 /// Finished scans of a project since its last complete one; 0 when the newest is complete.

@@ -146,7 +146,7 @@ mod tests {
 
     /// Three items in one batch and group: open, recovered long ago, recovered lately; two digests, one still unsent.
     const LEDGER: &str = "
-        INSERT INTO project VALUES (1, 'p', NULL, 0, NULL);
+        INSERT INTO project (project_key, name, project_id, first_seen, list_read_at) VALUES (1, 'p', NULL, 0, NULL);
         INSERT INTO batch (batch_key, project_key, batch_id, job_type, status, first_seen, last_seen)
             VALUES (1, 1, 'b', 'parse', 'completed', 0, 0), (2, 1, 'empty', 'parse', 'completed', 0, 0);
         INSERT INTO error_group (group_key, group_id, kind, template, title, mining, grouping_version, first_seen, last_seen,

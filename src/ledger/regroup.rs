@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn groups_of_an_earlier_version_join_once_and_their_ids_keep_resolving() {
         let mut connection = in_memory();
-        let account = "INSERT INTO project VALUES (1, 'p', NULL, 100, NULL);
+        let account = "INSERT INTO project (project_key, name, project_id, first_seen, list_read_at) VALUES (1, 'p', NULL, 100, NULL);
             INSERT INTO batch (batch_key, project_key, batch_id, job_type, status, first_seen, last_seen)
             VALUES (1, 1, 'a', 'parse', 'completed', 0, 0)";
         connection.execute_batch(account).unwrap();

@@ -16,15 +16,6 @@ pub fn last(connection: &Connection, name: &str) -> Result<Option<Timestamp>, Le
     Ok(last.map(|last| last.0))
 }
 
-/// Forgets the work that was due after `now`, because the clock was set back: those instants come once more.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn forget_ahead(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<(), LedgerError> {
-    tx.execute("DELETE FROM run WHERE name = ?1 AND due_at > ?2", params![name, Millis(now)])?;
-    Ok(())
-}
-
 /// Takes a due time for oneself; false if it was worked already.
 ///
 /// # Errors

@@ -153,6 +153,33 @@ pub fn failed_since(
     Ok(failed)
 }
 
+/// Whether an item of a group failed since its project was first scanned.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn failed_since_start(connection: &Connection, group_key: i64) -> Result<bool, LedgerError> {
+    // All states are named, so that the index finds the newest items without reading all.
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM item WHERE group_key = ?1 AND state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')
+         AND last_seen > (SELECT min(first_seen) FROM project) AND baseline = 0",
+    )?;
+    Ok(statement.exists([group_key])?)
+}
+
+/// Whether all items of a group that were seen to fail after `since` failed before their project was first scanned.
+/// False if there are none.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn only_baseline_since(connection: &Connection, group_key: i64, since: Timestamp) -> Result<bool, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT min(i.baseline) FROM item i JOIN observation o USING (observation_key)
+         WHERE i.group_key = ?1 AND o.first_seen > ?2",
+    )?;
+    let all: Option<bool> = statement.query_row(params![group_key, Millis(since)], |row| row.get(0))?;
+    Ok(all == Some(true))
+}
+
 /// The batch of the last day of which the largest share failed in this group.
 fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Result<Option<BatchShare>, LedgerError> {
     let sql = format!(

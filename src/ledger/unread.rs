@@ -1,13 +1,20 @@
 //! What scans could not read: a batch, or rows of the batch list.
 
 use jiff::SignedDuration;
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, Transaction};
 
 use super::LedgerError;
+use super::project_api::OF_V2;
+use crate::core::batch_api::BatchApi;
 use crate::core::unread::Unread;
 
-/// What stands for the batch list itself; no batch has an empty id.
-pub const BATCH_LIST: &str = "";
+/// What stands for the batch list of an API itself; no batch has an id that begins with a blank.
+pub fn batch_list(api: BatchApi) -> &'static str {
+    match api {
+        BatchApi::V2 => " v2",
+        BatchApi::V1Beta => " v1-beta",
+    }
+}
 
 /// Notes that a batch could not be read by the scan at `at` (milliseconds), and says how often in a row that is now.
 ///
@@ -47,7 +54,7 @@ pub fn forget(tx: &Transaction<'_>, project_key: i64, batch_id: &str) -> Result<
     Ok(())
 }
 
-/// The ids of the batches of a project that could not be read; the batch list is among them as [`BATCH_LIST`].
+/// The ids of the batches of a project that could not be read; batch lists are among them as [`batch_list`].
 ///
 /// # Errors
 /// SQLite's.
@@ -57,32 +64,34 @@ pub fn all(connection: &Connection, project_key: i64) -> Result<Vec<String>, Led
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// The newest batch of a project that was read to its end; none if there is none.
+/// The newest batch of each API of a project that was read to its end, by the prefixes of their ids.
 ///
 /// # Errors
 /// SQLite's.
-pub fn readable(connection: &Connection, project_key: i64) -> Result<Option<String>, LedgerError> {
-    let mut find = connection.prepare_cached(
-        "SELECT batch_id FROM batch WHERE project_key = ?1 AND listed_at IS NOT NULL AND gone_at IS NULL
-             AND batch_id NOT IN (SELECT batch_id FROM unread WHERE project_key = ?1)
-         ORDER BY listed_at DESC, batch_key DESC LIMIT 1",
-    )?;
-    Ok(find.query_row([project_key], |row| row.get(0)).optional()?)
+pub fn readable(connection: &Connection, project_key: i64) -> Result<Vec<String>, LedgerError> {
+    let mut find = connection.prepare_cached(&format!(
+        "SELECT b.batch_id, max(b.listed_at) FROM batch b
+         WHERE b.project_key = ?1 AND b.listed_at IS NOT NULL AND b.gone_at IS NULL
+             AND b.batch_id NOT IN (SELECT batch_id FROM unread WHERE project_key = ?1)
+         GROUP BY {OF_V2} ORDER BY 2 DESC"
+    ))?;
+    let ids = find.query_map([project_key], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Batches that LlamaCloud has not known since `gone_at` although they had not ended, or their items were never listed to the
-/// end; without those that retries made. `known_until` is when the first of them was last seen; none if there are none.
+/// A batch that LlamaCloud has not known for a while although it had not ended, or its items were never listed to the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vanished {
-    /// Their ids.
-    pub batch_ids: Vec<String>,
-    /// When the first of them was last seen, in milliseconds.
-    pub known_until: i64,
-    /// Since when LlamaCloud has not known them, in milliseconds.
+    /// Its id.
+    pub batch_id: String,
+    /// When it was last seen, in milliseconds.
+    pub last_seen: i64,
+    /// Since when LlamaCloud has not known it, in milliseconds.
     pub gone_at: i64,
 }
 
-/// The batches of a project that vanished unread between these times (milliseconds); those of one scan together.
+/// The batches of a project that vanished unread between these times (milliseconds), in the order in which they did; without those
+/// that retries made.
 ///
 /// # Errors
 /// SQLite's.
@@ -92,26 +101,21 @@ pub fn vanished(
     (from, until): (i64, i64),
 ) -> Result<Vec<Vanished>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT json_group_array(b.batch_id), min(b.last_seen), b.gone_at FROM batch b
+        "SELECT b.batch_id, b.last_seen, b.gone_at FROM batch b
          WHERE b.project_key = ?1 AND b.gone_at > ?2 AND b.gone_at <= ?3
              AND (b.listed_at IS NULL OR b.status NOT IN ('completed', 'failed', 'cancelled'))
              AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
              AND b.batch_id NOT IN (SELECT batch_id FROM unread WHERE project_key = ?1)
-         GROUP BY b.gone_at",
+         ORDER BY b.gone_at, b.batch_key",
     )?;
     let rows = statement.query_map((project_key, from, until), |row| {
-        let ids: String = row.get(0)?;
-        Ok(Vanished {
-            batch_ids: serde_json::from_str(&ids).unwrap_or_default(),
-            known_until: row.get(1)?,
-            gone_at: row.get(2)?,
-        })
+        Ok(Vanished { batch_id: row.get(0)?, last_seen: row.get(1)?, gone_at: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The newest batch that was made between these times (milliseconds) and that the batch list showed before `seen_before`, but
-/// not since: if it is gone, the list has been cut off. None if there is none.
+/// The newest batch of each API, by the prefixes of their ids, that was made between these times (milliseconds) and that its batch
+/// list showed before `seen_before`, but not since: if it is gone, the list has been cut off.
 ///
 /// # Errors
 /// SQLite's.
@@ -120,14 +124,16 @@ pub fn newest_hidden(
     project_key: i64,
     (made_from, made_until): (i64, i64),
     seen_before: i64,
-) -> Result<Option<String>, LedgerError> {
-    let mut find = connection.prepare_cached(
-        "SELECT batch_id FROM batch WHERE project_key = ?1 AND created_at >= ?2 AND created_at < ?3 AND last_seen < ?4
-             AND (gone_at IS NULL OR gone_at >= ?4)
-             AND batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
-         ORDER BY created_at DESC LIMIT 1",
-    )?;
-    Ok(find.query_row((project_key, made_from, made_until, seen_before), |row| row.get(0)).optional()?)
+) -> Result<Vec<String>, LedgerError> {
+    let mut find = connection.prepare_cached(&format!(
+        "SELECT b.batch_id, max(b.created_at) FROM batch b
+         WHERE b.project_key = ?1 AND b.created_at >= ?2 AND b.created_at < ?3 AND b.last_seen < ?4
+             AND (b.gone_at IS NULL OR b.gone_at >= ?4)
+             AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
+         GROUP BY {OF_V2} ORDER BY 2 DESC"
+    ))?;
+    let ids = find.query_map((project_key, made_from, made_until, seen_before), |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::config::channel::Channel as Config;
 use crate::core::digest::model::Digest;
+use crate::file_owner::{hand_over, make_folder};
 use crate::notify::email::{mailbox, missing};
 use crate::notify::error::NotifyError;
 use crate::notify::mail::{Letterhead, compose};
@@ -47,7 +48,7 @@ impl Folder {
         let mail = compose(digest, &self.head, facts.tier)?;
         let (page, ..) = html::render(digest, facts.tier);
         let (body, _) = json::render(digest, facts.tier);
-        let name = file_name(&digest.digest_id);
+        let name = file_name(&digest.global_id());
         self.prepare().await?;
         for (ending, content) in [("json", body.as_bytes()), ("html", page.as_bytes()), ("eml", &mail.bytes)] {
             write_whole(&self.dir, &format!("{name}.{ending}"), content).await?;
@@ -72,7 +73,9 @@ impl Folder {
     }
 
     async fn prepare(&self) -> Result<(), NotifyError> {
-        tokio::fs::create_dir_all(&self.dir).await.map_err(failed(&self.dir))
+        let dir = self.dir.clone();
+        let made = tokio::task::spawn_blocking(move || make_folder(&dir, 0o777)).await;
+        made.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(failed(&self.dir))
     }
 }
 
@@ -84,6 +87,7 @@ async fn write_whole(dir: &Path, name: &str, content: &[u8]) -> Result<(), Notif
         let mut file = tokio::fs::File::create(&unfinished).await?;
         file.write_all(content).await?;
         file.sync_all().await?;
+        hand_over(&file.into_std().await, &unfinished)?;
         tokio::fs::rename(&unfinished, &path).await
     };
     write.await.map_err(failed(&path))
@@ -95,6 +99,6 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> NotifyError + use<> {
 }
 
 /// A digest id has only such characters; a file name must not depend on that.
-fn file_name(digest_id: &str) -> String {
-    digest_id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(100).collect()
+fn file_name(id: &str) -> String {
+    id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(100).collect()
 }

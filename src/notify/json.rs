@@ -20,6 +20,8 @@ struct Body<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     digest_id: &'a str,
+    global_id: String,
+    ledger_id: &'a str,
     instance: String,
     created_at: jiff::Timestamp,
     zone: &'a str,
@@ -81,7 +83,7 @@ fn cut(text: &str) -> String {
 }
 
 fn cut_fault(fault: &Fault) -> Fault {
-    Fault { fault: cut(&fault.fault), text: cut(&fault.text), ..fault.clone() }
+    Fault { fault: cut(&fault.fault), text: cut(&fault.text), incident_scope: None, ..fault.clone() }
 }
 
 fn body(digest: &Digest) -> String {
@@ -89,6 +91,8 @@ fn body(digest: &Digest) -> String {
         schema_version: digest.schema_version,
         kind: "digest",
         digest_id: &digest.digest_id,
+        global_id: digest.global_id(),
+        ledger_id: &digest.ledger_id,
         instance: cut(&digest.instance),
         created_at: digest.created_at,
         zone: &digest.zone,

@@ -77,16 +77,27 @@ fn part(kind: ContentType, content: String) -> SinglePart {
     SinglePart::builder().header(kind).body(body)
 }
 
-/// `<D-20260823-03.HASH@example.com>`: the same on every try, so that stores can drop a second copy.
+/// `<D-20260823-03.LEDGER-NONCE.HASH@example.com>`: the same on every try, so that stores can drop a second copy.
 fn message_id(digest: &Digest, head: &Letterhead) -> String {
-    let id = token(&digest.digest_id);
-    format!("<{id}.{}@{}>", hash(&head.channel), domain(head))
+    format!("<{}.{}@{}>", id_token(digest), hash(&head.channel), domain(head))
+}
+
+/// The digest's id for programs, fit for a header.
+fn id_token(digest: &Digest) -> String {
+    match token(&digest.suffix()) {
+        suffix if suffix.is_empty() => token(&digest.digest_id),
+        suffix => format!("{}.{suffix}", token(&digest.digest_id)),
+    }
 }
 
 /// A message that never existed, one a day: mail clients gather what refers to it.
 fn thread_root(digest: &Digest, head: &Letterhead) -> String {
     let day = Clock::new(&digest.zone).day(digest.created_at);
-    format!("<triage-root-{day}.{}@{}>", hash(&digest.instance), domain(head))
+    let whose = match token(&digest.ledger_id) {
+        ledger if ledger.is_empty() => hash(&digest.instance),
+        ledger => ledger,
+    };
+    format!("<triage-root-{day}.{whose}@{}>", domain(head))
 }
 
 /// Headers for mail rules and auto-responders.
@@ -112,7 +123,7 @@ fn labels(digest: &Digest, head: &Letterhead) -> Vec<(&'static str, String)> {
         ("Auto-Submitted", "auto-generated".to_owned()),
         ("X-Auto-Response-Suppress", "All".to_owned()),
         ("List-Id", list),
-        ("X-Triage-Digest", token(&digest.digest_id)),
+        ("X-Triage-Digest", id_token(digest)),
         ("X-Triage-Reason", json::reasons(digest).join(", ")),
         ("X-Triage-Counts", counts),
     ]

@@ -16,6 +16,7 @@ use crate::core::text::{count, cut_end};
 use crate::notify::error::NotifyError;
 use crate::notify::http::{Answer, Http, Plaintext};
 use crate::notify::links::safe_link;
+use crate::notify::view::items_command;
 use crate::notify::words::{self, short};
 use crate::notify::{DeliveryFacts, Receipt};
 
@@ -148,17 +149,18 @@ pub(super) fn events(digest: &Digest, routing_key: &str) -> Vec<Event> {
 }
 
 fn group_key(digest: &Digest, entry: &GroupEntry) -> String {
-    key(digest, &format!("{}/{}", entry.group_id, entry.episode))
+    key(digest, entry.incident_scope.as_deref(), &format!("{}/{}", entry.group_id, entry.episode))
 }
 
 fn fault_key(digest: &Digest, fault: &Fault) -> String {
-    key(digest, &format!("fault/{}", fault.fault))
+    key(digest, fault.incident_scope.as_deref(), &format!("fault/{}", fault.fault))
 }
 
-/// The end tells incidents apart, so a long instance name is cut and the end stays.
-fn key(digest: &Digest, end: &str) -> String {
-    let instance = cut_end(&digest.instance, 60);
-    short(&format!("llama-triage/{instance}/{}", short(end, 150)), KEY)
+/// The scope is that under which the incident was opened, whatever the ledger is called since.
+/// The end tells incidents apart, so a long scope is cut and the end stays.
+fn key(digest: &Digest, scope: Option<&str>, end: &str) -> String {
+    let scope = cut_end(scope.unwrap_or_else(|| digest.incident_scope()), 60);
+    short(&format!("llama-triage/{scope}/{}", short(end, 150)), KEY)
 }
 
 fn resolve(routing_key: &str, dedup_key: String) -> Event {
@@ -197,7 +199,8 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Even
         "sample_job": sample.and_then(|s| s.job_id.as_deref()).map(|id| short(id, 100)),
         "first_seen": entry.first_seen.to_string(),
         "last_seen": entry.last_seen.to_string(),
-        "see_all": format!("llama-triage report group {}", short(&entry.group_id, 100)),
+        "details": format!("llama-triage report group {}", short(&entry.group_id, 100)),
+        "see_all": items_command(entry),
     });
     let named = sample.iter().flat_map(|s| &s.links).map(|(name, url)| (name.as_str(), url.as_str()));
     let runbook = entry.runbook.as_deref().map(|url| ("runbook", url));

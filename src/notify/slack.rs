@@ -25,6 +25,10 @@ pub(super) const HEADER: usize = 150;
 /// Characters of all blocks together; refused at some number above 11,000.
 pub(super) const TEXT: usize = 9_000;
 
+/// Faults and remarks listed; more are counted.
+const FAULTS: usize = 3;
+const REMARKS: usize = 3;
+
 /// A Slack incoming webhook.
 pub(super) struct Slack {
     pub(super) http: Http,
@@ -172,11 +176,10 @@ fn faults(view: &View) -> Option<String> {
     let lines: Vec<String> = view
         .faults
         .iter()
-        .take(3)
+        .take(FAULTS)
         .map(|f| format!("*{}* {} (since {})", f.word.to_uppercase(), escape(&f.text, 300), f.since))
         .collect();
-    let more = view.faults.len().saturating_sub(3) + usize::from(view.more_faults.is_some());
-    let rest = if more > 0 { "\nMore worker faults: llama-triage report" } else { "" };
+    let rest = view.unlisted_faults(FAULTS).map_or_else(String::new, |text| format!("\n{text}"));
     (!lines.is_empty()).then(|| format!("{}{rest}", lines.join("\n")))
 }
 
@@ -231,7 +234,8 @@ fn foot(view: &View) -> String {
     lines.extend(view.retries.iter().map(|text| escape(text, 200)));
     lines.extend(view.silenced.iter().map(|text| escape(text, 200)));
     lines.extend(view.budget.iter().map(|text| format!("Budget: {}", escape(text, 200))));
-    lines.extend(view.remarks.iter().take(3).map(|text| escape(text, 300)));
+    lines.extend(view.remarks.iter().take(REMARKS).map(|text| escape(text, 300)));
+    lines.extend(view.unlisted_remarks(REMARKS));
     lines.push(format!("Covers {}", escape(&view.window, 160)));
     lines.push(format!("Ledger as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));
@@ -239,14 +243,15 @@ fn foot(view: &View) -> String {
     within(lines, 2_000)
 }
 
-/// As many lines as fit; a line that does not is never cut in the middle of an escape.
+/// As many lines as fit, and how many do not; a line that does not is never cut in the middle of an escape.
 fn within(lines: Vec<String>, most: usize) -> String {
+    const MORE: usize = 30;
     let mut text = String::new();
-    let mut length = 0;
-    for line in lines {
+    let (mut length, all) = (0, lines.len());
+    for (at, line) in lines.into_iter().enumerate() {
         length += line.chars().count() + 1;
-        if length > most - 2 {
-            text.push_str("…\n");
+        if length > most - MORE {
+            text.push_str(&format!("… and {} more\n", all - at));
             break;
         }
         text.push_str(&line);

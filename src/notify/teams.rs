@@ -23,6 +23,10 @@ pub(super) const MOST_BYTES: usize = 18_000;
 /// The largest tier: 10 groups.
 const LARGEST: Tier = Tier::Groups10Samples1;
 
+/// Faults and remarks listed; more are counted.
+const FAULTS: usize = 3;
+const REMARKS: usize = 2;
+
 /// A Teams workflow address.
 pub(super) struct Teams {
     pub(super) http: Http,
@@ -99,7 +103,7 @@ fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> Value) -> V
     }
     body.push(rich(vec![Run::heading(&short(&view.headline, 200))]));
     body.push(summary(view));
-    body.extend(view.faults.iter().take(3).map(|fault| {
+    body.extend(view.faults.iter().take(FAULTS).map(|fault| {
         let word = format!("{} ", fault.word.to_uppercase());
         let since = format!(" since {}", fault.since);
         rich(vec![
@@ -108,6 +112,7 @@ fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> Value) -> V
             Run::subtle(&since),
         ])
     }));
+    body.extend(view.unlisted_faults(FAULTS).map(|text| rich(vec![Run::plain(&text)])));
     body.extend(view.groups.iter().map(describe));
     if !view.still_open.is_empty() {
         body.push(still_open(view));
@@ -198,7 +203,8 @@ fn foot(view: &View) -> Value {
     lines.extend(view.retries.clone());
     lines.extend(view.silenced.clone());
     lines.extend(view.budget.iter().map(|text| format!("Budget: {}", short(text, 120))));
-    lines.extend(view.remarks.iter().take(2).map(|text| short(text, 120)));
+    lines.extend(view.remarks.iter().take(REMARKS).map(|text| short(text, 120)));
+    lines.extend(view.unlisted_remarks(REMARKS));
     lines.push(format!("Covers {}", view.window));
     lines.push(format!("Ledger as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));

@@ -4,7 +4,8 @@
 
 use serde::Serialize;
 
-use crate::core::digest::model::{Digest, Fault, GroupEntry, Reason, Sample};
+use crate::core::digest::build::count_changes;
+use crate::core::digest::model::{Digest, Fault, GroupEntry, Reason, Sample, Totals};
 use crate::notify::bars::Bars;
 use crate::notify::links::safe_link;
 use crate::notify::times::Clock;
@@ -37,10 +38,15 @@ pub(super) struct View {
     pub(super) left_out: Option<String>,
     pub(super) faults: Vec<FaultView>,
     pub(super) more_faults: Option<String>,
+    /// How many there are, listed or not.
+    pub(super) all_faults: usize,
     pub(super) retries: Option<String>,
     pub(super) silenced: Option<String>,
     pub(super) budget: Option<String>,
     pub(super) remarks: Vec<String>,
+    pub(super) more_remarks: Option<String>,
+    /// How many there are, listed or not.
+    pub(super) all_remarks: usize,
     pub(super) window: String,
     pub(super) ledger_as_of: String,
     pub(super) next_digest: Option<String>,
@@ -84,7 +90,10 @@ pub(super) struct GroupView {
     pub(super) runbook: Option<String>,
     pub(super) runbook_link: Option<String>,
     pub(super) samples: Vec<SampleView>,
+    /// Shows all about it.
     pub(super) command: String,
+    /// Which of its open items are shown, and the command that shows all; none if these are all.
+    pub(super) all_items: Option<String>,
 }
 
 /// A sample, ready for a template.
@@ -124,15 +133,31 @@ impl View {
             still_open: digest.still_open.iter().map(|e| group(e, &clock)).collect(),
             left_out: left_out(digest),
             faults: digest.faults.iter().take(FAULTS).map(|f| fault(f, &clock)).collect(),
+            all_faults: digest.faults.len(),
+            all_remarks: digest.remarks.len(),
             more_faults: more(digest.faults.len(), FAULTS, "more worker fault", "more worker faults"),
             retries: digest.retries.as_ref().and_then(words::retries),
             silenced: silenced(digest, &clock),
             budget: optional(digest.budget.as_deref(), MESSAGE),
             remarks: digest.remarks.iter().take(FAULTS).map(|r| short(r, MESSAGE)).collect(),
+            more_remarks: more(digest.remarks.len(), FAULTS, "more remark", "more remarks"),
             window: clock.span(&digest.window),
             ledger_as_of: digest.ledger_as_of.map_or_else(|| "no complete scan yet".to_owned(), |at| clock.full(at)),
             next_digest: digest.next_digest_at.map(|at| clock.full(at)),
         }
+    }
+}
+
+impl View {
+    /// Says how many faults are left out by a channel that lists so many; none if it lists all.
+    pub(super) fn unlisted_faults(&self, listed: usize) -> Option<String> {
+        let more = more(self.all_faults, listed, "more worker fault", "more worker faults");
+        more.map(|more| format!("{more}: llama-triage report"))
+    }
+
+    /// The same for remarks.
+    pub(super) fn unlisted_remarks(&self, listed: usize) -> Option<String> {
+        more(self.all_remarks, listed, "more remark", "more remarks")
     }
 }
 
@@ -174,7 +199,7 @@ fn totals(digest: &Digest) -> String {
         parts.push(format!("Open in {}", count(totals.open_groups, "group", "groups")));
     }
     if totals.new_items > 0 {
-        parts.push(format!("{} failed for the first time", count(totals.new_items, "item", "items")));
+        parts.push(format!("{} failed or skipped for the first time", count(totals.new_items, "item", "items")));
     }
     if totals.recovered_items > 0 {
         parts.push(format!("{} recovered", count(totals.recovered_items, "item", "items")));
@@ -186,11 +211,27 @@ fn left_out(digest: &Digest) -> Option<String> {
     let left = digest.left_out;
     (left.groups > 0 || left.items > 0).then(|| {
         format!(
-            "Not listed here: {} with {}. See them all: llama-triage report groups",
+            "Not listed here: {} with {}{}. All: llama-triage report groups --limit 0",
             count(left.groups, "more group", "more groups"),
             count(left.items, "open item", "open items"),
+            unlisted_news(digest),
         )
     })
+}
+
+/// " (2 new, 1 resolved)": the news that is counted above but not listed. What is still open without news is the rest.
+fn unlisted_news(digest: &Digest) -> String {
+    let (all, listed) = (&digest.totals, count_changes(Totals::default(), &digest.changes, &[]));
+    let unlisted = Totals {
+        new: all.new.saturating_sub(listed.new),
+        regressed: all.regressed.saturating_sub(listed.regressed),
+        escalated: all.escalated.saturating_sub(listed.escalated),
+        resolved: all.resolved.saturating_sub(listed.resolved),
+        other: all.other.saturating_sub(listed.other),
+        ..Totals::default()
+    };
+    let news: Vec<String> = words::news(&unlisted).into_iter().map(|(n, word)| format!("{n} {word}")).collect();
+    if news.is_empty() { String::new() } else { format!(" ({})", news.join(", ")) }
 }
 
 fn silenced(digest: &Digest, clock: &Clock) -> Option<String> {
@@ -271,7 +312,20 @@ fn group(entry: &GroupEntry, clock: &Clock) -> GroupView {
         runbook_link,
         samples: entry.samples.iter().take(samples).map(|s| sample(s, entry, clock)).collect(),
         command: format!("llama-triage report group {}", short(&entry.group_id, ID)),
+        all_items: all_items(entry, samples.min(entry.samples.len())),
     }
+}
+
+fn all_items(entry: &GroupEntry, shown: usize) -> Option<String> {
+    let is_cut = shown > 0 && entry.open_items > shown as u64;
+    is_cut.then(|| {
+        format!("{shown} of {}. All: {}", count(entry.open_items, "open item", "open items"), items_command(entry))
+    })
+}
+
+/// The command that lists all open items of a group.
+pub(super) fn items_command(entry: &GroupEntry) -> String {
+    format!("llama-triage report items --group {} --state open,retrying --limit 0", short(&entry.group_id, ID))
 }
 
 fn tone(reason: Reason) -> &'static str {

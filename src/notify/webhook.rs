@@ -41,15 +41,15 @@ impl Webhook {
     /// Posts the body; only 2xx is success.
     pub(super) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let (body, tier) = json::render(digest, facts.tier);
-        let headers = self.headers(facts, &body);
+        let headers = self.headers(digest, facts, &body);
         let answer = self.http.post(body, &headers).await?;
         let size = |tier| json::render(digest, tier).0.len();
         self.http.judge(&answer).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new(format!("HTTP {}", answer.status), tier))
     }
 
-    fn headers(&self, facts: &DeliveryFacts, body: &str) -> Vec<(&'static str, String)> {
-        let id = message_id(&facts.delivery_id);
+    fn headers(&self, digest: &Digest, facts: &DeliveryFacts, body: &str) -> Vec<(&'static str, String)> {
+        let id = message_id(digest, &facts.delivery_id);
         let timestamp = facts.now.as_second().to_string();
         let mut headers = Vec::with_capacity(3);
         if let Some(key) = &self.key {
@@ -72,7 +72,11 @@ pub(super) fn sign(key: &[u8], id: &str, timestamp: &str, body: &str) -> String 
 }
 
 /// A header value; the dot separates in what is signed and may not be part of the id.
-fn message_id(delivery_id: &str) -> String {
+///
+/// A delivery is called after its digest and channel; outside, the digest has its longer id.
+fn message_id(digest: &Digest, delivery_id: &str) -> String {
+    let channel = delivery_id.strip_prefix(&digest.digest_id).unwrap_or(delivery_id);
+    let delivery_id = format!("{}{channel}", digest.global_id());
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_:/".contains(c) { c } else { '_' };
     delivery_id.chars().take(200).map(plain).collect()
 }

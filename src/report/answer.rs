@@ -38,28 +38,65 @@ pub struct Heading {
     pub ledger_as_of: Option<Timestamp>,
     /// What was asked for.
     pub filter: Filter,
-    /// How many rows match, where more match than are shown.
+    /// How many match; none where that is not counted.
     pub matching: Option<u64>,
+    /// How many of those are shown, where they are not the rows; else the rows are counted.
+    pub shown: Option<u64>,
+    /// More match than are shown, and nobody counted how many.
+    pub more: bool,
+    /// The ledger was named by `--ledger`, and a command has to name it, too.
+    pub is_ledger_named: bool,
 }
 
 impl Heading {
-    /// "groups · ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
+    /// A heading for this question to a ledger, with nothing narrowed and nothing left out.
+    pub fn new(question: Question, ledger: PathBuf, generated_at: Timestamp) -> Heading {
+        Heading {
+            question,
+            ledger,
+            generated_at,
+            ledger_as_of: None,
+            filter: Filter::default(),
+            matching: None,
+            shown: None,
+            more: false,
+            is_ledger_named: false,
+        }
+    }
+
+    /// "groups, most urgent first · ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
     pub(super) fn line(&self, look: &Look) -> String {
-        format!("{} · {}", self.question.as_str(), self.freshness(look))
+        let order = self.order().map_or_else(String::new, |order| format!(", {order}"));
+        format!("{}{order} · {}", self.question.as_str(), self.freshness(look))
+    }
+
+    /// How the rows are sorted; none where there is one row.
+    pub(super) fn order(&self) -> Option<&'static str> {
+        self.question.order(self.filter.sort.as_deref(), self.filter.by.as_deref())
     }
 
     /// "ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
     pub(super) fn freshness(&self, look: &Look) -> String {
         match self.ledger_as_of {
             Some(at) => format!("ledger as of {} (scan {})", look.time_and_zone(at), ago(at, self.generated_at)),
-            None => "no scan was ever complete".to_owned(),
+            // The zone of all times that are shown stands nowhere else.
+            None => format!("no scan was ever complete (now {})", look.time_and_zone(self.generated_at)),
         }
+    }
+
+    /// How many match, where fewer are shown; none if all are shown, or nobody counted.
+    pub(super) fn cut_from(&self, rows: &Rows) -> Option<u64> {
+        self.matching.filter(|all| *all > self.shown.unwrap_or(rows.len()))
     }
 
     /// Says how many rows are not shown; none if all are.
     pub(super) fn left_out(&self, rows: &Rows) -> Option<String> {
-        let (matching, shown) = (self.matching?, rows.len());
-        (matching > shown).then(|| format!("{} of {} shown; --limit 0 shows all", grouped(shown), grouped(matching)))
+        let shown = grouped(self.shown.unwrap_or(rows.len()));
+        match self.cut_from(rows) {
+            Some(all) => Some(format!("{shown} of {} shown; --limit 0 shows all", grouped(all))),
+            None if self.more => Some(format!("{shown} shown, and there are more; --limit 0 shows all")),
+            None => None,
+        }
     }
 }
 
@@ -146,7 +183,7 @@ pub struct Charts {
     /// Failures by hour of the groups that failed most in it, group by group.
     pub by_group: Vec<TrendRow>,
     /// Failures by hour of all groups.
-    pub all: Vec<TrendRow>,
+    pub of_all: Vec<TrendRow>,
     /// The groups with failures in the window, most urgent first.
     pub groups: Vec<GroupRow>,
     /// Attempts by day, newest first.
@@ -159,4 +196,6 @@ pub struct Charts {
     pub batches: Vec<BatchRow>,
     /// Skip reasons.
     pub skipped: Vec<SkipRow>,
+    /// How many groups, recoveries by group, batches and skip reasons there are; the lists may be cut.
+    pub all: [u64; 4],
 }

@@ -23,7 +23,6 @@ pub(super) fn words(filter: &Filter, look: &Look) -> Option<String> {
         ("name", one(&filter.item_name)),
         ("match", filter.matching.iter().map(|regex| regex.as_str().to_owned()).collect()),
         ("by", one(&filter.by)),
-        ("sorted by", one(&filter.sort)),
     ];
     let named = lists.iter().filter(|(_, words)| !words.is_empty());
     parts.extend(named.map(|(name, words)| format!("{name} {}", one_line(&words.join(" or ")))));

@@ -8,12 +8,14 @@ mod recovery;
 mod retries;
 mod table;
 
-use super::answer::{Answer, Charts, Rows};
+use super::answer::{Answer, Charts, Heading, Rows};
 use super::columns::Section;
-use super::look::grouped;
+use super::look::{grouped, window};
 use super::sheet::Sheet;
-use super::{Look, ReportError, asked, columns};
+use super::{Look, ReportError, asked, columns, command};
+use crate::core::report::filter::Filter;
 use crate::core::report::glance::SummaryRow;
+use crate::core::report::question::Question;
 use crate::core::text::lines;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -27,7 +29,7 @@ pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError
     let mut page = head(answer, look);
     match (&answer.rows, &answer.charts) {
         (Rows::Summary([summary]), Some(charts)) if look.columns.is_none() => {
-            overview(summary, charts, look, &mut page);
+            overview(summary, charts, &answer.heading, look, &mut page);
         }
         _ => {
             for section in columns::sections(answer, look)? {
@@ -61,6 +63,7 @@ fn escaped(text: &str) -> String {
 fn head(answer: &Answer, look: &Look) -> String {
     let heading = &answer.heading;
     let question = heading.question.as_str();
+    let order = heading.order().map_or_else(String::new, |order| format!("{order} · "));
     // The policy holds even if an escape were missed: no loading, no foreign script, no forms.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
     format!(
@@ -70,7 +73,7 @@ fn head(answer: &Answer, look: &Look) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <title>llama-triage {question}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <header><h1>llama-triage <span>{question}</span></h1>\n<p class=\"quiet\">{}</p>{}</header>\n",
-        escaped(&heading.freshness(look)),
+        escaped(&(order + &heading.freshness(look))),
         filters(answer, look),
     )
 }
@@ -109,18 +112,12 @@ fn write(section: Section, look: &Look, page: &mut String) {
     }
 }
 
-fn overview(summary: &SummaryRow, charts: &Charts, look: &Look, page: &mut String) {
+fn overview(summary: &SummaryRow, charts: &Charts, heading: &Heading, look: &Look, page: &mut String) {
     tiles(summary, look, page);
     faults(summary, look, page);
     write(Section::Facts(columns::worker(summary, look)), look, page);
     hours::draw(charts, look, page);
-    let sheets = [
-        Sheet::titled("Groups", &charts.groups, columns::GROUPS),
-        Sheet::titled("Time to recover, by group", &charts.mttr, columns::MTTR),
-        Sheet::titled("Newest batches", &charts.batches, columns::BATCHES),
-        Sheet::titled("Skipped", &charts.skipped, columns::SKIPPED),
-    ];
-    let [mut groups, mttr, batches, skipped] = sheets;
+    let [mut groups, mttr, batches, skipped] = tables(charts, heading, look);
     groups.drop_columns(&["first_seen"]);
     write(Section::Sheet(groups), look, page);
     page.push_str("<div class=\"pair\">\n");
@@ -132,12 +129,33 @@ fn overview(summary: &SummaryRow, charts: &Charts, look: &Look, page: &mut Strin
     }
 }
 
+/// The tables of the page, each with the command that shows all of it where it was cut.
+fn tables(charts: &Charts, heading: &Heading, look: &Look) -> [Sheet; 4] {
+    let time = window(&charts.window, look);
+    // Episodes are of groups: what only items know does not narrow them.
+    let whole = if heading.filter.narrows_items() { ", of these groups as a whole" } else { "" };
+    let filter = Filter { since: Some(charts.window.since), ..heading.filter.clone() };
+    let mut sheets = [
+        Sheet::titled(&format!("Groups that failed {time}, most urgent first"), &charts.groups, columns::GROUPS),
+        Sheet::titled(&format!("Time to recover, by group, {time}{whole}"), &charts.mttr, columns::MTTR),
+        Sheet::titled(&format!("Batches made {time}, newest first"), &charts.batches, columns::BATCHES),
+        Sheet::titled(&format!("Skipped {time}"), &charts.skipped, columns::SKIPPED),
+    ];
+    for ((sheet, list), all) in
+        sheets.iter_mut().zip([Question::Groups, Question::Mttr, Question::Batches, Question::Skipped]).zip(charts.all)
+    {
+        sheet.rename_column("items_in_window", "in that time");
+        sheet.cut = command::cut(sheet.rows.len() as u64, all, &command::all_of(heading, list, &[], &filter));
+    }
+    sheets
+}
+
 fn tiles(summary: &SummaryRow, look: &Look, page: &mut String) {
     let groups = &summary.groups;
-    let failed = format!("items failed {}", columns::window(summary, look));
+    let failed = format!("items failed {}", window(&summary.window, look));
     let tiles = [
         (summary.items.open + summary.items.retrying, "open items", "bad"),
-        (groups.open(), "open groups", ""),
+        (groups.open() + groups.given_up, "open groups", ""),
         (groups.new, "new", "bad"),
         (groups.regressed, "regressed", "bad"),
         (groups.escalating, "escalating", "bad"),

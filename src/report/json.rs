@@ -19,6 +19,9 @@ struct Envelope<'a> {
     ledger_as_of: Option<Timestamp>,
     query: &'static str,
     filters: &'a Filter,
+    /// How many rows match; only where `rows` are fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matching: Option<u64>,
     rows: AsRows<'a>,
 }
 
@@ -45,6 +48,7 @@ pub(super) fn render(answer: &Answer) -> Result<String, ReportError> {
         ledger_as_of: answer.heading.ledger_as_of,
         query: answer.heading.question.as_str(),
         filters: &answer.heading.filter,
+        matching: answer.heading.cut_from(&answer.rows),
         rows,
     };
     let mut out = inert(serde_json::to_string_pretty(&envelope)?);

@@ -3,6 +3,8 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::core::report::filter::Window;
+
 /// How an answer should look.
 #[derive(Clone, Debug)]
 pub struct Look {
@@ -73,6 +75,16 @@ pub(crate) fn length(seconds: u64) -> String {
         (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
         (days, hours, _) if hours % 24 == 0 => format!("{days} d"),
         (days, hours, _) => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// "in the last 24 h", or from when to when, with the zone.
+pub(crate) fn window(window: &Window, look: &Look) -> String {
+    let hours = age(window.since, window.until).div_ceil(3600);
+    match window.until == look.now {
+        true if hours <= 72 => format!("in the last {hours} h"),
+        true => format!("in the last {}", length(hours * 3600)),
+        false => format!("from {} to {}", look.time(window.since), look.time_and_zone(window.until)),
     }
 }
 

@@ -31,6 +31,9 @@ pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError
             Section::Sheet(mut sheet) => {
                 sheet.drop_empty_columns();
                 write(&sheet, look, &mut out);
+                if let Some(cut) = &sheet.cut {
+                    out.push_str(&format!("\n{}\n", escaped(cut)));
+                }
             }
         }
     }

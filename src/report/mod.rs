@@ -6,6 +6,7 @@
 mod answer;
 mod asked;
 mod columns;
+mod command;
 mod csv;
 mod fit;
 mod html;

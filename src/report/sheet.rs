@@ -15,6 +15,8 @@ pub(super) struct Sheet {
     pub(super) rows: Vec<Vec<Cell>>,
     /// The sentence to show when there are no rows.
     pub(super) empty: &'static str,
+    /// Says that there are more rows than these, and how to see them; none if these are all.
+    pub(super) cut: Option<String>,
 }
 
 /// A column's head.
@@ -138,6 +140,7 @@ impl Sheet {
             columns: chosen.iter().map(head).collect(),
             rows: rows.iter().map(|row| chosen.iter().map(|column| (column.cell)(row)).collect()).collect(),
             empty,
+            cut: None,
         })
     }
 
@@ -156,6 +159,7 @@ impl Sheet {
                 .collect(),
             rows: rows.iter().map(|row| heads.clone().map(|column| (column.cell)(row)).collect()).collect(),
             empty: "none",
+            cut: None,
         }
     }
 }
@@ -168,6 +172,12 @@ impl Sheet {
         for (row, cell) in self.rows.iter_mut().zip(cells) {
             row.insert(0, cell);
         }
+    }
+
+    /// Calls a column otherwise.
+    pub(super) fn rename_column(&mut self, name: &str, label: &str) {
+        let head = self.columns.iter_mut().find(|head| head.name == name);
+        head.into_iter().for_each(|head| label.clone_into(&mut head.label));
     }
 
     /// Moves a column to a place further left; others make room.

@@ -7,8 +7,8 @@ use super::answer::Answer;
 use super::columns::Section;
 use super::fit::{self, GAP};
 use super::sheet::{Cell, Sheet, Tone};
-use super::{Look, ReportError, columns};
-use crate::core::text::lines;
+use super::{Look, ReportError, asked, columns};
+use crate::core::text::{lines, one_line};
 
 /// Writes the answer.
 ///
@@ -17,8 +17,11 @@ use crate::core::text::lines;
 pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError> {
     let mut out = String::new();
     if look.header {
-        for line in wrapped(&answer.heading.line(look), look.width.map_or(usize::MAX, usize::from)) {
-            out.push_str(&format!("{}\n", dim(&line, look)));
+        let asked = asked::words(&answer.heading.filter, look);
+        for text in std::iter::once(answer.heading.line(look)).chain(asked) {
+            for line in wrapped(&text, look.width.map_or(usize::MAX, usize::from)) {
+                out.push_str(&format!("{}\n", dim(&line, look)));
+            }
         }
     }
     for (at, section) in columns::sections(answer, look)?.into_iter().enumerate() {
@@ -39,6 +42,9 @@ pub(super) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError
                     out.push_str(&format!("{}\n", bold(&sheet.title, look)));
                 }
                 write(&mut sheet, look, &mut out);
+                if let Some(cut) = &sheet.cut {
+                    out.push_str(&format!("{}\n", dim(&one_line(cut), look)));
+                }
             }
         }
     }

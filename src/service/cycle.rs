@@ -49,14 +49,7 @@ impl Worker {
     /// The ledger refuses.
     pub async fn take_due_cycle(&self, now: Timestamp) -> anyhow::Result<Option<Due>> {
         let (schedule, zone) = (self.setup.triage.scan.clone(), self.setup.zone.clone());
-        let mut last = self.ledger.read(|connection| run::last(connection, CYCLE)).await?;
-        if let Some(ahead) = last.filter(|last| schedule.was_set_back(now, &zone, *last)) {
-            tracing::warn!(%ahead, "the clock was set back since the last cycle: scanning by the new time");
-            last = self
-                .ledger
-                .write(move |tx| run::forget_ahead(tx, CYCLE, now).and_then(|()| run::last(tx, CYCLE)))
-                .await?;
-        }
+        let last = self.ledger.read(|connection| run::last(connection, CYCLE)).await?;
         let Some(due) = schedule.due(now, &zone, last) else { return Ok(None) };
         let taken = self.ledger.write(move |tx| run::begin(tx, CYCLE, due.due_at, now)).await?;
         Ok(taken.then_some(due))
@@ -90,20 +83,28 @@ impl Worker {
         stop: &CancellationToken,
     ) -> anyhow::Result<CycleOutcome> {
         let began = Instant::now();
+        let certain = self.clock.certain(now);
         let Some(scans) = stop.run_until_cancelled(self.scan(now)).await else {
             return Ok(CycleOutcome { stopped: true, ..CycleOutcome::default() });
         };
         let scans = scans?;
         self.note_faults(&scans, now).await?;
+        self.clock.note_fault(&self.ledger, now).await?;
         let asking = causes::ask(&self.ledger, &self.setup.projects, &self.setup.rules, &mut self.asked, now);
         let causes = stop.run_until_cancelled(asking).await.transpose()?.unwrap_or_default();
         let after_scan = now.checked_add(began.elapsed()).unwrap_or(now);
-        let retries = Reprocess::new(&self.ledger, &self.setup).after(&scans).step(after_scan, stop).await?;
+        let retries = if certain < now {
+            // What is given up, released or posted by a wrong clock cannot be taken back.
+            reprocess::Summary::default()
+        } else {
+            Reprocess::new(&self.ledger, &self.setup).after(&scans).step(after_scan, stop).await?
+        };
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
-        let request = Request { would_retry, budget, ..Request::at(now) };
+        let request = Request { would_retry, budget, certain, ..Request::at(now) };
         let digest = triage::triage(&self.ledger, &self.setup.triage, request).await?;
         let deliveries = self.deliver(now, patience).await?;
         let headline = digest.as_ref().map(notify::headline);
+        self.clock.end_cycle(&self.ledger, now).await?;
         Ok(CycleOutcome {
             scans,
             causes,

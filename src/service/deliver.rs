@@ -113,8 +113,6 @@ pub async fn recover(ledger: &Ledger, now: Timestamp) -> anyhow::Result<usize> {
 /// # Errors
 /// The ledger refuses. What a channel refuses is in the summary instead.
 pub async fn deliver<S: Sender>(ledger: &Ledger, channels: &[Arc<S>], round: Round) -> anyhow::Result<DeliverySummary> {
-    let names: Vec<String> = channels.iter().map(|channel| channel.name().to_owned()).collect();
-    ledger.write(move |tx| delivery::abandon(tx, &names, round.now)).await?;
     let mut tasks = JoinSet::new();
     for channel in channels {
         tasks.spawn(drain(ledger.clone(), Arc::clone(channel), round));

@@ -94,7 +94,11 @@ fn unreadable(path: &Path, error: &ConfigError) -> Finding {
         }
         ConfigError::Read { source, .. } => {
             let says = format!("{error}: {source}");
-            let advice = "is it there, and may you read it? run this as root, or name another file with --config";
+            let advice = match source.kind() {
+                std::io::ErrorKind::NotFound => "it is not there: name the right file with --config",
+                std::io::ErrorKind::PermissionDenied => "you may not read it: run this as root or as its owner",
+                _ => "name a file that can be read with --config",
+            };
             return Finding::fail("config", &path.display().to_string(), says, advice);
         }
         _ => "mend the lines named above; config/example.toml shows every key".to_owned(),
@@ -142,7 +146,7 @@ mod tests {
         let path = Path::new("/nowhere/c.toml");
         let findings = examine(path, load::read(path), &Credentials::default()).await;
         assert!(findings[0].says.contains("No such file"), "{findings:?}");
-        assert!(findings[0].advice.as_ref().unwrap().contains("is it there"), "{findings:?}");
+        assert!(findings[0].advice.as_ref().unwrap().contains("it is not there"), "{findings:?}");
     }
 
     #[tokio::test]

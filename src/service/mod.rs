@@ -2,12 +2,14 @@
 
 pub mod causes;
 mod classify;
+pub mod clock;
 pub mod cycle;
 pub mod deliver;
 pub mod doctor;
 pub mod heartbeat;
 pub mod hints;
 pub mod http;
+pub mod identity;
 mod metrics;
 pub mod opening;
 pub mod pulse;

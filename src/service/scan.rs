@@ -5,6 +5,7 @@
 //! to one intake, which owns the grouper and writes transactions. Which batches matter is decided in `core`,
 //! requests are made by a [`Source`], SQL is in `ledger`.
 
+mod apis;
 mod evidence;
 mod gap;
 mod intake;
@@ -28,6 +29,7 @@ use crate::core::grouping::Grouper;
 use crate::core::scan::{Classified, GroupFacts};
 use crate::ledger::{Ledger, LedgerError, group};
 
+pub use apis::{ApiFound, restore_apis};
 pub use set_aside::SetAside;
 pub use source::{Batches, Observations, Source, Statuses};
 
@@ -83,6 +85,8 @@ pub struct ScanSummary {
     pub why_unreadable: Option<String>,
     /// Requests made.
     pub requests: u64,
+    /// What was found of the batch APIs.
+    pub apis: Vec<ApiFound>,
     /// The first thing that made it incomplete.
     pub error: Option<String>,
     /// What was left out of it because it cannot be read; the rest is complete all the same.

@@ -52,7 +52,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
     let mut stopping = Stopping::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&pulse), stop.clone()));
-    let mut log = None;
+    let (mut log, mut hidden) = (None, None);
     tell_systemd(&[NotifyState::Ready]);
     let (ledger, projects) = (worker.ledger.path().display(), worker.setup.projects.len());
     info!(%ledger, projects, "serving {} from {ledger}", count(projects as u64, "project", "projects"));
@@ -65,12 +65,22 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
             }
             tick = ticks.tick() => tick?,
         }
-        let now = Timestamp::now();
         pulse.tick(Instant::now());
-        let before = std::mem::replace(&mut log, worker.ledger.log_file());
-        if before.is_some() && before != log {
-            return Err(leave(worker).await);
+        match worker.ledger.log_file() {
+            Ok(found) if log.is_some() && found != log => return Err(leave(worker).await),
+            Ok(found) => (log, hidden) = (found, None),
+            // The open files still work, so the ledger is safe; but nobody else can read it, and the next start would fail.
+            Err(error) if hidden == Some(error.kind()) => {}
+            Err(error) => {
+                hidden = Some(error.kind());
+                let folder = worker.ledger.path().display();
+                warn!(
+                    "cannot look at {folder}-wal: {error}; check the permissions of the ledger's folder, or a restart will fail"
+                );
+            }
         }
+        let now = worker.now().await;
+        let Some(now) = unless_hindered(now, &worker, &pulse).await? else { continue };
         let Some(due) = unless_hindered(worker.take_due_cycle(now).await, &worker, &pulse).await? else { continue };
         if pulse.waits_for_lock() && worker.ledger.write(|_| Ok(())).await.is_ok() {
             say_free(&pulse);
@@ -92,7 +102,7 @@ pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup
                     outcome = worker.cycle(now, PATIENCE, &stop) => outcome,
                     () = finish_late(&mut stopping, &stop) => break,
                 };
-                conclude(&worker, due, outcome, &pulse, begun.elapsed()).await?;
+                conclude(&worker, due, outcome, &pulse, (now, begun.elapsed())).await?;
             }
             None => {
                 // A slow API must not look like a loop that hangs: a plan that people approved may be many requests.
@@ -123,9 +133,9 @@ async fn leave(worker: Worker) -> anyhow::Error {
     let path = worker.ledger.path().display().to_string();
     let closed = worker.ledger.close().await;
     let lost = anyhow!(
-        "somebody removed {path}-wal while it was in use: never remove a ledger's -wal or -shm file; nothing is lost if it was only removed, `llama-triage ledger check` tells; the next start goes on"
+        "{path}-wal was removed or replaced while it was in use: never remove a ledger's -wal or -shm file; nothing is lost if it was only removed, `llama-triage ledger check` tells; the next start goes on"
     );
-    closed.err().map_or(lost, |error| anyhow!("somebody removed {path}-wal while it was in use: {error}"))
+    closed.err().map_or(lost, |error| anyhow!("{path}-wal was removed or replaced while it was in use: {error}"))
 }
 
 /// Waits for a stop, tells the cycle about it, and gives it the grace to end by itself.
@@ -143,13 +153,13 @@ async fn conclude(
     due: Due,
     outcome: anyhow::Result<CycleOutcome>,
     pulse: &Pulse,
-    took: Duration,
+    (began_at, took): (Timestamp, Duration),
 ) -> anyhow::Result<()> {
     let (complete, line) = match &outcome {
         Ok(outcome) => (outcome.is_complete(), outcome.to_string()),
         Err(error) => (false, format!("{error:#}")),
     };
-    pulse.end(Instant::now(), Timestamp::now(), complete);
+    pulse.end(Instant::now(), began_at.saturating_add(took).unwrap_or(began_at), complete);
     match &outcome {
         Ok(outcome) if complete => {
             let (duration_ms, digest) = (millis(took), outcome.digest_id.as_deref());
@@ -244,6 +254,9 @@ fn warn_incomplete(outcome: &CycleOutcome, line: &str, took: Duration) {
 
 /// Does what cannot wait for the next cycle.
 async fn between(worker: &mut Worker, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
+    if worker.clock.certain(now) < now {
+        return deliver(worker, now).await;
+    }
     match worker.reprocess_between(now, stop).await {
         Ok(summary) if summary.is_quiet() => {}
         Ok(summary) => {

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::causes;
 use super::classify::{classify, reclassify_if_due};
+use super::clock::Clock;
 use super::heartbeat::Heartbeat;
 use super::reprocess::Reprocess;
 use super::scan::{self, ScanSummary, Watched};
@@ -19,12 +20,13 @@ use crate::config::Config;
 use crate::config::channel::Channel as ChannelConfig;
 use crate::config::load::ConfigError;
 use crate::config::project::{Api, Project};
+use crate::core::batch_api::BatchApi;
 use crate::core::grouping::Grouper;
 use crate::core::rules::{Rules, shipped_rules};
 use crate::core::scan::GroupFacts;
 use crate::credentials::{Credentials, SecretUse};
 use crate::ledger::audit::{self, Act};
-use crate::ledger::{Ledger, batch, group, intent, regroup};
+use crate::ledger::{Ledger, batch, group, intent, project, regroup};
 use crate::notify::{Channel, ChannelSecrets};
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
@@ -115,11 +117,10 @@ fn open_heartbeat(config: &Config, credentials: &Credentials) -> anyhow::Result<
 }
 
 /// After an upgrade that groups otherwise: first of all, so that what is known is never told as new.
-async fn regroup_if_due(ledger: &Ledger) -> anyhow::Result<()> {
+async fn regroup_if_due(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
     if !ledger.read(regroup::is_due).await? {
         return Ok(());
     }
-    let now = Timestamp::now();
     let regrouped = ledger.write(move |tx| {
         let act = Act { actor: "auto:upgrade", action: "regroup", subject: "ledger", ..Act::default() };
         audit::record(tx, &act, now)?;
@@ -140,6 +141,8 @@ pub struct Worker {
     pub setup: Setup,
     /// The open ledger, with its lock.
     pub ledger: Ledger,
+    /// The time that it works by.
+    pub clock: Clock,
     /// The groups known so far.
     pub grouper: Grouper,
     /// Batches that events named since the last scan: they are asked for by id.
@@ -157,12 +160,25 @@ impl Worker {
     /// The ledger cannot be opened, or its groups cannot be read back.
     pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
-        regroup_if_due(&ledger).await?;
+        let mut clock = Clock::of(&ledger).await?;
+        let now = clock.now(&ledger, &setup).await?;
+        super::identity::settle(&ledger, now).await?;
+        regroup_if_due(&ledger, now).await?;
+        scan::restore_apis(&ledger, &setup.projects).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
         let generation = ledger.read(group::generation).await?;
-        deliver::recover(&ledger, Timestamp::now()).await?;
-        Reprocess::new(&ledger, &setup).recover(Timestamp::now()).await?;
-        Ok(Worker { setup, ledger, grouper, generation, named: Vec::new(), asked: causes::Memory::default() })
+        deliver::recover(&ledger, now).await?;
+        Reprocess::new(&ledger, &setup).recover(now).await?;
+        let asked = causes::Memory::default();
+        Ok(Worker { setup, ledger, clock, grouper, generation, named: Vec::new(), asked })
+    }
+
+    /// What time it is; stored times that lie ahead of it are set right first.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn now(&mut self) -> anyhow::Result<Timestamp> {
+        Ok(self.clock.now(&self.ledger, &self.setup).await?)
     }
 
     /// Scans all projects once. Trouble with a project is in its summary.
@@ -190,7 +206,8 @@ impl Worker {
         }
         for intent in self.ledger.read(intent::unsettled).await? {
             let project = projects.iter().find(|project| project.name == intent.project);
-            if let (Some(project), [item]) = (project, intent.items.as_slice()) {
+            let is_of_v2 = intent.api == BatchApi::V2;
+            if let (true, Some(project), [item]) = (is_of_v2, project, intent.items.as_slice()) {
                 let (made, job_type) = (intent.intent.state.batch_ids(), &intent.job_type);
                 made.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
             }
@@ -204,7 +221,11 @@ impl Worker {
         let rules = &self.setup.rules;
         reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let classify = |group: &GroupFacts<'_>| classify(rules, group);
-        Ok(scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?)
+        let scans = scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?;
+        let scanned = self.setup.config.project.iter().filter(|project| names.contains(&project.name));
+        let addresses: Vec<_> = scanned.map(|project| (project.name.clone(), project.base_url.clone())).collect();
+        self.ledger.write(move |tx| project::locate(tx, &addresses)).await?;
+        Ok(scans)
     }
 
     /// The batches that events named, by the projects that are asked for them. Batches of v1 send no events.
@@ -215,7 +236,7 @@ impl Worker {
         }
         let ids = named.clone();
         let known = self.ledger.read(move |connection| batch::projects_of(connection, &ids)).await?;
-        let of_v2 = self.setup.config.project.iter().filter(|project| project.api == Api::V2);
+        let of_v2 = self.setup.config.project.iter().filter(|project| project.api != Api::V1Beta);
         let projects: Vec<&str> = of_v2.map(|project| project.name.as_str()).collect();
         Ok(hints::by_project(named, &known, &projects))
     }

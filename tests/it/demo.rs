@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::serve::wait_for;
 use crate::site::{binary, files};
 
 #[test]
@@ -64,4 +65,51 @@ fn the_demo_never_empties_a_folder_that_is_not_its_own() {
     let run = binary().args(["demo", "--dir"]).arg(dir.path()).assert().failure().code(1);
     assert!(String::from_utf8_lossy(&run.get_output().stderr).contains("--dir"));
     assert!(dir.path().join("precious").exists());
+}
+
+#[test]
+fn the_printed_part_of_a_demo_fits_on_a_screen_or_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = binary().args(["demo", "--dir"]).arg(dir.path().join("demo")).assert().success();
+    let printed = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    assert!(printed.lines().count() <= 60, "{} lines:\n{printed}", printed.lines().count());
+    let help = binary().args(["demo", "--help"]).assert().success();
+    let help = String::from_utf8(help.get_output().stdout.clone()).unwrap();
+    assert!(help.contains("[default: llama-triage-demo]"), "{help}");
+}
+
+/// Ends a process that a test started, whatever becomes of the test.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_demo_that_serves_has_new_failures_news_and_retries_that_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("demo");
+    let demo = std::process::Command::new(env!("CARGO_BIN_EXE_llama-triage"))
+        .args(["demo", "--fast", "--serve", "--dir"])
+        .arg(&place)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let _demo = Running(demo);
+    let config = place.join("config.toml");
+    wait_for("the account to live", || std::fs::read_to_string(&config).is_ok_and(|text| text.contains("[reprocess]")));
+    let asked = |sql: &str| -> i64 {
+        rusqlite::Connection::open(place.join("ledger.db")).unwrap().query_row(sql, (), |row| row.get(0)).unwrap()
+    };
+    let (digests, observations) = ("SELECT count(*) FROM digest", "SELECT count(*) FROM observation");
+    let before = (asked(digests), asked(observations));
+    let retried = "SELECT count(*) FROM attempt WHERE outcome = 'recovered'";
+    wait_for("failures, news and a retry that recovered", || {
+        binary().args(["cycle", "--config"]).arg(&config).assert().success();
+        asked(retried) > 0 && asked(digests) > before.0 && asked(observations) > before.1
+    });
 }

@@ -77,3 +77,25 @@ async fn a_batch_that_ran_when_it_was_last_read_and_is_gone_is_told() {
         "{said:?}"
     );
 }
+
+#[tokio::test]
+async fn what_failed_while_an_api_was_away_is_read_when_it_is_back() {
+    let start: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
+    let failing = Cause::Permanent(Failure::text("the file is broken"));
+    let world = WorldBuilder::at(start).batch("known").items(2, "i", failing).build();
+    let apart = Options { apart: true, ..Options::default() };
+    let site = Site::speaking("auto", world, apart, "look-back = \"1d\"\n").await;
+    let mut worker = site.worker().await;
+    assert!(worker.scan(start).await.unwrap()[0].complete);
+    site.cloud.change_options(|options| options.v1_gone = Some(404));
+    for minutes in [5, 10] {
+        worker.scan(start + SignedDuration::from_mins(minutes)).await.unwrap();
+    }
+    site.cloud.world().submit_at(start + DAY * 2, Submission::of_items(0, vec![1], default_config()));
+    site.cloud.world().advance(DAY * 10);
+    assert!(worker.scan(site.now()).await.unwrap()[0].complete, "it goes on without that API");
+    assert_eq!((observations(&site), lost(&site)), (2, Vec::new()));
+    site.cloud.change_options(|options| options.v1_gone = None);
+    assert!(worker.scan(site.now() + SignedDuration::from_mins(61)).await.unwrap()[0].complete);
+    assert_eq!((observations(&site), lost(&site)), (3, Vec::new()));
+}

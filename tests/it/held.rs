@@ -2,9 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::cloud::Resubmission;
+use llama_triage::core::batch_api::BatchApi;
 use llama_triage::demo::{
     Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, Outage, World, WorldBuilder, default_config,
 };
+
+use llama_triage::ledger::ahead::{self, Right};
 
 use crate::auto::{AUTO, BUSY, cycle, outcomes, posts, site, world};
 use crate::site::Site;
@@ -100,6 +103,7 @@ async fn no_document_that_somebody_else_is_processing_goes_instead_of_a_refused_
     let open = site.texts("SELECT item_id FROM item WHERE state = 'open' ORDER BY last_seen DESC, item_id");
     site.cloud.world().delete_file(&open[0]);
     let theirs = Resubmission {
+        api: BatchApi::V1Beta,
         intent_id: "theirs".to_owned(),
         job_type: "parse".to_owned(),
         item_ids: open[1..].to_vec(),
@@ -236,6 +240,10 @@ async fn what_a_clock_that_was_ahead_once_holds_goes_on_soon_after_it_is_right()
         Ok(tx.execute(sql, [ahead.as_millisecond()])?)
     };
     worker.ledger.write(hold).await.unwrap();
+    let now = site.now();
+    let (next_digest, longest_hold, set_back) = (None, SignedDuration::from_hours(6), true);
+    let right = Right { now, next_digest, longest_hold, set_back };
+    worker.ledger.write(move |tx| ahead::set_right(tx, right)).await.unwrap();
     cycle(&site, &mut worker, 20).await;
     assert_eq!(posts(&site), Vec::<usize>::new(), "it is held for as long as it would have been");
     for _ in 0..6 {

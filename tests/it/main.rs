@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accuracy;
+mod apis;
 mod auto;
 mod by_hand;
 mod causes;
 mod clock;
+mod clock_jumps;
+mod config_paths;
 mod crash;
 mod demo;
 mod disk;
@@ -15,6 +18,7 @@ mod gap;
 mod heartbeat;
 mod held;
 mod hostile;
+mod identity;
 mod job_configs;
 mod kill;
 mod ledger;
@@ -23,11 +27,13 @@ mod logging;
 mod outage;
 mod plans;
 mod plans_later;
+mod readme;
 mod reclassify;
 mod reprocess;
 mod rules;
 mod scan;
 mod serve;
+mod shown;
 mod site;
 mod tidy;
 mod trouble;

@@ -194,7 +194,7 @@ async fn a_write_ahead_log_that_is_removed_under_a_service_ends_it_with_all_it_k
     std::fs::remove_file(watched.site.path("ledger.db-shm")).unwrap();
     wait_for("the service to end", || child.0.try_wait().unwrap().is_some());
     assert_eq!(child.0.wait().unwrap().code(), Some(1), "{}", watched.said());
-    assert!(watched.said().contains("ledger.db-wal while it was in use"), "{}", watched.said());
+    assert!(watched.said().contains("ledger.db-wal was removed or replaced while it was in use"), "{}", watched.said());
     watched.site.command(&["ledger", "check"]).assert().success();
     assert_eq!(items(&ledger), 2_020);
     let mut again = watched.serve();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::cloud::Resubmission;
+use llama_triage::core::batch_api::BatchApi;
 use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, World, WorldBuilder, default_config, item_id};
 use llama_triage::ledger::plan;
 use llama_triage::service::reprocess::{Reprocess, Request};
@@ -78,6 +79,7 @@ async fn what_somebody_else_retried_since_the_scan_is_not_paid_for_again() {
     let (site, mut worker) = scanned(world()).await;
     let plan_id = approved(&site, &worker, &ALL).await;
     let theirs = Resubmission {
+        api: BatchApi::V1Beta,
         intent_id: "theirs".to_owned(),
         job_type: "parse".to_owned(),
         item_ids: vec![item_id("i1")],
@@ -206,7 +208,7 @@ async fn a_plan_waits_for_as_long_as_the_api_asks_but_not_beyond_its_hour() {
     between(&site, &mut worker, 1).await;
     let second = planned(&site, &worker, &["i0"]).await;
     let status = said(&site, &["reprocess", "status"], 0);
-    assert!(status.contains("begun, LlamaCloud asked to wait until"), "{status}");
+    assert!(status.contains("begun, LlamaCloud answered 429 (too many requests), nothing is sent before"), "{status}");
     assert!(site.texts("SELECT model FROM plan").iter().any(|plan| plan.contains("\"waiting\"")), "{second}");
     between(&site, &mut worker, 5).await;
     assert_eq!((posts(&site), result(&site, &first).as_str()), (1, ""));
@@ -221,7 +223,7 @@ async fn a_plan_waits_for_as_long_as_the_api_asks_but_not_beyond_its_hour() {
     let told = result(&site, &first);
     assert!(told.starts_with("0 items submitted, 2 items left out (") && told.contains("429"), "{told}");
     let refused = said(&site, &["reprocess", "apply", &second, "--reason", "x", "--yes"], 2);
-    assert!(refused.contains("asked to wait until") && refused.contains("breaker reset global"), "{refused}");
+    assert!(refused.contains("nothing is sent before") && refused.contains("breaker reset global"), "{refused}");
     assert_eq!(posts(&site), 1);
 }
 

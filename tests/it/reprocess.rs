@@ -1,6 +1,7 @@
 //! Retries against a LlamaCloud that loses answers, does things twice, or refuses: one POST for each intent, ever.
 
 use jiff::SignedDuration;
+use llama_triage::core::batch_api::BatchApi;
 use llama_triage::core::reprocess::{Intent, IntentEvent, Weather};
 use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, Options, Outage, World, WorldBuilder, item_id};
 use llama_triage::ledger::{intent, plan};
@@ -362,6 +363,7 @@ async fn a_restart_never_posts_again_what_was_planned_or_posted() {
             intent_id: "01TEST".to_owned(),
             plan_id: None,
             project: "default".to_owned(),
+            api: BatchApi::V1Beta,
             group_id,
             job_type: "parse".to_owned(),
             trigger: "manual",

@@ -101,3 +101,19 @@ async fn a_row_of_the_batch_list_without_an_id_hides_nothing_else() {
     cycle(&site);
     assert_eq!((faults(&site), site.texts("SELECT item_id FROM item").len()), (Vec::new(), 2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_one_api_answers_says_nothing_about_the_batches_of_the_other_one() {
+    let mut world = WorldBuilder::at(Timestamp::now()).batch("runs").from_directory();
+    world = world.item("i1").takes(jiff::SignedDuration::from_hours(9)).fails("it broke");
+    for batch in ["a", "b", "c", "d"] {
+        world = world.batch(batch).item(batch).fails("out of reach");
+    }
+    let apart = Options { apart: true, ..Options::default() };
+    let site = Site::speaking("auto", world.build(), apart, FILE).await;
+    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(400)).on(Endpoint::ListItems)]);
+    for _ in 0..4 {
+        site.command(&["cycle"]).assert().failure().code(1);
+    }
+    assert!(faults(&site)[0].starts_with("project default cannot be read"), "{:?}", faults(&site));
+}

@@ -10,9 +10,11 @@ use super::super::{CloudError, CreateError, Pace, Resubmission};
 use super::fake::{Call, Fake, connect, ok, project, slice, status, text};
 use super::reading::a_batch;
 use crate::config::project::Project;
+use crate::core::batch_api::BatchApi;
 
 fn request() -> Resubmission {
     Resubmission {
+        api: BatchApi::V1Beta,
         intent_id: "intent-1".to_owned(),
         job_type: "parse".to_owned(),
         item_ids: vec!["dfl-1".to_owned(), "dfl-2".to_owned()],
@@ -170,7 +172,8 @@ async fn only_a_result_of_after_the_failure_counts() {
     .await;
     let cloud = fake.cloud();
     for (since, proven) in [("2026-11-02T10:00:00Z", true), ("2026-11-02T10:00:01Z", false)] {
-        assert_eq!(cloud.has_result("parse", "dfl-1", since.parse().unwrap()).await.unwrap(), proven, "{since}");
+        let found = cloud.has_result(BatchApi::V1Beta, "parse", "dfl-1", since.parse().unwrap()).await;
+        assert_eq!(found.unwrap(), proven, "{since}");
     }
 }
 

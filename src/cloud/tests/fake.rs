@@ -88,6 +88,7 @@ pub(super) fn project(url: &str) -> Project {
     Project {
         name: "test".to_owned(),
         base_url: url.to_owned(),
+        api: Api::V1Beta,
         requests_per_second: 1_000_000.try_into().unwrap(),
         ..Project::default()
     }

@@ -189,7 +189,7 @@ async fn batches_are_listed_until_the_caller_stops_or_the_time_asked_for_ends() 
     let cloud = fake.cloud();
     let mut count = 0;
     let listed = cloud
-        .list_batches(None, &mut |page| {
+        .list_batches(cloud.spoken()[0], None, &mut |page| {
             count += page.len();
             ControlFlow::Continue(())
         })
@@ -197,12 +197,12 @@ async fn batches_are_listed_until_the_caller_stops_or_the_time_asked_for_ends() 
         .unwrap();
     assert_eq!((count, listed.requests, listed.complete), (3000, 4, true));
 
-    let listed = cloud.list_batches(None, &mut |_| ControlFlow::Break(())).await.unwrap();
+    let listed = cloud.list_batches(cloud.spoken()[0], None, &mut |_| ControlFlow::Break(())).await.unwrap();
     assert_eq!((listed.rows, listed.requests, listed.complete), (1000, 1, false));
     assert_eq!(listed.why_incomplete, None);
 
     let since = jiff::Timestamp::from_second(1_795_000_000 - 1500 * 3600).unwrap();
-    let listed = cloud.list_batches(Some(since), &mut |_| ControlFlow::Continue(())).await.unwrap();
+    let listed = cloud.list_batches(cloud.spoken()[0], Some(since), &mut |_| ControlFlow::Continue(())).await.unwrap();
     assert_eq!((listed.rows, listed.requests, listed.complete), (2000, 2, true));
 }
 

@@ -25,7 +25,7 @@ async fn batches(cloud: &Cloud) -> Vec<Batch> {
         all.extend(batches);
         ControlFlow::Continue(())
     };
-    let listed = cloud.list_batches(None, &mut page).await.unwrap();
+    let listed = cloud.list_batches(cloud.spoken()[0], None, &mut page).await.unwrap();
     assert_eq!((listed.complete, listed.unreadable), (true, 0));
     all
 }

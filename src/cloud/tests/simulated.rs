@@ -48,7 +48,7 @@ fn cloud(server: &SimulatedCloud, api: Api, page_size: usize) -> Cloud {
 async fn read(cloud: &Cloud, kind: Kind) -> (BTreeSet<String>, Vec<Listed>) {
     let mut batches = Vec::new();
     let listed = cloud
-        .list_batches(None, &mut |page| {
+        .list_batches(cloud.spoken()[0], None, &mut |page| {
             batches.extend(page);
             ControlFlow::Continue(())
         })
@@ -155,7 +155,7 @@ async fn a_v1_that_is_gone_names_the_key_to_change() {
     let probe = connect(project(&server.url()), Pace::hurried()).probe().await;
     assert!(probe.v1_beta.is_err(), "a wrong key or a gone API cannot answer");
     let right = cloud(&server, Api::V1Beta, 10);
-    let error = right.list_batches(None, &mut |_| ControlFlow::Continue(())).await.unwrap_err();
+    let error = right.list_batches(right.spoken()[0], None, &mut |_| ControlFlow::Continue(())).await.unwrap_err();
     assert!(error.is_gone() && error.to_string().contains("set api = \"v2\""), "{error}");
     assert!(right.probe().await.v2.is_ok());
     server.shutdown().await;
@@ -195,7 +195,7 @@ async fn a_batch_of_1000_files_costs_at_most_eight_requests_with_the_batch_list_
             batches.extend(page);
             ControlFlow::Continue(())
         };
-        cloud.list_batches(None, &mut page).await.unwrap();
+        cloud.list_batches(cloud.spoken()[0], None, &mut page).await.unwrap();
         let listed =
             cloud.list_items(&batches[0], Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
         let named = rows.iter().filter(|row| row.item_name.contains("bad")).count();

@@ -11,7 +11,7 @@ use super::super::{Cloud, CloudError, Pace};
 use super::fake::{Fake, connect, ok, project, status, text};
 
 async fn list(cloud: &Cloud) -> Result<u64, CloudError> {
-    let listed = cloud.list_batches(None, &mut |_| ControlFlow::Continue(())).await?;
+    let listed = cloud.list_batches(cloud.spoken()[0], None, &mut |_| ControlFlow::Continue(())).await?;
     Ok(listed.rows)
 }
 
@@ -33,8 +33,8 @@ async fn each_status_says_what_to_do_and_whether_it_is_worth_trying_again() {
         // The second try is with a smaller page, in case its size was refused.
         (422, "did not take", 2, false, false),
         (429, "requests-per-second", 5, true, false),
-        (500, "in trouble (500)", 5, true, false),
-        (503, "in trouble (503)", 5, true, false),
+        (500, "is failing (500)", 5, true, false),
+        (503, "is failing (503)", 5, true, false),
     ] {
         let (error, calls) = error_for(move || status(code, "because llx-abcdefgh12")).await;
         let shown = format!("{error} {error:?}");
@@ -171,7 +171,7 @@ async fn a_row_that_the_server_cannot_write_costs_no_other_row() {
         batches.extend::<Vec<_>>(page);
         ControlFlow::Break(())
     };
-    cloud.list_batches(None, &mut first).await.unwrap();
+    cloud.list_batches(cloud.spoken()[0], None, &mut first).await.unwrap();
     let mut ids = Vec::new();
     let mut page = |rows: Vec<crate::core::item::Observation>| -> super::super::Taken {
         ids.extend(rows.into_iter().map(|row| row.item_id));
@@ -200,7 +200,8 @@ async fn a_list_of_items_that_never_ends_is_given_up_after_far_more_rows_than_th
         batches.extend::<Vec<_>>(page);
         ControlFlow::Break(())
     };
-    batch.cloud().list_batches(None, &mut first).await.unwrap();
+    let cloud = batch.cloud();
+    cloud.list_batches(cloud.spoken()[0], None, &mut first).await.unwrap();
     let mut page = |_: Vec<crate::core::item::Observation>| -> super::super::Taken { Box::pin(std::future::ready(())) };
     let kind = crate::core::item::Kind::Failed;
     let listed = fake.cloud().list_items(&batches[0], kind, super::super::Depth::News, &mut page).await.unwrap();

@@ -10,6 +10,7 @@ use super::super::{CreateError, Depth, Listed, Pace, Resubmission};
 use super::fake::{Call, Fake, connect, keep, ok, status};
 use crate::config::project::{Api, Project};
 use crate::core::batch::{Batch, BatchStatus, Counted};
+use crate::core::batch_api::BatchApi;
 use crate::core::item::{ItemStatus, Kind, Observation};
 
 const FILES: usize = 1000;
@@ -81,7 +82,7 @@ async fn batches(fake: &super::super::Cloud) -> Vec<Batch> {
     let mut all = Vec::new();
     let since = "2026-11-20T00:00:00Z".parse().unwrap();
     let listed = fake
-        .list_batches(Some(since), &mut |page| {
+        .list_batches(fake.spoken()[0], Some(since), &mut |page| {
             all.extend(page);
             ControlFlow::Continue(())
         })
@@ -153,6 +154,7 @@ async fn the_statuses_of_named_items_are_those_of_their_jobs() {
 
 fn request(job_type: &str, job_id: &str) -> Resubmission {
     Resubmission {
+        api: BatchApi::V2,
         intent_id: "intent-1".to_owned(),
         job_type: job_type.to_owned(),
         item_ids: vec!["dfl-1".to_owned()],
@@ -228,7 +230,7 @@ async fn an_extraction_is_made_from_the_parse_that_had_succeeded() {
 async fn what_v2_cannot_resubmit_is_not_sent() {
     let fake = Fake::start(|_, _| status(500, "never asked")).await;
     let cloud = fake.cloud_v2();
-    assert_eq!(cloud.items_per_request(), Some(1));
+    assert_eq!(crate::cloud::Cloud::items_per_request(BatchApi::V2), Some(1));
     let mut two = request("parse", "pjb-old");
     two.item_ids.push("dfl-2".to_owned());
     let mut whole = request("parse", "pjb-old");

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::{Cloud, CreateError, Depth, Listed, Resubmission};
 use super::fake::{Call, Fake, keep, ok, status};
+use crate::core::batch_api::BatchApi;
 use crate::core::item::{ItemStatus, Kind, Observation};
 
 fn batch(kind: &str, status: &str, results: Value) -> Value {
@@ -109,6 +110,7 @@ async fn a_job_that_no_list_shows_is_missing_and_not_taken_for_completed() {
 
 fn request(job_type: &str, job_config: Value) -> Resubmission {
     Resubmission {
+        api: BatchApi::V2,
         intent_id: "intent-1".to_owned(),
         job_type: job_type.to_owned(),
         item_ids: vec!["dfl-1".to_owned()],

@@ -150,7 +150,7 @@ async fn a_batch_that_was_shown_after_the_question_for_open_jobs_is_asked_for_ag
         batches.extend(shown);
         ControlFlow::Continue(())
     };
-    cloud.list_batches(None, &mut page).await.unwrap();
+    cloud.list_batches(cloud.spoken()[0], None, &mut page).await.unwrap();
     assert!(!settled(&batches[0]).await, "shown by a list");
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::{Depth, Resubmission};
 use super::fake::{Call, Fake, keep, ok, status};
 use crate::core::batch::BatchStatus;
+use crate::core::batch_api::BatchApi;
 use crate::core::item::{ItemStatus, Kind};
 use crate::core::reprocess::Before;
 
@@ -20,6 +21,7 @@ const MADE: &str = "33333333-2c5f-4d0b-9a51-3d9d6a4f7c11";
 
 fn request(job_type: &str, job_id: &str, configuration: &str) -> Resubmission {
     Resubmission {
+        api: BatchApi::V2,
         intent_id: "intent-1".to_owned(),
         job_type: job_type.to_owned(),
         item_ids: vec!["dfl-1".to_owned()],

@@ -184,6 +184,11 @@ impl V2 {
         lock(&self.created).insert(job_id.to_owned(), created);
     }
 
+    /// Whether this is the id of a single job of v2: by its prefix, or because it was created here.
+    pub(super) fn is_single(&self, id: &str) -> bool {
+        self.single(id).is_some()
+    }
+
     /// What a single job is made by; none if this is the id of a batch. A bare uuid is one of a job if we created it.
     fn single(&self, id: &str) -> Option<Product> {
         if is_job(id) {

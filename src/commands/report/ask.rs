@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Outcome, ReportArgs, charts};
+use crate::core::item::ItemState;
 use crate::core::report::condition::Measures;
 use crate::core::report::filter::{Filter, Window};
 use crate::core::report::glance::{GroupCounts, ItemCounts};
@@ -32,8 +33,12 @@ pub(super) struct Asked<'a> {
 pub(super) struct Found {
     pub(super) rows: Rows,
     pub(super) measures: Measures,
-    /// How many rows match, where that is known.
+    /// How many match, where that is known.
     pub(super) matching: Option<u64>,
+    /// How many of those are shown, where they are not the rows.
+    pub(super) shown: Option<u64>,
+    /// There are more than are shown, and nobody counted how many.
+    pub(super) more: bool,
     pub(super) charts: Option<Charts>,
     pub(super) warnings: Vec<String>,
 }
@@ -78,7 +83,8 @@ fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
         }
         Question::Items => {
             let view = asked.view(asked.filter)?;
-            let counted = asked.format.is_for_people() || !asked.args.fail_if.is_empty();
+            let cut = asked.filter.limit.is_some();
+            let counted = asked.format.is_for_people() || cut || !asked.args.fail_if.is_empty();
             let counts = counted.then(|| query::count_items(&view)).transpose()?;
             let measures = counts.as_ref().map(item_measures).unwrap_or_default();
             let rows = Rows::Items(query::items(&view)?);
@@ -86,13 +92,14 @@ fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
         }
         Question::Item => {
             let view = asked.view(asked.filter)?;
-            let items = match asked.args.subject {
-                Some(_) => vec![query::item(&view, subject)?],
-                None => query::items_named(&view)?,
-            };
-            let open = items.iter().filter(|item| item.item.state.as_str() == "open");
-            let measures = Measures::from([("open", open.count() as f64)]);
-            Ok(found(Rows::Item(items), measures, None))
+            if asked.args.subject.is_some() {
+                let item = query::item(&view, subject)?;
+                let open = if item.item.state == ItemState::Open { 1.0 } else { 0.0 };
+                return Ok(found(Rows::Item(vec![item]), Measures::from([("open", open)]), None));
+            }
+            let counts = query::count_items(&view)?;
+            let measures = Measures::from([("open", counts.open as f64)]);
+            Ok(found(Rows::Item(query::items_named(&view)?), measures, Some(counts.all())))
         }
         Question::Batch => {
             let batches = query::batch(&asked.view(asked.filter)?, subject)?;
@@ -102,10 +109,12 @@ fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
         }
         Question::Trend => {
             let (bucket, window) = buckets(asked);
-            let rows = query::trend(&asked.view(asked.filter)?, &bucket, window)?;
-            let failures = rows.iter().map(|row| row.failures).sum::<u64>();
-            let measures = Measures::from([("failures", failures as f64)]);
-            Ok(found(Rows::Trend(rows), measures, None))
+            let trend = query::trend(&asked.view(asked.filter)?, &bucket, window)?;
+            let measures = Measures::from([("failures", trend.failures as f64)]);
+            let mut found = found(Rows::Trend(trend.rows), measures, Some(trend.all_rows));
+            // What `--limit` counts are lines.
+            (found.shown, found.matching) = (Some(trend.shown), Some(trend.keys));
+            Ok(found)
         }
         Question::Sql => sql(asked, subject),
         _ => list(asked),
@@ -178,7 +187,7 @@ fn summary(asked: &Asked<'_>) -> Result<Found, Outcome> {
     measures.extend(item_measures(&summary.items));
     // As in `groups`: what is being retried is not well yet.
     measures.insert("open", (summary.items.open + summary.items.retrying) as f64);
-    measures.insert("open_groups", summary.groups.open() as f64);
+    measures.insert("open_groups", (summary.groups.open() + summary.groups.given_up) as f64);
     measures.insert("failed", summary.items_in_window as f64);
     measures.insert("recovered", summary.recovered_in_window as f64);
     measures.insert("faults", summary.faults.len() as f64);
@@ -206,6 +215,7 @@ fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
         };
     }
     let mut found = found(Rows::Sql { names, rows }, measures, None);
+    found.more = more;
     if more {
         found.warnings.push(format!("there are more than {} rows: --limit shows more, 0 all", limits.rows));
     }
@@ -231,7 +241,7 @@ fn buckets(asked: &Asked<'_>) -> (Bucket, Window) {
 
 fn found(rows: Rows, mut measures: Measures, matching: Option<u64>) -> Found {
     measures.insert("rows", matching.unwrap_or(rows.len()) as f64);
-    Found { rows, measures, matching, charts: None, warnings: Vec::new() }
+    Found { rows, measures, matching, shown: None, more: false, charts: None, warnings: Vec::new() }
 }
 
 fn group_measures(counts: &GroupCounts) -> Measures {

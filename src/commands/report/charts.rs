@@ -9,24 +9,32 @@ use crate::report::Charts;
 /// Groups drawn in colours of their own; all others are one.
 const DRAWN: u64 = 6;
 /// Rows of the page's tables.
-const ROWS: u64 = 30;
+const ROWS: usize = 30;
 
 /// Reads what the page draws: the asked window, else the last seven days.
 pub(super) fn charts(asked: &Asked<'_>) -> Result<Charts, Outcome> {
     let window = asked.filter.window_or(asked.now, 24 * 7);
-    let in_window = Filter { since: Some(window.since), limit: Some(ROWS), ..asked.filter.clone() };
+    let in_window = Filter { since: Some(window.since), limit: None, ..asked.filter.clone() };
+    let shown = Filter { limit: Some(ROWS as u64), ..in_window.clone() };
     let by_group = Filter { by: Some("group".to_owned()), limit: Some(DRAWN), ..in_window.clone() };
-    let by_day = Filter { by: Some("day".to_owned()), limit: None, ..in_window.clone() };
+    let by_day = Filter { by: Some("day".to_owned()), ..in_window.clone() };
     let view = asked.view(&in_window)?;
+    let groups = query::groups(&asked.view(&shown)?)?;
+    let (mut mttr, mut batches, mut skipped) = (query::mttr(&view)?, query::batches(&view)?, query::skipped(&view)?);
+    let all = [groups.counts.all(), mttr.len() as u64, batches.len() as u64, skipped.len() as u64];
+    mttr.truncate(ROWS);
+    batches.truncate(ROWS);
+    skipped.truncate(ROWS);
     Ok(Charts {
         window,
-        groups: query::groups(&view)?.rows,
-        by_group: query::trend(&asked.view(&by_group)?, &Bucket::Hour, window)?,
-        all: query::trend(&view, &Bucket::Hour, window)?,
+        groups: groups.rows,
+        by_group: query::trend(&asked.view(&by_group)?, &Bucket::Hour, window)?.rows,
+        of_all: query::trend(&view, &Bucket::Hour, window)?.rows,
         retries: query::retries(&asked.view(&by_day)?, asked.zone)?,
         recoveries: query::recovery_times(&view)?,
-        mttr: query::mttr(&view)?,
-        batches: query::batches(&view)?,
-        skipped: query::skipped(&view)?,
+        mttr,
+        batches,
+        skipped,
+        all,
     })
 }

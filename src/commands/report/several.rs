@@ -75,6 +75,8 @@ struct Envelope<'a> {
     query: &'a str,
     #[serde(borrow)]
     filters: &'a RawValue,
+    #[serde(default)]
+    matching: Option<u64>,
     #[serde(borrow)]
     rows: Vec<&'a RawValue>,
 }
@@ -95,6 +97,9 @@ struct Joined<'a> {
 struct Source {
     ledger: String,
     ledger_as_of: Option<Timestamp>,
+    /// How many of its rows match; only where fewer are here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matching: Option<u64>,
 }
 
 fn envelope(parts: &[Part]) -> Result<String, serde_json::Error> {
@@ -109,7 +114,7 @@ fn envelope(parts: &[Part]) -> Result<String, serde_json::Error> {
             let named = format!("{{\n      \"ledger\": {},{rest}", serde_json::Value::from(ledger.as_str()));
             rows.push(RawValue::from_string(named)?);
         }
-        ledgers.push(Source { ledger, ledger_as_of: envelope.ledger_as_of });
+        ledgers.push(Source { ledger, ledger_as_of: envelope.ledger_as_of, matching: envelope.matching });
         last = Some(envelope);
     }
     let Some(last) = last else { return Ok(String::new()) };

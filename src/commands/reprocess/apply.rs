@@ -12,7 +12,9 @@ use crate::core::text::lines;
 use crate::exit::Exit;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::{Ledger, LedgerError, plan};
-use crate::service::reprocess::{Draft, begun, cancel_plan, is_ahead, is_over_by, result_by_now, waits_until};
+use crate::service::reprocess::{
+    Draft, begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until,
+};
 use crate::service::worker::{Setup, Worker};
 
 pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {
@@ -44,7 +46,8 @@ pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Perso
         }
     };
     let stop = stops_on_interrupt();
-    let summary = worker.reprocess_by_hand(by.now, &stop).await?;
+    let now = worker.now().await?;
+    let summary = worker.reprocess_by_hand(now, &stop).await?;
     let said = outcome(&worker.ledger, &draft, &by, stop.is_cancelled()).await?;
     anstream::println!("{}", lines(&said));
     let mut errors = summary.errors;
@@ -80,7 +83,7 @@ async fn outcome(ledger: &Ledger, draft: &Draft, by: &Person, stopped: bool) -> 
         return Ok(format!("Plan {id}: {result}."));
     }
     let when = match waits_until(ledger, draft, stored.as_ref().and_then(begun), now).await? {
-        Some(until) => format!("LlamaCloud asked to wait until {until:.0}: the first cycle after that goes on"),
+        Some(until) => format!("{}: the first cycle after that goes on", too_many(until)),
         None => "the next cycle goes on".to_owned(),
     };
     Ok(format!("Plan {id} is not over: {when}; `llama-triage reprocess cancel {id}` ends it before."))
@@ -118,7 +121,8 @@ async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Resu
     match waits_until(ledger, &draft, None, by.now).await? {
         Some(until) if is_over_by(by.now, until) => {
             let text = format!(
-                "LlamaCloud asked to wait until {until:.0}, and an approved plan lives for an hour: plan again then; `llama-triage breaker reset global` ends the wait"
+                "{}, and an approved plan lives for an hour: plan again then; `llama-triage breaker reset global` ends the wait",
+                too_many(until)
             );
             Err(ActError::Refused(text).into())
         }

@@ -110,6 +110,11 @@ fn by_reason(title: &str, left: &[Excluded]) -> String {
     for (why, items) in reasons.iter().take(MOST_REASONS) {
         text.push_str(&format!("  {items:>4}  {why}\n"));
     }
+    let others: usize = reasons.iter().skip(MOST_REASONS).map(|(_, items)| *items).sum();
+    if others > 0 {
+        let more = count((reasons.len() - MOST_REASONS) as u64, "other reason", "other reasons");
+        text.push_str(&format!("  {others:>4}  for {more}: see --format json\n"));
+    }
     text
 }
 

@@ -13,7 +13,7 @@ use crate::ledger::gate::StoredGate;
 use crate::ledger::intent::StoredIntent;
 use crate::ledger::plan::StoredPlan;
 use crate::ledger::{Connection, Ledger, LedgerError, attempt, breaker, gate, plan};
-use crate::service::reprocess::{Draft, Hold, begun, result_by_now, waits_until};
+use crate::service::reprocess::{Draft, Hold, begun, result_by_now, too_many, waits_until};
 
 /// How long a plan that is over is shown.
 const PLANS_SHOWN: SignedDuration = SignedDuration::from_hours(24);
@@ -30,7 +30,8 @@ pub(super) fn held(hold: &Hold) -> String {
 
 pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> anyhow::Result<Exit> {
     let mut rows = Vec::new();
-    for intent in intents(ledger).await? {
+    let (shown, more) = intents(ledger).await?;
+    for intent in shown {
         let id = intent.intent_id.clone();
         let outcomes = ledger.read(move |connection| attempt::outcomes(connection, &id)).await?;
         rows.push((intent, outcomes));
@@ -48,6 +49,7 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
             let answer = json!({
                 "schema_version": 1,
                 "generated_at": now,
+                "more": more,
                 "rows": rows.iter().map(|(intent, outcomes)| row(intent, outcomes)).collect::<Vec<_>>(),
                 "holds": holds,
                 "breakers": groups.iter().map(breaker_row).collect::<Vec<_>>(),
@@ -73,6 +75,9 @@ pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
             for (intent, outcomes) in &rows {
                 text.push_str(&line(intent, outcomes));
             }
+            if more {
+                text.push_str("These are the newest; all: llama-triage report retries --limit 0\n");
+            }
             if text.is_empty() {
                 text.push_str("Nothing was retried yet.");
             }
@@ -97,7 +102,7 @@ async fn awaited(plan: &StoredPlan, ledger: &Ledger, now: Timestamp) -> anyhow::
     let draft: Draft = serde_json::from_str(&plan.model)?;
     Ok(match waits_until(ledger, &draft, begun(plan), now).await? {
         Some(until) => {
-            format!("{stands}, LlamaCloud asked to wait until {until:.0}: the first cycle after that goes on")
+            format!("{stands}, {}: the first cycle after that goes on", too_many(until))
         }
         None => format!("{stands}, goes on with the next cycle at the latest"),
     })

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::config::reprocess::JobConfig;
+use crate::core::batch_api::BatchApi;
 
 /// Says what is wrong with the job configurations.
 pub(super) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
@@ -14,15 +15,24 @@ pub(super) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
             continue;
         }
         let scope = |one: &JobConfig| (one.job_type.clone(), one.directory_id.clone(), one.batch_id.clone());
-        if configs[..index].iter().any(|earlier| scope(earlier) == scope(one)) {
+        // A project of both APIs needs one for each.
+        let competes = |earlier: &JobConfig| {
+            scope(earlier) == scope(one)
+                && BatchApi::ALL.iter().any(|api| earlier.is_taken_by(*api) && one.is_taken_by(*api))
+        };
+        if configs[..index].iter().any(competes) {
             say(key.clone(), "an earlier one is for the same job type, directory and batch");
         }
-        if !config.project.is_empty() && !config.project.iter().any(|project| one.is_taken_by(project.api)) {
+        if !config.project.is_empty() && !spoken(config).any(|api| one.is_taken_by(api)) {
             let text = "no project can use it, as jobs would run with the API's defaults: api = \"v1-beta\" needs \
                         parameters = { … } in it for parse jobs, and api = \"v2\" takes its fields without that table";
             say(format!("{key}.config"), text);
         }
     }
+}
+
+fn spoken(config: &Config) -> impl Iterator<Item = BatchApi> {
+    config.project.iter().flat_map(|project| project.api.spoken().iter().copied())
 }
 
 #[cfg(test)]
@@ -49,6 +59,10 @@ mod tests {
         assert!(complaints("v2", &[nested]).contains("no project can use it"));
         assert_eq!(complaints("v2", &["job-type = \"parse\"\nconfig = { tier = \"fast\" }"]), "");
         assert_eq!(complaints("v1-beta", &["job-type = \"classify\"\nconfig = { rules = [] }"]), "");
+        let flat = "job-type = \"parse\"\nconfig = { tier = \"fast\" }";
+        assert_eq!(complaints("auto", &[nested, flat]), "", "one for each API");
+        assert!(complaints("auto", &[flat, flat]).contains("an earlier one is for the same"));
+        assert!(complaints("auto", &["job-type = \"parse\"\nconfig = { }"]).contains("no project can use it"));
     }
 
     #[test]

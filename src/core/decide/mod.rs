@@ -24,6 +24,10 @@ pub struct Told {
     pub total_items: u64,
     /// When.
     pub at: Timestamp,
+    /// Failures seen in it by then.
+    pub failures: u64,
+    /// All of them were from before llama-triage was started.
+    pub baseline: bool,
 }
 
 /// How a group stands.
@@ -45,10 +49,12 @@ pub struct Standing {
     pub pairs: usize,
     /// The arithmetic of an escalation that is news; none if there is none.
     pub fired: Option<String>,
-    /// It may wake somebody.
+    /// It may wake somebody: its class pages, and it failed since llama-triage was started.
     pub page: bool,
-    /// It failed before the first start, and the inventory was not told yet.
+    /// It failed before llama-triage was started, and nothing was told of it.
     pub inventory: bool,
+    /// People know only what failed before the start, and now it failed again.
+    pub first_failure: bool,
 }
 
 /// What people asked for about a group.
@@ -116,7 +122,8 @@ pub fn decide(told: Option<&Told>, now: &Standing, wishes: &Wishes, moment: Mome
     if told.episode < now.episode {
         return (now.ready || now.page).then(|| regressed(now, moment));
     }
-    reopened(told, now)
+    first_failure(now, wishes)
+        .or_else(|| reopened(told, now))
         .or_else(|| escalated(now, wishes))
         .or_else(|| silence_expired(told, wishes, moment))
         .or_else(|| routine(told, now, wishes, moment))
@@ -136,7 +143,7 @@ fn never_told(now: &Standing, moment: Moment<'_>) -> Option<News> {
     if now.inventory {
         return Some(News {
             reason: Reason::Baseline,
-            why: Some("failed before the first start".to_owned()),
+            why: Some("failed before llama-triage was started".to_owned()),
             urgency: Urgency::Soon,
         });
     }
@@ -167,6 +174,15 @@ fn regressed(now: &Standing, moment: Moment<'_>) -> News {
         }
     });
     News { reason: Reason::Regressed, why: before, urgency: urgency(now) }
+}
+
+/// Old failures page nobody, and a new one of a class that pages is no mere growth of them.
+fn first_failure(now: &Standing, wishes: &Wishes) -> Option<News> {
+    (now.first_failure && now.page && wishes.ack.is_none()).then(|| News {
+        reason: Reason::New,
+        why: Some("first failure since llama-triage was started".to_owned()),
+        urgency: Urgency::Page,
+    })
 }
 
 /// People were told that it ended, and that turns out to be wrong.

@@ -9,7 +9,7 @@ fn t(hours: i64) -> Timestamp {
 }
 
 fn told(episode: u32, reason: Reason, hours: i64) -> Told {
-    Told { episode, reason, open_items: 5, total_items: 5, at: t(hours) }
+    Told { episode, reason, open_items: 5, total_items: 5, at: t(hours), failures: 5, baseline: false }
 }
 
 fn open(episode: u32) -> Standing {
@@ -24,6 +24,7 @@ fn open(episode: u32) -> Standing {
         fired: None,
         page: false,
         inventory: false,
+        first_failure: false,
     }
 }
 
@@ -78,6 +79,7 @@ fn the_table_of_cases() {
     let waiting = |s: Standing| Standing { ready: false, ..s };
     let inventory = |s: Standing| Standing { inventory: true, ..s };
     let paging = |s: Standing| Standing { page: true, ..s };
+    let first = |s: Standing| Standing { first_failure: true, page: true, ..s };
     let grown = |s: Standing, n| Standing { open_items: n, total_items: n, ..s };
     let pairs = |s: Standing, pairs| Standing { pairs, ..s };
     let new = || Some(told(1, New, 0));
@@ -110,6 +112,15 @@ fn the_table_of_cases() {
         ("told a day ago, daily, acked", new(), open(1), acked(5), daily(25), None),
         ("told a day ago, daily, silenced", new(), open(1), silenced(), daily(25), None),
         ("baseline, then daily", Some(told(1, Baseline, 0)), open(1), none(), daily(25), Some(Reminder)),
+        ("baseline, then its first failure", Some(told(1, Baseline, 0)), first(open(1)), none(), tick(1), Some(New)),
+        (
+            "baseline, acked, then its first failure",
+            Some(told(1, Baseline, 0)),
+            first(open(1)),
+            acked(5),
+            tick(1),
+            None,
+        ),
         ("escalated", new(), fired(open(1)), none(), tick(1), Some(Escalated)),
         ("escalated below twice the ack", new(), fired(grown(open(1), 9)), acked(5), tick(1), None),
         ("escalated at twice the ack", new(), fired(grown(open(1), 10)), acked(5), tick(1), Some(Escalated)),
@@ -224,6 +235,8 @@ proptest! {
                 open_items: standing.open_items,
                 total_items: standing.total_items,
                 at: moment.now,
+                failures: 5,
+                baseline: false,
             };
             // Telling a group also remembers the escalation rules that are reached.
             let standing = Standing { fired: None, ..standing };

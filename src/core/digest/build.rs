@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::core::digest::model::{Digest, Fault, GroupEntry, Reason, Sample, Totals};
+use crate::core::digest::model::{Digest, Fault, GroupEntry, LeftOut, Reason, Sample, Totals};
 
 /// Group entries in the order people read them: paging first, then by reason, then by open items.
 pub fn in_order(mut entries: Vec<GroupEntry>) -> Vec<GroupEntry> {
@@ -120,6 +120,14 @@ pub fn only_entries(digest: &Digest, keep: impl Fn(&GroupEntry) -> bool) -> Dige
         changes,
         ..digest.clone()
     }
+}
+
+/// The digest with what it leaves out of the groups of `all` counted anew.
+pub fn recount_left_out(digest: Digest, all: &Digest) -> Digest {
+    let listed = named([&digest]);
+    let rest = all.changes.iter().chain(&all.still_open).filter(|entry| !listed.contains(&entry.group_id));
+    let (groups, items) = rest.fold((0, 0_u64), |(n, items), entry| (n + 1, items.saturating_add(entry.open_items)));
+    Digest { left_out: LeftOut { groups, items }, ..digest }
 }
 
 fn length(n: usize) -> u64 {

@@ -68,22 +68,39 @@ pub fn fit(digest: &Digest, tier: Tier) -> Digest {
     keep(digest, groups, samples)
 }
 
-/// The digest with at most `groups` groups in each list, the first ones, and `samples` samples of each.
+/// The digest with at most `groups` groups in each list and `samples` samples of each.
 ///
+/// The first group of each reason is kept, so that "1 resolved" names one; then the first ones there are.
 /// Totals stay; dropped groups and their open items are added to `left_out`.
 pub fn keep(digest: &Digest, groups: usize, samples: usize) -> Digest {
     let mut left_out = digest.left_out;
     let mut first = |entries: &[GroupEntry]| -> Vec<GroupEntry> {
-        let (kept, dropped) = entries.split_at(entries.len().min(groups));
-        leave_out(&mut left_out, dropped);
-        kept.iter().map(|entry| fewer_samples(entry, samples)).collect()
+        let kept = chosen(entries, groups);
+        leave_out(&mut left_out, entries.iter().zip(&kept).filter(|(_, kept)| !**kept).map(|(entry, _)| entry));
+        let kept = entries.iter().zip(&kept).filter(|(_, kept)| **kept);
+        kept.map(|(entry, _)| fewer_samples(entry, samples)).collect()
     };
     let changes = first(&digest.changes);
     let still_open = first(&digest.still_open);
     Digest { changes, still_open, left_out, ..digest.clone() }
 }
 
-fn leave_out(left_out: &mut LeftOut, dropped: &[GroupEntry]) {
+/// Which of the entries are kept: the first of each reason, then the first ones, at most `most`.
+fn chosen(entries: &[GroupEntry], most: usize) -> Vec<bool> {
+    let is_first = |at: usize| entries[..at].iter().all(|before| before.reason != entries[at].reason);
+    let mut kept: Vec<bool> = (0..entries.len()).map(is_first).collect();
+    let mut room = most;
+    for kept in kept.iter_mut().filter(|kept| **kept) {
+        *kept = room > 0;
+        room = room.saturating_sub(1);
+    }
+    for kept in kept.iter_mut().filter(|kept| !**kept).take(room) {
+        *kept = true;
+    }
+    kept
+}
+
+fn leave_out<'e>(left_out: &mut LeftOut, dropped: impl Iterator<Item = &'e GroupEntry>) {
     for entry in dropped {
         left_out.groups = left_out.groups.saturating_add(1);
         left_out.items = left_out.items.saturating_add(entry.open_items);
@@ -99,6 +116,7 @@ fn fewer_samples(entry: &GroupEntry, samples: usize) -> GroupEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::digest::model::Reason;
     use crate::core::digest::trial::trial;
 
     fn of(changes: usize, still_open: usize) -> Digest {
@@ -143,8 +161,28 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_that_is_counted_names_a_group() {
+        let mut digest = of(30, 0);
+        for (at, reason) in [(25, Reason::MoreItems), (26, Reason::MoreItems), (29, Reason::Resolved)] {
+            digest.changes[at].reason = reason;
+        }
+        let places = |most| {
+            let kept = chosen(&digest.changes, most);
+            (0..30).filter(|at| kept[*at]).collect::<Vec<usize>>()
+        };
+        assert_eq!(places(5), [0, 1, 2, 25, 29]);
+        assert_eq!(places(2), [0, 25]);
+        assert_eq!(places(0), [0; 0]);
+        assert_eq!(places(99).len(), 30);
+        let fitted = fit(&digest, Tier::Groups10Samples1);
+        assert_eq!(fitted.changes.last().unwrap().reason, Reason::Resolved);
+        assert_eq!(fitted.left_out, LeftOut { groups: 20, items: 140 });
+    }
+
+    #[test]
     fn fitting_in_steps_leaves_out_the_same_as_fitting_at_once() {
-        let digest = of(30, 25);
+        let mut digest = of(30, 25);
+        digest.changes[29].reason = Reason::Resolved;
         let steps = fit(&fit(&digest, Tier::Groups20Samples3), Tier::Groups10Samples1);
         assert_eq!(steps, fit(&digest, Tier::Groups10Samples1));
     }

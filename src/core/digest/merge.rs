@@ -3,6 +3,7 @@
 //! People then learn from the later one what the earlier one would have told them, once and as it stands now.
 
 use crate::core::digest::build::{count_changes, in_order};
+use crate::core::digest::identity::with_scopes;
 use crate::core::digest::model::{Digest, Fault, GroupEntry, LeftOut, Reason, RetrySummary, Totals, Window};
 
 /// Whether two entries become one.
@@ -14,8 +15,10 @@ pub fn merge(older: &Digest, newer: &Digest) -> Digest {
 }
 
 /// As [`merge`], for a channel with incidents: each episode has its own, so the end of one never hides the next.
+///
+/// What the older one says of an incident is said under the scope that it has there.
 pub fn merge_incidents(older: &Digest, newer: &Digest) -> Digest {
-    merge_by(older, newer, |a, b| a.group_id == b.group_id && a.episode == b.episode)
+    merge_by(&with_scopes(older), newer, |a, b| a.group_id == b.group_id && a.episode == b.episode)
 }
 
 fn merge_by(older: &Digest, newer: &Digest, same: Same) -> Digest {
@@ -234,7 +237,13 @@ mod tests {
 
     #[test]
     fn a_fault_that_ended_meanwhile_is_told_as_ended() {
-        let fault = |ended| Fault { fault: "scan:prod".into(), text: "t".into(), since: Timestamp::UNIX_EPOCH, ended };
+        let fault = |ended| Fault {
+            fault: "scan:prod".into(),
+            text: "t".into(),
+            since: Timestamp::UNIX_EPOCH,
+            ended,
+            incident_scope: None,
+        };
         let (mut older, mut newer) = (digest(0, &[]), digest(1, &[]));
         older.faults = vec![fault(false)];
         newer.faults = vec![fault(true)];

@@ -2,7 +2,9 @@
 
 pub mod build;
 pub mod fit;
+pub mod identity;
 pub mod merge;
 pub mod model;
 pub mod only;
+mod redate;
 pub mod trial;

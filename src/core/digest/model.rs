@@ -18,8 +18,14 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Digest {
     /// Always [`SCHEMA_VERSION`] when made by this version.
     pub schema_version: u32,
-    /// `D-YYYYMMDD-NN`, the date in the digest's zone.
+    /// `D-YYYYMMDD-NN`, the date in the digest's zone: the short name, for people. Outside, see [`Digest::outside_id`].
     pub digest_id: String,
+    /// The id of the ledger that decided it; empty in digests of versions whose ledgers had none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ledger_id: String,
+    /// Random text, drawn when it was decided; empty in digests of versions that drew none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub nonce: String,
     /// The instance's name from the configuration; empty when there is only one.
     pub instance: String,
     /// When it was decided.
@@ -241,6 +247,9 @@ pub struct GroupEntry {
     /// Who acknowledged it, and until when; none if nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acked: Option<String>,
+    /// Under which scope its incident is known at a paging provider; none where the digest's own applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident_scope: Option<String>,
     /// Open items now.
     pub open_items: u64,
     /// Items that joined since people were last told.
@@ -299,6 +308,9 @@ pub struct Fault {
     pub since: Timestamp,
     /// Whether it has ended.
     pub ended: bool,
+    /// Under which scope its incident is known at a paging provider; none where the digest's own applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident_scope: Option<String>,
 }
 
 /// What reprocessing did.

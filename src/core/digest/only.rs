@@ -187,7 +187,13 @@ mod tests {
         let only = Only { classes: vec!["no such class".into()], ..Only::default() };
         assert_eq!(narrow(&digest(), &only), None);
         let mut faulty = digest();
-        faulty.faults.push(Fault { fault: "scan:a".into(), text: "t".into(), since: faulty.created_at, ended: false });
+        faulty.faults.push(Fault {
+            fault: "scan:a".into(),
+            text: "t".into(),
+            since: faulty.created_at,
+            ended: false,
+            incident_scope: None,
+        });
         assert!(narrow(&faulty, &only).is_some());
         let mut quiet = digest();
         quiet.changes.clear();
@@ -199,7 +205,13 @@ mod tests {
     fn a_channel_does_not_read_first_that_it_was_down() {
         let mut faulty = digest();
         let since = faulty.created_at;
-        faulty.faults.push(Fault { fault: "delivery:mail".into(), text: "t".into(), since, ended: false });
+        faulty.faults.push(Fault {
+            fault: "delivery:mail".into(),
+            text: "t".into(),
+            since,
+            ended: false,
+            incident_scope: None,
+        });
         faulty.totals.faults = 1;
         assert_eq!(without_own_trouble(&faulty, "chat"), Some(faulty.clone()));
         let own = without_own_trouble(&faulty, "mail").unwrap();

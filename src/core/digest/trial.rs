@@ -22,6 +22,8 @@ pub fn trial(instance: &str, zone: &str, now: Timestamp) -> Digest {
     Digest {
         schema_version: SCHEMA_VERSION,
         digest_id: format!("{TRIAL}{}", now.as_second()),
+        ledger_id: String::new(),
+        nonce: String::new(),
         instance: instance.to_owned(),
         created_at: now,
         zone: zone.to_owned(),
@@ -59,6 +61,7 @@ fn entry(now: Timestamp) -> GroupEntry {
         note: None,
         runbook: None,
         acked: None,
+        incident_scope: None,
         open_items: 1,
         new_items: 1,
         total_items: 1,

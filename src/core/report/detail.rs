@@ -27,6 +27,8 @@ pub struct GroupDetail {
     pub batches_hit: Vec<BatchHit>,
     /// Real messages, newest first, distinct, at most 5.
     pub messages: Vec<MessageRow>,
+    /// Items whose newest observation is in this group: those that `report items --group` lists.
+    pub present_items: u64,
     /// Items to look at: newest first, at most 5.
     pub samples: Vec<ItemRow>,
     /// What retries of it did; none if there were none.

@@ -6,12 +6,15 @@ use serde::Serialize;
 use super::filter::Window;
 use super::history::RetryRow;
 use super::rows::GroupRow;
+use crate::core::batch_api::{BatchApi, Presence};
 use crate::core::digest::model::GroupState;
 use crate::core::item::ItemState;
 
 /// The one row of `report summary`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SummaryRow {
+    /// The ledger's own id, which is part of every id that leaves the house.
+    pub ledger_id: String,
     /// Items by state.
     pub items: ItemCounts,
     /// Groups by state.
@@ -28,6 +31,8 @@ pub struct SummaryRow {
     pub top_groups: Vec<GroupRow>,
     /// The last scans, project by project.
     pub scans: Vec<ScanRow>,
+    /// The batch APIs that each project was found to have.
+    pub apis: Vec<ApiRow>,
     /// Troubles of the worker itself.
     pub faults: Vec<FaultRow>,
     /// Deliveries that have not arrived.
@@ -70,13 +75,17 @@ pub struct GroupCounts {
     pub escalating: u64,
     /// Told and open.
     pub ongoing: u64,
-    /// Without open items.
+    /// Over: without open items, or given up.
     pub resolved: u64,
+    /// Of the resolved ones: with items that are still open, because nothing failed for so long, or a person said that
+    /// they do not matter.
+    pub given_up: u64,
 }
 
 impl GroupCounts {
-    /// Counts one group.
-    pub fn add(&mut self, state: GroupState) {
+    /// Counts one group with so many open items.
+    pub fn add(&mut self, state: GroupState, open_items: u64) {
+        self.given_up += u64::from(state == GroupState::Resolved && open_items > 0);
         *match state {
             GroupState::New => &mut self.new,
             GroupState::Regressed => &mut self.regressed,
@@ -136,6 +145,27 @@ pub struct ScanRow {
     pub unreadable: u64,
     /// The first thing that made it incomplete.
     pub error: Option<String>,
+}
+
+/// What was found of a batch API of a project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApiRow {
+    /// The configured project name.
+    pub project: String,
+    /// `v2` or `v1-beta`.
+    pub api: BatchApi,
+    /// `present`, or `absent` if it does not exist.
+    pub presence: Presence,
+    /// Its batch list showed batches of the look-back window when it was last read.
+    pub active: bool,
+    /// The HTTP status of the last list that did not exist; none after one that was read.
+    pub status: Option<u16>,
+    /// Since when it is present, or absent.
+    pub since: Timestamp,
+    /// When its list was last read, or last found not to exist.
+    pub asked_at: Timestamp,
+    /// The same in words.
+    pub says: String,
 }
 
 /// A trouble of the worker itself.

@@ -37,30 +37,33 @@ impl Host {
     }
 }
 
-/// LlamaCloud's own API address (North America).
-pub const DEFAULT_API: &str = "https://api.cloud.llamaindex.ai";
-
 impl Linker {
-    /// The shipped templates and hosts: what can be said without a configuration.
+    /// The shipped templates and no host: what can be said without a configuration. See [`Linker::located`].
     pub fn shipped() -> Linker {
         Linker::new(LinkTemplates::shipped(), BTreeMap::new())
     }
 
-    /// With these templates; a project without a host of its own is taken to live at the default one.
+    /// With these templates; a project without a host has no links to one: a link to another region would be wrong.
     pub fn new(templates: LinkTemplates, hosts: BTreeMap<String, Host>) -> Linker {
         Linker { templates, hosts }
     }
 
+    /// The same, with projects at the API addresses that a ledger has read them from. Those win over the configured
+    /// ones: a configuration may be that of another ledger, whose projects have the same names.
+    #[must_use]
+    pub fn located(mut self, addresses: impl IntoIterator<Item = (String, String)>) -> Linker {
+        for (project, api) in addresses {
+            let host = Host::new(&api, None, None);
+            if self.hosts.get(&project).is_none_or(|known| known.api != host.api) {
+                self.hosts.insert(project, host);
+            }
+        }
+        self
+    }
+
     /// The links of a row of `project`; `facts` need not name hosts.
     pub fn make(&self, project: &str, facts: &LinkFacts<'_>) -> Links {
-        let fallback;
-        let host = match self.hosts.get(project) {
-            Some(host) => host,
-            None => {
-                fallback = Host::new(DEFAULT_API, None, None);
-                &fallback
-            }
-        };
+        let Some(host) = self.hosts.get(project) else { return self.templates.make(facts) };
         self.templates.make(&LinkFacts {
             api: &host.api,
             console: &host.console,
@@ -84,12 +87,28 @@ mod tests {
         assert_eq!(links["console"], "https://cloud.eu.llamaindex.ai/project/p1/parse");
         let named = LinkFacts { project_id: Some("proj-7c9e6679-7425-40de-944b-e07fc1f90ae7"), ..facts.clone() };
         assert_eq!(linker.make("eu", &named)["console"], "https://cloud.eu.llamaindex.ai/project/p1/parse");
+        assert!(linker.make("other", &named).is_empty(), "nothing says where it lives");
+        let ca = ("other".to_owned(), "https://api.cloud.ca.llamaindex.ai".to_owned());
+        let linker = linker.located([ca]);
         assert_eq!(
             linker.make("other", &named)["console"],
-            "https://cloud.llamaindex.ai/project/7c9e6679-7425-40de-944b-e07fc1f90ae7/parse"
+            "https://cloud.ca.llamaindex.ai/project/7c9e6679-7425-40de-944b-e07fc1f90ae7/parse"
         );
         let links = linker.make("other", &facts);
-        assert!(links["job"].starts_with("https://api.cloud.llamaindex.ai/"));
+        assert!(links["job"].starts_with("https://api.cloud.ca.llamaindex.ai/"));
         assert!(!links.contains_key("console") && !links.contains_key("batch"));
+    }
+
+    #[test]
+    fn a_project_lives_where_the_ledger_read_it_from() {
+        let of = |api: &str| Host::new(api, Some("https://console.example"), Some("p1"));
+        let linker = Linker::new(LinkTemplates::shipped(), [("prod".to_owned(), of("https://us"))].into());
+        let console = |linker: Linker| {
+            let facts = LinkFacts { project_id: Some("p2"), ..LinkFacts::default() };
+            linker.make("prod", &facts)["console"].clone()
+        };
+        let at = |api: &str| [("prod".to_owned(), api.to_owned())];
+        assert_eq!(console(linker.clone().located(at("https://us/"))), "https://console.example/project/p1/parse");
+        assert_eq!(console(linker.located(at("https://api.eu"))), "https://eu/project/p2/parse");
     }
 }

@@ -139,6 +139,36 @@ impl Question {
         }
     }
 
+    /// How the rows are sorted, in words for people, given `--sort` and `--by`; none where there is one row, or the
+    /// statement says it.
+    pub fn order(self, sort: Option<&str>, by: Option<&str>) -> Option<&'static str> {
+        let sort = sort.or(self.sorts().first().copied()).unwrap_or_default();
+        Some(match (self, sort) {
+            (Groups, "urgency") => "most urgent first",
+            (Groups, "open") => "most open items first",
+            (Groups, "new") => "most items in the window first",
+            (Groups, "count") => "most items first",
+            (Groups, "first") => "newest group first",
+            (Groups, _) | (Items, "last") => "newest failure first",
+            (Items, "first") => "newest first failure first",
+            (Items, "failures") => "most failures first",
+            (Items, "attempts") => "most retries first",
+            (Items, _) => "by name",
+            (Batches, "failed") => "most failed items first",
+            (Batches, "share") => "largest failed share first",
+            (Batches, "open") => "most failures first",
+            (Batches | Digests | Deliveries | Audit, _) => "newest first",
+            (Item, _) => "oldest event first",
+            (Skipped, _) => "action needed first, then most items",
+            (Trend, _) if matches!(by, None | Some("none")) => "oldest first",
+            (Trend, _) => "most failures first",
+            (Retries, _) if matches!(by, None | Some("attempt" | "day")) => "newest first",
+            (Retries, _) => "most attempts first",
+            (Mttr, _) => "most episodes first",
+            (Summary | Group | Batch | Sql, _) => return None,
+        })
+    }
+
     /// What `--by` may name; the first is the default. Empty: no `--by`.
     pub fn bys(self) -> &'static [&'static str] {
         match self {
@@ -232,6 +262,19 @@ mod tests {
         }
         assert_eq!(Question::from_word("jobs"), Some(Batches));
         assert_eq!(Question::from_word("grups"), None);
+    }
+
+    #[test]
+    fn every_list_says_how_it_is_sorted() {
+        for question in [Groups, Items, Batches] {
+            let said: Vec<_> = question.sorts().iter().map(|sort| question.order(Some(sort), None)).collect();
+            assert!((1..said.len()).all(|at| !said[at..].contains(&said[at - 1])), "{said:?}");
+            assert_eq!(question.order(None, None), said[0]);
+        }
+        for question in Question::ALL {
+            let one = matches!(question, Summary | Group | Batch | Sql);
+            assert_eq!(question.order(None, None).is_none(), one, "{question:?}");
+        }
     }
 
     #[test]

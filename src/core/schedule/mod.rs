@@ -69,8 +69,7 @@ impl Schedule {
     /// What should run now, given when it last was due; none if nothing.
     ///
     /// Something that never ran is due at once. However many runs were missed, one is due: the newest of them.
-    /// A last run that lies ahead means that the clock was set back: nothing is due until it has come by again,
-    /// which is short unless [`Schedule::was_set_back`].
+    /// A last run that lies ahead means that the clock was set back a little: nothing is due until it has come by again.
     pub fn due(&self, now: Timestamp, zone: &TimeZone, last: Option<Timestamp>) -> Option<Due> {
         let Some(last) = last else {
             let due_at = match self {
@@ -86,13 +85,6 @@ impl Schedule {
         let first = self.next(last, zone).filter(|first| *first <= now)?;
         let due_at = self.newest(now, zone).unwrap_or(first);
         Some(Due { due_at, late: due_at > first || now - due_at > PUNCTUAL })
-    }
-
-    /// Whether the clock was set back since the last run, by more than one pace.
-    ///
-    /// To wait until that run has come by again would mean silence for hours or days; the runs ahead are to be forgotten.
-    pub fn was_set_back(&self, now: Timestamp, zone: &TimeZone, last: Timestamp) -> bool {
-        self.next(now, zone).is_some_and(|next| last > next)
     }
 
     /// The first instant after `after`; none for "off" and for dates that never come.

@@ -81,16 +81,6 @@ fn what_never_ran_is_due_at_once() {
 }
 
 #[test]
-fn a_clock_set_back_by_days_does_not_stop_the_schedule() {
-    let (now, future) = (at("2026-06-01T07:00:00Z"), at("2027-06-01T07:00:00Z"));
-    let every = schedule("5m");
-    assert!(every.was_set_back(now, &berlin(), future));
-    assert!(!every.was_set_back(now, &berlin(), at("2026-06-01T07:04:00Z")));
-    assert!(!every.was_set_back(now, &berlin(), at("2026-06-01T06:00:00Z")));
-    assert!(!schedule("off").was_set_back(now, &berlin(), future));
-}
-
-#[test]
 fn a_wrong_schedule_says_what_is_allowed() {
     for (text, hint) in [
         ("often", "write an interval (\"5m\")"),

@@ -57,7 +57,7 @@ impl Bench {
         let connection = in_memory();
         connection
             .execute_batch(
-                "INSERT INTO project VALUES (1, 'p', NULL, 100, NULL), (2, 'q', NULL, 100, NULL);
+                "INSERT INTO project (project_key, name, project_id, first_seen, list_read_at) VALUES (1, 'p', NULL, 100, NULL), (2, 'q', NULL, 100, NULL);
                  INSERT INTO batch (batch_key, project_key, batch_id, job_type, status, first_seen, last_seen)
                  VALUES (1, 1, 'a', 'parse', 'completed', 0, 0), (2, 1, 'b', 'parse', 'completed', 0, 0),
                         (3, 2, 'a', 'parse', 'completed', 0, 0);",

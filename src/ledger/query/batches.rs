@@ -31,7 +31,9 @@ pub fn batches(view: &View<'_>) -> Result<Vec<BatchRow>, QueryError> {
     }
     let order = match filter.sort.as_deref().unwrap_or("newest") {
         "failed" => "b.failed_items DESC",
-        "share" => "CAST(b.failed_items AS REAL) / nullif(b.total_items, 0) DESC",
+        "share" => {
+            "CASE WHEN b.failed_items <= b.total_items THEN CAST(b.failed_items AS REAL) / nullif(b.total_items, 0) END DESC"
+        }
         "open" => "observations DESC",
         _ => "TRUE",
     };
@@ -127,9 +129,13 @@ fn batch_row(view: &View<'_>, row: &Row<'_>) -> rusqlite::Result<BatchRow> {
     })
 }
 
+/// The share of a batch's items that failed; none if it is not known.
+///
+/// Both counts are the API's own. One that says that more items failed than there are contradicts itself: its failed
+/// ones may be tries, or its total that of an earlier moment, and no share follows from that.
 fn share(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
     let (part, whole) = (part?, whole.filter(|whole| *whole > 0)?);
-    Some(part as f64 / whole as f64)
+    (part <= whole).then(|| part as f64 / whole as f64)
 }
 
 fn groups_in(view: &View<'_>, batch_key: i64) -> Result<Vec<GroupHit>, QueryError> {

@@ -1,8 +1,8 @@
 -- Times are minutes relative to the present (negative: ago); hours of group_hour likewise in hours.
 
-INSERT INTO project (project_key, name, project_id, first_seen) VALUES
-    (1, 'prod', '11111111-1111-4111-8111-111111111111', -20000),
-    (2, 'staging', NULL, -9000);
+INSERT INTO project (project_key, name, project_id, first_seen, base_url) VALUES
+    (1, 'prod', '11111111-1111-4111-8111-111111111111', -20000, 'https://api.cloud.llamaindex.ai'),
+    (2, 'staging', NULL, -9000, 'https://api.cloud.eu.llamaindex.ai');
 
 INSERT INTO scan (scan_key, project_key, started_at, finished_at, complete, batches_listed, batches_read, items_listed, items_new, unreadable, requests, error) VALUES
     (1, 1, -14, -13, 1, 3, 2, 40, 3, 0, 9, NULL),

@@ -48,6 +48,7 @@ pub fn group(view: &mut View<'_>, typed: &str) -> Result<GroupDetail, QueryError
         episodes: episodes(view, key)?,
         batches_hit: batches_hit(view, &members)?,
         messages: messages(&newest),
+        present_items: items::count_all(view)?.all(),
         samples: newest.into_iter().take(SAMPLES).collect(),
         retries: retries::of_groups(view, &members)?,
         remarks: said(view, key, &group.group_id)?,

@@ -52,7 +52,7 @@ pub fn groups(view: &View<'_>) -> Result<Groups, QueryError> {
     for base in &bases {
         sums.open_items += base.open_items;
         sums.items_in_window += base.items_in_window;
-        sums.counts.add(base.state);
+        sums.counts.add(base.state, base.open_items);
     }
     sort(&mut bases, view.filter.sort.as_deref().unwrap_or("urgency"));
     let limit = view.filter.limit.and_then(|limit| usize::try_from(limit).ok());
@@ -146,7 +146,7 @@ fn all(view: &View<'_>) -> Result<Vec<Base>, QueryError> {
     let mut statement = view.connection.prepare_cached(&format!(
         "SELECT g.group_key, g.group_id, g.kind, g.class, coalesce(g.renamed, g.title),
                 g.open_items, g.total_items, g.first_seen, g.last_seen,
-                e.ordinal, e.closed_at, a.episode, a.state
+                e.ordinal, e.closed_at, a.episode, a.state, a.announced_at
          FROM error_group g
          LEFT JOIN episode e ON e.group_key = g.group_key
               AND e.ordinal = (SELECT max(ordinal) FROM episode WHERE group_key = g.group_key)
@@ -162,12 +162,13 @@ fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
     let ordinal: Option<u32> = row.get(9)?;
     let closed_at = value::maybe_time(row, 10)?;
     let told: Option<u32> = row.get(11)?;
+    let told_at = value::maybe_time(row, 13)?.unwrap_or_default();
     let standing = Standing {
         now,
         open_items: value::count(row, 5)?,
         last_seen: value::time(row, 8)?,
         episode: ordinal.map(|ordinal| Episode { ordinal, closed_at }),
-        told: told.zip(value::group_state(row, 12)?).map(|(episode, state)| Told { episode, state }),
+        told: told.zip(value::group_state(row, 12)?).map(|(episode, state)| Told { episode, state, at: told_at }),
     };
     let total_items = value::count(row, 6)?;
     Ok(Base {

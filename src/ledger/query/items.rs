@@ -165,6 +165,7 @@ fn item(view: &View<'_>, row: &Row<'_>) -> rusqlite::Result<ItemRow> {
     let batch_id: String = row.get(9)?;
     let job_id: Option<String> = row.get(10)?;
     let job_record_id: Option<String> = row.get(11)?;
+    let kind = value::kind(row, 4)?;
     let links = view.linker.make(
         &project,
         &LinkFacts {
@@ -173,6 +174,7 @@ fn item(view: &View<'_>, row: &Row<'_>) -> rusqlite::Result<ItemRow> {
             job_id: job_id.as_deref(),
             job_record_id: job_record_id.as_deref(),
             item_id: Some(&item_id),
+            kind: Some(kind),
             ..LinkFacts::default()
         },
     );
@@ -180,7 +182,7 @@ fn item(view: &View<'_>, row: &Row<'_>) -> rusqlite::Result<ItemRow> {
         item_id,
         item_name: row.get(1)?,
         project,
-        status: value::kind(row, 4)?,
+        status: kind,
         state: value::item_state(row, 5)?,
         group_id: row.get(6)?,
         error_message: row.get(7)?,

@@ -20,6 +20,8 @@ mod item;
 mod items;
 mod mttr;
 mod picked;
+#[cfg(test)]
+mod places;
 mod reading;
 mod recovered;
 mod retries;
@@ -44,7 +46,7 @@ pub use items::{count_items, items};
 pub use mttr::{mttr, recovery_times};
 pub use reading::Reading;
 pub use retries::{attempts, retries};
-pub use scans::{Freshness, freshness};
+pub use scans::{Freshness, addresses, freshness};
 pub use skipped::skipped;
 pub use sql::{SqlLimits, sql};
 pub use summary::{Budget, summary};

@@ -93,17 +93,14 @@ pub(super) fn of_groups(view: &View<'_>, members: &[i64]) -> Result<Option<Retry
     all(view, &clause)
 }
 
-/// What retries begun in the window did; none if there were none.
-pub(super) fn in_window(view: &View<'_>, window: Window) -> Result<Option<RetryRow>, QueryError> {
-    let mut clause = Clause::all();
-    clause.one_of_keys("a.group_key", &view.group_keys, "");
-    started_within(&mut clause, window);
-    all(view, &clause)
+/// What retries begun in the view's window did, of those that match the filters; none if there were none.
+pub(super) fn in_window(view: &View<'_>) -> Result<Option<RetryRow>, QueryError> {
+    all(view, &clause(view)?)
 }
 
 fn all(view: &View<'_>, clause: &Clause) -> Result<Option<RetryRow>, QueryError> {
     let mut statement =
-        view.connection.prepare(&format!("SELECT 'all', NULL, {SUMS} FROM attempt a WHERE {}", clause.text()))?;
+        view.connection.prepare(&format!("SELECT 'all', NULL, {SUMS} FROM {FROM} WHERE {}", clause.text()))?;
     let values = params_from_iter(clause.values());
     let attempts = statement.query_row(values, |row| match value::count(row, 2)? {
         0 => Ok(None),

@@ -38,6 +38,14 @@ pub fn freshness(reading: &Reading) -> Result<Freshness, QueryError> {
     Ok(Freshness { as_of, never_complete })
 }
 
+/// The API addresses that projects were last read from, by name; those that are not known are missing.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn addresses(reading: &Reading) -> Result<Vec<(String, String)>, QueryError> {
+    Ok(crate::ledger::project::addresses(reading.connection())?)
+}
+
 /// The newest scan of each project.
 pub(super) fn last_scans(connection: &Connection) -> Result<Vec<ScanRow>, QueryError> {
     let mut statement = connection.prepare(

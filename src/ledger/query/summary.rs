@@ -2,14 +2,18 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::groups::{Base, Keep};
-use super::{QueryError, View, counts, groups, items, recovered, retries, scans, value};
+use super::groups::Keep;
+use super::{QueryError, View, counts, groups, items, recovered, retries, scans, trend, value};
+use crate::core::batch_api::{ApiState, BatchApi};
 use crate::core::digest::model::GroupState;
 use crate::core::item::Kind;
 use crate::core::report::filter::Window;
-use crate::core::report::glance::{BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow};
+use crate::core::report::glance::{
+    ApiRow, BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow,
+};
 use crate::ledger::breaker::SHOWN_STATE;
-use crate::ledger::spent::{COSTS, POSTED, within};
+use crate::ledger::project_api;
+use crate::ledger::spent::COSTS;
 
 /// Groups shown.
 const TOP: usize = 10;
@@ -31,17 +35,18 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     let window = view.filter.window_or(view.now, 24);
     let mut bases = groups::matching(view, Keep::All)?;
     let mut group_counts = GroupCounts::default();
-    bases.iter().for_each(|base| group_counts.add(base.state));
+    bases.iter().for_each(|base| group_counts.add(base.state, base.open_items));
     // The summary says "failed": what was skipped is not among it.
     let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
     let items = items::count_all(view)?;
-    let hourly = hourly(view, bases.iter().filter(|base| base.kind == Kind::Failed))?;
+    let hourly = hourly(view)?;
     bases.retain(|base| base.state != GroupState::Resolved);
     groups::sort(&mut bases, "urgency");
     bases.truncate(TOP);
     let remarks = counts::Remarks::read(view)?;
     let top_groups = bases.into_iter().map(|base| groups::complete(view, base, &remarks, None));
     Ok(SummaryRow {
+        ledger_id: ledger_id(view)?,
         items,
         groups: group_counts,
         window,
@@ -50,9 +55,10 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
         hourly,
         top_groups: top_groups.collect::<Result<_, _>>()?,
         scans: scans::last_scans(view.connection)?,
+        apis: apis(view)?,
         faults: faults(view)?,
         deliveries: deliveries(view, window)?,
-        retries: retries::in_window(view, window)?,
+        retries: retries::in_window(view)?,
         spent: spent(view, budget)?,
         breakers: breakers(view)?,
         last_digest: last_digest(view)?,
@@ -60,14 +66,38 @@ pub fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError
     })
 }
 
-/// Observations of all these groups in each of the last 24 hours.
-fn hourly<'b>(view: &View<'_>, bases: impl Iterator<Item = &'b Base>) -> Result<Vec<u64>, QueryError> {
-    let of_all = counts::hourly_of_all(view)?;
+/// Failures that match in each of the last 24 hours, as `report trend --kind failed` counts them.
+fn hourly(view: &View<'_>) -> Result<Vec<u64>, QueryError> {
+    // What only items know no counter of groups has.
+    let of_all = match view.filter.narrows_items() {
+        true => trend::last_hours(view, counts::SPARK_HOURS)?,
+        false => counts::hourly_of_all(view)?,
+    };
     let mut sums = vec![0; counts::SPARK_HOURS as usize];
-    for of_group in bases.filter_map(|base| of_all.get(&base.key)) {
+    for of_group in trend::failed_groups(view)?.iter().filter_map(|key| of_all.get(key)) {
         sums.iter_mut().zip(of_group).for_each(|(sum, count)| *sum += count);
     }
     Ok(sums)
+}
+
+/// What was found of the batch APIs of each project.
+fn apis(view: &View<'_>) -> Result<Vec<ApiRow>, QueryError> {
+    let mut statement = view.connection.prepare("SELECT project_key, name FROM project ORDER BY name")?;
+    let projects = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut rows = Vec::new();
+    for project in projects {
+        let (key, name): (i64, String) = project?;
+        let states = project_api::states(view.connection, key)?;
+        for api in BatchApi::ALL {
+            let state = *states.get(api);
+            if let (Some(since), Some(asked_at)) = (state.since, state.asked_at) {
+                let ApiState { presence, active, status, .. } = state;
+                let says = state.describe();
+                rows.push(ApiRow { project: name.clone(), api, presence, active, status, since, asked_at, says });
+            }
+        }
+    }
+    Ok(rows)
 }
 
 fn faults(view: &View<'_>) -> Result<Vec<FaultRow>, QueryError> {
@@ -99,9 +129,8 @@ fn deliveries(view: &View<'_>, window: Window) -> Result<DeliveryCounts, QueryEr
 fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
     let now = view.now.as_millisecond();
     let sql = format!(
-        "SELECT coalesce(sum(n.item_count) FILTER (WHERE {POSTED} > ?1 - 3600000), 0), coalesce(sum(n.item_count), 0)
-         FROM intent n WHERE {} AND {COSTS}",
-        within("?1 - 86400000", "?1")
+        "SELECT coalesce(sum(n.item_count) FILTER (WHERE n.posting_at > ?1 - 3600000), 0), coalesce(sum(n.item_count), 0)
+         FROM intent n WHERE n.posting_at > ?1 - 86400000 AND {COSTS}"
     );
     let spent = view.connection.query_row(&sql, [now], |row| {
         Ok(Spent {
@@ -136,6 +165,10 @@ fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn ledger_id(view: &View<'_>) -> Result<String, QueryError> {
+    Ok(view.connection.query_row("SELECT value FROM meta WHERE name = 'ledger_id'", [], |row| row.get(0))?)
 }
 
 fn last_digest(view: &View<'_>) -> Result<Option<LastDigest>, QueryError> {

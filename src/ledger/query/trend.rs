@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 
 use super::clause::Clause;
 use super::{QueryError, View, value};
+use crate::core::item::Kind;
 use crate::core::report::filter::Window;
 use crate::core::report::history::TrendRow;
 use crate::ledger::time::HOUR;
@@ -49,12 +50,26 @@ impl Bucket {
     }
 }
 
-/// Observations in each bucket of the window, buckets without any included, oldest first; with `--by` for each key
-/// that has any, the largest key first.
+/// Observations over time.
+pub struct Trend {
+    /// Those in each bucket of the window, buckets without any included, oldest first; with `--by` for each key that has
+    /// any, the largest key first, and at most as many keys as asked.
+    pub rows: Vec<TrendRow>,
+    /// Keys in the rows; 1 without `--by`.
+    pub shown: u64,
+    /// Keys that have any observation.
+    pub keys: u64,
+    /// Rows that all keys have.
+    pub all_rows: u64,
+    /// Observations of all keys.
+    pub failures: u64,
+}
+
+/// Observations in each bucket of the window.
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub fn trend(view: &View<'_>, bucket: &Bucket, window: Window) -> Result<Vec<TrendRow>, QueryError> {
+pub fn trend(view: &View<'_>, bucket: &Bucket, window: Window) -> Result<Trend, QueryError> {
     let key = match view.filter.by.as_deref() {
         Some("group") => "s.group_id",
         Some("class") => "s.class",
@@ -79,10 +94,35 @@ pub fn trend(view: &View<'_>, bucket: &Bucket, window: Window) -> Result<Vec<Tre
     }
     let mut keys: Vec<(Option<String>, Line)> = keys.into_iter().collect();
     keys.sort_by_key(|(_, line)| std::cmp::Reverse(line.failures));
+    let (all, failures) = (keys.len() as u64, keys.iter().map(|(_, line)| line.failures).sum());
     let limit = view.filter.limit.and_then(|limit| usize::try_from(limit).ok());
-    keys.truncate(limit.unwrap_or(usize::MAX));
-    let rows = keys.into_iter().flat_map(|(key, line)| line.rows(bucket, window, key.as_deref()));
-    Ok(rows.collect())
+    if key != "NULL" {
+        keys.truncate(limit.unwrap_or(usize::MAX));
+    }
+    let shown = keys.len() as u64;
+    let rows: Vec<TrendRow> =
+        keys.into_iter().flat_map(|(key, line)| line.rows(bucket, window, key.as_deref())).collect();
+    let all_rows = (rows.len() as u64).checked_div(shown).unwrap_or_default() * all;
+    Ok(Trend { rows, shown, keys: all, all_rows, failures })
+}
+
+/// The groups of failed items that match.
+pub(super) fn failed_groups(view: &View<'_>) -> Result<Vec<i64>, QueryError> {
+    let failed = |group: &Named| group.key.as_deref() == Some(Kind::Failed.as_str());
+    Ok(groups(view, "s.kind")?.into_iter().filter(failed).map(|group| group.group_key).collect())
+}
+
+/// Observations of the items that match, in each of the last `hours`, the current one included, by group.
+pub(super) fn last_hours(view: &View<'_>, hours: i64) -> Result<HashMap<i64, Vec<u64>>, QueryError> {
+    let last = view.now.as_millisecond().div_euclid(HOUR);
+    let first = last - hours + 1;
+    let begin = |hour: i64| Timestamp::from_millisecond(hour * HOUR).unwrap_or_default();
+    let mut groups: HashMap<i64, Vec<u64>> = HashMap::new();
+    for hour in from_observations(view, Window { since: begin(first), until: begin(last + 1) })? {
+        let of_group = groups.entry(hour.group_key).or_insert_with(|| vec![0; usize::try_from(hours).unwrap_or(0)]);
+        of_group[usize::try_from(hour.hour - first).unwrap_or(0)] += hour.failures;
+    }
+    Ok(groups)
 }
 
 /// What one key had in each bucket.

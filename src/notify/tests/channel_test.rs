@@ -28,14 +28,14 @@ async fn files_are_whole_and_writing_again_changes_nothing() {
     assert!(channel.check().await.unwrap().contains("is not there yet"));
     assert!(!dir.path().join("made").exists(), "a check as root would make a folder that the service cannot use");
     channel.deliver(&busy(), &facts()).await.unwrap();
-    let all = ["D-20260823-03.eml", "D-20260823-03.html", "D-20260823-03.json"];
+    let all = ["eml", "html", "json"].map(|ending| format!("D-20260823-03_3f9c2ab14d5e6f70-a1b2c3d4.{ending}"));
     assert_eq!(names(&inside), all);
-    let read = || all.map(|name| std::fs::read(inside.join(name)).unwrap());
+    let read = || all.each_ref().map(|name| std::fs::read(inside.join(name)).unwrap());
     let before = read();
     assert!(channel.check().await.unwrap().contains("is writable"));
     channel.deliver(&busy(), &facts()).await.unwrap();
-    assert_eq!((names(&inside), read()), (all.map(String::from).to_vec(), before));
-    let eml = std::fs::read(inside.join(all[0])).unwrap();
+    assert_eq!((names(&inside), read()), (all.to_vec(), before));
+    let eml = std::fs::read(inside.join(&all[0])).unwrap();
     assert_eq!(eml, channel.preview(&busy(), &facts()).unwrap());
 }
 

@@ -139,14 +139,14 @@ async fn a_repeated_pagerduty_delivery_sends_only_what_is_left() {
     let channel = receiver.channel(ChannelKind::Pagerduty);
     let error = channel.deliver(&busy(), &facts()).await.unwrap_err();
     assert!(error.is_transient());
-    assert_eq!(error.done(), ["trigger llama-triage/prod/g-1f4e9c20/1"]);
+    assert_eq!(error.done(), ["trigger llama-triage/3f9c2ab14d5e6f70/g-1f4e9c20/1"]);
     let fine = Receiver::start(says(202, "{}")).await;
     let again = DeliveryFacts { done: error.done().to_vec(), ..facts() };
     let receipt = fine.channel(ChannelKind::Pagerduty).deliver(&busy(), &again).await.unwrap();
     assert_eq!(receipt.done.len(), 2);
     let sent: Vec<String> = fine.got().into_iter().map(|(_, body)| body).collect();
     assert_eq!(sent.len(), 1);
-    assert!(sent[0].contains("llama-triage/prod/fault/scan:archive"));
+    assert!(sent[0].contains("llama-triage/3f9c2ab14d5e6f70/fault/scan:archive"));
 }
 
 #[tokio::test]

@@ -203,5 +203,5 @@ fn a_page_that_is_too_large_lists_all_groups_and_tells_the_first_in_full() {
     assert!((0..20).all(|n| page.contains(&format!("g-{n:04}"))));
     assert!(page.contains(&format!("The table above has {} more.", 20 - in_full)));
     let text = text::render(&fitted);
-    assert_eq!(text.matches("See all: llama-triage report group g-").count(), 20);
+    assert_eq!(text.matches("Details: llama-triage report group g-").count(), 20);
 }

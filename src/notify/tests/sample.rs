@@ -15,6 +15,8 @@ pub(super) fn at(text: &str) -> Timestamp {
 pub(super) fn busy() -> Digest {
     Digest {
         digest_id: "D-20260823-03".into(),
+        ledger_id: "3f9c2ab14d5e6f70".into(),
+        nonce: "a1b2c3d4".into(),
         window: Window {
             from: at("2026-08-22T07:00:00Z"),
             to: at("2026-08-23T07:00:00Z"),
@@ -41,6 +43,7 @@ pub(super) fn busy() -> Digest {
             text: "project \"archive\" cannot be read: 401, the API key is refused. Put a new key into the credential llama-cloud-api-key-archive.".into(),
             since: at("2026-08-23T05:40:00Z"),
             ended: false,
+            incident_scope: None,
         }],
         retries: Some(RetrySummary {
             attempts: 40,
@@ -202,7 +205,8 @@ pub(super) fn hostile(groups: usize, text: &str) -> Digest {
     entry.page = true;
     entry.samples = vec![evil; 5];
     entry.projects = vec![text.into(); 9];
-    let fault = Fault { fault: text.into(), text: text.into(), since: entry.last_seen, ended: false };
+    let fault =
+        Fault { fault: text.into(), text: text.into(), since: entry.last_seen, ended: false, incident_scope: None };
     let made = trial(text, "UTC", entry.last_seen + SignedDuration::from_mins(1));
     Digest {
         // No trial: those are shown in their own way.

@@ -5,10 +5,13 @@ use super::{Section, tried};
 use crate::core::report::detail::{
     BatchDetail, BatchHit, EpisodeRow, Event, GroupDetail, GroupHit, ItemDetail, Remark,
 };
+use crate::core::report::filter::Filter;
+use crate::core::report::question::Question;
+use crate::core::report::rows::BatchRow;
 use crate::core::text::one_line;
 use crate::report::look::{ago, counted, grouped, sparkline};
 use crate::report::sheet::{Cell, Choice, Column, Sheet, Tone};
-use crate::report::{Look, ReportError};
+use crate::report::{Heading, Look, ReportError, command};
 
 /// An event and whose it is.
 pub(super) type ItemEvent<'a> = (&'a ItemDetail, &'a Event);
@@ -88,7 +91,7 @@ pub(super) fn events(rows: &[ItemEvent<'_>], choice: Choice<'_>) -> Result<Sheet
 }
 
 /// All about one group.
-pub(super) fn group(detail: &GroupDetail, look: &Look) -> Vec<Section> {
+pub(super) fn group(detail: &GroupDetail, heading: &Heading, look: &Look) -> Vec<Section> {
     let group = &detail.group;
     let mut facts = vec![
         ("group", format!("{} ({})", group.group_id, group.kind.as_str())),
@@ -104,7 +107,7 @@ pub(super) fn group(detail: &GroupDetail, look: &Look) -> Vec<Section> {
         (
             "items",
             format!(
-                "{} open of {} ever; batches hit: {}",
+                "{} open of {} ever, in {} batches",
                 grouped(group.open_items),
                 grouped(group.total_items),
                 grouped(group.batches)
@@ -126,12 +129,16 @@ pub(super) fn group(detail: &GroupDetail, look: &Look) -> Vec<Section> {
     let messages: Vec<&str> = detail.messages.iter().map(|message| message.text.as_str()).collect();
     let mut items = Sheet::titled("items", &detail.samples, ITEMS);
     items.drop_columns(&["group_id"]);
+    let all_of = |list: Question| command::all_of(heading, list, &[("--group", &group.group_id)], &Filter::default());
+    items.cut = command::cut(detail.samples.len() as u64, detail.present_items, &all_of(Question::Items));
+    let mut batches = Sheet::titled("batches", &detail.batches_hit, HIT);
+    batches.cut = command::cut(detail.batches_hit.len() as u64, group.batches, &all_of(Question::Batches));
     vec![
         Section::Facts(facts),
         Section::Text("template", detail.template.clone()),
-        Section::Text("messages", messages.join("\n")),
+        Section::Text("messages (the newest that differ, at most 5)", messages.join("\n")),
         Section::Sheet(items),
-        Section::Sheet(Sheet::titled("batches", &detail.batches_hit, HIT)),
+        Section::Sheet(batches),
         Section::Sheet(Sheet::titled("episodes", &detail.episodes, EPISODES)),
         Section::Sheet(Sheet::titled("acks, silences, notes", &detail.remarks, REMARKS)),
     ]
@@ -160,6 +167,15 @@ pub(super) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
     vec![Section::Facts(facts), Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS))]
 }
 
+/// Said of counts that cannot all be right.
+fn contradiction(batch: &BatchRow) -> &'static str {
+    let unwell = batch.failed_items.unwrap_or(0).saturating_add(batch.skipped_items.unwrap_or(0));
+    match batch.total_items {
+        Some(total) if unwell > total => " (LlamaCloud's counts contradict each other)",
+        _ => "",
+    }
+}
+
 /// One batch and the groups in it.
 pub(super) fn batch(detail: &BatchDetail, look: &Look) -> Vec<Section> {
     let batch = &detail.batch;
@@ -176,7 +192,7 @@ pub(super) fn batch(detail: &BatchDetail, look: &Look) -> Vec<Section> {
                 count(batch.total_items),
                 count(batch.failed_items),
                 batch.failed_share.map_or_else(String::new, |share| format!(" ({:.1} %)", share * 100.0)),
-                count(batch.skipped_items)
+                count(batch.skipped_items) + contradiction(batch)
             ),
         ),
     ];

@@ -125,6 +125,7 @@ pub(super) fn sql(names: &[String], rows: &[SqlRow], choice: Choice<'_>) -> Resu
             .collect(),
         rows: rows.iter().map(|row| chosen.iter().map(|index| cell(&row.fields[*index].1)).collect()).collect(),
         empty: "no rows",
+        cut: None,
     })
 }
 

@@ -6,14 +6,14 @@ mod lists;
 mod summary;
 mod trend;
 
-use super::answer::{Answer, Rows};
-use super::look::grouped;
+use super::answer::{Answer, Heading, Rows};
+use super::look::{age, grouped, length};
 use super::sheet::{Choice, Sheet};
 use super::{Look, ReportError};
 use crate::core::report::history::RetryRow;
 pub(super) use history::{MTTR, RETRIES};
 pub(super) use lists::{BATCHES, GROUPS, SKIPPED};
-pub(super) use summary::{window, worker};
+pub(super) use summary::worker;
 
 /// A part of an answer for people.
 #[derive(Clone, Debug)]
@@ -72,16 +72,37 @@ pub(super) fn sheet(answer: &Answer, choice: Choice<'_>) -> Result<Sheet, Report
 /// The answer for people: facts and tables. Chosen columns leave one table.
 pub(super) fn sections(answer: &Answer, look: &Look) -> Result<Vec<Section>, ReportError> {
     if let Some(columns) = &look.columns {
-        return Ok(vec![Section::Sheet(sheet(answer, Choice::These(columns))?)]);
+        let mut sheet = sheet(answer, Choice::These(columns))?;
+        name_window(&mut sheet, &answer.heading, look);
+        return Ok(vec![Section::Sheet(sheet)]);
     }
     Ok(match &answer.rows {
-        Rows::Summary([summary]) => summary::sections(summary, look),
-        Rows::Group([group]) => detail::group(group, look),
+        Rows::Summary([summary]) => summary::sections(summary, &answer.heading, look),
+        Rows::Group([group]) => detail::group(group, &answer.heading, look),
         Rows::Item(items) => items.iter().flat_map(|item| detail::item(item, look)).collect(),
         Rows::Batch(batches) => batches.iter().flat_map(|batch| detail::batch(batch, look)).collect(),
-        Rows::Trend(rows) => vec![Section::Sheet(trend::sheet(rows, look))],
-        _ => vec![Section::Sheet(sheet(answer, Choice::Usual)?)],
+        Rows::Trend(rows) => vec![Section::Sheet(trend::sheet(rows, answer.heading.filter.kind, look))],
+        _ => {
+            let mut sheet = sheet(answer, Choice::Usual)?;
+            name_window(&mut sheet, &answer.heading, look);
+            vec![Section::Sheet(sheet)]
+        }
     })
+}
+
+/// Says over the items of a window which one it is. Where it was not asked for, all that there ever were are counted.
+pub(super) fn name_window(sheet: &mut Sheet, heading: &Heading, look: &Look) {
+    let filter = &heading.filter;
+    let label = match (filter.since, filter.until) {
+        (None, None) => "ever".to_owned(),
+        (Some(since), None) => match age(since, look.now).div_ceil(3600) {
+            hours @ ..=72 => format!("in {hours} h"),
+            hours => format!("in {}", length(hours * 3600)),
+        },
+        // The line above has both ends.
+        (_, Some(_)) => "in that time".to_owned(),
+    };
+    sheet.rename_column("items_in_window", &label);
 }
 
 /// The columns that `--columns` may name for an answer.

@@ -4,14 +4,18 @@ use jiff::Timestamp;
 
 use super::lists::{GROUPS, column};
 use super::{Section, tried};
-use crate::core::report::glance::{FaultRow, SummaryRow};
+use crate::core::batch_api::Presence;
+use crate::core::report::filter::Filter;
+use crate::core::report::glance::{ApiRow, FaultRow, SummaryRow};
+use crate::core::report::question::Question;
 use crate::core::text::one_line;
-use crate::report::Look;
-use crate::report::look::{age, ago, counted, grouped, length, narrowed, sparkline};
+use crate::report::look::{age, ago, counted, grouped, narrowed, sparkline, window};
 use crate::report::sheet::{Cell, Column, Sheet};
+use crate::report::{Heading, Look, command};
 
 /// The summary as one row of numbers, for programs.
 pub(super) const SUMMARY: &[Column<SummaryRow>] = &[
+    column("ledger_id", "ledger id", |row| Cell::Text(row.ledger_id.clone())),
     column("items.open", "open", |row| Cell::Count(row.items.open)),
     column("items.retrying", "retrying", |row| Cell::Count(row.items.retrying)),
     column("items.recovered", "recovered", |row| Cell::Count(row.items.recovered)),
@@ -34,19 +38,21 @@ pub(super) const SUMMARY: &[Column<SummaryRow>] = &[
 ];
 
 /// The summary's facts and tables.
-pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
+pub(super) fn sections(summary: &SummaryRow, heading: &Heading, look: &Look) -> Vec<Section> {
     let mut facts: Vec<(&'static str, String)> = faults(summary, look).collect();
     facts.push(("open", open(summary)));
+    let in_window = window(&summary.window, look);
+    facts.push(("failed", format!("{} {in_window}", counted(summary.items_in_window, "item"))));
     facts.push((
-        "failed",
+        "by hour",
         format!(
-            "{} {}  {}",
-            counted(summary.items_in_window, "item"),
-            window(summary, look),
+            "{}  {} since {}; an item counts each time it fails",
             sparkline(&narrowed(&summary.hourly, look.width)),
+            counted(summary.hourly.iter().sum(), "failure"),
+            look.time_and_zone(first_hour(summary, look)),
         ),
     ));
-    facts.push(("recovered", format!("{} in that time", counted(summary.recovered_in_window, "item"))));
+    facts.push(("recovered", format!("{} {in_window}", counted(summary.recovered_in_window, "item"))));
     if summary.items.retrying > 0 {
         facts.push(("retrying", format!("{} of them, outcome not known yet", grouped(summary.items.retrying))));
     }
@@ -54,7 +60,17 @@ pub(super) fn sections(summary: &SummaryRow, look: &Look) -> Vec<Section> {
     let mut top = Sheet::titled("", &summary.top_groups, GROUPS);
     top.drop_columns(&["first_seen", "items_in_window", "change"]);
     top.empty = "nothing is open: all is well";
+    let filter = Filter { since: None, until: None, ..heading.filter.clone() };
+    let command = command::all_of(heading, Question::Groups, &[("--state", command::OPEN_GROUPS)], &filter);
+    top.cut = command::cut(summary.top_groups.len() as u64, summary.groups.open(), &command);
     vec![Section::Facts(facts), Section::Sheet(top)]
+}
+
+/// When the first of the clock hours begins: not 24 hours ago, for the last one has only begun.
+fn first_hour(summary: &SummaryRow, look: &Look) -> Timestamp {
+    let hours = i64::try_from(summary.hourly.len()).unwrap_or(0);
+    let first = look.now.as_second().div_euclid(3600) + 1 - hours;
+    Timestamp::from_second(first * 3600).unwrap_or(look.now)
 }
 
 fn open(summary: &SummaryRow) -> String {
@@ -64,6 +80,7 @@ fn open(summary: &SummaryRow) -> String {
         (groups.regressed, "regressed"),
         (groups.escalating, "escalating"),
         (groups.ongoing, "ongoing"),
+        (groups.given_up, "given up"),
     ];
     let parts: Vec<String> = parts
         .iter()
@@ -77,19 +94,8 @@ fn open(summary: &SummaryRow) -> String {
     format!(
         "{} in {}{of}",
         counted(summary.items.open + summary.items.retrying, "item"),
-        counted(groups.open(), "group")
+        counted(groups.open() + groups.given_up, "group")
     )
-}
-
-/// "in the last 24 h", or from when to when.
-pub(in crate::report) fn window(summary: &SummaryRow, look: &Look) -> String {
-    let window = &summary.window;
-    let hours = age(window.since, window.until).div_ceil(3600);
-    match window.until == look.now {
-        true if hours <= 72 => format!("in the last {hours} h"),
-        true => format!("in the last {}", length(hours * 3600)),
-        false => format!("from {} to {}", look.time(window.since), look.time_and_zone(window.until)),
-    }
 }
 
 fn budget(summary: &SummaryRow) -> String {
@@ -123,7 +129,7 @@ fn faults<'s>(summary: &'s SummaryRow, look: &'s Look) -> impl Iterator<Item = (
 pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(retries) = &summary.retries {
-        facts.push(("retries", tried(retries)));
+        facts.push(("retries", format!("{} ({})", tried(retries), window(&summary.window, look))));
     }
     if summary.spent.last_day > 0 || summary.spent.per_day.is_some() {
         facts.push(("budget", budget(summary)));
@@ -143,6 +149,18 @@ pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'sta
         }
         facts.push(("scan", line));
     }
+    for of_project in summary.apis.chunk_by(|one, other| one.project == other.project) {
+        let said = |row: &ApiRow| {
+            let since = match row.presence {
+                Presence::Absent => format!(" since {}", look.time_and_zone(row.since)),
+                _ => String::new(),
+            };
+            format!("{} {}{since}", row.api, row.says)
+        };
+        let said: Vec<String> = of_project.iter().map(said).collect();
+        let project = of_project.first().map_or("", |row| row.project.as_str());
+        facts.push(("api", format!("{}: {}", one_line(project), said.join("; "))));
+    }
     for breaker in &summary.breakers {
         let until = breaker.open_until.filter(|until| look.now < *until);
         let until = until.map_or_else(String::new, |until| format!(" until {}", look.time_and_zone(until)));
@@ -151,7 +169,10 @@ pub(in crate::report) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'sta
     }
     if summary.deliveries.pending + summary.deliveries.dead > 0 {
         let counts = &summary.deliveries;
-        facts.push(("deliveries", format!("{} waiting, {} given up", counts.pending, counts.dead)));
+        facts.push((
+            "deliveries",
+            format!("{} waiting, {} undeliverable {}", counts.pending, counts.dead, window(&summary.window, look)),
+        ));
     }
     let last = summary.last_digest.as_ref();
     let last = last.map(|digest| format!("{} {}", digest.digest_id, ago(digest.created_at, look.now)));

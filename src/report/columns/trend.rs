@@ -1,5 +1,6 @@
 //! Trends for people: bars over time, or a line of bars for each key.
 
+use crate::core::item::Kind;
 use crate::core::report::history::TrendRow;
 use crate::report::Look;
 use crate::report::sheet::{Cell, Head, Sheet};
@@ -8,34 +9,41 @@ use crate::report::sheet::{Cell, Head, Sheet};
 const WIDEST: u64 = 40;
 
 /// One bar for each bucket; with keys one line of bars for each key.
-pub(super) fn sheet(rows: &[TrendRow], look: &Look) -> Sheet {
+pub(super) fn sheet(rows: &[TrendRow], kind: Option<Kind>, look: &Look) -> Sheet {
+    // An item counts each time, unlike in the summary.
+    let what = match kind {
+        None => "times failed or skipped",
+        Some(Kind::Failed) => "times failed",
+        Some(Kind::Skipped) => "times skipped",
+    };
     match rows.iter().any(|row| row.key.is_some()) {
-        true => by_key(rows, look),
-        false => bars(rows),
+        true => by_key(rows, what, look),
+        false => bars(rows, what),
     }
 }
 
-fn bars(rows: &[TrendRow]) -> Sheet {
+fn bars(rows: &[TrendRow], what: &str) -> Sheet {
     let most = rows.iter().map(|row| row.failures).max().unwrap_or_default().max(1);
     let bar = |failures: u64| "█".repeat(usize::try_from((failures * WIDEST).div_ceil(most)).unwrap_or_default());
     Sheet {
         title: String::new(),
-        columns: heads(&["from", "failures", ""]),
+        columns: heads(&["from", what, ""]),
         rows: rows
             .iter()
             .map(|row| vec![Cell::Time(row.from), Cell::Count(row.failures), Cell::Text(bar(row.failures))])
             .collect(),
         empty: "no failures",
+        cut: None,
     }
 }
 
-fn by_key(rows: &[TrendRow], look: &Look) -> Sheet {
+fn by_key(rows: &[TrendRow], what: &str, look: &Look) -> Sheet {
     let mut lines: Vec<Vec<Cell>> = Vec::new();
     let mut over = String::new();
     for line in rows.chunk_by(|a, b| a.key == b.key) {
         let counts: Vec<u64> = line.iter().map(|row| row.failures).collect();
         if let (Some(first), Some(last)) = (line.first(), line.last()) {
-            over = format!("{} to {}", look.time(first.from), look.time(last.to));
+            over = format!("{} to {}", look.time(first.from), look.time_and_zone(last.to));
             lines.push(vec![
                 Cell::Text(first.key.clone().unwrap_or_default()),
                 Cell::Count(counts.iter().sum()),
@@ -46,9 +54,10 @@ fn by_key(rows: &[TrendRow], look: &Look) -> Sheet {
     }
     Sheet {
         title: String::new(),
-        columns: heads(&["by", "failures", &over, "what"]),
+        columns: heads(&["by", what, &over, "what"]),
         rows: lines,
         empty: "no failures",
+        cut: None,
     }
 }
 

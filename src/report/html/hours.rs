@@ -6,7 +6,7 @@ use crate::core::report::history::TrendRow;
 use crate::core::text::cut_end;
 use crate::report::Look;
 use crate::report::answer::Charts;
-use crate::report::look::grouped;
+use crate::report::look::{grouped, window};
 
 /// More bars than this are put together: they would be thinner than a pixel on a phone.
 const BARS: usize = 168;
@@ -14,9 +14,9 @@ const SLOT: u64 = 10;
 
 /// Draws the chart.
 pub(super) fn draw(charts: &Charts, look: &Look, page: &mut String) {
-    let hours = charts.all.len().max(1);
+    let hours = charts.of_all.len().max(1);
     let together = hours.div_ceil(BARS);
-    let all = sums(&charts.all, together);
+    let all = sums(&charts.of_all, together);
     let mut rest = all.clone();
     let mut layers: Vec<(&'static str, Vec<u64>)> = Vec::new();
     let mut keys = Vec::new();
@@ -34,11 +34,14 @@ pub(super) fn draw(charts: &Charts, look: &Look, page: &mut String) {
     }
     let (top, left) = axis(all.iter().copied().max().unwrap_or_default());
     let mut drawing = stacked(&layers, top, SLOT);
-    drawing.push_str(&tips(&charts.all, together, look));
+    drawing.push_str(&tips(&charts.of_all, together, look));
     let unit = if together == 1 { "hour".to_owned() } else { format!("{together} hours") };
     Frame {
-        title: &format!("Failed and skipped per {unit}, by group"),
-        sentence: format!("{} failed or skipped in the time shown", grouped(all.iter().sum())),
+        title: &format!(
+            "Failed and skipped per {unit}, by group, {}: an item counts each time",
+            window(&charts.window, look)
+        ),
+        sentence: format!("{} times failed or skipped {}", grouped(all.iter().sum()), window(&charts.window, look)),
         keys,
         left,
         below: dates(charts, look),
@@ -72,7 +75,7 @@ fn tips(rows: &[TrendRow], together: usize, look: &Look) -> String {
 
 /// Five times from the first to the last bar.
 fn dates(charts: &Charts, look: &Look) -> Vec<String> {
-    let (first, last) = (charts.all.first(), charts.all.last());
+    let (first, last) = (charts.of_all.first(), charts.of_all.last());
     let (Some(first), Some(last)) = (first, last) else {
         return Vec::new();
     };

@@ -35,7 +35,8 @@ pub(super) fn draw(charts: &Charts, look: &Look, page: &mut String) {
     }
     let middle = height(*median);
     drawing.push_str(&format!("<path class=\"median\" d=\"M0 {middle}H{WIDTH}\"/>"));
-    let label = format!("median {} of {} episodes", length(*median), dots.len());
+    let newest = if newest > 0 { "the newest " } else { "" };
+    let label = format!("median {} of {newest}{} episodes", length(*median), dots.len());
     let zone = |at: jiff::Timestamp| at.to_zoned_datetime(look.zone.clone()).strftime("%b %-d").to_string();
     Frame {
         title: "Time to recover",

@@ -27,7 +27,7 @@ pub(super) fn draw(charts: &Charts, look: &Look, page: &mut String) {
         page.push_str("<figure>\n<figcaption>Retries and outcomes</figcaption>\n<p class=\"quiet\">no retries in this time</p></figure>\n");
         return;
     }
-    let days = days(charts, look);
+    let (days, all) = days(charts, look);
     let layers: Vec<(&'static str, Vec<u64>)> =
         LAYERS.iter().map(|(_, colour, count)| (*colour, days.iter().map(count).collect())).collect();
     let sum = |count: fn(&RetryRow) -> u64| days.iter().map(count).sum::<u64>();
@@ -38,7 +38,10 @@ pub(super) fn draw(charts: &Charts, look: &Look, page: &mut String) {
     let (top, left) = axis(days.iter().map(|day| day.attempts).max().unwrap_or_default());
     let ends = [days.first(), days.last()];
     Frame {
-        title: "Retries and outcomes, by day",
+        title: &match all > days.len() {
+            true => format!("Retries and outcomes, by day, the newest {} of {all} days", days.len()),
+            false => "Retries and outcomes, by day".to_owned(),
+        },
         sentence: format!("{} attempts, {} recovered", sum(|day| day.attempts), sum(|day| day.recovered)),
         keys: keys.collect(),
         left,
@@ -48,8 +51,9 @@ pub(super) fn draw(charts: &Charts, look: &Look, page: &mut String) {
     .write(&stacked(&layers, top, SLOT), page);
 }
 
-/// A row for each day of the window, also for those without retries; the newest days if there are many.
-fn days(charts: &Charts, look: &Look) -> Vec<RetryRow> {
+/// A row for each day of the window, also for those without retries; the newest days if there are many. And how many
+/// days there are.
+fn days(charts: &Charts, look: &Look) -> (Vec<RetryRow>, usize) {
     let date = |at: jiff::Timestamp| at.to_zoned_datetime(look.zone.clone()).date();
     let (first, last) = (date(charts.window.since), date(charts.window.until));
     let all = first.series(jiff::Span::new().days(1)).take_while(|day| *day <= last);
@@ -60,5 +64,6 @@ fn days(charts: &Charts, look: &Look) -> Vec<RetryRow> {
             known.cloned().unwrap_or(RetryRow { key, ..RetryRow::default() })
         })
         .collect();
-    days.split_off(days.len().saturating_sub(DAYS))
+    let all = days.len();
+    (days.split_off(all.saturating_sub(DAYS)), all)
 }

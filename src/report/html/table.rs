@@ -30,6 +30,9 @@ pub(super) fn write(sheet: &Sheet, look: &Look, page: &mut String) {
         page.push_str("</tr>\n");
     }
     page.push_str("</tbody></table></div>\n");
+    if let Some(cut) = &sheet.cut {
+        page.push_str(&format!("<p class=\"quiet\">{}</p>\n", escaped(cut)));
+    }
 }
 
 /// `data-v` is what the script sorts by where the shown text would sort wrongly.

@@ -284,17 +284,3 @@ async fn a_silent_channel_blocks_neither_the_others_nor_the_cycle() {
         tokio::task::yield_now().await;
     }
 }
-
-#[tokio::test]
-async fn what_waits_for_a_channel_that_is_no_longer_configured_is_given_up() {
-    let world = World::new().await;
-    world.enqueue(1, &["old"], false).await;
-    world.deliver(&[Fake::new("mail", [])], 2).await;
-    assert_eq!(world.states().await, ["D-20260601-01.old dead 0"]);
-    let gone = Fake::new("gone", [never(false)]);
-    world.enqueue(3, &["gone"], false).await;
-    world.deliver(std::slice::from_ref(&gone), 4).await;
-    assert_eq!(world.faults().await, ["delivery:gone"]);
-    world.deliver(&[Fake::new("mail", [])], 5).await;
-    assert!(world.faults().await.is_empty(), "nobody needs to mend a channel that is gone");
-}

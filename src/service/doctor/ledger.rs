@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::{Timestamp, Unit};
 
 use super::Finding;
-use crate::ledger::{LedgerError, check, health, open};
+use crate::ledger::{LedgerError, access, check, health, open};
 
 /// A scan that was complete longer ago than this is no news any more.
 const STALE_HOURS: i64 = 24;
@@ -36,25 +36,55 @@ fn look(path: &Path) -> Vec<Finding> {
             let advice = "an older program has no use for it: upgrade llama-triage, or restore the backup from before";
             return vec![Finding::fail("ledger", &name, error.to_string(), advice)];
         }
-        Err(error) => {
-            let advice = "run as root or as the user llama-triage; if the file is damaged: restore a backup (docs/operations.md)";
-            return vec![Finding::fail("ledger", &name, error.to_string(), advice)];
-        }
+        Err(error) => return vec![unreadable(&name, &error)],
     };
-    let mut findings = vec![match check::check(&connection) {
+    match open::refuse_older(&connection) {
+        Ok(()) => {}
+        Err(error @ LedgerError::Older { .. }) => {
+            let advice = "nothing is lost: start the service, or run llama-triage cycle once, then ask again";
+            return vec![Finding::warn("ledger", &name, error.to_string(), advice)];
+        }
+        Err(error) => return vec![unreadable(&name, &error)],
+    }
+    let mut findings: Vec<Finding> = foreign(path).collect();
+    findings.push(match check::check(&connection) {
         Ok(discrepancies) if discrepancies.is_empty() => Finding::ok("ledger", &name, "agrees with itself"),
         Ok(discrepancies) => {
             let more = discrepancies.len() - 1;
             let says = discrepancies[0].clone() + &if more > 0 { format!(" (and {more} more)") } else { String::new() };
             Finding::fail("ledger", &name, says, "see llama-triage ledger check; restore a backup (docs/operations.md)")
         }
-        Err(error) => Finding::fail("ledger", &name, error.to_string(), "restore a backup (docs/operations.md)"),
-    }];
+        Err(error) => unreadable(&name, &error),
+    });
     match health::read(&connection) {
         Ok(health) => findings.extend(news(&health, Timestamp::now())),
         Err(error) => findings.push(Finding::fail("health", &name, error.to_string(), "see llama-triage ledger check")),
     }
     findings
+}
+
+/// What to do about a ledger that cannot be read depends on why.
+fn unreadable(name: &str, error: &LedgerError) -> Finding {
+    let source = std::error::Error::source(error).map_or_else(String::new, |source| format!(": {source}"));
+    let advice = match error {
+        LedgerError::Denied { remedy, .. } => {
+            return Finding::fail("ledger", name, "this user has no permission to use it", remedy.as_str());
+        }
+        LedgerError::Corrupt(_) | LedgerError::Unreadable { .. } => "restore a backup (docs/operations.md)".to_owned(),
+        error if error.is_transient() => "another process uses it: ask again in a minute".to_owned(),
+        LedgerError::Full(_) => "make room on its disk, then ask again".to_owned(),
+        _ => "look at the disk and at the kernel's log; then llama-triage ledger check".to_owned(),
+    };
+    Finding::fail("ledger", name, format!("{error}{source}"), advice)
+}
+
+/// Files that the service cannot use although root, who asks, can: the service runs as the owner of the ledger's folder.
+fn foreign(path: &Path) -> impl Iterator<Item = Finding> {
+    access::foreign_files(path).into_iter().map(|(file, has, wants)| {
+        let name = file.display().to_string();
+        let says = format!("belongs to {has}, its folder to {wants}: a service of {wants} cannot use it");
+        Finding::fail("ledger", &name, says, format!("chown {wants}: {name}"))
+    })
 }
 
 fn news(health: &health::Health, now: Timestamp) -> Vec<Finding> {
@@ -99,6 +129,31 @@ mod tests {
         let findings = examine(&path).await;
         assert_eq!(findings[0].verdict, Verdict::Fail);
         assert!(findings[0].advice.as_ref().unwrap().contains("backup"), "{findings:?}");
+    }
+
+    #[tokio::test]
+    async fn a_ledger_of_an_older_program_is_not_called_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        open::writer(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
+        let findings = examine(&path).await;
+        assert_eq!((findings.len(), findings[0].verdict), (1, Verdict::Warn), "{findings:?}");
+        assert!(findings[0].advice.as_ref().unwrap().contains("nothing is lost"), "{findings:?}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_root_left_in_the_services_folder_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        drop(open::writer(&path).unwrap());
+        assert!(examine(&path).await.iter().all(|finding| finding.verdict == Verdict::Ok));
+        // Only root can make what it looks like.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(dir.path(), Some(4242), Some(4242)).unwrap();
+            let findings = examine(&path).await;
+            assert_eq!(findings[0].verdict, Verdict::Fail, "{findings:?}");
+            assert!(findings[0].advice.as_ref().unwrap().starts_with("chown 4242: "), "{findings:?}");
+        }
     }
 
     #[tokio::test]

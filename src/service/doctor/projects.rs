@@ -1,13 +1,16 @@
 //! What one `[[project]]` needs: its key, a name server, TLS, the API, a clock that is right.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Finding;
-use crate::cloud::{Cloud, Settings, Transport};
+use crate::cloud::{Cloud, CloudError, Probe, Settings, Transport};
+use crate::config::load::ConfigError;
 use crate::config::project::Project;
+use crate::core::batch_api::BatchApi;
 use crate::credentials::Credentials;
 
 /// How long a check over the network may take.
@@ -30,7 +33,12 @@ pub(super) async fn examine(project: &Project, credentials: &Credentials) -> Vec
             Some(Transport::new().and_then(|transport| Cloud::connect(settings, &transport)))
         }
         Err(error) => {
-            let advice = "put the key there; under systemd: /etc/llama-triage/credentials/llama-cloud-api-key";
+            let advice = match &error {
+                ConfigError::SecretFile { source, .. } if source.kind() != ErrorKind::NotFound => {
+                    "make the file readable for the user who asks; under systemd only root needs to read it"
+                }
+                _ => "put the key there; under systemd: /etc/llama-triage/credentials/llama-cloud-api-key",
+            };
             findings.push(Finding::fail("api key", name, error.to_string(), advice));
             None
         }
@@ -119,10 +127,11 @@ pub(super) fn clock(name: &str, date: &str, now: Timestamp) -> Option<Finding> {
     })
 }
 
-/// Which API answers this key, and whether it is the one that is configured.
+/// Which API answers this key, and whether that is what is configured.
 async fn api(name: &str, cloud: &Cloud) -> Vec<Finding> {
     let probe = cloud.probe().await;
     let (used, other, other_name) = match probe.api {
+        "auto" => return vec![either(name, &probe)],
         "v2" => (&probe.v2, &probe.v1_beta, "v1-beta"),
         _ => (&probe.v1_beta, &probe.v2, "v2"),
     };
@@ -136,26 +145,66 @@ async fn api(name: &str, cloud: &Cloud) -> Vec<Finding> {
             };
             Finding::ok("api", name, format!("{} answers; {whose}; {also}", probe.api))
         }
-        (Err(error), Err(other)) if error.is_gone() && other.is_gone() => {
-            let says = "neither API is there".to_owned();
-            Finding::fail("api", name, says, "mend base-url: it is the address alone, without a path")
-        }
+        (Err(error), Err(other)) if error.is_gone() && other.is_gone() => neither(name, &probe),
         (Err(error), Ok(_)) if error.is_gone() => {
             let advice = format!("set api = \"{other_name}\" in its [[project]]: that one answers");
             Finding::fail("api", name, error.to_string(), advice)
         }
-        (Err(error), _) if error.stops_scan() => Finding::fail(
-            "api",
-            name,
-            error.to_string(),
-            "mend what it says, in [[project]] or at LlamaCloud, then ask again",
-        ),
-        (Err(error), _) => Finding::fail(
-            "api",
-            name,
-            error.to_string(),
-            "wait and ask again; the status page of LlamaCloud may tell more",
-        ),
+        (Err(error), _) => failed(name, error),
     };
     vec![finding]
+}
+
+/// What to do about an API that answers neither well nor with a refusal.
+fn patience(error: &CloudError) -> &'static str {
+    match error {
+        CloudError::Unreachable { .. } => "do what it says, then ask again",
+        error if error.is_transient() => "wait and ask again; LlamaCloud's status page may say more",
+        CloudError::NotJson { .. } => "check base-url and the proxy: the answer is not LlamaCloud's",
+        _ => "waiting will not help: please report it with this line",
+    }
+}
+
+/// With `auto`, one API that answers is enough, as long as the other one is known not to exist.
+fn either(name: &str, probe: &Probe) -> Finding {
+    let answers = [(BatchApi::V2, &probe.v2), (BatchApi::V1Beta, &probe.v1_beta)];
+    let said: Vec<String> = answers
+        .iter()
+        .map(|(api, answer)| match answer {
+            Ok(Some(project)) => format!("{api} answers, has batches (project {project})"),
+            Ok(None) => format!("{api} answers, has no batches yet"),
+            Err(error) => match error.list_not_found() {
+                Some(status) => format!("{api} does not exist ({status})"),
+                None => format!("{api}: {error}"),
+            },
+        })
+        .collect();
+    let says = format!("auto: {}", said.join("; "));
+    let advice = |used: BatchApi| {
+        format!("mend what it says; or, if the project has no other batches, set api = \"{used}\" in its [[project]]")
+    };
+    match (&probe.v2, &probe.v1_beta) {
+        (Ok(_), Ok(_)) => Finding::ok("api", name, says),
+        (Ok(_), Err(error)) | (Err(error), Ok(_)) if error.list_not_found().is_some() => Finding::ok("api", name, says),
+        (Ok(_), Err(_)) => Finding::warn("api", name, says, advice(BatchApi::V2)),
+        (Err(_), Ok(_)) => Finding::warn("api", name, says, advice(BatchApi::V1Beta)),
+        (Err(v2), Err(v1)) if v2.list_not_found().is_some() && v1.list_not_found().is_some() => neither(name, probe),
+        (Err(v2), Err(v1)) => failed(name, if v2.list_not_found().is_none() { v2 } else { v1 }),
+    }
+}
+
+fn neither(name: &str, probe: &Probe) -> Finding {
+    let status = |answer: &Result<_, CloudError>| {
+        answer.as_ref().err().and_then(CloudError::list_not_found).map_or_else(String::new, |s| s.to_string())
+    };
+    let says = format!("neither API is there: v2 answers {}, v1-beta {}", status(&probe.v2), status(&probe.v1_beta));
+    Finding::fail("api", name, says, "mend base-url: it is the address alone, without a path")
+}
+
+fn failed(name: &str, error: &CloudError) -> Finding {
+    let advice = match error.stops_scan() {
+        true => "mend what it says, in [[project]] or at LlamaCloud, then ask again",
+        false => patience(error),
+    };
+    Finding::fail("api", name, error.to_string(), advice)
 }

@@ -118,6 +118,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::core::batch_api::BatchApi;
     use crate::core::reprocess::{Intent, Weather};
     use crate::ledger::intent::IntentItem;
 
@@ -127,6 +128,7 @@ mod tests {
             intent_id: "n".to_owned(),
             plan_id: Some("P-1".to_owned()),
             project: "default".to_owned(),
+            api: BatchApi::V1Beta,
             group_id: "g-1".to_owned(),
             job_type: "parse".to_owned(),
             trigger: "manual".to_owned(),

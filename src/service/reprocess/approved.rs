@@ -91,7 +91,12 @@ pub fn begun(plan: &StoredPlan) -> Option<Timestamp> {
     plan.executed_at.and(plan.applied_at)
 }
 
-/// The projects of a plan with which LlamaCloud asked to wait, and until when.
+/// Why nothing is sent until then. Whether LlamaCloud named the time or only refused makes no difference to people.
+pub fn too_many(until: Timestamp) -> String {
+    format!("LlamaCloud answered 429 (too many requests), nothing is sent before {until:.0}")
+}
+
+/// The projects of a plan that wait after a 429, and until when.
 ///
 /// # Errors
 /// The ledger refuses.
@@ -112,7 +117,7 @@ pub(super) async fn waits(
     ledger.read(waits).await
 }
 
-/// Until when a plan waits because LlamaCloud asked to; none if something of it can go now, or nothing ever.
+/// Until when a plan waits after a 429; none if something of it can go now, or nothing ever.
 ///
 /// One that is not begun goes as soon as one of its projects takes requests; one that was `begun`, and approved then, once
 /// all do that will within its hour: what was refused of the others would else be asked again with each cycle.
@@ -199,16 +204,11 @@ pub(super) fn draft_of(plan: &StoredPlan) -> anyhow::Result<Draft> {
 }
 
 /// Why an approved plan may no longer be executed, if so: what a person found right an hour ago may be wrong by now.
-///
-/// A plan that was approved while the clock was ahead would else be new again once that time has come, days later.
 fn outlived(plan: &StoredPlan, now: Timestamp) -> Option<String> {
     if draft_of(plan).is_err() {
         return Some("it cannot be read".to_owned());
     }
     let at = plan.applied_at?;
-    if is_ahead(at, now) {
-        return Some(format!("the clock was ahead when it was approved: {at:.0} is still to come"));
-    }
     is_over_by(at, now).then(|| "it was approved more than an hour before it could be submitted".to_owned())
 }
 

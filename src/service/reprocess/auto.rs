@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::draft::input;
-use super::facts::Facts;
+use super::facts::{Facts, Lane};
 use super::job_config::JobConfigs;
 use super::order::{Order, Wish};
 use super::post::Next;
@@ -43,23 +43,24 @@ impl Reprocess<'_> {
         for project in self.projects {
             let (gate, weather) = self.weigh(&project.name, now).await?;
             self.begin_groups_anew(&rows, &configs, now).await?;
-            let mut facts = self.facts(&project.name, &rows, &configs, now).await?;
-            (facts.stored_gate, facts.weather, facts.spent.run) = (gate, weather, run);
-            if stop.is_cancelled()
-                || self.half_seen.contains(&project.name)
-                || facts.stored_gate.wait_until.is_some_and(|until| now < until)
-            {
-                continue;
-            }
-            let limits = self.limits_of(&project.name);
-            let chosen = plan(&input(&facts, Selection::Auto, &limits, now));
-            left_out.extend(chosen.excluded.iter().map(|left| left.exclusion.clone()));
-            run += u32::try_from(chosen.item_ids().count()).unwrap_or(u32::MAX);
-            if self.config.mode == Mode::Plan {
-                summary.would_retry += u64::try_from(chosen.item_ids().count()).unwrap_or(u64::MAX);
-                summary.would_cost += chosen.credits;
-            } else {
-                self.post_plan(&project.name, chosen, &mut facts, &rows, &configs, now, stop, summary).await?;
+            for lane in Reprocess::lanes_of(&project.name, &rows, &configs) {
+                let mut facts = self.facts(&lane, &rows, &configs, now).await?;
+                (facts.stored_gate, facts.weather, facts.spent.run) = (gate.clone(), weather, run);
+                if stop.is_cancelled()
+                    || self.half_seen.contains(&project.name)
+                    || facts.stored_gate.wait_until.is_some_and(|until| now < until)
+                {
+                    continue;
+                }
+                let chosen = plan(&input(&facts, Selection::Auto, &self.limits_of(&lane), now));
+                left_out.extend(chosen.excluded.iter().map(|left| left.exclusion.clone()));
+                run += u32::try_from(chosen.item_ids().count()).unwrap_or(u32::MAX);
+                if self.config.mode == Mode::Plan {
+                    summary.would_retry += u64::try_from(chosen.item_ids().count()).unwrap_or(u64::MAX);
+                    summary.would_cost += chosen.credits;
+                } else {
+                    self.post_plan(&lane, chosen, &mut facts, &rows, &configs, now, stop, summary).await?;
+                }
             }
         }
         self.tell_budgets(&left_out, now).await?;
@@ -77,7 +78,7 @@ impl Reprocess<'_> {
     #[expect(clippy::too_many_arguments, reason = "all that one plan works with, used in one place")]
     async fn post_plan(
         &self,
-        project: &str,
+        lane: &Lane,
         mut chosen: Plan,
         facts: &mut Facts,
         rows: &[Retriable],
@@ -86,7 +87,7 @@ impl Reprocess<'_> {
         stop: &CancellationToken,
         summary: &mut Summary,
     ) -> anyhow::Result<()> {
-        let limits = self.limits_of(project);
+        let (project, limits) = (lane.project.as_str(), self.limits_of(lane));
         if !self.without_running(project, &mut chosen, facts, rows, &limits, now, summary).await? {
             return Ok(());
         }

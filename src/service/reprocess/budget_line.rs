@@ -10,6 +10,14 @@ use crate::ledger::breaker::Resting;
 use crate::ledger::{LedgerError, breaker, gate, spent};
 
 impl Reprocess<'_> {
+    /// The digest's line about retries, for a digest that is made without a step of retries before it.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn budget(&self, now: Timestamp) -> Result<Option<String>, LedgerError> {
+        self.budget_line(&Summary::default(), now).await
+    }
+
     /// "430 of 500 retries left today, 190 of 200 this hour; the breakers of 2 groups are open"; none where nothing is retried by itself.
     ///
     /// # Errors

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
 use super::Reprocess;
-use super::facts::{Facts, PLAN_LIFE, limits};
+use super::facts::{Facts, Lane, PLAN_LIFE, limits};
 use super::job_config::JobConfigs;
 use super::{GroupOutlook, Hold};
+use crate::cloud::Cloud;
 use crate::config::reprocess::Mode;
 use crate::core::reprocess::{
     Budget, Chunk, Circumstances, Exclusion, Limits, Plan, PlanInput, Selection, Spent, exclusion, plan, total,
@@ -149,7 +150,7 @@ impl Reprocess<'_> {
         Ok(draft)
     }
 
-    /// One plan for each project, under common budgets and a common limit.
+    /// One plan for each lane of each project, under common budgets and a common limit.
     pub(super) async fn parts(
         &self,
         rows: &[Retriable],
@@ -159,13 +160,14 @@ impl Reprocess<'_> {
     ) -> anyhow::Result<Vec<Part>> {
         let mut parts: Vec<Part> = Vec::new();
         let mut selection = selection;
-        for project in Reprocess::projects_of(rows) {
-            let mut facts = self.facts(&project, rows, configs, now).await?;
+        let projects = Reprocess::projects_of(rows).into_iter();
+        for lane in projects.flat_map(|project| Reprocess::lanes_of(&project, rows, configs)) {
+            let mut facts = self.facts(&lane, rows, configs, now).await?;
             for chunk in parts.iter().flat_map(|part| &part.plan.chunks) {
                 chunk.item_ids.iter().for_each(|_| facts.spent.debit(&chunk.group_id, 0.0));
                 facts.spent.credits_day += chunk.credits;
             }
-            let limits = self.limits_of(&project);
+            let limits = self.limits_of(&lane);
             let plan = plan(&input(&facts, selection, &limits, now));
             if let Selection::Manual { limit: Some(limit), .. } = &mut selection {
                 *limit = limit.saturating_sub(u32::try_from(plan.item_ids().count()).unwrap_or(u32::MAX));
@@ -179,9 +181,11 @@ impl Reprocess<'_> {
                 GroupOutlook { class, ..outlook }
             });
             let groups = self.titled(groups.collect()).await?;
+            let project = lane.project;
+            let is_held_already = parts.iter().any(|part| part.project == project);
             let holds =
                 [Hold::of_people(&project, &facts.stored_gate, now), Hold::waiting(&project, &facts.stored_gate, now)];
-            let holds = holds.into_iter().flatten().collect();
+            let holds = holds.into_iter().flatten().filter(|_| !is_held_already).collect();
             let not_by_itself = self.not_by_itself(&plan, &facts, &limits, now);
             parts.push(Part { project, plan, groups, holds, not_by_itself });
         }
@@ -223,9 +227,9 @@ impl Reprocess<'_> {
         self.ledger.read(known).await
     }
 
-    /// The limits for a project: its API may take fewer items in a request.
-    pub(super) fn limits_of(&self, project: &str) -> Limits {
-        let most = self.project(project).and_then(|project| project.source.items_per_request());
+    /// The limits for a lane: its API may take fewer items in a request.
+    pub(super) fn limits_of(&self, lane: &Lane) -> Limits {
+        let most = lane.api.and_then(Cloud::items_per_request);
         let most = most.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
         let limits = limits(self.config);
         Limits { chunk: limits.chunk.min(most), ..limits }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::account::{Reasons, settled};
 use super::approved::{draft_of, is_over_by, waits};
 use super::draft::input;
-use super::facts::Facts;
+use super::facts::{Facts, Lane};
 use super::job_config::JobConfigs;
 use super::order::{Order, Wish};
 use super::post::Next;
@@ -92,7 +92,7 @@ impl Reprocess<'_> {
         for project in Reprocess::projects_of(&run.rows) {
             if let Some(until) = waiting.get(&project) {
                 goes_on |= run.lives_at(*until);
-                let why = format!("LlamaCloud asked to wait until {until:.0}");
+                let why = super::approved::too_many(*until);
                 run.leave_project_out(&project, &why);
                 continue;
             }
@@ -143,8 +143,26 @@ impl Reprocess<'_> {
         }
         // The failures of this very scan may say that the account cannot go on.
         let (gate, weather) = self.weigh(project, now).await?;
-        let mut facts = self.facts(project, &run.rows, &run.configs, now).await?;
-        (facts.stored_gate, facts.weather) = (gate, weather);
+        for lane in Reprocess::lanes_of(project, &run.rows, &run.configs) {
+            let facts = self.facts(&lane, &run.rows, &run.configs, now).await?;
+            let facts = Facts { stored_gate: gate.clone(), weather, ..facts };
+            if let Some(halt) = self.execute_lane(&lane, facts, run, now, stop, summary).await? {
+                return Ok(Some(halt));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn execute_lane(
+        &self,
+        lane: &Lane,
+        mut facts: Facts,
+        run: &mut Run<'_>,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<Option<Halt>> {
+        let project = lane.project.as_str();
         if let Err(error) = self.note_running(project, &run.ids, &run.rows, &mut facts.items).await {
             let why = format!("batches under way could not be read: {error:#}");
             summary.errors.push(format!("nothing was retried, {why}"));
@@ -155,7 +173,7 @@ impl Reprocess<'_> {
         for item in &mut facts.items {
             item.planned_as = seen.get(item.item_id.as_str()).copied();
         }
-        let limits = self.limits_of(project);
+        let limits = self.limits_of(lane);
         let plan = shrink(&run.ids, &input(&facts, run.draft.request.selection(None), &limits, now));
         for left in &plan.excluded {
             run.reasons.insert(left.item_id.clone(), run.configs.why(left, &run.rows));

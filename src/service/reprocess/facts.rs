@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Reprocess;
 use super::gate::weather_of;
 use super::job_config::JobConfigs;
+use crate::core::batch_api::BatchApi;
 use crate::core::item;
 use crate::core::reprocess::{GroupFacts, ItemFacts, ItemState, Limits, Spent, Weather};
 use crate::core::rules::{Class, Rules};
@@ -48,6 +49,20 @@ fn signed(duration: std::time::Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
+/// What is resubmitted alike: items of one project through one API.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Lane {
+    pub(super) project: String,
+    /// None if the project is not in the configuration any more.
+    pub(super) api: Option<BatchApi>,
+}
+
+impl Lane {
+    fn of(row: &Retriable, configs: &JobConfigs) -> Lane {
+        Lane { project: row.project.clone(), api: configs.api(row) }
+    }
+}
+
 impl Reprocess<'_> {
     /// The rows of the items that are asked for.
     ///
@@ -57,25 +72,25 @@ impl Reprocess<'_> {
         self.ledger.read(move |connection| retriable::items(connection, &which)).await
     }
 
-    /// The facts about one project's part of `rows`.
+    /// The facts about the part of `rows` that is in one lane.
     ///
     /// # Errors
     /// The ledger refuses.
     pub(super) async fn facts(
         &self,
-        project: &str,
+        lane: &Lane,
         rows: &[Retriable],
         configs: &JobConfigs,
         now: Timestamp,
     ) -> Result<Facts, LedgerError> {
-        let rows: Vec<&Retriable> = rows.iter().filter(|row| row.project == project).collect();
+        let rows: Vec<&Retriable> = rows.iter().filter(|row| Lane::of(row, configs) == *lane).collect();
         let items = rows.iter().map(|row| self.item(row, configs, now)).collect();
         let mut named = BTreeMap::new();
         for row in &rows {
             let generic = is_generic(self.rules, row.rule.as_deref());
             named.insert(row.group_id.clone(), (generic, row.group_last_seen));
         }
-        let project = project.to_owned();
+        let project = lane.project.clone();
         self.ledger
             .read(move |connection| {
                 let mut groups = Vec::with_capacity(named.len());
@@ -137,6 +152,11 @@ impl Reprocess<'_> {
     pub(super) fn projects_of(rows: &[Retriable]) -> BTreeSet<String> {
         rows.iter().map(|row| row.project.clone()).collect()
     }
+
+    /// The lanes of a project's part of these rows.
+    pub(super) fn lanes_of(project: &str, rows: &[Retriable], configs: &JobConfigs) -> BTreeSet<Lane> {
+        rows.iter().filter(|row| row.project == project).map(|row| Lane::of(row, configs)).collect()
+    }
 }
 
 /// Whether a group's wording hides its cause: its rule says so, or none matched.
@@ -158,4 +178,4 @@ fn state(state: item::ItemState) -> ItemState {
 const REFUSAL_HOLDS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A plan can be approved for this long.
-pub(super) const PLAN_LIFE: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const PLAN_LIFE: SignedDuration = crate::ledger::plan::LIFE;

@@ -59,6 +59,9 @@ impl Reprocess<'_> {
             let id = intent.intent_id.clone();
             let running = self.ledger.read(move |connection| attempt::running(connection, &id)).await?;
             let standing = match self.project(&intent.project) {
+                // Through an API that has gone nothing can be asked either; its attempts expire, and are looked at again
+                // if it comes back.
+                Some(project) if !project.source.serves(intent.api) => Standing::default(),
                 Some(project) => {
                     let asked = self.ask(&project.source, &intent, &running, now, summary).await?;
                     // What could not be asked is no news, however long it takes: nothing expires by it.
@@ -114,7 +117,7 @@ impl Reprocess<'_> {
         for (item_id, _) in skipped {
             // A result from before the failure is of other work and proves nothing.
             let Some(failed_at) = failed.get(item_id) else { continue };
-            match cloud.has_result(&intent.job_type, item_id, *failed_at).await {
+            match cloud.has_result(intent.api, &intent.job_type, item_id, *failed_at).await {
                 Ok(true) => drop(standing.results.insert(item_id.clone())),
                 Ok(false) => {}
                 Err(error) => {

@@ -8,7 +8,7 @@ use crate::cloud::Cloud;
 use crate::config::reprocess::Mode;
 use crate::core::reprocess::{Gate, Limits, Weather, done_within, global_breaker_trips, incident, weather};
 use crate::ledger::gate::{self, StoredGate};
-use crate::ledger::{Connection, LedgerError, Transaction, ahead, conditions, fault};
+use crate::ledger::{Connection, LedgerError, Transaction, conditions, fault};
 use crate::service::scan::Watched;
 
 /// What the weather is read from.
@@ -52,23 +52,6 @@ impl Reprocess<'_> {
         Ok(())
     }
 
-    /// Lets nothing hold retries until a time that only a clock that was ahead has seen.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub(super) async fn set_back_ahead(&self, now: Timestamp) -> Result<(), LedgerError> {
-        let limits = limits(self.config);
-        let longest_hold = limits.longest_hold.max(limits.hold);
-        let times = self.ledger.write(move |tx| ahead::set_back(tx, longest_hold, now)).await?;
-        if times > 0 {
-            tracing::warn!(
-                times,
-                "what holds retries began later than now: the clock was ahead, and it counts from now"
-            );
-        }
-        Ok(())
-    }
-
     /// The project itself, and the others that spend the credits of its account.
     pub(super) fn projects_of_account(&self, project: &str) -> Vec<String> {
         let watched = self.project(project);
@@ -76,6 +59,12 @@ impl Reprocess<'_> {
         let others = self.projects.iter().filter(|other| other.name != project && shares(other));
         std::iter::once(project.to_owned()).chain(others.map(|other| other.name.clone())).collect()
     }
+}
+
+/// The longest that retries are held for.
+pub fn longest_hold(config: &crate::config::reprocess::Reprocess) -> SignedDuration {
+    let limits = limits(config);
+    limits.longest_hold.max(limits.hold)
 }
 
 /// The weather of a project in the last half hour.

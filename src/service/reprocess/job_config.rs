@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::Reprocess;
 use crate::cloud::Cloud;
-use crate::config::project::Api;
 use crate::config::reprocess;
+use crate::core::batch_api::BatchApi;
 use crate::core::reprocess::{Excluded, Exclusion, JobConfig, jitter, left_out};
 use crate::ledger::learnt_config::{self, LearntConfig};
 use crate::ledger::retriable::{Origin, Retriable};
@@ -24,8 +24,9 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug, Default)]
 pub(super) struct JobConfigs {
     given: Vec<(reprocess::JobConfig, JobConfig)>,
-    /// The API of each project that is in the configuration.
-    apis: HashMap<String, Api>,
+    /// The API through which items of a batch are resubmitted, by project and batch; missing for projects that are not in
+    /// the configuration.
+    apis: HashMap<(String, String), BatchApi>,
     /// By project and batch.
     learnt: HashMap<(String, String), Learnt>,
 }
@@ -50,9 +51,7 @@ impl Learnt {
 impl JobConfigs {
     /// The configuration for an item; none if nobody knows it, or its project is not watched any more.
     pub(super) fn of(&self, item: &Retriable) -> Option<&JobConfig> {
-        if !self.apis.contains_key(&item.project) {
-            return None;
-        }
+        self.api(item)?;
         self.given(item).or_else(|| match self.learnt.get(&place(item)) {
             Some(Learnt::Usable(learnt, _)) => Some(learnt),
             _ => None,
@@ -65,7 +64,7 @@ impl JobConfigs {
         let Some(row) = row.filter(|_| left.exclusion == Exclusion::NoJobConfig) else {
             return left.exclusion.to_string();
         };
-        if !self.apis.contains_key(&row.project) {
+        if self.api(row).is_none() {
             return format!("its project {} is no longer in the configuration", row.project);
         }
         match self.learnt.get(&place(row)) {
@@ -75,6 +74,11 @@ impl JobConfigs {
                 format!("its job config is not known yet: {MOST_ASKED} batches are asked about in one go; plan again")
             }
         }
+    }
+
+    /// The API through which an item is resubmitted; none if its project is not watched any more.
+    pub(super) fn api(&self, item: &Retriable) -> Option<BatchApi> {
+        self.apis.get(&place(item)).copied()
     }
 
     /// Why there will be no configuration for an item unless a person gives one; none if there is one, or may be.
@@ -98,7 +102,7 @@ impl JobConfigs {
     /// The narrowest of the team's own that the project's API takes: for the batch, else the directory, else the job type.
     fn given(&self, item: &Retriable) -> Option<&JobConfig> {
         let origin = &item.origin;
-        let api = self.apis.get(&item.project).copied().unwrap_or_default();
+        let api = self.api(item)?;
         let fits = |entry: &&(reprocess::JobConfig, JobConfig)| {
             let config = &entry.0;
             config.job_type == origin.job_type
@@ -142,8 +146,12 @@ impl Reprocess<'_> {
     /// # Errors
     /// The ledger refuses, or a `[[reprocess.job-config]]` cannot be used.
     pub(super) async fn job_configs(&self, items: &[Retriable], now: Timestamp) -> anyhow::Result<JobConfigs> {
-        let projects = self.projects.iter().map(|project| (project.name.clone(), self.api(&project.name)));
-        let mut configs = JobConfigs { apis: projects.collect(), ..JobConfigs::default() };
+        let resubmitted_through = |item: &Retriable| {
+            let source = &self.project(&item.project)?.source;
+            Some((place(item), source.api_to_resubmit(&item.origin.batch_id)))
+        };
+        let apis = items.iter().filter_map(resubmitted_through).collect();
+        let mut configs = JobConfigs { apis, ..JobConfigs::default() };
         for given in &self.config.job_config {
             let value = serde_json::to_value(&given.config)?;
             configs.given.push((given.clone(), JobConfig::given(value)?));
@@ -153,16 +161,17 @@ impl Reprocess<'_> {
             if configs.given(item).is_some() || configs.learnt.contains_key(&place(item)) {
                 continue;
             }
+            let Some(api) = configs.api(item) else { continue };
             let known = self.known(item, now).await?;
             let learnt = match known {
-                Some(known) => Learnt::new(read(&known, &item.origin.job_type), known.why),
+                Some(known) => Learnt::new(read(&known, api, &item.origin.job_type), known.why),
                 None => {
                     let asked = asked.entry(item.project.as_str()).or_default();
                     if *asked == MOST_ASKED {
                         continue;
                     }
                     *asked += 1;
-                    self.learn(item, now).await?
+                    self.learn(item, api, now).await?
                 }
             };
             configs.learnt.insert(place(item), learnt);
@@ -177,19 +186,21 @@ impl Reprocess<'_> {
     }
 
     /// Asks the API; what it said is kept, trouble with asking is not.
-    async fn learn(&self, item: &Retriable, now: Timestamp) -> anyhow::Result<Learnt> {
+    async fn learn(&self, item: &Retriable, api: BatchApi, now: Timestamp) -> anyhow::Result<Learnt> {
         let Some(watched) = self.project(&item.project) else {
             return Ok(Learnt::Unasked("its project is no longer in the configuration".to_owned()));
         };
         let told = match ask(&watched.source, &item.origin, &item.item_id).await {
             Ok(told) => told,
+            // Its API has gone, and nobody else knows the configuration.
+            Err(error) if error.is_gone() => return Ok(Learnt::Nothing(error.to_string())),
             Err(error) => {
                 return Ok(Learnt::Unasked(format!("the API could not be asked for its job config: {error}")));
             }
         };
         let lost = told.as_ref().map(left_out).filter(|lost| !lost.is_empty()).map(|lost| lost.join(", "));
         let learnt = match told {
-            Some(told) => usable(&told, self.api(&item.project), &item.origin.job_type),
+            Some(told) => usable(&told, api, &item.origin.job_type),
             None => Err("LlamaCloud does not tell the job config of its batch".to_owned()),
         };
         let kept = LearntConfig {
@@ -213,13 +224,13 @@ async fn ask(cloud: &Cloud, origin: &Origin, item_id: &str) -> Result<Option<Val
 /// What v2 tells is the name of a saved configuration, which holds no secret; what v1 tells goes through the allow-list.
 ///
 /// The list knows parameters of parse jobs only: with them, work of another type would be paid for as a parse.
-fn usable(told: &Value, api: Api, job_type: &str) -> Result<JobConfig, String> {
+fn usable(told: &Value, api: BatchApi, job_type: &str) -> Result<JobConfig, String> {
     let config = match api {
-        Api::V1Beta if job_type != "parse" => {
+        BatchApi::V1Beta if job_type != "parse" => {
             return Err(format!("the job config of {job_type} is not replayed; give one in [[reprocess.job-config]]"));
         }
-        Api::V1Beta => JobConfig::learnt(told),
-        Api::V2 => match told.get("configuration_id").and_then(Value::as_str) {
+        BatchApi::V1Beta => JobConfig::learnt(told),
+        BatchApi::V2 => match told.get("configuration_id").and_then(Value::as_str) {
             Some(id) => JobConfig::given(serde_json::json!({ "configuration_id": id })),
             None => return Err("LlamaCloud names no saved configuration for its batch".to_owned()),
         },
@@ -227,7 +238,8 @@ fn usable(told: &Value, api: Api, job_type: &str) -> Result<JobConfig, String> {
     config.map_err(|error| error.to_string())
 }
 
-fn read(known: &LearntConfig, job_type: &str) -> Result<JobConfig, String> {
+/// A configuration that was learnt from one API is none for the other, which would process with its defaults.
+fn read(known: &LearntConfig, api: BatchApi, job_type: &str) -> Result<JobConfig, String> {
     let Some(text) = &known.job_config else {
         return Err(known
             .why
@@ -236,7 +248,10 @@ fn read(known: &LearntConfig, job_type: &str) -> Result<JobConfig, String> {
     };
     let value: Value =
         serde_json::from_str(text).map_err(|error| format!("the stored job config is unreadable: {error}"))?;
-    let api = if value.get("configuration_id").is_some() { Api::V2 } else { Api::V1Beta };
+    let of = if value.get("configuration_id").is_some() { BatchApi::V2 } else { BatchApi::V1Beta };
+    if of != api {
+        return Err(format!("it was learnt from API {of}, and API {api} does not take it"));
+    }
     usable(&value, api, job_type)
 }
 
@@ -275,10 +290,10 @@ mod tests {
                 batch_id: None,
                 config: toml::Table::try_from(&config).unwrap(),
             };
-            let apis = HashMap::from([("p".to_owned(), Api::V1Beta), ("q".to_owned(), Api::V2)]);
+            let other = Retriable { project: "q".to_owned(), ..item(0) };
+            let apis = HashMap::from([(place(&item(0)), BatchApi::V1Beta), (place(&other), BatchApi::V2)]);
             let given = vec![(entry, JobConfig::given(config).unwrap())];
             let configs = JobConfigs { given, apis, ..JobConfigs::default() };
-            let other = Retriable { project: "q".to_owned(), ..item(0) };
             (configs.of(&item(0)).is_some(), configs.of(&other).is_some())
         };
         assert_eq!(given(json!({"tier": "fast"})), (false, true));
@@ -308,7 +323,7 @@ mod tests {
             (place(&rows[0]), Learnt::Nothing("not told".to_owned())),
             (place(&rows[1]), Learnt::Unasked("no answer".to_owned())),
         ];
-        let apis = HashMap::from([("p".to_owned(), Api::V1Beta)]);
+        let apis = rows[..3].iter().map(|row| (place(row), BatchApi::V1Beta)).collect();
         let configs = JobConfigs { learnt: HashMap::from(learnt), apis, ..JobConfigs::default() };
         let why = |row: &Retriable| {
             assert_eq!(configs.of(row), None);
@@ -324,13 +339,25 @@ mod tests {
     #[test]
     fn only_parse_work_is_retried_with_a_config_learnt_from_v1() {
         let told = json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "fast"}});
-        assert!(usable(&told, Api::V1Beta, "parse").is_ok());
+        assert!(usable(&told, BatchApi::V1Beta, "parse").is_ok());
         for job_type in ["classify", "extract"] {
-            assert!(usable(&told, Api::V1Beta, job_type).unwrap_err().contains(job_type));
+            assert!(usable(&told, BatchApi::V1Beta, job_type).unwrap_err().contains(job_type));
             let known =
                 LearntConfig { job_config: Some(told.to_string()), why: None, learnt_at: Timestamp::UNIX_EPOCH };
-            assert!(read(&known, job_type).is_err(), "what was kept for {job_type} earlier is not used either");
+            let earlier = read(&known, BatchApi::V1Beta, job_type);
+            assert!(earlier.is_err(), "what was kept for {job_type} earlier is not used either");
         }
-        assert!(usable(&json!({"configuration_id": "cfg-1"}), Api::V2, "extract").is_ok());
+        assert!(usable(&json!({"configuration_id": "cfg-1"}), BatchApi::V2, "extract").is_ok());
+    }
+
+    #[test]
+    fn what_was_learnt_from_one_api_is_not_sent_through_the_other() {
+        let v1 = json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "fast"}});
+        for (told, own) in [(v1, BatchApi::V1Beta), (json!({"configuration_id": "cfg-1"}), BatchApi::V2)] {
+            let known =
+                LearntConfig { job_config: Some(told.to_string()), why: None, learnt_at: Timestamp::UNIX_EPOCH };
+            assert!(read(&known, own, "parse").is_ok());
+            assert!(read(&known, own.other(), "parse").unwrap_err().contains("does not take it"));
+        }
     }
 }

@@ -31,17 +31,17 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::Cloud;
-use crate::config::project::Api;
-use crate::config::{Config, reprocess};
+use crate::config::reprocess;
 use crate::core::rules::Rules;
 use crate::core::text::count;
 use crate::ledger::Ledger;
 use crate::service::scan::{ScanSummary, Watched};
 use crate::service::worker::{Setup, Worker};
 
-pub use approved::{begun, cancel_plan, is_ahead, is_over_by, result_by_now, waits_until};
+pub use approved::{begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until};
 pub use cancel::cancel;
 pub use draft::{Draft, DraftChunk, Excluded, Request};
+pub use gate::longest_hold;
 pub use orphan::{GiveUp, give_up};
 pub use outlook::{GroupOutlook, Hold};
 
@@ -51,7 +51,6 @@ pub struct Reprocess<'w> {
     projects: &'w [Watched<Cloud>],
     rules: &'w Rules,
     config: &'w reprocess::Reprocess,
-    all: &'w Config,
     began: Instant,
     /// Projects whose last scan was incomplete: nothing of them is retried by itself, for who knows what is under way there.
     half_seen: BTreeSet<String>,
@@ -88,7 +87,6 @@ impl<'w> Reprocess<'w> {
             projects: &setup.projects,
             rules: &setup.rules,
             config: &setup.config.reprocess,
-            all: &setup.config,
             began: Instant::now(),
             half_seen: BTreeSet::new(),
             unread: BTreeMap::new(),
@@ -117,7 +115,6 @@ impl<'w> Reprocess<'w> {
     /// The ledger refuses. Trouble with the API is in the summary.
     pub async fn step(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
-        self.set_back_ahead(now).await?;
         self.recover(now).await?;
         self.reconcile(now, stop, &mut summary).await?;
         self.follow(now, stop, &mut summary).await?;
@@ -135,7 +132,6 @@ impl<'w> Reprocess<'w> {
     /// The ledger refuses. Trouble with the API is in the summary.
     async fn step_by_hand(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
-        self.set_back_ahead(now).await?;
         self.recover(now).await?;
         self.reconcile(now, stop, &mut summary).await?;
         self.execute_approved(now, stop, &mut summary).await?;
@@ -149,10 +145,6 @@ impl<'w> Reprocess<'w> {
 
     fn project(&self, name: &str) -> Option<&Watched<Cloud>> {
         self.projects.iter().find(|project| project.name == name)
-    }
-
-    fn api(&self, name: &str) -> Api {
-        self.all.project.iter().find(|project| project.name == name).map(|project| project.api).unwrap_or_default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::job_config::JobConfigs;
+use crate::core::batch_api::BatchApi;
 use crate::core::reprocess::{Chunk, ItemFacts, JobConfig, Step, Weather};
 use crate::ledger::retriable::Retriable;
 
@@ -18,6 +19,7 @@ pub(super) struct Wish {
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) project: String,
+    pub(super) api: BatchApi,
     pub(super) chunk: Chunk,
     /// The attempts that each item of the chunk has behind it, in order.
     pub(super) attempts: Vec<u32>,
@@ -42,6 +44,7 @@ impl Order {
         let row = rows.iter().find(|row| row.item_id == *first)?;
         Some(Order {
             project: project.to_owned(),
+            api: configs.api(row)?,
             attempts: attempts(&chunk, &facts.items),
             config: configs.of(row)?.clone(),
             directory_id: row.origin.directory_id.clone(),

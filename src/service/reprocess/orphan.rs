@@ -144,6 +144,7 @@ fn end_all(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Ti
 mod tests {
     use super::super::post::released;
     use super::*;
+    use crate::core::batch_api::BatchApi;
     use crate::core::reprocess::{Breaker, GroupState, Ramp, Step, Weather};
     use crate::ledger::intent::{IntentItem, NewIntent};
     use crate::ledger::seed::{Seed, t};
@@ -163,6 +164,7 @@ mod tests {
             intent_id: "last".to_owned(),
             plan_id: None,
             project: "prod".to_owned(),
+            api: BatchApi::V1Beta,
             group_id: "g-1".to_owned(),
             job_type: "parse".to_owned(),
             trigger: "auto",

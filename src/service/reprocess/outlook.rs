@@ -96,14 +96,17 @@ impl Hold {
         matches!(stored.gate, Gate::AccountStop { .. }).then(|| Hold::of(project, stored, now)).flatten()
     }
 
-    /// What the API asked to wait for; none if that is over.
+    /// What a 429 holds back; none if that is over.
     pub fn waiting(project: &str, stored: &StoredGate, now: Timestamp) -> Option<Hold> {
         let until = stored.wait_until.filter(|until| now < *until)?;
         Some(Hold {
             project: project.to_owned(),
             state: "waiting".to_owned(),
             until: Some(until),
-            why: Some("LlamaCloud asked to wait; `llama-triage breaker reset global` ends it".to_owned()),
+            why: Some(
+                "LlamaCloud answered 429 (too many requests); `llama-triage breaker reset global` ends the wait"
+                    .to_owned(),
+            ),
         })
     }
 }

@@ -94,6 +94,7 @@ impl Reprocess<'_> {
         let intent_id = Ulid::new().to_string();
         let body = order.config.body(order.chunk.second_try, &intent_id);
         let request = Resubmission {
+            api: order.api,
             intent_id: intent_id.clone(),
             job_type: order.chunk.job_type.clone(),
             item_ids: order.chunk.item_ids.clone(),
@@ -165,6 +166,7 @@ impl Reprocess<'_> {
             intent_id: intent_id.to_owned(),
             plan_id: order.wish.plan_id.clone(),
             project: order.project.clone(),
+            api: order.api,
             group_id: chunk.group_id.clone(),
             job_type: chunk.job_type.clone(),
             trigger: order.trigger(),

@@ -9,7 +9,7 @@ use super::facts::limits;
 use super::post::released;
 use super::{Reprocess, Summary};
 use crate::cloud::{Candidates, Resubmission};
-use crate::config::project::Api;
+use crate::core::batch_api::BatchApi;
 use crate::core::reprocess::{Candidate, Intent, IntentEvent, IntentState, Limits, Listing, Verdict, reconcile};
 use crate::ledger::audit::{self, Act};
 use crate::ledger::intent::{self, StoredIntent};
@@ -103,8 +103,8 @@ impl Reprocess<'_> {
             return Ok(false);
         }
         // The job list of v2 never shows the jobs of retries, so nothing says when to look for one.
-        let unseen = self.api(&intent.project) == Api::V2
-            && intent.checked_at.is_none_or(|at| doubtful && now - at >= LOOK_FOR_LATE);
+        let unseen =
+            intent.api == BatchApi::V2 && intent.checked_at.is_none_or(|at| doubtful && now - at >= LOOK_FOR_LATE);
         Ok(unseen || intent.intent.state.needs_reconciliation() || self.may_be_double(intent).await?)
     }
 
@@ -132,6 +132,7 @@ impl Reprocess<'_> {
             .project(&intent.project)
             .ok_or_else(|| anyhow::anyhow!("project {} is no longer in the configuration", intent.project))?;
         let request = Resubmission {
+            api: sent.api,
             intent_id: sent.intent_id.clone(),
             job_type: intent.job_type.clone(),
             item_ids: intent.item_ids().map(str::to_owned).collect(),

@@ -100,7 +100,8 @@ pub(super) async fn search<S: Source>(
     let project_key = begun.project_key;
     let candidates = ledger.read(move |connection| batch::unsearched(connection, project_key)).await?;
     let started_with = source.requests();
-    for (batch, mut answering) in candidates.into_iter().filter(|(batch, _)| may_answer(batch)) {
+    let is_served = |batch: &Batch| source.serves(source.api_of(&batch.batch_id));
+    for (batch, mut answering) in candidates.into_iter().filter(|(batch, _)| may_answer(batch) && is_served(batch)) {
         answering.seen_at = begun.at;
         let asked = answering.clone();
         if !ledger.write(move |tx| evidence::is_awaited(tx, &asked)).await? {

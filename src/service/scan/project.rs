@@ -12,14 +12,15 @@ use super::intake::Message;
 use super::job_list::{self, JobList, MOST_DUE, Request};
 use super::listing::{self, BatchRead, Due};
 use super::set_aside::{self, Unread};
-use super::{ScanSummary, Source, Watched, evidence, gap, unless_panicked};
+use super::{ScanSummary, Source, Watched, apis, evidence, gap, unless_panicked};
 use crate::cloud::{CloudError, Depth};
 use crate::core::batch::Batch;
+use crate::core::batch_api::{ApiStates, BatchApi};
 use crate::core::id::bare_project_id;
 use crate::ledger::batch::KnownBatch;
 use crate::ledger::project::{Begun, Ended, begin_scan, doubt_list, end_scan};
 use crate::ledger::sighting::Place;
-use crate::ledger::{Ledger, LedgerError, Transaction, batch};
+use crate::ledger::{Ledger, LedgerError, Transaction, batch, project_api};
 
 /// Milliseconds between two scans that read the job list to its end and ask for old batches with open items.
 const FULL_READ_EVERY: i64 = 86_400_000;
@@ -46,10 +47,10 @@ pub(super) async fn scan<S: Source>(
     let clock = Instant::now();
     let begun = ledger.write(move |tx| begin_scan(tx, &name, now)).await?;
     let mut counts = Counts { project: project.name.clone(), complete: true, ..Counts::default() };
-    let list_read = read(ledger, project, &begun, named, pages, now, &mut counts).await?;
+    let (list_read, apis) = read(ledger, project, &begun, named, pages, now, &mut counts).await?;
     counts.requests = project.source.requests() - requests_before;
     let ended_at = now.checked_add(clock.elapsed()).unwrap_or(now);
-    end(ledger, &begun, &counts, list_read, ended_at).await?;
+    end(ledger, project, &begun, &counts, (list_read, apis), ended_at).await?;
     if let Some(error) = &counts.error {
         tracing::warn!(project = %counts.project, %error, "the scan is incomplete");
     }
@@ -59,7 +60,13 @@ pub(super) async fn scan<S: Source>(
     Ok(counts)
 }
 
-/// Does the work; true if the job list was read to its end.
+/// What is known of the APIs after their lists were asked for, and which of them went away.
+struct Apis {
+    states: ApiStates,
+    gone: Vec<BatchApi>,
+}
+
+/// Does the work; says whether the job list was read to its end, and what is known of the APIs.
 async fn read<S: Source>(
     ledger: &Ledger,
     project: &Watched<S>,
@@ -68,30 +75,33 @@ async fn read<S: Source>(
     pages: mpsc::Sender<Message>,
     now: Timestamp,
     counts: &mut Counts,
-) -> Result<bool, LedgerError> {
+) -> Result<(bool, Apis), LedgerError> {
     let project_key = begun.project_key;
     let at = begun.at;
+    let apis = ledger.read(move |connection| project_api::states(connection, project_key)).await?;
+    project.source.note_apis(apis);
     let known = ledger.read(move |connection| batch::known(connection, project_key, at)).await?;
     let full = begun.list_read_at.is_none_or(|at| begun.at - at >= FULL_READ_EVERY);
     let look_back = SignedDuration::try_from(project.look_back).unwrap_or(SignedDuration::MAX);
-    let since = gap::since(begun, look_back, now);
+    let windows = gap::Windows::new(ledger, begun, &apis, look_back, now).await?;
     let (unread, faults) = Unread::of(ledger, &project.name, project_key).await?;
     counts.unread = unread;
-    let faults = faults.into_iter().collect();
-    let request =
-        Request { since, at: begun.at, may_stop: !full, most_due: MOST_DUE, project: project.name.clone(), faults };
+    let request = Request {
+        windows,
+        now,
+        at: begun.at,
+        may_stop: !full,
+        most_due: MOST_DUE,
+        project: project.name.clone(),
+        faults: faults.into_iter().collect(),
+        apis: &apis,
+    };
     let source = project.source.as_ref();
     let mut list = job_list::read(source, &known, &request).await;
-    counts.batches_listed = list.listed;
-    counts.unreadable += list.unreadable;
-    counts.unread.standing = std::mem::take(&mut list.still);
-    for (batch, why) in std::mem::take(&mut list.unusable) {
-        counts.set_aside(&batch, why);
-    }
-    let is_clear = match list.flaw.take() {
-        Some(flaw) => counts.flawed_list(ledger, begun, flaw).await?,
-        None => true,
-    };
+    let (states, gone) = list.conclude(&apis, now);
+    source.note_apis(states);
+    counts.apis = list.found(&apis, &states);
+    let is_clear = counts.take_lists(ledger, begun, &mut list).await?;
     let well_read = list.error.is_none() && is_clear;
     if !well_read && begun.list_read_at.is_some() {
         // Before anything of it is recorded, so that not even a crash makes half a list look whole.
@@ -110,7 +120,7 @@ async fn read<S: Source>(
     // A batch that was said to be gone may hold what could not be asked for then.
     let returned = list.refresh.iter().any(|batch| known.get(&batch.batch_id).is_some_and(|known| known.gone));
     put_off_proofs(&mut list, &known);
-    let shown = gap::ShownTime { since, oldest: list.oldest, whole: list_read && !list.stopped };
+    let shown = list.shown_times(&windows);
     let due = record(ledger, begun, &known, &mut list).await?;
     if !counts.refused {
         read_due(ledger, project, due, pages, counts).await?;
@@ -124,7 +134,7 @@ async fn read<S: Source>(
         gap::find_lost(ledger, source, begun, shown, counts).await?;
     }
     set_aside::judge(ledger, source, begun, counts).await?;
-    Ok(list_read)
+    Ok((list_read, Apis { states, gone }))
 }
 
 /// Asks for the batches that events named. They are read whatever is known of them; what the API does not know is let be,
@@ -162,7 +172,7 @@ async fn follow_named<S: Source>(
             }
             Ok(None) => {}
             Err(error) if known.contains_key(&batch_id) => {
-                if counts.cannot_ask(&batch_id, &error) {
+                if counts.cannot_ask(source, &batch_id, &error) {
                     return Ok(());
                 }
             }
@@ -197,7 +207,7 @@ async fn follow_unseen<S: Source>(
     wanted.dedup();
     let listed: std::collections::HashSet<&str> =
         list.due.iter().chain(&list.refresh).map(|b| b.batch_id.as_str()).collect();
-    wanted.retain(|id| !listed.contains(id.as_str()));
+    wanted.retain(|id| !listed.contains(id.as_str()) && source.serves(source.api_of(id)));
     for batch_id in wanted.into_iter().take(ASKED_SINGLY) {
         match source.batch(&batch_id).await {
             Ok(Some(found)) => {
@@ -214,7 +224,7 @@ async fn follow_unseen<S: Source>(
                 ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, at)).await?;
             }
             Err(error) => {
-                if counts.cannot_ask(&batch_id, &error) {
+                if counts.cannot_ask(source, &batch_id, &error) {
                     break;
                 }
             }
@@ -296,7 +306,7 @@ async fn read_due<S: Source>(
         let goes_on = waiting.peek().is_some() && !counts.refused && reading.len() < UNANSWERED;
         tokio::select! {
             biased;
-            Some(joined) = reading.join_next() => counts.add(unless_panicked(joined)?),
+            Some(joined) = reading.join_next() => counts.add(project.source.as_ref(), unless_panicked(joined)?),
             Ok(turn) = Arc::clone(&turns).acquire_owned(), if goes_on => {
                 let Some(due) = waiting.next() else { continue };
                 let (ledger, source, pages) = (ledger.clone(), Arc::clone(&project.source), pages.clone());
@@ -310,7 +320,8 @@ async fn read_due<S: Source>(
 }
 
 impl Counts {
-    fn add(&mut self, read: BatchRead) {
+    fn add<S: Source>(&mut self, source: &S, read: BatchRead) {
+        let api = source.api_of(&read.batch_id);
         self.batches_read += 1;
         self.items_listed += read.rows;
         self.items_new += read.new;
@@ -321,17 +332,19 @@ impl Counts {
             self.set_rows_aside(&read.batch_id, rows, &why);
         }
         match read.error {
-            Some(error) if read.refused => self.fails(format!("batch {}: {error}", read.batch_id), true),
+            Some(error) if read.refused || !source.serves(api) => {
+                self.fails(format!("batch {}: {error}", set_aside::shown_id(&read.batch_id)), read.refused);
+            }
             Some(error) => self.cannot_read(&read.batch_id, error, read.own),
             None if read.gone => self.shown_but_gone(&read.batch_id),
-            None => self.read_well(&read.batch_id),
+            None => self.read_well(&read.batch_id, api),
         }
     }
 
     /// Notes that one batch could not be asked for; true if no other call can succeed, either.
-    fn cannot_ask(&mut self, batch_id: &str, error: &CloudError) -> bool {
-        if error.stops_scan() {
-            self.fails(format!("batch {}: {error}", set_aside::shown_id(batch_id)), true);
+    fn cannot_ask<S: Source>(&mut self, source: &S, batch_id: &str, error: &CloudError) -> bool {
+        if error.stops_scan() || !source.serves(source.api_of(batch_id)) {
+            self.fails(format!("batch {}: {error}", set_aside::shown_id(batch_id)), error.stops_scan());
         } else {
             self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked());
         }
@@ -339,11 +352,12 @@ impl Counts {
     }
 }
 
-async fn end(
+async fn end<S: Source>(
     ledger: &Ledger,
+    project: &Watched<S>,
     begun: &Begun,
     counts: &Counts,
-    list_read: bool,
+    (list_read, apis): (bool, Apis),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let begun = *begun;
@@ -359,9 +373,11 @@ async fn end(
         requests: counts.requests,
         error: counts.error.clone(),
     };
-    let told = move |tx: &Transaction<'_>| {
+    let (name, spoken) = (project.name.clone(), project.source.spoken());
+    let write = move |tx: &Transaction<'_>| {
         set_aside::tell(tx, &begun, &found, ended.list_read)?;
-        end_scan(tx, &begun, &ended, now)
+        end_scan(tx, &begun, &ended, now)?;
+        apis::keep(tx, begun.project_key, &name, spoken, (&apis.states, &apis.gone), now)
     };
-    ledger.write(told).await
+    ledger.write(write).await
 }

@@ -8,17 +8,22 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Source;
+use super::job_list::JobList;
 use super::project::Counts;
 use crate::core::batch::Batch;
+use crate::core::batch_api::BatchApi;
 use crate::core::text::{count, cut_middle, one_line};
 use crate::core::unread::{self as rules, Circumstances};
 use crate::ledger::project::Begun;
 use crate::ledger::time::timestamp;
-use crate::ledger::unread::{self, BATCH_LIST};
+use crate::ledger::unread;
 use crate::ledger::{Ledger, LedgerError, Transaction, fault};
 
 /// Faults of this kind that one project has at once, at most; the others are counted in one more.
 const MOST_FAULTS: usize = 10;
+
+/// What the fault that counts the others has in place of a batch's id.
+const MORE: &str = "more";
 
 /// Something that was left out of a scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +53,12 @@ pub(super) struct Unread {
     before: HashSet<String>,
     /// Those of them that could be now.
     mended: Vec<String>,
-    /// Whether any batch was read well.
-    others_read: bool,
-    /// Faults of earlier scans that still hold because the batch list shows their batches.
-    pub(super) standing: HashSet<String>,
+    /// The APIs of batches that were read well.
+    others_read: HashSet<BatchApi>,
+    /// The APIs whose batch lists have no flaw.
+    flawless: Vec<BatchApi>,
+    /// Faults of earlier scans that still hold, as far as the batch lists tell.
+    standing: HashSet<String>,
 }
 
 impl Unread {
@@ -83,7 +90,46 @@ pub(super) fn shown_id(batch_id: &str) -> String {
     cut_middle(&one_line(batch_id), 60).into_owned()
 }
 
+/// What the fault about a batch list has in place of the batch's id.
+fn list_name(api: BatchApi) -> String {
+    format!("batch list {api}")
+}
+
+/// The API whose batch list shows whether a fault holds: its batch's, or that of the list itself. None if no list can show it.
+pub(super) fn api_of_fault<S: Source>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {
+    let about = fault.strip_prefix(&prefix(project))?;
+    match BatchApi::ALL.into_iter().find(|api| about == list_name(*api)) {
+        Some(api) => source.spoken().contains(&api).then_some(api),
+        None if about == MORE => None,
+        None => Some(source.api_of(about)),
+    }
+}
+
 impl Counts {
+    /// Takes over what the batch lists hold that cannot be read; false if a scan is incomplete for it.
+    ///
+    /// # Errors
+    /// Only the ledger's.
+    pub(super) async fn take_lists(
+        &mut self,
+        ledger: &Ledger,
+        begun: &Begun,
+        list: &mut JobList,
+    ) -> Result<bool, LedgerError> {
+        self.batches_listed = list.listed;
+        self.unreadable += list.unreadable;
+        self.unread.standing = std::mem::take(&mut list.still);
+        self.unread.flawless = list.flawless();
+        for (batch, why) in std::mem::take(&mut list.unusable) {
+            self.set_aside(&batch, why);
+        }
+        let mut is_clear = true;
+        for (api, flaw) in list.take_flaws() {
+            is_clear &= self.flawed_list(ledger, begun, api, flaw).await?;
+        }
+        Ok(is_clear)
+    }
+
     /// Notes a batch that could not be read.
     pub(super) fn cannot_read(&mut self, batch_id: &str, error: String, own: bool) {
         self.unread.failed.push(Failed { batch_id: batch_id.to_owned(), error, own, gone: false });
@@ -96,8 +142,8 @@ impl Counts {
     }
 
     /// Notes a batch that was read well.
-    pub(super) fn read_well(&mut self, batch_id: &str) {
-        self.unread.others_read = true;
+    pub(super) fn read_well(&mut self, batch_id: &str, api: BatchApi) {
+        self.unread.others_read.insert(api);
         if self.unread.before.contains(batch_id) || self.unread.standing.contains(&fault_key(&self.project, batch_id)) {
             self.unread.mended.push(batch_id.to_owned());
         }
@@ -132,18 +178,17 @@ impl Counts {
         self.set_aside.push(SetAside { fault, text });
     }
 
-    /// Rows of the batch list that cannot be read: a server in trouble at first, and set aside when the next scan finds the same.
-    ///
-    /// # Errors
-    /// Only the ledger's.
-    pub(super) async fn flawed_list(
+    /// Rows of a batch list that cannot be read: a server in trouble at first, and set aside when the next scan finds the same.
+    async fn flawed_list(
         &mut self,
         ledger: &Ledger,
         begun: &Begun,
+        api: BatchApi,
         flaw: String,
     ) -> Result<bool, LedgerError> {
         let begun = *begun;
-        let noted = ledger.write(move |tx| unread::note(tx, begun.project_key, BATCH_LIST, begun.at)).await?;
+        let list = unread::batch_list(api);
+        let noted = ledger.write(move |tx| unread::note(tx, begun.project_key, list, begun.at)).await?;
         if noted.scans < 2 {
             self.fails(flaw, false);
             return Ok(false);
@@ -152,7 +197,7 @@ impl Counts {
             "project {}: {flaw}. The failures of these batches are not in the ledger; look at the project in LlamaCloud.",
             self.project
         );
-        self.leave_out("batch list", text);
+        self.leave_out(&list_name(api), text);
         Ok(true)
     }
 }
@@ -171,13 +216,28 @@ pub(super) async fn judge<S: Source>(
     if failed.is_empty() {
         return Ok(());
     }
-    let few = failed.len() <= rules::FEW;
     let noted = note(ledger, begun, failed).await?;
-    let lasts = noted.iter().any(|(_, noted)| noted.scans >= rules::PATIENT_SCANS);
-    if few && lasts && !counts.unread.others_read && !counts.refused {
-        counts.unread.others_read = another_reads_well(ledger, source, begun).await?;
+    for api in BatchApi::ALL {
+        let of_api = noted.iter().filter(|(failed, _)| source.api_of(&failed.batch_id) == api).cloned().collect();
+        judge_api(ledger, source, begun, (api, of_api), counts).await?;
     }
-    let others_read = counts.unread.others_read;
+    Ok(())
+}
+
+/// The batches of one API: how the other one answers says nothing about them.
+async fn judge_api<S: Source>(
+    ledger: &Ledger,
+    source: &S,
+    begun: &Begun,
+    (api, noted): (BatchApi, Vec<(Failed, rules::Unread)>),
+    counts: &mut Counts,
+) -> Result<(), LedgerError> {
+    let few = noted.len() <= rules::FEW;
+    let lasts = noted.iter().any(|(_, noted)| noted.scans >= rules::PATIENT_SCANS);
+    let mut others_read = counts.unread.others_read.contains(&api);
+    if few && lasts && !others_read && !counts.refused {
+        others_read = another_reads_well(ledger, source, begun, api).await?;
+    }
     for (failed, noted) in noted {
         let id = shown_id(&failed.batch_id);
         if rules::is_set_aside(noted, Circumstances { own: failed.own, others_read, few }) {
@@ -214,13 +274,17 @@ async fn note(
     ledger.write(note).await
 }
 
-/// Whether the server answers well for a batch that was read before: then the fault is not the server's.
-async fn another_reads_well<S: Source>(ledger: &Ledger, source: &S, begun: &Begun) -> Result<bool, LedgerError> {
+/// Whether the server answers well for a batch of this API that was read before: then the fault is not the server's.
+async fn another_reads_well<S: Source>(
+    ledger: &Ledger,
+    source: &S,
+    begun: &Begun,
+    api: BatchApi,
+) -> Result<bool, LedgerError> {
     let project_key = begun.project_key;
-    let Some(id) = ledger.read(move |connection| unread::readable(connection, project_key)).await? else {
-        return Ok(false);
-    };
-    let Ok(Some(batch)) = source.batch(&id).await else { return Ok(false) };
+    let readable = ledger.read(move |connection| unread::readable(connection, project_key)).await?;
+    let Some(id) = readable.iter().find(|id| source.api_of(id) == api) else { return Ok(false) };
+    let Ok(Some(batch)) = source.batch(id).await else { return Ok(false) };
     Ok(source.list_statuses(&batch, &mut |_| ControlFlow::Break(())).await.is_ok())
 }
 
@@ -240,17 +304,17 @@ pub(super) fn tell(tx: &Transaction<'_>, begun: &Begun, counts: &Counts, list_re
         }
     }
     let prefix = prefix(&counts.project);
-    let list = fault_key(&counts.project, "batch list");
+    let lists = BatchApi::ALL.map(|api| fault_key(&counts.project, &list_name(api)));
     let standing = fault::standing(tx, &prefix)?;
     let is_over = |key: &&String| {
         let still = raised.contains(key.as_str()) || counts.unread.standing.contains(key.as_str());
-        !still && (list_read || **key == list && counts.complete)
+        !still && (list_read || lists.contains(key))
     };
     for key in standing.iter().filter(is_over) {
         fault::clear(tx, key, now)?;
     }
-    if counts.complete && !raised.contains(list.as_str()) {
-        unread::forget(tx, begun.project_key, BATCH_LIST)?;
+    for api in &counts.unread.flawless {
+        unread::forget(tx, begun.project_key, unread::batch_list(*api))?;
     }
     raise(tx, counts, &prefix, now)
 }
@@ -269,7 +333,7 @@ fn raise(tx: &Transaction<'_>, counts: &Counts, prefix: &str, now: Timestamp) ->
     if more > 0 {
         let batches = count(more, "more batch", "more batches");
         let text = format!("project {}: {batches} cannot be read; the log names them.", counts.project);
-        fault::raise(tx, &format!("{prefix}more"), &text, now)?;
+        fault::raise(tx, &format!("{prefix}{MORE}"), &text, now)?;
     }
     for SetAside { fault, text } in &counts.lost {
         fault::raise(tx, fault, text, now)?;

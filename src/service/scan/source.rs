@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::cloud::{Cloud, CloudError, Depth, Listed, Taken};
 use crate::core::batch::Batch;
+use crate::core::batch_api::{ApiStates, BatchApi};
 use crate::core::item::{ItemStatus, Kind, Observation};
 
 /// Takes a page of batches; `Break` ends the listing.
@@ -18,9 +19,28 @@ pub type Statuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> 
 
 /// One project of LlamaCloud. Pages already handed over stay valid when an error follows.
 pub trait Source: Send + Sync + 'static {
-    /// Lists batches page by page; those made before `since` may be left out.
+    /// The batch APIs that the project may have, in the order in which their lists are read.
+    fn spoken(&self) -> &'static [BatchApi] {
+        &[BatchApi::V1Beta]
+    }
+
+    /// The API that a batch is read through.
+    fn api_of(&self, _batch_id: &str) -> BatchApi {
+        BatchApi::V1Beta
+    }
+
+    /// Whether anything can be asked through this API.
+    fn serves(&self, _api: BatchApi) -> bool {
+        true
+    }
+
+    /// Takes over which APIs were found to answer.
+    fn note_apis(&self, _states: ApiStates) {}
+
+    /// Lists batches of an API page by page; those made before `since` may be left out.
     fn list_batches(
         &self,
+        api: BatchApi,
         since: Timestamp,
         page: &mut Batches<'_>,
     ) -> impl Future<Output = Result<Listed, CloudError>> + Send;
@@ -57,8 +77,29 @@ pub trait Source: Send + Sync + 'static {
 }
 
 impl Source for Cloud {
-    async fn list_batches(&self, since: Timestamp, page: &mut Batches<'_>) -> Result<Listed, CloudError> {
-        Cloud::list_batches(self, Some(since), page).await
+    fn spoken(&self) -> &'static [BatchApi] {
+        Cloud::spoken(self)
+    }
+
+    fn api_of(&self, batch_id: &str) -> BatchApi {
+        Cloud::api_of(self, batch_id)
+    }
+
+    fn serves(&self, api: BatchApi) -> bool {
+        Cloud::serves(self, api)
+    }
+
+    fn note_apis(&self, states: ApiStates) {
+        Cloud::note_apis(self, states);
+    }
+
+    async fn list_batches(
+        &self,
+        api: BatchApi,
+        since: Timestamp,
+        page: &mut Batches<'_>,
+    ) -> Result<Listed, CloudError> {
+        Cloud::list_batches(self, api, Some(since), page).await
     }
 
     async fn list_items(

@@ -8,10 +8,11 @@ use super::model::{Model, Outcome, PAGE, ended, index};
 use super::source::{Batches, Observations, Source, Statuses};
 use crate::cloud::{CloudError, Depth, Listed};
 use crate::core::batch::Batch;
+use crate::core::batch_api::BatchApi;
 use crate::core::item::{ItemStatus, Kind};
 
 impl Source for Model {
-    async fn list_batches(&self, _: Timestamp, page: &mut Batches<'_>) -> Result<Listed, CloudError> {
+    async fn list_batches(&self, _: BatchApi, _: Timestamp, page: &mut Batches<'_>) -> Result<Listed, CloudError> {
         let mut offset = 0;
         loop {
             tokio::task::yield_now().await;

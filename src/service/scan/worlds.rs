@@ -104,7 +104,7 @@ async fn live(steps: &[Step]) {
     }
     let batches = model.world().batches.len();
     (0..batches).for_each(|batch| model.world().apply(&Change::Finish { batch }));
-    // What failed three times in a row rests; by then it is tried again.
+    // What failed three times in a row rests for a day at most; by then it is tried again. The window holds all of it.
     model.world().clock += 90_000;
     let last = scan_once(&model, &ledger, &[], &[]).await;
     assert!(last.complete, "{last:?}");
@@ -130,7 +130,7 @@ async fn scan_once(
     let watched = Watched {
         name: "p".to_owned(),
         source: Arc::clone(model),
-        look_back: Duration::from_hours(24),
+        look_back: Duration::from_hours(48),
         concurrency: 2,
     };
     let mut grouper = restore_grouper(ledger).await.unwrap();

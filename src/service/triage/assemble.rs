@@ -5,15 +5,25 @@ use std::collections::{BTreeMap, HashMap};
 use crate::ledger::Transaction;
 
 use super::cases::{Case, Context, Inventory};
+use super::channels::{Extra, Extras, bare, extend};
 use super::settings::{Route, Settings};
 use crate::core::decide::Told;
 use crate::core::digest::build::{self, diverse, only_entries};
 use crate::core::digest::fit::keep;
+use crate::core::digest::identity::with_scopes;
+use crate::core::digest::merge::{merge, merge_incidents};
 use crate::core::digest::model::{Digest, GroupEntry, GroupState, Reason, Sample};
 use crate::core::digest::only::{narrow, without_own_trouble};
+use crate::core::item::Kind;
 use crate::core::links::LinkFacts;
+use crate::core::report::linker::Linker;
 use crate::ledger::standing::{Candidate, GroupRow};
-use crate::ledger::{LedgerError, ack, announcement, delivery, digest, fault, incident, note, reclassify, standing};
+use crate::ledger::{
+    LedgerError, ack, announcement, delivery, digest, fault, incident, note, project, reclassify, standing,
+};
+
+/// The reason of a digest that only some channels get: new ones, and those that stand in for others.
+const FOR_SOME: &str = "channels";
 
 /// How many items are looked at to find samples that differ.
 const CANDIDATES: usize = 60;
@@ -61,6 +71,7 @@ pub(super) fn plain_entry(
         note: note::newest(tx, row.group_key)?,
         runbook: row.rule.as_ref().and_then(|rule| settings.runbooks.get(rule)).cloned(),
         acked: None,
+        incident_scope: None,
         open_items: row.open_items,
         new_items: 0,
         total_items: row.total_items,
@@ -74,6 +85,12 @@ pub(super) fn plain_entry(
     })
 }
 
+/// A group as the table of open groups lists it, whatever is news of it.
+pub(super) fn plain_case(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> Result<GroupEntry, LedgerError> {
+    let entry = entry(tx, settings, case)?;
+    Ok(GroupEntry { reason: Reason::Reminder, why: None, ..entry })
+}
+
 /// Freezes a digest: one transaction makes it, its deliveries, and what people are now taken to know.
 ///
 /// `draft` holds every entry. The stored model and each channel's content keep as many as configured, cut after
@@ -83,27 +100,88 @@ pub(super) fn freeze(
     context: &Context<'_>,
     draft: Digest,
     cases: &[Case],
+    extras: &Extras,
 ) -> Result<Digest, LedgerError> {
     let settings = context.settings;
-    let shown = |digest: &Digest| keep(digest, settings.groups, settings.samples);
-    let mut whole = shown(&draft);
+    let mut whole = shown(settings, &draft);
     let mut contents: Vec<(&Route, Digest)> = Vec::new();
     for route in &settings.routes {
-        let Some(draft) = without_own_trouble(&draft, &route.name) else { continue };
-        contents.extend(content(tx, route, &draft)?.map(|content| (route, shown(&content))));
+        let extra = extras.of(route);
+        let extended = extra.map_or_else(|| draft.clone(), |extra| extend(&draft, route, extra));
+        let own = match without_own_trouble(&extended, &route.name) {
+            Some(extended) => content(tx, route, &extended)?.map(|content| shown(settings, &content)),
+            None => None,
+        };
+        contents.extend(with_handed(&extended, route, own, extra).map(|content| (route, content)));
     }
     let details = details(tx, context, contents.iter().map(|(_, content)| content).chain([&whole]), cases)?;
     fill(&mut whole, &details);
     digest::insert(tx, &whole, &build::reasons(&whole))?;
-    for (route, content) in &mut contents {
-        fill(content, &details);
-        let page = content.changes.iter().any(|entry| entry.page);
-        let whom = if route.incidents { delivery::For::Incidents } else { delivery::For::Readers };
-        delivery::enqueue(tx, &route.name, content, whom, page, context.moment.now)?;
-        note_incidents(tx, context, route, content, cases)?;
-    }
+    enqueue(tx, context, contents, &details, cases, extras)?;
     tell(tx, context, &draft, &whole, cases)?;
     Ok(whole)
+}
+
+/// Freezes what some channels get beyond what everybody gets, where nothing is news; none if their filters leave nothing.
+///
+/// Nothing counts as told by it. The first channel's content stands for all.
+pub(super) fn freeze_extras(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    bare: &Digest,
+    cases: &[Case],
+    extras: &Extras,
+) -> Result<Option<Digest>, LedgerError> {
+    let mut contents: Vec<(&Route, Digest)> = Vec::new();
+    for route in &context.settings.routes {
+        let Some(extra) = extras.of(route) else { continue };
+        let extended = extend(bare, route, extra);
+        let says = !extended.changes.is_empty() || !extended.still_open.is_empty() || !extended.faults.is_empty();
+        let own = if says { content(tx, route, &extended)? } else { None };
+        let own = own.map(|content| shown(context.settings, &content));
+        contents.extend(with_handed(&extended, route, own, Some(extra)).map(|content| (route, content)));
+    }
+    let Some((_, first)) = contents.first() else { return Ok(None) };
+    let mut whole = first.clone();
+    let details = details(tx, context, contents.iter().map(|(_, content)| content), cases)?;
+    fill(&mut whole, &details);
+    digest::insert(tx, &whole, FOR_SOME)?;
+    enqueue(tx, context, contents, &details, cases, extras)?;
+    Ok(Some(whole))
+}
+
+fn shown(settings: &Settings, digest: &Digest) -> Digest {
+    keep(digest, settings.groups, settings.samples)
+}
+
+/// What a channel gets, joined with what channels that are gone were owed. `all` is its own part before it was cut.
+fn with_handed(all: &Digest, route: &Route, own: Option<Digest>, extra: Option<&Extra>) -> Option<Digest> {
+    let Some((extra, handed)) = extra.and_then(|extra| Some((extra, extra.handed.as_ref()?))) else { return own };
+    let own = own.unwrap_or_else(|| bare(all));
+    let joined = if route.incidents { merge_incidents(handed, &own) } else { merge(handed, &own) };
+    // A new channel's own part holds everything that is open, so what both parts left out would count twice.
+    Some(if extra.is_new { build::recount_left_out(joined, all) } else { joined })
+}
+
+fn enqueue(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    contents: Vec<(&Route, Digest)>,
+    details: &HashMap<String, Details>,
+    cases: &[Case],
+    extras: &Extras,
+) -> Result<(), LedgerError> {
+    for (route, mut content) in contents {
+        fill(&mut content, details);
+        let handed = extras.of(route).is_some_and(|extra| extra.page);
+        let page = handed || content.changes.iter().any(|entry| entry.page);
+        let whom = if route.incidents { delivery::For::Incidents } else { delivery::For::Readers };
+        if route.incidents {
+            content = note_incidents(tx, context, route, content, cases)?;
+        }
+        delivery::enqueue(tx, &route.name, &content, whom, page, context.moment.now)?;
+    }
+    Ok(())
 }
 
 /// What a channel gets of the digest; none if it has nothing to tell that channel.
@@ -125,21 +203,26 @@ fn case_of<'c>(cases: &'c [Case], group_id: &str) -> Option<&'c Case> {
     cases.iter().find(|case| case.row.group_id == group_id)
 }
 
+/// Notes the incidents that a channel opens, and writes down under which scope each is known.
 fn note_incidents(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     route: &Route,
-    content: &Digest,
+    mut content: Digest,
     cases: &[Case],
-) -> Result<(), LedgerError> {
-    if !route.incidents {
-        return Ok(());
-    }
-    for entry in &content.changes {
+) -> Result<Digest, LedgerError> {
+    let own = content.incident_scope().to_owned();
+    for entry in content.changes.iter_mut().filter(|entry| entry.state != GroupState::Resolved) {
         let Some(case) = case_of(cases, &entry.group_id) else { continue };
-        incident::open(tx, &route.name, case.row.group_key, entry.episode, context.moment.now)?;
+        let (key, episode) = (case.row.group_key, entry.episode);
+        let scope = match &entry.incident_scope {
+            Some(scope) => scope.clone(),
+            None => incident::scope(tx, &route.name, key, episode)?.unwrap_or_else(|| own.clone()),
+        };
+        incident::open(tx, &route.name, key, episode, &scope, context.moment.now)?;
+        entry.incident_scope = Some(scope);
     }
-    Ok(())
+    Ok(with_scopes(&content))
 }
 
 /// What only shown entries have: history and samples.
@@ -155,10 +238,11 @@ fn details<'d>(
     cases: &[Case],
 ) -> Result<HashMap<String, Details>, LedgerError> {
     let named = build::named(digests);
+    let linker = context.settings.linker.clone().located(project::addresses(tx)?);
     let mut details = HashMap::new();
     for case in cases.iter().filter(|case| named.contains(&case.row.group_id)) {
         let candidates = standing::candidates(tx, case.row.group_key, CANDIDATES)?;
-        let samples = candidates.into_iter().map(|candidate| linked(context.settings, candidate)).collect();
+        let samples = candidates.into_iter().map(|candidate| linked(&linker, case.row.kind, candidate)).collect();
         let found = Details {
             hourly: standing::hourly(tx, case.row.group_key, context.moment.now)?,
             samples: diverse(samples, context.settings.samples),
@@ -168,7 +252,7 @@ fn details<'d>(
     Ok(details)
 }
 
-fn linked(settings: &Settings, candidate: Candidate) -> Sample {
+fn linked(linker: &Linker, kind: Kind, candidate: Candidate) -> Sample {
     let mut sample = candidate.sample;
     let facts = LinkFacts {
         project_id: candidate.project_id.as_deref(),
@@ -176,9 +260,10 @@ fn linked(settings: &Settings, candidate: Candidate) -> Sample {
         job_id: sample.job_id.as_deref(),
         job_record_id: sample.job_record_id.as_deref(),
         item_id: Some(&sample.item_id),
+        kind: Some(kind),
         ..LinkFacts::default()
     };
-    sample.links = settings.linker.make(&sample.project, &facts);
+    sample.links = linker.make(&sample.project, &facts);
     sample
 }
 
@@ -217,15 +302,17 @@ fn tell(
             open_items: case.row.open_items,
             total_items: case.row.total_items,
             at: now,
+            failures: case.row.failures,
+            baseline: case.baseline,
         };
-        announcement::tell(tx, case.row.group_key, &draft.digest_id, &told, entry.state, case.row.failures)?;
+        announcement::tell(tx, case.row.group_key, &draft.digest_id, &told, entry.state)?;
         announcement::remember(tx, case.row.group_key, &case.reached, now)?;
         reclassify::told(tx, &entry.group_id)?;
         if entry.reason == Reason::Escalated && case.ack.is_some() {
             ack::end_all(tx, case.row.group_key, "escalated", now)?;
         }
     }
-    fault::tell(tx, &draft.faults, &draft.digest_id)?;
+    fault::tell(tx, &draft.faults, &draft.digest_id, draft.incident_scope())?;
     let inventory_waits = !draft.baseline && cases.iter().any(is_inventory);
     if matches!(context.inventory, Inventory::Until(_)) && !inventory_waits {
         digest::set_meta(tx, "baseline_digest", &draft.digest_id)?;

@@ -15,7 +15,7 @@ use crate::core::escalation::{Reached, fires, is_above, reached};
 use crate::core::group_state::{self, group_state};
 use crate::ledger::silence::Hush;
 use crate::ledger::standing::GroupRow;
-use crate::ledger::{LedgerError, ack, announcement, digest, reclassify, silence, standing};
+use crate::ledger::{LedgerError, ack, announcement, digest, project, reclassify, silence, standing};
 
 /// One group, looked at.
 pub(super) struct Case {
@@ -25,7 +25,10 @@ pub(super) struct Case {
     pub(super) state: GroupState,
     pub(super) reached: Vec<Reached>,
     pub(super) ack: Option<Ack>,
+    /// It may wake somebody.
     pub(super) page: bool,
+    /// All of it failed before llama-triage was started, as far as people know or are to know.
+    pub(super) baseline: bool,
     pub(super) silenced_until: Option<Timestamp>,
     pub(super) news: Option<News>,
     /// What would be told if no silence covered it.
@@ -38,6 +41,8 @@ pub(super) struct Context<'a> {
     pub(super) request: &'a Request,
     pub(super) moment: Moment<'a>,
     pub(super) inventory: Inventory,
+    /// A project that came later is being read for the first time: what it brings along is told at once, not in parts.
+    project_awaited: bool,
     /// Groups that others were just merged into.
     survivors: HashSet<i64>,
     /// Groups that new rules let wake people.
@@ -74,13 +79,23 @@ impl<'a> Context<'a> {
             request,
             moment: Moment { now, scheduled, reminder: settings.reminder, zone: &settings.zone },
             inventory: inventory(tx, request)?,
+            project_awaited: !request.by_hand && project::is_awaited(tx, now - PATIENCE)?,
             survivors,
             turned: reclassify::turned(tx)?,
-            hush: Hush::new(silence::in_force(tx, now)?),
+            hush: Hush::new(silence::in_force(tx, request.certain)?),
             // A silence lasts 30 days at most, and its end is told within another 30 or never.
-            ended: silence::ended_since(tx, now - SignedDuration::from_hours(60 * 24), now)?,
+            ended: silence::ended_since(tx, request.certain - SignedDuration::from_hours(60 * 24), request.certain)?,
         })
     }
+}
+
+/// What a reader must know of a digest with old failures.
+pub(super) fn inventory_remark(inventory: Inventory) -> String {
+    match inventory {
+        Inventory::Told => "Groups with the reason \"baseline\" failed before their project was first scanned here; they page nobody until they fail again.",
+        _ => "This is the first inventory: what had failed before llama-triage was started here. From now on only changes are told.",
+    }
+    .to_owned()
 }
 
 fn inventory(tx: &Transaction<'_>, request: &Request) -> Result<Inventory, LedgerError> {
@@ -92,7 +107,7 @@ fn inventory(tx: &Transaction<'_>, request: &Request) -> Result<Inventory, Ledge
     };
     Ok(match digest::inventory_until(tx)? {
         Some(until) => Inventory::Until(until),
-        None if request.by_hand || request.now - first_start > PATIENCE => Inventory::Until(first_start),
+        None if request.by_hand || request.certain - first_start > PATIENCE => Inventory::Until(first_start),
         None => Inventory::Awaited,
     })
 }
@@ -115,8 +130,11 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     let (reached, fired) = escalation(tx, context, &row, &episode, told.as_ref())?;
     let silenced_until =
         if episode.closed.is_none() { context.hush.covers(tx, row.group_key, &row.group_id)? } else { None };
-    let ack = ack::in_force(tx, &row, episode.ordinal, context.moment.now)?;
-    let page = context.settings.page_classes.contains(&row.class);
+    let ack = ack::in_force(tx, &row, episode.ordinal, context.request.certain)?;
+    let pages = context.settings.page_classes.contains(&row.class);
+    let in_first = matches!(context.inventory, Inventory::Until(until) if row.first_seen <= until);
+    let baseline = is_baseline(tx, &row, told.as_ref(), in_first, pages)?;
+    let page = pages && !baseline;
     let turned = told.is_some() && page && context.turned.contains(&row.group_id);
     let fired = fired.or_else(|| turned.then(|| format!("new rules call it {}, which wakes people", row.class)));
     let wishes = Wishes {
@@ -134,20 +152,40 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
         pairs: episode::pairs(&episodes, context.moment.now),
         fired,
         page,
-        inventory: matches!(context.inventory, Inventory::Until(until) if row.first_seen <= until),
+        inventory: told.is_none() && baseline,
+        first_failure: told.as_ref().is_some_and(|told| told.baseline) && !baseline,
     };
     let news = news(context, told.as_ref(), &standing, &wishes);
     let unhushed = Wishes { silenced: false, ..wishes.clone() };
     let hushed = wishes.silenced && self::news(context, told.as_ref(), &standing, &unhushed).is_some();
     let state = state(context.moment.now, &row, &episode, told_state, news.as_ref());
-    Ok(Some(Case { row, episode, told, state, reached, ack, page, silenced_until, news, hushed }))
+    Ok(Some(Case { row, episode, told, state, reached, ack, page, baseline, silenced_until, news, hushed }))
 }
 
 fn news(context: &Context<'_>, told: Option<&Told>, standing: &Standing, wishes: &Wishes) -> Option<News> {
-    if context.inventory == Inventory::Awaited {
+    if context.inventory == Inventory::Awaited || (standing.inventory && context.project_awaited) {
         return None;
     }
     decide(told, standing, wishes, context.moment)
+}
+
+/// Whether a group holds nothing but what failed before its project was first scanned, as far as people know:
+/// it is inventory, and wakes nobody, until something of it fails anew.
+///
+/// Asked only where the answer matters: of groups that nothing was told of, or whose class pages.
+fn is_baseline(
+    tx: &Transaction<'_>,
+    row: &GroupRow,
+    told: Option<&Told>,
+    in_first: bool,
+    pages: bool,
+) -> Result<bool, LedgerError> {
+    match told {
+        None if in_first => Ok(true),
+        Some(told) if told.baseline && row.failures <= told.failures => Ok(true),
+        Some(told) if !told.baseline && !pages => Ok(false),
+        _ => Ok(!standing::failed_since_start(tx, row.group_key)?),
+    }
 }
 
 /// The group's episodes after this look, oldest first.
@@ -156,7 +194,7 @@ fn moved_on(tx: &Transaction<'_>, context: &Context<'_>, row: &GroupRow) -> Resu
     let episodes = ledger_episode(tx, row.group_key)?;
     let facts = crate::ledger::episode::item_facts(tx, row, episodes.last())?;
     let now = context.moment.now;
-    match episode::step(episodes.last(), &facts, now, context.settings.quiet_after) {
+    match episode::step(episodes.last(), &facts, context.request.certain, context.settings.quiet_after) {
         None => Ok(episodes),
         Some(step) => {
             crate::ledger::episode::apply(tx, row.group_key, &step, now)?;
@@ -189,7 +227,14 @@ fn escalation(
     let memory = announcement::escalations(tx, row.group_key)?;
     let news = reached.iter().filter(|r| fires(r, memory.iter().find(|m| m.rule == r.rule), now));
     let whys: Vec<&str> = news.map(|r| r.why.as_str()).collect();
-    let fired = (!whys.is_empty()).then(|| whys.join("; "));
+    let mut fired = (!whys.is_empty()).then(|| whys.join("; "));
+    if let (Some(told), Some(_)) = (told, &fired)
+        && standing::only_baseline_since(tx, row.group_key, told.at)?
+    {
+        // What a project brings along that is watched since, or a longer look-back, is no growth.
+        announcement::remember(tx, row.group_key, &reached, now)?;
+        fired = None;
+    }
     let above = memory.iter().filter(|memory| is_above(memory, &measures)).map(|memory| memory.rule);
     announcement::still_above(tx, row.group_key, above, now)?;
     Ok((reached, fired))

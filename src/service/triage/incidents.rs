@@ -97,7 +97,8 @@ fn entry(
 ) -> Result<Option<GroupEntry>, LedgerError> {
     let Some(row) = standing::by_key(tx, incident.group_key)? else { return Ok(None) };
     let plain = plain_entry(tx, context.settings, &row)?;
-    Ok(Some(GroupEntry { episode: incident.episode, reason, state, page: true, ..plain }))
+    let incident_scope = Some(incident.scope.clone());
+    Ok(Some(GroupEntry { episode: incident.episode, reason, state, page: true, incident_scope, ..plain }))
 }
 
 fn is_empty(digest: &Digest) -> bool {

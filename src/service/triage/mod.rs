@@ -5,6 +5,8 @@
 
 mod assemble;
 mod cases;
+mod channels;
+mod handover;
 mod incidents;
 pub mod settings;
 
@@ -12,6 +14,7 @@ use crate::ledger::Transaction;
 use jiff::{SignedDuration, Timestamp};
 
 use self::cases::{Case, Context, Inventory};
+use self::channels::Extras;
 pub use self::settings::Settings;
 use crate::core::decide::Urgency;
 use crate::core::digest::build::{self, in_order};
@@ -19,8 +22,9 @@ use crate::core::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenc
 use crate::core::pace::{Gate, Wanted, gate};
 use crate::core::schedule::Due;
 use crate::core::text::{count, local};
+use crate::ledger::channel::{self, Known};
 use crate::ledger::fault::KnownFault;
-use crate::ledger::{Ledger, LedgerError, digest, episode, fault, run};
+use crate::ledger::{Ledger, LedgerError, digest, episode, fault, identity, run};
 
 /// The name that daily digests are recorded under in the `run` table.
 const RUN: &str = "digest";
@@ -33,6 +37,8 @@ const DOWNTIME: SignedDuration = SignedDuration::from_hours(1);
 pub struct Request {
     /// Now.
     pub now: Timestamp,
+    /// What deadlines are judged by: earlier than `now` while the clock is in doubt, so that nothing ends by a wrong one.
+    pub certain: Timestamp,
     /// A person asks: schedule, waiting times and caps do not count.
     pub by_hand: bool,
     /// The budget line of reprocessing, if it has one.
@@ -44,7 +50,7 @@ pub struct Request {
 impl Request {
     /// What a cycle asks for.
     pub fn at(now: Timestamp) -> Request {
-        Request { now, by_hand: false, budget: None, would_retry: 0 }
+        Request { now, certain: now, by_hand: false, budget: None, would_retry: 0 }
     }
 }
 
@@ -54,7 +60,15 @@ impl Request {
 /// The ledger refuses; nothing has changed then.
 pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Option<Digest>> {
     let settings = settings.clone();
-    Ok(ledger.write(move |tx| triage_in(tx, &settings, &request)).await?)
+    let (digest, changes) = ledger
+        .write(move |tx| {
+            let before = channel::all(tx)?;
+            let digest = triage_in(tx, &settings, &request)?;
+            Ok((digest, channels::changes(&before, &channel::all(tx)?)))
+        })
+        .await?;
+    changes.iter().for_each(|change| tracing::info!("{change}"));
+    Ok(digest)
 }
 
 /// As [`triage`], inside the caller's transaction: a dry run rolls it back.
@@ -63,20 +77,29 @@ pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> a
 /// The ledger refuses.
 pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -> Result<Option<Digest>, LedgerError> {
     let survivors = episode::absorb_merged(tx, request.now)?;
-    let due = due(tx, settings, request.now)?;
+    let channels = channels::note(tx, settings, request.now)?;
+    let due = due(tx, settings, request.certain)?;
     let scheduled = due.is_some() || request.by_hand;
     let quiet = settings.is_quiet(request.now);
     let scheduled = scheduled && (!quiet || request.by_hand);
     let context = Context::read(tx, settings, request, scheduled, survivors)?;
     let cases = cases::gather(tx, &context)?;
     let faults = fault::all(tx)?;
-    let wanted = Wanted { urgency: most_urgent(&cases, &faults), scheduled: due.is_some(), by_hand: request.by_hand };
+    let extras = Extras::read(tx, &context, &channels, (&cases, &faults), false)?;
+    let urgency = most_urgent(&cases, &faults).max(extras.urgency());
+    let wanted = Wanted { urgency, scheduled: due.is_some(), by_hand: request.by_hand };
     let recent = digest::unscheduled_since(tx, request.now - SignedDuration::from_hours(24))?;
     let gate = gate(wanted, quiet, &recent, settings.limits, request.now);
     let told = match gate {
-        Gate::Shut => None,
-        Gate::Open | Gate::PageOnly => tell(tx, &context, &cases, &faults, gate, due)?,
+        Gate::Shut if quiet => None,
+        Gate::Shut => tell_some(tx, &context, &cases, &extras)?,
+        Gate::PageOnly => {
+            let extras = Extras::read(tx, &context, &channels, (&cases, &faults), true)?;
+            tell(tx, &context, &cases, &faults, &Occasion { gate, due, channels: &channels, extras })?
+        }
+        Gate::Open => tell(tx, &context, &cases, &faults, &Occasion { gate, due, channels: &channels, extras })?,
     };
+    channels::give_incidents(tx, settings, &channels, request.now)?;
     if gate == Gate::Open {
         finish(tx, &context, due, told.as_ref())?;
     }
@@ -89,13 +112,7 @@ fn due(tx: &Transaction<'_>, settings: &Settings, now: Timestamp) -> Result<Opti
     let Some(first_start) = digest::first_start(tx)? else {
         return Ok(None);
     };
-    let mut last = run::last(tx, RUN)?;
-    if last.is_some_and(|last| settings.digest.was_set_back(now, &settings.zone, last)) {
-        run::forget_ahead(tx, RUN, now)?;
-        last = run::last(tx, RUN)?;
-    }
-    // A first start that lies ahead is the same trouble: it then counts as just now.
-    let last = last.unwrap_or_else(|| first_start.min(now));
+    let last = run::last(tx, RUN)?.unwrap_or(first_start);
     Ok(settings.digest.due(now, &settings.zone, Some(last)))
 }
 
@@ -120,17 +137,24 @@ fn finish(
     Ok(())
 }
 
+/// Why there may be a digest, and what some channels get beyond what everybody gets.
+struct Occasion<'o> {
+    gate: Gate,
+    due: Option<Due>,
+    channels: &'o [Known],
+    extras: Extras,
+}
+
 /// Makes and freezes a digest of what may be told now; none if that is nothing.
 fn tell(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     cases: &[Case],
     faults: &[KnownFault],
-    gate: Gate,
-    due: Option<Due>,
+    occasion: &Occasion<'_>,
 ) -> Result<Option<Digest>, LedgerError> {
     let mut digest = draft(tx, context, cases)?;
-    let page_only = gate == Gate::PageOnly;
+    let (page_only, due) = (occasion.gate == Gate::PageOnly, occasion.due);
     let pages = |case: &Case| case.news.as_ref().is_some_and(|news| news.urgency == Urgency::Page);
     let (mut changes, mut still_open) = (Vec::new(), Vec::new());
     for case in cases.iter().filter(|case| !page_only || pages(case)) {
@@ -153,11 +177,40 @@ fn tell(
     digest.baseline = digest.changes.iter().any(|entry| entry.reason == Reason::Baseline);
     digest.scheduled = context.moment.scheduled && due.is_some();
     remark(tx, context, &mut digest, due)?;
-    if is_empty(&digest) && !says_all_quiet(context, due) {
-        return Ok(None);
+    let regular = !is_empty(&digest) || says_all_quiet(context, due);
+    if regular && !page_only {
+        digest.remarks.extend(channels::remarks(tx, context.settings, occasion.channels)?);
+        channel::say_all(tx)?;
     }
-    digest::set_told_until(tx, if page_only { digest.window.from } else { digest.window.to })?;
-    assemble::freeze(tx, context, digest, cases).map(Some)
+    let extras = &occasion.extras;
+    let until = if page_only || !regular { digest.window.from } else { digest.window.to };
+    let frozen = match regular {
+        true => Some(assemble::freeze(tx, context, digest, cases, extras)?),
+        false if extras.is_empty() => None,
+        false => assemble::freeze_extras(tx, context, &channels::bare(&digest), cases, extras)?,
+    };
+    if frozen.is_some() {
+        digest::set_told_until(tx, until)?;
+    }
+    extras.settle(tx, frozen.as_ref(), !page_only)?;
+    Ok(frozen)
+}
+
+/// What only some channels get. It is no news, so that the pause between two digests does not count.
+fn tell_some(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    cases: &[Case],
+    extras: &Extras,
+) -> Result<Option<Digest>, LedgerError> {
+    let mut frozen = None;
+    if !extras.is_empty() {
+        let bare = channels::bare(&draft(tx, context, cases)?);
+        frozen = assemble::freeze_extras(tx, context, &bare, cases, extras)?;
+        digest::set_told_until(tx, bare.window.from)?;
+    }
+    extras.settle(tx, frozen.as_ref(), true)?;
+    Ok(frozen)
 }
 
 fn is_still_open(case: &Case) -> bool {
@@ -181,7 +234,7 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<
         Some(told) => told,
         None => digest::first_start(tx)?.unwrap_or(now),
     };
-    let window = Window { from: from.min(now), to: now };
+    let window = Window { from, to: now };
     let prefix = build::id_prefix(now, &settings.zone);
     let mut retries = digest::retries(tx, window)?;
     if context.request.would_retry > 0 {
@@ -190,6 +243,8 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<
     Ok(Digest {
         schema_version: SCHEMA_VERSION,
         digest_id: build::digest_id(now, &settings.zone, digest::next_number(tx, &prefix)?),
+        ledger_id: identity::id(tx)?,
+        nonce: identity::nonce(tx)?,
         instance: settings.instance.clone(),
         created_at: now,
         zone: settings.zone_name.clone(),
@@ -235,17 +290,17 @@ fn remark(
         digest.remarks.push(format!("This digest was due {} and comes late.", local(due.due_at, zone)));
     }
     if digest.baseline {
-        digest.remarks.push(
-            "This is the first inventory: what had failed before llama-triage was started here. From now on only changes are told."
-                .to_owned(),
-        );
+        digest.remarks.push(cases::inventory_remark(context.inventory));
     }
     digest.remarks.extend(downtime(tx, context, digest.window)?);
     let (all, ids) = episode::came_and_went(tx, digest.window.from, 5)?;
     if all > 0 && context.inventory == Inventory::Told {
-        let listed = ids.join(", ");
-        let groups = count(all, "group", "groups");
-        digest.remarks.push(format!("{groups} failed and ended again before anybody was told: {listed}."));
+        let more = match all.saturating_sub(ids.len() as u64) {
+            0 => String::new(),
+            more => format!(" and {more} more (llama-triage report groups --state resolved --limit 0)"),
+        };
+        let (listed, groups) = (ids.join(", "), count(all, "group", "groups"));
+        digest.remarks.push(format!("{groups} failed and ended again before the digest: {listed}{more}."));
     }
     Ok(())
 }
@@ -276,3 +331,8 @@ fn downtime(tx: &Transaction<'_>, context: &Context<'_>, window: Window) -> Resu
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod baseline_tests;
+#[cfg(test)]
+mod channel_tests;

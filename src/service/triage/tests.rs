@@ -63,6 +63,22 @@ fn a_group_is_new_once_then_resolved_then_regressed() {
 }
 
 #[test]
+fn nothing_ends_by_a_time_that_is_in_doubt() {
+    let (mut seed, settings) = world();
+    seed.fail("g", "b", 1, t(1));
+    at(&mut seed, &settings, 2);
+    let year = 365 * 24 * 60;
+    for (certain, open) in [(10, 1), (year, 0)] {
+        let request = Request { certain: t(certain), ..Request::at(t(year)) };
+        let told = seed.write(|tx| triage_in(tx, &settings, &request)).unwrap();
+        assert_eq!(told.is_some(), open == 0, "a daily digest is due by the later time only");
+        let sql = "SELECT count(*) FROM episode WHERE closed_at IS NULL";
+        let found: i64 = seed.connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, open);
+    }
+}
+
+#[test]
 fn a_failure_seen_late_does_not_regress_what_ended_after_it() {
     let (mut seed, settings) = world();
     seed.fail("g", "b", 1, t(1));

@@ -159,3 +159,20 @@ fn deliveries_leave_out_what_was_taken_along() {
     assert_eq!(json(&ledger, &["deliveries", "--state", "superseded"]).len(), 1);
     assert_eq!(names(&json(&ledger, &["deliveries", "--failed"]), "state"), ["dead", "pending"]);
 }
+
+#[test]
+fn the_summary_counts_retries_and_failures_of_what_matches() {
+    let ledger = filled();
+    let summary = |words: &[&str]| json(&ledger, &[&["summary", "--since", "7d"], words].concat())[0].clone();
+    for (words, attempts, failures) in [
+        (&[][..], 4.into(), 3),
+        (&["--project", "staging"], serde_json::Value::Null, 1),
+        (&["--class", "throttled"], 1.into(), 0),
+        (&["--item-name", "invoice-001*"], 2.into(), 1),
+    ] {
+        let summary = summary(words);
+        assert_eq!(summary["retries"]["attempts"], attempts, "{words:?}");
+        let hourly = summary["hourly"].as_array().unwrap().iter().map(|hour| hour.as_u64().unwrap()).sum::<u64>();
+        assert_eq!(hourly, failures, "{words:?}");
+    }
+}

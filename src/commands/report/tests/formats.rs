@@ -70,7 +70,9 @@ fn unicode_columns(line: &str) -> usize {
 fn a_pipe_gets_tsv_and_a_terminal_a_table() {
     let ledger = filled();
     assert!(ask(&ledger, &["groups"]).out.starts_with("group_id\tstate\t"));
-    assert!(on_terminal(&["groups"], 80).starts_with("groups · ledger as of 2026-11-23 11:41 UTC (scan 19 min ago)"));
+    assert!(
+        on_terminal(&["groups"], 80).starts_with("groups, most urgent first · ledger as of 2026-11-23 11:41 UTC (scan")
+    );
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn colour_and_links_are_written_only_where_asked() {
 fn links_come_from_the_configuration_where_there_is_one() {
     let ledger = filled();
     let config: Config = toml::from_str(
-        "[[project]]\nname = \"prod\"\nbase-url = \"https://api.cloud.eu.llamaindex.ai\"\n[links]\nconsole = \"https://c.example\"\n\
+        "[[project]]\nname = \"prod\"\nbase-url = \"https://api.cloud.llamaindex.ai\"\n[links]\nconsole = \"https://c.example\"\n\
          templates = { job = \"{console}/j/{job_id}\", batch = \"\" }",
     )
     .unwrap();
@@ -110,6 +112,126 @@ fn links_come_from_the_configuration_where_there_is_one() {
     let links = &ran.rows()[0]["links"];
     assert_eq!(links["job"], "https://c.example/j/job-0006");
     assert_eq!(links["batch"], serde_json::Value::Null);
+}
+
+#[test]
+fn links_lead_to_where_the_ledger_was_read_from() {
+    let ledger = filled();
+    let job = |words: &[&str], config: Option<&Config>| {
+        let words = [words, &["--format", "json"]].concat();
+        run_on(&ledger.path, &words, Terminal::default(), config).rows()[0]["links"].clone()
+    };
+    let eu = "https://api.cloud.eu.llamaindex.ai/api/v1/beta/batch-processing/bat-0001";
+    assert_eq!(
+        job(&["batch", "bat-0001"], None)["batch"],
+        eu.replace("v1/beta/batch-processing", "v2/batches") + "?expand=results"
+    );
+    // A configuration for another ledger, whose project has the same name.
+    let other: Config = toml::from_str("[[project]]\nname = \"staging\"\nbase-url = \"https://other\"").unwrap();
+    let links = job(&["batch", "bat-0001"], Some(&other));
+    assert!(links["batch"].as_str().unwrap().starts_with("https://api.cloud.eu.llamaindex.ai/"), "{links}");
+    ledger.writer.execute("UPDATE project SET base_url = NULL", []).unwrap();
+    assert_eq!(job(&["item", "a0730007"], None), serde_json::json!({}), "nothing says where it lives");
+}
+
+#[test]
+fn the_list_of_items_shows_the_kind_that_the_row_is_of() {
+    let ledger = filled();
+    let items = |id: &str| json(&ledger, &["item", id])[0]["links"]["items"].as_str().unwrap().to_owned();
+    assert!(items("a0730007").ends_with("/items?status=skipped"));
+    assert!(items("7d400004").ends_with("/items?status=failed"));
+}
+
+#[test]
+fn what_is_cut_names_a_command_that_shows_all_of_it() {
+    let ledger = filled();
+    for at in 20..77 {
+        let group = if at < 40 { 1 } else { 100 + at };
+        let (id, name) = (format!("new-{at}"), format!("n{at}"));
+        ledger.writer.execute(
+            "INSERT INTO error_group (group_key, group_id, kind, template, title, class, mining, first_seen, last_seen, open_items,
+                 total_items, failures, grouping_version)
+             SELECT ?1, 'g-many' || ?1, 'failed', 't', 't', 'transient', x'', ?2, ?2, 1, 1, 1, 1 WHERE ?1 > 100", (group, 0)).unwrap();
+        ledger.writer.execute(
+            "INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key, first_seen, last_seen)
+             VALUES (?1, ?2, ?3, 1, 'failed', 'open', ?4, 3, ?5, ?5)", (id, at, name, group, now().as_millisecond())).unwrap();
+    }
+    crate::ledger::seed::recount(&ledger.writer);
+    for (words, named) in
+        [(&["summary"][..], 1), (&["group", "g-4f2a90c1"], 1), (&["--format", "html", "--since", "7d"], 1)]
+    {
+        let out = run_on(&ledger.path, words, Terminal { width: Some(400), ..TERMINAL }, None).out;
+        let out = out.replace("&#39;", "'").replace("</p>", "");
+        let cuts: Vec<(&str, &str)> =
+            out.lines().filter_map(|line| line.split_once(" shown; all: llama-triage report ")).collect();
+        assert!(cuts.len() >= named, "{words:?}: {out}");
+        for (counts, command) in cuts {
+            let (shown, all) = counts.rsplit('>').next().unwrap().split_once(" of ").unwrap();
+            let command: Vec<&str> = command.split(' ').collect();
+            let at = command.iter().position(|word| *word == "--ledger").unwrap();
+            assert_eq!(command[at + 1], ledger.path.to_str().unwrap());
+            let rest = [&command[..at], &command[at + 2..]].concat();
+            let rows = json(&ledger, &rest).len();
+            assert!(rows.to_string() == all && shown.parse::<usize>().unwrap() < rows, "{counts}: {rest:?}");
+        }
+    }
+}
+
+#[test]
+fn every_list_that_is_cut_says_of_how_many() {
+    let ledger = filled();
+    for words in [
+        &["groups"][..],
+        &["items"],
+        &["batches"],
+        &["skipped"],
+        &["retries"],
+        &["mttr"],
+        &["digests"],
+        &["deliveries"],
+        &["audit"],
+        &["trend", "--by", "group"],
+        &["item", "--name", "*"],
+    ] {
+        let words = [words, &["--limit", "1"]].concat();
+        for format in ["table", "md", "html"] {
+            let out = ask(&ledger, &[&words[..], &["--format", format]].concat()).out;
+            assert!(out.contains("1 of ") && out.contains("limit 0 shows all"), "{words:?} {format}: {out}");
+        }
+        let answer: serde_json::Value =
+            serde_json::from_str(&ask(&ledger, &[&words[..], &["--format", "json"]].concat()).out).unwrap();
+        assert!(answer["matching"].as_u64().unwrap() > 1, "{words:?}");
+    }
+    let out = ask(&ledger, &["sql", "SELECT 1 UNION SELECT 2", "--limit", "1", "--format", "table"]).out;
+    assert!(out.contains("1 shown, and there are more"), "{out}");
+}
+
+#[test]
+fn a_share_of_a_batch_is_never_above_one() {
+    let ledger = filled();
+    ledger.writer.execute("UPDATE batch SET failed_items = 3, total_items = 2 WHERE batch_key = 3", []).unwrap();
+    let rows = json(&ledger, &["batches", "--sort", "share"]);
+    assert_eq!((&rows[0]["batch_id"], &rows[0]["failed_share"]), (&"bjb-7001".into(), &0.02.into()));
+    let of = rows.iter().find(|row| row["batch_id"] == "bat-0001").unwrap();
+    assert_eq!((&of["failed_share"], &of["failed_items"]), (&serde_json::Value::Null, &3.into()));
+    let said = run_on(&ledger.path, &["batch", "bat-0001"], TERMINAL, None).out;
+    assert!(said.contains("2, failed 3, skipped 0 (LlamaCloud's counts contradict each other)"), "{said}");
+}
+
+#[test]
+fn times_and_windows_are_named() {
+    let ledger = filled();
+    let said = on_terminal(&["groups", "--since", "7d", "--until", "24h"], 200);
+    assert!(
+        said.contains("since 2026-11-16 12:00 UTC, until 2026-11-22 12:00 UTC") && said.contains("in that time"),
+        "{said}"
+    );
+    assert!(on_terminal(&["groups", "--since", "7d"], 200).contains("in 7 d"));
+    assert!(on_terminal(&["groups"], 200).contains(" ever "));
+    ledger.writer.execute("DELETE FROM scan", []).unwrap();
+    let said = run_on(&ledger.path, &["trend"], TERMINAL, None).out;
+    assert!(said.contains("no scan was ever complete (now 2026-11-23 12:00 UTC)"), "{said}");
+    assert!(said.contains("times failed or skipped"), "{said}");
 }
 
 #[test]

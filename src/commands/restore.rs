@@ -1,0 +1,40 @@
+//! `ledger restore FILE`: puts a backup in the ledger's place.
+
+use std::path::Path;
+
+use super::act::Person;
+use crate::core::text::count;
+use crate::exit::Exit;
+use crate::ledger::restore::restore;
+
+/// Restores, and says what that means.
+///
+/// # Errors
+/// The service uses the ledger, the file is no ledger or newer than this program, or a file cannot be written.
+pub(super) fn run(copy: &Path, ledger: &Path, by: &Person) -> anyhow::Result<Exit> {
+    let done = restore(copy, ledger, &by.name, by.now)?;
+    if !done.discrepancies.is_empty() {
+        for line in &done.discrepancies {
+            anstream::println!("{line}");
+        }
+        anstream::eprintln!(
+            "llama-triage: {} is damaged ({}), and nothing was restored: take another backup",
+            copy.display(),
+            count(done.discrepancies.len() as u64, "discrepancy", "discrepancies")
+        );
+        return Ok(Exit::Failed);
+    }
+    anstream::println!("{}: restored from {}", ledger.display(), copy.display());
+    if let Some(kept) = &done.kept {
+        anstream::println!("The ledger before is kept as {}.", kept.display());
+    }
+    anstream::println!(
+        "Its id is now {} (before: {}): what it sends from now on never has the id of what was sent before.",
+        done.renewed.id,
+        done.renewed.before
+    );
+    anstream::println!(
+        "What happened since the backup is not in it: news may be sent a second time, and retries of that time are not known. Before the service starts, set reprocess.mode = \"off\" for the first cycle."
+    );
+    Ok(Exit::Done)
+}

@@ -1,0 +1,97 @@
+//! Who may use the ledger's files, and what a refusal of the file system means.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::LedgerError;
+use super::open::{lock_path, wal_path};
+use crate::file_owner::{folder_of, name_of};
+
+/// What the file system's refusal to open `path` means: no permission names whose the files are.
+pub(super) fn refused(path: &Path, source: std::io::Error) -> LedgerError {
+    match source.kind() {
+        ErrorKind::PermissionDenied => denied(path),
+        _ => LedgerError::File { path: path.to_owned(), source },
+    }
+}
+
+/// The error for a file that this process may not use.
+pub(super) fn denied(path: &Path) -> LedgerError {
+    // Where a folder is closed, the file itself cannot be looked at: the folder is what stands in the way.
+    let found = path.ancestors().find_map(|place| Some((place, std::fs::metadata(place).ok()?.uid())));
+    let (place, owner) = found.unwrap_or((path, 0));
+    let (name, place) = (name_of(owner), place.display());
+    let remedy = if owner == rustix::process::geteuid().as_raw() {
+        format!("the mode of {place} forbids it to its owner: chmod u+rwX {place}")
+    } else if owner == 0 {
+        format!(
+            "{place} belongs to root: run this as root (`sudo llama-triage …`), or give it to the user who should use it (`sudo chown USER: {place}`)"
+        )
+    } else {
+        format!("{place} belongs to {name}: run this as {name} (`sudo -u {name} llama-triage …`)")
+    };
+    LedgerError::Denied { path: path.to_owned(), remedy }
+}
+
+/// Whether the file is there.
+///
+/// # Errors
+/// It cannot be known, for lack of permission or because of the disk.
+pub(super) fn exists(path: &Path) -> Result<bool, LedgerError> {
+    path.try_exists().map_err(|source| refused(path, source))
+}
+
+/// Whether this process may read (or also write) the file.
+pub(super) fn may_use(path: &Path, writing: bool) -> bool {
+    use rustix::fs::Access;
+    let wanted = if writing { Access::READ_OK | Access::WRITE_OK } else { Access::READ_OK };
+    rustix::fs::access(path, wanted).is_ok()
+}
+
+/// The ledger's files that belong to another user than its folder, with that user's name and the folder's owner's.
+/// The folder's owner is who the service runs as; empty if all is well, or nothing can be seen.
+pub fn foreign_files(ledger: &Path) -> Vec<(PathBuf, String, String)> {
+    let Ok(owner) = std::fs::metadata(folder_of(ledger)).map(|found| found.uid()) else { return Vec::new() };
+    let files = [ledger.to_owned(), wal_path(ledger), shm_path(ledger), lock_path(ledger)];
+    let foreign = files.into_iter().filter_map(|file| {
+        let uid = std::fs::metadata(&file).ok()?.uid();
+        (uid != owner).then(|| (file, name_of(uid), name_of(owner)))
+    });
+    foreign.collect()
+}
+
+fn shm_path(ledger: &Path) -> PathBuf {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push("-shm");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_whose_the_file_is_and_never_that_it_is_missing() {
+        let is_root = rustix::process::geteuid().is_root();
+        let text = denied(Path::new("/not/there")).to_string();
+        assert!(text.contains(if is_root { "chmod" } else { "sudo llama-triage" }), "{text}");
+        let refusal = super::refused(Path::new("/x/ledger.db"), std::io::ErrorKind::PermissionDenied.into());
+        assert!(matches!(refusal, LedgerError::Denied { .. }), "{refusal}");
+        let other = super::refused(Path::new("/x/ledger.db"), std::io::ErrorKind::NotADirectory.into());
+        assert!(matches!(other, LedgerError::File { .. }), "{other}");
+    }
+
+    #[test]
+    fn files_of_another_user_than_the_folder_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = dir.path().join("ledger.db");
+        std::fs::write(&ledger, "").unwrap();
+        assert_eq!(foreign_files(&ledger), []);
+        // Only root can give files away; elsewhere there is nothing to find.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&ledger, Some(4242), Some(4242)).unwrap();
+            assert_eq!(foreign_files(&ledger), [(ledger, "4242".to_owned(), "root".to_owned())]);
+        }
+    }
+}

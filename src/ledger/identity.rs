@@ -1,0 +1,150 @@
+//! Which ledger this is: a random id, made with the ledger, and renewed when the file turns out to be a copy of it.
+
+use rusqlite::{Connection, Transaction};
+
+use super::LedgerError;
+use super::digest::{meta, set_meta};
+
+/// The name of the ledger's id in `meta`.
+const ID: &str = "ledger_id";
+
+/// The name of the place where the ledger was last opened for writing.
+const PLACE: &str = "ledger_place";
+
+/// What a backup has instead of a place: wherever it is opened, it is a copy.
+const COPY: &str = "copy";
+
+/// Where a ledger's file is. A file keeps its inode through restarts, reboots, VACUUM, upgrades and renames; a copy gets another.
+///
+/// The number of its device is no part of it: kernels give it out anew at each boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file's inode.
+    pub inode: u64,
+    /// What tells the host from others; none where the host has nothing of the kind, which then counts as any host.
+    pub host: Option<String>,
+}
+
+/// A ledger that got another id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The id until now.
+    pub before: String,
+    /// The id from now on.
+    pub id: String,
+}
+
+impl Place {
+    fn written(&self) -> String {
+        format!("{} {}", self.inode, self.host.as_deref().unwrap_or_default())
+    }
+
+    fn read(text: &str) -> Option<Place> {
+        let (inode, host) = text.split_once(' ')?;
+        let host = Some(host).filter(|host| !host.is_empty()).map(str::to_owned);
+        Some(Place { inode: inode.parse().ok()?, host })
+    }
+
+    fn may_be(&self, other: &Place) -> bool {
+        let same_host = match (&self.host, &other.host) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        self.inode == other.inode && same_host
+    }
+}
+
+/// The ledger's id: 16 hexadecimal digits.
+///
+/// # Errors
+/// SQLite refuses, or the ledger has none.
+pub fn id(connection: &Connection) -> Result<String, LedgerError> {
+    meta(connection, ID)?.ok_or(LedgerError::Unreadable { what: "ledger id", value: "none".to_owned() })
+}
+
+/// Eight random hexadecimal digits.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn nonce(connection: &Connection) -> Result<String, LedgerError> {
+    Ok(connection.query_row("SELECT lower(hex(randomblob(4)))", [], |row| row.get(0))?)
+}
+
+/// Notes where the ledger is. If it is a copy, it gets an id of its own; none if it is what it was.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn settle(tx: &Transaction<'_>, place: &Place) -> Result<Option<Renewed>, LedgerError> {
+    let known = meta(tx, PLACE)?;
+    let is_copy = match known.as_deref() {
+        None => false,
+        Some(COPY) => true,
+        Some(text) => Place::read(text).is_some_and(|known| !known.may_be(place)),
+    };
+    let renewed = if is_copy { Some(renew(tx)?) } else { None };
+    if known.as_deref() != Some(&place.written()) {
+        set_meta(tx, PLACE, &place.written())?;
+    }
+    Ok(renewed)
+}
+
+/// Gives the ledger another id.
+///
+/// Digests and incidents that were decided under the id before keep it.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn renew(tx: &Transaction<'_>) -> Result<Renewed, LedgerError> {
+    let before = id(tx)?;
+    let id: String = tx.query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))?;
+    set_meta(tx, ID, &id)?;
+    tx.execute("DELETE FROM meta WHERE name = ?1", [PLACE])?;
+    Ok(Renewed { before, id })
+}
+
+/// Marks a ledger as a copy: whoever opens it for writing gives it an id of its own.
+///
+/// # Errors
+/// SQLite refuses.
+pub(super) fn mark_as_copy(copy: &Connection) -> Result<(), LedgerError> {
+    let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+    copy.execute(sql, [PLACE, COPY])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::seed::Seed;
+
+    fn place(inode: u64, host: Option<&str>) -> Place {
+        Place { inode, host: host.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_ledger_keeps_its_id_where_it_is_and_a_copy_gets_another() {
+        let mut seed = Seed::new();
+        let first = id(&seed.connection).unwrap();
+        assert_eq!(first.len(), 16);
+        let mut renewed = |place: Place| seed.write(|tx| settle(tx, &place)).unwrap().is_some();
+        for (what, place, expected) in [
+            ("the first start", place(7, Some("a")), false),
+            ("a restart", place(7, Some("a")), false),
+            ("a container without a machine id", place(7, None), false),
+            ("with one again", place(7, Some("a")), false),
+            ("another file", place(8, Some("a")), true),
+            ("it again", place(8, Some("a")), false),
+            ("another host with the same number", place(8, Some("b")), true),
+        ] {
+            assert_eq!(renewed(place), expected, "{what}");
+        }
+        let second = id(&seed.connection).unwrap();
+        assert!(second != first && second.len() == 16);
+        mark_as_copy(&seed.connection).unwrap();
+        assert!(
+            seed.write(|tx| settle(tx, &place(8, Some("b")))).unwrap().is_some(),
+            "a backup put into the same file"
+        );
+        assert_ne!(nonce(&seed.connection).unwrap(), nonce(&seed.connection).unwrap());
+    }
+}

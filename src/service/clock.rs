@@ -1,0 +1,234 @@
+//! The time that the worker works by: the host's clock, held against what was known and, where it jumped, against servers.
+//!
+//! What that means is `core::clock`'s; here clocks are read, servers asked, and stored times set right.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::warn;
+
+use super::reprocess;
+use super::worker::Setup;
+use crate::core::clock::{Known, Reading, Server, Source, TOLERANCE, has_jumped, judge, plain};
+use crate::ledger::ahead::{self, Right};
+use crate::ledger::{Ledger, LedgerError, fault};
+
+/// A clock in doubt is not asked about with every tick.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The key of the worker fault.
+const FAULT: &str = "clock";
+
+/// The worker's clock.
+#[derive(Debug)]
+pub struct Clock {
+    /// A time that was right, and when; no instant where the ledger has it from another process.
+    known: Option<(Timestamp, Option<Instant>)>,
+    /// The last reading; none before the first.
+    last: Option<Reading>,
+    /// When servers were last asked, and how far the host's clock was ahead of what was known.
+    asked: Option<(Instant, SignedDuration)>,
+    /// What deadlines are judged by until a cycle is done.
+    doubt: Option<Timestamp>,
+    /// How far the host's clock is ahead of the time that is worked by.
+    host_ahead: SignedDuration,
+    /// Stored times are to be set right.
+    repair: Option<Repair>,
+}
+
+/// How much of the ledger is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repair {
+    /// What a wrong clock may have left behind.
+    Usual,
+    /// Everything: the clock was set back.
+    SetBack,
+}
+
+impl Clock {
+    /// The clock of a process that begins with this ledger.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn of(ledger: &Ledger) -> Result<Clock, LedgerError> {
+        let known = ledger.read(ahead::last_known).await?;
+        Ok(Clock {
+            known: known.map(|at| (at, None)),
+            last: None,
+            asked: None,
+            doubt: None,
+            host_ahead: SignedDuration::ZERO,
+            repair: Some(Repair::Usual),
+        })
+    }
+
+    /// What time it is. Where the clock was set back, stored times that lie ahead are set right first.
+    ///
+    /// # Errors
+    /// The ledger refuses; the next call sets right what is left.
+    pub async fn now(&mut self, ledger: &Ledger, setup: &Setup) -> Result<Timestamp, LedgerError> {
+        let reading = self.read(setup).await;
+        // By a time that nobody confirms, right times would be set to wrong ones.
+        if reading.source != Source::Unverified
+            && let Some(repair) = self.repair
+        {
+            set_right(ledger, setup, repair, reading.now).await?;
+            self.repair = None;
+        }
+        Ok(reading.now)
+    }
+
+    async fn read(&mut self, setup: &Setup) -> Reading {
+        let (host, instant) = (Timestamp::now(), Instant::now());
+        let known = self.known(instant);
+        let reading = if has_jumped(host, known) {
+            let servers = self.servers(host, known, setup).await;
+            judge(host, known, &servers)
+        } else {
+            self.asked = None;
+            plain(host)
+        };
+        self.take(reading, known, host, instant);
+        reading
+    }
+
+    fn known(&self, instant: Instant) -> Option<Known> {
+        self.known.map(|(at, since)| match since {
+            Some(since) => Known { at: at.saturating_add(instant - since).unwrap_or(at), exact: true },
+            None => Known { at, exact: false },
+        })
+    }
+
+    /// What servers say; what they said lately, if the clock is as it was then.
+    async fn servers(&mut self, host: Timestamp, known: Option<Known>, setup: &Setup) -> Vec<Server> {
+        let ahead = known.map_or(SignedDuration::ZERO, |known| host - known.at);
+        if let Some((at, then)) = self.asked
+            && at.elapsed() < ASK_AGAIN
+            && (ahead - then).abs() <= TOLERANCE
+        {
+            let by_server = self.last.is_some_and(|last| last.source == Source::Server);
+            return known.filter(|_| by_server).map(|known| Server::Says(known.at)).into_iter().collect();
+        }
+        let servers = ask(setup).await;
+        self.asked = Some((Instant::now(), ahead));
+        servers
+    }
+
+    fn take(&mut self, reading: Reading, known: Option<Known>, host: Timestamp, instant: Instant) {
+        let changed = self.last.is_none_or(|last| last.source != reading.source);
+        self.host_ahead = host - reading.now;
+        match reading.source {
+            Source::Host => {}
+            Source::Confirmed => self.say(changed, "the host's clock jumped, and a server confirms what it shows now"),
+            Source::Server => self.say(changed, "the host's clock is wrong: working by LlamaCloud's"),
+            Source::Unconfirmed => {
+                self.say(
+                    changed,
+                    "the host's clock jumped, and no server says what time it is: deadlines wait for a cycle",
+                );
+                self.doubt = Some(reading.certain);
+            }
+            Source::Unverified => {
+                self.say(changed, "the host's clock jumped, and no server can be asked: deadlines wait until one can");
+            }
+        }
+        let set_back = known.is_some_and(|known| reading.now - known.at < -TOLERANCE);
+        if set_back {
+            self.repair = Some(Repair::SetBack);
+        }
+        let is_held_over = known.is_some_and(|known| known.at == reading.now);
+        if reading.source != Source::Unverified || is_held_over {
+            self.known = Some((reading.now, Some(instant)));
+            // By what was known then; from now on the clock is measured against this.
+            self.asked = self.asked.map(|(at, _)| (at, self.host_ahead));
+        }
+        self.last = Some(reading);
+    }
+
+    fn say(&self, changed: bool, what: &str) {
+        if changed {
+            warn!(host_ahead_s = self.host_ahead.as_secs(), "{what}");
+        }
+    }
+
+    /// What deadlines are judged by at `now`: earlier while the time is in doubt.
+    pub fn certain(&self, now: Timestamp) -> Timestamp {
+        let unverified = self.last.filter(|last| last.source == Source::Unverified).map(|last| last.certain);
+        [self.doubt, unverified].into_iter().flatten().fold(now, Timestamp::min)
+    }
+
+    /// Notes that a cycle is done, with the time for the next process, and tells people of a wrong clock.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn end_cycle(&mut self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
+        self.doubt = None;
+        let Some(last) = self.last.filter(|last| last.source != Source::Unverified) else { return Ok(()) };
+        if last.source == Source::Server {
+            // People's acts beside the worker are stamped by the host's clock.
+            self.repair = Some(Repair::Usual);
+        }
+        ledger.write(move |tx| ahead::note_known(tx, now)).await
+    }
+
+    /// Raises the worker fault of a wrong clock, or ends it.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn note_fault(&self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
+        let Some(last) = self.last else { return Ok(()) };
+        let ahead = self.host_ahead;
+        ledger
+            .write(move |tx| match last.source {
+                Source::Server => fault::raise(tx, FAULT, &complaint(ahead), now),
+                Source::Host | Source::Confirmed => fault::clear(tx, FAULT, now),
+                Source::Unconfirmed | Source::Unverified => Ok(()),
+            })
+            .await
+    }
+}
+
+fn complaint(ahead: SignedDuration) -> String {
+    let (seconds, way) = (ahead.as_secs().unsigned_abs(), if ahead.is_negative() { "behind" } else { "ahead" });
+    let apart = match (seconds / 86_400, seconds / 3600) {
+        (0, 0) => format!("{} min", seconds / 60),
+        (0, hours) => format!("{hours} h {} min", seconds / 60 % 60),
+        (days, _) => format!("{days} d"),
+    };
+    format!(
+        "The clock of this host is {apart} {way} of LlamaCloud's. Digests are dated and deadlines kept by LlamaCloud's clock \
+         until it is right. Set it: timedatectl set-ntp true."
+    )
+}
+
+/// Asks every server once, all at the same time.
+async fn ask(setup: &Setup) -> Vec<Server> {
+    let mut asking = tokio::task::JoinSet::new();
+    for project in &setup.projects {
+        let source = std::sync::Arc::clone(&project.source);
+        asking.spawn(async move { source.server_time().await });
+    }
+    let mut servers = Vec::new();
+    while let Some(asked) = asking.join_next().await {
+        // A task that failed has no answer either.
+        servers.extend(asked);
+    }
+    servers
+}
+
+async fn set_right(ledger: &Ledger, setup: &Setup, repair: Repair, now: Timestamp) -> Result<(), LedgerError> {
+    let right = Right {
+        now,
+        next_digest: setup.triage.digest.next(now, &setup.zone),
+        longest_hold: reprocess::longest_hold(&setup.config.reprocess),
+        set_back: repair == Repair::SetBack,
+    };
+    let times = ledger.write(move |tx| ahead::set_right(tx, right)).await?;
+    if times > 0 {
+        warn!(
+            times,
+            "set {times} stored times right that were still to come: the clock was ahead when they were written"
+        );
+    }
+    Ok(())
+}

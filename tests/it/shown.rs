@@ -1,0 +1,59 @@
+//! What is shown is what is there: links, and what a dry run says of the digest that follows it.
+
+use jiff::{SignedDuration, Timestamp};
+use llama_triage::demo::{Options, believable_account};
+use llama_triage::ledger::digest::thaw;
+use llama_triage::notify::text;
+
+use crate::site::{Site, binary};
+
+const FOLDER: &str = "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{dir}/out\"\n";
+
+/// An account of the last two days, scanned by the binary.
+async fn scanned() -> Site {
+    let now = Timestamp::now();
+    let site = Site::new(believable_account(7, now - SignedDuration::from_hours(48)), Options::default(), FOLDER).await;
+    site.cloud.world().advance_to(now);
+    site.command(&["scan"]).assert().success();
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_without_a_configuration_links_to_where_the_ledger_was_read_from() {
+    let site = scanned().await;
+    let ledger = site.path("ledger.db").display().to_string();
+    let asked = ["--ledger", &ledger, "report", "items", "--kind", "skipped", "--limit", "3", "--format", "json"];
+    let out = binary().args(asked).assert().success().get_output().stdout.clone();
+    let answer: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    let rows = answer["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "{answer}");
+    assert!(answer["matching"].as_u64().unwrap() > 3, "{answer}");
+    for row in rows {
+        let link = row["links"]["items"].as_str().unwrap();
+        assert!(link.starts_with(&site.cloud.url()) && link.ends_with("/items?status=skipped"), "{link}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_shows_what_now_sends() {
+    let site = scanned().await;
+    let run = |words: &[&str]| {
+        let out = site.command(words).assert().success().get_output().stdout.clone();
+        String::from_utf8(out).unwrap()
+    };
+    let dry = run(&["digest", "--dry-run", "--now"]);
+    let sent = run(&["digest", "--now"]);
+    let stored = site.texts("SELECT model FROM digest");
+    assert_eq!(stored.len(), 1, "the dry run decided nothing: {sent}");
+    let digest = text::render(&thaw(&stored[0]).unwrap());
+    // Only a minute may lie between the two.
+    assert_eq!(without_times(&dry), without_times(&(digest.clone() + "\n")));
+    assert!(dry.lines().next().is_some_and(|headline| sent.contains(headline)), "{sent}");
+    let after = run(&["digest", "--dry-run"]);
+    assert!(after.starts_with("There is nothing new to tell now. The next scheduled digest is due "), "{after}");
+    assert_eq!(after.lines().count(), 1, "{after}");
+}
+
+fn without_times(text: &str) -> String {
+    regex::Regex::new(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d").unwrap().replace_all(text, "TIME").into_owned()
+}
