@@ -52,3 +52,19 @@ ALTER TABLE intent ADD COLUMN api TEXT NOT NULL DEFAULT 'v1-beta';
 UPDATE intent SET api = 'v2' WHERE substr(coalesce(batch_id, ''), 1, 4) IN ('pjb-', 'ext-')
     OR (coalesce(batch_id, '') NOT LIKE 'bjb-%'
         AND EXISTS (SELECT 1 FROM batch b WHERE b.project_key = intent.project_key AND b.batch_id LIKE 'bat-%'));
+
+-- What scans could not read of a project: counted from scan to scan, until it is set aside so that it stops nothing else.
+CREATE TABLE unread (
+    project_key INTEGER NOT NULL REFERENCES project (project_key),
+    batch_id    TEXT    NOT NULL,                 -- ' v2', ' v1-beta': a batch list itself
+    scans       INTEGER NOT NULL,                 -- scans in a row
+    since       INTEGER NOT NULL,                 -- the first of them
+    at          INTEGER NOT NULL,                 -- the last of them
+    until       INTEGER,                          -- set aside: not asked for again before
+    PRIMARY KEY (project_key, batch_id)
+) STRICT, WITHOUT ROWID;
+
+-- Batches that failed as a whole were listed before failures that stand on a batch were recorded: those of the last week are listed again.
+UPDATE batch SET listed_as = NULL
+    WHERE (status = 'failed' OR (status IN ('cancelled', 'completed') AND error_message IS NOT NULL) OR (status = 'completed' AND total_items > processed_items))
+        AND coalesce(completed_at, updated_at, created_at, last_seen) > (SELECT coalesce(max(started_at), 0) - 604800000 FROM scan);

@@ -39,8 +39,11 @@ pub(super) async fn read(mut response: Response, host: &str) -> Result<String, C
 
 async fn collect(response: &mut Response, host: &str, path: &str) -> Result<Vec<u8>, CloudError> {
     let limit = LIMIT_MIB << 20;
-    let hint = response.content_length().unwrap_or(0).min(limit as u64);
-    let mut body = Vec::with_capacity(hint as usize);
+    let told = response.content_length().unwrap_or(0);
+    if told > limit as u64 {
+        return Err(CloudError::TooLarge { path: path.to_owned(), limit_mib: LIMIT_MIB });
+    }
+    let mut body = Vec::with_capacity(told as usize);
     loop {
         match response.chunk().await {
             Ok(None) => return Ok(body),

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -97,6 +97,8 @@ pub(super) struct Client {
     pace: Pace,
     budget: Budget,
     made: AtomicU64,
+    /// Whether a request of this scan was answered well.
+    answered: AtomicBool,
     /// The largest pages that the server takes.
     page_bounds: Mutex<HashMap<Make, usize>>,
 }
@@ -127,6 +129,7 @@ impl Client {
             pace,
             budget: Budget::new(),
             made: AtomicU64::new(0),
+            answered: AtomicBool::new(false),
             page_bounds: Mutex::default(),
             base,
             host,
@@ -180,8 +183,14 @@ impl Client {
         bounds.insert(make, bound);
     }
 
+    /// Whether a request has been answered well since the scan began.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
     /// Fills the retry budget again.
     pub(super) fn begin_scan(&self) {
+        self.answered.store(false, Ordering::Relaxed);
         self.budget.refill();
     }
 
@@ -227,6 +236,7 @@ impl Client {
         let (status, wish) = judge(&response);
         let answer = answer::read(response, &self.host).await;
         let decoded = answer.and_then(|text| decode(&text));
+        self.answered.fetch_or(decoded.is_ok(), Ordering::Relaxed);
         decoded.map_err(|error| Failed {
             verdict: match (&error, wish) {
                 (CloudError::CutShort { .. } | CloudError::Unreachable { .. }, _) if status < 400 => verdict(None),

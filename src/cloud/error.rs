@@ -150,7 +150,7 @@ pub enum CloudError {
         what: String,
     },
     /// The answer is larger than this program reads.
-    #[error("the answer of {path} is larger than {limit_mib} MiB: lower page-size of this project")]
+    #[error("the answer of {path} is larger than {limit_mib} MiB, which is more than is read")]
     TooLarge {
         /// The path asked for.
         path: String,
@@ -199,6 +199,17 @@ impl CloudError {
                 | CloudError::Forbidden { .. }
                 | CloudError::ApiGone { .. }
                 | CloudError::Redirected { .. }
+        )
+    }
+
+    /// Whether the answer is about the one thing that was asked for, rather than about the server.
+    pub fn is_about_what_was_asked(&self) -> bool {
+        matches!(
+            self,
+            CloudError::NotFound { .. }
+                | CloudError::Refused { .. }
+                | CloudError::TooLarge { .. }
+                | CloudError::Unsupported { .. }
         )
     }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use super::CloudError;
 use super::client::{Ask, Client};
 use super::page::{self, Rows};
+use super::page_size::{PageSize, Remedy};
 use super::paging::{Next, Paging, Step};
 use crate::core::batch::Counted;
 
@@ -111,7 +112,7 @@ pub(super) async fn read<R: Rows>(
 pub(super) async fn read_at_pace<R: Rows>(
     client: &Client,
     ask: &Ask<'_>,
-    mut style: Style,
+    style: Style,
     rows: &R,
     mut paging: Paging,
     page: &mut (dyn FnMut(Vec<R::Row>) -> Flow + Send),
@@ -119,29 +120,42 @@ pub(super) async fn read_at_pace<R: Rows>(
     let mut listed = Listed::default();
     let path = format!("/{}", ask.path.join("/"));
     let mut refused = false;
-    style.limit = client.bounded(style.make, style.limit);
+    let mut size = PageSize::of(client.bounded(style.make, style.limit));
     loop {
-        let request = request(ask, style, paging.asked());
+        let request = request(ask, style.make, &size, paging.asked());
         let got = client.get(&request, |text| page::decode(rows, text, &path)).await;
         listed.requests += 1;
         let got = match got {
-            Err(CloudError::Refused { status: 422, ref detail, .. }) if style.limit > SMALL_PAGE => {
+            Err(CloudError::Refused { status: 422, ref detail, .. }) if size.rows() > SMALL_PAGE => {
                 let named = if refused { None } else { named_bound(detail, style.make.size()) };
-                let named = named.filter(|bound| (1..style.limit).contains(bound));
+                let named = named.filter(|bound| (1..size.rows()).contains(bound));
                 if let Some(bound) = named.filter(|_| !style.insists) {
                     client.note_bound(style.make, bound);
                     return got.map(|_| listed);
                 }
-                style.limit = named.unwrap_or(SMALL_PAGE);
+                size.bound(named.unwrap_or(SMALL_PAGE));
                 refused = true;
                 continue;
             }
-            got => got?,
+            Err(error) => {
+                match size.failed(&error, client.has_answered()) {
+                    Remedy::Fewer => {}
+                    Remedy::LeaveOut if paging.leave_out(&path) => {
+                        let why = format!("one row alone cannot be had: {error}");
+                        listed.why_unreadable.get_or_insert(why);
+                        listed.unreadable = paging.unreadable();
+                    }
+                    Remedy::LeaveOut | Remedy::GiveUp => return Err(error),
+                }
+                continue;
+            }
+            Ok(got) => got,
         };
         if std::mem::take(&mut refused) {
             // It was the size that was refused, and it would be every time.
-            client.note_bound(style.make, style.limit);
+            client.note_bound(style.make, size.rows());
         }
+        size.came();
         let got = remember_unreadable(&mut listed, got);
         let (new, step) = paging.take(got);
         listed.rows += new.len() as u64;
@@ -177,8 +191,9 @@ fn remember_unreadable<T>(listed: &mut Listed, mut page: page::Page<T>) -> page:
     page
 }
 
-fn request<'a>(ask: &Ask<'a>, style: Style, next: &Next) -> Ask<'a> {
-    let request = ask.clone().with(style.make.size(), style.limit.to_string());
+fn request<'a>(ask: &Ask<'a>, make: Make, size: &PageSize, next: &Next) -> Ask<'a> {
+    let mut request = ask.clone().with(make.size(), size.rows().to_string());
+    request.once |= size.is_reduced();
     match next {
         Next::Offset(offset) => request.with("offset", offset.to_string()),
         Next::Token(token) if token.is_empty() => request,

@@ -34,6 +34,12 @@ pub(super) enum Step {
 /// Pages of one listing, at most: a server that caps pages at 100 rows can still list 2,000,000.
 pub(super) const MOST_PAGES: u64 = 20_000;
 
+/// Rows of one listing, at most: more take memory for their keys that no list is worth.
+pub(super) const MOST_ROWS: u64 = 2_000_000;
+
+/// The same for lists whose rows the caller keeps until their end.
+pub(super) const MOST_BATCHES: u64 = 500_000;
+
 /// Pages in a row without a new row before an offset listing is given up.
 /// One can be honest: rows that were put in front push a whole page back.
 const BARREN_OFFSETS: u32 = 2;
@@ -45,6 +51,7 @@ const BARREN_TOKENS: u32 = 10;
 pub(super) struct Paging {
     asked: Next,
     expected: Option<u64>,
+    most: u64,
     seen: HashSet<u64, FxBuildHasher>,
     matching: u64,
     unreadable: u64,
@@ -70,6 +77,7 @@ impl Paging {
         Paging {
             asked,
             expected,
+            most: MOST_ROWS,
             seen: HashSet::default(),
             matching: 0,
             unreadable: 0,
@@ -79,6 +87,24 @@ impl Paging {
             barren: 0,
             confirmed: false,
         }
+    }
+
+    /// The same, given up after so many rows.
+    pub(super) fn at_most(self, rows: u64) -> Paging {
+        Paging { most: rows, ..self }
+    }
+
+    /// Leaves out the next row, which cannot be had. False if this listing cannot: only by offset a place has a name.
+    pub(super) fn leave_out(&mut self, path: &str) -> bool {
+        let Next::Offset(offset) = self.asked else { return false };
+        if self.see(super::page::key(&format!("row {offset} of {path}"))) {
+            self.matching += 1;
+            self.unreadable += 1;
+        }
+        self.pages += 1;
+        self.offset = offset + 1;
+        self.asked = Next::Offset(self.offset);
+        self.pages < MOST_PAGES
     }
 
     /// What to ask for now. An empty token means the first page.
@@ -149,6 +175,9 @@ impl Paging {
         match step {
             Step::Ask(_) if self.pages >= MOST_PAGES => {
                 Step::GiveUp(format!("the list had not ended after {MOST_PAGES} pages"))
+            }
+            Step::Ask(_) if self.seen.len() as u64 >= self.most => {
+                Step::GiveUp(format!("the list had not ended after {} rows", self.seen.len()))
             }
             step => step,
         }

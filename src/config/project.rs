@@ -35,7 +35,7 @@ pub struct Project {
     /// Whether failed pages of a completed parse make its item a failed one. For v2; costs a request for each file.
     #[serde(default)]
     pub page_failures: bool,
-    /// Batches created longer ago than this are not looked at, unless they still have open items.
+    /// Batches created longer ago than this, counted from the last complete scan, are not looked at, unless they still have open items.
     #[serde(default = "default_look_back", with = "friendly")]
     #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
     pub look_back: Duration,

@@ -148,4 +148,17 @@ impl ItemStatus {
             _ => ItemStatus::Unknown(word.to_owned()),
         }
     }
+
+    /// The lower-case word of API v1.
+    pub fn as_str(&self) -> &str {
+        match self {
+            ItemStatus::Pending => "pending",
+            ItemStatus::Processing => "processing",
+            ItemStatus::Completed => "completed",
+            ItemStatus::Failed => "failed",
+            ItemStatus::Skipped => "skipped",
+            ItemStatus::Cancelled => "cancelled",
+            ItemStatus::Unknown(word) => word,
+        }
+    }
 }

@@ -6,6 +6,7 @@
 pub mod ack;
 pub mod batch;
 pub mod batch_api;
+pub mod batch_failure;
 pub mod cause;
 pub mod clock;
 pub mod decide;
@@ -30,3 +31,4 @@ pub mod schedule;
 pub mod secret_forms;
 pub mod silence;
 pub mod text;
+pub mod unread;

@@ -11,7 +11,7 @@ use super::account_texts::{BEHIND_VAGUE, GROWING, Nature, OUTAGE, RETURNING, UNR
 use super::builder::add_project;
 use super::cause::{Cause, Failure};
 use super::model::{JobType, Origin};
-use super::submit::Submission;
+use super::submit::{Break, Submission};
 use super::world::{Outage, Pace, World};
 
 /// The name of the larger project of [`believable_account`].
@@ -123,7 +123,8 @@ impl Plot {
         let items = self.documents(1, 60, 30);
         let mut breaking = Submission::of_items(1, items, config());
         let broken_at = self.at(9 * 60 + 4);
-        breaking.breaks = Some((broken_at, "orchestrator gave up after losing its history".into()));
+        let why = "orchestrator gave up after losing its history".to_owned();
+        breaking.breaks = Some((broken_at, Break::Fails(Some(why))));
         self.world.submit_at(self.at(9 * 60), breaking);
     }
 

@@ -9,7 +9,7 @@ use super::cause::{Cause, Failure};
 use super::model::{Directory, Item, JobType, Project};
 use super::progress::Event;
 use super::random::uuid_of;
-use super::submit::Submission;
+use super::submit::{Break, Submission};
 use super::world::{Outage, Pace, World};
 
 /// The bearer key of the project that a builder starts with.
@@ -129,9 +129,20 @@ impl WorldBuilder {
     }
 
     /// The batch itself breaks this long after it was made.
-    pub fn breaks(mut self, after: SignedDuration, message: &str) -> Self {
+    pub fn breaks(self, after: SignedDuration, message: &str) -> Self {
+        self.ends(after, Break::Fails(Some(message.to_owned())))
+    }
+
+    /// The batch ends like this, this long after it was made.
+    pub fn ends(mut self, after: SignedDuration, how: Break) -> Self {
         let (at, submission) = self.current();
-        submission.breaks = Some((*at + after, message.to_owned()));
+        submission.breaks = Some((*at + after, how));
+        self
+    }
+
+    /// The batch's id is this, after its prefix; [`batch_id`] does not know it.
+    pub fn with_batch_id(mut self, id: &str) -> Self {
+        self.current().1.id = Some(id.to_owned());
         self
     }
 
@@ -150,6 +161,7 @@ impl WorldBuilder {
             attempts: 0,
             first_takes: None,
             results: Vec::new(),
+            unwritable: false,
             deleted: false,
         };
         let index = self.world.add_item(item);
@@ -214,6 +226,12 @@ impl WorldBuilder {
         let index = self.world.items.len() - 1;
         id.clone_into(&mut self.world.items[index].id);
         self.world.item_index.insert(id.to_owned(), index);
+        self
+    }
+
+    /// The server cannot write the item: a page of items that holds it is answered with 500.
+    pub fn unwritable(mut self) -> Self {
+        self.last_item().unwritable = true;
         self
     }
 

@@ -19,6 +19,9 @@ use super::wire::{Middle, Wire};
 /// The largest body that is read; larger ones earn a 413.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
+/// The longest address that is taken, as most proxies have it; longer ones earn a 414.
+const LONGEST_ADDRESS: usize = 16 * 1024;
+
 const WEB_PAGE: &str =
     "<!DOCTYPE html><html><head><title>One moment</title></head><body><h1>We are moving house</h1></body></html>";
 
@@ -28,6 +31,9 @@ pub(super) async fn exchange(shared: &Shared, wire: &Wire, request: Request<Body
         return hang_up(wire).await;
     }
     let (head, body) = request.into_parts();
+    if head.uri.to_string().len() > LONGEST_ADDRESS {
+        return respond(414, "application/json", r#"{"detail":"The address is too long"}"#.into());
+    }
     let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
         return respond(413, "application/json", r#"{"detail":"The body is too large"}"#.into());
     };

@@ -76,6 +76,7 @@ impl World {
             attempts: 0,
             first_takes: None,
             results: Vec::new(),
+            unwritable: false,
             deleted: false,
         };
         let item = self.add_item(item);

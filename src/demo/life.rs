@@ -39,7 +39,7 @@ impl World {
         let directory = self.items[items[0]].directory;
         let batch = Submission::of_directory(project, directory, items, super::builder::default_config());
         self.submit(Submission { job_type, ..batch });
-        if beat % 3 == 0 {
+        if beat.is_multiple_of(3) {
             let document = self.new_documents(project, 1, 0);
             let single = Submission::of_items(project, document, super::builder::default_config());
             let index = self.submit(Submission { job_type, origin: Origin::SingleJob, ..single });

@@ -56,7 +56,7 @@ pub use model::{Batch, BatchStatus, Counts, Directory, FinishedWork, Item, ItemS
 pub use options::{Clock, Date, End, Options, Order, Paging, Shift, Token, Total, UnknownItems};
 pub use random::Random;
 pub use server::SimulatedCloud;
-pub use submit::Submission;
+pub use submit::{Break, Submission};
 pub use truth::{Post, ShownFailure, Truth};
 pub use world::{Outage, Pace, World};
 

@@ -221,6 +221,8 @@ pub struct Item {
     pub first_takes: Option<SignedDuration>,
     /// Its finished work, oldest first.
     pub results: Vec<FinishedWork>,
+    /// Whether the server fails to write it: a page of items that holds it is answered with 500.
+    pub unwritable: bool,
     /// Whether somebody removed the file; later requests for it are refused.
     pub deleted: bool,
 }
@@ -267,6 +269,8 @@ pub struct Run {
     pub effective_at: Timestamp,
     /// Billed credits; `None` until the job has ended.
     pub credits: Option<u64>,
+    /// Its batch ended before its turn, and nobody stopped it.
+    pub abandoned: bool,
     /// Where this failure stands in the list of the truth.
     pub(super) failure: Option<usize>,
 }

@@ -19,6 +19,8 @@ pub struct Options {
     pub most_item_ids: usize,
     /// The status that every v1 batch call answers, for an account that has lost that API.
     pub v1_gone: Option<u16>,
+    /// How long batches are kept: older ones are neither listed nor known. None keeps them for ever.
+    pub keeps_batches_for: Option<SignedDuration>,
     /// The status that every call of v2 batches answers, for an account that does not have that API.
     pub v2_gone: Option<u16>,
     /// Whether each API shows only the batches that are its own: v1 those made from lists of items, v2 those made from
@@ -42,6 +44,7 @@ impl Default for Options {
             unknown_items: UnknownItems::Refused(422),
             most_item_ids: 1_000,
             v1_gone: None,
+            keeps_batches_for: None,
             v2_gone: None,
             apart: false,
             bare_job_ids: true,
@@ -107,6 +110,8 @@ pub struct Paging {
     pub empty_without_items: bool,
     /// Whether every page is the first one, whatever the offset or cursor.
     pub stuck: bool,
+    /// Whether the list of items goes on for ever: after its end come items that no batch has.
+    pub endless: bool,
 }
 
 impl Default for Paging {
@@ -122,6 +127,7 @@ impl Default for Paging {
             shifts_left: 5,
             empty_without_items: false,
             stuck: false,
+            endless: false,
         }
     }
 }

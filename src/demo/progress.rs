@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::cause::{Circumstances, Failure, Outcome};
 use super::model::{BatchStatus, FinishedWork, ItemStatus, JobType, Origin};
 use super::random::hash;
-use super::submit::Submission;
+use super::submit::{Break, Submission};
 use super::template;
 use super::truth::ShownFailure;
 use super::world::World;
@@ -16,7 +16,7 @@ use super::world::World;
 pub(super) enum Event {
     Submit(Box<Submission>),
     BatchStarts(usize),
-    BatchBreaks(usize, String),
+    BatchBreaks(usize, Break),
     RunStarts(usize, usize),
     RunEnds(usize, usize),
     RunRepairs(usize, usize),
@@ -32,7 +32,7 @@ impl World {
                 self.submit(*submission);
             }
             Event::BatchStarts(batch) => self.start_batch(batch),
-            Event::BatchBreaks(batch, message) => self.break_batch(batch, message),
+            Event::BatchBreaks(batch, how) => self.break_batch(batch, how),
             Event::RunStarts(batch, run) => self.start_run(batch, run),
             Event::RunEnds(batch, run) => self.end_run(batch, run),
             Event::RunRepairs(batch, run) => self.repair_run(batch, run),
@@ -73,14 +73,30 @@ impl World {
         }
     }
 
-    fn break_batch(&mut self, batch: usize, message: String) {
+    fn break_batch(&mut self, batch: usize, how: Break) {
         let now = self.now;
         let record = &mut self.batches[batch];
-        if !record.status.is_terminal() {
-            record.status = BatchStatus::Failed;
-            record.error_message = Some(message);
-            record.completed_at = Some(now);
-            record.updated_at = now;
+        if record.status.is_terminal() {
+            return;
+        }
+        let (status, message) = match how {
+            Break::Fails(message) => (BatchStatus::Failed, message),
+            Break::Cancelled(message) => (BatchStatus::Cancelled, Some(message)),
+            Break::EndsShort => (BatchStatus::Completed, None),
+        };
+        record.status = status;
+        record.error_message = message;
+        record.completed_at = Some(now);
+        record.updated_at = now;
+        let waiting: Vec<usize> =
+            (0..record.runs.len()).filter(|run| record.runs[*run].status == ItemStatus::Pending).collect();
+        for run in waiting {
+            let part = &mut self.batches[batch].runs[run];
+            part.abandoned = true;
+            if status == BatchStatus::Cancelled {
+                part.status = ItemStatus::Cancelled;
+            }
+            self.note_failure(batch, run);
         }
     }
 
@@ -270,7 +286,7 @@ impl World {
             item_id: self.items[part.item].id.clone(),
             batch_id: format!("bjb-{}", record.id),
             job_id: part.job.clone(),
-            status: part.status,
+            status: if part.abandoned { ItemStatus::Failed } else { part.status },
             error_message: part.error_message.clone(),
             skip_reason: part.skip_reason.clone(),
             at: part.effective_at,

@@ -78,8 +78,14 @@ impl Service<'_> {
     pub(super) fn own_batch(&self, id: &str) -> Result<usize, Reply> {
         self.world
             .find_batch(id)
-            .filter(|&batch| self.world.batches[batch].project == self.project)
+            .filter(|&batch| self.world.batches[batch].project == self.project && self.keeps(batch))
             .ok_or_else(|| Reply::error(404, "No such batch in this project"))
+    }
+
+    /// Whether this batch is not too old to be known.
+    pub(super) fn keeps(&self, batch: usize) -> bool {
+        let age = self.world.now.duration_since(self.world.batches[batch].created_at);
+        self.options.keeps_batches_for.is_none_or(|kept| age <= kept)
     }
 
     pub(super) fn own_job(&self, id: &str) -> Result<(usize, usize), Reply> {

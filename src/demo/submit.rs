@@ -23,6 +23,17 @@ const NOT_PART_OF_THE_WORK: [&str; 11] = [
     "transaction_id",
 ];
 
+/// How a batch ends before all its items have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Break {
+    /// It fails with this message, or without any; what waits goes on waiting.
+    Fails(Option<String>),
+    /// The service cancels it and names an error; what waits is cancelled with it.
+    Cancelled(String),
+    /// It claims to be completed; what waits goes on waiting.
+    EndsShort,
+}
+
 /// Items to process with one configuration.
 #[derive(Debug, Clone)]
 pub struct Submission {
@@ -42,8 +53,8 @@ pub struct Submission {
     pub config: Value,
     /// Given back with single v2 jobs.
     pub user_metadata: Value,
-    /// When and with which message the batch itself breaks, if it does.
-    pub breaks: Option<(Timestamp, String)>,
+    /// When the batch itself breaks, if it does.
+    pub breaks: Option<(Timestamp, Break)>,
 }
 
 impl Submission {
@@ -101,8 +112,8 @@ impl World {
         let (least, most) = self.pace.start_delay;
         let delay = jiff::SignedDuration::from_secs(self.random.between(least, most) as i64);
         self.schedule(now + delay, Event::BatchStarts(index));
-        if let Some((at, message)) = submission.breaks {
-            self.schedule(at, Event::BatchBreaks(index, message));
+        if let Some((at, how)) = submission.breaks {
+            self.schedule(at, Event::BatchBreaks(index, how));
         }
         index
     }
@@ -179,6 +190,7 @@ fn waiting(item: usize, now: Timestamp) -> Run {
         completed_at: None,
         effective_at: now,
         credits: None,
+        abandoned: false,
         failure: None,
     }
 }

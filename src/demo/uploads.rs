@@ -178,6 +178,7 @@ impl World {
             attempts: 0,
             first_takes: None,
             results: Vec::new(),
+            unwritable: false,
             deleted: false,
         };
         self.add_item(item)

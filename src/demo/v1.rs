@@ -43,6 +43,7 @@ impl Service<'_> {
         for (index, batch) in world.batches.iter().enumerate() {
             let directory_id = batch.directory.map(|index| world.directories[index].id.as_str());
             let wanted = batch.project == self.project
+                && self.keeps(index)
                 && batch.origin != Origin::SingleJob
                 && self.shows(index, false)
                 && status.is_none_or(|status| status == batch.status)
@@ -105,8 +106,15 @@ impl Service<'_> {
         order(&mut runs, self.paging().order, self.request, |&run| (batch.runs[run].effective_at, run));
         let window = Window::by_offset(self.query, 100, runs.len(), self.paging())?;
         let runs = &runs[window.from..window.to];
+        if runs.iter().any(|&run| self.world.items[batch.runs[run].item].unwritable) {
+            return Err(Reply::error(500, "An item could not be written"));
+        }
         let entries = runs.iter().map(|&run| v1_json::item(self.world, batch, run, self.options));
-        let page = window.page(entries.collect(), self.paging());
+        let mut entries: Vec<Value> = entries.collect();
+        if self.paging().endless {
+            entries.extend(v1_json::made_up_items(self.query, status, entries.len())?);
+        }
+        let page = window.page(entries, self.paging());
         let shown = runs.iter().map(|&run| batch.runs[run].failure).collect();
         if self.shifts(Shift::NewFailure) {
             self.world.fail_one_more(index, "the page went away while it was being read");

@@ -105,6 +105,7 @@ fn add_ghost(service: &mut Service<'_>, id: &str, found: Option<usize>) -> usize
         attempts: 0,
         first_takes: None,
         results: Vec::new(),
+        unwritable: false,
         deleted: true,
     })
 }

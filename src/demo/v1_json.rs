@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Batch, JobType};
+use super::model::{Batch, ItemStatus, JobType};
 use super::options::Options;
+use super::query::Query;
 use super::random::uuid_of;
+use super::reply::Reply;
 use super::v1::processed;
 use super::world::World;
 
@@ -75,6 +77,16 @@ pub(super) fn item(world: &World, batch: &Batch, run: usize, options: &Options) 
         "completed_at": run.completed_at,
         "effective_at": run.effective_at,
     })
+}
+
+/// Items that no batch has, to fill up the page that is asked for.
+pub(super) fn made_up_items(query: &Query, status: Option<ItemStatus>, there: usize) -> Result<Vec<Value>, Reply> {
+    let limit = query.number("limit", 100, 1..=1000)?;
+    let offset = query.number("offset", 0, 0..=usize::MAX)?;
+    let word = status.unwrap_or(ItemStatus::Failed).word();
+    let item =
+        |place: usize| json!({"item_id": format!("dfl-made-up-{place}"), "item_name": "more.pdf", "status": word});
+    Ok((offset + there..offset + limit).map(item).collect())
 }
 
 /// A job id with the prefix of its kind.

@@ -61,6 +61,7 @@ fn list_batches(service: &mut Service<'_>) -> Result<Reply, Reply> {
             batch.project == service.project
                 && is_of_v2(batch)
                 && service.shows(index, true)
+                && service.keeps(index)
                 && status.is_none_or(|status| status == batch.status)
                 && span.holds(batch.created_at)
                 && directory.is_none_or(|id| v2_json::directory_id(world, batch) == id)

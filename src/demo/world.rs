@@ -166,7 +166,8 @@ impl World {
 
     /// The latest state of every item that was ever in a batch: the newest batch that has begun it decides.
     pub fn current_states(&self) -> BTreeMap<&str, ItemStatus> {
-        self.latest_runs().into_iter().map(|(item, run)| (self.items[item].id.as_str(), run.status)).collect()
+        let state = |run: &Run| if run.abandoned { ItemStatus::Failed } else { run.status };
+        self.latest_runs().into_iter().map(|(item, run)| (self.items[item].id.as_str(), state(run))).collect()
     }
 
     /// The latest part of an item in any batch; `None` when it was never in one.

@@ -10,6 +10,7 @@ use super::project::signed;
 use super::sighting::Finish;
 use super::time::{millis, optional_millis, timestamp};
 use crate::core::batch::{Batch, BatchStatus, Counted, is_unsettled};
+use crate::core::unread::is_resting;
 
 /// How a known batch stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct KnownBatch {
     pub last_seen: i64,
     /// The API has said that it does not exist.
     pub gone: bool,
+    /// It was set aside because it cannot be read, and is not asked for now.
+    pub rests: bool,
 }
 
 /// Milliseconds for which a batch that is said not to exist is still asked for: a server in trouble says so of anything.
@@ -35,7 +38,9 @@ const GONE_FOR_GOOD: i64 = 86_400_000;
 /// SQLite's.
 pub fn known(connection: &Connection, project_key: i64, at: i64) -> Result<HashMap<String, KnownBatch>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT batch_id, batch_key, listed_as, status, last_seen, gone_at FROM batch WHERE project_key = ?1",
+        "SELECT b.batch_id, b.batch_key, b.listed_as, b.status, b.last_seen, b.gone_at, u.until
+         FROM batch b LEFT JOIN unread u ON u.project_key = b.project_key AND u.batch_id = b.batch_id
+         WHERE b.project_key = ?1",
     )?;
     let rows = statement.query_map([project_key], |row| {
         let status = BatchStatus::from_word(row.get_ref(3)?.as_str()?);
@@ -43,12 +48,14 @@ pub fn known(connection: &Connection, project_key: i64, at: i64) -> Result<HashM
         let gone_at: Option<i64> = row.get(5)?;
         let followed = gone_at.is_none_or(|gone_at| at - gone_at < GONE_FOR_GOOD);
         let unsettled = !status.is_terminal() || listed_as.as_deref().is_none_or(|listed| is_unsettled(listed, at));
+        let rests = is_resting(row.get(6)?, at);
         let known = KnownBatch {
             batch_key: row.get(1)?,
-            awaited: followed && unsettled,
+            awaited: followed && unsettled && !rests,
             listed_as,
             last_seen: row.get(4)?,
             gone: gone_at.is_some(),
+            rests,
         };
         Ok((row.get(0)?, known))
     })?;
@@ -300,6 +307,7 @@ pub fn unsearched(connection: &Connection, project_key: i64) -> Result<Vec<(Batc
          WHERE b.project_key = ?1 AND b.gone_at IS NULL AND b.created_at IS NOT NULL AND b.listed_as IS NOT NULL
              AND b.searched_as IS NOT b.listed_as
              AND b.total_items > coalesce(b.failed_items, 0) + coalesce(b.skipped_items, 0)
+             AND b.batch_id NOT IN (SELECT batch_id FROM unread WHERE project_key = ?1 AND until IS NOT NULL)
          ORDER BY b.created_at, b.batch_key",
     )?;
     let rows = statement.query_map([project_key], |row| {

@@ -200,6 +200,19 @@ pub fn scan_starts(connection: &Connection, since: Timestamp) -> Result<Vec<Time
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The projects whose newest finished scan was incomplete, by name.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn projects_not_read(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name FROM project p WHERE 0 = (SELECT complete FROM scan s
+             WHERE s.project_key = p.project_key AND finished_at IS NOT NULL ORDER BY scan_key DESC LIMIT 1) ORDER BY name",
+    )?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
 /// A small fact that the ledger remembers by name; none if it is not known.
 ///
 /// # Errors

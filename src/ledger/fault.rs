@@ -48,6 +48,19 @@ pub fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result<(), Le
     Ok(())
 }
 
+/// Ends the troubles that begin with this, were told to people and began before then.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn clear_told(tx: &Transaction<'_>, prefix: &str, before: Timestamp, now: Timestamp) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "UPDATE worker_fault SET ended_at = ?3 WHERE substr(fault, 1, length(?1)) = ?1 AND ended_at IS NULL
+             AND since < ?2 AND coalesce(announced, '') <> ''",
+    )?
+    .execute(params![prefix, Millis(before), Millis(now)])?;
+    Ok(())
+}
+
 /// The keys of troubles that have not ended and begin with this.
 ///
 /// # Errors

@@ -64,6 +64,7 @@ pub mod spent;
 pub mod standing;
 pub mod time;
 mod time_columns;
+pub mod unread;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Projects and their scans.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::LedgerError;
 use super::time::{millis, timestamp};
@@ -19,6 +19,8 @@ pub struct Begun {
     pub baseline_until: i64,
     /// When the job list was last read to its end.
     pub list_read_at: Option<i64>,
+    /// When the last complete scan began: what happened until then is known. None if there was none.
+    pub known_until: Option<i64>,
     /// The scan before this one was complete, and understood every row.
     pub continues: bool,
 }
@@ -63,6 +65,7 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         })?;
     let newest =
         "SELECT complete = 1 AND unreadable = 0 FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";
+    let known_until = complete_before(tx, project_key, at)?;
     let before: Option<bool> = tx.query_row(newest, [project_key], |row| row.get(0)).optional()?;
     tx.execute("INSERT INTO scan (project_key, started_at) VALUES (?1, ?2)", (project_key, at))?;
     Ok(Begun {
@@ -71,8 +74,18 @@ pub fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Be
         at,
         baseline_until,
         list_read_at,
+        known_until,
         continues: before == Some(true),
     })
+}
+
+/// When the last complete scan of a project began that began before then, both in milliseconds; none if there was none.
+///
+/// # Errors
+/// SQLite's.
+pub fn complete_before(connection: &Connection, project_key: i64, before: i64) -> Result<Option<i64>, LedgerError> {
+    let sql = "SELECT max(started_at) FROM scan WHERE project_key = ?1 AND complete = 1 AND started_at < ?2";
+    Ok(connection.query_row(sql, (project_key, before), |row| row.get(0))?)
 }
 
 /// Notes that the job list could not be read well: the next scan reads it to its end.

@@ -85,7 +85,7 @@ pub fn keep(
 }
 
 /// Whether the batch `b` belongs to v2, by its id; see [`BatchApi::of_batch`].
-const OF_V2: &str = "substr(b.batch_id, 1, 4) IN ('bat-', 'pjb-', 'ext-')";
+pub(super) const OF_V2: &str = "substr(b.batch_id, 1, 4) IN ('bat-', 'pjb-', 'ext-')";
 
 /// What is open of an API, which can be followed only as long as it answers.
 ///

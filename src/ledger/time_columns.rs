@@ -70,6 +70,7 @@ pub(super) const TIMES: &[Table] = &[
     ("announcement", &[("announced_at", Past)]),
     ("channel", &[("since", Past), ("gone_at", Past)]),
     ("project_api", &[("since", Past), ("asked_at", Past)]),
+    ("unread", &[("since", Past), ("at", Past), ("until", EndWithin("at", DAY))]),
     ("escalation", &[("fired_at", Past), ("above_at", Past)]),
     ("digest", &[("created_at", Past)]),
     (
@@ -177,6 +178,7 @@ const NO_TIMES: &[&str] = &[
     "recovered",
     "requests",
     "said",
+    "scans",
     "scheduled",
     "skipped_items",
     "status",

@@ -7,11 +7,14 @@
 
 mod apis;
 mod evidence;
+mod gap;
 mod intake;
 mod job_list;
 mod listing;
 mod project;
+mod set_aside;
 mod source;
+mod whole_batch;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,6 +30,7 @@ use crate::core::scan::{Classified, GroupFacts};
 use crate::ledger::{Ledger, LedgerError, group};
 
 pub use apis::{ApiFound, restore_apis};
+pub use set_aside::SetAside;
 pub use source::{Batches, Observations, Source, Statuses};
 
 /// Decides the class of a new group.
@@ -85,6 +89,12 @@ pub struct ScanSummary {
     pub apis: Vec<ApiFound>,
     /// The first thing that made it incomplete.
     pub error: Option<String>,
+    /// What was left out of it because it cannot be read; the rest is complete all the same.
+    pub set_aside: Vec<SetAside>,
+    /// What cannot be read any more, with its dates.
+    pub lost: Vec<SetAside>,
+    /// What is being found out about things that cannot be read.
+    unread: set_aside::Unread,
     /// The API refused us (401, 402, 403): nothing more was asked, and people must be told at once.
     pub refused: bool,
 }
@@ -123,6 +133,9 @@ impl fmt::Display for ScanSummary {
         }
         if !self.complete {
             write!(f, "; incomplete")?;
+        }
+        for SetAside { text, .. } in self.set_aside.iter().chain(&self.lost) {
+            write!(f, "\n  left out: {text}")?;
         }
         Ok(())
     }
@@ -194,6 +207,8 @@ fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod source_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

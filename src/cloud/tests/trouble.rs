@@ -150,3 +150,61 @@ async fn a_server_that_says_nothing_is_left_after_the_request_timeout() {
     let error = list(&connect(settings, pace)).await.unwrap_err();
     assert!(error.to_string().contains("no answer within request-timeout"), "{error}");
 }
+
+#[tokio::test]
+async fn a_row_that_the_server_cannot_write_costs_no_other_row() {
+    let fake = Fake::start(|call, _| {
+        let (limit, offset) = (call.number("limit").unwrap(), call.number("offset").unwrap());
+        match call.path.ends_with("/items") {
+            true if (offset..offset + limit).contains(&123) => status(500, "oops"),
+            true => {
+                let rows: Vec<_> = (offset..(offset + limit).min(300)).collect();
+                ok(&json!({"items": rows.iter().map(|n| json!({"item_id": n.to_string(), "status": "failed"})).collect::<Vec<_>>()}))
+            }
+            false => ok(&json!({"items": [{"id": "bjb-1", "status": "completed"}]})),
+        }
+    })
+    .await;
+    let cloud = fake.cloud();
+    let mut batches = Vec::new();
+    let mut first = |page| {
+        batches.extend::<Vec<_>>(page);
+        ControlFlow::Break(())
+    };
+    cloud.list_batches(cloud.spoken()[0], None, &mut first).await.unwrap();
+    let mut ids = Vec::new();
+    let mut page = |rows: Vec<crate::core::item::Observation>| -> super::super::Taken {
+        ids.extend(rows.into_iter().map(|row| row.item_id));
+        Box::pin(std::future::ready(()))
+    };
+    let kind = crate::core::item::Kind::Failed;
+    let listed = cloud.list_items(&batches[0], kind, super::super::Depth::News, &mut page).await.unwrap();
+    assert_eq!((listed.complete, listed.rows, listed.unreadable), (true, 299, 1), "{listed:?}");
+    assert!(ids.len() == 299 && !ids.contains(&"123".to_owned()));
+    assert!(listed.why_unreadable.unwrap().contains("one row alone"));
+    assert!(fake.calls().len() < 60, "{}", fake.calls().len());
+}
+
+#[tokio::test]
+async fn a_list_of_items_that_never_ends_is_given_up_after_far_more_rows_than_the_batch_counts() {
+    let fake = Fake::start(|call, _| {
+        let (limit, offset) = (call.number("limit").unwrap(), call.number("offset").unwrap());
+        let row = |n: usize| json!({"item_id": n.to_string(), "status": "failed"});
+        ok(&json!({"items": (offset..offset + limit).map(row).collect::<Vec<_>>()}))
+    })
+    .await;
+    let batch = r#"{"items":[{"id":"bjb-1","status":"completed","total_items":5}]}"#;
+    let batch = Fake::start(move |_, _| text(200, "application/json", batch)).await;
+    let mut batches = Vec::new();
+    let mut first = |page| {
+        batches.extend::<Vec<_>>(page);
+        ControlFlow::Break(())
+    };
+    let cloud = batch.cloud();
+    cloud.list_batches(cloud.spoken()[0], None, &mut first).await.unwrap();
+    let mut page = |_: Vec<crate::core::item::Observation>| -> super::super::Taken { Box::pin(std::future::ready(())) };
+    let kind = crate::core::item::Kind::Failed;
+    let listed = fake.cloud().list_items(&batches[0], kind, super::super::Depth::News, &mut page).await.unwrap();
+    assert_eq!((listed.complete, listed.rows), (false, 101_000));
+    assert!(listed.why_incomplete.unwrap().contains("had not ended after 101000 rows"));
+}

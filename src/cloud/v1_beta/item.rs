@@ -103,6 +103,26 @@ fn observation(wire: WireItem<'_>, kind: Kind) -> Observation {
     }
 }
 
+/// The rows of items with one status that is none of an end.
+pub(super) struct Undone<'s> {
+    pub(super) status: &'s ItemStatus,
+}
+
+impl Rows for Undone<'_> {
+    type Wire<'a> = WireItem<'a>;
+    type Row = Observation;
+    const TEXTS: &'static [&'static str] = TEXTS;
+
+    fn id<'w>(&self, wire: &'w WireItem<'_>) -> &'w str {
+        id(wire)
+    }
+
+    /// A row of another status has moved on, or the server ignored the filter.
+    fn row(&self, wire: WireItem<'_>) -> Option<Observation> {
+        (status(&wire) == *self.status).then(|| observation(wire, Kind::Failed))
+    }
+}
+
 /// The rows of a whole batch: which item stands how.
 pub(super) struct Statuses;
 

@@ -14,15 +14,15 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use self::batch::{Batches, WireBatch};
-use self::item::{Statuses, Troubles};
+use self::item::{Statuses, Troubles, Undone};
 use super::client::{Ask, Client};
 use super::listing::{self, Flow, Listed, Make, Style};
 use super::order::NewestFirst;
-use super::page::parse;
-use super::paging::Paging;
+use super::page::{Rows, parse};
+use super::paging::{MOST_BATCHES, MOST_ROWS, Paging};
 use super::{CloudError, PageOfBatches, PageOfItems, PageOfStatuses};
 use crate::core::batch::Batch;
-use crate::core::item::{ItemStatus, Kind};
+use crate::core::item::{ItemStatus, Kind, Observation};
 
 const ROOT: [&str; 4] = ["api", "v1", "beta", "batch-processing"];
 
@@ -48,7 +48,7 @@ pub(super) async fn list_batches(
         let stop = page(batches);
         if is_past { ControlFlow::Break(()) } else { stop }
     };
-    let paging = Paging::by_offset(None);
+    let paging = Paging::by_offset(None).at_most(MOST_BATCHES);
     let listed = listing::read(client, &ask, Style::of(Make::V1, limit), &Batches, paging, &mut each).await;
     let mut listed = listed.map_err(|error| gone(error, client))?;
     listed.complete |= is_past;
@@ -78,6 +78,38 @@ pub(super) async fn list_items(
         Kind::Failed => batch.failed_items,
         Kind::Skipped => batch.skipped_items,
     };
+    let paging = Paging::by_offset(expected).at_most(most_items(batch));
+    read_items(client, &ask, limit, &Troubles { kind }, paging, page).await
+}
+
+/// Rows that the list of a batch's items may have: far more than the batch counts, or it never ends.
+fn most_items(batch: &Batch) -> u64 {
+    let twice = |total: u64| total.saturating_mul(2).saturating_add(100_000);
+    batch.total_items.map_or(MOST_ROWS, |total| twice(total).min(MOST_ROWS))
+}
+
+/// Pages of the items with this status.
+pub(super) async fn list_undone(
+    client: &Client,
+    limit: usize,
+    batch: &Batch,
+    status: &ItemStatus,
+    page: &mut PageOfItems<'_>,
+) -> Result<Listed, CloudError> {
+    let path = under(&[&batch.batch_id, "items"]);
+    let ask = Ask::path(&path).with("status", status.as_str());
+    let paging = Paging::by_offset(None).at_most(most_items(batch));
+    read_items(client, &ask, limit, &Undone { status }, paging, page).await
+}
+
+async fn read_items<R: Rows<Row = Observation>>(
+    client: &Client,
+    ask: &Ask<'_>,
+    limit: usize,
+    rows: &R,
+    paging: Paging,
+    page: &mut PageOfItems<'_>,
+) -> Result<Listed, CloudError> {
     let mut each = |rows| -> Flow {
         let taken = page(rows);
         Box::pin(async {
@@ -85,9 +117,7 @@ pub(super) async fn list_items(
             ControlFlow::Continue(())
         })
     };
-    let rows = Troubles { kind };
-    let paging = Paging::by_offset(expected);
-    listing::read_at_pace(client, &ask, Style::of(Make::V1, limit), &rows, paging, &mut each).await
+    listing::read_at_pace(client, ask, Style::of(Make::V1, limit), rows, paging, &mut each).await
 }
 
 /// Asks for one batch: the project it belongs to.
@@ -130,7 +160,7 @@ pub(super) async fn list_statuses(
     page: &mut PageOfStatuses<'_>,
 ) -> Result<Listed, CloudError> {
     let path = under(&[&batch.batch_id, "items"]);
-    let paging = Paging::by_offset(batch.total_items);
+    let paging = Paging::by_offset(batch.total_items).at_most(most_items(batch));
     let mut each = |rows: Vec<(String, ItemStatus)>| page(rows);
     listing::read(client, &Ask::path(&path), Style::of(Make::V1, limit), &Statuses, paging, &mut each).await
 }
@@ -148,7 +178,7 @@ pub(super) async fn statuses(
         found.extend(rows.into_iter().filter(|(id, _)| item_ids.contains(id)));
         if found.len() == item_ids.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let paging = Paging::by_offset(batch.total_items);
+    let paging = Paging::by_offset(batch.total_items).at_most(most_items(batch));
     listing::read(client, &ask, Style::of(Make::V1, limit), &Statuses, paging, &mut each).await?;
     Ok(found)
 }

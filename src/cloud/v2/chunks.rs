@@ -39,12 +39,25 @@ impl QueryBound {
     ) -> Result<Listed, CloudError> {
         let mut total = Listed { complete: true, ..Listed::default() };
         let mut rest = ids;
+        let mut most = usize::MAX;
         let mut page = |jobs: Vec<Job>| {
             jobs.into_iter().for_each(&mut each);
             ControlFlow::Continue(())
         };
         while !rest.is_empty() {
-            let (listed, asked) = self.first(client, product, rest, query, &mut page).await?;
+            let chunk = &rest[..rest.len().min(most)];
+            let (listed, asked) = match self.first(client, product, chunk, query, &mut page).await {
+                Err(CloudError::TooLarge { .. }) if chunk.len() > 1 => {
+                    most = self.fitting(chunk).div_ceil(2);
+                    continue;
+                }
+                // The job that alone is too large costs no other.
+                Err(error @ CloudError::TooLarge { .. }) => {
+                    let why = Some(format!("job {}: {error}", chunk[0]));
+                    (Listed { complete: true, unreadable: 1, why_unreadable: why, requests: 1, ..Listed::default() }, 1)
+                }
+                listed => listed?,
+            };
             add(&mut total, &listed);
             rest = &rest[asked..];
         }
@@ -74,6 +87,11 @@ impl QueryBound {
                 listed => return Ok((listed?, chunk.len())),
             }
         }
+    }
+
+    /// How many of the ids the next query takes.
+    fn fitting(&self, ids: &[&str]) -> usize {
+        fitting(ids, self.0.load(Ordering::Relaxed)).min(ids.len())
     }
 
     /// How many queries it takes to ask for so many jobs.

@@ -35,7 +35,7 @@ use self::queues::Queues;
 use super::client::{Ask, Client};
 use super::listing::{self, Listed, Make, Style};
 use super::page;
-use super::paging::Paging;
+use super::paging::{MOST_BATCHES, Paging};
 use super::{CloudError, CreateError, Depth, JobRecord, PageOfBatches, PageOfItems, Resubmission};
 use crate::core::batch::Batch;
 use crate::core::item::{ItemStatus, Kind};
@@ -100,7 +100,8 @@ impl V2 {
             self.queues.note_batches();
             page(batches)
         };
-        let listed = listing::read(client, &ask, style, &Batches, Paging::by_token(), &mut page).await;
+        let paging = Paging::by_token().at_most(MOST_BATCHES);
+        let listed = listing::read(client, &ask, style, &Batches, paging, &mut page).await;
         listed.map_err(|error| gone(error, client))
     }
 

@@ -22,7 +22,7 @@ pub(super) async fn read(
     let Expanded { batch, results, .. } = expanded;
     let mut listed = Listed { complete: true, requests: 1, ..Listed::default() };
     let Some(results) = results else {
-        return Ok(without_results(&batch, listed));
+        return Ok((Vec::new(), without_results(&batch, listed)));
     };
     listed.unreadable = results.unreadable_keys.len() as u64;
     listed.why_unreadable = results.why_unreadable.clone();
@@ -52,9 +52,6 @@ pub(super) async fn read(
     }
     if !may_change {
         listed.counted = Some(Counted { total, failed: failed.len() as u64 });
-    }
-    if batch.status == BatchStatus::Failed {
-        failed.push(whole_batch(&batch));
     }
     let place = names::Place { directory_id: batch.directory_id.as_deref(), files: total, parsings, extractions };
     names::give(v2, client, limit, &place, &mut failed, &mut listed).await;
@@ -99,21 +96,15 @@ async fn with_failed_pages(
     Ok(found)
 }
 
-/// A finished batch without results: if it failed as a whole, that is the news; else they are still to come.
-fn without_results(batch: &Batch, mut listed: Listed) -> (Vec<Observation>, Listed) {
-    let mut failed = Vec::new();
-    match batch.status {
-        BatchStatus::Failed => failed.push(whole_batch(batch)),
-        BatchStatus::Cancelled => {}
-        _ => {
-            listed.complete = false;
-            listed.why_incomplete = Some(format!("the finished batch {} shows no results yet", batch.batch_id));
-        }
-    }
-    if listed.complete {
+/// A finished batch without results: one that failed or was cancelled has none, those of others are still to come.
+fn without_results(batch: &Batch, mut listed: Listed) -> Listed {
+    if matches!(batch.status, BatchStatus::Failed | BatchStatus::Cancelled) {
         listed.counted = Some(Counted { total: 0, failed: 0 });
+    } else {
+        listed.complete = false;
+        listed.why_incomplete = Some(format!("the finished batch {} shows no results yet", batch.batch_id));
     }
-    (failed, listed)
+    listed
 }
 
 /// A job, and which items it was made of: a file may stand in a directory twice.
@@ -158,7 +149,8 @@ pub(super) fn sort(batch: &Batch, mappings: Vec<Mapping>) -> Sorted {
 }
 
 fn unmapped_item(batch: &Batch, mapping: Mapping) -> Observation {
-    Observation {
+    let is_left = mapping.message.is_none() && mapping.job_id.is_none() && batch.failed_as_a_whole();
+    let item = Observation {
         item_id: mapping.item_id,
         item_name: String::new(),
         kind: Kind::Failed,
@@ -169,16 +161,6 @@ fn unmapped_item(batch: &Batch, mapping: Mapping) -> Observation {
         started_at: None,
         completed_at: batch.completed_at,
         effective_at: None,
-    }
-}
-
-/// A batch that failed as a whole names no files, so it stands for them.
-fn whole_batch(batch: &Batch) -> Observation {
-    let mapping = Mapping {
-        item_id: batch.batch_id.clone(),
-        job_id: None,
-        product: Product::Parse,
-        message: Some("the batch failed as a whole; it does not say which files".to_owned()),
     };
-    Observation { item_name: "(whole batch)".to_owned(), ..unmapped_item(batch, mapping) }
+    if is_left { batch.abandoned(item) } else { item }
 }

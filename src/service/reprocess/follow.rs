@@ -106,7 +106,7 @@ impl Reprocess<'_> {
         }
         let id = intent.intent_id.clone();
         let failed = self.ledger.read(move |connection| attempt::failed_before(connection, &id)).await?;
-        let mut standing = match batches(cloud, intent, running, &gone, &shown).await {
+        let mut standing = match batches(cloud, intent, running, (&gone, &shown), now).await {
             Ok(standing) => standing,
             Err(error) => {
                 summary.errors.push(format!("could not ask what became of intent {}: {error}", intent.intent_id));
@@ -136,8 +136,8 @@ async fn batches(
     cloud: &Cloud,
     intent: &StoredIntent,
     running: &[Running],
-    gone: &HashSet<String>,
-    shown: &HashSet<String>,
+    (gone, shown): (&HashSet<String>, &HashSet<String>),
+    now: Timestamp,
 ) -> Result<Standing, CloudError> {
     let wanted: HashSet<&str> = running.iter().map(|attempt| attempt.item_id.as_str()).collect();
     let mut standing = Standing { otherwise: Some(AfterStatus::Missing), over: true, ..Standing::default() };
@@ -155,7 +155,8 @@ async fn batches(
         standing.over &= batch.status.is_terminal();
         let mut each = |page: Vec<(String, ItemStatus)>| {
             for (item_id, status) in page.into_iter().filter(|(id, _)| wanted.contains(id.as_str())) {
-                let status = after(&status);
+                let left_undone = batch.undone_statuses().contains(&status) && batch.has_abandoned(&status, now);
+                let status = if left_undone { AfterStatus::Failed } else { after(&status) };
                 let known = standing.statuses.entry(item_id).or_insert(status);
                 if rank(status) < rank(*known) {
                     *known = status;

@@ -37,7 +37,11 @@ pub(super) async fn look_at<S: Source>(
         return Ok(());
     }
     let mut wanted: HashMap<String, i64> = vanished.into_iter().map(|v| (v.item_id, v.item_key)).collect();
-    let mut recovered = Vec::new();
+    // What was recorded in place of the batch is over now that its items are listed.
+    let mut recovered: Vec<i64> = wanted.remove(&batch.batch_id).into_iter().collect();
+    if wanted.is_empty() {
+        return conclude_with(ledger, finish, batch, recovered, read).await;
+    }
     let mut ask_again = false;
     let listed = source
         .list_statuses(batch, &mut |page| {
@@ -61,13 +65,23 @@ pub(super) async fn look_at<S: Source>(
             return gone(ledger, finish.place.project_key, batch, finish.place.seen_at).await;
         }
         Err(error) => {
-            read.fails(batch, "could not look at items that are no longer listed", &error);
+            read.fails("could not look at items that are no longer listed", &error);
             ask_again = true;
         }
     }
     if ask_again {
         finish.listed_as = None;
     }
+    conclude_with(ledger, finish, batch, recovered, read).await
+}
+
+async fn conclude_with(
+    ledger: &Ledger,
+    finish: Finish,
+    batch: &Batch,
+    recovered: Vec<i64>,
+    read: &mut BatchRead,
+) -> Result<(), LedgerError> {
     let batch_id = batch.batch_id.clone();
     read.recovered += ledger.write(move |tx| evidence::conclude_listing(tx, &finish, &batch_id, &recovered)).await?;
     Ok(())
@@ -123,14 +137,13 @@ pub(super) async fn search<S: Source>(
             // Its failed items were read; only a recovery may be told later.
             Ok(_) => {}
             Err(error) if error.is_not_found() => gone(ledger, project_key, &batch, begun.at).await?,
+            Err(error) if error.stops_scan() => {
+                counts.fails(format!("batch {}: could not read its completed items: {error}", batch.batch_id), true);
+                break;
+            }
             Err(error) => {
-                counts.fails(
-                    format!("batch {}: could not read its completed items: {error}", batch.batch_id),
-                    error.stops_scan(),
-                );
-                if error.stops_scan() {
-                    break;
-                }
+                let own = error.is_about_what_was_asked();
+                counts.cannot_read(&batch.batch_id, format!("could not read its completed items: {error}"), own);
             }
         }
     }

@@ -1,18 +1,27 @@
 //! Reading the job list: which batches are due, and which ones it no longer shows.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
+use super::gap::{ShownTime, Windows};
+use super::set_aside::{api_of_fault, fault_key};
 use super::{ApiFound, Source};
 use crate::cloud::{CloudError, Listed};
 use crate::core::batch::Batch;
 use crate::core::batch_api::{ApiStates, BatchApi, Finding, ListOutcome, Presence, conclude, twin_id};
 use crate::core::scan::{ListOrder, Seen, in_window};
+use crate::core::text::count;
+use crate::core::unread::why_unusable;
 use crate::ledger::batch::KnownBatch;
 
 /// Milliseconds after which an unchanged batch's `last_seen` is written again.
 const STALE: i64 = 3_600_000;
+
+/// Batches of one list that one scan reads, at most: the others wait for the next one.
+pub(super) const MOST_DUE: usize = 20_000;
 
 /// What the job lists said: one for each API that was asked.
 #[derive(Debug, Default)]
@@ -27,6 +36,10 @@ pub(super) struct JobList {
     pub(super) unreadable: u64,
     /// Known batches that must be followed and were not shown.
     pub(super) unseen: Vec<String>,
+    /// Batches that no request can name, and why.
+    pub(super) unusable: Vec<(Batch, &'static str)>,
+    /// Faults of earlier scans that hold: their batches are shown, or the list that would show them was not read to its end.
+    pub(super) still: HashSet<String>,
     /// Why it could not be read to its end, and whether we were refused.
     pub(super) error: Option<(String, bool)>,
     /// The APIs that may be asked.
@@ -46,18 +59,36 @@ struct ListRead {
     unseen: Vec<String>,
     /// Why it could not be read, or not to its end, and whether we were refused.
     error: Option<(String, bool)>,
+    /// What it is called in messages.
+    name: String,
+    /// It might stop early.
+    may_stop: bool,
+    /// It did: what follows was known and settled.
+    stopped: bool,
+    /// When the oldest batch shown was made.
+    oldest: Option<Timestamp>,
+    /// Rows of it that could not be read hide whole batches; why.
+    flaw: Option<String>,
+    /// It was read to its end, and every row of it.
+    whole: bool,
 }
 
 /// How to read them.
 pub(super) struct Request<'a> {
-    /// The look-back window's start.
-    pub(super) since: Timestamp,
+    /// The look-back window of each list.
+    pub(super) windows: Windows,
     /// Time of the scan.
     pub(super) now: Timestamp,
     /// The same in milliseconds, later than every earlier scan's.
     pub(super) at: i64,
     /// They may stop early: they were read to their ends lately.
     pub(super) may_stop: bool,
+    /// Batches of one list that are read, at most.
+    pub(super) most_due: usize,
+    /// The project.
+    pub(super) project: String,
+    /// Faults about its batches that stand.
+    pub(super) faults: HashSet<String>,
     /// What is known of the APIs.
     pub(super) apis: &'a ApiStates,
 }
@@ -82,7 +113,15 @@ pub(super) async fn read<S: Source>(source: &S, known: &HashMap<String, KnownBat
             list.read_one(source, *api, known, &mut shown, request).await;
         }
     }
+    list.keep_unproven(source, request);
     list
+}
+
+/// A list may show millions of batches, so they are told apart by a hash of their ids.
+fn short(batch_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    batch_id.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl JobList {
@@ -91,7 +130,7 @@ impl JobList {
         source: &S,
         api: BatchApi,
         known: &HashMap<String, KnownBatch>,
-        shown: &mut HashSet<String>,
+        shown: &mut HashSet<u64>,
         request: &Request<'_>,
     ) {
         let awaited = known.iter().filter(|(id, batch)| batch.awaited && source.api_of(id) == api);
@@ -99,13 +138,15 @@ impl JobList {
         // A list that was never read holds batches that nobody knows, also behind a page of known ones.
         let may_stop = request.may_stop && request.apis.get(api).presence == Presence::Present;
         let mut order = ListOrder::new(unseen.len(), may_stop);
-        let (mut stopped, mut active) = (false, false);
-        let before = self.listed;
+        let since = request.windows.of(api).since;
+        let (mut active, mut read) = (false, ListRead::new(api, may_stop, self.spoken.len() > 1));
+        let (listed_before, due_before) = (self.listed, self.due.len());
         let result = source
-            .list_batches(api, request.since, &mut |page| {
+            .list_batches(api, since, &mut |page| {
                 let mut seen = Vec::with_capacity(page.len());
                 for batch in page {
-                    active |= in_window(&batch, request.since);
+                    active |= in_window(&batch, since);
+                    read.oldest = batch.created_at.into_iter().chain(read.oldest).min();
                     let twin = twin_id(&batch.batch_id).filter(|twin| stands_for(source, twin, known, shown));
                     let known = known.get_key_value(batch.batch_id.as_str());
                     let awaited = known.is_some_and(|(id, _)| unseen.remove(id.as_str()));
@@ -113,25 +154,56 @@ impl JobList {
                     let settled = if known.is_none() && twin.is_some() {
                         true
                     } else {
-                        let first = shown.insert(batch.batch_id.clone());
-                        self.sort_in(batch, known.map(|(_, known)| known), first, request)
+                        let first = shown.insert(short(&batch.batch_id));
+                        self.sort_in(batch, known.map(|(_, known)| known), (first, since), request)
                     };
                     seen.push((created_at, Seen { settled, awaited }));
                 }
+                let due = self.due.len() - due_before;
+                if due >= request.most_due {
+                    let why =
+                        format!("batch list: {due} of its batches must be read; the next scans read what follows");
+                    read.error = Some((why, false));
+                    return ControlFlow::Break(());
+                }
                 let flow = order.page(&seen);
-                stopped = flow.is_break();
+                read.stopped = flow.is_break();
                 flow
             })
             .await;
-        let mut read = ListRead {
-            api,
-            outcome: ListOutcome::Read { active },
-            listed: self.listed - before,
-            unseen: unseen.into_iter().map(str::to_owned).collect(),
-            error: None,
-        };
-        self.unreadable += read.end(result, stopped);
+        read.outcome = ListOutcome::Read { active };
+        read.listed = self.listed - listed_before;
+        read.unseen = unseen.into_iter().map(str::to_owned).collect();
+        self.unreadable += read.end(result);
+        let is_read = matches!(read.outcome, ListOutcome::Read { .. });
+        read.whole = is_read && read.error.is_none() && !read.stopped && read.flaw.is_none();
         self.lists.push(read);
+    }
+
+    /// A list that was not read to its end, or is not there, proves nothing about the faults of its batches.
+    fn keep_unproven<S: Source>(&mut self, source: &S, request: &Request<'_>) {
+        let is_proved = |fault: &&String| {
+            let api = api_of_fault(source, &request.project, fault);
+            api.is_none_or(|api| self.lists.iter().any(|read| read.api == api && read.whole))
+        };
+        self.still.extend(request.faults.iter().filter(|fault| !is_proved(fault)).cloned());
+    }
+
+    /// Takes the flaws of the lists out.
+    pub(super) fn take_flaws(&mut self) -> Vec<(BatchApi, String)> {
+        self.lists.iter_mut().filter_map(|read| Some((read.api, read.flaw.take()?))).collect()
+    }
+
+    /// The APIs whose lists have no flaw: they were read to their ends, or may not be asked.
+    pub(super) fn flawless(&self) -> Vec<BatchApi> {
+        let is_whole = |api: &BatchApi| self.lists.iter().any(|read| read.api == *api && read.whole);
+        BatchApi::ALL.into_iter().filter(|api| is_whole(api) || !self.spoken.contains(api)).collect()
+    }
+
+    /// What the lists showed that were read to their ends; the others prove nothing.
+    pub(super) fn shown_times(&self, windows: &Windows) -> Vec<ShownTime> {
+        let whole = self.lists.iter().filter(|read| read.whole && !read.may_stop);
+        whole.map(|read| ShownTime { api: read.api, window: *windows.of(read.api), oldest: read.oldest }).collect()
     }
 
     /// Draws the conclusions about the APIs, which decide what the errors of lists mean; returns what is known of them then,
@@ -191,12 +263,28 @@ impl JobList {
     }
 
     /// Sorts one batch in; true if there is nothing to do for it.
-    fn sort_in(&mut self, batch: Batch, known: Option<&KnownBatch>, first: bool, request: &Request<'_>) -> bool {
-        if known.is_none() && !in_window(&batch, request.since) {
+    fn sort_in(
+        &mut self,
+        batch: Batch,
+        known: Option<&KnownBatch>,
+        (first, since): (bool, Timestamp),
+        request: &Request<'_>,
+    ) -> bool {
+        if known.is_none() && !in_window(&batch, since) {
             return true;
         }
-        let settled =
-            known.is_some_and(|known| !batch.needs_listing(known.listed_as.as_deref(), !request.may_stop, request.at));
+        if !request.faults.is_empty() {
+            let fault = fault_key(&request.project, &batch.batch_id);
+            self.still.extend(request.faults.get(&fault).cloned());
+        }
+        if let Some(why) = why_unusable(&batch.batch_id) {
+            self.listed += u64::from(first);
+            self.unusable.extend(first.then_some((batch, why)));
+            return true;
+        }
+        let settled = known.is_some_and(|known| {
+            known.rests || !batch.needs_listing(known.listed_as.as_deref(), !request.may_stop, request.at)
+        });
         if !first {
             // Shown twice, by a list that moved: once is enough.
             return settled;
@@ -214,14 +302,31 @@ impl JobList {
 /// Whether the batch is known, or was shown, under the id that it has in the other API: one of the two is enough.
 ///
 /// The ledger's stays. Once its API does not answer any more, it stays only if nothing can have changed since it was read.
-fn stands_for<S: Source>(source: &S, twin: &str, known: &HashMap<String, KnownBatch>, shown: &HashSet<String>) -> bool {
+fn stands_for<S: Source>(source: &S, twin: &str, known: &HashMap<String, KnownBatch>, shown: &HashSet<u64>) -> bool {
     match known.get(twin) {
-        Some(known) => source.serves(source.api_of(twin)) || !known.awaited,
-        None => shown.contains(twin),
+        Some(known) => source.serves(source.api_of(twin)) || !known.awaited && !known.rests,
+        None => shown.contains(&short(twin)),
     }
 }
 
 impl ListRead {
+    fn new(api: BatchApi, may_stop: bool, one_of_two: bool) -> ListRead {
+        let name = if one_of_two { format!("the batch list of API {api}") } else { "the batch list".to_owned() };
+        ListRead {
+            api,
+            outcome: ListOutcome::Failed,
+            listed: 0,
+            unseen: Vec::new(),
+            error: None,
+            name,
+            may_stop,
+            stopped: false,
+            oldest: None,
+            flaw: None,
+            whole: false,
+        }
+    }
+
     /// The error of this list where another one was asked for, too; only if that one was not read either, we are refused.
     fn error_of_two(&mut self, one_was_read: bool) -> Option<(String, bool)> {
         let (error, refused) = self.error.take()?;
@@ -245,18 +350,20 @@ impl ListRead {
     }
 
     /// Notes how the list ended; returns the rows that could not be understood.
-    fn end(&mut self, result: Result<Listed, CloudError>, stopped: bool) -> u64 {
+    fn end(&mut self, result: Result<Listed, CloudError>) -> u64 {
         match result {
             Ok(listed) => {
                 if listed.unreadable > 0 {
                     // Whole batches are hidden, and nobody can say how many failures are in them.
                     let why = listed.why_unreadable.unwrap_or_default();
-                    let text = format!("job list: {} of its batches could not be read: {why}", listed.unreadable);
-                    self.error = Some((text, false));
+                    let batches = count(listed.unreadable, "batch", "batches");
+                    self.flaw = Some(format!("{batches} of {} could not be read: {why}", self.name));
+                    // Such a list has batches, and must be asked for again in the next scan.
+                    self.outcome = ListOutcome::Read { active: true };
                 }
-                if !listed.complete && !stopped {
+                if !listed.complete && !self.stopped && self.error.is_none() {
                     let why = listed.why_incomplete.unwrap_or_else(|| "it was not read to its end".to_owned());
-                    self.error = Some((format!("job list: {why}"), false));
+                    self.error = Some((format!("batch list: {why}"), false));
                 }
                 listed.unreadable
             }

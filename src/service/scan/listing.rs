@@ -5,8 +5,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::Source;
 use super::evidence::look_at;
 use super::intake::{Committed, Message};
+use super::whole_batch;
 use crate::cloud::{CloudError, Depth, Taken};
-use crate::core::batch::{Batch, Counted, Flaw};
+use crate::core::batch::{Batch, Counted, Flaw, is_unsettled};
+use crate::core::batch_failure::Shown;
 use crate::core::item::{Kind, Observation};
 use crate::ledger::sighting::{Finish, Place, Sighting};
 use crate::ledger::{Ledger, LedgerError, batch};
@@ -14,6 +16,7 @@ use crate::ledger::{Ledger, LedgerError, batch};
 /// What reading one batch brought.
 #[derive(Debug, Default)]
 pub(super) struct BatchRead {
+    pub(super) batch_id: String,
     pub(super) rows: u64,
     pub(super) new: u64,
     pub(super) recovered: u64,
@@ -24,6 +27,12 @@ pub(super) struct BatchRead {
     pub(super) error: Option<String>,
     /// The API refuses us.
     pub(super) refused: bool,
+    /// What kept it from being read is about this batch, as far as the answer tells.
+    pub(super) own: bool,
+    /// LlamaCloud does not know it although the batch list has just shown it.
+    pub(super) gone: bool,
+    /// Rows that could not be read in the scan before, either: how many, and why.
+    pub(super) lost_rows: Option<(u64, String)>,
     /// It answered that the batch does not exist.
     not_found: bool,
     /// What the listing counted, where the batch itself does not say.
@@ -32,18 +41,34 @@ pub(super) struct BatchRead {
     only_odd: bool,
     /// Items that were not seen were taken to have ended well.
     unproven: bool,
+    /// A failed item says what the batch says.
+    same_message: bool,
 }
 
 impl BatchRead {
     /// Notes a failed request.
-    pub(super) fn fails(&mut self, batch: &Batch, doing: &str, error: &CloudError) {
+    pub(super) fn fails(&mut self, doing: &str, error: &CloudError) {
         self.refused |= error.stops_scan();
         self.not_found |= error.is_not_found() || error.is_gone();
-        self.incomplete(format!("batch {}: {doing}: {error}", batch.batch_id));
+        self.own |= self.error.is_none() && error.is_about_what_was_asked();
+        self.error.get_or_insert_with(|| format!("{doing}: {error}"));
     }
 
-    fn incomplete(&mut self, reason: String) {
+    /// Notes that a list could not be read to its end although the server answered.
+    pub(super) fn incomplete(&mut self, reason: String) {
+        self.own |= self.error.is_none();
         self.error.get_or_insert(reason);
+    }
+
+    /// Notes rows that could not be made sense of.
+    pub(super) fn not_understood(&mut self, batch: &Batch, rows: u64, why: Option<String>) {
+        if rows == 0 {
+            return;
+        }
+        let said = why.as_deref().unwrap_or("the answer does not say why");
+        tracing::warn!(batch.id = batch.batch_id, rows, "could not make sense of rows: {said}");
+        self.unreadable += rows;
+        self.why_unreadable = self.why_unreadable.take().or(why);
     }
 }
 
@@ -55,47 +80,65 @@ impl BatchRead {
 pub(super) async fn read<S: Source>(
     ledger: &Ledger,
     source: &S,
-    Due { batch, place, depth }: &Due,
+    due: &Due,
     pages: &mpsc::Sender<Message>,
     turn: OwnedSemaphorePermit,
 ) -> Result<BatchRead, LedgerError> {
+    let Due { batch, place, depth } = due;
     let (place, depth) = (*place, *depth);
-    let mut read = BatchRead::default();
+    let mut read = BatchRead { batch_id: batch.batch_id.clone(), ..BatchRead::default() };
     let mut pass = list_once(source, batch, depth, place, pages, &mut read).await?;
-    let settled = batch.is_settled_by(read.counted);
+    let mut shown = Shown { same_message: read.same_message, ..Shown::default() };
+    let mut settled = batch.is_settled_by(read.counted);
+    if let Some(pass) = pass {
+        shown.unwell = pass.failed.count + pass.skipped.count;
+        settled &= whole_batch::list_undone(source, due, pages, &mut shown, &mut read).await;
+    }
     let unproven = settled && read.unproven;
     let mut listed_as = if unproven { batch.listed_unproven(place.seen_at) } else { batch.listed_as(settled) };
     if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
         let again = list_once(source, batch, depth, place, pages, &mut read).await?;
         if pass != again {
-            read.incomplete(format!("batch {}: its list changes while it is read", batch.batch_id));
+            read.incomplete("its list changes while it is read".to_owned());
             pass = None;
         }
     }
+    if !read.refused {
+        whole_batch::stand_in(due, pages, shown, &mut read).await?;
+    }
+    let complete = pass.is_some() && read.error.is_none();
     let flaw = pass.and_then(|pass| pass.flaw(batch)).filter(|_| batch.is_settled_by(read.counted));
     if flaw.is_some() || read.only_odd {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
         let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
         listed_as = match flaw {
-            Some(flaw) => batch.listed_with(flaw, before.as_deref()),
+            Some(flaw) => {
+                let listed_as = batch.listed_with(flaw, before.as_deref());
+                let is_believed = flaw == Flaw::Unreadable && !is_unsettled(&listed_as, place.seen_at);
+                let rows = pass.map_or(0, |pass| pass.failed.unreadable + pass.skipped.unreadable);
+                let why = || read.why_unreadable.clone().unwrap_or_else(|| "no reason is known".to_owned());
+                read.lost_rows = is_believed.then(|| (rows, why()));
+                listed_as
+            }
             None => batch.listed_odd(before.as_deref(), place.seen_at),
         };
     }
-    if read.not_found && is_gone(source, batch, &mut read).await {
+    read.gone = read.not_found && is_gone(source, batch, &mut read).await;
+    if read.gone {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
         ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, place.seen_at)).await?;
     }
     let finish = Finish {
         place,
-        complete: pass.is_some(),
+        complete,
         // An unfinished batch is listed again whatever it looks like.
         listed_as: batch.status.is_terminal().then_some(listed_as),
         counted: read.counted,
     };
     let committed = commit(pages, finish.clone(), turn).await?;
     read.new = committed.new;
-    if !committed.vanished.is_empty() {
+    if !committed.vanished.is_empty() && !read.gone {
         look_at(ledger, source, batch, finish, committed.vanished, &mut read).await?;
     }
     Ok(read)
@@ -172,28 +215,24 @@ async fn list_kind<S: Source>(
     pages: &mpsc::Sender<Message>,
     read: &mut BatchRead,
 ) -> Result<Option<Rows>, LedgerError> {
-    let mut outlet = Outlet { job_type: &batch.job_type, place, pages, rows: 0 };
-    let listed = source.list_items(batch, kind, depth, &mut |page| outlet.push(page)).await;
+    let mut outlet = Outlet::new(&batch.job_type, place, pages);
+    let mut same = false;
+    let mut page = |page: Vec<Observation>| {
+        let says_the_same = |item: &Observation| item.message.is_some() && item.message == batch.error_message;
+        same = same || (batch.error_message.is_some() && page.iter().any(says_the_same));
+        outlet.push(page)
+    };
+    let listed = source.list_items(batch, kind, depth, &mut page).await;
     read.rows += outlet.rows;
+    read.same_message |= same;
     match listed {
         Ok(listed) => {
             read.counted = listed.counted.or(read.counted);
             read.only_odd |= listed.only_odd;
             read.unproven |= listed.unproven;
-            let not_understood = listed.unreadable + listed.odd;
-            if not_understood > 0 {
-                let why = listed.why_unreadable.or(listed.why_odd);
-                let said = why.as_deref().unwrap_or("nobody said why");
-                tracing::warn!(
-                    batch.id = batch.batch_id,
-                    rows = not_understood,
-                    "could not make sense of rows: {said}"
-                );
-                read.unreadable += not_understood;
-                read.why_unreadable = read.why_unreadable.take().or(why);
-            }
+            read.not_understood(batch, listed.unreadable + listed.odd, listed.why_unreadable.or(listed.why_odd));
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
-                read.incomplete(format!("batch {}: {} items: {why}", batch.batch_id, kind.as_str()));
+                read.incomplete(format!("{} items: {why}", kind.as_str()));
             }
             let rows = Rows {
                 count: listed.rows + listed.unreadable,
@@ -204,7 +243,7 @@ async fn list_kind<S: Source>(
             Ok(listed.complete.then_some(rows))
         }
         Err(error) => {
-            read.fails(batch, &format!("could not list {} items", kind.as_str()), &error);
+            read.fails(&format!("could not list {} items", kind.as_str()), &error);
             Ok(None)
         }
     }
@@ -237,15 +276,19 @@ async fn commit(
 
 /// Hashes pages and hands them over. If the intake is behind, the next page is not asked for, so that pages do not pile
 /// up in memory.
-struct Outlet<'a> {
+pub(super) struct Outlet<'a> {
     job_type: &'a str,
     place: Place,
     pages: &'a mpsc::Sender<Message>,
-    rows: u64,
+    pub(super) rows: u64,
 }
 
-impl Outlet<'_> {
-    fn push(&mut self, page: Vec<Observation>) -> Taken {
+impl<'a> Outlet<'a> {
+    pub(super) fn new(job_type: &'a str, place: Place, pages: &'a mpsc::Sender<Message>) -> Outlet<'a> {
+        Outlet { job_type, place, pages, rows: 0 }
+    }
+
+    pub(super) fn push(&mut self, page: Vec<Observation>) -> Taken {
         self.rows += u64::try_from(page.len()).unwrap_or(u64::MAX);
         let sightings = page.iter().map(|o| Sighting::new(self.place, o)).collect();
         let message = Message::Page { job_type: self.job_type.to_owned(), sightings };

@@ -3,19 +3,19 @@
 //! It remembers everything that it ever showed, which is what the ledger must know in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard};
 
 use jiff::Timestamp;
 
-use super::source::{Batches, Observations, Source, Statuses};
-use crate::cloud::{CloudError, Depth, Listed};
+use crate::cloud::{CloudError, Listed};
 use crate::core::batch::{Batch, BatchStatus};
-use crate::core::batch_api::BatchApi;
 use crate::core::item::{HARMLESS_SKIP, ItemStatus, Kind, Observation};
 
 /// Rows of a page: few, so that lists move between pages.
-const PAGE: usize = 2;
+pub(super) const PAGE: usize = 2;
+
+/// What a batch says that failed as a whole.
+pub(super) const BROKE: &str = "pool lost";
 
 /// How an item of a batch stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,10 @@ pub(super) enum Change {
     Finish {
         batch: usize,
     },
+    /// It fails as a whole; what waits goes on waiting.
+    Break {
+        batch: usize,
+    },
     Delete {
         batch: usize,
     },
@@ -66,6 +70,7 @@ pub(super) struct ModelBatch {
     pub(super) made_at: i64,
     pub(super) updated_at: i64,
     pub(super) finished: bool,
+    pub(super) failed: bool,
     pub(super) deleted: bool,
     pub(super) items: BTreeMap<u8, ModelItem>,
 }
@@ -109,7 +114,7 @@ impl Model {
     }
 
     /// One request: the world goes on, and it may fail.
-    fn request(&self) -> Result<(MutexGuard<'_, World>, bool), CloudError> {
+    pub(super) fn request(&self) -> Result<(MutexGuard<'_, World>, bool), CloudError> {
         let mut world = self.world();
         world.requests += 1;
         let number = world.requests;
@@ -139,6 +144,7 @@ impl World {
                 made_at: clock,
                 updated_at: clock,
                 finished: false,
+                failed: false,
                 deleted: false,
                 items,
             });
@@ -147,6 +153,7 @@ impl World {
         let (Change::Move { batch, .. }
         | Change::Amend { batch, .. }
         | Change::Finish { batch }
+        | Change::Break { batch }
         | Change::Delete { batch }) = change
         else {
             return;
@@ -170,6 +177,9 @@ impl ModelBatch {
                     item.outcome = Outcome::Failed(Some(*message));
                 }
             }
+            Change::Break { .. } if self.finished => {}
+            Change::Break { .. } => (self.finished, self.failed) = (true, true),
+            Change::Finish { .. } if self.failed => {}
             Change::Finish { .. } => {
                 self.finished = true;
                 for item in self.items.values_mut().filter(|item| item.outcome == Outcome::Pending) {
@@ -199,7 +209,7 @@ impl ModelBatch {
     }
 
     /// The batch as the job list shows it: with counts, without, or with counts that lie.
-    fn show(&self, index: usize) -> Batch {
+    pub(super) fn show(&self, index: usize) -> Batch {
         let told = |n: u64| match index % 3 {
             0 => Some(n),
             1 => None,
@@ -210,12 +220,16 @@ impl ModelBatch {
             project_id: Some("own".to_owned()),
             directory_id: self.directory.map(|d| format!("d{d}")),
             job_type: "parse".to_owned(),
-            status: if self.finished { BatchStatus::Completed } else { BatchStatus::Running },
+            status: match (self.finished, self.failed) {
+                (_, true) => BatchStatus::Failed,
+                (true, false) => BatchStatus::Completed,
+                (false, false) => BatchStatus::Running,
+            },
             total_items: Some(self.items.len() as u64),
             processed_items: None,
             failed_items: told(self.count(|o| matches!(o, Outcome::Failed(_)))),
             skipped_items: told(self.count(|o| matches!(o, Outcome::Skipped { .. }))),
-            error_message: None,
+            error_message: self.failed.then(|| BROKE.to_owned()),
             created_at: Some(time(self.made_at)),
             updated_at: Some(time(self.updated_at)),
             started_at: None,
@@ -257,7 +271,7 @@ pub(super) fn time(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
 }
 
-fn ended(rows: u64, fingerprint: u64, incomplete: bool) -> Listed {
+pub(super) fn ended(rows: u64, fingerprint: u64, incomplete: bool) -> Listed {
     Listed {
         rows,
         fingerprint,
@@ -267,12 +281,45 @@ fn ended(rows: u64, fingerprint: u64, incomplete: bool) -> Listed {
     }
 }
 
-fn index(batch_id: &str) -> usize {
+pub(super) fn index(batch_id: &str) -> usize {
     batch_id[1..].parse().unwrap()
 }
 
 impl Model {
-    fn page_of_items(
+    /// The items that a batch left undone in this status, as the API writes them.
+    pub(super) fn undone(&self, batch: &Batch, status: &ItemStatus) -> Result<(Vec<Observation>, bool), CloudError> {
+        let (mut world, incomplete) = self.request()?;
+        let index = index(&batch.batch_id);
+        if world.batches[index].deleted {
+            return Err(CloudError::NotFound { path: "/".to_owned(), status: 404, detail: String::new() });
+        }
+        let is_undone = |item: &ModelItem| match item.outcome {
+            Outcome::Pending => *status == ItemStatus::Pending,
+            Outcome::Cancelled => *status == ItemStatus::Cancelled,
+            _ => false,
+        };
+        let at = batch.updated_at.unwrap().as_second() - time(0).as_second();
+        let of_batch = world.batches[index].items.iter().filter(|(_, item)| is_undone(item) && !incomplete);
+        let undone: Vec<u8> = of_batch.map(|(id, _)| *id).collect();
+        for id in &undone {
+            world.shown.insert((*id, index, String::new(), Kind::Failed), (at, Some(BROKE.to_owned()), false));
+        }
+        let row = |id: &u8| Observation {
+            item_id: format!("i{id}"),
+            item_name: format!("{id}.pdf"),
+            kind: Kind::Failed,
+            message: None,
+            skip_reason: None,
+            job_id: None,
+            job_record_id: Some("waiting".to_owned()),
+            started_at: None,
+            completed_at: None,
+            effective_at: None,
+        };
+        Ok((undone.iter().map(row).collect(), incomplete))
+    }
+
+    pub(super) fn page_of_items(
         &self,
         index: usize,
         kind: Kind,
@@ -288,96 +335,6 @@ impl Model {
             rows.iter().for_each(|(id, at, o)| world.show(*id, index, *at, o));
         }
         Ok((rows.into_iter().map(|(id, _, o)| (id, o)).collect(), incomplete))
-    }
-}
-
-impl Source for Model {
-    async fn list_batches(&self, _: BatchApi, _: Timestamp, page: &mut Batches<'_>) -> Result<Listed, CloudError> {
-        let mut offset = 0;
-        loop {
-            tokio::task::yield_now().await;
-            let (world, incomplete) = self.request()?;
-            let rows: Vec<Batch> = world
-                .batches
-                .iter()
-                .enumerate()
-                .rev()
-                .filter(|(_, batch)| !batch.deleted)
-                .skip(offset)
-                .take(PAGE)
-                .map(|(index, batch)| batch.show(index))
-                .collect();
-            drop(world);
-            offset += rows.len();
-            if incomplete || rows.is_empty() {
-                return Ok(ended(offset as u64, 0, incomplete));
-            }
-            if page(rows).is_break() {
-                return Ok(Listed { complete: false, ..ended(offset as u64, 0, false) });
-            }
-        }
-    }
-
-    async fn list_items(
-        &self,
-        batch: &Batch,
-        kind: Kind,
-        depth: Depth,
-        page: &mut Observations<'_>,
-    ) -> Result<Listed, CloudError> {
-        let (index, mut offset, mut fingerprint) = (index(&batch.batch_id), 0, 0);
-        loop {
-            tokio::task::yield_now().await;
-            let (rows, incomplete) = self.page_of_items(index, kind, offset)?;
-            if incomplete || rows.is_empty() {
-                let unproven = self.world().guesses && depth == Depth::News;
-                return Ok(Listed { unproven, ..ended(offset as u64, fingerprint, incomplete) });
-            }
-            for (id, _) in &rows {
-                fingerprint ^= 1 << (id % 64);
-            }
-            offset += rows.len();
-            page(rows.into_iter().map(|(_, o)| o).collect()).await;
-        }
-    }
-
-    async fn batch(&self, batch_id: &str) -> Result<Option<Batch>, CloudError> {
-        let (world, _) = self.request()?;
-        let index = index(batch_id);
-        let batch = &world.batches[index];
-        let project_id = Some(if world.foreign == Some(index) { "other" } else { "own" }.to_owned());
-        Ok((!batch.deleted).then(|| Batch { project_id, ..batch.show(index) }))
-    }
-
-    async fn list_statuses(&self, batch: &Batch, page: &mut Statuses<'_>) -> Result<Listed, CloudError> {
-        let (mut world, incomplete) = self.request()?;
-        let index = index(&batch.batch_id);
-        let batch = world.batches[index].clone();
-        if batch.deleted {
-            return Err(CloudError::NotFound { path: "/".to_owned(), status: 404, detail: String::new() });
-        }
-        let status = |outcome: &Outcome| match outcome {
-            Outcome::Pending => ItemStatus::Pending,
-            Outcome::Completed => ItemStatus::Completed,
-            Outcome::Failed(_) => ItemStatus::Failed,
-            Outcome::Skipped { .. } => ItemStatus::Skipped,
-            Outcome::Cancelled => ItemStatus::Cancelled,
-        };
-        let rows: Vec<_> = batch.items.iter().map(|(id, item)| (format!("i{id}"), status(&item.outcome))).collect();
-        let successes = batch.items.iter().filter(|(_, item)| item.outcome == Outcome::Completed);
-        if !incomplete {
-            world.shown_successes.extend(successes.map(|(id, item)| (*id, index, item.at)));
-        }
-        drop(world);
-        let rows_shown = rows.len() as u64;
-        if !incomplete && page(rows) == ControlFlow::Break(()) {
-            return Ok(Listed { complete: false, ..ended(rows_shown, 0, false) });
-        }
-        Ok(ended(rows_shown, 0, incomplete))
-    }
-
-    fn requests(&self) -> u64 {
-        self.world().requests
     }
 }
 

@@ -9,17 +9,18 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::intake::Message;
-use super::job_list::{self, JobList, Request};
+use super::job_list::{self, JobList, MOST_DUE, Request};
 use super::listing::{self, BatchRead, Due};
-use super::{ScanSummary, Source, Watched, apis, evidence, unless_panicked};
-use crate::cloud::Depth;
+use super::set_aside::{self, Unread};
+use super::{ScanSummary, Source, Watched, apis, evidence, gap, unless_panicked};
+use crate::cloud::{CloudError, Depth};
 use crate::core::batch::Batch;
 use crate::core::batch_api::{ApiStates, BatchApi};
 use crate::core::id::bare_project_id;
 use crate::ledger::batch::KnownBatch;
 use crate::ledger::project::{Begun, Ended, begin_scan, doubt_list, end_scan};
 use crate::ledger::sighting::Place;
-use crate::ledger::{Ledger, LedgerError, batch, project_api};
+use crate::ledger::{Ledger, LedgerError, Transaction, batch, project_api};
 
 /// Milliseconds between two scans that read the job list to its end and ask for old batches with open items.
 const FULL_READ_EVERY: i64 = 86_400_000;
@@ -53,6 +54,9 @@ pub(super) async fn scan<S: Source>(
     if let Some(error) = &counts.error {
         tracing::warn!(project = %counts.project, %error, "the scan is incomplete");
     }
+    for aside in counts.set_aside.iter().chain(&counts.lost) {
+        tracing::warn!(project = %counts.project, "left out: {}", aside.text);
+    }
     Ok(counts)
 }
 
@@ -79,11 +83,17 @@ async fn read<S: Source>(
     let known = ledger.read(move |connection| batch::known(connection, project_key, at)).await?;
     let full = begun.list_read_at.is_none_or(|at| begun.at - at >= FULL_READ_EVERY);
     let look_back = SignedDuration::try_from(project.look_back).unwrap_or(SignedDuration::MAX);
+    let windows = gap::Windows::new(ledger, begun, &apis, look_back, now).await?;
+    let (unread, faults) = Unread::of(ledger, &project.name, project_key).await?;
+    counts.unread = unread;
     let request = Request {
-        since: now.checked_sub(look_back).unwrap_or(Timestamp::MIN),
+        windows,
         now,
         at: begun.at,
         may_stop: !full,
+        most_due: MOST_DUE,
+        project: project.name.clone(),
+        faults: faults.into_iter().collect(),
         apis: &apis,
     };
     let source = project.source.as_ref();
@@ -91,9 +101,8 @@ async fn read<S: Source>(
     let (states, gone) = list.conclude(&apis, now);
     source.note_apis(states);
     counts.apis = list.found(&apis, &states);
-    counts.batches_listed = list.listed;
-    counts.unreadable += list.unreadable;
-    let well_read = list.error.is_none();
+    let is_clear = counts.take_lists(ledger, begun, &mut list).await?;
+    let well_read = list.error.is_none() && is_clear;
     if !well_read && begun.list_read_at.is_some() {
         // Before anything of it is recorded, so that not even a crash makes half a list look whole.
         ledger.write(move |tx| doubt_list(tx, project_key)).await?;
@@ -111,6 +120,7 @@ async fn read<S: Source>(
     // A batch that was said to be gone may hold what could not be asked for then.
     let returned = list.refresh.iter().any(|batch| known.get(&batch.batch_id).is_some_and(|known| known.gone));
     put_off_proofs(&mut list, &known);
+    let shown = list.shown_times(&windows);
     let due = record(ledger, begun, &known, &mut list).await?;
     if !counts.refused {
         read_due(ledger, project, due, pages, counts).await?;
@@ -120,6 +130,10 @@ async fn read<S: Source>(
     if !counts.refused && has_news {
         evidence::search(ledger, source, begun, counts).await?;
     }
+    if !counts.refused {
+        gap::find_lost(ledger, source, begun, shown, counts).await?;
+    }
+    set_aside::judge(ledger, source, begun, counts).await?;
     Ok((list_read, Apis { states, gone }))
 }
 
@@ -158,8 +172,7 @@ async fn follow_named<S: Source>(
             }
             Ok(None) => {}
             Err(error) if known.contains_key(&batch_id) => {
-                counts.fails(format!("batch {batch_id}: {error}"), error.stops_scan());
-                if error.stops_scan() {
+                if counts.cannot_ask(source, &batch_id, &error) {
                     return Ok(());
                 }
             }
@@ -211,8 +224,7 @@ async fn follow_unseen<S: Source>(
                 ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, at)).await?;
             }
             Err(error) => {
-                counts.fails(format!("batch {batch_id}: {error}"), error.stops_scan());
-                if error.stops_scan() {
+                if counts.cannot_ask(source, &batch_id, &error) {
                     break;
                 }
             }
@@ -294,7 +306,7 @@ async fn read_due<S: Source>(
         let goes_on = waiting.peek().is_some() && !counts.refused && reading.len() < UNANSWERED;
         tokio::select! {
             biased;
-            Some(joined) = reading.join_next() => counts.add(unless_panicked(joined)?),
+            Some(joined) = reading.join_next() => counts.add(project.source.as_ref(), unless_panicked(joined)?),
             Ok(turn) = Arc::clone(&turns).acquire_owned(), if goes_on => {
                 let Some(due) = waiting.next() else { continue };
                 let (ledger, source, pages) = (ledger.clone(), Arc::clone(&project.source), pages.clone());
@@ -308,16 +320,35 @@ async fn read_due<S: Source>(
 }
 
 impl Counts {
-    fn add(&mut self, read: BatchRead) {
+    fn add<S: Source>(&mut self, source: &S, read: BatchRead) {
+        let api = source.api_of(&read.batch_id);
         self.batches_read += 1;
         self.items_listed += read.rows;
         self.items_new += read.new;
         self.recovered += read.recovered;
         self.unreadable += read.unreadable;
         self.why_unreadable = self.why_unreadable.take().or(read.why_unreadable);
-        if let Some(error) = read.error {
-            self.fails(error, read.refused);
+        if let Some((rows, why)) = read.lost_rows {
+            self.set_rows_aside(&read.batch_id, rows, &why);
         }
+        match read.error {
+            Some(error) if read.refused || !source.serves(api) => {
+                self.fails(format!("batch {}: {error}", set_aside::shown_id(&read.batch_id)), read.refused);
+            }
+            Some(error) => self.cannot_read(&read.batch_id, error, read.own),
+            None if read.gone => self.shown_but_gone(&read.batch_id),
+            None => self.read_well(&read.batch_id, api),
+        }
+    }
+
+    /// Notes that one batch could not be asked for; true if no other call can succeed, either.
+    fn cannot_ask<S: Source>(&mut self, source: &S, batch_id: &str, error: &CloudError) -> bool {
+        if error.stops_scan() || !source.serves(source.api_of(batch_id)) {
+            self.fails(format!("batch {}: {error}", set_aside::shown_id(batch_id)), error.stops_scan());
+        } else {
+            self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked());
+        }
+        error.stops_scan()
     }
 }
 
@@ -330,6 +361,7 @@ async fn end<S: Source>(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let begun = *begun;
+    let found = counts.clone();
     let ended = Ended {
         complete: counts.complete,
         list_read: list_read && counts.complete,
@@ -342,10 +374,10 @@ async fn end<S: Source>(
         error: counts.error.clone(),
     };
     let (name, spoken) = (project.name.clone(), project.source.spoken());
-    ledger
-        .write(move |tx| {
-            end_scan(tx, &begun, &ended, now)?;
-            apis::keep(tx, begun.project_key, &name, spoken, (&apis.states, &apis.gone), now)
-        })
-        .await
+    let write = move |tx: &Transaction<'_>| {
+        set_aside::tell(tx, &begun, &found, ended.list_read)?;
+        end_scan(tx, &begun, &ended, now)?;
+        apis::keep(tx, begun.project_key, &name, spoken, (&apis.states, &apis.gone), now)
+    };
+    ledger.write(write).await
 }

@@ -54,6 +54,14 @@ pub trait Source: Send + Sync + 'static {
         page: &mut Observations<'_>,
     ) -> impl Future<Output = Result<Listed, CloudError>> + Send;
 
+    /// Lists the items of an ended batch that have this status, page by page.
+    fn list_undone(
+        &self,
+        batch: &Batch,
+        status: &ItemStatus,
+        page: &mut Observations<'_>,
+    ) -> impl Future<Output = Result<Listed, CloudError>> + Send;
+
     /// One batch; none if it does not exist any more.
     fn batch(&self, batch_id: &str) -> impl Future<Output = Result<Option<Batch>, CloudError>> + Send;
 
@@ -102,6 +110,15 @@ impl Source for Cloud {
         page: &mut Observations<'_>,
     ) -> Result<Listed, CloudError> {
         Cloud::list_items(self, batch, kind, depth, page).await
+    }
+
+    async fn list_undone(
+        &self,
+        batch: &Batch,
+        status: &ItemStatus,
+        page: &mut Observations<'_>,
+    ) -> Result<Listed, CloudError> {
+        Cloud::list_undone(self, batch, status, page).await
     }
 
     async fn batch(&self, batch_id: &str) -> Result<Option<Batch>, CloudError> {

@@ -314,11 +314,18 @@ fn downtime(tx: &Transaction<'_>, context: &Context<'_>, window: Window) -> Resu
     };
     let gaps = starts.windows(2).map(|pair| (pair[1] - pair[0], pair[0], pair[1]));
     let longest = gaps.filter(|(gap, from, _)| *gap > DOWNTIME.max(pace(*from) * 2)).max();
-    Ok(longest.map(|(gap, from, to)| {
-        let hours = gap.as_hours();
-        let minutes = gap.as_mins() % 60;
-        let (from, to) = (local(from, &context.settings.zone), local(to, &context.settings.zone));
-        format!("Covers a gap of {hours} h {minutes} min: nothing was scanned from {from} to {to}.")
+    let Some((gap, from, to)) = longest else { return Ok(None) };
+    let hours = gap.as_hours();
+    let minutes = gap.as_mins() % 60;
+    let (from, to) = (local(from, &context.settings.zone), local(to, &context.settings.zone));
+    let unread = digest::projects_not_read(tx)?;
+    Ok(Some(match unread.is_empty() {
+        true => format!("Covers a gap of {hours} h {minutes} min: nothing was scanned from {from} to {to}."),
+        false => format!(
+            "Nothing was scanned from {from} to {to} ({hours} h {minutes} min), and not everything of that time has been read yet: \
+             the last scan of {} was incomplete.",
+            unread.join(", ")
+        ),
     }))
 }
 
