@@ -277,3 +277,15 @@ fn one_function_of_a_statement_is_stopped_too() {
     let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
     assert!(said.contains("stopped after 10 s"), "{said}");
 }
+
+#[test]
+fn a_statement_gets_so_much_memory_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = dir.path().join("ledger.db");
+    drop(llama_triage::ledger::open::writer(&ledger).unwrap());
+    let statement = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 1000000)
+        SELECT count(*) FROM (SELECT DISTINCT randomblob(100000) FROM n)";
+    let run = binary().args(["report", "sql", statement, "--ledger"]).arg(&ledger).assert().code(1);
+    let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("memory than 256 MiB"), "{said}");
+}
