@@ -3,9 +3,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use llama_triage::cloud::{Cloud, Settings, Transport, decode_items};
-use llama_triage::config::project::Project;
-use llama_triage::core::item::Kind;
+use llama_triage::internals::config::Project;
+use llama_triage::internals::llamacloud::{Cloud, Settings, Transport, decode_items};
+use llama_triage::internals::model::Kind;
 
 const ROWS: usize = 1000;
 const PAGES: usize = 5;

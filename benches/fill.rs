@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use llama_triage::ledger::open;
+use llama_triage::internals::ledger::open;
 use rusqlite::{Connection, Transaction, params};
 
 /// The ledger's present.

@@ -3,8 +3,8 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
 
-use llama_triage::core::grouping::{Grouper, Subject};
-use llama_triage::core::item::Kind;
+use llama_triage::internals::grouping::{Grouper, Subject};
+use llama_triage::internals::model::Kind;
 use std::hint::black_box;
 use std::time::Instant;
 

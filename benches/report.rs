@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use jiff::Timestamp;
-use llama_triage::commands::report::{Outcome, ReportArgs, Surroundings, Terminal, run};
+use llama_triage::internals::commands::{Outcome, ReportArgs, Surroundings, Terminal, run};
 
 mod fill;
 

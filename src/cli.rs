@@ -6,13 +6,13 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::project::Api;
 
-use crate::commands::acts::GroupCommand;
+use crate::commands::group::GroupCommand;
 use crate::commands::grouping::GroupingCommand;
 use crate::commands::ledger::LedgerCommand;
-use crate::commands::report::ReportArgs;
+use crate::commands::notify::{DigestArgs, NotifyCommand};
+use crate::commands::report::args::ReportArgs;
 use crate::commands::reprocess::{BreakerCommand, ReprocessCommand};
 use crate::commands::rules::RulesCommand;
-use crate::commands::tell::{DigestArgs, NotifyCommand};
 use crate::config::LogFormat;
 
 /// Watches LlamaCloud batch jobs and tells on-call engineers what failed and what they do not know yet.

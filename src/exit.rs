@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use crate::commands::act::ActError;
-use crate::commands::report::Outcome;
+use crate::commands::group::act::ActError;
+use crate::commands::report::outcome::Outcome;
 use crate::config::load::ConfigError;
-use crate::ledger::LedgerError;
+use crate::ledger::error::LedgerError;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl From<&Outcome> for Exit {
 }
 
 /// The exit code for an error that reached `main`.
-pub fn of_error(error: &anyhow::Error) -> Exit {
+pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
         if cause.is::<ConfigError>() {
             return Exit::Config;

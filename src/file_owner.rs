@@ -11,7 +11,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// The file system refuses, or `path` is another file than the one that is open.
-pub fn hand_over(file: &File, path: &Path) -> io::Result<()> {
+pub(crate) fn hand_over(file: &File, path: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
@@ -32,7 +32,7 @@ pub fn hand_over(file: &File, path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// The file system refuses.
-pub fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
     let missing = path.ancestors().take_while(|place| !place.as_os_str().is_empty() && !place.is_dir());
     let missing: Vec<&Path> = missing.collect();
     for place in missing.into_iter().rev() {
@@ -48,12 +48,12 @@ pub fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// The folder that holds `path`.
-pub fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The name of a user; the number where no name is known.
-pub fn name_of(uid: u32) -> String {
+pub(crate) fn name_of(uid: u32) -> String {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

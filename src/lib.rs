@@ -14,19 +14,29 @@
 //! - `service` is the imperative shell that moves data between them; `commands` holds one file per command.
 //! - `demo` is a simulated LlamaCloud for `llama-triage demo` and the tests.
 
-pub mod cli;
-pub mod cloud;
-pub mod commands;
-pub mod config;
-pub mod core;
-pub mod credentials;
-pub mod demo;
-pub mod exit;
-pub mod file_owner;
-pub mod ledger;
-pub mod notify;
+mod classify;
+mod cli;
+mod commands;
+mod config;
+mod credentials;
+mod exit;
+mod file_owner;
+mod grouping;
+mod ledger;
+mod llamacloud;
+mod model;
+mod notify;
 mod private_file;
-pub mod report;
-pub mod secrets;
-pub mod service;
-pub mod telemetry;
+mod report;
+mod reprocess;
+mod scan;
+mod secrets;
+mod service;
+mod simulator;
+mod telemetry;
+mod triage;
+
+#[doc(hidden)]
+pub mod internals;
+
+pub use crate::commands::run_program;

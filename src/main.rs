@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    llama_triage::commands::run_program().await
+    llama_triage::run_program().await
 }

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::core::redact::mask_secrets;
-use crate::core::secret_forms::SecretMasker;
+use crate::model::redact::mask_secrets;
+use crate::model::redact::secret_forms::SecretMasker;
 
 struct Loaded {
     secrets: BTreeSet<String>,
@@ -19,7 +19,7 @@ struct Loaded {
 static LOADED: RwLock<Loaded> = RwLock::new(Loaded { secrets: BTreeSet::new(), masker: None });
 
 /// From now on this secret is masked in all text from outside, in all its forms.
-pub fn hold(secret: &str) {
+pub(crate) fn hold(secret: &str) {
     let mut loaded = LOADED.write().unwrap_or_else(PoisonError::into_inner);
     if !secret.is_empty() && loaded.secrets.insert(secret.to_owned()) {
         loaded.masker = None;
@@ -27,7 +27,7 @@ pub fn hold(secret: &str) {
 }
 
 /// The same for a log-in: what SMTP's PLAIN sends is one text of both, and shows a password that is too short by itself.
-pub fn hold_login(user: &str, password: &str) {
+pub(crate) fn hold_login(user: &str, password: &str) {
     hold(password);
     hold(&format!("\0{user}\0{password}"));
     hold(&format!("{user}\0{user}\0{password}"));
@@ -36,7 +36,7 @@ pub fn hold_login(user: &str, password: &str) {
 /// The text without loaded secrets and without what looks like a secret of others; borrowed when there was none.
 ///
 /// Mask before a text is cut: half of a secret is not recognised.
-pub fn mask(text: &str) -> Cow<'_, str> {
+pub(crate) fn mask(text: &str) -> Cow<'_, str> {
     let Some(masker) = masker() else { return mask_secrets(text) };
     match masker.mask(text) {
         Cow::Borrowed(text) => mask_secrets(text),
@@ -45,7 +45,7 @@ pub fn mask(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether the text holds a loaded secret, in any of its forms.
-pub fn are_in(text: &str) -> bool {
+pub(crate) fn are_in(text: &str) -> bool {
     masker().is_some_and(|masker| matches!(masker.mask(text), Cow::Owned(_)))
 }
 

@@ -8,13 +8,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::complain;
 use crate::config::LogFormat;
-use crate::secrets;
+use crate::{complain, secrets};
 
 /// How much is logged without any flag: a service tells what it does, a command only its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// `serve`.
     Service,
     /// Everything else.
@@ -24,7 +23,7 @@ pub enum Role {
 /// Starts logging. `verbosity` counts `-v` less `-q`; `level` is the configuration's filter.
 ///
 /// A filter that cannot be read is replaced by the usual one and said on stderr.
-pub fn start(role: Role, format: LogFormat, level: Option<&str>, verbosity: i8) {
+pub(crate) fn start(role: Role, format: LogFormat, level: Option<&str>, verbosity: i8) {
     let filter = level.filter(|_| verbosity == 0).map(EnvFilter::try_new);
     let filter = match filter {
         Some(Ok(filter)) => filter,

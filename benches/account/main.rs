@@ -15,10 +15,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::config::load;
-use llama_triage::credentials::Credentials;
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Item, ItemStatus, Options, Origin, SimulatedCloud, World};
-use llama_triage::service::worker::{Setup, Worker};
+use llama_triage::internals::config::load;
+use llama_triage::internals::credentials::Credentials;
+use llama_triage::internals::service::{Setup, Worker};
+use llama_triage::internals::simulator::{
+    Endpoint, Fault, FaultRule, Item, ItemStatus, Options, Origin, SimulatedCloud, World,
+};
 use tokio_util::sync::CancellationToken;
 
 /// What one page costs with the tier that every batch here uses.
@@ -158,7 +160,7 @@ fn tell(world: &World, start: Timestamp) {
     }
 }
 
-fn is_retry(posts: &[&llama_triage::demo::Post], batch_id: &str) -> bool {
+fn is_retry(posts: &[&llama_triage::internals::simulator::Post], batch_id: &str) -> bool {
     posts.iter().any(|post| post.created.iter().any(|id| id == batch_id))
 }
 

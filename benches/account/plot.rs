@@ -1,7 +1,7 @@
 //! The account: four days of batches with known causes.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Cause, Failure, Outage, Pace, World, WorldBuilder};
+use llama_triage::internals::simulator::{Cause, Failure, Outage, Pace, World, WorldBuilder};
 
 /// Items of a batch that simply succeed.
 const FINE: usize = 110;

@@ -1,8 +1,9 @@
 //! What the ledger would hand to the decisions about a simulated account; classes come from the shipped rules.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::core::reprocess::{GroupFacts, GroupState, ItemFacts, ItemState, Senders};
-use llama_triage::core::rules::{Class, Facts, Rules};
+use llama_triage::internals::classify::{Facts, Rules};
+use llama_triage::internals::model::Class;
+use llama_triage::internals::reprocess::{GroupFacts, GroupState, ItemFacts, ItemState, Senders};
 
 use super::world::World;
 

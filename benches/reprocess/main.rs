@@ -13,7 +13,7 @@ mod ours;
 mod world;
 
 use accounts::Kind;
-use llama_triage::core::rules::shipped_rules;
+use llama_triage::internals::classify::shipped_rules;
 use world::World;
 
 const SEEDS: [u64; 5] = [1, 7, 42, 1234, 99991];

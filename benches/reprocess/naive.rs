@@ -1,6 +1,6 @@
 //! What people write first: retry by count, without looking at why.
 
-use llama_triage::core::reprocess::PostAnswer;
+use llama_triage::internals::reprocess::PostAnswer;
 
 use super::world::{End, World};
 

@@ -3,8 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use llama_triage::core::reprocess::*;
-use llama_triage::core::rules::{Class, Rules};
+use llama_triage::internals::classify::Rules;
+use llama_triage::internals::model::Class;
+use llama_triage::internals::reprocess::{
+    After, AfterRefusal, AfterStatus, AttemptResult, Blame, Candidate, Chunk, Ended, Gate, GroupFacts, Intent,
+    IntentEvent, IntentState, ItemFacts, ItemState, Limits, Listing, PlanInput, Record, Refusal, Selection, Sender,
+    StepResult, Trial, Vote, Weather, after_refusal, global_breaker_trips, incident, outcome, plan, reconcile,
+};
 
 use super::facts::{at, facts};
 use super::world::{End, World};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llama_triage::core::reprocess::PostAnswer;
+use llama_triage::internals::reprocess::PostAnswer;
 
 /// A small deterministic generator (splitmix64), so that a seed always gives the same account.
 pub(crate) struct Random(u64);

@@ -4,12 +4,10 @@
 
 use std::path::Path;
 
-use llama_triage::core::grouping::{Grouper, Subject};
-use llama_triage::core::item::{Kind, Observation};
-use llama_triage::core::scan::Classified;
-use llama_triage::ledger::ingest::ingest;
-use llama_triage::ledger::open;
-use llama_triage::ledger::sighting::{GroupChange, Place, Sighting, Work};
+use llama_triage::internals::grouping::{Grouper, Subject};
+use llama_triage::internals::ledger::open;
+use llama_triage::internals::model::{Kind, Observation};
+use llama_triage::internals::scan::{Classified, GroupChange, Place, Sighting, Work, ingest};
 
 use super::server::{self, Item};
 

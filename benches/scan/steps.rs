@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use llama_triage::cloud::{Cloud, Settings, Transport};
-use llama_triage::config::project::{Api, Project};
-use llama_triage::core::scan::{Classified, GroupFacts};
-use llama_triage::ledger::{Ledger, open};
-use llama_triage::service::scan::{ScanSummary, Watched, restore_grouper, scan};
+use llama_triage::internals::config::{Api, Project};
+use llama_triage::internals::ledger::{Ledger, open};
+use llama_triage::internals::llamacloud::{Cloud, Settings, Transport};
+use llama_triage::internals::scan::{Classified, GroupFacts, ScanSummary, Watched, restore_grouper, scan};
 
 /// Runs one step and prints what it took.
 pub(crate) fn run(step: &str, url: &str, ledger: &Path) {

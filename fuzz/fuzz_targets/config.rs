@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use llama_triage::config::load;
+use llama_triage::internals::config::load;
 
 fuzz_target!(|text: &str| {
     if let Err(mistakes) = load::parse(text) {

@@ -2,9 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use llama_triage::core::grouping::{Grouper, Subject};
-use llama_triage::core::item::Kind;
-use llama_triage::core::redact::mask_secrets;
+use llama_triage::internals::grouping::{Grouper, Subject};
+use llama_triage::internals::model::{Kind, mask_secrets};
 
 fn subject(message: &str) -> Subject<'_> {
     Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(message) }

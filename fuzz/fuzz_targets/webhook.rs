@@ -2,12 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use llama_triage::service::webhook::fuzz::{is_taken, signature};
+use llama_triage::internals::service::fuzz::{is_taken, signature};
 
 fuzz_target!(|input: (&[u8], &str)| {
     let (body, given) = input;
     let right = signature(body, "secret");
     assert!(is_taken(body, &right, "secret"));
     assert!(!is_taken(body, &right, "other"));
-    assert_eq!(is_taken(body, given, "secret"), given.trim().eq_ignore_ascii_case(&right) && given.trim().starts_with("sha256="));
+    assert_eq!(
+        is_taken(body, given, "secret"),
+        given.trim().eq_ignore_ascii_case(&right) && given.trim().starts_with("sha256=")
+    );
 });

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Global;
+use crate::config::check::warnings::doubts;
+use crate::config::load;
 use crate::config::project::Api;
-use crate::config::{doubts, load};
-use crate::core::text::count;
 use crate::credentials::Credentials;
 use crate::exit::Exit;
+use crate::model::text::count;
 use crate::say;
 use crate::service::worker::Setup;
 
 /// Checks the file, then that every secret it needs can be read and every client can be made.
-pub(super) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
-    let config = super::configuration(global)?;
+pub(crate) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
+    let config = crate::commands::configuration(global)?;
     let path = absolute(&load::find(global.config.as_deref())?);
     if file_only {
         say!("{}: ok", path.display());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
-use crate::service::heartbeat;
+use crate::notify::heartbeat;
 use crate::service::stopping::Stopping;
 use crate::service::worker::{Setup, Worker};
 use crate::{complain, say};
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs one cycle; exit 1 if anything of it could not be done. A stop ends it as it ends `serve`: what is being posted
 /// gets its answer, the rest is left to the next cycle, and that is no failure.
-pub(super) async fn run(setup: Setup) -> anyhow::Result<Exit> {
+pub(crate) async fn run(setup: Setup) -> anyhow::Result<Exit> {
     let (mut stopping, stop) = (Stopping::new()?, CancellationToken::new());
     let mut worker = Worker::open(setup).await?;
     let now = worker.now().await?;

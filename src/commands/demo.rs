@@ -14,11 +14,12 @@ use crate::cli::DemoArgs;
 use crate::config::load;
 use crate::config::project::Api;
 use crate::credentials::Credentials;
-use crate::demo::{Clock, Options, SimulatedCloud, believable_account};
 use crate::exit::Exit;
-use crate::notify;
 use crate::say;
 use crate::service::worker::{Setup, Worker};
+use crate::simulator::http::server::SimulatedCloud;
+use crate::simulator::options::{Clock, Options};
+use crate::simulator::world::account::believable_account;
 
 /// How much of the simulated account's two days is played.
 const LONG: SignedDuration = SignedDuration::from_hours(46);
@@ -55,7 +56,7 @@ const MOST_LINES: usize = 24;
 const MARK: &str = ".llama-triage-demo";
 
 /// Runs the demo and prints what it did, the newest digest, and what to try next.
-pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let dir = prepare_folder(args.dir.as_deref().unwrap_or(Path::new("llama-triage-demo")))?;
     let began = Instant::now();
     let now = Timestamp::now();
@@ -71,7 +72,7 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let mut worker = Worker::open(setup).await?;
     say!("A simulated LlamaCloud answers on {}: {} simulated hours follow.\n", cloud.url(), played.as_hours());
     let cycles = play(&mut worker, &cloud, start, start + played).await?;
-    let digests = worker.ledger.read(crate::ledger::digest::all).await?;
+    let digests = worker.ledger.read(crate::triage::store::digest::all).await?;
     worker.ledger.close().await?;
     conclude(&dir, &cloud, cycles, &digests, began);
     if args.serve {
@@ -111,7 +112,7 @@ fn conclude(
     dir: &Path,
     cloud: &SimulatedCloud,
     cycles: u32,
-    digests: &[crate::core::digest::model::Digest],
+    digests: &[crate::triage::digest::model::Digest],
     began: Instant,
 ) {
     let seen = cloud.world().truth().served_failures().count();
@@ -120,9 +121,9 @@ fn conclude(
         began.elapsed().as_secs_f64(),
         digests.len(),
     );
-    let shown = super::short(dir);
+    let shown = crate::commands::short(dir);
     if let Some(newest) = digests.last() {
-        say!("{}", beginning(&notify::text::render(newest)));
+        say!("{}", beginning(&crate::notify::render::text::render(newest)));
         say!("  (the whole of it: {shown}/digests/{}.html)\n", newest.digest_id);
     }
     say!("Everything is in {shown}: ledger.db, config.toml, and the digests as .eml and .html in digests/.\n");
@@ -135,14 +136,14 @@ fn conclude(
     }
 }
 
-fn first_group(digests: &[crate::core::digest::model::Digest]) -> &str {
+fn first_group(digests: &[crate::triage::digest::model::Digest]) -> &str {
     let entries = digests.iter().rev().flat_map(|digest| digest.changes.iter().chain(&digest.still_open));
     entries.map(|entry| entry.group_id.as_str()).next().unwrap_or("g-…")
 }
 
 /// Lets the account go on in real time until Ctrl-C.
 async fn stay(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()> {
-    let shown = super::short(config);
+    let shown = crate::commands::short(config);
     {
         let mut world = cloud.world();
         world.advance_to(Timestamp::now());

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::core::digest::model::Digest;
-use crate::core::text::local;
 use crate::ledger::Ledger;
-use crate::notify::headline;
-use crate::service::deliver::{DeliverySummary, Round, Sender, deliver, recover};
-use crate::service::triage::settings::Settings;
-use crate::service::triage::{Request, triage, triage_in};
+use crate::model::text::local;
+use crate::notify::deliver::{DeliverySummary, Round, Sender, deliver, recover};
+use crate::notify::render::words::headline;
+use crate::triage::digest::model::Digest;
+use crate::triage::settings::Settings;
+use crate::triage::{Request, triage, triage_in};
 
 /// How long a command waits for its channels: longer than the longest try.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// What [`run`] would decide.
 #[derive(Debug)]
-pub struct Rehearsal {
+pub(crate) struct Rehearsal {
     /// The digest that it would send now; none if nothing is due.
     pub due: Option<Digest>,
     /// Where nothing is due: what it would send if the schedule, quiet hours and limits did not count.
@@ -31,7 +31,7 @@ pub struct Rehearsal {
 ///
 /// # Errors
 /// The ledger refuses.
-pub async fn rehearse(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Rehearsal> {
+pub(crate) async fn rehearse(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Rehearsal> {
     let by_hand = Request { by_hand: true, ..request.clone() };
     let due = rehearse_once(ledger, settings, request).await?;
     let waiting = match due {
@@ -47,12 +47,12 @@ async fn rehearse_once(ledger: &Ledger, settings: &Settings, request: Request) -
 }
 
 /// Whether a digest says more than what is still open.
-pub fn has_news(digest: &Digest) -> bool {
+pub(crate) fn has_news(digest: &Digest) -> bool {
     !digest.changes.is_empty() || !digest.faults.is_empty()
 }
 
 /// Says that nothing is due, and what waits.
-pub fn not_due(waiting: Option<&Digest>, zone: &TimeZone) -> String {
+pub(crate) fn not_due(waiting: Option<&Digest>, zone: &TimeZone) -> String {
     let Some(waiting) = waiting else { return "There is nothing to tell now.".to_owned() };
     let next = waiting
         .next_digest_at
@@ -67,7 +67,7 @@ pub fn not_due(waiting: Option<&Digest>, zone: &TimeZone) -> String {
 ///
 /// # Errors
 /// The ledger refuses.
-pub async fn run<S: Sender>(
+pub(crate) async fn run<S: Sender>(
     ledger: &Ledger,
     settings: &Settings,
     channels: &[Arc<S>],
@@ -86,11 +86,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::classify::rules::decide::Rules;
     use crate::config::Config;
-    use crate::core::rules::Rules;
-    use crate::ledger::digest::freeze;
-    use crate::ledger::query::fixture::{filled, now};
-    use crate::notify::{Channel, text};
+    use crate::notify::Channel;
+    use crate::notify::render::text;
+    use crate::report::store::tests::fixture::{filled, now};
+    use crate::triage::store::digest::freeze;
 
     #[tokio::test]
     async fn what_is_rehearsed_is_what_is_sent_to_the_byte() {
@@ -119,7 +120,7 @@ mod tests {
         filled.writer.execute("DELETE FROM delivery", ()).unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
         let mut settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
-        settings.quiet = Some(crate::core::schedule::QuietHours::parse("00:00-23:59").unwrap());
+        settings.quiet = Some(crate::model::schedule::quiet::QuietHours::parse("00:00-23:59").unwrap());
         let rehearsal = rehearse(&ledger, &settings, Request::at(now())).await.unwrap();
         assert_eq!(rehearsal.due, None);
         let by_hand = Request { by_hand: true, ..Request::at(now()) };

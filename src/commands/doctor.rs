@@ -13,10 +13,11 @@ use crate::say;
 use crate::service::doctor::{self, Finding, Verdict};
 
 /// Prints what was found; exit 1 if anything does not work.
-pub(super) async fn run(global: &Global, args: &DoctorArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn run(global: &Global, args: &DoctorArgs) -> anyhow::Result<Exit> {
     let path = load::find(global.config.as_deref()).unwrap_or_else(|_| PathBuf::from("(none)"));
     let findings =
-        doctor::examine(&path, super::configuration(global), &Credentials::from_environment_or_beside(&path)).await;
+        doctor::examine(&path, crate::commands::configuration(global), &Credentials::from_environment_or_beside(&path))
+            .await;
     match args.format {
         DoctorFormat::Json => {
             say!("{}", serde_json::to_string_pretty(&findings).context("cannot write JSON")?);

@@ -6,12 +6,13 @@ use std::io::{BufWriter, Write};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::input::{MessageArgs, OutputFormat, read_messages};
-use crate::core::grouping::{GroupHandle, Grouper, Subject};
-use crate::core::item::Kind;
-use crate::core::redact::mask_secrets;
-use crate::core::text;
+use crate::commands::input::{MessageArgs, OutputFormat, read_messages};
 use crate::exit::Exit;
+use crate::grouping::grouper::{Grouper, Subject};
+use crate::grouping::id::GroupHandle;
+use crate::model::item::Kind;
+use crate::model::redact::mask_secrets;
+use crate::model::text;
 
 /// `grouping`
 #[derive(Debug, Subcommand)]
@@ -32,7 +33,7 @@ pub struct TryArgs {
 }
 
 /// Groups all messages, then prints the groups as they stand after the whole input.
-pub(super) fn run(command: GroupingCommand) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: GroupingCommand) -> anyhow::Result<Exit> {
     let GroupingCommand::Try(args) = command;
     let messages = read_messages(&args.messages)?;
     let masked: Vec<Option<String>> =

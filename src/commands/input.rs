@@ -39,7 +39,7 @@ pub enum OutputFormat {
 }
 
 /// All messages, in order. A line that is no JSON string is an error that names the line.
-pub(super) fn read_messages(args: &MessageArgs) -> anyhow::Result<Vec<Option<String>>> {
+pub(crate) fn read_messages(args: &MessageArgs) -> anyhow::Result<Vec<Option<String>>> {
     let text = read_text(&args.file)?;
     let lines = text.lines();
     match args.input_format {

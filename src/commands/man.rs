@@ -11,7 +11,7 @@ use crate::config::load;
 use crate::exit::Exit;
 
 /// Writes `llama-triage.1` and `llama-triage-COMMAND.1` into `folder`, which is made if it is missing.
-pub(super) fn run(folder: &Path) -> anyhow::Result<Exit> {
+pub(crate) fn run(folder: &Path) -> anyhow::Result<Exit> {
     let cannot = || format!("cannot write the manual pages into {}", folder.display());
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     clap_mangen::generate_to(Cli::command(), folder).with_context(cannot)?;

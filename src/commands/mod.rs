@@ -1,34 +1,28 @@
 //! One file for each command. A command reads its arguments, calls the service or an edge, and prints the answer.
 
-pub mod act;
+pub(crate) mod check_config;
+pub(crate) mod completions;
+pub(crate) mod cycle;
+pub(crate) mod demo;
+pub(crate) mod digest;
+pub(crate) mod doctor;
+pub(crate) mod group;
+pub(crate) mod grouping;
+pub(crate) mod input;
+pub(crate) mod ledger;
+pub(crate) mod man;
+pub(crate) mod notify;
+pub(crate) mod output;
+pub(crate) mod report;
+pub(crate) mod reprocess;
+pub(crate) mod rules;
+pub(crate) mod scan;
+pub(crate) mod serve;
 #[cfg(test)]
-mod act_tests;
-pub mod acts;
-mod check_config;
-mod completions;
-mod cycle;
-mod demo;
-pub mod digest;
-pub mod dismiss;
-mod doctor;
-pub mod group;
-pub mod grouping;
-#[cfg(test)]
-mod incident_tests;
-pub mod input;
-pub mod ledger;
-mod man;
-pub mod note;
-pub mod notify;
-pub mod output;
-pub mod report;
-pub mod reprocess;
-mod restore;
-pub mod rules;
-mod scan;
-mod serve;
-pub mod silence;
-pub mod tell;
+pub(crate) mod tests;
+
+use crate::commands::group::act;
+use crate::commands::ledger::restore;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,13 +32,12 @@ use jiff::Timestamp;
 
 use crate::cli::{Cli, ColorWhen, Command, Global};
 use crate::complain;
-use crate::config::Config;
-use crate::config::load;
-use crate::core::report::question::Question;
+use crate::config::{Config, load};
 use crate::credentials::Credentials;
 use crate::exit::{self, Exit};
 use crate::ledger::Ledger;
-use crate::ledger::query;
+use crate::report::question::Question;
+use crate::report::store;
 use crate::service::worker::Setup;
 use crate::telemetry::{self, Role};
 
@@ -90,11 +83,11 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
         Command::CheckConfig { file_only } => check_config::run(global, file_only),
-        Command::Digest(args) => tell::run_digest(&setup(global)?, &args).await,
-        Command::Notify(command) => tell::run_notify(&setup(global)?, command).await,
+        Command::Digest(args) => notify::run_digest(&setup(global)?, &args).await,
+        Command::Notify(command) => notify::run_notify(&setup(global)?, command).await,
         Command::Group(command) => {
             let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
-            let done = acts::run(command, &ledger, person()).await;
+            let done = group::run(command, &ledger, person()).await;
             ledger.close().await?;
             done
         }
@@ -135,7 +128,7 @@ fn configuration(global: &Global) -> Result<Config, load::ConfigError> {
 }
 
 /// Answers a question. A configuration is used if there is one, and only needed if `--ledger` is missing.
-fn report(global: &Global, args: &report::ReportArgs) -> Exit {
+fn report(global: &Global, args: &crate::commands::report::args::ReportArgs) -> Exit {
     let config = match configuration(global) {
         Ok(config) => Some(config),
         Err(_) if !global.ledger.is_empty() && global.config.is_none() => None,
@@ -156,10 +149,10 @@ fn report(global: &Global, args: &report::ReportArgs) -> Exit {
         config: config.as_ref(),
         next_digest_at: None,
         now: Timestamp::now(),
-        terminal: report::Terminal::stdout(choice),
+        terminal: crate::commands::report::terminal::Terminal::stdout(choice),
     };
     if args.query == Question::Sql
-        && let Err(error) = query::limit_memory()
+        && let Err(error) = store::limit_memory()
     {
         complain!("{error}");
         return Exit::Failed;

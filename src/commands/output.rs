@@ -31,7 +31,7 @@ macro_rules! complain {
 }
 
 /// Writes a line of the answer, unless an earlier one could not be written.
-pub fn say(line: Arguments<'_>) {
+pub(crate) fn say(line: Arguments<'_>) {
     let mut failure = FAILURE.lock().unwrap_or_else(PoisonError::into_inner);
     if failure.is_none() {
         let mut out = anstream::stdout().lock();
@@ -40,7 +40,7 @@ pub fn say(line: Arguments<'_>) {
 }
 
 /// Writes a line to standard error with secrets masked. There is no place left to tell that this cannot be done.
-pub fn complain(line: Arguments<'_>) {
+pub(crate) fn complain(line: Arguments<'_>) {
     let line = line.to_string();
     let _nowhere_to_tell = writeln!(anstream::stderr().lock(), "llama-triage: {}", secrets::mask(&line));
 }
@@ -49,14 +49,14 @@ pub fn complain(line: Arguments<'_>) {
 ///
 /// # Errors
 /// It cannot be written, so nobody would answer.
-pub fn ask(question: &str) -> std::io::Result<()> {
+pub(crate) fn ask(question: &str) -> std::io::Result<()> {
     let mut err = anstream::stderr().lock();
     write!(err, "{question}")?;
     err.flush()
 }
 
 /// Prints help, the version, or what is wrong with the command line; gives the exit code.
-pub fn say_usage(said: &clap::Error) -> ExitCode {
+pub(crate) fn say_usage(said: &clap::Error) -> ExitCode {
     match said.print() {
         // What is wrong with a command line stays wrong where nothing can be said.
         Err(error) if !said.use_stderr() && error.kind() != ErrorKind::BrokenPipe => Exit::Failed.into(),
@@ -67,7 +67,7 @@ pub fn say_usage(said: &clap::Error) -> ExitCode {
 /// The exit code at the end of the program: an answer that could not be written makes a success a failure.
 ///
 /// A reader that has seen enough, as `head`, is none.
-pub fn conclude(exit: Exit) -> Exit {
+pub(crate) fn conclude(exit: Exit) -> Exit {
     match FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) if error.kind() != ErrorKind::BrokenPipe => {
             complain!("cannot write the answer: {error}");

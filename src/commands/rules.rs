@@ -5,12 +5,13 @@ use std::io::{BufWriter, Write};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::input::{MessageArgs, OutputFormat, read_messages};
+use crate::classify::rules::decide::Facts;
+use crate::classify::rules::shipped::shipped_rules;
+use crate::commands::input::{MessageArgs, OutputFormat, read_messages};
 use crate::config::Config;
-use crate::core::redact::mask_secrets;
-use crate::core::rules::{Facts, shipped_rules};
-use crate::core::text;
 use crate::exit::Exit;
+use crate::model::redact::mask_secrets;
+use crate::model::text;
 
 /// `rules`
 #[derive(Debug, Subcommand)]
@@ -20,7 +21,7 @@ pub enum RulesCommand {
 }
 
 /// Classifies all messages with the rules of `config`, if there is one, before the shipped ones.
-pub(super) fn run(command: RulesCommand, config: Option<&Config>) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: RulesCommand, config: Option<&Config>) -> anyhow::Result<Exit> {
     let RulesCommand::Test(args) = command;
     let own = config.map(|config| config.rule.clone()).unwrap_or_default();
     let rules = shipped_rules()?.with_user_rules(own)?;

@@ -7,7 +7,7 @@ use crate::{complain, say};
 /// Scans and says what it brought; exit 1 if a project could not be read completely.
 ///
 /// Which batch APIs a project has is said when that is news, and with `verbose` always.
-pub(super) async fn run(setup: Setup, verbose: bool) -> anyhow::Result<Exit> {
+pub(crate) async fn run(setup: Setup, verbose: bool) -> anyhow::Result<Exit> {
     let mut worker = Worker::open(setup).await?;
     let now = worker.now().await?;
     let summaries = worker.scan(now).await?;

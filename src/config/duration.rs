@@ -22,7 +22,7 @@ pub(crate) fn serialize<S: serde::Serializer>(duration: &Duration, serializer: S
 
 /// For `#[serde(with = "…")]` on a list of [`SignedDuration`]s, none of which may be negative.
 pub(crate) mod list {
-    use super::{Deserialize, Deserializer, Error, SignedDuration, parse};
+    use crate::config::duration::{Deserialize, Deserializer, Error, SignedDuration, parse};
 
     /// # Errors
     /// One of the texts is no duration, or a negative one.
@@ -36,7 +36,7 @@ pub(crate) mod list {
 
     #[cfg(test)]
     pub(crate) fn serialize<S: serde::Serializer>(list: &[SignedDuration], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(list.iter().map(|duration| super::written(duration.unsigned_abs())))
+        serializer.collect_seq(list.iter().map(|duration| crate::config::duration::written(duration.unsigned_abs())))
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::{Config, check, paths};
+use crate::config::{Config, check, paths};
 
 /// A file with more mistakes than this is not worth listing in full.
 const MOST_MISTAKES: usize = 100;

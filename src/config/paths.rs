@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Config;
+use crate::config::Config;
 
 impl Config {
     /// Makes every relative path one below this folder, which is the configuration's. Empty paths stay empty.
@@ -40,7 +40,7 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 /// The folder of a configuration file, absolute and by one name, from wherever the file is named.
-pub(super) fn folder_of(file: &Path) -> PathBuf {
+pub(crate) fn folder_of(file: &Path) -> PathBuf {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let folder = file.parent().map(Path::to_owned).unwrap_or_default();
     folder.canonicalize().unwrap_or(folder)
@@ -49,7 +49,7 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 /// A ledger where earlier versions kept it, below the working directory, while there is none where it belongs now.
 ///
 /// `written` is `ledger.path` as it stands in the file.
-pub(super) fn left_behind(written: &Path, now: &Path) -> Option<PathBuf> {
+pub(crate) fn left_behind(written: &Path, now: &Path) -> Option<PathBuf> {
     if written.is_absolute() || written.as_os_str().is_empty() || now.exists() {
         return None;
     }
@@ -69,7 +69,7 @@ mod tests {
 
     /// Fields of configuration types that hold a path.
     fn fields() -> usize {
-        let sources = [include_str!("../config.rs"), include_str!("channel.rs"), include_str!("project.rs")];
+        let sources = [include_str!("mod.rs"), include_str!("channel.rs"), include_str!("project.rs")];
         let is_path = |line: &&str| {
             let line = line.trim();
             line.starts_with("pub ") && (line.ends_with(": PathBuf,") || line.ends_with(": Option<PathBuf>,"))

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{days, duration as friendly};
-use crate::core::batch_api::BatchApi;
+use crate::config::{days, duration as friendly};
+use crate::model::batch_api::BatchApi;
 
 /// One LlamaCloud project.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Project {
     pub page_failures: bool,
     /// Batches created longer ago than this, counted from the last complete scan, are not looked at, unless they still have open items.
     #[serde(default = "default_look_back", with = "friendly")]
-    #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
     pub look_back: Duration,
     /// Rows asked for in one page, 1 to 1000.
     #[serde(default = "default_page_size")]
@@ -50,7 +50,7 @@ pub struct Project {
     pub concurrency: NonZeroUsize,
     /// The time one request may take.
     #[serde(default = "default_request_timeout", with = "friendly")]
-    #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
     pub request_timeout: Duration,
 }
 

@@ -9,10 +9,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::Config;
+use crate::config::Config;
 
 /// A duration as people write it. It stands in the schema for every duration type.
-pub(super) struct DurationText;
+pub(crate) struct DurationText;
 
 impl JsonSchema for DurationText {
     fn schema_name() -> Cow<'static, str> {
@@ -29,7 +29,7 @@ impl JsonSchema for DurationText {
 }
 
 /// A size as people write it.
-pub(super) struct SizeText;
+pub(crate) struct SizeText;
 
 impl JsonSchema for SizeText {
     fn schema_name() -> Cow<'static, str> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use crate::core::batch_api::BatchApi;
+use crate::model::batch_api::BatchApi;
 
 /// `[reprocess]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -33,18 +33,18 @@ pub struct Reprocess {
     /// Attempts for one item ever, those by hand counted.
     pub attempts_in_life: u32,
     /// The wait before each attempt; the last one repeats.
-    #[serde(with = "super::duration::list")]
-    #[cfg_attr(test, schemars(with = "Vec<super::reference::DurationText>"))]
+    #[serde(with = "crate::config::duration::list")]
+    #[cfg_attr(test, schemars(with = "Vec<crate::config::reference::DurationText>"))]
     pub delays: Vec<SignedDuration>,
     /// Items risked on a group whose message hides its cause, one at a time, before it is left to a person.
     pub canaries: u32,
     /// How long a group rests after a step that failed; doubles up to 7 days.
-    #[serde(with = "super::duration")]
-    #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
+    #[serde(with = "crate::config::duration")]
+    #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
     pub breaker_open: Duration,
     /// How long everything is held in an incident, before one item probes for all.
-    #[serde(with = "super::duration")]
-    #[cfg_attr(test, schemars(with = "super::reference::DurationText"))]
+    #[serde(with = "crate::config::duration")]
+    #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
     pub hold: Duration,
     /// Whether groups of class "unknown" may get one canary.
     pub unknown_canary: bool,

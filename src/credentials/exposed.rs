@@ -3,10 +3,10 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Credentials, SecretUse, channel_secret_names, project_key_names};
 use crate::config::Config;
 use crate::config::channel::ChannelKind;
-use crate::core::secret_forms::SHORTEST;
+use crate::credentials::{Credentials, SecretUse, channel_secret_names, project_key_names};
+use crate::model::redact::secret_forms::SHORTEST;
 
 /// For others: to read a file, and to reach what is in a folder.
 const READ: u32 = 0o004;

@@ -4,13 +4,13 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::LedgerError;
-use super::lock::lock_path;
-use super::open::wal_path;
 use crate::file_owner::{folder_of, name_of};
+use crate::ledger::error::LedgerError;
+use crate::ledger::lock::lock_path;
+use crate::ledger::open::wal_path;
 
 /// What the file system's refusal to open `path` means: no permission names whose the files are.
-pub(super) fn refused(path: &Path, source: std::io::Error) -> LedgerError {
+pub(crate) fn refused(path: &Path, source: std::io::Error) -> LedgerError {
     match source.kind() {
         ErrorKind::PermissionDenied => denied(path),
         _ => LedgerError::File { path: path.to_owned(), source },
@@ -18,7 +18,7 @@ pub(super) fn refused(path: &Path, source: std::io::Error) -> LedgerError {
 }
 
 /// The error for a file that this process may not use.
-pub(super) fn denied(path: &Path) -> LedgerError {
+pub(crate) fn denied(path: &Path) -> LedgerError {
     // Where a folder is closed, the file itself cannot be looked at: the folder is what stands in the way.
     let found = path.ancestors().find_map(|place| Some((place, std::fs::metadata(place).ok()?.uid())));
     let (place, owner) = found.unwrap_or((path, 0));
@@ -39,12 +39,12 @@ pub(super) fn denied(path: &Path) -> LedgerError {
 ///
 /// # Errors
 /// It cannot be known, for lack of permission or because of the disk.
-pub(super) fn exists(path: &Path) -> Result<bool, LedgerError> {
+pub(crate) fn exists(path: &Path) -> Result<bool, LedgerError> {
     path.try_exists().map_err(|source| refused(path, source))
 }
 
 /// Whether this process may read (or also write) the file.
-pub(super) fn may_use(path: &Path, writing: bool) -> bool {
+pub(crate) fn may_use(path: &Path, writing: bool) -> bool {
     use rustix::fs::Access;
     let wanted = if writing { Access::READ_OK | Access::WRITE_OK } else { Access::READ_OK };
     rustix::fs::access(path, wanted).is_ok()
@@ -52,7 +52,7 @@ pub(super) fn may_use(path: &Path, writing: bool) -> bool {
 
 /// The ledger's files that belong to another user than its folder, with that user's name and the folder's owner's.
 /// The folder's owner is who the service runs as; empty if all is well, or nothing can be seen.
-pub fn foreign_files(ledger: &Path) -> Vec<(PathBuf, String, String)> {
+pub(crate) fn foreign_files(ledger: &Path) -> Vec<(PathBuf, String, String)> {
     let Ok(owner) = std::fs::metadata(folder_of(ledger)).map(|found| found.uid()) else { return Vec::new() };
     let files = [ledger.to_owned(), wal_path(ledger), shm_path(ledger), lock_path(ledger)];
     let foreign = files.into_iter().filter_map(|file| {
@@ -77,9 +77,10 @@ mod tests {
         let is_root = rustix::process::geteuid().is_root();
         let text = denied(Path::new("/not/there")).to_string();
         assert!(text.contains(if is_root { "chmod" } else { "sudo llama-triage" }), "{text}");
-        let refusal = super::refused(Path::new("/x/ledger.db"), std::io::ErrorKind::PermissionDenied.into());
+        let refusal =
+            crate::ledger::access::refused(Path::new("/x/ledger.db"), std::io::ErrorKind::PermissionDenied.into());
         assert!(matches!(refusal, LedgerError::Denied { .. }), "{refusal}");
-        let other = super::refused(Path::new("/x/ledger.db"), std::io::ErrorKind::NotADirectory.into());
+        let other = crate::ledger::access::refused(Path::new("/x/ledger.db"), std::io::ErrorKind::NotADirectory.into());
         assert!(matches!(other, LedgerError::File { .. }), "{other}");
     }
 

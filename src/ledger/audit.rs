@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::LedgerError;
-use super::millis::Millis;
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::Millis;
 
 /// One act.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Act<'a> {
+pub(crate) struct Act<'a> {
     /// A user, or `auto:…`.
     pub actor: &'a str,
     /// A verb: ack, unack, silence, unsilence, note, dismiss, undismiss, …
@@ -25,7 +25,7 @@ pub struct Act<'a> {
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn record(tx: &Transaction<'_>, act: &Act<'_>, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn record(tx: &Transaction<'_>, act: &Act<'_>, now: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached(
         "INSERT INTO audit (at, actor, action, subject, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?

@@ -9,7 +9,8 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{LedgerError, identity};
+use crate::ledger::error::LedgerError;
+use crate::ledger::identity;
 use crate::private_file;
 
 /// Pages copied between two pauses: a few milliseconds of reading.
@@ -32,7 +33,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 ///
 /// # Errors
 /// The target is the ledger itself or a file that is no copy of one, its folder cannot be written, or SQLite's.
-pub fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerError> {
+pub(crate) fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerError> {
     spare(source, target).map_err(|source| LedgerError::File { path: target.to_owned(), source })?;
     sweep(folder_of(target)).map_err(|source| LedgerError::File { path: folder_of(target).to_owned(), source })?;
     let part = beside(target);
@@ -90,7 +91,7 @@ fn spare(source: &Connection, target: &Path) -> std::io::Result<()> {
     if start.is_empty() || start == MAGIC { Ok(()) } else { refuse("it is there and is no ledger; name another file") }
 }
 
-pub(super) fn copy(source: &Connection, part: &Path) -> Result<(), LedgerError> {
+pub(crate) fn copy(source: &Connection, part: &Path) -> Result<(), LedgerError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     // Nobody else opens this file, and SQLite's locks would meet our own where a file system makes them one kind.
     let mut copy = Connection::open_with_flags_and_vfs(part, flags, "unix-none")?;
@@ -130,7 +131,8 @@ mod tests {
 
     use super::*;
     use crate::ledger::check::check;
-    use crate::ledger::open::{Lock, reader, writer};
+    use crate::ledger::lock::Lock;
+    use crate::ledger::open::{reader, writer};
 
     #[test]
     fn a_backup_is_private_whole_and_replaces_the_one_before() {

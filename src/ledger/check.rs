@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::LedgerError;
+use crate::ledger::error::LedgerError;
 
 /// Findings named one by one for each rule; more are only counted.
 const NAMED: usize = 20;

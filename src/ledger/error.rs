@@ -173,7 +173,7 @@ impl LedgerError {
     }
 
     /// Unwraps the error of a call to a connection's thread.
-    pub(super) fn from_call(error: tokio_rusqlite::Error<LedgerError>) -> LedgerError {
+    pub(crate) fn from_call(error: tokio_rusqlite::Error<LedgerError>) -> LedgerError {
         match error {
             tokio_rusqlite::Error::Error(inner) => inner,
             tokio_rusqlite::Error::Close((_, inner)) => inner.into(),
@@ -185,7 +185,8 @@ impl LedgerError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::open::{Lock, reader, writer};
+    use crate::ledger::lock::Lock;
+    use crate::ledger::open::{reader, writer};
 
     #[test]
     fn a_full_disk_says_what_to_do_and_loses_nothing() {

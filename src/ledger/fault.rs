@@ -8,9 +8,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::LedgerError;
-use super::millis::Millis;
-use crate::core::digest::model::Fault;
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::Millis;
+use crate::model::fault::Fault;
 
 /// How long a trouble must have been over to be news when it comes back, and for its incident to end, in milliseconds.
 const OVER: i64 = 3_600_000;
@@ -22,7 +22,7 @@ const EARLIER: &str = "";
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> Result<(), LedgerError> {
     let text = crate::secrets::mask(text);
     tx.prepare_cached(
         // Where the end was told, the trouble is news however soon it is back: the clock may have been set back.
@@ -41,7 +41,7 @@ pub fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> R
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached("DELETE FROM worker_fault WHERE fault = ?1 AND announced IS NULL")?.execute([fault])?;
     tx.prepare_cached("UPDATE worker_fault SET ended_at = ?2 WHERE fault = ?1 AND ended_at IS NULL")?
         .execute(params![fault, Millis(now)])?;
@@ -52,7 +52,12 @@ pub fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result<(), Le
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn clear_told(tx: &Transaction<'_>, prefix: &str, before: Timestamp, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn clear_told(
+    tx: &Transaction<'_>,
+    prefix: &str,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     tx.prepare_cached(
         "UPDATE worker_fault SET ended_at = ?3 WHERE substr(fault, 1, length(?1)) = ?1 AND ended_at IS NULL
              AND since < ?2 AND coalesce(announced, '') <> ''",
@@ -65,7 +70,7 @@ pub fn clear_told(tx: &Transaction<'_>, prefix: &str, before: Timestamp, now: Ti
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn standing(connection: &Connection, prefix: &str) -> Result<Vec<String>, LedgerError> {
+pub(crate) fn standing(connection: &Connection, prefix: &str) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault FROM worker_fault WHERE substr(fault, 1, length(?1)) = ?1 AND ended_at IS NULL ORDER BY fault",
     )?;
@@ -75,7 +80,7 @@ pub fn standing(connection: &Connection, prefix: &str) -> Result<Vec<String>, Le
 
 /// A trouble, and whether people know of its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownFault {
+pub(crate) struct KnownFault {
     /// What a digest shows.
     pub fault: Fault,
     /// People were told that it began.
@@ -84,12 +89,12 @@ pub struct KnownFault {
 
 impl KnownFault {
     /// Whether a digest must be sent for it: it began and nobody knows.
-    pub fn is_urgent(&self) -> bool {
+    pub(crate) fn is_urgent(&self) -> bool {
         !self.announced && !self.fault.ended
     }
 
     /// Whether it is news at all: its beginning or its end is not known.
-    pub fn is_news(&self) -> bool {
+    pub(crate) fn is_news(&self) -> bool {
         !self.announced || self.fault.ended
     }
 }
@@ -98,7 +103,7 @@ impl KnownFault {
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn over(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
+pub(crate) fn over(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault, text, since, ended_at, scope FROM worker_fault
          WHERE announced IS NOT NULL AND ended_at <= ?1 - ?2 AND over_told IS NULL ORDER BY since, fault",
@@ -111,7 +116,7 @@ pub fn over(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, Ledge
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn tell_over(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn tell_over(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
     for fault in faults {
         tx.execute("UPDATE worker_fault SET over_told = ?2 WHERE fault = ?1", params![fault.fault, Millis(now)])?;
     }
@@ -122,7 +127,7 @@ pub fn tell_over(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Resu
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn over_told(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+pub(crate) fn over_told(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT fault FROM worker_fault WHERE over_told IS NOT NULL AND ended_at IS NOT NULL")?;
     let keys = statement.query_map([], |row| row.get(0))?;
@@ -143,7 +148,7 @@ fn fault(row: &Row<'_>) -> rusqlite::Result<Fault> {
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerError> {
+pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault, text, since, ended_at, scope, announced FROM worker_fault ORDER BY since, fault",
     )?;
@@ -158,7 +163,7 @@ pub fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerError> {
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn tell(tx: &Transaction<'_>, faults: &[Fault], digest_id: &str, scope: &str) -> Result<(), LedgerError> {
+pub(crate) fn tell(tx: &Transaction<'_>, faults: &[Fault], digest_id: &str, scope: &str) -> Result<(), LedgerError> {
     for fault in faults {
         if fault.ended {
             tx.execute("DELETE FROM worker_fault WHERE fault = ?1 AND ended_at IS NOT NULL", [&fault.fault])?;

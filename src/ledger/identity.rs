@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Transaction};
 
-use super::LedgerError;
-use super::digest::{meta, set_meta};
+use crate::ledger::error::LedgerError;
+use crate::ledger::meta::{meta, set_meta};
 
 /// The name of the ledger's id in `meta`.
 const ID: &str = "ledger_id";
@@ -18,7 +18,7 @@ const COPY: &str = "copy";
 ///
 /// The number of its device is no part of it: kernels give it out anew at each boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// The file's inode.
     pub inode: u64,
     /// What tells the host from others; none where the host has nothing of the kind, which then counts as any host.
@@ -27,7 +27,7 @@ pub struct Place {
 
 /// A ledger that got another id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Renewed {
+pub(crate) struct Renewed {
     /// The id until now.
     pub before: String,
     /// The id from now on.
@@ -58,7 +58,7 @@ impl Place {
 ///
 /// # Errors
 /// SQLite refuses, or the ledger has none.
-pub fn id(connection: &Connection) -> Result<String, LedgerError> {
+pub(crate) fn id(connection: &Connection) -> Result<String, LedgerError> {
     meta(connection, ID)?.ok_or(LedgerError::Unreadable { what: "ledger id", value: "none".to_owned() })
 }
 
@@ -66,7 +66,7 @@ pub fn id(connection: &Connection) -> Result<String, LedgerError> {
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn nonce(connection: &Connection) -> Result<String, LedgerError> {
+pub(crate) fn nonce(connection: &Connection) -> Result<String, LedgerError> {
     Ok(connection.query_row("SELECT lower(hex(randomblob(4)))", [], |row| row.get(0))?)
 }
 
@@ -74,7 +74,7 @@ pub fn nonce(connection: &Connection) -> Result<String, LedgerError> {
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn settle(tx: &Transaction<'_>, place: &Place) -> Result<Option<Renewed>, LedgerError> {
+pub(crate) fn settle(tx: &Transaction<'_>, place: &Place) -> Result<Option<Renewed>, LedgerError> {
     let known = meta(tx, PLACE)?;
     let is_copy = match known.as_deref() {
         None => false,
@@ -94,7 +94,7 @@ pub fn settle(tx: &Transaction<'_>, place: &Place) -> Result<Option<Renewed>, Le
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn renew(tx: &Transaction<'_>) -> Result<Renewed, LedgerError> {
+pub(crate) fn renew(tx: &Transaction<'_>) -> Result<Renewed, LedgerError> {
     let before = id(tx)?;
     let id: String = tx.query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))?;
     set_meta(tx, ID, &id)?;
@@ -106,7 +106,7 @@ pub fn renew(tx: &Transaction<'_>) -> Result<Renewed, LedgerError> {
 ///
 /// # Errors
 /// SQLite refuses.
-pub(super) fn mark_as_copy(copy: &Connection) -> Result<(), LedgerError> {
+pub(crate) fn mark_as_copy(copy: &Connection) -> Result<(), LedgerError> {
     let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
     copy.execute(sql, [PLACE, COPY])?;
     Ok(())
@@ -115,7 +115,7 @@ pub(super) fn mark_as_copy(copy: &Connection) -> Result<(), LedgerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::seed::Seed;
+    use crate::ledger::tests::seed::Seed;
 
     fn place(inode: u64, host: Option<&str>) -> Place {
         Place { inode, host: host.map(str::to_owned) }

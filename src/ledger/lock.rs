@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
-use super::open::make_folder;
-use super::{LedgerError, access};
 use crate::file_owner::hand_over;
+use crate::ledger::access;
+use crate::ledger::error::LedgerError;
+use crate::ledger::open::make_folder;
 use crate::private_file;
 
 /// How long this process waits for itself: connections that were dropped close a moment later.
@@ -30,7 +31,7 @@ const UNKNOWN_HOLDER: &str = "which opened it under another name, or whose lock 
 const SHARED_KINDS: [i64; 4] = [0x6969, 0xfe53_4d42, 0xff53_4d42, 0x0102_1997];
 
 /// The exclusive right to write, held until dropped or the process ends.
-pub struct Lock {
+pub(crate) struct Lock {
     /// Let go before the file beside it: whoever gets that one must find this one free.
     ledger: Option<File>,
     _beside: File,
@@ -41,7 +42,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`LedgerError::Locked`] or [`LedgerError::File`].
-    pub fn take(ledger: &Path) -> Result<Lock, LedgerError> {
+    pub(crate) fn take(ledger: &Path) -> Result<Lock, LedgerError> {
         let real = real_path(ledger);
         make_folder(&real)?;
         let mut lock = Lock { ledger: None, _beside: take_beside(ledger, &lock_path(&real))? };
@@ -53,7 +54,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`LedgerError::Locked`] or [`LedgerError::File`].
-    pub fn hold(&mut self, ledger: &Path) -> Result<(), LedgerError> {
+    pub(crate) fn hold(&mut self, ledger: &Path) -> Result<(), LedgerError> {
         let failed = |source| access::refused(ledger, source);
         if self.ledger.is_some() || cannot_be_locked(ledger) {
             return Ok(());
@@ -75,7 +76,7 @@ impl Lock {
     }
 
     /// Whether another file, or none, has the ledger's name now. False where that cannot be seen.
-    pub fn is_of_another_file(&self, ledger: &Path) -> bool {
+    pub(crate) fn is_of_another_file(&self, ledger: &Path) -> bool {
         let Some(Ok(own)) = self.ledger.as_ref().map(File::metadata) else { return false };
         match std::fs::metadata(ledger) {
             Ok(found) => (found.dev(), found.ino()) != (own.dev(), own.ino()),
@@ -88,7 +89,7 @@ impl Lock {
     ///
     /// # Errors
     /// SQLite refuses.
-    pub fn keep_with(self: &Arc<Lock>, connection: &Connection) -> Result<(), LedgerError> {
+    pub(crate) fn keep_with(self: &Arc<Lock>, connection: &Connection) -> Result<(), LedgerError> {
         let lock = Arc::clone(self);
         let holds = move |_: &rusqlite::functions::Context<'_>| Ok(lock.ledger.is_some());
         connection.create_scalar_function("llama_triage_holds_lock", 0, FunctionFlags::SQLITE_DIRECTONLY, holds)?;
@@ -145,7 +146,7 @@ fn real_path(ledger: &Path) -> PathBuf {
     }
 }
 
-pub(super) fn lock_path(ledger: &Path) -> PathBuf {
+pub(crate) fn lock_path(ledger: &Path) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();
     name.push(".lock");
     PathBuf::from(name)

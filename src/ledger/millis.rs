@@ -5,7 +5,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 /// A time on its way into or out of SQLite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Millis(pub(super) Timestamp);
+pub(crate) struct Millis(pub(crate) Timestamp);
 
 impl ToSql for Millis {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -22,7 +22,7 @@ impl FromSql for Millis {
 
 /// A count, which is never negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Count(pub(super) u64);
+pub(crate) struct Count(pub(crate) u64);
 
 impl FromSql for Count {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {

@@ -3,78 +3,33 @@
 //! All statements are synchronous functions over a connection or transaction, so that they can be tested in memory;
 //! only this file knows about threads.
 
-pub mod access;
-pub mod ack;
-pub mod ahead;
-mod ahead_events;
-pub mod announcement;
-pub mod attempt;
-pub mod audit;
-pub mod backup;
-pub mod batch;
-pub mod breaker;
-pub mod cause;
-pub mod channel;
-pub mod check;
-pub mod claim;
-pub mod conditions;
-pub mod counters;
-pub mod delivery;
-pub mod digest;
-pub mod dismissal;
-pub mod episode;
-mod error;
-pub mod evidence;
-pub mod fault;
-pub mod gate;
-pub mod given_up;
-pub mod group;
-pub mod handover;
-pub mod health;
-pub mod history;
-pub mod identity;
-pub mod incident;
-pub mod ingest;
-pub mod intent;
-pub mod item;
-pub mod learnt_config;
-pub mod lock;
-pub mod message;
-mod millis;
-pub mod note;
-pub mod open;
-pub mod packed;
-pub mod plan;
-pub mod project;
-pub mod project_api;
-pub mod prune;
-pub mod query;
-pub mod reclassify;
-pub mod record;
-pub mod regroup;
-pub mod restore;
-pub mod retriable;
-pub mod run;
+pub(crate) mod access;
+pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod check;
+pub(crate) mod error;
+pub(crate) mod fault;
+pub(crate) mod identity;
+pub(crate) mod lock;
+pub(crate) mod meta;
+pub(crate) mod millis;
+pub(crate) mod open;
+pub(crate) mod prune;
+pub(crate) mod restore;
+pub(crate) mod run;
 #[cfg(test)]
-pub(crate) mod seed;
-pub mod sighting;
-pub mod silence;
-pub mod slot;
-pub mod spent;
-pub mod standing;
-pub mod time;
-mod time_columns;
-pub mod unread;
+pub(crate) mod tests;
+pub(crate) mod time;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::TransactionBehavior;
 
-use lock::Lock;
+use crate::ledger::lock::Lock;
 
-pub use error::LedgerError;
-pub use rusqlite::{Connection, Transaction};
+use crate::ledger::error::LedgerError;
+pub(crate) use rusqlite::{Connection, Transaction};
 
 /// An open ledger: one writer thread and one reader thread over the same file.
 ///

@@ -9,9 +9,9 @@ use include_dir::{Dir, include_dir};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::Migrations;
 
-pub use super::lock::Lock;
-use super::{LedgerError, access};
 use crate::file_owner::{self, hand_over};
+use crate::ledger::access;
+use crate::ledger::error::LedgerError;
 use crate::private_file;
 
 static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
@@ -25,7 +25,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a person's small act waits for a service that is taking in a large batch.
 const BESIDE_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
+pub(crate) fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
     let folder = file_owner::folder_of(ledger);
     file_owner::make_folder(folder, 0o700).map_err(|source| access::refused(folder, source))
 }
@@ -99,7 +99,7 @@ fn cannot_make_index(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
-pub(super) fn wal_path(path: &Path) -> PathBuf {
+pub(crate) fn wal_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     PathBuf::from(name)
@@ -121,7 +121,7 @@ fn unchanging(path: &Path) -> Result<Connection, LedgerError> {
 
 /// The writer's page cache in KiB. A large scan sweeps through its indexes in the order of its sorted rows, which no cache
 /// of a size worth having makes faster: the memory serves better as rows of one transaction.
-/// Given back after each scan ([`super::Ledger::rest`]).
+/// Given back after each scan ([`crate::ledger::Ledger::rest`]).
 const CACHE_KIB: i64 = 4 * 1024;
 
 /// Pages in the write-ahead log (4 KiB each) before they are copied into the ledger.
@@ -145,7 +145,7 @@ pub(crate) fn in_memory() -> Connection {
 
 /// How much a transaction asks of SQLite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Care {
+pub(crate) enum Care {
     /// References are looked up, and a commit waits until the disk has it.
     Full,
     /// Neither, and the log may grow: a power cut may take the last commits back, in order and each as a whole.
@@ -153,7 +153,7 @@ pub(super) enum Care {
 }
 
 /// Sets how much care the next transactions take.
-pub(super) fn set_care(connection: &Connection, care: Care) -> Result<(), LedgerError> {
+pub(crate) fn set_care(connection: &Connection, care: Care) -> Result<(), LedgerError> {
     let is_full = care == Care::Full;
     connection.pragma_update(None, "synchronous", if is_full { "full" } else { "normal" })?;
     connection.pragma_update(None, "foreign_keys", is_full)?;
@@ -200,6 +200,7 @@ fn refuse_newer(connection: &Connection) -> Result<(), LedgerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::lock::Lock;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

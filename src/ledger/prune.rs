@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::Transaction;
 
-use super::LedgerError;
+use crate::ledger::error::LedgerError;
 
 /// What is forgotten: everything settled and older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Before {
+pub(crate) struct Before {
     /// Items, batches and scans last seen before this time, in milliseconds.
     pub items: i64,
     /// Digests, deliveries and audit rows before this time, in milliseconds.
@@ -23,7 +23,7 @@ pub struct Before {
 ///
 /// # Errors
 /// SQLite's; nothing is deleted then.
-pub fn prune(tx: &Transaction<'_>, before: &Before) -> Result<BTreeMap<&'static str, u64>, LedgerError> {
+pub(crate) fn prune(tx: &Transaction<'_>, before: &Before) -> Result<BTreeMap<&'static str, u64>, LedgerError> {
     let mut gone = BTreeMap::new();
     choose(tx, SETTLED_ITEMS, before.items)?;
     tx.execute_batch(UNCOUNT)?;
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::ledger::check::check;
     use crate::ledger::open::in_memory;
-    use crate::ledger::seed::recount;
+    use crate::ledger::tests::seed::recount;
 
     /// Three items in one batch and group: open, recovered long ago, recovered lately; two digests, one still unsent.
     const LEDGER: &str = "

@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::audit::{self, Act};
-use super::identity::Renewed;
-use super::open::{Lock, reader, wal_path, writer};
-use super::{LedgerError, backup, check, identity};
+use crate::ledger::audit::{self, Act};
+use crate::ledger::error::LedgerError;
+use crate::ledger::identity::{self, Renewed};
+use crate::ledger::lock::Lock;
+use crate::ledger::open::{reader, wal_path, writer};
+use crate::ledger::{backup, check};
 use crate::private_file;
 
 /// What a restore came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restored {
+pub(crate) struct Restored {
     /// The ledger's id before and from now on.
     pub renewed: Renewed,
     /// Where the ledger is that was there before; none if there was none.
@@ -31,7 +33,7 @@ pub struct Restored {
 /// # Errors
 /// Another process uses the ledger, the copy is none or newer than this program, or a file cannot be written; the ledger is
 /// then as it was.
-pub fn restore(copy: &Path, ledger: &Path, actor: &str, now: Timestamp) -> Result<Restored, LedgerError> {
+pub(crate) fn restore(copy: &Path, ledger: &Path, actor: &str, now: Timestamp) -> Result<Restored, LedgerError> {
     let _lock = Lock::take(ledger)?;
     spare(copy, ledger)?;
     let part = with_ending(ledger, ".restore");

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
-use super::LedgerError;
-use super::millis::Millis;
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::Millis;
 
 /// When the work last was due; none if it never ran.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn last(connection: &Connection, name: &str) -> Result<Option<Timestamp>, LedgerError> {
+pub(crate) fn last(connection: &Connection, name: &str) -> Result<Option<Timestamp>, LedgerError> {
     let mut statement = connection.prepare_cached("SELECT max(due_at) FROM run WHERE name = ?1")?;
     let last: Option<Millis> = statement.query_row([name], |row| row.get(0))?;
     Ok(last.map(|last| last.0))
@@ -20,7 +20,7 @@ pub fn last(connection: &Connection, name: &str) -> Result<Option<Timestamp>, Le
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn begin(tx: &Transaction<'_>, name: &str, due_at: Timestamp, now: Timestamp) -> Result<bool, LedgerError> {
+pub(crate) fn begin(tx: &Transaction<'_>, name: &str, due_at: Timestamp, now: Timestamp) -> Result<bool, LedgerError> {
     let taken = tx.execute(
         "INSERT INTO run (name, due_at, ran_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
         params![name, Millis(due_at), Millis(now)],
@@ -32,7 +32,7 @@ pub fn begin(tx: &Transaction<'_>, name: &str, due_at: Timestamp, now: Timestamp
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn end(tx: &Transaction<'_>, name: &str, due_at: Timestamp, outcome: &str) -> Result<(), LedgerError> {
+pub(crate) fn end(tx: &Transaction<'_>, name: &str, due_at: Timestamp, outcome: &str) -> Result<(), LedgerError> {
     tx.execute("UPDATE run SET outcome = ?3 WHERE name = ?1 AND due_at = ?2", params![name, Millis(due_at), outcome])?;
     Ok(())
 }

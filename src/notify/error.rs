@@ -5,10 +5,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::core::digest::fit::{Tier, after_refusal};
 use crate::notify::DeliveryFacts;
-use crate::notify::words::short;
+use crate::notify::render::words::short;
 use crate::secrets::mask;
+use crate::triage::digest::fit::{Tier, after_refusal};
 
 /// What to do when the shortest rendering is too large.
 const NOTHING_SMALLER: &str = "no smaller one is tried: let it take larger messages";
@@ -70,7 +70,7 @@ pub enum NotifyError {
     /// Some recipients or events are done, the rest failed.
     #[error("{} of this delivery done, then {source}", done.len())]
     Partly {
-        /// What need not be sent again: hand it back in [`super::DeliveryFacts::done`].
+        /// What need not be sent again: hand it back in [`crate::notify::DeliveryFacts::done`].
         done: Vec<String>,
         /// What stopped the rest.
         source: Box<NotifyError>,
@@ -152,7 +152,7 @@ impl NotifyError {
     }
 
     /// The error with what was done before it; itself if that is nothing.
-    pub(super) fn after(self, done: Vec<String>) -> NotifyError {
+    pub(crate) fn after(self, done: Vec<String>) -> NotifyError {
         if done.is_empty() {
             return self;
         }
@@ -162,7 +162,7 @@ impl NotifyError {
     /// The error with what to try instead, if it is the size: the first try of `facts` is shortened once, by `size`.
     ///
     /// Only the renderer knows which tier was refused and how large others are.
-    pub(super) fn shortened(self, facts: &DeliveryFacts, refused: Tier, size: impl Fn(Tier) -> usize) -> NotifyError {
+    pub(crate) fn shortened(self, facts: &DeliveryFacts, refused: Tier, size: impl Fn(Tier) -> usize) -> NotifyError {
         match self {
             NotifyError::TooLarge { peer, why, .. } if facts.tier == Tier::Full => {
                 NotifyError::TooLarge { peer, why, next: after_refusal(refused, size) }
@@ -173,12 +173,12 @@ impl NotifyError {
 }
 
 /// What a peer said, fit for a log line: one line, secrets masked, at most 300 characters.
-pub(super) fn said(text: &str) -> String {
+pub(crate) fn said(text: &str) -> String {
     short(&mask(text), 300)
 }
 
 /// An address fit for a log line: `o…@example.com`.
-pub fn mask_recipient(address: &str) -> String {
+pub(crate) fn mask_recipient(address: &str) -> String {
     let (user, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     let first: String = user.chars().take(1).collect();
     short(&format!("{first}…@{domain}"), 100)

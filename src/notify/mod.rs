@@ -3,32 +3,18 @@
 //! Every rendering is a function of the frozen digest alone, so that each try of a delivery is byte-equal.
 //! When a digest is due, whom it concerns and when to try again is decided elsewhere.
 
-mod address_list;
-mod bars;
-mod email;
-mod error;
-mod file;
-mod html;
-mod http;
-mod json;
-mod links;
-mod mail;
-mod pagerduty;
-mod recipients;
-mod slack;
-mod smtp;
-mod smtp_hello;
-mod smtp_hint;
-mod teams;
-mod templates;
-pub mod text;
-mod times;
-mod view;
-mod webhook;
-mod words;
-
+pub(crate) mod channels;
+pub(crate) mod deliver;
+pub(crate) mod error;
+pub(crate) mod heartbeat;
+pub(crate) mod http_answer;
+pub(crate) mod outbox;
+pub(crate) mod render;
+pub(crate) mod store_delivery;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+
+use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
 
 use std::fmt;
 use std::time::Duration;
@@ -36,14 +22,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-pub use self::error::{NotifyError, mask_recipient};
-pub(crate) use self::http::read as read_answer;
-pub use self::words::{headline, subject};
 use crate::config::channel::{Channel as Config, ChannelKind, Only as OnlyWords};
-use crate::core::digest::fit::Tier;
-use crate::core::digest::model::{Digest, GroupState};
-use crate::core::digest::only::Only;
-use crate::core::item::Kind;
+use crate::model::group_state::GroupState;
+use crate::model::item::Kind;
+use crate::notify::error::NotifyError;
+use crate::triage::digest::fit::Tier;
+use crate::triage::digest::model::Digest;
+use crate::triage::digest::only::Only;
 
 /// A place that digests go to, ready to be used.
 pub struct Channel {

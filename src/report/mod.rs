@@ -1,121 +1,14 @@
-//! Reports on paper: an answer's rows as table, tsv, json, jsonl, csv, md or html; one file per format.
+//! What `report` answers: the questions, their filters, and the rows whose field names are the frozen JSON contract.
 //!
-//! Depends on `core` alone. Which rows there are is the ledger's business, which were asked for the command's.
-//! Text from outside stays text in every format: each one neutralises what is special to it.
+//! Reading the rows is the ledger's work, showing them the edge `report`'s.
 
-mod answer;
-mod asked;
-mod columns;
-mod command;
-mod csv;
-mod fit;
-mod html;
-mod json;
-mod jsonl;
-mod look;
-mod md;
-mod sheet;
-mod table;
-mod tsv;
-
-pub use answer::{Answer, Charts, Heading, Rows};
-pub use columns::names as column_names;
-pub use look::Look;
-pub(crate) use look::ago;
-pub use sheet::Choice;
-
-/// What an answer is written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For people at a terminal.
-    Table,
-    /// Tab separated, one row a line.
-    Tsv,
-    /// One envelope.
-    Json,
-    /// One JSON object a line.
-    Jsonl,
-    /// RFC 4180.
-    Csv,
-    /// Markdown.
-    Md,
-    /// One self-contained page.
-    Html,
-}
-
-impl Format {
-    /// All of them.
-    pub const ALL: [Format; 7] =
-        [Format::Table, Format::Tsv, Format::Json, Format::Jsonl, Format::Csv, Format::Md, Format::Html];
-
-    /// The word on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Format::Table => "table",
-            Format::Tsv => "tsv",
-            Format::Json => "json",
-            Format::Jsonl => "jsonl",
-            Format::Csv => "csv",
-            Format::Md => "md",
-            Format::Html => "html",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub fn from_word(word: &str) -> Option<Format> {
-        Format::ALL.into_iter().find(|format| format.as_str() == word)
-    }
-
-    /// Whether people rather than programs read it: then long lists are cut, and columns chosen for reading.
-    pub fn is_for_people(self) -> bool {
-        matches!(self, Format::Table | Format::Md | Format::Html)
-    }
-}
-
-/// Why an answer cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// `--columns` names one that is not there.
-    #[error("there is no column {name:?} here: take some of {known}")]
-    Column {
-        /// What was asked.
-        name: String,
-        /// What could be asked.
-        known: String,
-    },
-    /// JSON always holds every field.
-    #[error("--columns is for table, tsv, csv, md and html: {0} always holds every field")]
-    ColumnsOfJson(&'static str),
-    /// A value cannot be written as JSON.
-    #[error("cannot write JSON")]
-    Json(#[from] serde_json::Error),
-    /// A row cannot be written as CSV.
-    #[error("cannot write CSV")]
-    Csv(#[from] ::csv::Error),
-}
-
-impl ReportError {
-    /// Never: the same answer gives the same error.
-    pub fn is_transient(&self) -> bool {
-        false
-    }
-}
-
-/// Writes the answer.
-///
-/// # Errors
-/// A chosen column is not there, or a value cannot be written.
-pub fn render(answer: &Answer, format: Format, look: &Look) -> Result<String, ReportError> {
-    if look.columns.is_some() && matches!(format, Format::Json | Format::Jsonl) {
-        return Err(ReportError::ColumnsOfJson(format.as_str()));
-    }
-    match format {
-        Format::Table => table::render(answer, look),
-        Format::Tsv => tsv::render(answer, look),
-        Format::Json => json::render(answer),
-        Format::Jsonl => jsonl::render(answer),
-        Format::Csv => csv::render(answer, look),
-        Format::Md => md::render(answer, look),
-        Format::Html => html::render(answer, look),
-    }
-}
+pub(crate) mod condition;
+pub(crate) mod detail;
+pub(crate) mod filter;
+pub(crate) mod format;
+pub(crate) mod history;
+pub(crate) mod question;
+pub(crate) mod rows;
+pub(crate) mod store;
+pub(crate) mod summary;
+pub(crate) mod when;

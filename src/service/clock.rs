@@ -1,17 +1,17 @@
 //! The time that the worker works by: the host's clock, held against what was known and, where it jumped, against servers.
 //!
-//! What that means is `core::clock`'s; here clocks are read, servers asked, and stored times set right.
+//! What that means is `model::clock`'s; here clocks are read, servers asked, and stored times set right.
 
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
-use super::reprocess;
-use super::worker::Setup;
-use crate::core::clock::{Known, Reading, Server, Source, TOLERANCE, has_jumped, judge, plain};
-use crate::ledger::ahead::{self, Right};
-use crate::ledger::{Ledger, LedgerError, fault};
+use crate::ledger::error::LedgerError;
+use crate::ledger::{Ledger, fault};
+use crate::model::clock::{Known, Reading, Server, Source, TOLERANCE, has_jumped, judge, plain};
+use crate::service::store_clock_skew::{self, Right};
+use crate::service::worker::Setup;
 
 /// A clock in doubt is not asked about with every tick.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
@@ -51,7 +51,7 @@ impl Clock {
     /// # Errors
     /// The ledger refuses.
     pub async fn of(ledger: &Ledger) -> Result<Clock, LedgerError> {
-        let known = ledger.read(ahead::last_known).await?;
+        let known = ledger.read(store_clock_skew::last_known).await?;
         Ok(Clock {
             known: known.map(|at| (at, None)),
             last: None,
@@ -168,7 +168,7 @@ impl Clock {
             // People's acts beside the worker are stamped by the host's clock.
             self.repair = Some(Repair::Usual);
         }
-        ledger.write(move |tx| ahead::note_known(tx, now)).await
+        ledger.write(move |tx| store_clock_skew::note_known(tx, now)).await
     }
 
     /// Raises the worker fault of a wrong clock, or ends it.
@@ -220,10 +220,10 @@ async fn set_right(ledger: &Ledger, setup: &Setup, repair: Repair, now: Timestam
     let right = Right {
         now,
         next_digest: setup.triage.digest.next(now, &setup.zone),
-        longest_hold: reprocess::longest_hold(&setup.config.reprocess),
+        longest_hold: crate::reprocess::gate::longest_hold(&setup.config.reprocess),
         set_back: repair == Repair::SetBack,
     };
-    let times = ledger.write(move |tx| ahead::set_right(tx, right)).await?;
+    let times = ledger.write(move |tx| store_clock_skew::set_right(tx, right)).await?;
     if times > 0 {
         warn!(
             times,

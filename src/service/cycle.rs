@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::causes::{self, CauseSummary};
-use super::deliver::meanwhile::{Hours, deliver_meanwhile};
-use super::deliver::{self, DeliverySummary, Round};
-use super::disk_space;
-use super::reprocess::{self, Reprocess};
-use super::scan::ScanSummary;
-use super::triage::{self, Request};
-use super::worker::Worker;
-use crate::core::schedule::Due;
-use crate::core::text::count;
-use crate::ledger::{fault, project, run};
-use crate::notify;
+use crate::ledger::{fault, run};
+use crate::model::schedule::Due;
+use crate::model::text::count;
+use crate::notify::deliver::meanwhile::{Hours, deliver_meanwhile};
+use crate::notify::deliver::{self, DeliverySummary, Round};
+use crate::reprocess;
+use crate::scan::ScanSummary;
+use crate::scan::causes::{self, CauseSummary};
+use crate::scan::store::project;
+use crate::service::disk_space;
+use crate::service::worker::Worker;
+use crate::triage::{self, Request};
 
 /// The name under which cycles are recorded in the `run` table.
 const CYCLE: &str = "cycle";
@@ -102,14 +102,14 @@ impl Worker {
             // What is given up, released or posted by a wrong clock cannot be taken back.
             reprocess::Summary::default()
         } else {
-            Reprocess::new(&self.ledger, &self.setup).after(&scans).step(after_scan, stop).await?
+            self.setup.reprocessing(&self.ledger).after(&scans).step(after_scan, stop).await?
         };
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
         let request = Request { would_retry, budget, certain, ..Request::at(now) };
         let digest = triage::triage(&self.ledger, &self.setup.triage, request).await?;
         drop(meanwhile);
         let deliveries = self.deliver(now, patience).await?;
-        let headline = digest.as_ref().map(notify::headline);
+        let headline = digest.as_ref().map(crate::notify::render::words::headline);
         self.clock.end_cycle(&self.ledger, now).await?;
         Ok(CycleOutcome {
             scans,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::ledger::{Ledger, LedgerError, fault};
+use crate::ledger::error::LedgerError;
+use crate::ledger::{Ledger, fault};
 
 /// The key of the problem in the ledger.
 const FAULT: &str = "disk:ledger";
@@ -14,11 +15,11 @@ const LARGEST_SHARE: u64 = 10;
 
 /// The space of the volume that holds a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Space {
+pub(crate) struct Space {
     /// Free for this user, in bytes.
-    pub(super) free: u64,
+    pub(crate) free: u64,
     /// The volume's size, in bytes.
-    pub(super) total: u64,
+    pub(crate) total: u64,
 }
 
 impl Space {
@@ -26,7 +27,7 @@ impl Space {
     ///
     /// # Errors
     /// The system does not say.
-    pub(super) fn of(ledger: &Path) -> std::io::Result<Space> {
+    pub(crate) fn of(ledger: &Path) -> std::io::Result<Space> {
         let place = ledger.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
         let volume = rustix::fs::statvfs(place)?;
         let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
@@ -34,12 +35,12 @@ impl Space {
     }
 
     /// The free space below which it is low: `least` bytes, or a tenth of a smaller volume.
-    pub(super) fn limit(self, least: u64) -> u64 {
+    pub(crate) fn limit(self, least: u64) -> u64 {
         least.min(self.total / LARGEST_SHARE)
     }
 
     /// Whether it is low.
-    pub(super) fn is_low(self, least: u64) -> bool {
+    pub(crate) fn is_low(self, least: u64) -> bool {
         self.free < self.limit(least)
     }
 
@@ -49,7 +50,7 @@ impl Space {
     }
 
     /// What is wrong, for people; none if nothing is.
-    pub(super) fn problem(self, least: u64) -> Option<String> {
+    pub(crate) fn problem(self, least: u64) -> Option<String> {
         self.is_low(least).then(|| {
             let (free, limit) = (self.free >> 20, self.limit(least) >> 20);
             format!("the disk under the ledger has {free} MiB free, less than {limit} MiB (ledger.low-disk)")
@@ -61,7 +62,7 @@ impl Space {
 ///
 /// # Errors
 /// The ledger refuses.
-pub(super) async fn note(ledger: &Ledger, least: u64, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) async fn note(ledger: &Ledger, least: u64, now: Timestamp) -> Result<(), LedgerError> {
     match Space::of(ledger.path()) {
         Ok(space) => note_space(ledger, space, least, now).await,
         Err(error) => {

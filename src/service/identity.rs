@@ -17,7 +17,7 @@ const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 ///
 /// # Errors
 /// The file cannot be looked at, or the ledger refuses.
-pub async fn settle(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
+pub(crate) async fn settle(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
     let file = std::fs::metadata(ledger.path()).with_context(|| format!("cannot use {}", ledger.path().display()))?;
     let place = Place { inode: file.ino(), host: host() };
     let renewed = ledger

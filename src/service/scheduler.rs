@@ -2,7 +2,7 @@
 //!
 //! That library overlaps a job with itself, forgets missed runs, freezes time zones at start and does not wait when it
 //! shuts down (measured). So it gets exactly one job, a UTC tick, whose closure only drops a token into a channel of
-//! one: a full channel is the skip. What is due at a tick is decided by `core::schedule`, so missed work is done once,
+//! one: a full channel is the skip. What is due at a tick is decided by `model::schedule`, so missed work is done once,
 //! and nothing overlaps because one worker takes the tokens.
 //!
 //! It also waits for the clock on the wall, and a clock that is set back by hours silences it for hours (measured).
@@ -16,7 +16,7 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 use tracing::warn;
 
 /// A running heartbeat. Dropping it does not stop it; call [`Heartbeat::stop`].
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     scheduler: JobScheduler,
     every: Duration,
     /// One token for each tick that was not still waiting.
@@ -29,7 +29,7 @@ pub struct Heartbeat {
 ///
 /// # Errors
 /// The scheduler cannot be started.
-pub async fn start(every: Duration) -> anyhow::Result<Heartbeat> {
+pub(crate) async fn start(every: Duration) -> anyhow::Result<Heartbeat> {
     let (sender, ticks) = mpsc::channel(1);
     sender.try_send(()).context("cannot queue the first tick")?;
     let seconds = every.as_secs().clamp(1, 59);
@@ -52,7 +52,7 @@ impl Heartbeat {
     ///
     /// # Errors
     /// A scheduler that fell silent cannot be replaced.
-    pub async fn tick(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn tick(&mut self) -> anyhow::Result<()> {
         // Twice the time and the half second that the library may be late.
         let patience = self.every * 2 + Duration::from_secs(1);
         if let Ok(Some(())) = tokio::time::timeout(patience, self.ticks.recv()).await {
@@ -70,7 +70,7 @@ impl Heartbeat {
     ///
     /// # Errors
     /// The scheduler refuses.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.ticks.close();
         self.scheduler.shutdown().await.context("cannot stop the scheduler")
     }

@@ -13,16 +13,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::cycle::CycleOutcome;
-use super::hints::{Hints, join_names};
-use super::http::{self, Observed};
-use super::pulse::{LOCK_LIMIT, Pulse};
-use super::stopping::Stopping;
-use super::worker::{Setup, Worker};
-use super::{heartbeat, scheduler, webhook};
-use crate::core::schedule::Due;
-use crate::core::text::count;
-use crate::ledger::LedgerError;
+use crate::ledger::error::LedgerError;
+use crate::model::schedule::Due;
+use crate::model::text::count;
+use crate::notify::heartbeat;
+use crate::service::cycle::CycleOutcome;
+use crate::service::http::webhook_queue::{Hints, join_names};
+use crate::service::http::{self, Observed, webhook};
+use crate::service::liveness::{LOCK_LIMIT, Pulse};
+use crate::service::scheduler;
+use crate::service::stopping::Stopping;
+use crate::service::worker::{Setup, Worker};
 
 /// How often the worker looks whether something is due; delivery retries wait at least this long.
 const TICK: Duration = Duration::from_secs(5);
@@ -34,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// The listener or the scheduler cannot be started, or the ledger's thread has ended.
-pub async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup>) -> anyhow::Result<()> {
+pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let pulse = Arc::new(Pulse::default());
     let hints = Arc::new(Hints::default());
@@ -197,7 +198,7 @@ fn say_free(pulse: &Pulse) {
 }
 
 /// Pings the monitor, if there is one, of a ledger that cannot be written.
-pub(super) async fn tell_monitor(setup: &Setup, complete: bool, line: &str) {
+pub(crate) async fn tell_monitor(setup: &Setup, complete: bool, line: &str) {
     if let Some(heartbeat) = &setup.heartbeat
         && let Err(error) = heartbeat.ping(complete, line).await
     {
@@ -230,7 +231,7 @@ fn grace(error: &anyhow::Error) -> Duration {
 }
 
 /// Whether this is said of an error of the ledger that is behind `error`.
-pub(super) fn of_ledger(error: &anyhow::Error, is: impl Fn(&LedgerError) -> bool) -> bool {
+pub(crate) fn of_ledger(error: &anyhow::Error, is: impl Fn(&LedgerError) -> bool) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<LedgerError>().is_some_and(&is))
 }
 
@@ -309,7 +310,7 @@ async fn feed_watchdog(pulse: Arc<Pulse>, stop: CancellationToken) {
     }
 }
 
-pub(super) fn tell_systemd(state: &[NotifyState<'_>]) {
+pub(crate) fn tell_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         warn!(%error, "cannot tell systemd");
     }

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 const GRACE: Duration = Duration::from_secs(20);
 
 /// SIGTERM and SIGINT. From when it is made, neither ends the process.
-pub struct Stopping {
+pub(crate) struct Stopping {
     terminate: Signal,
     interrupt: Signal,
 }
@@ -21,13 +21,13 @@ impl Stopping {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn new() -> anyhow::Result<Stopping> {
+    pub(crate) fn new() -> anyhow::Result<Stopping> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Stopping { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
     /// Waits for a stop.
-    pub async fn asked(&mut self) {
+    pub(crate) async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -35,7 +35,7 @@ impl Stopping {
     }
 
     /// Waits for a stop, cancels `stop` for the cycle under way, and gives it the grace to end.
-    pub async fn finish_late(&mut self, stop: &CancellationToken) {
+    pub(crate) async fn finish_late(&mut self, stop: &CancellationToken) {
         self.asked().await;
         stop.cancel();
         info!("stopping: the cycle under way may end within {} s", GRACE.as_secs());

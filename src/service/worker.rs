@@ -8,26 +8,29 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::causes;
-use super::classify::{classify, reclassify_if_due};
-use super::clock::Clock;
-use super::heartbeat::Heartbeat;
-use super::reprocess::Reprocess;
-use super::scan::{self, ScanSummary, Watched};
-use super::{deliver, hints, triage};
-use crate::cloud::{self, Cloud, Transport};
+use crate::classify::classifier::{classify, reclassify_if_due};
+use crate::classify::rules::decide::Rules;
+use crate::classify::rules::shipped::shipped_rules;
 use crate::config::Config;
 use crate::config::channel::Channel as ChannelConfig;
 use crate::config::load::ConfigError;
 use crate::config::project::{Api, Project};
-use crate::core::batch_api::BatchApi;
-use crate::core::grouping::Grouper;
-use crate::core::rules::{Rules, shipped_rules};
-use crate::core::scan::GroupFacts;
 use crate::credentials::{Credentials, SecretUse};
+use crate::grouping::grouper::Grouper;
+use crate::grouping::{store_group, store_regroup};
+use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
-use crate::ledger::{Ledger, batch, group, intent, project, regroup};
-use crate::notify::{Channel, ChannelSecrets};
+use crate::llamacloud::Cloud;
+use crate::llamacloud::http::client::Transport;
+use crate::model::batch_api::BatchApi;
+use crate::model::classified::GroupFacts;
+use crate::notify::heartbeat::Heartbeat;
+use crate::notify::{Channel, ChannelSecrets, deliver};
+use crate::reprocess::store::intent;
+use crate::scan::store::{batch, project};
+use crate::scan::{self, ScanSummary, Watched, causes};
+use crate::service::clock::Clock;
+use crate::service::http::webhook_queue;
 
 /// What the configuration and the secrets are turned into, without touching the ledger or the network.
 pub struct Setup {
@@ -40,7 +43,7 @@ pub struct Setup {
     /// The rules that classify groups: the team's own before the shipped ones.
     pub rules: Rules,
     /// What triage needs.
-    pub triage: triage::Settings,
+    pub triage: crate::triage::settings::Settings,
     /// The channels.
     pub channels: Vec<Arc<Channel>>,
     /// The dead-man's switch, if one is set.
@@ -69,7 +72,7 @@ impl Setup {
         }
         let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
         let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
-        let triage = triage::Settings::new(&config, &rules, only)?;
+        let triage = crate::triage::settings::Settings::new(&config, &rules, only)?;
         Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret })
     }
 }
@@ -82,7 +85,8 @@ fn usable<T>(opened: impl Iterator<Item = anyhow::Result<T>>, wrong: &mut Vec<St
 fn watch(project: &Project, credentials: &Credentials, transport: &Transport) -> anyhow::Result<Watched<Cloud>> {
     let named = || format!("project `{}`", project.name);
     let key = credentials.api_key(project).with_context(named)?;
-    let cloud = Cloud::connect(cloud::Settings { project: project.clone(), key }, transport).with_context(named)?;
+    let cloud = Cloud::connect(crate::llamacloud::settings::Settings { project: project.clone(), key }, transport)
+        .with_context(named)?;
     Ok(Watched {
         name: project.name.clone(),
         source: Arc::new(cloud),
@@ -95,7 +99,7 @@ fn watch(project: &Project, credentials: &Credentials, transport: &Transport) ->
 ///
 /// # Errors
 /// A secret or setting is missing or cannot work.
-pub fn open_channel(config: &ChannelConfig, credentials: &Credentials) -> anyhow::Result<Channel> {
+pub(crate) fn open_channel(config: &ChannelConfig, credentials: &Credentials) -> anyhow::Result<Channel> {
     let mut secrets = ChannelSecrets::default();
     if let Some(url) = &config.url {
         crate::secrets::hold(url);
@@ -124,13 +128,13 @@ fn open_heartbeat(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
 /// After an upgrade that groups otherwise: first of all, so that what is known is never told as new.
 async fn regroup_if_due(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
-    if !ledger.read(regroup::is_due).await? {
+    if !ledger.read(store_regroup::is_due).await? {
         return Ok(());
     }
     let regrouped = ledger.write(move |tx| {
         let act = Act { actor: "auto:upgrade", action: "regroup", subject: "ledger", ..Act::default() };
         audit::record(tx, &act, now)?;
-        regroup::regroup(tx, now)
+        store_regroup::regroup(tx, now)
     });
     let (messages, joined) = regrouped.await.context("could not group the messages of an earlier version again")?;
     tracing::info!(
@@ -152,9 +156,9 @@ pub struct Worker {
     /// The groups known so far.
     pub grouper: Grouper,
     /// Batches that events named since the last scan: they are asked for by id.
-    pub(super) named: Vec<String>,
+    pub(crate) named: Vec<String>,
     /// What was learnt by asking for causes.
-    pub(super) asked: causes::Memory,
+    pub(crate) asked: causes::Memory,
     /// Which changes by people the grouper knows of.
     generation: u64,
 }
@@ -168,13 +172,13 @@ impl Worker {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
         let mut clock = Clock::of(&ledger).await?;
         let now = clock.now(&ledger, &setup).await?;
-        super::identity::settle(&ledger, now).await?;
+        crate::service::identity::settle(&ledger, now).await?;
         regroup_if_due(&ledger, now).await?;
-        scan::restore_apis(&ledger, &setup.projects).await?;
+        crate::scan::apis::restore_apis(&ledger, &setup.projects).await?;
         let grouper = scan::restore_grouper(&ledger).await?;
-        let generation = ledger.read(group::generation).await?;
+        let generation = ledger.read(store_group::generation).await?;
         deliver::recover(&ledger, now).await?;
-        Reprocess::new(&ledger, &setup).recover(now).await?;
+        setup.reprocessing(&ledger).recover(now).await?;
         let asked = causes::Memory::default();
         Ok(Worker { setup, ledger, clock, grouper, generation, named: Vec::new(), asked })
     }
@@ -200,7 +204,7 @@ impl Worker {
     ///
     /// # Errors
     /// The ledger cannot be written; what was committed before stays.
-    pub(super) async fn scan_only(
+    pub(crate) async fn scan_only(
         &mut self,
         names: &BTreeSet<String>,
         now: Timestamp,
@@ -218,7 +222,7 @@ impl Worker {
                 made.iter().for_each(|id| project.source.remember(id, job_type, &item.item_id));
             }
         }
-        let generation = self.ledger.read(group::generation).await?;
+        let generation = self.ledger.read(store_group::generation).await?;
         if generation != self.generation {
             self.grouper = scan::restore_grouper(&self.ledger).await?;
             self.generation = generation;
@@ -244,7 +248,7 @@ impl Worker {
         let known = self.ledger.read(move |connection| batch::projects_of(connection, &ids)).await?;
         let of_v2 = self.setup.config.project.iter().filter(|project| project.api != Api::V1Beta);
         let projects: Vec<&str> = of_v2.map(|project| project.name.as_str()).collect();
-        Ok(hints::by_project(named, &known, &projects))
+        Ok(webhook_queue::by_project(named, &known, &projects))
     }
 
     /// Goes on with new settings; the ledger stays the same.

@@ -1,10 +1,11 @@
 //! `api = "auto"`: projects that have one of LlamaCloud's batch APIs, both, or lose one.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, World, WorldBuilder, batch_id, item_id, v2_batch_id};
-use llama_triage::ledger::plan;
-use llama_triage::service::reprocess::{Reprocess, Request};
-use llama_triage::service::worker::Worker;
+use llama_triage::internals::reprocess::{Request, plan};
+use llama_triage::internals::service::Worker;
+use llama_triage::internals::simulator::{
+    Endpoint, Fault, FaultRule, Options, World, WorldBuilder, batch_id, item_id, v2_batch_id,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::auto::{BUSY, cycle};
@@ -139,7 +140,7 @@ async fn a_batch_that_both_apis_show_is_read_once_and_stays_with_the_api_that_it
 async fn worker(site: &Site) -> Worker {
     let worker = site.worker().await;
     let long_ago = (site.now() - SignedDuration::from_hours(48)).as_millisecond();
-    let begin = move |tx: &llama_triage::ledger::Transaction<'_>| {
+    let begin = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
         tx.execute("INSERT INTO project (name, first_seen) VALUES ('default', ?1)", [long_ago])?;
         Ok(())
     };
@@ -224,7 +225,7 @@ const BOTH_CONFIGS: &str = "[reprocess]\nmode = \"plan\"\n\
 async fn retry(site: &Site, worker: &mut Worker, items: &[&str]) -> Vec<String> {
     let (now, items) = (site.now(), items.iter().map(|name| item_id(name)).collect());
     let request = Request { items, ..Request::default() };
-    let draft = Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", now).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", now).await.unwrap();
     let id = draft.plan_id.clone();
     worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
     worker.reprocess(now, &CancellationToken::new()).await.unwrap();

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use llama_triage::demo::{
+use llama_triage::internals::reprocess::{Which, retriable};
+use llama_triage::internals::service::{CycleOutcome, Worker};
+use llama_triage::internals::simulator::{
     BatchStatus, Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, JobType, Options, Outage, World, WorldBuilder,
 };
-use llama_triage::ledger::retriable::{self, Which};
-use llama_triage::service::cycle::CycleOutcome;
-use llama_triage::service::worker::Worker;
 use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
@@ -33,7 +32,7 @@ pub(crate) async fn site(world: World, more: &str) -> (Site, Worker) {
     let site = Site::new(world, Options::default(), more).await;
     let worker = site.worker().await;
     let long_ago = (site.now() - SignedDuration::from_hours(48)).as_millisecond();
-    let begin = move |tx: &llama_triage::ledger::Transaction<'_>| {
+    let begin = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
         tx.execute("INSERT INTO project (name, first_seen) VALUES ('default', ?1)", [long_ago])?;
         Ok(())
     };
@@ -337,7 +336,7 @@ async fn of_an_outage_that_failed_thousands_the_newest_are_weighed_and_the_other
              SELECT 'I-' || item_key, 'I', item_key, group_key, 1, 'auto', 'failed_same', 0 FROM item WHERE item_key <= 50;
          UPDATE item SET attempts = 1 WHERE item_key <= 50;
          UPDATE item SET state = 'retrying' WHERE item_key > 2050";
-    let try_some = move |tx: &llama_triage::ledger::Transaction<'_>| Ok(tx.execute_batch(tried)?);
+    let try_some = move |tx: &llama_triage::internals::ledger::Transaction<'_>| Ok(tx.execute_batch(tried)?);
     worker.ledger.write(try_some).await.unwrap();
     assert_eq!(weigh().await.unwrap().len(), 2_100);
 }

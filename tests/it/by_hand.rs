@@ -2,7 +2,7 @@
 
 use assert_cmd::Command;
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Endpoint, Options, WorldBuilder, item_id};
+use llama_triage::internals::simulator::{Endpoint, Options, WorldBuilder, item_id};
 use serde_json::Value;
 
 use crate::site::Site;

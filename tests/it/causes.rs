@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, JobType, Options, World, WorldBuilder};
-use llama_triage::service::causes::CauseSummary;
+use llama_triage::internals::scan::CauseSummary;
+use llama_triage::internals::simulator::{
+    Cause, Endpoint, Failure, Fault, FaultRule, JobType, Options, World, WorldBuilder,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::site::{Site, files};

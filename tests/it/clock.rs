@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Date, Endpoint, Options, World, WorldBuilder};
+use llama_triage::internals::simulator::{Date, Endpoint, Options, World, WorldBuilder};
 
 use crate::serve::{Serving, command, terminate, wait_for};
 use crate::site::{Site, files};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Date, Fault, FaultRule, Options, World, WorldBuilder};
+use llama_triage::internals::simulator::{Date, Fault, FaultRule, Options, World, WorldBuilder};
 
 use crate::clock::{Clock, LIBRARY, scans, told};
 use crate::serve::{Serving, command, terminate, wait_for};

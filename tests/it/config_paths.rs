@@ -1,7 +1,7 @@
 //! Relative paths of a configuration, from whatever folder the program is started.
 
 use jiff::Timestamp;
-use llama_triage::demo::{Options, WorldBuilder};
+use llama_triage::internals::simulator::{Options, WorldBuilder};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use llama_triage::demo::{Cause, Failure, Options, Random, World, WorldBuilder};
+use llama_triage::internals::simulator::{Cause, Failure, Options, Random, World, WorldBuilder};
 
 use crate::site::Site;
 

@@ -1,8 +1,8 @@
 //! A pause longer than the look-back window: what failed in it is read, and what cannot be read any more is told with its dates.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Cause, Failure, Options, Submission, WorldBuilder, default_config};
-use llama_triage::service::worker::Worker;
+use llama_triage::internals::service::Worker;
+use llama_triage::internals::simulator::{Cause, Failure, Options, Submission, WorldBuilder, default_config};
 
 use crate::site::Site;
 

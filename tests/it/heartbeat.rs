@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, WorldBuilder};
 
 use crate::serve::{Serving, command, terminate};
 use crate::site::Site;

@@ -1,13 +1,13 @@
 //! What holds retries back: an account that fails a probe, a person who cancels, a document that the API refuses, POSTs that make no batch.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::cloud::Resubmission;
-use llama_triage::core::batch_api::BatchApi;
-use llama_triage::demo::{
+use llama_triage::internals::llamacloud::Resubmission;
+use llama_triage::internals::model::BatchApi;
+use llama_triage::internals::simulator::{
     Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, Outage, World, WorldBuilder, default_config,
 };
 
-use llama_triage::ledger::ahead::{self, Right};
+use llama_triage::internals::service::{Right, store_clock_skew};
 
 use crate::auto::{AUTO, BUSY, cycle, outcomes, posts, site, world};
 use crate::site::Site;
@@ -140,7 +140,7 @@ async fn a_hold_is_over_in_time_where_nothing_is_ever_posted() {
         if mode == "off" {
             // As a time of mode `auto` may have left it.
             let past = site.now().as_millisecond() + 1;
-            let write = move |tx: &llama_triage::ledger::Transaction<'_>| {
+            let write = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
                 let sql = "INSERT INTO gate (project_key, state, reason, until, changed_at) VALUES (1, 'held', 'storm', ?1, 0)";
                 Ok(tx.execute(sql, [past])?)
             };
@@ -234,7 +234,7 @@ async fn a_key_that_may_not_create_is_tried_again_only_when_it_is_another_one() 
 async fn what_a_clock_that_was_ahead_once_holds_goes_on_soon_after_it_is_right() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     let ahead = site.now() + SignedDuration::from_hours(30 * 24);
-    let hold = move |tx: &llama_triage::ledger::Transaction<'_>| {
+    let hold = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
         let sql = "INSERT INTO gate (project_key, state, reason, until, wait_until, asked_at, changed_at)
                    VALUES (1, 'held', 'storm', ?1 + 1800000, ?1 + 600000, ?1, ?1)";
         Ok(tx.execute(sql, [ahead.as_millisecond()])?)
@@ -243,7 +243,7 @@ async fn what_a_clock_that_was_ahead_once_holds_goes_on_soon_after_it_is_right()
     let now = site.now();
     let (next_digest, longest_hold, set_back) = (None, SignedDuration::from_hours(6), true);
     let right = Right { now, next_digest, longest_hold, set_back };
-    worker.ledger.write(move |tx| ahead::set_right(tx, right)).await.unwrap();
+    worker.ledger.write(move |tx| store_clock_skew::set_right(tx, right)).await.unwrap();
     cycle(&site, &mut worker, 20).await;
     assert_eq!(posts(&site), Vec::<usize>::new(), "it is held for as long as it would have been");
     for _ in 0..6 {

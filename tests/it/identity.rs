@@ -5,13 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::config::Config;
-use llama_triage::core::digest::only::Only;
-use llama_triage::core::rules::Rules;
-use llama_triage::demo::{Cause, Failure, Options, World, WorldBuilder};
-use llama_triage::ledger::{digest, open};
-use llama_triage::service::triage::settings::{Route, Settings};
-use llama_triage::service::triage::{Request, triage_in};
+use llama_triage::internals::classify::Rules;
+use llama_triage::internals::config::Config;
+use llama_triage::internals::ledger::open;
+use llama_triage::internals::simulator::{Cause, Failure, Options, World, WorldBuilder};
+use llama_triage::internals::triage::{Only, Request, Route, Settings, digest, triage_in};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 

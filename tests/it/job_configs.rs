@@ -1,7 +1,7 @@
 //! With which job configuration items are retried, and what is told of it.
 
 use jiff::Timestamp;
-use llama_triage::demo::{Options, WorldBuilder, default_config, item_id};
+use llama_triage::internals::simulator::{Options, WorldBuilder, default_config, item_id};
 use serde_json::Value;
 
 use crate::site::Site;

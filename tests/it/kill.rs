@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, Random, World, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, Random, World, WorldBuilder};
 use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, World, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, World, WorldBuilder};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 

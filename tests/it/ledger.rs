@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use llama_triage::ledger::{check, open};
+use llama_triage::internals::ledger::{check, open};
 use rusqlite::Connection;
 
 /// A landed migration must not change: this is where an edited one shows.

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use assert_cmd::Command;
-use llama_triage::demo::{Options, WorldBuilder};
+use llama_triage::internals::simulator::{Options, WorldBuilder};
 use serde_json::Value;
 
 use crate::serve::{Serving, command};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use llama_triage::demo::{Endpoint, Options};
+use llama_triage::internals::simulator::{Endpoint, Options};
 use rusqlite::Connection;
 
 use crate::disk::{SmallDisk, items, ledger_in, make_the_large_batch, world};

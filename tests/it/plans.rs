@@ -6,12 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::cloud::Resubmission;
-use llama_triage::core::batch_api::BatchApi;
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, World, WorldBuilder, default_config, item_id};
-use llama_triage::ledger::plan;
-use llama_triage::service::reprocess::{Reprocess, Request};
-use llama_triage::service::worker::Worker;
+use llama_triage::internals::llamacloud::Resubmission;
+use llama_triage::internals::model::BatchApi;
+use llama_triage::internals::reprocess::{Request, plan};
+use llama_triage::internals::service::Worker;
+use llama_triage::internals::simulator::{
+    Endpoint, Fault, FaultRule, Options, World, WorldBuilder, default_config, item_id,
+};
 use rusqlite::Connection;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tokio_util::sync::CancellationToken;
@@ -41,7 +42,7 @@ pub(crate) async fn scanned(world: World) -> (Site, Worker) {
 /// Makes a plan of these items; its id.
 pub(crate) async fn planned(site: &Site, worker: &Worker, names: &[&str]) -> String {
     let request = Request { items: names.iter().map(|name| item_id(name)).collect(), ..Request::default() };
-    Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", site.now()).await.unwrap().plan_id
+    worker.setup.reprocessing(&worker.ledger).draft(request, "ann", site.now()).await.unwrap().plan_id
 }
 
 pub(crate) async fn approved(site: &Site, worker: &Worker, names: &[&str]) -> String {
@@ -188,7 +189,7 @@ async fn a_plan_that_cannot_be_read_ends_and_stops_no_other() {
     let (site, mut worker) = scanned(world()).await;
     let broken = approved(&site, &worker, &["i0"]).await;
     let (id, good) = (broken.clone(), approved(&site, &worker, &["i1"]).await);
-    let spoil = move |tx: &llama_triage::ledger::Transaction<'_>| {
+    let spoil = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
         Ok(tx.execute("UPDATE plan SET model = '{}' WHERE plan_id = ?1", [id])?)
     };
     worker.ledger.write(spoil).await.unwrap();
@@ -275,7 +276,7 @@ async fn a_refused_document_is_shown_as_refused() {
     worker.reprocess(now, &CancellationToken::new()).await.unwrap();
     // Alone in its group it is not blamed: that takes others that were accepted.
     let intent = site.texts("SELECT intent_id FROM intent").remove(0);
-    worker.ledger.write(move |tx| llama_triage::ledger::intent::refuse_item(tx, &intent)).await.unwrap();
+    worker.ledger.write(move |tx| llama_triage::internals::reprocess::refuse_item(tx, &intent)).await.unwrap();
     worker.ledger.close().await.unwrap();
     let reset = ["breaker", "reset", &site.texts("SELECT scope FROM breaker")[0], "--reason", "it was the document"];
     said(&site, &reset, 0);

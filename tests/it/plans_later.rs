@@ -1,9 +1,8 @@
 //! Plans by hand when the world has changed since: the clock, the classes, what LlamaCloud asked for, what was found out.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Endpoint, Fault, FaultRule, WorldBuilder, item_id};
-use llama_triage::ledger::{intent, plan};
-use llama_triage::service::reprocess::{Reprocess, Request};
+use llama_triage::internals::reprocess::{Request, intent, plan};
+use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, WorldBuilder, item_id};
 use tokio_util::sync::CancellationToken;
 
 use crate::plans::{approved, between, planned, posts, result, said, scanned};
@@ -12,7 +11,7 @@ use crate::site::Site;
 const BUSY: &str = "the service is busy, try again later";
 
 /// Makes these columns of the plan three days later.
-async fn three_days_on(worker: &llama_triage::service::worker::Worker, plan_id: &str, columns: &[&str]) {
+async fn three_days_on(worker: &llama_triage::internals::service::Worker, plan_id: &str, columns: &[&str]) {
     let set: Vec<String> = columns.iter().map(|name| format!("{name} = {name} + 3 * 86400000")).collect();
     let sql = format!("UPDATE plan SET {} WHERE plan_id = '{plan_id}'", set.join(", "));
     worker.ledger.write(move |tx| Ok(tx.execute_batch(&sql)?)).await.unwrap();
@@ -86,7 +85,7 @@ async fn items_whose_class_has_changed_since_the_plan_are_left_out_but_for_one()
         let (site, worker) = scanned(busy(3).build()).await;
         let items = ["i0", "i1", "i2"].map(item_id).to_vec();
         let request = Request { items, permanent: true, ..Request::default() };
-        let draft = Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", site.now()).await.unwrap();
+        let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", site.now()).await.unwrap();
         let (id, now) = (draft.plan_id.clone(), site.now());
         worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
         worker.ledger.close().await.unwrap();
@@ -125,7 +124,7 @@ async fn one_of_two_waits(seconds: i64) -> (Site, String) {
     site.cloud.set_faults(vec![asks]);
     let first = approved(&site, &worker, &["waits"]).await;
     between(&site, &mut worker, 1).await;
-    let taken_back = llama_triage::service::reprocess::cancel_plan(&worker.ledger, &first, "ann", site.now()).await;
+    let taken_back = llama_triage::internals::reprocess::cancel_plan(&worker.ledger, &first, "ann", site.now()).await;
     taken_back.unwrap();
     site.cloud.set_faults(Vec::new());
     let both = planned(&site, &worker, &["waits", "goes"]).await;

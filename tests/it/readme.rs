@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use clap::Parser;
-use llama_triage::cli::Cli;
+use llama_triage::internals::cli::Cli;
 
 use crate::site::binary;
 

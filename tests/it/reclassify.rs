@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use llama_triage::demo::{Cause, Failure, Options, World, WorldBuilder};
-use llama_triage::service::cycle::CycleOutcome;
+use llama_triage::internals::service::CycleOutcome;
+use llama_triage::internals::simulator::{Cause, Failure, Options, World, WorldBuilder};
 use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
@@ -25,7 +25,7 @@ async fn site(world: World) -> Site {
     let site = Site::new(world, Options::default(), "").await;
     let worker = site.worker().await;
     let long_ago = (site.now() - SignedDuration::from_hours(48)).as_millisecond();
-    let begin = move |tx: &llama_triage::ledger::Transaction<'_>| {
+    let begin = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
         tx.execute("INSERT INTO project (name, first_seen) VALUES ('default', ?1)", [long_ago])?;
         tx.execute("INSERT INTO meta (name, value) VALUES ('baseline_digest', 'none')", [])?;
         Ok(())

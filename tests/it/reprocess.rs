@@ -1,12 +1,12 @@
 //! Retries against a LlamaCloud that loses answers, does things twice, or refuses: one POST for each intent, ever.
 
 use jiff::SignedDuration;
-use llama_triage::core::batch_api::BatchApi;
-use llama_triage::core::reprocess::{Intent, IntentEvent, Weather};
-use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, Options, Outage, World, WorldBuilder, item_id};
-use llama_triage::ledger::{intent, plan};
-use llama_triage::service::reprocess::{Reprocess, Request, Summary};
-use llama_triage::service::worker::Worker;
+use llama_triage::internals::model::BatchApi;
+use llama_triage::internals::reprocess::{Intent, IntentEvent, Request, Summary, Weather, intent, plan};
+use llama_triage::internals::service::Worker;
+use llama_triage::internals::simulator::{
+    Cause, Endpoint, Failure, Fault, FaultRule, Options, Outage, World, WorldBuilder, item_id,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
@@ -32,7 +32,7 @@ async fn scanned(world: World) -> (Site, Worker) {
 async fn approve(site: &Site, worker: &Worker, names: &[&str]) -> u32 {
     let now = site.now();
     let request = Request { items: names.iter().map(|name| item_id(name)).collect(), ..Request::default() };
-    let draft = Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", now).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", now).await.unwrap();
     let id = draft.plan_id.clone();
     worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
     draft.items
@@ -288,7 +288,7 @@ async fn a_limit_of_the_account_behind_another_status_stops_the_account_after_on
 
 /// An item that was done well three hours ago, failed in new work during an outage, and is passed over when it is retried.
 fn passed_over() -> World {
-    let start: jiff::Timestamp = llama_triage::demo::DEFAULT_NOW.parse().unwrap();
+    let start: jiff::Timestamp = llama_triage::internals::simulator::DEFAULT_NOW.parse().unwrap();
     let outage = Outage {
         name: "router".to_owned(),
         from: start - SignedDuration::from_mins(90),
@@ -298,7 +298,7 @@ fn passed_over() -> World {
     };
     let failure = Failure::text("the service is busy, try again later");
     let cause = Cause::Outage { name: "router".into(), failure, then: Box::new(Cause::Succeeds) };
-    let mut fresh = llama_triage::demo::default_config();
+    let mut fresh = llama_triage::internals::simulator::default_config();
     fresh["parameters"]["invalidate_cache"] = true.into();
     let world = WorldBuilder::new().outage(outage).batch("b0").made_ago(SignedDuration::from_hours(3)).item("i0");
     world.cause(cause).batch("b1").made_ago(SignedDuration::from_hours(1)).config(fresh).again("i0").build()

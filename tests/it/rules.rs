@@ -1,6 +1,6 @@
 //! The shipped rules against messages in many wordings, languages and with traps.
 
-use llama_triage::core::rules::{Facts, shipped_rules};
+use llama_triage::internals::classify::{Facts, shipped_rules};
 
 #[test]
 fn every_wording_gets_its_class() {

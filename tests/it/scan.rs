@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use llama_triage::demo::{Options, Order, Paging, Token, Total, believable_account};
+use llama_triage::internals::simulator::{Options, Order, Paging, Token, Total, believable_account};
 
 use crate::site::Site;
 
 /// What the cloud served, as (item, batch, status).
 fn served(site: &Site) -> BTreeSet<String> {
     let world = site.cloud.world();
-    let shown = |f: &llama_triage::demo::ShownFailure| {
+    let shown = |f: &llama_triage::internals::simulator::ShownFailure| {
         format!("{} {} {}", f.item_id, f.batch_id, format!("{:?}", f.status).to_lowercase())
     };
     world.truth().served_failures().map(shown).collect()

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use llama_triage::demo::{Options, WorldBuilder};
+use llama_triage::internals::simulator::{Options, WorldBuilder};
 
 use crate::site::{Site, binary, files};
 

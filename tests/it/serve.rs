@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
-use llama_triage::demo::{Endpoint, Options, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, Options, WorldBuilder};
 
 use sha2::Sha256;
 

@@ -1,9 +1,9 @@
 //! What is shown is what is there: links, and what a dry run says of the digest that follows it.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Options, believable_account};
-use llama_triage::ledger::digest::thaw;
-use llama_triage::notify::text;
+use llama_triage::internals::notify::text;
+use llama_triage::internals::simulator::{Options, believable_account};
+use llama_triage::internals::triage::thaw;
 
 use crate::site::{Site, binary};
 

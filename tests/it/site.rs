@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use jiff::Timestamp;
-use llama_triage::config::load;
-use llama_triage::credentials::Credentials;
-use llama_triage::demo::{Options, SimulatedCloud, World};
-use llama_triage::service::worker::{Setup, Worker};
+use llama_triage::internals::config::load;
+use llama_triage::internals::credentials::Credentials;
+use llama_triage::internals::service::{Setup, Worker};
+use llama_triage::internals::simulator::{Options, SimulatedCloud, World};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::{Sender, channel};
 
-use llama_triage::demo::{Endpoint, Options, World, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, Options, World, WorldBuilder};
 
 use crate::disk::SmallDisk;
 use crate::serve::{Serving, command, terminate, wait_for};
@@ -271,7 +271,7 @@ async fn a_disk_that_runs_low_is_told_before_it_is_full() {
 fn one_function_of_a_statement_is_stopped_too() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = dir.path().join("ledger.db");
-    drop(llama_triage::ledger::open::writer(&ledger).unwrap());
+    drop(llama_triage::internals::ledger::writer(&ledger).unwrap());
     let statement = "SELECT instr(printf('%.*c', 8000000, 'a'), printf('%.*c', 4000000, 'a') || 'b')";
     let run = binary().args(["report", "sql", statement, "--ledger"]).arg(&ledger).assert().code(1);
     let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
@@ -282,7 +282,7 @@ fn one_function_of_a_statement_is_stopped_too() {
 fn a_statement_gets_so_much_memory_and_no_more() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = dir.path().join("ledger.db");
-    drop(llama_triage::ledger::open::writer(&ledger).unwrap());
+    drop(llama_triage::internals::ledger::writer(&ledger).unwrap());
     let statement = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 1000000)
         SELECT count(*) FROM (SELECT DISTINCT randomblob(100000) FROM n)";
     let run = binary().args(["report", "sql", statement, "--ledger"]).arg(&ledger).assert().code(1);

@@ -1,11 +1,11 @@
 //! Bad input and trouble: a clear error, the right exit code, nothing lost, no secret shown.
 
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, WorldBuilder};
 use predicates::prelude::*;
 
 use crate::site::{Site, binary};
 
-fn world() -> llama_triage::demo::World {
+fn world() -> llama_triage::internals::simulator::World {
     WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").item("i2").succeeds().build()
 }
 

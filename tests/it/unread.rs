@@ -1,7 +1,7 @@
 //! One row, page or batch that cannot be read stops nothing else, and people are told of it once.
 
 use jiff::Timestamp;
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, WorldBuilder, batch_id, item_id};
+use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, WorldBuilder, batch_id, item_id};
 
 use crate::site::Site;
 

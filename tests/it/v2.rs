@@ -1,10 +1,11 @@
 //! API v2 through the built product: what it costs, in requests, to know a finished batch, and what becomes of a retry.
 
 use jiff::SignedDuration;
-use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, JobType, Options, World, WorldBuilder, item_id};
-use llama_triage::ledger::plan;
-use llama_triage::service::reprocess::{Reprocess, Request};
-use llama_triage::service::worker::Worker;
+use llama_triage::internals::reprocess::{Request, plan};
+use llama_triage::internals::service::Worker;
+use llama_triage::internals::simulator::{
+    Cause, Endpoint, Failure, Fault, FaultRule, JobType, Options, World, WorldBuilder, item_id,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
@@ -42,7 +43,7 @@ async fn failed(job_type: JobType) -> (Site, Worker) {
 /// Plans the item by hand and approves the plan; says how many items that are.
 async fn approve(site: &Site, worker: &Worker) -> u32 {
     let (now, request) = (site.now(), Request { items: vec![item_id("i")], ..Request::default() });
-    let draft = Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", now).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", now).await.unwrap();
     let id = draft.plan_id.clone();
     worker.ledger.write(move |tx| plan::approve(tx, &id, "ann", "fixed", now)).await.unwrap();
     draft.items
@@ -132,6 +133,6 @@ async fn what_stands_for_a_whole_batch_is_left_out_of_plans_with_its_reason() {
     let items = site.texts("SELECT item_id FROM item");
     assert!(items[0].starts_with("bat-"), "{items:?}");
     let request = Request { items, ..Request::default() };
-    let draft = Reprocess::new(&worker.ledger, &worker.setup).draft(request, "ann", site.now()).await.unwrap();
+    let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", site.now()).await.unwrap();
     assert!(draft.items == 0 && draft.excluded[0].why.starts_with("it stands for a whole batch"), "{draft:?}");
 }

@@ -1,7 +1,7 @@
 //! Failures that stand on a batch instead of on its items: they are in the ledger, are told, and end when the items complete.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{
+use llama_triage::internals::simulator::{
     Break, Endpoint, Fault, FaultRule, Options, Pace, Submission, World, WorldBuilder, batch_id, default_config,
     item_id,
 };
@@ -101,7 +101,7 @@ async fn what_a_completed_batch_left_waiting_is_told_once_its_list_had_an_hour_t
 
 #[tokio::test]
 async fn a_failed_batch_without_items_stands_for_itself_through_both_apis() {
-    for (api, id) in [("v1-beta", batch_id("b")), ("v2", llama_triage::demo::v2_batch_id("b"))] {
+    for (api, id) in [("v1-beta", batch_id("b")), ("v2", llama_triage::internals::simulator::v2_batch_id("b"))] {
         let empty = builder("2026-03-02T08:00:00Z".parse().unwrap()).batch("b");
         let world = empty.ends(SignedDuration::from_secs(2), Break::Fails(Some(WHY.to_owned()))).build();
         let site = Site::speaking(api, world, Options::default(), "").await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use llama_triage::core::reprocess::{Circumstances, Record, Selection, Spent, Weather, exclusion, weather};
+use llama_triage::internals::reprocess::{Circumstances, Record, Selection, Spent, Weather, exclusion, weather};
 
 use super::super::facts::at;
 use super::{Driver, retried_class};

@@ -4,11 +4,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
 use regex::Regex;
 
-use super::help;
-use crate::core::item::Kind;
-use crate::core::report::condition::Condition;
-use crate::core::report::question::Question;
-use crate::report::Format;
+use crate::commands::report::help;
+use crate::model::item::Kind;
+use crate::report::condition::Condition;
+use crate::report::format::Format;
+use crate::report::question::Question;
 
 /// Answer questions from the ledger
 #[derive(Clone, Debug, clap::Args)]
@@ -145,6 +145,6 @@ fn format() -> impl TypedValueParser<Value = Format> {
 }
 
 /// A pattern that cannot eat all memory.
-pub(in crate::commands) fn regex(pattern: &str) -> Result<Regex, regex::Error> {
+pub(crate) fn regex(pattern: &str) -> Result<Regex, regex::Error> {
     regex::RegexBuilder::new(pattern).size_limit(1 << 20).build()
 }

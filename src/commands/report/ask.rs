@@ -5,43 +5,46 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::time_limit::TimeLimit;
-use super::{Outcome, ReportArgs, charts};
-use crate::core::item::ItemState;
-use crate::core::report::condition::Measures;
-use crate::core::report::filter::{Filter, Window};
-use crate::core::report::glance::{GroupCounts, ItemCounts};
-use crate::core::report::history::{RetryRow, SqlRow, SqlValue};
-use crate::core::report::linker::Linker;
-use crate::core::report::question::Question;
-use crate::ledger::query::{self, Bucket, Budget, Reading, SqlLimits, View};
-use crate::report::{Charts, Format, Rows};
+use crate::commands::report::args::ReportArgs;
+use crate::commands::report::charts;
+use crate::commands::report::outcome::Outcome;
+use crate::commands::report::time_limit::TimeLimit;
+use crate::model::item::ItemState;
+use crate::model::links::linker::Linker;
+use crate::report::condition::Measures;
+use crate::report::filter::{Filter, Window};
+use crate::report::format::Format;
+use crate::report::format::answer::{Charts, Rows};
+use crate::report::history::{RetryRow, SqlRow, SqlValue};
+use crate::report::question::Question;
+use crate::report::store::{self, Bucket, Budget, Reading, SqlLimits, View};
+use crate::report::summary::{GroupCounts, ItemCounts};
 
 /// The question with all that answers it.
-pub(super) struct Asked<'a> {
-    pub(super) args: &'a ReportArgs,
-    pub(super) filter: &'a Filter,
-    pub(super) reading: &'a Reading,
-    pub(super) linker: &'a Linker,
-    pub(super) zone: &'a TimeZone,
-    pub(super) format: Format,
-    pub(super) now: Timestamp,
-    pub(super) budget: Budget,
-    pub(super) next_digest_at: Option<Timestamp>,
+pub(crate) struct Asked<'a> {
+    pub(crate) args: &'a ReportArgs,
+    pub(crate) filter: &'a Filter,
+    pub(crate) reading: &'a Reading,
+    pub(crate) linker: &'a Linker,
+    pub(crate) zone: &'a TimeZone,
+    pub(crate) format: Format,
+    pub(crate) now: Timestamp,
+    pub(crate) budget: Budget,
+    pub(crate) next_digest_at: Option<Timestamp>,
 }
 
 /// The answer.
-pub(super) struct Found {
-    pub(super) rows: Rows,
-    pub(super) measures: Measures,
+pub(crate) struct Found {
+    pub(crate) rows: Rows,
+    pub(crate) measures: Measures,
     /// How many match, where that is known.
-    pub(super) matching: Option<u64>,
+    pub(crate) matching: Option<u64>,
     /// How many of those are shown, where they are not the rows.
-    pub(super) shown: Option<u64>,
+    pub(crate) shown: Option<u64>,
     /// There are more than are shown, and nobody counted how many.
-    pub(super) more: bool,
-    pub(super) charts: Option<Charts>,
-    pub(super) warnings: Vec<String>,
+    pub(crate) more: bool,
+    pub(crate) charts: Option<Charts>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The time a user's own statement may take.
@@ -49,15 +52,15 @@ const STATEMENT_TIME: Duration = Duration::from_secs(10);
 
 impl Asked<'_> {
     /// Sees the ledger through a filter that is not quite the asked one.
-    pub(super) fn view<'b>(&'b self, filter: &'b Filter) -> Result<View<'b>, Outcome> {
+    pub(crate) fn view<'b>(&'b self, filter: &'b Filter) -> Result<View<'b>, Outcome> {
         Ok(View::new(self.reading, filter, self.now, self.linker)?)
     }
 }
 
 /// Answers, and says which words of the filters stand for nothing in the ledger: they may be mistyped.
-pub(super) fn ask(asked: &Asked<'_>) -> Result<Found, Outcome> {
+pub(crate) fn ask(asked: &Asked<'_>) -> Result<Found, Outcome> {
     let mut found = answer(asked)?;
-    for (option, word) in query::strangers(asked.reading, asked.filter)? {
+    for (option, word) in store::strangers(asked.reading, asked.filter)? {
         found.warnings.push(format!("--{option}: nothing in the ledger has {word:?}"));
     }
     Ok(found)
@@ -68,14 +71,14 @@ fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
     match asked.args.query {
         Question::Summary => summary(asked),
         Question::Groups => {
-            let groups = query::groups(&asked.view(asked.filter)?)?;
+            let groups = store::groups(&asked.view(asked.filter)?)?;
             let mut measures = group_measures(&groups.counts);
             measures.insert("open", groups.open_items as f64);
             measures.insert("failed", groups.items_in_window as f64);
             Ok(found(Rows::Groups(groups.rows), measures, Some(groups.counts.all())))
         }
         Question::Group => {
-            let group = query::group(&mut asked.view(asked.filter)?, subject)?;
+            let group = store::group(&mut asked.view(asked.filter)?, subject)?;
             let measures = Measures::from([
                 ("open", group.group.open_items as f64),
                 ("failed", group.group.items_in_window as f64),
@@ -86,31 +89,31 @@ fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
             let view = asked.view(asked.filter)?;
             let cut = asked.filter.limit.is_some();
             let counted = asked.format.is_for_people() || cut || !asked.args.fail_if.is_empty();
-            let counts = counted.then(|| query::count_items(&view)).transpose()?;
+            let counts = counted.then(|| store::count_items(&view)).transpose()?;
             let measures = counts.as_ref().map(item_measures).unwrap_or_default();
-            let rows = Rows::Items(query::items(&view)?);
+            let rows = Rows::Items(store::items(&view)?);
             Ok(found(rows, measures, counts.map(|counts| counts.all())))
         }
         Question::Item => {
             let view = asked.view(asked.filter)?;
             if asked.args.subject.is_some() {
-                let item = query::item(&view, subject)?;
+                let item = store::item(&view, subject)?;
                 let open = if item.item.state == ItemState::Open { 1.0 } else { 0.0 };
                 return Ok(found(Rows::Item(vec![item]), Measures::from([("open", open)]), None));
             }
-            let counts = query::count_items(&view)?;
+            let counts = store::count_items(&view)?;
             let measures = Measures::from([("open", counts.open as f64)]);
-            Ok(found(Rows::Item(query::items_named(&view)?), measures, Some(counts.all())))
+            Ok(found(Rows::Item(store::items_named(&view)?), measures, Some(counts.all())))
         }
         Question::Batch => {
-            let batches = query::batch(&asked.view(asked.filter)?, subject)?;
+            let batches = store::batch(&asked.view(asked.filter)?, subject)?;
             let failed = batches.iter().filter_map(|batch| batch.batch.failed_items).sum::<u64>();
             let measures = Measures::from([("failed", failed as f64)]);
             Ok(found(Rows::Batch(batches), measures, None))
         }
         Question::Trend => {
             let (bucket, window) = buckets(asked);
-            let trend = query::trend(&asked.view(asked.filter)?, &bucket, window)?;
+            let trend = store::trend(&asked.view(asked.filter)?, &bucket, window)?;
             let measures = Measures::from([("failures", trend.failures as f64)]);
             let mut found = found(Rows::Trend(trend.rows), measures, Some(trend.all_rows));
             // What `--limit` counts are lines.
@@ -130,48 +133,48 @@ fn list(asked: &Asked<'_>) -> Result<Found, Outcome> {
     let mut measures = Measures::new();
     let mut rows = match asked.args.query {
         Question::Batches => {
-            let rows = query::batches(&view)?;
+            let rows = store::batches(&view)?;
             let failed = rows.iter().filter_map(|row| row.failed_items).sum::<u64>();
             measures.insert("failed", failed as f64);
             Rows::Batches(rows)
         }
         Question::Skipped => {
-            let rows = query::skipped(&view)?;
+            let rows = store::skipped(&view)?;
             measures.insert("items", rows.iter().map(|row| row.items).sum::<u64>() as f64);
             measures.insert("open", rows.iter().map(|row| row.open_items).sum::<u64>() as f64);
             Rows::Skipped(rows)
         }
         Question::Retries => {
             let mut sum = RetryRow::default();
-            let sums = query::retries(&view, asked.zone)?;
+            let sums = store::retries(&view, asked.zone)?;
             sums.iter().for_each(|row| sum.add(row));
             measures.extend(retry_measures(&sum));
             match by_attempt {
-                true => Rows::Attempts(query::attempts(&view)?),
+                true => Rows::Attempts(store::attempts(&view)?),
                 false => Rows::Retries(sums),
             }
         }
         Question::Mttr => {
-            let rows = query::mttr(&view)?;
+            let rows = store::mttr(&view)?;
             measures.insert("open", rows.iter().map(|row| row.open).sum::<u64>() as f64);
             measures.insert("recovered", rows.iter().map(|row| row.recovered).sum::<u64>() as f64);
             Rows::Mttr(rows)
         }
         Question::Digests => {
-            let rows = query::digests(&view)?;
+            let rows = store::digests(&view)?;
             measures.insert("dead", rows.iter().map(|row| row.dead).sum::<u64>() as f64);
             measures.insert("pending", rows.iter().map(|row| row.pending).sum::<u64>() as f64);
             Rows::Digests(rows)
         }
         Question::Deliveries => {
-            let rows = query::deliveries(&view)?;
+            let rows = store::deliveries(&view)?;
             for state in ["pending", "sending", "sent", "dead"] {
                 let count = rows.iter().filter(|row| row.state == state).count();
                 measures.insert(state, count as f64);
             }
             Rows::Deliveries(rows)
         }
-        _ => Rows::Audit(query::audit(&view)?),
+        _ => Rows::Audit(store::audit(&view)?),
     };
     let matching = rows.len();
     rows.truncate(asked.filter.limit);
@@ -182,7 +185,7 @@ fn summary(asked: &Asked<'_>) -> Result<Found, Outcome> {
     // The window always counts; where none was asked it is the last day.
     let window = asked.filter.window_or(asked.now, 24);
     let filter = Filter { since: Some(window.since), ..asked.filter.clone() };
-    let mut summary = query::summary(&asked.view(&filter)?, asked.budget)?;
+    let mut summary = store::summary(&asked.view(&filter)?, asked.budget)?;
     summary.next_digest_at = asked.next_digest_at;
     let mut measures = group_measures(&summary.groups);
     measures.extend(item_measures(&summary.items));
@@ -205,7 +208,7 @@ fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
     let rows = asked.filter.limit.and_then(|limit| usize::try_from(limit).ok());
     let limits = SqlLimits { rows: rows.unwrap_or(usize::MAX), time: STATEMENT_TIME };
     let _limit = TimeLimit::start(STATEMENT_TIME);
-    let (names, rows, more) = query::sql(asked.reading, statement, limits)?;
+    let (names, rows, more) = store::sql(asked.reading, statement, limits)?;
     let mut measures = Measures::new();
     if let [SqlRow { fields }] = rows.as_slice()
         && let [(_, value)] = fields.as_slice()

@@ -1,12 +1,12 @@
 //! Help that teaches: the questions and their commands. Every example is run by a test.
 
 /// The end of `report -h`.
-pub(super) const SHORT: &str = "\
+pub(crate) const SHORT: &str = "\
 Queries: summary (default) groups group items item batches batch skipped trend retries mttr digests deliveries audit sql
 `report --help` shows which question each one answers.";
 
 /// The end of `report --help`.
-pub(super) const QUESTIONS: &str = "\
+pub(crate) const QUESTIONS: &str = "\
 Questions and their commands:
   What is failing now?                     llama-triage report
   What is new since yesterday evening?     llama-triage report groups --since 16h --sort new
@@ -39,7 +39,7 @@ JSON is described in docs/report-json.md.";
 
 /// The example commands of the help, without the program's name.
 #[cfg(test)]
-pub(super) fn examples() -> Vec<Vec<String>> {
+pub(crate) fn examples() -> Vec<Vec<String>> {
     let commands = QUESTIONS.lines().filter_map(|line| line.split_once("llama-triage ").map(|(_, command)| command));
     commands.map(words).collect()
 }

@@ -3,17 +3,18 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Outcome, ReportArgs};
-use crate::core::report::filter::Filter;
-use crate::core::report::question::{FilterName, Question};
-use crate::core::report::when;
-use crate::report::Format;
+use crate::commands::report::args::ReportArgs;
+use crate::commands::report::outcome::Outcome;
+use crate::report::filter::Filter;
+use crate::report::format::Format;
+use crate::report::question::{FilterName, Question};
+use crate::report::when;
 
 /// The most rows for people, unless they ask for more.
 const FOR_PEOPLE: u64 = 50;
 
 /// The filters, checked against the question.
-pub(super) fn filter(args: &ReportArgs, now: Timestamp, zone: &TimeZone, format: Format) -> Result<Filter, Outcome> {
+pub(crate) fn filter(args: &ReportArgs, now: Timestamp, zone: &TimeZone, format: Format) -> Result<Filter, Outcome> {
     check_subject(args)?;
     check_taken(args)?;
     let question = args.query;

@@ -1,8 +1,8 @@
 //! How a report went, and which exit code says so.
 
-use crate::ledger::LedgerError;
-use crate::ledger::query::QueryError;
-use crate::report::ReportError;
+use crate::ledger::error::LedgerError;
+use crate::report::format::ReportError;
+use crate::report::store::QueryError;
 
 /// How a report went.
 #[derive(Debug)]
@@ -53,15 +53,15 @@ impl Outcome {
         }
     }
 
-    pub(super) fn ledger(error: LedgerError) -> Outcome {
+    pub(crate) fn ledger(error: LedgerError) -> Outcome {
         Outcome::Ledger(error)
     }
 
-    pub(super) fn failed(error: impl Into<anyhow::Error>) -> Outcome {
+    pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Outcome {
         Outcome::Failed(error.into())
     }
 
-    pub(super) fn usage(error: impl std::fmt::Display) -> Outcome {
+    pub(crate) fn usage(error: impl std::fmt::Display) -> Outcome {
         Outcome::Usage(error.to_string())
     }
 }

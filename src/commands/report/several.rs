@@ -9,21 +9,21 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Outcome;
-use crate::core::text::one_line;
-use crate::report::Format;
+use crate::commands::report::outcome::Outcome;
+use crate::model::text::one_line;
+use crate::report::format::Format;
 
 /// A ledger and what it answered, written in one format.
-pub(super) struct Part {
-    pub(super) ledger: PathBuf,
-    pub(super) text: String,
+pub(crate) struct Part {
+    pub(crate) ledger: PathBuf,
+    pub(crate) text: String,
 }
 
 /// Puts answers together.
 ///
 /// # Errors
 /// The format cannot hold several ledgers.
-pub(super) fn join(parts: &[Part], format: Format, header: bool) -> Result<String, Outcome> {
+pub(crate) fn join(parts: &[Part], format: Format, header: bool) -> Result<String, Outcome> {
     match format {
         Format::Table | Format::Md => Ok(one_after_the_other(parts, format)),
         Format::Tsv => Ok(lines(parts, header)),

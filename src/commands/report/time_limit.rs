@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use crate::complain;
 use crate::exit::Exit;
-use crate::ledger::query::QueryError;
+use crate::report::store::QueryError;
 
 /// What SQLite gets on top, so that it ends a statement itself wherever it can.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Ends the process if it is not dropped in time. A report only reads, so nothing is lost.
-pub(super) struct TimeLimit {
+pub(crate) struct TimeLimit {
     _dropped_in_time: Sender<()>,
 }
 
 impl TimeLimit {
     /// Starts to count.
-    pub(super) fn start(limit: Duration) -> TimeLimit {
+    pub(crate) fn start(limit: Duration) -> TimeLimit {
         let (dropped_in_time, dropped) = channel();
         std::thread::spawn(move || {
             if dropped.recv_timeout(limit + GRACE) == Err(RecvTimeoutError::Timeout) {

@@ -6,21 +6,24 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::ApplyArgs;
-use crate::commands::act::{ActError, Person, reason};
+use crate::commands::group::act::{ActError, Person, reason};
 use crate::commands::output;
-use crate::core::text::lines;
+use crate::commands::reprocess::ApplyArgs;
 use crate::exit::Exit;
+use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
-use crate::ledger::{Ledger, LedgerError, plan};
-use crate::service::reprocess::{
-    Draft, begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until,
+use crate::ledger::error::LedgerError;
+use crate::model::text::lines;
+use crate::reprocess::plans::approved::{
+    begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until,
 };
+use crate::reprocess::plans::draft::Draft;
+use crate::reprocess::store::plan;
 use crate::service::stopping::Stopping;
 use crate::service::worker::{Setup, Worker};
 use crate::{complain, say};
 
-pub(super) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {
     let why = reason(&args.reason)?;
     let draft = approvable(&ledger, &args.plan_id, &by).await?;
     if !args.yes && !confirmed(&draft)? {
@@ -142,7 +145,7 @@ fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
         Some(credits) => format!("about {credits} credits"),
         None => "at a price that is not known here".to_owned(),
     };
-    let question = format!("Submit {}, {cost}? [y/N] ", super::plan::size(draft));
+    let question = format!("Submit {}, {cost}? [y/N] ", crate::commands::reprocess::plan::size(draft));
     output::ask(&question)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

@@ -1,14 +1,15 @@
 //! `breaker reset`: a person says why retries may go on.
 
-use crate::commands::act::{ActError, Person, find, reason};
+use crate::commands::group::act::{ActError, Person, find, reason};
 use crate::ledger::audit::{self, Act};
-use crate::ledger::{Ledger, breaker, fault, gate};
+use crate::ledger::{Ledger, fault};
+use crate::reprocess::store::{breaker, gate};
 
 /// Lets retries of a group, or of stopped accounts (`global`), go on. Returns the line to print.
 ///
 /// # Errors
 /// The group is unknown, or no reason is given.
-pub(super) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -> Result<String, ActError> {
+pub(crate) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -> Result<String, ActError> {
     let (scope, why) = (scope.to_owned(), reason(why)?);
     let work = move |tx: &crate::ledger::Transaction<'_>| {
         let mut subject = scope.clone();

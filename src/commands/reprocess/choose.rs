@@ -8,23 +8,23 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex::Regex;
 
-use crate::commands::act::ActError;
-use crate::commands::report::regex;
-use crate::core::report::filter::Filter;
-use crate::core::report::linker::Linker;
-use crate::core::report::when;
-use crate::core::rules::Class;
-use crate::ledger::query::{QueryError, Reading, View, items};
+use crate::commands::group::act::ActError;
+use crate::commands::report::args::regex;
+use crate::model::class::Class;
+use crate::model::links::linker::Linker;
+use crate::report::filter::Filter;
+use crate::report::store::{QueryError, Reading, View, items};
+use crate::report::when;
 
 /// The filters of `report items`, for open items and dismissed ones.
 #[derive(Debug, Args)]
-pub(super) struct ChooseArgs {
+pub(crate) struct ChooseArgs {
     /// Groups; their ids may be shortened
     #[arg(long, value_name = "ID", value_delimiter = ',', conflicts_with = "item")]
     group: Vec<String>,
     /// This item; may be given several times
     #[arg(long, value_name = "ID")]
-    pub(super) item: Vec<String>,
+    pub(crate) item: Vec<String>,
     /// Failed since: 90m, 24h, 7d, today, yesterday, RFC 3339
     #[arg(long, value_name = "TIME", help_heading = "Filters", conflicts_with = "item")]
     since: Option<String>,
@@ -72,7 +72,7 @@ impl ChooseArgs {
     }
 
     /// Groups or items were named by their ids: whoever does knows what they are.
-    pub(super) fn names_them(&self) -> bool {
+    pub(crate) fn names_them(&self) -> bool {
         !self.group.is_empty() || !self.item.is_empty()
     }
 
@@ -103,7 +103,7 @@ impl ChooseArgs {
 ///
 /// # Errors
 /// Nothing was asked for, or a group or batch does not exist.
-pub(super) fn chosen(
+pub(crate) fn chosen(
     args: ChooseArgs,
     ledger: &Path,
     zone: &TimeZone,

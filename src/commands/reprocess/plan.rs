@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::Format;
-use super::show::{held, items, left_to_a_person, waits_for_other_work};
-use crate::core::text::{count, cut_middle, lines, one_line};
+use crate::commands::reprocess::Format;
+use crate::commands::reprocess::show::{held, items, left_to_a_person, waits_for_other_work};
+use crate::model::text::{count, cut_middle, lines, one_line};
+use crate::reprocess::plans::draft::{Draft, DraftChunk, Excluded};
+use crate::reprocess::plans::hold_summary::GroupOutlook;
 use crate::say;
-use crate::service::reprocess::{Draft, DraftChunk, Excluded, GroupOutlook};
 
 /// Reasons that the table names; JSON has every item.
 const MOST_REASONS: usize = 10;
@@ -20,7 +21,7 @@ const LONGEST_TITLE: usize = 60;
 /// A plan made of older knowledge warns.
 const OLD: SignedDuration = SignedDuration::from_hours(1);
 
-pub(super) fn show(draft: &Draft, format: Format) -> anyhow::Result<()> {
+pub(crate) fn show(draft: &Draft, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Json => {
             let mut answer = json!({ "schema_version": 1 });
@@ -36,7 +37,7 @@ pub(super) fn show(draft: &Draft, format: Format) -> anyhow::Result<()> {
 }
 
 /// "13 items in 3 POSTs".
-pub(super) fn size(draft: &Draft) -> String {
+pub(crate) fn size(draft: &Draft) -> String {
     format!("{} in {}", count(draft.items as u64, "item", "items"), count(draft.chunks.len() as u64, "POST", "POSTs"))
 }
 
@@ -151,8 +152,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::core::reprocess::{Breaker, GroupState, Parked};
-    use crate::service::reprocess::Request;
+    use crate::reprocess::plans::draft::Request;
+    use crate::reprocess::policy::group_state::{GroupState, Parked};
+    use crate::reprocess::policy::holds::breaker::Breaker;
 
     #[test]
     fn a_plan_does_not_tell_of_a_time_that_is_past() {

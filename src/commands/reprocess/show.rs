@@ -5,31 +5,35 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Format, intents};
-use crate::core::text::{count, lines};
+use crate::commands::reprocess::{Format, intents};
 use crate::exit::Exit;
-use crate::ledger::breaker::Resting;
-use crate::ledger::gate::StoredGate;
-use crate::ledger::intent::StoredIntent;
-use crate::ledger::plan::StoredPlan;
-use crate::ledger::{Connection, Ledger, LedgerError, attempt, breaker, gate, plan};
+use crate::ledger::error::LedgerError;
+use crate::ledger::{Connection, Ledger};
+use crate::model::text::{count, lines};
+use crate::reprocess::plans::approved::{begun, result_by_now, too_many, waits_until};
+use crate::reprocess::plans::draft::Draft;
+use crate::reprocess::plans::hold_summary::Hold;
+use crate::reprocess::store::attempt;
+use crate::reprocess::store::breaker::{self, Resting};
+use crate::reprocess::store::gate::{self, StoredGate};
+use crate::reprocess::store::intent::StoredIntent;
+use crate::reprocess::store::plan::{self, StoredPlan};
 use crate::say;
-use crate::service::reprocess::{Draft, Hold, begun, result_by_now, too_many, waits_until};
 
 /// How long a plan that is over is shown.
 const PLANS_SHOWN: SignedDuration = SignedDuration::from_hours(24);
 
-pub(super) fn items(n: usize) -> String {
+pub(crate) fn items(n: usize) -> String {
     count(n as u64, "item", "items")
 }
 
-pub(super) fn held(hold: &Hold) -> String {
+pub(crate) fn held(hold: &Hold) -> String {
     let until = hold.until.map_or_else(String::new, |until| format!(" until {until:.0}"));
     let why = hold.why.as_deref().map_or_else(String::new, |why| format!(": {why}"));
     format!("retries of project {} ({}{until}){why}", hold.project, hold.state)
 }
 
-pub(super) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> anyhow::Result<Exit> {
+pub(crate) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> anyhow::Result<Exit> {
     let mut rows = Vec::new();
     let (shown, more) = intents(ledger).await?;
     for intent in shown {
@@ -132,13 +136,13 @@ fn breaker_row(group: &Resting) -> Value {
     })
 }
 
-pub(super) fn left_to_a_person(group_id: &str, since: Timestamp) -> String {
+pub(crate) fn left_to_a_person(group_id: &str, since: Timestamp) -> String {
     format!(
         "{group_id} is left to a person since {since:.0}; `llama-triage breaker reset {group_id} --reason TEXT` risks another retry"
     )
 }
 
-pub(super) fn waits_for_other_work(group_id: &str) -> String {
+pub(crate) fn waits_for_other_work(group_id: &str) -> String {
     format!(
         "the canary of {group_id} failed, and too little else was finished to compare with; another goes by itself once enough other work goes through"
     )
@@ -185,7 +189,7 @@ fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::reprocess::Parked;
+    use crate::reprocess::policy::group_state::Parked;
 
     #[test]
     fn a_rest_that_is_over_is_not_shown_as_one() {

@@ -2,10 +2,10 @@
 
 use crate::config::Config;
 use crate::config::reprocess::JobConfig;
-use crate::core::batch_api::BatchApi;
+use crate::model::batch_api::BatchApi;
 
 /// Says what is wrong with the job configurations.
-pub(super) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
+pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
     let configs = &config.reprocess.job_config;
     for (index, one) in configs.iter().enumerate() {
         let key = format!("reprocess.job-config[{index}]");

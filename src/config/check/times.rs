@@ -3,10 +3,11 @@
 use jiff::tz::TimeZone;
 
 use crate::config::Config;
-use crate::core::schedule::{QuietHours, Schedule};
+use crate::model::schedule::Schedule;
+use crate::model::schedule::quiet::QuietHours;
 
 /// Says what is wrong with `[schedule]`.
-pub(super) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
+pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
     let schedule = &config.schedule;
     for (key, text) in [("scan", &schedule.scan), ("digest", &schedule.digest)] {
         if let Err(error) = Schedule::parse(text) {

@@ -16,27 +16,27 @@ use crate::notify::{Channel, ChannelSecrets};
 
 /// What the receiver answers: status, headers, body.
 #[derive(Clone, Default)]
-pub(super) struct Say {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: &'static str,
+pub(crate) struct Say {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: &'static str,
     /// Begins the body and never ends it.
-    pub(super) stalls: bool,
+    pub(crate) stalls: bool,
     /// So many answers are 200 before it.
-    pub(super) after: usize,
+    pub(crate) after: usize,
     /// It is given once; later answers are 200.
-    pub(super) once: bool,
+    pub(crate) once: bool,
 }
 
 #[derive(Clone)]
-pub(super) struct Receiver {
-    pub(super) url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     say: Arc<Say>,
     got: Arc<Mutex<Vec<(HeaderMap, String)>>>,
 }
 
 impl Receiver {
-    pub(super) async fn start(say: Say) -> Receiver {
+    pub(crate) async fn start(say: Say) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Receiver {
             url: format!("http://{}/s3cret/path", listener.local_addr().unwrap()),
@@ -52,12 +52,12 @@ impl Receiver {
         receiver
     }
 
-    pub(super) fn got(&self) -> Vec<(HeaderMap, String)> {
+    pub(crate) fn got(&self) -> Vec<(HeaderMap, String)> {
         self.got.lock().unwrap().clone()
     }
 
     /// A channel of a kind that sends here.
-    pub(super) fn channel(&self, kind: ChannelKind) -> Channel {
+    pub(crate) fn channel(&self, kind: ChannelKind) -> Channel {
         let config = Config { name: "c".into(), kind, ..Config::default() };
         let secrets = ChannelSecrets {
             url: Some(SecretString::from(self.url.clone())),

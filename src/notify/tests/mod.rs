@@ -1,13 +1,13 @@
 //! Tests of the renderings, and of the channels against real peers on loopback.
 
-mod channel_test;
-mod cut_test;
-mod http_peer;
-mod http_test;
-mod id_test;
-mod limits_test;
-mod looks_test;
-mod mail_test;
-mod sample;
-mod smtp_peer;
-mod smtp_test;
+pub(crate) mod channel;
+pub(crate) mod cut;
+pub(crate) mod http;
+pub(crate) mod http_peer;
+pub(crate) mod ids;
+pub(crate) mod limits;
+pub(crate) mod looks;
+pub(crate) mod mail;
+pub(crate) mod sample;
+pub(crate) mod smtp;
+pub(crate) mod smtp_peer;

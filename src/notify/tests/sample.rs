@@ -1,18 +1,20 @@
 //! Digests for the tests: one as a busy morning makes it, one as hostile input makes it.
 
+use crate::model::fault::Fault;
+use crate::model::group_state::GroupState;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::core::digest::model::*;
-use crate::core::digest::trial::trial;
-use crate::core::item::Kind;
+use crate::model::item::Kind;
+use crate::triage::digest::model::*;
+use crate::triage::digest::trial::trial;
 
-pub(super) fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub(super) fn busy() -> Digest {
+pub(crate) fn busy() -> Digest {
     Digest {
         digest_id: "D-20260823-03".into(),
         ledger_id: "3f9c2ab14d5e6f70".into(),
@@ -150,7 +152,7 @@ fn group(id: &str) -> GroupEntry {
     }
 }
 
-pub(super) fn still_open(id: &str, title: &str, open: u64) -> GroupEntry {
+pub(crate) fn still_open(id: &str, title: &str, open: u64) -> GroupEntry {
     GroupEntry {
         reason: Reason::Reminder,
         state: GroupState::Ongoing,
@@ -186,7 +188,7 @@ fn sample(name: &str, message: &str, n: u32) -> Sample {
 }
 
 /// Everything from outside tries to break out, and there is a lot of it.
-pub(super) fn hostile(groups: usize, text: &str) -> Digest {
+pub(crate) fn hostile(groups: usize, text: &str) -> Digest {
     let mut entry = group("g-<b>\r\nX: y");
     let mut evil = sample(text, text, 9);
     evil.item_id = text.into();

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 /// What the server does when it hears a line.
-pub(super) enum Then {
+pub(crate) enum Then {
     Say(&'static str),
     /// Closes without a word.
     Cut,
@@ -18,24 +18,24 @@ pub(super) enum Then {
     Hang,
 }
 
-pub(super) type Script = fn(&str) -> Option<Then>;
+pub(crate) type Script = fn(&str) -> Option<Then>;
 
 /// How the server protects its connections.
 #[derive(Clone)]
-pub(super) enum Protect {
+pub(crate) enum Protect {
     Plain,
     StartTls(TlsAcceptor),
     Implicit(TlsAcceptor),
 }
 
-pub(super) struct Peer {
-    pub(super) port: u16,
+pub(crate) struct Peer {
+    pub(crate) port: u16,
     /// Every line that was heard, message lines included.
     heard: mpsc::UnboundedReceiver<String>,
 }
 
 impl Peer {
-    pub(super) async fn start(protect: Protect, script: Script) -> Peer {
+    pub(crate) async fn start(protect: Protect, script: Script) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (tell, heard) = mpsc::unbounded_channel();
@@ -49,7 +49,7 @@ impl Peer {
     }
 
     /// All lines heard until now.
-    pub(super) fn heard(&mut self) -> Vec<String> {
+    pub(crate) fn heard(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.heard.try_recv().ok()).collect()
     }
 }
@@ -147,7 +147,7 @@ async fn obey<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, then: Then) -> 
 }
 
 /// A certificate for `localhost` that nobody signed, as the server uses it and as a client may trust it.
-pub(super) fn certificate() -> (TlsAcceptor, lettre::transport::smtp::client::Certificate) {
+pub(crate) fn certificate() -> (TlsAcceptor, lettre::transport::smtp::client::Certificate) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = made.signing_key.serialize_der().try_into().unwrap();
     let config = tokio_rustls::rustls::ServerConfig::builder()

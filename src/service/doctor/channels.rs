@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::Finding;
 use crate::config::channel::{Channel, ChannelKind};
 use crate::credentials::Credentials;
+use crate::service::doctor::Finding;
 use crate::service::worker::open_channel;
 
 /// How long one channel may take; within it every step has a shorter limit of its own.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Opens the channel with its secrets and checks its peer.
-pub(super) async fn examine(config: &Channel, credentials: &Credentials) -> Option<Finding> {
+pub(crate) async fn examine(config: &Channel, credentials: &Credentials) -> Option<Finding> {
     let name = config.name.as_str();
     let channel = match open_channel(config, credentials) {
         Ok(channel) => channel,

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use super::Finding;
 use crate::config::{self, Config};
 use crate::credentials::Credentials;
 use crate::service::disk_space::Space;
+use crate::service::doctor::Finding;
 
 /// With less than this free, the ledger's next checkpoint may fail.
 const OUT: u64 = 64 << 20;
 
 /// Free space where the ledger is, or will be.
-pub(super) fn disk(ledger: &config::Ledger) -> Finding {
+pub(crate) fn disk(ledger: &config::Ledger) -> Finding {
     let place = ledger.path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
     let name = place.display().to_string();
     let space = match Space::of(place) {
@@ -29,7 +29,7 @@ pub(super) fn disk(ledger: &config::Ledger) -> Finding {
 }
 
 /// A service that nobody watches can die in silence.
-pub(super) fn unwatched(config: &Config, credentials: &Credentials) -> Option<Finding> {
+pub(crate) fn unwatched(config: &Config, credentials: &Credentials) -> Option<Finding> {
     let service = &config.service;
     let pinged = credentials.heartbeat_url(service.heartbeat_url_file.as_deref());
     let watched = service.heartbeat_url.is_some() || service.listen.is_some() || !matches!(pinged, Ok(None));

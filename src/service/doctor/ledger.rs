@@ -4,14 +4,16 @@ use std::path::Path;
 
 use jiff::{Timestamp, Unit};
 
-use super::Finding;
-use crate::ledger::{LedgerError, access, check, health, open};
+use crate::ledger::error::LedgerError;
+use crate::ledger::{access, check, open};
+use crate::service::doctor::Finding;
+use crate::service::store_health;
 
 /// A scan that was complete longer ago than this is no news any more.
 const STALE_HOURS: i64 = 24;
 
 /// All checks of the ledger.
-pub(super) async fn examine(path: &Path) -> Vec<Finding> {
+pub(crate) async fn examine(path: &Path) -> Vec<Finding> {
     let path = path.to_owned();
     let name = path.display().to_string();
     match tokio::task::spawn_blocking(move || look(&path)).await {
@@ -56,7 +58,7 @@ fn look(path: &Path) -> Vec<Finding> {
         }
         Err(error) => unreadable(&name, &error),
     });
-    match health::read(&connection) {
+    match store_health::read(&connection) {
         Ok(health) => findings.extend(news(&health, Timestamp::now())),
         Err(error) => findings.push(Finding::fail("health", &name, error.to_string(), "see llama-triage ledger check")),
     }
@@ -87,7 +89,7 @@ fn foreign(path: &Path) -> impl Iterator<Item = Finding> {
     })
 }
 
-fn news(health: &health::Health, now: Timestamp) -> Vec<Finding> {
+fn news(health: &store_health::Health, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (project, scanned) in &health.last_complete_scan {
         let advice = "is the service running? journalctl -u llama-triage says why a scan is incomplete";
@@ -160,10 +162,10 @@ mod tests {
     async fn an_old_scan_and_a_dead_channel_are_told() {
         let now: Timestamp = "2026-03-03T12:00:00Z".parse().unwrap();
         let scans = [("a", Some("2026-03-03T11:00:00Z")), ("b", Some("2026-03-01T11:00:00Z")), ("c", None)];
-        let health = health::Health {
+        let health = store_health::Health {
             last_complete_scan: scans.map(|(name, at)| (name.to_owned(), at.map(|at| at.parse().unwrap()))).into(),
             dead_channels: vec!["oncall".to_owned()],
-            ..health::Health::default()
+            ..store_health::Health::default()
         };
         let verdicts: Vec<Verdict> = news(&health, now).into_iter().map(|finding| finding.verdict).collect();
         assert_eq!(verdicts, [Verdict::Ok, Verdict::Warn, Verdict::Warn, Verdict::Fail]);

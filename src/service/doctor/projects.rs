@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Finding;
-use crate::cloud::{Cloud, CloudError, Probe, Settings, Transport};
 use crate::config::load::ConfigError;
 use crate::config::project::Project;
-use crate::core::batch_api::BatchApi;
-use crate::core::host::is_loopback;
 use crate::credentials::Credentials;
+use crate::llamacloud::error::CloudError;
+use crate::llamacloud::http::client::Transport;
+use crate::llamacloud::settings::Settings;
+use crate::llamacloud::{Cloud, Probe};
+use crate::model::batch_api::BatchApi;
+use crate::model::host::is_loopback;
+use crate::service::doctor::Finding;
 
 /// How long a check over the network may take.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -24,7 +27,7 @@ const SKEW: Duration = Duration::from_secs(60);
 const GREAT_SKEW: Duration = Duration::from_secs(300);
 
 /// All checks of one project; those that need the key are left out without one.
-pub(super) async fn examine(project: &Project, credentials: &Credentials) -> Vec<Finding> {
+pub(crate) async fn examine(project: &Project, credentials: &Credentials) -> Vec<Finding> {
     let name = project.name.as_str();
     let mut findings = Vec::new();
     let cloud = match credentials.api_key(project) {
@@ -119,7 +122,7 @@ fn causes(error: &dyn Error) -> String {
 }
 
 /// Compares this host's clock with the server's; none if the server's cannot be read.
-pub(super) fn clock(name: &str, date: &str, now: Timestamp) -> Option<Finding> {
+pub(crate) fn clock(name: &str, date: &str, now: Timestamp) -> Option<Finding> {
     let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
     let skew = now.duration_since(theirs).unsigned_abs();
     let says = format!("{} s apart from the server's", skew.as_secs());

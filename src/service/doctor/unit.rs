@@ -4,8 +4,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use super::Finding;
 use crate::config::Config;
+use crate::service::doctor::Finding;
 
 /// Where the units' configurations are; a file elsewhere is none of theirs.
 const HOME: &str = "/etc/llama-triage";
@@ -15,7 +15,7 @@ const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,UnitFileState,Need
                           User,ProtectSystem,StateDirectory,ReadWritePaths,Environment";
 
 /// The unit that reads the configuration at `file`, where there is systemd.
-pub(super) async fn examine(file: &Path, config: &Config) -> Vec<Finding> {
+pub(crate) async fn examine(file: &Path, config: &Config) -> Vec<Finding> {
     if !Path::new("/run/systemd/system").exists() {
         return vec![Finding::ok("unit", "", "this host does not run systemd")];
     }

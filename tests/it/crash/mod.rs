@@ -13,7 +13,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use llama_triage::demo::Random;
+use llama_triage::internals::simulator::Random;
 
 use self::point::Point;
 use self::rig::Rig;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use llama_triage::demo::Random;
+use llama_triage::internals::simulator::Random;
 
 use super::sinks::Hold;
 

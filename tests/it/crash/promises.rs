@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use llama_triage::demo::{ItemStatus, Run};
+use llama_triage::internals::simulator::{ItemStatus, Run};
 
 use super::rig::Rig;
 use super::{digests, retries};

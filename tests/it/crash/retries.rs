@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use llama_triage::demo::{Endpoint, Post, World};
+use llama_triage::internals::simulator::{Endpoint, Post, World};
 
 use super::rig::Rig;
 

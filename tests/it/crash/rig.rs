@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Endpoint, Fault, FaultRule, Options, Random};
+use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, Random};
 use rusqlite::Connection;
 
 use super::point::Point;

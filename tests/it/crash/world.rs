@@ -1,7 +1,7 @@
 //! The account that is watched while processes die: in every simulated minute a batch with a few troubles, known and new.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Cause, Failure, Random, World, WorldBuilder};
+use llama_triage::internals::simulator::{Cause, Failure, Random, World, WorldBuilder};
 
 /// Everything of `minutes`, the first of which has happened.
 pub(crate) fn account(random: &mut Random, start: Timestamp, minutes: u64) -> World {

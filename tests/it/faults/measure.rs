@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{ItemStatus, Options, project_id};
+use llama_triage::internals::simulator::{ItemStatus, Options, project_id};
 
 use super::stage::Stage;
 use super::troubles::{self, Trouble};
@@ -223,6 +223,6 @@ fn recorded(site: &Site) -> Shown {
     shown
 }
 
-fn empty(world: &llama_triage::demo::World) -> Shown {
+fn empty(world: &llama_triage::internals::simulator::World) -> Shown {
     world.projects().iter().map(|project| (project.name.clone(), BTreeSet::new())).collect()
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use llama_triage::cloud::{Cloud, Pace, Settings, Transport};
-use llama_triage::config::load;
-use llama_triage::credentials::Credentials;
-use llama_triage::demo::{Endpoint, Options, project_id};
-use llama_triage::service::causes;
-use llama_triage::service::worker::{Setup, Worker};
+use llama_triage::internals::config::load;
+use llama_triage::internals::credentials::Credentials;
+use llama_triage::internals::llamacloud::{Cloud, Pace, Settings, Transport};
+use llama_triage::internals::scan::causes;
+use llama_triage::internals::service::{Setup, Worker};
+use llama_triage::internals::simulator::{Endpoint, Options, project_id};
 use tokio_util::sync::CancellationToken;
 
 use super::retry_stage::RetryStage;

@@ -1,7 +1,9 @@
 //! The places where a trouble can hit a retry, and an account for each in which a step of reprocessing comes by there.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Cause, Endpoint, Failure, Fault, FaultRule, World, WorldBuilder, batch_id, project_id};
+use llama_triage::internals::simulator::{
+    Cause, Endpoint, Failure, Fault, FaultRule, World, WorldBuilder, batch_id, project_id,
+};
 
 use super::troubles::Trouble;
 use crate::site::Site;

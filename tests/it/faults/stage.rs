@@ -1,7 +1,7 @@
 //! The places where a trouble can hit a cycle, and an account for each in which a cycle comes by there.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Endpoint, FaultRule, World, WorldBuilder, batch_id, project_id};
+use llama_triage::internals::simulator::{Endpoint, FaultRule, World, WorldBuilder, batch_id, project_id};
 
 use super::troubles::Trouble;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use flate2::{Compress, Compression, FlushCompress};
-use llama_triage::demo::Fault;
+use llama_triage::internals::simulator::Fault;
 
 /// One trouble: what the document calls it, and what the simulated cloud does.
 pub(crate) struct Trouble {

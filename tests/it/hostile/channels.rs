@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use llama_triage::core::text::is_steering;
+use llama_triage::internals::model::is_steering;
 use mail_parser::{MessageParser, MimeHeaders};
 use serde_json::Value;
 

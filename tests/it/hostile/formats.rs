@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use llama_triage::core::text::is_steering;
+use llama_triage::internals::model::is_steering;
 use regex::Regex;
 
 use crate::site::Site;

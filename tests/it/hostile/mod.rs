@@ -8,10 +8,10 @@ mod formats;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::commands::notify::first_try;
-use llama_triage::demo::{Cause, Options, World, WorldBuilder};
-use llama_triage::ledger::delivery;
-use llama_triage::service::triage::{self, Request};
+use llama_triage::internals::commands::first_try;
+use llama_triage::internals::notify::store_delivery;
+use llama_triage::internals::simulator::{Cause, Options, World, WorldBuilder};
+use llama_triage::internals::triage::{self, Request};
 
 use crate::site::Site;
 
@@ -87,7 +87,7 @@ async fn stay_texts(texts: Vec<String>) {
         site.cloud.world().advance_to(now);
         assert!(worker.scan(now).await.unwrap()[0].complete);
         triage::triage(&worker.ledger, &worker.setup.triage, Request::at(now)).await.unwrap();
-        let waiting = worker.ledger.read(|ledger| delivery::next_content(ledger, "email")).await.unwrap();
+        let waiting = worker.ledger.read(|ledger| store_delivery::next_content(ledger, "email")).await.unwrap();
         let mut digest = waiting.unwrap_or_else(|| panic!("nothing is told in round {round}"));
         // So that the pager takes all of them.
         digest.changes.iter_mut().for_each(|entry| entry.page = true);

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::demo::{Bulk, Cause, Clock, Endpoint, Failure, Fault, FaultRule, Options, World, WorldBuilder};
+use llama_triage::internals::simulator::{
+    Bulk, Cause, Clock, Endpoint, Failure, Fault, FaultRule, Options, World, WorldBuilder,
+};
 
 use super::process::{Sample, Service};
 use crate::crash::sinks::Sinks;

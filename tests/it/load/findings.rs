@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use llama_triage::demo::{Endpoint, Post, World};
+use llama_triage::internals::simulator::{Endpoint, Post, World};
 
 use super::day::Day;
 use super::process::Sample;

@@ -163,9 +163,9 @@ fn a_statement_that_takes_for_ever_is_stopped() {
     let ledger = filled();
     let reading = Reading::open(&ledger.path).unwrap();
     let endless = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
-    let limits = crate::ledger::query::SqlLimits { rows: 10, time: std::time::Duration::from_millis(20) };
-    let stopped = crate::ledger::query::sql(&reading, endless, limits);
-    assert!(matches!(stopped, Err(crate::ledger::query::QueryError::TooSlow(_))));
+    let limits = crate::report::store::SqlLimits { rows: 10, time: std::time::Duration::from_millis(20) };
+    let stopped = crate::report::store::sql(&reading, endless, limits);
+    assert!(matches!(stopped, Err(crate::report::store::QueryError::TooSlow(_))));
     let ran = ask(&ledger, &["sql", "SELECT item_id FROM item", "--limit", "2"]);
     assert_eq!((ran.code, ran.out.lines().count()), (0, 3));
     assert!(ran.err.contains("more than 2 rows"), "{}", ran.err);

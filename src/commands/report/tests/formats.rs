@@ -156,7 +156,7 @@ fn what_is_cut_names_a_command_that_shows_all_of_it() {
             "INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key, first_seen, last_seen)
              VALUES (?1, ?2, ?3, 1, 'failed', 'open', ?4, 3, ?5, ?5)", (id, at, name, group, now().as_millisecond())).unwrap();
     }
-    crate::ledger::seed::recount(&ledger.writer);
+    crate::ledger::tests::seed::recount(&ledger.writer);
     for (words, named) in
         [(&["summary"][..], 1), (&["group", "g-4f2a90c1"], 1), (&["--format", "html", "--since", "7d"], 1)]
     {

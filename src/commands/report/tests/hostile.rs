@@ -1,8 +1,8 @@
 //! Text from outside stays text in every format.
 
 use super::*;
-use crate::core::report::question::Question;
-use crate::ledger::query::fixture::HOSTILE;
+use crate::report::question::Question;
+use crate::report::store::tests::fixture::HOSTILE;
 
 /// The ledger with hostile text wherever text from outside can be.
 fn poisoned() -> Filled {
@@ -61,7 +61,7 @@ fn in_format(ledger: &Filled, words: &[&str], format: &str, terminal: Terminal) 
 
 /// No control but line breaks and what `also` allows, no bidi mark.
 fn assert_inert(text: &str, also: &[char], words: &[&str]) {
-    let steering = text.chars().find(|c| *c != '\n' && !also.contains(c) && crate::core::text::is_steering(*c));
+    let steering = text.chars().find(|c| *c != '\n' && !also.contains(c) && crate::model::text::is_steering(*c));
     assert_eq!(steering, None, "{words:?}");
 }
 

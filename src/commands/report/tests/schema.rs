@@ -1,7 +1,7 @@
 //! Every query's JSON against the schema that is documented.
 
 use super::*;
-use crate::core::report::question::Question;
+use crate::report::question::Question;
 
 const SCHEMA: &str = include_str!("../../../../docs/report.schema.json");
 

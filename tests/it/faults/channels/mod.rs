@@ -10,7 +10,7 @@ mod troubles;
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use llama_triage::config::channel::ChannelKind;
+use llama_triage::internals::config::ChannelKind;
 use tokio::task::JoinSet;
 
 use self::stand::Stand;

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::config::channel::{Channel as ChannelConfig, ChannelKind, SmtpTls};
-use llama_triage::config::load;
-use llama_triage::credentials::Credentials;
-use llama_triage::demo::{Options, World, WorldBuilder};
-use llama_triage::notify::{Channel, ChannelSecrets};
-use llama_triage::service::worker::{Setup, Worker};
+use llama_triage::internals::config::{Channel as ChannelConfig, ChannelKind, SmtpTls, load};
+use llama_triage::internals::credentials::Credentials;
+use llama_triage::internals::notify::{Channel, ChannelSecrets};
+use llama_triage::internals::service::{Setup, Worker};
+use llama_triage::internals::simulator::{Options, World, WorldBuilder};
 use tokio_util::sync::CancellationToken;
 
 use super::peer::Peer;
@@ -102,7 +101,7 @@ impl Stand {
         let folder = setup.channels.clone();
         config.channel.extend(channels.clone());
         let only = config.channel.iter().map(|one| (one.name.clone(), Default::default())).collect();
-        setup.triage = llama_triage::service::triage::Settings::new(&config, &setup.rules, only).unwrap();
+        setup.triage = llama_triage::internals::triage::Settings::new(&config, &setup.rules, only).unwrap();
         let limited = channels.iter().map(|one| Arc::new(Channel::with_limit(one, secrets(), LIMIT).unwrap()));
         setup.channels = folder.into_iter().chain(limited).collect();
         self.worker = Some(Worker::open(setup).await.unwrap());

@@ -1,6 +1,6 @@
 //! The part of `docs/faults.md` about channels.
 
-use llama_triage::config::channel::ChannelKind;
+use llama_triage::internals::config::ChannelKind;
 use regex::Regex;
 
 use super::{Cell, Measured, troubles};

@@ -1,6 +1,6 @@
 //! The troubles that a mail server or a receiver of webhooks can make, each with the name under which `docs/faults.md` lists it.
 
-use llama_triage::config::channel::ChannelKind;
+use llama_triage::internals::config::ChannelKind;
 
 /// One trouble.
 #[derive(Clone, Copy)]

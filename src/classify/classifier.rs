@@ -1,0 +1,104 @@
+//! Asking the rules what may be done about a group: when it arises, and again when the rules have changed.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::classify::rules::decide::{Facts, Rules};
+use crate::classify::store_reclassify::{self, Judged, Verdict};
+use crate::ledger::Ledger;
+use crate::ledger::error::LedgerError;
+use crate::model::cause::Cause;
+use crate::model::classified::{Classified, GroupFacts};
+use crate::model::item::Kind;
+use crate::model::text::count;
+
+/// The class of a group, judged by its first message.
+pub(crate) fn classify(rules: &Rules, group: &GroupFacts<'_>) -> Classified {
+    let kind = match group.kind {
+        Kind::Failed => crate::model::class::Kind::Failed,
+        Kind::Skipped => crate::model::class::Kind::Skipped,
+    };
+    let decision = rules.classify(&Facts {
+        kind,
+        message: group.message.unwrap_or_default(),
+        skip_reason: group.skip_reason,
+        job_type: group.job_type,
+        ..Facts::default()
+    });
+    Classified { class: decision.class.name().to_owned(), rule: decision.rule.map(str::to_owned) }
+}
+
+/// The class of a group of failures that its causes lead to; none if they say nothing to the rules, or lead to several.
+pub(crate) fn classify_by_causes(
+    rules: &Rules,
+    message: Option<&str>,
+    job_type: &str,
+    causes: &[Cause],
+) -> Option<Classified> {
+    let decide = |cause: &Cause| {
+        let decision = rules.classify(&Facts {
+            message: message.unwrap_or_default(),
+            job_type,
+            cause_code: cause.code.as_deref(),
+            cause_text: cause.text.as_deref(),
+            ..Facts::default()
+        });
+        Classified { class: decision.class.name().to_owned(), rule: decision.rule.map(str::to_owned) }
+    };
+    let mut decided = causes.iter().map(decide);
+    let first = decided.next()?;
+    decided.all(|next| next.class == first.class).then_some(first)
+}
+
+/// Judges every group by `rules`, if they are not those that all were judged by before.
+///
+/// `paging` are the classes that wake people: a group that gets one is told again, any other change only shows.
+///
+/// # Errors
+/// The ledger's.
+pub(crate) async fn reclassify_if_due(
+    ledger: &Ledger,
+    rules: &Rules,
+    paging: &HashSet<String>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let fingerprint = fingerprint(rules);
+    let asked = fingerprint.clone();
+    if !ledger.read(move |connection| store_reclassify::is_due(connection, &asked)).await? {
+        return Ok(());
+    }
+    let groups = ledger.read(store_reclassify::groups).await?;
+    let judged = groups.len();
+    let verdicts: Vec<Verdict> = groups.into_iter().filter_map(|group| judge(rules, paging, group)).collect();
+    let changed = verdicts.iter().filter(|one| one.group.has.class != one.becomes.class).count();
+    ledger.write(move |tx| store_reclassify::judge(tx, &verdicts, &fingerprint, now)).await?;
+    if judged > 0 {
+        let said = count(u64::try_from(judged).unwrap_or(u64::MAX), "group", "groups");
+        tracing::info!(
+            groups = judged,
+            changed,
+            "judged {said} by rules that are new here; {changed} got another class"
+        );
+    }
+    Ok(())
+}
+
+/// What tells these rules from others. The version is in it because a release may also read messages better.
+fn fingerprint(rules: &Rules) -> String {
+    let rules: Vec<_> = rules.iter().collect();
+    hex::encode(Sha256::digest(format!("{} {rules:?}", env!("CARGO_PKG_VERSION"))))
+}
+
+/// What a group becomes by these rules; none if that is what it is.
+fn judge(rules: &Rules, paging: &HashSet<String>, group: Judged) -> Option<Verdict> {
+    let message = group.message.as_deref();
+    let by_causes = classify_by_causes(rules, message, &group.job_type, &group.causes);
+    let becomes = by_causes.unwrap_or_else(|| {
+        let skip_reason = group.skip_reason.as_deref();
+        classify(rules, &GroupFacts { kind: group.kind, job_type: &group.job_type, skip_reason, message, template: "" })
+    });
+    let turns_paging = paging.contains(&becomes.class) && !paging.contains(&group.has.class);
+    (becomes != group.has).then_some(Verdict { group, becomes, turns_paging })
+}

@@ -1,0 +1,102 @@
+//! How rules are read and combined; what the shipped ones decide is tested in `tests/`.
+
+use crate::classify::rules::decide::{Facts, Rules, Source};
+use crate::classify::rules::parse::Rule;
+use crate::classify::rules::shipped::shipped_rules;
+use crate::model::class::{Class, Kind};
+
+fn failed(message: &str) -> Facts<'_> {
+    Facts { message, ..Facts::default() }
+}
+
+fn user_rule(text: &str) -> Vec<Rule> {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        rule: Vec<Rule>,
+    }
+    toml::from_str::<Config>(text).unwrap().rule
+}
+
+#[test]
+fn a_team_s_rule_goes_before_the_shipped_ones_and_reads_the_text_as_it_came() {
+    let mine =
+        user_rule("[[rule]]\nname = 'ours'\nmatch = 'timeout report\\.pdf'\nclass = 'config'\nrunbook = 'https://x'");
+    let rules = shipped_rules().unwrap().with_user_rules(mine).unwrap();
+    let decision = rules.classify(&failed("timeout report.pdf is password protected"));
+    assert_eq!((decision.class, decision.rule, decision.runbook), (Class::Config, Some("ours"), Some("https://x")));
+    assert_eq!(rules.classify(&failed("other.pdf is password protected")).class, Class::PermanentInput);
+}
+
+#[test]
+fn a_wrong_rule_is_named() {
+    let problem = |text: &str| Rules::parse(text).unwrap_err().to_string();
+    let bad = problem(
+        "[[rule]]\nname = 'fine'\nmatch = 'x'\nclass = 'done'\n[[rule]]\nname = 'broken'\nmatch = ['y', '(z']\nclass = 'done'",
+    );
+    assert!(bad.contains("\"broken\"") && bad.contains("\"(z\"") && bad.contains("unclosed group"), "{bad}");
+    assert!(problem("[[rule]]\nname = 'all'\nclass = 'done'").contains("no condition"));
+    assert!(problem("[[rule]]\nname = 'a'\nkind = 'failed'\nclass = 'done'\n[[rule]]\nname = 'a'\nkind = 'failed'\nclass = 'done'").contains("two rules"));
+    assert!(problem("[[rule]]\nname = 'a'\nmatsch = 'x'\nclass = 'done'").contains("unknown field `matsch`"));
+    assert!(problem("[[rule]]\nname = 'a'\nmatch = 'x'\nclass = 'retry'").contains("unknown variant `retry`"));
+}
+
+#[test]
+fn all_conditions_of_a_rule_must_hold() {
+    let rules = Rules::parse(
+        "[[rule]]\nname = 'a'\nmatch = 'boom'\nunless = 'not boom'\nhttp = 500\nkind = 'failed'\njob-type = 'parse'\ncode = 'X'\nskip-reason = 's'\nclass = 'done'"
+            .replace("http = 500", "http = [500]")
+            .as_str(),
+    )
+    .unwrap();
+    let all = Facts {
+        kind: Kind::Failed,
+        message: "boom: HTTP 500",
+        skip_reason: Some("s"),
+        job_type: "parse",
+        cause_code: Some("X"),
+        cause_text: None,
+    };
+    let class = |facts: Facts<'_>| rules.classify(&facts).class;
+    assert_eq!(class(all), Class::Done);
+    for other in [
+        Facts { kind: Kind::Skipped, ..all },
+        Facts { message: "boom: HTTP 502", ..all },
+        Facts { message: "bang: HTTP 500", ..all },
+        Facts { message: "not boom: HTTP 500", ..all },
+        Facts { skip_reason: None, ..all },
+        Facts { job_type: "extract", ..all },
+        Facts { cause_code: Some("Y"), ..all },
+    ] {
+        assert_eq!(class(other), Class::Unknown, "{other:?}");
+    }
+}
+
+#[test]
+fn the_underlying_cause_decides_over_a_generic_message() {
+    let rules = shipped_rules().unwrap();
+    let facts = Facts { cause_text: Some("no data in file"), ..failed("Failed to parse this file") };
+    let decision = rules.classify(&facts);
+    assert_eq!((decision.class, decision.source), (Class::PermanentInput, Source::CauseText));
+    let facts = Facts { cause_code: Some("PDF_IS_PROTECTED"), ..failed("Internal Server Error") };
+    assert_eq!(rules.classify(&facts).source, Source::CauseCode);
+}
+
+#[test]
+fn skips_and_cancellations_are_told_by_kind_and_reason() {
+    let rules = shipped_rules().unwrap();
+    let skipped =
+        |reason| rules.classify(&Facts { kind: Kind::Skipped, skip_reason: Some(reason), ..failed("") }).class;
+    assert_eq!(skipped("already_processed"), Class::Done);
+    assert_eq!(skipped("size_limit_exceeded"), Class::PermanentInput);
+    assert_eq!(skipped("something_new"), Class::Unknown);
+    assert_eq!(rules.classify(&Facts { kind: Kind::Cancelled, ..failed("HTTP 503") }).class, Class::Cancelled);
+}
+
+#[test]
+fn the_words_that_decided_are_those_of_the_message() {
+    let rules = shipped_rules().unwrap();
+    let why = |message| rules.classify(&failed(message)).why;
+    assert_eq!(why("Größe von „Bericht.pdf“: 502 Bad Gateway"), Some("Bad Gateway"));
+    assert_eq!(why("HTTP 503"), Some("HTTP 503"));
+    assert_eq!(why("nobody knows"), None);
+}

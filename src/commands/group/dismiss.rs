@@ -1,0 +1,58 @@
+//! `dismiss` and `undismiss`: the open items of a group do not matter, or do after all. A newer failure opens them again.
+
+use crate::commands::group::act::{ActError, Person, find, reason};
+use crate::ledger::Ledger;
+use crate::ledger::audit::{self, Act};
+use crate::triage::store::dismissal;
+
+/// Dismisses a group's open items. Returns the line to print.
+///
+/// # Errors
+/// The group is unknown, has no open items, or no reason is given.
+pub(crate) async fn dismiss(ledger: &Ledger, group_id: &str, why: &str, by: Person) -> Result<String, ActError> {
+    turn(ledger, group_id, why, by, true).await
+}
+
+/// Opens a group's dismissed items again. Returns the line to print.
+///
+/// # Errors
+/// The group is unknown, has no dismissed items, or no reason is given.
+pub(crate) async fn undismiss(ledger: &Ledger, group_id: &str, why: &str, by: Person) -> Result<String, ActError> {
+    turn(ledger, group_id, why, by, false).await
+}
+
+async fn turn(ledger: &Ledger, group_id: &str, why: &str, by: Person, away: bool) -> Result<String, ActError> {
+    let (group_id, why) = (group_id.to_owned(), reason(why)?);
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
+        let group = match find(tx, &group_id)? {
+            Ok(group) => group,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (action, items) = if away {
+            ("dismiss", dismissal::dismiss(tx, group.group_key)?)
+        } else {
+            ("undismiss", dismissal::undismiss(tx, group.group_key)?)
+        };
+        let group_id = &group.group_id;
+        if items == 0 && away && group.open_items > 0 {
+            let said = format!(
+                "every open item of {group_id} is being retried; dismiss what is left once the retry has ended"
+            );
+            return Ok(Err(ActError::Refused(said)));
+        }
+        if items == 0 {
+            let word = if away { "open" } else { "dismissed" };
+            return Ok(Err(ActError::Refused(format!("{group_id} has no {word} items"))));
+        }
+        let detail = serde_json::json!({ "items": items }).to_string();
+        let act = Act { actor: &by.name, action, subject: group_id, reason: Some(&why), detail: Some(detail) };
+        audit::record(tx, &act, by.now)?;
+        let line = if away {
+            format!("{items} items of {group_id} dismissed; a newer failure opens them again.")
+        } else {
+            format!("{items} items of {group_id} are open again.")
+        };
+        Ok(Ok(line))
+    };
+    ledger.write(work).await?
+}

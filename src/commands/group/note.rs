@@ -1,0 +1,29 @@
+//! `note`: a line for whoever comes next; it is shown with the group from now on.
+
+use crate::commands::group::act::{ActError, Person, find};
+use crate::ledger::Ledger;
+use crate::ledger::audit::{self, Act};
+use crate::triage::store::note;
+
+/// Leaves a note on a group. Returns the line to print.
+///
+/// # Errors
+/// The group is unknown, or the text is empty.
+pub(crate) async fn leave(ledger: &Ledger, group_id: &str, text: &str, by: Person) -> Result<String, ActError> {
+    let (group_id, text) = (group_id.to_owned(), text.trim().to_owned());
+    if text.is_empty() {
+        return Err(ActError::Refused("a note needs a text".to_owned()));
+    }
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
+        let group = match find(tx, &group_id)? {
+            Ok(group) => group,
+            Err(error) => return Ok(Err(error)),
+        };
+        note::leave(tx, group.group_key, &by.name, &text, by.now)?;
+        let detail = serde_json::json!({ "text": text }).to_string();
+        let act = Act { actor: &by.name, action: "note", subject: &group.group_id, reason: None, detail: Some(detail) };
+        audit::record(tx, &act, by.now)?;
+        Ok(Ok(format!("Noted on {}.", group.group_id)))
+    };
+    ledger.write(work).await?
+}

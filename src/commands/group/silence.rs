@@ -1,0 +1,78 @@
+//! `silence`, `unsilence` and `silence list`: messages about something are held back for a while.
+
+use std::time::Duration;
+
+use crate::commands::group::act::{ActError, Person, find};
+use crate::ledger::Ledger;
+use crate::ledger::audit::{self, Act};
+use crate::triage::silence::{Matcher, expiry};
+use crate::triage::store::silence::{self, Silence};
+
+/// Silences what the matcher covers for `length` (an hour if none). Returns the line to print.
+///
+/// # Errors
+/// The matcher covers everything or has a wrong pattern, there is no reason, it is longer than 30 days, or the group
+/// it names is unknown.
+pub(crate) async fn silence(
+    ledger: &Ledger,
+    mut matcher: Matcher,
+    length: Option<Duration>,
+    reason: &str,
+    by: Person,
+) -> Result<String, ActError> {
+    let refused = |error: crate::triage::silence::SilenceError| ActError::Refused(error.to_string());
+    let expires_at = expiry(by.now, length, reason).map_err(refused)?;
+    matcher.clone().compile().map_err(refused)?;
+    let reason = reason.trim().to_owned();
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
+        if let Some(group_id) = &matcher.group {
+            match find(tx, group_id)? {
+                Ok(group) => matcher.group = Some(group.group_id),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let covers = matcher.describe();
+        let silence = Silence {
+            silence_id: 0,
+            matcher,
+            author: by.name.clone(),
+            reason: reason.clone(),
+            created_at: by.now,
+            expires_at,
+            ended_at: None,
+        };
+        let id = silence::add(tx, &silence)?;
+        let subject = id.to_string();
+        let detail = serde_json::to_string(&silence.matcher).ok();
+        let act = Act { actor: &by.name, action: "silence", subject: &subject, reason: Some(&reason), detail };
+        audit::record(tx, &act, by.now)?;
+        Ok(Ok(format!("Silence {id} on {covers} until {expires_at:.0}. Recording and reports go on.")))
+    };
+    ledger.write(work).await?
+}
+
+/// Takes a silence back. Returns the line to print.
+///
+/// # Errors
+/// There is no silence in force with this number.
+pub(crate) async fn unsilence(ledger: &Ledger, silence_id: i64, by: Person) -> Result<String, ActError> {
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
+        if !silence::end(tx, silence_id, by.now)? {
+            let text = format!("silence {silence_id} in force; `llama-triage group silences` shows them");
+            return Ok(Err(ActError::NotFound(text)));
+        }
+        let subject = silence_id.to_string();
+        let act = Act { actor: &by.name, action: "unsilence", subject: &subject, ..Act::default() };
+        audit::record(tx, &act, by.now)?;
+        Ok(Ok(format!("Silence {silence_id} has ended.")))
+    };
+    ledger.write(work).await?
+}
+
+/// The silences in force, the oldest first.
+///
+/// # Errors
+/// The ledger refuses.
+pub(crate) async fn list(ledger: &Ledger, now: jiff::Timestamp) -> Result<Vec<Silence>, ActError> {
+    Ok(ledger.read(move |connection| silence::in_force(connection, now)).await?)
+}

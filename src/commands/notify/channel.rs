@@ -1,0 +1,57 @@
+//! `notify preview|test CHANNEL`: what a channel would be sent now, and whether it takes anything at all.
+
+use jiff::Timestamp;
+
+use crate::ledger::Ledger;
+use crate::notify::error::NotifyError;
+use crate::notify::{Channel, DeliveryFacts, Receipt, store_delivery};
+use crate::triage::digest::fit::Tier;
+use crate::triage::digest::model::Digest;
+use crate::triage::digest::trial::trial;
+use crate::triage::settings::Settings;
+use crate::triage::{Request, triage_in};
+
+/// What the channel would be sent by a cycle now, narrowed and joined with what still waits for it; none if nothing.
+///
+/// Nothing changes. Render it with [`Channel::preview`] and [`first_try`].
+///
+/// # Errors
+/// The ledger refuses.
+pub(crate) async fn preview(
+    ledger: &Ledger,
+    settings: &Settings,
+    channel: &str,
+    request: Request,
+) -> anyhow::Result<Option<Digest>> {
+    let (settings, channel) = (settings.clone(), channel.to_owned());
+    let work = move |tx: &crate::ledger::Transaction<'_>| {
+        triage_in(tx, &settings, &request)?;
+        store_delivery::next_content(tx, &channel)
+    };
+    Ok(ledger.rehearse(work).await?)
+}
+
+/// Sends the channel a made-up digest that says it is a test. The ledger knows nothing of it, so a random id stands for its.
+///
+/// # Errors
+/// The channel does not take it.
+pub(crate) async fn test(
+    channel: &Channel,
+    instance: &str,
+    zone: &str,
+    now: Timestamp,
+) -> Result<Receipt, NotifyError> {
+    let digest = Digest { ledger_id: ulid::Ulid::new().to_string(), ..trial(instance, zone, now) };
+    channel.deliver(&digest, &first_try(&digest, &channel.name, now)).await
+}
+
+/// The facts of a digest's first try on a channel.
+pub fn first_try(digest: &Digest, channel: &str, now: Timestamp) -> DeliveryFacts {
+    DeliveryFacts {
+        delivery_id: format!("{}.{channel}", digest.digest_id),
+        now,
+        uncertain: false,
+        tier: Tier::Full,
+        done: Vec::new(),
+    }
+}

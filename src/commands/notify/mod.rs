@@ -1,0 +1,126 @@
+//! The command line of `digest` and `notify`: what people would be told, and whether channels work.
+
+pub(crate) mod channel;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use crate::commands::digest;
+use crate::exit::Exit;
+use crate::ledger::Ledger;
+use crate::notify::Channel;
+use crate::notify::render::text;
+use crate::service::clock::Clock;
+use crate::service::worker::Setup;
+use crate::triage::Request;
+use crate::{complain, say};
+
+/// `digest`
+#[derive(Debug, Args)]
+pub struct DigestArgs {
+    /// Print what would be sent, or what waits if nothing is due, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not wait for the schedule, quiet hours or limits
+    #[arg(long)]
+    pub now: bool,
+}
+
+/// `notify`
+#[derive(Debug, Subcommand)]
+pub enum NotifyCommand {
+    /// Print exactly what a channel would be sent now
+    Preview {
+        /// The channel's name
+        channel: String,
+    },
+    /// Send a made-up digest to a channel, to see whether it arrives
+    Test {
+        /// The channel's name
+        channel: String,
+    },
+}
+
+/// Decides and delivers, or prints what it would decide.
+pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Result<Exit> {
+    let (path, zone, now) = (&setup.config.ledger.path, &setup.triage.zone, Timestamp::now());
+    if args.dry_run {
+        let ledger = Ledger::open_beside(path).await?;
+        let request = request(&ledger, setup, args.now, now).await?;
+        let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
+        if rehearsal.due.is_none() {
+            say!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
+        }
+        if let Some(digest) = rehearsal.due.or(rehearsal.waiting.filter(digest::has_news)) {
+            say!("{}", text::render(&digest));
+        }
+        return Ok(Exit::Done);
+    }
+    let ledger = Ledger::open(path).await?;
+    let mut clock = Clock::of(&ledger).await?;
+    let now = clock.now(&ledger, setup).await?;
+    crate::service::identity::settle(&ledger, now).await?;
+    let certain = clock.certain(now);
+    let request = Request { certain, ..request(&ledger, setup, args.now, now).await? };
+    let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request.clone()).await?;
+    match decided {
+        Some(digest) => say!("{}: {}", digest.digest_id, crate::notify::render::words::headline(&digest)),
+        None => {
+            let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
+            say!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
+        }
+    }
+    ledger.close().await?;
+    for error in &deliveries.errors {
+        complain!("{error}");
+    }
+    Ok(if deliveries.waiting + deliveries.dead == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// What a person asks for, with the same line about budgets that a cycle's digest has.
+async fn request(ledger: &Ledger, setup: &Setup, by_hand: bool, now: Timestamp) -> anyhow::Result<Request> {
+    let budget = setup.reprocessing(ledger).budget(now).await?;
+    Ok(Request { by_hand, budget, ..Request::at(now) })
+}
+
+/// Previews or tests one channel.
+pub(crate) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow::Result<Exit> {
+    let now = Timestamp::now();
+    match command {
+        NotifyCommand::Preview { channel } => {
+            let channel = find(setup, &channel)?;
+            let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
+            let request = request(&ledger, setup, true, now).await?;
+            match channel::preview(&ledger, &setup.triage, &channel.name, request).await? {
+                Some(digest) => {
+                    let bytes = channel.preview(&digest, &channel::first_try(&digest, &channel.name, now))?;
+                    std::io::Write::write_all(&mut std::io::stdout().lock(), &bytes)?;
+                }
+                None => say!("There is nothing to tell {} now.", channel.name),
+            }
+        }
+        NotifyCommand::Test { channel } => {
+            let channel = find(setup, &channel)?;
+            let digest = &setup.config.digest;
+            let receipt = channel::test(channel, &digest.instance, &setup.config.schedule.timezone, now)
+                .await
+                .with_context(|| format!("channel `{}`", channel.name))?;
+            say!("{}: {}", channel.name, receipt.answer);
+            for refused in &receipt.refused {
+                complain!("refused: {refused}");
+            }
+            return Ok(if receipt.refused.is_empty() { Exit::Done } else { Exit::Failed });
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn find<'s>(setup: &'s Setup, name: &str) -> anyhow::Result<&'s Channel> {
+    let found = setup.channels.iter().find(|channel| channel.name == name);
+    found.map(AsRef::as_ref).ok_or_else(|| {
+        let names: Vec<&str> = setup.channels.iter().map(|channel| channel.name.as_str()).collect();
+        crate::commands::group::act::ActError::NotFound(format!("channel `{name}`; there are: {}", names.join(", ")))
+            .into()
+    })
+}

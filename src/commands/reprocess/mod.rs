@@ -1,0 +1,196 @@
+//! The command line of `reprocess …` and `breaker …`: plan, approve, look, take back. Works beside a running service.
+
+pub(crate) mod apply;
+pub(crate) mod breaker;
+pub(crate) mod choose;
+pub(crate) mod plan;
+pub(crate) mod show;
+
+use std::collections::HashSet;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::commands::group::act::{ActError, Person, reason};
+use crate::exit::Exit;
+use crate::ledger::Ledger;
+use crate::model::text::lines;
+use crate::reprocess::intents::unconfigured_project::{GiveUp, give_up};
+use crate::reprocess::plans::approved::cancel_plan;
+use crate::reprocess::plans::cancel::cancel;
+use crate::reprocess::plans::draft::Request;
+use crate::reprocess::store::{intent, retriable};
+use crate::say;
+use crate::scan::apis::restore_apis;
+use crate::service::worker::Setup;
+
+/// `reprocess`
+#[derive(Debug, Subcommand)]
+pub enum ReprocessCommand {
+    /// Choose what to retry and freeze it; nothing is submitted
+    Plan(Box<PlanArgs>),
+    /// Approve a plan: its items are checked again and submitted, at cost
+    Apply(ApplyArgs),
+    /// What is under way, what waits, what holds retries back
+    Status {
+        /// How the answer looks
+        #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+        format: Format,
+    },
+    /// End a retry of which nobody can find out more, as when its project left the configuration; its items are open again
+    GiveUp {
+        /// The intent
+        #[arg(value_name = "INTENT")]
+        id: String,
+        /// Why; whoever reads the audit wants to know
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take back an intent or a plan of which nothing was sent yet
+    Cancel {
+        /// The intent or plan
+        #[arg(value_name = "INTENT")]
+        id: String,
+    },
+}
+
+/// `breaker`
+#[derive(Debug, Subcommand)]
+pub enum BreakerCommand {
+    /// Let retries go on: of a group from its canary, or of accounts that were stopped
+    Reset {
+        /// A group, or `global`
+        #[arg(value_name = "GROUP")]
+        scope: String,
+        /// Why; whoever reads the audit wants to know
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// `reprocess plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    choose: choose::ChooseArgs,
+    /// At most so many items
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Also items whose attempts are used up
+    #[arg(long)]
+    force_attempts: bool,
+    /// Also all items of groups that no retry is known to help (permanent-input), not one of each;
+    /// so does --group or --item
+    #[arg(long)]
+    permanent: bool,
+    /// How the answer looks
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    format: Format,
+}
+
+/// `reprocess apply`
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The plan
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan_id: String,
+    /// Why; whoever reads the audit wants to know
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// How an answer looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// Does what a person asks of retries.
+pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> anyhow::Result<Exit> {
+    let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
+    restore_apis(&ledger, &setup.projects).await?;
+    match command {
+        ReprocessCommand::Plan(args) => draft(*args, &ledger, &setup, by).await,
+        ReprocessCommand::Apply(args) => apply::run(args, ledger, setup, by).await,
+        ReprocessCommand::Status { format } => show::status(&ledger, by.now, format).await,
+        ReprocessCommand::GiveUp { id, reason } => end(&id, &reason, &ledger, &setup, by).await,
+        ReprocessCommand::Cancel { id } => take_back(&id, &ledger, &setup, by).await,
+    }
+}
+
+/// Does what a person asks of breakers.
+pub(crate) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
+    let BreakerCommand::Reset { scope, reason } = command;
+    say!("{}", breaker::reset(ledger, &scope, &reason, by).await?);
+    Ok(Exit::Done)
+}
+
+async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+    let permanent = args.permanent || args.choose.names_them();
+    let items = choose::chosen(args.choose, &setup.config.ledger.path, &setup.zone, by.now)?;
+    let which = retriable::Which::Items(items.clone());
+    let known = ledger.read(move |connection| retriable::items(connection, &which)).await?;
+    let known: HashSet<&str> = known.iter().map(|row| row.item_id.as_str()).collect();
+    if let Some(unknown) = items.iter().find(|id| !known.contains(id.as_str())) {
+        return Err(ActError::NotFound(format!("item {unknown}; `llama-triage report items` lists them")).into());
+    }
+    let request = Request { items, limit: args.limit, force_attempts: args.force_attempts, permanent };
+    let draft = setup.reprocessing(ledger).draft(request, &by.name, by.now).await?;
+    plan::show(&draft, args.format)?;
+    Ok(Exit::Done)
+}
+
+async fn take_back(id: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+    if let Some(said) = cancel_plan(ledger, id, &by.name, by.now).await? {
+        say!("{}", lines(&said.map_err(ActError::Refused)?));
+        return Ok(Exit::Done);
+    }
+    match cancel(ledger, &setup.config.reprocess, id, &by.name, by.now).await? {
+        Some(Ok(())) => say!("Intent {id} is cancelled; nothing was sent."),
+        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
+        None => {
+            let text = format!("plan or intent {id}; `llama-triage reprocess status` shows them");
+            return Err(ActError::NotFound(text).into());
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+    let reason = reason(why)?;
+    let act = GiveUp { intent_id: id, actor: &by.name, reason: &reason, now: by.now };
+    match give_up(ledger, &setup.config, act).await? {
+        Some(Ok(items)) => say!(
+            "Intent {id} is ended: {items} of its items had no outcome and may be retried again. If LlamaCloud did process them, that costs twice."
+        ),
+        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be given up: {why}")).into()),
+        None => {
+            let text = format!("intent {id}; `llama-triage reprocess status` shows them");
+            return Err(ActError::NotFound(text).into());
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Intents that are over and still shown.
+const NEWEST: u32 = 20;
+
+/// The intents that `status` shows: those that are not over, then the newest others; and whether there are more.
+async fn intents(ledger: &Ledger) -> anyhow::Result<(Vec<intent::StoredIntent>, bool)> {
+    let found = ledger.read(|connection| {
+        let mut all = intent::unsettled(connection)?;
+        let mut newest = intent::newest(connection, NEWEST + 1)?;
+        let more = newest.len() > NEWEST as usize;
+        newest.truncate(NEWEST as usize);
+        all.reverse();
+        let known: Vec<String> = all.iter().map(|intent| intent.intent_id.clone()).collect();
+        all.extend(newest.into_iter().filter(|intent| !known.contains(&intent.intent_id)));
+        Ok((all, more))
+    });
+    Ok(found.await?)
+}

@@ -1,0 +1,6 @@
+//! Commands in a row, as people give them.
+
+#[cfg(test)]
+pub(crate) mod acts;
+#[cfg(test)]
+pub(crate) mod incidents;

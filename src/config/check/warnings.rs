@@ -1,0 +1,119 @@
+//! What a configuration may say but probably does not mean: told by `check-config` and `doctor`, refused by nobody.
+
+use crate::config::Config;
+use crate::config::channel::{Channel, ChannelKind};
+use crate::model::host::is_loopback;
+use crate::model::id::bare_project_id;
+
+/// A key and the doubt about its value.
+pub(crate) fn doubts(config: &Config) -> Vec<(String, String)> {
+    let mut doubts = Vec::new();
+    let mut say = |key: &str, text: String| doubts.push((key.to_owned(), text));
+    if config.channel.is_empty() {
+        say("channel", "there is no [[channel]]: digests are kept in the ledger and reach nobody".to_owned());
+    } else if !config.channel.iter().any(|channel| reaches_people(channel, config)) {
+        say(
+            "channel",
+            "paging news (digest.page-classes) reaches people only through Microsoft Teams or files; Teams accepts \
+             messages that it then drops, so add a channel of another kind"
+                .to_owned(),
+        );
+    }
+    for (index, project) in config.project.iter().enumerate() {
+        if let Some(text) = project.project_id.as_deref().and_then(prefixed) {
+            say(&format!("project[{index}].project-id"), text);
+        }
+        if is_plain(&project.base_url) {
+            let text =
+                "the API key travels in plain text; use https:// unless nobody else is on that network".to_owned();
+            say(&format!("project[{index}].base-url"), text);
+        }
+    }
+    if let Some(address) = config.service.listen.filter(|address| !address.ip().is_loopback()) {
+        let text = format!("{address} can be reached from other hosts, and the answers need no password");
+        say("service.listen", text);
+    }
+    if config.service.webhook_secret_file.is_some() && config.service.listen.is_none() {
+        let text = "nothing listens for webhooks: service.listen is not set".to_owned();
+        say("service.webhook-secret-file", text);
+    }
+    if config.service.heartbeat_url.is_some() && config.service.heartbeat_url_file.is_some() {
+        say("service.heartbeat-url", "heartbeat-url-file is set, too, and goes before it".to_owned());
+    }
+    doubts
+}
+
+/// What is said of a project's id that is written as answers of the API write it, with a prefix.
+fn prefixed(id: &str) -> Option<String> {
+    let bare = bare_project_id(id);
+    if bare != id {
+        return Some(format!("the API's queries want the bare uuid, so {bare} is sent"));
+    }
+    let said = "the API's queries want a bare uuid, and no uuid follows the prefix: it is sent as it is";
+    (id.starts_with("proj-") || id.starts_with("prj-")).then(|| said.to_owned())
+}
+
+/// Whether what is sent to this address leaves the host unencrypted.
+fn is_plain(base_url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(base_url) else { return false };
+    url.scheme() == "http" && !url.host_str().is_some_and(is_loopback)
+}
+
+/// Whether paging news comes through this channel, and the channel can tell whether it arrived.
+fn reaches_people(channel: &Channel, config: &Config) -> bool {
+    let only = &channel.only;
+    let pages = only.classes.is_empty() || config.digest.page_classes.iter().any(|class| only.classes.contains(class));
+    pages && !matches!(channel.kind, ChannelKind::Teams | ChannelKind::File)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(change: impl FnOnce(&mut Config)) -> Vec<String> {
+        let mut config =
+            Config { channel: vec![Channel { kind: ChannelKind::Email, ..Channel::default() }], ..Config::default() };
+        change(&mut config);
+        doubts(&config).into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn a_configuration_in_which_paging_news_may_be_lost_is_doubted() {
+        assert!(keys(|_| {}).is_empty());
+        assert_eq!(keys(|c| c.channel.clear()), ["channel"]);
+        assert_eq!(keys(|c| c.channel[0].kind = ChannelKind::Teams), ["channel"]);
+        assert_eq!(keys(|c| c.channel[0].only.classes = vec!["transient".to_owned()]), ["channel"]);
+        assert!(keys(|c| c.channel[0].only.classes = vec!["account".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn an_api_key_sent_in_plain_text_to_another_host_is_doubted() {
+        let with = |url: &str| {
+            let project = crate::config::project::Project { base_url: url.to_owned(), ..Default::default() };
+            keys(|c| c.project.push(project))
+        };
+        for url in ["https://example.com", "http://127.0.0.1:8600", "http://[::1]:8600", "http://localhost"] {
+            assert!(with(url).is_empty(), "{url}");
+        }
+        assert_eq!(with("http://example.com"), ["project[0].base-url"]);
+    }
+
+    #[test]
+    fn a_project_id_with_the_prefix_of_the_answers_is_doubted() {
+        let with = |id: &str| {
+            let project = crate::config::project::Project { project_id: Some(id.to_owned()), ..Default::default() };
+            keys(|c| c.project.push(project))
+        };
+        assert_eq!(with("proj-0b1f"), ["project[0].project-id"]);
+        assert!(prefixed("proj-0b1f").unwrap().ends_with("as it is"));
+        let uuid = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+        assert!(prefixed(&format!("prj-{uuid}")).unwrap().ends_with(&format!("so {uuid} is sent")));
+        assert!(with("0b1f").is_empty());
+    }
+
+    #[test]
+    fn an_address_open_to_other_hosts_is_doubted() {
+        assert_eq!(keys(|c| c.service.listen = Some("0.0.0.0:9180".parse().unwrap())), ["service.listen"]);
+        assert!(keys(|c| c.service.listen = Some("[::1]:9180".parse().unwrap())).is_empty());
+    }
+}

@@ -1,0 +1,222 @@
+//! The configuration: what may be set, its units, defaults and limits.
+//!
+//! One file per table family; `load` reads and checks a file. Secrets are not here: see `credentials`.
+//! The rest of the program gets these plain values and never reads files or the environment for settings.
+
+pub(crate) mod channel;
+pub(crate) mod check;
+pub(crate) mod duration;
+pub(crate) mod load;
+pub(crate) mod paths;
+pub(crate) mod project;
+#[cfg(test)]
+pub(crate) mod reference;
+pub(crate) mod reprocess;
+pub(crate) mod schedule;
+pub(crate) mod size;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::classify::rules::parse::Rule;
+use crate::model::links::LinkTemplates;
+use crate::model::links::linker::{Host, Linker};
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[derive(Default)]
+pub struct Config {
+    /// Where the ledger is.
+    pub ledger: Ledger,
+    /// LlamaCloud projects to watch.
+    pub project: Vec<project::Project>,
+    /// Where digests go.
+    pub channel: Vec<channel::Channel>,
+    /// When scans and digests happen.
+    pub schedule: schedule::Schedule,
+    /// What digests hold.
+    pub digest: Digest,
+    /// Link templates.
+    pub links: Links,
+    /// Retrying.
+    pub reprocess: reprocess::Reprocess,
+    /// Classification rules before the shipped ones; first match wins.
+    pub rule: Vec<Rule>,
+    /// Health, metrics, heartbeat.
+    pub service: Service,
+    /// Logging.
+    pub log: Log,
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Ledger {
+    /// The SQLite file; its folder is made if it is missing. As every relative path, it follows the folder of this file.
+    pub path: PathBuf,
+    /// How long closed observations are kept by `ledger prune`; open items are kept always.
+    #[serde(with = "duration")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    pub keep: Duration,
+    /// How long digests, deliveries and audit rows are kept by `ledger prune`.
+    #[serde(with = "duration")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    pub keep_digests: Duration,
+    /// Less free space than this on the ledger's disk is reported as a problem; a tenth of a smaller disk; "0" for never.
+    #[serde(with = "size")]
+    #[cfg_attr(test, schemars(with = "reference::SizeText"))]
+    pub low_disk: u64,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Ledger {
+            path: PathBuf::from("/var/lib/llama-triage/ledger.db"),
+            keep: days(400),
+            keep_digests: days(400),
+            low_disk: 1 << 30,
+        }
+    }
+}
+
+/// `[digest]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Digest {
+    /// Shown in subjects, "[triage NAME]"; empty for none.
+    pub instance: String,
+    /// Groups shown in full; the totals are always complete.
+    pub groups: usize,
+    /// Sample items for each group.
+    pub samples: usize,
+    /// A new group is told once its batch has ended, or this long after its first failure.
+    #[serde(with = "duration")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    pub group_wait: Duration,
+    /// A still open, unacknowledged group is told again after this time.
+    #[serde(with = "duration")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    pub reminder: Duration,
+    /// A group without new items for this long is closed as "quiet".
+    #[serde(with = "duration")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    pub quiet_after: Duration,
+    /// The least time between two unscheduled digests.
+    #[serde(with = "duration")]
+    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    pub min_gap: Duration,
+    /// The most unscheduled digests in 24 hours.
+    pub per_day: u32,
+    /// Groups of these classes pass quiet hours and open incidents.
+    pub page_classes: Vec<String>,
+    /// Send a Monday "all quiet" digest when there is nothing to tell.
+    pub all_quiet: bool,
+}
+
+impl Default for Digest {
+    fn default() -> Self {
+        Digest {
+            instance: String::new(),
+            groups: 20,
+            samples: 3,
+            group_wait: minutes(10),
+            reminder: hours(24),
+            quiet_after: days(14),
+            min_gap: minutes(15),
+            per_day: 12,
+            page_classes: vec!["account".to_owned()],
+            all_quiet: false,
+        }
+    }
+}
+
+/// `[links]`: templates by name; an empty template switches a shipped one off.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Links {
+    /// The console's address; none takes the one that belongs to the project's `base-url`.
+    pub console: Option<String>,
+    /// Templates by name.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    pub templates: LinkTemplates,
+}
+
+impl Config {
+    /// Makes the links of this configuration's projects.
+    pub fn linker(&self) -> Linker {
+        let console = self.links.console.as_deref();
+        let hosts = self.project.iter().map(|project| {
+            let host = Host::new(&project.base_url, console, project.project_id.as_deref());
+            (project.name.clone(), host)
+        });
+        Linker::new(self.links.templates.clone(), hosts.collect())
+    }
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Links { console: None, templates: LinkTemplates::shipped() }
+    }
+}
+
+/// `[service]`
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Service {
+    /// Address of `/healthz`, `/metrics` and `/webhooks/llamacloud`, such as "127.0.0.1:9180"; none switches them off.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub listen: Option<std::net::SocketAddr>,
+    /// A URL fetched after each complete cycle.
+    pub heartbeat_url: Option<String>,
+    /// A file that holds the heartbeat URL, where the URL is a secret.
+    pub heartbeat_url_file: Option<PathBuf>,
+    /// A file that holds the signing secret of LlamaCloud's webhooks; without a secret no event is taken.
+    pub webhook_secret_file: Option<PathBuf>,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Log {
+    /// How log lines look.
+    pub format: LogFormat,
+    /// A filter such as `info` or `llama_triage=debug`; `-v` and `-q` go before it.
+    pub level: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// The journal's own fields under systemd, text elsewhere.
+    #[default]
+    Auto,
+    /// Human lines.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// The systemd journal.
+    Journald,
+}
+
+pub(crate) const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+pub(crate) const fn hours(n: u64) -> Duration {
+    Duration::from_secs(n * 3600)
+}
+
+pub(crate) const fn days(n: u64) -> Duration {
+    Duration::from_secs(n * 86_400)
+}

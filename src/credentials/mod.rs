@@ -1,0 +1,217 @@
+//! Secrets: API keys, passwords, webhook addresses. Read once at start; never logged, stored or shown.
+//!
+//! Each is looked for in the file that the configuration names, then in systemd's credentials folder
+//! (`LoadCredential=`), then, for API keys only, in the environment.
+
+pub(crate) mod exposed;
+
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::channel::{Channel, ChannelKind};
+use crate::config::load::ConfigError;
+use crate::config::project::Project;
+use crate::secrets;
+
+/// The environment variable of LlamaCloud's own SDKs.
+const KEY_VARIABLE: &str = "LLAMA_CLOUD_API_KEY";
+
+/// What systemd puts before the file's name, with `_`, when a unit loads a whole folder as credentials:
+/// `LoadCredential=llama-triage:/etc/llama-triage/credentials/`.
+const FOLDER_ID: &str = "llama-triage";
+
+/// Where secrets come from in this process.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    folder: Option<PathBuf>,
+    environment_key: Option<SecretString>,
+}
+
+impl Credentials {
+    /// Reads what systemd and the environment offer.
+    pub fn from_environment() -> Credentials {
+        Credentials {
+            folder: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+            environment_key: std::env::var(KEY_VARIABLE)
+                .ok()
+                .map(|key| key.trim().to_owned())
+                .filter(|key| !key.is_empty())
+                .map(SecretString::from),
+        }
+    }
+
+    /// The same for a command that a person runs by hand, outside of systemd: the folder is then the one that the unit
+    /// loads, `credentials` beside `config.toml` or `NAME.credentials` beside `NAME.toml`, if we may read it.
+    pub fn from_environment_or_beside(config: &Path) -> Credentials {
+        let mut found = Credentials::from_environment();
+        if found.folder.is_none() {
+            let own = config
+                .file_stem()
+                .filter(|stem| *stem != "config")
+                .map(|stem| format!("{}.credentials", stem.display()));
+            let beside = config.with_file_name(own.as_deref().unwrap_or("credentials"));
+            found.folder = Some(beside).filter(|folder| folder.is_dir());
+        }
+        found
+    }
+
+    /// The API key of a project.
+    ///
+    /// # Errors
+    /// It is nowhere, or its file cannot be read; the text says where it was looked for.
+    pub fn api_key(&self, project: &Project) -> Result<SecretString, ConfigError> {
+        let names = project_key_names(project);
+        match self.look_up(project.api_key_file.as_deref(), &names) {
+            Ok(Some(key)) => return Ok(key),
+            Ok(None) => {}
+            // A person's own key goes on where the service's folder is closed to them.
+            Err(_) if project.api_key_file.is_none() && self.environment_key.is_some() => {}
+            Err(error) => return Err(error),
+        }
+        self.environment_key.clone().inspect(|key| secrets::hold(key.expose_secret())).ok_or_else(|| {
+            ConfigError::Credential(format!(
+                "no API key: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
+                names[1],
+            ))
+        })
+    }
+
+    /// The secret that a channel needs: password, address, signing secret or routing key; none if it has none.
+    ///
+    /// # Errors
+    /// A file that the configuration names cannot be read.
+    pub fn channel_secret(&self, channel: &Channel, use_for: SecretUse) -> Result<Option<SecretString>, ConfigError> {
+        let (file, name) = channel_secret_names(channel, use_for);
+        let found = self.look_up(file, &[name])?;
+        if let (SecretUse::SmtpPassword, Some(user), Some(password)) = (use_for, &channel.smtp_username, &found) {
+            secrets::hold_login(user, password.expose_secret());
+        }
+        Ok(found)
+    }
+
+    /// The heartbeat address, which may hold a secret.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn heartbeat_url(&self, file: Option<&Path>) -> Result<Option<SecretString>, ConfigError> {
+        self.look_up(file, &["heartbeat-url".to_owned()])
+    }
+
+    /// The secret that LlamaCloud signs its webhooks with; none switches them off.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn llamacloud_webhook_secret(&self, file: Option<&Path>) -> Result<Option<SecretString>, ConfigError> {
+        self.look_up(file, &["llamacloud-webhook-secret".to_owned()])
+    }
+
+    fn look_up(&self, file: Option<&Path>, names: &[String]) -> Result<Option<SecretString>, ConfigError> {
+        self.locate(file, names).map(|path| read(&path)).transpose()
+    }
+
+    /// The file that the configuration names, else the first of these names in the folder.
+    fn locate(&self, file: Option<&Path>, names: &[String]) -> Option<PathBuf> {
+        if let Some(file) = file {
+            return Some(file.to_owned());
+        }
+        self.folder
+            .iter()
+            .flat_map(|folder| {
+                names.iter().flat_map(move |name| [folder.join(name), folder.join(format!("{FOLDER_ID}_{name}"))])
+            })
+            .find(|path| path.try_exists().unwrap_or(true))
+    }
+}
+
+/// The names of a project's key in the folder, the first that is there counts.
+fn project_key_names(project: &Project) -> [String; 2] {
+    [format!("llama-cloud-api-key-{}", project.name), "llama-cloud-api-key".to_owned()]
+}
+
+/// The file that is named for a channel's secret, and the name of the secret in the folder.
+fn channel_secret_names(channel: &Channel, use_for: SecretUse) -> (Option<&Path>, String) {
+    let (file, name) = match use_for {
+        SecretUse::SmtpPassword => (&channel.smtp_password_file, "smtp-password"),
+        SecretUse::Url => (&channel.url_file, "channel-url"),
+        SecretUse::Signing => (&channel.secret_file, "webhook-secret"),
+        SecretUse::RoutingKey => (&channel.routing_key_file, "routing-key"),
+    };
+    (file.as_deref(), format!("{name}-{}", channel.name))
+}
+
+/// What a channel's secret is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretUse {
+    /// SMTP login.
+    SmtpPassword,
+    /// The address itself.
+    Url,
+    /// Signing of webhooks.
+    Signing,
+    /// PagerDuty's routing key.
+    RoutingKey,
+}
+
+impl SecretUse {
+    /// The secrets that a kind of channel may have.
+    pub fn of(kind: ChannelKind) -> &'static [SecretUse] {
+        match kind {
+            ChannelKind::Email => &[SecretUse::SmtpPassword],
+            ChannelKind::Slack | ChannelKind::Teams => &[SecretUse::Url],
+            ChannelKind::Webhook => &[SecretUse::Url, SecretUse::Signing],
+            ChannelKind::Pagerduty => &[SecretUse::RoutingKey],
+            ChannelKind::File => &[],
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<SecretString, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::SecretFile { path: path.to_owned(), source })?;
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(ConfigError::Credential(format!("the secret in {} is empty", path.display())));
+    }
+    if trimmed.chars().any(char::is_control) {
+        return Err(ConfigError::Credential(format!("the secret in {} has more than one line", path.display())));
+    }
+    secrets::hold(trimmed);
+    Ok(SecretString::from(trimmed.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_goes_before_the_credentials_folder_and_that_before_the_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut credentials =
+            Credentials { folder: Some(dir.path().to_owned()), environment_key: Some("env-4f1c9".to_owned().into()) };
+        let mut project = Project { name: "prod".to_owned(), ..Project::default() };
+        let key = |c: &Credentials, p: &Project| c.api_key(p).unwrap().expose_secret().to_owned();
+        assert_eq!(key(&credentials, &project), "env-4f1c9");
+        std::fs::write(dir.path().join("llama-cloud-api-key"), "shared-4f1c9\n").unwrap();
+        assert_eq!(key(&credentials, &project), "shared-4f1c9");
+        std::fs::write(dir.path().join("llama-cloud-api-key-prod"), "own-4f1c9\n").unwrap();
+        assert_eq!(key(&credentials, &project), "own-4f1c9");
+        std::fs::write(dir.path().join("llama-triage_smtp-password-oncall"), "loaded with the folder 4f1c9\n").unwrap();
+        let channel = Channel { name: "oncall".to_owned(), ..Channel::default() };
+        let password = credentials.channel_secret(&channel, SecretUse::SmtpPassword).unwrap().unwrap();
+        assert_eq!(password.expose_secret(), "loaded with the folder 4f1c9");
+        let file = dir.path().join("file");
+        std::fs::write(&file, " from file 4f1c9 \n").unwrap();
+        project.api_key_file = Some(file);
+        assert_eq!(key(&credentials, &project), "from file 4f1c9");
+        project.api_key_file = None;
+        credentials = Credentials::default();
+        assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key"));
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug() {
+        let credentials = Credentials { folder: None, environment_key: Some("llx-very-secret".to_owned().into()) };
+        assert!(!format!("{credentials:?}").contains("very-secret"));
+    }
+}

@@ -1,0 +1,322 @@
+//! The book of forms: which group each form belongs to, and which places have turned out to be variable.
+//!
+//! What the book holds is a function of the forms entered and the merges people made, in their order; see
+//! [`crate::grouping::state`], which stores exactly those. Evidence only grows: groups are joined, never split.
+
+use crate::grouping::evidence::{self, ENOUGH};
+use crate::grouping::family::Families;
+use crate::grouping::tokens::file_name::file_names;
+use crate::grouping::tokens::form::Form;
+use crate::grouping::tokens::token::{Look, finish, fold};
+use rustc_hash::FxHashMap;
+use std::ops::Range;
+
+/// Pieces of a form that are compared; later ones never become variable.
+const COMPARED: usize = 40;
+/// Forms that differ in one place, remembered until they are enough.
+const VALUES: usize = 24;
+/// Learned templates of one length and first word that are tried on a new form.
+const TRIED: usize = 64;
+/// Forms kept; a message in a form beyond them belongs to no group of its own.
+pub(crate) const MAX_FORMS: usize = 8192;
+const WILD: u64 = 0x57_11d;
+/// Salt of the places that reach to the end of a form.
+const TAIL: u64 = 5;
+/// Salt of the places of file names.
+const NAME: u64 = 6;
+/// Forms of one place for file names, remembered until they are enough.
+const NAMES: usize = 512;
+
+/// Forms that agree in all but one place. Most places only ever see one form, so this is kept small.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    first: u32,
+    weight: u16,
+    /// The place is variable; all forms here are one group.
+    open: bool,
+}
+
+/// All forms and the evidence between them.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    forms: Vec<Form>,
+    pub(crate) families: Families,
+    by_hash: FxHashMap<u64, u32>,
+    places: FxHashMap<u64, Place>,
+    /// All forms of the places that have more than one and are not open yet.
+    waiting: FxHashMap<u64, Vec<u32>>,
+    /// Forms with learned slots, and all forms, by length and first word.
+    learned: FxHashMap<u64, Vec<u32>>,
+    shelves: FxHashMap<u64, Vec<u32>>,
+    learned_forms: usize,
+}
+
+impl Book {
+    /// The form with this hash.
+    pub(crate) fn known(&self, hash: u64) -> Option<u32> {
+        self.by_hash.get(&hash).copied()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.forms.len() >= MAX_FORMS
+    }
+
+    pub(crate) fn form(&self, index: u32) -> &Form {
+        &self.forms[index as usize]
+    }
+
+    pub(crate) fn form_mut(&mut self, index: u32) -> &mut Form {
+        &mut self.forms[index as usize]
+    }
+
+    /// How many forms have learned slots.
+    pub(crate) fn learned_count(&self) -> usize {
+        self.learned_forms
+    }
+
+    /// The learned template that takes this form in.
+    pub(crate) fn matching(&self, form: &Form) -> Option<u32> {
+        if let Some(tail) = evidence::free_tail(form)
+            && let Some(place) = self.places.get(&blank(form, &[tail], TAIL)).filter(|place| place.open)
+        {
+            return Some(place.first);
+        }
+        let names = file_names(form);
+        let named =
+            names.iter().filter_map(|(name, _)| self.places.get(&blank(form, std::slice::from_ref(name), NAME)));
+        if let Some(place) = named.into_iter().find(|place| place.open) {
+            return Some(place.first);
+        }
+        let [first, any] = shelves(form);
+        [first, any]
+            .iter()
+            .filter_map(|shelf| self.learned.get(shelf))
+            .flat_map(|templates| templates.iter().take(TRIED))
+            .find(|&&template| takes(&self.forms[template as usize], form))
+            .copied()
+    }
+
+    /// Adds a form no other takes in, follows what it proves, and says which form it became.
+    /// It joins the oldest group it proves to be part of; without one it founds a group.
+    pub(crate) fn enter(&mut self, form: Form) -> u32 {
+        self.enter_as(form, None, false)
+    }
+
+    /// As [`Book::enter`], into the given group or into one of its own: how stored forms come back.
+    pub(crate) fn enter_as(&mut self, form: Form, group: Option<u32>, alone: bool) -> u32 {
+        let index = self.add(form);
+        let mut partners = Vec::new();
+        let mut wider = Vec::new();
+        self.compare_all(index, &mut partners, &mut wider);
+        let oldest = partners.iter().filter(|_| !alone).map(|&form| self.families.of(form)).min();
+        let family = match group.or(oldest) {
+            Some(group) => self.families.join(index, group),
+            None => self.families.found(index),
+        };
+        self.unite(family, &partners);
+        while let Some(form) = wider.pop() {
+            self.widen(form, family, &mut wider);
+        }
+        index
+    }
+
+    /// Adds a form that follows from others to their group.
+    fn widen(&mut self, form: Form, family: u32, wider: &mut Vec<Form>) {
+        if let Some(&there) = self.by_hash.get(&form.hash()) {
+            self.unite(family, &[there]);
+            // The wider form was a message of its own; it stands for the group if it says less than the present face.
+            let face = self.families.face_of(family);
+            if self.form(there).constants(0..0) < self.form(face).constants(0..0) {
+                self.families.face(there);
+            }
+            return;
+        }
+        let index = self.add(form);
+        let family = self.families.survivor(family);
+        self.families.join(index, family);
+        self.families.face(index);
+        let mut partners = self.taken_by(index);
+        self.compare_all(index, &mut partners, wider);
+        self.unite(family, &partners);
+    }
+
+    /// Puts back a form that followed from others, should it not have followed this time.
+    pub(crate) fn put_back(&mut self, form: Form, group: u32) -> u32 {
+        match self.known(form.hash()) {
+            Some(there) => there,
+            None => {
+                let index = self.add(form);
+                self.families.join(index, group);
+                index
+            }
+        }
+    }
+
+    fn unite(&mut self, family: u32, partners: &[u32]) {
+        for &partner in partners {
+            let (one, two) = (self.families.survivor(family), self.families.of(partner));
+            if one == two {
+                continue;
+            }
+            let (older, younger) = (one.min(two), one.max(two));
+            let wider = self.families.face_of(younger);
+            let widens = self.form(wider).is_learned() && !self.form(self.families.face_of(older)).is_learned();
+            self.families.absorb(younger, older);
+            if widens {
+                self.families.face(wider);
+            }
+        }
+    }
+
+    fn add(&mut self, form: Form) -> u32 {
+        let index = self.forms.len() as u32;
+        self.by_hash.insert(form.hash(), index);
+        let [first, any] = shelves(&form);
+        if form.is_learned() {
+            let shelf = if form.pieces[0].learned { any } else { first };
+            self.learned_forms += 1;
+            self.learned.entry(shelf).or_default().push(index);
+        }
+        self.shelves.entry(first).or_default().push(index);
+        self.shelves.entry(any).or_default().push(index);
+        self.forms.push(form);
+        index
+    }
+
+    /// Forms entered before that the learned form takes in.
+    fn taken_by(&self, index: u32) -> Vec<u32> {
+        let form = &self.forms[index as usize];
+        let [first, any] = shelves(form);
+        let shelf = if form.pieces[0].learned { any } else { first };
+        let others = self.shelves.get(&shelf).into_iter().flatten().copied();
+        others.filter(|&other| other != index && takes(form, &self.forms[other as usize])).collect()
+    }
+
+    fn compare_all(&mut self, index: u32, partners: &mut Vec<u32>, wider: &mut Vec<Form>) {
+        for (key, weight, ranges) in places(&self.forms[index as usize]) {
+            if self.compare(index, key, weight, VALUES, partners) {
+                let form = &self.forms[index as usize];
+                wider
+                    .push(ranges.iter().rev().fold(form.clone(), |form, range| form.with_slot(range.start, range.end)));
+            }
+        }
+        for (name, weight) in file_names(&self.forms[index as usize]) {
+            let form = &self.forms[index as usize];
+            let key = blank(form, std::slice::from_ref(&name), NAME);
+            let weight = if self.begins_anew(key, form, name.start) { weight } else { 0 };
+            if self.compare(index, key, weight, NAMES, partners) {
+                wider.push(self.forms[index as usize].with_file(name));
+            }
+        }
+    }
+
+    /// Whether nothing that was seen in a place of file names begins like this form there.
+    fn begins_anew(&self, key: u64, form: &Form, at: usize) -> bool {
+        let first = self.places.get(&key).map(|place| place.first);
+        let others = self.waiting.get(&key).into_iter().flatten().copied().chain(first);
+        others.into_iter().all(|other| self.forms[other as usize].pieces[at].hash != form.pieces[at].hash)
+    }
+
+    /// Enters one form as a value of a place; says whether the place has just opened.
+    fn compare(&mut self, index: u32, key: u64, weight: u32, most: usize, partners: &mut Vec<u32>) -> bool {
+        let mut new = false;
+        let place = self.places.entry(key).or_insert_with(|| {
+            new = true;
+            Place { first: index, weight: 0, open: false }
+        });
+        if place.open {
+            partners.push(place.first);
+            return false;
+        }
+        place.weight = place.weight.saturating_add(weight as u16);
+        if new {
+            return false;
+        }
+        let first = place.first;
+        let opens = u32::from(place.weight) >= ENOUGH;
+        place.open = opens;
+        if opens {
+            partners.push(first);
+            partners.extend(self.waiting.remove(&key).unwrap_or_default());
+        } else {
+            let waiting = self.waiting.entry(key).or_default();
+            if waiting.len() < most {
+                waiting.push(index);
+            }
+        }
+        opens
+    }
+
+    /// The form that shares most tokens with `form`, among those of like length, and the shared part.
+    pub(crate) fn nearest(&self, form: &Form, except: Option<u32>) -> Option<(u32, f64)> {
+        let overlap = |other: &Form| {
+            let same =
+                other.pieces.iter().filter(|piece| form.pieces.iter().any(|mine| mine.hash == piece.hash)).count();
+            2.0 * same as f64 / (other.pieces.len() + form.pieces.len()).max(1) as f64
+        };
+        (0..self.forms.len() as u32)
+            .filter(|&index| self.forms[index as usize].seed == form.seed && Some(self.families.of(index)) != except)
+            .map(|index| (index, overlap(&self.forms[index as usize])))
+            .fold(
+                None,
+                |best: Option<(u32, f64)>, next| {
+                    if best.is_none_or(|best| next.1 > best.1) { Some(next) } else { best }
+                },
+            )
+    }
+}
+
+/// All places of a form: each single piece, each stretch, all dotted and numbered names at once.
+fn places(form: &Form) -> Vec<(u64, u32, Vec<Range<usize>>)> {
+    let mut found = Vec::new();
+    for at in 0..form.pieces.len().min(COMPARED) {
+        let one = at..at + 1;
+        let weight = evidence::weight(form, at);
+        if weight > 0 {
+            found.push((blank(form, std::slice::from_ref(&one), 1), weight, vec![one]));
+        } else if let Some(weight) = evidence::status_weight(form, at) {
+            found.push((blank(form, std::slice::from_ref(&one), 2), weight, vec![one]));
+        }
+    }
+    for (range, weight) in evidence::stretches(form) {
+        if range.end <= COMPARED {
+            found.push((blank(form, std::slice::from_ref(&range), 3), weight, vec![range]));
+        }
+    }
+    if let Some(tail) = evidence::free_tail(form) {
+        found.push((blank(form, std::slice::from_ref(&tail), TAIL), 1, vec![tail]));
+    }
+    let is_name = |at: &usize| form.pieces[*at].look() == Some(Look::Ident);
+    let names: Vec<Range<usize>> = (0..form.pieces.len().min(COMPARED)).filter(is_name).map(|at| at..at + 1).collect();
+    if names.len() >= 2 && form.constants(0..0) >= names.len() + 2 {
+        found.push((blank(form, &names, 4), 8, names));
+    }
+    found
+}
+
+/// Hash of a form with the given ranges blank.
+fn blank(form: &Form, ranges: &[Range<usize>], salt: u64) -> u64 {
+    let mut hash = fold(form.seed, salt);
+    let mut at = 0;
+    for range in ranges {
+        hash = form.pieces[at..range.start].iter().fold(hash, |hash, piece| fold(hash, piece.hash));
+        hash = fold(hash, WILD);
+        at = range.end;
+    }
+    finish(form.pieces[at..].iter().fold(hash, |hash, piece| fold(hash, piece.hash)))
+}
+
+fn shelves(form: &Form) -> [u64; 2] {
+    let len = fold(form.seed, form.pieces.len() as u64);
+    [fold(len, form.pieces.first().map_or(0, |piece| piece.hash)), len]
+}
+
+/// Whether the template's learned slots make it take the form in.
+fn takes(template: &Form, form: &Form) -> bool {
+    let fits = |look| look != Look::Code && look != Look::Status;
+    template.seed == form.seed
+        && template.pieces.len() == form.pieces.len()
+        && template.pieces.iter().zip(&form.pieces).all(|(wide, narrow)| {
+            wide.hash == narrow.hash || wide.learned && (narrow.is_slot() || narrow.look().is_some_and(fits))
+        })
+}

@@ -1,0 +1,169 @@
+//! How strongly forms that differ in one place speak for that place being variable.
+//!
+//! Evidence only ever grows, and merging follows from the set of forms seen, not from their order.
+
+use crate::grouping::tokens::form::{Form, Piece};
+use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::token::{Look, Part, SLOT};
+use std::ops::Range;
+
+/// The sum of weights from which a place is variable.
+pub(crate) const ENOUGH: u32 = 24;
+
+/// The weight of the piece at `at` as one of several values in the same place; 0 means it never varies.
+pub(crate) fn weight(form: &Form, at: usize) -> u32 {
+    let piece = &form.pieces[at];
+    let word = form.word(piece).as_bytes();
+    let base = match piece.look() {
+        None if piece.hash == SLOT => 12,
+        None | Some(Look::Code | Look::Status) => return 0,
+        Some(Look::Ident) => 12,
+        Some(Look::Compound) => 6,
+        Some(Look::Capitals) => {
+            if lexicon::is_common(word) {
+                1
+            } else {
+                3
+            }
+        }
+        Some(Look::Plain) => {
+            if lexicon::is_common(word) {
+                2
+            } else {
+                6
+            }
+        }
+        Some(Look::Dense) => 1,
+    };
+    let first = !form.pieces[..at].iter().any(|piece| piece.look().is_some());
+    let mut weight = base;
+    if first {
+        weight = if base >= 12 { 6 } else { base / 6 };
+    } else if named(form, at) && piece.look().is_some() && base > 2 {
+        weight *= 2;
+    } else if at >= 2 && form.pieces[at - 1].is_punct(b'=') {
+        weight /= 3;
+    }
+    match form.constants(at..at + 1) {
+        0 => 0,
+        1 => weight / 2,
+        _ => weight,
+    }
+}
+
+/// A status place that has also held a success is a field of a log line, not an error: `status: 200`, `status: 404`.
+pub(crate) fn status_weight(form: &Form, at: usize) -> Option<u32> {
+    let piece = &form.pieces[at];
+    (piece.look() == Some(Look::Status) && form.constants(at..at + 1) >= 2).then(|| {
+        let word = form.word(piece).as_bytes();
+        if matches!(word, [b'2', _, _]) { ENOUGH } else { 1 }
+    })
+}
+
+/// Whether a noun that takes a name stands before.
+fn named(form: &Form, at: usize) -> bool {
+    let colon = at > 1 && form.pieces[at - 1].is_punct(b':');
+    let Some(before) = at.checked_sub(1 + usize::from(colon)).map(|before| &form.pieces[before]) else { return false };
+    before.look().is_some() && is_entity(form.word(before))
+}
+
+fn is_entity(word: &str) -> bool {
+    word.len() <= 24 && lexicon::is_entity(word.to_lowercase().as_bytes())
+}
+
+/// The rest of the form after its first colon, if it is long enough to be free text and the beginning says enough.
+pub(crate) fn free_tail(form: &Form) -> Option<Range<usize>> {
+    let words = |range: Range<usize>| form.pieces[range].iter().filter(|piece| piece.look().is_some()).count();
+    let colon = form.pieces.iter().position(|piece| piece.is_punct(b':'))?;
+    let tail = colon + 1..form.pieces.len();
+    let coded = form.pieces[tail.clone()]
+        .iter()
+        .any(|piece| matches!(piece.look(), Some(Look::Code | Look::Status)) || piece.hash != SLOT && piece.is_slot());
+    (words(0..colon) >= 3 && words(tail.clone()) >= 6 && !coded).then_some(tail)
+}
+
+/// Stretches of pieces that may together be one variable part of any length: slots, uncommon words, and the marks inside.
+pub(crate) fn stretches(form: &Form) -> Vec<(Range<usize>, u32)> {
+    let pieces = &form.pieces;
+    let loose = |piece: &Piece| match piece.part {
+        Part::Slot => piece.hash == SLOT,
+        Part::Word(Look::Code | Look::Status | Look::Dense) => false,
+        Part::Word(Look::Capitals) => true,
+        Part::Word(_) => !lexicon::is_common(form.word(piece).as_bytes()) && !is_entity(form.word(piece)),
+        Part::Punct => false,
+    };
+    let inner = |at: usize| {
+        pieces[at].part == Part::Punct
+            && (pieces[at].hash as u8 == b'(' && !pieces[at].space
+                || matches!(pieces[at].hash as u8, b')' | b'#' | b'*' | b'/' | b'-' | b'.' | b'&' | b'[' | b']')
+                || pieces[at].hash as u8 == b':'
+                    && !pieces[at].space
+                    && pieces.get(at + 1).is_some_and(|next| !next.space && next.is_slot()))
+    };
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < pieces.len() && found.len() < 8 {
+        if !loose(&pieces[at]) && !inner(at) {
+            at += 1;
+            continue;
+        }
+        let from = at;
+        while at < pieces.len() && (loose(&pieces[at]) || inner(at)) {
+            at += 1;
+        }
+        // A closing bracket whose opening is outside does not belong.
+        let mut to = at;
+        while to > from
+            && pieces[to - 1].part == Part::Punct
+            && !pieces[from..to]
+                .iter()
+                .any(|piece| piece.is_punct(b'(') || piece.is_punct(b'[') || piece.is_punct(b'#'))
+        {
+            to -= 1;
+        }
+        let words = pieces[from..to].iter().filter(|piece| piece.part != Part::Punct).count();
+        if words == 0 || words > 6 {
+            continue;
+        }
+        let weight = stretch_weight(form, from..to);
+        if weight > 0 {
+            found.push((from..to, weight));
+        }
+    }
+    found
+}
+
+/// The more ordinary words a stretch has, the less it speaks for being a name.
+fn stretch_weight(form: &Form, range: Range<usize>) -> u32 {
+    let (from, pieces) = (range.start, &form.pieces[range.clone()]);
+    let constants = form.constants(range.clone());
+    if constants <= if from == 0 { 3 } else { 1 } {
+        return 0;
+    }
+    let alone = pieces.len() == 1;
+    let base = if alone {
+        weight(form, from)
+    } else {
+        let slotted = pieces.iter().any(|piece| piece.is_slot() || piece.look() == Some(Look::Ident));
+        let halves: u32 = pieces
+            .iter()
+            .enumerate()
+            .map(|(at, piece)| match piece.look() {
+                Some(Look::Plain) if pieces.get(at + 1).is_some_and(|next| !next.space) => 0,
+                Some(Look::Plain) if form.word(piece).starts_with(|first: char| first.is_uppercase()) => 1,
+                Some(Look::Plain) => 2,
+                _ => 0,
+            })
+            .sum();
+        let base = if slotted && halves == 0 { 12 } else { 8 };
+        let base = if named(form, from) { base * 3 / 2 } else { base };
+        base * 2 / halves.max(2)
+    };
+    if from == 0 {
+        if constants >= 6 { if alone { base * 3 / 2 } else { base * 3 / 4 } } else { base / 2 }
+    } else if form.pieces[from - 1].is_punct(b'=') && !alone {
+        base / 3
+    } else {
+        base
+    }
+}

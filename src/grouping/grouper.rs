@@ -1,0 +1,329 @@
+//! The grouper: the one door to the module.
+
+use crate::grouping::book::Book;
+use crate::grouping::cache::{Cache, hash_text};
+use crate::grouping::id::{GroupHandle, GroupId};
+use crate::grouping::state::{self, RestoreError, StoredGroup};
+use crate::grouping::title;
+use crate::grouping::tokens::body;
+use crate::grouping::tokens::form::{Form, hash_of};
+use crate::grouping::tokens::neighbours::shape;
+use crate::grouping::tokens::token::{Kinds, Look, Part, Token, hash_code};
+use crate::grouping::tokens::tokenizer::Scanner;
+use crate::model::item::Kind;
+use rustc_hash::FxHashMap;
+
+/// What is grouped: one failed or skipped item.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Items of different kinds never share a group.
+    pub kind: Kind,
+    /// Only tells apart failed items without a message.
+    pub job_type: &'a str,
+    /// Why a skipped item was skipped; not looked at for failed ones.
+    pub skip_reason: Option<&'a str>,
+    /// The error message; white space alone counts as none.
+    pub message: Option<&'a str>,
+}
+
+/// Stands for a message in which no token was found.
+const WORDLESS: &str = "(message without words)";
+
+/// Exact texts remembered.
+const TEXTS: usize = 1 << 16;
+/// Forms taken in by a learned template, remembered.
+const TAKEN: usize = 1 << 13;
+
+/// Groups messages at the moment they are seen. Deterministic: the same subjects in the same order give the same groups.
+#[derive(Debug)]
+pub struct Grouper {
+    pub(crate) book: Book,
+    pub(crate) ids: Vec<GroupId>,
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) by_id: FxHashMap<GroupId, u32>,
+    texts: Cache,
+    taken: Cache,
+    tokens: Vec<Token>,
+    learned: usize,
+}
+
+impl Default for Grouper {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A subject read into tokens.
+pub(crate) struct Reading {
+    pub(crate) text: String,
+    pub(crate) form: Form,
+    pub(crate) tokens: Vec<Token>,
+}
+
+impl Grouper {
+    /// No groups yet.
+    pub fn new() -> Self {
+        Self {
+            book: Book::default(),
+            ids: Vec::new(),
+            kinds: Vec::new(),
+            by_id: FxHashMap::default(),
+            texts: Cache::new(TEXTS),
+            taken: Cache::new(TAKEN),
+            tokens: Vec::with_capacity(64),
+            learned: 0,
+        }
+    }
+
+    /// The groups as stored before; feeding more messages goes on as if there had been no break.
+    ///
+    /// # Errors
+    /// A state that this build cannot read, or a reference to a group that is not there.
+    pub fn restore(stored: impl IntoIterator<Item = StoredGroup>) -> Result<Self, RestoreError> {
+        state::restore(stored)
+    }
+
+    /// The group of a subject; founds one if need be.
+    pub fn assign(&mut self, subject: &Subject) -> GroupHandle {
+        let message = subject.message.map(str::trim).filter(|message| !message.is_empty());
+        let Some(message) = message else { return self.assign_silent(subject) };
+        let seed = seed_of(subject);
+        let text_hash = hash_text(seed, message);
+        if let Some(group) = self.texts.get(text_hash) {
+            return GroupHandle(group);
+        }
+        let (text, cut) = body::telling_part(message);
+        let mut tokens = std::mem::take(&mut self.tokens);
+        let cut = read(&text, cut, &mut tokens);
+        let form = if tokens.is_empty() {
+            self.constant(subject.kind, &[WORDLESS])
+        } else {
+            self.form_for(seed, subject, &text, &tokens, cut)
+        };
+        self.tokens = tokens;
+        let group = self.book.families.of(form);
+        self.settle();
+        self.texts.put(text_hash, group);
+        GroupHandle(group)
+    }
+
+    /// The form a read message belongs to, new or known.
+    fn form_for(&mut self, seed: u64, subject: &Subject, text: &str, tokens: &[Token], cut: bool) -> u32 {
+        let hash = hash_of(seed, tokens.iter().map(|token| token.hash));
+        if let Some(form) = self.book.known(hash) {
+            if self.book.form_mut(form).note_kinds(tokens) {
+                self.book.families.mark_changed(form);
+            }
+            return form;
+        }
+        if let Some(form) = self.taken.get(hash) {
+            return form;
+        }
+        let form = with_reason(subject, Form::of(seed, text, tokens, cut));
+        let taken = self.book.matching(&form);
+        let index = match taken {
+            Some(template) => template,
+            None if self.book.is_full() => return self.overflow(subject.kind),
+            None => self.enter(subject.kind, form),
+        };
+        if taken.is_some() {
+            self.taken.put(hash, index);
+        }
+        index
+    }
+
+    fn enter(&mut self, kind: Kind, form: Form) -> u32 {
+        let index = self.book.enter(form);
+        if self.book.families.len() > self.ids.len() {
+            self.name(kind, index);
+        }
+        index
+    }
+
+    /// Gives the group just founded its id.
+    pub(crate) fn name(&mut self, kind: Kind, form: u32) {
+        let canonical = self.book.form(form).canonical();
+        let id = (0..)
+            .map(|turn| GroupId::new(label(kind), &canonical, turn))
+            .find(|id| !self.by_id.contains_key(id))
+            .expect("there are more turns than groups");
+        self.adopt(id, kind);
+    }
+
+    /// Takes up a stored group's id for the group just founded.
+    pub(crate) fn adopt(&mut self, id: GroupId, kind: Kind) -> u32 {
+        let group = self.ids.len() as u32;
+        self.by_id.insert(id.clone(), group);
+        self.ids.push(id);
+        self.kinds.push(kind);
+        group
+    }
+
+    /// Items that say nothing: by reason if skipped, by job type if failed.
+    fn assign_silent(&mut self, subject: &Subject) -> GroupHandle {
+        let form = silent_form(subject);
+        let index = self.form_of_words(subject.kind, form);
+        GroupHandle(self.book.families.of(index))
+    }
+
+    /// The one group for everything beyond the bound on forms.
+    fn overflow(&mut self, kind: Kind) -> u32 {
+        self.constant(kind, &["(other messages)"])
+    }
+
+    fn constant(&mut self, kind: Kind, words: &[&str]) -> u32 {
+        self.form_of_words(kind, word_form(plain_seed(kind), words))
+    }
+
+    /// A form of fixed words; there are few of them, so they may exceed the bound on forms, except those named by the input.
+    fn form_of_words(&mut self, kind: Kind, form: Form) -> u32 {
+        match self.book.known(form.hash()) {
+            Some(index) => index,
+            None if self.book.is_full() && !form.text.starts_with('(') => self.overflow(kind),
+            None => self.enter(kind, form),
+        }
+    }
+
+    /// Takes the learned templates of restored groups as settled.
+    pub(crate) fn note_learned(&mut self) {
+        self.learned = self.book.learned_count();
+    }
+
+    /// After a new learned template earlier answers may be outdated.
+    fn settle(&mut self) {
+        if self.book.learned_count() != self.learned {
+            self.learned = self.book.learned_count();
+            self.texts.clear();
+            self.taken.clear();
+        }
+    }
+
+    /// The group that lives on after merges.
+    pub fn resolve(&self, group: GroupHandle) -> GroupHandle {
+        GroupHandle(self.book.families.survivor(group.0))
+    }
+
+    /// Public id of the survivor.
+    pub fn id(&self, group: GroupHandle) -> &GroupId {
+        &self.ids[self.resolve(group).0 as usize]
+    }
+
+    /// Kind of the items in the group.
+    pub fn kind(&self, group: GroupHandle) -> Kind {
+        self.kinds[group.0 as usize]
+    }
+
+    /// The survivor's template, slots in angle brackets.
+    pub fn template(&self, group: GroupHandle) -> String {
+        self.book.form(self.book.families.face_of(group.0)).template()
+    }
+
+    /// What a person would call the survivor: its template, shortened.
+    pub fn title(&self, group: GroupHandle) -> String {
+        title::title(self.book.form(self.book.families.face_of(group.0)))
+    }
+
+    /// The group with this id, merged or not.
+    pub fn handle_of(&self, id: &GroupId) -> Option<GroupHandle> {
+        self.by_id.get(id).copied().map(GroupHandle)
+    }
+
+    /// All groups that have not been merged into another, oldest first.
+    pub fn survivors(&self) -> impl Iterator<Item = GroupHandle> + '_ {
+        (0..self.book.families.len() as u32).filter(|&group| !self.book.families.is_merged(group)).map(GroupHandle)
+    }
+
+    /// A person says two groups are one; `into` lives on. Nothing undoes it.
+    pub fn merge(&mut self, from: GroupHandle, into: GroupHandle) {
+        self.book.families.absorb(from.0, into.0);
+    }
+
+    /// Groups founded, widened or merged since the last call, oldest first: what has to be stored with the observations.
+    pub fn take_changes(&mut self) -> Vec<StoredGroup> {
+        let changed = self.book.families.take_changed();
+        changed.into_iter().map(|group| state::store(self, group)).collect()
+    }
+
+    /// Reads a subject without changing anything.
+    pub(crate) fn reading(&self, subject: &Subject) -> Reading {
+        let message = subject.message.map(str::trim).filter(|message| !message.is_empty());
+        let Some(message) = message else {
+            return Reading { text: String::new(), form: silent_form(subject), tokens: Vec::new() };
+        };
+        let (text, cut) = body::telling_part(message);
+        let mut tokens = Vec::new();
+        let cut = read(&text, cut, &mut tokens);
+        if tokens.is_empty() {
+            return Reading { text: text.into_owned(), form: word_form(plain_seed(subject.kind), &[WORDLESS]), tokens };
+        }
+        let form = with_reason(subject, Form::of(seed_of(subject), &text, &tokens, cut));
+        Reading { text: text.into_owned(), form, tokens }
+    }
+}
+
+/// Scans a text; says whether it was cut.
+fn read(text: &str, cut: bool, tokens: &mut Vec<Token>) -> bool {
+    tokens.clear();
+    let mut scanner = Scanner { text: text.as_bytes(), out: tokens, space: false, cut };
+    scanner.run(0, text.len());
+    let cut = scanner.cut;
+    shape(text.as_bytes(), tokens);
+    cut
+}
+
+fn label(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Failed => "failed",
+        Kind::Skipped => "skipped",
+    }
+}
+
+fn plain_seed(kind: Kind) -> u64 {
+    hash_code(label(kind).as_bytes())
+}
+
+/// Forms of different kinds, or of different skip reasons, never meet.
+fn seed_of(subject: &Subject) -> u64 {
+    let seed = plain_seed(subject.kind);
+    match (subject.kind, subject.skip_reason) {
+        (Kind::Skipped, Some(reason)) => seed ^ hash_code(reason.as_bytes()).rotate_left(7),
+        _ => seed,
+    }
+}
+
+/// Puts the skip reason before a skipped item's message, for people to read; the seed already tells the forms apart.
+fn with_reason(subject: &Subject, form: Form) -> Form {
+    match (subject.kind, subject.skip_reason) {
+        (Kind::Skipped, Some(reason)) => form.titled(reason),
+        _ => form,
+    }
+}
+
+fn silent_form(subject: &Subject) -> Form {
+    match (subject.kind, subject.skip_reason) {
+        (Kind::Skipped, Some(reason)) => word_form(plain_seed(subject.kind), &[reason]),
+        (Kind::Skipped, None) => word_form(plain_seed(subject.kind), &["(no skip reason)"]),
+        (Kind::Failed, _) => word_form(plain_seed(subject.kind), &["(no error message)", subject.job_type]),
+    }
+}
+
+/// A form of words that never vary.
+fn word_form(seed: u64, words: &[&str]) -> Form {
+    let text = words.join(" ");
+    let mut tokens = Vec::new();
+    let mut start = 0;
+    for word in words {
+        let end = start + word.len();
+        let hash = hash_code(word.as_bytes());
+        tokens.push(Token {
+            part: Part::Word(Look::Code),
+            kinds: Kinds::default(),
+            start: start as u32,
+            end: end as u32,
+            space: start > 0,
+            hash,
+        });
+        start = end + 1;
+    }
+    Form::of(seed, &text, &tokens, false)
+}

@@ -1,0 +1,24 @@
+//! Groups items by what their error messages mean: pure, incremental, deterministic.
+//!
+//! [`Grouper`] is the door. A message is read into tokens ([`scan`], [`atom`], [`json`], [`shape`]), its words and
+//! slots make a [`form`], and the [`book`] of forms decides by [`evidence`] which forms are one group.
+//! Storing the result, and telling anybody, is left to others.
+
+pub(crate) mod book;
+pub(crate) mod cache;
+pub(crate) mod evidence;
+pub(crate) mod explain;
+pub(crate) mod family;
+pub(crate) mod group_change;
+pub(crate) mod grouper;
+pub(crate) mod id;
+pub(crate) mod state;
+pub(crate) mod store_group;
+pub(crate) mod store_regroup;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod title;
+pub(crate) mod tokens;
+
+/// Rises whenever the same messages may give other groups than before, so that a regroup can be offered.
+pub(crate) const VERSION: u32 = 3;

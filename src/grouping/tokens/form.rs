@@ -1,0 +1,216 @@
+//! A form: the tokens of messages that read the same once slots are blank. Groups are made of forms.
+
+use crate::grouping::tokens::token::{Kinds, Look, Part, SLOT, Token, finish, fold};
+
+/// One token of a form, on its own text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) part: Part,
+    pub(crate) kinds: Kinds,
+    pub(crate) space: bool,
+    /// A slot that was found by comparing forms, not by its look.
+    pub(crate) learned: bool,
+    pub(crate) hash: u64,
+    pub(crate) start: u16,
+    pub(crate) end: u16,
+}
+
+impl Piece {
+    pub(crate) fn is_slot(&self) -> bool {
+        self.part == Part::Slot
+    }
+    pub(crate) fn look(&self) -> Option<Look> {
+        match self.part {
+            Part::Word(look) => Some(look),
+            _ => None,
+        }
+    }
+    pub(crate) fn is_punct(&self, byte: u8) -> bool {
+        self.part == Part::Punct && self.hash == u64::from(byte)
+    }
+}
+
+/// A form and the text of its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) text: String,
+    /// Hash of kind (and what else must not mix) from which the form's hash starts.
+    pub(crate) seed: u64,
+    /// The end was cut.
+    pub(crate) cut: bool,
+    /// Shown before the template: the reason a skipped item has beside its message.
+    pub(crate) prefix: Option<Box<str>>,
+}
+
+/// Longest word kept as text; longer ones are shown shortened but compared in full.
+const WORD_BYTES: usize = 60;
+
+impl Form {
+    /// Copies what is needed out of a scanned message.
+    pub(crate) fn of(seed: u64, text: &str, tokens: &[Token], cut: bool) -> Self {
+        let mut form = Self { pieces: Vec::with_capacity(tokens.len()), text: String::new(), seed, cut, prefix: None };
+        for token in tokens {
+            let start = form.text.len() as u16;
+            if token.part == Part::Punct && token.hash < 128 {
+                // Full-width marks and those a JSON body implies are shown as their plain counterpart.
+                form.text.push(char::from(token.hash as u8));
+            } else if !token.is_slot() {
+                let word = &text[token.start as usize..token.end as usize];
+                let mut end = word.len().min(WORD_BYTES);
+                while !word.is_char_boundary(end) {
+                    end -= 1;
+                }
+                form.text.push_str(&word[..end]);
+            }
+            form.pieces.push(Piece {
+                part: token.part,
+                kinds: token.kinds,
+                space: token.space,
+                learned: false,
+                hash: token.hash,
+                start,
+                end: form.text.len() as u16,
+            });
+        }
+        form
+    }
+
+    pub(crate) fn word(&self, piece: &Piece) -> &str {
+        &self.text[piece.start as usize..piece.end as usize]
+    }
+
+    /// The same form with a prefix for people.
+    pub(crate) fn titled(mut self, prefix: &str) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Whether any slot was found by comparison.
+    pub(crate) fn is_learned(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.learned)
+    }
+
+    /// Notes what the slots of one more message held; says whether that was new.
+    pub(crate) fn note_kinds(&mut self, tokens: &[Token]) -> bool {
+        let mut new = false;
+        for (piece, token) in self.pieces.iter_mut().zip(tokens) {
+            let both = piece.kinds.with(token.kinds);
+            new |= both != piece.kinds;
+            piece.kinds = both;
+        }
+        new
+    }
+
+    /// The form without what its first message happened to hold: equal forms give equal text on every machine.
+    pub(crate) fn canonical(&self) -> String {
+        let mut out = self.prefix.as_ref().map_or_else(String::new, |prefix| prefix.to_string());
+        for piece in &self.pieces {
+            out.push('\u{1f}');
+            match piece.part {
+                Part::Slot if piece.hash == SLOT => out.push_str("<*>"),
+                Part::Slot => out.push_str("=<*>"),
+                Part::Word(Look::Ident) => mask_digits(self.word(piece), &mut out),
+                _ => out.push_str(self.word(piece)),
+            }
+        }
+        out
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        hash_of(self.seed, self.pieces.iter().map(|piece| piece.hash))
+    }
+
+    /// Words outside `except`.
+    pub(crate) fn constants(&self, except: std::ops::Range<usize>) -> usize {
+        self.pieces.iter().enumerate().filter(|(at, piece)| !except.contains(at) && piece.look().is_some()).count()
+    }
+
+    /// The same form with a slot in place of `from..to`; neighbouring slots become one.
+    pub(crate) fn with_slot(&self, from: usize, to: usize) -> Self {
+        let mut pieces: Vec<Piece> = Vec::with_capacity(self.pieces.len());
+        let kinds = self.pieces[from..to]
+            .iter()
+            .filter(|piece| piece.is_slot())
+            .fold(Kinds::default(), |all, piece| all.with(piece.kinds));
+        let kinds = if self.pieces[from..to].iter().all(Piece::is_slot) { kinds } else { kinds.with(Kinds::TEXT) };
+        for (at, piece) in self.pieces.iter().enumerate() {
+            if at > from && at < to {
+                continue;
+            }
+            let piece = if at == from {
+                Piece { part: Part::Slot, kinds, learned: true, hash: SLOT, ..*piece }
+            } else {
+                *piece
+            };
+            match pieces.last_mut() {
+                Some(last) if last.hash == SLOT && piece.hash == SLOT => {
+                    last.kinds = last.kinds.with(piece.kinds);
+                    last.learned |= piece.learned;
+                }
+                _ => pieces.push(piece),
+            }
+        }
+        Self { pieces, text: self.text.clone(), seed: self.seed, cut: self.cut, prefix: self.prefix.clone() }
+    }
+
+    /// The same form with a file in place of `range`, as a name without spaces would have given it.
+    pub(crate) fn with_file(&self, range: std::ops::Range<usize>) -> Self {
+        let mut form = self.clone();
+        let last = Piece { kinds: Kinds::FILE, space: self.pieces[range.start].space, ..self.pieces[range.end - 1] };
+        form.pieces.splice(range, [last]);
+        form
+    }
+
+    /// One piece as people read it.
+    pub(crate) fn shown(&self, piece: &Piece) -> String {
+        match piece.part {
+            Part::Slot if piece.hash == SLOT => format!("<{}>", piece.kinds.name()),
+            Part::Slot if piece.kinds == Kinds::EMPTY => "=".to_owned(),
+            Part::Slot => format!("=<{}>", piece.kinds.name()),
+            Part::Word(Look::Ident) => blank_indices(self.word(piece)),
+            _ => self.word(piece).to_owned(),
+        }
+    }
+
+    /// As people read it, slots in angle brackets.
+    pub(crate) fn template(&self) -> String {
+        let mut out = self.prefix.as_ref().map_or_else(String::new, |prefix| format!("{prefix}: "));
+        for (at, piece) in self.pieces.iter().enumerate() {
+            if piece.space && at > 0 {
+                out.push(' ');
+            }
+            out.push_str(&self.shown(piece));
+        }
+        if self.cut {
+            out.push_str(" …");
+        }
+        out
+    }
+}
+
+/// `lines.7.amount` as `lines.<n>.amount`; other digits are shown as the first message had them.
+fn blank_indices(word: &str) -> String {
+    let labels = word.split('.').collect::<Vec<_>>();
+    let last = labels.len() - 1;
+    let index = |(at, label): (usize, &&str)| {
+        (at > 0 && at < last && !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit())).then_some("<n>")
+    };
+    labels.iter().enumerate().map(|(at, label)| index((at, label)).unwrap_or(label)).collect::<Vec<_>>().join(".")
+}
+
+fn mask_digits(word: &str, out: &mut String) {
+    let mut in_digits = false;
+    for char in word.chars() {
+        let digit = char.is_ascii_digit();
+        if !(digit && in_digits) {
+            out.push(if digit { '0' } else { char });
+        }
+        in_digits = digit;
+    }
+}
+
+/// Hash of a sequence of token hashes.
+pub(crate) fn hash_of(seed: u64, hashes: impl Iterator<Item = u64>) -> u64 {
+    finish(hashes.fold(seed, fold))
+}

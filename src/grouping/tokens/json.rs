@@ -1,0 +1,202 @@
+//! JSON objects and Python dictionaries inside messages: what they say is kept, the data they carry is not.
+//!
+//! An error body is read for the fields that name or explain the error; all other fields vanish, so that their order,
+//! number and content make no difference. An object without such a field is one slot.
+
+use crate::grouping::tokens::token::{Kinds, Look, Part, hash_code, hash_word};
+use crate::grouping::tokens::tokenizer::Scanner;
+
+/// Nesting followed.
+const DEPTH: u8 = 6;
+
+fn tells(key: &[u8]) -> bool {
+    matches!(
+        key,
+        b"message"
+            | b"msg"
+            | b"detail"
+            | b"details"
+            | b"error"
+            | b"errors"
+            | b"title"
+            | b"reason"
+            | b"description"
+            | b"error_message"
+            | b"errorMessage"
+            | b"error_description"
+            | b"Message"
+            | b"Error"
+            | b"exception"
+            | b"cause"
+            | b"Reason"
+    ) || is_code_key(key)
+}
+
+fn is_code_key(key: &[u8]) -> bool {
+    matches!(
+        key,
+        b"code"
+            | b"status"
+            | b"Code"
+            | b"type"
+            | b"error_code"
+            | b"errorCode"
+            | b"status_code"
+            | b"statusCode"
+            | b"error_type"
+            | b"errorType"
+            | b"__type"
+            | b"kind"
+    )
+}
+
+fn carries_input(key: &[u8]) -> bool {
+    matches!(
+        key,
+        b"input"
+            | b"input_value"
+            | b"payload"
+            | b"params"
+            | b"ctx"
+            | b"context"
+            | b"request"
+            | b"headers"
+            | b"loc"
+            | b"metadata"
+            | b"data"
+            | b"args"
+    )
+}
+
+impl Scanner<'_, '_> {
+    /// At a brace or bracket that may begin an object.
+    pub(crate) fn json_or_punct(&mut self, at: usize, to: usize) -> usize {
+        if self.looks_like_object(at, to) {
+            let mark = self.out.len();
+            let space = self.space;
+            let end = self.container(at, to, 0);
+            if self.out.len() == mark {
+                self.space = space;
+                self.slot(Kinds::JSON, at, end);
+            }
+            return end;
+        }
+        match self.balanced(at, to) {
+            Some(end) if !self.text[at..end].contains(&b'=') && !self.text[at..end].contains(&b' ') => {
+                self.slot(Kinds::JSON, at, end);
+                end
+            }
+            _ => {
+                self.punct(self.text[at], at);
+                at + 1
+            }
+        }
+    }
+
+    fn looks_like_object(&self, at: usize, to: usize) -> bool {
+        let mut seen = 0;
+        for &byte in self.text[at..to.min(at + 64)].iter() {
+            match byte {
+                b'{' => seen |= 1,
+                b'[' if seen == 0 => {}
+                b'"' | b'\'' if seen == 1 => return true,
+                0..=32 => {}
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    fn blank(&self, mut at: usize, to: usize) -> usize {
+        while at < to && (self.text[at] <= b' ' || self.text[at] == b',' || self.text[at] == b'\\') {
+            at += 1;
+        }
+        at
+    }
+
+    /// Walks an object or array; a list counts once, by its first element.
+    fn container(&mut self, at: usize, to: usize, depth: u8) -> usize {
+        if depth > DEPTH {
+            return self.balanced(at, to).unwrap_or(to);
+        }
+        if self.text[at] == b'[' {
+            let first = self.blank(at + 1, to);
+            if first < to && matches!(self.text[first], b'{' | b'[') {
+                self.container(first, to, depth + 1);
+            } else if first < to && matches!(self.text[first], b'"' | b'\'') {
+                self.string(first, to, true);
+            }
+            return self.balanced(at, to).unwrap_or(to);
+        }
+        let mut i = self.blank(at + 1, to);
+        while i < to && self.text[i] != b'}' {
+            let (key, after) = match self.text[i] {
+                mark @ (b'"' | b'\'') => match self.closing_quote(i + 1, to, mark) {
+                    Some(close) => ((i + 1, close), close + 1),
+                    None => return to,
+                },
+                _ => return self.balanced(at, to).unwrap_or(to).max(i),
+            };
+            let colon = self.blank(after, to);
+            if colon >= to || self.text[colon] != b':' {
+                return self.balanced(at, to).unwrap_or(to);
+            }
+            i = self.value(key, self.blank(colon + 1, to), to, depth);
+            i = self.blank(i, to);
+        }
+        (i + 1).min(to)
+    }
+
+    fn value(&mut self, key: (usize, usize), at: usize, to: usize, depth: u8) -> usize {
+        if at >= to {
+            return to;
+        }
+        let name = &self.text[key.0..key.1];
+        let (tells, code) = (tells(name), is_code_key(name));
+        match self.text[at] {
+            b'{' | b'[' if !carries_input(name) => self.container(at, to, depth + 1),
+            b'{' | b'[' => self.balanced(at, to).unwrap_or(to),
+            b'"' | b'\'' => {
+                if tells {
+                    self.field(key);
+                }
+                self.string(at, to, tells)
+            }
+            _ => {
+                let end = at
+                    + self.text[at..to].iter().take_while(|byte| !matches!(byte, b',' | b'}' | b']' | 0..=32)).count();
+                if code && end - at <= 5 && self.text[at].is_ascii_digit() {
+                    self.field(key);
+                    let hash = hash_code(&self.text[at..end]);
+                    self.push(Part::Word(Look::Status), Kinds::default(), at, end, hash);
+                }
+                end.max(at + 1)
+            }
+        }
+    }
+
+    fn field(&mut self, key: (usize, usize)) {
+        self.space = true;
+        let hash = hash_word(&self.text[key.0..key.1]);
+        self.push(Part::Word(Look::Plain), Kinds::default(), key.0, key.1, hash);
+        self.punct(b':', key.1);
+        self.space = true;
+    }
+
+    fn string(&mut self, at: usize, to: usize, tells: bool) -> usize {
+        match self.closing_quote(at + 1, to, self.text[at]) {
+            Some(close) => {
+                if tells {
+                    self.run(at + 1, close);
+                }
+                close + 1
+            }
+            None => {
+                if tells {
+                    self.run(at + 1, to);
+                }
+                to
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The few words the grouping knows by name: truth values, days and months, keys whose values tell what went wrong,
+//! technical names with digits, and the common vocabulary of messages, which is seldom somebody's data.
+
+use rustc_hash::FxHashSet;
+use std::sync::OnceLock;
+
+/// `true`, `null` and their spellings.
+pub(crate) fn is_flag(word: &[u8]) -> bool {
+    (3..=9).contains(&word.len())
+        && matches!(
+            word,
+            b"true"
+                | b"false"
+                | b"null"
+                | b"None"
+                | b"True"
+                | b"False"
+                | b"nil"
+                | b"NULL"
+                | b"TRUE"
+                | b"FALSE"
+                | b"undefined"
+                | b"NaN"
+        )
+}
+
+/// Names of days, months, zones and halves of the day; they count only beside a number.
+pub(crate) fn is_calendar(word: &[u8]) -> bool {
+    let Some(head) = word.get(..3) else { return matches!(word, b"AM" | b"PM" | b"am" | b"pm") };
+    match word.len() {
+        3 => matches!(
+            head,
+            b"Mon"
+                | b"Tue"
+                | b"Wed"
+                | b"Thu"
+                | b"Fri"
+                | b"Sat"
+                | b"Sun"
+                | b"Jan"
+                | b"Feb"
+                | b"Mar"
+                | b"Apr"
+                | b"May"
+                | b"Jun"
+                | b"Jul"
+                | b"Aug"
+                | b"Sep"
+                | b"Oct"
+                | b"Nov"
+                | b"Dec"
+                | b"UTC"
+                | b"GMT"
+                | b"PDT"
+                | b"PST"
+                | b"EST"
+                | b"EDT"
+                | b"CET"
+                | b"MST"
+                | b"CST"
+                | b"BST"
+                | b"IST"
+                | b"JST"
+                | b"MDT"
+                | b"CDT"
+        ),
+        4 => matches!(word, b"CEST" | b"June" | b"July" | b"Sept"),
+        _ => matches!(
+            word,
+            b"Monday"
+                | b"Tuesday"
+                | b"Wednesday"
+                | b"Thursday"
+                | b"Friday"
+                | b"Saturday"
+                | b"Sunday"
+                | b"January"
+                | b"February"
+                | b"March"
+                | b"April"
+                | b"August"
+                | b"September"
+                | b"October"
+                | b"November"
+                | b"December"
+        ),
+    }
+}
+
+/// Keys whose value names the error: `code=quota_exceeded`, `reason=timeout`.
+pub(crate) fn is_telling_key(key: &[u8]) -> bool {
+    if key.len() > 24 {
+        return false;
+    }
+    let mut lower = [0u8; 24];
+    let lower = &mut lower[..key.len()];
+    lower.copy_from_slice(key);
+    lower.make_ascii_lowercase();
+    let lower = &*lower;
+    matches!(
+        lower,
+        b"type"
+            | b"reason"
+            | b"error"
+            | b"err"
+            | b"msg"
+            | b"message"
+            | b"op"
+            | b"operation"
+            | b"exception"
+            | b"cause"
+            | b"kind"
+            | b"class"
+            | b"detail"
+            | b"exit"
+            | b"rc"
+            | b"signal"
+            | b"category"
+            | b"stage"
+            | b"action"
+    ) || is_code_name(lower)
+        || lower.ends_with(b"status")
+        || lower.ends_with(b"errno")
+        || lower.ends_with(b"error")
+        || lower.ends_with(b"reason")
+        || lower.ends_with(b"_type")
+        || lower.ends_with(b"state")
+}
+
+/// `code`, `errorCode`, `exit_code`, but not `keycode`; in lower case.
+pub(crate) fn is_code_name(lower: &[u8]) -> bool {
+    let Some(stem) = lower.strip_suffix(b"code") else { return lower.ends_with(b"errno") };
+    let stem = stem.strip_suffix(b"_").or(stem.strip_suffix(b"-")).unwrap_or(stem);
+    stem.is_empty()
+        || [
+            &b"error"[..],
+            b"err",
+            b"status",
+            b"exit",
+            b"return",
+            b"ret",
+            b"http",
+            b"response",
+            b"result",
+            b"reason",
+            b"fault",
+            b"sub",
+            b"sql",
+            b"failure",
+        ]
+        .iter()
+        .any(|ending| stem.ends_with(ending))
+}
+
+/// Names that hold digits and are words all the same.
+pub(crate) fn is_named_with_digits(word: &[u8]) -> bool {
+    if word.len() > 12 {
+        return false;
+    }
+    let mut lower = [0u8; 12];
+    let lower = &mut lower[..word.len()];
+    lower.copy_from_slice(word);
+    lower.make_ascii_lowercase();
+    let lower = &*lower;
+    matches!(
+        lower,
+        b"s3"
+            | b"utf8"
+            | b"utf-8"
+            | b"utf-16"
+            | b"utf16"
+            | b"base64"
+            | b"sha1"
+            | b"sha256"
+            | b"sha512"
+            | b"sha-256"
+            | b"md5"
+            | b"http2"
+            | b"oauth2"
+            | b"ipv4"
+            | b"ipv6"
+            | b"mp3"
+            | b"mp4"
+            | b"h264"
+            | b"ec2"
+            | b"x86"
+            | b"x86_64"
+            | b"win32"
+            | b"win64"
+            | b"log4j"
+            | b"ssh2"
+            | b"socks5"
+            | b"socks4"
+            | b"k8s"
+            | b"latin1"
+            | b"latin-1"
+            | b"cp1252"
+            | b"iso-8859-1"
+            | b"python3"
+            | b"2fa"
+            | b"3d"
+            | b"jpeg2000"
+            | b"pkcs12"
+            | b"x509"
+            | b"i18n"
+            | b"l2"
+            | b"l1"
+            | b"l3"
+            | b"ps2"
+            | b"tls1.2"
+            | b"tls1.3"
+            | b"ntlmv2"
+            | b"int32"
+            | b"int64"
+            | b"uint8"
+            | b"float32"
+            | b"float64"
+            | b"p12"
+            | b"crc32"
+    )
+}
+
+/// Nouns a name follows: `user root`, `bucket invoices`.
+pub(crate) fn is_entity(word: &[u8]) -> bool {
+    static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
+    SET.get_or_init(|| include_str!("entities.txt").split_ascii_whitespace().map(str::as_bytes).collect())
+        .contains(word)
+}
+
+/// `fields`, `columns`.
+pub(crate) fn is_plural_entity(word: &[u8]) -> bool {
+    let mut lower = word.to_ascii_lowercase();
+    lower.pop() == Some(b's')
+        && (is_entity(&lower) || lower.strip_suffix(b"ie").is_some_and(|stem| is_entity(&[stem, b"y"].concat())))
+}
+
+/// Whether the word belongs to the vocabulary messages are made of.
+pub(crate) fn is_common(word: &[u8]) -> bool {
+    static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
+    if word.len() > 24 {
+        return false;
+    }
+    let mut lower = [0u8; 24];
+    let lower = &mut lower[..word.len()];
+    lower.copy_from_slice(word);
+    lower.make_ascii_lowercase();
+    let lower = &*lower;
+    SET.get_or_init(|| include_str!("common.txt").split_ascii_whitespace().map(str::as_bytes).collect()).contains(lower)
+}

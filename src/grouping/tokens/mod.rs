@@ -1,0 +1,16 @@
+//! From a message to the tokens that groups are made of.
+
+pub(crate) mod atom;
+pub(crate) mod body;
+pub(crate) mod file_name;
+pub(crate) mod form;
+pub(crate) mod json;
+pub(crate) mod lexicon;
+pub(crate) mod neighbours;
+pub(crate) mod number;
+pub(crate) mod script;
+pub(crate) mod shape_of_word;
+pub(crate) mod significant_number;
+pub(crate) mod token;
+pub(crate) mod tokenizer;
+pub(crate) mod word;

@@ -1,0 +1,354 @@
+//! What only neighbours tell: key=value, lists, dates in words, amounts with a unit, repeated blocks.
+//!
+//! Works in place on the token list of one message and makes it shorter.
+
+use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::shape_of_word::{self, Unit};
+use crate::grouping::tokens::token::{Kinds, Look, Part, SLOT, Token, hash_word};
+
+/// The hash of `=` together with whatever value follows it.
+pub(crate) const EQUALS: u64 = 0x3d3d;
+
+/// All passes, in order.
+pub(crate) fn shape(text: &[u8], tokens: &mut Vec<Token>) {
+    values(text, tokens);
+    neighbours(text, tokens);
+    lists(text, tokens);
+    collapse(text, tokens);
+    if tokens.len() > 24 {
+        repeats(tokens);
+    }
+}
+
+fn bytes_of<'t>(text: &'t [u8], token: &Token) -> &'t [u8] {
+    &text[token.start as usize..token.end as usize]
+}
+
+/// `key=value` and `key = value`: the sign takes the value in, so that an empty value is like any other.
+/// Values of keys that name the error itself stay.
+fn values(text: &[u8], tokens: &mut Vec<Token>) {
+    if !tokens.iter().any(|token| token.is_punct(b'=')) {
+        return;
+    }
+    let mut write = 0;
+    let mut read = 0;
+    while read < tokens.len() {
+        let token = tokens[read];
+        let keyed = token.is_punct(b'=') && write > 0 && tokens[write - 1].is_word();
+        let next = tokens.get(read + 1).copied();
+        let doubled = next.is_some_and(|next| next.part == Part::Punct && matches!(next.hash as u8, b'=' | b'>'));
+        if !keyed || doubled {
+            tokens[write] = token;
+            write += 1;
+            read += 1;
+            continue;
+        }
+        let key = bytes_of(text, &tokens[write - 1]);
+        read += 1;
+        if lexicon::is_telling_key(key) && next.is_some_and(|next| next.is_word()) {
+            tokens[write] = token;
+            write += 1;
+            continue;
+        }
+        let (kinds, after) = match sole_in_brackets(
+            tokens,
+            read,
+            tokens.get(write.wrapping_sub(2)).is_some_and(|before| before.is_punct(b'(')),
+        ) {
+            Some(close) => (Kinds::TEXT, close),
+            None => value(tokens, read),
+        };
+        let end = if after > read { tokens[after - 1].end } else { token.end };
+        tokens[write] = Token { part: Part::Slot, kinds, end, hash: EQUALS, ..token };
+        write += 1;
+        read = after;
+    }
+    tokens.truncate(write);
+}
+
+/// In `(key=some value)` the value reaches to the closing bracket.
+fn sole_in_brackets(tokens: &[Token], from: usize, opened: bool) -> Option<usize> {
+    let reach = tokens.len().min(from + 12);
+    if !opened || from >= reach {
+        return None;
+    }
+    let close = from
+        + tokens[from..reach].iter().position(|token| {
+            token.part == Part::Punct && matches!(token.hash as u8, b')' | b'(' | b'=' | b',' | b';')
+        })?;
+    (tokens[close].is_punct(b')') && close > from + 1).then_some(close)
+}
+
+/// What one value spans: a slot or word and all that is attached to it without white space.
+fn value(tokens: &[Token], from: usize) -> (Kinds, usize) {
+    let Some(first) = tokens.get(from) else { return (Kinds::EMPTY, from) };
+    let names_next = first.is_word() && tokens.get(from + 1).is_some_and(|next| next.is_punct(b'='));
+    let ends = |token: &Token| {
+        token.part == Part::Punct && matches!(token.hash as u8, b',' | b';' | b')' | b']' | b'}' | b'|')
+    };
+    if names_next || ends(first) {
+        return (Kinds::EMPTY, from);
+    }
+    let mut kinds = if first.is_slot() { first.kinds } else { Kinds::TEXT };
+    let mut at = from + 1;
+    let mut depth = i32::from(first.part == Part::Punct && matches!(first.hash as u8, b'(' | b'[' | b'{'));
+    while let Some(token) = tokens.get(at) {
+        if depth <= 0 && (token.space || ends(token)) || token.is_punct(b'=') {
+            break;
+        }
+        if token.is_word() && tokens.get(at + 1).is_some_and(|next| next.is_punct(b'=')) {
+            break;
+        }
+        match token.hash as u8 {
+            b'(' | b'[' | b'{' if token.part == Part::Punct => depth += 1,
+            b')' | b']' | b'}' if token.part == Part::Punct => depth -= 1,
+            _ => {}
+        }
+        kinds = if token.is_slot() && kinds == Kinds::TEXT {
+            kinds
+        } else if token.is_slot() {
+            kinds.with(token.kinds)
+        } else {
+            Kinds::TEXT
+        };
+        at += 1;
+    }
+    (kinds, at)
+}
+
+/// Units, plural forms and names of days and months beside a number.
+fn neighbours(text: &[u8], tokens: &mut Vec<Token>) {
+    let mut write = 0;
+    for read in 0..tokens.len() {
+        let mut token = tokens[read];
+        if let Part::Word(Look::Plain | Look::Capitals | Look::Compound) = token.part {
+            let word = bytes_of(text, &token);
+            let after_slot = write > 0 && tokens[write - 1].is_slot();
+            let counted = after_slot && tokens[write - 1].kinds.0 & (Kinds::NUMBER.0 | Kinds::TIME.0) != 0;
+            if counted && let Some(unit) = shape_of_word::unit(word) {
+                tokens[write - 1].kinds = match unit {
+                    Unit::Duration => Kinds::DURATION,
+                    Unit::Size => Kinds::SIZE,
+                    Unit::Other => Kinds::NUMBER,
+                };
+                tokens[write - 1].end = token.end;
+                continue;
+            }
+            if word.len() <= 9 && lexicon::is_calendar(word) {
+                let before_slot = tokens
+                    .get(read + 1)
+                    .is_some_and(|next| next.is_slot() || lexicon::is_calendar(bytes_of(text, next)));
+                if before_slot || after_slot && word.len() <= 4 {
+                    token.part = Part::Slot;
+                    token.kinds = Kinds::TIME;
+                    token.hash = SLOT;
+                }
+            }
+            // One page or two pages, the message is the same.
+            if token.is_word() && word.len() > 3 && word.ends_with(b"s") && !word.ends_with(b"ss") {
+                token.hash = hash_word(&word[..word.len() - 1]);
+            }
+        }
+        tokens[write] = token;
+        write += 1;
+    }
+    tokens.truncate(write);
+}
+
+/// `fields: total, buyer, due_date`: single words between commas are one slot. After a noun in the plural and a colon
+/// even one word is; elsewhere it takes three, or two that are no words of a sentence.
+fn lists(text: &[u8], tokens: &mut Vec<Token>) {
+    let mut at = 0;
+    while at < tokens.len() {
+        let comma = tokens.get(at + 1).is_some_and(|next| next.is_punct(b','));
+        let colon = at >= 2 && tokens[at - 1].is_punct(b':') && tokens[at].is_word();
+        if !comma && !colon {
+            at += 1;
+            continue;
+        }
+        let item = |at: usize| {
+            tokens.get(at).is_some_and(|token| token.is_slot() && token.hash == SLOT || matches!(token.part, Part::Word(look) if look != Look::Code && look != Look::Status && look != Look::Dense))
+        };
+        let mut end = at + 1;
+        let mut items = usize::from(item(at));
+        while items > 0
+            && tokens.get(end).is_some_and(|token| token.is_punct(b',') && !tokens[end - 1].is_punct(b','))
+            && item(end + 1)
+        {
+            items += 1;
+            end += 2;
+        }
+        let closes = |token: &Token| matches!(bytes_of(text, token), b"and" | b"or");
+        if items >= 2 && tokens.get(end).is_some_and(closes) && item(end + 1) {
+            items += 1;
+            end += 2;
+        }
+        let after_colon = at >= 2 && tokens[at - 1].is_punct(b':') && tokens[at].space;
+        let plural =
+            after_colon && tokens[at - 2].is_word() && lexicon::is_plural_entity(bytes_of(text, &tokens[at - 2]));
+        let ends = tokens.get(end).is_none_or(|token| token.part == Part::Punct);
+        let mut words = tokens[at..end].iter().filter(|token| token.is_word());
+        let plain = |token: &Token| {
+            !matches!(token.part, Part::Word(Look::Plain)) || !lexicon::is_common(bytes_of(text, token))
+        };
+        let list = words.clone().next().is_some()
+            && match items {
+                0 => false,
+                1 => plural && ends,
+                2 => plural && ends || after_colon && ends && words.all(plain),
+                _ => plural || after_colon && ends || words.all(plain),
+            };
+        if list {
+            let first = tokens[at];
+            let last = tokens[end - 1].end;
+            tokens.drain(at + 1..end);
+            tokens[at] = Token { part: Part::Slot, kinds: Kinds::LIST, hash: SLOT, end: last, ..first };
+        }
+        at += 1;
+    }
+}
+
+/// Runs of slots are one slot, whatever separates them; so are a slot and a slot in brackets after it.
+fn collapse(text: &[u8], tokens: &mut Vec<Token>) {
+    numbered(tokens);
+    dense_names(text, tokens);
+    let mut write = 0;
+    let mut read = 0;
+    while read < tokens.len() {
+        let token = tokens[read];
+        if token.is_slot() && token.hash == SLOT && write > 0 {
+            // Step back over separators to a slot before.
+            let mut back = write;
+            while back > 0 && write - back < 3 && separates(text, &tokens[back - 1]) {
+                back -= 1;
+            }
+            if back > 0
+                && tokens[back - 1].is_slot()
+                && (tokens[back - 1].hash == SLOT || back == write && !token.space || joined_list(tokens, back, write))
+            {
+                let before = &mut tokens[back - 1];
+                let list = if back < write || token.space { Kinds::LIST } else { Kinds::default() };
+                before.kinds = merge_kinds(before.kinds, token.kinds, list);
+                before.end = token.end;
+                write = back;
+                read += 1;
+                continue;
+            }
+            if write >= 2
+                && tokens[write - 1].is_punct(b'(')
+                && tokens[write - 2].is_slot()
+                && tokens[write - 2].hash == SLOT
+                && tokens.get(read + 1).is_some_and(|next| next.is_punct(b')'))
+            {
+                tokens[write - 2].end = tokens[read + 1].end;
+                tokens[write - 2].kinds = tokens[write - 2].kinds.with(Kinds::LIST);
+                write -= 1;
+                read += 2;
+                continue;
+            }
+        }
+        tokens[write] = token;
+        write += 1;
+        read += 1;
+    }
+    tokens.truncate(write);
+}
+
+/// `報告643.pdf` after white space or a bracket: the characters right before the file belong to its name.
+fn dense_names(text: &[u8], tokens: &mut Vec<Token>) {
+    let mut at = 1;
+    while at < tokens.len() {
+        let token = tokens[at];
+        if token.is_slot() && !token.space && token.kinds.has(Kinds::FILE) {
+            let run = tokens[..at].iter().rev().take_while(|before| before.part == Part::Word(Look::Dense)).count();
+            let from = at - run;
+            if (1..=6).contains(&run)
+                && (text[token.start as usize].is_ascii_alphanumeric() || text[token.start as usize] == b'.')
+                && (tokens[from].space || from > 0 && tokens[from - 1].is_punct(b'('))
+                && tokens[from + 1..at].iter().all(|token| !token.space)
+            {
+                tokens[at].start = tokens[from].start;
+                tokens[at].space = tokens[from].space;
+                tokens.drain(from..at);
+                at = from;
+            }
+        }
+        at += 1;
+    }
+}
+
+/// `node-1 node-2 node-3`: three or more of the same name with other numbers are one slot.
+fn numbered(tokens: &mut [Token]) {
+    let mut at = 0;
+    while at + 2 < tokens.len() {
+        let first = tokens[at];
+        let run = tokens[at..].iter().take_while(|token| token.hash == first.hash).count();
+        if run >= 3 && first.part == Part::Word(Look::Ident) {
+            for token in &mut tokens[at..at + run] {
+                token.part = Part::Slot;
+                token.kinds = Kinds::ID;
+                token.hash = SLOT;
+            }
+        }
+        at += run.max(1);
+    }
+}
+
+/// After `key=1` only a comma without white space carries the value on: `key=1,2,3`.
+fn joined_list(tokens: &[Token], back: usize, write: usize) -> bool {
+    back < write && tokens[back..write].iter().all(|token| !token.space)
+}
+
+fn merge_kinds(first: Kinds, second: Kinds, list: Kinds) -> Kinds {
+    if second.has(Kinds::FILE) {
+        // `Q3 report.pdf`: a name with spaces is known by its ending.
+        return Kinds::FILE.with(list);
+    }
+    let first = Kinds(first.0 & !Kinds::EMPTY.0);
+    if first.0 == 0 || first == second { second.with(first).with(list) } else { first.with(list) }
+}
+
+fn separates(text: &[u8], token: &Token) -> bool {
+    match token.part {
+        Part::Punct => matches!(token.hash as u8, b',' | b':' | b'/' | b';' | b'|' | b'#' | b'*' | b'&' | b'-' | b'^'),
+        Part::Word(_) => matches!(bytes_of(text, token), b"and" | b"x" | b"or" | b"to" | b"null"),
+        Part::Slot => false,
+    }
+}
+
+/// The same block of tokens several times in a row counts once; a long block may differ in a word, which is then a slot.
+fn repeats(tokens: &mut Vec<Token>) {
+    let mut at = 0;
+    while at < tokens.len() {
+        let longest = (tokens.len() - at) / 2;
+        let found = (2..=longest.min(48)).find(|&len| is_repeat(&tokens[at..at + 2 * len]));
+        if let Some(len) = found {
+            for i in 0..len {
+                if tokens[at + i].hash != tokens[at + len + i].hash {
+                    tokens[at + i] = Token { part: Part::Slot, kinds: Kinds::LIST, hash: SLOT, ..tokens[at + i] };
+                }
+            }
+            tokens.drain(at + len..at + 2 * len);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+fn is_repeat(both: &[Token]) -> bool {
+    let (one, two) = both.split_at(both.len() / 2);
+    let spare = usize::from(one.len() >= 8);
+    let mut differing = 0;
+    for (one, two) in one.iter().zip(two) {
+        if one.hash != two.hash {
+            differing += 1;
+            let loose = |token: &Token| {
+                matches!(token.part, Part::Slot | Part::Word(Look::Plain | Look::Compound | Look::Ident))
+            };
+            if differing > spare || !loose(one) || !loose(two) {
+                return false;
+            }
+        }
+    }
+    true
+}

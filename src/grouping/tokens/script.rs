@@ -1,0 +1,102 @@
+//! Characters beyond ASCII: quotation marks, full-width punctuation, scripts without spaces between words.
+
+use crate::grouping::tokens::token::{Kinds, Look, Part, fold, hash_code};
+use crate::grouping::tokens::tokenizer::Scanner;
+
+impl Scanner<'_, '_> {
+    /// One Han character, or a run of kana or of another script without spaces.
+    pub(crate) fn dense(&mut self, at: usize, to: usize, char: char, len: usize) -> usize {
+        let mut end = at + len;
+        let script = script(char);
+        if script != Script::Han {
+            while end < to && self.text[end] >= 0x80 {
+                let (next, width) = decode(&self.text[end..to]);
+                if script_or_mark(next) != Some(script) {
+                    break;
+                }
+                end += width;
+            }
+        }
+        let hash = fold(1, hash_code(&self.text[at..end])) | 1 << 63;
+        self.push(Part::Word(Look::Dense), Kinds::default(), at, end, hash);
+        end
+    }
+}
+
+/// Decodes the character that begins `bytes`; a broken one counts as one unknown byte.
+pub(crate) fn decode(bytes: &[u8]) -> (char, usize) {
+    let width = match bytes[0] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    };
+    match bytes.get(..width).and_then(|head| std::str::from_utf8(head).ok()).and_then(|text| text.chars().next()) {
+        Some(char) => (char, width),
+        None => ('\u{fffd}', 1),
+    }
+}
+
+pub(crate) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    text.windows(needle.len()).position(|window| window == needle)
+}
+
+pub(crate) fn closing_of(char: char) -> Option<&'static [&'static str]> {
+    Some(match char {
+        '“' => &["”"],
+        '„' => &["“", "”"],
+        '‘' => &["’"],
+        '«' => &["»"],
+        '‹' => &["›"],
+        '「' => &["」"],
+        '『' => &["』"],
+        '《' => &["》"],
+        '〈' => &["〉"],
+        '＂' => &["＂"],
+        _ => return None,
+    })
+}
+
+pub(crate) fn plain_punct(char: char) -> Option<u8> {
+    Some(match char {
+        '：' => b':',
+        '，' | '、' | '،' => b',',
+        '；' => b';',
+        '（' => b'(',
+        '）' => b')',
+        '【' | '［' => b'[',
+        '】' | '］' => b']',
+        '。' | '！' | '？' | '．' | '…' => b'.',
+        '–' | '—' | '－' | '→' => b'-',
+        '|' | '｜' => b'|',
+        '＝' => b'=',
+        _ => return None,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Script {
+    Han,
+    Hiragana,
+    Katakana,
+    Other,
+}
+
+fn script(char: char) -> Script {
+    match char as u32 {
+        0x3041..=0x309f => Script::Hiragana,
+        0x30a0..=0x30ff | 0x31f0..=0x31ff => Script::Katakana,
+        0x3400..=0x9fff | 0xf900..=0xfaff | 0x2_0000..=0x3_ffff | 0x3005..=0x3007 => Script::Han,
+        _ => Script::Other,
+    }
+}
+
+fn script_or_mark(char: char) -> Option<Script> {
+    is_dense(char).then(|| script(char))
+}
+
+/// Whether the script is written without spaces between words: Han, kana, Thai, Lao, Burmese, Khmer.
+pub(crate) fn is_dense(char: char) -> bool {
+    matches!(char as u32, 0x0e01..=0x0e4f | 0x0e81..=0x0ecf | 0x1000..=0x103f | 0x1780..=0x17df | 0x3005..=0x3007 | 0x3041..=0x30ff
+        | 0x31f0..=0x31ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x2_0000..=0x3_ffff)
+}

@@ -1,0 +1,183 @@
+//! One word, with or without digits: what it looks like, or which kind of slot it is.
+
+use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::script::find;
+use crate::grouping::tokens::shape_of_word::{self, Census, census};
+use crate::grouping::tokens::token::{Kinds, Look, Part, Token, hash_code, hash_word};
+use crate::grouping::tokens::tokenizer::Scanner;
+
+impl Scanner<'_, '_> {
+    /// An API key by its prefix, or what follows `Bearer`: never to be shown in a template.
+    fn is_secret(&self, bytes: &[u8]) -> bool {
+        let after = |token: &Token| &self.text[token.start as usize..token.end as usize] == b"Bearer";
+        bytes.len() >= 8
+            && (bytes.starts_with(b"llx-") || bytes.starts_with(b"sk-") || self.out.last().is_some_and(after))
+    }
+
+    /// Whether a truth value stands where values stand.
+    fn flag_stands(&self, bytes: &[u8]) -> bool {
+        lexicon::is_flag(bytes)
+            && self
+                .out
+                .last()
+                .is_some_and(|last| matches!(last.hash, 58 | 61 | 124 | 63) || !self.space && last.hash == 44)
+    }
+
+    /// Letters only.
+    pub(crate) fn word(&mut self, at: usize, end: usize) {
+        let bytes = &self.text[at..end];
+        if self.flag_stands(bytes) {
+            self.slot(Kinds::FLAG, at, end);
+            return;
+        }
+        let (mut upper, mut turns) = (0u32, 0u32);
+        let mut was_lower = false;
+        for &byte in bytes {
+            let is_upper = byte.is_ascii_uppercase();
+            upper += u32::from(is_upper);
+            turns += u32::from(is_upper && was_lower);
+            was_lower = !is_upper;
+        }
+        let look = if upper == 0 {
+            Look::Plain
+        } else if upper as usize == bytes.len() && bytes.len() > 1 {
+            Look::Capitals
+        } else if turns == 0 {
+            Look::Plain
+        } else if shape_of_word::is_exception(bytes) {
+            Look::Code
+        } else if bytes.len() >= 12 && shape_of_word::is_random(bytes, &census(bytes)) {
+            self.slot(Kinds::ID, at, end);
+            return;
+        } else {
+            Look::Compound
+        };
+        let look =
+            if look == Look::Plain && upper > 0 && shape_of_word::is_exception(bytes) { Look::Code } else { look };
+        self.push(Part::Word(look), Kinds::default(), at, end, hash_word(bytes));
+    }
+
+    /// Letters, digits, dots, dashes and underscores.
+    pub(crate) fn plain(&mut self, start: usize, end: usize, to: usize) -> usize {
+        if start >= end {
+            return end;
+        }
+        let bytes = &self.text[start..end];
+        if let Some(dots) = find(bytes, b"..") {
+            let after = start + dots + bytes[dots..].iter().take_while(|&&byte| byte == b'.').count();
+            self.plain(start, start + dots, to);
+            self.space = true;
+            return self.plain(after, end, to);
+        }
+        let count = census(bytes);
+        if self.is_secret(bytes) {
+            self.slot(Kinds::ID, start, end);
+            return end;
+        }
+        if count.digit == 0 {
+            self.undigited(start, end, &count);
+            return end;
+        }
+        let first = if matches!(bytes[0], b'-' | b'+' | b'$' | b'~') && bytes.len() > 1 { bytes[1] } else { bytes[0] };
+        if first.is_ascii_digit() {
+            return self.number(start, end, to, &count);
+        }
+        let head = bytes.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        if head >= 5
+            && head + count.digit as usize == bytes.len()
+            && count.digit >= 4
+            && bytes[head..].iter().all(u8::is_ascii_digit)
+            && !shape_of_word::is_code_shape(bytes, &count)
+        {
+            self.plain(start, start + head, to);
+            self.slot(Kinds::NUMBER, start + head, end);
+            return end;
+        }
+        let kinds = if shape_of_word::is_hex(bytes, &count) {
+            if count.dash >= 4 { Kinds::ID } else { Kinds::HEX }
+        } else if lexicon::is_named_with_digits(bytes) {
+            self.push(Part::Word(Look::Plain), Kinds::default(), start, end, hash_code(bytes));
+            return end;
+        } else if shape_of_word::is_exception(bytes)
+            || shape_of_word::is_code_shape(bytes, &count) && self.code_may_stand(end, to)
+        {
+            self.push(Part::Word(Look::Code), Kinds::default(), start, end, hash_code(bytes));
+            return end;
+        } else if shape_of_word::is_file(bytes) {
+            Kinds::FILE
+        } else if count.dot >= 1 && shape_of_word::is_host(bytes, &count) {
+            Kinds::HOST
+        } else if shape_of_word::is_random(bytes, &count) || is_numbered(bytes) {
+            Kinds::ID
+        } else if matches!(bytes[0], b'v' | b'V') && bytes[1].is_ascii_digit() {
+            Kinds::VERSION
+        } else if count.lower + count.upper <= 1 + count.dash && count.other == 0 && count.dot == 0 {
+            Kinds::ID
+        } else {
+            self.push(Part::Word(Look::Ident), Kinds::default(), start, end, hash_word(bytes));
+            return end;
+        };
+        self.slot(kinds, start, end);
+        end
+    }
+
+    fn undigited(&mut self, start: usize, end: usize, count: &Census) {
+        let bytes = &self.text[start..end];
+        if count.lower + count.upper == 0 && count.other == 0 {
+            return;
+        }
+        let look = if self.flag_stands(bytes) {
+            return self.slot(Kinds::FLAG, start, end);
+        } else if shape_of_word::is_exception(bytes) {
+            Look::Code
+        } else if count.dot > 0 {
+            if shape_of_word::is_file(bytes) {
+                return self.slot(Kinds::FILE, start, end);
+            }
+            let port = count.upper == 0
+                && self.text.get(end) == Some(&b':')
+                && self.text.get(end + 1).is_some_and(u8::is_ascii_digit);
+            if port || count.dot >= 2 && shape_of_word::is_host(bytes, count) {
+                return self.slot(Kinds::HOST, start, end);
+            }
+            if ends_in_constant(bytes) { Look::Capitals } else { Look::Ident }
+        } else if bytes.len() >= 16 && shape_of_word::is_random(bytes, count) {
+            return self.slot(Kinds::ID, start, end);
+        } else if count.lower == 0 && count.other == 0 {
+            Look::Capitals
+        } else if has_id_tail(bytes) {
+            Look::Ident
+        } else if count.under > 0 || count.turns > count.dash && count.upper > 1 {
+            Look::Compound
+        } else {
+            Look::Plain
+        };
+        self.push(Part::Word(look), Kinds::default(), start, end, hash_word(bytes));
+    }
+}
+
+/// `dfl-kthnsJkxdaSjexpd`: a short prefix, then a long tail with capitals inside.
+fn has_id_tail(bytes: &[u8]) -> bool {
+    let Some(cut) = bytes.iter().position(|byte| matches!(byte, b'-' | b'_')) else { return false };
+    let tail = &bytes[cut + 1..];
+    (2..=6).contains(&cut)
+        && tail.len() >= 10
+        && tail.iter().all(u8::is_ascii_alphabetic)
+        && tail[1..].iter().any(u8::is_ascii_uppercase)
+        && tail.iter().any(u8::is_ascii_lowercase)
+}
+
+/// `worker-44`, `node_7`.
+fn is_numbered(bytes: &[u8]) -> bool {
+    let digits = bytes.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let head = &bytes[..bytes.len() - digits];
+    digits > 0
+        && matches!(head.last(), Some(b'-' | b'_'))
+        && head.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'))
+}
+
+/// `android.intent.action.SCREEN_ON`: the last label is in capitals, a constant of some program.
+fn ends_in_constant(bytes: &[u8]) -> bool {
+    let last = bytes.rsplit(|&byte| byte == b'.').next().unwrap_or(bytes);
+    last.len() > 2 && last.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
+}

@@ -1,0 +1,186 @@
+//! The one door for the integration tests, the benchmarks and the fuzz targets. It is no API: anything may change.
+
+/// Of `classify`.
+pub mod classify {
+    pub use crate::classify::rules::decide::{Facts, Rules};
+    pub use crate::classify::rules::shipped::shipped_rules;
+}
+
+/// Of `cli`.
+pub mod cli {
+    pub use crate::cli::Cli;
+}
+
+/// Of `commands`.
+pub mod commands {
+    pub use crate::commands::notify::channel::first_try;
+    pub use crate::commands::report::args::ReportArgs;
+    pub use crate::commands::report::outcome::Outcome;
+    pub use crate::commands::report::terminal::Terminal;
+    pub use crate::commands::report::{Surroundings, run};
+}
+
+/// Of `config`.
+pub mod config {
+    pub use crate::config::Config;
+    pub use crate::config::channel::{Channel, ChannelKind, SmtpTls};
+    pub use crate::config::project::{Api, Project};
+    /// All of `config::load`.
+    pub mod load {
+        pub use crate::config::load::*;
+    }
+}
+
+/// Of `credentials`.
+pub mod credentials {
+    pub use crate::credentials::Credentials;
+}
+
+/// Of `grouping`.
+pub mod grouping {
+    pub use crate::grouping::grouper::{Grouper, Subject};
+}
+
+/// Of `ledger`.
+pub mod ledger {
+    pub use crate::ledger::Ledger;
+    pub use crate::ledger::open::writer;
+    pub use rusqlite::Transaction;
+    /// All of `ledger::check`.
+    pub mod check {
+        pub use crate::ledger::check::*;
+    }
+    /// All of `ledger::open`.
+    pub mod open {
+        pub use crate::ledger::open::*;
+    }
+}
+
+/// Of `llamacloud`.
+pub mod llamacloud {
+    #[cfg(fuzzing)]
+    pub use crate::llamacloud::fuzz::{pages, records};
+    pub use crate::llamacloud::http::client::Transport;
+    pub use crate::llamacloud::resubmit::Resubmission;
+    pub use crate::llamacloud::settings::{Pace, Settings};
+    pub use crate::llamacloud::{Cloud, decode_items};
+}
+
+/// Of `model`.
+pub mod model {
+    pub use crate::model::batch_api::BatchApi;
+    pub use crate::model::class::Class;
+    pub use crate::model::item::{Kind, Observation};
+    pub use crate::model::redact::mask_secrets;
+    pub use crate::model::text::is_steering;
+}
+
+/// Of `notify`.
+pub mod notify {
+    pub use crate::notify::{Channel, ChannelSecrets};
+    /// All of `notify::store_delivery`.
+    pub mod store_delivery {
+        pub use crate::notify::store_delivery::*;
+    }
+    /// All of `notify::render::text`.
+    pub mod text {
+        pub use crate::notify::render::text::*;
+    }
+}
+
+/// Of `reprocess`.
+pub mod reprocess {
+    pub use crate::reprocess::plans::approved::cancel_plan;
+    pub use crate::reprocess::plans::draft::Request;
+    pub use crate::reprocess::policy::budget::Spent;
+    pub use crate::reprocess::policy::chunk::Chunk;
+    pub use crate::reprocess::policy::eligibility::{Circumstances, exclusion};
+    pub use crate::reprocess::policy::facts::{GroupFacts, ItemFacts, ItemState};
+    pub use crate::reprocess::policy::group_state::{Ended, GroupState};
+    pub use crate::reprocess::policy::holds::directory_stats::{Sender, Senders};
+    pub use crate::reprocess::policy::holds::gate::{AttemptResult, Gate, global_breaker_trips, incident};
+    pub use crate::reprocess::policy::holds::outage_signal::{Weather, weather};
+    pub use crate::reprocess::policy::holds::trial::{Blame, Trial};
+    pub use crate::reprocess::policy::intents::intent::{Intent, IntentEvent, IntentState};
+    pub use crate::reprocess::policy::intents::outcome::{After, AfterStatus, Vote, outcome};
+    pub use crate::reprocess::policy::intents::post::{AfterRefusal, PostAnswer, Refusal, after_refusal};
+    pub use crate::reprocess::policy::intents::reconcile::{Candidate, Listing, reconcile};
+    pub use crate::reprocess::policy::limits::Limits;
+    pub use crate::reprocess::policy::plan::{PlanInput, Selection, plan};
+    pub use crate::reprocess::policy::ramp::StepResult;
+    pub use crate::reprocess::policy::record::Record;
+    pub use crate::reprocess::store::intent::refuse_item;
+    pub use crate::reprocess::store::retriable::Which;
+    pub use crate::reprocess::{Reprocess, Summary};
+    /// All of `reprocess::store::intent`.
+    pub mod intent {
+        pub use crate::reprocess::store::intent::*;
+    }
+    /// All of `reprocess::store::plan`.
+    pub mod plan {
+        pub use crate::reprocess::store::plan::*;
+    }
+    /// All of `reprocess::store::retriable`.
+    pub mod retriable {
+        pub use crate::reprocess::store::retriable::*;
+    }
+}
+
+/// Of `scan`.
+pub mod scan {
+    pub use crate::grouping::group_change::GroupChange;
+    pub use crate::model::classified::{Classified, GroupFacts};
+    pub use crate::scan::causes::CauseSummary;
+    pub use crate::scan::store::ingest::ingest;
+    pub use crate::scan::store::ingest_record::{Place, Sighting, Work};
+    pub use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
+    /// All of `scan::causes`.
+    pub mod causes {
+        pub use crate::scan::causes::*;
+    }
+}
+
+/// Of `service`.
+pub mod service {
+    pub use crate::service::cycle::CycleOutcome;
+    #[cfg(fuzzing)]
+    pub use crate::service::http::webhook::fuzz;
+    pub use crate::service::store_clock_skew::Right;
+    pub use crate::service::worker::{Setup, Worker};
+    /// All of `service::store_clock_skew`.
+    pub mod store_clock_skew {
+        pub use crate::service::store_clock_skew::*;
+    }
+}
+
+/// Of `simulator`.
+pub mod simulator {
+    pub use crate::simulator::faults::{Fault, FaultRule};
+    pub use crate::simulator::http::endpoint::Endpoint;
+    pub use crate::simulator::http::server::SimulatedCloud;
+    pub use crate::simulator::options::{Clock, Date, Options, Order, Paging, Token, Total};
+    pub use crate::simulator::world::account::believable_account;
+    pub use crate::simulator::world::builder::{
+        DEFAULT_NOW, WorldBuilder, batch_id, default_config, item_id, project_id, v2_batch_id,
+    };
+    pub use crate::simulator::world::bulk::Bulk;
+    pub use crate::simulator::world::cause::{Cause, Failure};
+    pub use crate::simulator::world::model::{BatchStatus, Item, ItemStatus, JobType, Origin, Run};
+    pub use crate::simulator::world::random::Random;
+    pub use crate::simulator::world::state::{Outage, Pace, World};
+    pub use crate::simulator::world::submit::{Break, Submission};
+    pub use crate::simulator::world::truth::{Post, ShownFailure};
+}
+
+/// Of `triage`.
+pub mod triage {
+    pub use crate::triage::digest::only::Only;
+    pub use crate::triage::settings::{Route, Settings};
+    pub use crate::triage::store::digest::thaw;
+    pub use crate::triage::triage;
+    pub use crate::triage::{Request, triage_in};
+    /// All of `triage::store::digest`.
+    pub mod digest {
+        pub use crate::triage::store::digest::*;
+    }
+}

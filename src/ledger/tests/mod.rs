@@ -1,0 +1,3 @@
+//! A small account in memory, for the tests of every room.
+
+pub(crate) mod seed;

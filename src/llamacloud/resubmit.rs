@@ -1,0 +1,65 @@
+//! What is needed to process items again, and what was found of such a request afterwards.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use crate::model::batch::Batch;
+use crate::model::batch_api::BatchApi;
+use crate::model::prior_jobs::Before;
+
+/// A request to process items again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resubmission {
+    /// The API that it is sent through.
+    pub api: BatchApi,
+    /// The intent behind it; sent along where the API keeps such a note.
+    pub intent_id: String,
+    /// `parse`, `extract` or `classify`.
+    pub job_type: String,
+    /// The items: any number for v1 beta, exactly one for v2 (see `Cloud::items_per_request`).
+    pub item_ids: Vec<String>,
+    /// How to process them: v1 beta's `job_config`, or the fields of v2's request beside the file (`configuration_id`, or `tier` and `version`).
+    pub job_config: Value,
+    /// The directory of the item; v2 needs it to find the file.
+    pub directory_id: Option<String>,
+    /// The job that failed; v2 asks it whether parsing had succeeded, so that only the extraction is paid again.
+    pub job_id: Option<String>,
+    /// What `Cloud::look_before` found: without it, nothing that comes up later is known to be an extraction's own job.
+    pub before: Option<Before>,
+}
+
+/// How far before the POST its batch is looked for: the server's clock may be that far behind ours.
+pub(crate) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
+
+/// A batch that may have come from a resubmission of unclear outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// It.
+    pub batch: Batch,
+    /// Its items; none if they could not be listed to the end.
+    pub item_ids: Option<BTreeSet<String>>,
+}
+
+/// What a search for such batches came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidates {
+    /// They, as listed.
+    pub found: Vec<Candidate>,
+    /// Whether everything back to the time asked for was seen.
+    pub complete: bool,
+}
+
+/// What LlamaCloud says about an underlying job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRecord {
+    /// The job.
+    pub job_id: String,
+    /// Its status, as the API words it.
+    pub status: String,
+    /// A code such as `PDF_IS_PROTECTED`; only v1 parse jobs have one.
+    pub error_code: Option<String>,
+    /// What went wrong, with secrets masked.
+    pub error_message: Option<String>,
+}

@@ -1,0 +1,167 @@
+//! The failed items of one finished batch: files that got no job, and files whose job failed.
+
+use std::collections::HashMap;
+
+use crate::llamacloud::error::CloudError;
+use crate::llamacloud::http::client::Client;
+use crate::llamacloud::paging::listing::{Depth, Listed};
+use crate::llamacloud::v2::batch::{Expanded, Mapping};
+use crate::llamacloud::v2::job::{Job, Product};
+use crate::llamacloud::v2::outcomes::chunks::add;
+use crate::llamacloud::v2::{V2, names, outcomes, pages, single};
+use crate::model::batch::{Batch, BatchStatus, Counted};
+use crate::model::item::{ItemStatus, Kind, Observation};
+
+/// Reads a finished batch: its failed items, and how the reading went.
+pub(crate) async fn read(
+    v2: &V2,
+    client: &Client,
+    limit: usize,
+    expanded: Expanded,
+    depth: Depth,
+) -> Result<(Vec<Observation>, Listed), CloudError> {
+    let Expanded { batch, results, .. } = expanded;
+    let mut listed = Listed { complete: true, requests: 1, ..Listed::default() };
+    let Some(results) = results else {
+        return Ok((Vec::new(), without_results(&batch, listed)));
+    };
+    listed.unreadable = results.unreadable_keys.len() as u64;
+    listed.why_unreadable = results.why_unreadable.clone();
+    let total = results.size();
+    let Sorted { jobs, unmapped, .. } = sort(&batch, results.rows);
+    let mut failed: Vec<Observation> = unmapped.into_iter().map(|mapping| unmapped_item(&batch, mapping)).collect();
+    let all = v2.page_failures || depth == Depth::Proof;
+    let outcomes = outcomes::read(v2, client, limit, &batch, &jobs, all).await?;
+    add(&mut listed, &outcomes.listed);
+    let may_change = outcomes.may_change;
+    listed.only_odd = outcomes.only_odd;
+    listed.unproven = outcomes.unproven;
+    outcomes.tell_odd(&mut listed);
+    if v2.page_failures {
+        failed.append(&mut with_failed_pages(client, &outcomes.jobs, &jobs, &mut listed).await?);
+    }
+    let (mut parsings, mut extractions) = (HashMap::new(), HashMap::new());
+    for mut job in outcomes.into_failed() {
+        let Some(made) = jobs.get(&job.id) else { continue };
+        if let Some(parsing) = job.parse_job_id.take() {
+            parsings.extend(made.item_ids.iter().map(|item_id| (item_id.clone(), parsing.clone())));
+        }
+        if made.product == Product::Extract {
+            extractions.extend(made.item_ids.iter().map(|item_id| (job.id.clone(), item_id.clone())));
+        }
+        failed.extend(made.observations(&job));
+    }
+    if !may_change {
+        listed.counted = Some(Counted { total, failed: failed.len() as u64 });
+    }
+    let place = names::Place { directory_id: batch.directory_id.as_deref(), files: total, parsings, extractions };
+    names::give(v2, client, limit, &place, &mut failed, &mut listed).await;
+    Ok((failed, listed))
+}
+
+/// So many parses in a row whose pages cannot be read are the server's trouble: the others are not asked for.
+const MOST_IN_A_ROW: usize = 3;
+
+/// The items whose parse completed without some of its pages. Pages that cannot be read cost no failure that is known.
+async fn with_failed_pages(
+    client: &Client,
+    jobs: &[Job],
+    made: &HashMap<String, Made>,
+    listed: &mut Listed,
+) -> Result<Vec<Observation>, CloudError> {
+    let mut found = Vec::new();
+    let mut in_a_row = 0;
+    for job in jobs.iter().filter(|job| job.status() == ItemStatus::Completed) {
+        let Some(made) = made.get(&job.id).filter(|made| made.product == Product::Parse) else { continue };
+        listed.requests += 1;
+        match pages::trouble(client, &job.id).await {
+            Ok(trouble) => {
+                in_a_row = 0;
+                if let Some(message) = trouble {
+                    found.extend(made.observations(&Job { message: Some(message), ..job.clone() }));
+                }
+            }
+            Err(error) if error.stops_scan() => return Err(error),
+            Err(error) => {
+                in_a_row += 1;
+                listed.unreadable += 1;
+                listed.why_unreadable.get_or_insert_with(|| format!("the pages of {}: {error}", job.id));
+                if in_a_row == MOST_IN_A_ROW {
+                    listed.complete = false;
+                    listed.why_incomplete = listed.why_unreadable.clone();
+                    break;
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A finished batch without results: one that failed or was cancelled has none, those of others are still to come.
+fn without_results(batch: &Batch, mut listed: Listed) -> Listed {
+    if matches!(batch.status, BatchStatus::Failed | BatchStatus::Cancelled) {
+        listed.counted = Some(Counted { total: 0, failed: 0 });
+    } else {
+        listed.complete = false;
+        listed.why_incomplete = Some(format!("the finished batch {} shows no results yet", batch.batch_id));
+    }
+    listed
+}
+
+/// A job, and which items it was made of: a file may stand in a directory twice.
+pub(crate) struct Made {
+    pub(crate) item_ids: Vec<String>,
+    pub(crate) product: Product,
+}
+
+impl Made {
+    /// What the failed job says of each of its items.
+    fn observations(&self, job: &Job) -> impl Iterator<Item = Observation> {
+        self.item_ids.iter().map(|item_id| single::observation(item_id.clone(), job.clone(), None))
+    }
+}
+
+/// The files of a batch.
+pub(crate) struct Sorted {
+    /// Those that got a job, by its id.
+    pub(crate) jobs: HashMap<String, Made>,
+    /// Those that got none.
+    pub(crate) unmapped: Vec<Mapping>,
+    /// Those that had got none when somebody cancelled the batch: that is no failure.
+    pub(crate) never_begun: Vec<String>,
+}
+
+/// Tells files with a job from files without one.
+pub(crate) fn sort(batch: &Batch, mappings: Vec<Mapping>) -> Sorted {
+    let jobs = HashMap::with_capacity(mappings.len());
+    let mut sorted = Sorted { jobs, unmapped: Vec::new(), never_begun: Vec::new() };
+    let cancelled = batch.status == BatchStatus::Cancelled;
+    for mapping in mappings {
+        match (&mapping.job_id, &mapping.message) {
+            (Some(job_id), None) => {
+                let none = Made { item_ids: Vec::new(), product: mapping.product };
+                sorted.jobs.entry(job_id.clone()).or_insert(none).item_ids.push(mapping.item_id);
+            }
+            (None, None) if cancelled => sorted.never_begun.push(mapping.item_id),
+            _ => sorted.unmapped.push(mapping),
+        }
+    }
+    sorted
+}
+
+fn unmapped_item(batch: &Batch, mapping: Mapping) -> Observation {
+    let is_left = mapping.message.is_none() && mapping.job_id.is_none() && batch.failed_as_a_whole();
+    let item = Observation {
+        item_id: mapping.item_id,
+        item_name: String::new(),
+        kind: Kind::Failed,
+        message: mapping.message,
+        skip_reason: None,
+        job_id: mapping.job_id,
+        job_record_id: None,
+        started_at: None,
+        completed_at: batch.completed_at,
+        effective_at: None,
+    };
+    if is_left { batch.abandoned(item) } else { item }
+}

@@ -1,0 +1,236 @@
+//! Parse and extract jobs as API v2 writes them.
+
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::llamacloud::error::CloudError;
+use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::paging::end_of_list::Paging;
+use crate::llamacloud::paging::listing::{self, Listed, Make, Style};
+use crate::llamacloud::paging::page::{Rows, parse};
+use crate::llamacloud::wire::{Text, time};
+use crate::model::item::ItemStatus;
+
+/// The keys of `user_metadata` that resubmissions leave on their jobs.
+pub(crate) const INTENT: &str = "triage_intent";
+/// See [`INTENT`].
+pub(crate) const ITEM: &str = "triage_item";
+
+/// The two products that batches make jobs of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Product {
+    Parse,
+    Extract,
+}
+
+impl Product {
+    /// By the word for its type, such as `extract_v2`; the prefix of the id decides where the word says nothing.
+    pub(crate) fn named(kind: &str, job_id: &str) -> Product {
+        match kind.strip_suffix("_v2").unwrap_or(kind) {
+            "extract" => Product::Extract,
+            "parse" => Product::Parse,
+            _ if job_id.starts_with("ext-") => Product::Extract,
+            _ => Product::Parse,
+        }
+    }
+
+    /// The last segment of its endpoint, and the job type that v1 calls the same work.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Product::Parse => "parse",
+            Product::Extract => "extract",
+        }
+    }
+
+    pub(crate) fn path(self) -> [&'static str; 3] {
+        ["api", "v2", self.word()]
+    }
+
+    /// The statuses of jobs that have not ended, as its list can be filtered by, in the order in which a job has them.
+    pub(crate) fn open_statuses(self) -> &'static [&'static str] {
+        match self {
+            Product::Parse => &["PENDING", "RUNNING"],
+            Product::Extract => &["PENDING", "THROTTLED", "RUNNING"],
+        }
+    }
+}
+
+/// One job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) project_id: Option<String>,
+    pub(crate) status: String,
+    pub(crate) message: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) file_input: Option<String>,
+    pub(crate) configuration_id: Option<String>,
+    /// The intent that a resubmission noted on it.
+    pub(crate) intent_id: Option<String>,
+    /// The item that a resubmission noted on it.
+    pub(crate) item_id: Option<String>,
+    pub(crate) parse_job_id: Option<String>,
+    pub(crate) created_at: Option<Timestamp>,
+    pub(crate) updated_at: Option<Timestamp>,
+}
+
+impl Job {
+    pub(crate) fn status(&self) -> ItemStatus {
+        match self.status.as_str() {
+            "THROTTLED" => ItemStatus::Pending,
+            word => ItemStatus::from_word(word),
+        }
+    }
+
+    /// Whether it ended by an error.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.status() == ItemStatus::Failed
+    }
+
+    /// Whether it may still change. A word of the future is taken as such.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.status(), ItemStatus::Completed | ItemStatus::Failed | ItemStatus::Cancelled)
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct WireJob<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    project_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    status: Option<Text<'a>>,
+    #[serde(borrow)]
+    error_message: Option<Text<'a>>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    file_input: Option<Text<'a>>,
+    #[serde(borrow)]
+    configuration_id: Option<Text<'a>>,
+    // Of any shape: nothing in them may make a failed job unreadable.
+    user_metadata: Option<Value>,
+    extract_metadata: Option<Value>,
+    #[serde(borrow)]
+    created_at: Option<Text<'a>>,
+    #[serde(borrow)]
+    updated_at: Option<Text<'a>>,
+}
+
+impl WireJob<'_> {
+    fn into_job(self) -> Job {
+        let word = |text: Option<Text<'_>>| text.map_or_else(String::new, Text::into_id);
+        let text = |metadata: &Option<Value>, key: &str| Some(metadata.as_ref()?.get(key)?.as_str()?.to_owned());
+        Job {
+            id: word(self.id),
+            project_id: self.project_id.and_then(Text::into_some_id),
+            status: word(self.status),
+            message: self.error_message.and_then(Text::into_message),
+            name: self.name.and_then(Text::into_message),
+            file_input: self.file_input.and_then(Text::into_some_id),
+            configuration_id: self.configuration_id.and_then(Text::into_some_id),
+            intent_id: text(&self.user_metadata, INTENT),
+            item_id: text(&self.user_metadata, ITEM),
+            parse_job_id: text(&self.extract_metadata, "parse_job_id"),
+            created_at: time(self.created_at),
+            updated_at: time(self.updated_at),
+        }
+    }
+}
+
+/// The rows of a job list.
+pub(crate) struct Jobs;
+
+impl Rows for Jobs {
+    type Wire<'a> = WireJob<'a>;
+    type Row = Job;
+    const TEXTS: &'static [&'static str] = &[
+        "project_id",
+        "status",
+        "error_message",
+        "name",
+        "file_input",
+        "configuration_id",
+        "created_at",
+        "updated_at",
+    ];
+
+    fn id<'w>(&self, wire: &'w WireJob<'_>) -> &'w str {
+        wire.id.as_ref().map_or("", Text::as_str)
+    }
+
+    fn row(&self, wire: WireJob<'_>) -> Option<Job> {
+        Some(wire.into_job())
+    }
+}
+
+/// Reads a list of jobs to its end.
+pub(crate) async fn list(
+    client: &Client,
+    ask: &Ask<'_>,
+    limit: usize,
+    mut each: impl FnMut(Job) + Send,
+) -> Result<Listed, CloudError> {
+    let mut page = |jobs: Vec<Job>| {
+        jobs.into_iter().for_each(&mut each);
+        ControlFlow::Continue(())
+    };
+    read_pages(client, ask, limit, &mut page).await
+}
+
+/// Reads a list of jobs page by page; `page` may stop it.
+pub(crate) async fn read_pages(
+    client: &Client,
+    ask: &Ask<'_>,
+    limit: usize,
+    page: &mut (dyn FnMut(Vec<Job>) -> ControlFlow<()> + Send),
+) -> Result<Listed, CloudError> {
+    let style = Style::of(Make::V2, limit);
+    listing::read(client, ask, style, &Jobs, Paging::by_token(), page).await
+}
+
+/// One job; none if LlamaCloud does not know it (any more). Parse jobs come in an envelope, extract jobs do not.
+pub(crate) async fn get(client: &Client, product: Product, job_id: &str) -> Result<Option<Job>, CloudError> {
+    get_with(client, product, job_id, false).await
+}
+
+/// The same by a single try.
+pub(crate) async fn get_once(client: &Client, product: Product, job_id: &str) -> Result<Option<Job>, CloudError> {
+    get_with(client, product, job_id, true).await
+}
+
+async fn get_with(client: &Client, product: Product, job_id: &str, once: bool) -> Result<Option<Job>, CloudError> {
+    #[derive(Deserialize)]
+    struct Enveloped<'a> {
+        #[serde(borrow)]
+        job: Option<WireJob<'a>>,
+    }
+    let front = product.path();
+    let path = [&front[..], &[job_id]].concat();
+    let shown = format!("/{}", path.join("/"));
+    let mut ask = match product {
+        Product::Parse => Ask::path(&path),
+        Product::Extract => Ask::path(&path).with("expand", "extract_metadata"),
+    };
+    ask.once = once;
+    let got = client.get(&ask, |text| {
+        let enveloped = parse::<Enveloped<'_>>(text, &shown)?.job;
+        let job = match enveloped {
+            Some(job) => job,
+            None => parse(text, &shown)?,
+        };
+        Ok(job.into_job())
+    });
+    match got.await {
+        Ok(job) if job.id.is_empty() => {
+            Err(CloudError::Decode { path: shown.clone(), at: "id".to_owned(), problem: "missing".to_owned() })
+        }
+        Ok(job) => Ok(Some(job)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,306 @@
+//! The two batch APIs of LlamaCloud: which of them a project has, and which batch lists a scan reads.
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::model::id::is_uuid;
+use crate::model::text::count;
+
+/// A batch API of LlamaCloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum BatchApi {
+    /// `/api/v2/batches`.
+    #[serde(rename = "v2")]
+    V2,
+    /// `/api/v1/beta/batch-processing`.
+    #[serde(rename = "v1-beta")]
+    V1Beta,
+}
+
+impl BatchApi {
+    /// Both, in the order in which their batch lists are read.
+    pub const ALL: [BatchApi; 2] = [BatchApi::V2, BatchApi::V1Beta];
+
+    /// The word of the configuration, the ledger and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            BatchApi::V2 => "v2",
+            BatchApi::V1Beta => "v1-beta",
+        }
+    }
+
+    /// The API that a [`word`](BatchApi::word) means; none for any other text.
+    pub fn from_word(word: &str) -> Option<BatchApi> {
+        BatchApi::ALL.into_iter().find(|api| api.word() == word)
+    }
+
+    /// The other one.
+    pub fn other(self) -> BatchApi {
+        match self {
+            BatchApi::V2 => BatchApi::V1Beta,
+            BatchApi::V1Beta => BatchApi::V2,
+        }
+    }
+
+    /// The API that a batch, or a single job followed like one, belongs to, by the prefix of its id.
+    /// An id without a known prefix is taken for one of v1 beta.
+    pub fn of_batch(batch_id: &str) -> BatchApi {
+        let of_v2 = ["bat-", "pjb-", "ext-"].iter().any(|prefix| batch_id.starts_with(prefix));
+        if of_v2 { BatchApi::V2 } else { BatchApi::V1Beta }
+    }
+}
+
+impl fmt::Display for BatchApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// The id under which the other API shows the same batch, if it does: the same uuid with the other prefix.
+pub(crate) fn twin_id(batch_id: &str) -> Option<String> {
+    let (prefix, bare) = batch_id.split_at_checked(4)?;
+    let other = match prefix {
+        "bat-" => "bjb-",
+        "bjb-" => "bat-",
+        _ => return None,
+    };
+    is_uuid(bare).then(|| format!("{other}{bare}"))
+}
+
+/// Whether a project has an API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// Its batch list has not answered yet, neither well nor with "not found".
+    #[default]
+    Unknown,
+    /// Its batch list was read.
+    Present,
+    /// Its batch list does not exist: 404, 410, 405 or an HTML page, while the other API's list was read.
+    Absent,
+}
+
+/// What is known of one API of a project.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ApiState {
+    /// Whether the project has it.
+    pub presence: Presence,
+    /// Its batch list showed batches of the look-back window when it was last read.
+    pub active: bool,
+    /// Lists in a row that did not exist although the API is present.
+    pub missed: u32,
+    /// The HTTP status of the last list that did not exist; none after a list that was read.
+    pub status: Option<u16>,
+    /// Since when the presence is what it is; none while it is unknown.
+    pub since: Option<Timestamp>,
+    /// When its list was last read, or last found not to exist; none before.
+    pub asked_at: Option<Timestamp>,
+}
+
+/// So many lists in a row that do not exist end the presence of an API: one may be a deployment or a proxy.
+const MISSES: u32 = 2;
+
+/// A list that shows nothing, or does not exist, is asked for again after this.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+impl ApiState {
+    fn is_due(&self, awaited: bool, whole: bool, now: Timestamp) -> bool {
+        // A time ahead of now was written by a clock that has been set back.
+        let rests = self.asked_at.is_some_and(|at| at <= now && now - at < ASK_AGAIN);
+        match self.presence {
+            Presence::Unknown => true,
+            Presence::Absent => !rests,
+            Presence::Present => self.active || awaited || whole || self.missed > 0 || !rests,
+        }
+    }
+
+    /// What it is, in words, after "API v2: ".
+    pub fn describe(&self) -> String {
+        let status = self.status.map_or_else(String::new, |status| format!(" ({status})"));
+        match self.presence {
+            Presence::Unknown => "not known yet".to_owned(),
+            Presence::Absent => format!("does not exist{status}"),
+            Presence::Present if self.missed > 0 => format!("answered before, but not last time{status}"),
+            Presence::Present if self.active => "answers, has batches".to_owned(),
+            Presence::Present => "answers, has no recent batches".to_owned(),
+        }
+    }
+
+    /// Whether its last list did not exist: nothing of it can be asked for now.
+    pub fn is_missing(&self) -> bool {
+        self.presence == Presence::Absent || self.missed > 0
+    }
+}
+
+/// What is known of both APIs of a project.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ApiStates {
+    v2: ApiState,
+    v1_beta: ApiState,
+}
+
+impl ApiStates {
+    /// The state of one API.
+    pub fn get(&self, api: BatchApi) -> &ApiState {
+        match api {
+            BatchApi::V2 => &self.v2,
+            BatchApi::V1Beta => &self.v1_beta,
+        }
+    }
+
+    /// Replaces the state of one API.
+    pub fn set(&mut self, api: BatchApi, state: ApiState) {
+        match api {
+            BatchApi::V2 => self.v2 = state,
+            BatchApi::V1Beta => self.v1_beta = state,
+        }
+    }
+
+    /// Which of these APIs' batch lists a scan reads, at least one. `awaited` says of an API whether batches of it must be
+    /// followed; a `whole` reading takes every list that exists.
+    ///
+    /// A list that has batches is read in each scan, one that shows nothing or does not exist about once an hour.
+    pub fn lists_due(
+        &self,
+        spoken: &[BatchApi],
+        awaited: impl Fn(BatchApi) -> bool,
+        whole: bool,
+        now: Timestamp,
+    ) -> Vec<BatchApi> {
+        let due = |api: &BatchApi| self.get(*api).is_due(awaited(*api), whole, now);
+        let mut due: Vec<BatchApi> = spoken.iter().copied().filter(due).collect();
+        let is_there = |api: &BatchApi| self.get(*api).presence != Presence::Absent;
+        if !due.iter().any(is_there) {
+            let first = spoken.iter().copied().find(is_there).or(spoken.first().copied());
+            due.extend(first.filter(|api| !due.contains(api)));
+            due.sort_unstable();
+        }
+        due
+    }
+}
+
+/// What is open of an API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftBehind {
+    /// Open and retrying items whose newest failure is of a batch of it.
+    pub open_items: u64,
+    /// Batches of it that have not ended.
+    pub unfinished_batches: u64,
+    /// Retries through it without a known outcome.
+    pub retries: u64,
+}
+
+impl LeftBehind {
+    /// Whether nothing is.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == LeftBehind::default()
+    }
+
+    /// What people are told once the API of a project went away.
+    pub(crate) fn news(&self, project: &str, api: BatchApi, status: Option<u16>) -> String {
+        let status = status.map_or_else(String::new, |status| format!(" (its batch list answers {status})"));
+        let head = format!(
+            "project {project}: LlamaCloud does not serve API {api} any more{status}; its batches are read through API {} alone",
+            api.other()
+        );
+        if self.is_nothing() {
+            return format!("{head}. Nothing open depends on API {api}.");
+        }
+        let parts = [
+            (self.open_items, "open item", "open items"),
+            (self.unfinished_batches, "unfinished batch", "unfinished batches"),
+            (self.retries, "retry under way", "retries under way"),
+        ];
+        let parts = parts.iter().filter(|(n, _, _)| *n > 0).map(|(n, one, many)| count(*n, one, many));
+        let parts: Vec<String> = parts.collect();
+        format!(
+            "{head}. What becomes of {} of API {api} cannot be read any more; all stay recorded as they are. \
+             Retry the items through API {} (it needs a [[reprocess.job-config]] for it), or dismiss them once they are done.",
+            parts.join(", "),
+            api.other()
+        )
+    }
+}
+
+/// What asking for one batch list came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListOutcome {
+    /// It was read.
+    Read {
+        /// It showed batches of the look-back window.
+        active: bool,
+    },
+    /// It does not exist, by this HTTP status.
+    NotFound(u16),
+    /// Anything else, such as a refused key or no answer: that says nothing about the API's presence.
+    Failed,
+}
+
+/// What follows for an API from its list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Its list was read.
+    Read,
+    /// The project does not have the API; nothing is missing without its list.
+    NotThere,
+    /// The project had the API until now, and does not any more.
+    WentAway,
+    /// The list did not exist, and it is not decided yet what that means: something may be missing.
+    Unclear,
+    /// The list could not be read: something may be missing.
+    Failed,
+    /// The list of an API that the project does not have could not be asked for again: nothing is missing.
+    ProbeFailed,
+}
+
+/// Draws the conclusions of a scan that asked for these lists: what is known then, and what each list means.
+///
+/// An API is absent only by comparison: while the other one's list can be read. Where none can be, the address is wrong
+/// or the service is down, and nothing is concluded.
+pub(crate) fn conclude(
+    states: &ApiStates,
+    asked: &[(BatchApi, ListOutcome)],
+    now: Timestamp,
+) -> (ApiStates, Vec<(BatchApi, Finding)>) {
+    let mut after = *states;
+    let one_was_read = asked.iter().any(|(_, outcome)| matches!(outcome, ListOutcome::Read { .. }));
+    let findings = asked.iter().map(|(api, outcome)| {
+        let state = *states.get(*api);
+        let (state, finding) = match outcome {
+            ListOutcome::Read { active } => (read(state, *active, now), Finding::Read),
+            ListOutcome::NotFound(status) if one_was_read => not_found(state, *status, now),
+            ListOutcome::NotFound(_) => (state, Finding::Unclear),
+            ListOutcome::Failed if state.presence == Presence::Absent && one_was_read => {
+                (ApiState { asked_at: Some(now), ..state }, Finding::ProbeFailed)
+            }
+            ListOutcome::Failed => (state, Finding::Failed),
+        };
+        after.set(*api, state);
+        (*api, finding)
+    });
+    let findings = findings.collect();
+    (after, findings)
+}
+
+fn read(state: ApiState, active: bool, now: Timestamp) -> ApiState {
+    let since = state.since.filter(|_| state.presence == Presence::Present).unwrap_or(now);
+    ApiState { presence: Presence::Present, active, missed: 0, status: None, since: Some(since), asked_at: Some(now) }
+}
+
+fn not_found(state: ApiState, status: u16, now: Timestamp) -> (ApiState, Finding) {
+    let asked = ApiState { status: Some(status), asked_at: Some(now), ..state };
+    let absent = ApiState { presence: Presence::Absent, active: false, missed: 0, since: Some(now), ..asked };
+    match state.presence {
+        Presence::Absent => (asked, Finding::NotThere),
+        Presence::Unknown => (absent, Finding::NotThere),
+        Presence::Present if state.missed + 1 < MISSES => {
+            (ApiState { missed: state.missed + 1, ..asked }, Finding::Unclear)
+        }
+        Presence::Present => (absent, Finding::WentAway),
+    }
+}

@@ -1,0 +1,20 @@
+//! Something wrong with llama-triage itself, as people are told of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A trouble of the worker itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// A stable key, such as `scan:prod`.
+    pub fault: String,
+    /// What happened and what to do, one or two sentences.
+    pub text: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Under which scope its incident is known at a paging provider; none where the digest's own applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident_scope: Option<String>,
+}

@@ -1,0 +1,21 @@
+//! The rules of the product, pure: no I/O, no clock, no async, no logging.
+//!
+//! Everything here takes what it needs as arguments (`now` included) and returns what should happen.
+//! The edges (`cloud`, `ledger`, `notify`, `report`) share these types and never know each other.
+
+pub(crate) mod batch;
+pub(crate) mod batch_api;
+pub(crate) mod cause;
+pub(crate) mod class;
+pub(crate) mod classified;
+pub(crate) mod clock;
+pub(crate) mod fault;
+pub(crate) mod group_state;
+pub(crate) mod host;
+pub(crate) mod id;
+pub(crate) mod item;
+pub(crate) mod links;
+pub(crate) mod prior_jobs;
+pub(crate) mod redact;
+pub(crate) mod schedule;
+pub(crate) mod text;

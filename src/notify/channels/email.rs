@@ -1,0 +1,182 @@
+//! The e-mail channel: settings checked once, then a mail for each digest, with a result for each recipient.
+
+use lettre::Address;
+use lettre::address::AddressError;
+use lettre::message::Mailbox;
+use lettre::transport::smtp::extension::ClientId;
+
+use crate::config::channel::{Channel as Config, SmtpTls};
+use crate::model::host::{bare, is_loopback};
+use crate::notify::channels::smtp::hello::hello;
+use crate::notify::channels::smtp::hint::{self, Step};
+use crate::notify::channels::smtp::recipients::by_reason;
+use crate::notify::channels::smtp::{Patience, Sent, Server};
+use crate::notify::error::{NotifyError, mask_recipient};
+use crate::notify::render::mail::{Letterhead, compose};
+use crate::notify::{ChannelSecrets, DeliveryFacts, Receipt};
+use crate::triage::digest::fit::Tier;
+use crate::triage::digest::model::Digest;
+
+/// Mail by SMTP.
+pub(crate) struct Email {
+    pub(crate) head: Letterhead,
+    pub(crate) server: Server,
+}
+
+impl Email {
+    /// Checks the settings; plain text is refused where somebody could listen.
+    pub(crate) fn new(config: &Config, secrets: ChannelSecrets) -> Result<Email, NotifyError> {
+        let head = letterhead(config)?;
+        let host = config.smtp_host.as_deref().ok_or_else(|| missing(config, "smtp-host"))?;
+        // Neither name servers nor certificates know of the brackets around an IPv6 address.
+        let host = bare(host.trim()).to_owned();
+        let tls = config.smtp_tls.unwrap_or_default();
+        let plain = tls == SmtpTls::None && !is_loopback(&host);
+        if plain && !config.smtp_allow_plaintext {
+            return Err(NotifyError::Settings(format!(
+                "channel \"{}\": smtp-tls = \"none\" is for a server on this machine; use \"required\" or \"implicit\", or set smtp-allow-plaintext = true",
+                config.name
+            )));
+        }
+        if plain && config.smtp_username.is_some() {
+            return Err(NotifyError::Settings(format!(
+                "channel \"{}\": a password is never sent in plain text; set smtp-tls = \"required\" or \"implicit\"",
+                config.name
+            )));
+        }
+        let login = match (&config.smtp_username, secrets.smtp_password) {
+            (None, _) => None,
+            (Some(user), Some(password)) => Some((user.clone(), password)),
+            (Some(_), None) => return Err(missing(config, "smtp-password-file")),
+        };
+        let port = config.smtp_port.unwrap_or(match tls {
+            SmtpTls::Required => 587,
+            SmtpTls::Implicit => 465,
+            SmtpTls::None => 25,
+        });
+        let hello = hello(config.smtp_hello.as_deref(), ClientId::default(), head.from.email.domain());
+        let server = Server { host, port, hello, tls, login, patience: Patience::default(), trusted: None };
+        Ok(Email { head, server })
+    }
+
+    /// The bytes of the mail.
+    pub(crate) fn preview(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Vec<u8>, NotifyError> {
+        Ok(compose(digest, &self.head, facts.tier)?.bytes)
+    }
+
+    /// Sends to every recipient that does not have it yet.
+    pub(crate) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+        let mail = compose(digest, &self.head, facts.tier)?;
+        let waiting: Vec<Address> = self
+            .head
+            .to
+            .iter()
+            .map(|mailbox| mailbox.email.clone())
+            .filter(|address| !facts.done.iter().any(|done| done == address.as_ref() as &str))
+            .collect();
+        let mut done = facts.done.clone();
+        match self.send_to_all(waiting, &mail.bytes, &mut done).await {
+            Ok(sent) => self.conclude(sent, done, mail.tier),
+            Err(error) => {
+                let size = |tier| compose(digest, &self.head, tier).map_or(usize::MAX, |mail| mail.bytes.len());
+                Err(error.shortened(facts, mail.tier, size).after(done))
+            }
+        }
+    }
+
+    /// Sends again to those who were too many for one mail, as long as the server takes some. Who has it is in `done`.
+    async fn send_to_all(
+        &self,
+        mut waiting: Vec<Address>,
+        mail: &[u8],
+        done: &mut Vec<String>,
+    ) -> Result<Sent, NotifyError> {
+        let mut all = Sent::default();
+        loop {
+            let sent = self.server.send(&self.head.from.email, &waiting, mail).await?;
+            done.extend(sent.accepted.iter().map(Address::to_string));
+            let (beyond, deferred): (Vec<_>, Vec<_>) =
+                sent.deferred.into_iter().partition(|one| one.is_one_too_many() && !sent.accepted.is_empty());
+            all.answer = sent.answer;
+            all.accepted.extend(sent.accepted);
+            all.refused.extend(sent.refused);
+            all.deferred.extend(deferred);
+            if beyond.is_empty() {
+                return Ok(all);
+            }
+            waiting = beyond.into_iter().map(|one| one.address).collect();
+        }
+    }
+
+    fn conclude(&self, sent: Sent, done: Vec<String>, tier: Tier) -> Result<Receipt, NotifyError> {
+        let refused = by_reason(&sent.refused);
+        let peer = self.server.peer();
+        if !sent.deferred.is_empty() {
+            let mut why = by_reason(&sent.deferred).join("; ");
+            if let Some(todo) = hint::known(&why) {
+                why = format!("{why}; {todo}");
+            }
+            if !refused.is_empty() {
+                why = format!("{why}; refused for good: {}", refused.join("; "));
+            }
+            return Err(NotifyError::Deferred { peer, why, retry_after: None }.after(done));
+        }
+        if done.is_empty() {
+            let why = refused.join("; ");
+            let todo = hint::todo(Step::Recipient, &why);
+            return Err(NotifyError::Refused { peer, why, todo, of_content: false });
+        }
+        Ok(Receipt { answer: sent.answer, refused, done, tier })
+    }
+}
+
+fn letterhead(config: &Config) -> Result<Letterhead, NotifyError> {
+    let from = config.from.as_deref().ok_or_else(|| missing(config, "from"))?;
+    if config.to.is_empty() {
+        return Err(missing(config, "to"));
+    }
+    let to = config.to.iter().map(|address| mailbox(config, "to", address)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Letterhead {
+        channel: config.name.clone(),
+        from: mailbox(config, "from", from)?,
+        to,
+        thread: config.thread.unwrap_or(true),
+    })
+}
+
+pub(crate) fn mailbox(config: &Config, key: &str, address: &str) -> Result<Mailbox, NotifyError> {
+    let wrong = |why: &str| {
+        let shown = mask_recipient(address);
+        NotifyError::Settings(format!("channel \"{}\": {key} = \"{shown}\" is not a mail address: {why}", config.name))
+    };
+    let mailbox: Mailbox = address.parse().map_err(|error: AddressError| wrong(&error.to_string()))?;
+    let email = in_ascii(&mailbox.email).ok_or_else(|| wrong("its part before the @ must be ASCII"))?;
+    Ok(Mailbox::new(mailbox.name, email))
+}
+
+/// The address with its domain as servers and message ids need it: `bücher.example` is `xn--bcher-kva.example`.
+fn in_ascii(address: &Address) -> Option<Address> {
+    if address.domain().is_ascii() {
+        return address.user().is_ascii().then(|| address.clone());
+    }
+    let url = reqwest::Url::parse(&format!("http://{}/", address.domain())).ok()?;
+    Address::new(address.user(), url.host_str()?).ok().filter(|address| address.user().is_ascii())
+}
+
+pub(crate) fn missing(config: &Config, key: &str) -> NotifyError {
+    NotifyError::Settings(format!("channel \"{}\": {key} is missing", config.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_beyond_ascii_is_written_as_servers_need_it() {
+        let config = Config::default();
+        let read = |address: &str| mailbox(&config, "from", address).map(|mailbox| mailbox.email.to_string());
+        assert_eq!(read("Träger <t@bücher.example>").unwrap(), "t@xn--bcher-kva.example");
+        assert_eq!(read("t@example.com").unwrap(), "t@example.com");
+        assert!(read("träger@example.com").unwrap_err().to_string().contains("must be ASCII"));
+    }
+}

@@ -1,0 +1,272 @@
+//! PagerDuty Events v2: one incident for each episode of a paging group, resolved when the episode ends.
+//!
+//! An ack is mirrored once; Events v2 has no way to take it back.
+//! Every event has a key of its own, so that sending one again changes nothing. Worker faults are incidents too.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::model::fault::Fault;
+use crate::model::group_state::GroupState;
+use crate::model::text::{count, cut_end};
+use crate::notify::channels::http::{Answer, Http, Plaintext};
+use crate::notify::error::NotifyError;
+use crate::notify::http_answer::Body;
+use crate::notify::render::links::safe_link;
+use crate::notify::render::view::items_command;
+use crate::notify::render::words::{self, short};
+use crate::notify::{DeliveryFacts, Receipt};
+use crate::triage::digest::fit::Tier;
+use crate::triage::digest::model::{Digest, GroupEntry};
+use crate::triage::digest::trial::is_trial;
+
+/// Where events go unless `url` says otherwise (EU accounts: `events.eu.pagerduty.com`).
+pub(crate) const ADDRESS: &str = "https://events.pagerduty.com/v2/enqueue";
+/// Characters of a summary (<https://developer.pagerduty.com/docs/ZG9jOjExMDI5NTgx-send-an-alert-event>).
+pub(crate) const SUMMARY: usize = 1_024;
+/// Characters of a dedup key.
+pub(crate) const KEY: usize = 255;
+
+/// A PagerDuty integration.
+pub(crate) struct Pagerduty {
+    pub(crate) http: Http,
+    routing_key: SecretString,
+}
+
+impl Pagerduty {
+    /// Checks the address and that the routing key has the right length.
+    pub(crate) fn new(
+        channel: &str,
+        address: &SecretString,
+        routing_key: SecretString,
+        limit: Duration,
+    ) -> Result<Pagerduty, NotifyError> {
+        let key = routing_key.expose_secret().trim();
+        if key.len() != 32 || !key.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(NotifyError::Settings(format!(
+                "channel \"{channel}\": a routing key has 32 letters and digits; take the Integration Key of an Events API v2 integration"
+            )));
+        }
+        Ok(Pagerduty {
+            http: Http::new(channel, address, Plaintext::OnLoopback, limit)?,
+            routing_key: SecretString::from(key),
+        })
+    }
+
+    /// Sends each event that is not done yet. One that PagerDuty dislikes does not hold up the others, or a page would
+    /// wait behind it for good; any other failure stops them.
+    pub(crate) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+        let mut done = facts.done.clone();
+        let (mut sent, mut refused) = (0, Vec::new());
+        for event in events(digest, self.routing_key.expose_secret()) {
+            let key = event.done_key();
+            if done.contains(&key) {
+                continue;
+            }
+            match self.send(&event).await {
+                Ok(()) => {
+                    done.push(key);
+                    sent += 1;
+                }
+                Err(error) if error.is_of_content() || error.too_large() => refused.push((key, error)),
+                Err(error) => return Err(error.after(done)),
+            }
+        }
+        if done.is_empty()
+            && let Some((_, error)) = refused.pop()
+        {
+            return Err(error);
+        }
+        let mut receipt = Receipt::new(format!("{} taken", count(sent, "event", "events")), Tier::Full);
+        receipt.refused = refused.iter().map(|(key, error)| format!("{key}: {error}")).collect();
+        receipt.done = done;
+        Ok(receipt)
+    }
+
+    async fn send(&self, event: &Event) -> Result<(), NotifyError> {
+        let body = serde_json::to_string(event).expect("string keys and no numbers");
+        let answer = self.http.post(body, &[]).await.map_err(not_unclear)?;
+        // Its words may repeat the event, which holds the routing key.
+        let key = self.routing_key.expose_secret();
+        let answer = Answer { body: answer.body.replace(key, "[masked]"), ..answer };
+        self.http.judge(&answer, Body::Read).map_err(not_unclear)
+    }
+}
+
+/// Sending an event again changes nothing, so that a page need not be sparing with tries that may have arrived.
+fn not_unclear(error: NotifyError) -> NotifyError {
+    match error {
+        NotifyError::Unclear { peer, why } => {
+            NotifyError::Deferred { peer, why: format!("no answer: {why}"), retry_after: None }
+        }
+        other => other,
+    }
+}
+
+/// One call to the Events API.
+#[derive(Serialize)]
+pub(crate) struct Event {
+    routing_key: String,
+    event_action: &'static str,
+    dedup_key: String,
+    client: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Payload>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Payload {
+    summary: String,
+    source: String,
+    severity: &'static str,
+    timestamp: String,
+    component: &'static str,
+    group: String,
+    class: String,
+    custom_details: Value,
+}
+
+impl Event {
+    /// What [`NotifyError::done`] calls this event.
+    fn done_key(&self) -> String {
+        format!("{} {}", self.event_action, self.dedup_key)
+    }
+}
+
+/// All events as the preview shows them, one a line.
+pub(crate) fn preview(digest: &Digest) -> String {
+    let lines = events(digest, "[routing key]")
+        .iter()
+        .map(|event| serde_json::to_string(event).expect("string keys and no numbers") + "\n")
+        .collect::<String>();
+    if lines.is_empty() {
+        return "nothing in this digest opens, takes or closes an incident\n".to_owned();
+    }
+    lines
+}
+
+/// The events of a digest: ends first, because they are owed to somebody who was woken.
+///
+/// A made-up digest opens an incident and closes it at once, so that the whole way is tried and nothing stays open.
+/// Only paging groups have incidents, so whoever builds the digest keeps `page` on the end of what had paged.
+pub(crate) fn events(digest: &Digest, routing_key: &str) -> Vec<Event> {
+    if is_trial(digest) {
+        let pair = |entry| [trigger_group(digest, entry, routing_key), resolve(routing_key, group_key(digest, entry))];
+        return digest.changes.iter().flat_map(pair).collect();
+    }
+    let paging = || digest.changes.iter().filter(|entry| entry.page);
+    let is_end = |entry: &GroupEntry| entry.state == GroupState::Resolved;
+    let ends = paging().filter(|entry| is_end(entry)).map(|entry| resolve(routing_key, group_key(digest, entry)));
+    let starts = paging().filter(|entry| !is_end(entry)).map(|entry| trigger_group(digest, entry, routing_key));
+    let faults = digest.faults.iter().map(|fault| match fault.ended {
+        true => resolve(routing_key, fault_key(digest, fault)),
+        false => trigger_fault(digest, fault, routing_key),
+    });
+    let taken = digest.taken.iter().map(|entry| acknowledge(routing_key, group_key(digest, entry)));
+    ends.chain(starts).chain(taken).chain(faults).collect()
+}
+
+fn group_key(digest: &Digest, entry: &GroupEntry) -> String {
+    key(digest, entry.incident_scope.as_deref(), &format!("{}/{}", entry.group_id, entry.episode))
+}
+
+fn fault_key(digest: &Digest, fault: &Fault) -> String {
+    key(digest, fault.incident_scope.as_deref(), &format!("fault/{}", fault.fault))
+}
+
+/// The scope is that under which the incident was opened, whatever the ledger is called since.
+/// The end tells incidents apart, so a long scope is cut and the end stays.
+fn key(digest: &Digest, scope: Option<&str>, end: &str) -> String {
+    let scope = cut_end(scope.unwrap_or_else(|| digest.incident_scope()), 60);
+    short(&format!("llama-triage/{scope}/{}", short(end, 150)), KEY)
+}
+
+fn resolve(routing_key: &str, dedup_key: String) -> Event {
+    Event {
+        routing_key: routing_key.to_owned(),
+        event_action: "resolve",
+        dedup_key,
+        client: "llama-triage",
+        payload: None,
+        links: Vec::new(),
+    }
+}
+
+/// PagerDuty knows no way back from this: an ack that is taken back or broken is not told.
+fn acknowledge(routing_key: &str, dedup_key: String) -> Event {
+    Event { event_action: "acknowledge", ..resolve(routing_key, dedup_key) }
+}
+
+fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Event {
+    let why = entry.why.iter().map(|why| format!("; {}", short(why, 200))).collect::<String>();
+    let summary = format!(
+        "{}: {} ({}{why})",
+        words::capitalized(words::reason_word(entry.reason)),
+        short(&entry.title, 300),
+        words::group_counts(entry),
+    );
+    let sample = entry.samples.first();
+    let details = json!({
+        "group_id": short(&entry.group_id, 100),
+        "digest_id": short(&digest.digest_id, 100),
+        "decided_at": digest.created_at.to_string(),
+        "class": short(&entry.class, 60),
+        "cause": entry.cause.as_deref().map(|text| short(text, 300)),
+        "note": entry.note.as_deref().map(|text| short(text, 500)),
+        "message": sample.and_then(|s| s.error_message.as_deref()).map(|text| short(text, 300)),
+        "sample_item": sample.map(|s| short(&s.item_name, 120)),
+        "sample_job": sample.and_then(|s| s.job_id.as_deref()).map(|id| short(id, 100)),
+        "first_seen": entry.first_seen.to_string(),
+        "last_seen": entry.last_seen.to_string(),
+        "details": format!("llama-triage report group {}", short(&entry.group_id, 100)),
+        "see_all": items_command(entry),
+    });
+    let named = sample.iter().flat_map(|s| &s.links).map(|(name, url)| (name.as_str(), url.as_str()));
+    let runbook = entry.runbook.as_deref().map(|url| ("runbook", url));
+    let links = runbook
+        .into_iter()
+        .chain(named)
+        .filter_map(|(name, url)| Some(json!({ "href": safe_link(url)?, "text": short(name, 60) })))
+        .take(6)
+        .collect();
+    let severity = if is_trial(digest) { "info" } else { "critical" };
+    let payload = payload(digest, summary, severity, &entry.last_seen.to_string(), details);
+    Event {
+        payload: Some(Payload { class: short(&entry.class, 60), group: short(&entry.group_id, 100), ..payload }),
+        event_action: "trigger",
+        links,
+        ..resolve(routing_key, group_key(digest, entry))
+    }
+}
+
+fn trigger_fault(digest: &Digest, fault: &Fault, routing_key: &str) -> Event {
+    let summary = format!("llama-triage is in trouble: {}", short(&fault.text, 400));
+    let details = json!({ "fault": short(&fault.fault, 100), "digest_id": short(&digest.digest_id, 100) });
+    Event {
+        payload: Some(payload(digest, summary, "error", &fault.since.to_string(), details)),
+        event_action: "trigger",
+        ..resolve(routing_key, fault_key(digest, fault))
+    }
+}
+
+fn payload(digest: &Digest, summary: String, severity: &'static str, at: &str, details: Value) -> Payload {
+    let source = match short(&digest.instance, 60) {
+        name if name.is_empty() => "llama-triage".to_owned(),
+        name => format!("llama-triage {name}"),
+    };
+    Payload {
+        summary: cut_end(&summary, SUMMARY).into_owned(),
+        source,
+        severity,
+        timestamp: at.to_owned(),
+        component: "llama-triage",
+        group: String::new(),
+        class: String::new(),
+        custom_details: details,
+    }
+}

@@ -1,0 +1,119 @@
+//! What a person should do about a server's refusal: found by its codes and words, which name the cause better than the
+//! command that it refused does. Many servers refuse a greeting or a sender only when they hear the first recipient.
+
+/// What was under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// To connect and greet.
+    Open,
+    /// To log in.
+    LogIn,
+    /// To name the sender.
+    Sender,
+    /// To name a recipient.
+    Recipient,
+    /// To hand over the mail.
+    Message,
+}
+
+/// What a server wants that offers log-in by OAuth 2 only.
+pub(crate) const ONLY_OAUTH: &str = "the server takes OAuth 2 tokens only and llama-triage sends a password: \
+     let the mailbox log in with a password (an app password), or send through a relay that does";
+
+/// Its causes, each with the words that tell it. The first match wins.
+const CAUSES: [(&[&str], &str); 11] = [
+    (&["helo", "ehlo", "(504)"], "set smtp-hello to this machine's full host name, as the server can look it up"),
+    (
+        &["5.7.139", "basic authentication is disabled", "smtpclientauthentication is disabled"],
+        "passwords are switched off for this mailbox (Microsoft 365): its administrator must allow authenticated SMTP \
+         (SMTP AUTH) for it, or send through a relay that takes a password",
+    ),
+    (
+        &["5.7.9", "application-specific password", "app password"],
+        "create an app password for smtp-username and use it instead of the usual one",
+    ),
+    (&["starttls"], "set smtp-tls = \"required\""),
+    (
+        &["(530)", "authentication required", "5.7.57", "not authenticated"],
+        "the server wants a log-in: set smtp-username and its password",
+    ),
+    (
+        &["relay"],
+        "the server does not relay for this machine: set smtp-username and its password, or allow this machine there",
+    ),
+    (
+        &["sender address rejected", "not owned by", "send as", "sendas", "5.7.60", "5.1.8", "4.1.8", "5.1.7"],
+        "set from to an address that this server lets this user send as",
+    ),
+    (
+        &["spf", "dkim", "dmarc", "5.7.26", "unauthenticated email"],
+        "publish SPF or DKIM records for the domain of from, or send through its own mail server",
+    ),
+    (
+        &["block list", "blocklist", "blacklist", "spamhaus", "dnsbl", "listed by", "listed at", "reputation"],
+        "this machine's address is on a block list: send through a relay",
+    ),
+    (&["5.2.2", "mailbox full", "mailbox is full", "over quota", "quota exceeded"], "make room in that mailbox"),
+    (
+        &["too many recipients", "5.5.3"],
+        "the server takes fewer recipients at once: use a distribution list in to, or several channels",
+    ),
+];
+
+/// What to do about a refusal: `why` is the server's answer with its code in brackets.
+pub(crate) fn todo(step: Step, why: &str) -> &'static str {
+    known(why).unwrap_or(match step {
+        Step::Open => "check smtp-host, smtp-port and whether this machine may connect",
+        Step::LogIn => "check smtp-username and the password",
+        Step::Sender => "check from and what the server allows",
+        Step::Recipient => "no recipient was accepted: check to",
+        Step::Message => "the server dislikes this mail: look at its words, and allow mail of from there",
+    })
+}
+
+/// The cause that the server's words name, whatever was under way; none if they name none.
+pub(crate) fn known(why: &str) -> Option<&'static str> {
+    let why = why.to_ascii_lowercase();
+    CAUSES.iter().find(|(words, _)| words.iter().any(|word| why.contains(word))).map(|(_, todo)| *todo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_named_whichever_command_was_refused() {
+        for (step, why, expected) in [
+            (
+                Step::Recipient,
+                "permanent error (504): 5.5.2 <vm>: Helo command rejected: need fully-qualified hostname",
+                "smtp-hello",
+            ),
+            (Step::Recipient, "transient error (450): 4.7.1 <vm>: Helo command rejected: Host not found", "smtp-hello"),
+            (Step::Open, "permanent error (501): Syntactically invalid EHLO argument(s)", "smtp-hello"),
+            (
+                Step::LogIn,
+                "permanent error (535): 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
+                "SMTP AUTH",
+            ),
+            (Step::LogIn, "permanent error (534): 5.7.9 Application-specific password required.", "app password"),
+            (Step::LogIn, "permanent error (535): 5.7.8 authentication failed", "check smtp-username and the password"),
+            (Step::Sender, "permanent error (530): 5.7.0 Must issue a STARTTLS command first", "smtp-tls"),
+            (Step::Sender, "permanent error (530): 5.7.57 Client not authenticated to send mail", "set smtp-username"),
+            (Step::Recipient, "permanent error (554): 5.7.1 <o…@example.com>: Relay access denied", "does not relay"),
+            (
+                Step::Recipient,
+                "permanent error (553): 5.7.1 <t@example.com>: Sender address rejected: not owned by user u",
+                "set from",
+            ),
+            (Step::Message, "permanent error (550): 5.7.26 This mail is unauthenticated", "SPF"),
+            (Step::Recipient, "permanent error (554): 5.7.1 Client host blocked using zen.spamhaus.org", "block list"),
+            (Step::Recipient, "permanent error (552): 5.2.2 Mailbox full", "make room"),
+            (Step::Recipient, "permanent error (550): 5.1.1 User unknown", "check to"),
+            (Step::Sender, "permanent error (550): not you", "check from"),
+        ] {
+            let said = todo(step, why);
+            assert!(said.contains(expected), "{why}: {said}");
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The SMTP dialogue: one connection for each digest, every step with its own time limit.
+//!
+//! Spoken command by command rather than through lettre's transport, for two reasons: one refused recipient
+//! must not lose the others, and lettre's own timeout covers only the connect
+//! (<https://github.com/lettre/lettre/issues/1027>).
+
+pub(crate) mod hello;
+pub(crate) mod hint;
+pub(crate) mod recipients;
+
+use std::time::Duration;
+
+use lettre::Address;
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::ClientId;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+
+use crate::config::channel::SmtpTls;
+use crate::model::host::with_port;
+use crate::model::redact::secret_forms::SHORTEST;
+use crate::notify::channels::smtp::hint::Step;
+use crate::notify::channels::smtp::recipients::Declined;
+use crate::notify::error::{NotifyError, said};
+
+/// A mail server and how to talk to it.
+pub(crate) struct Server {
+    /// Name or address, without brackets.
+    pub(crate) host: String,
+    /// Port.
+    pub(crate) port: u16,
+    /// The name that it is greeted with.
+    pub(crate) hello: ClientId,
+    /// How the connection is protected.
+    pub(crate) tls: SmtpTls,
+    /// User and password; none does not log in.
+    pub(crate) login: Option<(String, SecretString)>,
+    /// How long each step may take.
+    pub(crate) patience: Patience,
+    /// A certificate to trust beside the system's; for tests.
+    pub(crate) trusted: Option<lettre::transport::smtp::client::Certificate>,
+}
+
+/// How long each step of a dialogue may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    /// From the first packet to the end of the log-in.
+    pub(crate) open: Duration,
+    /// Each command; tarpits and greylisting take tens of seconds.
+    pub(crate) command: Duration,
+    /// From the final dot to the answer: 10 minutes by RFC 5321 4.5.3.2.6, else mails are sent twice.
+    pub(crate) accept: Duration,
+    /// For the goodbye, whose answer changes nothing.
+    pub(crate) close: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            open: Duration::from_secs(60),
+            command: Duration::from_secs(120),
+            accept: Duration::from_secs(600),
+            close: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What became of each recipient.
+#[derive(Default)]
+pub(crate) struct Sent {
+    /// What the server said to the message; empty if nobody was left to send it to.
+    pub(crate) answer: String,
+    /// Recipients that have it.
+    pub(crate) accepted: Vec<Address>,
+    /// Recipients that the server will never take.
+    pub(crate) refused: Vec<Declined>,
+    /// Recipients to try later.
+    pub(crate) deferred: Vec<Declined>,
+}
+
+impl Server {
+    /// Host and port, for people.
+    pub(crate) fn peer(&self) -> String {
+        with_port(&self.host, self.port)
+    }
+
+    /// Sends one message to all recipients that the server takes.
+    pub(crate) async fn send(&self, from: &Address, to: &[Address], message: &[u8]) -> Result<Sent, NotifyError> {
+        let mut connection = self.open().await?;
+        let sent = self.hand_over(&mut connection, from, to, message).await;
+        self.close(connection).await;
+        sent
+    }
+
+    /// Connects, secures and logs in, without sending.
+    pub(crate) async fn check(&self) -> Result<(), NotifyError> {
+        self.close(self.open().await?).await;
+        Ok(())
+    }
+
+    async fn close(&self, mut connection: AsyncSmtpConnection) {
+        let _ = timeout(self.patience.close, connection.abort()).await;
+    }
+
+    async fn open(&self) -> Result<AsyncSmtpConnection, NotifyError> {
+        match timeout(self.patience.open, self.secure_and_log_in()).await {
+            Ok(opened) => opened,
+            Err(_) => Err(self.silent("to connect and log in", self.patience.open)),
+        }
+    }
+
+    async fn secure_and_log_in(&self) -> Result<AsyncSmtpConnection, NotifyError> {
+        let implicit = match self.tls {
+            SmtpTls::Implicit => Some(self.tls_parameters()?),
+            SmtpTls::Required | SmtpTls::None => None,
+        };
+        let peer = (self.host.as_str(), self.port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(peer, Some(self.patience.open), &self.hello, implicit, None)
+                .await
+                .map_err(|error| self.not_opened(&error))?;
+        if self.tls == SmtpTls::Required {
+            if !connection.can_starttls() {
+                return Err(self.refused(
+                    "the server does not offer STARTTLS",
+                    "set smtp-tls = \"implicit\" with its TLS port, or another server",
+                ));
+            }
+            connection.starttls(self.tls_parameters()?, &self.hello).await.map_err(|error| self.not_opened(&error))?;
+        }
+        self.log_in(&mut connection).await?;
+        Ok(connection)
+    }
+
+    async fn log_in(&self, connection: &mut AsyncSmtpConnection) -> Result<(), NotifyError> {
+        let Some((user, password)) = &self.login else {
+            return Ok(());
+        };
+        let mechanisms = [Mechanism::Plain, Mechanism::Login];
+        if connection.server_info().get_auth_mechanism(&mechanisms).is_none() {
+            if connection.server_info().supports_auth_mechanism(Mechanism::Xoauth2) {
+                return Err(self.refused("the server offers no log-in but XOAUTH2", hint::ONLY_OAUTH));
+            }
+            return Err(self.refused(
+                "the server offers no log-in here",
+                "check smtp-port and smtp-tls: most servers offer it only after TLS; or leave smtp-username out",
+            ));
+        }
+        let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
+        match connection.auth(&mechanisms, &credentials).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_transient() => Err(self.deferred(&error)),
+            Err(error) if error.is_permanent() || error.is_client() => {
+                let why = format!("log-in failed: {}", said_of_login(&error, password));
+                // Masked, the words of some refusals no longer name their cause.
+                Err(self.refused(&why, hint::todo(Step::LogIn, &error.to_string())))
+            }
+            Err(error) => Err(self.unreachable(&error)),
+        }
+    }
+
+    fn tls_parameters(&self) -> Result<TlsParameters, NotifyError> {
+        let mut builder = TlsParameters::builder(self.host.clone());
+        if let Some(certificate) = &self.trusted {
+            builder = builder.add_root_certificate(certificate.clone());
+        }
+        builder.build_rustls().map_err(|error| {
+            NotifyError::Settings(format!(
+                "cannot set up TLS: {}; install the ca-certificates package",
+                said(&error.to_string())
+            ))
+        })
+    }
+
+    async fn hand_over(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        from: &Address,
+        to: &[Address],
+        message: &[u8],
+    ) -> Result<Sent, NotifyError> {
+        self.command(connection, Mail::new(Some(from.clone()), Vec::new()))
+            .await?
+            .map_err(|error| self.declined(Step::Sender, &error))?;
+        let mut sent = self.offer_recipients(connection, to).await?;
+        if sent.accepted.is_empty() {
+            return Ok(sent);
+        }
+        self.command(connection, Data).await?.map_err(|error| self.declined(Step::Message, &error))?;
+        sent.answer = self.hand_over_content(connection, message).await?;
+        Ok(sent)
+    }
+
+    async fn offer_recipients(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        to: &[Address],
+    ) -> Result<Sent, NotifyError> {
+        let mut sent = Sent::default();
+        for address in to {
+            let recipient = Rcpt::new(address.clone(), Vec::new());
+            let Err(error) = self.command(connection, recipient).await? else {
+                sent.accepted.push(address.clone());
+                continue;
+            };
+            // 421: the server closes; the recipients before it have nothing yet either.
+            if code(&error) == Some(421) {
+                return Err(self.deferred(&error));
+            }
+            let declined = Declined { address: address.clone(), why: said(&error.to_string()) };
+            let one_too_many = declined.is_one_too_many() && !sent.accepted.is_empty();
+            match error.is_permanent() && !one_too_many {
+                true => sent.refused.push(declined),
+                false => sent.deferred.push(declined),
+            }
+        }
+        Ok(sent)
+    }
+
+    async fn hand_over_content(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        message: &[u8],
+    ) -> Result<String, NotifyError> {
+        let unclear = |why: String| NotifyError::Unclear { peer: self.peer(), why };
+        match timeout(self.patience.accept, connection.message(message)).await {
+            Err(_) => Err(unclear(format!("no answer within {} s", self.patience.accept.as_secs_f32()))),
+            Ok(Ok(response)) => Ok(said(&response.message().collect::<Vec<_>>().join(" "))),
+            Ok(Err(error)) if error.status().is_some() => Err(self.rejected(&error)),
+            Ok(Err(error)) => Err(unclear(said(&error.to_string()))),
+        }
+    }
+
+    /// The outer error ends the dialogue; the inner one is the server's answer to this command.
+    async fn command<C: std::fmt::Display>(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        command: C,
+    ) -> Result<Result<(), SmtpError>, NotifyError> {
+        match timeout(self.patience.command, connection.command(command)).await {
+            Err(_) => Err(self.silent("to answer a command", self.patience.command)),
+            Ok(Ok(_)) => Ok(Ok(())),
+            Ok(Err(error)) if error.status().is_some() => Ok(Err(error)),
+            Ok(Err(error)) => Err(self.unreachable(&error)),
+        }
+    }
+
+    /// The answer to the whole message: a refusal is one of what it says.
+    fn rejected(&self, error: &SmtpError) -> NotifyError {
+        match self.declined(Step::Message, error) {
+            NotifyError::Refused { peer, why, todo, .. } => NotifyError::Refused { peer, why, todo, of_content: true },
+            other => other,
+        }
+    }
+
+    fn declined(&self, step: Step, error: &SmtpError) -> NotifyError {
+        let why = said(&error.to_string());
+        match code(error) {
+            // 552 says either; a smaller mail is tried once.
+            Some(552 | 554) if why.contains("5.3.4") || code(error) == Some(552) => {
+                let why = format!("{why} (or a mailbox is full)");
+                NotifyError::TooLarge { peer: self.peer(), why, next: None }
+            }
+            _ if error.is_permanent() => self.refused(&why, hint::todo(step, &why)),
+            _ => self.deferred(error),
+        }
+    }
+
+    fn not_opened(&self, error: &SmtpError) -> NotifyError {
+        let why = said(&error.to_string());
+        if error.is_permanent() {
+            return self.refused(&why, hint::todo(Step::Open, &why));
+        }
+        if error.is_transient() {
+            return self.deferred(error);
+        }
+        let todo = if why.contains("certificate") {
+            "; its certificate is not trusted here: check smtp-host, or add its CA to this machine's store"
+        } else {
+            "; check smtp-host, smtp-port and smtp-tls"
+        };
+        NotifyError::Unreachable { peer: self.peer(), why: format!("{why}{todo}") }
+    }
+
+    fn unreachable(&self, error: &SmtpError) -> NotifyError {
+        NotifyError::Unreachable { peer: self.peer(), why: said(&error.to_string()) }
+    }
+
+    fn silent(&self, step: &str, limit: Duration) -> NotifyError {
+        let why = format!("it took more than {} s {step}", limit.as_secs_f32());
+        NotifyError::Unreachable { peer: self.peer(), why }
+    }
+
+    fn deferred(&self, error: &SmtpError) -> NotifyError {
+        let mut why = said(&error.to_string());
+        if let Some(todo) = hint::known(&why) {
+            why = format!("{why}; {todo}");
+        }
+        NotifyError::Deferred { peer: self.peer(), why, retry_after: None }
+    }
+
+    fn refused(&self, why: &str, todo: &'static str) -> NotifyError {
+        NotifyError::Refused { peer: self.peer(), why: why.to_owned(), todo, of_content: false }
+    }
+}
+
+/// A password too short to be masked may be in any word of the answer to it.
+fn said_of_login(error: &SmtpError, password: &SecretString) -> String {
+    match code(error) {
+        Some(code) if password.expose_secret().len() < SHORTEST => {
+            format!("{code} (more is not shown: a password of fewer than {SHORTEST} bytes cannot be masked in it)")
+        }
+        _ => said(&error.to_string()),
+    }
+}
+
+fn code(error: &SmtpError) -> Option<u16> {
+    error.status().map(u16::from)
+}

@@ -1,0 +1,205 @@
+//! Delivery: takes what is due from the outbox, sends it, records what became of it.
+//!
+//! At least once: "sending" is on disk before the first byte leaves, so a crash in between is seen at the next start and
+//! the same content goes out again, marked as one that may have arrived. Channels are independent, and a slow one
+//! never holds up a cycle: its task goes on in the background, protected by its lease.
+
+pub(crate) mod meanwhile;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use crate::ledger::Ledger;
+use crate::ledger::error::LedgerError;
+use crate::notify::outbox::{Answer, Fate};
+use crate::notify::store_delivery::{self, Claimed};
+use crate::notify::{Channel, DeliveryFacts};
+use crate::triage::digest::fit::Tier;
+use crate::triage::digest::model::Digest;
+
+/// No try takes longer, whatever a channel's own limits are. Shorter than the lease of a delivery.
+const LONGEST_TRY: Duration = Duration::from_secs(12 * 60);
+
+/// One try's facts beside its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Try {
+    /// The same on every try.
+    pub delivery_id: String,
+    /// When this try is made.
+    pub now: Timestamp,
+    /// An earlier try may have arrived.
+    pub uncertain: bool,
+    /// How much smaller it must be rendered; 0 is in full.
+    pub tier: u8,
+    /// Recipients or events that are done.
+    pub done: Vec<String>,
+}
+
+/// Something that takes digests. `notify::Channel` is one; tests have their own.
+pub(crate) trait Sender: Send + Sync + 'static {
+    /// The channel's name.
+    fn name(&self) -> &str;
+
+    /// Sends the content once.
+    fn send(&self, content: &Digest, this: Try) -> impl Future<Output = Answer> + Send;
+}
+
+impl Sender for Channel {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn send(&self, content: &Digest, this: Try) -> Answer {
+        let facts = DeliveryFacts {
+            delivery_id: this.delivery_id,
+            now: this.now,
+            uncertain: this.uncertain,
+            tier: Tier::from_number(this.tier),
+            done: this.done,
+        };
+        match self.deliver(content, &facts).await {
+            Ok(receipt) => Answer::Arrived { answer: receipt.answer, refused: receipt.refused },
+            Err(error) if error.too_large() => {
+                Answer::TooLarge { error: error.to_string(), next_tier: error.next_tier(), done: error.done().to_vec() }
+            }
+            Err(error) if error.is_transient() => Answer::Later {
+                error: error.to_string(),
+                after: error.retry_after(),
+                may_have_arrived: error.may_have_arrived(),
+                done: error.done().to_vec(),
+            },
+            Err(error) => Answer::Never { error: error.to_string(), of_content: error.is_of_content() },
+        }
+    }
+}
+
+/// What a round of delivering came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliverySummary {
+    /// Arrived.
+    pub sent: u32,
+    /// Failed, now or before, and will be tried again.
+    pub waiting: u32,
+    /// Given up.
+    pub dead: u32,
+    /// Channels still busy when patience ran out; they go on in the background.
+    pub busy: u32,
+    /// What went wrong, one line each.
+    pub errors: Vec<String>,
+}
+
+/// How a round is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// Now.
+    pub now: Timestamp,
+    /// Quiet hours: only paging deliveries go out.
+    pub page_only: bool,
+    /// How long the caller waits; a service a little, a command until all is done.
+    pub patience: Duration,
+}
+
+/// Frees what an earlier process was sending when it died. Once, at the start, by the holder of the ledger's lock.
+///
+/// # Errors
+/// The ledger refuses.
+pub(crate) async fn recover(ledger: &Ledger, now: Timestamp) -> anyhow::Result<usize> {
+    Ok(ledger.write(move |tx| store_delivery::recover(tx, now)).await?)
+}
+
+/// Sends everything that is due, all channels at once.
+///
+/// # Errors
+/// The ledger refuses. What a channel refuses is in the summary instead.
+pub(crate) async fn deliver<S: Sender>(
+    ledger: &Ledger,
+    channels: &[Arc<S>],
+    round: Round,
+) -> anyhow::Result<DeliverySummary> {
+    let mut tasks = JoinSet::new();
+    for channel in channels {
+        tasks.spawn(drain(ledger.clone(), Arc::clone(channel), round));
+    }
+    let mut summary = DeliverySummary::default();
+    let deadline = tokio::time::Instant::now() + round.patience;
+    while !tasks.is_empty() {
+        match tokio::time::timeout_at(deadline, tasks.join_next()).await {
+            Ok(Some(Ok(part))) => summary.add(part?),
+            Ok(Some(Err(failure))) => summary.errors.push(format!("a delivery task failed: {failure}")),
+            Ok(None) => break,
+            Err(_) => {
+                summary.busy = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+                tasks.detach_all();
+            }
+        }
+    }
+    summary.waiting = ledger.read(store_delivery::count_waiting).await?;
+    Ok(summary)
+}
+
+/// Sends what is due for one channel, one after the other.
+async fn drain<S: Sender>(ledger: Ledger, channel: Arc<S>, round: Round) -> Result<DeliverySummary, LedgerError> {
+    let mut summary = DeliverySummary::default();
+    loop {
+        let name = channel.name().to_owned();
+        let claimed = ledger.write(move |tx| store_delivery::claim(tx, &name, round.page_only, round.now)).await?;
+        let Some(claimed) = claimed else {
+            return Ok(summary);
+        };
+        let answer = attempt(channel.as_ref(), &claimed, round.now).await;
+        let fate = record(&ledger, claimed, answer.clone(), round.now).await?;
+        summary.count(channel.name(), &answer, &fate);
+        // A channel that just failed is not tried with the next delivery at once.
+        if matches!((&answer, &fate), (Answer::Later { .. }, Fate::Again { .. })) {
+            return Ok(summary);
+        }
+    }
+}
+
+async fn attempt<S: Sender>(channel: &S, claimed: &Claimed, now: Timestamp) -> Answer {
+    let this = Try {
+        delivery_id: claimed.delivery_id.clone(),
+        now,
+        uncertain: claimed.uncertain,
+        tier: claimed.tier,
+        done: claimed.done.clone(),
+    };
+    let sending = channel.send(&claimed.content, this);
+    tokio::time::timeout(LONGEST_TRY, sending).await.unwrap_or_else(|_| Answer::Later {
+        error: format!("no end after {} min", LONGEST_TRY.as_secs() / 60),
+        after: None,
+        may_have_arrived: true,
+        done: Vec::new(),
+    })
+}
+
+async fn record(ledger: &Ledger, claimed: Claimed, answer: Answer, now: Timestamp) -> Result<Fate, LedgerError> {
+    ledger.write(move |tx| store_delivery::record(tx, &claimed, &answer, now)).await
+}
+
+impl DeliverySummary {
+    fn count(&mut self, channel: &str, answer: &Answer, fate: &Fate) {
+        match fate {
+            Fate::Sent => self.sent += 1,
+            // Counted in the ledger: what waits for its next try has not arrived either.
+            Fate::Again { .. } => {}
+            Fate::Dead => self.dead += 1,
+        }
+        if let Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error, .. } = answer {
+            self.errors.push(format!("{channel}: {error}"));
+        }
+    }
+
+    fn add(&mut self, other: DeliverySummary) {
+        self.sent += other.sent;
+        self.dead += other.dead;
+        self.busy += other.busy;
+        self.errors.extend(other.errors);
+    }
+}

@@ -1,0 +1,336 @@
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use jiff::SignedDuration;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::ledger::fault;
+use crate::ledger::tests::seed::{self, t};
+use crate::triage::digest::model::Reason;
+use crate::triage::digest::trial::trial;
+use crate::triage::store::digest;
+
+/// A channel that gives prepared answers, then takes everything. It remembers what it got.
+struct Fake {
+    name: &'static str,
+    answers: Mutex<VecDeque<Answer>>,
+    got: Mutex<Vec<(Digest, Try)>>,
+    /// Waits for this before it answers.
+    gate: Option<Notify>,
+}
+
+impl Fake {
+    fn new(name: &'static str, answers: impl IntoIterator<Item = Answer>) -> Arc<Fake> {
+        Arc::new(Fake { name, answers: Mutex::new(answers.into_iter().collect()), got: Mutex::default(), gate: None })
+    }
+
+    fn got(&self) -> Vec<(Digest, Try)> {
+        self.got.lock().unwrap().clone()
+    }
+}
+
+impl Sender for Fake {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    async fn send(&self, content: &Digest, this: Try) -> Answer {
+        self.got.lock().unwrap().push((content.clone(), this));
+        if let Some(gate) = &self.gate {
+            gate.notified().await;
+        }
+        let taken = Answer::Arrived { answer: "250 ok".into(), refused: Vec::new() };
+        self.answers.lock().unwrap().pop_front().unwrap_or(taken)
+    }
+}
+
+fn later(may_have_arrived: bool) -> Answer {
+    Answer::Later { error: "451 greylisted".into(), after: None, may_have_arrived, done: vec!["a@x".into()] }
+}
+
+fn down() -> Answer {
+    Answer::Later { error: "connection refused".into(), after: None, may_have_arrived: false, done: Vec::new() }
+}
+
+struct World {
+    ledger: Ledger,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&dir.path().join("ledger.db")).await.unwrap();
+        World { ledger, _dir: dir }
+    }
+
+    /// Freezes the `n`th digest for these channels.
+    async fn enqueue(&self, n: u32, channels: &'static [&'static str], page: bool) {
+        let now = t(i64::from(n));
+        let mut content = trial("", "UTC", now);
+        content.digest_id = format!("D-20260601-{n:02}");
+        content.changes[0].group_id = format!("g-{n}");
+        content.changes[0].reason = Reason::New;
+        let work = move |tx: &crate::ledger::Transaction<'_>| {
+            digest::insert(tx, &content, "new")?;
+            let whom = crate::triage::store::outbox::For::Readers;
+            channels
+                .iter()
+                .try_for_each(|channel| crate::triage::store::outbox::enqueue(tx, channel, &content, whom, page, now))
+        };
+        self.ledger.write(work).await.unwrap();
+    }
+
+    async fn deliver(&self, channels: &[Arc<Fake>], minutes: i64) -> DeliverySummary {
+        self.round(channels, t(minutes), false).await
+    }
+
+    async fn round(&self, channels: &[Arc<Fake>], now: Timestamp, page_only: bool) -> DeliverySummary {
+        let round = Round { now, page_only, patience: Duration::from_secs(30) };
+        deliver(&self.ledger, channels, round).await.unwrap()
+    }
+
+    /// "state attempts" of every delivery, in order.
+    async fn states(&self) -> Vec<String> {
+        self.ledger.read(seed::delivery_states).await.unwrap()
+    }
+
+    async fn faults(&self) -> Vec<String> {
+        let faults = self.ledger.read(fault::all).await.unwrap();
+        faults.into_iter().map(|known| known.fault.fault).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_sent_once() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", []);
+    world.enqueue(1, &["mail"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.sent, 1);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await, DeliverySummary::default());
+    assert_eq!(world.states().await, ["D-20260601-01.mail sent 1"]);
+    assert_eq!(mail.got().len(), 1);
+}
+
+#[tokio::test]
+async fn a_recipient_that_is_refused_is_told_of_until_all_get_it() {
+    let world = World::new().await;
+    let partly = Answer::Arrived { answer: "250 ok".into(), refused: vec!["b…@x: 550 no such user".into()] };
+    let mail = Fake::new("mail", [partly]);
+    world.enqueue(1, &["mail"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.sent, 1);
+    assert_eq!(world.faults().await, ["recipients:mail"]);
+    world.enqueue(2, &["mail"], false).await;
+    world.deliver(std::slice::from_ref(&mail), 3).await;
+    assert!(world.faults().await.is_empty());
+}
+
+#[tokio::test]
+async fn every_try_has_the_same_id_and_content_and_what_was_done_is_handed_back() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", [later(true)]);
+    world.enqueue(1, &["mail"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.waiting, 1);
+    assert_eq!(world.round(std::slice::from_ref(&mail), t(2) + SignedDuration::from_secs(4), false).await.sent, 0);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await.sent, 1);
+    let got = mail.got();
+    assert_eq!(got[0].0, got[1].0);
+    assert_eq!(got[0].1.delivery_id, got[1].1.delivery_id);
+    assert!(!got[0].1.uncertain && got[1].1.uncertain);
+    assert_eq!(got[1].1.done, ["a@x"]);
+}
+
+#[tokio::test]
+async fn a_crash_between_sending_and_recording_sends_the_same_again_as_uncertain() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", []);
+    world.enqueue(1, &["mail"], false).await;
+    // The process dies after the claim was committed: nobody records anything.
+    let claimed = world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await, DeliverySummary::default());
+    assert_eq!(recover(&world.ledger, t(4)).await.unwrap(), 1);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 4).await.sent, 1);
+    let (content, this) = mail.got().remove(0);
+    assert!(this.uncertain);
+    assert_eq!((content, this.delivery_id), (claimed.content, claimed.delivery_id));
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_is_taken_over_even_without_a_restart() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", []);
+    world.enqueue(1, &["mail"], false).await;
+    world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 16).await.sent, 0);
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 17).await.sent, 1);
+    assert!(mail.got()[0].1.uncertain);
+}
+
+#[tokio::test]
+async fn after_an_outage_one_message_comes() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", [down()]);
+    world.enqueue(1, &["mail"], false).await;
+    world.deliver(std::slice::from_ref(&mail), 1).await;
+    for n in 2..10 {
+        world.enqueue(n, &["mail"], false).await;
+    }
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 30).await.sent, 1);
+    let (content, _) = mail.got().pop().unwrap();
+    assert_eq!(content.digest_id, "D-20260601-09");
+    assert_eq!(content.changes.len(), 9);
+    let states = world.states().await;
+    assert_eq!(states[0], "D-20260601-01.mail superseded 1");
+    // The retry schedule went on where it was.
+    assert_eq!(states[8], "D-20260601-09.mail sent 2");
+}
+
+/// When the channel's next try is due.
+async fn next_try(world: &World, channel: &'static str) -> Timestamp {
+    world.ledger.read(move |connection| seed::next_try(connection, channel)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_page_never_goes_on_with_the_long_waits_of_news() {
+    let world = World::new().await;
+    let pager = Fake::new("pager", std::iter::repeat_n(down(), 60));
+    world.enqueue(1, &["pager"], false).await;
+    // News that failed for a day and is about to be given up.
+    let mut now = t(2);
+    for _ in 0..40 {
+        world.round(std::slice::from_ref(&pager), now, false).await;
+        now = next_try(&world, "pager").await;
+    }
+    let minutes = (now - t(0)).as_secs() / 60;
+    world.enqueue(u32::try_from(minutes).unwrap(), &["pager"], true).await;
+    for n in 0..5 {
+        let summary = world.round(std::slice::from_ref(&pager), now, false).await;
+        assert_eq!((summary.waiting, summary.dead), (1, 0), "{n}");
+        let next = next_try(&world, "pager").await;
+        assert!(next - now <= SignedDuration::from_secs(60), "{n}: {}", next - now);
+        now = next;
+    }
+    // News that comes meanwhile neither holds it up nor takes the page out of it.
+    world.enqueue(u32::try_from(minutes + 1).unwrap(), &["pager"], false).await;
+    now = next_try(&world, "pager").await;
+    world.round(std::slice::from_ref(&pager), now, false).await;
+    let next = next_try(&world, "pager").await;
+    assert!(next - now <= SignedDuration::from_secs(60), "{}", next - now);
+}
+
+#[tokio::test]
+async fn what_waits_for_its_next_try_has_not_arrived_either() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", [down(), down()]);
+    world.enqueue(1, &["mail"], false).await;
+    for second in [120, 121, 130, 131] {
+        let summary = world.round(std::slice::from_ref(&mail), t(0) + SignedDuration::from_secs(second), false).await;
+        assert_eq!((summary.sent, summary.waiting), (0, 1), "{second}");
+    }
+    assert_eq!(mail.got().len(), 2);
+    let summary = world.deliver(std::slice::from_ref(&mail), 60).await;
+    assert_eq!((summary.sent, summary.waiting), (1, 0));
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_newer_news() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", []);
+    world.enqueue(1, &["mail"], false).await;
+    world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
+    recover(&world.ledger, t(3)).await.unwrap();
+    world.enqueue(2, &["mail"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&mail), 4).await.sent, 2);
+    let told: Vec<usize> = mail.got().iter().map(|(content, _)| content.changes.len()).collect();
+    assert_eq!(told, [1, 1], "the second digest does not tell the first one's news again");
+}
+
+#[tokio::test]
+async fn a_dead_delivery_is_told_as_a_fault_that_ends_with_the_next_success() {
+    let world = World::new().await;
+    let chat = Fake::new("chat", [Answer::Never { error: "410 gone".into(), of_content: false }]);
+    let mail = Fake::new("mail", []);
+    world.enqueue(1, &["mail", "chat"], false).await;
+    let summary = world.deliver(&[chat.clone(), mail.clone()], 2).await;
+    assert_eq!((summary.sent, summary.dead), (1, 1));
+    assert_eq!(summary.errors, ["chat: 410 gone"]);
+    assert_eq!(world.faults().await, ["delivery:chat"]);
+    world.enqueue(3, &["chat"], false).await;
+    world.deliver(std::slice::from_ref(&chat), 4).await;
+    assert!(world.faults().await.is_empty());
+}
+
+fn never(of_content: bool) -> Answer {
+    Answer::Never { error: "no".into(), of_content }
+}
+
+#[tokio::test]
+async fn a_mended_channel_gets_what_died_with_its_next_digest() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", [never(false), never(false)]);
+    for n in 1..4 {
+        world.enqueue(n, &["mail"], false).await;
+        world.deliver(std::slice::from_ref(&mail), i64::from(n)).await;
+    }
+    let (content, this) = mail.got().pop().unwrap();
+    assert_eq!((content.changes.len(), this.delivery_id.as_str()), (3, "D-20260601-03.mail"));
+    assert!(content.remarks.iter().any(|remark| remark.starts_with("Includes D-20260601-01 to D-20260601-02")));
+    let states = ["D-20260601-01.mail superseded 1", "D-20260601-02.mail superseded 1", "D-20260601-03.mail sent 1"];
+    assert_eq!(world.states().await, states);
+}
+
+#[tokio::test]
+async fn what_a_channel_dislikes_or_nobody_takes_for_news_is_not_repeated() {
+    let world = World::new().await;
+    let mail = Fake::new("mail", [never(true), never(false)]);
+    for n in [1, 2, 3 + 8 * 24 * 60] {
+        world.enqueue(n, &["mail"], false).await;
+        world.deliver(std::slice::from_ref(&mail), i64::from(n)).await;
+    }
+    let told: Vec<usize> = mail.got().iter().map(|(content, _)| content.changes.len()).collect();
+    assert_eq!(told, [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_sent_smaller_at_once() {
+    let world = World::new().await;
+    let large = Answer::TooLarge { error: "413".into(), next_tier: Some(1), done: Vec::new() };
+    let chat = Fake::new("chat", [large]);
+    world.enqueue(1, &["chat"], false).await;
+    assert_eq!(world.deliver(std::slice::from_ref(&chat), 2).await.sent, 1);
+    let tiers: Vec<u8> = chat.got().iter().map(|(_, this)| this.tier).collect();
+    assert_eq!(tiers, [0, 1]);
+}
+
+#[tokio::test]
+async fn quiet_hours_hold_retries_but_not_pages() {
+    let world = World::new().await;
+    let (mail, pager) = (Fake::new("mail", []), Fake::new("pager", []));
+    world.enqueue(1, &["mail"], false).await;
+    world.enqueue(2, &["pager"], true).await;
+    let channels = [mail.clone(), pager.clone()];
+    assert_eq!(world.round(&channels, t(5), true).await.sent, 1);
+    assert_eq!((mail.got().len(), pager.got().len()), (0, 1));
+    assert_eq!(world.round(&channels, t(6), false).await.sent, 1);
+}
+
+#[tokio::test]
+async fn a_silent_channel_blocks_neither_the_others_nor_the_cycle() {
+    let world = World::new().await;
+    let silent =
+        Arc::new(Fake { name: "silent", answers: Mutex::default(), got: Mutex::default(), gate: Some(Notify::new()) });
+    let mail = Fake::new("mail", []);
+    world.enqueue(1, &["mail", "silent"], false).await;
+    let round = Round { now: t(2), page_only: false, patience: Duration::from_millis(300) };
+    let summary = deliver(&world.ledger, &[silent.clone(), mail.clone()], round).await.unwrap();
+    assert_eq!((summary.sent, summary.busy), (1, 1));
+    // It goes on in the background, and nobody else takes its delivery meanwhile.
+    assert_eq!(world.deliver(std::slice::from_ref(&silent), 3).await, DeliverySummary::default());
+    silent.gate.as_ref().unwrap().notify_one();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while world.states().await != ["D-20260601-01.mail sent 1", "D-20260601-01.silent sent 1"] {
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", world.states().await);
+        tokio::task::yield_now().await;
+    }
+}

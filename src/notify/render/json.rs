@@ -1,0 +1,118 @@
+//! A digest as JSON: the body of the generic webhook and the `.json` file.
+//!
+//! Its fields are a contract; outside text is data here and stays as it is.
+
+use serde::Serialize;
+
+use crate::model::fault::Fault;
+use crate::model::text::cut_middle;
+use crate::notify::render::words;
+use crate::triage::digest::fit::{Tier, fit};
+use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Silenced, Totals, Window};
+
+/// The most bytes of a body: what common receivers accept.
+pub(crate) const MOST_BYTES: usize = 256_000;
+/// Faults and remarks listed; `totals.faults` is complete.
+const LISTED: usize = 20;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    schema_version: u32,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    digest_id: &'a str,
+    global_id: String,
+    ledger_id: &'a str,
+    instance: String,
+    created_at: jiff::Timestamp,
+    zone: &'a str,
+    headline: String,
+    reasons: Vec<&'static str>,
+    scheduled: bool,
+    baseline: bool,
+    window: Window,
+    ledger_as_of: Option<jiff::Timestamp>,
+    next_digest_at: Option<jiff::Timestamp>,
+    totals: Totals,
+    groups: &'a [GroupEntry],
+    still_open: &'a [GroupEntry],
+    truncated: LeftOut,
+    faults: Vec<Fault>,
+    retries: Option<RetrySummary>,
+    silenced: Silenced,
+    budget: Option<String>,
+    remarks: Vec<String>,
+}
+
+/// The largest body that obeys [`MOST_BYTES`], beginning at a tier, with the tier it has.
+pub(crate) fn render(digest: &Digest, largest: Tier) -> (String, Tier) {
+    let mut tier = largest;
+    loop {
+        let body = body(&fit(digest, tier));
+        match tier.smaller() {
+            Some(smaller) if body.len() > MOST_BYTES => tier = smaller,
+            _ => return (body, tier),
+        }
+    }
+}
+
+/// Why there is a digest at all: each reason once, most urgent first.
+pub(crate) fn reasons(digest: &Digest) -> Vec<&'static str> {
+    let mut reasons: Vec<Reason> = Vec::new();
+    let mut add = |reason| {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    };
+    if digest.baseline {
+        add(Reason::Baseline);
+    }
+    digest.changes.iter().for_each(|entry| add(entry.reason));
+    if !digest.faults.is_empty() {
+        add(Reason::WorkerFault);
+    }
+    if reasons.is_empty() {
+        let quiet = digest.totals.open_items == 0;
+        reasons.push(if quiet { Reason::Heartbeat } else { Reason::Reminder });
+    }
+    reasons.into_iter().map(Reason::as_str).collect()
+}
+
+/// What no tier drops is cut instead, so that the smallest tier always fits.
+fn cut(text: &str) -> String {
+    cut_middle(text, 500).into_owned()
+}
+
+fn cut_fault(fault: &Fault) -> Fault {
+    Fault { fault: cut(&fault.fault), text: cut(&fault.text), incident_scope: None, ..fault.clone() }
+}
+
+fn body(digest: &Digest) -> String {
+    let body = Body {
+        schema_version: digest.schema_version,
+        kind: "digest",
+        digest_id: &digest.digest_id,
+        global_id: digest.global_id(),
+        ledger_id: &digest.ledger_id,
+        instance: cut(&digest.instance),
+        created_at: digest.created_at,
+        zone: &digest.zone,
+        headline: words::headline(digest),
+        reasons: reasons(digest),
+        scheduled: digest.scheduled,
+        baseline: digest.baseline,
+        window: digest.window,
+        ledger_as_of: digest.ledger_as_of,
+        next_digest_at: digest.next_digest_at,
+        totals: digest.totals,
+        groups: &digest.changes,
+        still_open: &digest.still_open,
+        truncated: digest.left_out,
+        faults: digest.faults.iter().take(LISTED).map(cut_fault).collect(),
+        retries: digest.retries,
+        silenced: digest.silenced,
+        budget: digest.budget.as_deref().map(cut),
+        remarks: digest.remarks.iter().take(LISTED).map(|remark| cut(remark)).collect(),
+    };
+    serde_json::to_string(&body).expect("string keys and finite numbers only")
+}

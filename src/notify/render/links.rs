@@ -1,0 +1,44 @@
+//! Which addresses from outside become links: absolute http and https ones without anything that could break out of them.
+
+/// The longest address that becomes a link; a longer one is dropped, because a cut link leads nowhere.
+const LONGEST: usize = 600;
+
+/// The address if it is safe to be clicked; none otherwise.
+pub(crate) fn safe_link(address: &str) -> Option<&str> {
+    let address = address.trim();
+    let scheme_ends = address.find("://")?;
+    let scheme = &address[..scheme_ends];
+    let rest = &address[scheme_ends + 3..];
+    let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+    let is_plain = address.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"'`|\\{}^".contains(&b));
+    let has_host = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
+    (is_web && is_plain && has_host && address.len() <= LONGEST).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_web_addresses_become_links() {
+        for good in ["https://a.example/x?y=1&z=%20", "http://127.0.0.1:8080/", "HTTPS://A/"] {
+            assert_eq!(safe_link(good), Some(good));
+        }
+        for bad in [
+            "javascript:alert(1)//https://x",
+            "javascript://x/%0aalert(1)",
+            "data:text/html,x",
+            "https://",
+            "https:///x",
+            "https://a/\" onclick=\"x",
+            "https://a/<b>",
+            "https://a/ b",
+            "https://a/\u{202e}",
+            "//a/b",
+            "see the wiki",
+        ] {
+            assert_eq!(safe_link(bad), None, "{bad}");
+        }
+        assert_eq!(safe_link(&format!("https://a/{}", "x".repeat(600))), None);
+    }
+}

@@ -1,0 +1,386 @@
+//! What the text and HTML templates see: every sentence ready, every outside text on one line and cut, only safe links.
+//!
+//! Both templates get the same view, so neither part of a mail knows more than the other. Escaping is the template's.
+
+use serde::Serialize;
+
+use crate::model::fault::Fault;
+use crate::model::text::count;
+use crate::notify::render::bars::Bars;
+use crate::notify::render::links::safe_link;
+use crate::notify::render::times::Clock;
+use crate::notify::render::words::{self, short};
+use crate::triage::digest::build::count_changes;
+use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample, Totals};
+
+/// The longest raw message, cut in its middle.
+pub(crate) const MESSAGE: usize = 300;
+/// The longest id; real ones have at most 40 characters.
+const ID: usize = 100;
+/// Faults and remarks listed; more are counted.
+const FAULTS: usize = 10;
+/// Links of a sample.
+const LINKS: usize = 6;
+/// Job types and projects named; more are counted.
+const NAMES: usize = 4;
+
+/// A digest, ready for a template.
+#[derive(Serialize)]
+pub(crate) struct View {
+    pub(crate) digest_id: String,
+    pub(crate) instance: String,
+    pub(crate) headline: String,
+    pub(crate) preheader: String,
+    pub(crate) tiles: Vec<Tile>,
+    pub(crate) totals: String,
+    pub(crate) groups: Vec<GroupView>,
+    /// How many of them the page tells in full.
+    pub(crate) details: usize,
+    pub(crate) still_open: Vec<GroupView>,
+    pub(crate) left_out: Option<String>,
+    pub(crate) faults: Vec<FaultView>,
+    pub(crate) more_faults: Option<String>,
+    /// How many there are, listed or not.
+    pub(crate) all_faults: usize,
+    pub(crate) retries: Option<String>,
+    pub(crate) silenced: Option<String>,
+    pub(crate) budget: Option<String>,
+    pub(crate) remarks: Vec<String>,
+    pub(crate) more_remarks: Option<String>,
+    /// How many there are, listed or not.
+    pub(crate) all_remarks: usize,
+    pub(crate) window: String,
+    /// When it was written; a mail may arrive hours later, and says so by this.
+    pub(crate) decided: String,
+    pub(crate) ledger_as_of: String,
+    pub(crate) next_digest: Option<String>,
+}
+
+/// A number of the table at the top.
+#[derive(Serialize)]
+pub(crate) struct Tile {
+    pub(crate) count: u64,
+    pub(crate) word: String,
+    /// Which colour; a reason or `open`.
+    pub(crate) tone: &'static str,
+}
+
+/// A group, ready for a template.
+#[derive(Serialize)]
+pub(crate) struct GroupView {
+    pub(crate) group_id: String,
+    pub(crate) word: &'static str,
+    pub(crate) tone: &'static str,
+    pub(crate) page: bool,
+    /// It is known or over: a line of facts instead of a table of them.
+    pub(crate) brief: bool,
+    pub(crate) title: String,
+    pub(crate) template: Option<String>,
+    pub(crate) why: Option<String>,
+    pub(crate) cause: Option<String>,
+    pub(crate) class: String,
+    pub(crate) meaning: Option<&'static str>,
+    pub(crate) open_items: u64,
+    pub(crate) new_items: u64,
+    pub(crate) counts: String,
+    pub(crate) place: String,
+    pub(crate) first_seen: String,
+    pub(crate) last_seen: String,
+    /// Both in one.
+    pub(crate) seen: String,
+    pub(crate) bars: Option<Bars>,
+    pub(crate) note: Option<String>,
+    pub(crate) acked: Option<String>,
+    pub(crate) runbook: Option<String>,
+    pub(crate) runbook_link: Option<String>,
+    pub(crate) samples: Vec<SampleView>,
+    /// Shows all about it.
+    pub(crate) command: String,
+    /// Which of its open items are shown, and the command that shows all; none if these are all.
+    pub(crate) all_items: Option<String>,
+}
+
+/// A sample, ready for a template.
+#[derive(Serialize)]
+pub(crate) struct SampleView {
+    pub(crate) item_name: String,
+    pub(crate) message: Option<String>,
+    pub(crate) seen_at: String,
+    /// Label and id; those that the item has.
+    pub(crate) ids: Vec<(&'static str, String)>,
+    /// Name and address.
+    pub(crate) links: Vec<(String, String)>,
+}
+
+/// A trouble of the worker, ready for a template.
+#[derive(Serialize)]
+pub(crate) struct FaultView {
+    pub(crate) word: &'static str,
+    pub(crate) ended: bool,
+    pub(crate) text: String,
+    pub(crate) since: String,
+}
+
+impl View {
+    /// Prepares a digest that is already cut to size.
+    pub(crate) fn new(digest: &Digest) -> View {
+        let clock = Clock::new(&digest.zone);
+        View {
+            digest_id: short(&digest.digest_id, ID),
+            instance: short(&digest.instance, 60),
+            headline: words::headline(digest),
+            preheader: words::preheader(digest),
+            tiles: tiles(digest),
+            totals: totals(digest),
+            groups: digest.changes.iter().map(|e| group(e, &clock)).collect(),
+            details: digest.changes.len(),
+            still_open: digest.still_open.iter().map(|e| group(e, &clock)).collect(),
+            left_out: left_out(digest),
+            faults: digest.faults.iter().take(FAULTS).map(|f| fault(f, &clock)).collect(),
+            all_faults: digest.faults.len(),
+            all_remarks: digest.remarks.len(),
+            more_faults: more(digest.faults.len(), FAULTS, "more worker fault", "more worker faults"),
+            retries: digest.retries.as_ref().and_then(words::retries),
+            silenced: silenced(digest, &clock),
+            budget: optional(digest.budget.as_deref(), MESSAGE),
+            remarks: digest.remarks.iter().take(FAULTS).map(|r| short(r, MESSAGE)).collect(),
+            more_remarks: more(digest.remarks.len(), FAULTS, "more remark", "more remarks"),
+            window: clock.span(&digest.window),
+            decided: clock.full(digest.created_at),
+            ledger_as_of: digest.ledger_as_of.map_or_else(|| "no complete scan yet".to_owned(), |at| clock.full(at)),
+            next_digest: digest.next_digest_at.map(|at| clock.full(at)),
+        }
+    }
+}
+
+impl View {
+    /// Says how many faults are left out by a channel that lists so many; none if it lists all.
+    pub(crate) fn unlisted_faults(&self, listed: usize) -> Option<String> {
+        let more = more(self.all_faults, listed, "more worker fault", "more worker faults");
+        more.map(|more| format!("{more}: llama-triage report"))
+    }
+
+    /// The same for remarks.
+    pub(crate) fn unlisted_remarks(&self, listed: usize) -> Option<String> {
+        more(self.all_remarks, listed, "more remark", "more remarks")
+    }
+}
+
+fn tiles(digest: &Digest) -> Vec<Tile> {
+    let tone = |word: &str| match word {
+        "new" => "new",
+        "regressed" => "regressed",
+        "escalating" => "escalated",
+        "resolved" => "resolved",
+        "known" => "other",
+        _ => "fault",
+    };
+    let mut tiles: Vec<Tile> = words::news(&digest.totals)
+        .into_iter()
+        .map(|(count, word)| Tile { count, word: counted(count, word), tone: tone(word) })
+        .collect();
+    tiles.push(Tile {
+        count: digest.totals.open_items,
+        word: if digest.totals.open_items == 1 { "item open" } else { "items open" }.to_owned(),
+        tone: "open",
+    });
+    tiles
+}
+
+/// News is counted in groups, and all else in items: the word says so.
+fn counted(count: u64, word: &str) -> String {
+    match word {
+        "fault" | "faults" => word.to_owned(),
+        _ if count == 1 => format!("{word} group"),
+        _ => format!("{word} groups"),
+    }
+}
+
+/// What stands below the tiles, which have said how many items are open; empty if there is nothing to add.
+fn totals(digest: &Digest) -> String {
+    let totals = &digest.totals;
+    let mut parts = Vec::new();
+    if totals.open_items > 0 {
+        parts.push(format!("Open in {}", count(totals.open_groups, "group", "groups")));
+    }
+    if totals.new_items > 0 {
+        parts.push(format!("{} failed or skipped for the first time", count(totals.new_items, "item", "items")));
+    }
+    if totals.recovered_items > 0 {
+        parts.push(format!("{} recovered", count(totals.recovered_items, "item", "items")));
+    }
+    parts.join(" · ")
+}
+
+fn left_out(digest: &Digest) -> Option<String> {
+    let left = digest.left_out;
+    (left.groups > 0 || left.items > 0).then(|| {
+        format!(
+            "Not listed here: {} with {}{}. All: llama-triage report groups --limit 0",
+            count(left.groups, "more group", "more groups"),
+            count(left.items, "open item", "open items"),
+            unlisted_news(digest),
+        )
+    })
+}
+
+/// " (2 new, 1 resolved)": the news that is counted above but not listed. What is still open without news is the rest.
+fn unlisted_news(digest: &Digest) -> String {
+    let (all, listed) = (&digest.totals, count_changes(Totals::default(), &digest.changes, &[]));
+    let unlisted = Totals {
+        new: all.new.saturating_sub(listed.new),
+        regressed: all.regressed.saturating_sub(listed.regressed),
+        escalated: all.escalated.saturating_sub(listed.escalated),
+        resolved: all.resolved.saturating_sub(listed.resolved),
+        other: all.other.saturating_sub(listed.other),
+        ..Totals::default()
+    };
+    let news: Vec<String> = words::news(&unlisted).into_iter().map(|(n, word)| format!("{n} {word}")).collect();
+    if news.is_empty() { String::new() } else { format!(" ({})", news.join(", ")) }
+}
+
+fn silenced(digest: &Digest, clock: &Clock) -> Option<String> {
+    let silenced = digest.silenced;
+    if silenced.groups == 0 && silenced.items == 0 {
+        return None;
+    }
+    let mut sentence = format!(
+        "Silences held back {} with {}",
+        count(silenced.groups, "group", "groups"),
+        count(silenced.items, "open item", "open items")
+    );
+    if let Some(at) = silenced.next_expiry {
+        sentence.push_str(&format!("; the next one ends {}", clock.full(at)));
+    }
+    Some(sentence)
+}
+
+fn fault(fault: &Fault, clock: &Clock) -> FaultView {
+    FaultView {
+        word: if fault.ended { "over" } else { "worker trouble" },
+        ended: fault.ended,
+        text: short(&fault.text, 400),
+        since: clock.full(fault.since),
+    }
+}
+
+/// Whether the template tells anything beside the title, which names its slots better: `<page>` for `<n>`.
+fn says_more(template: &str, title: &str) -> bool {
+    let bare = |text: &str| {
+        let mut inside = false;
+        let keep = |c: &char| match c {
+            '<' => !std::mem::replace(&mut inside, true),
+            '>' => std::mem::replace(&mut inside, false),
+            _ => !inside,
+        };
+        text.chars().filter(keep).collect::<String>()
+    };
+    bare(template) != bare(title)
+}
+
+fn group(entry: &GroupEntry, clock: &Clock) -> GroupView {
+    let title = short(&entry.title, 160);
+    let template = short(&entry.template, MESSAGE);
+    let runbook = optional(entry.runbook.as_deref(), MESSAGE);
+    let brief = matches!(entry.reason, Reason::MoreItems | Reason::Resolved);
+    let samples = if entry.reason == Reason::Resolved {
+        0
+    } else if brief {
+        1
+    } else {
+        entry.samples.len()
+    };
+    let runbook_link = entry.runbook.as_deref().and_then(safe_link).map(str::to_owned);
+    GroupView {
+        group_id: short(&entry.group_id, ID),
+        word: words::reason_word(entry.reason),
+        tone: tone(entry.reason),
+        page: entry.page,
+        brief,
+        template: (says_more(&template, &title) && !template.is_empty()).then_some(template),
+        title,
+        why: optional(entry.why.as_deref(), MESSAGE),
+        cause: optional(entry.cause.as_deref(), MESSAGE),
+        class: short(&entry.class, 40),
+        meaning: words::class_meaning(&entry.class),
+        open_items: entry.open_items,
+        new_items: entry.new_items,
+        counts: words::group_counts(entry),
+        place: place(entry),
+        first_seen: clock.full(entry.first_seen),
+        last_seen: clock.full(entry.last_seen),
+        seen: clock.range(entry.first_seen, entry.last_seen),
+        bars: Bars::new(&entry.hourly),
+        note: optional(entry.note.as_deref(), 500),
+        acked: optional(entry.acked.as_deref(), 160).map(|said| words::capitalized(&said)),
+        runbook: runbook_link.clone().or(runbook),
+        runbook_link,
+        samples: entry.samples.iter().take(samples).map(|s| sample(s, entry, clock)).collect(),
+        command: format!("llama-triage report group {}", short(&entry.group_id, ID)),
+        all_items: all_items(entry, samples.min(entry.samples.len())),
+    }
+}
+
+fn all_items(entry: &GroupEntry, shown: usize) -> Option<String> {
+    let is_cut = shown > 0 && entry.open_items > shown as u64;
+    is_cut.then(|| {
+        format!("{shown} of {}. All: {}", count(entry.open_items, "open item", "open items"), items_command(entry))
+    })
+}
+
+/// The command that lists all open items of a group.
+pub(crate) fn items_command(entry: &GroupEntry) -> String {
+    format!("llama-triage report items --group {} --state open,retrying --limit 0", short(&entry.group_id, ID))
+}
+
+fn tone(reason: Reason) -> &'static str {
+    match reason {
+        Reason::New | Reason::Baseline => "new",
+        Reason::Regressed | Reason::Flapping => "regressed",
+        Reason::Escalated => "escalated",
+        Reason::Resolved | Reason::Heartbeat => "resolved",
+        Reason::WorkerFault => "fault",
+        Reason::MoreItems | Reason::Reminder | Reason::SilenceExpired => "other",
+    }
+}
+
+/// "failed · parse · prod"
+fn place(entry: &GroupEntry) -> String {
+    let parts = [entry.kind.as_str().to_owned(), names(&entry.job_types), names(&entry.projects)];
+    let known: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    known.join(" · ")
+}
+
+fn names(names: &[String]) -> String {
+    let mut shown: Vec<String> = names.iter().take(NAMES).map(|n| short(n, 40)).collect();
+    shown.extend(more(names.len(), NAMES, "other", "others"));
+    shown.join(", ")
+}
+
+fn sample(sample: &Sample, entry: &GroupEntry, clock: &Clock) -> SampleView {
+    let message =
+        sample.error_message.as_deref().or(sample.skip_reason.as_deref()).filter(|message| *message != entry.title);
+    let ids = [
+        ("item", Some(&sample.item_id)),
+        ("batch", Some(&sample.batch_id)),
+        ("job", sample.job_id.as_ref()),
+        ("job record", sample.job_record_id.as_ref()),
+    ];
+    let links = sample.links.iter().filter_map(|(name, link)| Some((short(name, 30), safe_link(link)?.to_owned())));
+    SampleView {
+        item_name: short(&sample.item_name, 120),
+        message: optional(message, MESSAGE),
+        seen_at: clock.full(sample.seen_at),
+        ids: ids.into_iter().filter_map(|(label, id)| Some((label, short(id?, ID)))).collect(),
+        links: links.take(LINKS).collect(),
+    }
+}
+
+fn optional(text: Option<&str>, most: usize) -> Option<String> {
+    text.map(|text| short(text, most)).filter(|text| !text.is_empty())
+}
+
+fn more(all: usize, shown: usize, one: &str, many: &str) -> Option<String> {
+    let more = all.saturating_sub(shown) as u64;
+    (more > 0).then(|| format!("and {}", count(more, one, many)))
+}

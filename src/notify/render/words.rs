@@ -1,0 +1,196 @@
+//! The sentences of a digest: subject, headline, reasons and classes in plain words.
+
+use crate::model::group_state::GroupState;
+use crate::model::text::{count, cut_end, cut_middle, one_line};
+use crate::triage::digest::model::{Digest, GroupEntry, Reason, RetrySummary, Totals};
+use crate::triage::digest::trial::is_trial;
+
+/// The longest subject, in characters (RFC 5322 2.1.1 recommends lines of at most 78).
+pub(crate) const SUBJECT: usize = 78;
+
+/// Outside text on one line, cut in its middle.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    cut_middle(one_line(text).trim(), most).into_owned()
+}
+
+/// The word shown beside a group.
+pub(crate) fn reason_word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::New => "new",
+        Reason::Regressed => "regressed",
+        Reason::Escalated => "escalating",
+        Reason::Resolved => "resolved",
+        Reason::Flapping => "flapping",
+        Reason::MoreItems => "more items",
+        Reason::Reminder => "still open",
+        Reason::SilenceExpired => "silence ended",
+        Reason::WorkerFault => "worker trouble",
+        Reason::Heartbeat => "all quiet",
+        Reason::Baseline => "inventory",
+    }
+}
+
+/// What a class means to somebody who reads it for the first time; none for a class of the user's own.
+pub(crate) fn class_meaning(class: &str) -> Option<&'static str> {
+    Some(match class {
+        "permanent-input" => "the documents themselves are at fault; retrying will not help",
+        "config" => "the job's settings are refused; it fails until they are changed",
+        "account" => "the account is refused: key, credits or quota; everything fails until that is fixed",
+        "throttled" => "the service asked to slow down; it usually passes by itself",
+        "transient" => "a passing fault; a retry usually helps",
+        "cancelled" => "somebody cancelled it; it is not retried",
+        "done" => "the same work was done before; nothing is wrong",
+        "unknown" => "not known yet; look at a sample",
+        _ => return None,
+    })
+}
+
+/// The counts of news that are not zero, in order of urgency.
+pub(crate) fn news(totals: &Totals) -> Vec<(u64, &'static str)> {
+    [
+        (totals.new, "new"),
+        (totals.regressed, "regressed"),
+        (totals.escalated, "escalating"),
+        (totals.faults, if totals.faults == 1 { "fault" } else { "faults" }),
+        (totals.resolved, "resolved"),
+        (totals.other, "known"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .collect()
+}
+
+/// The subject, at most [`SUBJECT`] characters, facts first, without any outside text.
+///
+/// What does not fit goes in this order: the digest's id, then the least urgent news.
+pub(crate) fn subject(digest: &Digest) -> String {
+    let instance = one_line(&digest.instance);
+    let prefix = match instance.trim() {
+        "" => "[triage]".to_owned(),
+        name => format!("[triage {}]", cut_end(name, 20)),
+    };
+    let news = news(&digest.totals);
+    let prefix = if is_trial(digest) { format!("{prefix} TEST, no news:") } else { prefix };
+    let id = format!(" ({})", cut_end(&one_line(&digest.digest_id), 30));
+    let whole = format!("{prefix} {}{id}", subject_facts(digest, &news));
+    let shorter = (0..=news.len()).rev().map(|kinds| format!("{prefix} {}", subject_facts(digest, &news[..kinds])));
+    std::iter::once(whole).chain(shorter).find(|subject| subject.chars().count() <= SUBJECT).unwrap_or(prefix)
+}
+
+/// The first inventory and nothing else: one that could not be delivered is part of a digest with news.
+fn is_inventory(digest: &Digest) -> bool {
+    let totals = &digest.totals;
+    digest.baseline && totals.new + totals.regressed + totals.escalated + totals.faults == 0
+}
+
+fn subject_facts(digest: &Digest, news: &[(u64, &'static str)]) -> String {
+    let open = format!("{} open", count(digest.totals.open_items, "item", "items"));
+    let is_reminder = digest.changes.iter().any(|e| e.reason == Reason::Reminder);
+    if is_inventory(digest) {
+        return format!("first inventory - {open}");
+    }
+    if is_reminder && news.iter().all(|(_, word)| *word == "known") {
+        return format!("reminder: still open - {open}");
+    }
+    match (news, digest.totals.open_items) {
+        ([], 0) => "all quiet - nothing open".to_owned(),
+        ([], _) => format!("nothing new - {open}"),
+        _ => {
+            let parts: Vec<String> = news.iter().map(|(n, word)| format!("{n} {word}")).collect();
+            format!("{} - {open}", parts.join(", "))
+        }
+    }
+}
+
+/// What matters first, in one sentence.
+pub(crate) fn headline(digest: &Digest) -> String {
+    let totals = &digest.totals;
+    let open = format!(
+        "{} open in {}",
+        count(totals.open_items, "item", "items"),
+        count(totals.open_groups, "group", "groups")
+    );
+    if is_inventory(digest) {
+        return format!("First inventory: {open}");
+    }
+    // More items of what people know already wake nobody.
+    let is_urgent = |e: &&GroupEntry| e.page && e.state != GroupState::Resolved && e.reason != Reason::MoreItems;
+    let paging = digest.changes.iter().find(is_urgent);
+    let fault = digest.faults.iter().find(|f| !f.ended);
+    match (paging, fault, digest.changes.first()) {
+        (Some(entry), ..) => format!("Needs you now: {}", group_line(entry)),
+        (None, Some(fault), _) => {
+            format!("llama-triage is in trouble: {}", short(&fault.text, 160))
+        }
+        (None, None, Some(entry)) if entry.reason == Reason::MoreItems => {
+            format!("{} grew: {open}", count(totals.other.max(1), "known group", "known groups"))
+        }
+        (None, None, Some(entry)) => format!("{}: {}", capitalized(reason_word(entry.reason)), group_line(entry)),
+        _ if totals.new + totals.regressed + totals.escalated > 0 => format!("{open}, with news"),
+        _ if totals.open_items > 0 => format!("Nothing new: {open}"),
+        _ => "All quiet: nothing is open".to_owned(),
+    }
+}
+
+/// The first words that a mail client shows beside the subject.
+pub(crate) fn preheader(digest: &Digest) -> String {
+    cut_end(&headline(digest), 100).into_owned()
+}
+
+fn group_line(entry: &GroupEntry) -> String {
+    let title = short(&entry.title, 140);
+    match entry.open_items {
+        0 => title,
+        open => format!("{title} ({} open)", count(open, "item", "items")),
+    }
+}
+
+/// "47 items open, 12 since you were last told, 59 ever, in 3 batches".
+pub(crate) fn group_counts(entry: &GroupEntry) -> String {
+    let open = match entry.open_items {
+        0 => "nothing open".to_owned(),
+        n => format!("{} open", count(n, "item", "items")),
+    };
+    let batches = format!("in {}", count(entry.batches, "batch", "batches"));
+    let all_new = entry.open_items == entry.new_items && entry.new_items == entry.total_items;
+    if all_new && entry.open_items > 0 {
+        return format!("{open}, all new, {batches}");
+    }
+    let news = match entry.new_items {
+        0 => String::new(),
+        n => format!(", {n} since you were last told"),
+    };
+    format!("{open}{news}, {} ever, {batches}", entry.total_items)
+}
+
+/// "retried 40: 37 recovered, 2 same error, 1 still running".
+pub(crate) fn retries(summary: &RetrySummary) -> Option<String> {
+    let mut sentences = Vec::new();
+    if summary.attempts > 0 {
+        let outcomes: Vec<String> = [
+            (summary.recovered, "recovered"),
+            (summary.failed_same, "same error"),
+            (summary.failed_differently, "another error"),
+            (summary.running, "still running"),
+            (summary.other, "cancelled, expired or unclear"),
+        ]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+        sentences.push(match outcomes.is_empty() {
+            true => format!("Retried {}.", summary.attempts),
+            false => format!("Retried {}: {}.", summary.attempts, outcomes.join(", ")),
+        });
+    }
+    if summary.would_retry > 0 {
+        sentences.push(format!("Would retry {} now (plan only).", summary.would_retry));
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// The word with a capital first letter.
+pub(crate) fn capitalized(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

@@ -1,0 +1,281 @@
+//! The outbox: one delivery for each digest and channel, claimed with a lease, sent at least once.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::fault;
+use crate::ledger::millis::Millis;
+use crate::model::text::count;
+use crate::notify::outbox::{Answer, Fate, Tried, fate, is_carried, jitter};
+use crate::triage::digest::model::Digest;
+use crate::triage::store::digest;
+
+/// Longer than the longest single try, so that nobody else takes a delivery that is under way.
+pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
+
+/// For so long the news of a dead delivery is part of the channel's next digest; later nobody takes it for news.
+pub(crate) const CARRIED: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A delivery that this process may send now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The same on every try.
+    pub delivery_id: String,
+    /// The channel.
+    pub channel: String,
+    /// What to render, frozen.
+    pub content: Digest,
+    /// Which try this is, from 1.
+    pub attempts: u32,
+    /// An earlier try may have arrived.
+    pub uncertain: bool,
+    /// How much smaller it must be rendered.
+    pub tier: u8,
+    /// Somebody is to be woken by it.
+    pub page: bool,
+    /// Recipients or events that are done.
+    pub done: Vec<String>,
+}
+
+/// How many deliveries were tried, did not arrive, and are tried again.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn count_waiting(connection: &Connection) -> Result<u32, LedgerError> {
+    let waiting = "SELECT count(*) FROM delivery WHERE state = 'pending' AND attempts > 0";
+    Ok(connection.prepare_cached(waiting)?.query_row([], |row| row.get(0))?)
+}
+
+/// What a channel would be sent next, whenever that is; none if nothing waits for it.
+///
+/// # Errors
+/// SQLite refuses, or the stored content cannot be read.
+pub fn next_content(connection: &Connection, channel: &str) -> Result<Option<Digest>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT content FROM delivery WHERE channel = ?1 AND state = 'pending' ORDER BY created_at DESC LIMIT 1",
+    )?;
+    let content: Option<String> = statement.query_row([channel], |row| row.get(0)).optional()?;
+    content.as_deref().map(digest::thaw).transpose()
+}
+
+/// Takes the channel's oldest due delivery and marks it as being sent; none if there is none or one is under way.
+///
+/// A try whose lease ran out counts as one that may have arrived. During quiet hours only paging ones are taken.
+///
+/// # Errors
+/// SQLite refuses, or the stored content cannot be read.
+pub fn claim(
+    tx: &Transaction<'_>,
+    channel: &str,
+    page_only: bool,
+    now: Timestamp,
+) -> Result<Option<Claimed>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending', tier, done, page FROM delivery
+         WHERE channel = ?1 AND (page = 1 OR ?2 = 0)
+           AND ((state = 'pending' AND not_before <= ?3) OR (state = 'sending' AND lease_until <= ?3))
+           AND NOT EXISTS (SELECT 1 FROM delivery b WHERE b.channel = ?1 AND b.state = 'sending' AND b.lease_until > ?3)
+         ORDER BY created_at, delivery_id LIMIT 1",
+    )?;
+    let Some(found) = statement.query_row(params![channel, page_only, Millis(now)], stored).optional()? else {
+        return Ok(None);
+    };
+    let attempts = found.attempts + 1;
+    tx.prepare_cached(
+        "UPDATE delivery SET state = 'sending', attempts = ?2, lease_until = ?3, uncertain = ?4 WHERE delivery_id = ?1",
+    )?
+    .execute(params![found.delivery_id, attempts, Millis(now + LEASE), found.uncertain])?;
+    let done = serde_json::from_str(&found.done)
+        .map_err(|_| LedgerError::Unreadable { what: "list of done recipients", value: found.done })?;
+    Ok(Some(Claimed {
+        delivery_id: found.delivery_id,
+        channel: channel.to_owned(),
+        content: digest::thaw(&found.content)?,
+        attempts,
+        uncertain: found.uncertain,
+        tier: found.tier,
+        page: found.page,
+        done,
+    }))
+}
+
+struct Stored {
+    delivery_id: String,
+    content: String,
+    attempts: u32,
+    uncertain: bool,
+    tier: u8,
+    done: String,
+    page: bool,
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored {
+        delivery_id: row.get(0)?,
+        content: row.get(1)?,
+        attempts: row.get(2)?,
+        uncertain: row.get(3)?,
+        tier: row.get(4)?,
+        done: row.get(5)?,
+        page: row.get(6)?,
+    })
+}
+
+/// Records what a try came to, and returns what becomes of the delivery.
+///
+/// A dead delivery becomes a worker fault, which people hear of through the other channels; one that arrives ends it.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Timestamp) -> Result<Fate, LedgerError> {
+    let tried = Tried {
+        attempts: claimed.attempts,
+        tier: claimed.tier,
+        page: claimed.page,
+        uncertain: claimed.uncertain,
+        jitter: jitter(&claimed.delivery_id, claimed.attempts),
+    };
+    let fate = fate(answer, &tried, now);
+    let fault = format!("delivery:{}", claimed.channel);
+    match &fate {
+        Fate::Sent => {
+            settle(tx, &claimed.delivery_id, "sent", Some(now))?;
+            fault::clear(tx, &fault, now)?;
+            tell_of_refused(tx, claimed, answer, now)?;
+        }
+        Fate::Dead => {
+            settle(tx, &claimed.delivery_id, "dead", None)?;
+            let carried = is_carried(answer, &claimed.done);
+            if carried {
+                tx.execute(
+                    "UPDATE delivery SET lease_until = ?2 WHERE delivery_id = ?1",
+                    params![claimed.delivery_id, Millis(now + CARRIED)],
+                )?;
+            }
+            let error = error_of(answer).unwrap_or("no answer");
+            let missed = match carried {
+                true => "what it missed comes with its next digest, or at once with `llama-triage digest --now`",
+                false => {
+                    "this digest is not sent to it again, the next one is; `llama-triage report` has the same news"
+                }
+            };
+            let text = format!(
+                "Channel {} did not take {} after {}: {error}. Repair the channel and try it with `llama-triage notify test {}`; {missed}.",
+                claimed.channel,
+                claimed.content.digest_id,
+                count(u64::from(claimed.attempts), "try", "tries"),
+                claimed.channel
+            );
+            fault::raise(tx, &fault, &text, now)?;
+        }
+        Fate::Again { at, tier } => {
+            tx.execute(
+                "UPDATE delivery SET state = 'pending', lease_until = NULL, not_before = ?2, tier = ?3 WHERE delivery_id = ?1",
+                params![claimed.delivery_id, Millis(*at), tier],
+            )?;
+        }
+    }
+    note_answer(tx, claimed, answer)?;
+    Ok(fate)
+}
+
+/// Somebody on the list who never gets digests does not know that it is so: the others are told.
+fn tell_of_refused(
+    tx: &Transaction<'_>,
+    claimed: &Claimed,
+    answer: &Answer,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let fault = format!("recipients:{}", claimed.channel);
+    match answer {
+        Answer::Arrived { refused, .. } if !refused.is_empty() => {
+            let text = format!(
+                "Channel {} took only a part of {}: {}. Correct its `to` or what is refused, then try it with `llama-triage notify test {}`.",
+                claimed.channel,
+                claimed.content.digest_id,
+                refused.join("; "),
+                claimed.channel
+            );
+            fault::raise(tx, &fault, &text, now)
+        }
+        _ => fault::clear(tx, &fault, now),
+    }
+}
+
+fn settle(tx: &Transaction<'_>, delivery_id: &str, state: &str, sent_at: Option<Timestamp>) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE delivery SET state = ?2, lease_until = NULL, sent_at = ?3 WHERE delivery_id = ?1",
+        params![delivery_id, state, sent_at.map(Millis)],
+    )?;
+    Ok(())
+}
+
+/// Keeps what the peer said, who is done, and whether the digest may have arrived.
+fn note_answer(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer) -> Result<(), LedgerError> {
+    let (said, refused) = match answer {
+        Answer::Arrived { answer, refused } => (Some(answer.as_str()), refused.join("; ")),
+        _ => (None, String::new()),
+    };
+    let (done, arrived) = match answer {
+        Answer::Later { done, may_have_arrived, .. } => (Some(done), *may_have_arrived),
+        Answer::TooLarge { done, .. } => (Some(done), false),
+        _ => (None, false),
+    };
+    let mut all_done = claimed.done.clone();
+    all_done.extend(done.into_iter().flatten().filter(|one| !claimed.done.contains(one)).cloned());
+    let error = error_of(answer).map(str::to_owned).or_else(|| (!refused.is_empty()).then_some(refused));
+    tx.execute(
+        "UPDATE delivery SET provider_answer = coalesce(?2, provider_answer), last_error = coalesce(?3, last_error),
+           uncertain = ?4, done = ?5 WHERE delivery_id = ?1",
+        params![
+            claimed.delivery_id,
+            said,
+            error,
+            claimed.uncertain || arrived,
+            serde_json::to_string(&all_done).unwrap_or_else(|_| "[]".to_owned())
+        ],
+    )?;
+    Ok(())
+}
+
+fn error_of(answer: &Answer) -> Option<&str> {
+    match answer {
+        Answer::Arrived { .. } => None,
+        Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error, .. } => Some(error),
+    }
+}
+
+/// Frees what an earlier process was sending when it died: it is sent again at once, as one that may have arrived.
+///
+/// Only for the start of a process that holds the ledger's lock. Returns how many there were.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn recover(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerError> {
+    Ok(tx.execute(
+        "UPDATE delivery SET state = 'pending', uncertain = 1, lease_until = NULL, not_before = ?1 WHERE state = 'sending'",
+        [Millis(now)],
+    )?)
+}
+
+/// Dates what waits unsent, was never tried, and was decided by a clock that was ahead: nobody is told news of a day to come.
+/// Returns how many there were.
+///
+/// # Errors
+/// SQLite refuses, or the stored content cannot be read.
+pub(crate) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> Result<usize, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT delivery_id, content FROM delivery
+         WHERE state = 'pending' AND attempts = 0 AND created_at > ?1",
+    )?;
+    let waiting = statement.query_map([Millis(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let waiting = waiting.collect::<Result<Vec<(String, String)>, _>>()?;
+    for (delivery_id, content) in &waiting {
+        let mut content = digest::thaw(content)?;
+        content.redate(now);
+        let sql = "UPDATE delivery SET content = ?2 WHERE delivery_id = ?1";
+        tx.execute(sql, [delivery_id, &digest::freeze(&content)?])?;
+    }
+    Ok(waiting.len())
+}

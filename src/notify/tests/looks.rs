@@ -1,0 +1,136 @@
+//! What people read, as snapshots of one busy morning.
+
+use crate::notify::channels::{pagerduty, slack, teams};
+use crate::notify::render::words::{headline, subject};
+use crate::notify::render::{html, json, text};
+use crate::notify::tests::mail::facts;
+use crate::notify::tests::sample::{busy, still_open};
+use crate::triage::digest::model::{Digest, Reason, Totals};
+use crate::triage::digest::trial::trial;
+
+fn pretty(json: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    serde_json::to_string_pretty(&value).unwrap()
+}
+
+#[test]
+fn text() {
+    insta::assert_snapshot!(text::render(&busy()));
+}
+
+#[test]
+fn html() {
+    insta::assert_snapshot!(html::page(&busy()));
+}
+
+#[test]
+fn slack() {
+    insta::assert_snapshot!(pretty(&slack::render(&busy(), &facts()).0));
+}
+
+#[test]
+fn teams() {
+    insta::assert_snapshot!(pretty(&teams::render(&busy(), &facts()).0));
+}
+
+#[test]
+fn pagerduty() {
+    let events: Vec<String> = pagerduty::preview(&busy()).lines().map(pretty).collect();
+    insta::assert_snapshot!(events.join("\n"));
+}
+
+#[test]
+fn webhook() {
+    insta::assert_snapshot!(pretty(&json::render(&busy(), facts().tier).0));
+}
+
+#[test]
+fn a_test_message_says_that_it_is_one() {
+    let digest = trial("", "UTC", crate::notify::tests::sample::at("2026-08-23T07:00:00Z"));
+    insta::assert_snapshot!(text::render(&digest));
+}
+
+#[test]
+fn a_test_of_pagerduty_opens_an_incident_and_closes_it_at_once() {
+    let digest = trial("", "UTC", crate::notify::tests::sample::at("2026-08-23T07:00:00Z"));
+    let events: Vec<serde_json::Value> =
+        pagerduty::events(&digest, "key").iter().map(|event| serde_json::to_value(event).unwrap()).collect();
+    let actions: Vec<&str> = events.iter().filter_map(|event| event["event_action"].as_str()).collect();
+    assert_eq!(actions, ["trigger", "resolve"]);
+    assert_eq!(events[0]["dedup_key"], events[1]["dedup_key"]);
+    assert_eq!(events[0]["payload"]["severity"], "info");
+}
+
+#[test]
+fn each_occasion_has_its_own_subject_and_headline() {
+    let quiet = Digest {
+        changes: Vec::new(),
+        totals: Totals::default(),
+        instance: String::new(),
+        digest_id: "D-1".into(),
+        faults: Vec::new(),
+        ..busy()
+    };
+    let open = Totals { open_items: 7, open_groups: 2, ..Totals::default() };
+    let nothing_new = Digest { totals: open, ..quiet.clone() };
+    let mut reminder = nothing_new.clone();
+    reminder.changes = vec![still_open("g-1", "Password needed", 7)];
+    reminder.totals.other = 1;
+    let mut grown = reminder.clone();
+    grown.changes[0].reason = Reason::MoreItems;
+    // Also of a group that pages when it is news.
+    grown.changes[0].page = true;
+    let baseline = Digest { baseline: true, ..nothing_new.clone() };
+    // The inventory could not be delivered, and news came meanwhile.
+    let mut late_baseline = baseline.clone();
+    late_baseline.changes = vec![still_open("g-1", "Password needed", 7)];
+    late_baseline.changes[0].reason = Reason::New;
+    late_baseline.totals.new = 1;
+    let mut resolved = quiet.clone();
+    resolved.changes = vec![still_open("g-1", "Password needed", 0)];
+    resolved.changes[0].reason = Reason::Resolved;
+    resolved.totals.resolved = 1;
+    let mut trouble = quiet.clone();
+    trouble.faults = busy().faults;
+    trouble.totals.faults = 1;
+    for (digest, subject_line, headline_line) in [
+        (&quiet, "[triage] all quiet - nothing open (D-1)", "All quiet: nothing is open"),
+        (&nothing_new, "[triage] nothing new - 7 items open (D-1)", "Nothing new: 7 items open in 2 groups"),
+        (&reminder, "[triage] reminder: still open - 7 items open (D-1)", "Still open: Password needed (7 items open)"),
+        (&grown, "[triage] 1 known - 7 items open (D-1)", "1 known group grew: 7 items open in 2 groups"),
+        (&baseline, "[triage] first inventory - 7 items open (D-1)", "First inventory: 7 items open in 2 groups"),
+        (&late_baseline, "[triage] 1 new - 7 items open (D-1)", "New: Password needed (7 items open)"),
+        (&resolved, "[triage] 1 resolved - 0 items open (D-1)", "Resolved: Password needed"),
+        (
+            &trouble,
+            "[triage] 1 fault - 0 items open (D-1)",
+            "llama-triage is in trouble: project \"archive\" cannot be read",
+        ),
+    ] {
+        assert_eq!(subject(digest), subject_line);
+        assert!(headline(digest).starts_with(headline_line), "{}", headline(digest));
+    }
+}
+
+#[test]
+fn empty_sections_vanish() {
+    let quiet = Digest {
+        changes: Vec::new(),
+        still_open: Vec::new(),
+        faults: Vec::new(),
+        retries: None,
+        budget: None,
+        next_digest_at: None,
+        remarks: Vec::new(),
+        left_out: Default::default(),
+        silenced: Default::default(),
+        totals: Totals::default(),
+        ..busy()
+    };
+    let shown = text::render(&quiet);
+    let page = html::page(&quiet);
+    for word in ["Still open", "Retries", "Budget", "Silences", "Next digest", "Not listed", "TROUBLE"] {
+        assert!(!shown.contains(word) && !page.contains(word), "{word}");
+    }
+    insta::assert_snapshot!(shown);
+}

@@ -1,0 +1,214 @@
+//! One thing for people: a group, an item with its time line, a batch.
+
+use crate::model::text::one_line;
+use crate::report::detail::{BatchDetail, BatchHit, EpisodeRow, Event, GroupDetail, GroupHit, ItemDetail, Remark};
+use crate::report::filter::Filter;
+use crate::report::format::answer::Heading;
+use crate::report::format::columns::lists::{ITEMS, best, column};
+use crate::report::format::columns::{Section, tried};
+use crate::report::format::look::{Look, ago, counted, grouped, sparkline};
+use crate::report::format::sheet::{Cell, Choice, Column, Sheet, Tone};
+use crate::report::format::{ReportError, command};
+use crate::report::question::Question;
+use crate::report::rows::BatchRow;
+
+/// An event and whose it is.
+pub(crate) type ItemEvent<'a> = (&'a ItemDetail, &'a Event);
+
+const EVENTS: &[Column<Event>] = &[
+    column("at", "when", |row| Cell::Time(row.at)),
+    column("event", "what", |row| match row.event.as_str() {
+        "failed" => Cell::Word("failed", Tone::Bad),
+        "recovered" => Cell::Word("recovered", Tone::Good),
+        word => Cell::Text(word.to_owned()),
+    }),
+    column("how", "how", how),
+    column("text", "", |row| Cell::maybe(&row.text)),
+    column("actor", "", |row| Cell::maybe(&row.actor)),
+    column("group_id", "group", |row| Cell::maybe(&row.group_id)),
+    column("batch_id", "batch", |row| Cell::maybe(&row.batch_id)),
+    column("job_id", "", |row| Cell::maybe(&row.job_id)),
+    column("job_record_id", "", |row| Cell::maybe(&row.job_record_id)),
+    column("attempt_id", "", |row| Cell::maybe(&row.attempt_id)),
+    column("digest_id", "digest", |row| Cell::maybe(&row.digest_id)),
+    column("first_seen", "", |row| Cell::maybe_time(row.first_seen)),
+    column("last_seen", "", |row| Cell::maybe_time(row.last_seen)),
+];
+
+/// What happened, and who did it where somebody did.
+fn how(event: &Event) -> Cell {
+    match (&event.text, &event.actor) {
+        (Some(text), Some(actor)) => Cell::Text(format!("{text} (by {actor})")),
+        (None, Some(actor)) => Cell::Text(format!("by {actor}")),
+        (text, None) => Cell::maybe(text),
+    }
+}
+
+const EPISODES: &[Column<EpisodeRow>] = &[
+    column("ordinal", "n", |row| Cell::Count(u64::from(row.ordinal))),
+    column("opened_at", "opened", |row| Cell::Time(row.opened_at)),
+    column("closed_at", "closed", |row| Cell::maybe_time(row.closed_at)),
+    column("closed_how", "how", |row| Cell::maybe(&row.closed_how)),
+    column("closed_by", "by", |row| Cell::maybe(&row.closed_by)),
+];
+
+const HIT: &[Column<BatchHit>] = &[
+    column("batch_id", "batch", |row| Cell::Text(row.batch_id.clone())),
+    column("project", "project", |row| Cell::Text(row.project.clone())),
+    column("job_type", "type", |row| Cell::Text(row.job_type.clone())),
+    column("failures", "failures", |row| Cell::Count(row.failures)),
+    column("total_items", "of items", |row| Cell::maybe_count(row.total_items)),
+    column("created_at", "made", |row| row.created_at.map_or(Cell::None, Cell::Age)),
+];
+
+const REMARKS: &[Column<Remark>] = &[
+    column("at", "when", |row| Cell::Time(row.at)),
+    column("what", "what", |row| Cell::Text(row.what.clone())),
+    column("author", "who", |row| Cell::Text(row.author.clone())),
+    column("text", "text", |row| Cell::maybe(&row.text)),
+    column("until", "until", |row| Cell::maybe_time(row.until)),
+    column("active", "holds", |row| Cell::Flag(row.active)),
+];
+
+const IN_BATCH: &[Column<GroupHit>] = &[
+    column("group_id", "group", |row| Cell::Text(row.group_id.clone())),
+    column("kind", "kind", |row| Cell::Word(row.kind.as_str(), Tone::Plain)),
+    column("failures", "failures", |row| Cell::Count(row.failures)),
+    column("class", "class", |row| Cell::Text(row.class.clone())),
+    column("title", "what", |row| Cell::Text(row.title.clone())),
+];
+
+/// The events of items as one sheet; the item id goes first.
+pub(crate) fn events(rows: &[ItemEvent<'_>], choice: Choice<'_>) -> Result<Sheet, ReportError> {
+    let ids = rows.iter().map(|(item, _)| Cell::Text(item.item.item_id.clone()));
+    let events: Vec<Event> = rows.iter().map(|(_, event)| (*event).clone()).collect();
+    let mut sheet = Sheet::of(&events, EVENTS, choice, "nothing happened")?;
+    if matches!(choice, Choice::All) {
+        sheet.put_first("item_id", ids);
+    }
+    Ok(sheet)
+}
+
+/// All about one group.
+pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &Look) -> Vec<Section> {
+    let group = &detail.group;
+    let mut facts = vec![
+        ("group", format!("{} ({})", group.group_id, group.kind.as_str())),
+        ("what", one_line(&group.title).into_owned()),
+        ("state", group.state.as_str().to_owned()),
+        (
+            "class",
+            match &detail.rule {
+                Some(rule) => format!("{} (rule {})", group.class, one_line(rule)),
+                None => format!("{} (no rule matched)", group.class),
+            },
+        ),
+        (
+            "items",
+            format!(
+                "{} open of {} ever, in {} batches",
+                grouped(group.open_items),
+                grouped(group.total_items),
+                grouped(group.batches)
+            ),
+        ),
+        ("first", format!("{}, {}", look.time_and_zone(group.first_seen), ago(group.first_seen, look.now))),
+        ("last", format!("{}, {}", look.time_and_zone(group.last_seen), ago(group.last_seen, look.now))),
+        ("last 24 h", sparkline(&group.hourly)),
+    ];
+    let optional = [
+        ("cause", detail.cause.clone()),
+        ("breaker", group.breaker.clone()),
+        ("silenced", group.silenced_until.map(|until| format!("until {}", look.time_and_zone(until)))),
+        ("merged in", Some(detail.merged.join(" ")).filter(|merged| !merged.is_empty())),
+        ("retries", detail.retries.as_ref().map(tried)),
+    ];
+    let present = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    facts.extend(present.map(|(name, value)| (name, one_line(&value).into_owned())));
+    let messages: Vec<&str> = detail.messages.iter().map(|message| message.text.as_str()).collect();
+    let mut items = Sheet::titled("items", &detail.samples, ITEMS);
+    items.drop_columns(&["group_id"]);
+    let all_of = |list: Question| command::all_of(heading, list, &[("--group", &group.group_id)], &Filter::default());
+    items.cut = command::cut(detail.samples.len() as u64, detail.present_items, &all_of(Question::Items));
+    let mut batches = Sheet::titled("batches", &detail.batches_hit, HIT);
+    batches.cut = command::cut(detail.batches_hit.len() as u64, group.batches, &all_of(Question::Batches));
+    vec![
+        Section::Facts(facts),
+        Section::Text("template", detail.template.clone()),
+        Section::Text("messages (the newest that differ, at most 5)", messages.join("\n")),
+        Section::Sheet(items),
+        Section::Sheet(batches),
+        Section::Sheet(Sheet::titled("episodes", &detail.episodes, EPISODES)),
+        Section::Sheet(Sheet::titled("acks, silences, notes", &detail.remarks, REMARKS)),
+    ]
+}
+
+/// One item and what happened to it.
+pub(crate) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
+    let item = &detail.item;
+    let mut facts = vec![
+        ("item", one_line(&item.item_id).into_owned()),
+        ("name", one_line(&item.item_name).into_owned()),
+        ("state", item.state.as_str().to_owned()),
+        ("project", one_line(&item.project).into_owned()),
+        ("group", format!("{}  {}", item.group_id, one_line(&detail.group_title))),
+        ("failed", format!("{}, {} of ours", counted(item.failures, "time"), counted(item.attempts, "attempt"))),
+        ("batch", one_line(&item.batch_id).into_owned()),
+    ];
+    let optional = [("cause", &detail.cause), ("job", &item.job_id), ("job record", &item.job_record_id)];
+    let present = optional.into_iter().filter_map(|(name, id)| Some((name, id.as_ref()?)));
+    facts.extend(present.map(|(name, id)| (name, one_line(id).into_owned())));
+    if let Some(at) = detail.recovered_at {
+        let by = detail.recovered_by.as_deref().unwrap_or("nobody knows");
+        facts.push(("recovered", format!("{}, by {}", look.time_and_zone(at), one_line(by))));
+    }
+    facts.extend(item.links.iter().map(|(name, link)| ("link", one_line(&format!("{name}: {link}")).into_owned())));
+    vec![Section::Facts(facts), Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS))]
+}
+
+/// Said of counts that cannot all be right.
+fn contradiction(batch: &BatchRow) -> &'static str {
+    let unwell = batch.failed_items.unwrap_or(0).saturating_add(batch.skipped_items.unwrap_or(0));
+    match batch.total_items {
+        Some(total) if unwell > total => " (LlamaCloud's counts contradict each other)",
+        _ => "",
+    }
+}
+
+/// One batch and the groups in it.
+pub(crate) fn batch(detail: &BatchDetail, look: &Look) -> Vec<Section> {
+    let batch = &detail.batch;
+    let count = |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), grouped);
+    let mut facts = vec![
+        ("batch", one_line(&batch.batch_id).into_owned()),
+        ("project", one_line(&batch.project).into_owned()),
+        ("type", one_line(&batch.job_type).into_owned()),
+        ("status", one_line(&batch.status).into_owned()),
+        (
+            "items",
+            format!(
+                "{}, failed {}{}, skipped {}",
+                count(batch.total_items),
+                count(batch.failed_items),
+                batch.failed_share.map_or_else(String::new, |share| format!(" ({:.1} %)", share * 100.0)),
+                count(batch.skipped_items) + contradiction(batch)
+            ),
+        ),
+    ];
+    let times = [
+        ("made", batch.created_at),
+        ("ended", batch.completed_at),
+        ("last seen", Some(batch.last_seen)),
+        ("listed", batch.listed_at),
+        ("gone", batch.gone_at),
+    ];
+    let times = times.into_iter().filter_map(|(name, at)| Some((name, at?)));
+    facts.extend(times.map(|(name, at)| (name, look.time_and_zone(at))));
+    if let Some(error) = &batch.error_message {
+        facts.push(("error", one_line(error).into_owned()));
+    }
+    if let Some(link) = best(&batch.links) {
+        facts.push(("link", one_line(link).into_owned()));
+    }
+    vec![Section::Facts(facts), Section::Sheet(Sheet::titled("groups in it", &detail.groups_in_it, IN_BATCH))]
+}

@@ -1,0 +1,171 @@
+//! Columns of the lists: groups, items, batches, skip reasons.
+
+use crate::model::group_state::GroupState;
+use crate::model::item::{ItemState, Kind};
+use crate::model::links::linker::Links;
+use crate::report::format::sheet::{Cell, Column, Tone};
+use crate::report::rows::{BatchRow, GroupRow, ItemRow, SampleRow, SkipRow};
+
+/// Columns of groups.
+pub(crate) const GROUPS: &[Column<GroupRow>] = &[
+    column("group_id", "group", |row| Cell::Text(row.group_id.clone())),
+    column("state", "state", |row| state(row.state)),
+    column("kind", "", |row| Cell::Word(row.kind.as_str(), Tone::Plain)),
+    column("open_items", "open", |row| Cell::Count(row.open_items)),
+    column("items_in_window", "in window", |row| Cell::Count(row.items_in_window)),
+    column("change", "change", change),
+    column("hourly", "24 h", |row| Cell::Spark(row.hourly.clone())),
+    column("last_seen", "last", |row| Cell::Age(row.last_seen)),
+    column("first_seen", "first", |row| Cell::Age(row.first_seen)),
+    column("class", "class", |row| Cell::Text(row.class.clone())),
+    column("marks", "marks", marks),
+    column("title", "what", |row| Cell::to(&row.title, row.sample.as_ref().and_then(|sample| best(&sample.links)))),
+    column("total_items", "", |row| Cell::Count(row.total_items)),
+    column("batches", "", |row| Cell::Count(row.batches)),
+    column("failures_in_window", "", |row| Cell::maybe_count(row.failures_in_window)),
+    column("failures_before_window", "", |row| Cell::maybe_count(row.failures_before_window)),
+    column("acked", "", |row| Cell::Flag(row.acked)),
+    column("silenced_until", "", |row| Cell::maybe_time(row.silenced_until)),
+    column("breaker", "", |row| Cell::maybe(&row.breaker)),
+    column("note", "", |row| Cell::maybe(&row.note)),
+    column("sample.item_id", "", |row| sample(row, |s| Some(s.item_id.clone()))),
+    column("sample.item_name", "", |row| sample(row, |s| Some(s.item_name.clone()))),
+    column("sample.batch_id", "", |row| sample(row, |s| Some(s.batch_id.clone()))),
+    column("sample.job_id", "", |row| sample(row, |s| s.job_id.clone())),
+    column("sample.job_record_id", "", |row| sample(row, |s| s.job_record_id.clone())),
+    column("sample.error_message", "", |row| sample(row, |s| s.error_message.clone())),
+    column("sample.link", "", |row| sample(row, |s| best(&s.links).cloned())),
+];
+
+/// Columns of items.
+pub(crate) const ITEMS: &[Column<ItemRow>] = &[
+    column("item_id", "item", |row| Cell::to(&row.item_id, best(&row.links))),
+    column("state", "state", |row| item_state(row.state)),
+    column("status", "", |row| Cell::Word(row.status.as_str(), Tone::Plain)),
+    column("item_name", "name", |row| Cell::Text(row.item_name.clone())),
+    column("project", "", |row| Cell::Text(row.project.clone())),
+    column("group_id", "group", |row| Cell::Text(row.group_id.clone())),
+    column("failures", "failed", |row| Cell::Count(row.failures)),
+    column("attempts", "tries", |row| Cell::Count(row.attempts)),
+    column("last_seen", "last", |row| Cell::Age(row.last_seen)),
+    column("first_seen", "", |row| Cell::Age(row.first_seen)),
+    column("why", "why", why),
+    column("error_message", "", |row| Cell::maybe(&row.error_message)),
+    column("skip_reason", "", |row| Cell::maybe(&row.skip_reason)),
+    column("batch_id", "", |row| Cell::to(&row.batch_id, row.links.get("batch"))),
+    column("job_id", "", |row| match &row.job_id {
+        Some(job_id) => Cell::to(job_id, row.links.get("job")),
+        None => Cell::None,
+    }),
+    column("job_record_id", "", |row| Cell::maybe(&row.job_record_id)),
+    column("link", "", |row| best(&row.links).cloned().map_or(Cell::None, Cell::Text)),
+];
+
+/// Columns of batches.
+pub(crate) const BATCHES: &[Column<BatchRow>] = &[
+    column("batch_id", "batch", |row| Cell::to(&row.batch_id, best(&row.links))),
+    column("project", "project", |row| Cell::Text(row.project.clone())),
+    column("job_type", "type", |row| Cell::Text(row.job_type.clone())),
+    column("status", "status", |row| Cell::Text(row.status.clone())),
+    column("total_items", "items", |row| Cell::maybe_count(row.total_items)),
+    column("failed_items", "failed", |row| Cell::maybe_count(row.failed_items)),
+    column("failed_share", "share", |row| row.failed_share.map_or(Cell::None, Cell::Share)),
+    column("skipped_items", "skipped", |row| Cell::maybe_count(row.skipped_items)),
+    column("groups", "groups", |row| Cell::Count(row.groups)),
+    column("created_at", "made", |row| row.created_at.map_or(Cell::None, Cell::Age)),
+    column("observations", "", |row| Cell::Count(row.observations)),
+    column("directory_id", "", |row| Cell::maybe(&row.directory_id)),
+    column("error_message", "", |row| Cell::maybe(&row.error_message)),
+    column("completed_at", "", |row| Cell::maybe_time(row.completed_at)),
+    column("last_seen", "", |row| Cell::Age(row.last_seen)),
+    column("listed_at", "", |row| Cell::maybe_time(row.listed_at)),
+    column("gone_at", "", |row| Cell::maybe_time(row.gone_at)),
+    column("link", "", |row| best(&row.links).cloned().map_or(Cell::None, Cell::Text)),
+];
+
+/// Columns of skip reasons.
+pub(crate) const SKIPPED: &[Column<SkipRow>] = &[
+    column("skip_reason", "reason", |row| Cell::maybe(&row.skip_reason)),
+    column("matters", "", |row| Cell::Flag(row.matters)),
+    column("meaning", "meaning", |row| match row.matters {
+        true => Cell::Word("matters", Tone::Warn),
+        false => Cell::Word("harmless", Tone::Plain),
+    }),
+    column("items", "items", |row| Cell::Count(row.items)),
+    column("open_items", "open", |row| Cell::Count(row.open_items)),
+    column("first_seen", "first", |row| Cell::Age(row.first_seen)),
+    column("last_seen", "last", |row| Cell::Age(row.last_seen)),
+];
+
+/// A column; a shorter way to write one.
+pub(crate) const fn column<R>(name: &'static str, label: &'static str, cell: fn(&R) -> Cell) -> Column<R> {
+    Column { name, label, cell }
+}
+
+/// The link that leads closest to the failure: the job, else its batch, else the console.
+pub(crate) fn best(links: &Links) -> Option<&String> {
+    ["job", "batch", "console"].iter().find_map(|name| links.get(*name)).or_else(|| links.values().next())
+}
+
+pub(crate) fn state(state: GroupState) -> Cell {
+    let tone = match state {
+        GroupState::New | GroupState::Regressed | GroupState::Escalating => Tone::Bad,
+        GroupState::Ongoing => Tone::Warn,
+        GroupState::Resolved => Tone::Good,
+    };
+    Cell::Word(state.as_str(), tone)
+}
+
+pub(crate) fn item_state(state: ItemState) -> Cell {
+    let tone = match state {
+        ItemState::Open => Tone::Bad,
+        ItemState::Retrying => Tone::Warn,
+        ItemState::Recovered => Tone::Good,
+        ItemState::Dismissed | ItemState::Ignored => Tone::Plain,
+    };
+    Cell::Word(state.as_str(), tone)
+}
+
+/// The message of a failed item, the reason of a skipped one.
+fn why(row: &ItemRow) -> Cell {
+    match (row.status, &row.skip_reason, &row.error_message) {
+        (Kind::Skipped, Some(reason), Some(message)) => Cell::Text(format!("{reason}: {message}")),
+        (Kind::Skipped, Some(reason), None) => Cell::Text(reason.clone()),
+        (_, _, message) => Cell::maybe(message),
+    }
+}
+
+/// Failures in the window against as many hours before it: "+25 %", "same", "from 0".
+fn change(row: &GroupRow) -> Cell {
+    let (Some(now), Some(before)) = (row.failures_in_window, row.failures_before_window) else {
+        return Cell::None;
+    };
+    match (now, before) {
+        (0, 0) => Cell::None,
+        (_, 0) => Cell::Text("from 0".to_owned()),
+        (now, before) => {
+            let percent = ((now as f64 / before as f64 - 1.0) * 100.0).round();
+            Cell::Text(if percent == 0.0 { "same".to_owned() } else { format!("{percent:+.0} %") })
+        }
+    }
+}
+
+/// What people did about it, in one word each.
+fn marks(row: &GroupRow) -> Cell {
+    let marks = [
+        (row.acked, "acked"),
+        (row.silenced_until.is_some(), "silenced"),
+        (row.breaker.as_deref().is_some_and(|state| state != "closed"), "breaker"),
+        (row.note.is_some(), "note"),
+    ];
+    let set: Vec<&str> = marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark).collect();
+    match set.is_empty() {
+        true => Cell::None,
+        false => Cell::Text(set.join(" ")),
+    }
+}
+
+fn sample(row: &GroupRow, field: fn(&SampleRow) -> Option<String>) -> Cell {
+    let value = row.sample.as_ref().and_then(field);
+    value.map_or(Cell::None, Cell::Text)
+}

@@ -1,0 +1,123 @@
+//! `report digests`, `report deliveries`, `report audit`.
+
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
+
+use crate::report::history::{AuditRow, DeliveryRow, DigestRow};
+use crate::report::store::selection::clause::Clause;
+use crate::report::store::{QueryError, View, value};
+
+/// The digests that match, newest first.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(crate) fn digests(view: &View<'_>) -> Result<Vec<DigestRow>, QueryError> {
+    let mut clause = Clause::all();
+    within(view, &mut clause, "d.created_at");
+    clause.one_of_keys("d.digest_id IN (SELECT digest_id FROM digest_item WHERE group_key", &view.group_keys, ")");
+    let mut statement = view.connection.prepare(&format!(
+        "SELECT d.digest_id, d.created_at, d.scheduled, d.reasons,
+                (SELECT count(DISTINCT group_key) FROM digest_item n WHERE n.digest_id = d.digest_id),
+                coalesce(v.sent, 0), coalesce(v.pending, 0), coalesce(v.dead, 0)
+         FROM digest d LEFT JOIN (
+             SELECT digest_id, sum(state = 'sent') AS sent, sum(state IN ('pending', 'sending')) AS pending,
+                    sum(state = 'dead') AS dead FROM delivery GROUP BY digest_id) v
+         ON v.digest_id = d.digest_id
+         WHERE {} ORDER BY d.created_at DESC, d.digest_id DESC LIMIT {}",
+        clause.text(),
+        view.filter.sql_limit()
+    ))?;
+    let rows = statement.query_map(params_from_iter(clause.values()), |row| {
+        let reasons: String = row.get(3)?;
+        let reasons = reasons.split(',').map(str::trim).filter(|reason| !reason.is_empty());
+        Ok(DigestRow {
+            digest_id: row.get(0)?,
+            created_at: value::time(row, 1)?,
+            scheduled: row.get(2)?,
+            reasons: reasons.map(str::to_owned).collect(),
+            groups: value::count(row, 4)?,
+            sent: value::count(row, 5)?,
+            pending: value::count(row, 6)?,
+            dead: value::count(row, 7)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The deliveries that match, newest first. Superseded ones, whose news a newer delivery took along,
+/// are left out unless asked for.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(crate) fn deliveries(view: &View<'_>) -> Result<Vec<DeliveryRow>, QueryError> {
+    let mut clause = Clause::all();
+    within(view, &mut clause, "created_at");
+    if view.filter.state.is_empty() {
+        clause.and("state <> 'superseded'", []);
+    }
+    clause.one_of("state", &view.filter.state, "");
+    if view.filter.failed {
+        clause.and("(state = 'dead' OR state <> 'sent' AND last_error IS NOT NULL)", []);
+    }
+    let mut statement = view.connection.prepare(&format!(
+        "SELECT delivery_id, digest_id, channel, state, attempts, last_error, created_at, sent_at,
+                CASE WHEN state = 'pending' THEN not_before END, superseded_by
+         FROM delivery WHERE {} ORDER BY created_at DESC, delivery_id LIMIT {}",
+        clause.text(),
+        view.filter.sql_limit()
+    ))?;
+    let rows = statement.query_map(params_from_iter(clause.values()), |row| {
+        Ok(DeliveryRow {
+            delivery_id: row.get(0)?,
+            digest_id: row.get(1)?,
+            channel: row.get(2)?,
+            state: row.get(3)?,
+            attempts: value::count(row, 4)?,
+            last_error: row.get(5)?,
+            created_at: value::time(row, 6)?,
+            sent_at: value::maybe_time(row, 7)?,
+            next_try_at: value::maybe_time(row, 8)?,
+            superseded_by: row.get(9)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The lines of the audit log that match, newest first.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(crate) fn audit(view: &View<'_>) -> Result<Vec<AuditRow>, QueryError> {
+    let mut clause = Clause::all();
+    within(view, &mut clause, "at");
+    clause.one_of_keys("subject IN (SELECT group_id FROM error_group WHERE group_key", &view.group_keys, ")");
+    if view.filter.matching.is_some() {
+        let all = "coalesce(actor, '') || ' ' || action || ' ' || subject || ' ' || coalesce(reason, '')";
+        clause.and(&format!("matches({all})"), []);
+    }
+    let mut statement = view.connection.prepare(&format!(
+        "SELECT audit_id, at, actor, action, subject, reason, detail FROM audit
+         WHERE {} ORDER BY at DESC, audit_id DESC LIMIT {}",
+        clause.text(),
+        view.filter.sql_limit()
+    ))?;
+    let rows = statement.query_map(params_from_iter(clause.values()), |row| {
+        Ok(AuditRow {
+            audit_id: row.get(0)?,
+            at: value::time(row, 1)?,
+            actor: row.get(2)?,
+            action: row.get(3)?,
+            subject: row.get(4)?,
+            reason: row.get(5)?,
+            detail: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn within(view: &View<'_>, clause: &mut Clause, column: &str) {
+    if let Some(window) = view.window() {
+        let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
+        clause.and(&format!("{column} >= ? AND {column} < ?"), ends);
+    }
+}

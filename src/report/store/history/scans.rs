@@ -1,0 +1,76 @@
+//! How fresh the ledger is.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+
+use crate::report::store::{QueryError, Reading, value};
+use crate::report::summary::ScanRow;
+
+/// How fresh the ledger is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Freshness {
+    /// The end of the newest complete scan, of the project where that is longest ago; none before the first.
+    pub as_of: Option<Timestamp>,
+    /// Projects that are scanned but were never scanned completely.
+    pub never_complete: Vec<String>,
+}
+
+/// A project not scanned for this long before the newest scan is no longer watched and says nothing about freshness.
+const WATCHED: SignedDuration = SignedDuration::from_hours(24);
+
+/// How fresh the ledger is. Only projects that are still scanned count.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(crate) fn freshness(reading: &Reading) -> Result<Freshness, QueryError> {
+    let scans = last_scans(reading.connection())?;
+    let newest = scans.iter().map(|scan| scan.started_at).max();
+    let watched =
+        scans.iter().filter(|scan| newest.is_some_and(|newest| newest.duration_since(scan.started_at) <= WATCHED));
+    let mut as_of: Option<Timestamp> = None;
+    let mut never_complete = Vec::new();
+    for scan in watched {
+        match scan.complete_at {
+            Some(at) => as_of = Some(as_of.map_or(at, |known| known.min(at))),
+            None => never_complete.push(scan.project.clone()),
+        }
+    }
+    Ok(Freshness { as_of, never_complete })
+}
+
+/// The API addresses that projects were last read from, by name; those that are not known are missing.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(crate) fn addresses(reading: &Reading) -> Result<Vec<(String, String)>, QueryError> {
+    Ok(crate::scan::store::project::addresses(reading.connection())?)
+}
+
+/// The newest scan of each project.
+pub(crate) fn last_scans(connection: &Connection) -> Result<Vec<ScanRow>, QueryError> {
+    let mut statement = connection.prepare(
+        "SELECT p.name, s.started_at, s.finished_at, s.complete, s.batches_listed, s.items_listed,
+                s.unreadable, s.error,
+                (SELECT c.finished_at FROM scan c
+                 WHERE c.project_key = p.project_key AND c.complete = 1 AND c.finished_at IS NOT NULL
+                 ORDER BY c.started_at DESC LIMIT 1)
+         FROM project p JOIN scan s ON s.scan_key = (
+             SELECT scan_key FROM scan WHERE project_key = p.project_key
+             ORDER BY started_at DESC, scan_key DESC LIMIT 1)
+         ORDER BY p.name",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(ScanRow {
+            project: row.get(0)?,
+            started_at: value::time(row, 1)?,
+            finished_at: value::maybe_time(row, 2)?,
+            complete: row.get(3)?,
+            complete_at: value::maybe_time(row, 8)?,
+            batches_listed: value::count(row, 4)?,
+            items_listed: value::count(row, 5)?,
+            unreadable: value::count(row, 6)?,
+            error: row.get(7)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

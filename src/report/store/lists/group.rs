@@ -1,0 +1,150 @@
+//! `report group`: all about one group.
+
+use rusqlite::params;
+
+use crate::report::detail::{BatchHit, EpisodeRow, GroupDetail, MessageRow, Remark};
+use crate::report::rows::ItemRow;
+use crate::report::store::history::retries;
+use crate::report::store::lists::{groups, items};
+use crate::report::store::selection::{counts, find};
+use crate::report::store::{QueryError, View, value};
+
+/// Samples, messages and batches shown.
+const SAMPLES: usize = 5;
+const BATCHES: usize = 10;
+/// Items looked at for different messages.
+const LOOKED_AT: usize = 50;
+
+/// The group with this id, which may be shortened; a merged one shows its survivor.
+///
+/// # Errors
+/// It is not there, or the shortened id fits several.
+pub(crate) fn group(view: &mut View<'_>, typed: &str) -> Result<GroupDetail, QueryError> {
+    let key = find::group(view.connection, typed)?;
+    let members = view.members(key);
+    view.group_keys.clone_from(&members);
+    let (template, rule, cause) = view.connection.query_row(
+        "SELECT template, rule, cause_code, cause_text FROM error_group WHERE group_key = ?",
+        [key],
+        |row| {
+            let (code, text): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            let cause = match (code, text) {
+                (Some(code), Some(text)) => Some(format!("{code}: {text}")),
+                (code, text) => code.or(text),
+            };
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, cause))
+        },
+    )?;
+    let remarks = counts::Remarks::read(view)?;
+    let base = groups::single(view, key)?.ok_or_else(|| QueryError::NotFound {
+        what: "group",
+        id: typed.to_owned(),
+        nearest: Vec::new(),
+    })?;
+    let group = groups::complete(view, base, &remarks, None)?;
+    let newest = items::newest(view, &members, LOOKED_AT)?;
+    Ok(GroupDetail {
+        template,
+        rule,
+        cause,
+        merged: merged(view, key)?,
+        episodes: episodes(view, key)?,
+        batches_hit: batches_hit(view, &members)?,
+        messages: messages(&newest),
+        present_items: items::count_all(view)?.all(),
+        samples: newest.into_iter().take(SAMPLES).collect(),
+        retries: retries::of_groups(view, &members)?,
+        remarks: said(view, key, &group.group_id)?,
+        group,
+    })
+}
+
+fn merged(view: &View<'_>, key: i64) -> Result<Vec<String>, QueryError> {
+    let mut statement =
+        view.connection.prepare("SELECT group_id FROM error_group WHERE merged_into = ? ORDER BY group_id")?;
+    let ids = statement.query_map([key], |row| row.get(0))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+fn episodes(view: &View<'_>, key: i64) -> Result<Vec<EpisodeRow>, QueryError> {
+    let mut statement = view.connection.prepare(
+        "SELECT ordinal, opened_at, closed_at, closed_how, closed_by FROM episode
+         WHERE group_key = ? ORDER BY ordinal DESC",
+    )?;
+    let rows = statement.query_map([key], |row| {
+        Ok(EpisodeRow {
+            ordinal: row.get(0)?,
+            opened_at: value::time(row, 1)?,
+            closed_at: value::maybe_time(row, 2)?,
+            closed_how: row.get(3)?,
+            closed_by: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn batches_hit(view: &View<'_>, members: &[i64]) -> Result<Vec<BatchHit>, QueryError> {
+    let keys: Vec<String> = members.iter().map(i64::to_string).collect();
+    let mut statement = view.connection.prepare(&format!(
+        "WITH hit AS MATERIALIZED (
+             SELECT batch_key, sum(failures) AS failures FROM group_batch WHERE group_key IN ({})
+             GROUP BY batch_key ORDER BY 2 DESC, batch_key DESC LIMIT {BATCHES})
+         SELECT b.batch_id, p.name, b.job_type, hit.failures, b.total_items, b.created_at
+         FROM hit JOIN batch b ON b.batch_key = hit.batch_key
+         JOIN project p ON p.project_key = b.project_key
+         ORDER BY hit.failures DESC, b.batch_key DESC",
+        keys.join(", ")
+    ))?;
+    let rows = statement.query_map([], |row| {
+        Ok(BatchHit {
+            batch_id: row.get(0)?,
+            project: row.get(1)?,
+            job_type: row.get(2)?,
+            failures: value::count(row, 3)?,
+            total_items: value::maybe_count(row, 4)?,
+            created_at: value::maybe_time(row, 5)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn messages(items: &[ItemRow]) -> Vec<MessageRow> {
+    let mut messages: Vec<MessageRow> = Vec::new();
+    for item in items {
+        let Some(text) = item.error_message.as_ref().or(item.skip_reason.as_ref()) else {
+            continue;
+        };
+        if messages.len() < SAMPLES && !messages.iter().any(|message| &message.text == text) {
+            messages.push(MessageRow { text: text.clone(), last_seen: item.last_seen });
+        }
+    }
+    messages
+}
+
+/// Acks, notes and the silences that name the group.
+fn said(view: &View<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, QueryError> {
+    let mut statement = view.connection.prepare(
+        "SELECT created_at, 'ack', author, 'until ' || until || coalesce(', ended: ' || ended_how, ''),
+                coalesce(ended_at, expires_at), ended_at IS NULL
+         FROM ack WHERE group_key = ?1
+         UNION ALL
+         SELECT created_at, 'note', author, text, NULL, TRUE FROM note WHERE group_key = ?1
+         UNION ALL
+         SELECT created_at, 'silence', author, reason, coalesce(ended_at, expires_at), ended_at IS NULL
+         FROM silence WHERE json_valid(matcher) AND json_extract(matcher, '$.group') = ?2
+         ORDER BY 1 DESC",
+    )?;
+    let rows = statement.query_map(params![key, group_id], |row| {
+        let until = value::maybe_time(row, 4)?;
+        let holds: bool = row.get(5)?;
+        Ok(Remark {
+            at: value::time(row, 0)?,
+            what: row.get(1)?,
+            author: row.get(2)?,
+            text: row.get(3)?,
+            until,
+            active: holds && until.is_none_or(|until| until > view.now),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,8 @@
+//! Lists, and single rows of them.
+
+pub(crate) mod batches;
+pub(crate) mod group;
+pub(crate) mod groups;
+pub(crate) mod item;
+pub(crate) mod items;
+pub(crate) mod skipped;

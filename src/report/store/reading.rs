@@ -1,0 +1,83 @@
+//! A ledger opened for one report.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::open;
+use crate::report::store::QueryError;
+use crate::report::store::selection::matching_items::{Picked, Wanted};
+
+/// KiB of pages that are kept, taken as they are read: a report looks up hundreds of items in trees of millions, and
+/// SQLite's own 2 MiB forget the upper pages of these in between.
+const CACHE: i64 = 32 * 1024;
+
+/// A read-only connection inside one read transaction: every query of a report sees the same instant,
+/// also while the service writes.
+pub(crate) struct Reading {
+    connection: Connection,
+    /// What was picked last: the queries of one report pick the same.
+    picked: RefCell<Option<(String, Picked)>>,
+}
+
+impl Reading {
+    /// Opens the ledger and begins to read.
+    ///
+    /// # Errors
+    /// The file is missing, no ledger, newer or older than this program, or unreadable.
+    pub(crate) fn open(path: &Path) -> Result<Reading, LedgerError> {
+        if path.is_dir() {
+            let source = std::io::ErrorKind::IsADirectory.into();
+            return Err(LedgerError::File { path: path.to_owned(), source });
+        }
+        let connection = open::reader(path)?;
+        refuse_strange(&connection, path)?;
+        open::refuse_older(&connection)?;
+        Reading::over(connection)
+    }
+
+    /// Reads over a connection that is open already.
+    ///
+    /// # Errors
+    /// SQLite refuses to begin.
+    pub(crate) fn over(connection: Connection) -> Result<Reading, LedgerError> {
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "cache_size", -CACHE)?;
+        connection.execute_batch("BEGIN")?;
+        Ok(Reading { connection, picked: RefCell::new(None) })
+    }
+
+    /// The connection, for functions of this folder.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The items that are wanted; asked again for the same it looks only once.
+    pub(crate) fn picked(&self, wanted: &Wanted) -> Result<Picked, QueryError> {
+        let asked = format!("{wanted:?}");
+        if let Some((last, picked)) = &*self.picked.borrow()
+            && *last == asked
+        {
+            return Ok(picked.clone());
+        }
+        let picked = Picked::find(&self.connection, wanted)?;
+        *self.picked.borrow_mut() = Some((asked, picked.clone()));
+        Ok(picked)
+    }
+}
+
+/// A file that no program of ours ever wrote: an empty one, or other people's data, which nothing may migrate.
+fn refuse_strange(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let written: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let filled = connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master)", [], |row| row.get(0))?;
+    match (written, filled) {
+        (0, false) => Err(LedgerError::Missing(path.to_owned())),
+        (0, true) => {
+            let source = std::io::Error::other("it is a database, but not one of llama-triage");
+            Err(LedgerError::File { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,183 @@
+//! `report summary`: what is failing now, and whether the worker is well.
+
+use rusqlite::{OptionalExtension, params};
+
+use crate::model::batch_api::{ApiState, BatchApi};
+use crate::model::group_state::GroupState;
+use crate::model::item::Kind;
+use crate::report::filter::Window;
+use crate::report::store::history::{recovered, retries, scans, trend};
+use crate::report::store::lists::groups::{self, Keep};
+use crate::report::store::lists::items;
+use crate::report::store::selection::counts;
+use crate::report::store::{QueryError, View, value};
+use crate::report::summary::{
+    ApiRow, BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow,
+};
+use crate::reprocess::store::breaker::SHOWN_STATE;
+use crate::reprocess::store::budget_usage::COSTS;
+use crate::scan::store::project_api;
+
+/// Groups shown.
+const TOP: usize = 10;
+
+/// The budget as configured, where the configuration is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Budget {
+    /// Items an hour.
+    pub per_hour: Option<u64>,
+    /// Items a day.
+    pub per_day: Option<u64>,
+}
+
+/// What is failing now.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(crate) fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError> {
+    let window = view.filter.window_or(view.now, 24);
+    let mut bases = groups::matching(view, Keep::All)?;
+    let mut group_counts = GroupCounts::default();
+    bases.iter().for_each(|base| group_counts.add(base.state, base.open_items));
+    // The summary says "failed": what was skipped is not among it.
+    let items_in_window = bases.iter().filter(|base| base.kind == Kind::Failed).map(|base| base.items_in_window).sum();
+    let items = items::count_all(view)?;
+    let hourly = hourly(view)?;
+    bases.retain(|base| base.state != GroupState::Resolved);
+    groups::sort(&mut bases, "urgency");
+    bases.truncate(TOP);
+    let remarks = counts::Remarks::read(view)?;
+    let top_groups = bases.into_iter().map(|base| groups::complete(view, base, &remarks, None));
+    Ok(SummaryRow {
+        ledger_id: ledger_id(view)?,
+        items,
+        groups: group_counts,
+        window,
+        items_in_window,
+        recovered_in_window: recovered::recovered(view, window)?,
+        hourly,
+        top_groups: top_groups.collect::<Result<_, _>>()?,
+        scans: scans::last_scans(view.connection)?,
+        apis: apis(view)?,
+        faults: faults(view)?,
+        deliveries: deliveries(view, window)?,
+        retries: retries::in_window(view)?,
+        spent: spent(view, budget)?,
+        breakers: breakers(view)?,
+        last_digest: last_digest(view)?,
+        next_digest_at: None,
+    })
+}
+
+/// Failures that match in each of the last 24 hours, as `report trend --kind failed` counts them.
+fn hourly(view: &View<'_>) -> Result<Vec<u64>, QueryError> {
+    // What only items know no counter of groups has.
+    let of_all = match view.filter.narrows_items() {
+        true => trend::last_hours(view, counts::SPARK_HOURS)?,
+        false => counts::hourly_of_all(view)?,
+    };
+    let mut sums = vec![0; counts::SPARK_HOURS as usize];
+    for of_group in trend::failed_groups(view)?.iter().filter_map(|key| of_all.get(key)) {
+        sums.iter_mut().zip(of_group).for_each(|(sum, count)| *sum += count);
+    }
+    Ok(sums)
+}
+
+/// What was found of the batch APIs of each project.
+fn apis(view: &View<'_>) -> Result<Vec<ApiRow>, QueryError> {
+    let mut statement = view.connection.prepare("SELECT project_key, name FROM project ORDER BY name")?;
+    let projects = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut rows = Vec::new();
+    for project in projects {
+        let (key, name): (i64, String) = project?;
+        let states = project_api::states(view.connection, key)?;
+        for api in BatchApi::ALL {
+            let state = *states.get(api);
+            if let (Some(since), Some(asked_at)) = (state.since, state.asked_at) {
+                let ApiState { presence, active, status, .. } = state;
+                let says = state.describe();
+                rows.push(ApiRow { project: name.clone(), api, presence, active, status, since, asked_at, says });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn faults(view: &View<'_>) -> Result<Vec<FaultRow>, QueryError> {
+    let mut statement = view
+        .connection
+        .prepare("SELECT fault, text, since, count FROM worker_fault WHERE ended_at IS NULL ORDER BY since")?;
+    let rows = statement.query_map([], |row| {
+        Ok(FaultRow {
+            fault: row.get(0)?,
+            text: row.get(1)?,
+            since: value::time(row, 2)?,
+            count: value::count(row, 3)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn deliveries(view: &View<'_>, window: Window) -> Result<DeliveryCounts, QueryError> {
+    let counts = view.connection.query_row(
+        "SELECT (SELECT count(*) FROM delivery WHERE state IN ('pending', 'sending')),
+                (SELECT count(*) FROM delivery WHERE state = 'dead' AND created_at >= ?1 AND created_at < ?2)",
+        params![window.since.as_millisecond(), window.until.as_millisecond()],
+        |row| Ok(DeliveryCounts { pending: value::count(row, 0)?, dead: value::count(row, 1)? }),
+    )?;
+    Ok(counts)
+}
+
+/// What was posted, or may have been, counts; what was certainly not does not.
+fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
+    let now = view.now.as_millisecond();
+    let sql = format!(
+        "SELECT coalesce(sum(n.item_count) FILTER (WHERE n.posting_at > ?1 - 3600000), 0), coalesce(sum(n.item_count), 0)
+         FROM intent n WHERE n.posting_at > ?1 - 86400000 AND {COSTS}"
+    );
+    let spent = view.connection.query_row(&sql, [now], |row| {
+        Ok(Spent {
+            last_hour: value::count(row, 0)?,
+            last_day: value::count(row, 1)?,
+            per_hour: budget.per_hour,
+            per_day: budget.per_day,
+        })
+    })?;
+    Ok(spent)
+}
+
+fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
+    let mut statement = view
+        .connection
+        .prepare(&format!(
+            "SELECT scope, {SHOWN_STATE},
+                 CASE WHEN parked_since IS NULL OR NOT parked_compared THEN open_until END,
+                 CASE WHEN parked_since IS NOT NULL AND parked_compared THEN 'left to a person' ELSE why END
+             FROM breaker WHERE {SHOWN_STATE} <> 'closed'
+             UNION ALL SELECT 'project:' || p.name, CASE WHEN t.state = 'probing' OR t.until <= ?1 THEN 'half-open' ELSE 'open' END,
+                 CASE WHEN t.until > ?1 THEN t.until END,
+                 coalesce(t.why, t.reason) FROM gate t JOIN project p USING (project_key) WHERE t.state <> 'open'
+             ORDER BY 1",
+        ))?;
+    let rows = statement.query_map([view.now.as_millisecond()], |row| {
+        Ok(BreakerRow {
+            scope: row.get(0)?,
+            state: row.get(1)?,
+            open_until: value::maybe_time(row, 2)?,
+            why: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn ledger_id(view: &View<'_>) -> Result<String, QueryError> {
+    Ok(view.connection.query_row("SELECT value FROM meta WHERE name = 'ledger_id'", [], |row| row.get(0))?)
+}
+
+fn last_digest(view: &View<'_>) -> Result<Option<LastDigest>, QueryError> {
+    let sql = "SELECT digest_id, created_at FROM digest ORDER BY created_at DESC, digest_id DESC LIMIT 1";
+    let row = view
+        .connection
+        .query_row(sql, [], |row| Ok(LastDigest { digest_id: row.get(0)?, created_at: value::time(row, 1)? }));
+    Ok(row.optional()?)
+}

@@ -1,0 +1,64 @@
+//! Stored values to core types and back.
+
+use jiff::Timestamp;
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use crate::model::group_state::GroupState;
+use crate::model::item::{ItemState, Kind};
+
+/// Milliseconds to a time.
+pub(crate) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
+    let millis: i64 = row.get(index)?;
+    Timestamp::from_millisecond(millis).map_err(|error| bad(index, Type::Integer, error))
+}
+
+/// As [`time`], for a column that may be null.
+pub(crate) fn maybe_time(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let millis: Option<i64> = row.get(index)?;
+    millis
+        .map(|millis| Timestamp::from_millisecond(millis).map_err(|error| bad(index, Type::Integer, error)))
+        .transpose()
+}
+
+/// A count; negative ones cannot be and are refused.
+pub(crate) fn count(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
+    let count: i64 = row.get(index)?;
+    u64::try_from(count).map_err(|error| bad(index, Type::Integer, error))
+}
+
+/// As [`count`], for a column that may be null.
+pub(crate) fn maybe_count(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<u64>> {
+    let count: Option<i64> = row.get(index)?;
+    count.map(|count| u64::try_from(count).map_err(|error| bad(index, Type::Integer, error))).transpose()
+}
+
+/// `failed` or `skipped`.
+pub(crate) fn kind(row: &Row<'_>, index: usize) -> rusqlite::Result<Kind> {
+    let word: String = row.get(index)?;
+    Kind::from_word(&word).ok_or_else(|| unknown(index, &word))
+}
+
+/// An item's state.
+pub(crate) fn item_state(row: &Row<'_>, index: usize) -> rusqlite::Result<ItemState> {
+    let word: String = row.get(index)?;
+    ItemState::from_word(&word).ok_or_else(|| unknown(index, &word))
+}
+
+/// A group's state as announced; none for null.
+pub(crate) fn group_state(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<GroupState>> {
+    let word: Option<String> = row.get(index)?;
+    word.map(|word| GroupState::from_word(&word).ok_or_else(|| unknown(index, &word))).transpose()
+}
+
+fn unknown(index: usize, word: &str) -> rusqlite::Error {
+    bad(index, Type::Text, Unknown(word.to_owned()))
+}
+
+fn bad(index: usize, found: Type, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(index, found, Box::new(error))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("unknown word {0:?}")]
+struct Unknown(String);

@@ -1,0 +1,316 @@
+//! What became of the attempts under way: asked of LlamaCloud, with the failures that scans recorded.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::grouping::store_group;
+use crate::ledger::Transaction;
+use crate::ledger::error::LedgerError;
+use crate::llamacloud::Cloud;
+use crate::llamacloud::error::CloudError;
+use crate::model::class::Class;
+use crate::model::item::ItemStatus;
+use crate::reprocess::facts::{is_generic, limits};
+use crate::reprocess::gate::stop_account;
+use crate::reprocess::intents::post::probe_ended;
+use crate::reprocess::policy::group_state::Ended;
+use crate::reprocess::policy::intents::outcome::{After, AfterStatus, Outcome, Vote, outcome};
+use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::store::attempt::{self, End, Running};
+use crate::reprocess::store::intent::{self, StoredIntent};
+use crate::reprocess::store::{breaker, gate, record};
+use crate::reprocess::{Reprocess, Summary};
+use crate::scan::store::batch;
+
+/// What LlamaCloud says about the items of one intent.
+#[derive(Debug, Default)]
+struct Standing {
+    statuses: HashMap<String, AfterStatus>,
+    /// Skipped items with processing results.
+    results: HashSet<String>,
+    /// For items that no batch shows: missing once all batches have ended, running before.
+    otherwise: Option<AfterStatus>,
+    /// Skipped items of which it could not be asked whether they have results: nothing is concluded about them.
+    unasked: HashSet<String>,
+    /// Nothing of the batches can be under way any more: they have ended, or LlamaCloud has not known them for a day.
+    over: bool,
+}
+
+impl Standing {
+    fn of(&self, item_id: &str) -> AfterStatus {
+        self.statuses.get(item_id).copied().or(self.otherwise).unwrap_or(AfterStatus::Running)
+    }
+}
+
+impl Reprocess<'_> {
+    /// Ends the attempts whose outcome is known by now.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(crate) async fn follow(
+        &self,
+        now: Timestamp,
+        stop: &CancellationToken,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        for intent in self.ledger.read(intent::unsettled).await? {
+            if intent.intent.state.batch_ids().is_empty() {
+                continue;
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+            let id = intent.intent_id.clone();
+            let running = self.ledger.read(move |connection| attempt::running(connection, &id)).await?;
+            let standing = match self.project(&intent.project) {
+                // Through an API that has gone nothing can be asked either; its attempts expire, and are looked at again
+                // if it comes back.
+                Some(project) if !project.source.serves(intent.api) => Standing::default(),
+                Some(project) => {
+                    let asked = self.ask(&project.source, &intent, &running, now, summary).await?;
+                    // What could not be asked is no news, however long it takes: nothing expires by it.
+                    let Some(standing) = asked else { continue };
+                    standing
+                }
+                // Nobody can be asked any more; the attempts expire.
+                None => Standing::default(),
+            };
+            let limits = limits(self.config);
+            let group_id = intent.group_id.clone();
+            let rule = self.ledger.read(move |connection| store_group::rule(connection, &group_id)).await?;
+            let generic = is_generic(self.rules, rule.as_deref());
+            let terms = Terms { generic, limits, account: self.projects_of_account(&intent.project) };
+            let (recovered, failed) =
+                self.ledger.write(move |tx| conclude(tx, &intent, running, &standing, &terms, now)).await?;
+            summary.recovered += recovered;
+            summary.failed += failed;
+        }
+        Ok(())
+    }
+
+    /// What LlamaCloud says about an intent; none if it could not be asked.
+    async fn ask(
+        &self,
+        cloud: &Cloud,
+        intent: &StoredIntent,
+        running: &[Running],
+        now: Timestamp,
+        summary: &mut Summary,
+    ) -> Result<Option<Standing>, LedgerError> {
+        let batch_ids: Vec<String> = intent.intent.state.batch_ids().into_iter().map(str::to_owned).collect();
+        let at = now.as_millisecond();
+        let lost = move |connection: &_| {
+            let gone = batch::gone_for_good(connection, &batch_ids, at)?;
+            Ok((gone, batch::shown_or_old(connection, &batch_ids, at)?))
+        };
+        let (gone, mut shown) = self.ledger.read(lost).await?;
+        if self.half_seen.contains(&intent.project) {
+            // A server in trouble says of anything that it does not exist.
+            shown.clear();
+        }
+        let id = intent.intent_id.clone();
+        let failed = self.ledger.read(move |connection| attempt::failed_before(connection, &id)).await?;
+        let mut standing = match batches(cloud, intent, running, (&gone, &shown), now).await {
+            Ok(standing) => standing,
+            Err(error) => {
+                summary.errors.push(format!("could not ask what became of intent {}: {error}", intent.intent_id));
+                return Ok(None);
+            }
+        };
+        let skipped = standing.statuses.iter().filter(|(_, status)| **status == AfterStatus::Skipped);
+        for (item_id, _) in skipped {
+            // A result from before the failure is of other work and proves nothing.
+            let Some(failed_at) = failed.get(item_id) else { continue };
+            match cloud.has_result(intent.api, &intent.job_type, item_id, *failed_at).await {
+                Ok(true) => drop(standing.results.insert(item_id.clone())),
+                Ok(false) => {}
+                Err(error) => {
+                    summary.errors.push(format!("could not ask for results of item {item_id}: {error}"));
+                    standing.unasked.insert(item_id.clone());
+                }
+            }
+        }
+        Ok(Some(standing))
+    }
+}
+
+/// Asks about every batch of an intent. More than one is a duplicate: the best news of an item counts. `shown` are those
+/// that must be there: one that is not has gone.
+async fn batches(
+    cloud: &Cloud,
+    intent: &StoredIntent,
+    running: &[Running],
+    (gone, shown): (&HashSet<String>, &HashSet<String>),
+    now: Timestamp,
+) -> Result<Standing, CloudError> {
+    let wanted: HashSet<&str> = running.iter().map(|attempt| attempt.item_id.as_str()).collect();
+    let mut standing = Standing { otherwise: Some(AfterStatus::Missing), over: true, ..Standing::default() };
+    for batch_id in intent.intent.state.batch_ids() {
+        let Some(batch) = cloud.batch(batch_id).await? else {
+            // Perhaps it only is not shown yet; the attempts expire if it never is.
+            if !shown.contains(batch_id) {
+                standing.otherwise = Some(AfterStatus::Running);
+            } else if standing.otherwise == Some(AfterStatus::Missing) {
+                standing.otherwise = Some(AfterStatus::Gone);
+            }
+            standing.over &= gone.contains(batch_id);
+            continue;
+        };
+        standing.over &= batch.status.is_terminal();
+        let mut each = |page: Vec<(String, ItemStatus)>| {
+            for (item_id, status) in page.into_iter().filter(|(id, _)| wanted.contains(id.as_str())) {
+                let left_undone = batch.undone_statuses().contains(&status) && batch.has_abandoned(&status, now);
+                let status = if left_undone { AfterStatus::Failed } else { after(&status) };
+                let known = standing.statuses.entry(item_id).or_insert(status);
+                if rank(status) < rank(*known) {
+                    *known = status;
+                }
+            }
+            ControlFlow::Continue(())
+        };
+        let listed = cloud.list_statuses(&batch, &mut each).await?;
+        if !batch.status.is_terminal() || !listed.complete || listed.unreadable > 0 {
+            standing.otherwise = Some(AfterStatus::Running);
+        }
+    }
+    Ok(standing)
+}
+
+fn after(status: &ItemStatus) -> AfterStatus {
+    match status {
+        ItemStatus::Completed => AfterStatus::Completed,
+        ItemStatus::Failed => AfterStatus::Failed,
+        ItemStatus::Skipped => AfterStatus::Skipped,
+        ItemStatus::Cancelled => AfterStatus::Cancelled,
+        // A word of the future is no end that anybody can be told of.
+        ItemStatus::Pending | ItemStatus::Processing | ItemStatus::Unknown(_) => AfterStatus::Running,
+    }
+}
+
+fn rank(status: AfterStatus) -> u8 {
+    match status {
+        AfterStatus::Completed => 0,
+        AfterStatus::Running => 1,
+        AfterStatus::Failed => 2,
+        AfterStatus::Skipped => 3,
+        AfterStatus::Cancelled => 4,
+        AfterStatus::Missing => 5,
+        AfterStatus::Gone => 6,
+    }
+}
+
+/// What the ends of a group's attempts are judged by.
+struct Terms {
+    /// Whether the wording of the group hides its cause.
+    generic: bool,
+    limits: Limits,
+    /// The projects that spend the same credits.
+    account: Vec<String>,
+}
+
+/// Writes the ends, the items' states and the group's counts in one transaction; says how many recovered and how many did not.
+fn conclude(
+    tx: &Transaction<'_>,
+    intent: &StoredIntent,
+    running: Vec<Running>,
+    standing: &Standing,
+    Terms { generic, limits, account }: &Terms,
+    now: Timestamp,
+) -> Result<(u32, u32), LedgerError> {
+    let generic = *generic;
+    let mut state = breaker::group(tx, &intent.group_id)?;
+    let record = record::record(tx, &intent.group_id, &state.ramp)?;
+    let ctx = Ended { now, limits, generic, weather: intent.weather, probe: intent.probe, record };
+    let (mut recovered, mut failed, mut left) = (0, 0, 0);
+    for attempt in running {
+        let was_expired = attempt.expired;
+        let Some((end, class)) = end(tx, intent, attempt, standing, limits, now)? else {
+            left += 1;
+            continue;
+        };
+        let result_seen = standing.results.contains(&end.attempt.item_id);
+        if was_expired {
+            left += u32::from(end.outcome == Outcome::Expired && !standing.over);
+            if !matches!(end.outcome, Outcome::Expired | Outcome::Unknown) {
+                attempt::end(tx, intent, &end, now)?;
+            }
+            continue;
+        }
+        left += u32::from(end.outcome == Outcome::Expired && !standing.over);
+        attempt::end(tx, intent, &end, now)?;
+        let vote = end.outcome.vote(class, result_seen);
+        state.ended(vote, end.attempt.before, &ctx);
+        if class == Class::Account && is_news(tx, intent)? {
+            let why = format!("a retry of {} failed for the account (key, role, credits or quota)", intent.project);
+            account.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))?;
+        } else if intent.probe {
+            probe_ended(tx, &intent.project, probe_says(vote), limits, now)?;
+        }
+        if end.recovers {
+            recovered += 1;
+        } else {
+            failed += 1;
+        }
+    }
+    if recovered + failed > 0 {
+        breaker::keep_group(tx, &intent.group_id, &state, now)?;
+    }
+    if left == 0 {
+        intent::finish(tx, &intent.intent_id, now)?;
+    }
+    Ok((recovered, failed))
+}
+
+/// Whether an intent was posted since the gate last moved: what was sent before a person opened it says nothing about now.
+fn is_news(tx: &Transaction<'_>, intent: &StoredIntent) -> Result<bool, LedgerError> {
+    let moved = gate::get(tx, &intent.project)?.changed_at;
+    Ok(moved.is_none_or(|moved| intent.intent.posting_at.is_some_and(|posted| posted >= moved)))
+}
+
+fn probe_says(vote: Vote) -> Option<bool> {
+    match vote {
+        Vote::Recovered => Some(true),
+        Vote::Failed => Some(false),
+        Vote::Neutral | Vote::Cancelled => None,
+    }
+}
+
+/// How one attempt ended; none while it has not, or while no scan has recorded its failure yet.
+fn end(
+    tx: &Transaction<'_>,
+    intent: &StoredIntent,
+    attempt: Running,
+    standing: &Standing,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Option<(End, Class)>, LedgerError> {
+    if standing.unasked.contains(&attempt.item_id) {
+        return Ok(None);
+    }
+    let mut status = standing.of(&attempt.item_id);
+    let mut seen = None;
+    if matches!(status, AfterStatus::Failed | AfterStatus::Skipped) {
+        seen = attempt::seen(tx, attempt.item_key, &intent.intent.state.batch_ids())?;
+        if seen.is_none() {
+            status = AfterStatus::Running;
+        }
+    }
+    let class = match &seen {
+        Some(seen) if seen.harmless => Class::Done,
+        Some(seen) => Class::from_name(&seen.class).unwrap_or(Class::Unknown),
+        None => Class::Unknown,
+    };
+    let group_id = seen.as_ref().map_or("", |seen| seen.group_id.as_str());
+    let after = After { status, group_id, class };
+    let outcome = outcome(&intent.group_id, &after, attempt.started_at, now, limits);
+    if outcome == Outcome::Running {
+        return Ok(None);
+    }
+    let recovers = outcome.recovers(standing.results.contains(&attempt.item_id));
+    // A skip without a result anywhere proves nothing: what became of the item is not known.
+    let outcome = if outcome == Outcome::AlreadyProcessed && !recovers { Outcome::Unknown } else { outcome };
+    Ok(Some((End { attempt, outcome, counts: outcome.uses_attempt(class), recovers, seen }, class)))
+}

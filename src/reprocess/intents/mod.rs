@@ -1,0 +1,9 @@
+//! Intents: one POST each, reconciled and followed to its outcome.
+
+pub(crate) mod concurrent_batches;
+pub(crate) mod follow;
+pub(crate) mod job_config;
+pub(crate) mod post;
+pub(crate) mod reconcile;
+pub(crate) mod trials;
+pub(crate) mod unconfigured_project;

@@ -1,0 +1,341 @@
+//! One chunk, one intent, one POST.
+
+use jiff::{SignedDuration, Timestamp};
+use ulid::Ulid;
+
+use crate::ledger::Transaction;
+use crate::ledger::audit::{self, Act};
+use crate::ledger::error::LedgerError;
+use crate::llamacloud::error::{CloudError, CreateError};
+use crate::llamacloud::resubmit::Resubmission;
+use crate::reprocess::gate::stop_account;
+use crate::reprocess::intents::trials::Trials;
+use crate::reprocess::order::Order;
+use crate::reprocess::policy::group_state::Ended;
+use crate::reprocess::policy::intents::intent::{Intent, IntentEvent, IntentState};
+use crate::reprocess::policy::intents::job_config::JobConfig;
+use crate::reprocess::policy::intents::outcome::Vote;
+use crate::reprocess::policy::intents::post::{AfterRefusal, PostAnswer, Refusal, after_refusal};
+use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::store::intent::{self, IntentItem, NewIntent, StoredIntent};
+use crate::reprocess::store::{attempt, breaker, gate, record};
+use crate::reprocess::{Reprocess, Summary};
+use crate::scan::store::batch;
+
+/// Whether another chunk of the project may be posted now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    GoOn,
+    /// Not in this run.
+    Rest,
+}
+
+/// What one POST came to.
+#[derive(Debug)]
+enum After {
+    /// A batch.
+    Made,
+    /// There was nothing left to post.
+    Gone,
+    /// Nothing that is known yet: it did not leave, or its answer was unclear.
+    Nothing,
+    /// A refusal, of this intent.
+    Refused(String, AfterRefusal),
+}
+
+/// Whom an account stop is about.
+struct Stopped {
+    projects: Vec<String>,
+    /// What the API was asked with, if it refused the key: that is no matter of other projects.
+    refused_access: Option<String>,
+}
+
+impl Reprocess<'_> {
+    /// Posts a chunk, and its halves if the API refuses it for an item of it. `trials` belong to one run.
+    ///
+    /// # Errors
+    /// The ledger refuses; an intent whose POST was begun is then of unclear outcome.
+    pub(crate) async fn post(
+        &self,
+        order: Order,
+        trials: &mut Trials,
+        now: Timestamp,
+        summary: &mut Summary,
+    ) -> anyhow::Result<Next> {
+        let trial = trials.of(&order);
+        let mut waiting = vec![order];
+        let split_before = trial.refused();
+        while let Some(order) = waiting.pop() {
+            if trial.is_hopeless() {
+                break;
+            }
+            match self.post_once(&order, trial.refused() - split_before, now, summary).await? {
+                After::Made => trial.accept(),
+                After::Gone => {}
+                // Whoever does not answer one request will not answer the next one better.
+                After::Nothing => return Ok(Next::Rest),
+                After::Refused(intent_id, follows) => match follows {
+                    AfterRefusal::Split(left, right) => {
+                        trial.split();
+                        waiting.push(order.part(&right));
+                        waiting.push(order.part(&left));
+                    }
+                    AfterRefusal::SuspectItem => trial.suspect(intent_id),
+                    AfterRefusal::RefuseItem => {}
+                    AfterRefusal::RefuseConfig => return Ok(Next::GoOn),
+                    AfterRefusal::StopAccount | AfterRefusal::WaitUntil(_) => return Ok(Next::Rest),
+                },
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    async fn post_once(
+        &self,
+        order: &Order,
+        refused_before: u32,
+        now: Timestamp,
+        summary: &mut Summary,
+    ) -> anyhow::Result<After> {
+        let Some(watched) = self.project(&order.project) else { return Ok(After::Nothing) };
+        let intent_id = Ulid::new().to_string();
+        let body = order.config.body(order.chunk.second_try, &intent_id);
+        let request = Resubmission {
+            api: order.api,
+            intent_id: intent_id.clone(),
+            job_type: order.chunk.job_type.clone(),
+            item_ids: order.chunk.item_ids.clone(),
+            job_config: body,
+            directory_id: order.directory_id.clone(),
+            job_id: order.job_id.clone(),
+            before: None,
+        };
+        if !self.begin(order, &intent_id, now).await? {
+            summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
+            return Ok(After::Gone);
+        }
+        let before = watched.source.look_before(&request, self.by_now(now)).await;
+        let now = self.by_now(now);
+        let (posting, _) = Intent::default().after(IntentEvent::Post { at: now })?;
+        let (id, kept) = (intent_id.clone(), posting.clone());
+        let noted = before.as_ref().ok().cloned().flatten();
+        let planned = self
+            .ledger
+            .write(move |tx| {
+                // Somebody beside the service may have cancelled it in the meantime.
+                let planned = intent::get(tx, &id)?.is_some_and(|stored| stored.intent.state == IntentState::Planned);
+                if planned {
+                    intent::keep(tx, &id, &kept, None, now)?;
+                    noted.map_or(Ok(()), |before| intent::note_before(tx, &id, &before))?;
+                }
+                Ok(planned)
+            })
+            .await?;
+        if !planned {
+            return Ok(After::Gone);
+        }
+        // From here to the answer on disk nothing may run twice: a crash leaves `posting`, which is never posted again.
+        let answered = match before {
+            Ok(before) => watched.source.create_batch(&Resubmission { before, ..request }).await,
+            Err(error) => Err(CreateError::NotSent(error)),
+        };
+        let error = answered.as_ref().err().map(ToString::to_string);
+        let (after, refusal) = posting.after(IntentEvent::Answered(meaning(&answered, now)))?;
+        let out_of_credits =
+            matches!(answered, Err(CreateError::Rejected { status: 402, .. })) || self.blames_account(&answered);
+        let refusal = if out_of_credits { Some(Refusal::Account) } else { refusal };
+        let mut follows = refusal.map(|refusal| after_refusal(refusal, &order.chunk.item_ids, refused_before));
+        if let (Err(CreateError::NotSent(error)), [_]) = (&answered, order.chunk.item_ids.as_slice())
+            && (error.is_not_found() || matches!(error, CloudError::Unsupported { .. }))
+        {
+            // What the request needs of this item is not to be had; another item may be.
+            follows = Some(AfterRefusal::RefuseItem);
+        }
+        let made = matches!(after.state, IntentState::Submitted { .. });
+        let stopped = if out_of_credits {
+            Stopped { projects: self.projects_of_account(&watched.name), refused_access: None }
+        } else {
+            Stopped { projects: vec![watched.name.clone()], refused_access: Some(watched.source.access_mark()) }
+        };
+        self.record(intent_id.clone(), after, error, follows.clone(), stopped, now, summary).await?;
+        Ok(match follows {
+            Some(follows) => After::Refused(intent_id, follows),
+            None if made => After::Made,
+            None => After::Nothing,
+        })
+    }
+
+    /// Writes the intent with its claims, and what the group's ramp counts of it.
+    async fn begin(&self, order: &Order, intent_id: &str, now: Timestamp) -> Result<bool, LedgerError> {
+        let chunk = &order.chunk;
+        let stored = JobConfig::learnt(&order.config.body(chunk.second_try, intent_id));
+        let new = NewIntent {
+            intent_id: intent_id.to_owned(),
+            plan_id: order.wish.plan_id.clone(),
+            project: order.project.clone(),
+            api: order.api,
+            group_id: chunk.group_id.clone(),
+            job_type: chunk.job_type.clone(),
+            trigger: order.trigger(),
+            actor: order.wish.actor.clone(),
+            reason: order.wish.reason.clone(),
+            // What a team wrote may hold secrets; the ledger gets what the allow-list lets through.
+            job_config: stored.map_or_else(|_| "{}".to_owned(), |config| config.body(false, intent_id).to_string()),
+            parameters_hash: chunk.config_hash.clone(),
+            items: chunk
+                .item_ids
+                .iter()
+                .zip(&order.attempts)
+                .map(|(item_id, attempts)| IntentItem { item_id: item_id.clone(), attempts: *attempts, before: None })
+                .collect(),
+            step: chunk.step,
+            probe: chunk.probe,
+            weather: order.weather,
+            credits: (chunk.unpriced == 0).then_some(chunk.credits),
+        };
+        self.ledger
+            .write(move |tx| {
+                if !intent::begin(tx, &new, now)? {
+                    return Ok(false);
+                }
+                let mut state = breaker::group(tx, &new.group_id)?;
+                for item in &new.items {
+                    state.posted(item.attempts);
+                }
+                breaker::keep_group(tx, &new.group_id, &state, now)?;
+                breaker::note_config(tx, &new.group_id, &new.parameters_hash)?;
+                if new.probe {
+                    let probing = gate::get(tx, &new.project)?.gate.probe_posted();
+                    gate::keep(tx, &new.project, probing, None, now)?;
+                }
+                Ok(true)
+            })
+            .await
+    }
+
+    /// Writes what became of a POST, with all that follows; `stopped` is what an account stop is about.
+    #[expect(clippy::too_many_arguments, reason = "all that one answer means, used in one place")]
+    async fn record(
+        &self,
+        intent_id: String,
+        after: Intent,
+        error: Option<String>,
+        follows: Option<AfterRefusal>,
+        stopped: Stopped,
+        now: Timestamp,
+        summary: &mut Summary,
+    ) -> Result<(), LedgerError> {
+        if let Some(error) = &error {
+            summary.errors.push(error.clone());
+        }
+        let limits = crate::reprocess::facts::limits(self.config);
+        let (submitted, unknown) = self
+            .ledger
+            .write(move |tx| {
+                intent::keep(tx, &intent_id, &after, error.as_deref(), now)?;
+                let Some(stored) = intent::get(tx, &intent_id)? else { return Ok((0, 0)) };
+                let items = u32::try_from(stored.items.len()).unwrap_or(u32::MAX);
+                match &follows {
+                    Some(AfterRefusal::StopAccount) => {
+                        let why = stored.error.as_deref().unwrap_or("the API refused");
+                        let access = stopped.refused_access.as_deref();
+                        stopped.projects.iter().try_for_each(|project| stop_account(tx, project, why, access, now))?;
+                    }
+                    Some(AfterRefusal::RefuseItem) => intent::refuse_item(tx, &intent_id)?,
+                    Some(AfterRefusal::WaitUntil(until)) => {
+                        let usual = now.checked_add(limits.throttled_wait).unwrap_or(now);
+                        gate::wait(tx, &stored.project, until.unwrap_or(usual), now)?;
+                    }
+                    _ => {}
+                }
+                if after.state == IntentState::Rejected {
+                    audit_post(tx, &stored, None, now)?;
+                }
+                if after.state.releases() {
+                    released(tx, &stored, follows == Some(AfterRefusal::RefuseConfig), &limits, now)?;
+                    return Ok((0, 0));
+                }
+                let batch_id = after.state.batch_ids().first().map(|id| (*id).to_owned());
+                if let Some(batch_id) = &batch_id {
+                    let at = now.as_millisecond();
+                    batch::expect(tx, &stored.project, batch_id, &stored.job_type, stored.items.len(), at)?;
+                }
+                attempt::begin(tx, &stored, batch_id.as_deref())?;
+                audit_post(tx, &stored, batch_id.as_deref(), now)?;
+                Ok(if batch_id.is_some() { (items, 0) } else { (0, 1) })
+            })
+            .await?;
+        summary.submitted += submitted;
+        summary.unknown += unknown;
+        Ok(())
+    }
+}
+
+/// What an intent that made no batch gives back of the group's counts. Refused parameters rest the group.
+pub(crate) fn released(
+    tx: &Transaction<'_>,
+    intent: &StoredIntent,
+    refused_config: bool,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let mut state = breaker::group(tx, &intent.group_id)?;
+    let record = record::record(tx, &intent.group_id, &state.ramp)?;
+    let ended = Ended { now, limits, generic: false, weather: intent.weather, probe: intent.probe, record };
+    for item in &intent.items {
+        state.ended(Vote::Neutral, item.attempts, &ended);
+    }
+    if refused_config {
+        state.breaker = state.breaker.open(now, limits);
+    }
+    breaker::keep_group(tx, &intent.group_id, &state, now)?;
+    if intent.probe { probe_ended(tx, &intent.project, None, limits, now) } else { Ok(()) }
+}
+
+/// What a probe for all groups has shown; nothing if its item was held off, cancelled or never submitted.
+pub(crate) fn probe_ended(
+    tx: &Transaction<'_>,
+    project: &str,
+    recovered: Option<bool>,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let after = gate::get(tx, project)?.gate.probe_ended(now, recovered, limits);
+    gate::keep(tx, project, after, None, now)
+}
+
+fn audit_post(
+    tx: &Transaction<'_>,
+    intent: &StoredIntent,
+    batch_id: Option<&str>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let mut detail = serde_json::json!({ "items": intent.items.len(), "group": intent.group_id, "batch": batch_id });
+    if batch_id.is_none()
+        && let Some(error) = &intent.error
+    {
+        // Refused, or of unclear outcome: the answer says which.
+        detail["answer"] = serde_json::json!(error);
+    }
+    let act = Act {
+        actor: &intent.actor,
+        action: "reprocess",
+        subject: &intent.intent_id,
+        reason: intent.reason.as_deref(),
+        detail: Some(detail.to_string()),
+    };
+    audit::record(tx, &act, now)
+}
+
+fn meaning(answered: &Result<String, CreateError>, now: Timestamp) -> PostAnswer {
+    match answered {
+        Ok(batch_id) => PostAnswer::Accepted { batch_id: batch_id.clone() },
+        Err(CreateError::Rejected { status, retry_after, .. }) => {
+            let wait = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
+            let retry_after = wait.and_then(|wait| now.checked_add(wait).ok());
+            PostAnswer::Status { status: *status, retry_after }
+        }
+        Err(CreateError::NotSent(_)) => PostAnswer::NotConnected,
+        Err(CreateError::Unclear { .. }) => PostAnswer::Lost,
+    }
+}

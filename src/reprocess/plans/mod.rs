@@ -1,0 +1,8 @@
+//! Plans: drafted, approved, executed, taken back.
+
+pub(crate) mod approved;
+pub(crate) mod cancel;
+pub(crate) mod draft;
+pub(crate) mod execute;
+pub(crate) mod hold_summary;
+pub(crate) mod plan_result;

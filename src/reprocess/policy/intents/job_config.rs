@@ -1,0 +1,262 @@
+//! The job config of a retry: learnt or given, stripped to what may be sent again, with a stable hash.
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::model::redact::mask_secrets;
+use crate::reprocess::policy::intents::parameters::{NEEDED_SECRETS, is_of_the_work, is_replayed};
+
+/// A parse job's name in the v1 API; the only config that is replayed from what the API returns.
+const PARSE_JOB: &str = "parse_raw_file_job";
+
+/// A config that can be posted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct JobConfig {
+    /// The job config without secrets and server-side ids.
+    config: Map<String, Value>,
+    /// Hash of what decides the result; the same whether or not the cache is invalidated.
+    hash: String,
+}
+
+/// Why a job config cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum JobConfigRefused {
+    /// Not an object, or an object without parameters.
+    #[error("the job config is no object with parameters")]
+    Shape,
+    /// Nothing that may be sent again: a retry would run with the defaults of the API instead.
+    #[error("no parameter of the job config may be sent again; give a job config in [[reprocess.job-config]]")]
+    Empty,
+    /// Not a parse job.
+    #[error("job config {0:?} cannot be replayed; give one in [[reprocess.job-config]]")]
+    JobName(String),
+    /// It worked with a secret, which is not replayed.
+    #[error("the job used {0}, which is never replayed; give a job config in [[reprocess.job-config]]")]
+    NeedsSecret(String),
+    /// A text holds a secret: neither the ledger nor a retry may have it, and without it the work would be another.
+    #[error("the value of {0} holds a secret, which is never replayed; give a job config in [[reprocess.job-config]]")]
+    HoldsSecret(String),
+    /// A value was blanked by the API.
+    #[error("the value of {0} was redacted; give a job config in [[reprocess.job-config]]")]
+    Redacted(String),
+}
+
+impl JobConfig {
+    /// A config that an operator wrote: taken as it is.
+    ///
+    /// # Errors
+    /// When it is no object.
+    pub(crate) fn given(config: Value) -> Result<Self, JobConfigRefused> {
+        let Value::Object(config) = config else { return Err(JobConfigRefused::Shape) };
+        Ok(Self::new(config))
+    }
+
+    /// A parse config learnt from the API: only parameters on the allow-list survive, ids of the server never.
+    ///
+    /// # Errors
+    /// When stripping it would change the work.
+    pub(crate) fn learnt(config: &Value) -> Result<Self, JobConfigRefused> {
+        let object = config.as_object().ok_or(JobConfigRefused::Shape)?;
+        if let Some(name) = object.get("job_name").and_then(Value::as_str)
+            && name != PARSE_JOB
+        {
+            return Err(JobConfigRefused::JobName(name.to_owned()));
+        }
+        let parameters = object.get("parameters").and_then(Value::as_object).ok_or(JobConfigRefused::Shape)?;
+        let kept = strip(parameters)?;
+        if kept.is_empty() {
+            return Err(JobConfigRefused::Empty);
+        }
+        let mut config = Map::new();
+        config.insert("job_name".to_owned(), PARSE_JOB.into());
+        config.insert("parameters".to_owned(), Value::Object(kept));
+        Ok(Self::new(config))
+    }
+
+    /// Hash of the config: what breakers, caps and "the config changed" hang on.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// What to post. A second try clears the cache, because failures were cached once; the intent's id rides along where the API keeps it.
+    pub(crate) fn body(&self, second_try: bool, intent_id: &str) -> Value {
+        let mut config = self.config.clone();
+        // The fields of API v2 stand beside each other.
+        let is_v2 = config.contains_key("configuration_id") || config.contains_key("tier");
+        if second_try && let Some(Value::Object(parameters)) = config.get_mut("parameters") {
+            parameters.insert("invalidate_cache".to_owned(), true.into());
+        } else if second_try && is_v2 {
+            config.insert("disable_cache".to_owned(), true.into());
+        }
+        if config.get("job_name").and_then(Value::as_str) == Some(PARSE_JOB) {
+            config.insert("correlation_id".to_owned(), intent_id.into());
+        }
+        Value::Object(config)
+    }
+
+    fn new(config: Map<String, Value>) -> Self {
+        let mut hashed = config.clone();
+        if let Some(Value::Object(parameters)) = hashed.get_mut("parameters") {
+            parameters.remove("invalidate_cache");
+        }
+        hashed.remove("disable_cache");
+        let mut text = String::new();
+        write_canonical(&Value::Object(hashed), &mut text);
+        let hash = hex::encode(&Sha256::digest(text.as_bytes())[..16]);
+        Self { config, hash }
+    }
+}
+
+fn strip(parameters: &Map<String, Value>) -> Result<Map<String, Value>, JobConfigRefused> {
+    if let Some(name) = NEEDED_SECRETS.iter().find(|name| parameters.get(**name).is_some_and(is_set)) {
+        return Err(JobConfigRefused::NeedsSecret((*name).to_owned()));
+    }
+    let kept: Map<String, Value> = parameters
+        .iter()
+        .filter(|(name, value)| is_replayed(name) && !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if let Some((name, _)) = kept.iter().find(|(_, value)| value.as_str().is_some_and(is_redacted)) {
+        return Err(JobConfigRefused::Redacted(name.clone()));
+    }
+    match kept.iter().find(|(_, value)| holds_secret(value)) {
+        Some((name, _)) => Err(JobConfigRefused::HoldsSecret(name.clone())),
+        None => Ok(kept),
+    }
+}
+
+fn is_set(value: &Value) -> bool {
+    !(value.is_null() || value.as_str() == Some(""))
+}
+
+/// Parameters of a job that [`JobConfig::learnt`] leaves out of its config although they may decide the result, sorted.
+pub(crate) fn left_out(config: &Value) -> Vec<String> {
+    let Some(parameters) = config.get("parameters").and_then(Value::as_object) else { return Vec::new() };
+    let says = |value: &Value| is_set(value) && *value != Value::Bool(false) && *value != Value::Array(Vec::new());
+    let lost = |(name, value): &(&String, &Value)| !is_replayed(name) && is_of_the_work(name) && says(value);
+    let mut lost: Vec<String> = parameters.iter().filter(lost).map(|(name, _)| name.clone()).collect();
+    lost.sort();
+    lost
+}
+
+fn holds_secret(value: &Value) -> bool {
+    match value {
+        Value::String(text) => mask_secrets(text) != *text,
+        Value::Array(values) => values.iter().any(holds_secret),
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            // A secret may stand under a name that says so.
+            holds_secret(value) || value.as_str().is_some_and(|text| holds_secret(&format!("{name}: {text}").into()))
+        }),
+        _ => false,
+    }
+}
+
+fn is_redacted(text: &str) -> bool {
+    let text = text.trim();
+    (text.len() >= 3 && text.chars().all(|c| matches!(c, '*' | '•' | 'x' | 'X')))
+        || text.eq_ignore_ascii_case("[redacted]")
+        || text.eq_ignore_ascii_case("<redacted>")
+        || text.eq_ignore_ascii_case("redacted")
+}
+
+/// JSON with sorted keys, whatever order the map keeps.
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort();
+            out.push('{');
+            for key in keys {
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_canonical(&map[key.as_str()], out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        plain => out.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_learnt_config_keeps_how_and_drops_who() {
+        let config = JobConfig::learnt(&json!({
+            "job_name": "parse_raw_file_job", "session_id": "s", "user_id": "u", "project_id": "p", "partitions": {"a": "b"}, "webhook_url": "https://x",
+            "parameters": {"tier": "agentic", "version": "latest", "webhook_configurations": [{"webhook_headers": {"k": "v"}}], "input_url": "https://f", "project_id": "p", "max_pages": null},
+        }))
+        .unwrap();
+        let body = config.body(false, "01ID");
+        assert_eq!(
+            body,
+            json!({"job_name": "parse_raw_file_job", "correlation_id": "01ID", "parameters": {"tier": "agentic", "version": "latest"}})
+        );
+    }
+
+    #[test]
+    fn a_second_try_clears_the_cache_and_keeps_the_hash() {
+        let config = JobConfig::learnt(&json!({"parameters": {"tier": "agentic"}})).unwrap();
+        assert_eq!(config.body(true, "i")["parameters"]["invalidate_cache"], json!(true));
+        let cleared = JobConfig::learnt(&json!({"parameters": {"invalidate_cache": true, "tier": "agentic"}})).unwrap();
+        assert_eq!(config.hash(), cleared.hash());
+        let v2 = JobConfig::given(json!({"configuration_id": "cfg-1"})).unwrap();
+        assert_eq!(v2.body(true, "i"), json!({"configuration_id": "cfg-1", "disable_cache": true}));
+        assert_eq!(v2.body(false, "i"), json!({"configuration_id": "cfg-1"}));
+        assert_ne!(config.hash(), JobConfig::learnt(&json!({"parameters": {"tier": "fast"}})).unwrap().hash());
+    }
+
+    #[test]
+    fn a_config_that_needs_a_secret_or_was_blanked_is_refused() {
+        let refused = |config: Value| JobConfig::learnt(&config).unwrap_err();
+        assert_eq!(
+            refused(json!({"parameters": {"gpt4o_mode": true, "gpt4o_api_key": "sk-1"}})),
+            JobConfigRefused::NeedsSecret("gpt4o_api_key".into())
+        );
+        assert_eq!(
+            refused(json!({"parameters": {"system_prompt": "********"}})),
+            JobConfigRefused::Redacted("system_prompt".into())
+        );
+        for prompt in
+            [json!("call with Authorization: Bearer abcdefghijklmnop"), json!(["a", {"api_key": "abcdefgh12"}])]
+        {
+            assert_eq!(
+                refused(json!({"parameters": {"tier": "fast", "user_prompt": prompt}})),
+                JobConfigRefused::HoldsSecret("user_prompt".into())
+            );
+        }
+        assert_eq!(refused(json!({"job_name": "other", "parameters": {}})), JobConfigRefused::JobName("other".into()));
+        assert_eq!(refused(json!([])), JobConfigRefused::Shape);
+        assert_eq!(refused(json!({})), JobConfigRefused::Shape);
+    }
+
+    #[test]
+    fn what_may_decide_the_result_and_is_lost_is_named() {
+        let config = json!({"parameters": {
+            "tier": "agentic", "zoom": 3, "new_shiny_option": true, "old_option": false, "nothing": null,
+            "project_id": "p", "webhook_url": "https://x", "input_url": "https://f",
+        }});
+        assert_eq!(left_out(&config), ["new_shiny_option", "zoom"]);
+        assert!(left_out(&json!({"anything": 1})).is_empty());
+    }
+
+    #[test]
+    fn the_record_of_another_job_is_not_taken_for_parse_parameters() {
+        let classify = json!({"id": "c", "status": "ERROR", "rules": [{"type": "invoice"}], "project_id": "p"});
+        assert_eq!(JobConfig::learnt(&classify), Err(JobConfigRefused::Shape));
+        let nothing_survives = json!({"parameters": {"rules": [{"type": "invoice"}], "webhook_url": "https://x"}});
+        assert_eq!(JobConfig::learnt(&nothing_survives), Err(JobConfigRefused::Empty));
+    }
+}

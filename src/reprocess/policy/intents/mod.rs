@@ -1,0 +1,8 @@
+//! What one POST means, and what became of its items.
+
+pub(crate) mod intent;
+pub(crate) mod job_config;
+pub(crate) mod outcome;
+pub(crate) mod parameters;
+pub(crate) mod post;
+pub(crate) mod reconcile;

@@ -1,0 +1,261 @@
+//! Attempts: one item in one intent, from the POST to its real outcome. The item's state follows in the same transaction.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::Millis;
+use crate::model::item::ItemState;
+use crate::reprocess::policy::intents::outcome::Outcome;
+use crate::reprocess::store::claim;
+use crate::reprocess::store::intent::StoredIntent;
+use crate::scan::store::counters::Counters;
+use crate::scan::store::item::{Recovery, change_state, recover};
+
+/// An attempt whose outcome is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Running {
+    /// Its id.
+    pub attempt_id: String,
+    /// The item.
+    pub item_key: i64,
+    /// The item.
+    pub item_id: String,
+    /// Counted attempts that the item had behind it.
+    pub before: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// It has expired, and its batch may still run.
+    pub expired: bool,
+}
+
+/// What the ledger saw of an item in the batches of an intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The group of that failure or skip.
+    pub group_key: i64,
+    /// Its id.
+    pub group_id: String,
+    /// Its class, as the ledger words it.
+    pub class: String,
+    /// Whether it was skipped because the same work had been done before.
+    pub harmless: bool,
+    /// The underlying job.
+    pub job_id: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// The attempt.
+    pub attempt: Running,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// Whether it counts against the caps.
+    pub counts: bool,
+    /// Whether the item may be called recovered.
+    pub recovers: bool,
+    /// What the new batch said, if it failed or was skipped.
+    pub seen: Option<Seen>,
+}
+
+/// Begins the attempts of an intent that was posted: `running` in a known batch, `unknown` if nobody knows whether there is one.
+/// The items are being retried from now on.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn begin(tx: &Transaction<'_>, intent: &StoredIntent, batch_id: Option<&str>) -> Result<(), LedgerError> {
+    let mut add = tx.prepare_cached(
+        "INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, before, trigger, batch_id, outcome, started_at,
+             credits)
+         SELECT ?1, ?2, item_key, group_key, attempts + 1, ?4, ?5, ?6, ?7, ?8,
+             (SELECT estimated_credits / item_count FROM intent WHERE intent_id = ?2) FROM item WHERE item_id = ?3
+         RETURNING item_key",
+    )?;
+    let outcome = if batch_id.is_some() { "running" } else { "unknown" };
+    let started_at = intent.intent.posting_at.unwrap_or(intent.created_at);
+    let mut counters = Counters::default();
+    for (number, item) in intent.items.iter().enumerate() {
+        let attempt_id = format!("{}-{}", intent.intent_id, number + 1);
+        let added: Option<i64> = add
+            .query_row(
+                params![
+                    attempt_id,
+                    intent.intent_id,
+                    item.item_id,
+                    item.attempts,
+                    intent.trigger,
+                    batch_id,
+                    outcome,
+                    Millis(started_at),
+                ],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if let Some(item_key) = added {
+            tx.prepare_cached("UPDATE item SET attempts = attempts + 1 WHERE item_key = ?1")?.execute([item_key])?;
+            change_state(tx, item_key, ItemState::Retrying, |state| state == ItemState::Open, &mut counters)?;
+        }
+    }
+    counters.write(tx)
+}
+
+/// The batch of an intent of unknown outcome was found: its attempts are under way there.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn adopt(tx: &Transaction<'_>, intent_id: &str, batch_id: &str) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE attempt SET outcome = 'running', batch_id = ?2
+         WHERE intent_id = ?1 AND outcome = 'unknown' AND finished_at IS NULL",
+        [intent_id, batch_id],
+    )?;
+    Ok(())
+}
+
+/// No batch was ever made: these were no attempts. The items are open again.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn withdraw(tx: &Transaction<'_>, intent_id: &str) -> Result<(), LedgerError> {
+    let mut counters = Counters::default();
+    for attempt in running(tx, intent_id)? {
+        tx.prepare_cached("DELETE FROM attempt WHERE attempt_id = ?1")?.execute([&attempt.attempt_id])?;
+        tx.prepare_cached("UPDATE item SET attempts = attempts - 1 WHERE item_key = ?1")?
+            .execute([attempt.item_key])?;
+        change_state(tx, attempt.item_key, ItemState::Open, |state| state == ItemState::Retrying, &mut counters)?;
+    }
+    counters.write(tx)
+}
+
+/// The attempts of an intent that have not ended, and those that expired: their batch may still end them otherwise.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn running(connection: &Connection, intent_id: &str) -> Result<Vec<Running>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.attempt_id, a.item_key, i.item_id, a.before, a.started_at, a.outcome = 'expired'
+         FROM attempt a JOIN item i USING (item_key)
+         WHERE a.intent_id = ?1 AND (a.finished_at IS NULL OR a.outcome = 'expired') ORDER BY a.attempt_id",
+    )?;
+    let rows = statement.query_map([intent_id], |row| {
+        Ok(Running {
+            attempt_id: row.get(0)?,
+            item_key: row.get(1)?,
+            item_id: row.get(2)?,
+            before: row.get(3)?,
+            started_at: row.get::<_, Millis>(4)?.0,
+            expired: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The newest failure or skip of an item that a scan recorded in one of these batches; none if there is none yet.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn seen(connection: &Connection, item_key: i64, batch_ids: &[&str]) -> Result<Option<Seen>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT s.group_key, s.group_id, s.class, o.kind = 'skipped' AND o.skip_reason IS ?3, o.job_id
+         FROM observation o JOIN batch b USING (batch_key) JOIN error_group g ON g.group_key = o.group_key
+         JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
+         WHERE o.item_key = ?1 AND b.batch_id IN (SELECT value FROM json_each(?2))
+         ORDER BY o.event_at DESC, o.observation_key DESC LIMIT 1",
+    )?;
+    let batches = serde_json::json!(batch_ids).to_string();
+    let found = statement.query_row(params![item_key, batches, crate::model::item::HARMLESS_SKIP], |row| {
+        Ok(Seen {
+            group_key: row.get(0)?,
+            group_id: row.get(1)?,
+            class: row.get(2)?,
+            harmless: row.get(3)?,
+            job_id: row.get(4)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// By item of an intent: the event time of the newest failure, or skip that matters, that its batches did not bring.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn failed_before(
+    connection: &Connection,
+    intent_id: &str,
+) -> Result<HashMap<String, Timestamp>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT i.item_id, max(o.event_at)
+         FROM attempt a JOIN item i USING (item_key) JOIN observation o USING (item_key) JOIN batch b USING (batch_key)
+         JOIN intent n ON n.intent_id = a.intent_id
+         WHERE a.intent_id = ?1 AND NOT (o.kind = 'skipped' AND o.skip_reason IS ?2) AND b.batch_id IS NOT n.batch_id
+             AND b.batch_id NOT IN (SELECT value FROM json_each(coalesce(n.duplicate_batch_ids, '[]')))
+         GROUP BY i.item_id",
+    )?;
+    let rows = statement.query_map([intent_id, crate::model::item::HARMLESS_SKIP], |row| {
+        Ok((row.get(0)?, row.get::<_, Millis>(1)?.0))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Ends an attempt and gives its item back: recovered with this attempt as the evidence, or open.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn end(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: Timestamp) -> Result<(), LedgerError> {
+    let Running { attempt_id, item_key, .. } = &end.attempt;
+    tx.prepare_cached(
+        "UPDATE attempt SET outcome = ?2, counts = ?3, group_after = ?4, job_id = ?5, finished_at = ?6 WHERE attempt_id = ?1",
+    )?
+    .execute(params![
+        attempt_id,
+        outcome_word(end.outcome),
+        end.counts,
+        end.seen.as_ref().map(|seen| seen.group_key),
+        end.seen.as_ref().and_then(|seen| seen.job_id.as_deref()),
+        Millis(now),
+    ])?;
+    let mut counters = Counters::default();
+    // The item was given back when the attempt expired; only a recovery is news then.
+    if !end.attempt.expired {
+        claim::release(tx, *item_key, &intent.intent_id)?;
+        // A harmless skip of our own retry is no proof that the document was ever done well.
+        let unproven = matches!(end.outcome, Outcome::AlreadyProcessed | Outcome::Unknown);
+        let given_back = |state| state == ItemState::Retrying || (unproven && state == ItemState::Ignored);
+        change_state(tx, *item_key, ItemState::Open, given_back, &mut counters)?;
+    }
+    if end.recovers {
+        let answered_until = intent.intent.posting_at.map_or(0, |at| at.as_millisecond());
+        let recovery = Recovery { at: now.as_millisecond(), by: &end.attempt.attempt_id, answered_until };
+        recover(tx, *item_key, &recovery, &mut counters)?;
+    }
+    counters.write(tx)
+}
+
+/// The word of an outcome in SQL and JSON.
+pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Running => "running",
+        Outcome::Recovered => "recovered",
+        Outcome::FailedSame => "failed_same",
+        Outcome::FailedDifferently => "failed_differently",
+        Outcome::AlreadyProcessed => "already_processed",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Expired => "expired",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+/// How many attempts of an intent ended how.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn outcomes(connection: &Connection, intent_id: &str) -> Result<Vec<(String, u32)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT outcome, count(*) FROM attempt WHERE intent_id = ?1 GROUP BY outcome ORDER BY 2 DESC, 1",
+    )?;
+    let rows = statement.query_map([intent_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

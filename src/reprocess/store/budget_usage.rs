@@ -1,0 +1,61 @@
+//! What retries have cost of the budgets, counted from intents so that no restart resets it.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::{Count, Millis};
+use crate::reprocess::policy::budget::Spent;
+
+/// Intents whose items were submitted, or may have been. What was certainly not submitted costs nothing.
+pub(crate) const COSTS: &str = "n.state IN ('posting', 'submitted', 'unknown', 'finished')";
+
+/// What was spent until `now`; `run` is left at 0 for the caller.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn until(connection: &Connection, now: Timestamp) -> Result<Spent, LedgerError> {
+    let day = now - SignedDuration::from_hours(24);
+    let hour = now - SignedDuration::from_hours(1);
+    let sql = format!(
+        "SELECT coalesce(g.group_id, ''), sum(n.item_count), sum(n.item_count) FILTER (WHERE n.posting_at > ?2),
+                coalesce(sum(n.estimated_credits), 0.0)
+         FROM intent n LEFT JOIN error_group y ON y.group_key = n.group_key
+         LEFT JOIN error_group g ON g.group_key = coalesce(y.merged_into, y.group_key)
+         WHERE n.posting_at > ?1 AND {COSTS} GROUP BY 1"
+    );
+    let mut spent = Spent {
+        processed_day: processed(connection, day)?,
+        recovered_day: recovered(connection, day)?,
+        ..Spent::default()
+    };
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![Millis(day), Millis(hour)])?;
+    while let Some(row) = rows.next()? {
+        let items = row.get::<_, Option<u32>>(1)?.unwrap_or(0);
+        spent.day += items;
+        spent.hour += row.get::<_, Option<u32>>(2)?.unwrap_or(0);
+        spent.credits_day += row.get::<_, f64>(3)?;
+        spent.group_day.insert(row.get(0)?, items);
+    }
+    Ok(spent)
+}
+
+/// Items of the retries since `since` that recovered.
+fn recovered(connection: &Connection, since: Timestamp) -> Result<u32, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FROM intent n JOIN attempt a USING (intent_id)
+         WHERE n.posting_at > ?1 AND a.outcome IN ('recovered', 'already_processed')",
+    )?;
+    Ok(statement.query_row([Millis(since)], |row| row.get(0))?)
+}
+
+/// Items of anybody in batches that changed since `since`: what the retry share is a share of.
+fn processed(connection: &Connection, since: Timestamp) -> Result<u64, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(sum(coalesce(processed_items, total_items, 0)), 0) FROM batch
+         WHERE coalesce(completed_at, updated_at, created_at, last_seen) > ?1",
+    )?;
+    let Count(processed) = statement.query_row([Millis(since)], |row| row.get(0))?;
+    Ok(processed)
+}

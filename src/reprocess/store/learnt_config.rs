@@ -1,0 +1,52 @@
+//! Job configurations learnt from the API, stripped by the allow-list before they come here.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::Millis;
+
+/// What is known of the configuration that a batch ran with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LearntConfig {
+    /// JSON; none if no usable one can be had.
+    pub job_config: Option<String>,
+    /// Why not; with a usable one, the parameters that were left out of it although they may decide the result.
+    pub why: Option<String>,
+    /// When the API was asked.
+    pub learnt_at: Timestamp,
+}
+
+/// What was learnt about a batch; none if nobody asked yet.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn get(connection: &Connection, project: &str, batch_id: &str) -> Result<Option<LearntConfig>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT l.job_config, l.why, l.learnt_at FROM learnt_config l JOIN project p USING (project_key)
+         WHERE p.name = ?1 AND l.scope = ?2",
+    )?;
+    let found = statement.query_row([project, batch_id], |row| {
+        Ok(LearntConfig { job_config: row.get(0)?, why: row.get(1)?, learnt_at: row.get::<_, Millis>(2)?.0 })
+    });
+    Ok(found.optional()?)
+}
+
+/// Keeps what was learnt about a batch.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn keep(
+    tx: &Transaction<'_>,
+    project: &str,
+    batch_id: &str,
+    learnt: &LearntConfig,
+) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "INSERT INTO learnt_config (project_key, scope, job_config, why, learnt_at)
+         SELECT project_key, ?2, ?3, ?4, ?5 FROM project WHERE name = ?1
+         ON CONFLICT (project_key, scope) DO UPDATE SET job_config = ?3, why = ?4, learnt_at = ?5",
+    )?
+    .execute(params![project, batch_id, learnt.job_config, learnt.why, Millis(learnt.learnt_at)])?;
+    Ok(())
+}

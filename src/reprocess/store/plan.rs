@@ -1,0 +1,152 @@
+//! Plans: frozen sets of items to retry, and what people decided about them.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::Millis;
+
+/// How long a plan may be approved after it was made, and executed after it was approved.
+pub const LIFE: SignedDuration = SignedDuration::from_hours(1);
+
+/// A stored plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredPlan {
+    /// Its id.
+    pub plan_id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// After this it can no longer be approved.
+    pub expires_at: Timestamp,
+    /// Who asked for it.
+    pub actor: String,
+    /// What was asked, JSON.
+    pub request: String,
+    /// The frozen plan, JSON.
+    pub model: String,
+    /// When a person approved it.
+    pub applied_at: Option<Timestamp>,
+    /// Who did.
+    pub applied_by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// When its execution began, or somebody took it back.
+    pub executed_at: Option<Timestamp>,
+    /// What came of it, in a line; none while it is not over.
+    pub result: Option<String>,
+}
+
+const COLUMNS: &str =
+    "plan_id, created_at, expires_at, actor, request, model, applied_at, applied_by, reason, executed_at, result";
+
+/// Keeps a plan.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn add(tx: &Transaction<'_>, plan: &StoredPlan) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO plan (plan_id, created_at, expires_at, actor, request, model) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![plan.plan_id, Millis(plan.created_at), Millis(plan.expires_at), plan.actor, plan.request, plan.model],
+    )?;
+    Ok(())
+}
+
+/// The plan with this id; none if there is none.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn get(connection: &Connection, plan_id: &str) -> Result<Option<StoredPlan>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM plan WHERE plan_id = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([plan_id], read).optional()?)
+}
+
+/// Notes that a person approved a plan; false if somebody did before.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn approve(tx: &Transaction<'_>, plan_id: &str, by: &str, why: &str, now: Timestamp) -> Result<bool, LedgerError> {
+    let changed = tx.execute(
+        "UPDATE plan SET applied_at = ?2, applied_by = ?3, reason = ?4
+         WHERE plan_id = ?1 AND applied_at IS NULL AND executed_at IS NULL",
+        params![plan_id, Millis(now), by, why],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Approved plans that are not over: nobody has begun them, or whoever did came to no end; oldest approval first.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn unfinished(connection: &Connection) -> Result<Vec<StoredPlan>, LedgerError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM plan WHERE applied_at IS NOT NULL AND result IS NULL ORDER BY applied_at, plan_id"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Plans that were approved at this time or later and are over, newest approval first.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn ended_since(connection: &Connection, since: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM plan WHERE applied_at >= ?1 AND result IS NOT NULL ORDER BY applied_at DESC, plan_id DESC"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([Millis(since)], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Takes an approved plan for execution, or takes it up again; false if it is over.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn take(tx: &Transaction<'_>, plan_id: &str, now: Timestamp) -> Result<bool, LedgerError> {
+    let changed = tx.execute(
+        "UPDATE plan SET executed_at = coalesce(executed_at, ?2)
+         WHERE plan_id = ?1 AND applied_at IS NOT NULL AND result IS NULL",
+        params![plan_id, Millis(now)],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Ends a plan that is not over, approved or not: it can be neither approved nor executed any further.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn cancel(tx: &Transaction<'_>, plan_id: &str, result: &str, now: Timestamp) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE plan SET executed_at = coalesce(executed_at, ?2), result = ?3
+         WHERE plan_id = ?1 AND result IS NULL",
+        params![plan_id, Millis(now), result],
+    )?;
+    Ok(())
+}
+
+/// Says what came of a plan.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn finish(tx: &Transaction<'_>, plan_id: &str, result: &str) -> Result<(), LedgerError> {
+    tx.execute("UPDATE plan SET result = ?2 WHERE plan_id = ?1", [plan_id, result])?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredPlan> {
+    let time = |index| row.get::<_, Option<Millis>>(index).map(|at| at.map(|at| at.0));
+    Ok(StoredPlan {
+        plan_id: row.get(0)?,
+        created_at: row.get::<_, Millis>(1)?.0,
+        expires_at: row.get::<_, Millis>(2)?.0,
+        actor: row.get(3)?,
+        request: row.get(4)?,
+        model: row.get(5)?,
+        applied_at: time(6)?,
+        applied_by: row.get(7)?,
+        reason: row.get(8)?,
+        executed_at: time(9)?,
+        result: row.get(10)?,
+    })
+}

@@ -1,0 +1,158 @@
+//! Evidence of recovery: the present status of items that vanished from a listing, and newer batches that completed them.
+//!
+//! The API has no search by item, so a batch's whole item list is read: one request per 1,000 items, at most once per
+//! appearance of a batch, and never for an account in which nothing changed.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use crate::ledger::Ledger;
+use crate::ledger::error::LedgerError;
+use crate::model::batch::Batch;
+use crate::model::item::ItemStatus;
+use crate::scan::listing::BatchRead;
+use crate::scan::project::Counts;
+use crate::scan::rules::{Conclusion, SEARCHABLE_ITEMS, conclude, may_answer};
+use crate::scan::source::Source;
+use crate::scan::store::batch;
+use crate::scan::store::evidence::{self, Vanished};
+use crate::scan::store::ingest_record::Finish;
+use crate::scan::store::project::Begun;
+
+/// Requests that one scan of a project may spend on newer batches; the rest waits for the next scan with news.
+const SEARCH_REQUESTS: u64 = 30;
+
+/// Looks at open items that are missing from a complete listing of their batch, and recovers those that completed.
+///
+/// # Errors
+/// Only the ledger's.
+pub(crate) async fn look_at<S: Source>(
+    ledger: &Ledger,
+    source: &S,
+    batch: &Batch,
+    mut finish: Finish,
+    vanished: Vec<Vanished>,
+    read: &mut BatchRead,
+) -> Result<(), LedgerError> {
+    if !batch.status.is_terminal() && batch.total_items.is_none_or(|n| n > SEARCHABLE_ITEMS) {
+        // Too dear to ask on every scan; once the batch has ended it is asked once.
+        return Ok(());
+    }
+    let mut wanted: HashMap<String, i64> = vanished.into_iter().map(|v| (v.item_id, v.item_key)).collect();
+    // What was recorded in place of the batch is over now that its items are listed.
+    let mut recovered: Vec<i64> = wanted.remove(&batch.batch_id).into_iter().collect();
+    if wanted.is_empty() {
+        return conclude_with(ledger, finish, batch, recovered, read).await;
+    }
+    let mut ask_again = false;
+    let listed = source
+        .list_statuses(batch, &mut |page| {
+            for (item_id, status) in page {
+                let Some(item_key) = wanted.remove(&item_id) else {
+                    continue;
+                };
+                match conclude(Some(&status)) {
+                    Conclusion::Recovered => recovered.push(item_key),
+                    Conclusion::AskAgain => ask_again = true,
+                    Conclusion::StaysOpen => {}
+                }
+            }
+            if wanted.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .await;
+    match listed {
+        Ok(listed) => ask_again |= !listed.complete && !wanted.is_empty(),
+        // Gone meanwhile: the job list will not show it again, and nothing is known of its items.
+        Err(error) if error.is_not_found() => {
+            return gone(ledger, finish.place.project_key, batch, finish.place.seen_at).await;
+        }
+        Err(error) => {
+            read.fails("could not look at items that are no longer listed", &error);
+            ask_again = true;
+        }
+    }
+    if ask_again {
+        finish.listed_as = None;
+    }
+    conclude_with(ledger, finish, batch, recovered, read).await
+}
+
+async fn conclude_with(
+    ledger: &Ledger,
+    finish: Finish,
+    batch: &Batch,
+    recovered: Vec<i64>,
+    read: &mut BatchRead,
+) -> Result<(), LedgerError> {
+    let batch_id = batch.batch_id.clone();
+    read.recovered += ledger.write(move |tx| evidence::conclude_listing(tx, &finish, &batch_id, &recovered)).await?;
+    Ok(())
+}
+
+/// Reads newer batches for completed items that answer open failures of earlier ones.
+///
+/// # Errors
+/// Only the ledger's.
+pub(crate) async fn search<S: Source>(
+    ledger: &Ledger,
+    source: &S,
+    begun: &Begun,
+    counts: &mut Counts,
+) -> Result<(), LedgerError> {
+    let project_key = begun.project_key;
+    let candidates = ledger.read(move |connection| batch::unsearched(connection, project_key)).await?;
+    let started_with = source.requests();
+    let is_served = |batch: &Batch| source.serves(source.api_of(&batch.batch_id));
+    for (batch, mut answering) in candidates.into_iter().filter(|(batch, _)| may_answer(batch) && is_served(batch)) {
+        answering.seen_at = begun.at;
+        let asked = answering.clone();
+        if !ledger.write(move |tx| evidence::is_awaited(tx, &asked)).await? {
+            continue;
+        }
+        if source.requests() - started_with >= SEARCH_REQUESTS {
+            break;
+        }
+        let mut completed = Vec::new();
+        let mut odd = 0;
+        let listed = source
+            .list_statuses(&batch, &mut |page| {
+                for (item_id, status) in page {
+                    match status {
+                        ItemStatus::Completed => completed.push(item_id),
+                        ItemStatus::Unknown(_) => odd += 1,
+                        _ => {}
+                    }
+                }
+                ControlFlow::Continue(())
+            })
+            .await;
+        match listed {
+            Ok(listed) if listed.complete => {
+                // Rows without a meaning may be completed items: the batch is read again in the next scan.
+                let not_understood = listed.unreadable + odd;
+                counts.unreadable += not_understood;
+                let write = move |tx: &crate::ledger::Transaction<'_>| {
+                    evidence::answer(tx, &answering, &completed, not_understood == 0)
+                };
+                counts.recovered += ledger.write(write).await?;
+            }
+            // Its failed items were read; only a recovery may be told later.
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => gone(ledger, project_key, &batch, begun.at).await?,
+            Err(error) if error.stops_scan() => {
+                counts.fails(format!("batch {}: could not read its completed items: {error}", batch.batch_id), true);
+                break;
+            }
+            Err(error) => {
+                let own = error.is_about_what_was_asked();
+                counts.cannot_read(&batch.batch_id, format!("could not read its completed items: {error}"), own);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn gone(ledger: &Ledger, project_key: i64, batch: &Batch, at: i64) -> Result<(), LedgerError> {
+    let batch_id = batch.batch_id.clone();
+    ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, at)).await
+}

@@ -1,0 +1,335 @@
+//! Listing one batch: its failed and its skipped items, and what is concluded when both were read to the end.
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::ledger::Ledger;
+use crate::ledger::error::LedgerError;
+use crate::llamacloud::Taken;
+use crate::llamacloud::error::CloudError;
+use crate::llamacloud::paging::listing::Depth;
+use crate::model::batch::{Batch, Counted, Flaw, is_unsettled};
+use crate::model::item::{Kind, Observation};
+use crate::scan::batch_failure::Shown;
+use crate::scan::evidence::look_at;
+use crate::scan::intake::{Committed, Message};
+use crate::scan::source::Source;
+use crate::scan::store::batch;
+use crate::scan::store::ingest_record::{Finish, Place, Sighting};
+use crate::scan::whole_batch;
+
+/// What reading one batch brought.
+#[derive(Debug, Default)]
+pub(crate) struct BatchRead {
+    pub(crate) batch_id: String,
+    pub(crate) rows: u64,
+    pub(crate) new: u64,
+    pub(crate) recovered: u64,
+    pub(crate) unreadable: u64,
+    /// Why the first of them could not be read.
+    pub(crate) why_unreadable: Option<String>,
+    /// What kept it from being read completely.
+    pub(crate) error: Option<String>,
+    /// The API refuses us.
+    pub(crate) refused: bool,
+    /// What kept it from being read is about this batch, as far as the answer tells.
+    pub(crate) own: bool,
+    /// LlamaCloud does not know it although the batch list has just shown it.
+    pub(crate) gone: bool,
+    /// Rows that could not be read in the scan before, either: how many, and why.
+    pub(crate) lost_rows: Option<(u64, String)>,
+    /// It answered that the batch does not exist.
+    not_found: bool,
+    /// What the listing counted, where the batch itself does not say.
+    counted: Option<Counted>,
+    /// Only jobs with a status of the future keep it from being settled.
+    only_odd: bool,
+    /// Items that were not seen were taken to have ended well.
+    unproven: bool,
+    /// A failed item says what the batch says.
+    same_message: bool,
+}
+
+impl BatchRead {
+    /// Notes a failed request.
+    pub(crate) fn fails(&mut self, doing: &str, error: &CloudError) {
+        self.refused |= error.stops_scan();
+        self.not_found |= error.is_not_found() || error.is_gone();
+        self.own |= self.error.is_none() && error.is_about_what_was_asked();
+        self.error.get_or_insert_with(|| format!("{doing}: {error}"));
+    }
+
+    /// Notes that a list could not be read to its end although the server answered.
+    pub(crate) fn incomplete(&mut self, reason: String) {
+        self.own |= self.error.is_none();
+        self.error.get_or_insert(reason);
+    }
+
+    /// Notes rows that could not be made sense of.
+    pub(crate) fn not_understood(&mut self, batch: &Batch, rows: u64, why: Option<String>) {
+        if rows == 0 {
+            return;
+        }
+        let said = why.as_deref().unwrap_or("the answer does not say why");
+        tracing::warn!(batch.id = batch.batch_id, rows, "could not make sense of rows: {said}");
+        self.unreadable += rows;
+        self.why_unreadable = self.why_unreadable.take().or(why);
+    }
+}
+
+/// Reads one batch and hands its rows to the intake. The turn to read goes to another batch once that is done, for then
+/// there may be a long wait for the rows to be written.
+///
+/// # Errors
+/// Only the ledger's; trouble with the API is in the result.
+pub(crate) async fn read<S: Source>(
+    ledger: &Ledger,
+    source: &S,
+    due: &Due,
+    pages: &mpsc::Sender<Message>,
+    turn: OwnedSemaphorePermit,
+) -> Result<BatchRead, LedgerError> {
+    let Due { batch, place, depth } = due;
+    let (place, depth) = (*place, *depth);
+    let mut read = BatchRead { batch_id: batch.batch_id.clone(), ..BatchRead::default() };
+    let mut pass = list_once(source, batch, depth, place, pages, &mut read).await?;
+    let mut shown = Shown { same_message: read.same_message, ..Shown::default() };
+    let mut settled = batch.is_settled_by(read.counted);
+    if let Some(pass) = pass {
+        shown.unwell = pass.failed.count + pass.skipped.count;
+        settled &= whole_batch::list_undone(source, due, pages, &mut shown, &mut read).await;
+    }
+    let unproven = settled && read.unproven;
+    let mut listed_as = if unproven { batch.listed_unproven(place.seen_at) } else { batch.listed_as(settled) };
+    if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
+        // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
+        let again = list_once(source, batch, depth, place, pages, &mut read).await?;
+        if pass != again {
+            read.incomplete("its list changes while it is read".to_owned());
+            pass = None;
+        }
+    }
+    if !read.refused {
+        whole_batch::stand_in(due, pages, shown, &mut read).await?;
+    }
+    let complete = pass.is_some() && read.error.is_none();
+    let flaw = pass.and_then(|pass| pass.flaw(batch)).filter(|_| batch.is_settled_by(read.counted));
+    if flaw.is_some() || read.only_odd {
+        let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
+        let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
+        listed_as = match flaw {
+            Some(flaw) => {
+                let listed_as = batch.listed_with(flaw, before.as_deref());
+                let is_believed = flaw == Flaw::Unreadable && !is_unsettled(&listed_as, place.seen_at);
+                let rows = pass.map_or(0, |pass| pass.failed.unreadable + pass.skipped.unreadable);
+                let why = || read.why_unreadable.clone().unwrap_or_else(|| "no reason is known".to_owned());
+                read.lost_rows = is_believed.then(|| (rows, why()));
+                listed_as
+            }
+            None => batch.listed_odd(before.as_deref(), place.seen_at),
+        };
+    }
+    read.gone = read.not_found && is_gone(source, batch, &mut read).await;
+    if read.gone {
+        let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
+        ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, place.seen_at)).await?;
+    }
+    let finish = Finish {
+        place,
+        complete,
+        // An unfinished batch is listed again whatever it looks like.
+        listed_as: batch.status.is_terminal().then_some(listed_as),
+        counted: read.counted,
+    };
+    let committed = commit(pages, finish.clone(), turn).await?;
+    read.new = committed.new;
+    if !committed.vanished.is_empty() && !read.gone {
+        look_at(ledger, source, batch, finish, committed.vanished, &mut read).await?;
+    }
+    Ok(read)
+}
+
+/// A batch that is to be listed.
+#[derive(Debug)]
+pub(crate) struct Due {
+    pub(crate) batch: Batch,
+    pub(crate) place: Place,
+    pub(crate) depth: Depth,
+}
+
+/// What one complete pass read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pass {
+    failed: Rows,
+    skipped: Rows,
+}
+
+/// The rows of one listing: how many, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rows {
+    count: u64,
+    unreadable: u64,
+    missing: u64,
+    fingerprint: u64,
+}
+
+impl Pass {
+    /// Whether fewer rows were listed than the batch counts, or of some nobody could say what became of them.
+    fn falls_short_of(self, batch: &Batch) -> bool {
+        self.failed.missing > 0
+            || batch.failed_items.is_some_and(|n| n > self.failed.count)
+            || batch.skipped_items.is_some_and(|n| n > self.skipped.count)
+    }
+
+    fn flaw(self, batch: &Batch) -> Option<Flaw> {
+        if self.failed.unreadable + self.skipped.unreadable > 0 {
+            return Some(Flaw::Unreadable);
+        }
+        self.falls_short_of(batch).then_some(Flaw::FewerThanCounted)
+    }
+
+    fn agrees_with(self, batch: &Batch) -> bool {
+        batch.failed_items.is_none_or(|n| n == self.failed.count)
+            && batch.skipped_items.is_none_or(|n| n == self.skipped.count)
+    }
+}
+
+/// Lists failed, then skipped items; none if one of the two could not be read to its end.
+async fn list_once<S: Source>(
+    source: &S,
+    batch: &Batch,
+    depth: Depth,
+    place: Place,
+    pages: &mpsc::Sender<Message>,
+    read: &mut BatchRead,
+) -> Result<Option<Pass>, LedgerError> {
+    let failed = list_kind(source, batch, (Kind::Failed, depth), place, pages, read).await?;
+    if read.refused {
+        return Ok(None);
+    }
+    let skipped = list_kind(source, batch, (Kind::Skipped, depth), place, pages, read).await?;
+    Ok(failed.zip(skipped).map(|(failed, skipped)| Pass { failed, skipped }))
+}
+
+/// The rows of one kind; none if they could not be read to the end.
+async fn list_kind<S: Source>(
+    source: &S,
+    batch: &Batch,
+    (kind, depth): (Kind, Depth),
+    place: Place,
+    pages: &mpsc::Sender<Message>,
+    read: &mut BatchRead,
+) -> Result<Option<Rows>, LedgerError> {
+    let mut outlet = Outlet::new(&batch.job_type, place, pages);
+    let mut same = false;
+    let mut page = |page: Vec<Observation>| {
+        let says_the_same = |item: &Observation| item.message.is_some() && item.message == batch.error_message;
+        same = same || (batch.error_message.is_some() && page.iter().any(says_the_same));
+        outlet.push(page)
+    };
+    let listed = source.list_items(batch, kind, depth, &mut page).await;
+    read.rows += outlet.rows;
+    read.same_message |= same;
+    match listed {
+        Ok(listed) => {
+            read.counted = listed.counted.or(read.counted);
+            read.only_odd |= listed.only_odd;
+            read.unproven |= listed.unproven;
+            read.not_understood(batch, listed.unreadable + listed.odd, listed.why_unreadable.or(listed.why_odd));
+            if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
+                read.incomplete(format!("{} items: {why}", kind.as_str()));
+            }
+            let rows = Rows {
+                count: listed.rows + listed.unreadable,
+                unreadable: listed.unreadable,
+                missing: listed.missing,
+                fingerprint: listed.fingerprint,
+            };
+            Ok(listed.complete.then_some(rows))
+        }
+        Err(error) => {
+            read.fails(&format!("could not list {} items", kind.as_str()), &error);
+            Ok(None)
+        }
+    }
+}
+
+/// Whether the batch itself is gone, asked only after its listing failed.
+async fn is_gone<S: Source>(source: &S, batch: &Batch, read: &mut BatchRead) -> bool {
+    if read.refused {
+        return false;
+    }
+    let gone = matches!(source.batch(&batch.batch_id).await, Ok(None));
+    if gone {
+        // Nothing is wrong with the scan: there is nothing left to read.
+        read.error = None;
+    }
+    gone
+}
+
+async fn commit(
+    pages: &mpsc::Sender<Message>,
+    finish: Finish,
+    turn: OwnedSemaphorePermit,
+) -> Result<Committed, LedgerError> {
+    let (reply, answered) = oneshot::channel();
+    let sent = pages.send(Message::Finish { finish, reply }).await;
+    sent.map_err(|_| LedgerError::Closed)?;
+    drop(turn);
+    answered.await.map_err(|_| LedgerError::Closed)
+}
+
+/// Hashes pages and hands them over. If the intake is behind, the next page is not asked for, so that pages do not pile
+/// up in memory.
+pub(crate) struct Outlet<'a> {
+    job_type: &'a str,
+    place: Place,
+    pages: &'a mpsc::Sender<Message>,
+    pub(crate) rows: u64,
+}
+
+impl<'a> Outlet<'a> {
+    pub(crate) fn new(job_type: &'a str, place: Place, pages: &'a mpsc::Sender<Message>) -> Outlet<'a> {
+        Outlet { job_type, place, pages, rows: 0 }
+    }
+
+    pub(crate) fn push(&mut self, page: Vec<Observation>) -> Taken {
+        self.rows += u64::try_from(page.len()).unwrap_or(u64::MAX);
+        let sightings = page.iter().map(|o| Sighting::new(self.place, o)).collect();
+        let message = Message::Page { job_type: self.job_type.to_owned(), sightings };
+        let pages = self.pages.clone();
+        Box::pin(async move {
+            // A closed channel means that the ledger failed: `commit` finds out.
+            let _ = pages.send(message).await;
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::batch::BatchStatus;
+
+    #[test]
+    fn a_listing_that_misses_outcomes_is_believed_only_the_second_time() {
+        let batch = Batch {
+            batch_id: "bat-1".to_owned(),
+            project_id: None,
+            directory_id: None,
+            job_type: "parse".to_owned(),
+            status: BatchStatus::Completed,
+            total_items: None,
+            processed_items: None,
+            failed_items: None,
+            skipped_items: None,
+            error_message: None,
+            created_at: None,
+            updated_at: None,
+            started_at: None,
+            completed_at: None,
+        };
+        let all = Rows { count: 1, unreadable: 0, missing: 0, fingerprint: 7 };
+        let some = Rows { missing: 1, ..all };
+        assert_eq!(Pass { failed: all, skipped: all }.flaw(&batch), None);
+        assert_eq!(Pass { failed: some, skipped: all }.flaw(&batch), Some(Flaw::FewerThanCounted));
+    }
+}

@@ -1,0 +1,191 @@
+//! What is concluded when a listing ends: which open items were missing from it, and what recovers them.
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use crate::ledger::error::LedgerError;
+use crate::scan::store::counters::Counters;
+use crate::scan::store::ingest_record::{Finish, Place};
+use crate::scan::store::{batch, item};
+
+/// An open item whose newest failure was in a batch and is no longer listed there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vanished {
+    /// Its key.
+    pub item_key: i64,
+    /// Its id.
+    pub item_id: String,
+}
+
+/// What followed from one finished listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// Items to be looked at; the batch counts as listed only once that is done.
+    pub vanished: Vec<Vanished>,
+}
+
+/// Ends a listing: finds what is missing if it was complete, and else marks the batch as listed.
+///
+/// # Errors
+/// SQLite's.
+pub(crate) fn finish_listing(tx: &Transaction<'_>, finish: &Finish, has_news: bool) -> Result<Finished, LedgerError> {
+    if has_news {
+        search_again(tx, finish.place)?;
+    }
+    if !finish.complete {
+        return Ok(Finished::default());
+    }
+    let vanished = if is_first_sight(tx, finish.place)? { Vec::new() } else { vanished(tx, finish.place)? };
+    if vanished.is_empty() {
+        batch::mark_listed(tx, finish)?;
+    }
+    Ok(Finished { vanished })
+}
+
+/// Whether this scan is the first that saw the batch: nothing can be missing then, and to look takes a tenth of a first scan.
+fn is_first_sight(tx: &Transaction<'_>, place: Place) -> Result<bool, LedgerError> {
+    let mut statement = tx.prepare_cached("SELECT first_seen >= ?2 FROM batch WHERE batch_key = ?1")?;
+    Ok(statement.query_row((place.batch_key, place.seen_at), |row| row.get(0)).optional()?.unwrap_or(false))
+}
+
+fn vanished(tx: &Transaction<'_>, place: Place) -> Result<Vec<Vanished>, LedgerError> {
+    let mut statement = tx.prepare_cached(
+        "SELECT i.item_key, i.item_id FROM observation o
+         JOIN item i ON i.item_key = o.item_key AND i.observation_key = o.observation_key
+         WHERE o.batch_key = ?1 AND o.last_seen < ?2 AND i.state = 'open'",
+    )?;
+    let rows = statement.query_map((place.batch_key, place.seen_at), |row| {
+        Ok(Vanished { item_key: row.get(0)?, item_id: row.get(1)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Recovers items that were seen completed in the batch they had failed in, then marks the batch as listed.
+///
+/// # Errors
+/// SQLite's.
+pub(crate) fn conclude_listing(
+    tx: &Transaction<'_>,
+    finish: &Finish,
+    batch_id: &str,
+    recovered: &[i64],
+) -> Result<u64, LedgerError> {
+    let mut count = 0;
+    let mut counters = Counters::default();
+    for item_key in recovered {
+        if !failed_last_in(tx, *item_key, finish.place.batch_key)? {
+            continue;
+        }
+        let by = item::Recovery {
+            at: finish.place.seen_at,
+            by: batch_id,
+            // When it completed is not told; a failure newer than the one known must open it again.
+            answered_until: 0,
+        };
+        count += u64::from(item::recover(tx, *item_key, &by, &mut counters)?);
+    }
+    counters.write(tx)?;
+    batch::mark_listed(tx, finish)?;
+    Ok(count)
+}
+
+/// Whether the newest failure of an item is still one of this batch.
+///
+/// While the statuses of this batch were asked for, another batch that is read beside it may have shown a newer failure.
+fn failed_last_in(tx: &Transaction<'_>, item_key: i64, batch_key: i64) -> Result<bool, LedgerError> {
+    let newest = tx
+        .prepare_cached(
+            "SELECT o.batch_key FROM item i JOIN observation o ON o.observation_key = i.observation_key
+             WHERE i.item_key = ?1",
+        )?
+        .query_row([item_key], |row| row.get::<_, i64>(0))
+        .optional()?;
+    Ok(newest == Some(batch_key))
+}
+
+/// Recovers the open items among `completed`, which a newer batch has done: those that failed before it was made, in
+/// another batch, of the same directory if that batch was made from one. `is_all`: nothing else can have completed in it,
+/// and it need not be searched again.
+///
+/// # Errors
+/// SQLite's.
+pub(crate) fn answer(
+    tx: &Transaction<'_>,
+    answering: &Answering,
+    completed: &[String],
+    is_all: bool,
+) -> Result<u64, LedgerError> {
+    let mut find = tx.prepare_cached(
+        "SELECT i.item_key FROM item i
+         JOIN observation o ON o.observation_key = i.observation_key
+         JOIN batch b ON b.batch_key = o.batch_key
+         WHERE i.item_id = ?1 AND i.state = 'open' AND i.last_seen < ?2 AND o.batch_key <> ?3 AND b.project_key = ?4
+             AND (?5 IS NULL OR b.directory_id = ?5)",
+    )?;
+    let mut count = 0;
+    let mut counters = Counters::default();
+    for item_id in completed {
+        let failed_before =
+            (item_id, answering.made_at, answering.batch_key, answering.project_key, &answering.directory_id);
+        let found: Option<i64> = find.query_row(failed_before, |row| row.get(0)).optional()?;
+        if let Some(item_key) = found {
+            let by =
+                item::Recovery { at: answering.seen_at, by: &answering.batch_id, answered_until: answering.made_at };
+            count += u64::from(item::recover(tx, item_key, &by, &mut counters)?);
+        }
+    }
+    counters.write(tx)?;
+    if is_all {
+        batch::mark_searched(tx, answering.batch_key)?;
+    }
+    Ok(count)
+}
+
+/// Whether any open item could be answered by this batch; if not, the batch counts as searched from now on.
+///
+/// # Errors
+/// SQLite's.
+pub(crate) fn is_awaited(tx: &Transaction<'_>, answering: &Answering) -> Result<bool, LedgerError> {
+    let awaited: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM batch b
+                 JOIN observation o ON o.batch_key = b.batch_key
+                 JOIN item i ON i.item_key = o.item_key AND i.observation_key = o.observation_key
+                 WHERE b.project_key = ?3 AND b.batch_key <> ?2 AND (?4 IS NULL OR b.directory_id = ?4)
+                     AND i.state = 'open' AND i.last_seen < ?1)",
+        )?
+        .query_row((answering.made_at, answering.batch_key, answering.project_key, &answering.directory_id), |row| {
+            row.get(0)
+        })?;
+    if !awaited {
+        batch::mark_searched(tx, answering.batch_key)?;
+    }
+    Ok(awaited)
+}
+
+/// Failures that became known late must be held against the newer batches that were searched before.
+fn search_again(tx: &Transaction<'_>, place: Place) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "UPDATE batch SET searched_as = NULL
+         WHERE project_key = ?1 AND batch_key <> ?2 AND searched_as IS NOT NULL
+             AND created_at > (SELECT min(event_at) FROM observation WHERE batch_key = ?2 AND first_seen = ?3)",
+    )?
+    .execute((place.project_key, place.batch_key, place.seen_at))?;
+    Ok(())
+}
+
+/// A newer batch whose completed items may answer failures of earlier ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answering {
+    /// Its project.
+    pub project_key: i64,
+    /// Its key.
+    pub batch_key: i64,
+    /// Its id: the evidence.
+    pub batch_id: String,
+    /// The directory it was made from; none if it was made from item ids, of whatever batch.
+    pub directory_id: Option<String>,
+    /// When it was made: its successes came later.
+    pub made_at: i64,
+    /// Time of the scan.
+    pub seen_at: i64,
+}

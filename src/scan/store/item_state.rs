@@ -1,0 +1,281 @@
+//! What an item's observations say about the item: its newest one decides state, group and times.
+//!
+//! Newest is by event time, not by when it was seen; at the same event time the one seen later.
+//! A skip as "already processed" counts only where nothing worse is known.
+//! Only a failure with a newer event time changes a state that somebody or some success has settled.
+
+use rusqlite::{CachedStatement, Row, Transaction};
+use rustc_hash::FxHashMap;
+
+use crate::ledger::error::LedgerError;
+use crate::model::item::{HARMLESS_SKIP, ItemState};
+use crate::scan::store::counter_key::Slot;
+use crate::scan::store::counters::Counters;
+use crate::scan::store::ingest_record::Place;
+
+/// An item as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownItem {
+    /// Its key.
+    pub item_key: i64,
+    /// Where it stands.
+    pub state: ItemState,
+    /// Where it was last seen.
+    pub project_key: i64,
+    /// Its present group.
+    pub group_key: i64,
+    /// Its newest observation.
+    pub observation_key: i64,
+    /// Event time of that.
+    pub last_seen: i64,
+    /// Failures up to this event time are answered by a later success.
+    pub answered_until: i64,
+    /// Whether its newest observation is a skip.
+    pub skipped: bool,
+}
+
+impl KnownItem {
+    /// Finds one by `item_id`; read with [`KnownItem::read`].
+    pub(crate) const BY_ID: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until,
+         project_key, kind FROM item WHERE item_id = ?1";
+    /// Finds one by `item_key`; read with [`KnownItem::read`].
+    pub(crate) const BY_KEY: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until,
+         project_key, kind FROM item WHERE item_key = ?1";
+
+    /// Reads a row of the queries above.
+    ///
+    /// # Errors
+    /// SQLite's, or a state that is none.
+    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<KnownItem> {
+        let state = row.get_ref(1)?.as_str()?;
+        let unreadable = || {
+            let error = format!("unknown state of item: {state}");
+            rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, error.into())
+        };
+        Ok(KnownItem {
+            item_key: row.get(0)?,
+            state: ItemState::from_word(state).ok_or_else(unreadable)?,
+            group_key: row.get(2)?,
+            observation_key: row.get(3)?,
+            last_seen: row.get(4)?,
+            answered_until: row.get(5)?,
+            project_key: row.get(6)?,
+            skipped: row.get_ref(7)?.as_str()? == "skipped",
+        })
+    }
+
+    /// Where it is counted. To be asked before its newest observation is told again.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(crate) fn slot(&self, tx: &Transaction<'_>) -> Result<Slot, LedgerError> {
+        let skip_reason: Option<String> = match self.skipped {
+            true => tx
+                .prepare_cached("SELECT skip_reason FROM observation WHERE observation_key = ?1")?
+                .query_row([self.observation_key], |row| row.get(0))?,
+            false => None,
+        };
+        Ok(Slot::new(self.group_key, self.project_key, self.state, skip_reason.as_deref(), self.last_seen))
+    }
+}
+
+/// Reads items' histories and rewrites what follows from them.
+pub(crate) struct History<'t> {
+    observations: CachedStatement<'t>,
+    others: CachedStatement<'t>,
+    add_other: CachedStatement<'t>,
+    drop_other: CachedStatement<'t>,
+    update: CachedStatement<'t>,
+    rename: CachedStatement<'t>,
+    see: CachedStatement<'t>,
+    survivor: CachedStatement<'t>,
+    survivors: FxHashMap<i64, i64>,
+}
+
+struct Told {
+    observation_key: i64,
+    failed: bool,
+    skip_reason: Option<String>,
+    group_key: i64,
+    event_at: i64,
+}
+
+impl Told {
+    fn harmless(&self) -> bool {
+        self.skip_reason.as_deref() == Some(HARMLESS_SKIP)
+    }
+}
+
+impl<'t> History<'t> {
+    /// Prepares the statements.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(crate) fn new(tx: &'t Transaction<'_>) -> Result<History<'t>, LedgerError> {
+        Ok(History {
+            observations: tx.prepare_cached(
+                "SELECT observation_key, kind, skip_reason, group_key, event_at FROM observation WHERE item_key = ?1",
+            )?,
+            others: tx.prepare_cached("SELECT group_key FROM item_group WHERE item_key = ?1")?,
+            add_other: tx.prepare_cached("INSERT INTO item_group (group_key, item_key) VALUES (?1, ?2)")?,
+            drop_other: tx.prepare_cached("DELETE FROM item_group WHERE group_key = ?1 AND item_key = ?2")?,
+            update: tx.prepare_cached(
+                "UPDATE item SET kind = ?2, state = ?3, group_key = ?4, observation_key = ?5, first_seen = ?6,
+                     last_seen = ?7, failures = ?8,
+                     recovered_at = CASE WHEN ?3 = 'recovered' THEN recovered_at END,
+                     recovered_by = CASE WHEN ?3 = 'recovered' THEN recovered_by END
+                 WHERE item_key = ?1",
+            )?,
+            rename: tx.prepare_cached(
+                // A retry's job may not know the name that the item had in its batch.
+                "UPDATE item SET item_name = CASE ?2 WHEN '' THEN item_name ELSE ?2 END, project_key = ?3,
+                     baseline = last_seen <= ?4
+                 WHERE item_key = ?1",
+            )?,
+            see: tx.prepare_cached("UPDATE observation SET last_seen = ?2 WHERE observation_key = ?1")?,
+            survivor: tx
+                .prepare_cached("SELECT coalesce(merged_into, group_key) FROM error_group WHERE group_key = ?1")?,
+            survivors: FxHashMap::default(),
+        })
+    }
+
+    /// The group that a stored group key stands for today.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(crate) fn resolve(&mut self, group_key: i64) -> Result<i64, LedgerError> {
+        if let Some(survivor) = self.survivors.get(&group_key) {
+            return Ok(*survivor);
+        }
+        let survivor = self.survivor.query_row([group_key], |row| row.get(0))?;
+        self.survivors.insert(group_key, survivor);
+        Ok(survivor)
+    }
+
+    /// Moves `last_seen` of one observation.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(crate) fn see(&mut self, observation_key: i64, at: i64) -> Result<(), LedgerError> {
+        self.see.execute((observation_key, at))?;
+        Ok(())
+    }
+
+    /// Brings an item in line with its observations after one was added or changed.
+    ///
+    /// `told` is that observation with the item's name and place in it, which the item takes over if it is the newest.
+    /// `was` is where the item was counted before.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(crate) fn refresh(
+        &mut self,
+        item: &KnownItem,
+        was: Slot,
+        told: (i64, &str, Place),
+        counters: &mut Counters,
+    ) -> Result<(), LedgerError> {
+        let history = self.read(item.item_key)?;
+        let Some(newest) = telling(&history) else { return Ok(()) };
+        let first_seen = history.iter().map(|o| o.event_at).min().unwrap_or(newest.event_at);
+        let failures = history.iter().filter(|o| o.failed).count();
+        let state = next_state(item, newest);
+        self.update.execute((
+            item.item_key,
+            if newest.failed { "failed" } else { "skipped" },
+            state.as_str(),
+            newest.group_key,
+            newest.observation_key,
+            first_seen,
+            newest.event_at,
+            i64::try_from(failures).unwrap_or(i64::MAX),
+        ))?;
+        let (key, name, place) = told;
+        let mut project_key = item.project_key;
+        if key == newest.observation_key {
+            self.rename.execute((item.item_key, name, place.project_key, place.baseline_until))?;
+            project_key = place.project_key;
+        }
+        counters.remove_item(was);
+        let skip_reason = newest.skip_reason.as_deref();
+        counters.add_item(Slot::new(newest.group_key, project_key, state, skip_reason, newest.event_at));
+        self.move_memberships(item, newest.group_key, &history, counters)
+    }
+
+    fn read(&mut self, item_key: i64) -> Result<Vec<Told>, LedgerError> {
+        let mut rows = self.observations.query([item_key])?;
+        let mut history = Vec::new();
+        while let Some(row) = rows.next()? {
+            history.push(Told {
+                observation_key: row.get(0)?,
+                failed: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? == "failed",
+                skip_reason: row.get(2)?,
+                group_key: row.get(3)?,
+                event_at: row.get(4)?,
+            });
+        }
+        drop(rows);
+        for told in &mut history {
+            told.group_key = self.resolve(told.group_key)?;
+        }
+        Ok(history)
+    }
+
+    /// Rewrites which groups the item has observations in besides its present one, and counts the difference.
+    fn move_memberships(
+        &mut self,
+        item: &KnownItem,
+        group_key: i64,
+        history: &[Told],
+        counters: &mut Counters,
+    ) -> Result<(), LedgerError> {
+        let others: Vec<i64> = self.others.query_map([item.item_key], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let is_now = |group: i64| history.iter().any(|told| told.group_key == group);
+        let was = |group: i64| group == item.group_key || others.contains(&group);
+        let mut now: Vec<i64> = history.iter().map(|told| told.group_key).collect();
+        now.sort_unstable();
+        now.dedup();
+        for &group in now.iter().filter(|group| !was(**group)) {
+            counters.total_items(group, 1);
+        }
+        if !is_now(item.group_key) {
+            counters.total_items(item.group_key, -1);
+        }
+        for &group in &others {
+            if !is_now(group) {
+                counters.total_items(group, -1);
+            }
+            if !is_now(group) || group == group_key {
+                self.drop_other.execute((group, item.item_key))?;
+            }
+        }
+        for &group in now.iter().filter(|group| **group != group_key) {
+            if !others.contains(&group) {
+                self.add_other.execute((group, item.item_key))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The observation that decides about an item: its newest one.
+///
+/// "Already processed" is no evidence that a failure was made good, so it never hides one:
+/// it decides only about an item of which nothing worse is known.
+fn telling(history: &[Told]) -> Option<&Told> {
+    let newest = |harmless: bool| {
+        history
+            .iter()
+            .filter(|told| told.harmless() == harmless)
+            .max_by_key(|told| (told.event_at, told.observation_key))
+    };
+    newest(false).or_else(|| newest(true))
+}
+
+/// The state that follows from the newest observation.
+fn next_state(item: &KnownItem, newest: &Told) -> ItemState {
+    let opens = if !newest.failed && newest.harmless() { ItemState::Ignored } else { ItemState::Open };
+    let unsettled = matches!(item.state, ItemState::Open | ItemState::Ignored);
+    let newer = newest.event_at > item.last_seen && newest.event_at > item.answered_until;
+    if unsettled || newer { opens } else { item.state }
+}

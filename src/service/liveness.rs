@@ -1,0 +1,223 @@
+//! The signs of life that the watchdog, `/healthz` and the metrics look at.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+/// Shared signs of life of the worker.
+///
+/// How long something takes is measured by a clock that only goes on and stands still while the host is suspended:
+/// the clock on the wall may be set by hours at any moment.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    born: Instant,
+    /// Milliseconds since `born`, and one; 0 is "never".
+    last_tick: AtomicU64,
+    /// The same; 0 while idle.
+    busy_since: AtomicU64,
+    /// Milliseconds since 1970; 0 is "never".
+    last_cycle: AtomicI64,
+    cycles_done: AtomicU64,
+    cycles_failed: AtomicU64,
+    /// What keeps the worker from working.
+    trouble: Mutex<Option<Trouble>>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    since: Instant,
+    why: String,
+    /// How long it may last before it is told.
+    grace: Duration,
+    alarmed: bool,
+}
+
+/// A tick older than this, while the worker is idle, means that the scheduler is dead.
+const TICK_LIMIT: Duration = Duration::from_secs(60);
+
+/// A lock that lasts as long is told: a backup may lock a ledger for a moment.
+pub(crate) const LOCK_LIMIT: Duration = Duration::from_secs(60);
+
+/// A cycle longer than this means that the worker hangs: every request and delivery in it has a far shorter limit.
+const CYCLE_LIMIT: Duration = Duration::from_secs(2 * 3600);
+
+impl Default for Pulse {
+    fn default() -> Pulse {
+        Pulse {
+            born: Instant::now(),
+            last_tick: AtomicU64::default(),
+            busy_since: AtomicU64::default(),
+            last_cycle: AtomicI64::default(),
+            cycles_done: AtomicU64::default(),
+            cycles_failed: AtomicU64::default(),
+            trouble: Mutex::default(),
+        }
+    }
+}
+
+impl Pulse {
+    /// A tick arrived.
+    pub(crate) fn tick(&self, now: Instant) {
+        self.last_tick.store(self.age(now), Ordering::Relaxed);
+    }
+
+    /// A tick arrived, and the ledger lets nothing be done: the loop lives, and a restart would mend nothing.
+    ///
+    /// It is told once it has lasted for `grace`. Says whether that is news.
+    pub(crate) fn hinder(&self, now: Instant, why: String, grace: Duration) -> bool {
+        self.tick(now);
+        let mut trouble = self.trouble();
+        let is_news = trouble.as_ref().is_none_or(|trouble| trouble.why != why);
+        let trouble = trouble.get_or_insert(Trouble { since: now, why: String::new(), grace, alarmed: false });
+        (trouble.why, trouble.grace) = (why, grace);
+        is_news
+    }
+
+    /// The trouble is over; says how long it lasted, if there was one.
+    pub(crate) fn free(&self, now: Instant) -> Option<Duration> {
+        self.trouble().take().map(|trouble| now.saturating_duration_since(trouble.since))
+    }
+
+    /// Whether the trouble is a lock, of which any other write shows that it is over.
+    pub(crate) fn waits_for_lock(&self) -> bool {
+        self.trouble().as_ref().is_some_and(|trouble| !trouble.grace.is_zero())
+    }
+
+    /// What keeps the worker from working for long enough to be told.
+    pub(crate) fn hindrance(&self, now: Instant) -> Option<String> {
+        self.trouble().as_ref().and_then(|trouble| trouble.told(now))
+    }
+
+    /// The same, once for each trouble.
+    pub(crate) fn alarm(&self, now: Instant) -> Option<String> {
+        let mut trouble = self.trouble();
+        let trouble = trouble.as_mut().filter(|trouble| !trouble.alarmed)?;
+        let told = trouble.told(now);
+        trouble.alarmed = told.is_some();
+        told
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A cycle, or other work that may take longer than the time between two ticks, begins.
+    pub(crate) fn begin(&self, now: Instant) {
+        self.busy_since.store(self.age(now), Ordering::Relaxed);
+    }
+
+    /// Work that is no cycle ended: retries and deliveries between cycles.
+    pub(crate) fn rest(&self, now: Instant) {
+        self.busy_since.store(0, Ordering::Relaxed);
+        self.tick(now);
+    }
+
+    /// A cycle ended, well or not; `ended_at` is what people are told.
+    pub(crate) fn end(&self, now: Instant, ended_at: Timestamp, well: bool) {
+        self.rest(now);
+        self.last_cycle.store(ended_at.as_millisecond(), Ordering::Relaxed);
+        let counter = if well { &self.cycles_done } else { &self.cycles_failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// When the last cycle ended; none before the first.
+    pub(crate) fn last_cycle(&self) -> Option<Timestamp> {
+        match self.last_cycle.load(Ordering::Relaxed) {
+            0 => None,
+            ms => Timestamp::from_millisecond(ms).ok(),
+        }
+    }
+
+    /// Cycles since the start: those that did all their work, and those that did not.
+    pub(crate) fn cycles(&self) -> (u64, u64) {
+        (self.cycles_done.load(Ordering::Relaxed), self.cycles_failed.load(Ordering::Relaxed))
+    }
+
+    /// What is wrong with the loop, if anything: only a restart mends it.
+    pub(crate) fn complaint(&self, now: Instant) -> Option<String> {
+        if let Some(busy) = self.since(&self.busy_since, now) {
+            return (busy > CYCLE_LIMIT).then(|| {
+                format!("one cycle, or the work between two, has been running for {} min", busy.as_secs() / 60)
+            });
+        }
+        let silent = self.since(&self.last_tick, now)?;
+        (silent > TICK_LIMIT).then(|| format!("the scheduler has been silent for {} s", silent.as_secs()))
+    }
+
+    fn age(&self, now: Instant) -> u64 {
+        u64::try_from(now.duration_since(self.born).as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn since(&self, sign: &AtomicU64, now: Instant) -> Option<Duration> {
+        match sign.load(Ordering::Relaxed) {
+            0 => None,
+            then => Some(Duration::from_millis(self.age(now).saturating_sub(then))),
+        }
+    }
+}
+
+impl Trouble {
+    fn told(&self, now: Instant) -> Option<String> {
+        let lasted = now.saturating_duration_since(self.since);
+        (lasted >= self.grace).then(|| format!("nothing could be done for {} s: {}", lasted.as_secs(), self.why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_scheduler_and_a_hanging_cycle_are_told_apart() {
+        let pulse = Pulse::default();
+        let start = pulse.born;
+        let after = |minutes: u64| start + Duration::from_secs(minutes * 60);
+        assert_eq!(pulse.complaint(start), None);
+        pulse.tick(start);
+        assert_eq!(pulse.complaint(after(1)), None);
+        assert!(pulse.complaint(after(2)).unwrap().contains("scheduler has been silent for 120 s"));
+        pulse.begin(after(2));
+        assert_eq!(pulse.complaint(after(100)), None);
+        assert_eq!(
+            pulse.complaint(after(200)).unwrap(),
+            "one cycle, or the work between two, has been running for 198 min"
+        );
+        pulse.end(after(200), "2026-03-01T00:00:00Z".parse().unwrap(), true);
+        assert_eq!(pulse.complaint(after(200)), None);
+        assert_eq!(pulse.cycles(), (1, 0));
+    }
+
+    #[test]
+    fn a_locked_ledger_is_told_after_a_minute_and_is_no_silence() {
+        let pulse = Pulse::default();
+        let after = |seconds: u64| pulse.born + Duration::from_secs(seconds);
+        for seconds in (0..180).step_by(10) {
+            pulse.hinder(after(seconds), "database is locked".to_owned(), LOCK_LIMIT);
+            assert_eq!(pulse.complaint(after(seconds)), None, "a restart would not help");
+            assert_eq!(pulse.hindrance(after(seconds)).is_some(), seconds >= 60);
+        }
+        assert_eq!(pulse.hindrance(after(170)).unwrap(), "nothing could be done for 170 s: database is locked");
+        assert!(pulse.waits_for_lock());
+        assert!(pulse.alarm(after(170)).is_some() && pulse.alarm(after(171)).is_none(), "one alarm is enough");
+        assert_eq!(pulse.free(after(180)), Some(Duration::from_secs(180)));
+        assert_eq!((pulse.free(after(180)), pulse.hindrance(after(999))), (None, None));
+        pulse.hinder(after(200), "the disk is full".to_owned(), Duration::ZERO);
+        assert!(pulse.hindrance(after(200)).is_some(), "that does not pass in a moment");
+        assert!(!pulse.waits_for_lock(), "a small write says nothing about room for a large one");
+    }
+
+    #[test]
+    fn work_between_cycles_is_neither_silence_nor_a_cycle() {
+        let pulse = Pulse::default();
+        let after = |minutes: u64| pulse.born + Duration::from_secs(minutes * 60);
+        pulse.tick(after(0));
+        pulse.begin(after(0));
+        assert_eq!(pulse.complaint(after(30)), None, "an approved plan may take its time");
+        pulse.rest(after(30));
+        assert_eq!(pulse.complaint(after(31)), None);
+        assert!(pulse.complaint(after(32)).unwrap().contains("silent"));
+        assert_eq!((pulse.cycles(), pulse.last_cycle()), ((0, 0), None));
+    }
+}

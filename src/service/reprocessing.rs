@@ -1,0 +1,66 @@
+//! Reprocessing as the worker does it: in each cycle, between cycles, and at a person's word.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::ledger::Ledger;
+use crate::reprocess::{Reprocess, Summary};
+use crate::scan::ScanSummary;
+use crate::service::worker::{Setup, Worker};
+
+impl Setup {
+    /// Reprocessing over a ledger, with these projects, rules and settings.
+    pub fn reprocessing<'w>(&'w self, ledger: &'w Ledger) -> Reprocess<'w> {
+        Reprocess::new(ledger, &self.projects, &self.rules, &self.config.reprocess)
+    }
+}
+
+impl Worker {
+    /// One step of reprocessing.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn reprocess(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
+        self.setup.reprocessing(&self.ledger).step(now, stop).await
+    }
+
+    /// What cannot wait for the next cycle: plans that people approved, and POSTs of unclear outcome.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn reprocess_between(&mut self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
+        let began = Instant::now();
+        let Some(scans) = self.look_before_plans(now, stop).await? else { return Ok(Summary::default()) };
+        let now = now.checked_add(began.elapsed()).unwrap_or(now);
+        let mut summary = Summary::default();
+        self.setup.reprocessing(&self.ledger).after(&scans).between(now, stop, &mut summary).await?;
+        Ok(summary)
+    }
+
+    /// Executes what people approved, at once.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub async fn reprocess_by_hand(&mut self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
+        let began = Instant::now();
+        let Some(scans) = self.look_before_plans(now, stop).await? else { return Ok(Summary::default()) };
+        let now = now.checked_add(began.elapsed()).unwrap_or(now);
+        self.setup.reprocessing(&self.ledger).after(&scans).step_by_hand(now, stop).await
+    }
+
+    /// Scans the projects of plans that are to be executed: what somebody else retried since the last scan is not paid for
+    /// again. None if a stop came first.
+    async fn look_before_plans(
+        &mut self,
+        now: Timestamp,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Option<Vec<ScanSummary>>> {
+        let projects = self.setup.reprocessing(&self.ledger).projects_of_plans(now).await?;
+        if projects.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        stop.run_until_cancelled(self.scan_only(&projects, now)).await.transpose()
+    }
+}

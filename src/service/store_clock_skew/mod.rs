@@ -1,0 +1,218 @@
+//! Sets every stored time right that lies ahead of now: it was written while the host's clock was ahead.
+//!
+//! The one place for it; which columns there are is in `time_columns`. It is called at the start of a process that holds
+//! the ledger's lock, and when the clock was seen to be set back (`service::clock`), so that whatever reads the ledger may
+//! take moments for past.
+
+pub(crate) mod events;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod time_columns;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::Millis;
+use crate::model::clock::TOLERANCE;
+use crate::notify::store_delivery;
+use crate::reprocess::store::plan;
+use crate::service::store_clock_skew::time_columns::{META, Repair, TIMES};
+
+/// What times are held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Right {
+    /// Now, by a clock that is right.
+    pub now: Timestamp,
+    /// When the next digest is due: what was worked at a later time comes again. None without a schedule.
+    pub next_digest: Option<Timestamp>,
+    /// The longest that the worker holds retries for.
+    pub longest_hold: SignedDuration,
+    /// The clock was set back: items and their failures are looked at even if nothing else lies ahead.
+    pub set_back: bool,
+}
+
+/// Sets right what lies ahead. Returns how many values there were.
+///
+/// A moment becomes now, and what was to end some time after it ends as long after now. A process writes by the time at
+/// which its cycle began, so a minute is left alone.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn set_right(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    let mut changed = ends(tx, right)?;
+    changed += outbox(tx, right)?;
+    changed += episodes_and_acks(tx, right)?;
+    changed += plans(tx, right)?;
+    changed += runs(tx, right)?;
+    changed += moments(tx, right)?;
+    changed += longest_ends(tx, right)?;
+    changed += names(tx, right)?;
+    if changed > 0 || right.set_back {
+        changed += events::set_right(tx, limit(right).0, right.now)?;
+    }
+    Ok(changed)
+}
+
+/// What is later than this was not written by a clock that shows now.
+fn limit(right: Right) -> Millis {
+    after(right, TOLERANCE)
+}
+
+fn after(right: Right, time: SignedDuration) -> Millis {
+    Millis(right.now.checked_add(time).unwrap_or(Timestamp::MAX))
+}
+
+fn columns() -> impl Iterator<Item = (&'static str, &'static str, Repair)> {
+    TIMES.iter().flat_map(|(table, columns)| columns.iter().map(|(column, repair)| (*table, *column, *repair)))
+}
+
+/// Before the beginnings themselves are set right.
+fn ends(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    let mut changed = 0;
+    for (table, column, repair) in columns() {
+        if let Repair::EndOf(from) | Repair::EndWithin(from, _) | Repair::EndOfHold(from) = repair {
+            let sql = format!(
+                "UPDATE {table} SET {column} = {column} - ({from} - ?1) WHERE {column} IS NOT NULL AND {from} > ?2"
+            );
+            changed += tx.execute(&sql, params![Millis(right.now), limit(right)])?;
+        }
+    }
+    Ok(changed)
+}
+
+fn moments(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    let mut changed = 0;
+    for (table, column, repair) in columns() {
+        if repair == Repair::Past {
+            let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {column} > ?2");
+            changed += tx.execute(&sql, params![Millis(right.now), limit(right)])?;
+        }
+    }
+    Ok(changed)
+}
+
+/// An end that began at the right time may have been put off at a wrong one.
+fn longest_ends(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    let mut changed = 0;
+    for (table, column, repair) in columns() {
+        let (latest, instead) = match repair {
+            // Whoever waits for a try has waited long enough.
+            Repair::EndWithin(_, longest) if table == "delivery" => {
+                (after(right, SignedDuration::from_millis(longest)), Millis(right.now))
+            }
+            Repair::EndWithin(_, longest) => {
+                let latest = after(right, SignedDuration::from_millis(longest));
+                (latest, latest)
+            }
+            Repair::EndOfHold(_) => (after(right, right.longest_hold), after(right, right.longest_hold)),
+            _ => continue,
+        };
+        changed += tx.execute(&format!("UPDATE {table} SET {column} = ?1 WHERE {column} > ?2"), [instead, latest])?;
+    }
+    Ok(changed)
+}
+
+/// What waits unsent, and was never tried, is dated by now; a lease lasts no longer than one that begins now.
+fn outbox(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    let mut changed = store_delivery::redate(tx, limit(right).0, right.now)?;
+    changed +=
+        tx.execute("UPDATE delivery SET created_at = ?1 WHERE created_at > ?2", [Millis(right.now), limit(right)])?;
+    for (state, longest) in [("sending", store_delivery::LEASE), ("dead", store_delivery::CARRIED)] {
+        changed += tx.execute(
+            "UPDATE delivery SET lease_until = ?2 WHERE state = ?1 AND lease_until > ?2",
+            params![state, after(right, longest)],
+        )?;
+    }
+    // After a step back nobody knows how much of a wait was counted by the wrong clock; an early try harms nobody.
+    if right.set_back {
+        changed += tx.execute(
+            "UPDATE delivery SET not_before = ?1 WHERE state = 'pending' AND not_before > ?1",
+            [Millis(right.now)],
+        )?;
+    }
+    Ok(changed)
+}
+
+/// By the right time, a group that was quiet for too long may not be; then its ack holds again, too.
+fn episodes_and_acks(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    let mut changed = tx.execute(
+        "UPDATE episode AS e SET closed_at = NULL, closed_how = NULL, closed_by = NULL
+         WHERE closed_at > ?1 AND closed_how = 'quiet'
+             AND ordinal = (SELECT max(n.ordinal) FROM episode n WHERE n.group_key = e.group_key)",
+        [limit(right)],
+    )?;
+    changed += tx.execute(
+        "UPDATE ack AS a SET ended_at = NULL, ended_how = NULL
+         WHERE ended_at > ?1 AND ended_how = 'closed'
+             AND ack_id = (SELECT max(n.ack_id) FROM ack n WHERE n.group_key = a.group_key)
+             AND EXISTS (SELECT 1 FROM episode e WHERE e.group_key = a.group_key AND e.ordinal = a.episode
+                 AND e.closed_at IS NULL)",
+        [limit(right)],
+    )?;
+    for sql in
+        ["UPDATE episode SET closed_at = ?1 WHERE closed_at > ?2", "UPDATE ack SET ended_at = ?1 WHERE ended_at > ?2"]
+    {
+        changed += tx.execute(sql, [Millis(right.now), limit(right)])?;
+    }
+    Ok(changed)
+}
+
+/// Nobody knows how long ago it was made or approved: one that is not over is too old, which costs a new plan and no money.
+fn plans(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    let too_old = Millis(right.now.checked_sub(plan::LIFE + TOLERANCE).unwrap_or(Timestamp::MIN));
+    let (now, limit) = (Millis(right.now), limit(right));
+    let mut changed = 0;
+    for (sql, time) in [
+        (
+            "UPDATE plan SET expires_at = ?1, created_at = ?1 WHERE created_at > ?2 AND applied_at IS NULL AND result IS NULL",
+            too_old,
+        ),
+        ("UPDATE plan SET applied_at = ?1 WHERE applied_at > ?2 AND result IS NULL", too_old),
+        ("UPDATE plan SET applied_at = ?1 WHERE applied_at > ?2", now),
+        ("UPDATE plan SET expires_at = expires_at - (created_at - ?1), created_at = ?1 WHERE created_at > ?2", now),
+    ] {
+        changed += tx.execute(sql, [time, limit])?;
+    }
+    Ok(changed)
+}
+
+/// Cycles come again at once; a digest that was told comes again only where another would have come before it.
+fn runs(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    let next_digest = right.next_digest.map_or(limit(right), Millis);
+    Ok(tx.execute(
+        "DELETE FROM run WHERE due_at > CASE name WHEN 'digest' THEN max(?1, ?2) ELSE ?1 END",
+        [limit(right), next_digest],
+    )?)
+}
+
+fn names(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    let mut changed = 0;
+    for name in META {
+        let sql = "UPDATE meta SET value = CAST(?2 AS TEXT) WHERE name = ?1 AND CAST(value AS INTEGER) > ?3";
+        changed += tx.execute(sql, params![name, Millis(right.now), limit(right)])?;
+    }
+    Ok(changed)
+}
+
+/// The newest time that the worker knew, or wrote before it kept that; none in a new ledger.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn last_known(connection: &rusqlite::Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let kept = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'clock'";
+    let kept: Option<Millis> = connection.query_row(kept, [], |row| row.get(0)).optional()?;
+    if let Some(kept) = kept {
+        return Ok(Some(kept.0));
+    }
+    let newest: Option<Millis> = connection.query_row("SELECT max(started_at) FROM scan", [], |row| row.get(0))?;
+    Ok(newest.map(|at| at.0))
+}
+
+/// Keeps the time that is known to be right.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn note_known(tx: &Transaction<'_>, now: Timestamp) -> Result<(), LedgerError> {
+    crate::ledger::meta::set_meta(tx, "clock", &now.as_millisecond().to_string())
+}

@@ -1,0 +1,222 @@
+//! One request and its answer: key check, fault, call, spoiling, and the entry in the server's own account.
+
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response, StatusCode};
+use serde_json::Value;
+
+use crate::simulator::faults::{self, Fault, corrupt};
+use crate::simulator::http::endpoint::{self, Call, Endpoint};
+use crate::simulator::http::multipart;
+use crate::simulator::http::query::{Query, decode};
+use crate::simulator::http::reply::{Content, Reply};
+use crate::simulator::http::server::Shared;
+use crate::simulator::http::service::{Service, authorize};
+use crate::simulator::http::wire::{Middle, Wire};
+use crate::simulator::options::Date;
+use crate::simulator::world::truth::Post;
+
+/// The largest body that is read; larger ones earn a 413.
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// The longest address that is taken, as most proxies have it; longer ones earn a 414.
+const LONGEST_ADDRESS: usize = 16 * 1024;
+
+const WEB_PAGE: &str =
+    "<!DOCTYPE html><html><head><title>One moment</title></head><body><h1>We are moving house</h1></body></html>";
+
+/// Answers a request, or cuts its connection and never answers.
+pub(crate) async fn exchange(shared: &Shared, wire: &Wire, request: Request<Body>) -> Response<Body> {
+    if *shared.stopping.borrow() {
+        return hang_up(wire).await;
+    }
+    let (head, body) = request.into_parts();
+    if head.uri.to_string().len() > LONGEST_ADDRESS {
+        return respond(414, "application/json", r#"{"detail":"The address is too long"}"#.into());
+    }
+    let Ok(body) = axum::body::to_bytes(body, LARGEST_BODY).await else {
+        return respond(413, "application/json", r#"{"detail":"The body is too large"}"#.into());
+    };
+    let path = decode(head.uri.path(), false);
+    let call = endpoint::call(head.method.as_str(), &path);
+    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let fault = faults::strike(&mut shared.faults(), call.endpoint, target);
+    let query = Query::parse(head.uri.query().unwrap_or(""));
+    let content_type = head.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let reply = decide(shared, &call, &query, authorization, read(content_type, &body), fault.as_ref());
+    let mut response = send(shared, wire, reply, fault).await;
+    date(shared, &mut response);
+    response
+}
+
+/// The server puts its host's time on an answer that has no date.
+fn date(shared: &Shared, response: &mut Response<Body>) {
+    let date = shared.options().date;
+    let text = match date {
+        Date::Host => return,
+        Date::World => shared.world().now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+        Date::Unreadable => "unknown".to_owned(),
+    };
+    if let Ok(value) = text.parse() {
+        response.headers_mut().insert("date", value);
+    }
+}
+
+/// The body as a value; null if there is none, or nothing that can be read.
+fn read(content_type: &str, body: &Bytes) -> Value {
+    multipart::read(content_type, body).unwrap_or_else(|| serde_json::from_slice(body).unwrap_or_default())
+}
+
+/// What the service does and would answer; faults that forbid the doing are already in it.
+fn decide(
+    shared: &Shared,
+    call: &Call<'_>,
+    query: &Query,
+    authorization: Option<&str>,
+    json: Value,
+    fault: Option<&Fault>,
+) -> Reply {
+    // The world first, the options second: a test that holds the world may still change options.
+    let mut world = shared.world();
+    let mut options = shared.options();
+    let request = world.count_request(call.endpoint);
+    shared.tick(&mut world, options.clock);
+    let project = match authorize(&world, authorization, query) {
+        Ok(project) => project,
+        Err(refusal) => return refusal,
+    };
+    let mut reply = match fault {
+        Some(fault) if prevents(fault) => refused(fault),
+        _ => {
+            let mut service = Service { world: &mut world, options: &mut options, query, project, request };
+            let first = service.answer(call, &json);
+            match fault {
+                Some(Fault::AcceptedTwice) => joined(first, service.answer(call, &json)),
+                _ => first,
+            }
+        }
+    };
+    if let Some(Fault::AcceptedThenStatus(status)) = fault {
+        reply = Reply { created: reply.created, ..Reply::error(*status, "The line went quiet") };
+    }
+    if call.endpoint.creates_work()
+        || call.endpoint == Endpoint::CancelBatch
+        || call.endpoint == Endpoint::V2CancelBatch
+    {
+        let at = world.now();
+        world.truth.posts.push(Post {
+            at,
+            endpoint: call.endpoint,
+            project,
+            body: json,
+            status: reply.status,
+            created: reply.created.clone(),
+            reply_lost: matches!(fault, Some(Fault::Reset | Fault::AcceptedThenReset | Fault::HalfBody)),
+        });
+    }
+    reply
+}
+
+/// Whether nothing at all is done.
+fn prevents(fault: &Fault) -> bool {
+    matches!(fault, Fault::Status(_) | Fault::StatusRetryAfter(..) | Fault::StatusHtml(..) | Fault::Reset)
+}
+
+fn refused(fault: &Fault) -> Reply {
+    match fault {
+        Fault::Status(422) => Reply::invalid(&["query", "planted"], "refused by a planted fault"),
+        Fault::Status(status) | Fault::StatusRetryAfter(status, _) | Fault::StatusHtml(status, _) => {
+            Reply::error(*status, "A planted fault answers here")
+        }
+        _ => Reply::error(500, "A planted fault answers here"),
+    }
+}
+
+fn joined(first: Reply, mut second: Reply) -> Reply {
+    second.created.splice(0..0, first.created);
+    second
+}
+
+/// Puts the answer on the wire as the fault allows.
+async fn send(shared: &Shared, wire: &Wire, mut reply: Reply, fault: Option<Fault>) -> Response<Body> {
+    if let (Content::Json(value), Some(fault)) = (&mut reply.content, &fault) {
+        corrupt::spoil(value, fault);
+    }
+    let text = match &reply.content {
+        Content::Json(value) => corrupt::write(value, fault.as_ref()),
+        Content::Text(text) => text.clone(),
+    };
+    mark_shown(shared, &reply, fault.as_ref());
+    let json = "application/json";
+    match fault {
+        Some(Fault::Reset | Fault::AcceptedThenReset) => return hang_up(wire).await,
+        Some(Fault::Late(time)) => tokio::time::sleep(time).await,
+        Some(Fault::HalfBody) => wire.at_half(text.len(), Middle::Ends),
+        Some(Fault::SlowBody(time)) => wire.at_half(text.len(), Middle::Waits(time)),
+        Some(Fault::Html) => return respond(200, "text/html; charset=utf-8", WEB_PAGE.into()),
+        Some(Fault::StatusHtml(status, page)) => {
+            return respond(status, "text/html; charset=utf-8", page.into());
+        }
+        Some(Fault::Verbatim(headers, body)) => {
+            let mut response = respond(200, json, body.into());
+            for (name, value) in headers {
+                response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
+            }
+            return response;
+        }
+        Some(Fault::EmptyBody) => return respond(200, json, Body::empty()),
+        Some(Fault::InvalidUtf8) => {
+            let mut bytes = text.into_bytes();
+            let middle = bytes.len() / 2;
+            bytes.splice(middle..middle, [0xff, 0xfe]);
+            return respond(reply.status, json, bytes.into());
+        }
+        Some(Fault::WrongContentType) => return respond(reply.status, "text/plain", text.into()),
+        Some(Fault::StatusRetryAfter(status, after)) => {
+            let mut response = respond(status, json, text.into());
+            if let Ok(after) = after.parse() {
+                response.headers_mut().insert("retry-after", after);
+            }
+            return response;
+        }
+        _ => {}
+    }
+    respond(reply.status, json, text.into())
+}
+
+/// Notes which failures a client can have read in this answer.
+fn mark_shown(shared: &Shared, reply: &Reply, fault: Option<&Fault>) {
+    let malformed = match fault {
+        Some(Fault::Malformed(position)) => Some(*position),
+        Some(
+            Fault::Reset
+            | Fault::AcceptedThenReset
+            | Fault::HalfBody
+            | Fault::Html
+            | Fault::EmptyBody
+            | Fault::Verbatim(..)
+            | Fault::InvalidUtf8
+            | Fault::UnknownWords,
+        ) => return,
+        _ => None,
+    };
+    let mut world = shared.world();
+    for (position, failure) in reply.shown.iter().enumerate() {
+        if let Some(failure) = failure.filter(|_| malformed != Some(position)) {
+            world.truth.failures[failure].served = true;
+        }
+    }
+}
+
+/// Resets the connection and waits for its end.
+async fn hang_up(wire: &Wire) -> Response<Body> {
+    wire.cut();
+    std::future::pending().await
+}
+
+fn respond(status: u16, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert("content-type", axum::http::HeaderValue::from_static(content_type));
+    response
+}

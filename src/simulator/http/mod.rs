@@ -1,0 +1,13 @@
+//! The simulated service: requests to answers.
+
+pub(crate) mod endpoint;
+pub(crate) mod exchange;
+pub(crate) mod multipart;
+pub(crate) mod paging;
+pub(crate) mod query;
+pub(crate) mod reply;
+pub(crate) mod server;
+pub(crate) mod service;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod wire;

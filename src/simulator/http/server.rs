@@ -1,0 +1,162 @@
+//! The HTTP server around a [`World`]: a thread-safe hold on it, its faults and its options.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use axum::extract::connect_info::ConnectInfo;
+use axum::http::Request;
+use axum::{Router, body::Body};
+use jiff::{SignedDuration, Timestamp};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::simulator::faults::FaultRule;
+use crate::simulator::http::exchange;
+use crate::simulator::http::wire::{Wire, WireListener};
+use crate::simulator::options::{Clock, Options};
+use crate::simulator::world::state::World;
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) options: Mutex<Options>,
+    pub(crate) faults: Mutex<Vec<FaultRule>>,
+    /// The real and the simulated time at which the present clock began to run.
+    began: Mutex<(Instant, Timestamp)>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// A running simulated LlamaCloud on a loopback port; it stops when dropped.
+pub struct SimulatedCloud {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl SimulatedCloud {
+    /// Serves a world; must be called within a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// When the port cannot be bound.
+    pub async fn start(world: World, options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let address = listener.local_addr()?;
+        let (stop, stopping) = watch::channel(false);
+        let began = Mutex::new((Instant::now(), world.now()));
+        let shared = Arc::new(Shared {
+            world: Arc::new(Mutex::new(world)),
+            options: Mutex::new(options),
+            faults: Mutex::new(Vec::new()),
+            began,
+            stopping: stopping.clone(),
+        });
+        let serving = tokio::spawn(serve(listener, Arc::clone(&shared), stopping));
+        Ok(Self { shared, address, stop, serving: Some(serving) })
+    }
+
+    /// The base URL, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The world, locked; do not hold it over an `await`, or no request is answered.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.shared.world()
+    }
+
+    /// The world, to be kept beyond the server's life.
+    pub fn shared_world(&self) -> Arc<Mutex<World>> {
+        Arc::clone(&self.shared.world)
+    }
+
+    /// Plants these faults in place of all earlier ones.
+    pub fn set_faults(&self, faults: Vec<FaultRule>) {
+        *self.shared.faults() = faults;
+    }
+
+    /// How many requests each planted fault has hit, in their order.
+    pub fn fault_hits(&self) -> Vec<u64> {
+        self.shared.faults().iter().map(FaultRule::hits).collect()
+    }
+
+    /// Changes behaviours for the requests to come; the port stays what it is. Another clock runs from here on.
+    ///
+    /// Who holds the world may call it all the same, but not to change the clock.
+    pub fn change_options(&self, change: impl FnOnce(&mut Options)) {
+        let before = self.shared.options().clock;
+        change(&mut self.shared.options());
+        if self.shared.options().clock != before {
+            let began = (Instant::now(), self.world().now());
+            *self.shared.began() = began;
+        }
+    }
+
+    /// Stops, also in the middle of answers, and waits until the port is free.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(true);
+        if let Some(serving) = self.serving.take() {
+            serving.abort();
+            // The task was told to end; how it ended is of no interest.
+            let _ = serving.await;
+        }
+    }
+}
+
+impl Drop for SimulatedCloud {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        if let Some(serving) = self.serving.take() {
+            serving.abort();
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn options(&self) -> MutexGuard<'_, Options> {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Vec<FaultRule>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn began(&self) -> MutexGuard<'_, (Instant, Timestamp)> {
+        self.began.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves simulated time on as the clock says.
+    pub(crate) fn tick(&self, world: &mut World, clock: Clock) {
+        match clock {
+            Clock::Stopped => {}
+            Clock::PerRequest(step) => world.advance(step),
+            Clock::Running(speed) => {
+                let (real, simulated) = *self.began();
+                let passed = real.elapsed().as_millis() as i64 * i64::from(speed);
+                world.advance_to(simulated + SignedDuration::from_millis(passed));
+            }
+            Clock::Host => world.advance_to(Timestamp::now()),
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) -> io::Result<()> {
+    let router = Router::new().fallback(move |ConnectInfo(wire): ConnectInfo<Wire>, request: Request<Body>| {
+        let shared = Arc::clone(&shared);
+        async move { exchange::exchange(&shared, &wire, request).await }
+    });
+    let service = router.into_make_service_with_connect_info::<Wire>();
+    axum::serve(WireListener(listener), service)
+        .with_graceful_shutdown(async move {
+            // An error means that the server itself is gone, which is a reason to stop as well.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        })
+        .await
+}

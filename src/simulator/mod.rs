@@ -1,0 +1,12 @@
+//! Plays LlamaCloud on a loopback port, so that `demo` and the tests need no account: a [`World`] with hidden causes behind the HTTP calls of API v1 beta and v2.
+//! It keeps its own account of what is true ([`Truth`]) and uses nothing else of the product.
+
+pub(crate) mod faults;
+pub(crate) mod http;
+pub(crate) mod options;
+pub(crate) mod storage;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod v1;
+pub(crate) mod v2;
+pub(crate) mod world;

@@ -1,0 +1,167 @@
+//! Listing and reading single v2 jobs.
+
+use serde_json::{Value, json};
+
+use crate::simulator::http::paging::{Window, order};
+use crate::simulator::http::reply::Reply;
+use crate::simulator::http::service::Service;
+use crate::simulator::v2::{Span, json};
+use crate::simulator::world::model::{Batch, ItemStatus, JobType, Run};
+use crate::simulator::world::state::World;
+
+/// `GET /api/v2/parse`, `…/extract` and `…/classify`: flat jobs, newest first.
+pub(crate) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Reply> {
+    let status = service.query.word("status", |word| status(job_type, word))?;
+    let span = Span::of(service)?;
+    let expand: Vec<&str> = service.query.all("expand").collect();
+    let world = &*service.world;
+    let mut jobs: Vec<Listed> = candidates(service)
+        .into_iter()
+        .filter(|job| {
+            let (batch, run) = job.of(world);
+            batch.project == service.project
+                && job.kind(batch) == job_type
+                && world.shows(job.batch, job.run)
+                && status.is_none_or(|status| status == Some(job.status(run)))
+                && run.started_at.is_some_and(|at| span.holds(at))
+        })
+        .collect();
+    jobs.dedup();
+    order(&mut jobs, service.paging().order, service.request, |job| {
+        (job.of(world).1.effective_at, (job.batch << 24) | job.run)
+    });
+    let window = Window::by_cursor(service.query, jobs.len(), service.paging())?;
+    let jobs = &jobs[window.from..window.to];
+    let entries = jobs.iter().map(|job| {
+        let (batch, run) = job.of(world);
+        match job.step {
+            true => json::parse_step(world, batch, run, &format!("pjb-{}", step_id(run))),
+            false => write(service, batch, run, &expand),
+        }
+    });
+    let page = window.cursor_page(entries.collect(), service.paging());
+    let shown = jobs.iter().map(|job| job.of(world).1.failure.filter(|_| !job.step));
+    Ok(Reply::ok(page).showing(shown.collect()))
+}
+
+/// A job that a list may show: a run's own, or the parsing that goes before an extraction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Listed {
+    batch: usize,
+    run: usize,
+    step: bool,
+}
+
+impl Listed {
+    fn own((batch, run): (usize, usize)) -> Self {
+        Self { batch, run, step: false }
+    }
+
+    fn of(self, world: &World) -> (&Batch, &Run) {
+        (&world.batches[self.batch], &world.batches[self.batch].runs[self.run])
+    }
+
+    fn kind(self, batch: &Batch) -> JobType {
+        if self.step { JobType::Parse } else { batch.job_type }
+    }
+
+    fn status(self, run: &Run) -> ItemStatus {
+        match self.step {
+            true if run.status.is_terminal() => ItemStatus::Completed,
+            true => ItemStatus::Processing,
+            false => run.status,
+        }
+    }
+}
+
+fn step_id(run: &Run) -> String {
+    World::parse_step_id(run.job.as_deref().unwrap_or(""))
+}
+
+/// The jobs that were named, or all of the project's but for parsings before extractions.
+fn candidates(service: &Service<'_>) -> Vec<Listed> {
+    let world = &*service.world;
+    let named: Vec<&str> = service.query.all("job_ids").collect();
+    if named.is_empty() {
+        let all = world.batches.iter().enumerate();
+        return all
+            .flat_map(|(batch, record)| (0..record.runs.len()).map(move |run| Listed::own((batch, run))))
+            .collect();
+    }
+    let step = |id| service.own_parse_step(id).map(|(batch, run)| Listed { batch, run, step: true });
+    let mut found: Vec<_> =
+        named.into_iter().filter_map(|id| world.find_job(id).map(Listed::own).or_else(|| step(id))).collect();
+    found.sort_unstable_by_key(|job| (job.batch, job.run));
+    found
+}
+
+/// `GET /api/v2/parse/{job_id}`: the job in an envelope.
+pub(crate) fn get_parse(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+    let expand: Vec<&str> = service.query.all("expand").collect();
+    let world = &*service.world;
+    if let Some((batch, run)) = service.own_parse_step(id) {
+        let (batch, run) = (&world.batches[batch], &world.batches[batch].runs[run]);
+        return Ok(Reply::ok(json!({ "job": json::parse_step(world, batch, run, id) })));
+    }
+    let (batch, run) = service.own_job(id)?;
+    let (batch, run) = (&world.batches[batch], &world.batches[batch].runs[run]);
+    if batch.job_type != JobType::Parse {
+        return Err(Reply::error(404, "No such job in this project"));
+    }
+    let mut answer = json!({ "job": write(service, batch, run, &expand) });
+    if run.status == ItemStatus::Completed {
+        if expand.contains(&"markdown") {
+            answer["markdown"] = json!({ "pages": pages(service, run) });
+        }
+        if expand.contains(&"text") {
+            answer["text"] = json!({ "pages": texts(service, run) });
+        }
+    }
+    Ok(Reply::ok(answer).showing(vec![run.failure]))
+}
+
+/// The pages of a completed parse; those that failed have no text.
+fn pages(service: &Service<'_>, run: &Run) -> Vec<Value> {
+    let item = &service.world.items[run.item];
+    let page = |number| match item.bad_pages.contains(&number) {
+        true => json!({"page_number": number, "success": false, "error": format!("nothing legible on sheet {number}")}),
+        false => json!({"page_number": number, "success": true, "markdown": format!("# Page {number}")}),
+    };
+    (1..=item.pages).map(page).collect()
+}
+
+/// The same pages as plain text, which has no page that failed.
+fn texts(service: &Service<'_>, run: &Run) -> Vec<Value> {
+    let item = &service.world.items[run.item];
+    let legible = (1..=item.pages).filter(|number| !item.bad_pages.contains(number));
+    legible.map(|number| json!({"page_number": number, "text": format!("Page {number}")})).collect()
+}
+
+/// `GET /api/v2/extract/{job_id}` and `…/classify/{job_id}`: the bare job.
+pub(crate) fn get_flat(service: &Service<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
+    let expand: Vec<&str> = service.query.all("expand").collect();
+    let (batch, run) = service.own_job(id)?;
+    let (batch, run) = (&service.world.batches[batch], &service.world.batches[batch].runs[run]);
+    if batch.job_type != job_type {
+        return Err(Reply::error(404, "No such job in this project"));
+    }
+    Ok(Reply::ok(write(service, batch, run, &expand)).showing(vec![run.failure]))
+}
+
+pub(crate) fn write(service: &Service<'_>, batch: &Batch, run: &Run, expand: &[&str]) -> Value {
+    match batch.job_type {
+        JobType::Extract => json::extract_job(service.world, batch, run, expand),
+        JobType::Classify => crate::simulator::v2::classify::classify_job(service.world, batch, run),
+        JobType::Parse => json::parse_job(service.world, batch, run, expand.contains(&"usage")),
+    }
+}
+
+/// The status that a filter's word means. Extract jobs may be throttled elsewhere; here none ever is.
+fn status(job_type: JobType, word: &str) -> Option<Option<ItemStatus>> {
+    if job_type == JobType::Extract && word == "THROTTLED" {
+        return Some(None);
+    }
+    let known =
+        [ItemStatus::Pending, ItemStatus::Processing, ItemStatus::Completed, ItemStatus::Failed, ItemStatus::Cancelled];
+    known.into_iter().find(|status| status.v2_word() == word).map(Some)
+}

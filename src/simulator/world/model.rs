@@ -1,0 +1,341 @@
+//! The things a simulated LlamaCloud project consists of.
+//! Indices are positions in the vectors of [`crate::simulator::world::state::World`]; nothing is ever removed, so they stay valid.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::simulator::world::cause::Cause;
+
+/// What a batch does with its items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobType {
+    /// Turns documents into text.
+    Parse,
+    /// Pulls structured data out of documents.
+    Extract,
+    /// Sorts documents into kinds.
+    Classify,
+}
+
+impl JobType {
+    /// The lower-case word of the v1 API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Parse => "parse",
+            Self::Extract => "extract",
+            Self::Classify => "classify",
+        }
+    }
+
+    /// The job type behind a v1 word, if there is one.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Parse, Self::Extract, Self::Classify].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// The state of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchStatus {
+    /// Accepted, nothing begun.
+    Pending,
+    /// Handed to workers, waiting for room; v2 calls it throttled.
+    Dispatched,
+    /// Items are being processed.
+    Running,
+    /// Every item has ended, well or not.
+    Completed,
+    /// The batch itself broke; items that had not ended never will.
+    Failed,
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+impl BatchStatus {
+    /// The lower-case word of the v1 API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Dispatched => "dispatched",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The upper-case word of the v2 API.
+    pub fn v2_word(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Dispatched => "THROTTLED",
+            Self::Running => "RUNNING",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    /// Every status, in the order of a batch's life.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Dispatched, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// Whether the batch will start nothing more.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// The state of an item in one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ItemStatus {
+    /// Waiting for its turn.
+    Pending,
+    /// Has a job that runs.
+    Processing,
+    /// Has a result.
+    Completed,
+    /// Its job ended with an error.
+    Failed,
+    /// Never got a job.
+    Skipped,
+    /// Its batch was stopped before its turn.
+    Cancelled,
+}
+
+impl ItemStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Processing, Self::Completed, Self::Failed, Self::Skipped, Self::Cancelled];
+
+    /// The lower-case word of the v1 API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The upper-case word that v2 uses for the underlying job.
+    pub fn v2_word(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Processing => "RUNNING",
+            Self::Completed | Self::Skipped => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    /// Whether the item is through with this batch.
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, Self::Pending | Self::Processing)
+    }
+}
+
+/// How a batch came into being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From all files of a directory.
+    Directory,
+    /// From a list of items.
+    ItemList,
+    /// A single v2 job; no list of batches shows it.
+    SingleJob,
+}
+
+/// One project with its own key.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// A short name for people.
+    pub name: String,
+    /// The bare uuid.
+    pub id: String,
+    /// The bearer key that opens this project.
+    pub api_key: String,
+    /// Credits left; `None` is without limit.
+    pub credits: Option<u64>,
+    /// Credits billed so far.
+    pub billed: u64,
+}
+
+/// A folder of files.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory {
+    /// `dir-` and a uuid.
+    pub id: String,
+    /// Index of the owner.
+    pub project: usize,
+    /// Its name.
+    pub name: String,
+    /// What its maker says about it.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether it only keeps files that were uploaded into no directory; the API never shows such a one.
+    pub hidden: bool,
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// Indices of its items.
+    pub items: Vec<usize>,
+}
+
+impl Directory {
+    /// An empty directory.
+    pub(crate) fn new(id: String, project: usize, name: impl Into<String>, created_at: Timestamp) -> Self {
+        let (name, items) = (name.into(), Vec::new());
+        Self { id, project, name, description: None, created_at, hidden: false, deleted: false, items }
+    }
+
+    /// Whether the API shows it.
+    pub(crate) fn is_listed(&self) -> bool {
+        !self.hidden && !self.deleted
+    }
+}
+
+/// A document with its hidden cause.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// `dfl-` and a uuid, unless a test chose another id.
+    pub id: String,
+    /// The file's name.
+    pub name: String,
+    /// Index of the owner.
+    pub project: usize,
+    /// Index of its directory.
+    pub directory: usize,
+    /// The file behind the directory entry, a bare uuid.
+    pub file_id: String,
+    /// Pages, which are what is billed.
+    pub pages: u64,
+    /// Pages that fail within an attempt that completes, counted from 1.
+    pub bad_pages: Vec<u64>,
+    /// Why it ends as it does.
+    pub cause: Cause,
+    /// Attempts begun so far, over all batches.
+    pub attempts: u32,
+    /// How long its first attempt takes, if the world's pace is not to decide.
+    pub first_takes: Option<SignedDuration>,
+    /// Its finished work, oldest first.
+    pub results: Vec<FinishedWork>,
+    /// Whether the server fails to write it: a page of items that holds it is answered with 500.
+    pub unwritable: bool,
+    /// Whether somebody removed the file; later requests for it are refused.
+    pub deleted: bool,
+}
+
+/// One result of an item: what `processing-results` lists.
+#[derive(Debug, Clone)]
+pub struct FinishedWork {
+    /// Bare uuid.
+    pub id: String,
+    /// Index of the batch that did it.
+    pub batch: usize,
+    /// Position of the item in that batch.
+    pub run: usize,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An item's part in one batch.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Index of the item.
+    pub item: usize,
+    /// Which attempt of the item this is; 0 before it starts.
+    pub attempt: u32,
+    /// Where it stands.
+    pub status: ItemStatus,
+    /// The underlying job, a bare uuid.
+    pub job: Option<String>,
+    /// The record of the present status, a bare uuid.
+    pub job_record: Option<String>,
+    /// The item's `error_message`.
+    pub error_message: Option<String>,
+    /// The job's `error_code`.
+    pub error_code: Option<String>,
+    /// What the job says instead of the item's message.
+    pub job_message: Option<String>,
+    /// Why it was passed over.
+    pub skip_reason: Option<String>,
+    /// When the job began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// When the present status began.
+    pub effective_at: Timestamp,
+    /// Billed credits; `None` until the job has ended.
+    pub credits: Option<u64>,
+    /// Its batch ended before its turn, and nobody stopped it.
+    pub abandoned: bool,
+    /// Where this failure stands in the list of the truth.
+    pub(crate) failure: Option<usize>,
+}
+
+/// A batch with its items.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Bare uuid; v1 shows it after `bjb-`, v2 after `bat-`.
+    pub id: String,
+    /// Index of the owner.
+    pub project: usize,
+    /// Index of the directory, if it was made from one.
+    pub directory: Option<usize>,
+    /// What is done.
+    pub job_type: JobType,
+    /// How it came into being.
+    pub origin: Origin,
+    /// Where it stands.
+    pub status: BatchStatus,
+    /// Why the batch itself broke.
+    pub error_message: Option<String>,
+    /// The job configuration as sent.
+    pub config: Value,
+    /// The part of the configuration that makes two pieces of work the same.
+    pub config_hash: String,
+    /// `user_metadata` of a single v2 job.
+    pub user_metadata: Value,
+    /// Its items.
+    pub runs: Vec<Run>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When anything in it changed last.
+    pub updated_at: Timestamp,
+    /// When its first item could start.
+    pub started_at: Option<Timestamp>,
+    /// When it became terminal.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// How many items of a batch are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// With a result.
+    pub completed: usize,
+    /// With an error.
+    pub failed: usize,
+    /// Passed over.
+    pub skipped: usize,
+    /// Stopped.
+    pub cancelled: usize,
+}
+
+impl Batch {
+    /// Counts its items by state.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for run in &self.runs {
+            match run.status {
+                ItemStatus::Completed => counts.completed += 1,
+                ItemStatus::Failed => counts.failed += 1,
+                ItemStatus::Skipped => counts.skipped += 1,
+                ItemStatus::Cancelled => counts.cancelled += 1,
+                ItemStatus::Pending | ItemStatus::Processing => {}
+            }
+        }
+        counts
+    }
+}

@@ -1,0 +1,328 @@
+//! From cases to a frozen digest: entries, what each channel gets, samples for what is shown, and the outbox.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::ledger::Transaction;
+
+use crate::classify::store_reclassify;
+use crate::ledger::error::LedgerError;
+use crate::ledger::fault;
+use crate::model::group_state::GroupState;
+use crate::model::item::Kind;
+use crate::model::links::LinkFacts;
+use crate::model::links::linker::Linker;
+use crate::scan::store::project;
+use crate::triage::cases::{Case, Context, Inventory};
+use crate::triage::channels::{Extra, Extras, bare, extend};
+use crate::triage::decide::Told;
+use crate::triage::digest::build::{self, diverse, only_entries};
+use crate::triage::digest::fit::keep;
+use crate::triage::digest::identity::with_scopes;
+use crate::triage::digest::merge::{merge, merge_incidents};
+use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample};
+use crate::triage::digest::only::{narrow, without_own_trouble};
+use crate::triage::settings::{Route, Settings};
+use crate::triage::store::group_row::{self, Candidate, GroupRow};
+use crate::triage::store::{ack, announcement, digest, incident, note, outbox};
+
+/// The reason of a digest that only some channels get: new ones, and those that stand in for others.
+const FOR_SOME: &str = "channels";
+
+/// How many items are looked at to find samples that differ.
+const CANDIDATES: usize = 60;
+
+/// A group's entry without samples and history, which are read only for what is shown.
+pub(crate) fn entry(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> Result<GroupEntry, LedgerError> {
+    let before = case.told.as_ref().map_or(0, |told| told.total_items);
+    let (reason, why) = match &case.news {
+        Some(news) => (news.reason, news.why.clone()),
+        None => (Reason::Reminder, None),
+    };
+    // An escalation that is told breaks the ack.
+    let ack = case.ack.as_ref().filter(|_| reason != Reason::Escalated && case.episode.closed.is_none());
+    Ok(GroupEntry {
+        episode: case.episode.ordinal,
+        reason,
+        state: case.state,
+        page: case.page,
+        why,
+        acked: ack.map(|ack| ack.describe(&settings.zone)),
+        new_items: case.row.total_items.saturating_sub(before),
+        ..plain_entry(tx, settings, &case.row)?
+    })
+}
+
+/// What is the same whatever is told of a group; the rest is as for one that nothing is told of.
+pub(crate) fn plain_entry(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    row: &GroupRow,
+) -> Result<GroupEntry, LedgerError> {
+    let (batches, job_types, projects) = group_row::places(tx, row.group_key)?;
+    Ok(GroupEntry {
+        group_id: row.group_id.clone(),
+        kind: row.kind,
+        episode: 0,
+        reason: Reason::Reminder,
+        state: GroupState::Ongoing,
+        class: row.class.clone(),
+        page: false,
+        title: row.title.clone(),
+        template: row.template.clone(),
+        why: None,
+        cause: row.cause.clone(),
+        note: note::newest(tx, row.group_key)?,
+        runbook: row.rule.as_ref().and_then(|rule| settings.runbooks.get(rule)).cloned(),
+        acked: None,
+        incident_scope: None,
+        open_items: row.open_items,
+        new_items: 0,
+        total_items: row.total_items,
+        batches,
+        job_types,
+        projects,
+        first_seen: row.first_seen,
+        last_seen: row.last_seen,
+        hourly: Vec::new(),
+        samples: Vec::new(),
+    })
+}
+
+/// A group as the table of open groups lists it, whatever is news of it.
+pub(crate) fn plain_case(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> Result<GroupEntry, LedgerError> {
+    let entry = entry(tx, settings, case)?;
+    Ok(GroupEntry { reason: Reason::Reminder, why: None, ..entry })
+}
+
+/// Freezes a digest: one transaction makes it, its deliveries, and what people are now taken to know.
+///
+/// `draft` holds every entry. The stored model and each channel's content keep as many as configured, cut after
+/// narrowing, so that a channel's groups are never among those that were cut for another.
+pub(crate) fn freeze(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    draft: Digest,
+    cases: &[Case],
+    extras: &Extras,
+) -> Result<Digest, LedgerError> {
+    let settings = context.settings;
+    let mut whole = shown(settings, &draft);
+    let mut contents: Vec<(&Route, Digest)> = Vec::new();
+    for route in &settings.routes {
+        let extra = extras.of(route);
+        let extended = extra.map_or_else(|| draft.clone(), |extra| extend(&draft, route, extra));
+        let own = match without_own_trouble(&extended, &route.name) {
+            Some(extended) => content(tx, route, &extended)?.map(|content| shown(settings, &content)),
+            None => None,
+        };
+        contents.extend(with_handed(&extended, route, own, extra).map(|content| (route, content)));
+    }
+    let details = details(tx, context, contents.iter().map(|(_, content)| content).chain([&whole]), cases)?;
+    fill(&mut whole, &details);
+    digest::insert(tx, &whole, &build::reasons(&whole))?;
+    enqueue(tx, context, contents, &details, cases, extras)?;
+    tell(tx, context, &draft, &whole, cases)?;
+    Ok(whole)
+}
+
+/// Freezes what some channels get beyond what everybody gets, where nothing is news; none if their filters leave nothing.
+///
+/// Nothing counts as told by it. The first channel's content stands for all.
+pub(crate) fn freeze_extras(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    bare: &Digest,
+    cases: &[Case],
+    extras: &Extras,
+) -> Result<Option<Digest>, LedgerError> {
+    let mut contents: Vec<(&Route, Digest)> = Vec::new();
+    for route in &context.settings.routes {
+        let Some(extra) = extras.of(route) else { continue };
+        let extended = extend(bare, route, extra);
+        let says = !extended.changes.is_empty() || !extended.still_open.is_empty() || !extended.faults.is_empty();
+        let own = if says { content(tx, route, &extended)? } else { None };
+        let own = own.map(|content| shown(context.settings, &content));
+        contents.extend(with_handed(&extended, route, own, Some(extra)).map(|content| (route, content)));
+    }
+    let Some((_, first)) = contents.first() else { return Ok(None) };
+    let mut whole = first.clone();
+    let details = details(tx, context, contents.iter().map(|(_, content)| content), cases)?;
+    fill(&mut whole, &details);
+    digest::insert(tx, &whole, FOR_SOME)?;
+    enqueue(tx, context, contents, &details, cases, extras)?;
+    Ok(Some(whole))
+}
+
+fn shown(settings: &Settings, digest: &Digest) -> Digest {
+    keep(digest, settings.groups, settings.samples)
+}
+
+/// What a channel gets, joined with what channels that are gone were owed. `all` is its own part before it was cut.
+fn with_handed(all: &Digest, route: &Route, own: Option<Digest>, extra: Option<&Extra>) -> Option<Digest> {
+    let Some((extra, handed)) = extra.and_then(|extra| Some((extra, extra.handed.as_ref()?))) else { return own };
+    let own = own.unwrap_or_else(|| bare(all));
+    let joined = if route.incidents { merge_incidents(handed, &own) } else { merge(handed, &own) };
+    // A new channel's own part holds everything that is open, so what both parts left out would count twice.
+    Some(if extra.is_new { build::recount_left_out(joined, all) } else { joined })
+}
+
+fn enqueue(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    contents: Vec<(&Route, Digest)>,
+    details: &HashMap<String, Details>,
+    cases: &[Case],
+    extras: &Extras,
+) -> Result<(), LedgerError> {
+    for (route, mut content) in contents {
+        fill(&mut content, details);
+        let handed = extras.of(route).is_some_and(|extra| extra.page);
+        let page = handed || content.changes.iter().any(|entry| entry.page);
+        let whom = if route.incidents { outbox::For::Incidents } else { outbox::For::Readers };
+        if route.incidents {
+            content = note_incidents(tx, context, route, content, cases)?;
+        }
+        outbox::enqueue(tx, &route.name, &content, whom, page, context.moment.now)?;
+    }
+    Ok(())
+}
+
+/// What a channel gets of the digest; none if it has nothing to tell that channel.
+///
+/// A channel with incidents gets what opens them; their ends do not wait for a digest, and `incidents` sends them.
+fn content(tx: &Transaction<'_>, route: &Route, draft: &Digest) -> Result<Option<Digest>, LedgerError> {
+    if !route.incidents {
+        return Ok(narrow(draft, &route.only));
+    }
+    let known = fault::over_told(tx)?;
+    let mut paging = only_entries(draft, |entry| entry.page && entry.reason != Reason::Resolved);
+    paging.still_open.clear();
+    paging.faults.retain(|fault| !(fault.ended && known.contains(&fault.fault)));
+    let nothing = paging.changes.is_empty() && paging.faults.is_empty();
+    Ok(if nothing { None } else { narrow(&paging, &route.only) })
+}
+
+fn case_of<'c>(cases: &'c [Case], group_id: &str) -> Option<&'c Case> {
+    cases.iter().find(|case| case.row.group_id == group_id)
+}
+
+/// Notes the incidents that a channel opens, and writes down under which scope each is known.
+fn note_incidents(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    route: &Route,
+    mut content: Digest,
+    cases: &[Case],
+) -> Result<Digest, LedgerError> {
+    let own = content.incident_scope().to_owned();
+    for entry in content.changes.iter_mut().filter(|entry| entry.state != GroupState::Resolved) {
+        let Some(case) = case_of(cases, &entry.group_id) else { continue };
+        let (key, episode) = (case.row.group_key, entry.episode);
+        let scope = match &entry.incident_scope {
+            Some(scope) => scope.clone(),
+            None => incident::scope(tx, &route.name, key, episode)?.unwrap_or_else(|| own.clone()),
+        };
+        incident::open(tx, &route.name, key, episode, &scope, context.moment.now)?;
+        entry.incident_scope = Some(scope);
+    }
+    Ok(with_scopes(&content))
+}
+
+/// What only shown entries have: history and samples.
+struct Details {
+    hourly: Vec<u32>,
+    samples: Vec<Sample>,
+}
+
+fn details<'d>(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    digests: impl Iterator<Item = &'d Digest>,
+    cases: &[Case],
+) -> Result<HashMap<String, Details>, LedgerError> {
+    let named = build::named(digests);
+    let linker = context.settings.linker.clone().located(project::addresses(tx)?);
+    let mut details = HashMap::new();
+    for case in cases.iter().filter(|case| named.contains(&case.row.group_id)) {
+        let candidates = group_row::candidates(tx, case.row.group_key, CANDIDATES)?;
+        let samples = candidates.into_iter().map(|candidate| linked(&linker, case.row.kind, candidate)).collect();
+        let found = Details {
+            hourly: group_row::hourly(tx, case.row.group_key, context.moment.now)?,
+            samples: diverse(samples, context.settings.samples),
+        };
+        details.insert(case.row.group_id.clone(), found);
+    }
+    Ok(details)
+}
+
+fn linked(linker: &Linker, kind: Kind, candidate: Candidate) -> Sample {
+    let mut sample = candidate.sample;
+    let facts = LinkFacts {
+        project_id: candidate.project_id.as_deref(),
+        batch_id: Some(&sample.batch_id),
+        job_id: sample.job_id.as_deref(),
+        job_record_id: sample.job_record_id.as_deref(),
+        item_id: Some(&sample.item_id),
+        kind: Some(kind),
+        ..LinkFacts::default()
+    };
+    sample.links = linker.make(&sample.project, &facts);
+    sample
+}
+
+fn fill(digest: &mut Digest, details: &HashMap<String, Details>) {
+    for entry in digest.changes.iter_mut().chain(&mut digest.still_open) {
+        if let Some(found) = details.get(&entry.group_id) {
+            entry.hourly.clone_from(&found.hourly);
+            entry.samples.clone_from(&found.samples);
+        }
+    }
+}
+
+/// Moves what people are taken to know: announcements, escalations, acks, faults, and which items were named.
+fn tell(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    draft: &Digest,
+    whole: &Digest,
+    cases: &[Case],
+) -> Result<(), LedgerError> {
+    let now = context.moment.now;
+    let shown = whole.changes.iter().chain(&whole.still_open);
+    let samples: BTreeMap<&str, Vec<String>> = shown
+        .map(|entry| (entry.group_id.as_str(), entry.samples.iter().map(|sample| sample.item_id.clone()).collect()))
+        .collect();
+    for entry in draft.changes.iter().chain(&draft.still_open) {
+        let Some(case) = case_of(cases, &entry.group_id) else { continue };
+        let items = samples.get(entry.group_id.as_str()).cloned().unwrap_or_default();
+        digest::name_items(tx, &draft.digest_id, case.row.group_key, entry.reason.as_str(), &items)?;
+        if case.news.is_none() {
+            continue;
+        }
+        let told = Told {
+            episode: case.episode.ordinal,
+            reason: entry.reason,
+            open_items: case.row.open_items,
+            total_items: case.row.total_items,
+            at: now,
+            failures: case.row.failures,
+            baseline: case.baseline,
+        };
+        announcement::tell(tx, case.row.group_key, &draft.digest_id, &told, entry.state)?;
+        announcement::remember(tx, case.row.group_key, &case.reached, now)?;
+        store_reclassify::told(tx, &entry.group_id)?;
+        if entry.reason == Reason::Escalated && case.ack.is_some() {
+            ack::end_all(tx, case.row.group_key, "escalated", now)?;
+        }
+    }
+    fault::tell(tx, &draft.faults, &draft.digest_id, draft.incident_scope())?;
+    let inventory_waits = !draft.baseline && cases.iter().any(is_inventory);
+    if matches!(context.inventory, Inventory::Until(_)) && !inventory_waits {
+        crate::ledger::meta::set_meta(tx, "baseline_digest", &draft.digest_id)?;
+    }
+    Ok(())
+}
+
+fn is_inventory(case: &Case) -> bool {
+    case.news.as_ref().is_some_and(|news| news.reason == Reason::Baseline)
+}

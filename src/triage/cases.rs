@@ -1,0 +1,299 @@
+//! A case for each group that may be news: its episode moved on, its numbers read, its news decided.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::ledger::Transaction;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::classify::store_reclassify;
+use crate::ledger::error::LedgerError;
+use crate::model::group_state::GroupState;
+use crate::scan::store::project;
+use crate::triage::Request;
+use crate::triage::ack::Ack;
+use crate::triage::decide::{Moment, News, Standing, Told, Wishes, decide};
+use crate::triage::digest::model::Reason;
+use crate::triage::episode::{self, Episode};
+use crate::triage::escalation::{Reached, fires, is_above, reached};
+use crate::triage::group_state::{self, group_state};
+use crate::triage::settings::Settings;
+use crate::triage::store::group_row::{self, GroupRow};
+use crate::triage::store::silence::{self, Hush};
+use crate::triage::store::{ack, announcement, digest};
+
+/// One group, looked at.
+pub(crate) struct Case {
+    pub(crate) row: GroupRow,
+    pub(crate) episode: Episode,
+    pub(crate) told: Option<Told>,
+    pub(crate) state: GroupState,
+    pub(crate) reached: Vec<Reached>,
+    pub(crate) ack: Option<Ack>,
+    /// It may wake somebody.
+    pub(crate) page: bool,
+    /// All of it failed before llama-triage was started, as far as people know or are to know.
+    pub(crate) baseline: bool,
+    pub(crate) silenced_until: Option<Timestamp>,
+    pub(crate) news: Option<News>,
+    /// What would be told if no silence covered it.
+    pub(crate) hushed: bool,
+}
+
+/// What is the same for all groups of one triage.
+pub(crate) struct Context<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) request: &'a Request,
+    pub(crate) moment: Moment<'a>,
+    pub(crate) inventory: Inventory,
+    /// A project that came later is being read for the first time: what it brings along is told at once, not in parts.
+    project_awaited: bool,
+    /// Groups that others were just merged into.
+    survivors: HashSet<i64>,
+    /// Groups that new rules let wake people.
+    turned: BTreeSet<String>,
+    hush: Hush,
+    ended: Vec<silence::Silence>,
+}
+
+/// Where the ledger stands with its first inventory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inventory {
+    /// The first complete scan is awaited; nothing is told before it.
+    Awaited,
+    /// What was first seen up to this time is inventory, not news.
+    Until(Timestamp),
+    /// It was told.
+    Told,
+}
+
+/// How long the first complete scan is waited for before people are told what is known.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+
+impl<'a> Context<'a> {
+    pub(crate) fn read(
+        tx: &Transaction<'_>,
+        settings: &'a Settings,
+        request: &'a Request,
+        scheduled: bool,
+        survivors: HashSet<i64>,
+    ) -> Result<Context<'a>, LedgerError> {
+        let now = request.now;
+        Ok(Context {
+            settings,
+            request,
+            moment: Moment { now, scheduled, reminder: settings.reminder, zone: &settings.zone },
+            inventory: inventory(tx, request)?,
+            project_awaited: !request.by_hand && project::is_awaited(tx, now - PATIENCE)?,
+            survivors,
+            turned: store_reclassify::turned(tx)?,
+            hush: Hush::new(silence::in_force(tx, request.certain)?),
+            // A silence lasts 30 days at most, and its end is told within another 30 or never.
+            ended: silence::ended_since(tx, request.certain - SignedDuration::from_hours(60 * 24), request.certain)?,
+        })
+    }
+}
+
+/// What a reader must know of a digest with old failures.
+pub(crate) fn inventory_remark(inventory: Inventory) -> String {
+    match inventory {
+        Inventory::Told => "Groups with the reason \"baseline\" failed before their project was first scanned here; they page nobody until they fail again.",
+        _ => "This is the first inventory: what had failed before llama-triage was started here. From now on only changes are told.",
+    }
+    .to_owned()
+}
+
+fn inventory(tx: &Transaction<'_>, request: &Request) -> Result<Inventory, LedgerError> {
+    if crate::ledger::meta::meta(tx, "baseline_digest")?.is_some() {
+        return Ok(Inventory::Told);
+    }
+    let Some(first_start) = digest::first_start(tx)? else {
+        return Ok(Inventory::Awaited);
+    };
+    Ok(match digest::inventory_until(tx)? {
+        Some(until) => Inventory::Until(until),
+        None if request.by_hand || request.certain - first_start > PATIENCE => Inventory::Until(first_start),
+        None => Inventory::Awaited,
+    })
+}
+
+/// Moves the episodes of all watched groups and decides the news of each.
+pub(crate) fn gather(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Vec<Case>, LedgerError> {
+    let mut cases = Vec::new();
+    for row in group_row::watched(tx)? {
+        cases.extend(look_at(tx, context, row)?);
+    }
+    Ok(cases)
+}
+
+fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result<Option<Case>, LedgerError> {
+    let episodes = moved_on(tx, context, &row)?;
+    let Some(episode) = episodes.last().cloned() else {
+        return Ok(None);
+    };
+    let (told, told_state) = announcement::last(tx, row.group_key)?.unzip();
+    let (reached, fired) = escalation(tx, context, &row, &episode, told.as_ref())?;
+    let silenced_until =
+        if episode.closed.is_none() { context.hush.covers(tx, row.group_key, &row.group_id)? } else { None };
+    let ack = ack::in_force(tx, &row, episode.ordinal, context.request.certain)?;
+    let pages = context.settings.page_classes.contains(&row.class);
+    let in_first = matches!(context.inventory, Inventory::Until(until) if row.first_seen <= until);
+    let baseline = is_baseline(tx, &row, told.as_ref(), in_first, pages)?;
+    let page = pages && !baseline;
+    let turned = told.is_some() && page && context.turned.contains(&row.group_id);
+    let fired = fired.or_else(|| turned.then(|| format!("new rules call it {}, which wakes people", row.class)));
+    let wishes = Wishes {
+        silenced: silenced_until.is_some(),
+        silence_ended: silence_ended(tx, context, &row, told.as_ref())?,
+        ack: ack.clone(),
+    };
+    let standing = Standing {
+        episode: episode.ordinal,
+        closed: episode.closed.clone(),
+        earlier: episodes.iter().rev().nth(1).and_then(|earlier| earlier.closed.clone()),
+        open_items: row.open_items,
+        total_items: row.total_items,
+        ready: is_ready(tx, context, &row, &episode)?,
+        pairs: episode::pairs(&episodes, context.moment.now),
+        fired,
+        page,
+        inventory: told.is_none() && baseline,
+        first_failure: told.as_ref().is_some_and(|told| told.baseline) && !baseline,
+    };
+    let news = news(context, told.as_ref(), &standing, &wishes);
+    let unhushed = Wishes { silenced: false, ..wishes.clone() };
+    let hushed = wishes.silenced && crate::triage::cases::news(context, told.as_ref(), &standing, &unhushed).is_some();
+    let state = state(context.moment.now, &row, &episode, told_state, news.as_ref());
+    Ok(Some(Case { row, episode, told, state, reached, ack, page, baseline, silenced_until, news, hushed }))
+}
+
+fn news(context: &Context<'_>, told: Option<&Told>, standing: &Standing, wishes: &Wishes) -> Option<News> {
+    if context.inventory == Inventory::Awaited || (standing.inventory && context.project_awaited) {
+        return None;
+    }
+    decide(told, standing, wishes, context.moment)
+}
+
+/// Whether a group holds nothing but what failed before its project was first scanned, as far as people know:
+/// it is inventory, and wakes nobody, until something of it fails anew.
+///
+/// Asked only where the answer matters: of groups that nothing was told of, or whose class pages.
+fn is_baseline(
+    tx: &Transaction<'_>,
+    row: &GroupRow,
+    told: Option<&Told>,
+    in_first: bool,
+    pages: bool,
+) -> Result<bool, LedgerError> {
+    match told {
+        None if in_first => Ok(true),
+        Some(told) if told.baseline && row.failures <= told.failures => Ok(true),
+        Some(told) if !told.baseline && !pages => Ok(false),
+        _ => Ok(!group_row::failed_since_start(tx, row.group_key)?),
+    }
+}
+
+/// The group's episodes after this look, oldest first.
+fn moved_on(tx: &Transaction<'_>, context: &Context<'_>, row: &GroupRow) -> Result<Vec<Episode>, LedgerError> {
+    let ledger_episode = crate::triage::store::episode::newest;
+    let episodes = ledger_episode(tx, row.group_key)?;
+    let facts = crate::triage::store::episode::item_facts(tx, row, episodes.last())?;
+    let now = context.moment.now;
+    match episode::step(episodes.last(), &facts, context.request.certain, context.settings.quiet_after) {
+        None => Ok(episodes),
+        Some(step) => {
+            crate::triage::store::episode::apply(tx, row.group_key, &step, now)?;
+            ledger_episode(tx, row.group_key)
+        }
+    }
+}
+
+/// The escalation rules that are reached, and the arithmetic of those that are news.
+fn escalation(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    row: &GroupRow,
+    episode: &Episode,
+    told: Option<&Told>,
+) -> Result<(Vec<Reached>, Option<String>), LedgerError> {
+    if episode.closed.is_some() {
+        return Ok((Vec::new(), None));
+    }
+    let now = context.moment.now;
+    let mut measures = group_row::measures(tx, row, now)?;
+    // Nothing was told of this episode: its first items are news already, and no crossing.
+    let this_episode = told.filter(|told| told.episode == episode.ordinal);
+    measures.open_told = this_episode.map_or(row.open_items, |told| told.open_items);
+    let reached = reached(&measures);
+    if told.is_some() && context.survivors.contains(&row.group_key) {
+        // The sum of two groups that people know is nothing new, however large.
+        announcement::remember(tx, row.group_key, &reached, now)?;
+    }
+    let memory = announcement::escalations(tx, row.group_key)?;
+    let news = reached.iter().filter(|r| fires(r, memory.iter().find(|m| m.rule == r.rule), now));
+    let whys: Vec<&str> = news.map(|r| r.why.as_str()).collect();
+    let mut fired = (!whys.is_empty()).then(|| whys.join("; "));
+    if let (Some(told), Some(_)) = (told, &fired)
+        && group_row::only_baseline_since(tx, row.group_key, told.at)?
+    {
+        // What a project brings along that is watched since, or a longer look-back, is no growth.
+        announcement::remember(tx, row.group_key, &reached, now)?;
+        fired = None;
+    }
+    let above = memory.iter().filter(|memory| is_above(memory, &measures)).map(|memory| memory.rule);
+    announcement::still_above(tx, row.group_key, above, now)?;
+    Ok((reached, fired))
+}
+
+fn silence_ended(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    row: &GroupRow,
+    told: Option<&Told>,
+) -> Result<Option<Timestamp>, LedgerError> {
+    let Some(told) = told else {
+        return Ok(None);
+    };
+    let since_told: Vec<_> = context.ended.iter().filter(|silence| silence.until() > told.at).cloned().collect();
+    Hush::new(since_told).covers(tx, row.group_key, &row.group_id)
+}
+
+/// Whether a new episode may be told: all its batches ended, or it is old enough, or a person asks.
+fn is_ready(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    row: &GroupRow,
+    episode: &Episode,
+) -> Result<bool, LedgerError> {
+    let since = episode.opened_at.min(episode.noticed_at);
+    let waited = context.moment.now - since >= context.settings.group_wait;
+    Ok(waited || context.request.by_hand || group_row::batches_ended(tx, row.group_key)?)
+}
+
+/// The state that people read: as the shared rule says, with what is news now taken in.
+fn state(
+    now: Timestamp,
+    row: &GroupRow,
+    episode: &Episode,
+    told: Option<group_state::Told>,
+    news: Option<&News>,
+) -> GroupState {
+    match news.map(|news| news.reason) {
+        Some(Reason::Escalated) => return GroupState::Escalating,
+        Some(Reason::New | Reason::Baseline) => return GroupState::New,
+        Some(Reason::Regressed | Reason::Flapping) => return GroupState::Regressed,
+        Some(Reason::Resolved) => return GroupState::Resolved,
+        // A day after the word, a group that came back or grew is simply still there.
+        Some(Reason::Reminder) => return GroupState::Ongoing,
+        _ => {}
+    }
+    group_state(&group_state::Standing {
+        now,
+        open_items: row.open_items,
+        last_seen: row.last_seen,
+        episode: Some(group_state::Episode {
+            ordinal: episode.ordinal,
+            closed_at: episode.closed.as_ref().map(|closed| closed.at),
+        }),
+        told,
+    })
+}

@@ -1,0 +1,271 @@
+//! Channels that came and went: each is told of what was open when it came, and what one that is gone was owed goes to
+//! those that remain.
+//!
+//! A renamed channel is both. Nothing of it is news, so announcements stay as they are.
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::Timestamp;
+
+use crate::ledger::Transaction;
+use crate::ledger::audit::{self, Act};
+use crate::ledger::error::LedgerError;
+use crate::ledger::fault::{self, KnownFault};
+use crate::model::fault::Fault;
+use crate::model::text::local;
+use crate::triage::assemble;
+use crate::triage::cases::{Case, Context};
+use crate::triage::decide::Urgency;
+use crate::triage::digest::build::{count_changes, in_order};
+use crate::triage::digest::model::{Digest, GroupEntry, Reason};
+use crate::triage::handover::{self, Handed};
+use crate::triage::settings::{Route, Settings};
+use crate::triage::store::channel::{self, Known};
+use crate::triage::store::incident;
+
+/// Notes which channels came and went since the last triage.
+pub(crate) fn note(tx: &Transaction<'_>, settings: &Settings, now: Timestamp) -> Result<Vec<Known>, LedgerError> {
+    // Channels of a ledger that never told anything are not new: all of them get its first digest.
+    let is_first = !channel::ever_told(tx)?;
+    let known = channel::all(tx)?;
+    for route in &settings.routes {
+        let same = |known: &&Known| known.name == route.name && known.gone_at.is_none();
+        if known.iter().find(same).is_some_and(|known| known.incidents == route.incidents) {
+            continue;
+        }
+        let (name, incidents) = (route.name.clone(), route.incidents);
+        channel::keep(tx, &Known { name, incidents, since: now, greeted: is_first, gone_at: None, said: is_first })?;
+        if !is_first {
+            record(tx, "channel-added", &route.name, now)?;
+        }
+    }
+    for gone in known.iter().filter(|known| known.gone_at.is_none() && !is_configured(settings, &known.name)) {
+        channel::keep(tx, &Known { gone_at: Some(now), said: false, ..gone.clone() })?;
+        // Nobody needs to repair it any more.
+        fault::clear(tx, &format!("delivery:{}", gone.name), now)?;
+        fault::clear(tx, &format!("recipients:{}", gone.name), now)?;
+        record(tx, "channel-removed", &gone.name, now)?;
+    }
+    channel::all(tx)
+}
+
+fn record(tx: &Transaction<'_>, action: &str, name: &str, now: Timestamp) -> Result<(), LedgerError> {
+    audit::record(tx, &Act { actor: "auto:config", action, subject: name, ..Act::default() }, now)
+}
+
+fn is_configured(settings: &Settings, name: &str) -> bool {
+    settings.routes.iter().any(|route| route.name == name)
+}
+
+/// Which channels came and went, for the log; those that a ledger begins with are no change.
+pub(crate) fn changes(before: &[Known], after: &[Known]) -> Vec<String> {
+    if before.is_empty() {
+        return Vec::new();
+    }
+    let is_there = |list: &[Known], name: &str| list.iter().any(|known| known.name == name && known.gone_at.is_none());
+    let names = after.iter().map(|known| known.name.as_str());
+    names
+        .filter_map(|name| match (is_there(before, name), is_there(after, name)) {
+            (false, true) => Some(format!("channel {name} is new: it is told what is open")),
+            (true, false) => {
+                Some(format!("channel {name} is not configured any more: what it was owed goes to the other channels"))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What one channel gets beyond what everybody gets.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// It came since the last digest, and does not know what is open.
+    pub(crate) is_new: bool,
+    /// Groups that are open: for readers to list, for a channel with incidents to open.
+    open: Vec<GroupEntry>,
+    /// Worker faults that last.
+    faults: Vec<Fault>,
+    /// What channels that are gone were owed.
+    pub(crate) handed: Option<Digest>,
+    /// Some of it passes quiet hours.
+    pub(crate) page: bool,
+}
+
+impl Extra {
+    fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.faults.is_empty() && self.handed.is_none()
+    }
+}
+
+/// What all channels get beyond what everybody gets.
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
+    of: BTreeMap<String, Extra>,
+    handed: Handed,
+}
+
+impl Extras {
+    /// Reads what may be sent: in quiet hours only what passes them.
+    pub(crate) fn read(
+        tx: &Transaction<'_>,
+        context: &Context<'_>,
+        known: &[Known],
+        (cases, faults): (&[Case], &[KnownFault]),
+        page_only: bool,
+    ) -> Result<Extras, LedgerError> {
+        let handed = handover::read(tx, context, known, page_only)?;
+        let mut of = BTreeMap::new();
+        for route in &context.settings.routes {
+            let Some(known) = known.iter().find(|known| known.name == route.name) else { continue };
+            let mut extra = Extra { is_new: !known.greeted, ..Extra::default() };
+            if route.incidents {
+                extra.open = unopened(tx, context, route, known, cases)?;
+            } else if extra.is_new && !page_only {
+                extra.open = inventory(tx, context, route, cases)?;
+            }
+            if extra.is_new && !page_only {
+                extra.faults = lasting(faults, &route.name);
+            }
+            (extra.handed, extra.page) = handed.of(&route.name);
+            extra.page |= route.incidents && !extra.open.is_empty();
+            of.insert(route.name.clone(), extra);
+        }
+        Ok(Extras { of, handed })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.of.values().all(Extra::is_empty)
+    }
+
+    /// What pages passes quiet hours; the rest goes with whatever is sent, or alone outside of them.
+    pub(crate) fn urgency(&self) -> Option<Urgency> {
+        self.of.values().any(|extra| extra.page).then_some(Urgency::Page)
+    }
+
+    pub(crate) fn of(&self, route: &Route) -> Option<&Extra> {
+        self.of.get(&route.name).filter(|extra| !extra.is_empty())
+    }
+
+    /// Notes what was sent, or needs not be. `whole`: not only what passes quiet hours.
+    pub(crate) fn settle(&self, tx: &Transaction<'_>, sent: Option<&Digest>, whole: bool) -> Result<(), LedgerError> {
+        self.handed.settle(tx, sent.map(|digest| digest.digest_id.as_str()))?;
+        for (name, extra) in self.of.iter().filter(|(_, extra)| extra.is_new && whole) {
+            if sent.is_some() || extra.is_empty() {
+                channel::greet(tx, name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The digest for a channel with what only it gets; what was handed over is left to the caller.
+pub(crate) fn extend(draft: &Digest, route: &Route, extra: &Extra) -> Digest {
+    let mut digest = draft.clone();
+    let known: HashSet<&String> = draft.changes.iter().chain(&draft.still_open).map(|entry| &entry.group_id).collect();
+    let more = extra.open.iter().filter(|entry| !known.contains(&entry.group_id)).cloned();
+    let list = if route.incidents { &mut digest.changes } else { &mut digest.still_open };
+    list.extend(more);
+    *list = in_order(std::mem::take(list));
+    let fresh = |fault: &&Fault| !draft.faults.iter().any(|listed| listed.fault == fault.fault);
+    digest.faults.extend(extra.faults.iter().filter(fresh).cloned());
+    digest.totals = count_changes(digest.totals, &digest.changes, &digest.faults);
+    if extra.is_new {
+        digest.remarks.push("This channel is new: this message is an inventory of what is open.".to_owned());
+    }
+    digest
+}
+
+/// A digest without any news, for channels that get something beyond what everybody gets.
+pub(crate) fn bare(draft: &Digest) -> Digest {
+    Digest {
+        scheduled: false,
+        baseline: false,
+        changes: Vec::new(),
+        still_open: Vec::new(),
+        faults: Vec::new(),
+        remarks: Vec::new(),
+        retries: None,
+        ..draft.clone()
+    }
+}
+
+/// What a new channel for readers must learn: everything that people know to be open.
+fn inventory(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    route: &Route,
+    cases: &[Case],
+) -> Result<Vec<GroupEntry>, LedgerError> {
+    let open = cases.iter().filter(|case| crate::triage::is_still_open(case));
+    let entries = open.map(|case| assemble::plain_case(tx, context.settings, case));
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    Ok(entries.into_iter().filter(|entry| route.only.admits(entry)).collect())
+}
+
+/// What a channel with incidents must open: groups that page, were told before it came, and that nobody said to know of.
+fn unopened(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    route: &Route,
+    known: &Known,
+    cases: &[Case],
+) -> Result<Vec<GroupEntry>, LedgerError> {
+    let mut entries = Vec::new();
+    for case in cases.iter().filter(|case| case.page && case.ack.is_none() && crate::triage::is_still_open(case)) {
+        let told_before =
+            case.told.as_ref().is_some_and(|told| told.reason != Reason::Resolved && told.at < known.since);
+        if !told_before || incident::is_known(tx, &route.name, case.row.group_key, case.episode.ordinal)? {
+            continue;
+        }
+        let entry = assemble::plain_case(tx, context.settings, case)?;
+        entries.extend(Some(entry).filter(|entry| route.only.admits(entry)));
+    }
+    Ok(entries)
+}
+
+fn lasting(faults: &[KnownFault], channel: &str) -> Vec<Fault> {
+    let own = format!("delivery:{channel}");
+    let lasts = |known: &&KnownFault| known.announced && !known.fault.ended && known.fault.fault != own;
+    faults.iter().filter(lasts).map(|known| known.fault.clone()).collect()
+}
+
+/// Says which channels came and went, in a digest for everybody.
+pub(crate) fn remarks(tx: &Transaction<'_>, settings: &Settings, known: &[Known]) -> Result<Vec<String>, LedgerError> {
+    let mut remarks = Vec::new();
+    for known in known.iter().filter(|known| !known.said) {
+        remarks.push(match known.gone_at {
+            None => format!("Channel {} is new since {}.", known.name, local(known.since, &settings.zone)),
+            Some(at) => format!(
+                "Channel {} is not configured any more since {}{}.",
+                known.name,
+                local(at, &settings.zone),
+                left_open(tx, &known.name)?
+            ),
+        });
+    }
+    Ok(remarks)
+}
+
+fn left_open(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
+    Ok(match incident::open_at(tx, name)? {
+        0 => String::new(),
+        1 => "; the incident that it opened is not ended by llama-triage: resolve it there".to_owned(),
+        n => format!("; the {n} incidents that it opened are not ended by llama-triage: resolve them there"),
+    })
+}
+
+/// Gives the open incidents of channels that are gone to those that can end them. After these have opened theirs.
+pub(crate) fn give_incidents(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    known: &[Known],
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let heirs: Vec<&Route> = settings.routes.iter().filter(|route| route.incidents).collect();
+    for gone in known.iter().filter(|known| known.gone_at.is_some() && known.incidents && !heirs.is_empty()) {
+        for heir in &heirs {
+            incident::give(tx, &gone.name, &heir.name)?;
+        }
+        incident::leave(tx, &gone.name, now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,280 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::triage::ack::Until;
+use crate::triage::episode::How;
+
+fn t(hours: i64) -> Timestamp {
+    Timestamp::from_second(1_780_000_000 + hours * 3600).unwrap()
+}
+
+fn told(episode: u32, reason: Reason, hours: i64) -> Told {
+    Told { episode, reason, open_items: 5, total_items: 5, at: t(hours), failures: 5, baseline: false }
+}
+
+fn open(episode: u32) -> Standing {
+    Standing {
+        episode,
+        closed: None,
+        earlier: (episode > 1).then(recovered),
+        open_items: 5,
+        total_items: 5,
+        ready: true,
+        pairs: 0,
+        fired: None,
+        page: false,
+        inventory: false,
+        first_failure: false,
+    }
+}
+
+fn recovered() -> Closed {
+    Closed { at: t(0), how: How::Recovered, by: Some("bjb-7".into()) }
+}
+
+fn closed(episode: u32) -> Standing {
+    Standing { closed: Some(recovered()), open_items: 0, ..open(episode) }
+}
+
+fn fired(standing: Standing) -> Standing {
+    Standing { fired: Some("47 in the last hour, usual peak 4, limit 20".into()), ..standing }
+}
+
+static UTC: TimeZone = TimeZone::UTC;
+
+fn tick(hours: i64) -> Moment<'static> {
+    Moment { now: t(hours), scheduled: false, reminder: SignedDuration::from_hours(24), zone: &UTC }
+}
+
+fn daily(hours: i64) -> Moment<'static> {
+    Moment { scheduled: true, ..tick(hours) }
+}
+
+fn none() -> Wishes {
+    Wishes::default()
+}
+
+fn silenced() -> Wishes {
+    Wishes { silenced: true, ..none() }
+}
+
+fn acked(level: u64) -> Wishes {
+    acked_until(level, None)
+}
+
+fn acked_until(open_items: u64, until: Option<Until>) -> Wishes {
+    Wishes {
+        ack: Some(Ack { author: "ann".into(), open_items, until, expires_at: None, more: 4, lately: 0 }),
+        ..none()
+    }
+}
+
+fn unsilenced(hours: i64) -> Wishes {
+    Wishes { silence_ended: Some(t(hours)), ..none() }
+}
+
+#[test]
+fn the_table_of_cases() {
+    use Reason::*;
+    let waiting = |s: Standing| Standing { ready: false, ..s };
+    let inventory = |s: Standing| Standing { inventory: true, ..s };
+    let paging = |s: Standing| Standing { page: true, ..s };
+    let first = |s: Standing| Standing { first_failure: true, page: true, ..s };
+    let grown = |s: Standing, n| Standing { open_items: n, total_items: n, ..s };
+    let pairs = |s: Standing, pairs| Standing { pairs, ..s };
+    let new = || Some(told(1, New, 0));
+    let more = |n| Some(Until::Items(n));
+    for (case, told, standing, wishes, moment, expected) in [
+        ("never told", None, open(1), none(), tick(1), Some(New)),
+        ("never told, second time", None, open(2), none(), tick(1), Some(Regressed)),
+        ("its batch still runs", None, waiting(open(1)), none(), tick(1), None),
+        ("paging does not wait", None, paging(waiting(open(1))), none(), tick(1), Some(New)),
+        ("ended before anybody knew", None, closed(1), none(), daily(1), None),
+        ("before the first start", None, inventory(waiting(open(1))), none(), tick(1), Some(Baseline)),
+        ("told", new(), open(1), none(), tick(1), None),
+        ("told, grown", new(), grown(open(1), 9), none(), tick(1), None),
+        ("told, grown, daily", new(), grown(open(1), 9), none(), daily(1), Some(MoreItems)),
+        ("told, grown, daily, acked", new(), grown(open(1), 9), acked(5), daily(1), Some(MoreItems)),
+        ("told, grown, daily, acked until more", new(), grown(open(1), 9), acked_until(5, more(5)), daily(1), None),
+        (
+            "told, grown, acked until so many",
+            new(),
+            grown(open(1), 9),
+            acked_until(5, more(4)),
+            tick(1),
+            Some(Escalated),
+        ),
+        ("told a day ago, daily, acked until more", new(), open(1), acked_until(5, more(5)), daily(25), None),
+        ("told, shrunk, daily", new(), grown(open(1), 2), none(), daily(1), None),
+        ("told a day ago", new(), open(1), none(), tick(25), None),
+        ("told a day ago, daily", new(), open(1), none(), daily(25), Some(Reminder)),
+        ("told 23 h ago: the spring day", new(), open(1), none(), daily(23), Some(Reminder)),
+        ("told a day ago, daily, acked", new(), open(1), acked(5), daily(25), None),
+        ("told a day ago, daily, silenced", new(), open(1), silenced(), daily(25), None),
+        ("baseline, then daily", Some(told(1, Baseline, 0)), open(1), none(), daily(25), Some(Reminder)),
+        ("baseline, then its first failure", Some(told(1, Baseline, 0)), first(open(1)), none(), tick(1), Some(New)),
+        (
+            "baseline, acked, then its first failure",
+            Some(told(1, Baseline, 0)),
+            first(open(1)),
+            acked(5),
+            tick(1),
+            None,
+        ),
+        ("escalated", new(), fired(open(1)), none(), tick(1), Some(Escalated)),
+        ("escalated below twice the ack", new(), fired(grown(open(1), 9)), acked(5), tick(1), None),
+        ("escalated at twice the ack", new(), fired(grown(open(1), 10)), acked(5), tick(1), Some(Escalated)),
+        ("escalated, silenced", new(), fired(open(1)), silenced(), tick(1), None),
+        ("new wins over escalated", None, fired(open(1)), none(), tick(1), Some(New)),
+        ("ended", new(), closed(1), none(), tick(1), Some(Resolved)),
+        ("ended, silenced", new(), closed(1), silenced(), tick(1), Some(Resolved)),
+        ("ended, told so", Some(told(1, Resolved, 0)), closed(1), none(), daily(50), None),
+        ("came and went again", Some(told(1, Resolved, 0)), closed(2), none(), daily(50), None),
+        ("ended, came and went", new(), closed(2), none(), tick(1), Some(Resolved)),
+        ("came back", Some(told(1, Resolved, 0)), open(2), none(), tick(1), Some(Regressed)),
+        ("came back before its end was told", new(), open(2), none(), tick(1), Some(Regressed)),
+        ("came back, its batch still runs", new(), waiting(open(2)), none(), daily(1), None),
+        ("came back, silenced", new(), open(2), silenced(), tick(1), None),
+        ("had not ended after all", Some(told(1, Resolved, 0)), open(1), none(), tick(1), Some(MoreItems)),
+        ("silence ended", new(), open(1), unsilenced(2), tick(3), Some(SilenceExpired)),
+        ("silence ended before the last word", Some(told(1, New, 2)), open(1), unsilenced(1), tick(3), None),
+        ("silence ended, never told", None, open(1), unsilenced(2), tick(3), Some(New)),
+        ("silence ended, came back meanwhile", new(), open(2), unsilenced(2), tick(3), Some(Regressed)),
+        ("two pairs are not flapping", new(), pairs(open(3), 2), none(), tick(1), Some(Regressed)),
+        ("flapping", Some(told(3, Resolved, 0)), pairs(open(4), 3), none(), tick(1), Some(Flapping)),
+        ("flapping, told so", Some(told(4, Flapping, 0)), pairs(open(5), 4), none(), tick(1), None),
+        ("flapping ended, for now", Some(told(4, Flapping, 0)), pairs(closed(5), 4), none(), tick(1), None),
+        ("flapping really ended", Some(told(4, Flapping, 0)), closed(5), none(), tick(25), Some(Resolved)),
+        ("flapping goes on", Some(told(4, Flapping, 0)), pairs(open(9), 4), none(), tick(25), Some(Flapping)),
+    ] {
+        let news = decide(told.as_ref(), &standing, &wishes, moment);
+        assert_eq!(news.map(|n| n.reason), expected, "{case}");
+    }
+}
+
+#[test]
+fn the_reason_comes_with_its_circumstances() {
+    let why = |told: Option<Told>, standing: Standing, wishes| {
+        decide(told.as_ref(), &standing, &wishes, tick(30)).unwrap().why.unwrap()
+    };
+    let new = Some(told(1, Reason::New, 0));
+    assert_eq!(why(new.clone(), closed(1), none()), "recovered 2026-05-28 20:26 UTC (by bjb-7)");
+    assert_eq!(why(new.clone(), open(2), none()), "came back; last time: recovered 2026-05-28 20:26 UTC (by bjb-7)");
+    assert_eq!(
+        why(new, fired(Standing { open_items: 50, ..open(1) }), acked(5)),
+        "47 in the last hour, usual peak 4, limit 20; acknowledged at 5 open items"
+    );
+}
+
+#[test]
+fn only_paging_news_passes_quiet_hours() {
+    let paging = Standing { page: true, ..open(1) };
+    let urgency = |s: &Standing| decide(None, s, &none(), tick(1)).unwrap().urgency;
+    assert_eq!(urgency(&paging), Urgency::Page);
+    assert_eq!(urgency(&open(1)), Urgency::Soon);
+}
+
+fn any_reason() -> impl Strategy<Value = Reason> {
+    use Reason::*;
+    prop::sample::select(vec![
+        New,
+        Regressed,
+        Escalated,
+        Resolved,
+        Flapping,
+        MoreItems,
+        Reminder,
+        SilenceExpired,
+        Baseline,
+    ])
+}
+
+prop_compose! {
+    fn any_told()(episode in 1_u32..4, reason in any_reason(), items in 1_u64..40, hours in 0_i64..48) -> Told {
+        Told { open_items: items, total_items: items, ..told(episode, reason, hours) }
+    }
+}
+
+prop_compose! {
+    fn any_standing()(
+        episode in 1_u32..5,
+        is_open in any::<bool>(),
+        items in 1_u64..80,
+        flags in any::<[bool; 4]>(),
+        pairs in 0_usize..5,
+    ) -> Standing {
+        let base = if is_open { open(episode) } else { closed(episode) };
+        let base = if flags[0] { fired(base) } else { base };
+        let open_items = if is_open { items } else { 0 };
+        Standing { ready: flags[1], page: flags[2], inventory: flags[3], pairs, open_items, total_items: items, ..base }
+    }
+}
+
+/// Conditions that only an escalation can break: it is remembered, so that they break once.
+fn any_until() -> impl Strategy<Value = Option<Until>> {
+    prop::sample::select(vec![None, Some(Until::Escalating), Some(Until::Resolved)])
+}
+
+prop_compose! {
+    fn any_wishes()(silenced in any::<bool>(), ended in prop::option::of(0_i64..72), level in prop::option::of(0_u64..40), until in any_until()) -> Wishes {
+        let ack = level.and_then(|level| acked_until(level, until).ack);
+        Wishes { silenced, silence_ended: ended.map(t), ack }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_same_news_is_never_told_twice(
+        before in prop::option::of(any_told()), standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>(),
+    ) {
+        let moment = Moment { scheduled, ..tick(72) };
+        if let Some(news) = decide(before.as_ref(), &standing, &wishes, moment) {
+            let after = Told {
+                episode: standing.episode,
+                reason: news.reason,
+                open_items: standing.open_items,
+                total_items: standing.total_items,
+                at: moment.now,
+                failures: 5,
+                baseline: false,
+            };
+            // Telling a group also remembers the escalation rules that are reached.
+            let standing = Standing { fired: None, ..standing };
+            prop_assert_eq!(decide(Some(&after), &standing, &wishes, moment), None);
+        }
+    }
+
+    #[test]
+    fn a_silence_holds_back_all_but_the_end(
+        before in prop::option::of(any_told()), standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>(),
+    ) {
+        let wishes = Wishes { silenced: true, ..wishes };
+        let news = decide(before.as_ref(), &standing, &wishes, Moment { scheduled, ..tick(72) });
+        prop_assert!(news.is_none_or(|n| n.reason == Reason::Resolved && before.is_some()));
+    }
+
+    #[test]
+    fn an_ack_stops_reminders_and_lesser_escalations(
+        before in any_told(), standing in any_standing(), wishes in any_wishes(), level in 0_u64..40,
+    ) {
+        let wishes = Wishes { ack: acked(level).ack, ..wishes };
+        if let Some(news) = decide(Some(&before), &standing, &wishes, daily(72)) {
+            prop_assert!(news.reason != Reason::Reminder);
+            prop_assert!(news.reason != Reason::Escalated || standing.open_items >= 2 * level);
+        }
+    }
+
+    #[test]
+    fn every_new_group_is_told_once_it_is_ready(standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>()) {
+        let standing = Standing { ready: true, closed: None, ..standing };
+        let wishes = Wishes { silenced: false, ..wishes };
+        let news = decide(None, &standing, &wishes, Moment { scheduled, ..tick(72) }).unwrap();
+        prop_assert!(matches!(news.reason, Reason::New | Reason::Baseline | Reason::Regressed));
+    }
+
+    #[test]
+    fn an_open_group_that_nobody_hushed_is_heard_of_every_day(before in any_told(), standing in any_standing()) {
+        let standing = Standing { ready: true, closed: None, episode: before.episode, pairs: 0, ..standing };
+        prop_assert!(decide(Some(&before), &standing, &none(), daily(73)).is_some());
+    }
+}

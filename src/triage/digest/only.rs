@@ -1,0 +1,237 @@
+//! Narrowing a digest to what a channel asked for with `only`.
+//!
+//! Narrow before groups are cut away, or groups of this channel may be among the cut ones.
+//!
+//! What the numbers of a narrowed digest mean:
+//! - the counts of news and `open_items`, `open_groups`, `new_items` are of the groups that this channel is shown;
+//! - a remark names the filter and the numbers of the whole ledger, so that nobody takes the part for the whole;
+//! - faults, retries, silences and budget are the worker's, and stay: a worker in trouble concerns every channel.
+
+use crate::model::fault::Fault;
+use crate::model::group_state::GroupState;
+use crate::model::item::Kind;
+use crate::triage::digest::model::{Digest, GroupEntry, Reason, Totals};
+
+/// Which news a channel gets. An empty list means all.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Only {
+    /// Group states.
+    pub states: Vec<GroupState>,
+    /// Failed, skipped.
+    pub kinds: Vec<Kind>,
+    /// Configured project names.
+    pub projects: Vec<String>,
+    /// Group ids.
+    pub groups: Vec<String>,
+    /// Class words.
+    pub classes: Vec<String>,
+}
+
+impl Only {
+    /// Whether nothing is filtered.
+    pub fn is_all(&self) -> bool {
+        *self == Only::default()
+    }
+
+    /// Whether a group passes.
+    ///
+    /// The states never hide the end of a paging group: whoever was woken must hear that it is over.
+    pub fn admits(&self, entry: &GroupEntry) -> bool {
+        let woke_somebody = entry.page && entry.state == GroupState::Resolved;
+        let state = woke_somebody || holds(&self.states, &entry.state);
+        let project = self.projects.is_empty() || entry.projects.iter().any(|p| self.projects.contains(p));
+        state
+            && project
+            && holds(&self.kinds, &entry.kind)
+            && holds(&self.groups, &entry.group_id)
+            && holds(&self.classes, &entry.class)
+    }
+
+    /// The filter in words, for the remark.
+    fn describe(&self) -> String {
+        let mut parts = Vec::new();
+        let mut add = |name: &str, words: Vec<&str>| {
+            if !words.is_empty() {
+                parts.push(format!("{name} {}", words.join(", ")));
+            }
+        };
+        add("states", self.states.iter().map(|s| s.as_str()).collect());
+        add("kinds", self.kinds.iter().map(|k| k.as_str()).collect());
+        add("projects", self.projects.iter().map(String::as_str).collect());
+        add("groups", self.groups.iter().map(String::as_str).collect());
+        add("classes", self.classes.iter().map(String::as_str).collect());
+        parts.join("; ")
+    }
+}
+
+/// The digest as a channel with this filter gets it; none if it has nothing to tell that channel.
+///
+/// A digest without any group (all quiet, or only faults) goes to every channel.
+pub(crate) fn narrow(digest: &Digest, only: &Only) -> Option<Digest> {
+    if only.is_all() {
+        return Some(digest.clone());
+    }
+    let admitted =
+        |entries: &[GroupEntry]| -> Vec<GroupEntry> { entries.iter().filter(|e| only.admits(e)).cloned().collect() };
+    let changes = admitted(&digest.changes);
+    let still_open = admitted(&digest.still_open);
+    let had_groups = !digest.changes.is_empty() || !digest.still_open.is_empty();
+    if changes.is_empty() && still_open.is_empty() && had_groups && digest.faults.is_empty() {
+        return None;
+    }
+    let totals = count(&digest.totals, &changes, &still_open);
+    let mut remarks = digest.remarks.clone();
+    remarks.push(format!(
+        "This channel is limited to {}; its counts cover the groups shown to it. The whole ledger has {} open items in {} groups.",
+        only.describe(),
+        digest.totals.open_items,
+        digest.totals.open_groups,
+    ));
+    Some(Digest { totals, changes, still_open, remarks, ..digest.clone() })
+}
+
+/// The digest for a channel that failed before: whoever reads it there sees that it works again.
+///
+/// Its own trouble becomes a remark and hides no news; none if it was all there was to tell.
+pub(crate) fn without_own_trouble(digest: &Digest, channel: &str) -> Option<Digest> {
+    let own = format!("delivery:{channel}");
+    let is_own = |fault: &Fault| fault.fault == own && !fault.ended;
+    if !digest.faults.iter().any(is_own) {
+        return Some(digest.clone());
+    }
+    let mut digest = digest.clone();
+    digest.faults.retain(|fault| !is_own(fault));
+    digest.totals.faults = digest.totals.faults.saturating_sub(1);
+    digest.remarks.push("This channel took no digests for a while; what it missed is in this one.".to_owned());
+    let nothing = digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty();
+    (!nothing).then_some(digest)
+}
+
+fn holds<T: PartialEq>(wanted: &[T], value: &T) -> bool {
+    wanted.is_empty() || wanted.contains(value)
+}
+
+fn count(whole: &Totals, changes: &[GroupEntry], still_open: &[GroupEntry]) -> Totals {
+    let mut totals = Totals { recovered_items: whole.recovered_items, faults: whole.faults, ..Totals::default() };
+    for entry in changes {
+        match entry.reason {
+            Reason::New => totals.new += 1,
+            Reason::Regressed => totals.regressed += 1,
+            Reason::Escalated => totals.escalated += 1,
+            Reason::Resolved => totals.resolved += 1,
+            _ => totals.other += 1,
+        }
+        totals.new_items = totals.new_items.saturating_add(entry.new_items);
+    }
+    for entry in changes.iter().chain(still_open) {
+        totals.open_items = totals.open_items.saturating_add(entry.open_items);
+        totals.open_groups += u64::from(entry.open_items > 0);
+    }
+    totals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::triage::digest::trial::trial;
+
+    fn digest() -> Digest {
+        let mut digest = trial("", "UTC", "2026-08-23T07:00:00Z".parse().unwrap());
+        let mut new = digest.changes[0].clone();
+        new.projects = vec!["a".into(), "b".into()];
+        new.reason = Reason::New;
+        new.state = GroupState::New;
+        (new.open_items, new.new_items) = (5, 5);
+        let mut over = new.clone();
+        over.group_id = "g-over".into();
+        over.reason = Reason::Resolved;
+        over.state = GroupState::Resolved;
+        (over.page, over.open_items, over.new_items) = (true, 0, 0);
+        let mut skipped = new.clone();
+        skipped.kind = Kind::Skipped;
+        skipped.state = GroupState::Ongoing;
+        skipped.projects = vec!["c".into()];
+        digest.changes = vec![new, over];
+        digest.still_open = vec![skipped];
+        digest.totals = Totals { open_items: 99, open_groups: 9, new: 1, resolved: 1, ..Totals::default() };
+        digest
+    }
+
+    fn states(words: &[GroupState]) -> Only {
+        Only { states: words.to_vec(), ..Only::default() }
+    }
+
+    #[test]
+    fn an_empty_filter_changes_nothing() {
+        assert_eq!(narrow(&digest(), &Only::default()), Some(digest()));
+    }
+
+    #[test]
+    fn counts_are_of_what_is_shown_and_a_remark_names_the_whole() {
+        let only = Only { projects: vec!["c".into()], ..Only::default() };
+        let narrowed = narrow(&digest(), &only).unwrap();
+        assert_eq!(narrowed.totals, Totals { open_items: 5, open_groups: 1, ..Totals::default() });
+        let remark = narrowed.remarks.last().unwrap();
+        assert!(remark.contains("projects c") && remark.contains("99 open items in 9 groups"));
+    }
+
+    #[test]
+    fn states_never_hide_the_end_of_a_paging_group() {
+        let narrowed = narrow(&digest(), &states(&[GroupState::New])).unwrap();
+        assert_eq!(narrowed.changes.len(), 2);
+        let mut quiet = digest();
+        quiet.changes[1].page = false;
+        assert_eq!(narrow(&quiet, &states(&[GroupState::New])).unwrap().changes.len(), 1);
+    }
+
+    #[test]
+    fn nothing_left_means_no_message_unless_the_worker_is_in_trouble() {
+        let only = Only { classes: vec!["no such class".into()], ..Only::default() };
+        assert_eq!(narrow(&digest(), &only), None);
+        let mut faulty = digest();
+        faulty.faults.push(Fault {
+            fault: "scan:a".into(),
+            text: "t".into(),
+            since: faulty.created_at,
+            ended: false,
+            incident_scope: None,
+        });
+        assert!(narrow(&faulty, &only).is_some());
+        let mut quiet = digest();
+        quiet.changes.clear();
+        quiet.still_open.clear();
+        assert!(narrow(&quiet, &only).is_some());
+    }
+
+    #[test]
+    fn a_channel_does_not_read_first_that_it_was_down() {
+        let mut faulty = digest();
+        let since = faulty.created_at;
+        faulty.faults.push(Fault {
+            fault: "delivery:mail".into(),
+            text: "t".into(),
+            since,
+            ended: false,
+            incident_scope: None,
+        });
+        faulty.totals.faults = 1;
+        assert_eq!(without_own_trouble(&faulty, "chat"), Some(faulty.clone()));
+        let own = without_own_trouble(&faulty, "mail").unwrap();
+        assert!(own.faults.is_empty() && own.totals.faults == 0 && own.remarks.last().unwrap().contains("took no"));
+        faulty.changes.clear();
+        faulty.still_open.clear();
+        assert_eq!(without_own_trouble(&faulty, "mail"), None);
+    }
+
+    #[test]
+    fn every_list_of_the_filter_is_obeyed() {
+        for only in [
+            Only { kinds: vec![Kind::Skipped], ..Only::default() },
+            Only { groups: vec!["g-over".into()], ..Only::default() },
+            Only { projects: vec!["c".into()], ..Only::default() },
+        ] {
+            let narrowed = narrow(&digest(), &only).unwrap();
+            assert_eq!(narrowed.changes.len() + narrowed.still_open.len(), 1, "{only:?}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Where a group stands, from what is known of it and what people were told.
+//!
+//! The one rule that triage and reports share. It reads no history: the group's counters, its latest episode and
+//! the last announcement are enough.
+//!
+//! 1. No open items: `resolved`.
+//! 2. No episode yet (triage never ran since the group appeared): `new`.
+//! 3. The latest episode is closed although items are open: `resolved` (given up as quiet, or dismissed),
+//!    unless a newer failure was seen since: then `regressed`.
+//! 4. Nothing was told in this episode: `new` in the first episode, `regressed` in any later one.
+//! 5. Told in this episode: `regressed` stays until a day without a failure has passed, `escalating` until an hour has
+//!    passed without a failure and since it was told; all else is `ongoing`.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::group_state::GroupState;
+
+/// After so long without a failure nothing has just come back; it is simply still there.
+const CALM: SignedDuration = SignedDuration::from_hours(24);
+
+/// After so long without a failure nothing grows any more: the window that growth is measured in. When it may be told
+/// again is [`escalation`](crate::triage::escalation)'s business.
+const GROWTH: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The time.
+    pub now: Timestamp,
+    /// Open items now.
+    pub open_items: u64,
+    /// Event time of its newest observation.
+    pub last_seen: Timestamp,
+    /// Its latest episode; none before triage first saw it.
+    pub episode: Option<Episode>,
+    /// What people were last told; none if never.
+    pub told: Option<Told>,
+}
+
+/// A group's latest episode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Episode {
+    /// Which of the group's open times it is, from 1.
+    pub ordinal: u32,
+    /// When it closed; none while it is open.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// The last announcement of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The episode it was about.
+    pub episode: u32,
+    /// The state it named.
+    pub state: GroupState,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Where the group stands: see the module's rule.
+pub(crate) fn group_state(standing: &Standing) -> GroupState {
+    if standing.open_items == 0 {
+        return GroupState::Resolved;
+    }
+    let Some(episode) = standing.episode else {
+        return GroupState::New;
+    };
+    if let Some(closed_at) = episode.closed_at {
+        return if standing.last_seen > closed_at { GroupState::Regressed } else { GroupState::Resolved };
+    }
+    match standing.told {
+        Some(told) if told.episode == episode.ordinal => match told.state {
+            _ if standing.now.duration_since(standing.last_seen) > CALM => GroupState::Ongoing,
+            GroupState::Regressed => GroupState::Regressed,
+            GroupState::Escalating if standing.now.duration_since(standing.last_seen.max(told.at)) <= GROWTH => {
+                GroupState::Escalating
+            }
+            _ => GroupState::Ongoing,
+        },
+        _ if episode.ordinal > 1 => GroupState::Regressed,
+        _ => GroupState::New,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn standing(open_items: u64, episode: Option<(u32, Option<i64>)>, told: Option<(u32, GroupState)>) -> Standing {
+        Standing {
+            now: at(1000),
+            open_items,
+            last_seen: at(100),
+            episode: episode.map(|(ordinal, closed)| Episode { ordinal, closed_at: closed.map(at) }),
+            told: told.map(|(episode, state)| Told { episode, state, at: at(150) }),
+        }
+    }
+
+    #[test]
+    fn the_rule_holds_line_by_line() {
+        use GroupState::*;
+        for (standing, expected) in [
+            (standing(0, None, None), Resolved),
+            (standing(0, Some((1, None)), Some((1, New))), Resolved),
+            (standing(3, None, None), New),
+            (standing(3, Some((1, None)), None), New),
+            (standing(3, Some((1, None)), Some((1, New))), Ongoing),
+            (standing(3, Some((1, None)), Some((1, Ongoing))), Ongoing),
+            (standing(3, Some((1, None)), Some((1, Escalating))), Escalating),
+            (standing(3, Some((2, None)), Some((1, Resolved))), Regressed),
+            (standing(3, Some((2, None)), None), Regressed),
+            (standing(3, Some((2, None)), Some((2, Regressed))), Regressed),
+            (standing(3, Some((2, None)), Some((2, Escalating))), Escalating),
+            (standing(3, Some((2, None)), Some((2, Ongoing))), Ongoing),
+            (standing(3, Some((1, Some(200))), Some((1, Resolved))), Resolved),
+            (standing(3, Some((1, Some(50))), Some((1, Resolved))), Regressed),
+        ] {
+            assert_eq!(group_state(&standing), expected, "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_quiet_for_a_day_is_only_still_there() {
+        let told = |state| standing(3, Some((1, None)), Some((1, state)));
+        let later = |state, hours| Standing { now: at(100) + SignedDuration::from_hours(hours), ..told(state) };
+        assert_eq!(group_state(&later(GroupState::Regressed, 24)), GroupState::Regressed);
+        assert_eq!(group_state(&later(GroupState::Regressed, 25)), GroupState::Ongoing);
+        let untold = Standing { now: at(100) + SignedDuration::from_hours(99), ..standing(3, Some((2, None)), None) };
+        assert_eq!(group_state(&untold), GroupState::Regressed, "what nobody was told of stays news");
+    }
+
+    #[test]
+    fn a_group_escalates_for_as_long_as_it_fails_and_for_an_hour_after_it_was_told() {
+        let hours = |from: i64, hours: i64| at(from) + SignedDuration::from_hours(hours);
+        for (last_seen, told_at, now, expected) in [
+            (at(0), at(0), hours(0, 1), GroupState::Escalating),
+            (at(0), at(0), hours(1, 1), GroupState::Ongoing),
+            (hours(0, 20), at(0), hours(0, 21), GroupState::Escalating),
+            (at(0), hours(0, 20), hours(0, 21), GroupState::Escalating),
+            (at(0), at(0), hours(0, 21), GroupState::Ongoing),
+        ] {
+            let told = Some(Told { episode: 1, state: GroupState::Escalating, at: told_at });
+            let standing = Standing { now, last_seen, told, ..standing(16, Some((1, None)), None) };
+            assert_eq!(group_state(&standing), expected, "{standing:?}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What channels that are gone were owed, and who gets it: whoever is of the same kind and does not have it yet.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::ledger::Transaction;
+use crate::ledger::error::LedgerError;
+use crate::model::group_state::GroupState;
+use crate::triage::cases::Context;
+use crate::triage::digest::build::count_changes;
+use crate::triage::digest::merge::{merge, merge_incidents};
+use crate::triage::digest::model::{Digest, GroupEntry};
+use crate::triage::settings::{Route, Settings};
+use crate::triage::store::channel::Known;
+use crate::triage::store::handover::{self, Got, Owed};
+
+/// What was owed to channels that are gone, by the channel that gets it.
+#[derive(Debug, Default)]
+pub(crate) struct Handed {
+    to: BTreeMap<String, (Digest, bool)>,
+    /// Deliveries that end, with the channel that got them; none where all have what they say.
+    ended: Vec<(String, Option<String>)>,
+}
+
+impl Handed {
+    /// What a channel gets, and whether some of it passes quiet hours.
+    pub(crate) fn of(&self, channel: &str) -> (Option<Digest>, bool) {
+        let found = self.to.get(channel);
+        (found.map(|(digest, _)| digest.clone()), found.is_some_and(|(_, page)| *page))
+    }
+
+    /// Ends the deliveries that need no sending, and those that `digest_id` took along.
+    pub(crate) fn settle(&self, tx: &Transaction<'_>, digest_id: Option<&str>) -> Result<(), LedgerError> {
+        for (delivery, to) in &self.ended {
+            match (to, digest_id) {
+                (None, _) => handover::settle(tx, delivery, None)?,
+                (Some(to), Some(digest)) => handover::settle(tx, delivery, Some(&format!("{digest}.{to}")))?,
+                (Some(_), None) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Finds out who gets what. `page_only`: only what passes quiet hours.
+pub(crate) fn read(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    known: &[Known],
+    page_only: bool,
+) -> Result<Handed, LedgerError> {
+    let settings = context.settings;
+    let names: Vec<&str> = settings.routes.iter().map(|route| route.name.as_str()).collect();
+    let mut handed = Handed::default();
+    for owed in handover::owed(tx, &names, context.moment.now)? {
+        let held_incidents = known.iter().any(|known| known.name == owed.channel && known.incidents);
+        let heirs = heirs(settings, held_incidents);
+        if heirs.is_empty() || (page_only && !owed.page) {
+            continue;
+        }
+        let mut first = None;
+        for heir in &heirs {
+            let got = handover::got(tx, &heir.name, owed.content.window.from)?;
+            let Some(rest) = rest(&owed, heir, &heirs, &got) else { continue };
+            first.get_or_insert_with(|| heir.name.clone());
+            hand(&mut handed, heir, rest, owed.page);
+        }
+        handed.ended.push((owed.delivery_id, first));
+    }
+    Ok(handed)
+}
+
+fn hand(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
+    let (all, pages) = match handed.to.remove(&heir.name) {
+        None => (rest, page),
+        Some((before, paged)) => {
+            let join = if heir.incidents { merge_incidents } else { merge };
+            (join(&before, &rest), page || paged)
+        }
+    };
+    handed.to.insert(heir.name.clone(), (all, pages));
+}
+
+/// Channels of the same kind; people who read stand in for a channel with incidents where there is no other.
+fn heirs(settings: &Settings, incidents: bool) -> Vec<&Route> {
+    let of = |incidents| settings.routes.iter().filter(move |route| route.incidents == incidents).collect::<Vec<_>>();
+    match of(incidents) {
+        none if none.is_empty() && incidents => of(false),
+        heirs => heirs,
+    }
+}
+
+/// What of a delivery is news for a channel; none if it has all of it.
+///
+/// A filter is obeyed where another channel gets what it keeps out; otherwise all do, rather than nobody.
+fn rest(owed: &Owed, heir: &Route, heirs: &[&Route], got: &Got) -> Option<Digest> {
+    let wanted = |entry: &GroupEntry| heir.only.admits(entry) || !heirs.iter().any(|heir| heir.only.admits(entry));
+    let known: &HashSet<(String, u32)> = &got.groups;
+    let has = |entry: &GroupEntry| known.contains(&(entry.group_id.clone(), entry.episode));
+    let is_end = |entry: &GroupEntry| entry.state == GroupState::Resolved;
+    let mut content = owed.content.clone();
+    // The end of an incident changes nothing where it has ended, so it is never held back from whoever can end it.
+    let kept =
+        |entry: &GroupEntry| wanted(entry) && if heir.incidents { is_end(entry) || !has(entry) } else { !has(entry) };
+    content.changes.retain(kept);
+    content.still_open.retain(|entry| wanted(entry) && !has(entry));
+    content.faults.retain(|fault| (fault.ended && heir.incidents) || !got.faults.contains(&fault.fault));
+    if !heir.incidents {
+        content.taken.clear();
+    }
+    if content.changes.is_empty() && content.taken.is_empty() && content.faults.is_empty() {
+        return None;
+    }
+    content.totals = count_changes(content.totals, &content.changes, &content.faults);
+    content.totals.new_items = content.changes.iter().map(|entry| entry.new_items).sum();
+    content.remarks.push(format!(
+        "Channel {} is not configured any more; what it had not received is in this message.",
+        owed.channel
+    ));
+    Some(content)
+}

@@ -1,0 +1,131 @@
+//! What channels with incidents are owed before the next digest, and nobody else: the ends and acks of incidents, and the
+//! ends of the worker's troubles that opened one, once they have lasted. None of it wakes anybody, so quiet hours and caps do not count.
+//!
+//! Everybody else hears of it with the next digest, so nothing counts as told by this one. What is owed is read from the
+//! incidents themselves: an episode may end, and the next one begin, between two looks.
+
+use crate::ledger::Transaction;
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::fault;
+use crate::model::fault::Fault;
+use crate::model::group_state::GroupState;
+use crate::triage::assemble::plain_entry;
+use crate::triage::cases::{Case, Context};
+use crate::triage::digest::build::{self, in_order};
+use crate::triage::digest::model::{Digest, GroupEntry, Reason};
+use crate::triage::draft;
+use crate::triage::settings::Route;
+use crate::triage::store::incident::{self, Incident};
+use crate::triage::store::{digest, group_row, outbox};
+
+/// What is owed to all channels with incidents.
+struct Owed {
+    ends: Vec<Incident>,
+    acks: Vec<Incident>,
+    faults: Vec<Fault>,
+}
+
+impl Owed {
+    fn read(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Owed, LedgerError> {
+        Ok(Owed {
+            ends: incident::over(tx)?,
+            acks: incident::acked(tx, context.moment.now)?,
+            faults: fault::over(tx, context.moment.now)?,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ends.is_empty() && self.acks.is_empty() && self.faults.is_empty()
+    }
+}
+
+/// Freezes what is owed as a digest of its own; none if nothing is.
+pub(crate) fn settle(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    cases: &[Case],
+) -> Result<Option<Digest>, LedgerError> {
+    let routes = || context.settings.routes.iter().filter(|route| route.incidents);
+    if routes().next().is_none() {
+        return Ok(None);
+    }
+    let owed = Owed::read(tx, context)?;
+    if owed.is_empty() {
+        return Ok(None);
+    }
+    let mut whole = draft(tx, context, cases)?;
+    let contents = routes()
+        .map(|route| Ok((route, content(tx, context, route, &whole, &owed)?)))
+        .collect::<Result<Vec<_>, LedgerError>>()?;
+    fault::tell_over(tx, &owed.faults, context.moment.now)?;
+    // The first channel's content stands for all: they differ only where one of them was set up later.
+    let Some((_, first)) = contents.iter().find(|(_, content)| !is_empty(content)) else { return Ok(None) };
+    whole = first.clone();
+    digest::insert(tx, &whole, &reasons(&whole))?;
+    digest::set_told_until(tx, whole.window.from)?;
+    for (route, content) in contents.iter().filter(|(_, content)| !is_empty(content)) {
+        outbox::enqueue(tx, &route.name, content, outbox::For::Incidents, true, context.moment.now)?;
+        note(tx, context, route, &owed)?;
+    }
+    Ok(Some(whole))
+}
+
+fn content(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    route: &Route,
+    draft: &Digest,
+    owed: &Owed,
+) -> Result<Digest, LedgerError> {
+    let entries = |incidents: &[Incident], reason, state| {
+        let own = incidents.iter().filter(|incident| incident.channel == route.name);
+        let entries = own.map(|incident| entry(tx, context, incident, reason, state));
+        entries.filter_map(Result::transpose).collect::<Result<Vec<GroupEntry>, LedgerError>>()
+    };
+    let changes = in_order(entries(&owed.ends, Reason::Resolved, GroupState::Resolved)?);
+    let taken = entries(&owed.acks, Reason::Reminder, GroupState::Ongoing)?;
+    let own_trouble = format!("delivery:{}", route.name);
+    let faults: Vec<Fault> = owed.faults.iter().filter(|fault| fault.fault != own_trouble).cloned().collect();
+    let totals = build::count_changes(draft.totals, &changes, &faults);
+    Ok(Digest { changes, taken, faults, totals, ..draft.clone() })
+}
+
+/// The group as its incident knows it: by the episode that it was opened for.
+fn entry(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    incident: &Incident,
+    reason: Reason,
+    state: GroupState,
+) -> Result<Option<GroupEntry>, LedgerError> {
+    let Some(row) = group_row::by_key(tx, incident.group_key)? else { return Ok(None) };
+    let plain = plain_entry(tx, context.settings, &row)?;
+    let incident_scope = Some(incident.scope.clone());
+    Ok(Some(GroupEntry { episode: incident.episode, reason, state, page: true, incident_scope, ..plain }))
+}
+
+fn is_empty(digest: &Digest) -> bool {
+    digest.changes.is_empty() && digest.taken.is_empty() && digest.faults.is_empty()
+}
+
+/// Words that no digest for everybody has, but for "resolved": by them the caps know what to leave out.
+fn reasons(digest: &Digest) -> String {
+    let words = [
+        (!digest.changes.is_empty(), "resolved"),
+        (!digest.taken.is_empty(), "acked"),
+        (!digest.faults.is_empty(), "fault_over"),
+    ];
+    let said: Vec<&str> = words.iter().filter(|(said, _)| *said).map(|(_, word)| *word).collect();
+    said.join(",")
+}
+
+fn note(tx: &Transaction<'_>, context: &Context<'_>, route: &Route, owed: &Owed) -> Result<(), LedgerError> {
+    for end in owed.ends.iter().filter(|incident| incident.channel == route.name) {
+        incident::resolve(tx, end, context.moment.now)?;
+    }
+    for taken in owed.acks.iter().filter(|incident| incident.channel == route.name) {
+        incident::take(tx, taken)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! What triage needs of the configuration, read and checked once.
+
+use std::collections::{BTreeMap, HashSet};
+
+use anyhow::Context;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use crate::classify::rules::decide::Rules;
+use crate::config::Config;
+use crate::config::channel::ChannelKind;
+use crate::model::links::linker::Linker;
+use crate::model::schedule::Schedule;
+use crate::model::schedule::quiet::QuietHours;
+use crate::triage::digest::only::Only;
+use crate::triage::pace::Limits;
+
+/// What triage needs to know beside the ledger.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The instance's name; empty when there is only one.
+    pub instance: String,
+    /// The zone people live in.
+    pub zone: TimeZone,
+    /// Its IANA name.
+    pub zone_name: String,
+    /// When the daily digest is due.
+    pub digest: Schedule,
+    /// When cycles run: a gap between scans that is much longer was downtime.
+    pub scan: Schedule,
+    /// When only paging news is sent.
+    pub quiet: Option<QuietHours>,
+    /// Groups shown in full.
+    pub groups: usize,
+    /// Samples of each.
+    pub samples: usize,
+    /// A new group is told once its batches have ended, or this long after its first failure.
+    pub group_wait: SignedDuration,
+    /// A still open group is told again after this.
+    pub reminder: SignedDuration,
+    /// A group without new items for this long is given up.
+    pub quiet_after: SignedDuration,
+    /// Limits for unscheduled digests.
+    pub limits: Limits,
+    /// Classes that page.
+    pub page_classes: HashSet<String>,
+    /// Runbook links by rule.
+    pub runbooks: BTreeMap<String, String>,
+    /// Whether a Monday without news says so.
+    pub all_quiet: bool,
+    /// The channels.
+    pub routes: Vec<Route>,
+    /// Makes the links of samples.
+    pub linker: Linker,
+}
+
+/// A channel as triage sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The channel's name.
+    pub name: String,
+    /// Which news it gets.
+    pub only: Only,
+    /// It opens incidents: it gets paging groups and the worker's troubles only, and the end of groups at once.
+    pub incidents: bool,
+}
+
+impl Settings {
+    /// Reads the configuration. `rules` are all rules, the team's own and the shipped ones; `only` is each channel's filter
+    /// as the notify edge read it, by channel name.
+    ///
+    /// # Errors
+    /// A schedule, zone or quiet hours that cannot be read; `check-config` names these first.
+    pub fn new(config: &Config, rules: &Rules, mut only: BTreeMap<String, Only>) -> anyhow::Result<Settings> {
+        let schedule = &config.schedule;
+        let routes = config.channel.iter().map(|channel| Route {
+            only: only.remove(&channel.name).unwrap_or_default(),
+            incidents: channel.kind == ChannelKind::Pagerduty,
+            name: channel.name.clone(),
+        });
+        let runbooks = rules.iter().filter_map(|rule| Some((rule.name.clone(), rule.runbook.clone()?)));
+        Ok(Settings {
+            instance: config.digest.instance.clone(),
+            zone: TimeZone::get(&schedule.timezone).context("schedule.timezone")?,
+            zone_name: schedule.timezone.clone(),
+            digest: Schedule::parse(&schedule.digest).context("schedule.digest")?,
+            scan: Schedule::parse(&schedule.scan).context("schedule.scan")?,
+            quiet: schedule
+                .quiet_hours
+                .as_deref()
+                .map(QuietHours::parse)
+                .transpose()
+                .context("schedule.quiet-hours")?,
+            groups: config.digest.groups,
+            samples: config.digest.samples,
+            group_wait: signed(config.digest.group_wait),
+            reminder: signed(config.digest.reminder),
+            quiet_after: signed(config.digest.quiet_after),
+            limits: Limits {
+                min_gap: signed(config.digest.min_gap),
+                per_day: usize::try_from(config.digest.per_day).unwrap_or(usize::MAX),
+            },
+            page_classes: config.digest.page_classes.iter().cloned().collect(),
+            runbooks: runbooks.collect(),
+            all_quiet: config.digest.all_quiet,
+            routes: routes.collect(),
+            linker: config.linker(),
+        })
+    }
+}
+
+impl Settings {
+    /// Whether only paging news is sent at this time.
+    pub fn is_quiet(&self, now: jiff::Timestamp) -> bool {
+        self.quiet.is_some_and(|quiet| quiet.contain(now, &self.zone))
+    }
+}
+
+fn signed(length: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX)
+}

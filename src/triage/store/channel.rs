@@ -1,0 +1,84 @@
+//! The channels that the ledger has seen in the configuration: since when, and what each of them knows.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::Millis;
+
+/// A channel as the ledger knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Its name.
+    pub name: String,
+    /// It opens incidents.
+    pub incidents: bool,
+    /// When it was first seen in the configuration.
+    pub since: Timestamp,
+    /// It knows what was open when it came.
+    pub greeted: bool,
+    /// When it was first missing in the configuration; none while it is there.
+    pub gone_at: Option<Timestamp>,
+    /// People were told that it came.
+    pub said: bool,
+}
+
+/// All of them, by name.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn all(connection: &Connection) -> Result<Vec<Known>, LedgerError> {
+    let mut statement = connection
+        .prepare_cached("SELECT name, incidents, since, greeted, gone_at, said FROM channel ORDER BY name")?;
+    let rows = statement.query_map([], |row| {
+        Ok(Known {
+            name: row.get(0)?,
+            incidents: row.get(1)?,
+            since: row.get::<_, Millis>(2)?.0,
+            greeted: row.get(3)?,
+            gone_at: row.get::<_, Option<Millis>>(4)?.map(|at| at.0),
+            said: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes a channel as it is now.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn keep(tx: &Transaction<'_>, known: &Known) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO channel (name, incidents, since, greeted, gone_at, said) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (name) DO UPDATE SET incidents = ?2, since = ?3, greeted = ?4, gone_at = ?5, said = ?6",
+        params![known.name, known.incidents, Millis(known.since), known.greeted, known.gone_at.map(Millis), known.said],
+    )?;
+    Ok(())
+}
+
+/// Notes that a channel knows what was open when it came.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn greet(tx: &Transaction<'_>, name: &str) -> Result<(), LedgerError> {
+    tx.execute("UPDATE channel SET greeted = 1 WHERE name = ?1", [name])?;
+    Ok(())
+}
+
+/// Notes that people were told which channels came and went.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn say_all(tx: &Transaction<'_>) -> Result<(), LedgerError> {
+    tx.execute("DELETE FROM channel WHERE gone_at IS NOT NULL", [])?;
+    tx.execute("UPDATE channel SET said = 1 WHERE said = 0", [])?;
+    Ok(())
+}
+
+/// Whether any digest was ever decided.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn ever_told(connection: &Connection) -> Result<bool, LedgerError> {
+    Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM digest)", [], |row| row.get(0))?)
+}

@@ -1,0 +1,243 @@
+//! Digests: frozen when decided, never changed.
+
+use crate::ledger::meta::{meta, set_meta};
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::{Count, Millis};
+use crate::triage::digest::model::{Digest, RetrySummary, Totals, Window};
+
+/// The name of the time that the last full digest reached. Ledgers of earlier versions have it from their next one on.
+const TOLD_UNTIL: &str = "told_until";
+
+/// The number of the next digest among those whose id begins with `prefix`, from 1.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn next_number(connection: &Connection, prefix: &str) -> Result<u32, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(max(CAST(substr(digest_id, ?2) AS INTEGER)), 0) + 1 FROM digest WHERE substr(digest_id, 1, ?2 - 1) = ?1",
+    )?;
+    let start = i64::try_from(prefix.len()).unwrap_or(0) + 1;
+    Ok(statement.query_row(params![prefix, start], |row| row.get(0))?)
+}
+
+/// The text that is stored for a digest: what every try of its deliveries renders.
+///
+/// # Errors
+/// Never in practice: the model holds nothing that JSON cannot.
+pub fn freeze(digest: &Digest) -> Result<String, LedgerError> {
+    serde_json::to_string(digest).map_err(|error| LedgerError::Unreadable { what: "digest", value: error.to_string() })
+}
+
+/// Reads a frozen digest back.
+///
+/// # Errors
+/// It is no digest of this version.
+pub fn thaw(text: &str) -> Result<Digest, LedgerError> {
+    serde_json::from_str(text).map_err(|error| LedgerError::Unreadable { what: "digest", value: error.to_string() })
+}
+
+/// Stores a digest.
+///
+/// # Errors
+/// SQLite refuses, or the id is taken.
+pub fn insert(tx: &Transaction<'_>, digest: &Digest, reasons: &str) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO digest (digest_id, created_at, scheduled, reasons, model) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![digest.digest_id, Millis(digest.created_at), digest.scheduled, reasons, freeze(digest)?],
+    )?;
+    Ok(())
+}
+
+/// Notes that a digest named a group and these of its items; a group without items gets one row.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn name_items(
+    tx: &Transaction<'_>,
+    digest_id: &str,
+    group_key: i64,
+    reason: &str,
+    items: &[String],
+) -> Result<(), LedgerError> {
+    let mut statement =
+        tx.prepare_cached("INSERT INTO digest_item (digest_id, group_key, item_id, reason) VALUES (?1, ?2, ?3, ?4)")?;
+    if items.is_empty() {
+        statement.execute(params![digest_id, group_key, None::<&str>, reason])?;
+    }
+    for item in items {
+        statement.execute(params![digest_id, group_key, item, reason])?;
+    }
+    Ok(())
+}
+
+/// Up to when people were told everything, which is where the next window begins; none before the first digest.
+///
+/// A digest of quiet hours, and the end of an incident, tell a part only and move nothing.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn told_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let noted = meta(connection, TOLD_UNTIL)?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
+    if let Some(Ok(until)) = noted {
+        return Ok(Some(until));
+    }
+    let newest: Option<Millis> =
+        connection.prepare_cached("SELECT max(created_at) FROM digest")?.query_row([], |row| row.get(0))?;
+    Ok(newest.map(|at| at.0))
+}
+
+/// Notes that people were told everything up to this time.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn set_told_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), LedgerError> {
+    set_meta(tx, TOLD_UNTIL, &until.as_millisecond().to_string())
+}
+
+/// All digests, oldest first.
+///
+/// # Errors
+/// SQLite refuses, or a stored digest cannot be read.
+pub fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT model FROM digest ORDER BY created_at, digest_id")?;
+    let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    texts.iter().map(|text| thaw(text)).collect()
+}
+
+/// When the unscheduled digests since `since` were decided.
+///
+/// The first inventory does not count, nor what went to channels with incidents only, or to channels that came.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn unscheduled_since(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT created_at FROM digest WHERE created_at >= ?1 AND scheduled = 0
+         AND replace(replace(replace(replace(replace(reasons, 'resolved', ''), 'acked', ''), 'fault_over', ''), 'channels', ''), ',', '') <> ''
+         AND digest_id <> coalesce((SELECT value FROM meta WHERE name = 'baseline_digest'), '')",
+    )?;
+    let rows = statement.query_map([Millis(since)], |row| Ok(row.get::<_, Millis>(0)?.0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The complete numbers of the whole ledger; changes and faults are left to the caller.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn totals(connection: &Connection, window: Window) -> Result<Totals, LedgerError> {
+    let (open_items, open_groups) = connection.query_row(
+        "SELECT coalesce(sum(open_items), 0), count(*) FILTER (WHERE open_items > 0) FROM error_group WHERE merged_into IS NULL",
+        [],
+        |row| Ok((row.get::<_, Count>(0)?.0, row.get::<_, Count>(1)?.0)),
+    )?;
+    let counted = |sql: &str| {
+        connection.query_row(sql, params![Millis(window.from), Millis(window.to)], |row| Ok(row.get::<_, Count>(0)?.0))
+    };
+    // No item is first seen after it was last seen, and by that the index of each group finds them without reading all items.
+    let new_items = counted(
+        "SELECT count(*) FROM error_group g CROSS JOIN item i ON i.group_key = g.group_key
+             AND i.state IN ('open', 'retrying', 'recovered', 'dismissed') AND i.last_seen > ?1
+         WHERE i.first_seen > ?1 AND i.first_seen <= ?2",
+    )?;
+    let recovered_items =
+        counted("SELECT count(*) FROM item WHERE recovered_at > ?1 AND recovered_at <= ?2 AND state = 'recovered'")?;
+    Ok(Totals { open_items, open_groups, new_items, recovered_items, ..Totals::default() })
+}
+
+/// What became of the attempts that began or ended in the window, and of those still running at its end; none if there are none.
+///
+/// Who was told that 40 are running must be told how they ended.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySummary>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT outcome, count(*) FROM attempt
+         WHERE (finished_at > ?1 AND finished_at <= ?2)
+             OR (finished_at IS NULL AND started_at <= ?2 AND (outcome = 'running' OR started_at > ?1))
+         GROUP BY outcome",
+    )?;
+    let mut rows = statement.query(params![Millis(window.from), Millis(window.to)])?;
+    let mut summary = RetrySummary::default();
+    while let Some(row) = rows.next()? {
+        let outcome: String = row.get(0)?;
+        let Count(n) = row.get(1)?;
+        summary.attempts += n;
+        match outcome.as_str() {
+            "recovered" | "already_processed" => summary.recovered += n,
+            "failed_same" => summary.failed_same += n,
+            "failed_differently" => summary.failed_differently += n,
+            "running" => summary.running += n,
+            _ => summary.other += n,
+        }
+    }
+    Ok((summary.attempts > 0).then_some(summary))
+}
+
+/// The end of the newest complete scan; none before the first.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn ledger_as_of(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let newest: Option<Millis> = connection
+        .prepare_cached("SELECT max(finished_at) FROM scan WHERE complete = 1")?
+        .query_row([], |row| row.get(0))?;
+    Ok(newest.map(|at| at.0))
+}
+
+/// The starts of all scans after `since` and of the last one before it, in order: gaps between them are downtime.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn scan_starts(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT started_at FROM scan WHERE started_at >= coalesce((SELECT max(started_at) FROM scan WHERE started_at <= ?1), 0)
+         ORDER BY started_at",
+    )?;
+    let rows = statement.query_map([Millis(since)], |row| Ok(row.get::<_, Millis>(0)?.0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The projects whose newest finished scan was incomplete, by name.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn projects_not_read(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name FROM project p WHERE 0 = (SELECT complete FROM scan s
+             WHERE s.project_key = p.project_key AND finished_at IS NOT NULL ORDER BY scan_key DESC LIMIT 1) ORDER BY name",
+    )?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// When the first scan began; none before any scan.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn first_start(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let known = meta(connection, "first_start")?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
+    if let Some(Ok(first)) = known {
+        return Ok(Some(first));
+    }
+    let first: Option<Millis> =
+        connection.prepare_cached("SELECT min(started_at) FROM scan")?.query_row([], |row| row.get(0))?;
+    Ok(first.map(|at| at.0))
+}
+
+/// When every project had its first complete scan: what was seen by then is inventory, not news.
+///
+/// None while a project still waits for its first complete scan.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn inventory_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+    let firsts = "SELECT min(s.finished_at) AS at FROM project p LEFT JOIN scan s
+                  ON s.project_key = p.project_key AND s.complete = 1 GROUP BY p.project_key";
+    let sql = format!("SELECT CASE WHEN count(*) = count(at) THEN max(at) END FROM ({firsts})");
+    let until: Option<Millis> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+    Ok(until.map(|at| at.0))
+}

@@ -1,0 +1,306 @@
+//! What triage reads of a group: its row, its batches, its counts by the hour, its items to show.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::{Count, Millis};
+use crate::model::item::Kind;
+use crate::triage::digest::model::Sample;
+use crate::triage::escalation::{BatchShare, Measures};
+
+const HOUR_MS: i64 = 3_600_000;
+const TERMINAL: &str = "('completed', 'failed', 'cancelled')";
+
+/// A group's own row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct GroupRow {
+    /// Its small number.
+    pub group_key: i64,
+    /// `g-…`.
+    pub group_id: String,
+    /// Failed or skipped.
+    pub kind: Kind,
+    /// The message with its variable parts masked.
+    pub template: String,
+    /// What people call it.
+    pub title: String,
+    /// What may be done about it.
+    pub class: String,
+    /// The rule that said so.
+    pub rule: Option<String>,
+    /// What the job record says beyond the message.
+    pub cause: Option<String>,
+    /// Event time of its first observation.
+    pub first_seen: Timestamp,
+    /// Event time of its newest observation.
+    pub last_seen: Timestamp,
+    /// Open items now.
+    pub open_items: u64,
+    /// Items ever in it.
+    pub total_items: u64,
+    /// Observations.
+    pub failures: u64,
+}
+
+const COLUMNS: &str = "group_key, group_id, kind, template, coalesce(renamed, title), class, rule,
+    coalesce(cause_code || ': ' || cause_text, cause_text, cause_code), first_seen, last_seen, open_items, total_items, failures";
+
+/// The groups that triage must look at: open now, open when last looked at, or not yet told to have ended.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn watched(connection: &Connection) -> Result<Vec<GroupRow>, LedgerError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM error_group g WHERE merged_into IS NULL AND (open_items > 0
+           OR EXISTS (SELECT 1 FROM episode e WHERE e.group_key = g.group_key AND e.closed_at IS NULL)
+           OR EXISTS (SELECT 1 FROM announcement a WHERE a.group_key = g.group_key AND a.reason <> 'resolved'))
+         ORDER BY group_key"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], group_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The group with this number, merged or not.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn by_key(connection: &Connection, group_key: i64) -> Result<Option<GroupRow>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM error_group WHERE group_key = ?1");
+    Ok(connection.prepare_cached(&sql)?.query_row([group_key], group_row).optional()?)
+}
+
+/// Gives a group the title that people call it by; none gives it back its own.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn rename(tx: &rusqlite::Transaction<'_>, group_key: i64, title: Option<&str>) -> Result<(), LedgerError> {
+    tx.execute("UPDATE error_group SET renamed = ?2 WHERE group_key = ?1", params![group_key, title])?;
+    Ok(())
+}
+
+fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRow> {
+    let kind: String = row.get(2)?;
+    let count = |index| row.get::<_, Count>(index).map(|count| count.0);
+    Ok(GroupRow {
+        group_key: row.get(0)?,
+        group_id: row.get(1)?,
+        kind: Kind::from_word(&kind).unwrap_or(Kind::Failed),
+        template: row.get(3)?,
+        title: row.get(4)?,
+        class: row.get(5)?,
+        rule: row.get(6)?,
+        cause: row.get(7)?,
+        first_seen: row.get::<_, Millis>(8)?.0,
+        last_seen: row.get::<_, Millis>(9)?.0,
+        open_items: count(10)?,
+        total_items: count(11)?,
+        failures: count(12)?,
+    })
+}
+
+/// Whether every batch that gave the group an observation has ended.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn batches_ended(connection: &Connection, group_key: i64) -> Result<bool, LedgerError> {
+    let sql = format!(
+        "SELECT NOT EXISTS (SELECT 1 FROM group_batch gb JOIN batch b USING (batch_key)
+         WHERE gb.group_key = ?1 AND b.gone_at IS NULL AND b.status NOT IN {TERMINAL})"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row([group_key], |row| row.get(0))?)
+}
+
+/// The numbers that escalation looks at. `open_told` is left to the caller.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn measures(connection: &Connection, group: &GroupRow, now: Timestamp) -> Result<Measures, LedgerError> {
+    let hour_ago = now.as_millisecond() - HOUR_MS;
+    let last_hour = failed_since(connection, group.group_key, now - SignedDuration::from_hours(1), now)?;
+    let this_hour = hour_ago.div_euclid(HOUR_MS);
+    let mut statement = connection.prepare_cached(
+        "SELECT coalesce(max(failures), 0) FROM group_hour WHERE group_key = ?1 AND hour >= ?2 AND hour < ?3",
+    )?;
+    let Count(peak_hour) =
+        statement.query_row(params![group.group_key, this_hour - 7 * 24, this_hour], |row| row.get(0))?;
+    Ok(Measures {
+        last_hour,
+        peak_hour,
+        young: now - group.first_seen < SignedDuration::from_hours(7 * 24),
+        open: group.open_items,
+        open_told: 0,
+        batch: largest_share(connection, group.group_key, now)?,
+    })
+}
+
+/// Items of a group that failed after `since`, by event time.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn failed_since(
+    connection: &Connection,
+    group_key: i64,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<u64, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FROM item WHERE group_key = ?1 AND last_seen > ?2 AND last_seen <= ?3
+         AND state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')",
+    )?;
+    let Count(failed) = statement.query_row(params![group_key, Millis(since), Millis(now)], |row| row.get(0))?;
+    Ok(failed)
+}
+
+/// Whether an item of a group failed since its project was first scanned.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn failed_since_start(connection: &Connection, group_key: i64) -> Result<bool, LedgerError> {
+    // All states are named, so that the index finds the newest items without reading all.
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM item WHERE group_key = ?1 AND state IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')
+         AND last_seen > (SELECT min(first_seen) FROM project) AND baseline = 0",
+    )?;
+    Ok(statement.exists([group_key])?)
+}
+
+/// Whether all items of a group that were seen to fail after `since` failed before their project was first scanned.
+/// False if there are none.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn only_baseline_since(
+    connection: &Connection,
+    group_key: i64,
+    since: Timestamp,
+) -> Result<bool, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT min(i.baseline) FROM item i JOIN observation o USING (observation_key)
+         WHERE i.group_key = ?1 AND o.first_seen > ?2",
+    )?;
+    let all: Option<bool> = statement.query_row(params![group_key, Millis(since)], |row| row.get(0))?;
+    Ok(all == Some(true))
+}
+
+/// The batch of the last day of which the largest share failed in this group.
+fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Result<Option<BatchShare>, LedgerError> {
+    let sql = format!(
+        "SELECT batch_id, failures, finished FROM (
+           SELECT b.batch_id, gb.failures,
+             CASE WHEN b.status IN {TERMINAL} THEN coalesce(b.total_items, b.processed_items, 0)
+                  ELSE max(coalesce(b.processed_items, 0), coalesce(b.failed_items, 0) + coalesce(b.skipped_items, 0))
+             END AS finished
+           FROM group_batch gb JOIN batch b USING (batch_key)
+           WHERE gb.group_key = ?1 AND coalesce(b.completed_at, b.updated_at, b.created_at, b.last_seen) > ?2)
+         WHERE finished >= 20 ORDER BY CAST(failures AS REAL) / finished DESC, batch_id LIMIT 1"
+    );
+    let since = now.as_millisecond() - 24 * HOUR_MS;
+    let share = connection.prepare_cached(&sql)?.query_row(params![group_key, since], |row| {
+        Ok(BatchShare { batch_id: row.get(0)?, failed: row.get::<_, Count>(1)?.0, finished: row.get::<_, Count>(2)?.0 })
+    });
+    Ok(share.optional()?)
+}
+
+/// Observations in each of the 24 clock hours up to the one that holds `until`, oldest first.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) -> Result<Vec<u32>, LedgerError> {
+    let last = until.as_millisecond().div_euclid(HOUR_MS);
+    let mut statement = connection
+        .prepare_cached("SELECT hour, failures FROM group_hour WHERE group_key = ?1 AND hour > ?2 AND hour <= ?3")?;
+    let mut hours = vec![0; 24];
+    let mut rows = statement.query(params![group_key, last - 24, last])?;
+    while let Some(row) = rows.next()? {
+        let place = usize::try_from(23 - (last - row.get::<_, i64>(0)?)).unwrap_or(0);
+        if let Some(hour) = hours.get_mut(place) {
+            *hour = u32::try_from(row.get::<_, i64>(1)?).unwrap_or(u32::MAX);
+        }
+    }
+    Ok(hours)
+}
+
+/// In how many batches, of which job types and projects a group was seen.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn places(connection: &Connection, group_key: i64) -> Result<(u64, Vec<String>, Vec<String>), LedgerError> {
+    let Count(batches) = connection
+        .prepare_cached("SELECT count(*) FROM group_batch WHERE group_key = ?1")?
+        .query_row([group_key], |row| row.get(0))?;
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT b.job_type, p.name FROM group_batch gb JOIN batch b USING (batch_key)
+         JOIN project p USING (project_key) WHERE gb.group_key = ?1",
+    )?;
+    let mut job_types: Vec<String> = Vec::new();
+    let mut projects: Vec<String> = Vec::new();
+    let mut rows = statement.query([group_key])?;
+    while let Some(row) = rows.next()? {
+        job_types.push(row.get(0)?);
+        projects.push(row.get(1)?);
+    }
+    for words in [&mut job_types, &mut projects] {
+        words.sort();
+        words.dedup();
+    }
+    Ok((batches, job_types, projects))
+}
+
+/// An item to show, with what its links are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Candidate {
+    /// The sample without its links.
+    pub sample: Sample,
+    /// The project's id as the API names it.
+    pub project_id: Option<String>,
+}
+
+/// Up to `most` items of a group, newest first: open ones, or any if none is open.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn candidates(connection: &Connection, group_key: i64, most: usize) -> Result<Vec<Candidate>, LedgerError> {
+    let open = candidates_in(connection, group_key, "'open', 'retrying'", most)?;
+    if open.is_empty() {
+        return candidates_in(connection, group_key, "'recovered', 'dismissed', 'ignored'", most);
+    }
+    Ok(open)
+}
+
+fn candidates_in(
+    connection: &Connection,
+    group_key: i64,
+    states: &str,
+    most: usize,
+) -> Result<Vec<Candidate>, LedgerError> {
+    let sql = format!(
+        "SELECT i.item_id, i.item_name, p.name, p.project_id, b.batch_id, o.job_id, o.job_record_id, m.text,
+                o.skip_reason, o.event_at
+         FROM item i JOIN observation o ON o.observation_key = i.observation_key
+         JOIN batch b ON b.batch_key = o.batch_key JOIN project p ON p.project_key = i.project_key
+         LEFT JOIN message m ON m.message_key = o.message_key
+         WHERE i.group_key = ?1 AND i.state IN ({states}) ORDER BY i.last_seen DESC, i.item_key LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![group_key, most], |row| {
+        Ok(Candidate {
+            sample: Sample {
+                item_id: row.get(0)?,
+                item_name: row.get(1)?,
+                project: row.get(2)?,
+                batch_id: row.get(4)?,
+                job_id: row.get(5)?,
+                job_record_id: row.get(6)?,
+                error_message: row.get(7)?,
+                skip_reason: row.get(8)?,
+                seen_at: row.get::<_, Millis>(9)?.0,
+                links: std::collections::BTreeMap::new(),
+            },
+            project_id: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
