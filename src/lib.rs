@@ -1,18 +1,13 @@
-//! llama-triage: what failed in LlamaCloud batches, told once, retried with care.
+//! llama-triage: watches LlamaCloud batch jobs, records what failed, reports each failure once, and retries with care.
 //!
-//! Data flows one way:
+//! A room for each thing the product does; in each, its rules (pure), its SQL (`store…`) and the shell that joins them.
+//! ARCHITECTURE.md has the map, the invariants and the decisions.
 //!
 //! ```text
-//!  cloud ──observations──▶ ledger ──histories──▶ core (pure) ──▶ ledger (outbox) ──▶ notify ──▶ people
-//!    ▲                        │                    │
-//!    └────── reprocess ◀──────┴──── plans ◀────────┘             ledger ──▶ report ──▶ people
+//!  llamacloud ──observations──▶ scan ──▶ ledger ──▶ grouping, classify ──▶ triage ──▶ notify ──▶ people
+//!       ▲                                  │                                  │
+//!       └────────── reprocess ◀────────────┘                    report ◀──────┘
 //! ```
-//!
-//! - [`core`] owns every rule and does no I/O.
-//! - [`cloud`] is the only HTTP to LlamaCloud; `ledger` the only SQL; `notify` the only mail and webhooks;
-//!   `report` turns rows into tables, JSON and pages. These edges never use each other.
-//! - `service` is the imperative shell that moves data between them; `commands` holds one file per command.
-//! - `demo` is a simulated LlamaCloud for `llama-triage demo` and the tests.
 
 mod classify;
 mod cli;

@@ -1,4 +1,4 @@
-//! One file for each command. A command reads its arguments, calls the service or an edge, and prints the answer.
+//! One file for each command: it reads its arguments, calls a room, and prints the answer.
 
 pub(crate) mod check_config;
 pub(crate) mod completions;

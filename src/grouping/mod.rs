@@ -1,8 +1,7 @@
 //! Groups items by what their error messages mean: pure, incremental, deterministic.
 //!
-//! [`Grouper`] is the door. A message is read into tokens ([`scan`], [`atom`], [`json`], [`shape`]), its words and
-//! slots make a [`form`], and the [`book`] of forms decides by [`evidence`] which forms are one group.
-//! Storing the result, and telling anybody, is left to others.
+//! [`grouper`] is the entry. A message is read into tokens ([`tokens`]), its words and slots make a form, and the [`book`]
+//! of forms decides by [`evidence`] which forms are one group. `store_…` keeps the result.
 
 pub(crate) mod book;
 pub(crate) mod cache;

@@ -1,7 +1,7 @@
-//! The only SQL. One writer, read-only readers, a file per table family.
+//! The ledger as a database: opening, migrating, one writer, readers, the lock, backup, check and prune.
 //!
-//! All statements are synchronous functions over a connection or transaction, so that they can be tested in memory;
-//! only this file knows about threads.
+//! Tables belong to the rooms that fill them (their `store…` files). Statements are synchronous functions over a connection
+//! or transaction, so that they can be tested in memory; only this file knows about threads.
 
 pub(crate) mod access;
 pub(crate) mod audit;

@@ -2,7 +2,7 @@
 //!
 //! One [`Cloud`] serves one `[[project]]`. It lists batches and their failed and skipped items, resubmits items, and asks for job records,
 //! through API v1 beta (`v1_beta`) or v2 (`v2`). Which one a batch belongs to is known here; the callers say only whose list they read.
-//! Wire types stay in here; rows come out as the types of [`core`](crate::model), with secrets masked.
+//! Wire types stay in here; rows come out as the types of [`model`](crate::model), with secrets masked.
 //! What to do with them is the callers' business: this module remembers nothing between calls but names of files.
 
 pub(crate) mod error;

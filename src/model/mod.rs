@@ -1,7 +1,4 @@
-//! The rules of the product, pure: no I/O, no clock, no async, no logging.
-//!
-//! Everything here takes what it needs as arguments (`now` included) and returns what should happen.
-//! The edges (`cloud`, `ledger`, `notify`, `report`) share these types and never know each other.
+//! The nouns that every room shares: items, batches, classes, ids, texts, links, times. Pure: no I/O, no clock, no async, no logging.
 
 pub(crate) mod batch;
 pub(crate) mod batch_api;

@@ -1,7 +1,7 @@
-//! Notify: the only mail and webhooks. One file for each rendering, one for each way of sending.
+//! The only mail and webhooks: `render` has a file for each rendering, `channels` one for each way of sending.
 //!
 //! Every rendering is a function of the frozen digest alone, so that each try of a delivery is byte-equal.
-//! When a digest is due, whom it concerns and when to try again is decided elsewhere.
+//! When a digest is due and whom it concerns is decided in `triage`; when to try again, in `outbox`.
 
 pub(crate) mod channels;
 pub(crate) mod deliver;

@@ -1,6 +1,6 @@
 //! What `report` answers: the questions, their filters, and the rows whose field names are the frozen JSON contract.
 //!
-//! Reading the rows is the ledger's work, showing them the edge `report`'s.
+//! `store` reads the rows, `format` shows them.
 
 pub(crate) mod condition;
 pub(crate) mod detail;

@@ -1,7 +1,7 @@
-//! Reprocessing: follows what was posted, finds out what is unclear, posts what a person approved.
+//! Reprocessing: follows what was posted, reconciles unclear outcomes, posts what a person approved or the policy chose.
 //!
-//! The rules are in `reprocess::policy`, the POST in `cloud`, all state in `ledger`. What must hold here is the order:
-//! an intent and its claims are on disk before the one POST, its answer is on disk before the next.
+//! `policy` decides, `plans` and `intents` act, `store` keeps state. What must hold here is the order: an intent and its
+//! claims are on disk before the one POST, its answer is on disk before the next.
 
 pub(crate) mod auto;
 pub(crate) mod budget_line;

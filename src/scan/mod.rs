@@ -1,9 +1,9 @@
-//! One scan of every project: list batches, list what failed and was skipped in those that may hold news, group it,
-//! take it into the ledger, and look at open items that are no longer listed.
+//! One scan of every project: list batches, list failed and skipped items of those that may hold news, group and record
+//! them, and look at open items that are no longer listed.
 //!
-//! Each project is a task of its own, so that one that fails or crawls never costs another; all of them hand their pages
-//! to one intake, which owns the grouper and writes transactions. Which batches matter is decided in `core`,
-//! requests are made by a [`Source`], SQL is in `ledger`.
+//! Each project is a task, so that one that fails or crawls never delays another; all of them hand their pages to one
+//! intake, which holds the grouper and writes transactions. `rules` decides which batches matter, a [`Source`] makes the
+//! requests, `store` holds the SQL.
 
 pub(crate) mod apis;
 pub(crate) mod batch_failure;

@@ -1,4 +1,4 @@
-//! The imperative shell: it moves data between the edges and asks `core` what to do. The clock is read here.
+//! The process: worker, cycle, scheduler, clock, health, metrics, webhooks, doctor. The host's clock is read here.
 
 pub(crate) mod clock;
 pub(crate) mod cycle;

@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// The listener or the scheduler cannot be started, or the ledger's thread has ended.
 pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup>) -> anyhow::Result<()> {
+    // Before anything shows that the service is there: whoever sees it may stop it.
+    let mut stopping = Stopping::new()?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let stop = CancellationToken::new();
     let pulse = Arc::new(Pulse::default());
     let hints = Arc::new(Hints::default());
@@ -49,8 +52,6 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
         info!(address = %bound, takes_events, "answering /healthz and /metrics on {bound}");
     }
     let mut ticks = scheduler::start(TICK).await?;
-    let mut stopping = Stopping::new()?;
-    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&pulse), stop.clone()));
     let (mut log, mut hidden) = (None, None);
     tell_systemd(&[NotifyState::Ready]);

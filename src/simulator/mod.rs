@@ -1,5 +1,7 @@
-//! Plays LlamaCloud on a loopback port, so that `demo` and the tests need no account: a [`World`] with hidden causes behind the HTTP calls of API v1 beta and v2.
-//! It keeps its own account of what is true ([`Truth`]) and uses nothing else of the product.
+//! A simulated LlamaCloud on a loopback port for `demo` and the tests: a world with hidden causes behind the HTTP calls of
+//! API v1 beta and v2.
+//!
+//! It keeps its own record of what is true and uses nothing else of the product.
 
 pub(crate) mod faults;
 pub(crate) mod http;

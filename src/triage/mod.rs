@@ -1,7 +1,7 @@
 //! Triage: moves episodes, decides what people do not know yet, and freezes a digest when one may be sent.
 //!
 //! All of it happens in one transaction: a crash before its end means that nothing happened, after it that the digest
-//! will be delivered. The rules are in `core`; sending is `deliver`'s business.
+//! will be delivered.
 
 pub(crate) mod ack;
 pub(crate) mod assemble;

@@ -180,7 +180,7 @@ async fn a_plan_whose_hour_is_over_is_told_for_a_day() {
     let told = site.texts(faults);
     assert!(told.len() == 1 && told[0].contains(&plan_id) && told[0].contains("3 items left out"), "{told:?}");
     assert!(result(&site, &plan_id).contains("3: it was approved more than an hour before"));
-    between(&site, &mut worker, 24 * 60).await;
+    between(&site, &mut worker, 24 * 60 + 1).await;
     assert_eq!((site.texts(faults), posts(&site)), (Vec::new(), 0));
 }
 

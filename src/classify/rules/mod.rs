@@ -1,8 +1,8 @@
-//! Ordered rules that say what may be done about a failure: its [`Class`].
+//! Ordered rules that say what may be done about a failure: its class.
 //!
-//! The shipped rules are text (`config/rules.toml`); a team's own rules go before them and the first match wins.
-//! Rules read what a message *means*: file names, quoted values and URLs are somebody's data and are masked
-//! before a shipped rule looks ([`mask`]), and an HTTP status is told from a page count ([`http`]).
+//! The shipped rules are text (`config/rules.toml`); a team's own rules come first and the first match wins.
+//! Rules read what a message *means*: file names, quoted values and URLs are data and are masked before a shipped rule
+//! looks ([`mask`]), and an HTTP status is distinguished from a page count ([`http`]).
 //! What is done with a class is decided in `reprocess::policy`.
 
 pub(crate) mod decide;

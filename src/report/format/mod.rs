@@ -1,6 +1,5 @@
-//! Reports on paper: an answer's rows as table, tsv, json, jsonl, csv, md or html; one file per format.
+//! An answer's rows as table, tsv, json, jsonl, csv, md or html; one file for each format.
 //!
-//! Depends on `core` alone. Which rows there are is the ledger's business, which were asked for the command's.
 //! Text from outside stays text in every format: each one neutralises what is special to it.
 
 pub(crate) mod answer;

@@ -1,7 +1,6 @@
-//! All SQL of reports: read-only, one read transaction for each report, never migrating.
+//! The SQL of reports: read-only, one read transaction for each report, never migrating.
 //!
-//! Every function takes a [`View`]: the connection, the filters with their ids resolved, the time.
-//! What the rows mean is said in `report`; how they look is the edge `report`'s business.
+//! Every function takes a `View`: the connection, the filters with their ids resolved, the time.
 
 pub(crate) mod error;
 pub(crate) mod history;
