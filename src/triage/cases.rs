@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::classify::store_reclassify;
 use crate::ledger::error::LedgerError;
 use crate::model::group_state::GroupState;
+use crate::model::text::count;
 use crate::scan::store::project;
 use crate::triage::Request;
 use crate::triage::ack::Ack;
@@ -141,6 +142,10 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     let page = pages && !baseline;
     let turned = told.is_some() && page && context.turned.contains(&row.group_id);
     let fired = fired.or_else(|| turned.then(|| format!("new rules call it {}, which wakes people", row.class)));
+    let fired = match fired {
+        None => whole_batches(tx, &row, told.as_ref())?,
+        fired => fired,
+    };
     let wishes = Wishes {
         silenced: silenced_until.is_some(),
         silence_ended: silence_ended(tx, context, &row, told.as_ref())?,
@@ -164,6 +169,14 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     let hushed = wishes.silenced && crate::triage::cases::news(context, told.as_ref(), &standing, &unhushed).is_some();
     let state = state(context.moment.now, &row, &episode, told_state, news.as_ref());
     Ok(Some(Case { row, episode, told, state, reached, ack, page, baseline, silenced_until, news, hushed }))
+}
+
+/// Batches that failed as a whole since people were told of the group: each is news, whatever was told before.
+fn whole_batches(tx: &Transaction<'_>, row: &GroupRow, told: Option<&Told>) -> Result<Option<String>, LedgerError> {
+    let Some(told) = told else { return Ok(None) };
+    let (batches, items) = group_row::whole_batches_since(tx, row.group_key, told.at)?;
+    let failed = count(batches, "batch failed as a whole", "batches failed as a whole");
+    Ok((batches > 0).then(|| format!("{failed} since the last digest, with {}", count(items, "item", "items"))))
 }
 
 fn news(context: &Context<'_>, told: Option<&Told>, standing: &Standing, wishes: &Wishes) -> Option<News> {

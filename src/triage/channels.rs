@@ -169,6 +169,8 @@ pub(crate) fn extend(draft: &Digest, route: &Route, extra: &Extra) -> Digest {
     digest.faults.extend(extra.faults.iter().filter(fresh).cloned());
     digest.totals = count_changes(digest.totals, &digest.changes, &digest.faults);
     if extra.is_new {
+        // What is no news to others is the first that this one hears.
+        digest.baseline |= !route.incidents;
         digest.remarks.push("This channel is new: this message is an inventory of what is open.".to_owned());
     }
     digest

@@ -184,6 +184,27 @@ pub(crate) fn only_baseline_since(
     Ok(all == Some(true))
 }
 
+/// Batches of a group that failed as a whole and were first seen after `since`, and how many items LlamaCloud counts in
+/// them. Such a batch is one item of the ledger, however large it was, so counts of items say nothing about it.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn whole_batches_since(
+    connection: &Connection,
+    group_key: i64,
+    since: Timestamp,
+) -> Result<(u64, u64), LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*), coalesce(sum(b.total_items), 0)
+         FROM group_batch gb JOIN batch b USING (batch_key) JOIN item i ON i.item_id = b.batch_id
+           JOIN observation o ON o.observation_key = i.observation_key
+         WHERE gb.group_key = ?1 AND i.group_key = ?1 AND i.state = 'open' AND o.first_seen > ?2",
+    )?;
+    Ok(statement.query_row(params![group_key, Millis(since)], |row| {
+        Ok((row.get::<_, Count>(0)?.0, row.get::<_, Count>(1)?.0))
+    })?)
+}
+
 /// The batch of the last day of which the largest share failed in this group.
 fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Result<Option<BatchShare>, LedgerError> {
     let sql = format!(

@@ -219,6 +219,7 @@ fn the_first_message_of_a_new_channel_lists_what_is_open() {
     let first = contents(&seed, "chat").remove(0);
     assert!(first.remarks[0].starts_with("This channel is new:"), "{:?}", first.remarks);
     assert_eq!(first.still_open[1].samples.len(), 3);
+    assert!(first.baseline, "its headline is that of an inventory, not that nothing is new");
     assert_eq!((sent_to(&seed, "mail").len(), sent_to(&seed, "news").len()), (1, 0));
     all_sent(&seed);
     // It uses up no pause, and the others read of the new channel with the next news.

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::model::group_state::GroupState;
 use crate::model::schedule::quiet::QuietHours;
+use crate::triage::digest::model::Reason;
 use crate::triage::digest::only::Only;
 use crate::triage::settings::Route;
 
@@ -322,4 +323,23 @@ fn who_was_told_of_running_retries_is_told_how_they_ended() {
     );
     assert_eq!(retries(&mut seed, "i", 50), Some((3, 1, 1, 1)));
     assert_eq!(retries(&mut seed, "j", 70), Some((1, 1, 0, 0)), "what was told has been told");
+}
+
+#[test]
+fn each_batch_that_fails_as_a_whole_is_news_however_many_did_before() {
+    let (mut seed, settings) = world();
+    seed.fail("lost", "b", 0, t(1));
+    let lose = |seed: &Seed, batch: &str, minutes: i64| {
+        seed.batch(batch, "failed");
+        seed.run("UPDATE batch SET total_items = 900 WHERE batch_id = ?1", [batch]);
+        seed.fail_item(batch, "lost", batch, t(minutes));
+    };
+    lose(&seed, "bjb-1", 1);
+    assert_eq!(at(&mut seed, &settings, 2).unwrap().changes[0].reason, Reason::New);
+    lose(&seed, "bjb-2", 40);
+    lose(&seed, "bjb-3", 41);
+    let news = at(&mut seed, &settings, 42).expect("each is news").changes.remove(0);
+    let why = "2 batches failed as a whole since the last digest, with 1800 items";
+    assert_eq!((news.reason, news.why.as_deref()), (Reason::Escalated, Some(why)));
+    assert_eq!(at(&mut seed, &settings, 60), None, "once");
 }
