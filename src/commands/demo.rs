@@ -3,6 +3,7 @@
 //! It writes a real configuration file and real key files, so that every other command can be pointed at the folder.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::config::load;
 use crate::config::project::Api;
 use crate::credentials::Credentials;
 use crate::exit::Exit;
+use crate::private_file;
 use crate::say;
 use crate::service::worker::{Setup, Worker};
 use crate::simulator::http::server::SimulatedCloud;
@@ -191,7 +193,7 @@ fn write_configuration(dir: &Path, cloud: &SimulatedCloud, api: Api, lively: &st
     );
     for project in cloud.world().projects() {
         let key = dir.join("credentials").join(&project.name);
-        fs::write(&key, &project.api_key)?;
+        private_file::make(&key, 0o600)?.write_all(project.api_key.as_bytes())?;
         text.push_str(&format!(
             "\n[[project]]\nname = \"{}\"\nbase-url = \"{}\"\napi-key-file = {}\nproject-id = \"{}\"\napi = \"{}\"\nrequests-per-second = 1000\n",
             project.name,

@@ -102,6 +102,9 @@ pub struct ApiState {
     pub asked_at: Option<Timestamp>,
 }
 
+/// The status of a web page in place of a list.
+const PAGE: u16 = 200;
+
 /// So many lists in a row that do not exist end the presence of an API: one may be a deployment or a proxy.
 const MISSES: u32 = 2;
 
@@ -298,6 +301,8 @@ fn not_found(state: ApiState, status: u16, now: Timestamp) -> (ApiState, Finding
     match state.presence {
         Presence::Absent => (asked, Finding::NotThere),
         Presence::Unknown => (absent, Finding::NotThere),
+        // A page in place of the list, where there was a list before: maintenance, not the end of an API.
+        Presence::Present if status == PAGE => (asked, Finding::Unclear),
         Presence::Present if state.missed + 1 < MISSES => {
             (ApiState { missed: state.missed + 1, ..asked }, Finding::Unclear)
         }

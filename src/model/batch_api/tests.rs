@@ -104,3 +104,14 @@ fn a_refusal_is_no_absence_and_a_failed_probe_no_loss() {
     assert_eq!(found, [Finding::Read, Finding::ProbeFailed]);
     assert_eq!(due(&states, 10), [V1Beta], "the next probe is an hour later");
 }
+
+#[test]
+fn a_page_in_place_of_a_list_that_was_there_never_ends_its_api() {
+    let maintenance = [(V2, NotFound(200)), (V1Beta, WITH_BATCHES)];
+    let both = [(V2, WITH_BATCHES), (V1Beta, WITH_BATCHES)];
+    let (states, found) = after(&[&both, &maintenance, &maintenance, &maintenance]);
+    assert_eq!((states.get(V2).presence, found[0]), (Presence::Present, Finding::Unclear));
+    assert_eq!(due(&states, 16), [V2, V1Beta], "it is asked in each scan");
+    let (states, _) = after(&[&maintenance]);
+    assert_eq!(states.get(V2).presence, Presence::Absent, "where it never answered, it is the page of another service");
+}
