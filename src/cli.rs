@@ -85,7 +85,7 @@ pub enum Command {
     /// Retry failed items by hand: plan, apply, status, cancel
     #[command(subcommand)]
     Reprocess(ReprocessCommand),
-    /// Let held retries go on
+    /// Resume held retries
     #[command(subcommand)]
     Breaker(BreakerCommand),
     /// Try a channel

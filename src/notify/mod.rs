@@ -176,7 +176,7 @@ impl Channel {
         match &self.way {
             Way::Email(email) => {
                 email.server.check().await?;
-                Ok(format!("{} lets us in", email.server.peer()))
+                Ok(format!("{}: login OK", email.server.peer()))
             }
             Way::File(folder) => folder.check().await,
             Way::Slack(slack) => slack.http.check().await,

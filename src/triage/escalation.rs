@@ -126,7 +126,7 @@ fn hour(m: &Measures) -> Option<Reached> {
     (m.last_hour >= limit).then(|| Reached {
         rule: Rule::Hour,
         value: as_f64(m.last_hour),
-        why: format!("{} in the last hour, usual peak {peak}, limit {limit}", m.last_hour),
+        why: format!("{} in the last hour, normally up to {peak}/h; alert at {limit}/h", m.last_hour),
     })
 }
 
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn the_last_hour_is_compared_with_the_usual_peak() {
         let measures = |last_hour, peak_hour, young| Measures { last_hour, peak_hour, young, ..Measures::default() };
-        assert_eq!(whys(&measures(47, 4, false)), ["47 in the last hour, usual peak 4, limit 20"]);
+        assert_eq!(whys(&measures(47, 4, false)), ["47 in the last hour, normally up to 4/h; alert at 20/h"]);
         assert!(whys(&measures(19, 4, false)).is_empty());
         assert!(whys(&measures(9, 0, false)).is_empty());
         assert_eq!(whys(&measures(10, 0, false)).len(), 1);

@@ -333,7 +333,7 @@ fn downtime(tx: &Transaction<'_>, context: &Context<'_>, window: Window) -> Resu
     let (from, to) = (local(from, &context.settings.zone), local(to, &context.settings.zone));
     let unread = digest_store::projects_not_read(tx)?;
     Ok(Some(match unread.is_empty() {
-        true => format!("Covers a gap of {hours} h {minutes} min: nothing was scanned from {from} to {to}."),
+        true => format!("Gap of {hours} h {minutes} min: nothing was scanned from {from} to {to}."),
         false => format!(
             "Nothing was scanned from {from} to {to} ({hours} h {minutes} min), and not everything of that time has been read yet: \
              the last scan of {} was incomplete.",

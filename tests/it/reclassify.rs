@@ -75,7 +75,7 @@ async fn a_group_that_turns_into_one_that_wakes_people_does_so_once() {
     cycle(&site, "").await;
     let turned = cycle(&site, &rule("account")).await;
     let headline = turned.headline.unwrap_or_default();
-    assert!(headline.starts_with("Needs you now"), "{headline}");
+    assert!(headline.starts_with("PAGE"), "{headline}");
     let model = site.texts("SELECT model FROM digest ORDER BY created_at DESC LIMIT 1").remove(0);
     assert!(model.contains("new rules call it account, which wakes people"), "{model}");
     assert_eq!(cycle(&site, &rule("account")).await.digest_id, None);

@@ -218,8 +218,8 @@ fn foot(view: &View) -> String {
     lines.extend(view.budget.iter().map(|text| format!("Budget: {}", escape(text, 200))));
     lines.extend(view.remarks.iter().take(REMARKS).map(|text| escape(text, 300)));
     lines.extend(view.unlisted_remarks(REMARKS));
-    lines.push(format!("Covers {}", escape(&view.window, 160)));
-    lines.push(format!("Ledger as of {}", view.ledger_as_of));
+    lines.push(format!("Period {}", escape(&view.window, 160)));
+    lines.push(format!("Data as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));
     lines.push(format!("{} {}", escape(&view.digest_id, 60), escape(&view.instance, 60)));
     within(lines, 2_000)

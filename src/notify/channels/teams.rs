@@ -184,8 +184,8 @@ fn foot(view: &View) -> Value {
     lines.extend(view.budget.iter().map(|text| format!("Budget: {}", short(text, 120))));
     lines.extend(view.remarks.iter().take(REMARKS).map(|text| short(text, 120)));
     lines.extend(view.unlisted_remarks(REMARKS));
-    lines.push(format!("Covers {}", view.window));
-    lines.push(format!("Ledger as of {}", view.ledger_as_of));
+    lines.push(format!("Period {}", view.window));
+    lines.push(format!("Data as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));
     lines.push(format!("{} {}", view.digest_id, view.instance));
     let items: Vec<Value> = lines.iter().map(|line| rich(vec![Run::subtle(line)])).collect();

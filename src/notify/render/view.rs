@@ -257,7 +257,7 @@ fn silenced(digest: &Digest, clock: &Clock) -> Option<String> {
 
 fn fault(fault: &Fault, clock: &Clock) -> FaultView {
     FaultView {
-        word: if fault.ended { "over" } else { "worker trouble" },
+        word: if fault.ended { "over" } else { "llama-triage problem" },
         ended: fault.ended,
         text: short(&fault.text, 400),
         since: clock.full(fault.since),

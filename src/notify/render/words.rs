@@ -21,10 +21,10 @@ pub(crate) fn reason_word(reason: Reason) -> &'static str {
         Reason::Escalated => "escalating",
         Reason::Resolved => "resolved",
         Reason::Flapping => "flapping",
-        Reason::MoreItems => "more items",
+        Reason::MoreItems => "growing",
         Reason::Reminder => "still open",
         Reason::SilenceExpired => "silence ended",
-        Reason::WorkerFault => "worker trouble",
+        Reason::WorkerFault => "llama-triage problem",
         Reason::Heartbeat => "all quiet",
         Reason::Baseline => "inventory",
     }
@@ -33,14 +33,14 @@ pub(crate) fn reason_word(reason: Reason) -> &'static str {
 /// What a class means to somebody who reads it for the first time; none for a class of the user's own.
 pub(crate) fn class_meaning(class: &str) -> Option<&'static str> {
     Some(match class {
-        "permanent-input" => "the documents themselves are at fault; retrying will not help",
+        "permanent-input" => "problem with the files; a retry will not help",
         "config" => "the job's settings are refused; it fails until they are changed",
-        "account" => "the account is refused: key, credits or quota; everything fails until that is fixed",
-        "throttled" => "the service asked to slow down; it usually passes by itself",
-        "transient" => "a passing fault; a retry usually helps",
-        "cancelled" => "somebody cancelled it; it is not retried",
+        "account" => "LlamaCloud rejects the key, credits or quota; everything fails until that is fixed",
+        "throttled" => "LlamaCloud asked to slow down; it usually passes",
+        "transient" => "temporary; a retry usually works",
+        "cancelled" => "cancelled; it is not retried",
         "done" => "the same work was done before; nothing is wrong",
-        "unknown" => "not known yet; look at a sample",
+        "unknown" => "cause unclear; open a sample",
         _ => return None,
     })
 }
@@ -118,7 +118,7 @@ pub(crate) fn headline(digest: &Digest) -> String {
     let paging = digest.changes.iter().find(is_urgent);
     let fault = digest.faults.iter().find(|f| !f.ended);
     match (paging, fault, digest.changes.first()) {
-        (Some(entry), ..) => format!("Needs you now: {}", group_line(entry)),
+        (Some(entry), ..) => format!("PAGE: {}", group_line(entry)),
         (None, Some(fault), _) => {
             format!("llama-triage is in trouble: {}", short(&fault.text, 160))
         }
@@ -145,7 +145,7 @@ fn group_line(entry: &GroupEntry) -> String {
     }
 }
 
-/// "47 items open, 12 since you were last told, 59 ever, in 3 batches".
+/// "47 items open, 12 since the last digest, 59 in total, in 3 batches".
 pub(crate) fn group_counts(entry: &GroupEntry) -> String {
     let open = match entry.open_items {
         0 => "nothing open".to_owned(),
@@ -158,9 +158,9 @@ pub(crate) fn group_counts(entry: &GroupEntry) -> String {
     }
     let news = match entry.new_items {
         0 => String::new(),
-        n => format!(", {n} since you were last told"),
+        n => format!(", {n} since the last digest"),
     };
-    format!("{open}{news}, {} ever, {batches}", entry.total_items)
+    format!("{open}{news}, {} in total, {batches}", entry.total_items)
 }
 
 /// "retried 40: 37 recovered, 2 same error, 1 still running".
@@ -184,7 +184,7 @@ pub(crate) fn retries(summary: &RetrySummary) -> Option<String> {
         });
     }
     if summary.would_retry > 0 {
-        sentences.push(format!("Would retry {} now (plan only).", summary.would_retry));
+        sentences.push(format!("{} ready to retry (automatic retry is off).", summary.would_retry));
     }
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }

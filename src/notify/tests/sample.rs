@@ -60,7 +60,7 @@ pub(crate) fn busy() -> Digest {
             next_expiry: Some(at("2026-08-23T16:00:00Z")),
         },
         budget: Some("412 of 500 retries left today".into()),
-        remarks: vec!["Covers a gap of 3 h in which the worker was not running.".into()],
+        remarks: vec!["Gap of 3 h in which the worker was not running.".into()],
         left_out: LeftOut { groups: 4, items: 23 },
         ..trial("prod", "Europe/Berlin", at("2026-08-23T07:00:00Z"))
     }
@@ -74,7 +74,7 @@ fn changes() -> Vec<GroupEntry> {
         page: true,
         title: "Credit limit reached for this organization".into(),
         template: "Credit limit reached for organization <id>".into(),
-        why: Some("47 in the last hour, usual peak 4, limit 20".into()),
+        why: Some("47 in the last hour, normally up to 4/h; alert at 20/h".into()),
         cause: Some("INSUFFICIENT_CREDITS in all 3 job records looked at".into()),
         note: Some("Billing raises the limit on request: ask #finance-ops.".into()),
         runbook: Some("https://wiki.example.com/runbooks/llamacloud-credits".into()),

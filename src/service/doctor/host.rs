@@ -34,5 +34,5 @@ pub(crate) fn unwatched(config: &Config, credentials: &Credentials) -> Option<Fi
     let pinged = credentials.heartbeat_url(service.heartbeat_url_file.as_deref());
     let watched = service.heartbeat_url.is_some() || service.listen.is_some() || !matches!(pinged, Ok(None));
     let advice = "set service.heartbeat-url (a dead-man's switch), or service.listen and scrape /metrics";
-    (!watched).then(|| Finding::warn("watched", "", "nobody would notice if the service stopped", advice))
+    (!watched).then(|| Finding::warn("watched", "", "no monitoring: a stopped service goes unnoticed", advice))
 }

@@ -50,7 +50,7 @@ fn look(path: &Path) -> Vec<Finding> {
     }
     let mut findings: Vec<Finding> = foreign(path).collect();
     findings.push(match check::check(&connection) {
-        Ok(discrepancies) if discrepancies.is_empty() => Finding::ok("ledger", &name, "agrees with itself"),
+        Ok(discrepancies) if discrepancies.is_empty() => Finding::ok("ledger", &name, "consistent"),
         Ok(discrepancies) => {
             let more = discrepancies.len() - 1;
             let says = discrepancies[0].clone() + &if more > 0 { format!(" (and {more} more)") } else { String::new() };

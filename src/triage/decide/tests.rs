@@ -37,7 +37,7 @@ fn closed(episode: u32) -> Standing {
 }
 
 fn fired(standing: Standing) -> Standing {
-    Standing { fired: Some("47 in the last hour, usual peak 4, limit 20".into()), ..standing }
+    Standing { fired: Some("47 in the last hour, normally up to 4/h; alert at 20/h".into()), ..standing }
 }
 
 static UTC: TimeZone = TimeZone::UTC;
@@ -162,7 +162,7 @@ fn the_reason_comes_with_its_circumstances() {
     assert_eq!(why(new.clone(), open(2), none()), "came back; last time: recovered 2026-05-28 20:26 UTC (by bjb-7)");
     assert_eq!(
         why(new, fired(Standing { open_items: 50, ..open(1) }), acked(5)),
-        "47 in the last hour, usual peak 4, limit 20; acknowledged at 5 open items"
+        "47 in the last hour, normally up to 4/h; alert at 20/h; acknowledged at 5 open items"
     );
 }
 

@@ -197,7 +197,7 @@ pub struct GroupEntry {
     pub title: String,
     /// The message with its variable parts masked.
     pub template: String,
-    /// The arithmetic or circumstances behind the reason: "47 in the last hour, usual peak 4, limit 20".
+    /// The arithmetic or circumstances behind the reason: "47 in the last hour, normally up to 4/h; alert at 20/h".
     pub why: Option<String>,
     /// What the job record says beyond the message.
     pub cause: Option<String>,

@@ -106,7 +106,7 @@ pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &Look) -> Vec
         (
             "items",
             format!(
-                "{} open of {} ever, in {} batches",
+                "{} open of {} in total, in {} batches",
                 grouped(group.open_items),
                 grouped(group.total_items),
                 grouped(group.batches)
@@ -152,7 +152,7 @@ pub(crate) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
         ("state", item.state.as_str().to_owned()),
         ("project", one_line(&item.project).into_owned()),
         ("group", format!("{}  {}", item.group_id, one_line(&detail.group_title))),
-        ("failed", format!("{}, {} of ours", counted(item.failures, "time"), counted(item.attempts, "attempt"))),
+        ("failed", format!("{}, {}", counted(item.failures, "time"), retried(item.attempts))),
         ("batch", one_line(&item.batch_id).into_owned()),
     ];
     let optional = [("cause", &detail.cause), ("job", &item.job_id), ("job record", &item.job_record_id)];
@@ -164,6 +164,14 @@ pub(crate) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
     }
     facts.extend(item.links.iter().map(|(name, link)| ("link", one_line(&format!("{name}: {link}")).into_owned())));
     vec![Section::Facts(facts), Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS))]
+}
+
+/// How often an item was retried, in words.
+fn retried(attempts: u64) -> String {
+    match attempts {
+        0 => "not retried".to_owned(),
+        n => format!("retried {}", counted(n, "time")),
+    }
 }
 
 /// Said of counts that cannot all be right.
