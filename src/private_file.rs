@@ -3,10 +3,11 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 /// Opens a file for reading and writing, and makes it if it is missing.
 ///
@@ -45,6 +46,27 @@ pub(crate) fn make(path: &Path, mode: u32) -> Result<File> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)?;
     close_to_others(&file, mode)?;
     Ok(file)
+}
+
+/// Makes a file without a name in a folder: it vanishes with the process that has it open, however that ends.
+///
+/// # Errors
+/// The system refuses, or the file system knows of no such files.
+pub(crate) fn make_unnamed(folder: &Path, mode: u32) -> Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(folder, flags, Mode::from_raw_mode(mode))?);
+    close_to_others(&file, mode)?;
+    Ok(file)
+}
+
+/// Gives a file without a name one that is free.
+///
+/// # Errors
+/// The name is taken, or the system refuses.
+pub(crate) fn give_name(file: &File, path: &Path) -> Result<()> {
+    // The way of open(2) that needs no privilege.
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 fn close_to_others(file: &File, mode: u32) -> Result<()> {

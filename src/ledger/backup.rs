@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::FallocateFlags;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::identity;
@@ -22,31 +23,74 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The end of the name of a copy that is not whole yet.
 const ENDING: &str = ".llama-triage-partial";
 
+/// Bytes that are moved at once.
+const PIECE: usize = 1 << 20;
+
+/// What the header says of a file that has no write-ahead log, and where (<https://sqlite.org/fileformat.html#file_format_version_numbers>).
+const ROLLBACK: [u8; 2] = [1, 1];
+const ROLLBACK_AT: u64 = 18;
+
 /// What every SQLite file begins with (<https://sqlite.org/fileformat.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Copies a ledger to `target` (0600), replacing an older copy; returns the copy's size in bytes.
 ///
-/// The copy is written beside its target, checked to reach the disk, and then renamed: a reader of `target` sees the old
-/// copy or the new one. The copy is one file, in rollback mode: it needs no `-wal` beside it.
-/// What a copy that was killed left in the same folder is removed first.
+/// A reader of `target` sees the old copy or the new one, which is one file, in rollback mode, without a `-wal` beside it.
+/// Until it is whole the copy has no name, so that a process that is killed leaves nothing; only where the file system
+/// knows no such files it has one, and the next copy into the same folder removes it.
 ///
 /// # Errors
 /// The target is the ledger itself or a file that is no copy of one, its folder cannot be written, or SQLite's.
 pub(crate) fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerError> {
+    let folder = folder_of(target);
     spare(source, target).map_err(|source| LedgerError::File { path: target.to_owned(), source })?;
-    sweep(folder_of(target)).map_err(|source| LedgerError::File { path: folder_of(target).to_owned(), source })?;
+    sweep(folder).map_err(|source| LedgerError::File { path: folder.to_owned(), source })?;
     let part = beside(target);
-    let failed = |source| LedgerError::File { path: part.clone(), source };
-    let file = private_file::make(&part, 0o600).map_err(failed)?;
-    // Tells the next copy that this one is at work.
-    let _unless_the_file_system_has_no_locks = file.try_lock();
-    let outcome = copy(source, &part).and_then(|()| settle(&file, &part, target));
+    let pages = copy(source, &part, Name::Removed)?;
+    let outcome = put(&pages, &part, target).map_err(|source| LedgerError::File { path: target.to_owned(), source });
     if outcome.is_err() {
         // What is half written is of no use to anybody.
         let _ = std::fs::remove_file(&part);
     }
     outcome
+}
+
+/// Gives `target` the pages of a copy, which are moved: the disk never holds both.
+fn put(pages: &File, part: &Path, target: &Path) -> std::io::Result<u64> {
+    let unnamed = private_file::make_unnamed(folder_of(target), 0o600);
+    let (file, is_named) = match unnamed {
+        Ok(file) => (file, false),
+        Err(_) => (private_file::make(part, 0o600)?, true),
+    };
+    // Tells the next copy that this one is at work.
+    let _unless_the_file_system_has_no_locks = file.try_lock();
+    pour(pages, &file)?;
+    file.write_all_at(&ROLLBACK, ROLLBACK_AT)?;
+    file.write_all_at(&identity::COPY_MARK, identity::COPY_MARK_AT)?;
+    file.sync_all()?;
+    if !is_named {
+        private_file::give_name(&file, part)?;
+    }
+    std::fs::rename(part, target)?;
+    File::open(folder_of(target))?.sync_all()?;
+    Ok(file.metadata()?.len())
+}
+
+/// Moves the content of a file into another, piece by piece.
+fn pour(from: &File, to: &File) -> std::io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    let mut at = 0;
+    loop {
+        let length = from.read_at(&mut piece, at)?;
+        if length == 0 {
+            return Ok(());
+        }
+        to.write_all_at(&piece[..length], at)?;
+        // Where holes are not known the room is free a little later.
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _ = rustix::fs::fallocate(from, hole, at, length as u64);
+        at += length as u64;
+    }
 }
 
 /// Removes what copies that were killed left in a folder; one that is at work holds a lock on its file.
@@ -59,8 +103,10 @@ fn sweep(folder: &Path) -> std::io::Result<()> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        let is_ours = name.to_string_lossy().ends_with(ENDING) && name.to_string_lossy().starts_with('.');
-        if !is_ours || !entry.file_type()?.is_file() {
+        // Earlier versions left a log or journal of theirs, too.
+        let endings = ["", "-wal", "-journal", "-shm"].map(|ending| format!("{ENDING}{ending}"));
+        let is_partial = |name: &str| name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending));
+        if !is_partial(&name.to_string_lossy()) || !entry.file_type()?.is_file() {
             continue;
         }
         match File::open(entry.path()).and_then(|file| Ok(file.try_lock()?)) {
@@ -91,27 +137,35 @@ fn spare(source: &Connection, target: &Path) -> std::io::Result<()> {
     if start.is_empty() || start == MAGIC { Ok(()) } else { refuse("it is there and is no ledger; name another file") }
 }
 
-pub(crate) fn copy(source: &Connection, part: &Path) -> Result<(), LedgerError> {
+/// Whether the file of a copy keeps its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// It does.
+    Kept,
+    /// It loses it as soon as SQLite has it open.
+    Removed,
+}
+
+/// Copies all pages of a ledger into a new file, under this name.
+///
+/// # Errors
+/// The file cannot be made, or SQLite's.
+pub(crate) fn copy(source: &Connection, path: &Path, name: Name) -> Result<File, LedgerError> {
+    let failed = |source| LedgerError::File { path: path.to_owned(), source };
+    let file = private_file::make(path, 0o600).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     // Nobody else opens this file, and SQLite's locks would meet our own where a file system makes them one kind.
-    let mut copy = Connection::open_with_flags_and_vfs(part, flags, "unix-none")?;
-    // A copy that is cut short is thrown away, so it needs no journal, which would stay beside it.
-    copy.pragma_update(None, "locking_mode", "exclusive")?;
+    let opened = Connection::open_with_flags_and_vfs(path, flags, "unix-none");
+    if name == Name::Removed {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    let mut copy = opened?;
+    // A copy that is cut short is thrown away, so it needs no journal, which would be a file of its own.
     copy.pragma_update(None, "journal_mode", "off")?;
     copy.pragma_update(None, "synchronous", "off")?;
     Backup::new(source, &mut copy)?.run_to_completion(PAGES, PAUSE, None)?;
-    copy.pragma_update(None, "journal_mode", "delete")?;
-    identity::mark_as_copy(&copy)?;
     copy.close().map_err(|(_, error)| error)?;
-    Ok(())
-}
-
-fn settle(file: &File, part: &Path, target: &Path) -> Result<u64, LedgerError> {
-    let failed = |source| LedgerError::File { path: target.to_owned(), source };
-    file.sync_all().map_err(failed)?;
-    std::fs::rename(part, target).map_err(failed)?;
-    File::open(folder_of(target)).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    Ok(file.metadata().map_err(failed)?.len())
+    Ok(file)
 }
 
 fn folder_of(target: &Path) -> &Path {
@@ -159,15 +213,36 @@ mod tests {
         let (path, target) = (folder.path().join("ledger.db"), folder.path().join("tuesday.db"));
         let _lock = Lock::take(&path).unwrap();
         drop(writer(&path).unwrap());
-        let [killed, working, other] = [".monday.db.7", ".sunday.db.8", "notes"].map(|name| {
-            let path = folder.path().join(format!("{name}{ENDING}"));
-            std::fs::write(&path, "half of a ledger").unwrap();
-            path
-        });
-        let at_work = File::open(&working).unwrap();
+        let left = [
+            (".monday.db.7.llama-triage-partial", false),
+            (".monday.db.7.llama-triage-partial-wal", false),
+            (".monday.db.7.llama-triage-partial-journal", false),
+            (".monday.db.7.llama-triage-partial-shm", false),
+            (".sunday.db.8.llama-triage-partial", true),
+            ("notes.llama-triage-partial", true),
+        ]
+        .map(|(name, stays)| (folder.path().join(name), stays));
+        left.iter().for_each(|(path, _)| std::fs::write(path, "").unwrap());
+        let at_work = File::open(&left[4].0).unwrap();
         at_work.try_lock().unwrap();
         backup(&reader(&path).unwrap(), &target).unwrap();
-        assert_eq!([killed.exists(), working.exists(), other.exists()], [false, true, true]);
+        left.iter().for_each(|(path, stays)| assert_eq!(path.exists(), *stays, "{}", path.display()));
+    }
+
+    #[test]
+    fn a_copy_under_way_has_no_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, out) = (folder.path().join("ledger.db"), folder.path().join("out"));
+        std::fs::create_dir(&out).unwrap();
+        drop(writer(&path).unwrap());
+        let (part, target) = (out.join("part"), out.join("copy.db"));
+        let names = || std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        let pages = copy(&reader(&path).unwrap(), &part, Name::Removed).unwrap();
+        assert!(names().is_empty() && pages.metadata().unwrap().len() > 0);
+        put(&pages, &part, &target).unwrap();
+        assert_eq!(names(), ["copy.db"]);
+        let mode: String = reader(&target).unwrap().pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "delete", "it needs no other file");
     }
 
     #[test]

@@ -11,8 +11,14 @@ const ID: &str = "ledger_id";
 /// The name of the place where the ledger was last opened for writing.
 const PLACE: &str = "ledger_place";
 
-/// What a backup has instead of a place: wherever it is opened, it is a copy.
+/// What a backup of earlier versions has instead of a place: wherever it is opened, it is a copy.
 const COPY: &str = "copy";
+
+/// The same of a backup since, in the header of its file, where it can be written without SQLite.
+pub(crate) const COPY_MARK: [u8; 4] = *b"LTcp";
+
+/// Where SQLite keeps the id of the program that a file is for (<https://sqlite.org/fileformat.html#the_database_header>).
+pub(crate) const COPY_MARK_AT: u64 = 68;
 
 /// Where a ledger's file is. A file keeps its inode through restarts, reboots, VACUUM, upgrades and renames; a copy gets another.
 ///
@@ -77,6 +83,7 @@ pub(crate) fn nonce(connection: &Connection) -> Result<String, LedgerError> {
 pub(crate) fn settle(tx: &Transaction<'_>, place: &Place) -> Result<Option<Renewed>, LedgerError> {
     let known = meta(tx, PLACE)?;
     let is_copy = match known.as_deref() {
+        _ if is_marked(tx)? => true,
         None => false,
         Some(COPY) => true,
         Some(text) => Place::read(text).is_some_and(|known| !known.may_be(place)),
@@ -99,17 +106,13 @@ pub(crate) fn renew(tx: &Transaction<'_>) -> Result<Renewed, LedgerError> {
     let id: String = tx.query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))?;
     set_meta(tx, ID, &id)?;
     tx.execute("DELETE FROM meta WHERE name = ?1", [PLACE])?;
+    tx.pragma_update(None, "application_id", 0)?;
     Ok(Renewed { before, id })
 }
 
-/// Marks a ledger as a copy: whoever opens it for writing gives it an id of its own.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn mark_as_copy(copy: &Connection) -> Result<(), LedgerError> {
-    let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
-    copy.execute(sql, [PLACE, COPY])?;
-    Ok(())
+fn is_marked(connection: &Connection) -> Result<bool, LedgerError> {
+    let mark: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(mark.to_be_bytes() == COPY_MARK)
 }
 
 #[cfg(test)]
@@ -140,11 +143,14 @@ mod tests {
         }
         let second = id(&seed.connection).unwrap();
         assert!(second != first && second.len() == 16);
-        mark_as_copy(&seed.connection).unwrap();
-        assert!(
-            seed.write(|tx| settle(tx, &place(8, Some("b")))).unwrap().is_some(),
-            "a backup put into the same file"
-        );
+        let mut is_copy = |sql: &str| {
+            seed.connection.execute_batch(sql).unwrap();
+            let again = seed.write(|tx| settle(tx, &place(8, Some("b")))).unwrap().is_some();
+            (again, seed.write(|tx| settle(tx, &place(8, Some("b")))).unwrap().is_some())
+        };
+        // A backup put into the same file, of this version and of earlier ones; it is one only once.
+        assert_eq!(is_copy(&format!("PRAGMA application_id = {}", i32::from_be_bytes(COPY_MARK))), (true, false));
+        assert_eq!(is_copy("UPDATE meta SET value = 'copy' WHERE name = 'ledger_place'"), (true, false));
         assert_ne!(nonce(&seed.connection).unwrap(), nonce(&seed.connection).unwrap());
     }
 }

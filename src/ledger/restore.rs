@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::ledger::audit::{self, Act};
+use crate::ledger::backup::{self, Name};
+use crate::ledger::check;
 use crate::ledger::error::LedgerError;
 use crate::ledger::identity::{self, Renewed};
 use crate::ledger::lock::Lock;
 use crate::ledger::open::{reader, wal_path, writer};
-use crate::ledger::{backup, check};
-use crate::private_file;
 
 /// What a restore came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,17 +37,17 @@ pub(crate) fn restore(copy: &Path, ledger: &Path, actor: &str, now: Timestamp) -
     let _lock = Lock::take(ledger)?;
     spare(copy, ledger)?;
     let part = with_ending(ledger, ".restore");
-    remove(&part)?;
+    remove_all(&part)?;
     let prepared = prepare(copy, &part, actor, now);
     let (renewed, discrepancies) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
-            remove(&part)?;
+            remove_all(&part)?;
             return Err(error);
         }
     };
     if !discrepancies.is_empty() {
-        remove(&part)?;
+        remove_all(&part)?;
         return Ok(Restored { renewed, kept: None, discrepancies });
     }
     own_as(ledger, &part)?;
@@ -72,9 +72,7 @@ fn spare(copy: &Path, ledger: &Path) -> Result<(), LedgerError> {
 
 /// Copies, brings up to date, checks, and gives another id.
 fn prepare(copy: &Path, part: &Path, actor: &str, now: Timestamp) -> Result<(Renewed, Vec<String>), LedgerError> {
-    let failed = |source| LedgerError::File { path: part.to_owned(), source };
-    private_file::make(part, 0o600).map_err(failed)?;
-    backup::copy(&reader(copy)?, part)?;
+    backup::copy(&reader(copy)?, part, Name::Kept)?;
     let mut connection = writer(part)?;
     let tx = connection.transaction()?;
     let renewed = identity::renew(&tx)?;
@@ -126,6 +124,11 @@ fn remove(path: &Path) -> Result<(), LedgerError> {
     }
 }
 
+/// Removes what a restore that was killed left: SQLite would read its log into the next one.
+fn remove_all(part: &Path) -> Result<(), LedgerError> {
+    ["", "-wal", "-shm"].iter().try_for_each(|ending| remove(&with_ending(part, ending)))
+}
+
 fn sync_folder(ledger: &Path) -> Result<(), LedgerError> {
     let folder = folder(ledger);
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
@@ -163,7 +166,11 @@ mod tests {
         // Killed: its last change is in the log only.
         std::mem::forget(connection);
         let id = value(&path, "ledger_id");
+        // What a restore that was killed left would be read into this one.
+        let left = ["-wal", "-shm"].map(|ending| with_ending(&path, &format!(".restore{ending}")));
+        left.iter().for_each(|left| std::fs::write(left, "of another").unwrap());
         let done = restore(&copy, &path, "ann", Timestamp::UNIX_EPOCH).unwrap();
+        assert!(!left.iter().any(|left| left.exists()));
         assert!(!wal_path(&path).exists(), "nothing of the log before is left to be read into it");
         assert_eq!((done.renewed.before.as_str(), value(&path, "state").as_str()), (id.as_str(), "old"));
         assert_eq!(done.renewed.id, value(&path, "ledger_id"));
