@@ -52,6 +52,23 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// What whoever was refused `path` should do: says whose what stands in the way is.
+pub(crate) fn remedy(path: &Path) -> String {
+    // Where a folder is closed, the file itself cannot be looked at: the folder is what stands in the way.
+    let found = path.ancestors().find_map(|place| Some((place, std::fs::metadata(place).ok()?)));
+    let (place, owner, mode) = found.map_or((path, 0, 0), |(place, found)| (place, found.uid(), found.mode() & 0o777));
+    let (name, place) = (name_of(owner), place.display());
+    if owner == rustix::process::geteuid().as_raw() {
+        format!("the mode {mode:03o} of {place} forbids it to its owner: chmod u+rwX {place}")
+    } else if owner == 0 {
+        format!(
+            "{place} belongs to root: run this as root (`sudo llama-triage …`), or give it to the user who should use it (`sudo chown USER: {place}`)"
+        )
+    } else {
+        format!("{place} belongs to {name}: run this as {name} (`sudo -u {name} llama-triage …`)")
+    }
+}
+
 /// The name of a user; the number where no name is known.
 pub(crate) fn name_of(uid: u32) -> String {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::config::{Config, check, paths};
+use crate::file_owner;
 
 /// A file with more mistakes than this is not worth listing in full.
 const MOST_MISTAKES: usize = 100;
@@ -66,19 +67,19 @@ pub enum ConfigError {
     #[error("{0}")]
     Credential(String),
     /// The file that should hold a secret cannot be read.
-    #[error("cannot read the secret in {path}: {source}{}", advice(source))]
+    #[error("cannot read the secret in {path}: {}", refusal(path, why))]
     SecretFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
     },
 }
 
-fn advice(source: &std::io::Error) -> &'static str {
-    match source.kind() {
-        std::io::ErrorKind::PermissionDenied => "; run this as root or as the file's owner",
-        _ => "",
+fn refusal(path: &Path, why: &std::io::Error) -> String {
+    match why.kind() {
+        std::io::ErrorKind::PermissionDenied => format!("permission denied: {}", file_owner::remedy(path)),
+        _ => why.to_string(),
     }
 }
 

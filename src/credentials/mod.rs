@@ -167,8 +167,7 @@ impl SecretUse {
 }
 
 fn read(path: &Path) -> Result<SecretString, ConfigError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::SecretFile { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|why| ConfigError::SecretFile { path: path.to_owned(), why })?;
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Err(ConfigError::Credential(format!("the secret in {} is empty", path.display())));
@@ -207,6 +206,18 @@ mod tests {
         project.api_key_file = None;
         credentials = Credentials::default();
         assert!(credentials.api_key(&project).unwrap_err().to_string().contains("no API key"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_said_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let project = Project { api_key_file: Some(dir.path().to_owned()), ..Project::default() };
+        let error = anyhow::Error::new(Credentials::default().api_key(&project).unwrap_err());
+        let said = format!("{error:#}");
+        assert_eq!(said.matches("os error").count(), 1, "{said}");
+        let denied =
+            ConfigError::SecretFile { path: dir.path().to_owned(), why: std::io::ErrorKind::PermissionDenied.into() };
+        assert!(denied.to_string().contains("chmod u+rwX"), "{denied}");
     }
 
     #[test]

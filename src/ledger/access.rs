@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::file_owner::{folder_of, name_of};
+use crate::file_owner::{self, folder_of, name_of};
 use crate::ledger::error::LedgerError;
 use crate::ledger::lock::lock_path;
 use crate::ledger::open::wal_path;
@@ -13,26 +13,19 @@ use crate::ledger::open::wal_path;
 pub(crate) fn refused(path: &Path, source: std::io::Error) -> LedgerError {
     match source.kind() {
         ErrorKind::PermissionDenied => denied(path),
-        _ => LedgerError::File { path: path.to_owned(), source },
+        _ => LedgerError::File { path: absolute(path), source },
     }
 }
 
 /// The error for a file that this process may not use.
-pub(crate) fn denied(path: &Path) -> LedgerError {
-    // Where a folder is closed, the file itself cannot be looked at: the folder is what stands in the way.
-    let found = path.ancestors().find_map(|place| Some((place, std::fs::metadata(place).ok()?.uid())));
-    let (place, owner) = found.unwrap_or((path, 0));
-    let (name, place) = (name_of(owner), place.display());
-    let remedy = if owner == rustix::process::geteuid().as_raw() {
-        format!("the mode of {place} forbids it to its owner: chmod u+rwX {place}")
-    } else if owner == 0 {
-        format!(
-            "{place} belongs to root: run this as root (`sudo llama-triage …`), or give it to the user who should use it (`sudo chown USER: {place}`)"
-        )
-    } else {
-        format!("{place} belongs to {name}: run this as {name} (`sudo -u {name} llama-triage …`)")
-    };
-    LedgerError::Denied { path: path.to_owned(), remedy }
+fn denied(path: &Path) -> LedgerError {
+    let path = absolute(path);
+    LedgerError::Denied { remedy: file_owner::remedy(&path), path }
+}
+
+/// Where a path leads, whatever the working directory is: what people are told must hold wherever they read it.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Whether the file is there.
@@ -43,11 +36,23 @@ pub(crate) fn exists(path: &Path) -> Result<bool, LedgerError> {
     path.try_exists().map_err(|source| refused(path, source))
 }
 
-/// Whether this process may read (or also write) the file.
-pub(crate) fn may_use(path: &Path, writing: bool) -> bool {
+/// Refuses what SQLite would only call "unable to open" or "readonly": there is no file, or this user may not use it.
+///
+/// # Errors
+/// It is missing, or this process may not read it; if it is for `writing`, also if this process may not write to it, or not
+/// to its folder, where SQLite keeps its log.
+pub(crate) fn must_be_usable(path: &Path, writing: bool) -> Result<(), LedgerError> {
     use rustix::fs::Access;
-    let wanted = if writing { Access::READ_OK | Access::WRITE_OK } else { Access::READ_OK };
-    rustix::fs::access(path, wanted).is_ok()
+    if !exists(path)? {
+        return Err(LedgerError::Missing(absolute(path)));
+    }
+    let may = |place: &Path, wanted| rustix::fs::access(place, wanted).map_err(|error| refused(place, error.into()));
+    may(path, Access::READ_OK)?;
+    if writing {
+        may(path, Access::WRITE_OK)?;
+        may(folder_of(path), Access::WRITE_OK | Access::EXEC_OK)?;
+    }
+    Ok(())
 }
 
 /// The ledger's files that belong to another user than its folder, with that user's name and the folder's owner's.
@@ -75,8 +80,9 @@ mod tests {
     #[test]
     fn a_refusal_says_whose_the_file_is_and_never_that_it_is_missing() {
         let is_root = rustix::process::geteuid().is_root();
-        let text = denied(Path::new("/not/there")).to_string();
-        assert!(text.contains(if is_root { "chmod" } else { "sudo llama-triage" }), "{text}");
+        let text = denied(Path::new("not/there")).to_string();
+        let here = std::env::current_dir().unwrap().join("not/there").display().to_string();
+        assert!(text.contains(&here) && text.contains(if is_root { "chmod" } else { "llama-triage …" }), "{text}");
         let refusal =
             crate::ledger::access::refused(Path::new("/x/ledger.db"), std::io::ErrorKind::PermissionDenied.into());
         assert!(matches!(refusal, LedgerError::Denied { .. }), "{refusal}");

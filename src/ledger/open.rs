@@ -1,6 +1,7 @@
 //! Opening: the file's mode, the pragmas, the migrations.
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -58,7 +59,7 @@ pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
 /// # Errors
 /// The file is missing, unreadable, or of another schema.
 pub fn writer_beside(path: &Path) -> Result<Connection, LedgerError> {
-    must_be_usable(path, true)?;
+    access::must_be_usable(path, true)?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     prepare(&connection)?;
@@ -73,11 +74,12 @@ pub fn writer_beside(path: &Path) -> Result<Connection, LedgerError> {
 /// # Errors
 /// The file is missing, unreadable, or newer than this program.
 pub fn reader(path: &Path) -> Result<Connection, LedgerError> {
-    must_be_usable(path, false)?;
+    access::must_be_usable(path, false)?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     let connection = match schema_of(&connection) {
         Err(error) if cannot_make_index(&error) && !wal_path(path).exists() => unchanging(path)?,
+        Err(error) if has_no_room_for_index(&error) && is_log_empty(path) => unchanging(path)?,
         _ => connection,
     };
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -86,17 +88,18 @@ pub fn reader(path: &Path) -> Result<Connection, LedgerError> {
     Ok(connection)
 }
 
-/// What SQLite would only call "unable to open": there is no file, or this user may not use it.
-fn must_be_usable(path: &Path, writing: bool) -> Result<(), LedgerError> {
-    if !access::exists(path)? {
-        return Err(LedgerError::Missing(path.to_owned()));
-    }
-    if access::may_use(path, writing) { Ok(()) } else { Err(access::denied(path)) }
-}
-
 /// Whether SQLite wanted to put its `-shm` file beside the ledger and could not: the folder is read-only to us.
 fn cannot_make_index(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+/// The same on a full disk. By then SQLite has made an empty log; whoever had the ledger open would have the index.
+fn has_no_room_for_index(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+fn is_log_empty(path: &Path) -> bool {
+    std::fs::metadata(wal_path(path)).map_or_else(|error| error.kind() == ErrorKind::NotFound, |log| log.len() == 0)
 }
 
 pub(crate) fn wal_path(path: &Path) -> PathBuf {

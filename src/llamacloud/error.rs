@@ -261,12 +261,12 @@ pub enum CreateError {
     #[error("the resubmission was not sent: {0}")]
     NotSent(#[source] CloudError),
     /// It may or may not have been created: look before trying again, for a second one costs again.
-    #[error("it is not known whether the resubmission arrived: {source}")]
+    #[error("it is not known whether the resubmission arrived: {instead}")]
     Unclear {
         /// The status, if there was an answer at all.
         status: Option<u16>,
         /// What came instead of a readable answer.
-        source: CloudError,
+        instead: CloudError,
     },
 }
 

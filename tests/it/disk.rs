@@ -1,5 +1,6 @@
 //! Disks and files that fail: a clear message, the right exit code, nothing overwritten, and all there once it is mended.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -81,6 +82,12 @@ async fn a_full_disk_is_told_and_costs_nothing_that_was_there() {
     assert!(stderr(&run).contains("disk under the ledger is full: free space"), "{}", stderr(&run));
     site.command(&["ledger", "check"]).assert().success();
     assert!(items(&ledger) >= 20);
+    // Not even room for SQLite's index of an empty log.
+    let filled = std::fs::File::create(disk.0.join("full")).unwrap();
+    while (&filled).write_all(&[1; 4096]).is_ok() {}
+    assert!(!disk.0.join("ledger.db-wal").exists());
+    site.command(&["report", "groups"]).assert().success();
+    site.command(&["report", "items"]).assert().success();
     disk.remount("size=64m");
     site.command(&["scan"]).assert().success();
     assert_eq!(items(&ledger), 2_020);
@@ -121,6 +128,8 @@ async fn a_read_only_file_system_can_be_asked_and_not_scanned() {
     let run = site.command(&["scan"]).assert().code(4);
     assert!(stderr(&run).contains("Read-only file system"), "{}", stderr(&run));
     site.command(&["report", "items", "--ledger"]).arg(&ledger).assert().success();
+    let run = site.command(&["group", "note", "g-1", "seen"]).assert().code(4);
+    assert!(stderr(&run).contains("Read-only file system"), "{}", stderr(&run));
     site.command(&["ledger", "check"]).assert().success();
     disk.remount("rw");
     site.command(&["scan"]).assert().success();

@@ -240,6 +240,15 @@ fn every_module_says_what_it_is() {
     assert_eq!(silent, Vec::<String>::new());
 }
 
+/// A chain of errors is printed with its sources: one that is in the text as well is said twice.
+#[test]
+fn no_error_says_its_source_twice() {
+    let twice = sources("src").into_iter().filter(|(_, text)| {
+        text.lines().any(|line| line.trim_start().starts_with("#[error(") && line.contains("{source}"))
+    });
+    assert_eq!(twice.map(|(name, _)| name).collect::<Vec<_>>(), Vec::<String>::new());
+}
+
 #[test]
 fn nothing_is_named_after_nothing() {
     for (name, _) in sources("src") {

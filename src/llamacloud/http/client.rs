@@ -264,7 +264,7 @@ impl Client {
             if surely_unsent {
                 CreateError::NotSent(explained)
             } else {
-                CreateError::Unclear { status: None, source: explained }
+                CreateError::Unclear { status: None, instead: explained }
             }
         })?;
         let (status, _) = judge(&response);
@@ -273,7 +273,7 @@ impl Client {
             source if is_definite(status) => {
                 CreateError::Rejected { status, retry_after: source.retry_after(), source }
             }
-            source => CreateError::Unclear { status: Some(status), source },
+            instead => CreateError::Unclear { status: Some(status), instead },
         })
     }
 

@@ -103,7 +103,7 @@ async fn write_whole(dir: &Path, name: &str, content: &[u8]) -> Result<(), Notif
 
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> NotifyError + use<> {
     let path = path.to_owned();
-    move |source| NotifyError::File { path, source }
+    move |why| NotifyError::File { path, why }
 }
 
 /// A digest id has only such characters; a file name must not depend on that.

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::open;
+use crate::ledger::{access, open};
 use crate::report::store::QueryError;
 use crate::report::store::selection::matching_items::{Picked, Wanted};
 
@@ -73,7 +73,7 @@ fn refuse_strange(connection: &Connection, path: &Path) -> Result<(), LedgerErro
     let written: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let filled = connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master)", [], |row| row.get(0))?;
     match (written, filled) {
-        (0, false) => Err(LedgerError::Missing(path.to_owned())),
+        (0, false) => Err(LedgerError::Missing(access::absolute(path))),
         (0, true) => {
             let source = std::io::Error::other("it is a database, but not one of llama-triage");
             Err(LedgerError::File { path: path.to_owned(), source })

@@ -38,7 +38,7 @@ pub(crate) async fn examine(project: &Project, credentials: &Credentials) -> Vec
         }
         Err(error) => {
             let advice = match &error {
-                ConfigError::SecretFile { source, .. } if source.kind() != ErrorKind::NotFound => {
+                ConfigError::SecretFile { why, .. } if why.kind() != ErrorKind::NotFound => {
                     "make the file readable for the user who asks; under systemd only root needs to read it"
                 }
                 _ => "put the key there; under systemd: /etc/llama-triage/credentials/llama-cloud-api-key",
