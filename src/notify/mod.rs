@@ -85,7 +85,7 @@ pub struct DeliveryFacts {
 pub struct Receipt {
     /// What the peer said, fit to be stored and shown.
     pub answer: String,
-    /// Recipients that will never get it, masked, with the reason; the others have it.
+    /// Recipients that will never get it, with the reason; the others have it.
     pub refused: Vec<String>,
     /// Recipients or events that are done.
     pub done: Vec<String>,

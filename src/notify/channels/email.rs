@@ -11,7 +11,7 @@ use crate::notify::channels::smtp::hello::hello;
 use crate::notify::channels::smtp::hint::{self, Step};
 use crate::notify::channels::smtp::recipients::by_reason;
 use crate::notify::channels::smtp::{Patience, Sent, Server};
-use crate::notify::error::{NotifyError, mask_recipient};
+use crate::notify::error::NotifyError;
 use crate::notify::render::mail::{Letterhead, compose};
 use crate::notify::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::triage::digest::fit::Tier;
@@ -112,17 +112,14 @@ impl Email {
         let refused = by_reason(&sent.refused);
         let peer = self.server.peer();
         if !sent.deferred.is_empty() {
-            let mut why = by_reason(&sent.deferred).join("; ");
-            if let Some(todo) = hint::known(&why) {
-                why = format!("{why}; {todo}");
-            }
+            let mut why = self.server.advised(by_reason(&sent.deferred).join("; "));
             if !refused.is_empty() {
                 why = format!("{why}; refused for good: {}", refused.join("; "));
             }
             return Err(NotifyError::Deferred { peer, why, retry_after: None }.after(done));
         }
         if done.is_empty() {
-            let why = refused.join("; ");
+            let why = self.server.with_greeting(refused.join("; "));
             let todo = hint::todo(Step::Recipient, &why);
             return Err(NotifyError::Refused { peer, why, todo, of_content: false });
         }
@@ -146,8 +143,10 @@ fn letterhead(config: &Config) -> Result<Letterhead, NotifyError> {
 
 pub(crate) fn mailbox(config: &Config, key: &str, address: &str) -> Result<Mailbox, NotifyError> {
     let wrong = |why: &str| {
-        let shown = mask_recipient(address);
-        NotifyError::Settings(format!("channel \"{}\": {key} = \"{shown}\" is not a mail address: {why}", config.name))
+        NotifyError::Settings(format!(
+            "channel \"{}\": {key} = \"{address}\" is not a mail address: {why}",
+            config.name
+        ))
     };
     let mailbox: Mailbox = address.parse().map_err(|error: AddressError| wrong(&error.to_string()))?;
     let email = in_ascii(&mailbox.email).ok_or_else(|| wrong("its part before the @ must be ASCII"))?;

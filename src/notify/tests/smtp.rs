@@ -52,8 +52,7 @@ async fn a_refused_recipient_does_not_lose_the_others() {
     let receipt = receipt.await.unwrap();
     assert_eq!(receipt.done, ["bob@example.com"]);
     assert_eq!(receipt.refused.len(), 1);
-    assert!(receipt.refused[0].starts_with("a…@example.com: ") && receipt.refused[0].contains("550"));
-    assert!(!receipt.refused[0].contains("ann@"));
+    assert!(receipt.refused[0].starts_with("ann@example.com: ") && receipt.refused[0].contains("550"));
 }
 
 #[tokio::test]
@@ -243,11 +242,15 @@ async fn a_refused_name_is_named_as_the_cause_and_once() {
     let to = (0..50).map(|n| format!("p{n}@example.com")).collect();
     let error = channel(&Config { to, ..email(peer.port) }).deliver(&busy(), &facts()).await.unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("p…@example.com, p…@example.com, p…@example.com and 47 more: "), "{text}");
+    assert!(text.contains("p0@example.com, p1@example.com, p2@example.com and 47 more: "), "{text}");
     assert!(
         text.contains("set smtp-hello") && text.matches("504").count() == 1 && !text.contains("check to"),
         "{text}"
     );
+    // Whoever has set a name has to learn that it is this one that is refused.
+    let config = Config { smtp_hello: Some("mail.example.net".into()), ..email(peer.port) };
+    let text = channel(&config).deliver(&busy(), &facts()).await.unwrap_err().to_string();
+    assert!(text.contains("the name that it refused is mail.example.net; set smtp-hello to"), "{text}");
 
     let at_once: Script = |line| line.starts_with("EHLO").then_some(Then::Say("501 5.5.2 EHLO needs a full name"));
     let error = outcome(at_once).await.unwrap_err();
@@ -305,7 +308,7 @@ async fn who_was_refused_is_said_even_while_others_are_deferred() {
         _ => None,
     };
     let text = outcome(script).await.unwrap_err().to_string();
-    assert!(text.contains("b…@example.com: ") && text.contains("refused for good: a…@example.com: "), "{text}");
+    assert!(text.contains("bob@example.com: ") && text.contains("refused for good: ann@example.com: "), "{text}");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub(crate) const ONLY_OAUTH: &str = "the server takes OAuth 2 tokens only and ll
 
 /// Its causes, each with the words that tell it. The first match wins.
 const CAUSES: [(&[&str], &str); 11] = [
-    (&["helo", "ehlo", "(504)"], "set smtp-hello to this machine's full host name, as the server can look it up"),
+    (&["helo", "ehlo", "(504)"], "set smtp-hello to a full host name of this machine that the server can look up"),
     (
         &["5.7.139", "basic authentication is disabled", "smtpclientauthentication is disabled"],
         "passwords are switched off for this mailbox (Microsoft 365): its administrator must allow authenticated SMTP \
@@ -77,6 +77,11 @@ pub(crate) fn known(why: &str) -> Option<&'static str> {
     CAUSES.iter().find(|(words, _)| words.iter().any(|word| why.contains(word))).map(|(_, todo)| *todo)
 }
 
+/// Whether it is the greeting that the server refuses.
+pub(crate) fn is_of_greeting(why: &str) -> bool {
+    known(why) == Some(CAUSES[0].1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +105,7 @@ mod tests {
             (Step::LogIn, "permanent error (535): 5.7.8 authentication failed", "check smtp-username and the password"),
             (Step::Sender, "permanent error (530): 5.7.0 Must issue a STARTTLS command first", "smtp-tls"),
             (Step::Sender, "permanent error (530): 5.7.57 Client not authenticated to send mail", "set smtp-username"),
-            (Step::Recipient, "permanent error (554): 5.7.1 <o…@example.com>: Relay access denied", "does not relay"),
+            (Step::Recipient, "permanent error (554): 5.7.1 <o@example.com>: Relay access denied", "does not relay"),
             (
                 Step::Recipient,
                 "permanent error (553): 5.7.1 <t@example.com>: Sender address rejected: not owned by user u",

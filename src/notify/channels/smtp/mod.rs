@@ -295,15 +295,26 @@ impl Server {
     }
 
     fn deferred(&self, error: &SmtpError) -> NotifyError {
-        let mut why = said(&error.to_string());
-        if let Some(todo) = hint::known(&why) {
-            why = format!("{why}; {todo}");
-        }
+        let why = self.advised(said(&error.to_string()));
         NotifyError::Deferred { peer: self.peer(), why, retry_after: None }
     }
 
     fn refused(&self, why: &str, todo: &'static str) -> NotifyError {
-        NotifyError::Refused { peer: self.peer(), why: why.to_owned(), todo, of_content: false }
+        let why = self.with_greeting(why.to_owned());
+        NotifyError::Refused { peer: self.peer(), why, todo, of_content: false }
+    }
+
+    /// A server's words with what to do about them, where they name their cause.
+    pub(crate) fn advised(&self, why: String) -> String {
+        match hint::known(&why) {
+            Some(todo) => format!("{}; {todo}", self.with_greeting(why)),
+            None => why,
+        }
+    }
+
+    /// A server's words with the name that it was greeted with, where that is what it refuses: servers seldom repeat it.
+    pub(crate) fn with_greeting(&self, why: String) -> String {
+        if hint::is_of_greeting(&why) { format!("{why}; the name that it refused is {}", self.hello) } else { why }
     }
 }
 

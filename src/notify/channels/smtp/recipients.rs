@@ -2,8 +2,6 @@
 
 use lettre::Address;
 
-use crate::notify::error::mask_recipient;
-
 /// Addresses shown of those with one reason; more are counted.
 const SHOWN: usize = 3;
 
@@ -22,11 +20,6 @@ impl Declined {
         ["too many recipients", "4.5.3", "5.5.3"].iter().any(|words| why.contains(words))
     }
 
-    /// The server's words without the address, which servers like to repeat.
-    fn reason(&self) -> String {
-        self.why.replace(self.address.as_ref() as &str, &mask_recipient(self.address.as_ref()))
-    }
-
     /// What is the same for recipients that were declined for one reason: words without ids and addresses.
     fn kind(&self) -> String {
         let without = self.why.replace(self.address.as_ref() as &str, "");
@@ -35,7 +28,9 @@ impl Declined {
     }
 }
 
-/// Each reason once, with those that it is for: "a…@example.com, b…@example.com and 48 more: 504 …". Masked.
+/// Each reason once, with those that it is for: "a@example.com, b@example.com and 48 more: 504 …".
+///
+/// Addresses are shown whole: they are the reader's own configuration, and the reader has to find them there.
 pub(crate) fn by_reason(declined: &[Declined]) -> Vec<String> {
     let mut reasons: Vec<(String, Vec<&Declined>)> = Vec::new();
     for one in declined {
@@ -45,12 +40,11 @@ pub(crate) fn by_reason(declined: &[Declined]) -> Vec<String> {
             None => reasons.push((kind, vec![one])),
         }
     }
-    reasons.iter().map(|(_, of)| format!("{}: {}", named(of), of[0].reason())).collect()
+    reasons.iter().map(|(_, of)| format!("{}: {}", named(of), of[0].why)).collect()
 }
 
 fn named(declined: &[&Declined]) -> String {
-    let masked = |one: &&Declined| mask_recipient(one.address.as_ref());
-    let shown: Vec<String> = declined.iter().take(SHOWN).map(masked).collect();
+    let shown: Vec<&str> = declined.iter().take(SHOWN).map(|one| one.address.as_ref()).collect();
     match declined.len().saturating_sub(SHOWN) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -78,9 +72,9 @@ mod tests {
         assert_eq!(said.len(), 2, "{said:?}");
         assert_eq!(
             said[0],
-            "p…@example.com, p…@example.com, p…@example.com and 47 more: permanent error (554): 5.7.1 <p…@example.com>: Relay access denied; id=4bX0"
+            "p0@example.com, p1@example.com, p2@example.com and 47 more: permanent error (554): 5.7.1 <p0@example.com>: Relay access denied; id=4bX0"
         );
-        assert_eq!(said[1], "q…@example.com: permanent error (550): 5.1.1 <q…@example.com>: User unknown");
+        assert_eq!(said[1], "q@example.com: permanent error (550): 5.1.1 <q@example.com>: User unknown");
     }
 
     #[test]
