@@ -108,7 +108,8 @@ impl Worker {
         let request = Request { would_retry, budget, certain, ..Request::at(now) };
         let digest = triage::triage(&self.ledger, &self.setup.triage, request).await?;
         drop(meanwhile);
-        let deliveries = self.deliver(now, patience).await?;
+        let sending = now.checked_add(began.elapsed()).unwrap_or(now);
+        let deliveries = self.deliver(sending, patience).await?;
         let headline = digest.as_ref().map(crate::notify::render::words::headline);
         self.clock.end_cycle(&self.ledger, now).await?;
         Ok(CycleOutcome {

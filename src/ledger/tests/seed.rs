@@ -195,3 +195,8 @@ pub(crate) fn next_try(connection: &Connection, channel: &str) -> Result<Timesta
     let next = "SELECT not_before FROM delivery WHERE channel = ?1 AND state = 'pending'";
     Ok(connection.query_row(next, [channel], |row| row.get::<_, crate::ledger::millis::Millis>(0))?.0)
 }
+
+/// One text of a ledger.
+pub(crate) fn text(connection: &Connection, sql: &str) -> Result<String, crate::ledger::error::LedgerError> {
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}

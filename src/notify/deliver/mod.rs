@@ -10,7 +10,7 @@ pub(crate) mod tests;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
@@ -97,7 +97,7 @@ pub struct DeliverySummary {
 /// How a round is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Round {
-    /// Now.
+    /// When it begins.
     pub now: Timestamp,
     /// Quiet hours: only paging deliveries go out.
     pub page_only: bool,
@@ -123,8 +123,9 @@ pub(crate) async fn deliver<S: Sender>(
     round: Round,
 ) -> anyhow::Result<DeliverySummary> {
     let mut tasks = JoinSet::new();
+    let began = Instant::now();
     for channel in channels {
-        tasks.spawn(drain(ledger.clone(), Arc::clone(channel), round));
+        tasks.spawn(drain(ledger.clone(), Arc::clone(channel), round, began));
     }
     let mut summary = DeliverySummary::default();
     let deadline = tokio::time::Instant::now() + round.patience;
@@ -144,22 +145,32 @@ pub(crate) async fn deliver<S: Sender>(
 }
 
 /// Sends what is due for one channel, one after the other.
-async fn drain<S: Sender>(ledger: Ledger, channel: Arc<S>, round: Round) -> Result<DeliverySummary, LedgerError> {
+async fn drain<S: Sender>(
+    ledger: Ledger,
+    channel: Arc<S>,
+    round: Round,
+    began: Instant,
+) -> Result<DeliverySummary, LedgerError> {
     let mut summary = DeliverySummary::default();
     loop {
-        let name = channel.name().to_owned();
-        let claimed = ledger.write(move |tx| store_delivery::claim(tx, &name, round.page_only, round.now)).await?;
+        let (name, now) = (channel.name().to_owned(), later(round.now, began));
+        let claimed = ledger.write(move |tx| store_delivery::claim(tx, &name, round.page_only, now)).await?;
         let Some(claimed) = claimed else {
             return Ok(summary);
         };
-        let answer = attempt(channel.as_ref(), &claimed, round.now).await;
-        let fate = record(&ledger, claimed, answer.clone(), round.now).await?;
+        let answer = attempt(channel.as_ref(), &claimed, now).await;
+        let fate = record(&ledger, claimed, answer.clone(), later(round.now, began)).await?;
         summary.count(channel.name(), &answer, &fate);
         // A channel that just failed is not tried with the next delivery at once.
         if matches!((&answer, &fate), (Answer::Later { .. }, Fate::Again { .. })) {
             return Ok(summary);
         }
     }
+}
+
+/// What time it is, some time after it was `now`: a round may take minutes.
+fn later(now: Timestamp, since: Instant) -> Timestamp {
+    now.checked_add(since.elapsed()).unwrap_or(now)
 }
 
 async fn attempt<S: Sender>(channel: &S, claimed: &Claimed, now: Timestamp) -> Answer {

@@ -334,3 +334,34 @@ async fn a_silent_channel_blocks_neither_the_others_nor_the_cycle() {
         tokio::task::yield_now().await;
     }
 }
+
+/// Takes its time, by the clock that the process measures with.
+struct Slow;
+
+const LONG: Duration = Duration::from_millis(20);
+
+impl Sender for Slow {
+    fn name(&self) -> &str {
+        "mail"
+    }
+
+    async fn send(&self, _: &Digest, _: Try) -> Answer {
+        let began = Instant::now();
+        while began.elapsed() < LONG {
+            tokio::task::yield_now().await;
+        }
+        Answer::Arrived { answer: "250 ok".into(), refused: Vec::new() }
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_is_dated_by_its_sending_and_not_by_the_begin_of_the_round() {
+    let world = World::new().await;
+    world.enqueue(1, &["mail"], false).await;
+    world.enqueue(2, &["chat"], false).await;
+    let round = Round { now: t(3), page_only: false, patience: Duration::from_secs(30) };
+    deliver(&world.ledger, &[Arc::new(Slow)], round).await.unwrap();
+    let sent = "SELECT CAST(sent_at AS TEXT) FROM delivery WHERE channel = 'mail'";
+    let sent = world.ledger.read(move |ledger| seed::text(ledger, sent)).await.unwrap();
+    assert!(sent.parse::<i64>().unwrap() >= (t(3) + LONG).as_millisecond(), "{sent}");
+}
