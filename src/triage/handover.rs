@@ -13,6 +13,9 @@ use crate::triage::settings::{Route, Settings};
 use crate::triage::store::channel::Known;
 use crate::triage::store::handover::{self, Got, Owed};
 
+/// How a digest says that it holds what a channel that is gone was owed.
+const HANDED_OVER: &str = "; what it had not received is in this message.";
+
 /// What was owed to channels that are gone, by the channel that gets it.
 #[derive(Debug, Default)]
 pub(crate) struct Handed {
@@ -69,6 +72,11 @@ pub(crate) fn read(
     Ok(handed)
 }
 
+/// Whether a remark is as true for another channel: not about the channel itself, nor about what it had waited for.
+fn is_for_all(remark: &str) -> bool {
+    !remark.starts_with("This channel ") && !remark.starts_with("Includes ") && !remark.ends_with(HANDED_OVER)
+}
+
 fn hand(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
     let (all, pages) = match handed.to.remove(&heir.name) {
         None => (rest, page),
@@ -107,14 +115,14 @@ fn rest(owed: &Owed, heir: &Route, heirs: &[&Route], got: &Got) -> Option<Digest
     if !heir.incidents {
         content.taken.clear();
     }
-    if content.changes.is_empty() && content.taken.is_empty() && content.faults.is_empty() {
+    content.remarks.retain(|remark| is_for_all(remark) && !got.remarks.contains(remark));
+    // Said once, by this digest; a gap and the like are worth no message of their own.
+    let says_who_went = !heir.incidents && content.remarks.iter().any(|remark| remark.starts_with("Channel "));
+    if content.changes.is_empty() && content.taken.is_empty() && content.faults.is_empty() && !says_who_went {
         return None;
     }
     content.totals = count_changes(content.totals, &content.changes, &content.faults);
     content.totals.new_items = content.changes.iter().map(|entry| entry.new_items).sum();
-    content.remarks.push(format!(
-        "Channel {} is not configured any more; what it had not received is in this message.",
-        owed.channel
-    ));
+    content.remarks.push(format!("Channel {} is not configured any more{HANDED_OVER}", owed.channel));
     Some(content)
 }

@@ -55,6 +55,8 @@ pub(crate) struct Got {
     pub groups: HashSet<(String, u32)>,
     /// Keys of worker faults.
     pub faults: HashSet<String>,
+    /// What else digests said.
+    pub remarks: HashSet<String>,
 }
 
 /// What a channel was sent by digests decided since `since`, or will be.
@@ -73,6 +75,7 @@ pub(crate) fn got(connection: &Connection, channel: &str, since: Timestamp) -> R
         let entries = content.changes.into_iter().chain(content.still_open);
         got.groups.extend(entries.map(|entry| (entry.group_id, entry.episode)));
         got.faults.extend(content.faults.into_iter().map(|fault| fault.fault));
+        got.remarks.extend(content.remarks);
     }
     Ok(got)
 }

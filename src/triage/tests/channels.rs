@@ -277,3 +277,25 @@ fn a_new_ledger_greets_nobody_and_a_new_channel_with_nothing_open_is_not_written
     look(&mut seed, &settings, 21).unwrap();
     assert_eq!(sent_to(&seed, "chat"), ["new next/1, resolved plain/1"]);
 }
+
+#[test]
+fn what_a_digest_says_beside_its_news_survives_that_all_readers_are_renamed() {
+    let (mut seed, mut settings) = with_open();
+    settings.routes.remove(1);
+    // It lists what is open and has no news; nobody gets it before the next name.
+    seed.scan(t(30));
+    seed.write(|tx| triage_in(tx, &settings, &Request { by_hand: true, ..Request::at(t(30)) })).unwrap().unwrap();
+    for (minutes, name) in [(31, "post"), (32, "letters"), (33, "paper")] {
+        settings.routes = vec![route(name, false)];
+        look(&mut seed, &settings, minutes).unwrap();
+    }
+    let said = contents(&seed, "paper").pop().unwrap().remarks;
+    let left = "the incident that it opened is not ended by llama-triage: resolve it there";
+    assert_eq!(said.iter().filter(|remark| remark.contains(left)).count(), 1, "{said:?}");
+    all_sent(&seed);
+    settings.routes.push(route("chat", false));
+    look(&mut seed, &settings, 40).unwrap();
+    all_sent(&seed);
+    settings.routes.remove(0);
+    assert_eq!(look(&mut seed, &settings, 41), None, "what arrived is owed to nobody");
+}
