@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
 
 use crate::ledger::Ledger;
 use crate::model::text::local;
@@ -11,7 +11,7 @@ use crate::notify::deliver::{DeliverySummary, Round, Sender, deliver, recover};
 use crate::notify::render::words::headline;
 use crate::triage::digest::model::Digest;
 use crate::triage::settings::Settings;
-use crate::triage::{Request, triage, triage_in};
+use crate::triage::{Request, openings_in, triage, triage_in};
 
 /// How long a command waits for its channels: longer than the longest try.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -23,6 +23,8 @@ pub(crate) struct Rehearsal {
     pub due: Option<Digest>,
     /// Where nothing is due: what it would send if the schedule, quiet hours and limits did not count.
     pub waiting: Option<Digest>,
+    /// When that is sent as things are, and what it waits for; none if it has no news, or nothing ever sends it.
+    pub opening: Option<(Timestamp, String)>,
 }
 
 /// What [`run`] would decide now. Nothing changes.
@@ -33,12 +35,32 @@ pub(crate) struct Rehearsal {
 /// The ledger refuses.
 pub(crate) async fn rehearse(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Rehearsal> {
     let by_hand = Request { by_hand: true, ..request.clone() };
-    let due = rehearse_once(ledger, settings, request).await?;
+    let due = rehearse_once(ledger, settings, request.clone()).await?;
     let waiting = match due {
         Some(_) => None,
         None => rehearse_once(ledger, settings, by_hand).await?,
     };
-    Ok(Rehearsal { due, waiting })
+    let opening = match waiting.as_ref().filter(|waiting| has_news(waiting)) {
+        Some(_) => opening(ledger, settings, request).await?,
+        None => None,
+    };
+    Ok(Rehearsal { due, waiting, opening })
+}
+
+/// The first time at which a digest would be sent if nothing else happened until then, and what it waits for.
+async fn opening(
+    ledger: &Ledger,
+    settings: &Settings,
+    request: Request,
+) -> anyhow::Result<Option<(Timestamp, String)>> {
+    let (own, now) = (settings.clone(), request.now);
+    for (at, why) in ledger.rehearse(move |tx| openings_in(tx, &own, now)).await? {
+        let then = Request { by_hand: false, now: at, certain: at, ..request.clone() };
+        if rehearse_once(ledger, settings, then).await?.is_some() {
+            return Ok(Some((at, why)));
+        }
+    }
+    Ok(None)
 }
 
 async fn rehearse_once(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Option<Digest>> {
@@ -51,16 +73,22 @@ pub(crate) fn has_news(digest: &Digest) -> bool {
     !digest.changes.is_empty() || !digest.faults.is_empty()
 }
 
-/// Says that nothing is due, and what waits.
-pub(crate) fn not_due(waiting: Option<&Digest>, zone: &TimeZone) -> String {
-    let Some(waiting) = waiting else { return "There is nothing to tell now.".to_owned() };
-    let next = waiting
-        .next_digest_at
-        .map_or_else(String::new, |at| format!(" The next scheduled digest is due {}.", local(at, zone)));
-    if !has_news(waiting) {
-        return format!("There is nothing new to tell now.{next}");
+/// Says that nothing is due, what waits, and until when.
+pub(crate) fn not_due(rehearsal: &Rehearsal, settings: &Settings) -> String {
+    if settings.routes.is_empty() {
+        return "There is no channel: what there is to tell is kept until there is one. Add a [[channel]].".to_owned();
     }
-    format!("Nothing is due now.{next} `llama-triage digest --now` sends what waits: {}", headline(waiting))
+    let Some(waiting) = &rehearsal.waiting else { return "There is nothing to tell now.".to_owned() };
+    let time = |at| local(at, &settings.zone);
+    if !has_news(waiting) {
+        let next = waiting.next_digest_at.map(|at| format!(" The next scheduled digest is due {}.", time(at)));
+        return format!("There is nothing new to tell now.{}", next.unwrap_or_default());
+    }
+    let next = match &rehearsal.opening {
+        Some((at, why)) => format!("What waits is sent from {} on ({why}).", time(*at)),
+        None => "What waits is sent with the next digest.".to_owned(),
+    };
+    format!("Nothing is due now. {next} `llama-triage digest --now` sends it at once: {}", headline(waiting))
 }
 
 /// Decides what is due, and delivers everything that waits. Needs the ledger's lock.
@@ -91,6 +119,8 @@ mod tests {
     use crate::notify::Channel;
     use crate::notify::render::text;
     use crate::report::store::tests::fixture::{filled, now};
+    use crate::triage::digest::only::Only;
+    use crate::triage::settings::Route;
     use crate::triage::store::digest::freeze;
 
     #[tokio::test]
@@ -98,7 +128,8 @@ mod tests {
         let filled = filled();
         filled.writer.execute("DELETE FROM delivery", ()).unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
-        let settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        let mut settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        settings.routes = vec![mail()];
         for (by_hand, hours) in [(true, 0), (false, 1), (true, 2)] {
             let now = now() + jiff::SignedDuration::from_hours(hours);
             let request = Request { by_hand, budget: Some("9 of 9 left".to_owned()), ..Request::at(now) };
@@ -114,6 +145,47 @@ mod tests {
         }
     }
 
+    fn mail() -> Route {
+        Route { name: "mail".into(), only: Only::default(), incidents: false }
+    }
+
+    #[tokio::test]
+    async fn news_is_owed_until_there_is_a_channel() {
+        let filled = filled();
+        filled.writer.execute_batch("DELETE FROM delivery; DELETE FROM announcement").unwrap();
+        let ledger = Ledger::open(&filled.path).await.unwrap();
+        let mut settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        let channels: &[Arc<Channel>] = &[];
+        let by_hand = |hours| Request { by_hand: true, ..Request::at(now() + jiff::SignedDuration::from_hours(hours)) };
+        assert_eq!(run(&ledger, &settings, channels, by_hand(0)).await.unwrap().0, None, "there is nobody to tell");
+        settings.routes = vec![mail()];
+        let told = run(&ledger, &settings, channels, by_hand(1)).await.unwrap().0.unwrap();
+        assert!(!told.changes.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_cap_is_announced_for_its_end() {
+        let filled = filled();
+        filled.writer.execute("DELETE FROM delivery", ()).unwrap();
+        let ledger = Ledger::open(&filled.path).await.unwrap();
+        let mut settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        settings.routes = vec![mail()];
+        let minutes = |n| now() + jiff::SignedDuration::from_mins(n);
+        let channels: &[Arc<Channel>] = &[];
+        let raise = |name: &'static str| ledger.write(move |tx| crate::ledger::fault::raise(tx, name, "broke", now()));
+        // The first inventory counts for no cap.
+        for (name, at) in [("scan:a", 0), ("scan:b", 20)] {
+            raise(name).await.unwrap();
+            run(&ledger, &settings, channels, Request::at(minutes(at))).await.unwrap().0.unwrap();
+        }
+        raise("scan:c").await.unwrap();
+        let rehearsal = rehearse(&ledger, &settings, Request::at(minutes(25))).await.unwrap();
+        assert_eq!(rehearsal.due, None);
+        let said = not_due(&rehearsal, &settings);
+        let at = local(minutes(20) + settings.limits.min_gap, &settings.zone);
+        assert!(said.contains(&format!("sent from {at} on")) && said.contains("digest.min-gap"), "{said}");
+    }
+
     #[tokio::test]
     async fn what_is_not_due_is_said_and_shown() {
         let filled = filled();
@@ -127,8 +199,11 @@ mod tests {
         let nameless = |digest: Option<Digest>| digest.map(|digest| Digest { nonce: String::new(), ..digest });
         let due = rehearse(&ledger, &settings, by_hand).await.unwrap().due;
         assert_eq!(nameless(rehearsal.waiting.clone()), nameless(due));
-        let said = not_due(rehearsal.waiting.as_ref(), &settings.zone);
-        assert!(said.contains("next scheduled digest is due 2026-11-24") && said.contains("digest --now"), "{said}");
-        assert_eq!(not_due(None, &settings.zone), "There is nothing to tell now.");
+        assert!(not_due(&rehearsal, &settings).contains("Add a [[channel]]"));
+        settings.routes = vec![mail()];
+        let said = not_due(&rehearsal, &settings);
+        assert!(said.contains("after the quiet hours") && said.contains("digest --now"), "{said}");
+        let nothing = Rehearsal { due: None, waiting: None, opening: None };
+        assert_eq!(not_due(&nothing, &settings), "There is nothing to tell now.");
     }
 }

@@ -38,6 +38,7 @@ use crate::exit::{self, Exit};
 use crate::ledger::Ledger;
 use crate::report::question::Question;
 use crate::report::store;
+use crate::service::clock;
 use crate::service::worker::Setup;
 use crate::telemetry::{self, Role};
 
@@ -87,14 +88,14 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Notify(command) => notify::run_notify(&setup(global)?, command).await,
         Command::Group(command) => {
             let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
-            let done = group::run(command, &ledger, person()).await;
+            let done = group::run(command, &ledger, person_beside(&ledger).await?).await;
             ledger.close().await?;
             done
         }
         Command::Reprocess(command) => reprocess::run(command, setup(global)?, person()).await,
         Command::Breaker(command) => {
             let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
-            reprocess::run_breaker(command, &ledger, person()).await
+            reprocess::run_breaker(command, &ledger, person_beside(&ledger).await?).await
         }
         Command::Ledger(command) => ledger_command(global, command).await,
         Command::Grouping(command) => grouping::run(command),
@@ -195,6 +196,12 @@ fn person() -> act::Person {
         name: name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())),
         now: Timestamp::now(),
     }
+}
+
+/// The same beside a worker, which may have found that this host's clock is wrong.
+async fn person_beside(ledger: &Ledger) -> anyhow::Result<act::Person> {
+    let person = person();
+    Ok(act::Person { now: clock::beside(ledger, person.now).await?, ..person })
 }
 
 /// The configuration if there is one; a bad one is an error all the same.

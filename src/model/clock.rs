@@ -80,6 +80,15 @@ pub(crate) fn plain(host: Timestamp) -> Reading {
     Reading { now: host, certain: host, source: Source::Host }
 }
 
+/// The time of a person's act beside the worker, which last worked at `known` with a host's clock that was `ahead` of that.
+pub(crate) fn beside(host: Timestamp, known: Timestamp, ahead: SignedDuration) -> Timestamp {
+    let is_in_line = |at: &Timestamp| !has_jumped(*at, Some(Known { at: known, exact: false }));
+    let corrected = host.checked_sub(ahead).unwrap_or(host);
+    // The earlier, because what lies ahead of the worker would be set right; nobody can tell a clock that is far ahead from a
+    // service that was off, and time never went back.
+    [host, corrected].into_iter().filter(is_in_line).min().unwrap_or(host.max(known))
+}
+
 /// The time where the host's clock has jumped, by what the servers say.
 pub(crate) fn judge(host: Timestamp, known: Option<Known>, servers: &[Server]) -> Reading {
     let said = servers.iter().filter_map(|server| match server {
@@ -98,7 +107,10 @@ pub(crate) fn judge(host: Timestamp, known: Option<Known>, servers: &[Server]) -
             // A host may have been off for any time, but time never went back.
             let may_be_right = known.is_none_or(|known| !known.exact && host > known.at);
             let now = if may_be_right { host } else { before };
-            Reading { now, certain: before.min(now), source: Source::Unverified }
+            // A clock that nothing is known to hold against, and that is surely wrong.
+            let is_wrong = known.is_none() && host.as_second() < EARLIEST;
+            let certain = if is_wrong { Timestamp::UNIX_EPOCH } else { before };
+            Reading { now, certain: certain.min(now), source: Source::Unverified }
         }
     }
 }
@@ -130,6 +142,24 @@ mod tests {
             (t(25 * 60), known(false), true),
         ] {
             assert_eq!(has_jumped(host, known), jumped, "{host} {known:?}");
+        }
+    }
+
+    #[test]
+    fn an_act_beside_the_worker_is_timed_as_the_worker_would() {
+        let minutes = SignedDuration::from_mins;
+        for (case, host, ahead, expected) in [
+            ("right", 5, 0, 5),
+            ("a year ahead", YEAR + 5, YEAR, 5),
+            ("a year behind", 5 - YEAR, -YEAR, 5),
+            ("an hour ahead", 65, 60, 5),
+            ("an hour behind", -55, -60, 5),
+            ("an hour behind until now", 5, -60, 5),
+            ("set right since", 5, YEAR, 5),
+            ("behind since", -YEAR, 0, 0),
+            ("the service was off", 3 * 24 * 60, 0, 3 * 24 * 60),
+        ] {
+            assert_eq!(beside(t(host), t(0), minutes(ahead)), t(expected), "{case}");
         }
     }
 

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::{Ledger, fault};
-use crate::model::clock::{Known, Reading, Server, Source, TOLERANCE, has_jumped, judge, plain};
+use crate::ledger::{Connection, Ledger, fault};
+use crate::model::clock::{self, Known, Reading, Server, Source, TOLERANCE, has_jumped, judge, plain};
 use crate::service::store_clock_skew::{self, Right};
 use crate::service::worker::Setup;
 
@@ -32,6 +32,8 @@ pub struct Clock {
     doubt: Option<Timestamp>,
     /// How far the host's clock is ahead of the time that is worked by.
     host_ahead: SignedDuration,
+    /// That time is what was known before and has passed since.
+    is_held_over: bool,
     /// Stored times are to be set right.
     repair: Option<Repair>,
 }
@@ -58,6 +60,7 @@ impl Clock {
             asked: None,
             doubt: None,
             host_ahead: SignedDuration::ZERO,
+            is_held_over: false,
             repair: Some(Repair::Usual),
         })
     }
@@ -136,8 +139,8 @@ impl Clock {
         if set_back {
             self.repair = Some(Repair::SetBack);
         }
-        let is_held_over = known.is_some_and(|known| known.at == reading.now);
-        if reading.source != Source::Unverified || is_held_over {
+        self.is_held_over = known.is_some_and(|known| known.at == reading.now);
+        if reading.source != Source::Unverified || self.is_held_over {
             self.known = Some((reading.now, Some(instant)));
             // By what was known then; from now on the clock is measured against this.
             self.asked = self.asked.map(|(at, _)| (at, self.host_ahead));
@@ -163,12 +166,15 @@ impl Clock {
     /// The ledger refuses.
     pub async fn end_cycle(&mut self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
         self.doubt = None;
-        let Some(last) = self.last.filter(|last| last.source != Source::Unverified) else { return Ok(()) };
+        let Some(last) = self.last.filter(|last| last.source != Source::Unverified || self.is_held_over) else {
+            return Ok(());
+        };
         if last.source == Source::Server {
-            // People's acts beside the worker are stamped by the host's clock.
+            // People's acts before this was noted were stamped by the host's clock.
             self.repair = Some(Repair::Usual);
         }
-        ledger.write(move |tx| store_clock_skew::note_known(tx, now)).await
+        let ahead = self.host_ahead;
+        ledger.write(move |tx| store_clock_skew::note_known(tx, now, ahead)).await
     }
 
     /// Raises the worker fault of a wrong clock, or ends it.
@@ -186,6 +192,18 @@ impl Clock {
             })
             .await
     }
+}
+
+/// What time it is for a person's act beside the worker: by the host's clock, or where that is wrong, as the worker has found.
+///
+/// # Errors
+/// The ledger refuses.
+pub(crate) async fn beside(ledger: &Ledger, host: Timestamp) -> Result<Timestamp, LedgerError> {
+    let read = |connection: &Connection| {
+        Ok((store_clock_skew::last_known(connection)?, store_clock_skew::host_ahead(connection)?))
+    };
+    let (known, ahead) = ledger.read(read).await?;
+    Ok(known.map_or(host, |known| clock::beside(host, known, ahead)))
 }
 
 fn complaint(ahead: SignedDuration) -> String {

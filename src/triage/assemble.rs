@@ -112,7 +112,7 @@ pub(crate) fn freeze(
         let extra = extras.of(route);
         let extended = extra.map_or_else(|| draft.clone(), |extra| extend(&draft, route, extra));
         let own = match without_own_trouble(&extended, &route.name) {
-            Some(extended) => content(tx, route, &extended)?.map(|content| shown(settings, &content)),
+            Some(extended) => content(tx, context, route, &extended)?.map(|content| shown(settings, &content)),
             None => None,
         };
         contents.extend(with_handed(&extended, route, own, extra).map(|content| (route, content)));
@@ -140,7 +140,7 @@ pub(crate) fn freeze_extras(
         let Some(extra) = extras.of(route) else { continue };
         let extended = extend(bare, route, extra);
         let says = !extended.changes.is_empty() || !extended.still_open.is_empty() || !extended.faults.is_empty();
-        let own = if says { content(tx, route, &extended)? } else { None };
+        let own = if says { content(tx, context, route, &extended)? } else { None };
         let own = own.map(|content| shown(context.settings, &content));
         contents.extend(with_handed(&extended, route, own, Some(extra)).map(|content| (route, content)));
     }
@@ -189,10 +189,19 @@ fn enqueue(
 
 /// What a channel gets of the digest; none if it has nothing to tell that channel.
 ///
-/// A channel with incidents gets what opens them; their ends do not wait for a digest, and `incidents` sends them.
-fn content(tx: &Transaction<'_>, route: &Route, draft: &Digest) -> Result<Option<Digest>, LedgerError> {
+/// A channel with incidents gets what opens them; their ends do not wait for a digest, and `incidents` sends them. Before the
+/// first inventory was told it gets nothing: whoever installs is there, and a trouble of that hour must wake nobody.
+fn content(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    route: &Route,
+    draft: &Digest,
+) -> Result<Option<Digest>, LedgerError> {
     if !route.incidents {
         return Ok(narrow(draft, &route.only));
+    }
+    if context.inventory != Inventory::Told {
+        return Ok(None);
     }
     let known = fault::over_told(tx)?;
     let mut paging = only_entries(draft, |entry| entry.page && entry.reason != Reason::Resolved);

@@ -37,13 +37,17 @@ use crate::triage::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Sile
 use crate::triage::pace::{Gate, Wanted, gate};
 use crate::triage::settings::Settings;
 use crate::triage::store::channel::{self, Known};
-use crate::triage::store::{digest as digest_store, episode as episode_store};
+use crate::triage::store::{digest as digest_store, episode as episode_store, misdated};
 
 /// The name that daily digests are recorded under in the `run` table.
 const RUN: &str = "digest";
 
 /// After a longer gap between two scans a digest says that it covers one, and after a longer delay that it is late.
 const DOWNTIME: SignedDuration = SignedDuration::from_hours(1);
+
+/// Said by a digest that was decided while nobody could confirm what time it was.
+const CLOCK_IN_DOUBT: &str = "The clock of this host jumped, and no server confirms what it shows: the dates in this \
+     digest may be wrong.";
 
 /// What one triage is asked for.
 #[derive(Clone, Debug)]
@@ -67,7 +71,8 @@ impl Request {
     }
 }
 
-/// Does one triage. Returns the digest that was frozen; none if there is nothing to tell now.
+/// Does one triage. Returns the digest that was frozen; none if there is nothing to tell now, or nobody to tell it to: news
+/// is owed until there is a channel.
 ///
 /// # Errors
 /// The ledger refuses; nothing has changed then.
@@ -76,7 +81,10 @@ pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> a
     let (digest, changes) = ledger
         .write(move |tx| {
             let before = channel::all(tx)?;
-            let digest = triage_in(tx, &settings, &request)?;
+            let digest = match settings.routes.is_empty() {
+                true => observe(tx, &settings, &request).map(|()| None)?,
+                false => triage_in(tx, &settings, &request)?,
+            };
             Ok((digest, channels::changes(&before, &channel::all(tx)?)))
         })
         .await?;
@@ -118,6 +126,38 @@ pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -
     }
     let settled = incidents::settle(tx, &context, &cases)?;
     Ok(told.or(settled))
+}
+
+/// Moves episodes and tells nothing.
+fn observe(tx: &Transaction<'_>, settings: &Settings, request: &Request) -> Result<(), LedgerError> {
+    let survivors = episode_store::absorb_merged(tx, request.now)?;
+    channels::note(tx, settings, request.now)?;
+    let context = Context::read(tx, settings, request, false, survivors)?;
+    cases::gather(tx, &context)?;
+    Ok(())
+}
+
+/// When the news that waits may be sent, the earliest first, and why not before.
+///
+/// Whether it is then sent is for [`triage_in`] to say, which knows what else it waits for.
+///
+/// # Errors
+/// The ledger refuses.
+pub(crate) fn openings_in(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Vec<(Timestamp, String)>, LedgerError> {
+    let recent = digest_store::unscheduled_since(tx, now - SignedDuration::from_hours(24))?;
+    let mut openings = pace::ends_of_caps(&recent, settings.limits, now);
+    openings.push((now + settings.group_wait, "when its batches have ended, or digest.group-wait is over".to_owned()));
+    let quiet = settings.quiet.filter(|quiet| quiet.contain(now, &settings.zone));
+    openings
+        .extend(quiet.and_then(|quiet| Some((quiet.end(now, &settings.zone)?, "after the quiet hours".to_owned()))));
+    let scheduled = settings.digest.next(now, &settings.zone);
+    openings.extend(scheduled.map(|at| (at, "with the scheduled digest".to_owned())));
+    openings.sort();
+    Ok(openings)
 }
 
 /// Whether the daily digest is due. Before the first scan nothing is.
@@ -181,7 +221,8 @@ fn tell(
         }
     }
     if !page_only {
-        let news = |fault: &&KnownFault| context.moment.scheduled || fault.is_news();
+        // Like the table of open groups: once a day, and not whenever somebody asks.
+        let news = |fault: &&KnownFault| due.is_some() || fault.is_news();
         digest.faults = faults.iter().filter(news).map(|known| known.fault.clone()).collect();
     }
     digest.changes = in_order(changes);
@@ -194,6 +235,8 @@ fn tell(
     if regular && !page_only {
         digest.remarks.extend(channels::remarks(tx, context.settings, occasion.channels)?);
         channel::say_all(tx)?;
+        digest.remarks.extend(misdated::remark(tx)?);
+        misdated::forget(tx)?;
     }
     let extras = &occasion.extras;
     let until = if page_only || !regular { digest.window.from } else { digest.window.to };
@@ -301,6 +344,9 @@ fn remark(
     let next_cycle = |at: Timestamp| context.settings.scan.next(at, zone).unwrap_or(at) - at;
     if let Some(due) = due.filter(|due| context.moment.now - due.due_at > DOWNTIME.max(next_cycle(due.due_at))) {
         digest.remarks.push(format!("This digest was due {} and comes late.", local(due.due_at, zone)));
+    }
+    if context.request.certain < context.moment.now {
+        digest.remarks.push(CLOCK_IN_DOUBT.to_owned());
     }
     if digest.baseline {
         digest.remarks.push(cases::inventory_remark(context.inventory));

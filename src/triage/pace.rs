@@ -62,12 +62,49 @@ fn capped(unscheduled: &[Timestamp], limits: Limits, now: Timestamp) -> bool {
     within(limits.min_gap) > 0 || within(SignedDuration::from_hours(24)) >= limits.per_day
 }
 
+/// When the caps let the next unscheduled digest go, and which of them; those that let it go now are left out.
+pub(crate) fn ends_of_caps(unscheduled: &[Timestamp], limits: Limits, now: Timestamp) -> Vec<(Timestamp, String)> {
+    let mut newest_first = unscheduled.to_vec();
+    newest_first.sort_unstable_by(|a, b| b.cmp(a));
+    let nth = |n: usize| newest_first.get(n).copied();
+    let ends = [
+        nth(0).map(|at| (at + limits.min_gap, format!("one digest in {:#}: digest.min-gap", limits.min_gap))),
+        limits.per_day.checked_sub(1).and_then(nth).map(|at| {
+            (at + SignedDuration::from_hours(24), format!("{} digests in 24 h: digest.per-day", limits.per_day))
+        }),
+    ];
+    ends.into_iter().flatten().filter(|(at, _)| *at > now).map(|(at, cap)| (at, format!("at most {cap}"))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn t(minutes: i64) -> Timestamp {
         Timestamp::from_second(1_780_000_000 + minutes * 60).unwrap()
+    }
+
+    #[test]
+    fn a_cap_ends_when_the_gate_opens() {
+        let limits = Limits { min_gap: SignedDuration::from_mins(15), per_day: 3 };
+        let soon = Wanted { urgency: Some(Urgency::Soon), ..Wanted::default() };
+        for (sent, now, ends) in [
+            (&[][..], 0, &[][..]),
+            (&[t(0)], 5, &[15]),
+            (&[t(0)], 20, &[]),
+            (&[t(0), t(60), t(120)], 125, &[135, 24 * 60]),
+            (&[t(120), t(0), t(60)], 200, &[24 * 60]),
+        ] {
+            let found = ends_of_caps(sent, limits, t(now));
+            assert_eq!(
+                found.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+                ends.iter().map(|m| t(*m)).collect::<Vec<_>>()
+            );
+            let at = found.iter().map(|(at, _)| *at).max().unwrap_or(t(now));
+            assert_eq!(gate(soon, false, sent, limits, at), Gate::Open);
+            let before = at - SignedDuration::from_secs(1);
+            assert_eq!(gate(soon, false, sent, limits, before) == Gate::Open, found.is_empty(), "{sent:?}");
+        }
     }
 
     #[test]

@@ -140,12 +140,18 @@ async fn a_single_cycle_by_a_wrong_clock_asks_a_server_or_ends_nothing() {
     };
     by("+0d", &["cycle"]);
     acknowledge(&site).await;
+    let group = site.texts("SELECT group_id FROM error_group").remove(0);
     for offset in ["+365d", "-365d", "-20000d"] {
         by(offset, &["cycle"]);
         let latest = count(&site, "SELECT max(started_at) FROM scan");
         let off = (latest - Timestamp::now().as_millisecond()).abs();
         assert!(off < 600_000, "{offset}: a scan is dated {off} ms off");
         assert_eq!(standing(&site), (1, 1, true), "{offset}");
+        // A person beside the worker has the same clock.
+        by(offset, &["group", "note", &group, "seen"]);
+        let typed = count(&site, "SELECT created_at FROM note ORDER BY note_id DESC LIMIT 1");
+        let off = (typed - Timestamp::now().as_millisecond()).abs();
+        assert!(off < 600_000, "{offset}: a note is dated {off} ms off");
     }
     site.cloud.set_faults(vec![FaultRule::new(Fault::Reset)]);
     for offset in ["+365d", "-365d"] {

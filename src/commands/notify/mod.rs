@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::notify::Channel;
 use crate::notify::render::text;
-use crate::service::clock::Clock;
+use crate::service::clock::{self, Clock};
 use crate::service::worker::Setup;
 use crate::triage::Request;
 use crate::{complain, say};
@@ -44,13 +44,14 @@ pub enum NotifyCommand {
 
 /// Decides and delivers, or prints what it would decide.
 pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Result<Exit> {
-    let (path, zone, now) = (&setup.config.ledger.path, &setup.triage.zone, Timestamp::now());
+    let path = &setup.config.ledger.path;
     if args.dry_run {
         let ledger = Ledger::open_beside(path).await?;
+        let now = clock::beside(&ledger, Timestamp::now()).await?;
         let request = request(&ledger, setup, args.now, now).await?;
         let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
         if rehearsal.due.is_none() {
-            say!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
+            say!("{}", digest::not_due(&rehearsal, &setup.triage));
         }
         if let Some(digest) = rehearsal.due.or(rehearsal.waiting.filter(digest::has_news)) {
             say!("{}", text::render(&digest));
@@ -68,7 +69,7 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
         Some(digest) => say!("{}: {}", digest.digest_id, crate::notify::render::words::headline(&digest)),
         None => {
             let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
-            say!("{}", digest::not_due(rehearsal.waiting.as_ref(), zone));
+            say!("{}", digest::not_due(&rehearsal, &setup.triage));
         }
     }
     ledger.close().await?;

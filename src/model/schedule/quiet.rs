@@ -36,4 +36,12 @@ impl QuietHours {
         let shown = zone.to_datetime(now).time();
         if self.from < self.to { self.from <= shown && shown < self.to } else { self.from <= shown || shown < self.to }
     }
+
+    /// When they end next after `now`; none where the calendar ends.
+    pub fn end(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let today = zone.to_datetime(now).date();
+        let days = [Some(today), today.tomorrow().ok()];
+        let ends = days.into_iter().flatten().filter_map(|day| zone.to_timestamp(day.to_datetime(self.to)).ok());
+        ends.into_iter().find(|at| *at > now)
+    }
 }

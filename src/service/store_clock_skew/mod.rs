@@ -13,11 +13,13 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::meta::{meta, set_meta};
 use crate::ledger::millis::Millis;
 use crate::model::clock::TOLERANCE;
 use crate::notify::store_delivery;
 use crate::reprocess::store::plan;
 use crate::service::store_clock_skew::time_columns::{META, Repair, TIMES};
+use crate::triage::store::misdated;
 
 /// What times are held against.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,7 @@ pub struct Right {
 /// # Errors
 /// SQLite refuses.
 pub fn set_right(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
+    misdated::note(tx, limit(right).0)?;
     let mut changed = ends(tx, right)?;
     changed += outbox(tx, right)?;
     changed += episodes_and_acks(tx, right)?;
@@ -209,10 +212,20 @@ pub fn last_known(connection: &rusqlite::Connection) -> Result<Option<Timestamp>
     Ok(newest.map(|at| at.0))
 }
 
-/// Keeps the time that is known to be right.
+/// How far the host's clock was ahead of that time; zero where that was not noted.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn note_known(tx: &Transaction<'_>, now: Timestamp) -> Result<(), LedgerError> {
-    crate::ledger::meta::set_meta(tx, "clock", &now.as_millisecond().to_string())
+pub fn host_ahead(connection: &rusqlite::Connection) -> Result<SignedDuration, LedgerError> {
+    let kept = meta(connection, "host_ahead")?;
+    Ok(SignedDuration::from_millis(kept.and_then(|kept| kept.parse().ok()).unwrap_or_default()))
+}
+
+/// Keeps the time that is known to be right, and how far the host's clock is ahead of it.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn note_known(tx: &Transaction<'_>, now: Timestamp, host_ahead: SignedDuration) -> Result<(), LedgerError> {
+    set_meta(tx, "host_ahead", &host_ahead.as_millis().to_string())?;
+    set_meta(tx, "clock", &now.as_millisecond().to_string())
 }

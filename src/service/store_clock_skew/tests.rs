@@ -89,7 +89,7 @@ fn no_column_of_any_table_is_ahead_afterwards_and_no_end_was_lost() {
     }
     assert_eq!(left, BTreeMap::new(), "milliseconds too late");
     let names: Vec<String> = tx
-        .prepare("SELECT value FROM meta WHERE name <> 'ledger_id'")
+        .prepare("SELECT value FROM meta WHERE name NOT IN ('ledger_id', 'misdated_digests')")
         .unwrap()
         .query_map([], |row| row.get(0))
         .unwrap()
@@ -266,4 +266,27 @@ fn no_hold_that_was_made_longer_by_a_wrong_clock_lasts_longer_than_it_may() {
     set(&mut seed, 7);
     let stored = gate::get(&seed.connection, "prod").unwrap();
     assert_eq!((stored.gate, stored.wait_until), (held(7 + 360), Some(t(7 + DAY))));
+}
+
+#[test]
+fn digests_that_were_sent_with_a_wrong_date_are_named_in_the_next_one_once() {
+    let (mut seed, settings) = crate::triage::tests::channels::paging_world();
+    let mut tell = |group: &str, minutes: i64, set_right_at: Option<i64>| {
+        if let Some(at) = set_right_at {
+            set_back(&mut seed, at);
+        }
+        seed.fail(group, "b", 1, t(1));
+        seed.scan(t(minutes));
+        let request = crate::triage::Request { by_hand: true, ..crate::triage::Request::at(t(minutes)) };
+        let digest = seed.write(|tx| crate::triage::triage_in(tx, &settings, &request)).unwrap().unwrap();
+        seed.run("UPDATE delivery SET state = 'sent', attempts = 1", []);
+        (digest.digest_id, digest.remarks)
+    };
+    let (before, _) = tell("a", 2, None);
+    let (wrong, _) = tell("b", YEAR, None);
+    let (_, said) = tell("c", 20, Some(19));
+    let said = said.into_iter().filter(|remark| remark.contains("wrong date")).collect::<Vec<_>>();
+    assert!(said.len() == 1 && said[0].contains(&wrong) && !said[0].contains(&before), "{said:?}");
+    let (_, after) = tell("d", 40, Some(39));
+    assert!(!after.iter().any(|remark| remark.contains("wrong date")), "{after:?}");
 }

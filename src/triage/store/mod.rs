@@ -9,6 +9,7 @@ pub(crate) mod episode;
 pub(crate) mod group_row;
 pub(crate) mod handover;
 pub(crate) mod incident;
+pub(crate) mod misdated;
 pub(crate) mod note;
 pub(crate) mod outbox;
 pub(crate) mod silence;

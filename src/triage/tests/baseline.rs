@@ -96,3 +96,14 @@ fn a_filter_never_turns_an_inventory_into_a_page() {
     look(&mut seed, &settings, 1);
     assert!(sent_to(&seed, "pager").is_empty() && paged(&seed).is_empty());
 }
+
+#[test]
+fn a_trouble_of_the_first_hour_pages_nobody_and_a_later_one_does() {
+    let (mut seed, settings) = installed();
+    seed.write(|tx| fault::raise(tx, "clock", "the clock is ahead", t(0))).unwrap();
+    assert_eq!(look(&mut seed, &settings, 1).unwrap().faults.len(), 1, "people read of it");
+    assert!(paged(&seed).is_empty(), "{:?}", paged(&seed));
+    seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(100))).unwrap();
+    look(&mut seed, &settings, 120).unwrap();
+    assert_eq!(paged(&seed), ["!scan:prod"]);
+}

@@ -343,3 +343,30 @@ fn each_batch_that_fails_as_a_whole_is_news_however_many_did_before() {
     assert_eq!((news.reason, news.why.as_deref()), (Reason::Escalated, Some(why)));
     assert_eq!(at(&mut seed, &settings, 60), None, "once");
 }
+
+#[test]
+fn a_trouble_that_lasts_is_told_once_a_day_and_not_whenever_somebody_asks() {
+    let (mut seed, settings) = world();
+    seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
+    let mut told = |minutes: i64, by_hand: bool| {
+        seed.scan(t(minutes));
+        let request = Request { by_hand, ..Request::at(t(minutes)) };
+        let digest = seed.write(|tx| triage_in(tx, &settings, &request)).unwrap();
+        digest.map_or(0, |digest| digest.faults.len())
+    };
+    assert_eq!([told(2, true), told(3, true), told(4, true)], [1, 0, 0]);
+    assert_eq!([told(1380, false), told(1381, true)], [1, 0]);
+}
+
+#[test]
+fn a_digest_by_a_clock_in_doubt_says_so() {
+    let (mut seed, settings) = world();
+    seed.fail("g", "b", 3, t(1));
+    let mut remarks = |certain: i64, group: &str| {
+        seed.fail(group, "b", 1, t(2));
+        let request = Request { by_hand: true, certain: t(certain), ..Request::at(t(20)) };
+        seed.write(|tx| triage_in(tx, &settings, &request)).unwrap().unwrap().remarks
+    };
+    assert_eq!(remarks(2, "g"), [CLOCK_IN_DOUBT]);
+    assert_eq!(remarks(20, "h"), [""; 0]);
+}
