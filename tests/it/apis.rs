@@ -136,8 +136,11 @@ async fn a_batch_that_both_apis_show_is_read_once_and_stays_with_the_api_that_it
     assert_eq!((batches(&site), site.texts(seen)), (known, vec!["3".to_owned()]));
 }
 
-/// A worker whose project was known long before the world's failures.
+/// A worker whose project was known long before the world's failures, with somebody to tell.
 async fn worker(site: &Site) -> Worker {
+    let mut config = std::fs::read_to_string(site.path("config.toml")).unwrap();
+    config.push_str(&format!("[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = {:?}\n", site.path("out")));
+    std::fs::write(site.path("config.toml"), config).unwrap();
     let worker = site.worker().await;
     let long_ago = (site.now() - SignedDuration::from_hours(48)).as_millisecond();
     let begin = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {

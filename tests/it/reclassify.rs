@@ -11,6 +11,9 @@ use crate::site::Site;
 
 const GIZMO: &str = "the gizmo is askew";
 
+/// Somebody to tell.
+const FOLDER: &str = "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{dir}/out\"\n";
+
 fn rule(class: &str) -> String {
     format!("[[rule]]\nname = \"mine\"\nmatch = \"gizmo\"\nclass = \"{class}\"\n")
 }
@@ -37,7 +40,7 @@ async fn site(world: World) -> Site {
 
 /// A cycle a quarter of an hour later, with `more` in the configuration.
 async fn cycle(site: &Site, more: &str) -> CycleOutcome {
-    site.configure(more);
+    site.configure(&format!("{FOLDER}{more}"));
     site.cloud.world().advance(SignedDuration::from_mins(16));
     let mut worker = site.worker().await;
     let outcome = worker.cycle(site.now(), Duration::from_secs(5), &CancellationToken::new()).await.unwrap();
