@@ -147,7 +147,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub fast: bool,
     /// The API through which the simulated account is read
-    #[arg(long, value_enum, value_name = "API", default_value_t = Api::V1Beta)]
+    #[arg(long, value_enum, value_name = "API", default_value_t = Api::Auto)]
     pub api: Api,
     /// Keep the simulated LlamaCloud running, so that other commands can be pointed at it
     #[arg(long)]

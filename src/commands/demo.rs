@@ -41,12 +41,6 @@ delays = ["20s", "1m", "2m"]
 max-share = 0.0
 per-hour = 2000
 per-day = 20000
-
-# What a passed-on error of your own systems means; the shipped rules would take it for a refused key.
-[[rule]]
-name = "our notification hook"
-match = "notification hook answered"
-class = "config"
 "#;
 /// The digest's settings beside them.
 const LIVELY_DIGEST: &str = "group-wait = \"20s\"\nmin-gap = \"50s\"\nper-day = 2000\n";

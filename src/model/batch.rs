@@ -125,6 +125,15 @@ impl Batch {
         !self.status.is_terminal() || needs
     }
 
+    /// Whether its own counts say that every item completed: then a listing of failed items has nothing to show.
+    pub fn has_nothing_to_list(&self) -> bool {
+        self.status == BatchStatus::Completed
+            && self.error_message.is_none()
+            && (self.failed_items, self.skipped_items) == (Some(0), Some(0))
+            && self.total_items.is_some()
+            && self.total_items == self.processed_items
+    }
+
     /// What it is remembered by after a complete listing that shows something wrong, given what it was remembered by before.
     ///
     /// One bad answer may be a server in trouble: it is believed when the next scan finds the same.
@@ -276,6 +285,24 @@ mod tests {
             (BatchStatus::Running, Some(1), counted, false),
         ] {
             assert_eq!(batch(status.clone(), count).is_settled_by(counted), settled, "{status:?} {count:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_batch_that_counts_every_item_as_completed_has_nothing_to_list() {
+        let well = Batch { failed_items: Some(0), skipped_items: Some(0), ..batch(BatchStatus::Completed, Some(3)) };
+        assert!(well.has_nothing_to_list());
+        for unwell in [
+            Batch { failed_items: Some(1), ..well.clone() },
+            Batch { skipped_items: Some(1), ..well.clone() },
+            Batch { skipped_items: None, ..well.clone() },
+            Batch { processed_items: Some(2), ..well.clone() },
+            Batch { processed_items: None, total_items: None, ..well.clone() },
+            Batch { error_message: Some("pool lost".to_owned()), ..well.clone() },
+            Batch { status: BatchStatus::Running, ..well.clone() },
+            Batch { status: BatchStatus::Failed, ..well.clone() },
+        ] {
+            assert!(!unwell.has_nothing_to_list(), "{unwell:?}");
         }
     }
 

@@ -134,7 +134,7 @@ impl Reprocess<'_> {
         facts.items.retain(|item| !refused.item_ids.contains(&item.item_id));
         let alike = facts.items.iter().filter(|item| item.group_id == refused.group_id);
         let ids: BTreeSet<String> = alike.map(|item| item.item_id.clone()).collect();
-        if let Err(error) = self.note_running(project, &ids, rows, &mut facts.items).await {
+        if let Err(error) = self.note_running(project, &ids, rows, &mut facts.items, now).await {
             summary.errors.push(format!("no other canary was tried, {UNREAD}: {error:#}"));
             return None;
         }
@@ -159,7 +159,7 @@ impl Reprocess<'_> {
             if ids.is_empty() {
                 return Ok(true);
             }
-            match self.note_running(project, &ids, rows, &mut facts.items).await {
+            match self.note_running(project, &ids, rows, &mut facts.items, now).await {
                 Ok(0) => return Ok(true),
                 Ok(_) => *chosen = plan(&input(facts, Selection::Auto, limits, now)),
                 Err(error) => {

@@ -11,8 +11,8 @@ use crate::model::item::{ItemStatus, Kind, Observation};
 /// The name of the item that is recorded in place of a whole batch; its id is the batch's.
 pub(crate) const WHOLE_BATCH: &str = "(whole batch)";
 
-/// Items that were under way when their batch ended may still end by themselves; after this they are taken for abandoned.
-const GRACE: SignedDuration = SignedDuration::from_hours(1);
+/// Items that were under way when their batch ended may still end by themselves; after this they never do.
+pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a listing of a batch's items has shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,9 +55,18 @@ impl Batch {
     ///
     /// What waits in a batch that failed never begins. What was under way may still end, and a list may lag behind its batch.
     pub fn has_abandoned(&self, status: &ItemStatus, now: Timestamp) -> bool {
+        self.is_long_over(now) || (self.failed_as_a_whole() && *status != ItemStatus::Processing)
+    }
+
+    /// Whether an item that this ended batch left undone is recorded as failed at `now`: at once if the batch failed, whatever
+    /// may still become of the item, and otherwise once its list cannot lag behind any more.
+    pub fn fails_undone(&self, now: Timestamp) -> bool {
+        self.failed_as_a_whole() || self.is_long_over(now)
+    }
+
+    fn is_long_over(&self, now: Timestamp) -> bool {
         let ended = self.completed_at.or(self.updated_at);
-        let waited = ended.is_none_or(|ended| now.duration_since(ended) >= GRACE);
-        waited || (self.failed_as_a_whole() && *status != ItemStatus::Processing)
+        ended.is_none_or(|ended| now.duration_since(ended) >= GRACE)
     }
 
     /// An item that this batch left undone, as a failure with the batch's message, at the time when the batch ended.
@@ -164,6 +173,8 @@ mod tests {
         let completed = batch(BatchStatus::Completed, None);
         assert!(!completed.has_abandoned(&ItemStatus::Pending, time(59)), "its list may lag behind");
         assert!(completed.has_abandoned(&ItemStatus::Pending, time(60)));
+        assert!(failed.fails_undone(time(0)), "its text is known");
+        assert!(!completed.fails_undone(time(59)) && completed.fails_undone(time(60)));
     }
 
     #[test]

@@ -101,6 +101,11 @@ pub(crate) async fn search<S: Source>(
 ) -> Result<(), LedgerError> {
     let project_key = begun.project_key;
     let candidates = ledger.read(move |connection| batch::unsearched(connection, project_key)).await?;
+    let candidates = if candidates.is_empty() {
+        candidates
+    } else {
+        ledger.write(move |tx| evidence::leave_out_early(tx, candidates)).await?
+    };
     let started_with = source.requests();
     let is_served = |batch: &Batch| source.serves(source.api_of(&batch.batch_id));
     for (batch, mut answering) in candidates.into_iter().filter(|(batch, _)| may_answer(batch) && is_served(batch)) {

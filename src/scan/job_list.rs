@@ -22,8 +22,11 @@ use crate::scan::unread::why_unusable;
 /// Milliseconds after which an unchanged batch's `last_seen` is written again.
 const STALE: i64 = 3_600_000;
 
-/// Batches of one list that one scan reads, at most: the others wait for the next one.
+/// Batches of one list that are due in one scan, at most: the list is cut there, and the next scans go on with it.
 pub(crate) const MOST_DUE: usize = 20_000;
+
+/// Batches of a cut list whose items are listed in one scan, at most. A list that never ends must be told soon.
+pub(crate) const MOST_READ_OF_CUT: usize = 1_000;
 
 /// What the job lists said: one for each API that was asked.
 #[derive(Debug, Default)]
@@ -163,9 +166,7 @@ impl JobList {
                 }
                 let due = self.due.len() - due_before;
                 if due >= request.most_due {
-                    let why =
-                        format!("batch list: {due} of its batches must be read; the next scans read what follows");
-                    read.error = Some((why, false));
+                    read.error = Some((cut(due, &self.due[due_before..]), false));
                     return ControlFlow::Break(());
                 }
                 let flow = order.page(&seen);
@@ -173,6 +174,9 @@ impl JobList {
                 flow
             })
             .await;
+        if self.due.len() - due_before >= request.most_due {
+            self.keep_of_cut(due_before);
+        }
         read.outcome = ListOutcome::Read { active };
         read.listed = self.listed - listed_before;
         read.unseen = unseen.into_iter().map(str::to_owned).collect();
@@ -180,6 +184,18 @@ impl JobList {
         let is_read = matches!(read.outcome, ListOutcome::Read { .. });
         read.whole = is_read && read.error.is_none() && !read.stopped && read.flaw.is_none();
         self.lists.push(read);
+    }
+
+    /// Leaves to the next scans what would take long: the batches of a cut list, but for those without anything to list.
+    fn keep_of_cut(&mut self, due_before: usize) {
+        let mut position = 0;
+        let mut left = MOST_READ_OF_CUT;
+        self.due.retain(|batch| {
+            position += 1;
+            let keeps = position <= due_before || batch.has_nothing_to_list() || left > 0;
+            left = left.saturating_sub(usize::from(position > due_before && !batch.has_nothing_to_list()));
+            keeps
+        });
     }
 
     /// A list that was not read to its end, or is not there, proves nothing about the faults of its batches.
@@ -301,6 +317,16 @@ impl JobList {
     }
 }
 
+/// Why a list was not read on after this many batches that are due.
+fn cut(due: usize, batches: &[Batch]) -> String {
+    let oldest = batches.iter().filter_map(|batch| batch.created_at).min();
+    let oldest = oldest.map_or_else(String::new, |at| format!(", the oldest of {at}"));
+    format!(
+        "batch list: it had not ended after {due} batches that were not known{oldest}. The next scans go on with it; \
+         if it never ends, LlamaCloud's list is broken"
+    )
+}
+
 /// Whether the batch is known, or was shown, under the id that it has in the other API: one of the two is enough.
 ///
 /// The ledger's stays. Once its API does not answer any more, it stays only if nothing can have changed since it was read.
@@ -346,7 +372,7 @@ impl ListRead {
     fn doubt(&self) -> String {
         let status = if let ListOutcome::NotFound(status) = self.outcome { status } else { 404 };
         format!(
-            "API {}: its batch list does not exist any more ({status}); if the next scan finds the same, it goes on without this API",
+            "API {}: its batch list does not exist any more ({status}); if that lasts for ten minutes, scans go on without this API",
             self.api
         )
     }
@@ -371,7 +397,8 @@ impl ListRead {
             }
             Err(error) => {
                 self.outcome = error.list_not_found().map_or(ListOutcome::Failed, ListOutcome::NotFound);
-                self.error = Some((format!("could not list batches: {error}"), error.stops_scan()));
+                let which = self.oldest.map_or_else(String::new, |at| format!(" made before {at}"));
+                self.error = Some((format!("could not list batches{which}: {error}"), error.stops_scan()));
                 0
             }
         }

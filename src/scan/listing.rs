@@ -37,6 +37,8 @@ pub(crate) struct BatchRead {
     pub(crate) gone: bool,
     /// Rows that could not be read in the scan before, either: how many, and why.
     pub(crate) lost_rows: Option<(u64, String)>,
+    /// Its counts said that there is nothing to ask for.
+    pub(crate) unasked: bool,
     /// It answered that the batch does not exist.
     not_found: bool,
     /// What the listing counted, where the batch itself does not say.
@@ -157,14 +159,14 @@ pub(crate) struct Due {
 }
 
 /// What one complete pass read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Pass {
     failed: Rows,
     skipped: Rows,
 }
 
 /// The rows of one listing: how many, and which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Rows {
     count: u64,
     unreadable: u64,
@@ -202,6 +204,10 @@ async fn list_once<S: Source>(
     pages: &mpsc::Sender<Message>,
     read: &mut BatchRead,
 ) -> Result<Option<Pass>, LedgerError> {
+    if batch.has_nothing_to_list() {
+        read.unasked = true;
+        return Ok(Some(Pass::default()));
+    }
     let failed = list_kind(source, batch, (Kind::Failed, depth), place, pages, read).await?;
     if read.refused {
         return Ok(None);

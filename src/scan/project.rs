@@ -21,7 +21,7 @@ use crate::scan::listing::{self, BatchRead, Due};
 use crate::scan::set_aside::{self, Unread};
 use crate::scan::source::Source;
 use crate::scan::store::batch::{self, KnownBatch};
-use crate::scan::store::ingest_record::Place;
+use crate::scan::store::ingest_record::{Finish, Place};
 use crate::scan::store::project::{Begun, Ended, begin_scan, doubt_list, end_scan};
 use crate::scan::store::project_api;
 use crate::scan::{ScanSummary, Watched, apis, evidence, gap, unless_panicked};
@@ -125,7 +125,9 @@ async fn read<S: Source>(
     let returned = list.refresh.iter().any(|batch| known.get(&batch.batch_id).is_some_and(|known| known.gone));
     put_off_proofs(&mut list, &known);
     let shown = list.shown_times(&windows);
+    let all_due = list.due.len() as u64;
     let due = record(ledger, begun, &known, &mut list).await?;
+    counts.batches_read += all_due - due.len() as u64;
     if !counts.refused {
         read_due(ledger, project, due, pages, counts).await?;
     }
@@ -253,7 +255,7 @@ fn wants_proof(batch: &Batch, known: &HashMap<String, KnownBatch>) -> bool {
     batch.wants_proof(known.get(&batch.batch_id).and_then(|known| known.listed_as.as_deref()))
 }
 
-/// Writes what the job list showed; the batches that are due come back with their place in the ledger.
+/// Writes what the job list showed; the batches whose items must be listed come back with their place in the ledger.
 async fn record(
     ledger: &Ledger,
     begun: &Begun,
@@ -269,7 +271,9 @@ async fn record(
     debug_assert!(refresh.iter().all(|batch| known.contains_key(&batch.batch_id)));
     let begun = *begun;
     let depth = |batch: &Batch| if wants_proof(batch, known) { Depth::Proof } else { Depth::News };
-    let depths: Vec<Depth> = due.iter().map(depth).collect();
+    // Nothing of a batch that is new can be open in the ledger, so there is nothing to compare with, either.
+    let is_read = |batch: &Batch| batch.has_nothing_to_list() && !known.contains_key(&batch.batch_id);
+    let depths: Vec<Option<Depth>> = due.iter().map(|batch| (!is_read(batch)).then(|| depth(batch))).collect();
     ledger
         .write(move |tx| {
             let named = due.iter().chain(&refresh).find_map(|batch| batch.project_id.as_deref());
@@ -284,8 +288,17 @@ async fn record(
                 seen_at: begun.at,
                 baseline_until: begun.baseline_until,
             };
-            let placed = due.into_iter().zip(keys.into_iter().map(place)).zip(depths);
-            Ok(placed.map(|((batch, place), depth)| Due { batch, place, depth }).collect())
+            let mut placed = Vec::new();
+            for ((batch, place), depth) in due.into_iter().zip(keys.into_iter().map(place)).zip(depths) {
+                match depth {
+                    Some(depth) => placed.push(Due { batch, place, depth }),
+                    None => {
+                        let listed_as = Some(batch.listed_as(true));
+                        batch::mark_listed(tx, &Finish { place, complete: true, listed_as, counted: None })?;
+                    }
+                }
+            }
+            Ok(placed)
         })
         .await
 }
@@ -341,7 +354,7 @@ impl Counts {
             }
             Some(error) => self.cannot_read(&read.batch_id, error, read.own),
             None if read.gone => self.shown_but_gone(&read.batch_id),
-            None => self.read_well(&read.batch_id, api),
+            None => self.read_well(&read.batch_id, api, !read.unasked),
         }
     }
 

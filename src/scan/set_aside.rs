@@ -143,9 +143,11 @@ impl Counts {
         self.unread.failed.push(Failed { batch_id: batch_id.to_owned(), error, own: true, gone: true });
     }
 
-    /// Notes a batch that was read well.
-    pub(crate) fn read_well(&mut self, batch_id: &str, api: BatchApi) {
-        self.unread.others_read.insert(api);
+    /// Notes a batch that was read well; if LlamaCloud `was_asked` for its items, it answers.
+    pub(crate) fn read_well(&mut self, batch_id: &str, api: BatchApi, was_asked: bool) {
+        if was_asked {
+            self.unread.others_read.insert(api);
+        }
         if self.unread.before.contains(batch_id) || self.unread.standing.contains(&fault_key(&self.project, batch_id)) {
             self.unread.mended.push(batch_id.to_owned());
         }

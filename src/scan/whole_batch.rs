@@ -29,7 +29,7 @@ pub(crate) async fn list_undone<S: Source>(
         let mut seen = 0;
         let mut page = |items: Vec<Observation>| {
             seen += items.len() as u64;
-            let items = if is_abandoned { items } else { Vec::new() };
+            let items = if batch.fails_undone(now) { items } else { Vec::new() };
             outlet.push(items.into_iter().map(|item| batch.abandoned(item)).collect())
         };
         let listed = source.list_undone(batch, status, &mut page).await;

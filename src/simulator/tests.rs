@@ -121,6 +121,29 @@ async fn sorting_is_no_batch_of_v2_and_has_jobs_of_its_own() {
 }
 
 #[tokio::test]
+async fn older_clients_sort_several_documents_in_one_job() {
+    let world = WorldBuilder::new().batch("b1").item("i1").succeeds().item("i2").succeeds().build();
+    let cloud = SimulatedCloud::start(world, Options::default()).await.unwrap();
+    let files: Vec<String> = cloud.world().items().iter().map(|item| item.file_id.clone()).collect();
+    let path = "/api/v1/classifier/jobs";
+    let rules = json!([{"type": "invoice", "description": "asks for money"}]);
+    assert_eq!(post(&cloud, path, &json!({"file_ids": [], "rules": rules})).await.0, 422);
+    assert_eq!(post(&cloud, path, &json!({"file_ids": files, "rules": []})).await.0, 422);
+    let (status, job) = post(&cloud, path, &json!({"file_ids": files, "rules": rules})).await;
+    assert_eq!((status, &job["status"], &job["rules"]), (200, &json!("PENDING"), &rules), "{job}");
+    cloud.world().advance(jiff::SignedDuration::from_hours(5));
+    assert_eq!(get(&cloud, path).await.1["items"][0]["id"], job["id"]);
+    let own = format!("{path}/{}", job["id"].as_str().unwrap());
+    assert_eq!(get(&cloud, &own).await.1["status"], "SUCCESS");
+    let results = get(&cloud, &format!("{own}/results")).await.1;
+    assert_eq!(
+        (results["items"].as_array().unwrap().len(), &results["items"][0]["result"]["type"]),
+        (2, &json!("invoice"))
+    );
+    assert_eq!(get(&cloud, &format!("{path}/none")).await.0, 404);
+}
+
+#[tokio::test]
 async fn a_clock_runs_from_the_moment_at_which_it_was_told_to() {
     let cloud = cloud().await;
     let began = cloud.world().now();

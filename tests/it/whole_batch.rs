@@ -6,6 +6,7 @@ use llama_triage::internals::simulator::{
     item_id,
 };
 
+use crate::plans;
 use crate::site::{Site, files};
 
 const WHY: &str = "workflow terminated: the worker pool was lost";
@@ -126,4 +127,26 @@ async fn a_failed_batch_whose_items_cannot_be_listed_stands_for_them_until_they_
         (states, items(&site)[0].starts_with(&batch_id("b"))),
         (["open", "open", "recovered"].map(str::to_owned).to_vec(), true)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_under_way_when_its_batch_failed_is_recorded_at_once_and_not_retried_while_it_may_go_on() {
+    let now = Timestamp::now();
+    let busy = WorldBuilder::at(now).pace(Pace { start_delay: (1, 1), item: (9_000, 9_000), lanes: 2 });
+    let busy = busy.batch("b").made_ago(SignedDuration::from_mins(2));
+    let world =
+        busy.ends(SignedDuration::from_secs(90), Break::Fails(Some(WHY.to_owned()))).item("a").item("b").build();
+    let (site, mut worker) = plans::scanned(world).await;
+    let mut wanted = [format!("{} open: {WHY}", item_id("a")), format!("{} open: {WHY}", item_id("b"))];
+    wanted.sort();
+    assert_eq!(items(&site), wanted);
+
+    plans::approved(&site, &worker, &["a", "b"]).await;
+    plans::between(&site, &mut worker, 1).await;
+    assert_eq!(plans::posts(&site), 0, "they may still complete");
+    site.cloud.world().advance(SignedDuration::from_mins(61));
+    worker.scan(site.now()).await.unwrap();
+    plans::approved(&site, &worker, &["a", "b"]).await;
+    plans::between(&site, &mut worker, 1).await;
+    assert!(plans::posts(&site) > 0, "an hour later nothing comes of them any more");
 }

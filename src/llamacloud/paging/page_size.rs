@@ -62,7 +62,7 @@ impl PageSize {
     /// A page could not be had. `alive`: the server has answered another request of this scan well.
     pub(crate) fn failed(&mut self, error: &CloudError, alive: bool) -> Remedy {
         let too_large = matches!(error, CloudError::TooLarge { .. });
-        if !too_large && (self.in_doubt || !alive || !may_be_a_row(error)) {
+        if !too_large && (self.in_doubt || !alive || !may_be_one_row(error)) {
             return Remedy::GiveUp;
         }
         if self.now > 1 {
@@ -80,9 +80,12 @@ impl PageSize {
     }
 }
 
-/// Whether one row may make a server answer like this: it fails to write it, or a proxy cuts the answer off.
-fn may_be_a_row(error: &CloudError) -> bool {
-    matches!(error, CloudError::Server { status: 500 | 502 | 504, .. } | CloudError::CutShort { .. })
+/// Whether one row may make a server answer like this: it is too large, fails to be written, or a proxy cuts the answer off.
+pub(crate) fn may_be_one_row(error: &CloudError) -> bool {
+    matches!(
+        error,
+        CloudError::Server { status: 500 | 502 | 504, .. } | CloudError::CutShort { .. } | CloudError::TooLarge { .. }
+    )
 }
 
 #[cfg(test)]

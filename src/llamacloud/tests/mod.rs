@@ -8,6 +8,7 @@ pub(crate) mod reading;
 pub(crate) mod shapes;
 pub(crate) mod simulated;
 pub(crate) mod v2;
+pub(crate) mod v2_batch_list;
 pub(crate) mod v2_edges;
 pub(crate) mod v2_requests;
 pub(crate) mod v2_retries;

@@ -3,6 +3,7 @@
 //! A v2 batch shows neither counts nor outcomes: it maps files to jobs, and the jobs are asked.
 
 pub(crate) mod batch;
+pub(crate) mod batch_list;
 pub(crate) mod create;
 pub(crate) mod failed_items;
 pub(crate) mod files;
@@ -24,12 +25,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::llamacloud::error::{CloudError, CreateError};
-use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::end_of_list::{MOST_BATCHES, Paging};
-use crate::llamacloud::paging::listing::{self, Depth, Listed, Make, Style};
+use crate::llamacloud::http::client::Client;
+use crate::llamacloud::paging::listing::{Depth, Listed};
 use crate::llamacloud::paging::page;
 use crate::llamacloud::resubmit::{JobRecord, Resubmission};
-use crate::llamacloud::v2::batch::Batches;
 use crate::llamacloud::v2::files::Files;
 use crate::llamacloud::v2::job::{Job, Product};
 use crate::llamacloud::v2::outcomes::queues::Queues;
@@ -88,18 +87,12 @@ impl V2 {
         created_since: Option<Timestamp>,
         page: &mut PageOfBatches<'_>,
     ) -> Result<Listed, CloudError> {
-        let mut ask = Ask::path(&ROOT);
-        if let Some(since) = created_since {
-            let since = since.checked_sub(OVERLAP).unwrap_or(since);
-            ask = ask.with("created_at_on_or_after", since.to_string());
-        }
-        let style = Style::of(Make::V2, limit);
+        let since = created_since.map(|since| since.checked_sub(OVERLAP).unwrap_or(since));
         let mut page = |batches: Vec<Batch>| {
             self.queues.note_batches();
             page(batches)
         };
-        let paging = Paging::by_token().at_most(MOST_BATCHES);
-        let listed = listing::read(client, &ask, style, &Batches, paging, &mut page).await;
+        let listed = batch_list::read(client, limit, since, &mut page).await;
         listed.map_err(|error| gone(error, client))
     }
 

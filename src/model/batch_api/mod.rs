@@ -92,21 +92,23 @@ pub struct ApiState {
     pub presence: Presence,
     /// Its batch list showed batches of the look-back window when it was last read.
     pub active: bool,
-    /// Lists in a row that did not exist although the API is present.
+    /// One while the list does not exist although the API is taken to be present.
     pub missed: u32,
     /// The HTTP status of the last list that did not exist; none after a list that was read.
     pub status: Option<u16>,
     /// Since when the presence is what it is; none while it is unknown.
     pub since: Option<Timestamp>,
-    /// When its list was last read, or last found not to exist; none before.
+    /// When its list was last read, or last found not to exist; for a list that is missing, when that was found first.
+    /// None before.
     pub asked_at: Option<Timestamp>,
 }
 
 /// The status of a web page in place of a list.
 const PAGE: u16 = 200;
 
-/// So many lists in a row that do not exist end the presence of an API: one may be a deployment or a proxy.
-const MISSES: u32 = 2;
+/// A list that was there must have been missing for this long before its API is taken to be gone: a deployment or a proxy
+/// answers "not found" for a moment, too, however often it is asked in it.
+const GONE_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// A list that shows nothing, or does not exist, is asked for again after this.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
@@ -303,9 +305,10 @@ fn not_found(state: ApiState, status: u16, now: Timestamp) -> (ApiState, Finding
         Presence::Unknown => (absent, Finding::NotThere),
         // A page in place of the list, where there was a list before: maintenance, not the end of an API.
         Presence::Present if status == PAGE => (asked, Finding::Unclear),
-        Presence::Present if state.missed + 1 < MISSES => {
-            (ApiState { missed: state.missed + 1, ..asked }, Finding::Unclear)
-        }
-        Presence::Present => (absent, Finding::WentAway),
+        Presence::Present => match state.asked_at.filter(|at| state.missed > 0 && *at <= now) {
+            None => (ApiState { missed: 1, ..asked }, Finding::Unclear),
+            Some(first) if now - first < GONE_AFTER => (ApiState { asked_at: Some(first), ..asked }, Finding::Unclear),
+            Some(_) => (absent, Finding::WentAway),
+        },
     }
 }

@@ -68,20 +68,38 @@ fn a_list_with_batches_is_read_in_each_scan_and_a_silent_one_about_hourly() {
 }
 
 #[test]
-fn an_api_that_answered_is_absent_after_the_second_list_that_does_not_exist() {
+fn an_api_that_answered_is_absent_once_its_list_is_missing_for_ten_minutes() {
     let there: &[_] = &[(V2, WITH_BATCHES), (V1Beta, WITH_BATCHES)];
     let gone: &[_] = &[(V2, WITH_BATCHES), (V1Beta, NotFound(404))];
     let (doubted, found) = after(&[there, gone]);
     assert_eq!(found, [Finding::Read, Finding::Unclear]);
     assert!(doubted.get(V1Beta).is_missing() && due(&doubted, 10) == [V2, V1Beta]);
-    assert_eq!(after(&[there, gone, gone]).1, [Finding::Read, Finding::WentAway]);
-    let (absent, found) = after(&[there, gone, gone, gone]);
+    assert_eq!(after(&[there, gone, gone]).1, [Finding::Read, Finding::Unclear], "after five minutes");
+    assert_eq!(after(&[there, gone, gone, gone]).1, [Finding::Read, Finding::WentAway]);
+    let (absent, found) = after(&[there, gone, gone, gone, gone]);
     assert_eq!(found, [Finding::Read, Finding::NotThere], "it goes away once");
-    assert_eq!((absent.get(V1Beta).since, absent.get(V1Beta).status), (Some(at(10)), Some(404)));
-    assert_eq!(after(&[there, gone, there, gone]).1, [Finding::Read, Finding::Unclear], "it was there between");
-    let (back, found) = after(&[there, gone, gone, there]);
+    assert_eq!((absent.get(V1Beta).since, absent.get(V1Beta).status), (Some(at(15)), Some(404)));
+    let between = after(&[there, gone, gone, there, gone]);
+    assert_eq!(between.1, [Finding::Read, Finding::Unclear], "it was there between");
+    let (back, found) = after(&[there, gone, gone, gone, there]);
     assert_eq!((found[1], back.get(V1Beta).presence), (Finding::Read, Presence::Present));
-    assert_eq!(back.get(V1Beta).since, Some(at(15)));
+    assert_eq!(back.get(V1Beta).since, Some(at(20)));
+}
+
+#[test]
+fn however_often_a_missing_list_is_asked_for_only_time_ends_its_api() {
+    let gone = [(V2, WITH_BATCHES), (V1Beta, NotFound(404))];
+    let (mut states, _) = after(&[&[(V2, WITH_BATCHES), (V1Beta, WITH_BATCHES)]]);
+    for second in 0..600 {
+        let (next, findings) = conclude(&states, &gone, at(1) + SignedDuration::from_secs(second));
+        states = next;
+        assert_eq!((states.get(V1Beta).presence, findings[1].1), (Presence::Present, Finding::Unclear), "{second}");
+        assert!(due(&states, 2).contains(&V1Beta), "it is asked in each scan");
+    }
+    // The time was written by a clock that was ahead: it begins anew.
+    let set_back = conclude(&states, &gone, at(0)).0;
+    assert_eq!((set_back.get(V1Beta).presence, set_back.get(V1Beta).asked_at), (Presence::Present, Some(at(0))));
+    assert_eq!(conclude(&states, &gone, at(11)).1[1].1, Finding::WentAway);
 }
 
 #[test]

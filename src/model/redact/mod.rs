@@ -3,6 +3,7 @@
 //! Error texts of the wild did contain whole bearer keys and presigned links.
 
 pub(crate) mod secret_forms;
+pub(crate) mod unescaped;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

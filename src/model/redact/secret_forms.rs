@@ -1,15 +1,19 @@
 //! Literal masking: every form in which a secret that this process holds may come back in what others answer.
 //!
 //! [`crate::model::redact`] knows what keys usually look like; a password, or the path of a webhook, looks like nothing.
+//! What escapes make of a text is undone ([`unescaped`](crate::model::redact::unescaped)), however often it was escaped;
+//! encodings that begin at any byte of it (base64, hexadecimal) are forms of their own.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use base64::Engine;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD_NO_PAD as BASE64, URL_SAFE_NO_PAD};
+
+use crate::model::redact::unescaped::{Unescaped, percent_decoded};
 
 /// Bytes from which a secret is masked anywhere. A shorter one is masked only where it stands alone: it may be a part of
 /// many words, and blanking those would spoil the text.
@@ -22,59 +26,136 @@ pub(crate) const SHORTEST: usize = 4;
 /// Bytes from which a part of an address may be a secret of its own.
 const PART: usize = 12;
 
+/// How often a text may have been escaped: JSON in JSON, a query in a query.
+const DEEPEST: usize = 3;
+
 /// Replaces secrets by `***`, in any of their forms and whatever the case of their letters.
 pub(crate) struct SecretMasker {
-    forms: AhoCorasick,
+    wholes: AhoCorasick,
+    /// The first bytes of forms that servers may repeat in part, and all forms that begin with each.
+    heads: AhoCorasick,
+    begun: Vec<Vec<String>>,
 }
 
 impl SecretMasker {
     /// A masker of these secrets and of all their forms.
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> SecretMasker {
-        let forms: BTreeSet<String> = secrets.into_iter().flat_map(forms).collect();
-        let forms = AhoCorasick::builder()
-            // Servers do repeat commands in capitals, and hexadecimal digits come in both.
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(forms)
-            .expect("a few thousand bytes of forms are no size for an automaton");
-        SecretMasker { forms }
+        let (mut wholes, mut cut) = (BTreeSet::new(), BTreeSet::new());
+        for secret in secrets {
+            let (plain, tokens) = plain_forms(secret);
+            wholes.extend(plain.iter().flat_map(|text| encodings(text)).filter(|form| form.len() >= SHORTEST));
+            cut.extend(tokens.iter().flat_map(|text| encodings(text)));
+        }
+        let (mut heads, mut begun): (Vec<String>, Vec<Vec<String>>) = Default::default();
+        for form in cut.into_iter().filter(|form| form.len() > ANYWHERE) {
+            let head = form[..form.ceil_char_boundary(ANYWHERE)].to_ascii_lowercase();
+            match heads.iter().position(|known| *known == head) {
+                Some(known) => begun[known].push(form),
+                None => {
+                    heads.push(head);
+                    begun.push(vec![form]);
+                }
+            }
+        }
+        SecretMasker { wholes: automaton(wholes), heads: automaton(heads), begun }
     }
 
     /// The text with every form of every secret replaced; borrowed when there was none.
     pub(crate) fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let (mut masked, mut copied, mut at) = (String::new(), 0, 0);
-        while let Some(found) = self.forms.find(Input::new(text).range(at..)) {
-            let place = found.range();
-            if place.len() < ANYWHERE && !stands_alone(text, &place) {
-                at = place.start + text[place.start..].chars().next().map_or(1, char::len_utf8);
-                continue;
-            }
-            masked.push_str(&text[copied..place.start]);
-            masked.push_str("***");
-            (copied, at) = (place.end, place.end);
+        let mut places = Vec::new();
+        self.find(text.as_bytes(), &mut |place| places.push(place));
+        let mut unescaped = Unescaped::of(text);
+        for _ in 0..DEEPEST {
+            let Some(deeper) = unescaped.once_more() else { break };
+            unescaped = deeper;
+            self.find(&unescaped.bytes, &mut |place| places.push(unescaped.place_in_text(place)));
         }
-        if copied == 0 {
+        if places.is_empty() {
             return Cow::Borrowed(text);
         }
-        masked.push_str(&text[copied..]);
-        Cow::Owned(masked)
+        Cow::Owned(without(text, places))
+    }
+
+    fn find(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+        let mut at = 0;
+        while let Some(place) = self.wholes.find(Input::new(text).range(at..)).map(|found| found.range()) {
+            if place.len() < ANYWHERE && !stands_alone(text, &place) {
+                at = place.start + 1;
+                continue;
+            }
+            at = place.end;
+            found(place);
+        }
+        at = 0;
+        while let Some(head) = self.heads.find(Input::new(text).range(at..)) {
+            let length =
+                self.begun[head.pattern().as_usize()].iter().filter_map(|form| cut_form(form, &text[head.start()..]));
+            match length.max() {
+                Some(length) => {
+                    at = head.start() + length;
+                    found(head.start()..at);
+                }
+                None => at = head.start() + 1,
+            }
+        }
     }
 }
 
-fn stands_alone(text: &str, place: &std::ops::Range<usize>) -> bool {
-    let of_a_word = |c: char| c.is_alphanumeric() || c == '_';
-    !text[..place.start].ends_with(of_a_word) && !text[place.end..].starts_with(of_a_word)
+fn automaton(patterns: impl IntoIterator<Item = String>) -> AhoCorasick {
+    AhoCorasick::builder()
+        // Servers do repeat commands in capitals, and hexadecimal digits come in both.
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostLongest)
+        .build(patterns)
+        .expect("a few thousand bytes of forms are no size for an automaton")
 }
 
-/// All forms of a secret that are long enough to be masked.
-fn forms(secret: &str) -> BTreeSet<String> {
+/// How many bytes of the form the text begins with; none if those may be a word that has nothing to do with the secret.
+fn cut_form(form: &str, text: &[u8]) -> Option<usize> {
+    let same = form.bytes().zip(text).take_while(|(one, other)| one.eq_ignore_ascii_case(other)).count();
+    let beginning = &form[..form.floor_char_boundary(same)];
+    let mut behind = beginning.chars().skip(1);
+    let is_word = beginning.chars().all(char::is_alphabetic)
+        && (behind.clone().all(char::is_lowercase) || behind.all(char::is_uppercase));
+    (!is_word).then_some(beginning.len())
+}
+
+/// The text without these places, which may overlap.
+fn without(text: &str, mut places: Vec<Range<usize>>) -> String {
+    places.sort_unstable_by_key(|place| (place.start, place.end));
+    let (mut masked, mut copied) = (String::with_capacity(text.len()), 0);
+    for place in places {
+        if place.start >= copied {
+            masked.push_str(&text[copied..place.start]);
+            masked.push_str("***");
+        }
+        copied = copied.max(place.end);
+    }
+    masked.push_str(&text[copied..]);
+    masked
+}
+
+fn stands_alone(text: &[u8], place: &Range<usize>) -> bool {
+    let of_a_word = |c: char| c.is_alphanumeric() || c == '_';
+    let near = |part: Range<usize>| String::from_utf8_lossy(&text[part]);
+    let before = near(place.start.saturating_sub(4)..place.start);
+    let behind = near(place.end..(place.end + 4).min(text.len()));
+    !before.ends_with(of_a_word) && !behind.starts_with(of_a_word)
+}
+
+/// The texts that a secret is known by: all of them, and those that make a token of which a part tells something, too.
+/// Addresses do not, for everybody's begin alike; their random parts do.
+fn plain_forms(secret: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let mut plain: BTreeSet<String> = BTreeSet::from([secret.to_owned()]);
     // Standard Webhooks: the prefix is no part of the key.
     plain.extend(secret.strip_prefix("whsec_").map(str::to_owned));
     plain.extend(parts_of_address(secret).into_iter().map(str::to_owned));
     let decoded: Vec<String> = plain.iter().filter_map(|text| percent_decoded(text)).collect();
     plain.extend(decoded);
-    plain.iter().flat_map(|text| encodings(text)).filter(|form| form.len() >= SHORTEST).collect()
+    let is_address = secret.contains("://");
+    let is_token = |text: &&String| !is_address || looks_random(text) && !text.contains(['/', '?', '&', '=']);
+    let tokens = plain.iter().filter(is_token).cloned().collect();
+    (plain, tokens)
 }
 
 /// What of an address is as secret as the whole: a server that does not know a path repeats the path, or its last part.
@@ -101,25 +182,13 @@ fn looks_random(part: &str) -> bool {
     part.len() >= PART && (has(char::is_ascii_digit) || has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase))
 }
 
-/// The text itself and what common encodings make of it, or of a longer text that holds it.
+/// The text itself, and what encodings make of it, or of a longer text that holds it, that cannot be undone in place.
 fn encodings(text: &str) -> Vec<String> {
     if text.len() < SHORTEST {
         return vec![BASE64.encode(text)];
     }
-    let mut forms = vec![
-        text.to_owned(),
-        percent_encoded(text, "-._~"),
-        percent_encoded(text, "-._~/:@!$&'()*+,;="),
-        percent_encoded(text, "-._* ").replace(' ', "+"),
-        hex::encode(text),
-    ];
-    let quoted = serde_json::Value::from(text).to_string();
-    let json = quoted.trim_start_matches('"').strip_suffix('"').unwrap_or(&quoted).to_owned();
-    forms.extend([json.replace('/', "\\/"), json]);
-    let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    for (double, single) in [("&quot;", "&#39;"), ("&quot;", "&#x27;"), ("&#34;", "&#39;")] {
-        forms.push(html.replace('"', double).replace('\'', single));
-    }
+    // A query writes a blank as `+`.
+    let mut forms = vec![text.to_owned(), text.replace(' ', "+"), hex::encode(text)];
     for engine in [&BASE64, &URL_SAFE_NO_PAD] {
         forms.push(engine.encode(text));
         forms.extend((0..3).map(|shift| base64_within(engine, text, shift)));
@@ -136,30 +205,6 @@ fn base64_within(engine: &GeneralPurpose, text: &str, shift: usize) -> String {
     let first = (shift * 8).div_ceil(6);
     let last = bytes.len() * 8 / 6;
     encoded.get(first..last).unwrap_or_default().to_owned()
-}
-
-fn percent_encoded(text: &str, kept: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _infallible = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
-}
-
-/// None where nothing is encoded, or what is decoded is no text.
-fn percent_decoded(text: &str) -> Option<String> {
-    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &behind[2..] } else { behind };
-    }
-    String::from_utf8(bytes).ok().filter(|decoded| decoded != text)
 }
 
 #[cfg(test)]
@@ -227,6 +272,51 @@ mod tests {
         assert_eq!(masked("1234", "MTIzNA=="), "***==");
         assert_eq!(masked("abc", "abc 616263 YWJj"), "abc 616263 ***");
         assert_eq!(masked("\0me\0abc", &format!("PLAIN {}", BASE64.encode("\0me\0abc"))), "PLAIN ***");
+    }
+
+    #[test]
+    fn a_secret_is_masked_however_often_it_was_escaped() {
+        let secret = "pa/ss+w\"o&rd'42";
+        for text in [
+            "pa%252Fss%252Bw%2522o%2526rd%252742",
+            "pa%25252Fss%25252Bw%252522o%252526rd%25252742",
+            "pa\\u002fss\\u002Bw\\u0022o\\u0026rd\\u002742",
+            "\\u0070\\u0061/ss+w\\x22o\\x26rd'42",
+            "pa\\\\u002fss+w\\\\\\\"o&rd'42",
+            "pa&#x2F;ss&#43;w&amp;quot;o&amp;amp;rd&apos;42",
+            "pa\\/ss%2Bw&quot;o%26amp;rd\\u002742",
+        ] {
+            assert_eq!(masked(secret, &format!("535: \"{text}\" is wrong")), "535: \"***\" is wrong", "{text}");
+        }
+        assert_eq!(masked("pässwörter9", "p\\u00e4ssw\\u00F6rter9, p%C3%A4ssw%c3%b6rter9"), "***, ***");
+        assert_eq!(masked("a%41b\\u0042c9", "raw a%41b\\u0042c9"), "raw ***", "what looks escaped may be the secret");
+        assert_eq!(
+            masked("s3cr3t-s3cr3t", "100 % of \\u00zz & C:\\users &c; %4"),
+            "100 % of \\u00zz & C:\\users &c; %4"
+        );
+    }
+
+    #[test]
+    fn a_secret_of_which_a_server_shows_a_part_is_masked_and_a_word_that_it_begins_with_is_not() {
+        for (secret, text, is) in [
+            ("llx-9fK2mQ7xT4", "key llx-9fK2…", "key ***…"),
+            ("llx-9fK2mQ7xT4", "key llx-9fK2mQ7x...", "key ***..."),
+            ("llx-9fK2mQ7xT4", "key llx-9f…", "key llx-9f…"),
+            ("hunter2-hunter2", "bad \"HUNTER2-HU\"", "bad \"***\""),
+            ("password-of-9", "the password expired", "the password expired"),
+            ("Passwords42", "Passwords expired, Passwords4 is wrong", "Passwords expired, *** is wrong"),
+            ("abcdefgh/ij", "abcdefgh%252Fi is unknown", "*** is unknown"),
+        ] {
+            assert_eq!(masked(secret, text), is, "{secret}");
+        }
+        let login = BASE64.encode("\0me\0s3cr3t-pass-9");
+        assert_eq!(masked("\0me\0s3cr3t-pass-9", &format!("AUTH PLAIN {}...", &login[..14])), "AUTH PLAIN ***...");
+        let slack = "https://hooks.slack.com/services/T0000AAAA/B0000BBBB/abcdEFGHijklMNOPqrst1234";
+        assert_eq!(
+            masked(slack, "https://hooks.slack.com/services/X is gone"),
+            "https://hooks.slack.com/services/X is gone"
+        );
+        assert_eq!(masked(slack, "no token abcdEFGHijk…"), "no token ***…");
     }
 
     #[test]

@@ -7,6 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use jiff::Timestamp;
+
+use crate::ledger::time::millis;
 use crate::llamacloud::Cloud;
 use crate::llamacloud::error::CloudError;
 use crate::model::batch::Batch;
@@ -14,6 +17,7 @@ use crate::model::item::ItemStatus;
 use crate::reprocess::Reprocess;
 use crate::reprocess::policy::facts::ItemFacts;
 use crate::reprocess::store::retriable::Retriable;
+use crate::scan::batch_failure::GRACE;
 use crate::scan::rules::SEARCHABLE_ITEMS;
 use crate::scan::store::batch;
 
@@ -32,10 +36,11 @@ impl Reprocess<'_> {
         item_ids: &BTreeSet<String>,
         rows: &[Retriable],
         items: &mut [ItemFacts],
+        now: Timestamp,
     ) -> anyhow::Result<usize> {
         let Some(watched) = self.project(project) else { return Ok(0) };
-        let name = project.to_owned();
-        let running = self.ledger.read(move |connection| batch::running_of_others(connection, &name)).await?;
+        let (name, since) = (project.to_owned(), millis(now - GRACE));
+        let running = self.ledger.read(move |connection| batch::running_of_others(connection, &name, since)).await?;
         let wanted: Vec<&Retriable> =
             rows.iter().filter(|row| row.project == project && item_ids.contains(&row.item_id)).collect();
         let mut found = BTreeMap::new();
@@ -78,7 +83,7 @@ async fn at_work<'a>(
     let mut each = |page: Vec<(String, ItemStatus)>| {
         for (item_id, status) in page {
             if let Some(item_id) = possible.get(item_id.as_str()) {
-                let seen = if has_ended_badly(&status) { &mut over } else { &mut busy };
+                let seen = if is_over(&status, batch) { &mut over } else { &mut busy };
                 seen.insert(*item_id);
             }
         }
@@ -93,6 +98,8 @@ async fn at_work<'a>(
     Ok(possible.into_iter().filter(|item_id| busy.contains(item_id) || !over.contains(item_id)).collect())
 }
 
-fn has_ended_badly(status: &ItemStatus) -> bool {
-    matches!(status, ItemStatus::Failed | ItemStatus::Skipped | ItemStatus::Cancelled)
+/// Whether nothing more comes of an item: it ended badly, or waits in a batch that has ended.
+fn is_over(status: &ItemStatus, batch: &Batch) -> bool {
+    let waits_in_vain = *status == ItemStatus::Pending && batch.status.is_terminal();
+    waits_in_vain || matches!(status, ItemStatus::Failed | ItemStatus::Skipped | ItemStatus::Cancelled)
 }

@@ -165,7 +165,7 @@ impl Reprocess<'_> {
         summary: &mut Summary,
     ) -> anyhow::Result<Option<Halt>> {
         let project = lane.project.as_str();
-        if let Err(error) = self.note_running(project, &run.ids, &run.rows, &mut facts.items).await {
+        if let Err(error) = self.note_running(project, &run.ids, &run.rows, &mut facts.items, now).await {
             let why = format!("batches under way could not be read: {error:#}");
             summary.errors.push(format!("nothing was retried, {why}"));
             run.leave_project_out(project, &why);

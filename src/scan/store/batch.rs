@@ -201,19 +201,22 @@ pub(crate) fn known_before(connection: &Connection, intent_id: &str) -> Result<H
 }
 
 /// Batches of a project that have not ended, as far as the job list has shown, and that are no retry's; newest first.
+/// Beside them those that ended otherwise than well after `since`, in milliseconds: what was under way in them may go on.
 ///
 /// # Errors
 /// SQLite's.
-pub(crate) fn running_of_others(connection: &Connection, project: &str) -> Result<Vec<Batch>, LedgerError> {
+pub(crate) fn running_of_others(connection: &Connection, project: &str, since: i64) -> Result<Vec<Batch>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT b.batch_id, b.job_type, b.directory_id, b.status, b.total_items, b.processed_items, b.failed_items,
              b.skipped_items, b.created_at, b.updated_at, b.started_at, b.completed_at
          FROM batch b JOIN project p USING (project_key)
-         WHERE p.name = ?1 AND b.gone_at IS NULL AND b.status NOT IN ('completed', 'failed', 'cancelled')
+         WHERE p.name = ?1 AND b.gone_at IS NULL
+             AND (b.status NOT IN ('completed', 'failed', 'cancelled')
+                 OR b.status <> 'completed' AND coalesce(b.completed_at, b.updated_at) > ?2)
              AND b.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
          ORDER BY b.created_at DESC, b.batch_key DESC",
     )?;
-    let rows = statement.query_map([project], read)?;
+    let rows = statement.query_map((project, since), read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

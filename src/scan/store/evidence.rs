@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use crate::ledger::error::LedgerError;
+use crate::model::batch::Batch;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::ingest_record::{Finish, Place};
 use crate::scan::store::{batch, item};
@@ -138,6 +139,24 @@ pub(crate) fn answer(
         batch::mark_searched(tx, answering.batch_key)?;
     }
     Ok(count)
+}
+
+/// Leaves out the batches that were made before any open item was last seen: they count as searched from now on.
+///
+/// # Errors
+/// SQLite's.
+pub(crate) fn leave_out_early(
+    tx: &Transaction<'_>,
+    candidates: Vec<(Batch, Answering)>,
+) -> Result<Vec<(Batch, Answering)>, LedgerError> {
+    let open = tx.query_row("SELECT min(last_seen) FROM item WHERE state = 'open'", (), |row| row.get(0))?;
+    let open: Option<i64> = open;
+    let (left, early): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|(_, answering)| open.is_some_and(|seen| seen < answering.made_at));
+    for (_, answering) in early {
+        batch::mark_searched(tx, answering.batch_key)?;
+    }
+    Ok(left)
 }
 
 /// Whether any open item could be answered by this batch; if not, the batch counts as searched from now on.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 pub(crate) mod cloud_in_memory;
 #[cfg(test)]
+pub(crate) mod endless_list;
+#[cfg(test)]
 pub(crate) mod source;
 #[cfg(test)]
 pub(crate) mod worlds;

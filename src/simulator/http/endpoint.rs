@@ -21,6 +21,14 @@ pub enum Endpoint {
     ParsingParameters,
     /// `GET /api/v1/parsing/job/{job_id}/details`
     ParsingDetails,
+    /// `GET /api/v1/classifier/jobs`
+    ListClassifier,
+    /// `POST /api/v1/classifier/jobs`
+    CreateClassifier,
+    /// `GET /api/v1/classifier/jobs/{classify_job_id}`
+    GetClassifier,
+    /// `GET /api/v1/classifier/jobs/{classify_job_id}/results`
+    ClassifierResults,
     /// `GET /api/v1/beta/directories/{directory_id}/files`
     ListFiles,
     /// `GET /api/v1/beta/directories/{directory_id}/files/{directory_file_id}`
@@ -144,6 +152,7 @@ impl Endpoint {
                 | Self::V2UploadParse
                 | Self::V2CreateExtract
                 | Self::V2CreateClassify
+                | Self::CreateClassifier
         )
     }
 
@@ -179,6 +188,10 @@ const CALLS: &[(&str, &str, Endpoint)] = {
         ("GET", "api/v1/parsing/job/{}", E::ParsingJob),
         ("GET", "api/v1/parsing/job/{}/parameters", E::ParsingParameters),
         ("GET", "api/v1/parsing/job/{}/details", E::ParsingDetails),
+        ("GET", "api/v1/classifier/jobs", E::ListClassifier),
+        ("POST", "api/v1/classifier/jobs", E::CreateClassifier),
+        ("GET", "api/v1/classifier/jobs/{}", E::GetClassifier),
+        ("GET", "api/v1/classifier/jobs/{}/results", E::ClassifierResults),
         ("GET", "api/v1/beta/directories", E::ListDirectories),
         ("POST", "api/v1/beta/directories", E::CreateDirectory),
         ("GET", "api/v1/beta/directories/{}", E::GetDirectory),

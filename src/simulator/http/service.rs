@@ -7,6 +7,7 @@ use crate::simulator::http::query::Query;
 use crate::simulator::http::reply::Reply;
 use crate::simulator::options::{Options, Paging, Shift};
 use crate::simulator::storage::{configurations, directories, files, uploads};
+use crate::simulator::v1::classifier;
 use crate::simulator::v2::{self, acts, classify};
 use crate::simulator::world::model::Origin;
 use crate::simulator::world::state::World;
@@ -39,6 +40,7 @@ impl Service<'_> {
             endpoint if uploads::serves(endpoint) => uploads::answer(self, call, body),
             endpoint if configurations::serves(endpoint) => configurations::answer(self, call, body),
             endpoint if classify::serves(endpoint) => classify::answer(self, call, body),
+            endpoint if classifier::serves(endpoint) => classifier::answer(self, call, body),
             endpoint if acts::serves(endpoint) => acts::answer(self, call, body),
             endpoint if v2::serves(endpoint) => v2::answer(self, call, body),
             _ => self.v1(call, body),

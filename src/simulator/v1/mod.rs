@@ -1,5 +1,6 @@
 //! The calls of API v1 beta batch processing, answered from a [`World`].
 
+pub(crate) mod classifier;
 pub(crate) mod create;
 pub(crate) mod jobs;
 pub(crate) mod json;

@@ -73,7 +73,7 @@ fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Repl
 }
 
 /// Either a saved configuration, or one with rules that name a kind and describe it.
-fn check_rules(fields: &Map<String, Value>) -> Result<(), Reply> {
+pub(crate) fn check_rules(fields: &Map<String, Value>) -> Result<(), Reply> {
     let saved = text(fields, "configuration_id")?.is_some();
     let Some(configuration) = fields.get("configuration").filter(|value| !value.is_null()) else {
         return if saved { Ok(()) } else { Err(missing("configuration")) };

@@ -16,7 +16,7 @@ use crate::simulator::http::paging::{Window, order};
 use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::Service;
 use crate::simulator::v1::create::missing;
-use crate::simulator::world::model::{Batch, BatchStatus, JobType, Origin};
+use crate::simulator::world::model::{Batch, BatchStatus, JobType, Origin, Run};
 use crate::simulator::world::submit::Submission;
 
 /// The most files of a directory that one batch takes, as the real service documents it.
@@ -92,7 +92,8 @@ fn get_batch(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
     let index = own_batch(service, id)?;
     let reply = Reply::ok(json::batch(service.world, index, !expands.is_empty()));
     let batch = &service.world.batches[index];
-    let shown = batch.runs.iter().filter(|run| run.job.is_none()).map(|run| run.failure);
+    let is_shown = |run: &&Run| run.job.is_none() && !json::is_done_before(service.world, batch, run);
+    let shown = batch.runs.iter().filter(is_shown).map(|run| run.failure);
     // The page of results tells of skipped files only; what became of the others is on their jobs.
     Ok(if expands.is_empty() || batch.status != BatchStatus::Completed {
         reply

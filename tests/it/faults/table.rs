@@ -118,7 +118,7 @@ fn sayings(troubles: &[Trouble], measured: &[(Stage, Measured)]) -> Vec<(String,
         r"(127\.0\.0\.1:\d+|/api/v1/beta/batch-processing(/\S*[^\s:;,])?|bjb-[0-9a-f-]{36}| at line \d+ column \d+)",
     )
     .unwrap();
-    let place = Regex::new(r"^(batch …: )?could not [a-z ]+: ").unwrap();
+    let place = Regex::new(r"^(batch …: )?could not [a-z ]+(\d\S+)?: ").unwrap();
     let mut order: Vec<String> = Vec::new();
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for trouble in troubles {
