@@ -44,7 +44,7 @@ pub(crate) struct Judged {
 
 /// What a group becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct Reclassification {
     /// The group as it was.
     pub group: Judged,
     /// Its class and rule from now on.
@@ -117,17 +117,18 @@ fn causes(connection: &Connection) -> Result<HashMap<i64, Vec<Cause>>, LedgerErr
 ///
 /// # Errors
 /// SQLite's.
-pub(crate) fn judge(
+pub(crate) fn apply_reclassifications(
     tx: &Transaction<'_>,
-    verdicts: &[Verdict],
+    verdicts: &[Reclassification],
     fingerprint: &str,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let mut update = tx.prepare_cached("UPDATE error_group SET class = ?2, rule = ?3 WHERE group_key = ?1")?;
-    for Verdict { group, becomes, .. } in verdicts {
+    for Reclassification { group, becomes, .. } in verdicts {
         update.execute((group.group_key, &becomes.class, &becomes.rule))?;
     }
-    let changed: Vec<&Verdict> = verdicts.iter().filter(|one| one.group.has.class != one.becomes.class).collect();
+    let changed: Vec<&Reclassification> =
+        verdicts.iter().filter(|one| one.group.has.class != one.becomes.class).collect();
     if !changed.is_empty() {
         let named: Vec<String> = changed.iter().take(NAMED).map(|one| described(one)).collect();
         let detail = serde_json::json!({ "groups": changed.len(), "changes": named }).to_string();
@@ -135,14 +136,14 @@ pub(crate) fn judge(
         let act = Act { actor: "auto:rules", action: "reclassify", subject, detail: Some(detail), ..Act::default() };
         audit::record(tx, &act, now)?;
     }
-    let mut turned = turned(tx)?;
+    let mut turned = newly_paging_groups(tx)?;
     turned.extend(verdicts.iter().filter(|one| one.turns_paging).map(|one| one.group.group_id.clone()));
-    keep_turned(tx, &turned)?;
+    set_newly_paging_groups(tx, &turned)?;
     set_meta(tx, JUDGED_BY, fingerprint)
 }
 
 /// `g-…: transient to config`
-fn described(one: &Verdict) -> String {
+fn described(one: &Reclassification) -> String {
     format!("{}: {} to {}", one.group.group_id, one.group.has.class, one.becomes.class)
 }
 
@@ -150,7 +151,7 @@ fn described(one: &Verdict) -> String {
 ///
 /// # Errors
 /// SQLite's.
-pub(crate) fn turned(connection: &Connection) -> Result<BTreeSet<String>, LedgerError> {
+pub(crate) fn newly_paging_groups(connection: &Connection) -> Result<BTreeSet<String>, LedgerError> {
     let kept = meta(connection, TURNED)?;
     Ok(kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
@@ -159,12 +160,12 @@ pub(crate) fn turned(connection: &Connection) -> Result<BTreeSet<String>, Ledger
 ///
 /// # Errors
 /// SQLite's.
-pub(crate) fn told(tx: &Transaction<'_>, group_id: &str) -> Result<(), LedgerError> {
-    let mut turned = turned(tx)?;
-    if turned.remove(group_id) { keep_turned(tx, &turned) } else { Ok(()) }
+pub(crate) fn mark_announced(tx: &Transaction<'_>, group_id: &str) -> Result<(), LedgerError> {
+    let mut turned = newly_paging_groups(tx)?;
+    if turned.remove(group_id) { set_newly_paging_groups(tx, &turned) } else { Ok(()) }
 }
 
-fn keep_turned(tx: &Transaction<'_>, turned: &BTreeSet<String>) -> Result<(), LedgerError> {
+fn set_newly_paging_groups(tx: &Transaction<'_>, turned: &BTreeSet<String>) -> Result<(), LedgerError> {
     if turned.is_empty() {
         tx.execute("DELETE FROM meta WHERE name = ?1", [TURNED])?;
         return Ok(());
@@ -207,13 +208,13 @@ mod tests {
         seed.fail("g", "b", 1, t(1));
         let group = groups(&seed.connection).unwrap().remove(0);
         let becomes = Classified { class: "account".to_owned(), rule: Some("mine".to_owned()) };
-        let verdict = Verdict { group, becomes, turns_paging: true };
+        let verdict = Reclassification { group, becomes, turns_paging: true };
         assert!(is_due(&seed.connection, "new").unwrap());
-        seed.write(|tx| judge(tx, &[verdict], "new", t(2))).unwrap();
+        seed.write(|tx| apply_reclassifications(tx, &[verdict], "new", t(2))).unwrap();
         assert!(!is_due(&seed.connection, "new").unwrap() && is_due(&seed.connection, "newer").unwrap());
         assert_eq!(seed.text("SELECT class || rule FROM error_group WHERE group_id = ?1", "g"), "accountmine");
-        assert!(turned(&seed.connection).unwrap().contains("g"));
-        seed.write(|tx| told(tx, "other").and_then(|()| told(tx, "g"))).unwrap();
-        assert!(turned(&seed.connection).unwrap().is_empty());
+        assert!(newly_paging_groups(&seed.connection).unwrap().contains("g"));
+        seed.write(|tx| mark_announced(tx, "other").and_then(|()| mark_announced(tx, "g"))).unwrap();
+        assert!(newly_paging_groups(&seed.connection).unwrap().is_empty());
     }
 }

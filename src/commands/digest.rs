@@ -7,11 +7,11 @@ use jiff::tz::TimeZone;
 
 use crate::ledger::Ledger;
 use crate::model::text::local;
-use crate::notify::deliver::{DeliverySummary, Round, Sender, deliver, recover};
+use crate::notify::deliver::{DeliverySummary, DigestSender, Round, deliver, recover};
 use crate::notify::render::words::headline;
 use crate::triage::digest::model::Digest;
-use crate::triage::settings::Settings;
-use crate::triage::{Request, triage, triage_in};
+use crate::triage::settings::TriageSettings;
+use crate::triage::{TriageRequest, triage, triage_in};
 
 /// How long a command waits for its channels: longer than the longest try.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -31,19 +31,27 @@ pub(crate) struct Rehearsal {
 ///
 /// # Errors
 /// The ledger refuses.
-pub(crate) async fn rehearse(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Rehearsal> {
-    let by_hand = Request { by_hand: true, ..request.clone() };
-    let due = rehearse_once(ledger, settings, request).await?;
+pub(crate) async fn preview(
+    ledger: &Ledger,
+    settings: &TriageSettings,
+    request: TriageRequest,
+) -> anyhow::Result<Rehearsal> {
+    let by_hand = TriageRequest { by_hand: true, ..request.clone() };
+    let due = preview_once(ledger, settings, request).await?;
     let waiting = match due {
         Some(_) => None,
-        None => rehearse_once(ledger, settings, by_hand).await?,
+        None => preview_once(ledger, settings, by_hand).await?,
     };
     Ok(Rehearsal { due, waiting })
 }
 
-async fn rehearse_once(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Option<Digest>> {
+async fn preview_once(
+    ledger: &Ledger,
+    settings: &TriageSettings,
+    request: TriageRequest,
+) -> anyhow::Result<Option<Digest>> {
     let settings = settings.clone();
-    Ok(ledger.rehearse(move |tx| triage_in(tx, &settings, &request)).await?)
+    Ok(ledger.dry_run(move |tx| triage_in(tx, &settings, &request)).await?)
 }
 
 /// Whether a digest says more than what is still open.
@@ -52,7 +60,7 @@ pub(crate) fn has_news(digest: &Digest) -> bool {
 }
 
 /// Says that nothing is due, and what waits.
-pub(crate) fn not_due(waiting: Option<&Digest>, zone: &TimeZone) -> String {
+pub(crate) fn not_due_message(waiting: Option<&Digest>, zone: &TimeZone) -> String {
     let Some(waiting) = waiting else { return "There is nothing to tell now.".to_owned() };
     let next = waiting
         .next_digest_at
@@ -67,11 +75,11 @@ pub(crate) fn not_due(waiting: Option<&Digest>, zone: &TimeZone) -> String {
 ///
 /// # Errors
 /// The ledger refuses.
-pub(crate) async fn run<S: Sender>(
+pub(crate) async fn run<S: DigestSender>(
     ledger: &Ledger,
-    settings: &Settings,
+    settings: &TriageSettings,
     channels: &[Arc<S>],
-    request: Request,
+    request: TriageRequest,
 ) -> anyhow::Result<(Option<Digest>, DeliverySummary)> {
     let now = request.now;
     recover(ledger, now).await?;
@@ -91,22 +99,22 @@ mod tests {
     use crate::notify::Channel;
     use crate::notify::render::text;
     use crate::report::store::tests::fixture::{filled, now};
-    use crate::triage::store::digest::freeze;
+    use crate::triage::store::digest::serialize;
 
     #[tokio::test]
     async fn what_is_rehearsed_is_what_is_sent_to_the_byte() {
         let filled = filled();
         filled.writer.execute("DELETE FROM delivery", ()).unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
-        let settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        let settings = TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
         for (by_hand, hours) in [(true, 0), (false, 1), (true, 2)] {
             let now = now() + jiff::SignedDuration::from_hours(hours);
-            let request = Request { by_hand, budget: Some("9 of 9 left".to_owned()), ..Request::at(now) };
-            let rehearsal = rehearse(&ledger, &settings, request.clone()).await.unwrap();
+            let request = TriageRequest { by_hand, budget: Some("9 of 9 left".to_owned()), ..TriageRequest::at(now) };
+            let rehearsal = preview(&ledger, &settings, request.clone()).await.unwrap();
             let channels: &[Arc<Channel>] = &[];
             let (sent, _) = run(&ledger, &settings, channels, request).await.unwrap();
             // Each decision draws its own.
-            let frozen = |digest: &Digest| freeze(&Digest { nonce: String::new(), ..digest.clone() }).unwrap();
+            let frozen = |digest: &Digest| serialize(&Digest { nonce: String::new(), ..digest.clone() }).unwrap();
             let bytes = |digest: &Option<Digest>| digest.as_ref().map(frozen);
             assert_eq!(bytes(&rehearsal.due), bytes(&sent), "{by_hand} {hours}");
             assert_eq!(rehearsal.due.as_ref().map(text::render), sent.as_ref().map(text::render));
@@ -119,16 +127,17 @@ mod tests {
         let filled = filled();
         filled.writer.execute("DELETE FROM delivery", ()).unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
-        let mut settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        let mut settings =
+            TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
         settings.quiet = Some(crate::model::schedule::quiet::QuietHours::parse("00:00-23:59").unwrap());
-        let rehearsal = rehearse(&ledger, &settings, Request::at(now())).await.unwrap();
+        let rehearsal = preview(&ledger, &settings, TriageRequest::at(now())).await.unwrap();
         assert_eq!(rehearsal.due, None);
-        let by_hand = Request { by_hand: true, ..Request::at(now()) };
+        let by_hand = TriageRequest { by_hand: true, ..TriageRequest::at(now()) };
         let nameless = |digest: Option<Digest>| digest.map(|digest| Digest { nonce: String::new(), ..digest });
-        let due = rehearse(&ledger, &settings, by_hand).await.unwrap().due;
+        let due = preview(&ledger, &settings, by_hand).await.unwrap().due;
         assert_eq!(nameless(rehearsal.waiting.clone()), nameless(due));
-        let said = not_due(rehearsal.waiting.as_ref(), &settings.zone);
+        let said = not_due_message(rehearsal.waiting.as_ref(), &settings.zone);
         assert!(said.contains("next scheduled digest is due 2026-11-24") && said.contains("digest --now"), "{said}");
-        assert_eq!(not_due(None, &settings.zone), "There is nothing to tell now.");
+        assert_eq!(not_due_message(None, &settings.zone), "There is nothing to tell now.");
     }
 }

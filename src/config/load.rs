@@ -111,8 +111,8 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 ///
 /// # Errors
 /// [`ConfigError::LeftBehind`], or the file at `path` cannot be read any more.
-pub fn refuse_left_behind(path: &Path, config: &Config) -> Result<(), ConfigError> {
-    match paths::left_behind(&read_as_written(path)?.ledger.path, &config.ledger.path) {
+pub fn refuse_ledger_at_old_path(path: &Path, config: &Config) -> Result<(), ConfigError> {
+    match paths::ledger_at_old_path(&read_as_written(path)?.ledger.path, &config.ledger.path) {
         Some(found) => Err(ConfigError::LeftBehind { configured: config.ledger.path.clone(), found }),
         None => Ok(()),
     }
@@ -141,8 +141,8 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
                 let place = error.span().and_then(|span| path_of(document.get_ref(), &span, ""));
                 let taken = error.span().is_some_and(|span| take_out(rest.get_mut(), &span));
                 let place = place.unwrap_or_default();
-                if !follows(&mistakes, &place, error.message()) {
-                    mistakes.push(mistake_at(text, error.span(), place, &plain(error.message())));
+                if !is_consequence_in_table(&mistakes, &place, error.message()) {
+                    mistakes.push(mistake_at(text, error.span(), place, &plain_message(error.message())));
                 }
                 if !taken || mistakes.len() == MOST_MISTAKES {
                     break None;
@@ -152,7 +152,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
     };
     for (key, complaint) in config.iter().flat_map(check::check) {
         let key = original(document.get_ref(), rest.get_ref(), &key);
-        if !mistakes.iter().any(|mistake| concerns(&mistake.key, &key)) {
+        if !mistakes.iter().any(|mistake| is_consequence_of(&mistake.key, &key)) {
             mistakes.push(mistake_at(text, locate(document.get_ref(), &key), key, &complaint));
         }
     }
@@ -164,7 +164,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
 }
 
 /// Whether a missing key is only missing because its bad value was taken out before.
-fn follows(mistakes: &[Mistake], table: &str, message: &str) -> bool {
+fn is_consequence_in_table(mistakes: &[Mistake], table: &str, message: &str) -> bool {
     let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     let is_its = |mistake: &Mistake, key: &str| {
         let within = mistake.key.strip_prefix(table).unwrap_or_default();
@@ -192,7 +192,7 @@ fn list_of<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> Option<&'t DeArray<'i>
 }
 
 /// Whether a complaint about `later` may only be a consequence of the mistake already found at `earlier`.
-fn concerns(earlier: &str, later: &str) -> bool {
+fn is_consequence_of(earlier: &str, later: &str) -> bool {
     earlier == later || earlier.strip_prefix(later).is_some_and(|rest| rest.starts_with(['.', '[']))
 }
 
@@ -212,7 +212,7 @@ fn mistake_at(text: &str, span: Option<Range<usize>>, key: String, complaint: &s
 }
 
 /// The reader's message in the words of this program.
-fn plain(message: &str) -> String {
+fn plain_message(message: &str) -> String {
     let expected = [
         ("a nonzero usize", "a whole number above 0"),
         ("a nonzero u32", "a whole number above 0"),

@@ -13,7 +13,7 @@ use crate::model::batch_api::BatchApi;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Project {
+pub struct ProjectConfig {
     /// The name people use for it, in reports and digests.
     #[serde(default)]
     pub name: String,
@@ -54,9 +54,9 @@ pub struct Project {
     pub request_timeout: Duration,
 }
 
-impl Default for Project {
+impl Default for ProjectConfig {
     fn default() -> Self {
-        Project {
+        ProjectConfig {
             name: String::new(),
             base_url: default_base_url(),
             api_key_file: None,
@@ -103,7 +103,7 @@ impl Api {
     }
 
     /// The batch APIs that it allows, in the order in which they are read.
-    pub fn spoken(self) -> &'static [BatchApi] {
+    pub fn batch_apis(self) -> &'static [BatchApi] {
         match self {
             Api::Auto => &BatchApi::ALL,
             Api::V1Beta => &[BatchApi::V1Beta],

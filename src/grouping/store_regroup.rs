@@ -88,7 +88,7 @@ mod tests {
     use crate::ledger::open::in_memory;
     use crate::model::item::Observation;
     use crate::scan::store::ingest::ingest;
-    use crate::scan::store::ingest_record::{Place, Sighting, Work};
+    use crate::scan::store::ingest_record::{IngestWork, ListingContext, Sighting};
 
     /// Two messages that are one group today, each in a group of its own, as an earlier version might have left them.
     const MESSAGES: [&str; 2] = ["password required for report.pdf", "password required for 契約書 final.pdf"];
@@ -111,8 +111,8 @@ mod tests {
             completed_at: None,
             effective_at: None,
         };
-        let place = Place { project_key: 1, batch_key: 1, seen_at: at, baseline_until: 0 };
-        let work = Work {
+        let place = ListingContext { project_key: 1, batch_key: 1, seen_at: at, baseline_until: 0 };
+        let work = IngestWork {
             changes: stored.map(GroupChange::unclassified).collect(),
             groups: vec![grouper.id(group).clone()],
             sightings: vec![Sighting::new(place, &observation)],

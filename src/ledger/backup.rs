@@ -34,14 +34,15 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// # Errors
 /// The target is the ledger itself or a file that is no copy of one, its folder cannot be written, or SQLite's.
 pub(crate) fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerError> {
-    spare(source, target).map_err(|source| LedgerError::File { path: target.to_owned(), source })?;
-    sweep(folder_of(target)).map_err(|source| LedgerError::File { path: folder_of(target).to_owned(), source })?;
+    refuse_protected_target(source, target).map_err(|source| LedgerError::File { path: target.to_owned(), source })?;
+    remove_stale_copies(folder_of(target))
+        .map_err(|source| LedgerError::File { path: folder_of(target).to_owned(), source })?;
     let part = beside(target);
     let failed = |source| LedgerError::File { path: part.clone(), source };
     let file = private_file::make(&part, 0o600).map_err(failed)?;
     // Tells the next copy that this one is at work.
     let _unless_the_file_system_has_no_locks = file.try_lock();
-    let outcome = copy(source, &part).and_then(|()| settle(&file, &part, target));
+    let outcome = copy(source, &part).and_then(|()| move_into_place(&file, &part, target));
     if outcome.is_err() {
         // What is half written is of no use to anybody.
         let _ = std::fs::remove_file(&part);
@@ -50,7 +51,7 @@ pub(crate) fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerEr
 }
 
 /// Removes what copies that were killed left in a folder; one that is at work holds a lock on its file.
-fn sweep(folder: &Path) -> std::io::Result<()> {
+fn remove_stale_copies(folder: &Path) -> std::io::Result<()> {
     let entries = match std::fs::read_dir(folder) {
         // Said better by what follows.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => return Ok(()),
@@ -73,7 +74,7 @@ fn sweep(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Refuses what must not be replaced. A service that writes to a ledger that was renamed over would lose all it writes.
-fn spare(source: &Connection, target: &Path) -> std::io::Result<()> {
+fn refuse_protected_target(source: &Connection, target: &Path) -> std::io::Result<()> {
     let found = match std::fs::metadata(target) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         found => found?,
@@ -106,7 +107,7 @@ pub(crate) fn copy(source: &Connection, part: &Path) -> Result<(), LedgerError> 
     Ok(())
 }
 
-fn settle(file: &File, part: &Path, target: &Path) -> Result<u64, LedgerError> {
+fn move_into_place(file: &File, part: &Path, target: &Path) -> Result<u64, LedgerError> {
     let failed = |source| LedgerError::File { path: target.to_owned(), source };
     file.sync_all().map_err(failed)?;
     std::fs::rename(part, target).map_err(failed)?;

@@ -70,7 +70,7 @@ pub(crate) fn clear_told(
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn standing(connection: &Connection, prefix: &str) -> Result<Vec<String>, LedgerError> {
+pub(crate) fn active_with_prefix(connection: &Connection, prefix: &str) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault FROM worker_fault WHERE substr(fault, 1, length(?1)) = ?1 AND ended_at IS NULL ORDER BY fault",
     )?;
@@ -103,7 +103,7 @@ impl KnownFault {
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn over(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
+pub(crate) fn ended_with_open_incident(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault, text, since, ended_at, scope FROM worker_fault
          WHERE announced IS NOT NULL AND ended_at <= ?1 - ?2 AND over_told IS NULL ORDER BY since, fault",
@@ -116,7 +116,7 @@ pub(crate) fn over(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn tell_over(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn mark_resolve_sent(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
     for fault in faults {
         tx.execute("UPDATE worker_fault SET over_told = ?2 WHERE fault = ?1", params![fault.fault, Millis(now)])?;
     }
@@ -127,7 +127,7 @@ pub(crate) fn tell_over(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) 
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn over_told(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+pub(crate) fn resolve_sent(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT fault FROM worker_fault WHERE over_told IS NOT NULL AND ended_at IS NOT NULL")?;
     let keys = statement.query_map([], |row| row.get(0))?;
@@ -163,7 +163,12 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerErro
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn tell(tx: &Transaction<'_>, faults: &[Fault], digest_id: &str, scope: &str) -> Result<(), LedgerError> {
+pub(crate) fn mark_announced(
+    tx: &Transaction<'_>,
+    faults: &[Fault],
+    digest_id: &str,
+    scope: &str,
+) -> Result<(), LedgerError> {
     for fault in faults {
         if fault.ended {
             tx.execute("DELETE FROM worker_fault WHERE fault = ?1 AND ended_at IS NOT NULL", [&fault.fault])?;

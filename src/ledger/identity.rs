@@ -18,7 +18,7 @@ const COPY: &str = "copy";
 ///
 /// The number of its device is no part of it: kernels give it out anew at each boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct FileIdentity {
     /// The file's inode.
     pub inode: u64,
     /// What tells the host from others; none where the host has nothing of the kind, which then counts as any host.
@@ -34,18 +34,18 @@ pub(crate) struct Renewed {
     pub id: String,
 }
 
-impl Place {
+impl FileIdentity {
     fn written(&self) -> String {
         format!("{} {}", self.inode, self.host.as_deref().unwrap_or_default())
     }
 
-    fn read(text: &str) -> Option<Place> {
+    fn read(text: &str) -> Option<FileIdentity> {
         let (inode, host) = text.split_once(' ')?;
         let host = Some(host).filter(|host| !host.is_empty()).map(str::to_owned);
-        Some(Place { inode: inode.parse().ok()?, host })
+        Some(FileIdentity { inode: inode.parse().ok()?, host })
     }
 
-    fn may_be(&self, other: &Place) -> bool {
+    fn matches(&self, other: &FileIdentity) -> bool {
         let same_host = match (&self.host, &other.host) {
             (Some(one), Some(other)) => one == other,
             _ => true,
@@ -74,12 +74,12 @@ pub(crate) fn nonce(connection: &Connection) -> Result<String, LedgerError> {
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn settle(tx: &Transaction<'_>, place: &Place) -> Result<Option<Renewed>, LedgerError> {
+pub(crate) fn check_copy(tx: &Transaction<'_>, place: &FileIdentity) -> Result<Option<Renewed>, LedgerError> {
     let known = meta(tx, PLACE)?;
     let is_copy = match known.as_deref() {
         None => false,
         Some(COPY) => true,
-        Some(text) => Place::read(text).is_some_and(|known| !known.may_be(place)),
+        Some(text) => FileIdentity::read(text).is_some_and(|known| !known.matches(place)),
     };
     let renewed = if is_copy { Some(renew(tx)?) } else { None };
     if known.as_deref() != Some(&place.written()) {
@@ -117,8 +117,8 @@ mod tests {
     use super::*;
     use crate::ledger::tests::seed::Seed;
 
-    fn place(inode: u64, host: Option<&str>) -> Place {
-        Place { inode, host: host.map(str::to_owned) }
+    fn place(inode: u64, host: Option<&str>) -> FileIdentity {
+        FileIdentity { inode, host: host.map(str::to_owned) }
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         let mut seed = Seed::new();
         let first = id(&seed.connection).unwrap();
         assert_eq!(first.len(), 16);
-        let mut renewed = |place: Place| seed.write(|tx| settle(tx, &place)).unwrap().is_some();
+        let mut renewed = |place: FileIdentity| seed.write(|tx| check_copy(tx, &place)).unwrap().is_some();
         for (what, place, expected) in [
             ("the first start", place(7, Some("a")), false),
             ("a restart", place(7, Some("a")), false),
@@ -142,7 +142,7 @@ mod tests {
         assert!(second != first && second.len() == 16);
         mark_as_copy(&seed.connection).unwrap();
         assert!(
-            seed.write(|tx| settle(tx, &place(8, Some("b")))).unwrap().is_some(),
+            seed.write(|tx| check_copy(tx, &place(8, Some("b")))).unwrap().is_some(),
             "a backup put into the same file"
         );
         assert_ne!(nonce(&seed.connection).unwrap(), nonce(&seed.connection).unwrap());

@@ -4,7 +4,7 @@ use crate::model::item::Kind;
 
 /// What is known of a group when its class is decided.
 #[derive(Clone, Copy, Debug)]
-pub struct GroupFacts<'a> {
+pub struct ClassifiedGroup<'a> {
     /// Failed or skipped.
     pub kind: Kind,
     /// The job type of the batch that its first message came from.

@@ -22,13 +22,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::config::channel::{Channel as Config, ChannelKind, Only as OnlyWords};
+use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig as OnlyWords};
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
 use crate::notify::error::NotifyError;
-use crate::triage::digest::fit::Tier;
+use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::Digest;
-use crate::triage::digest::only::Only;
+use crate::triage::digest::size_limit::Tier;
 
 /// A place that digests go to, ready to be used.
 pub struct Channel {

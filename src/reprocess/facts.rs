@@ -30,7 +30,7 @@ pub(crate) struct Facts {
 }
 
 /// The limits of the configuration.
-pub(crate) fn limits(config: &crate::config::reprocess::Reprocess) -> Limits {
+pub(crate) fn limits(config: &crate::config::reprocess::ReprocessConfig) -> Limits {
     Limits {
         per_run: config.per_run,
         per_hour: config.per_hour,

@@ -9,7 +9,7 @@ use crate::ledger::{Ledger, Transaction, fault};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence};
 use crate::model::text::count;
 use crate::scan::Watched;
-use crate::scan::source::Source;
+use crate::scan::source::BatchSource;
 use crate::scan::store::project_api;
 
 /// What a scan found of one API.
@@ -43,7 +43,7 @@ const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 ///
 /// # Errors
 /// Only the ledger's.
-pub(crate) async fn restore_apis<S: Source>(ledger: &Ledger, projects: &[Watched<S>]) -> Result<(), LedgerError> {
+pub(crate) async fn restore_apis<S: BatchSource>(ledger: &Ledger, projects: &[Watched<S>]) -> Result<(), LedgerError> {
     for project in projects {
         let name = project.name.clone();
         let states = ledger.read(move |connection| project_api::states_by_name(connection, &name)).await?;
@@ -67,7 +67,7 @@ pub(crate) fn keep(
     project_api::keep(tx, project_key, spoken, states)?;
     for api in BatchApi::ALL {
         let (state, key) = (states.get(api), format!("api:{project}:{api}"));
-        let stands = fault::standing(tx, &key)?.contains(&key);
+        let stands = fault::active_with_prefix(tx, &key)?.contains(&key);
         if !stands && !gone.contains(&api) {
             continue;
         }

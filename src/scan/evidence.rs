@@ -13,9 +13,9 @@ use crate::model::item::ItemStatus;
 use crate::scan::listing::BatchRead;
 use crate::scan::project::Counts;
 use crate::scan::rules::{Conclusion, SEARCHABLE_ITEMS, conclude, may_answer};
-use crate::scan::source::Source;
+use crate::scan::source::BatchSource;
 use crate::scan::store::batch;
-use crate::scan::store::evidence::{self, Vanished};
+use crate::scan::store::evidence::{self, VanishedItem};
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::Begun;
 
@@ -26,12 +26,12 @@ const SEARCH_REQUESTS: u64 = 30;
 ///
 /// # Errors
 /// Only the ledger's.
-pub(crate) async fn look_at<S: Source>(
+pub(crate) async fn look_at<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     batch: &Batch,
     mut finish: Finish,
-    vanished: Vec<Vanished>,
+    vanished: Vec<VanishedItem>,
     read: &mut BatchRead,
 ) -> Result<(), LedgerError> {
     if !batch.status.is_terminal() && batch.total_items.is_none_or(|n| n > SEARCHABLE_ITEMS) {
@@ -93,7 +93,7 @@ async fn conclude_with(
 ///
 /// # Errors
 /// Only the ledger's.
-pub(crate) async fn search<S: Source>(
+pub(crate) async fn search<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &Begun,
@@ -132,7 +132,7 @@ pub(crate) async fn search<S: Source>(
                 let not_understood = listed.unreadable + odd;
                 counts.unreadable += not_understood;
                 let write = move |tx: &crate::ledger::Transaction<'_>| {
-                    evidence::answer(tx, &answering, &completed, not_understood == 0)
+                    evidence::recover_completed(tx, &answering, &completed, not_understood == 0)
                 };
                 counts.recovered += ledger.write(write).await?;
             }

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, fault};
-use crate::model::clock::{Known, Reading, Server, Source, TOLERANCE, has_jumped, judge, plain};
+use crate::model::clock::{ClockReading, KnownTime, ServerTime, TOLERANCE, TimeSource, has_jumped, judge, plain};
 use crate::service::store_clock_skew::{self, Right};
 use crate::service::worker::Setup;
 
@@ -25,7 +25,7 @@ pub struct Clock {
     /// A time that was right, and when; no instant where the ledger has it from another process.
     known: Option<(Timestamp, Option<Instant>)>,
     /// The last reading; none before the first.
-    last: Option<Reading>,
+    last: Option<ClockReading>,
     /// When servers were last asked, and how far the host's clock was ahead of what was known.
     asked: Option<(Instant, SignedDuration)>,
     /// What deadlines are judged by until a cycle is done.
@@ -33,12 +33,12 @@ pub struct Clock {
     /// How far the host's clock is ahead of the time that is worked by.
     host_ahead: SignedDuration,
     /// Stored times are to be set right.
-    repair: Option<Repair>,
+    repair: Option<RepairScope>,
 }
 
 /// How much of the ledger is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Repair {
+enum RepairScope {
     /// What a wrong clock may have left behind.
     Usual,
     /// Everything: the clock was set back.
@@ -58,7 +58,7 @@ impl Clock {
             asked: None,
             doubt: None,
             host_ahead: SignedDuration::ZERO,
-            repair: Some(Repair::Usual),
+            repair: Some(RepairScope::Usual),
         })
     }
 
@@ -69,7 +69,7 @@ impl Clock {
     pub async fn now(&mut self, ledger: &Ledger, setup: &Setup) -> Result<Timestamp, LedgerError> {
         let reading = self.read(setup).await;
         // By a time that nobody confirms, right times would be set to wrong ones.
-        if reading.source != Source::Unverified
+        if reading.source != TimeSource::Unverified
             && let Some(repair) = self.repair
         {
             set_right(ledger, setup, repair, reading.now).await?;
@@ -78,7 +78,7 @@ impl Clock {
         Ok(reading.now)
     }
 
-    async fn read(&mut self, setup: &Setup) -> Reading {
+    async fn read(&mut self, setup: &Setup) -> ClockReading {
         let (host, instant) = (Timestamp::now(), Instant::now());
         let known = self.known(instant);
         let reading = if has_jumped(host, known) {
@@ -92,52 +92,54 @@ impl Clock {
         reading
     }
 
-    fn known(&self, instant: Instant) -> Option<Known> {
+    fn known(&self, instant: Instant) -> Option<KnownTime> {
         self.known.map(|(at, since)| match since {
-            Some(since) => Known { at: at.saturating_add(instant - since).unwrap_or(at), exact: true },
-            None => Known { at, exact: false },
+            Some(since) => KnownTime { at: at.saturating_add(instant - since).unwrap_or(at), exact: true },
+            None => KnownTime { at, exact: false },
         })
     }
 
     /// What servers say; what they said lately, if the clock is as it was then.
-    async fn servers(&mut self, host: Timestamp, known: Option<Known>, setup: &Setup) -> Vec<Server> {
+    async fn servers(&mut self, host: Timestamp, known: Option<KnownTime>, setup: &Setup) -> Vec<ServerTime> {
         let ahead = known.map_or(SignedDuration::ZERO, |known| host - known.at);
         if let Some((at, then)) = self.asked
             && at.elapsed() < ASK_AGAIN
             && (ahead - then).abs() <= TOLERANCE
         {
-            let by_server = self.last.is_some_and(|last| last.source == Source::Server);
-            return known.filter(|_| by_server).map(|known| Server::Says(known.at)).into_iter().collect();
+            let by_server = self.last.is_some_and(|last| last.source == TimeSource::Server);
+            return known.filter(|_| by_server).map(|known| ServerTime::Says(known.at)).into_iter().collect();
         }
         let servers = ask(setup).await;
         self.asked = Some((Instant::now(), ahead));
         servers
     }
 
-    fn take(&mut self, reading: Reading, known: Option<Known>, host: Timestamp, instant: Instant) {
+    fn take(&mut self, reading: ClockReading, known: Option<KnownTime>, host: Timestamp, instant: Instant) {
         let changed = self.last.is_none_or(|last| last.source != reading.source);
         self.host_ahead = host - reading.now;
         match reading.source {
-            Source::Host => {}
-            Source::Confirmed => self.say(changed, "the host's clock jumped, and a server confirms what it shows now"),
-            Source::Server => self.say(changed, "the host's clock is wrong: working by LlamaCloud's"),
-            Source::Unconfirmed => {
+            TimeSource::Host => {}
+            TimeSource::Confirmed => {
+                self.say(changed, "the host's clock jumped, and a server confirms what it shows now")
+            }
+            TimeSource::Server => self.say(changed, "the host's clock is wrong: working by LlamaCloud's"),
+            TimeSource::Unconfirmed => {
                 self.say(
                     changed,
                     "the host's clock jumped, and no server says what time it is: deadlines wait for a cycle",
                 );
                 self.doubt = Some(reading.certain);
             }
-            Source::Unverified => {
+            TimeSource::Unverified => {
                 self.say(changed, "the host's clock jumped, and no server can be asked: deadlines wait until one can");
             }
         }
         let set_back = known.is_some_and(|known| reading.now - known.at < -TOLERANCE);
         if set_back {
-            self.repair = Some(Repair::SetBack);
+            self.repair = Some(RepairScope::SetBack);
         }
         let is_held_over = known.is_some_and(|known| known.at == reading.now);
-        if reading.source != Source::Unverified || is_held_over {
+        if reading.source != TimeSource::Unverified || is_held_over {
             self.known = Some((reading.now, Some(instant)));
             // By what was known then; from now on the clock is measured against this.
             self.asked = self.asked.map(|(at, _)| (at, self.host_ahead));
@@ -152,8 +154,8 @@ impl Clock {
     }
 
     /// What deadlines are judged by at `now`: earlier while the time is in doubt.
-    pub fn certain(&self, now: Timestamp) -> Timestamp {
-        let unverified = self.last.filter(|last| last.source == Source::Unverified).map(|last| last.certain);
+    pub fn is_certain(&self, now: Timestamp) -> Timestamp {
+        let unverified = self.last.filter(|last| last.source == TimeSource::Unverified).map(|last| last.certain);
         [self.doubt, unverified].into_iter().flatten().fold(now, Timestamp::min)
     }
 
@@ -163,10 +165,10 @@ impl Clock {
     /// The ledger refuses.
     pub async fn end_cycle(&mut self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
         self.doubt = None;
-        let Some(last) = self.last.filter(|last| last.source != Source::Unverified) else { return Ok(()) };
-        if last.source == Source::Server {
+        let Some(last) = self.last.filter(|last| last.source != TimeSource::Unverified) else { return Ok(()) };
+        if last.source == TimeSource::Server {
             // People's acts beside the worker are stamped by the host's clock.
-            self.repair = Some(Repair::Usual);
+            self.repair = Some(RepairScope::Usual);
         }
         ledger.write(move |tx| store_clock_skew::note_known(tx, now)).await
     }
@@ -180,9 +182,9 @@ impl Clock {
         let ahead = self.host_ahead;
         ledger
             .write(move |tx| match last.source {
-                Source::Server => fault::raise(tx, FAULT, &complaint(ahead), now),
-                Source::Host | Source::Confirmed => fault::clear(tx, FAULT, now),
-                Source::Unconfirmed | Source::Unverified => Ok(()),
+                TimeSource::Server => fault::raise(tx, FAULT, &complaint(ahead), now),
+                TimeSource::Host | TimeSource::Confirmed => fault::clear(tx, FAULT, now),
+                TimeSource::Unconfirmed | TimeSource::Unverified => Ok(()),
             })
             .await
     }
@@ -202,7 +204,7 @@ fn complaint(ahead: SignedDuration) -> String {
 }
 
 /// Asks every server once, all at the same time.
-async fn ask(setup: &Setup) -> Vec<Server> {
+async fn ask(setup: &Setup) -> Vec<ServerTime> {
     let mut asking = tokio::task::JoinSet::new();
     for project in &setup.projects {
         let source = std::sync::Arc::clone(&project.source);
@@ -216,12 +218,12 @@ async fn ask(setup: &Setup) -> Vec<Server> {
     servers
 }
 
-async fn set_right(ledger: &Ledger, setup: &Setup, repair: Repair, now: Timestamp) -> Result<(), LedgerError> {
+async fn set_right(ledger: &Ledger, setup: &Setup, repair: RepairScope, now: Timestamp) -> Result<(), LedgerError> {
     let right = Right {
         now,
         next_digest: setup.triage.digest.next(now, &setup.zone),
         longest_hold: crate::reprocess::gate::longest_hold(&setup.config.reprocess),
-        set_back: repair == Repair::SetBack,
+        set_back: repair == RepairScope::SetBack,
     };
     let times = ledger.write(move |tx| store_clock_skew::set_right(tx, right)).await?;
     if times > 0 {

@@ -7,7 +7,7 @@ use regex::Regex;
 use crate::commands::report::help;
 use crate::model::item::Kind;
 use crate::report::condition::Condition;
-use crate::report::format::Format;
+use crate::report::format::ReportFormat;
 use crate::report::question::Question;
 
 /// Answer questions from the ledger
@@ -100,7 +100,7 @@ pub struct ReportArgs {
 
     /// How to write the answer. Default: table on a terminal, tsv elsewhere
     #[arg(long, short = 'f', value_parser = format(), help_heading = "Output")]
-    pub format: Option<Format>,
+    pub format: Option<ReportFormat>,
 
     /// Show times in UTC
     #[arg(long, conflicts_with = "tz", help_heading = "Output")]
@@ -139,9 +139,9 @@ fn kind() -> impl TypedValueParser<Value = Kind> {
     PossibleValuesParser::new(["failed", "skipped"]).try_map(|word| Kind::from_word(&word).ok_or("no such kind"))
 }
 
-fn format() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(Format::ALL.map(Format::as_str))
-        .try_map(|word| Format::from_word(&word).ok_or("no such format"))
+fn format() -> impl TypedValueParser<Value = ReportFormat> {
+    PossibleValuesParser::new(ReportFormat::ALL.map(ReportFormat::as_str))
+        .try_map(|word| ReportFormat::from_word(&word).ok_or("no such format"))
 }
 
 /// A pattern that cannot eat all memory.

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 
 use crate::classify::rules::decide::Rules;
 use crate::config::Config;
-use crate::config::channel::{Channel, ChannelKind, SmtpTls};
-use crate::config::project::Project;
+use crate::config::channel::{ChannelConfig, ChannelKind, SmtpTls};
+use crate::config::project::ProjectConfig;
 use crate::model::class::Class;
 use crate::model::group_state::GroupState;
 use crate::model::host::is_loopback;
@@ -68,7 +68,7 @@ fn repeated<'a>(names: impl Iterator<Item = &'a str>, table: &str, say: &mut imp
     }
 }
 
-fn check_project(project: &Project, mut say: impl FnMut(&str, &str)) {
+fn check_project(project: &ProjectConfig, mut say: impl FnMut(&str, &str)) {
     match reqwest::Url::parse(&project.base_url) {
         Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && url.host().is_some()) => {
             if url.query().is_some() || url.fragment().is_some() {
@@ -90,7 +90,7 @@ fn check_project(project: &Project, mut say: impl FnMut(&str, &str)) {
     }
 }
 
-fn check_channel(channel: &Channel, mut say: impl FnMut(&str, &str)) {
+fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
     use ChannelKind::{Email, File, Pagerduty, Slack, Teams, Webhook};
     let kind = channel.kind;
     let written = [
@@ -152,7 +152,7 @@ fn check_channel(channel: &Channel, mut say: impl FnMut(&str, &str)) {
     }
 }
 
-fn check_only(channel: &Channel, config: &Config, mut say: impl FnMut(&str, &str)) {
+fn check_only(channel: &ChannelConfig, config: &Config, mut say: impl FnMut(&str, &str)) {
     let only = &channel.only;
     for word in &only.states {
         if GroupState::from_word(word).is_none() {

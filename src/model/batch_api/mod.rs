@@ -246,7 +246,7 @@ pub(crate) enum ListOutcome {
 
 /// What follows for an API from its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum ApiFinding {
     /// Its list was read.
     Read,
     /// The project does not have the API; nothing is missing without its list.
@@ -269,19 +269,19 @@ pub(crate) fn conclude(
     states: &ApiStates,
     asked: &[(BatchApi, ListOutcome)],
     now: Timestamp,
-) -> (ApiStates, Vec<(BatchApi, Finding)>) {
+) -> (ApiStates, Vec<(BatchApi, ApiFinding)>) {
     let mut after = *states;
     let one_was_read = asked.iter().any(|(_, outcome)| matches!(outcome, ListOutcome::Read { .. }));
     let findings = asked.iter().map(|(api, outcome)| {
         let state = *states.get(*api);
         let (state, finding) = match outcome {
-            ListOutcome::Read { active } => (read(state, *active, now), Finding::Read),
+            ListOutcome::Read { active } => (read(state, *active, now), ApiFinding::Read),
             ListOutcome::NotFound(status) if one_was_read => not_found(state, *status, now),
-            ListOutcome::NotFound(_) => (state, Finding::Unclear),
+            ListOutcome::NotFound(_) => (state, ApiFinding::Unclear),
             ListOutcome::Failed if state.presence == Presence::Absent && one_was_read => {
-                (ApiState { asked_at: Some(now), ..state }, Finding::ProbeFailed)
+                (ApiState { asked_at: Some(now), ..state }, ApiFinding::ProbeFailed)
             }
-            ListOutcome::Failed => (state, Finding::Failed),
+            ListOutcome::Failed => (state, ApiFinding::Failed),
         };
         after.set(*api, state);
         (*api, finding)
@@ -295,17 +295,17 @@ fn read(state: ApiState, active: bool, now: Timestamp) -> ApiState {
     ApiState { presence: Presence::Present, active, missed: 0, status: None, since: Some(since), asked_at: Some(now) }
 }
 
-fn not_found(state: ApiState, status: u16, now: Timestamp) -> (ApiState, Finding) {
+fn not_found(state: ApiState, status: u16, now: Timestamp) -> (ApiState, ApiFinding) {
     let asked = ApiState { status: Some(status), asked_at: Some(now), ..state };
     let absent = ApiState { presence: Presence::Absent, active: false, missed: 0, since: Some(now), ..asked };
     match state.presence {
-        Presence::Absent => (asked, Finding::NotThere),
-        Presence::Unknown => (absent, Finding::NotThere),
+        Presence::Absent => (asked, ApiFinding::NotThere),
+        Presence::Unknown => (absent, ApiFinding::NotThere),
         // A page in place of the list, where there was a list before: maintenance, not the end of an API.
-        Presence::Present if status == PAGE => (asked, Finding::Unclear),
+        Presence::Present if status == PAGE => (asked, ApiFinding::Unclear),
         Presence::Present if state.missed + 1 < MISSES => {
-            (ApiState { missed: state.missed + 1, ..asked }, Finding::Unclear)
+            (ApiState { missed: state.missed + 1, ..asked }, ApiFinding::Unclear)
         }
-        Presence::Present => (absent, Finding::WentAway),
+        Presence::Present => (absent, ApiFinding::WentAway),
     }
 }

@@ -8,7 +8,7 @@ use crate::model::fault::Fault;
 use crate::model::text::count;
 use crate::notify::render::bars::Bars;
 use crate::notify::render::links::safe_link;
-use crate::notify::render::times::Clock;
+use crate::notify::render::times::DisplayZone;
 use crate::notify::render::words::{self, short};
 use crate::triage::digest::build::count_changes;
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample, Totals};
@@ -26,7 +26,7 @@ const NAMES: usize = 4;
 
 /// A digest, ready for a template.
 #[derive(Serialize)]
-pub(crate) struct View {
+pub(crate) struct DigestView {
     pub(crate) digest_id: String,
     pub(crate) instance: String,
     pub(crate) headline: String,
@@ -121,11 +121,11 @@ pub(crate) struct FaultView {
     pub(crate) since: String,
 }
 
-impl View {
+impl DigestView {
     /// Prepares a digest that is already cut to size.
-    pub(crate) fn new(digest: &Digest) -> View {
-        let clock = Clock::new(&digest.zone);
-        View {
+    pub(crate) fn new(digest: &Digest) -> DigestView {
+        let clock = DisplayZone::new(&digest.zone);
+        DigestView {
             digest_id: short(&digest.digest_id, ID),
             instance: short(&digest.instance, 60),
             headline: words::headline(digest),
@@ -153,7 +153,7 @@ impl View {
     }
 }
 
-impl View {
+impl DigestView {
     /// Says how many faults are left out by a channel that lists so many; none if it lists all.
     pub(crate) fn unlisted_faults(&self, listed: usize) -> Option<String> {
         let more = more(self.all_faults, listed, "more worker fault", "more worker faults");
@@ -239,7 +239,7 @@ fn unlisted_news(digest: &Digest) -> String {
     if news.is_empty() { String::new() } else { format!(" ({})", news.join(", ")) }
 }
 
-fn silenced(digest: &Digest, clock: &Clock) -> Option<String> {
+fn silenced(digest: &Digest, clock: &DisplayZone) -> Option<String> {
     let silenced = digest.silenced;
     if silenced.groups == 0 && silenced.items == 0 {
         return None;
@@ -255,7 +255,7 @@ fn silenced(digest: &Digest, clock: &Clock) -> Option<String> {
     Some(sentence)
 }
 
-fn fault(fault: &Fault, clock: &Clock) -> FaultView {
+fn fault(fault: &Fault, clock: &DisplayZone) -> FaultView {
     FaultView {
         word: if fault.ended { "over" } else { "llama-triage problem" },
         ended: fault.ended,
@@ -278,7 +278,7 @@ fn says_more(template: &str, title: &str) -> bool {
     bare(template) != bare(title)
 }
 
-fn group(entry: &GroupEntry, clock: &Clock) -> GroupView {
+fn group(entry: &GroupEntry, clock: &DisplayZone) -> GroupView {
     let title = short(&entry.title, 160);
     let template = short(&entry.template, MESSAGE);
     let runbook = optional(entry.runbook.as_deref(), MESSAGE);
@@ -357,7 +357,7 @@ fn names(names: &[String]) -> String {
     shown.join(", ")
 }
 
-fn sample(sample: &Sample, entry: &GroupEntry, clock: &Clock) -> SampleView {
+fn sample(sample: &Sample, entry: &GroupEntry, clock: &DisplayZone) -> SampleView {
     let message =
         sample.error_message.as_deref().or(sample.skip_reason.as_deref()).filter(|message| *message != entry.title);
     let ids = [

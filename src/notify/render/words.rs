@@ -3,7 +3,7 @@
 use crate::model::group_state::GroupState;
 use crate::model::text::{count, cut_end, cut_middle, one_line};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, RetrySummary, Totals};
-use crate::triage::digest::trial::is_trial;
+use crate::triage::digest::test_digest::is_trial;
 
 /// The longest subject, in characters (RFC 5322 2.1.1 recommends lines of at most 78).
 pub(crate) const SUBJECT: usize = 78;

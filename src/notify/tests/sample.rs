@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::item::Kind;
 use crate::triage::digest::model::*;
-use crate::triage::digest::trial::trial;
+use crate::triage::digest::test_digest::trial;
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()

@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, Row};
 
 use crate::report::history::{SqlRow, SqlValue};
-use crate::report::store::{QueryError, Reading};
+use crate::report::store::{QueryError, ReadTransaction};
 
 /// Limits of a user's own statement.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ const STEPS: i32 = 10_000;
 /// # Errors
 /// It writes, is no single valid statement, takes too long, or needs too much memory.
 pub(crate) fn sql(
-    reading: &Reading,
+    reading: &ReadTransaction,
     statement: &str,
     limits: SqlLimits,
 ) -> Result<(Vec<String>, Vec<SqlRow>, bool), QueryError> {

@@ -23,7 +23,7 @@ pub(crate) struct Unexplained {
 
 /// A failed item whose job record may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sample {
+pub(crate) struct CauseSample {
     /// Its newest failure.
     pub observation_key: i64,
     /// Its project, by configured name.
@@ -63,7 +63,7 @@ pub(crate) fn unexplained(connection: &Connection) -> Result<Vec<Unexplained>, L
 ///
 /// # Errors
 /// SQLite's.
-pub(crate) fn samples(connection: &Connection, group: &Unexplained) -> Result<Vec<Sample>, LedgerError> {
+pub(crate) fn samples(connection: &Connection, group: &Unexplained) -> Result<Vec<CauseSample>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT o.observation_key, p.name, b.job_type, o.job_id, m.text, o.first_seen
          FROM item i JOIN observation o ON o.observation_key = i.observation_key
@@ -74,7 +74,7 @@ pub(crate) fn samples(connection: &Connection, group: &Unexplained) -> Result<Ve
          ORDER BY i.last_seen DESC LIMIT ?2",
     )?;
     let samples = statement.query_map((group.group_key, group.left.cast_signed()), |row| {
-        Ok(Sample {
+        Ok(CauseSample {
             observation_key: row.get(0)?,
             project: row.get(1)?,
             job_type: row.get(2)?,

@@ -11,7 +11,7 @@ use crate::ledger::error::LedgerError;
 use crate::model::item::{HARMLESS_SKIP, ItemState};
 use crate::scan::store::counter_key::Slot;
 use crate::scan::store::counters::Counters;
-use crate::scan::store::ingest_record::Place;
+use crate::scan::store::ingest_record::ListingContext;
 
 /// An item as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(crate) struct History<'t> {
     survivors: FxHashMap<i64, i64>,
 }
 
-struct Told {
+struct NewestObservation {
     observation_key: i64,
     failed: bool,
     skip_reason: Option<String>,
@@ -100,7 +100,7 @@ struct Told {
     event_at: i64,
 }
 
-impl Told {
+impl NewestObservation {
     fn harmless(&self) -> bool {
         self.skip_reason.as_deref() == Some(HARMLESS_SKIP)
     }
@@ -172,11 +172,11 @@ impl<'t> History<'t> {
         &mut self,
         item: &KnownItem,
         was: Slot,
-        told: (i64, &str, Place),
+        told: (i64, &str, ListingContext),
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let history = self.read(item.item_key)?;
-        let Some(newest) = telling(&history) else { return Ok(()) };
+        let Some(newest) = stored_observation(&history) else { return Ok(()) };
         let first_seen = history.iter().map(|o| o.event_at).min().unwrap_or(newest.event_at);
         let failures = history.iter().filter(|o| o.failed).count();
         let state = next_state(item, newest);
@@ -202,11 +202,11 @@ impl<'t> History<'t> {
         self.move_memberships(item, newest.group_key, &history, counters)
     }
 
-    fn read(&mut self, item_key: i64) -> Result<Vec<Told>, LedgerError> {
+    fn read(&mut self, item_key: i64) -> Result<Vec<NewestObservation>, LedgerError> {
         let mut rows = self.observations.query([item_key])?;
         let mut history = Vec::new();
         while let Some(row) = rows.next()? {
-            history.push(Told {
+            history.push(NewestObservation {
                 observation_key: row.get(0)?,
                 failed: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? == "failed",
                 skip_reason: row.get(2)?,
@@ -226,7 +226,7 @@ impl<'t> History<'t> {
         &mut self,
         item: &KnownItem,
         group_key: i64,
-        history: &[Told],
+        history: &[NewestObservation],
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let others: Vec<i64> = self.others.query_map([item.item_key], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -262,7 +262,7 @@ impl<'t> History<'t> {
 ///
 /// "Already processed" is no evidence that a failure was made good, so it never hides one:
 /// it decides only about an item of which nothing worse is known.
-fn telling(history: &[Told]) -> Option<&Told> {
+fn stored_observation(history: &[NewestObservation]) -> Option<&NewestObservation> {
     let newest = |harmless: bool| {
         history
             .iter()
@@ -273,7 +273,7 @@ fn telling(history: &[Told]) -> Option<&Told> {
 }
 
 /// The state that follows from the newest observation.
-fn next_state(item: &KnownItem, newest: &Told) -> ItemState {
+fn next_state(item: &KnownItem, newest: &NewestObservation) -> ItemState {
     let opens = if !newest.failed && newest.harmless() { ItemState::Ignored } else { ItemState::Open };
     let unsettled = matches!(item.state, ItemState::Open | ItemState::Ignored);
     let newer = newest.event_at > item.last_seen && newest.event_at > item.answered_until;

@@ -27,7 +27,7 @@ pub(crate) struct Begun {
 
 /// How a scan ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub(crate) struct ScanEnd {
     /// Everything that could hold news was read.
     pub complete: bool,
     /// The job list was read to its end.
@@ -98,7 +98,7 @@ pub(crate) fn complete_before(
 ///
 /// # Errors
 /// SQLite's.
-pub(crate) fn doubt_list(tx: &Transaction<'_>, project_key: i64) -> Result<(), LedgerError> {
+pub(crate) fn require_full_list(tx: &Transaction<'_>, project_key: i64) -> Result<(), LedgerError> {
     tx.execute("UPDATE project SET list_read_at = NULL WHERE project_key = ?1", [project_key])?;
     Ok(())
 }
@@ -107,7 +107,12 @@ pub(crate) fn doubt_list(tx: &Transaction<'_>, project_key: i64) -> Result<(), L
 ///
 /// # Errors
 /// SQLite's.
-pub(crate) fn end_scan(tx: &Transaction<'_>, begun: &Begun, ended: &Ended, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn end_scan(
+    tx: &Transaction<'_>,
+    begun: &Begun,
+    ended: &ScanEnd,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE scan SET finished_at = max(?2, started_at), complete = ?3, batches_listed = ?4, batches_read = ?5,
              items_listed = ?6, items_new = ?7, unreadable = ?8, requests = ?9, error = ?10

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction};
 use crate::ledger::error::LedgerError;
 use crate::model::batch_api::BatchApi;
 use crate::scan::store::project_api::OF_V2;
-use crate::scan::unread::Unread;
+use crate::scan::unread::UnreadCount;
 
 /// What stands for the batch list of an API itself; no batch has an id that begins with a blank.
 pub(crate) fn batch_list(api: BatchApi) -> &'static str {
@@ -20,14 +20,19 @@ pub(crate) fn batch_list(api: BatchApi) -> &'static str {
 ///
 /// # Errors
 /// SQLite's.
-pub(crate) fn note(tx: &Transaction<'_>, project_key: i64, batch_id: &str, at: i64) -> Result<Unread, LedgerError> {
+pub(crate) fn note(
+    tx: &Transaction<'_>,
+    project_key: i64,
+    batch_id: &str,
+    at: i64,
+) -> Result<UnreadCount, LedgerError> {
     let mut upsert = tx.prepare_cached(
         "INSERT INTO unread (project_key, batch_id, scans, since, at) VALUES (?1, ?2, 1, ?3, ?3)
          ON CONFLICT (project_key, batch_id) DO UPDATE SET scans = scans + (at <> ?3), at = ?3, since = min(since, ?3)
          RETURNING scans, at - since",
     )?;
     Ok(upsert.query_row((project_key, batch_id, at), |row| {
-        Ok(Unread { scans: row.get(0)?, lasting: SignedDuration::from_millis(row.get(1)?) })
+        Ok(UnreadCount { scans: row.get(0)?, lasting: SignedDuration::from_millis(row.get(1)?) })
     })?)
 }
 
@@ -81,7 +86,7 @@ pub(crate) fn readable(connection: &Connection, project_key: i64) -> Result<Vec<
 
 /// A batch that LlamaCloud has not known for a while although it had not ended, or its items were never listed to the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Vanished {
+pub(crate) struct VanishedBatch {
     /// Its id.
     pub batch_id: String,
     /// When it was last seen, in milliseconds.
@@ -99,7 +104,7 @@ pub(crate) fn vanished(
     connection: &Connection,
     project_key: i64,
     (from, until): (i64, i64),
-) -> Result<Vec<Vanished>, LedgerError> {
+) -> Result<Vec<VanishedBatch>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT b.batch_id, b.last_seen, b.gone_at FROM batch b
          WHERE b.project_key = ?1 AND b.gone_at > ?2 AND b.gone_at <= ?3
@@ -109,7 +114,7 @@ pub(crate) fn vanished(
          ORDER BY b.gone_at, b.batch_key",
     )?;
     let rows = statement.query_map((project_key, from, until), |row| {
-        Ok(Vanished { batch_id: row.get(0)?, last_seen: row.get(1)?, gone_at: row.get(2)? })
+        Ok(VanishedBatch { batch_id: row.get(0)?, last_seen: row.get(1)?, gone_at: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -147,9 +152,9 @@ mod tests {
         let key: i64 =
             seed.connection.query_row("SELECT project_key FROM project LIMIT 1", [], |row| row.get(0)).unwrap();
         let mut noted = |at| seed.write(|tx| note(tx, key, "b", at)).unwrap();
-        assert_eq!(noted(1_000), Unread { scans: 1, lasting: SignedDuration::ZERO });
+        assert_eq!(noted(1_000), UnreadCount { scans: 1, lasting: SignedDuration::ZERO });
         assert_eq!(noted(1_000).scans, 1, "twice in one scan");
-        assert_eq!(noted(4_000), Unread { scans: 2, lasting: SignedDuration::from_secs(3) });
+        assert_eq!(noted(4_000), UnreadCount { scans: 2, lasting: SignedDuration::from_secs(3) });
         seed.write(|tx| forget(tx, key, "b")).unwrap();
         assert_eq!(all(&seed.connection, key).unwrap(), Vec::<String>::new());
         assert_eq!(seed.write(|tx| note(tx, key, "b", 9_000)).unwrap().scans, 1);

@@ -3,7 +3,7 @@
 //! People then learn from the later one what the earlier one would have told them, once and as it stands now.
 
 use crate::model::fault::Fault;
-use crate::triage::digest::build::{count_changes, in_order};
+use crate::triage::digest::build::{by_urgency, count_changes};
 use crate::triage::digest::identity::with_scopes;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Totals, Window};
 
@@ -23,7 +23,7 @@ pub(crate) fn merge_incidents(older: &Digest, newer: &Digest) -> Digest {
 }
 
 fn merge_by(older: &Digest, newer: &Digest, same: Same) -> Digest {
-    let changes = in_order(merge_changes(older, newer, same));
+    let changes = by_urgency(merge_changes(older, newer, same));
     let known = |id: &str| changes.iter().any(|entry| entry.group_id == id);
     let listed = if newer.scheduled { &newer.still_open } else { &older.still_open };
     let still_open = listed.iter().filter(|entry| !known(&entry.group_id)).cloned().collect();
@@ -152,7 +152,7 @@ fn merge_retries(older: Option<RetrySummary>, newer: Option<RetrySummary>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::triage::digest::trial::trial;
+    use crate::triage::digest::test_digest::trial;
     use jiff::{SignedDuration, Timestamp};
 
     fn digest(hour: i64, entries: &[(&str, Reason, u64)]) -> Digest {

@@ -6,16 +6,19 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::{Count, Millis};
 use crate::model::group_state::GroupState;
-use crate::triage::decide::Told;
+use crate::triage::decide::Announced;
 use crate::triage::digest::model::Reason;
-use crate::triage::escalation::{Memory, Reached, Rule};
+use crate::triage::escalation::{EscalationMemory, EscalationRule, Reached};
 use crate::triage::group_state;
 
 /// The last announcement of a group, and the state it named; none if there never was one.
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn last(connection: &Connection, group_key: i64) -> Result<Option<(Told, group_state::Told)>, LedgerError> {
+pub(crate) fn last(
+    connection: &Connection,
+    group_key: i64,
+) -> Result<Option<(Announced, group_state::LastAnnouncement)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT episode, reason, open_items, total_items, announced_at, state, failures, baseline FROM announcement
          WHERE group_key = ?1",
@@ -23,7 +26,7 @@ pub(crate) fn last(connection: &Connection, group_key: i64) -> Result<Option<(To
     let row = statement.query_row([group_key], |row| {
         let reason: String = row.get(1)?;
         let state: String = row.get(5)?;
-        let told = Told {
+        let told = Announced {
             episode: row.get(0)?,
             reason: Reason::from_word(&reason).unwrap_or(Reason::New),
             open_items: row.get::<_, Count>(2)?.0,
@@ -32,7 +35,7 @@ pub(crate) fn last(connection: &Connection, group_key: i64) -> Result<Option<(To
             failures: row.get::<_, Count>(6)?.0,
             baseline: row.get(7)?,
         };
-        let state = group_state::Told {
+        let state = group_state::LastAnnouncement {
             episode: told.episode,
             state: GroupState::from_word(&state).unwrap_or(GroupState::Ongoing),
             at: told.at,
@@ -46,11 +49,11 @@ pub(crate) fn last(connection: &Connection, group_key: i64) -> Result<Option<(To
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn tell(
+pub(crate) fn upsert(
     tx: &Transaction<'_>,
     group_key: i64,
     digest_id: &str,
-    told: &Told,
+    told: &Announced,
     state: GroupState,
 ) -> Result<(), LedgerError> {
     tx.prepare_cached(
@@ -100,13 +103,13 @@ pub(crate) fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64) -> Result
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec<Memory>, LedgerError> {
+pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec<EscalationMemory>, LedgerError> {
     let mut statement =
         connection.prepare_cached("SELECT rule, fired_at, value, above_at FROM escalation WHERE group_key = ?1")?;
     let rows = statement.query_map([group_key], |row| {
         let rule: String = row.get(0)?;
-        Ok(Memory {
-            rule: Rule::from_word(&rule).unwrap_or(Rule::Open),
+        Ok(EscalationMemory {
+            rule: EscalationRule::from_word(&rule).unwrap_or(EscalationRule::Open),
             fired_at: row.get::<_, Millis>(1)?.0,
             value: row.get(2)?,
             above_at: row.get::<_, Millis>(3)?.0,
@@ -119,10 +122,10 @@ pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn still_above(
+pub(crate) fn mark_still_above(
     tx: &Transaction<'_>,
     group_key: i64,
-    rules: impl Iterator<Item = Rule>,
+    rules: impl Iterator<Item = EscalationRule>,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     for rule in rules {
@@ -136,7 +139,7 @@ pub(crate) fn still_above(
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn remember(
+pub(crate) fn record_escalations(
     tx: &Transaction<'_>,
     group_key: i64,
     reached: &[Reached],

@@ -8,7 +8,7 @@ use crate::ledger::millis::Millis;
 
 /// A channel as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownChannel {
     /// Its name.
     pub name: String,
     /// It opens incidents.
@@ -27,11 +27,11 @@ pub(crate) struct Known {
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn all(connection: &Connection) -> Result<Vec<Known>, LedgerError> {
+pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownChannel>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT name, incidents, since, greeted, gone_at, said FROM channel ORDER BY name")?;
     let rows = statement.query_map([], |row| {
-        Ok(Known {
+        Ok(KnownChannel {
             name: row.get(0)?,
             incidents: row.get(1)?,
             since: row.get::<_, Millis>(2)?.0,
@@ -47,7 +47,7 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<Known>, LedgerError> {
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn keep(tx: &Transaction<'_>, known: &Known) -> Result<(), LedgerError> {
+pub(crate) fn upsert(tx: &Transaction<'_>, known: &KnownChannel) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO channel (name, incidents, since, greeted, gone_at, said) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (name) DO UPDATE SET incidents = ?2, since = ?3, greeted = ?4, gone_at = ?5, said = ?6",
@@ -60,7 +60,7 @@ pub(crate) fn keep(tx: &Transaction<'_>, known: &Known) -> Result<(), LedgerErro
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn greet(tx: &Transaction<'_>, name: &str) -> Result<(), LedgerError> {
+pub(crate) fn mark_inventory_sent(tx: &Transaction<'_>, name: &str) -> Result<(), LedgerError> {
     tx.execute("UPDATE channel SET greeted = 1 WHERE name = ?1", [name])?;
     Ok(())
 }
@@ -69,7 +69,7 @@ pub(crate) fn greet(tx: &Transaction<'_>, name: &str) -> Result<(), LedgerError>
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn say_all(tx: &Transaction<'_>) -> Result<(), LedgerError> {
+pub(crate) fn mark_changes_announced(tx: &Transaction<'_>) -> Result<(), LedgerError> {
     tx.execute("DELETE FROM channel WHERE gone_at IS NOT NULL", [])?;
     tx.execute("UPDATE channel SET said = 1 WHERE said = 0", [])?;
     Ok(())

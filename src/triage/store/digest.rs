@@ -27,7 +27,7 @@ pub fn next_number(connection: &Connection, prefix: &str) -> Result<u32, LedgerE
 ///
 /// # Errors
 /// Never in practice: the model holds nothing that JSON cannot.
-pub fn freeze(digest: &Digest) -> Result<String, LedgerError> {
+pub fn serialize(digest: &Digest) -> Result<String, LedgerError> {
     serde_json::to_string(digest).map_err(|error| LedgerError::Unreadable { what: "digest", value: error.to_string() })
 }
 
@@ -35,7 +35,7 @@ pub fn freeze(digest: &Digest) -> Result<String, LedgerError> {
 ///
 /// # Errors
 /// It is no digest of this version.
-pub fn thaw(text: &str) -> Result<Digest, LedgerError> {
+pub fn deserialize(text: &str) -> Result<Digest, LedgerError> {
     serde_json::from_str(text).map_err(|error| LedgerError::Unreadable { what: "digest", value: error.to_string() })
 }
 
@@ -46,7 +46,7 @@ pub fn thaw(text: &str) -> Result<Digest, LedgerError> {
 pub fn insert(tx: &Transaction<'_>, digest: &Digest, reasons: &str) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO digest (digest_id, created_at, scheduled, reasons, model) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![digest.digest_id, Millis(digest.created_at), digest.scheduled, reasons, freeze(digest)?],
+        params![digest.digest_id, Millis(digest.created_at), digest.scheduled, reasons, serialize(digest)?],
     )?;
     Ok(())
 }
@@ -79,7 +79,7 @@ pub fn name_items(
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn told_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+pub fn announced_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
     let noted = meta(connection, TOLD_UNTIL)?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
     if let Some(Ok(until)) = noted {
         return Ok(Some(until));
@@ -93,7 +93,7 @@ pub fn told_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerEr
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn set_told_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), LedgerError> {
+pub fn set_announced_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), LedgerError> {
     set_meta(tx, TOLD_UNTIL, &until.as_millisecond().to_string())
 }
 
@@ -104,7 +104,7 @@ pub fn set_told_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), Ledg
 pub fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
     let mut statement = connection.prepare_cached("SELECT model FROM digest ORDER BY created_at, digest_id")?;
     let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-    texts.iter().map(|text| thaw(text)).collect()
+    texts.iter().map(|text| deserialize(text)).collect()
 }
 
 /// When the unscheduled digests since `since` were decided.

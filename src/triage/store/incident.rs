@@ -79,7 +79,7 @@ pub(crate) fn is_known(
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn give(tx: &Transaction<'_>, gone: &str, to: &str) -> Result<usize, LedgerError> {
+pub(crate) fn transfer(tx: &Transaction<'_>, gone: &str, to: &str) -> Result<usize, LedgerError> {
     Ok(tx.execute(
         "INSERT INTO incident (channel, group_key, episode, opened_at, ack_id, scope)
          SELECT ?2, group_key, episode, opened_at, ack_id, scope FROM incident WHERE channel = ?1 AND resolved_at IS NULL
@@ -92,7 +92,7 @@ pub(crate) fn give(tx: &Transaction<'_>, gone: &str, to: &str) -> Result<usize, 
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn leave(tx: &Transaction<'_>, gone: &str, now: Timestamp) -> Result<usize, LedgerError> {
+pub(crate) fn forget_all(tx: &Transaction<'_>, gone: &str, now: Timestamp) -> Result<usize, LedgerError> {
     let sql = "UPDATE incident SET resolved_at = ?2 WHERE channel = ?1 AND resolved_at IS NULL";
     Ok(tx.execute(sql, params![gone, Millis(now)])?)
 }
@@ -101,7 +101,7 @@ pub(crate) fn leave(tx: &Transaction<'_>, gone: &str, now: Timestamp) -> Result<
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn open_at(connection: &Connection, channel: &str) -> Result<u64, LedgerError> {
+pub(crate) fn count_open(connection: &Connection, channel: &str) -> Result<u64, LedgerError> {
     let sql = "SELECT count(*) FROM incident WHERE channel = ?1 AND resolved_at IS NULL";
     Ok(connection.query_row(sql, [channel], |row| row.get::<_, Count>(0))?.0)
 }
@@ -112,7 +112,7 @@ pub(crate) fn open_at(connection: &Connection, channel: &str) -> Result<u64, Led
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn over(connection: &Connection) -> Result<Vec<Incident>, LedgerError> {
+pub(crate) fn with_closed_episode(connection: &Connection) -> Result<Vec<Incident>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT i.channel, i.group_key, i.episode, NULL, i.scope FROM incident i JOIN error_group g USING (group_key)
          JOIN episode e ON e.group_key = i.group_key AND e.ordinal = i.episode
@@ -167,7 +167,7 @@ pub(crate) fn resolve(tx: &Transaction<'_>, incident: &Incident, now: Timestamp)
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn take(tx: &Transaction<'_>, incident: &Incident) -> Result<(), LedgerError> {
+pub(crate) fn mark_acked(tx: &Transaction<'_>, incident: &Incident) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE incident SET ack_id = ?4 WHERE channel = ?1 AND group_key = ?2 AND episode = ?3",
         params![incident.channel, incident.group_key, incident.episode, incident.ack_id],

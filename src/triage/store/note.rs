@@ -10,7 +10,7 @@ use crate::ledger::millis::Millis;
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn leave(
+pub(crate) fn insert(
     tx: &Transaction<'_>,
     group_key: i64,
     author: &str,

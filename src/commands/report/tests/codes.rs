@@ -161,7 +161,7 @@ fn conditions_count_what_matches_whatever_is_shown() {
 #[test]
 fn a_statement_that_takes_for_ever_is_stopped() {
     let ledger = filled();
-    let reading = Reading::open(&ledger.path).unwrap();
+    let reading = ReadTransaction::open(&ledger.path).unwrap();
     let endless = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
     let limits = crate::report::store::SqlLimits { rows: 10, time: std::time::Duration::from_millis(20) };
     let stopped = crate::report::store::sql(&reading, endless, limits);

@@ -117,7 +117,7 @@ fn fewer_samples(entry: &GroupEntry, samples: usize) -> GroupEntry {
 mod tests {
     use super::*;
     use crate::triage::digest::model::Reason;
-    use crate::triage::digest::trial::trial;
+    use crate::triage::digest::test_digest::trial;
 
     fn of(changes: usize, still_open: usize) -> Digest {
         let mut digest = trial("", "UTC", "2026-08-23T07:00:00Z".parse().unwrap());
