@@ -72,7 +72,7 @@ pub(crate) async fn look_at<S: BatchSource>(
         }
     }
     if ask_again {
-        finish.listed_as = None;
+        finish.listing = None;
     }
     conclude_with(ledger, finish, batch, recovered, read).await
 }

@@ -289,7 +289,7 @@ impl JobList {
             return true;
         }
         let settled = known.is_some_and(|known| {
-            known.rests || !batch.needs_listing(known.listed_as.as_deref(), !request.may_stop, request.at)
+            known.rests || !batch.needs_listing(known.listing.as_ref(), !request.may_stop, request.at)
         });
         if !first {
             // Shown twice, by a list that moved: once is enough.

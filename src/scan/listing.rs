@@ -7,7 +7,7 @@ use crate::ledger::error::LedgerError;
 use crate::llamacloud::Taken;
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::paging::listing::Depth;
-use crate::model::batch::{Batch, Counted, Flaw, is_unsettled};
+use crate::model::batch::{Batch, Counted, Flaw};
 use crate::model::item::{Kind, Observation};
 use crate::scan::batch_failure::ListedOutcomes;
 use crate::scan::evidence::look_at;
@@ -99,7 +99,7 @@ pub(crate) async fn read<S: BatchSource>(
         settled &= whole_batch::list_undone(source, due, pages, &mut shown, &mut read).await;
     }
     let unproven = settled && read.unproven;
-    let mut listed_as = if unproven { batch.listed_unproven(place.seen_at) } else { batch.listed_as(settled) };
+    let mut listing = if unproven { batch.listed_unproven(place.seen_at) } else { batch.listed(settled) };
     if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
         let again = list_once(source, batch, depth, place, pages, &mut read).await?;
@@ -115,17 +115,17 @@ pub(crate) async fn read<S: BatchSource>(
     let flaw = pass.and_then(|pass| pass.flaw(batch)).filter(|_| batch.is_settled_by(read.counted));
     if flaw.is_some() || read.only_odd {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
-        let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
-        listed_as = match flaw {
+        let before = ledger.read(move |connection| batch::listing(connection, project_key, &batch_id)).await?;
+        listing = match flaw {
             Some(flaw) => {
-                let listed_as = batch.listed_with(flaw, before.as_deref());
-                let is_believed = flaw == Flaw::Unreadable && !is_unsettled(&listed_as, place.seen_at);
+                let listing = batch.listed_with(flaw, before.as_ref());
+                let is_believed = flaw == Flaw::Unreadable && !listing.is_unsettled(place.seen_at);
                 let rows = pass.map_or(0, |pass| pass.failed.unreadable + pass.skipped.unreadable);
                 let why = || read.why_unreadable.clone().unwrap_or_else(|| "no reason is known".to_owned());
                 read.lost_rows = is_believed.then(|| (rows, why()));
-                listed_as
+                listing
             }
-            None => batch.listed_odd(before.as_deref(), place.seen_at),
+            None => batch.listed_odd(before.as_ref(), place.seen_at),
         };
     }
     read.gone = read.not_found && is_gone(source, batch, &mut read).await;
@@ -137,7 +137,7 @@ pub(crate) async fn read<S: BatchSource>(
         place,
         complete,
         // An unfinished batch is listed again whatever it looks like.
-        listed_as: batch.status.is_terminal().then_some(listed_as),
+        listing: batch.status.is_terminal().then_some(listing),
         counted: read.counted,
     };
     let committed = commit(pages, finish.clone(), turn).await?;

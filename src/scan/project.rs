@@ -215,8 +215,8 @@ async fn follow_unseen<S: BatchSource>(
     for batch_id in wanted.into_iter().take(ASKED_SINGLY) {
         match source.batch(&batch_id).await {
             Ok(Some(found)) => {
-                let listed_as = known.get(&batch_id).and_then(|known| known.listed_as.as_deref());
-                if found.needs_listing(listed_as, full, begun.at) {
+                let listing = known.get(&batch_id).and_then(|known| known.listing.as_ref());
+                if found.needs_listing(listing, full, begun.at) {
                     list.due.push(found);
                 } else {
                     list.refresh.push(found);
@@ -250,7 +250,7 @@ fn put_off_proofs(list: &mut JobList, known: &HashMap<String, KnownBatch>) {
 }
 
 fn wants_proof(batch: &Batch, known: &HashMap<String, KnownBatch>) -> bool {
-    batch.wants_proof(known.get(&batch.batch_id).and_then(|known| known.listed_as.as_deref()))
+    batch.wants_proof(known.get(&batch.batch_id).and_then(|known| known.listing.as_ref()))
 }
 
 /// Writes what the job list showed; the batches that are due come back with their place in the ledger.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::{millis, optional_millis, timestamp};
-use crate::model::batch::{Batch, BatchStatus, Counted, is_unsettled};
+use crate::model::batch::{Batch, BatchStatus, Counted, LastListing, ListingState};
 use crate::scan::store::evidence::Answering;
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::signed;
@@ -17,8 +17,8 @@ use crate::scan::unread::is_resting;
 pub(crate) struct KnownBatch {
     /// Its key.
     pub batch_key: i64,
-    /// Its appearance at the last complete listing.
-    pub listed_as: Option<String>,
+    /// Its last complete listing.
+    pub listing: Option<LastListing>,
     /// Whether the job list must not stop before it: unfinished, not listed completely, or not settled by that.
     pub awaited: bool,
     /// When the job list last showed it, to the hour.
@@ -42,22 +42,23 @@ pub(crate) fn known(
     at: i64,
 ) -> Result<HashMap<String, KnownBatch>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT b.batch_id, b.batch_key, b.listed_as, b.status, b.last_seen, b.gone_at, u.until
+        "SELECT b.batch_id, b.batch_key, b.status, b.last_seen, b.gone_at, u.until,
+             b.listed_as, b.listing_state, b.odd_since, b.relist_at
          FROM batch b LEFT JOIN unread u ON u.project_key = b.project_key AND u.batch_id = b.batch_id
          WHERE b.project_key = ?1",
     )?;
     let rows = statement.query_map([project_key], |row| {
-        let status = BatchStatus::from_word(row.get_ref(3)?.as_str()?);
-        let listed_as: Option<String> = row.get(2)?;
-        let gone_at: Option<i64> = row.get(5)?;
+        let status = BatchStatus::from_word(row.get_ref(2)?.as_str()?);
+        let listing = last_listing(row, 6)?;
+        let gone_at: Option<i64> = row.get(4)?;
         let followed = gone_at.is_none_or(|gone_at| at - gone_at < GONE_FOR_GOOD);
-        let unsettled = !status.is_terminal() || listed_as.as_deref().is_none_or(|listed| is_unsettled(listed, at));
-        let rests = is_resting(row.get(6)?, at);
+        let unsettled = !status.is_terminal() || listing.as_ref().is_none_or(|listed| listed.is_unsettled(at));
+        let rests = is_resting(row.get(5)?, at);
         let known = KnownBatch {
             batch_key: row.get(1)?,
             awaited: followed && unsettled && !rests,
-            listed_as,
-            last_seen: row.get(4)?,
+            listing,
+            last_seen: row.get(3)?,
             gone: gone_at.is_some(),
             rests,
         };
@@ -240,17 +241,33 @@ pub(crate) fn project_id(connection: &Connection, project_key: i64) -> Result<Op
 pub(crate) fn mark_listed(tx: &Transaction<'_>, finish: &Finish) -> Result<(), LedgerError> {
     let count = |of: fn(Counted) -> u64| finish.counted.map(|counted| signed(of(counted)));
     tx.prepare_cached(
-        "UPDATE batch SET listed_at = ?2, listed_as = ?3, total_items = coalesce(?4, total_items),
-             processed_items = coalesce(?4, processed_items), failed_items = coalesce(?5, failed_items),
-             skipped_items = CASE WHEN ?4 IS NULL THEN skipped_items ELSE coalesce(skipped_items, 0) END
+        "UPDATE batch SET listed_at = ?2, total_items = coalesce(?3, total_items),
+             processed_items = coalesce(?3, processed_items), failed_items = coalesce(?4, failed_items),
+             skipped_items = CASE WHEN ?3 IS NULL THEN skipped_items ELSE coalesce(skipped_items, 0) END
          WHERE batch_key = ?1",
     )?
     .execute((
         finish.place.batch_key,
         finish.place.seen_at,
-        &finish.listed_as,
         count(|counted| counted.total),
         count(|counted| counted.failed),
+    ))?;
+    let Some(listing) = &finish.listing else {
+        tx.prepare_cached("UPDATE batch SET listed_as = NULL WHERE batch_key = ?1")?.execute([finish.place.batch_key])?;
+        return Ok(());
+    };
+    // A listing that came to something else may have shown other completed items: they are searched again.
+    tx.prepare_cached(
+        "UPDATE batch SET listed_as = ?2, listing_state = ?3, odd_since = ?4, relist_at = ?5,
+             searched_as = CASE WHEN listing_state IS ?3 AND relist_at IS ?5 THEN searched_as END
+         WHERE batch_key = ?1",
+    )?
+    .execute((
+        finish.place.batch_key,
+        &listing.appearance,
+        <&str>::from(listing.state),
+        listing.odd_since,
+        listing.relist_at,
     ))?;
     Ok(())
 }
@@ -385,15 +402,30 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Batch> {
         completed_at: row.get::<_, Option<i64>>(11)?.map(timestamp),
     })
 }
-/// What a batch looked like when its items were last listed completely; none if they never were.
+
+/// The last complete listing of a batch's items; none if there is none that still counts.
 ///
 /// # Errors
 /// SQLite's.
-pub(crate) fn listed_as(
+pub(crate) fn listing(
     connection: &Connection,
     project_key: i64,
     batch_id: &str,
-) -> Result<Option<String>, LedgerError> {
-    let mut find = connection.prepare_cached("SELECT listed_as FROM batch WHERE project_key = ?1 AND batch_id = ?2")?;
-    Ok(find.query_row((project_key, batch_id), |row| row.get(0)).optional()?.flatten())
+) -> Result<Option<LastListing>, LedgerError> {
+    let mut find = connection.prepare_cached(
+        "SELECT listed_as, listing_state, odd_since, relist_at FROM batch WHERE project_key = ?1 AND batch_id = ?2",
+    )?;
+    Ok(find.query_row((project_key, batch_id), |row| last_listing(row, 0)).optional()?.flatten())
+}
+
+/// The four columns of a listing, from column `first` on. A state that this version does not know is listed again.
+fn last_listing(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<LastListing>> {
+    let Some(appearance) = row.get(first)? else { return Ok(None) };
+    let state = row.get_ref(first + 1)?.as_str_or_null()?.and_then(|word| word.parse().ok());
+    Ok(Some(LastListing {
+        appearance,
+        state: state.unwrap_or(ListingState::Unsettled),
+        odd_since: row.get(first + 2)?,
+        relist_at: row.get(first + 3)?,
+    }))
 }

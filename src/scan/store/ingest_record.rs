@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::grouping::id::GroupId;
 use crate::ledger::time::millis;
-use crate::model::batch::Counted;
+use crate::model::batch::{Counted, LastListing};
 use crate::model::item::Observation;
 use crate::scan::store::compact_row::Packed;
 
@@ -75,8 +75,8 @@ pub struct Finish {
     pub place: ListingContext,
     /// Both listings were read to their ends: something may be concluded from absence.
     pub complete: bool,
-    /// The appearance to recognise an unchanged batch by; none if it must be listed again anyway.
-    pub listed_as: Option<String>,
+    /// What the listing came to, to recognise an unchanged batch by; none if it must be listed again anyway.
+    pub listing: Option<LastListing>,
     /// The items that the listing counted, where the batch itself does not say.
     pub counted: Option<Counted>,
 }

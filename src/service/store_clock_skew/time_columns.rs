@@ -2,6 +2,8 @@
 //!
 //! A test holds this list and [`NO_TIMES`] against the schema: each column of whole numbers must be in one of them.
 
+use crate::model::batch::LONGEST_REST;
+
 /// How a time is set right once the host's clock, which was ahead when it was written, has been set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ColumnRepair {
@@ -46,6 +48,8 @@ pub(crate) const TIMES: &[Table] = &[
             ("first_seen", Past),
             ("last_seen", Past),
             ("listed_at", Past),
+            ("odd_since", Past),
+            ("relist_at", EndWithin("listed_at", LONGEST_REST)),
             ("gone_at", Past),
         ],
     ),
