@@ -25,9 +25,9 @@ pub mod config {
     pub use crate::config::Config;
     pub use crate::config::channel::{ChannelConfig, ChannelKind, SmtpTls};
     pub use crate::config::project::{Api, ProjectConfig};
-    /// All of `config::load`.
+    /// Of `config::load`.
     pub mod load {
-        pub use crate::config::load::*;
+        pub use crate::config::load::{parse, read};
     }
 }
 
@@ -46,13 +46,13 @@ pub mod ledger {
     pub use crate::ledger::Ledger;
     pub use crate::ledger::open::writer;
     pub use rusqlite::Transaction;
-    /// All of `ledger::check`.
+    /// Of `ledger::check`.
     pub mod check {
-        pub use crate::ledger::check::*;
+        pub use crate::ledger::check::check;
     }
-    /// All of `ledger::open`.
+    /// Of `ledger::open`.
     pub mod open {
-        pub use crate::ledger::open::*;
+        pub use crate::ledger::open::{reader, writer};
     }
 }
 
@@ -78,18 +78,19 @@ pub mod model {
 /// Of `notify`.
 pub mod notify {
     pub use crate::notify::{Channel, ChannelSecrets};
-    /// All of `notify::store_delivery`.
+    /// Of `notify::store_delivery`.
     pub mod store_delivery {
-        pub use crate::notify::store_delivery::*;
+        pub use crate::notify::store_delivery::next_content;
     }
-    /// All of `notify::render::text`.
+    /// Of `notify::render::text`.
     pub mod text {
-        pub use crate::notify::render::text::*;
+        pub use crate::notify::render::text::render;
     }
 }
 
 /// Of `reprocess`.
 pub mod reprocess {
+    pub use crate::reprocess::Summary;
     pub use crate::reprocess::plans::approved::cancel_plan;
     pub use crate::reprocess::plans::draft::Request;
     pub use crate::reprocess::policy::budget::Spent;
@@ -111,7 +112,6 @@ pub mod reprocess {
     pub use crate::reprocess::policy::record::Record;
     pub use crate::reprocess::store::intent::refuse_item;
     pub use crate::reprocess::store::retriable::Which;
-    pub use crate::reprocess::{Reprocess, Summary};
     /// All of `reprocess::store::intent`.
     pub mod intent {
         pub use crate::reprocess::store::intent::*;
@@ -134,9 +134,9 @@ pub mod scan {
     pub use crate::scan::store::ingest::ingest;
     pub use crate::scan::store::ingest_record::{IngestWork, ListingContext, Sighting};
     pub use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
-    /// All of `scan::causes`.
+    /// Of `scan::causes`.
     pub mod causes {
-        pub use crate::scan::causes::*;
+        pub use crate::scan::causes::{CauseMemory, ask};
     }
 }
 
@@ -147,9 +147,9 @@ pub mod service {
     pub use crate::service::http::webhook::fuzz;
     pub use crate::service::store_clock_skew::Right;
     pub use crate::service::worker::{Setup, Worker};
-    /// All of `service::store_clock_skew`.
+    /// Of `service::store_clock_skew`.
     pub mod store_clock_skew {
-        pub use crate::service::store_clock_skew::*;
+        pub use crate::service::store_clock_skew::set_right;
     }
 }
 
@@ -181,8 +181,8 @@ pub mod triage {
     pub use crate::triage::store::digest::deserialize;
     pub use crate::triage::triage;
     pub use crate::triage::{TriageRequest, triage_in};
-    /// All of `triage::store::digest`.
+    /// Of `triage::store::digest`.
     pub mod digest {
-        pub use crate::triage::store::digest::*;
+        pub use crate::triage::store::digest::deserialize;
     }
 }

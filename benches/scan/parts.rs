@@ -94,7 +94,7 @@ fn observation(item: Item) -> Observation {
     Observation {
         item_id: item.item_id,
         item_name: item.name,
-        kind: Kind::from_word(item.status).expect("failed or skipped"),
+        kind: Kind::try_from(item.status).expect("failed or skipped"),
         message: item.message,
         skip_reason: item.skip_reason.map(str::to_owned),
         job_id: Some(item.job_id),

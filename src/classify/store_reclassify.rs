@@ -86,7 +86,9 @@ pub(crate) fn groups(connection: &Connection) -> Result<Vec<Judged>, LedgerError
         groups.push(Judged {
             group_key,
             group_id: row.get(1)?,
-            kind: Kind::from_word(&kind).ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
+            kind: Kind::try_from(kind.as_str())
+                .ok()
+                .ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
             has: Classified { class: row.get(3)?, rule: row.get(4)? },
             job_type: row.get(5)?,
             skip_reason: row.get(6)?,

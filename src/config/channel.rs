@@ -55,9 +55,10 @@ pub struct ChannelConfig {
 }
 
 /// What a channel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, strum::IntoStaticStr)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum ChannelKind {
     /// Mail by SMTP.
     Email,
@@ -77,14 +78,7 @@ pub enum ChannelKind {
 impl ChannelKind {
     /// The word in the configuration.
     pub fn as_str(self) -> &'static str {
-        match self {
-            ChannelKind::Email => "email",
-            ChannelKind::Slack => "slack",
-            ChannelKind::Teams => "teams",
-            ChannelKind::Pagerduty => "pagerduty",
-            ChannelKind::Webhook => "webhook",
-            ChannelKind::File => "file",
-        }
+        self.into()
     }
 }
 

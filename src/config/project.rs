@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
+use strum::VariantArray as _;
 
 use serde::Deserialize;
 
@@ -74,38 +75,37 @@ impl Default for ProjectConfig {
 }
 
 /// Which batch APIs of LlamaCloud a project is watched through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum, strum::IntoStaticStr)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 pub enum Api {
     /// Those that answer: v2, v1 beta, or both.
     #[default]
     #[serde(rename = "auto")]
     #[value(name = "auto")]
+    #[strum(serialize = "auto")]
     Auto,
     /// `/api/v1/beta/batch-processing` alone.
     #[serde(rename = "v1-beta")]
     #[value(name = "v1-beta")]
+    #[strum(serialize = "v1-beta")]
     V1Beta,
     /// `/api/v2/batches` alone.
     #[serde(rename = "v2")]
     #[value(name = "v2")]
+    #[strum(serialize = "v2")]
     V2,
 }
 
 impl Api {
     /// The value of `api` that means it.
     pub fn word(self) -> &'static str {
-        match self {
-            Api::Auto => "auto",
-            Api::V1Beta => "v1-beta",
-            Api::V2 => "v2",
-        }
+        self.into()
     }
 
     /// The batch APIs that it allows, in the order in which they are read.
     pub fn batch_apis(self) -> &'static [BatchApi] {
         match self {
-            Api::Auto => &BatchApi::ALL,
+            Api::Auto => BatchApi::VARIANTS,
             Api::V1Beta => &[BatchApi::V1Beta],
             Api::V2 => &[BatchApi::V2],
         }

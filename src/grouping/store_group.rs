@@ -26,7 +26,9 @@ pub(crate) fn load(connection: &Connection) -> Result<Vec<StoredGroup>, LedgerEr
         let merged_into: Option<String> = row.get(5)?;
         groups.push(StoredGroup {
             id: read_id(row.get(0)?)?,
-            kind: Kind::from_word(&kind).ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
+            kind: Kind::try_from(kind.as_str())
+                .ok()
+                .ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
             template: row.get(2)?,
             title: row.get(3)?,
             state: row.get(4)?,

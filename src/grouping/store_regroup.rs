@@ -49,7 +49,7 @@ pub(crate) fn regroup(tx: &Transaction<'_>, now: Timestamp) -> Result<(u64, u64)
         let (job_type, skip_reason, text): (String, Option<String>, Option<String>) =
             (row.get(2)?, row.get(3)?, row.get(4)?);
         let unreadable = |what| LedgerError::Unreadable { what, value: id.clone() };
-        let kind = Kind::from_word(&kind).ok_or_else(|| unreadable("kind"))?;
+        let kind = Kind::try_from(kind.as_str()).map_err(|_| unreadable("kind"))?;
         let home = id.parse().ok().and_then(|id| grouper.handle_of(&id)).ok_or_else(|| unreadable("group id"))?;
         let subject =
             Subject { kind, job_type: &job_type, skip_reason: skip_reason.as_deref(), message: text.as_deref() };

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 /// A batch's status. The v1 words are lower case, the v2 words upper case; both are read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum BatchStatus {
     /// Not begun.
     Pending,
@@ -20,36 +21,14 @@ pub enum BatchStatus {
     /// Ended by a person.
     Cancelled,
     /// A word this version does not know; never taken as terminal.
+    #[strum(default)]
     Unknown(String),
 }
 
 impl BatchStatus {
-    /// Reads the API's word, in any case.
-    pub fn from_word(word: &str) -> BatchStatus {
-        match word.to_ascii_lowercase().as_str() {
-            "pending" => BatchStatus::Pending,
-            "throttled" => BatchStatus::Throttled,
-            "dispatched" => BatchStatus::Dispatched,
-            "running" => BatchStatus::Running,
-            "completed" => BatchStatus::Completed,
-            "failed" => BatchStatus::Failed,
-            "cancelled" => BatchStatus::Cancelled,
-            _ => BatchStatus::Unknown(word.to_owned()),
-        }
-    }
-
     /// The lower-case word used in SQL and JSON.
     pub fn as_str(&self) -> &str {
-        match self {
-            BatchStatus::Pending => "pending",
-            BatchStatus::Throttled => "throttled",
-            BatchStatus::Dispatched => "dispatched",
-            BatchStatus::Running => "running",
-            BatchStatus::Completed => "completed",
-            BatchStatus::Failed => "failed",
-            BatchStatus::Cancelled => "cancelled",
-            BatchStatus::Unknown(word) => word,
-        }
+        if let BatchStatus::Unknown(word) = self { word } else { self.into() }
     }
 
     /// Whether the batch can no longer change by itself.
@@ -119,7 +98,8 @@ impl Batch {
     /// tried again in every scan that reads the `whole` job list, for the API or this program may have been mended.
     /// Nor one that is to be listed again later than `at`.
     pub fn needs_listing(&self, listed: Option<&LastListing>, whole: bool, at: i64) -> bool {
-        !self.status.is_terminal() || self.unchanged_since(listed).is_none_or(|listed| listed.must_be_repeated(whole, at))
+        !self.status.is_terminal()
+            || self.unchanged_since(listed).is_none_or(|listed| listed.must_be_repeated(whole, at))
     }
 
     /// A complete listing that shows something wrong, after the one before.

@@ -206,11 +206,13 @@ fn read_only(channel: &str, only: &OnlyWords) -> Result<Only, NotifyError> {
         NotifyError::Settings(format!("channel \"{channel}\": only.{key} has \"{word}\"; allowed are {allowed}"))
     };
     let states = only.states.iter().map(|word| {
-        GroupState::from_word(word)
-            .ok_or_else(|| unknown("states", word, "new, ongoing, regressed, escalating, resolved"))
+        GroupState::try_from(word.as_str())
+            .map_err(|_| unknown("states", word, "new, ongoing, regressed, escalating, resolved"))
     });
-    let kinds =
-        only.kinds.iter().map(|word| Kind::from_word(word).ok_or_else(|| unknown("kinds", word, "failed, skipped")));
+    let kinds = only
+        .kinds
+        .iter()
+        .map(|word| Kind::try_from(word.as_str()).map_err(|_| unknown("kinds", word, "failed, skipped")));
     Ok(Only {
         states: states.collect::<Result<_, _>>()?,
         kinds: kinds.collect::<Result<_, _>>()?,

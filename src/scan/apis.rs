@@ -1,6 +1,7 @@
 //! Which batch APIs a project has: read before a scan, kept and told after it.
 
 use std::fmt;
+use strum::VariantArray as _;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -65,7 +66,7 @@ pub(crate) fn keep(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     project_api::keep(tx, project_key, spoken, states)?;
-    for api in BatchApi::ALL {
+    for api in BatchApi::VARIANTS.iter().copied() {
         let (state, key) = (states.get(api), format!("api:{project}:{api}"));
         let stands = fault::active_with_prefix(tx, &key)?.contains(&key);
         if !stands && !gone.contains(&api) {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
+use strum::VariantArray as _;
 
 use jiff::Timestamp;
 
@@ -203,7 +204,7 @@ impl JobList {
     /// The APIs whose lists have no flaw: they were read to their ends, or may not be asked.
     pub(crate) fn flawless(&self) -> Vec<BatchApi> {
         let is_whole = |api: &BatchApi| self.lists.iter().any(|read| read.api == *api && read.whole);
-        BatchApi::ALL.into_iter().filter(|api| is_whole(api) || !self.spoken.contains(api)).collect()
+        BatchApi::VARIANTS.iter().copied().filter(|api| is_whole(api) || !self.spoken.contains(api)).collect()
     }
 
     /// What the lists showed that were read to their ends; the others prove nothing.

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use strum::VariantArray as _;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -101,7 +102,7 @@ fn list_name(api: BatchApi) -> String {
 /// The API whose batch list shows whether a fault holds: its batch's, or that of the list itself. None if no list can show it.
 pub(crate) fn api_of_fault<S: BatchSource>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {
     let about = fault.strip_prefix(&prefix(project))?;
-    match BatchApi::ALL.into_iter().find(|api| about == list_name(*api)) {
+    match BatchApi::VARIANTS.iter().copied().find(|api| about == list_name(*api)) {
         Some(api) => source.spoken().contains(&api).then_some(api),
         None if about == MORE => None,
         None => Some(source.api_of(about)),
@@ -220,7 +221,7 @@ pub(crate) async fn is_about_one_batch<S: BatchSource>(
         return Ok(());
     }
     let noted = note(ledger, begun, failed).await?;
-    for api in BatchApi::ALL {
+    for api in BatchApi::VARIANTS.iter().copied() {
         let of_api = noted.iter().filter(|(failed, _)| source.api_of(&failed.batch_id) == api).cloned().collect();
         judge_api(ledger, source, begun, (api, of_api), counts).await?;
     }
@@ -312,7 +313,8 @@ pub(crate) fn announce(
         }
     }
     let prefix = prefix(&counts.project);
-    let lists = BatchApi::ALL.map(|api| fault_key(&counts.project, &list_name(api)));
+    let lists: Vec<String> =
+        BatchApi::VARIANTS.iter().map(|api| fault_key(&counts.project, &list_name(*api))).collect();
     let standing = fault::active_with_prefix(tx, &prefix)?;
     let is_over = |key: &&String| {
         let still = raised.contains(key.as_str()) || counts.unread.standing.contains(key.as_str());

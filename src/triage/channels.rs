@@ -193,6 +193,7 @@ pub(crate) fn empty_digest(draft: &Digest) -> Digest {
         still_open: Vec::new(),
         faults: Vec::new(),
         remarks: Vec::new(),
+        included: Vec::new(),
         retries: None,
         ..draft.clone()
     }

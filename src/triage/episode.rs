@@ -15,7 +15,8 @@ pub(crate) const FLAPPING_PAIRS: usize = 3;
 pub(crate) const FLAPPING_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// How an episode ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum How {
     /// All its items succeeded.
     Recovered,
@@ -34,21 +35,7 @@ pub(crate) enum How {
 impl How {
     /// The word in SQL.
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            How::Recovered => "recovered",
-            How::Dismissed => "dismissed",
-            How::Quiet => "quiet",
-            How::Ignored => "ignored",
-            How::Moved => "moved",
-            How::Merged => "merged",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub(crate) fn from_word(word: &str) -> Option<How> {
-        [How::Recovered, How::Dismissed, How::Quiet, How::Ignored, How::Moved, How::Merged]
-            .into_iter()
-            .find(|how| how.as_str() == word)
+        self.into()
     }
 }
 

@@ -20,7 +20,8 @@ const LEAST_PERCENT: u64 = 20;
 const CALM: SignedDuration = SignedDuration::from_hours(24);
 
 /// Which rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum EscalationRule {
     /// The last hour against the usual peak hour.
     Hour,
@@ -33,18 +34,7 @@ pub(crate) enum EscalationRule {
 impl EscalationRule {
     /// The word in SQL.
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            EscalationRule::Hour => "hour",
-            EscalationRule::Open => "open",
-            EscalationRule::Batch => "batch",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub(crate) fn from_word(word: &str) -> Option<EscalationRule> {
-        [EscalationRule::Hour, EscalationRule::Open, EscalationRule::Batch]
-            .into_iter()
-            .find(|rule| rule.as_str() == word)
+        self.into()
     }
 }
 

@@ -285,6 +285,7 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[GroupCase]) -> Re
         silenced: silenced(context, cases),
         budget: context.request.budget.clone(),
         remarks: Vec::new(),
+        included: Vec::new(),
         left_out: LeftOut::default(),
     })
 }

@@ -35,7 +35,7 @@ pub(crate) struct ChooseArgs {
     #[arg(
         long,
         value_name = "CLASS",
-        value_parser = PossibleValuesParser::new(Class::ALL.map(Class::name)),
+        value_parser = PossibleValuesParser::new(<Class as strum::VariantNames>::VARIANTS),
         hide_possible_values = true,
         value_delimiter = ',',
         help_heading = "Filters",

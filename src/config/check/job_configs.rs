@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::config::reprocess::JobConfigRule;
 use crate::model::batch_api::BatchApi;
+use strum::VariantArray as _;
 
 /// Says what is wrong with the job configurations.
 pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
@@ -18,7 +19,7 @@ pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
         // A project of both APIs needs one for each.
         let competes = |earlier: &JobConfigRule| {
             scope(earlier) == scope(one)
-                && BatchApi::ALL.iter().any(|api| earlier.is_taken_by(*api) && one.is_taken_by(*api))
+                && BatchApi::VARIANTS.iter().any(|api| earlier.is_taken_by(*api) && one.is_taken_by(*api))
         };
         if configs[..index].iter().any(competes) {
             say(key.clone(), "an earlier one is for the same job type, directory and batch");

@@ -155,7 +155,7 @@ fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
 fn check_only(channel: &ChannelConfig, config: &Config, mut say: impl FnMut(&str, &str)) {
     let only = &channel.only;
     for word in &only.states {
-        if GroupState::from_word(word).is_none() {
+        if GroupState::try_from(word.as_str()).is_err() {
             say(
                 "states",
                 &format!("unknown state `{word}`, allowed: `new`, `ongoing`, `regressed`, `escalating`, `resolved`"),
@@ -163,7 +163,7 @@ fn check_only(channel: &ChannelConfig, config: &Config, mut say: impl FnMut(&str
         }
     }
     for word in &only.kinds {
-        if Kind::from_word(word).is_none() {
+        if Kind::try_from(word.as_str()).is_err() {
             say("kinds", &format!("unknown kind `{word}`, allowed: `failed`, `skipped`"));
         }
     }
@@ -235,8 +235,8 @@ fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
 }
 
 fn check_class(class: &str, say: impl FnOnce(&str)) {
-    if Class::from_name(class).is_none() {
-        let allowed = Class::ALL.map(Class::name).join("`, `");
+    if Class::try_from(class).is_err() {
+        let allowed = <Class as strum::VariantNames>::VARIANTS.join("`, `");
         say(&format!("unknown class `{class}`, allowed: `{allowed}`"));
     }
 }

@@ -46,7 +46,7 @@ impl V1WireBatch<'_> {
             project_id: self.project_id.and_then(WireText::into_some_id),
             directory_id: self.directory_id.and_then(WireText::into_some_id),
             job_type: word(self.job_type),
-            status: BatchStatus::from_word(self.status.as_ref().map_or("", WireText::as_str)),
+            status: BatchStatus::from(self.status.as_ref().map_or("", WireText::as_str)),
             total_items: self.total_items.0,
             processed_items: self.processed_items.0,
             failed_items: self.failed_items.0,

@@ -47,7 +47,7 @@ fn id<'w>(wire: &'w WireItem<'_>) -> &'w str {
 }
 
 fn status(wire: &WireItem<'_>) -> ItemStatus {
-    ItemStatus::from_word(wire.status.as_ref().map_or("", WireText::as_str))
+    ItemStatus::from(wire.status.as_ref().map_or("", WireText::as_str))
 }
 
 /// The rows of a listing of failed or skipped items.
@@ -74,7 +74,7 @@ impl RowReader for Troubles {
 }
 
 fn is_of_kind(word: &str, kind: Kind) -> bool {
-    match ItemStatus::from_word(word) {
+    match ItemStatus::from(word) {
         ItemStatus::Failed => kind == Kind::Failed,
         ItemStatus::Skipped => kind == Kind::Skipped,
         ItemStatus::Unknown(_) => true,

@@ -52,7 +52,7 @@ impl V2WireBatch<'_> {
             None => (None, None),
         };
         let word = |text: Option<WireText<'_>>| text.map_or_else(String::new, WireText::into_id);
-        let status = BatchStatus::from_word(self.status.as_ref().map_or("", WireText::as_str));
+        let status = BatchStatus::from(self.status.as_ref().map_or("", WireText::as_str));
         let updated_at = time(self.updated_at);
         let batch = Batch {
             batch_id: word(self.id),

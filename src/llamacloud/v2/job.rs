@@ -81,7 +81,7 @@ impl Job {
     pub(crate) fn status(&self) -> ItemStatus {
         match self.status.as_str() {
             "THROTTLED" => ItemStatus::Pending,
-            word => ItemStatus::from_word(word),
+            word => ItemStatus::from(word),
         }
     }
 

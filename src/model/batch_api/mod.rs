@@ -11,32 +11,36 @@ use serde::Serialize;
 use crate::model::id::is_uuid;
 use crate::model::text::count;
 
-/// A batch API of LlamaCloud.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+/// A batch API of LlamaCloud. They stand in the order in which their batch lists are read.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 pub enum BatchApi {
     /// `/api/v2/batches`.
     #[serde(rename = "v2")]
+    #[strum(serialize = "v2")]
     V2,
     /// `/api/v1/beta/batch-processing`.
     #[serde(rename = "v1-beta")]
+    #[strum(serialize = "v1-beta")]
     V1Beta,
 }
 
 impl BatchApi {
-    /// Both, in the order in which their batch lists are read.
-    pub const ALL: [BatchApi; 2] = [BatchApi::V2, BatchApi::V1Beta];
-
     /// The word of the configuration, the ledger and JSON.
     pub fn word(self) -> &'static str {
-        match self {
-            BatchApi::V2 => "v2",
-            BatchApi::V1Beta => "v1-beta",
-        }
-    }
-
-    /// The API that a [`word`](BatchApi::word) means; none for any other text.
-    pub fn from_word(word: &str) -> Option<BatchApi> {
-        BatchApi::ALL.into_iter().find(|api| api.word() == word)
+        self.into()
     }
 
     /// The other one.

@@ -2,6 +2,7 @@
 
 use BatchApi::{V1Beta, V2};
 use ListOutcome::{Failed, NotFound, Read};
+use strum::VariantArray as _;
 
 use super::*;
 
@@ -24,7 +25,7 @@ fn after(scans: &[&[(BatchApi, ListOutcome)]]) -> (ApiStates, Vec<ApiFinding>) {
 }
 
 fn due(states: &ApiStates, minute: i64) -> Vec<BatchApi> {
-    states.lists_due(&BatchApi::ALL, |_| false, false, at(minute))
+    states.lists_due(BatchApi::VARIANTS, |_| false, false, at(minute))
 }
 
 #[test]
@@ -60,10 +61,14 @@ fn a_list_with_batches_is_read_in_each_scan_and_a_silent_one_about_hourly() {
     }
     let (neither, _) = after(&[&[(V2, EMPTY), (V1Beta, EMPTY)]]);
     assert_eq!(due(&neither, 5), [V2], "one list is always read");
-    assert_eq!(neither.lists_due(&BatchApi::ALL, |api| api == V1Beta, false, at(5)), [V1Beta], "it is awaited");
-    assert_eq!(neither.lists_due(&BatchApi::ALL, |_| false, true, at(5)), [V2, V1Beta], "the whole list is due");
+    assert_eq!(neither.lists_due(BatchApi::VARIANTS, |api| api == V1Beta, false, at(5)), [V1Beta], "it is awaited");
+    assert_eq!(neither.lists_due(BatchApi::VARIANTS, |_| false, true, at(5)), [V2, V1Beta], "the whole list is due");
     let (only_v2, _) = after(&[&[(V2, EMPTY), (V1Beta, NotFound(410))]]);
-    assert_eq!(only_v2.lists_due(&BatchApi::ALL, |_| true, true, at(5)), [V2], "what does not exist is not followed");
+    assert_eq!(
+        only_v2.lists_due(BatchApi::VARIANTS, |_| true, true, at(5)),
+        [V2],
+        "what does not exist is not followed"
+    );
     assert_eq!(ApiStates::default().lists_due(&[V1Beta], |_| false, false, at(5)), [V1Beta]);
 }
 

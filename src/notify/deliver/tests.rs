@@ -280,7 +280,7 @@ async fn a_mended_channel_gets_what_died_with_its_next_digest() {
     }
     let (content, this) = mail.got().pop().unwrap();
     assert_eq!((content.changes.len(), this.delivery_id.as_str()), (3, "D-20260601-03.mail"));
-    assert!(content.remarks.iter().any(|remark| remark.starts_with("Includes D-20260601-01 to D-20260601-02")));
+    assert!(content.included == ["D-20260601-01", "D-20260601-02"]);
     let states = ["D-20260601-01.mail superseded 1", "D-20260601-02.mail superseded 1", "D-20260601-03.mail sent 1"];
     assert_eq!(world.states().await, states);
 }

@@ -112,7 +112,7 @@ fn body(digest: &Digest) -> String {
         retries: digest.retries,
         silenced: digest.silenced,
         budget: digest.budget.as_deref().map(cut),
-        remarks: digest.remarks.iter().take(LISTED).map(|remark| cut(remark)).collect(),
+        remarks: words::remarks(digest).iter().take(LISTED).map(|remark| cut(remark)).collect(),
     };
     serde_json::to_string(&body).expect("string keys and finite numbers only")
 }

@@ -9,7 +9,7 @@ use crate::model::text::count;
 use crate::notify::render::bars::Bars;
 use crate::notify::render::links::safe_link;
 use crate::notify::render::times::DisplayZone;
-use crate::notify::render::words::{self, short};
+use crate::notify::render::words::{self, NewsKind, short};
 use crate::triage::digest::build::count_changes;
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample, Totals};
 
@@ -125,6 +125,7 @@ impl DigestView {
     /// Prepares a digest that is already cut to size.
     pub(crate) fn new(digest: &Digest) -> DigestView {
         let clock = DisplayZone::new(&digest.zone);
+        let remarks = words::remarks(digest);
         DigestView {
             digest_id: short(&digest.digest_id, ID),
             instance: short(&digest.instance, 60),
@@ -138,13 +139,13 @@ impl DigestView {
             left_out: left_out(digest),
             faults: digest.faults.iter().take(FAULTS).map(|f| fault(f, &clock)).collect(),
             all_faults: digest.faults.len(),
-            all_remarks: digest.remarks.len(),
+            all_remarks: remarks.len(),
             more_faults: more(digest.faults.len(), FAULTS, "more worker fault", "more worker faults"),
             retries: digest.retries.as_ref().and_then(words::retries),
             silenced: silenced(digest, &clock),
             budget: optional(digest.budget.as_deref(), MESSAGE),
-            remarks: digest.remarks.iter().take(FAULTS).map(|r| short(r, MESSAGE)).collect(),
-            more_remarks: more(digest.remarks.len(), FAULTS, "more remark", "more remarks"),
+            remarks: remarks.iter().take(FAULTS).map(|r| short(r, MESSAGE)).collect(),
+            more_remarks: more(remarks.len(), FAULTS, "more remark", "more remarks"),
             window: clock.span(&digest.window),
             decided: clock.full(digest.created_at),
             ledger_as_of: digest.ledger_as_of.map_or_else(|| "no complete scan yet".to_owned(), |at| clock.full(at)),
@@ -167,17 +168,14 @@ impl DigestView {
 }
 
 fn tiles(digest: &Digest) -> Vec<Tile> {
-    let tone = |word: &str| match word {
-        "new" => "new",
-        "regressed" => "regressed",
-        "escalating" => "escalated",
-        "resolved" => "resolved",
-        "known" => "other",
-        _ => "fault",
+    let tone = |kind: NewsKind| match kind {
+        NewsKind::Escalating => "escalated",
+        NewsKind::Known => "other",
+        kind => kind.into(),
     };
     let mut tiles: Vec<Tile> = words::news(&digest.totals)
         .into_iter()
-        .map(|(count, word)| Tile { count, word: counted(count, word), tone: tone(word) })
+        .map(|(count, kind)| Tile { count, word: counted(count, kind), tone: tone(kind) })
         .collect();
     tiles.push(Tile {
         count: digest.totals.open_items,
@@ -188,11 +186,11 @@ fn tiles(digest: &Digest) -> Vec<Tile> {
 }
 
 /// News is counted in groups, and all else in items: the word says so.
-fn counted(count: u64, word: &str) -> String {
-    match word {
-        "fault" | "faults" => word.to_owned(),
-        _ if count == 1 => format!("{word} group"),
-        _ => format!("{word} groups"),
+fn counted(count: u64, kind: NewsKind) -> String {
+    match kind.word(count) {
+        word if kind == NewsKind::Fault => word.to_owned(),
+        word if count == 1 => format!("{word} group"),
+        word => format!("{word} groups"),
     }
 }
 
@@ -235,7 +233,8 @@ fn unlisted_news(digest: &Digest) -> String {
         other: all.other.saturating_sub(listed.other),
         ..Totals::default()
     };
-    let news: Vec<String> = words::news(&unlisted).into_iter().map(|(n, word)| format!("{n} {word}")).collect();
+    let news: Vec<String> =
+        words::news(&unlisted).into_iter().map(|(n, kind)| format!("{n} {}", kind.word(n))).collect();
     if news.is_empty() { String::new() } else { format!(" ({})", news.join(", ")) }
 }
 

@@ -122,6 +122,7 @@ fn empty_sections_vanish() {
         budget: None,
         next_digest_at: None,
         remarks: Vec::new(),
+        included: Vec::new(),
         left_out: Default::default(),
         silenced: Default::default(),
         totals: Totals::default(),

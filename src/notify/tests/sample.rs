@@ -61,6 +61,7 @@ pub(crate) fn busy() -> Digest {
         },
         budget: Some("412 of 500 retries left today".into()),
         remarks: vec!["Gap of 3 h in which the worker was not running.".into()],
+        included: Vec::new(),
         left_out: LeftOut { groups: 4, items: 23 },
         ..trial("prod", "Europe/Berlin", at("2026-08-23T07:00:00Z"))
     }

@@ -21,7 +21,8 @@ use crate::report::format::answer::Answer;
 use crate::report::format::layout::AnswerLayout;
 
 /// What an answer is written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum ReportFormat {
     /// For people at a terminal.
     Table,
@@ -40,33 +41,9 @@ pub enum ReportFormat {
 }
 
 impl ReportFormat {
-    /// All of them.
-    pub const ALL: [ReportFormat; 7] = [
-        ReportFormat::Table,
-        ReportFormat::Tsv,
-        ReportFormat::Json,
-        ReportFormat::Jsonl,
-        ReportFormat::Csv,
-        ReportFormat::Md,
-        ReportFormat::Html,
-    ];
-
     /// The word on the command line.
     pub fn as_str(self) -> &'static str {
-        match self {
-            ReportFormat::Table => "table",
-            ReportFormat::Tsv => "tsv",
-            ReportFormat::Json => "json",
-            ReportFormat::Jsonl => "jsonl",
-            ReportFormat::Csv => "csv",
-            ReportFormat::Md => "md",
-            ReportFormat::Html => "html",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub fn from_word(word: &str) -> Option<ReportFormat> {
-        ReportFormat::ALL.into_iter().find(|format| format.as_str() == word)
+        self.into()
     }
 
     /// Whether people rather than programs read it: then long lists are cut, and columns chosen for reading.

@@ -1,6 +1,7 @@
 //! `report summary`: what is failing now, and whether the worker is well.
 
 use rusqlite::{OptionalExtension, params};
+use strum::VariantArray as _;
 
 use crate::model::batch_api::{ApiState, BatchApi};
 use crate::model::group_state::GroupState;
@@ -91,7 +92,7 @@ fn apis(view: &ReportView<'_>) -> Result<Vec<ApiRow>, QueryError> {
     for project in projects {
         let (key, name): (i64, String) = project?;
         let states = project_api::states(view.connection, key)?;
-        for api in BatchApi::ALL {
+        for api in BatchApi::VARIANTS.iter().copied() {
             let state = *states.get(api);
             if let (Some(since), Some(asked_at)) = (state.since, state.asked_at) {
                 let ApiState { presence, active, status, .. } = state;

@@ -320,7 +320,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredIntent> {
         intent_id: row.get(0)?,
         plan_id: row.get(1)?,
         project: row.get(2)?,
-        api: BatchApi::from_word(row.get_ref(21)?.as_str()?).unwrap_or(BatchApi::V1Beta),
+        api: BatchApi::try_from(row.get_ref(21)?.as_str()?).unwrap_or(BatchApi::V1Beta),
         group_id: row.get(3)?,
         job_type: row.get(4)?,
         trigger: row.get(5)?,

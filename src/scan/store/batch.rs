@@ -48,7 +48,7 @@ pub(crate) fn known(
          WHERE b.project_key = ?1",
     )?;
     let rows = statement.query_map([project_key], |row| {
-        let status = BatchStatus::from_word(row.get_ref(2)?.as_str()?);
+        let status = BatchStatus::from(row.get_ref(2)?.as_str()?);
         let listing = last_listing(row, 6)?;
         let gone_at: Option<i64> = row.get(4)?;
         let followed = gone_at.is_none_or(|gone_at| at - gone_at < GONE_FOR_GOOD);
@@ -253,7 +253,8 @@ pub(crate) fn mark_listed(tx: &Transaction<'_>, finish: &Finish) -> Result<(), L
         count(|counted| counted.failed),
     ))?;
     let Some(listing) = &finish.listing else {
-        tx.prepare_cached("UPDATE batch SET listed_as = NULL WHERE batch_key = ?1")?.execute([finish.place.batch_key])?;
+        tx.prepare_cached("UPDATE batch SET listed_as = NULL WHERE batch_key = ?1")?
+            .execute([finish.place.batch_key])?;
         return Ok(());
     };
     // A listing that came to something else may have shown other completed items: they are searched again.
@@ -390,7 +391,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Batch> {
         project_id: None,
         job_type: row.get(1)?,
         directory_id: row.get(2)?,
-        status: BatchStatus::from_word(row.get_ref(3)?.as_str()?),
+        status: BatchStatus::from(row.get_ref(3)?.as_str()?),
         total_items: count(row.get(4)?),
         processed_items: count(row.get(5)?),
         failed_items: count(row.get(6)?),

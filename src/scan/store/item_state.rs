@@ -54,7 +54,7 @@ impl KnownItem {
         };
         Ok(KnownItem {
             item_key: row.get(0)?,
-            state: ItemState::from_word(state).ok_or_else(unreadable)?,
+            state: ItemState::try_from(state).map_err(|_| unreadable())?,
             group_key: row.get(2)?,
             observation_key: row.get(3)?,
             last_seen: row.get(4)?,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use strum::VariantArray as _;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::{Count, Millis};
@@ -18,7 +19,7 @@ pub(crate) fn states(connection: &Connection, project_key: i64) -> Result<ApiSta
     let mut states = ApiStates::default();
     let mut rows = statement.query([project_key])?;
     while let Some(row) = rows.next()? {
-        if let Some(api) = BatchApi::from_word(&row.get::<_, String>(0)?) {
+        if let Ok(api) = row.get::<_, String>(0)?.parse::<BatchApi>() {
             states.set(api, read(row)?);
         }
     }
@@ -55,7 +56,7 @@ pub(crate) fn keep(
     spoken: &[BatchApi],
     states: &ApiStates,
 ) -> Result<(), LedgerError> {
-    for api in BatchApi::ALL {
+    for api in BatchApi::VARIANTS.iter().copied() {
         let state = states.get(api);
         let (Some(since), Some(asked_at), true) = (state.since, state.asked_at, spoken.contains(&api)) else {
             tx.execute(
@@ -150,7 +151,7 @@ mod tests {
         };
         known.set(BatchApi::V1Beta, there);
         known.set(BatchApi::V2, ApiState { presence: Presence::Absent, active: false, ..there });
-        seed.write(|tx| keep(tx, 1, &BatchApi::ALL, &known)).unwrap();
+        seed.write(|tx| keep(tx, 1, BatchApi::VARIANTS, &known)).unwrap();
         assert_eq!(states_by_name(&seed.connection, "prod").unwrap(), known);
         assert_eq!(states_by_name(&seed.connection, "never scanned").unwrap(), ApiStates::default());
         seed.write(|tx| keep(tx, 1, &[BatchApi::V2], &known)).unwrap();

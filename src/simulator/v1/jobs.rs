@@ -8,7 +8,7 @@ use crate::simulator::world::model::{JobType, SimulatedItemStatus};
 
 /// `GET …/items/{item_id}/processing-results`: finished work only, so items that have always failed have none.
 pub(crate) fn processing_results(service: &SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
-    let wanted = service.query.word("job_type", JobType::from_word)?;
+    let wanted = service.query.word("job_type", |word| word.parse::<JobType>().ok())?;
     let world = &*service.world;
     let item = world.item(id).filter(|item| item.project == service.project);
     let item = item.ok_or_else(|| Reply::error(404, "No such entry in this project"))?;

@@ -39,7 +39,7 @@ impl SimulatedService<'_> {
 
     fn list_batches(&mut self) -> Result<Reply, Reply> {
         let status = self.query.word("status", batch_status)?;
-        let job_type = self.query.word("job_type", JobType::from_word)?;
+        let job_type = self.query.word("job_type", |word| word.parse::<JobType>().ok())?;
         let directory = self.query.get("directory_id").filter(|id| !id.is_empty());
         let world = &*self.world;
         let mut listed: Vec<BatchEntry> = Vec::new();
@@ -165,9 +165,9 @@ pub(crate) fn processed(batch: &SimulatedBatch, only_completed: bool) -> usize {
 }
 
 fn batch_status(word: &str) -> Option<SimulatedBatchStatus> {
-    SimulatedBatchStatus::ALL.into_iter().find(|status| status.word() == word)
+    word.parse().ok()
 }
 
 fn item_status(word: &str) -> Option<SimulatedItemStatus> {
-    SimulatedItemStatus::ALL.into_iter().find(|status| status.word() == word)
+    word.parse().ok()
 }

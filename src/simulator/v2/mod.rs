@@ -10,6 +10,7 @@ pub(crate) mod tests;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use strum::VariantArray as _;
 
 use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
 use crate::simulator::http::paging::{PageWindow, order};
@@ -61,9 +62,9 @@ pub(crate) fn answer(
 }
 
 fn list_batches(service: &mut SimulatedService<'_>) -> Result<Reply, Reply> {
-    let status = service
-        .query
-        .word("status", |word| SimulatedBatchStatus::ALL.into_iter().find(|status| status.v2_word() == word))?;
+    let status = service.query.word("status", |word| {
+        SimulatedBatchStatus::VARIANTS.iter().copied().find(|status| status.v2_word() == word)
+    })?;
     let span = Span::of(service)?;
     let directory = service.query.get("source_directory_id");
     let world = &*service.world;

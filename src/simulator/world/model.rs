@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::simulator::world::cause::ScriptedCause;
 
 /// What a batch does with its items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum JobType {
     /// Turns documents into text.
     Parse,
@@ -20,21 +21,13 @@ pub enum JobType {
 impl JobType {
     /// The lower-case word of the v1 API.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Parse => "parse",
-            Self::Extract => "extract",
-            Self::Classify => "classify",
-        }
-    }
-
-    /// The job type behind a v1 word, if there is one.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Parse, Self::Extract, Self::Classify].into_iter().find(|kind| kind.word() == word)
+        self.into()
     }
 }
 
 /// The state of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum SimulatedBatchStatus {
     /// Accepted, nothing begun.
     Pending,
@@ -53,14 +46,7 @@ pub enum SimulatedBatchStatus {
 impl SimulatedBatchStatus {
     /// The lower-case word of the v1 API.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Dispatched => "dispatched",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
+        self.into()
     }
 
     /// The upper-case word of the v2 API.
@@ -75,10 +61,6 @@ impl SimulatedBatchStatus {
         }
     }
 
-    /// Every status, in the order of a batch's life.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Dispatched, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
-
     /// Whether the batch will start nothing more.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
@@ -86,7 +68,8 @@ impl SimulatedBatchStatus {
 }
 
 /// The state of an item in one batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum SimulatedItemStatus {
     /// Waiting for its turn.
     Pending,
@@ -103,20 +86,9 @@ pub enum SimulatedItemStatus {
 }
 
 impl SimulatedItemStatus {
-    /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Processing, Self::Completed, Self::Failed, Self::Skipped, Self::Cancelled];
-
     /// The lower-case word of the v1 API.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Processing => "processing",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-            Self::Cancelled => "cancelled",
-        }
+        self.into()
     }
 
     /// The upper-case word that v2 uses for the underlying job.

@@ -28,7 +28,7 @@ pub(crate) fn last(
         let state: String = row.get(5)?;
         let told = Announced {
             episode: row.get(0)?,
-            reason: Reason::from_word(&reason).unwrap_or(Reason::New),
+            reason: Reason::try_from(reason.as_str()).unwrap_or(Reason::New),
             open_items: row.get::<_, Count>(2)?.0,
             total_items: row.get::<_, Count>(3)?.0,
             at: row.get::<_, Millis>(4)?.0,
@@ -37,7 +37,7 @@ pub(crate) fn last(
         };
         let state = group_state::LastAnnouncement {
             episode: told.episode,
-            state: GroupState::from_word(&state).unwrap_or(GroupState::Ongoing),
+            state: GroupState::try_from(state.as_str()).unwrap_or(GroupState::Ongoing),
             at: told.at,
         };
         Ok((told, state))
@@ -109,7 +109,7 @@ pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec
     let rows = statement.query_map([group_key], |row| {
         let rule: String = row.get(0)?;
         Ok(EscalationMemory {
-            rule: EscalationRule::from_word(&rule).unwrap_or(EscalationRule::Open),
+            rule: EscalationRule::try_from(rule.as_str()).unwrap_or(EscalationRule::Open),
             fired_at: row.get::<_, Millis>(1)?.0,
             value: row.get(2)?,
             above_at: row.get::<_, Millis>(3)?.0,

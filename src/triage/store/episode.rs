@@ -37,7 +37,7 @@ fn episode(row: &Row<'_>) -> rusqlite::Result<Episode> {
         noticed_at: row.get::<_, Millis>(2)?.0,
         closed: closed_at.map(|at| Closed {
             at: at.0,
-            how: how.as_deref().and_then(How::from_word).unwrap_or(How::Recovered),
+            how: how.as_deref().and_then(|how| how.parse().ok()).unwrap_or(How::Recovered),
             by,
         }),
     })

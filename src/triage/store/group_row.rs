@@ -86,7 +86,7 @@ fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRecord> {
     Ok(GroupRecord {
         group_key: row.get(0)?,
         group_id: row.get(1)?,
-        kind: Kind::from_word(&kind).unwrap_or(Kind::Failed),
+        kind: Kind::try_from(kind.as_str()).unwrap_or(Kind::Failed),
         template: row.get(3)?,
         title: row.get(4)?,
         class: row.get(5)?,
