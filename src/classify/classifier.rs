@@ -55,9 +55,6 @@ pub(crate) fn classify_by_causes(
 /// Judges every group by `rules`, if they are not those that all were judged by before.
 ///
 /// `paging` are the classes that wake people: a group that gets one is told again, any other change only shows.
-///
-/// # Errors
-/// The ledger's.
 pub(crate) async fn reclassify_if_due(
     ledger: &Ledger,
     rules: &Rules,
@@ -98,10 +95,7 @@ fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> O
     let by_causes = classify_by_causes(rules, message, &group.job_type, &group.causes);
     let becomes = by_causes.unwrap_or_else(|| {
         let skip_reason = group.skip_reason.as_deref();
-        classify(
-            rules,
-            &ClassifiedGroup { kind: group.kind, job_type: &group.job_type, skip_reason, message, template: "" },
-        )
+        classify(rules, &ClassifiedGroup { kind: group.kind, job_type: &group.job_type, skip_reason, message })
     });
     let turns_paging = paging.contains(&becomes.class) && !paging.contains(&group.has.class);
     (becomes != group.has).then_some(Reclassification { group, becomes, turns_paging })

@@ -54,9 +54,6 @@ pub(crate) struct Reclassification {
 }
 
 /// Whether the groups were last judged by other rules than those of this fingerprint.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn is_due(connection: &Connection, fingerprint: &str) -> Result<bool, LedgerError> {
     Ok(meta(connection, JUDGED_BY)?.as_deref() != Some(fingerprint))
 }
@@ -116,9 +113,6 @@ fn causes(connection: &Connection) -> Result<HashMap<i64, Vec<Cause>>, LedgerErr
 }
 
 /// Gives groups what they become, and remembers by which rules; says in the audit how many got another class.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn apply_reclassifications(
     tx: &Transaction<'_>,
     verdicts: &[Reclassification],
@@ -150,18 +144,12 @@ fn described(one: &Reclassification) -> String {
 }
 
 /// The groups that new rules let wake people, and of which nothing was told since.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn newly_paging_groups(connection: &Connection) -> Result<BTreeSet<String>, LedgerError> {
     let kept = meta(connection, TURNED)?;
     Ok(kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 /// Notes that people were told of a group, with the class that it has now.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn mark_announced(tx: &Transaction<'_>, group_id: &str) -> Result<(), LedgerError> {
     let mut turned = newly_paging_groups(tx)?;
     if turned.remove(group_id) { set_newly_paging_groups(tx, &turned) } else { Ok(()) }

@@ -28,9 +28,6 @@ pub(crate) struct Rehearsal {
 /// What [`run`] would decide now. Nothing changes.
 ///
 /// A ledger opened beside a running service will do.
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn preview(
     ledger: &Ledger,
     settings: &TriageSettings,
@@ -72,9 +69,6 @@ pub(crate) fn not_due_message(waiting: Option<&Digest>, zone: &TimeZone) -> Stri
 }
 
 /// Decides what is due, and delivers everything that waits. Needs the ledger's lock.
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn run<S: DigestSender>(
     ledger: &Ledger,
     settings: &TriageSettings,

@@ -83,13 +83,13 @@ fn advice(source: &std::io::Error) -> &'static str {
 }
 
 /// Where a configuration is looked for when none is named.
-pub const PLACES: [&str; 2] = ["config/llama-triage.toml", "/etc/llama-triage/config.toml"];
+pub(crate) const PLACES: [&str; 2] = ["config/llama-triage.toml", "/etc/llama-triage/config.toml"];
 
 /// Finds the file to read: the named one, else the first of [`PLACES`] that exists.
 ///
 /// # Errors
 /// [`ConfigError::NotFound`] when there is none.
-pub fn find(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
+pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
     named
         .map(Path::to_owned)
         .or_else(|| PLACES.iter().map(PathBuf::from).find(|place| place.try_exists().unwrap_or(true)))
@@ -111,7 +111,7 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 ///
 /// # Errors
 /// [`ConfigError::LeftBehind`], or the file at `path` cannot be read any more.
-pub fn refuse_ledger_at_old_path(path: &Path, config: &Config) -> Result<(), ConfigError> {
+pub(crate) fn refuse_ledger_at_old_path(path: &Path, config: &Config) -> Result<(), ConfigError> {
     match paths::ledger_at_old_path(&read_as_written(path)?.ledger.path, &config.ledger.path) {
         Some(found) => Err(ConfigError::LeftBehind { configured: config.ledger.path.clone(), found }),
         None => Ok(()),

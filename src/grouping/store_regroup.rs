@@ -17,9 +17,6 @@ use crate::model::item::Kind;
 
 /// Whether some group was made by a version of this program that grouped otherwise: its messages would found new groups
 /// beside it.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn is_due(connection: &Connection) -> Result<bool, LedgerError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM error_group WHERE grouping_version < ?1)";
     Ok(connection.query_row(sql, [VERSION], |row| row.get(0))?)

@@ -63,17 +63,11 @@ pub(crate) fn id(connection: &Connection) -> Result<String, LedgerError> {
 }
 
 /// Eight random hexadecimal digits.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn nonce(connection: &Connection) -> Result<String, LedgerError> {
     Ok(connection.query_row("SELECT lower(hex(randomblob(4)))", [], |row| row.get(0))?)
 }
 
 /// Notes where the ledger is. If it is a copy, it gets an id of its own; none if it is what it was.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn check_copy(tx: &Transaction<'_>, place: &FileIdentity) -> Result<Option<Renewed>, LedgerError> {
     let known = meta(tx, PLACE)?;
     let is_copy = match known.as_deref() {
@@ -91,9 +85,6 @@ pub(crate) fn check_copy(tx: &Transaction<'_>, place: &FileIdentity) -> Result<O
 /// Gives the ledger another id.
 ///
 /// Digests and incidents that were decided under the id before keep it.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn renew(tx: &Transaction<'_>) -> Result<Renewed, LedgerError> {
     let before = id(tx)?;
     let id: String = tx.query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))?;
@@ -103,9 +94,6 @@ pub(crate) fn renew(tx: &Transaction<'_>) -> Result<Renewed, LedgerError> {
 }
 
 /// Marks a ledger as a copy: whoever opens it for writing gives it an id of its own.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn mark_as_copy(copy: &Connection) -> Result<(), LedgerError> {
     let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
     copy.execute(sql, [PLACE, COPY])?;

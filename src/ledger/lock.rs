@@ -86,9 +86,6 @@ impl Lock {
 
     /// Keeps the lock for as long as `connection` is open. Closing any file of the ledger ends SQLite's own locks on it,
     /// and SQLite lets go of a function only after it has closed its files.
-    ///
-    /// # Errors
-    /// SQLite refuses.
     pub(crate) fn keep_with(self: &Arc<Lock>, connection: &Connection) -> Result<(), LedgerError> {
         let lock = Arc::clone(self);
         let holds = move |_: &rusqlite::functions::Context<'_>| Ok(lock.ledger.is_some());

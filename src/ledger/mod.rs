@@ -74,9 +74,6 @@ impl Ledger {
     /// Closes the connections, the writer last: it then moves everything from the write-ahead log into the file.
     ///
     /// Other clones of this ledger stop working. A process that just ends loses nothing, but leaves the log beside the file.
-    ///
-    /// # Errors
-    /// SQLite refuses.
     pub async fn close(self) -> Result<(), LedgerError> {
         self.reader.close().await.map_err(|_| LedgerError::Closed)?;
         self.writer.close().await.map_err(|_| LedgerError::Closed)
@@ -175,9 +172,6 @@ impl Ledger {
     }
 
     /// Gives back the memory of the writer's page cache, after work that filled it.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub async fn release_memory(&self) -> Result<(), LedgerError> {
         let outcome = self.writer.call(|connection| Ok(connection.execute_batch("PRAGMA shrink_memory")?));
         outcome.await.map_err(LedgerError::from_call)

@@ -57,7 +57,7 @@ pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
 ///
 /// # Errors
 /// The file is missing, unreadable, or of another schema.
-pub fn shared_writer(path: &Path) -> Result<Connection, LedgerError> {
+pub(crate) fn shared_writer(path: &Path) -> Result<Connection, LedgerError> {
     must_be_usable(path, true)?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -185,7 +185,7 @@ fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
 ///
 /// # Errors
 /// It is one.
-pub fn refuse_older(connection: &Connection) -> Result<(), LedgerError> {
+pub(crate) fn refuse_older(connection: &Connection) -> Result<(), LedgerError> {
     let found = schema_of(connection)?;
     let known = schema_version();
     if found < known { Err(LedgerError::Older { found, known }) } else { Ok(()) }

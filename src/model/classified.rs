@@ -13,8 +13,6 @@ pub struct ClassifiedGroup<'a> {
     pub skip_reason: Option<&'a str>,
     /// Its first message as it was; none for "(no error message)".
     pub message: Option<&'a str>,
-    /// Its template.
-    pub template: &'a str,
 }
 
 /// What may be done about a group, and the rule that said so; none if no rule matched.

@@ -35,9 +35,6 @@ pub enum HeartbeatError {
 /// Pings the monitor, if there is one, and keeps the worker's fault of a monitor that refuses. Returns what is to be said.
 ///
 /// A monitor that cannot be reached is none of a cycle's failures.
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn ping(
     heartbeat: Option<&Heartbeat>,
     ledger: &Ledger,

@@ -58,7 +58,7 @@ const LONGEST_RETRY_AFTER_OF_A_PAGE: Duration = Duration::from_secs(120);
 
 /// What a try came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeliveryResult {
+pub(crate) enum DeliveryResult {
     /// It arrived.
     Arrived {
         /// What the peer said.
@@ -97,7 +97,7 @@ pub enum DeliveryResult {
 
 /// What becomes of a delivery after a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Done.
     Sent,
     /// Tried again at this time, rendered at least this much smaller.

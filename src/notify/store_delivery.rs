@@ -12,14 +12,14 @@ use crate::triage::digest::model::Digest;
 use crate::triage::store::digest;
 
 /// Longer than the longest single try, so that nobody else takes a delivery that is under way.
-pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(15);
 
 /// For so long the news of a dead delivery is part of the channel's next digest; later nobody takes it for news.
 pub(crate) const CARRIED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A delivery that this process may send now.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claimed {
+pub(crate) struct Claimed {
     /// The same on every try.
     pub delivery_id: String,
     /// The channel.
@@ -39,18 +39,12 @@ pub struct Claimed {
 }
 
 /// How many deliveries were tried, did not arrive, and are tried again.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn count_waiting(connection: &Connection) -> Result<u32, LedgerError> {
+pub(crate) fn count_waiting(connection: &Connection) -> Result<u32, LedgerError> {
     let waiting = "SELECT count(*) FROM delivery WHERE state = 'pending' AND attempts > 0";
     Ok(connection.prepare_cached(waiting)?.query_row([], |row| row.get(0))?)
 }
 
 /// What a channel would be sent next, whenever that is; none if nothing waits for it.
-///
-/// # Errors
-/// SQLite refuses, or the stored content cannot be read.
 pub fn next_content(connection: &Connection, channel: &str) -> Result<Option<Digest>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT content FROM delivery WHERE channel = ?1 AND state = 'pending' ORDER BY created_at DESC LIMIT 1",
@@ -62,10 +56,7 @@ pub fn next_content(connection: &Connection, channel: &str) -> Result<Option<Dig
 /// Takes the channel's oldest due delivery and marks it as being sent; none if there is none or one is under way.
 ///
 /// A try whose lease ran out counts as one that may have arrived. During quiet hours only paging ones are taken.
-///
-/// # Errors
-/// SQLite refuses, or the stored content cannot be read.
-pub fn claim(
+pub(crate) fn claim(
     tx: &Transaction<'_>,
     channel: &str,
     page_only: bool,
@@ -125,10 +116,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
 /// Records what a try came to, and returns what becomes of the delivery.
 ///
 /// A dead delivery becomes a worker fault, which people hear of through the other channels; one that arrives ends it.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn record(
+pub(crate) fn record(
     tx: &Transaction<'_>,
     claimed: &Claimed,
     answer: &DeliveryResult,
@@ -261,10 +249,7 @@ fn error_of(answer: &DeliveryResult) -> Option<&str> {
 /// Frees what an earlier process was sending when it died: it is sent again at once, as one that may have arrived.
 ///
 /// Only for the start of a process that holds the ledger's lock. Returns how many there were.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn requeue_interrupted(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerError> {
+pub(crate) fn requeue_interrupted(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerError> {
     Ok(tx.execute(
         "UPDATE delivery SET state = 'pending', uncertain = 1, lease_until = NULL, not_before = ?1 WHERE state = 'sending'",
         [Millis(now)],
@@ -273,9 +258,6 @@ pub fn requeue_interrupted(tx: &Transaction<'_>, now: Timestamp) -> Result<usize
 
 /// Dates what waits unsent, was never tried, and was decided by a clock that was ahead: nobody is told news of a day to come.
 /// Returns how many there were.
-///
-/// # Errors
-/// SQLite refuses, or the stored content cannot be read.
 pub(crate) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> Result<usize, LedgerError> {
     let mut statement = tx.prepare_cached(
         "SELECT delivery_id, content FROM delivery

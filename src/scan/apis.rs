@@ -41,9 +41,6 @@ impl fmt::Display for ApiFound {
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Tells the clients of these projects which APIs are known to answer.
-///
-/// # Errors
-/// Only the ledger's.
 pub(crate) async fn restore_apis<S: BatchSource>(ledger: &Ledger, projects: &[Watched<S>]) -> Result<(), LedgerError> {
     for project in projects {
         let name = project.name.clone();
@@ -54,9 +51,6 @@ pub(crate) async fn restore_apis<S: BatchSource>(ledger: &Ledger, projects: &[Wa
 }
 
 /// Keeps what a scan found, and tells people once of an API that went away.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn keep(
     tx: &Transaction<'_>,
     project_key: i64,

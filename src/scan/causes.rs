@@ -100,9 +100,6 @@ struct Asking<'a> {
 }
 
 /// Asks for the causes of open groups with a generic message.
-///
-/// # Errors
-/// Only the ledger's.
 pub async fn ask(
     ledger: &Ledger,
     projects: &[Watched<Cloud>],

@@ -23,9 +23,6 @@ use crate::scan::store::project::Begun;
 const SEARCH_REQUESTS: u64 = 30;
 
 /// Looks at open items that are missing from a complete listing of their batch, and recovers those that completed.
-///
-/// # Errors
-/// Only the ledger's.
 pub(crate) async fn look_at<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
@@ -90,9 +87,6 @@ async fn conclude_with(
 }
 
 /// Reads newer batches for completed items that answer open failures of earlier ones.
-///
-/// # Errors
-/// Only the ledger's.
 pub(crate) async fn search<S: BatchSource>(
     ledger: &Ledger,
     source: &S,

@@ -54,9 +54,6 @@ impl Windows {
     }
 
     /// Works them out from what is known of the APIs.
-    ///
-    /// # Errors
-    /// Only the ledger's.
     pub(crate) async fn new(
         ledger: &Ledger,
         begun: &Begun,
@@ -102,9 +99,6 @@ pub(crate) struct ShownTime {
 
 /// Notes what cannot be read any more: batches that had not ended when they were last read and are gone, and the time for which
 /// a batch list does not go back any more. Of an API that is not there, nothing is said: it may come back.
-///
-/// # Errors
-/// Only the ledger's.
 pub(crate) async fn find_lost_batches<S: BatchSource>(
     ledger: &Ledger,
     source: &S,

@@ -167,7 +167,6 @@ impl Pending {
                 job_type,
                 skip_reason: observation.skip_reason(),
                 message: observation.message(),
-                template: &stored.template,
             });
             self.work.changes.push(GroupChange { stored, classified });
         }
@@ -178,13 +177,8 @@ impl Pending {
     fn take(&mut self, grouper: &mut Grouper, classify: &Classify) -> (IngestWork, Replies) {
         let mut pending = std::mem::take(self);
         for stored in grouper.take_changes() {
-            let classified = classify(&ClassifiedGroup {
-                kind: stored.kind,
-                job_type: "",
-                skip_reason: None,
-                message: None,
-                template: &stored.template,
-            });
+            let classified =
+                classify(&ClassifiedGroup { kind: stored.kind, job_type: "", skip_reason: None, message: None });
             pending.work.changes.push(GroupChange { stored, classified });
         }
         let survivor = |handle: &GroupHandle| grouper.id(grouper.resolve(*handle)).clone();

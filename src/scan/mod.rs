@@ -151,9 +151,6 @@ impl fmt::Display for ScanSummary {
 }
 
 /// The grouper as the ledger knows it: at start, and after a scan that could not write.
-///
-/// # Errors
-/// The ledger's.
 pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
     ledger.read(store_group::restore).await
 }

@@ -36,9 +36,6 @@ const ASKED_SINGLY: usize = 50;
 pub(crate) type Counts = ScanSummary;
 
 /// Scans one project. Trouble with the API is in the summary.
-///
-/// # Errors
-/// Only the ledger's.
 pub(crate) async fn scan<S: BatchSource>(
     ledger: &Ledger,
     project: &Watched<S>,

@@ -111,9 +111,6 @@ pub(crate) fn api_of_fault<S: BatchSource>(source: &S, project: &str, fault: &st
 
 impl Counts {
     /// Takes over what the batch lists hold that cannot be read; false if a scan is incomplete for it.
-    ///
-    /// # Errors
-    /// Only the ledger's.
     pub(crate) async fn take_lists(
         &mut self,
         ledger: &Ledger,
@@ -207,9 +204,6 @@ impl Counts {
 }
 
 /// Decides about every batch that could not be read: it makes the scan incomplete, or it is set aside.
-///
-/// # Errors
-/// Only the ledger's.
 pub(crate) async fn is_about_one_batch<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
@@ -294,9 +288,6 @@ async fn another_reads_well<S: BatchSource>(
 
 /// Writes the faults of a scan that ended: what is set aside begins, and what reads well again, or is no longer shown by a
 /// list that was read to its end, is over.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn announce(
     tx: &Transaction<'_>,
     begun: &Begun,

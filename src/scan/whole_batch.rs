@@ -58,9 +58,6 @@ pub(crate) async fn list_undone<S: BatchSource>(
 }
 
 /// Records the batch itself if it failed and its items do not say all; returns its id if it is recorded.
-///
-/// # Errors
-/// Only the ledger's.
 pub(crate) async fn record_whole_batch(
     due: &DueBatch,
     pages: &mpsc::Sender<IntakeMessage>,

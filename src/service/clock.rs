@@ -47,9 +47,6 @@ enum RepairScope {
 
 impl Clock {
     /// The clock of a process that begins with this ledger.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn of(ledger: &Ledger) -> Result<Clock, LedgerError> {
         let known = ledger.read(store_clock_skew::last_known).await?;
         Ok(Clock {
@@ -160,9 +157,6 @@ impl Clock {
     }
 
     /// Notes that a cycle is done, with the time for the next process, and tells people of a wrong clock.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn end_cycle(&mut self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
         self.doubt = None;
         let Some(last) = self.last.filter(|last| last.source != TimeSource::Unverified) else { return Ok(()) };
@@ -174,9 +168,6 @@ impl Clock {
     }
 
     /// Raises the worker fault of a wrong clock, or ends it.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn note_fault(&self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
         let Some(last) = self.last else { return Ok(()) };
         let ahead = self.host_ahead;

@@ -46,9 +46,6 @@ pub struct CycleOutcome {
 
 impl Worker {
     /// The cycle that is due now, taken for oneself: the same due time is worked once, also across restarts.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn take_due_cycle(&self, now: Timestamp) -> anyhow::Result<Option<DueRun>> {
         let (schedule, zone) = (self.setup.triage.scan.clone(), self.setup.zone.clone());
         let last = self.ledger.read(|connection| run::last(connection, CYCLE)).await?;
@@ -58,18 +55,12 @@ impl Worker {
     }
 
     /// A cycle that begins now although none is due, taken for oneself.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn take_cycle_now(&self, now: Timestamp) -> anyhow::Result<Option<DueRun>> {
         let taken = self.ledger.write(move |tx| run::begin(tx, CYCLE, now, now)).await?;
         Ok(taken.then_some(DueRun { due_at: now, late: false }))
     }
 
     /// Records how a taken cycle ended.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn end_cycle(&self, due: DueRun, outcome: String) -> anyhow::Result<()> {
         Ok(self.ledger.write(move |tx| run::end(tx, CYCLE, due.due_at, &outcome)).await?)
     }
@@ -123,9 +114,6 @@ impl Worker {
     }
 
     /// Sends what is due in the outbox.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn deliver(&self, now: Timestamp, patience: Duration) -> anyhow::Result<DeliverySummary> {
         let page_only = self.setup.triage.quiet.is_some_and(|quiet| quiet.contain(now, &self.setup.zone));
         deliver::deliver(&self.ledger, &self.setup.channels, Round { now, page_only, patience }).await

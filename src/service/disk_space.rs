@@ -59,9 +59,6 @@ impl Space {
 }
 
 /// Raises the problem when space is low and ends it when there is enough again.
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn note(ledger: &Ledger, least: u64, now: Timestamp) -> Result<(), LedgerError> {
     match Space::of(ledger.path()) {
         Ok(space) => note_space(ledger, space, least, now).await,

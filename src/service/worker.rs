@@ -184,9 +184,6 @@ impl Worker {
     }
 
     /// What time it is; stored times that lie ahead of it are set right first.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn now(&mut self) -> anyhow::Result<Timestamp> {
         Ok(self.clock.now(&self.ledger, &self.setup).await?)
     }

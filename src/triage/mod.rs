@@ -89,9 +89,6 @@ pub async fn triage(
 }
 
 /// As [`triage`], inside the caller's transaction: a dry run rolls it back.
-///
-/// # Errors
-/// The ledger refuses.
 pub fn triage_in(
     tx: &Transaction<'_>,
     settings: &TriageSettings,

@@ -14,9 +14,6 @@ use crate::triage::{TriageRequest, triage_in};
 /// What the channel would be sent by a cycle now, narrowed and joined with what still waits for it; none if nothing.
 ///
 /// Nothing changes. Render it with [`Channel::preview`] and [`first_try`].
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn preview(
     ledger: &Ledger,
     settings: &TriageSettings,

@@ -1,4 +1,4 @@
-//! How a report went, and which exit code says so.
+//! How a report went.
 
 use crate::ledger::error::LedgerError;
 use crate::report::format::ReportError;
@@ -7,36 +7,23 @@ use crate::report::store::QueryError;
 /// How a report went.
 #[derive(Debug)]
 pub enum ReportOutcome {
-    /// Answered, also when the answer is empty. Exit code 0.
+    /// Answered, also when the answer is empty.
     Done,
-    /// Something failed. Exit code 1.
+    /// Something failed.
     Failed(anyhow::Error),
-    /// The question makes no sense. Exit code 2.
+    /// The question makes no sense.
     Usage(String),
-    /// An id is not there, or a shortened one fits several. Exit code 3.
+    /// An id is not there, or a shortened one fits several.
     NotFound(String),
-    /// The ledger is missing, unreadable, older or newer. Exit code 4.
+    /// The ledger is missing, unreadable, older or newer.
     Ledger(LedgerError),
-    /// Answered, but the ledger is older than `--require-fresh` allows. Exit code 5.
+    /// Answered, but the ledger is older than `--require-fresh` allows.
     Stale(String),
-    /// Answered, and this `--fail-if` holds. Exit code 10.
+    /// Answered, and this `--fail-if` holds.
     FailIf(String),
 }
 
 impl ReportOutcome {
-    /// The exit code of the contract.
-    pub fn code(&self) -> u8 {
-        match self {
-            ReportOutcome::Done => 0,
-            ReportOutcome::Failed(_) => 1,
-            ReportOutcome::Usage(_) => 2,
-            ReportOutcome::NotFound(_) => 3,
-            ReportOutcome::Ledger(_) => 4,
-            ReportOutcome::Stale(_) => 5,
-            ReportOutcome::FailIf(_) => 10,
-        }
-    }
-
     /// What to tell on standard error; none when all is done.
     pub fn message(&self) -> Option<String> {
         match self {

@@ -108,9 +108,6 @@ pub(crate) struct Round {
 }
 
 /// Frees what an earlier process was sending when it died. Once, at the start, by the holder of the ledger's lock.
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn recover(ledger: &Ledger, now: Timestamp) -> anyhow::Result<usize> {
     Ok(ledger.write(move |tx| store_delivery::requeue_interrupted(tx, now)).await?)
 }

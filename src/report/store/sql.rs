@@ -89,9 +89,6 @@ fn confine(connection: &Connection) -> Result<(), QueryError> {
 }
 
 /// Bounds the memory that SQLite may take in this process, whichever connection asks for it.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn limit_memory() -> Result<(), QueryError> {
     let any = Connection::open_in_memory()?;
     any.query_row(&format!("PRAGMA hard_heap_limit = {MEMORY}"), [], |_| Ok(()))?;

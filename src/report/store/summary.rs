@@ -32,9 +32,6 @@ pub(crate) struct ConfiguredBudget {
 }
 
 /// What is failing now.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<SummaryRow, QueryError> {
     let window = view.filter.window_or(view.now, 24);
     let mut bases = groups::matching(view, Keep::All)?;

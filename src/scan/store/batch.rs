@@ -33,9 +33,6 @@ pub(crate) struct KnownBatch {
 const GONE_FOR_GOOD: i64 = 86_400_000;
 
 /// The batches of a project by id, at this time of a scan.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn known(
     connection: &Connection,
     project_key: i64,
@@ -70,9 +67,6 @@ pub(crate) fn known(
 /// Records batches as the job list shows them, and returns their keys in order.
 ///
 /// Counts that it does not show stay as they were last shown, or counted by a listing.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn record(
     tx: &Transaction<'_>,
     project_key: i64,
@@ -122,9 +116,6 @@ pub(crate) fn record(
 }
 
 /// Notes a batch that was just made, so that scans follow it even if the job list does not show it.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn expect(
     tx: &Transaction<'_>,
     project: &str,
@@ -143,9 +134,6 @@ pub(crate) fn expect(
 }
 
 /// The names of the projects that know each of these batches; those that none knows are missing.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn projects_of(
     connection: &Connection,
     batch_ids: &[String],
@@ -164,9 +152,6 @@ pub(crate) fn projects_of(
 
 /// Whether the job list has shown a batch that may do the work of another one a second time: same job type and number of
 /// items, first seen since by our own clock, and no retry's own.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn has_double(
     connection: &Connection,
     project: &str,
@@ -188,9 +173,6 @@ pub(crate) fn has_double(
 /// The batches of an intent's project that were known before its POST, which cannot have made them.
 ///
 /// Clocks are not asked: one that was set back would make a batch older than the POST that made it.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn known_before(connection: &Connection, intent_id: &str) -> Result<HashSet<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT b.batch_id FROM intent n JOIN batch b USING (project_key) WHERE n.intent_id = ?1
@@ -202,9 +184,6 @@ pub(crate) fn known_before(connection: &Connection, intent_id: &str) -> Result<H
 }
 
 /// Batches of a project that have not ended, as far as the job list has shown, and that are no retry's; newest first.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn running_of_others(connection: &Connection, project: &str) -> Result<Vec<Batch>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT b.batch_id, b.job_type, b.directory_id, b.status, b.total_items, b.processed_items, b.failed_items,
@@ -219,9 +198,6 @@ pub(crate) fn running_of_others(connection: &Connection, project: &str) -> Resul
 }
 
 /// Remembers the project's id as the API names it.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn name_project(tx: &Transaction<'_>, project_key: i64, project_id: &str) -> Result<(), LedgerError> {
     tx.prepare_cached("UPDATE project SET project_id = ?2 WHERE project_key = ?1 AND project_id IS NOT ?2")?
         .execute((project_key, project_id))?;
@@ -229,9 +205,6 @@ pub(crate) fn name_project(tx: &Transaction<'_>, project_key: i64, project_id: &
 }
 
 /// The id under which the API last named a project; none if it never did.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn project_id(connection: &Connection, project_key: i64) -> Result<Option<String>, LedgerError> {
     let mut find = connection.prepare_cached("SELECT project_id FROM project WHERE project_key = ?1")?;
     Ok(find.query_row([project_key], |row| row.get(0)).optional()?.flatten())
@@ -280,9 +253,6 @@ pub(crate) fn mark_searched(tx: &Transaction<'_>, batch_key: i64) -> Result<(), 
 }
 
 /// Remembers that the API no longer knows a batch. Nothing is concluded about its items.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn mark_gone(tx: &Transaction<'_>, project_key: i64, batch_id: &str, at: i64) -> Result<(), LedgerError> {
     tx.prepare_cached("UPDATE batch SET gone_at = coalesce(gone_at, ?3) WHERE project_key = ?1 AND batch_id = ?2")?
         .execute((project_key, batch_id, at))?;
@@ -290,9 +260,6 @@ pub(crate) fn mark_gone(tx: &Transaction<'_>, project_key: i64, batch_id: &str, 
 }
 
 /// Those of these batches that the API has not known for a day.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn gone_for_good(
     connection: &Connection,
     batch_ids: &[String],
@@ -312,9 +279,6 @@ pub(crate) fn gone_for_good(
 const SHOWN_AFTER: i64 = 300_000;
 
 /// Those of these batches that the API has shown since they were made, or has had the time to show.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn shown_or_old(
     connection: &Connection,
     batch_ids: &[String],
@@ -334,9 +298,6 @@ pub(crate) fn shown_or_old(
 /// Batches whose completed items may answer open failures and have not been read for that, oldest first.
 ///
 /// Made from item ids, or from the directory of the failure's batch; after the failure; finished and listed.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn unsearched(connection: &Connection, project_key: i64) -> Result<Vec<(Batch, Answering)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT b.batch_id, b.job_type, b.directory_id, b.status, b.total_items, b.processed_items, b.failed_items,
@@ -364,9 +325,6 @@ pub(crate) fn unsearched(connection: &Connection, project_key: i64) -> Result<Ve
 }
 
 /// Known batches that the job list has not shown since `before` although they have open items, longest unseen first.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn unseen_with_open_items(
     connection: &Connection,
     project_key: i64,
@@ -405,9 +363,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Batch> {
 }
 
 /// The last complete listing of a batch's items; none if there is none that still counts.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn listing(
     connection: &Connection,
     project_key: i64,

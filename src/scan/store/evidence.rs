@@ -24,9 +24,6 @@ pub struct Finished {
 }
 
 /// Ends a listing: finds what is missing if it was complete, and else marks the batch as listed.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn finish_listing(tx: &Transaction<'_>, finish: &Finish, has_news: bool) -> Result<Finished, LedgerError> {
     if has_news {
         search_again(tx, finish.place)?;
@@ -60,9 +57,6 @@ fn vanished(tx: &Transaction<'_>, place: ListingContext) -> Result<Vec<VanishedI
 }
 
 /// Recovers items that were seen completed in the batch they had failed in, then marks the batch as listed.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn conclude_listing(
     tx: &Transaction<'_>,
     finish: &Finish,
@@ -105,9 +99,6 @@ fn failed_last_in(tx: &Transaction<'_>, item_key: i64, batch_key: i64) -> Result
 /// Recovers the open items among `completed`, which a newer batch has done: those that failed before it was made, in
 /// another batch, of the same directory if that batch was made from one. `is_all`: nothing else can have completed in it,
 /// and it need not be searched again.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn recover_completed(
     tx: &Transaction<'_>,
     answering: &Answering,
@@ -141,9 +132,6 @@ pub(crate) fn recover_completed(
 }
 
 /// Whether any open item could be answered by this batch; if not, the batch counts as searched from now on.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn is_awaited(tx: &Transaction<'_>, answering: &Answering) -> Result<bool, LedgerError> {
     let awaited: bool = tx
         .prepare_cached(

@@ -65,9 +65,6 @@ impl KnownItem {
     }
 
     /// Where it is counted. To be asked before its newest observation is told again.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn slot(&self, tx: &Transaction<'_>) -> Result<Slot, LedgerError> {
         let skip_reason: Option<String> = match self.skipped {
             true => tx
@@ -108,9 +105,6 @@ impl NewestObservation {
 
 impl<'t> History<'t> {
     /// Prepares the statements.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn new(tx: &'t Transaction<'_>) -> Result<History<'t>, LedgerError> {
         Ok(History {
             observations: tx.prepare_cached(
@@ -140,9 +134,6 @@ impl<'t> History<'t> {
     }
 
     /// The group that a stored group key stands for today.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn resolve(&mut self, group_key: i64) -> Result<i64, LedgerError> {
         if let Some(survivor) = self.survivors.get(&group_key) {
             return Ok(*survivor);
@@ -153,9 +144,6 @@ impl<'t> History<'t> {
     }
 
     /// Moves `last_seen` of one observation.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn see(&mut self, observation_key: i64, at: i64) -> Result<(), LedgerError> {
         self.see.execute((observation_key, at))?;
         Ok(())
@@ -165,9 +153,6 @@ impl<'t> History<'t> {
     ///
     /// `told` is that observation with the item's name and place in it, which the item takes over if it is the newest.
     /// `was` is where the item was counted before.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn refresh(
         &mut self,
         item: &KnownItem,

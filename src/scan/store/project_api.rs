@@ -9,9 +9,6 @@ use crate::ledger::millis::{Count, Millis};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, LeftBehind, Presence};
 
 /// What is known of the APIs of a project; unknown for those that were never asked.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn states(connection: &Connection, project_key: i64) -> Result<ApiStates, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT api, present, active, missed, status, since, asked_at FROM project_api WHERE project_key = ?1",
@@ -27,9 +24,6 @@ pub(crate) fn states(connection: &Connection, project_key: i64) -> Result<ApiSta
 }
 
 /// The same by the project's name in the configuration; unknown for a project that was never scanned.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn states_by_name(connection: &Connection, name: &str) -> Result<ApiStates, LedgerError> {
     let key = connection.query_row("SELECT project_key FROM project WHERE name = ?1", [name], |row| row.get(0));
     key.optional()?.map_or_else(|| Ok(ApiStates::default()), |key| states(connection, key))
@@ -47,9 +41,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ApiState> {
 }
 
 /// Keeps what is known of the APIs that the project is configured for, and forgets the other one.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn keep(
     tx: &Transaction<'_>,
     project_key: i64,
@@ -89,9 +80,6 @@ pub(crate) fn keep(
 pub(crate) const OF_V2: &str = "substr(b.batch_id, 1, 4) IN ('bat-', 'pjb-', 'ext-')";
 
 /// What is open of an API, which can be followed only as long as it answers.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn left_behind(connection: &Connection, project_key: i64, api: BatchApi) -> Result<LeftBehind, LedgerError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT (SELECT count(*) FROM item i JOIN observation o ON o.observation_key = i.observation_key
@@ -113,9 +101,6 @@ pub(crate) fn left_behind(connection: &Connection, project_key: i64, api: BatchA
 
 /// Notes of the unfinished batches of an API that went away that LlamaCloud does not show them any more.
 /// Nothing is concluded about their items.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn lose_batches(
     tx: &Transaction<'_>,
     project_key: i64,

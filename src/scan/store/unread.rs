@@ -17,9 +17,6 @@ pub(crate) fn batch_list(api: BatchApi) -> &'static str {
 }
 
 /// Notes that a batch could not be read by the scan at `at` (milliseconds), and says how often in a row that is now.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn note(
     tx: &Transaction<'_>,
     project_key: i64,
@@ -37,9 +34,6 @@ pub(crate) fn note(
 }
 
 /// Lets a batch rest until then (milliseconds).
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn rest(tx: &Transaction<'_>, project_key: i64, batch_id: &str, until: i64) -> Result<(), LedgerError> {
     tx.prepare_cached("UPDATE unread SET until = ?3 WHERE project_key = ?1 AND batch_id = ?2")?.execute((
         project_key,
@@ -50,9 +44,6 @@ pub(crate) fn rest(tx: &Transaction<'_>, project_key: i64, batch_id: &str, until
 }
 
 /// Forgets that a batch could not be read. Nothing happens if it always could.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn forget(tx: &Transaction<'_>, project_key: i64, batch_id: &str) -> Result<(), LedgerError> {
     tx.prepare_cached("DELETE FROM unread WHERE project_key = ?1 AND batch_id = ?2")?
         .execute((project_key, batch_id))?;
@@ -60,9 +51,6 @@ pub(crate) fn forget(tx: &Transaction<'_>, project_key: i64, batch_id: &str) -> 
 }
 
 /// The ids of the batches of a project that could not be read; batch lists are among them as [`batch_list`].
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn all(connection: &Connection, project_key: i64) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare_cached("SELECT batch_id FROM unread WHERE project_key = ?1")?;
     let ids = statement.query_map([project_key], |row| row.get(0))?;
@@ -70,9 +58,6 @@ pub(crate) fn all(connection: &Connection, project_key: i64) -> Result<Vec<Strin
 }
 
 /// The newest batch of each API of a project that was read to its end, by the prefixes of their ids.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn readable(connection: &Connection, project_key: i64) -> Result<Vec<String>, LedgerError> {
     let mut find = connection.prepare_cached(&format!(
         "SELECT b.batch_id, max(b.listed_at) FROM batch b
@@ -97,9 +82,6 @@ pub(crate) struct VanishedBatch {
 
 /// The batches of a project that vanished unread between these times (milliseconds), in the order in which they did; without those
 /// that retries made.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn vanished(
     connection: &Connection,
     project_key: i64,
@@ -121,9 +103,6 @@ pub(crate) fn vanished(
 
 /// The newest batch of each API, by the prefixes of their ids, that was made between these times (milliseconds) and that its batch
 /// list showed before `seen_before`, but not since: if it is gone, the list has been cut off.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn newest_hidden(
     connection: &Connection,
     project_key: i64,

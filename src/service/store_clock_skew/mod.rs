@@ -36,9 +36,6 @@ pub struct Right {
 ///
 /// A moment becomes now, and what was to end some time after it ends as long after now. A process writes by the time at
 /// which its cycle began, so a minute is left alone.
-///
-/// # Errors
-/// SQLite refuses.
 pub fn set_right(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     let mut changed = ends(tx, right)?;
     changed += outbox(tx, right)?;
@@ -196,10 +193,7 @@ fn names(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
 }
 
 /// The newest time that the worker knew, or wrote before it kept that; none in a new ledger.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn last_known(connection: &rusqlite::Connection) -> Result<Option<Timestamp>, LedgerError> {
+pub(crate) fn last_known(connection: &rusqlite::Connection) -> Result<Option<Timestamp>, LedgerError> {
     let kept = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'clock'";
     let kept: Option<Millis> = connection.query_row(kept, [], |row| row.get(0)).optional()?;
     if let Some(kept) = kept {
@@ -210,9 +204,6 @@ pub fn last_known(connection: &rusqlite::Connection) -> Result<Option<Timestamp>
 }
 
 /// Keeps the time that is known to be right.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn note_known(tx: &Transaction<'_>, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn note_known(tx: &Transaction<'_>, now: Timestamp) -> Result<(), LedgerError> {
     crate::ledger::meta::set_meta(tx, "clock", &now.as_millisecond().to_string())
 }

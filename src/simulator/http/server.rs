@@ -68,11 +68,6 @@ impl SimulatedCloud {
         self.shared.world()
     }
 
-    /// The world, to be kept beyond the server's life.
-    pub fn shared_world(&self) -> Arc<Mutex<World>> {
-        Arc::clone(&self.shared.world)
-    }
-
     /// Plants these faults in place of all earlier ones.
     pub fn set_faults(&self, faults: Vec<FaultRule>) {
         *self.shared.faults() = faults;

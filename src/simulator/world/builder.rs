@@ -221,14 +221,6 @@ impl WorldBuilder {
         self
     }
 
-    /// The item's id, for ids that are no uuids; [`item_id`] does not know it.
-    pub fn with_id(mut self, id: &str) -> Self {
-        let index = self.world.items.len() - 1;
-        id.clone_into(&mut self.world.items[index].id);
-        self.world.item_index.insert(id.to_owned(), index);
-        self
-    }
-
     /// The server cannot write the item: a page of items that holds it is answered with 500.
     pub fn unwritable(mut self) -> Self {
         self.last_item().unwritable = true;

@@ -67,11 +67,6 @@ impl World {
         self.bulk = Some(bulk);
         self
     }
-
-    /// The generated batches of a large account, to be changed before it is served.
-    pub fn bulk_mut(&mut self) -> Option<&mut Bulk> {
-        self.bulk.as_mut()
-    }
 }
 
 impl Bulk {

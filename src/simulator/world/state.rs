@@ -124,11 +124,6 @@ impl World {
         }
     }
 
-    /// When the next thing will happen by itself; `None` when nothing will.
-    pub fn next_change(&self) -> Option<Timestamp> {
-        self.events.first_key_value().map(|(&(at, _), _)| at)
-    }
-
     /// What really happened so far.
     pub fn truth(&self) -> &Truth {
         &self.truth

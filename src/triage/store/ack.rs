@@ -28,9 +28,6 @@ pub(crate) struct NewAck {
 }
 
 /// Gives an ack; an earlier one of the group ends.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn insert(tx: &Transaction<'_>, ack: &NewAck, now: Timestamp) -> Result<(), LedgerError> {
     end_all(tx, ack.group_key, "renewed", now)?;
     tx.execute(
@@ -51,9 +48,6 @@ pub(crate) fn insert(tx: &Transaction<'_>, ack: &NewAck, now: Timestamp) -> Resu
 }
 
 /// Ends a group's acks; says whether there was one.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn end_all(tx: &Transaction<'_>, group_key: i64, how: &str, now: Timestamp) -> Result<bool, LedgerError> {
     let ended = tx
         .prepare_cached("UPDATE ack SET ended_at = ?3, ended_how = ?2 WHERE group_key = ?1 AND ended_at IS NULL")?
@@ -76,9 +70,6 @@ pub(crate) fn raise_limit(tx: &Transaction<'_>, merged: i64, survivor: i64) -> R
 }
 
 /// The ack of a group's episode that holds; none if it is not acknowledged, or no longer.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn in_force(
     connection: &Connection,
     group: &group_row::GroupRecord,

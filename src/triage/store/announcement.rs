@@ -12,9 +12,6 @@ use crate::triage::escalation::{EscalationMemory, EscalationRule, Reached};
 use crate::triage::group_state;
 
 /// The last announcement of a group, and the state it named; none if there never was one.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn last(
     connection: &Connection,
     group_key: i64,
@@ -46,9 +43,6 @@ pub(crate) fn last(
 }
 
 /// Moves a group's announcement.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn upsert(
     tx: &Transaction<'_>,
     group_key: i64,
@@ -100,9 +94,6 @@ pub(crate) fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64) -> Result
 }
 
 /// The escalation rules that fired for a group.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec<EscalationMemory>, LedgerError> {
     let mut statement =
         connection.prepare_cached("SELECT rule, fired_at, value, above_at FROM escalation WHERE group_key = ?1")?;
@@ -119,9 +110,6 @@ pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec
 }
 
 /// Notes that these rules, which fired before, are still above their limits.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn mark_still_above(
     tx: &Transaction<'_>,
     group_key: i64,
@@ -136,9 +124,6 @@ pub(crate) fn mark_still_above(
 }
 
 /// Remembers that people were told while these rules were reached: they fire again only at the double.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn record_escalations(
     tx: &Transaction<'_>,
     group_key: i64,

@@ -24,9 +24,6 @@ pub(crate) struct KnownChannel {
 }
 
 /// All of them, by name.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownChannel>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT name, incidents, since, greeted, gone_at, said FROM channel ORDER BY name")?;
@@ -44,9 +41,6 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownChannel>, LedgerEr
 }
 
 /// Notes a channel as it is now.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn upsert(tx: &Transaction<'_>, known: &KnownChannel) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO channel (name, incidents, since, greeted, gone_at, said) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -57,18 +51,12 @@ pub(crate) fn upsert(tx: &Transaction<'_>, known: &KnownChannel) -> Result<(), L
 }
 
 /// Notes that a channel knows what was open when it came.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn mark_inventory_sent(tx: &Transaction<'_>, name: &str) -> Result<(), LedgerError> {
     tx.execute("UPDATE channel SET greeted = 1 WHERE name = ?1", [name])?;
     Ok(())
 }
 
 /// Notes that people were told which channels came and went.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn mark_changes_announced(tx: &Transaction<'_>) -> Result<(), LedgerError> {
     tx.execute("DELETE FROM channel WHERE gone_at IS NOT NULL", [])?;
     tx.execute("UPDATE channel SET said = 1 WHERE said = 0", [])?;
@@ -76,9 +64,6 @@ pub(crate) fn mark_changes_announced(tx: &Transaction<'_>) -> Result<(), LedgerE
 }
 
 /// Whether any digest was ever decided.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn ever_told(connection: &Connection) -> Result<bool, LedgerError> {
     Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM digest)", [], |row| row.get(0))?)
 }

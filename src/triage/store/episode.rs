@@ -13,9 +13,6 @@ use crate::triage::episode::{Closed, Episode, EpisodeItems, EpisodeTransition, H
 const NEWEST: u32 = 24;
 
 /// The group's newest episodes, oldest first; at most 24 of them.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn newest(connection: &Connection, group_key: i64) -> Result<Vec<Episode>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT ordinal, opened_at, noticed_at, closed_at, closed_how, closed_by FROM episode
@@ -44,9 +41,6 @@ fn episode(row: &Row<'_>) -> rusqlite::Result<Episode> {
 }
 
 /// What is known of a group's items, given its newest episode.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn item_facts(
     connection: &Connection,
     group: &crate::triage::store::group_row::GroupRecord,
@@ -137,9 +131,6 @@ fn holds_state(connection: &Connection, group_key: i64, state: &str) -> Result<b
 }
 
 /// Moves a group's episode. A close ends the episode's acks, too.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn apply(
     tx: &Transaction<'_>,
     group_key: i64,
@@ -174,9 +165,6 @@ pub(crate) fn apply(
 
 /// Gives what is known of merged groups to their survivors, so that a merge is never news: episodes go on, announcements
 /// are added up, notes move; the merged groups' acks end, and the survivors' go on. Returns the survivors.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn absorb_merged(tx: &Transaction<'_>, now: Timestamp) -> Result<HashSet<i64>, LedgerError> {
     let mut statement = tx.prepare_cached(
         "SELECT g.group_key, g.merged_into FROM error_group g WHERE g.merged_into IS NOT NULL
@@ -214,9 +202,6 @@ fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> R
 }
 
 /// Groups whose episode opened and closed since `since` without people being told: how many, and the newest `most` ids.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn came_and_went(
     connection: &Connection,
     since: Timestamp,

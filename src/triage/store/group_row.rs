@@ -47,9 +47,6 @@ const COLUMNS: &str = "group_key, group_id, kind, template, coalesce(renamed, ti
     coalesce(cause_code || ': ' || cause_text, cause_text, cause_code), first_seen, last_seen, open_items, total_items, failures";
 
 /// The groups that triage must look at: open now, open when last looked at, or not yet told to have ended.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn watched(connection: &Connection) -> Result<Vec<GroupRecord>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM error_group g WHERE merged_into IS NULL AND (open_items > 0
@@ -63,18 +60,12 @@ pub(crate) fn watched(connection: &Connection) -> Result<Vec<GroupRecord>, Ledge
 }
 
 /// The group with this number, merged or not.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn by_key(connection: &Connection, group_key: i64) -> Result<Option<GroupRecord>, LedgerError> {
     let sql = format!("SELECT {COLUMNS} FROM error_group WHERE group_key = ?1");
     Ok(connection.prepare_cached(&sql)?.query_row([group_key], group_row).optional()?)
 }
 
 /// Gives a group the title that people call it by; none gives it back its own.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn rename(tx: &rusqlite::Transaction<'_>, group_key: i64, title: Option<&str>) -> Result<(), LedgerError> {
     tx.execute("UPDATE error_group SET renamed = ?2 WHERE group_key = ?1", params![group_key, title])?;
     Ok(())
@@ -101,9 +92,6 @@ fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRecord> {
 }
 
 /// Whether every batch that gave the group an observation has ended.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn batches_ended(connection: &Connection, group_key: i64) -> Result<bool, LedgerError> {
     let sql = format!(
         "SELECT NOT EXISTS (SELECT 1 FROM group_batch gb JOIN batch b USING (batch_key)
@@ -113,9 +101,6 @@ pub(crate) fn batches_ended(connection: &Connection, group_key: i64) -> Result<b
 }
 
 /// The numbers that escalation looks at. `open_told` is left to the caller.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn measures(
     connection: &Connection,
     group: &GroupRecord,
@@ -140,9 +125,6 @@ pub(crate) fn measures(
 }
 
 /// Items of a group that failed after `since`, by event time.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn failed_since(
     connection: &Connection,
     group_key: i64,
@@ -158,9 +140,6 @@ pub(crate) fn failed_since(
 }
 
 /// Whether an item of a group failed since its project was first scanned.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn failed_since_start(connection: &Connection, group_key: i64) -> Result<bool, LedgerError> {
     // All states are named, so that the index finds the newest items without reading all.
     let mut statement = connection.prepare_cached(
@@ -172,9 +151,6 @@ pub(crate) fn failed_since_start(connection: &Connection, group_key: i64) -> Res
 
 /// Whether all items of a group that were seen to fail after `since` failed before their project was first scanned.
 /// False if there are none.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn only_baseline_since(
     connection: &Connection,
     group_key: i64,
@@ -190,9 +166,6 @@ pub(crate) fn only_baseline_since(
 
 /// Batches of a group that failed as a whole and were first seen after `since`, and how many items LlamaCloud counts in
 /// them. Such a batch is one item of the ledger, however large it was, so counts of items say nothing about it.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn whole_batches_since(
     connection: &Connection,
     group_key: i64,
@@ -229,9 +202,6 @@ fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Res
 }
 
 /// Observations in each of the 24 clock hours up to the one that holds `until`, oldest first.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) -> Result<Vec<u32>, LedgerError> {
     let last = until.as_millisecond().div_euclid(HOUR_MS);
     let mut statement = connection
@@ -248,9 +218,6 @@ pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) 
 }
 
 /// In how many batches, of which job types and projects a group was seen.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn batches_and_projects(
     connection: &Connection,
     group_key: i64,
@@ -286,9 +253,6 @@ pub(crate) struct SampleItem {
 }
 
 /// Up to `most` items of a group, newest first: open ones, or any if none is open.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn sample_items(
     connection: &Connection,
     group_key: i64,

@@ -26,9 +26,6 @@ pub(crate) struct OwedDelivery {
 /// What waits, may have arrived, or died because of the channel, of all channels but the `configured` ones; oldest first.
 ///
 /// A try that is under way is waited for: it ends within its lease.
-///
-/// # Errors
-/// SQLite refuses, or a stored content cannot be read.
 pub(crate) fn undelivered(
     connection: &Connection,
     configured: &[&str],
@@ -62,9 +59,6 @@ pub(crate) struct Got {
 }
 
 /// What a channel was sent by digests decided since `since`, or will be.
-///
-/// # Errors
-/// SQLite refuses, or a stored content cannot be read.
 pub(crate) fn sent_to(connection: &Connection, channel: &str, since: Timestamp) -> Result<Got, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT content FROM delivery WHERE channel = ?1 AND created_at >= ?2
@@ -82,9 +76,6 @@ pub(crate) fn sent_to(connection: &Connection, channel: &str, since: Timestamp) 
 }
 
 /// Notes that what a delivery says went to another channel, or is known there: `by` is that delivery.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn mark_handed_over(tx: &Transaction<'_>, delivery_id: &str, by: Option<&str>) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE delivery SET state = 'superseded', superseded_by = ?2, lease_until = NULL,

@@ -24,9 +24,6 @@ pub(crate) enum For {
 /// What the channel has not got yet is merged into it and superseded: after an outage one message comes. The retry
 /// schedule goes on where it was, so that a channel which is down for good is found dead. What died because of the
 /// channel is merged too: once it is mended, its people learn what they missed.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn enqueue(
     tx: &Transaction<'_>,
     channel: &str,

@@ -34,9 +34,6 @@ impl Silence {
 }
 
 /// Adds a silence; returns its number. The matcher must compile.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn add(tx: &Transaction<'_>, silence: &Silence) -> Result<i64, LedgerError> {
     tx.execute(
         "INSERT INTO silence (matcher, author, reason, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -52,9 +49,6 @@ pub(crate) fn add(tx: &Transaction<'_>, silence: &Silence) -> Result<i64, Ledger
 }
 
 /// Takes a silence back; false if there is none in force with this number.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn end(tx: &Transaction<'_>, silence_id: i64, now: Timestamp) -> Result<bool, LedgerError> {
     let ended = tx.execute(
         "UPDATE silence SET ended_at = ?2 WHERE silence_id = ?1 AND ended_at IS NULL AND expires_at > ?2",
@@ -128,9 +122,6 @@ impl ActiveSilences {
     /// Until when the group is silenced; none unless every open item is covered by one of the silences.
     ///
     /// The answer is the first time that an item is no longer covered.
-    ///
-    /// # Errors
-    /// SQLite refuses.
     pub(crate) fn covers(
         &self,
         connection: &Connection,

@@ -1,6 +1,7 @@
 //! Exit codes and what is said with them.
 
 use super::*;
+use crate::exit::Exit;
 
 #[test]
 fn an_empty_answer_is_an_answer() {
@@ -198,7 +199,7 @@ fn several_ledgers_are_asked_as_one() {
             Surroundings { ledgers, config: None, next_digest_at: None, now: now(), terminal: Terminal::default() };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let outcome = run(&parse(words), &around, &mut out, &mut err);
-        (outcome.code(), String::from_utf8(out).unwrap())
+        (Exit::from(&outcome) as u8, String::from_utf8(out).unwrap())
     };
     let alone = ask(&one, &["groups"]).out.lines().count();
     let (code, out) = run_both(&both, &["groups"]);

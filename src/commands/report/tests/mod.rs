@@ -50,7 +50,7 @@ fn run_on(ledger: &Path, words: &[&str], terminal: Terminal, config: Option<&Con
     let outcome = run(&parse(words), &around, &mut out, &mut err);
     let mut err = String::from_utf8(err).unwrap();
     err.push_str(&outcome.message().unwrap_or_default());
-    Ran { code: outcome.code(), out: String::from_utf8(out).unwrap(), err }
+    Ran { code: crate::exit::Exit::from(&outcome) as u8, out: String::from_utf8(out).unwrap(), err }
 }
 
 /// Asks as a script does: standard output is no terminal.

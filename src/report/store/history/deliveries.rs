@@ -8,9 +8,6 @@ use crate::report::store::selection::clause::Clause;
 use crate::report::store::{QueryError, ReportView, value};
 
 /// The digests that match, newest first.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn digests(view: &ReportView<'_>) -> Result<Vec<DigestRow>, QueryError> {
     let mut clause = Clause::all();
     within(view, &mut clause, "d.created_at");
@@ -46,9 +43,6 @@ pub(crate) fn digests(view: &ReportView<'_>) -> Result<Vec<DigestRow>, QueryErro
 
 /// The deliveries that match, newest first. Superseded ones, whose news a newer delivery took along,
 /// are left out unless asked for.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn deliveries(view: &ReportView<'_>) -> Result<Vec<DeliveryRow>, QueryError> {
     let mut clause = Clause::all();
     within(view, &mut clause, "created_at");
@@ -84,9 +78,6 @@ pub(crate) fn deliveries(view: &ReportView<'_>) -> Result<Vec<DeliveryRow>, Quer
 }
 
 /// The lines of the audit log that match, newest first.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn audit(view: &ReportView<'_>) -> Result<Vec<AuditRow>, QueryError> {
     let mut clause = Clause::all();
     within(view, &mut clause, "at");

@@ -13,9 +13,6 @@ use crate::report::store::{QueryError, ReportView, value};
 /// Episodes closed in the window, and those still open, put together; most episodes first.
 ///
 /// Open episodes are counted with their age rather than left out: else recovery would look faster than it is.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn mttr(view: &ReportView<'_>) -> Result<Vec<MttrRow>, QueryError> {
     let by_group = !matches!(view.filter.by.as_deref(), Some("class" | "kind"));
     let mut sums: BTreeMap<String, DurationSum> = BTreeMap::new();
@@ -43,9 +40,6 @@ pub(crate) fn mttr(view: &ReportView<'_>) -> Result<Vec<MttrRow>, QueryError> {
 }
 
 /// When each recovered episode of the window ended, and how many seconds it took; oldest first.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn recovery_times(view: &ReportView<'_>) -> Result<Vec<(Timestamp, u64)>, QueryError> {
     let mut times: Vec<(Timestamp, u64)> = episodes(view)?
         .into_iter()

@@ -19,9 +19,6 @@ const SUMS: &str = "count(*), sum(a.outcome IN ('recovered', 'already_processed'
      sum(a.outcome = 'unknown'), sum(a.outcome IN ('cancelled', 'expired')), sum(a.credits)";
 
 /// The attempts that match, newest first.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn attempts(view: &ReportView<'_>) -> Result<Vec<AttemptRow>, QueryError> {
     let clause = clause(view)?;
     let mut statement = view.connection.prepare(&format!(
@@ -58,9 +55,6 @@ pub(crate) fn attempts(view: &ReportView<'_>) -> Result<Vec<AttemptRow>, QueryEr
 }
 
 /// The attempts that match, put together by what `--by` names; days are calendar days in `zone`.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn retries(view: &ReportView<'_>, zone: &TimeZone) -> Result<Vec<RetryRow>, QueryError> {
     let (key, title) = match view.filter.by.as_deref() {
         Some("group") => ("s.group_id", "coalesce(s.renamed, s.title)"),

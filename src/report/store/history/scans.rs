@@ -19,9 +19,6 @@ pub(crate) struct Freshness {
 const WATCHED: SignedDuration = SignedDuration::from_hours(24);
 
 /// How fresh the ledger is. Only projects that are still scanned count.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn freshness(reading: &ReadTransaction) -> Result<Freshness, QueryError> {
     let scans = last_scans(reading.connection())?;
     let newest = scans.iter().map(|scan| scan.started_at).max();
@@ -39,9 +36,6 @@ pub(crate) fn freshness(reading: &ReadTransaction) -> Result<Freshness, QueryErr
 }
 
 /// The API addresses that projects were last read from, by name; those that are not known are missing.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn addresses(reading: &ReadTransaction) -> Result<Vec<(String, String)>, QueryError> {
     Ok(crate::scan::store::project::addresses(reading.connection())?)
 }

@@ -66,9 +66,6 @@ pub(crate) struct Trend {
 }
 
 /// Observations in each bucket of the window.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn trend(view: &ReportView<'_>, bucket: &Bucket, window: TimeRange) -> Result<Trend, QueryError> {
     let key = match view.filter.by.as_deref() {
         Some("group") => "s.group_id",

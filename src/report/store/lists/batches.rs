@@ -14,9 +14,6 @@ use crate::report::store::{QueryError, ReportView, value};
 const MADE_AT: &str = "coalesce(b.created_at, b.first_seen)";
 
 /// The batches that match.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn batches(view: &ReportView<'_>) -> Result<Vec<BatchRow>, QueryError> {
     let filter = view.filter;
     let mut clause = Clause::all();

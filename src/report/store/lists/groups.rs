@@ -46,9 +46,6 @@ pub(crate) struct Base {
 }
 
 /// The groups that match.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn groups(view: &ReportView<'_>) -> Result<Groups, QueryError> {
     let mut bases = matching(view, Keep::InWindow)?;
     let mut sums = Groups { rows: Vec::new(), counts: GroupCounts::default(), open_items: 0, items_in_window: 0 };

@@ -25,9 +25,6 @@ const JOINS: &str = "JOIN project p ON p.project_key = i.project_key \
      LEFT JOIN message m ON m.message_key = o.message_key";
 
 /// The items that match.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn items(view: &ReportView<'_>) -> Result<Vec<ItemRow>, QueryError> {
     let order = match view.filter.sort.as_deref().unwrap_or("last") {
         "first" => "i.first_seen DESC",
@@ -72,9 +69,6 @@ fn by_newest(view: &ReportView<'_>, newest: &Newest, clause: &mut Clause) {
 }
 
 /// How many items match, by state, whatever the limit.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn count_items(view: &ReportView<'_>) -> Result<ItemCounts, QueryError> {
     let tally = item_counts::count_matching(view, view.window())?;
     let states = &view.filter.state;

@@ -14,9 +14,6 @@ use crate::report::store::{QueryError, ReportView, value};
 /// Skip reasons, those that matter first, then by items.
 ///
 /// Nearly every group has one reason, and the counters know its items; only groups of several are looked into.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn skipped(view: &ReportView<'_>) -> Result<Vec<SkipRow>, QueryError> {
     let tally = item_counts::count_matching(view, view.window())?;
     by_reason(view, Some(tally))

@@ -68,9 +68,6 @@ pub(crate) fn project(connection: &Connection, typed: &str) -> Result<i64, Query
 
 /// Words of the filters that nothing in the ledger has, with the option they were given to. Other words are ids or
 /// names that have to be there, or come from a fixed list.
-///
-/// # Errors
-/// The ledger cannot be read.
 pub(crate) fn unknown_filter_values(
     reading: &ReadTransaction,
     filter: &Filter,
