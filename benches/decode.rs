@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use llama_triage::internals::config::Project;
-use llama_triage::internals::llamacloud::{Cloud, Settings, Transport, decode_items};
+use llama_triage::internals::config::ProjectConfig;
+use llama_triage::internals::llamacloud::{Cloud, CloudSettings, Transport, decode_items};
 use llama_triage::internals::model::Kind;
 
 const ROWS: usize = 1000;
@@ -14,7 +14,7 @@ const ROUNDS: usize = 500;
 #[expect(clippy::print_stdout, reason = "the numbers are its answer")]
 fn main() {
     let started = Instant::now();
-    let settings = Settings { project: Project::default(), key: "llx-none".into() };
+    let settings = CloudSettings { project: ProjectConfig::default(), key: "llx-none".into() };
     Cloud::connect(settings, &Transport::new().expect("CA certificates")).expect("a good configuration");
     println!("connect: {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
     for (name, message) in [

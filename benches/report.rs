@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use jiff::Timestamp;
-use llama_triage::internals::commands::{Outcome, ReportArgs, Surroundings, Terminal, run};
+use llama_triage::internals::commands::{ReportArgs, ReportOutcome, Surroundings, Terminal, run};
 
 mod fill;
 
@@ -97,7 +97,7 @@ fn time(ledger: &Path, words: &str) -> (Duration, usize) {
     let started = Instant::now();
     let outcome = run(&line.report, &around, &mut out, &mut err);
     let took = started.elapsed();
-    assert!(matches!(outcome, Outcome::Done), "{words}: {:?}", outcome.message());
+    assert!(matches!(outcome, ReportOutcome::Done), "{words}: {:?}", outcome.message());
     if let Some(folder) = std::env::var_os("BENCH_KEEP") {
         std::fs::write(Path::new(&folder).join(words.replace(' ', "_")), &out).expect("the folder is there");
     }

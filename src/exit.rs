@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::commands::group::act::ActError;
-use crate::commands::report::outcome::Outcome;
+use crate::commands::report::outcome::ReportOutcome;
 use crate::config::load::ConfigError;
 use crate::ledger::error::LedgerError;
 
@@ -34,16 +34,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
-impl From<&Outcome> for Exit {
-    fn from(outcome: &Outcome) -> Exit {
+impl From<&ReportOutcome> for Exit {
+    fn from(outcome: &ReportOutcome) -> Exit {
         match outcome {
-            Outcome::Done => Exit::Done,
-            Outcome::Failed(_) => Exit::Failed,
-            Outcome::Usage(_) => Exit::Usage,
-            Outcome::NotFound(_) => Exit::NotFound,
-            Outcome::Ledger(_) => Exit::Ledger,
-            Outcome::Stale(_) => Exit::Stale,
-            Outcome::FailIf(_) => Exit::Matched,
+            ReportOutcome::Done => Exit::Done,
+            ReportOutcome::Failed(_) => Exit::Failed,
+            ReportOutcome::Usage(_) => Exit::Usage,
+            ReportOutcome::NotFound(_) => Exit::NotFound,
+            ReportOutcome::Ledger(_) => Exit::Ledger,
+            ReportOutcome::Stale(_) => Exit::Stale,
+            ReportOutcome::FailIf(_) => Exit::Matched,
         }
     }
 }

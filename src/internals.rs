@@ -2,7 +2,7 @@
 
 /// Of `classify`.
 pub mod classify {
-    pub use crate::classify::rules::decide::{Facts, Rules};
+    pub use crate::classify::rules::decide::{FailureFacts, Rules};
     pub use crate::classify::rules::shipped::shipped_rules;
 }
 
@@ -15,7 +15,7 @@ pub mod cli {
 pub mod commands {
     pub use crate::commands::notify::channel::first_try;
     pub use crate::commands::report::args::ReportArgs;
-    pub use crate::commands::report::outcome::Outcome;
+    pub use crate::commands::report::outcome::ReportOutcome;
     pub use crate::commands::report::terminal::Terminal;
     pub use crate::commands::report::{Surroundings, run};
 }
@@ -23,11 +23,11 @@ pub mod commands {
 /// Of `config`.
 pub mod config {
     pub use crate::config::Config;
-    pub use crate::config::channel::{Channel, ChannelKind, SmtpTls};
-    pub use crate::config::project::{Api, Project};
-    /// All of `config::load`.
+    pub use crate::config::channel::{ChannelConfig, ChannelKind, SmtpTls};
+    pub use crate::config::project::{Api, ProjectConfig};
+    /// Of `config::load`.
     pub mod load {
-        pub use crate::config::load::*;
+        pub use crate::config::load::{parse, read};
     }
 }
 
@@ -46,13 +46,13 @@ pub mod ledger {
     pub use crate::ledger::Ledger;
     pub use crate::ledger::open::writer;
     pub use rusqlite::Transaction;
-    /// All of `ledger::check`.
+    /// Of `ledger::check`.
     pub mod check {
-        pub use crate::ledger::check::*;
+        pub use crate::ledger::check::check;
     }
-    /// All of `ledger::open`.
+    /// Of `ledger::open`.
     pub mod open {
-        pub use crate::ledger::open::*;
+        pub use crate::ledger::open::{reader, writer};
     }
 }
 
@@ -62,7 +62,7 @@ pub mod llamacloud {
     pub use crate::llamacloud::fuzz::{pages, records};
     pub use crate::llamacloud::http::client::Transport;
     pub use crate::llamacloud::resubmit::Resubmission;
-    pub use crate::llamacloud::settings::{Pace, Settings};
+    pub use crate::llamacloud::settings::{CloudSettings, RetryPace};
     pub use crate::llamacloud::{Cloud, decode_items};
 }
 
@@ -78,18 +78,19 @@ pub mod model {
 /// Of `notify`.
 pub mod notify {
     pub use crate::notify::{Channel, ChannelSecrets};
-    /// All of `notify::store_delivery`.
+    /// Of `notify::store_delivery`.
     pub mod store_delivery {
-        pub use crate::notify::store_delivery::*;
+        pub use crate::notify::store_delivery::next_content;
     }
-    /// All of `notify::render::text`.
+    /// Of `notify::render::text`.
     pub mod text {
-        pub use crate::notify::render::text::*;
+        pub use crate::notify::render::text::render;
     }
 }
 
 /// Of `reprocess`.
 pub mod reprocess {
+    pub use crate::reprocess::Summary;
     pub use crate::reprocess::plans::approved::cancel_plan;
     pub use crate::reprocess::plans::draft::Request;
     pub use crate::reprocess::policy::budget::Spent;
@@ -111,7 +112,6 @@ pub mod reprocess {
     pub use crate::reprocess::policy::record::Record;
     pub use crate::reprocess::store::intent::refuse_item;
     pub use crate::reprocess::store::retriable::Which;
-    pub use crate::reprocess::{Reprocess, Summary};
     /// All of `reprocess::store::intent`.
     pub mod intent {
         pub use crate::reprocess::store::intent::*;
@@ -129,14 +129,14 @@ pub mod reprocess {
 /// Of `scan`.
 pub mod scan {
     pub use crate::grouping::group_change::GroupChange;
-    pub use crate::model::classified::{Classified, GroupFacts};
+    pub use crate::model::classified::{Classified, ClassifiedGroup};
     pub use crate::scan::causes::CauseSummary;
     pub use crate::scan::store::ingest::ingest;
-    pub use crate::scan::store::ingest_record::{Place, Sighting, Work};
+    pub use crate::scan::store::ingest_record::{IngestWork, ListingContext, Sighting};
     pub use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
-    /// All of `scan::causes`.
+    /// Of `scan::causes`.
     pub mod causes {
-        pub use crate::scan::causes::*;
+        pub use crate::scan::causes::{CauseMemory, ask};
     }
 }
 
@@ -147,40 +147,42 @@ pub mod service {
     pub use crate::service::http::webhook::fuzz;
     pub use crate::service::store_clock_skew::Right;
     pub use crate::service::worker::{Setup, Worker};
-    /// All of `service::store_clock_skew`.
+    /// Of `service::store_clock_skew`.
     pub mod store_clock_skew {
-        pub use crate::service::store_clock_skew::*;
+        pub use crate::service::store_clock_skew::set_right;
     }
 }
 
 /// Of `simulator`.
 pub mod simulator {
-    pub use crate::simulator::faults::{Fault, FaultRule};
+    pub use crate::simulator::faults::{FaultRule, InjectedFault};
     pub use crate::simulator::http::endpoint::Endpoint;
     pub use crate::simulator::http::server::SimulatedCloud;
-    pub use crate::simulator::options::{Clock, Date, Options, Order, Paging, Token, Total};
+    pub use crate::simulator::options::{ClockMode, Date, EntryOrder, Options, PagingOptions, TokenStyle, TotalStyle};
     pub use crate::simulator::world::account::believable_account;
     pub use crate::simulator::world::builder::{
         DEFAULT_NOW, WorldBuilder, batch_id, default_config, item_id, project_id, v2_batch_id,
     };
     pub use crate::simulator::world::bulk::Bulk;
-    pub use crate::simulator::world::cause::{Cause, Failure};
-    pub use crate::simulator::world::model::{BatchStatus, Item, ItemStatus, JobType, Origin, Run};
+    pub use crate::simulator::world::cause::{Failure, ScriptedCause};
+    pub use crate::simulator::world::model::{
+        BatchOrigin, Item, ItemRun, JobType, SimulatedBatchStatus, SimulatedItemStatus,
+    };
     pub use crate::simulator::world::random::Random;
-    pub use crate::simulator::world::state::{Outage, Pace, World};
+    pub use crate::simulator::world::state::{BatchPace, Outage, World};
     pub use crate::simulator::world::submit::{Break, Submission};
     pub use crate::simulator::world::truth::{Post, ShownFailure};
 }
 
 /// Of `triage`.
 pub mod triage {
-    pub use crate::triage::digest::only::Only;
-    pub use crate::triage::settings::{Route, Settings};
-    pub use crate::triage::store::digest::thaw;
+    pub use crate::triage::digest::channel_filter::Only;
+    pub use crate::triage::settings::{Route, TriageSettings};
+    pub use crate::triage::store::digest::deserialize;
     pub use crate::triage::triage;
-    pub use crate::triage::{Request, triage_in};
-    /// All of `triage::store::digest`.
+    pub use crate::triage::{TriageRequest, triage_in};
+    /// Of `triage::store::digest`.
     pub mod digest {
-        pub use crate::triage::store::digest::*;
+        pub use crate::triage::store::digest::deserialize;
     }
 }

@@ -19,7 +19,7 @@ use llama_triage::internals::config::load;
 use llama_triage::internals::credentials::Credentials;
 use llama_triage::internals::service::{Setup, Worker};
 use llama_triage::internals::simulator::{
-    Endpoint, Fault, FaultRule, Item, ItemStatus, Options, Origin, SimulatedCloud, World,
+    BatchOrigin, Endpoint, FaultRule, InjectedFault, Item, Options, SimulatedCloud, SimulatedItemStatus, World,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -97,13 +97,13 @@ fn configure(folder: &Path, cloud: &SimulatedCloud) -> PathBuf {
 /// What goes wrong with the POSTs themselves, by their number.
 fn faults() -> Vec<FaultRule> {
     let troubles = [
-        (4, Fault::AcceptedTwice),
-        (8, Fault::AcceptedThenReset),
-        (12, Fault::Reset),
-        (16, Fault::AcceptedThenStatus(504)),
-        (22, Fault::AcceptedTwice),
-        (28, Fault::Status(429)),
-        (33, Fault::AcceptedThenReset),
+        (4, InjectedFault::AcceptedTwice),
+        (8, InjectedFault::AcceptedThenReset),
+        (12, InjectedFault::Reset),
+        (16, InjectedFault::AcceptedThenStatus(504)),
+        (22, InjectedFault::AcceptedTwice),
+        (28, InjectedFault::Status(429)),
+        (33, InjectedFault::AcceptedThenReset),
     ];
     troubles.into_iter().map(|(n, fault)| FaultRule::new(fault).on(Endpoint::CreateBatch).nth(n)).collect()
 }
@@ -112,8 +112,9 @@ fn faults() -> Vec<FaultRule> {
 fn tell(world: &World, start: Timestamp) {
     let failed: BTreeSet<&str> = world.truth().failures.iter().map(|failure| failure.item_id.as_str()).collect();
     let states = world.current_states();
-    let is_done =
-        |item: &&Item| matches!(states.get(item.id.as_str()), Some(ItemStatus::Completed | ItemStatus::Skipped));
+    let is_done = |item: &&Item| {
+        matches!(states.get(item.id.as_str()), Some(SimulatedItemStatus::Completed | SimulatedItemStatus::Skipped))
+    };
     let recoverable: Vec<&Item> =
         failed.iter().filter_map(|id| world.item(id)).filter(|item| item.cause.is_recoverable()).collect();
     let recovered = recoverable.iter().copied().filter(|item| is_done(item)).count();
@@ -121,7 +122,7 @@ fn tell(world: &World, start: Timestamp) {
     let posts: Vec<_> = world.truth().posts.iter().filter(|post| post.endpoint == Endpoint::CreateBatch).collect();
     let doubled: BTreeSet<&str> = posts.iter().filter_map(|post| post.created.get(1)).map(String::as_str).collect();
     let ours =
-        || world.batches().iter().filter(|batch| batch.origin == Origin::ItemList && is_retry(&posts, &batch.id));
+        || world.batches().iter().filter(|batch| batch.origin == BatchOrigin::ItemList && is_retry(&posts, &batch.id));
     let credits = |twice: bool| -> u64 {
         let batches = ours().filter(|batch| doubled.contains(batch.id.as_str()) == twice);
         batches.flat_map(|batch| &batch.runs).filter_map(|run| run.credits).sum()
@@ -129,7 +130,7 @@ fn tell(world: &World, start: Timestamp) {
     let mut paid: HashMap<usize, u32> = HashMap::new();
     for run in ours().filter(|batch| !doubled.contains(batch.id.as_str())).flat_map(|batch| &batch.runs) {
         *paid.entry(run.item).or_default() +=
-            u32::from(run.status == ItemStatus::Completed && run.credits.is_some_and(|c| c > 0));
+            u32::from(run.status == SimulatedItemStatus::Completed && run.credits.is_some_and(|c| c > 0));
     }
     let at = |hour: i64| start + SignedDuration::from_hours(hour);
     let broke = posts.iter().filter(|post| post.at >= at(plot::BROKE.0) && post.at < at(plot::BROKE.1)).count();
@@ -167,7 +168,7 @@ fn is_retry(posts: &[&llama_triage::internals::simulator::Post], batch_id: &str)
 fn failed_attempts(world: &World, ours: BTreeSet<&str>) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
     let batches = world.batches().iter().filter(|batch| ours.contains(batch.id.as_str()));
-    for run in batches.flat_map(|batch| &batch.runs).filter(|run| run.status == ItemStatus::Failed) {
+    for run in batches.flat_map(|batch| &batch.runs).filter(|run| run.status == SimulatedItemStatus::Failed) {
         *counts.entry(run.error_message.clone().unwrap_or_default()).or_default() += 1;
     }
     counts

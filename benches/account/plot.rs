@@ -1,7 +1,7 @@
 //! The account: four days of batches with known causes.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::simulator::{Cause, Failure, Outage, Pace, World, WorldBuilder};
+use llama_triage::internals::simulator::{BatchPace, Failure, Outage, ScriptedCause, World, WorldBuilder};
 
 /// Items of a batch that simply succeed.
 const FINE: usize = 110;
@@ -26,12 +26,12 @@ const OUTAGE_TEXTS: [&str; 5] = [
 pub(crate) const DISGUISED: [&str; 2] = ["Internal processing failure", "An unknown error occurred during processing."];
 
 /// A group that promises that a retry helps: most items need one, a few two, one in fifty never recovers.
-fn flaky(n: i64, text: &str) -> Cause {
+fn flaky(n: i64, text: &str) -> ScriptedCause {
     let failure = Failure::text(text).billed();
     match n % 50 {
-        7 => Cause::Poison(failure),
-        n if n % 20 == 3 => Cause::Transient { succeeds_on: 3, failure },
-        _ => Cause::Transient { succeeds_on: 2, failure },
+        7 => ScriptedCause::Poison(failure),
+        n if n % 20 == 3 => ScriptedCause::Transient { succeeds_on: 3, failure },
+        _ => ScriptedCause::Transient { succeeds_on: 2, failure },
     }
 }
 
@@ -39,7 +39,7 @@ fn flaky(n: i64, text: &str) -> Cause {
 pub(crate) fn world(start: Timestamp) -> World {
     let at = |hour: i64| start + SignedDuration::from_hours(hour);
     let mut builder =
-        WorldBuilder::at(start).pace(Pace { start_delay: (5, 40), item: (15, 80), lanes: 10 }).outage(Outage {
+        WorldBuilder::at(start).pace(BatchPace { start_delay: (5, 40), item: (15, 80), lanes: 10 }).outage(Outage {
             name: "router".to_owned(),
             from: at(OUTAGE.0),
             until: at(OUTAGE.1),
@@ -49,16 +49,18 @@ pub(crate) fn world(start: Timestamp) -> World {
     for n in 0..HOURS * 2 {
         let name = format!("h{n}");
         builder = builder.batch(&name).made_ago(SignedDuration::from_mins(-30 * n - 1));
-        builder = builder.items(FINE, &format!("{name}-fine"), Cause::Succeeds);
+        builder = builder.items(FINE, &format!("{name}-fine"), ScriptedCause::Succeeds);
         for (group, text) in FLAKY.iter().enumerate() {
             builder = builder.item(&format!("{name}-flaky{group}")).cause(flaky(n + 16 * group as i64, text));
         }
-        builder = builder.item(&format!("{name}-locked")).cause(Cause::Permanent(Failure::text("PDF_IS_PROTECTED")));
+        builder =
+            builder.item(&format!("{name}-locked")).cause(ScriptedCause::Permanent(Failure::text("PDF_IS_PROTECTED")));
         if (40..80).contains(&n) {
             let text = DISGUISED[usize::from(n % 2 == 0)];
-            builder = builder.item(&format!("{name}-hidden")).cause(Cause::Poison(Failure::text(text).billed()));
+            builder =
+                builder.item(&format!("{name}-hidden")).cause(ScriptedCause::Poison(Failure::text(text).billed()));
         }
     }
-    let busy = Cause::RateLimited { most_at_once: 25, failure: Failure::text("429 Too Many Requests") };
+    let busy = ScriptedCause::RateLimited { most_at_once: 25, failure: Failure::text("429 Too Many Requests") };
     builder.batch("busy").made_ago(SignedDuration::from_hours(-30)).items(100, "busy", busy).build()
 }

@@ -1,7 +1,7 @@
 //! What the ledger would hand to the decisions about a simulated account; classes come from the shipped rules.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::classify::{Facts, Rules};
+use llama_triage::internals::classify::{FailureFacts, Rules};
 use llama_triage::internals::model::Class;
 use llama_triage::internals::reprocess::{GroupFacts, GroupState, ItemFacts, ItemState, Senders};
 
@@ -20,7 +20,8 @@ pub(crate) fn facts(world: &World, rules: &Rules) -> (Vec<GroupFacts>, Vec<ItemF
         .iter()
         .enumerate()
         .map(|(n, spec)| {
-            let decision = rules.classify(&Facts { message: spec.message, job_type: "parse", ..Facts::default() });
+            let decision =
+                rules.classify(&FailureFacts { message: spec.message, job_type: "parse", ..FailureFacts::default() });
             let facts = GroupFacts {
                 group_id: format!("g-{n}"),
                 generic: decision.generic,

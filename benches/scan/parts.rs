@@ -7,7 +7,7 @@ use std::path::Path;
 use llama_triage::internals::grouping::{Grouper, Subject};
 use llama_triage::internals::ledger::open;
 use llama_triage::internals::model::{Kind, Observation};
-use llama_triage::internals::scan::{Classified, GroupChange, Place, Sighting, Work, ingest};
+use llama_triage::internals::scan::{Classified, GroupChange, IngestWork, ListingContext, Sighting, ingest};
 
 use super::server::{self, Item};
 
@@ -44,14 +44,14 @@ fn take_in(
     seen_at: i64,
     spent: &mut [u64; 4],
 ) {
-    let listed: Vec<(Place, Observation)> = pair
+    let listed: Vec<(ListingContext, Observation)> = pair
         .iter()
         .flat_map(|&b| (0..server::ITEMS).map(move |n| (place(b, seen_at), observation(server::item(b, n)))))
         .collect();
     let mut clock = Clock::start();
-    let mut work = Work {
+    let mut work = IngestWork {
         sightings: listed.into_iter().map(|(place, observation)| Sighting::new(place, &observation)).collect(),
-        ..Work::default()
+        ..IngestWork::default()
     };
     spent[0] += clock.lap();
     group(grouper, &mut work);
@@ -64,7 +64,7 @@ fn take_in(
     spent[3] += clock.lap();
 }
 
-fn group(grouper: &mut Grouper, work: &mut Work) {
+fn group(grouper: &mut Grouper, work: &mut IngestWork) {
     let mut handles = Vec::new();
     for sighting in &mut work.sightings {
         let o = &sighting.observation;
@@ -86,15 +86,15 @@ fn key(batch: usize) -> i64 {
     i64::try_from(batch).expect("a batch number") + 1
 }
 
-fn place(batch: usize, seen_at: i64) -> Place {
-    Place { project_key: 1, batch_key: key(batch), seen_at, baseline_until: 0 }
+fn place(batch: usize, seen_at: i64) -> ListingContext {
+    ListingContext { project_key: 1, batch_key: key(batch), seen_at, baseline_until: 0 }
 }
 
 fn observation(item: Item) -> Observation {
     Observation {
         item_id: item.item_id,
         item_name: item.name,
-        kind: Kind::from_word(item.status).expect("failed or skipped"),
+        kind: Kind::try_from(item.status).expect("failed or skipped"),
         message: item.message,
         skip_reason: item.skip_reason.map(str::to_owned),
         job_id: Some(item.job_id),

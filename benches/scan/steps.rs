@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use llama_triage::internals::config::{Api, Project};
+use llama_triage::internals::config::{Api, ProjectConfig};
 use llama_triage::internals::ledger::{Ledger, open};
-use llama_triage::internals::llamacloud::{Cloud, Settings, Transport};
-use llama_triage::internals::scan::{Classified, GroupFacts, ScanSummary, Watched, restore_grouper, scan};
+use llama_triage::internals::llamacloud::{Cloud, CloudSettings, Transport};
+use llama_triage::internals::scan::{Classified, ClassifiedGroup, ScanSummary, Watched, restore_grouper, scan};
 
 /// Runs one step and prints what it took.
 pub(crate) fn run(step: &str, url: &str, ledger: &Path) {
@@ -45,7 +45,7 @@ async fn report(name: &str, url: &str, path: &Path) {
 
 async fn scan_once(url: &str, ledger: &Ledger) -> (ScanSummary, f64) {
     let projects = [watched(url)];
-    let classify = |_: &GroupFacts<'_>| Classified { class: "unknown".to_owned(), rule: None };
+    let classify = |_: &ClassifiedGroup<'_>| Classified { class: "unknown".to_owned(), rule: None };
     let begun = Instant::now();
     let mut grouper = restore_grouper(ledger).await.expect("groups");
     let summaries =
@@ -54,18 +54,18 @@ async fn scan_once(url: &str, ledger: &Ledger) -> (ScanSummary, f64) {
 }
 
 fn watched(url: &str) -> Watched<Cloud> {
-    let project = Project {
+    let project = ProjectConfig {
         name: "bench".to_owned(),
         base_url: url.to_owned(),
         api: Api::V1Beta,
         requests_per_second: NonZeroU32::new(1_000_000).expect("a constant above zero"),
         concurrency: NonZeroUsize::new(4).expect("a constant above zero"),
-        ..Project::default()
+        ..ProjectConfig::default()
     };
     let key = "llx-bench".to_owned().into();
     let look_back = Duration::from_hours(24 * 365 * 10);
     let cloud =
-        Cloud::connect(Settings { project, key }, &Transport::new().expect("CA certificates")).expect("a client");
+        Cloud::connect(CloudSettings { project, key }, &Transport::new().expect("CA certificates")).expect("a client");
     Watched { name: "bench".to_owned(), source: Arc::new(cloud), look_back, concurrency: 4 }
 }
 

@@ -5,27 +5,27 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::classify::rules::decide::{Facts, Rules};
-use crate::classify::store_reclassify::{self, Judged, Verdict};
+use crate::classify::rules::decide::{FailureFacts, Rules};
+use crate::classify::store_reclassify::{self, Judged, Reclassification};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::model::cause::Cause;
-use crate::model::classified::{Classified, GroupFacts};
+use crate::model::classified::{Classified, ClassifiedGroup};
 use crate::model::item::Kind;
 use crate::model::text::count;
 
 /// The class of a group, judged by its first message.
-pub(crate) fn classify(rules: &Rules, group: &GroupFacts<'_>) -> Classified {
+pub(crate) fn classify(rules: &Rules, group: &ClassifiedGroup<'_>) -> Classified {
     let kind = match group.kind {
-        Kind::Failed => crate::model::class::Kind::Failed,
-        Kind::Skipped => crate::model::class::Kind::Skipped,
+        Kind::Failed => crate::model::class::RuleKind::Failed,
+        Kind::Skipped => crate::model::class::RuleKind::Skipped,
     };
-    let decision = rules.classify(&Facts {
+    let decision = rules.classify(&FailureFacts {
         kind,
         message: group.message.unwrap_or_default(),
         skip_reason: group.skip_reason,
         job_type: group.job_type,
-        ..Facts::default()
+        ..FailureFacts::default()
     });
     Classified { class: decision.class.name().to_owned(), rule: decision.rule.map(str::to_owned) }
 }
@@ -38,12 +38,12 @@ pub(crate) fn classify_by_causes(
     causes: &[Cause],
 ) -> Option<Classified> {
     let decide = |cause: &Cause| {
-        let decision = rules.classify(&Facts {
+        let decision = rules.classify(&FailureFacts {
             message: message.unwrap_or_default(),
             job_type,
             cause_code: cause.code.as_deref(),
             cause_text: cause.text.as_deref(),
-            ..Facts::default()
+            ..FailureFacts::default()
         });
         Classified { class: decision.class.name().to_owned(), rule: decision.rule.map(str::to_owned) }
     };
@@ -55,9 +55,6 @@ pub(crate) fn classify_by_causes(
 /// Judges every group by `rules`, if they are not those that all were judged by before.
 ///
 /// `paging` are the classes that wake people: a group that gets one is told again, any other change only shows.
-///
-/// # Errors
-/// The ledger's.
 pub(crate) async fn reclassify_if_due(
     ledger: &Ledger,
     rules: &Rules,
@@ -71,9 +68,10 @@ pub(crate) async fn reclassify_if_due(
     }
     let groups = ledger.read(store_reclassify::groups).await?;
     let judged = groups.len();
-    let verdicts: Vec<Verdict> = groups.into_iter().filter_map(|group| judge(rules, paging, group)).collect();
+    let verdicts: Vec<Reclassification> =
+        groups.into_iter().filter_map(|group| reclassification(rules, paging, group)).collect();
     let changed = verdicts.iter().filter(|one| one.group.has.class != one.becomes.class).count();
-    ledger.write(move |tx| store_reclassify::judge(tx, &verdicts, &fingerprint, now)).await?;
+    ledger.write(move |tx| store_reclassify::apply_reclassifications(tx, &verdicts, &fingerprint, now)).await?;
     if judged > 0 {
         let said = count(u64::try_from(judged).unwrap_or(u64::MAX), "group", "groups");
         tracing::info!(
@@ -92,13 +90,13 @@ fn fingerprint(rules: &Rules) -> String {
 }
 
 /// What a group becomes by these rules; none if that is what it is.
-fn judge(rules: &Rules, paging: &HashSet<String>, group: Judged) -> Option<Verdict> {
+fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> Option<Reclassification> {
     let message = group.message.as_deref();
     let by_causes = classify_by_causes(rules, message, &group.job_type, &group.causes);
     let becomes = by_causes.unwrap_or_else(|| {
         let skip_reason = group.skip_reason.as_deref();
-        classify(rules, &GroupFacts { kind: group.kind, job_type: &group.job_type, skip_reason, message, template: "" })
+        classify(rules, &ClassifiedGroup { kind: group.kind, job_type: &group.job_type, skip_reason, message })
     });
     let turns_paging = paging.contains(&becomes.class) && !paging.contains(&group.has.class);
-    (becomes != group.has).then_some(Verdict { group, becomes, turns_paging })
+    (becomes != group.has).then_some(Reclassification { group, becomes, turns_paging })
 }

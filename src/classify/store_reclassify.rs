@@ -44,7 +44,7 @@ pub(crate) struct Judged {
 
 /// What a group becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct Reclassification {
     /// The group as it was.
     pub group: Judged,
     /// Its class and rule from now on.
@@ -54,9 +54,6 @@ pub(crate) struct Verdict {
 }
 
 /// Whether the groups were last judged by other rules than those of this fingerprint.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn is_due(connection: &Connection, fingerprint: &str) -> Result<bool, LedgerError> {
     Ok(meta(connection, JUDGED_BY)?.as_deref() != Some(fingerprint))
 }
@@ -86,7 +83,9 @@ pub(crate) fn groups(connection: &Connection) -> Result<Vec<Judged>, LedgerError
         groups.push(Judged {
             group_key,
             group_id: row.get(1)?,
-            kind: Kind::from_word(&kind).ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
+            kind: Kind::try_from(kind.as_str())
+                .ok()
+                .ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
             has: Classified { class: row.get(3)?, rule: row.get(4)? },
             job_type: row.get(5)?,
             skip_reason: row.get(6)?,
@@ -114,20 +113,18 @@ fn causes(connection: &Connection) -> Result<HashMap<i64, Vec<Cause>>, LedgerErr
 }
 
 /// Gives groups what they become, and remembers by which rules; says in the audit how many got another class.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn judge(
+pub(crate) fn apply_reclassifications(
     tx: &Transaction<'_>,
-    verdicts: &[Verdict],
+    verdicts: &[Reclassification],
     fingerprint: &str,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let mut update = tx.prepare_cached("UPDATE error_group SET class = ?2, rule = ?3 WHERE group_key = ?1")?;
-    for Verdict { group, becomes, .. } in verdicts {
+    for Reclassification { group, becomes, .. } in verdicts {
         update.execute((group.group_key, &becomes.class, &becomes.rule))?;
     }
-    let changed: Vec<&Verdict> = verdicts.iter().filter(|one| one.group.has.class != one.becomes.class).collect();
+    let changed: Vec<&Reclassification> =
+        verdicts.iter().filter(|one| one.group.has.class != one.becomes.class).collect();
     if !changed.is_empty() {
         let named: Vec<String> = changed.iter().take(NAMED).map(|one| described(one)).collect();
         let detail = serde_json::json!({ "groups": changed.len(), "changes": named }).to_string();
@@ -135,36 +132,30 @@ pub(crate) fn judge(
         let act = Act { actor: "auto:rules", action: "reclassify", subject, detail: Some(detail), ..Act::default() };
         audit::record(tx, &act, now)?;
     }
-    let mut turned = turned(tx)?;
+    let mut turned = newly_paging_groups(tx)?;
     turned.extend(verdicts.iter().filter(|one| one.turns_paging).map(|one| one.group.group_id.clone()));
-    keep_turned(tx, &turned)?;
+    set_newly_paging_groups(tx, &turned)?;
     set_meta(tx, JUDGED_BY, fingerprint)
 }
 
 /// `g-…: transient to config`
-fn described(one: &Verdict) -> String {
+fn described(one: &Reclassification) -> String {
     format!("{}: {} to {}", one.group.group_id, one.group.has.class, one.becomes.class)
 }
 
 /// The groups that new rules let wake people, and of which nothing was told since.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn turned(connection: &Connection) -> Result<BTreeSet<String>, LedgerError> {
+pub(crate) fn newly_paging_groups(connection: &Connection) -> Result<BTreeSet<String>, LedgerError> {
     let kept = meta(connection, TURNED)?;
     Ok(kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 /// Notes that people were told of a group, with the class that it has now.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn told(tx: &Transaction<'_>, group_id: &str) -> Result<(), LedgerError> {
-    let mut turned = turned(tx)?;
-    if turned.remove(group_id) { keep_turned(tx, &turned) } else { Ok(()) }
+pub(crate) fn mark_announced(tx: &Transaction<'_>, group_id: &str) -> Result<(), LedgerError> {
+    let mut turned = newly_paging_groups(tx)?;
+    if turned.remove(group_id) { set_newly_paging_groups(tx, &turned) } else { Ok(()) }
 }
 
-fn keep_turned(tx: &Transaction<'_>, turned: &BTreeSet<String>) -> Result<(), LedgerError> {
+fn set_newly_paging_groups(tx: &Transaction<'_>, turned: &BTreeSet<String>) -> Result<(), LedgerError> {
     if turned.is_empty() {
         tx.execute("DELETE FROM meta WHERE name = ?1", [TURNED])?;
         return Ok(());
@@ -207,13 +198,13 @@ mod tests {
         seed.fail("g", "b", 1, t(1));
         let group = groups(&seed.connection).unwrap().remove(0);
         let becomes = Classified { class: "account".to_owned(), rule: Some("mine".to_owned()) };
-        let verdict = Verdict { group, becomes, turns_paging: true };
+        let verdict = Reclassification { group, becomes, turns_paging: true };
         assert!(is_due(&seed.connection, "new").unwrap());
-        seed.write(|tx| judge(tx, &[verdict], "new", t(2))).unwrap();
+        seed.write(|tx| apply_reclassifications(tx, &[verdict], "new", t(2))).unwrap();
         assert!(!is_due(&seed.connection, "new").unwrap() && is_due(&seed.connection, "newer").unwrap());
         assert_eq!(seed.text("SELECT class || rule FROM error_group WHERE group_id = ?1", "g"), "accountmine");
-        assert!(turned(&seed.connection).unwrap().contains("g"));
-        seed.write(|tx| told(tx, "other").and_then(|()| told(tx, "g"))).unwrap();
-        assert!(turned(&seed.connection).unwrap().is_empty());
+        assert!(newly_paging_groups(&seed.connection).unwrap().contains("g"));
+        seed.write(|tx| mark_announced(tx, "other").and_then(|()| mark_announced(tx, "g"))).unwrap();
+        assert!(newly_paging_groups(&seed.connection).unwrap().is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::Global;
-use crate::config::check::warnings::doubts;
+use crate::config::check::warnings::warnings;
 use crate::config::load;
 use crate::config::project::Api;
 use crate::credentials::Credentials;
@@ -46,7 +46,7 @@ pub(crate) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {
             say!("channel {}: writes to {}", channel.name, dir.display());
         }
     }
-    for (key, doubt) in doubts(&setup.config) {
+    for (key, doubt) in warnings(&setup.config) {
         say!("note: {key}: {doubt}");
     }
     for exposed in credentials.exposed(&setup.config, &path) {

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 use crate::notify::heartbeat;
-use crate::service::stopping::Stopping;
+use crate::service::shutdown::Stopping;
 use crate::service::worker::{Setup, Worker};
 use crate::{complain, say};
 

@@ -20,7 +20,7 @@ use crate::private_file;
 use crate::say;
 use crate::service::worker::{Setup, Worker};
 use crate::simulator::http::server::SimulatedCloud;
-use crate::simulator::options::{Clock, Options};
+use crate::simulator::options::{ClockMode, Options};
 use crate::simulator::world::account::believable_account;
 
 /// How much of the simulated account's two days is played.
@@ -67,19 +67,24 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let setup = Setup::new(load::read(&config_path)?, &Credentials::default())?;
     let mut worker = Worker::open(setup).await?;
     say!("A simulated LlamaCloud answers on {}: {} simulated hours follow.\n", cloud.url(), played.as_hours());
-    let cycles = play(&mut worker, &cloud, start, start + played).await?;
+    let cycles = run_until(&mut worker, &cloud, start, start + played).await?;
     let digests = worker.ledger.read(crate::triage::store::digest::all).await?;
     worker.ledger.close().await?;
-    conclude(&dir, &cloud, cycles, &digests, began);
+    print_result(&dir, &cloud, cycles, &digests, began);
     if args.serve {
         write_configuration(&dir, &cloud, args.api, LIVELY)?;
-        stay(cloud, &config_path).await?;
+        keep_running(cloud, &config_path).await?;
     }
     Ok(Exit::Done)
 }
 
 /// Plays the story: time moves on in the account, then the worker does a cycle.
-async fn play(worker: &mut Worker, cloud: &SimulatedCloud, start: Timestamp, end: Timestamp) -> anyhow::Result<u32> {
+async fn run_until(
+    worker: &mut Worker,
+    cloud: &SimulatedCloud,
+    start: Timestamp,
+    end: Timestamp,
+) -> anyhow::Result<u32> {
     let stop = CancellationToken::new();
     let (mut now, mut cycles, mut news) = (start, 0, 0);
     while now <= end {
@@ -104,7 +109,7 @@ async fn play(worker: &mut Worker, cloud: &SimulatedCloud, start: Timestamp, end
     Ok(cycles)
 }
 
-fn conclude(
+fn print_result(
     dir: &Path,
     cloud: &SimulatedCloud,
     cycles: u32,
@@ -119,7 +124,7 @@ fn conclude(
     );
     let shown = crate::commands::short(dir);
     if let Some(newest) = digests.last() {
-        say!("{}", beginning(&crate::notify::render::text::render(newest)));
+        say!("{}", digest_summary(&crate::notify::render::text::render(newest)));
         say!("  (the whole of it: {shown}/digests/{}.html)\n", newest.digest_id);
     }
     say!("Everything is in {shown}: ledger.db, config.toml, and the digests as .eml and .html in digests/.\n");
@@ -138,14 +143,14 @@ fn first_group(digests: &[crate::triage::digest::model::Digest]) -> &str {
 }
 
 /// Lets the account go on in real time until Ctrl-C.
-async fn stay(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()> {
+async fn keep_running(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()> {
     let shown = crate::commands::short(config);
     {
         let mut world = cloud.world();
         world.advance_to(Timestamp::now());
-        world.go_on();
+        world.keep_creating();
     }
-    cloud.change_options(|options| options.clock = Clock::Host);
+    cloud.change_options(|options| options.clock = ClockMode::Host);
     say!(
         "\nThe simulated LlamaCloud stays on {} until Ctrl-C, and its account goes on: a batch about once a minute.",
         cloud.url()
@@ -207,7 +212,7 @@ fn write_configuration(dir: &Path, cloud: &SimulatedCloud, api: Api, lively: &st
 }
 
 /// What a digest says first, indented: its summary, without the groups in full.
-fn beginning(text: &str) -> String {
+fn digest_summary(text: &str) -> String {
     let is_rule = |line: &&str| line.len() > 20 && line.chars().all(|character| character == '-');
     let summary = text.trim_end().lines().take_while(|line| !is_rule(line));
     summary.take(MOST_LINES).map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
@@ -220,7 +225,7 @@ mod tests {
     #[test]
     fn of_a_long_digest_only_the_beginning_is_printed() {
         let rule = "-".repeat(72);
-        assert_eq!(beginning(&format!("News\n\n1. A\n{rule}\n1. A in full\n")), "  News\n\n  1. A\n");
-        assert_eq!(beginning(&"line\n".repeat(500)).lines().count(), MOST_LINES);
+        assert_eq!(digest_summary(&format!("News\n\n1. A\n{rule}\n1. A in full\n")), "  News\n\n  1. A\n");
+        assert_eq!(digest_summary(&"line\n".repeat(500)).lines().count(), MOST_LINES);
     }
 }

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use crate::ledger::Ledger;
 use crate::model::text::local;
-use crate::notify::deliver::{DeliverySummary, Round, Sender, deliver, recover};
+use crate::notify::deliver::{DeliverySummary, DigestSender, Round, deliver, recover};
 use crate::notify::render::words::headline;
 use crate::triage::digest::model::Digest;
-use crate::triage::settings::Settings;
-use crate::triage::{Request, openings_in, triage, triage_in};
+use crate::triage::settings::TriageSettings;
+use crate::triage::{TriageRequest, openings_in, triage, triage_in};
 
 /// How long a command waits for its channels: longer than the longest try.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -33,12 +33,12 @@ pub(crate) struct Rehearsal {
 ///
 /// # Errors
 /// The ledger refuses.
-pub(crate) async fn rehearse(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Rehearsal> {
-    let by_hand = Request { by_hand: true, ..request.clone() };
-    let due = rehearse_once(ledger, settings, request.clone()).await?;
+pub(crate) async fn preview(ledger: &Ledger, settings: &TriageSettings, request: TriageRequest) -> anyhow::Result<Rehearsal> {
+    let by_hand = TriageRequest { by_hand: true, ..request.clone() };
+    let due = preview_once(ledger, settings, request.clone()).await?;
     let waiting = match due {
         Some(_) => None,
-        None => rehearse_once(ledger, settings, by_hand).await?,
+        None => preview_once(ledger, settings, by_hand).await?,
     };
     let opening = match waiting.as_ref().filter(|waiting| has_news(waiting)) {
         Some(_) => opening(ledger, settings, request).await?,
@@ -63,9 +63,13 @@ async fn opening(
     Ok(None)
 }
 
-async fn rehearse_once(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Option<Digest>> {
+async fn preview_once(
+    ledger: &Ledger,
+    settings: &TriageSettings,
+    request: TriageRequest,
+) -> anyhow::Result<Option<Digest>> {
     let settings = settings.clone();
-    Ok(ledger.rehearse(move |tx| triage_in(tx, &settings, &request)).await?)
+    Ok(ledger.dry_run(move |tx| triage_in(tx, &settings, &request)).await?)
 }
 
 /// Whether a digest says more than what is still open.
@@ -74,7 +78,7 @@ pub(crate) fn has_news(digest: &Digest) -> bool {
 }
 
 /// Says that nothing is due, what waits, and until when.
-pub(crate) fn not_due(rehearsal: &Rehearsal, settings: &Settings) -> String {
+pub(crate) fn not_due_message(rehearsal: &Rehearsal, settings: &TriageSettings) -> String {
     if settings.routes.is_empty() {
         return "There is no channel: what there is to tell is kept until there is one. Add a [[channel]].".to_owned();
     }
@@ -92,14 +96,11 @@ pub(crate) fn not_due(rehearsal: &Rehearsal, settings: &Settings) -> String {
 }
 
 /// Decides what is due, and delivers everything that waits. Needs the ledger's lock.
-///
-/// # Errors
-/// The ledger refuses.
-pub(crate) async fn run<S: Sender>(
+pub(crate) async fn run<S: DigestSender>(
     ledger: &Ledger,
-    settings: &Settings,
+    settings: &TriageSettings,
     channels: &[Arc<S>],
-    request: Request,
+    request: TriageRequest,
 ) -> anyhow::Result<(Option<Digest>, DeliverySummary)> {
     let now = request.now;
     recover(ledger, now).await?;
@@ -121,23 +122,23 @@ mod tests {
     use crate::report::store::tests::fixture::{filled, now};
     use crate::triage::digest::only::Only;
     use crate::triage::settings::Route;
-    use crate::triage::store::digest::freeze;
+    use crate::triage::store::digest::serialize;
 
     #[tokio::test]
     async fn what_is_rehearsed_is_what_is_sent_to_the_byte() {
         let filled = filled();
         filled.writer.execute("DELETE FROM delivery", ()).unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
-        let mut settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        let mut settings = TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
         settings.routes = vec![mail()];
         for (by_hand, hours) in [(true, 0), (false, 1), (true, 2)] {
             let now = now() + jiff::SignedDuration::from_hours(hours);
-            let request = Request { by_hand, budget: Some("9 of 9 left".to_owned()), ..Request::at(now) };
-            let rehearsal = rehearse(&ledger, &settings, request.clone()).await.unwrap();
+            let request = TriageRequest { by_hand, budget: Some("9 of 9 left".to_owned()), ..TriageRequest::at(now) };
+            let rehearsal = preview(&ledger, &settings, request.clone()).await.unwrap();
             let channels: &[Arc<Channel>] = &[];
             let (sent, _) = run(&ledger, &settings, channels, request).await.unwrap();
             // Each decision draws its own.
-            let frozen = |digest: &Digest| freeze(&Digest { nonce: String::new(), ..digest.clone() }).unwrap();
+            let frozen = |digest: &Digest| serialize(&Digest { nonce: String::new(), ..digest.clone() }).unwrap();
             let bytes = |digest: &Option<Digest>| digest.as_ref().map(frozen);
             assert_eq!(bytes(&rehearsal.due), bytes(&sent), "{by_hand} {hours}");
             assert_eq!(rehearsal.due.as_ref().map(text::render), sent.as_ref().map(text::render));
@@ -191,19 +192,20 @@ mod tests {
         let filled = filled();
         filled.writer.execute("DELETE FROM delivery", ()).unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
-        let mut settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        let mut settings =
+            TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
         settings.quiet = Some(crate::model::schedule::quiet::QuietHours::parse("00:00-23:59").unwrap());
-        let rehearsal = rehearse(&ledger, &settings, Request::at(now())).await.unwrap();
+        let rehearsal = preview(&ledger, &settings, TriageRequest::at(now())).await.unwrap();
         assert_eq!(rehearsal.due, None);
-        let by_hand = Request { by_hand: true, ..Request::at(now()) };
+        let by_hand = TriageRequest { by_hand: true, ..TriageRequest::at(now()) };
         let nameless = |digest: Option<Digest>| digest.map(|digest| Digest { nonce: String::new(), ..digest });
-        let due = rehearse(&ledger, &settings, by_hand).await.unwrap().due;
+        let due = preview(&ledger, &settings, by_hand).await.unwrap().due;
         assert_eq!(nameless(rehearsal.waiting.clone()), nameless(due));
-        assert!(not_due(&rehearsal, &settings).contains("Add a [[channel]]"));
+        assert!(not_due_message(&rehearsal, &settings).contains("Add a [[channel]]"));
         settings.routes = vec![mail()];
-        let said = not_due(&rehearsal, &settings);
+        let said = not_due_message(&rehearsal, &settings);
         assert!(said.contains("after the quiet hours") && said.contains("digest --now"), "{said}");
         let nothing = Rehearsal { due: None, waiting: None, opening: None };
-        assert_eq!(not_due(&nothing, &settings), "There is nothing to tell now.");
+        assert_eq!(not_due_message(&nothing, &settings), "There is nothing to tell now.");
     }
 }

@@ -10,7 +10,7 @@ use crate::config::load;
 use crate::credentials::Credentials;
 use crate::exit::Exit;
 use crate::say;
-use crate::service::doctor::{self, Finding, Verdict};
+use crate::service::doctor::{self, CheckResult, CheckStatus};
 
 /// Prints what was found; exit 1 if anything does not work.
 pub(crate) async fn run(global: &Global, args: &DoctorArgs) -> anyhow::Result<Exit> {
@@ -24,15 +24,15 @@ pub(crate) async fn run(global: &Global, args: &DoctorArgs) -> anyhow::Result<Ex
         }
         DoctorFormat::Text => findings.iter().for_each(print),
     }
-    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    let failed = findings.iter().any(|finding| finding.verdict == CheckStatus::Fail);
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
-fn print(finding: &Finding) {
+fn print(finding: &CheckResult) {
     let (word, colour) = match finding.verdict {
-        Verdict::Ok => ("ok  ", AnsiColor::Green),
-        Verdict::Warn => ("warn", AnsiColor::Yellow),
-        Verdict::Fail => ("FAIL", AnsiColor::Red),
+        CheckStatus::Ok => ("ok  ", AnsiColor::Green),
+        CheckStatus::Warn => ("warn", AnsiColor::Yellow),
+        CheckStatus::Fail => ("FAIL", AnsiColor::Red),
     };
     let style = Style::new().fg_color(Some(colour.into()));
     let subject = if finding.subject.is_empty() { String::new() } else { format!(" {}", finding.subject) };

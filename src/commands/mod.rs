@@ -57,7 +57,7 @@ pub async fn run_program() -> ExitCode {
             exit::of_error(&error)
         }
     };
-    output::conclude(exit).into()
+    output::final_exit_code(exit).into()
 }
 
 /// Whether the reader of our answer went away, as `head` does: nothing to complain about.
@@ -87,14 +87,14 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Digest(args) => notify::run_digest(&setup(global)?, &args).await,
         Command::Notify(command) => notify::run_notify(&setup(global)?, command).await,
         Command::Group(command) => {
-            let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
+            let ledger = Ledger::open_shared(&ledger_path(global)?).await?;
             let done = group::run(command, &ledger, person_beside(&ledger).await?).await;
             ledger.close().await?;
             done
         }
         Command::Reprocess(command) => reprocess::run(command, setup(global)?, person()).await,
         Command::Breaker(command) => {
-            let ledger = Ledger::open_beside(&ledger_path(global)?).await?;
+            let ledger = Ledger::open_shared(&ledger_path(global)?).await?;
             reprocess::run_breaker(command, &ledger, person_beside(&ledger).await?).await
         }
         Command::Ledger(command) => ledger_command(global, command).await,
@@ -123,7 +123,7 @@ fn configuration(global: &Global) -> Result<Config, load::ConfigError> {
     let mut config = load::read(&path)?;
     match global.ledger.first() {
         Some(ledger) => config.ledger.path.clone_from(ledger),
-        None => load::refuse_left_behind(&path, &config)?,
+        None => load::refuse_ledger_at_old_path(&path, &config)?,
     }
     Ok(config)
 }

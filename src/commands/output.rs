@@ -1,6 +1,6 @@
 //! Standard output and standard error of commands: a full disk or a reader that went away is no reason to panic.
 //!
-//! A failure to write an answer is kept and looked at once, at the end ([`conclude`]): what a command does must not
+//! A failure to write an answer is kept and looked at once, at the end ([`final_exit_code`]): what a command does must not
 //! depend on where its answer goes.
 
 use std::fmt::Arguments;
@@ -67,7 +67,7 @@ pub(crate) fn say_usage(said: &clap::Error) -> ExitCode {
 /// The exit code at the end of the program: an answer that could not be written makes a success a failure.
 ///
 /// A reader that has seen enough, as `head`, is none.
-pub(crate) fn conclude(exit: Exit) -> Exit {
+pub(crate) fn final_exit_code(exit: Exit) -> Exit {
     match FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) if error.kind() != ErrorKind::BrokenPipe => {
             complain!("cannot write the answer: {error}");

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::classify::rules::decide::Facts;
+use crate::classify::rules::decide::FailureFacts;
 use crate::classify::rules::shipped::shipped_rules;
 use crate::commands::input::{MessageArgs, OutputFormat, read_messages};
 use crate::config::Config;
@@ -29,7 +29,7 @@ pub(crate) fn run(command: RulesCommand, config: Option<&Config>) -> anyhow::Res
     for message in read_messages(&args)? {
         let message = message.unwrap_or_default();
         let masked = mask_secrets(&message);
-        let decision = rules.classify(&Facts { message: &masked, ..Facts::default() });
+        let decision = rules.classify(&FailureFacts { message: &masked, ..FailureFacts::default() });
         match args.format {
             OutputFormat::Jsonl => {
                 writeln!(out, "{}", json!({ "class": decision.class.name(), "rule": decision.rule }))?

@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Channel {
+pub struct ChannelConfig {
     /// The name used by `notify test` and in reports.
     #[serde(default)]
     pub name: String,
@@ -19,7 +19,7 @@ pub struct Channel {
     pub kind: ChannelKind,
     /// Which news it gets; all by default.
     #[serde(default)]
-    pub only: Only,
+    pub only: OnlyConfig,
     /// email: the sender.
     pub from: Option<String>,
     /// email: the recipients.
@@ -55,9 +55,10 @@ pub struct Channel {
 }
 
 /// What a channel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, strum::IntoStaticStr)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum ChannelKind {
     /// Mail by SMTP.
     Email,
@@ -77,14 +78,7 @@ pub enum ChannelKind {
 impl ChannelKind {
     /// The word in the configuration.
     pub fn as_str(self) -> &'static str {
-        match self {
-            ChannelKind::Email => "email",
-            ChannelKind::Slack => "slack",
-            ChannelKind::Teams => "teams",
-            ChannelKind::Pagerduty => "pagerduty",
-            ChannelKind::Webhook => "webhook",
-            ChannelKind::File => "file",
-        }
+        self.into()
     }
 }
 
@@ -106,7 +100,7 @@ pub enum SmtpTls {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Only {
+pub struct OnlyConfig {
     /// Group states.
     pub states: Vec<String>,
     /// "failed", "skipped".

@@ -84,13 +84,13 @@ fn refusal(path: &Path, why: &std::io::Error) -> String {
 }
 
 /// Where a configuration is looked for when none is named.
-pub const PLACES: [&str; 2] = ["config/llama-triage.toml", "/etc/llama-triage/config.toml"];
+pub(crate) const PLACES: [&str; 2] = ["config/llama-triage.toml", "/etc/llama-triage/config.toml"];
 
 /// Finds the file to read: the named one, else the first of [`PLACES`] that exists.
 ///
 /// # Errors
 /// [`ConfigError::NotFound`] when there is none.
-pub fn find(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
+pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
     named
         .map(Path::to_owned)
         .or_else(|| PLACES.iter().map(PathBuf::from).find(|place| place.try_exists().unwrap_or(true)))
@@ -112,8 +112,8 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 ///
 /// # Errors
 /// [`ConfigError::LeftBehind`], or the file at `path` cannot be read any more.
-pub fn refuse_left_behind(path: &Path, config: &Config) -> Result<(), ConfigError> {
-    match paths::left_behind(&read_as_written(path)?.ledger.path, &config.ledger.path) {
+pub(crate) fn refuse_ledger_at_old_path(path: &Path, config: &Config) -> Result<(), ConfigError> {
+    match paths::ledger_at_old_path(&read_as_written(path)?.ledger.path, &config.ledger.path) {
         Some(found) => Err(ConfigError::LeftBehind { configured: config.ledger.path.clone(), found }),
         None => Ok(()),
     }
@@ -142,8 +142,8 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
                 let place = error.span().and_then(|span| path_of(document.get_ref(), &span, ""));
                 let taken = error.span().is_some_and(|span| take_out(rest.get_mut(), &span));
                 let place = place.unwrap_or_default();
-                if !follows(&mistakes, &place, error.message()) {
-                    mistakes.push(mistake_at(text, error.span(), place, &plain(error.message())));
+                if !is_consequence_in_table(&mistakes, &place, error.message()) {
+                    mistakes.push(mistake_at(text, error.span(), place, &plain_message(error.message())));
                 }
                 if !taken || mistakes.len() == MOST_MISTAKES {
                     break None;
@@ -153,7 +153,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
     };
     for (key, complaint) in config.iter().flat_map(check::check) {
         let key = original(document.get_ref(), rest.get_ref(), &key);
-        if !mistakes.iter().any(|mistake| concerns(&mistake.key, &key)) {
+        if !mistakes.iter().any(|mistake| is_consequence_of(&mistake.key, &key)) {
             mistakes.push(mistake_at(text, locate(document.get_ref(), &key), key, &complaint));
         }
     }
@@ -165,7 +165,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
 }
 
 /// Whether a missing key is only missing because its bad value was taken out before.
-fn follows(mistakes: &[Mistake], table: &str, message: &str) -> bool {
+fn is_consequence_in_table(mistakes: &[Mistake], table: &str, message: &str) -> bool {
     let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     let is_its = |mistake: &Mistake, key: &str| {
         let within = mistake.key.strip_prefix(table).unwrap_or_default();
@@ -193,7 +193,7 @@ fn list_of<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> Option<&'t DeArray<'i>
 }
 
 /// Whether a complaint about `later` may only be a consequence of the mistake already found at `earlier`.
-fn concerns(earlier: &str, later: &str) -> bool {
+fn is_consequence_of(earlier: &str, later: &str) -> bool {
     earlier == later || earlier.strip_prefix(later).is_some_and(|rest| rest.starts_with(['.', '[']))
 }
 
@@ -213,7 +213,7 @@ fn mistake_at(text: &str, span: Option<Range<usize>>, key: String, complaint: &s
 }
 
 /// The reader's message in the words of this program.
-fn plain(message: &str) -> String {
+fn plain_message(message: &str) -> String {
     let expected = [
         ("a nonzero usize", "a whole number above 0"),
         ("a nonzero u32", "a whole number above 0"),

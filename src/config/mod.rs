@@ -31,23 +31,23 @@ use crate::model::links::linker::{Host, Linker};
 #[derive(Default)]
 pub struct Config {
     /// Where the ledger is.
-    pub ledger: Ledger,
+    pub ledger: LedgerConfig,
     /// LlamaCloud projects to watch.
-    pub project: Vec<project::Project>,
+    pub project: Vec<project::ProjectConfig>,
     /// Where digests go.
-    pub channel: Vec<channel::Channel>,
+    pub channel: Vec<channel::ChannelConfig>,
     /// When scans and digests happen.
-    pub schedule: schedule::Schedule,
+    pub schedule: schedule::ScheduleConfig,
     /// What digests hold.
-    pub digest: Digest,
+    pub digest: DigestConfig,
     /// Link templates.
-    pub links: Links,
+    pub links: LinksConfig,
     /// Retrying.
-    pub reprocess: reprocess::Reprocess,
+    pub reprocess: reprocess::ReprocessConfig,
     /// Classification rules before the shipped ones; first match wins.
     pub rule: Vec<Rule>,
     /// Health, metrics, heartbeat.
-    pub service: Service,
+    pub service: ServiceConfig,
     /// Logging.
     pub log: Log,
 }
@@ -56,7 +56,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Ledger {
+pub struct LedgerConfig {
     /// The SQLite file; its folder is made if it is missing. As every relative path, it follows the folder of this file.
     pub path: PathBuf,
     /// How long closed observations are kept by `ledger prune`; open items are kept always.
@@ -73,9 +73,9 @@ pub struct Ledger {
     pub low_disk: u64,
 }
 
-impl Default for Ledger {
+impl Default for LedgerConfig {
     fn default() -> Self {
-        Ledger {
+        LedgerConfig {
             path: PathBuf::from("/var/lib/llama-triage/ledger.db"),
             keep: days(400),
             keep_digests: days(400),
@@ -88,7 +88,7 @@ impl Default for Ledger {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Digest {
+pub struct DigestConfig {
     /// Shown in subjects, "[triage NAME]"; empty for none.
     pub instance: String,
     /// Groups shown in full; the totals are always complete.
@@ -119,9 +119,9 @@ pub struct Digest {
     pub all_quiet: bool,
 }
 
-impl Default for Digest {
+impl Default for DigestConfig {
     fn default() -> Self {
-        Digest {
+        DigestConfig {
             instance: String::new(),
             groups: 20,
             samples: 3,
@@ -140,7 +140,7 @@ impl Default for Digest {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Links {
+pub struct LinksConfig {
     /// The console's address; none takes the one that belongs to the project's `base-url`.
     pub console: Option<String>,
     /// Templates by name.
@@ -160,9 +160,9 @@ impl Config {
     }
 }
 
-impl Default for Links {
+impl Default for LinksConfig {
     fn default() -> Self {
-        Links { console: None, templates: LinkTemplates::shipped() }
+        LinksConfig { console: None, templates: LinkTemplates::shipped() }
     }
 }
 
@@ -170,7 +170,7 @@ impl Default for Links {
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Service {
+pub struct ServiceConfig {
     /// Address of `/healthz`, `/metrics` and `/webhooks/llamacloud`, such as "127.0.0.1:9180"; none switches them off.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<std::net::SocketAddr>,

@@ -49,7 +49,7 @@ pub(crate) fn folder_of(file: &Path) -> PathBuf {
 /// A ledger where earlier versions kept it, below the working directory, while there is none where it belongs now.
 ///
 /// `written` is `ledger.path` as it stands in the file.
-pub(crate) fn left_behind(written: &Path, now: &Path) -> Option<PathBuf> {
+pub(crate) fn ledger_at_old_path(written: &Path, now: &Path) -> Option<PathBuf> {
     if written.is_absolute() || written.as_os_str().is_empty() || now.exists() {
         return None;
     }

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
+use strum::VariantArray as _;
 
 use serde::Deserialize;
 
@@ -13,7 +14,7 @@ use crate::model::batch_api::BatchApi;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Project {
+pub struct ProjectConfig {
     /// The name people use for it, in reports and digests.
     #[serde(default)]
     pub name: String,
@@ -54,9 +55,9 @@ pub struct Project {
     pub request_timeout: Duration,
 }
 
-impl Default for Project {
+impl Default for ProjectConfig {
     fn default() -> Self {
-        Project {
+        ProjectConfig {
             name: String::new(),
             base_url: default_base_url(),
             api_key_file: None,
@@ -74,38 +75,37 @@ impl Default for Project {
 }
 
 /// Which batch APIs of LlamaCloud a project is watched through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum, strum::IntoStaticStr)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 pub enum Api {
     /// Those that answer: v2, v1 beta, or both.
     #[default]
     #[serde(rename = "auto")]
     #[value(name = "auto")]
+    #[strum(serialize = "auto")]
     Auto,
     /// `/api/v1/beta/batch-processing` alone.
     #[serde(rename = "v1-beta")]
     #[value(name = "v1-beta")]
+    #[strum(serialize = "v1-beta")]
     V1Beta,
     /// `/api/v2/batches` alone.
     #[serde(rename = "v2")]
     #[value(name = "v2")]
+    #[strum(serialize = "v2")]
     V2,
 }
 
 impl Api {
     /// The value of `api` that means it.
     pub fn word(self) -> &'static str {
-        match self {
-            Api::Auto => "auto",
-            Api::V1Beta => "v1-beta",
-            Api::V2 => "v2",
-        }
+        self.into()
     }
 
     /// The batch APIs that it allows, in the order in which they are read.
-    pub fn spoken(self) -> &'static [BatchApi] {
+    pub fn batch_apis(self) -> &'static [BatchApi] {
         match self {
-            Api::Auto => &BatchApi::ALL,
+            Api::Auto => BatchApi::VARIANTS,
             Api::V1Beta => &[BatchApi::V1Beta],
             Api::V2 => &[BatchApi::V2],
         }

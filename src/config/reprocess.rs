@@ -11,7 +11,7 @@ use crate::model::batch_api::BatchApi;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Reprocess {
+pub struct ReprocessConfig {
     /// Whether anything is retried by itself.
     pub mode: Mode,
     /// Items a cycle may submit.
@@ -53,12 +53,12 @@ pub struct Reprocess {
     /// What one item costs in credits, to estimate with; none if not known.
     pub credits_per_item: Option<f64>,
     /// Job configurations, the narrowest match wins.
-    pub job_config: Vec<JobConfig>,
+    pub job_config: Vec<JobConfigRule>,
 }
 
-impl Default for Reprocess {
+impl Default for ReprocessConfig {
     fn default() -> Self {
-        Reprocess {
+        ReprocessConfig {
             mode: Mode::Off,
             per_run: 50,
             per_hour: 200,
@@ -99,7 +99,7 @@ pub enum Mode {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct JobConfig {
+pub struct JobConfigRule {
     /// Which job type it is for.
     pub job_type: String,
     /// Only for batches of this directory.
@@ -113,7 +113,7 @@ pub struct JobConfig {
     pub config: toml::Table,
 }
 
-impl JobConfig {
+impl JobConfigRule {
     /// Job types of which batches can be made again.
     pub const JOB_TYPES: [&str; 3] = ["parse", "extract", "classify"];
 

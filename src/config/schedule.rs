@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Schedule {
+pub struct ScheduleConfig {
     /// When a cycle runs: an interval "5m", times of day "09:00, 17:30", or a cron line.
     pub scan: String,
     /// When the digest of everything still open is sent, in the same forms; "off" for never.
@@ -17,8 +17,13 @@ pub struct Schedule {
     pub quiet_hours: Option<String>,
 }
 
-impl Default for Schedule {
+impl Default for ScheduleConfig {
     fn default() -> Self {
-        Schedule { scan: "5m".to_owned(), digest: "09:00".to_owned(), timezone: "UTC".to_owned(), quiet_hours: None }
+        ScheduleConfig {
+            scan: "5m".to_owned(),
+            digest: "09:00".to_owned(),
+            timezone: "UTC".to_owned(),
+            quiet_hours: None,
+        }
     }
 }

@@ -94,7 +94,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::config::project::Project;
+    use crate::config::project::ProjectConfig;
 
     fn set_mode(path: &Path, mode: u32) {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -109,10 +109,10 @@ mod tests {
             std::fs::write(path, text).unwrap();
             set_mode(path, 0o640);
         }
-        let project = |name: &str, key: &Path| Project {
+        let project = |name: &str, key: &Path| ProjectConfig {
             name: name.to_owned(),
             api_key_file: Some(key.to_owned()),
-            ..Project::default()
+            ..ProjectConfig::default()
         };
         let mut config = Config { project: vec![project("a", &key), project("b", &key)], ..Config::default() };
         let told = |config: &Config| Credentials::default().exposed(config, &file);

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::channel::{Channel, ChannelKind};
+use crate::config::channel::{ChannelConfig, ChannelKind};
 use crate::config::load::ConfigError;
-use crate::config::project::Project;
+use crate::config::project::ProjectConfig;
 use crate::secrets;
 
 /// The environment variable of LlamaCloud's own SDKs.
@@ -60,7 +60,7 @@ impl Credentials {
     ///
     /// # Errors
     /// It is nowhere, or its file cannot be read; the text says where it was looked for.
-    pub fn api_key(&self, project: &Project) -> Result<SecretString, ConfigError> {
+    pub fn api_key(&self, project: &ProjectConfig) -> Result<SecretString, ConfigError> {
         let names = project_key_names(project);
         match self.look_up(project.api_key_file.as_deref(), &names) {
             Ok(Some(key)) => return Ok(key),
@@ -81,7 +81,11 @@ impl Credentials {
     ///
     /// # Errors
     /// A file that the configuration names cannot be read.
-    pub fn channel_secret(&self, channel: &Channel, use_for: SecretUse) -> Result<Option<SecretString>, ConfigError> {
+    pub fn channel_secret(
+        &self,
+        channel: &ChannelConfig,
+        use_for: SecretUse,
+    ) -> Result<Option<SecretString>, ConfigError> {
         let (file, name) = channel_secret_names(channel, use_for);
         let found = self.look_up(file, &[name])?;
         if let (SecretUse::SmtpPassword, Some(user), Some(password)) = (use_for, &channel.smtp_username, &found) {
@@ -125,12 +129,12 @@ impl Credentials {
 }
 
 /// The names of a project's key in the folder, the first that is there counts.
-fn project_key_names(project: &Project) -> [String; 2] {
+fn project_key_names(project: &ProjectConfig) -> [String; 2] {
     [format!("llama-cloud-api-key-{}", project.name), "llama-cloud-api-key".to_owned()]
 }
 
 /// The file that is named for a channel's secret, and the name of the secret in the folder.
-fn channel_secret_names(channel: &Channel, use_for: SecretUse) -> (Option<&Path>, String) {
+fn channel_secret_names(channel: &ChannelConfig, use_for: SecretUse) -> (Option<&Path>, String) {
     let (file, name) = match use_for {
         SecretUse::SmtpPassword => (&channel.smtp_password_file, "smtp-password"),
         SecretUse::Url => (&channel.url_file, "channel-url"),
@@ -188,15 +192,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut credentials =
             Credentials { folder: Some(dir.path().to_owned()), environment_key: Some("env-4f1c9".to_owned().into()) };
-        let mut project = Project { name: "prod".to_owned(), ..Project::default() };
-        let key = |c: &Credentials, p: &Project| c.api_key(p).unwrap().expose_secret().to_owned();
+        let mut project = ProjectConfig { name: "prod".to_owned(), ..ProjectConfig::default() };
+        let key = |c: &Credentials, p: &ProjectConfig| c.api_key(p).unwrap().expose_secret().to_owned();
         assert_eq!(key(&credentials, &project), "env-4f1c9");
         std::fs::write(dir.path().join("llama-cloud-api-key"), "shared-4f1c9\n").unwrap();
         assert_eq!(key(&credentials, &project), "shared-4f1c9");
         std::fs::write(dir.path().join("llama-cloud-api-key-prod"), "own-4f1c9\n").unwrap();
         assert_eq!(key(&credentials, &project), "own-4f1c9");
         std::fs::write(dir.path().join("llama-triage_smtp-password-oncall"), "loaded with the folder 4f1c9\n").unwrap();
-        let channel = Channel { name: "oncall".to_owned(), ..Channel::default() };
+        let channel = ChannelConfig { name: "oncall".to_owned(), ..ChannelConfig::default() };
         let password = credentials.channel_secret(&channel, SecretUse::SmtpPassword).unwrap().unwrap();
         assert_eq!(password.expose_secret(), "loaded with the folder 4f1c9");
         let file = dir.path().join("file");

@@ -4,7 +4,7 @@
 
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::token::{Look, Part, SLOT};
+use crate::grouping::tokens::token::{SLOT, TokenKind, WordShape};
 use std::ops::Range;
 
 /// The sum of weights from which a place is variable.
@@ -16,24 +16,24 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
     let word = form.word(piece).as_bytes();
     let base = match piece.look() {
         None if piece.hash == SLOT => 12,
-        None | Some(Look::Code | Look::Status) => return 0,
-        Some(Look::Ident) => 12,
-        Some(Look::Compound) => 6,
-        Some(Look::Capitals) => {
+        None | Some(WordShape::Code | WordShape::Status) => return 0,
+        Some(WordShape::Ident) => 12,
+        Some(WordShape::Compound) => 6,
+        Some(WordShape::Capitals) => {
             if lexicon::is_common(word) {
                 1
             } else {
                 3
             }
         }
-        Some(Look::Plain) => {
+        Some(WordShape::Plain) => {
             if lexicon::is_common(word) {
                 2
             } else {
                 6
             }
         }
-        Some(Look::Dense) => 1,
+        Some(WordShape::Dense) => 1,
     };
     let first = !form.pieces[..at].iter().any(|piece| piece.look().is_some());
     let mut weight = base;
@@ -54,7 +54,7 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
 /// A status place that has also held a success is a field of a log line, not an error: `status: 200`, `status: 404`.
 pub(crate) fn status_weight(form: &Form, at: usize) -> Option<u32> {
     let piece = &form.pieces[at];
-    (piece.look() == Some(Look::Status) && form.constants(at..at + 1) >= 2).then(|| {
+    (piece.look() == Some(WordShape::Status) && form.constants(at..at + 1) >= 2).then(|| {
         let word = form.word(piece).as_bytes();
         if matches!(word, [b'2', _, _]) { ENOUGH } else { 1 }
     })
@@ -76,9 +76,9 @@ pub(crate) fn free_tail(form: &Form) -> Option<Range<usize>> {
     let words = |range: Range<usize>| form.pieces[range].iter().filter(|piece| piece.look().is_some()).count();
     let colon = form.pieces.iter().position(|piece| piece.is_punct(b':'))?;
     let tail = colon + 1..form.pieces.len();
-    let coded = form.pieces[tail.clone()]
-        .iter()
-        .any(|piece| matches!(piece.look(), Some(Look::Code | Look::Status)) || piece.hash != SLOT && piece.is_slot());
+    let coded = form.pieces[tail.clone()].iter().any(|piece| {
+        matches!(piece.look(), Some(WordShape::Code | WordShape::Status)) || piece.hash != SLOT && piece.is_slot()
+    });
     (words(0..colon) >= 3 && words(tail.clone()) >= 6 && !coded).then_some(tail)
 }
 
@@ -86,14 +86,14 @@ pub(crate) fn free_tail(form: &Form) -> Option<Range<usize>> {
 pub(crate) fn stretches(form: &Form) -> Vec<(Range<usize>, u32)> {
     let pieces = &form.pieces;
     let loose = |piece: &Piece| match piece.part {
-        Part::Slot => piece.hash == SLOT,
-        Part::Word(Look::Code | Look::Status | Look::Dense) => false,
-        Part::Word(Look::Capitals) => true,
-        Part::Word(_) => !lexicon::is_common(form.word(piece).as_bytes()) && !is_entity(form.word(piece)),
-        Part::Punct => false,
+        TokenKind::Slot => piece.hash == SLOT,
+        TokenKind::Word(WordShape::Code | WordShape::Status | WordShape::Dense) => false,
+        TokenKind::Word(WordShape::Capitals) => true,
+        TokenKind::Word(_) => !lexicon::is_common(form.word(piece).as_bytes()) && !is_entity(form.word(piece)),
+        TokenKind::Punct => false,
     };
     let inner = |at: usize| {
-        pieces[at].part == Part::Punct
+        pieces[at].part == TokenKind::Punct
             && (pieces[at].hash as u8 == b'(' && !pieces[at].space
                 || matches!(pieces[at].hash as u8, b')' | b'#' | b'*' | b'/' | b'-' | b'.' | b'&' | b'[' | b']')
                 || pieces[at].hash as u8 == b':'
@@ -114,14 +114,14 @@ pub(crate) fn stretches(form: &Form) -> Vec<(Range<usize>, u32)> {
         // A closing bracket whose opening is outside does not belong.
         let mut to = at;
         while to > from
-            && pieces[to - 1].part == Part::Punct
+            && pieces[to - 1].part == TokenKind::Punct
             && !pieces[from..to]
                 .iter()
                 .any(|piece| piece.is_punct(b'(') || piece.is_punct(b'[') || piece.is_punct(b'#'))
         {
             to -= 1;
         }
-        let words = pieces[from..to].iter().filter(|piece| piece.part != Part::Punct).count();
+        let words = pieces[from..to].iter().filter(|piece| piece.part != TokenKind::Punct).count();
         if words == 0 || words > 6 {
             continue;
         }
@@ -144,14 +144,14 @@ fn stretch_weight(form: &Form, range: Range<usize>) -> u32 {
     let base = if alone {
         weight(form, from)
     } else {
-        let slotted = pieces.iter().any(|piece| piece.is_slot() || piece.look() == Some(Look::Ident));
+        let slotted = pieces.iter().any(|piece| piece.is_slot() || piece.look() == Some(WordShape::Ident));
         let halves: u32 = pieces
             .iter()
             .enumerate()
             .map(|(at, piece)| match piece.look() {
-                Some(Look::Plain) if pieces.get(at + 1).is_some_and(|next| !next.space) => 0,
-                Some(Look::Plain) if form.word(piece).starts_with(|first: char| first.is_uppercase()) => 1,
-                Some(Look::Plain) => 2,
+                Some(WordShape::Plain) if pieces.get(at + 1).is_some_and(|next| !next.space) => 0,
+                Some(WordShape::Plain) if form.word(piece).starts_with(|first: char| first.is_uppercase()) => 1,
+                Some(WordShape::Plain) => 2,
                 _ => 0,
             })
             .sum();

@@ -2,7 +2,7 @@
 
 use crate::grouping::grouper::{Grouper, Subject};
 use crate::grouping::id::{GroupHandle, GroupId};
-use crate::grouping::tokens::token::Part;
+use crate::grouping::tokens::token::TokenKind;
 use serde::Serialize;
 
 /// Everything a decision rests on.
@@ -26,21 +26,21 @@ impl Grouper {
     /// Explains where a subject belongs; does not change anything.
     pub fn explain(&self, subject: &Subject) -> Explanation {
         let reading = self.reading(subject);
-        let known = self.book.known(reading.form.hash());
-        let taken = known.or_else(|| self.book.matching(&reading.form));
-        let group = taken.map(|form| self.book.families.of(form));
+        let known = self.index.known(reading.form.hash());
+        let taken = known.or_else(|| self.index.matching(&reading.form));
+        let group = taken.map(|form| self.index.families.of(form));
         let id = |group: u32| -> &GroupId { self.id(GroupHandle(group)) };
         let why = match (known, taken, group) {
             (Some(_), _, Some(group)) => format!("the same tokens were seen before in {}", id(group)),
-            (None, Some(form), Some(group)) => format!("the template {:?} of {} takes it in", self.book.form(form).template(), id(group)),
-            _ if self.book.is_full() => "there is no room for another form; it goes to the group of all other messages".to_owned(),
+            (None, Some(form), Some(group)) => format!("the template {:?} of {} takes it in", self.index.form(form).template(), id(group)),
+            _ if self.index.is_full() => "there is no room for another form; it goes to the group of all other messages".to_owned(),
             _ => "no form with these tokens was seen before; it would be compared with all others and found a group if nothing joins them".to_owned(),
         };
-        let nearest = self.book.nearest(&reading.form, group).map(|(form, shared)| {
-            let other = self.book.families.of(form);
+        let nearest = self.index.nearest(&reading.form, group).map(|(form, shared)| {
+            let other = self.index.families.of(form);
             (id(other).to_string(), self.template(GroupHandle(other)), (shared * 100.0).round() / 100.0)
         });
-        let masks = reading.tokens.iter().filter(|token| token.part == Part::Slot);
+        let masks = reading.tokens.iter().filter(|token| token.part == TokenKind::Slot);
         Explanation {
             masks: masks
                 .map(|token| {

@@ -1,6 +1,6 @@
 //! Families of forms: the groups, who survived whom, and which form stands for each.
 //!
-//! Only the tree of groups; what makes two of them one is decided by [`crate::grouping::book`] or by a person.
+//! Only the tree of groups; what makes two of them one is decided by [`crate::grouping::form_index`] or by a person.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ impl Families {
     }
 
     /// A new group on a form.
-    pub(crate) fn found(&mut self, form: u32) -> u32 {
+    pub(crate) fn new_group(&mut self, form: u32) -> u32 {
         let group = self.families.len() as u32;
         self.families.push(Family { parent: group, face: form, own: vec![form] });
         self.owner.push(group);

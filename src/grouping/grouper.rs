@@ -1,14 +1,14 @@
 //! The grouper: the one door to the module.
 
-use crate::grouping::book::Book;
 use crate::grouping::cache::{Cache, hash_text};
+use crate::grouping::form_index::FormIndex;
 use crate::grouping::id::{GroupHandle, GroupId};
 use crate::grouping::state::{self, RestoreError, StoredGroup};
 use crate::grouping::title;
 use crate::grouping::tokens::body;
 use crate::grouping::tokens::form::{Form, hash_of};
 use crate::grouping::tokens::neighbours::shape;
-use crate::grouping::tokens::token::{Kinds, Look, Part, Token, hash_code};
+use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_code};
 use crate::grouping::tokens::tokenizer::Scanner;
 use crate::model::item::Kind;
 use rustc_hash::FxHashMap;
@@ -37,7 +37,7 @@ const TAKEN: usize = 1 << 13;
 /// Groups messages at the moment they are seen. Deterministic: the same subjects in the same order give the same groups.
 #[derive(Debug)]
 pub struct Grouper {
-    pub(crate) book: Book,
+    pub(crate) index: FormIndex,
     pub(crate) ids: Vec<GroupId>,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) by_id: FxHashMap<GroupId, u32>,
@@ -54,7 +54,7 @@ impl Default for Grouper {
 }
 
 /// A subject read into tokens.
-pub(crate) struct Reading {
+pub(crate) struct TokenizedSubject {
     pub(crate) text: String,
     pub(crate) form: Form,
     pub(crate) tokens: Vec<Token>,
@@ -64,7 +64,7 @@ impl Grouper {
     /// No groups yet.
     pub fn new() -> Self {
         Self {
-            book: Book::default(),
+            index: FormIndex::default(),
             ids: Vec::new(),
             kinds: Vec::new(),
             by_id: FxHashMap::default(),
@@ -101,8 +101,8 @@ impl Grouper {
             self.form_for(seed, subject, &text, &tokens, cut)
         };
         self.tokens = tokens;
-        let group = self.book.families.of(form);
-        self.settle();
+        let group = self.index.families.of(form);
+        self.forget_outdated_answers();
         self.texts.put(text_hash, group);
         GroupHandle(group)
     }
@@ -110,9 +110,9 @@ impl Grouper {
     /// The form a read message belongs to, new or known.
     fn form_for(&mut self, seed: u64, subject: &Subject, text: &str, tokens: &[Token], cut: bool) -> u32 {
         let hash = hash_of(seed, tokens.iter().map(|token| token.hash));
-        if let Some(form) = self.book.known(hash) {
-            if self.book.form_mut(form).note_kinds(tokens) {
-                self.book.families.mark_changed(form);
+        if let Some(form) = self.index.known(hash) {
+            if self.index.form_mut(form).note_kinds(tokens) {
+                self.index.families.mark_changed(form);
             }
             return form;
         }
@@ -120,10 +120,10 @@ impl Grouper {
             return form;
         }
         let form = with_reason(subject, Form::of(seed, text, tokens, cut));
-        let taken = self.book.matching(&form);
+        let taken = self.index.matching(&form);
         let index = match taken {
             Some(template) => template,
-            None if self.book.is_full() => return self.overflow(subject.kind),
+            None if self.index.is_full() => return self.overflow_group(subject.kind),
             None => self.enter(subject.kind, form),
         };
         if taken.is_some() {
@@ -133,8 +133,8 @@ impl Grouper {
     }
 
     fn enter(&mut self, kind: Kind, form: Form) -> u32 {
-        let index = self.book.enter(form);
-        if self.book.families.len() > self.ids.len() {
+        let index = self.index.add_form(form);
+        if self.index.families.len() > self.ids.len() {
             self.name(kind, index);
         }
         index
@@ -142,16 +142,16 @@ impl Grouper {
 
     /// Gives the group just founded its id.
     pub(crate) fn name(&mut self, kind: Kind, form: u32) {
-        let canonical = self.book.form(form).canonical();
+        let canonical = self.index.form(form).canonical();
         let id = (0..)
             .map(|turn| GroupId::new(label(kind), &canonical, turn))
             .find(|id| !self.by_id.contains_key(id))
             .expect("there are more turns than groups");
-        self.adopt(id, kind);
+        self.use_stored_id(id, kind);
     }
 
     /// Takes up a stored group's id for the group just founded.
-    pub(crate) fn adopt(&mut self, id: GroupId, kind: Kind) -> u32 {
+    pub(crate) fn use_stored_id(&mut self, id: GroupId, kind: Kind) -> u32 {
         let group = self.ids.len() as u32;
         self.by_id.insert(id.clone(), group);
         self.ids.push(id);
@@ -163,11 +163,11 @@ impl Grouper {
     fn assign_silent(&mut self, subject: &Subject) -> GroupHandle {
         let form = silent_form(subject);
         let index = self.form_of_words(subject.kind, form);
-        GroupHandle(self.book.families.of(index))
+        GroupHandle(self.index.families.of(index))
     }
 
     /// The one group for everything beyond the bound on forms.
-    fn overflow(&mut self, kind: Kind) -> u32 {
+    fn overflow_group(&mut self, kind: Kind) -> u32 {
         self.constant(kind, &["(other messages)"])
     }
 
@@ -177,22 +177,22 @@ impl Grouper {
 
     /// A form of fixed words; there are few of them, so they may exceed the bound on forms, except those named by the input.
     fn form_of_words(&mut self, kind: Kind, form: Form) -> u32 {
-        match self.book.known(form.hash()) {
+        match self.index.known(form.hash()) {
             Some(index) => index,
-            None if self.book.is_full() && !form.text.starts_with('(') => self.overflow(kind),
+            None if self.index.is_full() && !form.text.starts_with('(') => self.overflow_group(kind),
             None => self.enter(kind, form),
         }
     }
 
     /// Takes the learned templates of restored groups as settled.
     pub(crate) fn note_learned(&mut self) {
-        self.learned = self.book.learned_count();
+        self.learned = self.index.learned_count();
     }
 
     /// After a new learned template earlier answers may be outdated.
-    fn settle(&mut self) {
-        if self.book.learned_count() != self.learned {
-            self.learned = self.book.learned_count();
+    fn forget_outdated_answers(&mut self) {
+        if self.index.learned_count() != self.learned {
+            self.learned = self.index.learned_count();
             self.texts.clear();
             self.taken.clear();
         }
@@ -200,7 +200,7 @@ impl Grouper {
 
     /// The group that lives on after merges.
     pub fn resolve(&self, group: GroupHandle) -> GroupHandle {
-        GroupHandle(self.book.families.survivor(group.0))
+        GroupHandle(self.index.families.survivor(group.0))
     }
 
     /// Public id of the survivor.
@@ -215,12 +215,12 @@ impl Grouper {
 
     /// The survivor's template, slots in angle brackets.
     pub fn template(&self, group: GroupHandle) -> String {
-        self.book.form(self.book.families.face_of(group.0)).template()
+        self.index.form(self.index.families.face_of(group.0)).template()
     }
 
     /// What a person would call the survivor: its template, shortened.
     pub fn title(&self, group: GroupHandle) -> String {
-        title::title(self.book.form(self.book.families.face_of(group.0)))
+        title::title(self.index.form(self.index.families.face_of(group.0)))
     }
 
     /// The group with this id, merged or not.
@@ -230,34 +230,38 @@ impl Grouper {
 
     /// All groups that have not been merged into another, oldest first.
     pub fn survivors(&self) -> impl Iterator<Item = GroupHandle> + '_ {
-        (0..self.book.families.len() as u32).filter(|&group| !self.book.families.is_merged(group)).map(GroupHandle)
+        (0..self.index.families.len() as u32).filter(|&group| !self.index.families.is_merged(group)).map(GroupHandle)
     }
 
     /// A person says two groups are one; `into` lives on. Nothing undoes it.
     pub fn merge(&mut self, from: GroupHandle, into: GroupHandle) {
-        self.book.families.absorb(from.0, into.0);
+        self.index.families.absorb(from.0, into.0);
     }
 
     /// Groups founded, widened or merged since the last call, oldest first: what has to be stored with the observations.
     pub fn take_changes(&mut self) -> Vec<StoredGroup> {
-        let changed = self.book.families.take_changed();
+        let changed = self.index.families.take_changed();
         changed.into_iter().map(|group| state::store(self, group)).collect()
     }
 
     /// Reads a subject without changing anything.
-    pub(crate) fn reading(&self, subject: &Subject) -> Reading {
+    pub(crate) fn reading(&self, subject: &Subject) -> TokenizedSubject {
         let message = subject.message.map(str::trim).filter(|message| !message.is_empty());
         let Some(message) = message else {
-            return Reading { text: String::new(), form: silent_form(subject), tokens: Vec::new() };
+            return TokenizedSubject { text: String::new(), form: silent_form(subject), tokens: Vec::new() };
         };
         let (text, cut) = body::telling_part(message);
         let mut tokens = Vec::new();
         let cut = read(&text, cut, &mut tokens);
         if tokens.is_empty() {
-            return Reading { text: text.into_owned(), form: word_form(plain_seed(subject.kind), &[WORDLESS]), tokens };
+            return TokenizedSubject {
+                text: text.into_owned(),
+                form: word_form(plain_seed(subject.kind), &[WORDLESS]),
+                tokens,
+            };
         }
         let form = with_reason(subject, Form::of(seed_of(subject), &text, &tokens, cut));
-        Reading { text: text.into_owned(), form, tokens }
+        TokenizedSubject { text: text.into_owned(), form, tokens }
     }
 }
 
@@ -316,7 +320,7 @@ fn word_form(seed: u64, words: &[&str]) -> Form {
         let end = start + word.len();
         let hash = hash_code(word.as_bytes());
         tokens.push(Token {
-            part: Part::Word(Look::Code),
+            part: TokenKind::Word(WordShape::Code),
             kinds: Kinds::default(),
             start: start as u32,
             end: end as u32,

@@ -1,13 +1,13 @@
 //! Groups items by what their error messages mean: pure, incremental, deterministic.
 //!
-//! [`grouper`] is the entry. A message is read into tokens ([`tokens`]), its words and slots make a form, and the [`book`]
+//! [`grouper`] is the entry. A message is read into tokens ([`tokens`]), its words and slots make a form, and the [`form_index`]
 //! of forms decides by [`evidence`] which forms are one group. `store_…` keeps the result.
 
-pub(crate) mod book;
 pub(crate) mod cache;
 pub(crate) mod evidence;
 pub(crate) mod explain;
 pub(crate) mod family;
+pub(crate) mod form_index;
 pub(crate) mod group_change;
 pub(crate) mod grouper;
 pub(crate) mod id;

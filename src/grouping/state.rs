@@ -7,7 +7,7 @@ use crate::grouping::VERSION;
 use crate::grouping::grouper::Grouper;
 use crate::grouping::id::GroupId;
 use crate::grouping::tokens::form::{Form, Piece};
-use crate::grouping::tokens::token::{Kinds, Look, Part};
+use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape};
 use crate::model::item::Kind;
 use rustc_hash::FxHashMap;
 
@@ -58,12 +58,12 @@ struct StoredForms {
 }
 
 pub(crate) fn store(grouper: &Grouper, group: u32) -> StoredGroup {
-    let families = &grouper.book.families;
+    let families = &grouper.index.families;
     let mut state = vec![FORMAT];
     let face = families.own_face(group);
     put(&mut state, u64::from(face));
     for &index in families.own_forms(group) {
-        let form = grouper.book.form(index);
+        let form = grouper.index.form(index);
         let flags = u8::from(!form.is_learned()) | u8::from(form.cut) << 1 | u8::from(form.prefix.is_some()) << 2;
         put(&mut state, u64::from(index));
         state.push(flags);
@@ -94,9 +94,9 @@ pub(crate) fn restore(stored: impl IntoIterator<Item = StoredGroup>) -> Result<G
     let mut grouper = Grouper::new();
     let mut handles: Vec<Option<u32>> = vec![None; stored.len()];
     for (form, from) in forms.iter().filter(|(form, _)| form.entered) {
-        grouper.book.enter_as(form.form.clone(), handles[*from], true);
+        grouper.index.add_form_to(form.form.clone(), handles[*from], true);
         if handles[*from].is_none() {
-            handles[*from] = Some(grouper.adopt(stored[*from].id.clone(), stored[*from].kind));
+            handles[*from] = Some(grouper.use_stored_id(stored[*from].id.clone(), stored[*from].kind));
         }
     }
     let places = put_forms_back(&mut grouper, &stored, &handles, forms)?;
@@ -110,7 +110,7 @@ pub(crate) fn restore(stored: impl IntoIterator<Item = StoredGroup>) -> Result<G
                 .ok_or_else(|| RestoreError::Survivor(group.id.clone(), into.clone()))?,
             None => handle,
         };
-        grouper.book.families.put_back(handle, survivor, places.get(&faces[from]).copied());
+        grouper.index.families.put_back(handle, survivor, places.get(&faces[from]).copied());
     }
     grouper.note_learned();
     Ok(grouper)
@@ -126,8 +126,8 @@ fn put_forms_back(
     let mut places = FxHashMap::default();
     for (form, from) in forms {
         let group = handles[from].ok_or_else(|| RestoreError::State(stored[from].id.clone()))?;
-        let index = grouper.book.put_back(form.form.clone(), group);
-        *grouper.book.form_mut(index) = form.form;
+        let index = grouper.index.put_back(form.form.clone(), group);
+        *grouper.index.form_mut(index) = form.form;
         places.insert(form.place, index);
     }
     Ok(places)
@@ -150,9 +150,9 @@ fn write_form(out: &mut Vec<u8>, form: &Form) {
     put(out, form.pieces.len() as u64);
     for piece in &form.pieces {
         let (part, look) = match piece.part {
-            Part::Word(look) => (0, look as u8),
-            Part::Slot => (1, 0),
-            Part::Punct => (2, 0),
+            TokenKind::Word(look) => (0, look as u8),
+            TokenKind::Slot => (1, 0),
+            TokenKind::Punct => (2, 0),
         };
         out.push(part | look << 2 | u8::from(piece.space) << 6 | u8::from(piece.learned) << 7);
         put(out, u64::from(piece.kinds.0));
@@ -223,13 +223,20 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn part(head: u8) -> Option<Part> {
-    const LOOKS: [Look; 7] =
-        [Look::Plain, Look::Capitals, Look::Compound, Look::Ident, Look::Code, Look::Dense, Look::Status];
+fn part(head: u8) -> Option<TokenKind> {
+    const LOOKS: [WordShape; 7] = [
+        WordShape::Plain,
+        WordShape::Capitals,
+        WordShape::Compound,
+        WordShape::Ident,
+        WordShape::Code,
+        WordShape::Dense,
+        WordShape::Status,
+    ];
     match head & 3 {
-        0 => LOOKS.get(usize::from(head >> 2 & 0xf)).copied().map(Part::Word),
-        1 => Some(Part::Slot),
-        2 => Some(Part::Punct),
+        0 => LOOKS.get(usize::from(head >> 2 & 0xf)).copied().map(TokenKind::Word),
+        1 => Some(TokenKind::Slot),
+        2 => Some(TokenKind::Punct),
         _ => None,
     }
 }

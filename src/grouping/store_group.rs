@@ -26,7 +26,9 @@ pub(crate) fn load(connection: &Connection) -> Result<Vec<StoredGroup>, LedgerEr
         let merged_into: Option<String> = row.get(5)?;
         groups.push(StoredGroup {
             id: read_id(row.get(0)?)?,
-            kind: Kind::from_word(&kind).ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
+            kind: Kind::try_from(kind.as_str())
+                .ok()
+                .ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
             template: row.get(2)?,
             title: row.get(3)?,
             state: row.get(4)?,
@@ -51,9 +53,6 @@ fn read_id(text: String) -> Result<GroupId, LedgerError> {
 }
 
 /// The key of the group that an id stands for today, whatever it was merged into.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn key(connection: &Connection, id: &str) -> Result<Option<i64>, LedgerError> {
     let mut find =
         connection.prepare_cached("SELECT coalesce(merged_into, group_key) FROM error_group WHERE group_id = ?1")?;
@@ -61,9 +60,6 @@ pub(crate) fn key(connection: &Connection, id: &str) -> Result<Option<i64>, Ledg
 }
 
 /// What a group is called; none if there is no such group.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn title(connection: &Connection, group_id: &str) -> Result<Option<String>, LedgerError> {
     let mut statement =
         connection.prepare_cached("SELECT coalesce(renamed, title) FROM error_group WHERE group_id = ?1")?;
@@ -71,9 +67,6 @@ pub(crate) fn title(connection: &Connection, group_id: &str) -> Result<Option<St
 }
 
 /// The rule that decided a group's class; none if none matched or the group is unknown.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn rule(connection: &Connection, id: &str) -> Result<Option<String>, LedgerError> {
     let mut statement = connection.prepare_cached("SELECT rule FROM error_group WHERE group_id = ?1")?;
     Ok(statement.query_row([id], |row| row.get(0)).optional()?.flatten())
@@ -120,9 +113,6 @@ fn merge_ids(tx: &Transaction<'_>, from: &str, into: &str) -> Result<(), LedgerE
 }
 
 /// Counts what people changed in the grouping: a worker that sees another number reads its groups again.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn generation(connection: &Connection) -> Result<u64, LedgerError> {
     let mut find =
         connection.prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'grouping_generation'")?;
@@ -130,9 +120,6 @@ pub(crate) fn generation(connection: &Connection) -> Result<u64, LedgerError> {
 }
 
 /// Tells running workers that the grouping has changed under them.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn next_generation(tx: &Transaction<'_>) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO meta (name, value) VALUES ('grouping_generation', '1')
@@ -146,9 +133,6 @@ pub(crate) fn next_generation(tx: &Transaction<'_>) -> Result<(), LedgerError> {
 ///
 /// Observations keep the group that they were given; `merged_into` says whose they are now.
 /// Both keys must be of groups that are not merged themselves; equal keys are no change.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn merge(tx: &Transaction<'_>, from: i64, into: i64) -> Result<(), LedgerError> {
     if from == into {
         return Ok(());

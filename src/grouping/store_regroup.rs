@@ -17,9 +17,6 @@ use crate::model::item::Kind;
 
 /// Whether some group was made by a version of this program that grouped otherwise: its messages would found new groups
 /// beside it.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn is_due(connection: &Connection) -> Result<bool, LedgerError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM error_group WHERE grouping_version < ?1)";
     Ok(connection.query_row(sql, [VERSION], |row| row.get(0))?)
@@ -49,7 +46,7 @@ pub(crate) fn regroup(tx: &Transaction<'_>, now: Timestamp) -> Result<(u64, u64)
         let (job_type, skip_reason, text): (String, Option<String>, Option<String>) =
             (row.get(2)?, row.get(3)?, row.get(4)?);
         let unreadable = |what| LedgerError::Unreadable { what, value: id.clone() };
-        let kind = Kind::from_word(&kind).ok_or_else(|| unreadable("kind"))?;
+        let kind = Kind::try_from(kind.as_str()).map_err(|_| unreadable("kind"))?;
         let home = id.parse().ok().and_then(|id| grouper.handle_of(&id)).ok_or_else(|| unreadable("group id"))?;
         let subject =
             Subject { kind, job_type: &job_type, skip_reason: skip_reason.as_deref(), message: text.as_deref() };
@@ -88,7 +85,7 @@ mod tests {
     use crate::ledger::open::in_memory;
     use crate::model::item::Observation;
     use crate::scan::store::ingest::ingest;
-    use crate::scan::store::ingest_record::{Place, Sighting, Work};
+    use crate::scan::store::ingest_record::{IngestWork, ListingContext, Sighting};
 
     /// Two messages that are one group today, each in a group of its own, as an earlier version might have left them.
     const MESSAGES: [&str; 2] = ["password required for report.pdf", "password required for 契約書 final.pdf"];
@@ -111,8 +108,8 @@ mod tests {
             completed_at: None,
             effective_at: None,
         };
-        let place = Place { project_key: 1, batch_key: 1, seen_at: at, baseline_until: 0 };
-        let work = Work {
+        let place = ListingContext { project_key: 1, batch_key: 1, seen_at: at, baseline_until: 0 };
+        let work = IngestWork {
             changes: stored.map(GroupChange::unclassified).collect(),
             groups: vec![grouper.id(group).clone()],
             sightings: vec![Sighting::new(place, &observation)],

@@ -2,7 +2,7 @@
 
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::token::{Kinds, Part, SLOT};
+use crate::grouping::tokens::token::{Kinds, SLOT, TokenKind};
 
 /// Longest title in characters.
 const LONGEST: usize = 100;
@@ -16,7 +16,7 @@ pub(crate) fn title(form: &Form) -> String {
             out.push(' ');
         }
         match piece.part {
-            Part::Slot if piece.hash == SLOT => out.push_str(&slot_name(form, pieces, at)),
+            TokenKind::Slot if piece.hash == SLOT => out.push_str(&slot_name(form, pieces, at)),
             _ => out.push_str(&form.shown(piece)),
         }
     }
@@ -27,7 +27,7 @@ pub(crate) fn title(form: &Form) -> String {
 fn opening(form: &Form) -> usize {
     let pieces = &form.pieces;
     let skippable =
-        |piece: &Piece| piece.hash == SLOT && piece.part == Part::Slot && piece.kinds.0 & Kinds::TIME.0 != 0;
+        |piece: &Piece| piece.hash == SLOT && piece.part == TokenKind::Slot && piece.kinds.0 & Kinds::TIME.0 != 0;
     let from = match pieces.as_slice() {
         [open, time, close, ..] if open.is_punct(b'[') && skippable(time) && close.is_punct(b']') => 3,
         [time, ..] if skippable(time) => 1,

@@ -22,9 +22,6 @@ pub(crate) struct Act<'a> {
 }
 
 /// Records an act.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn record(tx: &Transaction<'_>, act: &Act<'_>, now: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached(
         "INSERT INTO audit (at, actor, action, subject, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

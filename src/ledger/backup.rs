@@ -43,8 +43,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// The target is the ledger itself or a file that is no copy of one, its folder cannot be written, or SQLite's.
 pub(crate) fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerError> {
     let folder = folder_of(target);
-    spare(source, target).map_err(|source| LedgerError::File { path: target.to_owned(), source })?;
-    sweep(folder).map_err(|source| LedgerError::File { path: folder.to_owned(), source })?;
+    refuse_protected_target(source, target).map_err(|source| LedgerError::File { path: target.to_owned(), source })?;
+    remove_stale_copies(folder).map_err(|source| LedgerError::File { path: folder.to_owned(), source })?;
     let part = beside(target);
     let pages = copy(source, &part, Name::Removed)?;
     let outcome = put(&pages, &part, target).map_err(|source| LedgerError::File { path: target.to_owned(), source });
@@ -94,7 +94,7 @@ fn pour(from: &File, to: &File) -> std::io::Result<()> {
 }
 
 /// Removes what copies that were killed left in a folder; one that is at work holds a lock on its file.
-fn sweep(folder: &Path) -> std::io::Result<()> {
+fn remove_stale_copies(folder: &Path) -> std::io::Result<()> {
     let entries = match std::fs::read_dir(folder) {
         // Said better by what follows.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => return Ok(()),
@@ -119,7 +119,7 @@ fn sweep(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Refuses what must not be replaced. A service that writes to a ledger that was renamed over would lose all it writes.
-fn spare(source: &Connection, target: &Path) -> std::io::Result<()> {
+fn refuse_protected_target(source: &Connection, target: &Path) -> std::io::Result<()> {
     let found = match std::fs::metadata(target) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         found => found?,

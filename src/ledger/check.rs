@@ -39,7 +39,7 @@ fn references(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     Ok(lines.collect::<Result<_, _>>()?)
 }
 
-fn apply(connection: &Connection, rule: &Rule) -> Result<Vec<String>, LedgerError> {
+fn apply(connection: &Connection, rule: &ConsistencyRule) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare(rule.sql)?;
     let lines = statement.query_map((), |row| row.get::<_, String>(0))?;
     let mut lines: Vec<String> = lines.collect::<Result<_, _>>()?;
@@ -52,26 +52,26 @@ fn apply(connection: &Connection, rule: &Rule) -> Result<Vec<String>, LedgerErro
     Ok(named)
 }
 
-struct Rule {
+struct ConsistencyRule {
     name: &'static str,
     /// Gives one text for each discrepancy.
     sql: &'static str,
 }
 
-const RULES: &[Rule] = &[
-    Rule {
+const RULES: &[ConsistencyRule] = &[
+    ConsistencyRule {
         name: "words",
         sql: "SELECT item_id || ' is ' || kind || ', ' || state FROM item WHERE kind NOT IN ('failed', 'skipped')
                   OR state NOT IN ('open', 'retrying', 'recovered', 'dismissed', 'ignored')
               UNION ALL
               SELECT 'observation ' || observation_key || ' is ' || kind FROM observation WHERE kind NOT IN ('failed', 'skipped')",
     },
-    Rule {
+    ConsistencyRule {
         name: "merged groups",
         sql: "SELECT g.group_id || ' is merged into ' || s.group_id || ', which is merged itself'
               FROM error_group g JOIN error_group s ON s.group_key = g.merged_into WHERE s.merged_into IS NOT NULL",
     },
-    Rule {
+    ConsistencyRule {
         name: "item's newest observation",
         sql: "SELECT i.item_id || ' is ' || i.kind || ' in group ' || i.group_key || ' seen ' || i.last_seen
                   || ', its newest observation says otherwise'
@@ -81,7 +81,7 @@ const RULES: &[Rule] = &[
               WHERE o.observation_key IS NULL OR i.last_seen <> o.event_at OR i.kind <> o.kind
                   OR i.group_key <> coalesce(g.merged_into, g.group_key)",
     },
-    Rule {
+    ConsistencyRule {
         name: "item's history",
         sql: "SELECT i.item_id || ' says first ' || i.first_seen || ', last ' || i.last_seen || ', failures ' || i.failures
                   || '; its observations say ' || ifnull(h.first, '-') || ', ' || ifnull(h.last, '-') || ', ' || ifnull(h.failures, 0)
@@ -91,7 +91,7 @@ const RULES: &[Rule] = &[
                   FROM observation GROUP BY item_key) h USING (item_key)
               WHERE i.first_seen IS NOT h.first OR i.last_seen IS NOT h.last OR i.failures IS NOT h.failures",
     },
-    Rule {
+    ConsistencyRule {
         name: "item's other groups",
         sql: "WITH really AS (
                   SELECT DISTINCT coalesce(g.merged_into, g.group_key) AS group_key, o.item_key
@@ -101,7 +101,7 @@ const RULES: &[Rule] = &[
               UNION ALL
               SELECT 'item ' || item_key || ', group ' || group_key || ' is too many' FROM (SELECT group_key, item_key FROM item_group EXCEPT SELECT group_key, item_key FROM really)",
     },
-    Rule {
+    ConsistencyRule {
         name: "group's items",
         sql: "WITH counted AS (
                   SELECT group_key, count(*) AS total, sum(state IN ('open', 'retrying')) AS open FROM item GROUP BY group_key),
@@ -111,12 +111,12 @@ const RULES: &[Rule] = &[
               FROM error_group g LEFT JOIN counted c USING (group_key) LEFT JOIN others o USING (group_key)
               WHERE g.open_items <> ifnull(c.open, 0) OR g.total_items <> ifnull(c.total, 0) + ifnull(o.total, 0)",
     },
-    Rule {
+    ConsistencyRule {
         name: "kind of group",
         sql: "SELECT i.item_id || ' is ' || i.kind || ', its group ' || g.group_id || ' is ' || g.kind
               FROM item i JOIN error_group g USING (group_key) WHERE i.kind <> g.kind",
     },
-    Rule {
+    ConsistencyRule {
         name: "counted items",
         sql: "WITH counted AS (
                   SELECT i.group_key, i.project_key, i.state, CASE WHEN i.kind = 'skipped' THEN ifnull(o.skip_reason, '') ELSE '' END
@@ -128,7 +128,7 @@ const RULES: &[Rule] = &[
               SELECT 'group ' || group_key || ', project ' || project_key || ', ' || state || ' ' || skip_reason || ' should be ' || items
               FROM (SELECT * FROM counted EXCEPT SELECT group_key, project_key, state, skip_reason, items FROM item_count)",
     },
-    Rule {
+    ConsistencyRule {
         name: "items by hour",
         sql: "WITH counted AS (
                   SELECT (last_seen - ((last_seen % 3600000) + 3600000) % 3600000) / 3600000 AS hour, group_key, project_key, state,
@@ -140,7 +140,7 @@ const RULES: &[Rule] = &[
               SELECT 'hour ' || hour || ', group ' || group_key || ', project ' || project_key || ', ' || state || ' should be ' || items
               FROM (SELECT * FROM counted EXCEPT SELECT hour, group_key, project_key, state, items FROM item_hour)",
     },
-    Rule {
+    ConsistencyRule {
         name: "recoveries by hour",
         sql: "WITH counted AS (
                   SELECT (recovered_at - ((recovered_at % 3600000) + 3600000) % 3600000) / 3600000 AS hour, group_key, project_key,
@@ -152,7 +152,7 @@ const RULES: &[Rule] = &[
               SELECT 'hour ' || hour || ', group ' || group_key || ', project ' || project_key || ' should be ' || items
               FROM (SELECT * FROM counted EXCEPT SELECT hour, group_key, project_key, items FROM recovery_hour)",
     },
-    Rule {
+    ConsistencyRule {
         name: "group's failures",
         sql: "WITH counted AS (
                   SELECT coalesce(g.merged_into, g.group_key) AS group_key, count(*) AS failures,
@@ -163,7 +163,7 @@ const RULES: &[Rule] = &[
               FROM error_group g LEFT JOIN counted c USING (group_key)
               WHERE g.failures <> ifnull(c.failures, 0) OR g.first_seen > c.first OR g.last_seen < c.last",
     },
-    Rule {
+    ConsistencyRule {
         name: "group's hours",
         sql: "WITH counted AS (
                   SELECT coalesce(g.merged_into, g.group_key) AS group_key,
@@ -175,7 +175,7 @@ const RULES: &[Rule] = &[
               SELECT 'group ' || group_key || ', hour ' || hour || ' should be ' || failures
               FROM (SELECT group_key, hour, failures FROM counted EXCEPT SELECT group_key, hour, failures FROM group_hour)",
     },
-    Rule {
+    ConsistencyRule {
         name: "group's batches",
         sql: "WITH counted AS (
                   SELECT coalesce(g.merged_into, g.group_key) AS group_key, o.batch_key, count(*) AS failures

@@ -142,7 +142,7 @@ impl LedgerError {
 
     /// Whether a connection that is open may go on once somebody has mended it from outside: the lock let go, space freed,
     /// the file system writable again.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_recoverable(&self) -> bool {
         match self {
             // A file that was moved away is read-only, too; only opening another one helps.
             LedgerError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
@@ -168,7 +168,7 @@ impl LedgerError {
                 matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
             }
             // A disk that fails needs a person, who hears of it by the service's end.
-            error => error.may_pass(),
+            error => error.is_recoverable(),
         }
     }
 

@@ -19,9 +19,6 @@ const OVER: i64 = 3_600_000;
 const EARLIER: &str = "";
 
 /// Notes that a trouble is there. `fault` is a stable key such as `scan:prod`; `text` says what happened and what to do.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> Result<(), LedgerError> {
     let text = crate::secrets::mask(text);
     tx.prepare_cached(
@@ -38,9 +35,6 @@ pub(crate) fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestam
 }
 
 /// Notes that a trouble is over. One that nobody was told of is forgotten.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached("DELETE FROM worker_fault WHERE fault = ?1 AND announced IS NULL")?.execute([fault])?;
     tx.prepare_cached("UPDATE worker_fault SET ended_at = ?2 WHERE fault = ?1 AND ended_at IS NULL")?
@@ -49,9 +43,6 @@ pub(crate) fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result
 }
 
 /// Ends the troubles that begin with this, were told to people and began before then.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn clear_told(
     tx: &Transaction<'_>,
     prefix: &str,
@@ -67,10 +58,7 @@ pub(crate) fn clear_told(
 }
 
 /// The keys of troubles that have not ended and begin with this.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn standing(connection: &Connection, prefix: &str) -> Result<Vec<String>, LedgerError> {
+pub(crate) fn active_with_prefix(connection: &Connection, prefix: &str) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault FROM worker_fault WHERE substr(fault, 1, length(?1)) = ?1 AND ended_at IS NULL ORDER BY fault",
     )?;
@@ -100,10 +88,7 @@ impl KnownFault {
 }
 
 /// Troubles that have been over for an hour, so that their return would be news, and whose incidents are still open.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn over(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
+pub(crate) fn ended_with_open_incident(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault, text, since, ended_at, scope FROM worker_fault
          WHERE announced IS NOT NULL AND ended_at <= ?1 - ?2 AND over_told IS NULL ORDER BY since, fault",
@@ -113,10 +98,7 @@ pub(crate) fn over(connection: &Connection, now: Timestamp) -> Result<Vec<Fault>
 }
 
 /// Notes that the incidents of these troubles, which are over, were asked to end.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn tell_over(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn mark_resolve_sent(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
     for fault in faults {
         tx.execute("UPDATE worker_fault SET over_told = ?2 WHERE fault = ?1", params![fault.fault, Millis(now)])?;
     }
@@ -124,10 +106,7 @@ pub(crate) fn tell_over(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) 
 }
 
 /// The troubles that are over and whose incidents were asked to end.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn over_told(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+pub(crate) fn resolve_sent(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT fault FROM worker_fault WHERE over_told IS NOT NULL AND ended_at IS NOT NULL")?;
     let keys = statement.query_map([], |row| row.get(0))?;
@@ -145,9 +124,6 @@ fn fault(row: &Row<'_>) -> rusqlite::Result<Fault> {
 }
 
 /// All troubles that last, or ended without people being told; the oldest first.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault, text, since, ended_at, scope, announced FROM worker_fault ORDER BY since, fault",
@@ -160,10 +136,12 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerErro
 }
 
 /// Notes that a digest told of these troubles, under this scope where they had none; the ended ones are forgotten.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn tell(tx: &Transaction<'_>, faults: &[Fault], digest_id: &str, scope: &str) -> Result<(), LedgerError> {
+pub(crate) fn mark_announced(
+    tx: &Transaction<'_>,
+    faults: &[Fault],
+    digest_id: &str,
+    scope: &str,
+) -> Result<(), LedgerError> {
     for fault in faults {
         if fault.ended {
             tx.execute("DELETE FROM worker_fault WHERE fault = ?1 AND ended_at IS NOT NULL", [&fault.fault])?;

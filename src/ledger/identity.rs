@@ -24,7 +24,7 @@ pub(crate) const COPY_MARK_AT: u64 = 68;
 ///
 /// The number of its device is no part of it: kernels give it out anew at each boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct FileIdentity {
     /// The file's inode.
     pub inode: u64,
     /// What tells the host from others; none where the host has nothing of the kind, which then counts as any host.
@@ -40,18 +40,18 @@ pub(crate) struct Renewed {
     pub id: String,
 }
 
-impl Place {
+impl FileIdentity {
     fn written(&self) -> String {
         format!("{} {}", self.inode, self.host.as_deref().unwrap_or_default())
     }
 
-    fn read(text: &str) -> Option<Place> {
+    fn read(text: &str) -> Option<FileIdentity> {
         let (inode, host) = text.split_once(' ')?;
         let host = Some(host).filter(|host| !host.is_empty()).map(str::to_owned);
-        Some(Place { inode: inode.parse().ok()?, host })
+        Some(FileIdentity { inode: inode.parse().ok()?, host })
     }
 
-    fn may_be(&self, other: &Place) -> bool {
+    fn matches(&self, other: &FileIdentity) -> bool {
         let same_host = match (&self.host, &other.host) {
             (Some(one), Some(other)) => one == other,
             _ => true,
@@ -69,24 +69,18 @@ pub(crate) fn id(connection: &Connection) -> Result<String, LedgerError> {
 }
 
 /// Eight random hexadecimal digits.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn nonce(connection: &Connection) -> Result<String, LedgerError> {
     Ok(connection.query_row("SELECT lower(hex(randomblob(4)))", [], |row| row.get(0))?)
 }
 
 /// Notes where the ledger is. If it is a copy, it gets an id of its own; none if it is what it was.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn settle(tx: &Transaction<'_>, place: &Place) -> Result<Option<Renewed>, LedgerError> {
+pub(crate) fn check_copy(tx: &Transaction<'_>, place: &FileIdentity) -> Result<Option<Renewed>, LedgerError> {
     let known = meta(tx, PLACE)?;
     let is_copy = match known.as_deref() {
         _ if is_marked(tx)? => true,
         None => false,
         Some(COPY) => true,
-        Some(text) => Place::read(text).is_some_and(|known| !known.may_be(place)),
+        Some(text) => FileIdentity::read(text).is_some_and(|known| !known.matches(place)),
     };
     let renewed = if is_copy { Some(renew(tx)?) } else { None };
     if is_copy || known.as_deref() != Some(&place.written()) {
@@ -98,9 +92,6 @@ pub(crate) fn settle(tx: &Transaction<'_>, place: &Place) -> Result<Option<Renew
 /// Gives the ledger another id.
 ///
 /// Digests and incidents that were decided under the id before keep it.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn renew(tx: &Transaction<'_>) -> Result<Renewed, LedgerError> {
     let before = id(tx)?;
     let id: String = tx.query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))?;
@@ -120,8 +111,8 @@ mod tests {
     use super::*;
     use crate::ledger::tests::seed::Seed;
 
-    fn place(inode: u64, host: Option<&str>) -> Place {
-        Place { inode, host: host.map(str::to_owned) }
+    fn place(inode: u64, host: Option<&str>) -> FileIdentity {
+        FileIdentity { inode, host: host.map(str::to_owned) }
     }
 
     #[test]
@@ -129,7 +120,7 @@ mod tests {
         let mut seed = Seed::new();
         let first = id(&seed.connection).unwrap();
         assert_eq!(first.len(), 16);
-        let mut renewed = |place: Place| seed.write(|tx| settle(tx, &place)).unwrap().is_some();
+        let mut renewed = |place: FileIdentity| seed.write(|tx| check_copy(tx, &place)).unwrap().is_some();
         for (what, place, expected) in [
             ("the first start", place(7, Some("a")), false),
             ("a restart", place(7, Some("a")), false),
@@ -147,7 +138,7 @@ mod tests {
         let mark = format!("PRAGMA application_id = {}", i32::from_be_bytes(COPY_MARK));
         for sql in [mark.as_str(), "UPDATE meta SET value = 'copy' WHERE name = 'ledger_place'"] {
             seed.connection.execute_batch(sql).unwrap();
-            let mut renewed = |inode| seed.write(|tx| settle(tx, &place(inode, Some("b")))).unwrap().is_some();
+            let mut renewed = |inode| seed.write(|tx| check_copy(tx, &place(inode, Some("b")))).unwrap().is_some();
             assert_eq!([renewed(8), renewed(9), renewed(9), renewed(8)], [true, true, false, true], "{sql}");
         }
         assert_ne!(nonce(&seed.connection).unwrap(), nonce(&seed.connection).unwrap());

@@ -46,7 +46,7 @@ impl Lock {
         let real = real_path(ledger);
         make_folder(&real)?;
         let mut lock = Lock { ledger: None, _beside: take_beside(ledger, &lock_path(&real))? };
-        lock.hold(ledger)?;
+        lock.lock_file(ledger)?;
         Ok(lock)
     }
 
@@ -54,7 +54,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`LedgerError::Locked`] or [`LedgerError::File`].
-    pub(crate) fn hold(&mut self, ledger: &Path) -> Result<(), LedgerError> {
+    pub(crate) fn lock_file(&mut self, ledger: &Path) -> Result<(), LedgerError> {
         let failed = |source| access::refused(ledger, source);
         if self.ledger.is_some() || cannot_be_locked(ledger) {
             return Ok(());
@@ -86,9 +86,6 @@ impl Lock {
 
     /// Keeps the lock for as long as `connection` is open. Closing any file of the ledger ends SQLite's own locks on it,
     /// and SQLite lets go of a function only after it has closed its files.
-    ///
-    /// # Errors
-    /// SQLite refuses.
     pub(crate) fn keep_with(self: &Arc<Lock>, connection: &Connection) -> Result<(), LedgerError> {
         let lock = Arc::clone(self);
         let holds = move |_: &rusqlite::functions::Context<'_>| Ok(lock.ledger.is_some());
@@ -165,7 +162,7 @@ mod tests {
         std::fs::create_dir(&elsewhere).unwrap();
         let mut lock = Lock::take(&path).unwrap();
         drop(writer(&path).unwrap());
-        lock.hold(&path).unwrap();
+        lock.lock_file(&path).unwrap();
         let (link, hard, folder) = (elsewhere.join("link.db"), elsewhere.join("hard.db"), dir.path().join("folder"));
         std::os::unix::fs::symlink(&path, &link).unwrap();
         std::fs::hard_link(&path, &hard).unwrap();

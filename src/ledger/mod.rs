@@ -51,7 +51,7 @@ impl Ledger {
     pub async fn open(path: &Path) -> Result<Ledger, LedgerError> {
         let mut lock = Lock::take(path)?;
         let writer = open::writer(path)?;
-        lock.hold(path)?;
+        lock.lock_file(path)?;
         let (lock, reader) = (Arc::new(lock), open::reader(path)?);
         lock.keep_with(&writer)?;
         lock.keep_with(&reader)?;
@@ -65,18 +65,15 @@ impl Ledger {
     ///
     /// # Errors
     /// The ledger is missing, cannot be read, or has another schema than this program.
-    pub async fn open_beside(path: &Path) -> Result<Ledger, LedgerError> {
+    pub async fn open_shared(path: &Path) -> Result<Ledger, LedgerError> {
         let reader = tokio_rusqlite::Connection::from(open::reader(path)?);
-        let writer = tokio_rusqlite::Connection::from(open::writer_beside(path)?);
+        let writer = tokio_rusqlite::Connection::from(open::shared_writer(path)?);
         Ok(Ledger { path: path.to_owned(), writer, reader, lock: None })
     }
 
     /// Closes the connections, the writer last: it then moves everything from the write-ahead log into the file.
     ///
     /// Other clones of this ledger stop working. A process that just ends loses nothing, but leaves the log beside the file.
-    ///
-    /// # Errors
-    /// SQLite refuses.
     pub async fn close(self) -> Result<(), LedgerError> {
         self.reader.close().await.map_err(|_| LedgerError::Closed)?;
         self.writer.close().await.map_err(|_| LedgerError::Closed)
@@ -107,7 +104,7 @@ impl Ledger {
     /// Closes a ledger that [was replaced](Self::is_replaced). What its log holds goes into its own file before that, for
     /// SQLite would take a log that stays for one of the new file. Gives [`LedgerError::Replaced`], or why the log could
     /// not be emptied.
-    pub async fn abandon(self) -> LedgerError {
+    pub async fn close_replaced(self) -> LedgerError {
         let emptied = self.writer.call(|connection| {
             Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?)
         });
@@ -160,7 +157,7 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::write`].
-    pub async fn rehearse<T, F>(&self, work: F) -> Result<T, LedgerError>
+    pub async fn dry_run<T, F>(&self, work: F) -> Result<T, LedgerError>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
@@ -175,10 +172,7 @@ impl Ledger {
     }
 
     /// Gives back the memory of the writer's page cache, after work that filled it.
-    ///
-    /// # Errors
-    /// SQLite's.
-    pub async fn rest(&self) -> Result<(), LedgerError> {
+    pub async fn release_memory(&self) -> Result<(), LedgerError> {
         let outcome = self.writer.call(|connection| Ok(connection.execute_batch("PRAGMA shrink_memory")?));
         outcome.await.map_err(LedgerError::from_call)
     }

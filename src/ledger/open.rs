@@ -58,7 +58,7 @@ pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
 ///
 /// # Errors
 /// The file is missing, unreadable, or of another schema.
-pub fn writer_beside(path: &Path) -> Result<Connection, LedgerError> {
+pub fn shared_writer(path: &Path) -> Result<Connection, LedgerError> {
     access::must_be_usable(path, true)?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -124,7 +124,7 @@ fn unchanging(path: &Path) -> Result<Connection, LedgerError> {
 
 /// The writer's page cache in KiB. A large scan sweeps through its indexes in the order of its sorted rows, which no cache
 /// of a size worth having makes faster: the memory serves better as rows of one transaction.
-/// Given back after each scan ([`crate::ledger::Ledger::rest`]).
+/// Given back after each scan ([`crate::ledger::Ledger::release_memory`]).
 const CACHE_KIB: i64 = 4 * 1024;
 
 /// Pages in the write-ahead log (4 KiB each) before they are copied into the ledger.
@@ -188,7 +188,7 @@ fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
 ///
 /// # Errors
 /// It is one.
-pub fn refuse_older(connection: &Connection) -> Result<(), LedgerError> {
+pub(crate) fn refuse_older(connection: &Connection) -> Result<(), LedgerError> {
     let found = schema_of(connection)?;
     let known = schema_version();
     if found < known { Err(LedgerError::Older { found, known }) } else { Ok(()) }
@@ -250,14 +250,14 @@ mod tests {
     fn a_small_act_writes_beside_the_holder_of_the_lock_but_never_makes_or_migrates() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
-        assert!(matches!(writer_beside(&path), Err(LedgerError::Missing(_))));
+        assert!(matches!(shared_writer(&path), Err(LedgerError::Missing(_))));
         let _lock = Lock::take(&path).unwrap();
         let service = writer(&path).unwrap();
-        let beside = writer_beside(&path).unwrap();
+        let beside = shared_writer(&path).unwrap();
         beside.execute("INSERT INTO meta VALUES ('a', 'b')", []).unwrap();
         service.execute("INSERT INTO meta VALUES ('c', 'd')", []).unwrap();
         service.pragma_update(None, "user_version", 1).unwrap();
-        assert!(matches!(writer_beside(&path), Err(LedgerError::Older { found: 1, .. })));
+        assert!(matches!(shared_writer(&path), Err(LedgerError::Older { found: 1, .. })));
     }
 
     #[test]

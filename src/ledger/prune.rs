@@ -12,7 +12,7 @@ use crate::ledger::error::LedgerError;
 
 /// What is forgotten: everything settled and older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Before {
+pub(crate) struct PruneCutoff {
     /// Items, batches and scans last seen before this time, in milliseconds.
     pub items: i64,
     /// Digests, deliveries and audit rows before this time, in milliseconds.
@@ -23,7 +23,7 @@ pub(crate) struct Before {
 ///
 /// # Errors
 /// SQLite's; nothing is deleted then.
-pub(crate) fn prune(tx: &Transaction<'_>, before: &Before) -> Result<BTreeMap<&'static str, u64>, LedgerError> {
+pub(crate) fn prune(tx: &Transaction<'_>, before: &PruneCutoff) -> Result<BTreeMap<&'static str, u64>, LedgerError> {
     let mut gone = BTreeMap::new();
     choose(tx, SETTLED_ITEMS, before.items)?;
     tx.execute_batch(UNCOUNT)?;
@@ -176,7 +176,7 @@ mod tests {
         recount(&connection);
         assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
         let tx = connection.transaction().unwrap();
-        let gone = prune(&tx, &Before { items: 1000, digests: 1000 }).unwrap();
+        let gone = prune(&tx, &PruneCutoff { items: 1000, digests: 1000 }).unwrap();
         tx.commit().unwrap();
         assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
         let expected = [("item", 1), ("observation", 2), ("message", 1), ("batch", 1), ("digest", 1), ("delivery", 1)];

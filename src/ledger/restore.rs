@@ -35,7 +35,7 @@ pub(crate) struct Restored {
 /// then as it was.
 pub(crate) fn restore(copy: &Path, ledger: &Path, actor: &str, now: Timestamp) -> Result<Restored, LedgerError> {
     let _lock = Lock::take(ledger)?;
-    spare(copy, ledger)?;
+    refuse_non_backup(copy, ledger)?;
     let part = with_ending(ledger, ".restore");
     remove_all(&part)?;
     let prepared = prepare(copy, &part, actor, now);
@@ -50,7 +50,7 @@ pub(crate) fn restore(copy: &Path, ledger: &Path, actor: &str, now: Timestamp) -
         remove_all(&part)?;
         return Ok(Restored { renewed, kept: None, discrepancies });
     }
-    own_as(ledger, &part)?;
+    copy_ownership(ledger, &part)?;
     let kept = set_aside(ledger, now)?;
     rename(&part, ledger)?;
     sync_folder(ledger)?;
@@ -58,7 +58,7 @@ pub(crate) fn restore(copy: &Path, ledger: &Path, actor: &str, now: Timestamp) -
 }
 
 /// Refuses what is no copy.
-fn spare(copy: &Path, ledger: &Path) -> Result<(), LedgerError> {
+fn refuse_non_backup(copy: &Path, ledger: &Path) -> Result<(), LedgerError> {
     let failed = |source| LedgerError::File { path: copy.to_owned(), source };
     let found = std::fs::metadata(copy).map_err(failed)?;
     let same = std::fs::metadata(ledger).is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()));
@@ -86,7 +86,7 @@ fn prepare(copy: &Path, part: &Path, actor: &str, now: Timestamp) -> Result<(Ren
 }
 
 /// The service must be able to use what root restored: it gets the owner of the ledger before, else of the folder.
-fn own_as(ledger: &Path, part: &Path) -> Result<(), LedgerError> {
+fn copy_ownership(ledger: &Path, part: &Path) -> Result<(), LedgerError> {
     let failed = |source| LedgerError::File { path: part.to_owned(), source };
     let model = std::fs::metadata(ledger).or_else(|_| std::fs::metadata(folder(ledger))).map_err(failed)?;
     let own = std::fs::metadata(part).map_err(failed)?;

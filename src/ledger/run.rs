@@ -7,9 +7,6 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::millis::Millis;
 
 /// When the work last was due; none if it never ran.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn last(connection: &Connection, name: &str) -> Result<Option<Timestamp>, LedgerError> {
     let mut statement = connection.prepare_cached("SELECT max(due_at) FROM run WHERE name = ?1")?;
     let last: Option<Millis> = statement.query_row([name], |row| row.get(0))?;
@@ -17,9 +14,6 @@ pub(crate) fn last(connection: &Connection, name: &str) -> Result<Option<Timesta
 }
 
 /// Takes a due time for oneself; false if it was worked already.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn begin(tx: &Transaction<'_>, name: &str, due_at: Timestamp, now: Timestamp) -> Result<bool, LedgerError> {
     let taken = tx.execute(
         "INSERT INTO run (name, due_at, ran_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
@@ -29,9 +23,6 @@ pub(crate) fn begin(tx: &Transaction<'_>, name: &str, due_at: Timestamp, now: Ti
 }
 
 /// Notes how the work ended.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn end(tx: &Transaction<'_>, name: &str, due_at: Timestamp, outcome: &str) -> Result<(), LedgerError> {
     tx.execute("UPDATE run SET outcome = ?3 WHERE name = ?1 AND due_at = ?2", params![name, Millis(due_at), outcome])?;
     Ok(())

@@ -272,7 +272,7 @@ pub enum CreateError {
 
 impl CreateError {
     /// What the server said about a request that it refused; empty if nothing.
-    pub fn said(&self) -> &str {
+    pub fn quoted_message(&self) -> &str {
         match self {
             Self::Rejected { source: CloudError::Refused { detail, .. }, .. } => detail.trim_start_matches(": "),
             _ => "",

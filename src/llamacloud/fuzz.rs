@@ -2,7 +2,7 @@
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::detail;
-use crate::llamacloud::paging::page::{self, Page, Rows};
+use crate::llamacloud::paging::page::{self, Page, RowReader};
 use crate::llamacloud::{v1_beta, v2};
 
 /// How many rows of a page came out, and how.
@@ -29,7 +29,7 @@ pub fn records(body: &str) {
     v2::fuzz::records(body);
 }
 
-pub(crate) fn decode<R: Rows>(rows: &R, body: &str) -> Result<Read, CloudError> {
+pub(crate) fn decode<R: RowReader>(rows: &R, body: &str) -> Result<Read, CloudError> {
     page::decode(rows, body, "items").map(|page: Page<R::Row>| Read {
         rows: page.rows.len(),
         others: page.other_keys.len(),

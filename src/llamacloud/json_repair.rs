@@ -3,7 +3,7 @@
 /// The text with lone surrogate escapes and raw NULs turned into U+FFFD and other raw control characters in strings escaped.
 ///
 /// Text that is no JSON comes out as some other text that is no JSON.
-pub(crate) fn mend(text: &str) -> String {
+pub(crate) fn repair(text: &str) -> String {
     let mut mended = String::with_capacity(text.len() + 16);
     let mut rest = text;
     let mut in_string = false;
@@ -81,7 +81,7 @@ mod tests {
             ("\"\\", "\"\\"),
             ("\"\\ä\"", "\"\\ä\""),
         ] {
-            assert_eq!(mend(text), mended, "{text}");
+            assert_eq!(repair(text), mended, "{text}");
         }
     }
 
@@ -89,13 +89,13 @@ mod tests {
         #[test]
         fn good_json_keeps_its_meaning(value in proptest::collection::vec(".*", 0..4)) {
             let text = serde_json::to_string(&value).unwrap();
-            let mended: Vec<String> = serde_json::from_str(&mend(&text)).unwrap();
+            let mended: Vec<String> = serde_json::from_str(&repair(&text)).unwrap();
             proptest::prop_assert_eq!(mended, value);
         }
 
         #[test]
         fn any_text_is_survived(text in ".*\\PC*") {
-            mend(&text);
+            repair(&text);
         }
     }
 }

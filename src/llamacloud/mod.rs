@@ -33,13 +33,13 @@ use jiff::Timestamp;
 use crate::config::project::Api;
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::Transport;
-use crate::llamacloud::paging::listing::{Depth, Listed};
+use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::llamacloud::resubmit::{Candidates, JobRecord, Resubmission};
-use crate::llamacloud::settings::{Pace, Settings};
+use crate::llamacloud::settings::{CloudSettings, RetryPace};
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence};
 use crate::model::item::{ItemStatus, Kind, Observation};
-use crate::model::prior_jobs::Before;
+use crate::model::prior_jobs::PriorJobs;
 
 /// Takes a page of the batch list, and may stop the listing.
 pub(crate) type PageOfBatches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
@@ -70,12 +70,12 @@ pub struct Cloud {
 
 impl Cloud {
     /// Checks the settings; makes no request.
-    pub fn connect(settings: Settings, transport: &Transport) -> Result<Cloud, CloudError> {
-        Cloud::connect_at(settings, transport, Pace::default())
+    pub fn connect(settings: CloudSettings, transport: &Transport) -> Result<Cloud, CloudError> {
+        Cloud::connect_at(settings, transport, RetryPace::default())
     }
 
     /// The same with other waits between tries, for a simulated LlamaCloud.
-    pub fn connect_at(settings: Settings, transport: &Transport, pace: Pace) -> Result<Cloud, CloudError> {
+    pub fn connect_at(settings: CloudSettings, transport: &Transport, pace: RetryPace) -> Result<Cloud, CloudError> {
         Ok(Cloud {
             client: client::Client::new(&settings, transport, pace)?,
             api: settings.project.api,
@@ -114,7 +114,7 @@ impl Cloud {
         api: BatchApi,
         created_since: Option<Timestamp>,
         page: &mut PageOfBatches<'_>,
-    ) -> Result<Listed, CloudError> {
+    ) -> Result<ListResult, CloudError> {
         match api {
             BatchApi::V1Beta => v1_beta::list_batches(&self.client, self.page_size, created_since, page).await,
             BatchApi::V2 => self.v2.list_batches(&self.client, self.page_size, created_since, page).await,
@@ -130,7 +130,7 @@ impl Cloud {
         kind: Kind,
         depth: Depth,
         page: &mut PageOfItems<'_>,
-    ) -> Result<Listed, CloudError> {
+    ) -> Result<ListResult, CloudError> {
         match self.answering(&batch.batch_id)? {
             BatchApi::V1Beta => v1_beta::list_items(&self.client, self.page_size, batch, kind, page).await,
             BatchApi::V2 => self.v2.list_items(&self.client, self.page_size, batch, kind, depth, page).await,
@@ -145,10 +145,10 @@ impl Cloud {
         batch: &Batch,
         status: &ItemStatus,
         page: &mut PageOfItems<'_>,
-    ) -> Result<Listed, CloudError> {
+    ) -> Result<ListResult, CloudError> {
         match self.answering(&batch.batch_id)? {
             BatchApi::V1Beta => v1_beta::list_undone(&self.client, self.page_size, batch, status, page).await,
-            BatchApi::V2 => Ok(Listed { complete: true, ..Listed::default() }),
+            BatchApi::V2 => Ok(ListResult { complete: true, ..ListResult::default() }),
         }
     }
 
@@ -161,14 +161,14 @@ impl Cloud {
     }
 
     /// Pages of the present status of all items of a batch. `page` may stop the listing.
-    pub async fn list_statuses(&self, batch: &Batch, page: &mut PageOfStatuses<'_>) -> Result<Listed, CloudError> {
+    pub async fn list_statuses(&self, batch: &Batch, page: &mut PageOfStatuses<'_>) -> Result<ListResult, CloudError> {
         match self.answering(&batch.batch_id)? {
             BatchApi::V1Beta => v1_beta::list_statuses(&self.client, self.page_size, batch, page).await,
             BatchApi::V2 => {
                 let (found, complete) = self.v2.statuses(&self.client, self.page_size, batch, |_| true).await?;
                 let rows = u64::try_from(found.len()).unwrap_or(u64::MAX);
                 let _stopped = page(found.into_iter().collect());
-                Ok(Listed { rows, complete, ..Listed::default() })
+                Ok(ListResult { rows, complete, ..ListResult::default() })
             }
         }
     }
@@ -199,10 +199,14 @@ impl Cloud {
 
     /// What must be known before the POST to tell its job from those of others; none where the job itself will say so.
     /// `now` is by our own clock.
-    pub async fn look_before(&self, request: &Resubmission, now: Timestamp) -> Result<Option<Before>, CloudError> {
+    pub async fn list_prior_jobs(
+        &self,
+        request: &Resubmission,
+        now: Timestamp,
+    ) -> Result<Option<PriorJobs>, CloudError> {
         match self.there(request.api)? {
             BatchApi::V1Beta => Ok(None),
-            BatchApi::V2 => v2::create::look_before(&self.client, self.page_size, request, now).await,
+            BatchApi::V2 => v2::create::list_prior_jobs(&self.client, self.page_size, request, now).await,
         }
     }
 
@@ -293,8 +297,8 @@ impl Cloud {
 
 impl Cloud {
     /// The APIs that the configuration allows, in the order in which their batch lists are read.
-    pub fn spoken(&self) -> &'static [BatchApi] {
-        self.api.spoken()
+    pub fn apis(&self) -> &'static [BatchApi] {
+        self.api.batch_apis()
     }
 
     /// Takes over what is known of the APIs; with `auto`, nothing is asked of one that is missing.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::model::batch::Batch;
 use crate::model::batch_api::BatchApi;
-use crate::model::prior_jobs::Before;
+use crate::model::prior_jobs::PriorJobs;
 
 /// A request to process items again.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ pub struct Resubmission {
     /// The job that failed; v2 asks it whether parsing had succeeded, so that only the extraction is paid again.
     pub job_id: Option<String>,
     /// What `Cloud::look_before` found: without it, nothing that comes up later is known to be an extraction's own job.
-    pub before: Option<Before>,
+    pub before: Option<PriorJobs>,
 }
 
 /// How far before the POST its batch is looked for: the server's clock may be that far behind ours.
@@ -35,7 +35,7 @@ pub(crate) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
 
 /// A batch that may have come from a resubmission of unclear outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct ResubmittedBatch {
     /// It.
     pub batch: Batch,
     /// Its items; none if they could not be listed to the end.
@@ -46,7 +46,7 @@ pub struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidates {
     /// They, as listed.
-    pub found: Vec<Candidate>,
+    pub found: Vec<ResubmittedBatch>,
     /// Whether everything back to the time asked for was seen.
     pub complete: bool,
 }

@@ -6,26 +6,26 @@ use reqwest::header::{AGE, CACHE_CONTROL, DATE, HeaderMap, HeaderName};
 
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Client;
-use crate::model::clock::Server;
+use crate::model::clock::ServerTime;
 
 /// Work waits for the answer, and a clock in doubt is asked about again.
 const LIMIT: Duration = Duration::from_secs(5);
 
 impl Cloud {
     /// Asks for the time. An answer out of a cache says nothing about it.
-    pub async fn server_time(&self) -> Server {
+    pub async fn server_time(&self) -> ServerTime {
         self.client.server_time().await
     }
 }
 
 impl Client {
-    async fn server_time(&self) -> Server {
+    async fn server_time(&self) -> ServerTime {
         let (reads, base) = self.anonymous();
         match reads.head(base).header(CACHE_CONTROL, "no-cache").timeout(LIMIT).send().await {
-            Ok(answer) => date(answer.headers()).map_or(Server::Silent, Server::Says),
+            Ok(answer) => date(answer.headers()).map_or(ServerTime::Silent, ServerTime::Says),
             Err(error) => {
                 tracing::debug!(error = %error.without_url(), "cannot ask for the time");
-                Server::Unreachable
+                ServerTime::Unreachable
             }
         }
     }

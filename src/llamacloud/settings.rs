@@ -6,22 +6,22 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::project::Project;
+use crate::config::project::ProjectConfig;
 use crate::llamacloud::error::CloudError;
 use crate::secrets::mask;
 
 /// One `[[project]]` and its key.
 #[derive(Debug)]
-pub struct Settings {
+pub struct CloudSettings {
     /// The project.
-    pub project: Project,
+    pub project: ProjectConfig,
     /// Its API key.
     pub key: SecretString,
 }
 
 /// How long to wait between tries.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct RetryPace {
     /// The wait before the first retry; it doubles from there.
     pub first: Duration,
     /// The longest wait that is not the server's own wish.
@@ -32,10 +32,10 @@ pub struct Pace {
     pub longest_wish: Duration,
 }
 
-impl Default for Pace {
+impl Default for RetryPace {
     /// The vendor's own clients: 0.5 s doubled up to 8 s, wishes up to 60 s.
     fn default() -> Self {
-        Pace {
+        RetryPace {
             first: Duration::from_millis(500),
             longest: Duration::from_secs(8),
             retries: 4,
@@ -44,14 +44,14 @@ impl Default for Pace {
     }
 }
 
-impl Pace {
+impl RetryPace {
     /// Waits of a millisecond: for a simulated LlamaCloud.
-    pub fn hurried() -> Pace {
-        Pace {
+    pub fn hurried() -> RetryPace {
+        RetryPace {
             first: Duration::from_millis(1),
             longest: Duration::from_millis(2),
             longest_wish: Duration::from_millis(20),
-            ..Pace::default()
+            ..RetryPace::default()
         }
     }
 }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn settings_never_show_the_key() {
-        let settings = Settings { project: Project::default(), key: "llx-verysecret1".into() };
+        let settings = CloudSettings { project: ProjectConfig::default(), key: "llx-verysecret1".into() };
         assert!(!format!("{settings:?}").contains("verysecret"));
     }
 }

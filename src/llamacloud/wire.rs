@@ -12,9 +12,9 @@ use crate::secrets::mask;
 
 /// A text that borrows from the page where it can. Null is not accepted; use `Option<Text>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+pub(crate) struct WireText<'a>(pub(crate) Cow<'a, str>);
 
-impl Text<'_> {
+impl WireText<'_> {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -49,22 +49,22 @@ impl Text<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for WireText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextVisitor;
         impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
+            type Value = WireText<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<WireText<'de>, E> {
+                Ok(WireText(Cow::Borrowed(text)))
             }
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+            fn visit_str<E>(self, text: &str) -> Result<WireText<'de>, E> {
+                Ok(WireText(Cow::Owned(text.to_owned())))
             }
-            fn visit_string<E>(self, text: String) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text)))
+            fn visit_string<E>(self, text: String) -> Result<WireText<'de>, E> {
+                Ok(WireText(Cow::Owned(text)))
             }
         }
         deserializer.deserialize_str(TextVisitor)
@@ -72,7 +72,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// Reads a time; a time without a zone is UTC (that is how Python prints naive ones), anything else is no time.
-pub(crate) fn time(text: Option<Text<'_>>) -> Option<Timestamp> {
+pub(crate) fn time(text: Option<WireText<'_>>) -> Option<Timestamp> {
     let text = text?;
     let text = text.as_str();
     plain_time(text.as_bytes()).or_else(|| {
@@ -106,85 +106,85 @@ fn number(digits: &[u8]) -> Option<i32> {
 
 /// A count: absent, null, negative or no number at all is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Count(pub(crate) Option<u64>);
+pub(crate) struct WireCount(pub(crate) Option<u64>);
 
 /// A page token: absent, null and "" are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Token<'a>(pub(crate) Option<Cow<'a, str>>);
+pub(crate) struct WireToken<'a>(pub(crate) Option<Cow<'a, str>>);
 
 /// Takes any JSON value, and remembers what a count or a token can be made of.
 struct Anything;
 
-enum Found<'a> {
+enum WireValue<'a> {
     Nothing,
     Number(u64),
     Text(Cow<'a, str>),
 }
 
 impl<'de> Visitor<'de> for Anything {
-    type Value = Found<'de>;
+    type Value = WireValue<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("anything")
     }
 
-    fn visit_unit<E>(self) -> Result<Found<'de>, E> {
-        Ok(Found::Nothing)
+    fn visit_unit<E>(self) -> Result<WireValue<'de>, E> {
+        Ok(WireValue::Nothing)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Found<'de>, E> {
-        Ok(Found::Nothing)
+    fn visit_bool<E>(self, _: bool) -> Result<WireValue<'de>, E> {
+        Ok(WireValue::Nothing)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Found<'de>, E> {
-        Ok(Found::Number(number))
+    fn visit_u64<E>(self, number: u64) -> Result<WireValue<'de>, E> {
+        Ok(WireValue::Number(number))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Found<'de>, E> {
-        Ok(u64::try_from(number).map_or(Found::Nothing, Found::Number))
+    fn visit_i64<E>(self, number: i64) -> Result<WireValue<'de>, E> {
+        Ok(u64::try_from(number).map_or(WireValue::Nothing, WireValue::Number))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Found<'de>, E> {
+    fn visit_f64<E>(self, number: f64) -> Result<WireValue<'de>, E> {
         // 2^53: whole numbers up to there are exact, and no list is longer.
         let whole = number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number);
-        Ok(if whole { Found::Number(number as u64) } else { Found::Nothing })
+        Ok(if whole { WireValue::Number(number as u64) } else { WireValue::Nothing })
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Found<'de>, E> {
-        Ok(Found::Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<WireValue<'de>, E> {
+        Ok(WireValue::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Found<'de>, E> {
-        Ok(Found::Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<WireValue<'de>, E> {
+        Ok(WireValue::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Found<'de>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<WireValue<'de>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Found::Nothing)
+        Ok(WireValue::Nothing)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WireValue<'de>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Found::Nothing)
+        Ok(WireValue::Nothing)
     }
 }
 
-impl<'de> Deserialize<'de> for Count {
+impl<'de> Deserialize<'de> for WireCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Count(match deserializer.deserialize_any(Anything)? {
-            Found::Nothing => None,
-            Found::Number(number) => Some(number),
-            Found::Text(text) => text.trim().parse().ok(),
+        Ok(WireCount(match deserializer.deserialize_any(Anything)? {
+            WireValue::Nothing => None,
+            WireValue::Number(number) => Some(number),
+            WireValue::Text(text) => text.trim().parse().ok(),
         }))
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Token<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for WireToken<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Token(match deserializer.deserialize_any(Anything)? {
-            Found::Nothing => None,
-            Found::Number(number) => Some(Cow::Owned(number.to_string())),
-            Found::Text(text) => Some(text).filter(|t| !t.is_empty()),
+        Ok(WireToken(match deserializer.deserialize_any(Anything)? {
+            WireValue::Nothing => None,
+            WireValue::Number(number) => Some(Cow::Owned(number.to_string())),
+            WireValue::Text(text) => Some(text).filter(|t| !t.is_empty()),
         }))
     }
 }
@@ -209,15 +209,15 @@ mod tests {
             (r#"{"a":[1]}"#, None, None),
             ("true", None, None),
         ] {
-            assert_eq!(serde_json::from_str::<Count>(json).unwrap().0, count, "{json}");
-            let read: Token<'_> = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::from_str::<WireCount>(json).unwrap().0, count, "{json}");
+            let read: WireToken<'_> = serde_json::from_str(json).unwrap();
             assert_eq!(read.0.as_deref(), token, "{json}");
         }
     }
 
     #[test]
     fn a_time_may_lack_its_zone() {
-        let read = |text: &'static str| time(Some(Text(Cow::Borrowed(text))));
+        let read = |text: &'static str| time(Some(WireText(Cow::Borrowed(text))));
         let wanted: Timestamp = "2026-11-23T10:00:00.5Z".parse().unwrap();
         assert_eq!(read("2026-11-23T10:00:00.500Z"), Some(wanted));
         assert_eq!(read("2026-11-23T11:00:00.5+01:00"), Some(wanted));
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_nul_becomes_the_replacement_character() {
-        let text: Text<'_> = serde_json::from_str(r#""a\u0000b""#).unwrap();
+        let text: WireText<'_> = serde_json::from_str(r#""a\u0000b""#).unwrap();
         assert_eq!(text.into_id(), "a\u{fffd}b");
     }
 }

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 /// A batch's status. The v1 words are lower case, the v2 words upper case; both are read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum BatchStatus {
     /// Not begun.
     Pending,
@@ -20,36 +21,14 @@ pub enum BatchStatus {
     /// Ended by a person.
     Cancelled,
     /// A word this version does not know; never taken as terminal.
+    #[strum(default)]
     Unknown(String),
 }
 
 impl BatchStatus {
-    /// Reads the API's word, in any case.
-    pub fn from_word(word: &str) -> BatchStatus {
-        match word.to_ascii_lowercase().as_str() {
-            "pending" => BatchStatus::Pending,
-            "throttled" => BatchStatus::Throttled,
-            "dispatched" => BatchStatus::Dispatched,
-            "running" => BatchStatus::Running,
-            "completed" => BatchStatus::Completed,
-            "failed" => BatchStatus::Failed,
-            "cancelled" => BatchStatus::Cancelled,
-            _ => BatchStatus::Unknown(word.to_owned()),
-        }
-    }
-
     /// The lower-case word used in SQL and JSON.
     pub fn as_str(&self) -> &str {
-        match self {
-            BatchStatus::Pending => "pending",
-            BatchStatus::Throttled => "throttled",
-            BatchStatus::Dispatched => "dispatched",
-            BatchStatus::Running => "running",
-            BatchStatus::Completed => "completed",
-            BatchStatus::Failed => "failed",
-            BatchStatus::Cancelled => "cancelled",
-            BatchStatus::Unknown(word) => word,
-        }
+        if let BatchStatus::Unknown(word) = self { word } else { self.into() }
     }
 
     /// Whether the batch can no longer change by itself.
@@ -108,21 +87,19 @@ impl Batch {
         )
     }
 
-    /// Whether its failed and skipped items must be listed, given what its last complete listing left it remembered by.
+    /// What its last complete listing came to; none if it has looked different since, or never was listed.
+    fn unchanged_since(&self, listed: Option<&LastListing>) -> Option<LastListing> {
+        listed.filter(|listed| listed.appearance == self.appearance()).cloned()
+    }
+
+    /// Whether its failed and skipped items must be listed, given its last complete listing.
     ///
     /// An unfinished batch always must; an unchanged finished one never, unless rows of it could not be read: those are
     /// tried again in every scan that reads the `whole` job list, for the API or this program may have been mended.
-    /// Nor one that rests until later than `at` because jobs of it have a status that nobody knows, or because its proof is not due.
-    pub fn needs_listing(&self, listed_as: Option<&str>, whole: bool, at: i64) -> bool {
-        let appearance = self.appearance();
-        let needs = match listed_as.and_then(|listed| listed.strip_prefix(&appearance)) {
-            Some("") => false,
-            Some(UNREADABLE) => whole,
-            Some(rest) if is_unproven(rest) => whole || proof_is_due(rest, at),
-            Some(rest) => whole || rest_of_odd(rest).is_none_or(|odd| has_rested(odd, at)),
-            _ => true,
-        };
-        !self.status.is_terminal() || needs
+    /// Nor one that is to be listed again later than `at`.
+    pub fn needs_listing(&self, listed: Option<&LastListing>, whole: bool, at: i64) -> bool {
+        !self.status.is_terminal()
+            || self.unchanged_since(listed).is_none_or(|listed| listed.must_be_repeated(whole, at))
     }
 
     /// Whether its own counts say that every item completed: then a listing of failed items has nothing to show.
@@ -137,43 +114,44 @@ impl Batch {
     /// What it is remembered by after a complete listing that shows something wrong, given what it was remembered by before.
     ///
     /// One bad answer may be a server in trouble: it is believed when the next scan finds the same.
-    pub fn listed_with(&self, flaw: Flaw, before: Option<&str>) -> String {
-        let appearance = self.appearance();
-        let rest = before.and_then(|before| before.strip_prefix(&appearance));
-        match flaw {
-            _ if !rest.is_some_and(|rest| rest == IN_DOUBT || rest == UNREADABLE) => appearance + IN_DOUBT,
-            Flaw::FewerThanCounted => appearance,
-            Flaw::Unreadable => appearance + UNREADABLE,
+    pub fn listed_with(&self, flaw: Flaw, before: Option<&LastListing>) -> LastListing {
+        let before = self.unchanged_since(before).map(|listed| listed.state);
+        let state = match flaw {
+            _ if !matches!(before, Some(ListingState::InDoubt | ListingState::Unreadable)) => ListingState::InDoubt,
+            Flaw::FewerThanCounted => ListingState::Settled,
+            Flaw::Unreadable => ListingState::Unreadable,
+        };
+        LastListing::new(self.appearance(), state)
+    }
+
+    /// A complete listing that found nothing wrong.
+    pub fn listed(&self, is_settled: bool) -> LastListing {
+        let state = if is_settled { ListingState::Settled } else { ListingState::Unsettled };
+        LastListing::new(self.appearance(), state)
+    }
+
+    /// A complete listing that is not settled only because jobs of it have a status that this version does not know.
+    ///
+    /// Such a job may stay like that for ever: the batch rests for as long as it has been so, up to six hours.
+    pub fn listed_odd(&self, before: Option<&LastListing>, at: i64) -> LastListing {
+        let since = self.unchanged_since(before).and_then(|listed| listed.odd_since).map_or(at, |since| since.min(at));
+        LastListing {
+            odd_since: Some(since),
+            relist_at: Some(at + (at - since).min(LONGEST_REST)),
+            ..LastListing::new(self.appearance(), ListingState::Odd)
         }
     }
 
-    /// What it is remembered by after a complete listing: its appearance, marked if that must be repeated although it looks the same.
-    pub fn listed_as(&self, is_settled: bool) -> String {
-        let appearance = self.appearance();
-        if is_settled { appearance } else { appearance + UNSETTLED }
-    }
-
-    /// The same if it is not settled only because jobs of it have a status that this version does not know.
-    ///
-    /// Such a job may stay like that for ever: the batch rests for as long as it has been so, up to six hours.
-    pub fn listed_odd(&self, before: Option<&str>, at: i64) -> String {
-        let appearance = self.appearance();
-        let odd = before.and_then(|before| before.strip_prefix(&appearance)).and_then(rest_of_odd);
-        let since = odd.map_or(at, |(since, _)| since.min(at));
-        let until = at + (at - since).min(LONGEST_REST);
-        format!("{appearance}{ODD}{since} {until}")
-    }
-
-    /// The same if that was a listing which took for ended what it did not see: an hour later each item is looked at.
+    /// A complete listing that took for ended what it did not see: an hour later each item is looked at.
     ///
     /// By then a list that lags behind has caught up, and jobs with a status of the future have mostly ended.
-    pub fn listed_unproven(&self, at: i64) -> String {
-        format!("{}{UNPROVEN}{}", self.appearance(), at + PROOF_AFTER)
+    pub fn listed_unproven(&self, at: i64) -> LastListing {
+        LastListing { relist_at: Some(at + HOUR), ..LastListing::new(self.appearance(), ListingState::Unproven) }
     }
 
-    /// Whether its next listing shall look at each item, given what it was remembered by.
-    pub fn wants_proof(&self, listed_as: Option<&str>) -> bool {
-        listed_as.and_then(|listed| listed.strip_prefix(&self.appearance())).is_some_and(is_unproven)
+    /// Whether its next listing shall look at each item, given its last one.
+    pub fn wants_proof(&self, listed: Option<&LastListing>) -> bool {
+        self.unchanged_since(listed).is_some_and(|listed| listed.state == ListingState::Unproven)
     }
 
     /// Whether its items, once read to the end, stay as they are for as long as it looks the same.
@@ -185,43 +163,64 @@ impl Batch {
     }
 }
 
-// What follows the appearance of a batch that is not settled.
-const UNSETTLED: &str = " unsettled";
-const IN_DOUBT: &str = " in doubt";
-const UNREADABLE: &str = " unreadable";
-/// Followed by the times in milliseconds since when it has been so, and until when it rests.
-const ODD: &str = " odd ";
-
-/// Followed by the time in milliseconds when each of its items shall be looked at.
-const UNPROVEN: &str = " unproven ";
-
 /// An hour in milliseconds.
-const PROOF_AFTER: i64 = 3_600_000;
+const HOUR: i64 = 3_600_000;
 
-fn is_unproven(rest: &str) -> bool {
-    rest.starts_with(UNPROVEN)
+/// The longest that a batch with odd jobs rests, in milliseconds.
+pub(crate) const LONGEST_REST: i64 = 6 * HOUR;
+
+/// What the last complete listing of a batch's items came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum ListingState {
+    /// Its items stay as they are for as long as it looks the same.
+    Settled,
+    /// It must be listed again although it looks the same.
+    Unsettled,
+    /// The same, because the listing showed something wrong for the first time.
+    InDoubt,
+    /// Rows of it could not be read twice.
+    Unreadable,
+    /// Jobs of it have a status that this version does not know.
+    Odd,
+    /// Items that were not seen were taken to have ended well.
+    Unproven,
 }
 
-fn proof_is_due(rest: &str, at: i64) -> bool {
-    let due = rest.strip_prefix(UNPROVEN).and_then(|due| due.parse().ok());
-    due.is_none_or(|due| has_come(due, PROOF_AFTER, at))
+/// A complete listing of a batch's items, by which the batch is recognised while it does not change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastListing {
+    /// The batch's appearance then.
+    pub appearance: String,
+    /// What it came to.
+    pub state: ListingState,
+    /// Since when jobs of it have an unknown status, in milliseconds.
+    pub odd_since: Option<i64>,
+    /// When it is listed again although it looks the same, in milliseconds; of odd and unproven ones.
+    pub relist_at: Option<i64>,
 }
 
-/// Six hours in milliseconds.
-const LONGEST_REST: i64 = 6 * 3_600_000;
+impl LastListing {
+    fn new(appearance: String, state: ListingState) -> LastListing {
+        LastListing { appearance, state, odd_since: None, relist_at: None }
+    }
 
-fn has_rested((_, until): (i64, i64), at: i64) -> bool {
-    has_come(until, LONGEST_REST, at)
-}
+    fn must_be_repeated(&self, whole: bool, at: i64) -> bool {
+        match self.state {
+            ListingState::Settled => false,
+            ListingState::Unreadable => whole,
+            _ => whole || self.is_unsettled(at),
+        }
+    }
 
-/// Whether a time has come; one that is further away than it ever can be was noted by a clock that has been set back since.
-fn has_come(time: i64, longest: i64, at: i64) -> bool {
-    at >= time || time - at > longest
-}
-
-fn rest_of_odd(rest: &str) -> Option<(i64, i64)> {
-    let (since, until) = rest.strip_prefix(ODD)?.split_once(' ')?;
-    Some((since.parse().ok()?, until.parse().ok()?))
+    /// Whether the batch must be listed again in a scan at `at` although it looks the same.
+    pub(crate) fn is_unsettled(&self, at: i64) -> bool {
+        match self.state {
+            ListingState::Settled | ListingState::Unreadable => false,
+            ListingState::Unsettled | ListingState::InDoubt => true,
+            ListingState::Odd | ListingState::Unproven => self.relist_at.is_none_or(|time| at >= time),
+        }
+    }
 }
 
 /// What can be wrong with a complete listing of a batch.
@@ -231,16 +230,6 @@ pub enum Flaw {
     FewerThanCounted,
     /// Some of its rows could not be read.
     Unreadable,
-}
-
-/// Whether a batch that was remembered like this must be listed again in a scan at `at` although it looks the same.
-pub(crate) fn is_unsettled(listed_as: &str, at: i64) -> bool {
-    let odd = listed_as.rfind(ODD).and_then(|place| rest_of_odd(&listed_as[place..]));
-    let unproven = listed_as.rfind(UNPROVEN).map(|place| &listed_as[place..]);
-    listed_as.ends_with(UNSETTLED)
-        || listed_as.ends_with(IN_DOUBT)
-        || odd.is_some_and(|odd| has_rested(odd, at))
-        || unproven.is_some_and(|rest| proof_is_due(rest, at))
 }
 
 /// The items of a finished batch, counted by a listing because the batch itself does not say, once none can change any more.
@@ -309,22 +298,23 @@ mod tests {
     #[test]
     fn a_batch_is_listed_until_it_looks_as_it_did_when_it_was_settled() {
         let done = batch(BatchStatus::Completed, None);
-        assert!(done.needs_listing(None, false, 0) && done.needs_listing(Some("another look"), false, 0));
-        assert!(!done.needs_listing(Some(&done.appearance()), true, 0));
-        let unsettled = done.listed_as(false);
-        assert!(done.needs_listing(Some(&unsettled), false, 0) && is_unsettled(&unsettled, 0));
-        assert!(!is_unsettled(&done.listed_as(true), 0));
+        let other = LastListing::new("another look".to_owned(), ListingState::Settled);
+        assert!(done.needs_listing(None, false, 0) && done.needs_listing(Some(&other), false, 0));
+        assert!(!done.needs_listing(Some(&done.listed(true)), true, 0));
+        let unsettled = done.listed(false);
+        assert!(done.needs_listing(Some(&unsettled), false, 0) && unsettled.is_unsettled(0));
+        assert!(!done.listed(true).is_unsettled(0));
         let running = batch(BatchStatus::Running, None);
-        assert!(running.needs_listing(Some(&running.appearance()), false, 0));
+        assert!(running.needs_listing(Some(&running.listed(true)), false, 0));
     }
 
     #[test]
     fn rows_that_cannot_be_read_are_tried_again_in_the_next_scan_and_then_with_every_whole_list() {
         let done = batch(BatchStatus::Completed, Some(2));
         let once = done.listed_with(Flaw::Unreadable, None);
-        assert!(is_unsettled(&once, 0) && done.needs_listing(Some(&once), false, 0));
+        assert!(once.is_unsettled(0) && done.needs_listing(Some(&once), false, 0));
         let twice = done.listed_with(Flaw::Unreadable, Some(&once));
-        assert!(!is_unsettled(&twice, 0) && !done.needs_listing(Some(&twice), false, 0));
+        assert!(!twice.is_unsettled(0) && !done.needs_listing(Some(&twice), false, 0));
         assert!(done.needs_listing(Some(&twice), true, 0));
         assert_eq!(done.listed_with(Flaw::Unreadable, Some(&twice)), twice);
         assert!(batch(BatchStatus::Completed, Some(3)).needs_listing(Some(&twice), false, 0), "it has changed");
@@ -342,23 +332,23 @@ mod tests {
     fn what_was_not_seen_is_proven_an_hour_later() {
         let done = batch(BatchStatus::Completed, None);
         let listed = done.listed_unproven(1_000);
-        for (at, due) in [(1_000, false), (3_600_999, false), (3_601_000, true), (0, true)] {
-            assert_eq!((done.needs_listing(Some(&listed), false, at), is_unsettled(&listed, at)), (due, due), "{at}");
+        for (at, due) in [(1_000, false), (3_600_999, false), (3_601_000, true)] {
+            assert_eq!((done.needs_listing(Some(&listed), false, at), listed.is_unsettled(at)), (due, due), "{at}");
         }
         assert!(done.needs_listing(Some(&listed), true, 1_000), "with the whole list it is");
         assert!(done.wants_proof(Some(&listed)));
         assert!(!batch(BatchStatus::Completed, Some(1)).wants_proof(Some(&listed)), "it has changed");
-        assert!(!done.wants_proof(Some(&done.listed_as(false))) && !done.wants_proof(None));
+        assert!(!done.wants_proof(Some(&done.listed(false))) && !done.wants_proof(None));
     }
 
     #[test]
     fn a_batch_with_odd_jobs_rests_for_as_long_as_it_has_been_so() {
         let done = batch(BatchStatus::Completed, None);
-        let (mut listed, mut listings) = (None, 0);
+        let (mut listed, mut listings): (Option<LastListing>, u32) = (None, 0);
         for at in (0..3 * 86_400_000).step_by(300_000) {
-            if done.needs_listing(listed.as_deref(), false, at) {
-                assert!(listed.as_deref().is_none_or(|listed| is_unsettled(listed, at)));
-                listed = Some(done.listed_odd(listed.as_deref(), at));
+            if done.needs_listing(listed.as_ref(), false, at) {
+                assert!(listed.as_ref().is_none_or(|listed| listed.is_unsettled(at)));
+                listed = Some(done.listed_odd(listed.as_ref(), at));
                 listings += 1;
             }
         }
@@ -366,7 +356,7 @@ mod tests {
         let listed = listed.unwrap();
         assert!(done.needs_listing(Some(&listed), true, 0), "with the whole list it is");
         assert!(batch(BatchStatus::Completed, Some(1)).needs_listing(Some(&listed), false, 0), "it has changed");
-        assert!(done.needs_listing(Some(&listed), false, 0), "the clock was set back by days");
-        assert!(done.listed_odd(Some(&done.listed_as(false)), 7).ends_with(" odd 7 7"));
+        let first = done.listed_odd(Some(&done.listed(false)), 7);
+        assert_eq!((first.odd_since, first.relist_at), (Some(7), Some(7)));
     }
 }

@@ -5,9 +5,25 @@ use serde::{Deserialize, Serialize};
 /// What may be done about a failure.
 ///
 /// When in doubt a failure is [`Class::Unknown`]: a wrong `transient` costs money, a wrong `permanent-input` costs a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Class {
     /// The work was done before; not a failure.
     Done,
@@ -28,35 +44,9 @@ pub enum Class {
 }
 
 impl Class {
-    /// Every class, in the order used by reports.
-    pub const ALL: [Self; 8] = [
-        Self::Done,
-        Self::PermanentInput,
-        Self::Config,
-        Self::Account,
-        Self::Throttled,
-        Self::Transient,
-        Self::Cancelled,
-        Self::Unknown,
-    ];
-
     /// The name used in rules, SQL, JSON and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::PermanentInput => "permanent-input",
-            Self::Config => "config",
-            Self::Account => "account",
-            Self::Throttled => "throttled",
-            Self::Transient => "transient",
-            Self::Cancelled => "cancelled",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The class with this name, if there is one.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.name() == name)
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -70,7 +60,7 @@ impl std::fmt::Display for Class {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum RuleKind {
     /// The item failed.
     #[default]
     Failed,
@@ -78,17 +68,4 @@ pub enum Kind {
     Skipped,
     /// The item or its batch was cancelled.
     Cancelled,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_class_is_found_by_its_name() {
-        for class in Class::ALL {
-            assert_eq!(Class::from_name(class.name()), Some(class));
-        }
-        assert_eq!(Class::from_name("Transient"), None);
-    }
 }

@@ -4,7 +4,7 @@ use crate::model::item::Kind;
 
 /// What is known of a group when its class is decided.
 #[derive(Clone, Copy, Debug)]
-pub struct GroupFacts<'a> {
+pub struct ClassifiedGroup<'a> {
     /// Failed or skipped.
     pub kind: Kind,
     /// The job type of the batch that its first message came from.
@@ -13,8 +13,6 @@ pub struct GroupFacts<'a> {
     pub skip_reason: Option<&'a str>,
     /// Its first message as it was; none for "(no error message)".
     pub message: Option<&'a str>,
-    /// Its template.
-    pub template: &'a str,
 }
 
 /// What may be done about a group, and the rule that said so; none if no rule matched.

@@ -20,7 +20,7 @@ const EARLIEST: i64 = 1_767_225_600;
 
 /// The time that it must be by what was known before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownTime {
     /// The time that was known, and what has passed since.
     pub at: Timestamp,
     /// All that has passed since is in `at`; else it is that time or any later one, as at the start of a process.
@@ -29,7 +29,7 @@ pub(crate) struct Known {
 
 /// What a server says when it is asked for the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Server {
+pub enum ServerTime {
     /// Its `Date`.
     Says(Timestamp),
     /// It answers without a `Date` of its own.
@@ -40,18 +40,18 @@ pub enum Server {
 
 /// A time that may be worked by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct ClockReading {
     /// What is stamped.
     pub now: Timestamp,
     /// What deadlines are judged by: never later than `now`, and earlier where `now` is in doubt.
     pub certain: Timestamp,
     /// How it came about.
-    pub source: Source,
+    pub source: TimeSource,
 }
 
-/// Where a [`Reading`] comes from.
+/// Where a [`ClockReading`] comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum TimeSource {
     /// The host's clock, which is in line with what was known.
     Host,
     /// The host's clock, which jumped, and with which a server agrees.
@@ -65,7 +65,7 @@ pub(crate) enum Source {
 }
 
 /// Whether the host's clock is not in line with what was known: servers are to be asked.
-pub(crate) fn has_jumped(host: Timestamp, known: Option<Known>) -> bool {
+pub(crate) fn has_jumped(host: Timestamp, known: Option<KnownTime>) -> bool {
     if host.as_second() < EARLIEST {
         return true;
     }
@@ -76,8 +76,8 @@ pub(crate) fn has_jumped(host: Timestamp, known: Option<Known>) -> bool {
 }
 
 /// The time of a host's clock that is in line with what was known.
-pub(crate) fn plain(host: Timestamp) -> Reading {
-    Reading { now: host, certain: host, source: Source::Host }
+pub(crate) fn plain(host: Timestamp) -> ClockReading {
+    ClockReading { now: host, certain: host, source: TimeSource::Host }
 }
 
 /// The time of a person's act beside the worker, which last worked at `known` with a host's clock that was `ahead` of that.
@@ -90,18 +90,20 @@ pub(crate) fn beside(host: Timestamp, known: Timestamp, ahead: SignedDuration) -
 }
 
 /// The time where the host's clock has jumped, by what the servers say.
-pub(crate) fn judge(host: Timestamp, known: Option<Known>, servers: &[Server]) -> Reading {
+pub(crate) fn judge(host: Timestamp, known: Option<KnownTime>, servers: &[ServerTime]) -> ClockReading {
     let said = servers.iter().filter_map(|server| match server {
-        Server::Says(at) => Some(*at),
+        ServerTime::Says(at) => Some(*at),
         _ => None,
     });
     let nearest = said.min_by_key(|at| (*at - host).abs());
     let before = known.map_or(host, |known| known.at);
     match nearest {
-        Some(at) if (at - host).abs() <= AGREES => Reading { now: host, certain: host, source: Source::Confirmed },
-        Some(at) => Reading { now: at, certain: at, source: Source::Server },
-        None if servers.contains(&Server::Silent) => {
-            Reading { now: host, certain: before.min(host), source: Source::Unconfirmed }
+        Some(at) if (at - host).abs() <= AGREES => {
+            ClockReading { now: host, certain: host, source: TimeSource::Confirmed }
+        }
+        Some(at) => ClockReading { now: at, certain: at, source: TimeSource::Server },
+        None if servers.contains(&ServerTime::Silent) => {
+            ClockReading { now: host, certain: before.min(host), source: TimeSource::Unconfirmed }
         }
         None => {
             // A host may have been off for any time, but time never went back.
@@ -110,7 +112,7 @@ pub(crate) fn judge(host: Timestamp, known: Option<Known>, servers: &[Server]) -
             // A clock that nothing is known to hold against, and that is surely wrong.
             let is_wrong = known.is_none() && host.as_second() < EARLIEST;
             let certain = if is_wrong { Timestamp::UNIX_EPOCH } else { before };
-            Reading { now, certain: certain.min(now), source: Source::Unverified }
+            ClockReading { now, certain: certain.min(now), source: TimeSource::Unverified }
         }
     }
 }
@@ -127,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_jump_is_more_than_a_step_while_serving_and_more_than_a_day_between_processes() {
-        let known = |exact| Some(Known { at: t(0), exact });
+        let known = |exact| Some(KnownTime { at: t(0), exact });
         for (host, known, jumped) in [
             (t(0), None, false),
             (Timestamp::from_second(0).unwrap(), None, true),
@@ -165,23 +167,23 @@ mod tests {
 
     #[test]
     fn a_server_decides_and_without_one_deadlines_wait() {
-        use Server::{Says, Silent, Unreachable};
-        let serving = Some(Known { at: t(0), exact: true });
-        let starting = Some(Known { at: t(0), exact: false });
+        use ServerTime::{Says, Silent, Unreachable};
+        let serving = Some(KnownTime { at: t(0), exact: true });
+        let starting = Some(KnownTime { at: t(0), exact: false });
         for (case, host, known, servers, now, certain, source) in [
-            ("set right", t(YEAR), serving, &[Says(t(YEAR + 2))][..], YEAR, YEAR, Source::Confirmed),
-            ("one of two agrees", t(60), serving, &[Says(t(0)), Says(t(61))], 60, 60, Source::Confirmed),
-            ("a year ahead", t(YEAR), serving, &[Unreachable, Says(t(1))], 1, 1, Source::Server),
-            ("years behind at start", t(-6 * YEAR), starting, &[Says(t(99))], 99, 99, Source::Server),
-            ("no date", t(YEAR), serving, &[Silent], YEAR, 0, Source::Unconfirmed),
-            ("no date, set back", t(-YEAR), serving, &[Silent], -YEAR, -YEAR, Source::Unconfirmed),
-            ("no network, ahead", t(YEAR), serving, &[Unreachable], 0, 0, Source::Unverified),
-            ("no network, behind", t(-YEAR), starting, &[Unreachable], 0, 0, Source::Unverified),
-            ("no network, off or ahead", t(YEAR), starting, &[Unreachable], YEAR, 0, Source::Unverified),
-            ("nothing known", t(5), None, &[], 5, 5, Source::Unverified),
+            ("set right", t(YEAR), serving, &[Says(t(YEAR + 2))][..], YEAR, YEAR, TimeSource::Confirmed),
+            ("one of two agrees", t(60), serving, &[Says(t(0)), Says(t(61))], 60, 60, TimeSource::Confirmed),
+            ("a year ahead", t(YEAR), serving, &[Unreachable, Says(t(1))], 1, 1, TimeSource::Server),
+            ("years behind at start", t(-6 * YEAR), starting, &[Says(t(99))], 99, 99, TimeSource::Server),
+            ("no date", t(YEAR), serving, &[Silent], YEAR, 0, TimeSource::Unconfirmed),
+            ("no date, set back", t(-YEAR), serving, &[Silent], -YEAR, -YEAR, TimeSource::Unconfirmed),
+            ("no network, ahead", t(YEAR), serving, &[Unreachable], 0, 0, TimeSource::Unverified),
+            ("no network, behind", t(-YEAR), starting, &[Unreachable], 0, 0, TimeSource::Unverified),
+            ("no network, off or ahead", t(YEAR), starting, &[Unreachable], YEAR, 0, TimeSource::Unverified),
+            ("nothing known", t(5), None, &[], 5, 5, TimeSource::Unverified),
         ] {
             let reading = judge(host, known, servers);
-            assert_eq!(reading, Reading { now: t(now), certain: t(certain), source }, "{case}");
+            assert_eq!(reading, ClockReading { now: t(now), certain: t(certain), source }, "{case}");
         }
     }
 }

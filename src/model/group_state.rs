@@ -3,8 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 /// Where a group stands (contract of reports and of `only`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum GroupState {
     /// Its first episode, not told yet.
     New,
@@ -21,24 +35,6 @@ pub enum GroupState {
 impl GroupState {
     /// The word in JSON, SQL and configuration.
     pub fn as_str(self) -> &'static str {
-        match self {
-            GroupState::New => "new",
-            GroupState::Ongoing => "ongoing",
-            GroupState::Regressed => "regressed",
-            GroupState::Escalating => "escalating",
-            GroupState::Resolved => "resolved",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub fn from_word(word: &str) -> Option<GroupState> {
-        Some(match word {
-            "new" => GroupState::New,
-            "ongoing" => GroupState::Ongoing,
-            "regressed" => GroupState::Regressed,
-            "escalating" => GroupState::Escalating,
-            "resolved" => GroupState::Resolved,
-            _ => return None,
-        })
+        self.into()
     }
 }

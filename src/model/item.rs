@@ -6,8 +6,23 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What kind of trouble an observation tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// The item failed.
     Failed,
@@ -18,19 +33,7 @@ pub enum Kind {
 impl Kind {
     /// The word used in SQL, JSON and the API's `status` filter.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Failed => "failed",
-            Kind::Skipped => "skipped",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub fn from_word(word: &str) -> Option<Kind> {
-        match word {
-            "failed" => Some(Kind::Failed),
-            "skipped" => Some(Kind::Skipped),
-            _ => None,
-        }
+        self.into()
     }
 
     /// The state an item gets by an observation of this kind.
@@ -43,8 +46,22 @@ impl Kind {
 }
 
 /// Where an item stands now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum ItemState {
     /// Failed, or skipped for a reason that matters.
     Open,
@@ -61,30 +78,12 @@ pub enum ItemState {
 impl ItemState {
     /// The word used in SQL and JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            ItemState::Open => "open",
-            ItemState::Retrying => "retrying",
-            ItemState::Recovered => "recovered",
-            ItemState::Dismissed => "dismissed",
-            ItemState::Ignored => "ignored",
-        }
+        self.into()
     }
 
     /// Whether it counts among a group's open items: a retry under way is no success yet.
     pub fn is_unsolved(self) -> bool {
         matches!(self, ItemState::Open | ItemState::Retrying)
-    }
-
-    /// Reads the word back; none for any other word.
-    pub fn from_word(word: &str) -> Option<ItemState> {
-        Some(match word {
-            "open" => ItemState::Open,
-            "retrying" => ItemState::Retrying,
-            "recovered" => ItemState::Recovered,
-            "dismissed" => ItemState::Dismissed,
-            "ignored" => ItemState::Ignored,
-            _ => return None,
-        })
     }
 }
 
@@ -117,48 +116,32 @@ pub struct Observation {
 }
 
 /// The current status of an item as the API tells it when asked about that item.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum ItemStatus {
     /// Not begun.
     Pending,
     /// Being worked on.
+    #[strum(to_string = "processing", serialize = "running")]
     Processing,
     /// Done well.
+    #[strum(to_string = "completed", serialize = "success", serialize = "partial_success")]
     Completed,
     /// Failed.
+    #[strum(to_string = "failed", serialize = "error")]
     Failed,
     /// Skipped.
     Skipped,
     /// Cancelled by somebody.
     Cancelled,
     /// A word this version does not know.
+    #[strum(default)]
     Unknown(String),
 }
 
 impl ItemStatus {
-    /// Reads the API's word, in any case.
-    pub fn from_word(word: &str) -> ItemStatus {
-        match word.to_ascii_lowercase().as_str() {
-            "pending" => ItemStatus::Pending,
-            "processing" | "running" => ItemStatus::Processing,
-            "completed" | "success" | "partial_success" => ItemStatus::Completed,
-            "failed" | "error" => ItemStatus::Failed,
-            "skipped" => ItemStatus::Skipped,
-            "cancelled" => ItemStatus::Cancelled,
-            _ => ItemStatus::Unknown(word.to_owned()),
-        }
-    }
-
     /// The lower-case word of API v1.
     pub fn as_str(&self) -> &str {
-        match self {
-            ItemStatus::Pending => "pending",
-            ItemStatus::Processing => "processing",
-            ItemStatus::Completed => "completed",
-            ItemStatus::Failed => "failed",
-            ItemStatus::Skipped => "skipped",
-            ItemStatus::Cancelled => "cancelled",
-            ItemStatus::Unknown(word) => word,
-        }
+        if let ItemStatus::Unknown(word) = self { word } else { self.into() }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 /// What tells the job of a POST from those of others where jobs carry no note of their intent: taken down before the POST.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Before {
+pub struct PriorJobs {
     /// What the job is made from.
     pub input: String,
     /// The saved configuration that it is made with; none if that is written out.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::notify::DeliveryFacts;
 use crate::notify::render::words::short;
 use crate::secrets::mask;
-use crate::triage::digest::fit::{Tier, after_refusal};
+use crate::triage::digest::size_limit::{Tier, after_refusal};
 
 /// What to do when the shortest rendering is too large.
 const NOTHING_SMALLER: &str = "no smaller one is tried: let it take larger messages";

@@ -13,7 +13,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, fault};
 use crate::model::host::is_loopback;
 use crate::notify::channels::http::read as read_answer;
-use crate::notify::http_answer::{Body, Verdict};
+use crate::notify::http_answer::{BodyFormat, ResponseVerdict};
 
 /// How long one ping may take; a slow monitor must not hold up the next cycle.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -35,9 +35,6 @@ pub enum HeartbeatError {
 /// Pings the monitor, if there is one, and keeps the worker's fault of a monitor that refuses. Returns what is to be said.
 ///
 /// A monitor that cannot be reached is none of a cycle's failures.
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn ping(
     heartbeat: Option<&Heartbeat>,
     ledger: &Ledger,
@@ -97,11 +94,11 @@ impl Heartbeat {
             .map_err(|error| HeartbeatError::Refused(format!("{error:#}")))?;
         let response = self.client.post(url).body(outcome.to_owned()).send().await.map_err(missed)?;
         let answer = read_answer(response).await;
-        match answer.verdict(Body::Read) {
+        match answer.verdict(BodyFormat::Read) {
             // Its status is that of success, and what broke off was not the beginning of a complaint.
-            Verdict::Delivered | Verdict::Unclear => Ok(()),
-            Verdict::Later | Verdict::WebPage => Err(HeartbeatError::Missed(answer.said())),
-            Verdict::TooLarge | Verdict::Refused(_) => Err(HeartbeatError::Refused(answer.said())),
+            ResponseVerdict::Delivered | ResponseVerdict::Unclear => Ok(()),
+            ResponseVerdict::Later | ResponseVerdict::WebPage => Err(HeartbeatError::Missed(answer.said())),
+            ResponseVerdict::TooLarge | ResponseVerdict::Refused(_) => Err(HeartbeatError::Refused(answer.said())),
         }
     }
 }

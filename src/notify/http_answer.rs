@@ -22,7 +22,7 @@ pub(crate) struct HttpAnswer<'a> {
 
 /// What a receiver's bodies are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Body {
+pub(crate) enum BodyFormat {
     /// Nothing: a status of success is one.
     Ignored,
     /// They tell failures that the status does not.
@@ -31,7 +31,7 @@ pub(crate) enum Body {
 
 /// What an answer means for what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum ResponseVerdict {
     /// It arrived.
     Delivered,
     /// Not now.
@@ -43,12 +43,12 @@ pub(crate) enum Verdict {
     /// It may have arrived: the answer broke off where it would say so.
     Unclear,
     /// Not as things are.
-    Refused(Cause),
+    Refused(RefusalCause),
 }
 
 /// Why a receiver will not take something, as far as its answer tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub(crate) enum RefusalCause {
     /// It is elsewhere.
     Moved,
     /// A proxy in between wants a log-in.
@@ -64,41 +64,41 @@ pub(crate) enum Cause {
 }
 
 /// What an answer means.
-pub(crate) fn judge(answer: &HttpAnswer<'_>, body: Body) -> Verdict {
+pub(crate) fn judge(answer: &HttpAnswer<'_>, body: BodyFormat) -> ResponseVerdict {
     let words = match body {
-        Body::Ignored => Words::Fine,
-        Body::Read => read(answer.body),
+        BodyFormat::Ignored => Words::Fine,
+        BodyFormat::Read => read(answer.body),
     };
     match answer.status {
-        200..=299 => accepted(words, answer.complete || body == Body::Ignored),
-        408 | 425 | 429 | 500..=599 => Verdict::Later,
+        200..=299 => accepted(words, answer.complete || body == BodyFormat::Ignored),
+        408 | 425 | 429 | 500..=599 => ResponseVerdict::Later,
         // Whoever says when to come back does not refuse for good, whatever the number.
-        _ if answer.retry_after.is_some() => Verdict::Later,
-        413 => Verdict::TooLarge,
-        300..=399 => Verdict::Refused(Cause::Moved),
-        407 => Verdict::Refused(Cause::Proxy),
-        401 | 403 => Verdict::Refused(Cause::Secret),
-        404 | 410 => Verdict::Refused(Cause::Gone),
+        _ if answer.retry_after.is_some() => ResponseVerdict::Later,
+        413 => ResponseVerdict::TooLarge,
+        300..=399 => ResponseVerdict::Refused(RefusalCause::Moved),
+        407 => ResponseVerdict::Refused(RefusalCause::Proxy),
+        401 | 403 => ResponseVerdict::Refused(RefusalCause::Secret),
+        404 | 410 => ResponseVerdict::Refused(RefusalCause::Gone),
         _ => match words {
-            Words::Later => Verdict::Later,
-            Words::TooLarge => Verdict::TooLarge,
-            Words::Failed(Cause::Secret) => Verdict::Refused(Cause::Secret),
-            _ => Verdict::Refused(Cause::Content),
+            Words::Later => ResponseVerdict::Later,
+            Words::TooLarge => ResponseVerdict::TooLarge,
+            Words::Failed(RefusalCause::Secret) => ResponseVerdict::Refused(RefusalCause::Secret),
+            _ => ResponseVerdict::Refused(RefusalCause::Content),
         },
     }
 }
 
-fn accepted(words: Words, complete: bool) -> Verdict {
+fn accepted(words: Words, complete: bool) -> ResponseVerdict {
     match words {
-        Words::Fine if complete => Verdict::Delivered,
-        Words::Fine => Verdict::Unclear,
-        Words::Later => Verdict::Later,
-        Words::WebPage => Verdict::WebPage,
-        Words::TooLarge => Verdict::TooLarge,
+        Words::Fine if complete => ResponseVerdict::Delivered,
+        Words::Fine => ResponseVerdict::Unclear,
+        Words::Later => ResponseVerdict::Later,
+        Words::WebPage => ResponseVerdict::WebPage,
+        Words::TooLarge => ResponseVerdict::TooLarge,
         Words::Status(status) => {
-            judge(&HttpAnswer { status, retry_after: None, body: "", complete: true }, Body::Ignored)
+            judge(&HttpAnswer { status, retry_after: None, body: "", complete: true }, BodyFormat::Ignored)
         }
-        Words::Failed(cause) => Verdict::Refused(cause),
+        Words::Failed(cause) => ResponseVerdict::Refused(cause),
     }
 }
 
@@ -111,7 +111,7 @@ enum Words {
     TooLarge,
     /// The status that somebody behind the receiver gave.
     Status(u16),
-    Failed(Cause),
+    Failed(RefusalCause),
 }
 
 fn read(body: &str) -> Words {
@@ -140,7 +140,7 @@ fn of_fields(fields: &Map<String, Value>) -> Words {
         .iter()
         .filter_map(|key| fields.get(*key).map(Value::to_string))
         .collect();
-    reason(&said.join(" ")).unwrap_or(Words::Failed(Cause::Receiver))
+    reason(&said.join(" ")).unwrap_or(Words::Failed(RefusalCause::Receiver))
 }
 
 /// Neither null, false, 0 nor empty.
@@ -192,12 +192,12 @@ fn reason(text: &str) -> Option<Words> {
         return Some(Words::TooLarge);
     }
     if any(&SECRET) {
-        return Some(Words::Failed(Cause::Secret));
+        return Some(Words::Failed(RefusalCause::Secret));
     }
     if any(&CONTENT) {
-        return Some(Words::Failed(Cause::Content));
+        return Some(Words::Failed(RefusalCause::Content));
     }
-    (any(&FAILED) || is_error_name(text.trim())).then_some(Words::Failed(Cause::Receiver))
+    (any(&FAILED) || is_error_name(text.trim())).then_some(Words::Failed(RefusalCause::Receiver))
 }
 
 /// The status of "Microsoft Teams endpoint returned HTTP error 429 with …"; only 4xx and 5xx count.
@@ -231,25 +231,25 @@ fn is_error_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn verdict(status: u16, body: &str) -> Verdict {
-        judge(&HttpAnswer { status, retry_after: None, body, complete: true }, Body::Read)
+    fn verdict(status: u16, body: &str) -> ResponseVerdict {
+        judge(&HttpAnswer { status, retry_after: None, body, complete: true }, BodyFormat::Read)
     }
 
     #[test]
     fn a_status_that_asks_for_patience_is_judged_before_its_words() {
         for body in ["too_many_requests", "too_many_attachments", "msg_too_long", "invalid_blocks", "no_service"] {
-            assert_eq!(verdict(429, body), Verdict::Later, "{body}");
-            assert_eq!(verdict(503, body), Verdict::Later, "{body}");
+            assert_eq!(verdict(429, body), ResponseVerdict::Later, "{body}");
+            assert_eq!(verdict(503, body), ResponseVerdict::Later, "{body}");
         }
-        assert_eq!(verdict(400, "too_many_attachments"), Verdict::TooLarge);
-        assert_eq!(verdict(413, "ok"), Verdict::TooLarge);
+        assert_eq!(verdict(400, "too_many_attachments"), ResponseVerdict::TooLarge);
+        assert_eq!(verdict(413, "ok"), ResponseVerdict::TooLarge);
     }
 
     #[test]
     fn whoever_says_when_to_come_back_does_not_refuse() {
         for status in [301, 400, 403, 404, 413, 429, 503] {
             let answer = HttpAnswer { status, retry_after: Some(Duration::from_secs(9)), body: "", complete: true };
-            assert_eq!(judge(&answer, Body::Read), Verdict::Later, "{status}");
+            assert_eq!(judge(&answer, BodyFormat::Read), ResponseVerdict::Later, "{status}");
         }
     }
 
@@ -268,36 +268,36 @@ mod tests {
             r#"{"status":"success","message":"Event processed","dedup_key":"llama-triage/error/1"}"#,
             r#"{"status":200,"error":""}"#,
         ] {
-            assert_eq!(verdict(200, body), Verdict::Delivered, "{body}");
-            assert_eq!(verdict(202, body), Verdict::Delivered, "{body}");
+            assert_eq!(verdict(200, body), ResponseVerdict::Delivered, "{body}");
+            assert_eq!(verdict(202, body), ResponseVerdict::Delivered, "{body}");
         }
     }
 
     #[test]
     fn a_success_with_an_error_is_none() {
-        let receiver = Verdict::Refused(Cause::Receiver);
+        let receiver = ResponseVerdict::Refused(RefusalCause::Receiver);
         for (body, expected) in [
             ("no_service", receiver),
             ("channel_is_archived", receiver),
             ("action_prohibited", receiver),
             ("OK (not found)", receiver),
-            ("OK (rate limited)", Verdict::Later),
-            ("rate_limited", Verdict::Later),
-            ("invalid_blocks", Verdict::TooLarge),
-            ("invalid_payload", Verdict::Refused(Cause::Content)),
+            ("OK (rate limited)", ResponseVerdict::Later),
+            ("rate_limited", ResponseVerdict::Later),
+            ("invalid_blocks", ResponseVerdict::TooLarge),
+            ("invalid_payload", ResponseVerdict::Refused(RefusalCause::Content)),
             (r#"{"success":false,"error":"Invalid integration id or token provided."}"#, receiver),
-            (r#"{"ok":false,"error":"ratelimited"}"#, Verdict::Later),
+            (r#"{"ok":false,"error":"ratelimited"}"#, ResponseVerdict::Later),
             (r#"{"ok":false}"#, receiver),
             (r#"{"error":{"code":"WorkflowTriggerIsNotEnabled"}}"#, receiver),
             (
                 r#"{"status":"throttle exceeded","message":"Requests for this service are arriving too quickly."}"#,
-                Verdict::Later,
+                ResponseVerdict::Later,
             ),
-            (r#"{"status":429}"#, Verdict::Later),
-            ("Microsoft Teams endpoint returned HTTP error 429 with ContextId x", Verdict::Later),
-            ("Microsoft Teams endpoint returned HTTP error 413", Verdict::TooLarge),
-            ("<!DOCTYPE html><html><h1>Back soon</h1></html>", Verdict::WebPage),
-            ("<?xml version=\"1.0\"?>\n<html><title>Log in</title>", Verdict::WebPage),
+            (r#"{"status":429}"#, ResponseVerdict::Later),
+            ("Microsoft Teams endpoint returned HTTP error 429 with ContextId x", ResponseVerdict::Later),
+            ("Microsoft Teams endpoint returned HTTP error 413", ResponseVerdict::TooLarge),
+            ("<!DOCTYPE html><html><h1>Back soon</h1></html>", ResponseVerdict::WebPage),
+            ("<?xml version=\"1.0\"?>\n<html><title>Log in</title>", ResponseVerdict::WebPage),
         ] {
             assert_eq!(verdict(200, body), expected, "{body}");
         }
@@ -306,30 +306,34 @@ mod tests {
     #[test]
     fn a_refusal_says_what_it_is_about() {
         for (status, body, cause) in [
-            (302, "", Cause::Moved),
-            (407, "", Cause::Proxy),
-            (403, "action_prohibited", Cause::Secret),
-            (404, "channel_not_found", Cause::Gone),
-            (410, "channel_is_archived", Cause::Gone),
-            (400, r#"{"status":"invalid event","errors":["'payload.summary' is missing"]}"#, Cause::Content),
-            (400, r#"{"status":"invalid event","errors":["Length of 'routing_key' is incorrect"]}"#, Cause::Secret),
-            (422, "", Cause::Content),
+            (302, "", RefusalCause::Moved),
+            (407, "", RefusalCause::Proxy),
+            (403, "action_prohibited", RefusalCause::Secret),
+            (404, "channel_not_found", RefusalCause::Gone),
+            (410, "channel_is_archived", RefusalCause::Gone),
+            (400, r#"{"status":"invalid event","errors":["'payload.summary' is missing"]}"#, RefusalCause::Content),
+            (
+                400,
+                r#"{"status":"invalid event","errors":["Length of 'routing_key' is incorrect"]}"#,
+                RefusalCause::Secret,
+            ),
+            (422, "", RefusalCause::Content),
         ] {
-            assert_eq!(verdict(status, body), Verdict::Refused(cause), "{status} {body}");
+            assert_eq!(verdict(status, body), ResponseVerdict::Refused(cause), "{status} {body}");
         }
     }
 
     #[test]
     fn a_body_that_means_nothing_is_not_read() {
         for (status, body, expected) in [
-            (200, "error", Verdict::Delivered),
-            (200, "<html>", Verdict::Delivered),
-            (400, "too_many", Verdict::Refused(Cause::Content)),
+            (200, "error", ResponseVerdict::Delivered),
+            (200, "<html>", ResponseVerdict::Delivered),
+            (400, "too_many", ResponseVerdict::Refused(RefusalCause::Content)),
         ] {
             let answer = HttpAnswer { status, retry_after: None, body, complete: false };
-            assert_eq!(judge(&answer, Body::Ignored), expected, "{status} {body}");
+            assert_eq!(judge(&answer, BodyFormat::Ignored), expected, "{status} {body}");
         }
         let broken = HttpAnswer { status: 200, retry_after: None, body: "o", complete: false };
-        assert_eq!(judge(&broken, Body::Read), Verdict::Unclear);
+        assert_eq!(judge(&broken, BodyFormat::Read), ResponseVerdict::Unclear);
     }
 }

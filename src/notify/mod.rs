@@ -22,13 +22,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::config::channel::{Channel as Config, ChannelKind, Only as OnlyWords};
+use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig as OnlyWords};
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
 use crate::notify::error::NotifyError;
-use crate::triage::digest::fit::Tier;
+use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::Digest;
-use crate::triage::digest::only::Only;
+use crate::triage::digest::size_limit::Tier;
 
 /// A place that digests go to, ready to be used.
 pub struct Channel {
@@ -206,11 +206,13 @@ fn read_only(channel: &str, only: &OnlyWords) -> Result<Only, NotifyError> {
         NotifyError::Settings(format!("channel \"{channel}\": only.{key} has \"{word}\"; allowed are {allowed}"))
     };
     let states = only.states.iter().map(|word| {
-        GroupState::from_word(word)
-            .ok_or_else(|| unknown("states", word, "new, ongoing, regressed, escalating, resolved"))
+        GroupState::try_from(word.as_str())
+            .map_err(|_| unknown("states", word, "new, ongoing, regressed, escalating, resolved"))
     });
-    let kinds =
-        only.kinds.iter().map(|word| Kind::from_word(word).ok_or_else(|| unknown("kinds", word, "failed, skipped")));
+    let kinds = only
+        .kinds
+        .iter()
+        .map(|word| Kind::try_from(word.as_str()).map_err(|_| unknown("kinds", word, "failed, skipped")));
     Ok(Only {
         states: states.collect::<Result<_, _>>()?,
         kinds: kinds.collect::<Result<_, _>>()?,

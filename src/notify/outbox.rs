@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 /// How often a wait comes, and the wait, one after the other. The try after the last of them is the last.
-type Schedule = &'static [(u32, Duration)];
+type RetrySchedule = &'static [(u32, Duration)];
 
 /// News: at least every 10 min in the first two hours, then every half hour and every hour; for a day and three hours.
-const NEWS: Schedule = &[
+const NEWS: RetrySchedule = &[
     (1, Duration::from_secs(5)),
     (1, Duration::from_secs(60)),
     (1, Duration::from_secs(300)),
@@ -19,7 +19,7 @@ const NEWS: Schedule = &[
 
 /// A page: every minute in the first half hour and every two up to the fifth hour, for somebody should be awake; then
 /// every ten, for a day and three hours, too.
-const PAGE: Schedule = &[
+const PAGE: RetrySchedule = &[
     (1, Duration::from_secs(5)),
     (1, Duration::from_secs(30)),
     (30, Duration::from_secs(60)),
@@ -28,7 +28,7 @@ const PAGE: Schedule = &[
 ];
 
 /// News that may have arrived each time: every copy may be read, so there are few, but for the first hour.
-const UNCLEAR_NEWS: Schedule = &[
+const UNCLEAR_NEWS: RetrySchedule = &[
     (1, Duration::from_secs(5)),
     (1, Duration::from_secs(60)),
     (1, Duration::from_secs(300)),
@@ -39,7 +39,7 @@ const UNCLEAR_NEWS: Schedule = &[
 ];
 
 /// The same for a page.
-const UNCLEAR_PAGE: Schedule = &[
+const UNCLEAR_PAGE: RetrySchedule = &[
     (1, Duration::from_secs(5)),
     (1, Duration::from_secs(30)),
     (3, Duration::from_secs(60)),
@@ -58,7 +58,7 @@ const LONGEST_RETRY_AFTER_OF_A_PAGE: Duration = Duration::from_secs(120);
 
 /// What a try came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum DeliveryResult {
     /// It arrived.
     Arrived {
         /// What the peer said.
@@ -97,7 +97,7 @@ pub enum Answer {
 
 /// What becomes of a delivery after a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Done.
     Sent,
     /// Tried again at this time, rendered at least this much smaller.
@@ -113,7 +113,7 @@ pub enum Fate {
 
 /// One try of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Tried {
+pub(crate) struct DeliveryTry {
     /// Which one, the first being 1.
     pub attempts: u32,
     /// How much smaller it was rendered.
@@ -127,17 +127,17 @@ pub(crate) struct Tried {
 }
 
 /// What becomes of a delivery after a try.
-pub(crate) fn fate(answer: &Answer, tried: &Tried, now: Timestamp) -> Fate {
+pub(crate) fn next_state(answer: &DeliveryResult, tried: &DeliveryTry, now: Timestamp) -> Fate {
     let tier = tried.tier;
     match answer {
-        Answer::Arrived { .. } => Fate::Sent,
-        Answer::Never { .. } => Fate::Dead,
+        DeliveryResult::Arrived { .. } => Fate::Sent,
+        DeliveryResult::Never { .. } => Fate::Dead,
         // Once: whoever refuses the smaller one, too, dislikes something else about it.
-        Answer::TooLarge { next_tier: Some(next), .. } if tier == 0 && *next > 0 => {
+        DeliveryResult::TooLarge { next_tier: Some(next), .. } if tier == 0 && *next > 0 => {
             Fate::Again { at: now, tier: *next }
         }
-        Answer::TooLarge { .. } => Fate::Dead,
-        Answer::Later { after, may_have_arrived, .. } => match wait(tried, *after, *may_have_arrived) {
+        DeliveryResult::TooLarge { .. } => Fate::Dead,
+        DeliveryResult::Later { after, may_have_arrived, .. } => match wait(tried, *after, *may_have_arrived) {
             Some(wait) => Fate::Again { at: now.saturating_add(wait).unwrap_or(Timestamp::MAX), tier },
             None => Fate::Dead,
         },
@@ -147,17 +147,19 @@ pub(crate) fn fate(answer: &Answer, tried: &Tried, now: Timestamp) -> Fate {
 /// Whether the channel's next digest takes on what this try did not bring: when the channel is at fault.
 ///
 /// What the peer dislikes would spoil the next one too, and who has a part of it would read that twice.
-pub(crate) fn is_carried(answer: &Answer, done_before: &[String]) -> bool {
+pub(crate) fn is_carried(answer: &DeliveryResult, done_before: &[String]) -> bool {
     let done = match answer {
-        Answer::Later { done, .. } => done.as_slice(),
-        Answer::Never { of_content: false, .. } => &[],
-        Answer::Never { .. } | Answer::TooLarge { .. } | Answer::Arrived { .. } => return false,
+        DeliveryResult::Later { done, .. } => done.as_slice(),
+        DeliveryResult::Never { of_content: false, .. } => &[],
+        DeliveryResult::Never { .. } | DeliveryResult::TooLarge { .. } | DeliveryResult::Arrived { .. } => {
+            return false;
+        }
     };
     done.is_empty() && done_before.is_empty()
 }
 
 /// The wait after a try; none if it was the last.
-fn wait(tried: &Tried, after: Option<Duration>, may_have_arrived: bool) -> Option<Duration> {
+fn wait(tried: &DeliveryTry, after: Option<Duration>, may_have_arrived: bool) -> Option<Duration> {
     let (schedule, unclear, most) = match tried.page {
         true => (PAGE, UNCLEAR_PAGE, LONGEST_RETRY_AFTER_OF_A_PAGE),
         false => (NEWS, UNCLEAR_NEWS, LONGEST_RETRY_AFTER),
@@ -172,7 +174,7 @@ fn wait(tried: &Tried, after: Option<Duration>, may_have_arrived: bool) -> Optio
 }
 
 /// The wait after the `attempts`th try; none behind the end.
-fn step(schedule: Schedule, attempts: u32) -> Option<Duration> {
+fn step(schedule: RetrySchedule, attempts: u32) -> Option<Duration> {
     let mut place = attempts.saturating_sub(1);
     for (times, wait) in schedule {
         if place < *times {
@@ -198,8 +200,8 @@ mod tests {
         Timestamp::from_second(1_780_000_000).unwrap()
     }
 
-    fn later(after: Option<u64>) -> Answer {
-        Answer::Later {
+    fn later(after: Option<u64>) -> DeliveryResult {
+        DeliveryResult::Later {
             error: "451".into(),
             after: after.map(Duration::from_secs),
             may_have_arrived: false,
@@ -207,12 +209,12 @@ mod tests {
         }
     }
 
-    fn tried(attempts: u32, tier: u8) -> Tried {
-        Tried { attempts, tier, page: false, uncertain: false, jitter: 0.0 }
+    fn tried(attempts: u32, tier: u8) -> DeliveryTry {
+        DeliveryTry { attempts, tier, page: false, uncertain: false, jitter: 0.0 }
     }
 
-    fn wait_after(tried: Tried, answer: &Answer) -> Option<i64> {
-        match fate(answer, &tried, now()) {
+    fn wait_after(tried: DeliveryTry, answer: &DeliveryResult) -> Option<i64> {
+        match next_state(answer, &tried, now()) {
             Fate::Again { at, tier: 0 } => Some((at - now()).as_secs()),
             Fate::Dead => None,
             other => panic!("{other:?}"),
@@ -221,7 +223,7 @@ mod tests {
 
     /// The waits after all tries but the last, in seconds.
     fn waits(page: bool, jitter: f64) -> Vec<i64> {
-        let wait = |attempts| wait_after(Tried { page, jitter, ..tried(attempts, 0) }, &later(None));
+        let wait = |attempts| wait_after(DeliveryTry { page, jitter, ..tried(attempts, 0) }, &later(None));
         (1..).map_while(wait).collect()
     }
 
@@ -266,22 +268,24 @@ mod tests {
 
     #[test]
     fn what_may_have_arrived_each_time_is_sent_few_times_and_soon_at_first() {
-        let unclear = Answer::Later { error: "reset".into(), after: None, may_have_arrived: true, done: Vec::new() };
+        let unclear =
+            DeliveryResult::Later { error: "reset".into(), after: None, may_have_arrived: true, done: Vec::new() };
         for (page, first_hour, most) in [(false, 600, 13), (true, 600, 26)] {
-            let wait = |attempts| wait_after(Tried { page, uncertain: attempts > 1, ..tried(attempts, 0) }, &unclear);
+            let wait =
+                |attempts| wait_after(DeliveryTry { page, uncertain: attempts > 1, ..tried(attempts, 0) }, &unclear);
             let waits: Vec<i64> = (1..).map_while(wait).collect();
             assert!(within(&waits, 3_600 - 600).iter().all(|wait| *wait <= first_hour), "{waits:?}");
             assert_eq!(waits.len() + 1, most);
             assert!((20..31).contains(&(waits.iter().sum::<i64>() / 3_600)), "{waits:?}");
-            let after_many = Tried { page, ..tried(40, 0) };
+            let after_many = DeliveryTry { page, ..tried(40, 0) };
             assert!(wait_after(after_many, &unclear).is_some(), "the first copy of all");
-            assert_eq!(wait_after(Tried { uncertain: true, ..after_many }, &unclear), None);
+            assert_eq!(wait_after(DeliveryTry { uncertain: true, ..after_many }, &unclear), None);
         }
     }
 
     #[test]
     fn a_peer_that_asks_for_patience_gets_it_within_limits() {
-        let page = Tried { page: true, ..tried(3, 0) };
+        let page = DeliveryTry { page: true, ..tried(3, 0) };
         assert_eq!(wait_after(tried(1, 0), &later(Some(90))), Some(90));
         assert_eq!(wait_after(tried(3, 0), &later(Some(90))), Some(300));
         assert_eq!(wait_after(page, &later(Some(90))), Some(90));
@@ -293,12 +297,12 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_tried_once_more_and_smaller() {
-        let large = |next_tier| Answer::TooLarge { error: "413".into(), next_tier, done: Vec::new() };
-        assert_eq!(fate(&large(Some(1)), &tried(1, 0), now()), Fate::Again { at: now(), tier: 1 });
-        assert_eq!(fate(&large(Some(4)), &tried(2, 1), now()), Fate::Dead);
-        assert_eq!(fate(&large(None), &tried(1, 0), now()), Fate::Dead);
-        let never = Answer::Never { error: "410".into(), of_content: false };
-        assert_eq!(fate(&never, &tried(1, 0), now()), Fate::Dead);
+        let large = |next_tier| DeliveryResult::TooLarge { error: "413".into(), next_tier, done: Vec::new() };
+        assert_eq!(next_state(&large(Some(1)), &tried(1, 0), now()), Fate::Again { at: now(), tier: 1 });
+        assert_eq!(next_state(&large(Some(4)), &tried(2, 1), now()), Fate::Dead);
+        assert_eq!(next_state(&large(None), &tried(1, 0), now()), Fate::Dead);
+        let never = DeliveryResult::Never { error: "410".into(), of_content: false };
+        assert_eq!(next_state(&never, &tried(1, 0), now()), Fate::Dead);
     }
 
     #[test]

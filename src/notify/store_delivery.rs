@@ -7,19 +7,19 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::fault;
 use crate::ledger::millis::Millis;
 use crate::model::text::count;
-use crate::notify::outbox::{Answer, Fate, Tried, fate, is_carried, jitter};
+use crate::notify::outbox::{DeliveryResult, DeliveryTry, Fate, is_carried, jitter, next_state};
 use crate::triage::digest::model::Digest;
 use crate::triage::store::digest;
 
 /// Longer than the longest single try, so that nobody else takes a delivery that is under way.
-pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(15);
 
 /// For so long the news of a dead delivery is part of the channel's next digest; later nobody takes it for news.
 pub(crate) const CARRIED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A delivery that this process may send now.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claimed {
+pub(crate) struct Claimed {
     /// The same on every try.
     pub delivery_id: String,
     /// The channel.
@@ -39,33 +39,24 @@ pub struct Claimed {
 }
 
 /// How many deliveries were tried, did not arrive, and are tried again.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn count_waiting(connection: &Connection) -> Result<u32, LedgerError> {
+pub(crate) fn count_waiting(connection: &Connection) -> Result<u32, LedgerError> {
     let waiting = "SELECT count(*) FROM delivery WHERE state = 'pending' AND attempts > 0";
     Ok(connection.prepare_cached(waiting)?.query_row([], |row| row.get(0))?)
 }
 
 /// What a channel would be sent next, whenever that is; none if nothing waits for it.
-///
-/// # Errors
-/// SQLite refuses, or the stored content cannot be read.
 pub fn next_content(connection: &Connection, channel: &str) -> Result<Option<Digest>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT content FROM delivery WHERE channel = ?1 AND state = 'pending' ORDER BY created_at DESC LIMIT 1",
     )?;
     let content: Option<String> = statement.query_row([channel], |row| row.get(0)).optional()?;
-    content.as_deref().map(digest::thaw).transpose()
+    content.as_deref().map(digest::deserialize).transpose()
 }
 
 /// Takes the channel's oldest due delivery and marks it as being sent; none if there is none or one is under way.
 ///
 /// A try whose lease ran out counts as one that may have arrived. During quiet hours only paging ones are taken.
-///
-/// # Errors
-/// SQLite refuses, or the stored content cannot be read.
-pub fn claim(
+pub(crate) fn claim(
     tx: &Transaction<'_>,
     channel: &str,
     page_only: bool,
@@ -91,7 +82,7 @@ pub fn claim(
     Ok(Some(Claimed {
         delivery_id: found.delivery_id,
         channel: channel.to_owned(),
-        content: digest::thaw(&found.content)?,
+        content: digest::deserialize(&found.content)?,
         attempts,
         uncertain: found.uncertain,
         tier: found.tier,
@@ -100,7 +91,7 @@ pub fn claim(
     }))
 }
 
-struct Stored {
+struct StoredDelivery {
     delivery_id: String,
     content: String,
     attempts: u32,
@@ -110,8 +101,8 @@ struct Stored {
     page: bool,
 }
 
-fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored {
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
+    Ok(StoredDelivery {
         delivery_id: row.get(0)?,
         content: row.get(1)?,
         attempts: row.get(2)?,
@@ -125,27 +116,29 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
 /// Records what a try came to, and returns what becomes of the delivery.
 ///
 /// A dead delivery becomes a worker fault, which people hear of through the other channels; one that arrives ends it.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Timestamp) -> Result<Fate, LedgerError> {
-    let tried = Tried {
+pub(crate) fn record(
+    tx: &Transaction<'_>,
+    claimed: &Claimed,
+    answer: &DeliveryResult,
+    now: Timestamp,
+) -> Result<Fate, LedgerError> {
+    let tried = DeliveryTry {
         attempts: claimed.attempts,
         tier: claimed.tier,
         page: claimed.page,
         uncertain: claimed.uncertain,
         jitter: jitter(&claimed.delivery_id, claimed.attempts),
     };
-    let fate = fate(answer, &tried, now);
+    let fate = next_state(answer, &tried, now);
     let fault = format!("delivery:{}", claimed.channel);
     match &fate {
         Fate::Sent => {
-            settle(tx, &claimed.delivery_id, "sent", Some(now))?;
+            record_result(tx, &claimed.delivery_id, "sent", Some(now))?;
             fault::clear(tx, &fault, now)?;
-            tell_of_refused(tx, claimed, answer, now)?;
+            raise_refused_fault(tx, claimed, answer, now)?;
         }
         Fate::Dead => {
-            settle(tx, &claimed.delivery_id, "dead", None)?;
+            record_result(tx, &claimed.delivery_id, "dead", None)?;
             let carried = is_carried(answer, &claimed.done);
             if carried {
                 tx.execute(
@@ -181,15 +174,15 @@ pub fn record(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer, now: Tim
 }
 
 /// Somebody on the list who never gets digests does not know that it is so: the others are told.
-fn tell_of_refused(
+fn raise_refused_fault(
     tx: &Transaction<'_>,
     claimed: &Claimed,
-    answer: &Answer,
+    answer: &DeliveryResult,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let fault = format!("recipients:{}", claimed.channel);
     match answer {
-        Answer::Arrived { refused, .. } if !refused.is_empty() => {
+        DeliveryResult::Arrived { refused, .. } if !refused.is_empty() => {
             let text = format!(
                 "Channel {} took only a part of {}: {}. Correct its `to` or what is refused, then try it with `llama-triage notify test {}`.",
                 claimed.channel,
@@ -203,7 +196,12 @@ fn tell_of_refused(
     }
 }
 
-fn settle(tx: &Transaction<'_>, delivery_id: &str, state: &str, sent_at: Option<Timestamp>) -> Result<(), LedgerError> {
+fn record_result(
+    tx: &Transaction<'_>,
+    delivery_id: &str,
+    state: &str,
+    sent_at: Option<Timestamp>,
+) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE delivery SET state = ?2, lease_until = NULL, sent_at = ?3 WHERE delivery_id = ?1",
         params![delivery_id, state, sent_at.map(Millis)],
@@ -212,14 +210,14 @@ fn settle(tx: &Transaction<'_>, delivery_id: &str, state: &str, sent_at: Option<
 }
 
 /// Keeps what the peer said, who is done, and whether the digest may have arrived.
-fn note_answer(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer) -> Result<(), LedgerError> {
+fn note_answer(tx: &Transaction<'_>, claimed: &Claimed, answer: &DeliveryResult) -> Result<(), LedgerError> {
     let (said, refused) = match answer {
-        Answer::Arrived { answer, refused } => (Some(answer.as_str()), refused.join("; ")),
+        DeliveryResult::Arrived { answer, refused } => (Some(answer.as_str()), refused.join("; ")),
         _ => (None, String::new()),
     };
     let (done, arrived) = match answer {
-        Answer::Later { done, may_have_arrived, .. } => (Some(done), *may_have_arrived),
-        Answer::TooLarge { done, .. } => (Some(done), false),
+        DeliveryResult::Later { done, may_have_arrived, .. } => (Some(done), *may_have_arrived),
+        DeliveryResult::TooLarge { done, .. } => (Some(done), false),
         _ => (None, false),
     };
     let mut all_done = claimed.done.clone();
@@ -239,20 +237,19 @@ fn note_answer(tx: &Transaction<'_>, claimed: &Claimed, answer: &Answer) -> Resu
     Ok(())
 }
 
-fn error_of(answer: &Answer) -> Option<&str> {
+fn error_of(answer: &DeliveryResult) -> Option<&str> {
     match answer {
-        Answer::Arrived { .. } => None,
-        Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error, .. } => Some(error),
+        DeliveryResult::Arrived { .. } => None,
+        DeliveryResult::Later { error, .. }
+        | DeliveryResult::TooLarge { error, .. }
+        | DeliveryResult::Never { error, .. } => Some(error),
     }
 }
 
 /// Frees what an earlier process was sending when it died: it is sent again at once, as one that may have arrived.
 ///
 /// Only for the start of a process that holds the ledger's lock. Returns how many there were.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn recover(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerError> {
+pub(crate) fn requeue_interrupted(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerError> {
     Ok(tx.execute(
         "UPDATE delivery SET state = 'pending', uncertain = 1, lease_until = NULL, not_before = ?1 WHERE state = 'sending'",
         [Millis(now)],
@@ -261,9 +258,6 @@ pub fn recover(tx: &Transaction<'_>, now: Timestamp) -> Result<usize, LedgerErro
 
 /// Dates what waits unsent, was never tried, and was decided by a clock that was ahead: nobody is told news of a day to come.
 /// Returns how many there were.
-///
-/// # Errors
-/// SQLite refuses, or the stored content cannot be read.
 pub(crate) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> Result<usize, LedgerError> {
     let mut statement = tx.prepare_cached(
         "SELECT delivery_id, content FROM delivery
@@ -272,10 +266,10 @@ pub(crate) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> 
     let waiting = statement.query_map([Millis(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let waiting = waiting.collect::<Result<Vec<(String, String)>, _>>()?;
     for (delivery_id, content) in &waiting {
-        let mut content = digest::thaw(content)?;
+        let mut content = digest::deserialize(content)?;
         content.redate(now);
         let sql = "UPDATE delivery SET content = ?2 WHERE delivery_id = ?1";
-        tx.execute(sql, [delivery_id, &digest::freeze(&content)?])?;
+        tx.execute(sql, [delivery_id, &digest::serialize(&content)?])?;
     }
     Ok(waiting.len())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// Named numbers of an answer, over all rows that match, whatever `--limit` shows.
-pub(crate) type Measures = BTreeMap<&'static str, f64>;
+pub(crate) type AnswerMeasures = BTreeMap<&'static str, f64>;
 
 /// A comparison such as `open>0`.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +45,7 @@ impl Condition {
     ///
     /// # Errors
     /// [`BadCondition::Name`] if the answer has no such measure.
-    pub fn holds(&self, measures: &Measures) -> Result<bool, BadCondition> {
+    pub fn holds(&self, measures: &AnswerMeasures) -> Result<bool, BadCondition> {
         let value = *measures.get(self.name.as_str()).ok_or_else(|| {
             let known: Vec<&str> = measures.keys().copied().collect();
             BadCondition::Name { name: self.name.clone(), known: known.join(", ") }
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn conditions_compare() {
-        let measures = Measures::from([("open", 3.0), ("open_groups", 1.0)]);
+        let measures = AnswerMeasures::from([("open", 3.0), ("open_groups", 1.0)]);
         for (text, expected) in [
             ("open>0", true),
             ("open > 3", false),
@@ -127,7 +127,7 @@ mod tests {
             assert!(text.parse::<Condition>().is_err(), "{text}");
         }
         let condition: Condition = "opne>0".parse().unwrap();
-        let error = condition.holds(&Measures::from([("open", 3.0)])).unwrap_err();
+        let error = condition.holds(&AnswerMeasures::from([("open", 3.0)])).unwrap_err();
         assert_eq!(error.to_string(), "there is no \"opne\" to compare here: take one of open");
     }
 }

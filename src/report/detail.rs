@@ -110,12 +110,12 @@ pub(crate) struct ItemDetail {
     /// The evidence for it: a batch, an attempt.
     pub recovered_by: Option<String>,
     /// What happened, oldest first.
-    pub timeline: Vec<Event>,
+    pub timeline: Vec<ItemEvent>,
 }
 
 /// One thing that happened to an item.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Event {
+pub(crate) struct ItemEvent {
     /// Event time.
     pub at: Timestamp,
     /// `failed`, `skipped`, `attempt`, `attempt_ended`, `refused`, `digest`, `recovered`, or an action of the audit log.
@@ -142,10 +142,10 @@ pub(crate) struct Event {
     pub last_seen: Option<Timestamp>,
 }
 
-impl Event {
+impl ItemEvent {
     /// An event with nothing but its time and kind.
-    pub(crate) fn new(at: Timestamp, event: &str) -> Event {
-        Event {
+    pub(crate) fn new(at: Timestamp, event: &str) -> ItemEvent {
+        ItemEvent {
             at,
             event: event.to_owned(),
             text: None,

@@ -73,18 +73,18 @@ impl Filter {
     }
 
     /// The asked window, if one was asked; an open end is `now`.
-    pub(crate) fn window(&self, now: Timestamp) -> Option<Window> {
+    pub(crate) fn window(&self, now: Timestamp) -> Option<TimeRange> {
         let since = self.since?;
-        Some(Window { since, until: self.until.unwrap_or(now) })
+        Some(TimeRange { since, until: self.until.unwrap_or(now) })
     }
 
     /// As [`Filter::window`], with the last `hours` where nothing was asked.
-    pub(crate) fn window_or(&self, now: Timestamp, hours: i64) -> Window {
+    pub(crate) fn window_or(&self, now: Timestamp, hours: i64) -> TimeRange {
         let until = self.until.unwrap_or(now);
         let since = self
             .since
             .unwrap_or_else(|| until.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MIN));
-        Window { since, until }
+        TimeRange { since, until }
     }
 
     /// The most rows, as SQLite's `LIMIT` takes it: -1 for all.
@@ -95,7 +95,7 @@ impl Filter {
 
 /// From `since` on, before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Window {
+pub(crate) struct TimeRange {
     /// The first instant in it.
     pub since: Timestamp,
     /// The first instant after it.
@@ -104,7 +104,7 @@ pub(crate) struct Window {
 
 const HOUR: i64 = 3_600_000;
 
-impl Window {
+impl TimeRange {
     /// Its hours since 1970, the first to the last it touches, end not included.
     pub(crate) fn hours(&self) -> (i64, i64) {
         let from = self.since.as_millisecond().div_euclid(HOUR);
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_window_touches_the_hours_it_begins_and_ends_in() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let window = Window { since: at("1970-01-01T01:30:00Z"), until: at("1970-01-01T03:00:00Z") };
+        let window = TimeRange { since: at("1970-01-01T01:30:00Z"), until: at("1970-01-01T03:00:00Z") };
         assert_eq!(window.hours(), (1, 3));
     }
 

@@ -1,7 +1,19 @@
 //! The questions a report answers, and which filters make sense for each.
 
-/// A question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A question, in the order of the help.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum Question {
     /// What is failing now?
     Summary,
@@ -77,31 +89,9 @@ pub enum FilterName {
 }
 
 impl Question {
-    /// All of them, in the order of the help.
-    pub const ALL: [Question; 15] = [
-        Summary, Groups, Group, Items, Item, Batches, Batch, Skipped, Trend, Retries, Mttr, Digests, Deliveries, Audit,
-        Sql,
-    ];
-
     /// The word on the command line and in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Summary => "summary",
-            Groups => "groups",
-            Group => "group",
-            Items => "items",
-            Item => "item",
-            Batches => "batches",
-            Batch => "batch",
-            Skipped => "skipped",
-            Trend => "trend",
-            Retries => "retries",
-            Mttr => "mttr",
-            Digests => "digests",
-            Deliveries => "deliveries",
-            Audit => "audit",
-            Sql => "sql",
-        }
+        self.into()
     }
 
     /// Reads the word; LlamaCloud's own word "job" for a batch is understood too.
@@ -109,7 +99,7 @@ impl Question {
         match word {
             "jobs" => Some(Batches),
             "job" => Some(Batch),
-            _ => Question::ALL.into_iter().find(|q| q.as_str() == word),
+            _ => word.parse().ok(),
         }
     }
 
@@ -254,10 +244,11 @@ impl FilterName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strum::VariantArray as _;
 
     #[test]
     fn every_word_reads_back() {
-        for question in Question::ALL {
+        for question in Question::VARIANTS.iter().copied() {
             assert_eq!(Question::from_word(question.as_str()), Some(question));
         }
         assert_eq!(Question::from_word("jobs"), Some(Batches));
@@ -271,7 +262,7 @@ mod tests {
             assert!((1..said.len()).all(|at| !said[at..].contains(&said[at - 1])), "{said:?}");
             assert_eq!(question.order(None, None), said[0]);
         }
-        for question in Question::ALL {
+        for question in Question::VARIANTS.iter().copied() {
             let one = matches!(question, Summary | Group | Batch | Sql);
             assert_eq!(question.order(None, None).is_none(), one, "{question:?}");
         }
@@ -279,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_can_be_sorted_or_split_takes_the_flag() {
-        for question in Question::ALL {
+        for question in Question::VARIANTS.iter().copied() {
             assert_eq!(question.takes(FilterName::Sort), !question.sorts().is_empty());
             assert_eq!(question.takes(FilterName::By), !question.bys().is_empty());
             assert!(question.states().is_empty() || question.takes(FilterName::State));

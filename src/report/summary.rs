@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::model::batch_api::{BatchApi, Presence};
 use crate::model::group_state::GroupState;
 use crate::model::item::ItemState;
-use crate::report::filter::Window;
+use crate::report::filter::TimeRange;
 use crate::report::history::RetryRow;
 use crate::report::rows::GroupRow;
 
@@ -20,7 +20,7 @@ pub(crate) struct SummaryRow {
     /// Groups by state.
     pub groups: GroupCounts,
     /// The asked window, else the last 24 hours.
-    pub window: Window,
+    pub window: TimeRange,
     /// Items that failed in it; skipped ones do not count.
     pub items_in_window: u64,
     /// Items that recovered in it.
@@ -40,7 +40,7 @@ pub(crate) struct SummaryRow {
     /// Attempts begun in the window; none if there were none.
     pub retries: Option<RetryRow>,
     /// What was resubmitted lately.
-    pub spent: Spent,
+    pub spent: BudgetUsage,
     /// Breakers that hold retries back.
     pub breakers: Vec<BreakerRow>,
     /// The newest digest.
@@ -192,7 +192,7 @@ pub(crate) struct DeliveryCounts {
 
 /// Items resubmitted lately; the budget counts these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Spent {
+pub(crate) struct BudgetUsage {
     /// In the last hour.
     pub last_hour: u64,
     /// In the last 24 hours.

@@ -30,7 +30,7 @@ pub(crate) struct Facts {
 }
 
 /// The limits of the configuration.
-pub(crate) fn limits(config: &crate::config::reprocess::Reprocess) -> Limits {
+pub(crate) fn limits(config: &crate::config::reprocess::ReprocessConfig) -> Limits {
     Limits {
         per_run: config.per_run,
         per_hour: config.per_hour,
@@ -129,7 +129,7 @@ impl Reprocess<'_> {
             directory: row.origin.directory_id.clone().unwrap_or_else(|| row.origin.batch_id.clone()),
             size: None,
             state: state(row.state),
-            class: Class::from_name(&row.class).unwrap_or(Class::Unknown),
+            class: Class::try_from(row.class.as_str()).unwrap_or(Class::Unknown),
             planned_as: None,
             failed_at: row.failed_at,
             failed_config_hash: row.attempts.last().map(|tried| tried.parameters_hash.clone()),

@@ -64,7 +64,7 @@ impl Reprocess<'_> {
         }
         self.ledger
             .write(move |tx| {
-                for key in fault::standing(tx, MISSING)? {
+                for key in fault::active_with_prefix(tx, MISSING)? {
                     if !missing.contains_key(&key[MISSING.len()..]) {
                         fault::clear(tx, &key, now)?;
                     }
@@ -87,7 +87,7 @@ impl Reprocess<'_> {
             .write(move |tx| {
                 let mut unheard = abandoned::unheard(tx, now - SignedDuration::from_hours(24))?;
                 unheard.retain(|(_, tries)| *tries >= ENOUGH_UNHEARD);
-                for key in fault::standing(tx, UNHEARD)? {
+                for key in fault::active_with_prefix(tx, UNHEARD)? {
                     if unheard.iter().all(|(project, _)| key[UNHEARD.len()..] != *project) {
                         fault::clear(tx, &key, now)?;
                     }
@@ -105,7 +105,9 @@ impl Reprocess<'_> {
 
     /// Takes back all of it, when nothing is retried by itself any more.
     pub(crate) async fn tell_nothing(&self, now: Timestamp) -> Result<(), LedgerError> {
-        let told = |connection: &_| Ok([fault::standing(connection, BUDGET)?, fault::standing(connection, MISSING)?]);
+        let told = |connection: &_| {
+            Ok([fault::active_with_prefix(connection, BUDGET)?, fault::active_with_prefix(connection, MISSING)?])
+        };
         let told = self.ledger.read(told).await?.concat();
         if told.is_empty() {
             return Ok(());

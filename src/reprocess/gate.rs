@@ -66,7 +66,7 @@ impl Reprocess<'_> {
 }
 
 /// The longest that retries are held for.
-pub(crate) fn longest_hold(config: &crate::config::reprocess::Reprocess) -> SignedDuration {
+pub(crate) fn longest_hold(config: &crate::config::reprocess::ReprocessConfig) -> SignedDuration {
     let limits = limits(config);
     limits.longest_hold.max(limits.hold)
 }

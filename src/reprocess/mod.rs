@@ -33,7 +33,7 @@ pub struct Reprocess<'w> {
     ledger: &'w Ledger,
     projects: &'w [Watched<Cloud>],
     rules: &'w Rules,
-    config: &'w reprocess::Reprocess,
+    config: &'w reprocess::ReprocessConfig,
     began: Instant,
     /// Projects whose last scan was incomplete: nothing of them is retried by itself, for who knows what is under way there.
     half_seen: BTreeSet<String>,
@@ -68,7 +68,7 @@ impl<'w> Reprocess<'w> {
         ledger: &'w Ledger,
         projects: &'w [Watched<Cloud>],
         rules: &'w Rules,
-        config: &'w reprocess::Reprocess,
+        config: &'w reprocess::ReprocessConfig,
     ) -> Reprocess<'w> {
         Reprocess {
             ledger,

@@ -1,6 +1,7 @@
 //! Which batch APIs a project has: read before a scan, kept and told after it.
 
 use std::fmt;
+use strum::VariantArray as _;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +10,7 @@ use crate::ledger::{Ledger, Transaction, fault};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence};
 use crate::model::text::count;
 use crate::scan::Watched;
-use crate::scan::source::Source;
+use crate::scan::source::BatchSource;
 use crate::scan::store::project_api;
 
 /// What a scan found of one API.
@@ -40,10 +41,7 @@ impl fmt::Display for ApiFound {
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Tells the clients of these projects which APIs are known to answer.
-///
-/// # Errors
-/// Only the ledger's.
-pub(crate) async fn restore_apis<S: Source>(ledger: &Ledger, projects: &[Watched<S>]) -> Result<(), LedgerError> {
+pub(crate) async fn restore_apis<S: BatchSource>(ledger: &Ledger, projects: &[Watched<S>]) -> Result<(), LedgerError> {
     for project in projects {
         let name = project.name.clone();
         let states = ledger.read(move |connection| project_api::states_by_name(connection, &name)).await?;
@@ -53,9 +51,6 @@ pub(crate) async fn restore_apis<S: Source>(ledger: &Ledger, projects: &[Watched
 }
 
 /// Keeps what a scan found, and tells people once of an API that went away.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn keep(
     tx: &Transaction<'_>,
     project_key: i64,
@@ -65,9 +60,9 @@ pub(crate) fn keep(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     project_api::keep(tx, project_key, spoken, states)?;
-    for api in BatchApi::ALL {
+    for api in BatchApi::VARIANTS.iter().copied() {
         let (state, key) = (states.get(api), format!("api:{project}:{api}"));
-        let stands = fault::standing(tx, &key)?.contains(&key);
+        let stands = fault::active_with_prefix(tx, &key)?.contains(&key);
         if !stands && !gone.contains(&api) {
             continue;
         }

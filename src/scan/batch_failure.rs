@@ -16,7 +16,7 @@ pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a listing of a batch's items has shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
+pub struct ListedOutcomes {
     /// Items that failed or were skipped.
     pub unwell: u64,
     /// Items that the batch left undone.
@@ -84,7 +84,7 @@ impl Batch {
     }
 
     /// The batch itself as a failed item, for a batch that failed and names no item; none if its items say all.
-    pub fn stand_in(&self, shown: Shown) -> Option<Observation> {
+    pub fn placeholder_item(&self, shown: ListedOutcomes) -> Option<Observation> {
         let own_message = self.error_message.is_some() && !shown.same_message;
         // Without a total nobody can tell whether the items that are shown are all.
         let needed = match self.status {
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_batch_stands_for_itself_where_its_items_do_not_say_all() {
-        let shown = |unwell, undone, same_message| Shown { unwell, undone, same_message };
+        let shown = |unwell, undone, same_message| ListedOutcomes { unwell, undone, same_message };
         for (status, error, total, shown, stands) in [
             (BatchStatus::Failed, Some("x"), Some(5), shown(0, 0, false), true),
             (BatchStatus::Failed, Some("x"), Some(5), shown(0, 3, false), false),
@@ -195,7 +195,7 @@ mod tests {
             (BatchStatus::Completed, None, Some(5), shown(0, 0, false), false),
         ] {
             let batch = Batch { total_items: total, ..batch(status, error) };
-            let stand_in = batch.stand_in(shown);
+            let stand_in = batch.placeholder_item(shown);
             assert_eq!(stand_in.is_some(), stands, "{batch:?} {shown:?}");
             if let Some(item) = stand_in {
                 assert_eq!((item.item_id.as_str(), item.completed_at), ("bjb-1", Some(time(0))));

@@ -16,7 +16,7 @@ use crate::llamacloud::{Cloud, MOST_REQUESTS_FOR_A_RECORD};
 use crate::model::cause::{Cause, together};
 use crate::model::text::count;
 use crate::scan::Watched;
-use crate::scan::store::cause::{self, Sample, Unexplained};
+use crate::scan::store::cause::{self, CauseSample, Unexplained};
 
 /// Requests that one cycle may spend on causes, over all projects.
 const MOST_REQUESTS: u64 = 20;
@@ -30,15 +30,15 @@ const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a process learnt by asking: what it need not say again, and whom not to ask for a while.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct CauseMemory {
     /// Projects whose records could not be had when they were last asked, and until when they rest.
     unwell: HashMap<String, Option<Timestamp>>,
     /// How often an answer about an observation made no sense.
     odd: HashMap<i64, u32>,
 }
 
-impl Memory {
-    fn rests(&self, project: &str, now: Timestamp) -> bool {
+impl CauseMemory {
+    fn is_backing_off(&self, project: &str, now: Timestamp) -> bool {
         self.unwell.get(project).copied().flatten().is_some_and(|until| now < until)
     }
 
@@ -49,7 +49,7 @@ impl Memory {
     }
 
     /// Whether another try may make sense of the answer about this failure.
-    fn tries_again(&mut self, sample: &Sample, error: &CloudError, now: Timestamp) -> bool {
+    fn tries_again(&mut self, sample: &CauseSample, error: &CloudError, now: Timestamp) -> bool {
         let is_odd = matches!(error, CloudError::NotJson { .. } | CloudError::Decode { .. });
         let tries = self.odd.entry(sample.observation_key).or_default();
         *tries += 1;
@@ -94,25 +94,22 @@ struct Asking<'a> {
     now: Timestamp,
     spent: u64,
     summary: CauseSummary,
-    memory: &'a mut Memory,
+    memory: &'a mut CauseMemory,
     /// Projects whose records cannot be had at the moment.
     unwell: Vec<String>,
 }
 
 /// Asks for the causes of open groups with a generic message.
-///
-/// # Errors
-/// Only the ledger's.
 pub async fn ask(
     ledger: &Ledger,
     projects: &[Watched<Cloud>],
     rules: &Rules,
-    memory: &mut Memory,
+    memory: &mut CauseMemory,
     now: Timestamp,
 ) -> Result<CauseSummary, LedgerError> {
     let groups = ledger.read(cause::unexplained).await?;
     let summary = CauseSummary::default();
-    let resting = projects.iter().map(|project| &project.name).filter(|name| memory.rests(name, now));
+    let resting = projects.iter().map(|project| &project.name).filter(|name| memory.is_backing_off(name, now));
     let unwell = resting.cloned().collect();
     let mut asking = Asking { ledger, projects, rules, now, spent: 0, summary, memory, unwell };
     for group in groups.into_iter().filter(|group| is_generic(rules, group)) {
@@ -150,7 +147,7 @@ impl Asking<'_> {
         }
     }
 
-    async fn ask_sample(&mut self, group_key: i64, sample: &Sample) -> Result<(), LedgerError> {
+    async fn ask_sample(&mut self, group_key: i64, sample: &CauseSample) -> Result<(), LedgerError> {
         let Some(project) = self.projects.iter().find(|project| project.name == sample.project) else {
             return Ok(());
         };
@@ -166,7 +163,7 @@ impl Asking<'_> {
     }
 
     /// What the record says; none if that is to be asked again in a later cycle.
-    async fn request(&mut self, source: &Cloud, sample: &Sample) -> Option<Option<Cause>> {
+    async fn request(&mut self, source: &Cloud, sample: &CauseSample) -> Option<Option<Cause>> {
         let before = source.requests();
         let record = source.job_record(&sample.job_type, &sample.job_id).await;
         self.spent += source.requests() - before;
@@ -195,7 +192,7 @@ impl Asking<'_> {
     }
 
     /// Gives the group its cause, and a class if all causes lead to the same one.
-    async fn explain(&self, group_key: i64, sample: Sample) -> Result<(), LedgerError> {
+    async fn explain(&self, group_key: i64, sample: CauseSample) -> Result<(), LedgerError> {
         let causes = self.ledger.read(move |connection| cause::found(connection, group_key)).await?;
         let Some(cause) = together(&causes) else { return Ok(()) };
         let classified = classify_by_causes(self.rules, sample.message.as_deref(), &sample.job_type, &causes);
@@ -217,16 +214,23 @@ mod tests {
 
     #[test]
     fn a_project_that_refuses_its_records_is_named_once_and_asked_once_an_hour() {
-        let mut memory = Memory::default();
+        let mut memory = CauseMemory::default();
         assert!(memory.trouble("prod", &refused(), at(0)) && !memory.trouble("prod", &refused(), at(0)));
-        assert!(memory.rests("prod", at(3599)) && !memory.rests("prod", at(3600)) && !memory.rests("other", at(1)));
+        assert!(
+            memory.is_backing_off("prod", at(3599))
+                && !memory.is_backing_off("prod", at(3600))
+                && !memory.is_backing_off("other", at(1))
+        );
         let dead = CloudError::CutShort { path: String::new(), problem: String::new() };
-        assert!(!memory.trouble("prod", &dead, at(3600)) && !memory.rests("prod", at(3600)), "it may be well again");
+        assert!(
+            !memory.trouble("prod", &dead, at(3600)) && !memory.is_backing_off("prod", at(3600)),
+            "it may be well again"
+        );
     }
 
     #[test]
     fn an_answer_without_sense_is_asked_for_three_times_and_a_refused_request_once() {
-        let sample = Sample {
+        let sample = CauseSample {
             observation_key: 1,
             project: "prod".to_owned(),
             job_type: "parse".to_owned(),
@@ -235,7 +239,7 @@ mod tests {
             seen_at: at(0),
         };
         let odd = CloudError::Decode { path: String::new(), at: String::new(), problem: String::new() };
-        let mut memory = Memory::default();
+        let mut memory = CauseMemory::default();
         let tries: Vec<bool> = (0..3).map(|_| memory.tries_again(&sample, &odd, at(60))).collect();
         assert_eq!(tries, [true, true, false]);
         assert!(!memory.tries_again(&sample, &odd, at(86_400)), "the failure is a day old");

@@ -13,9 +13,9 @@ use crate::model::item::ItemStatus;
 use crate::scan::listing::BatchRead;
 use crate::scan::project::Counts;
 use crate::scan::rules::{Conclusion, SEARCHABLE_ITEMS, conclude, may_answer};
-use crate::scan::source::Source;
+use crate::scan::source::BatchSource;
 use crate::scan::store::batch;
-use crate::scan::store::evidence::{self, Vanished};
+use crate::scan::store::evidence::{self, VanishedItem};
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::Begun;
 
@@ -23,15 +23,12 @@ use crate::scan::store::project::Begun;
 const SEARCH_REQUESTS: u64 = 30;
 
 /// Looks at open items that are missing from a complete listing of their batch, and recovers those that completed.
-///
-/// # Errors
-/// Only the ledger's.
-pub(crate) async fn look_at<S: Source>(
+pub(crate) async fn look_at<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     batch: &Batch,
     mut finish: Finish,
-    vanished: Vec<Vanished>,
+    vanished: Vec<VanishedItem>,
     read: &mut BatchRead,
 ) -> Result<(), LedgerError> {
     if !batch.status.is_terminal() && batch.total_items.is_none_or(|n| n > SEARCHABLE_ITEMS) {
@@ -72,7 +69,7 @@ pub(crate) async fn look_at<S: Source>(
         }
     }
     if ask_again {
-        finish.listed_as = None;
+        finish.listing = None;
     }
     conclude_with(ledger, finish, batch, recovered, read).await
 }
@@ -90,10 +87,7 @@ async fn conclude_with(
 }
 
 /// Reads newer batches for completed items that answer open failures of earlier ones.
-///
-/// # Errors
-/// Only the ledger's.
-pub(crate) async fn search<S: Source>(
+pub(crate) async fn search<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &Begun,
@@ -137,7 +131,7 @@ pub(crate) async fn search<S: Source>(
                 let not_understood = listed.unreadable + odd;
                 counts.unreadable += not_understood;
                 let write = move |tx: &crate::ledger::Transaction<'_>| {
-                    evidence::answer(tx, &answering, &completed, not_understood == 0)
+                    evidence::recover_completed(tx, &answering, &completed, not_understood == 0)
                 };
                 counts.recovered += ledger.write(write).await?;
             }

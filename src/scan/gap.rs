@@ -9,9 +9,9 @@ use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence, twin_id};
 use crate::model::text::count;
 use crate::scan::project::Counts;
 use crate::scan::set_aside::{SetAside, lost_prefix, shown_id};
-use crate::scan::source::Source;
+use crate::scan::source::BatchSource;
 use crate::scan::store::project::{Begun, complete_before};
-use crate::scan::store::unread::{self, Vanished};
+use crate::scan::store::unread::{self, VanishedBatch};
 
 /// A batch that LlamaCloud has not known for so long (milliseconds) is gone: a server in trouble says so of anything.
 const SURELY_GONE: i64 = HOUR;
@@ -21,32 +21,32 @@ const TOLD_FOR: i64 = 24 * HOUR;
 
 /// The time of which a batch list is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Window {
+pub(crate) struct ListWindow {
     /// Since when batches are looked at.
     pub(crate) since: Timestamp,
     /// Until when the list is known, in milliseconds; none if no scan was complete.
     pub(crate) known_until: Option<i64>,
 }
 
-impl Window {
+impl ListWindow {
     /// `look_back` before the time until which the list is known, so that a scan after a pause, however long, reads what happened
     /// in it. Where no scan was complete, the pause began with the first one.
-    fn new(known_until: Option<i64>, first_seen: i64, look_back: SignedDuration, now: Timestamp) -> Window {
+    fn new(known_until: Option<i64>, first_seen: i64, look_back: SignedDuration, now: Timestamp) -> ListWindow {
         let from = timestamp(known_until.unwrap_or(first_seen)).min(now);
-        Window { since: from.checked_sub(look_back).unwrap_or(Timestamp::MIN), known_until }
+        ListWindow { since: from.checked_sub(look_back).unwrap_or(Timestamp::MIN), known_until }
     }
 }
 
 /// The windows of the batch lists of both APIs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Windows {
-    v2: Window,
-    v1_beta: Window,
+    v2: ListWindow,
+    v1_beta: ListWindow,
 }
 
 impl Windows {
     /// The window of one list.
-    pub(crate) fn of(&self, api: BatchApi) -> &Window {
+    pub(crate) fn of(&self, api: BatchApi) -> &ListWindow {
         match api {
             BatchApi::V2 => &self.v2,
             BatchApi::V1Beta => &self.v1_beta,
@@ -54,9 +54,6 @@ impl Windows {
     }
 
     /// Works them out from what is known of the APIs.
-    ///
-    /// # Errors
-    /// Only the ledger's.
     pub(crate) async fn new(
         ledger: &Ledger,
         begun: &Begun,
@@ -68,7 +65,7 @@ impl Windows {
         let read = move |connection: &Connection| {
             let of = |api| {
                 let known_until = known_until(connection, &begun, apis.get(api))?;
-                Ok::<_, LedgerError>(Window::new(known_until, begun.baseline_until, look_back, now))
+                Ok::<_, LedgerError>(ListWindow::new(known_until, begun.baseline_until, look_back, now))
             };
             Ok(Windows { v2: of(BatchApi::V2)?, v1_beta: of(BatchApi::V1Beta)? })
         };
@@ -95,17 +92,14 @@ pub(crate) struct ShownTime {
     /// The API whose list it is.
     pub(crate) api: BatchApi,
     /// The time of which it was read.
-    pub(crate) window: Window,
+    pub(crate) window: ListWindow,
     /// When the oldest batch that it showed was made; none if it showed none with a time.
     pub(crate) oldest: Option<Timestamp>,
 }
 
 /// Notes what cannot be read any more: batches that had not ended when they were last read and are gone, and the time for which
 /// a batch list does not go back any more. Of an API that is not there, nothing is said: it may come back.
-///
-/// # Errors
-/// Only the ledger's.
-pub(crate) async fn find_lost<S: Source>(
+pub(crate) async fn find_lost_batches<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &Begun,
@@ -125,7 +119,7 @@ pub(crate) async fn find_lost<S: Source>(
     Ok(())
 }
 
-async fn find_lost_time<S: Source>(
+async fn find_lost_time<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &Begun,
@@ -150,7 +144,7 @@ async fn find_lost_time<S: Source>(
 }
 
 /// Whether LlamaCloud knows the batch under no id that it may have.
-async fn is_gone<S: Source>(source: &S, batch_id: &str) -> bool {
+async fn is_gone<S: BatchSource>(source: &S, batch_id: &str) -> bool {
     let is_spoken = |id: &String| {
         let api = BatchApi::of_batch(id);
         source.spoken().contains(&api) && source.serves(api)
@@ -165,7 +159,7 @@ async fn is_gone<S: Source>(source: &S, batch_id: &str) -> bool {
 }
 
 /// Of batches that are gone since one scan.
-fn batches_lost(project: &str, vanished: &[Vanished]) -> SetAside {
+fn batches_lost(project: &str, vanished: &[VanishedBatch]) -> SetAside {
     let some: Vec<String> = vanished.iter().take(3).map(|batch| shown_id(&batch.batch_id)).collect();
     let more = vanished.len().saturating_sub(some.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -208,7 +202,7 @@ mod tests {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
         let day = SignedDuration::from_hours(24);
         let reaches = |known: Option<SignedDuration>, first: SignedDuration| {
-            let window = Window::new(known.map(|ago| millis(now - ago)), millis(now - first), day * 7, now);
+            let window = ListWindow::new(known.map(|ago| millis(now - ago)), millis(now - first), day * 7, now);
             now.duration_since(window.since)
         };
         assert_eq!(reaches(None, SignedDuration::ZERO), day * 7);

@@ -14,11 +14,11 @@ use crate::grouping::id::GroupHandle;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::millis;
-use crate::model::classified::GroupFacts;
+use crate::model::classified::ClassifiedGroup;
 use crate::scan::Classify;
-use crate::scan::store::evidence::Vanished;
+use crate::scan::store::evidence::VanishedItem;
 use crate::scan::store::ingest::{Ingested, ingest};
-use crate::scan::store::ingest_record::{Finish, Sighting, Work};
+use crate::scan::store::ingest_record::{Finish, IngestWork, Sighting};
 
 /// Bytes of rows that are worth a transaction before their batch ends, about 70,000 rows of ordinary length.
 /// The more rows, the more of them share a page of an index, and a first scan of a large account is bound by those pages.
@@ -26,7 +26,7 @@ use crate::scan::store::ingest_record::{Finish, Sighting, Work};
 const ENOUGH_BYTES: usize = 24 * 1024 * 1024;
 
 /// What projects hand over.
-pub(crate) enum Message {
+pub(crate) enum IntakeMessage {
     /// Observations of one batch.
     Page {
         /// The batch's job type.
@@ -49,13 +49,13 @@ pub(crate) struct Committed {
     /// Observations of this scan that were not known before.
     pub(crate) new: u64,
     /// Open items that were not listed any more.
-    pub(crate) vanished: Vec<Vanished>,
+    pub(crate) vanished: Vec<VanishedItem>,
 }
 
 /// Takes in everything that comes, until every sender is gone and everything is written.
 pub(crate) async fn run(
     ledger: &Ledger,
-    mut received: mpsc::Receiver<Message>,
+    mut received: mpsc::Receiver<IntakeMessage>,
     grouper: &mut Grouper,
     classify: &Classify<'_>,
     now: Timestamp,
@@ -107,7 +107,7 @@ fn answer(ingested: Ingested, replies: Replies, new: &mut FxHashMap<i64, u64>) {
 /// Grouped rows that wait for the next transaction.
 #[derive(Default)]
 struct Pending {
-    work: Work,
+    work: IngestWork,
     bytes: usize,
     handles: Vec<GroupHandle>,
     positions: HashMap<GroupHandle, u32>,
@@ -129,9 +129,9 @@ impl Pending {
         self.bytes >= ENOUGH_BYTES || (nothing_comes && !self.work.finished.is_empty())
     }
 
-    fn add(&mut self, message: Message, grouper: &mut Grouper, classify: &Classify) {
+    fn add(&mut self, message: IntakeMessage, grouper: &mut Grouper, classify: &Classify) {
         match message {
-            Message::Page { job_type, sightings } => {
+            IntakeMessage::Page { job_type, sightings } => {
                 self.work.sightings.reserve(sightings.len());
                 for mut sighting in sightings {
                     sighting.group = self.group(&job_type, &sighting, grouper, classify);
@@ -139,7 +139,7 @@ impl Pending {
                     self.work.sightings.push(sighting);
                 }
             }
-            Message::Finish { finish, reply } => {
+            IntakeMessage::Finish { finish, reply } => {
                 self.replies.push((finish.place.batch_key, reply));
                 self.work.finished.push(finish);
             }
@@ -162,12 +162,11 @@ impl Pending {
         self.positions.insert(handle, position);
         // The first message of a group is at hand only now, so its class is decided now.
         for stored in grouper.take_changes() {
-            let classified = classify(&GroupFacts {
+            let classified = classify(&ClassifiedGroup {
                 kind: observation.kind(),
                 job_type,
                 skip_reason: observation.skip_reason(),
                 message: observation.message(),
-                template: &stored.template,
             });
             self.work.changes.push(GroupChange { stored, classified });
         }
@@ -175,16 +174,11 @@ impl Pending {
     }
 
     /// Hands over what waits, sorted by item id: neighbours in the index then share pages.
-    fn take(&mut self, grouper: &mut Grouper, classify: &Classify) -> (Work, Replies) {
+    fn take(&mut self, grouper: &mut Grouper, classify: &Classify) -> (IngestWork, Replies) {
         let mut pending = std::mem::take(self);
         for stored in grouper.take_changes() {
-            let classified = classify(&GroupFacts {
-                kind: stored.kind,
-                job_type: "",
-                skip_reason: None,
-                message: None,
-                template: &stored.template,
-            });
+            let classified =
+                classify(&ClassifiedGroup { kind: stored.kind, job_type: "", skip_reason: None, message: None });
             pending.work.changes.push(GroupChange { stored, classified });
         }
         let survivor = |handle: &GroupHandle| grouper.id(grouper.resolve(*handle)).clone();

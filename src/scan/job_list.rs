@@ -3,19 +3,20 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
+use strum::VariantArray as _;
 
 use jiff::Timestamp;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::Listed;
+use crate::llamacloud::paging::listing::ListResult;
 use crate::model::batch::Batch;
-use crate::model::batch_api::{ApiStates, BatchApi, Finding, ListOutcome, Presence, conclude, twin_id};
+use crate::model::batch_api::{ApiFinding, ApiStates, BatchApi, ListOutcome, Presence, conclude, twin_id};
 use crate::model::text::count;
 use crate::scan::apis::ApiFound;
 use crate::scan::gap::{ShownTime, Windows};
-use crate::scan::rules::{ListOrder, Seen, in_window};
+use crate::scan::rules::{BatchEvidence, ListOrder, in_window};
 use crate::scan::set_aside::{api_of_fault, fault_key};
-use crate::scan::source::Source;
+use crate::scan::source::BatchSource;
 use crate::scan::store::batch::KnownBatch;
 use crate::scan::unread::why_unusable;
 
@@ -79,7 +80,7 @@ struct ListRead {
 }
 
 /// How to read them.
-pub(crate) struct Request<'a> {
+pub(crate) struct JobListRequest<'a> {
     /// The look-back window of each list.
     pub(crate) windows: Windows,
     /// Time of the scan.
@@ -101,7 +102,11 @@ pub(crate) struct Request<'a> {
 /// Reads the job lists that are due. An error leaves what was read before it.
 ///
 /// If none of them can be read, the list of the other API is asked for, too: only by comparison is it known which is gone.
-pub(crate) async fn read<S: Source>(source: &S, known: &HashMap<String, KnownBatch>, request: &Request<'_>) -> JobList {
+pub(crate) async fn read<S: BatchSource>(
+    source: &S,
+    known: &HashMap<String, KnownBatch>,
+    request: &JobListRequest<'_>,
+) -> JobList {
     let spoken = source.spoken();
     let awaited: HashSet<BatchApi> =
         known.iter().filter(|(_, batch)| batch.awaited).map(|(id, _)| source.api_of(id)).collect();
@@ -118,7 +123,7 @@ pub(crate) async fn read<S: Source>(source: &S, known: &HashMap<String, KnownBat
             list.read_one(source, *api, known, &mut shown, request).await;
         }
     }
-    list.keep_unproven(source, request);
+    list.keep_unproven_open(source, request);
     list
 }
 
@@ -130,13 +135,13 @@ fn short(batch_id: &str) -> u64 {
 }
 
 impl JobList {
-    async fn read_one<S: Source>(
+    async fn read_one<S: BatchSource>(
         &mut self,
         source: &S,
         api: BatchApi,
         known: &HashMap<String, KnownBatch>,
         shown: &mut HashSet<u64>,
-        request: &Request<'_>,
+        request: &JobListRequest<'_>,
     ) {
         let awaited = known.iter().filter(|(id, batch)| batch.awaited && source.api_of(id) == api);
         let mut unseen: HashSet<&str> = awaited.map(|(id, _)| id.as_str()).collect();
@@ -152,7 +157,7 @@ impl JobList {
                 for batch in page {
                     active |= in_window(&batch, since);
                     read.oldest = batch.created_at.into_iter().chain(read.oldest).min();
-                    let twin = twin_id(&batch.batch_id).filter(|twin| stands_for(source, twin, known, shown));
+                    let twin = twin_id(&batch.batch_id).filter(|twin| is_known_under(source, twin, known, shown));
                     let known = known.get_key_value(batch.batch_id.as_str());
                     let awaited = known.is_some_and(|(id, _)| unseen.remove(id.as_str()));
                     let created_at = batch.created_at;
@@ -160,9 +165,9 @@ impl JobList {
                         true
                     } else {
                         let first = shown.insert(short(&batch.batch_id));
-                        self.sort_in(batch, known.map(|(_, known)| known), (first, since), request)
+                        self.add_batch(batch, known.map(|(_, known)| known), (first, since), request)
                     };
-                    seen.push((created_at, Seen { settled, awaited }));
+                    seen.push((created_at, BatchEvidence { settled, awaited }));
                 }
                 let due = self.due.len() - due_before;
                 if due >= request.most_due {
@@ -199,7 +204,7 @@ impl JobList {
     }
 
     /// A list that was not read to its end, or is not there, proves nothing about the faults of its batches.
-    fn keep_unproven<S: Source>(&mut self, source: &S, request: &Request<'_>) {
+    fn keep_unproven_open<S: BatchSource>(&mut self, source: &S, request: &JobListRequest<'_>) {
         let is_proved = |fault: &&String| {
             let api = api_of_fault(source, &request.project, fault);
             api.is_none_or(|api| self.lists.iter().any(|read| read.api == api && read.whole))
@@ -208,14 +213,14 @@ impl JobList {
     }
 
     /// Takes the flaws of the lists out.
-    pub(crate) fn take_flaws(&mut self) -> Vec<(BatchApi, String)> {
+    pub(crate) fn record_sort_flaws(&mut self) -> Vec<(BatchApi, String)> {
         self.lists.iter_mut().filter_map(|read| Some((read.api, read.flaw.take()?))).collect()
     }
 
     /// The APIs whose lists have no flaw: they were read to their ends, or may not be asked.
     pub(crate) fn flawless(&self) -> Vec<BatchApi> {
         let is_whole = |api: &BatchApi| self.lists.iter().any(|read| read.api == *api && read.whole);
-        BatchApi::ALL.into_iter().filter(|api| is_whole(api) || !self.spoken.contains(api)).collect()
+        BatchApi::VARIANTS.iter().copied().filter(|api| is_whole(api) || !self.spoken.contains(api)).collect()
     }
 
     /// What the lists showed that were read to their ends; the others prove nothing.
@@ -229,7 +234,7 @@ impl JobList {
     pub(crate) fn conclude(&mut self, apis: &ApiStates, now: Timestamp) -> (ApiStates, Vec<BatchApi>) {
         let asked: Vec<_> = self.lists.iter().map(|read| (read.api, read.outcome)).collect();
         let (after, findings) = conclude(apis, &asked, now);
-        let one_was_read = findings.iter().any(|(_, finding)| *finding == Finding::Read);
+        let one_was_read = findings.iter().any(|(_, finding)| *finding == ApiFinding::Read);
         let is_alone = self.lists.len() == 1;
         let nothing_there = self.lists.iter().all(|read| matches!(read.outcome, ListOutcome::NotFound(_)));
         if nothing_there && !is_alone {
@@ -237,18 +242,18 @@ impl JobList {
             return (after, Vec::new());
         }
         for (read, (_, finding)) in self.lists.iter_mut().zip(&findings) {
-            if is_alone || matches!(finding, Finding::Read | Finding::Failed) {
+            if is_alone || matches!(finding, ApiFinding::Read | ApiFinding::Failed) {
                 self.unseen.append(&mut read.unseen);
             }
             let error = match finding {
                 _ if is_alone => read.error.take(),
-                Finding::Read | Finding::Failed => read.error_of_two(one_was_read),
-                Finding::Unclear if one_was_read => Some((read.doubt(), false)),
-                Finding::Unclear | Finding::NotThere | Finding::WentAway | Finding::ProbeFailed => None,
+                ApiFinding::Read | ApiFinding::Failed => read.error_of_two(one_was_read),
+                ApiFinding::Unclear if one_was_read => Some((read.doubt(), false)),
+                ApiFinding::Unclear | ApiFinding::NotThere | ApiFinding::WentAway | ApiFinding::ProbeFailed => None,
             };
             self.error = self.error.take().or(error);
         }
-        let gone = findings.iter().filter(|(_, finding)| *finding == Finding::WentAway).map(|(api, _)| *api);
+        let gone = findings.iter().filter(|(_, finding)| *finding == ApiFinding::WentAway).map(|(api, _)| *api);
         (after, gone.collect())
     }
 
@@ -281,12 +286,12 @@ impl JobList {
     }
 
     /// Sorts one batch in; true if there is nothing to do for it.
-    fn sort_in(
+    fn add_batch(
         &mut self,
         batch: Batch,
         known: Option<&KnownBatch>,
         (first, since): (bool, Timestamp),
-        request: &Request<'_>,
+        request: &JobListRequest<'_>,
     ) -> bool {
         if known.is_none() && !in_window(&batch, since) {
             return true;
@@ -301,7 +306,7 @@ impl JobList {
             return true;
         }
         let settled = known.is_some_and(|known| {
-            known.rests || !batch.needs_listing(known.listed_as.as_deref(), !request.may_stop, request.at)
+            known.rests || !batch.needs_listing(known.listing.as_ref(), !request.may_stop, request.at)
         });
         if !first {
             // Shown twice, by a list that moved: once is enough.
@@ -330,7 +335,12 @@ fn cut(due: usize, batches: &[Batch]) -> String {
 /// Whether the batch is known, or was shown, under the id that it has in the other API: one of the two is enough.
 ///
 /// The ledger's stays. Once its API does not answer any more, it stays only if nothing can have changed since it was read.
-fn stands_for<S: Source>(source: &S, twin: &str, known: &HashMap<String, KnownBatch>, shown: &HashSet<u64>) -> bool {
+fn is_known_under<S: BatchSource>(
+    source: &S,
+    twin: &str,
+    known: &HashMap<String, KnownBatch>,
+    shown: &HashSet<u64>,
+) -> bool {
     match known.get(twin) {
         Some(known) => source.serves(source.api_of(twin)) || !known.awaited && !known.rests,
         None => shown.contains(&short(twin)),
@@ -378,7 +388,7 @@ impl ListRead {
     }
 
     /// Notes how the list ended; returns the rows that could not be understood.
-    fn end(&mut self, result: Result<Listed, CloudError>) -> u64 {
+    fn end(&mut self, result: Result<ListResult, CloudError>) -> u64 {
         match result {
             Ok(listed) => {
                 if listed.unreadable > 0 {

@@ -7,14 +7,14 @@ use crate::ledger::error::LedgerError;
 use crate::llamacloud::Taken;
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::paging::listing::Depth;
-use crate::model::batch::{Batch, Counted, Flaw, is_unsettled};
+use crate::model::batch::{Batch, Counted, Flaw};
 use crate::model::item::{Kind, Observation};
-use crate::scan::batch_failure::Shown;
+use crate::scan::batch_failure::ListedOutcomes;
 use crate::scan::evidence::look_at;
-use crate::scan::intake::{Committed, Message};
-use crate::scan::source::Source;
+use crate::scan::intake::{Committed, IntakeMessage};
+use crate::scan::source::BatchSource;
 use crate::scan::store::batch;
-use crate::scan::store::ingest_record::{Finish, Place, Sighting};
+use crate::scan::store::ingest_record::{Finish, ListingContext, Sighting};
 use crate::scan::whole_batch;
 
 /// What reading one batch brought.
@@ -83,25 +83,25 @@ impl BatchRead {
 ///
 /// # Errors
 /// Only the ledger's; trouble with the API is in the result.
-pub(crate) async fn read<S: Source>(
+pub(crate) async fn read<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    due: &Due,
-    pages: &mpsc::Sender<Message>,
+    due: &DueBatch,
+    pages: &mpsc::Sender<IntakeMessage>,
     turn: OwnedSemaphorePermit,
 ) -> Result<BatchRead, LedgerError> {
-    let Due { batch, place, depth } = due;
+    let DueBatch { batch, place, depth } = due;
     let (place, depth) = (*place, *depth);
     let mut read = BatchRead { batch_id: batch.batch_id.clone(), ..BatchRead::default() };
     let mut pass = list_once(source, batch, depth, place, pages, &mut read).await?;
-    let mut shown = Shown { same_message: read.same_message, ..Shown::default() };
+    let mut shown = ListedOutcomes { same_message: read.same_message, ..ListedOutcomes::default() };
     let mut settled = batch.is_settled_by(read.counted);
     if let Some(pass) = pass {
         shown.unwell = pass.failed.count + pass.skipped.count;
         settled &= whole_batch::list_undone(source, due, pages, &mut shown, &mut read).await;
     }
     let unproven = settled && read.unproven;
-    let mut listed_as = if unproven { batch.listed_unproven(place.seen_at) } else { batch.listed_as(settled) };
+    let mut listing = if unproven { batch.listed_unproven(place.seen_at) } else { batch.listed(settled) };
     if pass.is_some_and(|pass| batch.status.is_terminal() && !pass.agrees_with(batch)) {
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
         let again = list_once(source, batch, depth, place, pages, &mut read).await?;
@@ -111,23 +111,23 @@ pub(crate) async fn read<S: Source>(
         }
     }
     if !read.refused {
-        whole_batch::stand_in(due, pages, shown, &mut read).await?;
+        whole_batch::record_whole_batch(due, pages, shown, &mut read).await?;
     }
     let complete = pass.is_some() && read.error.is_none();
     let flaw = pass.and_then(|pass| pass.flaw(batch)).filter(|_| batch.is_settled_by(read.counted));
     if flaw.is_some() || read.only_odd {
         let (project_key, batch_id) = (place.project_key, batch.batch_id.clone());
-        let before = ledger.read(move |connection| batch::listed_as(connection, project_key, &batch_id)).await?;
-        listed_as = match flaw {
+        let before = ledger.read(move |connection| batch::listing(connection, project_key, &batch_id)).await?;
+        listing = match flaw {
             Some(flaw) => {
-                let listed_as = batch.listed_with(flaw, before.as_deref());
-                let is_believed = flaw == Flaw::Unreadable && !is_unsettled(&listed_as, place.seen_at);
+                let listing = batch.listed_with(flaw, before.as_ref());
+                let is_believed = flaw == Flaw::Unreadable && !listing.is_unsettled(place.seen_at);
                 let rows = pass.map_or(0, |pass| pass.failed.unreadable + pass.skipped.unreadable);
                 let why = || read.why_unreadable.clone().unwrap_or_else(|| "no reason is known".to_owned());
                 read.lost_rows = is_believed.then(|| (rows, why()));
-                listed_as
+                listing
             }
-            None => batch.listed_odd(before.as_deref(), place.seen_at),
+            None => batch.listed_odd(before.as_ref(), place.seen_at),
         };
     }
     read.gone = read.not_found && is_gone(source, batch, &mut read).await;
@@ -139,7 +139,7 @@ pub(crate) async fn read<S: Source>(
         place,
         complete,
         // An unfinished batch is listed again whatever it looks like.
-        listed_as: batch.status.is_terminal().then_some(listed_as),
+        listing: batch.status.is_terminal().then_some(listing),
         counted: read.counted,
     };
     let committed = commit(pages, finish.clone(), turn).await?;
@@ -152,22 +152,22 @@ pub(crate) async fn read<S: Source>(
 
 /// A batch that is to be listed.
 #[derive(Debug)]
-pub(crate) struct Due {
+pub(crate) struct DueBatch {
     pub(crate) batch: Batch,
-    pub(crate) place: Place,
+    pub(crate) place: ListingContext,
     pub(crate) depth: Depth,
 }
 
 /// What one complete pass read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Pass {
-    failed: Rows,
-    skipped: Rows,
+    failed: RowCounts,
+    skipped: RowCounts,
 }
 
 /// The rows of one listing: how many, and which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Rows {
+struct RowCounts {
     count: u64,
     unreadable: u64,
     missing: u64,
@@ -196,12 +196,12 @@ impl Pass {
 }
 
 /// Lists failed, then skipped items; none if one of the two could not be read to its end.
-async fn list_once<S: Source>(
+async fn list_once<S: BatchSource>(
     source: &S,
     batch: &Batch,
     depth: Depth,
-    place: Place,
-    pages: &mpsc::Sender<Message>,
+    place: ListingContext,
+    pages: &mpsc::Sender<IntakeMessage>,
     read: &mut BatchRead,
 ) -> Result<Option<Pass>, LedgerError> {
     if batch.has_nothing_to_list() {
@@ -217,14 +217,14 @@ async fn list_once<S: Source>(
 }
 
 /// The rows of one kind; none if they could not be read to the end.
-async fn list_kind<S: Source>(
+async fn list_kind<S: BatchSource>(
     source: &S,
     batch: &Batch,
     (kind, depth): (Kind, Depth),
-    place: Place,
-    pages: &mpsc::Sender<Message>,
+    place: ListingContext,
+    pages: &mpsc::Sender<IntakeMessage>,
     read: &mut BatchRead,
-) -> Result<Option<Rows>, LedgerError> {
+) -> Result<Option<RowCounts>, LedgerError> {
     let mut outlet = Outlet::new(&batch.job_type, place, pages);
     let mut same = false;
     let mut page = |page: Vec<Observation>| {
@@ -244,7 +244,7 @@ async fn list_kind<S: Source>(
             if let Some(why) = listed.why_incomplete.filter(|_| !listed.complete) {
                 read.incomplete(format!("{} items: {why}", kind.as_str()));
             }
-            let rows = Rows {
+            let rows = RowCounts {
                 count: listed.rows + listed.unreadable,
                 unreadable: listed.unreadable,
                 missing: listed.missing,
@@ -260,7 +260,7 @@ async fn list_kind<S: Source>(
 }
 
 /// Whether the batch itself is gone, asked only after its listing failed.
-async fn is_gone<S: Source>(source: &S, batch: &Batch, read: &mut BatchRead) -> bool {
+async fn is_gone<S: BatchSource>(source: &S, batch: &Batch, read: &mut BatchRead) -> bool {
     if read.refused {
         return false;
     }
@@ -273,12 +273,12 @@ async fn is_gone<S: Source>(source: &S, batch: &Batch, read: &mut BatchRead) -> 
 }
 
 async fn commit(
-    pages: &mpsc::Sender<Message>,
+    pages: &mpsc::Sender<IntakeMessage>,
     finish: Finish,
     turn: OwnedSemaphorePermit,
 ) -> Result<Committed, LedgerError> {
     let (reply, answered) = oneshot::channel();
-    let sent = pages.send(Message::Finish { finish, reply }).await;
+    let sent = pages.send(IntakeMessage::Finish { finish, reply }).await;
     sent.map_err(|_| LedgerError::Closed)?;
     drop(turn);
     answered.await.map_err(|_| LedgerError::Closed)
@@ -288,20 +288,20 @@ async fn commit(
 /// up in memory.
 pub(crate) struct Outlet<'a> {
     job_type: &'a str,
-    place: Place,
-    pages: &'a mpsc::Sender<Message>,
+    place: ListingContext,
+    pages: &'a mpsc::Sender<IntakeMessage>,
     pub(crate) rows: u64,
 }
 
 impl<'a> Outlet<'a> {
-    pub(crate) fn new(job_type: &'a str, place: Place, pages: &'a mpsc::Sender<Message>) -> Outlet<'a> {
+    pub(crate) fn new(job_type: &'a str, place: ListingContext, pages: &'a mpsc::Sender<IntakeMessage>) -> Outlet<'a> {
         Outlet { job_type, place, pages, rows: 0 }
     }
 
     pub(crate) fn push(&mut self, page: Vec<Observation>) -> Taken {
         self.rows += u64::try_from(page.len()).unwrap_or(u64::MAX);
         let sightings = page.iter().map(|o| Sighting::new(self.place, o)).collect();
-        let message = Message::Page { job_type: self.job_type.to_owned(), sightings };
+        let message = IntakeMessage::Page { job_type: self.job_type.to_owned(), sightings };
         let pages = self.pages.clone();
         Box::pin(async move {
             // A closed channel means that the ledger failed: `commit` finds out.
@@ -333,8 +333,8 @@ mod tests {
             started_at: None,
             completed_at: None,
         };
-        let all = Rows { count: 1, unreadable: 0, missing: 0, fingerprint: 7 };
-        let some = Rows { missing: 1, ..all };
+        let all = RowCounts { count: 1, unreadable: 0, missing: 0, fingerprint: 7 };
+        let some = RowCounts { missing: 1, ..all };
         assert_eq!(Pass { failed: all, skipped: all }.flaw(&batch), None);
         assert_eq!(Pass { failed: some, skipped: all }.flaw(&batch), Some(Flaw::FewerThanCounted));
     }

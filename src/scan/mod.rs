@@ -2,7 +2,7 @@
 //! them, and look at open items that are no longer listed.
 //!
 //! Each project is a task, so that one that fails or crawls never delays another; all of them hand their pages to one
-//! intake, which holds the grouper and writes transactions. `rules` decides which batches matter, a [`Source`] makes the
+//! intake, which holds the grouper and writes transactions. `rules` decides which batches matter, a [`BatchSource`] makes the
 //! requests, `store` holds the SQL.
 
 pub(crate) mod apis;
@@ -36,14 +36,14 @@ use crate::grouping::grouper::Grouper;
 use crate::grouping::store_group;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::model::classified::{Classified, GroupFacts};
+use crate::model::classified::{Classified, ClassifiedGroup};
 
 use crate::scan::apis::ApiFound;
 use crate::scan::set_aside::SetAside;
-use crate::scan::source::Source;
+use crate::scan::source::BatchSource;
 
 /// Decides the class of a new group.
-pub(crate) type Classify<'a> = dyn Fn(&GroupFacts<'_>) -> Classified + Send + Sync + 'a;
+pub(crate) type Classify<'a> = dyn Fn(&ClassifiedGroup<'_>) -> Classified + Send + Sync + 'a;
 
 /// Pages on their way from the projects to the intake; each holds up to 1,000 observations.
 const PAGES_UNDER_WAY: usize = 4;
@@ -103,7 +103,7 @@ pub struct ScanSummary {
     /// What cannot be read any more, with its dates.
     pub lost: Vec<SetAside>,
     /// What is being found out about things that cannot be read.
-    unread: set_aside::Unread,
+    unread: set_aside::UnreadFindings,
     /// The API refused us (401, 402, 403): nothing more was asked, and people must be told at once.
     pub refused: bool,
 }
@@ -151,9 +151,6 @@ impl fmt::Display for ScanSummary {
 }
 
 /// The grouper as the ledger knows it: at start, and after a scan that could not write.
-///
-/// # Errors
-/// The ledger's.
 pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
     ledger.read(store_group::restore).await
 }
@@ -167,7 +164,7 @@ pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
 ///
 /// # Errors
 /// The ledger cannot be written. What was committed before stays, and the grouper is brought back to it.
-pub async fn scan<S: Source>(
+pub async fn scan<S: BatchSource>(
     ledger: &Ledger,
     projects: &[Watched<S>],
     named: &HashMap<String, Vec<String>>,
@@ -187,7 +184,7 @@ pub async fn scan<S: Source>(
     let summaries = collect(tasks).await;
     match taken_in.and(summaries) {
         Ok(summaries) => {
-            ledger.rest().await?;
+            ledger.release_memory().await?;
             Ok(summaries)
         }
         Err(error) => {
@@ -197,9 +194,9 @@ pub async fn scan<S: Source>(
     }
 }
 
-type Outcome = (usize, Result<ScanSummary, LedgerError>);
+type ProjectOutcome = (usize, Result<ScanSummary, LedgerError>);
 
-async fn collect(mut tasks: JoinSet<Outcome>) -> Result<Vec<ScanSummary>, LedgerError> {
+async fn collect(mut tasks: JoinSet<ProjectOutcome>) -> Result<Vec<ScanSummary>, LedgerError> {
     let mut summaries = Vec::new();
     while let Some(joined) = tasks.join_next().await {
         let (position, summary) = unless_panicked(joined);

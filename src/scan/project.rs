@@ -15,14 +15,14 @@ use crate::llamacloud::paging::listing::Depth;
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
 use crate::model::id::bare_project_id;
-use crate::scan::intake::Message;
-use crate::scan::job_list::{self, JobList, MOST_DUE, Request};
-use crate::scan::listing::{self, BatchRead, Due};
-use crate::scan::set_aside::{self, Unread};
-use crate::scan::source::Source;
+use crate::scan::intake::IntakeMessage;
+use crate::scan::job_list::{self, JobList, JobListRequest, MOST_DUE};
+use crate::scan::listing::{self, BatchRead, DueBatch};
+use crate::scan::set_aside::{self, UnreadFindings};
+use crate::scan::source::BatchSource;
 use crate::scan::store::batch::{self, KnownBatch};
-use crate::scan::store::ingest_record::{Finish, Place};
-use crate::scan::store::project::{Begun, Ended, begin_scan, doubt_list, end_scan};
+use crate::scan::store::ingest_record::{Finish, ListingContext};
+use crate::scan::store::project::{Begun, ScanEnd, begin_scan, end_scan, require_full_list};
 use crate::scan::store::project_api;
 use crate::scan::{ScanSummary, Watched, apis, evidence, gap, unless_panicked};
 
@@ -36,14 +36,11 @@ const ASKED_SINGLY: usize = 50;
 pub(crate) type Counts = ScanSummary;
 
 /// Scans one project. Trouble with the API is in the summary.
-///
-/// # Errors
-/// Only the ledger's.
-pub(crate) async fn scan<S: Source>(
+pub(crate) async fn scan<S: BatchSource>(
     ledger: &Ledger,
     project: &Watched<S>,
     named: Vec<String>,
-    pages: mpsc::Sender<Message>,
+    pages: mpsc::Sender<IntakeMessage>,
     now: Timestamp,
 ) -> Result<ScanSummary, LedgerError> {
     let requests_before = project.source.requests();
@@ -71,12 +68,12 @@ struct Apis {
 }
 
 /// Does the work; says whether the job list was read to its end, and what is known of the APIs.
-async fn read<S: Source>(
+async fn read<S: BatchSource>(
     ledger: &Ledger,
     project: &Watched<S>,
     begun: &Begun,
     named: Vec<String>,
-    pages: mpsc::Sender<Message>,
+    pages: mpsc::Sender<IntakeMessage>,
     now: Timestamp,
     counts: &mut Counts,
 ) -> Result<(bool, Apis), LedgerError> {
@@ -88,9 +85,9 @@ async fn read<S: Source>(
     let full = begun.list_read_at.is_none_or(|at| begun.at - at >= FULL_READ_EVERY);
     let look_back = SignedDuration::try_from(project.look_back).unwrap_or(SignedDuration::MAX);
     let windows = gap::Windows::new(ledger, begun, &apis, look_back, now).await?;
-    let (unread, faults) = Unread::of(ledger, &project.name, project_key).await?;
+    let (unread, faults) = UnreadFindings::of(ledger, &project.name, project_key).await?;
     counts.unread = unread;
-    let request = Request {
+    let request = JobListRequest {
         windows,
         now,
         at: begun.at,
@@ -109,7 +106,7 @@ async fn read<S: Source>(
     let well_read = list.error.is_none() && is_clear;
     if !well_read && begun.list_read_at.is_some() {
         // Before anything of it is recorded, so that not even a crash makes half a list look whole.
-        ledger.write(move |tx| doubt_list(tx, project_key)).await?;
+        ledger.write(move |tx| require_full_list(tx, project_key)).await?;
     }
     let list_read = full && well_read;
     if let Some((error, refused)) = list.error.take() {
@@ -137,15 +134,15 @@ async fn read<S: Source>(
         evidence::search(ledger, source, begun, counts).await?;
     }
     if !counts.refused {
-        gap::find_lost(ledger, source, begun, shown, counts).await?;
+        gap::find_lost_batches(ledger, source, begun, shown, counts).await?;
     }
-    set_aside::judge(ledger, source, begun, counts).await?;
+    set_aside::is_about_one_batch(ledger, source, begun, counts).await?;
     Ok((list_read, Apis { states, gone }))
 }
 
 /// Asks for the batches that events named. They are read whatever is known of them; what the API does not know is let be,
 /// and so is what belongs to another project, which the same key may see.
-async fn follow_named<S: Source>(
+async fn follow_named<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &Begun,
@@ -192,7 +189,7 @@ async fn follow_named<S: Source>(
 }
 
 /// Asks one by one for batches that matter and that the job list did not show.
-async fn follow_unseen<S: Source>(
+async fn follow_unseen<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &Begun,
@@ -217,8 +214,8 @@ async fn follow_unseen<S: Source>(
     for batch_id in wanted.into_iter().take(ASKED_SINGLY) {
         match source.batch(&batch_id).await {
             Ok(Some(found)) => {
-                let listed_as = known.get(&batch_id).and_then(|known| known.listed_as.as_deref());
-                if found.needs_listing(listed_as, full, begun.at) {
+                let listing = known.get(&batch_id).and_then(|known| known.listing.as_ref());
+                if found.needs_listing(listing, full, begun.at) {
                     list.due.push(found);
                 } else {
                     list.refresh.push(found);
@@ -252,7 +249,7 @@ fn put_off_proofs(list: &mut JobList, known: &HashMap<String, KnownBatch>) {
 }
 
 fn wants_proof(batch: &Batch, known: &HashMap<String, KnownBatch>) -> bool {
-    batch.wants_proof(known.get(&batch.batch_id).and_then(|known| known.listed_as.as_deref()))
+    batch.wants_proof(known.get(&batch.batch_id).and_then(|known| known.listing.as_ref()))
 }
 
 /// Writes what the job list showed; the batches whose items must be listed come back with their place in the ledger.
@@ -261,7 +258,7 @@ async fn record(
     begun: &Begun,
     known: &HashMap<String, KnownBatch>,
     list: &mut JobList,
-) -> Result<Vec<Due>, LedgerError> {
+) -> Result<Vec<DueBatch>, LedgerError> {
     let due = std::mem::take(&mut list.due);
     let refresh = std::mem::take(&mut list.refresh);
     if due.is_empty() && refresh.is_empty() {
@@ -282,7 +279,7 @@ async fn record(
             }
             batch::record(tx, begun.project_key, &refresh, begun.at)?;
             let keys = batch::record(tx, begun.project_key, &due, begun.at)?;
-            let place = |batch_key| Place {
+            let place = |batch_key| ListingContext {
                 project_key: begun.project_key,
                 batch_key,
                 seen_at: begun.at,
@@ -291,10 +288,10 @@ async fn record(
             let mut placed = Vec::new();
             for ((batch, place), depth) in due.into_iter().zip(keys.into_iter().map(place)).zip(depths) {
                 match depth {
-                    Some(depth) => placed.push(Due { batch, place, depth }),
+                    Some(depth) => placed.push(DueBatch { batch, place, depth }),
                     None => {
-                        let listed_as = Some(batch.listed_as(true));
-                        batch::mark_listed(tx, &Finish { place, complete: true, listed_as, counted: None })?;
+                        let listing = Some(batch.listing(true));
+                        batch::mark_listed(tx, &Finish { place, complete: true, listing, counted: None })?;
                     }
                 }
             }
@@ -308,11 +305,11 @@ async fn record(
 const UNANSWERED: usize = 256;
 
 /// Lists the due batches, a bounded number at once. One that fails does not cost the others, unless we are refused.
-async fn read_due<S: Source>(
+async fn read_due<S: BatchSource>(
     ledger: &Ledger,
     project: &Watched<S>,
-    due: Vec<Due>,
-    pages: mpsc::Sender<Message>,
+    due: Vec<DueBatch>,
+    pages: mpsc::Sender<IntakeMessage>,
     counts: &mut Counts,
 ) -> Result<(), LedgerError> {
     // The client bounds the requests; a few batches more, so that one is at hand whenever a request may be made.
@@ -337,7 +334,7 @@ async fn read_due<S: Source>(
 }
 
 impl Counts {
-    fn add<S: Source>(&mut self, source: &S, read: BatchRead) {
+    fn add<S: BatchSource>(&mut self, source: &S, read: BatchRead) {
         let api = source.api_of(&read.batch_id);
         self.batches_read += 1;
         self.items_listed += read.rows;
@@ -359,7 +356,7 @@ impl Counts {
     }
 
     /// Notes that one batch could not be asked for; true if no other call can succeed, either.
-    fn cannot_ask<S: Source>(&mut self, source: &S, batch_id: &str, error: &CloudError) -> bool {
+    fn cannot_ask<S: BatchSource>(&mut self, source: &S, batch_id: &str, error: &CloudError) -> bool {
         if error.stops_scan() || !source.serves(source.api_of(batch_id)) {
             self.fails(format!("batch {}: {error}", set_aside::shown_id(batch_id)), error.stops_scan());
         } else {
@@ -369,7 +366,7 @@ impl Counts {
     }
 }
 
-async fn end<S: Source>(
+async fn end<S: BatchSource>(
     ledger: &Ledger,
     project: &Watched<S>,
     begun: &Begun,
@@ -379,7 +376,7 @@ async fn end<S: Source>(
 ) -> Result<(), LedgerError> {
     let begun = *begun;
     let found = counts.clone();
-    let ended = Ended {
+    let ended = ScanEnd {
         complete: counts.complete,
         list_read: list_read && counts.complete,
         batches_listed: counts.batches_listed,
@@ -392,7 +389,7 @@ async fn end<S: Source>(
     };
     let (name, spoken) = (project.name.clone(), project.source.spoken());
     let write = move |tx: &Transaction<'_>| {
-        set_aside::tell(tx, &begun, &found, ended.list_read)?;
+        set_aside::announce(tx, &begun, &found, ended.list_read)?;
         end_scan(tx, &begun, &ended, now)?;
         apis::keep(tx, begun.project_key, &name, spoken, (&apis.states, &apis.gone), now)
     };

@@ -35,7 +35,7 @@ pub(crate) struct ListOrder {
 
 /// What the list's reader found out about one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct BatchEvidence {
     /// Known, terminal and unchanged since its last complete listing.
     pub settled: bool,
     /// One of the awaited batches.
@@ -52,7 +52,7 @@ impl ListOrder {
     ///
     /// It stops after a whole page of settled batches, in proved order, with every awaited batch seen: what is left was
     /// made earlier than batches that are known and settled, so it was in the list when that was last read to its end.
-    pub(crate) fn page(&mut self, page: &[(Option<Timestamp>, Seen)]) -> ControlFlow<()> {
+    pub(crate) fn page(&mut self, page: &[(Option<Timestamp>, BatchEvidence)]) -> ControlFlow<()> {
         for (created_at, seen) in page {
             self.newest_first &= match (created_at, self.oldest) {
                 (Some(at), Some(oldest)) => *at <= oldest,
@@ -112,8 +112,8 @@ pub(crate) fn may_answer(batch: &Batch) -> bool {
 mod tests {
     use super::*;
 
-    const SETTLED: Seen = Seen { settled: true, awaited: false };
-    const NEWS: Seen = Seen { settled: false, awaited: false };
+    const SETTLED: BatchEvidence = BatchEvidence { settled: true, awaited: false };
+    const NEWS: BatchEvidence = BatchEvidence { settled: false, awaited: false };
 
     fn at(second: i64) -> Option<Timestamp> {
         Timestamp::from_second(second).ok()
@@ -137,7 +137,7 @@ mod tests {
     fn a_list_goes_on_until_every_awaited_batch_was_seen() {
         let mut order = ListOrder::new(1, true);
         assert!(order.page(&[(at(9), SETTLED)]).is_continue());
-        assert!(order.page(&[(at(8), Seen { settled: true, awaited: true })]).is_break());
+        assert!(order.page(&[(at(8), BatchEvidence { settled: true, awaited: true })]).is_break());
     }
 
     #[test]

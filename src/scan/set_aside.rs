@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use strum::VariantArray as _;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,11 +16,11 @@ use crate::model::batch_api::BatchApi;
 use crate::model::text::{count, cut_middle, one_line};
 use crate::scan::job_list::JobList;
 use crate::scan::project::Counts;
-use crate::scan::source::Source;
+use crate::scan::source::BatchSource;
 use crate::scan::store::project::Begun;
 use crate::scan::store::unread;
 use crate::scan::unread as rules;
-use crate::scan::unread::Circumstances;
+use crate::scan::unread::FaultContext;
 
 /// Faults of this kind that one project has at once, at most; the others are counted in one more.
 const MOST_FAULTS: usize = 10;
@@ -38,7 +39,7 @@ pub struct SetAside {
 
 /// A batch that could not be read in this scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Failed {
+struct FailedBatch {
     batch_id: String,
     error: String,
     /// The answer shows that the fault is the batch's.
@@ -49,8 +50,8 @@ struct Failed {
 
 /// What a scan finds out about things that cannot be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Unread {
-    failed: Vec<Failed>,
+pub(crate) struct UnreadFindings {
+    failed: Vec<FailedBatch>,
     /// Batches that could not be read in earlier scans.
     before: HashSet<String>,
     /// Those of them that could be now.
@@ -63,18 +64,19 @@ pub(crate) struct Unread {
     standing: HashSet<String>,
 }
 
-impl Unread {
+impl UnreadFindings {
     /// Reads what earlier scans left.
     pub(crate) async fn of(
         ledger: &Ledger,
         project: &str,
         project_key: i64,
-    ) -> Result<(Unread, Vec<String>), LedgerError> {
+    ) -> Result<(UnreadFindings, Vec<String>), LedgerError> {
         let prefix = prefix(project);
-        let read =
-            move |connection: &_| Ok((unread::all(connection, project_key)?, fault::standing(connection, &prefix)?));
+        let read = move |connection: &_| {
+            Ok((unread::all(connection, project_key)?, fault::active_with_prefix(connection, &prefix)?))
+        };
         let (before, faults) = ledger.read(read).await?;
-        Ok((Unread { before: before.into_iter().collect(), ..Unread::default() }, faults))
+        Ok((UnreadFindings { before: before.into_iter().collect(), ..UnreadFindings::default() }, faults))
     }
 }
 
@@ -98,9 +100,9 @@ fn list_name(api: BatchApi) -> String {
 }
 
 /// The API whose batch list shows whether a fault holds: its batch's, or that of the list itself. None if no list can show it.
-pub(crate) fn api_of_fault<S: Source>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {
+pub(crate) fn api_of_fault<S: BatchSource>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {
     let about = fault.strip_prefix(&prefix(project))?;
-    match BatchApi::ALL.into_iter().find(|api| about == list_name(*api)) {
+    match BatchApi::VARIANTS.iter().copied().find(|api| about == list_name(*api)) {
         Some(api) => source.spoken().contains(&api).then_some(api),
         None if about == MORE => None,
         None => Some(source.api_of(about)),
@@ -109,9 +111,6 @@ pub(crate) fn api_of_fault<S: Source>(source: &S, project: &str, fault: &str) ->
 
 impl Counts {
     /// Takes over what the batch lists hold that cannot be read; false if a scan is incomplete for it.
-    ///
-    /// # Errors
-    /// Only the ledger's.
     pub(crate) async fn take_lists(
         &mut self,
         ledger: &Ledger,
@@ -126,7 +125,7 @@ impl Counts {
             self.set_aside(&batch, why);
         }
         let mut is_clear = true;
-        for (api, flaw) in list.take_flaws() {
+        for (api, flaw) in list.record_sort_flaws() {
             is_clear &= self.flawed_list(ledger, begun, api, flaw).await?;
         }
         Ok(is_clear)
@@ -134,13 +133,13 @@ impl Counts {
 
     /// Notes a batch that could not be read.
     pub(crate) fn cannot_read(&mut self, batch_id: &str, error: String, own: bool) {
-        self.unread.failed.push(Failed { batch_id: batch_id.to_owned(), error, own, gone: false });
+        self.unread.failed.push(FailedBatch { batch_id: batch_id.to_owned(), error, own, gone: false });
     }
 
     /// Notes a batch that the batch list shows and that LlamaCloud says it does not know.
     pub(crate) fn shown_but_gone(&mut self, batch_id: &str) {
         let error = "the batch list shows it, and LlamaCloud answers that it does not exist (404)".to_owned();
-        self.unread.failed.push(Failed { batch_id: batch_id.to_owned(), error, own: true, gone: true });
+        self.unread.failed.push(FailedBatch { batch_id: batch_id.to_owned(), error, own: true, gone: true });
     }
 
     /// Notes a batch that was read well; if LlamaCloud `was_asked` for its items, it answers.
@@ -207,10 +206,7 @@ impl Counts {
 }
 
 /// Decides about every batch that could not be read: it makes the scan incomplete, or it is set aside.
-///
-/// # Errors
-/// Only the ledger's.
-pub(crate) async fn judge<S: Source>(
+pub(crate) async fn is_about_one_batch<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &Begun,
@@ -221,7 +217,7 @@ pub(crate) async fn judge<S: Source>(
         return Ok(());
     }
     let noted = note(ledger, begun, failed).await?;
-    for api in BatchApi::ALL {
+    for api in BatchApi::VARIANTS.iter().copied() {
         let of_api = noted.iter().filter(|(failed, _)| source.api_of(&failed.batch_id) == api).cloned().collect();
         judge_api(ledger, source, begun, (api, of_api), counts).await?;
     }
@@ -229,11 +225,11 @@ pub(crate) async fn judge<S: Source>(
 }
 
 /// The batches of one API: how the other one answers says nothing about them.
-async fn judge_api<S: Source>(
+async fn judge_api<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &Begun,
-    (api, noted): (BatchApi, Vec<(Failed, rules::Unread)>),
+    (api, noted): (BatchApi, Vec<(FailedBatch, rules::UnreadCount)>),
     counts: &mut Counts,
 ) -> Result<(), LedgerError> {
     let few = noted.len() <= rules::FEW;
@@ -244,7 +240,7 @@ async fn judge_api<S: Source>(
     }
     for (failed, noted) in noted {
         let id = shown_id(&failed.batch_id);
-        if rules::is_set_aside(noted, Circumstances { own: failed.own, others_read, few }) {
+        if rules::is_set_aside(noted, FaultContext { own: failed.own, others_read, few }) {
             let (project_key, until) = (begun.project_key, rules::rests_until(noted, begun.at));
             let batch_id = failed.batch_id.clone();
             ledger.write(move |tx| unread::rest(tx, project_key, &batch_id, until)).await?;
@@ -265,8 +261,8 @@ async fn judge_api<S: Source>(
 async fn note(
     ledger: &Ledger,
     begun: &Begun,
-    failed: Vec<Failed>,
-) -> Result<Vec<(Failed, rules::Unread)>, LedgerError> {
+    failed: Vec<FailedBatch>,
+) -> Result<Vec<(FailedBatch, rules::UnreadCount)>, LedgerError> {
     let (project_key, at) = (begun.project_key, begun.at);
     let note = move |tx: &Transaction<'_>| {
         let noted = failed.into_iter().map(|failed| {
@@ -279,7 +275,7 @@ async fn note(
 }
 
 /// Whether the server answers well for a batch of this API that was read before: then the fault is not the server's.
-async fn another_reads_well<S: Source>(
+async fn another_reads_well<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &Begun,
@@ -294,10 +290,12 @@ async fn another_reads_well<S: Source>(
 
 /// Writes the faults of a scan that ended: what is set aside begins, and what reads well again, or is no longer shown by a
 /// list that was read to its end, is over.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn tell(tx: &Transaction<'_>, begun: &Begun, counts: &Counts, list_read: bool) -> Result<(), LedgerError> {
+pub(crate) fn announce(
+    tx: &Transaction<'_>,
+    begun: &Begun,
+    counts: &Counts,
+    list_read: bool,
+) -> Result<(), LedgerError> {
     let now = timestamp(begun.at);
     let raised: HashSet<&str> = counts.set_aside.iter().map(|aside| aside.fault.as_str()).collect();
     for batch_id in &counts.unread.mended {
@@ -308,8 +306,9 @@ pub(crate) fn tell(tx: &Transaction<'_>, begun: &Begun, counts: &Counts, list_re
         }
     }
     let prefix = prefix(&counts.project);
-    let lists = BatchApi::ALL.map(|api| fault_key(&counts.project, &list_name(api)));
-    let standing = fault::standing(tx, &prefix)?;
+    let lists: Vec<String> =
+        BatchApi::VARIANTS.iter().map(|api| fault_key(&counts.project, &list_name(*api))).collect();
+    let standing = fault::active_with_prefix(tx, &prefix)?;
     let is_over = |key: &&String| {
         let still = raised.contains(key.as_str()) || counts.unread.standing.contains(key.as_str());
         !still && (list_read || lists.contains(key))
@@ -324,7 +323,7 @@ pub(crate) fn tell(tx: &Transaction<'_>, begun: &Begun, counts: &Counts, list_re
 }
 
 fn raise(tx: &Transaction<'_>, counts: &Counts, prefix: &str, now: Timestamp) -> Result<(), LedgerError> {
-    let mut standing: HashSet<String> = fault::standing(tx, prefix)?.into_iter().collect();
+    let mut standing: HashSet<String> = fault::active_with_prefix(tx, prefix)?.into_iter().collect();
     let mut more = 0;
     for SetAside { fault, text } in &counts.set_aside {
         if standing.len() < MOST_FAULTS || standing.contains(fault) {

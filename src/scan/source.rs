@@ -6,21 +6,21 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::{Depth, Listed};
+use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::llamacloud::{Cloud, Taken};
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
 use crate::model::item::{ItemStatus, Kind, Observation};
 
 /// Takes a page of batches; `Break` ends the listing.
-pub(crate) type Batches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
+pub(crate) type BatchPages<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
 /// Takes a page of observations; the next one is asked for once it was taken.
-pub(crate) type Observations<'a> = dyn FnMut(Vec<Observation>) -> Taken + Send + 'a;
+pub(crate) type ObservationPages<'a> = dyn FnMut(Vec<Observation>) -> Taken + Send + 'a;
 /// Takes a page of items with their present status; `Break` ends the listing.
-pub(crate) type Statuses<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;
+pub(crate) type StatusPages<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> ControlFlow<()> + Send + 'a;
 
 /// One project of LlamaCloud. Pages already handed over stay valid when an error follows.
-pub trait Source: Send + Sync + 'static {
+pub trait BatchSource: Send + Sync + 'static {
     /// The batch APIs that the project may have, in the order in which their lists are read.
     fn spoken(&self) -> &'static [BatchApi] {
         &[BatchApi::V1Beta]
@@ -44,8 +44,8 @@ pub trait Source: Send + Sync + 'static {
         &self,
         api: BatchApi,
         since: Timestamp,
-        page: &mut Batches<'_>,
-    ) -> impl Future<Output = Result<Listed, CloudError>> + Send;
+        page: &mut BatchPages<'_>,
+    ) -> impl Future<Output = Result<ListResult, CloudError>> + Send;
 
     /// Lists the failed or skipped items of a batch page by page.
     fn list_items(
@@ -53,16 +53,16 @@ pub trait Source: Send + Sync + 'static {
         batch: &Batch,
         kind: Kind,
         depth: Depth,
-        page: &mut Observations<'_>,
-    ) -> impl Future<Output = Result<Listed, CloudError>> + Send;
+        page: &mut ObservationPages<'_>,
+    ) -> impl Future<Output = Result<ListResult, CloudError>> + Send;
 
     /// Lists the items of an ended batch that have this status, page by page.
     fn list_undone(
         &self,
         batch: &Batch,
         status: &ItemStatus,
-        page: &mut Observations<'_>,
-    ) -> impl Future<Output = Result<Listed, CloudError>> + Send;
+        page: &mut ObservationPages<'_>,
+    ) -> impl Future<Output = Result<ListResult, CloudError>> + Send;
 
     /// One batch; none if it does not exist any more.
     fn batch(&self, batch_id: &str) -> impl Future<Output = Result<Option<Batch>, CloudError>> + Send;
@@ -71,16 +71,16 @@ pub trait Source: Send + Sync + 'static {
     fn list_statuses(
         &self,
         batch: &Batch,
-        page: &mut Statuses<'_>,
-    ) -> impl Future<Output = Result<Listed, CloudError>> + Send;
+        page: &mut StatusPages<'_>,
+    ) -> impl Future<Output = Result<ListResult, CloudError>> + Send;
 
     /// Requests made so far.
     fn requests(&self) -> u64;
 }
 
-impl Source for Cloud {
+impl BatchSource for Cloud {
     fn spoken(&self) -> &'static [BatchApi] {
-        Cloud::spoken(self)
+        Cloud::apis(self)
     }
 
     fn api_of(&self, batch_id: &str) -> BatchApi {
@@ -99,8 +99,8 @@ impl Source for Cloud {
         &self,
         api: BatchApi,
         since: Timestamp,
-        page: &mut Batches<'_>,
-    ) -> Result<Listed, CloudError> {
+        page: &mut BatchPages<'_>,
+    ) -> Result<ListResult, CloudError> {
         Cloud::list_batches(self, api, Some(since), page).await
     }
 
@@ -109,8 +109,8 @@ impl Source for Cloud {
         batch: &Batch,
         kind: Kind,
         depth: Depth,
-        page: &mut Observations<'_>,
-    ) -> Result<Listed, CloudError> {
+        page: &mut ObservationPages<'_>,
+    ) -> Result<ListResult, CloudError> {
         Cloud::list_items(self, batch, kind, depth, page).await
     }
 
@@ -118,8 +118,8 @@ impl Source for Cloud {
         &self,
         batch: &Batch,
         status: &ItemStatus,
-        page: &mut Observations<'_>,
-    ) -> Result<Listed, CloudError> {
+        page: &mut ObservationPages<'_>,
+    ) -> Result<ListResult, CloudError> {
         Cloud::list_undone(self, batch, status, page).await
     }
 
@@ -127,7 +127,7 @@ impl Source for Cloud {
         Cloud::batch(self, batch_id).await
     }
 
-    async fn list_statuses(&self, batch: &Batch, page: &mut Statuses<'_>) -> Result<Listed, CloudError> {
+    async fn list_statuses(&self, batch: &Batch, page: &mut StatusPages<'_>) -> Result<ListResult, CloudError> {
         Cloud::list_statuses(self, batch, page).await
     }
 

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 /// How often in a row something of a project could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unread {
+pub(crate) struct UnreadCount {
     /// Scans in a row, this one included.
     pub scans: u32,
     /// For how long.
@@ -26,7 +26,7 @@ pub(crate) const FEW: usize = 3;
 
 /// What else the scan shows about the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Circumstances {
+pub(crate) struct FaultContext {
     /// The answer is about this batch.
     pub own: bool,
     /// The server answered well for other batches.
@@ -36,13 +36,13 @@ pub(crate) struct Circumstances {
 }
 
 /// Whether a batch is set aside: left out of what makes a scan complete.
-pub(crate) fn is_set_aside(unread: Unread, circumstances: Circumstances) -> bool {
-    let Circumstances { own, others_read, few } = circumstances;
+pub(crate) fn is_set_aside(unread: UnreadCount, circumstances: FaultContext) -> bool {
+    let FaultContext { own, others_read, few } = circumstances;
     unread.scans >= PATIENT_SCANS && (others_read || few && (own || unread.lasting >= PATIENCE))
 }
 
 /// Until when a batch that was set aside at `at` rests: an hour, then twice as long each time, up to a day. In milliseconds.
-pub(crate) fn rests_until(unread: Unread, at: i64) -> i64 {
+pub(crate) fn rests_until(unread: UnreadCount, at: i64) -> i64 {
     let doublings = unread.scans.saturating_sub(PATIENT_SCANS).min(10);
     at + (FIRST_REST << doublings).min(LONGEST_REST)
 }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_set_aside_when_it_alone_cannot_be_read() {
-        let unread = |scans, minutes| Unread { scans, lasting: SignedDuration::from_mins(minutes) };
+        let unread = |scans, minutes| UnreadCount { scans, lasting: SignedDuration::from_mins(minutes) };
         for (unread, own, others_read, few, aside) in [
             (unread(2, 600), true, true, true, false),
             (unread(3, 10), true, false, true, true),
@@ -80,14 +80,14 @@ mod tests {
             (unread(3, 60), false, false, true, true),
             (unread(3, 600), false, false, false, false),
         ] {
-            let circumstances = Circumstances { own, others_read, few };
+            let circumstances = FaultContext { own, others_read, few };
             assert_eq!(is_set_aside(unread, circumstances), aside, "{unread:?} {circumstances:?}");
         }
     }
 
     #[test]
     fn it_rests_longer_each_time_and_never_for_more_than_a_day() {
-        let hours = |scans| rests_until(Unread { scans, lasting: SignedDuration::ZERO }, 7) / 3_600_000;
+        let hours = |scans| rests_until(UnreadCount { scans, lasting: SignedDuration::ZERO }, 7) / 3_600_000;
         assert_eq!([3, 4, 5, 7, 8, 1_000].map(hours), [1, 2, 4, 16, 24, 24]);
         assert!(is_resting(Some(10), 9) && !is_resting(Some(10), 10) && !is_resting(None, 0));
         assert!(!is_resting(Some(25 * 3_600_000), 0), "the clock was set back");

@@ -5,19 +5,19 @@ use tokio::sync::mpsc;
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::timestamp;
 use crate::model::item::Observation;
-use crate::scan::batch_failure::Shown;
-use crate::scan::intake::Message;
-use crate::scan::listing::{BatchRead, Due, Outlet};
-use crate::scan::source::Source;
-use crate::scan::store::ingest_record::Place;
+use crate::scan::batch_failure::ListedOutcomes;
+use crate::scan::intake::IntakeMessage;
+use crate::scan::listing::{BatchRead, DueBatch, Outlet};
+use crate::scan::source::BatchSource;
+use crate::scan::store::ingest_record::ListingContext;
 
 /// Lists what an ended batch left undone and hands it to the intake as failed; false if that could not be read to its end, or
 /// may still change.
-pub(crate) async fn list_undone<S: Source>(
+pub(crate) async fn list_undone<S: BatchSource>(
     source: &S,
-    due: &Due,
-    pages: &mpsc::Sender<Message>,
-    shown: &mut Shown,
+    due: &DueBatch,
+    pages: &mpsc::Sender<IntakeMessage>,
+    shown: &mut ListedOutcomes,
     read: &mut BatchRead,
 ) -> bool {
     let batch = &due.batch;
@@ -58,17 +58,14 @@ pub(crate) async fn list_undone<S: Source>(
 }
 
 /// Records the batch itself if it failed and its items do not say all; returns its id if it is recorded.
-///
-/// # Errors
-/// Only the ledger's.
-pub(crate) async fn stand_in(
-    due: &Due,
-    pages: &mpsc::Sender<Message>,
-    shown: Shown,
+pub(crate) async fn record_whole_batch(
+    due: &DueBatch,
+    pages: &mpsc::Sender<IntakeMessage>,
+    shown: ListedOutcomes,
     read: &mut BatchRead,
 ) -> Result<(), LedgerError> {
-    let Some(item) = due.batch.stand_in(shown) else { return Ok(()) };
-    let mut outlet = Outlet::new(&due.batch.job_type, Place { ..due.place }, pages);
+    let Some(item) = due.batch.placeholder_item(shown) else { return Ok(()) };
+    let mut outlet = Outlet::new(&due.batch.job_type, ListingContext { ..due.place }, pages);
     outlet.push(vec![item]).await;
     read.rows += outlet.rows;
     Ok(())

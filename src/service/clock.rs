@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger, fault};
-use crate::model::clock::{self, Known, Reading, Server, Source, TOLERANCE, has_jumped, judge, plain};
+use crate::model::clock::{self, KnownTime, ClockReading, Server, TimeSource, TOLERANCE, has_jumped, judge, plain};
 use crate::service::store_clock_skew::{self, Right};
 use crate::service::worker::Setup;
 
@@ -25,7 +25,7 @@ pub struct Clock {
     /// A time that was right, and when; no instant where the ledger has it from another process.
     known: Option<(Timestamp, Option<Instant>)>,
     /// The last reading; none before the first.
-    last: Option<Reading>,
+    last: Option<ClockReading>,
     /// When servers were last asked, and how far the host's clock was ahead of what was known.
     asked: Option<(Instant, SignedDuration)>,
     /// What deadlines are judged by until a cycle is done.
@@ -35,12 +35,12 @@ pub struct Clock {
     /// That time is what was known before and has passed since.
     is_held_over: bool,
     /// Stored times are to be set right.
-    repair: Option<Repair>,
+    repair: Option<RepairScope>,
 }
 
 /// How much of the ledger is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Repair {
+enum RepairScope {
     /// What a wrong clock may have left behind.
     Usual,
     /// Everything: the clock was set back.
@@ -49,9 +49,6 @@ enum Repair {
 
 impl Clock {
     /// The clock of a process that begins with this ledger.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn of(ledger: &Ledger) -> Result<Clock, LedgerError> {
         let known = ledger.read(store_clock_skew::last_known).await?;
         Ok(Clock {
@@ -61,7 +58,7 @@ impl Clock {
             doubt: None,
             host_ahead: SignedDuration::ZERO,
             is_held_over: false,
-            repair: Some(Repair::Usual),
+            repair: Some(RepairScope::Usual),
         })
     }
 
@@ -72,7 +69,7 @@ impl Clock {
     pub async fn now(&mut self, ledger: &Ledger, setup: &Setup) -> Result<Timestamp, LedgerError> {
         let reading = self.read(setup).await;
         // By a time that nobody confirms, right times would be set to wrong ones.
-        if reading.source != Source::Unverified
+        if reading.source != TimeSource::Unverified
             && let Some(repair) = self.repair
         {
             set_right(ledger, setup, repair, reading.now).await?;
@@ -81,7 +78,7 @@ impl Clock {
         Ok(reading.now)
     }
 
-    async fn read(&mut self, setup: &Setup) -> Reading {
+    async fn read(&mut self, setup: &Setup) -> ClockReading {
         let (host, instant) = (Timestamp::now(), Instant::now());
         let known = self.known(instant);
         let reading = if has_jumped(host, known) {
@@ -95,52 +92,54 @@ impl Clock {
         reading
     }
 
-    fn known(&self, instant: Instant) -> Option<Known> {
+    fn known(&self, instant: Instant) -> Option<KnownTime> {
         self.known.map(|(at, since)| match since {
-            Some(since) => Known { at: at.saturating_add(instant - since).unwrap_or(at), exact: true },
-            None => Known { at, exact: false },
+            Some(since) => KnownTime { at: at.saturating_add(instant - since).unwrap_or(at), exact: true },
+            None => KnownTime { at, exact: false },
         })
     }
 
     /// What servers say; what they said lately, if the clock is as it was then.
-    async fn servers(&mut self, host: Timestamp, known: Option<Known>, setup: &Setup) -> Vec<Server> {
+    async fn servers(&mut self, host: Timestamp, known: Option<KnownTime>, setup: &Setup) -> Vec<ServerTime> {
         let ahead = known.map_or(SignedDuration::ZERO, |known| host - known.at);
         if let Some((at, then)) = self.asked
             && at.elapsed() < ASK_AGAIN
             && (ahead - then).abs() <= TOLERANCE
         {
-            let by_server = self.last.is_some_and(|last| last.source == Source::Server);
-            return known.filter(|_| by_server).map(|known| Server::Says(known.at)).into_iter().collect();
+            let by_server = self.last.is_some_and(|last| last.source == TimeSource::Server);
+            return known.filter(|_| by_server).map(|known| ServerTime::Says(known.at)).into_iter().collect();
         }
         let servers = ask(setup).await;
         self.asked = Some((Instant::now(), ahead));
         servers
     }
 
-    fn take(&mut self, reading: Reading, known: Option<Known>, host: Timestamp, instant: Instant) {
+    fn take(&mut self, reading: ClockReading, known: Option<KnownTime>, host: Timestamp, instant: Instant) {
         let changed = self.last.is_none_or(|last| last.source != reading.source);
         self.host_ahead = host - reading.now;
         match reading.source {
-            Source::Host => {}
-            Source::Confirmed => self.say(changed, "the host's clock jumped, and a server confirms what it shows now"),
-            Source::Server => self.say(changed, "the host's clock is wrong: working by LlamaCloud's"),
-            Source::Unconfirmed => {
+            TimeSource::Host => {}
+            TimeSource::Confirmed => {
+                self.say(changed, "the host's clock jumped, and a server confirms what it shows now")
+            }
+            TimeSource::Server => self.say(changed, "the host's clock is wrong: working by LlamaCloud's"),
+            TimeSource::Unconfirmed => {
                 self.say(
                     changed,
                     "the host's clock jumped, and no server says what time it is: deadlines wait for a cycle",
                 );
                 self.doubt = Some(reading.certain);
             }
-            Source::Unverified => {
+            TimeSource::Unverified => {
                 self.say(changed, "the host's clock jumped, and no server can be asked: deadlines wait until one can");
             }
         }
         let set_back = known.is_some_and(|known| reading.now - known.at < -TOLERANCE);
         if set_back {
-            self.repair = Some(Repair::SetBack);
+            self.repair = Some(RepairScope::SetBack);
         }
         self.is_held_over = known.is_some_and(|known| known.at == reading.now);
-        if reading.source != Source::Unverified || self.is_held_over {
+        if reading.source != TimeSource::Unverified || self.is_held_over {
             self.known = Some((reading.now, Some(instant)));
             // By what was known then; from now on the clock is measured against this.
             self.asked = self.asked.map(|(at, _)| (at, self.host_ahead));
@@ -155,40 +154,34 @@ impl Clock {
     }
 
     /// What deadlines are judged by at `now`: earlier while the time is in doubt.
-    pub fn certain(&self, now: Timestamp) -> Timestamp {
-        let unverified = self.last.filter(|last| last.source == Source::Unverified).map(|last| last.certain);
+    pub fn is_certain(&self, now: Timestamp) -> Timestamp {
+        let unverified = self.last.filter(|last| last.source == TimeSource::Unverified).map(|last| last.certain);
         [self.doubt, unverified].into_iter().flatten().fold(now, Timestamp::min)
     }
 
     /// Notes that a cycle is done, with the time for the next process, and tells people of a wrong clock.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn end_cycle(&mut self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
         self.doubt = None;
-        let Some(last) = self.last.filter(|last| last.source != Source::Unverified || self.is_held_over) else {
+        let Some(last) = self.last.filter(|last| last.source != TimeSource::Unverified || self.is_held_over) else {
             return Ok(());
         };
-        if last.source == Source::Server {
+        if last.source == TimeSource::Server {
             // People's acts before this was noted were stamped by the host's clock.
-            self.repair = Some(Repair::Usual);
+            self.repair = Some(RepairScope::Usual);
         }
         let ahead = self.host_ahead;
         ledger.write(move |tx| store_clock_skew::note_known(tx, now, ahead)).await
     }
 
     /// Raises the worker fault of a wrong clock, or ends it.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn note_fault(&self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
         let Some(last) = self.last else { return Ok(()) };
         let ahead = self.host_ahead;
         ledger
             .write(move |tx| match last.source {
-                Source::Server => fault::raise(tx, FAULT, &complaint(ahead), now),
-                Source::Host | Source::Confirmed => fault::clear(tx, FAULT, now),
-                Source::Unconfirmed | Source::Unverified => Ok(()),
+                TimeSource::Server => fault::raise(tx, FAULT, &complaint(ahead), now),
+                TimeSource::Host | TimeSource::Confirmed => fault::clear(tx, FAULT, now),
+                TimeSource::Unconfirmed | TimeSource::Unverified => Ok(()),
             })
             .await
     }
@@ -220,7 +213,7 @@ fn complaint(ahead: SignedDuration) -> String {
 }
 
 /// Asks every server once, all at the same time.
-async fn ask(setup: &Setup) -> Vec<Server> {
+async fn ask(setup: &Setup) -> Vec<ServerTime> {
     let mut asking = tokio::task::JoinSet::new();
     for project in &setup.projects {
         let source = std::sync::Arc::clone(&project.source);
@@ -234,12 +227,12 @@ async fn ask(setup: &Setup) -> Vec<Server> {
     servers
 }
 
-async fn set_right(ledger: &Ledger, setup: &Setup, repair: Repair, now: Timestamp) -> Result<(), LedgerError> {
+async fn set_right(ledger: &Ledger, setup: &Setup, repair: RepairScope, now: Timestamp) -> Result<(), LedgerError> {
     let right = Right {
         now,
         next_digest: setup.triage.digest.next(now, &setup.zone),
         longest_hold: crate::reprocess::gate::longest_hold(&setup.config.reprocess),
-        set_back: repair == Repair::SetBack,
+        set_back: repair == RepairScope::SetBack,
     };
     let times = ledger.write(move |tx| store_clock_skew::set_right(tx, right)).await?;
     if times > 0 {

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::{fault, run};
-use crate::model::schedule::Due;
+use crate::model::schedule::DueRun;
 use crate::model::text::count;
-use crate::notify::deliver::meanwhile::{Hours, deliver_meanwhile};
+use crate::notify::deliver::during_scan::{DeliveryHours, deliver_meanwhile};
 use crate::notify::deliver::{self, DeliverySummary, Round};
 use crate::reprocess;
 use crate::scan::ScanSummary;
@@ -17,7 +17,7 @@ use crate::scan::causes::{self, CauseSummary};
 use crate::scan::store::project;
 use crate::service::disk_space;
 use crate::service::worker::Worker;
-use crate::triage::{self, Request};
+use crate::triage::{self, TriageRequest};
 
 /// The name under which cycles are recorded in the `run` table.
 const CYCLE: &str = "cycle";
@@ -46,10 +46,7 @@ pub struct CycleOutcome {
 
 impl Worker {
     /// The cycle that is due now, taken for oneself: the same due time is worked once, also across restarts.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub async fn take_due_cycle(&self, now: Timestamp) -> anyhow::Result<Option<Due>> {
+    pub async fn take_due_cycle(&self, now: Timestamp) -> anyhow::Result<Option<DueRun>> {
         let (schedule, zone) = (self.setup.triage.scan.clone(), self.setup.zone.clone());
         let last = self.ledger.read(|connection| run::last(connection, CYCLE)).await?;
         let Some(due) = schedule.due(now, &zone, last) else { return Ok(None) };
@@ -58,19 +55,13 @@ impl Worker {
     }
 
     /// A cycle that begins now although none is due, taken for oneself.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub async fn take_cycle_now(&self, now: Timestamp) -> anyhow::Result<Option<Due>> {
+    pub async fn take_cycle_now(&self, now: Timestamp) -> anyhow::Result<Option<DueRun>> {
         let taken = self.ledger.write(move |tx| run::begin(tx, CYCLE, now, now)).await?;
-        Ok(taken.then_some(Due { due_at: now, late: false }))
+        Ok(taken.then_some(DueRun { due_at: now, late: false }))
     }
 
     /// Records how a taken cycle ended.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub async fn end_cycle(&self, due: Due, outcome: String) -> anyhow::Result<()> {
+    pub async fn end_cycle(&self, due: DueRun, outcome: String) -> anyhow::Result<()> {
         Ok(self.ledger.write(move |tx| run::end(tx, CYCLE, due.due_at, &outcome)).await?)
     }
 
@@ -85,9 +76,9 @@ impl Worker {
         stop: &CancellationToken,
     ) -> anyhow::Result<CycleOutcome> {
         let began = Instant::now();
-        let certain = self.clock.certain(now);
+        let certain = self.clock.is_certain(now);
         let (quiet, zone) = (self.setup.triage.quiet, self.setup.zone.clone());
-        let meanwhile = deliver_meanwhile(&self.ledger, &self.setup.channels, Hours { now, quiet, zone });
+        let meanwhile = deliver_meanwhile(&self.ledger, &self.setup.channels, DeliveryHours { now, quiet, zone });
         let Some(scans) = stop.run_until_cancelled(self.scan(now)).await else {
             return Ok(CycleOutcome { stopped: true, ..CycleOutcome::default() });
         };
@@ -105,7 +96,7 @@ impl Worker {
             self.setup.reprocessing(&self.ledger).after(&scans).step(after_scan, stop).await?
         };
         let (would_retry, budget) = (retries.would_retry, retries.budget.clone());
-        let request = Request { would_retry, budget, certain, ..Request::at(now) };
+        let request = TriageRequest { would_retry, budget, certain, ..TriageRequest::at(now) };
         let digest = triage::triage(&self.ledger, &self.setup.triage, request).await?;
         drop(meanwhile);
         let sending = now.checked_add(began.elapsed()).unwrap_or(now);
@@ -124,9 +115,6 @@ impl Worker {
     }
 
     /// Sends what is due in the outbox.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn deliver(&self, now: Timestamp, patience: Duration) -> anyhow::Result<DeliverySummary> {
         let page_only = self.setup.triage.quiet.is_some_and(|quiet| quiet.contain(now, &self.setup.zone));
         deliver::deliver(&self.ledger, &self.setup.channels, Round { now, page_only, patience }).await

@@ -59,9 +59,6 @@ impl Space {
 }
 
 /// Raises the problem when space is low and ends it when there is enough again.
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn note(ledger: &Ledger, least: u64, now: Timestamp) -> Result<(), LedgerError> {
     match Space::of(ledger.path()) {
         Ok(space) => note_space(ledger, space, least, now).await,
@@ -79,7 +76,8 @@ async fn note_space(ledger: &Ledger, space: Space, least: u64, now: Timestamp) -
         );
         return ledger.write(move |tx| fault::raise(tx, FAULT, &text, now)).await;
     }
-    if space.is_well(least) && !ledger.read(|connection| fault::standing(connection, FAULT)).await?.is_empty() {
+    if space.is_well(least) && !ledger.read(|connection| fault::active_with_prefix(connection, FAULT)).await?.is_empty()
+    {
         return ledger.write(move |tx| fault::clear(tx, FAULT, now)).await;
     }
     Ok(())
@@ -110,7 +108,7 @@ mod tests {
         for free in [2000, 900, 1100, 900, 1279, 1280, 1100] {
             let space = Space { free: free * MIB, total: 100_000 * MIB };
             note_space(&ledger, space, 1024 * MIB, now).await.unwrap();
-            found.push(ledger.read(|c| fault::standing(c, FAULT)).await.unwrap().len());
+            found.push(ledger.read(|c| fault::active_with_prefix(c, FAULT)).await.unwrap().len());
         }
         assert_eq!(found, [0, 1, 1, 1, 1, 0, 0]);
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
-use crate::ledger::identity::{self, Place};
+use crate::ledger::identity::{self, FileIdentity};
 
 /// Where hosts keep an id of their own (`man 5 machine-id`). Containers often have none.
 const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
@@ -19,10 +19,10 @@ const MACHINE_IDS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 /// The file cannot be looked at, or the ledger refuses.
 pub(crate) async fn settle(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
     let file = std::fs::metadata(ledger.path()).with_context(|| format!("cannot use {}", ledger.path().display()))?;
-    let place = Place { inode: file.ino(), host: host() };
+    let place = FileIdentity { inode: file.ino(), host: host() };
     let renewed = ledger
         .write(move |tx| {
-            let renewed = identity::settle(tx, &place)?;
+            let renewed = identity::check_copy(tx, &place)?;
             if let Some(renewed) = &renewed {
                 let detail = serde_json::json!({ "id_before": renewed.before }).to_string();
                 let actor = "auto:copy";

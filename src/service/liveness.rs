@@ -66,7 +66,7 @@ impl Pulse {
     /// A tick arrived, and the ledger lets nothing be done: the loop lives, and a restart would mend nothing.
     ///
     /// It is told once it has lasted for `grace`. Says whether that is news.
-    pub(crate) fn hinder(&self, now: Instant, why: String, grace: Duration) -> bool {
+    pub(crate) fn set_blocked(&self, now: Instant, why: String, grace: Duration) -> bool {
         self.tick(now);
         let mut trouble = self.trouble();
         let is_news = trouble.as_ref().is_none_or(|trouble| trouble.why != why);
@@ -76,7 +76,7 @@ impl Pulse {
     }
 
     /// The trouble is over; says how long it lasted, if there was one.
-    pub(crate) fn free(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn clear_blocked(&self, now: Instant) -> Option<Duration> {
         self.trouble().take().map(|trouble| now.saturating_duration_since(trouble.since))
     }
 
@@ -86,15 +86,15 @@ impl Pulse {
     }
 
     /// What keeps the worker from working for long enough to be told.
-    pub(crate) fn hindrance(&self, now: Instant) -> Option<String> {
-        self.trouble().as_ref().and_then(|trouble| trouble.told(now))
+    pub(crate) fn blocked_by(&self, now: Instant) -> Option<String> {
+        self.trouble().as_ref().and_then(|trouble| trouble.mark_reported(now))
     }
 
     /// The same, once for each trouble.
     pub(crate) fn alarm(&self, now: Instant) -> Option<String> {
         let mut trouble = self.trouble();
         let trouble = trouble.as_mut().filter(|trouble| !trouble.alarmed)?;
-        let told = trouble.told(now);
+        let told = trouble.mark_reported(now);
         trouble.alarmed = told.is_some();
         told
     }
@@ -159,7 +159,7 @@ impl Pulse {
 }
 
 impl Trouble {
-    fn told(&self, now: Instant) -> Option<String> {
+    fn mark_reported(&self, now: Instant) -> Option<String> {
         let lasted = now.saturating_duration_since(self.since);
         (lasted >= self.grace).then(|| format!("nothing could be done for {} s: {}", lasted.as_secs(), self.why))
     }
@@ -194,17 +194,17 @@ mod tests {
         let pulse = Pulse::default();
         let after = |seconds: u64| pulse.born + Duration::from_secs(seconds);
         for seconds in (0..180).step_by(10) {
-            pulse.hinder(after(seconds), "database is locked".to_owned(), LOCK_LIMIT);
+            pulse.set_blocked(after(seconds), "database is locked".to_owned(), LOCK_LIMIT);
             assert_eq!(pulse.complaint(after(seconds)), None, "a restart would not help");
-            assert_eq!(pulse.hindrance(after(seconds)).is_some(), seconds >= 60);
+            assert_eq!(pulse.blocked_by(after(seconds)).is_some(), seconds >= 60);
         }
-        assert_eq!(pulse.hindrance(after(170)).unwrap(), "nothing could be done for 170 s: database is locked");
+        assert_eq!(pulse.blocked_by(after(170)).unwrap(), "nothing could be done for 170 s: database is locked");
         assert!(pulse.waits_for_lock());
         assert!(pulse.alarm(after(170)).is_some() && pulse.alarm(after(171)).is_none(), "one alarm is enough");
-        assert_eq!(pulse.free(after(180)), Some(Duration::from_secs(180)));
-        assert_eq!((pulse.free(after(180)), pulse.hindrance(after(999))), (None, None));
-        pulse.hinder(after(200), "the disk is full".to_owned(), Duration::ZERO);
-        assert!(pulse.hindrance(after(200)).is_some(), "that does not pass in a moment");
+        assert_eq!(pulse.clear_blocked(after(180)), Some(Duration::from_secs(180)));
+        assert_eq!((pulse.clear_blocked(after(180)), pulse.blocked_by(after(999))), (None, None));
+        pulse.set_blocked(after(200), "the disk is full".to_owned(), Duration::ZERO);
+        assert!(pulse.blocked_by(after(200)).is_some(), "that does not pass in a moment");
         assert!(!pulse.waits_for_lock(), "a small write says nothing about room for a large one");
     }
 

@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tracing::warn;
 
-/// A running heartbeat. Dropping it does not stop it; call [`Heartbeat::stop`].
-pub(crate) struct Heartbeat {
+/// A running heartbeat. Dropping it does not stop it; call [`SchedulerHeartbeat::stop`].
+pub(crate) struct SchedulerHeartbeat {
     scheduler: JobScheduler,
     every: Duration,
     /// One token for each tick that was not still waiting.
@@ -29,7 +29,7 @@ pub(crate) struct Heartbeat {
 ///
 /// # Errors
 /// The scheduler cannot be started.
-pub(crate) async fn start(every: Duration) -> anyhow::Result<Heartbeat> {
+pub(crate) async fn start(every: Duration) -> anyhow::Result<SchedulerHeartbeat> {
     let (sender, ticks) = mpsc::channel(1);
     sender.try_send(()).context("cannot queue the first tick")?;
     let seconds = every.as_secs().clamp(1, 59);
@@ -44,10 +44,10 @@ pub(crate) async fn start(every: Duration) -> anyhow::Result<Heartbeat> {
     let scheduler = JobScheduler::new().await.context("cannot make the scheduler")?;
     scheduler.add(job).await.context("cannot add the heartbeat job")?;
     scheduler.start().await.context("cannot start the scheduler")?;
-    Ok(Heartbeat { scheduler, every: Duration::from_secs(seconds), ticks })
+    Ok(SchedulerHeartbeat { scheduler, every: Duration::from_secs(seconds), ticks })
 }
 
-impl Heartbeat {
+impl SchedulerHeartbeat {
     /// Waits for the next tick. May be dropped while waiting; no tick is lost by that.
     ///
     /// # Errors

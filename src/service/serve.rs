@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::ledger::error::LedgerError;
-use crate::model::schedule::Due;
+use crate::model::schedule::DueRun;
 use crate::model::text::count;
 use crate::notify::heartbeat;
 use crate::service::cycle::CycleOutcome;
@@ -22,7 +22,7 @@ use crate::service::http::webhook_queue::{Hints, join_names};
 use crate::service::http::{self, Observed, webhook};
 use crate::service::liveness::{LOCK_LIMIT, Pulse};
 use crate::service::scheduler;
-use crate::service::stopping::Stopping;
+use crate::service::shutdown::Stopping;
 use crate::service::worker::{Setup, Worker};
 
 /// How often the worker looks whether something is due; delivery retries wait at least this long.
@@ -54,12 +54,12 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
     let mut ticks = scheduler::start(TICK).await?;
     let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&pulse), stop.clone()));
     let (mut log, mut hidden) = (None, None);
-    tell_systemd(&[NotifyState::Ready]);
+    notify_systemd(&[NotifyState::Ready]);
     let (ledger, projects) = (worker.ledger.path().display(), worker.setup.projects.len());
     info!(%ledger, projects, "serving {} from {ledger}", count(projects as u64, "project", "projects"));
     loop {
         tokio::select! {
-            () = stopping.asked() => break,
+            () = stopping.shutdown_requested() => break,
             _ = hangup.recv() => {
                 take_over(&mut worker, reload());
                 continue;
@@ -68,10 +68,10 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
         }
         pulse.tick(Instant::now());
         if worker.ledger.is_replaced() {
-            return Err(worker.ledger.abandon().await.into());
+            return Err(worker.ledger.close_replaced().await.into());
         }
         match worker.ledger.log_file() {
-            Ok(found) if log.is_some() && found != log => return Err(leave(worker).await),
+            Ok(found) if log.is_some() && found != log => return Err(shut_down(worker).await),
             Ok(found) => (log, hidden) = (found, None),
             // The open files still work, so the ledger is safe; but nobody else can read it, and the next start would fail.
             Err(error) if hidden == Some(error.kind()) => {}
@@ -84,15 +84,15 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
             }
         }
         let now = worker.now().await;
-        let Some(now) = unless_hindered(now, &worker, &pulse).await? else { continue };
-        let Some(due) = unless_hindered(worker.take_due_cycle(now).await, &worker, &pulse).await? else { continue };
+        let Some(now) = run_unless_blocked(now, &worker, &pulse).await? else { continue };
+        let Some(due) = run_unless_blocked(worker.take_due_cycle(now).await, &worker, &pulse).await? else { continue };
         if pulse.waits_for_lock() && worker.ledger.write(|_| Ok(())).await.is_ok() {
-            say_free(&pulse);
+            report_unblocked(&pulse);
         }
         let due = match due {
             None if hints.are_due(now) => {
                 let begun = worker.take_cycle_now(now).await;
-                let Some(hinted) = unless_hindered(begun, &worker, &pulse).await? else { continue };
+                let Some(hinted) = run_unless_blocked(begun, &worker, &pulse).await? else { continue };
                 hinted
             }
             due => due,
@@ -122,7 +122,7 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
             break;
         }
     }
-    tell_systemd(&[NotifyState::Stopping]);
+    notify_systemd(&[NotifyState::Stopping]);
     stop.cancel();
     ticks.stop().await?;
     watchdog.await.context("the watchdog task failed")?;
@@ -133,7 +133,7 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
 
 /// Closes a ledger whose write-ahead log was taken away under it. What was in the log gets into the ledger by that;
 /// whoever went on would write where nobody else looks, and damage the file as soon as another program makes a log of its own.
-async fn leave(worker: Worker) -> anyhow::Error {
+async fn shut_down(worker: Worker) -> anyhow::Error {
     let path = worker.ledger.path().display().to_string();
     let closed = worker.ledger.close().await;
     let lost = anyhow!(
@@ -145,7 +145,7 @@ async fn leave(worker: Worker) -> anyhow::Error {
 /// Tells everybody who listens how a cycle ended.
 async fn conclude(
     worker: &Worker,
-    due: Due,
+    due: DueRun,
     outcome: anyhow::Result<CycleOutcome>,
     pulse: &Pulse,
     (began_at, took): (Timestamp, Duration),
@@ -165,17 +165,17 @@ async fn conclude(
         Ok(outcome) => warn_incomplete(outcome, &line, took),
         Err(error) if is_fatal(error) => {}
         Err(error) => {
-            pulse.hinder(Instant::now(), format!("the cycle failed: {line}"), grace(error));
+            pulse.set_blocked(Instant::now(), format!("the cycle failed: {line}"), grace(error));
             error!(duration_ms = millis(took), "the cycle failed: {line}");
         }
     }
-    tell_systemd(&[NotifyState::Status(&line)]);
+    notify_systemd(&[NotifyState::Status(&line)]);
     // A cycle that a stop cut short is no failure that a monitor should wake somebody for.
     let stopped = outcome.as_ref().is_ok_and(|outcome| outcome.stopped);
     if !stopped {
         let (monitor, now) = (worker.setup.heartbeat.as_ref(), Timestamp::now());
         let pinged = heartbeat::ping(monitor, &worker.ledger, complete, &line, now).await;
-        if let Some(Some(error)) = unless_hindered(pinged.map_err(Into::into), worker, pulse).await? {
+        if let Some(Some(error)) = run_unless_blocked(pinged.map_err(Into::into), worker, pulse).await? {
             warn!("{error}");
         }
     }
@@ -183,8 +183,8 @@ async fn conclude(
         Err(error) if is_fatal(&error) => Err(error),
         Err(_) => Ok(()),
         Ok(_) => {
-            if unless_hindered(worker.end_cycle(due, line).await, worker, pulse).await?.is_some() {
-                say_free(pulse);
+            if run_unless_blocked(worker.end_cycle(due, line).await, worker, pulse).await?.is_some() {
+                report_unblocked(pulse);
             }
             Ok(())
         }
@@ -192,14 +192,14 @@ async fn conclude(
 }
 
 /// The ledger took a write: whatever trouble there was is over.
-fn say_free(pulse: &Pulse) {
-    if let Some(lasted) = pulse.free(Instant::now()) {
+fn report_unblocked(pulse: &Pulse) {
+    if let Some(lasted) = pulse.clear_blocked(Instant::now()) {
         info!("the ledger can be written again, after {} s", lasted.as_secs());
     }
 }
 
 /// Pings the monitor, if there is one, of a ledger that cannot be written.
-pub(crate) async fn tell_monitor(setup: &Setup, complete: bool, line: &str) {
+pub(crate) async fn ping_monitor(setup: &Setup, complete: bool, line: &str) {
     if let Some(heartbeat) = &setup.heartbeat
         && let Err(error) = heartbeat.ping(complete, line).await
     {
@@ -208,17 +208,17 @@ pub(crate) async fn tell_monitor(setup: &Setup, complete: bool, line: &str) {
 }
 
 /// None if the ledger is locked or full: that is said, nothing is lost, and the next tick tries again.
-async fn unless_hindered<T>(done: anyhow::Result<T>, worker: &Worker, pulse: &Pulse) -> anyhow::Result<Option<T>> {
+async fn run_unless_blocked<T>(done: anyhow::Result<T>, worker: &Worker, pulse: &Pulse) -> anyhow::Result<Option<T>> {
     match done {
         Ok(done) => Ok(Some(done)),
-        Err(error) if of_ledger(&error, LedgerError::may_pass) => {
+        Err(error) if of_ledger(&error, LedgerError::is_recoverable) => {
             let why = format!("{error:#}");
-            tell_systemd(&[NotifyState::Status(&format!("waiting for the ledger: {why}"))]);
-            if pulse.hinder(Instant::now(), why.clone(), grace(&error)) {
+            notify_systemd(&[NotifyState::Status(&format!("waiting for the ledger: {why}"))]);
+            if pulse.set_blocked(Instant::now(), why.clone(), grace(&error)) {
                 error!("nothing can be done, trying again every few seconds: {why}");
             }
             if let Some(alarm) = pulse.alarm(Instant::now()) {
-                tell_monitor(&worker.setup, false, &alarm).await;
+                ping_monitor(&worker.setup, false, &alarm).await;
             }
             Ok(None)
         }
@@ -253,7 +253,7 @@ fn warn_incomplete(outcome: &CycleOutcome, line: &str, took: Duration) {
 
 /// Does what cannot wait for the next cycle.
 async fn between(worker: &mut Worker, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
-    if worker.clock.certain(now) < now {
+    if worker.clock.is_certain(now) < now {
         return deliver(worker, now).await;
     }
     match worker.reprocess_between(now, stop).await {
@@ -305,13 +305,13 @@ async fn feed_watchdog(pulse: Arc<Pulse>, stop: CancellationToken) {
     let mut every = tokio::time::interval(limit / 3);
     while stop.run_until_cancelled(every.tick()).await.is_some() {
         match pulse.complaint(Instant::now()) {
-            None => tell_systemd(&[NotifyState::Watchdog]),
+            None => notify_systemd(&[NotifyState::Watchdog]),
             Some(complaint) => error!("not feeding the watchdog: {complaint}"),
         }
     }
 }
 
-pub(crate) fn tell_systemd(state: &[NotifyState<'_>]) {
+pub(crate) fn notify_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         warn!(%error, "cannot tell systemd");
     }

@@ -9,7 +9,7 @@ use sd_notify::NotifyState;
 use tracing::error;
 
 use crate::ledger::error::LedgerError;
-use crate::service::serve::{of_ledger, tell_monitor, tell_systemd};
+use crate::service::serve::{notify_systemd, of_ledger, ping_monitor};
 use crate::service::worker::{Setup, Worker};
 
 /// Between two tries; SQLite itself waits some seconds for a lock.
@@ -34,14 +34,14 @@ pub(crate) async fn open(settings: impl Fn() -> anyhow::Result<Setup>) -> anyhow
         };
         let status = format!("waiting for the ledger: {error}");
         let micros = u32::try_from(NEXT_SIGN.as_micros()).unwrap_or(u32::MAX);
-        tell_systemd(&[NotifyState::ExtendTimeoutUsec(micros), NotifyState::Status(&status)]);
+        notify_systemd(&[NotifyState::ExtendTimeoutUsec(micros), NotifyState::Status(&status)]);
         if said.as_ref() != Some(&error) {
             error!("{status}");
             said = Some(error);
         }
         if !alarmed && began.elapsed() >= PATIENCE {
             alarmed = true;
-            tell_monitor(&settings()?, false, &status).await;
+            ping_monitor(&settings()?, false, &status).await;
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -29,9 +29,6 @@ pub(crate) struct Health {
 }
 
 /// Reads the counts.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn read(connection: &Connection) -> Result<Health, LedgerError> {
     Ok(Health {
         last_complete_scan: pairs(

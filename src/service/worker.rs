@@ -12,9 +12,9 @@ use crate::classify::classifier::{classify, reclassify_if_due};
 use crate::classify::rules::decide::Rules;
 use crate::classify::rules::shipped::shipped_rules;
 use crate::config::Config;
-use crate::config::channel::Channel as ChannelConfig;
+use crate::config::channel::ChannelConfig;
 use crate::config::load::ConfigError;
-use crate::config::project::{Api, Project};
+use crate::config::project::{Api, ProjectConfig};
 use crate::credentials::{Credentials, SecretUse};
 use crate::grouping::grouper::Grouper;
 use crate::grouping::{store_group, store_regroup};
@@ -23,7 +23,7 @@ use crate::ledger::audit::{self, Act};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
 use crate::model::batch_api::BatchApi;
-use crate::model::classified::GroupFacts;
+use crate::model::classified::ClassifiedGroup;
 use crate::notify::heartbeat::Heartbeat;
 use crate::notify::{Channel, ChannelSecrets, deliver};
 use crate::reprocess::store::intent;
@@ -43,7 +43,7 @@ pub struct Setup {
     /// The rules that classify groups: the team's own before the shipped ones.
     pub rules: Rules,
     /// What triage needs.
-    pub triage: crate::triage::settings::Settings,
+    pub triage: crate::triage::settings::TriageSettings,
     /// The channels.
     pub channels: Vec<Arc<Channel>>,
     /// The dead-man's switch, if one is set.
@@ -72,7 +72,7 @@ impl Setup {
         }
         let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
         let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
-        let triage = crate::triage::settings::Settings::new(&config, &rules, only)?;
+        let triage = crate::triage::settings::TriageSettings::new(&config, &rules, only)?;
         Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret })
     }
 }
@@ -82,10 +82,10 @@ fn usable<T>(opened: impl Iterator<Item = anyhow::Result<T>>, wrong: &mut Vec<St
     opened.filter_map(|one| one.map_err(|error| wrong.push(format!("{error:#}"))).ok()).collect()
 }
 
-fn watch(project: &Project, credentials: &Credentials, transport: &Transport) -> anyhow::Result<Watched<Cloud>> {
+fn watch(project: &ProjectConfig, credentials: &Credentials, transport: &Transport) -> anyhow::Result<Watched<Cloud>> {
     let named = || format!("project `{}`", project.name);
     let key = credentials.api_key(project).with_context(named)?;
-    let cloud = Cloud::connect(crate::llamacloud::settings::Settings { project: project.clone(), key }, transport)
+    let cloud = Cloud::connect(crate::llamacloud::settings::CloudSettings { project: project.clone(), key }, transport)
         .with_context(named)?;
     Ok(Watched {
         name: project.name.clone(),
@@ -158,7 +158,7 @@ pub struct Worker {
     /// Batches that events named since the last scan: they are asked for by id.
     pub(crate) named: Vec<String>,
     /// What was learnt by asking for causes.
-    pub(crate) asked: causes::Memory,
+    pub(crate) asked: causes::CauseMemory,
     /// Which changes by people the grouper knows of.
     generation: u64,
 }
@@ -179,14 +179,11 @@ impl Worker {
         let generation = ledger.read(store_group::generation).await?;
         deliver::recover(&ledger, now).await?;
         setup.reprocessing(&ledger).recover(now).await?;
-        let asked = causes::Memory::default();
+        let asked = causes::CauseMemory::default();
         Ok(Worker { setup, ledger, clock, grouper, generation, named: Vec::new(), asked })
     }
 
     /// What time it is; stored times that lie ahead of it are set right first.
-    ///
-    /// # Errors
-    /// The ledger refuses.
     pub async fn now(&mut self) -> anyhow::Result<Timestamp> {
         Ok(self.clock.now(&self.ledger, &self.setup).await?)
     }
@@ -230,7 +227,7 @@ impl Worker {
         let named = self.named_by_project().await?;
         let rules = &self.setup.rules;
         reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
-        let classify = |group: &GroupFacts<'_>| classify(rules, group);
+        let classify = |group: &ClassifiedGroup<'_>| classify(rules, group);
         let scans = scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?;
         let scanned = self.setup.config.project.iter().filter(|project| names.contains(&project.name));
         let addresses: Vec<_> = scanned.map(|project| (project.name.clone(), project.base_url.clone())).collect();
@@ -268,7 +265,7 @@ impl Worker {
         }
         self.setup = setup;
         // Another key may be let in.
-        self.asked = causes::Memory::default();
+        self.asked = causes::CauseMemory::default();
         Ok(())
     }
 }

@@ -8,9 +8,9 @@ pub struct Options {
     /// The loopback port; 0 takes any free one.
     pub port: u16,
     /// How lists are cut into pages.
-    pub paging: Paging,
+    pub paging: PagingOptions,
     /// What moves simulated time.
-    pub clock: Clock,
+    pub clock: ClockMode,
     /// What the `Date` of answers says.
     pub date: Date,
     /// What a create call does with item ids that do not exist (or whose file was deleted).
@@ -38,8 +38,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             port: 0,
-            paging: Paging::default(),
-            clock: Clock::Stopped,
+            paging: PagingOptions::default(),
+            clock: ClockMode::Stopped,
             date: Date::Host,
             unknown_items: UnknownItems::Refused(422),
             most_item_ids: 1_000,
@@ -56,7 +56,7 @@ impl Default for Options {
 
 /// What moves simulated time while the server runs; `World::advance_to` always works as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
+pub enum ClockMode {
     /// Nothing.
     Stopped,
     /// Every request moves it on by this much.
@@ -89,19 +89,19 @@ pub enum UnknownItems {
 
 /// How lists are cut into pages.
 #[derive(Debug, Clone)]
-pub struct Paging {
+pub struct PagingOptions {
     /// What `total_size` says.
-    pub total: Total,
+    pub total: TotalStyle,
     /// What `next_page_token` says in lists that are paged by offset.
-    pub token: Token,
+    pub token: TokenStyle,
     /// How the last page of a list that is paged by cursor says so.
-    pub end: End,
+    pub end: ListEndStyle,
     /// The most entries of a page, whatever was asked for.
     pub cap: Option<usize>,
     /// The largest `page_size` that is taken; a larger one earns a 422.
     pub most: usize,
     /// The order of lists.
-    pub order: Order,
+    pub order: EntryOrder,
     /// What changes between two pages.
     pub shift: Shift,
     /// How many times it changes, so that a patient reader comes to an end.
@@ -114,15 +114,15 @@ pub struct Paging {
     pub endless: bool,
 }
 
-impl Default for Paging {
+impl Default for PagingOptions {
     fn default() -> Self {
         Self {
-            total: Total::Null,
-            token: Token::Null,
-            end: End::Null,
+            total: TotalStyle::Null,
+            token: TokenStyle::Null,
+            end: ListEndStyle::Null,
             cap: None,
             most: 1_000,
-            order: Order::NewestFirst,
+            order: EntryOrder::NewestFirst,
             shift: Shift::Still,
             shifts_left: 5,
             empty_without_items: false,
@@ -134,7 +134,7 @@ impl Default for Paging {
 
 /// What `total_size` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Total {
+pub enum TotalStyle {
     /// Nothing; the key is missing.
     Absent,
     /// Null.
@@ -151,7 +151,7 @@ pub enum Total {
 
 /// What `next_page_token` says where it is of no use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Token {
+pub enum TokenStyle {
     /// Nothing; the key is missing.
     Absent,
     /// Null.
@@ -166,7 +166,7 @@ pub enum Token {
 
 /// How the last page of a cursor says that it is the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum ListEndStyle {
     /// Without the key.
     Absent,
     /// With null.
@@ -177,7 +177,7 @@ pub enum End {
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum EntryOrder {
     /// The latest change first.
     NewestFirst,
     /// The latest change last.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::http::server::SimulatedCloud;
 use crate::simulator::http::tests::{get, post};
-use crate::simulator::options::{Clock, Options};
+use crate::simulator::options::{ClockMode, Options};
 use crate::simulator::world::builder::{DEFAULT_KEY, WorldBuilder, v2_batch_id};
 use crate::simulator::world::model::JobType;
 
@@ -148,13 +148,13 @@ async fn a_clock_runs_from_the_moment_at_which_it_was_told_to() {
     let cloud = cloud().await;
     let began = cloud.world().now();
     cloud.world().advance(jiff::SignedDuration::from_hours(46));
-    cloud.change_options(|options| options.clock = Clock::Running(1_000));
+    cloud.change_options(|options| options.clock = ClockMode::Running(1_000));
     let waited = std::time::Instant::now();
     while cloud.world().now() <= began + jiff::SignedDuration::from_hours(46) {
         assert!(waited.elapsed() < std::time::Duration::from_secs(30), "it stands still");
         get(&cloud, "/api/v2/batches").await;
     }
-    cloud.change_options(|options| options.clock = Clock::Host);
+    cloud.change_options(|options| options.clock = ClockMode::Host);
     get(&cloud, "/api/v2/batches").await;
     let behind = jiff::Timestamp::now().duration_since(cloud.world().now());
     assert!(behind.as_secs() < 60, "{behind}");

@@ -12,17 +12,17 @@ use crate::model::item::Kind;
 use crate::model::links::LinkFacts;
 use crate::model::links::linker::Linker;
 use crate::scan::store::project;
-use crate::triage::cases::{Case, Context, Inventory};
-use crate::triage::channels::{Extra, Extras, bare, extend};
-use crate::triage::decide::Told;
-use crate::triage::digest::build::{self, diverse, only_entries};
-use crate::triage::digest::fit::keep;
+use crate::triage::channels::{Extra, Extras, add_extra, empty_digest};
+use crate::triage::decide::Announced;
+use crate::triage::digest::build::{self, only_entries, pick_different};
+use crate::triage::digest::channel_filter::{filter_digest, without_own_fault};
 use crate::triage::digest::identity::with_scopes;
 use crate::triage::digest::merge::{merge, merge_incidents};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample};
-use crate::triage::digest::only::{narrow, without_own_trouble};
-use crate::triage::settings::{Route, Settings};
-use crate::triage::store::group_row::{self, Candidate, GroupRow};
+use crate::triage::digest::size_limit::keep;
+use crate::triage::group_cases::{Context, GroupCase, Inventory};
+use crate::triage::settings::{Route, TriageSettings};
+use crate::triage::store::group_row::{self, GroupRecord, SampleItem};
 use crate::triage::store::{ack, announcement, digest, incident, note, outbox};
 
 /// The reason of a digest that only some channels get: new ones, and those that stand in for others.
@@ -32,7 +32,11 @@ const FOR_SOME: &str = "channels";
 const CANDIDATES: usize = 60;
 
 /// A group's entry without samples and history, which are read only for what is shown.
-pub(crate) fn entry(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> Result<GroupEntry, LedgerError> {
+pub(crate) fn entry(
+    tx: &Transaction<'_>,
+    settings: &TriageSettings,
+    case: &GroupCase,
+) -> Result<GroupEntry, LedgerError> {
     let before = case.told.as_ref().map_or(0, |told| told.total_items);
     let (reason, why) = match &case.news {
         Some(news) => (news.reason, news.why.clone()),
@@ -55,10 +59,10 @@ pub(crate) fn entry(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> R
 /// What is the same whatever is told of a group; the rest is as for one that nothing is told of.
 pub(crate) fn plain_entry(
     tx: &Transaction<'_>,
-    settings: &Settings,
-    row: &GroupRow,
+    settings: &TriageSettings,
+    row: &GroupRecord,
 ) -> Result<GroupEntry, LedgerError> {
-    let (batches, job_types, projects) = group_row::places(tx, row.group_key)?;
+    let (batches, job_types, projects) = group_row::batches_and_projects(tx, row.group_key)?;
     Ok(GroupEntry {
         group_id: row.group_id.clone(),
         kind: row.kind,
@@ -89,7 +93,11 @@ pub(crate) fn plain_entry(
 }
 
 /// A group as the table of open groups lists it, whatever is news of it.
-pub(crate) fn plain_case(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> Result<GroupEntry, LedgerError> {
+pub(crate) fn plain_case(
+    tx: &Transaction<'_>,
+    settings: &TriageSettings,
+    case: &GroupCase,
+) -> Result<GroupEntry, LedgerError> {
     let entry = entry(tx, settings, case)?;
     Ok(GroupEntry { reason: Reason::Reminder, why: None, ..entry })
 }
@@ -98,11 +106,11 @@ pub(crate) fn plain_case(tx: &Transaction<'_>, settings: &Settings, case: &Case)
 ///
 /// `draft` holds every entry. The stored model and each channel's content keep as many as configured, cut after
 /// narrowing, so that a channel's groups are never among those that were cut for another.
-pub(crate) fn freeze(
+pub(crate) fn store_digest(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     draft: Digest,
-    cases: &[Case],
+    cases: &[GroupCase],
     extras: &Extras,
 ) -> Result<Digest, LedgerError> {
     let settings = context.settings;
@@ -110,39 +118,39 @@ pub(crate) fn freeze(
     let mut contents: Vec<(&Route, Digest)> = Vec::new();
     for route in &settings.routes {
         let extra = extras.of(route);
-        let extended = extra.map_or_else(|| draft.clone(), |extra| extend(&draft, route, extra));
-        let own = match without_own_trouble(&extended, &route.name) {
+        let extended = extra.map_or_else(|| draft.clone(), |extra| add_extra(&draft, route, extra));
+        let own = match without_own_fault(&extended, &route.name) {
             Some(extended) => content(tx, context, route, &extended)?.map(|content| shown(settings, &content)),
             None => None,
         };
-        contents.extend(with_handed(&extended, route, own, extra).map(|content| (route, content)));
+        contents.extend(merge_handover(&extended, route, own, extra).map(|content| (route, content)));
     }
     let details = details(tx, context, contents.iter().map(|(_, content)| content).chain([&whole]), cases)?;
     fill(&mut whole, &details);
     digest::insert(tx, &whole, &build::reasons(&whole))?;
     enqueue(tx, context, contents, &details, cases, extras)?;
-    tell(tx, context, &draft, &whole, cases)?;
+    mark_announced(tx, context, &draft, &whole, cases)?;
     Ok(whole)
 }
 
 /// Freezes what some channels get beyond what everybody gets, where nothing is news; none if their filters leave nothing.
 ///
 /// Nothing counts as told by it. The first channel's content stands for all.
-pub(crate) fn freeze_extras(
+pub(crate) fn store_extras(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     bare: &Digest,
-    cases: &[Case],
+    cases: &[GroupCase],
     extras: &Extras,
 ) -> Result<Option<Digest>, LedgerError> {
     let mut contents: Vec<(&Route, Digest)> = Vec::new();
     for route in &context.settings.routes {
         let Some(extra) = extras.of(route) else { continue };
-        let extended = extend(bare, route, extra);
+        let extended = add_extra(bare, route, extra);
         let says = !extended.changes.is_empty() || !extended.still_open.is_empty() || !extended.faults.is_empty();
         let own = if says { content(tx, context, route, &extended)? } else { None };
         let own = own.map(|content| shown(context.settings, &content));
-        contents.extend(with_handed(&extended, route, own, Some(extra)).map(|content| (route, content)));
+        contents.extend(merge_handover(&extended, route, own, Some(extra)).map(|content| (route, content)));
     }
     let Some((_, first)) = contents.first() else { return Ok(None) };
     let mut whole = first.clone();
@@ -153,14 +161,14 @@ pub(crate) fn freeze_extras(
     Ok(Some(whole))
 }
 
-fn shown(settings: &Settings, digest: &Digest) -> Digest {
+fn shown(settings: &TriageSettings, digest: &Digest) -> Digest {
     keep(digest, settings.groups, settings.samples)
 }
 
 /// What a channel gets, joined with what channels that are gone were owed. `all` is its own part before it was cut.
-fn with_handed(all: &Digest, route: &Route, own: Option<Digest>, extra: Option<&Extra>) -> Option<Digest> {
+fn merge_handover(all: &Digest, route: &Route, own: Option<Digest>, extra: Option<&Extra>) -> Option<Digest> {
     let Some((extra, handed)) = extra.and_then(|extra| Some((extra, extra.handed.as_ref()?))) else { return own };
-    let own = own.unwrap_or_else(|| bare(all));
+    let own = own.unwrap_or_else(|| empty_digest(all));
     let joined = if route.incidents { merge_incidents(handed, &own) } else { merge(handed, &own) };
     // A new channel's own part holds everything that is open, so what both parts left out would count twice.
     Some(if extra.is_new { build::recount_left_out(joined, all) } else { joined })
@@ -171,7 +179,7 @@ fn enqueue(
     context: &Context<'_>,
     contents: Vec<(&Route, Digest)>,
     details: &HashMap<String, Details>,
-    cases: &[Case],
+    cases: &[GroupCase],
     extras: &Extras,
 ) -> Result<(), LedgerError> {
     for (route, mut content) in contents {
@@ -198,20 +206,20 @@ fn content(
     draft: &Digest,
 ) -> Result<Option<Digest>, LedgerError> {
     if !route.incidents {
-        return Ok(narrow(draft, &route.only));
+        return Ok(filter_digest(draft, &route.only));
     }
-    if context.inventory != Inventory::Told {
+    if context.inventory != Inventory::Announced {
         return Ok(None);
     }
-    let known = fault::over_told(tx)?;
+    let known = fault::resolve_sent(tx)?;
     let mut paging = only_entries(draft, |entry| entry.page && entry.reason != Reason::Resolved);
     paging.still_open.clear();
     paging.faults.retain(|fault| !(fault.ended && known.contains(&fault.fault)));
     let nothing = paging.changes.is_empty() && paging.faults.is_empty();
-    Ok(if nothing { None } else { narrow(&paging, &route.only) })
+    Ok(if nothing { None } else { filter_digest(&paging, &route.only) })
 }
 
-fn case_of<'c>(cases: &'c [Case], group_id: &str) -> Option<&'c Case> {
+fn case_of<'c>(cases: &'c [GroupCase], group_id: &str) -> Option<&'c GroupCase> {
     cases.iter().find(|case| case.row.group_id == group_id)
 }
 
@@ -221,7 +229,7 @@ fn note_incidents(
     context: &Context<'_>,
     route: &Route,
     mut content: Digest,
-    cases: &[Case],
+    cases: &[GroupCase],
 ) -> Result<Digest, LedgerError> {
     let own = content.incident_scope().to_owned();
     for entry in content.changes.iter_mut().filter(|entry| entry.state != GroupState::Resolved) {
@@ -247,24 +255,24 @@ fn details<'d>(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     digests: impl Iterator<Item = &'d Digest>,
-    cases: &[Case],
+    cases: &[GroupCase],
 ) -> Result<HashMap<String, Details>, LedgerError> {
     let named = build::named(digests);
     let linker = context.settings.linker.clone().located(project::addresses(tx)?);
     let mut details = HashMap::new();
     for case in cases.iter().filter(|case| named.contains(&case.row.group_id)) {
-        let candidates = group_row::candidates(tx, case.row.group_key, CANDIDATES)?;
+        let candidates = group_row::sample_items(tx, case.row.group_key, CANDIDATES)?;
         let samples = candidates.into_iter().map(|candidate| linked(&linker, case.row.kind, candidate)).collect();
         let found = Details {
             hourly: group_row::hourly(tx, case.row.group_key, context.moment.now)?,
-            samples: diverse(samples, context.settings.samples),
+            samples: pick_different(samples, context.settings.samples),
         };
         details.insert(case.row.group_id.clone(), found);
     }
     Ok(details)
 }
 
-fn linked(linker: &Linker, kind: Kind, candidate: Candidate) -> Sample {
+fn linked(linker: &Linker, kind: Kind, candidate: SampleItem) -> Sample {
     let mut sample = candidate.sample;
     let facts = LinkFacts {
         project_id: candidate.project_id.as_deref(),
@@ -289,12 +297,12 @@ fn fill(digest: &mut Digest, details: &HashMap<String, Details>) {
 }
 
 /// Moves what people are taken to know: announcements, escalations, acks, faults, and which items were named.
-fn tell(
+fn mark_announced(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     draft: &Digest,
     whole: &Digest,
-    cases: &[Case],
+    cases: &[GroupCase],
 ) -> Result<(), LedgerError> {
     let now = context.moment.now;
     let shown = whole.changes.iter().chain(&whole.still_open);
@@ -308,7 +316,7 @@ fn tell(
         if case.news.is_none() {
             continue;
         }
-        let told = Told {
+        let told = Announced {
             episode: case.episode.ordinal,
             reason: entry.reason,
             open_items: case.row.open_items,
@@ -317,14 +325,14 @@ fn tell(
             failures: case.row.failures,
             baseline: case.baseline,
         };
-        announcement::tell(tx, case.row.group_key, &draft.digest_id, &told, entry.state)?;
-        announcement::remember(tx, case.row.group_key, &case.reached, now)?;
-        store_reclassify::told(tx, &entry.group_id)?;
+        announcement::upsert(tx, case.row.group_key, &draft.digest_id, &told, entry.state)?;
+        announcement::record_escalations(tx, case.row.group_key, &case.reached, now)?;
+        store_reclassify::mark_announced(tx, &entry.group_id)?;
         if entry.reason == Reason::Escalated && case.ack.is_some() {
             ack::end_all(tx, case.row.group_key, "escalated", now)?;
         }
     }
-    fault::tell(tx, &draft.faults, &draft.digest_id, draft.incident_scope())?;
+    fault::mark_announced(tx, &draft.faults, &draft.digest_id, draft.incident_scope())?;
     let inventory_waits = !draft.baseline && cases.iter().any(is_inventory);
     if matches!(context.inventory, Inventory::Until(_)) && !inventory_waits {
         crate::ledger::meta::set_meta(tx, "baseline_digest", &draft.digest_id)?;
@@ -332,6 +340,6 @@ fn tell(
     Ok(())
 }
 
-fn is_inventory(case: &Case) -> bool {
+fn is_inventory(case: &GroupCase) -> bool {
     case.news.as_ref().is_some_and(|news| news.reason == Reason::Baseline)
 }

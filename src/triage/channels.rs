@@ -14,33 +14,40 @@ use crate::ledger::fault::{self, KnownFault};
 use crate::model::fault::Fault;
 use crate::model::text::local;
 use crate::triage::assemble;
-use crate::triage::cases::{Case, Context};
 use crate::triage::decide::Urgency;
-use crate::triage::digest::build::{count_changes, in_order};
+use crate::triage::digest::build::{by_urgency, count_changes};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
+use crate::triage::group_cases::{Context, GroupCase};
 use crate::triage::handover::{self, Handed};
-use crate::triage::settings::{Route, Settings};
-use crate::triage::store::channel::{self, Known};
+use crate::triage::settings::{Route, TriageSettings};
+use crate::triage::store::channel::{self, KnownChannel};
 use crate::triage::store::incident;
 
 /// Notes which channels came and went since the last triage.
-pub(crate) fn note(tx: &Transaction<'_>, settings: &Settings, now: Timestamp) -> Result<Vec<Known>, LedgerError> {
+pub(crate) fn note(
+    tx: &Transaction<'_>,
+    settings: &TriageSettings,
+    now: Timestamp,
+) -> Result<Vec<KnownChannel>, LedgerError> {
     // Channels of a ledger that never told anything are not new: all of them get its first digest.
     let is_first = !channel::ever_told(tx)?;
     let known = channel::all(tx)?;
     for route in &settings.routes {
-        let same = |known: &&Known| known.name == route.name && known.gone_at.is_none();
+        let same = |known: &&KnownChannel| known.name == route.name && known.gone_at.is_none();
         if known.iter().find(same).is_some_and(|known| known.incidents == route.incidents) {
             continue;
         }
         let (name, incidents) = (route.name.clone(), route.incidents);
-        channel::keep(tx, &Known { name, incidents, since: now, greeted: is_first, gone_at: None, said: is_first })?;
+        channel::upsert(
+            tx,
+            &KnownChannel { name, incidents, since: now, greeted: is_first, gone_at: None, said: is_first },
+        )?;
         if !is_first {
             record(tx, "channel-added", &route.name, now)?;
         }
     }
     for gone in known.iter().filter(|known| known.gone_at.is_none() && !is_configured(settings, &known.name)) {
-        channel::keep(tx, &Known { gone_at: Some(now), said: false, ..gone.clone() })?;
+        channel::upsert(tx, &KnownChannel { gone_at: Some(now), said: false, ..gone.clone() })?;
         // Nobody needs to repair it any more.
         fault::clear(tx, &format!("delivery:{}", gone.name), now)?;
         fault::clear(tx, &format!("recipients:{}", gone.name), now)?;
@@ -53,16 +60,17 @@ fn record(tx: &Transaction<'_>, action: &str, name: &str, now: Timestamp) -> Res
     audit::record(tx, &Act { actor: "auto:config", action, subject: name, ..Act::default() }, now)
 }
 
-fn is_configured(settings: &Settings, name: &str) -> bool {
+fn is_configured(settings: &TriageSettings, name: &str) -> bool {
     settings.routes.iter().any(|route| route.name == name)
 }
 
 /// Which channels came and went, for the log; those that a ledger begins with are no change.
-pub(crate) fn changes(before: &[Known], after: &[Known]) -> Vec<String> {
+pub(crate) fn changes(before: &[KnownChannel], after: &[KnownChannel]) -> Vec<String> {
     if before.is_empty() {
         return Vec::new();
     }
-    let is_there = |list: &[Known], name: &str| list.iter().any(|known| known.name == name && known.gone_at.is_none());
+    let is_there =
+        |list: &[KnownChannel], name: &str| list.iter().any(|known| known.name == name && known.gone_at.is_none());
     let names = after.iter().map(|known| known.name.as_str());
     names
         .filter_map(|name| match (is_there(before, name), is_there(after, name)) {
@@ -108,8 +116,8 @@ impl Extras {
     pub(crate) fn read(
         tx: &Transaction<'_>,
         context: &Context<'_>,
-        known: &[Known],
-        (cases, faults): (&[Case], &[KnownFault]),
+        known: &[KnownChannel],
+        (cases, faults): (&[GroupCase], &[KnownFault]),
         page_only: bool,
     ) -> Result<Extras, LedgerError> {
         let handed = handover::read(tx, context, known, page_only)?;
@@ -118,7 +126,7 @@ impl Extras {
             let Some(known) = known.iter().find(|known| known.name == route.name) else { continue };
             let mut extra = Extra { is_new: !known.greeted, ..Extra::default() };
             if route.incidents {
-                extra.open = unopened(tx, context, route, known, cases)?;
+                extra.open = missing_incidents(tx, context, route, known, cases)?;
             } else if extra.is_new && !page_only {
                 extra.open = inventory(tx, context, route, cases)?;
             }
@@ -147,10 +155,10 @@ impl Extras {
 
     /// Notes what was sent, or needs not be. `whole`: not only what passes quiet hours.
     pub(crate) fn settle(&self, tx: &Transaction<'_>, sent: Option<&Digest>, whole: bool) -> Result<(), LedgerError> {
-        self.handed.settle(tx, sent.map(|digest| digest.digest_id.as_str()))?;
+        self.handed.end_deliveries(tx, sent.map(|digest| digest.digest_id.as_str()))?;
         for (name, extra) in self.of.iter().filter(|(_, extra)| extra.is_new && whole) {
             if sent.is_some() || extra.is_empty() {
-                channel::greet(tx, name)?;
+                channel::mark_inventory_sent(tx, name)?;
             }
         }
         Ok(())
@@ -158,13 +166,13 @@ impl Extras {
 }
 
 /// The digest for a channel with what only it gets; what was handed over is left to the caller.
-pub(crate) fn extend(draft: &Digest, route: &Route, extra: &Extra) -> Digest {
+pub(crate) fn add_extra(draft: &Digest, route: &Route, extra: &Extra) -> Digest {
     let mut digest = draft.clone();
     let known: HashSet<&String> = draft.changes.iter().chain(&draft.still_open).map(|entry| &entry.group_id).collect();
     let more = extra.open.iter().filter(|entry| !known.contains(&entry.group_id)).cloned();
     let list = if route.incidents { &mut digest.changes } else { &mut digest.still_open };
     list.extend(more);
-    *list = in_order(std::mem::take(list));
+    *list = by_urgency(std::mem::take(list));
     let fresh = |fault: &&Fault| !draft.faults.iter().any(|listed| listed.fault == fault.fault);
     digest.faults.extend(extra.faults.iter().filter(fresh).cloned());
     digest.totals = count_changes(digest.totals, &digest.changes, &digest.faults);
@@ -177,7 +185,7 @@ pub(crate) fn extend(draft: &Digest, route: &Route, extra: &Extra) -> Digest {
 }
 
 /// A digest without any news, for channels that get something beyond what everybody gets.
-pub(crate) fn bare(draft: &Digest) -> Digest {
+pub(crate) fn empty_digest(draft: &Digest) -> Digest {
     Digest {
         scheduled: false,
         baseline: false,
@@ -185,6 +193,7 @@ pub(crate) fn bare(draft: &Digest) -> Digest {
         still_open: Vec::new(),
         faults: Vec::new(),
         remarks: Vec::new(),
+        included: Vec::new(),
         retries: None,
         ..draft.clone()
     }
@@ -195,7 +204,7 @@ fn inventory(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     route: &Route,
-    cases: &[Case],
+    cases: &[GroupCase],
 ) -> Result<Vec<GroupEntry>, LedgerError> {
     let open = cases.iter().filter(|case| crate::triage::is_still_open(case));
     let entries = open.map(|case| assemble::plain_case(tx, context.settings, case));
@@ -204,12 +213,12 @@ fn inventory(
 }
 
 /// What a channel with incidents must open: groups that page, were told before it came, and that nobody said to know of.
-fn unopened(
+fn missing_incidents(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     route: &Route,
-    known: &Known,
-    cases: &[Case],
+    known: &KnownChannel,
+    cases: &[GroupCase],
 ) -> Result<Vec<GroupEntry>, LedgerError> {
     let mut entries = Vec::new();
     for case in cases.iter().filter(|case| case.page && case.ack.is_none() && crate::triage::is_still_open(case)) {
@@ -231,7 +240,11 @@ fn lasting(faults: &[KnownFault], channel: &str) -> Vec<Fault> {
 }
 
 /// Says which channels came and went, in a digest for everybody.
-pub(crate) fn remarks(tx: &Transaction<'_>, settings: &Settings, known: &[Known]) -> Result<Vec<String>, LedgerError> {
+pub(crate) fn remarks(
+    tx: &Transaction<'_>,
+    settings: &TriageSettings,
+    known: &[KnownChannel],
+) -> Result<Vec<String>, LedgerError> {
     let mut remarks = Vec::new();
     for known in known.iter().filter(|known| !known.said) {
         remarks.push(match known.gone_at {
@@ -248,7 +261,7 @@ pub(crate) fn remarks(tx: &Transaction<'_>, settings: &Settings, known: &[Known]
 }
 
 fn left_open(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
-    Ok(match incident::open_at(tx, name)? {
+    Ok(match incident::count_open(tx, name)? {
         0 => String::new(),
         1 => "; the incident that it opened is not ended by llama-triage: resolve it there".to_owned(),
         n => format!("; the {n} incidents that it opened are not ended by llama-triage: resolve them there"),
@@ -258,16 +271,16 @@ fn left_open(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
 /// Gives the open incidents of channels that are gone to those that can end them. After these have opened theirs.
 pub(crate) fn give_incidents(
     tx: &Transaction<'_>,
-    settings: &Settings,
-    known: &[Known],
+    settings: &TriageSettings,
+    known: &[KnownChannel],
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let heirs: Vec<&Route> = settings.routes.iter().filter(|route| route.incidents).collect();
     for gone in known.iter().filter(|known| known.gone_at.is_some() && known.incidents && !heirs.is_empty()) {
         for heir in &heirs {
-            incident::give(tx, &gone.name, &heir.name)?;
+            incident::transfer(tx, &gone.name, &heir.name)?;
         }
-        incident::leave(tx, &gone.name, now)?;
+        incident::forget_all(tx, &gone.name, now)?;
     }
     Ok(())
 }

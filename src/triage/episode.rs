@@ -15,7 +15,8 @@ pub(crate) const FLAPPING_PAIRS: usize = 3;
 pub(crate) const FLAPPING_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// How an episode ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum How {
     /// All its items succeeded.
     Recovered,
@@ -34,21 +35,7 @@ pub(crate) enum How {
 impl How {
     /// The word in SQL.
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            How::Recovered => "recovered",
-            How::Dismissed => "dismissed",
-            How::Quiet => "quiet",
-            How::Ignored => "ignored",
-            How::Moved => "moved",
-            How::Merged => "merged",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub(crate) fn from_word(word: &str) -> Option<How> {
-        [How::Recovered, How::Dismissed, How::Quiet, How::Ignored, How::Moved, How::Merged]
-            .into_iter()
-            .find(|how| how.as_str() == word)
+        self.into()
     }
 }
 
@@ -97,7 +84,7 @@ pub(crate) struct Episode {
 
 /// What is known of a group's items when its episode is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ItemFacts {
+pub(crate) struct EpisodeItems {
     /// Open and retrying items.
     pub open: u64,
     /// Event time of the newest failure of any item.
@@ -110,7 +97,7 @@ pub(crate) struct ItemFacts {
 
 /// What happens to a group's episode.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum EpisodeTransition {
     /// A new one opens.
     Open {
         /// Its number.
@@ -127,34 +114,33 @@ pub(crate) enum Step {
 /// What happens to a group's newest episode now; none if nothing.
 ///
 /// A failure whose event time is not after the close never opens a new episode: it was only seen late.
-pub(crate) fn step(
+pub(crate) fn next_transition(
     newest: Option<&Episode>,
-    items: &ItemFacts,
+    items: &EpisodeItems,
     now: Timestamp,
     quiet_after: SignedDuration,
-) -> Option<Step> {
+) -> Option<EpisodeTransition> {
     let open = |ordinal| {
         let opened_at = items.first_after_close.unwrap_or(items.last_seen);
-        Some(Step::Open { ordinal, opened_at })
+        Some(EpisodeTransition::Open { ordinal, opened_at })
     };
     match newest {
         None if items.open > 0 => open(1),
         None => None,
         Some(Episode { closed: None, .. }) if items.open == 0 => {
             let unknown = Closed { at: now, how: How::Recovered, by: None };
-            Some(Step::Close(items.ended.clone().unwrap_or(unknown)))
+            Some(EpisodeTransition::Close(items.ended.clone().unwrap_or(unknown)))
         }
-        Some(Episode { closed: None, .. }) => {
-            (now - items.last_seen > quiet_after).then_some(Step::Close(Closed { at: now, how: How::Quiet, by: None }))
-        }
+        Some(Episode { closed: None, .. }) => (now - items.last_seen > quiet_after)
+            .then_some(EpisodeTransition::Close(Closed { at: now, how: How::Quiet, by: None })),
         Some(_) if items.open == 0 => None,
         Some(Episode { ordinal, .. }) if items.first_after_close.is_some() => open(ordinal + 1),
-        Some(Episode { closed: Some(closed), .. }) => (closed.how != How::Quiet).then_some(Step::Reopen),
+        Some(Episode { closed: Some(closed), .. }) => (closed.how != How::Quiet).then_some(EpisodeTransition::Reopen),
     }
 }
 
 /// How often a group closed and opened again within a day before `now`. `episodes` in order.
-pub(crate) fn pairs(episodes: &[Episode], now: Timestamp) -> usize {
+pub(crate) fn count_reopenings(episodes: &[Episode], now: Timestamp) -> usize {
     let recent = |at: Timestamp| now - at < FLAPPING_WINDOW;
     episodes
         .windows(2)
@@ -182,8 +168,8 @@ mod tests {
         }
     }
 
-    fn items(open: u64, last: i64, first_after: Option<i64>) -> ItemFacts {
-        ItemFacts { open, last_seen: t(last), first_after_close: first_after.map(t), ended: None }
+    fn items(open: u64, last: i64, first_after: Option<i64>) -> EpisodeItems {
+        EpisodeItems { open, last_seen: t(last), first_after_close: first_after.map(t), ended: None }
     }
 
     fn quiet_days() -> SignedDuration {
@@ -194,7 +180,7 @@ mod tests {
     fn episodes_open_close_and_reopen_by_event_time() {
         let open = episode(1, 0, None);
         let closed = episode(1, 0, Some(60));
-        let opened = |ordinal, at| Some(Step::Open { ordinal, opened_at: t(at) });
+        let opened = |ordinal, at| Some(EpisodeTransition::Open { ordinal, opened_at: t(at) });
         for (newest, items, expected) in [
             (None, items(0, 5, None), None),
             (None, items(3, 5, Some(2)), opened(1, 2)),
@@ -202,9 +188,9 @@ mod tests {
             (Some(&closed), items(0, 70, None), None),
             (Some(&closed), items(1, 70, Some(70)), opened(2, 70)),
             // It failed before the close and was only seen afterwards.
-            (Some(&closed), items(1, 50, None), Some(Step::Reopen)),
+            (Some(&closed), items(1, 50, None), Some(EpisodeTransition::Reopen)),
         ] {
-            assert_eq!(step(newest, &items, t(100), quiet_days()), expected);
+            assert_eq!(next_transition(newest, &items, t(100), quiet_days()), expected);
         }
     }
 
@@ -213,24 +199,24 @@ mod tests {
         let mut facts = items(0, 5, None);
         let ended = Closed { at: t(50), how: How::Dismissed, by: Some("ann".into()) };
         facts.ended = Some(ended.clone());
-        let step = step(Some(&episode(1, 0, None)), &facts, t(100), quiet_days());
-        assert_eq!(step, Some(Step::Close(ended)));
+        let step = next_transition(Some(&episode(1, 0, None)), &facts, t(100), quiet_days());
+        assert_eq!(step, Some(EpisodeTransition::Close(ended)));
     }
 
     #[test]
     fn a_quiet_episode_is_given_up_and_stays_so_until_something_new_fails() {
         let late = 14 * 24 * 60 + 6;
         let facts = items(3, 5, Some(0));
-        let closing = step(Some(&episode(1, 0, None)), &facts, t(late), quiet_days());
-        let Some(Step::Close(closed)) = closing else { panic!("it closes") };
+        let closing = next_transition(Some(&episode(1, 0, None)), &facts, t(late), quiet_days());
+        let Some(EpisodeTransition::Close(closed)) = closing else { panic!("it closes") };
         assert_eq!(closed.how, How::Quiet);
         let given_up = Episode { closed: Some(closed), ..episode(1, 0, None) };
-        let still = step(Some(&given_up), &items(3, 5, None), t(late + 5), quiet_days());
+        let still = next_transition(Some(&given_up), &items(3, 5, None), t(late + 5), quiet_days());
         assert_eq!(still, None);
         let again = items(4, late + 9, Some(late + 9));
         assert!(matches!(
-            step(Some(&given_up), &again, t(late + 10), quiet_days()),
-            Some(Step::Open { ordinal: 2, .. })
+            next_transition(Some(&given_up), &again, t(late + 10), quiet_days()),
+            Some(EpisodeTransition::Open { ordinal: 2, .. })
         ));
     }
 
@@ -239,8 +225,8 @@ mod tests {
         let day = 24 * 60;
         let episodes =
             [episode(1, 0, Some(10)), episode(2, 20, Some(30)), episode(3, 40, Some(50)), episode(4, 60, None)];
-        assert_eq!(pairs(&episodes, t(70)), 3);
-        assert_eq!(pairs(&episodes, t(day + 15)), 2);
-        assert_eq!(pairs(&episodes[..1], t(70)), 0);
+        assert_eq!(count_reopenings(&episodes, t(70)), 3);
+        assert_eq!(count_reopenings(&episodes, t(day + 15)), 2);
+        assert_eq!(count_reopenings(&episodes[..1], t(70)), 0);
     }
 }

@@ -20,8 +20,9 @@ const LEAST_PERCENT: u64 = 20;
 const CALM: SignedDuration = SignedDuration::from_hours(24);
 
 /// Which rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Rule {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum EscalationRule {
     /// The last hour against the usual peak hour.
     Hour,
     /// Open items cross a power of ten.
@@ -30,25 +31,16 @@ pub(crate) enum Rule {
     Batch,
 }
 
-impl Rule {
+impl EscalationRule {
     /// The word in SQL.
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Rule::Hour => "hour",
-            Rule::Open => "open",
-            Rule::Batch => "batch",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub(crate) fn from_word(word: &str) -> Option<Rule> {
-        [Rule::Hour, Rule::Open, Rule::Batch].into_iter().find(|rule| rule.as_str() == word)
+        self.into()
     }
 }
 
 /// The numbers of a group that the rules look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Measures {
+pub(crate) struct GroupMeasures {
     /// Items that failed in the hour before now, by event time.
     pub last_hour: u64,
     /// The most observations in one hour of the seven days before that hour.
@@ -78,7 +70,7 @@ pub(crate) struct BatchShare {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Reached {
     /// Which.
-    pub rule: Rule,
+    pub rule: EscalationRule,
     /// The measured value.
     pub value: f64,
     /// The arithmetic, as a sentence fragment.
@@ -87,9 +79,9 @@ pub(crate) struct Reached {
 
 /// What is remembered of a rule that fired for a group.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Memory {
+pub(crate) struct EscalationMemory {
     /// Which.
-    pub rule: Rule,
+    pub rule: EscalationRule,
     /// When it last fired.
     pub fired_at: Timestamp,
     /// The value that fired it.
@@ -99,47 +91,47 @@ pub(crate) struct Memory {
 }
 
 /// Every rule whose limit is reached now.
-pub(crate) fn reached(measures: &Measures) -> Vec<Reached> {
+pub(crate) fn reached(measures: &GroupMeasures) -> Vec<Reached> {
     [hour(measures), crossing(measures), share(measures)].into_iter().flatten().collect()
 }
 
 /// Whether a rule that fired is still above the limit at which it did: the calm that re-arms it has not begun.
 ///
 /// The limit of open items is the power of ten that was crossed, whatever people were told since.
-pub(crate) fn is_above(memory: &Memory, measures: &Measures) -> bool {
+pub(crate) fn is_above(memory: &EscalationMemory, measures: &GroupMeasures) -> bool {
     match memory.rule {
-        Rule::Hour => hour(measures).is_some(),
-        Rule::Batch => share(measures).is_some(),
-        Rule::Open => as_f64(measures.open) >= 10_f64.powf(memory.value.max(10.0).log10().floor()),
+        EscalationRule::Hour => hour(measures).is_some(),
+        EscalationRule::Batch => share(measures).is_some(),
+        EscalationRule::Open => as_f64(measures.open) >= 10_f64.powf(memory.value.max(10.0).log10().floor()),
     }
 }
 
 /// Whether a reached rule is news: it never fired, or its value doubled, or it was below its limit for a day.
-pub(crate) fn fires(reached: &Reached, memory: Option<&Memory>, now: Timestamp) -> bool {
+pub(crate) fn is_news(reached: &Reached, memory: Option<&EscalationMemory>, now: Timestamp) -> bool {
     memory.is_none_or(|memory| reached.value >= 2.0 * memory.value || now - memory.above_at >= CALM)
 }
 
-fn hour(m: &Measures) -> Option<Reached> {
+fn hour(m: &GroupMeasures) -> Option<Reached> {
     let times = if m.young { TIMES_YOUNG_PEAK } else { TIMES_PEAK };
     let peak = m.peak_hour.max(LEAST_PEAK);
     let limit = peak.saturating_mul(times).max(LEAST_IN_HOUR);
     (m.last_hour >= limit).then(|| Reached {
-        rule: Rule::Hour,
+        rule: EscalationRule::Hour,
         value: as_f64(m.last_hour),
         why: format!("{} in the last hour, normally up to {peak}/h; alert at {limit}/h", m.last_hour),
     })
 }
 
-fn crossing(m: &Measures) -> Option<Reached> {
+fn crossing(m: &GroupMeasures) -> Option<Reached> {
     let limit = 10_u64.checked_pow(m.open.checked_ilog10()?)?;
     (limit >= 10 && m.open_told < limit).then(|| Reached {
-        rule: Rule::Open,
+        rule: EscalationRule::Open,
         value: as_f64(m.open),
         why: format!("{} open items, {} when last told, limit {limit}", m.open, m.open_told),
     })
 }
 
-fn share(m: &Measures) -> Option<Reached> {
+fn share(m: &GroupMeasures) -> Option<Reached> {
     let batch = m.batch.as_ref()?;
     let failed = batch.failed.min(batch.finished);
     let enough =
@@ -147,7 +139,7 @@ fn share(m: &Measures) -> Option<Reached> {
     enough.then(|| {
         let percent = failed.saturating_mul(100) / batch.finished;
         Reached {
-            rule: Rule::Batch,
+            rule: EscalationRule::Batch,
             value: as_f64(percent),
             why: format!(
                 "{failed} of {} finished items of batch {} ({percent} %), limit {LEAST_PERCENT} %",
@@ -170,13 +162,14 @@ mod tests {
         Timestamp::from_second(1_780_000_000 + hours * 3600).unwrap()
     }
 
-    fn whys(measures: &Measures) -> Vec<String> {
+    fn whys(measures: &GroupMeasures) -> Vec<String> {
         reached(measures).into_iter().map(|r| r.why).collect()
     }
 
     #[test]
     fn the_last_hour_is_compared_with_the_usual_peak() {
-        let measures = |last_hour, peak_hour, young| Measures { last_hour, peak_hour, young, ..Measures::default() };
+        let measures =
+            |last_hour, peak_hour, young| GroupMeasures { last_hour, peak_hour, young, ..GroupMeasures::default() };
         assert_eq!(whys(&measures(47, 4, false)), ["47 in the last hour, normally up to 4/h; alert at 20/h"]);
         assert!(whys(&measures(19, 4, false)).is_empty());
         assert!(whys(&measures(9, 0, false)).is_empty());
@@ -187,7 +180,7 @@ mod tests {
 
     #[test]
     fn open_items_count_at_each_power_of_ten() {
-        let measures = |open_told, open| Measures { open, open_told, ..Measures::default() };
+        let measures = |open_told, open| GroupMeasures { open, open_told, ..GroupMeasures::default() };
         assert_eq!(whys(&measures(3, 12)), ["12 open items, 3 when last told, limit 10"]);
         assert_eq!(whys(&measures(50, 1000)), ["1000 open items, 50 when last told, limit 1000"]);
         for (told, open) in [(0, 9), (10, 99), (12, 11), (100, 99), (0, 0)] {
@@ -197,9 +190,9 @@ mod tests {
 
     #[test]
     fn a_fifth_of_a_batch_of_twenty_is_much() {
-        let measures = |failed, finished| Measures {
+        let measures = |failed, finished| GroupMeasures {
             batch: Some(BatchShare { batch_id: "b".into(), failed, finished }),
-            ..Measures::default()
+            ..GroupMeasures::default()
         };
         assert_eq!(whys(&measures(4, 20)), ["4 of 20 finished items of batch b (20 %), limit 20 %"]);
         for (failed, finished) in [(19, 19), (3, 20), (0, 0), (199, 1000)] {
@@ -209,9 +202,9 @@ mod tests {
 
     #[test]
     fn open_items_are_calm_only_below_the_limit_they_crossed() {
-        let memory = |value| Memory { rule: Rule::Open, fired_at: t(0), value, above_at: t(0) };
+        let memory = |value| EscalationMemory { rule: EscalationRule::Open, fired_at: t(0), value, above_at: t(0) };
         // People were told of 60 items: that nothing crosses a limit any more does not mean that it is calm.
-        let told = |open| Measures { open, open_told: open, ..Measures::default() };
+        let told = |open| GroupMeasures { open, open_told: open, ..GroupMeasures::default() };
         for (value, open, above) in [
             (60.0, 60, true),
             (60.0, 10, true),
@@ -226,12 +219,12 @@ mod tests {
 
     #[test]
     fn a_rule_fires_again_only_at_the_double_or_after_a_calm_day() {
-        let now_at = |value| Reached { rule: Rule::Hour, value, why: String::new() };
-        let memory = Memory { rule: Rule::Hour, fired_at: t(0), value: 20.0, above_at: t(2) };
-        assert!(fires(&now_at(20.0), None, t(0)));
-        assert!(!fires(&now_at(39.0), Some(&memory), t(3)));
-        assert!(fires(&now_at(40.0), Some(&memory), t(3)));
-        assert!(!fires(&now_at(20.0), Some(&memory), t(25)));
-        assert!(fires(&now_at(20.0), Some(&memory), t(26)));
+        let now_at = |value| Reached { rule: EscalationRule::Hour, value, why: String::new() };
+        let memory = EscalationMemory { rule: EscalationRule::Hour, fired_at: t(0), value: 20.0, above_at: t(2) };
+        assert!(is_news(&now_at(20.0), None, t(0)));
+        assert!(!is_news(&now_at(39.0), Some(&memory), t(3)));
+        assert!(is_news(&now_at(40.0), Some(&memory), t(3)));
+        assert!(!is_news(&now_at(20.0), Some(&memory), t(25)));
+        assert!(is_news(&now_at(20.0), Some(&memory), t(26)));
     }
 }

@@ -24,7 +24,7 @@ const GROWTH: SignedDuration = SignedDuration::from_hours(1);
 
 /// What the rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct GroupFigures {
     /// The time.
     pub now: Timestamp,
     /// Open items now.
@@ -32,14 +32,14 @@ pub(crate) struct Standing {
     /// Event time of its newest observation.
     pub last_seen: Timestamp,
     /// Its latest episode; none before triage first saw it.
-    pub episode: Option<Episode>,
+    pub episode: Option<LatestEpisode>,
     /// What people were last told; none if never.
-    pub told: Option<Told>,
+    pub told: Option<LastAnnouncement>,
 }
 
 /// A group's latest episode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Episode {
+pub(crate) struct LatestEpisode {
     /// Which of the group's open times it is, from 1.
     pub ordinal: u32,
     /// When it closed; none while it is open.
@@ -48,7 +48,7 @@ pub(crate) struct Episode {
 
 /// The last announcement of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct LastAnnouncement {
     /// The episode it was about.
     pub episode: u32,
     /// The state it named.
@@ -58,7 +58,7 @@ pub(crate) struct Told {
 }
 
 /// Where the group stands: see the module's rule.
-pub(crate) fn group_state(standing: &Standing) -> GroupState {
+pub(crate) fn group_state(standing: &GroupFigures) -> GroupState {
     if standing.open_items == 0 {
         return GroupState::Resolved;
     }
@@ -90,13 +90,13 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn standing(open_items: u64, episode: Option<(u32, Option<i64>)>, told: Option<(u32, GroupState)>) -> Standing {
-        Standing {
+    fn standing(open_items: u64, episode: Option<(u32, Option<i64>)>, told: Option<(u32, GroupState)>) -> GroupFigures {
+        GroupFigures {
             now: at(1000),
             open_items,
             last_seen: at(100),
-            episode: episode.map(|(ordinal, closed)| Episode { ordinal, closed_at: closed.map(at) }),
-            told: told.map(|(episode, state)| Told { episode, state, at: at(150) }),
+            episode: episode.map(|(ordinal, closed)| LatestEpisode { ordinal, closed_at: closed.map(at) }),
+            told: told.map(|(episode, state)| LastAnnouncement { episode, state, at: at(150) }),
         }
     }
 
@@ -126,10 +126,11 @@ mod tests {
     #[test]
     fn what_was_quiet_for_a_day_is_only_still_there() {
         let told = |state| standing(3, Some((1, None)), Some((1, state)));
-        let later = |state, hours| Standing { now: at(100) + SignedDuration::from_hours(hours), ..told(state) };
+        let later = |state, hours| GroupFigures { now: at(100) + SignedDuration::from_hours(hours), ..told(state) };
         assert_eq!(group_state(&later(GroupState::Regressed, 24)), GroupState::Regressed);
         assert_eq!(group_state(&later(GroupState::Regressed, 25)), GroupState::Ongoing);
-        let untold = Standing { now: at(100) + SignedDuration::from_hours(99), ..standing(3, Some((2, None)), None) };
+        let untold =
+            GroupFigures { now: at(100) + SignedDuration::from_hours(99), ..standing(3, Some((2, None)), None) };
         assert_eq!(group_state(&untold), GroupState::Regressed, "what nobody was told of stays news");
     }
 
@@ -143,8 +144,8 @@ mod tests {
             (at(0), hours(0, 20), hours(0, 21), GroupState::Escalating),
             (at(0), at(0), hours(0, 21), GroupState::Ongoing),
         ] {
-            let told = Some(Told { episode: 1, state: GroupState::Escalating, at: told_at });
-            let standing = Standing { now, last_seen, told, ..standing(16, Some((1, None)), None) };
+            let told = Some(LastAnnouncement { episode: 1, state: GroupState::Escalating, at: told_at });
+            let standing = GroupFigures { now, last_seen, told, ..standing(16, Some((1, None)), None) };
             assert_eq!(group_state(&standing), expected, "{standing:?}");
         }
     }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashSet};
 use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
 use crate::model::group_state::GroupState;
-use crate::triage::cases::Context;
 use crate::triage::digest::build::count_changes;
 use crate::triage::digest::merge::{merge, merge_incidents};
 use crate::triage::digest::model::{Digest, GroupEntry};
-use crate::triage::settings::{Route, Settings};
-use crate::triage::store::channel::Known;
-use crate::triage::store::handover::{self, Got, Owed};
+use crate::triage::group_cases::Context;
+use crate::triage::settings::{Route, TriageSettings};
+use crate::triage::store::channel::KnownChannel;
+use crate::triage::store::handover::{self, Got, OwedDelivery};
 
 /// How a digest says that it holds what a channel that is gone was owed.
 const HANDED_OVER: &str = "; what it had not received is in this message.";
@@ -32,11 +32,11 @@ impl Handed {
     }
 
     /// Ends the deliveries that need no sending, and those that `digest_id` took along.
-    pub(crate) fn settle(&self, tx: &Transaction<'_>, digest_id: Option<&str>) -> Result<(), LedgerError> {
+    pub(crate) fn end_deliveries(&self, tx: &Transaction<'_>, digest_id: Option<&str>) -> Result<(), LedgerError> {
         for (delivery, to) in &self.ended {
             match (to, digest_id) {
-                (None, _) => handover::settle(tx, delivery, None)?,
-                (Some(to), Some(digest)) => handover::settle(tx, delivery, Some(&format!("{digest}.{to}")))?,
+                (None, _) => handover::mark_handed_over(tx, delivery, None)?,
+                (Some(to), Some(digest)) => handover::mark_handed_over(tx, delivery, Some(&format!("{digest}.{to}")))?,
                 (Some(_), None) => {}
             }
         }
@@ -48,13 +48,13 @@ impl Handed {
 pub(crate) fn read(
     tx: &Transaction<'_>,
     context: &Context<'_>,
-    known: &[Known],
+    known: &[KnownChannel],
     page_only: bool,
 ) -> Result<Handed, LedgerError> {
     let settings = context.settings;
     let names: Vec<&str> = settings.routes.iter().map(|route| route.name.as_str()).collect();
     let mut handed = Handed::default();
-    for owed in handover::owed(tx, &names, context.moment.now)? {
+    for owed in handover::undelivered(tx, &names, context.moment.now)? {
         let held_incidents = known.iter().any(|known| known.name == owed.channel && known.incidents);
         let heirs = heirs(settings, held_incidents);
         if heirs.is_empty() || (page_only && !owed.page) {
@@ -62,10 +62,10 @@ pub(crate) fn read(
         }
         let mut first = None;
         for heir in &heirs {
-            let got = handover::got(tx, &heir.name, owed.content.window.from)?;
-            let Some(rest) = rest(&owed, heir, &heirs, &got) else { continue };
+            let got = handover::sent_to(tx, &heir.name, owed.content.window.from)?;
+            let Some(rest) = unsent_part(&owed, heir, &heirs, &got) else { continue };
             first.get_or_insert_with(|| heir.name.clone());
-            hand(&mut handed, heir, rest, owed.page);
+            add_to_heir(&mut handed, heir, rest, owed.page);
         }
         handed.ended.push((owed.delivery_id, first));
     }
@@ -77,7 +77,7 @@ fn is_for_all(remark: &str) -> bool {
     !remark.starts_with("This channel ") && !remark.starts_with("Includes ") && !remark.ends_with(HANDED_OVER)
 }
 
-fn hand(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
+fn add_to_heir(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
     let (all, pages) = match handed.to.remove(&heir.name) {
         None => (rest, page),
         Some((before, paged)) => {
@@ -89,7 +89,7 @@ fn hand(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
 }
 
 /// Channels of the same kind; people who read stand in for a channel with incidents where there is no other.
-fn heirs(settings: &Settings, incidents: bool) -> Vec<&Route> {
+fn heirs(settings: &TriageSettings, incidents: bool) -> Vec<&Route> {
     let of = |incidents| settings.routes.iter().filter(move |route| route.incidents == incidents).collect::<Vec<_>>();
     match of(incidents) {
         none if none.is_empty() && incidents => of(false),
@@ -100,7 +100,7 @@ fn heirs(settings: &Settings, incidents: bool) -> Vec<&Route> {
 /// What of a delivery is news for a channel; none if it has all of it.
 ///
 /// A filter is obeyed where another channel gets what it keeps out; otherwise all do, rather than nobody.
-fn rest(owed: &Owed, heir: &Route, heirs: &[&Route], got: &Got) -> Option<Digest> {
+fn unsent_part(owed: &OwedDelivery, heir: &Route, heirs: &[&Route], got: &Got) -> Option<Digest> {
     let wanted = |entry: &GroupEntry| heir.only.admits(entry) || !heirs.iter().any(|heir| heir.only.admits(entry));
     let known: &HashSet<(String, u32)> = &got.groups;
     let has = |entry: &GroupEntry| known.contains(&(entry.group_id.clone(), entry.episode));

@@ -11,27 +11,27 @@ use crate::ledger::fault;
 use crate::model::fault::Fault;
 use crate::model::group_state::GroupState;
 use crate::triage::assemble::plain_entry;
-use crate::triage::cases::{Case, Context};
-use crate::triage::digest::build::{self, in_order};
+use crate::triage::digest::build::{self, by_urgency};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
 use crate::triage::draft;
+use crate::triage::group_cases::{Context, GroupCase};
 use crate::triage::settings::Route;
 use crate::triage::store::incident::{self, Incident};
 use crate::triage::store::{digest, group_row, outbox};
 
 /// What is owed to all channels with incidents.
-struct Owed {
+struct OwedIncidents {
     ends: Vec<Incident>,
     acks: Vec<Incident>,
     faults: Vec<Fault>,
 }
 
-impl Owed {
-    fn read(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Owed, LedgerError> {
-        Ok(Owed {
-            ends: incident::over(tx)?,
+impl OwedIncidents {
+    fn read(tx: &Transaction<'_>, context: &Context<'_>) -> Result<OwedIncidents, LedgerError> {
+        Ok(OwedIncidents {
+            ends: incident::with_closed_episode(tx)?,
             acks: incident::acked(tx, context.moment.now)?,
-            faults: fault::over(tx, context.moment.now)?,
+            faults: fault::ended_with_open_incident(tx, context.moment.now)?,
         })
     }
 
@@ -41,16 +41,16 @@ impl Owed {
 }
 
 /// Freezes what is owed as a digest of its own; none if nothing is.
-pub(crate) fn settle(
+pub(crate) fn store_owed_digest(
     tx: &Transaction<'_>,
     context: &Context<'_>,
-    cases: &[Case],
+    cases: &[GroupCase],
 ) -> Result<Option<Digest>, LedgerError> {
     let routes = || context.settings.routes.iter().filter(|route| route.incidents);
     if routes().next().is_none() {
         return Ok(None);
     }
-    let owed = Owed::read(tx, context)?;
+    let owed = OwedIncidents::read(tx, context)?;
     if owed.is_empty() {
         return Ok(None);
     }
@@ -58,12 +58,12 @@ pub(crate) fn settle(
     let contents = routes()
         .map(|route| Ok((route, content(tx, context, route, &whole, &owed)?)))
         .collect::<Result<Vec<_>, LedgerError>>()?;
-    fault::tell_over(tx, &owed.faults, context.moment.now)?;
+    fault::mark_resolve_sent(tx, &owed.faults, context.moment.now)?;
     // The first channel's content stands for all: they differ only where one of them was set up later.
     let Some((_, first)) = contents.iter().find(|(_, content)| !is_empty(content)) else { return Ok(None) };
     whole = first.clone();
     digest::insert(tx, &whole, &reasons(&whole))?;
-    digest::set_told_until(tx, whole.window.from)?;
+    digest::set_announced_until(tx, whole.window.from)?;
     for (route, content) in contents.iter().filter(|(_, content)| !is_empty(content)) {
         outbox::enqueue(tx, &route.name, content, outbox::For::Incidents, true, context.moment.now)?;
         note(tx, context, route, &owed)?;
@@ -76,14 +76,14 @@ fn content(
     context: &Context<'_>,
     route: &Route,
     draft: &Digest,
-    owed: &Owed,
+    owed: &OwedIncidents,
 ) -> Result<Digest, LedgerError> {
     let entries = |incidents: &[Incident], reason, state| {
         let own = incidents.iter().filter(|incident| incident.channel == route.name);
         let entries = own.map(|incident| entry(tx, context, incident, reason, state));
         entries.filter_map(Result::transpose).collect::<Result<Vec<GroupEntry>, LedgerError>>()
     };
-    let changes = in_order(entries(&owed.ends, Reason::Resolved, GroupState::Resolved)?);
+    let changes = by_urgency(entries(&owed.ends, Reason::Resolved, GroupState::Resolved)?);
     let taken = entries(&owed.acks, Reason::Reminder, GroupState::Ongoing)?;
     let own_trouble = format!("delivery:{}", route.name);
     let faults: Vec<Fault> = owed.faults.iter().filter(|fault| fault.fault != own_trouble).cloned().collect();
@@ -120,12 +120,12 @@ fn reasons(digest: &Digest) -> String {
     said.join(",")
 }
 
-fn note(tx: &Transaction<'_>, context: &Context<'_>, route: &Route, owed: &Owed) -> Result<(), LedgerError> {
+fn note(tx: &Transaction<'_>, context: &Context<'_>, route: &Route, owed: &OwedIncidents) -> Result<(), LedgerError> {
     for end in owed.ends.iter().filter(|incident| incident.channel == route.name) {
         incident::resolve(tx, end, context.moment.now)?;
     }
     for taken in owed.acks.iter().filter(|incident| incident.channel == route.name) {
-        incident::take(tx, taken)?;
+        incident::mark_acked(tx, taken)?;
     }
     Ok(())
 }

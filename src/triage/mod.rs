@@ -5,16 +5,16 @@
 
 pub(crate) mod ack;
 pub(crate) mod assemble;
-pub(crate) mod cases;
 pub(crate) mod channels;
 pub(crate) mod decide;
 pub(crate) mod digest;
+pub(crate) mod digest_rate;
 pub(crate) mod episode;
 pub(crate) mod escalation;
+pub(crate) mod group_cases;
 pub(crate) mod group_state;
 pub(crate) mod handover;
 pub(crate) mod incidents;
-pub(crate) mod pace;
 pub(crate) mod settings;
 pub(crate) mod silence;
 pub(crate) mod store;
@@ -27,16 +27,15 @@ use jiff::{SignedDuration, Timestamp};
 use crate::ledger::error::LedgerError;
 use crate::ledger::fault::{self, KnownFault};
 use crate::ledger::{Ledger, identity, run};
-use crate::model::schedule::Due;
+use crate::model::schedule::DueRun;
 use crate::model::text::{count, local};
-use crate::triage::cases::{Case, Context, Inventory};
 use crate::triage::channels::Extras;
 use crate::triage::decide::Urgency;
-use crate::triage::digest::build::{self, in_order};
+use crate::triage::digest::build::{self, by_urgency};
 use crate::triage::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenced, Window};
-use crate::triage::pace::{Gate, Wanted, gate};
-use crate::triage::settings::Settings;
-use crate::triage::store::channel::{self, Known};
+use crate::triage::pace::{DigestGate, DigestTriggers, gate};
+use crate::triage::settings::TriageSettings;
+use crate::triage::store::channel::{self, KnownChannel};
 use crate::triage::store::{digest as digest_store, episode as episode_store, misdated};
 
 /// The name that daily digests are recorded under in the `run` table.
@@ -51,7 +50,7 @@ const CLOCK_IN_DOUBT: &str = "The clock of this host jumped, and no server confi
 
 /// What one triage is asked for.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct TriageRequest {
     /// Now.
     pub now: Timestamp,
     /// What deadlines are judged by: earlier than `now` while the clock is in doubt, so that nothing ends by a wrong one.
@@ -64,10 +63,10 @@ pub struct Request {
     pub would_retry: u64,
 }
 
-impl Request {
+impl TriageRequest {
     /// What a cycle asks for.
-    pub fn at(now: Timestamp) -> Request {
-        Request { now, certain: now, by_hand: false, budget: None, would_retry: 0 }
+    pub fn at(now: Timestamp) -> TriageRequest {
+        TriageRequest { now, certain: now, by_hand: false, budget: None, would_retry: 0 }
     }
 }
 
@@ -76,7 +75,11 @@ impl Request {
 ///
 /// # Errors
 /// The ledger refuses; nothing has changed then.
-pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Option<Digest>> {
+pub async fn triage(
+    ledger: &Ledger,
+    settings: &TriageSettings,
+    request: TriageRequest,
+) -> anyhow::Result<Option<Digest>> {
     let settings = settings.clone();
     let (digest, changes) = ledger
         .write(move |tx| {
@@ -93,10 +96,11 @@ pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> a
 }
 
 /// As [`triage`], inside the caller's transaction: a dry run rolls it back.
-///
-/// # Errors
-/// The ledger refuses.
-pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -> Result<Option<Digest>, LedgerError> {
+pub fn triage_in(
+    tx: &Transaction<'_>,
+    settings: &TriageSettings,
+    request: &TriageRequest,
+) -> Result<Option<Digest>, LedgerError> {
     let survivors = episode_store::absorb_merged(tx, request.now)?;
     let channels = channels::note(tx, settings, request.now)?;
     let due = due(tx, settings, request.certain)?;
@@ -104,27 +108,29 @@ pub fn triage_in(tx: &Transaction<'_>, settings: &Settings, request: &Request) -
     let quiet = settings.is_quiet(request.now);
     let scheduled = scheduled && (!quiet || request.by_hand);
     let context = Context::read(tx, settings, request, scheduled, survivors)?;
-    let cases = cases::gather(tx, &context)?;
+    let cases = group_cases::gather(tx, &context)?;
     let faults = fault::all(tx)?;
     let extras = Extras::read(tx, &context, &channels, (&cases, &faults), false)?;
     let urgency = most_urgent(&cases, &faults).max(extras.urgency());
-    let wanted = Wanted { urgency, scheduled: due.is_some(), by_hand: request.by_hand };
+    let wanted = DigestTriggers { urgency, scheduled: due.is_some(), by_hand: request.by_hand };
     let recent = digest_store::unscheduled_since(tx, request.now - SignedDuration::from_hours(24))?;
     let gate = gate(wanted, quiet, &recent, settings.limits, request.now);
     let told = match gate {
-        Gate::Shut if quiet => None,
-        Gate::Shut => tell_some(tx, &context, &cases, &extras)?,
-        Gate::PageOnly => {
+        DigestGate::Shut if quiet => None,
+        DigestGate::Shut => send_partial_digest(tx, &context, &cases, &extras)?,
+        DigestGate::PageOnly => {
             let extras = Extras::read(tx, &context, &channels, (&cases, &faults), true)?;
-            tell(tx, &context, &cases, &faults, &Occasion { gate, due, channels: &channels, extras })?
+            send_digest(tx, &context, &cases, &faults, &Occasion { gate, due, channels: &channels, extras })?
         }
-        Gate::Open => tell(tx, &context, &cases, &faults, &Occasion { gate, due, channels: &channels, extras })?,
+        DigestGate::Open => {
+            send_digest(tx, &context, &cases, &faults, &Occasion { gate, due, channels: &channels, extras })?
+        }
     };
     channels::give_incidents(tx, settings, &channels, request.now)?;
-    if gate == Gate::Open {
+    if gate == DigestGate::Open {
         finish(tx, &context, due, told.as_ref())?;
     }
-    let settled = incidents::settle(tx, &context, &cases)?;
+    let settled = incidents::store_owed_digest(tx, &context, &cases)?;
     Ok(told.or(settled))
 }
 
@@ -161,7 +167,7 @@ pub(crate) fn openings_in(
 }
 
 /// Whether the daily digest is due. Before the first scan nothing is.
-fn due(tx: &Transaction<'_>, settings: &Settings, now: Timestamp) -> Result<Option<Due>, LedgerError> {
+fn due(tx: &Transaction<'_>, settings: &TriageSettings, now: Timestamp) -> Result<Option<DueRun>, LedgerError> {
     let Some(first_start) = digest_store::first_start(tx)? else {
         return Ok(None);
     };
@@ -169,7 +175,7 @@ fn due(tx: &Transaction<'_>, settings: &Settings, now: Timestamp) -> Result<Opti
     Ok(settings.digest.due(now, &settings.zone, Some(last)))
 }
 
-fn most_urgent(cases: &[Case], faults: &[KnownFault]) -> Option<Urgency> {
+fn most_urgent(cases: &[GroupCase], faults: &[KnownFault]) -> Option<Urgency> {
     let news = cases.iter().filter_map(|case| case.news.as_ref()).map(|news| news.urgency);
     let urgent_fault = faults.iter().any(KnownFault::is_urgent).then_some(Urgency::Soon);
     news.chain(urgent_fault).max()
@@ -179,7 +185,7 @@ fn most_urgent(cases: &[Case], faults: &[KnownFault]) -> Option<Urgency> {
 fn finish(
     tx: &Transaction<'_>,
     context: &Context<'_>,
-    due: Option<Due>,
+    due: Option<DueRun>,
     told: Option<&Digest>,
 ) -> Result<(), LedgerError> {
     let now = context.moment.now;
@@ -192,23 +198,23 @@ fn finish(
 
 /// Why there may be a digest, and what some channels get beyond what everybody gets.
 struct Occasion<'o> {
-    gate: Gate,
-    due: Option<Due>,
-    channels: &'o [Known],
+    gate: DigestGate,
+    due: Option<DueRun>,
+    channels: &'o [KnownChannel],
     extras: Extras,
 }
 
 /// Makes and freezes a digest of what may be told now; none if that is nothing.
-fn tell(
+fn send_digest(
     tx: &Transaction<'_>,
     context: &Context<'_>,
-    cases: &[Case],
+    cases: &[GroupCase],
     faults: &[KnownFault],
     occasion: &Occasion<'_>,
 ) -> Result<Option<Digest>, LedgerError> {
     let mut digest = draft(tx, context, cases)?;
-    let (page_only, due) = (occasion.gate == Gate::PageOnly, occasion.due);
-    let pages = |case: &Case| case.news.as_ref().is_some_and(|news| news.urgency == Urgency::Page);
+    let (page_only, due) = (occasion.gate == DigestGate::PageOnly, occasion.due);
+    let pages = |case: &GroupCase| case.news.as_ref().is_some_and(|news| news.urgency == Urgency::Page);
     let (mut changes, mut still_open) = (Vec::new(), Vec::new());
     for case in cases.iter().filter(|case| !page_only || pages(case)) {
         match case.news.as_ref().map(|news| news.reason) {
@@ -225,8 +231,8 @@ fn tell(
         let news = |fault: &&KnownFault| due.is_some() || fault.is_news();
         digest.faults = faults.iter().filter(news).map(|known| known.fault.clone()).collect();
     }
-    digest.changes = in_order(changes);
-    digest.still_open = in_order(still_open);
+    digest.changes = by_urgency(changes);
+    digest.still_open = by_urgency(still_open);
     digest.totals = build::count_changes(digest.totals, &digest.changes, &digest.faults);
     digest.baseline = digest.changes.iter().any(|entry| entry.reason == Reason::Baseline);
     digest.scheduled = context.moment.scheduled && due.is_some();
@@ -234,42 +240,42 @@ fn tell(
     let regular = !is_empty(&digest) || says_all_quiet(context, due);
     if regular && !page_only {
         digest.remarks.extend(channels::remarks(tx, context.settings, occasion.channels)?);
-        channel::say_all(tx)?;
+        channel::mark_changes_announced(tx)?;
         digest.remarks.extend(misdated::remark(tx)?);
         misdated::forget(tx)?;
     }
     let extras = &occasion.extras;
     let until = if page_only || !regular { digest.window.from } else { digest.window.to };
     let frozen = match regular {
-        true => Some(assemble::freeze(tx, context, digest, cases, extras)?),
+        true => Some(assemble::store_digest(tx, context, digest, cases, extras)?),
         false if extras.is_empty() => None,
-        false => assemble::freeze_extras(tx, context, &channels::bare(&digest), cases, extras)?,
+        false => assemble::store_extras(tx, context, &channels::empty_digest(&digest), cases, extras)?,
     };
     if frozen.is_some() {
-        digest_store::set_told_until(tx, until)?;
+        digest_store::set_announced_until(tx, until)?;
     }
     extras.settle(tx, frozen.as_ref(), !page_only)?;
     Ok(frozen)
 }
 
 /// What only some channels get. It is no news, so that the pause between two digests does not count.
-fn tell_some(
+fn send_partial_digest(
     tx: &Transaction<'_>,
     context: &Context<'_>,
-    cases: &[Case],
+    cases: &[GroupCase],
     extras: &Extras,
 ) -> Result<Option<Digest>, LedgerError> {
     let mut frozen = None;
     if !extras.is_empty() {
-        let bare = channels::bare(&draft(tx, context, cases)?);
-        frozen = assemble::freeze_extras(tx, context, &bare, cases, extras)?;
-        digest_store::set_told_until(tx, bare.window.from)?;
+        let bare = channels::empty_digest(&draft(tx, context, cases)?);
+        frozen = assemble::store_extras(tx, context, &bare, cases, extras)?;
+        digest_store::set_announced_until(tx, bare.window.from)?;
     }
     extras.settle(tx, frozen.as_ref(), true)?;
     Ok(frozen)
 }
 
-fn is_still_open(case: &Case) -> bool {
+fn is_still_open(case: &GroupCase) -> bool {
     case.episode.closed.is_none() && case.silenced_until.is_none() && case.told.is_some()
 }
 
@@ -278,15 +284,15 @@ fn is_empty(digest: &Digest) -> bool {
 }
 
 /// A Monday's daily digest may say that there is nothing to say.
-fn says_all_quiet(context: &Context<'_>, due: Option<Due>) -> bool {
+fn says_all_quiet(context: &Context<'_>, due: Option<DueRun>) -> bool {
     let today = context.settings.zone.to_datetime(context.moment.now).date();
     context.settings.all_quiet && due.is_some() && today.weekday() == jiff::civil::Weekday::Monday
 }
 
 /// A digest without entries: everything that is the same whatever is told.
-fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<Digest, LedgerError> {
+fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[GroupCase]) -> Result<Digest, LedgerError> {
     let (settings, now) = (context.settings, context.moment.now);
-    let from = match digest_store::told_until(tx)? {
+    let from = match digest_store::announced_until(tx)? {
         Some(told) => told,
         None => digest_store::first_start(tx)?.unwrap_or(now),
     };
@@ -318,14 +324,15 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<
         silenced: silenced(context, cases),
         budget: context.request.budget.clone(),
         remarks: Vec::new(),
+        included: Vec::new(),
         left_out: LeftOut::default(),
     })
 }
 
 /// What silences keep out of this digest: news, and of the daily one also places in the table of open groups.
-fn silenced(context: &Context<'_>, cases: &[Case]) -> Silenced {
-    let unlisted = |case: &Case| context.moment.scheduled && case.silenced_until.is_some() && case.told.is_some();
-    let held: Vec<&Case> = cases.iter().filter(|case| case.hushed || unlisted(case)).collect();
+fn silenced(context: &Context<'_>, cases: &[GroupCase]) -> Silenced {
+    let unlisted = |case: &GroupCase| context.moment.scheduled && case.silenced_until.is_some() && case.told.is_some();
+    let held: Vec<&GroupCase> = cases.iter().filter(|case| case.hushed || unlisted(case)).collect();
     Silenced {
         groups: u64::try_from(held.len()).unwrap_or(u64::MAX),
         items: held.iter().map(|case| case.row.open_items).sum(),
@@ -338,7 +345,7 @@ fn remark(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     digest: &mut Digest,
-    due: Option<Due>,
+    due: Option<DueRun>,
 ) -> Result<(), LedgerError> {
     let zone = &context.settings.zone;
     let next_cycle = |at: Timestamp| context.settings.scan.next(at, zone).unwrap_or(at) - at;
@@ -349,7 +356,7 @@ fn remark(
         digest.remarks.push(CLOCK_IN_DOUBT.to_owned());
     }
     if digest.baseline {
-        digest.remarks.push(cases::inventory_remark(context.inventory));
+        digest.remarks.push(group_cases::inventory_remark(context.inventory));
     }
     digest.remarks.extend(downtime(tx, context, digest.window)?);
     let (all, ids) = episode_store::came_and_went(tx, digest.window.from, 5)?;

@@ -12,12 +12,12 @@ use crate::config::channel::ChannelKind;
 use crate::model::links::linker::Linker;
 use crate::model::schedule::Schedule;
 use crate::model::schedule::quiet::QuietHours;
-use crate::triage::digest::only::Only;
-use crate::triage::pace::Limits;
+use crate::triage::digest::channel_filter::Only;
+use crate::triage::digest_rate::DigestLimits;
 
 /// What triage needs to know beside the ledger.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct TriageSettings {
     /// The instance's name; empty when there is only one.
     pub instance: String,
     /// The zone people live in.
@@ -41,7 +41,7 @@ pub struct Settings {
     /// A group without new items for this long is given up.
     pub quiet_after: SignedDuration,
     /// Limits for unscheduled digests.
-    pub limits: Limits,
+    pub limits: DigestLimits,
     /// Classes that page.
     pub page_classes: HashSet<String>,
     /// Runbook links by rule.
@@ -65,13 +65,13 @@ pub struct Route {
     pub incidents: bool,
 }
 
-impl Settings {
+impl TriageSettings {
     /// Reads the configuration. `rules` are all rules, the team's own and the shipped ones; `only` is each channel's filter
     /// as the notify edge read it, by channel name.
     ///
     /// # Errors
     /// A schedule, zone or quiet hours that cannot be read; `check-config` names these first.
-    pub fn new(config: &Config, rules: &Rules, mut only: BTreeMap<String, Only>) -> anyhow::Result<Settings> {
+    pub fn new(config: &Config, rules: &Rules, mut only: BTreeMap<String, Only>) -> anyhow::Result<TriageSettings> {
         let schedule = &config.schedule;
         let routes = config.channel.iter().map(|channel| Route {
             only: only.remove(&channel.name).unwrap_or_default(),
@@ -79,7 +79,7 @@ impl Settings {
             name: channel.name.clone(),
         });
         let runbooks = rules.iter().filter_map(|rule| Some((rule.name.clone(), rule.runbook.clone()?)));
-        Ok(Settings {
+        Ok(TriageSettings {
             instance: config.digest.instance.clone(),
             zone: TimeZone::get(&schedule.timezone).context("schedule.timezone")?,
             zone_name: schedule.timezone.clone(),
@@ -96,7 +96,7 @@ impl Settings {
             group_wait: signed(config.digest.group_wait),
             reminder: signed(config.digest.reminder),
             quiet_after: signed(config.digest.quiet_after),
-            limits: Limits {
+            limits: DigestLimits {
                 min_gap: signed(config.digest.min_gap),
                 per_day: usize::try_from(config.digest.per_day).unwrap_or(usize::MAX),
             },
@@ -109,7 +109,7 @@ impl Settings {
     }
 }
 
-impl Settings {
+impl TriageSettings {
     /// Whether only paging news is sent at this time.
     pub fn is_quiet(&self, now: jiff::Timestamp) -> bool {
         self.quiet.is_some_and(|quiet| quiet.contain(now, &self.zone))

@@ -84,7 +84,7 @@ pub(crate) struct ItemView<'a> {
 
 /// A matcher with its patterns compiled.
 #[derive(Clone, Debug)]
-pub(crate) struct Compiled {
+pub(crate) struct CompiledMatcher {
     matcher: Matcher,
     message: Option<Regex>,
     item_name: Option<Regex>,
@@ -95,13 +95,13 @@ impl Matcher {
     ///
     /// # Errors
     /// Nothing is asked for, or a pattern is wrong.
-    pub(crate) fn compile(self) -> Result<Compiled, SilenceError> {
+    pub(crate) fn compile(self) -> Result<CompiledMatcher, SilenceError> {
         if self == Matcher::default() {
             return Err(SilenceError::Everything);
         }
         let message = self.message.as_deref().map(pattern).transpose()?;
         let item_name = self.item_name.as_deref().map(glob).transpose()?;
-        Ok(Compiled { matcher: self, message, item_name })
+        Ok(CompiledMatcher { matcher: self, message, item_name })
     }
 
     /// "group g-1, project prod": for lists.
@@ -121,7 +121,7 @@ impl Matcher {
     }
 }
 
-impl Compiled {
+impl CompiledMatcher {
     /// Whether an item is covered.
     pub(crate) fn covers(&self, item: &ItemView<'_>) -> bool {
         let m = &self.matcher;

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::reprocess::{Request, plan};
 use llama_triage::internals::service::Worker;
 use llama_triage::internals::simulator::{
-    Endpoint, Fault, FaultRule, Options, World, WorldBuilder, batch_id, item_id, v2_batch_id,
+    Endpoint, FaultRule, InjectedFault, Options, World, WorldBuilder, batch_id, item_id, v2_batch_id,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -192,7 +192,7 @@ async fn an_api_that_goes_away_is_told_once_and_nothing_of_it_is_lost() {
 async fn a_refusal_or_an_outage_of_one_api_is_no_absence_and_the_other_one_is_read() {
     for (status, hint) in [(401, true), (402, true), (403, true), (503, false)] {
         let site = site(apart()).await;
-        site.cloud.set_faults(vec![FaultRule::new(Fault::Status(status)).on(Endpoint::V2ListBatches).every(1)]);
+        site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(status)).on(Endpoint::V2ListBatches).every(1)]);
         let mut worker = worker(&site).await;
         let scans = worker.scan(site.now()).await.unwrap();
         let error = scans[0].error.clone().unwrap();
@@ -200,7 +200,7 @@ async fn a_refusal_or_an_outage_of_one_api_is_no_absence_and_the_other_one_is_re
         assert_eq!(error.contains("if the project does not use API v2, set api = \"v1-beta\""), hint, "{error}");
         assert_eq!(open_items(&site), [item_id("i1")], "{status}");
         assert_eq!(site.texts("SELECT api FROM project_api"), ["v1-beta"], "{status} decides nothing");
-        let all = FaultRule::new(Fault::Status(status)).every(1);
+        let all = FaultRule::new(InjectedFault::Status(status)).every(1);
         site.cloud.set_faults(vec![all]);
         let scans = worker.scan(site.now() + SignedDuration::from_mins(5)).await.unwrap();
         assert_eq!((scans[0].complete, scans[0].refused), (false, hint), "{status}");
@@ -210,7 +210,9 @@ async fn a_refusal_or_an_outage_of_one_api_is_no_absence_and_the_other_one_is_re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_html_page_or_405_means_that_an_api_does_not_exist_but_never_that_none_does() {
-    for (fault, status) in [(Fault::Html, "200"), (Fault::Status(405), "405"), (Fault::Status(404), "404")] {
+    for (fault, status) in
+        [(InjectedFault::Html, "200"), (InjectedFault::Status(405), "405"), (InjectedFault::Status(404), "404")]
+    {
         let site = site(apart()).await;
         let broken = |endpoint| FaultRule::new(fault.clone()).on(endpoint).every(1);
         site.cloud.set_faults(vec![broken(Endpoint::V2ListBatches), broken(Endpoint::ListBatches)]);

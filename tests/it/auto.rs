@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use llama_triage::internals::reprocess::{Which, retriable};
 use llama_triage::internals::service::{CycleOutcome, Worker};
 use llama_triage::internals::simulator::{
-    BatchStatus, Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, JobType, Options, Outage, World, WorldBuilder,
+    DEFAULT_NOW, Endpoint, Failure, FaultRule, InjectedFault, JobType, Options, Outage, ScriptedCause,
+    SimulatedBatchStatus, World, WorldBuilder,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +112,7 @@ async fn a_group_that_fails_its_canary_rests_and_a_restart_does_not_wake_it() {
         builder = builder.item(&format!("fine{n}")).succeeds();
     }
     for n in 0..10 {
-        builder = builder.item(&format!("i{n}")).cause(Cause::Poison(Failure::text(BUSY)));
+        builder = builder.item(&format!("i{n}")).cause(ScriptedCause::Poison(Failure::text(BUSY)));
     }
     let (site, mut worker) = site(builder.build(), AUTO).await;
     for _ in 0..4 {
@@ -147,7 +148,7 @@ async fn the_budget_of_an_hour_survives_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_without_credits_is_asked_once() {
     let (site, mut worker) = site(world(100, 30), AUTO).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(402)).on(Endpoint::CreateBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(402)).on(Endpoint::CreateBatch)]);
     for _ in 0..8 {
         cycle(&site, &mut worker, 20).await;
     }
@@ -159,7 +160,7 @@ async fn an_account_without_credits_is_asked_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_that_was_throttled_is_not_repeated_before_its_time() {
     let (site, mut worker) = site(world(100, 30), AUTO).await;
-    let wait = Fault::StatusRetryAfter(429, "3600".to_owned());
+    let wait = InjectedFault::StatusRetryAfter(429, "3600".to_owned());
     site.cloud.set_faults(vec![FaultRule::new(wait).on(Endpoint::CreateBatch).first(1)]);
     for _ in 0..4 {
         cycle(&site, &mut worker, 15).await;
@@ -211,7 +212,8 @@ async fn an_item_that_somebody_else_is_processing_is_not_retried_beside_it() {
         cycle(&site, &mut worker, 15).await;
     }
     assert_eq!(posts(&site).len(), 0);
-    let running = site.cloud.world().batches().iter().filter(|batch| batch.status == BatchStatus::Running).count();
+    let running =
+        site.cloud.world().batches().iter().filter(|batch| batch.status == SimulatedBatchStatus::Running).count();
     assert_eq!(running, 1, "the other batch was under way all the time");
 }
 
@@ -228,7 +230,7 @@ fn retried_by_others() -> WorldBuilder {
 async fn an_item_waits_for_a_batch_of_others_whose_items_could_not_be_listed() {
     let (site, mut worker) = site(retried_by_others().build(), AUTO).await;
     worker.scan(site.now()).await.unwrap();
-    let nothing = Fault::Verbatim(vec![("content-type", "application/json")], r#"{"items":[]}"#.into());
+    let nothing = InjectedFault::Verbatim(vec![("content-type", "application/json")], r#"{"items":[]}"#.into());
     site.cloud.set_faults(vec![FaultRule::new(nothing).on(Endpoint::ListItems)]);
     for _ in 0..3 {
         site.cloud.world().advance(SignedDuration::from_mins(15));
@@ -255,7 +257,7 @@ async fn an_item_waits_for_a_running_batch_of_v2_that_shows_nothing_of_itself() 
 async fn nothing_is_retried_by_itself_after_a_scan_that_was_incomplete() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     worker.scan(site.now()).await.unwrap();
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(500)).on(Endpoint::ListBatches)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(500)).on(Endpoint::ListBatches)]);
     let outcome = cycle(&site, &mut worker, 15).await;
     assert!(!outcome.scans[0].complete);
     assert_eq!(posts(&site).len(), 0);
@@ -274,7 +276,11 @@ async fn an_expired_attempt_does_not_free_its_item_while_its_batch_may_still_run
         share_percent: 0,
         failures: Vec::new(),
     };
-    let hangs = Cause::Outage { name: "router".into(), failure: Failure::text(BUSY), then: Box::new(Cause::NeverEnds) };
+    let hangs = ScriptedCause::Outage {
+        name: "router".into(),
+        failure: Failure::text(BUSY),
+        then: Box::new(ScriptedCause::NeverEnds),
+    };
     let world = WorldBuilder::new().outage(outage).batch("b1").item("fine").succeeds().item("i0").cause(hangs).build();
     let (site, mut worker) = site(world, AUTO).await;
     for _ in 0..14 {
@@ -299,7 +305,7 @@ async fn files_of_api_v2_are_retried_one_by_one_and_their_real_outcome_is_seen()
         for n in 0..8 {
             builder = builder.item(&format!("i{n}")).fails_until(2, BUSY);
         }
-        builder = builder.item("poison").cause(Cause::Poison(Failure::text(BUSY)));
+        builder = builder.item("poison").cause(ScriptedCause::Poison(Failure::text(BUSY)));
         let (site, mut worker) = site(builder.build(), AUTO).await;
         site.configure_v2(AUTO);
         worker.ledger.close().await.unwrap();

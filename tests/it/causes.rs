@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use llama_triage::internals::scan::CauseSummary;
 use llama_triage::internals::simulator::{
-    Cause, Endpoint, Failure, Fault, FaultRule, JobType, Options, World, WorldBuilder,
+    Endpoint, Failure, FaultRule, InjectedFault, JobType, Options, ScriptedCause, World, WorldBuilder,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -13,8 +13,8 @@ use crate::site::{Site, files};
 const GENERIC: &str = "An unknown error occurred during processing";
 const CHANNEL: &str = "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{dir}/digests\"\n";
 
-fn locked() -> Cause {
-    Cause::Permanent(
+fn locked() -> ScriptedCause {
+    ScriptedCause::Permanent(
         Failure::text(GENERIC).with_code("PDF_IS_PROTECTED").with_job_message("the document asks for a password"),
     )
 }
@@ -69,7 +69,7 @@ async fn a_cycle_asks_twenty_times_at_most_and_the_next_goes_on() {
     let mut builder = WorldBuilder::at(jiff::Timestamp::now()).batch("b");
     for word in ["amber", "birch", "cedar", "daisy", "elder", "fern", "grass", "hazel", "iris", "juniper"] {
         let failure = Failure::text(format!("{word} went wrong")).with_code(word.to_uppercase());
-        builder = builder.items(4, word, Cause::Permanent(failure));
+        builder = builder.items(4, word, ScriptedCause::Permanent(failure));
     }
     let site = Site::new(builder.build(), Options::default(), "").await;
     let first = cycle(&site).await;
@@ -82,7 +82,7 @@ async fn a_cycle_asks_twenty_times_at_most_and_the_next_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_cause_request_costs_the_cycle_nothing_and_is_made_again_later() {
     let site = Site::new(world(2), Options::default(), "").await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(503)).on(Endpoint::ParsingJob)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(503)).on(Endpoint::ParsingJob)]);
     assert_eq!(cycle(&site).await, CauseSummary { asked: 0, found: 0, failed: 1 });
     assert_eq!(asked(&site), 1, "a single try, and no other of this project");
     site.cloud.set_faults(Vec::new());
@@ -104,7 +104,7 @@ async fn a_parse_job_of_v2_is_not_asked_for_what_its_listing_has_said() {
         (JobType::Extract, Endpoint::V2GetExtract, CauseSummary { asked: 3, found: 0, failed: 0 }),
     ] {
         let builder = WorldBuilder::at(jiff::Timestamp::now()).batch("b").job_type(job_type);
-        let world = builder.items(5, "vague", Cause::Permanent(Failure::text(GENERIC))).build();
+        let world = builder.items(5, "vague", ScriptedCause::Permanent(Failure::text(GENERIC))).build();
         let site = Site::speaking("v2", world, Options::default(), "").await;
         assert_eq!(cycle(&site).await, wanted);
         assert_eq!(cycle(&site).await, CauseSummary::default());
@@ -115,7 +115,7 @@ async fn a_parse_job_of_v2_is_not_asked_for_what_its_listing_has_said() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_refuses_its_records_is_left_alone_for_a_while() {
     let site = Site::new(world(2), Options::default(), "").await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(403)).on(Endpoint::ParsingJob)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(403)).on(Endpoint::ParsingJob)]);
     let now = site.cloud.world().now();
     let mut worker = site.worker().await;
     for (minutes, failed) in [(0, 1), (5, 0), (59, 0), (61, 1)] {

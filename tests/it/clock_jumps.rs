@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::simulator::{Date, Fault, FaultRule, Options, World, WorldBuilder};
+use llama_triage::internals::simulator::{Date, FaultRule, InjectedFault, Options, World, WorldBuilder};
 
 use crate::clock::{Clock, LIBRARY, scans, told};
 use crate::serve::{Serving, command, terminate, wait_for};
@@ -153,7 +153,7 @@ async fn a_single_cycle_by_a_wrong_clock_asks_a_server_or_ends_nothing() {
         let off = (typed - Timestamp::now().as_millisecond()).abs();
         assert!(off < 600_000, "{offset}: a note is dated {off} ms off");
     }
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Reset)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Reset)]);
     for offset in ["+365d", "-365d"] {
         by(offset, &["cycle"]);
         let (open, acks, _) = standing(&site);

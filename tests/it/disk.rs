@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use llama_triage::internals::simulator::{Cause, Failure, Options, Random, World, WorldBuilder};
+use llama_triage::internals::simulator::{Failure, Options, Random, ScriptedCause, World, WorldBuilder};
 
 use crate::site::Site;
 
@@ -13,7 +13,8 @@ use crate::site::Site;
 pub(crate) fn world() -> World {
     let long = "the reader stopped at an object that it does not know ".repeat(20);
     let now = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(2);
-    let mut world = WorldBuilder::at(now).batch("b1").items(20, "early", Cause::Permanent(Failure::text("it broke")));
+    let mut world =
+        WorldBuilder::at(now).batch("b1").items(20, "early", ScriptedCause::Permanent(Failure::text("it broke")));
     world = world.batch("b2").made_ago(jiff::SignedDuration::from_mins(-10));
     for number in 0..2_000 {
         world = world.item(&format!("late-{number}")).fails(&format!("{long}{number}"));

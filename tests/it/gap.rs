@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::service::Worker;
-use llama_triage::internals::simulator::{Cause, Failure, Options, Submission, WorldBuilder, default_config};
+use llama_triage::internals::simulator::{Failure, Options, ScriptedCause, Submission, WorldBuilder, default_config};
 
 use crate::site::Site;
 
@@ -11,7 +11,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// A site whose ledger knows one batch, with a look-back of a day. During the next nine days a batch fails each day.
 async fn paused(options: Options) -> (Site, Worker) {
     let start: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
-    let failing = Cause::Permanent(Failure::text("the file is broken"));
+    let failing = ScriptedCause::Permanent(Failure::text("the file is broken"));
     let world = WorldBuilder::at(start).batch("known").items(10, "i", failing).build();
     let site = Site::new(world, options, "look-back = \"1d\"\n").await;
     let mut worker = site.worker().await;
@@ -81,7 +81,7 @@ async fn a_batch_that_ran_when_it_was_last_read_and_is_gone_is_told() {
 #[tokio::test]
 async fn what_failed_while_an_api_was_away_is_read_when_it_is_back() {
     let start: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
-    let failing = Cause::Permanent(Failure::text("the file is broken"));
+    let failing = ScriptedCause::Permanent(Failure::text("the file is broken"));
     let world = WorldBuilder::at(start).batch("known").items(2, "i", failing).build();
     let apart = Options { apart: true, ..Options::default() };
     let site = Site::speaking("auto", world, apart, "look-back = \"1d\"\n").await;

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, FaultRule, InjectedFault, Options, WorldBuilder};
 
 use crate::serve::{Serving, command, terminate};
 use crate::site::Site;
@@ -67,7 +67,7 @@ async fn each_cycle_tells_its_outcome() {
     let site = site(&more).await;
     let mut child = Serving(command(&site, "serve").spawn().unwrap());
     assert!(next(&pings).starts_with("/ping/1f scanned 1 project, 1 new observation"));
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(401)).on(Endpoint::ListBatches).every(1)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(401)).on(Endpoint::ListBatches).every(1)]);
     let mut outcomes = std::iter::repeat_with(|| next(&pings));
     let failed = outcomes.find(|outcome| outcome.starts_with("/ping/1f/fail")).unwrap();
     assert!(failed.contains("1 scan incomplete"), "{failed}");

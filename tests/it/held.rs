@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::llamacloud::Resubmission;
 use llama_triage::internals::model::BatchApi;
 use llama_triage::internals::simulator::{
-    Cause, DEFAULT_NOW, Endpoint, Failure, Fault, FaultRule, Outage, World, WorldBuilder, default_config,
+    DEFAULT_NOW, Endpoint, Failure, FaultRule, InjectedFault, Outage, ScriptedCause, World, WorldBuilder,
+    default_config,
 };
 
 use llama_triage::internals::service::{Right, store_clock_skew};
@@ -15,12 +16,12 @@ use crate::site::Site;
 const NO_CREDITS: &str = "Insufficient credits to run this job";
 
 /// Items that failed together a minute ago, which is a storm, and end like this when they are tried again.
-fn storm(items: usize, then: &Cause) -> World {
+fn storm(items: usize, then: &ScriptedCause) -> World {
     let start: Timestamp = DEFAULT_NOW.parse().unwrap();
     let from = start - SignedDuration::from_hours(2);
     let name = "router".to_owned();
     let outage = Outage { name: name.clone(), from, until: start, share_percent: 0, failures: Vec::new() };
-    let cause = Cause::Outage { name, failure: Failure::text(BUSY), then: Box::new(then.clone()) };
+    let cause = ScriptedCause::Outage { name, failure: Failure::text(BUSY), then: Box::new(then.clone()) };
     let builder = WorldBuilder::new().outage(outage).batch("b1").made_ago(SignedDuration::from_mins(5));
     builder.items(items, "i", cause).build()
 }
@@ -35,7 +36,7 @@ fn standing(site: &Site, fault: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_person_says_otherwise() {
-    let world = storm(40, &Cause::Permanent(Failure::text(NO_CREDITS)));
+    let world = storm(40, &ScriptedCause::Permanent(Failure::text(NO_CREDITS)));
     let (site, mut worker) = site(world, &format!("{AUTO}share-floor = 500\n")).await;
     cycle(&site, &mut worker, 1).await;
     assert_eq!(gate(&site), ["held"]);
@@ -65,7 +66,7 @@ async fn what_somebody_cancelled_is_not_sent_again_and_its_group_rests() {
     let batch = site.texts("SELECT batch_id FROM intent").remove(0);
     let item = site.texts("SELECT item_id FROM item WHERE state <> 'open'").remove(0);
     let shown = serde_json::json!({ "items": [{ "item_id": item, "item_name": "a.pdf", "status": "cancelled" }] });
-    let shown = Fault::Verbatim(vec![("content-type", "application/json")], shown.to_string().into());
+    let shown = InjectedFault::Verbatim(vec![("content-type", "application/json")], shown.to_string().into());
     let rule = FaultRule::new(shown).on(Endpoint::ListItems).containing(&batch).without("status=");
     site.cloud.set_faults(vec![rule]);
     for _ in 0..12 {
@@ -123,7 +124,7 @@ async fn no_document_that_somebody_else_is_processing_goes_instead_of_a_refused_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_of_which_three_documents_are_refused_one_by_one_rests() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(422)).on(Endpoint::CreateBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(422)).on(Endpoint::CreateBatch)]);
     for _ in 0..8 {
         cycle(&site, &mut worker, 10).await;
     }
@@ -135,7 +136,7 @@ async fn a_group_of_which_three_documents_are_refused_one_by_one_rests() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_is_over_in_time_where_nothing_is_ever_posted() {
     for (mode, held) in [("plan", "held"), ("off", "open")] {
-        let world = storm(40, &Cause::Succeeds);
+        let world = storm(40, &ScriptedCause::Succeeds);
         let (site, mut worker) = site(world, &format!("[reprocess]\nmode = \"{mode}\"\n")).await;
         if mode == "off" {
             // As a time of mode `auto` may have left it.
@@ -161,7 +162,7 @@ async fn a_hold_is_over_in_time_where_nothing_is_ever_posted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn posts_that_make_no_batch_one_after_the_other_are_told_until_one_does() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(500)).on(Endpoint::CreateBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(500)).on(Endpoint::CreateBatch)]);
     for _ in 0..3 {
         cycle(&site, &mut worker, 20).await;
     }
@@ -181,16 +182,16 @@ async fn posts_that_make_no_batch_one_after_the_other_are_told_until_one_does() 
 
 /// Posts of twelve hours in which work of the same account completes all the time.
 async fn posts_while_others_work(refused: u16) -> (Site, usize) {
-    let mut builder = WorldBuilder::new().batch("b1").items(100, "fine", Cause::Succeeds);
+    let mut builder = WorldBuilder::new().batch("b1").items(100, "fine", ScriptedCause::Succeeds);
     for n in 0..10 {
         builder = builder.item(&format!("i{n}")).fails_until(2, BUSY);
     }
     for hour in 0..13 {
         builder = builder.batch(&format!("later{hour}")).made_ago(SignedDuration::from_hours(-hour));
-        builder = builder.items(2, &format!("later{hour}-"), Cause::Succeeds);
+        builder = builder.items(2, &format!("later{hour}-"), ScriptedCause::Succeeds);
     }
     let (site, mut worker) = site(builder.build(), AUTO).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(refused)).on(Endpoint::CreateBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(refused)).on(Endpoint::CreateBatch)]);
     for _ in 0..36 {
         cycle(&site, &mut worker, 20).await;
     }

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::classify::Rules;
 use llama_triage::internals::config::Config;
 use llama_triage::internals::ledger::open;
-use llama_triage::internals::simulator::{Cause, Failure, Options, World, WorldBuilder};
-use llama_triage::internals::triage::{Only, Request, Route, Settings, digest, triage_in};
+use llama_triage::internals::simulator::{Failure, Options, ScriptedCause, World, WorldBuilder};
+use llama_triage::internals::triage::{Only, Route, TriageRequest, TriageSettings, digest, triage_in};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use crate::site::{Site, files};
 const FOLDER: &str = "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{dir}/out\"\n";
 
 fn world() -> World {
-    let fails = Cause::Permanent(Failure::text("the gizmo is askew"));
+    let fails = ScriptedCause::Permanent(Failure::text("the gizmo is askew"));
     WorldBuilder::new().batch("b").items(3, "askew", fails).build()
 }
 
@@ -133,12 +133,12 @@ fn an_incident_of_an_earlier_version_ends_under_the_key_that_it_was_opened_with(
     let folder = tempfile::tempdir().unwrap();
     let (mut ledger, group, last) = upgraded(folder.path());
     let mut settings =
-        Settings::new(&Config::default(), &Rules::parse("").unwrap(), std::collections::BTreeMap::new()).unwrap();
+        TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), std::collections::BTreeMap::new()).unwrap();
     settings.instance = "renamed".into();
     settings.routes = vec![Route { name: "pager".into(), only: Only::default(), incidents: true }];
     let of = |state: &str| format!("SELECT content FROM delivery WHERE channel = 'pager' AND state = '{state}'");
     let waiting: String = ledger.query_row(&of("pending"), [], |row| row.get(0)).unwrap();
-    let waiting = digest::thaw(&waiting).unwrap();
+    let waiting = digest::deserialize(&waiting).unwrap();
     assert_eq!((waiting.global_id(), waiting.incident_scope()), (waiting.digest_id.clone(), "blue"));
     ledger.execute("UPDATE delivery SET state = 'sent' WHERE state = 'pending'", []).unwrap();
     ledger
@@ -150,10 +150,10 @@ fn an_incident_of_an_earlier_version_ends_under_the_key_that_it_was_opened_with(
         .unwrap();
     ledger.execute("UPDATE error_group SET open_items = 0 WHERE group_id = ?1", [&group]).unwrap();
     let tx = ledger.transaction().unwrap();
-    triage_in(&tx, &settings, &Request::at(last + SignedDuration::from_mins(1))).unwrap();
+    triage_in(&tx, &settings, &TriageRequest::at(last + SignedDuration::from_mins(1))).unwrap();
     tx.commit().unwrap();
     let ends: String = ledger.query_row(&of("pending"), [], |row| row.get(0)).unwrap();
-    let ends = digest::thaw(&ends).unwrap();
+    let ends = digest::deserialize(&ends).unwrap();
     let end = ends.changes.iter().find(|entry| entry.group_id == group).unwrap();
     assert_eq!((end.state.as_str(), end.incident_scope.as_deref()), ("resolved", Some("blue")));
     assert!(!ends.ledger_id.is_empty() && ends.ledger_id != "blue");

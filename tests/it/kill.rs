@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, Random, World, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, FaultRule, InjectedFault, Options, Random, World, WorldBuilder};
 use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
@@ -133,13 +133,18 @@ async fn settle(site: &Site) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_instants_no_intent_is_ever_posted_twice() {
-    let faults = [None, Some(Fault::AcceptedThenReset), Some(Fault::AcceptedThenStatus(500)), Some(Fault::Reset)];
+    let faults = [
+        None,
+        Some(InjectedFault::AcceptedThenReset),
+        Some(InjectedFault::AcceptedThenStatus(500)),
+        Some(InjectedFault::Reset),
+    ];
     for seed in 1..=2 {
         let mut random = Random::new(seed);
         let site = Site::new(world(30), Options::default(), AUTO).await;
         for _ in 0..18 {
             site.cloud.world().advance(SignedDuration::from_secs(30));
-            let late = Fault::Late(Duration::from_millis(random.between(5, 120)));
+            let late = InjectedFault::Late(Duration::from_millis(random.between(5, 120)));
             let fault = random.pick(&faults).clone().unwrap_or(late);
             site.cloud.set_faults(vec![FaultRule::new(fault).on(Endpoint::CreateBatch).every(random.between(1, 3))]);
             let before = site.cloud.world().truth().all_requests();
@@ -167,8 +172,9 @@ async fn killed_at_random_instants_no_intent_is_ever_posted_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_the_answer_is_under_way_the_batch_is_adopted() {
     let site = Site::new(world(1), Options::default(), AUTO).await;
-    site.cloud
-        .set_faults(vec![FaultRule::new(Fault::Late(Duration::from_secs(30))).on(Endpoint::CreateBatch).first(1)]);
+    site.cloud.set_faults(vec![
+        FaultRule::new(InjectedFault::Late(Duration::from_secs(30))).on(Endpoint::CreateBatch).first(1),
+    ]);
     let mut cycle = Cycle::start(&site);
     assert!(cycle.until(|| posts(&site) == 1));
     assert_eq!(site.texts("SELECT state FROM intent"), ["posting"]);
@@ -213,7 +219,7 @@ async fn killed_at_every_state_of_an_intent_nothing_is_lost_or_doubled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_that_the_server_carries_out_twice_is_told_and_its_items_are_not_retried_again() {
     let site = Site::new(world(1), Options::default(), AUTO).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::AcceptedTwice).on(Endpoint::CreateBatch).first(1)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedTwice).on(Endpoint::CreateBatch).first(1)]);
     for _ in 0..4 {
         site.cloud.world().advance(SignedDuration::from_secs(60));
         assert!(!Cycle::start(&site).until(|| false));

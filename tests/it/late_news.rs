@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, World, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, FaultRule, InjectedFault, Options, World, WorldBuilder};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -151,7 +151,7 @@ async fn a_page_does_not_wait_for_a_scan() {
     receiver.state.busy_once.store(true, Ordering::SeqCst);
     site.cloud.world().advance(SignedDuration::from_secs(100));
     wait_for("the first try", || receiver.took(NEWS) == 1);
-    let never = Fault::Late(Duration::from_secs(3_600));
+    let never = InjectedFault::Late(Duration::from_secs(3_600));
     site.cloud.set_faults(vec![FaultRule::new(never).on(Endpoint::ListBatches).every(1)]);
     let before = scans();
     wait_for("the second try", || receiver.took(NEWS) == 2);

@@ -39,3 +39,35 @@ fn migrates(dump: &Path) {
     let kept: i64 = migrated.query_row("SELECT count(*) FROM item", (), |row| row.get(0)).unwrap();
     assert_eq!(kept, items, "{}", dump.display());
 }
+
+/// Until version 11, what a listing came to stood as words after the appearance of its batch.
+#[test]
+fn listings_of_version_11_are_read_from_their_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let dump = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ledgers/11.sql");
+    Connection::open(&path).unwrap().execute_batch(&std::fs::read_to_string(dump).unwrap()).unwrap();
+    let migrated = open::writer(&path).unwrap();
+    let mut statement = migrated
+        .prepare(
+            "SELECT substr(batch_id, 5), listing_state, odd_since, relist_at, searched_as = listed_as FROM batch
+             WHERE batch_id LIKE 'bat-%' AND listed_as = 'completed 2/2/0/0 1795427280857 1795427280857' ORDER BY batch_key",
+        )
+        .unwrap();
+    let rows = statement
+        .query_map((), |row| {
+            let times: (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, times, row.get::<_, Option<bool>>(4)?))
+        })
+        .unwrap();
+    let found: Vec<_> = rows.map(Result::unwrap).collect();
+    let expected = [
+        ("settled", "settled", (None, None), Some(true)),
+        ("unsettled", "unsettled", (None, None), None),
+        ("in-doubt", "in_doubt", (None, None), Some(true)),
+        ("unreadable", "unreadable", (None, None), None),
+        ("odd", "odd", (Some(1_795_428_000_000), Some(1_795_431_600_000)), Some(true)),
+        ("unproven", "unproven", (None, Some(1_795_435_200_000)), None),
+    ];
+    assert_eq!(found, expected.map(|(id, state, times, same)| (id.to_owned(), state.to_owned(), times, same)));
+}

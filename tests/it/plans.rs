@@ -11,7 +11,7 @@ use llama_triage::internals::model::BatchApi;
 use llama_triage::internals::reprocess::{Request, plan};
 use llama_triage::internals::service::Worker;
 use llama_triage::internals::simulator::{
-    Endpoint, Fault, FaultRule, Options, World, WorldBuilder, default_config, item_id,
+    Endpoint, FaultRule, InjectedFault, Options, World, WorldBuilder, default_config, item_id,
 };
 use rusqlite::Connection;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -99,7 +99,7 @@ async fn what_somebody_else_retried_since_the_scan_is_not_paid_for_again() {
 async fn nothing_is_posted_where_it_cannot_be_seen_what_others_retried() {
     let (site, mut worker) = scanned(world()).await;
     let plan_id = approved(&site, &worker, &ALL).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(403)).on(Endpoint::ListBatches)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(403)).on(Endpoint::ListBatches)]);
     between(&site, &mut worker, 10).await;
     let result = result(&site, &plan_id);
     assert!(result.starts_with("0 items submitted, 3 items left out (3: LlamaCloud could not be read"), "{result}");
@@ -111,7 +111,7 @@ async fn a_plan_that_a_stop_cut_short_goes_on_or_is_taken_back() {
     for taken_back in [false, true] {
         let (site, mut worker) = scanned(world()).await;
         let plan_id = approved(&site, &worker, &ALL).await;
-        let slow = Fault::Late(Duration::from_millis(300));
+        let slow = InjectedFault::Late(Duration::from_millis(300));
         site.cloud.set_faults(vec![FaultRule::new(slow).on(Endpoint::CreateBatch)]);
         let (stop, now) = (CancellationToken::new(), site.now());
         let stops = async {
@@ -143,7 +143,7 @@ async fn a_plan_whose_process_was_killed_goes_on_with_the_next_cycle() {
     let (site, worker) = scanned(world()).await;
     let plan_id = planned(&site, &worker, &ALL).await;
     worker.ledger.close().await.unwrap();
-    let slow = Fault::Late(Duration::from_secs(30));
+    let slow = InjectedFault::Late(Duration::from_secs(30));
     site.cloud.set_faults(vec![FaultRule::new(slow).on(Endpoint::CreateBatch).nth(2)]);
     let mut apply = Command::new(env!("CARGO_BIN_EXE_llama-triage"))
         .arg("--config")
@@ -200,7 +200,7 @@ async fn a_plan_that_cannot_be_read_ends_and_stops_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_waits_for_as_long_as_the_api_asks_but_not_beyond_its_hour() {
     let waits = |seconds: &str| {
-        let asks = Fault::StatusRetryAfter(429, seconds.to_owned());
+        let asks = InjectedFault::StatusRetryAfter(429, seconds.to_owned());
         vec![FaultRule::new(asks).on(Endpoint::CreateBatch).first(1)]
     };
     let (site, mut worker) = scanned(world()).await;
@@ -271,7 +271,7 @@ async fn a_plan_says_how_old_its_knowledge_is() {
 async fn a_refused_document_is_shown_as_refused() {
     let (site, worker) = scanned(world()).await;
     let now = site.now();
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(404)).on(Endpoint::CreateBatch).first(1)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(404)).on(Endpoint::CreateBatch).first(1)]);
     approved(&site, &worker, &["i0"]).await;
     worker.reprocess(now, &CancellationToken::new()).await.unwrap();
     // Alone in its group it is not blamed: that takes others that were accepted.

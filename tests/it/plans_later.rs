@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::reprocess::{Request, intent, plan};
-use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, WorldBuilder, item_id};
+use llama_triage::internals::simulator::{Endpoint, FaultRule, InjectedFault, WorldBuilder, item_id};
 use tokio_util::sync::CancellationToken;
 
 use crate::plans::{approved, between, planned, posts, result, said, scanned};
@@ -100,7 +100,7 @@ async fn items_whose_class_has_changed_since_the_plan_are_left_out_but_for_one()
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_unclear_when_a_plan_ended_is_told_as_it_is_by_now() {
     let (site, mut worker) = scanned(busy(2).build()).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::CreateBatch).first(1)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedThenReset).on(Endpoint::CreateBatch).first(1)]);
     let plan_id = approved(&site, &worker, &["i0", "i1"]).await;
     between(&site, &mut worker, 1).await;
     let status = || said(&site, &["reprocess", "status"], 0);
@@ -120,7 +120,7 @@ async fn one_of_two_waits(seconds: i64) -> (Site, String) {
     let builder = one(WorldBuilder::at(Timestamp::now()), "waits");
     let builder = one(builder.project("other", "llx-other-0000"), "goes");
     let (site, mut worker) = scanned(builder.build()).await;
-    let asks = FaultRule::new(Fault::StatusRetryAfter(429, seconds.to_string())).on(Endpoint::CreateBatch);
+    let asks = FaultRule::new(InjectedFault::StatusRetryAfter(429, seconds.to_string())).on(Endpoint::CreateBatch);
     site.cloud.set_faults(vec![asks]);
     let first = approved(&site, &worker, &["waits"]).await;
     between(&site, &mut worker, 1).await;

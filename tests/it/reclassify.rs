@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use llama_triage::internals::service::CycleOutcome;
-use llama_triage::internals::simulator::{Cause, Failure, Options, World, WorldBuilder};
+use llama_triage::internals::simulator::{Failure, Options, ScriptedCause, World, WorldBuilder};
 use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
@@ -19,7 +19,7 @@ fn rule(class: &str) -> String {
 }
 
 fn world() -> World {
-    let fails = Cause::Permanent(Failure::text(GIZMO));
+    let fails = ScriptedCause::Permanent(Failure::text(GIZMO));
     WorldBuilder::new().batch("b").items(3, "askew", fails).build()
 }
 
@@ -87,7 +87,7 @@ async fn a_group_that_turns_into_one_that_wakes_people_does_so_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_job_records_said_counts_when_a_group_is_judged_again() {
     let failure = Failure::text("An unknown error occurred during processing").with_code("PDF_IS_PROTECTED");
-    let site = site(WorldBuilder::new().batch("b").items(3, "locked", Cause::Permanent(failure)).build()).await;
+    let site = site(WorldBuilder::new().batch("b").items(3, "locked", ScriptedCause::Permanent(failure)).build()).await;
     cycle(&site, "").await;
     let by_cause = class(&site);
     assert!(by_cause.starts_with("permanent-input by "), "{by_cause}");

@@ -5,7 +5,7 @@ use llama_triage::internals::model::BatchApi;
 use llama_triage::internals::reprocess::{Intent, IntentEvent, Request, Summary, Weather, intent, plan};
 use llama_triage::internals::service::Worker;
 use llama_triage::internals::simulator::{
-    Cause, Endpoint, Failure, Fault, FaultRule, Options, Outage, World, WorldBuilder, item_id,
+    Endpoint, Failure, FaultRule, InjectedFault, Options, Outage, ScriptedCause, World, WorldBuilder, item_id,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -87,7 +87,11 @@ async fn a_retry_that_fails_alike_leaves_its_item_open() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_whose_answer_was_lost_is_found_again_and_never_sent_again() {
-    for fault in [Fault::AcceptedThenReset, Fault::AcceptedThenStatus(504), Fault::AcceptedThenStatus(500)] {
+    for fault in [
+        InjectedFault::AcceptedThenReset,
+        InjectedFault::AcceptedThenStatus(504),
+        InjectedFault::AcceptedThenStatus(500),
+    ] {
         let (site, mut worker) = scanned(world(2)).await;
         site.cloud.set_faults(vec![FaultRule::new(fault.clone()).on(Endpoint::CreateBatch)]);
         approve(&site, &worker, &["i0", "i1"]).await;
@@ -104,9 +108,9 @@ async fn a_post_whose_answer_was_lost_is_found_again_and_never_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_shows_no_items_for_a_while_is_never_taken_for_no_batch() {
     let (site, mut worker) = scanned(world(2)).await;
-    let empty = Fault::Verbatim(vec![("content-type", "application/json")], r#"{"items":[]}"#.into());
+    let empty = InjectedFault::Verbatim(vec![("content-type", "application/json")], r#"{"items":[]}"#.into());
     site.cloud.set_faults(vec![
-        FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::CreateBatch),
+        FaultRule::new(InjectedFault::AcceptedThenReset).on(Endpoint::CreateBatch),
         FaultRule::new(empty).on(Endpoint::ListItems),
     ]);
     approve(&site, &worker, &["i0", "i1"]).await;
@@ -126,8 +130,8 @@ async fn a_batch_that_shows_no_items_for_a_while_is_never_taken_for_no_batch() {
 async fn a_batch_is_found_though_the_clock_of_the_server_is_behind() {
     let (site, mut worker) = scanned(world(2)).await;
     site.cloud.set_faults(vec![
-        FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::CreateBatch),
-        FaultRule::new(Fault::Skewed(-3600)),
+        FaultRule::new(InjectedFault::AcceptedThenReset).on(Endpoint::CreateBatch),
+        FaultRule::new(InjectedFault::Skewed(-3600)),
     ]);
     approve(&site, &worker, &["i0", "i1"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
@@ -139,7 +143,7 @@ async fn a_batch_is_found_though_the_clock_of_the_server_is_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_that_was_lost_on_its_way_is_given_up_after_half_an_hour_and_two_listings() {
     let (site, mut worker) = scanned(world(1)).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Reset).on(Endpoint::CreateBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Reset).on(Endpoint::CreateBatch)]);
     approve(&site, &worker, &["i0"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     step_after(&site, &mut worker, 5).await;
@@ -156,7 +160,7 @@ async fn nothing_expires_while_nobody_can_be_asked() {
     let (site, mut worker) = scanned(world(1)).await;
     approve(&site, &worker, &["i0"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(500)).on(Endpoint::GetBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(500)).on(Endpoint::GetBatch)]);
     let asked = step_after(&site, &mut worker, 25 * 60).await;
     assert!(asked.errors.iter().any(|error| error.contains("could not ask")), "{:?}", asked.errors);
     assert_eq!(outcomes(&site), ["running"]);
@@ -170,7 +174,7 @@ async fn a_batch_that_was_not_found_once_is_not_over() {
     let (site, mut worker) = scanned(world(1)).await;
     approve(&site, &worker, &["i0"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(404)).on(Endpoint::GetBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(404)).on(Endpoint::GetBatch)]);
     step_after(&site, &mut worker, 25 * 60).await;
     assert_eq!(
         (outcomes(&site), site.texts("SELECT state FROM intent")),
@@ -184,7 +188,7 @@ async fn a_batch_that_was_not_found_once_is_not_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_that_was_carried_out_twice_is_told() {
     let (site, mut worker) = scanned(world(2)).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::AcceptedTwice).on(Endpoint::CreateBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedTwice).on(Endpoint::CreateBatch)]);
     approve(&site, &worker, &["i0", "i1"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     step_after(&site, &mut worker, 5).await;
@@ -196,7 +200,7 @@ async fn a_post_that_was_carried_out_twice_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_without_credits_gets_exactly_one_post() {
     let (site, mut worker) = scanned(world(3)).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(402)).on(Endpoint::CreateBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(402)).on(Endpoint::CreateBatch)]);
     approve(&site, &worker, &["i0"]).await;
     approve(&site, &worker, &["i1", "i2"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
@@ -221,7 +225,7 @@ async fn projects_of_one_organization_without_credits_get_one_post_together() {
     std::fs::write(site.path("config.toml"), text).unwrap();
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(402)).on(Endpoint::CreateBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(402)).on(Endpoint::CreateBatch)]);
     assert_eq!(approve(&site, &worker, &["i0", "j0"]).await, 2);
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     assert_eq!(posts(&site), 1);
@@ -242,7 +246,7 @@ async fn an_approved_plan_is_not_posted_once_items_fail_for_lack_of_credits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_bad_item_does_not_doom_the_rest() {
     let (site, worker) = scanned(world(4)).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(422)).on(Endpoint::CreateBatch).first(1)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(422)).on(Endpoint::CreateBatch).first(1)]);
     approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
     let posted = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     assert_eq!((posted.submitted, posts(&site)), (4, 3));
@@ -252,7 +256,7 @@ async fn one_bad_item_does_not_doom_the_rest() {
 async fn refusals_of_everything_blame_no_document_and_rest_the_group() {
     for status in [404, 422] {
         let (site, worker) = scanned(world(4)).await;
-        site.cloud.set_faults(vec![FaultRule::new(Fault::Status(status)).on(Endpoint::CreateBatch)]);
+        site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(status)).on(Endpoint::CreateBatch)]);
         approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
         worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
         assert!(posts(&site) <= 6, "{status}: {} POSTs", posts(&site));
@@ -266,7 +270,7 @@ async fn a_document_that_alone_is_refused_is_left_out_for_a_week() {
     let (site, mut worker) = scanned(world(4)).await;
     let bad = ["i0", "i1", "i2", "i3"].map(item_id).into_iter().min().unwrap();
     // All four, then the first two, then the first: the rest is accepted.
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(422)).on(Endpoint::CreateBatch).first(3)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(422)).on(Endpoint::CreateBatch).first(3)]);
     approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
     let posted = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     assert_eq!(posted.submitted, 3);
@@ -279,7 +283,8 @@ async fn a_document_that_alone_is_refused_is_left_out_for_a_week() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_of_the_account_behind_another_status_stops_the_account_after_one_post() {
     let (site, worker) = scanned(world(4)).await;
-    let refuses = Fault::StatusHtml(400, "You have exceeded the maximum number of credits for your plan".to_owned());
+    let refuses =
+        InjectedFault::StatusHtml(400, "You have exceeded the maximum number of credits for your plan".to_owned());
     site.cloud.set_faults(vec![FaultRule::new(refuses).on(Endpoint::CreateBatch)]);
     approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
@@ -297,7 +302,7 @@ fn passed_over() -> World {
         failures: Vec::new(),
     };
     let failure = Failure::text("the service is busy, try again later");
-    let cause = Cause::Outage { name: "router".into(), failure, then: Box::new(Cause::Succeeds) };
+    let cause = ScriptedCause::Outage { name: "router".into(), failure, then: Box::new(ScriptedCause::Succeeds) };
     let mut fresh = llama_triage::internals::simulator::default_config();
     fresh["parameters"]["invalidate_cache"] = true.into();
     let world = WorldBuilder::new().outage(outage).batch("b0").made_ago(SignedDuration::from_hours(3)).item("i0");
@@ -324,7 +329,7 @@ async fn a_retry_of_a_project_that_was_renamed_is_told_and_can_be_ended_by_hand(
     // The command line asks the real clock.
     let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i0");
     let (site, worker) = scanned(world.fails_until(2, "the service is busy, try again later").build()).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::CreateBatch)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedThenReset).on(Endpoint::CreateBatch)]);
     approve(&site, &worker, &["i0"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     let intent = site.texts("SELECT intent_id FROM intent").remove(0);

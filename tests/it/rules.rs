@@ -1,6 +1,6 @@
 //! The shipped rules against messages in many wordings, languages and with traps.
 
-use llama_triage::internals::classify::{Facts, shipped_rules};
+use llama_triage::internals::classify::{FailureFacts, shipped_rules};
 
 #[test]
 fn every_wording_gets_its_class() {
@@ -11,7 +11,7 @@ fn every_wording_gets_its_class() {
     for line in cases {
         let (class, message) = line.split_once('|').expect("a case is class|message");
         let message = message.replace("\\n", "\n");
-        let decision = rules.classify(&Facts { message: &message, ..Facts::default() });
+        let decision = rules.classify(&FailureFacts { message: &message, ..FailureFacts::default() });
         count += 1;
         if decision.class.name() != class {
             wrong.push(format!(

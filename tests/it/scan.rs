@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use llama_triage::internals::simulator::{Options, Order, Paging, Token, Total, believable_account};
+use llama_triage::internals::simulator::{
+    EntryOrder, Options, PagingOptions, TokenStyle, TotalStyle, believable_account,
+};
 
 use crate::site::Site;
 
@@ -51,8 +53,13 @@ async fn everything_that_the_cloud_served_is_in_the_ledger() {
 async fn no_paging_style_hides_a_failure() {
     let plain: BTreeSet<String> = recorded(&scan_two_days(Options::default()).await);
     let styles = [
-        Paging { total: Total::Null, token: Token::Absent, cap: Some(37), ..Paging::default() },
-        Paging { total: Total::Exact, token: Token::Empty, order: Order::OldestFirst, ..Paging::default() },
+        PagingOptions { total: TotalStyle::Null, token: TokenStyle::Absent, cap: Some(37), ..PagingOptions::default() },
+        PagingOptions {
+            total: TotalStyle::Exact,
+            token: TokenStyle::Empty,
+            order: EntryOrder::OldestFirst,
+            ..PagingOptions::default()
+        },
     ];
     for paging in styles {
         let site = scan_two_days(Options { paging, ..Options::default() }).await;

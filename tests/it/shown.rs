@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::notify::text;
 use llama_triage::internals::simulator::{Options, believable_account};
-use llama_triage::internals::triage::thaw;
+use llama_triage::internals::triage::deserialize;
 
 use crate::site::{Site, binary};
 
@@ -45,7 +45,7 @@ async fn a_dry_run_shows_what_now_sends() {
     let sent = run(&["digest", "--now"]);
     let stored = site.texts("SELECT model FROM digest");
     assert_eq!(stored.len(), 1, "the dry run decided nothing: {sent}");
-    let digest = text::render(&thaw(&stored[0]).unwrap());
+    let digest = text::render(&deserialize(&stored[0]).unwrap());
     // Only a minute may lie between the two.
     assert_eq!(without_times(&dry), without_times(&(digest.clone() + "\n")));
     assert!(dry.lines().next().is_some_and(|headline| sent.contains(headline)), "{sent}");

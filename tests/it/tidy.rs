@@ -47,7 +47,7 @@ const PURE: [&str; 25] = [
     "src/triage/episode.rs",
     "src/triage/escalation.rs",
     "src/triage/group_state.rs",
-    "src/triage/pace.rs",
+    "src/triage/digest_rate.rs",
     "src/triage/silence.rs",
 ];
 

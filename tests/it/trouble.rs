@@ -1,6 +1,6 @@
 //! Bad input and trouble: a clear error, the right exit code, nothing lost, no secret shown.
 
-use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, WorldBuilder};
+use llama_triage::internals::simulator::{Endpoint, FaultRule, InjectedFault, Options, WorldBuilder};
 use predicates::prelude::*;
 
 use crate::site::{Site, binary};
@@ -9,7 +9,7 @@ fn world() -> llama_triage::internals::simulator::World {
     WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").item("i2").succeeds().build()
 }
 
-async fn scan_under(fault: Fault) -> (Site, String) {
+async fn scan_under(fault: InjectedFault) -> (Site, String) {
     let site = Site::new(world(), Options::default(), "").await;
     site.command(&["scan"]).assert().success();
     let before = site.texts("SELECT item_id FROM item");
@@ -24,19 +24,19 @@ async fn scan_under(fault: Fault) -> (Site, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_is_told_with_what_to_do() {
-    let (_site, said) = scan_under(Fault::Status(401)).await;
+    let (_site, said) = scan_under(InjectedFault::Status(401)).await;
     assert!(said.contains("401") && said.contains("key"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_that_has_gone_names_the_setting_to_change() {
-    let (_site, said) = scan_under(Fault::Status(404)).await;
+    let (_site, said) = scan_under(InjectedFault::Status(404)).await;
     assert!(said.contains("api = \"v2\""), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn html_instead_of_json_is_told() {
-    let (_site, said) = scan_under(Fault::Html).await;
+    let (_site, said) = scan_under(InjectedFault::Html).await;
     assert!(said.to_lowercase().contains("html"), "{said}");
 }
 

@@ -1,7 +1,9 @@
 //! One row, page or batch that cannot be read stops nothing else, and people are told of it once.
 
 use jiff::Timestamp;
-use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, WorldBuilder, batch_id, item_id};
+use llama_triage::internals::simulator::{
+    Endpoint, FaultRule, InjectedFault, Options, WorldBuilder, batch_id, item_id,
+};
 
 use crate::site::Site;
 
@@ -55,7 +57,7 @@ async fn an_item_larger_than_an_answer_may_be_is_left_out_and_the_others_are_rea
 async fn a_batch_that_cannot_be_listed_is_set_aside_after_three_scans_and_comes_back_when_it_can() {
     let world = WorldBuilder::at(Timestamp::now()).batch("good").item("i1").fails("it broke");
     let site = Site::new(world.batch("bad").item("i2").fails("out of reach").build(), Options::default(), FILE).await;
-    let refuse = FaultRule::new(Fault::Status(400)).on(Endpoint::ListItems).containing(&batch_id("bad"));
+    let refuse = FaultRule::new(InjectedFault::Status(400)).on(Endpoint::ListItems).containing(&batch_id("bad"));
     site.cloud.set_faults(vec![refuse]);
     for _ in 0..2 {
         site.command(&["cycle"]).assert().failure().code(1);
@@ -81,7 +83,7 @@ async fn where_no_batch_can_be_listed_no_batch_is_to_blame() {
         world = world.batch(batch).item(batch).fails("out of reach");
     }
     let site = Site::new(world.build(), Options::default(), FILE).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(400)).on(Endpoint::ListItems)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(400)).on(Endpoint::ListItems)]);
     for _ in 0..4 {
         site.command(&["cycle"]).assert().failure().code(1);
     }
@@ -92,7 +94,7 @@ async fn where_no_batch_can_be_listed_no_batch_is_to_blame() {
 async fn a_row_of_the_batch_list_without_an_id_hides_nothing_else() {
     let world = WorldBuilder::at(Timestamp::now()).batch("good").item("i1").fails("it broke");
     let site = Site::new(world.batch("bad").item("i2").fails("out of reach").build(), Options::default(), FILE).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Malformed(0)).on(Endpoint::ListBatches)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Malformed(0)).on(Endpoint::ListBatches)]);
     site.command(&["cycle"]).assert().failure().code(1);
     assert!(cycle(&site).is_some());
     assert!(faults(&site)[0].contains("1 batch of the batch list could not be read"), "{:?}", faults(&site));
@@ -111,7 +113,7 @@ async fn how_one_api_answers_says_nothing_about_the_batches_of_the_other_one() {
     }
     let apart = Options { apart: true, ..Options::default() };
     let site = Site::speaking("auto", world.build(), apart, FILE).await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(400)).on(Endpoint::ListItems)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(400)).on(Endpoint::ListItems)]);
     for _ in 0..4 {
         site.command(&["cycle"]).assert().failure().code(1);
     }

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use llama_triage::internals::reprocess::{Request, plan};
 use llama_triage::internals::service::Worker;
 use llama_triage::internals::simulator::{
-    Cause, Endpoint, Failure, Fault, FaultRule, JobType, Options, World, WorldBuilder, item_id,
+    Endpoint, Failure, FaultRule, InjectedFault, JobType, Options, ScriptedCause, World, WorldBuilder, item_id,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -12,8 +12,8 @@ use crate::site::Site;
 
 /// One finished batch of 1,000 files, of which 40 failed.
 fn world(job_type: JobType) -> World {
-    let builder = WorldBuilder::new().batch("big").job_type(job_type).items(960, "good", Cause::Succeeds);
-    builder.items(40, "bad", Cause::Permanent(Failure::text("xref table damaged"))).build()
+    let builder = WorldBuilder::new().batch("big").job_type(job_type).items(960, "good", ScriptedCause::Succeeds);
+    builder.items(40, "bad", ScriptedCause::Permanent(Failure::text("xref table damaged"))).build()
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_retry_that_the_api_does_not_know_any_more_is_told_as_expired_at_once_
     let (site, mut worker) = failed(JobType::Parse).await;
     assert_eq!(approve(&site, &worker).await, 1);
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(404)).on(Endpoint::V2GetParse)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(404)).on(Endpoint::V2GetParse)]);
     assert_eq!(outcomes_after(&site, &mut worker, 1).await, ["running"], "it may only not be shown yet");
     assert_eq!(outcomes_after(&site, &mut worker, 6).await, ["expired"]);
     assert_eq!(approve(&site, &worker).await, 0, "it may still run, so its item is not sent again");
@@ -75,7 +75,7 @@ async fn a_retry_that_the_api_does_not_know_any_more_is_told_as_expired_at_once_
 async fn an_extraction_whose_answer_was_lost_is_found_by_what_was_there_before() {
     let (site, worker) = failed(JobType::Extract).await;
     assert_eq!(approve(&site, &worker).await, 1);
-    site.cloud.set_faults(vec![FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::V2CreateExtract)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedThenReset).on(Endpoint::V2CreateExtract)]);
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     assert_eq!(site.texts("SELECT outcome FROM attempt"), ["unknown"]);
     let before = "SELECT items ->> '$[0].before.input' FROM intent WHERE items ->> '$[0].before.jobs' IS NOT NULL";
@@ -98,9 +98,9 @@ async fn a_job_that_shows_up_after_its_retry_was_given_up_is_told() {
             site.cloud.world().advance(SignedDuration::from_mins(minutes));
             worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
         };
-        let nothing = Fault::Verbatim(vec![("content-type", "application/json")], r#"{"items":[]}"#.into());
+        let nothing = InjectedFault::Verbatim(vec![("content-type", "application/json")], r#"{"items":[]}"#.into());
         let hidden = || FaultRule::new(nothing.clone()).on(list);
-        let lost = FaultRule::new(Fault::AcceptedThenReset).on(create).first(1);
+        let lost = FaultRule::new(InjectedFault::AcceptedThenReset).on(create).first(1);
         site.cloud.set_faults(vec![lost, hidden()]);
         assert_eq!(approve(&site, &worker).await, 1);
         step(0).await;

@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{
-    Break, Endpoint, Fault, FaultRule, Options, Pace, Submission, World, WorldBuilder, batch_id, default_config,
-    item_id,
+    BatchPace, Break, Endpoint, FaultRule, InjectedFault, Options, Submission, World, WorldBuilder, batch_id,
+    default_config, item_id,
 };
 
 use crate::plans;
@@ -13,7 +13,7 @@ const WHY: &str = "workflow terminated: the worker pool was lost";
 
 /// Batches of one item at a time, the first of which begins after ten seconds.
 fn builder(now: Timestamp) -> WorldBuilder {
-    WorldBuilder::at(now).pace(Pace { start_delay: (10, 10), item: (1, 1), lanes: 1 })
+    WorldBuilder::at(now).pace(BatchPace { start_delay: (10, 10), item: (1, 1), lanes: 1 })
 }
 
 /// Of three items, the first has completed and two never begin.
@@ -117,7 +117,7 @@ async fn a_failed_batch_whose_items_cannot_be_listed_stands_for_them_until_they_
     let now = "2026-03-02T08:00:00Z".parse().unwrap();
     let site = Site::new(world(now, Break::Fails(Some(WHY.to_owned()))), Options::default(), "").await;
     let mut worker = site.worker().await;
-    site.cloud.set_faults(vec![FaultRule::new(Fault::Status(404)).on(Endpoint::ListItems)]);
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(404)).on(Endpoint::ListItems)]);
     assert!(!worker.scan(site.now()).await.unwrap()[0].complete);
     assert_eq!(items(&site), [format!("{} open: {WHY}", batch_id("b"))]);
     site.cloud.set_faults(Vec::new());

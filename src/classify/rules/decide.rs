@@ -9,7 +9,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use crate::classify::rules::http::{StatusSpan, statuses};
 use crate::classify::rules::mask::mask_data;
 use crate::classify::rules::parse::{Reads, Rule, RuleFile, RulesError};
-use crate::model::class::{Class, Kind};
+use crate::model::class::{Class, RuleKind};
 
 /// Enough for any rule; one beyond it is refused instead of eating the machine.
 const SIZE_LIMIT: usize = 64 << 20;
@@ -20,9 +20,9 @@ const CACHE_LIMIT: usize = 2 << 20;
 
 /// What is known about a failure.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Facts<'a> {
+pub struct FailureFacts<'a> {
     /// Failed, skipped or cancelled.
-    pub kind: Kind,
+    pub kind: RuleKind,
     /// The item's error message; empty when there is none.
     pub message: &'a str,
     /// Why it was skipped, as the API says.
@@ -37,7 +37,7 @@ pub struct Facts<'a> {
 
 /// Which text a decision was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum MatchedText {
     /// The item's message.
     Message,
     /// The underlying job's message.
@@ -58,7 +58,7 @@ pub struct Decision<'r, 'f> {
     /// The words that decided; `None` when the rule looks at no text.
     pub why: Option<&'f str>,
     /// Where those words stand.
-    pub source: Source,
+    pub source: MatchedText,
     /// Whether the wording hides the cause (see [`Rule::generic`]); true for unknown.
     pub generic: bool,
     /// The rule's link.
@@ -72,7 +72,7 @@ pub struct Decision<'r, 'f> {
 /// One automaton of all rules would be scanned but once, but it would have a new state for nearly every byte of every
 /// message and soon fill any memory it may take.
 #[derive(Debug)]
-struct Compiled {
+struct CompiledRule {
     rule: Rule,
     reads: Reads,
     matching: OnceLock<Regex>,
@@ -82,7 +82,7 @@ struct Compiled {
 /// Ordered rules, ready to decide.
 #[derive(Debug)]
 pub struct Rules {
-    rules: Vec<Compiled>,
+    rules: Vec<CompiledRule>,
 }
 
 /// So many bytes of the beginning and of the end of a text are read for their meaning: what failed stands there, and what
@@ -90,8 +90,8 @@ pub struct Rules {
 const NEAR_AN_END: usize = 8 << 10;
 
 /// A text, or one end of it.
-struct Reading<'f> {
-    source: Source,
+struct TextExcerpt<'f> {
+    source: MatchedText,
     /// The whole text.
     text: &'f str,
     /// What is read for its meaning.
@@ -107,7 +107,7 @@ impl Rules {
     /// When the text is no TOML, has unknown keys, or a rule is wrong; the error names the rule.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         let rules = Self::parse_trusted(text)?;
-        rules.rules.iter().try_for_each(Compiled::compile)?;
+        rules.rules.iter().try_for_each(CompiledRule::compile)?;
         Ok(rules)
     }
 
@@ -126,7 +126,7 @@ impl Rules {
     /// When one of the team's rules is wrong; the error names it.
     pub fn with_user_rules(self, rules: Vec<Rule>) -> Result<Self, RulesError> {
         let mut all = checked(rules, Reads::Text)?;
-        all.iter().try_for_each(Compiled::compile)?;
+        all.iter().try_for_each(CompiledRule::compile)?;
         all.extend(self.rules);
         Ok(Self { rules: all })
     }
@@ -137,7 +137,7 @@ impl Rules {
     }
 
     /// The class of a failure: the first rule whose conditions all hold, else unknown.
-    pub fn classify<'f>(&self, facts: &Facts<'f>) -> Decision<'_, 'f> {
+    pub fn classify<'f>(&self, facts: &FailureFacts<'f>) -> Decision<'_, 'f> {
         let readings = read(facts);
         for compiled in &self.rules {
             if !conditions_hold(&compiled.rule, facts) {
@@ -151,7 +151,7 @@ impl Rules {
             class: Class::Unknown,
             rule: None,
             why: None,
-            source: Source::Message,
+            source: MatchedText::Message,
             generic: true,
             runbook: None,
             note: None,
@@ -159,21 +159,21 @@ impl Rules {
     }
 }
 
-fn read<'f>(facts: &Facts<'f>) -> Vec<Reading<'f>> {
+fn read<'f>(facts: &FailureFacts<'f>) -> Vec<TextExcerpt<'f>> {
     [
-        (Source::Message, Some(facts.message)),
-        (Source::CauseText, facts.cause_text),
-        (Source::CauseCode, facts.cause_code),
-        (Source::SkipReason, facts.skip_reason),
+        (MatchedText::Message, Some(facts.message)),
+        (MatchedText::CauseText, facts.cause_text),
+        (MatchedText::CauseCode, facts.cause_code),
+        (MatchedText::SkipReason, facts.skip_reason),
     ]
     .into_iter()
     .filter_map(|(source, text)| text.map(|text| (source, text)))
-    .filter(|(source, text)| *source == Source::Message || !text.is_empty())
+    .filter(|(source, text)| *source == MatchedText::Message || !text.is_empty())
     .flat_map(|(source, text)| ends(text).map(move |part| (source, text, part)))
     .map(|(source, text, part)| {
         let masked = mask_data(part);
         let statuses = statuses(&masked);
-        Reading { source, text, part, masked, statuses }
+        TextExcerpt { source, text, part, masked, statuses }
     })
     .collect()
 }
@@ -190,8 +190,8 @@ fn ends(text: &str) -> impl Iterator<Item = &str> {
     std::iter::once(head).chain(tail)
 }
 
-impl Compiled {
-    fn decision<'r, 'f>(&'r self, source: Source, why: Option<&'f str>) -> Decision<'r, 'f> {
+impl CompiledRule {
+    fn decision<'r, 'f>(&'r self, source: MatchedText, why: Option<&'f str>) -> Decision<'r, 'f> {
         Decision {
             class: self.rule.class,
             rule: Some(&self.rule.name),
@@ -204,24 +204,25 @@ impl Compiled {
     }
 }
 
-fn conditions_hold(rule: &Rule, facts: &Facts<'_>) -> bool {
+fn conditions_hold(rule: &Rule, facts: &FailureFacts<'_>) -> bool {
     rule.kind.is_none_or(|kind| kind == facts.kind)
         && rule.job_type.as_deref().is_none_or(|job_type| job_type == facts.job_type)
         && rule.skip_reason.as_deref().is_none_or(|reason| Some(reason) == facts.skip_reason)
         && rule.code.as_deref().is_none_or(|code| Some(code) == facts.cause_code)
 }
 
-impl Compiled {
+impl CompiledRule {
     fn compile(&self) -> Result<(), RulesError> {
         for (list, slot) in [(&self.rule.patterns, &self.matching), (&self.rule.unless, &self.unless)] {
-            let regex = build(&joined(list, self.reads), self.reads).map_err(|whole| self.culprit(list, &whole))?;
+            let regex = build(&join_patterns(list, self.reads), self.reads)
+                .map_err(|whole| self.find_bad_pattern(list, &whole))?;
             slot.get_or_init(|| regex);
         }
         Ok(())
     }
 
     /// The pattern of a list that does not compile; each does alone when they are only too large together.
-    fn culprit(&self, list: &[String], whole: &regex::Error) -> RulesError {
+    fn find_bad_pattern(&self, list: &[String], whole: &regex::Error) -> RulesError {
         let wrong =
             list.iter().find_map(|pattern| Some((pattern, build(&expand(pattern, self.reads), self.reads).err()?)));
         wrong.map_or_else(
@@ -235,10 +236,10 @@ impl Compiled {
     }
 
     /// The text that satisfies `match`, `unless` and `http` together, and the words that did.
-    fn texts_hold<'f>(&self, readings: &[Reading<'f>]) -> Option<(Source, Option<&'f str>)> {
+    fn texts_hold<'f>(&self, readings: &[TextExcerpt<'f>]) -> Option<(MatchedText, Option<&'f str>)> {
         let rule = &self.rule;
         if rule.patterns.is_empty() && rule.http.is_empty() {
-            return Some((Source::Message, None));
+            return Some((MatchedText::Message, None));
         }
         readings.iter().find_map(|reading| {
             let status = reading.statuses.iter().find(|found| rule.http.contains(&found.status));
@@ -251,7 +252,7 @@ impl Compiled {
                 self.find(&self.matching, &rule.patterns, reading)?
             };
             let denied = !rule.unless.is_empty() && self.find(&self.unless, &rule.unless, reading).is_some();
-            (!denied).then(|| (reading.source, words(within, span)))
+            (!denied).then(|| (reading.source, span_text(within, span)))
         })
     }
 
@@ -260,14 +261,14 @@ impl Compiled {
         &self,
         slot: &OnceLock<Regex>,
         list: &[String],
-        reading: &Reading<'f>,
+        reading: &TextExcerpt<'f>,
     ) -> Option<(Range<usize>, &'f str)> {
         let (haystack, within): (&str, &'f str) = match self.reads {
             Reads::Text => (reading.text, reading.text),
             Reads::Meaning => (&reading.masked, reading.part),
         };
         let regex = slot.get_or_init(|| {
-            build(&joined(list, self.reads), self.reads)
+            build(&join_patterns(list, self.reads), self.reads)
                 .expect("the shipped patterns compile, as a test holds, and all others did when they were read")
         });
         regex.find(haystack.as_bytes()).map(|found| (found.range(), within))
@@ -275,18 +276,18 @@ impl Compiled {
 }
 
 /// The text of a span; a span that cuts a character is widened.
-fn words(text: &str, span: Range<usize>) -> Option<&str> {
+fn span_text(text: &str, span: Range<usize>) -> Option<&str> {
     text.get(text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end))
 }
 
-fn checked(rules: Vec<Rule>, reads: Reads) -> Result<Vec<Compiled>, RulesError> {
-    let mut compiled: Vec<Compiled> = Vec::with_capacity(rules.len());
+fn checked(rules: Vec<Rule>, reads: Reads) -> Result<Vec<CompiledRule>, RulesError> {
+    let mut compiled: Vec<CompiledRule> = Vec::with_capacity(rules.len());
     for rule in rules {
         rule.check()?;
         if compiled.iter().any(|other| other.rule.name == rule.name) {
             return Err(RulesError::DuplicateName(rule.name));
         }
-        compiled.push(Compiled { rule, reads, matching: OnceLock::new(), unless: OnceLock::new() });
+        compiled.push(CompiledRule { rule, reads, matching: OnceLock::new(), unless: OnceLock::new() });
     }
     Ok(compiled)
 }
@@ -307,7 +308,7 @@ fn expand(pattern: &str, reads: Reads) -> String {
     }
 }
 
-fn joined(patterns: &[String], reads: Reads) -> String {
+fn join_patterns(patterns: &[String], reads: Reads) -> String {
     patterns.iter().map(|pattern| format!("(?:{})", expand(pattern, reads))).collect::<Vec<_>>().join("|")
 }
 
@@ -328,15 +329,16 @@ mod tests {
     fn a_long_text_is_read_at_its_beginning_and_at_its_end() {
         let rules = shipped_rules().unwrap();
         let filler = "é".repeat(NEAR_AN_END);
-        let class = |message: &str| rules.classify(&Facts { message, ..Facts::default() }).class;
+        let class = |message: &str| rules.classify(&FailureFacts { message, ..FailureFacts::default() }).class;
         assert_eq!(class(&format!("This PDF is password protected\n{filler}{filler}")), Class::PermanentInput);
         let at_the_end = format!("{filler}{filler}\n503 Service Unavailable");
-        let decision = rules.classify(&Facts { message: &at_the_end, ..Facts::default() });
+        let decision = rules.classify(&FailureFacts { message: &at_the_end, ..FailureFacts::default() });
         assert_eq!((decision.class, decision.why), (Class::Transient, Some("Service Unavailable")));
         assert_eq!(class(&format!("{filler}\nThis PDF is password protected\n{filler}")), Class::Unknown);
         let own = "[[rule]]\nname = \"own\"\nmatch = [\"password protected\"]\nclass = \"config\"";
         let message = format!("{filler}\nThis PDF is password protected\n{filler}");
-        let decision = Rules::parse(own).unwrap().classify(&Facts { message: &message, ..Facts::default() }).class;
+        let decision =
+            Rules::parse(own).unwrap().classify(&FailureFacts { message: &message, ..FailureFacts::default() }).class;
         assert_eq!(decision, Class::Config, "a rule of one's own reads all of it");
     }
 }

@@ -26,8 +26,8 @@ static URL: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(?i)\b(?:https?|s3|gs|
 static API_URL: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^https?://[^/?]+/(?:v[0-9]|api(?:/v[0-9])?)/"));
 static PATH: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"(?:^|[\s"'(=:])((?:[A-Za-z]:)?(?:[/\\][\w .@+-]*\w){2,}[/\\]?[\w.@+-]*)"#));
-static LED: LazyLock<Regex> = LazyLock::new(|| led(LEADS));
-static FILE_LED: LazyLock<Regex> = LazyLock::new(|| led(FILE_LEADS));
+static LED: LazyLock<Regex> = LazyLock::new(|| value_after(LEADS));
+static FILE_LED: LazyLock<Regex> = LazyLock::new(|| value_after(FILE_LEADS));
 static JSON_LED: LazyLock<Regex> =
     LazyLock::new(|| json_led("input|input_value|key|field|value|query|prompt|content|subject"));
 static JSON_FILE_LED: LazyLock<Regex> = LazyLock::new(|| json_led("file|filename|file_name|document|item_name|path"));
@@ -54,7 +54,7 @@ static NEGATED: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-fn led(leads: &str) -> Regex {
+fn value_after(leads: &str) -> Regex {
     pattern(&format!(
         r#"(?i)(?:{leads})\s*(?:=|:|was|is)?\s*(?:"([^"\n]{{1,300}})"|'([^'\n]{{1,300}})'|“([^”\n]{{1,300}})”|„([^“”\n]{{1,300}})[“”]|‘([^’\n]{{1,300}})’|«([^»\n]{{1,300}})»|「([^」\n]{{1,300}})」|『([^』\n]{{1,300}})』|《([^》\n]{{1,300}})》|`([^`\n]{{1,300}})`)"#
     ))

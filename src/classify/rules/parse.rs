@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::{self, SeqAccess, Visitor};
 
-use crate::model::class::{Class, Kind};
+use crate::model::class::{Class, RuleKind};
 
 /// One rule as written: every condition that is given must hold.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Rule {
     /// The exact error code of the job record.
     pub code: Option<String>,
     /// `failed`, `skipped` or `cancelled`.
-    pub kind: Option<Kind>,
+    pub kind: Option<RuleKind>,
     /// `parse`, `extract`, `classify`.
     pub job_type: Option<String>,
     /// What the rule decides.

@@ -1,20 +1,20 @@
 //! How rules are read and combined; what the shipped ones decide is tested in `tests/`.
 
-use crate::classify::rules::decide::{Facts, Rules, Source};
+use crate::classify::rules::decide::{FailureFacts, MatchedText, Rules};
 use crate::classify::rules::parse::Rule;
 use crate::classify::rules::shipped::shipped_rules;
-use crate::model::class::{Class, Kind};
+use crate::model::class::{Class, RuleKind};
 
-fn failed(message: &str) -> Facts<'_> {
-    Facts { message, ..Facts::default() }
+fn failed(message: &str) -> FailureFacts<'_> {
+    FailureFacts { message, ..FailureFacts::default() }
 }
 
 fn user_rule(text: &str) -> Vec<Rule> {
     #[derive(serde::Deserialize)]
-    struct Config {
+    struct RulesFixture {
         rule: Vec<Rule>,
     }
-    toml::from_str::<Config>(text).unwrap().rule
+    toml::from_str::<RulesFixture>(text).unwrap().rule
 }
 
 #[test]
@@ -48,24 +48,24 @@ fn all_conditions_of_a_rule_must_hold() {
             .as_str(),
     )
     .unwrap();
-    let all = Facts {
-        kind: Kind::Failed,
+    let all = FailureFacts {
+        kind: RuleKind::Failed,
         message: "boom: HTTP 500",
         skip_reason: Some("s"),
         job_type: "parse",
         cause_code: Some("X"),
         cause_text: None,
     };
-    let class = |facts: Facts<'_>| rules.classify(&facts).class;
+    let class = |facts: FailureFacts<'_>| rules.classify(&facts).class;
     assert_eq!(class(all), Class::Done);
     for other in [
-        Facts { kind: Kind::Skipped, ..all },
-        Facts { message: "boom: HTTP 502", ..all },
-        Facts { message: "bang: HTTP 500", ..all },
-        Facts { message: "not boom: HTTP 500", ..all },
-        Facts { skip_reason: None, ..all },
-        Facts { job_type: "extract", ..all },
-        Facts { cause_code: Some("Y"), ..all },
+        FailureFacts { kind: RuleKind::Skipped, ..all },
+        FailureFacts { message: "boom: HTTP 502", ..all },
+        FailureFacts { message: "bang: HTTP 500", ..all },
+        FailureFacts { message: "not boom: HTTP 500", ..all },
+        FailureFacts { skip_reason: None, ..all },
+        FailureFacts { job_type: "extract", ..all },
+        FailureFacts { cause_code: Some("Y"), ..all },
     ] {
         assert_eq!(class(other), Class::Unknown, "{other:?}");
     }
@@ -74,22 +74,26 @@ fn all_conditions_of_a_rule_must_hold() {
 #[test]
 fn the_underlying_cause_decides_over_a_generic_message() {
     let rules = shipped_rules().unwrap();
-    let facts = Facts { cause_text: Some("no data in file"), ..failed("Failed to parse this file") };
+    let facts = FailureFacts { cause_text: Some("no data in file"), ..failed("Failed to parse this file") };
     let decision = rules.classify(&facts);
-    assert_eq!((decision.class, decision.source), (Class::PermanentInput, Source::CauseText));
-    let facts = Facts { cause_code: Some("PDF_IS_PROTECTED"), ..failed("Internal Server Error") };
-    assert_eq!(rules.classify(&facts).source, Source::CauseCode);
+    assert_eq!((decision.class, decision.source), (Class::PermanentInput, MatchedText::CauseText));
+    let facts = FailureFacts { cause_code: Some("PDF_IS_PROTECTED"), ..failed("Internal Server Error") };
+    assert_eq!(rules.classify(&facts).source, MatchedText::CauseCode);
 }
 
 #[test]
 fn skips_and_cancellations_are_told_by_kind_and_reason() {
     let rules = shipped_rules().unwrap();
-    let skipped =
-        |reason| rules.classify(&Facts { kind: Kind::Skipped, skip_reason: Some(reason), ..failed("") }).class;
+    let skipped = |reason| {
+        rules.classify(&FailureFacts { kind: RuleKind::Skipped, skip_reason: Some(reason), ..failed("") }).class
+    };
     assert_eq!(skipped("already_processed"), Class::Done);
     assert_eq!(skipped("size_limit_exceeded"), Class::PermanentInput);
     assert_eq!(skipped("something_new"), Class::Unknown);
-    assert_eq!(rules.classify(&Facts { kind: Kind::Cancelled, ..failed("HTTP 503") }).class, Class::Cancelled);
+    assert_eq!(
+        rules.classify(&FailureFacts { kind: RuleKind::Cancelled, ..failed("HTTP 503") }).class,
+        Class::Cancelled
+    );
 }
 
 #[test]

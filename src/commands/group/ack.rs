@@ -14,7 +14,7 @@ use crate::triage::store::{episode, group_row};
 
 /// What ends an ack before its episode does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
+pub struct AckTerms {
     /// After this time.
     pub length: Option<Duration>,
     /// This growth instead of an escalation to the double.
@@ -27,7 +27,7 @@ pub struct Terms {
 ///
 /// # Errors
 /// The group is unknown or not open.
-pub(crate) async fn ack(ledger: &Ledger, group_id: &str, terms: Terms, by: Person) -> Result<String, ActError> {
+pub(crate) async fn ack(ledger: &Ledger, group_id: &str, terms: AckTerms, by: Person) -> Result<String, ActError> {
     let group_id = group_id.to_owned();
     let work = move |tx: &crate::ledger::Transaction<'_>| {
         let group = match find(tx, &group_id)? {
@@ -48,9 +48,9 @@ pub(crate) async fn ack(ledger: &Ledger, group_id: &str, terms: Terms, by: Perso
             until: terms.until,
             expires_at: terms.length.and_then(|length| by.now.checked_add(length).ok()),
         };
-        ack::give(tx, &ack, by.now)?;
+        ack::insert(tx, &ack, by.now)?;
         audit::record(tx, &Act { detail: detail(&ack), ..act(&by, "ack", &group) }, by.now)?;
-        Ok(Ok(said(&group.group_id, &ack)))
+        Ok(Ok(confirmation(&group.group_id, &ack)))
     };
     ledger.write(work).await?
 }
@@ -65,7 +65,7 @@ fn detail(ack: &NewAck) -> Option<String> {
 }
 
 /// "g-1 acknowledged at 5 open items: no reminders until it ends or reaches 10."
-fn said(group_id: &str, ack: &NewAck) -> String {
+fn confirmation(group_id: &str, ack: &NewAck) -> String {
     let doubled = ack.open_items.max(1).saturating_mul(2);
     let ends = match (ack.until, ack.expires_at) {
         (Some(Until::Resolved), _) => "it ends, however much it grows".to_owned(),
@@ -117,7 +117,7 @@ pub(crate) async fn rename(ledger: &Ledger, group_id: &str, title: &str, by: Per
     ledger.write(work).await?
 }
 
-fn act<'a>(by: &'a Person, action: &'a str, group: &'a group_row::GroupRow) -> Act<'a> {
+fn act<'a>(by: &'a Person, action: &'a str, group: &'a group_row::GroupRecord) -> Act<'a> {
     Act { actor: &by.name, action, subject: &group.group_id, ..Act::default() }
 }
 

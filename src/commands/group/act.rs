@@ -1,6 +1,6 @@
 //! What the small acts of people have in common: who acts, what can go wrong, finding a group.
 //!
-//! They work on a ledger opened with [`Ledger::open_beside`](crate::ledger::Ledger::open_beside), so a running service
+//! They work on a ledger opened with [`Ledger::open_shared`](crate::ledger::Ledger::open_shared), so a running service
 //! does not get in their way. Each leaves an audit row in the transaction of the act itself.
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
 use crate::report::store::{QueryError, group_named};
-use crate::triage::store::group_row::{GroupRow, by_key};
+use crate::triage::store::group_row::{GroupRecord, by_key};
 
 /// Who acts, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) enum ActError {
 }
 
 /// The group with this id, which may be shortened, or the one it was merged into.
-pub(crate) fn find(tx: &Transaction<'_>, typed: &str) -> Result<Result<GroupRow, ActError>, LedgerError> {
+pub(crate) fn find(tx: &Transaction<'_>, typed: &str) -> Result<Result<GroupRecord, ActError>, LedgerError> {
     let none = |text: &str| ActError::NotFound(format!("{text}; `llama-triage report groups` lists them"));
     match group_named(tx, typed) {
         Ok(key) => Ok(by_key(tx, key)?.ok_or_else(|| none(&format!("group {typed}")))),

@@ -10,7 +10,7 @@ use crate::triage::store::dismissal;
 /// # Errors
 /// The group is unknown, has no open items, or no reason is given.
 pub(crate) async fn dismiss(ledger: &Ledger, group_id: &str, why: &str, by: Person) -> Result<String, ActError> {
-    turn(ledger, group_id, why, by, true).await
+    set_dismissed(ledger, group_id, why, by, true).await
 }
 
 /// Opens a group's dismissed items again. Returns the line to print.
@@ -18,10 +18,10 @@ pub(crate) async fn dismiss(ledger: &Ledger, group_id: &str, why: &str, by: Pers
 /// # Errors
 /// The group is unknown, has no dismissed items, or no reason is given.
 pub(crate) async fn undismiss(ledger: &Ledger, group_id: &str, why: &str, by: Person) -> Result<String, ActError> {
-    turn(ledger, group_id, why, by, false).await
+    set_dismissed(ledger, group_id, why, by, false).await
 }
 
-async fn turn(ledger: &Ledger, group_id: &str, why: &str, by: Person, away: bool) -> Result<String, ActError> {
+async fn set_dismissed(ledger: &Ledger, group_id: &str, why: &str, by: Person, away: bool) -> Result<String, ActError> {
     let (group_id, why) = (group_id.to_owned(), reason(why)?);
     let work = move |tx: &crate::ledger::Transaction<'_>| {
         let group = match find(tx, &group_id)? {

@@ -29,7 +29,7 @@ pub enum GroupCommand {
         /// Until what instead of the double: "100x" more items, "100x/1h" within that time, "escalating", or "resolved"
         /// for nothing but its end; "7d" is --for
         #[arg(long, value_name = "CONDITION", value_parser = terms, conflicts_with = "length")]
-        until: Option<ack::Terms>,
+        until: Option<ack::AckTerms>,
     },
     /// Take an acknowledgement back
     Unack {
@@ -128,14 +128,14 @@ pub struct SilenceArgs {
 pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let said = match command {
         GroupCommand::Ack { id, length, until } => {
-            let terms = until.unwrap_or(ack::Terms { length, until: None });
+            let terms = until.unwrap_or(ack::AckTerms { length, until: None });
             ack::ack(ledger, &id, terms, by).await?
         }
         GroupCommand::Unack { id } => ack::unack(ledger, &id, by).await?,
         GroupCommand::Silence(args) => begin_silence(args, ledger, by).await?,
         GroupCommand::Unsilence { id } => end_silence(&id, ledger, by).await?,
         GroupCommand::Silences => list_silences(ledger, &by).await?,
-        GroupCommand::Note { id, text } => note::leave(ledger, &id, &text, by).await?,
+        GroupCommand::Note { id, text } => note::add_note(ledger, &id, &text, by).await?,
         GroupCommand::Dismiss(args) => dismiss::dismiss(ledger, &args.id, &args.reason, by).await?,
         GroupCommand::Undismiss(args) => dismiss::undismiss(ledger, &args.id, &args.reason, by).await?,
         GroupCommand::Merge { id, into } => ack::merge(ledger, &id, &into, by).await?,
@@ -201,10 +201,10 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 }
 
 /// What an ack waits for: a time, or growth.
-fn terms(text: &str) -> Result<ack::Terms, String> {
+fn terms(text: &str) -> Result<ack::AckTerms, String> {
     match duration(text) {
-        Ok(length) => Ok(ack::Terms { length: Some(length), until: None }),
-        Err(_) => Ok(ack::Terms { length: None, until: Some(text.parse()?) }),
+        Ok(length) => Ok(ack::AckTerms { length: Some(length), until: None }),
+        Err(_) => Ok(ack::AckTerms { length: None, until: Some(text.parse()?) }),
     }
 }
 
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn an_ack_waits_for_a_time_or_for_growth() {
         let week = std::time::Duration::from_secs(7 * 86_400);
-        assert_eq!(terms("7d"), Ok(ack::Terms { length: Some(week), until: None }));
+        assert_eq!(terms("7d"), Ok(ack::AckTerms { length: Some(week), until: None }));
         assert_eq!(terms("100x").unwrap().until, Some(crate::triage::ack::Until::Items(100)));
         assert!(terms("0s").is_err());
         assert!(terms("whenever").unwrap_err().contains("100x/1h"));

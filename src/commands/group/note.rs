@@ -9,7 +9,7 @@ use crate::triage::store::note;
 ///
 /// # Errors
 /// The group is unknown, or the text is empty.
-pub(crate) async fn leave(ledger: &Ledger, group_id: &str, text: &str, by: Person) -> Result<String, ActError> {
+pub(crate) async fn add_note(ledger: &Ledger, group_id: &str, text: &str, by: Person) -> Result<String, ActError> {
     let (group_id, text) = (group_id.to_owned(), text.trim().to_owned());
     if text.is_empty() {
         return Err(ActError::Refused("a note needs a text".to_owned()));
@@ -19,7 +19,7 @@ pub(crate) async fn leave(ledger: &Ledger, group_id: &str, text: &str, by: Perso
             Ok(group) => group,
             Err(error) => return Ok(Err(error)),
         };
-        note::leave(tx, group.group_key, &by.name, &text, by.now)?;
+        note::insert(tx, group.group_key, &by.name, &text, by.now)?;
         let detail = serde_json::json!({ "text": text }).to_string();
         let act = Act { actor: &by.name, action: "note", subject: &group.group_id, reason: None, detail: Some(detail) };
         audit::record(tx, &act, by.now)?;

@@ -70,9 +70,6 @@ pub(crate) async fn unsilence(ledger: &Ledger, silence_id: i64, by: Person) -> R
 }
 
 /// The silences in force, the oldest first.
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn list(ledger: &Ledger, now: jiff::Timestamp) -> Result<Vec<Silence>, ActError> {
     Ok(ledger.read(move |connection| silence::in_force(connection, now)).await?)
 }

@@ -13,7 +13,7 @@ use crate::commands::group::act::Person;
 use crate::exit::Exit;
 use crate::grouping::store_regroup;
 use crate::ledger::audit::{self, Act};
-use crate::ledger::prune::{Before, prune};
+use crate::ledger::prune::{PruneCutoff, prune};
 use crate::ledger::time::millis;
 use crate::ledger::{Ledger, backup, check, open};
 use crate::model::text::count;
@@ -109,7 +109,7 @@ pub(crate) async fn prune_old(
 ) -> anyhow::Result<Exit> {
     // A clock that jumped ahead would have all of it forgotten: nothing is older than the worker's last time says.
     let now = store_clock_skew::last_known(&open::reader(path)?)?.map_or(now, |known| known.min(now));
-    let before = Before { items: ago(now, keep), digests: ago(now, keep_digests) };
+    let before = PruneCutoff { items: ago(now, keep), digests: ago(now, keep_digests) };
     let gone = Ledger::open(path).await?.write(move |tx| prune(tx, &before)).await?;
     for (table, rows) in gone.iter().filter(|(_, rows)| **rows > 0) {
         say!("{table}: {} forgotten", count(*rows, "row", "rows"));

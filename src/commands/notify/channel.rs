@@ -5,30 +5,27 @@ use jiff::Timestamp;
 use crate::ledger::Ledger;
 use crate::notify::error::NotifyError;
 use crate::notify::{Channel, DeliveryFacts, Receipt, store_delivery};
-use crate::triage::digest::fit::Tier;
 use crate::triage::digest::model::Digest;
-use crate::triage::digest::trial::trial;
-use crate::triage::settings::Settings;
-use crate::triage::{Request, triage_in};
+use crate::triage::digest::size_limit::Tier;
+use crate::triage::digest::test_digest::trial;
+use crate::triage::settings::TriageSettings;
+use crate::triage::{TriageRequest, triage_in};
 
 /// What the channel would be sent by a cycle now, narrowed and joined with what still waits for it; none if nothing.
 ///
 /// Nothing changes. Render it with [`Channel::preview`] and [`first_try`].
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn preview(
     ledger: &Ledger,
-    settings: &Settings,
+    settings: &TriageSettings,
     channel: &str,
-    request: Request,
+    request: TriageRequest,
 ) -> anyhow::Result<Option<Digest>> {
     let (settings, channel) = (settings.clone(), channel.to_owned());
     let work = move |tx: &crate::ledger::Transaction<'_>| {
         triage_in(tx, &settings, &request)?;
         store_delivery::next_content(tx, &channel)
     };
-    Ok(ledger.rehearse(work).await?)
+    Ok(ledger.dry_run(work).await?)
 }
 
 /// Sends the channel a made-up digest that says it is a test. The ledger knows nothing of it, so a random id stands for its.

@@ -13,7 +13,7 @@ use crate::notify::Channel;
 use crate::notify::render::text;
 use crate::service::clock::{self, Clock};
 use crate::service::worker::Setup;
-use crate::triage::Request;
+use crate::triage::TriageRequest;
 use crate::{complain, say};
 
 /// `digest`
@@ -46,12 +46,12 @@ pub enum NotifyCommand {
 pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Result<Exit> {
     let path = &setup.config.ledger.path;
     if args.dry_run {
-        let ledger = Ledger::open_beside(path).await?;
+        let ledger = Ledger::open_shared(path).await?;
         let now = clock::beside(&ledger, Timestamp::now()).await?;
         let request = request(&ledger, setup, args.now, now).await?;
-        let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
+        let rehearsal = digest::preview(&ledger, &setup.triage, request).await?;
         if rehearsal.due.is_none() {
-            say!("{}", digest::not_due(&rehearsal, &setup.triage));
+            say!("{}", digest::not_due_message(&rehearsal, &setup.triage));
         }
         if let Some(digest) = rehearsal.due.or(rehearsal.waiting.filter(digest::has_news)) {
             say!("{}", text::render(&digest));
@@ -62,14 +62,14 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
     let mut clock = Clock::of(&ledger).await?;
     let now = clock.now(&ledger, setup).await?;
     crate::service::identity::settle(&ledger, now).await?;
-    let certain = clock.certain(now);
-    let request = Request { certain, ..request(&ledger, setup, args.now, now).await? };
+    let certain = clock.is_certain(now);
+    let request = TriageRequest { certain, ..request(&ledger, setup, args.now, now).await? };
     let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request.clone()).await?;
     match decided {
         Some(digest) => say!("{}: {}", digest.digest_id, crate::notify::render::words::headline(&digest)),
         None => {
-            let rehearsal = digest::rehearse(&ledger, &setup.triage, request).await?;
-            say!("{}", digest::not_due(&rehearsal, &setup.triage));
+            let rehearsal = digest::preview(&ledger, &setup.triage, request).await?;
+            say!("{}", digest::not_due_message(&rehearsal, &setup.triage));
         }
     }
     ledger.close().await?;
@@ -80,9 +80,9 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
 }
 
 /// What a person asks for, with the same line about budgets that a cycle's digest has.
-async fn request(ledger: &Ledger, setup: &Setup, by_hand: bool, now: Timestamp) -> anyhow::Result<Request> {
+async fn request(ledger: &Ledger, setup: &Setup, by_hand: bool, now: Timestamp) -> anyhow::Result<TriageRequest> {
     let budget = setup.reprocessing(ledger).budget(now).await?;
-    Ok(Request { by_hand, budget, ..Request::at(now) })
+    Ok(TriageRequest { by_hand, budget, ..TriageRequest::at(now) })
 }
 
 /// Previews or tests one channel.
@@ -91,7 +91,7 @@ pub(crate) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow:
     match command {
         NotifyCommand::Preview { channel } => {
             let channel = find(setup, &channel)?;
-            let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
+            let ledger = Ledger::open_shared(&setup.config.ledger.path).await?;
             let request = request(&ledger, setup, true, now).await?;
             match channel::preview(&ledger, &setup.triage, &channel.name, request).await? {
                 Some(digest) => {

@@ -7,8 +7,9 @@ use regex::Regex;
 use crate::commands::report::help;
 use crate::model::item::Kind;
 use crate::report::condition::Condition;
-use crate::report::format::Format;
+use crate::report::format::ReportFormat;
 use crate::report::question::Question;
+use strum::VariantNames as _;
 
 /// Answer questions from the ledger
 #[derive(Clone, Debug, clap::Args)]
@@ -100,7 +101,7 @@ pub struct ReportArgs {
 
     /// How to write the answer. Default: table on a terminal, tsv elsewhere
     #[arg(long, short = 'f', value_parser = format(), help_heading = "Output")]
-    pub format: Option<Format>,
+    pub format: Option<ReportFormat>,
 
     /// Show times in UTC
     #[arg(long, conflicts_with = "tz", help_heading = "Output")]
@@ -130,18 +131,19 @@ fn age(text: &str) -> Result<SignedDuration, String> {
 }
 
 fn question() -> impl TypedValueParser<Value = Question> {
-    let words = Question::ALL.map(Question::as_str).into_iter().chain(["jobs", "job"]);
+    let words = <Question as strum::VariantNames>::VARIANTS.iter().copied().chain(["jobs", "job"]);
     PossibleValuesParser::new(words.collect::<Vec<_>>())
         .try_map(|word| Question::from_word(&word).ok_or("no such query"))
 }
 
 fn kind() -> impl TypedValueParser<Value = Kind> {
-    PossibleValuesParser::new(["failed", "skipped"]).try_map(|word| Kind::from_word(&word).ok_or("no such kind"))
+    PossibleValuesParser::new(["failed", "skipped"])
+        .try_map(|word| Kind::try_from(word.as_str()).ok().ok_or("no such kind"))
 }
 
-fn format() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(Format::ALL.map(Format::as_str))
-        .try_map(|word| Format::from_word(&word).ok_or("no such format"))
+fn format() -> impl TypedValueParser<Value = ReportFormat> {
+    PossibleValuesParser::new(ReportFormat::VARIANTS)
+        .try_map(|word| ReportFormat::try_from(word.as_str()).ok().ok_or("no such format"))
 }
 
 /// A pattern that cannot eat all memory.

@@ -7,36 +7,36 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::commands::report::args::ReportArgs;
 use crate::commands::report::charts;
-use crate::commands::report::outcome::Outcome;
+use crate::commands::report::outcome::ReportOutcome;
 use crate::commands::report::time_limit::TimeLimit;
 use crate::model::item::ItemState;
 use crate::model::links::linker::Linker;
-use crate::report::condition::Measures;
-use crate::report::filter::{Filter, Window};
-use crate::report::format::Format;
-use crate::report::format::answer::{Charts, Rows};
+use crate::report::condition::AnswerMeasures;
+use crate::report::filter::{Filter, TimeRange};
+use crate::report::format::ReportFormat;
+use crate::report::format::answer::{AnswerRows, Charts};
 use crate::report::history::{RetryRow, SqlRow, SqlValue};
 use crate::report::question::Question;
-use crate::report::store::{self, Bucket, Budget, Reading, SqlLimits, View};
+use crate::report::store::{self, Bucket, ConfiguredBudget, ReadTransaction, ReportView, SqlLimits};
 use crate::report::summary::{GroupCounts, ItemCounts};
 
 /// The question with all that answers it.
-pub(crate) struct Asked<'a> {
+pub(crate) struct ReportRequest<'a> {
     pub(crate) args: &'a ReportArgs,
     pub(crate) filter: &'a Filter,
-    pub(crate) reading: &'a Reading,
+    pub(crate) reading: &'a ReadTransaction,
     pub(crate) linker: &'a Linker,
     pub(crate) zone: &'a TimeZone,
-    pub(crate) format: Format,
+    pub(crate) format: ReportFormat,
     pub(crate) now: Timestamp,
-    pub(crate) budget: Budget,
+    pub(crate) budget: ConfiguredBudget,
     pub(crate) next_digest_at: Option<Timestamp>,
 }
 
 /// The answer.
-pub(crate) struct Found {
-    pub(crate) rows: Rows,
-    pub(crate) measures: Measures,
+pub(crate) struct ReportResult {
+    pub(crate) rows: AnswerRows,
+    pub(crate) measures: AnswerMeasures,
     /// How many match, where that is known.
     pub(crate) matching: Option<u64>,
     /// How many of those are shown, where they are not the rows.
@@ -50,23 +50,23 @@ pub(crate) struct Found {
 /// The time a user's own statement may take.
 const STATEMENT_TIME: Duration = Duration::from_secs(10);
 
-impl Asked<'_> {
+impl ReportRequest<'_> {
     /// Sees the ledger through a filter that is not quite the asked one.
-    pub(crate) fn view<'b>(&'b self, filter: &'b Filter) -> Result<View<'b>, Outcome> {
-        Ok(View::new(self.reading, filter, self.now, self.linker)?)
+    pub(crate) fn view<'b>(&'b self, filter: &'b Filter) -> Result<ReportView<'b>, ReportOutcome> {
+        Ok(ReportView::new(self.reading, filter, self.now, self.linker)?)
     }
 }
 
 /// Answers, and says which words of the filters stand for nothing in the ledger: they may be mistyped.
-pub(crate) fn ask(asked: &Asked<'_>) -> Result<Found, Outcome> {
+pub(crate) fn ask(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     let mut found = answer(asked)?;
-    for (option, word) in store::strangers(asked.reading, asked.filter)? {
+    for (option, word) in store::unknown_filter_values(asked.reading, asked.filter)? {
         found.warnings.push(format!("--{option}: nothing in the ledger has {word:?}"));
     }
     Ok(found)
 }
 
-fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
+fn answer(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     let subject = asked.args.subject.as_deref().unwrap_or_default();
     match asked.args.query {
         Question::Summary => summary(asked),
@@ -75,15 +75,15 @@ fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
             let mut measures = group_measures(&groups.counts);
             measures.insert("open", groups.open_items as f64);
             measures.insert("failed", groups.items_in_window as f64);
-            Ok(found(Rows::Groups(groups.rows), measures, Some(groups.counts.all())))
+            Ok(found(AnswerRows::Groups(groups.rows), measures, Some(groups.counts.all())))
         }
         Question::Group => {
             let group = store::group(&mut asked.view(asked.filter)?, subject)?;
-            let measures = Measures::from([
+            let measures = AnswerMeasures::from([
                 ("open", group.group.open_items as f64),
                 ("failed", group.group.items_in_window as f64),
             ]);
-            Ok(found(Rows::Group([Box::new(group)]), measures, None))
+            Ok(found(AnswerRows::Group([Box::new(group)]), measures, None))
         }
         Question::Items => {
             let view = asked.view(asked.filter)?;
@@ -91,7 +91,7 @@ fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
             let counted = asked.format.is_for_people() || cut || !asked.args.fail_if.is_empty();
             let counts = counted.then(|| store::count_items(&view)).transpose()?;
             let measures = counts.as_ref().map(item_measures).unwrap_or_default();
-            let rows = Rows::Items(store::items(&view)?);
+            let rows = AnswerRows::Items(store::items(&view)?);
             Ok(found(rows, measures, counts.map(|counts| counts.all())))
         }
         Question::Item => {
@@ -99,23 +99,23 @@ fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
             if asked.args.subject.is_some() {
                 let item = store::item(&view, subject)?;
                 let open = if item.item.state == ItemState::Open { 1.0 } else { 0.0 };
-                return Ok(found(Rows::Item(vec![item]), Measures::from([("open", open)]), None));
+                return Ok(found(AnswerRows::Item(vec![item]), AnswerMeasures::from([("open", open)]), None));
             }
             let counts = store::count_items(&view)?;
-            let measures = Measures::from([("open", counts.open as f64)]);
-            Ok(found(Rows::Item(store::items_named(&view)?), measures, Some(counts.all())))
+            let measures = AnswerMeasures::from([("open", counts.open as f64)]);
+            Ok(found(AnswerRows::Item(store::items_named(&view)?), measures, Some(counts.all())))
         }
         Question::Batch => {
             let batches = store::batch(&asked.view(asked.filter)?, subject)?;
             let failed = batches.iter().filter_map(|batch| batch.batch.failed_items).sum::<u64>();
-            let measures = Measures::from([("failed", failed as f64)]);
-            Ok(found(Rows::Batch(batches), measures, None))
+            let measures = AnswerMeasures::from([("failed", failed as f64)]);
+            Ok(found(AnswerRows::Batch(batches), measures, None))
         }
         Question::Trend => {
             let (bucket, window) = buckets(asked);
             let trend = store::trend(&asked.view(asked.filter)?, &bucket, window)?;
-            let measures = Measures::from([("failures", trend.failures as f64)]);
-            let mut found = found(Rows::Trend(trend.rows), measures, Some(trend.all_rows));
+            let measures = AnswerMeasures::from([("failures", trend.failures as f64)]);
+            let mut found = found(AnswerRows::Trend(trend.rows), measures, Some(trend.all_rows));
             // What `--limit` counts are lines.
             (found.shown, found.matching) = (Some(trend.shown), Some(trend.keys));
             Ok(found)
@@ -126,23 +126,23 @@ fn answer(asked: &Asked<'_>) -> Result<Found, Outcome> {
 }
 
 /// Questions whose rows are few: all are read and counted, then cut.
-fn list(asked: &Asked<'_>) -> Result<Found, Outcome> {
+fn list(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     let unlimited = Filter { limit: None, ..asked.filter.clone() };
     let view = asked.view(&unlimited)?;
     let by_attempt = matches!(asked.filter.by.as_deref(), None | Some("attempt"));
-    let mut measures = Measures::new();
+    let mut measures = AnswerMeasures::new();
     let mut rows = match asked.args.query {
         Question::Batches => {
             let rows = store::batches(&view)?;
             let failed = rows.iter().filter_map(|row| row.failed_items).sum::<u64>();
             measures.insert("failed", failed as f64);
-            Rows::Batches(rows)
+            AnswerRows::Batches(rows)
         }
         Question::Skipped => {
             let rows = store::skipped(&view)?;
             measures.insert("items", rows.iter().map(|row| row.items).sum::<u64>() as f64);
             measures.insert("open", rows.iter().map(|row| row.open_items).sum::<u64>() as f64);
-            Rows::Skipped(rows)
+            AnswerRows::Skipped(rows)
         }
         Question::Retries => {
             let mut sum = RetryRow::default();
@@ -150,21 +150,21 @@ fn list(asked: &Asked<'_>) -> Result<Found, Outcome> {
             sums.iter().for_each(|row| sum.add(row));
             measures.extend(retry_measures(&sum));
             match by_attempt {
-                true => Rows::Attempts(store::attempts(&view)?),
-                false => Rows::Retries(sums),
+                true => AnswerRows::Attempts(store::attempts(&view)?),
+                false => AnswerRows::Retries(sums),
             }
         }
         Question::Mttr => {
             let rows = store::mttr(&view)?;
             measures.insert("open", rows.iter().map(|row| row.open).sum::<u64>() as f64);
             measures.insert("recovered", rows.iter().map(|row| row.recovered).sum::<u64>() as f64);
-            Rows::Mttr(rows)
+            AnswerRows::Mttr(rows)
         }
         Question::Digests => {
             let rows = store::digests(&view)?;
             measures.insert("dead", rows.iter().map(|row| row.dead).sum::<u64>() as f64);
             measures.insert("pending", rows.iter().map(|row| row.pending).sum::<u64>() as f64);
-            Rows::Digests(rows)
+            AnswerRows::Digests(rows)
         }
         Question::Deliveries => {
             let rows = store::deliveries(&view)?;
@@ -172,16 +172,16 @@ fn list(asked: &Asked<'_>) -> Result<Found, Outcome> {
                 let count = rows.iter().filter(|row| row.state == state).count();
                 measures.insert(state, count as f64);
             }
-            Rows::Deliveries(rows)
+            AnswerRows::Deliveries(rows)
         }
-        _ => Rows::Audit(store::audit(&view)?),
+        _ => AnswerRows::Audit(store::audit(&view)?),
     };
     let matching = rows.len();
     rows.truncate(asked.filter.limit);
     Ok(found(rows, measures, Some(matching)))
 }
 
-fn summary(asked: &Asked<'_>) -> Result<Found, Outcome> {
+fn summary(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {
     // The window always counts; where none was asked it is the last day.
     let window = asked.filter.window_or(asked.now, 24);
     let filter = Filter { since: Some(window.since), ..asked.filter.clone() };
@@ -198,18 +198,18 @@ fn summary(asked: &Asked<'_>) -> Result<Found, Outcome> {
     measures.insert("dead", summary.deliveries.dead as f64);
     measures.insert("pending", summary.deliveries.pending as f64);
     let charts = match asked.format {
-        Format::Html => Some(charts::charts(asked)?),
+        ReportFormat::Html => Some(charts::charts(asked)?),
         _ => None,
     };
-    Ok(Found { charts, ..found(Rows::Summary([Box::new(summary)]), measures, None) })
+    Ok(ReportResult { charts, ..found(AnswerRows::Summary([Box::new(summary)]), measures, None) })
 }
 
-fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
+fn sql(asked: &ReportRequest<'_>, statement: &str) -> Result<ReportResult, ReportOutcome> {
     let rows = asked.filter.limit.and_then(|limit| usize::try_from(limit).ok());
     let limits = SqlLimits { rows: rows.unwrap_or(usize::MAX), time: STATEMENT_TIME };
     let _limit = TimeLimit::start(STATEMENT_TIME);
     let (names, rows, more) = store::sql(asked.reading, statement, limits)?;
-    let mut measures = Measures::new();
+    let mut measures = AnswerMeasures::new();
     if let [SqlRow { fields }] = rows.as_slice()
         && let [(_, value)] = fields.as_slice()
     {
@@ -219,7 +219,7 @@ fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
             _ => None,
         };
     }
-    let mut found = found(Rows::Sql { names, rows }, measures, None);
+    let mut found = found(AnswerRows::Sql { names, rows }, measures, None);
     found.more = more;
     if more {
         found.warnings.push(format!("there are more than {} rows: --limit shows more, 0 all", limits.rows));
@@ -228,7 +228,7 @@ fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
 }
 
 /// The asked window and bucket; by default the last 24 buckets, hours for up to three days.
-fn buckets(asked: &Asked<'_>) -> (Bucket, Window) {
+fn buckets(asked: &ReportRequest<'_>) -> (Bucket, TimeRange) {
     let day = || Bucket::Day(asked.zone.clone());
     // The present moment belongs to the window, also at the full hour.
     let present = asked.now.checked_add(SignedDuration::from_millis(1)).unwrap_or(asked.now);
@@ -244,13 +244,13 @@ fn buckets(asked: &Asked<'_>) -> (Bucket, Window) {
     }
 }
 
-fn found(rows: Rows, mut measures: Measures, matching: Option<u64>) -> Found {
+fn found(rows: AnswerRows, mut measures: AnswerMeasures, matching: Option<u64>) -> ReportResult {
     measures.insert("rows", matching.unwrap_or(rows.len()) as f64);
-    Found { rows, measures, matching, shown: None, more: false, charts: None, warnings: Vec::new() }
+    ReportResult { rows, measures, matching, shown: None, more: false, charts: None, warnings: Vec::new() }
 }
 
-fn group_measures(counts: &GroupCounts) -> Measures {
-    Measures::from([
+fn group_measures(counts: &GroupCounts) -> AnswerMeasures {
+    AnswerMeasures::from([
         ("new", counts.new as f64),
         ("regressed", counts.regressed as f64),
         ("escalating", counts.escalating as f64),
@@ -259,8 +259,8 @@ fn group_measures(counts: &GroupCounts) -> Measures {
     ])
 }
 
-fn item_measures(counts: &ItemCounts) -> Measures {
-    Measures::from([
+fn item_measures(counts: &ItemCounts) -> AnswerMeasures {
+    AnswerMeasures::from([
         ("open", counts.open as f64),
         ("retrying", counts.retrying as f64),
         ("recovered", counts.recovered as f64),
@@ -269,8 +269,8 @@ fn item_measures(counts: &ItemCounts) -> Measures {
     ])
 }
 
-fn retry_measures(sum: &RetryRow) -> Measures {
-    Measures::from([
+fn retry_measures(sum: &RetryRow) -> AnswerMeasures {
+    AnswerMeasures::from([
         ("attempts", sum.attempts as f64),
         ("recovered", sum.recovered as f64),
         ("failed", (sum.failed_same + sum.failed_differently) as f64),

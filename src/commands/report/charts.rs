@@ -1,7 +1,7 @@
 //! What the page of the summary draws.
 
-use crate::commands::report::ask::Asked;
-use crate::commands::report::outcome::Outcome;
+use crate::commands::report::ask::ReportRequest;
+use crate::commands::report::outcome::ReportOutcome;
 use crate::report::filter::Filter;
 use crate::report::format::answer::Charts;
 use crate::report::store::{self, Bucket};
@@ -12,7 +12,7 @@ const DRAWN: u64 = 6;
 const ROWS: usize = 30;
 
 /// Reads what the page draws: the asked window, else the last seven days.
-pub(crate) fn charts(asked: &Asked<'_>) -> Result<Charts, Outcome> {
+pub(crate) fn charts(asked: &ReportRequest<'_>) -> Result<Charts, ReportOutcome> {
     let window = asked.filter.window_or(asked.now, 24 * 7);
     let in_window = Filter { since: Some(window.since), limit: None, ..asked.filter.clone() };
     let shown = Filter { limit: Some(ROWS as u64), ..in_window.clone() };

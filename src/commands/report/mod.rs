@@ -3,10 +3,10 @@
 pub(crate) mod args;
 pub(crate) mod ask;
 pub(crate) mod charts;
+pub(crate) mod filters;
 pub(crate) mod help;
-pub(crate) mod narrow;
+pub(crate) mod many_ledgers;
 pub(crate) mod outcome;
-pub(crate) mod several;
 pub(crate) mod terminal;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -19,15 +19,15 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::commands::report::args::ReportArgs;
-use crate::commands::report::outcome::Outcome;
+use crate::commands::report::outcome::ReportOutcome;
 use crate::commands::report::terminal::Terminal;
 
 use crate::config::Config;
 use crate::model::links::linker::Linker;
 use crate::report::format::answer::{Answer, Heading};
-use crate::report::format::look::{Look, ago};
-use crate::report::format::{Format, render};
-use crate::report::store::{Budget, Freshness, Reading, addresses, freshness};
+use crate::report::format::layout::{AnswerLayout, ago};
+use crate::report::format::{ReportFormat, render};
+use crate::report::store::{ConfiguredBudget, Freshness, ReadTransaction, addresses, freshness};
 
 /// What a report needs beyond its arguments.
 pub struct Surroundings<'a> {
@@ -44,7 +44,7 @@ pub struct Surroundings<'a> {
 }
 
 /// Answers on `out`; warnings go to `err`. The outcome says how it went and which exit code that is.
-pub fn run(args: &ReportArgs, around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+pub fn run(args: &ReportArgs, around: &Surroundings<'_>, out: &mut dyn Write, err: &mut dyn Write) -> ReportOutcome {
     answer(args, around, out, err).unwrap_or_else(|outcome| outcome)
 }
 
@@ -53,35 +53,35 @@ fn answer(
     around: &Surroundings<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Result<Outcome, Outcome> {
+) -> Result<ReportOutcome, ReportOutcome> {
     let format = args.format.unwrap_or(match around.terminal.is_terminal {
-        true => Format::Table,
-        false => Format::Tsv,
+        true => ReportFormat::Table,
+        false => ReportFormat::Tsv,
     });
     if let [ledger] = around.ledgers {
         let asked = ask_one(args, around, ledger, format)?;
         return tell(asked.outcome, &asked.text, &asked.warnings, out, err);
     }
     let (outcome, parts, warnings) = ask_all(args, around, format)?;
-    tell(outcome, &several::join(&parts, format, !args.no_header)?, &warnings, out, err)
+    tell(outcome, &many_ledgers::join(&parts, format, !args.no_header)?, &warnings, out, err)
 }
 
-type Answers = (Outcome, Vec<several::Part>, Vec<String>);
+type Answers = (ReportOutcome, Vec<many_ledgers::LedgerAnswer>, Vec<String>);
 
 /// Asks every ledger. A condition holds if it holds for one of them; an id has to be in one of them.
-fn ask_all(args: &ReportArgs, around: &Surroundings<'_>, format: Format) -> Result<Answers, Outcome> {
-    let (mut parts, mut warnings, mut outcome, mut missing) = (Vec::new(), Vec::new(), Outcome::Done, None);
+fn ask_all(args: &ReportArgs, around: &Surroundings<'_>, format: ReportFormat) -> Result<Answers, ReportOutcome> {
+    let (mut parts, mut warnings, mut outcome, mut missing) = (Vec::new(), Vec::new(), ReportOutcome::Done, None);
     for ledger in around.ledgers {
         match ask_one(args, around, ledger, format) {
             Ok(asked) => {
                 let named = |warning: &String| format!("{}: {warning}", ledger.display());
                 warnings.extend(asked.warnings.iter().map(named));
-                if !matches!(outcome, Outcome::Stale(_)) && !matches!(asked.outcome, Outcome::Done) {
+                if !matches!(outcome, ReportOutcome::Stale(_)) && !matches!(asked.outcome, ReportOutcome::Done) {
                     outcome = asked.outcome;
                 }
-                parts.push(several::Part { ledger: ledger.clone(), text: asked.text });
+                parts.push(many_ledgers::LedgerAnswer { ledger: ledger.clone(), text: asked.text });
             }
-            Err(Outcome::NotFound(why)) => missing = Some(Outcome::NotFound(why)),
+            Err(ReportOutcome::NotFound(why)) => missing = Some(ReportOutcome::NotFound(why)),
             Err(other) => return Err(other),
         }
     }
@@ -92,33 +92,38 @@ fn ask_all(args: &ReportArgs, around: &Surroundings<'_>, format: Format) -> Resu
 }
 
 /// What one ledger answered.
-struct Asked {
+struct LedgerReply {
     text: String,
     warnings: Vec<String>,
-    outcome: Outcome,
+    outcome: ReportOutcome,
 }
 
 fn tell(
-    outcome: Outcome,
+    outcome: ReportOutcome,
     text: &str,
     warnings: &[String],
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Result<Outcome, Outcome> {
+) -> Result<ReportOutcome, ReportOutcome> {
     write(out, text)?;
     for warning in warnings {
-        writeln!(err, "warning: {warning}").map_err(Outcome::failed)?;
+        writeln!(err, "warning: {warning}").map_err(ReportOutcome::failed)?;
     }
     Ok(outcome)
 }
 
-fn ask_one(args: &ReportArgs, around: &Surroundings<'_>, ledger: &Path, format: Format) -> Result<Asked, Outcome> {
+fn ask_one(
+    args: &ReportArgs,
+    around: &Surroundings<'_>,
+    ledger: &Path,
+    format: ReportFormat,
+) -> Result<LedgerReply, ReportOutcome> {
     let zone = zone(args, around.config)?;
-    let filter = narrow::filter(args, around.now, &zone, format)?;
-    let reading = Reading::open(ledger).map_err(Outcome::ledger)?;
+    let filter = filters::filter(args, around.now, &zone, format)?;
+    let reading = ReadTransaction::open(ledger).map_err(ReportOutcome::ledger)?;
     let fresh = freshness(&reading)?;
     let linker = around.config.map_or_else(Linker::shipped, Config::linker).located(addresses(&reading)?);
-    let asked = ask::Asked {
+    let asked = ask::ReportRequest {
         args,
         filter: &filter,
         reading: &reading,
@@ -144,48 +149,48 @@ fn ask_one(args: &ReportArgs, around: &Surroundings<'_>, ledger: &Path, format: 
         charts: found.charts,
     };
     let text = render(&answer, format, &look(args, around, zone, format))?;
-    let mut outcome = Outcome::Done;
+    let mut outcome = ReportOutcome::Done;
     for condition in args.fail_if.iter().rev() {
-        if condition.holds(&found.measures).map_err(Outcome::usage)? {
-            outcome = Outcome::FailIf(condition.to_string());
+        if condition.holds(&found.measures).map_err(ReportOutcome::usage)? {
+            outcome = ReportOutcome::FailIf(condition.to_string());
         }
     }
     if let Some(stale) = stale(args, &fresh, around.now) {
         outcome = stale;
     }
     let warnings = found.warnings.into_iter().chain(warnings(&fresh, around)).collect();
-    Ok(Asked { text, warnings, outcome })
+    Ok(LedgerReply { text, warnings, outcome })
 }
 
 /// A reader that has seen enough (`| head`) is no failure.
-fn write(out: &mut dyn Write, text: &str) -> Result<(), Outcome> {
+fn write(out: &mut dyn Write, text: &str) -> Result<(), ReportOutcome> {
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Outcome::failed),
+        written => written.map_err(ReportOutcome::failed),
     }
 }
 
-fn zone(args: &ReportArgs, config: Option<&Config>) -> Result<TimeZone, Outcome> {
+fn zone(args: &ReportArgs, config: Option<&Config>) -> Result<TimeZone, ReportOutcome> {
     if args.utc {
         return Ok(TimeZone::UTC);
     }
     let named = args.tz.as_deref().or(config.map(|config| config.schedule.timezone.as_str()));
     match named {
         Some(name) => TimeZone::get(name).map_err(|_| {
-            Outcome::Usage(format!("there is no time zone {name:?}: write an IANA name such as Europe/Berlin"))
+            ReportOutcome::Usage(format!("there is no time zone {name:?}: write an IANA name such as Europe/Berlin"))
         }),
         None => Ok(TimeZone::try_system().unwrap_or(TimeZone::UTC)),
     }
 }
 
-fn look(args: &ReportArgs, around: &Surroundings<'_>, zone: TimeZone, format: Format) -> Look {
+fn look(args: &ReportArgs, around: &Surroundings<'_>, zone: TimeZone, format: ReportFormat) -> AnswerLayout {
     let terminal = &around.terminal;
-    Look {
+    AnswerLayout {
         zone,
         now: around.now,
-        relative: format == Format::Table,
-        width: terminal.width.filter(|_| format == Format::Table),
+        relative: format == ReportFormat::Table,
+        width: terminal.width.filter(|_| format == ReportFormat::Table),
         colour: terminal.colour,
         links: terminal.links,
         header: !args.no_header,
@@ -194,11 +199,11 @@ fn look(args: &ReportArgs, around: &Surroundings<'_>, zone: TimeZone, format: Fo
     }
 }
 
-fn budget(config: Option<&Config>) -> Budget {
+fn budget(config: Option<&Config>) -> ConfiguredBudget {
     let retrying = config
         .map(|config| &config.reprocess)
         .filter(|reprocess| reprocess.mode != crate::config::reprocess::Mode::Off);
-    Budget {
+    ConfiguredBudget {
         per_hour: retrying.map(|reprocess| u64::from(reprocess.per_hour)),
         per_day: retrying.map(|reprocess| u64::from(reprocess.per_day)),
     }
@@ -231,7 +236,7 @@ fn scan_interval(config: &Config) -> Option<SignedDuration> {
     config.schedule.scan.parse().ok()
 }
 
-fn stale(args: &ReportArgs, fresh: &Freshness, now: Timestamp) -> Option<Outcome> {
+fn stale(args: &ReportArgs, fresh: &Freshness, now: Timestamp) -> Option<ReportOutcome> {
     let limit = args.require_fresh?;
     let why = match (fresh.as_of, fresh.never_complete.as_slice()) {
         (_, [project, ..]) => format!("no scan of project {project:?} was ever complete"),
@@ -244,5 +249,5 @@ fn stale(args: &ReportArgs, fresh: &Freshness, now: Timestamp) -> Option<Outcome
             format!("the last complete scan ended {}, --require-fresh allows {limit:#}", ago(as_of, now))
         }
     };
-    Some(Outcome::Stale(why))
+    Some(ReportOutcome::Stale(why))
 }

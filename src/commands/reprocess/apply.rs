@@ -19,7 +19,7 @@ use crate::reprocess::plans::approved::{
 };
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::store::plan;
-use crate::service::stopping::Stopping;
+use crate::service::shutdown::Stopping;
 use crate::service::worker::{Setup, Worker};
 use crate::{complain, say};
 
@@ -70,7 +70,7 @@ fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
     let (mut stopping, stop) = (Stopping::new()?, CancellationToken::new());
     let heeded = stop.clone();
     tokio::spawn(async move {
-        stopping.asked().await;
+        stopping.shutdown_requested().await;
         heeded.cancel();
     });
     Ok(stop)

@@ -13,7 +13,7 @@ use crate::commands::report::args::regex;
 use crate::model::class::Class;
 use crate::model::links::linker::Linker;
 use crate::report::filter::Filter;
-use crate::report::store::{QueryError, Reading, View, items};
+use crate::report::store::{QueryError, ReadTransaction, ReportView, items};
 use crate::report::when;
 
 /// The filters of `report items`, for open items and dismissed ones.
@@ -35,7 +35,7 @@ pub(crate) struct ChooseArgs {
     #[arg(
         long,
         value_name = "CLASS",
-        value_parser = PossibleValuesParser::new(Class::ALL.map(Class::name)),
+        value_parser = PossibleValuesParser::new(<Class as strum::VariantNames>::VARIANTS),
         hide_possible_values = true,
         value_delimiter = ',',
         help_heading = "Filters",
@@ -117,9 +117,9 @@ pub(crate) fn chosen(
         return Ok(args.item);
     }
     let filter = args.filter(now, zone)?;
-    let reading = Reading::open(ledger)?;
+    let reading = ReadTransaction::open(ledger)?;
     let linker = Linker::shipped();
-    let view = View::new(&reading, &filter, now, &linker).map_err(refused)?;
+    let view = ReportView::new(&reading, &filter, now, &linker).map_err(refused)?;
     let rows = items(&view).map_err(refused)?;
     Ok(rows.into_iter().map(|row| row.item_id).collect())
 }

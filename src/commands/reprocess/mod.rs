@@ -112,7 +112,7 @@ pub enum Format {
 
 /// Does what a person asks of retries.
 pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> anyhow::Result<Exit> {
-    let ledger = Ledger::open_beside(&setup.config.ledger.path).await?;
+    let ledger = Ledger::open_shared(&setup.config.ledger.path).await?;
     restore_apis(&ledger, &setup.projects).await?;
     match command {
         ReprocessCommand::Plan(args) => draft(*args, &ledger, &setup, by).await,

@@ -3,29 +3,29 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::commands::group::ack::{self, Terms};
+use crate::commands::group::ack::{self, AckTerms};
 use crate::commands::group::act::{ActError, Person};
 use crate::commands::group::{dismiss, note, silence};
 use crate::config::Config;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::ledger::{Ledger, fault, open};
+use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::{Digest, Reason};
-use crate::triage::digest::only::Only;
-use crate::triage::settings::{Route, Settings};
+use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::silence::Matcher;
-use crate::triage::{Request, triage_in};
+use crate::triage::{TriageRequest, triage_in};
 
 /// A service that holds the lock and scans, and a person who acts beside it.
-pub(crate) struct World {
+pub(crate) struct ServiceFixture {
     pub(crate) seed: Seed,
     pub(crate) ledger: Ledger,
-    pub(crate) settings: Settings,
+    pub(crate) settings: TriageSettings,
     _lock: crate::ledger::lock::Lock,
     _dir: tempfile::TempDir,
 }
 
-impl World {
-    pub(crate) async fn new() -> World {
+impl ServiceFixture {
+    pub(crate) async fn new() -> ServiceFixture {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         let lock = crate::ledger::lock::Lock::take(&path).unwrap();
@@ -34,15 +34,15 @@ impl World {
         seed.write(|tx| crate::ledger::meta::set_meta(tx, "baseline_digest", "none")).unwrap();
         seed.batch("b", "completed");
         let rules = crate::classify::rules::decide::Rules::parse("").unwrap();
-        let mut settings = Settings::new(&Config::default(), &rules, BTreeMap::new()).unwrap();
+        let mut settings = TriageSettings::new(&Config::default(), &rules, BTreeMap::new()).unwrap();
         settings.routes = vec![route("oncall", false)];
-        World { seed, ledger: Ledger::open_beside(&path).await.unwrap(), settings, _lock: lock, _dir: dir }
+        ServiceFixture { seed, ledger: Ledger::open_shared(&path).await.unwrap(), settings, _lock: lock, _dir: dir }
     }
 
     pub(crate) fn triage(&mut self, minutes: i64) -> Option<Digest> {
         self.seed.scan(t(minutes));
         let settings = self.settings.clone();
-        self.seed.write(|tx| triage_in(tx, &settings, &Request::at(t(minutes)))).unwrap()
+        self.seed.write(|tx| triage_in(tx, &settings, &TriageRequest::at(t(minutes)))).unwrap()
     }
 
     pub(crate) fn news(&mut self, minutes: i64) -> Vec<String> {
@@ -77,7 +77,7 @@ pub(crate) const DAILY: i64 = 1380;
 
 #[tokio::test]
 async fn a_silence_holds_news_back_and_its_end_is_told_once() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 3, t(1));
     world.seed.fail("other", "b", 1, t(1));
     assert_eq!(world.news(2), ["g new", "other new"]);
@@ -103,7 +103,7 @@ async fn a_silence_holds_news_back_and_its_end_is_told_once() {
 
 #[tokio::test]
 async fn a_silence_covers_a_group_only_if_it_covers_all_its_open_items() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.batch("c", "completed");
     world.seed.fail("g", "b", 2, t(1));
     let matcher = Matcher { batch: Some("b".into()), ..Matcher::default() };
@@ -115,7 +115,7 @@ async fn a_silence_covers_a_group_only_if_it_covers_all_its_open_items() {
 
 #[tokio::test]
 async fn the_daily_digest_counts_what_silences_keep_out_of_its_table() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 3, t(1));
     world.seed.fail("other", "b", 1, t(1));
     world.triage(2);
@@ -127,7 +127,7 @@ async fn the_daily_digest_counts_what_silences_keep_out_of_its_table() {
 
 #[tokio::test]
 async fn silences_that_make_no_sense_are_refused() {
-    let world = World::new().await;
+    let world = ServiceFixture::new().await;
     let refused = |matcher: Matcher, length, reason: &'static str| {
         let ledger = world.ledger.clone();
         async move { silence::silence(&ledger, matcher, length, reason, ann(1)).await.unwrap_err() }
@@ -143,11 +143,11 @@ async fn silences_that_make_no_sense_are_refused() {
 
 #[tokio::test]
 async fn an_ack_stops_reminders_until_its_episode_ends() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 3, t(1));
-    assert!(matches!(ack::ack(&world.ledger, "g", Terms::default(), ann(1)).await, Err(ActError::Refused(_))));
+    assert!(matches!(ack::ack(&world.ledger, "g", AckTerms::default(), ann(1)).await, Err(ActError::Refused(_))));
     world.triage(2);
-    ack::ack(&world.ledger, "g", Terms::default(), ann(3)).await.unwrap();
+    ack::ack(&world.ledger, "g", AckTerms::default(), ann(3)).await.unwrap();
     // It is listed as open, without being told again.
     let daily = world.triage(DAILY).unwrap();
     assert_eq!((daily.changes.len(), daily.still_open.len()), (0, 1));
@@ -161,10 +161,10 @@ async fn an_ack_stops_reminders_until_its_episode_ends() {
 
 #[tokio::test]
 async fn escalation_to_the_double_breaks_an_ack() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 8, t(1));
     world.triage(2);
-    ack::ack(&world.ledger, "g", Terms::default(), ann(3)).await.unwrap();
+    ack::ack(&world.ledger, "g", AckTerms::default(), ann(3)).await.unwrap();
     world.seed.fail("g", "b", 7, t(20));
     assert!(world.news(21).is_empty());
     world.seed.fail("g", "b", 1, t(22));
@@ -175,10 +175,10 @@ async fn escalation_to_the_double_breaks_an_ack() {
 
 #[tokio::test]
 async fn an_ack_until_so_many_more_items_hides_growth_until_they_are_there() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 3, t(1));
     world.triage(2);
-    let until = |text: &str| Terms { length: None, until: Some(text.parse().unwrap()) };
+    let until = |text: &str| AckTerms { length: None, until: Some(text.parse().unwrap()) };
     let said = ack::ack(&world.ledger, "g", until("20x"), ann(3)).await.unwrap();
     assert_eq!(said, "g acknowledged at 3 open items: no reminders until it ends or has 20 more items.");
     // Far beyond the double, and an escalation; but 20 more is what was asked for.
@@ -199,10 +199,10 @@ async fn an_ack_until_so_many_more_items_hides_growth_until_they_are_there() {
 
 #[tokio::test]
 async fn an_ack_until_a_rate_counts_only_what_failed_since() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 8, t(1));
     world.triage(2);
-    let terms = Terms { length: None, until: Some("5x/1h".parse().unwrap()) };
+    let terms = AckTerms { length: None, until: Some("5x/1h".parse().unwrap()) };
     ack::ack(&world.ledger, "g", terms, ann(3)).await.unwrap();
     for n in 1..9 {
         world.seed.fail("g", "b", 1, t(n * 20));
@@ -214,10 +214,10 @@ async fn an_ack_until_a_rate_counts_only_what_failed_since() {
 
 #[tokio::test]
 async fn an_ack_for_a_time_is_over_after_it() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 3, t(1));
     world.triage(2);
-    let terms = Terms { length: Some(Duration::from_secs(86_400)), until: None };
+    let terms = AckTerms { length: Some(Duration::from_secs(86_400)), until: None };
     ack::ack(&world.ledger, "g", terms, ann(3)).await.unwrap();
     assert_eq!(world.triage(DAILY).unwrap().still_open[0].why, None);
     let reminded = world.triage(DAILY + 1440).unwrap();
@@ -227,7 +227,7 @@ async fn an_ack_for_a_time_is_over_after_it() {
 
 #[tokio::test]
 async fn dismissing_ends_a_group_by_name_and_can_be_taken_back() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 3, t(1));
     world.seed.fail("other", "b", 1, t(1));
     world.triage(2);
@@ -244,7 +244,7 @@ async fn dismissing_ends_a_group_by_name_and_can_be_taken_back() {
 
 #[tokio::test]
 async fn a_group_of_which_all_is_being_retried_is_not_called_empty() {
-    let world = World::new().await;
+    let world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 2, t(1));
     world.seed.run("UPDATE item SET state = 'retrying'", []);
     let refused = dismiss::dismiss(&world.ledger, "g", "test files", ann(3)).await.unwrap_err().to_string();
@@ -253,7 +253,7 @@ async fn a_group_of_which_all_is_being_retried_is_not_called_empty() {
 
 #[tokio::test]
 async fn a_newer_failure_brings_a_dismissed_group_back() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 1, t(1));
     world.triage(2);
     dismiss::dismiss(&world.ledger, "g", "test files", ann(3)).await.unwrap();
@@ -266,9 +266,9 @@ async fn a_newer_failure_brings_a_dismissed_group_back() {
 
 #[tokio::test]
 async fn a_note_and_a_name_stay_with_the_group() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 1, t(1));
-    note::leave(&world.ledger, "g", "ask the vendor, ticket 4711", ann(1)).await.unwrap();
+    note::add_note(&world.ledger, "g", "ask the vendor, ticket 4711", ann(1)).await.unwrap();
     ack::rename(&world.ledger, "g", "Vendor outage", ann(1)).await.unwrap();
     let entry = world.triage(2).unwrap().changes.remove(0);
     assert_eq!(entry.note.as_deref(), Some("ask the vendor, ticket 4711 (ann)"));
@@ -278,8 +278,8 @@ async fn a_note_and_a_name_stay_with_the_group() {
 
 #[tokio::test]
 async fn a_fault_is_told_when_it_begins_and_when_it_ends() {
-    let mut world = World::new().await;
-    let raise = |world: &mut World, m| {
+    let mut world = ServiceFixture::new().await;
+    let raise = |world: &mut ServiceFixture, m| {
         world.seed.write(|tx| fault::raise(tx, "scan:prod", "401: renew the key", t(m))).unwrap()
     };
     raise(&mut world, 1);
@@ -305,12 +305,12 @@ async fn a_fault_is_told_when_it_begins_and_when_it_ends() {
 
 #[tokio::test]
 async fn merging_groups_is_no_news() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("old", "b", 3, t(1));
     world.seed.fail("young", "b", 40, t(1));
     world.triage(2);
-    ack::ack(&world.ledger, "young", Terms::default(), ann(3)).await.unwrap();
-    note::leave(&world.ledger, "young", "see runbook", ann(3)).await.unwrap();
+    ack::ack(&world.ledger, "young", AckTerms::default(), ann(3)).await.unwrap();
+    note::add_note(&world.ledger, "young", "see runbook", ann(3)).await.unwrap();
     world.seed.write(|tx| {
         let key = |id: &str| crate::grouping::store_group::key(tx, id).unwrap().unwrap();
         crate::grouping::store_group::merge(tx, key("young"), key("old")).unwrap();
@@ -326,11 +326,11 @@ async fn merging_groups_is_no_news() {
 
 #[tokio::test]
 async fn a_merge_breaks_no_ack_but_what_nobody_was_told_of_counts() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("old", "b", 3, t(1));
     world.seed.fail("young", "b", 40, t(1));
     world.triage(2);
-    let terms = Terms { length: None, until: Some("20x".parse().unwrap()) };
+    let terms = AckTerms { length: None, until: Some("20x".parse().unwrap()) };
     ack::ack(&world.ledger, "old", terms, ann(3)).await.unwrap();
     world.seed.fail("young", "b", 5, t(20));
     world.seed.write(|tx| {
@@ -348,7 +348,7 @@ async fn a_merge_breaks_no_ack_but_what_nobody_was_told_of_counts() {
 
 #[tokio::test]
 async fn downtime_is_said_in_the_next_digest() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 1, t(1));
     for minutes in (-55..3).step_by(5) {
         world.triage(minutes);

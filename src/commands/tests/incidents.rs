@@ -1,5 +1,5 @@
-use crate::commands::group::ack::{self, Terms};
-use crate::commands::tests::acts::{DAILY, World, ann, route};
+use crate::commands::group::ack::{self, AckTerms};
+use crate::commands::tests::acts::{DAILY, ServiceFixture, ann, route};
 use crate::ledger::fault;
 use crate::ledger::tests::seed::t;
 use crate::model::schedule::quiet::QuietHours;
@@ -7,15 +7,15 @@ use crate::triage::store::digest;
 
 #[tokio::test]
 async fn a_paging_channel_gets_one_incident_for_an_episode_and_its_end_at_once() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.fail("login", "b", 1, t(1));
     world.seed.set_class("login", "account");
     world.seed.fail("plain", "b", 1, t(1));
     world.triage(2);
-    let content = |world: &World, digest: &str| {
+    let content = |world: &ServiceFixture, digest: &str| {
         let sql = "SELECT content FROM delivery WHERE channel = 'pager' AND digest_id = ?1";
-        digest::thaw(&world.seed.text(sql, digest)).unwrap()
+        digest::deserialize(&world.seed.text(sql, digest)).unwrap()
     };
     let opened = content(&world, "D-20260601-01");
     assert_eq!(opened.changes.iter().map(|e| e.group_id.as_str()).collect::<Vec<_>>(), ["login"]);
@@ -32,12 +32,12 @@ async fn a_paging_channel_gets_one_incident_for_an_episode_and_its_end_at_once()
 }
 
 /// What a channel with incidents was sent, in order: what it opens or closes, `+` what was taken, `!` troubles.
-fn paged(world: &World) -> Vec<String> {
+fn paged(world: &ServiceFixture) -> Vec<String> {
     let sql = "SELECT content FROM delivery WHERE channel = 'pager' ORDER BY created_at, delivery_id";
     let mut statement = world.seed.connection.prepare(sql).unwrap();
     let contents = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let said = contents.map(|content| {
-        let digest = digest::thaw(&content.unwrap()).unwrap();
+        let digest = digest::deserialize(&content.unwrap()).unwrap();
         let changes = digest.changes.iter().map(|e| format!("{} {}/{}", e.state.as_str(), e.group_id, e.episode));
         let taken = digest.taken.iter().map(|e| format!("+{}/{}", e.group_id, e.episode));
         let faults = digest.faults.iter().map(|f| format!("!{}{}", f.fault, if f.ended { " over" } else { "" }));
@@ -47,13 +47,13 @@ fn paged(world: &World) -> Vec<String> {
 }
 
 /// The pager took everything, so that nothing is joined in the outbox.
-fn all_sent(world: &mut World) {
+fn all_sent(world: &mut ServiceFixture) {
     world.seed.run("UPDATE delivery SET state = 'sent'", []);
 }
 
 /// A pager that has taken the incident of `login`.
-async fn with_incident() -> World {
-    let mut world = World::new().await;
+async fn with_incident() -> ServiceFixture {
+    let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.fail("login", "b", 1, t(1));
     world.seed.set_class("login", "account");
@@ -65,14 +65,14 @@ async fn with_incident() -> World {
 #[tokio::test]
 async fn an_ack_is_mirrored_to_the_pager_once_and_mailed_to_nobody() {
     let mut world = with_incident().await;
-    ack::ack(&world.ledger, "login", Terms::default(), ann(3)).await.unwrap();
+    ack::ack(&world.ledger, "login", AckTerms::default(), ann(3)).await.unwrap();
     let taken = world.triage(4).unwrap();
     assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE digest_id = ?1", &taken.digest_id), 1);
     all_sent(&mut world);
     assert_eq!(world.triage(5), None);
     ack::unack(&world.ledger, "login", ann(6)).await.unwrap();
     assert_eq!(world.triage(7), None);
-    ack::ack(&world.ledger, "login", Terms::default(), ann(8)).await.unwrap();
+    ack::ack(&world.ledger, "login", AckTerms::default(), ann(8)).await.unwrap();
     world.triage(9).unwrap();
     all_sent(&mut world);
     assert_eq!(paged(&world), ["new login/1", "+login/1", "+login/1"]);
@@ -83,15 +83,15 @@ async fn an_ack_is_mirrored_to_the_pager_once_and_mailed_to_nobody() {
 
 #[tokio::test]
 async fn the_end_of_a_trouble_reaches_the_pager_after_an_hour_and_the_others_with_the_next_digest() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
-    let raise = |world: &mut World, m| {
+    let raise = |world: &mut ServiceFixture, m| {
         world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(m))).unwrap();
         let digest = world.triage(m + 1);
         all_sent(world);
         digest
     };
-    let clear = |world: &mut World, m| {
+    let clear = |world: &mut ServiceFixture, m| {
         world.seed.write(|tx| fault::clear(tx, "scan:prod", t(m))).unwrap();
         let digest = world.triage(m + 1);
         all_sent(world);
@@ -119,7 +119,7 @@ async fn the_end_of_a_trouble_reaches_the_pager_after_an_hour_and_the_others_wit
 
 #[tokio::test]
 async fn a_trouble_that_is_back_pages_nobody_in_quiet_hours_soon_or_late() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
     world.triage(2).unwrap();
@@ -141,7 +141,7 @@ async fn a_trouble_that_is_back_pages_nobody_in_quiet_hours_soon_or_late() {
         world.triage(m + 80);
         all_sent(&mut world);
     }
-    let triggers = |world: &World| paged(world).iter().filter(|said| *said == "!scan:prod").count();
+    let triggers = |world: &ServiceFixture| paged(world).iter().filter(|said| *said == "!scan:prod").count();
     assert_eq!(triggers(&world), 1);
     world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(700))).unwrap();
     assert_eq!(world.triage(701), None);
@@ -152,7 +152,7 @@ async fn a_trouble_that_is_back_pages_nobody_in_quiet_hours_soon_or_late() {
 
 #[tokio::test]
 async fn the_end_of_a_trouble_is_owed_although_it_came_back_unseen_in_between() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
     world.triage(2).unwrap();
@@ -182,7 +182,7 @@ async fn an_incident_ends_although_the_next_episode_began_before_anybody_looked(
 
 #[tokio::test]
 async fn the_end_of_an_incident_never_overtakes_its_beginning() {
-    let mut world = World::new().await;
+    let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.fail("login", "b", 1, t(1));
     world.seed.fail("quota", "b", 1, t(1));

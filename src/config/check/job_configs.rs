@@ -1,29 +1,30 @@
 //! Whether each `[[reprocess.job-config]]` can be posted: a wrong one is not refused by LlamaCloud but paid for.
 
 use crate::config::Config;
-use crate::config::reprocess::JobConfig;
+use crate::config::reprocess::JobConfigRule;
 use crate::model::batch_api::BatchApi;
+use strum::VariantArray as _;
 
 /// Says what is wrong with the job configurations.
 pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
     let configs = &config.reprocess.job_config;
     for (index, one) in configs.iter().enumerate() {
         let key = format!("reprocess.job-config[{index}]");
-        if !JobConfig::JOB_TYPES.contains(&one.job_type.as_str()) {
-            let allowed = JobConfig::JOB_TYPES.join("`, `");
+        if !JobConfigRule::JOB_TYPES.contains(&one.job_type.as_str()) {
+            let allowed = JobConfigRule::JOB_TYPES.join("`, `");
             say(format!("{key}.job-type"), &format!("unknown job type `{}`, allowed: `{allowed}`", one.job_type));
             continue;
         }
-        let scope = |one: &JobConfig| (one.job_type.clone(), one.directory_id.clone(), one.batch_id.clone());
+        let scope = |one: &JobConfigRule| (one.job_type.clone(), one.directory_id.clone(), one.batch_id.clone());
         // A project of both APIs needs one for each.
-        let competes = |earlier: &JobConfig| {
+        let competes = |earlier: &JobConfigRule| {
             scope(earlier) == scope(one)
-                && BatchApi::ALL.iter().any(|api| earlier.is_taken_by(*api) && one.is_taken_by(*api))
+                && BatchApi::VARIANTS.iter().any(|api| earlier.is_taken_by(*api) && one.is_taken_by(*api))
         };
         if configs[..index].iter().any(competes) {
             say(key.clone(), "an earlier one is for the same job type, directory and batch");
         }
-        if !config.project.is_empty() && !spoken(config).any(|api| one.is_taken_by(api)) {
+        if !config.project.is_empty() && !used_apis(config).any(|api| one.is_taken_by(api)) {
             let text = "no project can use it, as jobs would run with the API's defaults: api = \"v1-beta\" needs \
                         parameters = { … } in it for parse jobs, and api = \"v2\" takes its fields without that table";
             say(format!("{key}.config"), text);
@@ -31,8 +32,8 @@ pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
     }
 }
 
-fn spoken(config: &Config) -> impl Iterator<Item = BatchApi> {
-    config.project.iter().flat_map(|project| project.api.spoken().iter().copied())
+fn used_apis(config: &Config) -> impl Iterator<Item = BatchApi> {
+    config.project.iter().flat_map(|project| project.api.batch_apis().iter().copied())
 }
 
 #[cfg(test)]

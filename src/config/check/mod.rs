@@ -8,8 +8,8 @@ use std::collections::HashSet;
 
 use crate::classify::rules::decide::Rules;
 use crate::config::Config;
-use crate::config::channel::{Channel, ChannelKind, SmtpTls};
-use crate::config::project::Project;
+use crate::config::channel::{ChannelConfig, ChannelKind, SmtpTls};
+use crate::config::project::ProjectConfig;
 use crate::model::class::Class;
 use crate::model::group_state::GroupState;
 use crate::model::host::is_loopback;
@@ -68,7 +68,7 @@ fn repeated<'a>(names: impl Iterator<Item = &'a str>, table: &str, say: &mut imp
     }
 }
 
-fn check_project(project: &Project, mut say: impl FnMut(&str, &str)) {
+fn check_project(project: &ProjectConfig, mut say: impl FnMut(&str, &str)) {
     match reqwest::Url::parse(&project.base_url) {
         Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && url.host().is_some()) => {
             if url.query().is_some() || url.fragment().is_some() {
@@ -90,7 +90,7 @@ fn check_project(project: &Project, mut say: impl FnMut(&str, &str)) {
     }
 }
 
-fn check_channel(channel: &Channel, mut say: impl FnMut(&str, &str)) {
+fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
     use ChannelKind::{Email, File, Pagerduty, Slack, Teams, Webhook};
     let kind = channel.kind;
     let written = [
@@ -152,10 +152,10 @@ fn check_channel(channel: &Channel, mut say: impl FnMut(&str, &str)) {
     }
 }
 
-fn check_only(channel: &Channel, config: &Config, mut say: impl FnMut(&str, &str)) {
+fn check_only(channel: &ChannelConfig, config: &Config, mut say: impl FnMut(&str, &str)) {
     let only = &channel.only;
     for word in &only.states {
-        if GroupState::from_word(word).is_none() {
+        if GroupState::try_from(word.as_str()).is_err() {
             say(
                 "states",
                 &format!("unknown state `{word}`, allowed: `new`, `ongoing`, `regressed`, `escalating`, `resolved`"),
@@ -163,7 +163,7 @@ fn check_only(channel: &Channel, config: &Config, mut say: impl FnMut(&str, &str
         }
     }
     for word in &only.kinds {
-        if Kind::from_word(word).is_none() {
+        if Kind::try_from(word.as_str()).is_err() {
             say("kinds", &format!("unknown kind `{word}`, allowed: `failed`, `skipped`"));
         }
     }
@@ -235,8 +235,8 @@ fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
 }
 
 fn check_class(class: &str, say: impl FnOnce(&str)) {
-    if Class::from_name(class).is_none() {
-        let allowed = Class::ALL.map(Class::name).join("`, `");
+    if Class::try_from(class).is_err() {
+        let allowed = <Class as strum::VariantNames>::VARIANTS.join("`, `");
         say(&format!("unknown class `{class}`, allowed: `{allowed}`"));
     }
 }

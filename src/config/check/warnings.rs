@@ -1,12 +1,12 @@
 //! What a configuration may say but probably does not mean: told by `check-config` and `doctor`, refused by nobody.
 
 use crate::config::Config;
-use crate::config::channel::{Channel, ChannelKind};
+use crate::config::channel::{ChannelConfig, ChannelKind};
 use crate::model::host::is_loopback;
 use crate::model::id::bare_project_id;
 
 /// A key and the doubt about its value.
-pub(crate) fn doubts(config: &Config) -> Vec<(String, String)> {
+pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
     let mut doubts = Vec::new();
     let mut say = |key: &str, text: String| doubts.push((key.to_owned(), text));
     if config.channel.is_empty() {
@@ -20,10 +20,10 @@ pub(crate) fn doubts(config: &Config) -> Vec<(String, String)> {
         );
     }
     for (index, project) in config.project.iter().enumerate() {
-        if let Some(text) = project.project_id.as_deref().and_then(prefixed) {
+        if let Some(text) = project.project_id.as_deref().and_then(prefixed_id_warning) {
             say(&format!("project[{index}].project-id"), text);
         }
-        if is_plain(&project.base_url) {
+        if is_unencrypted(&project.base_url) {
             let text =
                 "the API key travels in plain text; use https:// unless nobody else is on that network".to_owned();
             say(&format!("project[{index}].base-url"), text);
@@ -44,7 +44,7 @@ pub(crate) fn doubts(config: &Config) -> Vec<(String, String)> {
 }
 
 /// What is said of a project's id that is written as answers of the API write it, with a prefix.
-fn prefixed(id: &str) -> Option<String> {
+fn prefixed_id_warning(id: &str) -> Option<String> {
     let bare = bare_project_id(id);
     if bare != id {
         return Some(format!("the API's queries want the bare uuid, so {bare} is sent"));
@@ -54,13 +54,13 @@ fn prefixed(id: &str) -> Option<String> {
 }
 
 /// Whether what is sent to this address leaves the host unencrypted.
-fn is_plain(base_url: &str) -> bool {
+fn is_unencrypted(base_url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(base_url) else { return false };
     url.scheme() == "http" && !url.host_str().is_some_and(is_loopback)
 }
 
 /// Whether paging news comes through this channel, and the channel can tell whether it arrived.
-fn reaches_people(channel: &Channel, config: &Config) -> bool {
+fn reaches_people(channel: &ChannelConfig, config: &Config) -> bool {
     let only = &channel.only;
     let pages = only.classes.is_empty() || config.digest.page_classes.iter().any(|class| only.classes.contains(class));
     pages && !matches!(channel.kind, ChannelKind::Teams | ChannelKind::File)
@@ -71,10 +71,12 @@ mod tests {
     use super::*;
 
     fn keys(change: impl FnOnce(&mut Config)) -> Vec<String> {
-        let mut config =
-            Config { channel: vec![Channel { kind: ChannelKind::Email, ..Channel::default() }], ..Config::default() };
+        let mut config = Config {
+            channel: vec![ChannelConfig { kind: ChannelKind::Email, ..ChannelConfig::default() }],
+            ..Config::default()
+        };
         change(&mut config);
-        doubts(&config).into_iter().map(|(key, _)| key).collect()
+        warnings(&config).into_iter().map(|(key, _)| key).collect()
     }
 
     #[test]
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn an_api_key_sent_in_plain_text_to_another_host_is_doubted() {
         let with = |url: &str| {
-            let project = crate::config::project::Project { base_url: url.to_owned(), ..Default::default() };
+            let project = crate::config::project::ProjectConfig { base_url: url.to_owned(), ..Default::default() };
             keys(|c| c.project.push(project))
         };
         for url in ["https://example.com", "http://127.0.0.1:8600", "http://[::1]:8600", "http://localhost"] {
@@ -101,13 +103,14 @@ mod tests {
     #[test]
     fn a_project_id_with_the_prefix_of_the_answers_is_doubted() {
         let with = |id: &str| {
-            let project = crate::config::project::Project { project_id: Some(id.to_owned()), ..Default::default() };
+            let project =
+                crate::config::project::ProjectConfig { project_id: Some(id.to_owned()), ..Default::default() };
             keys(|c| c.project.push(project))
         };
         assert_eq!(with("proj-0b1f"), ["project[0].project-id"]);
-        assert!(prefixed("proj-0b1f").unwrap().ends_with("as it is"));
+        assert!(prefixed_id_warning("proj-0b1f").unwrap().ends_with("as it is"));
         let uuid = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
-        assert!(prefixed(&format!("prj-{uuid}")).unwrap().ends_with(&format!("so {uuid} is sent")));
+        assert!(prefixed_id_warning(&format!("prj-{uuid}")).unwrap().ends_with(&format!("so {uuid} is sent")));
         assert!(with("0b1f").is_empty());
     }
 

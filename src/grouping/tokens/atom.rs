@@ -3,9 +3,9 @@
 //! Takes it apart; a part without joiners is left to [`crate::grouping::tokens::word`], one that begins with a digit to [`crate::grouping::tokens::number`].
 
 use crate::grouping::tokens::script::{decode, find, is_dense};
-use crate::grouping::tokens::shape_of_word;
-use crate::grouping::tokens::token::{Kinds, Look, Part, Token, hash_word};
+use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_word};
 use crate::grouping::tokens::tokenizer::{ATOM, CLASS, Scanner};
+use crate::grouping::tokens::word_shape;
 
 impl Scanner<'_, '_> {
     /// Scans the atom at `at`; returns where it ends.
@@ -88,7 +88,7 @@ impl Scanner<'_, '_> {
     /// A path whose file name has spaces goes on to the file ending, if one is near and no other text is between.
     fn spaced_file(&self, at: usize, end: usize, to: usize) -> usize {
         if self.text.get(end) != Some(&b' ')
-            || shape_of_word::is_file(&self.text[at..end])
+            || word_shape::is_file(&self.text[at..end])
             || self.text[at..end].contains(&b'?')
             || self.text[end - 1] == b':'
         {
@@ -103,7 +103,7 @@ impl Scanner<'_, '_> {
         while let Some(offset) = self.text[i..stop].iter().position(|&byte| byte == b'.') {
             let dot = i + offset;
             let tail = self.text[dot + 1..stop].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            if tail > 0 && shape_of_word::is_file(&self.text[dot - 1..dot + 1 + tail]) {
+            if tail > 0 && word_shape::is_file(&self.text[dot - 1..dot + 1 + tail]) {
                 return dot + 1 + tail;
             }
             i = dot + 1;
@@ -115,14 +115,14 @@ impl Scanner<'_, '_> {
     fn joined(&mut self, at: usize, stop: usize, to: usize) -> usize {
         if at > 0 && self.text[at] == b'.' && self.text[at - 1] == b')' {
             let ending = self.text[at + 1..stop].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            if shape_of_word::is_file(&self.text[at - 1..at + 1 + ending]) && self.copy_number(at + 1 + ending) {
+            if word_shape::is_file(&self.text[at - 1..at + 1 + ending]) && self.copy_number(at + 1 + ending) {
                 return at + 1 + ending;
             }
         }
         if self.text[at] == b'.' && self.follows_name(at) {
             let ending = self.text[at + 1..stop].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
             let end = at + 1 + ending;
-            if shape_of_word::is_file_ending(&self.text[at + 1..end]) {
+            if word_shape::is_file_ending(&self.text[at + 1..end]) {
                 self.slot(Kinds::FILE, at, end);
                 return end;
             }
@@ -158,9 +158,9 @@ impl Scanner<'_, '_> {
     /// `契約書.pdf`, `Smith & Co!.pdf`: an ending right after a script without spaces or a mark that names have.
     fn follows_name(&self, at: usize) -> bool {
         let name = |last: &Token| match last.part {
-            Part::Word(look) => look == Look::Dense,
-            Part::Punct => matches!(last.hash as u8, b'&' | b'!' | b']' | b')' | b'#'),
-            Part::Slot => false,
+            TokenKind::Word(look) => look == WordShape::Dense,
+            TokenKind::Punct => matches!(last.hash as u8, b'&' | b'!' | b']' | b')' | b'#'),
+            TokenKind::Slot => false,
         };
         !self.space && self.out.last().is_some_and(|last| last.end as usize == at && name(last))
     }
@@ -247,7 +247,7 @@ impl Scanner<'_, '_> {
         let rooted = matches!(bytes[0], b'/' | b'~') || bytes.starts_with(b"./") || bytes.starts_with(b"../");
         if slashes > 0 || bytes.contains(&b'\\') {
             if bytes.starts_with(b"HTTP/") {
-                self.push(Part::Word(Look::Capitals), Kinds::default(), start, start + 4, hash_word(b"HTTP"));
+                self.push(TokenKind::Word(WordShape::Capitals), Kinds::default(), start, start + 4, hash_word(b"HTTP"));
                 return end;
             }
             if rooted || bytes.contains(&b'\\') {
@@ -256,7 +256,7 @@ impl Scanner<'_, '_> {
                 return end;
             }
             let digits = bytes.iter().any(u8::is_ascii_digit);
-            if slashes >= 2 || digits || shape_of_word::is_file(bytes) {
+            if slashes >= 2 || digits || word_shape::is_file(bytes) {
                 let dated = slashes == 2 && bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'/');
                 self.slot(if dated { Kinds::TIME } else { Kinds::PATH }, start, end);
                 return end;

@@ -14,7 +14,7 @@ pub(crate) const CUT: &str = " … ";
 /// The telling part of `message`, and whether anything was left out because of its length.
 pub(crate) fn telling_part(message: &str) -> (Cow<'_, str>, bool) {
     if message.len() > MAX_BYTES {
-        let bounded = bound(message);
+        let bounded = cut_to_limit(message);
         return (Cow::Owned(condense(&bounded).unwrap_or(bounded)), true);
     }
     match condense(message) {
@@ -23,13 +23,13 @@ pub(crate) fn telling_part(message: &str) -> (Cow<'_, str>, bool) {
     }
 }
 
-fn bound(message: &str) -> String {
-    let head = floor(message, MAX_BYTES - TAIL_BYTES);
-    let tail = floor(message, message.len() - TAIL_BYTES);
+fn cut_to_limit(message: &str) -> String {
+    let head = floor_char_boundary(message, MAX_BYTES - TAIL_BYTES);
+    let tail = floor_char_boundary(message, message.len() - TAIL_BYTES);
     format!("{}{CUT}{}", &message[..head], &message[tail..])
 }
 
-fn floor(text: &str, mut at: usize) -> usize {
+fn floor_char_boundary(text: &str, mut at: usize) -> usize {
     while !text.is_char_boundary(at) {
         at -= 1;
     }
@@ -77,14 +77,14 @@ fn without_markup(message: &str) -> Option<String> {
 }
 
 #[derive(PartialEq)]
-enum Line {
+enum LineKind {
     Text,
     Frame,
     Cause,
     Header,
 }
 
-fn kind_of(line: &str) -> Line {
+fn kind_of(line: &str) -> LineKind {
     let trimmed = line.trim_start();
     let indented = trimmed.len() < line.len();
     if indented
@@ -93,35 +93,35 @@ fn kind_of(line: &str) -> Line {
             || trimmed.starts_with("from ") && trimmed.contains(":in ")
             || trimmed.starts_with("... ") && trimmed.ends_with("more"))
     {
-        return Line::Frame;
+        return LineKind::Frame;
     }
     if trimmed.starts_with('#') && trimmed[1..].starts_with(|char: char| char.is_ascii_digit())
         || trimmed.starts_with("at async ")
     {
-        return Line::Frame;
+        return LineKind::Frame;
     }
     if trimmed.starts_with("Caused by: ") {
-        return Line::Cause;
+        return LineKind::Cause;
     }
     if trimmed.starts_with("Traceback (most recent call last)")
         || trimmed == "Stack trace:"
         || trimmed == "stack backtrace:"
     {
-        return Line::Header;
+        return LineKind::Header;
     }
-    Line::Text
+    LineKind::Text
 }
 
 /// Without frames: the first line, the exception line, and the last cause.
 fn without_frames(message: &str) -> Option<String> {
     let lines: Vec<&str> = message.lines().collect();
-    if !lines.iter().any(|line| kind_of(line) != Line::Text) {
+    if !lines.iter().any(|line| kind_of(line) != LineKind::Text) {
         return None;
     }
     if let Some(header) = lines.iter().rposition(|line| line.trim_start().starts_with("Traceback (most recent")) {
         return Some(python(&lines, header));
     }
-    let first_frame = lines.iter().position(|line| kind_of(line) == Line::Frame).unwrap_or(lines.len());
+    let first_frame = lines.iter().position(|line| kind_of(line) == LineKind::Frame).unwrap_or(lines.len());
     let mut head = &lines[..first_frame];
     // Node prints the source line and a caret before the error itself.
     if let Some(caret) =
@@ -130,8 +130,8 @@ fn without_frames(message: &str) -> Option<String> {
         head = &head[caret + 1..];
     }
     let mut kept: Vec<&str> =
-        head.iter().copied().filter(|line| !line.trim().is_empty() && kind_of(line) == Line::Text).collect();
-    if let Some(cause) = lines.iter().rfind(|line| kind_of(line) == Line::Cause) {
+        head.iter().copied().filter(|line| !line.trim().is_empty() && kind_of(line) == LineKind::Text).collect();
+    if let Some(cause) = lines.iter().rfind(|line| kind_of(line) == LineKind::Cause) {
         kept.push(cause.trim_start());
     }
     if kept.is_empty() {
@@ -142,7 +142,7 @@ fn without_frames(message: &str) -> Option<String> {
 
 /// The text before the first traceback and what follows the frames of the last one.
 fn python(lines: &[&str], last_header: usize) -> String {
-    let first_header = lines.iter().position(|line| kind_of(line) == Line::Header).unwrap_or(last_header);
+    let first_header = lines.iter().position(|line| kind_of(line) == LineKind::Header).unwrap_or(last_header);
     let mut kept: Vec<&str> =
         lines[..first_header].iter().copied().filter(|line| !line.trim().is_empty()).take(1).collect();
     let indent = lines[last_header].len() - lines[last_header].trim_start().len();

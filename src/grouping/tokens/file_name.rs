@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::grouping::tokens::form::{Form, Piece};
-use crate::grouping::tokens::token::{Kinds, Look, Part, SLOT};
+use crate::grouping::tokens::token::{Kinds, SLOT, TokenKind, WordShape};
 
 /// Words of a name before its last part, at most.
 const WORDS: usize = 6;
@@ -33,7 +33,7 @@ fn beginnings(form: &Form, file: usize) -> impl Iterator<Item = usize> {
     let reach = file.saturating_sub(WORDS);
     let part_of_name = |at: &usize| {
         let piece = &form.pieces[*at];
-        let word = matches!(piece.look(), Some(look) if look != Look::Code && look != Look::Status);
+        let word = matches!(piece.look(), Some(look) if look != WordShape::Code && look != WordShape::Status);
         let slot = piece.is_slot() && piece.hash == SLOT;
         let mark = piece.is_punct(b'-') || piece.is_punct(b'&') || piece.is_punct(b'+');
         (word && !is_grammar(form.word(piece)) || slot || mark) && (form.pieces[at + 1].space || !slot)
@@ -45,7 +45,7 @@ fn beginnings(form: &Form, file: usize) -> impl Iterator<Item = usize> {
 /// A bare name, a number or a name in a script without spaces stands where names stand; a word may be anything.
 fn weight(first: &Piece) -> u32 {
     match first.part {
-        Part::Slot | Part::Word(Look::Ident | Look::Dense) => 12,
+        TokenKind::Slot | TokenKind::Word(WordShape::Ident | WordShape::Dense) => 12,
         _ => 2,
     }
 }

@@ -1,11 +1,11 @@
 //! A form: the tokens of messages that read the same once slots are blank. Groups are made of forms.
 
-use crate::grouping::tokens::token::{Kinds, Look, Part, SLOT, Token, finish, fold};
+use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, finish, fold};
 
 /// One token of a form, on its own text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Piece {
-    pub(crate) part: Part,
+    pub(crate) part: TokenKind,
     pub(crate) kinds: Kinds,
     pub(crate) space: bool,
     /// A slot that was found by comparing forms, not by its look.
@@ -17,16 +17,16 @@ pub(crate) struct Piece {
 
 impl Piece {
     pub(crate) fn is_slot(&self) -> bool {
-        self.part == Part::Slot
+        self.part == TokenKind::Slot
     }
-    pub(crate) fn look(&self) -> Option<Look> {
+    pub(crate) fn look(&self) -> Option<WordShape> {
         match self.part {
-            Part::Word(look) => Some(look),
+            TokenKind::Word(look) => Some(look),
             _ => None,
         }
     }
     pub(crate) fn is_punct(&self, byte: u8) -> bool {
-        self.part == Part::Punct && self.hash == u64::from(byte)
+        self.part == TokenKind::Punct && self.hash == u64::from(byte)
     }
 }
 
@@ -52,7 +52,7 @@ impl Form {
         let mut form = Self { pieces: Vec::with_capacity(tokens.len()), text: String::new(), seed, cut, prefix: None };
         for token in tokens {
             let start = form.text.len() as u16;
-            if token.part == Part::Punct && token.hash < 128 {
+            if token.part == TokenKind::Punct && token.hash < 128 {
                 // Full-width marks and those a JSON body implies are shown as their plain counterpart.
                 form.text.push(char::from(token.hash as u8));
             } else if !token.is_slot() {
@@ -108,9 +108,9 @@ impl Form {
         for piece in &self.pieces {
             out.push('\u{1f}');
             match piece.part {
-                Part::Slot if piece.hash == SLOT => out.push_str("<*>"),
-                Part::Slot => out.push_str("=<*>"),
-                Part::Word(Look::Ident) => mask_digits(self.word(piece), &mut out),
+                TokenKind::Slot if piece.hash == SLOT => out.push_str("<*>"),
+                TokenKind::Slot => out.push_str("=<*>"),
+                TokenKind::Word(WordShape::Ident) => mask_digits(self.word(piece), &mut out),
                 _ => out.push_str(self.word(piece)),
             }
         }
@@ -139,7 +139,7 @@ impl Form {
                 continue;
             }
             let piece = if at == from {
-                Piece { part: Part::Slot, kinds, learned: true, hash: SLOT, ..*piece }
+                Piece { part: TokenKind::Slot, kinds, learned: true, hash: SLOT, ..*piece }
             } else {
                 *piece
             };
@@ -165,10 +165,10 @@ impl Form {
     /// One piece as people read it.
     pub(crate) fn shown(&self, piece: &Piece) -> String {
         match piece.part {
-            Part::Slot if piece.hash == SLOT => format!("<{}>", piece.kinds.name()),
-            Part::Slot if piece.kinds == Kinds::EMPTY => "=".to_owned(),
-            Part::Slot => format!("=<{}>", piece.kinds.name()),
-            Part::Word(Look::Ident) => blank_indices(self.word(piece)),
+            TokenKind::Slot if piece.hash == SLOT => format!("<{}>", piece.kinds.name()),
+            TokenKind::Slot if piece.kinds == Kinds::EMPTY => "=".to_owned(),
+            TokenKind::Slot => format!("=<{}>", piece.kinds.name()),
+            TokenKind::Word(WordShape::Ident) => blank_indices(self.word(piece)),
             _ => self.word(piece).to_owned(),
         }
     }

@@ -3,7 +3,7 @@
 //! An error body is read for the fields that name or explain the error; all other fields vanish, so that their order,
 //! number and content make no difference. An object without such a field is one slot.
 
-use crate::grouping::tokens::token::{Kinds, Look, Part, hash_code, hash_word};
+use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape, hash_code, hash_word};
 use crate::grouping::tokens::tokenizer::Scanner;
 
 /// Nesting followed.
@@ -168,7 +168,7 @@ impl Scanner<'_, '_> {
                 if code && end - at <= 5 && self.text[at].is_ascii_digit() {
                     self.field(key);
                     let hash = hash_code(&self.text[at..end]);
-                    self.push(Part::Word(Look::Status), Kinds::default(), at, end, hash);
+                    self.push(TokenKind::Word(WordShape::Status), Kinds::default(), at, end, hash);
                 }
                 end.max(at + 1)
             }
@@ -178,7 +178,7 @@ impl Scanner<'_, '_> {
     fn field(&mut self, key: (usize, usize)) {
         self.space = true;
         let hash = hash_word(&self.text[key.0..key.1]);
-        self.push(Part::Word(Look::Plain), Kinds::default(), key.0, key.1, hash);
+        self.push(TokenKind::Word(WordShape::Plain), Kinds::default(), key.0, key.1, hash);
         self.punct(b':', key.1);
         self.space = true;
     }

@@ -3,8 +3,8 @@
 //! Works in place on the token list of one message and makes it shorter.
 
 use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::shape_of_word::{self, Unit};
-use crate::grouping::tokens::token::{Kinds, Look, Part, SLOT, Token, hash_word};
+use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, hash_word};
+use crate::grouping::tokens::word_shape::{self, Unit};
 
 /// The hash of `=` together with whatever value follows it.
 pub(crate) const EQUALS: u64 = 0x3d3d;
@@ -36,7 +36,7 @@ fn values(text: &[u8], tokens: &mut Vec<Token>) {
         let token = tokens[read];
         let keyed = token.is_punct(b'=') && write > 0 && tokens[write - 1].is_word();
         let next = tokens.get(read + 1).copied();
-        let doubled = next.is_some_and(|next| next.part == Part::Punct && matches!(next.hash as u8, b'=' | b'>'));
+        let doubled = next.is_some_and(|next| next.part == TokenKind::Punct && matches!(next.hash as u8, b'=' | b'>'));
         if !keyed || doubled {
             tokens[write] = token;
             write += 1;
@@ -59,7 +59,7 @@ fn values(text: &[u8], tokens: &mut Vec<Token>) {
             None => value(tokens, read),
         };
         let end = if after > read { tokens[after - 1].end } else { token.end };
-        tokens[write] = Token { part: Part::Slot, kinds, end, hash: EQUALS, ..token };
+        tokens[write] = Token { part: TokenKind::Slot, kinds, end, hash: EQUALS, ..token };
         write += 1;
         read = after;
     }
@@ -74,7 +74,7 @@ fn sole_in_brackets(tokens: &[Token], from: usize, opened: bool) -> Option<usize
     }
     let close = from
         + tokens[from..reach].iter().position(|token| {
-            token.part == Part::Punct && matches!(token.hash as u8, b')' | b'(' | b'=' | b',' | b';')
+            token.part == TokenKind::Punct && matches!(token.hash as u8, b')' | b'(' | b'=' | b',' | b';')
         })?;
     (tokens[close].is_punct(b')') && close > from + 1).then_some(close)
 }
@@ -84,14 +84,14 @@ fn value(tokens: &[Token], from: usize) -> (Kinds, usize) {
     let Some(first) = tokens.get(from) else { return (Kinds::EMPTY, from) };
     let names_next = first.is_word() && tokens.get(from + 1).is_some_and(|next| next.is_punct(b'='));
     let ends = |token: &Token| {
-        token.part == Part::Punct && matches!(token.hash as u8, b',' | b';' | b')' | b']' | b'}' | b'|')
+        token.part == TokenKind::Punct && matches!(token.hash as u8, b',' | b';' | b')' | b']' | b'}' | b'|')
     };
     if names_next || ends(first) {
         return (Kinds::EMPTY, from);
     }
     let mut kinds = if first.is_slot() { first.kinds } else { Kinds::TEXT };
     let mut at = from + 1;
-    let mut depth = i32::from(first.part == Part::Punct && matches!(first.hash as u8, b'(' | b'[' | b'{'));
+    let mut depth = i32::from(first.part == TokenKind::Punct && matches!(first.hash as u8, b'(' | b'[' | b'{'));
     while let Some(token) = tokens.get(at) {
         if depth <= 0 && (token.space || ends(token)) || token.is_punct(b'=') {
             break;
@@ -100,8 +100,8 @@ fn value(tokens: &[Token], from: usize) -> (Kinds, usize) {
             break;
         }
         match token.hash as u8 {
-            b'(' | b'[' | b'{' if token.part == Part::Punct => depth += 1,
-            b')' | b']' | b'}' if token.part == Part::Punct => depth -= 1,
+            b'(' | b'[' | b'{' if token.part == TokenKind::Punct => depth += 1,
+            b')' | b']' | b'}' if token.part == TokenKind::Punct => depth -= 1,
             _ => {}
         }
         kinds = if token.is_slot() && kinds == Kinds::TEXT {
@@ -121,11 +121,11 @@ fn neighbours(text: &[u8], tokens: &mut Vec<Token>) {
     let mut write = 0;
     for read in 0..tokens.len() {
         let mut token = tokens[read];
-        if let Part::Word(Look::Plain | Look::Capitals | Look::Compound) = token.part {
+        if let TokenKind::Word(WordShape::Plain | WordShape::Capitals | WordShape::Compound) = token.part {
             let word = bytes_of(text, &token);
             let after_slot = write > 0 && tokens[write - 1].is_slot();
             let counted = after_slot && tokens[write - 1].kinds.0 & (Kinds::NUMBER.0 | Kinds::TIME.0) != 0;
-            if counted && let Some(unit) = shape_of_word::unit(word) {
+            if counted && let Some(unit) = word_shape::unit(word) {
                 tokens[write - 1].kinds = match unit {
                     Unit::Duration => Kinds::DURATION,
                     Unit::Size => Kinds::SIZE,
@@ -139,7 +139,7 @@ fn neighbours(text: &[u8], tokens: &mut Vec<Token>) {
                     .get(read + 1)
                     .is_some_and(|next| next.is_slot() || lexicon::is_calendar(bytes_of(text, next)));
                 if before_slot || after_slot && word.len() <= 4 {
-                    token.part = Part::Slot;
+                    token.part = TokenKind::Slot;
                     token.kinds = Kinds::TIME;
                     token.hash = SLOT;
                 }
@@ -167,7 +167,7 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
             continue;
         }
         let item = |at: usize| {
-            tokens.get(at).is_some_and(|token| token.is_slot() && token.hash == SLOT || matches!(token.part, Part::Word(look) if look != Look::Code && look != Look::Status && look != Look::Dense))
+            tokens.get(at).is_some_and(|token| token.is_slot() && token.hash == SLOT || matches!(token.part, TokenKind::Word(look) if look != WordShape::Code && look != WordShape::Status && look != WordShape::Dense))
         };
         let mut end = at + 1;
         let mut items = usize::from(item(at));
@@ -186,10 +186,10 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
         let after_colon = at >= 2 && tokens[at - 1].is_punct(b':') && tokens[at].space;
         let plural =
             after_colon && tokens[at - 2].is_word() && lexicon::is_plural_entity(bytes_of(text, &tokens[at - 2]));
-        let ends = tokens.get(end).is_none_or(|token| token.part == Part::Punct);
+        let ends = tokens.get(end).is_none_or(|token| token.part == TokenKind::Punct);
         let mut words = tokens[at..end].iter().filter(|token| token.is_word());
         let plain = |token: &Token| {
-            !matches!(token.part, Part::Word(Look::Plain)) || !lexicon::is_common(bytes_of(text, token))
+            !matches!(token.part, TokenKind::Word(WordShape::Plain)) || !lexicon::is_common(bytes_of(text, token))
         };
         let list = words.clone().next().is_some()
             && match items {
@@ -202,7 +202,7 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
             let first = tokens[at];
             let last = tokens[end - 1].end;
             tokens.drain(at + 1..end);
-            tokens[at] = Token { part: Part::Slot, kinds: Kinds::LIST, hash: SLOT, end: last, ..first };
+            tokens[at] = Token { part: TokenKind::Slot, kinds: Kinds::LIST, hash: SLOT, end: last, ..first };
         }
         at += 1;
     }
@@ -260,7 +260,8 @@ fn dense_names(text: &[u8], tokens: &mut Vec<Token>) {
     while at < tokens.len() {
         let token = tokens[at];
         if token.is_slot() && !token.space && token.kinds.has(Kinds::FILE) {
-            let run = tokens[..at].iter().rev().take_while(|before| before.part == Part::Word(Look::Dense)).count();
+            let run =
+                tokens[..at].iter().rev().take_while(|before| before.part == TokenKind::Word(WordShape::Dense)).count();
             let from = at - run;
             if (1..=6).contains(&run)
                 && (text[token.start as usize].is_ascii_alphanumeric() || text[token.start as usize] == b'.')
@@ -283,9 +284,9 @@ fn numbered(tokens: &mut [Token]) {
     while at + 2 < tokens.len() {
         let first = tokens[at];
         let run = tokens[at..].iter().take_while(|token| token.hash == first.hash).count();
-        if run >= 3 && first.part == Part::Word(Look::Ident) {
+        if run >= 3 && first.part == TokenKind::Word(WordShape::Ident) {
             for token in &mut tokens[at..at + run] {
-                token.part = Part::Slot;
+                token.part = TokenKind::Slot;
                 token.kinds = Kinds::ID;
                 token.hash = SLOT;
             }
@@ -310,9 +311,11 @@ fn merge_kinds(first: Kinds, second: Kinds, list: Kinds) -> Kinds {
 
 fn separates(text: &[u8], token: &Token) -> bool {
     match token.part {
-        Part::Punct => matches!(token.hash as u8, b',' | b':' | b'/' | b';' | b'|' | b'#' | b'*' | b'&' | b'-' | b'^'),
-        Part::Word(_) => matches!(bytes_of(text, token), b"and" | b"x" | b"or" | b"to" | b"null"),
-        Part::Slot => false,
+        TokenKind::Punct => {
+            matches!(token.hash as u8, b',' | b':' | b'/' | b';' | b'|' | b'#' | b'*' | b'&' | b'-' | b'^')
+        }
+        TokenKind::Word(_) => matches!(bytes_of(text, token), b"and" | b"x" | b"or" | b"to" | b"null"),
+        TokenKind::Slot => false,
     }
 }
 
@@ -325,7 +328,7 @@ fn repeats(tokens: &mut Vec<Token>) {
         if let Some(len) = found {
             for i in 0..len {
                 if tokens[at + i].hash != tokens[at + len + i].hash {
-                    tokens[at + i] = Token { part: Part::Slot, kinds: Kinds::LIST, hash: SLOT, ..tokens[at + i] };
+                    tokens[at + i] = Token { part: TokenKind::Slot, kinds: Kinds::LIST, hash: SLOT, ..tokens[at + i] };
                 }
             }
             tokens.drain(at + len..at + 2 * len);
@@ -343,7 +346,10 @@ fn is_repeat(both: &[Token]) -> bool {
         if one.hash != two.hash {
             differing += 1;
             let loose = |token: &Token| {
-                matches!(token.part, Part::Slot | Part::Word(Look::Plain | Look::Compound | Look::Ident))
+                matches!(
+                    token.part,
+                    TokenKind::Slot | TokenKind::Word(WordShape::Plain | WordShape::Compound | WordShape::Ident)
+                )
             };
             if differing > spare || !loose(one) || !loose(two) {
                 return false;

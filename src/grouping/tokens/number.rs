@@ -1,8 +1,8 @@
 //! What begins with a digit: a number, an amount, a date, an address, an id.
 
-use crate::grouping::tokens::shape_of_word::{self, Census, Unit};
-use crate::grouping::tokens::token::{Kinds, Look, Part, hash_code, hash_word};
+use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape, hash_code, hash_word};
 use crate::grouping::tokens::tokenizer::Scanner;
+use crate::grouping::tokens::word_shape::{self, Census, Unit};
 
 impl Scanner<'_, '_> {
     /// Begins with a digit: a number, an amount, a date, an address, an id.
@@ -13,14 +13,14 @@ impl Scanner<'_, '_> {
             let end = self.grouped_digits(start, end, to);
             if self.number_matters(start, end, to) {
                 let hash = hash_code(&self.text[start..end]);
-                self.push(Part::Word(Look::Status), Kinds::default(), start, end, hash);
+                self.push(TokenKind::Word(WordShape::Status), Kinds::default(), start, end, hash);
             } else {
                 self.slot(Kinds::NUMBER, start, end);
             }
             return end;
         }
         let kinds = if letters == 0 {
-            if shape_of_word::is_ipv4(bytes, count) {
+            if word_shape::is_ipv4(bytes, count) {
                 Kinds::HOST
             } else if count.dash >= 2 && count.digit >= 6 {
                 Kinds::TIME
@@ -29,7 +29,7 @@ impl Scanner<'_, '_> {
             } else {
                 Kinds::NUMBER
             }
-        } else if shape_of_word::is_file(bytes) {
+        } else if word_shape::is_file(bytes) {
             Kinds::FILE
         } else if count.digit >= 8 && bytes.len() > 10 && bytes[4] == b'-' && bytes[7] == b'-' {
             Kinds::TIME
@@ -37,22 +37,22 @@ impl Scanner<'_, '_> {
             let head =
                 bytes.iter().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+')).count();
             let tail = &bytes[head..];
-            match shape_of_word::unit(tail) {
+            match word_shape::unit(tail) {
                 Some(Unit::Duration) => Kinds::DURATION,
                 Some(Unit::Size) => Kinds::SIZE,
                 Some(Unit::Other) => Kinds::NUMBER,
                 None if is_duration(bytes) => Kinds::DURATION,
-                None if shape_of_word::is_host(bytes, count) => Kinds::HOST,
+                None if word_shape::is_host(bytes, count) => Kinds::HOST,
                 None if tail.len() >= 4
                     && tail.iter().all(u8::is_ascii_alphabetic)
-                    && !shape_of_word::is_hex(bytes, count)
+                    && !word_shape::is_hex(bytes, count)
                     && count.turns <= 2 =>
                 {
                     self.slot(Kinds::NUMBER, start, start + head);
-                    self.push(Part::Word(Look::Plain), Kinds::default(), start + head, end, hash_word(tail));
+                    self.push(TokenKind::Word(WordShape::Plain), Kinds::default(), start + head, end, hash_word(tail));
                     return end;
                 }
-                None if shape_of_word::is_hex(bytes, count) => {
+                None if word_shape::is_hex(bytes, count) => {
                     if count.dash >= 4 {
                         Kinds::ID
                     } else {
@@ -97,7 +97,7 @@ fn is_duration(bytes: &[u8]) -> bool {
     while !rest.is_empty() {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
         let letters = rest[digits..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        if digits == 0 || shape_of_word::unit(&rest[digits..digits + letters]) != Some(Unit::Duration) {
+        if digits == 0 || word_shape::unit(&rest[digits..digits + letters]) != Some(Unit::Duration) {
             return false;
         }
         units += 1;

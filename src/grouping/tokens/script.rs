@@ -1,6 +1,6 @@
 //! Characters beyond ASCII: quotation marks, full-width punctuation, scripts without spaces between words.
 
-use crate::grouping::tokens::token::{Kinds, Look, Part, fold, hash_code};
+use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape, fold, hash_code};
 use crate::grouping::tokens::tokenizer::Scanner;
 
 impl Scanner<'_, '_> {
@@ -18,7 +18,7 @@ impl Scanner<'_, '_> {
             }
         }
         let hash = fold(1, hash_code(&self.text[at..end])) | 1 << 63;
-        self.push(Part::Word(Look::Dense), Kinds::default(), at, end, hash);
+        self.push(TokenKind::Word(WordShape::Dense), Kinds::default(), at, end, hash);
         end
     }
 }

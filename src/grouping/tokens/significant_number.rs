@@ -1,7 +1,7 @@
 //! When a number or an upper-case code is part of the meaning: HTTP statuses, exit codes, error codes.
 
 use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::token::{Part, Token};
+use crate::grouping::tokens::token::{Token, TokenKind};
 use crate::grouping::tokens::tokenizer::Scanner;
 
 impl Scanner<'_, '_> {
@@ -9,8 +9,9 @@ impl Scanner<'_, '_> {
     fn word_before<'b>(&self, tokens: &[Token], buffer: &'b mut [u8; 24]) -> (&'b [u8], usize) {
         for (index, token) in tokens.iter().enumerate().rev().take(4) {
             match token.part {
-                Part::Punct if matches!(token.hash as u8, b':' | b'=' | b'(' | b'[' | b'/' | b'#' | b'<' | b'-') => {}
-                Part::Word(_) => {
+                TokenKind::Punct
+                    if matches!(token.hash as u8, b':' | b'=' | b'(' | b'[' | b'/' | b'#' | b'<' | b'-') => {}
+                TokenKind::Word(_) => {
                     let word = &self.text[token.start as usize..token.end as usize];
                     let len = word.len().min(buffer.len());
                     // The end of a long name is what tells: `lastHttpStatusCode`.
@@ -40,7 +41,7 @@ impl Scanner<'_, '_> {
                 Some([b' ', b'A'..=b'Z', b'a'..=b'z' | b'A'..=b'Z', b'a'..=b'z' | b'A'..=b'Z'])
             );
         if word.is_empty() {
-            let begins = self.out.last().is_none_or(|last| last.part == Part::Punct);
+            let begins = self.out.last().is_none_or(|last| last.part == TokenKind::Punct);
             return http && begins && (follows_reason || self.leads(end, to));
         }
         match word {
@@ -53,7 +54,7 @@ impl Scanner<'_, '_> {
             | b"replied" | b"error:" => http && (follows_reason || !self.amount_follows(end, to)),
             _ if lexicon::is_code_name(word) => true,
             _ if word.ends_with(b"status") => status,
-            _ => follows_reason && self.out.last().is_some_and(|last| last.part == Part::Punct),
+            _ => follows_reason && self.out.last().is_some_and(|last| last.part == TokenKind::Punct),
         }
     }
 

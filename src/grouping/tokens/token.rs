@@ -81,7 +81,7 @@ impl Kinds {
 /// What a word looks like; decides how readily it may turn out to be a variable part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum Look {
+pub(crate) enum WordShape {
     /// Lower-case or Capitalised letters.
     Plain = 0,
     /// Upper-case letters only.
@@ -100,8 +100,8 @@ pub(crate) enum Look {
 
 /// What kind of token this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    Word(Look),
+pub(crate) enum TokenKind {
+    Word(WordShape),
     Slot,
     Punct,
 }
@@ -109,7 +109,7 @@ pub(crate) enum Part {
 /// One token over the text it was scanned from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token {
-    pub(crate) part: Part,
+    pub(crate) part: TokenKind,
     pub(crate) kinds: Kinds,
     /// Byte range in the scanned text.
     pub(crate) start: u32,
@@ -125,13 +125,13 @@ pub(crate) const SLOT: u64 = 0x51_07;
 
 impl Token {
     pub(crate) fn is_word(&self) -> bool {
-        matches!(self.part, Part::Word(_))
+        matches!(self.part, TokenKind::Word(_))
     }
     pub(crate) fn is_slot(&self) -> bool {
-        self.part == Part::Slot
+        self.part == TokenKind::Slot
     }
     pub(crate) fn is_punct(&self, byte: u8) -> bool {
-        self.part == Part::Punct && self.hash == u64::from(byte)
+        self.part == TokenKind::Punct && self.hash == u64::from(byte)
     }
 }
 

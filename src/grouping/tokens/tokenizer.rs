@@ -4,8 +4,8 @@
 //! dictionaries to [`crate::grouping::tokens::json`], and what only neighbours tell (lists, key=value, dates in words) to [`crate::grouping::tokens::neighbours`].
 
 use crate::grouping::tokens::script::{closing_of, decode, find, is_dense, plain_punct};
-use crate::grouping::tokens::shape_of_word;
-use crate::grouping::tokens::token::{Kinds, Look, Part, SLOT, Token, hash_code};
+use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, hash_code};
+use crate::grouping::tokens::word_shape;
 
 /// Tokens considered per message; the rest is cut, and the template says so.
 pub(crate) const MAX_TOKENS: usize = 160;
@@ -107,7 +107,7 @@ impl Scanner<'_, '_> {
         {
             return end;
         }
-        self.push(Part::Punct, Kinds::default(), at, at + 1, u64::from(byte));
+        self.push(TokenKind::Punct, Kinds::default(), at, at + 1, u64::from(byte));
         at + 1
     }
 
@@ -119,21 +119,27 @@ impl Scanner<'_, '_> {
         if !alone || len > 3 {
             return None;
         }
-        self.push(Part::Word(Look::Plain), Kinds::default(), at, at + len, hash_code(&self.text[at..at + len]));
+        self.push(
+            TokenKind::Word(WordShape::Plain),
+            Kinds::default(),
+            at,
+            at + len,
+            hash_code(&self.text[at..at + len]),
+        );
         Some(at + len)
     }
 
-    pub(crate) fn push(&mut self, part: Part, kinds: Kinds, start: usize, end: usize, hash: u64) {
+    pub(crate) fn push(&mut self, part: TokenKind, kinds: Kinds, start: usize, end: usize, hash: u64) {
         let space = std::mem::take(&mut self.space);
         self.out.push(Token { part, kinds, start: start as u32, end: end as u32, space, hash });
     }
 
     pub(crate) fn slot(&mut self, kinds: Kinds, start: usize, end: usize) {
-        self.push(Part::Slot, kinds, start, end, SLOT);
+        self.push(TokenKind::Slot, kinds, start, end, SLOT);
     }
 
     pub(crate) fn punct(&mut self, byte: u8, at: usize) {
-        self.push(Part::Punct, Kinds::default(), at, at + 1, u64::from(byte));
+        self.push(TokenKind::Punct, Kinds::default(), at, at + 1, u64::from(byte));
     }
 
     /// A quoted text is a slot, unless it is a sentence of HTTP status and reason, or nothing closes the quote.
@@ -155,7 +161,7 @@ impl Scanner<'_, '_> {
         }
         let kinds = match content {
             [] => Kinds::EMPTY,
-            _ if shape_of_word::is_file(content) => Kinds::FILE,
+            _ if word_shape::is_file(content) => Kinds::FILE,
             [b'/', ..] => Kinds::PATH,
             _ if content.len() < 400 && content.windows(3).any(|three| three == b"://") => Kinds::URL,
             _ => Kinds::QUOTED,
@@ -316,7 +322,7 @@ impl Scanner<'_, '_> {
         if char.is_whitespace() {
             self.space = true;
         } else if let Some(plain) = plain_punct(char).filter(|&plain| plain != b'.') {
-            self.push(Part::Punct, Kinds::default(), at, at + len, u64::from(plain));
+            self.push(TokenKind::Punct, Kinds::default(), at, at + len, u64::from(plain));
         }
         at + len
     }

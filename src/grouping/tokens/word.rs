@@ -2,9 +2,9 @@
 
 use crate::grouping::tokens::lexicon;
 use crate::grouping::tokens::script::find;
-use crate::grouping::tokens::shape_of_word::{self, Census, census};
-use crate::grouping::tokens::token::{Kinds, Look, Part, Token, hash_code, hash_word};
+use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_code, hash_word};
 use crate::grouping::tokens::tokenizer::Scanner;
+use crate::grouping::tokens::word_shape::{self, Census, census};
 
 impl Scanner<'_, '_> {
     /// An API key by its prefix, or what follows `Bearer`: never to be shown in a template.
@@ -39,22 +39,25 @@ impl Scanner<'_, '_> {
             was_lower = !is_upper;
         }
         let look = if upper == 0 {
-            Look::Plain
+            WordShape::Plain
         } else if upper as usize == bytes.len() && bytes.len() > 1 {
-            Look::Capitals
+            WordShape::Capitals
         } else if turns == 0 {
-            Look::Plain
-        } else if shape_of_word::is_exception(bytes) {
-            Look::Code
-        } else if bytes.len() >= 12 && shape_of_word::is_random(bytes, &census(bytes)) {
+            WordShape::Plain
+        } else if word_shape::is_exception(bytes) {
+            WordShape::Code
+        } else if bytes.len() >= 12 && word_shape::is_random(bytes, &census(bytes)) {
             self.slot(Kinds::ID, at, end);
             return;
         } else {
-            Look::Compound
+            WordShape::Compound
         };
-        let look =
-            if look == Look::Plain && upper > 0 && shape_of_word::is_exception(bytes) { Look::Code } else { look };
-        self.push(Part::Word(look), Kinds::default(), at, end, hash_word(bytes));
+        let look = if look == WordShape::Plain && upper > 0 && word_shape::is_exception(bytes) {
+            WordShape::Code
+        } else {
+            look
+        };
+        self.push(TokenKind::Word(look), Kinds::default(), at, end, hash_word(bytes));
     }
 
     /// Letters, digits, dots, dashes and underscores.
@@ -87,34 +90,34 @@ impl Scanner<'_, '_> {
             && head + count.digit as usize == bytes.len()
             && count.digit >= 4
             && bytes[head..].iter().all(u8::is_ascii_digit)
-            && !shape_of_word::is_code_shape(bytes, &count)
+            && !word_shape::is_code_shape(bytes, &count)
         {
             self.plain(start, start + head, to);
             self.slot(Kinds::NUMBER, start + head, end);
             return end;
         }
-        let kinds = if shape_of_word::is_hex(bytes, &count) {
+        let kinds = if word_shape::is_hex(bytes, &count) {
             if count.dash >= 4 { Kinds::ID } else { Kinds::HEX }
         } else if lexicon::is_named_with_digits(bytes) {
-            self.push(Part::Word(Look::Plain), Kinds::default(), start, end, hash_code(bytes));
+            self.push(TokenKind::Word(WordShape::Plain), Kinds::default(), start, end, hash_code(bytes));
             return end;
-        } else if shape_of_word::is_exception(bytes)
-            || shape_of_word::is_code_shape(bytes, &count) && self.code_may_stand(end, to)
+        } else if word_shape::is_exception(bytes)
+            || word_shape::is_code_shape(bytes, &count) && self.code_may_stand(end, to)
         {
-            self.push(Part::Word(Look::Code), Kinds::default(), start, end, hash_code(bytes));
+            self.push(TokenKind::Word(WordShape::Code), Kinds::default(), start, end, hash_code(bytes));
             return end;
-        } else if shape_of_word::is_file(bytes) {
+        } else if word_shape::is_file(bytes) {
             Kinds::FILE
-        } else if count.dot >= 1 && shape_of_word::is_host(bytes, &count) {
+        } else if count.dot >= 1 && word_shape::is_host(bytes, &count) {
             Kinds::HOST
-        } else if shape_of_word::is_random(bytes, &count) || is_numbered(bytes) {
+        } else if word_shape::is_random(bytes, &count) || is_numbered(bytes) {
             Kinds::ID
         } else if matches!(bytes[0], b'v' | b'V') && bytes[1].is_ascii_digit() {
             Kinds::VERSION
         } else if count.lower + count.upper <= 1 + count.dash && count.other == 0 && count.dot == 0 {
             Kinds::ID
         } else {
-            self.push(Part::Word(Look::Ident), Kinds::default(), start, end, hash_word(bytes));
+            self.push(TokenKind::Word(WordShape::Ident), Kinds::default(), start, end, hash_word(bytes));
             return end;
         };
         self.slot(kinds, start, end);
@@ -128,31 +131,31 @@ impl Scanner<'_, '_> {
         }
         let look = if self.flag_stands(bytes) {
             return self.slot(Kinds::FLAG, start, end);
-        } else if shape_of_word::is_exception(bytes) {
-            Look::Code
+        } else if word_shape::is_exception(bytes) {
+            WordShape::Code
         } else if count.dot > 0 {
-            if shape_of_word::is_file(bytes) {
+            if word_shape::is_file(bytes) {
                 return self.slot(Kinds::FILE, start, end);
             }
             let port = count.upper == 0
                 && self.text.get(end) == Some(&b':')
                 && self.text.get(end + 1).is_some_and(u8::is_ascii_digit);
-            if port || count.dot >= 2 && shape_of_word::is_host(bytes, count) {
+            if port || count.dot >= 2 && word_shape::is_host(bytes, count) {
                 return self.slot(Kinds::HOST, start, end);
             }
-            if ends_in_constant(bytes) { Look::Capitals } else { Look::Ident }
-        } else if bytes.len() >= 16 && shape_of_word::is_random(bytes, count) {
+            if ends_in_constant(bytes) { WordShape::Capitals } else { WordShape::Ident }
+        } else if bytes.len() >= 16 && word_shape::is_random(bytes, count) {
             return self.slot(Kinds::ID, start, end);
         } else if count.lower == 0 && count.other == 0 {
-            Look::Capitals
+            WordShape::Capitals
         } else if has_id_tail(bytes) {
-            Look::Ident
+            WordShape::Ident
         } else if count.under > 0 || count.turns > count.dash && count.upper > 1 {
-            Look::Compound
+            WordShape::Compound
         } else {
-            Look::Plain
+            WordShape::Plain
         };
-        self.push(Part::Word(look), Kinds::default(), start, end, hash_word(bytes));
+        self.push(TokenKind::Word(look), Kinds::default(), start, end, hash_word(bytes));
     }
 }
 

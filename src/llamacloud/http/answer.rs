@@ -6,7 +6,7 @@ use reqwest::header::LOCATION;
 use reqwest::{Response, Url};
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::retry::{Verdict, verdict};
+use crate::llamacloud::http::retry::{RetryDecision, verdict};
 use crate::llamacloud::http::{detail, unreachable};
 use crate::secrets::mask;
 
@@ -20,7 +20,7 @@ const SHOWN: usize = 40;
 pub(crate) async fn read(mut response: Response, host: &str) -> Result<String, CloudError> {
     let status = response.status().as_u16();
     let path = response.url().path().to_owned();
-    let wish = wish(&response);
+    let wish = retry_after(&response);
     if (300..400).contains(&status) {
         return Err(redirected(&response, host));
     }
@@ -94,10 +94,10 @@ fn redirected(response: &Response, host: &str) -> CloudError {
     CloudError::Redirected { host: host.to_owned(), status: response.status().as_u16(), to: mask(&to).into_owned() }
 }
 
-fn wish(response: &Response) -> Option<Duration> {
+fn retry_after(response: &Response) -> Option<Duration> {
     match verdict(Some((response.status().as_u16(), response.headers()))) {
-        Verdict::Again(wish) => wish,
-        Verdict::Final => None,
+        RetryDecision::Again(wish) => wish,
+        RetryDecision::Final => None,
     }
 }
 

@@ -16,10 +16,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::llamacloud::error::{CloudError, CreateError};
-use crate::llamacloud::http::retry::{Budget, Verdict, verdict};
+use crate::llamacloud::http::retry::{RetryBudget, RetryDecision, verdict};
 use crate::llamacloud::http::{answer, unreachable};
 use crate::llamacloud::paging::listing::Make;
-use crate::llamacloud::settings::{Pace, Settings, base_url, bearer};
+use crate::llamacloud::settings::{CloudSettings, RetryPace, base_url, bearer};
 use crate::model::host::is_loopback;
 use crate::model::id::bare_project_id;
 
@@ -95,8 +95,8 @@ pub(crate) struct Client {
     scope: Vec<(&'static str, String)>,
     limiter: DefaultDirectRateLimiter,
     slots: Semaphore,
-    pace: Pace,
-    budget: Budget,
+    pace: RetryPace,
+    budget: RetryBudget,
     made: AtomicU64,
     /// Whether a request of this scan was answered well.
     answered: AtomicBool,
@@ -105,13 +105,13 @@ pub(crate) struct Client {
 }
 
 /// A try that failed, and whether another may help.
-struct Failed {
+struct FailedTry {
     error: CloudError,
-    verdict: Verdict,
+    verdict: RetryDecision,
 }
 
 impl Client {
-    pub(crate) fn new(settings: &Settings, transport: &Transport, pace: Pace) -> Result<Client, CloudError> {
+    pub(crate) fn new(settings: &CloudSettings, transport: &Transport, pace: RetryPace) -> Result<Client, CloudError> {
         let project = &settings.project;
         let base = base_url(&project.base_url)?;
         let host = host_of(&base);
@@ -128,7 +128,7 @@ impl Client {
             limiter: limiter(project.requests_per_second),
             slots: Semaphore::new(project.concurrency.get().min(Semaphore::MAX_PERMITS)),
             pace,
-            budget: Budget::new(),
+            budget: RetryBudget::new(),
             made: AtomicU64::new(0),
             answered: AtomicBool::new(false),
             page_bounds: Mutex::default(),
@@ -209,36 +209,38 @@ impl Client {
             .with_jitter();
         (|| self.try_get(&url, &decode))
             .retry(backoff)
-            .when(|failed: &Failed| match failed.verdict {
-                Verdict::Final => false,
+            .when(|failed: &FailedTry| match failed.verdict {
+                RetryDecision::Final => false,
                 // Coming back earlier than the server asked would only make it worse.
-                Verdict::Again(wish) => wish.is_none_or(|w| w <= self.pace.longest_wish),
+                RetryDecision::Again(wish) => wish.is_none_or(|w| w <= self.pace.longest_wish),
             })
-            .adjust(|failed: &Failed, delay: Option<Duration>| {
+            .adjust(|failed: &FailedTry, delay: Option<Duration>| {
                 // None means that the tries are used up, and must stay None.
                 let delay = delay.filter(|_| self.budget.take())?;
                 match failed.verdict {
-                    Verdict::Again(Some(wish)) => Some(wish),
+                    RetryDecision::Again(Some(wish)) => Some(wish),
                     _ => Some(delay),
                 }
             })
-            .notify(|failed: &Failed, delay: Duration| {
+            .notify(|failed: &FailedTry, delay: Duration| {
                 tracing::debug!(error = %failed.error, delay_ms = delay.as_millis() as u64, "trying LlamaCloud again");
             })
             .await
             .map_err(|failed| failed.error)
     }
 
-    async fn try_get<T>(&self, url: &Url, decode: &impl Fn(&str) -> Result<T, CloudError>) -> Result<T, Failed> {
-        let _slot = self.turn().await;
-        let transport =
-            |error: reqwest::Error| Failed { error: unreachable::explain(&error, &self.host), verdict: verdict(None) };
-        let response = self.dress(self.reads.get(url.clone())).send().await.map_err(transport)?;
+    async fn try_get<T>(&self, url: &Url, decode: &impl Fn(&str) -> Result<T, CloudError>) -> Result<T, FailedTry> {
+        let _slot = self.acquire_permit().await;
+        let transport = |error: reqwest::Error| FailedTry {
+            error: unreachable::explain(&error, &self.host),
+            verdict: verdict(None),
+        };
+        let response = self.with_auth(self.reads.get(url.clone())).send().await.map_err(transport)?;
         let (status, wish) = judge(&response);
         let answer = answer::read(response, &self.host).await;
         let decoded = answer.and_then(|text| decode(&text));
         self.answered.fetch_or(decoded.is_ok(), Ordering::Relaxed);
-        decoded.map_err(|error| Failed {
+        decoded.map_err(|error| FailedTry {
             verdict: match (&error, wish) {
                 (CloudError::CutShort { .. } | CloudError::Unreachable { .. }, _) if status < 400 => verdict(None),
                 _ => wish,
@@ -255,9 +257,9 @@ impl Client {
         decode: impl Fn(&str) -> Result<T, CloudError>,
     ) -> Result<T, CreateError> {
         let url = self.url(ask).map_err(CreateError::NotSent)?;
-        let _slot = self.turn().await;
+        let _slot = self.acquire_permit().await;
         let creates = self.creates().map_err(CreateError::NotSent)?;
-        let sent = self.dress(creates.post(url).json(body)).send().await;
+        let sent = self.with_auth(creates.post(url).json(body)).send().await;
         let response = sent.map_err(|error| {
             let surely_unsent = error.is_connect() || error.is_builder();
             let explained = unreachable::explain(&error, &self.host);
@@ -285,11 +287,11 @@ impl Client {
     }
 
     /// Puts what belongs to this project on a request.
-    fn dress(&self, request: RequestBuilder) -> RequestBuilder {
+    fn with_auth(&self, request: RequestBuilder) -> RequestBuilder {
         request.headers(self.headers.clone()).timeout(self.request_timeout)
     }
 
-    async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+    async fn acquire_permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         // The semaphore is never closed, so this is always Some.
         let slot = self.slots.acquire().await.ok();
         self.limiter.until_ready().await;
@@ -342,14 +344,14 @@ fn build(builder: reqwest::ClientBuilder, host: &str) -> Result<reqwest::Client,
     builder.build().map_err(|error| unreachable::explain(&error, host))
 }
 
-fn judge(response: &Response) -> (u16, Verdict) {
+fn judge(response: &Response) -> (u16, RetryDecision) {
     let status = response.status().as_u16();
     (status, verdict(Some((status, response.headers()))))
 }
 
 /// `project_id`, as the bare uuid that the API takes, and `organization_id`.
 /// Only if set: an empty value would select the project named "".
-fn scope(project: &crate::config::project::Project) -> Vec<(&'static str, String)> {
+fn scope(project: &crate::config::project::ProjectConfig) -> Vec<(&'static str, String)> {
     let bare = project.project_id.as_deref().map(|id| bare_project_id(id.trim()));
     [("project_id", bare), ("organization_id", project.organization_id.as_deref())]
         .into_iter()

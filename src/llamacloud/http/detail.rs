@@ -10,7 +10,7 @@ const LONGEST: usize = 300;
 /// ": " and the explanation, masked, on one line; nothing if there is none.
 pub(crate) fn explain(body: &str) -> String {
     let text = match serde_json::from_str::<Value>(body) {
-        Ok(value) => said(&value),
+        Ok(value) => quote(&value),
         Err(_) if body.trim_start().starts_with('<') => "(an HTML page)".to_owned(),
         Err(_) => body.to_owned(),
     };
@@ -27,7 +27,7 @@ pub(crate) fn explain(body: &str) -> String {
     }
 }
 
-fn said(value: &Value) -> String {
+fn quote(value: &Value) -> String {
     let told = ["detail", "message", "error", "error_message"].iter().find_map(|key| value.get(key)).unwrap_or(value);
     match told {
         Value::String(text) => text.clone(),

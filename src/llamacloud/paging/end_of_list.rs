@@ -13,7 +13,7 @@ use crate::llamacloud::paging::page::Page;
 
 /// What to ask for next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum NextPage {
     /// The rows from this offset on.
     Offset(u64),
     /// The page that this token stands for.
@@ -22,9 +22,9 @@ pub(crate) enum Next {
 
 /// What follows a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum AfterPage {
     /// Ask for another page.
-    Ask(Next),
+    Ask(NextPage),
     /// All was read.
     End,
     /// There may be more, but asking on is useless; why.
@@ -48,8 +48,8 @@ const BARREN_TOKENS: u32 = 10;
 
 /// The state of one listing.
 #[derive(Debug)]
-pub(crate) struct Paging {
-    asked: Next,
+pub(crate) struct ListProgress {
+    asked: NextPage,
     expected: Option<u64>,
     most: u64,
     seen: HashSet<u64, FxBuildHasher>,
@@ -62,19 +62,19 @@ pub(crate) struct Paging {
     confirmed: bool,
 }
 
-impl Paging {
+impl ListProgress {
     /// A listing by offset. `expected` is the number of rows that the batch's own count promises, if it is known.
-    pub(crate) fn by_offset(expected: Option<u64>) -> Paging {
-        Paging::new(Next::Offset(0), expected)
+    pub(crate) fn by_offset(expected: Option<u64>) -> ListProgress {
+        ListProgress::new(NextPage::Offset(0), expected)
     }
 
     /// A listing by cursor. The first page is asked for without a token.
-    pub(crate) fn by_token() -> Paging {
-        Paging::new(Next::Token(String::new()), None)
+    pub(crate) fn by_token() -> ListProgress {
+        ListProgress::new(NextPage::Token(String::new()), None)
     }
 
-    fn new(asked: Next, expected: Option<u64>) -> Paging {
-        Paging {
+    fn new(asked: NextPage, expected: Option<u64>) -> ListProgress {
+        ListProgress {
             asked,
             expected,
             most: MOST_ROWS,
@@ -90,25 +90,25 @@ impl Paging {
     }
 
     /// The same, given up after so many rows.
-    pub(crate) fn at_most(self, rows: u64) -> Paging {
-        Paging { most: rows, ..self }
+    pub(crate) fn at_most(self, rows: u64) -> ListProgress {
+        ListProgress { most: rows, ..self }
     }
 
     /// Leaves out the next row, which cannot be had. False if this listing cannot: only by offset a place has a name.
     pub(crate) fn leave_out(&mut self, path: &str) -> bool {
-        let Next::Offset(offset) = self.asked else { return false };
+        let NextPage::Offset(offset) = self.asked else { return false };
         if self.see(crate::llamacloud::paging::page::key(&format!("row {offset} of {path}"))) {
             self.matching += 1;
             self.unreadable += 1;
         }
         self.pages += 1;
         self.offset = offset + 1;
-        self.asked = Next::Offset(self.offset);
+        self.asked = NextPage::Offset(self.offset);
         self.pages < MOST_PAGES
     }
 
     /// What to ask for now. An empty token means the first page.
-    pub(crate) fn asked(&self) -> &Next {
+    pub(crate) fn asked(&self) -> &NextPage {
         &self.asked
     }
 
@@ -123,7 +123,7 @@ impl Paging {
     }
 
     /// Takes a page: its rows without those seen before, and what follows.
-    pub(crate) fn take<T>(&mut self, page: Page<T>) -> (Vec<T>, Step) {
+    pub(crate) fn take<T>(&mut self, page: Page<T>) -> (Vec<T>, AfterPage) {
         let before = self.seen.len();
         let size = page.size();
         let rows = self.admit(page.rows, &page.row_keys);
@@ -140,7 +140,7 @@ impl Paging {
         self.offset += size;
         self.barren = if self.seen.len() > before { 0 } else { self.barren + 1 };
         let step = self.step(size, page.token, page.total);
-        if let Step::Ask(next) = &step {
+        if let AfterPage::Ask(next) = &step {
             self.asked = next.clone();
         }
         (rows, step)
@@ -164,59 +164,59 @@ impl Paging {
         new
     }
 
-    fn step(&mut self, size: u64, token: Option<String>, total: Option<u64>) -> Step {
+    fn step(&mut self, size: u64, token: Option<String>, total: Option<u64>) -> AfterPage {
         let step = match &self.asked {
-            Next::Offset(_) => self.step_by_offset(size, token, total),
-            Next::Token(current) => {
+            NextPage::Offset(_) => self.step_by_offset(size, token, total),
+            NextPage::Token(current) => {
                 let repeats = self.barren > 0 && token.as_deref() == Some(current.as_str());
                 self.step_by_token(token, repeats, total)
             }
         };
         match step {
-            Step::Ask(_) if self.pages >= MOST_PAGES => {
-                Step::GiveUp(format!("the list had not ended after {MOST_PAGES} pages"))
+            AfterPage::Ask(_) if self.pages >= MOST_PAGES => {
+                AfterPage::GiveUp(format!("the list had not ended after {MOST_PAGES} pages"))
             }
-            Step::Ask(_) if self.seen.len() as u64 >= self.most => {
-                Step::GiveUp(format!("the list had not ended after {} rows", self.seen.len()))
+            AfterPage::Ask(_) if self.seen.len() as u64 >= self.most => {
+                AfterPage::GiveUp(format!("the list had not ended after {} rows", self.seen.len()))
             }
             step => step,
         }
     }
 
-    fn step_by_offset(&mut self, size: u64, token: Option<String>, total: Option<u64>) -> Step {
+    fn step_by_offset(&mut self, size: u64, token: Option<String>, total: Option<u64>) -> AfterPage {
         if size == 0 {
             return self.empty_page(total);
         }
         if self.counts_agree(token.as_deref(), total) {
-            return Step::End;
+            return AfterPage::End;
         }
         if self.barren < BARREN_OFFSETS {
-            return Step::Ask(Next::Offset(self.offset));
+            return AfterPage::Ask(NextPage::Offset(self.offset));
         }
         // The offset is ignored. A token is the other way on, although the API declares no parameter for it.
         match token {
-            Some(token) => Step::Ask(Next::Token(token)),
+            Some(token) => AfterPage::Ask(NextPage::Token(token)),
             None => self.stalled(total),
         }
     }
 
-    fn step_by_token(&self, token: Option<String>, repeats: bool, total: Option<u64>) -> Step {
+    fn step_by_token(&self, token: Option<String>, repeats: bool, total: Option<u64>) -> AfterPage {
         match token {
-            None => Step::End,
+            None => AfterPage::End,
             Some(_) if repeats || self.barren >= BARREN_TOKENS => self.stalled(total),
-            Some(token) => Step::Ask(Next::Token(token)),
+            Some(token) => AfterPage::Ask(NextPage::Token(token)),
         }
     }
 
     /// An empty page ends a listing; if counts promised more, it is asked for once more first.
-    fn empty_page(&mut self, total: Option<u64>) -> Step {
+    fn empty_page(&mut self, total: Option<u64>) -> AfterPage {
         let missing =
             self.expected.is_some_and(|n| n > self.matching) || total.is_some_and(|n| n > self.seen.len() as u64);
         if missing && !self.confirmed {
             self.confirmed = true;
-            return Step::Ask(Next::Offset(self.offset));
+            return AfterPage::Ask(NextPage::Offset(self.offset));
         }
-        Step::End
+        AfterPage::End
     }
 
     /// No token, the batch's own count reached exactly, and no total that says otherwise.
@@ -225,11 +225,11 @@ impl Paging {
     }
 
     /// The server repeats itself: complete only if a count says that this was all.
-    fn stalled(&self, total: Option<u64>) -> Step {
+    fn stalled(&self, total: Option<u64>) -> AfterPage {
         let all = self.expected == Some(self.matching) || total == Some(self.seen.len() as u64);
         if all {
-            return Step::End;
+            return AfterPage::End;
         }
-        Step::GiveUp(format!("the server repeats the same page after {} rows", self.seen.len()))
+        AfterPage::GiveUp(format!("the server repeats the same page after {} rows", self.seen.len()))
     }
 }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::end_of_list::{Next, Paging, Step};
-use crate::llamacloud::paging::page::{self, Rows};
+use crate::llamacloud::paging::end_of_list::{AfterPage, ListProgress, NextPage};
+use crate::llamacloud::paging::page::{self, RowReader};
 use crate::llamacloud::paging::page_size::{PageSize, Remedy};
 use crate::model::batch::Counted;
 
@@ -22,7 +22,7 @@ pub enum Depth {
 
 /// What a listing came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListResult {
     /// Rows handed over, without repetitions.
     pub rows: u64,
     /// Rows that could not be read.
@@ -96,28 +96,28 @@ impl Style {
 pub(crate) type Flow = Pin<Box<dyn Future<Output = ControlFlow<()>> + Send>>;
 
 /// Reads the list that `ask` names. `page` may stop it.
-pub(crate) async fn read<R: Rows>(
+pub(crate) async fn read<R: RowReader>(
     client: &Client,
     ask: &Ask<'_>,
     style: Style,
     rows: &R,
-    paging: Paging,
+    paging: ListProgress,
     page: &mut (dyn FnMut(Vec<R::Row>) -> ControlFlow<()> + Send),
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let mut at_once = |new| -> Flow { Box::pin(std::future::ready(page(new))) };
     read_at_pace(client, ask, style, rows, paging, &mut at_once).await
 }
 
 /// The same for a taker that may be slower than the API: the next page is asked for once it has taken this one.
-pub(crate) async fn read_at_pace<R: Rows>(
+pub(crate) async fn read_at_pace<R: RowReader>(
     client: &Client,
     ask: &Ask<'_>,
     style: Style,
     rows: &R,
-    mut paging: Paging,
+    mut paging: ListProgress,
     page: &mut (dyn FnMut(Vec<R::Row>) -> Flow + Send),
-) -> Result<Listed, CloudError> {
-    let mut listed = Listed::default();
+) -> Result<ListResult, CloudError> {
+    let mut listed = ListResult::default();
     let path = format!("/{}", ask.path.join("/"));
     let mut refused = false;
     let mut size = PageSize::of(client.bounded(style.make, style.limit));
@@ -163,16 +163,16 @@ pub(crate) async fn read_at_pace<R: Rows>(
         listed.fingerprint = paging.fingerprint();
         let stopped = !new.is_empty() && page(new).await.is_break();
         match step {
-            Step::End => {
+            AfterPage::End => {
                 listed.complete = true;
                 return Ok(listed);
             }
             _ if stopped => return Ok(listed),
-            Step::GiveUp(why) => {
+            AfterPage::GiveUp(why) => {
                 listed.why_incomplete = Some(why);
                 return Ok(listed);
             }
-            Step::Ask(_) => {}
+            AfterPage::Ask(_) => {}
         }
     }
 }
@@ -184,20 +184,20 @@ fn named_bound(detail: &str, size: &str) -> Option<usize> {
     digits.parse().ok()
 }
 
-fn remember_unreadable<T>(listed: &mut Listed, mut page: page::Page<T>) -> page::Page<T> {
+fn remember_unreadable<T>(listed: &mut ListResult, mut page: page::Page<T>) -> page::Page<T> {
     if listed.why_unreadable.is_none() {
         listed.why_unreadable = page.why_unreadable.take();
     }
     page
 }
 
-fn request<'a>(ask: &Ask<'a>, make: Make, size: &PageSize, next: &Next) -> Ask<'a> {
+fn request<'a>(ask: &Ask<'a>, make: Make, size: &PageSize, next: &NextPage) -> Ask<'a> {
     let mut request = ask.clone().with(make.size(), size.rows().to_string());
     request.once |= size.is_reduced();
     match next {
-        Next::Offset(offset) => request.with("offset", offset.to_string()),
-        Next::Token(token) if token.is_empty() => request,
-        Next::Token(token) => request.with("page_token", token.as_str()),
+        NextPage::Offset(offset) => request.with("offset", offset.to_string()),
+        NextPage::Token(token) if token.is_empty() => request,
+        NextPage::Token(token) => request.with("page_token", token.as_str()),
     }
 }
 

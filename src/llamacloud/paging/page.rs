@@ -14,11 +14,11 @@ use serde_json::value::RawValue;
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::json_repair;
 use crate::llamacloud::paging::row_reader;
-use crate::llamacloud::wire::{Count, Token};
+use crate::llamacloud::wire::{WireCount, WireToken};
 use crate::secrets::mask;
 
 /// How the rows of one list are read.
-pub(crate) trait Rows {
+pub(crate) trait RowReader {
     /// A row as it stands in the JSON.
     type Wire<'a>: Deserialize<'a>;
     /// What comes out.
@@ -65,7 +65,7 @@ impl<T> Page<T> {
         (self.row_keys.len() + self.other_keys.len() + self.unreadable_keys.len()) as u64
     }
 
-    pub(crate) fn add<R: Rows<Row = T>>(&mut self, rows: &R, wire: R::Wire<'_>) {
+    pub(crate) fn add<R: RowReader<Row = T>>(&mut self, rows: &R, wire: R::Wire<'_>) {
         let key = key(rows.id(&wire));
         match rows.row(wire) {
             Some(row) => {
@@ -83,36 +83,36 @@ impl<T> Page<T> {
 }
 
 #[derive(Deserialize)]
-struct WirePage<'a, T> {
+struct WireRows<'a, T> {
     #[serde(default = "Option::default")]
     items: Option<Vec<T>>,
     #[serde(default, borrow)]
-    next_page_token: Token<'a>,
+    next_page_token: WireToken<'a>,
     #[serde(default)]
-    total_size: Count,
+    total_size: WireCount,
 }
 
 /// Decodes a page; `path` is for messages.
-pub(crate) fn decode<R: Rows>(rows: &R, text: &str, path: &str) -> Result<Page<R::Row>, CloudError> {
+pub(crate) fn decode<R: RowReader>(rows: &R, text: &str, path: &str) -> Result<Page<R::Row>, CloudError> {
     if let Some(page) = decode_fast(rows, text) {
         return Ok(page);
     }
-    let mended = json_repair::mend(text);
+    let mended = json_repair::repair(text);
     decode_row_by_row(rows, &mended, path)
 }
 
 /// Bytes of JSON that a row takes, about: only for how much room to make at first.
 const USUAL_ROW: usize = 400;
 
-fn decode_fast<R: Rows>(rows: &R, text: &str) -> Option<Page<R::Row>> {
+fn decode_fast<R: RowReader>(rows: &R, text: &str) -> Option<Page<R::Row>> {
     let mut json = serde_json::Deserializer::from_str(text);
     let page = row_reader::PageSeed(rows, text.len() / USUAL_ROW).deserialize(&mut json).ok()?;
     json.end().ok()?;
     page
 }
 
-fn decode_row_by_row<R: Rows>(rows: &R, text: &str, path: &str) -> Result<Page<R::Row>, CloudError> {
-    let wire: WirePage<'_, &RawValue> = parse(text, path)?;
+fn decode_row_by_row<R: RowReader>(rows: &R, text: &str, path: &str) -> Result<Page<R::Row>, CloudError> {
+    let wire: WireRows<'_, &RawValue> = parse(text, path)?;
     let items = match wire.items {
         Some(items) => items,
         None if explains_itself(text) => {
@@ -133,7 +133,7 @@ fn decode_row_by_row<R: Rows>(rows: &R, text: &str, path: &str) -> Result<Page<R
     Ok(page)
 }
 
-fn add_row<R: Rows>(rows: &R, page: &mut Page<R::Row>, raw: &str, index: usize) {
+fn add_row<R: RowReader>(rows: &R, page: &mut Page<R::Row>, raw: &str, index: usize) {
     let why = match parse::<R::Wire<'_>>(raw, "") {
         Ok(wire) if !rows.id(&wire).is_empty() => return page.add(rows, wire),
         Ok(_) => "it has no id".to_owned(),

@@ -5,15 +5,15 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::llamacloud::paging::page::{Page, Rows};
-use crate::llamacloud::wire::{Count, Text, Token};
+use crate::llamacloud::paging::page::{Page, RowReader};
+use crate::llamacloud::wire::{WireCount, WireText, WireToken};
 
 /// Reads a page; none if it has no `items`. A row without an id is an error, which the slow way explains.
 ///
 /// The number is how many rows to make room for.
 pub(crate) struct PageSeed<'r, R>(pub(crate) &'r R, pub(crate) usize);
 
-impl<'de, R: Rows> DeserializeSeed<'de> for PageSeed<'_, R> {
+impl<'de, R: RowReader> DeserializeSeed<'de> for PageSeed<'_, R> {
     type Value = Option<Page<R::Row>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -21,7 +21,7 @@ impl<'de, R: Rows> DeserializeSeed<'de> for PageSeed<'_, R> {
     }
 }
 
-impl<'de, R: Rows> Visitor<'de> for PageSeed<'_, R> {
+impl<'de, R: RowReader> Visitor<'de> for PageSeed<'_, R> {
     type Value = Option<Page<R::Row>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,12 +32,12 @@ impl<'de, R: Rows> Visitor<'de> for PageSeed<'_, R> {
         let mut page = None;
         let mut token = None;
         let mut total = None;
-        while let Some(key) = map.next_key::<Text<'de>>()? {
+        while let Some(key) = map.next_key::<WireText<'de>>()? {
             match key.as_str() {
                 "items" if page.is_some() => return Err(A::Error::duplicate_field("items")),
                 "items" => page = Some(map.next_value_seed(RowsSeed(self.0, self.1))?),
-                "next_page_token" => token = map.next_value::<Token<'de>>()?.0,
-                "total_size" => total = map.next_value::<Count>()?.0,
+                "next_page_token" => token = map.next_value::<WireToken<'de>>()?.0,
+                "total_size" => total = map.next_value::<WireCount>()?.0,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -47,7 +47,7 @@ impl<'de, R: Rows> Visitor<'de> for PageSeed<'_, R> {
 
 struct RowsSeed<'r, R>(&'r R, usize);
 
-impl<'de, R: Rows> DeserializeSeed<'de> for RowsSeed<'_, R> {
+impl<'de, R: RowReader> DeserializeSeed<'de> for RowsSeed<'_, R> {
     type Value = Page<R::Row>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -55,7 +55,7 @@ impl<'de, R: Rows> DeserializeSeed<'de> for RowsSeed<'_, R> {
     }
 }
 
-impl<'de, R: Rows> Visitor<'de> for RowsSeed<'_, R> {
+impl<'de, R: RowReader> Visitor<'de> for RowsSeed<'_, R> {
     type Value = Page<R::Row>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

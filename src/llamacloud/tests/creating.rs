@@ -6,11 +6,11 @@ use axum::body::Body;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use crate::config::project::Project;
+use crate::config::project::ProjectConfig;
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::resubmit::Resubmission;
-use crate::llamacloud::settings::Pace;
-use crate::llamacloud::tests::fake::{Call, Fake, connect, ok, project, slice, status, text};
+use crate::llamacloud::settings::RetryPace;
+use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, connect, ok, project, slice, status, text};
 use crate::llamacloud::tests::reading::a_batch;
 use crate::model::batch_api::BatchApi;
 
@@ -29,7 +29,7 @@ fn request() -> Resubmission {
 
 #[tokio::test]
 async fn a_resubmission_is_posted_once_with_its_items_and_configuration() {
-    let fake = Fake::start(|_, _| text(201, "application/json", r#"{"id":"bjb-9","status":"pending"}"#)).await;
+    let fake = FakeCloud::start(|_, _| text(201, "application/json", r#"{"id":"bjb-9","status":"pending"}"#)).await;
     assert_eq!(fake.cloud().create_batch(&request()).await.unwrap(), "bjb-9");
     let calls = fake.calls();
     assert_eq!((calls.len(), calls[0].method.as_str()), (1, "POST"));
@@ -61,7 +61,7 @@ async fn only_a_clear_refusal_is_a_refusal_and_nothing_is_posted_twice() {
         (201, r#"{"id":"bjb"#, false),
         (201, "<html>", false),
     ] {
-        let fake = Fake::start(move |_, _| text(code, "application/json", body)).await;
+        let fake = FakeCloud::start(move |_, _| text(code, "application/json", body)).await;
         let error = fake.cloud().create_batch(&request()).await.unwrap_err();
         match &error {
             CreateError::Rejected { status, .. } => assert_eq!((refused, *status), (true, code)),
@@ -75,9 +75,10 @@ async fn only_a_clear_refusal_is_a_refusal_and_nothing_is_posted_twice() {
 
 #[tokio::test]
 async fn a_refusal_for_haste_says_how_long_to_wait() {
-    let fake =
-        Fake::start(|_, _| Response::builder().status(429).header("retry-after", "7").body(Body::empty()).unwrap())
-            .await;
+    let fake = FakeCloud::start(|_, _| {
+        Response::builder().status(429).header("retry-after", "7").body(Body::empty()).unwrap()
+    })
+    .await;
     match fake.cloud().create_batch(&request()).await.unwrap_err() {
         CreateError::Rejected { retry_after, .. } => assert_eq!(retry_after, Some(Duration::from_secs(7))),
         other => panic!("{other}"),
@@ -89,17 +90,17 @@ async fn no_connection_means_not_sent_and_no_answer_means_unclear() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut silent = project(&format!("http://{}", listener.local_addr().unwrap()));
     silent.request_timeout = Duration::from_millis(50);
-    let error = connect(silent.clone(), Pace::hurried()).create_batch(&request()).await.unwrap_err();
+    let error = connect(silent.clone(), RetryPace::hurried()).create_batch(&request()).await.unwrap_err();
     assert!(matches!(error, CreateError::Unclear { status: None, .. }), "{error}");
     drop(listener);
-    let error = connect(silent, Pace::hurried()).create_batch(&request()).await.unwrap_err();
+    let error = connect(silent, RetryPace::hurried()).create_batch(&request()).await.unwrap_err();
     assert!(matches!(error, CreateError::NotSent(_)), "{error}");
 }
 
 #[tokio::test]
 async fn a_lost_answer_is_found_again_by_items_alone() {
     let batch = |id: &str, kind: &str, total: Value, at: &str| json!({"id": id, "job_type": kind, "status": "running", "total_items": total, "created_at": at});
-    let fake = Fake::start(move |call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(move |call, _| match call.path.as_str() {
         "/api/v1/beta/batch-processing" => {
             let all = [
                 batch("bjb-5", "parse", json!(2), "2026-11-23T12:00:00Z"),
@@ -132,7 +133,7 @@ async fn a_lost_answer_is_found_again_by_items_alone() {
 
 #[tokio::test]
 async fn a_configuration_is_learnt_from_the_first_source_that_has_one() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v1/parsing/job/j-1/parameters" => ok(&json!({"tier": "fast"})),
         "/api/v1/parsing/job/j-shut/parameters" => status(403, "no"),
         "/api/v1/beta/batch-processing/bjb-1/items" => {
@@ -155,7 +156,7 @@ async fn a_configuration_is_learnt_from_the_first_source_that_has_one() {
 
 #[tokio::test]
 async fn a_configuration_that_nothing_tells_leaves_the_first_trouble_to_tell() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v1/parsing/job/j-shut/parameters" => status(403, "no"),
         _ => status(404, "gone"),
     })
@@ -166,7 +167,7 @@ async fn a_configuration_that_nothing_tells_leaves_the_first_trouble_to_tell() {
 
 #[tokio::test]
 async fn only_a_result_of_after_the_failure_counts() {
-    let fake = Fake::start(|_, _| {
+    let fake = FakeCloud::start(|_, _| {
         ok(&json!({"processing_results": [
             {"processed_at": "2026-11-02T10:00:00", "job_config": {"tier": "fast"}},
             {"job_config": {"tier": "fast"}}]}))
@@ -181,7 +182,7 @@ async fn only_a_result_of_after_the_failure_counts() {
 
 #[tokio::test]
 async fn a_job_record_tells_code_and_cause() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v1/parsing/job/j-1" => ok(
             &json!({"id": "j-1", "status": "ERROR", "error_code": "PDF_IS_BROKEN", "error_message": "sk-abcdefgh1234"}),
         ),
@@ -193,13 +194,13 @@ async fn a_job_record_tells_code_and_cause() {
     })
     .await;
     let organization = "0c1d2e3f-0000-4000-8000-000000000002".to_owned();
-    let project = Project { organization_id: Some(organization), ..fake.project() };
-    let cloud = connect(project, Pace::hurried());
+    let project = ProjectConfig { organization_id: Some(organization), ..fake.project() };
+    let cloud = connect(project, RetryPace::hurried());
     let one = cloud.job_record("parse", "j-1").await.unwrap().unwrap();
     assert_eq!((one.error_code.as_deref(), one.error_message.as_deref()), (Some("PDF_IS_BROKEN"), Some("sk-***")));
     let two = cloud.job_record("extract", "0c1d2e3f-0000-4000-8000-00000000000a").await.unwrap().unwrap();
     assert_eq!(two.error_message.as_deref(), Some("too deep"));
-    let scoped = |call: &Call| call.query("organization_id").is_some();
+    let scoped = |call: &RecordedCall| call.query("organization_id").is_some();
     let calls = fake.calls();
     assert!(scoped(&calls[0]) && !scoped(&calls[1]), "extraction jobs take no organization");
     // Their address wants a uuid.
@@ -213,7 +214,7 @@ async fn a_job_record_tells_code_and_cause() {
 
 #[tokio::test]
 async fn a_probe_tells_which_api_answers() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v2/batches" => ok(&json!({"items": [{"id": "bat-1", "project_id": "prj-1"}]})),
         _ => status(404, "gone"),
     })

@@ -8,14 +8,14 @@ use axum::extract::Request;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use crate::config::project::{Api, Project};
+use crate::config::project::{Api, ProjectConfig};
 use crate::llamacloud::http::client::Transport;
-use crate::llamacloud::settings::{Pace, Settings};
+use crate::llamacloud::settings::{CloudSettings, RetryPace};
 use crate::llamacloud::{Cloud, Taken};
 
 /// One request as it came in.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct RecordedCall {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
@@ -23,7 +23,7 @@ pub(crate) struct Call {
     pub(crate) body: Value,
 }
 
-impl Call {
+impl RecordedCall {
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         let mut pairs = self.query.iter();
         pairs.find(|(n, _)| n == name).map(|(_, v)| v.as_str())
@@ -40,14 +40,14 @@ impl Call {
 }
 
 /// The server. It ends with the test's runtime.
-pub(crate) struct Fake {
+pub(crate) struct FakeCloud {
     pub(crate) url: String,
-    calls: Arc<Mutex<Vec<Call>>>,
+    calls: Arc<Mutex<Vec<RecordedCall>>>,
 }
 
-impl Fake {
+impl FakeCloud {
     /// Starts it. `answer` gets each call and how many came before it.
-    pub(crate) async fn start(answer: impl Fn(&Call, usize) -> Response + Send + Sync + 'static) -> Fake {
+    pub(crate) async fn start(answer: impl Fn(&RecordedCall, usize) -> Response + Send + Sync + 'static) -> FakeCloud {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let (seen, answer) = (Arc::clone(&calls), Arc::new(answer));
         let app = Router::new().fallback(move |request: Request| {
@@ -65,47 +65,47 @@ impl Fake {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Fake { url, calls }
+        FakeCloud { url, calls }
     }
 
-    pub(crate) fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<RecordedCall> {
         self.calls.lock().unwrap().clone()
     }
 
     pub(crate) fn cloud(&self) -> Cloud {
-        connect(self.project(), Pace::hurried())
+        connect(self.project(), RetryPace::hurried())
     }
 
     pub(crate) fn cloud_v2(&self) -> Cloud {
-        let project = Project { api: Api::V2, ..self.project() };
-        connect(project, Pace::hurried())
+        let project = ProjectConfig { api: Api::V2, ..self.project() };
+        connect(project, RetryPace::hurried())
     }
 
-    pub(crate) fn project(&self) -> Project {
+    pub(crate) fn project(&self) -> ProjectConfig {
         project(&self.url)
     }
 }
 
-pub(crate) fn project(url: &str) -> Project {
-    Project {
+pub(crate) fn project(url: &str) -> ProjectConfig {
+    ProjectConfig {
         name: "test".to_owned(),
         base_url: url.to_owned(),
         api: Api::V1Beta,
         requests_per_second: 1_000_000.try_into().unwrap(),
-        ..Project::default()
+        ..ProjectConfig::default()
     }
 }
 
-pub(crate) fn connect(project: Project, pace: Pace) -> Cloud {
-    let settings = Settings { project, key: "llx-test-key-1".into() };
+pub(crate) fn connect(project: ProjectConfig, pace: RetryPace) -> Cloud {
+    let settings = CloudSettings { project, key: "llx-test-key-1".into() };
     Cloud::connect_at(settings, &Transport::new().unwrap(), pace).unwrap()
 }
 
-async fn read(request: Request) -> Call {
+async fn read(request: Request) -> RecordedCall {
     let (parts, body) = request.into_parts();
     let url = reqwest::Url::parse(&format!("http://x{}", parts.uri)).unwrap();
     let body = to_bytes(body, 1 << 20).await.unwrap();
-    Call {
+    RecordedCall {
         method: parts.method.to_string(),
         path: url.path().to_owned(),
         query: url.query_pairs().into_owned().collect(),
@@ -132,7 +132,7 @@ pub(crate) fn status(status: u16, detail: &str) -> Response {
 }
 
 /// The page of `all` that a call asks for by `limit` and `offset`.
-pub(crate) fn slice(call: &Call, all: &[Value]) -> Value {
+pub(crate) fn slice(call: &RecordedCall, all: &[Value]) -> Value {
     let offset = call.number("offset").unwrap_or(0).min(all.len());
     let limit = call.number("limit").unwrap_or(50);
     let end = (offset + limit).min(all.len());

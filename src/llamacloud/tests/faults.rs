@@ -9,16 +9,16 @@ use serde_json::json;
 
 use crate::llamacloud::Cloud;
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::settings::Pace;
-use crate::llamacloud::tests::fake::{Fake, connect, ok, project, status, text};
+use crate::llamacloud::settings::RetryPace;
+use crate::llamacloud::tests::fake::{FakeCloud, connect, ok, project, status, text};
 
 async fn list(cloud: &Cloud) -> Result<u64, CloudError> {
-    let listed = cloud.list_batches(cloud.spoken()[0], None, &mut |_| ControlFlow::Continue(())).await?;
+    let listed = cloud.list_batches(cloud.apis()[0], None, &mut |_| ControlFlow::Continue(())).await?;
     Ok(listed.rows)
 }
 
 async fn error_for(answer: impl Fn() -> Response + Send + Sync + 'static) -> (CloudError, usize) {
-    let fake = Fake::start(move |_, _| answer()).await;
+    let fake = FakeCloud::start(move |_, _| answer()).await;
     let error = list(&fake.cloud()).await.unwrap_err();
     (error, fake.calls().len())
 }
@@ -49,7 +49,7 @@ async fn each_status_says_what_to_do_and_whether_it_is_worth_trying_again() {
 
 #[tokio::test]
 async fn a_passing_trouble_is_waited_out() {
-    let fake = Fake::start(|_, before| match before {
+    let fake = FakeCloud::start(|_, before| match before {
         0 => status(503, "busy"),
         1 => text(200, "application/json", r#"{"items":[{"id":"bjb-1","#),
         2 => Response::builder().status(429).header("retry-after-ms", "3").body(Body::empty()).unwrap(),
@@ -72,7 +72,7 @@ async fn a_wish_beyond_the_bound_ends_the_request_at_once() {
 
 #[tokio::test]
 async fn a_dead_api_costs_a_scan_its_budget_and_no_more() {
-    let fake = Fake::start(|_, _| status(500, "dead")).await;
+    let fake = FakeCloud::start(|_, _| status(500, "dead")).await;
     let cloud = fake.cloud();
     for _ in 0..40 {
         list(&cloud).await.unwrap_err();
@@ -125,20 +125,20 @@ async fn a_server_that_is_not_there_is_told_by_its_address() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
     };
-    let cloud = connect(project(&format!("http://{unused}")), Pace::hurried());
+    let cloud = connect(project(&format!("http://{unused}")), RetryPace::hurried());
     let error = list(&cloud).await.unwrap_err();
     assert!(error.to_string().contains(&format!("cannot reach {unused}: connection refused")), "{error}");
     assert!(error.is_transient());
     // A name that no resolver takes, so that none is asked.
-    let cloud = connect(project(&format!("http://{}", "x".repeat(70))), Pace::hurried());
+    let cloud = connect(project(&format!("http://{}", "x".repeat(70))), RetryPace::hurried());
     let error = list(&cloud).await.unwrap_err();
     assert!(error.to_string().contains("cannot be resolved"), "{error}");
 }
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls_is_told_as_such() {
-    let fake = Fake::start(|_, _| ok(&json!({}))).await;
-    let cloud = connect(project(&fake.url.replace("http:", "https:")), Pace::hurried());
+    let fake = FakeCloud::start(|_, _| ok(&json!({}))).await;
+    let cloud = connect(project(&fake.url.replace("http:", "https:")), RetryPace::hurried());
     let error = list(&cloud).await.unwrap_err();
     assert!(error.to_string().contains("no secure connection"), "{error}");
 }
@@ -148,14 +148,14 @@ async fn a_server_that_says_nothing_is_left_after_the_request_timeout() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = project(&format!("http://{}", listener.local_addr().unwrap()));
     settings.request_timeout = Duration::from_millis(50);
-    let pace = Pace { retries: 0, ..Pace::hurried() };
+    let pace = RetryPace { retries: 0, ..RetryPace::hurried() };
     let error = list(&connect(settings, pace)).await.unwrap_err();
     assert!(error.to_string().contains("no answer within request-timeout"), "{error}");
 }
 
 #[tokio::test]
 async fn a_row_that_the_server_cannot_write_costs_no_other_row() {
-    let fake = Fake::start(|call, _| {
+    let fake = FakeCloud::start(|call, _| {
         let (limit, offset) = (call.number("limit").unwrap(), call.number("offset").unwrap());
         match call.path.ends_with("/items") {
             true if (offset..offset + limit).contains(&123) => status(500, "oops"),
@@ -173,7 +173,7 @@ async fn a_row_that_the_server_cannot_write_costs_no_other_row() {
         batches.extend::<Vec<_>>(page);
         ControlFlow::Break(())
     };
-    cloud.list_batches(cloud.spoken()[0], None, &mut first).await.unwrap();
+    cloud.list_batches(cloud.apis()[0], None, &mut first).await.unwrap();
     let mut ids = Vec::new();
     let mut page = |rows: Vec<crate::model::item::Observation>| -> crate::llamacloud::Taken {
         ids.extend(rows.into_iter().map(|row| row.item_id));
@@ -190,21 +190,21 @@ async fn a_row_that_the_server_cannot_write_costs_no_other_row() {
 
 #[tokio::test]
 async fn a_list_of_items_that_never_ends_is_given_up_after_far_more_rows_than_the_batch_counts() {
-    let fake = Fake::start(|call, _| {
+    let fake = FakeCloud::start(|call, _| {
         let (limit, offset) = (call.number("limit").unwrap(), call.number("offset").unwrap());
         let row = |n: usize| json!({"item_id": n.to_string(), "status": "failed"});
         ok(&json!({"items": (offset..offset + limit).map(row).collect::<Vec<_>>()}))
     })
     .await;
     let batch = r#"{"items":[{"id":"bjb-1","status":"completed","total_items":5}]}"#;
-    let batch = Fake::start(move |_, _| text(200, "application/json", batch)).await;
+    let batch = FakeCloud::start(move |_, _| text(200, "application/json", batch)).await;
     let mut batches = Vec::new();
     let mut first = |page| {
         batches.extend::<Vec<_>>(page);
         ControlFlow::Break(())
     };
     let cloud = batch.cloud();
-    cloud.list_batches(cloud.spoken()[0], None, &mut first).await.unwrap();
+    cloud.list_batches(cloud.apis()[0], None, &mut first).await.unwrap();
     let mut page =
         |_: Vec<crate::model::item::Observation>| -> crate::llamacloud::Taken { Box::pin(std::future::ready(())) };
     let kind = crate::model::item::Kind::Failed;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::llamacloud::paging::end_of_list::{MOST_PAGES, Next, Paging, Step};
+use crate::llamacloud::paging::end_of_list::{AfterPage, ListProgress, MOST_PAGES, NextPage};
 use crate::llamacloud::paging::page::{Page, key};
 
 /// What a server says in `next_page_token`.
@@ -17,7 +17,7 @@ enum Tokens {
 
 /// What a server says in `total_size`.
 #[derive(Clone, Copy, Debug)]
-enum Total {
+enum ServedTotal {
     None,
     True,
     PageOnly,
@@ -26,11 +26,11 @@ enum Total {
 }
 
 #[derive(Clone, Debug)]
-struct Server {
+struct ListServer {
     rows: u64,
     cap: u64,
     tokens: Tokens,
-    total: Total,
+    total: ServedTotal,
     /// Pages only by token: the offset is ignored.
     ignores_offset: bool,
     /// Rows put in front while the list is read, one before each of the first pages.
@@ -39,14 +39,14 @@ struct Server {
 
 const LIMIT: u64 = 20;
 
-impl Server {
-    fn answer(&self, next: &Next, nth: u64) -> Page<u64> {
+impl ListServer {
+    fn answer(&self, next: &NextPage, nth: u64) -> Page<u64> {
         let grown = self.growing.min(nth);
         let all: Vec<u64> = (0..grown).rev().map(|n| 1_000 + n).chain(0..self.rows).collect();
         let from = match next {
-            Next::Offset(_) if self.ignores_offset => 0,
-            Next::Offset(offset) => *offset,
-            Next::Token(token) => token.parse().unwrap_or(0),
+            NextPage::Offset(_) if self.ignores_offset => 0,
+            NextPage::Offset(offset) => *offset,
+            NextPage::Token(token) => token.parse().unwrap_or(0),
         };
         let size = LIMIT.min(self.cap);
         let rows: Vec<u64> = all.iter().copied().skip(from as usize).take(size as usize).collect();
@@ -62,11 +62,11 @@ impl Server {
                 Tokens::Constant => Some("string".to_owned()),
             },
             total: match self.total {
-                Total::None => None,
-                Total::True => Some(count),
-                Total::PageOnly => Some(rows.len() as u64),
-                Total::TooLow => Some(count / 2),
-                Total::TooHigh => Some(count * 2 + 1),
+                ServedTotal::None => None,
+                ServedTotal::True => Some(count),
+                ServedTotal::PageOnly => Some(rows.len() as u64),
+                ServedTotal::TooLow => Some(count / 2),
+                ServedTotal::TooHigh => Some(count * 2 + 1),
             },
             rows,
         }
@@ -74,7 +74,7 @@ impl Server {
 }
 
 /// Reads the list to its end: rows, requests, and how it ended.
-fn read(server: &Server, mut paging: Paging) -> (Vec<u64>, u64, Step) {
+fn read(server: &ListServer, mut paging: ListProgress) -> (Vec<u64>, u64, AfterPage) {
     let mut rows = Vec::new();
     let mut requests = 0;
     loop {
@@ -83,26 +83,26 @@ fn read(server: &Server, mut paging: Paging) -> (Vec<u64>, u64, Step) {
         let (new, step) = paging.take(page);
         rows.extend(new);
         match step {
-            Step::Ask(_) => assert!(requests < MOST_PAGES),
+            AfterPage::Ask(_) => assert!(requests < MOST_PAGES),
             end => return (rows, requests, end),
         }
     }
 }
 
-fn servers() -> impl Strategy<Value = Server> {
+fn servers() -> impl Strategy<Value = ListServer> {
     (
         0_u64..90,
         1_u64..30,
         prop_oneof![Just(Tokens::None), Just(Tokens::Cursor), Just(Tokens::Constant)],
         prop_oneof![
-            Just(Total::None),
-            Just(Total::True),
-            Just(Total::PageOnly),
-            Just(Total::TooLow),
-            Just(Total::TooHigh)
+            Just(ServedTotal::None),
+            Just(ServedTotal::True),
+            Just(ServedTotal::PageOnly),
+            Just(ServedTotal::TooLow),
+            Just(ServedTotal::TooHigh)
         ],
     )
-        .prop_map(|(rows, cap, tokens, total)| Server {
+        .prop_map(|(rows, cap, tokens, total)| ListServer {
             rows,
             cap,
             tokens,
@@ -128,8 +128,8 @@ proptest! {
         });
         let page = LIMIT.min(server.cap);
         let expected = expected.filter(|n| *n == server.rows || n % page != 0 || *n == 0);
-        let (mut rows, requests, end) = read(&server, Paging::by_offset(expected));
-        prop_assert_eq!(end, Step::End);
+        let (mut rows, requests, end) = read(&server, ListProgress::by_offset(expected));
+        prop_assert_eq!(end, AfterPage::End);
         rows.sort_unstable();
         prop_assert_eq!(rows, (0..server.rows).collect::<Vec<_>>());
         prop_assert!(requests <= server.rows / page + 3, "{} requests", requests);
@@ -140,13 +140,13 @@ proptest! {
         server.ignores_offset = true;
         server.tokens = Tokens::Cursor;
         let page = LIMIT.min(server.cap);
-        for paging in [Paging::by_token(), Paging::by_offset(None)] {
-            let by_token = paging.asked() == &Next::Token(String::new());
+        for paging in [ListProgress::by_token(), ListProgress::by_offset(None)] {
+            let by_token = paging.asked() == &NextPage::Token(String::new());
             let (mut rows, requests, end) = read(&server, paging);
             rows.sort_unstable();
             prop_assert_eq!(&rows, &(0..server.rows).collect::<Vec<_>>());
             if by_token {
-                prop_assert_eq!(end, Step::End);
+                prop_assert_eq!(end, AfterPage::End);
             }
             prop_assert!(requests <= server.rows / page + 5);
         }
@@ -159,11 +159,11 @@ proptest! {
         if server.tokens == Tokens::Cursor {
             server.tokens = Tokens::None;
         }
-        let (rows, requests, end) = read(&server, Paging::by_offset(None));
+        let (rows, requests, end) = read(&server, ListProgress::by_offset(None));
         prop_assert_eq!(rows.len() as u64, server.rows.min(LIMIT).min(server.cap));
         prop_assert!(requests <= 5);
-        let complete = end == Step::End;
-        prop_assert!(!complete || matches!(server.total, Total::True | Total::PageOnly | Total::TooLow), "{:?}", end);
+        let complete = end == AfterPage::End;
+        prop_assert!(!complete || matches!(server.total, ServedTotal::True | ServedTotal::PageOnly | ServedTotal::TooLow), "{:?}", end);
     }
 
     #[test]
@@ -171,7 +171,7 @@ proptest! {
         server.growing = growing;
         server.cap += 1;
         // A last page that is pushed back again and again may end the listing as incomplete; what was there is read even so.
-        let (mut rows, _, _) = read(&server, Paging::by_offset(None));
+        let (mut rows, _, _) = read(&server, ListProgress::by_offset(None));
         rows.retain(|n| *n < 1_000);
         rows.sort_unstable();
         prop_assert_eq!(rows, (0..server.rows).collect::<Vec<_>>());
@@ -192,21 +192,21 @@ fn page(ids: &[u64], token: Option<&str>, total: Option<u64>) -> Page<u64> {
 
 #[test]
 fn each_first_page_has_its_answer() {
-    let more = Step::Ask(Next::Offset(2));
+    let more = AfterPage::Ask(NextPage::Offset(2));
     for (expected, token, total, wanted) in [
         // A short page alone proves nothing: the server may cap.
         (None, None, None, more.clone()),
         // A total alone may be the size of the page.
         (None, None, Some(2), more.clone()),
         (None, Some("string"), Some(2), more.clone()),
-        (Some(2), None, None, Step::End),
-        (Some(2), None, Some(2), Step::End),
+        (Some(2), None, None, AfterPage::End),
+        (Some(2), None, Some(2), AfterPage::End),
         (Some(2), None, Some(3), more.clone()),
         (Some(2), Some("string"), None, more.clone()),
         (Some(3), None, None, more.clone()),
         (Some(1), None, None, more),
     ] {
-        let mut paging = Paging::by_offset(expected);
+        let mut paging = ListProgress::by_offset(expected);
         let (rows, step) = paging.take(page(&[1, 2], token, total));
         assert_eq!(rows, [1, 2]);
         assert_eq!(step, wanted, "{expected:?} {token:?} {total:?}");
@@ -215,18 +215,18 @@ fn each_first_page_has_its_answer() {
 
 #[test]
 fn an_empty_page_is_asked_for_again_only_if_a_count_promised_more() {
-    let mut paging = Paging::by_offset(Some(5));
-    assert_eq!(paging.take(page(&[], None, None)).1, Step::Ask(Next::Offset(0)));
-    assert_eq!(paging.take(page(&[1, 2], None, None)).1, Step::Ask(Next::Offset(2)));
-    assert_eq!(paging.take(page(&[], None, None)).1, Step::End);
-    assert_eq!(Paging::by_offset(Some(0)).take(page(&[], None, None)).1, Step::End);
-    assert_eq!(Paging::by_offset(None).take(page(&[], Some("x"), None)).1, Step::End);
+    let mut paging = ListProgress::by_offset(Some(5));
+    assert_eq!(paging.take(page(&[], None, None)).1, AfterPage::Ask(NextPage::Offset(0)));
+    assert_eq!(paging.take(page(&[1, 2], None, None)).1, AfterPage::Ask(NextPage::Offset(2)));
+    assert_eq!(paging.take(page(&[], None, None)).1, AfterPage::End);
+    assert_eq!(ListProgress::by_offset(Some(0)).take(page(&[], None, None)).1, AfterPage::End);
+    assert_eq!(ListProgress::by_offset(None).take(page(&[], Some("x"), None)).1, AfterPage::End);
 }
 
 #[test]
 fn the_fingerprint_is_of_the_set_not_of_the_order() {
     let print = |pages: &[&[u64]]| {
-        let mut paging = Paging::by_offset(None);
+        let mut paging = ListProgress::by_offset(None);
         for ids in pages {
             paging.take(page(ids, None, None));
         }

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 
 use serde_json::{Value, json};
 
-use crate::config::project::Project;
+use crate::config::project::ProjectConfig;
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::{Depth, Listed};
+use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::llamacloud::paging::page::{self, Page};
-use crate::llamacloud::tests::fake::{Fake, keep, ok, slice, status};
+use crate::llamacloud::tests::fake::{FakeCloud, keep, ok, slice, status};
 use crate::llamacloud::v1_beta::item::Troubles;
 use crate::model::batch::{Batch, BatchStatus};
 use crate::model::item::{ItemStatus, Kind, Observation};
@@ -132,7 +132,7 @@ fn items(count: usize) -> Vec<Value> {
         .collect()
 }
 
-async fn list(fake: &Fake, batch: &Batch) -> (Vec<Observation>, Listed) {
+async fn list(fake: &FakeCloud, batch: &Batch) -> (Vec<Observation>, ListResult) {
     let mut rows = Vec::new();
     let mut page = |page: Vec<Observation>| keep(&mut rows, page);
     let listed = fake.cloud().list_items(batch, Kind::Failed, Depth::News, &mut page).await;
@@ -142,7 +142,7 @@ async fn list(fake: &Fake, batch: &Batch) -> (Vec<Observation>, Listed) {
 
 #[tokio::test]
 async fn every_failed_item_is_listed_and_a_count_that_agrees_saves_a_request() {
-    let fake = Fake::start(|call, _| ok(&slice(call, &items(2500)))).await;
+    let fake = FakeCloud::start(|call, _| ok(&slice(call, &items(2500)))).await;
     let (rows, listed) = list(&fake, &a_batch(Some(2500))).await;
     assert_eq!((rows.len(), listed.requests, listed.complete), (2500, 3, true));
     let first = &fake.calls()[0];
@@ -160,11 +160,11 @@ async fn every_failed_item_is_listed_and_a_count_that_agrees_saves_a_request() {
 
 #[tokio::test]
 async fn ids_are_encoded_and_the_scope_is_sent_only_if_set() {
-    let fake = Fake::start(|_, _| status(404, "no")).await;
+    let fake = FakeCloud::start(|_, _| status(404, "no")).await;
     let mut project = fake.project();
     project.project_id = Some("p 1".to_owned());
     project.organization_id = Some(String::new());
-    let cloud = crate::llamacloud::tests::fake::connect(project, crate::llamacloud::settings::Pace::hurried());
+    let cloud = crate::llamacloud::tests::fake::connect(project, crate::llamacloud::settings::RetryPace::hurried());
     assert_eq!(cloud.batch("a/../b?c").await.unwrap(), None);
     assert_eq!(cloud.batch("..").await.unwrap(), None);
     let calls = fake.calls();
@@ -172,8 +172,8 @@ async fn ids_are_encoded_and_the_scope_is_sent_only_if_set() {
     assert_eq!(calls[0].path, "/api/v1/beta/batch-processing/a%2F..%2Fb%3Fc");
     assert_eq!(calls[0].query, [("project_id".to_owned(), "p 1".to_owned())]);
     let bare = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
-    let prefixed = Project { project_id: Some(format!("prj-{bare}")), ..fake.project() };
-    crate::llamacloud::tests::fake::connect(prefixed, crate::llamacloud::settings::Pace::hurried())
+    let prefixed = ProjectConfig { project_id: Some(format!("prj-{bare}")), ..fake.project() };
+    crate::llamacloud::tests::fake::connect(prefixed, crate::llamacloud::settings::RetryPace::hurried())
         .batch("b")
         .await
         .unwrap();
@@ -189,11 +189,11 @@ async fn batches_are_listed_until_the_caller_stops_or_the_time_asked_for_ends() 
                 "total_items": 3, "failed_items": 1, "created_at": day.to_string()})
         })
         .collect();
-    let fake = Fake::start(move |call, _| ok(&slice(call, &all))).await;
+    let fake = FakeCloud::start(move |call, _| ok(&slice(call, &all))).await;
     let cloud = fake.cloud();
     let mut count = 0;
     let listed = cloud
-        .list_batches(cloud.spoken()[0], None, &mut |page| {
+        .list_batches(cloud.apis()[0], None, &mut |page| {
             count += page.len();
             ControlFlow::Continue(())
         })
@@ -201,18 +201,18 @@ async fn batches_are_listed_until_the_caller_stops_or_the_time_asked_for_ends() 
         .unwrap();
     assert_eq!((count, listed.requests, listed.complete), (3000, 4, true));
 
-    let listed = cloud.list_batches(cloud.spoken()[0], None, &mut |_| ControlFlow::Break(())).await.unwrap();
+    let listed = cloud.list_batches(cloud.apis()[0], None, &mut |_| ControlFlow::Break(())).await.unwrap();
     assert_eq!((listed.rows, listed.requests, listed.complete), (1000, 1, false));
     assert_eq!(listed.why_incomplete, None);
 
     let since = jiff::Timestamp::from_second(1_795_000_000 - 1500 * 3600).unwrap();
-    let listed = cloud.list_batches(cloud.spoken()[0], Some(since), &mut |_| ControlFlow::Continue(())).await.unwrap();
+    let listed = cloud.list_batches(cloud.apis()[0], Some(since), &mut |_| ControlFlow::Continue(())).await.unwrap();
     assert_eq!((listed.rows, listed.requests, listed.complete), (2000, 2, true));
 }
 
 #[tokio::test]
 async fn one_batch_comes_out_of_its_envelope() {
-    let fake = Fake::start(|_, _| {
+    let fake = FakeCloud::start(|_, _| {
         ok(&json!({"job": {"id": "bjb-1", "status": "dispatched", "job_type": "parse", "total_items": 4,
             "error_message": "Bearer abcdefgh1234"}, "progress_percentage": 12.5}))
     })
@@ -225,7 +225,7 @@ async fn one_batch_comes_out_of_its_envelope() {
 
 #[tokio::test]
 async fn statuses_stop_when_all_are_found() {
-    let fake = Fake::start(|call, _| ok(&slice(call, &items(5000)))).await;
+    let fake = FakeCloud::start(|call, _| ok(&slice(call, &items(5000)))).await;
     let wanted: HashSet<String> = ["dfl-3".to_owned(), "dfl-1200".to_owned()].into();
     let found = fake.cloud().statuses(&a_batch(None), &wanted).await.unwrap();
     assert_eq!(found.len(), 2);

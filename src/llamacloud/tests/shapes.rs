@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::llamacloud::Cloud;
 use crate::llamacloud::paging::listing::Depth;
-use crate::llamacloud::tests::fake::{Fake, keep, ok};
+use crate::llamacloud::tests::fake::{FakeCloud, keep, ok};
 use crate::model::batch::Batch;
 use crate::model::item::{Kind, Observation};
 
@@ -26,7 +26,7 @@ async fn batches(cloud: &Cloud) -> Vec<Batch> {
         all.extend(batches);
         ControlFlow::Continue(())
     };
-    let listed = cloud.list_batches(cloud.spoken()[0], None, &mut page).await.unwrap();
+    let listed = cloud.list_batches(cloud.apis()[0], None, &mut page).await.unwrap();
     assert_eq!((listed.complete, listed.unreadable), (true, 0));
     all
 }
@@ -59,7 +59,7 @@ async fn a_v2_batch_and_its_jobs_are_read_in_every_shape() {
             &["error_message", "configuration_id", "configuration", "extract_result", "extract_metadata", "metadata"],
         );
         let file = one(&file, &["created_at", "updated_at", "file_id", "metadata", "deleted_at", "download_url"]);
-        let fake = Fake::start(move |call, _| match call.path.as_str() {
+        let fake = FakeCloud::start(move |call, _| match call.path.as_str() {
             "/api/v2/batches" => ok(&one_page(&batch, shape)),
             "/api/v2/extract" => ok(&one_page(&job, shape)),
             "/api/v1/beta/directories/dir-1/files" => ok(&one_page(&file, shape)),
@@ -94,7 +94,7 @@ async fn a_v1_batch_and_its_items_are_read_in_every_shape() {
         let batch = widened(&batch, &[&times[..], &["directory_id", "error_message"]].concat())[shape].clone();
         let of_item = ["error_message", "skip_reason", "job_id", "job_record_id", "started_at", "completed_at"];
         let item = widened(&item, &of_item)[shape].clone();
-        let fake = Fake::start(move |call, _| match (call.number("offset"), call.path.ends_with("/items")) {
+        let fake = FakeCloud::start(move |call, _| match (call.number("offset"), call.path.ends_with("/items")) {
             (Some(1..), true) if shape == 0 => ok(&json!({})),
             (Some(1..), _) => ok(&json!({"items": []})),
             (_, true) => ok(&one_page(&item, shape)),

@@ -4,37 +4,37 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use crate::config::project::{Api, Project};
+use crate::config::project::{Api, ProjectConfig};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
-use crate::llamacloud::paging::listing::{Depth, Listed};
-use crate::llamacloud::settings::Pace;
+use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::settings::RetryPace;
 use crate::llamacloud::tests::fake::{connect, keep, project};
 use crate::model::item::Kind;
-use crate::simulator::faults::{Fault, FaultRule};
+use crate::simulator::faults::{FaultRule, InjectedFault};
 use crate::simulator::http::endpoint::Endpoint;
 use crate::simulator::http::server::SimulatedCloud;
-use crate::simulator::options::{End, Options, Order, Token, Total};
+use crate::simulator::options::{EntryOrder, ListEndStyle, Options, TokenStyle, TotalStyle};
 use crate::simulator::world::builder::{DEFAULT_KEY, WorldBuilder};
-use crate::simulator::world::cause::Cause;
-use crate::simulator::world::model::{ItemStatus, JobType};
+use crate::simulator::world::cause::ScriptedCause;
+use crate::simulator::world::model::{JobType, SimulatedItemStatus};
 use crate::simulator::world::state::World;
 
 const API_PAGES: [(Api, Endpoint); 2] = [(Api::V1Beta, Endpoint::ListItems), (Api::V2, Endpoint::V2ListParse)];
 
 fn world() -> World {
-    let builder = WorldBuilder::new().batch("one").items(70, "good", Cause::Succeeds);
+    let builder = WorldBuilder::new().batch("one").items(70, "good", ScriptedCause::Succeeds);
     let builder = builder.item("a").fails("timeout").item("b").fails("busy").item("c").skipped("size_limit_exceeded");
     let builder = builder.batch("two").items(
         30,
         "bad",
-        Cause::Permanent(crate::simulator::world::cause::Failure::text("broken")),
+        ScriptedCause::Permanent(crate::simulator::world::cause::Failure::text("broken")),
     );
-    builder.batch("three").items(3, "fine", Cause::Succeeds).build()
+    builder.batch("three").items(3, "fine", ScriptedCause::Succeeds).build()
 }
 
 /// Items of the world in this state, by batch and item.
-fn truth(world: &World, status: ItemStatus) -> BTreeSet<String> {
+fn truth(world: &World, status: SimulatedItemStatus) -> BTreeSet<String> {
     let runs = world.batches().iter().flat_map(|batch| &batch.runs);
     runs.filter(|run| run.status == status).map(|run| world.items()[run.item].id.clone()).collect()
 }
@@ -42,24 +42,24 @@ fn truth(world: &World, status: ItemStatus) -> BTreeSet<String> {
 /// What must be read as failed. API v2 skips nothing: a file that got no job has failed.
 fn failures(server: &SimulatedCloud, api: Api) -> BTreeSet<String> {
     let world = server.world();
-    let mut failed = truth(&world, ItemStatus::Failed);
+    let mut failed = truth(&world, SimulatedItemStatus::Failed);
     if api == Api::V2 {
-        failed.extend(truth(&world, ItemStatus::Skipped));
+        failed.extend(truth(&world, SimulatedItemStatus::Skipped));
     }
     failed
 }
 
 fn cloud(server: &SimulatedCloud, api: Api, page_size: usize) -> Cloud {
-    let project = Project { api, page_size: page_size.try_into().unwrap(), ..project(&server.url()) };
-    let settings = crate::llamacloud::settings::Settings { project, key: DEFAULT_KEY.into() };
-    Cloud::connect_at(settings, &Transport::new().unwrap(), Pace::hurried()).unwrap()
+    let project = ProjectConfig { api, page_size: page_size.try_into().unwrap(), ..project(&server.url()) };
+    let settings = crate::llamacloud::settings::CloudSettings { project, key: DEFAULT_KEY.into() };
+    Cloud::connect_at(settings, &Transport::new().unwrap(), RetryPace::hurried()).unwrap()
 }
 
 /// Everything of a kind, item by item, and how the listings went.
-async fn read(cloud: &Cloud, kind: Kind) -> (BTreeSet<String>, Vec<Listed>) {
+async fn read(cloud: &Cloud, kind: Kind) -> (BTreeSet<String>, Vec<ListResult>) {
     let mut batches = Vec::new();
     let listed = cloud
-        .list_batches(cloud.spoken()[0], None, &mut |page| {
+        .list_batches(cloud.apis()[0], None, &mut |page| {
             batches.extend(page);
             ControlFlow::Continue(())
         })
@@ -77,11 +77,23 @@ async fn read(cloud: &Cloud, kind: Kind) -> (BTreeSet<String>, Vec<Listed>) {
 
 #[tokio::test]
 async fn all_failed_items_are_read_whatever_the_pages_look_like() {
-    let totals = [Total::Absent, Total::Null, Total::Exact, Total::TooLow, Total::TooHigh, Total::Zero];
-    let tokens =
-        [Token::Absent, Token::Null, Token::Empty, Token::Always("string".into()), Token::WhileMore("x".into())];
-    let orders = [Order::NewestFirst, Order::OldestFirst, Order::Shuffled];
-    let ends = [End::Absent, End::Null, End::Empty];
+    let totals = [
+        TotalStyle::Absent,
+        TotalStyle::Null,
+        TotalStyle::Exact,
+        TotalStyle::TooLow,
+        TotalStyle::TooHigh,
+        TotalStyle::Zero,
+    ];
+    let tokens = [
+        TokenStyle::Absent,
+        TokenStyle::Null,
+        TokenStyle::Empty,
+        TokenStyle::Always("string".into()),
+        TokenStyle::WhileMore("x".into()),
+    ];
+    let orders = [EntryOrder::NewestFirst, EntryOrder::OldestFirst, EntryOrder::Shuffled];
+    let ends = [ListEndStyle::Absent, ListEndStyle::Null, ListEndStyle::Empty];
     let server = SimulatedCloud::start(world(), Options::default()).await.unwrap();
     for n in 0..36 {
         server.change_options(|options| {
@@ -105,19 +117,19 @@ async fn passing_faults_and_odd_answers_cost_no_item() {
     let server = SimulatedCloud::start(world(), Options::default()).await.unwrap();
     for (api, endpoint) in API_PAGES {
         for fault in [
-            Fault::Status(503),
-            Fault::StatusRetryAfter(429, "0".into()),
-            Fault::Reset,
-            Fault::HalfBody,
-            Fault::EmptyBody,
-            Fault::WrongContentType,
-            Fault::InvalidUtf8,
-            Fault::UnknownWords,
-            Fault::MissingOptional,
-            Fault::ControlCharacters,
-            Fault::LoneSurrogates,
-            Fault::LongMessages(100_000),
-            Fault::DeepJson(500),
+            InjectedFault::Status(503),
+            InjectedFault::StatusRetryAfter(429, "0".into()),
+            InjectedFault::Reset,
+            InjectedFault::HalfBody,
+            InjectedFault::EmptyBody,
+            InjectedFault::WrongContentType,
+            InjectedFault::InvalidUtf8,
+            InjectedFault::UnknownWords,
+            InjectedFault::MissingOptional,
+            InjectedFault::ControlCharacters,
+            InjectedFault::LoneSurrogates,
+            InjectedFault::LongMessages(100_000),
+            InjectedFault::DeepJson(500),
         ] {
             server.set_faults(vec![FaultRule::new(fault.clone()).on(endpoint).every(2)]);
             let (ids, listed) = read(&cloud(&server, api, 10), Kind::Failed).await;
@@ -132,10 +144,10 @@ async fn passing_faults_and_odd_answers_cost_no_item() {
 #[tokio::test]
 async fn a_malformed_row_is_counted_and_costs_no_other() {
     let server = SimulatedCloud::start(world(), Options::default()).await.unwrap();
-    server.set_faults(vec![FaultRule::new(Fault::Malformed(1)).on(Endpoint::ListItems)]);
+    server.set_faults(vec![FaultRule::new(InjectedFault::Malformed(1)).on(Endpoint::ListItems)]);
     let (ids, listed) = read(&cloud(&server, Api::V1Beta, 1000), Kind::Failed).await;
     let unreadable: u64 = listed.iter().map(|one| one.unreadable).sum();
-    let failed = truth(&server.world(), ItemStatus::Failed);
+    let failed = truth(&server.world(), SimulatedItemStatus::Failed);
     assert_eq!(ids.len() as u64 + unreadable, failed.len() as u64);
     assert!(ids.len() >= failed.len() - 2);
     server.shutdown().await;
@@ -144,7 +156,7 @@ async fn a_malformed_row_is_counted_and_costs_no_other() {
 #[tokio::test]
 async fn skipped_items_are_a_listing_of_their_own() {
     let server = SimulatedCloud::start(world(), Options::default()).await.unwrap();
-    let skipped = truth(&server.world(), ItemStatus::Skipped);
+    let skipped = truth(&server.world(), SimulatedItemStatus::Skipped);
     assert_eq!(read(&cloud(&server, Api::V1Beta, 1000), Kind::Skipped).await.0, skipped);
     server.shutdown().await;
 }
@@ -163,10 +175,10 @@ async fn a_server_that_is_stuck_on_its_first_page_makes_an_incomplete_listing() 
 #[tokio::test]
 async fn a_v1_that_is_gone_names_the_key_to_change() {
     let server = SimulatedCloud::start(world(), Options { v1_gone: Some(410), ..Options::default() }).await.unwrap();
-    let probe = connect(project(&server.url()), Pace::hurried()).probe().await;
+    let probe = connect(project(&server.url()), RetryPace::hurried()).probe().await;
     assert!(probe.v1_beta.is_err(), "a wrong key or a gone API cannot answer");
     let right = cloud(&server, Api::V1Beta, 10);
-    let error = right.list_batches(right.spoken()[0], None, &mut |_| ControlFlow::Continue(())).await.unwrap_err();
+    let error = right.list_batches(right.apis()[0], None, &mut |_| ControlFlow::Continue(())).await.unwrap_err();
     assert!(error.is_gone() && error.to_string().contains("set api = \"v2\""), "{error}");
     assert!(right.probe().await.v2.is_ok());
     server.shutdown().await;
@@ -176,7 +188,8 @@ async fn a_v1_that_is_gone_names_the_key_to_change() {
 fn thousand(job_type: JobType) -> World {
     let mut builder = WorldBuilder::new().batch("large").job_type(job_type);
     for n in 0..50 {
-        builder = builder.items(19, &format!("good-{n}"), Cause::Succeeds).item(&format!("bad-{n}")).fails("broken");
+        builder =
+            builder.items(19, &format!("good-{n}"), ScriptedCause::Succeeds).item(&format!("bad-{n}")).fails("broken");
     }
     builder.build()
 }
@@ -206,7 +219,7 @@ async fn a_batch_of_1000_files_costs_at_most_eight_requests_with_the_batch_list_
             batches.extend(page);
             ControlFlow::Continue(())
         };
-        cloud.list_batches(cloud.spoken()[0], None, &mut page).await.unwrap();
+        cloud.list_batches(cloud.apis()[0], None, &mut page).await.unwrap();
         let listed =
             cloud.list_items(&batches[0], Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
         let named = rows.iter().filter(|row| row.item_name.contains("bad")).count();

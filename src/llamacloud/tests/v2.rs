@@ -6,12 +6,12 @@ use std::ops::ControlFlow;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use crate::config::project::{Api, Project};
+use crate::config::project::{Api, ProjectConfig};
 use crate::llamacloud::error::CreateError;
-use crate::llamacloud::paging::listing::{Depth, Listed};
+use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::llamacloud::resubmit::Resubmission;
-use crate::llamacloud::settings::Pace;
-use crate::llamacloud::tests::fake::{Call, Fake, connect, keep, ok, status};
+use crate::llamacloud::settings::RetryPace;
+use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, connect, keep, ok, status};
 use crate::model::batch::{Batch, BatchStatus, Counted};
 use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind, Observation};
@@ -51,7 +51,7 @@ fn job(id: &str) -> Value {
         "user_metadata": [], "updated_at": "2026-11-23T10:30:00Z"})
 }
 
-fn answer(call: &Call) -> Response {
+fn answer(call: &RecordedCall) -> Response {
     match call.path.as_str() {
         "/api/v2/batches" => ok(&json!({"items": [a_batch("COMPLETED")], "next_page_token": "", "total_size": null})),
         "/api/v2/batches/bat-1" => {
@@ -85,7 +85,7 @@ async fn batches(fake: &crate::llamacloud::Cloud) -> Vec<Batch> {
     let mut all = Vec::new();
     let since = "2026-11-20T00:00:00Z".parse().unwrap();
     let listed = fake
-        .list_batches(fake.spoken()[0], Some(since), &mut |page| {
+        .list_batches(fake.apis()[0], Some(since), &mut |page| {
             all.extend(page);
             ControlFlow::Continue(())
         })
@@ -95,7 +95,7 @@ async fn batches(fake: &crate::llamacloud::Cloud) -> Vec<Batch> {
     all
 }
 
-async fn failed(cloud: &crate::llamacloud::Cloud, batch: &Batch) -> (Vec<Observation>, Listed) {
+async fn failed(cloud: &crate::llamacloud::Cloud, batch: &Batch) -> (Vec<Observation>, ListResult) {
     let mut rows = Vec::new();
     let listed = cloud.list_items(batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
     (rows, listed)
@@ -103,7 +103,7 @@ async fn failed(cloud: &crate::llamacloud::Cloud, batch: &Batch) -> (Vec<Observa
 
 #[tokio::test]
 async fn the_failures_of_a_finished_batch_are_its_files_without_a_job_and_its_failed_jobs() {
-    let fake = Fake::start(|call, _| answer(call)).await;
+    let fake = FakeCloud::start(|call, _| answer(call)).await;
     let cloud = fake.cloud_v2();
     let batch = batches(&cloud).await.remove(0);
     assert_eq!(
@@ -130,7 +130,7 @@ async fn the_failures_of_a_finished_batch_are_its_files_without_a_job_and_its_fa
 
 #[tokio::test]
 async fn a_batch_that_failed_as_a_whole_names_no_items_and_a_running_one_costs_nothing() {
-    let fake = Fake::start(|_, _| ok(&a_batch("FAILED"))).await;
+    let fake = FakeCloud::start(|_, _| ok(&a_batch("FAILED"))).await;
     let cloud = fake.cloud_v2();
     let mut batch = cloud.batch("bat-1").await.unwrap().unwrap();
     let (rows, listed) = failed(&cloud, &batch).await;
@@ -143,7 +143,7 @@ async fn a_batch_that_failed_as_a_whole_names_no_items_and_a_running_one_costs_n
 
 #[tokio::test]
 async fn the_statuses_of_named_items_are_those_of_their_jobs() {
-    let fake = Fake::start(|call, _| answer(call)).await;
+    let fake = FakeCloud::start(|call, _| answer(call)).await;
     let cloud = fake.cloud_v2();
     let batch = cloud.batch("bat-1").await.unwrap().unwrap();
     let wanted: HashSet<String> = ["dfl-0", "dfl-1", "dfl-2", "dfl-7", "dfl-none"].map(str::to_owned).into();
@@ -172,7 +172,7 @@ fn request(job_type: &str, job_id: &str) -> Resubmission {
 async fn a_file_is_parsed_again_with_its_file_id_and_found_by_its_note() {
     let again = json!({"id": "pjb-new", "status": "FAILED", "error_message": "again", "name": "n.pdf",
         "created_at": "2026-11-23T12:00:00Z", "user_metadata": {"triage_intent": "intent-1", "triage_item": "dfl-1"}});
-    let fake = Fake::start(move |call, _| match (call.method.as_str(), call.path.as_str()) {
+    let fake = FakeCloud::start(move |call, _| match (call.method.as_str(), call.path.as_str()) {
         ("GET", "/api/v1/beta/directories/dir-1/files/dfl-1") => ok(&json!({"id": "dfl-1", "file_id": "file-1"})),
         ("POST", "/api/v2/parse") => ok(&again),
         ("GET", "/api/v2/parse/pjb-new") => ok(&json!({ "job": again })),
@@ -208,7 +208,7 @@ async fn a_file_is_parsed_again_with_its_file_id_and_found_by_its_note() {
 
 #[tokio::test]
 async fn an_extraction_is_made_from_the_parse_that_had_succeeded() {
-    let fake = Fake::start(|call, _| match (call.method.as_str(), call.path.as_str()) {
+    let fake = FakeCloud::start(|call, _| match (call.method.as_str(), call.path.as_str()) {
         ("GET", "/api/v2/extract/ext-old") => {
             ok(&json!({"id": "ext-old", "status": "FAILED", "extract_metadata": {"parse_job_id": "pjb-step"}}))
         }
@@ -231,7 +231,7 @@ async fn an_extraction_is_made_from_the_parse_that_had_succeeded() {
 
 #[tokio::test]
 async fn what_v2_cannot_resubmit_is_not_sent() {
-    let fake = Fake::start(|_, _| status(500, "never asked")).await;
+    let fake = FakeCloud::start(|_, _| status(500, "never asked")).await;
     let cloud = fake.cloud_v2();
     assert_eq!(crate::llamacloud::Cloud::items_per_request(BatchApi::V2), Some(1));
     let mut two = request("parse", "pjb-old");
@@ -246,7 +246,7 @@ async fn what_v2_cannot_resubmit_is_not_sent() {
 
 #[tokio::test]
 async fn why_an_extraction_failed_may_stand_on_the_parsing_before_it() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v2/extract/ext-1" => ok(&json!({"id": "ext-1", "status": "FAILED", "error_message": "no extraction",
             "extract_metadata": {"parse_job_id": "pjb-1"}})),
         "/api/v2/parse/pjb-1" => {
@@ -270,7 +270,7 @@ async fn why_an_extraction_failed_may_stand_on_the_parsing_before_it() {
 
 #[tokio::test]
 async fn files_that_became_one_job_fail_and_end_together() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v2/batches/bat-1" => {
             let mut batch = a_batch("COMPLETED");
             let file = |n: usize| json!({"source_directory_file_id": format!("dfl-{n}"), "job_reference": {"type": "parse_v2", "id": job_id(10)}});
@@ -292,7 +292,7 @@ async fn files_that_became_one_job_fail_and_end_together() {
 
 #[tokio::test]
 async fn pages_that_cannot_be_read_cost_no_failure_that_is_known() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v2/batches/bat-1" => {
             let mut batch = a_batch("COMPLETED");
             let file = |n: usize| json!({"source_directory_file_id": format!("dfl-{n}"), "job_reference": {"type": "parse_v2", "id": job_id(n)}});
@@ -304,7 +304,7 @@ async fn pages_that_cannot_be_read_cost_no_failure_that_is_known() {
         _ => answer(call),
     })
     .await;
-    let curious = connect(Project { api: Api::V2, page_failures: true, ..fake.project() }, Pace::hurried());
+    let curious = connect(ProjectConfig { api: Api::V2, page_failures: true, ..fake.project() }, RetryPace::hurried());
     let batch = curious.batch("bat-1").await.unwrap().unwrap();
     let (rows, listed) = failed(&curious, &batch).await;
     assert!(rows.iter().any(|row| row.item_id == "dfl-10"), "{rows:?}");
@@ -314,7 +314,7 @@ async fn pages_that_cannot_be_read_cost_no_failure_that_is_known() {
 
 #[tokio::test]
 async fn failed_pages_of_a_completed_parse_count_only_where_a_project_asks_for_them() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v2/batches/bat-1" => {
             let mut batch = a_batch("COMPLETED");
             batch["results"] = json!([{"source_directory_file_id": "dfl-2", "job_reference": {"type": "parse_v2", "id": job_id(2)}},
@@ -334,8 +334,8 @@ async fn failed_pages_of_a_completed_parse_count_only_where_a_project_asks_for_t
     assert!(failed(&fake.cloud_v2(), &batch).await.0.is_empty());
     assert!(!fake.calls().iter().any(|call| call.query("expand") == Some("markdown")));
 
-    let curious = Project { api: Api::V2, page_failures: true, ..fake.project() };
-    let (rows, listed) = failed(&connect(curious, Pace::hurried()), &batch).await;
+    let curious = ProjectConfig { api: Api::V2, page_failures: true, ..fake.project() };
+    let (rows, listed) = failed(&connect(curious, RetryPace::hurried()), &batch).await;
     let told = "2 of 3 pages failed although the parse completed; page 2: nothing legible";
     assert_eq!((rows.len(), rows[0].item_id.as_str(), rows[0].message.as_deref()), (1, "dfl-2", Some(told)));
     assert_eq!(listed.counted, Some(Counted { total: 2, failed: 1 }));

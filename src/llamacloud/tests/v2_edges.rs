@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::llamacloud::Cloud;
 use crate::llamacloud::error::CreateError;
-use crate::llamacloud::paging::listing::{Depth, Listed};
+use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::llamacloud::resubmit::Resubmission;
-use crate::llamacloud::tests::fake::{Call, Fake, keep, ok, status};
+use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, keep, ok, status};
 use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind, Observation};
 
@@ -21,13 +21,13 @@ fn file(n: usize, kind: &str, job_id: &str) -> Value {
     json!({"source_directory_file_id": format!("dfl-{n}"), "job_reference": {"type": kind, "id": job_id}})
 }
 
-fn by_ids(call: &Call, jobs: &[Value]) -> Value {
+fn by_ids(call: &RecordedCall, jobs: &[Value]) -> Value {
     let asked: Vec<&str> = call.query.iter().filter(|(name, _)| name == "job_ids").map(|(_, id)| &id[..]).collect();
     let shown: Vec<&Value> = jobs.iter().filter(|job| asked.contains(&job["id"].as_str().unwrap())).collect();
     json!({ "items": shown })
 }
 
-async fn failed(cloud: &Cloud) -> (Vec<Observation>, Listed) {
+async fn failed(cloud: &Cloud) -> (Vec<Observation>, ListResult) {
     let batch = cloud.batch("bat-1").await.unwrap().unwrap();
     let mut rows = Vec::new();
     let listed = cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_file_that_a_cancelled_batch_never_began_is_no_failure() {
         {"source_directory_file_id": "dfl-2", "job_reference": null, "error_message": "no room for a job"},
         file(3, "parse_v2", "pjb-3"),
     ]);
-    let fake = Fake::start(move |call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(move |call, _| match call.path.as_str() {
         "/api/v2/batches/bat-1" => ok(&batch("parse_v2", "CANCELLED", results.clone())),
         "/api/v2/parse" => ok(&json!({"items": [{"id": "pjb-3", "status": "FAILED", "error_message": "broken"}]})),
         _ => ok(&json!({"items": []})),
@@ -64,7 +64,7 @@ async fn a_server_that_takes_few_ids_in_one_query_is_asked_with_as_few() {
     let jobs: Vec<Value> = (0..90).map(|n| json!({"id": id(n), "status": "FAILED"})).collect();
     for (most, refusal) in [(50, 422), (20, 414), (1, 400)] {
         let (results, jobs) = (results.clone(), jobs.clone());
-        let fake = Fake::start(move |call, _| match call.path.as_str() {
+        let fake = FakeCloud::start(move |call, _| match call.path.as_str() {
             "/api/v2/batches/bat-1" => ok(&batch("parse_v2", "COMPLETED", json!(results))),
             "/api/v2/parse" if call.query.iter().filter(|(name, _)| name == "job_ids").count() > most => {
                 status(refusal, "too many")
@@ -83,7 +83,7 @@ async fn a_server_that_takes_few_ids_in_one_query_is_asked_with_as_few() {
 #[tokio::test]
 async fn the_type_of_a_reference_tells_which_product_to_ask() {
     let id = "27c1aaaa-0000-4a5e-8f00-1c1f8d0f2a11";
-    let fake = Fake::start(move |call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(move |call, _| match call.path.as_str() {
         "/api/v2/batches/bat-1" => ok(&batch("extract_v2", "COMPLETED", json!([file(1, "extract_v2", id)]))),
         "/api/v2/extract" => ok(&by_ids(call, &[json!({"id": id, "status": "FAILED", "error_message": "no"})])),
         path if path == format!("/api/v2/extract/{id}") => {
@@ -102,7 +102,7 @@ async fn the_type_of_a_reference_tells_which_product_to_ask() {
 #[tokio::test]
 async fn a_job_that_no_list_shows_is_missing_and_not_taken_for_completed() {
     let results = json!([file(1, "parse_v2", "pjb-1"), file(2, "parse_v2", "pjb-2")]);
-    let fake = Fake::start(move |call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(move |call, _| match call.path.as_str() {
         "/api/v2/batches/bat-1" => ok(&batch("parse_v2", "COMPLETED", results.clone())),
         _ => ok(&by_ids(call, &[json!({"id": "pjb-1", "status": "COMPLETED"})])),
     })
@@ -126,7 +126,7 @@ fn request(job_type: &str, job_config: Value) -> Resubmission {
 
 #[tokio::test]
 async fn a_deleted_file_is_not_parsed_again() {
-    let fake = Fake::start(|call, _| match call.method.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.method.as_str() {
         "GET" => ok(&json!({"id": "dfl-1", "file_id": "file-1", "deleted_at": "2026-11-23T10:00:00Z"})),
         _ => status(500, "never asked"),
     })
@@ -138,7 +138,7 @@ async fn a_deleted_file_is_not_parsed_again() {
 
 #[tokio::test]
 async fn a_refusal_of_something_unknown_says_what_the_server_said() {
-    let fake = Fake::start(|call, _| match call.method.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.method.as_str() {
         "GET" => ok(&json!({"id": "dfl-1", "file_id": "file-1", "deleted_at": null})),
         _ => status(404, "Source file not found in storage"),
     })
@@ -150,7 +150,7 @@ async fn a_refusal_of_something_unknown_says_what_the_server_said() {
 
 #[tokio::test]
 async fn a_request_holds_what_the_description_requires_and_nothing_that_it_does_not_know() {
-    let fake = Fake::start(|call, _| match call.method.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.method.as_str() {
         "GET" => ok(&json!({"id": "dfl-1", "file_id": "file-1", "deleted_at": null})),
         _ => ok(&json!({"id": "new"})),
     })
@@ -174,7 +174,7 @@ async fn a_request_holds_what_the_description_requires_and_nothing_that_it_does_
 }
 
 /// A directory of 1,000 files in pages of 100, and a batch over it of which these files failed.
-async fn with_small_pages(failing: &'static [usize]) -> (Fake, Vec<Observation>, Listed) {
+async fn with_small_pages(failing: &'static [usize]) -> (FakeCloud, Vec<Observation>, ListResult) {
     let job_id = |n: usize| format!("ext-{n:08}");
     let results: Vec<Value> = (0..1000).map(|n| file(n, "extract_v2", &job_id(n))).collect();
     let job = move |n: usize| {
@@ -184,7 +184,7 @@ async fn with_small_pages(failing: &'static [usize]) -> (Fake, Vec<Observation>,
     let jobs: Vec<Value> = (0..1000).map(job).collect();
     let files: Vec<Value> =
         (0..1000).map(|n| json!({"id": format!("dfl-{n}"), "display_name": format!("{n}.pdf")})).collect();
-    let fake = Fake::start(move |call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(move |call, _| match call.path.as_str() {
         "/api/v2/batches/bat-1" => ok(&batch("extract_v2", "COMPLETED", json!(results))),
         _ if call.number("page_size").is_some_and(|size| size > 100) => status(422, "at most 100"),
         "/api/v2/extract" => {
@@ -204,7 +204,7 @@ async fn with_small_pages(failing: &'static [usize]) -> (Fake, Vec<Observation>,
     (fake, rows, listed)
 }
 
-fn page(call: &Call, all: &[Value]) -> Value {
+fn page(call: &RecordedCall, all: &[Value]) -> Value {
     let from = call.number("page_token").unwrap_or(0);
     let until = all.len().min(from + call.number("page_size").unwrap_or(50));
     json!({"items": all[from..until], "next_page_token": (until < all.len()).then(|| until.to_string())})
@@ -238,7 +238,7 @@ async fn a_directory_is_read_no_further_than_its_names_are_wanted() {
 
 #[tokio::test]
 async fn batches_that_are_read_at_once_ask_for_their_directory_once() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v2/batches/bat-1" => ok(&batch("extract_v2", "COMPLETED", json!([file(1, "extract_v2", "ext-1")]))),
         "/api/v2/extract" => ok(&json!({"items": [{"id": "ext-1", "status": "FAILED"}]})),
         _ => ok(&json!({"items": [{"id": "dfl-1", "display_name": "one.pdf"}]})),

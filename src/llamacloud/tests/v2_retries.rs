@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::llamacloud::paging::listing::Depth;
 use crate::llamacloud::resubmit::Resubmission;
-use crate::llamacloud::tests::fake::{Call, Fake, keep, ok, status};
+use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, keep, ok, status};
 use crate::model::batch::BatchStatus;
 use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind};
-use crate::model::prior_jobs::Before;
+use crate::model::prior_jobs::PriorJobs;
 
 const SAVED: &str = "cfg-7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const OTHER: &str = "cfg-11111111-7425-40de-944b-e07fc1f90ae7";
@@ -45,7 +45,7 @@ fn extraction(id: &str, created_at: &str, configuration: Value) -> Value {
 /// Looks before a POST that meets `before`, and finds what `after` shows: ids, and whether each is surely the retry's.
 async fn found(configuration: &str, before: Vec<Value>, after: Vec<Value>) -> Vec<(String, bool)> {
     let lists = [before, after];
-    let fake = Fake::start(move |call, n| match call.path.as_str() {
+    let fake = FakeCloud::start(move |call, n| match call.path.as_str() {
         "/api/v2/extract/ext-old" => {
             ok(&json!({"id": "ext-old", "status": "FAILED", "extract_metadata": {"parse_job_id": "pjb-step"}}))
         }
@@ -56,7 +56,7 @@ async fn found(configuration: &str, before: Vec<Value>, after: Vec<Value>) -> Ve
     .await;
     let cloud = fake.cloud_v2();
     let request = request("extract", "ext-old", configuration);
-    let before = cloud.look_before(&request, posted()).await.unwrap();
+    let before = cloud.list_prior_jobs(&request, posted()).await.unwrap();
     assert_eq!(fake.calls().last().unwrap().query("file_input"), Some("pjb-step"));
     let request = Resubmission { before, ..request };
     let found = cloud.find_batches(&request, posted(), &HashSet::new()).await.unwrap();
@@ -90,19 +90,19 @@ async fn an_extraction_with_another_configuration_is_not_the_retrys_or_nobody_ca
 
 #[tokio::test]
 async fn nothing_is_sent_where_it_is_not_known_what_was_there_before() {
-    let fake = Fake::start(|call, _| match call.path.as_str() {
+    let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v2/extract" => ok(&json!({"items": [{"status": "COMPLETED"}]})),
         _ => status(404, "no"),
     })
     .await;
     let cloud = fake.cloud_v2();
-    assert!(cloud.look_before(&request("extract", "ext-old", SAVED), posted()).await.is_err());
+    assert!(cloud.list_prior_jobs(&request("extract", "ext-old", SAVED), posted()).await.is_err());
     let blind = cloud.find_batches(&request("extract", "ext-old", SAVED), posted(), &HashSet::new()).await.unwrap();
     assert!(!blind.complete && blind.found.is_empty());
-    assert_eq!(cloud.look_before(&request("parse", "pjb-old", SAVED), posted()).await.unwrap(), None);
+    assert_eq!(cloud.list_prior_jobs(&request("parse", "pjb-old", SAVED), posted()).await.unwrap(), None);
 }
 
-fn bare(call: &Call) -> Response {
+fn bare(call: &RecordedCall) -> Response {
     match (call.method.as_str(), call.path.as_str()) {
         ("GET", path) if path == format!("/api/v2/extract/{FAILED}") => {
             ok(&json!({"id": FAILED, "status": "FAILED", "extract_metadata": {"parse_job_id": PARSED}}))
@@ -121,11 +121,15 @@ fn bare(call: &Call) -> Response {
 
 #[tokio::test]
 async fn ids_without_a_prefix_are_of_the_product_that_they_were_made_by() {
-    let fake = Fake::start(|call, _| bare(call)).await;
+    let fake = FakeCloud::start(|call, _| bare(call)).await;
     let cloud = fake.cloud_v2();
     let request = request("extract", FAILED, SAVED);
-    let before = cloud.look_before(&request, posted()).await.unwrap();
-    assert_eq!(before.as_ref().map(|before: &Before| before.input.as_str()), Some(PARSED), "parsing is not paid again");
+    let before = cloud.list_prior_jobs(&request, posted()).await.unwrap();
+    assert_eq!(
+        before.as_ref().map(|before: &PriorJobs| before.input.as_str()),
+        Some(PARSED),
+        "parsing is not paid again"
+    );
     let id = cloud.create_batch(&Resubmission { before, ..request }).await.unwrap();
     assert_eq!((id.as_str(), &fake.calls().last().unwrap().body["file_input"]), (MADE, &json!(PARSED)));
     // Another process learns from the ledger what it is.

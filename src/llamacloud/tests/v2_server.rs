@@ -5,14 +5,14 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::llamacloud::Cloud;
-use crate::llamacloud::tests::fake::{Call, Fake, ok, status};
+use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, ok, status};
 
 /// Files of the batch.
 pub(crate) const FILES: usize = 1000;
 
 /// A LlamaCloud with one finished batch.
 #[derive(Clone, Copy)]
-pub(crate) struct Server {
+pub(crate) struct V2Server {
     pub(crate) product: &'static str,
     /// The longest request line in bytes.
     pub(crate) line: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Server {
     pub(crate) waiting: usize,
 }
 
-pub(crate) const PLAIN: Server = Server {
+pub(crate) const PLAIN: V2Server = V2Server {
     product: "parse",
     line: 16_000,
     page: 1000,
@@ -53,7 +53,7 @@ pub(crate) const PLAIN: Server = Server {
     waiting: 0,
 };
 
-impl Server {
+impl V2Server {
     pub(crate) fn job_id(&self, n: usize) -> String {
         let prefix = if self.product == "parse" { "pjb" } else { "ext" };
         format!("{prefix}-{n:08}-27c1-4a5e-8f00-1c1f8d0f2a11")
@@ -74,7 +74,7 @@ impl Server {
     }
 
     /// The parsings before extractions, by id.
-    fn parsings(&self, call: &Call) -> Vec<Value> {
+    fn parsings(&self, call: &RecordedCall) -> Vec<Value> {
         let ids = call.query.iter().filter(|(name, _)| name == "job_ids");
         let parsing = |id: &str| {
             let name = self.named.then(|| format!("{}.pdf", id.trim_start_matches("pjb-before-")));
@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// The jobs that a list shows: those of the batch first, others between them.
-    fn jobs(&self, call: &Call) -> Vec<Value> {
+    fn jobs(&self, call: &RecordedCall) -> Vec<Value> {
         let named: Vec<&str> =
             call.query.iter().filter(|(name, _)| name == "job_ids").map(|(_, id)| id.as_str()).collect();
         let all = (0..FILES * (1 + self.others)).map(|n| match n % (1 + self.others) {
@@ -123,7 +123,7 @@ impl Server {
             .collect()
     }
 
-    pub(crate) fn answer(&self, call: &Call) -> Response {
+    pub(crate) fn answer(&self, call: &RecordedCall) -> Response {
         let line: usize = call.query.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         if line + call.path.len() > self.line {
             return status(414, "too long");
@@ -146,19 +146,19 @@ impl Server {
         }
     }
 
-    fn page_of(&self, call: &Call) -> usize {
+    fn page_of(&self, call: &RecordedCall) -> usize {
         if call.path.ends_with("/files") { self.files_page } else { self.page }
     }
 
-    fn paged(&self, call: &Call, rows: Vec<Value>) -> Value {
+    fn paged(&self, call: &RecordedCall, rows: Vec<Value>) -> Value {
         let from = call.number("page_token").unwrap_or(0).min(rows.len());
         let until = rows.len().min(from + self.page_of(call).min(call.number("page_size").unwrap_or(50)));
         let token = (until < rows.len()).then(|| until.to_string());
         json!({"items": rows[from..until], "next_page_token": token, "total_size": null})
     }
 
-    pub(crate) async fn start(self) -> (Fake, Cloud) {
-        let fake = Fake::start(move |call, _| self.answer(call)).await;
+    pub(crate) async fn start(self) -> (FakeCloud, Cloud) {
+        let fake = FakeCloud::start(move |call, _| self.answer(call)).await;
         let cloud = fake.cloud_v2();
         (fake, cloud)
     }

@@ -2,56 +2,56 @@
 
 use serde::Deserialize;
 
-use crate::llamacloud::paging::page::Rows;
-use crate::llamacloud::wire::{Count, Text, time};
+use crate::llamacloud::paging::page::RowReader;
+use crate::llamacloud::wire::{WireCount, WireText, time};
 use crate::model::batch::{Batch, BatchStatus};
 
 #[derive(Deserialize)]
-pub(crate) struct WireBatch<'a> {
+pub(crate) struct V1WireBatch<'a> {
     #[serde(borrow)]
-    id: Option<Text<'a>>,
+    id: Option<WireText<'a>>,
     #[serde(borrow)]
-    project_id: Option<Text<'a>>,
+    project_id: Option<WireText<'a>>,
     #[serde(borrow)]
-    directory_id: Option<Text<'a>>,
+    directory_id: Option<WireText<'a>>,
     #[serde(borrow)]
-    job_type: Option<Text<'a>>,
+    job_type: Option<WireText<'a>>,
     #[serde(borrow)]
-    status: Option<Text<'a>>,
+    status: Option<WireText<'a>>,
     #[serde(default)]
-    total_items: Count,
+    total_items: WireCount,
     #[serde(default)]
-    processed_items: Count,
+    processed_items: WireCount,
     #[serde(default)]
-    failed_items: Count,
+    failed_items: WireCount,
     #[serde(default)]
-    skipped_items: Count,
+    skipped_items: WireCount,
     #[serde(borrow)]
-    error_message: Option<Text<'a>>,
+    error_message: Option<WireText<'a>>,
     #[serde(borrow)]
-    created_at: Option<Text<'a>>,
+    created_at: Option<WireText<'a>>,
     #[serde(borrow)]
-    updated_at: Option<Text<'a>>,
+    updated_at: Option<WireText<'a>>,
     #[serde(borrow)]
-    started_at: Option<Text<'a>>,
+    started_at: Option<WireText<'a>>,
     #[serde(borrow)]
-    completed_at: Option<Text<'a>>,
+    completed_at: Option<WireText<'a>>,
 }
 
-impl WireBatch<'_> {
+impl V1WireBatch<'_> {
     pub(crate) fn into_batch(self) -> Batch {
-        let word = |text: Option<Text<'_>>| text.map_or_else(String::new, Text::into_id);
+        let word = |text: Option<WireText<'_>>| text.map_or_else(String::new, WireText::into_id);
         Batch {
             batch_id: word(self.id),
-            project_id: self.project_id.and_then(Text::into_some_id),
-            directory_id: self.directory_id.and_then(Text::into_some_id),
+            project_id: self.project_id.and_then(WireText::into_some_id),
+            directory_id: self.directory_id.and_then(WireText::into_some_id),
             job_type: word(self.job_type),
-            status: BatchStatus::from_word(self.status.as_ref().map_or("", Text::as_str)),
+            status: BatchStatus::from(self.status.as_ref().map_or("", WireText::as_str)),
             total_items: self.total_items.0,
             processed_items: self.processed_items.0,
             failed_items: self.failed_items.0,
             skipped_items: self.skipped_items.0,
-            error_message: self.error_message.and_then(Text::into_message),
+            error_message: self.error_message.and_then(WireText::into_message),
             created_at: time(self.created_at),
             updated_at: time(self.updated_at),
             started_at: time(self.started_at),
@@ -61,10 +61,10 @@ impl WireBatch<'_> {
 }
 
 /// The rows of the batch list.
-pub(crate) struct Batches;
+pub(crate) struct V1BatchRows;
 
-impl Rows for Batches {
-    type Wire<'a> = WireBatch<'a>;
+impl RowReader for V1BatchRows {
+    type Wire<'a> = V1WireBatch<'a>;
     type Row = Batch;
     const TEXTS: &'static [&'static str] = &[
         "project_id",
@@ -78,11 +78,11 @@ impl Rows for Batches {
         "completed_at",
     ];
 
-    fn id<'w>(&self, wire: &'w WireBatch<'_>) -> &'w str {
-        wire.id.as_ref().map_or("", Text::as_str)
+    fn id<'w>(&self, wire: &'w V1WireBatch<'_>) -> &'w str {
+        wire.id.as_ref().map_or("", WireText::as_str)
     }
 
-    fn row(&self, wire: WireBatch<'_>) -> Option<Batch> {
+    fn row(&self, wire: V1WireBatch<'_>) -> Option<Batch> {
         Some(wire.into_batch())
     }
 }

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::end_of_list::Paging;
+use crate::llamacloud::paging::end_of_list::ListProgress;
 use crate::llamacloud::paging::listing::{self, Make, Style};
 use crate::llamacloud::paging::page::parse;
-use crate::llamacloud::resubmit::{Candidate, Candidates, LOOK_BACK, Resubmission};
-use crate::llamacloud::v1_beta::batch::WireBatch;
+use crate::llamacloud::resubmit::{Candidates, LOOK_BACK, Resubmission, ResubmittedBatch};
+use crate::llamacloud::v1_beta::batch::V1WireBatch;
 use crate::llamacloud::v1_beta::item::Statuses;
 use crate::llamacloud::v1_beta::{ROOT, under};
 use crate::model::batch::Batch;
@@ -23,7 +23,7 @@ pub(crate) async fn create(client: &Client, request: &Resubmission) -> Result<St
     client
         .post_once(&Ask::path(&ROOT), &body, |text| {
             let path = format!("/{}", ROOT.join("/"));
-            let batch = parse::<WireBatch<'_>>(text, &path)?.into_batch();
+            let batch = parse::<V1WireBatch<'_>>(text, &path)?.into_batch();
             if batch.batch_id.is_empty() {
                 return Err(CloudError::Decode { path, at: "id".to_owned(), problem: "missing".to_owned() });
             }
@@ -55,7 +55,7 @@ pub(crate) async fn find(
             tracing::debug!(batch = batch.batch_id, %error, "the items of a batch that may be a retry's were not listed");
             None
         });
-        found.push(Candidate { batch, item_ids });
+        found.push(ResubmittedBatch { batch, item_ids });
     }
     Ok(Candidates { found, complete: listed.complete && listed.unreadable == 0 })
 }
@@ -68,7 +68,7 @@ async fn item_ids(client: &Client, limit: usize, batch: &Batch) -> Result<Option
         ids.extend(rows.into_iter().map(|(id, _)| id));
         ControlFlow::Continue(())
     };
-    let paging = Paging::by_offset(batch.total_items);
+    let paging = ListProgress::by_offset(batch.total_items);
     let ask = Ask::path(&path);
     let style = Style::of(Make::V1, limit);
     let listed = listing::read(client, &ask, style, &Statuses, paging, &mut each).await?;

@@ -11,11 +11,11 @@ pub(crate) fn pages(body: &str) -> [Result<Read, CloudError>; 4] {
         decode(&item::Troubles { kind: Kind::Failed }, body),
         decode(&item::Troubles { kind: Kind::Skipped }, body),
         decode(&item::Statuses, body),
-        decode(&batch::Batches, body),
+        decode(&batch::V1BatchRows, body),
     ]
 }
 
 pub(crate) fn records(body: &str) {
-    let _batch = parse::<batch::WireBatch<'_>>(body, "batch");
-    let _job = parse::<job::WireJob<'_>>(body, "job");
+    let _batch = parse::<batch::V1WireBatch<'_>>(body, "batch");
+    let _job = parse::<job::V1WireJob<'_>>(body, "job");
 }

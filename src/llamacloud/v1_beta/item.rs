@@ -2,32 +2,32 @@
 
 use serde::Deserialize;
 
-use crate::llamacloud::paging::page::Rows;
-use crate::llamacloud::wire::{Text, time};
+use crate::llamacloud::paging::page::RowReader;
+use crate::llamacloud::wire::{WireText, time};
 use crate::model::item::{ItemStatus, Kind, Observation};
 
 #[derive(Deserialize)]
 pub(crate) struct WireItem<'a> {
     #[serde(borrow)]
-    item_id: Option<Text<'a>>,
+    item_id: Option<WireText<'a>>,
     #[serde(borrow)]
-    item_name: Option<Text<'a>>,
+    item_name: Option<WireText<'a>>,
     #[serde(borrow)]
-    status: Option<Text<'a>>,
+    status: Option<WireText<'a>>,
     #[serde(borrow)]
-    error_message: Option<Text<'a>>,
+    error_message: Option<WireText<'a>>,
     #[serde(borrow)]
-    skip_reason: Option<Text<'a>>,
+    skip_reason: Option<WireText<'a>>,
     #[serde(borrow)]
-    job_id: Option<Text<'a>>,
+    job_id: Option<WireText<'a>>,
     #[serde(borrow)]
-    job_record_id: Option<Text<'a>>,
+    job_record_id: Option<WireText<'a>>,
     #[serde(borrow)]
-    started_at: Option<Text<'a>>,
+    started_at: Option<WireText<'a>>,
     #[serde(borrow)]
-    completed_at: Option<Text<'a>>,
+    completed_at: Option<WireText<'a>>,
     #[serde(borrow)]
-    effective_at: Option<Text<'a>>,
+    effective_at: Option<WireText<'a>>,
 }
 
 const TEXTS: &[&str] = &[
@@ -43,11 +43,11 @@ const TEXTS: &[&str] = &[
 ];
 
 fn id<'w>(wire: &'w WireItem<'_>) -> &'w str {
-    wire.item_id.as_ref().map_or("", Text::as_str)
+    wire.item_id.as_ref().map_or("", WireText::as_str)
 }
 
 fn status(wire: &WireItem<'_>) -> ItemStatus {
-    ItemStatus::from_word(wire.status.as_ref().map_or("", Text::as_str))
+    ItemStatus::from(wire.status.as_ref().map_or("", WireText::as_str))
 }
 
 /// The rows of a listing of failed or skipped items.
@@ -55,7 +55,7 @@ pub(crate) struct Troubles {
     pub(crate) kind: Kind,
 }
 
-impl Rows for Troubles {
+impl RowReader for Troubles {
     type Wire<'a> = WireItem<'a>;
     type Row = Observation;
     const TEXTS: &'static [&'static str] = TEXTS;
@@ -67,14 +67,14 @@ impl Rows for Troubles {
     /// A row of another known status is not of this listing: the server ignored the filter, or the item has moved on.
     /// A word of the future is believed to be what was asked for: to lose a failure would be worse.
     fn row(&self, wire: WireItem<'_>) -> Option<Observation> {
-        let word = wire.status.as_ref().map_or("", Text::as_str);
+        let word = wire.status.as_ref().map_or("", WireText::as_str);
         let is_of_kind = word == self.kind.as_str() || is_of_kind(word, self.kind);
         is_of_kind.then(|| observation(wire, self.kind))
     }
 }
 
 fn is_of_kind(word: &str, kind: Kind) -> bool {
-    match ItemStatus::from_word(word) {
+    match ItemStatus::from(word) {
         ItemStatus::Failed => kind == Kind::Failed,
         ItemStatus::Skipped => kind == Kind::Skipped,
         ItemStatus::Unknown(_) => true,
@@ -86,16 +86,16 @@ fn observation(wire: WireItem<'_>, kind: Kind) -> Observation {
     let same_time = wire.effective_at == wire.completed_at;
     let completed_at = time(wire.completed_at);
     Observation {
-        item_id: wire.item_id.map_or_else(String::new, Text::into_id),
-        item_name: wire.item_name.map_or_else(String::new, Text::into_masked),
+        item_id: wire.item_id.map_or_else(String::new, WireText::into_id),
+        item_name: wire.item_name.map_or_else(String::new, WireText::into_masked),
         kind,
-        message: wire.error_message.and_then(Text::into_message),
+        message: wire.error_message.and_then(WireText::into_message),
         skip_reason: match kind {
-            Kind::Skipped => wire.skip_reason.and_then(Text::into_message),
+            Kind::Skipped => wire.skip_reason.and_then(WireText::into_message),
             Kind::Failed => None,
         },
-        job_id: wire.job_id.and_then(Text::into_some_id),
-        job_record_id: wire.job_record_id.and_then(Text::into_some_id),
+        job_id: wire.job_id.and_then(WireText::into_some_id),
+        job_record_id: wire.job_record_id.and_then(WireText::into_some_id),
         started_at: time(wire.started_at),
         completed_at,
         // They mostly are the same, and reading a time costs more than comparing two texts.
@@ -108,7 +108,7 @@ pub(crate) struct Undone<'s> {
     pub(crate) status: &'s ItemStatus,
 }
 
-impl Rows for Undone<'_> {
+impl RowReader for Undone<'_> {
     type Wire<'a> = WireItem<'a>;
     type Row = Observation;
     const TEXTS: &'static [&'static str] = TEXTS;
@@ -126,7 +126,7 @@ impl Rows for Undone<'_> {
 /// The rows of a whole batch: which item stands how.
 pub(crate) struct Statuses;
 
-impl Rows for Statuses {
+impl RowReader for Statuses {
     type Wire<'a> = WireItem<'a>;
     type Row = (String, ItemStatus);
     const TEXTS: &'static [&'static str] = TEXTS;
@@ -137,6 +137,6 @@ impl Rows for Statuses {
 
     fn row(&self, wire: WireItem<'_>) -> Option<(String, ItemStatus)> {
         let status = status(&wire);
-        Some((wire.item_id.map_or_else(String::new, Text::into_id), status))
+        Some((wire.item_id.map_or_else(String::new, WireText::into_id), status))
     }
 }

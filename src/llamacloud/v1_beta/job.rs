@@ -8,27 +8,27 @@ use serde_json::Value;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::end_of_list::Paging;
+use crate::llamacloud::paging::end_of_list::ListProgress;
 use crate::llamacloud::paging::listing::{self, Make, Style};
 use crate::llamacloud::paging::page::parse;
 use crate::llamacloud::resubmit::JobRecord;
 use crate::llamacloud::v1_beta::item::Statuses;
 use crate::llamacloud::v1_beta::under;
-use crate::llamacloud::wire::{Text, time};
+use crate::llamacloud::wire::{WireText, time};
 use crate::model::batch::Batch;
 use crate::model::item::ItemStatus;
 
 #[derive(Deserialize)]
-pub(crate) struct WireJob<'a> {
+pub(crate) struct V1WireJob<'a> {
     #[serde(borrow)]
-    status: Option<Text<'a>>,
+    status: Option<WireText<'a>>,
     #[serde(borrow)]
-    error_code: Option<Text<'a>>,
+    error_code: Option<WireText<'a>>,
     #[serde(borrow)]
-    error_message: Option<Text<'a>>,
+    error_message: Option<WireText<'a>>,
     /// What extraction jobs call it.
     #[serde(borrow)]
-    error: Option<Text<'a>>,
+    error: Option<WireText<'a>>,
 }
 
 /// The record of a job; none if LlamaCloud does not know it (any more).
@@ -49,12 +49,12 @@ pub(crate) async fn record(client: &Client, job_type: &str, job_id: &str) -> Res
     }
     let got = client
         .get(&ask, |text| {
-            let job: WireJob<'_> = parse(text, &format!("/{}", path.join("/")))?;
+            let job: V1WireJob<'_> = parse(text, &format!("/{}", path.join("/")))?;
             Ok(JobRecord {
                 job_id: job_id.to_owned(),
-                status: job.status.map_or_else(String::new, Text::into_id),
-                error_code: job.error_code.and_then(Text::into_message),
-                error_message: job.error_message.or(job.error).and_then(Text::into_message),
+                status: job.status.map_or_else(String::new, WireText::into_id),
+                error_code: job.error_code.and_then(WireText::into_message),
+                error_message: job.error_message.or(job.error).and_then(WireText::into_message),
             })
         })
         .await;
@@ -107,7 +107,7 @@ pub(crate) async fn has_result(
     job_type: &str,
     since: Timestamp,
 ) -> Result<bool, CloudError> {
-    let at = |result: &Value| time(result["processed_at"].as_str().map(|text| Text(text.into())));
+    let at = |result: &Value| time(result["processed_at"].as_str().map(|text| WireText(text.into())));
     let results = results(client, item_id, job_type).await?;
     Ok(results.iter().any(|result| at(result).is_some_and(|at| at >= since)))
 }
@@ -132,7 +132,7 @@ async fn completed_item(client: &Client, batch: &Batch) -> Result<Option<String>
         found = completed.next().map(|(id, _)| id);
         ControlFlow::Break(())
     };
-    let paging = Paging::by_offset(None);
+    let paging = ListProgress::by_offset(None);
     let listed = listing::read(client, &ask, Style::of(Make::V1, 1), &Statuses, paging, &mut each);
     known(listed.await)?;
     Ok(found)
@@ -141,12 +141,12 @@ async fn completed_item(client: &Client, batch: &Batch) -> Result<Option<String>
 /// The results of an item that show how they were made.
 async fn results(client: &Client, item_id: &str, job_type: &str) -> Result<Vec<Value>, CloudError> {
     #[derive(Deserialize)]
-    struct Results {
+    struct V1Results {
         processing_results: Option<Vec<Value>>,
     }
     let path = under(&["items", item_id, "processing-results"]);
     let ask = Ask::path(&path).with("job_type", job_type);
-    let got = client.get(&ask, |text| parse::<Results>(text, &format!("/{}", path.join("/"))));
+    let got = client.get(&ask, |text| parse::<V1Results>(text, &format!("/{}", path.join("/"))));
     let mut results = known(got.await)?.and_then(|got| got.processing_results).unwrap_or_default();
     results.retain(|result| result.get("job_config").is_some_and(Value::is_object));
     Ok(results)

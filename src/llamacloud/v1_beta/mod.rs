@@ -15,11 +15,11 @@ use serde::Deserialize;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::end_of_list::{MOST_BATCHES, MOST_ROWS, Paging};
-use crate::llamacloud::paging::listing::{self, Flow, Listed, Make, Style};
-use crate::llamacloud::paging::page::{Rows, parse};
+use crate::llamacloud::paging::end_of_list::{ListProgress, MOST_BATCHES, MOST_ROWS};
+use crate::llamacloud::paging::listing::{self, Flow, ListResult, Make, Style};
+use crate::llamacloud::paging::page::{RowReader, parse};
 use crate::llamacloud::paging::sort_check::NewestFirst;
-use crate::llamacloud::v1_beta::batch::{Batches, WireBatch};
+use crate::llamacloud::v1_beta::batch::{V1BatchRows, V1WireBatch};
 use crate::llamacloud::v1_beta::item::{Statuses, Troubles, Undone};
 use crate::llamacloud::{PageOfBatches, PageOfItems, PageOfStatuses};
 use crate::model::batch::Batch;
@@ -39,7 +39,7 @@ pub(crate) async fn list_batches(
     limit: usize,
     created_since: Option<Timestamp>,
     page: &mut PageOfBatches<'_>,
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let mut order = NewestFirst::default();
     let mut is_past = false;
     let ask = Ask::path(&ROOT);
@@ -49,8 +49,8 @@ pub(crate) async fn list_batches(
         let stop = page(batches);
         if is_past { ControlFlow::Break(()) } else { stop }
     };
-    let paging = Paging::by_offset(None).at_most(MOST_BATCHES);
-    let listed = listing::read(client, &ask, Style::of(Make::V1, limit), &Batches, paging, &mut each).await;
+    let paging = ListProgress::by_offset(None).at_most(MOST_BATCHES);
+    let listed = listing::read(client, &ask, Style::of(Make::V1, limit), &V1BatchRows, paging, &mut each).await;
     let mut listed = listed.map_err(|error| gone(error, client))?;
     listed.complete |= is_past;
     Ok(listed)
@@ -75,14 +75,14 @@ pub(crate) async fn list_items(
     batch: &Batch,
     kind: Kind,
     page: &mut PageOfItems<'_>,
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let path = under(&[&batch.batch_id, "items"]);
     let ask = Ask::path(&path).with("status", kind.as_str());
     let expected = match kind {
         Kind::Failed => batch.failed_items,
         Kind::Skipped => batch.skipped_items,
     };
-    let paging = Paging::by_offset(expected).at_most(most_items(batch));
+    let paging = ListProgress::by_offset(expected).at_most(most_items(batch));
     read_items(client, &ask, limit, &Troubles { kind }, paging, page).await
 }
 
@@ -99,21 +99,21 @@ pub(crate) async fn list_undone(
     batch: &Batch,
     status: &ItemStatus,
     page: &mut PageOfItems<'_>,
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let path = under(&[&batch.batch_id, "items"]);
     let ask = Ask::path(&path).with("status", status.as_str());
-    let paging = Paging::by_offset(None).at_most(most_items(batch));
+    let paging = ListProgress::by_offset(None).at_most(most_items(batch));
     read_items(client, &ask, limit, &Undone { status }, paging, page).await
 }
 
-async fn read_items<R: Rows<Row = Observation>>(
+async fn read_items<R: RowReader<Row = Observation>>(
     client: &Client,
     ask: &Ask<'_>,
     limit: usize,
     rows: &R,
-    paging: Paging,
+    paging: ListProgress,
     page: &mut PageOfItems<'_>,
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let mut each = |rows| -> Flow {
         let taken = page(rows);
         Box::pin(async {
@@ -137,14 +137,14 @@ pub(crate) async fn probe(client: &Client) -> Result<Option<String>, CloudError>
 
 pub(crate) async fn batch(client: &Client, batch_id: &str) -> Result<Option<Batch>, CloudError> {
     #[derive(Deserialize)]
-    struct Enveloped<'a> {
+    struct V1Enveloped<'a> {
         #[serde(borrow)]
-        job: WireBatch<'a>,
+        job: V1WireBatch<'a>,
     }
     let path = under(&[batch_id]);
     let shown = format!("/{}", path.join("/"));
     let got = client
-        .get(&Ask::path(&path), |text| parse::<Enveloped<'_>>(text, &shown).map(|got| got.job.into_batch()))
+        .get(&Ask::path(&path), |text| parse::<V1Enveloped<'_>>(text, &shown).map(|got| got.job.into_batch()))
         .await;
     match got {
         Ok(batch) if batch.batch_id.is_empty() => {
@@ -162,9 +162,9 @@ pub(crate) async fn list_statuses(
     limit: usize,
     batch: &Batch,
     page: &mut PageOfStatuses<'_>,
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let path = under(&[&batch.batch_id, "items"]);
-    let paging = Paging::by_offset(batch.total_items).at_most(most_items(batch));
+    let paging = ListProgress::by_offset(batch.total_items).at_most(most_items(batch));
     let mut each = |rows: Vec<(String, ItemStatus)>| page(rows);
     listing::read(client, &Ask::path(&path), Style::of(Make::V1, limit), &Statuses, paging, &mut each).await
 }
@@ -182,7 +182,7 @@ pub(crate) async fn statuses(
         found.extend(rows.into_iter().filter(|(id, _)| item_ids.contains(id)));
         if found.len() == item_ids.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let paging = Paging::by_offset(batch.total_items).at_most(most_items(batch));
+    let paging = ListProgress::by_offset(batch.total_items).at_most(most_items(batch));
     listing::read(client, &ask, Style::of(Make::V1, limit), &Statuses, paging, &mut each).await?;
     Ok(found)
 }

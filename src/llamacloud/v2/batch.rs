@@ -5,28 +5,28 @@ use serde_json::value::RawValue;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::page::{self, Page, Rows, parse};
+use crate::llamacloud::paging::page::{self, Page, RowReader, parse};
 use crate::llamacloud::v2::ROOT;
 use crate::llamacloud::v2::job::Product;
-use crate::llamacloud::wire::{Text, time};
+use crate::llamacloud::wire::{WireText, time};
 use crate::model::batch::{Batch, BatchStatus};
 
 #[derive(Deserialize)]
-pub(crate) struct WireBatch<'a> {
+pub(crate) struct V2WireBatch<'a> {
     #[serde(borrow)]
-    id: Option<Text<'a>>,
+    id: Option<WireText<'a>>,
     #[serde(borrow)]
-    project_id: Option<Text<'a>>,
+    project_id: Option<WireText<'a>>,
     #[serde(borrow)]
-    source_directory_id: Option<Text<'a>>,
+    source_directory_id: Option<WireText<'a>>,
     #[serde(borrow)]
-    status: Option<Text<'a>>,
+    status: Option<WireText<'a>>,
     #[serde(borrow)]
     config: Option<WireConfig<'a>>,
     #[serde(borrow)]
-    created_at: Option<Text<'a>>,
+    created_at: Option<WireText<'a>>,
     #[serde(borrow)]
-    updated_at: Option<Text<'a>>,
+    updated_at: Option<WireText<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -38,12 +38,12 @@ struct WireConfig<'a> {
 #[derive(Deserialize)]
 struct WireJobConfig<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Option<Text<'a>>,
+    kind: Option<WireText<'a>>,
     #[serde(borrow)]
-    configuration_id: Option<Text<'a>>,
+    configuration_id: Option<WireText<'a>>,
 }
 
-impl WireBatch<'_> {
+impl V2WireBatch<'_> {
     /// The batch without counts, which v2 does not have, and the id of its configuration.
     fn into_batch(self) -> (Batch, Option<String>) {
         let job = self.config.and_then(|config| config.job);
@@ -51,13 +51,13 @@ impl WireBatch<'_> {
             Some(job) => (job.kind, job.configuration_id),
             None => (None, None),
         };
-        let word = |text: Option<Text<'_>>| text.map_or_else(String::new, Text::into_id);
-        let status = BatchStatus::from_word(self.status.as_ref().map_or("", Text::as_str));
+        let word = |text: Option<WireText<'_>>| text.map_or_else(String::new, WireText::into_id);
+        let status = BatchStatus::from(self.status.as_ref().map_or("", WireText::as_str));
         let updated_at = time(self.updated_at);
         let batch = Batch {
             batch_id: word(self.id),
-            project_id: self.project_id.and_then(Text::into_some_id),
-            directory_id: self.source_directory_id.and_then(Text::into_some_id),
+            project_id: self.project_id.and_then(WireText::into_some_id),
+            directory_id: self.source_directory_id.and_then(WireText::into_some_id),
             job_type: job_type(&word(kind)).to_owned(),
             completed_at: updated_at.filter(|_| status.is_terminal()),
             status,
@@ -70,7 +70,7 @@ impl WireBatch<'_> {
             updated_at,
             started_at: None,
         };
-        (batch, configuration.and_then(Text::into_some_id))
+        (batch, configuration.and_then(WireText::into_some_id))
     }
 }
 
@@ -80,18 +80,18 @@ fn job_type(kind: &str) -> &str {
 }
 
 /// The rows of the batch list.
-pub(crate) struct Batches;
+pub(crate) struct V2BatchRows;
 
-impl Rows for Batches {
-    type Wire<'a> = WireBatch<'a>;
+impl RowReader for V2BatchRows {
+    type Wire<'a> = V2WireBatch<'a>;
     type Row = Batch;
     const TEXTS: &'static [&'static str] = &["project_id", "source_directory_id", "status", "created_at", "updated_at"];
 
-    fn id<'w>(&self, wire: &'w WireBatch<'_>) -> &'w str {
-        wire.id.as_ref().map_or("", Text::as_str)
+    fn id<'w>(&self, wire: &'w V2WireBatch<'_>) -> &'w str {
+        wire.id.as_ref().map_or("", WireText::as_str)
     }
 
-    fn row(&self, wire: WireBatch<'_>) -> Option<Batch> {
+    fn row(&self, wire: V2WireBatch<'_>) -> Option<Batch> {
         Some(wire.into_batch().0)
     }
 }
@@ -111,41 +111,41 @@ pub(crate) struct Mapping {
 #[derive(Deserialize)]
 pub(crate) struct WireMapping<'a> {
     #[serde(borrow)]
-    source_directory_file_id: Option<Text<'a>>,
+    source_directory_file_id: Option<WireText<'a>>,
     #[serde(borrow)]
     job_reference: Option<WireReference<'a>>,
     #[serde(borrow)]
-    error_message: Option<Text<'a>>,
+    error_message: Option<WireText<'a>>,
 }
 
 #[derive(Deserialize)]
 struct WireReference<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Option<Text<'a>>,
+    kind: Option<WireText<'a>>,
     #[serde(borrow)]
-    id: Option<Text<'a>>,
+    id: Option<WireText<'a>>,
 }
 
 pub(crate) struct Mappings;
 
-impl Rows for Mappings {
+impl RowReader for Mappings {
     type Wire<'a> = WireMapping<'a>;
     type Row = Mapping;
     const TEXTS: &'static [&'static str] = &["error_message"];
 
     fn id<'w>(&self, wire: &'w WireMapping<'_>) -> &'w str {
-        wire.source_directory_file_id.as_ref().map_or("", Text::as_str)
+        wire.source_directory_file_id.as_ref().map_or("", WireText::as_str)
     }
 
     fn row(&self, wire: WireMapping<'_>) -> Option<Mapping> {
         let (kind, id) = wire.job_reference.map_or((None, None), |reference| (reference.kind, reference.id));
-        let job_id = id.and_then(Text::into_some_id);
-        let kind = kind.as_ref().map_or("", Text::as_str);
+        let job_id = id.and_then(WireText::into_some_id);
+        let kind = kind.as_ref().map_or("", WireText::as_str);
         Some(Mapping {
-            item_id: wire.source_directory_file_id.map_or_else(String::new, Text::into_id),
+            item_id: wire.source_directory_file_id.map_or_else(String::new, WireText::into_id),
             product: Product::named(kind, job_id.as_deref().unwrap_or_default()),
             job_id,
-            message: wire.error_message.and_then(Text::into_message),
+            message: wire.error_message.and_then(WireText::into_message),
         })
     }
 }
@@ -175,10 +175,10 @@ pub(crate) async fn get(client: &Client, batch_id: &str, with_results: bool) -> 
 
 pub(crate) fn decode(text: &str, path: &str) -> Result<Expanded, CloudError> {
     let mended;
-    let (wire, text) = match parse::<WireBatch<'_>>(text, path) {
+    let (wire, text) = match parse::<V2WireBatch<'_>>(text, path) {
         Ok(wire) => (wire, text),
         Err(CloudError::Decode { .. }) => {
-            mended = crate::llamacloud::json_repair::mend(text);
+            mended = crate::llamacloud::json_repair::repair(text);
             (parse(&mended, path)?, mended.as_str())
         }
         Err(error) => return Err(error),
@@ -193,11 +193,11 @@ pub(crate) fn decode(text: &str, path: &str) -> Result<Expanded, CloudError> {
 /// Results are read like a page of items, so that one bad row never costs another.
 fn results(text: &str, path: &str) -> Result<Option<Page<Mapping>>, CloudError> {
     #[derive(Deserialize)]
-    struct Results<'a> {
+    struct V2Results<'a> {
         #[serde(borrow)]
         results: Option<&'a RawValue>,
     }
-    let wire: Results<'_> = parse(text, path)?;
+    let wire: V2Results<'_> = parse(text, path)?;
     let page = wire.results.map(|raw| page::decode(&Mappings, &format!("{{\"items\":{raw}}}"), path));
     page.transpose()
 }

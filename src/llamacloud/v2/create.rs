@@ -11,14 +11,14 @@ use serde_json::{Map, Value, json};
 
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::listing::Listed;
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::paging::page::parse;
-use crate::llamacloud::resubmit::{Candidate, Candidates, LOOK_BACK, Resubmission};
+use crate::llamacloud::resubmit::{Candidates, LOOK_BACK, Resubmission, ResubmittedBatch};
 use crate::llamacloud::v2::job::{self, INTENT, ITEM, Job, Product};
 use crate::llamacloud::v2::{NAME, single};
 use crate::model::id::is_uuid;
 use crate::model::item::ItemStatus;
-use crate::model::prior_jobs::Before;
+use crate::model::prior_jobs::PriorJobs;
 
 /// A job that was made so long before its POST may still be its own, as clocks differ.
 const CLOCK_MARGIN: SignedDuration = SignedDuration::from_mins(5);
@@ -53,11 +53,11 @@ pub(crate) async fn create(client: &Client, request: &Resubmission) -> Result<St
 
 fn created_id(text: &str, path: &str) -> Result<String, CloudError> {
     #[derive(Deserialize)]
-    struct Created {
+    struct CreatedBatch {
         id: Option<String>,
-        job: Option<Box<Created>>,
+        job: Option<Box<CreatedBatch>>,
     }
-    let created: Created = parse(text, path)?;
+    let created: CreatedBatch = parse(text, path)?;
     let id = created.id.or_else(|| created.job.and_then(|job| job.id));
     id.filter(|id| !id.is_empty()).ok_or_else(|| CloudError::Decode {
         path: path.to_owned(),
@@ -116,12 +116,12 @@ async fn input(client: &Client, request: &Resubmission) -> Result<String, CloudE
 }
 
 /// Takes down what an extraction is made from, and the jobs of that input that are there already.
-pub(crate) async fn look_before(
+pub(crate) async fn list_prior_jobs(
     client: &Client,
     limit: usize,
     request: &Resubmission,
     now: Timestamp,
-) -> Result<Option<Before>, CloudError> {
+) -> Result<Option<PriorJobs>, CloudError> {
     if product(request)? == Product::Parse {
         return Ok(None);
     }
@@ -137,7 +137,7 @@ pub(crate) async fn look_before(
             problem: problem.unwrap_or_else(|| "not read to the end".to_owned()),
         });
     }
-    Ok(Some(Before { input, configuration, jobs }))
+    Ok(Some(PriorJobs { input, configuration, jobs }))
 }
 
 /// Hands over the extract jobs of an input that may have been made by a POST at `posted`, or a day before it.
@@ -147,7 +147,7 @@ async fn extractions(
     input: &str,
     posted: Timestamp,
     mut each: impl FnMut(Job) + Send,
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let path = Product::Extract.path();
     let ask = made_since(&path, posted).with("file_input", input);
     let of_input = |job: Job| {
@@ -176,7 +176,7 @@ pub(crate) async fn find(
     let mut keep = |job: Job, sure: bool| {
         if !others.contains(&job.id) {
             let item_ids = sure.then(|| item_ids.clone());
-            found.push(Candidate { batch: single::batch(job, product), item_ids });
+            found.push(ResubmittedBatch { batch: single::batch(job, product), item_ids });
         }
     };
     let listed = match (product, &request.before) {
@@ -198,7 +198,7 @@ pub(crate) async fn find(
             extractions(client, limit, &before.input, posted, new).await?
         }
         // Nobody can tell its job from those of others.
-        (Product::Extract, None) => Listed::default(),
+        (Product::Extract, None) => ListResult::default(),
     };
     Ok(Candidates { found, complete: listed.complete && listed.unreadable == 0 })
 }
@@ -207,7 +207,7 @@ pub(crate) async fn find(
 ///
 /// What was there before is not, nor what was made with another saved configuration. A server may write one that it ships under
 /// another name or none at all, and clocks of servers differ: then nobody can say.
-fn likeness(job: &Job, before: &Before, posted: Timestamp) -> Option<bool> {
+fn likeness(job: &Job, before: &PriorJobs, posted: Timestamp) -> Option<bool> {
     if before.jobs.contains(&job.id) {
         return None;
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::Client;
-use crate::llamacloud::paging::listing::{Depth, Listed};
+use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::llamacloud::v2::batch::{Expanded, Mapping};
 use crate::llamacloud::v2::job::{Job, Product};
 use crate::llamacloud::v2::outcomes::chunks::add;
@@ -19,9 +19,9 @@ pub(crate) async fn read(
     limit: usize,
     expanded: Expanded,
     depth: Depth,
-) -> Result<(Vec<Observation>, Listed), CloudError> {
+) -> Result<(Vec<Observation>, ListResult), CloudError> {
     let Expanded { batch, results, .. } = expanded;
-    let mut listed = Listed { complete: true, requests: 1, ..Listed::default() };
+    let mut listed = ListResult { complete: true, requests: 1, ..ListResult::default() };
     let Some(results) = results else {
         return Ok((Vec::new(), without_results(&batch, listed)));
     };
@@ -36,7 +36,7 @@ pub(crate) async fn read(
     let may_change = outcomes.may_change;
     listed.only_odd = outcomes.only_odd;
     listed.unproven = outcomes.unproven;
-    outcomes.tell_odd(&mut listed);
+    outcomes.log_odd_jobs(&mut listed);
     if v2.page_failures {
         failed.append(&mut with_failed_pages(client, &outcomes.jobs, &jobs, &mut listed).await?);
     }
@@ -54,7 +54,7 @@ pub(crate) async fn read(
     if !may_change {
         listed.counted = Some(Counted { total, failed: failed.len() as u64 });
     }
-    let place = names::Place { directory_id: batch.directory_id.as_deref(), files: total, parsings, extractions };
+    let place = names::NameSource { directory_id: batch.directory_id.as_deref(), files: total, parsings, extractions };
     names::give(v2, client, limit, &place, &mut failed, &mut listed).await;
     Ok((failed, listed))
 }
@@ -67,7 +67,7 @@ async fn with_failed_pages(
     client: &Client,
     jobs: &[Job],
     made: &HashMap<String, Made>,
-    listed: &mut Listed,
+    listed: &mut ListResult,
 ) -> Result<Vec<Observation>, CloudError> {
     let mut found = Vec::new();
     let mut in_a_row = 0;
@@ -98,7 +98,7 @@ async fn with_failed_pages(
 }
 
 /// A finished batch without results: one that failed or was cancelled has none, those of others are still to come.
-fn without_results(batch: &Batch, mut listed: Listed) -> Listed {
+fn without_results(batch: &Batch, mut listed: ListResult) -> ListResult {
     if matches!(batch.status, BatchStatus::Failed | BatchStatus::Cancelled) {
         listed.counted = Some(Counted { total: 0, failed: 0 });
     } else {

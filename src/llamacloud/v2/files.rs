@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::end_of_list::Paging;
+use crate::llamacloud::paging::end_of_list::ListProgress;
 use crate::llamacloud::paging::listing::{self, Make, Style};
-use crate::llamacloud::paging::page::{Rows, parse};
+use crate::llamacloud::paging::page::{RowReader, parse};
 use crate::llamacloud::v2::server_capabilities::Habits;
-use crate::llamacloud::wire::Text;
+use crate::llamacloud::wire::WireText;
 
 pub(crate) type Names = HashMap<String, String>;
 
@@ -24,11 +24,11 @@ const WORTH_A_TRIAL: usize = 3;
 
 /// The names of files by directory. Who looks into one keeps others from asking for the same meanwhile.
 #[derive(Debug, Default)]
-pub(crate) struct Files(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>);
+pub(crate) struct Files(Mutex<HashMap<String, Arc<tokio::sync::Mutex<KnownFileNames>>>>);
 
 impl Files {
     /// What is known of a directory.
-    pub(crate) fn directory(&self, directory_id: &str) -> Arc<tokio::sync::Mutex<Known>> {
+    pub(crate) fn directory(&self, directory_id: &str) -> Arc<tokio::sync::Mutex<KnownFileNames>> {
         let mut directories = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if directories.len() >= MOST_DIRECTORIES && !directories.contains_key(directory_id) {
             directories.clear();
@@ -39,9 +39,9 @@ impl Files {
 
 /// The names that are known of one directory's files.
 #[derive(Debug, Default)]
-pub(crate) struct Known(Names);
+pub(crate) struct KnownFileNames(Names);
 
-impl Known {
+impl KnownFileNames {
     pub(crate) fn contains_key(&self, item_id: &str) -> bool {
         self.0.contains_key(item_id)
     }
@@ -113,7 +113,7 @@ impl<'a> Looking<'a> {
             return Ok(());
         }
         for item_id in self.missing.drain() {
-            let name = file(client, directory_id, item_id, |file| file.display_name.map(Text::into_masked)).await;
+            let name = file(client, directory_id, item_id, |file| file.display_name.map(WireText::into_masked)).await;
             match name {
                 Ok(name) => self.names.extend(name.map(|name| (item_id.to_owned(), name))),
                 Err(error) if error.is_not_found() => {}
@@ -135,7 +135,7 @@ impl<'a> Looking<'a> {
         let ask = Ask::path(&path);
         let style = Style::of(Make::Files, limit);
         let mut page = |files: Vec<(String, String)>| self.page(files);
-        match listing::read(client, &ask, style, &NamedFiles, Paging::by_token(), &mut page).await {
+        match listing::read(client, &ask, style, &NamedFiles, ListProgress::by_token(), &mut page).await {
             Ok(listed) => {
                 let holds_more = !listed.complete || self.seen > self.largest;
                 if holds_more && self.largest < client.bounded(Make::Files, limit) {
@@ -171,24 +171,24 @@ impl<'a> Looking<'a> {
 #[derive(Deserialize)]
 pub(crate) struct WireFile<'a> {
     #[serde(borrow)]
-    id: Option<Text<'a>>,
+    id: Option<WireText<'a>>,
     #[serde(borrow)]
-    display_name: Option<Text<'a>>,
+    display_name: Option<WireText<'a>>,
     #[serde(borrow)]
-    file_id: Option<Text<'a>>,
+    file_id: Option<WireText<'a>>,
     #[serde(borrow)]
-    deleted_at: Option<Text<'a>>,
+    deleted_at: Option<WireText<'a>>,
 }
 
 pub(crate) struct NamedFiles;
 
-impl Rows for NamedFiles {
+impl RowReader for NamedFiles {
     type Wire<'a> = WireFile<'a>;
     type Row = (String, String);
     const TEXTS: &'static [&'static str] = &["display_name"];
 
     fn id<'w>(&self, wire: &'w WireFile<'_>) -> &'w str {
-        wire.id.as_ref().map_or("", Text::as_str)
+        wire.id.as_ref().map_or("", WireText::as_str)
     }
 
     fn row(&self, wire: WireFile<'_>) -> Option<(String, String)> {
@@ -214,7 +214,7 @@ async fn file<T>(
 
 /// The id of the file behind an item, which parse jobs ask for.
 pub(crate) async fn file_id(client: &Client, directory_id: &str, item_id: &str) -> Result<String, CloudError> {
-    let id = |file: WireFile<'_>| file.file_id.filter(|_| file.deleted_at.is_none()).and_then(Text::into_some_id);
+    let id = |file: WireFile<'_>| file.file_id.filter(|_| file.deleted_at.is_none()).and_then(WireText::into_some_id);
     // A file that was never stored, or that was deleted, cannot be parsed again.
     file(client, directory_id, item_id, id).await?.ok_or_else(|| CloudError::NotFound {
         path: format!("/{}/{item_id}", path(directory_id).join("/")),

@@ -7,7 +7,7 @@ use crate::llamacloud::v2::{batch, files, job, pages as result};
 
 pub(crate) fn pages(body: &str) -> [Result<Read, CloudError>; 4] {
     [
-        decode(&batch::Batches, body),
+        decode(&batch::V2BatchRows, body),
         decode(&batch::Mappings, body),
         decode(&job::Jobs, body),
         decode(&files::NamedFiles, body),

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::end_of_list::Paging;
-use crate::llamacloud::paging::listing::{self, Listed, Make, Style};
-use crate::llamacloud::paging::page::{Rows, parse};
-use crate::llamacloud::wire::{Text, time};
+use crate::llamacloud::paging::end_of_list::ListProgress;
+use crate::llamacloud::paging::listing::{self, ListResult, Make, Style};
+use crate::llamacloud::paging::page::{RowReader, parse};
+use crate::llamacloud::wire::{WireText, time};
 use crate::model::item::ItemStatus;
 
 /// The keys of `user_metadata` that resubmissions leave on their jobs.
@@ -81,7 +81,7 @@ impl Job {
     pub(crate) fn status(&self) -> ItemStatus {
         match self.status.as_str() {
             "THROTTLED" => ItemStatus::Pending,
-            word => ItemStatus::from_word(word),
+            word => ItemStatus::from(word),
         }
     }
 
@@ -97,42 +97,42 @@ impl Job {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct WireJob<'a> {
+pub(crate) struct V2WireJob<'a> {
     #[serde(borrow)]
-    id: Option<Text<'a>>,
+    id: Option<WireText<'a>>,
     #[serde(borrow)]
-    project_id: Option<Text<'a>>,
+    project_id: Option<WireText<'a>>,
     #[serde(borrow)]
-    status: Option<Text<'a>>,
+    status: Option<WireText<'a>>,
     #[serde(borrow)]
-    error_message: Option<Text<'a>>,
+    error_message: Option<WireText<'a>>,
     #[serde(borrow)]
-    name: Option<Text<'a>>,
+    name: Option<WireText<'a>>,
     #[serde(borrow)]
-    file_input: Option<Text<'a>>,
+    file_input: Option<WireText<'a>>,
     #[serde(borrow)]
-    configuration_id: Option<Text<'a>>,
+    configuration_id: Option<WireText<'a>>,
     // Of any shape: nothing in them may make a failed job unreadable.
     user_metadata: Option<Value>,
     extract_metadata: Option<Value>,
     #[serde(borrow)]
-    created_at: Option<Text<'a>>,
+    created_at: Option<WireText<'a>>,
     #[serde(borrow)]
-    updated_at: Option<Text<'a>>,
+    updated_at: Option<WireText<'a>>,
 }
 
-impl WireJob<'_> {
+impl V2WireJob<'_> {
     fn into_job(self) -> Job {
-        let word = |text: Option<Text<'_>>| text.map_or_else(String::new, Text::into_id);
+        let word = |text: Option<WireText<'_>>| text.map_or_else(String::new, WireText::into_id);
         let text = |metadata: &Option<Value>, key: &str| Some(metadata.as_ref()?.get(key)?.as_str()?.to_owned());
         Job {
             id: word(self.id),
-            project_id: self.project_id.and_then(Text::into_some_id),
+            project_id: self.project_id.and_then(WireText::into_some_id),
             status: word(self.status),
-            message: self.error_message.and_then(Text::into_message),
-            name: self.name.and_then(Text::into_message),
-            file_input: self.file_input.and_then(Text::into_some_id),
-            configuration_id: self.configuration_id.and_then(Text::into_some_id),
+            message: self.error_message.and_then(WireText::into_message),
+            name: self.name.and_then(WireText::into_message),
+            file_input: self.file_input.and_then(WireText::into_some_id),
+            configuration_id: self.configuration_id.and_then(WireText::into_some_id),
             intent_id: text(&self.user_metadata, INTENT),
             item_id: text(&self.user_metadata, ITEM),
             parse_job_id: text(&self.extract_metadata, "parse_job_id"),
@@ -145,8 +145,8 @@ impl WireJob<'_> {
 /// The rows of a job list.
 pub(crate) struct Jobs;
 
-impl Rows for Jobs {
-    type Wire<'a> = WireJob<'a>;
+impl RowReader for Jobs {
+    type Wire<'a> = V2WireJob<'a>;
     type Row = Job;
     const TEXTS: &'static [&'static str] = &[
         "project_id",
@@ -159,11 +159,11 @@ impl Rows for Jobs {
         "updated_at",
     ];
 
-    fn id<'w>(&self, wire: &'w WireJob<'_>) -> &'w str {
-        wire.id.as_ref().map_or("", Text::as_str)
+    fn id<'w>(&self, wire: &'w V2WireJob<'_>) -> &'w str {
+        wire.id.as_ref().map_or("", WireText::as_str)
     }
 
-    fn row(&self, wire: WireJob<'_>) -> Option<Job> {
+    fn row(&self, wire: V2WireJob<'_>) -> Option<Job> {
         Some(wire.into_job())
     }
 }
@@ -174,7 +174,7 @@ pub(crate) async fn list(
     ask: &Ask<'_>,
     limit: usize,
     mut each: impl FnMut(Job) + Send,
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let mut page = |jobs: Vec<Job>| {
         jobs.into_iter().for_each(&mut each);
         ControlFlow::Continue(())
@@ -188,9 +188,9 @@ pub(crate) async fn read_pages(
     ask: &Ask<'_>,
     limit: usize,
     page: &mut (dyn FnMut(Vec<Job>) -> ControlFlow<()> + Send),
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let style = Style::of(Make::V2, limit);
-    listing::read(client, ask, style, &Jobs, Paging::by_token(), page).await
+    listing::read(client, ask, style, &Jobs, ListProgress::by_token(), page).await
 }
 
 /// One job; none if LlamaCloud does not know it (any more). Parse jobs come in an envelope, extract jobs do not.
@@ -205,9 +205,9 @@ pub(crate) async fn get_once(client: &Client, product: Product, job_id: &str) ->
 
 async fn get_with(client: &Client, product: Product, job_id: &str, once: bool) -> Result<Option<Job>, CloudError> {
     #[derive(Deserialize)]
-    struct Enveloped<'a> {
+    struct V2Enveloped<'a> {
         #[serde(borrow)]
-        job: Option<WireJob<'a>>,
+        job: Option<V2WireJob<'a>>,
     }
     let front = product.path();
     let path = [&front[..], &[job_id]].concat();
@@ -218,7 +218,7 @@ async fn get_with(client: &Client, product: Product, job_id: &str, once: bool) -
     };
     ask.once = once;
     let got = client.get(&ask, |text| {
-        let enveloped = parse::<Enveloped<'_>>(text, &shown)?.job;
+        let enveloped = parse::<V2Enveloped<'_>>(text, &shown)?.job;
         let job = match enveloped {
             Some(job) => job,
             None => parse(text, &shown)?,

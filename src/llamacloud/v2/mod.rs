@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::Client;
-use crate::llamacloud::paging::listing::{Depth, Listed};
+use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::llamacloud::paging::page;
 use crate::llamacloud::resubmit::{JobRecord, Resubmission};
 use crate::llamacloud::v2::files::Files;
@@ -52,14 +52,14 @@ pub(crate) struct V2 {
     habits: Habits,
     queues: Queues,
     /// The jobs that were created here, or by an earlier process.
-    created: Mutex<HashMap<String, Created>>,
+    created: Mutex<HashMap<String, CreatedJob>>,
     /// Whether the pages of completed parses are looked at.
     page_failures: bool,
 }
 
 /// A job that was created for an item.
 #[derive(Debug)]
-struct Created {
+struct CreatedJob {
     /// Extract jobs do not carry it.
     item_id: String,
     /// A bare uuid does not say it.
@@ -86,7 +86,7 @@ impl V2 {
         limit: usize,
         created_since: Option<Timestamp>,
         page: &mut PageOfBatches<'_>,
-    ) -> Result<Listed, CloudError> {
+    ) -> Result<ListResult, CloudError> {
         let since = created_since.map(|since| since.checked_sub(OVERLAP).unwrap_or(since));
         let mut page = |batches: Vec<Batch>| {
             self.queues.note_batches();
@@ -116,9 +116,9 @@ impl V2 {
         kind: Kind,
         depth: Depth,
         page: &mut PageOfItems<'_>,
-    ) -> Result<Listed, CloudError> {
+    ) -> Result<ListResult, CloudError> {
         if kind == Kind::Skipped || !batch.status.is_terminal() {
-            return Ok(Listed { complete: true, ..Listed::default() });
+            return Ok(ListResult { complete: true, ..ListResult::default() });
         }
         if let Some(product) = self.single(&batch.batch_id) {
             return self.list_single(client, product, batch, page).await;
@@ -138,9 +138,9 @@ impl V2 {
         product: Product,
         batch: &Batch,
         page: &mut PageOfItems<'_>,
-    ) -> Result<Listed, CloudError> {
+    ) -> Result<ListResult, CloudError> {
         let job = job::get(client, product, &batch.batch_id).await?.ok_or_else(|| missing(batch))?;
-        let mut listed = Listed { complete: true, requests: 1, ..Listed::default() };
+        let mut listed = ListResult { complete: true, requests: 1, ..ListResult::default() };
         if job.status() != ItemStatus::Failed {
             return Ok(listed);
         }
@@ -171,7 +171,7 @@ impl V2 {
 
     /// Notes for which item a job of this type was made.
     pub(crate) fn remember(&self, job_id: &str, job_type: &str, item_id: &str) {
-        let created = Created { item_id: item_id.to_owned(), product: product(job_type, job_id) };
+        let created = CreatedJob { item_id: item_id.to_owned(), product: product(job_type, job_id) };
         lock(&self.created).insert(job_id.to_owned(), created);
     }
 

@@ -6,15 +6,15 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::llamacloud::http::client::Client;
-use crate::llamacloud::paging::listing::Listed;
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::paging::page;
 use crate::llamacloud::v2::V2;
-use crate::llamacloud::v2::files::{Known, Names};
+use crate::llamacloud::v2::files::{KnownFileNames, Names};
 use crate::llamacloud::v2::parsings::Parsings;
 use crate::model::item::Observation;
 
 /// Where names may be found.
-pub(crate) struct Place<'a> {
+pub(crate) struct NameSource<'a> {
     pub(crate) directory_id: Option<&'a str>,
     /// Files that the directory holds, about.
     pub(crate) files: u64,
@@ -29,9 +29,9 @@ pub(crate) async fn give(
     v2: &V2,
     client: &Client,
     limit: usize,
-    place: &Place<'_>,
+    place: &NameSource<'_>,
     failed: &mut [Observation],
-    listed: &mut Listed,
+    listed: &mut ListResult,
 ) {
     for observation in failed.iter() {
         listed.fingerprint = listed.fingerprint.wrapping_add(page::key(&observation.item_id));
@@ -71,6 +71,6 @@ pub(crate) async fn give(
     }
 }
 
-fn unknown<'a>(known: &Known, nameless: &HashSet<&'a str>) -> Vec<&'a str> {
+fn unknown<'a>(known: &KnownFileNames, nameless: &HashSet<&'a str>) -> Vec<&'a str> {
     nameless.iter().copied().filter(|id| !known.contains_key(id)).collect()
 }

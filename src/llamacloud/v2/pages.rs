@@ -8,7 +8,7 @@ use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
 use crate::llamacloud::paging::page::parse;
 use crate::llamacloud::v2::job::Product;
-use crate::llamacloud::wire::{Count, Text};
+use crate::llamacloud::wire::{WireCount, WireText};
 
 #[derive(Deserialize)]
 pub(crate) struct WireResult<'a> {
@@ -25,10 +25,10 @@ pub(crate) struct WireMarkdown<'a> {
 #[derive(Deserialize)]
 pub(crate) struct WirePage<'a> {
     #[serde(default)]
-    page_number: Count,
+    page_number: WireCount,
     success: Option<bool>,
     #[serde(borrow)]
-    error: Option<Text<'a>>,
+    error: Option<WireText<'a>>,
 }
 
 /// What a completed parse says of its failed pages; none if all succeeded, or if LlamaCloud does not know the job any more.
@@ -50,6 +50,6 @@ fn told(markdown: WireMarkdown<'_>) -> Option<String> {
     let first = failed.next()?;
     let others = failed.count();
     let which = first.page_number.0.map_or_else(String::new, |number| format!(" {number}"));
-    let error = first.error.and_then(Text::into_message).unwrap_or_else(|| "it does not say why".to_owned());
+    let error = first.error.and_then(WireText::into_message).unwrap_or_else(|| "it does not say why".to_owned());
     Some(format!("{} of {all} pages failed although the parse completed; page{which}: {error}", others + 1))
 }

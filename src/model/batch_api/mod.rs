@@ -11,32 +11,36 @@ use serde::Serialize;
 use crate::model::id::is_uuid;
 use crate::model::text::count;
 
-/// A batch API of LlamaCloud.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+/// A batch API of LlamaCloud. They stand in the order in which their batch lists are read.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 pub enum BatchApi {
     /// `/api/v2/batches`.
     #[serde(rename = "v2")]
+    #[strum(serialize = "v2")]
     V2,
     /// `/api/v1/beta/batch-processing`.
     #[serde(rename = "v1-beta")]
+    #[strum(serialize = "v1-beta")]
     V1Beta,
 }
 
 impl BatchApi {
-    /// Both, in the order in which their batch lists are read.
-    pub const ALL: [BatchApi; 2] = [BatchApi::V2, BatchApi::V1Beta];
-
     /// The word of the configuration, the ledger and JSON.
     pub fn word(self) -> &'static str {
-        match self {
-            BatchApi::V2 => "v2",
-            BatchApi::V1Beta => "v1-beta",
-        }
-    }
-
-    /// The API that a [`word`](BatchApi::word) means; none for any other text.
-    pub fn from_word(word: &str) -> Option<BatchApi> {
-        BatchApi::ALL.into_iter().find(|api| api.word() == word)
+        self.into()
     }
 
     /// The other one.
@@ -248,7 +252,7 @@ pub(crate) enum ListOutcome {
 
 /// What follows for an API from its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum ApiFinding {
     /// Its list was read.
     Read,
     /// The project does not have the API; nothing is missing without its list.
@@ -271,19 +275,19 @@ pub(crate) fn conclude(
     states: &ApiStates,
     asked: &[(BatchApi, ListOutcome)],
     now: Timestamp,
-) -> (ApiStates, Vec<(BatchApi, Finding)>) {
+) -> (ApiStates, Vec<(BatchApi, ApiFinding)>) {
     let mut after = *states;
     let one_was_read = asked.iter().any(|(_, outcome)| matches!(outcome, ListOutcome::Read { .. }));
     let findings = asked.iter().map(|(api, outcome)| {
         let state = *states.get(*api);
         let (state, finding) = match outcome {
-            ListOutcome::Read { active } => (read(state, *active, now), Finding::Read),
+            ListOutcome::Read { active } => (read(state, *active, now), ApiFinding::Read),
             ListOutcome::NotFound(status) if one_was_read => not_found(state, *status, now),
-            ListOutcome::NotFound(_) => (state, Finding::Unclear),
+            ListOutcome::NotFound(_) => (state, ApiFinding::Unclear),
             ListOutcome::Failed if state.presence == Presence::Absent && one_was_read => {
-                (ApiState { asked_at: Some(now), ..state }, Finding::ProbeFailed)
+                (ApiState { asked_at: Some(now), ..state }, ApiFinding::ProbeFailed)
             }
-            ListOutcome::Failed => (state, Finding::Failed),
+            ListOutcome::Failed => (state, ApiFinding::Failed),
         };
         after.set(*api, state);
         (*api, finding)
@@ -297,18 +301,18 @@ fn read(state: ApiState, active: bool, now: Timestamp) -> ApiState {
     ApiState { presence: Presence::Present, active, missed: 0, status: None, since: Some(since), asked_at: Some(now) }
 }
 
-fn not_found(state: ApiState, status: u16, now: Timestamp) -> (ApiState, Finding) {
+fn not_found(state: ApiState, status: u16, now: Timestamp) -> (ApiState, ApiFinding) {
     let asked = ApiState { status: Some(status), asked_at: Some(now), ..state };
     let absent = ApiState { presence: Presence::Absent, active: false, missed: 0, since: Some(now), ..asked };
     match state.presence {
-        Presence::Absent => (asked, Finding::NotThere),
-        Presence::Unknown => (absent, Finding::NotThere),
+        Presence::Absent => (asked, ApiFinding::NotThere),
+        Presence::Unknown => (absent, ApiFinding::NotThere),
         // A page in place of the list, where there was a list before: maintenance, not the end of an API.
-        Presence::Present if status == PAGE => (asked, Finding::Unclear),
+        Presence::Present if status == PAGE => (asked, ApiFinding::Unclear),
         Presence::Present => match state.asked_at.filter(|at| state.missed > 0 && *at <= now) {
-            None => (ApiState { missed: 1, ..asked }, Finding::Unclear),
-            Some(first) if now - first < GONE_AFTER => (ApiState { asked_at: Some(first), ..asked }, Finding::Unclear),
-            Some(_) => (absent, Finding::WentAway),
+            None => (ApiState { missed: 1, ..asked }, ApiFinding::Unclear),
+            Some(first) if now - first < GONE_AFTER => (ApiState { asked_at: Some(first), ..asked }, ApiFinding::Unclear),
+            Some(_) => (absent, ApiFinding::WentAway),
         },
     }
 }

@@ -36,7 +36,7 @@ pub enum Schedule {
 
 /// A run that should begin now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
+pub struct DueRun {
     /// The instant it was due; together with the job's name it is what a run is recorded under.
     pub due_at: Timestamp,
     /// It begins more than a minute late, or runs before it were missed.
@@ -71,21 +71,21 @@ impl Schedule {
     ///
     /// Something that never ran is due at once. However many runs were missed, one is due: the newest of them.
     /// A last run that lies ahead means that the clock was set back a little: nothing is due until it has come by again.
-    pub fn due(&self, now: Timestamp, zone: &TimeZone, last: Option<Timestamp>) -> Option<Due> {
+    pub fn due(&self, now: Timestamp, zone: &TimeZone, last: Option<Timestamp>) -> Option<DueRun> {
         let Some(last) = last else {
             let due_at = match self {
                 Schedule::Off => return None,
                 Schedule::Every(_) => self.newest(now, zone).unwrap_or(now),
                 Schedule::At(_) | Schedule::Cron(_) => now,
             };
-            return Some(Due { due_at, late: false });
+            return Some(DueRun { due_at, late: false });
         };
         if last > now {
             return None;
         }
         let first = self.next(last, zone).filter(|first| *first <= now)?;
         let due_at = self.newest(now, zone).unwrap_or(first);
-        Some(Due { due_at, late: due_at > first || now - due_at > PUNCTUAL })
+        Some(DueRun { due_at, late: due_at > first || now - due_at > PUNCTUAL })
     }
 
     /// The first instant after `after`; none for "off" and for dates that never come.

@@ -67,7 +67,7 @@ fn one_late_run_after_downtime_and_never_a_burst() {
         ("off", "2026-06-01T07:00:00Z", "2027-06-01T06:30:00Z", None),
     ] {
         let due = schedule(spec).due(at(now), &berlin(), Some(at(last)));
-        let expected = expected.map(|(due_at, late)| Due { due_at: at(due_at), late });
+        let expected = expected.map(|(due_at, late)| DueRun { due_at: at(due_at), late });
         assert_eq!(due, expected, "{spec}, last {last}, now {now}");
     }
 }
@@ -136,7 +136,7 @@ proptest! {
         prop_assert!(next > now);
         let before = next - SignedDuration::from_secs(1);
         prop_assert!(before < now || schedule.due(before, &zone, Some(now)).is_none());
-        prop_assert_eq!(schedule.due(next, &zone, Some(now)), Some(Due { due_at: next, late: false }));
+        prop_assert_eq!(schedule.due(next, &zone, Some(now)), Some(DueRun { due_at: next, late: false }));
         prop_assert_eq!(schedule.due(next, &zone, Some(next)), None);
     }
 }

@@ -5,28 +5,28 @@ use lettre::address::AddressError;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::extension::ClientId;
 
-use crate::config::channel::{Channel as Config, SmtpTls};
+use crate::config::channel::{ChannelConfig as Config, SmtpTls};
 use crate::model::host::{bare, is_loopback};
 use crate::notify::channels::smtp::hello::hello;
-use crate::notify::channels::smtp::hint::{self, Step};
+use crate::notify::channels::smtp::hint::{self, SmtpStage};
 use crate::notify::channels::smtp::recipients::by_reason;
-use crate::notify::channels::smtp::{Patience, Sent, Server};
+use crate::notify::channels::smtp::{Patience, Sent, SmtpServer};
 use crate::notify::error::NotifyError;
 use crate::notify::render::mail::{Letterhead, compose};
 use crate::notify::{ChannelSecrets, DeliveryFacts, Receipt};
-use crate::triage::digest::fit::Tier;
 use crate::triage::digest::model::Digest;
+use crate::triage::digest::size_limit::Tier;
 
 /// Mail by SMTP.
 pub(crate) struct Email {
     pub(crate) head: Letterhead,
-    pub(crate) server: Server,
+    pub(crate) server: SmtpServer,
 }
 
 impl Email {
     /// Checks the settings; plain text is refused where somebody could listen.
     pub(crate) fn new(config: &Config, secrets: ChannelSecrets) -> Result<Email, NotifyError> {
-        let head = letterhead(config)?;
+        let head = message_headers(config)?;
         let host = config.smtp_host.as_deref().ok_or_else(|| missing(config, "smtp-host"))?;
         // Neither name servers nor certificates know of the brackets around an IPv6 address.
         let host = bare(host.trim()).to_owned();
@@ -55,7 +55,7 @@ impl Email {
             SmtpTls::None => 25,
         });
         let hello = hello(config.smtp_hello.as_deref(), ClientId::default(), head.from.email.domain());
-        let server = Server { host, port, hello, tls, login, patience: Patience::default(), trusted: None };
+        let server = SmtpServer { host, port, hello, tls, login, patience: Patience::default(), trusted: None };
         Ok(Email { head, server })
     }
 
@@ -76,7 +76,7 @@ impl Email {
             .collect();
         let mut done = facts.done.clone();
         match self.send_to_all(waiting, &mail.bytes, &mut done).await {
-            Ok(sent) => self.conclude(sent, done, mail.tier),
+            Ok(sent) => self.result_for(sent, done, mail.tier),
             Err(error) => {
                 let size = |tier| compose(digest, &self.head, tier).map_or(usize::MAX, |mail| mail.bytes.len());
                 Err(error.shortened(facts, mail.tier, size).after(done))
@@ -108,7 +108,7 @@ impl Email {
         }
     }
 
-    fn conclude(&self, sent: Sent, done: Vec<String>, tier: Tier) -> Result<Receipt, NotifyError> {
+    fn result_for(&self, sent: Sent, done: Vec<String>, tier: Tier) -> Result<Receipt, NotifyError> {
         let refused = by_reason(&sent.refused);
         let peer = self.server.peer();
         if !sent.deferred.is_empty() {
@@ -120,14 +120,14 @@ impl Email {
         }
         if done.is_empty() {
             let why = self.server.with_greeting(refused.join("; "));
-            let todo = hint::todo(Step::Recipient, &why);
+            let todo = hint::todo(SmtpStage::Recipient, &why);
             return Err(NotifyError::Refused { peer, why, todo, of_content: false });
         }
         Ok(Receipt { answer: sent.answer, refused, done, tier })
     }
 }
 
-fn letterhead(config: &Config) -> Result<Letterhead, NotifyError> {
+fn message_headers(config: &Config) -> Result<Letterhead, NotifyError> {
     let from = config.from.as_deref().ok_or_else(|| missing(config, "from"))?;
     if config.to.is_empty() {
         return Err(missing(config, "to"));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use tokio::io::AsyncWriteExt;
 
-use crate::config::channel::Channel as Config;
+use crate::config::channel::ChannelConfig as Config;
 use crate::file_owner::{hand_over, make_folder};
 use crate::notify::channels::email::{mailbox, missing};
 use crate::notify::error::NotifyError;

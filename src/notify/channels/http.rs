@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::model::host::{is_loopback, with_port};
 use crate::model::text::cut_end;
 use crate::notify::error::{NotifyError, said};
-use crate::notify::http_answer::{Body, Cause, HttpAnswer, Verdict, judge};
+use crate::notify::http_answer::{BodyFormat, HttpAnswer, RefusalCause, ResponseVerdict, judge};
 use crate::secrets;
 
 /// Characters of an answer that are kept; the rest says nothing.
@@ -35,7 +35,7 @@ pub(crate) enum Plaintext {
 }
 
 /// What came back.
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
     /// As far as it was read.
@@ -80,7 +80,11 @@ impl Http {
     }
 
     /// Posts JSON. Any status is an answer; only the lack of one is an error.
-    pub(crate) async fn post(&self, body: String, headers: &[(&'static str, String)]) -> Result<Answer, NotifyError> {
+    pub(crate) async fn post(
+        &self,
+        body: String,
+        headers: &[(&'static str, String)],
+    ) -> Result<HttpResponse, NotifyError> {
         let mut request = self.client.post(self.url.clone()).header("content-type", "application/json").body(body);
         for (name, value) in headers {
             request = request.header(*name, value);
@@ -107,32 +111,34 @@ impl Http {
     }
 
     /// What an answer means; `body` says whether the receiver's words count.
-    pub(crate) fn judge(&self, answer: &Answer, body: Body) -> Result<(), NotifyError> {
+    pub(crate) fn judge(&self, answer: &HttpResponse, body: BodyFormat) -> Result<(), NotifyError> {
         let cause = match answer.verdict(body) {
-            Verdict::Delivered => return Ok(()),
-            Verdict::Refused(cause) => cause,
+            ResponseVerdict::Delivered => return Ok(()),
+            ResponseVerdict::Refused(cause) => cause,
             other => return Err(self.not_refused(other, answer)),
         };
         let todo = match cause {
-            Cause::Moved => "it redirects, which is not followed: configure the address it leads to",
-            Cause::Proxy => "a proxy on the way asks for a log-in: put it into HTTPS_PROXY, or the host into NO_PROXY",
-            Cause::Secret => "check the channel's address and secret",
-            Cause::Gone => "the address is gone: make a new one and configure it",
-            Cause::Receiver => {
+            RefusalCause::Moved => "it redirects, which is not followed: configure the address it leads to",
+            RefusalCause::Proxy => {
+                "a proxy on the way asks for a log-in: put it into HTTPS_PROXY, or the host into NO_PROXY"
+            }
+            RefusalCause::Secret => "check the channel's address and secret",
+            RefusalCause::Gone => "the address is gone: make a new one and configure it",
+            RefusalCause::Receiver => {
                 "the receiver says that it failed: check its side, or make a new address and configure it"
             }
-            Cause::Content => "check that the address belongs to this kind of channel",
+            RefusalCause::Content => "check that the address belongs to this kind of channel",
         };
-        let of_content = cause == Cause::Content;
+        let of_content = cause == RefusalCause::Content;
         Err(NotifyError::Refused { peer: self.peer(), why: answer.said(), todo, of_content })
     }
 
-    fn not_refused(&self, verdict: Verdict, answer: &Answer) -> NotifyError {
+    fn not_refused(&self, verdict: ResponseVerdict, answer: &HttpResponse) -> NotifyError {
         let (peer, why) = (self.peer(), answer.said());
         match verdict {
-            Verdict::TooLarge => NotifyError::TooLarge { peer, why, next: None },
-            Verdict::Unclear => NotifyError::Unclear { peer, why: format!("{why} (its answer broke off)") },
-            Verdict::WebPage => {
+            ResponseVerdict::TooLarge => NotifyError::TooLarge { peer, why, next: None },
+            ResponseVerdict::Unclear => NotifyError::Unclear { peer, why: format!("{why} (its answer broke off)") },
+            ResponseVerdict::WebPage => {
                 let why =
                     format!("{why}: a web page, no answer; check the address, and for a proxy or log-in in between");
                 NotifyError::Deferred { peer, why, retry_after: answer.retry_after }
@@ -142,9 +148,9 @@ impl Http {
     }
 }
 
-impl Answer {
+impl HttpResponse {
     /// What it means; `body` says whether the words of this receiver count.
-    pub(crate) fn verdict(&self, body: Body) -> Verdict {
+    pub(crate) fn verdict(&self, body: BodyFormat) -> ResponseVerdict {
         let answer = HttpAnswer {
             status: self.status,
             retry_after: self.retry_after,
@@ -164,8 +170,8 @@ impl Answer {
 }
 
 /// Reads what there is of an answer.
-pub(crate) async fn read(mut response: reqwest::Response) -> Answer {
-    let mut answer = Answer {
+pub(crate) async fn read(mut response: reqwest::Response) -> HttpResponse {
+    let mut answer = HttpResponse {
         status: response.status().as_u16(),
         retry_after: retry_after(response.headers()),
         body: String::new(),

@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 use crate::model::fault::Fault;
 use crate::model::group_state::GroupState;
 use crate::model::text::{count, cut_end};
-use crate::notify::channels::http::{Answer, Http, Plaintext};
+use crate::notify::channels::http::{Http, HttpResponse, Plaintext};
 use crate::notify::error::NotifyError;
-use crate::notify::http_answer::Body;
+use crate::notify::http_answer::BodyFormat;
 use crate::notify::render::links::safe_link;
 use crate::notify::render::view::items_command;
 use crate::notify::render::words::{self, short};
 use crate::notify::{DeliveryFacts, Receipt};
-use crate::triage::digest::fit::Tier;
 use crate::triage::digest::model::{Digest, GroupEntry};
-use crate::triage::digest::trial::is_trial;
+use crate::triage::digest::size_limit::Tier;
+use crate::triage::digest::test_digest::is_trial;
 
 /// Where events go unless `url` says otherwise (EU accounts: `events.eu.pagerduty.com`).
 pub(crate) const ADDRESS: &str = "https://events.pagerduty.com/v2/enqueue";
@@ -86,13 +86,13 @@ impl Pagerduty {
         Ok(receipt)
     }
 
-    async fn send(&self, event: &Event) -> Result<(), NotifyError> {
+    async fn send(&self, event: &PagerDutyEvent) -> Result<(), NotifyError> {
         let body = serde_json::to_string(event).expect("string keys and no numbers");
         let answer = self.http.post(body, &[]).await.map_err(not_unclear)?;
         // Its words may repeat the event, which holds the routing key.
         let key = self.routing_key.expose_secret();
-        let answer = Answer { body: answer.body.replace(key, "[masked]"), ..answer };
-        self.http.judge(&answer, Body::Read).map_err(not_unclear)
+        let answer = HttpResponse { body: answer.body.replace(key, "[masked]"), ..answer };
+        self.http.judge(&answer, BodyFormat::Read).map_err(not_unclear)
     }
 }
 
@@ -108,7 +108,7 @@ fn not_unclear(error: NotifyError) -> NotifyError {
 
 /// One call to the Events API.
 #[derive(Serialize)]
-pub(crate) struct Event {
+pub(crate) struct PagerDutyEvent {
     routing_key: String,
     event_action: &'static str,
     dedup_key: String,
@@ -131,7 +131,7 @@ struct Payload {
     custom_details: Value,
 }
 
-impl Event {
+impl PagerDutyEvent {
     /// What [`NotifyError::done`] calls this event.
     fn done_key(&self) -> String {
         format!("{} {}", self.event_action, self.dedup_key)
@@ -154,7 +154,7 @@ pub(crate) fn preview(digest: &Digest) -> String {
 ///
 /// A made-up digest opens an incident and closes it at once, so that the whole way is tried and nothing stays open.
 /// Only paging groups have incidents, so whoever builds the digest keeps `page` on the end of what had paged.
-pub(crate) fn events(digest: &Digest, routing_key: &str) -> Vec<Event> {
+pub(crate) fn events(digest: &Digest, routing_key: &str) -> Vec<PagerDutyEvent> {
     if is_trial(digest) {
         let pair = |entry| [trigger_group(digest, entry, routing_key), resolve(routing_key, group_key(digest, entry))];
         return digest.changes.iter().flat_map(pair).collect();
@@ -186,8 +186,8 @@ fn key(digest: &Digest, scope: Option<&str>, end: &str) -> String {
     short(&format!("llama-triage/{scope}/{}", short(end, 150)), KEY)
 }
 
-fn resolve(routing_key: &str, dedup_key: String) -> Event {
-    Event {
+fn resolve(routing_key: &str, dedup_key: String) -> PagerDutyEvent {
+    PagerDutyEvent {
         routing_key: routing_key.to_owned(),
         event_action: "resolve",
         dedup_key,
@@ -198,11 +198,11 @@ fn resolve(routing_key: &str, dedup_key: String) -> Event {
 }
 
 /// PagerDuty knows no way back from this: an ack that is taken back or broken is not told.
-fn acknowledge(routing_key: &str, dedup_key: String) -> Event {
-    Event { event_action: "acknowledge", ..resolve(routing_key, dedup_key) }
+fn acknowledge(routing_key: &str, dedup_key: String) -> PagerDutyEvent {
+    PagerDutyEvent { event_action: "acknowledge", ..resolve(routing_key, dedup_key) }
 }
 
-fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Event {
+fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> PagerDutyEvent {
     let why = entry.why.iter().map(|why| format!("; {}", short(why, 200))).collect::<String>();
     let summary = format!(
         "{}: {} ({}{why})",
@@ -236,7 +236,7 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Even
         .collect();
     let severity = if is_trial(digest) { "info" } else { "critical" };
     let payload = payload(digest, summary, severity, &entry.last_seen.to_string(), details);
-    Event {
+    PagerDutyEvent {
         payload: Some(Payload { class: short(&entry.class, 60), group: short(&entry.group_id, 100), ..payload }),
         event_action: "trigger",
         links,
@@ -244,10 +244,10 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Even
     }
 }
 
-fn trigger_fault(digest: &Digest, fault: &Fault, routing_key: &str) -> Event {
+fn trigger_fault(digest: &Digest, fault: &Fault, routing_key: &str) -> PagerDutyEvent {
     let summary = format!("llama-triage is in trouble: {}", short(&fault.text, 400));
     let details = json!({ "fault": short(&fault.fault, 100), "digest_id": short(&digest.digest_id, 100) });
-    Event {
+    PagerDutyEvent {
         payload: Some(payload(digest, summary, "error", &fault.since.to_string(), details)),
         event_action: "trigger",
         ..resolve(routing_key, fault_key(digest, fault))

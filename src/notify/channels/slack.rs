@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use crate::notify::channels::http::{Http, Plaintext};
 use crate::notify::error::NotifyError;
-use crate::notify::http_answer::Body;
-use crate::notify::render::view::{GroupView, View};
+use crate::notify::http_answer::BodyFormat;
+use crate::notify::render::view::{DigestView, GroupView};
 use crate::notify::{DeliveryFacts, Receipt};
-use crate::triage::digest::fit::{Tier, fit};
 use crate::triage::digest::model::Digest;
+use crate::triage::digest::size_limit::{Tier, fit};
 
 /// Blocks of a message; Slack takes 50.
 pub(crate) const BLOCKS: usize = 40;
@@ -45,13 +45,13 @@ impl Slack {
         let (body, tier) = render(digest, facts);
         let answer = self.http.post(body, &[]).await?;
         let size = |tier| render(digest, &DeliveryFacts { tier, ..facts.clone() }).0.len();
-        self.http.judge(&answer, Body::Read).map_err(|error| error.shortened(facts, tier, size))?;
+        self.http.judge(&answer, BodyFormat::Read).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new("ok".to_owned(), tier))
     }
 }
 
 #[derive(Serialize)]
-struct Message {
+struct SlackMessage {
     text: String,
     blocks: Vec<Block>,
     unfurl_links: bool,
@@ -61,15 +61,15 @@ struct Message {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Block {
-    Header { text: Text },
-    Section { text: Text },
-    Context { elements: Vec<Text> },
+    Header { text: SlackText },
+    Section { text: SlackText },
+    Context { elements: Vec<SlackText> },
     Divider {},
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Text {
+enum SlackText {
     PlainText { text: String },
     // Verbatim: Slack makes no links of names and addresses in outside text.
     Mrkdwn { text: String, verbatim: bool },
@@ -81,7 +81,7 @@ pub(crate) fn render(digest: &Digest, facts: &DeliveryFacts) -> (String, Tier) {
     loop {
         let fitted = fit(digest, tier);
         let describe = if tier < Tier::Groups20Samples1 { describe } else { describe_briefly };
-        let message = message(&View::new(&fitted), facts.uncertain, describe);
+        let message = message(&DigestView::new(&fitted), facts.uncertain, describe);
         match tier.smaller() {
             Some(smaller) if !message.fits() => tier = smaller,
             _ => return (written(&message), tier),
@@ -89,11 +89,11 @@ pub(crate) fn render(digest: &Digest, facts: &DeliveryFacts) -> (String, Tier) {
     }
 }
 
-fn written(message: &Message) -> String {
+fn written(message: &SlackMessage) -> String {
     serde_json::to_string(message).expect("string keys and no numbers")
 }
 
-impl Message {
+impl SlackMessage {
     fn fits(&self) -> bool {
         self.blocks.len() <= BLOCKS && self.blocks.iter().map(Block::length).sum::<usize>() <= TEXT
     }
@@ -103,27 +103,27 @@ impl Block {
     fn length(&self) -> usize {
         match self {
             Block::Header { text } | Block::Section { text } => text.length(),
-            Block::Context { elements } => elements.iter().map(Text::length).sum(),
+            Block::Context { elements } => elements.iter().map(SlackText::length).sum(),
             Block::Divider {} => 0,
         }
     }
 }
 
-impl Text {
+impl SlackText {
     fn length(&self) -> usize {
-        let (Text::PlainText { text } | Text::Mrkdwn { text, .. }) = self;
+        let (SlackText::PlainText { text } | SlackText::Mrkdwn { text, .. }) = self;
         text.chars().count()
     }
 }
 
-fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> String) -> Message {
+fn message(view: &DigestView, uncertain: bool, describe: fn(&GroupView) -> String) -> SlackMessage {
     let repeat = format!("Possible repeat of {}: an earlier try was not answered.", view.digest_id);
     let mut blocks = Vec::new();
     if uncertain {
         blocks.push(section(escape(&repeat, 200)));
     }
     let headline = escape(&view.headline, HEADER);
-    blocks.push(Block::Header { text: Text::PlainText { text: headline.clone() } });
+    blocks.push(Block::Header { text: SlackText::PlainText { text: headline.clone() } });
     blocks.push(section(summary(view)));
     blocks.extend(faults(view).map(section));
     for group in &view.groups {
@@ -136,7 +136,7 @@ fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> String) -> 
     blocks.extend(view.left_out.iter().map(|text| section(escape(text, 300))));
     blocks.push(Block::Context { elements: vec![mrkdwn(foot(view))] });
     let first = if uncertain { format!("{repeat} ") } else { String::new() };
-    Message {
+    SlackMessage {
         text: format!("{first}{headline} - {}", tiles(view).replace('*', "")),
         blocks,
         unfurl_links: false,
@@ -144,17 +144,17 @@ fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> String) -> 
     }
 }
 
-fn summary(view: &View) -> String {
+fn summary(view: &DigestView) -> String {
     let totals = if view.totals.is_empty() { String::new() } else { format!("{}\n", escape(&view.totals, 300)) };
     format!("{}\n{totals}Decided {}", tiles(view), view.decided)
 }
 
-fn tiles(view: &View) -> String {
+fn tiles(view: &DigestView) -> String {
     let tiles: Vec<String> = view.tiles.iter().map(|tile| format!("*{}* {}", tile.count, tile.word)).collect();
     tiles.join(" · ")
 }
 
-fn faults(view: &View) -> Option<String> {
+fn faults(view: &DigestView) -> Option<String> {
     let lines: Vec<String> = view
         .faults
         .iter()
@@ -203,7 +203,7 @@ fn describe_briefly(group: &GroupView) -> String {
     format!("*{word}{page}* {}\n{}\n{}", escape(&group.title, 110), facts.join(" · "), ways.join(" · "))
 }
 
-fn still_open(view: &View) -> String {
+fn still_open(view: &DigestView) -> String {
     let lines = view
         .still_open
         .iter()
@@ -211,7 +211,7 @@ fn still_open(view: &View) -> String {
     within(std::iter::once("Still open".to_owned()).chain(lines).collect(), SECTION)
 }
 
-fn foot(view: &View) -> String {
+fn foot(view: &DigestView) -> String {
     let mut lines: Vec<String> = Vec::new();
     lines.extend(view.retries.iter().map(|text| escape(text, 200)));
     lines.extend(view.silenced.iter().map(|text| escape(text, 200)));
@@ -250,8 +250,8 @@ fn section(text: String) -> Block {
     Block::Section { text: mrkdwn(text) }
 }
 
-fn mrkdwn(text: String) -> Text {
-    Text::Mrkdwn { text, verbatim: true }
+fn mrkdwn(text: String) -> SlackText {
+    SlackText::Mrkdwn { text, verbatim: true }
 }
 
 /// Outside text for mrkdwn: `&`, `<` and `>` are all that Slack reads as commands such as `<!channel>`

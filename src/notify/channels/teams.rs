@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::notify::channels::http::{Http, Plaintext};
 use crate::notify::error::NotifyError;
-use crate::notify::http_answer::Body;
-use crate::notify::render::view::{GroupView, SampleView, View};
+use crate::notify::http_answer::BodyFormat;
+use crate::notify::render::view::{DigestView, GroupView, SampleView};
 use crate::notify::render::words::short;
 use crate::notify::{DeliveryFacts, Receipt};
-use crate::triage::digest::fit::{Tier, fit};
 use crate::triage::digest::model::Digest;
+use crate::triage::digest::size_limit::{Tier, fit};
 
 /// Bytes as Teams counts them, after its own encoding; it takes 28,672, and 21 KB were seen to fail
 /// (<https://github.com/MicrosoftDocs/msteams-docs/issues/11274>).
@@ -44,7 +44,7 @@ impl Teams {
         let (body, tier) = render(digest, facts);
         let answer = self.http.post(body, &[]).await?;
         let size = |tier| render(digest, &DeliveryFacts { tier, ..facts.clone() }).0.len();
-        self.http.judge(&answer, Body::Read).map_err(|error| error.shortened(facts, tier, size))?;
+        self.http.judge(&answer, BodyFormat::Read).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new(format!("HTTP {}", answer.status), tier))
     }
 }
@@ -55,7 +55,7 @@ impl Teams {
 pub(crate) fn render(digest: &Digest, facts: &DeliveryFacts) -> (String, Tier) {
     let mut tier = facts.tier.max(LARGEST);
     loop {
-        let view = View::new(&fit(digest, tier));
+        let view = DigestView::new(&fit(digest, tier));
         let in_full = message(&view, facts.uncertain, describe).to_string();
         if weight(&in_full) <= MOST_BYTES {
             return (in_full, tier);
@@ -73,29 +73,29 @@ pub(crate) fn weight(json: &str) -> usize {
     json.chars().map(|c| if c.is_ascii() { 1 } else { 6 * c.len_utf16() }).sum()
 }
 
-fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> Value) -> Value {
+fn message(view: &DigestView, uncertain: bool, describe: fn(&GroupView) -> Value) -> Value {
     let mut body = Vec::new();
     if uncertain {
         let text = format!("Possible repeat of {}: an earlier try was not answered.", view.digest_id);
-        body.push(rich(vec![Run::plain(&text)]));
+        body.push(rich(vec![TextRun::plain(&text)]));
     }
-    body.push(rich(vec![Run::heading(&short(&view.headline, 200))]));
+    body.push(rich(vec![TextRun::heading(&short(&view.headline, 200))]));
     body.push(summary(view));
     body.extend(view.faults.iter().take(FAULTS).map(|fault| {
         let word = format!("{} ", fault.word.to_uppercase());
         let since = format!(" since {}", fault.since);
         rich(vec![
-            Run::colored(&word, if fault.ended { "Good" } else { "Attention" }),
-            Run::plain(&short(&fault.text, 160)),
-            Run::subtle(&since),
+            TextRun::colored(&word, if fault.ended { "Good" } else { "Attention" }),
+            TextRun::plain(&short(&fault.text, 160)),
+            TextRun::subtle(&since),
         ])
     }));
-    body.extend(view.unlisted_faults(FAULTS).map(|text| rich(vec![Run::plain(&text)])));
+    body.extend(view.unlisted_faults(FAULTS).map(|text| rich(vec![TextRun::plain(&text)])));
     body.extend(view.groups.iter().map(describe));
     if !view.still_open.is_empty() {
         body.push(still_open(view));
     }
-    body.extend(view.left_out.iter().map(|text| rich(vec![Run::bold(text)])));
+    body.extend(view.left_out.iter().map(|text| rich(vec![TextRun::bold(text)])));
     body.push(foot(view));
     json!({
         "type": "message",
@@ -113,32 +113,32 @@ fn message(view: &View, uncertain: bool, describe: fn(&GroupView) -> Value) -> V
     })
 }
 
-fn summary(view: &View) -> Value {
+fn summary(view: &DigestView) -> Value {
     let facts: Vec<String> = view.tiles.iter().map(|tile| format!("{} {}", tile.count, tile.word)).collect();
-    let mut runs = vec![Run::bold(&facts.join(" · "))];
+    let mut runs = vec![TextRun::bold(&facts.join(" · "))];
     if !view.totals.is_empty() {
-        runs.push(Run::subtle(&format!(" ({})", view.totals)));
+        runs.push(TextRun::subtle(&format!(" ({})", view.totals)));
     }
-    runs.push(Run::subtle(&format!(" · decided {}", view.decided)));
+    runs.push(TextRun::subtle(&format!(" · decided {}", view.decided)));
     rich(runs)
 }
 
 fn describe(group: &GroupView) -> Value {
     let word = format!("{}{} ", group.word.to_uppercase(), if group.page { " PAGE" } else { "" });
     let mut blocks = vec![
-        rich(vec![Run::colored(&word, color(group.tone)), Run::bold(&group.title)]),
-        rich(vec![Run::plain(&format!("{} · {} · {}", group.counts, group.class, group.place))]),
+        rich(vec![TextRun::colored(&word, color(group.tone)), TextRun::bold(&group.title)]),
+        rich(vec![TextRun::plain(&format!("{} · {} · {}", group.counts, group.class, group.place))]),
     ];
     let details = [("", &group.why), ("Cause: ", &group.cause), ("Note: ", &group.note), ("", &group.acked)];
     for (label, text) in details {
-        blocks.extend(text.iter().map(|t| rich(vec![Run::plain(&format!("{label}{}", short(t, 200)))])));
+        blocks.extend(text.iter().map(|t| rich(vec![TextRun::plain(&format!("{label}{}", short(t, 200)))])));
     }
     if let Some(bars) = &group.bars {
-        blocks.push(rich(vec![Run::subtle(&format!("24 h: {}", bars.caption))]));
+        blocks.push(rich(vec![TextRun::subtle(&format!("24 h: {}", bars.caption))]));
     }
     blocks.extend(group.samples.iter().map(show));
-    let mut last = vec![Run::subtle(&group.command)];
-    last.extend(group.runbook_link.iter().map(|url| Run::link(" runbook", url)));
+    let mut last = vec![TextRun::subtle(&group.command)];
+    last.extend(group.runbook_link.iter().map(|url| TextRun::link(" runbook", url)));
     blocks.push(rich(last));
     json!({ "type": "Container", "separator": true, "items": blocks })
 }
@@ -149,35 +149,35 @@ fn describe_briefly(group: &GroupView) -> Value {
         Some(why) => format!("{} · {}", group.counts, short(why, 90)),
         None => group.counts.clone(),
     };
-    let mut last = vec![Run::plain(&facts)];
+    let mut last = vec![TextRun::plain(&facts)];
     let first_link = group.samples.first().and_then(|sample| sample.links.first());
-    last.extend(first_link.iter().map(|(name, url)| Run::link(&format!(" {name}"), url)));
-    last.push(Run::subtle(&format!(" {}", group.group_id)));
-    let title = rich(vec![Run::colored(&word, color(group.tone)), Run::bold(&short(&group.title, 110))]);
+    last.extend(first_link.iter().map(|(name, url)| TextRun::link(&format!(" {name}"), url)));
+    last.push(TextRun::subtle(&format!(" {}", group.group_id)));
+    let title = rich(vec![TextRun::colored(&word, color(group.tone)), TextRun::bold(&short(&group.title, 110))]);
     json!({ "type": "Container", "separator": true, "items": [title, rich(last)] })
 }
 
 fn show(sample: &SampleView) -> Value {
-    let mut runs = vec![Run::plain(&sample.item_name)];
+    let mut runs = vec![TextRun::plain(&sample.item_name)];
     if let Some(message) = &sample.message {
-        runs.push(Run::subtle(&format!(": {}", short(message, 200))));
+        runs.push(TextRun::subtle(&format!(": {}", short(message, 200))));
     }
     for (name, url) in sample.links.iter().take(2) {
-        runs.push(Run::link(&format!(" {name}"), url));
+        runs.push(TextRun::link(&format!(" {name}"), url));
     }
     rich(runs)
 }
 
-fn still_open(view: &View) -> Value {
-    let mut items = vec![rich(vec![Run::bold("Still open")])];
+fn still_open(view: &DigestView) -> Value {
+    let mut items = vec![rich(vec![TextRun::bold("Still open")])];
     items.extend(view.still_open.iter().map(|group| {
         let text = format!("{} {} ({})", group.open_items, short(&group.title, 90), group.group_id);
-        rich(vec![Run::plain(&text)])
+        rich(vec![TextRun::plain(&text)])
     }));
     json!({ "type": "Container", "separator": true, "items": items })
 }
 
-fn foot(view: &View) -> Value {
+fn foot(view: &DigestView) -> Value {
     let mut lines: Vec<String> = Vec::new();
     lines.extend(view.retries.clone());
     lines.extend(view.silenced.clone());
@@ -188,7 +188,7 @@ fn foot(view: &View) -> Value {
     lines.push(format!("Data as of {}", view.ledger_as_of));
     lines.extend(view.next_digest.iter().map(|at| format!("Next digest {at}")));
     lines.push(format!("{} {}", view.digest_id, view.instance));
-    let items: Vec<Value> = lines.iter().map(|line| rich(vec![Run::subtle(line)])).collect();
+    let items: Vec<Value> = lines.iter().map(|line| rich(vec![TextRun::subtle(line)])).collect();
     json!({ "type": "Container", "separator": true, "items": items })
 }
 
@@ -201,13 +201,13 @@ fn color(tone: &str) -> &'static str {
     }
 }
 
-fn rich(runs: Vec<Run>) -> Value {
+fn rich(runs: Vec<TextRun>) -> Value {
     json!({ "type": "RichTextBlock", "inlines": runs })
 }
 
 /// A piece of text that is shown as it is.
 #[derive(Serialize, Default)]
-struct Run {
+struct TextRun {
     #[serde(rename = "type")]
     kind: &'static str,
     text: String,
@@ -223,29 +223,29 @@ struct Run {
     select_action: Option<Value>,
 }
 
-impl Run {
-    fn plain(text: &str) -> Run {
-        Run { kind: "TextRun", text: text.to_owned(), ..Run::default() }
+impl TextRun {
+    fn plain(text: &str) -> TextRun {
+        TextRun { kind: "TextRun", text: text.to_owned(), ..TextRun::default() }
     }
 
-    fn bold(text: &str) -> Run {
-        Run { weight: Some("Bolder"), ..Run::plain(text) }
+    fn bold(text: &str) -> TextRun {
+        TextRun { weight: Some("Bolder"), ..TextRun::plain(text) }
     }
 
-    fn heading(text: &str) -> Run {
-        Run { size: Some("Large"), ..Run::bold(text) }
+    fn heading(text: &str) -> TextRun {
+        TextRun { size: Some("Large"), ..TextRun::bold(text) }
     }
 
-    fn colored(text: &str, color: &'static str) -> Run {
-        Run { color: Some(color), ..Run::bold(text) }
+    fn colored(text: &str, color: &'static str) -> TextRun {
+        TextRun { color: Some(color), ..TextRun::bold(text) }
     }
 
-    fn subtle(text: &str) -> Run {
-        Run { is_subtle: true, ..Run::plain(text) }
+    fn subtle(text: &str) -> TextRun {
+        TextRun { is_subtle: true, ..TextRun::plain(text) }
     }
 
-    fn link(text: &str, url: &str) -> Run {
+    fn link(text: &str, url: &str) -> TextRun {
         let open = json!({ "type": "Action.OpenUrl", "url": url });
-        Run { select_action: Some(open), ..Run::plain(text) }
+        TextRun { select_action: Some(open), ..TextRun::plain(text) }
     }
 }

@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::notify::channels::http::{Http, Plaintext};
 use crate::notify::error::NotifyError;
-use crate::notify::http_answer::Body;
+use crate::notify::http_answer::BodyFormat;
 use crate::notify::render::json;
 use crate::notify::{DeliveryFacts, Receipt};
 use crate::triage::digest::model::Digest;
@@ -46,7 +46,7 @@ impl Webhook {
         let headers = self.headers(digest, facts, &body);
         let answer = self.http.post(body, &headers).await?;
         let size = |tier| json::render(digest, tier).0.len();
-        self.http.judge(&answer, Body::Ignored).map_err(|error| error.shortened(facts, tier, size))?;
+        self.http.judge(&answer, BodyFormat::Ignored).map_err(|error| error.shortened(facts, tier, size))?;
         Ok(Receipt::new(format!("HTTP {}", answer.status), tier))
     }
 

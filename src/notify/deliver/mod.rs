@@ -4,7 +4,7 @@
 //! the same content goes out again, marked as one that may have arrived. Channels are independent, and a slow one
 //! never holds up a cycle: its task goes on in the background, protected by its lease.
 
-pub(crate) mod meanwhile;
+pub(crate) mod during_scan;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -17,11 +17,11 @@ use tokio::task::JoinSet;
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::notify::outbox::{Answer, Fate};
+use crate::notify::outbox::{DeliveryResult, Fate};
 use crate::notify::store_delivery::{self, Claimed};
 use crate::notify::{Channel, DeliveryFacts};
-use crate::triage::digest::fit::Tier;
 use crate::triage::digest::model::Digest;
+use crate::triage::digest::size_limit::Tier;
 
 /// No try takes longer, whatever a channel's own limits are. Shorter than the lease of a delivery.
 const LONGEST_TRY: Duration = Duration::from_secs(12 * 60);
@@ -42,20 +42,20 @@ pub(crate) struct Try {
 }
 
 /// Something that takes digests. `notify::Channel` is one; tests have their own.
-pub(crate) trait Sender: Send + Sync + 'static {
+pub(crate) trait DigestSender: Send + Sync + 'static {
     /// The channel's name.
     fn name(&self) -> &str;
 
     /// Sends the content once.
-    fn send(&self, content: &Digest, this: Try) -> impl Future<Output = Answer> + Send;
+    fn send(&self, content: &Digest, this: Try) -> impl Future<Output = DeliveryResult> + Send;
 }
 
-impl Sender for Channel {
+impl DigestSender for Channel {
     fn name(&self) -> &str {
         &self.name
     }
 
-    async fn send(&self, content: &Digest, this: Try) -> Answer {
+    async fn send(&self, content: &Digest, this: Try) -> DeliveryResult {
         let facts = DeliveryFacts {
             delivery_id: this.delivery_id,
             now: this.now,
@@ -64,17 +64,19 @@ impl Sender for Channel {
             done: this.done,
         };
         match self.deliver(content, &facts).await {
-            Ok(receipt) => Answer::Arrived { answer: receipt.answer, refused: receipt.refused },
-            Err(error) if error.too_large() => {
-                Answer::TooLarge { error: error.to_string(), next_tier: error.next_tier(), done: error.done().to_vec() }
-            }
-            Err(error) if error.is_transient() => Answer::Later {
+            Ok(receipt) => DeliveryResult::Arrived { answer: receipt.answer, refused: receipt.refused },
+            Err(error) if error.too_large() => DeliveryResult::TooLarge {
+                error: error.to_string(),
+                next_tier: error.next_tier(),
+                done: error.done().to_vec(),
+            },
+            Err(error) if error.is_transient() => DeliveryResult::Later {
                 error: error.to_string(),
                 after: error.retry_after(),
                 may_have_arrived: error.may_have_arrived(),
                 done: error.done().to_vec(),
             },
-            Err(error) => Answer::Never { error: error.to_string(), of_content: error.is_of_content() },
+            Err(error) => DeliveryResult::Never { error: error.to_string(), of_content: error.is_of_content() },
         }
     }
 }
@@ -106,18 +108,15 @@ pub(crate) struct Round {
 }
 
 /// Frees what an earlier process was sending when it died. Once, at the start, by the holder of the ledger's lock.
-///
-/// # Errors
-/// The ledger refuses.
 pub(crate) async fn recover(ledger: &Ledger, now: Timestamp) -> anyhow::Result<usize> {
-    Ok(ledger.write(move |tx| store_delivery::recover(tx, now)).await?)
+    Ok(ledger.write(move |tx| store_delivery::requeue_interrupted(tx, now)).await?)
 }
 
 /// Sends everything that is due, all channels at once.
 ///
 /// # Errors
 /// The ledger refuses. What a channel refuses is in the summary instead.
-pub(crate) async fn deliver<S: Sender>(
+pub(crate) async fn deliver<S: DigestSender>(
     ledger: &Ledger,
     channels: &[Arc<S>],
     round: Round,
@@ -145,7 +144,7 @@ pub(crate) async fn deliver<S: Sender>(
 }
 
 /// Sends what is due for one channel, one after the other.
-async fn drain<S: Sender>(
+async fn drain<S: DigestSender>(
     ledger: Ledger,
     channel: Arc<S>,
     round: Round,
@@ -162,7 +161,7 @@ async fn drain<S: Sender>(
         let fate = record(&ledger, claimed, answer.clone(), later(round.now, began)).await?;
         summary.count(channel.name(), &answer, &fate);
         // A channel that just failed is not tried with the next delivery at once.
-        if matches!((&answer, &fate), (Answer::Later { .. }, Fate::Again { .. })) {
+        if matches!((&answer, &fate), (DeliveryResult::Later { .. }, Fate::Again { .. })) {
             return Ok(summary);
         }
     }
@@ -173,7 +172,7 @@ fn later(now: Timestamp, since: Instant) -> Timestamp {
     now.checked_add(since.elapsed()).unwrap_or(now)
 }
 
-async fn attempt<S: Sender>(channel: &S, claimed: &Claimed, now: Timestamp) -> Answer {
+async fn attempt<S: DigestSender>(channel: &S, claimed: &Claimed, now: Timestamp) -> DeliveryResult {
     let this = Try {
         delivery_id: claimed.delivery_id.clone(),
         now,
@@ -182,7 +181,7 @@ async fn attempt<S: Sender>(channel: &S, claimed: &Claimed, now: Timestamp) -> A
         done: claimed.done.clone(),
     };
     let sending = channel.send(&claimed.content, this);
-    tokio::time::timeout(LONGEST_TRY, sending).await.unwrap_or_else(|_| Answer::Later {
+    tokio::time::timeout(LONGEST_TRY, sending).await.unwrap_or_else(|_| DeliveryResult::Later {
         error: format!("no end after {} min", LONGEST_TRY.as_secs() / 60),
         after: None,
         may_have_arrived: true,
@@ -190,19 +189,27 @@ async fn attempt<S: Sender>(channel: &S, claimed: &Claimed, now: Timestamp) -> A
     })
 }
 
-async fn record(ledger: &Ledger, claimed: Claimed, answer: Answer, now: Timestamp) -> Result<Fate, LedgerError> {
+async fn record(
+    ledger: &Ledger,
+    claimed: Claimed,
+    answer: DeliveryResult,
+    now: Timestamp,
+) -> Result<Fate, LedgerError> {
     ledger.write(move |tx| store_delivery::record(tx, &claimed, &answer, now)).await
 }
 
 impl DeliverySummary {
-    fn count(&mut self, channel: &str, answer: &Answer, fate: &Fate) {
+    fn count(&mut self, channel: &str, answer: &DeliveryResult, fate: &Fate) {
         match fate {
             Fate::Sent => self.sent += 1,
             // Counted in the ledger: what waits for its next try has not arrived either.
             Fate::Again { .. } => {}
             Fate::Dead => self.dead += 1,
         }
-        if let Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error, .. } = answer {
+        if let DeliveryResult::Later { error, .. }
+        | DeliveryResult::TooLarge { error, .. }
+        | DeliveryResult::Never { error, .. } = answer
+        {
             self.errors.push(format!("{channel}: {error}"));
         }
     }

@@ -8,21 +8,26 @@ use super::*;
 use crate::ledger::fault;
 use crate::ledger::tests::seed::{self, t};
 use crate::triage::digest::model::Reason;
-use crate::triage::digest::trial::trial;
+use crate::triage::digest::test_digest::trial;
 use crate::triage::store::digest;
 
 /// A channel that gives prepared answers, then takes everything. It remembers what it got.
-struct Fake {
+struct FakeChannel {
     name: &'static str,
-    answers: Mutex<VecDeque<Answer>>,
+    answers: Mutex<VecDeque<DeliveryResult>>,
     got: Mutex<Vec<(Digest, Try)>>,
     /// Waits for this before it answers.
     gate: Option<Notify>,
 }
 
-impl Fake {
-    fn new(name: &'static str, answers: impl IntoIterator<Item = Answer>) -> Arc<Fake> {
-        Arc::new(Fake { name, answers: Mutex::new(answers.into_iter().collect()), got: Mutex::default(), gate: None })
+impl FakeChannel {
+    fn new(name: &'static str, answers: impl IntoIterator<Item = DeliveryResult>) -> Arc<FakeChannel> {
+        Arc::new(FakeChannel {
+            name,
+            answers: Mutex::new(answers.into_iter().collect()),
+            got: Mutex::default(),
+            gate: None,
+        })
     }
 
     fn got(&self) -> Vec<(Digest, Try)> {
@@ -30,39 +35,39 @@ impl Fake {
     }
 }
 
-impl Sender for Fake {
+impl DigestSender for FakeChannel {
     fn name(&self) -> &str {
         self.name
     }
 
-    async fn send(&self, content: &Digest, this: Try) -> Answer {
+    async fn send(&self, content: &Digest, this: Try) -> DeliveryResult {
         self.got.lock().unwrap().push((content.clone(), this));
         if let Some(gate) = &self.gate {
             gate.notified().await;
         }
-        let taken = Answer::Arrived { answer: "250 ok".into(), refused: Vec::new() };
+        let taken = DeliveryResult::Arrived { answer: "250 ok".into(), refused: Vec::new() };
         self.answers.lock().unwrap().pop_front().unwrap_or(taken)
     }
 }
 
-fn later(may_have_arrived: bool) -> Answer {
-    Answer::Later { error: "451 greylisted".into(), after: None, may_have_arrived, done: vec!["a@x".into()] }
+fn later(may_have_arrived: bool) -> DeliveryResult {
+    DeliveryResult::Later { error: "451 greylisted".into(), after: None, may_have_arrived, done: vec!["a@x".into()] }
 }
 
-fn down() -> Answer {
-    Answer::Later { error: "connection refused".into(), after: None, may_have_arrived: false, done: Vec::new() }
+fn down() -> DeliveryResult {
+    DeliveryResult::Later { error: "connection refused".into(), after: None, may_have_arrived: false, done: Vec::new() }
 }
 
-struct World {
+struct DeliveryFixture {
     ledger: Ledger,
     _dir: tempfile::TempDir,
 }
 
-impl World {
-    async fn new() -> World {
+impl DeliveryFixture {
+    async fn new() -> DeliveryFixture {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&dir.path().join("ledger.db")).await.unwrap();
-        World { ledger, _dir: dir }
+        DeliveryFixture { ledger, _dir: dir }
     }
 
     /// Freezes the `n`th digest for these channels.
@@ -82,11 +87,11 @@ impl World {
         self.ledger.write(work).await.unwrap();
     }
 
-    async fn deliver(&self, channels: &[Arc<Fake>], minutes: i64) -> DeliverySummary {
+    async fn deliver(&self, channels: &[Arc<FakeChannel>], minutes: i64) -> DeliverySummary {
         self.round(channels, t(minutes), false).await
     }
 
-    async fn round(&self, channels: &[Arc<Fake>], now: Timestamp, page_only: bool) -> DeliverySummary {
+    async fn round(&self, channels: &[Arc<FakeChannel>], now: Timestamp, page_only: bool) -> DeliverySummary {
         let round = Round { now, page_only, patience: Duration::from_secs(30) };
         deliver(&self.ledger, channels, round).await.unwrap()
     }
@@ -104,8 +109,8 @@ impl World {
 
 #[tokio::test]
 async fn a_delivery_is_sent_once() {
-    let world = World::new().await;
-    let mail = Fake::new("mail", []);
+    let world = DeliveryFixture::new().await;
+    let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.sent, 1);
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await, DeliverySummary::default());
@@ -115,9 +120,9 @@ async fn a_delivery_is_sent_once() {
 
 #[tokio::test]
 async fn a_recipient_that_is_refused_is_told_of_until_all_get_it() {
-    let world = World::new().await;
-    let partly = Answer::Arrived { answer: "250 ok".into(), refused: vec!["b…@x: 550 no such user".into()] };
-    let mail = Fake::new("mail", [partly]);
+    let world = DeliveryFixture::new().await;
+    let partly = DeliveryResult::Arrived { answer: "250 ok".into(), refused: vec!["b…@x: 550 no such user".into()] };
+    let mail = FakeChannel::new("mail", [partly]);
     world.enqueue(1, &["mail"], false).await;
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.sent, 1);
     assert_eq!(world.faults().await, ["recipients:mail"]);
@@ -128,8 +133,8 @@ async fn a_recipient_that_is_refused_is_told_of_until_all_get_it() {
 
 #[tokio::test]
 async fn every_try_has_the_same_id_and_content_and_what_was_done_is_handed_back() {
-    let world = World::new().await;
-    let mail = Fake::new("mail", [later(true)]);
+    let world = DeliveryFixture::new().await;
+    let mail = FakeChannel::new("mail", [later(true)]);
     world.enqueue(1, &["mail"], false).await;
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 2).await.waiting, 1);
     assert_eq!(world.round(std::slice::from_ref(&mail), t(2) + SignedDuration::from_secs(4), false).await.sent, 0);
@@ -143,8 +148,8 @@ async fn every_try_has_the_same_id_and_content_and_what_was_done_is_handed_back(
 
 #[tokio::test]
 async fn a_crash_between_sending_and_recording_sends_the_same_again_as_uncertain() {
-    let world = World::new().await;
-    let mail = Fake::new("mail", []);
+    let world = DeliveryFixture::new().await;
+    let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
     // The process dies after the claim was committed: nobody records anything.
     let claimed = world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
@@ -158,8 +163,8 @@ async fn a_crash_between_sending_and_recording_sends_the_same_again_as_uncertain
 
 #[tokio::test]
 async fn a_lease_that_ran_out_is_taken_over_even_without_a_restart() {
-    let world = World::new().await;
-    let mail = Fake::new("mail", []);
+    let world = DeliveryFixture::new().await;
+    let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
     world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 16).await.sent, 0);
@@ -169,8 +174,8 @@ async fn a_lease_that_ran_out_is_taken_over_even_without_a_restart() {
 
 #[tokio::test]
 async fn after_an_outage_one_message_comes() {
-    let world = World::new().await;
-    let mail = Fake::new("mail", [down()]);
+    let world = DeliveryFixture::new().await;
+    let mail = FakeChannel::new("mail", [down()]);
     world.enqueue(1, &["mail"], false).await;
     world.deliver(std::slice::from_ref(&mail), 1).await;
     for n in 2..10 {
@@ -187,14 +192,14 @@ async fn after_an_outage_one_message_comes() {
 }
 
 /// When the channel's next try is due.
-async fn next_try(world: &World, channel: &'static str) -> Timestamp {
+async fn next_try(world: &DeliveryFixture, channel: &'static str) -> Timestamp {
     world.ledger.read(move |connection| seed::next_try(connection, channel)).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_page_never_goes_on_with_the_long_waits_of_news() {
-    let world = World::new().await;
-    let pager = Fake::new("pager", std::iter::repeat_n(down(), 60));
+    let world = DeliveryFixture::new().await;
+    let pager = FakeChannel::new("pager", std::iter::repeat_n(down(), 60));
     world.enqueue(1, &["pager"], false).await;
     // News that failed for a day and is about to be given up.
     let mut now = t(2);
@@ -221,8 +226,8 @@ async fn a_page_never_goes_on_with_the_long_waits_of_news() {
 
 #[tokio::test]
 async fn what_waits_for_its_next_try_has_not_arrived_either() {
-    let world = World::new().await;
-    let mail = Fake::new("mail", [down(), down()]);
+    let world = DeliveryFixture::new().await;
+    let mail = FakeChannel::new("mail", [down(), down()]);
     world.enqueue(1, &["mail"], false).await;
     for second in [120, 121, 130, 131] {
         let summary = world.round(std::slice::from_ref(&mail), t(0) + SignedDuration::from_secs(second), false).await;
@@ -235,8 +240,8 @@ async fn what_waits_for_its_next_try_has_not_arrived_either() {
 
 #[tokio::test]
 async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_newer_news() {
-    let world = World::new().await;
-    let mail = Fake::new("mail", []);
+    let world = DeliveryFixture::new().await;
+    let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
     world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
     recover(&world.ledger, t(3)).await.unwrap();
@@ -248,9 +253,9 @@ async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_
 
 #[tokio::test]
 async fn a_dead_delivery_is_told_as_a_fault_that_ends_with_the_next_success() {
-    let world = World::new().await;
-    let chat = Fake::new("chat", [Answer::Never { error: "410 gone".into(), of_content: false }]);
-    let mail = Fake::new("mail", []);
+    let world = DeliveryFixture::new().await;
+    let chat = FakeChannel::new("chat", [DeliveryResult::Never { error: "410 gone".into(), of_content: false }]);
+    let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail", "chat"], false).await;
     let summary = world.deliver(&[chat.clone(), mail.clone()], 2).await;
     assert_eq!((summary.sent, summary.dead), (1, 1));
@@ -261,29 +266,29 @@ async fn a_dead_delivery_is_told_as_a_fault_that_ends_with_the_next_success() {
     assert!(world.faults().await.is_empty());
 }
 
-fn never(of_content: bool) -> Answer {
-    Answer::Never { error: "no".into(), of_content }
+fn never(of_content: bool) -> DeliveryResult {
+    DeliveryResult::Never { error: "no".into(), of_content }
 }
 
 #[tokio::test]
 async fn a_mended_channel_gets_what_died_with_its_next_digest() {
-    let world = World::new().await;
-    let mail = Fake::new("mail", [never(false), never(false)]);
+    let world = DeliveryFixture::new().await;
+    let mail = FakeChannel::new("mail", [never(false), never(false)]);
     for n in 1..4 {
         world.enqueue(n, &["mail"], false).await;
         world.deliver(std::slice::from_ref(&mail), i64::from(n)).await;
     }
     let (content, this) = mail.got().pop().unwrap();
     assert_eq!((content.changes.len(), this.delivery_id.as_str()), (3, "D-20260601-03.mail"));
-    assert!(content.remarks.iter().any(|remark| remark.starts_with("Includes D-20260601-01 to D-20260601-02")));
+    assert!(content.included == ["D-20260601-01", "D-20260601-02"]);
     let states = ["D-20260601-01.mail superseded 1", "D-20260601-02.mail superseded 1", "D-20260601-03.mail sent 1"];
     assert_eq!(world.states().await, states);
 }
 
 #[tokio::test]
 async fn what_a_channel_dislikes_or_nobody_takes_for_news_is_not_repeated() {
-    let world = World::new().await;
-    let mail = Fake::new("mail", [never(true), never(false)]);
+    let world = DeliveryFixture::new().await;
+    let mail = FakeChannel::new("mail", [never(true), never(false)]);
     for n in [1, 2, 3 + 8 * 24 * 60] {
         world.enqueue(n, &["mail"], false).await;
         world.deliver(std::slice::from_ref(&mail), i64::from(n)).await;
@@ -294,9 +299,9 @@ async fn what_a_channel_dislikes_or_nobody_takes_for_news_is_not_repeated() {
 
 #[tokio::test]
 async fn what_is_too_large_is_sent_smaller_at_once() {
-    let world = World::new().await;
-    let large = Answer::TooLarge { error: "413".into(), next_tier: Some(1), done: Vec::new() };
-    let chat = Fake::new("chat", [large]);
+    let world = DeliveryFixture::new().await;
+    let large = DeliveryResult::TooLarge { error: "413".into(), next_tier: Some(1), done: Vec::new() };
+    let chat = FakeChannel::new("chat", [large]);
     world.enqueue(1, &["chat"], false).await;
     assert_eq!(world.deliver(std::slice::from_ref(&chat), 2).await.sent, 1);
     let tiers: Vec<u8> = chat.got().iter().map(|(_, this)| this.tier).collect();
@@ -305,8 +310,8 @@ async fn what_is_too_large_is_sent_smaller_at_once() {
 
 #[tokio::test]
 async fn quiet_hours_hold_retries_but_not_pages() {
-    let world = World::new().await;
-    let (mail, pager) = (Fake::new("mail", []), Fake::new("pager", []));
+    let world = DeliveryFixture::new().await;
+    let (mail, pager) = (FakeChannel::new("mail", []), FakeChannel::new("pager", []));
     world.enqueue(1, &["mail"], false).await;
     world.enqueue(2, &["pager"], true).await;
     let channels = [mail.clone(), pager.clone()];
@@ -317,10 +322,14 @@ async fn quiet_hours_hold_retries_but_not_pages() {
 
 #[tokio::test]
 async fn a_silent_channel_blocks_neither_the_others_nor_the_cycle() {
-    let world = World::new().await;
-    let silent =
-        Arc::new(Fake { name: "silent", answers: Mutex::default(), got: Mutex::default(), gate: Some(Notify::new()) });
-    let mail = Fake::new("mail", []);
+    let world = DeliveryFixture::new().await;
+    let silent = Arc::new(FakeChannel {
+        name: "silent",
+        answers: Mutex::default(),
+        got: Mutex::default(),
+        gate: Some(Notify::new()),
+    });
+    let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail", "silent"], false).await;
     let round = Round { now: t(2), page_only: false, patience: Duration::from_millis(300) };
     let summary = deliver(&world.ledger, &[silent.clone(), mail.clone()], round).await.unwrap();

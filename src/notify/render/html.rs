@@ -1,9 +1,9 @@
 //! A digest as HTML: one column of tables for mail clients, without images, scripts or web fonts.
 
 use crate::notify::render::templates;
-use crate::notify::render::view::View;
-use crate::triage::digest::fit::{Tier, fit};
+use crate::notify::render::view::DigestView;
 use crate::triage::digest::model::Digest;
+use crate::triage::digest::size_limit::{Tier, fit};
 
 /// The most bytes of HTML. Gmail hides what comes after about 102 KB, a thread's mails counted together.
 pub(crate) const MOST_BYTES: usize = 80_000;
@@ -18,7 +18,7 @@ pub(crate) fn page(digest: &Digest) -> String {
 
 /// The page with this many groups in full; the others are in its table only.
 fn detailed(digest: &Digest, details: usize) -> String {
-    let mut view = View::new(digest);
+    let mut view = DigestView::new(digest);
     view.details = details.min(view.groups.len());
     templates::render("digest.html", &view)
 }

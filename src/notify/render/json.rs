@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::model::fault::Fault;
 use crate::model::text::cut_middle;
 use crate::notify::render::words;
-use crate::triage::digest::fit::{Tier, fit};
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Silenced, Totals, Window};
+use crate::triage::digest::size_limit::{Tier, fit};
 
 /// The most bytes of a body: what common receivers accept.
 pub(crate) const MOST_BYTES: usize = 256_000;
@@ -16,7 +16,7 @@ pub(crate) const MOST_BYTES: usize = 256_000;
 const LISTED: usize = 20;
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct WebhookBody<'a> {
     schema_version: u32,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -88,7 +88,7 @@ fn cut_fault(fault: &Fault) -> Fault {
 }
 
 fn body(digest: &Digest) -> String {
-    let body = Body {
+    let body = WebhookBody {
         schema_version: digest.schema_version,
         kind: "digest",
         digest_id: &digest.digest_id,
@@ -112,7 +112,7 @@ fn body(digest: &Digest) -> String {
         retries: digest.retries,
         silenced: digest.silenced,
         budget: digest.budget.as_deref().map(cut),
-        remarks: digest.remarks.iter().take(LISTED).map(|remark| cut(remark)).collect(),
+        remarks: words::remarks(digest).iter().take(LISTED).map(|remark| cut(remark)).collect(),
     };
     serde_json::to_string(&body).expect("string keys and finite numbers only")
 }

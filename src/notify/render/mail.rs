@@ -9,10 +9,10 @@ use lettre::message::{Body, Mailbox, MultiPart, MultiPartKind, SinglePart};
 use sha2::{Digest as _, Sha256};
 
 use crate::notify::error::NotifyError;
-use crate::notify::render::times::Clock;
+use crate::notify::render::times::DisplayZone;
 use crate::notify::render::{address_list, html, json, text, words};
-use crate::triage::digest::fit::Tier;
 use crate::triage::digest::model::Digest;
+use crate::triage::digest::size_limit::Tier;
 
 /// "=_" cannot come up in quoted-printable text, so the boundary is never found inside a part (RFC 2045 6.7).
 const BOUNDARY: &str = "=_llama-triage-alternative";
@@ -97,7 +97,7 @@ fn id_token(digest: &Digest) -> String {
 
 /// A message that never existed, one a day: mail clients gather what refers to it.
 fn thread_root(digest: &Digest, head: &Letterhead) -> String {
-    let day = Clock::new(&digest.zone).day(digest.created_at);
+    let day = DisplayZone::new(&digest.zone).day(digest.created_at);
     let whose = match token(&digest.ledger_id) {
         ledger if ledger.is_empty() => hash(&digest.instance),
         ledger => ledger,

@@ -7,17 +7,17 @@ use crate::model::text::local;
 use crate::triage::digest::model::Window;
 
 /// The zone people read times in.
-pub(crate) struct Clock {
+pub(crate) struct DisplayZone {
     zone: TimeZone,
     name: String,
 }
 
-impl Clock {
+impl DisplayZone {
     /// A zone by its IANA name; UTC, and said so, if this machine does not know the name.
-    pub(crate) fn new(name: &str) -> Clock {
+    pub(crate) fn new(name: &str) -> DisplayZone {
         match TimeZone::get(name) {
-            Ok(zone) => Clock { zone, name: name.to_owned() },
-            Err(_) => Clock { zone: TimeZone::UTC, name: "UTC".to_owned() },
+            Ok(zone) => DisplayZone { zone, name: name.to_owned() },
+            Err(_) => DisplayZone { zone: TimeZone::UTC, name: "UTC".to_owned() },
         }
     }
 
@@ -61,7 +61,7 @@ mod tests {
 
     fn span(from: &str, to: &str) -> String {
         let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
-        Clock::new("Europe/Berlin").span(&Window { from, to })
+        DisplayZone::new("Europe/Berlin").span(&Window { from, to })
     }
 
     #[test]
@@ -87,14 +87,14 @@ mod tests {
     fn what_was_seen_once_has_one_time() {
         let at = "2026-08-23T06:45:10Z".parse().unwrap();
         assert_eq!(
-            Clock::new("Europe/Berlin").range(at, "2026-08-23T06:45:50Z".parse().unwrap()),
+            DisplayZone::new("Europe/Berlin").range(at, "2026-08-23T06:45:50Z".parse().unwrap()),
             "2026-08-23 08:45 CEST"
         );
     }
 
     #[test]
     fn an_unknown_zone_falls_back_to_utc_by_name() {
-        let clock = Clock::new("Mars/Olympus");
+        let clock = DisplayZone::new("Mars/Olympus");
         assert_eq!(clock.name, "UTC");
         assert_eq!(clock.full("2026-08-23T07:00:00Z".parse().unwrap()), "2026-08-23 07:00 UTC");
     }

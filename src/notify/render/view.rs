@@ -8,8 +8,8 @@ use crate::model::fault::Fault;
 use crate::model::text::count;
 use crate::notify::render::bars::Bars;
 use crate::notify::render::links::safe_link;
-use crate::notify::render::times::Clock;
-use crate::notify::render::words::{self, short};
+use crate::notify::render::times::DisplayZone;
+use crate::notify::render::words::{self, NewsKind, short};
 use crate::triage::digest::build::count_changes;
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample, Totals};
 
@@ -26,7 +26,7 @@ const NAMES: usize = 4;
 
 /// A digest, ready for a template.
 #[derive(Serialize)]
-pub(crate) struct View {
+pub(crate) struct DigestView {
     pub(crate) digest_id: String,
     pub(crate) instance: String,
     pub(crate) headline: String,
@@ -121,11 +121,12 @@ pub(crate) struct FaultView {
     pub(crate) since: String,
 }
 
-impl View {
+impl DigestView {
     /// Prepares a digest that is already cut to size.
-    pub(crate) fn new(digest: &Digest) -> View {
-        let clock = Clock::new(&digest.zone);
-        View {
+    pub(crate) fn new(digest: &Digest) -> DigestView {
+        let clock = DisplayZone::new(&digest.zone);
+        let remarks = words::remarks(digest);
+        DigestView {
             digest_id: short(&digest.digest_id, ID),
             instance: short(&digest.instance, 60),
             headline: words::headline(digest),
@@ -138,13 +139,13 @@ impl View {
             left_out: left_out(digest),
             faults: digest.faults.iter().take(FAULTS).map(|f| fault(f, &clock)).collect(),
             all_faults: digest.faults.len(),
-            all_remarks: digest.remarks.len(),
+            all_remarks: remarks.len(),
             more_faults: more(digest.faults.len(), FAULTS, "more worker fault", "more worker faults"),
             retries: digest.retries.as_ref().and_then(words::retries),
             silenced: silenced(digest, &clock),
             budget: optional(digest.budget.as_deref(), MESSAGE),
-            remarks: digest.remarks.iter().take(FAULTS).map(|r| short(r, MESSAGE)).collect(),
-            more_remarks: more(digest.remarks.len(), FAULTS, "more remark", "more remarks"),
+            remarks: remarks.iter().take(FAULTS).map(|r| short(r, MESSAGE)).collect(),
+            more_remarks: more(remarks.len(), FAULTS, "more remark", "more remarks"),
             window: clock.span(&digest.window),
             decided: clock.full(digest.created_at),
             ledger_as_of: digest.ledger_as_of.map_or_else(|| "no complete scan yet".to_owned(), |at| clock.full(at)),
@@ -153,7 +154,7 @@ impl View {
     }
 }
 
-impl View {
+impl DigestView {
     /// Says how many faults are left out by a channel that lists so many; none if it lists all.
     pub(crate) fn unlisted_faults(&self, listed: usize) -> Option<String> {
         let more = more(self.all_faults, listed, "more worker fault", "more worker faults");
@@ -167,17 +168,14 @@ impl View {
 }
 
 fn tiles(digest: &Digest) -> Vec<Tile> {
-    let tone = |word: &str| match word {
-        "new" => "new",
-        "regressed" => "regressed",
-        "escalating" => "escalated",
-        "resolved" => "resolved",
-        "known" => "other",
-        _ => "fault",
+    let tone = |kind: NewsKind| match kind {
+        NewsKind::Escalating => "escalated",
+        NewsKind::Known => "other",
+        kind => kind.into(),
     };
     let mut tiles: Vec<Tile> = words::news(&digest.totals)
         .into_iter()
-        .map(|(count, word)| Tile { count, word: counted(count, word), tone: tone(word) })
+        .map(|(count, kind)| Tile { count, word: counted(count, kind), tone: tone(kind) })
         .collect();
     tiles.push(Tile {
         count: digest.totals.open_items,
@@ -188,11 +186,11 @@ fn tiles(digest: &Digest) -> Vec<Tile> {
 }
 
 /// News is counted in groups, and all else in items: the word says so.
-fn counted(count: u64, word: &str) -> String {
-    match word {
-        "fault" | "faults" => word.to_owned(),
-        _ if count == 1 => format!("{word} group"),
-        _ => format!("{word} groups"),
+fn counted(count: u64, kind: NewsKind) -> String {
+    match kind.word(count) {
+        word if kind == NewsKind::Fault => word.to_owned(),
+        word if count == 1 => format!("{word} group"),
+        word => format!("{word} groups"),
     }
 }
 
@@ -235,11 +233,12 @@ fn unlisted_news(digest: &Digest) -> String {
         other: all.other.saturating_sub(listed.other),
         ..Totals::default()
     };
-    let news: Vec<String> = words::news(&unlisted).into_iter().map(|(n, word)| format!("{n} {word}")).collect();
+    let news: Vec<String> =
+        words::news(&unlisted).into_iter().map(|(n, kind)| format!("{n} {}", kind.word(n))).collect();
     if news.is_empty() { String::new() } else { format!(" ({})", news.join(", ")) }
 }
 
-fn silenced(digest: &Digest, clock: &Clock) -> Option<String> {
+fn silenced(digest: &Digest, clock: &DisplayZone) -> Option<String> {
     let silenced = digest.silenced;
     if silenced.groups == 0 && silenced.items == 0 {
         return None;
@@ -255,7 +254,7 @@ fn silenced(digest: &Digest, clock: &Clock) -> Option<String> {
     Some(sentence)
 }
 
-fn fault(fault: &Fault, clock: &Clock) -> FaultView {
+fn fault(fault: &Fault, clock: &DisplayZone) -> FaultView {
     FaultView {
         word: if fault.ended { "over" } else { "llama-triage problem" },
         ended: fault.ended,
@@ -278,7 +277,7 @@ fn says_more(template: &str, title: &str) -> bool {
     bare(template) != bare(title)
 }
 
-fn group(entry: &GroupEntry, clock: &Clock) -> GroupView {
+fn group(entry: &GroupEntry, clock: &DisplayZone) -> GroupView {
     let title = short(&entry.title, 160);
     let template = short(&entry.template, MESSAGE);
     let runbook = optional(entry.runbook.as_deref(), MESSAGE);
@@ -357,7 +356,7 @@ fn names(names: &[String]) -> String {
     shown.join(", ")
 }
 
-fn sample(sample: &Sample, entry: &GroupEntry, clock: &Clock) -> SampleView {
+fn sample(sample: &Sample, entry: &GroupEntry, clock: &DisplayZone) -> SampleView {
     let message =
         sample.error_message.as_deref().or(sample.skip_reason.as_deref()).filter(|message| *message != entry.title);
     let ids = [

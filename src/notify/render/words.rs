@@ -3,7 +3,7 @@
 use crate::model::group_state::GroupState;
 use crate::model::text::{count, cut_end, cut_middle, one_line};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, RetrySummary, Totals};
-use crate::triage::digest::trial::is_trial;
+use crate::triage::digest::test_digest::is_trial;
 
 /// The longest subject, in characters (RFC 5322 2.1.1 recommends lines of at most 78).
 pub(crate) const SUBJECT: usize = 78;
@@ -45,19 +45,55 @@ pub(crate) fn class_meaning(class: &str) -> Option<&'static str> {
     })
 }
 
+/// What is counted as news: groups by their state, and the worker's faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum NewsKind {
+    /// Groups never announced before.
+    New,
+    /// Groups that failed again.
+    Regressed,
+    /// Groups that grow fast.
+    Escalating,
+    /// Faults of the worker.
+    Fault,
+    /// Groups that ended.
+    Resolved,
+    /// Groups that were announced before.
+    Known,
+}
+
+impl NewsKind {
+    /// "faults": the word that follows the count.
+    pub(crate) fn word(self, count: u64) -> &'static str {
+        if self == NewsKind::Fault && count != 1 { "faults" } else { self.into() }
+    }
+}
+
 /// The counts of news that are not zero, in order of urgency.
-pub(crate) fn news(totals: &Totals) -> Vec<(u64, &'static str)> {
+pub(crate) fn news(totals: &Totals) -> Vec<(u64, NewsKind)> {
     [
-        (totals.new, "new"),
-        (totals.regressed, "regressed"),
-        (totals.escalated, "escalating"),
-        (totals.faults, if totals.faults == 1 { "fault" } else { "faults" }),
-        (totals.resolved, "resolved"),
-        (totals.other, "known"),
+        (totals.new, NewsKind::New),
+        (totals.regressed, NewsKind::Regressed),
+        (totals.escalated, NewsKind::Escalating),
+        (totals.faults, NewsKind::Fault),
+        (totals.resolved, NewsKind::Resolved),
+        (totals.other, NewsKind::Known),
     ]
     .into_iter()
     .filter(|(n, _)| *n > 0)
     .collect()
+}
+
+/// What a reader must know about the digest itself, and which digests it includes.
+pub(crate) fn remarks(digest: &Digest) -> Vec<String> {
+    let included = match digest.included.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first, .., last] => Some(format!("{first} to {last}")),
+    };
+    let included = included.map(|ids| format!("Includes {ids}, which could not be delivered in time."));
+    digest.remarks.iter().cloned().chain(included).collect()
 }
 
 /// The subject, at most [`SUBJECT`] characters, facts first, without any outside text.
@@ -83,20 +119,20 @@ fn is_inventory(digest: &Digest) -> bool {
     digest.baseline && totals.new + totals.regressed + totals.escalated + totals.faults == 0
 }
 
-fn subject_facts(digest: &Digest, news: &[(u64, &'static str)]) -> String {
+fn subject_facts(digest: &Digest, news: &[(u64, NewsKind)]) -> String {
     let open = format!("{} open", count(digest.totals.open_items, "item", "items"));
     let is_reminder = digest.changes.iter().any(|e| e.reason == Reason::Reminder);
     if is_inventory(digest) {
         return format!("first inventory - {open}");
     }
-    if is_reminder && news.iter().all(|(_, word)| *word == "known") {
+    if is_reminder && news.iter().all(|(_, kind)| *kind == NewsKind::Known) {
         return format!("reminder: still open - {open}");
     }
     match (news, digest.totals.open_items) {
         ([], 0) => "all quiet - nothing open".to_owned(),
         ([], _) => format!("nothing new - {open}"),
         _ => {
-            let parts: Vec<String> = news.iter().map(|(n, word)| format!("{n} {word}")).collect();
+            let parts: Vec<String> = news.iter().map(|(n, kind)| format!("{n} {}", kind.word(*n))).collect();
             format!("{} - {open}", parts.join(", "))
         }
     }
@@ -193,4 +229,23 @@ pub(crate) fn retries(summary: &RetrySummary) -> Option<String> {
 pub(crate) fn capitalized(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::triage::digest::test_digest::trial;
+
+    #[test]
+    fn digests_that_were_joined_are_named_in_one_sentence() {
+        let said = |included: &[&str]| {
+            let mut digest = trial("", "UTC", jiff::Timestamp::UNIX_EPOCH);
+            digest.remarks.clear();
+            digest.included = included.iter().map(|id| (*id).to_owned()).collect();
+            remarks(&digest)
+        };
+        assert_eq!(said(&[]), [""; 0]);
+        assert_eq!(said(&["D-1"]), ["Includes D-1, which could not be delivered in time."]);
+        assert_eq!(said(&["D-1", "D-2", "D-3"]), ["Includes D-1 to D-3, which could not be delivered in time."]);
+    }
 }

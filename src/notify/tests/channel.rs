@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use crate::config::channel::{Channel as Config, ChannelKind, Only};
+use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig};
 use crate::notify::error::NotifyError;
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::busy;
@@ -62,13 +62,13 @@ async fn a_folder_that_cannot_be_written_is_transient_and_named() {
 
 #[test]
 fn unknown_words_in_only_are_named_with_what_is_allowed() {
-    let refused = |only: Only| {
+    let refused = |only: OnlyConfig| {
         let config = Config { only, ..email(25) };
         Channel::new(&config, ChannelSecrets::default()).unwrap_err().to_string()
     };
-    let states = refused(Only { states: vec!["noo".into()], ..Only::default() });
+    let states = refused(OnlyConfig { states: vec!["noo".into()], ..OnlyConfig::default() });
     assert!(states.contains("\"noo\"") && states.contains("escalating"), "{states}");
-    let kinds = refused(Only { kinds: vec!["fail".into()], ..Only::default() });
+    let kinds = refused(OnlyConfig { kinds: vec!["fail".into()], ..OnlyConfig::default() });
     assert!(kinds.contains("failed, skipped"), "{kinds}");
 }
 

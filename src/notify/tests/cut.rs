@@ -6,8 +6,8 @@ use crate::notify::render::text;
 use crate::notify::tests::mail::facts;
 use crate::notify::tests::sample::busy;
 use crate::triage::digest::build::count_changes;
-use crate::triage::digest::fit::{Tier, fit, keep};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
+use crate::triage::digest::size_limit::{Tier, fit, keep};
 
 /// Twenty-five new groups, one that ended last.
 fn many() -> Digest {

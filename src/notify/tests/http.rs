@@ -7,11 +7,11 @@ use hmac::{Hmac, KeyInit, Mac};
 
 use crate::config::channel::ChannelKind;
 use crate::notify::error::NotifyError;
-use crate::notify::tests::http_peer::{Receiver, Say};
+use crate::notify::tests::http_peer::{HttpPeer, Say};
 use crate::notify::tests::mail::facts;
 use crate::notify::tests::sample::busy;
 use crate::notify::{DeliveryFacts, Receipt};
-use crate::triage::digest::fit::Tier;
+use crate::triage::digest::size_limit::Tier;
 
 const KINDS: [ChannelKind; 4] = [ChannelKind::Slack, ChannelKind::Teams, ChannelKind::Pagerduty, ChannelKind::Webhook];
 
@@ -20,7 +20,7 @@ fn says(status: u16, body: &'static str) -> Say {
 }
 
 async fn outcome(kind: ChannelKind, say: Say) -> Result<Receipt, NotifyError> {
-    let receiver = Receiver::start(say).await;
+    let receiver = HttpPeer::start(say).await;
     let outcome = receiver.channel(kind).deliver(&busy(), &facts()).await;
     if let Err(error) = &outcome {
         let shown = format!("{error} {error:?}");
@@ -31,7 +31,7 @@ async fn outcome(kind: ChannelKind, say: Say) -> Result<Receipt, NotifyError> {
 
 #[tokio::test]
 async fn the_receiver_can_verify_the_webhook_and_tell_a_repeat() {
-    let receiver = Receiver::start(says(204, "")).await;
+    let receiver = HttpPeer::start(says(204, "")).await;
     let channel = receiver.channel(ChannelKind::Webhook);
     let first = facts();
     let second = DeliveryFacts { now: crate::notify::tests::sample::at("2026-08-23T07:05:00Z"), ..facts() };
@@ -73,7 +73,7 @@ async fn every_kind_reads_the_same_statuses_alike() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let elsewhere = Receiver::start(says(200, "ok")).await;
+    let elsewhere = HttpPeer::start(says(200, "ok")).await;
     for kind in KINDS {
         let redirect = Say { headers: vec![("location", elsewhere.url.clone())], ..says(307, "") };
         let error = outcome(kind, redirect).await.unwrap_err();
@@ -105,7 +105,7 @@ async fn a_slow_body_never_blocks_and_only_matters_where_the_body_is_the_answer(
 async fn nobody_listening_certainly_did_not_deliver() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/s3cret", closed.local_addr().unwrap());
-    let mut receiver = Receiver::start(says(200, "")).await;
+    let mut receiver = HttpPeer::start(says(200, "")).await;
     drop(closed);
     receiver.url = url;
     for kind in KINDS {
@@ -166,11 +166,11 @@ async fn a_web_page_is_no_answer_where_answers_have_words() {
 #[tokio::test]
 async fn an_event_that_pagerduty_dislikes_holds_up_no_other() {
     let dislikes = Say { once: true, ..says(400, "{\"status\":\"invalid event\",\"errors\":[\"'payload' is bad\"]}") };
-    let receiver = Receiver::start(dislikes).await;
+    let receiver = HttpPeer::start(dislikes).await;
     let receipt = receiver.channel(ChannelKind::Pagerduty).deliver(&busy(), &facts()).await.unwrap();
     assert_eq!((receipt.done.len(), receipt.refused.len()), (1, 1), "{receipt:?}");
     assert!(receipt.refused[0].contains("'payload' is bad"), "{receipt:?}");
-    let all = Receiver::start(says(400, "{\"status\":\"invalid event\"}")).await;
+    let all = HttpPeer::start(says(400, "{\"status\":\"invalid event\"}")).await;
     let error = all.channel(ChannelKind::Pagerduty).deliver(&busy(), &facts()).await.unwrap_err();
     assert!(error.is_of_content(), "{error}");
 }
@@ -192,12 +192,12 @@ async fn teams_success_with_an_error_in_the_body_is_no_success() {
 
 #[tokio::test]
 async fn a_repeated_pagerduty_delivery_sends_only_what_is_left() {
-    let receiver = Receiver::start(Say { after: 1, ..says(429, "") }).await;
+    let receiver = HttpPeer::start(Say { after: 1, ..says(429, "") }).await;
     let channel = receiver.channel(ChannelKind::Pagerduty);
     let error = channel.deliver(&busy(), &facts()).await.unwrap_err();
     assert!(error.is_transient());
     assert_eq!(error.done(), ["trigger llama-triage/3f9c2ab14d5e6f70/g-1f4e9c20/1"]);
-    let fine = Receiver::start(says(202, "{}")).await;
+    let fine = HttpPeer::start(says(202, "{}")).await;
     let again = DeliveryFacts { done: error.done().to_vec(), ..facts() };
     let receipt = fine.channel(ChannelKind::Pagerduty).deliver(&busy(), &again).await.unwrap();
     assert_eq!(receipt.done.len(), 2);
@@ -210,7 +210,7 @@ async fn a_repeated_pagerduty_delivery_sends_only_what_is_left() {
 async fn an_uncertain_repeat_says_so_only_where_a_second_copy_cannot_be_dropped() {
     let uncertain = DeliveryFacts { uncertain: true, ..facts() };
     for kind in KINDS {
-        let receiver = Receiver::start(says(200, "ok")).await;
+        let receiver = HttpPeer::start(says(200, "ok")).await;
         let channel = receiver.channel(kind);
         channel.deliver(&busy(), &uncertain).await.unwrap();
         let says_so = receiver.got()[0].1.contains("Possible repeat of D-20260823-03");
@@ -221,7 +221,7 @@ async fn an_uncertain_repeat_says_so_only_where_a_second_copy_cannot_be_dropped(
 #[tokio::test]
 async fn a_check_reaches_the_host_and_sends_nothing() {
     for kind in KINDS {
-        let receiver = Receiver::start(says(404, "")).await;
+        let receiver = HttpPeer::start(says(404, "")).await;
         receiver.channel(kind).check().await.unwrap();
         assert!(receiver.got().iter().all(|(_, body)| body.is_empty()));
     }

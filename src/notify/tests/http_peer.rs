@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::config::channel::{Channel as Config, ChannelKind};
+use crate::config::channel::{ChannelConfig as Config, ChannelKind};
 use crate::notify::{Channel, ChannelSecrets};
 
 /// What the receiver answers: status, headers, body.
@@ -29,16 +29,16 @@ pub(crate) struct Say {
 }
 
 #[derive(Clone)]
-pub(crate) struct Receiver {
+pub(crate) struct HttpPeer {
     pub(crate) url: String,
     say: Arc<Say>,
     got: Arc<Mutex<Vec<(HeaderMap, String)>>>,
 }
 
-impl Receiver {
-    pub(crate) async fn start(say: Say) -> Receiver {
+impl HttpPeer {
+    pub(crate) async fn start(say: Say) -> HttpPeer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let receiver = Receiver {
+        let receiver = HttpPeer {
             url: format!("http://{}/s3cret/path", listener.local_addr().unwrap()),
             say: Arc::new(say),
             got: Arc::default(),
@@ -69,7 +69,7 @@ impl Receiver {
     }
 }
 
-async fn answer(State(peer): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn answer(State(peer): State<HttpPeer>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let before = {
         let mut got = peer.got.lock().unwrap();
         got.push((headers, String::from_utf8(body.to_vec()).unwrap()));

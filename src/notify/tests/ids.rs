@@ -1,7 +1,7 @@
 //! The ids under which digests and incidents leave the house.
 
 use crate::config::channel::ChannelKind;
-use crate::notify::tests::http_peer::{Receiver, Say};
+use crate::notify::tests::http_peer::{HttpPeer, Say};
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::busy;
 use crate::notify::{Channel, ChannelSecrets};
@@ -16,10 +16,10 @@ async fn ids(digest: &Digest) -> Vec<String> {
         .iter()
         .map(|name| header(name))
         .collect();
-    let receiver = Receiver::start(Say { status: 200, ..Say::default() }).await;
+    let receiver = HttpPeer::start(Say { status: 200, ..Say::default() }).await;
     receiver.channel(ChannelKind::Webhook).deliver(digest, &facts()).await.unwrap();
     ids.push(receiver.got()[0].0["webhook-id"].to_str().unwrap().to_owned());
-    let receiver = Receiver::start(Say { status: 202, ..Say::default() }).await;
+    let receiver = HttpPeer::start(Say { status: 202, ..Say::default() }).await;
     receiver.channel(ChannelKind::Pagerduty).deliver(digest, &facts()).await.unwrap();
     for (_, body) in receiver.got() {
         let event: serde_json::Value = serde_json::from_str(&body).unwrap();

@@ -10,8 +10,8 @@ use crate::notify::render::{html, json, text};
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::{busy, hostile};
 use crate::notify::{Channel, ChannelSecrets, DeliveryFacts};
-use crate::triage::digest::fit::Tier;
 use crate::triage::digest::model::{Digest, GroupEntry};
+use crate::triage::digest::size_limit::Tier;
 
 /// Text as it might come from outside: anything, with a taste for what breaks out of formats.
 fn outside() -> impl Strategy<Value = String> {
@@ -26,31 +26,31 @@ fn outside() -> impl Strategy<Value = String> {
 }
 
 /// A digest and how it is to be rendered; a failure shows the text that it is made of, not megabytes of digest.
-struct Case {
+struct RenderCase {
     groups: usize,
     text: String,
     digest: Digest,
     facts: DeliveryFacts,
 }
 
-impl std::fmt::Debug for Case {
+impl std::fmt::Debug for RenderCase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text: String = self.text.chars().take(200).collect();
         write!(f, "{} groups of {text:?}, tier {:?}", self.groups, self.facts.tier)
     }
 }
 
-fn digests() -> impl Strategy<Value = Case> {
+fn digests() -> impl Strategy<Value = RenderCase> {
     let counts = prop_oneof![0_usize..4, 15_usize..30, Just(60_usize)];
     (counts, outside(), any::<bool>(), 0_u8..5).prop_map(|(groups, text, uncertain, tier)| {
         let facts = DeliveryFacts { uncertain, tier: Tier::from_number(tier), ..facts() };
-        Case { groups, digest: hostile(groups, &text), text, facts }
+        RenderCase { groups, digest: hostile(groups, &text), text, facts }
     })
 }
 
 /// What a rendering may leave out, it must say.
 fn says_what_is_left_out(shown: &str, digest: &Digest, tier: Tier) {
-    let kept = crate::triage::digest::fit::fit(digest, tier).left_out;
+    let kept = crate::triage::digest::size_limit::fit(digest, tier).left_out;
     if kept.groups > 0 {
         assert!(shown.contains(&format!("{} more group", kept.groups)), "{kept:?}");
     }
@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn html_stays_small_and_holds_no_foreign_tag(case in digests()) {
-        let Case { digest, facts, .. } = case;
+        let RenderCase { digest, facts, .. } = case;
         let (page, _, tier) = html::render(&digest, facts.tier);
         prop_assert!(page.len() <= html::MOST_BYTES, "{}", page.len());
         prop_assert!(page.contains(&digest.totals.open_items.to_string()));
@@ -83,7 +83,7 @@ proptest! {
 
     #[test]
     fn text_cannot_steer_a_terminal_and_tells_the_totals(case in digests()) {
-        let Case { digest, facts, .. } = case;
+        let RenderCase { digest, facts, .. } = case;
         let fitted = html::render(&digest, facts.tier).1;
         let shown = text::render(&fitted);
         prop_assert!(!shown.contains(|c| is_steering(c) && c != '\n'));
@@ -93,7 +93,7 @@ proptest! {
 
     #[test]
     fn mail_headers_are_clean_and_the_subject_fits(case in digests()) {
-        let Case { digest, facts, .. } = case;
+        let RenderCase { digest, facts, .. } = case;
         prop_assert!(subject(&digest).chars().count() <= 78);
         prop_assert!(!subject(&digest).contains(is_steering));
         let channel = Channel::new(&email(25), ChannelSecrets::default()).unwrap();
@@ -110,7 +110,7 @@ proptest! {
 
     #[test]
     fn slack_obeys_every_limit(case in digests()) {
-        let Case { digest, facts, .. } = case;
+        let RenderCase { digest, facts, .. } = case;
         let (body, tier) = slack::render(&digest, &facts);
         let message: Value = serde_json::from_str(&body).unwrap();
         let blocks = message["blocks"].as_array().unwrap();
@@ -135,7 +135,7 @@ proptest! {
 
     #[test]
     fn teams_stays_under_what_teams_counts(case in digests()) {
-        let Case { digest, facts, .. } = case;
+        let RenderCase { digest, facts, .. } = case;
         let (body, tier) = teams::render(&digest, &facts);
         let message: Value = serde_json::from_str(&body).unwrap();
         prop_assert!(teams::weight(&body) <= teams::MOST_BYTES, "{}", teams::weight(&body));
@@ -148,18 +148,18 @@ proptest! {
 
     #[test]
     fn webhook_bodies_are_json_with_whole_totals(case in digests()) {
-        let Case { digest, facts, .. } = case;
+        let RenderCase { digest, facts, .. } = case;
         let (body, tier) = json::render(&digest, facts.tier);
         prop_assert!(body.len() <= json::MOST_BYTES, "{}", body.len());
         let value: Value = serde_json::from_str(&body).unwrap();
         prop_assert_eq!(&value["totals"]["open_items"], &Value::from(digest.totals.open_items));
-        let left_out = crate::triage::digest::fit::fit(&digest, tier).left_out;
+        let left_out = crate::triage::digest::size_limit::fit(&digest, tier).left_out;
         prop_assert_eq!(&value["truncated"]["groups"], &Value::from(left_out.groups));
     }
 
     #[test]
     fn pagerduty_events_obey_every_limit(case in digests()) {
-        let Case { digest, .. } = case;
+        let RenderCase { digest, .. } = case;
         for event in pagerduty::events(&digest, "key") {
             let event = serde_json::to_value(&event).unwrap();
             prop_assert!(event["dedup_key"].as_str().unwrap().chars().count() <= pagerduty::KEY);

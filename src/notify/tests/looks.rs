@@ -6,7 +6,7 @@ use crate::notify::render::{html, json, text};
 use crate::notify::tests::mail::facts;
 use crate::notify::tests::sample::{busy, still_open};
 use crate::triage::digest::model::{Digest, Reason, Totals};
-use crate::triage::digest::trial::trial;
+use crate::triage::digest::test_digest::trial;
 
 fn pretty(json: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(json).unwrap();
@@ -122,6 +122,7 @@ fn empty_sections_vanish() {
         budget: None,
         next_digest_at: None,
         remarks: Vec::new(),
+        included: Vec::new(),
         left_out: Default::default(),
         silenced: Default::default(),
         totals: Totals::default(),

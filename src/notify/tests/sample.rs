@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::item::Kind;
 use crate::triage::digest::model::*;
-use crate::triage::digest::trial::trial;
+use crate::triage::digest::test_digest::trial;
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -61,6 +61,7 @@ pub(crate) fn busy() -> Digest {
         },
         budget: Some("412 of 500 retries left today".into()),
         remarks: vec!["Gap of 3 h in which the worker was not running.".into()],
+        included: Vec::new(),
         left_out: LeftOut { groups: 4, items: 23 },
         ..trial("prod", "Europe/Berlin", at("2026-08-23T07:00:00Z"))
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::config::channel::{Channel as Config, SmtpTls};
+use crate::config::channel::{ChannelConfig as Config, SmtpTls};
 use crate::notify::channels::email::Email;
 use crate::notify::channels::smtp::Patience;
 use crate::notify::error::NotifyError;
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::busy;
-use crate::notify::tests::smtp_peer::{Peer, Protect, Script, Then, certificate};
+use crate::notify::tests::smtp_peer::{Protect, Script, SmtpPeer, Then, certificate};
 use crate::notify::{ChannelSecrets, DeliveryFacts, Receipt};
 
 fn short() -> Patience {
@@ -25,18 +25,18 @@ fn channel(config: &Config) -> Email {
     email
 }
 
-async fn deliver(peer: &Peer, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
+async fn deliver(peer: &SmtpPeer, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
     channel(&email(peer.port)).deliver(&busy(), facts).await
 }
 
 async fn outcome(script: Script) -> Result<Receipt, NotifyError> {
-    let peer = Peer::start(Protect::Plain, script).await;
+    let peer = SmtpPeer::start(Protect::Plain, script).await;
     deliver(&peer, &facts()).await
 }
 
 #[tokio::test]
 async fn a_mail_reaches_every_recipient_in_one_message() {
-    let mut peer = Peer::start(Protect::Plain, |_| None).await;
+    let mut peer = SmtpPeer::start(Protect::Plain, |_| None).await;
     let receipt = deliver(&peer, &facts()).await.unwrap();
     assert_eq!(receipt.done, ["ann@example.com", "bob@example.com"]);
     assert!(receipt.refused.is_empty());
@@ -58,7 +58,8 @@ async fn a_refused_recipient_does_not_lose_the_others() {
 #[tokio::test]
 async fn a_greylisted_recipient_is_tried_again_alone() {
     let mut peer =
-        Peer::start(Protect::Plain, |line| line.contains("ann@").then_some(Then::Say("451 4.7.1 greylisted"))).await;
+        SmtpPeer::start(Protect::Plain, |line| line.contains("ann@").then_some(Then::Say("451 4.7.1 greylisted")))
+            .await;
     let error = deliver(&peer, &facts()).await.unwrap_err();
     assert!(error.is_transient() && !error.may_have_arrived());
     assert_eq!(error.done(), ["bob@example.com"]);
@@ -143,7 +144,7 @@ async fn starttls_and_implicit_tls_log_in_and_deliver_when_the_certificate_is_tr
     for (protect, tls) in
         [(Protect::StartTls(acceptor.clone()), SmtpTls::Required), (Protect::Implicit(acceptor), SmtpTls::Implicit)]
     {
-        let mut peer = Peer::start(protect, |_| None).await;
+        let mut peer = SmtpPeer::start(protect, |_| None).await;
         let mut email = channel(&secured(peer.port, tls));
         email.server.trusted = Some(trusted.clone());
         email.server.check().await.unwrap();
@@ -160,7 +161,7 @@ async fn an_untrusted_certificate_is_refused_with_advice_and_before_the_password
     for (protect, tls) in
         [(Protect::StartTls(acceptor.clone()), SmtpTls::Required), (Protect::Implicit(acceptor), SmtpTls::Implicit)]
     {
-        let mut peer = Peer::start(protect, |_| None).await;
+        let mut peer = SmtpPeer::start(protect, |_| None).await;
         let error = channel(&secured(peer.port, tls)).deliver(&busy(), &facts()).await.unwrap_err();
         let text = error.to_string();
         assert!(text.contains("certificate is not trusted"), "{text}");
@@ -170,7 +171,7 @@ async fn an_untrusted_certificate_is_refused_with_advice_and_before_the_password
 
 #[tokio::test]
 async fn a_server_without_starttls_gets_neither_password_nor_mail() {
-    let mut peer = Peer::start(Protect::Plain, |_| None).await;
+    let mut peer = SmtpPeer::start(Protect::Plain, |_| None).await;
     let error = channel(&secured(peer.port, SmtpTls::Required)).deliver(&busy(), &facts()).await;
     let error = error.unwrap_err();
     assert!(!error.is_transient() && error.to_string().contains("STARTTLS"), "{error}");
@@ -179,9 +180,10 @@ async fn a_server_without_starttls_gets_neither_password_nor_mail() {
 
 #[tokio::test]
 async fn a_refused_log_in_is_permanent_and_keeps_the_password_to_itself() {
-    let peer =
-        Peer::start(Protect::Plain, |line| line.starts_with("AUTH").then_some(Then::Say("535 5.7.8 bad credentials")))
-            .await;
+    let peer = SmtpPeer::start(Protect::Plain, |line| {
+        line.starts_with("AUTH").then_some(Then::Say("535 5.7.8 bad credentials"))
+    })
+    .await;
     let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
     let error = channel(&config).deliver(&busy(), &facts()).await.unwrap_err();
     assert!(!error.is_transient());
@@ -224,7 +226,7 @@ fn missing_and_malformed_settings_are_named() {
 #[tokio::test]
 async fn a_strict_server_is_greeted_with_a_full_name_and_never_gets_a_long_line() {
     let to: Vec<String> = (0..200).map(|n| format!("Person {n} <oncall-person-{n}@operations.example.com>")).collect();
-    let mut peer = Peer::start(Protect::Plain, |_| None).await;
+    let mut peer = SmtpPeer::start(Protect::Plain, |_| None).await;
     let config = Config { to: to.clone(), smtp_hello: Some("triage.example.net".into()), ..email(peer.port) };
     let receipt = channel(&config).deliver(&busy(), &facts()).await.unwrap();
     assert_eq!((receipt.done.len(), receipt.refused), (200, Vec::new()));
@@ -238,7 +240,7 @@ async fn a_refused_name_is_named_as_the_cause_and_once() {
         let refusal = "504 5.5.2 <vm>: Helo command rejected: need fully-qualified hostname";
         line.starts_with("RCPT").then_some(Then::Say(refusal))
     };
-    let peer = Peer::start(Protect::Plain, late).await;
+    let peer = SmtpPeer::start(Protect::Plain, late).await;
     let to = (0..50).map(|n| format!("p{n}@example.com")).collect();
     let error = channel(&Config { to, ..email(peer.port) }).deliver(&busy(), &facts()).await.unwrap_err();
     let text = error.to_string();
@@ -265,7 +267,7 @@ async fn a_refused_name_is_named_as_the_cause_and_once() {
 #[tokio::test]
 async fn a_server_that_takes_no_passwords_says_what_is_needed() {
     let only_oauth: Script = |line| line.starts_with("EHLO").then_some(Then::Say("250 AUTH XOAUTH2"));
-    let peer = Peer::start(Protect::Plain, only_oauth).await;
+    let peer = SmtpPeer::start(Protect::Plain, only_oauth).await;
     let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
     let text = channel(&config).deliver(&busy(), &facts()).await.unwrap_err().to_string();
     assert!(text.contains("XOAUTH2") && text.contains("OAuth 2") && !text.contains("smtp-tls"), "{text}");
@@ -274,7 +276,7 @@ async fn a_server_that_takes_no_passwords_says_what_is_needed() {
         let refusal = "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.";
         line.starts_with("AUTH").then_some(Then::Say(refusal))
     };
-    let peer = Peer::start(Protect::Plain, switched_off).await;
+    let peer = SmtpPeer::start(Protect::Plain, switched_off).await;
     let config = Config { smtp_username: Some("triage".into()), ..email(peer.port) };
     let text = channel(&config).deliver(&busy(), &facts()).await.unwrap_err().to_string();
     assert!(text.contains("SMTP AUTH") && !text.contains("check smtp-username"), "{text}");
@@ -288,7 +290,7 @@ async fn recipients_beyond_a_servers_limit_get_a_mail_of_their_own_at_once() {
         let beyond = line.contains("bob@") && FULL.swap(false, Ordering::SeqCst);
         beyond.then_some(Then::Say("452 4.5.3 Error: too many recipients"))
     };
-    let mut peer = Peer::start(Protect::Plain, one_at_a_time).await;
+    let mut peer = SmtpPeer::start(Protect::Plain, one_at_a_time).await;
     let receipt = deliver(&peer, &facts()).await.unwrap();
     assert_eq!(receipt.done, ["ann@example.com", "bob@example.com"]);
     let heard = peer.heard();
@@ -313,7 +315,7 @@ async fn who_was_refused_is_said_even_while_others_are_deferred() {
 
 #[tokio::test]
 async fn what_is_said_to_a_password_that_cannot_be_masked_is_not_shown() {
-    let peer = Peer::start(Protect::Plain, |line| {
+    let peer = SmtpPeer::start(Protect::Plain, |line| {
         line.starts_with("AUTH").then_some(Then::Say("535 5.7.8 the password abc is wrong"))
     })
     .await;

@@ -28,14 +28,14 @@ pub(crate) enum Protect {
     Implicit(TlsAcceptor),
 }
 
-pub(crate) struct Peer {
+pub(crate) struct SmtpPeer {
     pub(crate) port: u16,
     /// Every line that was heard, message lines included.
     heard: mpsc::UnboundedReceiver<String>,
 }
 
-impl Peer {
-    pub(crate) async fn start(protect: Protect, script: Script) -> Peer {
+impl SmtpPeer {
+    pub(crate) async fn start(protect: Protect, script: Script) -> SmtpPeer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (tell, heard) = mpsc::unbounded_channel();
@@ -45,7 +45,7 @@ impl Peer {
                 tokio::spawn(async move { talk.await.unwrap_or_default() });
             }
         });
-        Peer { port, heard }
+        SmtpPeer { port, heard }
     }
 
     /// All lines heard until now.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::report::detail::{BatchDetail, GroupDetail, ItemDetail};
-use crate::report::filter::{Filter, Window};
-use crate::report::format::look::{Look, ago, grouped};
+use crate::report::filter::{Filter, TimeRange};
+use crate::report::format::layout::{AnswerLayout, ago, grouped};
 use crate::report::history::{AttemptRow, AuditRow, DeliveryRow, DigestRow, MttrRow, RetryRow, SqlRow, TrendRow};
 use crate::report::question::Question;
 use crate::report::rows::{BatchRow, GroupRow, ItemRow, SkipRow};
@@ -19,7 +19,7 @@ pub(crate) struct Answer {
     /// What is said around the rows.
     pub heading: Heading,
     /// The rows.
-    pub rows: Rows,
+    pub rows: AnswerRows,
     /// What the page of the summary draws; none elsewhere.
     pub charts: Option<Charts>,
 }
@@ -64,7 +64,7 @@ impl Heading {
     }
 
     /// "groups, most urgent first · ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
-    pub(crate) fn line(&self, look: &Look) -> String {
+    pub(crate) fn line(&self, look: &AnswerLayout) -> String {
         let order = self.order().map_or_else(String::new, |order| format!(", {order}"));
         format!("{}{order} · {}", self.question.as_str(), self.freshness(look))
     }
@@ -75,7 +75,7 @@ impl Heading {
     }
 
     /// "ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
-    pub(crate) fn freshness(&self, look: &Look) -> String {
+    pub(crate) fn freshness(&self, look: &AnswerLayout) -> String {
         match self.ledger_as_of {
             Some(at) => format!("ledger as of {} (scan {})", look.time_and_zone(at), ago(at, self.generated_at)),
             // The zone of all times that are shown stands nowhere else.
@@ -84,12 +84,12 @@ impl Heading {
     }
 
     /// How many match, where fewer are shown; none if all are shown, or nobody counted.
-    pub(crate) fn cut_from(&self, rows: &Rows) -> Option<u64> {
+    pub(crate) fn cut_from(&self, rows: &AnswerRows) -> Option<u64> {
         self.matching.filter(|all| *all > self.shown.unwrap_or(rows.len()))
     }
 
     /// Says how many rows are not shown; none if all are.
-    pub(crate) fn left_out(&self, rows: &Rows) -> Option<String> {
+    pub(crate) fn left_out(&self, rows: &AnswerRows) -> Option<String> {
         let shown = grouped(self.shown.unwrap_or(rows.len()));
         match self.cut_from(rows) {
             Some(all) => Some(format!("{shown} of {} shown; --limit 0 shows all", grouped(all))),
@@ -99,25 +99,25 @@ impl Heading {
     }
 }
 
-impl Rows {
+impl AnswerRows {
     /// How many there are.
     pub(crate) fn len(&self) -> u64 {
         let len = match self {
-            Rows::Summary(_) | Rows::Group(_) => 1,
-            Rows::Groups(rows) => rows.len(),
-            Rows::Items(rows) => rows.len(),
-            Rows::Item(rows) => rows.len(),
-            Rows::Batches(rows) => rows.len(),
-            Rows::Batch(rows) => rows.len(),
-            Rows::Skipped(rows) => rows.len(),
-            Rows::Trend(rows) => rows.len(),
-            Rows::Attempts(rows) => rows.len(),
-            Rows::Retries(rows) => rows.len(),
-            Rows::Mttr(rows) => rows.len(),
-            Rows::Digests(rows) => rows.len(),
-            Rows::Deliveries(rows) => rows.len(),
-            Rows::Audit(rows) => rows.len(),
-            Rows::Sql { rows, .. } => rows.len(),
+            AnswerRows::Summary(_) | AnswerRows::Group(_) => 1,
+            AnswerRows::Groups(rows) => rows.len(),
+            AnswerRows::Items(rows) => rows.len(),
+            AnswerRows::Item(rows) => rows.len(),
+            AnswerRows::Batches(rows) => rows.len(),
+            AnswerRows::Batch(rows) => rows.len(),
+            AnswerRows::Skipped(rows) => rows.len(),
+            AnswerRows::Trend(rows) => rows.len(),
+            AnswerRows::Attempts(rows) => rows.len(),
+            AnswerRows::Retries(rows) => rows.len(),
+            AnswerRows::Mttr(rows) => rows.len(),
+            AnswerRows::Digests(rows) => rows.len(),
+            AnswerRows::Deliveries(rows) => rows.len(),
+            AnswerRows::Audit(rows) => rows.len(),
+            AnswerRows::Sql { rows, .. } => rows.len(),
         };
         len as u64
     }
@@ -127,21 +127,21 @@ impl Rows {
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
         let limit = limit.unwrap_or(usize::MAX);
         match self {
-            Rows::Summary(_) | Rows::Group(_) => {}
-            Rows::Groups(rows) => rows.truncate(limit),
-            Rows::Items(rows) => rows.truncate(limit),
-            Rows::Item(rows) => rows.truncate(limit),
-            Rows::Batches(rows) => rows.truncate(limit),
-            Rows::Batch(rows) => rows.truncate(limit),
-            Rows::Skipped(rows) => rows.truncate(limit),
-            Rows::Trend(rows) => rows.truncate(limit),
-            Rows::Attempts(rows) => rows.truncate(limit),
-            Rows::Retries(rows) => rows.truncate(limit),
-            Rows::Mttr(rows) => rows.truncate(limit),
-            Rows::Digests(rows) => rows.truncate(limit),
-            Rows::Deliveries(rows) => rows.truncate(limit),
-            Rows::Audit(rows) => rows.truncate(limit),
-            Rows::Sql { rows, .. } => rows.truncate(limit),
+            AnswerRows::Summary(_) | AnswerRows::Group(_) => {}
+            AnswerRows::Groups(rows) => rows.truncate(limit),
+            AnswerRows::Items(rows) => rows.truncate(limit),
+            AnswerRows::Item(rows) => rows.truncate(limit),
+            AnswerRows::Batches(rows) => rows.truncate(limit),
+            AnswerRows::Batch(rows) => rows.truncate(limit),
+            AnswerRows::Skipped(rows) => rows.truncate(limit),
+            AnswerRows::Trend(rows) => rows.truncate(limit),
+            AnswerRows::Attempts(rows) => rows.truncate(limit),
+            AnswerRows::Retries(rows) => rows.truncate(limit),
+            AnswerRows::Mttr(rows) => rows.truncate(limit),
+            AnswerRows::Digests(rows) => rows.truncate(limit),
+            AnswerRows::Deliveries(rows) => rows.truncate(limit),
+            AnswerRows::Audit(rows) => rows.truncate(limit),
+            AnswerRows::Sql { rows, .. } => rows.truncate(limit),
         }
     }
 }
@@ -149,7 +149,7 @@ impl Rows {
 /// The rows of an answer.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Rows {
+pub(crate) enum AnswerRows {
     Summary([Box<SummaryRow>; 1]),
     Groups(Vec<GroupRow>),
     Group([Box<GroupDetail>; 1]),
@@ -172,7 +172,7 @@ pub(crate) enum Rows {
 #[derive(Clone, Debug)]
 pub(crate) struct Charts {
     /// The time drawn.
-    pub window: Window,
+    pub window: TimeRange,
     /// Failures by hour of the groups that failed most in it, group by group.
     pub by_group: Vec<TrendRow>,
     /// Failures by hour of all groups.

@@ -2,10 +2,10 @@
 
 use crate::model::text::one_line;
 use crate::report::filter::Filter;
-use crate::report::format::look::Look;
+use crate::report::format::layout::AnswerLayout;
 
 /// "since 2026-11-19 22:33 UTC, class transient or throttled"; none if nothing was narrowed.
-pub(crate) fn words(filter: &Filter, look: &Look) -> Option<String> {
+pub(crate) fn words(filter: &Filter, look: &AnswerLayout) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(filter.since.map(|since| format!("since {}", look.time_and_zone(since))));
     parts.extend(filter.until.map(|until| format!("until {}", look.time_and_zone(until))));
@@ -42,8 +42,8 @@ mod tests {
             limit: Some(50),
             ..Filter::default()
         };
-        let said = words(&filter, &Look::default()).unwrap();
+        let said = words(&filter, &AnswerLayout::default()).unwrap();
         assert_eq!(said, "since 2026-11-19 22:33 UTC, class transient or throttled, match time.?out");
-        assert_eq!(words(&Filter { limit: Some(50), ..Filter::default() }, &Look::default()), None);
+        assert_eq!(words(&Filter { limit: Some(50), ..Filter::default() }, &AnswerLayout::default()), None);
     }
 }

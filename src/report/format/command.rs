@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::report::filter::Filter;
 use crate::report::format::answer::Heading;
-use crate::report::format::look::grouped;
+use crate::report::format::layout::grouped;
 use crate::report::question::{FilterName, Question};
 
 /// Groups with open items, in the words of `--state`.

@@ -6,7 +6,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::report::format::look::Look;
+use crate::report::format::layout::AnswerLayout;
 use crate::report::format::sheet::Sheet;
 
 /// Blanks between columns.
@@ -68,7 +68,7 @@ pub(crate) struct Fitted {
 }
 
 /// Makes the sheet fit; takes columns away from it where it must.
-pub(crate) fn fit(sheet: &mut Sheet, look: &Look) -> Fitted {
+pub(crate) fn fit(sheet: &mut Sheet, look: &AnswerLayout) -> Fitted {
     let mut fitted = texts(sheet, look);
     let width = look.width.map_or(usize::MAX, usize::from);
     give_up(&GIVEN_UP, SENTENCE, sheet, &mut fitted, look);
@@ -83,7 +83,7 @@ pub(crate) fn fit(sheet: &mut Sheet, look: &Look) -> Fitted {
 }
 
 /// Takes columns away, in this order, until the line is narrow enough.
-fn give_up(names: &[&str], sentence: usize, sheet: &mut Sheet, fitted: &mut Fitted, look: &Look) {
+fn give_up(names: &[&str], sentence: usize, sheet: &mut Sheet, fitted: &mut Fitted, look: &AnswerLayout) {
     let width = look.width.map_or(usize::MAX, usize::from);
     if look.columns.is_some() {
         return;
@@ -109,7 +109,7 @@ fn may_go(sheet: &Sheet, name: &str) -> bool {
     !first && (name != "failures" || of_items)
 }
 
-fn texts(sheet: &Sheet, look: &Look) -> Fitted {
+fn texts(sheet: &Sheet, look: &AnswerLayout) -> Fitted {
     let head = |head: &crate::report::format::sheet::Head| crate::model::text::one_line(&head.label).into_owned();
     Fitted {
         heads: sheet.columns.iter().map(head).collect(),

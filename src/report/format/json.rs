@@ -6,14 +6,14 @@ use serde::Serialize;
 use crate::model::text::is_steering;
 use crate::report::filter::Filter;
 use crate::report::format::ReportError;
-use crate::report::format::answer::{Answer, Rows};
+use crate::report::format::answer::{Answer, AnswerRows};
 use crate::report::history::SqlRow;
 
 /// The version of the rows; raised when a field goes or changes its meaning, not when one is added.
 const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct Envelope<'a> {
+struct JsonEnvelope<'a> {
     schema_version: u32,
     generated_at: Timestamp,
     ledger_as_of: Option<Timestamp>,
@@ -29,7 +29,7 @@ struct Envelope<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum AsRows<'a> {
-    Own(&'a Rows),
+    Own(&'a AnswerRows),
     Sql(&'a [SqlRow]),
 }
 
@@ -39,10 +39,10 @@ enum AsRows<'a> {
 /// A value cannot be written as JSON.
 pub(crate) fn render(answer: &Answer) -> Result<String, ReportError> {
     let rows = match &answer.rows {
-        Rows::Sql { rows, .. } => AsRows::Sql(rows),
+        AnswerRows::Sql { rows, .. } => AsRows::Sql(rows),
         rows => AsRows::Own(rows),
     };
-    let envelope = Envelope {
+    let envelope = JsonEnvelope {
         schema_version: SCHEMA_VERSION,
         generated_at: answer.heading.generated_at,
         ledger_as_of: answer.heading.ledger_as_of,

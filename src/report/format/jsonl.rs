@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::report::format::ReportError;
-use crate::report::format::answer::{Answer, Rows};
+use crate::report::format::answer::{Answer, AnswerRows};
 use crate::report::format::json::inert;
 
 /// Writes the answer.
@@ -12,22 +12,22 @@ use crate::report::format::json::inert;
 /// A value cannot be written as JSON.
 pub(crate) fn render(answer: &Answer) -> Result<String, ReportError> {
     match &answer.rows {
-        Rows::Summary(rows) => lines(rows),
-        Rows::Groups(rows) => lines(rows),
-        Rows::Group(rows) => lines(rows),
-        Rows::Items(rows) => lines(rows),
-        Rows::Item(rows) => lines(rows),
-        Rows::Batches(rows) => lines(rows),
-        Rows::Batch(rows) => lines(rows),
-        Rows::Skipped(rows) => lines(rows),
-        Rows::Trend(rows) => lines(rows),
-        Rows::Attempts(rows) => lines(rows),
-        Rows::Retries(rows) => lines(rows),
-        Rows::Mttr(rows) => lines(rows),
-        Rows::Digests(rows) => lines(rows),
-        Rows::Deliveries(rows) => lines(rows),
-        Rows::Audit(rows) => lines(rows),
-        Rows::Sql { rows, .. } => lines(rows),
+        AnswerRows::Summary(rows) => lines(rows),
+        AnswerRows::Groups(rows) => lines(rows),
+        AnswerRows::Group(rows) => lines(rows),
+        AnswerRows::Items(rows) => lines(rows),
+        AnswerRows::Item(rows) => lines(rows),
+        AnswerRows::Batches(rows) => lines(rows),
+        AnswerRows::Batch(rows) => lines(rows),
+        AnswerRows::Skipped(rows) => lines(rows),
+        AnswerRows::Trend(rows) => lines(rows),
+        AnswerRows::Attempts(rows) => lines(rows),
+        AnswerRows::Retries(rows) => lines(rows),
+        AnswerRows::Mttr(rows) => lines(rows),
+        AnswerRows::Digests(rows) => lines(rows),
+        AnswerRows::Deliveries(rows) => lines(rows),
+        AnswerRows::Audit(rows) => lines(rows),
+        AnswerRows::Sql { rows, .. } => lines(rows),
     }
 }
 

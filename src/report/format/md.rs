@@ -2,7 +2,7 @@
 
 use crate::report::format::answer::Answer;
 use crate::report::format::columns::{self, Section};
-use crate::report::format::look::Look;
+use crate::report::format::layout::AnswerLayout;
 use crate::report::format::sheet::{Cell, Sheet};
 use crate::report::format::{ReportError, asked};
 
@@ -10,7 +10,7 @@ use crate::report::format::{ReportError, asked};
 ///
 /// # Errors
 /// A chosen column is not there.
-pub(crate) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError> {
+pub(crate) fn render(answer: &Answer, look: &AnswerLayout) -> Result<String, ReportError> {
     let mut out = String::new();
     if look.header {
         out.push_str(&format!("**{}**\n", escaped(&answer.heading.line(look))));
@@ -44,7 +44,7 @@ pub(crate) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError
     Ok(out)
 }
 
-fn write(sheet: &Sheet, look: &Look, out: &mut String) {
+fn write(sheet: &Sheet, look: &AnswerLayout, out: &mut String) {
     if !sheet.title.is_empty() {
         out.push_str(&format!("{}:\n\n", sheet.title));
     }
@@ -66,7 +66,7 @@ fn write(sheet: &Sheet, look: &Look, out: &mut String) {
     }
 }
 
-fn shown(cell: &Cell, look: &Look) -> String {
+fn shown(cell: &Cell, look: &AnswerLayout) -> String {
     let text = escaped(&cell.shown(look));
     match cell {
         Cell::Link(_, link) if is_plain_link(link) => format!("[{text}](<{link}>)"),

@@ -11,18 +11,19 @@ pub(crate) mod fit;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod jsonl;
-pub(crate) mod look;
+pub(crate) mod layout;
 pub(crate) mod md;
 pub(crate) mod sheet;
 pub(crate) mod table;
 pub(crate) mod tsv;
 
 use crate::report::format::answer::Answer;
-use crate::report::format::look::Look;
+use crate::report::format::layout::AnswerLayout;
 
 /// What an answer is written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
+pub enum ReportFormat {
     /// For people at a terminal.
     Table,
     /// Tab separated, one row a line.
@@ -39,32 +40,15 @@ pub enum Format {
     Html,
 }
 
-impl Format {
-    /// All of them.
-    pub const ALL: [Format; 7] =
-        [Format::Table, Format::Tsv, Format::Json, Format::Jsonl, Format::Csv, Format::Md, Format::Html];
-
+impl ReportFormat {
     /// The word on the command line.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Format::Table => "table",
-            Format::Tsv => "tsv",
-            Format::Json => "json",
-            Format::Jsonl => "jsonl",
-            Format::Csv => "csv",
-            Format::Md => "md",
-            Format::Html => "html",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub fn from_word(word: &str) -> Option<Format> {
-        Format::ALL.into_iter().find(|format| format.as_str() == word)
+        self.into()
     }
 
     /// Whether people rather than programs read it: then long lists are cut, and columns chosen for reading.
     pub fn is_for_people(self) -> bool {
-        matches!(self, Format::Table | Format::Md | Format::Html)
+        matches!(self, ReportFormat::Table | ReportFormat::Md | ReportFormat::Html)
     }
 }
 
@@ -101,17 +85,17 @@ impl ReportError {
 ///
 /// # Errors
 /// A chosen column is not there, or a value cannot be written.
-pub(crate) fn render(answer: &Answer, format: Format, look: &Look) -> Result<String, ReportError> {
-    if look.columns.is_some() && matches!(format, Format::Json | Format::Jsonl) {
+pub(crate) fn render(answer: &Answer, format: ReportFormat, look: &AnswerLayout) -> Result<String, ReportError> {
+    if look.columns.is_some() && matches!(format, ReportFormat::Json | ReportFormat::Jsonl) {
         return Err(ReportError::ColumnsOfJson(format.as_str()));
     }
     match format {
-        Format::Table => table::render(answer, look),
-        Format::Tsv => tsv::render(answer, look),
-        Format::Json => json::render(answer),
-        Format::Jsonl => jsonl::render(answer),
-        Format::Csv => csv::render(answer, look),
-        Format::Md => md::render(answer, look),
-        Format::Html => html::render(answer, look),
+        ReportFormat::Table => table::render(answer, look),
+        ReportFormat::Tsv => tsv::render(answer, look),
+        ReportFormat::Json => json::render(answer),
+        ReportFormat::Jsonl => jsonl::render(answer),
+        ReportFormat::Csv => csv::render(answer, look),
+        ReportFormat::Md => md::render(answer, look),
+        ReportFormat::Html => html::render(answer, look),
     }
 }

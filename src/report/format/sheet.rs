@@ -275,24 +275,24 @@ impl Cell {
     }
 
     /// The value for people, on one line, steering characters made visible.
-    pub(crate) fn shown(&self, look: &crate::report::format::look::Look) -> String {
+    pub(crate) fn shown(&self, look: &crate::report::format::layout::AnswerLayout) -> String {
         match self {
             Cell::None => "-".to_owned(),
             Cell::Text(text) | Cell::Link(text, _) => crate::model::text::one_line(text).into_owned(),
-            Cell::Count(count) => crate::report::format::look::grouped(*count),
+            Cell::Count(count) => crate::report::format::layout::grouped(*count),
             Cell::Real(number) => format!("{number:.2}"),
             Cell::Share(share) => format!("{:.1} %", share * 100.0),
             Cell::Age(at) if look.relative => {
-                crate::report::format::look::length(crate::report::format::look::age(*at, look.now))
+                crate::report::format::layout::length(crate::report::format::layout::age(*at, look.now))
             }
             Cell::Time(at) | Cell::Age(at) => look.time(*at),
-            Cell::Seconds(seconds) => crate::report::format::look::length(*seconds),
+            Cell::Seconds(seconds) => crate::report::format::layout::length(*seconds),
             Cell::Flag(true) => "yes".to_owned(),
             Cell::Flag(false) => "no".to_owned(),
             Cell::Spark(values) => {
-                crate::report::format::look::sparkline(&crate::report::format::look::narrowed(values, look.width))
+                crate::report::format::layout::sparkline(&crate::report::format::layout::narrowed(values, look.width))
             }
-            Cell::Bars(values) => crate::report::format::look::sparkline(values),
+            Cell::Bars(values) => crate::report::format::layout::sparkline(values),
             Cell::Word(..) | Cell::Integer(_) => self.exact(),
         }
     }

@@ -7,7 +7,7 @@ use crate::model::text::{lines, one_line};
 use crate::report::format::answer::Answer;
 use crate::report::format::columns::{self, Section};
 use crate::report::format::fit::{self, GAP};
-use crate::report::format::look::Look;
+use crate::report::format::layout::AnswerLayout;
 use crate::report::format::sheet::{Cell, Sheet, Tone};
 use crate::report::format::{ReportError, asked};
 
@@ -15,7 +15,7 @@ use crate::report::format::{ReportError, asked};
 ///
 /// # Errors
 /// A chosen column is not there.
-pub(crate) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError> {
+pub(crate) fn render(answer: &Answer, look: &AnswerLayout) -> Result<String, ReportError> {
     let mut out = String::new();
     if look.header {
         let asked = asked::words(&answer.heading.filter, look);
@@ -55,7 +55,7 @@ pub(crate) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError
     Ok(out)
 }
 
-fn facts(pairs: &[(&'static str, String)], look: &Look, out: &mut String) {
+fn facts(pairs: &[(&'static str, String)], look: &AnswerLayout, out: &mut String) {
     let widest = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let room = look.width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(widest + GAP.len()));
     for (name, value) in pairs {
@@ -83,7 +83,7 @@ fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-fn write(sheet: &mut Sheet, look: &Look, out: &mut String) {
+fn write(sheet: &mut Sheet, look: &AnswerLayout, out: &mut String) {
     if sheet.rows.is_empty() {
         out.push_str(&format!("{}\n", sheet.empty));
         return;
@@ -113,7 +113,7 @@ fn padded(text: &str, width: usize, number: bool) -> String {
 }
 
 /// The text with its colour or link.
-fn painted(cell: &Cell, text: &str, look: &Look) -> String {
+fn painted(cell: &Cell, text: &str, look: &AnswerLayout) -> String {
     match cell {
         Cell::Word(_, tone) if look.colour => match style(*tone) {
             Some(style) => format!("{style}{text}{style:#}"),
@@ -136,15 +136,15 @@ fn style(tone: Tone) -> Option<Style> {
     Some(colour.on_default())
 }
 
-fn bold(text: &str, look: &Look) -> String {
+fn bold(text: &str, look: &AnswerLayout) -> String {
     styled(text, Style::new().bold(), look)
 }
 
-fn dim(text: &str, look: &Look) -> String {
+fn dim(text: &str, look: &AnswerLayout) -> String {
     styled(text, Style::new().dimmed(), look)
 }
 
-fn styled(text: &str, style: Style, look: &Look) -> String {
+fn styled(text: &str, style: Style, look: &AnswerLayout) -> String {
     match look.colour {
         true => format!("{style}{text}{style:#}"),
         false => text.to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::model::text::one_line;
 use crate::report::format::answer::Answer;
-use crate::report::format::look::Look;
+use crate::report::format::layout::AnswerLayout;
 use crate::report::format::sheet::{Choice, Sheet};
 use crate::report::format::{ReportError, columns};
 
@@ -10,17 +10,17 @@ use crate::report::format::{ReportError, columns};
 ///
 /// # Errors
 /// A chosen column is not there.
-pub(crate) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError> {
+pub(crate) fn render(answer: &Answer, look: &AnswerLayout) -> Result<String, ReportError> {
     let sheet = columns::sheet(answer, choice(look))?;
     Ok(write(&sheet, look))
 }
 
 /// The chosen columns, else all: programs pick what they need.
-pub(crate) fn choice(look: &Look) -> Choice<'_> {
+pub(crate) fn choice(look: &AnswerLayout) -> Choice<'_> {
     look.columns.as_deref().map_or(Choice::All, Choice::These)
 }
 
-fn write(sheet: &Sheet, look: &Look) -> String {
+fn write(sheet: &Sheet, look: &AnswerLayout) -> String {
     let mut out = String::new();
     let mut line = |cells: Vec<String>| {
         out.push_str(&cells.join("\t"));

@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, Row};
 
 use crate::report::history::{SqlRow, SqlValue};
-use crate::report::store::{QueryError, Reading};
+use crate::report::store::{QueryError, ReadTransaction};
 
 /// Limits of a user's own statement.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ const STEPS: i32 = 10_000;
 /// # Errors
 /// It writes, is no single valid statement, takes too long, or needs too much memory.
 pub(crate) fn sql(
-    reading: &Reading,
+    reading: &ReadTransaction,
     statement: &str,
     limits: SqlLimits,
 ) -> Result<(Vec<String>, Vec<SqlRow>, bool), QueryError> {
@@ -89,9 +89,6 @@ fn confine(connection: &Connection) -> Result<(), QueryError> {
 }
 
 /// Bounds the memory that SQLite may take in this process, whichever connection asks for it.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn limit_memory() -> Result<(), QueryError> {
     let any = Connection::open_in_memory()?;
     any.query_row(&format!("PRAGMA hard_heap_limit = {MEMORY}"), [], |_| Ok(()))?;

@@ -1,18 +1,19 @@
 //! `report summary`: what is failing now, and whether the worker is well.
 
 use rusqlite::{OptionalExtension, params};
+use strum::VariantArray as _;
 
 use crate::model::batch_api::{ApiState, BatchApi};
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
-use crate::report::filter::Window;
+use crate::report::filter::TimeRange;
 use crate::report::store::history::{recovered, retries, scans, trend};
 use crate::report::store::lists::groups::{self, Keep};
 use crate::report::store::lists::items;
 use crate::report::store::selection::counts;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 use crate::report::summary::{
-    ApiRow, BreakerRow, DeliveryCounts, FaultRow, GroupCounts, LastDigest, Spent, SummaryRow,
+    ApiRow, BreakerRow, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, LastDigest, SummaryRow,
 };
 use crate::reprocess::store::breaker::SHOWN_STATE;
 use crate::reprocess::store::budget_usage::COSTS;
@@ -23,7 +24,7 @@ const TOP: usize = 10;
 
 /// The budget as configured, where the configuration is known.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Budget {
+pub(crate) struct ConfiguredBudget {
     /// Items an hour.
     pub per_hour: Option<u64>,
     /// Items a day.
@@ -31,10 +32,7 @@ pub(crate) struct Budget {
 }
 
 /// What is failing now.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, QueryError> {
+pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<SummaryRow, QueryError> {
     let window = view.filter.window_or(view.now, 24);
     let mut bases = groups::matching(view, Keep::All)?;
     let mut group_counts = GroupCounts::default();
@@ -70,7 +68,7 @@ pub(crate) fn summary(view: &View<'_>, budget: Budget) -> Result<SummaryRow, Que
 }
 
 /// Failures that match in each of the last 24 hours, as `report trend --kind failed` counts them.
-fn hourly(view: &View<'_>) -> Result<Vec<u64>, QueryError> {
+fn hourly(view: &ReportView<'_>) -> Result<Vec<u64>, QueryError> {
     // What only items know no counter of groups has.
     let of_all = match view.filter.narrows_items() {
         true => trend::last_hours(view, counts::SPARK_HOURS)?,
@@ -84,14 +82,14 @@ fn hourly(view: &View<'_>) -> Result<Vec<u64>, QueryError> {
 }
 
 /// What was found of the batch APIs of each project.
-fn apis(view: &View<'_>) -> Result<Vec<ApiRow>, QueryError> {
+fn apis(view: &ReportView<'_>) -> Result<Vec<ApiRow>, QueryError> {
     let mut statement = view.connection.prepare("SELECT project_key, name FROM project ORDER BY name")?;
     let projects = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut rows = Vec::new();
     for project in projects {
         let (key, name): (i64, String) = project?;
         let states = project_api::states(view.connection, key)?;
-        for api in BatchApi::ALL {
+        for api in BatchApi::VARIANTS.iter().copied() {
             let state = *states.get(api);
             if let (Some(since), Some(asked_at)) = (state.since, state.asked_at) {
                 let ApiState { presence, active, status, .. } = state;
@@ -103,7 +101,7 @@ fn apis(view: &View<'_>) -> Result<Vec<ApiRow>, QueryError> {
     Ok(rows)
 }
 
-fn faults(view: &View<'_>) -> Result<Vec<FaultRow>, QueryError> {
+fn faults(view: &ReportView<'_>) -> Result<Vec<FaultRow>, QueryError> {
     let mut statement = view
         .connection
         .prepare("SELECT fault, text, since, count FROM worker_fault WHERE ended_at IS NULL ORDER BY since")?;
@@ -118,7 +116,7 @@ fn faults(view: &View<'_>) -> Result<Vec<FaultRow>, QueryError> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn deliveries(view: &View<'_>, window: Window) -> Result<DeliveryCounts, QueryError> {
+fn deliveries(view: &ReportView<'_>, window: TimeRange) -> Result<DeliveryCounts, QueryError> {
     let counts = view.connection.query_row(
         "SELECT (SELECT count(*) FROM delivery WHERE state IN ('pending', 'sending')),
                 (SELECT count(*) FROM delivery WHERE state = 'dead' AND created_at >= ?1 AND created_at < ?2)",
@@ -129,14 +127,14 @@ fn deliveries(view: &View<'_>, window: Window) -> Result<DeliveryCounts, QueryEr
 }
 
 /// What was posted, or may have been, counts; what was certainly not does not.
-fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
+fn spent(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<BudgetUsage, QueryError> {
     let now = view.now.as_millisecond();
     let sql = format!(
         "SELECT coalesce(sum(n.item_count) FILTER (WHERE n.posting_at > ?1 - 3600000), 0), coalesce(sum(n.item_count), 0)
          FROM intent n WHERE n.posting_at > ?1 - 86400000 AND {COSTS}"
     );
     let spent = view.connection.query_row(&sql, [now], |row| {
-        Ok(Spent {
+        Ok(BudgetUsage {
             last_hour: value::count(row, 0)?,
             last_day: value::count(row, 1)?,
             per_hour: budget.per_hour,
@@ -146,7 +144,7 @@ fn spent(view: &View<'_>, budget: Budget) -> Result<Spent, QueryError> {
     Ok(spent)
 }
 
-fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
+fn breakers(view: &ReportView<'_>) -> Result<Vec<BreakerRow>, QueryError> {
     let mut statement = view
         .connection
         .prepare(&format!(
@@ -170,11 +168,11 @@ fn breakers(view: &View<'_>) -> Result<Vec<BreakerRow>, QueryError> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn ledger_id(view: &View<'_>) -> Result<String, QueryError> {
+fn ledger_id(view: &ReportView<'_>) -> Result<String, QueryError> {
     Ok(view.connection.query_row("SELECT value FROM meta WHERE name = 'ledger_id'", [], |row| row.get(0))?)
 }
 
-fn last_digest(view: &View<'_>) -> Result<Option<LastDigest>, QueryError> {
+fn last_digest(view: &ReportView<'_>) -> Result<Option<LastDigest>, QueryError> {
     let sql = "SELECT digest_id, created_at FROM digest ORDER BY created_at DESC, digest_id DESC LIMIT 1";
     let row = view
         .connection

@@ -36,19 +36,19 @@ pub(crate) fn maybe_count(row: &Row<'_>, index: usize) -> rusqlite::Result<Optio
 /// `failed` or `skipped`.
 pub(crate) fn kind(row: &Row<'_>, index: usize) -> rusqlite::Result<Kind> {
     let word: String = row.get(index)?;
-    Kind::from_word(&word).ok_or_else(|| unknown(index, &word))
+    Kind::try_from(word.as_str()).map_err(|_| unknown(index, &word))
 }
 
 /// An item's state.
 pub(crate) fn item_state(row: &Row<'_>, index: usize) -> rusqlite::Result<ItemState> {
     let word: String = row.get(index)?;
-    ItemState::from_word(&word).ok_or_else(|| unknown(index, &word))
+    ItemState::try_from(word.as_str()).map_err(|_| unknown(index, &word))
 }
 
 /// A group's state as announced; none for null.
 pub(crate) fn group_state(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<GroupState>> {
     let word: Option<String> = row.get(index)?;
-    word.map(|word| GroupState::from_word(&word).ok_or_else(|| unknown(index, &word))).transpose()
+    word.map(|word| GroupState::try_from(word.as_str()).map_err(|_| unknown(index, &word))).transpose()
 }
 
 fn unknown(index: usize, word: &str) -> rusqlite::Error {

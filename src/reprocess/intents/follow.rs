@@ -300,7 +300,7 @@ fn end(
     }
     let class = match &seen {
         Some(seen) if seen.harmless => Class::Done,
-        Some(seen) => Class::from_name(&seen.class).unwrap_or(Class::Unknown),
+        Some(seen) => Class::try_from(seen.class.as_str()).unwrap_or(Class::Unknown),
         None => Class::Unknown,
     };
     let group_id = seen.as_ref().map_or("", |seen| seen.group_id.as_str());

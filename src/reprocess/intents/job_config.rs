@@ -27,7 +27,7 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 /// The job configurations of a set of items.
 #[derive(Debug, Default)]
 pub(crate) struct JobConfigs {
-    given: Vec<(reprocess::JobConfig, JobConfig)>,
+    given: Vec<(reprocess::JobConfigRule, JobConfig)>,
     /// The API through which items of a batch are resubmitted, by project and batch; missing for projects that are not in
     /// the configuration.
     apis: HashMap<(String, String), BatchApi>,
@@ -107,15 +107,16 @@ impl JobConfigs {
     fn given(&self, item: &Retriable) -> Option<&JobConfig> {
         let origin = &item.origin;
         let api = self.api(item)?;
-        let fits = |entry: &&(reprocess::JobConfig, JobConfig)| {
+        let fits = |entry: &&(reprocess::JobConfigRule, JobConfig)| {
             let config = &entry.0;
             config.job_type == origin.job_type
                 && config.is_taken_by(api)
                 && config.batch_id.as_ref().is_none_or(|batch| *batch == origin.batch_id)
                 && (config.directory_id.is_none() || config.directory_id == origin.directory_id)
         };
-        let narrowness =
-            |entry: &&(reprocess::JobConfig, JobConfig)| (entry.0.batch_id.is_some(), entry.0.directory_id.is_some());
+        let narrowness = |entry: &&(reprocess::JobConfigRule, JobConfig)| {
+            (entry.0.batch_id.is_some(), entry.0.directory_id.is_some())
+        };
         self.given.iter().filter(fits).max_by_key(narrowness).map(|(_, config)| config)
     }
 }
@@ -297,7 +298,7 @@ mod tests {
     #[test]
     fn a_config_for_another_api_is_no_config_of_this_project() {
         let given = |config: Value| {
-            let entry = reprocess::JobConfig {
+            let entry = reprocess::JobConfigRule {
                 job_type: "parse".to_owned(),
                 directory_id: None,
                 batch_id: None,

@@ -114,7 +114,7 @@ impl Reprocess<'_> {
             summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
             return Ok(After::Gone);
         }
-        let before = watched.source.look_before(&request, self.by_now(now)).await;
+        let before = watched.source.list_prior_jobs(&request, self.by_now(now)).await;
         let now = self.by_now(now);
         let (posting, _) = Intent::default().after(IntentEvent::Post { at: now })?;
         let (id, kept) = (intent_id.clone(), posting.clone());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::classify::rules::decide::Facts;
+use crate::classify::rules::decide::FailureFacts;
 use crate::ledger::error::LedgerError;
 use crate::llamacloud::error::CreateError;
 use crate::model::class::Class;
@@ -52,7 +52,8 @@ impl Reprocess<'_> {
 
     /// Whether the API words a refusal of the request as trouble with the account, as when a spending limit is reached.
     pub(crate) fn blames_account(&self, answered: &Result<String, CreateError>) -> bool {
-        let said = answered.as_ref().err().map_or("", CreateError::said);
-        !said.is_empty() && self.rules.classify(&Facts { message: said, ..Facts::default() }).class == Class::Account
+        let said = answered.as_ref().err().map_or("", CreateError::quoted_message);
+        !said.is_empty()
+            && self.rules.classify(&FailureFacts { message: said, ..FailureFacts::default() }).class == Class::Account
     }
 }

@@ -50,7 +50,7 @@ impl Reprocess<'_> {
         }
         self.ledger
             .write(move |tx| {
-                for key in fault::standing(tx, "orphan:")? {
+                for key in fault::active_with_prefix(tx, "orphan:")? {
                     if !orphans.keys().any(|project| key == format!("orphan:{project}")) {
                         fault::clear(tx, &key, now)?;
                     }

@@ -37,7 +37,7 @@ impl Reprocess<'_> {
         stop: &CancellationToken,
         summary: &mut Summary,
     ) -> anyhow::Result<()> {
-        if !self.ledger.read(|connection| fault::standing(connection, FAULT)).await?.is_empty() {
+        if !self.ledger.read(|connection| fault::active_with_prefix(connection, FAULT)).await?.is_empty() {
             self.ledger.write(move |tx| forget(tx, now)).await?;
         }
         for plan in self.ledger.read(plan::unfinished).await? {
@@ -245,7 +245,7 @@ fn end_outlived(tx: &Transaction<'_>, plan: &StoredPlan, why: &str, now: Timesta
 
 /// Takes back what was said of plans of yesterday.
 fn forget(tx: &Transaction<'_>, now: Timestamp) -> Result<(), LedgerError> {
-    for key in fault::standing(tx, FAULT)? {
+    for key in fault::active_with_prefix(tx, FAULT)? {
         let ended_at = plan::get(tx, &key[FAULT.len()..])?.and_then(|plan| plan.executed_at);
         if ended_at.is_none_or(|at| now - at >= TOLD_FOR) {
             fault::clear(tx, &key, now)?;

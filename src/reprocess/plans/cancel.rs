@@ -17,7 +17,7 @@ use crate::reprocess::store::intent;
 /// The ledger refuses.
 pub(crate) async fn cancel(
     ledger: &Ledger,
-    config: &reprocess::Reprocess,
+    config: &reprocess::ReprocessConfig,
     intent_id: &str,
     actor: &str,
     now: Timestamp,

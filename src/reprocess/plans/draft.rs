@@ -136,7 +136,7 @@ impl Draft {
     /// The chosen items with the classes that the person saw.
     pub(crate) fn classes(&self) -> BTreeMap<&str, Class> {
         let of_group = |id: &str| self.groups.iter().find(|group| group.group_id == id);
-        let of_chunk = |chunk: &DraftChunk| Class::from_name(&of_group(&chunk.group_id)?.class);
+        let of_chunk = |chunk: &DraftChunk| of_group(&chunk.group_id)?.class.parse::<Class>().ok();
         let known = self.chunks.iter().filter_map(|chunk| Some((chunk, of_chunk(chunk)?)));
         known.flat_map(|(chunk, class)| chunk.item_ids.iter().map(move |id| (id.as_str(), class))).collect()
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::Millis;
 use crate::model::batch_api::BatchApi;
-use crate::model::prior_jobs::Before;
+use crate::model::prior_jobs::PriorJobs;
 use crate::reprocess::policy::chunk::set_hash;
 use crate::reprocess::policy::holds::outage_signal::Weather;
 use crate::reprocess::policy::intents::intent::{Intent, IntentState};
@@ -24,7 +24,7 @@ pub struct IntentItem {
     pub attempts: u32,
     /// What was there before the POST; it finds the job of a retried extraction of API v2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Before>,
+    pub before: Option<PriorJobs>,
 }
 
 /// An intent to be made.
@@ -200,7 +200,7 @@ pub fn keep(
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn note_before(tx: &Transaction<'_>, intent_id: &str, before: &Before) -> Result<(), LedgerError> {
+pub fn note_before(tx: &Transaction<'_>, intent_id: &str, before: &PriorJobs) -> Result<(), LedgerError> {
     let before = serde_json::to_string(before)
         .map_err(|error| LedgerError::Unreadable { what: "jobs before a POST", value: error.to_string() })?;
     tx.execute(
@@ -320,7 +320,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredIntent> {
         intent_id: row.get(0)?,
         plan_id: row.get(1)?,
         project: row.get(2)?,
-        api: BatchApi::from_word(row.get_ref(21)?.as_str()?).unwrap_or(BatchApi::V1Beta),
+        api: BatchApi::try_from(row.get_ref(21)?.as_str()?).unwrap_or(BatchApi::V1Beta),
         group_id: row.get(3)?,
         job_type: row.get(4)?,
         trigger: row.get(5)?,

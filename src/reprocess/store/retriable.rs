@@ -180,7 +180,9 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError
     Ok(Retriable {
         item_id: row.get(1)?,
         project: row.get(2)?,
-        state: ItemState::from_word(&state).ok_or(LedgerError::Unreadable { what: "item state", value: state })?,
+        state: ItemState::try_from(state.as_str())
+            .ok()
+            .ok_or(LedgerError::Unreadable { what: "item state", value: state })?,
         group_id: row.get(4)?,
         class: row.get(5)?,
         rule: row.get(6)?,

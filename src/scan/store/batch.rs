@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::{millis, optional_millis, timestamp};
-use crate::model::batch::{Batch, BatchStatus, Counted, is_unsettled};
+use crate::model::batch::{Batch, BatchStatus, Counted, LastListing, ListingState};
 use crate::scan::store::evidence::Answering;
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::signed;
@@ -17,8 +17,8 @@ use crate::scan::unread::is_resting;
 pub(crate) struct KnownBatch {
     /// Its key.
     pub batch_key: i64,
-    /// Its appearance at the last complete listing.
-    pub listed_as: Option<String>,
+    /// Its last complete listing.
+    pub listing: Option<LastListing>,
     /// Whether the job list must not stop before it: unfinished, not listed completely, or not settled by that.
     pub awaited: bool,
     /// When the job list last showed it, to the hour.
@@ -33,31 +33,29 @@ pub(crate) struct KnownBatch {
 const GONE_FOR_GOOD: i64 = 86_400_000;
 
 /// The batches of a project by id, at this time of a scan.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn known(
     connection: &Connection,
     project_key: i64,
     at: i64,
 ) -> Result<HashMap<String, KnownBatch>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT b.batch_id, b.batch_key, b.listed_as, b.status, b.last_seen, b.gone_at, u.until
+        "SELECT b.batch_id, b.batch_key, b.status, b.last_seen, b.gone_at, u.until,
+             b.listed_as, b.listing_state, b.odd_since, b.relist_at
          FROM batch b LEFT JOIN unread u ON u.project_key = b.project_key AND u.batch_id = b.batch_id
          WHERE b.project_key = ?1",
     )?;
     let rows = statement.query_map([project_key], |row| {
-        let status = BatchStatus::from_word(row.get_ref(3)?.as_str()?);
-        let listed_as: Option<String> = row.get(2)?;
-        let gone_at: Option<i64> = row.get(5)?;
+        let status = BatchStatus::from(row.get_ref(2)?.as_str()?);
+        let listing = last_listing(row, 6)?;
+        let gone_at: Option<i64> = row.get(4)?;
         let followed = gone_at.is_none_or(|gone_at| at - gone_at < GONE_FOR_GOOD);
-        let unsettled = !status.is_terminal() || listed_as.as_deref().is_none_or(|listed| is_unsettled(listed, at));
-        let rests = is_resting(row.get(6)?, at);
+        let unsettled = !status.is_terminal() || listing.as_ref().is_none_or(|listed| listed.is_unsettled(at));
+        let rests = is_resting(row.get(5)?, at);
         let known = KnownBatch {
             batch_key: row.get(1)?,
             awaited: followed && unsettled && !rests,
-            listed_as,
-            last_seen: row.get(4)?,
+            listing,
+            last_seen: row.get(3)?,
             gone: gone_at.is_some(),
             rests,
         };
@@ -69,9 +67,6 @@ pub(crate) fn known(
 /// Records batches as the job list shows them, and returns their keys in order.
 ///
 /// Counts that it does not show stay as they were last shown, or counted by a listing.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn record(
     tx: &Transaction<'_>,
     project_key: i64,
@@ -121,9 +116,6 @@ pub(crate) fn record(
 }
 
 /// Notes a batch that was just made, so that scans follow it even if the job list does not show it.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn expect(
     tx: &Transaction<'_>,
     project: &str,
@@ -142,9 +134,6 @@ pub(crate) fn expect(
 }
 
 /// The names of the projects that know each of these batches; those that none knows are missing.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn projects_of(
     connection: &Connection,
     batch_ids: &[String],
@@ -163,9 +152,6 @@ pub(crate) fn projects_of(
 
 /// Whether the job list has shown a batch that may do the work of another one a second time: same job type and number of
 /// items, first seen since by our own clock, and no retry's own.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn has_double(
     connection: &Connection,
     project: &str,
@@ -187,9 +173,6 @@ pub(crate) fn has_double(
 /// The batches of an intent's project that were known before its POST, which cannot have made them.
 ///
 /// Clocks are not asked: one that was set back would make a batch older than the POST that made it.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn known_before(connection: &Connection, intent_id: &str) -> Result<HashSet<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT b.batch_id FROM intent n JOIN batch b USING (project_key) WHERE n.intent_id = ?1
@@ -221,9 +204,6 @@ pub(crate) fn running_of_others(connection: &Connection, project: &str, since: i
 }
 
 /// Remembers the project's id as the API names it.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn name_project(tx: &Transaction<'_>, project_key: i64, project_id: &str) -> Result<(), LedgerError> {
     tx.prepare_cached("UPDATE project SET project_id = ?2 WHERE project_key = ?1 AND project_id IS NOT ?2")?
         .execute((project_key, project_id))?;
@@ -231,9 +211,6 @@ pub(crate) fn name_project(tx: &Transaction<'_>, project_key: i64, project_id: &
 }
 
 /// The id under which the API last named a project; none if it never did.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn project_id(connection: &Connection, project_key: i64) -> Result<Option<String>, LedgerError> {
     let mut find = connection.prepare_cached("SELECT project_id FROM project WHERE project_key = ?1")?;
     Ok(find.query_row([project_key], |row| row.get(0)).optional()?.flatten())
@@ -243,17 +220,34 @@ pub(crate) fn project_id(connection: &Connection, project_key: i64) -> Result<Op
 pub(crate) fn mark_listed(tx: &Transaction<'_>, finish: &Finish) -> Result<(), LedgerError> {
     let count = |of: fn(Counted) -> u64| finish.counted.map(|counted| signed(of(counted)));
     tx.prepare_cached(
-        "UPDATE batch SET listed_at = ?2, listed_as = ?3, total_items = coalesce(?4, total_items),
-             processed_items = coalesce(?4, processed_items), failed_items = coalesce(?5, failed_items),
-             skipped_items = CASE WHEN ?4 IS NULL THEN skipped_items ELSE coalesce(skipped_items, 0) END
+        "UPDATE batch SET listed_at = ?2, total_items = coalesce(?3, total_items),
+             processed_items = coalesce(?3, processed_items), failed_items = coalesce(?4, failed_items),
+             skipped_items = CASE WHEN ?3 IS NULL THEN skipped_items ELSE coalesce(skipped_items, 0) END
          WHERE batch_key = ?1",
     )?
     .execute((
         finish.place.batch_key,
         finish.place.seen_at,
-        &finish.listed_as,
         count(|counted| counted.total),
         count(|counted| counted.failed),
+    ))?;
+    let Some(listing) = &finish.listing else {
+        tx.prepare_cached("UPDATE batch SET listed_as = NULL WHERE batch_key = ?1")?
+            .execute([finish.place.batch_key])?;
+        return Ok(());
+    };
+    // A listing that came to something else may have shown other completed items: they are searched again.
+    tx.prepare_cached(
+        "UPDATE batch SET listed_as = ?2, listing_state = ?3, odd_since = ?4, relist_at = ?5,
+             searched_as = CASE WHEN listing_state IS ?3 AND relist_at IS ?5 THEN searched_as END
+         WHERE batch_key = ?1",
+    )?
+    .execute((
+        finish.place.batch_key,
+        &listing.appearance,
+        <&str>::from(listing.state),
+        listing.odd_since,
+        listing.relist_at,
     ))?;
     Ok(())
 }
@@ -265,9 +259,6 @@ pub(crate) fn mark_searched(tx: &Transaction<'_>, batch_key: i64) -> Result<(), 
 }
 
 /// Remembers that the API no longer knows a batch. Nothing is concluded about its items.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn mark_gone(tx: &Transaction<'_>, project_key: i64, batch_id: &str, at: i64) -> Result<(), LedgerError> {
     tx.prepare_cached("UPDATE batch SET gone_at = coalesce(gone_at, ?3) WHERE project_key = ?1 AND batch_id = ?2")?
         .execute((project_key, batch_id, at))?;
@@ -275,9 +266,6 @@ pub(crate) fn mark_gone(tx: &Transaction<'_>, project_key: i64, batch_id: &str, 
 }
 
 /// Those of these batches that the API has not known for a day.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn gone_for_good(
     connection: &Connection,
     batch_ids: &[String],
@@ -297,9 +285,6 @@ pub(crate) fn gone_for_good(
 const SHOWN_AFTER: i64 = 300_000;
 
 /// Those of these batches that the API has shown since they were made, or has had the time to show.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn shown_or_old(
     connection: &Connection,
     batch_ids: &[String],
@@ -319,9 +304,6 @@ pub(crate) fn shown_or_old(
 /// Batches whose completed items may answer open failures and have not been read for that, oldest first.
 ///
 /// Made from item ids, or from the directory of the failure's batch; after the failure; finished and listed.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn unsearched(connection: &Connection, project_key: i64) -> Result<Vec<(Batch, Answering)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT b.batch_id, b.job_type, b.directory_id, b.status, b.total_items, b.processed_items, b.failed_items,
@@ -349,9 +331,6 @@ pub(crate) fn unsearched(connection: &Connection, project_key: i64) -> Result<Ve
 }
 
 /// Known batches that the job list has not shown since `before` although they have open items, longest unseen first.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn unseen_with_open_items(
     connection: &Connection,
     project_key: i64,
@@ -376,7 +355,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Batch> {
         project_id: None,
         job_type: row.get(1)?,
         directory_id: row.get(2)?,
-        status: BatchStatus::from_word(row.get_ref(3)?.as_str()?),
+        status: BatchStatus::from(row.get_ref(3)?.as_str()?),
         total_items: count(row.get(4)?),
         processed_items: count(row.get(5)?),
         failed_items: count(row.get(6)?),
@@ -388,15 +367,27 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Batch> {
         completed_at: row.get::<_, Option<i64>>(11)?.map(timestamp),
     })
 }
-/// What a batch looked like when its items were last listed completely; none if they never were.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn listed_as(
+
+/// The last complete listing of a batch's items; none if there is none that still counts.
+pub(crate) fn listing(
     connection: &Connection,
     project_key: i64,
     batch_id: &str,
-) -> Result<Option<String>, LedgerError> {
-    let mut find = connection.prepare_cached("SELECT listed_as FROM batch WHERE project_key = ?1 AND batch_id = ?2")?;
-    Ok(find.query_row((project_key, batch_id), |row| row.get(0)).optional()?.flatten())
+) -> Result<Option<LastListing>, LedgerError> {
+    let mut find = connection.prepare_cached(
+        "SELECT listed_as, listing_state, odd_since, relist_at FROM batch WHERE project_key = ?1 AND batch_id = ?2",
+    )?;
+    Ok(find.query_row((project_key, batch_id), |row| last_listing(row, 0)).optional()?.flatten())
+}
+
+/// The four columns of a listing, from column `first` on. A state that this version does not know is listed again.
+fn last_listing(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<LastListing>> {
+    let Some(appearance) = row.get(first)? else { return Ok(None) };
+    let state = row.get_ref(first + 1)?.as_str_or_null()?.and_then(|word| word.parse().ok());
+    Ok(Some(LastListing {
+        appearance,
+        state: state.unwrap_or(ListingState::Unsettled),
+        odd_since: row.get(first + 2)?,
+        relist_at: row.get(first + 3)?,
+    }))
 }

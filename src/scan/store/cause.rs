@@ -23,7 +23,7 @@ pub(crate) struct Unexplained {
 
 /// A failed item whose job record may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sample {
+pub(crate) struct CauseSample {
     /// Its newest failure.
     pub observation_key: i64,
     /// Its project, by configured name.
@@ -39,9 +39,6 @@ pub(crate) struct Sample {
 }
 
 /// Groups with records to ask: those that were never asked first, of them the newest.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn unexplained(connection: &Connection) -> Result<Vec<Unexplained>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT group_key, rule, cause_code IS NOT NULL OR cause_text IS NOT NULL, ?1 - cause_asked FROM error_group
@@ -60,10 +57,7 @@ pub(crate) fn unexplained(connection: &Connection) -> Result<Vec<Unexplained>, L
 }
 
 /// Open items of a group whose job record was not asked, newest first.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn samples(connection: &Connection, group: &Unexplained) -> Result<Vec<Sample>, LedgerError> {
+pub(crate) fn samples(connection: &Connection, group: &Unexplained) -> Result<Vec<CauseSample>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT o.observation_key, p.name, b.job_type, o.job_id, m.text, o.first_seen
          FROM item i JOIN observation o ON o.observation_key = i.observation_key
@@ -74,7 +68,7 @@ pub(crate) fn samples(connection: &Connection, group: &Unexplained) -> Result<Ve
          ORDER BY i.last_seen DESC LIMIT ?2",
     )?;
     let samples = statement.query_map((group.group_key, group.left.cast_signed()), |row| {
-        Ok(Sample {
+        Ok(CauseSample {
             observation_key: row.get(0)?,
             project: row.get(1)?,
             job_type: row.get(2)?,
@@ -87,9 +81,6 @@ pub(crate) fn samples(connection: &Connection, group: &Unexplained) -> Result<Ve
 }
 
 /// Notes that a record was asked, and what it said; none if that was nothing new.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn note(
     tx: &Transaction<'_>,
     group_key: i64,
@@ -106,9 +97,6 @@ pub(crate) fn note(
 }
 
 /// The causes that were found for items now in a group, newest first.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn found(connection: &Connection, group_key: i64) -> Result<Vec<Cause>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT c.code, c.text FROM cause c JOIN observation o ON o.observation_key = c.observation_key
@@ -121,9 +109,6 @@ pub(crate) fn found(connection: &Connection, group_key: i64) -> Result<Vec<Cause
 }
 
 /// Gives a group its cause, and the class that follows from it, if one does.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn explain(
     tx: &Transaction<'_>,
     group_key: i64,

@@ -78,9 +78,6 @@ impl Counters {
     }
 
     /// Writes the changes.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn write(self, tx: &Transaction<'_>) -> Result<(), LedgerError> {
         // A group without observations has no times of its own yet.
         let mut update = tx.prepare_cached(

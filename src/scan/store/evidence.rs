@@ -5,12 +5,12 @@ use rusqlite::{OptionalExtension, Transaction};
 use crate::ledger::error::LedgerError;
 use crate::model::batch::Batch;
 use crate::scan::store::counters::Counters;
-use crate::scan::store::ingest_record::{Finish, Place};
+use crate::scan::store::ingest_record::{Finish, ListingContext};
 use crate::scan::store::{batch, item};
 
 /// An open item whose newest failure was in a batch and is no longer listed there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Vanished {
+pub struct VanishedItem {
     /// Its key.
     pub item_key: i64,
     /// Its id.
@@ -21,13 +21,10 @@ pub struct Vanished {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Finished {
     /// Items to be looked at; the batch counts as listed only once that is done.
-    pub vanished: Vec<Vanished>,
+    pub vanished: Vec<VanishedItem>,
 }
 
 /// Ends a listing: finds what is missing if it was complete, and else marks the batch as listed.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn finish_listing(tx: &Transaction<'_>, finish: &Finish, has_news: bool) -> Result<Finished, LedgerError> {
     if has_news {
         search_again(tx, finish.place)?;
@@ -43,27 +40,24 @@ pub(crate) fn finish_listing(tx: &Transaction<'_>, finish: &Finish, has_news: bo
 }
 
 /// Whether this scan is the first that saw the batch: nothing can be missing then, and to look takes a tenth of a first scan.
-fn is_first_sight(tx: &Transaction<'_>, place: Place) -> Result<bool, LedgerError> {
+fn is_first_sight(tx: &Transaction<'_>, place: ListingContext) -> Result<bool, LedgerError> {
     let mut statement = tx.prepare_cached("SELECT first_seen >= ?2 FROM batch WHERE batch_key = ?1")?;
     Ok(statement.query_row((place.batch_key, place.seen_at), |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
-fn vanished(tx: &Transaction<'_>, place: Place) -> Result<Vec<Vanished>, LedgerError> {
+fn vanished(tx: &Transaction<'_>, place: ListingContext) -> Result<Vec<VanishedItem>, LedgerError> {
     let mut statement = tx.prepare_cached(
         "SELECT i.item_key, i.item_id FROM observation o
          JOIN item i ON i.item_key = o.item_key AND i.observation_key = o.observation_key
          WHERE o.batch_key = ?1 AND o.last_seen < ?2 AND i.state = 'open'",
     )?;
     let rows = statement.query_map((place.batch_key, place.seen_at), |row| {
-        Ok(Vanished { item_key: row.get(0)?, item_id: row.get(1)? })
+        Ok(VanishedItem { item_key: row.get(0)?, item_id: row.get(1)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Recovers items that were seen completed in the batch they had failed in, then marks the batch as listed.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn conclude_listing(
     tx: &Transaction<'_>,
     finish: &Finish,
@@ -106,10 +100,7 @@ fn failed_last_in(tx: &Transaction<'_>, item_key: i64, batch_key: i64) -> Result
 /// Recovers the open items among `completed`, which a newer batch has done: those that failed before it was made, in
 /// another batch, of the same directory if that batch was made from one. `is_all`: nothing else can have completed in it,
 /// and it need not be searched again.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn answer(
+pub(crate) fn recover_completed(
     tx: &Transaction<'_>,
     answering: &Answering,
     completed: &[String],
@@ -160,9 +151,6 @@ pub(crate) fn leave_out_early(
 }
 
 /// Whether any open item could be answered by this batch; if not, the batch counts as searched from now on.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn is_awaited(tx: &Transaction<'_>, answering: &Answering) -> Result<bool, LedgerError> {
     let awaited: bool = tx
         .prepare_cached(
@@ -182,7 +170,7 @@ pub(crate) fn is_awaited(tx: &Transaction<'_>, answering: &Answering) -> Result<
 }
 
 /// Failures that became known late must be held against the newer batches that were searched before.
-fn search_again(tx: &Transaction<'_>, place: Place) -> Result<(), LedgerError> {
+fn search_again(tx: &Transaction<'_>, place: ListingContext) -> Result<(), LedgerError> {
     tx.prepare_cached(
         "UPDATE batch SET searched_as = NULL
          WHERE project_key = ?1 AND batch_key <> ?2 AND searched_as IS NOT NULL

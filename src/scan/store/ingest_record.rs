@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 
 use crate::grouping::id::GroupId;
 use crate::ledger::time::millis;
-use crate::model::batch::Counted;
+use crate::model::batch::{Counted, LastListing};
 use crate::model::item::Observation;
 use crate::scan::store::compact_row::Packed;
 
 /// Where and when observations were listed; the same for a whole page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ListingContext {
     /// The project's key.
     pub project_key: i64,
     /// The batch's key.
@@ -29,10 +29,10 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Sighting {
     /// Where it was listed.
-    pub place: Place,
+    pub place: ListingContext,
     /// What was listed.
     pub observation: Packed,
-    /// Position of its group in [`Work::groups`].
+    /// Position of its group in [`IngestWork::groups`].
     pub group: u32,
     pub(crate) identity: i64,
     pub(crate) content: i64,
@@ -41,7 +41,7 @@ pub struct Sighting {
 
 impl Sighting {
     /// Hashes an observation. Its group is set when it is grouped.
-    pub fn new(place: Place, o: &Observation) -> Sighting {
+    pub fn new(place: ListingContext, o: &Observation) -> Sighting {
         let identity = hash(&[
             &place.batch_key.to_le_bytes(),
             o.kind.as_str().as_bytes(),
@@ -72,18 +72,18 @@ impl Sighting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finish {
     /// Where and when.
-    pub place: Place,
+    pub place: ListingContext,
     /// Both listings were read to their ends: something may be concluded from absence.
     pub complete: bool,
-    /// The appearance to recognise an unchanged batch by; none if it must be listed again anyway.
-    pub listed_as: Option<String>,
+    /// What the listing came to, to recognise an unchanged batch by; none if it must be listed again anyway.
+    pub listing: Option<LastListing>,
     /// The items that the listing counted, where the batch itself does not say.
     pub counted: Option<Counted>,
 }
 
 /// What one transaction takes in: group changes first, then sightings, then the ends of listings.
 #[derive(Debug, Default)]
-pub struct Work {
+pub struct IngestWork {
     /// New and changed groups since the last transaction.
     pub changes: Vec<GroupChange>,
     /// The groups that sightings point at.
@@ -121,7 +121,7 @@ mod tests {
     fn hashes_never_change_between_versions() {
         assert_eq!(hash(&[b"a", b""]), hash(&[b"a", b""]));
         assert_ne!(hash(&[b"ab", b""]), hash(&[b"a", b"b"]));
-        let place = Place { project_key: 1, batch_key: 2, seen_at: 3, baseline_until: 0 };
+        let place = ListingContext { project_key: 1, batch_key: 2, seen_at: 3, baseline_until: 0 };
         let observation = Observation {
             item_id: "i".to_owned(),
             item_name: String::new(),

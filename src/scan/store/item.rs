@@ -21,9 +21,6 @@ pub(crate) struct Recovery<'a> {
 }
 
 /// Calls an item recovered; false if it is not open or being retried, or not known.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn recover(
     tx: &Transaction<'_>,
     item_key: i64,
@@ -44,9 +41,6 @@ pub(crate) fn recover(
 /// Puts an item into another state if it is in one that `from` allows, and counts what that changes.
 ///
 /// False if it is unknown or in another state. A newer failure opens it again whatever it was.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn change_state(
     tx: &Transaction<'_>,
     item_key: i64,

@@ -11,7 +11,7 @@ use crate::ledger::error::LedgerError;
 use crate::model::item::{HARMLESS_SKIP, ItemState};
 use crate::scan::store::counter_key::Slot;
 use crate::scan::store::counters::Counters;
-use crate::scan::store::ingest_record::Place;
+use crate::scan::store::ingest_record::ListingContext;
 
 /// An item as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl KnownItem {
         };
         Ok(KnownItem {
             item_key: row.get(0)?,
-            state: ItemState::from_word(state).ok_or_else(unreadable)?,
+            state: ItemState::try_from(state).map_err(|_| unreadable())?,
             group_key: row.get(2)?,
             observation_key: row.get(3)?,
             last_seen: row.get(4)?,
@@ -65,9 +65,6 @@ impl KnownItem {
     }
 
     /// Where it is counted. To be asked before its newest observation is told again.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn slot(&self, tx: &Transaction<'_>) -> Result<Slot, LedgerError> {
         let skip_reason: Option<String> = match self.skipped {
             true => tx
@@ -92,7 +89,7 @@ pub(crate) struct History<'t> {
     survivors: FxHashMap<i64, i64>,
 }
 
-struct Told {
+struct NewestObservation {
     observation_key: i64,
     failed: bool,
     skip_reason: Option<String>,
@@ -100,7 +97,7 @@ struct Told {
     event_at: i64,
 }
 
-impl Told {
+impl NewestObservation {
     fn harmless(&self) -> bool {
         self.skip_reason.as_deref() == Some(HARMLESS_SKIP)
     }
@@ -108,9 +105,6 @@ impl Told {
 
 impl<'t> History<'t> {
     /// Prepares the statements.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn new(tx: &'t Transaction<'_>) -> Result<History<'t>, LedgerError> {
         Ok(History {
             observations: tx.prepare_cached(
@@ -140,9 +134,6 @@ impl<'t> History<'t> {
     }
 
     /// The group that a stored group key stands for today.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn resolve(&mut self, group_key: i64) -> Result<i64, LedgerError> {
         if let Some(survivor) = self.survivors.get(&group_key) {
             return Ok(*survivor);
@@ -153,9 +144,6 @@ impl<'t> History<'t> {
     }
 
     /// Moves `last_seen` of one observation.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn see(&mut self, observation_key: i64, at: i64) -> Result<(), LedgerError> {
         self.see.execute((observation_key, at))?;
         Ok(())
@@ -165,18 +153,15 @@ impl<'t> History<'t> {
     ///
     /// `told` is that observation with the item's name and place in it, which the item takes over if it is the newest.
     /// `was` is where the item was counted before.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn refresh(
         &mut self,
         item: &KnownItem,
         was: Slot,
-        told: (i64, &str, Place),
+        told: (i64, &str, ListingContext),
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let history = self.read(item.item_key)?;
-        let Some(newest) = telling(&history) else { return Ok(()) };
+        let Some(newest) = stored_observation(&history) else { return Ok(()) };
         let first_seen = history.iter().map(|o| o.event_at).min().unwrap_or(newest.event_at);
         let failures = history.iter().filter(|o| o.failed).count();
         let state = next_state(item, newest);
@@ -202,11 +187,11 @@ impl<'t> History<'t> {
         self.move_memberships(item, newest.group_key, &history, counters)
     }
 
-    fn read(&mut self, item_key: i64) -> Result<Vec<Told>, LedgerError> {
+    fn read(&mut self, item_key: i64) -> Result<Vec<NewestObservation>, LedgerError> {
         let mut rows = self.observations.query([item_key])?;
         let mut history = Vec::new();
         while let Some(row) = rows.next()? {
-            history.push(Told {
+            history.push(NewestObservation {
                 observation_key: row.get(0)?,
                 failed: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? == "failed",
                 skip_reason: row.get(2)?,
@@ -226,7 +211,7 @@ impl<'t> History<'t> {
         &mut self,
         item: &KnownItem,
         group_key: i64,
-        history: &[Told],
+        history: &[NewestObservation],
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let others: Vec<i64> = self.others.query_map([item.item_key], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -262,7 +247,7 @@ impl<'t> History<'t> {
 ///
 /// "Already processed" is no evidence that a failure was made good, so it never hides one:
 /// it decides only about an item of which nothing worse is known.
-fn telling(history: &[Told]) -> Option<&Told> {
+fn stored_observation(history: &[NewestObservation]) -> Option<&NewestObservation> {
     let newest = |harmless: bool| {
         history
             .iter()
@@ -273,7 +258,7 @@ fn telling(history: &[Told]) -> Option<&Told> {
 }
 
 /// The state that follows from the newest observation.
-fn next_state(item: &KnownItem, newest: &Told) -> ItemState {
+fn next_state(item: &KnownItem, newest: &NewestObservation) -> ItemState {
     let opens = if !newest.failed && newest.harmless() { ItemState::Ignored } else { ItemState::Open };
     let unsettled = matches!(item.state, ItemState::Open | ItemState::Ignored);
     let newer = newest.event_at > item.last_seen && newest.event_at > item.answered_until;

@@ -20,9 +20,6 @@ pub(crate) struct Messages<'t, 'w> {
 
 impl<'t, 'w> Messages<'t, 'w> {
     /// Prepares the statements.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn new(tx: &'t Transaction<'_>) -> Result<Messages<'t, 'w>, LedgerError> {
         Ok(Messages {
             find: tx.prepare_cached(
@@ -35,9 +32,6 @@ impl<'t, 'w> Messages<'t, 'w> {
     }
 
     /// The key of a text. Equal hashes are told apart by the text itself.
-    ///
-    /// # Errors
-    /// SQLite's.
     pub(crate) fn key(&mut self, hash: i64, text: &'w str) -> Result<i64, LedgerError> {
         if let Some((key, known)) = self.recent.get(&hash)
             && *known == text

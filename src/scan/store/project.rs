@@ -27,7 +27,7 @@ pub(crate) struct Begun {
 
 /// How a scan ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub(crate) struct ScanEnd {
     /// Everything that could hold news was read.
     pub complete: bool,
     /// The job list was read to its end.
@@ -49,9 +49,6 @@ pub(crate) struct Ended {
 }
 
 /// Begins a project's scan; the first one ever sets the ledger's first start, the project's first its baseline.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Begun, LedgerError> {
     // Two scans at one time could not tell what the second one saw; a clock set back must not undo `last_seen`.
     let at = tx.query_row("SELECT max(?1, coalesce(max(started_at) + 1, ?1)) FROM scan", [millis(now)], |row| {
@@ -80,9 +77,6 @@ pub(crate) fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Re
 }
 
 /// When the last complete scan of a project began that began before then, both in milliseconds; none if there was none.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn complete_before(
     connection: &Connection,
     project_key: i64,
@@ -95,19 +89,18 @@ pub(crate) fn complete_before(
 /// Notes that the job list could not be read well: the next scan reads it to its end.
 ///
 /// What this scan records of its beginning would otherwise look like all of it, and hide the rest.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn doubt_list(tx: &Transaction<'_>, project_key: i64) -> Result<(), LedgerError> {
+pub(crate) fn require_full_list(tx: &Transaction<'_>, project_key: i64) -> Result<(), LedgerError> {
     tx.execute("UPDATE project SET list_read_at = NULL WHERE project_key = ?1", [project_key])?;
     Ok(())
 }
 
 /// Ends a scan.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn end_scan(tx: &Transaction<'_>, begun: &Begun, ended: &Ended, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn end_scan(
+    tx: &Transaction<'_>,
+    begun: &Begun,
+    ended: &ScanEnd,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE scan SET finished_at = max(?2, started_at), complete = ?3, batches_listed = ?4, batches_read = ?5,
              items_listed = ?6, items_new = ?7, unreadable = ?8, requests = ?9, error = ?10
@@ -137,9 +130,6 @@ pub(crate) fn signed(count: u64) -> i64 {
 }
 
 /// Remembers the API addresses that projects are read from, by name. Names of no project are left out.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn locate(tx: &Transaction<'_>, addresses: &[(String, String)]) -> Result<(), LedgerError> {
     let mut update = tx.prepare_cached("UPDATE project SET base_url = ?2 WHERE name = ?1 AND base_url IS NOT ?2")?;
     for (name, address) in addresses {
@@ -149,9 +139,6 @@ pub(crate) fn locate(tx: &Transaction<'_>, addresses: &[(String, String)]) -> Re
 }
 
 /// The API addresses that projects were last read from, by name. Those not scanned since ledgers know it are missing.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn addresses(connection: &rusqlite::Connection) -> Result<Vec<(String, String)>, LedgerError> {
     let mut statement =
         connection.prepare_cached("SELECT name, base_url FROM project WHERE base_url IS NOT NULL ORDER BY name")?;
@@ -160,9 +147,6 @@ pub(crate) fn addresses(connection: &rusqlite::Connection) -> Result<Vec<(String
 }
 
 /// When the last complete scan of a project began: what happened until then is known. None if there was none.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn known_until(connection: &rusqlite::Connection, name: &str) -> Result<Option<Timestamp>, LedgerError> {
     let at: Option<i64> = connection
         .prepare_cached(
@@ -173,9 +157,6 @@ pub(crate) fn known_until(connection: &rusqlite::Connection, name: &str) -> Resu
 }
 
 /// Whether a project whose first scan began after `since` still waits for a complete one.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn is_awaited(connection: &rusqlite::Connection, since: Timestamp) -> Result<bool, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT 1 FROM project p WHERE first_seen > ?1
@@ -185,9 +166,6 @@ pub(crate) fn is_awaited(connection: &rusqlite::Connection, since: Timestamp) ->
 }
 
 /// Finished scans of a project since its last complete one; 0 when the newest is complete.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn incomplete_scans_in_a_row(connection: &rusqlite::Connection, name: &str) -> Result<u64, LedgerError> {
     let count: i64 = connection
         .prepare_cached(

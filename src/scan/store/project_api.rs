@@ -2,15 +2,13 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use strum::VariantArray as _;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::{Count, Millis};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, LeftBehind, Presence};
 
 /// What is known of the APIs of a project; unknown for those that were never asked.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn states(connection: &Connection, project_key: i64) -> Result<ApiStates, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT api, present, active, missed, status, since, asked_at FROM project_api WHERE project_key = ?1",
@@ -18,7 +16,7 @@ pub(crate) fn states(connection: &Connection, project_key: i64) -> Result<ApiSta
     let mut states = ApiStates::default();
     let mut rows = statement.query([project_key])?;
     while let Some(row) = rows.next()? {
-        if let Some(api) = BatchApi::from_word(&row.get::<_, String>(0)?) {
+        if let Ok(api) = row.get::<_, String>(0)?.parse::<BatchApi>() {
             states.set(api, read(row)?);
         }
     }
@@ -26,9 +24,6 @@ pub(crate) fn states(connection: &Connection, project_key: i64) -> Result<ApiSta
 }
 
 /// The same by the project's name in the configuration; unknown for a project that was never scanned.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn states_by_name(connection: &Connection, name: &str) -> Result<ApiStates, LedgerError> {
     let key = connection.query_row("SELECT project_key FROM project WHERE name = ?1", [name], |row| row.get(0));
     key.optional()?.map_or_else(|| Ok(ApiStates::default()), |key| states(connection, key))
@@ -46,16 +41,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ApiState> {
 }
 
 /// Keeps what is known of the APIs that the project is configured for, and forgets the other one.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn keep(
     tx: &Transaction<'_>,
     project_key: i64,
     spoken: &[BatchApi],
     states: &ApiStates,
 ) -> Result<(), LedgerError> {
-    for api in BatchApi::ALL {
+    for api in BatchApi::VARIANTS.iter().copied() {
         let state = states.get(api);
         let (Some(since), Some(asked_at), true) = (state.since, state.asked_at, spoken.contains(&api)) else {
             tx.execute(
@@ -88,9 +80,6 @@ pub(crate) fn keep(
 pub(crate) const OF_V2: &str = "substr(b.batch_id, 1, 4) IN ('bat-', 'pjb-', 'ext-')";
 
 /// What is open of an API, which can be followed only as long as it answers.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn left_behind(connection: &Connection, project_key: i64, api: BatchApi) -> Result<LeftBehind, LedgerError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT (SELECT count(*) FROM item i JOIN observation o ON o.observation_key = i.observation_key
@@ -112,9 +101,6 @@ pub(crate) fn left_behind(connection: &Connection, project_key: i64, api: BatchA
 
 /// Notes of the unfinished batches of an API that went away that LlamaCloud does not show them any more.
 /// Nothing is concluded about their items.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn lose_batches(
     tx: &Transaction<'_>,
     project_key: i64,
@@ -150,7 +136,7 @@ mod tests {
         };
         known.set(BatchApi::V1Beta, there);
         known.set(BatchApi::V2, ApiState { presence: Presence::Absent, active: false, ..there });
-        seed.write(|tx| keep(tx, 1, &BatchApi::ALL, &known)).unwrap();
+        seed.write(|tx| keep(tx, 1, BatchApi::VARIANTS, &known)).unwrap();
         assert_eq!(states_by_name(&seed.connection, "prod").unwrap(), known);
         assert_eq!(states_by_name(&seed.connection, "never scanned").unwrap(), ApiStates::default());
         seed.write(|tx| keep(tx, 1, &[BatchApi::V2], &known)).unwrap();

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction};
 use crate::ledger::error::LedgerError;
 use crate::model::batch_api::BatchApi;
 use crate::scan::store::project_api::OF_V2;
-use crate::scan::unread::Unread;
+use crate::scan::unread::UnreadCount;
 
 /// What stands for the batch list of an API itself; no batch has an id that begins with a blank.
 pub(crate) fn batch_list(api: BatchApi) -> &'static str {
@@ -17,24 +17,23 @@ pub(crate) fn batch_list(api: BatchApi) -> &'static str {
 }
 
 /// Notes that a batch could not be read by the scan at `at` (milliseconds), and says how often in a row that is now.
-///
-/// # Errors
-/// SQLite's.
-pub(crate) fn note(tx: &Transaction<'_>, project_key: i64, batch_id: &str, at: i64) -> Result<Unread, LedgerError> {
+pub(crate) fn note(
+    tx: &Transaction<'_>,
+    project_key: i64,
+    batch_id: &str,
+    at: i64,
+) -> Result<UnreadCount, LedgerError> {
     let mut upsert = tx.prepare_cached(
         "INSERT INTO unread (project_key, batch_id, scans, since, at) VALUES (?1, ?2, 1, ?3, ?3)
          ON CONFLICT (project_key, batch_id) DO UPDATE SET scans = scans + (at <> ?3), at = ?3, since = min(since, ?3)
          RETURNING scans, at - since",
     )?;
     Ok(upsert.query_row((project_key, batch_id, at), |row| {
-        Ok(Unread { scans: row.get(0)?, lasting: SignedDuration::from_millis(row.get(1)?) })
+        Ok(UnreadCount { scans: row.get(0)?, lasting: SignedDuration::from_millis(row.get(1)?) })
     })?)
 }
 
 /// Lets a batch rest until then (milliseconds).
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn rest(tx: &Transaction<'_>, project_key: i64, batch_id: &str, until: i64) -> Result<(), LedgerError> {
     tx.prepare_cached("UPDATE unread SET until = ?3 WHERE project_key = ?1 AND batch_id = ?2")?.execute((
         project_key,
@@ -45,9 +44,6 @@ pub(crate) fn rest(tx: &Transaction<'_>, project_key: i64, batch_id: &str, until
 }
 
 /// Forgets that a batch could not be read. Nothing happens if it always could.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn forget(tx: &Transaction<'_>, project_key: i64, batch_id: &str) -> Result<(), LedgerError> {
     tx.prepare_cached("DELETE FROM unread WHERE project_key = ?1 AND batch_id = ?2")?
         .execute((project_key, batch_id))?;
@@ -55,9 +51,6 @@ pub(crate) fn forget(tx: &Transaction<'_>, project_key: i64, batch_id: &str) -> 
 }
 
 /// The ids of the batches of a project that could not be read; batch lists are among them as [`batch_list`].
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn all(connection: &Connection, project_key: i64) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare_cached("SELECT batch_id FROM unread WHERE project_key = ?1")?;
     let ids = statement.query_map([project_key], |row| row.get(0))?;
@@ -65,9 +58,6 @@ pub(crate) fn all(connection: &Connection, project_key: i64) -> Result<Vec<Strin
 }
 
 /// The newest batch of each API of a project that was read to its end, by the prefixes of their ids.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn readable(connection: &Connection, project_key: i64) -> Result<Vec<String>, LedgerError> {
     let mut find = connection.prepare_cached(&format!(
         "SELECT b.batch_id, max(b.listed_at) FROM batch b
@@ -81,7 +71,7 @@ pub(crate) fn readable(connection: &Connection, project_key: i64) -> Result<Vec<
 
 /// A batch that LlamaCloud has not known for a while although it had not ended, or its items were never listed to the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Vanished {
+pub(crate) struct VanishedBatch {
     /// Its id.
     pub batch_id: String,
     /// When it was last seen, in milliseconds.
@@ -92,14 +82,11 @@ pub(crate) struct Vanished {
 
 /// The batches of a project that vanished unread between these times (milliseconds), in the order in which they did; without those
 /// that retries made.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn vanished(
     connection: &Connection,
     project_key: i64,
     (from, until): (i64, i64),
-) -> Result<Vec<Vanished>, LedgerError> {
+) -> Result<Vec<VanishedBatch>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT b.batch_id, b.last_seen, b.gone_at FROM batch b
          WHERE b.project_key = ?1 AND b.gone_at > ?2 AND b.gone_at <= ?3
@@ -109,16 +96,13 @@ pub(crate) fn vanished(
          ORDER BY b.gone_at, b.batch_key",
     )?;
     let rows = statement.query_map((project_key, from, until), |row| {
-        Ok(Vanished { batch_id: row.get(0)?, last_seen: row.get(1)?, gone_at: row.get(2)? })
+        Ok(VanishedBatch { batch_id: row.get(0)?, last_seen: row.get(1)?, gone_at: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The newest batch of each API, by the prefixes of their ids, that was made between these times (milliseconds) and that its batch
 /// list showed before `seen_before`, but not since: if it is gone, the list has been cut off.
-///
-/// # Errors
-/// SQLite's.
 pub(crate) fn newest_hidden(
     connection: &Connection,
     project_key: i64,
@@ -147,9 +131,9 @@ mod tests {
         let key: i64 =
             seed.connection.query_row("SELECT project_key FROM project LIMIT 1", [], |row| row.get(0)).unwrap();
         let mut noted = |at| seed.write(|tx| note(tx, key, "b", at)).unwrap();
-        assert_eq!(noted(1_000), Unread { scans: 1, lasting: SignedDuration::ZERO });
+        assert_eq!(noted(1_000), UnreadCount { scans: 1, lasting: SignedDuration::ZERO });
         assert_eq!(noted(1_000).scans, 1, "twice in one scan");
-        assert_eq!(noted(4_000), Unread { scans: 2, lasting: SignedDuration::from_secs(3) });
+        assert_eq!(noted(4_000), UnreadCount { scans: 2, lasting: SignedDuration::from_secs(3) });
         seed.write(|tx| forget(tx, key, "b")).unwrap();
         assert_eq!(all(&seed.connection, key).unwrap(), Vec::<String>::new());
         assert_eq!(seed.write(|tx| note(tx, key, "b", 9_000)).unwrap().scans, 1);

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use jiff::Timestamp;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::Listed;
+use crate::llamacloud::paging::listing::ListResult;
 use crate::model::batch::{Batch, BatchStatus};
 use crate::model::item::{HARMLESS_SKIP, ItemStatus, Kind, Observation};
 
@@ -20,7 +20,7 @@ pub(crate) const BROKE: &str = "pool lost";
 
 /// How an item of a batch stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum MemoryOutcome {
     Pending,
     Completed,
     Failed(Option<u8>),
@@ -38,7 +38,7 @@ pub(crate) enum Change {
     Move {
         batch: usize,
         item: u8,
-        to: Outcome,
+        to: MemoryOutcome,
     },
     /// The same failure gets another text.
     Amend {
@@ -60,7 +60,7 @@ pub(crate) enum Change {
 
 #[derive(Clone, Debug)]
 pub(crate) struct ModelItem {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: MemoryOutcome,
     pub(crate) record: u64,
     pub(crate) at: i64,
 }
@@ -77,19 +77,19 @@ pub(crate) struct ModelBatch {
 }
 
 /// What was shown last of one state of an item: event time, message, and whether it is a harmless skip.
-pub(crate) type Shown = BTreeMap<(u8, usize, String, Kind), (i64, Option<String>, bool)>;
+pub(crate) type ShownStates = BTreeMap<(u8, usize, String, Kind), (i64, Option<String>, bool)>;
 
 #[derive(Default)]
-pub(crate) struct World {
+pub(crate) struct MemoryCloud {
     pub(crate) clock: i64,
     pub(crate) batches: Vec<ModelBatch>,
-    pub(crate) shown: Shown,
+    pub(crate) shown: ShownStates,
     /// Every success that was ever shown: item, batch, and when it completed.
     pub(crate) shown_successes: BTreeSet<(u8, usize, i64)>,
     /// Requests of the present scan.
     pub(crate) requests: u64,
     /// Which of them fail, and how.
-    pub(crate) faults: Vec<(u64, Fault)>,
+    pub(crate) faults: Vec<(u64, MemoryFault)>,
     /// What happens just before a request.
     pub(crate) during: Vec<(u64, Change)>,
     /// Whether listings take for ended what they do not see, unless they are asked for a proof.
@@ -99,7 +99,7 @@ pub(crate) struct World {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum MemoryFault {
     Server,
     Unauthorized,
     /// The listing says by itself that it is incomplete.
@@ -107,25 +107,25 @@ pub(crate) enum Fault {
 }
 
 #[derive(Default)]
-pub(crate) struct Model(Mutex<World>);
+pub(crate) struct Model(Mutex<MemoryCloud>);
 
 impl Model {
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, MemoryCloud> {
         self.0.lock().unwrap()
     }
 
     /// One request: the world goes on, and it may fail.
-    pub(crate) fn request(&self) -> Result<(MutexGuard<'_, World>, bool), CloudError> {
+    pub(crate) fn request(&self) -> Result<(MutexGuard<'_, MemoryCloud>, bool), CloudError> {
         let mut world = self.world();
         world.requests += 1;
         let number = world.requests;
         let due: Vec<Change> = world.during.iter().filter(|(at, _)| *at == number).map(|(_, c)| c.clone()).collect();
         due.iter().for_each(|change| world.apply(change));
         match world.faults.iter().find(|(at, _)| *at == number).map(|(_, fault)| *fault) {
-            Some(Fault::Server) => {
+            Some(MemoryFault::Server) => {
                 Err(CloudError::Server { status: 503, path: "/".to_owned(), retry_after: None, detail: String::new() })
             }
-            Some(Fault::Unauthorized) => {
+            Some(MemoryFault::Unauthorized) => {
                 Err(CloudError::Unauthorized { host: "model".to_owned(), detail: String::new() })
             }
             fault => Ok((world, fault.is_some())),
@@ -133,12 +133,12 @@ impl Model {
     }
 }
 
-impl World {
+impl MemoryCloud {
     pub(crate) fn apply(&mut self, change: &Change) {
         self.clock += 1;
         let clock = self.clock;
         if let Change::NewBatch { directory, items } = change {
-            let new = || ModelItem { outcome: Outcome::Pending, record: 0, at: clock };
+            let new = || ModelItem { outcome: MemoryOutcome::Pending, record: 0, at: clock };
             let items = items.iter().map(|item| (*item, new())).collect();
             self.batches.push(ModelBatch {
                 directory: *directory,
@@ -173,9 +173,9 @@ impl ModelBatch {
             Change::Move { item, to, .. } => self.move_item(*item, to, clock),
             Change::Amend { item, message, .. } => {
                 if let Some(item) = self.items.get_mut(item)
-                    && matches!(item.outcome, Outcome::Failed(_))
+                    && matches!(item.outcome, MemoryOutcome::Failed(_))
                 {
-                    item.outcome = Outcome::Failed(Some(*message));
+                    item.outcome = MemoryOutcome::Failed(Some(*message));
                 }
             }
             Change::Break { .. } if self.finished => {}
@@ -183,8 +183,8 @@ impl ModelBatch {
             Change::Finish { .. } if self.failed => {}
             Change::Finish { .. } => {
                 self.finished = true;
-                for item in self.items.values_mut().filter(|item| item.outcome == Outcome::Pending) {
-                    item.outcome = Outcome::Cancelled;
+                for item in self.items.values_mut().filter(|item| item.outcome == MemoryOutcome::Pending) {
+                    item.outcome = MemoryOutcome::Cancelled;
                 }
             }
             Change::Delete { .. } => self.deleted = true,
@@ -192,20 +192,21 @@ impl ModelBatch {
         }
     }
 
-    fn move_item(&mut self, item: u8, to: &Outcome, clock: i64) {
+    fn move_item(&mut self, item: u8, to: &MemoryOutcome, clock: i64) {
         let finished = self.finished;
         let Some(item) = self.items.get_mut(&item) else {
             return;
         };
         // A success is final unless the item fails anew, and an ended batch starts nothing.
-        let forbidden = item.outcome == Outcome::Completed && matches!(to, Outcome::Pending | Outcome::Cancelled)
-            || finished && *to == Outcome::Pending;
+        let forbidden = item.outcome == MemoryOutcome::Completed
+            && matches!(to, MemoryOutcome::Pending | MemoryOutcome::Cancelled)
+            || finished && *to == MemoryOutcome::Pending;
         if !forbidden {
             *item = ModelItem { outcome: to.clone(), record: item.record + 1, at: clock };
         }
     }
 
-    fn count(&self, wanted: impl Fn(&Outcome) -> bool) -> u64 {
+    fn count(&self, wanted: impl Fn(&MemoryOutcome) -> bool) -> u64 {
         self.items.values().filter(|item| wanted(&item.outcome)).count() as u64
     }
 
@@ -228,8 +229,8 @@ impl ModelBatch {
             },
             total_items: Some(self.items.len() as u64),
             processed_items: None,
-            failed_items: told(self.count(|o| matches!(o, Outcome::Failed(_)))),
-            skipped_items: told(self.count(|o| matches!(o, Outcome::Skipped { .. }))),
+            failed_items: told(self.count(|o| matches!(o, MemoryOutcome::Failed(_)))),
+            skipped_items: told(self.count(|o| matches!(o, MemoryOutcome::Skipped { .. }))),
             error_message: self.failed.then(|| BROKE.to_owned()),
             created_at: Some(time(self.made_at)),
             updated_at: Some(time(self.updated_at)),
@@ -241,9 +242,9 @@ impl ModelBatch {
     fn observations(&self, kind: Kind) -> Vec<(u8, &ModelItem, Observation)> {
         let rows = self.items.iter().filter_map(|(id, item)| {
             let (is, message, skip_reason) = match &item.outcome {
-                Outcome::Failed(message) => (Kind::Failed, message.map(text), None),
-                Outcome::Skipped { harmless: true } => (Kind::Skipped, None, Some(HARMLESS_SKIP.to_owned())),
-                Outcome::Skipped { harmless: false } => (Kind::Skipped, None, Some("too_large".to_owned())),
+                MemoryOutcome::Failed(message) => (Kind::Failed, message.map(text), None),
+                MemoryOutcome::Skipped { harmless: true } => (Kind::Skipped, None, Some(HARMLESS_SKIP.to_owned())),
+                MemoryOutcome::Skipped { harmless: false } => (Kind::Skipped, None, Some("too_large".to_owned())),
                 _ => return None,
             };
             let observation = Observation {
@@ -272,13 +273,13 @@ pub(crate) fn time(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
 }
 
-pub(crate) fn ended(rows: u64, fingerprint: u64, incomplete: bool) -> Listed {
-    Listed {
+pub(crate) fn ended(rows: u64, fingerprint: u64, incomplete: bool) -> ListResult {
+    ListResult {
         rows,
         fingerprint,
         complete: !incomplete,
         why_incomplete: incomplete.then(|| "the model says so".to_owned()),
-        ..Listed::default()
+        ..ListResult::default()
     }
 }
 
@@ -295,8 +296,8 @@ impl Model {
             return Err(CloudError::NotFound { path: "/".to_owned(), status: 404, detail: String::new() });
         }
         let is_undone = |item: &ModelItem| match item.outcome {
-            Outcome::Pending => *status == ItemStatus::Pending,
-            Outcome::Cancelled => *status == ItemStatus::Cancelled,
+            MemoryOutcome::Pending => *status == ItemStatus::Pending,
+            MemoryOutcome::Cancelled => *status == ItemStatus::Cancelled,
             _ => false,
         };
         let at = batch.updated_at.unwrap().as_second() - time(0).as_second();
@@ -339,7 +340,7 @@ impl Model {
     }
 }
 
-impl World {
+impl MemoryCloud {
     fn show(&mut self, id: u8, batch: usize, at: i64, observation: &Observation) {
         let key = (id, batch, observation.job_record_id.clone().unwrap(), observation.kind);
         let before = self.shown.get(&key).and_then(|(_, message, _)| message.clone());

@@ -16,8 +16,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::ledger::{Ledger, open};
-use crate::model::classified::{Classified, GroupFacts};
-use crate::scan::tests::cloud_in_memory::{Change, Fault, Model, Outcome, time};
+use crate::model::classified::{Classified, ClassifiedGroup};
+use crate::scan::tests::cloud_in_memory::{Change, MemoryFault, MemoryOutcome, Model, time};
 use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
 
 /// A ledger and the projects it watches.
@@ -59,7 +59,7 @@ impl Site {
         }
         let now = time(self.models.iter().map(|model| model.world().clock).max().unwrap());
         let mut grouper = restore_grouper(&self.ledger).await.unwrap();
-        let classify = |_: &GroupFacts<'_>| Classified { class: "transient".to_owned(), rule: None };
+        let classify = |_: &ClassifiedGroup<'_>| Classified { class: "transient".to_owned(), rule: None };
         let summaries =
             scan(&self.ledger, &projects, &HashMap::from([("p0".to_owned(), named)]), &mut grouper, &classify, now)
                 .await
@@ -85,7 +85,7 @@ fn new_batch(directory: Option<u8>, items: &[u8]) -> Change {
     Change::NewBatch { directory, items: items.to_vec() }
 }
 
-fn set(batch: usize, item: u8, to: Outcome) -> Change {
+fn set(batch: usize, item: u8, to: MemoryOutcome) -> Change {
     Change::Move { batch, item, to }
 }
 
@@ -96,13 +96,13 @@ fn finish(batch: usize) -> Change {
 /// In the steps of the model's clock.
 const DAY: i64 = 86_400;
 
-const FAILED: Outcome = Outcome::Failed(Some(1));
+const FAILED: MemoryOutcome = MemoryOutcome::Failed(Some(1));
 
 #[tokio::test]
 async fn what_a_listing_took_for_granted_is_proven_an_hour_later_and_only_once() {
     let site = Site::new(1).await;
     site.models[0].world().guesses = true;
-    site.apply(&[new_batch(None, &[1, 2]), set(0, 1, FAILED), set(0, 2, Outcome::Completed), finish(0)]);
+    site.apply(&[new_batch(None, &[1, 2]), set(0, 1, FAILED), set(0, 2, MemoryOutcome::Completed), finish(0)]);
     let mut read = Vec::new();
     for later in [0, 300, 3_600, 300, 3_600] {
         site.models[0].world().clock += later;
@@ -130,7 +130,7 @@ async fn one_scan_proves_no_more_than_a_few_batches() {
 #[tokio::test]
 async fn an_account_where_nothing_changed_costs_only_the_job_list() {
     let site = Site::new(1).await;
-    site.apply(&[new_batch(None, &[1, 2, 3]), set(0, 1, FAILED), set(0, 2, Outcome::Completed), finish(0)]);
+    site.apply(&[new_batch(None, &[1, 2, 3]), set(0, 1, FAILED), set(0, 2, MemoryOutcome::Completed), finish(0)]);
     assert!(site.scan().await[0].requests > 2);
     let again = site.scan().await.remove(0);
     assert_eq!((again.batches_read, again.complete), (0, true));
@@ -167,7 +167,7 @@ async fn a_named_batch_of_another_project_is_no_news_and_no_trouble_of_this_one(
     assert_eq!(site.states(), "", "the same key sees it");
     site.models[0].world().foreign = None;
     // The job list takes two requests: one more for its end.
-    site.models[0].world().faults = vec![(3, Fault::Unauthorized)];
+    site.models[0].world().faults = vec![(3, MemoryFault::Unauthorized)];
     let refused = site.scan_naming(&["b0"]).await.remove(0);
     assert_eq!((refused.complete, refused.refused), (true, false), "{:?}", refused.error);
     assert_eq!(site.states(), "");
@@ -190,11 +190,15 @@ async fn an_item_that_is_no_longer_listed_recovers_only_if_it_completed() {
     let site = Site::new(1).await;
     site.apply(&[new_batch(None, &[1, 2, 3]), set(0, 1, FAILED), set(0, 2, FAILED), set(0, 3, FAILED)]);
     site.scan().await;
-    site.apply(&[set(0, 1, Outcome::Completed), set(0, 2, Outcome::Pending), set(0, 3, Outcome::Cancelled)]);
+    site.apply(&[
+        set(0, 1, MemoryOutcome::Completed),
+        set(0, 2, MemoryOutcome::Pending),
+        set(0, 3, MemoryOutcome::Cancelled),
+    ]);
     assert_eq!(site.scan().await[0].recovered, 1);
     assert_eq!(site.states(), "i1:recovered i2:open i3:open");
     assert_eq!(site.ask("SELECT recovered_by AS x FROM item WHERE item_id = 'i1'"), "b0");
-    site.apply(&[set(0, 2, Outcome::Completed), finish(0)]);
+    site.apply(&[set(0, 2, MemoryOutcome::Completed), finish(0)]);
     site.scan().await;
     assert_eq!(site.states(), "i1:recovered i2:recovered i3:open");
 }
@@ -205,8 +209,8 @@ async fn a_newer_batch_that_completed_the_item_recovers_it() {
     site.apply(&[new_batch(Some(1), &[1, 2]), set(0, 1, FAILED), set(0, 2, FAILED), finish(0)]);
     site.scan().await;
     // Item 2 completes in a batch of another directory that happens to use the same id: that proves nothing.
-    site.apply(&[new_batch(None, &[1]), set(1, 1, Outcome::Completed), finish(1)]);
-    site.apply(&[new_batch(Some(2), &[2]), set(2, 2, Outcome::Completed), finish(2)]);
+    site.apply(&[new_batch(None, &[1]), set(1, 1, MemoryOutcome::Completed), finish(1)]);
+    site.apply(&[new_batch(Some(2), &[2]), set(2, 2, MemoryOutcome::Completed), finish(2)]);
     assert_eq!(site.scan().await[0].recovered, 1);
     assert_eq!(site.states(), "i1:recovered i2:open");
     let searched = "SELECT batch_id AS x FROM batch WHERE searched_as = listed_as ORDER BY x";
@@ -216,7 +220,7 @@ async fn a_newer_batch_that_completed_the_item_recovers_it() {
 #[tokio::test]
 async fn an_older_batch_that_completed_the_item_proves_nothing() {
     let site = Site::new(1).await;
-    site.apply(&[new_batch(None, &[1]), new_batch(None, &[1]), set(1, 1, FAILED), set(0, 1, Outcome::Completed)]);
+    site.apply(&[new_batch(None, &[1]), new_batch(None, &[1]), set(1, 1, FAILED), set(0, 1, MemoryOutcome::Completed)]);
     site.apply(&[finish(0), finish(1)]);
     assert_eq!(site.scan().await[0].recovered, 0);
     assert_eq!(site.states(), "i1:open");
@@ -248,7 +252,7 @@ async fn one_batch_that_fails_does_not_cost_the_others() {
         set(1, 2, FAILED),
         finish(1),
     ]);
-    site.models[0].world().faults = vec![(3, Fault::Server)];
+    site.models[0].world().faults = vec![(3, MemoryFault::Server)];
     let summary = site.scan().await.remove(0);
     assert!(!summary.complete && !summary.refused);
     assert_eq!(site.states().len(), "i1:open".len());
@@ -259,7 +263,7 @@ async fn one_batch_that_fails_does_not_cost_the_others() {
 /// The counts of the third batch of the model lie, and say what half a listing says: that there is nothing in it.
 #[tokio::test]
 async fn half_a_listing_is_never_taken_for_a_whole_one_even_if_the_counts_agree_with_it() {
-    for fault in [Fault::Incomplete, Fault::Server] {
+    for fault in [MemoryFault::Incomplete, MemoryFault::Server] {
         let site = Site::new(1).await;
         (0..3).for_each(|batch| site.apply(&[new_batch(None, &[batch + 1]), set(batch.into(), batch + 1, FAILED)]));
         site.apply(&[finish(0), finish(1), finish(2)]);
@@ -280,7 +284,7 @@ async fn a_refused_key_stops_the_scan_and_costs_no_other_project_anything() {
         world.apply(&new_batch(None, &[1]));
         world.apply(&set(0, 1, FAILED));
     }
-    site.models[0].world().faults = vec![(1, Fault::Unauthorized)];
+    site.models[0].world().faults = vec![(1, MemoryFault::Unauthorized)];
     let summaries = site.scan().await;
     assert!(summaries[0].refused && summaries[0].requests == 1);
     assert!(summaries[1].complete);

@@ -5,15 +5,20 @@ use std::ops::ControlFlow;
 use jiff::Timestamp;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::{Depth, Listed};
+use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::model::batch::Batch;
 use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind};
-use crate::scan::source::{Batches, Observations, Source, Statuses};
-use crate::scan::tests::cloud_in_memory::{Model, Outcome, PAGE, ended, index};
+use crate::scan::source::{BatchPages, BatchSource, ObservationPages, StatusPages};
+use crate::scan::tests::cloud_in_memory::{MemoryOutcome, Model, PAGE, ended, index};
 
-impl Source for Model {
-    async fn list_batches(&self, _: BatchApi, _: Timestamp, page: &mut Batches<'_>) -> Result<Listed, CloudError> {
+impl BatchSource for Model {
+    async fn list_batches(
+        &self,
+        _: BatchApi,
+        _: Timestamp,
+        page: &mut BatchPages<'_>,
+    ) -> Result<ListResult, CloudError> {
         let mut offset = 0;
         loop {
             tokio::task::yield_now().await;
@@ -34,7 +39,7 @@ impl Source for Model {
                 return Ok(ended(offset as u64, 0, incomplete));
             }
             if page(rows).is_break() {
-                return Ok(Listed { complete: false, ..ended(offset as u64, 0, false) });
+                return Ok(ListResult { complete: false, ..ended(offset as u64, 0, false) });
             }
         }
     }
@@ -44,15 +49,15 @@ impl Source for Model {
         batch: &Batch,
         kind: Kind,
         depth: Depth,
-        page: &mut Observations<'_>,
-    ) -> Result<Listed, CloudError> {
+        page: &mut ObservationPages<'_>,
+    ) -> Result<ListResult, CloudError> {
         let (index, mut offset, mut fingerprint) = (index(&batch.batch_id), 0, 0);
         loop {
             tokio::task::yield_now().await;
             let (rows, incomplete) = self.page_of_items(index, kind, offset)?;
             if incomplete || rows.is_empty() {
                 let unproven = self.world().guesses && depth == Depth::News;
-                return Ok(Listed { unproven, ..ended(offset as u64, fingerprint, incomplete) });
+                return Ok(ListResult { unproven, ..ended(offset as u64, fingerprint, incomplete) });
             }
             for (id, _) in &rows {
                 fingerprint ^= 1 << (id % 64);
@@ -66,8 +71,8 @@ impl Source for Model {
         &self,
         batch: &Batch,
         status: &ItemStatus,
-        page: &mut Observations<'_>,
-    ) -> Result<Listed, CloudError> {
+        page: &mut ObservationPages<'_>,
+    ) -> Result<ListResult, CloudError> {
         let (undone, incomplete) = self.undone(batch, status)?;
         let rows = undone.len() as u64;
         page(undone).await;
@@ -82,29 +87,29 @@ impl Source for Model {
         Ok((!batch.deleted).then(|| Batch { project_id, ..batch.show(index) }))
     }
 
-    async fn list_statuses(&self, batch: &Batch, page: &mut Statuses<'_>) -> Result<Listed, CloudError> {
+    async fn list_statuses(&self, batch: &Batch, page: &mut StatusPages<'_>) -> Result<ListResult, CloudError> {
         let (mut world, incomplete) = self.request()?;
         let index = index(&batch.batch_id);
         let batch = world.batches[index].clone();
         if batch.deleted {
             return Err(CloudError::NotFound { path: "/".to_owned(), status: 404, detail: String::new() });
         }
-        let status = |outcome: &Outcome| match outcome {
-            Outcome::Pending => ItemStatus::Pending,
-            Outcome::Completed => ItemStatus::Completed,
-            Outcome::Failed(_) => ItemStatus::Failed,
-            Outcome::Skipped { .. } => ItemStatus::Skipped,
-            Outcome::Cancelled => ItemStatus::Cancelled,
+        let status = |outcome: &MemoryOutcome| match outcome {
+            MemoryOutcome::Pending => ItemStatus::Pending,
+            MemoryOutcome::Completed => ItemStatus::Completed,
+            MemoryOutcome::Failed(_) => ItemStatus::Failed,
+            MemoryOutcome::Skipped { .. } => ItemStatus::Skipped,
+            MemoryOutcome::Cancelled => ItemStatus::Cancelled,
         };
         let rows: Vec<_> = batch.items.iter().map(|(id, item)| (format!("i{id}"), status(&item.outcome))).collect();
-        let successes = batch.items.iter().filter(|(_, item)| item.outcome == Outcome::Completed);
+        let successes = batch.items.iter().filter(|(_, item)| item.outcome == MemoryOutcome::Completed);
         if !incomplete {
             world.shown_successes.extend(successes.map(|(id, item)| (*id, index, item.at)));
         }
         drop(world);
         let rows_shown = rows.len() as u64;
         if !incomplete && page(rows) == ControlFlow::Break(()) {
-            return Ok(Listed { complete: false, ..ended(rows_shown, 0, false) });
+            return Ok(ListResult { complete: false, ..ended(rows_shown, 0, false) });
         }
         Ok(ended(rows_shown, 0, incomplete))
     }

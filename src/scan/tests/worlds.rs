@@ -10,23 +10,23 @@ use rusqlite::Connection;
 
 use crate::ledger::check::check;
 use crate::ledger::{Ledger, open};
-use crate::model::classified::{Classified, GroupFacts};
+use crate::model::classified::{Classified, ClassifiedGroup};
 use crate::model::item::Kind;
-use crate::scan::tests::cloud_in_memory::{Change, Fault, Model, Outcome, World, time};
+use crate::scan::tests::cloud_in_memory::{Change, MemoryCloud, MemoryFault, MemoryOutcome, Model, time};
 use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
 
 #[derive(Clone, Debug)]
-enum Step {
+enum CloudChange {
     Change(Change),
-    Scan { faults: Vec<(u64, Fault)>, during: Vec<(u64, Change)>, restart: bool },
+    Scan { faults: Vec<(u64, MemoryFault)>, during: Vec<(u64, Change)>, restart: bool },
 }
 
-fn outcome() -> impl Strategy<Value = Outcome> {
+fn outcome() -> impl Strategy<Value = MemoryOutcome> {
     prop_oneof![
-        4 => proptest::option::weighted(0.8, 0_u8..4).prop_map(Outcome::Failed),
-        4 => Just(Outcome::Completed),
-        1 => any::<bool>().prop_map(|harmless| Outcome::Skipped { harmless }),
-        1 => Just(Outcome::Pending),
+        4 => proptest::option::weighted(0.8, 0_u8..4).prop_map(MemoryOutcome::Failed),
+        4 => Just(MemoryOutcome::Completed),
+        1 => any::<bool>().prop_map(|harmless| MemoryOutcome::Skipped { harmless }),
+        1 => Just(MemoryOutcome::Pending),
     ]
 }
 
@@ -44,14 +44,14 @@ fn change(batches: usize, items: u8) -> impl Strategy<Value = Change> {
     ]
 }
 
-fn step(batches: usize, items: u8) -> impl Strategy<Value = Step> {
-    let fault = prop_oneof![3 => Just(Fault::Server), 1 => Just(Fault::Unauthorized), 1 => Just(Fault::Incomplete)];
+fn step(batches: usize, items: u8) -> impl Strategy<Value = CloudChange> {
+    let fault = prop_oneof![3 => Just(MemoryFault::Server), 1 => Just(MemoryFault::Unauthorized), 1 => Just(MemoryFault::Incomplete)];
     let faults = proptest::collection::vec((1_u64..25, fault), 0..3);
     let during = proptest::collection::vec((1_u64..25, change(batches, items)), 0..5);
     prop_oneof![
-        5 => change(batches, items).prop_map(Step::Change),
+        5 => change(batches, items).prop_map(CloudChange::Change),
         2 => (faults, during, any::<bool>())
-            .prop_map(|(faults, during, restart)| Step::Scan { faults, during, restart }),
+            .prop_map(|(faults, during, restart)| CloudChange::Scan { faults, during, restart }),
     ]
 }
 
@@ -72,7 +72,7 @@ proptest! {
     }
 }
 
-fn run(steps: &[Step]) {
+fn run(steps: &[CloudChange]) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(live(steps));
 }
@@ -83,7 +83,7 @@ fn memory() -> tempfile::TempDir {
     if shared.is_dir() { tempfile::tempdir_in(shared).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
-async fn live(steps: &[Step]) {
+async fn live(steps: &[CloudChange]) {
     let folder = memory();
     let path = folder.path().join("ledger.db");
     let model = Arc::new(Model::default());
@@ -91,8 +91,8 @@ async fn live(steps: &[Step]) {
     let mut ledger = Ledger::open(&path).await.unwrap();
     for step in steps {
         match step {
-            Step::Change(change) => model.world().apply(change),
-            Step::Scan { faults, during, restart } => {
+            CloudChange::Change(change) => model.world().apply(change),
+            CloudChange::Scan { faults, during, restart } => {
                 if *restart {
                     drop(ledger);
                     ledger = Ledger::open(&path).await.unwrap();
@@ -116,7 +116,7 @@ async fn live(steps: &[Step]) {
 async fn scan_once(
     model: &Arc<Model>,
     ledger: &Ledger,
-    faults: &[(u64, Fault)],
+    faults: &[(u64, MemoryFault)],
     during: &[(u64, Change)],
 ) -> ScanSummary {
     let now = {
@@ -134,18 +134,20 @@ async fn scan_once(
         concurrency: 2,
     };
     let mut grouper = restore_grouper(ledger).await.unwrap();
-    let classify = |_: &GroupFacts<'_>| Classified { class: "unknown".to_owned(), rule: None };
+    let classify = |_: &ClassifiedGroup<'_>| Classified { class: "unknown".to_owned(), rule: None };
     scan(ledger, &[watched], &HashMap::new(), &mut grouper, &classify, now).await.unwrap().remove(0)
 }
 
-fn compare(world: &World, connection: &Connection) {
+fn compare(world: &MemoryCloud, connection: &Connection) {
     assert_eq!(stored(connection), shown(world), "observations");
     for (index, batch) in world.batches.iter().enumerate().filter(|(_, batch)| !batch.deleted) {
         for (id, item) in &batch.items {
             let key = match item.outcome {
-                Outcome::Failed(_) => (*id, index, item.record.to_string(), Kind::Failed),
-                Outcome::Skipped { .. } => (*id, index, item.record.to_string(), Kind::Skipped),
-                Outcome::Pending | Outcome::Cancelled if batch.failed => (*id, index, String::new(), Kind::Failed),
+                MemoryOutcome::Failed(_) => (*id, index, item.record.to_string(), Kind::Failed),
+                MemoryOutcome::Skipped { .. } => (*id, index, item.record.to_string(), Kind::Skipped),
+                MemoryOutcome::Pending | MemoryOutcome::Cancelled if batch.failed => {
+                    (*id, index, String::new(), Kind::Failed)
+                }
                 _ => continue,
             };
             assert!(world.shown.contains_key(&key), "{key:?} was never listed");
@@ -164,9 +166,9 @@ fn compare(world: &World, connection: &Connection) {
     }
 }
 
-type Rows = BTreeMap<(String, String, String, String), (i64, Option<String>)>;
+type LedgerRows = BTreeMap<(String, String, String, String), (i64, Option<String>)>;
 
-fn shown(world: &World) -> Rows {
+fn shown(world: &MemoryCloud) -> LedgerRows {
     let row = |(id, batch, record, kind): &(u8, usize, String, Kind)| {
         (format!("i{id}"), format!("b{batch}"), record.clone(), kind.as_str().to_owned())
     };
@@ -174,7 +176,7 @@ fn shown(world: &World) -> Rows {
     world.shown.iter().map(|(key, (event, message, _))| (row(key), (at(*event), message.clone()))).collect()
 }
 
-fn stored(connection: &Connection) -> Rows {
+fn stored(connection: &Connection) -> LedgerRows {
     let sql = "SELECT item_id, batch_id, coalesce(job_record_id, ''), o.kind, event_at, text FROM observation o
         JOIN item USING (item_key) JOIN batch USING (batch_key) LEFT JOIN message USING (message_key)
         WHERE item_id LIKE 'i%'";
@@ -188,7 +190,7 @@ fn stored(connection: &Connection) -> Rows {
 ///
 /// A success that was shown after the newest failure is evidence, also if the item left that state again without failing
 /// where anybody saw it; whether a scan looked in time is chance, so both states are right then.
-fn expected(world: &World, id: u8) -> &'static [&'static str] {
+fn expected(world: &MemoryCloud, id: u8) -> &'static [&'static str] {
     let of_item = world.shown.iter().filter(|((shown, ..), _)| *shown == id);
     // "Already processed" never hides a failure, whenever it was said.
     let newest = of_item.max_by_key(|(_, (at, _, harmless))| (!*harmless, *at)).unwrap();
@@ -200,7 +202,7 @@ fn expected(world: &World, id: u8) -> &'static [&'static str] {
                 && (batch.directory.is_none() || batch.directory == world.batches[*failed_in].directory)
     };
     let completed =
-        |index: usize| world.batches[index].items.get(&id).is_some_and(|item| item.outcome == Outcome::Completed);
+        |index: usize| world.batches[index].items.get(&id).is_some_and(|item| item.outcome == MemoryOutcome::Completed);
     let was_shown = |(item, index, at): &(u8, usize, i64)| *item == id && at > failed_at && may_answer(*index);
     if *harmless {
         &["ignored"]

@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-use crate::config::channel::{Channel, ChannelKind};
+use crate::config::channel::{ChannelConfig, ChannelKind};
 use crate::credentials::Credentials;
-use crate::service::doctor::Finding;
+use crate::service::doctor::CheckResult;
 use crate::service::worker::open_channel;
 
 /// How long one channel may take; within it every step has a shorter limit of its own.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Opens the channel with its secrets and checks its peer.
-pub(crate) async fn examine(config: &Channel, credentials: &Credentials) -> Option<Finding> {
+pub(crate) async fn examine(config: &ChannelConfig, credentials: &Credentials) -> Option<CheckResult> {
     let name = config.name.as_str();
     let channel = match open_channel(config, credentials) {
         Ok(channel) => channel,
         // Not opened yet: a secret or a key is missing, and no peer is to blame.
-        Err(error) => return Some(Finding::fail("channel", name, format!("{error:#}"), missing(config.kind))),
+        Err(error) => return Some(CheckResult::fail("channel", name, format!("{error:#}"), missing(config.kind))),
     };
     Some(match tokio::time::timeout(LIMIT, channel.check()).await {
-        Ok(Ok(says)) => Finding::ok("channel", name, says),
-        Ok(Err(error)) => Finding::fail("channel", name, error.to_string(), advice(config.kind)),
+        Ok(Ok(says)) => CheckResult::ok("channel", name, says),
+        Ok(Err(error)) => CheckResult::fail("channel", name, error.to_string(), advice(config.kind)),
         Err(_) => {
-            Finding::fail("channel", name, format!("no answer within {} s", LIMIT.as_secs()), advice(config.kind))
+            CheckResult::fail("channel", name, format!("no answer within {} s", LIMIT.as_secs()), advice(config.kind))
         }
     })
 }

@@ -6,28 +6,28 @@ use jiff::{Timestamp, Unit};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::{access, check, open};
-use crate::service::doctor::Finding;
+use crate::service::doctor::CheckResult;
 use crate::service::store_health;
 
 /// A scan that was complete longer ago than this is no news any more.
 const STALE_HOURS: i64 = 24;
 
 /// All checks of the ledger.
-pub(crate) async fn examine(path: &Path) -> Vec<Finding> {
+pub(crate) async fn examine(path: &Path) -> Vec<CheckResult> {
     let path = path.to_owned();
     let name = path.display().to_string();
     match tokio::task::spawn_blocking(move || look(&path)).await {
         Ok(findings) => findings,
-        Err(error) => vec![Finding::fail("ledger", &name, error.to_string(), "this is a defect: please report it")],
+        Err(error) => vec![CheckResult::fail("ledger", &name, error.to_string(), "this is a defect: please report it")],
     }
 }
 
-fn look(path: &Path) -> Vec<Finding> {
+fn look(path: &Path) -> Vec<CheckResult> {
     let name = path.display().to_string();
     let connection = match open::reader(path) {
         Ok(connection) => connection,
         Err(LedgerError::Missing(_)) => {
-            return vec![Finding::warn(
+            return vec![CheckResult::warn(
                 "ledger",
                 &name,
                 "there is none yet",
@@ -36,7 +36,7 @@ fn look(path: &Path) -> Vec<Finding> {
         }
         Err(error @ LedgerError::Newer { .. }) => {
             let advice = "an older program has no use for it: upgrade llama-triage, or restore the backup from before";
-            return vec![Finding::fail("ledger", &name, error.to_string(), advice)];
+            return vec![CheckResult::fail("ledger", &name, error.to_string(), advice)];
         }
         Err(error) => return vec![unreadable(&name, &error)],
     };
@@ -44,64 +44,71 @@ fn look(path: &Path) -> Vec<Finding> {
         Ok(()) => {}
         Err(error @ LedgerError::Older { .. }) => {
             let advice = "nothing is lost: start the service, or run llama-triage cycle once, then ask again";
-            return vec![Finding::warn("ledger", &name, error.to_string(), advice)];
+            return vec![CheckResult::warn("ledger", &name, error.to_string(), advice)];
         }
         Err(error) => return vec![unreadable(&name, &error)],
     }
-    let mut findings: Vec<Finding> = foreign(path).collect();
+    let mut findings: Vec<CheckResult> = wrong_owner(path).collect();
     findings.push(match check::check(&connection) {
-        Ok(discrepancies) if discrepancies.is_empty() => Finding::ok("ledger", &name, "consistent"),
+        Ok(discrepancies) if discrepancies.is_empty() => CheckResult::ok("ledger", &name, "consistent"),
         Ok(discrepancies) => {
             let more = discrepancies.len() - 1;
             let says = discrepancies[0].clone() + &if more > 0 { format!(" (and {more} more)") } else { String::new() };
-            Finding::fail("ledger", &name, says, "see llama-triage ledger check; restore a backup (docs/operations.md)")
+            CheckResult::fail(
+                "ledger",
+                &name,
+                says,
+                "see llama-triage ledger check; restore a backup (docs/operations.md)",
+            )
         }
         Err(error) => unreadable(&name, &error),
     });
     match store_health::read(&connection) {
-        Ok(health) => findings.extend(news(&health, Timestamp::now())),
-        Err(error) => findings.push(Finding::fail("health", &name, error.to_string(), "see llama-triage ledger check")),
+        Ok(health) => findings.extend(upgrade_notice(&health, Timestamp::now())),
+        Err(error) => {
+            findings.push(CheckResult::fail("health", &name, error.to_string(), "see llama-triage ledger check"))
+        }
     }
     findings
 }
 
 /// What to do about a ledger that cannot be read depends on why.
-fn unreadable(name: &str, error: &LedgerError) -> Finding {
+fn unreadable(name: &str, error: &LedgerError) -> CheckResult {
     let source = std::error::Error::source(error).map_or_else(String::new, |source| format!(": {source}"));
     let advice = match error {
         LedgerError::Denied { remedy, .. } => {
-            return Finding::fail("ledger", name, "this user has no permission to use it", remedy.as_str());
+            return CheckResult::fail("ledger", name, "this user has no permission to use it", remedy.as_str());
         }
         LedgerError::Corrupt(_) | LedgerError::Unreadable { .. } => "restore a backup (docs/operations.md)".to_owned(),
         error if error.is_transient() => "another process uses it: ask again in a minute".to_owned(),
         LedgerError::Full(_) => "make room on its disk, then ask again".to_owned(),
         _ => "look at the disk and at the kernel's log; then llama-triage ledger check".to_owned(),
     };
-    Finding::fail("ledger", name, format!("{error}{source}"), advice)
+    CheckResult::fail("ledger", name, format!("{error}{source}"), advice)
 }
 
 /// Files that the service cannot use although root, who asks, can: the service runs as the owner of the ledger's folder.
-fn foreign(path: &Path) -> impl Iterator<Item = Finding> {
+fn wrong_owner(path: &Path) -> impl Iterator<Item = CheckResult> {
     access::foreign_files(path).into_iter().map(|(file, has, wants)| {
         let name = file.display().to_string();
         let says = format!("belongs to {has}, its folder to {wants}: a service of {wants} cannot use it");
-        Finding::fail("ledger", &name, says, format!("chown {wants}: {name}"))
+        CheckResult::fail("ledger", &name, says, format!("chown {wants}: {name}"))
     })
 }
 
-fn news(health: &store_health::Health, now: Timestamp) -> Vec<Finding> {
+fn upgrade_notice(health: &store_health::Health, now: Timestamp) -> Vec<CheckResult> {
     let mut findings = Vec::new();
     for (project, scanned) in &health.last_complete_scan {
         let advice = "is the service running? journalctl -u llama-triage says why a scan is incomplete";
         findings.push(match scanned {
-            None => Finding::warn("last scan", project, "never complete so far", advice),
+            None => CheckResult::warn("last scan", project, "never complete so far", advice),
             Some(at) => {
                 let hours = now.since((Unit::Hour, *at)).map_or(0, |span| i64::from(span.get_hours()));
                 let says = format!("complete at {at:.0}");
                 if hours >= STALE_HOURS {
-                    Finding::warn("last scan", project, says, advice)
+                    CheckResult::warn("last scan", project, says, advice)
                 } else {
-                    Finding::ok("last scan", project, says)
+                    CheckResult::ok("last scan", project, says)
                 }
             }
         });
@@ -109,11 +116,11 @@ fn news(health: &store_health::Health, now: Timestamp) -> Vec<Finding> {
     for channel in &health.dead_channels {
         let advice = "mend the channel (see its line above) and try it: llama-triage notify test NAME; \
                       the next digest goes through it again, at the latest the scheduled one";
-        findings.push(Finding::fail("deliveries", channel, "the newest one was given up", advice));
+        findings.push(CheckResult::fail("deliveries", channel, "the newest one was given up", advice));
     }
     if health.faults > 0 {
         let advice = "see llama-triage report summary";
-        findings.push(Finding::warn("faults", "", format!("{} not ended", health.faults), advice));
+        findings.push(CheckResult::warn("faults", "", format!("{} not ended", health.faults), advice));
     }
     findings
 }
@@ -121,7 +128,7 @@ fn news(health: &store_health::Health, now: Timestamp) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::doctor::Verdict;
+    use crate::service::doctor::CheckStatus;
 
     #[tokio::test]
     async fn a_file_that_is_no_ledger_is_told_with_what_to_do() {
@@ -129,7 +136,7 @@ mod tests {
         let path = dir.path().join("ledger.db");
         std::fs::write(&path, "not a database, but long enough to be read as one".repeat(100)).unwrap();
         let findings = examine(&path).await;
-        assert_eq!(findings[0].verdict, Verdict::Fail);
+        assert_eq!(findings[0].verdict, CheckStatus::Fail);
         assert!(findings[0].advice.as_ref().unwrap().contains("backup"), "{findings:?}");
     }
 
@@ -139,7 +146,7 @@ mod tests {
         let path = dir.path().join("ledger.db");
         open::writer(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
         let findings = examine(&path).await;
-        assert_eq!((findings.len(), findings[0].verdict), (1, Verdict::Warn), "{findings:?}");
+        assert_eq!((findings.len(), findings[0].verdict), (1, CheckStatus::Warn), "{findings:?}");
         assert!(findings[0].advice.as_ref().unwrap().contains("nothing is lost"), "{findings:?}");
     }
 
@@ -148,12 +155,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         drop(open::writer(&path).unwrap());
-        assert!(examine(&path).await.iter().all(|finding| finding.verdict == Verdict::Ok));
+        assert!(examine(&path).await.iter().all(|finding| finding.verdict == CheckStatus::Ok));
         // Only root can make what it looks like.
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(dir.path(), Some(4242), Some(4242)).unwrap();
             let findings = examine(&path).await;
-            assert_eq!(findings[0].verdict, Verdict::Fail, "{findings:?}");
+            assert_eq!(findings[0].verdict, CheckStatus::Fail, "{findings:?}");
             assert!(findings[0].advice.as_ref().unwrap().starts_with("chown 4242: "), "{findings:?}");
         }
     }
@@ -167,7 +174,8 @@ mod tests {
             dead_channels: vec!["oncall".to_owned()],
             ..store_health::Health::default()
         };
-        let verdicts: Vec<Verdict> = news(&health, now).into_iter().map(|finding| finding.verdict).collect();
-        assert_eq!(verdicts, [Verdict::Ok, Verdict::Warn, Verdict::Warn, Verdict::Fail]);
+        let verdicts: Vec<CheckStatus> =
+            upgrade_notice(&health, now).into_iter().map(|finding| finding.verdict).collect();
+        assert_eq!(verdicts, [CheckStatus::Ok, CheckStatus::Warn, CheckStatus::Warn, CheckStatus::Fail]);
     }
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::config::check::warnings::doubts;
+use crate::config::check::warnings::warnings;
 use crate::config::load::{self, ConfigError};
 use crate::credentials::Credentials;
 use crate::model::text::count;
@@ -22,7 +22,7 @@ use crate::secrets;
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Verdict {
+pub(crate) enum CheckStatus {
     /// As it should be.
     Ok,
     /// Works, but somebody should look at it.
@@ -33,31 +33,31 @@ pub(crate) enum Verdict {
 
 /// One line of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
+pub(crate) struct CheckResult {
     /// What was looked at, such as "dns".
     pub check: &'static str,
     /// Whose: the name of a project or channel, or a path; empty for the host.
     pub subject: String,
     /// How it ended.
-    pub verdict: Verdict,
+    pub verdict: CheckStatus,
     /// What was found.
     pub says: String,
     /// What to do; none if there is nothing to do.
     pub advice: Option<String>,
 }
 
-impl Finding {
-    fn ok(check: &'static str, subject: &str, says: impl Into<String>) -> Finding {
-        Finding { check, subject: subject.to_owned(), verdict: Verdict::Ok, says: masked(says), advice: None }
+impl CheckResult {
+    fn ok(check: &'static str, subject: &str, says: impl Into<String>) -> CheckResult {
+        CheckResult { check, subject: subject.to_owned(), verdict: CheckStatus::Ok, says: masked(says), advice: None }
     }
 
-    fn warn(check: &'static str, subject: &str, says: impl Into<String>, advice: impl Into<String>) -> Finding {
+    fn warn(check: &'static str, subject: &str, says: impl Into<String>, advice: impl Into<String>) -> CheckResult {
         let advice = Some(advice.into());
-        Finding { check, subject: subject.to_owned(), verdict: Verdict::Warn, says: masked(says), advice }
+        CheckResult { check, subject: subject.to_owned(), verdict: CheckStatus::Warn, says: masked(says), advice }
     }
 
-    fn fail(check: &'static str, subject: &str, says: impl Into<String>, advice: impl Into<String>) -> Finding {
-        Finding { verdict: Verdict::Fail, ..Finding::warn(check, subject, says, advice) }
+    fn fail(check: &'static str, subject: &str, says: impl Into<String>, advice: impl Into<String>) -> CheckResult {
+        CheckResult { verdict: CheckStatus::Fail, ..CheckResult::warn(check, subject, says, advice) }
     }
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn examine(
     path: &Path,
     config: Result<Config, ConfigError>,
     credentials: &Credentials,
-) -> Vec<Finding> {
+) -> Vec<CheckResult> {
     let config = match config {
         Ok(config) => config,
         Err(error) => return vec![unreadable(path, &error)],
@@ -81,15 +81,15 @@ pub(crate) async fn examine(
         count(config.project.len() as u64, "project", "projects"),
         count(config.channel.len() as u64, "channel", "channels")
     );
-    let mut findings = vec![Finding::ok("config", &path.display().to_string(), says)];
+    let mut findings = vec![CheckResult::ok("config", &path.display().to_string(), says)];
     for project in &config.project {
         findings.extend(projects::examine(project, credentials).await);
     }
-    for (key, doubt) in doubts(&config) {
-        findings.push(Finding::warn("config", &key, doubt, "see docs/configuration.md"));
+    for (key, doubt) in warnings(&config) {
+        findings.push(CheckResult::warn("config", &key, doubt, "see docs/configuration.md"));
     }
     for exposed in credentials.exposed(&config, path) {
-        findings.push(Finding::warn("secrecy", &exposed.path.display().to_string(), exposed.says, exposed.advice));
+        findings.push(CheckResult::warn("secrecy", &exposed.path.display().to_string(), exposed.says, exposed.advice));
     }
     for channel in &config.channel {
         findings.extend(channels::examine(channel, credentials).await);
@@ -97,11 +97,11 @@ pub(crate) async fn examine(
     findings.extend(ledger::examine(&config.ledger.path).await);
     findings.push(host::disk(&config.ledger));
     findings.extend(unit::examine(path, &config).await);
-    findings.extend(host::unwatched(&config, credentials));
+    findings.extend(host::check_monitoring(&config, credentials));
     findings
 }
 
-fn unreadable(path: &Path, error: &ConfigError) -> Finding {
+fn unreadable(path: &Path, error: &ConfigError) -> CheckResult {
     let advice = match error {
         ConfigError::NotFound(_) => {
             format!("name a file with --config; one is looked for in {}", load::PLACES.join(", "))
@@ -113,19 +113,19 @@ fn unreadable(path: &Path, error: &ConfigError) -> Finding {
                 std::io::ErrorKind::PermissionDenied => "you may not read it: run this as root or as its owner",
                 _ => "name a file that can be read with --config",
             };
-            return Finding::fail("config", &path.display().to_string(), says, advice);
+            return CheckResult::fail("config", &path.display().to_string(), says, advice);
         }
         _ => "mend the lines named above; config/example.toml shows every key".to_owned(),
     };
-    Finding::fail("config", &path.display().to_string(), error.to_string(), advice)
+    CheckResult::fail("config", &path.display().to_string(), error.to_string(), advice)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::project::Project;
+    use crate::config::project::ProjectConfig;
 
-    fn of<'a>(findings: &'a [Finding], check: &str) -> &'a Finding {
+    fn of<'a>(findings: &'a [CheckResult], check: &str) -> &'a CheckResult {
         findings.iter().find(|finding| finding.check == check).unwrap_or_else(|| panic!("no {check} in {findings:#?}"))
     }
 
@@ -136,14 +136,14 @@ mod tests {
         config.ledger.path = dir.path().join("ledger.db");
         // Nothing listens on port 1 of loopback.
         let base_url = "http://127.0.0.1:1".to_owned();
-        config.project = vec![Project { name: "prod".to_owned(), base_url, ..Project::default() }];
+        config.project = vec![ProjectConfig { name: "prod".to_owned(), base_url, ..ProjectConfig::default() }];
         let findings = examine(Path::new("x.toml"), Ok(config), &Credentials::default()).await;
-        assert_eq!(of(&findings, "config").verdict, Verdict::Ok);
-        assert_eq!(of(&findings, "api key").verdict, Verdict::Fail);
-        assert_eq!(of(&findings, "address").verdict, Verdict::Fail);
-        assert!(findings.iter().any(|finding| finding.subject == "channel" && finding.verdict == Verdict::Warn));
-        assert_eq!(of(&findings, "ledger").verdict, Verdict::Warn);
-        assert_eq!(of(&findings, "disk").verdict, Verdict::Ok);
+        assert_eq!(of(&findings, "config").verdict, CheckStatus::Ok);
+        assert_eq!(of(&findings, "api key").verdict, CheckStatus::Fail);
+        assert_eq!(of(&findings, "address").verdict, CheckStatus::Fail);
+        assert!(findings.iter().any(|finding| finding.subject == "channel" && finding.verdict == CheckStatus::Warn));
+        assert_eq!(of(&findings, "ledger").verdict, CheckStatus::Warn);
+        assert_eq!(of(&findings, "disk").verdict, CheckStatus::Ok);
     }
 
     #[tokio::test]
@@ -167,9 +167,9 @@ mod tests {
     async fn a_skewed_clock_is_told() {
         let now: jiff::Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let verdict = |date| projects::clock("prod", date, now).map(|finding| finding.verdict);
-        assert_eq!(verdict("Sun, 01 Mar 2026 12:00:20 GMT"), Some(Verdict::Ok));
-        assert_eq!(verdict("Sun, 01 Mar 2026 12:02:00 GMT"), Some(Verdict::Warn));
-        assert_eq!(verdict("Sun, 01 Mar 2026 11:00:00 GMT"), Some(Verdict::Fail));
+        assert_eq!(verdict("Sun, 01 Mar 2026 12:00:20 GMT"), Some(CheckStatus::Ok));
+        assert_eq!(verdict("Sun, 01 Mar 2026 12:02:00 GMT"), Some(CheckStatus::Warn));
+        assert_eq!(verdict("Sun, 01 Mar 2026 11:00:00 GMT"), Some(CheckStatus::Fail));
         assert_eq!(verdict("yesterday"), None);
     }
 }

@@ -7,15 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::load::ConfigError;
-use crate::config::project::Project;
+use crate::config::project::ProjectConfig;
 use crate::credentials::Credentials;
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::Transport;
-use crate::llamacloud::settings::Settings;
+use crate::llamacloud::settings::CloudSettings;
 use crate::llamacloud::{Cloud, Probe};
 use crate::model::batch_api::BatchApi;
 use crate::model::host::is_loopback;
-use crate::service::doctor::Finding;
+use crate::service::doctor::CheckResult;
 
 /// How long a check over the network may take.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -27,13 +27,13 @@ const SKEW: Duration = Duration::from_secs(60);
 const GREAT_SKEW: Duration = Duration::from_secs(300);
 
 /// All checks of one project; those that need the key are left out without one.
-pub(crate) async fn examine(project: &Project, credentials: &Credentials) -> Vec<Finding> {
+pub(crate) async fn examine(project: &ProjectConfig, credentials: &Credentials) -> Vec<CheckResult> {
     let name = project.name.as_str();
     let mut findings = Vec::new();
     let cloud = match credentials.api_key(project) {
         Ok(key) => {
-            findings.push(Finding::ok("api key", name, "there is one"));
-            let settings = Settings { project: project.clone(), key };
+            findings.push(CheckResult::ok("api key", name, "there is one"));
+            let settings = CloudSettings { project: project.clone(), key };
             Some(Transport::new().and_then(|transport| Cloud::connect(settings, &transport)))
         }
         Err(error) => {
@@ -43,7 +43,7 @@ pub(crate) async fn examine(project: &Project, credentials: &Credentials) -> Vec
                 }
                 _ => "put the key there; under systemd: /etc/llama-triage/credentials/llama-cloud-api-key",
             };
-            findings.push(Finding::fail("api key", name, error.to_string(), advice));
+            findings.push(CheckResult::fail("api key", name, error.to_string(), advice));
             None
         }
     };
@@ -52,7 +52,7 @@ pub(crate) async fn examine(project: &Project, credentials: &Credentials) -> Vec
         Some(Ok(cloud)) if reached => findings.extend(api(name, &cloud).await),
         Some(Err(error)) => {
             let advice = "mend base-url; if it is about certificates: apt-get install ca-certificates";
-            findings.push(Finding::fail("client", name, error.to_string(), advice));
+            findings.push(CheckResult::fail("client", name, error.to_string(), advice));
         }
         _ => {}
     }
@@ -60,7 +60,7 @@ pub(crate) async fn examine(project: &Project, credentials: &Credentials) -> Vec
 }
 
 /// Name, connection, TLS, and the clock by the answer's `Date`. No key is sent. False if nothing answers.
-async fn address(project: &Project, findings: &mut Vec<Finding>) -> bool {
+async fn address(project: &ProjectConfig, findings: &mut Vec<CheckResult>) -> bool {
     let name = project.name.as_str();
     let Some((host, port)) = host_and_port(&project.base_url) else { return false };
     if host.parse::<std::net::IpAddr>().is_err() {
@@ -68,27 +68,27 @@ async fn address(project: &Project, findings: &mut Vec<Finding>) -> bool {
             Ok(Ok(found)) => {
                 let mut found: Vec<String> = found.map(|address| address.ip().to_string()).collect();
                 found.dedup();
-                findings.push(Finding::ok("dns", name, format!("{host} is {}", found.join(", "))));
+                findings.push(CheckResult::ok("dns", name, format!("{host} is {}", found.join(", "))));
             }
             failed => {
                 let why = failed
                     .map_or_else(|_| "no answer".to_owned(), |r| r.map_or_else(|e| e.to_string(), |_| String::new()));
                 let advice = "check base-url and /etc/resolv.conf; a proxy is taken from HTTPS_PROXY";
-                findings.push(Finding::fail("dns", name, format!("{host}: {why}"), advice));
+                findings.push(CheckResult::fail("dns", name, format!("{host}: {why}"), advice));
                 return false;
             }
         }
     }
     match hello(&project.base_url).await {
         Ok(date) => {
-            findings.push(Finding::ok("address", name, format!("{} answers", project.base_url)));
+            findings.push(CheckResult::ok("address", name, format!("{} answers", project.base_url)));
             findings.extend(date.and_then(|date| clock(name, &date, Timestamp::now())));
             true
         }
         Err(why) => {
             let advice =
                 "check the firewall for outgoing connections, the proxy, and ca-certificates if it is about TLS";
-            findings.push(Finding::fail("address", name, format!("{}: {why}", project.base_url), advice));
+            findings.push(CheckResult::fail("address", name, format!("{}: {why}", project.base_url), advice));
             false
         }
     }
@@ -122,20 +122,20 @@ fn causes(error: &dyn Error) -> String {
 }
 
 /// Compares this host's clock with the server's; none if the server's cannot be read.
-pub(crate) fn clock(name: &str, date: &str, now: Timestamp) -> Option<Finding> {
+pub(crate) fn clock(name: &str, date: &str, now: Timestamp) -> Option<CheckResult> {
     let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
     let skew = now.duration_since(theirs).unsigned_abs();
     let says = format!("{} s apart from the server's", skew.as_secs());
     let advice = "switch on time synchronisation: timedatectl set-ntp true";
     Some(match skew {
-        _ if skew > GREAT_SKEW => Finding::fail("clock", name, says, advice),
-        _ if skew > SKEW => Finding::warn("clock", name, says, advice),
-        _ => Finding::ok("clock", name, says),
+        _ if skew > GREAT_SKEW => CheckResult::fail("clock", name, says, advice),
+        _ if skew > SKEW => CheckResult::warn("clock", name, says, advice),
+        _ => CheckResult::ok("clock", name, says),
     })
 }
 
 /// Which API answers this key, and whether that is what is configured.
-async fn api(name: &str, cloud: &Cloud) -> Vec<Finding> {
+async fn api(name: &str, cloud: &Cloud) -> Vec<CheckResult> {
     let probe = cloud.probe().await;
     let (used, other, other_name) = match probe.api {
         "auto" => return vec![either(name, &probe)],
@@ -150,12 +150,12 @@ async fn api(name: &str, cloud: &Cloud) -> Vec<Finding> {
                 Err(error) if error.is_gone() => format!("{other_name} is gone"),
                 Err(_) => format!("{other_name} does not answer"),
             };
-            Finding::ok("api", name, format!("{} answers; {whose}; {also}", probe.api))
+            CheckResult::ok("api", name, format!("{} answers; {whose}; {also}", probe.api))
         }
         (Err(error), Err(other)) if error.is_gone() && other.is_gone() => neither(name, &probe),
         (Err(error), Ok(_)) if error.is_gone() => {
             let advice = format!("set api = \"{other_name}\" in its [[project]]: that one answers");
-            Finding::fail("api", name, error.to_string(), advice)
+            CheckResult::fail("api", name, error.to_string(), advice)
         }
         (Err(error), _) => failed(name, error),
     };
@@ -173,7 +173,7 @@ fn patience(error: &CloudError) -> &'static str {
 }
 
 /// With `auto`, one API that answers is enough, as long as the other one is known not to exist.
-fn either(name: &str, probe: &Probe) -> Finding {
+fn either(name: &str, probe: &Probe) -> CheckResult {
     let answers = [(BatchApi::V2, &probe.v2), (BatchApi::V1Beta, &probe.v1_beta)];
     let said: Vec<String> = answers
         .iter()
@@ -191,27 +191,29 @@ fn either(name: &str, probe: &Probe) -> Finding {
         format!("mend what it says; or, if the project has no other batches, set api = \"{used}\" in its [[project]]")
     };
     match (&probe.v2, &probe.v1_beta) {
-        (Ok(_), Ok(_)) => Finding::ok("api", name, says),
-        (Ok(_), Err(error)) | (Err(error), Ok(_)) if error.list_not_found().is_some() => Finding::ok("api", name, says),
-        (Ok(_), Err(_)) => Finding::warn("api", name, says, advice(BatchApi::V2)),
-        (Err(_), Ok(_)) => Finding::warn("api", name, says, advice(BatchApi::V1Beta)),
+        (Ok(_), Ok(_)) => CheckResult::ok("api", name, says),
+        (Ok(_), Err(error)) | (Err(error), Ok(_)) if error.list_not_found().is_some() => {
+            CheckResult::ok("api", name, says)
+        }
+        (Ok(_), Err(_)) => CheckResult::warn("api", name, says, advice(BatchApi::V2)),
+        (Err(_), Ok(_)) => CheckResult::warn("api", name, says, advice(BatchApi::V1Beta)),
         (Err(v2), Err(v1)) if v2.list_not_found().is_some() && v1.list_not_found().is_some() => neither(name, probe),
         (Err(v2), Err(v1)) => failed(name, if v2.list_not_found().is_none() { v2 } else { v1 }),
     }
 }
 
-fn neither(name: &str, probe: &Probe) -> Finding {
+fn neither(name: &str, probe: &Probe) -> CheckResult {
     let status = |answer: &Result<_, CloudError>| {
         answer.as_ref().err().and_then(CloudError::list_not_found).map_or_else(String::new, |s| s.to_string())
     };
     let says = format!("neither API is there: v2 answers {}, v1-beta {}", status(&probe.v2), status(&probe.v1_beta));
-    Finding::fail("api", name, says, "mend base-url: it is the address alone, without a path")
+    CheckResult::fail("api", name, says, "mend base-url: it is the address alone, without a path")
 }
 
-fn failed(name: &str, error: &CloudError) -> Finding {
+fn failed(name: &str, error: &CloudError) -> CheckResult {
     let advice = match error.stops_scan() {
         true => "mend what it says, in [[project]] or at LlamaCloud, then ask again",
         false => patience(error),
     };
-    Finding::fail("api", name, error.to_string(), advice)
+    CheckResult::fail("api", name, error.to_string(), advice)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::config::Config;
-use crate::service::doctor::Finding;
+use crate::service::doctor::CheckResult;
 
 /// Where the units' configurations are; a file elsewhere is none of theirs.
 const HOME: &str = "/etc/llama-triage";
@@ -15,9 +15,9 @@ const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,UnitFileState,Need
                           User,ProtectSystem,StateDirectory,ReadWritePaths,Environment";
 
 /// The unit that reads the configuration at `file`, where there is systemd.
-pub(crate) async fn examine(file: &Path, config: &Config) -> Vec<Finding> {
+pub(crate) async fn examine(file: &Path, config: &Config) -> Vec<CheckResult> {
     if !Path::new("/run/systemd/system").exists() {
-        return vec![Finding::ok("unit", "", "this host does not run systemd")];
+        return vec![CheckResult::ok("unit", "", "this host does not run systemd")];
     }
     let asked = tokio::process::Command::new("systemctl")
         .arg("show")
@@ -36,11 +36,11 @@ pub(crate) async fn examine(file: &Path, config: &Config) -> Vec<Finding> {
         }
         Ok(answer) => {
             let says = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
-            vec![Finding::warn("unit", "", says, "ask as root: systemctl status llama-triage")]
+            vec![CheckResult::warn("unit", "", says, "ask as root: systemctl status llama-triage")]
         }
         Err(error) => {
             let says = format!("systemctl: {error}");
-            vec![Finding::warn("unit", "", says, "ask: systemctl status llama-triage")]
+            vec![CheckResult::warn("unit", "", says, "ask: systemctl status llama-triage")]
         }
     }
 }
@@ -59,27 +59,29 @@ fn get<'s>(block: &'s str, key: &str) -> &'s str {
 }
 
 /// Judges what `systemctl show` printed: a block of `key=value` lines for each unit.
-fn judge(shown: &str) -> Finding {
-    let mut best: Option<Finding> = None;
+fn judge(shown: &str) -> CheckResult {
+    let mut best: Option<CheckResult> = None;
     for block in shown.split("\n\n") {
         let (name, active, enabled) = (get(block, "Id"), get(block, "ActiveState"), get(block, "UnitFileState"));
         let says = format!("{active}, {enabled}");
         let start = format!("systemctl enable --now {name}");
         let finding = match (get(block, "LoadState"), active, enabled) {
             ("not-found", ..) => continue,
-            (_, "failed", _) => Finding::fail("unit", name, says, format!("journalctl -u {name}; then {start}")),
+            (_, "failed", _) => CheckResult::fail("unit", name, says, format!("journalctl -u {name}; then {start}")),
             _ if get(block, "NeedDaemonReload") == "yes" => {
-                Finding::warn("unit", name, "the file has changed since it was read", "systemctl daemon-reload")
+                CheckResult::warn("unit", name, "the file has changed since it was read", "systemctl daemon-reload")
             }
-            (_, "active" | "reloading", "enabled") => return Finding::ok("unit", name, says),
-            _ => Finding::warn("unit", name, says, start),
+            (_, "active" | "reloading", "enabled") => return CheckResult::ok("unit", name, says),
+            _ => CheckResult::warn("unit", name, says, start),
         };
         let worse = best.as_ref().is_none_or(|best| finding.verdict > best.verdict);
         if worse {
             best = Some(finding);
         }
     }
-    best.unwrap_or_else(|| Finding::warn("unit", "", "llama-triage.service is not installed", "see docs/install.md"))
+    best.unwrap_or_else(|| {
+        CheckResult::warn("unit", "", "llama-triage.service is not installed", "see docs/install.md")
+    })
 }
 
 /// What the unit may do: a person who runs this command may do more, and would see nothing wrong.
@@ -110,14 +112,14 @@ impl Fence {
         })
     }
 
-    fn examine(&self, config: &Config, passwd: &str) -> Vec<Finding> {
+    fn examine(&self, config: &Config, passwd: &str) -> Vec<CheckResult> {
         let mut findings = Vec::new();
         let ledger = self.ledger.as_ref().unwrap_or(&config.ledger.path);
         if *ledger != config.ledger.path {
             let says =
                 format!("the unit keeps its ledger in {}, and commands by hand ask another one", ledger.display());
             let advice = format!("write path = {ledger:?} below [ledger]");
-            findings.push(Finding::warn("ledger", &config.ledger.path.display().to_string(), says, advice));
+            findings.push(CheckResult::warn("ledger", &config.ledger.path.display().to_string(), says, advice));
         }
         let folders = config.channel.iter().filter_map(|channel| channel.dir.as_deref());
         for folder in ledger.parent().into_iter().chain(folders) {
@@ -131,24 +133,24 @@ impl Fence {
         findings
     }
 
-    fn shuts_out(&self, folder: &Path) -> Option<Finding> {
+    fn shuts_out(&self, folder: &Path) -> Option<CheckResult> {
         let writable = self.writable.as_ref()?;
         let name = folder.display().to_string();
         let advice = format!("systemctl edit {}, and write: [Service] ReadWritePaths={name}", self.unit);
         let says = format!("{} may not write there (ProtectSystem=strict)", self.unit);
         (!writable.iter().any(|allowed| folder.starts_with(allowed)))
-            .then(|| Finding::fail("unit", &name, says, advice))
+            .then(|| CheckResult::fail("unit", &name, says, advice))
     }
 
     /// systemd gives the state directory as a whole to the user when it starts, but only if the folder itself is another's.
-    fn is_strange(&self, path: &Path, uid: u32) -> Option<Finding> {
+    fn is_strange(&self, path: &Path, uid: u32) -> Option<CheckResult> {
         let owner = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
         let strange = |path: &Path| owner(path).is_some_and(|owner| owner != uid);
         let given = self.writable.iter().flatten().any(|allowed| path.starts_with(allowed) && strange(allowed));
         let name = path.display().to_string();
         let says = format!("belongs to another user than {}, as which {} runs", self.user, self.unit);
         let advice = format!("chown -R {}: {name}", self.user);
-        (strange(path) && !given).then(|| Finding::fail("unit", &name, says, advice))
+        (strange(path) && !given).then(|| CheckResult::fail("unit", &name, says, advice))
     }
 }
 
@@ -160,8 +162,8 @@ fn uid_of(user: &str, passwd: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::channel::Channel;
-    use crate::service::doctor::Verdict;
+    use crate::config::channel::ChannelConfig;
+    use crate::service::doctor::CheckStatus;
 
     fn shown(load: &str, active: &str, enabled: &str, reload: &str) -> String {
         format!(
@@ -173,11 +175,11 @@ mod tests {
     #[test]
     fn the_unit_is_fine_only_if_it_runs_and_starts_at_boot() {
         let verdict = |shown: String| judge(&shown).verdict;
-        assert_eq!(verdict(shown("loaded", "active", "enabled", "no")), Verdict::Ok);
-        assert_eq!(verdict(shown("loaded", "active", "disabled", "no")), Verdict::Warn);
-        assert_eq!(verdict(shown("loaded", "active", "enabled", "yes")), Verdict::Warn);
-        assert_eq!(verdict(shown("loaded", "failed", "enabled", "no")), Verdict::Fail);
-        assert_eq!(verdict(shown("not-found", "inactive", "", "no")), Verdict::Warn);
+        assert_eq!(verdict(shown("loaded", "active", "enabled", "no")), CheckStatus::Ok);
+        assert_eq!(verdict(shown("loaded", "active", "disabled", "no")), CheckStatus::Warn);
+        assert_eq!(verdict(shown("loaded", "active", "enabled", "yes")), CheckStatus::Warn);
+        assert_eq!(verdict(shown("loaded", "failed", "enabled", "no")), CheckStatus::Fail);
+        assert_eq!(verdict(shown("not-found", "inactive", "", "no")), CheckStatus::Warn);
     }
 
     #[test]
@@ -202,13 +204,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fence = fence(dir.path());
         let mut config = Config::default();
-        let place = |path: &Path| Channel { dir: Some(path.to_owned()), ..Channel::default() };
+        let place = |path: &Path| ChannelConfig { dir: Some(path.to_owned()), ..ChannelConfig::default() };
         config.ledger.path = dir.path().join("ledger.db");
         config.channel = vec![place(&dir.path().join("out")), place(Path::new("/var/lib/llama-triage/blue/out"))];
         assert_eq!(fence.examine(&config, ""), []);
         config.channel.push(place(Path::new("/var/lib/llama-triage/blues")));
         let told = fence.examine(&config, "");
-        assert_eq!((told.len(), told[0].verdict), (1, Verdict::Fail), "{told:?}");
+        assert_eq!((told.len(), told[0].verdict), (1, CheckStatus::Fail), "{told:?}");
         assert!(told[0].advice.as_ref().unwrap().contains("ReadWritePaths=/var/lib/llama-triage/blues"), "{told:?}");
     }
 
@@ -216,7 +218,7 @@ mod tests {
     fn a_ledger_that_commands_by_hand_would_miss_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let told = fence(dir.path()).examine(&Config::default(), "");
-        assert_eq!((told.len(), told[0].check, told[0].verdict), (1, "ledger", Verdict::Warn), "{told:?}");
+        assert_eq!((told.len(), told[0].check, told[0].verdict), (1, "ledger", CheckStatus::Warn), "{told:?}");
     }
 
     #[test]

@@ -200,20 +200,20 @@ mod tests {
 
     use super::*;
 
-    struct Peer {
+    struct RawPeer {
         address: std::net::SocketAddr,
         state: Arc<ListenerState>,
         _stop: tokio_util::sync::DropGuard,
     }
 
-    async fn peer(times: Times) -> Peer {
+    async fn peer(times: Times) -> RawPeer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let state = Arc::new(ListenerState::default());
         let (of_task, stopped) = (Arc::clone(&state), stop.clone());
         let router = Router::new().route("/", get(|| async { "well" }).post(|body: String| async { body }));
         tokio::spawn(async move { run(listener, router, times, &of_task, stopped).await });
-        Peer { address, state, _stop: stop.drop_guard() }
+        RawPeer { address, state, _stop: stop.drop_guard() }
     }
 
     async fn ask(address: std::net::SocketAddr) -> String {

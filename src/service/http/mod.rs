@@ -67,7 +67,7 @@ pub(crate) async fn listen(
 
 /// The answer of `/healthz`.
 #[derive(Debug, Serialize)]
-struct Answer {
+struct HealthResponse {
     status: &'static str,
     problems: Vec<String>,
     last_cycle: Option<Timestamp>,
@@ -102,7 +102,7 @@ impl Observed {
     pub(crate) async fn look(&self) -> (Vec<String>, Option<Health>) {
         let now = Instant::now();
         let mut problems: Vec<String> =
-            self.pulse.complaint(now).into_iter().chain(self.pulse.hindrance(now)).collect();
+            self.pulse.complaint(now).into_iter().chain(self.pulse.blocked_by(now)).collect();
         let answer = tokio::time::timeout(LEDGER_LIMIT, self.health()).await;
         let health = match answer {
             Ok(Ok(health)) => Some(health),
@@ -128,7 +128,7 @@ async fn healthz(State(observed): State<Observed>) -> Response {
     problems.extend(disk.and_then(|disk| disk.problem(observed.least_free)));
     problems.extend(observed.listener.problem());
     let well = problems.is_empty();
-    let answer = Answer {
+    let answer = HealthResponse {
         status: if well { "ok" } else { "failing" },
         problems,
         last_cycle: observed.pulse.last_cycle(),

@@ -28,7 +28,7 @@ const LARGEST: usize = 64 << 10;
 const SIGNATURE: &str = "LC-Signature";
 
 #[derive(Clone)]
-struct Receiver {
+struct WebhookReceiver {
     secret: SecretString,
     hints: Arc<Hints>,
     /// Events without a good signature since the last one that had one.
@@ -37,14 +37,14 @@ struct Receiver {
 
 /// The route, for events that are signed with `secret`.
 pub(crate) fn router(secret: SecretString, hints: Arc<Hints>) -> Router {
-    Router::new().route(PATH, post(receive)).layer(DefaultBodyLimit::max(LARGEST)).with_state(Receiver {
+    Router::new().route(PATH, post(receive)).layer(DefaultBodyLimit::max(LARGEST)).with_state(WebhookReceiver {
         secret,
         hints,
         refused: Arc::default(),
     })
 }
 
-impl Receiver {
+impl WebhookReceiver {
     /// Says it once: whoever knocks a thousand times shall not fill the log.
     fn refuse(&self) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
@@ -57,14 +57,18 @@ impl Receiver {
     }
 }
 
-async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> (StatusCode, &'static str) {
+async fn receive(
+    State(receiver): State<WebhookReceiver>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, &'static str) {
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
     if !signature.is_some_and(|signature| is_signed(&body, signature, receiver.secret.expose_secret())) {
         receiver.refuse();
         return (StatusCode::UNAUTHORIZED, "the LC-Signature is missing or wrong\n");
     }
     receiver.refused.store(0, Ordering::Relaxed);
-    let event = Event::read(&body);
+    let event = WebhookEvent::read(&body);
     if !event.is_news() {
         return (StatusCode::OK, "noted\n");
     }
@@ -93,7 +97,7 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 
 /// What is read of an event; the rest of it is asked of the API.
 #[derive(Debug, Default, Deserialize)]
-struct Event {
+struct WebhookEvent {
     #[serde(default)]
     event_id: String,
     #[serde(default)]
@@ -105,13 +109,13 @@ struct Event {
 /// The longest id that is asked for; real ones are a prefix and a uuid.
 const LONGEST_ID: usize = 64;
 
-impl Event {
+impl WebhookEvent {
     /// An event that cannot be read is one all the same: it was signed. Its body then stands for its id.
-    fn read(body: &[u8]) -> Event {
+    fn read(body: &[u8]) -> WebhookEvent {
         // By default the sender wraps the whole event into one JSON string.
         let inner = serde_json::from_slice::<String>(body);
         let body = inner.as_ref().map_or(body, |text| text.as_bytes());
-        let mut event: Event = serde_json::from_slice(body).unwrap_or_default();
+        let mut event: WebhookEvent = serde_json::from_slice(body).unwrap_or_default();
         if let Some(Ok(inner)) = event.data.as_str().map(serde_json::from_str) {
             event.data = inner;
         }
@@ -154,7 +158,7 @@ pub mod fuzz {
 
     /// Whether an event is good, after all of it that is read was read.
     pub fn is_taken(body: &[u8], signature: &str, secret: &str) -> bool {
-        let event = Event::read(body);
+        let event = WebhookEvent::read(body);
         let hints = Hints::default();
         assert!(!event.is_news() || hints.give(&event.event_id, event.batch_id()));
         is_signed(body, signature, secret)
@@ -183,16 +187,16 @@ mod tests {
     #[test]
     fn the_end_of_work_is_news_and_its_beginning_is_not() {
         let event =
-            |kind: &str| Event::read(format!(r#"{{"event_id":"e","event_type":"{kind}","data":7}}"#).as_bytes());
+            |kind: &str| WebhookEvent::read(format!(r#"{{"event_id":"e","event_type":"{kind}","data":7}}"#).as_bytes());
         for news in ["batch.success", "parse.error", "extract.partial_success", "batch.cancelled", "unmapped_event"] {
             assert!(event(news).is_news(), "{news}");
         }
         assert!(!event("batch.running").is_news() && !event("parse.pending").is_news());
-        let wrapped = Event::read(br#""{\"event_id\":\"e\",\"event_type\":\"batch.running\"}""#);
+        let wrapped = WebhookEvent::read(br#""{\"event_id\":\"e\",\"event_type\":\"batch.running\"}""#);
         assert!(wrapped.event_id == "e" && !wrapped.is_news(), "as it comes by default: JSON in a string");
         let named = |kind: &str, data: &str| {
             let body = format!(r#"{{"event_type":"{kind}","data":{data}}}"#);
-            Event::read(body.as_bytes()).batch_id().map(str::to_owned)
+            WebhookEvent::read(body.as_bytes()).batch_id().map(str::to_owned)
         };
         for data in [r#"{"id":"bat-1"}"#, r#"{"batch_id":"bat-1"}"#, r#""{\"id\":\"bat-1\"}""#] {
             assert_eq!(named("batch.success", data).as_deref(), Some("bat-1"), "{data}");
@@ -202,7 +206,7 @@ mod tests {
             assert_eq!(named("batch.success", odd), None, "{odd}");
         }
         assert_eq!(named("parse.error", r#"{"id":"pjb-1"}"#), None);
-        assert_eq!(Event::read(b"not json").event_id, Event::read(b"not json").event_id);
-        assert_ne!(Event::read(b"not json").event_id, Event::read(b"nor this").event_id);
+        assert_eq!(WebhookEvent::read(b"not json").event_id, WebhookEvent::read(b"not json").event_id);
+        assert_ne!(WebhookEvent::read(b"not json").event_id, WebhookEvent::read(b"nor this").event_id);
     }
 }

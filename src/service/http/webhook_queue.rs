@@ -19,10 +19,10 @@ const MOST_NAMED: usize = 100;
 
 /// The hints that were given and not taken.
 #[derive(Debug, Default)]
-pub(crate) struct Hints(Mutex<State>);
+pub(crate) struct Hints(Mutex<QueueState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     seen: VecDeque<String>,
     waiting: bool,
     named: Vec<String>,
@@ -66,7 +66,7 @@ impl Hints {
         std::mem::take(&mut state.named)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

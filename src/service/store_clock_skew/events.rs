@@ -57,9 +57,6 @@ const SEEN: [&str; 3] = [
 ];
 
 /// Sets them right, and what was seen later than `limit`. Returns how many values there were.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn set_right(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> Result<usize, LedgerError> {
     let (limit, now) = (limit.as_millisecond(), now.as_millisecond());
     let far = now.saturating_add(FAR_AHEAD);

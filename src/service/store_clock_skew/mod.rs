@@ -18,7 +18,7 @@ use crate::ledger::millis::Millis;
 use crate::model::clock::TOLERANCE;
 use crate::notify::store_delivery;
 use crate::reprocess::store::plan;
-use crate::service::store_clock_skew::time_columns::{META, Repair, TIMES};
+use crate::service::store_clock_skew::time_columns::{META, ColumnRepair, TIMES};
 use crate::triage::store::misdated;
 
 /// What times are held against.
@@ -38,9 +38,6 @@ pub struct Right {
 ///
 /// A moment becomes now, and what was to end some time after it ends as long after now. A process writes by the time at
 /// which its cycle began, so a minute is left alone.
-///
-/// # Errors
-/// SQLite refuses.
 pub fn set_right(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     misdated::note(tx, limit(right).0)?;
     let mut changed = ends(tx, right)?;
@@ -66,7 +63,7 @@ fn after(right: Right, time: SignedDuration) -> Millis {
     Millis(right.now.checked_add(time).unwrap_or(Timestamp::MAX))
 }
 
-fn columns() -> impl Iterator<Item = (&'static str, &'static str, Repair)> {
+fn columns() -> impl Iterator<Item = (&'static str, &'static str, ColumnRepair)> {
     TIMES.iter().flat_map(|(table, columns)| columns.iter().map(|(column, repair)| (*table, *column, *repair)))
 }
 
@@ -74,7 +71,7 @@ fn columns() -> impl Iterator<Item = (&'static str, &'static str, Repair)> {
 fn ends(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     let mut changed = 0;
     for (table, column, repair) in columns() {
-        if let Repair::EndOf(from) | Repair::EndWithin(from, _) | Repair::EndOfHold(from) = repair {
+        if let ColumnRepair::EndOf(from) | ColumnRepair::EndWithin(from, _) | ColumnRepair::EndOfHold(from) = repair {
             let sql = format!(
                 "UPDATE {table} SET {column} = {column} - ({from} - ?1) WHERE {column} IS NOT NULL AND {from} > ?2"
             );
@@ -87,7 +84,7 @@ fn ends(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
 fn moments(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     let mut changed = 0;
     for (table, column, repair) in columns() {
-        if repair == Repair::Past {
+        if repair == ColumnRepair::Past {
             let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {column} > ?2");
             changed += tx.execute(&sql, params![Millis(right.now), limit(right)])?;
         }
@@ -101,14 +98,14 @@ fn longest_ends(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError
     for (table, column, repair) in columns() {
         let (latest, instead) = match repair {
             // Whoever waits for a try has waited long enough.
-            Repair::EndWithin(_, longest) if table == "delivery" => {
+            ColumnRepair::EndWithin(_, longest) if table == "delivery" => {
                 (after(right, SignedDuration::from_millis(longest)), Millis(right.now))
             }
-            Repair::EndWithin(_, longest) => {
+            ColumnRepair::EndWithin(_, longest) => {
                 let latest = after(right, SignedDuration::from_millis(longest));
                 (latest, latest)
             }
-            Repair::EndOfHold(_) => (after(right, right.longest_hold), after(right, right.longest_hold)),
+            ColumnRepair::EndOfHold(_) => (after(right, right.longest_hold), after(right, right.longest_hold)),
             _ => continue,
         };
         changed += tx.execute(&format!("UPDATE {table} SET {column} = ?1 WHERE {column} > ?2"), [instead, latest])?;
@@ -199,10 +196,7 @@ fn names(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
 }
 
 /// The newest time that the worker knew, or wrote before it kept that; none in a new ledger.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn last_known(connection: &rusqlite::Connection) -> Result<Option<Timestamp>, LedgerError> {
+pub(crate) fn last_known(connection: &rusqlite::Connection) -> Result<Option<Timestamp>, LedgerError> {
     let kept = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'clock'";
     let kept: Option<Millis> = connection.query_row(kept, [], |row| row.get(0)).optional()?;
     if let Some(kept) = kept {

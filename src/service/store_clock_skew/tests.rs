@@ -11,7 +11,7 @@ use crate::reprocess::policy::group_state::{GroupState, Parked};
 use crate::reprocess::policy::holds::breaker::Breaker;
 use crate::reprocess::policy::holds::gate::{Gate, HoldReason};
 use crate::reprocess::store::{breaker, gate};
-use crate::triage::digest::trial;
+use crate::triage::digest::test_digest;
 
 const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(6);
 const DAY: i64 = 60 * 24;
@@ -31,13 +31,15 @@ fn set_back(seed: &mut Seed, now: i64) -> usize {
 }
 
 /// A row in a table: times as given, ends an hour later, everything else something.
-fn put(connection: &Connection, table: &str, times: &[(&str, Repair)], ahead: i64) {
+fn put(connection: &Connection, table: &str, times: &[(&str, ColumnRepair)], ahead: i64) {
     let mut statement = connection.prepare(&format!("SELECT name, type FROM pragma_table_info('{table}')")).unwrap();
     let columns: Vec<(String, String)> =
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
     let value = |name: &str, kind: &str| match times.iter().find(|(column, _)| *column == name) {
         Some(_) if name == "hour" => Value::Integer(ahead / HOUR_MS),
-        Some((_, Repair::EndOf(_) | Repair::EndWithin(..) | Repair::EndOfHold(_))) => Value::Integer(ahead + HOUR_MS),
+        Some((_, ColumnRepair::EndOf(_) | ColumnRepair::EndWithin(..) | ColumnRepair::EndOfHold(_))) => {
+            Value::Integer(ahead + HOUR_MS)
+        }
         Some(_) => Value::Integer(ahead),
         None if table == "delivery" && name == "state" => Value::Text("sending".into()),
         None if ["merged_into", "result"].contains(&name) => Value::Null,
@@ -73,18 +75,19 @@ fn no_column_of_any_table_is_ahead_afterwards_and_no_end_was_lost() {
     let mut left = BTreeMap::new();
     for (table, column, repair) in columns() {
         let latest = match repair {
-            Repair::Stays(_) => continue,
-            Repair::EndOf(_) | Repair::EndWithin(..) | Repair::EndOfHold(_) => now + HOUR_MS,
-            Repair::Own if column == "lease_until" => now + store_delivery::LEASE.as_millis() as i64,
-            Repair::Event if column == "hour" => now / HOUR_MS,
-            Repair::Past | Repair::Own | Repair::Event => now,
+            ColumnRepair::Stays(_) => continue,
+            ColumnRepair::EndOf(_) | ColumnRepair::EndWithin(..) | ColumnRepair::EndOfHold(_) => now + HOUR_MS,
+            ColumnRepair::Own if column == "lease_until" => now + store_delivery::LEASE.as_millis() as i64,
+            ColumnRepair::Event if column == "hour" => now / HOUR_MS,
+            ColumnRepair::Past | ColumnRepair::Own | ColumnRepair::Event => now,
         };
         let found: Option<i64> =
             tx.query_row(&format!("SELECT max({column}) FROM {table}"), [], |row| row.get(0)).unwrap();
         if found.is_some_and(|found| found > latest) {
             left.insert(format!("{table}.{column}"), found.unwrap_or_default() - latest);
         }
-        let is_end = matches!(repair, Repair::EndOf(_) | Repair::EndWithin(..) | Repair::EndOfHold(_));
+        let is_end =
+            matches!(repair, ColumnRepair::EndOf(_) | ColumnRepair::EndWithin(..) | ColumnRepair::EndOfHold(_));
         assert!(!is_end || found == Some(latest), "{table}.{column} lost its hour");
     }
     assert_eq!(left, BTreeMap::new(), "milliseconds too late");
@@ -164,8 +167,8 @@ fn a_deferred_try_does_not_wait_for_a_false_time() {
             params![id, Millis(t(not_before)), Millis(t(created)), content],
         );
     };
-    let trial = trial::trial("", "UTC", t(YEAR));
-    let content = crate::triage::store::digest::freeze(&trial).unwrap();
+    let trial = test_digest::trial("", "UTC", t(YEAR));
+    let content = crate::triage::store::digest::serialize(&trial).unwrap();
     waiting("D-1", 0, YEAR + 5, &content, &seed);
     waiting("D-2", YEAR, YEAR + 5, &content, &seed);
     waiting("D-3", 0, 30, &content, &seed);
@@ -182,7 +185,7 @@ fn a_deferred_try_does_not_wait_for_a_false_time() {
         .connection
         .query_row("SELECT content FROM delivery WHERE delivery_id = 'D-2'", [], |row| row.get(0))
         .unwrap();
-    let dated = crate::triage::store::digest::thaw(&content).unwrap();
+    let dated = crate::triage::store::digest::deserialize(&content).unwrap();
     assert_eq!((dated.created_at, dated.window.to), (t(7), t(7)));
     assert!(dated.changes.iter().all(|entry| entry.last_seen <= t(7)));
 }

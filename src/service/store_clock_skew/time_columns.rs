@@ -2,27 +2,29 @@
 //!
 //! A test holds this list and [`NO_TIMES`] against the schema: each column of whole numbers must be in one of them.
 
+use crate::model::batch::LONGEST_REST;
+
 /// How a time is set right once the host's clock, which was ahead when it was written, has been set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repair {
+pub(crate) enum ColumnRepair {
     /// A moment that was: it was now at the latest.
     Past,
     /// The end of what began at another column of its row: where that moment is set right, the end keeps its distance.
     /// An end that a person asked for at the right time stays, however far ahead it is.
     EndOf(&'static str),
-    /// As [`Repair::EndOf`], and never further ahead than so many milliseconds, the longest that the worker asks for.
+    /// As [`ColumnRepair::EndOf`], and never further ahead than so many milliseconds, the longest that the worker asks for.
     EndWithin(&'static str, i64),
-    /// As [`Repair::EndWithin`], with the longest hold of the configuration.
+    /// As [`ColumnRepair::EndWithin`], with the longest hold of the configuration.
     EndOfHold(&'static str),
-    /// By statements of its own in `ahead`.
+    /// By statements of its own in the module above.
     Own,
-    /// By statements of its own in `ahead_events`: it is counted by the hour.
+    /// By statements of its own in `events`: it is counted by the hour.
     Event,
     /// It stays, for this reason.
     Stays(&'static str),
 }
 
-use Repair::{EndOf, EndOfHold, EndWithin, Event, Own, Past, Stays};
+use ColumnRepair::{EndOf, EndOfHold, EndWithin, Event, Own, Past, Stays};
 
 const OF_THE_API: &str = "LlamaCloud's own clock wrote it";
 
@@ -30,7 +32,7 @@ const OF_THE_API: &str = "LlamaCloud's own clock wrote it";
 const DAY: i64 = 86_400_000;
 
 /// A table's name and the columns of it that hold times.
-type Table = (&'static str, &'static [(&'static str, Repair)]);
+type Table = (&'static str, &'static [(&'static str, ColumnRepair)]);
 
 /// All of them.
 pub(crate) const TIMES: &[Table] = &[
@@ -46,6 +48,8 @@ pub(crate) const TIMES: &[Table] = &[
             ("first_seen", Past),
             ("last_seen", Past),
             ("listed_at", Past),
+            ("odd_since", Past),
+            ("relist_at", EndWithin("listed_at", LONGEST_REST)),
             ("gone_at", Past),
         ],
     ),

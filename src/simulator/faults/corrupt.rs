@@ -1,9 +1,9 @@
-//! Spoils answers in the ways that [`Fault`] names, without touching what the world knows.
+//! Spoils answers in the ways that [`InjectedFault`] names, without touching what the world knows.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use crate::simulator::faults::Fault;
+use crate::simulator::faults::InjectedFault;
 
 /// What stands for half a surrogate pair until the text is written; a private-use character that nothing else uses.
 const LONE_SURROGATE: &str = "\u{e0de}";
@@ -33,33 +33,33 @@ const REQUIRED: [&str; 17] = [
 ];
 
 /// Changes a value as the fault says; faults that are not about JSON leave it alone.
-pub(crate) fn spoil(value: &mut Value, fault: &Fault) {
+pub(crate) fn corrupt_times(value: &mut Value, fault: &InjectedFault) {
     match fault {
-        Fault::UnknownWords => each_object(value, &mut |fields| {
+        InjectedFault::UnknownWords => each_object(value, &mut |fields| {
             for key in ["status", "job_type"] {
                 if fields.get(key).is_some_and(Value::is_string) {
                     fields.insert(key.into(), format!("{key}_of_tomorrow").into());
                 }
             }
         }),
-        Fault::ExtraFields => each_object(value, &mut |fields| {
+        InjectedFault::ExtraFields => each_object(value, &mut |fields| {
             fields.insert("x_added_later".into(), json!({"level": [1, null, "two"]}));
         }),
-        Fault::MissingOptional => {
+        InjectedFault::MissingOptional => {
             each_object(value, &mut |fields| fields.retain(|key, _| REQUIRED.contains(&key.as_str())));
         }
-        Fault::Malformed(position) => malform(value, *position),
-        Fault::ControlCharacters => each_message(value, &|text| format!("\0{text}\u{1b}[31m\u{7}\u{202e}\r\n")),
-        Fault::LoneSurrogates => each_message(value, &|text| format!("{text}{LONE_SURROGATE}")),
-        Fault::LongMessages(bytes) => each_message(value, &|text| {
+        InjectedFault::Malformed(position) => malform(value, *position),
+        InjectedFault::ControlCharacters => each_message(value, &|text| format!("\0{text}\u{1b}[31m\u{7}\u{202e}\r\n")),
+        InjectedFault::LoneSurrogates => each_message(value, &|text| format!("{text}{LONE_SURROGATE}")),
+        InjectedFault::LongMessages(bytes) => each_message(value, &|text| {
             let unit = if text.is_empty() { "x".to_owned() } else { format!("{text} ") };
             unit.repeat(bytes / unit.len() + 1)[..].chars().take(*bytes).collect()
         }),
-        Fault::Skewed(seconds) => each_object(value, &mut |fields| {
+        InjectedFault::Skewed(seconds) => each_object(value, &mut |fields| {
             let times = fields.iter_mut().filter(|(key, _)| key.ends_with("_at"));
             times.for_each(|(_, time)| skew(time, *seconds));
         }),
-        Fault::DeepJson(_) => {
+        InjectedFault::DeepJson(_) => {
             if let Some(fields) = value.as_object_mut() {
                 fields.insert("x_deep".into(), DEEP.into());
             }
@@ -69,16 +69,16 @@ pub(crate) fn spoil(value: &mut Value, fault: &Fault) {
 }
 
 /// The text of a spoilt value: puts in what no [`Value`] can hold.
-pub(crate) fn write(value: &Value, fault: Option<&Fault>) -> String {
+pub(crate) fn write(value: &Value, fault: Option<&InjectedFault>) -> String {
     let text = value.to_string();
     match fault {
-        Some(Fault::LoneSurrogates) => text.replace(LONE_SURROGATE, r"\ud83d"),
-        Some(Fault::DeepJson(levels)) => {
+        Some(InjectedFault::LoneSurrogates) => text.replace(LONE_SURROGATE, r"\ud83d"),
+        Some(InjectedFault::DeepJson(levels)) => {
             let deep = format!("{}{}", "[".repeat(*levels), "]".repeat(*levels));
             text.replace(&format!("\"{DEEP}\""), &deep)
         }
         // A quote inside a text is escaped, so only keys are found.
-        Some(Fault::DuplicateKeys) => {
+        Some(InjectedFault::DuplicateKeys) => {
             text.replace(r#""error_message":"#, r#""error_message":"the wrong one","error_message":"#)
         }
         _ => text,
@@ -132,43 +132,45 @@ mod tests {
         json!({"items": [{"item_id": "a", "status": "failed", "error_message": "no"}, {"item_id": "b", "status": "failed"}]})
     }
 
-    fn spoilt(fault: Fault) -> (Value, String) {
+    fn spoilt(fault: InjectedFault) -> (Value, String) {
         let mut value = page();
-        spoil(&mut value, &fault);
+        corrupt_times(&mut value, &fault);
         let text = write(&value, Some(&fault));
         (value, text)
     }
 
     #[test]
     fn one_entry_is_malformed_and_its_neighbour_is_not() {
-        let (value, _) = spoilt(Fault::Malformed(0));
+        let (value, _) = spoilt(InjectedFault::Malformed(0));
         assert!(value["items"][0]["item_id"].is_object());
         assert_eq!(value["items"][1], page()["items"][1]);
     }
 
     #[test]
     fn lone_surrogates_and_deep_fields_are_written_as_text() {
-        assert!(spoilt(Fault::LoneSurrogates).1.contains(r#""no\ud83d""#));
-        assert!(spoilt(Fault::DeepJson(3)).1.contains(r#""x_deep":[[[]]]"#));
+        assert!(spoilt(InjectedFault::LoneSurrogates).1.contains(r#""no\ud83d""#));
+        assert!(spoilt(InjectedFault::DeepJson(3)).1.contains(r#""x_deep":[[[]]]"#));
     }
 
     #[test]
     fn a_message_comes_twice_and_times_are_moved() {
-        assert!(spoilt(Fault::DuplicateKeys).1.contains(r#""error_message":"the wrong one","error_message":"no""#));
+        assert!(
+            spoilt(InjectedFault::DuplicateKeys).1.contains(r#""error_message":"the wrong one","error_message":"no""#)
+        );
         let mut value = json!({"completed_at": "2026-03-01T00:00:00Z", "started_at": null});
-        spoil(&mut value, &Fault::Skewed(-86_400));
+        corrupt_times(&mut value, &InjectedFault::Skewed(-86_400));
         assert_eq!(value, json!({"completed_at": "2026-02-28T00:00:00Z", "started_at": null}));
     }
 
     #[test]
     fn optional_fields_go_and_required_ones_stay() {
-        let (value, _) = spoilt(Fault::MissingOptional);
+        let (value, _) = spoilt(InjectedFault::MissingOptional);
         assert_eq!(value["items"][0], json!({"item_id": "a", "status": "failed"}));
     }
 
     #[test]
     fn a_long_message_has_the_length_asked_for() {
-        let (value, _) = spoilt(Fault::LongMessages(70_000));
+        let (value, _) = spoilt(InjectedFault::LongMessages(70_000));
         assert_eq!(value["items"][0]["error_message"].as_str().unwrap().len(), 70_000);
     }
 }

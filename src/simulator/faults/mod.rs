@@ -10,7 +10,7 @@ use crate::simulator::http::endpoint::Endpoint;
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum InjectedFault {
     /// This status with a plain `detail`; nothing is done. 422 carries its list.
     Status(u16),
     /// The same with a `Retry-After` header (seconds, a date, or nonsense).
@@ -76,7 +76,7 @@ enum When {
 /// One planted fault. The first rule that hits a request decides.
 #[derive(Debug, Clone)]
 pub struct FaultRule {
-    fault: Fault,
+    fault: InjectedFault,
     endpoint: Option<Endpoint>,
     parts: Vec<String>,
     strangers: Vec<String>,
@@ -87,7 +87,7 @@ pub struct FaultRule {
 
 impl FaultRule {
     /// Hits every request until narrowed.
-    pub fn new(fault: Fault) -> Self {
+    pub fn new(fault: InjectedFault) -> Self {
         Self { fault, endpoint: None, parts: Vec::new(), strangers: Vec::new(), when: When::Always, seen: 0, hits: 0 }
     }
 
@@ -156,7 +156,7 @@ impl FaultRule {
 }
 
 /// The fault that hits this request, if any. Every rule counts every request that it looks at.
-pub(crate) fn strike(rules: &mut [FaultRule], endpoint: Endpoint, target: &str) -> Option<Fault> {
+pub(crate) fn apply(rules: &mut [FaultRule], endpoint: Endpoint, target: &str) -> Option<InjectedFault> {
     let mut struck = None;
     for rule in rules.iter_mut().filter(|rule| rule.looks_at(endpoint, target)) {
         rule.seen += 1;
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn only_the_second_request_of_the_endpoint_is_hit() {
-        let mut rules = [FaultRule::new(Fault::Status(503)).on(Endpoint::ListItems).nth(2)];
-        let mut hit = |endpoint| strike(&mut rules, endpoint, "/x").is_some();
+        let mut rules = [FaultRule::new(InjectedFault::Status(503)).on(Endpoint::ListItems).nth(2)];
+        let mut hit = |endpoint| apply(&mut rules, endpoint, "/x").is_some();
         assert!(!hit(Endpoint::ListItems));
         assert!(!hit(Endpoint::ListBatches));
         assert!(hit(Endpoint::ListItems));
@@ -185,9 +185,9 @@ mod tests {
 
     #[test]
     fn a_rule_can_look_at_part_of_the_address() {
-        let mut rules = [FaultRule::new(Fault::Reset).containing("status=skipped").without("offset=")];
-        assert!(strike(&mut rules, Endpoint::ListItems, "/a?status=failed").is_none());
-        assert!(strike(&mut rules, Endpoint::ListItems, "/a?status=skipped&offset=2").is_none());
-        assert!(strike(&mut rules, Endpoint::ListItems, "/a?status=skipped&limit=1").is_some());
+        let mut rules = [FaultRule::new(InjectedFault::Reset).containing("status=skipped").without("offset=")];
+        assert!(apply(&mut rules, Endpoint::ListItems, "/a?status=failed").is_none());
+        assert!(apply(&mut rules, Endpoint::ListItems, "/a?status=skipped&offset=2").is_none());
+        assert!(apply(&mut rules, Endpoint::ListItems, "/a?status=skipped&limit=1").is_some());
     }
 }

@@ -135,7 +135,7 @@ pub enum Endpoint {
 
 /// A request understood: the call, and the ids in its path in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Call<'a> {
+pub(crate) struct EndpointCall<'a> {
     pub(crate) endpoint: Endpoint,
     pub(crate) first: &'a str,
     pub(crate) second: &'a str,
@@ -245,18 +245,18 @@ const CALLS: &[(&str, &str, Endpoint)] = {
 };
 
 /// Finds the call behind a method and a path (already percent-decoded, without the query).
-pub(crate) fn call<'a>(method: &str, path: &'a str) -> Call<'a> {
+pub(crate) fn call<'a>(method: &str, path: &'a str) -> EndpointCall<'a> {
     let mut is_known = false;
     for (its_method, pattern, endpoint) in CALLS {
         if let Some([first, second]) = ids(pattern, path) {
             if *its_method == method {
-                return Call { endpoint: *endpoint, first, second };
+                return EndpointCall { endpoint: *endpoint, first, second };
             }
             is_known = true;
         }
     }
     let endpoint = if is_known { Endpoint::WrongMethod } else { Endpoint::Unknown };
-    Call { endpoint, first: "", second: "" }
+    EndpointCall { endpoint, first: "", second: "" }
 }
 
 /// The ids of a path of this pattern, empty where it has fewer; none if the path is of another.

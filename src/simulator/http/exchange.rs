@@ -4,13 +4,13 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode};
 use serde_json::Value;
 
-use crate::simulator::faults::{self, Fault, corrupt};
-use crate::simulator::http::endpoint::{self, Call, Endpoint};
+use crate::simulator::faults::{self, InjectedFault, corrupt};
+use crate::simulator::http::endpoint::{self, Endpoint, EndpointCall};
 use crate::simulator::http::multipart;
 use crate::simulator::http::query::{Query, decode};
 use crate::simulator::http::reply::{Content, Reply};
 use crate::simulator::http::server::Shared;
-use crate::simulator::http::service::{Service, authorize};
+use crate::simulator::http::service::{SimulatedService, authorize};
 use crate::simulator::http::wire::{Middle, Wire};
 use crate::simulator::options::Date;
 use crate::simulator::world::truth::Post;
@@ -27,7 +27,7 @@ const WEB_PAGE: &str =
 /// Answers a request, or cuts its connection and never answers.
 pub(crate) async fn exchange(shared: &Shared, wire: &Wire, request: Request<Body>) -> Response<Body> {
     if *shared.stopping.borrow() {
-        return hang_up(wire).await;
+        return close_connection(wire).await;
     }
     let (head, body) = request.into_parts();
     if head.uri.to_string().len() > LONGEST_ADDRESS {
@@ -40,7 +40,7 @@ pub(crate) async fn exchange(shared: &Shared, wire: &Wire, request: Request<Body
     let call = endpoint::call(head.method.as_str(), &path);
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let fault = faults::strike(&mut shared.faults(), call.endpoint, target);
+    let fault = faults::apply(&mut shared.faults(), call.endpoint, target);
     let query = Query::parse(head.uri.query().unwrap_or(""));
     let content_type = head.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
     let reply = decide(shared, &call, &query, authorization, read(content_type, &body), fault.as_ref());
@@ -70,11 +70,11 @@ fn read(content_type: &str, body: &Bytes) -> Value {
 /// What the service does and would answer; faults that forbid the doing are already in it.
 fn decide(
     shared: &Shared,
-    call: &Call<'_>,
+    call: &EndpointCall<'_>,
     query: &Query,
     authorization: Option<&str>,
     json: Value,
-    fault: Option<&Fault>,
+    fault: Option<&InjectedFault>,
 ) -> Reply {
     // The world first, the options second: a test that holds the world may still change options.
     let mut world = shared.world();
@@ -88,15 +88,15 @@ fn decide(
     let mut reply = match fault {
         Some(fault) if prevents(fault) => refused(fault),
         _ => {
-            let mut service = Service { world: &mut world, options: &mut options, query, project, request };
+            let mut service = SimulatedService { world: &mut world, options: &mut options, query, project, request };
             let first = service.answer(call, &json);
             match fault {
-                Some(Fault::AcceptedTwice) => joined(first, service.answer(call, &json)),
+                Some(InjectedFault::AcceptedTwice) => joined(first, service.answer(call, &json)),
                 _ => first,
             }
         }
     };
-    if let Some(Fault::AcceptedThenStatus(status)) = fault {
+    if let Some(InjectedFault::AcceptedThenStatus(status)) = fault {
         reply = Reply { created: reply.created, ..Reply::error(*status, "The line went quiet") };
     }
     if call.endpoint.creates_work()
@@ -111,23 +111,32 @@ fn decide(
             body: json,
             status: reply.status,
             created: reply.created.clone(),
-            reply_lost: matches!(fault, Some(Fault::Reset | Fault::AcceptedThenReset | Fault::HalfBody)),
+            reply_lost: matches!(
+                fault,
+                Some(InjectedFault::Reset | InjectedFault::AcceptedThenReset | InjectedFault::HalfBody)
+            ),
         });
     }
     reply
 }
 
 /// Whether nothing at all is done.
-fn prevents(fault: &Fault) -> bool {
-    matches!(fault, Fault::Status(_) | Fault::StatusRetryAfter(..) | Fault::StatusHtml(..) | Fault::Reset)
+fn prevents(fault: &InjectedFault) -> bool {
+    matches!(
+        fault,
+        InjectedFault::Status(_)
+            | InjectedFault::StatusRetryAfter(..)
+            | InjectedFault::StatusHtml(..)
+            | InjectedFault::Reset
+    )
 }
 
-fn refused(fault: &Fault) -> Reply {
+fn refused(fault: &InjectedFault) -> Reply {
     match fault {
-        Fault::Status(422) => Reply::invalid(&["query", "planted"], "refused by a planted fault"),
-        Fault::Status(status) | Fault::StatusRetryAfter(status, _) | Fault::StatusHtml(status, _) => {
-            Reply::error(*status, "A planted fault answers here")
-        }
+        InjectedFault::Status(422) => Reply::invalid(&["query", "planted"], "refused by a planted fault"),
+        InjectedFault::Status(status)
+        | InjectedFault::StatusRetryAfter(status, _)
+        | InjectedFault::StatusHtml(status, _) => Reply::error(*status, "A planted fault answers here"),
         _ => Reply::error(500, "A planted fault answers here"),
     }
 }
@@ -138,9 +147,9 @@ fn joined(first: Reply, mut second: Reply) -> Reply {
 }
 
 /// Puts the answer on the wire as the fault allows.
-async fn send(shared: &Shared, wire: &Wire, mut reply: Reply, fault: Option<Fault>) -> Response<Body> {
+async fn send(shared: &Shared, wire: &Wire, mut reply: Reply, fault: Option<InjectedFault>) -> Response<Body> {
     if let (Content::Json(value), Some(fault)) = (&mut reply.content, &fault) {
-        corrupt::spoil(value, fault);
+        corrupt::corrupt_times(value, fault);
     }
     let text = match &reply.content {
         Content::Json(value) => corrupt::write(value, fault.as_ref()),
@@ -149,30 +158,30 @@ async fn send(shared: &Shared, wire: &Wire, mut reply: Reply, fault: Option<Faul
     mark_shown(shared, &reply, fault.as_ref());
     let json = "application/json";
     match fault {
-        Some(Fault::Reset | Fault::AcceptedThenReset) => return hang_up(wire).await,
-        Some(Fault::Late(time)) => tokio::time::sleep(time).await,
-        Some(Fault::HalfBody) => wire.at_half(text.len(), Middle::Ends),
-        Some(Fault::SlowBody(time)) => wire.at_half(text.len(), Middle::Waits(time)),
-        Some(Fault::Html) => return respond(200, "text/html; charset=utf-8", WEB_PAGE.into()),
-        Some(Fault::StatusHtml(status, page)) => {
+        Some(InjectedFault::Reset | InjectedFault::AcceptedThenReset) => return close_connection(wire).await,
+        Some(InjectedFault::Late(time)) => tokio::time::sleep(time).await,
+        Some(InjectedFault::HalfBody) => wire.at_half(text.len(), Middle::Ends),
+        Some(InjectedFault::SlowBody(time)) => wire.at_half(text.len(), Middle::Waits(time)),
+        Some(InjectedFault::Html) => return respond(200, "text/html; charset=utf-8", WEB_PAGE.into()),
+        Some(InjectedFault::StatusHtml(status, page)) => {
             return respond(status, "text/html; charset=utf-8", page.into());
         }
-        Some(Fault::Verbatim(headers, body)) => {
+        Some(InjectedFault::Verbatim(headers, body)) => {
             let mut response = respond(200, json, body.into());
             for (name, value) in headers {
                 response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
             }
             return response;
         }
-        Some(Fault::EmptyBody) => return respond(200, json, Body::empty()),
-        Some(Fault::InvalidUtf8) => {
+        Some(InjectedFault::EmptyBody) => return respond(200, json, Body::empty()),
+        Some(InjectedFault::InvalidUtf8) => {
             let mut bytes = text.into_bytes();
             let middle = bytes.len() / 2;
             bytes.splice(middle..middle, [0xff, 0xfe]);
             return respond(reply.status, json, bytes.into());
         }
-        Some(Fault::WrongContentType) => return respond(reply.status, "text/plain", text.into()),
-        Some(Fault::StatusRetryAfter(status, after)) => {
+        Some(InjectedFault::WrongContentType) => return respond(reply.status, "text/plain", text.into()),
+        Some(InjectedFault::StatusRetryAfter(status, after)) => {
             let mut response = respond(status, json, text.into());
             if let Ok(after) = after.parse() {
                 response.headers_mut().insert("retry-after", after);
@@ -185,18 +194,18 @@ async fn send(shared: &Shared, wire: &Wire, mut reply: Reply, fault: Option<Faul
 }
 
 /// Notes which failures a client can have read in this answer.
-fn mark_shown(shared: &Shared, reply: &Reply, fault: Option<&Fault>) {
+fn mark_shown(shared: &Shared, reply: &Reply, fault: Option<&InjectedFault>) {
     let malformed = match fault {
-        Some(Fault::Malformed(position)) => Some(*position),
+        Some(InjectedFault::Malformed(position)) => Some(*position),
         Some(
-            Fault::Reset
-            | Fault::AcceptedThenReset
-            | Fault::HalfBody
-            | Fault::Html
-            | Fault::EmptyBody
-            | Fault::Verbatim(..)
-            | Fault::InvalidUtf8
-            | Fault::UnknownWords,
+            InjectedFault::Reset
+            | InjectedFault::AcceptedThenReset
+            | InjectedFault::HalfBody
+            | InjectedFault::Html
+            | InjectedFault::EmptyBody
+            | InjectedFault::Verbatim(..)
+            | InjectedFault::InvalidUtf8
+            | InjectedFault::UnknownWords,
         ) => return,
         _ => None,
     };
@@ -209,7 +218,7 @@ fn mark_shown(shared: &Shared, reply: &Reply, fault: Option<&Fault>) {
 }
 
 /// Resets the connection and waits for its end.
-async fn hang_up(wire: &Wire) -> Response<Body> {
+async fn close_connection(wire: &Wire) -> Response<Body> {
     wire.cut();
     std::future::pending().await
 }

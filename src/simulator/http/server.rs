@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::simulator::faults::FaultRule;
 use crate::simulator::http::exchange;
 use crate::simulator::http::wire::{Wire, WireListener};
-use crate::simulator::options::{Clock, Options};
+use crate::simulator::options::{ClockMode, Options};
 use crate::simulator::world::state::World;
 
 /// What all requests share.
@@ -66,11 +66,6 @@ impl SimulatedCloud {
     /// The world, locked; do not hold it over an `await`, or no request is answered.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.shared.world()
-    }
-
-    /// The world, to be kept beyond the server's life.
-    pub fn shared_world(&self) -> Arc<Mutex<World>> {
-        Arc::clone(&self.shared.world)
     }
 
     /// Plants these faults in place of all earlier ones.
@@ -133,16 +128,16 @@ impl Shared {
     }
 
     /// Moves simulated time on as the clock says.
-    pub(crate) fn tick(&self, world: &mut World, clock: Clock) {
+    pub(crate) fn tick(&self, world: &mut World, clock: ClockMode) {
         match clock {
-            Clock::Stopped => {}
-            Clock::PerRequest(step) => world.advance(step),
-            Clock::Running(speed) => {
+            ClockMode::Stopped => {}
+            ClockMode::PerRequest(step) => world.advance(step),
+            ClockMode::Running(speed) => {
                 let (real, simulated) = *self.began();
                 let passed = real.elapsed().as_millis() as i64 * i64::from(speed);
                 world.advance_to(simulated + SignedDuration::from_millis(passed));
             }
-            Clock::Host => world.advance_to(Timestamp::now()),
+            ClockMode::Host => world.advance_to(Timestamp::now()),
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use serde_json::Value;
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
 use crate::simulator::http::query::Query;
 use crate::simulator::http::reply::Reply;
-use crate::simulator::options::{Options, Paging, Shift};
+use crate::simulator::options::{Options, PagingOptions, Shift};
 use crate::simulator::storage::{configurations, directories, files, uploads};
 use crate::simulator::v1::classifier;
 use crate::simulator::v2::{self, acts, classify};
-use crate::simulator::world::model::Origin;
+use crate::simulator::world::model::BatchOrigin;
 use crate::simulator::world::state::World;
 
 /// Everything a call needs to be answered; `project` is the index of the project whose key was shown.
-pub(crate) struct Service<'a> {
+pub(crate) struct SimulatedService<'a> {
     pub(crate) world: &'a mut World,
     pub(crate) options: &'a mut Options,
     pub(crate) query: &'a Query,
@@ -22,9 +22,9 @@ pub(crate) struct Service<'a> {
     pub(crate) request: u64,
 }
 
-impl Service<'_> {
+impl SimulatedService<'_> {
     /// Answers a call; errors are answers too.
-    pub(crate) fn answer(&mut self, call: &Call<'_>, body: &Value) -> Reply {
+    pub(crate) fn answer(&mut self, call: &EndpointCall<'_>, body: &Value) -> Reply {
         if let Some(status) = self.options.v1_gone.filter(|_| call.endpoint.is_v1_batch()) {
             return Reply::error(status, "Not Found");
         }
@@ -49,7 +49,7 @@ impl Service<'_> {
     }
 
     /// Whether the batch that a call names is one of the other API, by its id, or by how it was made where that counts.
-    fn is_of_the_other_api(&self, call: &Call<'_>) -> bool {
+    fn is_of_the_other_api(&self, call: &EndpointCall<'_>) -> bool {
         let (of_v1, of_v2) = (call.endpoint.is_v1_batch(), call.endpoint.is_v2_batch());
         if call.first.is_empty() || call.endpoint == Endpoint::ProcessingResults || !(of_v1 || of_v2) {
             return false;
@@ -61,10 +61,10 @@ impl Service<'_> {
 
     /// Whether an API shows this batch.
     pub(crate) fn shows(&self, index: usize, to_v2: bool) -> bool {
-        !self.options.apart || (self.world.batches[index].origin == Origin::Directory) == to_v2
+        !self.options.apart || (self.world.batches[index].origin == BatchOrigin::Directory) == to_v2
     }
 
-    pub(crate) fn paging(&self) -> &Paging {
+    pub(crate) fn paging(&self) -> &PagingOptions {
         &self.options.paging
     }
 

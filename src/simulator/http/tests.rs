@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::simulator::faults::{Fault, FaultRule};
+use crate::simulator::faults::{FaultRule, InjectedFault};
 use crate::simulator::http::endpoint::Endpoint;
 use crate::simulator::http::server::SimulatedCloud;
 use crate::simulator::options::{Options, Shift};
 use crate::simulator::world::builder::{DEFAULT_KEY, WorldBuilder, batch_id, item_id, project_id};
 use crate::simulator::world::bulk::large;
-use crate::simulator::world::cause::{Cause, Failure};
+use crate::simulator::world::cause::{Failure, ScriptedCause};
 use crate::simulator::world::state::World;
 
 /// Status and body of one request; an error when the connection ended early.
@@ -111,7 +111,7 @@ async fn keys_and_projects_are_checked() {
 #[tokio::test]
 async fn transport_faults_end_connections_early() {
     let cloud = cloud(small_world()).await;
-    for fault in [Fault::Reset, Fault::HalfBody] {
+    for fault in [InjectedFault::Reset, InjectedFault::HalfBody] {
         cloud.set_faults(vec![FaultRule::new(fault).on(Endpoint::ListBatches).nth(1)]);
         assert!(send(&cloud, "GET", BATCHES, "").await.is_err());
         assert_eq!(get(&cloud, BATCHES).await.0, 200);
@@ -123,7 +123,7 @@ async fn transport_faults_end_connections_early() {
 async fn a_slow_body_arrives_whole() {
     let cloud = cloud(small_world()).await;
     let pause = std::time::Duration::from_millis(30);
-    cloud.set_faults(vec![FaultRule::new(Fault::SlowBody(pause))]);
+    cloud.set_faults(vec![FaultRule::new(InjectedFault::SlowBody(pause))]);
     let began = std::time::Instant::now();
     assert_eq!(get(&cloud, BATCHES).await.1["items"].as_array().map(Vec::len), Some(1));
     assert!(began.elapsed() >= pause);
@@ -133,10 +133,10 @@ async fn a_slow_body_arrives_whole() {
 async fn an_accepted_post_without_a_reply_leaves_its_batch() {
     let cloud = cloud(small_world()).await;
     let body = json!({"item_ids": [item_id("i2")], "job_config": {}});
-    cloud.set_faults(vec![FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::CreateBatch).nth(1)]);
+    cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedThenReset).on(Endpoint::CreateBatch).nth(1)]);
     assert!(send(&cloud, "POST", BATCHES, &body.to_string()).await.is_err());
     assert!(cloud.world().truth().posts[0].reply_lost);
-    cloud.set_faults(vec![FaultRule::new(Fault::AcceptedTwice).on(Endpoint::CreateBatch)]);
+    cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedTwice).on(Endpoint::CreateBatch)]);
     assert_eq!(post(&cloud, BATCHES, &body).await.0, 201);
     assert_eq!(cloud.world().truth().posts[1].created.len(), 2);
     cloud.world().settle();
@@ -148,17 +148,17 @@ async fn an_accepted_post_without_a_reply_leaves_its_batch() {
 async fn a_broken_page_shows_nothing() {
     let cloud = cloud(small_world()).await;
     let path = format!("{BATCHES}/{}/items?status=failed", batch_id("b1"));
-    cloud.set_faults(vec![FaultRule::new(Fault::Html)]);
+    cloud.set_faults(vec![FaultRule::new(InjectedFault::Html)]);
     assert!(get(&cloud, &path).await.1.is_string());
     assert_eq!(cloud.world().truth().served_failures().count(), 0);
-    cloud.set_faults(vec![FaultRule::new(Fault::Malformed(0))]);
+    cloud.set_faults(vec![FaultRule::new(InjectedFault::Malformed(0))]);
     get(&cloud, &path).await;
     assert_eq!(cloud.world().truth().served_failures().count(), 1);
 }
 
 #[tokio::test]
 async fn lists_move_while_they_are_read() {
-    let builder = WorldBuilder::new().batch("b1").items(3, "done", Cause::Permanent(Failure::text("no")));
+    let builder = WorldBuilder::new().batch("b1").items(3, "done", ScriptedCause::Permanent(Failure::text("no")));
     let world = builder.item("late").takes(jiff::SignedDuration::from_hours(9)).build();
     let cloud = cloud(world).await;
     cloud.change_options(|options| options.paging.shift = Shift::NewFailure);

@@ -23,7 +23,7 @@ pub(crate) enum Middle {
 }
 
 #[derive(Debug)]
-enum Plan {
+enum ResponsePlan {
     Plain,
     Cut,
     /// The next answer, whose body has this length, meets this at its middle.
@@ -35,23 +35,23 @@ enum Plan {
 
 /// The hold that a request has on its connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Wire(Arc<Mutex<State>>);
+pub(crate) struct Wire(Arc<Mutex<WireState>>);
 
 #[derive(Debug)]
-struct State {
-    plan: Plan,
+struct WireState {
+    plan: ResponsePlan,
     reader: Option<Waker>,
 }
 
 impl Wire {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { plan: Plan::Plain, reader: None })))
+        Self(Arc::new(Mutex::new(WireState { plan: ResponsePlan::Plain, reader: None })))
     }
 
     /// Resets the connection now; the request that calls this must never answer.
     pub(crate) fn cut(&self) {
         let mut state = self.state();
-        state.plan = Plan::Cut;
+        state.plan = ResponsePlan::Cut;
         if let Some(reader) = state.reader.take() {
             reader.wake();
         }
@@ -59,10 +59,10 @@ impl Wire {
 
     /// Lets the next answer meet this at the middle of its body.
     pub(crate) fn at_half(&self, body_length: usize, middle: Middle) {
-        self.state().plan = Plan::Answer(body_length, middle);
+        self.state().plan = ResponsePlan::Answer(body_length, middle);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WireState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -109,7 +109,7 @@ impl AsyncRead for WireStream {
         let this = self.get_mut();
         {
             let mut state = this.wire.state();
-            if matches!(state.plan, Plan::Cut) {
+            if matches!(state.plan, ResponsePlan::Cut) {
                 return Poll::Ready(Err(this.reset()));
             }
             state.reader = Some(context.waker().clone());
@@ -123,28 +123,28 @@ impl AsyncWrite for WireStream {
         let this = self.get_mut();
         let wire = this.wire.clone();
         let mut state = wire.state();
-        if let Plan::Answer(length, middle) = state.plan {
+        if let ResponsePlan::Answer(length, middle) = state.plan {
             let body = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
-            state.plan = Plan::Pass(body + length / 2, middle);
+            state.plan = ResponsePlan::Pass(body + length / 2, middle);
         }
-        if let Plan::Pass(0, middle) = state.plan {
+        if let ResponsePlan::Pass(0, middle) = state.plan {
             match middle {
                 Middle::Ends => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
-                Middle::Waits(time) => state.plan = Plan::Waiting(Box::pin(tokio::time::sleep(time))),
+                Middle::Waits(time) => state.plan = ResponsePlan::Waiting(Box::pin(tokio::time::sleep(time))),
             }
         }
-        if let Plan::Waiting(sleep) = &mut state.plan {
+        if let ResponsePlan::Waiting(sleep) = &mut state.plan {
             match sleep.as_mut().poll(context) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(()) => state.plan = Plan::Plain,
+                Poll::Ready(()) => state.plan = ResponsePlan::Plain,
             }
         }
         let limit = match state.plan {
-            Plan::Pass(left, _) => left.min(bytes.len()),
+            ResponsePlan::Pass(left, _) => left.min(bytes.len()),
             _ => bytes.len(),
         };
         let written = Pin::new(&mut this.stream).poll_write(context, &bytes[..limit]);
-        if let (Poll::Ready(Ok(count)), Plan::Pass(left, _)) = (&written, &mut state.plan) {
+        if let (Poll::Ready(Ok(count)), ResponsePlan::Pass(left, _)) = (&written, &mut state.plan) {
             *left -= count;
         }
         written

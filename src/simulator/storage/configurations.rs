@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
-use crate::simulator::http::paging::Window;
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
+use crate::simulator::http::paging::PageWindow;
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::storage::stored::Configuration;
 use crate::simulator::v1::create::{missing, text};
 
@@ -26,7 +26,11 @@ pub(crate) fn serves(endpoint: Endpoint) -> bool {
 }
 
 /// Answers it.
-pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn answer(
+    service: &mut SimulatedService<'_>,
+    call: &EndpointCall<'_>,
+    body: &Value,
+) -> Result<Reply, Reply> {
     match call.endpoint {
         Endpoint::ListConfigurations => list(service),
         Endpoint::CreateConfiguration => create(service, fields(body)?),
@@ -44,22 +48,22 @@ fn fields(body: &Value) -> Result<&Map<String, Value>, Reply> {
     body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))
 }
 
-fn find(service: &Service<'_>, id: &str) -> Result<usize, Reply> {
+fn find(service: &SimulatedService<'_>, id: &str) -> Result<usize, Reply> {
     let saved = &service.world.stored.configurations;
     let found =
         saved.iter().position(|configuration| configuration.id == id && configuration.project == service.project);
     found.ok_or_else(|| Reply::error(404, "Configuration not found"))
 }
 
-fn list(service: &Service<'_>) -> Result<Reply, Reply> {
+fn list(service: &SimulatedService<'_>) -> Result<Reply, Reply> {
     let saved = service.world.stored.configurations.iter();
     let own: Vec<&Configuration> = saved.filter(|configuration| configuration.project == service.project).collect();
-    let window = Window::by_cursor(service.query, own.len(), service.paging())?;
+    let window = PageWindow::by_cursor(service.query, own.len(), service.paging())?;
     let entries = own[window.from..window.to].iter().map(|configuration| shown(configuration));
     Ok(Reply::ok(window.cursor_page(entries.collect(), service.paging())))
 }
 
-fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Reply, Reply> {
+fn create(service: &mut SimulatedService<'_>, fields: &Map<String, Value>) -> Result<Reply, Reply> {
     let name = text(fields, "name")?.ok_or_else(|| missing("name"))?.to_owned();
     let parameters = checked(fields.get("parameters").ok_or_else(|| missing("parameters"))?)?;
     let world = &mut *service.world;
@@ -71,7 +75,7 @@ fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Repl
     Ok(reply)
 }
 
-fn update(service: &mut Service<'_>, id: &str, fields: &Map<String, Value>) -> Result<Reply, Reply> {
+fn update(service: &mut SimulatedService<'_>, id: &str, fields: &Map<String, Value>) -> Result<Reply, Reply> {
     let place = find(service, id)?;
     let name = text(fields, "name")?.map(str::to_owned);
     let parameters = fields.get("parameters").filter(|value| !value.is_null()).map(checked).transpose()?;

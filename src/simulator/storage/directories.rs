@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
-use crate::simulator::http::paging::Window;
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
+use crate::simulator::http::paging::PageWindow;
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::storage::files;
 use crate::simulator::storage::uploads::{own_file, uploaded_name};
 use crate::simulator::v1::create::{missing, text};
@@ -30,7 +30,11 @@ pub(crate) fn serves(endpoint: Endpoint) -> bool {
 }
 
 /// Answers it.
-pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn answer(
+    service: &mut SimulatedService<'_>,
+    call: &EndpointCall<'_>,
+    body: &Value,
+) -> Result<Reply, Reply> {
     if call.endpoint == Endpoint::ListDirectories {
         return list(service);
     }
@@ -57,7 +61,7 @@ fn fields(body: &Value) -> Result<&Map<String, Value>, Reply> {
     body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))
 }
 
-fn list(service: &Service<'_>) -> Result<Reply, Reply> {
+fn list(service: &SimulatedService<'_>) -> Result<Reply, Reply> {
     let kind = service.query.word("type", |word| ["user", "ephemeral", "index"].into_iter().find(|kind| *kind == word));
     // Every directory of a simulation is a person's own.
     let wanted = kind?.is_none_or(|kind| kind == "user");
@@ -68,12 +72,12 @@ fn list(service: &Service<'_>) -> Result<Reply, Reply> {
         .filter(|(_, directory)| name.is_none_or(|name| name == directory.name))
         .map(|(index, _)| index)
         .collect();
-    let window = Window::by_cursor(service.query, listed.len(), service.paging())?;
+    let window = PageWindow::by_cursor(service.query, listed.len(), service.paging())?;
     let entries = listed[window.from..window.to].iter().map(|&index| shown(service.world, index));
     Ok(Reply::ok(window.cursor_page(entries.collect(), service.paging())))
 }
 
-fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Reply, Reply> {
+fn create(service: &mut SimulatedService<'_>, fields: &Map<String, Value>) -> Result<Reply, Reply> {
     let name = text(fields, "name")?.ok_or_else(|| missing("name"))?;
     if !matches!(text(fields, "type")?, None | Some("user" | "ephemeral")) {
         return Err(Reply::invalid(&["body", "type"], "neither user nor ephemeral"));
@@ -85,7 +89,7 @@ fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Repl
     Ok(Reply::ok(shown(world, world.directories.len() - 1)))
 }
 
-fn update(service: &mut Service<'_>, directory: usize, fields: &Map<String, Value>) -> Result<Reply, Reply> {
+fn update(service: &mut SimulatedService<'_>, directory: usize, fields: &Map<String, Value>) -> Result<Reply, Reply> {
     let (name, description) = (text(fields, "name")?, text(fields, "description")?);
     let record = &mut service.world.directories[directory];
     if let Some(name) = name {
@@ -97,7 +101,7 @@ fn update(service: &mut Service<'_>, directory: usize, fields: &Map<String, Valu
     Ok(Reply::ok(shown(service.world, directory)))
 }
 
-fn delete(service: &mut Service<'_>, directory: usize) -> Reply {
+fn delete(service: &mut SimulatedService<'_>, directory: usize) -> Reply {
     service.world.directories[directory].deleted = true;
     for item in service.world.directories[directory].items.clone() {
         service.world.items[item].deleted = true;
@@ -105,7 +109,7 @@ fn delete(service: &mut Service<'_>, directory: usize) -> Reply {
     Reply::none()
 }
 
-fn add(service: &mut Service<'_>, directory: usize, fields: &Map<String, Value>) -> Result<Reply, Reply> {
+fn add(service: &mut SimulatedService<'_>, directory: usize, fields: &Map<String, Value>) -> Result<Reply, Reply> {
     let file_id = text(fields, "file_id")?.ok_or_else(|| missing("file_id"))?;
     let file = own_file(service, file_id)?;
     let name = text(fields, "display_name")?.map(str::to_owned);
@@ -115,7 +119,7 @@ fn add(service: &mut Service<'_>, directory: usize, fields: &Map<String, Value>)
     Ok(entry(service.world, item))
 }
 
-fn upload(service: &mut Service<'_>, directory: usize, fields: &Map<String, Value>) -> Result<Reply, Reply> {
+fn upload(service: &mut SimulatedService<'_>, directory: usize, fields: &Map<String, Value>) -> Result<Reply, Reply> {
     let name = match (text(fields, "display_name")?, uploaded_name(fields, "upload_file")?) {
         (Some(name), _) => name.to_owned(),
         (None, name) => name,
@@ -126,7 +130,7 @@ fn upload(service: &mut Service<'_>, directory: usize, fields: &Map<String, Valu
 }
 
 fn update_entry(
-    service: &mut Service<'_>,
+    service: &mut SimulatedService<'_>,
     directory: usize,
     id: &str,
     fields: &Map<String, Value>,
@@ -145,7 +149,7 @@ fn update_entry(
     Ok(entry(service.world, item))
 }
 
-fn own_entry(service: &Service<'_>, directory: usize, id: &str) -> Result<usize, Reply> {
+fn own_entry(service: &SimulatedService<'_>, directory: usize, id: &str) -> Result<usize, Reply> {
     let found = service.world.present_items(directory).into_iter().find(|&item| service.world.items[item].id == id);
     found.ok_or_else(|| Reply::error(404, "No such entry in this directory"))
 }

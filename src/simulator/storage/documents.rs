@@ -1,7 +1,7 @@
 //! Documents as the believable account has them: names, sizes, and everyday reasons to fail.
 
 use crate::simulator::world::account_texts::{NAMES, SKIPS, TROUBLES, cause};
-use crate::simulator::world::cause::Cause;
+use crate::simulator::world::cause::ScriptedCause;
 use crate::simulator::world::model::{Directory, Item};
 use crate::simulator::world::state::World;
 
@@ -20,7 +20,7 @@ impl World {
             .collect()
     }
 
-    fn everyday_cause(&mut self, failing: u64) -> Cause {
+    fn everyday_cause(&mut self, failing: u64) -> ScriptedCause {
         let random = &mut self.random;
         let draw = random.between(0, 999);
         if draw < failing {
@@ -29,13 +29,13 @@ impl World {
         } else if draw < failing + failing / 2 {
             let (reason, _) = SKIPS[weighted(random.draw(), SKIPS.iter().map(|skip| skip.1))];
             let reason = (!reason.is_empty()).then(|| reason.to_owned());
-            Cause::Skipped { reason, message: None }
+            ScriptedCause::Skipped { reason, message: None }
         } else {
-            Cause::Succeeds
+            ScriptedCause::Succeeds
         }
     }
 
-    fn new_document(&mut self, directory: usize, cause: Cause) -> usize {
+    fn new_document(&mut self, directory: usize, cause: ScriptedCause) -> usize {
         let number = 1_001 + self.items.len();
         let random = &mut self.random;
         let item = Item {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
-use crate::simulator::http::paging::Window;
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
+use crate::simulator::http::paging::PageWindow;
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::world::model::Item;
 use crate::simulator::world::random::uuid_of;
 use crate::simulator::world::state::World;
@@ -17,7 +17,7 @@ pub(crate) fn serves(endpoint: Endpoint) -> bool {
 }
 
 /// Answers it.
-pub(crate) fn answer(service: &Service<'_>, call: &Call<'_>) -> Result<Reply, Reply> {
+pub(crate) fn answer(service: &SimulatedService<'_>, call: &EndpointCall<'_>) -> Result<Reply, Reply> {
     let world = &*service.world;
     let items = world.present_items(service.own_directory(call.first)?);
     if call.endpoint == Endpoint::GetFile {
@@ -32,7 +32,7 @@ pub(crate) fn answer(service: &Service<'_>, call: &Call<'_>) -> Result<Reply, Re
             wanted("display_name", &world.items[item].name) && wanted("file_id", &world.items[item].file_id)
         })
         .collect();
-    let window = Window::by_cursor(service.query, items.len(), service.paging())?;
+    let window = PageWindow::by_cursor(service.query, items.len(), service.paging())?;
     let entries = items[window.from..window.to].iter().map(|&item| file(world, call.first, &world.items[item]));
     Ok(Reply::ok(window.cursor_page(entries.collect(), service.paging())))
 }
@@ -72,9 +72,9 @@ impl World {
             file_id: uuid_of(&id),
             pages: 1,
             bad_pages: Vec::new(),
-            cause: crate::simulator::world::cause::Cause::Permanent(crate::simulator::world::cause::Failure::text(
-                "arrived late and could not be read",
-            )),
+            cause: crate::simulator::world::cause::ScriptedCause::Permanent(
+                crate::simulator::world::cause::Failure::text("arrived late and could not be read"),
+            ),
             attempts: 0,
             first_takes: None,
             results: Vec::new(),

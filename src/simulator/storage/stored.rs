@@ -25,7 +25,7 @@ pub(crate) struct Configuration {
 
 /// What people keep at the service beside documents.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stored {
+pub(crate) struct StoredFiles {
     pub(crate) configurations: Vec<Configuration>,
     /// `unique_id` and `metadata` of directory entries that were given one, by the item's index.
     pub(crate) entries: HashMap<usize, Map<String, Value>>,
@@ -48,7 +48,7 @@ impl World {
         if part.status.is_terminal() {
             return false;
         }
-        part.status = crate::simulator::world::model::ItemStatus::Cancelled;
+        part.status = crate::simulator::world::model::SimulatedItemStatus::Cancelled;
         part.completed_at = Some(now);
         part.effective_at = now;
         record.updated_at = now;

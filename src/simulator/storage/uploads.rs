@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
-use crate::simulator::http::paging::Window;
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
+use crate::simulator::http::paging::PageWindow;
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v1::create::{missing, text};
-use crate::simulator::world::cause::Cause;
+use crate::simulator::world::cause::ScriptedCause;
 use crate::simulator::world::model::{Directory, Item};
 use crate::simulator::world::random::uuid_of;
 use crate::simulator::world::state::World;
@@ -31,17 +31,21 @@ pub(crate) fn serves(endpoint: Endpoint) -> bool {
 }
 
 /// Answers it.
-pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn answer(
+    service: &mut SimulatedService<'_>,
+    call: &EndpointCall<'_>,
+    body: &Value,
+) -> Result<Reply, Reply> {
     match call.endpoint {
-        Endpoint::ListUploads => list(service, &Wanted::of_query(service)),
-        Endpoint::QueryUploads => list(service, &Wanted::of_body(body)),
+        Endpoint::ListUploads => list(service, &FileFilter::of_query(service)),
+        Endpoint::QueryUploads => list(service, &FileFilter::of_body(body)),
         Endpoint::Upload => create(service, body),
         Endpoint::GetUpload => Ok(Reply::ok(file(service.world, own_file(service, call.first)?))),
         Endpoint::DeleteUpload => delete(service, call.first),
         Endpoint::UploadContent => content(service, call.first),
         Endpoint::ListProjects => Ok(Reply::ok(json!([project(service)]))),
         Endpoint::V2ListProjects => {
-            let window = Window::by_cursor(service.query, 1, service.paging())?;
+            let window = PageWindow::by_cursor(service.query, 1, service.paging())?;
             Ok(Reply::ok(window.cursor_page(vec![project(service)], service.paging())))
         }
         _ if call.first == service.world.projects[service.project].id => Ok(Reply::ok(project(service))),
@@ -51,13 +55,13 @@ pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -
 
 /// What a list of files is narrowed to.
 #[derive(Default)]
-struct Wanted {
+struct FileFilter {
     ids: Vec<String>,
     name: Option<String>,
 }
 
-impl Wanted {
-    fn of_query(service: &Service<'_>) -> Self {
+impl FileFilter {
+    fn of_query(service: &SimulatedService<'_>) -> Self {
         let ids = service.query.all("file_ids").map(str::to_owned).collect();
         Self { ids, name: service.query.get("file_name").map(str::to_owned) }
     }
@@ -78,7 +82,7 @@ impl Wanted {
 }
 
 /// Newest first; a file that lies in several directories is one.
-fn list(service: &Service<'_>, wanted: &Wanted) -> Result<Reply, Reply> {
+fn list(service: &SimulatedService<'_>, wanted: &FileFilter) -> Result<Reply, Reply> {
     let mut seen = std::collections::HashSet::new();
     let items = service.world.items.iter().enumerate().rev();
     let files: Vec<usize> = items
@@ -86,12 +90,12 @@ fn list(service: &Service<'_>, wanted: &Wanted) -> Result<Reply, Reply> {
         .filter(|(_, item)| seen.insert(item.file_id.as_str()))
         .map(|(index, _)| index)
         .collect();
-    let window = Window::by_cursor(service.query, files.len(), service.paging())?;
+    let window = PageWindow::by_cursor(service.query, files.len(), service.paging())?;
     let entries = files[window.from..window.to].iter().map(|&item| file(service.world, item));
     Ok(Reply::ok(window.cursor_page(entries.collect(), service.paging())))
 }
 
-fn create(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
+fn create(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| missing("file"))?;
     text(fields, "purpose")?.ok_or_else(|| missing("purpose"))?;
     let name = uploaded_name(fields, "file")?;
@@ -110,13 +114,13 @@ pub(crate) fn uploaded_name(fields: &Map<String, Value>, field: &str) -> Result<
 }
 
 /// The newest item of this project behind a file id.
-pub(crate) fn own_file(service: &Service<'_>, id: &str) -> Result<usize, Reply> {
+pub(crate) fn own_file(service: &SimulatedService<'_>, id: &str) -> Result<usize, Reply> {
     let found = |item: &Item| item.file_id == id && item.project == service.project && !item.deleted;
     let item = service.world.items.iter().rposition(found);
     item.ok_or_else(|| Reply::error(404, "No such file in this project"))
 }
 
-fn delete(service: &mut Service<'_>, id: &str) -> Result<Reply, Reply> {
+fn delete(service: &mut SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
     own_file(service, id)?;
     for item in service.world.items.iter_mut().filter(|item| item.file_id == id) {
         item.deleted = true;
@@ -125,7 +129,7 @@ fn delete(service: &mut Service<'_>, id: &str) -> Result<Reply, Reply> {
 }
 
 /// An address that may be read for a while. Nothing is there: documents of a simulation have no content.
-fn content(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+fn content(service: &SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
     own_file(service, id)?;
     let expires_at = service.world.now + jiff::SignedDuration::from_mins(15);
     let url = format!("https://files.invalid/{id}?X-Amz-Signature=simulated");
@@ -146,7 +150,7 @@ fn file(world: &World, item: usize) -> Value {
     })
 }
 
-fn project(service: &Service<'_>) -> Value {
+fn project(service: &SimulatedService<'_>) -> Value {
     let project = &service.world.projects[service.project];
     json!({
         "id": project.id,
@@ -174,7 +178,7 @@ impl World {
             file_id,
             pages: self.random.between(1, 9),
             bad_pages: Vec::new(),
-            cause: Cause::Succeeds,
+            cause: ScriptedCause::Succeeds,
             attempts: 0,
             first_takes: None,
             results: Vec::new(),

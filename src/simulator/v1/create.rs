@@ -3,26 +3,26 @@
 use serde_json::{Map, Value};
 
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::options::UnknownItems;
 use crate::simulator::v1::json;
-use crate::simulator::world::cause::{Cause, Failure};
-use crate::simulator::world::model::{Item, JobType, Origin};
+use crate::simulator::world::cause::{Failure, ScriptedCause};
+use crate::simulator::world::model::{BatchOrigin, Item, JobType};
 use crate::simulator::world::submit::Submission;
 
 /// `POST /api/v1/beta/batch-processing`
-pub(crate) fn create(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn create(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
     let config = fields.get("job_config").ok_or_else(|| missing("job_config"))?;
     let job_type = check_config(config)?;
     check_size(fields)?;
     service.check_solvent()?;
     let (origin, directory, items) = match (text_list(fields, "item_ids")?, text(fields, "directory_id")?) {
-        (Some(ids), _) => (Origin::ItemList, None, find_items(service, &ids)?),
+        (Some(ids), _) => (BatchOrigin::ItemList, None, find_items(service, &ids)?),
         (None, Some(id)) => {
             let directory = service.own_directory(id)?;
             let items = service.world.present_items(directory);
-            (Origin::Directory, Some(directory), items)
+            (BatchOrigin::Directory, Some(directory), items)
         }
         (None, None) => {
             return Err(Reply::invalid(&["body"], "item_ids and directory_id are both absent"));
@@ -64,14 +64,14 @@ fn check_size(fields: &Map<String, Value>) -> Result<(), Reply> {
     }
 }
 
-fn find_items(service: &mut Service<'_>, ids: &[&str]) -> Result<Vec<usize>, Reply> {
+fn find_items(service: &mut SimulatedService<'_>, ids: &[&str]) -> Result<Vec<usize>, Reply> {
     if ids.is_empty() || ids.len() > service.options.most_item_ids {
         return Err(Reply::invalid(&["body", "item_ids"], "too few or too many entries"));
     }
     ids.iter().map(|id| find_item(service, id)).collect()
 }
 
-fn find_item(service: &mut Service<'_>, id: &str) -> Result<usize, Reply> {
+fn find_item(service: &mut SimulatedService<'_>, id: &str) -> Result<usize, Reply> {
     let found = service.world.item_index.get(id).copied();
     let foreign = found.is_some_and(|index| service.world.items[index].project != service.project);
     if let Some(index) = found.filter(|&index| !foreign && !service.world.items[index].deleted) {
@@ -86,8 +86,8 @@ fn find_item(service: &mut Service<'_>, id: &str) -> Result<usize, Reply> {
 }
 
 /// An item that exists only as a name: it can be put into a batch, and fails there.
-fn add_ghost(service: &mut Service<'_>, id: &str, found: Option<usize>) -> usize {
-    let cause = Cause::Permanent(Failure::text("the entry points at a file that is no longer there"));
+fn add_ghost(service: &mut SimulatedService<'_>, id: &str, found: Option<usize>) -> usize {
+    let cause = ScriptedCause::Permanent(Failure::text("the entry points at a file that is no longer there"));
     if let Some(index) = found {
         service.world.items[index].cause = cause;
         return index;

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
-use crate::simulator::world::model::{ItemStatus, JobType};
+use crate::simulator::http::service::SimulatedService;
+use crate::simulator::world::model::{JobType, SimulatedItemStatus};
 
 /// `GET …/items/{item_id}/processing-results`: finished work only, so items that have always failed have none.
-pub(crate) fn processing_results(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
-    let wanted = service.query.word("job_type", JobType::from_word)?;
+pub(crate) fn processing_results(service: &SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
+    let wanted = service.query.word("job_type", |word| word.parse::<JobType>().ok())?;
     let world = &*service.world;
     let item = world.item(id).filter(|item| item.project == service.project);
     let item = item.ok_or_else(|| Reply::error(404, "No such entry in this project"))?;
@@ -33,7 +33,7 @@ pub(crate) fn processing_results(service: &Service<'_>, id: &str) -> Result<Repl
 }
 
 /// The configuration with the ids that the service adds, and with secrets where it is told to be careless.
-fn echoed_config(service: &Service<'_>, batch: usize) -> Value {
+fn echoed_config(service: &SimulatedService<'_>, batch: usize) -> Value {
     let batch = &service.world.batches[batch];
     let mut config = v1_config(&batch.config);
     config["user_id"] = crate::simulator::world::random::uuid_of(&batch.id).into();
@@ -60,11 +60,11 @@ fn v1_config(config: &Value) -> Value {
 }
 
 /// `GET /api/v1/parsing/job/{job_id}`
-pub(crate) fn parsing_job(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+pub(crate) fn parsing_job(service: &SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
     let (batch, run) = service.own_job(id)?;
     let run = &service.world.batches[batch].runs[run];
     let mut job = json!({"id": id, "status": job_status(run.status)});
-    if run.status == ItemStatus::Failed {
+    if run.status == SimulatedItemStatus::Failed {
         job["error_code"] = run.error_code.clone().into();
         job["error_message"] = run.job_message.clone().or_else(|| run.error_message.clone()).into();
     }
@@ -72,13 +72,13 @@ pub(crate) fn parsing_job(service: &Service<'_>, id: &str) -> Result<Reply, Repl
 }
 
 /// `GET /api/v1/parsing/job/{job_id}/parameters`
-pub(crate) fn parsing_parameters(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+pub(crate) fn parsing_parameters(service: &SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
     let (batch, _) = service.own_job(id)?;
     Ok(Reply::ok(v1_config(&service.world.batches[batch].config)["parameters"].clone()))
 }
 
 /// `GET /api/v1/parsing/job/{job_id}/details`
-pub(crate) fn parsing_details(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+pub(crate) fn parsing_details(service: &SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
     let mut details = match parsing_job(service, id)?.content {
         crate::simulator::http::reply::Content::Json(job) => job,
         crate::simulator::http::reply::Content::Text(_) => Value::Null,
@@ -93,11 +93,11 @@ pub(crate) fn parsing_details(service: &Service<'_>, id: &str) -> Result<Reply, 
     Ok(Reply::ok(details))
 }
 
-fn job_status(status: ItemStatus) -> &'static str {
+fn job_status(status: SimulatedItemStatus) -> &'static str {
     match status {
-        ItemStatus::Pending | ItemStatus::Processing => "PENDING",
-        ItemStatus::Completed | ItemStatus::Skipped => "SUCCESS",
-        ItemStatus::Failed => "ERROR",
-        ItemStatus::Cancelled => "CANCELLED",
+        SimulatedItemStatus::Pending | SimulatedItemStatus::Processing => "PENDING",
+        SimulatedItemStatus::Completed | SimulatedItemStatus::Skipped => "SUCCESS",
+        SimulatedItemStatus::Failed => "ERROR",
+        SimulatedItemStatus::Cancelled => "CANCELLED",
     }
 }

@@ -6,12 +6,12 @@ use crate::simulator::http::query::Query;
 use crate::simulator::http::reply::Reply;
 use crate::simulator::options::Options;
 use crate::simulator::v1::processed;
-use crate::simulator::world::model::{Batch, ItemStatus, JobType};
+use crate::simulator::world::model::{JobType, SimulatedBatch, SimulatedItemStatus};
 use crate::simulator::world::random::uuid_of;
 use crate::simulator::world::state::World;
 
 /// A batch as lists show it.
-pub(crate) fn batch(world: &World, batch: &Batch, options: &Options) -> Value {
+pub(crate) fn batch(world: &World, batch: &SimulatedBatch, options: &Options) -> Value {
     let counts = batch.counts();
     json!({
         "id": format!("bjb-{}", batch.id),
@@ -58,7 +58,7 @@ pub(crate) fn bulk_batch(world: &World, index: usize) -> Value {
 }
 
 /// An item of a batch.
-pub(crate) fn item(world: &World, batch: &Batch, run: usize, options: &Options) -> Value {
+pub(crate) fn item(world: &World, batch: &SimulatedBatch, run: usize, options: &Options) -> Value {
     let run = &batch.runs[run];
     let item = &world.items[run.item];
     let job = run.job.as_ref().map(|job| match options.bare_job_ids {
@@ -80,10 +80,14 @@ pub(crate) fn item(world: &World, batch: &Batch, run: usize, options: &Options) 
 }
 
 /// Items that no batch has, to fill up the page that is asked for.
-pub(crate) fn made_up_items(query: &Query, status: Option<ItemStatus>, there: usize) -> Result<Vec<Value>, Reply> {
+pub(crate) fn made_up_items(
+    query: &Query,
+    status: Option<SimulatedItemStatus>,
+    there: usize,
+) -> Result<Vec<Value>, Reply> {
     let limit = query.number("limit", 100, 1..=1000)?;
     let offset = query.number("offset", 0, 0..=usize::MAX)?;
-    let word = status.unwrap_or(ItemStatus::Failed).word();
+    let word = status.unwrap_or(SimulatedItemStatus::Failed).word();
     let item =
         |place: usize| json!({"item_id": format!("dfl-made-up-{place}"), "item_name": "more.pdf", "status": word});
     Ok((offset + there..offset + limit).map(item).collect())

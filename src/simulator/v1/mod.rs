@@ -7,22 +7,22 @@ pub(crate) mod json;
 
 use serde_json::{Value, json};
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
-use crate::simulator::http::paging::{Window, order};
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
+use crate::simulator::http::paging::{PageWindow, order};
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::options::Shift;
-use crate::simulator::world::model::{Batch, BatchStatus, ItemStatus, JobType, Origin};
+use crate::simulator::world::model::{BatchOrigin, JobType, SimulatedBatch, SimulatedBatchStatus, SimulatedItemStatus};
 
 /// An entry in the list of batches.
-enum Listed {
+enum BatchEntry {
     Real(usize),
     Bulk(usize),
 }
 
-impl Service<'_> {
+impl SimulatedService<'_> {
     /// Answers a v1 call.
-    pub(crate) fn v1(&mut self, call: &Call<'_>, body: &Value) -> Result<Reply, Reply> {
+    pub(crate) fn v1(&mut self, call: &EndpointCall<'_>, body: &Value) -> Result<Reply, Reply> {
         match call.endpoint {
             Endpoint::ListBatches => self.list_batches(),
             Endpoint::GetBatch => self.get_batch(call.first),
@@ -40,41 +40,41 @@ impl Service<'_> {
 
     fn list_batches(&mut self) -> Result<Reply, Reply> {
         let status = self.query.word("status", batch_status)?;
-        let job_type = self.query.word("job_type", JobType::from_word)?;
+        let job_type = self.query.word("job_type", |word| word.parse::<JobType>().ok())?;
         let directory = self.query.get("directory_id").filter(|id| !id.is_empty());
         let world = &*self.world;
-        let mut listed: Vec<Listed> = Vec::new();
+        let mut listed: Vec<BatchEntry> = Vec::new();
         for (index, batch) in world.batches.iter().enumerate() {
             let directory_id = batch.directory.map(|index| world.directories[index].id.as_str());
             let wanted = batch.project == self.project
                 && self.keeps(index)
-                && batch.origin != Origin::SingleJob
+                && batch.origin != BatchOrigin::SingleJob
                 && self.shows(index, false)
                 && status.is_none_or(|status| status == batch.status)
                 && job_type.is_none_or(|job_type| job_type == batch.job_type)
                 && directory.is_none_or(|id| directory_id == Some(id));
             if wanted {
-                listed.push(Listed::Real(index));
+                listed.push(BatchEntry::Real(index));
             }
         }
         if let Some(bulk) = &world.bulk {
             let wanted = self.project == 0
-                && status.is_none_or(|status| status == BatchStatus::Completed)
+                && status.is_none_or(|status| status == SimulatedBatchStatus::Completed)
                 && job_type.is_none_or(|job_type| job_type == JobType::Parse)
                 && directory.is_none();
             let made = |batch: &usize| wanted && bulk.created_at(*batch) <= world.now();
-            listed.extend((0..bulk.batches).filter(made).map(Listed::Bulk));
+            listed.extend((0..bulk.batches).filter(made).map(BatchEntry::Bulk));
         }
         order(&mut listed, self.paging().order, self.request, |entry| match *entry {
-            Listed::Real(index) => (world.batches[index].created_at, index),
-            Listed::Bulk(index) => {
+            BatchEntry::Real(index) => (world.batches[index].created_at, index),
+            BatchEntry::Bulk(index) => {
                 (world.bulk.as_ref().map_or(jiff::Timestamp::MIN, |bulk| bulk.created_at(index)), usize::MAX - index)
             }
         });
-        let window = Window::by_offset(self.query, 50, listed.len(), self.paging())?;
+        let window = PageWindow::by_offset(self.query, 50, listed.len(), self.paging())?;
         let entries = listed[window.from..window.to].iter().map(|entry| match *entry {
-            Listed::Real(index) => json::batch(world, &world.batches[index], self.options),
-            Listed::Bulk(index) => json::bulk_batch(world, index),
+            BatchEntry::Real(index) => json::batch(world, &world.batches[index], self.options),
+            BatchEntry::Bulk(index) => json::bulk_batch(world, index),
         });
         let page = window.page(entries.collect(), self.paging());
         if self.shifts(Shift::NewBatch) {
@@ -108,7 +108,7 @@ impl Service<'_> {
         let mut runs: Vec<usize> =
             (0..batch.runs.len()).filter(|&run| status.is_none_or(|status| status == batch.runs[run].status)).collect();
         order(&mut runs, self.paging().order, self.request, |&run| (batch.runs[run].effective_at, run));
-        let window = Window::by_offset(self.query, 100, runs.len(), self.paging())?;
+        let window = PageWindow::by_offset(self.query, 100, runs.len(), self.paging())?;
         let runs = &runs[window.from..window.to];
         if runs.iter().any(|&run| self.world.items[batch.runs[run].item].unwritable) {
             return Err(Reply::error(500, "An item could not be written"));
@@ -126,9 +126,9 @@ impl Service<'_> {
         Ok(Reply::ok(page).showing(shown))
     }
 
-    fn list_bulk_items(&self, batch: usize, status: Option<ItemStatus>) -> Result<Reply, Reply> {
+    fn list_bulk_items(&self, batch: usize, status: Option<SimulatedItemStatus>) -> Result<Reply, Reply> {
         let bulk = self.world.bulk.as_ref().expect("the batch was found in it");
-        let window = Window::by_offset(self.query, 100, bulk.count(status), self.paging())?;
+        let window = PageWindow::by_offset(self.query, 100, bulk.count(status), self.paging())?;
         let frame = window.page(Vec::new(), self.paging());
         let mut text = String::from(r#"{"items":"#);
         bulk.write_page(batch, status, window.from, window.to - window.from, &mut text);
@@ -160,15 +160,15 @@ impl Service<'_> {
 }
 
 /// What `processed_items` says.
-pub(crate) fn processed(batch: &Batch, only_completed: bool) -> usize {
+pub(crate) fn processed(batch: &SimulatedBatch, only_completed: bool) -> usize {
     let counts = batch.counts();
     if only_completed { counts.completed } else { counts.completed + counts.failed + counts.skipped }
 }
 
-fn batch_status(word: &str) -> Option<BatchStatus> {
-    BatchStatus::ALL.into_iter().find(|status| status.word() == word)
+fn batch_status(word: &str) -> Option<SimulatedBatchStatus> {
+    word.parse().ok()
 }
 
-fn item_status(word: &str) -> Option<ItemStatus> {
-    ItemStatus::ALL.into_iter().find(|status| status.word() == word)
+fn item_status(word: &str) -> Option<SimulatedItemStatus> {
+    word.parse().ok()
 }

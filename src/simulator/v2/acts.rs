@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v1::create::missing;
 use crate::simulator::v2::{create, jobs};
 use crate::simulator::world::model::JobType;
@@ -28,7 +28,11 @@ pub(crate) fn serves(endpoint: Endpoint) -> bool {
 }
 
 /// Answers it.
-pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn answer(
+    service: &mut SimulatedService<'_>,
+    call: &EndpointCall<'_>,
+    body: &Value,
+) -> Result<Reply, Reply> {
     match call.endpoint {
         Endpoint::V2UploadParse => create::upload_parse(service, body),
         Endpoint::V2ParseVersions => Ok(Reply::ok(versions())),
@@ -44,7 +48,7 @@ pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -
 }
 
 /// The job of this id if it is of this product.
-fn own(service: &Service<'_>, id: &str, job_type: JobType) -> Result<(usize, usize), Reply> {
+fn own(service: &SimulatedService<'_>, id: &str, job_type: JobType) -> Result<(usize, usize), Reply> {
     let (batch, run) = service.own_job(id)?;
     match service.world.batches[batch].job_type == job_type {
         true => Ok((batch, run)),
@@ -52,7 +56,7 @@ fn own(service: &Service<'_>, id: &str, job_type: JobType) -> Result<(usize, usi
     }
 }
 
-fn cancel(service: &mut Service<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
+fn cancel(service: &mut SimulatedService<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
     let (batch, run) = own(service, id, job_type)?;
     if !service.world.cancel_run(batch, run) {
         return Err(Reply::error(409, "This job has already come to its end"));
@@ -61,7 +65,7 @@ fn cancel(service: &mut Service<'_>, id: &str, job_type: JobType) -> Result<Repl
     Ok(Reply::ok(jobs::write(service, batch, &batch.runs[run], &[])))
 }
 
-fn delete(service: &mut Service<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
+fn delete(service: &mut SimulatedService<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
     let (batch, run) = own(service, id, job_type)?;
     let project = service.world.projects[service.world.batches[batch].project].id.clone();
     let job = service.world.batches[batch].runs[run].job.clone();

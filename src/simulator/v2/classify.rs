@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v1::create::{missing, text};
 use crate::simulator::v2::{create, jobs};
-use crate::simulator::world::model::{Batch, ItemStatus, JobType, Origin, Run};
+use crate::simulator::world::model::{BatchOrigin, ItemRun, JobType, SimulatedBatch, SimulatedItemStatus};
 use crate::simulator::world::random::{hash, uuid_of};
 use crate::simulator::world::state::World;
 use crate::simulator::world::submit::Submission;
@@ -18,7 +18,11 @@ pub(crate) fn serves(endpoint: Endpoint) -> bool {
 }
 
 /// Answers it.
-pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn answer(
+    service: &mut SimulatedService<'_>,
+    call: &EndpointCall<'_>,
+    body: &Value,
+) -> Result<Reply, Reply> {
     match call.endpoint {
         Endpoint::V2ListClassify => jobs::list(service, JobType::Classify),
         Endpoint::V2GetClassify => jobs::get_flat(service, call.first, JobType::Classify),
@@ -37,7 +41,7 @@ const FIELDS: &[&str] = &[
     "webhook_configurations",
 ];
 
-fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Reply, Reply> {
+fn create(service: &mut SimulatedService<'_>, fields: &Map<String, Value>) -> Result<Reply, Reply> {
     create::refuse_unknown(fields, FIELDS)?;
     let mut inputs = Vec::new();
     for name in ["file_input", "file_id", "parse_job_id"] {
@@ -61,7 +65,7 @@ fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Repl
     });
     let submission = Submission {
         job_type: JobType::Classify,
-        origin: Origin::SingleJob,
+        origin: BatchOrigin::SingleJob,
         ..Submission::of_items(service.project, vec![item], config)
     };
     let index = service.world.submit(submission);
@@ -87,7 +91,7 @@ pub(crate) fn check_rules(fields: &Map<String, Value>) -> Result<(), Reply> {
 }
 
 /// The job that was made under the same key.
-fn earlier(service: &Service<'_>, transaction: Option<&str>) -> Option<Reply> {
+fn earlier(service: &SimulatedService<'_>, transaction: Option<&str>) -> Option<Reply> {
     let transaction = transaction?;
     let batches = service.world.batches.iter();
     let found = batches.filter(|batch| batch.project == service.project && batch.job_type == JobType::Classify);
@@ -96,13 +100,13 @@ fn earlier(service: &Service<'_>, transaction: Option<&str>) -> Option<Reply> {
 }
 
 /// A job in the shape that classify lists and gets have.
-pub(crate) fn classify_job(world: &World, batch: &Batch, run: &Run) -> Value {
+pub(crate) fn classify_job(world: &World, batch: &SimulatedBatch, run: &ItemRun) -> Value {
     let item = &world.items[run.item];
     let default = json!({"rules": [{"type": "invoice", "description": "asks for money"}, {"type": "other", "description": "all else"}]});
     let configuration = Some(&batch.config["configuration"]).filter(|value| value.is_object()).unwrap_or(&default);
     let rules = configuration["rules"].as_array().map_or(&[][..], Vec::as_slice);
     let chosen = rules.get(hash(&item.id) as usize % rules.len().max(1));
-    let result = chosen.filter(|_| run.status == ItemStatus::Completed).map(
+    let result = chosen.filter(|_| run.status == SimulatedItemStatus::Completed).map(
         |rule| json!({"type": rule["type"], "confidence": 0.93, "reasoning": "the first page is laid out like one"}),
     );
     let input = batch.config["file_input"].as_str().unwrap_or(&item.id);

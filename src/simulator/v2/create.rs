@@ -3,15 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::storage::uploads::{own_file, uploaded_name};
 use crate::simulator::v1::create::{missing, text};
 use crate::simulator::v2::jobs;
-use crate::simulator::world::model::{ItemStatus, JobType, Origin};
+use crate::simulator::world::model::{BatchOrigin, JobType, SimulatedItemStatus};
 use crate::simulator::world::submit::Submission;
 
 /// `POST /api/v2/parse`
-pub(crate) fn create_parse(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn create_parse(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
     refuse_unknown(fields, PARSE_FIELDS)?;
     check_options(fields)?;
@@ -46,7 +46,7 @@ pub(crate) fn create_parse(service: &mut Service<'_>, body: &Value) -> Result<Re
 }
 
 /// `POST /api/v2/parse/upload`: the same with the file itself, and the configuration as a text in the form.
-pub(crate) fn upload_parse(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn upload_parse(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {
     let form = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not a form"))?;
     let name = uploaded_name(form, "file")?;
     let configuration = text(form, "configuration")?.ok_or_else(|| missing("configuration"))?;
@@ -61,7 +61,7 @@ pub(crate) fn upload_parse(service: &mut Service<'_>, body: &Value) -> Result<Re
 }
 
 /// `POST /api/v2/extract`: from a directory entry, a file, or a finished parse job, which saves the parsing.
-pub(crate) fn create_extract(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn create_extract(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
     refuse_unknown(fields, EXTRACT_FIELDS)?;
     let input = text(fields, "file_input")?.ok_or_else(|| missing("file_input"))?;
@@ -142,7 +142,7 @@ pub(crate) fn refuse_unknown(fields: &Map<String, Value>, known: &[&str]) -> Res
 }
 
 /// The item behind an input, and whether it is parsed already.
-pub(crate) fn find_input(service: &Service<'_>, input: &str) -> Result<(usize, bool), Reply> {
+pub(crate) fn find_input(service: &SimulatedService<'_>, input: &str) -> Result<(usize, bool), Reply> {
     let world = &*service.world;
     if let Some((batch, run)) = service.own_parse_step(input) {
         return Ok((world.batches[batch].runs[run].item, true));
@@ -150,7 +150,7 @@ pub(crate) fn find_input(service: &Service<'_>, input: &str) -> Result<(usize, b
     if let (true, Ok((batch, run))) = (input.starts_with("pjb-"), service.own_job(input)) {
         let run = &world.batches[batch].runs[run];
         return match run.status {
-            ItemStatus::Completed => Ok((run.item, true)),
+            SimulatedItemStatus::Completed => Ok((run.item, true)),
             _ => Err(Reply::error(409, "This parse job has no result to read from")),
         };
     }
@@ -161,7 +161,7 @@ pub(crate) fn find_input(service: &Service<'_>, input: &str) -> Result<(usize, b
 }
 
 fn submit(
-    service: &mut Service<'_>,
+    service: &mut SimulatedService<'_>,
     job_type: JobType,
     item: usize,
     mut config: Value,
@@ -179,7 +179,7 @@ fn submit(
     }
     let submission = Submission {
         job_type,
-        origin: Origin::SingleJob,
+        origin: BatchOrigin::SingleJob,
         user_metadata,
         ..Submission::of_items(service.project, vec![item], config)
     };

@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::http::paging::{Window, order};
+use crate::simulator::http::paging::{PageWindow, order};
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v2::{Span, json};
-use crate::simulator::world::model::{Batch, ItemStatus, JobType, Run};
+use crate::simulator::world::model::{ItemRun, JobType, SimulatedBatch, SimulatedItemStatus};
 use crate::simulator::world::state::World;
 
 /// `GET /api/v2/parse`, `…/extract` and `…/classify`: flat jobs, newest first.
-pub(crate) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Reply> {
+pub(crate) fn list(service: &SimulatedService<'_>, job_type: JobType) -> Result<Reply, Reply> {
     let status = service.query.word("status", |word| status(job_type, word))?;
     let span = Span::of(service)?;
     let expand: Vec<&str> = service.query.all("expand").collect();
     let world = &*service.world;
-    let mut jobs: Vec<Listed> = candidates(service)
+    let mut jobs: Vec<JobEntry> = candidates(service)
         .into_iter()
         .filter(|job| {
             let (batch, run) = job.of(world);
@@ -30,7 +30,7 @@ pub(crate) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Re
     order(&mut jobs, service.paging().order, service.request, |job| {
         (job.of(world).1.effective_at, (job.batch << 24) | job.run)
     });
-    let window = Window::by_cursor(service.query, jobs.len(), service.paging())?;
+    let window = PageWindow::by_cursor(service.query, jobs.len(), service.paging())?;
     let jobs = &jobs[window.from..window.to];
     let entries = jobs.iter().map(|job| {
         let (batch, run) = job.of(world);
@@ -46,57 +46,57 @@ pub(crate) fn list(service: &Service<'_>, job_type: JobType) -> Result<Reply, Re
 
 /// A job that a list may show: a run's own, or the parsing that goes before an extraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Listed {
+struct JobEntry {
     batch: usize,
     run: usize,
     step: bool,
 }
 
-impl Listed {
+impl JobEntry {
     fn own((batch, run): (usize, usize)) -> Self {
         Self { batch, run, step: false }
     }
 
-    fn of(self, world: &World) -> (&Batch, &Run) {
+    fn of(self, world: &World) -> (&SimulatedBatch, &ItemRun) {
         (&world.batches[self.batch], &world.batches[self.batch].runs[self.run])
     }
 
-    fn kind(self, batch: &Batch) -> JobType {
+    fn kind(self, batch: &SimulatedBatch) -> JobType {
         if self.step { JobType::Parse } else { batch.job_type }
     }
 
-    fn status(self, run: &Run) -> ItemStatus {
+    fn status(self, run: &ItemRun) -> SimulatedItemStatus {
         match self.step {
-            true if run.status.is_terminal() => ItemStatus::Completed,
-            true => ItemStatus::Processing,
+            true if run.status.is_terminal() => SimulatedItemStatus::Completed,
+            true => SimulatedItemStatus::Processing,
             false => run.status,
         }
     }
 }
 
-fn step_id(run: &Run) -> String {
+fn step_id(run: &ItemRun) -> String {
     World::parse_step_id(run.job.as_deref().unwrap_or(""))
 }
 
 /// The jobs that were named, or all of the project's but for parsings before extractions.
-fn candidates(service: &Service<'_>) -> Vec<Listed> {
+fn candidates(service: &SimulatedService<'_>) -> Vec<JobEntry> {
     let world = &*service.world;
     let named: Vec<&str> = service.query.all("job_ids").collect();
     if named.is_empty() {
         let all = world.batches.iter().enumerate();
         return all
-            .flat_map(|(batch, record)| (0..record.runs.len()).map(move |run| Listed::own((batch, run))))
+            .flat_map(|(batch, record)| (0..record.runs.len()).map(move |run| JobEntry::own((batch, run))))
             .collect();
     }
-    let step = |id| service.own_parse_step(id).map(|(batch, run)| Listed { batch, run, step: true });
+    let step = |id| service.own_parse_step(id).map(|(batch, run)| JobEntry { batch, run, step: true });
     let mut found: Vec<_> =
-        named.into_iter().filter_map(|id| world.find_job(id).map(Listed::own).or_else(|| step(id))).collect();
+        named.into_iter().filter_map(|id| world.find_job(id).map(JobEntry::own).or_else(|| step(id))).collect();
     found.sort_unstable_by_key(|job| (job.batch, job.run));
     found
 }
 
 /// `GET /api/v2/parse/{job_id}`: the job in an envelope.
-pub(crate) fn get_parse(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+pub(crate) fn get_parse(service: &SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
     let expand: Vec<&str> = service.query.all("expand").collect();
     let world = &*service.world;
     if let Some((batch, run)) = service.own_parse_step(id) {
@@ -109,7 +109,7 @@ pub(crate) fn get_parse(service: &Service<'_>, id: &str) -> Result<Reply, Reply>
         return Err(Reply::error(404, "No such job in this project"));
     }
     let mut answer = json!({ "job": write(service, batch, run, &expand) });
-    if run.status == ItemStatus::Completed {
+    if run.status == SimulatedItemStatus::Completed {
         if expand.contains(&"markdown") {
             answer["markdown"] = json!({ "pages": pages(service, run) });
         }
@@ -121,7 +121,7 @@ pub(crate) fn get_parse(service: &Service<'_>, id: &str) -> Result<Reply, Reply>
 }
 
 /// The pages of a completed parse; those that failed have no text.
-fn pages(service: &Service<'_>, run: &Run) -> Vec<Value> {
+fn pages(service: &SimulatedService<'_>, run: &ItemRun) -> Vec<Value> {
     let item = &service.world.items[run.item];
     let page = |number| match item.bad_pages.contains(&number) {
         true => json!({"page_number": number, "success": false, "error": format!("nothing legible on sheet {number}")}),
@@ -131,14 +131,14 @@ fn pages(service: &Service<'_>, run: &Run) -> Vec<Value> {
 }
 
 /// The same pages as plain text, which has no page that failed.
-fn texts(service: &Service<'_>, run: &Run) -> Vec<Value> {
+fn texts(service: &SimulatedService<'_>, run: &ItemRun) -> Vec<Value> {
     let item = &service.world.items[run.item];
     let legible = (1..=item.pages).filter(|number| !item.bad_pages.contains(number));
     legible.map(|number| json!({"page_number": number, "text": format!("Page {number}")})).collect()
 }
 
 /// `GET /api/v2/extract/{job_id}` and `…/classify/{job_id}`: the bare job.
-pub(crate) fn get_flat(service: &Service<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
+pub(crate) fn get_flat(service: &SimulatedService<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
     let expand: Vec<&str> = service.query.all("expand").collect();
     let (batch, run) = service.own_job(id)?;
     let (batch, run) = (&service.world.batches[batch], &service.world.batches[batch].runs[run]);
@@ -148,7 +148,7 @@ pub(crate) fn get_flat(service: &Service<'_>, id: &str, job_type: JobType) -> Re
     Ok(Reply::ok(write(service, batch, run, &expand)).showing(vec![run.failure]))
 }
 
-pub(crate) fn write(service: &Service<'_>, batch: &Batch, run: &Run, expand: &[&str]) -> Value {
+pub(crate) fn write(service: &SimulatedService<'_>, batch: &SimulatedBatch, run: &ItemRun, expand: &[&str]) -> Value {
     match batch.job_type {
         JobType::Extract => json::extract_job(service.world, batch, run, expand),
         JobType::Classify => crate::simulator::v2::classify::classify_job(service.world, batch, run),
@@ -157,11 +157,16 @@ pub(crate) fn write(service: &Service<'_>, batch: &Batch, run: &Run, expand: &[&
 }
 
 /// The status that a filter's word means. Extract jobs may be throttled elsewhere; here none ever is.
-fn status(job_type: JobType, word: &str) -> Option<Option<ItemStatus>> {
+fn status(job_type: JobType, word: &str) -> Option<Option<SimulatedItemStatus>> {
     if job_type == JobType::Extract && word == "THROTTLED" {
         return Some(None);
     }
-    let known =
-        [ItemStatus::Pending, ItemStatus::Processing, ItemStatus::Completed, ItemStatus::Failed, ItemStatus::Cancelled];
+    let known = [
+        SimulatedItemStatus::Pending,
+        SimulatedItemStatus::Processing,
+        SimulatedItemStatus::Completed,
+        SimulatedItemStatus::Failed,
+        SimulatedItemStatus::Cancelled,
+    ];
     known.into_iter().find(|status| status.v2_word() == word).map(Some)
 }

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::simulator::v1::json::job_id;
-use crate::simulator::world::model::{Batch, BatchStatus, ItemStatus, JobType, Run};
+use crate::simulator::world::model::{ItemRun, JobType, SimulatedBatch, SimulatedBatchStatus, SimulatedItemStatus};
 use crate::simulator::world::random::uuid_of;
 use crate::simulator::world::state::World;
 
 /// A batch; its results are null unless asked for and complete.
 pub(crate) fn batch(world: &World, index: usize, with_results: bool) -> Value {
     let batch = &world.batches[index];
-    let complete = matches!(batch.status, BatchStatus::Completed | BatchStatus::Cancelled);
+    let complete = matches!(batch.status, SimulatedBatchStatus::Completed | SimulatedBatchStatus::Cancelled);
     let shown = batch.runs.iter().filter(|run| !is_done_before(world, batch, run));
     let results = (with_results && complete).then(|| shown.map(|run| result(world, batch, run)).collect::<Vec<_>>());
     json!({
@@ -27,13 +27,13 @@ pub(crate) fn batch(world: &World, index: usize, with_results: bool) -> Value {
 
 /// The directory a batch reads. For one made from a list of items that is where its first item lies, because v2 knows
 /// no other kind; an empty one is taken to have read the project's own.
-pub(crate) fn directory_id<'w>(world: &'w World, batch: &Batch) -> &'w str {
+pub(crate) fn directory_id<'w>(world: &'w World, batch: &SimulatedBatch) -> &'w str {
     let of_items = || batch.runs.first().map(|run| world.items[run.item].directory);
     let directory = batch.directory.or_else(of_items).unwrap_or(batch.project);
     &world.directories[directory].id
 }
 
-fn config(batch: &Batch) -> Value {
+fn config(batch: &SimulatedBatch) -> Value {
     let kind = match batch.job_type {
         JobType::Extract => "extract_v2",
         JobType::Parse | JobType::Classify => "parse_v2",
@@ -43,10 +43,10 @@ fn config(batch: &Batch) -> Value {
     json!({"job": {"type": kind, "configuration_id": configuration}})
 }
 
-fn result(world: &World, batch: &Batch, run: &Run) -> Value {
+fn result(world: &World, batch: &SimulatedBatch, run: &ItemRun) -> Value {
     let job = run.job.clone().or_else(|| earlier_job(world, batch, run));
     let reason = run.skip_reason.as_deref().unwrap_or("not_taken");
-    let unmapped = job.is_none() && run.status == ItemStatus::Skipped;
+    let unmapped = job.is_none() && run.status == SimulatedItemStatus::Skipped;
     json!({
         "source_directory_file_id": world.items[run.item].id,
         "job_reference": job.map(|job| json!({
@@ -64,14 +64,14 @@ pub(crate) fn is_done_before(world: &World, batch: &Batch, run: &Run) -> bool {
 }
 
 /// The job whose result stands for work that was skipped as done already.
-fn earlier_job(world: &World, batch: &Batch, run: &Run) -> Option<String> {
+fn earlier_job(world: &World, batch: &SimulatedBatch, run: &ItemRun) -> Option<String> {
     let results = &world.items[run.item].results;
     let work = results.iter().rev().find(|work| world.batches[work.batch].config_hash == batch.config_hash)?;
-    world.batches[work.batch].runs[work.run].job.clone().filter(|_| run.status == ItemStatus::Skipped)
+    world.batches[work.batch].runs[work.run].job.clone().filter(|_| run.status == SimulatedItemStatus::Skipped)
 }
 
 /// A job in the shape that parse lists have.
-pub(crate) fn parse_job(world: &World, batch: &Batch, run: &Run, usage: bool) -> Value {
+pub(crate) fn parse_job(world: &World, batch: &SimulatedBatch, run: &ItemRun, usage: bool) -> Value {
     let mut job = json!({
         "id": format!("pjb-{}", run.job.as_deref().unwrap_or("")),
         "project_id": format!("prj-{}", world.projects[batch.project].id),
@@ -90,7 +90,7 @@ pub(crate) fn parse_job(world: &World, batch: &Batch, run: &Run, usage: bool) ->
 }
 
 /// The parsing that went before an extraction; it completes whenever the extraction has a job.
-pub(crate) fn parse_step(world: &World, batch: &Batch, run: &Run, id: &str) -> Value {
+pub(crate) fn parse_step(world: &World, batch: &SimulatedBatch, run: &ItemRun, id: &str) -> Value {
     let status = if run.status.is_terminal() { "COMPLETED" } else { "RUNNING" };
     json!({
         "id": id,
@@ -104,7 +104,7 @@ pub(crate) fn parse_step(world: &World, batch: &Batch, run: &Run, id: &str) -> V
 }
 
 /// A job in the shape that extract lists and gets have.
-pub(crate) fn extract_job(world: &World, batch: &Batch, run: &Run, expand: &[&str]) -> Value {
+pub(crate) fn extract_job(world: &World, batch: &SimulatedBatch, run: &ItemRun, expand: &[&str]) -> Value {
     let job_id = run.job.as_deref().unwrap_or("");
     let mut job = json!({
         "id": format!("ext-{job_id}"),
@@ -113,7 +113,7 @@ pub(crate) fn extract_job(world: &World, batch: &Batch, run: &Run, expand: &[&st
         "status": run.status.v2_word(),
         "error_message": job_message(run),
         "configuration_id": config(batch)["job"]["configuration_id"],
-        "extract_result": (run.status == ItemStatus::Completed).then(|| json!({"total": "12.00"})),
+        "extract_result": (run.status == SimulatedItemStatus::Completed).then(|| json!({"total": "12.00"})),
         "created_at": run.started_at,
         "updated_at": run.effective_at,
     });
@@ -133,8 +133,8 @@ pub(crate) fn extract_job(world: &World, batch: &Batch, run: &Run, expand: &[&st
 }
 
 /// v2 jobs have one text for both; the one on the job record says more.
-pub(crate) fn job_message(run: &Run) -> Option<&String> {
-    run.job_message.as_ref().or(run.error_message.as_ref()).filter(|_| run.status == ItemStatus::Failed)
+pub(crate) fn job_message(run: &ItemRun) -> Option<&String> {
+    run.job_message.as_ref().or(run.error_message.as_ref()).filter(|_| run.status == SimulatedItemStatus::Failed)
 }
 
 impl World {

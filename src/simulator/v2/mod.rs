@@ -10,13 +10,14 @@ pub(crate) mod tests;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use strum::VariantArray as _;
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
-use crate::simulator::http::paging::{Window, order};
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
+use crate::simulator::http::paging::{PageWindow, order};
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v1::create::missing;
-use crate::simulator::world::model::{Batch, BatchStatus, JobType, Origin, Run};
+use crate::simulator::world::model::{SimulatedBatch, SimulatedBatchStatus, JobType, BatchOrigin, Run};
 use crate::simulator::world::submit::Submission;
 
 /// The most files of a directory that one batch takes, as the real service documents it.
@@ -41,7 +42,11 @@ pub(crate) fn serves(endpoint: Endpoint) -> bool {
 }
 
 /// Answers it.
-pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn answer(
+    service: &mut SimulatedService<'_>,
+    call: &EndpointCall<'_>,
+    body: &Value,
+) -> Result<Reply, Reply> {
     match call.endpoint {
         Endpoint::V2ListBatches => list_batches(service),
         Endpoint::V2GetBatch => get_batch(service, call.first),
@@ -56,9 +61,10 @@ pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -
     }
 }
 
-fn list_batches(service: &mut Service<'_>) -> Result<Reply, Reply> {
-    let status =
-        service.query.word("status", |word| BatchStatus::ALL.into_iter().find(|status| status.v2_word() == word))?;
+fn list_batches(service: &mut SimulatedService<'_>) -> Result<Reply, Reply> {
+    let status = service.query.word("status", |word| {
+        SimulatedBatchStatus::VARIANTS.iter().copied().find(|status| status.v2_word() == word)
+    })?;
     let span = Span::of(service)?;
     let directory = service.query.get("source_directory_id");
     let world = &*service.world;
@@ -75,7 +81,7 @@ fn list_batches(service: &mut Service<'_>) -> Result<Reply, Reply> {
         })
         .collect();
     order(&mut listed, service.paging().order, service.request, |&index| (world.batches[index].created_at, index));
-    let window = Window::by_cursor(service.query, listed.len(), service.paging())?;
+    let window = PageWindow::by_cursor(service.query, listed.len(), service.paging())?;
     let entries = listed[window.from..window.to].iter().map(|&index| json::batch(world, index, false));
     let page = window.cursor_page(entries.collect(), service.paging());
     if service.shifts(crate::simulator::options::Shift::NewBatch) {
@@ -84,7 +90,7 @@ fn list_batches(service: &mut Service<'_>) -> Result<Reply, Reply> {
     Ok(Reply::ok(page))
 }
 
-fn get_batch(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
+fn get_batch(service: &SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
     let expands: Vec<&str> = service.query.all("expand").collect();
     if expands.iter().any(|field| *field != "results") {
         return Err(Reply::invalid(&["query", "expand"], "only results can be expanded"));
@@ -95,14 +101,14 @@ fn get_batch(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
     let is_shown = |run: &&Run| run.job.is_none() && !json::is_done_before(service.world, batch, run);
     let shown = batch.runs.iter().filter(is_shown).map(|run| run.failure);
     // The page of results tells of skipped files only; what became of the others is on their jobs.
-    Ok(if expands.is_empty() || batch.status != BatchStatus::Completed {
+    Ok(if expands.is_empty() || batch.status != SimulatedBatchStatus::Completed {
         reply
     } else {
         reply.showing(shown.collect())
     })
 }
 
-fn create_batch(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply> {
+fn create_batch(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {
     let directory = body["source_directory_id"].as_str().ok_or_else(|| missing("source_directory_id"))?;
     let job = &body["config"]["job"];
     let job_type = match job["type"].as_str() {
@@ -126,7 +132,7 @@ fn create_batch(service: &mut Service<'_>, body: &Value) -> Result<Reply, Reply>
     Ok(Reply::created(json::batch(service.world, index, false), id))
 }
 
-fn cancel_batch(service: &mut Service<'_>, id: &str) -> Result<Reply, Reply> {
+fn cancel_batch(service: &mut SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
     let index = own_batch(service, id)?;
     if !service.world.cancel(index) {
         return Err(Reply::error(409, "This batch has already come to its end"));
@@ -135,11 +141,11 @@ fn cancel_batch(service: &mut Service<'_>, id: &str) -> Result<Reply, Reply> {
 }
 
 /// Whether v2 shows it among batches: it knows none that sort documents, and single jobs are none.
-fn is_of_v2(batch: &Batch) -> bool {
-    batch.origin != Origin::SingleJob && batch.job_type != JobType::Classify
+fn is_of_v2(batch: &SimulatedBatch) -> bool {
+    batch.origin != BatchOrigin::SingleJob && batch.job_type != JobType::Classify
 }
 
-fn own_batch(service: &Service<'_>, id: &str) -> Result<usize, Reply> {
+fn own_batch(service: &SimulatedService<'_>, id: &str) -> Result<usize, Reply> {
     let index = service.own_batch(id)?;
     match is_of_v2(&service.world.batches[index]) {
         true => Ok(index),
@@ -154,7 +160,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    pub(crate) fn of(service: &Service<'_>) -> Result<Self, Reply> {
+    pub(crate) fn of(service: &SimulatedService<'_>) -> Result<Self, Reply> {
         let time = |name, default| match service.query.get(name) {
             None | Some("") => Ok(default),
             Some(text) => text.parse().map_err(|_| Reply::invalid(&["query", name], "not a time")),

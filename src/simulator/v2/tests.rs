@@ -6,7 +6,7 @@ use crate::simulator::http::server::SimulatedCloud;
 use crate::simulator::http::tests::{get, post};
 use crate::simulator::options::Options;
 use crate::simulator::world::builder::{WorldBuilder, directory_id, item_id, v2_batch_id};
-use crate::simulator::world::cause::{Cause, Failure};
+use crate::simulator::world::cause::{Failure, ScriptedCause};
 use crate::simulator::world::model::JobType;
 use crate::simulator::world::state::World;
 
@@ -17,7 +17,7 @@ async fn cloud(world: World) -> SimulatedCloud {
 fn mixed_world() -> World {
     let failing = Failure::text("short").with_job_message("the long story");
     let builder = WorldBuilder::new().batch("b1").from_directory();
-    let builder = builder.item("good").item("bad").cause(Cause::Permanent(failing));
+    let builder = builder.item("good").item("bad").cause(ScriptedCause::Permanent(failing));
     builder.item("busy").fails_until(2, "busy").item("big").skipped("size_limit_exceeded").build()
 }
 

@@ -11,9 +11,9 @@ use crate::simulator::world::account_texts::{
     BEHIND_VAGUE, GROWING, Nature, OUTAGE, RETURNING, UNREADABLE, UNSORTED, VAGUE, cause,
 };
 use crate::simulator::world::builder::add_project;
-use crate::simulator::world::cause::{Cause, Failure};
-use crate::simulator::world::model::{JobType, Origin};
-use crate::simulator::world::state::{Outage, Pace, World};
+use crate::simulator::world::cause::{Failure, ScriptedCause};
+use crate::simulator::world::model::{BatchOrigin, JobType};
+use crate::simulator::world::state::{BatchPace, Outage, World};
 use crate::simulator::world::submit::{Break, Submission};
 
 /// The name of the larger project of [`believable_account`].
@@ -44,7 +44,7 @@ struct Plot {
 impl Plot {
     fn new(seed: u64, start: Timestamp) -> Self {
         let mut world = World::empty(seed, start - SignedDuration::from_hours(24 * 4));
-        world.pace = Pace { start_delay: (5, 40), item: (15, 80), lanes: 10 };
+        world.pace = BatchPace { start_delay: (5, 40), item: (15, 80), lanes: 10 };
         add_project(&mut world, FIRST_PROJECT, "llx-simulated-invoices");
         add_project(&mut world, SECOND_PROJECT, "llx-simulated-archive");
         Self { world, start }
@@ -115,10 +115,10 @@ impl Plot {
     fn oddities(&mut self) {
         let items = self.documents(1, 30, 0);
         let stuck = Submission::of_items(1, items.clone(), config());
-        self.world.items[items[3]].cause = Cause::NeverEnds;
+        self.world.items[items[3]].cause = ScriptedCause::NeverEnds;
         let vague = Failure::text(VAGUE).with_code("DOCUMENT_TOO_LARGE").with_job_message(BEHIND_VAGUE);
         for &item in &items[5..12] {
-            self.world.items[item].cause = Cause::Permanent(Failure { template: true, ..vague.clone() });
+            self.world.items[item].cause = ScriptedCause::Permanent(Failure { template: true, ..vague.clone() });
         }
         self.world.submit_at(self.at(6 * 60), stuck);
 
@@ -148,7 +148,7 @@ impl Plot {
             for (project, job_type) in [(0, JobType::Classify), (0, JobType::Extract), (1, JobType::Parse)] {
                 let items = self.documents(project, 1, 150);
                 let single = Submission::of_items(project, items, config());
-                let single = Submission { job_type, origin: Origin::SingleJob, ..single };
+                let single = Submission { job_type, origin: BatchOrigin::SingleJob, ..single };
                 self.world.submit_at(self.at(hour * 60 + 10), single);
             }
         }
@@ -157,8 +157,10 @@ impl Plot {
     /// Submits a batch at this many minutes after the start, and again what failed for a passing reason, if somebody helps.
     fn batch(&mut self, project: usize, minute: i64, items: Vec<usize>, job_type: JobType, helped: bool) {
         if helped {
-            let passing =
-                items.iter().copied().filter(|&item| matches!(self.world.items[item].cause, Cause::Transient { .. }));
+            let passing = items
+                .iter()
+                .copied()
+                .filter(|&item| matches!(self.world.items[item].cause, ScriptedCause::Transient { .. }));
             let again = Submission::of_items(project, passing.collect(), config());
             if !again.items.is_empty() {
                 self.world.submit_at(self.at(minute + 7 * 60), again);
@@ -179,7 +181,8 @@ impl Plot {
     fn extractions(&mut self, project: usize, count: u64, failing: u64) -> Vec<usize> {
         let items = self.documents(project, count, failing);
         for &item in &items {
-            if self.world.items[item].cause.is_recoverable() && self.world.items[item].cause != Cause::Succeeds {
+            if self.world.items[item].cause.is_recoverable() && self.world.items[item].cause != ScriptedCause::Succeeds
+            {
                 self.world.items[item].cause = cause(UNREADABLE, "", Nature::Permanent);
             }
         }
@@ -198,7 +201,7 @@ fn config() -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::world::model::{BatchStatus, ItemStatus};
+    use crate::simulator::world::model::{SimulatedBatchStatus, SimulatedItemStatus};
 
     fn start() -> Timestamp {
         "2026-03-02T08:00:00Z".parse().unwrap()
@@ -211,17 +214,17 @@ mod tests {
     #[test]
     fn the_account_has_thousands_of_items_and_hundreds_of_failures() {
         let mut world = believable_account(1, start());
-        let running = world.batches().iter().filter(|batch| batch.status == BatchStatus::Running);
+        let running = world.batches().iter().filter(|batch| batch.status == SimulatedBatchStatus::Running);
         assert!(running.count() >= 2);
         let before = world.truth().failures.len();
         world.advance(SignedDuration::from_hours(48));
-        let states: Vec<ItemStatus> = world.current_states().into_values().collect();
+        let states: Vec<SimulatedItemStatus> = world.current_states().into_values().collect();
         let count = |status| states.iter().filter(|&&state| state == status).count();
-        assert!(count(ItemStatus::Completed) > 5_000);
+        assert!(count(SimulatedItemStatus::Completed) > 5_000);
         assert!((100..900).contains(&before), "{before}");
         let after = world.truth().failures.len();
         assert!((400..1_500).contains(&after), "{after}");
-        assert!(count(ItemStatus::Failed) < after);
+        assert!(count(SimulatedItemStatus::Failed) < after);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The errors that the believable account shows: wordings of our own for the troubles that document processing has.
 
-use crate::simulator::world::cause::{Cause, Failure};
+use crate::simulator::world::cause::{Failure, ScriptedCause};
 
 /// What is behind an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +18,12 @@ pub(crate) enum Nature {
 }
 
 /// An error: its text, its code on the job record (or none), how common it is, and its nature.
-type Trouble = (&'static str, &'static str, u64, Nature);
+type ErrorText = (&'static str, &'static str, u64, Nature);
 
 use Nature::{Healing, Limited, Passing, Permanent, Poison};
 
 /// Errors of single documents; the weights decide how often each is met.
-pub(crate) const TROUBLES: &[Trouble] = &[
+pub(crate) const TROUBLES: &[ErrorText] = &[
     ("The file {name} is locked with a password and cannot be opened.", "PDF_IS_PROTECTED", 9, Permanent),
     (
         "Opening the document needs an owner password (encryption: AES-256, revision 6)",
@@ -139,16 +139,16 @@ pub(crate) const NAMES: [&str; 9] = [
 ];
 
 /// The cause that an error of this text, code and nature hides behind.
-pub(crate) fn cause(text: &str, code: &str, nature: Nature) -> Cause {
+pub(crate) fn cause(text: &str, code: &str, nature: Nature) -> ScriptedCause {
     let mut failure = if text.is_empty() { Failure::silent() } else { Failure::template(text) };
     if !code.is_empty() {
         failure = failure.with_code(code);
     }
     match nature {
-        Nature::Permanent => Cause::Permanent(failure),
-        Nature::Passing => Cause::Transient { succeeds_on: 2, failure },
-        Nature::Poison => Cause::Poison(failure),
-        Nature::Limited => Cause::RateLimited { most_at_once: 60, failure },
-        Nature::Healing => Cause::RecoversInPlace { failure, after: jiff::SignedDuration::from_mins(50) },
+        Nature::Permanent => ScriptedCause::Permanent(failure),
+        Nature::Passing => ScriptedCause::Transient { succeeds_on: 2, failure },
+        Nature::Poison => ScriptedCause::Poison(failure),
+        Nature::Limited => ScriptedCause::RateLimited { most_at_once: 60, failure },
+        Nature::Healing => ScriptedCause::RecoversInPlace { failure, after: jiff::SignedDuration::from_mins(50) },
     }
 }

@@ -5,11 +5,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::simulator::world::cause::{Cause, Failure};
-use crate::simulator::world::model::{Directory, Item, JobType, Project};
-use crate::simulator::world::progress::Event;
+use crate::simulator::world::cause::{Failure, ScriptedCause};
+use crate::simulator::world::model::{Directory, Item, JobType, SimulatedProject};
+use crate::simulator::world::progress::ScheduledEvent;
 use crate::simulator::world::random::uuid_of;
-use crate::simulator::world::state::{Outage, Pace, World};
+use crate::simulator::world::state::{BatchPace, Outage, World};
 use crate::simulator::world::submit::{Break, Submission};
 
 /// The bearer key of the project that a builder starts with.
@@ -61,7 +61,7 @@ impl WorldBuilder {
     /// The same at another time.
     pub fn at(now: Timestamp) -> Self {
         let mut world = World::empty(1, now - SignedDuration::from_hours(24 * 365));
-        world.pace = Pace { start_delay: (1, 1), item: (1, 2), lanes: 1_000 };
+        world.pace = BatchPace { start_delay: (1, 1), item: (1, 2), lanes: 1_000 };
         add_project(&mut world, "default", DEFAULT_KEY);
         Self { world, now, batches: Vec::new() }
     }
@@ -75,12 +75,12 @@ impl WorldBuilder {
     /// What the current project may still spend when the world is built.
     pub fn credits(mut self, credits: u64) -> Self {
         let project = self.world.projects.len() - 1;
-        self.world.schedule(self.now, Event::Credits(project, Some(credits)));
+        self.world.schedule(self.now, ScheduledEvent::Credits(project, Some(credits)));
         self
     }
 
     /// How fast batches run, from the first one on.
-    pub fn pace(mut self, pace: Pace) -> Self {
+    pub fn pace(mut self, pace: BatchPace) -> Self {
         self.world.pace = pace;
         self
     }
@@ -124,7 +124,7 @@ impl WorldBuilder {
         let (_, submission) = self.current();
         let directory = submission.project;
         submission.directory = Some(directory);
-        submission.origin = crate::simulator::world::model::Origin::Directory;
+        submission.origin = crate::simulator::world::model::BatchOrigin::Directory;
         self
     }
 
@@ -157,7 +157,7 @@ impl WorldBuilder {
             file_id: uuid_of(&format!("file {name}")),
             pages: 1,
             bad_pages: Vec::new(),
-            cause: Cause::Succeeds,
+            cause: ScriptedCause::Succeeds,
             attempts: 0,
             first_takes: None,
             results: Vec::new(),
@@ -177,7 +177,7 @@ impl WorldBuilder {
     }
 
     /// Adds this many items named `prefix-0`, `prefix-1`, … with the same cause.
-    pub fn items(mut self, count: usize, prefix: &str, cause: Cause) -> Self {
+    pub fn items(mut self, count: usize, prefix: &str, cause: ScriptedCause) -> Self {
         for number in 0..count {
             self = self.item(&format!("{prefix}-{number}")).cause(cause.clone());
         }
@@ -186,31 +186,31 @@ impl WorldBuilder {
 
     /// The item succeeds (as it does when nothing is said).
     pub fn succeeds(self) -> Self {
-        self.cause(Cause::Succeeds)
+        self.cause(ScriptedCause::Succeeds)
     }
 
     /// The item always fails with this text.
     pub fn fails(self, message: &str) -> Self {
-        self.cause(Cause::Permanent(Failure::text(message)))
+        self.cause(ScriptedCause::Permanent(Failure::text(message)))
     }
 
     /// The item fails with this text until its attempt of this number, counted from 1, which completes.
     pub fn fails_until(self, succeeds_on: u32, message: &str) -> Self {
-        self.cause(Cause::Transient { succeeds_on, failure: Failure::text(message) })
+        self.cause(ScriptedCause::Transient { succeeds_on, failure: Failure::text(message) })
     }
 
     /// The item fails without any message.
     pub fn fails_silently(self) -> Self {
-        self.cause(Cause::Permanent(Failure::silent()))
+        self.cause(ScriptedCause::Permanent(Failure::silent()))
     }
 
     /// The item is skipped for this reason.
     pub fn skipped(self, reason: &str) -> Self {
-        self.cause(Cause::Skipped { reason: Some(reason.to_owned()), message: None })
+        self.cause(ScriptedCause::Skipped { reason: Some(reason.to_owned()), message: None })
     }
 
     /// Any cause.
-    pub fn cause(mut self, cause: Cause) -> Self {
+    pub fn cause(mut self, cause: ScriptedCause) -> Self {
         self.last_item().cause = cause;
         self
     }
@@ -218,14 +218,6 @@ impl WorldBuilder {
     /// The item's file name.
     pub fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.last_item().name);
-        self
-    }
-
-    /// The item's id, for ids that are no uuids; [`item_id`] does not know it.
-    pub fn with_id(mut self, id: &str) -> Self {
-        let index = self.world.items.len() - 1;
-        id.clone_into(&mut self.world.items[index].id);
-        self.world.item_index.insert(id.to_owned(), index);
         self
     }
 
@@ -299,7 +291,7 @@ pub fn default_config() -> Value {
 /// Adds a project and its directory, which have the same index.
 pub(crate) fn add_project(world: &mut World, name: &str, api_key: &str) {
     let project = world.projects.len();
-    world.projects.push(Project {
+    world.projects.push(SimulatedProject {
         name: name.to_owned(),
         id: project_id(name),
         api_key: api_key.to_owned(),
@@ -312,14 +304,14 @@ pub(crate) fn add_project(world: &mut World, name: &str, api_key: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::world::model::{BatchStatus, ItemStatus};
+    use crate::simulator::world::model::{SimulatedBatchStatus, SimulatedItemStatus};
 
     #[test]
     fn a_built_batch_has_ended() {
         let world = WorldBuilder::new().batch("b1").item("i1").fails("timeout").item("i2").build();
         let batch = world.batch(&batch_id("b1")).unwrap();
-        assert_eq!(batch.status, BatchStatus::Completed);
-        assert_eq!(world.current_states()[item_id("i1").as_str()], ItemStatus::Failed);
+        assert_eq!(batch.status, SimulatedBatchStatus::Completed);
+        assert_eq!(world.current_states()[item_id("i1").as_str()], SimulatedItemStatus::Failed);
         assert_eq!(world.truth().failures[0].error_message.as_deref(), Some("timeout"));
         assert_eq!(world.truth().credits_billed, 3);
     }
@@ -328,9 +320,9 @@ mod tests {
     fn a_long_item_keeps_its_batch_running_until_time_passes() {
         let hours = SignedDuration::from_hours;
         let mut world = WorldBuilder::new().batch("b1").item("i1").takes(hours(2)).build();
-        assert_eq!(world.batch(&batch_id("b1")).unwrap().status, BatchStatus::Running);
+        assert_eq!(world.batch(&batch_id("b1")).unwrap().status, SimulatedBatchStatus::Running);
         world.advance(hours(2));
-        assert_eq!(world.batch(&batch_id("b1")).unwrap().status, BatchStatus::Completed);
+        assert_eq!(world.batch(&batch_id("b1")).unwrap().status, SimulatedBatchStatus::Completed);
     }
 
     #[test]
@@ -343,7 +335,7 @@ mod tests {
             .made_ago(SignedDuration::from_mins(30))
             .again("i1")
             .build();
-        assert_eq!(world.current_states()[item_id("i1").as_str()], ItemStatus::Completed);
+        assert_eq!(world.current_states()[item_id("i1").as_str()], SimulatedItemStatus::Completed);
         assert_eq!(world.item(&item_id("i1")).unwrap().attempts, 2);
     }
 
@@ -368,13 +360,14 @@ mod tests {
         let config = json!({"parameters": {"tier": "agentic"}});
         world.submit(Submission::of_items(0, vec![item], config));
         world.settle();
-        assert_eq!(world.batches()[1].runs[0].status, ItemStatus::Failed);
+        assert_eq!(world.batches()[1].runs[0].status, SimulatedItemStatus::Failed);
         assert_eq!(world.projects()[0].billed, 3);
     }
 
     #[test]
     fn an_item_repaired_in_place_stays_in_the_truth() {
-        let cause = Cause::RecoversInPlace { failure: Failure::text("hiccup"), after: SignedDuration::from_mins(5) };
+        let cause =
+            ScriptedCause::RecoversInPlace { failure: Failure::text("hiccup"), after: SignedDuration::from_mins(5) };
         let world = WorldBuilder::new().batch("b1").item("i1").cause(cause).build();
         assert!(world.open_failures().is_empty());
         assert_eq!(world.truth().failures.len(), 1);

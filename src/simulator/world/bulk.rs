@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::simulator::world::model::ItemStatus;
+use crate::simulator::world::model::SimulatedItemStatus;
 use crate::simulator::world::random::{Random, hash, mix, uuid};
 use crate::simulator::world::state::World;
 
@@ -67,11 +67,6 @@ impl World {
         self.bulk = Some(bulk);
         self
     }
-
-    /// The generated batches of a large account, to be changed before it is served.
-    pub fn bulk_mut(&mut self) -> Option<&mut Bulk> {
-        self.bulk.as_mut()
-    }
 }
 
 impl Bulk {
@@ -96,12 +91,12 @@ impl Bulk {
     }
 
     /// How many items of one batch have this status; all of them without one.
-    pub fn count(&self, status: Option<ItemStatus>) -> usize {
+    pub fn count(&self, status: Option<SimulatedItemStatus>) -> usize {
         match status {
             None => self.items_per_batch(),
-            Some(ItemStatus::Failed) => self.failed,
-            Some(ItemStatus::Skipped) => self.skipped,
-            Some(ItemStatus::Completed) => self.completed,
+            Some(SimulatedItemStatus::Failed) => self.failed,
+            Some(SimulatedItemStatus::Skipped) => self.skipped,
+            Some(SimulatedItemStatus::Completed) => self.completed,
             Some(_) => 0,
         }
     }
@@ -130,14 +125,14 @@ impl Bulk {
     pub fn write_page(
         &self,
         batch: usize,
-        status: Option<ItemStatus>,
+        status: Option<SimulatedItemStatus>,
         offset: usize,
         limit: usize,
         out: &mut String,
     ) -> usize {
         let first = match status {
-            Some(ItemStatus::Skipped) => self.failed,
-            Some(ItemStatus::Completed) => self.failed + self.skipped,
+            Some(SimulatedItemStatus::Skipped) => self.failed,
+            Some(SimulatedItemStatus::Completed) => self.failed + self.skipped,
             _ => 0,
         };
         let count = self.count(status).saturating_sub(offset).min(limit);

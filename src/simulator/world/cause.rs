@@ -55,7 +55,7 @@ impl Failure {
 
 /// Why an item ends as it does. Attempts are counted from 1 over all batches and single jobs of the item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
+pub enum ScriptedCause {
     /// Every attempt completes.
     Succeeds,
     /// Every attempt fails; the message is honest about it.
@@ -74,7 +74,7 @@ pub enum Cause {
         /// What the attempt shows during the outage.
         failure: Failure,
         /// What happens once it is over.
-        then: Box<Cause>,
+        then: Box<ScriptedCause>,
     },
     /// Fails in any batch with more than this many items, because that batch runs into the rate limit.
     RateLimited {
@@ -102,14 +102,14 @@ pub enum Cause {
         after: SignedDuration,
     },
     /// The n-th attempt takes the n-th step; the last step repeats.
-    Steps(Vec<Step>),
+    Steps(Vec<ScriptedAttempt>),
     /// Starts and never ends.
     NeverEnds,
 }
 
-/// One attempt of [`Cause::Steps`].
+/// One attempt of [`ScriptedCause::Steps`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum ScriptedAttempt {
     /// The attempt completes.
     Completes,
     /// The attempt fails.
@@ -118,7 +118,7 @@ pub enum Step {
 
 /// How one attempt ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ScriptedOutcome {
     /// With a result.
     Completes,
     /// With an error.
@@ -133,7 +133,7 @@ pub enum Outcome {
 
 /// What an attempt meets; the cause decides from this alone.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'a> {
+pub struct AttemptContext<'a> {
     /// The number of the attempt, counted from 1.
     pub attempt: u32,
     /// How many items the batch has.
@@ -144,21 +144,21 @@ pub struct Circumstances<'a> {
     pub solvent: bool,
 }
 
-impl Cause {
+impl ScriptedCause {
     /// How an attempt under these circumstances ends.
-    pub fn outcome(&self, now: Circumstances<'_>) -> Outcome {
+    pub fn outcome(&self, now: AttemptContext<'_>) -> ScriptedOutcome {
         match self {
-            Self::Succeeds => Outcome::Completes,
-            Self::Permanent(failure) | Self::Poison(failure) => Outcome::Fails(failure.clone()),
+            Self::Succeeds => ScriptedOutcome::Completes,
+            Self::Permanent(failure) | Self::Poison(failure) => ScriptedOutcome::Fails(failure.clone()),
             Self::Transient { succeeds_on, failure } => fails_if(now.attempt < *succeeds_on, failure),
-            Self::Outage { name, failure, .. } if now.outages.contains(name) => Outcome::Fails(failure.clone()),
+            Self::Outage { name, failure, .. } if now.outages.contains(name) => ScriptedOutcome::Fails(failure.clone()),
             Self::Outage { then, .. } => then.outcome(now),
             Self::RateLimited { most_at_once, failure } => fails_if(now.batch_size > *most_at_once, failure),
             Self::OutOfCredits(failure) => fails_if(!now.solvent, failure),
-            Self::Skipped { reason, message } => Outcome::Skips(reason.clone(), message.clone()),
-            Self::RecoversInPlace { failure, after } => Outcome::FailsFor(failure.clone(), *after),
+            Self::Skipped { reason, message } => ScriptedOutcome::Skips(reason.clone(), message.clone()),
+            Self::RecoversInPlace { failure, after } => ScriptedOutcome::FailsFor(failure.clone(), *after),
             Self::Steps(steps) => step(steps, now.attempt),
-            Self::NeverEnds => Outcome::Hangs,
+            Self::NeverEnds => ScriptedOutcome::Hangs,
         }
     }
 
@@ -167,21 +167,21 @@ impl Cause {
         match self {
             Self::Permanent(_) | Self::Poison(_) | Self::Skipped { .. } | Self::NeverEnds => false,
             Self::Outage { then, .. } => then.is_recoverable(),
-            Self::Steps(steps) => matches!(steps.last(), Some(Step::Completes)),
+            Self::Steps(steps) => matches!(steps.last(), Some(ScriptedAttempt::Completes)),
             _ => true,
         }
     }
 }
 
-fn fails_if(fails: bool, failure: &Failure) -> Outcome {
-    if fails { Outcome::Fails(failure.clone()) } else { Outcome::Completes }
+fn fails_if(fails: bool, failure: &Failure) -> ScriptedOutcome {
+    if fails { ScriptedOutcome::Fails(failure.clone()) } else { ScriptedOutcome::Completes }
 }
 
-fn step(steps: &[Step], attempt: u32) -> Outcome {
+fn step(steps: &[ScriptedAttempt], attempt: u32) -> ScriptedOutcome {
     let index = (attempt.max(1) as usize - 1).min(steps.len().saturating_sub(1));
     match steps.get(index) {
-        Some(Step::Fails(failure)) => Outcome::Fails(failure.clone()),
-        Some(Step::Completes) | None => Outcome::Completes,
+        Some(ScriptedAttempt::Fails(failure)) => ScriptedOutcome::Fails(failure.clone()),
+        Some(ScriptedAttempt::Completes) | None => ScriptedOutcome::Completes,
     }
 }
 
@@ -189,35 +189,35 @@ fn step(steps: &[Step], attempt: u32) -> Outcome {
 mod tests {
     use super::*;
 
-    fn attempt(attempt: u32) -> Circumstances<'static> {
-        Circumstances { attempt, batch_size: 1, outages: &[], solvent: true }
+    fn attempt(attempt: u32) -> AttemptContext<'static> {
+        AttemptContext { attempt, batch_size: 1, outages: &[], solvent: true }
     }
 
     #[test]
     fn a_transient_item_completes_on_its_attempt() {
-        let cause = Cause::Transient { succeeds_on: 3, failure: Failure::text("busy") };
-        assert!(matches!(cause.outcome(attempt(2)), Outcome::Fails(_)));
-        assert_eq!(cause.outcome(attempt(3)), Outcome::Completes);
+        let cause = ScriptedCause::Transient { succeeds_on: 3, failure: Failure::text("busy") };
+        assert!(matches!(cause.outcome(attempt(2)), ScriptedOutcome::Fails(_)));
+        assert_eq!(cause.outcome(attempt(3)), ScriptedOutcome::Completes);
     }
 
     #[test]
     fn an_outage_hides_the_cause_behind_it() {
-        let cause = Cause::Outage {
+        let cause = ScriptedCause::Outage {
             name: "storm".into(),
             failure: Failure::text("down"),
-            then: Box::new(Cause::Poison(Failure::text("again"))),
+            then: Box::new(ScriptedCause::Poison(Failure::text("again"))),
         };
         let storm = ["storm".to_owned()];
-        let during = Circumstances { outages: &storm, ..attempt(1) };
-        assert_eq!(cause.outcome(during), Outcome::Fails(Failure::text("down")));
-        assert_eq!(cause.outcome(attempt(2)), Outcome::Fails(Failure::text("again")));
+        let during = AttemptContext { outages: &storm, ..attempt(1) };
+        assert_eq!(cause.outcome(during), ScriptedOutcome::Fails(Failure::text("down")));
+        assert_eq!(cause.outcome(attempt(2)), ScriptedOutcome::Fails(Failure::text("again")));
         assert!(!cause.is_recoverable());
     }
 
     #[test]
     fn the_last_step_repeats() {
-        let cause = Cause::Steps(vec![Step::Completes, Step::Fails(Failure::text("no"))]);
-        assert_eq!(cause.outcome(attempt(1)), Outcome::Completes);
-        assert!(matches!(cause.outcome(attempt(9)), Outcome::Fails(_)));
+        let cause = ScriptedCause::Steps(vec![ScriptedAttempt::Completes, ScriptedAttempt::Fails(Failure::text("no"))]);
+        assert_eq!(cause.outcome(attempt(1)), ScriptedOutcome::Completes);
+        assert!(matches!(cause.outcome(attempt(9)), ScriptedOutcome::Fails(_)));
     }
 }

@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::simulator::world::account_texts::{Nature, cause};
-use crate::simulator::world::cause::Cause;
+use crate::simulator::world::cause::ScriptedCause;
 use crate::simulator::world::life_texts::{PASSING, fresh};
-use crate::simulator::world::model::{JobType, Origin};
-use crate::simulator::world::progress::Event;
-use crate::simulator::world::state::{Pace, World};
+use crate::simulator::world::model::{BatchOrigin, JobType};
+use crate::simulator::world::progress::ScheduledEvent;
+use crate::simulator::world::state::{BatchPace, World};
 use crate::simulator::world::submit::Submission;
 
 /// Seconds between two batches: least and most.
@@ -23,13 +23,13 @@ const RESUBMITTED_AFTER: SignedDuration = SignedDuration::from_secs(100);
 impl World {
     /// Lets the account go on for ever from now on, with batches that take less than a minute.
     /// A world that does so never settles.
-    pub fn go_on(&mut self) {
-        self.pace = Pace { start_delay: (1, 4), item: (2, 10), lanes: 6 };
-        self.schedule(self.now, Event::Life(0));
+    pub fn keep_creating(&mut self) {
+        self.pace = BatchPace { start_delay: (1, 4), item: (2, 10), lanes: 6 };
+        self.schedule(self.now, ScheduledEvent::Life(0));
     }
 
     /// What happens at this beat of it, and when the next is.
-    pub(crate) fn live(&mut self, beat: u64) {
+    pub(crate) fn advance_beat(&mut self, beat: u64) {
         let project = usize::from(beat % 3 == 2 && self.projects.len() > 1);
         let job_type = [JobType::Parse, JobType::Extract, JobType::Parse, JobType::Classify][beat as usize % 4];
         let items = self.next_documents(project, beat, job_type);
@@ -43,11 +43,11 @@ impl World {
         if beat.is_multiple_of(3) {
             let document = self.new_documents(project, 1, 0);
             let single = Submission::of_items(project, document, crate::simulator::world::builder::default_config());
-            let index = self.submit(Submission { job_type, origin: Origin::SingleJob, ..single });
+            let index = self.submit(Submission { job_type, origin: BatchOrigin::SingleJob, ..single });
             self.give_job(index);
         }
         let pause = self.random.between(BEAT.0, BEAT.1) as i64;
-        self.schedule(self.now + SignedDuration::from_secs(pause), Event::Life(beat + 1));
+        self.schedule(self.now + SignedDuration::from_secs(pause), ScheduledEvent::Life(beat + 1));
     }
 
     /// A dozen documents, of which the first few share a new error and, in parsing, the next few fail and would not again.
@@ -69,7 +69,8 @@ impl World {
     }
 
     fn resubmit_later(&mut self, project: usize, items: &[usize]) {
-        let passing = items.iter().copied().filter(|&item| matches!(self.items[item].cause, Cause::Transient { .. }));
+        let passing =
+            items.iter().copied().filter(|&item| matches!(self.items[item].cause, ScriptedCause::Transient { .. }));
         let config = json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "agentic", "version": "latest"}});
         let again = Submission::of_items(project, passing.collect(), config);
         if !again.items.is_empty() {
@@ -82,7 +83,7 @@ impl World {
 mod tests {
     use super::*;
     use crate::simulator::world::account::believable_account;
-    use crate::simulator::world::model::{BatchStatus, ItemStatus};
+    use crate::simulator::world::model::{SimulatedBatchStatus, SimulatedItemStatus};
 
     #[test]
     fn an_account_that_goes_on_has_new_batches_failures_and_recoveries_within_minutes() {
@@ -91,17 +92,18 @@ mod tests {
         world.advance(SignedDuration::from_hours(46));
         let (batches, failures) = (world.batches().len(), world.truth().failures.len());
         let from = world.now();
-        world.go_on();
+        world.keep_creating();
         world.advance(SignedDuration::from_mins(10));
         let lively = &world.batches()[batches..];
         assert!(lively.len() >= 10, "{}", lively.len());
-        let ended = lively.iter().filter(|batch| batch.created_at > from && batch.status == BatchStatus::Completed);
+        let ended =
+            lively.iter().filter(|batch| batch.created_at > from && batch.status == SimulatedBatchStatus::Completed);
         assert!(ended.count() >= 8);
         for kind in [JobType::Parse, JobType::Extract, JobType::Classify] {
             assert!(lively.iter().any(|batch| batch.job_type == kind && batch.counts().failed > 0), "{kind:?}");
         }
         assert!(world.truth().failures.len() > failures + 10);
         let again = lively.iter().flat_map(|batch| &batch.runs).filter(|run| run.attempt > 1);
-        assert!(again.clone().count() > 0 && again.clone().all(|run| run.status == ItemStatus::Completed));
+        assert!(again.clone().count() > 0 && again.clone().all(|run| run.status == SimulatedItemStatus::Completed));
     }
 }

@@ -4,10 +4,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::simulator::world::cause::Cause;
+use crate::simulator::world::cause::ScriptedCause;
 
 /// What a batch does with its items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum JobType {
     /// Turns documents into text.
     Parse,
@@ -20,22 +21,14 @@ pub enum JobType {
 impl JobType {
     /// The lower-case word of the v1 API.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Parse => "parse",
-            Self::Extract => "extract",
-            Self::Classify => "classify",
-        }
-    }
-
-    /// The job type behind a v1 word, if there is one.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Parse, Self::Extract, Self::Classify].into_iter().find(|kind| kind.word() == word)
+        self.into()
     }
 }
 
 /// The state of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BatchStatus {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum SimulatedBatchStatus {
     /// Accepted, nothing begun.
     Pending,
     /// Handed to workers, waiting for room; v2 calls it throttled.
@@ -50,17 +43,10 @@ pub enum BatchStatus {
     Cancelled,
 }
 
-impl BatchStatus {
+impl SimulatedBatchStatus {
     /// The lower-case word of the v1 API.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Dispatched => "dispatched",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
+        self.into()
     }
 
     /// The upper-case word of the v2 API.
@@ -75,10 +61,6 @@ impl BatchStatus {
         }
     }
 
-    /// Every status, in the order of a batch's life.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Dispatched, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
-
     /// Whether the batch will start nothing more.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
@@ -86,8 +68,9 @@ impl BatchStatus {
 }
 
 /// The state of an item in one batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ItemStatus {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum SimulatedItemStatus {
     /// Waiting for its turn.
     Pending,
     /// Has a job that runs.
@@ -102,21 +85,10 @@ pub enum ItemStatus {
     Cancelled,
 }
 
-impl ItemStatus {
-    /// Every status.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Processing, Self::Completed, Self::Failed, Self::Skipped, Self::Cancelled];
-
+impl SimulatedItemStatus {
     /// The lower-case word of the v1 API.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Processing => "processing",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-            Self::Cancelled => "cancelled",
-        }
+        self.into()
     }
 
     /// The upper-case word that v2 uses for the underlying job.
@@ -138,7 +110,7 @@ impl ItemStatus {
 
 /// How a batch came into being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum BatchOrigin {
     /// From all files of a directory.
     Directory,
     /// From a list of items.
@@ -149,7 +121,7 @@ pub enum Origin {
 
 /// One project with its own key.
 #[derive(Debug, Clone)]
-pub struct Project {
+pub struct SimulatedProject {
     /// A short name for people.
     pub name: String,
     /// The bare uuid.
@@ -214,7 +186,7 @@ pub struct Item {
     /// Pages that fail within an attempt that completes, counted from 1.
     pub bad_pages: Vec<u64>,
     /// Why it ends as it does.
-    pub cause: Cause,
+    pub cause: ScriptedCause,
     /// Attempts begun so far, over all batches.
     pub attempts: u32,
     /// How long its first attempt takes, if the world's pace is not to decide.
@@ -242,13 +214,13 @@ pub struct FinishedWork {
 
 /// An item's part in one batch.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct ItemRun {
     /// Index of the item.
     pub item: usize,
     /// Which attempt of the item this is; 0 before it starts.
     pub attempt: u32,
     /// Where it stands.
-    pub status: ItemStatus,
+    pub status: SimulatedItemStatus,
     /// The underlying job, a bare uuid.
     pub job: Option<String>,
     /// The record of the present status, a bare uuid.
@@ -277,7 +249,7 @@ pub struct Run {
 
 /// A batch with its items.
 #[derive(Debug, Clone)]
-pub struct Batch {
+pub struct SimulatedBatch {
     /// Bare uuid; v1 shows it after `bjb-`, v2 after `bat-`.
     pub id: String,
     /// Index of the owner.
@@ -287,9 +259,9 @@ pub struct Batch {
     /// What is done.
     pub job_type: JobType,
     /// How it came into being.
-    pub origin: Origin,
+    pub origin: BatchOrigin,
     /// Where it stands.
-    pub status: BatchStatus,
+    pub status: SimulatedBatchStatus,
     /// Why the batch itself broke.
     pub error_message: Option<String>,
     /// The job configuration as sent.
@@ -299,7 +271,7 @@ pub struct Batch {
     /// `user_metadata` of a single v2 job.
     pub user_metadata: Value,
     /// Its items.
-    pub runs: Vec<Run>,
+    pub runs: Vec<ItemRun>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When anything in it changed last.
@@ -312,7 +284,7 @@ pub struct Batch {
 
 /// How many items of a batch are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct StatusCounts {
     /// With a result.
     pub completed: usize,
     /// With an error.
@@ -323,17 +295,17 @@ pub struct Counts {
     pub cancelled: usize,
 }
 
-impl Batch {
+impl SimulatedBatch {
     /// Counts its items by state.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+    pub fn counts(&self) -> StatusCounts {
+        let mut counts = StatusCounts::default();
         for run in &self.runs {
             match run.status {
-                ItemStatus::Completed => counts.completed += 1,
-                ItemStatus::Failed => counts.failed += 1,
-                ItemStatus::Skipped => counts.skipped += 1,
-                ItemStatus::Cancelled => counts.cancelled += 1,
-                ItemStatus::Pending | ItemStatus::Processing => {}
+                SimulatedItemStatus::Completed => counts.completed += 1,
+                SimulatedItemStatus::Failed => counts.failed += 1,
+                SimulatedItemStatus::Skipped => counts.skipped += 1,
+                SimulatedItemStatus::Cancelled => counts.cancelled += 1,
+                SimulatedItemStatus::Pending | SimulatedItemStatus::Processing => {}
             }
         }
         counts

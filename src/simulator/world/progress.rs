@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::simulator::world::cause::{Circumstances, Failure, Outcome};
-use crate::simulator::world::model::{BatchStatus, FinishedWork, ItemStatus, JobType, Origin};
+use crate::simulator::world::cause::{AttemptContext, Failure, ScriptedOutcome};
+use crate::simulator::world::model::{BatchOrigin, FinishedWork, JobType, SimulatedBatchStatus, SimulatedItemStatus};
 use crate::simulator::world::random::hash;
 use crate::simulator::world::state::World;
 use crate::simulator::world::submit::{Break, Submission};
@@ -13,7 +13,7 @@ use crate::simulator::world::truth::ShownFailure;
 
 /// Something that will happen at a set time.
 #[derive(Debug, Clone)]
-pub(crate) enum Event {
+pub(crate) enum ScheduledEvent {
     Submit(Box<Submission>),
     BatchStarts(usize),
     BatchBreaks(usize, Break),
@@ -26,18 +26,18 @@ pub(crate) enum Event {
 }
 
 impl World {
-    pub(crate) fn happen(&mut self, event: Event) {
+    pub(crate) fn apply_event(&mut self, event: ScheduledEvent) {
         match event {
-            Event::Submit(submission) => {
+            ScheduledEvent::Submit(submission) => {
                 self.submit(*submission);
             }
-            Event::BatchStarts(batch) => self.start_batch(batch),
-            Event::BatchBreaks(batch, how) => self.break_batch(batch, how),
-            Event::RunStarts(batch, run) => self.start_run(batch, run),
-            Event::RunEnds(batch, run) => self.end_run(batch, run),
-            Event::RunRepairs(batch, run) => self.repair_run(batch, run),
-            Event::Life(beat) => self.live(beat),
-            Event::Credits(project, credits) => self.set_credits(project, credits),
+            ScheduledEvent::BatchStarts(batch) => self.start_batch(batch),
+            ScheduledEvent::BatchBreaks(batch, how) => self.break_batch(batch, how),
+            ScheduledEvent::RunStarts(batch, run) => self.start_run(batch, run),
+            ScheduledEvent::RunEnds(batch, run) => self.end_run(batch, run),
+            ScheduledEvent::RunRepairs(batch, run) => self.repair_run(batch, run),
+            ScheduledEvent::Life(beat) => self.advance_beat(beat),
+            ScheduledEvent::Credits(project, credits) => self.set_credits(project, credits),
         }
     }
 
@@ -47,7 +47,7 @@ impl World {
         }
         let now = self.now;
         let record = &mut self.batches[batch];
-        record.status = BatchStatus::Running;
+        record.status = SimulatedBatchStatus::Running;
         record.started_at = Some(now);
         record.updated_at = now;
         let size = record.runs.len();
@@ -56,8 +56,8 @@ impl World {
             let lane = run % lanes.len();
             let begin = lanes[lane];
             lanes[lane] = begin + self.run_time(batch, run);
-            self.schedule(begin, Event::RunStarts(batch, run));
-            self.schedule(lanes[lane], Event::RunEnds(batch, run));
+            self.schedule(begin, ScheduledEvent::RunStarts(batch, run));
+            self.schedule(lanes[lane], ScheduledEvent::RunEnds(batch, run));
         }
         self.finish_batch_if_done(batch);
     }
@@ -80,21 +80,21 @@ impl World {
             return;
         }
         let (status, message) = match how {
-            Break::Fails(message) => (BatchStatus::Failed, message),
-            Break::Cancelled(message) => (BatchStatus::Cancelled, Some(message)),
-            Break::EndsShort => (BatchStatus::Completed, None),
+            Break::Fails(message) => (SimulatedBatchStatus::Failed, message),
+            Break::Cancelled(message) => (SimulatedBatchStatus::Cancelled, Some(message)),
+            Break::EndsShort => (SimulatedBatchStatus::Completed, None),
         };
         record.status = status;
         record.error_message = message;
         record.completed_at = Some(now);
         record.updated_at = now;
         let waiting: Vec<usize> =
-            (0..record.runs.len()).filter(|run| record.runs[*run].status == ItemStatus::Pending).collect();
+            (0..record.runs.len()).filter(|run| record.runs[*run].status == SimulatedItemStatus::Pending).collect();
         for run in waiting {
             let part = &mut self.batches[batch].runs[run];
             part.abandoned = true;
-            if status == BatchStatus::Cancelled {
-                part.status = ItemStatus::Cancelled;
+            if status == SimulatedBatchStatus::Cancelled {
+                part.status = SimulatedItemStatus::Cancelled;
             }
             self.note_failure(batch, run);
         }
@@ -102,7 +102,7 @@ impl World {
 
     fn start_run(&mut self, batch: usize, run: usize) {
         let record = &self.batches[batch];
-        if record.status.is_terminal() || record.runs[run].status != ItemStatus::Pending {
+        if record.status.is_terminal() || record.runs[run].status != SimulatedItemStatus::Pending {
             return;
         }
         let item = record.runs[run].item;
@@ -118,7 +118,7 @@ impl World {
         let record = &mut self.batches[batch];
         record.updated_at = now;
         let run = &mut record.runs[run];
-        run.status = ItemStatus::Processing;
+        run.status = SimulatedItemStatus::Processing;
         run.attempt = attempt;
         run.job = Some(job);
         run.job_record = Some(job_record);
@@ -129,11 +129,11 @@ impl World {
     /// Whether the item is passed over, with reason and message.
     fn skip(&self, batch: usize, item: usize) -> Option<(Option<String>, Option<String>)> {
         let batch = &self.batches[batch];
-        if batch.origin == Origin::SingleJob {
+        if batch.origin == BatchOrigin::SingleJob {
             return None;
         }
         let cause = &self.items[item].cause;
-        if let Outcome::Skips(reason, message) = cause.outcome(self.circumstances(batch.project, 1, 1, &[])) {
+        if let ScriptedOutcome::Skips(reason, message) = cause.outcome(self.circumstances(batch.project, 1, 1, &[])) {
             return Some((reason, message));
         }
         let again = self.has_result(item, &batch.config_hash);
@@ -151,7 +151,7 @@ impl World {
         let record = &mut self.batches[batch];
         record.updated_at = now;
         let part = &mut record.runs[run];
-        part.status = ItemStatus::Skipped;
+        part.status = SimulatedItemStatus::Skipped;
         part.skip_reason = reason;
         part.error_message = message;
         part.completed_at = Some(now);
@@ -161,26 +161,26 @@ impl World {
     }
 
     fn end_run(&mut self, batch: usize, run: usize) {
-        if self.batches[batch].runs[run].status != ItemStatus::Processing {
+        if self.batches[batch].runs[run].status != SimulatedItemStatus::Processing {
             return;
         }
         match self.outcome(batch, run) {
-            Outcome::Completes => self.complete_run(batch, run),
+            ScriptedOutcome::Completes => self.complete_run(batch, run),
             // Only single jobs get here with such an item: they cannot be skipped, so they fail for the same reason.
-            Outcome::Skips(reason, message) => {
+            ScriptedOutcome::Skips(reason, message) => {
                 let message = message.or(reason).unwrap_or_else(|| "not taken".to_owned());
                 self.fail_run(batch, run, &Failure::text(message));
             }
-            Outcome::Fails(failure) => self.fail_run(batch, run, &failure),
-            Outcome::FailsFor(failure, time) => {
+            ScriptedOutcome::Fails(failure) => self.fail_run(batch, run, &failure),
+            ScriptedOutcome::FailsFor(failure, time) => {
                 self.fail_run(batch, run, &failure);
-                self.schedule(self.now + time, Event::RunRepairs(batch, run));
+                self.schedule(self.now + time, ScheduledEvent::RunRepairs(batch, run));
             }
-            Outcome::Hangs => {}
+            ScriptedOutcome::Hangs => {}
         }
     }
 
-    fn outcome(&self, batch: usize, run: usize) -> Outcome {
+    fn outcome(&self, batch: usize, run: usize) -> ScriptedOutcome {
         let record = &self.batches[batch];
         let part = &record.runs[run];
         let outages: Vec<String> = self.outages_now().map(|outage| outage.name.clone()).collect();
@@ -189,7 +189,7 @@ impl World {
         for outage in self.outages_now() {
             if chance < outage.share_percent && !outage.failures.is_empty() {
                 let choice = hash(&item.name) as usize % outage.failures.len();
-                return Outcome::Fails(outage.failures[choice].clone());
+                return ScriptedOutcome::Fails(outage.failures[choice].clone());
             }
         }
         let now = self.circumstances(record.project, part.attempt, record.runs.len(), &outages);
@@ -197,7 +197,7 @@ impl World {
         let credits = self.projects[record.project].credits;
         let short = credits.is_some_and(|credits| credits < self.price(batch, run));
         match outcome {
-            Outcome::Completes if short => Outcome::Fails(self.out_of_credits.clone()),
+            ScriptedOutcome::Completes if short => ScriptedOutcome::Fails(self.out_of_credits.clone()),
             other => other,
         }
     }
@@ -208,9 +208,9 @@ impl World {
         attempt: u32,
         batch_size: usize,
         outages: &'a [String],
-    ) -> Circumstances<'a> {
+    ) -> AttemptContext<'a> {
         let solvent = self.projects[project].credits != Some(0);
-        Circumstances { attempt, batch_size, outages, solvent }
+        AttemptContext { attempt, batch_size, outages, solvent }
     }
 
     fn outages_now(&self) -> impl Iterator<Item = &crate::simulator::world::state::Outage> {
@@ -225,7 +225,7 @@ impl World {
         let record = &mut self.batches[batch];
         record.updated_at = now;
         let part = &mut record.runs[run];
-        part.status = ItemStatus::Completed;
+        part.status = SimulatedItemStatus::Completed;
         part.error_message = None;
         part.error_code = None;
         part.job_message = None;
@@ -253,7 +253,7 @@ impl World {
         let record = &mut self.batches[batch];
         record.updated_at = now;
         let part = &mut record.runs[run];
-        part.status = ItemStatus::Failed;
+        part.status = SimulatedItemStatus::Failed;
         part.error_message = message;
         part.job_message = job_message;
         part.error_code = failure.code.clone();
@@ -286,7 +286,7 @@ impl World {
             item_id: self.items[part.item].id.clone(),
             batch_id: format!("bjb-{}", record.id),
             job_id: part.job.clone(),
-            status: if part.abandoned { ItemStatus::Failed } else { part.status },
+            status: if part.abandoned { SimulatedItemStatus::Failed } else { part.status },
             error_message: part.error_message.clone(),
             skip_reason: part.skip_reason.clone(),
             at: part.effective_at,
@@ -298,7 +298,7 @@ impl World {
         let now: Timestamp = self.now;
         let record = &mut self.batches[batch];
         if !record.status.is_terminal() && record.runs.iter().all(|run| run.status.is_terminal()) {
-            record.status = BatchStatus::Completed;
+            record.status = SimulatedBatchStatus::Completed;
             record.completed_at = Some(now);
             record.updated_at = now;
         }

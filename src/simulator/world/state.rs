@@ -6,17 +6,17 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::simulator::http::endpoint::Endpoint;
-use crate::simulator::storage::stored::Stored;
+use crate::simulator::storage::stored::StoredFiles;
 use crate::simulator::world::bulk::Bulk;
 use crate::simulator::world::cause::Failure;
-use crate::simulator::world::model::{Batch, Directory, Item, ItemStatus, Project, Run};
-use crate::simulator::world::progress::Event;
+use crate::simulator::world::model::{Directory, Item, ItemRun, SimulatedBatch, SimulatedItemStatus, SimulatedProject};
+use crate::simulator::world::progress::ScheduledEvent;
 use crate::simulator::world::random::Random;
 use crate::simulator::world::truth::Truth;
 
 /// How fast batches run.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct BatchPace {
     /// Seconds between acceptance and the first item: least and most.
     pub start_delay: (u64, u64),
     /// Seconds that an item takes: least and most.
@@ -25,7 +25,7 @@ pub struct Pace {
     pub lanes: usize,
 }
 
-impl Default for Pace {
+impl Default for BatchPace {
     fn default() -> Self {
         Self { start_delay: (1, 3), item: (5, 20), lanes: 20 }
     }
@@ -34,13 +34,13 @@ impl Default for Pace {
 /// A time in which part of all attempts fail, whatever the items' own causes.
 #[derive(Debug, Clone)]
 pub struct Outage {
-    /// The name that [`crate::simulator::world::cause::Cause::Outage`] refers to.
+    /// The name that [`crate::simulator::world::cause::ScriptedCause::Outage`] refers to.
     pub name: String,
     /// Its first instant.
     pub from: Timestamp,
     /// The first instant after it.
     pub until: Timestamp,
-    /// How many of a hundred attempts ending in it fail; 0 leaves that to items with [`crate::simulator::world::cause::Cause::Outage`].
+    /// How many of a hundred attempts ending in it fail; 0 leaves that to items with [`crate::simulator::world::cause::ScriptedCause::Outage`].
     pub share_percent: u64,
     /// What they show; each item keeps to one of them.
     pub failures: Vec<Failure>,
@@ -51,14 +51,14 @@ pub struct Outage {
 pub struct World {
     pub(crate) now: Timestamp,
     pub(crate) random: Random,
-    pub(crate) pace: Pace,
-    pub(crate) projects: Vec<Project>,
+    pub(crate) pace: BatchPace,
+    pub(crate) projects: Vec<SimulatedProject>,
     pub(crate) directories: Vec<Directory>,
     pub(crate) items: Vec<Item>,
-    pub(crate) batches: Vec<Batch>,
+    pub(crate) batches: Vec<SimulatedBatch>,
     pub(crate) outages: Vec<Outage>,
     pub(crate) out_of_credits: Failure,
-    pub(crate) events: BTreeMap<(Timestamp, u64), Event>,
+    pub(crate) events: BTreeMap<(Timestamp, u64), ScheduledEvent>,
     pub(crate) next_event: u64,
     pub(crate) item_index: HashMap<String, usize>,
     pub(crate) batch_index: HashMap<String, usize>,
@@ -66,7 +66,7 @@ pub struct World {
     pub(crate) parse_steps: HashMap<String, (usize, usize)>,
     pub(crate) truth: Truth,
     pub(crate) bulk: Option<Bulk>,
-    pub(crate) stored: Stored,
+    pub(crate) stored: StoredFiles,
 }
 
 impl World {
@@ -75,7 +75,7 @@ impl World {
         Self {
             now,
             random: Random::new(seed),
-            pace: Pace::default(),
+            pace: BatchPace::default(),
             projects: Vec::new(),
             directories: Vec::new(),
             items: Vec::new(),
@@ -90,7 +90,7 @@ impl World {
             parse_steps: HashMap::new(),
             truth: Truth::default(),
             bulk: None,
-            stored: Stored::default(),
+            stored: StoredFiles::default(),
         }
     }
 
@@ -107,7 +107,7 @@ impl World {
             }
             let ((at, _), event) = entry.remove_entry();
             self.now = self.now.max(at);
-            self.happen(event);
+            self.apply_event(event);
         }
         self.now = self.now.max(time);
     }
@@ -124,18 +124,13 @@ impl World {
         }
     }
 
-    /// When the next thing will happen by itself; `None` when nothing will.
-    pub fn next_change(&self) -> Option<Timestamp> {
-        self.events.first_key_value().map(|(&(at, _), _)| at)
-    }
-
     /// What really happened so far.
     pub fn truth(&self) -> &Truth {
         &self.truth
     }
 
     /// The projects, in the order they were made.
-    pub fn projects(&self) -> &[Project] {
+    pub fn projects(&self) -> &[SimulatedProject] {
         &self.projects
     }
 
@@ -145,7 +140,7 @@ impl World {
     }
 
     /// Every batch and single job, oldest first.
-    pub fn batches(&self) -> &[Batch] {
+    pub fn batches(&self) -> &[SimulatedBatch] {
         &self.batches
     }
 
@@ -160,18 +155,18 @@ impl World {
     }
 
     /// The batch with this id, given bare or after `bjb-` or `bat-`.
-    pub fn batch(&self, id: &str) -> Option<&Batch> {
+    pub fn batch(&self, id: &str) -> Option<&SimulatedBatch> {
         self.find_batch(id).map(|index| &self.batches[index])
     }
 
     /// The latest state of every item that was ever in a batch: the newest batch that has begun it decides.
-    pub fn current_states(&self) -> BTreeMap<&str, ItemStatus> {
-        let state = |run: &Run| if run.abandoned { ItemStatus::Failed } else { run.status };
+    pub fn current_states(&self) -> BTreeMap<&str, SimulatedItemStatus> {
+        let state = |run: &ItemRun| if run.abandoned { SimulatedItemStatus::Failed } else { run.status };
         self.latest_runs().into_iter().map(|(item, run)| (self.items[item].id.as_str(), state(run))).collect()
     }
 
     /// The latest part of an item in any batch; `None` when it was never in one.
-    pub fn latest_run(&self, item_id: &str) -> Option<&Run> {
+    pub fn latest_run(&self, item_id: &str) -> Option<&ItemRun> {
         let item = *self.item_index.get(item_id)?;
         let runs = self.batches.iter().flat_map(|batch| &batch.runs);
         runs.filter(|run| run.item == item).max_by_key(|run| rank(run))
@@ -181,7 +176,7 @@ impl World {
     pub fn open_failures(&self) -> Vec<&str> {
         self.current_states()
             .into_iter()
-            .filter(|(_, status)| *status == ItemStatus::Failed)
+            .filter(|(_, status)| *status == SimulatedItemStatus::Failed)
             .map(|(id, _)| id)
             .collect()
     }
@@ -236,13 +231,13 @@ impl World {
         self.job_index.get(bare).copied()
     }
 
-    pub(crate) fn schedule(&mut self, at: Timestamp, event: Event) {
+    pub(crate) fn schedule(&mut self, at: Timestamp, event: ScheduledEvent) {
         self.events.insert((at, self.next_event), event);
         self.next_event += 1;
     }
 
-    fn latest_runs(&self) -> HashMap<usize, &Run> {
-        let mut latest: HashMap<usize, &Run> = HashMap::new();
+    fn latest_runs(&self) -> HashMap<usize, &ItemRun> {
+        let mut latest: HashMap<usize, &ItemRun> = HashMap::new();
         for run in self.batches.iter().flat_map(|batch| &batch.runs) {
             let newer = latest.get(&run.item).is_none_or(|other| rank(run) >= rank(other));
             if newer {
@@ -255,6 +250,6 @@ impl World {
 
 /// A later attempt outranks an earlier one; among parts that never got one, batches made later come later.
 /// Work skipped as done already says nothing newer than the result it refers to, but it is a state all the same.
-fn rank(run: &Run) -> (u32, Timestamp) {
+fn rank(run: &ItemRun) -> (u32, Timestamp) {
     (run.attempt, run.effective_at)
 }

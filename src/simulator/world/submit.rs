@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::simulator::world::model::{Batch, BatchStatus, ItemStatus, JobType, Origin, Run};
-use crate::simulator::world::progress::Event;
+use crate::simulator::world::model::{
+    BatchOrigin, ItemRun, JobType, SimulatedBatch, SimulatedBatchStatus, SimulatedItemStatus,
+};
+use crate::simulator::world::progress::ScheduledEvent;
 use crate::simulator::world::random::{hash, mix};
 use crate::simulator::world::state::World;
 
@@ -48,7 +50,7 @@ pub struct Submission {
     /// Index of the directory, when a whole one is processed.
     pub directory: Option<usize>,
     /// How the work came.
-    pub origin: Origin,
+    pub origin: BatchOrigin,
     /// The configuration as sent.
     pub config: Value,
     /// Given back with single v2 jobs.
@@ -66,7 +68,7 @@ impl Submission {
             job_type: JobType::Parse,
             items,
             directory: None,
-            origin: Origin::ItemList,
+            origin: BatchOrigin::ItemList,
             config,
             user_metadata: Value::Null,
             breaks: None,
@@ -75,14 +77,14 @@ impl Submission {
 
     /// A directory with these items to parse.
     pub fn of_directory(project: usize, directory: usize, items: Vec<usize>, config: Value) -> Self {
-        Self { directory: Some(directory), origin: Origin::Directory, ..Self::of_items(project, items, config) }
+        Self { directory: Some(directory), origin: BatchOrigin::Directory, ..Self::of_items(project, items, config) }
     }
 }
 
 impl World {
     /// Lets somebody else submit this at a later time.
     pub fn submit_at(&mut self, at: Timestamp, submission: Submission) {
-        self.schedule(at, Event::Submit(Box::new(submission)));
+        self.schedule(at, ScheduledEvent::Submit(Box::new(submission)));
     }
 
     /// Makes a batch now and returns its index; it starts after the world's start delay.
@@ -92,13 +94,13 @@ impl World {
         let index = self.batches.len();
         let now = self.now;
         self.batch_index.insert(id.clone(), index);
-        self.batches.push(Batch {
+        self.batches.push(SimulatedBatch {
             id,
             project: submission.project,
             directory: submission.directory,
             job_type: submission.job_type,
             origin: submission.origin,
-            status: BatchStatus::Pending,
+            status: SimulatedBatchStatus::Pending,
             error_message: None,
             config_hash: config_hash(submission.job_type, &submission.config),
             config: submission.config,
@@ -111,9 +113,9 @@ impl World {
         });
         let (least, most) = self.pace.start_delay;
         let delay = jiff::SignedDuration::from_secs(self.random.between(least, most) as i64);
-        self.schedule(now + delay, Event::BatchStarts(index));
+        self.schedule(now + delay, ScheduledEvent::BatchStarts(index));
         if let Some((at, how)) = submission.breaks {
-            self.schedule(at, Event::BatchBreaks(index, how));
+            self.schedule(at, ScheduledEvent::BatchBreaks(index, how));
         }
         index
     }
@@ -143,12 +145,12 @@ impl World {
         if record.status.is_terminal() {
             return false;
         }
-        record.status = BatchStatus::Cancelled;
+        record.status = SimulatedBatchStatus::Cancelled;
         record.completed_at = Some(now);
         record.updated_at = now;
         for run in &mut record.runs {
-            if run.status == ItemStatus::Pending {
-                run.status = ItemStatus::Cancelled;
+            if run.status == SimulatedItemStatus::Pending {
+                run.status = SimulatedItemStatus::Cancelled;
                 run.effective_at = now;
             }
         }
@@ -175,11 +177,11 @@ impl World {
     }
 }
 
-fn waiting(item: usize, now: Timestamp) -> Run {
-    Run {
+fn waiting(item: usize, now: Timestamp) -> ItemRun {
+    ItemRun {
         item,
         attempt: 0,
-        status: ItemStatus::Pending,
+        status: SimulatedItemStatus::Pending,
         job: None,
         job_record: None,
         error_message: None,

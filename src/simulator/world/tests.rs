@@ -6,9 +6,9 @@ use serde_json::json;
 use crate::simulator::http::server::SimulatedCloud;
 use crate::simulator::options::{Options, UnknownItems};
 use crate::simulator::world::builder::{DEFAULT_NOW, WorldBuilder, batch_id, default_config, item_id};
-use crate::simulator::world::cause::{Cause, Failure};
-use crate::simulator::world::model::{BatchStatus, Counts, ItemStatus};
-use crate::simulator::world::state::{Outage, Pace};
+use crate::simulator::world::cause::{Failure, ScriptedCause};
+use crate::simulator::world::model::{SimulatedBatchStatus, SimulatedItemStatus, StatusCounts};
+use crate::simulator::world::state::{BatchPace, Outage};
 use crate::simulator::world::submit::Submission;
 
 fn hours(hours: i64) -> SignedDuration {
@@ -17,15 +17,15 @@ fn hours(hours: i64) -> SignedDuration {
 
 #[test]
 fn a_cancelled_batch_lets_running_items_end_and_no_others_start() {
-    let pace = Pace { start_delay: (0, 0), item: (60, 60), lanes: 1 };
+    let pace = BatchPace { start_delay: (0, 0), item: (60, 60), lanes: 1 };
     let builder = WorldBuilder::new().pace(pace).batch("b1").made_ago(SignedDuration::from_secs(30));
     let mut world = builder.item("i1").item("i2").build();
     assert!(world.cancel(0));
     assert!(!world.cancel(0));
     world.settle();
-    let states: Vec<ItemStatus> = world.batches()[0].runs.iter().map(|run| run.status).collect();
-    assert_eq!(states, [ItemStatus::Completed, ItemStatus::Cancelled]);
-    assert_eq!(world.batches()[0].status, BatchStatus::Cancelled);
+    let states: Vec<SimulatedItemStatus> = world.batches()[0].runs.iter().map(|run| run.status).collect();
+    assert_eq!(states, [SimulatedItemStatus::Completed, SimulatedItemStatus::Cancelled]);
+    assert_eq!(world.batches()[0].status, SimulatedBatchStatus::Cancelled);
 }
 
 #[test]
@@ -48,17 +48,17 @@ fn an_outage_fails_what_ends_in_it_and_nothing_after() {
 
 #[test]
 fn a_broken_batch_leaves_its_waiting_items_waiting() {
-    let pace = Pace { start_delay: (60, 60), item: (1, 1), lanes: 1 };
+    let pace = BatchPace { start_delay: (60, 60), item: (1, 1), lanes: 1 };
     let builder = WorldBuilder::new().pace(pace).batch("b1").breaks(SignedDuration::from_secs(5), "lost its history");
     let world = builder.item("i1").build();
     let batch = world.batch(&batch_id("b1")).unwrap();
-    assert_eq!((batch.status, batch.runs[0].status), (BatchStatus::Failed, ItemStatus::Pending));
+    assert_eq!((batch.status, batch.runs[0].status), (SimulatedBatchStatus::Failed, SimulatedItemStatus::Pending));
     assert_eq!(batch.error_message.as_deref(), Some("lost its history"));
 }
 
 #[test]
 fn a_rate_limited_item_fails_in_a_large_batch_and_not_in_a_small_one() {
-    let cause = Cause::RateLimited { most_at_once: 2, failure: Failure::text("slow down") };
+    let cause = ScriptedCause::RateLimited { most_at_once: 2, failure: Failure::text("slow down") };
     let mut world = WorldBuilder::new().batch("b1").items(3, "i", cause).build();
     assert_eq!(world.open_failures().len(), 3);
     world.submit(Submission::of_items(0, vec![0, 1], json!({})));
@@ -86,7 +86,10 @@ async fn unknown_items_fail_in_their_batch_when_told_to() {
     let (status, batch) = crate::simulator::http::tests::post(&cloud, "/api/v1/beta/batch-processing", &body).await;
     assert_eq!((status, &batch["total_items"]), (201, &json!(3)));
     cloud.world().settle();
-    assert_eq!(cloud.world().batches()[1].counts(), Counts { completed: 1, failed: 2, ..Counts::default() });
+    assert_eq!(
+        cloud.world().batches()[1].counts(),
+        StatusCounts { completed: 1, failed: 2, ..StatusCounts::default() }
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::simulator::http::endpoint::Endpoint;
-use crate::simulator::world::model::ItemStatus;
+use crate::simulator::world::model::SimulatedItemStatus;
 
 /// One failed or skipped state that the account has shown, kept even when the service overwrote it later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct ShownFailure {
     /// The bare uuid of the job; `None` for skipped items.
     pub job_id: Option<String>,
     /// Failed or skipped.
-    pub status: ItemStatus,
+    pub status: SimulatedItemStatus,
     /// The item's message.
     pub error_message: Option<String>,
     /// The item's skip reason.

@@ -16,7 +16,7 @@ use crate::triage::episode::{Closed, FLAPPING_PAIRS, FLAPPING_WINDOW};
 
 /// What people were last told of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Announced {
     /// Of which episode.
     pub episode: u32,
     /// Why.
@@ -35,7 +35,7 @@ pub(crate) struct Told {
 
 /// How a group stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct GroupNow {
     /// Its newest episode's number.
     pub episode: u32,
     /// The end of that episode; none while it is open.
@@ -109,7 +109,7 @@ pub(crate) struct News {
 /// What people should be told of a group at this moment; none if nothing.
 ///
 /// A silence holds back all but the end of what was told before.
-pub(crate) fn decide(told: Option<&Told>, now: &Standing, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
+pub(crate) fn decide(told: Option<&Announced>, now: &GroupNow, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
     if let Some(closed) = &now.closed {
         return ended(told?, closed, moment);
     }
@@ -132,7 +132,7 @@ pub(crate) fn decide(told: Option<&Told>, now: &Standing, wishes: &Wishes, momen
         .or_else(|| routine(told, now, wishes, moment))
 }
 
-fn ended(told: &Told, closed: &Closed, moment: Moment<'_>) -> Option<News> {
+fn ended(told: &Announced, closed: &Closed, moment: Moment<'_>) -> Option<News> {
     let just_flapped = told.reason == Reason::Flapping && moment.now - told.at < FLAPPING_WINDOW;
     let known = told.reason == Reason::Resolved;
     (!known && !just_flapped).then(|| News {
@@ -142,7 +142,7 @@ fn ended(told: &Told, closed: &Closed, moment: Moment<'_>) -> Option<News> {
     })
 }
 
-fn never_told(now: &Standing, moment: Moment<'_>) -> Option<News> {
+fn never_told(now: &GroupNow, moment: Moment<'_>) -> Option<News> {
     if now.inventory {
         return Some(News {
             reason: Reason::Baseline,
@@ -159,7 +159,7 @@ fn never_told(now: &Standing, moment: Moment<'_>) -> Option<News> {
     Some(News { reason: Reason::New, why: now.fired.clone(), urgency: urgency(now) })
 }
 
-fn flapping(told: &Told, now: &Standing, moment: Moment<'_>) -> Option<News> {
+fn flapping(told: &Announced, now: &GroupNow, moment: Moment<'_>) -> Option<News> {
     let lately = told.reason == Reason::Flapping && moment.now - told.at < FLAPPING_WINDOW;
     (!lately).then(|| News {
         reason: Reason::Flapping,
@@ -168,7 +168,7 @@ fn flapping(told: &Told, now: &Standing, moment: Moment<'_>) -> Option<News> {
     })
 }
 
-fn regressed(now: &Standing, moment: Moment<'_>) -> News {
+fn regressed(now: &GroupNow, moment: Moment<'_>) -> News {
     let before = now.earlier.as_ref().map(|closed| {
         let said = format!("came back; last time: {}", closed.describe(moment.zone));
         match &now.fired {
@@ -180,7 +180,7 @@ fn regressed(now: &Standing, moment: Moment<'_>) -> News {
 }
 
 /// Old failures page nobody, and a new one of a class that pages is no mere growth of them.
-fn first_failure(now: &Standing, wishes: &Wishes) -> Option<News> {
+fn first_failure(now: &GroupNow, wishes: &Wishes) -> Option<News> {
     (now.first_failure && now.page && wishes.ack.is_none()).then(|| News {
         reason: Reason::New,
         why: Some("first failure since llama-triage was started".to_owned()),
@@ -189,7 +189,7 @@ fn first_failure(now: &Standing, wishes: &Wishes) -> Option<News> {
 }
 
 /// People were told that it ended, and that turns out to be wrong.
-fn reopened(told: &Told, now: &Standing) -> Option<News> {
+fn reopened(told: &Announced, now: &GroupNow) -> Option<News> {
     (told.reason == Reason::Resolved).then(|| News {
         reason: Reason::MoreItems,
         why: Some(format!("was called resolved, but {} items that failed before that are open", now.open_items)),
@@ -197,7 +197,7 @@ fn reopened(told: &Told, now: &Standing) -> Option<News> {
     })
 }
 
-fn escalated(now: &Standing, wishes: &Wishes) -> Option<News> {
+fn escalated(now: &GroupNow, wishes: &Wishes) -> Option<News> {
     let why = match &wishes.ack {
         None => now.fired.clone()?,
         Some(ack) => {
@@ -208,7 +208,7 @@ fn escalated(now: &Standing, wishes: &Wishes) -> Option<News> {
     Some(News { reason: Reason::Escalated, why: Some(why), urgency: urgency(now) })
 }
 
-fn silence_expired(told: &Told, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
+fn silence_expired(told: &Announced, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
     let ended = wishes.silence_ended.filter(|ended| *ended > told.at)?;
     Some(News {
         reason: Reason::SilenceExpired,
@@ -218,7 +218,7 @@ fn silence_expired(told: &Told, wishes: &Wishes, moment: Moment<'_>) -> Option<N
 }
 
 /// What only the daily digest takes.
-fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
+fn routine(told: &Announced, now: &GroupNow, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
     if !moment.scheduled {
         return None;
     }
@@ -242,6 +242,6 @@ fn routine(told: &Told, now: &Standing, wishes: &Wishes, moment: Moment<'_>) -> 
     })
 }
 
-fn urgency(now: &Standing) -> Urgency {
+fn urgency(now: &GroupNow) -> Urgency {
     if now.page { Urgency::Page } else { Urgency::Soon }
 }

@@ -8,12 +8,12 @@ fn t(hours: i64) -> Timestamp {
     Timestamp::from_second(1_780_000_000 + hours * 3600).unwrap()
 }
 
-fn told(episode: u32, reason: Reason, hours: i64) -> Told {
-    Told { episode, reason, open_items: 5, total_items: 5, at: t(hours), failures: 5, baseline: false }
+fn told(episode: u32, reason: Reason, hours: i64) -> Announced {
+    Announced { episode, reason, open_items: 5, total_items: 5, at: t(hours), failures: 5, baseline: false }
 }
 
-fn open(episode: u32) -> Standing {
-    Standing {
+fn open(episode: u32) -> GroupNow {
+    GroupNow {
         episode,
         closed: None,
         earlier: (episode > 1).then(recovered),
@@ -32,12 +32,12 @@ fn recovered() -> Closed {
     Closed { at: t(0), how: How::Recovered, by: Some("bjb-7".into()) }
 }
 
-fn closed(episode: u32) -> Standing {
-    Standing { closed: Some(recovered()), open_items: 0, ..open(episode) }
+fn closed(episode: u32) -> GroupNow {
+    GroupNow { closed: Some(recovered()), open_items: 0, ..open(episode) }
 }
 
-fn fired(standing: Standing) -> Standing {
-    Standing { fired: Some("47 in the last hour, normally up to 4/h; alert at 20/h".into()), ..standing }
+fn fired(standing: GroupNow) -> GroupNow {
+    GroupNow { fired: Some("47 in the last hour, normally up to 4/h; alert at 20/h".into()), ..standing }
 }
 
 static UTC: TimeZone = TimeZone::UTC;
@@ -76,12 +76,12 @@ fn unsilenced(hours: i64) -> Wishes {
 #[test]
 fn the_table_of_cases() {
     use Reason::*;
-    let waiting = |s: Standing| Standing { ready: false, ..s };
-    let inventory = |s: Standing| Standing { inventory: true, ..s };
-    let paging = |s: Standing| Standing { page: true, ..s };
-    let first = |s: Standing| Standing { first_failure: true, page: true, ..s };
-    let grown = |s: Standing, n| Standing { open_items: n, total_items: n, ..s };
-    let pairs = |s: Standing, pairs| Standing { pairs, ..s };
+    let waiting = |s: GroupNow| GroupNow { ready: false, ..s };
+    let inventory = |s: GroupNow| GroupNow { inventory: true, ..s };
+    let paging = |s: GroupNow| GroupNow { page: true, ..s };
+    let first = |s: GroupNow| GroupNow { first_failure: true, page: true, ..s };
+    let grown = |s: GroupNow, n| GroupNow { open_items: n, total_items: n, ..s };
+    let pairs = |s: GroupNow, pairs| GroupNow { pairs, ..s };
     let new = || Some(told(1, New, 0));
     let more = |n| Some(Until::Items(n));
     for (case, told, standing, wishes, moment, expected) in [
@@ -154,22 +154,22 @@ fn the_table_of_cases() {
 
 #[test]
 fn the_reason_comes_with_its_circumstances() {
-    let why = |told: Option<Told>, standing: Standing, wishes| {
+    let why = |told: Option<Announced>, standing: GroupNow, wishes| {
         decide(told.as_ref(), &standing, &wishes, tick(30)).unwrap().why.unwrap()
     };
     let new = Some(told(1, Reason::New, 0));
     assert_eq!(why(new.clone(), closed(1), none()), "recovered 2026-05-28 20:26 UTC (by bjb-7)");
     assert_eq!(why(new.clone(), open(2), none()), "came back; last time: recovered 2026-05-28 20:26 UTC (by bjb-7)");
     assert_eq!(
-        why(new, fired(Standing { open_items: 50, ..open(1) }), acked(5)),
+        why(new, fired(GroupNow { open_items: 50, ..open(1) }), acked(5)),
         "47 in the last hour, normally up to 4/h; alert at 20/h; acknowledged at 5 open items"
     );
 }
 
 #[test]
 fn only_paging_news_passes_quiet_hours() {
-    let paging = Standing { page: true, ..open(1) };
-    let urgency = |s: &Standing| decide(None, s, &none(), tick(1)).unwrap().urgency;
+    let paging = GroupNow { page: true, ..open(1) };
+    let urgency = |s: &GroupNow| decide(None, s, &none(), tick(1)).unwrap().urgency;
     assert_eq!(urgency(&paging), Urgency::Page);
     assert_eq!(urgency(&open(1)), Urgency::Soon);
 }
@@ -190,8 +190,8 @@ fn any_reason() -> impl Strategy<Value = Reason> {
 }
 
 prop_compose! {
-    fn any_told()(episode in 1_u32..4, reason in any_reason(), items in 1_u64..40, hours in 0_i64..48) -> Told {
-        Told { open_items: items, total_items: items, ..told(episode, reason, hours) }
+    fn any_told()(episode in 1_u32..4, reason in any_reason(), items in 1_u64..40, hours in 0_i64..48) -> Announced {
+        Announced { open_items: items, total_items: items, ..told(episode, reason, hours) }
     }
 }
 
@@ -202,11 +202,11 @@ prop_compose! {
         items in 1_u64..80,
         flags in any::<[bool; 4]>(),
         pairs in 0_usize..5,
-    ) -> Standing {
+    ) -> GroupNow {
         let base = if is_open { open(episode) } else { closed(episode) };
         let base = if flags[0] { fired(base) } else { base };
         let open_items = if is_open { items } else { 0 };
-        Standing { ready: flags[1], page: flags[2], inventory: flags[3], pairs, open_items, total_items: items, ..base }
+        GroupNow { ready: flags[1], page: flags[2], inventory: flags[3], pairs, open_items, total_items: items, ..base }
     }
 }
 
@@ -229,7 +229,7 @@ proptest! {
     ) {
         let moment = Moment { scheduled, ..tick(72) };
         if let Some(news) = decide(before.as_ref(), &standing, &wishes, moment) {
-            let after = Told {
+            let after = Announced {
                 episode: standing.episode,
                 reason: news.reason,
                 open_items: standing.open_items,
@@ -239,7 +239,7 @@ proptest! {
                 baseline: false,
             };
             // Telling a group also remembers the escalation rules that are reached.
-            let standing = Standing { fired: None, ..standing };
+            let standing = GroupNow { fired: None, ..standing };
             prop_assert_eq!(decide(Some(&after), &standing, &wishes, moment), None);
         }
     }
@@ -266,7 +266,7 @@ proptest! {
 
     #[test]
     fn every_new_group_is_told_once_it_is_ready(standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>()) {
-        let standing = Standing { ready: true, closed: None, ..standing };
+        let standing = GroupNow { ready: true, closed: None, ..standing };
         let wishes = Wishes { silenced: false, ..wishes };
         let news = decide(None, &standing, &wishes, Moment { scheduled, ..tick(72) }).unwrap();
         prop_assert!(matches!(news.reason, Reason::New | Reason::Baseline | Reason::Regressed));
@@ -274,7 +274,7 @@ proptest! {
 
     #[test]
     fn an_open_group_that_nobody_hushed_is_heard_of_every_day(before in any_told(), standing in any_standing()) {
-        let standing = Standing { ready: true, closed: None, episode: before.episode, pairs: 0, ..standing };
+        let standing = GroupNow { ready: true, closed: None, episode: before.episode, pairs: 0, ..standing };
         prop_assert!(decide(Some(&before), &standing, &none(), daily(73)).is_some());
     }
 }

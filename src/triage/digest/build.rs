@@ -11,7 +11,7 @@ use crate::model::fault::Fault;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, Sample, Totals};
 
 /// Group entries in the order people read them: paging first, then by reason, then by open items.
-pub(crate) fn in_order(mut entries: Vec<GroupEntry>) -> Vec<GroupEntry> {
+pub(crate) fn by_urgency(mut entries: Vec<GroupEntry>) -> Vec<GroupEntry> {
     entries.sort_by(|a, b| {
         let key =
             |e: &GroupEntry| (!e.page || e.reason == Reason::Resolved, rank(e.reason), std::cmp::Reverse(e.open_items));
@@ -82,7 +82,7 @@ pub(crate) fn id_prefix(now: Timestamp, zone: &TimeZone) -> String {
 /// Up to `most` samples that differ from each other, from candidates with the newest first.
 ///
 /// The newest comes first; then whatever shows a message, batch or name not shown yet, in that order of worth.
-pub(crate) fn diverse(mut candidates: Vec<Sample>, most: usize) -> Vec<Sample> {
+pub(crate) fn pick_different(mut candidates: Vec<Sample>, most: usize) -> Vec<Sample> {
     let mut chosen: Vec<Sample> = Vec::with_capacity(most);
     while chosen.len() < most && !candidates.is_empty() {
         let fresh = |sample: &Sample| {
@@ -138,7 +138,7 @@ fn length(n: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::triage::digest::trial::trial;
+    use crate::triage::digest::test_digest::trial;
 
     fn now() -> Timestamp {
         "2026-08-23T22:30:00Z".parse().unwrap()
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_most_urgent_groups_come_first() {
-        let ordered = in_order(vec![
+        let ordered = by_urgency(vec![
             entry("g-resolved", Reason::Resolved, 0, false),
             entry("g-small", Reason::New, 3, false),
             entry("g-large", Reason::New, 30, false),
@@ -212,7 +212,8 @@ mod tests {
             sample("4", "c.pdf", "b2", "timed out after 30 s"),
             sample("5", "d.pdf", "b1", "timed out after 31 s"),
         ];
-        let ids = |most| -> Vec<String> { diverse(candidates.clone(), most).into_iter().map(|s| s.item_id).collect() };
+        let ids =
+            |most| -> Vec<String> { pick_different(candidates.clone(), most).into_iter().map(|s| s.item_id).collect() };
         assert_eq!(ids(3), ["1", "5", "4"]);
         assert_eq!(ids(9).len(), 5);
         assert!(ids(0).is_empty());

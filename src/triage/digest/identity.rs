@@ -43,7 +43,7 @@ pub(crate) fn with_scopes(digest: &Digest) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::triage::digest::trial::trial;
+    use crate::triage::digest::test_digest::trial;
 
     #[test]
     fn an_id_outside_holds_the_ledgers_and_that_of_an_earlier_version_stays() {

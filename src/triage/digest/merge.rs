@@ -3,7 +3,7 @@
 //! People then learn from the later one what the earlier one would have told them, once and as it stands now.
 
 use crate::model::fault::Fault;
-use crate::triage::digest::build::{count_changes, in_order};
+use crate::triage::digest::build::{by_urgency, count_changes};
 use crate::triage::digest::identity::with_scopes;
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut, Reason, RetrySummary, Totals, Window};
 
@@ -23,7 +23,7 @@ pub(crate) fn merge_incidents(older: &Digest, newer: &Digest) -> Digest {
 }
 
 fn merge_by(older: &Digest, newer: &Digest, same: Same) -> Digest {
-    let changes = in_order(merge_changes(older, newer, same));
+    let changes = by_urgency(merge_changes(older, newer, same));
     let known = |id: &str| changes.iter().any(|entry| entry.group_id == id);
     let listed = if newer.scheduled { &newer.still_open } else { &older.still_open };
     let still_open = listed.iter().filter(|entry| !known(&entry.group_id)).cloned().collect();
@@ -31,7 +31,7 @@ fn merge_by(older: &Digest, newer: &Digest, same: Same) -> Digest {
     let mut remarks = older.remarks.clone();
     remarks.retain(|remark| !newer.remarks.contains(remark));
     remarks.extend(newer.remarks.iter().cloned());
-    include(&mut remarks, &older.digest_id);
+    let included = older.included.iter().chain([&older.digest_id]).chain(&newer.included);
     Digest {
         window: Window { from: older.window.from.min(newer.window.from), to: newer.window.to },
         scheduled: older.scheduled || newer.scheduled,
@@ -47,19 +47,9 @@ fn merge_by(older: &Digest, newer: &Digest, same: Same) -> Digest {
         still_open,
         faults,
         remarks,
+        included: included.cloned().collect(),
         ..newer.clone()
     }
-}
-
-/// Says which digests are part of this one, in one sentence however many they are.
-fn include(remarks: &mut Vec<String>, older: &str) {
-    const END: &str = ", which could not be delivered in time.";
-    let ids = |remark: &String| remark.strip_prefix("Includes ")?.strip_suffix(END).map(str::to_owned);
-    let before: Vec<String> = remarks.iter().filter_map(ids).collect();
-    remarks.retain(|remark| ids(remark).is_none());
-    let first = before.first().and_then(|ids| ids.split(' ').next());
-    let named = first.map_or_else(|| older.to_owned(), |first| format!("{first} to {older}"));
-    remarks.push(format!("Includes {named}{END}"));
 }
 
 fn merge_changes(older: &Digest, newer: &Digest, same: Same) -> Vec<GroupEntry> {
@@ -152,7 +142,7 @@ fn merge_retries(older: Option<RetrySummary>, newer: Option<RetrySummary>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::triage::digest::trial::trial;
+    use crate::triage::digest::test_digest::trial;
     use jiff::{SignedDuration, Timestamp};
 
     fn digest(hour: i64, entries: &[(&str, Reason, u64)]) -> Digest {
@@ -188,8 +178,8 @@ mod tests {
         let told: Vec<_> = merged.changes.iter().map(|e| (e.group_id.as_str(), e.reason, e.new_items)).collect();
         assert_eq!(told, [("a", Reason::New, 17), ("b", Reason::Resolved, 1)]);
         assert_eq!((merged.totals.new, merged.totals.resolved, merged.totals.new_items), (1, 1, 45));
-        let included = "Includes D-20260528-00 to D-20260528-07, which could not be delivered in time.";
-        assert_eq!(merged.remarks, [included]);
+        let included: Vec<String> = (0..8).map(|hour| format!("D-20260528-{hour:02}")).collect();
+        assert_eq!((merged.remarks, merged.included), (Vec::new(), included));
     }
 
     #[test]

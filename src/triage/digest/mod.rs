@@ -1,10 +1,10 @@
 //! Digests: what people are told. The frozen [`model`] is decided once and rendered by every channel.
 
 pub(crate) mod build;
-pub(crate) mod fit;
+pub(crate) mod channel_filter;
 pub(crate) mod identity;
 pub(crate) mod merge;
 pub(crate) mod model;
-pub(crate) mod only;
 pub(crate) mod redate;
-pub(crate) mod trial;
+pub(crate) mod size_limit;
+pub(crate) mod test_digest;

@@ -63,6 +63,10 @@ pub struct Digest {
     pub budget: Option<String>,
     /// Sentences about this digest itself: "covers a gap of 3 h".
     pub remarks: Vec<String>,
+    /// The ids of earlier digests that could not be delivered and are part of this one, oldest first; versions before
+    /// this field named them in a remark.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub included: Vec<String>,
     /// What was left out of `changes` and `still_open`.
     pub left_out: LeftOut,
 }
@@ -111,8 +115,22 @@ pub struct LeftOut {
 }
 
 /// Why people are told about a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// Never told before.
     New,
@@ -141,38 +159,7 @@ pub enum Reason {
 impl Reason {
     /// The word in JSON, headers and text.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::New => "new",
-            Reason::Regressed => "regressed",
-            Reason::Escalated => "escalated",
-            Reason::Resolved => "resolved",
-            Reason::Flapping => "flapping",
-            Reason::MoreItems => "more_items",
-            Reason::Reminder => "reminder",
-            Reason::SilenceExpired => "silence_expired",
-            Reason::WorkerFault => "worker_fault",
-            Reason::Heartbeat => "heartbeat",
-            Reason::Baseline => "baseline",
-        }
-    }
-
-    /// Reads the word back; none for any other word.
-    pub fn from_word(word: &str) -> Option<Reason> {
-        [
-            Reason::New,
-            Reason::Regressed,
-            Reason::Escalated,
-            Reason::Resolved,
-            Reason::Flapping,
-            Reason::MoreItems,
-            Reason::Reminder,
-            Reason::SilenceExpired,
-            Reason::WorkerFault,
-            Reason::Heartbeat,
-            Reason::Baseline,
-        ]
-        .into_iter()
-        .find(|reason| reason.as_str() == word)
+        self.into()
     }
 }
 

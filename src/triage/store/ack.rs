@@ -28,10 +28,7 @@ pub(crate) struct NewAck {
 }
 
 /// Gives an ack; an earlier one of the group ends.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn give(tx: &Transaction<'_>, ack: &NewAck, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn insert(tx: &Transaction<'_>, ack: &NewAck, now: Timestamp) -> Result<(), LedgerError> {
     end_all(tx, ack.group_key, "renewed", now)?;
     tx.execute(
         "INSERT INTO ack (group_key, episode, author, open_items, created_at, expires_at, until, total_items)
@@ -51,9 +48,6 @@ pub(crate) fn give(tx: &Transaction<'_>, ack: &NewAck, now: Timestamp) -> Result
 }
 
 /// Ends a group's acks; says whether there was one.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn end_all(tx: &Transaction<'_>, group_key: i64, how: &str, now: Timestamp) -> Result<bool, LedgerError> {
     let ended = tx
         .prepare_cached("UPDATE ack SET ended_at = ?3, ended_how = ?2 WHERE group_key = ?1 AND ended_at IS NULL")?
@@ -65,7 +59,7 @@ pub(crate) fn end_all(tx: &Transaction<'_>, group_key: i64, how: &str, now: Time
 ///
 /// Items of the merged group that nobody was told of count, as they would have without the merge. The sum is no more
 /// than the survivor has, for an item may have been in both, and the ack may have been given after the merge.
-pub(crate) fn allow_told(tx: &Transaction<'_>, merged: i64, survivor: i64) -> Result<(), LedgerError> {
+pub(crate) fn raise_limit(tx: &Transaction<'_>, merged: i64, survivor: i64) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE ack SET total_items = max(ack.total_items, min(ack.total_items + m.total_items, g.total_items))
          FROM announcement m, error_group g
@@ -76,12 +70,9 @@ pub(crate) fn allow_told(tx: &Transaction<'_>, merged: i64, survivor: i64) -> Re
 }
 
 /// The ack of a group's episode that holds; none if it is not acknowledged, or no longer.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn in_force(
     connection: &Connection,
-    group: &group_row::GroupRow,
+    group: &group_row::GroupRecord,
     episode: u32,
     now: Timestamp,
 ) -> Result<Option<Ack>, LedgerError> {

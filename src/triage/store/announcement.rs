@@ -6,16 +6,16 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::{Count, Millis};
 use crate::model::group_state::GroupState;
-use crate::triage::decide::Told;
+use crate::triage::decide::Announced;
 use crate::triage::digest::model::Reason;
-use crate::triage::escalation::{Memory, Reached, Rule};
+use crate::triage::escalation::{EscalationMemory, EscalationRule, Reached};
 use crate::triage::group_state;
 
 /// The last announcement of a group, and the state it named; none if there never was one.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn last(connection: &Connection, group_key: i64) -> Result<Option<(Told, group_state::Told)>, LedgerError> {
+pub(crate) fn last(
+    connection: &Connection,
+    group_key: i64,
+) -> Result<Option<(Announced, group_state::LastAnnouncement)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT episode, reason, open_items, total_items, announced_at, state, failures, baseline FROM announcement
          WHERE group_key = ?1",
@@ -23,18 +23,18 @@ pub(crate) fn last(connection: &Connection, group_key: i64) -> Result<Option<(To
     let row = statement.query_row([group_key], |row| {
         let reason: String = row.get(1)?;
         let state: String = row.get(5)?;
-        let told = Told {
+        let told = Announced {
             episode: row.get(0)?,
-            reason: Reason::from_word(&reason).unwrap_or(Reason::New),
+            reason: Reason::try_from(reason.as_str()).unwrap_or(Reason::New),
             open_items: row.get::<_, Count>(2)?.0,
             total_items: row.get::<_, Count>(3)?.0,
             at: row.get::<_, Millis>(4)?.0,
             failures: row.get::<_, Count>(6)?.0,
             baseline: row.get(7)?,
         };
-        let state = group_state::Told {
+        let state = group_state::LastAnnouncement {
             episode: told.episode,
-            state: GroupState::from_word(&state).unwrap_or(GroupState::Ongoing),
+            state: GroupState::try_from(state.as_str()).unwrap_or(GroupState::Ongoing),
             at: told.at,
         };
         Ok((told, state))
@@ -43,14 +43,11 @@ pub(crate) fn last(connection: &Connection, group_key: i64) -> Result<Option<(To
 }
 
 /// Moves a group's announcement.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn tell(
+pub(crate) fn upsert(
     tx: &Transaction<'_>,
     group_key: i64,
     digest_id: &str,
-    told: &Told,
+    told: &Announced,
     state: GroupState,
 ) -> Result<(), LedgerError> {
     tx.prepare_cached(
@@ -97,16 +94,13 @@ pub(crate) fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64) -> Result
 }
 
 /// The escalation rules that fired for a group.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec<Memory>, LedgerError> {
+pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec<EscalationMemory>, LedgerError> {
     let mut statement =
         connection.prepare_cached("SELECT rule, fired_at, value, above_at FROM escalation WHERE group_key = ?1")?;
     let rows = statement.query_map([group_key], |row| {
         let rule: String = row.get(0)?;
-        Ok(Memory {
-            rule: Rule::from_word(&rule).unwrap_or(Rule::Open),
+        Ok(EscalationMemory {
+            rule: EscalationRule::try_from(rule.as_str()).unwrap_or(EscalationRule::Open),
             fired_at: row.get::<_, Millis>(1)?.0,
             value: row.get(2)?,
             above_at: row.get::<_, Millis>(3)?.0,
@@ -116,13 +110,10 @@ pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec
 }
 
 /// Notes that these rules, which fired before, are still above their limits.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn still_above(
+pub(crate) fn mark_still_above(
     tx: &Transaction<'_>,
     group_key: i64,
-    rules: impl Iterator<Item = Rule>,
+    rules: impl Iterator<Item = EscalationRule>,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     for rule in rules {
@@ -133,10 +124,7 @@ pub(crate) fn still_above(
 }
 
 /// Remembers that people were told while these rules were reached: they fire again only at the double.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn remember(
+pub(crate) fn record_escalations(
     tx: &Transaction<'_>,
     group_key: i64,
     reached: &[Reached],

@@ -8,7 +8,7 @@ use crate::ledger::millis::Millis;
 
 /// A channel as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownChannel {
     /// Its name.
     pub name: String,
     /// It opens incidents.
@@ -24,14 +24,11 @@ pub(crate) struct Known {
 }
 
 /// All of them, by name.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn all(connection: &Connection) -> Result<Vec<Known>, LedgerError> {
+pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownChannel>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT name, incidents, since, greeted, gone_at, said FROM channel ORDER BY name")?;
     let rows = statement.query_map([], |row| {
-        Ok(Known {
+        Ok(KnownChannel {
             name: row.get(0)?,
             incidents: row.get(1)?,
             since: row.get::<_, Millis>(2)?.0,
@@ -44,10 +41,7 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<Known>, LedgerError> {
 }
 
 /// Notes a channel as it is now.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn keep(tx: &Transaction<'_>, known: &Known) -> Result<(), LedgerError> {
+pub(crate) fn upsert(tx: &Transaction<'_>, known: &KnownChannel) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO channel (name, incidents, since, greeted, gone_at, said) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (name) DO UPDATE SET incidents = ?2, since = ?3, greeted = ?4, gone_at = ?5, said = ?6",
@@ -57,28 +51,19 @@ pub(crate) fn keep(tx: &Transaction<'_>, known: &Known) -> Result<(), LedgerErro
 }
 
 /// Notes that a channel knows what was open when it came.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn greet(tx: &Transaction<'_>, name: &str) -> Result<(), LedgerError> {
+pub(crate) fn mark_inventory_sent(tx: &Transaction<'_>, name: &str) -> Result<(), LedgerError> {
     tx.execute("UPDATE channel SET greeted = 1 WHERE name = ?1", [name])?;
     Ok(())
 }
 
 /// Notes that people were told which channels came and went.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn say_all(tx: &Transaction<'_>) -> Result<(), LedgerError> {
+pub(crate) fn mark_changes_announced(tx: &Transaction<'_>) -> Result<(), LedgerError> {
     tx.execute("DELETE FROM channel WHERE gone_at IS NOT NULL", [])?;
     tx.execute("UPDATE channel SET said = 1 WHERE said = 0", [])?;
     Ok(())
 }
 
 /// Whether any digest was ever decided.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn ever_told(connection: &Connection) -> Result<bool, LedgerError> {
     Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM digest)", [], |row| row.get(0))?)
 }

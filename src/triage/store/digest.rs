@@ -12,10 +12,7 @@ use crate::triage::digest::model::{Digest, RetrySummary, Totals, Window};
 const TOLD_UNTIL: &str = "told_until";
 
 /// The number of the next digest among those whose id begins with `prefix`, from 1.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn next_number(connection: &Connection, prefix: &str) -> Result<u32, LedgerError> {
+pub(crate) fn next_number(connection: &Connection, prefix: &str) -> Result<u32, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT coalesce(max(CAST(substr(digest_id, ?2) AS INTEGER)), 0) + 1 FROM digest WHERE substr(digest_id, 1, ?2 - 1) = ?1",
     )?;
@@ -27,7 +24,7 @@ pub fn next_number(connection: &Connection, prefix: &str) -> Result<u32, LedgerE
 ///
 /// # Errors
 /// Never in practice: the model holds nothing that JSON cannot.
-pub fn freeze(digest: &Digest) -> Result<String, LedgerError> {
+pub(crate) fn serialize(digest: &Digest) -> Result<String, LedgerError> {
     serde_json::to_string(digest).map_err(|error| LedgerError::Unreadable { what: "digest", value: error.to_string() })
 }
 
@@ -35,7 +32,7 @@ pub fn freeze(digest: &Digest) -> Result<String, LedgerError> {
 ///
 /// # Errors
 /// It is no digest of this version.
-pub fn thaw(text: &str) -> Result<Digest, LedgerError> {
+pub fn deserialize(text: &str) -> Result<Digest, LedgerError> {
     serde_json::from_str(text).map_err(|error| LedgerError::Unreadable { what: "digest", value: error.to_string() })
 }
 
@@ -43,19 +40,16 @@ pub fn thaw(text: &str) -> Result<Digest, LedgerError> {
 ///
 /// # Errors
 /// SQLite refuses, or the id is taken.
-pub fn insert(tx: &Transaction<'_>, digest: &Digest, reasons: &str) -> Result<(), LedgerError> {
+pub(crate) fn insert(tx: &Transaction<'_>, digest: &Digest, reasons: &str) -> Result<(), LedgerError> {
     tx.execute(
         "INSERT INTO digest (digest_id, created_at, scheduled, reasons, model) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![digest.digest_id, Millis(digest.created_at), digest.scheduled, reasons, freeze(digest)?],
+        params![digest.digest_id, Millis(digest.created_at), digest.scheduled, reasons, serialize(digest)?],
     )?;
     Ok(())
 }
 
 /// Notes that a digest named a group and these of its items; a group without items gets one row.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn name_items(
+pub(crate) fn name_items(
     tx: &Transaction<'_>,
     digest_id: &str,
     group_key: i64,
@@ -76,10 +70,7 @@ pub fn name_items(
 /// Up to when people were told everything, which is where the next window begins; none before the first digest.
 ///
 /// A digest of quiet hours, and the end of an incident, tell a part only and move nothing.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn told_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+pub(crate) fn announced_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
     let noted = meta(connection, TOLD_UNTIL)?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
     if let Some(Ok(until)) = noted {
         return Ok(Some(until));
@@ -90,10 +81,7 @@ pub fn told_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerEr
 }
 
 /// Notes that people were told everything up to this time.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn set_told_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn set_announced_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), LedgerError> {
     set_meta(tx, TOLD_UNTIL, &until.as_millisecond().to_string())
 }
 
@@ -101,19 +89,16 @@ pub fn set_told_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), Ledg
 ///
 /// # Errors
 /// SQLite refuses, or a stored digest cannot be read.
-pub fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
+pub(crate) fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
     let mut statement = connection.prepare_cached("SELECT model FROM digest ORDER BY created_at, digest_id")?;
     let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-    texts.iter().map(|text| thaw(text)).collect()
+    texts.iter().map(|text| deserialize(text)).collect()
 }
 
 /// When the unscheduled digests since `since` were decided.
 ///
 /// The first inventory does not count, nor what went to channels with incidents only, or to channels that came.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn unscheduled_since(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
+pub(crate) fn unscheduled_since(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT created_at FROM digest WHERE created_at >= ?1 AND scheduled = 0
          AND replace(replace(replace(replace(replace(reasons, 'resolved', ''), 'acked', ''), 'fault_over', ''), 'channels', ''), ',', '') <> ''
@@ -124,10 +109,7 @@ pub fn unscheduled_since(connection: &Connection, since: Timestamp) -> Result<Ve
 }
 
 /// The complete numbers of the whole ledger; changes and faults are left to the caller.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn totals(connection: &Connection, window: Window) -> Result<Totals, LedgerError> {
+pub(crate) fn totals(connection: &Connection, window: Window) -> Result<Totals, LedgerError> {
     let (open_items, open_groups) = connection.query_row(
         "SELECT coalesce(sum(open_items), 0), count(*) FILTER (WHERE open_items > 0) FROM error_group WHERE merged_into IS NULL",
         [],
@@ -150,10 +132,7 @@ pub fn totals(connection: &Connection, window: Window) -> Result<Totals, LedgerE
 /// What became of the attempts that began or ended in the window, and of those still running at its end; none if there are none.
 ///
 /// Who was told that 40 are running must be told how they ended.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySummary>, LedgerError> {
+pub(crate) fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySummary>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT outcome, count(*) FROM attempt
          WHERE (finished_at > ?1 AND finished_at <= ?2)
@@ -178,10 +157,7 @@ pub fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySu
 }
 
 /// The end of the newest complete scan; none before the first.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn ledger_as_of(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+pub(crate) fn ledger_as_of(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
     let newest: Option<Millis> = connection
         .prepare_cached("SELECT max(finished_at) FROM scan WHERE complete = 1")?
         .query_row([], |row| row.get(0))?;
@@ -189,10 +165,7 @@ pub fn ledger_as_of(connection: &Connection) -> Result<Option<Timestamp>, Ledger
 }
 
 /// The starts of all scans after `since` and of the last one before it, in order: gaps between them are downtime.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn scan_starts(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
+pub(crate) fn scan_starts(connection: &Connection, since: Timestamp) -> Result<Vec<Timestamp>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT started_at FROM scan WHERE started_at >= coalesce((SELECT max(started_at) FROM scan WHERE started_at <= ?1), 0)
          ORDER BY started_at",
@@ -202,10 +175,7 @@ pub fn scan_starts(connection: &Connection, since: Timestamp) -> Result<Vec<Time
 }
 
 /// The projects whose newest finished scan was incomplete, by name.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn projects_not_read(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+pub(crate) fn projects_not_read(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT name FROM project p WHERE 0 = (SELECT complete FROM scan s
              WHERE s.project_key = p.project_key AND finished_at IS NOT NULL ORDER BY scan_key DESC LIMIT 1) ORDER BY name",
@@ -215,10 +185,7 @@ pub fn projects_not_read(connection: &Connection) -> Result<Vec<String>, LedgerE
 }
 
 /// When the first scan began; none before any scan.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn first_start(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+pub(crate) fn first_start(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
     let known = meta(connection, "first_start")?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
     if let Some(Ok(first)) = known {
         return Ok(Some(first));
@@ -231,10 +198,7 @@ pub fn first_start(connection: &Connection) -> Result<Option<Timestamp>, LedgerE
 /// When every project had its first complete scan: what was seen by then is inventory, not news.
 ///
 /// None while a project still waits for its first complete scan.
-///
-/// # Errors
-/// SQLite refuses.
-pub fn inventory_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
+pub(crate) fn inventory_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
     let firsts = "SELECT min(s.finished_at) AS at FROM project p LEFT JOIN scan s
                   ON s.project_key = p.project_key AND s.complete = 1 GROUP BY p.project_key";
     let sql = format!("SELECT CASE WHEN count(*) = count(at) THEN max(at) END FROM ({firsts})");

@@ -5,17 +5,11 @@ use rusqlite::{Transaction, params};
 use crate::ledger::error::LedgerError;
 
 /// Dismisses the open items of a group; those that are being retried are left to their retry. Returns how many.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn dismiss(tx: &Transaction<'_>, group_key: i64) -> Result<u64, LedgerError> {
     move_items(tx, group_key, "open", "dismissed")
 }
 
 /// Opens the dismissed items of a group again. Returns how many.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn undismiss(tx: &Transaction<'_>, group_key: i64) -> Result<u64, LedgerError> {
     move_items(tx, group_key, "dismissed", "open")
 }

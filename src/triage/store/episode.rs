@@ -7,15 +7,12 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::{Count, Millis};
-use crate::triage::episode::{Closed, Episode, How, ItemFacts, Step};
+use crate::triage::episode::{Closed, Episode, EpisodeItems, EpisodeTransition, How};
 
 /// More than enough to see a day's flapping.
 const NEWEST: u32 = 24;
 
 /// The group's newest episodes, oldest first; at most 24 of them.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn newest(connection: &Connection, group_key: i64) -> Result<Vec<Episode>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT ordinal, opened_at, noticed_at, closed_at, closed_how, closed_by FROM episode
@@ -37,21 +34,18 @@ fn episode(row: &Row<'_>) -> rusqlite::Result<Episode> {
         noticed_at: row.get::<_, Millis>(2)?.0,
         closed: closed_at.map(|at| Closed {
             at: at.0,
-            how: how.as_deref().and_then(How::from_word).unwrap_or(How::Recovered),
+            how: how.as_deref().and_then(|how| how.parse().ok()).unwrap_or(How::Recovered),
             by,
         }),
     })
 }
 
 /// What is known of a group's items, given its newest episode.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn item_facts(
     connection: &Connection,
-    group: &crate::triage::store::group_row::GroupRow,
+    group: &crate::triage::store::group_row::GroupRecord,
     newest: Option<&Episode>,
-) -> Result<ItemFacts, LedgerError> {
+) -> Result<EpisodeItems, LedgerError> {
     let open = open_items(connection, group)?;
     let is_open = newest.is_some_and(|episode| episode.closed.is_none());
     let after = newest.and_then(|episode| episode.closed.as_ref()).map(|closed| closed.at);
@@ -60,11 +54,14 @@ pub(crate) fn item_facts(
         Some(episode) if is_open && open == 0 => ended(connection, group, episode.opened_at)?,
         _ => None,
     };
-    Ok(ItemFacts { open, last_seen: group.last_seen, first_after_close, ended })
+    Ok(EpisodeItems { open, last_seen: group.last_seen, first_after_close, ended })
 }
 
 /// Open items; where none is, those being retried: an episode does not end while their outcome is unknown.
-fn open_items(connection: &Connection, group: &crate::triage::store::group_row::GroupRow) -> Result<u64, LedgerError> {
+fn open_items(
+    connection: &Connection,
+    group: &crate::triage::store::group_row::GroupRecord,
+) -> Result<u64, LedgerError> {
     if group.open_items > 0 {
         return Ok(group.open_items);
     }
@@ -89,7 +86,7 @@ fn first_after(
 /// How the items ended, told by the strongest evidence: a success, then a person's word, then harmless skips.
 fn ended(
     connection: &Connection,
-    group: &crate::triage::store::group_row::GroupRow,
+    group: &crate::triage::store::group_row::GroupRecord,
     opened_at: Timestamp,
 ) -> Result<Option<Closed>, LedgerError> {
     let mut statement = connection.prepare_cached(
@@ -111,7 +108,7 @@ fn ended(
 
 fn dismissed(
     connection: &Connection,
-    group: &crate::triage::store::group_row::GroupRow,
+    group: &crate::triage::store::group_row::GroupRecord,
     opened_at: Timestamp,
 ) -> Result<Option<Closed>, LedgerError> {
     if !holds_state(connection, group.group_key, "dismissed")? {
@@ -134,25 +131,27 @@ fn holds_state(connection: &Connection, group_key: i64, state: &str) -> Result<b
 }
 
 /// Moves a group's episode. A close ends the episode's acks, too.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn apply(tx: &Transaction<'_>, group_key: i64, step: &Step, now: Timestamp) -> Result<(), LedgerError> {
+pub(crate) fn apply(
+    tx: &Transaction<'_>,
+    group_key: i64,
+    step: &EpisodeTransition,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     match step {
-        Step::Open { ordinal, opened_at } => {
+        EpisodeTransition::Open { ordinal, opened_at } => {
             tx.prepare_cached(
                 "INSERT INTO episode (group_key, ordinal, opened_at, noticed_at) VALUES (?1, ?2, ?3, ?4)",
             )?
             .execute(params![group_key, ordinal, Millis(*opened_at), Millis(now)])?;
         }
-        Step::Reopen => {
+        EpisodeTransition::Reopen => {
             tx.prepare_cached(
                 "UPDATE episode SET closed_at = NULL, closed_how = NULL, closed_by = NULL WHERE group_key = ?1
                  AND ordinal = (SELECT max(ordinal) FROM episode WHERE group_key = ?1)",
             )?
             .execute([group_key])?;
         }
-        Step::Close(closed) => {
+        EpisodeTransition::Close(closed) => {
             tx.prepare_cached(
                 "UPDATE episode SET closed_at = ?2, closed_how = ?3, closed_by = ?4
                  WHERE group_key = ?1 AND closed_at IS NULL",
@@ -166,9 +165,6 @@ pub(crate) fn apply(tx: &Transaction<'_>, group_key: i64, step: &Step, now: Time
 
 /// Gives what is known of merged groups to their survivors, so that a merge is never news: episodes go on, announcements
 /// are added up, notes move; the merged groups' acks end, and the survivors' go on. Returns the survivors.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn absorb_merged(tx: &Transaction<'_>, now: Timestamp) -> Result<HashSet<i64>, LedgerError> {
     let mut statement = tx.prepare_cached(
         "SELECT g.group_key, g.merged_into FROM error_group g WHERE g.merged_into IS NOT NULL
@@ -197,7 +193,7 @@ fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> R
          closed_by = (SELECT group_id FROM error_group WHERE group_key = ?3) WHERE group_key = ?1 AND closed_at IS NULL",
         params![merged, Millis(now), survivor],
     )?;
-    crate::triage::store::ack::allow_told(tx, merged, survivor)?;
+    crate::triage::store::ack::raise_limit(tx, merged, survivor)?;
     crate::triage::store::announcement::absorb(tx, merged, survivor)?;
     crate::triage::store::ack::end_all(tx, merged, "merged", now)?;
     tx.execute("UPDATE note SET group_key = ?2 WHERE group_key = ?1", [merged, survivor])?;
@@ -206,9 +202,6 @@ fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> R
 }
 
 /// Groups whose episode opened and closed since `since` without people being told: how many, and the newest `most` ids.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn came_and_went(
     connection: &Connection,
     since: Timestamp,

@@ -7,14 +7,14 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::millis::{Count, Millis};
 use crate::model::item::Kind;
 use crate::triage::digest::model::Sample;
-use crate::triage::escalation::{BatchShare, Measures};
+use crate::triage::escalation::{BatchShare, GroupMeasures};
 
 const HOUR_MS: i64 = 3_600_000;
 const TERMINAL: &str = "('completed', 'failed', 'cancelled')";
 
 /// A group's own row.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct GroupRow {
+pub(crate) struct GroupRecord {
     /// Its small number.
     pub group_key: i64,
     /// `g-…`.
@@ -47,10 +47,7 @@ const COLUMNS: &str = "group_key, group_id, kind, template, coalesce(renamed, ti
     coalesce(cause_code || ': ' || cause_text, cause_text, cause_code), first_seen, last_seen, open_items, total_items, failures";
 
 /// The groups that triage must look at: open now, open when last looked at, or not yet told to have ended.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn watched(connection: &Connection) -> Result<Vec<GroupRow>, LedgerError> {
+pub(crate) fn watched(connection: &Connection) -> Result<Vec<GroupRecord>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM error_group g WHERE merged_into IS NULL AND (open_items > 0
            OR EXISTS (SELECT 1 FROM episode e WHERE e.group_key = g.group_key AND e.closed_at IS NULL)
@@ -63,30 +60,24 @@ pub(crate) fn watched(connection: &Connection) -> Result<Vec<GroupRow>, LedgerEr
 }
 
 /// The group with this number, merged or not.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn by_key(connection: &Connection, group_key: i64) -> Result<Option<GroupRow>, LedgerError> {
+pub(crate) fn by_key(connection: &Connection, group_key: i64) -> Result<Option<GroupRecord>, LedgerError> {
     let sql = format!("SELECT {COLUMNS} FROM error_group WHERE group_key = ?1");
     Ok(connection.prepare_cached(&sql)?.query_row([group_key], group_row).optional()?)
 }
 
 /// Gives a group the title that people call it by; none gives it back its own.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn rename(tx: &rusqlite::Transaction<'_>, group_key: i64, title: Option<&str>) -> Result<(), LedgerError> {
     tx.execute("UPDATE error_group SET renamed = ?2 WHERE group_key = ?1", params![group_key, title])?;
     Ok(())
 }
 
-fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRow> {
+fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRecord> {
     let kind: String = row.get(2)?;
     let count = |index| row.get::<_, Count>(index).map(|count| count.0);
-    Ok(GroupRow {
+    Ok(GroupRecord {
         group_key: row.get(0)?,
         group_id: row.get(1)?,
-        kind: Kind::from_word(&kind).unwrap_or(Kind::Failed),
+        kind: Kind::try_from(kind.as_str()).unwrap_or(Kind::Failed),
         template: row.get(3)?,
         title: row.get(4)?,
         class: row.get(5)?,
@@ -101,9 +92,6 @@ fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRow> {
 }
 
 /// Whether every batch that gave the group an observation has ended.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn batches_ended(connection: &Connection, group_key: i64) -> Result<bool, LedgerError> {
     let sql = format!(
         "SELECT NOT EXISTS (SELECT 1 FROM group_batch gb JOIN batch b USING (batch_key)
@@ -113,10 +101,11 @@ pub(crate) fn batches_ended(connection: &Connection, group_key: i64) -> Result<b
 }
 
 /// The numbers that escalation looks at. `open_told` is left to the caller.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn measures(connection: &Connection, group: &GroupRow, now: Timestamp) -> Result<Measures, LedgerError> {
+pub(crate) fn measures(
+    connection: &Connection,
+    group: &GroupRecord,
+    now: Timestamp,
+) -> Result<GroupMeasures, LedgerError> {
     let hour_ago = now.as_millisecond() - HOUR_MS;
     let last_hour = failed_since(connection, group.group_key, now - SignedDuration::from_hours(1), now)?;
     let this_hour = hour_ago.div_euclid(HOUR_MS);
@@ -125,7 +114,7 @@ pub(crate) fn measures(connection: &Connection, group: &GroupRow, now: Timestamp
     )?;
     let Count(peak_hour) =
         statement.query_row(params![group.group_key, this_hour - 7 * 24, this_hour], |row| row.get(0))?;
-    Ok(Measures {
+    Ok(GroupMeasures {
         last_hour,
         peak_hour,
         young: now - group.first_seen < SignedDuration::from_hours(7 * 24),
@@ -136,9 +125,6 @@ pub(crate) fn measures(connection: &Connection, group: &GroupRow, now: Timestamp
 }
 
 /// Items of a group that failed after `since`, by event time.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn failed_since(
     connection: &Connection,
     group_key: i64,
@@ -154,9 +140,6 @@ pub(crate) fn failed_since(
 }
 
 /// Whether an item of a group failed since its project was first scanned.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn failed_since_start(connection: &Connection, group_key: i64) -> Result<bool, LedgerError> {
     // All states are named, so that the index finds the newest items without reading all.
     let mut statement = connection.prepare_cached(
@@ -168,9 +151,6 @@ pub(crate) fn failed_since_start(connection: &Connection, group_key: i64) -> Res
 
 /// Whether all items of a group that were seen to fail after `since` failed before their project was first scanned.
 /// False if there are none.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn only_baseline_since(
     connection: &Connection,
     group_key: i64,
@@ -186,9 +166,6 @@ pub(crate) fn only_baseline_since(
 
 /// Batches of a group that failed as a whole and were first seen after `since`, and how many items LlamaCloud counts in
 /// them. Such a batch is one item of the ledger, however large it was, so counts of items say nothing about it.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn whole_batches_since(
     connection: &Connection,
     group_key: i64,
@@ -225,9 +202,6 @@ fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Res
 }
 
 /// Observations in each of the 24 clock hours up to the one that holds `until`, oldest first.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) -> Result<Vec<u32>, LedgerError> {
     let last = until.as_millisecond().div_euclid(HOUR_MS);
     let mut statement = connection
@@ -244,10 +218,10 @@ pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) 
 }
 
 /// In how many batches, of which job types and projects a group was seen.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn places(connection: &Connection, group_key: i64) -> Result<(u64, Vec<String>, Vec<String>), LedgerError> {
+pub(crate) fn batches_and_projects(
+    connection: &Connection,
+    group_key: i64,
+) -> Result<(u64, Vec<String>, Vec<String>), LedgerError> {
     let Count(batches) = connection
         .prepare_cached("SELECT count(*) FROM group_batch WHERE group_key = ?1")?
         .query_row([group_key], |row| row.get(0))?;
@@ -271,7 +245,7 @@ pub(crate) fn places(connection: &Connection, group_key: i64) -> Result<(u64, Ve
 
 /// An item to show, with what its links are made of.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Candidate {
+pub(crate) struct SampleItem {
     /// The sample without its links.
     pub sample: Sample,
     /// The project's id as the API names it.
@@ -279,10 +253,11 @@ pub(crate) struct Candidate {
 }
 
 /// Up to `most` items of a group, newest first: open ones, or any if none is open.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn candidates(connection: &Connection, group_key: i64, most: usize) -> Result<Vec<Candidate>, LedgerError> {
+pub(crate) fn sample_items(
+    connection: &Connection,
+    group_key: i64,
+    most: usize,
+) -> Result<Vec<SampleItem>, LedgerError> {
     let open = candidates_in(connection, group_key, "'open', 'retrying'", most)?;
     if open.is_empty() {
         return candidates_in(connection, group_key, "'recovered', 'dismissed', 'ignored'", most);
@@ -295,7 +270,7 @@ fn candidates_in(
     group_key: i64,
     states: &str,
     most: usize,
-) -> Result<Vec<Candidate>, LedgerError> {
+) -> Result<Vec<SampleItem>, LedgerError> {
     let sql = format!(
         "SELECT i.item_id, i.item_name, p.name, p.project_id, b.batch_id, o.job_id, o.job_record_id, m.text,
                 o.skip_reason, o.event_at
@@ -307,7 +282,7 @@ fn candidates_in(
     let mut statement = connection.prepare_cached(&sql)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![group_key, most], |row| {
-        Ok(Candidate {
+        Ok(SampleItem {
             sample: Sample {
                 item_id: row.get(0)?,
                 item_name: row.get(1)?,

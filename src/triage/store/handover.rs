@@ -12,7 +12,7 @@ use crate::triage::store::digest;
 
 /// A delivery that its channel will never get.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Owed {
+pub(crate) struct OwedDelivery {
     /// The delivery.
     pub delivery_id: String,
     /// The channel that is gone.
@@ -26,10 +26,11 @@ pub(crate) struct Owed {
 /// What waits, may have arrived, or died because of the channel, of all channels but the `configured` ones; oldest first.
 ///
 /// A try that is under way is waited for: it ends within its lease.
-///
-/// # Errors
-/// SQLite refuses, or a stored content cannot be read.
-pub(crate) fn owed(connection: &Connection, configured: &[&str], now: Timestamp) -> Result<Vec<Owed>, LedgerError> {
+pub(crate) fn undelivered(
+    connection: &Connection,
+    configured: &[&str],
+    now: Timestamp,
+) -> Result<Vec<OwedDelivery>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT delivery_id, channel, page, content FROM delivery
          WHERE (state = 'pending' OR (state = 'sending' AND lease_until <= ?2) OR (state = 'dead' AND lease_until > ?2))
@@ -43,7 +44,7 @@ pub(crate) fn owed(connection: &Connection, configured: &[&str], now: Timestamp)
         .collect::<Result<Vec<_>, _>>()?;
     rows.into_iter()
         .map(|(delivery_id, channel, page, content)| {
-            Ok(Owed { delivery_id, channel, page, content: digest::thaw(&content)? })
+            Ok(OwedDelivery { delivery_id, channel, page, content: digest::deserialize(&content)? })
         })
         .collect()
 }
@@ -60,10 +61,7 @@ pub(crate) struct Got {
 }
 
 /// What a channel was sent by digests decided since `since`, or will be.
-///
-/// # Errors
-/// SQLite refuses, or a stored content cannot be read.
-pub(crate) fn got(connection: &Connection, channel: &str, since: Timestamp) -> Result<Got, LedgerError> {
+pub(crate) fn sent_to(connection: &Connection, channel: &str, since: Timestamp) -> Result<Got, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT content FROM delivery WHERE channel = ?1 AND created_at >= ?2
            AND (state <> 'dead' OR lease_until IS NOT NULL)",
@@ -71,7 +69,7 @@ pub(crate) fn got(connection: &Connection, channel: &str, since: Timestamp) -> R
     let rows = statement.query_map(params![channel, Millis(since)], |row| row.get::<_, String>(0))?;
     let mut got = Got::default();
     for content in rows {
-        let content = digest::thaw(&content?)?;
+        let content = digest::deserialize(&content?)?;
         let entries = content.changes.into_iter().chain(content.still_open);
         got.groups.extend(entries.map(|entry| (entry.group_id, entry.episode)));
         got.faults.extend(content.faults.into_iter().map(|fault| fault.fault));
@@ -81,10 +79,7 @@ pub(crate) fn got(connection: &Connection, channel: &str, since: Timestamp) -> R
 }
 
 /// Notes that what a delivery says went to another channel, or is known there: `by` is that delivery.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn settle(tx: &Transaction<'_>, delivery_id: &str, by: Option<&str>) -> Result<(), LedgerError> {
+pub(crate) fn mark_handed_over(tx: &Transaction<'_>, delivery_id: &str, by: Option<&str>) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE delivery SET state = 'superseded', superseded_by = ?2, lease_until = NULL,
            last_error = 'the channel is no longer configured' WHERE delivery_id = ?1",

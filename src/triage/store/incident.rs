@@ -7,9 +7,6 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::millis::{Count, Millis};
 
 /// Notes that a channel was asked to open an incident for an episode, under this scope; again if it is known already.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn open(
     tx: &Transaction<'_>,
     channel: &str,
@@ -43,9 +40,6 @@ pub(crate) struct Incident {
 }
 
 /// The scope under which an episode's incident is known, this channel's before others'; none if it never had one.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn scope(
     connection: &Connection,
     channel: &str,
@@ -59,9 +53,6 @@ pub(crate) fn scope(
 }
 
 /// Whether a channel was ever asked to open an incident for an episode.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn is_known(
     connection: &Connection,
     channel: &str,
@@ -76,10 +67,7 @@ pub(crate) fn is_known(
 /// Gives the open incidents of a channel that is gone to another one, which resolves them when their episodes end.
 ///
 /// Those that it holds itself stay as they are. Returns how many there were.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn give(tx: &Transaction<'_>, gone: &str, to: &str) -> Result<usize, LedgerError> {
+pub(crate) fn transfer(tx: &Transaction<'_>, gone: &str, to: &str) -> Result<usize, LedgerError> {
     Ok(tx.execute(
         "INSERT INTO incident (channel, group_key, episode, opened_at, ack_id, scope)
          SELECT ?2, group_key, episode, opened_at, ack_id, scope FROM incident WHERE channel = ?1 AND resolved_at IS NULL
@@ -89,19 +77,13 @@ pub(crate) fn give(tx: &Transaction<'_>, gone: &str, to: &str) -> Result<usize, 
 }
 
 /// Ends the record of a channel's open incidents; they are others' now. Returns how many there were.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn leave(tx: &Transaction<'_>, gone: &str, now: Timestamp) -> Result<usize, LedgerError> {
+pub(crate) fn forget_all(tx: &Transaction<'_>, gone: &str, now: Timestamp) -> Result<usize, LedgerError> {
     let sql = "UPDATE incident SET resolved_at = ?2 WHERE channel = ?1 AND resolved_at IS NULL";
     Ok(tx.execute(sql, params![gone, Millis(now)])?)
 }
 
 /// How many incidents of a channel are open.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn open_at(connection: &Connection, channel: &str) -> Result<u64, LedgerError> {
+pub(crate) fn count_open(connection: &Connection, channel: &str) -> Result<u64, LedgerError> {
     let sql = "SELECT count(*) FROM incident WHERE channel = ?1 AND resolved_at IS NULL";
     Ok(connection.query_row(sql, [channel], |row| row.get::<_, Count>(0))?.0)
 }
@@ -109,10 +91,7 @@ pub(crate) fn open_at(connection: &Connection, channel: &str) -> Result<u64, Led
 /// Open incidents whose episode has ended.
 ///
 /// One whose group was merged into another that is open goes on: its cause is still there.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn over(connection: &Connection) -> Result<Vec<Incident>, LedgerError> {
+pub(crate) fn with_closed_episode(connection: &Connection) -> Result<Vec<Incident>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT i.channel, i.group_key, i.episode, NULL, i.scope FROM incident i JOIN error_group g USING (group_key)
          JOIN episode e ON e.group_key = i.group_key AND e.ordinal = i.episode
@@ -126,9 +105,6 @@ pub(crate) fn over(connection: &Connection) -> Result<Vec<Incident>, LedgerError
 }
 
 /// Open incidents whose episode is acknowledged and whose channel does not know of that ack.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn acked(connection: &Connection, now: Timestamp) -> Result<Vec<Incident>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT i.channel, i.group_key, i.episode, a.ack_id, i.scope FROM incident i
@@ -152,9 +128,6 @@ fn incident(row: &Row<'_>) -> rusqlite::Result<Incident> {
 }
 
 /// Notes that the channel was asked to resolve the incident.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn resolve(tx: &Transaction<'_>, incident: &Incident, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE incident SET resolved_at = ?4 WHERE channel = ?1 AND group_key = ?2 AND episode = ?3",
@@ -164,10 +137,7 @@ pub(crate) fn resolve(tx: &Transaction<'_>, incident: &Incident, now: Timestamp)
 }
 
 /// Notes that the channel was told of the incident's ack.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn take(tx: &Transaction<'_>, incident: &Incident) -> Result<(), LedgerError> {
+pub(crate) fn mark_acked(tx: &Transaction<'_>, incident: &Incident) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE incident SET ack_id = ?4 WHERE channel = ?1 AND group_key = ?2 AND episode = ?3",
         params![incident.channel, incident.group_key, incident.episode, incident.ack_id],

@@ -7,10 +7,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::millis::Millis;
 
 /// Leaves a note.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn leave(
+pub(crate) fn insert(
     tx: &Transaction<'_>,
     group_key: i64,
     author: &str,
@@ -25,9 +22,6 @@ pub(crate) fn leave(
 }
 
 /// A group's newest note as "text (author)"; none if there is none.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn newest(connection: &Connection, group_key: i64) -> Result<Option<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT text || ' (' || author || ')' FROM note WHERE group_key = ?1 ORDER BY note_id DESC LIMIT 1",

@@ -2,9 +2,9 @@
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::Millis;
-use crate::triage::digest::fit::keep;
 use crate::triage::digest::merge::{merge, merge_incidents};
 use crate::triage::digest::model::Digest;
+use crate::triage::digest::size_limit::keep;
 use crate::triage::store::digest;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
@@ -24,9 +24,6 @@ pub(crate) enum For {
 /// What the channel has not got yet is merged into it and superseded: after an outage one message comes. The retry
 /// schedule goes on where it was, so that a channel which is down for good is found dead. What died because of the
 /// channel is merged too: once it is mended, its people learn what they missed.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn enqueue(
     tx: &Transaction<'_>,
     channel: &str,
@@ -41,7 +38,7 @@ pub(crate) fn enqueue(
     let merge = if incidents { merge_incidents } else { merge };
     let mut content = content.clone();
     for older in &waiting {
-        content = keep(&merge(&digest::thaw(&older.content)?, &content), MOST_GROUPS, usize::MAX);
+        content = keep(&merge(&digest::deserialize(&older.content)?, &content), MOST_GROUPS, usize::MAX);
         tx.execute(
             "UPDATE delivery SET state = 'superseded', superseded_by = ?2, lease_until = NULL WHERE delivery_id = ?1",
             [&older.delivery_id, &delivery_id],
@@ -59,7 +56,7 @@ pub(crate) fn enqueue(
             delivery_id,
             content.digest_id,
             channel,
-            digest::freeze(&content)?,
+            digest::serialize(&content)?,
             is_page,
             attempts,
             Millis(not_before),

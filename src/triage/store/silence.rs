@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::Millis;
-use crate::triage::silence::{Compiled, ItemView, Matcher};
+use crate::triage::silence::{CompiledMatcher, ItemView, Matcher};
 
 /// A silence as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,6 @@ impl Silence {
 }
 
 /// Adds a silence; returns its number. The matcher must compile.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn add(tx: &Transaction<'_>, silence: &Silence) -> Result<i64, LedgerError> {
     tx.execute(
         "INSERT INTO silence (matcher, author, reason, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -52,9 +49,6 @@ pub(crate) fn add(tx: &Transaction<'_>, silence: &Silence) -> Result<i64, Ledger
 }
 
 /// Takes a silence back; false if there is none in force with this number.
-///
-/// # Errors
-/// SQLite refuses.
 pub(crate) fn end(tx: &Transaction<'_>, silence_id: i64, now: Timestamp) -> Result<bool, LedgerError> {
     let ended = tx.execute(
         "UPDATE silence SET ended_at = ?2 WHERE silence_id = ?1 AND ended_at IS NULL AND expires_at > ?2",
@@ -113,31 +107,28 @@ fn silence(row: &Row<'_>) -> Result<Silence, LedgerError> {
 }
 
 /// Silences with their patterns compiled.
-pub(crate) struct Hush(Vec<(Compiled, Timestamp)>);
+pub(crate) struct ActiveSilences(Vec<(CompiledMatcher, Timestamp)>);
 
-impl Hush {
+impl ActiveSilences {
     /// Compiles; a silence whose pattern no longer compiles covers nothing, so that nobody misses news by it.
-    pub(crate) fn new(silences: Vec<Silence>) -> Hush {
+    pub(crate) fn new(silences: Vec<Silence>) -> ActiveSilences {
         let compiled = silences.into_iter().filter_map(|silence| {
             let until = silence.until();
             Some((silence.matcher.compile().ok()?, until))
         });
-        Hush(compiled.collect())
+        ActiveSilences(compiled.collect())
     }
 
     /// Until when the group is silenced; none unless every open item is covered by one of the silences.
     ///
     /// The answer is the first time that an item is no longer covered.
-    ///
-    /// # Errors
-    /// SQLite refuses.
     pub(crate) fn covers(
         &self,
         connection: &Connection,
         group_key: i64,
         group_id: &str,
     ) -> Result<Option<Timestamp>, LedgerError> {
-        let touching: Vec<&(Compiled, Timestamp)> =
+        let touching: Vec<&(CompiledMatcher, Timestamp)> =
             self.0.iter().filter(|(matcher, _)| matcher.may_touch(group_id)).collect();
         let whole = touching.iter().filter(|(matcher, _)| matcher.is_whole_group()).map(|(_, end)| *end).max();
         if touching.iter().all(|(matcher, _)| matcher.is_whole_group()) {
@@ -201,7 +192,7 @@ mod tests {
         };
         let batch = |id: &str| Matcher { batch: Some(id.to_owned()), ..Matcher::default() };
         let group = |id: &str| Matcher { group: Some(id.to_owned()), ..Matcher::default() };
-        let until = |silences| Hush::new(silences).covers(&seed.connection, key, "g").unwrap();
+        let until = |silences| ActiveSilences::new(silences).covers(&seed.connection, key, "g").unwrap();
         let one = silence(batch("one"), hours(5));
         assert_eq!(until(vec![one.clone()]), Some(hours(5)));
         seed.fail("g", "two", 1, now);

@@ -1,11 +1,11 @@
 use crate::ledger::tests::seed::{Seed, t};
-use crate::triage::digest::only::Only;
-use crate::triage::settings::{Route, Settings};
+use crate::triage::digest::channel_filter::Only;
+use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::tests::channels::{paged, paging_world, sent_to};
 use crate::triage::*;
 
 /// A new ledger whose two old items answered 401, with a mail and a pager.
-fn installed() -> (Seed, Settings) {
+fn installed() -> (Seed, TriageSettings) {
     let (mut seed, settings) = paging_world();
     seed.write(|tx| tx.execute("DELETE FROM meta WHERE name = 'baseline_digest'", []).map(drop)).unwrap();
     seed.run("DELETE FROM scan", []);
@@ -23,9 +23,9 @@ fn old(seed: &Seed, group: &str, n: u64, seen: i64) {
     seed.set_class(group, "account");
 }
 
-fn look(seed: &mut Seed, settings: &Settings, minutes: i64) -> Option<Digest> {
+fn look(seed: &mut Seed, settings: &TriageSettings, minutes: i64) -> Option<Digest> {
     seed.scan(t(minutes));
-    let digest = seed.write(|tx| triage_in(tx, settings, &Request::at(t(minutes)))).unwrap();
+    let digest = seed.write(|tx| triage_in(tx, settings, &TriageRequest::at(t(minutes)))).unwrap();
     seed.run("UPDATE delivery SET state = 'sent'", []);
     digest
 }

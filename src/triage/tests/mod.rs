@@ -9,12 +9,12 @@ use crate::config::Config;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::model::group_state::GroupState;
 use crate::model::schedule::quiet::QuietHours;
+use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::Reason;
-use crate::triage::digest::only::Only;
 use crate::triage::settings::Route;
 
 /// A ledger whose inventory was told: empty, at minute 0.
-fn world() -> (Seed, Settings) {
+fn world() -> (Seed, TriageSettings) {
     let mut seed = Seed::new();
     let mut settings = plain();
     settings.routes = vec![route("oncall", Only::default())];
@@ -24,18 +24,18 @@ fn world() -> (Seed, Settings) {
     (seed, settings)
 }
 
-fn plain() -> Settings {
+fn plain() -> TriageSettings {
     let rules = crate::classify::rules::decide::Rules::parse("").unwrap();
-    Settings::new(&Config::default(), &rules, BTreeMap::new()).unwrap()
+    TriageSettings::new(&Config::default(), &rules, BTreeMap::new()).unwrap()
 }
 
 fn route(name: &str, only: Only) -> Route {
     Route { name: name.into(), only, incidents: false }
 }
 
-fn at(seed: &mut Seed, settings: &Settings, minutes: i64) -> Option<Digest> {
+fn at(seed: &mut Seed, settings: &TriageSettings, minutes: i64) -> Option<Digest> {
     seed.scan(t(minutes));
-    seed.write(|tx| triage_in(tx, settings, &Request::at(t(minutes)))).unwrap()
+    seed.write(|tx| triage_in(tx, settings, &TriageRequest::at(t(minutes)))).unwrap()
 }
 
 /// "g new", one for each change.
@@ -74,7 +74,7 @@ fn nothing_ends_by_a_time_that_is_in_doubt() {
     at(&mut seed, &settings, 2);
     let year = 365 * 24 * 60;
     for (certain, open) in [(10, 1), (year, 0)] {
-        let request = Request { certain: t(certain), ..Request::at(t(year)) };
+        let request = TriageRequest { certain: t(certain), ..TriageRequest::at(t(year)) };
         let told = seed.write(|tx| triage_in(tx, &settings, &request)).unwrap();
         assert_eq!(told.is_some(), open == 0, "a daily digest is due by the later time only");
         let sql = "SELECT count(*) FROM episode WHERE closed_at IS NULL";
@@ -151,7 +151,7 @@ fn the_inventory_waits_for_a_complete_scan() {
         "INSERT INTO scan (project_key, started_at, finished_at, complete) VALUES (1, ?1, ?1, 0)",
         [t(0).as_millisecond()],
     );
-    let look = |seed: &mut Seed, m| seed.write(|tx| triage_in(tx, &settings, &Request::at(t(m)))).unwrap();
+    let look = |seed: &mut Seed, m| seed.write(|tx| triage_in(tx, &settings, &TriageRequest::at(t(m)))).unwrap();
     assert_eq!(look(&mut seed, 1), None);
     assert!(look(&mut seed, 16).unwrap().baseline);
 }
@@ -248,7 +248,7 @@ fn each_channel_gets_what_it_asked_for_even_if_it_is_not_among_the_largest() {
     let digest = at(&mut seed, &settings, 2).unwrap();
     assert_eq!((digest.changes.len(), digest.left_out.groups), (1, 1));
     let content = seed.text("SELECT content FROM delivery WHERE channel = ?1", "small");
-    let small = digest_store::thaw(&content).unwrap();
+    let small = digest_store::deserialize(&content).unwrap();
     assert_eq!(changes(&Some(small.clone())), ["small new"]);
     assert_eq!(small.changes[0].samples[0].item_id, "small-1");
     assert_eq!(seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "none"), 0);
@@ -292,7 +292,7 @@ fn a_dry_run_changes_nothing() {
     let (mut seed, settings) = world();
     seed.fail("g", "b", 3, t(1));
     let tx = seed.connection.transaction().unwrap();
-    assert!(triage_in(&tx, &settings, &Request::at(t(2))).unwrap().is_some());
+    assert!(triage_in(&tx, &settings, &TriageRequest::at(t(2))).unwrap().is_some());
     drop(tx);
     assert_eq!(seed.number("SELECT count(*) FROM digest WHERE digest_id <> ?1", ""), 0);
     assert_eq!(changes(&at(&mut seed, &settings, 2)), ["g new"]);

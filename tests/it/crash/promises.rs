@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use llama_triage::internals::simulator::{ItemStatus, Run};
+use llama_triage::internals::simulator::{ItemRun, SimulatedItemStatus};
 
 use super::rig::Rig;
 use super::{digests, retries};
@@ -38,10 +38,10 @@ pub(crate) fn shown(rig: &Rig) -> (BTreeSet<String>, BTreeSet<String>) {
     let world = rig.site.cloud.world();
     let (mut ever, mut standing) = (BTreeSet::new(), BTreeSet::new());
     for failure in world.truth().served_failures() {
-        let status = if failure.status == ItemStatus::Failed { "failed" } else { "skipped" };
+        let status = if failure.status == SimulatedItemStatus::Failed { "failed" } else { "skipped" };
         let text = format!("{} {} {status}", failure.item_id, failure.batch_id);
         let batch = world.batch(&failure.batch_id).unwrap();
-        let stands = |run: &Run| world.items()[run.item].id == failure.item_id && run.status == failure.status;
+        let stands = |run: &ItemRun| world.items()[run.item].id == failure.item_id && run.status == failure.status;
         if batch.runs.iter().any(stands) {
             standing.insert(text.clone());
         }

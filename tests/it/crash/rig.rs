@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::simulator::{Endpoint, Fault, FaultRule, Options, Random};
+use llama_triage::internals::simulator::{Endpoint, FaultRule, InjectedFault, Options, Random};
 use rusqlite::Connection;
 
 use super::point::Point;
@@ -130,9 +130,9 @@ impl Rig {
     /// Lets LlamaCloud answer POSTs from now on as it likes: late, not at all after it did the work, or well.
     pub(crate) fn trouble_posts(&self, random: &mut Random) {
         let fault = match random.between(0, 4) {
-            0 => Some(Fault::AcceptedThenReset),
-            1 => Some(Fault::AcceptedThenStatus(504)),
-            2 => Some(Fault::Late(Duration::from_millis(random.between(5, 80)))),
+            0 => Some(InjectedFault::AcceptedThenReset),
+            1 => Some(InjectedFault::AcceptedThenStatus(504)),
+            2 => Some(InjectedFault::Late(Duration::from_millis(random.between(5, 80)))),
             _ => None,
         };
         let rules = fault.map(|fault| FaultRule::new(fault).on(Endpoint::CreateBatch));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::simulator::{ItemStatus, Options, project_id};
+use llama_triage::internals::simulator::{Options, SimulatedItemStatus, project_id};
 
 use super::stage::Stage;
 use super::troubles::{self, Trouble};
@@ -199,7 +199,7 @@ fn truth(site: &Site) -> Shown {
     let mut shown = empty(&world);
     for failure in &world.truth().failures {
         let project = world.projects()[world.item(&failure.item_id).unwrap().project].name.clone();
-        let status = if failure.status == ItemStatus::Failed { "failed" } else { "skipped" };
+        let status = if failure.status == SimulatedItemStatus::Failed { "failed" } else { "skipped" };
         let text = format!("{} {} {status}", failure.item_id, failure.batch_id);
         shown.get_mut(&project).unwrap().insert(text);
     }

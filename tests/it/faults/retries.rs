@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use llama_triage::internals::config::load;
 use llama_triage::internals::credentials::Credentials;
-use llama_triage::internals::llamacloud::{Cloud, Pace, Settings, Transport};
+use llama_triage::internals::llamacloud::{Cloud, CloudSettings, RetryPace, Transport};
 use llama_triage::internals::scan::causes;
 use llama_triage::internals::service::{Setup, Worker};
 use llama_triage::internals::simulator::{Endpoint, Options, project_id};
@@ -103,7 +103,7 @@ impl Retried {
                     &worker.ledger,
                     &worker.setup.projects,
                     &worker.setup.rules,
-                    &mut causes::Memory::default(),
+                    &mut causes::CauseMemory::default(),
                     site.now(),
                 )
                 .await
@@ -132,7 +132,7 @@ async fn step(site: &Site, worker: &Worker, later: SignedDuration) {
 async fn ask_for_causes(site: &Site, worker: &Worker) {
     for project in &worker.setup.projects {
         let one = std::slice::from_ref(project);
-        causes::ask(&worker.ledger, one, &worker.setup.rules, &mut causes::Memory::default(), site.now())
+        causes::ask(&worker.ledger, one, &worker.setup.rules, &mut causes::CauseMemory::default(), site.now())
             .await
             .unwrap();
     }
@@ -152,7 +152,7 @@ fn add_project_ids(site: &Site) {
 async fn open(site: &Site, troubles: &[Trouble]) -> Worker {
     let config = load::read(&site.path("config.toml")).unwrap();
     let mut setup = Setup::new(config, &Credentials::default()).unwrap();
-    let pace = Pace { first: Duration::from_millis(1), longest: Duration::from_millis(2), ..Pace::default() };
+    let pace = RetryPace { first: Duration::from_millis(1), longest: Duration::from_millis(2), ..RetryPace::default() };
     let transport = Transport::new().unwrap();
     let slow: Vec<String> = troubles.iter().filter(|trouble| trouble.is_slow()).map(Trouble::project).collect();
     for watched in &mut setup.projects {
@@ -161,7 +161,7 @@ async fn open(site: &Site, troubles: &[Trouble]) -> Worker {
             project.request_timeout = Duration::from_secs(2);
         }
         let key = std::fs::read_to_string(site.path(&format!("key-{}", project.name))).unwrap().into();
-        watched.source = Arc::new(Cloud::connect_at(Settings { project, key }, &transport, pace).unwrap());
+        watched.source = Arc::new(Cloud::connect_at(CloudSettings { project, key }, &transport, pace).unwrap());
     }
     Worker::open(setup).await.unwrap()
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{
-    Cause, Endpoint, Failure, Fault, FaultRule, World, WorldBuilder, batch_id, project_id,
+    Endpoint, Failure, FaultRule, InjectedFault, ScriptedCause, World, WorldBuilder, batch_id, project_id,
 };
 
 use super::troubles::Trouble;
@@ -60,7 +60,7 @@ impl RetryStage {
         match self {
             RetryStage::JobRecord | RetryStage::JobConfig | RetryStage::OtherBatches | RetryStage::Post => None,
             RetryStage::Search | RetryStage::SearchItems => {
-                Some(vec![FaultRule::new(Fault::AcceptedThenReset).on(Endpoint::CreateBatch)])
+                Some(vec![FaultRule::new(InjectedFault::AcceptedThenReset).on(Endpoint::CreateBatch)])
             }
             RetryStage::Follow | RetryStage::FollowItems => Some(Vec::new()),
         }
@@ -97,7 +97,7 @@ impl RetryStage {
                 // Only the job record says why, and only then it is worth a retry.
                 let failure = Failure::text(format!("An unknown error occurred during processing, {code}"));
                 let failure = failure.with_job_message("upstream returned 503 Service Unavailable");
-                item.cause(Cause::Transient { succeeds_on: 2, failure })
+                item.cause(ScriptedCause::Transient { succeeds_on: 2, failure })
             } else {
                 item.fails_until(2, &format!("upstream returned 503 Service Unavailable, {code}"))
             };

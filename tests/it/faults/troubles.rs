@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use flate2::{Compress, Compression, FlushCompress};
-use llama_triage::internals::simulator::Fault;
+use llama_triage::internals::simulator::InjectedFault;
 
 /// One trouble: what the document calls it, and what the simulated cloud does.
 pub(crate) struct Trouble {
     pub(crate) name: String,
-    pub(crate) fault: Fault,
+    pub(crate) fault: InjectedFault,
 }
 
 impl Trouble {
@@ -23,7 +23,7 @@ impl Trouble {
 
     /// Whether the project needs a short `request-timeout` to see it.
     pub(crate) fn is_slow(&self) -> bool {
-        matches!(self.fault, Fault::Late(_) | Fault::SlowBody(_))
+        matches!(self.fault, InjectedFault::Late(_) | InjectedFault::SlowBody(_))
     }
 }
 
@@ -33,37 +33,37 @@ const TOO_LONG: Duration = Duration::from_millis(4_500);
 /// Every trouble.
 pub(crate) fn all() -> Vec<Trouble> {
     let mut all = Vec::new();
-    let mut add = |name: &str, fault: Fault| all.push(Trouble { name: name.to_owned(), fault });
+    let mut add = |name: &str, fault: InjectedFault| all.push(Trouble { name: name.to_owned(), fault });
     for status in [400, 401, 402, 403, 404, 408, 409, 410, 413, 422, 429, 500, 502, 503, 504, 529] {
-        add(&status.to_string(), Fault::Status(status));
+        add(&status.to_string(), InjectedFault::Status(status));
     }
-    let after = |status, wish: &str| Fault::StatusRetryAfter(status, wish.to_owned());
+    let after = |status, wish: &str| InjectedFault::StatusRetryAfter(status, wish.to_owned());
     add("429, Retry-After 1 s", after(429, "1"));
     add("429, Retry-After 1 h", after(429, "3600"));
     add("429, Retry-After nonsense", after(429, "soon"));
     add("503, Retry-After a far date", after(503, "Fri, 31 Dec 2077 23:59:59 GMT"));
-    add("503 with a web page", Fault::StatusHtml(503, "<html><h1>Back soon</h1></html>".to_owned()));
-    add("connection reset", Fault::Reset);
-    add("late answer", Fault::Late(TOO_LONG));
-    add("slow body", Fault::SlowBody(TOO_LONG));
-    add("half a body", Fault::HalfBody);
-    add("empty body", Fault::EmptyBody);
-    add("200 with a web page", Fault::Html);
-    add("wrong content type", Fault::WrongContentType);
-    add("gzip bomb", Fault::Verbatim(vec![("content-encoding", "gzip")], BOMB.clone()));
-    add("100 MB page", Fault::Verbatim(Vec::new(), LARGE.clone()));
-    add("deep JSON", Fault::DeepJson(100_000));
-    add("duplicate keys", Fault::DuplicateKeys);
-    add("control characters and NUL", Fault::ControlCharacters);
-    add("lone surrogates", Fault::LoneSurrogates);
-    add("invalid UTF-8", Fault::InvalidUtf8);
-    add("1 MB messages", Fault::LongMessages(1_000_000));
-    add("unknown words", Fault::UnknownWords);
-    add("unknown fields", Fault::ExtraFields);
-    add("optional fields missing", Fault::MissingOptional);
-    add("a malformed row", Fault::Malformed(0));
-    add("clock a day ahead", Fault::Skewed(86_400));
-    add("clock a day behind", Fault::Skewed(-86_400));
+    add("503 with a web page", InjectedFault::StatusHtml(503, "<html><h1>Back soon</h1></html>".to_owned()));
+    add("connection reset", InjectedFault::Reset);
+    add("late answer", InjectedFault::Late(TOO_LONG));
+    add("slow body", InjectedFault::SlowBody(TOO_LONG));
+    add("half a body", InjectedFault::HalfBody);
+    add("empty body", InjectedFault::EmptyBody);
+    add("200 with a web page", InjectedFault::Html);
+    add("wrong content type", InjectedFault::WrongContentType);
+    add("gzip bomb", InjectedFault::Verbatim(vec![("content-encoding", "gzip")], BOMB.clone()));
+    add("100 MB page", InjectedFault::Verbatim(Vec::new(), LARGE.clone()));
+    add("deep JSON", InjectedFault::DeepJson(100_000));
+    add("duplicate keys", InjectedFault::DuplicateKeys);
+    add("control characters and NUL", InjectedFault::ControlCharacters);
+    add("lone surrogates", InjectedFault::LoneSurrogates);
+    add("invalid UTF-8", InjectedFault::InvalidUtf8);
+    add("1 MB messages", InjectedFault::LongMessages(1_000_000));
+    add("unknown words", InjectedFault::UnknownWords);
+    add("unknown fields", InjectedFault::ExtraFields);
+    add("optional fields missing", InjectedFault::MissingOptional);
+    add("a malformed row", InjectedFault::Malformed(0));
+    add("clock a day ahead", InjectedFault::Skewed(86_400));
+    add("clock a day behind", InjectedFault::Skewed(-86_400));
     all
 }
 

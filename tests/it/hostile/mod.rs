@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::commands::first_try;
 use llama_triage::internals::notify::store_delivery;
-use llama_triage::internals::simulator::{Cause, Options, World, WorldBuilder};
-use llama_triage::internals::triage::{self, Request};
+use llama_triage::internals::simulator::{Options, ScriptedCause, World, WorldBuilder};
+use llama_triage::internals::triage::{self, TriageRequest};
 
 use crate::site::Site;
 
@@ -47,7 +47,7 @@ fn world(texts: &[String], start: Timestamp) -> World {
             // The code at its end makes it a group of its own.
             let message = format!("{text} CASE_{round:03}_{number}");
             world = world.item(&format!("m-{round}-{number}")).named(text).fails(&message);
-            let cause = Cause::Skipped { reason: Some(text.clone()), message: Some(text.clone()) };
+            let cause = ScriptedCause::Skipped { reason: Some(text.clone()), message: Some(text.clone()) };
             world = world.item(&format!("s-{round}-{number}")).named(text).cause(cause);
         }
     }
@@ -86,7 +86,7 @@ async fn stay_texts(texts: Vec<String>) {
         let now = start + SignedDuration::from_mins(i64::try_from(round).unwrap() + 2);
         site.cloud.world().advance_to(now);
         assert!(worker.scan(now).await.unwrap()[0].complete);
-        triage::triage(&worker.ledger, &worker.setup.triage, Request::at(now)).await.unwrap();
+        triage::triage(&worker.ledger, &worker.setup.triage, TriageRequest::at(now)).await.unwrap();
         let waiting = worker.ledger.read(|ledger| store_delivery::next_content(ledger, "email")).await.unwrap();
         let mut digest = waiting.unwrap_or_else(|| panic!("nothing is told in round {round}"));
         // So that the pager takes all of them.

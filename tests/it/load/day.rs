@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{
-    Bulk, Cause, Clock, Endpoint, Failure, Fault, FaultRule, Options, World, WorldBuilder,
+    Bulk, ClockMode, Endpoint, Failure, FaultRule, InjectedFault, Options, ScriptedCause, World, WorldBuilder,
 };
 
 use super::process::{Sample, Service};
@@ -61,7 +61,7 @@ impl Day {
              [[rule]]\nname = \"generated\"\nmatch = \"(worker|trace|run|checksum|ticket|object|connection|sandbox|request|region|blob|document) [0-9a-f]{{16}}$\"\n\
              class = \"permanent-input\"\n"
         );
-        let options = Options { clock: Clock::Running(speed), ..Options::default() };
+        let options = Options { clock: ClockMode::Running(speed), ..Options::default() };
         let site = Site::new(real_part(start).with_bulk(bulk), options, &more).await;
         let day = Day { site, sinks, bulk, samples: Vec::new(), start, began: Instant::now(), speed };
         day.trouble(false);
@@ -112,14 +112,14 @@ impl Day {
     /// Plants the troubles of every day, or those of an outage.
     fn trouble(&self, outage: bool) {
         let usual = [
-            (Fault::Status(503), Endpoint::ListItems, 13),
-            (Fault::Reset, Endpoint::ListItems, 17),
-            (Fault::HalfBody, Endpoint::ListItems, 29),
-            (Fault::StatusRetryAfter(429, "2".to_owned()), Endpoint::ListBatches, 23),
-            (Fault::AcceptedThenReset, Endpoint::CreateBatch, 3),
+            (InjectedFault::Status(503), Endpoint::ListItems, 13),
+            (InjectedFault::Reset, Endpoint::ListItems, 17),
+            (InjectedFault::HalfBody, Endpoint::ListItems, 29),
+            (InjectedFault::StatusRetryAfter(429, "2".to_owned()), Endpoint::ListBatches, 23),
+            (InjectedFault::AcceptedThenReset, Endpoint::CreateBatch, 3),
         ];
         let usual = usual.into_iter().map(|(fault, endpoint, every)| FaultRule::new(fault).on(endpoint).every(every));
-        let faults = if outage { vec![FaultRule::new(Fault::Status(502))] } else { usual.collect() };
+        let faults = if outage { vec![FaultRule::new(InjectedFault::Status(502))] } else { usual.collect() };
         self.site.cloud.set_faults(faults);
     }
 
@@ -147,12 +147,12 @@ fn real_part(start: Timestamp) -> World {
     let mut world = WorldBuilder::at(start);
     for number in 0..144_i64 {
         world = world.batch(&format!("b{number}")).made_ago(SignedDuration::from_mins(-10 * number));
-        world = world.items(3, &format!("fine{number}-"), Cause::Succeeds);
+        world = world.items(3, &format!("fine{number}-"), ScriptedCause::Succeeds);
         let failure = Failure::text("upstream returned 504 Gateway Timeout");
-        world = world.items(2, &format!("flaky{number}-"), Cause::Transient { succeeds_on: 2, failure });
+        world = world.items(2, &format!("flaky{number}-"), ScriptedCause::Transient { succeeds_on: 2, failure });
         if number % 12 == 5 {
             let failure = Failure::text(format!("stage layout ended with code E{:04}", 1000 + number));
-            world = world.items(1, &format!("odd{number}-"), Cause::Permanent(failure));
+            world = world.items(1, &format!("odd{number}-"), ScriptedCause::Permanent(failure));
         }
     }
     world.build()

@@ -1,6 +1,7 @@
 //! Exit codes and what is said with them.
 
 use super::*;
+use crate::exit::Exit;
 
 #[test]
 fn an_empty_answer_is_an_answer() {
@@ -161,7 +162,7 @@ fn conditions_count_what_matches_whatever_is_shown() {
 #[test]
 fn a_statement_that_takes_for_ever_is_stopped() {
     let ledger = filled();
-    let reading = Reading::open(&ledger.path).unwrap();
+    let reading = ReadTransaction::open(&ledger.path).unwrap();
     let endless = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
     let limits = crate::report::store::SqlLimits { rows: 10, time: std::time::Duration::from_millis(20) };
     let stopped = crate::report::store::sql(&reading, endless, limits);
@@ -198,7 +199,7 @@ fn several_ledgers_are_asked_as_one() {
             Surroundings { ledgers, config: None, next_digest_at: None, now: now(), terminal: Terminal::default() };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let outcome = run(&parse(words), &around, &mut out, &mut err);
-        (outcome.code(), String::from_utf8(out).unwrap())
+        (Exit::from(&outcome) as u8, String::from_utf8(out).unwrap())
     };
     let alone = ask(&one, &["groups"]).out.lines().count();
     let (code, out) = run_both(&both, &["groups"]);

@@ -41,8 +41,8 @@ fn poisoned() -> Filled {
 
 fn every_question() -> Vec<Vec<&'static str>> {
     let batch: &'static str = HOSTILE;
-    Question::ALL
-        .into_iter()
+    <Question as strum::VariantArray>::VARIANTS
+        .iter()
         .map(|question| match question {
             Question::Group => vec!["group", "4f2"],
             Question::Item => vec!["item", "5b2e0001"],

@@ -12,13 +12,13 @@ use super::*;
 use crate::report::store::tests::fixture::{Filled, filled, now};
 
 #[derive(Debug, Parser)]
-struct Line {
+struct ReportLine {
     #[command(subcommand)]
-    command: Command,
+    command: ReportCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum ReportCommand {
     Report(Box<ReportArgs>),
 }
 
@@ -39,7 +39,8 @@ impl Ran {
 
 fn parse(words: &[&str]) -> ReportArgs {
     let line = ["llama-triage", "report"].iter().chain(words);
-    let Command::Report(args) = Line::try_parse_from(line).unwrap_or_else(|error| panic!("{words:?}: {error}")).command;
+    let ReportCommand::Report(args) =
+        ReportLine::try_parse_from(line).unwrap_or_else(|error| panic!("{words:?}: {error}")).command;
     *args
 }
 
@@ -49,7 +50,7 @@ fn run_on(ledger: &Path, words: &[&str], terminal: Terminal, config: Option<&Con
     let outcome = run(&parse(words), &around, &mut out, &mut err);
     let mut err = String::from_utf8(err).unwrap();
     err.push_str(&outcome.message().unwrap_or_default());
-    Ran { code: outcome.code(), out: String::from_utf8(out).unwrap(), err }
+    Ran { code: crate::exit::Exit::from(&outcome) as u8, out: String::from_utf8(out).unwrap(), err }
 }
 
 /// Asks as a script does: standard output is no terminal.
@@ -85,10 +86,10 @@ fn filters_may_stand_before_the_query() {
 #[test]
 fn a_report_sees_one_instant_while_the_service_writes() {
     let ledger = filled();
-    let reading = Reading::open(&ledger.path).unwrap();
+    let reading = ReadTransaction::open(&ledger.path).unwrap();
     let linker = Linker::shipped();
     let filter = crate::report::filter::Filter::default();
-    let view = crate::report::store::View::new(&reading, &filter, now(), &linker).unwrap();
+    let view = crate::report::store::ReportView::new(&reading, &filter, now(), &linker).unwrap();
     let before = crate::report::store::count_items(&view).unwrap();
     ledger.writer.execute("UPDATE item SET state = 'recovered'", []).unwrap();
     crate::ledger::tests::seed::recount(&ledger.writer);

@@ -17,7 +17,7 @@ fn every_answer_fulfils_the_schema() {
         &["mttr", "--by", "class"],
         &["item", "--name", "*"],
     ];
-    let every = Question::ALL.map(|question| match question {
+    let every = <Question as strum::VariantArray>::VARIANTS.iter().map(|question| match question {
         Question::Group => vec!["group", "4f2"],
         Question::Item => vec!["item", "5b2e0001"],
         Question::Batch => vec!["batch", "bjb-71"],

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::listing::Listed;
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::v2::job::{self, Job, Product};
 
 /// What most servers and proxies take, the rest of the request included; it holds 304 ids.
@@ -37,8 +37,8 @@ impl QueryBound {
         ids: &[&str],
         query: &[(&'static str, &'static str)],
         mut each: impl FnMut(Job) + Send,
-    ) -> Result<Listed, CloudError> {
-        let mut total = Listed { complete: true, ..Listed::default() };
+    ) -> Result<ListResult, CloudError> {
+        let mut total = ListResult { complete: true, ..ListResult::default() };
         let mut rest = ids;
         let mut most = usize::MAX;
         let mut page = |jobs: Vec<Job>| {
@@ -55,7 +55,16 @@ impl QueryBound {
                 // The job that alone is too large costs no other.
                 Err(error @ CloudError::TooLarge { .. }) => {
                     let why = Some(format!("job {}: {error}", chunk[0]));
-                    (Listed { complete: true, unreadable: 1, why_unreadable: why, requests: 1, ..Listed::default() }, 1)
+                    (
+                        ListResult {
+                            complete: true,
+                            unreadable: 1,
+                            why_unreadable: why,
+                            requests: 1,
+                            ..ListResult::default()
+                        },
+                        1,
+                    )
                 }
                 listed => listed?,
             };
@@ -73,7 +82,7 @@ impl QueryBound {
         ids: &[&str],
         query: &[(&'static str, &'static str)],
         page: &mut (dyn FnMut(Vec<Job>) -> ControlFlow<()> + Send),
-    ) -> Result<(Listed, usize), CloudError> {
+    ) -> Result<(ListResult, usize), CloudError> {
         loop {
             let bound = self.0.load(Ordering::Relaxed);
             let chunk = &ids[..fitting(ids, bound)];
@@ -133,7 +142,7 @@ fn fitting(ids: &[&str], bound: usize) -> usize {
 }
 
 /// Adds what another listing of the same whole came to.
-pub(crate) fn add(total: &mut Listed, part: &Listed) {
+pub(crate) fn add(total: &mut ListResult, part: &ListResult) {
     total.unreadable += part.unreadable;
     total.missing += part.missing;
     total.requests += part.requests;

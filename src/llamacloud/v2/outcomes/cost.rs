@@ -8,7 +8,7 @@ const LARGE: usize = 500;
 
 /// The ways to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum ReadMethod {
     /// Read on in the list of the jobs that were made while the batch ran.
     Window,
     /// Ask for those that are left by id, whatever became of them.
@@ -19,7 +19,7 @@ pub(crate) enum Way {
 
 /// How the reading of one product's jobs stands.
 #[derive(Clone, Copy)]
-pub(crate) struct Standing<'a> {
+pub(crate) struct ReadProgress<'a> {
     pub(crate) habits: &'a Habits,
     pub(crate) product: Product,
     /// Jobs of the batch, and of them those that no list has shown yet.
@@ -39,24 +39,24 @@ pub(crate) struct Standing<'a> {
     pub(crate) all: bool,
 }
 
-impl Standing<'_> {
+impl ReadProgress<'_> {
     /// The cheapest way; of equals the one that tells most, but to begin with one query by id is sure where a list may
     /// disappoint.
-    pub(crate) fn best(&self) -> Way {
+    pub(crate) fn best(&self) -> ReadMethod {
         if self.rest == self.jobs && self.queries(self.rest, self.rest) == 1 {
-            return Way::Ids;
+            return ReadMethod::Ids;
         }
         let window = self.rest.checked_div(self.found).map_or(usize::MAX, |_| self.rest.div_ceil(self.found));
-        let others = self.narrow().map_or(self.ids(), |narrow| narrow.min(self.ids()));
+        let others = self.cost_by_status().map_or(self.ids(), |narrow| narrow.min(self.ids()));
         let names = self.names_of_directory();
-        if window.saturating_add(names) <= others { Way::Window } else { self.best_of_others() }
+        if window.saturating_add(names) <= others { ReadMethod::Window } else { self.best_of_others() }
     }
 
     /// The same where the list was read to its end, or is not to be had.
-    pub(crate) fn best_of_others(&self) -> Way {
-        match self.narrow() {
-            Some(narrow) if narrow < self.ids() => Way::Narrow,
-            _ => Way::Ids,
+    pub(crate) fn best_of_others(&self) -> ReadMethod {
+        match self.cost_by_status() {
+            Some(narrow) if narrow < self.ids() => ReadMethod::Narrow,
+            _ => ReadMethod::Ids,
         }
     }
 
@@ -66,7 +66,7 @@ impl Standing<'_> {
 
     /// None where pages are large: then it saves nothing, and tells less. None, too, where a job may be open under a
     /// status that this version does not know and so cannot ask for.
-    fn narrow(&self) -> Option<usize> {
+    fn cost_by_status(&self) -> Option<usize> {
         if self.all || self.page >= LARGE || self.habits.may_be_odd() {
             return None;
         }
@@ -113,10 +113,10 @@ impl Standing<'_> {
 mod tests {
     use super::*;
 
-    fn best(product: Product, page: usize, rest: usize, failed: usize, all: bool) -> Way {
+    fn best(product: Product, page: usize, rest: usize, failed: usize, all: bool) -> ReadMethod {
         let habits = Habits::default();
         let found = page.min(1000 - rest).max(1);
-        Standing {
+        ReadProgress {
             habits: &habits,
             product,
             jobs: 1000,
@@ -134,19 +134,19 @@ mod tests {
     #[test]
     fn the_cheapest_way_follows_from_the_size_of_pages_and_from_how_many_failed() {
         for (product, page, failed, wanted) in [
-            (Product::Parse, 500, 25, Way::Window),
-            (Product::Parse, 200, 10, Way::Narrow),
-            (Product::Parse, 100, 5, Way::Narrow),
-            (Product::Parse, 100, 0, Way::Narrow),
-            (Product::Parse, 100, 100, Way::Window),
-            (Product::Extract, 500, 25, Way::Window),
-            (Product::Extract, 100, 5, Way::Narrow),
-            (Product::Extract, 100, 100, Way::Window),
+            (Product::Parse, 500, 25, ReadMethod::Window),
+            (Product::Parse, 200, 10, ReadMethod::Narrow),
+            (Product::Parse, 100, 5, ReadMethod::Narrow),
+            (Product::Parse, 100, 0, ReadMethod::Narrow),
+            (Product::Parse, 100, 100, ReadMethod::Window),
+            (Product::Extract, 500, 25, ReadMethod::Window),
+            (Product::Extract, 100, 5, ReadMethod::Narrow),
+            (Product::Extract, 100, 100, ReadMethod::Window),
         ] {
             assert_eq!(best(product, page, 1000 - page, failed, false), wanted, "{product:?} {page} {failed}");
         }
-        assert_ne!(best(Product::Parse, 100, 900, 5, true), Way::Narrow, "the completed ones are wanted, too");
-        assert_eq!(best(Product::Parse, 100, 120, 5, false), Way::Window);
+        assert_ne!(best(Product::Parse, 100, 900, 5, true), ReadMethod::Narrow, "the completed ones are wanted, too");
+        assert_eq!(best(Product::Parse, 100, 120, 5, false), ReadMethod::Window);
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         let habits = Habits::default();
         let product = Product::Parse;
         let (page, files_page) = (100, None);
-        let standing = Standing {
+        let standing = ReadProgress {
             habits: &habits,
             product,
             jobs: 1000,
@@ -166,16 +166,16 @@ mod tests {
             is_dated: true,
             all: false,
         };
-        assert_eq!(standing.best(), Way::Narrow);
+        assert_eq!(standing.best(), ReadMethod::Narrow);
         habits.note_odd();
-        assert_eq!((standing.best(), standing.best_of_others()), (Way::Window, Way::Ids));
+        assert_eq!((standing.best(), standing.best_of_others()), (ReadMethod::Window, ReadMethod::Ids));
     }
 
     #[test]
     fn a_batch_that_fits_into_one_query_is_asked_for_by_id() {
         let habits = Habits::default();
         let (product, page, files_page) = (Product::Parse, 1000, None);
-        let standing = Standing {
+        let standing = ReadProgress {
             habits: &habits,
             product,
             jobs: 300,
@@ -187,14 +187,14 @@ mod tests {
             is_dated: true,
             all: false,
         };
-        assert_eq!(standing.best(), Way::Ids);
-        assert_eq!(Standing { jobs: 400, rest: 400, ..standing }.best(), Way::Window);
+        assert_eq!(standing.best(), ReadMethod::Ids);
+        assert_eq!(ReadProgress { jobs: 400, rest: 400, ..standing }.best(), ReadMethod::Window);
     }
 
     #[test]
     fn a_list_full_of_other_work_is_left() {
         let habits = Habits::default();
-        let standing = Standing {
+        let standing = ReadProgress {
             habits: &habits,
             product: Product::Parse,
             jobs: 1000,
@@ -206,7 +206,7 @@ mod tests {
             is_dated: true,
             all: false,
         };
-        assert_eq!(standing.best(), Way::Ids);
-        assert_eq!(Standing { found: 0, ..standing }.best(), Way::Ids);
+        assert_eq!(standing.best(), ReadMethod::Ids);
+        assert_eq!(ReadProgress { found: 0, ..standing }.best(), ReadMethod::Ids);
     }
 }

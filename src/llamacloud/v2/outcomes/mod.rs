@@ -17,13 +17,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::end_of_list::Paging;
-use crate::llamacloud::paging::listing::{self, Listed, Make, Style};
+use crate::llamacloud::paging::end_of_list::ListProgress;
+use crate::llamacloud::paging::listing::{self, ListResult, Make, Style};
 use crate::llamacloud::v2::V2;
 use crate::llamacloud::v2::failed_items::Made;
 use crate::llamacloud::v2::job::{Job, Jobs, Product};
 use crate::llamacloud::v2::outcomes::chunks::add;
-use crate::llamacloud::v2::outcomes::cost::{Standing, Way};
+use crate::llamacloud::v2::outcomes::cost::{ReadMethod, ReadProgress};
 use crate::llamacloud::v2::outcomes::queues::Queues;
 use crate::llamacloud::v2::server_capabilities::Habits;
 use crate::model::batch::Batch;
@@ -41,7 +41,7 @@ pub(crate) struct Outcomes {
     /// The jobs that were shown, each once; completed ones may be missing if not all were asked for.
     pub(crate) jobs: Vec<Job>,
     /// How the lists went.
-    pub(crate) listed: Listed,
+    pub(crate) listed: ListResult,
     /// Whether some job may still end in another way than is known now.
     pub(crate) may_change: bool,
     /// Whether that is so only because jobs have a status that this version does not know.
@@ -54,7 +54,7 @@ pub(crate) struct Outcomes {
 
 impl Outcomes {
     fn new() -> Outcomes {
-        Outcomes { listed: Listed { complete: true, ..Listed::default() }, ..Outcomes::default() }
+        Outcomes { listed: ListResult { complete: true, ..ListResult::default() }, ..Outcomes::default() }
     }
 
     fn take(&mut self, other: Outcomes) {
@@ -89,7 +89,7 @@ impl Outcomes {
     }
 
     /// Notes the jobs with a status that this version does not know.
-    pub(crate) fn tell_odd(&self, listed: &mut Listed) {
+    pub(crate) fn log_odd_jobs(&self, listed: &mut ListResult) {
         let mut odd = self.jobs.iter().filter(|job| is_odd(job) && !self.has_failed(job));
         let Some(first) = odd.next() else { return };
         listed.odd = 1 + odd.count() as u64;
@@ -129,7 +129,7 @@ pub(crate) async fn read(
         let ids = jobs.iter().filter(|(_, made)| made.product == product).map(|(id, _)| id.as_str());
         let mut of_product = Outcomes::new();
         let asked: HashSet<&str> = ids.collect();
-        let reading = Reading {
+        let reading = OutcomeReader {
             client,
             limit,
             habits: &v2.habits,
@@ -149,7 +149,7 @@ pub(crate) async fn read(
 }
 
 /// The reading of one product's jobs.
-pub(crate) struct Reading<'a> {
+pub(crate) struct OutcomeReader<'a> {
     pub(crate) client: &'a Client,
     pub(crate) limit: usize,
     pub(crate) habits: &'a Habits,
@@ -165,20 +165,20 @@ pub(crate) struct Reading<'a> {
     pub(crate) since: Option<Timestamp>,
 }
 
-impl Reading<'_> {
+impl OutcomeReader<'_> {
     async fn read(mut self, window: Option<(Timestamp, Timestamp)>) -> Result<(), CloudError> {
         let mut way = match self.standing(self.page()).best() {
-            Way::Window => match window.filter(|_| self.rest.len() > FEW) {
+            ReadMethod::Window => match window.filter(|_| self.rest.len() > FEW) {
                 Some((from, until)) => self.list_window(from, until).await?,
-                None => Way::Ids,
+                None => ReadMethod::Ids,
             },
             other => other,
         };
-        if way == Way::Ids && self.rest.len() > FEW && !self.habits.knows_page(self.client, self.limit) {
-            way = self.sound_out().await?;
+        if way == ReadMethod::Ids && self.rest.len() > FEW && !self.habits.knows_page(self.client, self.limit) {
+            way = self.read_first_page().await?;
         }
         match way {
-            Way::Narrow if self.rest.len() > FEW => self.read_narrowly().await?,
+            ReadMethod::Narrow if self.rest.len() > FEW => self.read_by_status().await?,
             _ => self.ask_for_rest().await?,
         }
         self.ask_for_odd().await
@@ -188,8 +188,8 @@ impl Reading<'_> {
         self.habits.page(self.client, self.limit)
     }
 
-    fn standing(&self, found: usize) -> Standing<'_> {
-        Standing {
+    fn standing(&self, found: usize) -> ReadProgress<'_> {
+        ReadProgress {
             habits: self.habits,
             product: self.product,
             jobs: self.asked.len(),
@@ -204,12 +204,12 @@ impl Reading<'_> {
     }
 
     /// Lists the jobs of the batch's time for as long as that is the cheapest way, and returns the one to go on by.
-    async fn list_window(&mut self, from: Timestamp, until: Timestamp) -> Result<Way, CloudError> {
+    async fn list_window(&mut self, from: Timestamp, until: Timestamp) -> Result<ReadMethod, CloudError> {
         let path = self.product.path();
         let ask = Ask::path(&path)
             .with("created_at_on_or_after", from.to_string())
             .with("created_at_on_or_before", until.to_string());
-        let standing = Standing { habits: self.habits, ..self.standing(0) };
+        let standing = ReadProgress { habits: self.habits, ..self.standing(0) };
         let (rest, jobs) = (&mut self.rest, &mut self.outcomes.jobs);
         let (mut largest, mut pages) = (0, 0);
         let mut page = |shown: Vec<Job>| {
@@ -218,15 +218,15 @@ impl Reading<'_> {
             note_odd(self.habits, &shown);
             jobs.extend(shown.into_iter().filter(|job| rest.remove(job.id.as_str())));
             let failed = jobs.iter().filter(|job| job.has_failed()).count();
-            let now = Standing { rest: rest.len(), failed, found: before - rest.len(), page: largest, ..standing };
+            let now = ReadProgress { rest: rest.len(), failed, found: before - rest.len(), page: largest, ..standing };
             match now.best() {
-                Way::Window if now.rest > 0 => ControlFlow::Continue(()),
+                ReadMethod::Window if now.rest > 0 => ControlFlow::Continue(()),
                 _ => ControlFlow::Break(()),
             }
         };
         // Where pages may not be so large, another way is likely to be the cheaper one.
         let style = Style { insists: false, ..Style::of(Make::V2, self.limit) };
-        match listing::read(self.client, &ask, style, &Jobs, Paging::by_token(), &mut page).await {
+        match listing::read(self.client, &ask, style, &Jobs, ListProgress::by_token(), &mut page).await {
             // Whether it was read to its end does not matter otherwise: what it did not show is asked for.
             Ok(listed) => {
                 self.outcomes.listed.requests += listed.requests;
@@ -245,7 +245,7 @@ impl Reading<'_> {
 
     /// Asks by one query, for one page of its answer: if there are more, it shows how many rows a page holds. Returns the way
     /// to go on by.
-    async fn sound_out(&mut self) -> Result<Way, CloudError> {
+    async fn read_first_page(&mut self) -> Result<ReadMethod, CloudError> {
         let ids = sorted(&self.rest);
         let (rest, jobs) = (&mut self.rest, &mut self.outcomes.jobs);
         let mut rows = 0;

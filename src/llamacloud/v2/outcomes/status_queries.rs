@@ -10,7 +10,7 @@ use crate::llamacloud::http::client::Ask;
 use crate::llamacloud::v2::job::{self, Job, Product};
 use crate::llamacloud::v2::outcomes::chunks::add;
 use crate::llamacloud::v2::outcomes::queues::Queue;
-use crate::llamacloud::v2::outcomes::{Reading, note_odd, sorted};
+use crate::llamacloud::v2::outcomes::{OutcomeReader, note_odd, sorted};
 
 /// What a list of open jobs shows.
 struct Open {
@@ -21,11 +21,11 @@ struct Open {
     ours: bool,
 }
 
-impl Reading<'_> {
+impl OutcomeReader<'_> {
     /// Looks for those that are open and those that failed, in this order: a job that ends in between is seen failed.
     /// As what is not shown is taken to have ended well, the time of the batch is trusted only where the list of all failed
     /// jobs is too long: what failed before then is left to the proof.
-    pub(crate) async fn read_narrowly(&mut self) -> Result<(), CloudError> {
+    pub(crate) async fn read_by_status(&mut self) -> Result<(), CloudError> {
         if !self.look_for_open().await? {
             return self.ask_for_rest().await;
         }

@@ -3,7 +3,7 @@
 
 /// What was under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum SmtpStage {
     /// To connect and greet.
     Open,
     /// To log in.
@@ -61,13 +61,13 @@ const CAUSES: [(&[&str], &str); 11] = [
 ];
 
 /// What to do about a refusal: `why` is the server's answer with its code in brackets.
-pub(crate) fn todo(step: Step, why: &str) -> &'static str {
+pub(crate) fn advice(step: SmtpStage, why: &str) -> &'static str {
     known(why).unwrap_or(match step {
-        Step::Open => "check smtp-host, smtp-port and whether this machine may connect",
-        Step::LogIn => "check smtp-username and the password",
-        Step::Sender => "check from and what the server allows",
-        Step::Recipient => "no recipient was accepted: check to",
-        Step::Message => "the server dislikes this mail: look at its words, and allow mail of from there",
+        SmtpStage::Open => "check smtp-host, smtp-port and whether this machine may connect",
+        SmtpStage::LogIn => "check smtp-username and the password",
+        SmtpStage::Sender => "check from and what the server allows",
+        SmtpStage::Recipient => "no recipient was accepted: check to",
+        SmtpStage::Message => "the server dislikes this mail: look at its words, and allow mail of from there",
     })
 }
 
@@ -90,34 +90,58 @@ mod tests {
     fn the_cause_is_named_whichever_command_was_refused() {
         for (step, why, expected) in [
             (
-                Step::Recipient,
+                SmtpStage::Recipient,
                 "permanent error (504): 5.5.2 <vm>: Helo command rejected: need fully-qualified hostname",
                 "smtp-hello",
             ),
-            (Step::Recipient, "transient error (450): 4.7.1 <vm>: Helo command rejected: Host not found", "smtp-hello"),
-            (Step::Open, "permanent error (501): Syntactically invalid EHLO argument(s)", "smtp-hello"),
             (
-                Step::LogIn,
+                SmtpStage::Recipient,
+                "transient error (450): 4.7.1 <vm>: Helo command rejected: Host not found",
+                "smtp-hello",
+            ),
+            (SmtpStage::Open, "permanent error (501): Syntactically invalid EHLO argument(s)", "smtp-hello"),
+            (
+                SmtpStage::LogIn,
                 "permanent error (535): 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
                 "SMTP AUTH",
             ),
-            (Step::LogIn, "permanent error (534): 5.7.9 Application-specific password required.", "app password"),
-            (Step::LogIn, "permanent error (535): 5.7.8 authentication failed", "check smtp-username and the password"),
-            (Step::Sender, "permanent error (530): 5.7.0 Must issue a STARTTLS command first", "smtp-tls"),
-            (Step::Sender, "permanent error (530): 5.7.57 Client not authenticated to send mail", "set smtp-username"),
-            (Step::Recipient, "permanent error (554): 5.7.1 <o@example.com>: Relay access denied", "does not relay"),
+            (SmtpStage::LogIn, "permanent error (534): 5.7.9 Application-specific password required.", "app password"),
+            (SmtpStage::LogIn, "permanent error (535): 5.7.8 authentication failed", "check smtp-username and the password"),
+            (SmtpStage::Sender, "permanent error (530): 5.7.0 Must issue a STARTTLS command first", "smtp-tls"),
+            (SmtpStage::Sender, "permanent error (530): 5.7.57 Client not authenticated to send mail", "set smtp-username"),
+            (SmtpStage::Recipient, "permanent error (554): 5.7.1 <o@example.com>: Relay access denied", "does not relay"),
             (
-                Step::Recipient,
+                SmtpStage::LogIn,
+                "permanent error (535): 5.7.8 authentication failed",
+                "check smtp-username and the password",
+            ),
+            (SmtpStage::Sender, "permanent error (530): 5.7.0 Must issue a STARTTLS command first", "smtp-tls"),
+            (
+                SmtpStage::Sender,
+                "permanent error (530): 5.7.57 Client not authenticated to send mail",
+                "set smtp-username",
+            ),
+            (
+                SmtpStage::Recipient,
+                "permanent error (554): 5.7.1 <o…@example.com>: Relay access denied",
+                "does not relay",
+            ),
+            (
+                SmtpStage::Recipient,
                 "permanent error (553): 5.7.1 <t@example.com>: Sender address rejected: not owned by user u",
                 "set from",
             ),
-            (Step::Message, "permanent error (550): 5.7.26 This mail is unauthenticated", "SPF"),
-            (Step::Recipient, "permanent error (554): 5.7.1 Client host blocked using zen.spamhaus.org", "block list"),
-            (Step::Recipient, "permanent error (552): 5.2.2 Mailbox full", "make room"),
-            (Step::Recipient, "permanent error (550): 5.1.1 User unknown", "check to"),
-            (Step::Sender, "permanent error (550): not you", "check from"),
+            (SmtpStage::Message, "permanent error (550): 5.7.26 This mail is unauthenticated", "SPF"),
+            (
+                SmtpStage::Recipient,
+                "permanent error (554): 5.7.1 Client host blocked using zen.spamhaus.org",
+                "block list",
+            ),
+            (SmtpStage::Recipient, "permanent error (552): 5.2.2 Mailbox full", "make room"),
+            (SmtpStage::Recipient, "permanent error (550): 5.1.1 User unknown", "check to"),
+            (SmtpStage::Sender, "permanent error (550): not you", "check from"),
         ] {
-            let said = todo(step, why);
+            let said = advice(step, why);
             assert!(said.contains(expected), "{why}: {said}");
         }
     }

@@ -22,12 +22,12 @@ use tokio::time::timeout;
 use crate::config::channel::SmtpTls;
 use crate::model::host::with_port;
 use crate::model::redact::secret_forms::SHORTEST;
-use crate::notify::channels::smtp::hint::Step;
+use crate::notify::channels::smtp::hint::SmtpStage;
 use crate::notify::channels::smtp::recipients::Declined;
 use crate::notify::error::{NotifyError, said};
 
 /// A mail server and how to talk to it.
-pub(crate) struct Server {
+pub(crate) struct SmtpServer {
     /// Name or address, without brackets.
     pub(crate) host: String,
     /// Port.
@@ -81,7 +81,7 @@ pub(crate) struct Sent {
     pub(crate) deferred: Vec<Declined>,
 }
 
-impl Server {
+impl SmtpServer {
     /// Host and port, for people.
     pub(crate) fn peer(&self) -> String {
         with_port(&self.host, self.port)
@@ -156,7 +156,7 @@ impl Server {
             Err(error) if error.is_permanent() || error.is_client() => {
                 let why = format!("log-in failed: {}", said_of_login(&error, password));
                 // Masked, the words of some refusals no longer name their cause.
-                Err(self.refused(&why, hint::todo(Step::LogIn, &error.to_string())))
+                Err(self.refused(&why, hint::advice(SmtpStage::LogIn, &error.to_string())))
             }
             Err(error) => Err(self.unreachable(&error)),
         }
@@ -184,12 +184,12 @@ impl Server {
     ) -> Result<Sent, NotifyError> {
         self.command(connection, Mail::new(Some(from.clone()), Vec::new()))
             .await?
-            .map_err(|error| self.declined(Step::Sender, &error))?;
+            .map_err(|error| self.declined(SmtpStage::Sender, &error))?;
         let mut sent = self.offer_recipients(connection, to).await?;
         if sent.accepted.is_empty() {
             return Ok(sent);
         }
-        self.command(connection, Data).await?.map_err(|error| self.declined(Step::Message, &error))?;
+        self.command(connection, Data).await?.map_err(|error| self.declined(SmtpStage::Message, &error))?;
         sent.answer = self.hand_over_content(connection, message).await?;
         Ok(sent)
     }
@@ -250,13 +250,13 @@ impl Server {
 
     /// The answer to the whole message: a refusal is one of what it says.
     fn rejected(&self, error: &SmtpError) -> NotifyError {
-        match self.declined(Step::Message, error) {
+        match self.declined(SmtpStage::Message, error) {
             NotifyError::Refused { peer, why, todo, .. } => NotifyError::Refused { peer, why, todo, of_content: true },
             other => other,
         }
     }
 
-    fn declined(&self, step: Step, error: &SmtpError) -> NotifyError {
+    fn declined(&self, step: SmtpStage, error: &SmtpError) -> NotifyError {
         let why = said(&error.to_string());
         match code(error) {
             // 552 says either; a smaller mail is tried once.
@@ -264,7 +264,7 @@ impl Server {
                 let why = format!("{why} (or a mailbox is full)");
                 NotifyError::TooLarge { peer: self.peer(), why, next: None }
             }
-            _ if error.is_permanent() => self.refused(&why, hint::todo(step, &why)),
+            _ if error.is_permanent() => self.refused(&why, hint::advice(step, &why)),
             _ => self.deferred(error),
         }
     }
@@ -272,7 +272,7 @@ impl Server {
     fn not_opened(&self, error: &SmtpError) -> NotifyError {
         let why = said(&error.to_string());
         if error.is_permanent() {
-            return self.refused(&why, hint::todo(Step::Open, &why));
+            return self.refused(&why, hint::advice(SmtpStage::Open, &why));
         }
         if error.is_transient() {
             return self.deferred(error);

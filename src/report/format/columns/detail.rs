@@ -1,21 +1,18 @@
 //! One thing for people: a group, an item with its time line, a batch.
 
 use crate::model::text::one_line;
-use crate::report::detail::{BatchDetail, BatchHit, EpisodeRow, Event, GroupDetail, GroupHit, ItemDetail, Remark};
+use crate::report::detail::{BatchDetail, BatchHit, EpisodeRow, GroupDetail, GroupHit, ItemDetail, ItemEvent, Remark};
 use crate::report::filter::Filter;
 use crate::report::format::answer::Heading;
 use crate::report::format::columns::lists::{ITEMS, best, column};
 use crate::report::format::columns::{Section, tried};
-use crate::report::format::look::{Look, ago, counted, grouped, sparkline};
+use crate::report::format::layout::{AnswerLayout, ago, counted, grouped, sparkline};
 use crate::report::format::sheet::{Cell, Choice, Column, Sheet, Tone};
 use crate::report::format::{ReportError, command};
 use crate::report::question::Question;
 use crate::report::rows::BatchRow;
 
-/// An event and whose it is.
-pub(crate) type ItemEvent<'a> = (&'a ItemDetail, &'a Event);
-
-const EVENTS: &[Column<Event>] = &[
+const EVENTS: &[Column<ItemEvent>] = &[
     column("at", "when", |row| Cell::Time(row.at)),
     column("event", "what", |row| match row.event.as_str() {
         "failed" => Cell::Word("failed", Tone::Bad),
@@ -36,7 +33,7 @@ const EVENTS: &[Column<Event>] = &[
 ];
 
 /// What happened, and who did it where somebody did.
-fn how(event: &Event) -> Cell {
+fn how(event: &ItemEvent) -> Cell {
     match (&event.text, &event.actor) {
         (Some(text), Some(actor)) => Cell::Text(format!("{text} (by {actor})")),
         (None, Some(actor)) => Cell::Text(format!("by {actor}")),
@@ -79,9 +76,9 @@ const IN_BATCH: &[Column<GroupHit>] = &[
 ];
 
 /// The events of items as one sheet; the item id goes first.
-pub(crate) fn events(rows: &[ItemEvent<'_>], choice: Choice<'_>) -> Result<Sheet, ReportError> {
+pub(crate) fn events(rows: &[(&ItemDetail, &ItemEvent)], choice: Choice<'_>) -> Result<Sheet, ReportError> {
     let ids = rows.iter().map(|(item, _)| Cell::Text(item.item.item_id.clone()));
-    let events: Vec<Event> = rows.iter().map(|(_, event)| (*event).clone()).collect();
+    let events: Vec<ItemEvent> = rows.iter().map(|(_, event)| (*event).clone()).collect();
     let mut sheet = Sheet::of(&events, EVENTS, choice, "nothing happened")?;
     if matches!(choice, Choice::All) {
         sheet.put_first("item_id", ids);
@@ -90,7 +87,7 @@ pub(crate) fn events(rows: &[ItemEvent<'_>], choice: Choice<'_>) -> Result<Sheet
 }
 
 /// All about one group.
-pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &Look) -> Vec<Section> {
+pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &AnswerLayout) -> Vec<Section> {
     let group = &detail.group;
     let mut facts = vec![
         ("group", format!("{} ({})", group.group_id, group.kind.as_str())),
@@ -144,7 +141,7 @@ pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &Look) -> Vec
 }
 
 /// One item and what happened to it.
-pub(crate) fn item(detail: &ItemDetail, look: &Look) -> Vec<Section> {
+pub(crate) fn item(detail: &ItemDetail, look: &AnswerLayout) -> Vec<Section> {
     let item = &detail.item;
     let mut facts = vec![
         ("item", one_line(&item.item_id).into_owned()),
@@ -184,7 +181,7 @@ fn contradiction(batch: &BatchRow) -> &'static str {
 }
 
 /// One batch and the groups in it.
-pub(crate) fn batch(detail: &BatchDetail, look: &Look) -> Vec<Section> {
+pub(crate) fn batch(detail: &BatchDetail, look: &AnswerLayout) -> Vec<Section> {
     let batch = &detail.batch;
     let count = |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), grouped);
     let mut facts = vec![

@@ -7,10 +7,10 @@ pub(crate) mod summary;
 pub(crate) mod trend;
 
 use crate::report::format::ReportError;
-use crate::report::format::answer::{Answer, Heading, Rows};
+use crate::report::format::answer::{Answer, AnswerRows, Heading};
 use crate::report::format::columns::history::{MTTR, RETRIES};
 use crate::report::format::columns::lists::{BATCHES, GROUPS, SKIPPED};
-use crate::report::format::look::{Look, age, grouped, length};
+use crate::report::format::layout::{AnswerLayout, age, grouped, length};
 use crate::report::format::sheet::{Choice, Sheet};
 use crate::report::history::RetryRow;
 
@@ -42,45 +42,45 @@ fn tried(retries: &RetryRow) -> String {
 /// The answer's rows as one sheet: what programs get, and people for lists.
 pub(crate) fn sheet(answer: &Answer, choice: Choice<'_>) -> Result<Sheet, ReportError> {
     match &answer.rows {
-        Rows::Summary([summary]) => Sheet::of(std::slice::from_ref(&**summary), summary::SUMMARY, choice, ""),
-        Rows::Groups(rows) => Sheet::of(rows, GROUPS, choice, "no groups"),
-        Rows::Group([group]) => Sheet::of(std::slice::from_ref(&group.group), GROUPS, choice, ""),
-        Rows::Items(rows) => Sheet::of(rows, lists::ITEMS, choice, "no items"),
-        Rows::Item(items) => {
-            let events: Vec<detail::ItemEvent<'_>> =
+        AnswerRows::Summary([summary]) => Sheet::of(std::slice::from_ref(&**summary), summary::SUMMARY, choice, ""),
+        AnswerRows::Groups(rows) => Sheet::of(rows, GROUPS, choice, "no groups"),
+        AnswerRows::Group([group]) => Sheet::of(std::slice::from_ref(&group.group), GROUPS, choice, ""),
+        AnswerRows::Items(rows) => Sheet::of(rows, lists::ITEMS, choice, "no items"),
+        AnswerRows::Item(items) => {
+            let events: Vec<_> =
                 items.iter().flat_map(|item| item.timeline.iter().map(move |event| (item, event))).collect();
             detail::events(&events, choice)
         }
-        Rows::Batches(rows) => Sheet::of(rows, BATCHES, choice, "no batches"),
-        Rows::Batch(rows) => {
+        AnswerRows::Batches(rows) => Sheet::of(rows, BATCHES, choice, "no batches"),
+        AnswerRows::Batch(rows) => {
             let rows: Vec<_> = rows.iter().map(|detail| detail.batch.clone()).collect();
             Sheet::of(&rows, BATCHES, choice, "")
         }
-        Rows::Skipped(rows) => Sheet::of(rows, SKIPPED, choice, "no skipped items"),
-        Rows::Trend(rows) => Sheet::of(rows, history::TREND, choice, "no failures"),
-        Rows::Attempts(rows) => Sheet::of(rows, history::ATTEMPTS, choice, "no attempts"),
-        Rows::Retries(rows) => Sheet::of(rows, RETRIES, choice, "no attempts"),
-        Rows::Mttr(rows) => Sheet::of(rows, MTTR, choice, "no episodes"),
-        Rows::Digests(rows) => Sheet::of(rows, history::DIGESTS, choice, "no digests"),
-        Rows::Deliveries(rows) => Sheet::of(rows, history::DELIVERIES, choice, "no deliveries"),
-        Rows::Audit(rows) => Sheet::of(rows, history::AUDIT, choice, "nothing in the audit log"),
-        Rows::Sql { names, rows } => history::sql(names, rows, choice),
+        AnswerRows::Skipped(rows) => Sheet::of(rows, SKIPPED, choice, "no skipped items"),
+        AnswerRows::Trend(rows) => Sheet::of(rows, history::TREND, choice, "no failures"),
+        AnswerRows::Attempts(rows) => Sheet::of(rows, history::ATTEMPTS, choice, "no attempts"),
+        AnswerRows::Retries(rows) => Sheet::of(rows, RETRIES, choice, "no attempts"),
+        AnswerRows::Mttr(rows) => Sheet::of(rows, MTTR, choice, "no episodes"),
+        AnswerRows::Digests(rows) => Sheet::of(rows, history::DIGESTS, choice, "no digests"),
+        AnswerRows::Deliveries(rows) => Sheet::of(rows, history::DELIVERIES, choice, "no deliveries"),
+        AnswerRows::Audit(rows) => Sheet::of(rows, history::AUDIT, choice, "nothing in the audit log"),
+        AnswerRows::Sql { names, rows } => history::sql(names, rows, choice),
     }
 }
 
 /// The answer for people: facts and tables. Chosen columns leave one table.
-pub(crate) fn sections(answer: &Answer, look: &Look) -> Result<Vec<Section>, ReportError> {
+pub(crate) fn sections(answer: &Answer, look: &AnswerLayout) -> Result<Vec<Section>, ReportError> {
     if let Some(columns) = &look.columns {
         let mut sheet = sheet(answer, Choice::These(columns))?;
         name_window(&mut sheet, &answer.heading, look);
         return Ok(vec![Section::Sheet(sheet)]);
     }
     Ok(match &answer.rows {
-        Rows::Summary([summary]) => summary::sections(summary, &answer.heading, look),
-        Rows::Group([group]) => detail::group(group, &answer.heading, look),
-        Rows::Item(items) => items.iter().flat_map(|item| detail::item(item, look)).collect(),
-        Rows::Batch(batches) => batches.iter().flat_map(|batch| detail::batch(batch, look)).collect(),
-        Rows::Trend(rows) => vec![Section::Sheet(trend::sheet(rows, answer.heading.filter.kind, look))],
+        AnswerRows::Summary([summary]) => summary::sections(summary, &answer.heading, look),
+        AnswerRows::Group([group]) => detail::group(group, &answer.heading, look),
+        AnswerRows::Item(items) => items.iter().flat_map(|item| detail::item(item, look)).collect(),
+        AnswerRows::Batch(batches) => batches.iter().flat_map(|batch| detail::batch(batch, look)).collect(),
+        AnswerRows::Trend(rows) => vec![Section::Sheet(trend::sheet(rows, answer.heading.filter.kind, look))],
         _ => {
             let mut sheet = sheet(answer, Choice::Usual)?;
             name_window(&mut sheet, &answer.heading, look);
@@ -90,7 +90,7 @@ pub(crate) fn sections(answer: &Answer, look: &Look) -> Result<Vec<Section>, Rep
 }
 
 /// Says over the items of a window which one it is. Where it was not asked for, all that there ever were are counted.
-pub(crate) fn name_window(sheet: &mut Sheet, heading: &Heading, look: &Look) {
+pub(crate) fn name_window(sheet: &mut Sheet, heading: &Heading, look: &AnswerLayout) {
     let filter = &heading.filter;
     let label = match (filter.since, filter.until) {
         (None, None) => "ever".to_owned(),

@@ -9,7 +9,7 @@ use crate::report::format::answer::Heading;
 use crate::report::format::columns::lists::{GROUPS, column};
 use crate::report::format::columns::{Section, tried};
 use crate::report::format::command;
-use crate::report::format::look::{Look, age, ago, counted, grouped, narrowed, sparkline, window};
+use crate::report::format::layout::{AnswerLayout, age, ago, counted, grouped, narrowed, sparkline, window};
 use crate::report::format::sheet::{Cell, Column, Sheet};
 use crate::report::question::Question;
 use crate::report::summary::{ApiRow, FaultRow, SummaryRow};
@@ -39,7 +39,7 @@ pub(crate) const SUMMARY: &[Column<SummaryRow>] = &[
 ];
 
 /// The summary's facts and tables.
-pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &Look) -> Vec<Section> {
+pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &AnswerLayout) -> Vec<Section> {
     let mut facts: Vec<(&'static str, String)> = faults(summary, look).collect();
     facts.push(("open", open(summary)));
     let in_window = window(&summary.window, look);
@@ -68,7 +68,7 @@ pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &Look) -> 
 }
 
 /// When the first of the clock hours begins: not 24 hours ago, for the last one has only begun.
-fn first_hour(summary: &SummaryRow, look: &Look) -> Timestamp {
+fn first_hour(summary: &SummaryRow, look: &AnswerLayout) -> Timestamp {
     let hours = i64::try_from(summary.hourly.len()).unwrap_or(0);
     let first = look.now.as_second().div_euclid(3600) + 1 - hours;
     Timestamp::from_second(first * 3600).unwrap_or(look.now)
@@ -121,13 +121,13 @@ fn unfinished(started_at: Timestamp, now: Timestamp) -> String {
 }
 
 /// What is wrong with the worker itself: the first thing to know, because the rest may be old.
-fn faults<'s>(summary: &'s SummaryRow, look: &'s Look) -> impl Iterator<Item = (&'static str, String)> + 's {
+fn faults<'s>(summary: &'s SummaryRow, look: &'s AnswerLayout) -> impl Iterator<Item = (&'static str, String)> + 's {
     let said = |fault: &FaultRow| format!("{} (since {})", one_line(&fault.text), look.time_and_zone(fault.since));
     summary.faults.iter().map(move |fault| ("FAULT", said(fault)))
 }
 
 /// What the worker did: retries, scans, deliveries, digests, and what it holds back.
-pub(crate) fn worker(summary: &SummaryRow, look: &Look) -> Vec<(&'static str, String)> {
+pub(crate) fn worker(summary: &SummaryRow, look: &AnswerLayout) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(retries) = &summary.retries {
         facts.push(("retries", format!("{} ({})", tried(retries), window(&summary.window, look))));

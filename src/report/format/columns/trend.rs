@@ -1,7 +1,7 @@
 //! Trends for people: bars over time, or a line of bars for each key.
 
 use crate::model::item::Kind;
-use crate::report::format::look::Look;
+use crate::report::format::layout::AnswerLayout;
 use crate::report::format::sheet::{Cell, Head, Sheet};
 use crate::report::history::TrendRow;
 
@@ -9,7 +9,7 @@ use crate::report::history::TrendRow;
 const WIDEST: u64 = 40;
 
 /// One bar for each bucket; with keys one line of bars for each key.
-pub(crate) fn sheet(rows: &[TrendRow], kind: Option<Kind>, look: &Look) -> Sheet {
+pub(crate) fn sheet(rows: &[TrendRow], kind: Option<Kind>, look: &AnswerLayout) -> Sheet {
     // An item counts each time, unlike in the summary.
     let what = match kind {
         None => "times failed or skipped",
@@ -37,7 +37,7 @@ fn bars(rows: &[TrendRow], what: &str) -> Sheet {
     }
 }
 
-fn by_key(rows: &[TrendRow], what: &str, look: &Look) -> Sheet {
+fn by_key(rows: &[TrendRow], what: &str, look: &AnswerLayout) -> Sheet {
     let mut lines: Vec<Vec<Cell>> = Vec::new();
     let mut over = String::new();
     for line in rows.chunk_by(|a, b| a.key == b.key) {

@@ -69,9 +69,9 @@ pub(crate) fn axis(most: u64) -> (u64, Vec<String>) {
             None => step *= 10,
         }
     };
-    let mut labels = vec![crate::report::format::look::grouped(top)];
+    let mut labels = vec![crate::report::format::layout::grouped(top)];
     if top.is_multiple_of(2) {
-        labels.push(crate::report::format::look::grouped(top / 2));
+        labels.push(crate::report::format::layout::grouped(top / 2));
     }
     labels.push("0".to_owned());
     (top, labels)

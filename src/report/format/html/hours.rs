@@ -4,7 +4,7 @@ use crate::model::text::cut_end;
 use crate::report::format::answer::Charts;
 use crate::report::format::html::chart::{COLOURS, Frame, Key, axis, stacked};
 use crate::report::format::html::escaped;
-use crate::report::format::look::{Look, grouped, window};
+use crate::report::format::layout::{AnswerLayout, grouped, window};
 use crate::report::history::TrendRow;
 
 /// More bars than this are put together: they would be thinner than a pixel on a phone.
@@ -12,7 +12,7 @@ const BARS: usize = 168;
 const SLOT: u64 = 10;
 
 /// Draws the chart.
-pub(crate) fn draw(charts: &Charts, look: &Look, page: &mut String) {
+pub(crate) fn draw(charts: &Charts, look: &AnswerLayout, page: &mut String) {
     let hours = charts.of_all.len().max(1);
     let together = hours.div_ceil(BARS);
     let all = sums(&charts.of_all, together);
@@ -61,7 +61,7 @@ fn label(line: &[TrendRow], failures: u64) -> String {
 }
 
 /// What the pointer shows over each bar.
-fn tips(rows: &[TrendRow], together: usize, look: &Look) -> String {
+fn tips(rows: &[TrendRow], together: usize, look: &AnswerLayout) -> String {
     let tip = |(at, chunk): (usize, &[TrendRow])| {
         let failures: u64 = chunk.iter().map(|row| row.failures).sum();
         let from = chunk.first().map(|row| look.time(row.from)).unwrap_or_default();
@@ -73,7 +73,7 @@ fn tips(rows: &[TrendRow], together: usize, look: &Look) -> String {
 }
 
 /// Five times from the first to the last bar.
-fn dates(charts: &Charts, look: &Look) -> Vec<String> {
+fn dates(charts: &Charts, look: &AnswerLayout) -> Vec<String> {
     let (first, last) = (charts.of_all.first(), charts.of_all.last());
     let (Some(first), Some(last)) = (first, last) else {
         return Vec::new();

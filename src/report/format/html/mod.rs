@@ -10,9 +10,9 @@ pub(crate) mod table;
 
 use crate::model::text::lines;
 use crate::report::filter::Filter;
-use crate::report::format::answer::{Answer, Charts, Heading, Rows};
+use crate::report::format::answer::{Answer, AnswerRows, Charts, Heading};
 use crate::report::format::columns::{self, Section};
-use crate::report::format::look::{Look, grouped, window};
+use crate::report::format::layout::{AnswerLayout, grouped, window};
 use crate::report::format::sheet::Sheet;
 use crate::report::format::{ReportError, asked, command};
 use crate::report::question::Question;
@@ -25,10 +25,10 @@ const SCRIPT: &str = include_str!("script.js");
 ///
 /// # Errors
 /// A chosen column is not there.
-pub(crate) fn render(answer: &Answer, look: &Look) -> Result<String, ReportError> {
+pub(crate) fn render(answer: &Answer, look: &AnswerLayout) -> Result<String, ReportError> {
     let mut page = head(answer, look);
     match (&answer.rows, &answer.charts) {
-        (Rows::Summary([summary]), Some(charts)) if look.columns.is_none() => {
+        (AnswerRows::Summary([summary]), Some(charts)) if look.columns.is_none() => {
             overview(summary, charts, &answer.heading, look, &mut page);
         }
         _ => {
@@ -60,7 +60,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn head(answer: &Answer, look: &Look) -> String {
+fn head(answer: &Answer, look: &AnswerLayout) -> String {
     let heading = &answer.heading;
     let question = heading.question.as_str();
     let order = heading.order().map_or_else(String::new, |order| format!("{order} · "));
@@ -79,7 +79,7 @@ fn head(answer: &Answer, look: &Look) -> String {
 }
 
 /// What was asked for, so that a page found in a mail box a week later still says what it shows.
-fn filters(answer: &Answer, look: &Look) -> String {
+fn filters(answer: &Answer, look: &AnswerLayout) -> String {
     let heading = &answer.heading;
     let asked = asked::words(&heading.filter, look);
     let asked = asked.map_or_else(String::new, |asked| format!("<p class=\"asked\">{}</p>", escaped(&asked)));
@@ -90,7 +90,7 @@ fn filters(answer: &Answer, look: &Look) -> String {
     )
 }
 
-fn write(section: Section, look: &Look, page: &mut String) {
+fn write(section: Section, look: &AnswerLayout, page: &mut String) {
     match section {
         Section::Facts(facts) => {
             page.push_str("<dl>\n");
@@ -112,7 +112,7 @@ fn write(section: Section, look: &Look, page: &mut String) {
     }
 }
 
-fn overview(summary: &SummaryRow, charts: &Charts, heading: &Heading, look: &Look, page: &mut String) {
+fn overview(summary: &SummaryRow, charts: &Charts, heading: &Heading, look: &AnswerLayout, page: &mut String) {
     tiles(summary, look, page);
     faults(summary, look, page);
     write(Section::Facts(crate::report::format::columns::summary::worker(summary, look)), look, page);
@@ -130,7 +130,7 @@ fn overview(summary: &SummaryRow, charts: &Charts, heading: &Heading, look: &Loo
 }
 
 /// The tables of the page, each with the command that shows all of it where it was cut.
-fn tables(charts: &Charts, heading: &Heading, look: &Look) -> [Sheet; 4] {
+fn tables(charts: &Charts, heading: &Heading, look: &AnswerLayout) -> [Sheet; 4] {
     let time = window(&charts.window, look);
     // Episodes are of groups: what only items know does not narrow them.
     let whole = if heading.filter.narrows_items() { ", of these groups as a whole" } else { "" };
@@ -162,7 +162,7 @@ fn tables(charts: &Charts, heading: &Heading, look: &Look) -> [Sheet; 4] {
     sheets
 }
 
-fn tiles(summary: &SummaryRow, look: &Look, page: &mut String) {
+fn tiles(summary: &SummaryRow, look: &AnswerLayout, page: &mut String) {
     let groups = &summary.groups;
     let failed = format!("items failed {}", window(&summary.window, look));
     let tiles = [
@@ -184,7 +184,7 @@ fn tiles(summary: &SummaryRow, look: &Look, page: &mut String) {
 }
 
 /// What is wrong with the worker itself.
-fn faults(summary: &SummaryRow, look: &Look, page: &mut String) {
+fn faults(summary: &SummaryRow, look: &AnswerLayout, page: &mut String) {
     for fault in &summary.faults {
         page.push_str(&format!(
             "<p class=\"fault\"><b>Worker fault</b> {} <span class=\"quiet\">since {}</span></p>\n",

@@ -3,7 +3,7 @@
 use crate::report::format::answer::Charts;
 use crate::report::format::html::chart::{COLOURS, Frame, HEIGHT, Key};
 use crate::report::format::html::escaped;
-use crate::report::format::look::{Look, length};
+use crate::report::format::layout::{AnswerLayout, length};
 
 const WIDTH: u64 = 1000;
 /// The scale: from a minute to a month.
@@ -13,7 +13,7 @@ const HIGHEST: f64 = 30.0 * 86_400.0;
 const DOTS: usize = 1000;
 
 /// Draws the chart, or says that nothing recovered.
-pub(crate) fn draw(charts: &Charts, look: &Look, page: &mut String) {
+pub(crate) fn draw(charts: &Charts, look: &AnswerLayout, page: &mut String) {
     let newest = charts.recoveries.len().saturating_sub(DOTS);
     let dots = &charts.recoveries[newest..];
     let mut sorted: Vec<u64> = dots.iter().map(|(_, seconds)| *seconds).collect();

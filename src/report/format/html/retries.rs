@@ -2,7 +2,7 @@
 
 use crate::report::format::answer::Charts;
 use crate::report::format::html::chart::{COLOURS, Frame, Key, axis, stacked};
-use crate::report::format::look::{Look, grouped};
+use crate::report::format::layout::{AnswerLayout, grouped};
 use crate::report::history::RetryRow;
 
 const SLOT: u64 = 40;
@@ -21,7 +21,7 @@ const LAYERS: [Layer; 5] = [
 ];
 
 /// Draws the chart, or says that there were none.
-pub(crate) fn draw(charts: &Charts, look: &Look, page: &mut String) {
+pub(crate) fn draw(charts: &Charts, look: &AnswerLayout, page: &mut String) {
     if charts.retries.is_empty() {
         page.push_str("<figure>\n<figcaption>Retries and outcomes</figcaption>\n<p class=\"quiet\">no retries in this time</p></figure>\n");
         return;
@@ -52,7 +52,7 @@ pub(crate) fn draw(charts: &Charts, look: &Look, page: &mut String) {
 
 /// A row for each day of the window, also for those without retries; the newest days if there are many. And how many
 /// days there are.
-fn days(charts: &Charts, look: &Look) -> (Vec<RetryRow>, usize) {
+fn days(charts: &Charts, look: &AnswerLayout) -> (Vec<RetryRow>, usize) {
     let date = |at: jiff::Timestamp| at.to_zoned_datetime(look.zone.clone()).date();
     let (first, last) = (date(charts.window.since), date(charts.window.until));
     let all = first.series(jiff::Span::new().days(1)).take_while(|day| *day <= last);

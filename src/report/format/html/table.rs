@@ -1,11 +1,11 @@
 //! Tables of the page: plain HTML, sorted by the script where there is one.
 
 use crate::report::format::html::escaped;
-use crate::report::format::look::Look;
+use crate::report::format::layout::AnswerLayout;
 use crate::report::format::sheet::{Cell, Sheet, Tone};
 
 /// Writes the sheet as a table that scrolls sideways by itself on a narrow screen.
-pub(crate) fn write(sheet: &Sheet, look: &Look, page: &mut String) {
+pub(crate) fn write(sheet: &Sheet, look: &AnswerLayout, page: &mut String) {
     if !sheet.title.is_empty() {
         page.push_str(&format!("<h2>{}</h2>\n", escaped(&sheet.title)));
     }
@@ -36,7 +36,7 @@ pub(crate) fn write(sheet: &Sheet, look: &Look, page: &mut String) {
 }
 
 /// `data-v` is what the script sorts by where the shown text would sort wrongly.
-fn written(cell: &Cell, wide: bool, look: &Look) -> String {
+fn written(cell: &Cell, wide: bool, look: &AnswerLayout) -> String {
     let shown = escaped(&cell.shown(look));
     let wide = if wide { " class=\"w\"" } else { "" };
     match cell {

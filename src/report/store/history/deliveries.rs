@@ -5,13 +5,10 @@ use rusqlite::types::Value;
 
 use crate::report::history::{AuditRow, DeliveryRow, DigestRow};
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 /// The digests that match, newest first.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn digests(view: &View<'_>) -> Result<Vec<DigestRow>, QueryError> {
+pub(crate) fn digests(view: &ReportView<'_>) -> Result<Vec<DigestRow>, QueryError> {
     let mut clause = Clause::all();
     within(view, &mut clause, "d.created_at");
     clause.one_of_keys("d.digest_id IN (SELECT digest_id FROM digest_item WHERE group_key", &view.group_keys, ")");
@@ -46,10 +43,7 @@ pub(crate) fn digests(view: &View<'_>) -> Result<Vec<DigestRow>, QueryError> {
 
 /// The deliveries that match, newest first. Superseded ones, whose news a newer delivery took along,
 /// are left out unless asked for.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn deliveries(view: &View<'_>) -> Result<Vec<DeliveryRow>, QueryError> {
+pub(crate) fn deliveries(view: &ReportView<'_>) -> Result<Vec<DeliveryRow>, QueryError> {
     let mut clause = Clause::all();
     within(view, &mut clause, "created_at");
     if view.filter.state.is_empty() {
@@ -84,10 +78,7 @@ pub(crate) fn deliveries(view: &View<'_>) -> Result<Vec<DeliveryRow>, QueryError
 }
 
 /// The lines of the audit log that match, newest first.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn audit(view: &View<'_>) -> Result<Vec<AuditRow>, QueryError> {
+pub(crate) fn audit(view: &ReportView<'_>) -> Result<Vec<AuditRow>, QueryError> {
     let mut clause = Clause::all();
     within(view, &mut clause, "at");
     clause.one_of_keys("subject IN (SELECT group_id FROM error_group WHERE group_key", &view.group_keys, ")");
@@ -115,7 +106,7 @@ pub(crate) fn audit(view: &View<'_>) -> Result<Vec<AuditRow>, QueryError> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn within(view: &View<'_>, clause: &mut Clause, column: &str) {
+fn within(view: &ReportView<'_>, clause: &mut Clause, column: &str) {
     if let Some(window) = view.window() {
         let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
         clause.and(&format!("{column} >= ? AND {column} < ?"), ends);

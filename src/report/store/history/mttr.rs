@@ -8,17 +8,14 @@ use rusqlite::types::Value;
 
 use crate::report::history::MttrRow;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 /// Episodes closed in the window, and those still open, put together; most episodes first.
 ///
 /// Open episodes are counted with their age rather than left out: else recovery would look faster than it is.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn mttr(view: &View<'_>) -> Result<Vec<MttrRow>, QueryError> {
+pub(crate) fn mttr(view: &ReportView<'_>) -> Result<Vec<MttrRow>, QueryError> {
     let by_group = !matches!(view.filter.by.as_deref(), Some("class" | "kind"));
-    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+    let mut sums: BTreeMap<String, DurationSum> = BTreeMap::new();
     for episode in episodes(view)? {
         let sum = sums.entry(episode.key).or_default();
         sum.title = Some(episode.title).filter(|_| by_group);
@@ -43,10 +40,7 @@ pub(crate) fn mttr(view: &View<'_>) -> Result<Vec<MttrRow>, QueryError> {
 }
 
 /// When each recovered episode of the window ended, and how many seconds it took; oldest first.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn recovery_times(view: &View<'_>) -> Result<Vec<(Timestamp, u64)>, QueryError> {
+pub(crate) fn recovery_times(view: &ReportView<'_>) -> Result<Vec<(Timestamp, u64)>, QueryError> {
     let mut times: Vec<(Timestamp, u64)> = episodes(view)?
         .into_iter()
         .filter(|episode| episode.closed_how.as_deref() == Some("recovered"))
@@ -61,14 +55,14 @@ pub(crate) fn recovery_times(view: &View<'_>) -> Result<Vec<(Timestamp, u64)>, Q
 }
 
 #[derive(Default)]
-struct Sum {
+struct DurationSum {
     title: Option<String>,
     recovered: Vec<u64>,
     open: Vec<u64>,
     otherwise: u64,
 }
 
-impl Sum {
+impl DurationSum {
     fn row(mut self, key: String) -> MttrRow {
         self.recovered.sort_unstable();
         MttrRow {
@@ -90,7 +84,7 @@ fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
     sorted.get(rank - 1).copied()
 }
 
-struct Episode {
+struct ClosedEpisode {
     key: String,
     title: String,
     opened_at: Timestamp,
@@ -98,7 +92,7 @@ struct Episode {
     closed_how: Option<String>,
 }
 
-fn episodes(view: &View<'_>) -> Result<Vec<Episode>, QueryError> {
+fn episodes(view: &ReportView<'_>) -> Result<Vec<ClosedEpisode>, QueryError> {
     let key = match view.filter.by.as_deref() {
         Some("class") => "s.class",
         Some("kind") => "s.kind",
@@ -125,7 +119,7 @@ fn episodes(view: &View<'_>) -> Result<Vec<Episode>, QueryError> {
         clause.text()
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), |row| {
-        Ok(Episode {
+        Ok(ClosedEpisode {
             key: row.get(0)?,
             title: row.get(1)?,
             opened_at: value::time(row, 2)?,

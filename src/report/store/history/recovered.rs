@@ -4,13 +4,13 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use crate::ledger::time::{HOUR, hour};
-use crate::report::filter::Window;
+use crate::report::filter::TimeRange;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::item_counts;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 /// Items that match the filters but for the state, whose recovery was seen in the window and still stands.
-pub(crate) fn recovered(view: &View<'_>, window: Window) -> Result<u64, QueryError> {
+pub(crate) fn recovered(view: &ReportView<'_>, window: TimeRange) -> Result<u64, QueryError> {
     let [since, until] = [window.since, window.until].map(|end| end.as_millisecond());
     if view.filter.needs_items() || window.until < view.now {
         return by_items(view, since, until);
@@ -23,13 +23,13 @@ pub(crate) fn recovered(view: &View<'_>, window: Window) -> Result<u64, QueryErr
 }
 
 /// The same in a range of times, from the items alone.
-pub(crate) fn by_items(view: &View<'_>, since: i64, until: i64) -> Result<u64, QueryError> {
+pub(crate) fn by_items(view: &ReportView<'_>, since: i64, until: i64) -> Result<u64, QueryError> {
     let mut clause = view.item_clause()?;
     clause.and("i.recovered_at >= ? AND i.recovered_at < ?", [since, until].map(Value::from));
     let sql = format!("SELECT count(*) FROM item i INDEXED BY item_by_recovery WHERE {}", clause.text());
     count(view, &sql, &clause)
 }
 
-fn count(view: &View<'_>, sql: &str, clause: &Clause) -> Result<u64, QueryError> {
+fn count(view: &ReportView<'_>, sql: &str, clause: &Clause) -> Result<u64, QueryError> {
     Ok(view.connection.query_row(sql, params_from_iter(clause.values()), |row| value::count(row, 0))?)
 }

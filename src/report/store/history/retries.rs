@@ -4,10 +4,10 @@ use jiff::tz::TimeZone;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
-use crate::report::filter::Window;
+use crate::report::filter::TimeRange;
 use crate::report::history::{AttemptRow, RetryRow};
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 const FROM: &str = "attempt a JOIN intent n ON n.intent_id = a.intent_id \
      JOIN item i ON i.item_key = a.item_key \
@@ -19,10 +19,7 @@ const SUMS: &str = "count(*), sum(a.outcome IN ('recovered', 'already_processed'
      sum(a.outcome = 'unknown'), sum(a.outcome IN ('cancelled', 'expired')), sum(a.credits)";
 
 /// The attempts that match, newest first.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn attempts(view: &View<'_>) -> Result<Vec<AttemptRow>, QueryError> {
+pub(crate) fn attempts(view: &ReportView<'_>) -> Result<Vec<AttemptRow>, QueryError> {
     let clause = clause(view)?;
     let mut statement = view.connection.prepare(&format!(
         "SELECT a.attempt_id, a.intent_id, i.item_id, s.group_id, a.n, a.trigger, a.batch_id, a.outcome,
@@ -58,10 +55,7 @@ pub(crate) fn attempts(view: &View<'_>) -> Result<Vec<AttemptRow>, QueryError> {
 }
 
 /// The attempts that match, put together by what `--by` names; days are calendar days in `zone`.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn retries(view: &View<'_>, zone: &TimeZone) -> Result<Vec<RetryRow>, QueryError> {
+pub(crate) fn retries(view: &ReportView<'_>, zone: &TimeZone) -> Result<Vec<RetryRow>, QueryError> {
     let (key, title) = match view.filter.by.as_deref() {
         Some("group") => ("s.group_id", "coalesce(s.renamed, s.title)"),
         Some("rule") => ("coalesce(s.rule, '(no rule)')", "NULL"),
@@ -87,18 +81,18 @@ pub(crate) fn retries(view: &View<'_>, zone: &TimeZone) -> Result<Vec<RetryRow>,
 }
 
 /// What retries of these groups did, ever; none if there were none.
-pub(crate) fn of_groups(view: &View<'_>, members: &[i64]) -> Result<Option<RetryRow>, QueryError> {
+pub(crate) fn of_groups(view: &ReportView<'_>, members: &[i64]) -> Result<Option<RetryRow>, QueryError> {
     let mut clause = Clause::all();
     clause.one_of_keys("a.group_key", members, "");
     all(view, &clause)
 }
 
 /// What retries begun in the view's window did, of those that match the filters; none if there were none.
-pub(crate) fn in_window(view: &View<'_>) -> Result<Option<RetryRow>, QueryError> {
+pub(crate) fn in_window(view: &ReportView<'_>) -> Result<Option<RetryRow>, QueryError> {
     all(view, &clause(view)?)
 }
 
-fn all(view: &View<'_>, clause: &Clause) -> Result<Option<RetryRow>, QueryError> {
+fn all(view: &ReportView<'_>, clause: &Clause) -> Result<Option<RetryRow>, QueryError> {
     let mut statement =
         view.connection.prepare(&format!("SELECT 'all', NULL, {SUMS} FROM {FROM} WHERE {}", clause.text()))?;
     let values = params_from_iter(clause.values());
@@ -109,7 +103,7 @@ fn all(view: &View<'_>, clause: &Clause) -> Result<Option<RetryRow>, QueryError>
     Ok(attempts)
 }
 
-fn clause(view: &View<'_>) -> Result<Clause, QueryError> {
+fn clause(view: &ReportView<'_>) -> Result<Clause, QueryError> {
     let mut clause = Clause::all();
     if view.filter.narrows_items() || view.filter.kind.is_some() || !view.filter.class.is_empty() {
         // The group filter is about the group that was retried; the item may be in another by now.
@@ -124,7 +118,7 @@ fn clause(view: &View<'_>) -> Result<Clause, QueryError> {
     Ok(clause)
 }
 
-fn started_within(clause: &mut Clause, window: Window) {
+fn started_within(clause: &mut Clause, window: TimeRange) {
     let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
     clause.and("a.started_at >= ? AND a.started_at < ?", ends);
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use crate::report::store::{QueryError, Reading, value};
+use crate::report::store::{QueryError, ReadTransaction, value};
 use crate::report::summary::ScanRow;
 
 /// How fresh the ledger is.
@@ -19,10 +19,7 @@ pub(crate) struct Freshness {
 const WATCHED: SignedDuration = SignedDuration::from_hours(24);
 
 /// How fresh the ledger is. Only projects that are still scanned count.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn freshness(reading: &Reading) -> Result<Freshness, QueryError> {
+pub(crate) fn freshness(reading: &ReadTransaction) -> Result<Freshness, QueryError> {
     let scans = last_scans(reading.connection())?;
     let newest = scans.iter().map(|scan| scan.started_at).max();
     let watched =
@@ -39,10 +36,7 @@ pub(crate) fn freshness(reading: &Reading) -> Result<Freshness, QueryError> {
 }
 
 /// The API addresses that projects were last read from, by name; those that are not known are missing.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn addresses(reading: &Reading) -> Result<Vec<(String, String)>, QueryError> {
+pub(crate) fn addresses(reading: &ReadTransaction) -> Result<Vec<(String, String)>, QueryError> {
     Ok(crate::scan::store::project::addresses(reading.connection())?)
 }
 

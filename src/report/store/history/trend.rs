@@ -9,10 +9,10 @@ use rusqlite::types::Value;
 
 use crate::ledger::time::HOUR;
 use crate::model::item::Kind;
-use crate::report::filter::Window;
+use crate::report::filter::TimeRange;
 use crate::report::history::TrendRow;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 /// The width of a bucket.
 #[derive(Clone, Debug)]
@@ -66,22 +66,19 @@ pub(crate) struct Trend {
 }
 
 /// Observations in each bucket of the window.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn trend(view: &View<'_>, bucket: &Bucket, window: Window) -> Result<Trend, QueryError> {
+pub(crate) fn trend(view: &ReportView<'_>, bucket: &Bucket, window: TimeRange) -> Result<Trend, QueryError> {
     let key = match view.filter.by.as_deref() {
         Some("group") => "s.group_id",
         Some("class") => "s.class",
         Some("kind") => "s.kind",
         _ => "NULL",
     };
-    let mut keys: BTreeMap<Option<String>, Line> = BTreeMap::new();
+    let mut keys: BTreeMap<Option<String>, TrendLine> = BTreeMap::new();
     if key == "NULL" {
-        keys.insert(None, Line::default());
+        keys.insert(None, TrendLine::default());
     }
-    let mut hours = Hours { groups: groups(view, key)?, lines: Vec::new() };
-    hours.lines.resize_with(hours.groups.len(), Line::default);
+    let mut hours = HourlyCounts { groups: groups(view, key)?, lines: Vec::new() };
+    hours.lines.resize_with(hours.groups.len(), TrendLine::default);
     if view.filter.narrows_items() {
         hours.add(bucket, &from_observations(view, window)?);
     } else {
@@ -92,7 +89,7 @@ pub(crate) fn trend(view: &View<'_>, bucket: &Bucket, window: Window) -> Result<
         sum.title = group.title;
         line.buckets.into_iter().for_each(|(start, failures)| sum.add(start, failures));
     }
-    let mut keys: Vec<(Option<String>, Line)> = keys.into_iter().collect();
+    let mut keys: Vec<(Option<String>, TrendLine)> = keys.into_iter().collect();
     keys.sort_by_key(|(_, line)| std::cmp::Reverse(line.failures));
     let (all, failures) = (keys.len() as u64, keys.iter().map(|(_, line)| line.failures).sum());
     let limit = view.filter.limit.and_then(|limit| usize::try_from(limit).ok());
@@ -107,18 +104,18 @@ pub(crate) fn trend(view: &View<'_>, bucket: &Bucket, window: Window) -> Result<
 }
 
 /// The groups of failed items that match.
-pub(crate) fn failed_groups(view: &View<'_>) -> Result<Vec<i64>, QueryError> {
+pub(crate) fn failed_groups(view: &ReportView<'_>) -> Result<Vec<i64>, QueryError> {
     let failed = |group: &Named| group.key.as_deref() == Some(Kind::Failed.as_str());
     Ok(groups(view, "s.kind")?.into_iter().filter(failed).map(|group| group.group_key).collect())
 }
 
 /// Observations of the items that match, in each of the last `hours`, the current one included, by group.
-pub(crate) fn last_hours(view: &View<'_>, hours: i64) -> Result<HashMap<i64, Vec<u64>>, QueryError> {
+pub(crate) fn last_hours(view: &ReportView<'_>, hours: i64) -> Result<HashMap<i64, Vec<u64>>, QueryError> {
     let last = view.now.as_millisecond().div_euclid(HOUR);
     let first = last - hours + 1;
     let begin = |hour: i64| Timestamp::from_millisecond(hour * HOUR).unwrap_or_default();
     let mut groups: HashMap<i64, Vec<u64>> = HashMap::new();
-    for hour in from_observations(view, Window { since: begin(first), until: begin(last + 1) })? {
+    for hour in from_observations(view, TimeRange { since: begin(first), until: begin(last + 1) })? {
         let of_group = groups.entry(hour.group_key).or_insert_with(|| vec![0; usize::try_from(hours).unwrap_or(0)]);
         of_group[usize::try_from(hour.hour - first).unwrap_or(0)] += hour.failures;
     }
@@ -127,19 +124,19 @@ pub(crate) fn last_hours(view: &View<'_>, hours: i64) -> Result<HashMap<i64, Vec
 
 /// What one key had in each bucket.
 #[derive(Default)]
-struct Line {
+struct TrendLine {
     title: Option<String>,
     failures: u64,
     buckets: BTreeMap<Timestamp, u64>,
 }
 
-impl Line {
+impl TrendLine {
     fn add(&mut self, bucket: Timestamp, failures: u64) {
         self.failures += failures;
         *self.buckets.entry(bucket).or_default() += failures;
     }
 
-    fn rows(&self, bucket: &Bucket, window: Window, key: Option<&str>) -> Vec<TrendRow> {
+    fn rows(&self, bucket: &Bucket, window: TimeRange, key: Option<&str>) -> Vec<TrendRow> {
         let mut rows = Vec::new();
         let mut from = bucket.start(window.since);
         while from < window.until {
@@ -158,9 +155,9 @@ impl Line {
 }
 
 /// What the groups that match had in each bucket, in the order of the groups.
-struct Hours {
+struct HourlyCounts {
     groups: Vec<Named>,
-    lines: Vec<Line>,
+    lines: Vec<TrendLine>,
 }
 
 /// Observations of one group in one hour.
@@ -170,7 +167,7 @@ struct Hour {
     failures: u64,
 }
 
-impl Hours {
+impl HourlyCounts {
     /// Adds hours, the oldest first: the bucket of an hour is worked out once and not for each group.
     fn add(&mut self, bucket: &Bucket, hours: &[Hour]) {
         let place: HashMap<i64, usize> =
@@ -189,7 +186,7 @@ impl Hours {
 }
 
 /// The hours of groups, as counted.
-fn from_counters(view: &View<'_>, window: Window) -> Result<Vec<Hour>, QueryError> {
+fn from_counters(view: &ReportView<'_>, window: TimeRange) -> Result<Vec<Hour>, QueryError> {
     let (from, to) = window.hours();
     let mut statement = view
         .connection
@@ -202,9 +199,9 @@ fn from_counters(view: &View<'_>, window: Window) -> Result<Vec<Hour>, QueryErro
 
 /// The same of single items, which no counter knows: their observations are read and added up here, because
 /// SQLite would sort them all.
-fn from_observations(view: &View<'_>, window: Window) -> Result<Vec<Hour>, QueryError> {
+fn from_observations(view: &ReportView<'_>, window: TimeRange) -> Result<Vec<Hour>, QueryError> {
     let mut clause = Clause::all();
-    if let Some(picked) = view.picked()? {
+    if let Some(picked) = view.matching_items()? {
         picked.narrow_observations(&mut clause);
     }
     let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
@@ -233,7 +230,7 @@ struct Named {
 }
 
 /// The groups that match. Those that became part of another have no hours of their own left.
-fn groups(view: &View<'_>, key: &str) -> Result<Vec<Named>, QueryError> {
+fn groups(view: &ReportView<'_>, key: &str) -> Result<Vec<Named>, QueryError> {
     let mut clause = Clause::all();
     clause.one_of_keys("s.group_key", &view.group_keys, "");
     clause.one_of("s.class", &view.filter.class, "");

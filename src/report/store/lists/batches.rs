@@ -8,16 +8,13 @@ use crate::report::detail::{BatchDetail, GroupHit};
 use crate::report::rows::BatchRow;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::find;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 /// The time a batch is placed at in windows and lists: when it was made, else when it was first seen.
 const MADE_AT: &str = "coalesce(b.created_at, b.first_seen)";
 
 /// The batches that match.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn batches(view: &View<'_>) -> Result<Vec<BatchRow>, QueryError> {
+pub(crate) fn batches(view: &ReportView<'_>) -> Result<Vec<BatchRow>, QueryError> {
     let filter = view.filter;
     let mut clause = Clause::all();
     clause.one_of("p.name", &filter.project, "");
@@ -42,7 +39,7 @@ pub(crate) fn batches(view: &View<'_>) -> Result<Vec<BatchRow>, QueryError> {
 }
 
 /// Narrows to batches with observations of a group that matches.
-fn hit_by(view: &View<'_>, clause: &mut Clause) {
+fn hit_by(view: &ReportView<'_>, clause: &mut Clause) {
     let mut groups = Clause::all();
     groups.one_of_keys("g.group_key", &view.group_keys, "");
     groups.one_of("g.class", &view.filter.class, "");
@@ -59,7 +56,7 @@ fn hit_by(view: &View<'_>, clause: &mut Clause) {
 ///
 /// # Errors
 /// It is not there, or the shortened id fits several.
-pub(crate) fn batch(view: &View<'_>, typed: &str) -> Result<Vec<BatchDetail>, QueryError> {
+pub(crate) fn batch(view: &ReportView<'_>, typed: &str) -> Result<Vec<BatchDetail>, QueryError> {
     let mut details = Vec::new();
     for key in find::batches(view.connection, typed)? {
         let mut clause = Clause::all();
@@ -73,7 +70,7 @@ pub(crate) fn batch(view: &View<'_>, typed: &str) -> Result<Vec<BatchDetail>, Qu
 
 /// `counted`: which batches' observations are worth counting.
 fn select(
-    view: &View<'_>,
+    view: &ReportView<'_>,
     clause: &Clause,
     counted: &str,
     order: &str,
@@ -98,7 +95,7 @@ fn select(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn batch_row(view: &View<'_>, row: &Row<'_>) -> rusqlite::Result<BatchRow> {
+fn batch_row(view: &ReportView<'_>, row: &Row<'_>) -> rusqlite::Result<BatchRow> {
     let batch_id: String = row.get(0)?;
     let project: String = row.get(1)?;
     let project_id: Option<String> = row.get(2)?;
@@ -139,7 +136,7 @@ fn share(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
     (part <= whole).then(|| part as f64 / whole as f64)
 }
 
-fn groups_in(view: &View<'_>, batch_key: i64) -> Result<Vec<GroupHit>, QueryError> {
+fn groups_in(view: &ReportView<'_>, batch_key: i64) -> Result<Vec<GroupHit>, QueryError> {
     let mut statement = view.connection.prepare(
         "SELECT s.group_id, s.kind, s.class, coalesce(s.renamed, s.title), sum(gb.failures)
          FROM group_batch gb JOIN error_group g ON g.group_key = gb.group_key

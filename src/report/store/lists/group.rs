@@ -7,7 +7,7 @@ use crate::report::rows::ItemRow;
 use crate::report::store::history::retries;
 use crate::report::store::lists::{groups, items};
 use crate::report::store::selection::{counts, find};
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 /// Samples, messages and batches shown.
 const SAMPLES: usize = 5;
@@ -19,7 +19,7 @@ const LOOKED_AT: usize = 50;
 ///
 /// # Errors
 /// It is not there, or the shortened id fits several.
-pub(crate) fn group(view: &mut View<'_>, typed: &str) -> Result<GroupDetail, QueryError> {
+pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetail, QueryError> {
     let key = find::group(view.connection, typed)?;
     let members = view.members(key);
     view.group_keys.clone_from(&members);
@@ -59,14 +59,14 @@ pub(crate) fn group(view: &mut View<'_>, typed: &str) -> Result<GroupDetail, Que
     })
 }
 
-fn merged(view: &View<'_>, key: i64) -> Result<Vec<String>, QueryError> {
+fn merged(view: &ReportView<'_>, key: i64) -> Result<Vec<String>, QueryError> {
     let mut statement =
         view.connection.prepare("SELECT group_id FROM error_group WHERE merged_into = ? ORDER BY group_id")?;
     let ids = statement.query_map([key], |row| row.get(0))?;
     Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
-fn episodes(view: &View<'_>, key: i64) -> Result<Vec<EpisodeRow>, QueryError> {
+fn episodes(view: &ReportView<'_>, key: i64) -> Result<Vec<EpisodeRow>, QueryError> {
     let mut statement = view.connection.prepare(
         "SELECT ordinal, opened_at, closed_at, closed_how, closed_by FROM episode
          WHERE group_key = ? ORDER BY ordinal DESC",
@@ -83,7 +83,7 @@ fn episodes(view: &View<'_>, key: i64) -> Result<Vec<EpisodeRow>, QueryError> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn batches_hit(view: &View<'_>, members: &[i64]) -> Result<Vec<BatchHit>, QueryError> {
+fn batches_hit(view: &ReportView<'_>, members: &[i64]) -> Result<Vec<BatchHit>, QueryError> {
     let keys: Vec<String> = members.iter().map(i64::to_string).collect();
     let mut statement = view.connection.prepare(&format!(
         "WITH hit AS MATERIALIZED (
@@ -122,7 +122,7 @@ fn messages(items: &[ItemRow]) -> Vec<MessageRow> {
 }
 
 /// Acks, notes and the silences that name the group.
-fn said(view: &View<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, QueryError> {
+fn said(view: &ReportView<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, QueryError> {
     let mut statement = view.connection.prepare(
         "SELECT created_at, 'ack', author, 'until ' || until || coalesce(', ended: ' || ended_how, ''),
                 coalesce(ended_at, expires_at), ended_at IS NULL

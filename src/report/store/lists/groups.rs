@@ -13,9 +13,9 @@ use crate::report::rows::{GroupRow, SampleRow};
 use crate::report::store::lists::items;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::{counts, item_counts};
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 use crate::report::summary::GroupCounts;
-use crate::triage::group_state::{Episode, Standing, Told, group_state};
+use crate::triage::group_state::{GroupFigures, LastAnnouncement, LatestEpisode, group_state};
 
 /// Groups and what all that match add up to, whatever the limit.
 pub(crate) struct Groups {
@@ -46,10 +46,7 @@ pub(crate) struct Base {
 }
 
 /// The groups that match.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn groups(view: &View<'_>) -> Result<Groups, QueryError> {
+pub(crate) fn groups(view: &ReportView<'_>) -> Result<Groups, QueryError> {
     let mut bases = matching(view, Keep::InWindow)?;
     let mut sums = Groups { rows: Vec::new(), counts: GroupCounts::default(), open_items: 0, items_in_window: 0 };
     for base in &bases {
@@ -78,7 +75,7 @@ pub(crate) enum Keep {
 }
 
 /// The groups that match, without what only shown groups need.
-pub(crate) fn matching(view: &View<'_>, keep: Keep) -> Result<Vec<Base>, QueryError> {
+pub(crate) fn matching(view: &ReportView<'_>, keep: Keep) -> Result<Vec<Base>, QueryError> {
     let mut bases = all(view)?;
     count_in_window(view, &mut bases)?;
     if view.filter.narrows_items() {
@@ -93,7 +90,7 @@ pub(crate) fn matching(view: &View<'_>, keep: Keep) -> Result<Vec<Base>, QueryEr
 }
 
 /// One group whatever the window, with the window's count; none if there is no such key.
-pub(crate) fn single(view: &View<'_>, key: i64) -> Result<Option<Base>, QueryError> {
+pub(crate) fn single(view: &ReportView<'_>, key: i64) -> Result<Option<Base>, QueryError> {
     let mut base = all(view)?.into_iter().find(|base| base.key == key);
     if let (Some(base), Some(window)) = (base.as_mut(), view.window()) {
         base.items_in_window = counts::items_in_window(view, &view.members(key), window)?;
@@ -103,7 +100,7 @@ pub(crate) fn single(view: &View<'_>, key: i64) -> Result<Option<Base>, QueryErr
 
 /// Everything a row shows.
 pub(crate) fn complete(
-    view: &View<'_>,
+    view: &ReportView<'_>,
     base: Base,
     remarks: &counts::Remarks,
     together: Option<&counts::Together>,
@@ -139,7 +136,7 @@ pub(crate) fn complete(
     })
 }
 
-fn all(view: &View<'_>) -> Result<Vec<Base>, QueryError> {
+fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
     let mut clause = Clause::all();
     clause.one_of_keys("g.group_key", &view.group_keys, "");
     clause.one_of("g.class", &view.filter.class, "");
@@ -166,12 +163,16 @@ fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
     let closed_at = value::maybe_time(row, 10)?;
     let told: Option<u32> = row.get(11)?;
     let told_at = value::maybe_time(row, 13)?.unwrap_or_default();
-    let standing = Standing {
+    let standing = GroupFigures {
         now,
         open_items: value::count(row, 5)?,
         last_seen: value::time(row, 8)?,
-        episode: ordinal.map(|ordinal| Episode { ordinal, closed_at }),
-        told: told.zip(value::group_state(row, 12)?).map(|(episode, state)| Told { episode, state, at: told_at }),
+        episode: ordinal.map(|ordinal| LatestEpisode { ordinal, closed_at }),
+        told: told.zip(value::group_state(row, 12)?).map(|(episode, state)| LastAnnouncement {
+            episode,
+            state,
+            at: told_at,
+        }),
     };
     let total_items = value::count(row, 6)?;
     Ok(Base {
@@ -191,11 +192,11 @@ fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
 }
 
 /// Counts each group's items in the window.
-fn count_in_window(view: &View<'_>, bases: &mut [Base]) -> Result<(), QueryError> {
+fn count_in_window(view: &ReportView<'_>, bases: &mut [Base]) -> Result<(), QueryError> {
     let Some(window) = view.window() else {
         return Ok(());
     };
-    let in_window = item_counts::by_group(&item_counts::tally(view, Some(window))?, |_| true);
+    let in_window = item_counts::by_group(&item_counts::count_matching(view, Some(window))?, |_| true);
     for base in bases {
         base.items_in_window = in_window.get(&base.key).copied().unwrap_or_default();
     }
@@ -203,8 +204,8 @@ fn count_in_window(view: &View<'_>, bases: &mut [Base]) -> Result<(), QueryError
 }
 
 /// Counts the items that match what only items know, and drops groups without any.
-fn narrow(view: &View<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
-    let tally = item_counts::tally(view, None)?;
+fn narrow(view: &ReportView<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
+    let tally = item_counts::count_matching(view, None)?;
     let total = item_counts::by_group(&tally, |_| true);
     let open = item_counts::by_group(&tally, ItemState::is_unsolved);
     bases.retain_mut(|base| {

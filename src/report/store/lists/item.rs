@@ -3,17 +3,17 @@
 use rusqlite::{Connection, params};
 
 use crate::model::cause::Cause;
-use crate::report::detail::{Event, ItemDetail};
+use crate::report::detail::{ItemDetail, ItemEvent};
 use crate::report::rows::ItemRow;
 use crate::report::store::lists::items;
 use crate::report::store::selection::find;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 /// The item with this id, which may be shortened, and all that happened to it.
 ///
 /// # Errors
 /// It is not there, or the shortened id fits several.
-pub(crate) fn timeline(view: &View<'_>, typed: &str) -> Result<ItemDetail, QueryError> {
+pub(crate) fn timeline(view: &ReportView<'_>, typed: &str) -> Result<ItemDetail, QueryError> {
     let item_id = find::item(view.connection, typed)?;
     detail(view, &item_id)
 }
@@ -22,7 +22,7 @@ pub(crate) fn timeline(view: &View<'_>, typed: &str) -> Result<ItemDetail, Query
 ///
 /// # Errors
 /// No item has such a name.
-pub(crate) fn items_named(view: &View<'_>) -> Result<Vec<ItemDetail>, QueryError> {
+pub(crate) fn items_named(view: &ReportView<'_>) -> Result<Vec<ItemDetail>, QueryError> {
     let rows = items::items(view)?;
     if rows.is_empty() {
         return Err(QueryError::NotFound {
@@ -34,7 +34,7 @@ pub(crate) fn items_named(view: &View<'_>) -> Result<Vec<ItemDetail>, QueryError
     rows.iter().map(|row| detail(view, &row.item_id)).collect()
 }
 
-fn detail(view: &View<'_>, item_id: &str) -> Result<ItemDetail, QueryError> {
+fn detail(view: &ReportView<'_>, item_id: &str) -> Result<ItemDetail, QueryError> {
     let missing = || QueryError::NotFound { what: "item", id: item_id.to_owned(), nearest: Vec::new() };
     let item = items::one(view, item_id)?.ok_or_else(missing)?;
     let connection = view.connection;
@@ -56,8 +56,10 @@ fn detail(view: &View<'_>, item_id: &str) -> Result<ItemDetail, QueryError> {
     timeline.extend(digests(connection, item_id)?);
     timeline.extend(acts(connection, &item)?);
     if let Some(at) = recovered_at {
-        timeline
-            .push(Event { text: recovered_by.as_ref().map(|by| format!("by {by}")), ..Event::new(at, "recovered") });
+        timeline.push(ItemEvent {
+            text: recovered_by.as_ref().map(|by| format!("by {by}")),
+            ..ItemEvent::new(at, "recovered")
+        });
     }
     timeline.sort_by_key(|event| event.at);
     let cause = cause(connection, item_id)?;
@@ -81,7 +83,7 @@ fn cause(connection: &Connection, item_id: &str) -> Result<Option<String>, Query
     Ok(said(&own).or_else(|| said(&of_group).map(|text| format!("{text} (another item of its group)"))))
 }
 
-fn observations(connection: &Connection, item_key: i64) -> Result<Vec<Event>, QueryError> {
+fn observations(connection: &Connection, item_key: i64) -> Result<Vec<ItemEvent>, QueryError> {
     let mut statement = connection.prepare_cached(
         "SELECT o.event_at, o.kind, m.text, o.skip_reason, s.group_id, b.batch_id, o.job_id,
                 o.job_record_id, o.first_seen, o.last_seen
@@ -99,7 +101,7 @@ fn observations(connection: &Connection, item_key: i64) -> Result<Vec<Event>, Qu
             (Some(reason), Some(message)) => Some(format!("{reason}: {message}")),
             (reason, message) => reason.or(message),
         };
-        Ok(Event {
+        Ok(ItemEvent {
             text,
             group_id: row.get(4)?,
             batch_id: row.get(5)?,
@@ -107,14 +109,14 @@ fn observations(connection: &Connection, item_key: i64) -> Result<Vec<Event>, Qu
             job_record_id: row.get(7)?,
             first_seen: value::maybe_time(row, 8)?,
             last_seen: value::maybe_time(row, 9)?,
-            ..Event::new(value::time(row, 0)?, value::kind(row, 1)?.as_str())
+            ..ItemEvent::new(value::time(row, 0)?, value::kind(row, 1)?.as_str())
         })
     })?;
     Ok(events.collect::<rusqlite::Result<_>>()?)
 }
 
 /// An attempt gives one event when it began and one when its outcome was known.
-fn attempts(connection: &Connection, item_key: i64) -> Result<Vec<Event>, QueryError> {
+fn attempts(connection: &Connection, item_key: i64) -> Result<Vec<ItemEvent>, QueryError> {
     let mut statement = connection.prepare_cached(
         "SELECT a.started_at, a.finished_at, a.attempt_id, a.n, a.trigger, a.outcome, a.batch_id,
                 a.job_id, n.actor, n.reason, s.group_id
@@ -129,24 +131,24 @@ fn attempts(connection: &Connection, item_key: i64) -> Result<Vec<Event>, QueryE
         let (n, trigger): (i64, String) = (row.get(3)?, row.get(4)?);
         let reason: Option<String> = row.get(9)?;
         let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-        let event = Event {
+        let event = ItemEvent {
             attempt_id: row.get(2)?,
             batch_id: row.get(6)?,
             job_id: row.get(7)?,
             actor: row.get(8)?,
             group_id: row.get(10)?,
-            ..Event::new(value::time(row, 0)?, "attempt")
+            ..ItemEvent::new(value::time(row, 0)?, "attempt")
         };
         if let Some(at) = value::maybe_time(row, 1)? {
-            events.push(Event { at, event: "attempt_ended".to_owned(), text: row.get(5)?, ..event.clone() });
+            events.push(ItemEvent { at, event: "attempt_ended".to_owned(), text: row.get(5)?, ..event.clone() });
         }
-        events.push(Event { text: Some(format!("attempt {n}, {trigger}{reason}")), ..event });
+        events.push(ItemEvent { text: Some(format!("attempt {n}, {trigger}{reason}")), ..event });
     }
     Ok(events)
 }
 
 /// The newest refusal that the item alone was to blame for: retries by themselves leave it out for a week.
-fn refusal(connection: &Connection, item_key: i64) -> Result<Option<Event>, QueryError> {
+fn refusal(connection: &Connection, item_key: i64) -> Result<Option<ItemEvent>, QueryError> {
     let mut statement = connection.prepare_cached(
         "SELECT coalesce(n.posting_at, n.created_at), coalesce(n.error, ''), n.actor
          FROM refused_item f JOIN intent n USING (intent_id) WHERE f.item_key = ?",
@@ -155,11 +157,11 @@ fn refusal(connection: &Connection, item_key: i64) -> Result<Option<Event>, Quer
     let Some(row) = rows.next()? else { return Ok(None) };
     let said: String = row.get(1)?;
     let text = Some(format!("left out of automatic retries for a week: {said}"));
-    Ok(Some(Event { text, actor: row.get(2)?, ..Event::new(value::time(row, 0)?, "refused") }))
+    Ok(Some(ItemEvent { text, actor: row.get(2)?, ..ItemEvent::new(value::time(row, 0)?, "refused") }))
 }
 
 /// The digests that showed the item, or told of its group while it was in it.
-fn digests(connection: &Connection, item_id: &str) -> Result<Vec<Event>, QueryError> {
+fn digests(connection: &Connection, item_id: &str) -> Result<Vec<ItemEvent>, QueryError> {
     let mut statement = connection.prepare_cached(
         "SELECT d.created_at, d.digest_id, n.reason, s.group_id
          FROM digest_item n JOIN digest d ON d.digest_id = n.digest_id
@@ -168,18 +170,18 @@ fn digests(connection: &Connection, item_id: &str) -> Result<Vec<Event>, QueryEr
          WHERE n.item_id = ? ORDER BY d.created_at",
     )?;
     let events = statement.query_map(params![item_id], |row| {
-        Ok(Event {
+        Ok(ItemEvent {
             digest_id: row.get(1)?,
             text: row.get(2)?,
             group_id: row.get(3)?,
-            ..Event::new(value::time(row, 0)?, "digest")
+            ..ItemEvent::new(value::time(row, 0)?, "digest")
         })
     })?;
     Ok(events.collect::<rusqlite::Result<_>>()?)
 }
 
 /// What people did to it, or to its group since it failed: dismissals and whatever else the audit log names.
-fn acts(connection: &Connection, item: &ItemRow) -> Result<Vec<Event>, QueryError> {
+fn acts(connection: &Connection, item: &ItemRow) -> Result<Vec<ItemEvent>, QueryError> {
     let mut statement = connection.prepare_cached(
         "SELECT at, action, actor, reason, subject FROM audit
          WHERE subject = ?1 OR (subject, at >= ?2) = (SELECT s.group_id, TRUE FROM item i
@@ -190,11 +192,11 @@ fn acts(connection: &Connection, item: &ItemRow) -> Result<Vec<Event>, QueryErro
     )?;
     let events = statement.query_map(params![item.item_id, item.first_seen.as_millisecond()], |row| {
         let (action, subject): (String, String) = (row.get(1)?, row.get(4)?);
-        Ok(Event {
+        Ok(ItemEvent {
             actor: row.get(2)?,
             text: row.get(3)?,
             group_id: Some(subject).filter(|subject| *subject != item.item_id),
-            ..Event::new(value::time(row, 0)?, &action)
+            ..ItemEvent::new(value::time(row, 0)?, &action)
         })
     })?;
     Ok(events.collect::<rusqlite::Result<_>>()?)

@@ -10,7 +10,7 @@ use crate::model::links::LinkFacts;
 use crate::report::rows::ItemRow;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::item_counts::{self, Newest, Tally};
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 use crate::report::summary::ItemCounts;
 
 /// What an item row is made of; `i` is the item.
@@ -25,10 +25,7 @@ const JOINS: &str = "JOIN project p ON p.project_key = i.project_key \
      LEFT JOIN message m ON m.message_key = o.message_key";
 
 /// The items that match.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn items(view: &View<'_>) -> Result<Vec<ItemRow>, QueryError> {
+pub(crate) fn items(view: &ReportView<'_>) -> Result<Vec<ItemRow>, QueryError> {
     let order = match view.filter.sort.as_deref().unwrap_or("last") {
         "first" => "i.first_seen DESC",
         "failures" => "i.failures DESC, i.last_seen DESC",
@@ -57,7 +54,7 @@ pub(crate) fn items(view: &View<'_>) -> Result<Vec<ItemRow>, QueryError> {
 }
 
 /// Narrows to the newest items, so that the groups' index finds them.
-fn by_newest(view: &View<'_>, newest: &Newest, clause: &mut Clause) {
+fn by_newest(view: &ReportView<'_>, newest: &Newest, clause: &mut Clause) {
     match &newest.groups {
         Some(groups) => {
             let keys: Vec<String> = groups.iter().map(i64::to_string).collect();
@@ -72,18 +69,15 @@ fn by_newest(view: &View<'_>, newest: &Newest, clause: &mut Clause) {
 }
 
 /// How many items match, by state, whatever the limit.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn count_items(view: &View<'_>) -> Result<ItemCounts, QueryError> {
-    let tally = item_counts::tally(view, view.window())?;
+pub(crate) fn count_items(view: &ReportView<'_>) -> Result<ItemCounts, QueryError> {
+    let tally = item_counts::count_matching(view, view.window())?;
     let states = &view.filter.state;
     Ok(sum(&tally, |state| states.is_empty() || states.iter().any(|asked| asked == state.as_str())))
 }
 
 /// How many items match the filters but for the window and the state, by state.
-pub(crate) fn count_all(view: &View<'_>) -> Result<ItemCounts, QueryError> {
-    Ok(sum(&item_counts::tally(view, None)?, |_| true))
+pub(crate) fn count_all(view: &ReportView<'_>) -> Result<ItemCounts, QueryError> {
+    Ok(sum(&item_counts::count_matching(view, None)?, |_| true))
 }
 
 fn sum(tally: &Tally, of: impl Fn(ItemState) -> bool) -> ItemCounts {
@@ -98,7 +92,7 @@ fn sum(tally: &Tally, of: impl Fn(ItemState) -> bool) -> ItemCounts {
 
 /// How many items fulfil the clause, by state, without the counters.
 #[cfg(test)]
-pub(crate) fn count(view: &View<'_>, clause: &Clause) -> Result<ItemCounts, QueryError> {
+pub(crate) fn count(view: &ReportView<'_>, clause: &Clause) -> Result<ItemCounts, QueryError> {
     let mut statement = view
         .connection
         .prepare(&format!("SELECT i.state, count(*) FROM item i WHERE {} GROUP BY i.state", clause.text()))?;
@@ -111,17 +105,17 @@ pub(crate) fn count(view: &View<'_>, clause: &Clause) -> Result<ItemCounts, Quer
 }
 
 /// One item by its whole id.
-pub(crate) fn one(view: &View<'_>, item_id: &str) -> Result<Option<ItemRow>, QueryError> {
+pub(crate) fn one(view: &ReportView<'_>, item_id: &str) -> Result<Option<ItemRow>, QueryError> {
     let mut statement =
         view.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM item i {JOINS} WHERE i.item_id = ?"))?;
     Ok(statement.query_row([item_id], |row| item(view, row)).optional()?)
 }
 
 /// The newest items of groups, open ones first, at most `limit`.
-pub(crate) fn newest(view: &View<'_>, members: &[i64], limit: usize) -> Result<Vec<ItemRow>, QueryError> {
+pub(crate) fn newest(view: &ReportView<'_>, members: &[i64], limit: usize) -> Result<Vec<ItemRow>, QueryError> {
     let mut clause = Clause::all();
     clause.one_of("i.project_key IN (SELECT project_key FROM project WHERE name", &view.filter.project, ")");
-    if view.picked()?.is_some() {
+    if view.matching_items()?.is_some() {
         clause.and("picked_row(i.rowid)", []);
     }
     let mut statement = view.connection.prepare_cached(&format!(
@@ -154,11 +148,11 @@ pub(crate) fn newest(view: &View<'_>, members: &[i64], limit: usize) -> Result<V
 }
 
 /// The newest item of groups, open ones first.
-pub(crate) fn newest_of(view: &View<'_>, members: &[i64]) -> Result<Option<ItemRow>, QueryError> {
+pub(crate) fn newest_of(view: &ReportView<'_>, members: &[i64]) -> Result<Option<ItemRow>, QueryError> {
     Ok(newest(view, members, 1)?.pop())
 }
 
-fn item(view: &View<'_>, row: &Row<'_>) -> rusqlite::Result<ItemRow> {
+fn item(view: &ReportView<'_>, row: &Row<'_>) -> rusqlite::Result<ItemRow> {
     let project: String = row.get(2)?;
     let project_id: Option<String> = row.get(3)?;
     let item_id: String = row.get(0)?;

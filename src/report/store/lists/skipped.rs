@@ -9,28 +9,25 @@ use rusqlite::{Row, params_from_iter};
 use crate::model::item::{HARMLESS_SKIP, ItemState};
 use crate::report::rows::SkipRow;
 use crate::report::store::selection::item_counts::{self, Tally};
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 /// Skip reasons, those that matter first, then by items.
 ///
 /// Nearly every group has one reason, and the counters know its items; only groups of several are looked into.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn skipped(view: &View<'_>) -> Result<Vec<SkipRow>, QueryError> {
-    let tally = item_counts::tally(view, view.window())?;
+pub(crate) fn skipped(view: &ReportView<'_>) -> Result<Vec<SkipRow>, QueryError> {
+    let tally = item_counts::count_matching(view, view.window())?;
     by_reason(view, Some(tally))
 }
 
 /// [`skipped`] without the counters.
 #[cfg(test)]
-pub(crate) fn by_item_alone(view: &View<'_>) -> Result<Vec<SkipRow>, QueryError> {
+pub(crate) fn by_item_alone(view: &ReportView<'_>) -> Result<Vec<SkipRow>, QueryError> {
     by_reason(view, None)
 }
 
-fn by_reason(view: &View<'_>, tally: Option<Tally>) -> Result<Vec<SkipRow>, QueryError> {
+fn by_reason(view: &ReportView<'_>, tally: Option<Tally>) -> Result<Vec<SkipRow>, QueryError> {
     let groups = groups(view)?;
-    let mut reasons: BTreeMap<Option<String>, Sum> = BTreeMap::new();
+    let mut reasons: BTreeMap<Option<String>, SkipSum> = BTreeMap::new();
     let mut unclear: Vec<i64> = Vec::new();
     match tally {
         Some(tally) => {
@@ -65,19 +62,19 @@ struct SkipGroup {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Sum {
+struct SkipSum {
     items: u64,
     open: u64,
 }
 
-impl Sum {
-    fn add(&mut self, other: &Sum) {
+impl SkipSum {
+    fn add(&mut self, other: &SkipSum) {
         self.items += other.items;
         self.open += other.open;
     }
 }
 
-fn row(reason: Option<String>, sum: &Sum, groups: &HashMap<i64, SkipGroup>) -> SkipRow {
+fn row(reason: Option<String>, sum: &SkipSum, groups: &HashMap<i64, SkipGroup>) -> SkipRow {
     let with_it = || groups.values().filter(|group| group.reasons.contains(&reason));
     SkipRow {
         matters: reason.as_deref() != Some(HARMLESS_SKIP),
@@ -89,7 +86,7 @@ fn row(reason: Option<String>, sum: &Sum, groups: &HashMap<i64, SkipGroup>) -> S
     }
 }
 
-fn groups(view: &View<'_>) -> Result<HashMap<i64, SkipGroup>, QueryError> {
+fn groups(view: &ReportView<'_>) -> Result<HashMap<i64, SkipGroup>, QueryError> {
     let mut statement = view.connection.prepare(
         "SELECT DISTINCT g.group_key, nullif(c.skip_reason, ''), g.first_seen, g.last_seen
          FROM error_group g JOIN item_count c ON c.group_key = g.group_key WHERE g.kind = 'skipped'",
@@ -105,20 +102,20 @@ fn groups(view: &View<'_>) -> Result<HashMap<i64, SkipGroup>, QueryError> {
 }
 
 /// The counted items of each group, in the asked states.
-fn by_group(view: &View<'_>, tally: &Tally) -> HashMap<i64, Sum> {
+fn by_group(view: &ReportView<'_>, tally: &Tally) -> HashMap<i64, SkipSum> {
     let asked: HashSet<&str> = view.filter.state.iter().map(String::as_str).collect();
-    let mut sums: HashMap<i64, Sum> = HashMap::new();
+    let mut sums: HashMap<i64, SkipSum> = HashMap::new();
     for ((group, state), items) in tally {
         if *items > 0 && (asked.is_empty() || asked.contains(state.as_str())) {
             let open = if *state == ItemState::Open { *items } else { 0 };
-            sums.entry(*group).or_default().add(&Sum { items: *items, open });
+            sums.entry(*group).or_default().add(&SkipSum { items: *items, open });
         }
     }
     sums
 }
 
 /// The items of some groups, one by one.
-fn by_item(view: &View<'_>, groups: &[i64]) -> Result<Vec<(Option<String>, Sum)>, QueryError> {
+fn by_item(view: &ReportView<'_>, groups: &[i64]) -> Result<Vec<(Option<String>, SkipSum)>, QueryError> {
     let mut clause = view.item_clause_in_window()?;
     clause.one_of_keys("i.group_key", groups, "");
     let mut statement = view.connection.prepare(&format!(
@@ -127,7 +124,7 @@ fn by_item(view: &View<'_>, groups: &[i64]) -> Result<Vec<(Option<String>, Sum)>
          WHERE {} GROUP BY o.skip_reason",
         clause.text()
     ))?;
-    let read = |row: &Row<'_>| Ok((row.get(0)?, Sum { items: value::count(row, 1)?, open: value::count(row, 2)? }));
+    let read = |row: &Row<'_>| Ok((row.get(0)?, SkipSum { items: value::count(row, 1)?, open: value::count(row, 2)? }));
     let values: Vec<&Value> = clause.values().collect();
     let rows = statement.query_map(params_from_iter(values), read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use crate::ledger::time::HOUR;
-use crate::report::filter::Window;
+use crate::report::filter::TimeRange;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 use crate::reprocess::store::breaker::SHOWN_STATE;
-use crate::triage::store::silence::{self, Hush};
+use crate::triage::store::silence::{self, ActiveSilences};
 
 /// Hours a sparkline shows.
 pub(crate) const SPARK_HOURS: i64 = 24;
@@ -19,7 +19,7 @@ pub(crate) const SPARK_HOURS: i64 = 24;
 const TOGETHER_FROM: usize = 100;
 
 /// Items that failed within the window.
-pub(crate) fn items_in_window(view: &View<'_>, members: &[i64], window: Window) -> Result<u64, QueryError> {
+pub(crate) fn items_in_window(view: &ReportView<'_>, members: &[i64], window: TimeRange) -> Result<u64, QueryError> {
     let (condition, mut values) = crate::report::store::selection::view::failed_within(window, view.now);
     let mut clause = Clause::all();
     clause.one_of("i.project_key IN (SELECT project_key FROM project WHERE name", &view.filter.project, ")");
@@ -46,7 +46,7 @@ pub(crate) struct Together {
 
 impl Together {
     /// Reads it, if so many groups are shown that looking into each would take longer.
-    pub(crate) fn read(view: &View<'_>, shown: usize) -> Result<Option<Together>, QueryError> {
+    pub(crate) fn read(view: &ReportView<'_>, shown: usize) -> Result<Option<Together>, QueryError> {
         if shown < TOGETHER_FROM {
             return Ok(None);
         }
@@ -68,7 +68,7 @@ impl Together {
 }
 
 /// Observations in each of the last 24 hours, as [`hourly`] gives them, of every group that has any.
-pub(crate) fn hourly_of_all(view: &View<'_>) -> Result<HashMap<i64, Vec<u64>>, QueryError> {
+pub(crate) fn hourly_of_all(view: &ReportView<'_>) -> Result<HashMap<i64, Vec<u64>>, QueryError> {
     let last = view.now.as_millisecond().div_euclid(HOUR);
     let first = last - SPARK_HOURS + 1;
     let mut statement =
@@ -87,7 +87,7 @@ fn no_hours() -> Vec<u64> {
 }
 
 /// Batches with observations of the group.
-pub(crate) fn batches(view: &View<'_>, members: &[i64]) -> Result<u64, QueryError> {
+pub(crate) fn batches(view: &ReportView<'_>, members: &[i64]) -> Result<u64, QueryError> {
     if let [only] = members {
         let mut statement = view.connection.prepare_cached("SELECT count(*) FROM group_batch WHERE group_key = ?")?;
         return Ok(statement.query_row([only], |row| value::count(row, 0))?);
@@ -103,7 +103,7 @@ pub(crate) fn batches(view: &View<'_>, members: &[i64]) -> Result<u64, QueryErro
 }
 
 /// Observations in each of the last 24 hours, the current one included, oldest first.
-pub(crate) fn hourly(view: &View<'_>, members: &[i64]) -> Result<Vec<u64>, QueryError> {
+pub(crate) fn hourly(view: &ReportView<'_>, members: &[i64]) -> Result<Vec<u64>, QueryError> {
     let last = view.now.as_millisecond().div_euclid(HOUR);
     let first = last - SPARK_HOURS + 1;
     let mut hours = no_hours();
@@ -121,7 +121,10 @@ pub(crate) fn hourly(view: &View<'_>, members: &[i64]) -> Result<Vec<u64>, Query
 }
 
 /// Observations in the window's hours and in as many hours before; none if no window was asked.
-pub(crate) fn failures_in_window(view: &View<'_>, members: &[i64]) -> Result<(Option<u64>, Option<u64>), QueryError> {
+pub(crate) fn failures_in_window(
+    view: &ReportView<'_>,
+    members: &[i64],
+) -> Result<(Option<u64>, Option<u64>), QueryError> {
     let Some(window) = view.filter.window(view.now) else {
         return Ok((None, None));
     };
@@ -144,14 +147,14 @@ pub(crate) fn failures_in_window(view: &View<'_>, members: &[i64]) -> Result<(Op
 /// Acks, silences, breakers and notes of all groups; there are never many.
 pub(crate) struct Remarks {
     acks: HashMap<(i64, u32), ()>,
-    silences: Hush,
+    silences: ActiveSilences,
     breakers: HashMap<String, String>,
     notes: HashMap<i64, String>,
 }
 
 impl Remarks {
     /// Reads those that hold now.
-    pub(crate) fn read(view: &View<'_>) -> Result<Remarks, QueryError> {
+    pub(crate) fn read(view: &ReportView<'_>) -> Result<Remarks, QueryError> {
         let now = view.now.as_millisecond();
         let connection = view.connection;
         let mut acks = connection.prepare_cached(
@@ -166,7 +169,7 @@ impl Remarks {
         let notes = notes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Remarks {
             acks: acks.collect::<rusqlite::Result<_>>()?,
-            silences: Hush::new(silence::in_force(connection, view.now)?),
+            silences: ActiveSilences::new(silence::in_force(connection, view.now)?),
             breakers: breakers.collect::<rusqlite::Result<_>>()?,
             notes: notes.collect::<rusqlite::Result<_>>()?,
         })
@@ -180,7 +183,7 @@ impl Remarks {
     /// Until when the group is silenced, as digests see it.
     pub(crate) fn silenced_until(
         &self,
-        view: &View<'_>,
+        view: &ReportView<'_>,
         group_key: i64,
         group_id: &str,
     ) -> Result<Option<Timestamp>, QueryError> {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::report::filter::Filter;
-use crate::report::store::{QueryError, Reading};
+use crate::report::store::{QueryError, ReadTransaction};
 
 const CANDIDATES: usize = 5;
 
@@ -23,7 +23,7 @@ pub(crate) fn group(connection: &Connection, typed: &str) -> Result<i64, QueryEr
         // A group and those merged into it are one, however their ids begin.
         found.truncate(1);
     }
-    let id = one("group", typed, found, || all_near(connection, &id))?;
+    let id = one("group", typed, found, || close_matches(connection, &id))?;
     survivor(connection, &id)
 }
 
@@ -68,10 +68,10 @@ pub(crate) fn project(connection: &Connection, typed: &str) -> Result<i64, Query
 
 /// Words of the filters that nothing in the ledger has, with the option they were given to. Other words are ids or
 /// names that have to be there, or come from a fixed list.
-///
-/// # Errors
-/// The ledger cannot be read.
-pub(crate) fn strangers(reading: &Reading, filter: &Filter) -> Result<Vec<(&'static str, String)>, QueryError> {
+pub(crate) fn unknown_filter_values(
+    reading: &ReadTransaction,
+    filter: &Filter,
+) -> Result<Vec<(&'static str, String)>, QueryError> {
     let asked = [
         ("class", &filter.class, "SELECT EXISTS (SELECT 1 FROM error_group WHERE class = ?)"),
         ("job-type", &filter.job_type, "SELECT EXISTS (SELECT 1 FROM batch WHERE job_type = ?)"),
@@ -146,7 +146,7 @@ fn neighbours(connection: &Connection, table: &str, column: &str, typed: &str) -
 }
 
 /// The group ids that differ least from the typed one; groups are few enough to look at all.
-fn all_near(connection: &Connection, typed: &str) -> Result<Vec<String>, QueryError> {
+fn close_matches(connection: &Connection, typed: &str) -> Result<Vec<String>, QueryError> {
     let all = ids(connection, "SELECT group_id FROM error_group", [])?;
     let mut scored: Vec<(usize, String)> =
         all.into_iter().map(|id| (strsim::damerau_levenshtein(typed, &id), id)).collect();

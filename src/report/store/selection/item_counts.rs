@@ -11,10 +11,10 @@ use rusqlite::{OptionalExtension, Rows, params_from_iter};
 
 use crate::ledger::time::HOUR;
 use crate::model::item::ItemState;
-use crate::report::filter::Window;
+use crate::report::filter::TimeRange;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::view::failed_within;
-use crate::report::store::{QueryError, View, value};
+use crate::report::store::{QueryError, ReportView, value};
 
 /// Any group: see [`ANY_STATE`].
 pub(crate) const ANY_GROUP: &str = "i.group_key IN (SELECT group_key FROM error_group)";
@@ -25,7 +25,7 @@ pub(crate) const ANY_STATE: &str = "i.state IN ('open', 'retrying', 'recovered',
 pub(crate) type Tally = HashMap<(i64, ItemState), u64>;
 
 /// The items that match the filters but for the state; in the window if there is one.
-pub(crate) fn tally(view: &View<'_>, window: Option<Window>) -> Result<Tally, QueryError> {
+pub(crate) fn count_matching(view: &ReportView<'_>, window: Option<TimeRange>) -> Result<Tally, QueryError> {
     if view.filter.needs_items() || window.is_some_and(|window| window.until < view.now) {
         return by_items(view, window);
     }
@@ -43,8 +43,8 @@ pub(crate) fn tally(view: &View<'_>, window: Option<Window>) -> Result<Tally, Qu
     Ok(tally)
 }
 
-/// [`tally`] from the items alone.
-pub(crate) fn by_items(view: &View<'_>, window: Option<Window>) -> Result<Tally, QueryError> {
+/// [`count_matching`] from the items alone.
+pub(crate) fn by_items(view: &ReportView<'_>, window: Option<TimeRange>) -> Result<Tally, QueryError> {
     let mut clause = view.item_clause()?;
     if let Some(window) = window {
         let (condition, values) = failed_within(window, view.now);
@@ -78,7 +78,7 @@ pub(crate) struct Newest {
 }
 
 /// Where the newest `most` items that match are, states included. None if all of them have to be looked at.
-pub(crate) fn newest(view: &View<'_>, most: u64) -> Result<Option<Newest>, QueryError> {
+pub(crate) fn newest(view: &ReportView<'_>, most: u64) -> Result<Option<Newest>, QueryError> {
     if view.window().is_some_and(|window| window.until < view.now) || most == 0 {
         return Ok(None);
     }
@@ -103,7 +103,7 @@ pub(crate) fn newest(view: &View<'_>, most: u64) -> Result<Option<Newest>, Query
 }
 
 /// The same for items that no counter knows: the index has their times.
-fn newest_picked(view: &View<'_>, most: u64) -> Result<Newest, QueryError> {
+fn newest_picked(view: &ReportView<'_>, most: u64) -> Result<Newest, QueryError> {
     let clause = view.item_clause_in_window()?;
     let sql = format!("SELECT i.last_seen FROM item i WHERE {} ORDER BY 1 DESC LIMIT 1 OFFSET ?", clause.text());
     let before = Value::from(i64::try_from(most - 1).unwrap_or(i64::MAX));
@@ -113,7 +113,7 @@ fn newest_picked(view: &View<'_>, most: u64) -> Result<Newest, QueryError> {
 }
 
 /// The newest hour such that it and those after it have so many items; none if there are not so many.
-fn hour_of(view: &View<'_>, clause: &Clause, most: u64) -> Result<Option<i64>, QueryError> {
+fn hour_of(view: &ReportView<'_>, clause: &Clause, most: u64) -> Result<Option<i64>, QueryError> {
     let mut statement = view
         .connection
         .prepare(&format!("SELECT c.hour, c.items FROM item_hour c WHERE {} ORDER BY c.hour DESC", clause.text()))?;
@@ -129,7 +129,7 @@ fn hour_of(view: &View<'_>, clause: &Clause, most: u64) -> Result<Option<i64>, Q
 }
 
 /// Conditions on `item_count AS c` or `item_hour AS c` from everything but the window and the state.
-pub(crate) fn counter_clause(view: &View<'_>) -> Clause {
+pub(crate) fn counter_clause(view: &ReportView<'_>) -> Clause {
     let filter = view.filter;
     let mut clause = Clause::all();
     clause.one_of_keys("c.group_key", &view.group_keys, "");
@@ -142,7 +142,7 @@ pub(crate) fn counter_clause(view: &View<'_>) -> Clause {
     clause
 }
 
-fn sums(view: &View<'_>, table: &str, clause: &Clause) -> Result<Tally, QueryError> {
+fn sums(view: &ReportView<'_>, table: &str, clause: &Clause) -> Result<Tally, QueryError> {
     let mut statement = view
         .connection
         .prepare(&format!("SELECT c.group_key, c.state, c.items FROM {table} c WHERE {}", clause.text()))?;
@@ -158,7 +158,7 @@ fn tallied(mut rows: Rows<'_>) -> Result<Tally, QueryError> {
 }
 
 /// Adds the items of the hour that holds `since`, from there on, found by the index of the groups that have any then.
-fn add_begun_hour(view: &View<'_>, since: i64, tally: &mut Tally) -> Result<(), QueryError> {
+fn add_begun_hour(view: &ReportView<'_>, since: i64, tally: &mut Tally) -> Result<(), QueryError> {
     let hour = since.div_euclid(HOUR);
     let mut clause = counter_clause(view);
     clause.and("c.hour = ?", [hour.into()]);

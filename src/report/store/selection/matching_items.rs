@@ -22,7 +22,7 @@ const REASON: &str = "CASE kind WHEN 'skipped' THEN skip_reason END";
 
 /// What items are picked by; they have to fulfil all of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct ItemCriteria {
     /// Lists of batches: an item needs an observation in one of each list.
     pub(crate) batches: Vec<Vec<i64>>,
     /// A glob over names.
@@ -42,7 +42,7 @@ pub(crate) struct Picked {
 
 impl Picked {
     /// Finds them, and makes `picked_key(item_key)` and `picked_row(rowid)` callable.
-    pub(crate) fn find(connection: &Connection, wanted: &Wanted) -> Result<Picked, QueryError> {
+    pub(crate) fn find(connection: &Connection, wanted: &ItemCriteria) -> Result<Picked, QueryError> {
         let mut keys: Option<Bits> = None;
         let mut narrow = |found: Bits| {
             keys = Some(match &keys {

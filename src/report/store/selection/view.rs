@@ -11,14 +11,14 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use crate::model::links::linker::Linker;
-use crate::report::filter::{Filter, Window};
+use crate::report::filter::{Filter, TimeRange};
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::find;
-use crate::report::store::selection::matching_items::{Picked, Wanted};
-use crate::report::store::{QueryError, Reading};
+use crate::report::store::selection::matching_items::{ItemCriteria, Picked};
+use crate::report::store::{QueryError, ReadTransaction};
 
 /// One report's view of the ledger.
-pub(crate) struct View<'a> {
+pub(crate) struct ReportView<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) filter: &'a Filter,
     pub(crate) now: Timestamp,
@@ -27,25 +27,25 @@ pub(crate) struct View<'a> {
     pub(crate) group_keys: Vec<i64>,
     /// Batches asked for; empty: all.
     pub(crate) batch_keys: Vec<i64>,
-    reading: &'a Reading,
+    reading: &'a ReadTransaction,
     picked: OnceCell<Picked>,
     merged: HashMap<i64, Vec<i64>>,
     survivors: HashMap<i64, i64>,
 }
 
-impl<'a> View<'a> {
+impl<'a> ReportView<'a> {
     /// Resolves the ids in the filters.
     ///
     /// # Errors
     /// A group, batch or project is not there, or a shortened id is ambiguous.
     pub(crate) fn new(
-        reading: &'a Reading,
+        reading: &'a ReadTransaction,
         filter: &'a Filter,
         now: Timestamp,
         linker: &'a Linker,
-    ) -> Result<View<'a>, QueryError> {
+    ) -> Result<ReportView<'a>, QueryError> {
         let connection = reading.connection();
-        let mut view = View {
+        let mut view = ReportView {
             connection,
             filter,
             now,
@@ -89,10 +89,10 @@ impl<'a> View<'a> {
     }
 
     /// The asked window, if any.
-    pub(crate) fn window(&self) -> Option<Window> {
+    pub(crate) fn window(&self) -> Option<TimeRange> {
         self.filter
             .window(self.now)
-            .or_else(|| self.filter.until.map(|until| Window { since: Timestamp::UNIX_EPOCH, until }))
+            .or_else(|| self.filter.until.map(|until| TimeRange { since: Timestamp::UNIX_EPOCH, until }))
     }
 
     /// Conditions on `item AS i` from everything but the window and the state.
@@ -102,11 +102,11 @@ impl<'a> View<'a> {
         Ok(clause)
     }
 
-    /// [`View::item_clause`] without the group filter.
+    /// [`ReportView::item_clause`] without the group filter.
     pub(crate) fn item_clause_of_any_group(&self) -> Result<Clause, QueryError> {
         let filter = self.filter;
         let mut clause = Clause::all();
-        if let Some(picked) = self.picked()? {
+        if let Some(picked) = self.matching_items()? {
             picked.narrow(&mut clause);
         }
         if let Some(kind) = filter.kind {
@@ -124,7 +124,7 @@ impl<'a> View<'a> {
         Ok(clause)
     }
 
-    /// [`View::item_clause`] and the item states and window.
+    /// [`ReportView::item_clause`] and the item states and window.
     pub(crate) fn item_clause_in_window(&self) -> Result<Clause, QueryError> {
         let mut clause = self.item_clause()?;
         clause.one_of("i.state", &self.filter.state, "");
@@ -136,7 +136,7 @@ impl<'a> View<'a> {
     }
 
     /// The items that filters pick which no counter knows; none if there is no such filter.
-    pub(crate) fn picked(&self) -> Result<Option<&Picked>, QueryError> {
+    pub(crate) fn matching_items(&self) -> Result<Option<&Picked>, QueryError> {
         if !self.filter.needs_items() {
             return Ok(None);
         }
@@ -147,7 +147,7 @@ impl<'a> View<'a> {
         Ok(Some(self.picked.get_or_init(|| picked)))
     }
 
-    fn wanted(&self) -> Result<Wanted, QueryError> {
+    fn wanted(&self) -> Result<ItemCriteria, QueryError> {
         let filter = self.filter;
         let mut batches = Vec::new();
         for (column, words) in [("job_type", &filter.job_type), ("directory_id", &filter.directory)] {
@@ -160,7 +160,7 @@ impl<'a> View<'a> {
         if !self.batch_keys.is_empty() {
             batches.push(self.batch_keys.clone());
         }
-        Ok(Wanted { batches, name: filter.item_name.clone(), matching: filter.matching.clone() })
+        Ok(ItemCriteria { batches, name: filter.item_name.clone(), matching: filter.matching.clone() })
     }
 }
 
@@ -173,7 +173,7 @@ fn batches_with(connection: &Connection, clause: &Clause) -> Result<Vec<i64>, Qu
 /// The condition that `item AS i` was observed within the window, by event time.
 ///
 /// An open end needs the newest observation only, which the item itself knows.
-pub(crate) fn failed_within(window: Window, now: Timestamp) -> (String, Vec<Value>) {
+pub(crate) fn failed_within(window: TimeRange, now: Timestamp) -> (String, Vec<Value>) {
     let since = window.since.as_millisecond();
     let until = window.until.as_millisecond();
     if window.until >= now {

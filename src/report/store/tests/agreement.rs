@@ -12,7 +12,7 @@ use crate::grouping::state::StoredGroup;
 use crate::grouping::store_group;
 use crate::ledger::check::check;
 use crate::ledger::open::in_memory;
-use crate::ledger::prune::{Before, prune};
+use crate::ledger::prune::{PruneCutoff, prune};
 use crate::ledger::time::timestamp;
 use crate::model::classified::Classified;
 use crate::model::item::{HARMLESS_SKIP, ItemState, Kind, Observation};
@@ -21,10 +21,10 @@ use crate::report::filter::Filter;
 use crate::report::store::history::recovered;
 use crate::report::store::lists::{items, skipped};
 use crate::report::store::tests::places;
-use crate::report::store::{Reading, View, count_items, groups, items, skipped};
+use crate::report::store::{ReadTransaction, ReportView, count_items, groups, items, skipped};
 use crate::scan::store::counters::Counters;
 use crate::scan::store::ingest::ingest;
-use crate::scan::store::ingest_record::{Place, Sighting, Work};
+use crate::scan::store::ingest_record::{IngestWork, ListingContext, Sighting};
 use crate::scan::store::item::{Recovery, change_state, recover};
 use crate::triage::store::dismissal;
 
@@ -33,7 +33,7 @@ const MINUTE: i64 = 60_000;
 const NOW: i64 = 600;
 
 #[derive(Clone, Debug)]
-enum Step {
+enum LedgerChange {
     See { batch: i64, item: u8, group: u8, reason: u8, at: i64 },
     Change { item: i64, to: ItemState },
     Recover { item: i64 },
@@ -42,16 +42,16 @@ enum Step {
     Prune { before: i64 },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = LedgerChange> {
     let state = prop_oneof![Just(ItemState::Retrying), Just(ItemState::Open), Just(ItemState::Ignored)];
     prop_oneof![
         12 => (1_i64..5, 0_u8..12, 0_u8..6, 0_u8..4, 0..NOW)
-            .prop_map(|(batch, item, group, reason, at)| Step::See { batch, item, group, reason, at }),
-        3 => (1_i64..12, state).prop_map(|(item, to)| Step::Change { item, to }),
-        3 => (1_i64..12).prop_map(|item| Step::Recover { item }),
-        2 => (1_i64..7, any::<bool>()).prop_map(|(group, back)| Step::Dismiss { group, back }),
-        1 => (0_u8..6, 0_u8..6).prop_map(|(from, into)| Step::Merge { from, into }),
-        1 => (0..NOW).prop_map(|before| Step::Prune { before }),
+            .prop_map(|(batch, item, group, reason, at)| LedgerChange::See { batch, item, group, reason, at }),
+        3 => (1_i64..12, state).prop_map(|(item, to)| LedgerChange::Change { item, to }),
+        3 => (1_i64..12).prop_map(|item| LedgerChange::Recover { item }),
+        2 => (1_i64..7, any::<bool>()).prop_map(|(group, back)| LedgerChange::Dismiss { group, back }),
+        1 => (0_u8..6, 0_u8..6).prop_map(|(from, into)| LedgerChange::Merge { from, into }),
+        1 => (0..NOW).prop_map(|before| LedgerChange::Prune { before }),
     ]
 }
 
@@ -79,7 +79,7 @@ fn change(group: u8, merged_into: Option<u8>) -> GroupChange {
     }
 }
 
-fn seen(batch: i64, item: u8, group: u8, reason: u8, at: i64) -> Work {
+fn seen(batch: i64, item: u8, group: u8, reason: u8, at: i64) -> IngestWork {
     let skipped = kind(group) == Kind::Skipped;
     let reasons = [None, Some("a"), Some("b"), Some(HARMLESS_SKIP)];
     let observation = Observation {
@@ -94,8 +94,13 @@ fn seen(batch: i64, item: u8, group: u8, reason: u8, at: i64) -> Work {
         completed_at: Some(timestamp(at * MINUTE)),
         effective_at: None,
     };
-    let place = Place { project_key: batch % 2 + 1, batch_key: batch, seen_at: NOW * MINUTE, baseline_until: 0 };
-    Work { groups: vec![group_id(group)], sightings: vec![Sighting::new(place, &observation)], ..Work::default() }
+    let place =
+        ListingContext { project_key: batch % 2 + 1, batch_key: batch, seen_at: NOW * MINUTE, baseline_until: 0 };
+    IngestWork {
+        groups: vec![group_id(group)],
+        sightings: vec![Sighting::new(place, &observation)],
+        ..IngestWork::default()
+    }
 }
 
 fn ledger() -> Connection {
@@ -107,44 +112,47 @@ fn ledger() -> Connection {
          UPDATE batch SET directory_id = 'd' WHERE batch_key IN (1, 4)";
     connection.execute_batch(batches).unwrap();
     let tx = connection.transaction().unwrap();
-    ingest(&tx, &Work { changes: (0..6).map(|group| change(group, None)).collect(), ..Work::default() }, 1).unwrap();
+    ingest(&tx, &IngestWork { changes: (0..6).map(|group| change(group, None)).collect(), ..IngestWork::default() }, 1)
+        .unwrap();
     tx.commit().unwrap();
     connection
 }
 
-fn take(connection: &mut Connection, step: &Step) {
+fn take(connection: &mut Connection, step: &LedgerChange) {
     let tx = connection.transaction().unwrap();
     let mut counters = Counters::default();
     match *step {
-        Step::See { batch, item, group, reason, at } => {
+        LedgerChange::See { batch, item, group, reason, at } => {
             ingest(&tx, &seen(batch, item, group, reason, at), 1).unwrap();
         }
-        Step::Change { item, to } => {
+        LedgerChange::Change { item, to } => {
             change_state(&tx, item, to, |_| true, &mut counters).unwrap();
         }
-        Step::Recover { item } => {
+        LedgerChange::Recover { item } => {
             let at = (item * 47) % NOW * MINUTE;
             recover(&tx, item, &Recovery { at, by: "b", answered_until: 0 }, &mut counters).unwrap();
         }
-        Step::Dismiss { group, back: false } => drop(dismissal::dismiss(&tx, group).unwrap()),
-        Step::Dismiss { group, back: true } => drop(dismissal::undismiss(&tx, group).unwrap()),
-        Step::Merge { from, into } if kind(from) == kind(into) => {
+        LedgerChange::Dismiss { group, back: false } => drop(dismissal::dismiss(&tx, group).unwrap()),
+        LedgerChange::Dismiss { group, back: true } => drop(dismissal::undismiss(&tx, group).unwrap()),
+        LedgerChange::Merge { from, into } if kind(from) == kind(into) => {
             let key = |id| store_group::key(&tx, group_id(id).as_str()).unwrap().unwrap();
             store_group::merge(&tx, key(from), key(into)).unwrap();
         }
-        Step::Merge { .. } => {}
-        Step::Prune { before } => drop(prune(&tx, &Before { items: before * MINUTE, digests: 0 }).unwrap()),
+        LedgerChange::Merge { .. } => {}
+        LedgerChange::Prune { before } => {
+            drop(prune(&tx, &PruneCutoff { items: before * MINUTE, digests: 0 }).unwrap())
+        }
     }
     counters.write(&tx).unwrap();
     tx.commit().unwrap();
 }
 
-pub(crate) fn view_of<'a>(reading: &'a Reading, filter: &'a Filter, linker: &'a Linker) -> View<'a> {
-    View::new(reading, filter, timestamp(NOW * MINUTE), linker).unwrap()
+pub(crate) fn view_of<'a>(reading: &'a ReadTransaction, filter: &'a Filter, linker: &'a Linker) -> ReportView<'a> {
+    ReportView::new(reading, filter, timestamp(NOW * MINUTE), linker).unwrap()
 }
 
 /// What the counters answer, against the same question put to the items.
-fn compare(reading: &Reading, filter: &Filter) {
+fn compare(reading: &ReadTransaction, filter: &Filter) {
     let linker = Linker::shipped();
     let view = &view_of(reading, filter, &linker);
     let counted = count_items(view).unwrap();
@@ -187,7 +195,7 @@ fn compare(reading: &Reading, filter: &Filter) {
 }
 
 /// The items that the filters pick which no counter knows, each item looked at by itself.
-fn one_by_one(reading: &Reading, filter: &Filter) -> HashSet<String> {
+fn one_by_one(reading: &ReadTransaction, filter: &Filter) -> HashSet<String> {
     let mut sql = "SELECT i.item_id, m.text, CASE n.kind WHEN 'skipped' THEN n.skip_reason END
          FROM item i JOIN observation n ON n.observation_key = i.observation_key
          LEFT JOIN message m ON m.message_key = n.message_key WHERE TRUE"
@@ -254,7 +262,7 @@ proptest! {
             take(&mut connection, step);
         }
         prop_assert_eq!(check(&connection).unwrap(), Vec::<String>::new());
-        let reading = Reading::over(connection).unwrap();
+        let reading = ReadTransaction::over(connection).unwrap();
         for filter in &filters {
             compare(&reading, filter);
         }

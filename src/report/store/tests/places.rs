@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::ledger::time::HOUR;
 use crate::model::item::Kind;
 use crate::model::links::linker::Linker;
-use crate::report::filter::{Filter, Window};
+use crate::report::filter::{Filter, TimeRange};
 use crate::report::store::tests::agreement::view_of;
 use crate::report::store::{
-    Bucket, Budget, Reading, batches, count_items, group, groups, items, skipped, summary, trend,
+    Bucket, ConfiguredBudget, ReadTransaction, batches, count_items, group, groups, items, skipped, summary, trend,
 };
 use crate::report::summary::SummaryRow;
 use crate::service::store_health;
@@ -17,14 +17,14 @@ use crate::triage::digest::model::Window as Told;
 use crate::triage::store::digest::totals;
 
 /// Compares the places for the filters that a summary takes.
-pub(crate) fn compare(reading: &Reading, filter: &Filter) {
+pub(crate) fn compare(reading: &ReadTransaction, filter: &Filter) {
     let filter = &Filter { state: Vec::new(), ..filter.clone() };
     let linker = Linker::shipped();
     let now = view_of(reading, filter, &linker).now;
     let ever = &Filter { since: None, until: None, ..filter.clone() };
     let window = filter.window_or(now, 24);
     let windowed = &Filter { since: Some(window.since), ..filter.clone() };
-    let summary = summary(&view_of(reading, windowed, &linker), Budget::default()).unwrap();
+    let summary = summary(&view_of(reading, windowed, &linker), ConfiguredBudget::default()).unwrap();
     assert_eq!(summary.items, count_items(&view_of(reading, ever, &linker)).unwrap(), "items");
     compare_groups(reading, ever, &summary);
     compare_failures(reading, windowed, &summary, now);
@@ -35,7 +35,7 @@ pub(crate) fn compare(reading: &Reading, filter: &Filter) {
     }
 }
 
-fn compare_groups(reading: &Reading, ever: &Filter, summary: &SummaryRow) {
+fn compare_groups(reading: &ReadTransaction, ever: &Filter, summary: &SummaryRow) {
     let linker = Linker::shipped();
     let groups = groups(&view_of(reading, ever, &linker)).unwrap();
     let unsolved = summary.items.open + summary.items.retrying;
@@ -45,7 +45,7 @@ fn compare_groups(reading: &Reading, ever: &Filter, summary: &SummaryRow) {
     assert_eq!(summary.groups.open() + summary.groups.given_up, open, "open groups");
 }
 
-fn compare_failures(reading: &Reading, windowed: &Filter, summary: &SummaryRow, now: Timestamp) {
+fn compare_failures(reading: &ReadTransaction, windowed: &Filter, summary: &SummaryRow, now: Timestamp) {
     if windowed.kind == Some(Kind::Skipped) {
         assert_eq!((summary.items_in_window, summary.hourly.iter().sum()), (0, 0), "only skipped");
         return;
@@ -56,7 +56,7 @@ fn compare_failures(reading: &Reading, windowed: &Filter, summary: &SummaryRow, 
     assert_eq!(count_items(&view).unwrap().all(), summary.items_in_window, "items that failed");
     assert_eq!(groups(&view).unwrap().items_in_window, summary.items_in_window, "items that failed, of groups");
     let hour = now.as_millisecond().div_euclid(HOUR) - 23;
-    let day = Window {
+    let day = TimeRange {
         since: Timestamp::from_millisecond(hour * HOUR).unwrap(),
         until: now + SignedDuration::from_millis(1),
     };
@@ -74,7 +74,7 @@ fn compare_failures(reading: &Reading, windowed: &Filter, summary: &SummaryRow, 
     assert!(cut.shown <= 1 && cut.shown * 24 == cut.rows.len() as u64);
 }
 
-fn compare_skipped(reading: &Reading, windowed: &Filter) {
+fn compare_skipped(reading: &ReadTransaction, windowed: &Filter) {
     if windowed.kind.is_some() {
         return;
     }
@@ -87,7 +87,7 @@ fn compare_skipped(reading: &Reading, windowed: &Filter) {
 }
 
 /// What a digest of the summary's time says of the whole ledger.
-fn compare_digest(reading: &Reading, summary: &SummaryRow) {
+fn compare_digest(reading: &ReadTransaction, summary: &SummaryRow) {
     // A digest's window holds its end and not its beginning.
     let before = |at: Timestamp| at - SignedDuration::from_millis(1);
     let window = Told { from: before(summary.window.since), to: before(summary.window.until) };
@@ -101,7 +101,7 @@ fn compare_digest(reading: &Reading, summary: &SummaryRow) {
 }
 
 /// What the page of each group says, and what the lists that it names say.
-fn compare_details(reading: &Reading) {
+fn compare_details(reading: &ReadTransaction) {
     let linker = Linker::shipped();
     let all = Filter::default();
     for row in groups(&view_of(reading, &all, &linker)).unwrap().rows {

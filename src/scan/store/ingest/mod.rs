@@ -18,7 +18,7 @@ use crate::model::item::Kind;
 use crate::scan::store::counter_key::Slot;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::evidence;
-use crate::scan::store::ingest_record::{Sighting, Work};
+use crate::scan::store::ingest_record::{IngestWork, Sighting};
 use crate::scan::store::item_state::{History, KnownItem};
 use crate::scan::store::message::Messages;
 
@@ -33,7 +33,7 @@ pub(crate) const FAR_AHEAD: i64 = 86_400_000;
 pub struct Ingested {
     /// Observations that were not known before, by batch key.
     pub new: FxHashMap<i64, u64>,
-    /// What followed from each finished listing, in the order of [`Work::finished`].
+    /// What followed from each finished listing, in the order of [`IngestWork::finished`].
     pub finished: Vec<Finished>,
 }
 
@@ -41,7 +41,7 @@ pub struct Ingested {
 ///
 /// # Errors
 /// SQLite's, or a group that is neither stored nor among the changes.
-pub fn ingest(tx: &Transaction<'_>, work: &Work, now: i64) -> Result<Ingested, LedgerError> {
+pub fn ingest(tx: &Transaction<'_>, work: &IngestWork, now: i64) -> Result<Ingested, LedgerError> {
     store_group::store(tx, &work.changes, now)?;
     let group_keys = group_keys(tx, work)?;
     let mut ingest = Ingest::begin(tx)?;
@@ -57,7 +57,7 @@ pub fn ingest(tx: &Transaction<'_>, work: &Work, now: i64) -> Result<Ingested, L
     Ok(Ingested { new, finished })
 }
 
-fn group_keys(tx: &Transaction<'_>, work: &Work) -> Result<Vec<i64>, LedgerError> {
+fn group_keys(tx: &Transaction<'_>, work: &IngestWork) -> Result<Vec<i64>, LedgerError> {
     let find = |id: &crate::grouping::id::GroupId| {
         store_group::key(tx, id.as_str())?
             .ok_or_else(|| LedgerError::Unreadable { what: "group", value: id.as_str().to_owned() })
@@ -84,7 +84,7 @@ struct Ingest<'t, 'w> {
 }
 
 /// A stored observation, as far as a new telling of it matters.
-struct Stored {
+struct StoredObservation {
     observation_key: i64,
     content: i64,
     group_key: i64,
@@ -159,7 +159,7 @@ impl<'t, 'w> Ingest<'t, 'w> {
                 self.touch(sighting)?;
                 Ok(())
             }
-            Some(stored) => self.tell_again(sighting, &item, &stored, group_key),
+            Some(stored) => self.update_observation(sighting, &item, &stored, group_key),
         }
     }
 
@@ -235,11 +235,11 @@ impl<'t, 'w> Ingest<'t, 'w> {
     }
 
     /// A known observation that now reads differently.
-    fn tell_again(
+    fn update_observation(
         &mut self,
         sighting: &'w Sighting,
         item: &KnownItem,
-        stored: &Stored,
+        stored: &StoredObservation,
         group_key: i64,
     ) -> Result<(), LedgerError> {
         let observation = &sighting.observation;
@@ -277,9 +277,9 @@ impl<'t, 'w> Ingest<'t, 'w> {
         )
     }
 
-    fn find_observation(&mut self, item_key: i64, identity: i64) -> Result<Option<Stored>, LedgerError> {
+    fn find_observation(&mut self, item_key: i64, identity: i64) -> Result<Option<StoredObservation>, LedgerError> {
         let stored = self.find.query_row((item_key, identity), |row| {
-            Ok(Stored {
+            Ok(StoredObservation {
                 observation_key: row.get(0)?,
                 content: row.get(1)?,
                 group_key: row.get(2)?,

@@ -11,7 +11,7 @@ use crate::ledger::open::in_memory;
 use crate::ledger::time::timestamp;
 use crate::model::classified::Classified;
 use crate::model::item::{ItemState, Observation};
-use crate::scan::store::ingest_record::{Place, Sighting};
+use crate::scan::store::ingest_record::{ListingContext, Sighting};
 use crate::scan::store::item::{Recovery, change_state, recover};
 
 /// A whole id for a short name.
@@ -65,14 +65,14 @@ impl Bench {
             )
             .unwrap();
         let mut bench = Bench { connection };
-        bench.work(Work {
+        bench.work(IngestWork {
             changes: vec![group("g-1", None), group("g-2", None), group("g-3", None), group("g-4", None)],
-            ..Work::default()
+            ..IngestWork::default()
         });
         bench
     }
 
-    fn work(&mut self, work: Work) -> Ingested {
+    fn work(&mut self, work: IngestWork) -> Ingested {
         let tx = self.connection.transaction().unwrap();
         let ingested = ingest(&tx, &work, 1).unwrap();
         tx.commit().unwrap();
@@ -82,11 +82,12 @@ impl Bench {
 
     /// Lists one observation in a batch at a time, grouped as given.
     fn see(&mut self, batch_key: i64, seen_at: i64, group: &str, observation: Observation) -> Ingested {
-        let place = Place { project_key: if batch_key == 3 { 2 } else { 1 }, batch_key, seen_at, baseline_until: 100 };
-        self.work(Work {
+        let place =
+            ListingContext { project_key: if batch_key == 3 { 2 } else { 1 }, batch_key, seen_at, baseline_until: 100 };
+        self.work(IngestWork {
             groups: vec![group_id(group)],
             sightings: vec![Sighting::new(place, &observation)],
-            ..Work::default()
+            ..IngestWork::default()
         })
     }
 
@@ -224,7 +225,7 @@ fn merged_groups_share_items_hours_and_batches_exactly() {
     bench.see(1, 500, "g-1", failed("i", Some("m"), Some(200)));
     bench.see(2, 500, "g-2", failed("i", Some("n"), Some(300)));
     bench.see(1, 500, "g-2", failed("j", Some("n"), Some(300)));
-    bench.work(Work { changes: vec![group("g-2", Some("g-1"))], ..Work::default() });
+    bench.work(IngestWork { changes: vec![group("g-2", Some("g-1"))], ..IngestWork::default() });
     assert_eq!(
         bench.number(
             "SELECT total_items * 100 + open_items * 10 + failures FROM error_group WHERE group_id = 'g-1000000000'"
@@ -234,7 +235,7 @@ fn merged_groups_share_items_hours_and_batches_exactly() {
     bench.see(1, 600, "g-2", failed("k", Some("n"), Some(300)));
     assert_eq!(bench.number("SELECT total_items FROM error_group WHERE group_id = 'g-1000000000'"), 3);
     // The survivor becomes part of a third one: the first merge must not become a chain.
-    bench.work(Work { changes: vec![group("g-1", Some("g-3"))], ..Work::default() });
+    bench.work(IngestWork { changes: vec![group("g-1", Some("g-3"))], ..IngestWork::default() });
     bench.see(2, 700, "g-3", failed("i", Some("n"), Some(400)));
     assert_eq!(bench.number("SELECT count(*) FROM error_group WHERE merged_into = 3"), 2);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::config::{Channel as ChannelConfig, ChannelKind, SmtpTls, load};
+use llama_triage::internals::config::{ChannelConfig, ChannelKind, SmtpTls, load};
 use llama_triage::internals::credentials::Credentials;
 use llama_triage::internals::notify::{Channel, ChannelSecrets};
 use llama_triage::internals::service::{Setup, Worker};
@@ -101,7 +101,7 @@ impl Stand {
         let folder = setup.channels.clone();
         config.channel.extend(channels.clone());
         let only = config.channel.iter().map(|one| (one.name.clone(), Default::default())).collect();
-        setup.triage = llama_triage::internals::triage::Settings::new(&config, &setup.rules, only).unwrap();
+        setup.triage = llama_triage::internals::triage::TriageSettings::new(&config, &setup.rules, only).unwrap();
         let limited = channels.iter().map(|one| Arc::new(Channel::with_limit(one, secrets(), LIMIT).unwrap()));
         setup.channels = folder.into_iter().chain(limited).collect();
         self.worker = Some(Worker::open(setup).await.unwrap());

@@ -67,7 +67,7 @@ impl Only {
 /// The digest as a channel with this filter gets it; none if it has nothing to tell that channel.
 ///
 /// A digest without any group (all quiet, or only faults) goes to every channel.
-pub(crate) fn narrow(digest: &Digest, only: &Only) -> Option<Digest> {
+pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
     if only.is_all() {
         return Some(digest.clone());
     }
@@ -93,7 +93,7 @@ pub(crate) fn narrow(digest: &Digest, only: &Only) -> Option<Digest> {
 /// The digest for a channel that failed before: whoever reads it there sees that it works again.
 ///
 /// Its own trouble becomes a remark and hides no news; none if it was all there was to tell.
-pub(crate) fn without_own_trouble(digest: &Digest, channel: &str) -> Option<Digest> {
+pub(crate) fn without_own_fault(digest: &Digest, channel: &str) -> Option<Digest> {
     let own = format!("delivery:{channel}");
     let is_own = |fault: &Fault| fault.fault == own && !fault.ended;
     if !digest.faults.iter().any(is_own) {
@@ -133,7 +133,7 @@ fn count(whole: &Totals, changes: &[GroupEntry], still_open: &[GroupEntry]) -> T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::triage::digest::trial::trial;
+    use crate::triage::digest::test_digest::trial;
 
     fn digest() -> Digest {
         let mut digest = trial("", "UTC", "2026-08-23T07:00:00Z".parse().unwrap());
@@ -163,13 +163,13 @@ mod tests {
 
     #[test]
     fn an_empty_filter_changes_nothing() {
-        assert_eq!(narrow(&digest(), &Only::default()), Some(digest()));
+        assert_eq!(filter_digest(&digest(), &Only::default()), Some(digest()));
     }
 
     #[test]
     fn counts_are_of_what_is_shown_and_a_remark_names_the_whole() {
         let only = Only { projects: vec!["c".into()], ..Only::default() };
-        let narrowed = narrow(&digest(), &only).unwrap();
+        let narrowed = filter_digest(&digest(), &only).unwrap();
         assert_eq!(narrowed.totals, Totals { open_items: 5, open_groups: 1, ..Totals::default() });
         let remark = narrowed.remarks.last().unwrap();
         assert!(remark.contains("projects c") && remark.contains("99 open items in 9 groups"));
@@ -177,17 +177,17 @@ mod tests {
 
     #[test]
     fn states_never_hide_the_end_of_a_paging_group() {
-        let narrowed = narrow(&digest(), &states(&[GroupState::New])).unwrap();
+        let narrowed = filter_digest(&digest(), &states(&[GroupState::New])).unwrap();
         assert_eq!(narrowed.changes.len(), 2);
         let mut quiet = digest();
         quiet.changes[1].page = false;
-        assert_eq!(narrow(&quiet, &states(&[GroupState::New])).unwrap().changes.len(), 1);
+        assert_eq!(filter_digest(&quiet, &states(&[GroupState::New])).unwrap().changes.len(), 1);
     }
 
     #[test]
     fn nothing_left_means_no_message_unless_the_worker_is_in_trouble() {
         let only = Only { classes: vec!["no such class".into()], ..Only::default() };
-        assert_eq!(narrow(&digest(), &only), None);
+        assert_eq!(filter_digest(&digest(), &only), None);
         let mut faulty = digest();
         faulty.faults.push(Fault {
             fault: "scan:a".into(),
@@ -196,11 +196,11 @@ mod tests {
             ended: false,
             incident_scope: None,
         });
-        assert!(narrow(&faulty, &only).is_some());
+        assert!(filter_digest(&faulty, &only).is_some());
         let mut quiet = digest();
         quiet.changes.clear();
         quiet.still_open.clear();
-        assert!(narrow(&quiet, &only).is_some());
+        assert!(filter_digest(&quiet, &only).is_some());
     }
 
     #[test]
@@ -215,12 +215,12 @@ mod tests {
             incident_scope: None,
         });
         faulty.totals.faults = 1;
-        assert_eq!(without_own_trouble(&faulty, "chat"), Some(faulty.clone()));
-        let own = without_own_trouble(&faulty, "mail").unwrap();
+        assert_eq!(without_own_fault(&faulty, "chat"), Some(faulty.clone()));
+        let own = without_own_fault(&faulty, "mail").unwrap();
         assert!(own.faults.is_empty() && own.totals.faults == 0 && own.remarks.last().unwrap().contains("took no"));
         faulty.changes.clear();
         faulty.still_open.clear();
-        assert_eq!(without_own_trouble(&faulty, "mail"), None);
+        assert_eq!(without_own_fault(&faulty, "mail"), None);
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
             Only { groups: vec!["g-over".into()], ..Only::default() },
             Only { projects: vec!["c".into()], ..Only::default() },
         ] {
-            let narrowed = narrow(&digest(), &only).unwrap();
+            let narrowed = filter_digest(&digest(), &only).unwrap();
             assert_eq!(narrowed.changes.len() + narrowed.still_open.len(), 1, "{only:?}");
         }
     }

@@ -27,7 +27,7 @@ impl Stopping {
     }
 
     /// Waits for a stop.
-    pub(crate) async fn asked(&mut self) {
+    pub(crate) async fn shutdown_requested(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -36,7 +36,7 @@ impl Stopping {
 
     /// Waits for a stop, cancels `stop` for the cycle under way, and gives it the grace to end.
     pub(crate) async fn finish_late(&mut self, stop: &CancellationToken) {
-        self.asked().await;
+        self.shutdown_requested().await;
         stop.cancel();
         info!("stopping: the cycle under way may end within {} s", GRACE.as_secs());
         tokio::time::sleep(GRACE).await;

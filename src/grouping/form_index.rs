@@ -1,13 +1,13 @@
-//! The book of forms: which group each form belongs to, and which places have turned out to be variable.
+//! All forms: which group each form belongs to, and which places have turned out to be variable.
 //!
-//! What the book holds is a function of the forms entered and the merges people made, in their order; see
+//! What it holds is a function of the forms entered and the merges people made, in their order; see
 //! [`crate::grouping::state`], which stores exactly those. Evidence only grows: groups are joined, never split.
 
 use crate::grouping::evidence::{self, ENOUGH};
 use crate::grouping::family::Families;
 use crate::grouping::tokens::file_name::file_names;
 use crate::grouping::tokens::form::Form;
-use crate::grouping::tokens::token::{Look, finish, fold};
+use crate::grouping::tokens::token::{WordShape, finish, fold};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ const NAMES: usize = 512;
 
 /// Forms that agree in all but one place. Most places only ever see one form, so this is kept small.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct FormSlot {
     first: u32,
     weight: u16,
     /// The place is variable; all forms here are one group.
@@ -38,11 +38,11 @@ struct Place {
 
 /// All forms and the evidence between them.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub(crate) struct FormIndex {
     forms: Vec<Form>,
     pub(crate) families: Families,
     by_hash: FxHashMap<u64, u32>,
-    places: FxHashMap<u64, Place>,
+    places: FxHashMap<u64, FormSlot>,
     /// All forms of the places that have more than one and are not open yet.
     waiting: FxHashMap<u64, Vec<u32>>,
     /// Forms with learned slots, and all forms, by length and first word.
@@ -51,7 +51,7 @@ pub(crate) struct Book {
     learned_forms: usize,
 }
 
-impl Book {
+impl FormIndex {
     /// The form with this hash.
     pub(crate) fn known(&self, hash: u64) -> Option<u32> {
         self.by_hash.get(&hash).copied()
@@ -77,33 +77,33 @@ impl Book {
     /// The learned template that takes this form in.
     pub(crate) fn matching(&self, form: &Form) -> Option<u32> {
         if let Some(tail) = evidence::free_tail(form)
-            && let Some(place) = self.places.get(&blank(form, &[tail], TAIL)).filter(|place| place.open)
+            && let Some(place) = self.places.get(&masked_hash(form, &[tail], TAIL)).filter(|place| place.open)
         {
             return Some(place.first);
         }
         let names = file_names(form);
         let named =
-            names.iter().filter_map(|(name, _)| self.places.get(&blank(form, std::slice::from_ref(name), NAME)));
+            names.iter().filter_map(|(name, _)| self.places.get(&masked_hash(form, std::slice::from_ref(name), NAME)));
         if let Some(place) = named.into_iter().find(|place| place.open) {
             return Some(place.first);
         }
-        let [first, any] = shelves(form);
+        let [first, any] = bucket_keys(form);
         [first, any]
             .iter()
             .filter_map(|shelf| self.learned.get(shelf))
             .flat_map(|templates| templates.iter().take(TRIED))
-            .find(|&&template| takes(&self.forms[template as usize], form))
+            .find(|&&template| matches(&self.forms[template as usize], form))
             .copied()
     }
 
     /// Adds a form no other takes in, follows what it proves, and says which form it became.
     /// It joins the oldest group it proves to be part of; without one it founds a group.
-    pub(crate) fn enter(&mut self, form: Form) -> u32 {
-        self.enter_as(form, None, false)
+    pub(crate) fn add_form(&mut self, form: Form) -> u32 {
+        self.add_form_to(form, None, false)
     }
 
-    /// As [`Book::enter`], into the given group or into one of its own: how stored forms come back.
-    pub(crate) fn enter_as(&mut self, form: Form, group: Option<u32>, alone: bool) -> u32 {
+    /// As [`FormIndex::add_form`], into the given group or into one of its own: how stored forms come back.
+    pub(crate) fn add_form_to(&mut self, form: Form, group: Option<u32>, alone: bool) -> u32 {
         let index = self.add(form);
         let mut partners = Vec::new();
         let mut wider = Vec::new();
@@ -111,7 +111,7 @@ impl Book {
         let oldest = partners.iter().filter(|_| !alone).map(|&form| self.families.of(form)).min();
         let family = match group.or(oldest) {
             Some(group) => self.families.join(index, group),
-            None => self.families.found(index),
+            None => self.families.new_group(index),
         };
         self.unite(family, &partners);
         while let Some(form) = wider.pop() {
@@ -135,7 +135,7 @@ impl Book {
         let family = self.families.survivor(family);
         self.families.join(index, family);
         self.families.face(index);
-        let mut partners = self.taken_by(index);
+        let mut partners = self.forms_matched_by(index);
         self.compare_all(index, &mut partners, wider);
         self.unite(family, &partners);
     }
@@ -171,7 +171,7 @@ impl Book {
     fn add(&mut self, form: Form) -> u32 {
         let index = self.forms.len() as u32;
         self.by_hash.insert(form.hash(), index);
-        let [first, any] = shelves(&form);
+        let [first, any] = bucket_keys(&form);
         if form.is_learned() {
             let shelf = if form.pieces[0].learned { any } else { first };
             self.learned_forms += 1;
@@ -184,12 +184,12 @@ impl Book {
     }
 
     /// Forms entered before that the learned form takes in.
-    fn taken_by(&self, index: u32) -> Vec<u32> {
+    fn forms_matched_by(&self, index: u32) -> Vec<u32> {
         let form = &self.forms[index as usize];
-        let [first, any] = shelves(form);
+        let [first, any] = bucket_keys(form);
         let shelf = if form.pieces[0].learned { any } else { first };
         let others = self.shelves.get(&shelf).into_iter().flatten().copied();
-        others.filter(|&other| other != index && takes(form, &self.forms[other as usize])).collect()
+        others.filter(|&other| other != index && matches(form, &self.forms[other as usize])).collect()
     }
 
     fn compare_all(&mut self, index: u32, partners: &mut Vec<u32>, wider: &mut Vec<Form>) {
@@ -202,8 +202,8 @@ impl Book {
         }
         for (name, weight) in file_names(&self.forms[index as usize]) {
             let form = &self.forms[index as usize];
-            let key = blank(form, std::slice::from_ref(&name), NAME);
-            let weight = if self.begins_anew(key, form, name.start) { weight } else { 0 };
+            let key = masked_hash(form, std::slice::from_ref(&name), NAME);
+            let weight = if self.has_new_beginning(key, form, name.start) { weight } else { 0 };
             if self.compare(index, key, weight, NAMES, partners) {
                 wider.push(self.forms[index as usize].with_file(name));
             }
@@ -211,7 +211,7 @@ impl Book {
     }
 
     /// Whether nothing that was seen in a place of file names begins like this form there.
-    fn begins_anew(&self, key: u64, form: &Form, at: usize) -> bool {
+    fn has_new_beginning(&self, key: u64, form: &Form, at: usize) -> bool {
         let first = self.places.get(&key).map(|place| place.first);
         let others = self.waiting.get(&key).into_iter().flatten().copied().chain(first);
         others.into_iter().all(|other| self.forms[other as usize].pieces[at].hash != form.pieces[at].hash)
@@ -222,7 +222,7 @@ impl Book {
         let mut new = false;
         let place = self.places.entry(key).or_insert_with(|| {
             new = true;
-            Place { first: index, weight: 0, open: false }
+            FormSlot { first: index, weight: 0, open: false }
         });
         if place.open {
             partners.push(place.first);
@@ -273,29 +273,29 @@ fn places(form: &Form) -> Vec<(u64, u32, Vec<Range<usize>>)> {
         let one = at..at + 1;
         let weight = evidence::weight(form, at);
         if weight > 0 {
-            found.push((blank(form, std::slice::from_ref(&one), 1), weight, vec![one]));
+            found.push((masked_hash(form, std::slice::from_ref(&one), 1), weight, vec![one]));
         } else if let Some(weight) = evidence::status_weight(form, at) {
-            found.push((blank(form, std::slice::from_ref(&one), 2), weight, vec![one]));
+            found.push((masked_hash(form, std::slice::from_ref(&one), 2), weight, vec![one]));
         }
     }
     for (range, weight) in evidence::stretches(form) {
         if range.end <= COMPARED {
-            found.push((blank(form, std::slice::from_ref(&range), 3), weight, vec![range]));
+            found.push((masked_hash(form, std::slice::from_ref(&range), 3), weight, vec![range]));
         }
     }
     if let Some(tail) = evidence::free_tail(form) {
-        found.push((blank(form, std::slice::from_ref(&tail), TAIL), 1, vec![tail]));
+        found.push((masked_hash(form, std::slice::from_ref(&tail), TAIL), 1, vec![tail]));
     }
-    let is_name = |at: &usize| form.pieces[*at].look() == Some(Look::Ident);
+    let is_name = |at: &usize| form.pieces[*at].look() == Some(WordShape::Ident);
     let names: Vec<Range<usize>> = (0..form.pieces.len().min(COMPARED)).filter(is_name).map(|at| at..at + 1).collect();
     if names.len() >= 2 && form.constants(0..0) >= names.len() + 2 {
-        found.push((blank(form, &names, 4), 8, names));
+        found.push((masked_hash(form, &names, 4), 8, names));
     }
     found
 }
 
 /// Hash of a form with the given ranges blank.
-fn blank(form: &Form, ranges: &[Range<usize>], salt: u64) -> u64 {
+fn masked_hash(form: &Form, ranges: &[Range<usize>], salt: u64) -> u64 {
     let mut hash = fold(form.seed, salt);
     let mut at = 0;
     for range in ranges {
@@ -306,14 +306,14 @@ fn blank(form: &Form, ranges: &[Range<usize>], salt: u64) -> u64 {
     finish(form.pieces[at..].iter().fold(hash, |hash, piece| fold(hash, piece.hash)))
 }
 
-fn shelves(form: &Form) -> [u64; 2] {
+fn bucket_keys(form: &Form) -> [u64; 2] {
     let len = fold(form.seed, form.pieces.len() as u64);
     [fold(len, form.pieces.first().map_or(0, |piece| piece.hash)), len]
 }
 
 /// Whether the template's learned slots make it take the form in.
-fn takes(template: &Form, form: &Form) -> bool {
-    let fits = |look| look != Look::Code && look != Look::Status;
+fn matches(template: &Form, form: &Form) -> bool {
+    let fits = |look| look != WordShape::Code && look != WordShape::Status;
     template.seed == form.seed
         && template.pieces.len() == form.pieces.len()
         && template.pieces.iter().zip(&form.pieces).all(|(wide, narrow)| {

@@ -10,23 +10,23 @@ use crate::ledger::error::LedgerError;
 use crate::model::group_state::GroupState;
 use crate::model::text::count;
 use crate::scan::store::project;
-use crate::triage::Request;
+use crate::triage::TriageRequest;
 use crate::triage::ack::Ack;
-use crate::triage::decide::{Moment, News, Standing, Told, Wishes, decide};
+use crate::triage::decide::{Announced, GroupNow, Moment, News, Wishes, decide};
 use crate::triage::digest::model::Reason;
 use crate::triage::episode::{self, Episode};
-use crate::triage::escalation::{Reached, fires, is_above, reached};
+use crate::triage::escalation::{Reached, is_above, is_news, reached};
 use crate::triage::group_state::{self, group_state};
-use crate::triage::settings::Settings;
-use crate::triage::store::group_row::{self, GroupRow};
-use crate::triage::store::silence::{self, Hush};
+use crate::triage::settings::TriageSettings;
+use crate::triage::store::group_row::{self, GroupRecord};
+use crate::triage::store::silence::{self, ActiveSilences};
 use crate::triage::store::{ack, announcement, digest};
 
 /// One group, looked at.
-pub(crate) struct Case {
-    pub(crate) row: GroupRow,
+pub(crate) struct GroupCase {
+    pub(crate) row: GroupRecord,
     pub(crate) episode: Episode,
-    pub(crate) told: Option<Told>,
+    pub(crate) told: Option<Announced>,
     pub(crate) state: GroupState,
     pub(crate) reached: Vec<Reached>,
     pub(crate) ack: Option<Ack>,
@@ -42,8 +42,8 @@ pub(crate) struct Case {
 
 /// What is the same for all groups of one triage.
 pub(crate) struct Context<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) request: &'a Request,
+    pub(crate) settings: &'a TriageSettings,
+    pub(crate) request: &'a TriageRequest,
     pub(crate) moment: Moment<'a>,
     pub(crate) inventory: Inventory,
     /// A project that came later is being read for the first time: what it brings along is told at once, not in parts.
@@ -52,7 +52,7 @@ pub(crate) struct Context<'a> {
     survivors: HashSet<i64>,
     /// Groups that new rules let wake people.
     turned: BTreeSet<String>,
-    hush: Hush,
+    hush: ActiveSilences,
     ended: Vec<silence::Silence>,
 }
 
@@ -73,8 +73,8 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 impl<'a> Context<'a> {
     pub(crate) fn read(
         tx: &Transaction<'_>,
-        settings: &'a Settings,
-        request: &'a Request,
+        settings: &'a TriageSettings,
+        request: &'a TriageRequest,
         scheduled: bool,
         survivors: HashSet<i64>,
     ) -> Result<Context<'a>, LedgerError> {
@@ -86,8 +86,8 @@ impl<'a> Context<'a> {
             inventory: inventory(tx, request)?,
             project_awaited: !request.by_hand && project::is_awaited(tx, now - PATIENCE)?,
             survivors,
-            turned: store_reclassify::turned(tx)?,
-            hush: Hush::new(silence::in_force(tx, request.certain)?),
+            turned: store_reclassify::newly_paging_groups(tx)?,
+            hush: ActiveSilences::new(silence::in_force(tx, request.certain)?),
             // A silence lasts 30 days at most, and its end is told within another 30 or never.
             ended: silence::ended_since(tx, request.certain - SignedDuration::from_hours(60 * 24), request.certain)?,
         })
@@ -103,7 +103,7 @@ pub(crate) fn inventory_remark(inventory: Inventory) -> String {
     .to_owned()
 }
 
-fn inventory(tx: &Transaction<'_>, request: &Request) -> Result<Inventory, LedgerError> {
+fn inventory(tx: &Transaction<'_>, request: &TriageRequest) -> Result<Inventory, LedgerError> {
     if crate::ledger::meta::meta(tx, "baseline_digest")?.is_some() {
         return Ok(Inventory::Told);
     }
@@ -118,7 +118,7 @@ fn inventory(tx: &Transaction<'_>, request: &Request) -> Result<Inventory, Ledge
 }
 
 /// Moves the episodes of all watched groups and decides the news of each.
-pub(crate) fn gather(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Vec<Case>, LedgerError> {
+pub(crate) fn gather(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Vec<GroupCase>, LedgerError> {
     let mut cases = Vec::new();
     for row in group_row::watched(tx)? {
         cases.extend(look_at(tx, context, row)?);
@@ -126,8 +126,8 @@ pub(crate) fn gather(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Vec<
     Ok(cases)
 }
 
-fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result<Option<Case>, LedgerError> {
-    let episodes = moved_on(tx, context, &row)?;
+fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Result<Option<GroupCase>, LedgerError> {
+    let episodes = update_episodes(tx, context, &row)?;
     let Some(episode) = episodes.last().cloned() else {
         return Ok(None);
     };
@@ -151,14 +151,14 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
         silence_ended: silence_ended(tx, context, &row, told.as_ref())?,
         ack: ack.clone(),
     };
-    let standing = Standing {
+    let standing = GroupNow {
         episode: episode.ordinal,
         closed: episode.closed.clone(),
         earlier: episodes.iter().rev().nth(1).and_then(|earlier| earlier.closed.clone()),
         open_items: row.open_items,
         total_items: row.total_items,
         ready: is_ready(tx, context, &row, &episode)?,
-        pairs: episode::pairs(&episodes, context.moment.now),
+        pairs: episode::count_reopenings(&episodes, context.moment.now),
         fired,
         page,
         inventory: told.is_none() && baseline,
@@ -166,20 +166,25 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRow) -> Result
     };
     let news = news(context, told.as_ref(), &standing, &wishes);
     let unhushed = Wishes { silenced: false, ..wishes.clone() };
-    let hushed = wishes.silenced && crate::triage::cases::news(context, told.as_ref(), &standing, &unhushed).is_some();
+    let hushed =
+        wishes.silenced && crate::triage::group_cases::news(context, told.as_ref(), &standing, &unhushed).is_some();
     let state = state(context.moment.now, &row, &episode, told_state, news.as_ref());
-    Ok(Some(Case { row, episode, told, state, reached, ack, page, baseline, silenced_until, news, hushed }))
+    Ok(Some(GroupCase { row, episode, told, state, reached, ack, page, baseline, silenced_until, news, hushed }))
 }
 
 /// Batches that failed as a whole since people were told of the group: each is news, whatever was told before.
-fn whole_batches(tx: &Transaction<'_>, row: &GroupRow, told: Option<&Told>) -> Result<Option<String>, LedgerError> {
+fn whole_batches(
+    tx: &Transaction<'_>,
+    row: &GroupRecord,
+    told: Option<&Announced>,
+) -> Result<Option<String>, LedgerError> {
     let Some(told) = told else { return Ok(None) };
     let (batches, items) = group_row::whole_batches_since(tx, row.group_key, told.at)?;
     let failed = count(batches, "batch failed as a whole", "batches failed as a whole");
     Ok((batches > 0).then(|| format!("{failed} since the last digest, with {}", count(items, "item", "items"))))
 }
 
-fn news(context: &Context<'_>, told: Option<&Told>, standing: &Standing, wishes: &Wishes) -> Option<News> {
+fn news(context: &Context<'_>, told: Option<&Announced>, standing: &GroupNow, wishes: &Wishes) -> Option<News> {
     if context.inventory == Inventory::Awaited || (standing.inventory && context.project_awaited) {
         return None;
     }
@@ -192,8 +197,8 @@ fn news(context: &Context<'_>, told: Option<&Told>, standing: &Standing, wishes:
 /// Asked only where the answer matters: of groups that nothing was told of, or whose class pages.
 fn is_baseline(
     tx: &Transaction<'_>,
-    row: &GroupRow,
-    told: Option<&Told>,
+    row: &GroupRecord,
+    told: Option<&Announced>,
     in_first: bool,
     pages: bool,
 ) -> Result<bool, LedgerError> {
@@ -206,12 +211,16 @@ fn is_baseline(
 }
 
 /// The group's episodes after this look, oldest first.
-fn moved_on(tx: &Transaction<'_>, context: &Context<'_>, row: &GroupRow) -> Result<Vec<Episode>, LedgerError> {
+fn update_episodes(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    row: &GroupRecord,
+) -> Result<Vec<Episode>, LedgerError> {
     let ledger_episode = crate::triage::store::episode::newest;
     let episodes = ledger_episode(tx, row.group_key)?;
     let facts = crate::triage::store::episode::item_facts(tx, row, episodes.last())?;
     let now = context.moment.now;
-    match episode::step(episodes.last(), &facts, context.request.certain, context.settings.quiet_after) {
+    match episode::next_transition(episodes.last(), &facts, context.request.certain, context.settings.quiet_after) {
         None => Ok(episodes),
         Some(step) => {
             crate::triage::store::episode::apply(tx, row.group_key, &step, now)?;
@@ -224,9 +233,9 @@ fn moved_on(tx: &Transaction<'_>, context: &Context<'_>, row: &GroupRow) -> Resu
 fn escalation(
     tx: &Transaction<'_>,
     context: &Context<'_>,
-    row: &GroupRow,
+    row: &GroupRecord,
     episode: &Episode,
-    told: Option<&Told>,
+    told: Option<&Announced>,
 ) -> Result<(Vec<Reached>, Option<String>), LedgerError> {
     if episode.closed.is_some() {
         return Ok((Vec::new(), None));
@@ -239,42 +248,42 @@ fn escalation(
     let reached = reached(&measures);
     if told.is_some() && context.survivors.contains(&row.group_key) {
         // The sum of two groups that people know is nothing new, however large.
-        announcement::remember(tx, row.group_key, &reached, now)?;
+        announcement::record_escalations(tx, row.group_key, &reached, now)?;
     }
     let memory = announcement::escalations(tx, row.group_key)?;
-    let news = reached.iter().filter(|r| fires(r, memory.iter().find(|m| m.rule == r.rule), now));
+    let news = reached.iter().filter(|r| is_news(r, memory.iter().find(|m| m.rule == r.rule), now));
     let whys: Vec<&str> = news.map(|r| r.why.as_str()).collect();
     let mut fired = (!whys.is_empty()).then(|| whys.join("; "));
     if let (Some(told), Some(_)) = (told, &fired)
         && group_row::only_baseline_since(tx, row.group_key, told.at)?
     {
         // What a project brings along that is watched since, or a longer look-back, is no growth.
-        announcement::remember(tx, row.group_key, &reached, now)?;
+        announcement::record_escalations(tx, row.group_key, &reached, now)?;
         fired = None;
     }
     let above = memory.iter().filter(|memory| is_above(memory, &measures)).map(|memory| memory.rule);
-    announcement::still_above(tx, row.group_key, above, now)?;
+    announcement::mark_still_above(tx, row.group_key, above, now)?;
     Ok((reached, fired))
 }
 
 fn silence_ended(
     tx: &Transaction<'_>,
     context: &Context<'_>,
-    row: &GroupRow,
-    told: Option<&Told>,
+    row: &GroupRecord,
+    told: Option<&Announced>,
 ) -> Result<Option<Timestamp>, LedgerError> {
     let Some(told) = told else {
         return Ok(None);
     };
     let since_told: Vec<_> = context.ended.iter().filter(|silence| silence.until() > told.at).cloned().collect();
-    Hush::new(since_told).covers(tx, row.group_key, &row.group_id)
+    ActiveSilences::new(since_told).covers(tx, row.group_key, &row.group_id)
 }
 
 /// Whether a new episode may be told: all its batches ended, or it is old enough, or a person asks.
 fn is_ready(
     tx: &Transaction<'_>,
     context: &Context<'_>,
-    row: &GroupRow,
+    row: &GroupRecord,
     episode: &Episode,
 ) -> Result<bool, LedgerError> {
     let since = episode.opened_at.min(episode.noticed_at);
@@ -285,9 +294,9 @@ fn is_ready(
 /// The state that people read: as the shared rule says, with what is news now taken in.
 fn state(
     now: Timestamp,
-    row: &GroupRow,
+    row: &GroupRecord,
     episode: &Episode,
-    told: Option<group_state::Told>,
+    told: Option<group_state::LastAnnouncement>,
     news: Option<&News>,
 ) -> GroupState {
     match news.map(|news| news.reason) {
@@ -299,11 +308,11 @@ fn state(
         Some(Reason::Reminder) => return GroupState::Ongoing,
         _ => {}
     }
-    group_state(&group_state::Standing {
+    group_state(&group_state::GroupFigures {
         now,
         open_items: row.open_items,
         last_seen: row.last_seen,
-        episode: Some(group_state::Episode {
+        episode: Some(group_state::LatestEpisode {
             ordinal: episode.ordinal,
             closed_at: episode.closed.as_ref().map(|closed| closed.at),
         }),

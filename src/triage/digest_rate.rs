@@ -9,7 +9,7 @@ use crate::triage::decide::Urgency;
 
 /// The limits for unscheduled digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct DigestLimits {
     /// The least time between two of them.
     pub min_gap: SignedDuration,
     /// The most of them in 24 hours.
@@ -18,7 +18,7 @@ pub struct Limits {
 
 /// What asks for a digest now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct DigestTriggers {
     /// The most urgent news; none if there is none.
     pub urgency: Option<Urgency>,
     /// The daily digest is due.
@@ -29,7 +29,7 @@ pub(crate) struct Wanted {
 
 /// Which news may go out now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
+pub(crate) enum DigestGate {
     /// All of it.
     Open,
     /// Only what pages.
@@ -39,22 +39,28 @@ pub(crate) enum Gate {
 }
 
 /// Which news may go out now. `unscheduled` are the times of the unscheduled digests of the last day, in any order.
-pub(crate) fn gate(wanted: Wanted, quiet: bool, unscheduled: &[Timestamp], limits: Limits, now: Timestamp) -> Gate {
+pub(crate) fn gate(
+    wanted: DigestTriggers,
+    quiet: bool,
+    unscheduled: &[Timestamp],
+    limits: DigestLimits,
+    now: Timestamp,
+) -> DigestGate {
     let page = wanted.urgency == Some(Urgency::Page);
     if wanted.by_hand {
-        return Gate::Open;
+        return DigestGate::Open;
     }
     if quiet {
-        return if page { Gate::PageOnly } else { Gate::Shut };
+        return if page { DigestGate::PageOnly } else { DigestGate::Shut };
     }
     if wanted.scheduled || page {
-        return Gate::Open;
+        return DigestGate::Open;
     }
     let soon = wanted.urgency >= Some(Urgency::Soon);
-    if soon && !capped(unscheduled, limits, now) { Gate::Open } else { Gate::Shut }
+    if soon && !capped(unscheduled, limits, now) { DigestGate::Open } else { DigestGate::Shut }
 }
 
-fn capped(unscheduled: &[Timestamp], limits: Limits, now: Timestamp) -> bool {
+fn capped(unscheduled: &[Timestamp], limits: DigestLimits, now: Timestamp) -> bool {
     let within = |length: SignedDuration| {
         let recent = |at: &&Timestamp| now - **at < length;
         unscheduled.iter().filter(recent).count()
@@ -110,27 +116,27 @@ mod tests {
     #[test]
     fn the_gate_opens_for_what_cannot_wait() {
         use Urgency::{Page, Soon, WithNext};
-        let want = |urgency| Wanted { urgency, ..Wanted::default() };
-        let daily = Wanted { scheduled: true, ..Wanted::default() };
-        let hand = Wanted { by_hand: true, ..Wanted::default() };
+        let want = |urgency| DigestTriggers { urgency, ..DigestTriggers::default() };
+        let daily = DigestTriggers { scheduled: true, ..DigestTriggers::default() };
+        let hand = DigestTriggers { by_hand: true, ..DigestTriggers::default() };
         let full: Vec<Timestamp> = (0..12).map(|n| t(n * 60)).collect();
         let now = 12 * 60;
         for (case, wanted, quiet, sent, at, expected) in [
-            ("news", want(Some(Soon)), false, &[][..], now, Gate::Open),
-            ("nothing", want(None), false, &[], now, Gate::Shut),
-            ("only an end", want(Some(WithNext)), false, &[], now, Gate::Shut),
-            ("too early", want(Some(Soon)), false, &[t(now - 14)], now, Gate::Shut),
-            ("late enough", want(Some(Soon)), false, &[t(now - 15)], now, Gate::Open),
-            ("too many", want(Some(Soon)), false, &full, now, Gate::Shut),
-            ("a day later", want(Some(Soon)), false, &full, 24 * 60, Gate::Open),
-            ("page passes the caps", want(Some(Page)), false, &full, now, Gate::Open),
-            ("daily passes the caps", daily, false, &full, now, Gate::Open),
-            ("quiet", want(Some(Soon)), true, &[], now, Gate::Shut),
-            ("quiet, daily", daily, true, &[], now, Gate::Shut),
-            ("quiet, page", want(Some(Page)), true, &full, now, Gate::PageOnly),
-            ("quiet, by hand", hand, true, &full, now, Gate::Open),
+            ("news", want(Some(Soon)), false, &[][..], now, DigestGate::Open),
+            ("nothing", want(None), false, &[], now, DigestGate::Shut),
+            ("only an end", want(Some(WithNext)), false, &[], now, DigestGate::Shut),
+            ("too early", want(Some(Soon)), false, &[t(now - 14)], now, DigestGate::Shut),
+            ("late enough", want(Some(Soon)), false, &[t(now - 15)], now, DigestGate::Open),
+            ("too many", want(Some(Soon)), false, &full, now, DigestGate::Shut),
+            ("a day later", want(Some(Soon)), false, &full, 24 * 60, DigestGate::Open),
+            ("page passes the caps", want(Some(Page)), false, &full, now, DigestGate::Open),
+            ("daily passes the caps", daily, false, &full, now, DigestGate::Open),
+            ("quiet", want(Some(Soon)), true, &[], now, DigestGate::Shut),
+            ("quiet, daily", daily, true, &[], now, DigestGate::Shut),
+            ("quiet, page", want(Some(Page)), true, &full, now, DigestGate::PageOnly),
+            ("quiet, by hand", hand, true, &full, now, DigestGate::Open),
         ] {
-            let limits = Limits { min_gap: SignedDuration::from_mins(15), per_day: 12 };
+            let limits = DigestLimits { min_gap: SignedDuration::from_mins(15), per_day: 12 };
             assert_eq!(gate(wanted, quiet, sent, limits, t(at)), expected, "{case}");
         }
     }

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::commands::report::args::ReportArgs;
-use crate::commands::report::outcome::Outcome;
+use crate::commands::report::outcome::ReportOutcome;
 use crate::report::filter::Filter;
-use crate::report::format::Format;
+use crate::report::format::ReportFormat;
 use crate::report::question::{FilterName, Question};
 use crate::report::when;
 
@@ -14,7 +14,12 @@ use crate::report::when;
 const FOR_PEOPLE: u64 = 50;
 
 /// The filters, checked against the question.
-pub(crate) fn filter(args: &ReportArgs, now: Timestamp, zone: &TimeZone, format: Format) -> Result<Filter, Outcome> {
+pub(crate) fn filter(
+    args: &ReportArgs,
+    now: Timestamp,
+    zone: &TimeZone,
+    format: ReportFormat,
+) -> Result<Filter, ReportOutcome> {
     check_subject(args)?;
     check_taken(args)?;
     let question = args.query;
@@ -27,13 +32,13 @@ pub(crate) fn filter(args: &ReportArgs, now: Timestamp, zone: &TimeZone, format:
     }
     let time = |text: &Option<String>| {
         let parsed = text.as_deref().map(|text| when::parse(text, now, zone));
-        parsed.transpose().map_err(Outcome::usage)
+        parsed.transpose().map_err(ReportOutcome::usage)
     };
     let (since, until) = (time(&args.since)?, time(&args.until)?);
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
-        return Err(Outcome::Usage(format!("--since {since} is not before --until {until}")));
+        return Err(ReportOutcome::Usage(format!("--since {since} is not before --until {until}")));
     }
     Ok(Filter {
         since,
@@ -55,7 +60,7 @@ pub(crate) fn filter(args: &ReportArgs, now: Timestamp, zone: &TimeZone, format:
     })
 }
 
-fn limit(args: &ReportArgs, format: Format) -> Option<u64> {
+fn limit(args: &ReportArgs, format: ReportFormat) -> Option<u64> {
     match args.limit {
         Some(0) => None,
         Some(limit) => Some(limit),
@@ -66,30 +71,30 @@ fn limit(args: &ReportArgs, format: Format) -> Option<u64> {
     }
 }
 
-fn check_subject(args: &ReportArgs) -> Result<(), Outcome> {
+fn check_subject(args: &ReportArgs) -> Result<(), ReportOutcome> {
     let question = args.query;
     let word = question.as_str();
     match (question.subject(), &args.subject) {
         (None, Some(id)) if matches!(question, Question::Groups | Question::Items | Question::Batches) => {
             let single = word.trim_end_matches("es").trim_end_matches('s');
             let single = if question == Question::Batches { "batch" } else { single };
-            Err(Outcome::Usage(format!("`report {word}` lists and takes no id: write `report {single} {id}`")))
+            Err(ReportOutcome::Usage(format!("`report {word}` lists and takes no id: write `report {single} {id}`")))
         }
         (None, Some(extra)) => {
-            Err(Outcome::Usage(format!("`report {word}` takes nothing after it, but there is {extra:?}")))
+            Err(ReportOutcome::Usage(format!("`report {word}` takes nothing after it, but there is {extra:?}")))
         }
         (Some(_), None) if question == Question::Item && args.item_name.is_some() => Ok(()),
-        (Some(what), None) => Err(Outcome::Usage(format!("`report {word}` needs {what}: `report {word} …`"))),
+        (Some(what), None) => Err(ReportOutcome::Usage(format!("`report {word}` needs {what}: `report {word} …`"))),
         _ => Ok(()),
     }
 }
 
 /// Refuses a filter that the question cannot use, and says which can.
-fn check_taken(args: &ReportArgs) -> Result<(), Outcome> {
-    for name in given(args) {
+fn check_taken(args: &ReportArgs) -> Result<(), ReportOutcome> {
+    for name in given_filters(args) {
         if !args.query.takes(name) {
             let takers: Vec<&str> = name.questions().iter().map(|q| q.as_str()).collect();
-            return Err(Outcome::Usage(format!(
+            return Err(ReportOutcome::Usage(format!(
                 "`report {}` does not take {}: these do: {}",
                 args.query.as_str(),
                 name.flag(),
@@ -100,7 +105,7 @@ fn check_taken(args: &ReportArgs) -> Result<(), Outcome> {
     Ok(())
 }
 
-fn given(args: &ReportArgs) -> Vec<FilterName> {
+fn given_filters(args: &ReportArgs) -> Vec<FilterName> {
     let all = [
         (FilterName::Since, args.since.is_some()),
         (FilterName::Until, args.until.is_some()),
@@ -123,9 +128,9 @@ fn given(args: &ReportArgs) -> Vec<FilterName> {
     all.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
 }
 
-fn word(flag: &str, question: Question, word: Option<&str>, known: &[&str]) -> Result<Option<String>, Outcome> {
+fn word(flag: &str, question: Question, word: Option<&str>, known: &[&str]) -> Result<Option<String>, ReportOutcome> {
     match word {
-        Some(word) if !known.contains(&word) => Err(Outcome::Usage(format!(
+        Some(word) if !known.contains(&word) => Err(ReportOutcome::Usage(format!(
             "`report {}` knows no {flag} {word:?}: take one of {}",
             question.as_str(),
             known.join(", ")

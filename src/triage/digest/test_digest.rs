@@ -42,6 +42,7 @@ pub(crate) fn trial(instance: &str, zone: &str, now: Timestamp) -> Digest {
         silenced: Silenced::default(),
         budget: None,
         remarks: vec!["This is a test message: nothing has failed, and nothing needs to be done.".to_owned()],
+        included: Vec::new(),
         left_out: LeftOut::default(),
     }
 }

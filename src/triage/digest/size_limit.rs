@@ -4,9 +4,10 @@
 //! may be is known to the renderers, which ask for one tier after the other.
 
 use crate::triage::digest::model::{Digest, GroupEntry, LeftOut};
+use strum::VariantArray as _;
 
 /// How much of a digest is shown. Each is smaller than the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::VariantArray)]
 pub enum Tier {
     /// All that was frozen.
     Full,
@@ -21,10 +22,6 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// From the largest to the smallest.
-    pub const ALL: [Tier; 5] =
-        [Tier::Full, Tier::Groups20Samples3, Tier::Groups20Samples1, Tier::Groups10Samples1, Tier::TotalsOnly];
-
     /// The number stored with a delivery: 0 is [`Tier::Full`].
     pub fn number(self) -> u8 {
         self as u8
@@ -32,12 +29,12 @@ impl Tier {
 
     /// Reads the number back; anything beyond the last tier is the last tier.
     pub fn from_number(number: u8) -> Tier {
-        Tier::ALL.get(usize::from(number)).copied().unwrap_or(Tier::TotalsOnly)
+        Tier::VARIANTS.get(usize::from(number)).copied().unwrap_or(Tier::TotalsOnly)
     }
 
     /// The next smaller tier; none after the last.
     pub fn smaller(self) -> Option<Tier> {
-        Tier::ALL.get(usize::from(self.number()) + 1).copied()
+        Tier::VARIANTS.get(usize::from(self.number()) + 1).copied()
     }
 
     /// The most groups in each list, and the most samples of a group.
@@ -57,7 +54,7 @@ impl Tier {
 /// It is tried once only, so it is the first at most half as large; else the last, if that is smaller at all.
 pub(crate) fn after_refusal(refused: Tier, size: impl Fn(Tier) -> usize) -> Option<Tier> {
     let before = size(refused);
-    let smaller = || Tier::ALL.into_iter().filter(|tier| *tier > refused);
+    let smaller = || Tier::VARIANTS.iter().copied().filter(|tier| *tier > refused);
     let half = smaller().find(|tier| size(*tier) <= before / 2);
     half.or_else(|| smaller().next_back().filter(|last| size(*last) < before))
 }
@@ -117,7 +114,7 @@ fn fewer_samples(entry: &GroupEntry, samples: usize) -> GroupEntry {
 mod tests {
     use super::*;
     use crate::triage::digest::model::Reason;
-    use crate::triage::digest::trial::trial;
+    use crate::triage::digest::test_digest::trial;
 
     fn of(changes: usize, still_open: usize) -> Digest {
         let mut digest = trial("", "UTC", "2026-08-23T07:00:00Z".parse().unwrap());
@@ -189,7 +186,7 @@ mod tests {
 
     #[test]
     fn tier_numbers_read_back_and_stop_at_the_last() {
-        for tier in Tier::ALL {
+        for tier in Tier::VARIANTS.iter().copied() {
             assert_eq!(Tier::from_number(tier.number()), tier);
         }
         assert_eq!(Tier::from_number(99), Tier::TotalsOnly);

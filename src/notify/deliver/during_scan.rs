@@ -10,7 +10,7 @@ use tracing::{error, warn};
 
 use crate::ledger::Ledger;
 use crate::model::schedule::quiet::QuietHours;
-use crate::notify::deliver::{Round, Sender, deliver};
+use crate::notify::deliver::{DigestSender, Round, deliver};
 
 /// Between two rounds, and before the first: what is quick is not disturbed.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// When the worker began, and when only pages may go out.
 #[derive(Clone)]
-pub(crate) struct Hours {
+pub(crate) struct DeliveryHours {
     /// Now, as the caller has it.
     pub(crate) now: Timestamp,
     /// Quiet hours, if there are any.
@@ -30,13 +30,17 @@ pub(crate) struct Hours {
 }
 
 /// Delivers what falls due until the guard is dropped. A round under way then still comes to its end.
-pub(crate) fn deliver_meanwhile<S: Sender>(ledger: &Ledger, channels: &[Arc<S>], hours: Hours) -> DropGuard {
+pub(crate) fn deliver_meanwhile<S: DigestSender>(
+    ledger: &Ledger,
+    channels: &[Arc<S>],
+    hours: DeliveryHours,
+) -> DropGuard {
     let stop = CancellationToken::new();
     tokio::spawn(rounds(ledger.clone(), channels.to_vec(), hours, stop.clone()));
     stop.drop_guard()
 }
 
-async fn rounds<S: Sender>(ledger: Ledger, channels: Vec<Arc<S>>, hours: Hours, stop: CancellationToken) {
+async fn rounds<S: DigestSender>(ledger: Ledger, channels: Vec<Arc<S>>, hours: DeliveryHours, stop: CancellationToken) {
     let began = Instant::now();
     while stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
         let now = hours.now.checked_add(began.elapsed()).unwrap_or(hours.now);

@@ -3,11 +3,11 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::report::filter::Window;
+use crate::report::filter::TimeRange;
 
 /// How an answer should look.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
+pub(crate) struct AnswerLayout {
     /// The zone times are shown in where people read them; programs get UTC.
     pub zone: TimeZone,
     /// When the report is made.
@@ -28,10 +28,10 @@ pub(crate) struct Look {
     pub csv_safe: bool,
 }
 
-impl Default for Look {
+impl Default for AnswerLayout {
     /// Plain text in UTC of any width.
-    fn default() -> Look {
-        Look {
+    fn default() -> AnswerLayout {
+        AnswerLayout {
             zone: TimeZone::UTC,
             now: Timestamp::UNIX_EPOCH,
             relative: false,
@@ -45,7 +45,7 @@ impl Default for Look {
     }
 }
 
-impl Look {
+impl AnswerLayout {
     /// A time for people, to the minute, in their zone.
     pub(crate) fn time(&self, at: Timestamp) -> String {
         let at = at.to_zoned_datetime(self.zone.clone());
@@ -79,7 +79,7 @@ pub(crate) fn length(seconds: u64) -> String {
 }
 
 /// "in the last 24 h", or from when to when, with the zone.
-pub(crate) fn window(window: &Window, look: &Look) -> String {
+pub(crate) fn window(window: &TimeRange, look: &AnswerLayout) -> String {
     let hours = age(window.since, window.until).div_ceil(3600);
     match window.until == look.now {
         true if hours <= 72 => format!("in the last {hours} h"),

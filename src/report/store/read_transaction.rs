@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::ledger::error::LedgerError;
 use crate::ledger::{access, open};
 use crate::report::store::QueryError;
-use crate::report::store::selection::matching_items::{Picked, Wanted};
+use crate::report::store::selection::matching_items::{ItemCriteria, Picked};
 
 /// KiB of pages that are kept, taken as they are read: a report looks up hundreds of items in trees of millions, and
 /// SQLite's own 2 MiB forget the upper pages of these in between.
@@ -16,18 +16,18 @@ const CACHE: i64 = 32 * 1024;
 
 /// A read-only connection inside one read transaction: every query of a report sees the same instant,
 /// also while the service writes.
-pub(crate) struct Reading {
+pub(crate) struct ReadTransaction {
     connection: Connection,
     /// What was picked last: the queries of one report pick the same.
     picked: RefCell<Option<(String, Picked)>>,
 }
 
-impl Reading {
+impl ReadTransaction {
     /// Opens the ledger and begins to read.
     ///
     /// # Errors
     /// The file is missing, no ledger, newer or older than this program, or unreadable.
-    pub(crate) fn open(path: &Path) -> Result<Reading, LedgerError> {
+    pub(crate) fn open(path: &Path) -> Result<ReadTransaction, LedgerError> {
         if path.is_dir() {
             let source = std::io::ErrorKind::IsADirectory.into();
             return Err(LedgerError::File { path: path.to_owned(), source });
@@ -35,18 +35,18 @@ impl Reading {
         let connection = open::reader(path)?;
         refuse_strange(&connection, path)?;
         open::refuse_older(&connection)?;
-        Reading::over(connection)
+        ReadTransaction::over(connection)
     }
 
     /// Reads over a connection that is open already.
     ///
     /// # Errors
     /// SQLite refuses to begin.
-    pub(crate) fn over(connection: Connection) -> Result<Reading, LedgerError> {
+    pub(crate) fn over(connection: Connection) -> Result<ReadTransaction, LedgerError> {
         connection.set_prepared_statement_cache_capacity(64);
         connection.pragma_update(None, "cache_size", -CACHE)?;
         connection.execute_batch("BEGIN")?;
-        Ok(Reading { connection, picked: RefCell::new(None) })
+        Ok(ReadTransaction { connection, picked: RefCell::new(None) })
     }
 
     /// The connection, for functions of this folder.
@@ -55,7 +55,7 @@ impl Reading {
     }
 
     /// The items that are wanted; asked again for the same it looks only once.
-    pub(crate) fn picked(&self, wanted: &Wanted) -> Result<Picked, QueryError> {
+    pub(crate) fn picked(&self, wanted: &ItemCriteria) -> Result<Picked, QueryError> {
         let asked = format!("{wanted:?}");
         if let Some((last, picked)) = &*self.picked.borrow()
             && *last == asked

@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::commands::report::outcome::Outcome;
+use crate::commands::report::outcome::ReportOutcome;
 use crate::model::text::one_line;
-use crate::report::format::Format;
+use crate::report::format::ReportFormat;
 
 /// A ledger and what it answered, written in one format.
-pub(crate) struct Part {
+pub(crate) struct LedgerAnswer {
     pub(crate) ledger: PathBuf,
     pub(crate) text: String,
 }
@@ -23,28 +23,30 @@ pub(crate) struct Part {
 ///
 /// # Errors
 /// The format cannot hold several ledgers.
-pub(crate) fn join(parts: &[Part], format: Format, header: bool) -> Result<String, Outcome> {
+pub(crate) fn join(parts: &[LedgerAnswer], format: ReportFormat, header: bool) -> Result<String, ReportOutcome> {
     match format {
-        Format::Table | Format::Md => Ok(one_after_the_other(parts, format)),
-        Format::Tsv => Ok(lines(parts, header)),
-        Format::Jsonl => Ok(objects(parts)),
-        Format::Json => envelope(parts).map_err(Outcome::failed),
-        Format::Csv => records(parts, header).map_err(Outcome::failed),
-        Format::Html => Err(Outcome::Usage("a page shows one ledger: ask for one page per --ledger".to_owned())),
+        ReportFormat::Table | ReportFormat::Md => Ok(concatenate(parts, format)),
+        ReportFormat::Tsv => Ok(lines(parts, header)),
+        ReportFormat::Jsonl => Ok(objects(parts)),
+        ReportFormat::Json => envelope(parts).map_err(ReportOutcome::failed),
+        ReportFormat::Csv => records(parts, header).map_err(ReportOutcome::failed),
+        ReportFormat::Html => {
+            Err(ReportOutcome::Usage("a page shows one ledger: ask for one page per --ledger".to_owned()))
+        }
     }
 }
 
-fn name(part: &Part) -> String {
+fn name(part: &LedgerAnswer) -> String {
     one_line(&part.ledger.display().to_string()).into_owned()
 }
 
-fn one_after_the_other(parts: &[Part], format: Format) -> String {
-    let mark = if format == Format::Md { "# " } else { "ledger " };
+fn concatenate(parts: &[LedgerAnswer], format: ReportFormat) -> String {
+    let mark = if format == ReportFormat::Md { "# " } else { "ledger " };
     let sections: Vec<String> = parts.iter().map(|part| format!("{mark}{}\n\n{}", name(part), part.text)).collect();
     sections.join("\n")
 }
 
-fn lines(parts: &[Part], header: bool) -> String {
+fn lines(parts: &[LedgerAnswer], header: bool) -> String {
     let mut out = String::new();
     for (index, part) in parts.iter().enumerate() {
         for (number, line) in part.text.lines().enumerate() {
@@ -58,8 +60,8 @@ fn lines(parts: &[Part], header: bool) -> String {
     out
 }
 
-fn objects(parts: &[Part]) -> String {
-    let named = |part: &Part| {
+fn objects(parts: &[LedgerAnswer]) -> String {
+    let named = |part: &LedgerAnswer| {
         let ledger = serde_json::Value::from(part.ledger.display().to_string());
         let rows = part.text.lines().filter_map(|line| line.strip_prefix('{'));
         rows.map(|rest| format!("{{\"ledger\":{ledger},{rest}\n")).collect::<String>()
@@ -68,7 +70,7 @@ fn objects(parts: &[Part]) -> String {
 }
 
 #[derive(Deserialize)]
-struct Envelope<'a> {
+struct LedgersEnvelope<'a> {
     schema_version: u32,
     generated_at: Timestamp,
     ledger_as_of: Option<Timestamp>,
@@ -87,14 +89,14 @@ struct Joined<'a> {
     generated_at: Timestamp,
     /// The oldest of them; null if one of them never had a complete scan.
     ledger_as_of: Option<Timestamp>,
-    ledgers: Vec<Source>,
+    ledgers: Vec<LedgerSource>,
     query: &'a str,
     filters: &'a RawValue,
     rows: Vec<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
-struct Source {
+struct LedgerSource {
     ledger: String,
     ledger_as_of: Option<Timestamp>,
     /// How many of its rows match; only where fewer are here.
@@ -102,19 +104,19 @@ struct Source {
     matching: Option<u64>,
 }
 
-fn envelope(parts: &[Part]) -> Result<String, serde_json::Error> {
+fn envelope(parts: &[LedgerAnswer]) -> Result<String, serde_json::Error> {
     let mut ledgers = Vec::new();
     let mut rows = Vec::new();
     let mut last = None;
     for part in parts {
-        let envelope: Envelope<'_> = serde_json::from_str(&part.text)?;
+        let envelope: LedgersEnvelope<'_> = serde_json::from_str(&part.text)?;
         let ledger = part.ledger.display().to_string();
         for row in &envelope.rows {
             let rest = row.get().strip_prefix('{').unwrap_or(row.get());
             let named = format!("{{\n      \"ledger\": {},{rest}", serde_json::Value::from(ledger.as_str()));
             rows.push(RawValue::from_string(named)?);
         }
-        ledgers.push(Source { ledger, ledger_as_of: envelope.ledger_as_of, matching: envelope.matching });
+        ledgers.push(LedgerSource { ledger, ledger_as_of: envelope.ledger_as_of, matching: envelope.matching });
         last = Some(envelope);
     }
     let Some(last) = last else { return Ok(String::new()) };
@@ -131,7 +133,7 @@ fn envelope(parts: &[Part]) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(&joined)? + "\n")
 }
 
-fn records(parts: &[Part], header: bool) -> Result<String, csv::Error> {
+fn records(parts: &[LedgerAnswer], header: bool) -> Result<String, csv::Error> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for (index, part) in parts.iter().enumerate() {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(part.text.as_bytes());
@@ -153,18 +155,18 @@ fn records(parts: &[Part], header: bool) -> Result<String, csv::Error> {
 mod tests {
     use super::*;
 
-    fn parts(a: &str, b: &str) -> [Part; 2] {
-        [("a.db", a), ("b.db", b)].map(|(ledger, text)| Part { ledger: ledger.into(), text: text.to_owned() })
+    fn parts(a: &str, b: &str) -> [LedgerAnswer; 2] {
+        [("a.db", a), ("b.db", b)].map(|(ledger, text)| LedgerAnswer { ledger: ledger.into(), text: text.to_owned() })
     }
 
     #[test]
     fn every_row_names_its_ledger_and_the_header_comes_once() {
         let tsv = parts("x\ty\n1\t2\n", "x\ty\n3\t4\n");
-        assert_eq!(join(&tsv, Format::Tsv, true).unwrap(), "ledger\tx\ty\na.db\t1\t2\nb.db\t3\t4\n");
+        assert_eq!(join(&tsv, ReportFormat::Tsv, true).unwrap(), "ledger\tx\ty\na.db\t1\t2\nb.db\t3\t4\n");
         let csv = parts("x,y\r\n1,\"a\r\nb\"\r\n", "x,y\r\n3,4\r\n");
-        assert_eq!(join(&csv, Format::Csv, true).unwrap(), "ledger,x,y\r\na.db,1,\"a\r\nb\"\r\nb.db,3,4\r\n");
-        assert_eq!(join(&parts("1\n", "2\n"), Format::Tsv, false).unwrap(), "a.db\t1\nb.db\t2\n");
-        let jsonl = join(&parts("{\"n\":1}\n", "{\"n\":2}\n"), Format::Jsonl, true).unwrap();
+        assert_eq!(join(&csv, ReportFormat::Csv, true).unwrap(), "ledger,x,y\r\na.db,1,\"a\r\nb\"\r\nb.db,3,4\r\n");
+        assert_eq!(join(&parts("1\n", "2\n"), ReportFormat::Tsv, false).unwrap(), "a.db\t1\nb.db\t2\n");
+        let jsonl = join(&parts("{\"n\":1}\n", "{\"n\":2}\n"), ReportFormat::Jsonl, true).unwrap();
         assert_eq!(jsonl, "{\"ledger\":\"a.db\",\"n\":1}\n{\"ledger\":\"b.db\",\"n\":2}\n");
     }
 
@@ -177,16 +179,16 @@ mod tests {
         };
         let (old, new) = (of("\"2026-01-01T00:00:00Z\"", 1), of("\"2026-01-01T09:00:00Z\"", 2));
         let read = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
-        let both = read(join(&parts(&new, &old), Format::Json, true).unwrap());
+        let both = read(join(&parts(&new, &old), ReportFormat::Json, true).unwrap());
         assert_eq!(both["ledger_as_of"], "2026-01-01T00:00:00Z");
         assert_eq!(both["rows"], serde_json::json!([{"ledger": "a.db", "n": 2}, {"ledger": "b.db", "n": 1}]));
         assert_eq!(both["ledgers"][0]["ledger_as_of"], "2026-01-01T09:00:00Z");
-        let never = read(join(&parts(&new, &of("null", 3)), Format::Json, true).unwrap());
+        let never = read(join(&parts(&new, &of("null", 3)), ReportFormat::Json, true).unwrap());
         assert_eq!(never["ledger_as_of"], serde_json::Value::Null);
     }
 
     #[test]
     fn a_page_shows_one_ledger() {
-        assert_eq!(join(&parts("", ""), Format::Html, true).unwrap_err().code(), 2);
+        assert!(matches!(join(&parts("", ""), ReportFormat::Html, true), Err(ReportOutcome::Usage(_))));
     }
 }
