@@ -43,7 +43,7 @@ pub(crate) fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerEr
     let _unless_the_file_system_has_no_locks = file.try_lock();
     let outcome = copy(source, &part).and_then(|()| settle(&file, &part, target));
     if outcome.is_err() {
-        // What is half written is of no use to anybody.
+        // What is half written is of no use to anyone.
         let _ = std::fs::remove_file(&part);
     }
     outcome
@@ -66,7 +66,7 @@ fn sweep(folder: &Path) -> std::io::Result<()> {
         match File::open(entry.path()).and_then(|file| Ok(file.try_lock()?)) {
             Ok(()) => std::fs::remove_file(entry.path())?,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => tracing::warn!(%error, "cannot tell whether {} is in use: {error}", entry.path().display()),
+            Err(error) => tracing::warn!("cannot tell whether {} is in use: {error}", entry.path().display()),
         }
     }
     Ok(())
@@ -93,7 +93,7 @@ fn spare(source: &Connection, target: &Path) -> std::io::Result<()> {
 
 pub(crate) fn copy(source: &Connection, part: &Path) -> Result<(), LedgerError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    // Nobody else opens this file, and SQLite's locks would meet our own where a file system makes them one kind.
+    // No one else opens this file, and SQLite's locks would meet our own where a file system makes them one kind.
     let mut copy = Connection::open_with_flags_and_vfs(part, flags, "unix-none")?;
     // A copy that is cut short is thrown away, so it needs no journal, which would stay beside it.
     copy.pragma_update(None, "locking_mode", "exclusive")?;

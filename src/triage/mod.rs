@@ -67,10 +67,11 @@ impl Request {
     }
 }
 
-/// Does one triage. Returns the digest that was frozen; none if there is nothing to tell now.
+/// Does one triage. Returns the digest that was frozen; none if there is nothing to report now.
 ///
 /// # Errors
 /// The ledger refuses; nothing has changed then.
+#[tracing::instrument(name = "digest", skip_all)]
 pub async fn triage(ledger: &Ledger, settings: &Settings, request: Request) -> anyhow::Result<Option<Digest>> {
     let settings = settings.clone();
     let (digest, changes) = ledger
@@ -145,7 +146,7 @@ fn finish(
     let now = context.moment.now;
     if let Some(due) = due {
         run::begin(tx, RUN, due.due_at, now)?;
-        run::end(tx, RUN, due.due_at, told.map_or("nothing to tell", |digest| digest.digest_id.as_str()))?;
+        run::end(tx, RUN, due.due_at, told.map_or("nothing to send", |digest| digest.digest_id.as_str()))?;
     }
     Ok(())
 }
@@ -158,7 +159,7 @@ struct Occasion<'o> {
     extras: Extras,
 }
 
-/// Makes and freezes a digest of what may be told now; none if that is nothing.
+/// Makes and freezes a digest of what may be reported now; none if that is nothing.
 fn tell(
     tx: &Transaction<'_>,
     context: &Context<'_>,
@@ -240,7 +241,7 @@ fn says_all_quiet(context: &Context<'_>, due: Option<Due>) -> bool {
     context.settings.all_quiet && due.is_some() && today.weekday() == jiff::civil::Weekday::Monday
 }
 
-/// A digest without entries: everything that is the same whatever is told.
+/// A digest without entries: everything that is the same whatever is reported.
 fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[Case]) -> Result<Digest, LedgerError> {
     let (settings, now) = (context.settings, context.moment.now);
     let from = match digest_store::told_until(tx)? {
@@ -300,7 +301,7 @@ fn remark(
     let zone = &context.settings.zone;
     let next_cycle = |at: Timestamp| context.settings.scan.next(at, zone).unwrap_or(at) - at;
     if let Some(due) = due.filter(|due| context.moment.now - due.due_at > DOWNTIME.max(next_cycle(due.due_at))) {
-        digest.remarks.push(format!("This digest was due {} and comes late.", local(due.due_at, zone)));
+        digest.remarks.push(format!("This digest was due {} and is late.", local(due.due_at, zone)));
     }
     if digest.baseline {
         digest.remarks.push(cases::inventory_remark(context.inventory));
@@ -313,7 +314,7 @@ fn remark(
             more => format!(" and {more} more (llama-triage report groups --state resolved --limit 0)"),
         };
         let (listed, groups) = (ids.join(", "), count(all, "group", "groups"));
-        digest.remarks.push(format!("{groups} failed and ended again before the digest: {listed}{more}."));
+        digest.remarks.push(format!("{groups} opened and resolved before this digest: {listed}{more}."));
     }
     Ok(())
 }
@@ -333,9 +334,9 @@ fn downtime(tx: &Transaction<'_>, context: &Context<'_>, window: Window) -> Resu
     let (from, to) = (local(from, &context.settings.zone), local(to, &context.settings.zone));
     let unread = digest_store::projects_not_read(tx)?;
     Ok(Some(match unread.is_empty() {
-        true => format!("Gap of {hours} h {minutes} min: nothing was scanned from {from} to {to}."),
+        true => format!("No scans for {hours} h {minutes} min, from {from} to {to}."),
         false => format!(
-            "Nothing was scanned from {from} to {to} ({hours} h {minutes} min), and not everything of that time has been read yet: \
+            "No scans for {hours} h {minutes} min, from {from} to {to}, and data of that time is still missing: \
              the last scan of {} was incomplete.",
             unread.join(", ")
         ),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
+use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
@@ -43,7 +44,7 @@ pub(crate) struct Try {
 
 /// Something that takes digests. `notify::Channel` is one; tests have their own.
 pub(crate) trait Sender: Send + Sync + 'static {
-    /// The channel's name.
+    /// Channel name.
     fn name(&self) -> &str;
 
     /// Sends the content once.
@@ -124,14 +125,18 @@ pub(crate) async fn deliver<S: Sender>(
 ) -> anyhow::Result<DeliverySummary> {
     let mut tasks = JoinSet::new();
     for channel in channels {
-        tasks.spawn(drain(ledger.clone(), Arc::clone(channel), round));
+        tasks.spawn(drain(ledger.clone(), Arc::clone(channel), round).in_current_span());
     }
     let mut summary = DeliverySummary::default();
     let deadline = tokio::time::Instant::now() + round.patience;
     while !tasks.is_empty() {
         match tokio::time::timeout_at(deadline, tasks.join_next()).await {
             Ok(Some(Ok(part))) => summary.add(part?),
-            Ok(Some(Err(failure))) => summary.errors.push(format!("a delivery task failed: {failure}")),
+            Ok(Some(Err(failure))) => {
+                let error = format!("a delivery task failed: {failure}");
+                error!("{error}");
+                summary.errors.push(error);
+            }
             Ok(None) => break,
             Err(_) => {
                 summary.busy = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
@@ -152,14 +157,47 @@ async fn drain<S: Sender>(ledger: Ledger, channel: Arc<S>, round: Round) -> Resu
         let Some(claimed) = claimed else {
             return Ok(summary);
         };
-        let answer = attempt(channel.as_ref(), &claimed, round.now).await;
-        let fate = record(&ledger, claimed, answer.clone(), round.now).await?;
+        let span = info_span!("delivery", channel = channel.name(), delivery.id = claimed.delivery_id);
+        let (answer, fate) = try_once(&ledger, channel.as_ref(), claimed, round.now).instrument(span).await?;
         summary.count(channel.name(), &answer, &fate);
         // A channel that just failed is not tried with the next delivery at once.
         if matches!((&answer, &fate), (Answer::Later { .. }, Fate::Again { .. })) {
             return Ok(summary);
         }
     }
+}
+
+/// Sends a claimed delivery, records the outcome and logs it.
+async fn try_once<S: Sender>(
+    ledger: &Ledger,
+    channel: &S,
+    claimed: Claimed,
+    now: Timestamp,
+) -> Result<(Answer, Fate), LedgerError> {
+    let (digest_id, attempt_number) = (claimed.content.digest_id.clone(), claimed.attempts);
+    let answer = attempt(channel, &claimed, now).await;
+    let fate = record(ledger, claimed, answer.clone(), now).await?;
+    let name = channel.name();
+    match (&fate, answer.error()) {
+        (Fate::Sent, _) => info!(digest.id = digest_id, attempt = attempt_number, "sent digest {digest_id} to {name}"),
+        (Fate::Again { at, .. }, error) => {
+            warn!(
+                digest.id = digest_id,
+                attempt = attempt_number,
+                "{name}: {}; next try {at:.0}",
+                error.unwrap_or_default()
+            );
+        }
+        (Fate::Dead, error) => {
+            warn!(
+                digest.id = digest_id,
+                attempt = attempt_number,
+                "{name}: {}; undeliverable",
+                error.unwrap_or_default()
+            );
+        }
+    }
+    Ok((answer, fate))
 }
 
 async fn attempt<S: Sender>(channel: &S, claimed: &Claimed, now: Timestamp) -> Answer {
@@ -191,7 +229,7 @@ impl DeliverySummary {
             Fate::Again { .. } => {}
             Fate::Dead => self.dead += 1,
         }
-        if let Answer::Later { error, .. } | Answer::TooLarge { error, .. } | Answer::Never { error, .. } = answer {
+        if let Some(error) = answer.error() {
             self.errors.push(format!("{channel}: {error}"));
         }
     }

@@ -114,7 +114,7 @@ async fn a_delivery_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_recipient_that_is_refused_is_told_of_until_all_get_it() {
+async fn a_recipient_that_is_refused_is_reported_until_all_get_it() {
     let world = World::new().await;
     let partly = Answer::Arrived { answer: "250 ok".into(), refused: vec!["b…@x: 550 no such user".into()] };
     let mail = Fake::new("mail", [partly]);
@@ -146,7 +146,7 @@ async fn a_crash_between_sending_and_recording_sends_the_same_again_as_uncertain
     let world = World::new().await;
     let mail = Fake::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
-    // The process dies after the claim was committed: nobody records anything.
+    // The process dies after the claim was committed: no one records anything.
     let claimed = world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await, DeliverySummary::default());
     assert_eq!(recover(&world.ledger, t(4)).await.unwrap(), 1);
@@ -247,7 +247,7 @@ async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_
 }
 
 #[tokio::test]
-async fn a_dead_delivery_is_told_as_a_fault_that_ends_with_the_next_success() {
+async fn a_dead_delivery_is_reported_as_a_fault_that_ends_with_the_next_success() {
     let world = World::new().await;
     let chat = Fake::new("chat", [Answer::Never { error: "410 gone".into(), of_content: false }]);
     let mail = Fake::new("mail", []);
@@ -281,7 +281,7 @@ async fn a_mended_channel_gets_what_died_with_its_next_digest() {
 }
 
 #[tokio::test]
-async fn what_a_channel_dislikes_or_nobody_takes_for_news_is_not_repeated() {
+async fn what_a_channel_rejects_or_is_no_news_any_more_is_not_repeated() {
     let world = World::new().await;
     let mail = Fake::new("mail", [never(true), never(false)]);
     for n in [1, 2, 3 + 8 * 24 * 60] {
@@ -325,7 +325,7 @@ async fn a_silent_channel_blocks_neither_the_others_nor_the_cycle() {
     let round = Round { now: t(2), page_only: false, patience: Duration::from_millis(300) };
     let summary = deliver(&world.ledger, &[silent.clone(), mail.clone()], round).await.unwrap();
     assert_eq!((summary.sent, summary.busy), (1, 1));
-    // It goes on in the background, and nobody else takes its delivery meanwhile.
+    // It goes on in the background, and no one else takes its delivery meanwhile.
     assert_eq!(world.deliver(std::slice::from_ref(&silent), 3).await, DeliverySummary::default());
     silent.gate.as_ref().unwrap().notify_one();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
