@@ -53,14 +53,14 @@ pub(crate) fn has_news(digest: &Digest) -> bool {
 
 /// Says that nothing is due, and what waits.
 pub(crate) fn not_due(waiting: Option<&Digest>, zone: &TimeZone) -> String {
-    let Some(waiting) = waiting else { return "There is nothing to tell now.".to_owned() };
+    let Some(waiting) = waiting else { return "Nothing to send.".to_owned() };
     let next = waiting
         .next_digest_at
         .map_or_else(String::new, |at| format!(" The next scheduled digest is due {}.", local(at, zone)));
     if !has_news(waiting) {
-        return format!("There is nothing new to tell now.{next}");
+        return format!("Nothing new to send.{next}");
     }
-    format!("Nothing is due now.{next} `llama-triage digest --now` sends what waits: {}", headline(waiting))
+    format!("No digest is due.{next} `llama-triage digest --now` sends what is pending: {}", headline(waiting))
 }
 
 /// Decides what is due, and delivers everything that waits. Needs the ledger's lock.
@@ -129,6 +129,6 @@ mod tests {
         assert_eq!(nameless(rehearsal.waiting.clone()), nameless(due));
         let said = not_due(rehearsal.waiting.as_ref(), &settings.zone);
         assert!(said.contains("next scheduled digest is due 2026-11-24") && said.contains("digest --now"), "{said}");
-        assert_eq!(not_due(None, &settings.zone), "There is nothing to tell now.");
+        assert_eq!(not_due(None, &settings.zone), "Nothing to send.");
     }
 }

@@ -32,9 +32,9 @@ impl Grouper {
         let id = |group: u32| -> &GroupId { self.id(GroupHandle(group)) };
         let why = match (known, taken, group) {
             (Some(_), _, Some(group)) => format!("the same tokens were seen before in {}", id(group)),
-            (None, Some(form), Some(group)) => format!("the template {:?} of {} takes it in", self.book.form(form).template(), id(group)),
-            _ if self.book.is_full() => "there is no room for another form; it goes to the group of all other messages".to_owned(),
-            _ => "no form with these tokens was seen before; it would be compared with all others and found a group if nothing joins them".to_owned(),
+            (None, Some(form), Some(group)) => format!("it matches the template {:?} of {}", self.book.form(form).template(), id(group)),
+            _ if self.book.is_full() => "the limit of templates is reached; it joins the group of all other messages".to_owned(),
+            _ => "no message with these tokens was seen before; it is compared with all templates and starts a new group if none matches".to_owned(),
         };
         let nearest = self.book.nearest(&reading.form, group).map(|(form, shared)| {
             let other = self.book.families.of(form);

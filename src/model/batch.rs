@@ -17,7 +17,7 @@ pub enum BatchStatus {
     Completed,
     /// Ended as a whole by an error.
     Failed,
-    /// Ended by a person.
+    /// Ended by a user.
     Cancelled,
     /// A word this version does not know; never taken as terminal.
     Unknown(String),
@@ -52,7 +52,7 @@ impl BatchStatus {
         }
     }
 
-    /// Whether the batch can no longer change by itself.
+    /// Whether the batch is final at LlamaCloud.
     pub fn is_terminal(&self) -> bool {
         matches!(self, BatchStatus::Completed | BatchStatus::Failed | BatchStatus::Cancelled)
     }
@@ -112,7 +112,7 @@ impl Batch {
     ///
     /// An unfinished batch always must; an unchanged finished one never, unless rows of it could not be read: those are
     /// tried again in every scan that reads the `whole` job list, for the API or this program may have been mended.
-    /// Nor one that rests until later than `at` because jobs of it have a status that nobody knows, or because its proof is not due.
+    /// Nor one that rests until later than `at` because jobs of it have a status that no one knows, or because its proof is not due.
     pub fn needs_listing(&self, listed_as: Option<&str>, whole: bool, at: i64) -> bool {
         let appearance = self.appearance();
         let needs = match listed_as.and_then(|listed| listed.strip_prefix(&appearance)) {
@@ -127,7 +127,7 @@ impl Batch {
 
     /// What it is remembered by after a complete listing that shows something wrong, given what it was remembered by before.
     ///
-    /// One bad answer may be a server in trouble: it is believed when the next scan finds the same.
+    /// One bad answer may be a failing server: it is believed when the next scan finds the same.
     pub fn listed_with(&self, flaw: Flaw, before: Option<&str>) -> String {
         let appearance = self.appearance();
         let rest = before.and_then(|before| before.strip_prefix(&appearance));

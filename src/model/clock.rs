@@ -1,7 +1,7 @@
 //! What time it is, where the host's clock has jumped: by what was known before, and by what servers say.
 //!
 //! A host starts with a clock of 1970 or of its last shutdown, is suspended, or is set by years by mistake. Deadlines that
-//! are judged by such a clock end acks, close episodes and mute channels, and news is told with a wrong date. So a jump is
+//! are judged by such a clock end acks, close episodes and mute channels, and news is reported with a wrong date. So a jump is
 //! believed only where a server's `Date` agrees with it, and where no server can be asked, deadlines wait.
 
 use jiff::{SignedDuration, Timestamp};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupState {
-    /// Its first episode, not told yet.
+    /// Its first episode, not reported yet.
     New,
     /// Told, open, nothing special.
     Ongoing,

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What kind of trouble an observation tells of.
+/// What kind of problem an observation reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -129,7 +129,7 @@ pub enum ItemStatus {
     Failed,
     /// Skipped.
     Skipped,
-    /// Cancelled by somebody.
+    /// Cancelled by someone.
     Cancelled,
     /// A word this version does not know.
     Unknown(String),

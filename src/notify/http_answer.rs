@@ -72,7 +72,7 @@ pub(crate) fn judge(answer: &HttpAnswer<'_>, body: Body) -> Verdict {
     match answer.status {
         200..=299 => accepted(words, answer.complete || body == Body::Ignored),
         408 | 425 | 429 | 500..=599 => Verdict::Later,
-        // Whoever says when to come back does not refuse for good, whatever the number.
+        // Whoever says when to try again does not refuse for good, whatever the number.
         _ if answer.retry_after.is_some() => Verdict::Later,
         413 => Verdict::TooLarge,
         300..=399 => Verdict::Refused(Cause::Moved),
@@ -109,7 +109,7 @@ enum Words {
     WebPage,
     Later,
     TooLarge,
-    /// The status that somebody behind the receiver gave.
+    /// The status that someone behind the receiver gave.
     Status(u16),
     Failed(Cause),
 }

@@ -52,7 +52,7 @@ pub(crate) async fn restore_apis<S: Source>(ledger: &Ledger, projects: &[Watched
     Ok(())
 }
 
-/// Keeps what a scan found, and tells people once of an API that went away.
+/// Keeps what a scan found, and reports once that an API no longer exists.
 ///
 /// # Errors
 /// SQLite refuses.

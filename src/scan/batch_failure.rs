@@ -11,7 +11,7 @@ use crate::model::item::{ItemStatus, Kind, Observation};
 /// The name of the item that is recorded in place of a whole batch; its id is the batch's.
 pub(crate) const WHOLE_BATCH: &str = "(whole batch)";
 
-/// Items that were under way when their batch ended may still end by themselves; after this they are taken for abandoned.
+/// Items that were under way when their batch ended may still end; after this they are taken for abandoned.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a listing of a batch's items has shown.
@@ -35,7 +35,7 @@ impl Batch {
         }
     }
 
-    /// The statuses of items that this ended batch never did. Empty if it has not ended, if a person stopped it, or if its own
+    /// The statuses of items that this ended batch never did. Empty if it has not ended, if a user stopped it, or if its own
     /// counts account for every item.
     ///
     /// Whether `processed_items` includes failed items is undocumented, so a completed batch is looked at if either reading
@@ -77,7 +77,7 @@ impl Batch {
     /// The batch itself as a failed item, for a batch that failed and names no item; none if its items say all.
     pub fn stand_in(&self, shown: Shown) -> Option<Observation> {
         let own_message = self.error_message.is_some() && !shown.same_message;
-        // Without a total nobody can tell whether the items that are shown are all.
+        // Without a total no one can tell whether the items that are shown are all.
         let needed = match self.status {
             _ if shown.undone > 0 => false,
             _ if self.failed_as_a_whole() => self.total_items.is_none() || shown.unwell == 0 || own_message,

@@ -119,7 +119,7 @@ pub(crate) async fn read<S: Source>(source: &S, known: &HashMap<String, KnownBat
     list
 }
 
-/// A list may show millions of batches, so they are told apart by a hash of their ids.
+/// A list may show millions of batches, so they are distinguished by a hash of their ids.
 fn short(batch_id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     batch_id.hash(&mut hasher);
@@ -137,7 +137,7 @@ impl JobList {
     ) {
         let awaited = known.iter().filter(|(id, batch)| batch.awaited && source.api_of(id) == api);
         let mut unseen: HashSet<&str> = awaited.map(|(id, _)| id.as_str()).collect();
-        // A list that was never read holds batches that nobody knows, also behind a page of known ones.
+        // A list that was never read holds batches that no one knows, also behind a page of known ones.
         let may_stop = request.may_stop && request.apis.get(api).presence == Presence::Present;
         let mut order = ListOrder::new(unseen.len(), may_stop);
         let since = request.windows.of(api).since;
@@ -163,8 +163,7 @@ impl JobList {
                 }
                 let due = self.due.len() - due_before;
                 if due >= request.most_due {
-                    let why =
-                        format!("batch list: {due} of its batches must be read; the next scans read what follows");
+                    let why = format!("batch list: {due} batches are due; the rest is read by the next scans");
                     read.error = Some((why, false));
                     return ControlFlow::Break(());
                 }
@@ -259,7 +258,7 @@ impl JobList {
         });
         let said: Vec<String> = said.collect();
         format!(
-            "could not list batches: neither API exists at the address ({}): check base-url, which takes no path",
+            "could not list batches: neither API exists at the address ({}): check base-url, which must have no path",
             said.join(", ")
         )
     }
@@ -346,7 +345,7 @@ impl ListRead {
     fn doubt(&self) -> String {
         let status = if let ListOutcome::NotFound(status) = self.outcome { status } else { 404 };
         format!(
-            "API {}: its batch list does not exist any more ({status}); if the next scan finds the same, it goes on without this API",
+            "API {}: its batch list no longer exists ({status}); if the next scan confirms it, this API is no longer read",
             self.api
         )
     }
@@ -356,7 +355,7 @@ impl ListRead {
         match result {
             Ok(listed) => {
                 if listed.unreadable > 0 {
-                    // Whole batches are hidden, and nobody can say how many failures are in them.
+                    // Whole batches are hidden, and no one can say how many failures are in them.
                     let why = listed.why_unreadable.unwrap_or_default();
                     let batches = count(listed.unreadable, "batch", "batches");
                     self.flaw = Some(format!("{batches} of {} could not be read: {why}", self.name));
@@ -364,7 +363,7 @@ impl ListRead {
                     self.outcome = ListOutcome::Read { active: true };
                 }
                 if !listed.complete && !self.stopped && self.error.is_none() {
-                    let why = listed.why_incomplete.unwrap_or_else(|| "it was not read to its end".to_owned());
+                    let why = listed.why_incomplete.unwrap_or_else(|| "not read to its end".to_owned());
                     self.error = Some((format!("batch list: {why}"), false));
                 }
                 listed.unreadable

@@ -68,7 +68,7 @@ impl Clock {
     /// The ledger refuses; the next call sets right what is left.
     pub async fn now(&mut self, ledger: &Ledger, setup: &Setup) -> Result<Timestamp, LedgerError> {
         let reading = self.read(setup).await;
-        // By a time that nobody confirms, right times would be set to wrong ones.
+        // By a time that no one confirms, right times would be set to wrong ones.
         if reading.source != Source::Unverified
             && let Some(repair) = self.repair
         {
@@ -119,17 +119,20 @@ impl Clock {
         self.host_ahead = host - reading.now;
         match reading.source {
             Source::Host => {}
-            Source::Confirmed => self.say(changed, "the host's clock jumped, and a server confirms what it shows now"),
-            Source::Server => self.say(changed, "the host's clock is wrong: working by LlamaCloud's"),
+            Source::Confirmed => self.say(changed, "the host's clock jumped; a server confirms the new time"),
+            Source::Server => self.say(changed, "the host's clock is wrong: using LlamaCloud's time"),
             Source::Unconfirmed => {
                 self.say(
                     changed,
-                    "the host's clock jumped, and no server says what time it is: deadlines wait for a cycle",
+                    "the host's clock jumped and no server confirms the time: deadlines are postponed for a cycle",
                 );
                 self.doubt = Some(reading.certain);
             }
             Source::Unverified => {
-                self.say(changed, "the host's clock jumped, and no server can be asked: deadlines wait until one can");
+                self.say(
+                    changed,
+                    "the host's clock jumped and no server can be reached: deadlines are postponed until one can",
+                );
             }
         }
         let set_back = known.is_some_and(|known| reading.now - known.at < -TOLERANCE);
@@ -157,7 +160,7 @@ impl Clock {
         [self.doubt, unverified].into_iter().flatten().fold(now, Timestamp::min)
     }
 
-    /// Notes that a cycle is done, with the time for the next process, and tells people of a wrong clock.
+    /// Notes that a cycle is done, with the time for the next process, and reports a wrong clock.
     ///
     /// # Errors
     /// The ledger refuses.
@@ -196,8 +199,8 @@ fn complaint(ahead: SignedDuration) -> String {
         (days, _) => format!("{days} d"),
     };
     format!(
-        "The clock of this host is {apart} {way} of LlamaCloud's. Digests are dated and deadlines kept by LlamaCloud's clock \
-         until it is right. Set it: timedatectl set-ntp true."
+        "The clock of this host is {apart} {way} of LlamaCloud's. Digests and deadlines use LlamaCloud's time \
+         until it is corrected: timedatectl set-ntp true."
     )
 }
 
@@ -225,10 +228,7 @@ async fn set_right(ledger: &Ledger, setup: &Setup, repair: Repair, now: Timestam
     };
     let times = ledger.write(move |tx| store_clock_skew::set_right(tx, right)).await?;
     if times > 0 {
-        warn!(
-            times,
-            "set {times} stored times right that were still to come: the clock was ahead when they were written"
-        );
+        warn!(times, "corrected {times} stored times in the future: the clock was ahead when they were written");
     }
     Ok(())
 }

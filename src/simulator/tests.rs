@@ -121,7 +121,7 @@ async fn sorting_is_no_batch_of_v2_and_has_jobs_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_clock_runs_from_the_moment_at_which_it_was_told_to() {
+async fn a_clock_runs_from_the_moment_at_which_it_was_set_to() {
     let cloud = cloud().await;
     let began = cloud.world().now();
     cloud.world().advance(jiff::SignedDuration::from_hours(46));

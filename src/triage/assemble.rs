@@ -38,7 +38,7 @@ pub(crate) fn entry(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> R
         Some(news) => (news.reason, news.why.clone()),
         None => (Reason::Reminder, None),
     };
-    // An escalation that is told breaks the ack.
+    // An escalation that is reported breaks the ack.
     let ack = case.ack.as_ref().filter(|_| reason != Reason::Escalated && case.episode.closed.is_none());
     Ok(GroupEntry {
         episode: case.episode.ordinal,
@@ -52,7 +52,7 @@ pub(crate) fn entry(tx: &Transaction<'_>, settings: &Settings, case: &Case) -> R
     })
 }
 
-/// What is the same whatever is told of a group; the rest is as for one that nothing is told of.
+/// What is the same whatever is reported a group; the rest is as for one that nothing is reported.
 pub(crate) fn plain_entry(
     tx: &Transaction<'_>,
     settings: &Settings,
@@ -187,7 +187,7 @@ fn enqueue(
     Ok(())
 }
 
-/// What a channel gets of the digest; none if it has nothing to tell that channel.
+/// What a channel gets of the digest; none if it has nothing to report to that channel.
 ///
 /// A channel with incidents gets what opens them; their ends do not wait for a digest, and `incidents` sends them.
 fn content(tx: &Transaction<'_>, route: &Route, draft: &Digest) -> Result<Option<Digest>, LedgerError> {

@@ -91,7 +91,7 @@ fn heirs(settings: &Settings, incidents: bool) -> Vec<&Route> {
 
 /// What of a delivery is news for a channel; none if it has all of it.
 ///
-/// A filter is obeyed where another channel gets what it keeps out; otherwise all do, rather than nobody.
+/// A filter is obeyed where another channel gets what it keeps out; otherwise all do, rather than no one.
 fn rest(owed: &Owed, heir: &Route, heirs: &[&Route], got: &Got) -> Option<Digest> {
     let wanted = |entry: &GroupEntry| heir.only.admits(entry) || !heirs.iter().any(|heir| heir.only.admits(entry));
     let known: &HashSet<(String, u32)> = &got.groups;
@@ -113,7 +113,7 @@ fn rest(owed: &Owed, heir: &Route, heirs: &[&Route], got: &Got) -> Option<Digest
     content.totals = count_changes(content.totals, &content.changes, &content.faults);
     content.totals.new_items = content.changes.iter().map(|entry| entry.new_items).sum();
     content.remarks.push(format!(
-        "Channel {} is not configured any more; what it had not received is in this message.",
+        "Channel {} was removed from the configuration; this message includes its undelivered news.",
         owed.channel
     ));
     Some(content)

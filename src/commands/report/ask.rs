@@ -41,7 +41,7 @@ pub(crate) struct Found {
     pub(crate) matching: Option<u64>,
     /// How many of those are shown, where they are not the rows.
     pub(crate) shown: Option<u64>,
-    /// There are more than are shown, and nobody counted how many.
+    /// There are more than are shown, and no one counted how many.
     pub(crate) more: bool,
     pub(crate) charts: Option<Charts>,
     pub(crate) warnings: Vec<String>,
@@ -222,7 +222,7 @@ fn sql(asked: &Asked<'_>, statement: &str) -> Result<Found, Outcome> {
     let mut found = found(Rows::Sql { names, rows }, measures, None);
     found.more = more;
     if more {
-        found.warnings.push(format!("there are more than {} rows: --limit shows more, 0 all", limits.rows));
+        found.warnings.push(format!("more than {} rows match: raise --limit, or 0 for all", limits.rows));
     }
     Ok(found)
 }

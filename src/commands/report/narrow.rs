@@ -73,11 +73,9 @@ fn check_subject(args: &ReportArgs) -> Result<(), Outcome> {
         (None, Some(id)) if matches!(question, Question::Groups | Question::Items | Question::Batches) => {
             let single = word.trim_end_matches("es").trim_end_matches('s');
             let single = if question == Question::Batches { "batch" } else { single };
-            Err(Outcome::Usage(format!("`report {word}` lists and takes no id: write `report {single} {id}`")))
+            Err(Outcome::Usage(format!("`report {word}` takes no id: use `report {single} {id}`")))
         }
-        (None, Some(extra)) => {
-            Err(Outcome::Usage(format!("`report {word}` takes nothing after it, but there is {extra:?}")))
-        }
+        (None, Some(extra)) => Err(Outcome::Usage(format!("`report {word}` takes no argument, got {extra:?}"))),
         (Some(_), None) if question == Question::Item && args.item_name.is_some() => Ok(()),
         (Some(what), None) => Err(Outcome::Usage(format!("`report {word}` needs {what}: `report {word} …`"))),
         _ => Ok(()),
@@ -90,7 +88,7 @@ fn check_taken(args: &ReportArgs) -> Result<(), Outcome> {
         if !args.query.takes(name) {
             let takers: Vec<&str> = name.questions().iter().map(|q| q.as_str()).collect();
             return Err(Outcome::Usage(format!(
-                "`report {}` does not take {}: these do: {}",
+                "`report {}` does not support {}; supported by: {}",
                 args.query.as_str(),
                 name.flag(),
                 takers.join(", ")
@@ -126,7 +124,7 @@ fn given(args: &ReportArgs) -> Vec<FilterName> {
 fn word(flag: &str, question: Question, word: Option<&str>, known: &[&str]) -> Result<Option<String>, Outcome> {
     match word {
         Some(word) if !known.contains(&word) => Err(Outcome::Usage(format!(
-            "`report {}` knows no {flag} {word:?}: take one of {}",
+            "`report {}` does not know {flag} {word:?}; allowed: {}",
             question.as_str(),
             known.join(", ")
         ))),

@@ -30,7 +30,7 @@ pub(crate) fn join(parts: &[Part], format: Format, header: bool) -> Result<Strin
         Format::Jsonl => Ok(objects(parts)),
         Format::Json => envelope(parts).map_err(Outcome::failed),
         Format::Csv => records(parts, header).map_err(Outcome::failed),
-        Format::Html => Err(Outcome::Usage("a page shows one ledger: ask for one page per --ledger".to_owned())),
+        Format::Html => Err(Outcome::Usage("html shows one ledger: run it once per --ledger".to_owned())),
     }
 }
 

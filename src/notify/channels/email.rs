@@ -24,7 +24,7 @@ pub(crate) struct Email {
 }
 
 impl Email {
-    /// Checks the settings; plain text is refused where somebody could listen.
+    /// Checks the settings; plain text is refused where someone could listen.
     pub(crate) fn new(config: &Config, secrets: ChannelSecrets) -> Result<Email, NotifyError> {
         let head = letterhead(config)?;
         let host = config.smtp_host.as_deref().ok_or_else(|| missing(config, "smtp-host"))?;

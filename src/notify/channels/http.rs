@@ -34,7 +34,7 @@ pub(crate) enum Plaintext {
     Allowed,
 }
 
-/// What came back.
+/// The answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
@@ -64,7 +64,7 @@ impl Http {
         let mut builder = Client::builder()
             .timeout(limit)
             .connect_timeout(limit.min(Duration::from_secs(10)))
-            // Following would hand the digest to a host that nobody configured.
+            // Following would hand the digest to a host that no one configured.
             .redirect(Policy::none())
             .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")));
         if local {
@@ -114,12 +114,14 @@ impl Http {
             other => return Err(self.not_refused(other, answer)),
         };
         let todo = match cause {
-            Cause::Moved => "it redirects, which is not followed: configure the address it leads to",
-            Cause::Proxy => "a proxy on the way asks for a log-in: put it into HTTPS_PROXY, or the host into NO_PROXY",
+            Cause::Moved => "it redirects, which is not followed: configure the target address",
+            Cause::Proxy => {
+                "a proxy requires authentication: put the credentials into HTTPS_PROXY, or the host into NO_PROXY"
+            }
             Cause::Secret => "check the channel's address and secret",
-            Cause::Gone => "the address is gone: make a new one and configure it",
+            Cause::Gone => "the address no longer exists: create a new one and configure it",
             Cause::Receiver => {
-                "the receiver says that it failed: check its side, or make a new address and configure it"
+                "the receiver reports a failure: check its side, or create a new address and configure it"
             }
             Cause::Content => "check that the address belongs to this kind of channel",
         };
@@ -133,8 +135,9 @@ impl Http {
             Verdict::TooLarge => NotifyError::TooLarge { peer, why, next: None },
             Verdict::Unclear => NotifyError::Unclear { peer, why: format!("{why} (its answer broke off)") },
             Verdict::WebPage => {
-                let why =
-                    format!("{why}: a web page, no answer; check the address, and for a proxy or log-in in between");
+                let why = format!(
+                    "{why}: got a web page instead of an API answer; check the address, and whether a proxy or login page is in between"
+                );
                 NotifyError::Deferred { peer, why, retry_after: answer.retry_after }
             }
             _ => NotifyError::Deferred { peer, why, retry_after: answer.retry_after },

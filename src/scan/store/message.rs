@@ -34,7 +34,7 @@ impl<'t, 'w> Messages<'t, 'w> {
         })
     }
 
-    /// The key of a text. Equal hashes are told apart by the text itself.
+    /// The key of a text. Equal hashes are distinguished by the text itself.
     ///
     /// # Errors
     /// SQLite's.

@@ -102,7 +102,7 @@ pub(crate) struct World {
 pub(crate) enum Fault {
     Server,
     Unauthorized,
-    /// The listing says by itself that it is incomplete.
+    /// The listing itself says that it is incomplete.
     Incomplete,
 }
 

@@ -30,12 +30,13 @@ fn look(path: &Path) -> Vec<Finding> {
             return vec![Finding::warn(
                 "ledger",
                 &name,
-                "there is none yet",
-                "the first cycle makes it; then ask again",
+                "no ledger yet",
+                "the first cycle creates it; then run doctor again",
             )];
         }
         Err(error @ LedgerError::Newer { .. }) => {
-            let advice = "an older program has no use for it: upgrade llama-triage, or restore the backup from before";
+            let advice =
+                "an older program cannot read it: upgrade llama-triage, or restore the backup from before the upgrade";
             return vec![Finding::fail("ledger", &name, error.to_string(), advice)];
         }
         Err(error) => return vec![unreadable(&name, &error)],
@@ -43,7 +44,7 @@ fn look(path: &Path) -> Vec<Finding> {
     match open::refuse_older(&connection) {
         Ok(()) => {}
         Err(error @ LedgerError::Older { .. }) => {
-            let advice = "nothing is lost: start the service, or run llama-triage cycle once, then ask again";
+            let advice = "nothing is lost: start the service, or run llama-triage cycle once, then run doctor again";
             return vec![Finding::warn("ledger", &name, error.to_string(), advice)];
         }
         Err(error) => return vec![unreadable(&name, &error)],
@@ -73,9 +74,9 @@ fn unreadable(name: &str, error: &LedgerError) -> Finding {
             return Finding::fail("ledger", name, "this user has no permission to use it", remedy.as_str());
         }
         LedgerError::Corrupt(_) | LedgerError::Unreadable { .. } => "restore a backup (docs/operations.md)".to_owned(),
-        error if error.is_transient() => "another process uses it: ask again in a minute".to_owned(),
-        LedgerError::Full(_) => "make room on its disk, then ask again".to_owned(),
-        _ => "look at the disk and at the kernel's log; then llama-triage ledger check".to_owned(),
+        error if error.is_transient() => "another process uses it: run doctor again in a minute".to_owned(),
+        LedgerError::Full(_) => "free space on its disk, then run doctor again".to_owned(),
+        _ => "check the disk and the kernel's log; then run llama-triage ledger check".to_owned(),
     };
     Finding::fail("ledger", name, format!("{error}{source}"), advice)
 }
@@ -84,7 +85,7 @@ fn unreadable(name: &str, error: &LedgerError) -> Finding {
 fn foreign(path: &Path) -> impl Iterator<Item = Finding> {
     access::foreign_files(path).into_iter().map(|(file, has, wants)| {
         let name = file.display().to_string();
-        let says = format!("belongs to {has}, its folder to {wants}: a service of {wants} cannot use it");
+        let says = format!("owned by {has}, its directory by {wants}: a service of {wants} cannot use it");
         Finding::fail("ledger", &name, says, format!("chown {wants}: {name}"))
     })
 }
@@ -94,7 +95,7 @@ fn news(health: &store_health::Health, now: Timestamp) -> Vec<Finding> {
     for (project, scanned) in &health.last_complete_scan {
         let advice = "is the service running? journalctl -u llama-triage says why a scan is incomplete";
         findings.push(match scanned {
-            None => Finding::warn("last scan", project, "never complete so far", advice),
+            None => Finding::warn("last scan", project, "no complete scan yet", advice),
             Some(at) => {
                 let hours = now.since((Unit::Hour, *at)).map_or(0, |span| i64::from(span.get_hours()));
                 let says = format!("complete at {at:.0}");
@@ -107,9 +108,9 @@ fn news(health: &store_health::Health, now: Timestamp) -> Vec<Finding> {
         });
     }
     for channel in &health.dead_channels {
-        let advice = "mend the channel (see its line above) and try it: llama-triage notify test NAME; \
-                      the next digest goes through it again, at the latest the scheduled one";
-        findings.push(Finding::fail("deliveries", channel, "the newest one was given up", advice));
+        let advice = "fix the channel (see its line above) and test it: llama-triage notify test NAME; \
+                      the next digest uses it again, at the latest the scheduled one";
+        findings.push(Finding::fail("deliveries", channel, "the newest delivery is undeliverable", advice));
     }
     if health.faults > 0 {
         let advice = "see llama-triage report summary";
@@ -124,7 +125,7 @@ mod tests {
     use crate::service::doctor::Verdict;
 
     #[tokio::test]
-    async fn a_file_that_is_no_ledger_is_told_with_what_to_do() {
+    async fn a_file_that_is_no_ledger_is_reported_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         std::fs::write(&path, "not a database, but long enough to be read as one".repeat(100)).unwrap();
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_root_left_in_the_services_folder_is_told() {
+    async fn a_file_that_root_left_in_the_services_folder_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         drop(open::writer(&path).unwrap());
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_old_scan_and_a_dead_channel_are_told() {
+    async fn an_old_scan_and_a_dead_channel_are_reported() {
         let now: Timestamp = "2026-03-03T12:00:00Z".parse().unwrap();
         let scans = [("a", Some("2026-03-03T11:00:00Z")), ("b", Some("2026-03-01T11:00:00Z")), ("c", None)];
         let health = store_health::Health {

@@ -124,7 +124,7 @@ fn outbox(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
             params![state, after(right, longest)],
         )?;
     }
-    // After a step back nobody knows how much of a wait was counted by the wrong clock; an early try harms nobody.
+    // After a step back no one knows how much of a wait was counted by the wrong clock; an early try harms no one.
     if right.set_back {
         changed += tx.execute(
             "UPDATE delivery SET not_before = ?1 WHERE state = 'pending' AND not_before > ?1",
@@ -158,7 +158,7 @@ fn episodes_and_acks(tx: &Transaction<'_>, right: Right) -> Result<usize, Ledger
     Ok(changed)
 }
 
-/// Nobody knows how long ago it was made or approved: one that is not over is too old, which costs a new plan and no money.
+/// No one knows how long ago it was made or approved: one that is not over is too old, which costs a new plan and no money.
 fn plans(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     let too_old = Millis(right.now.checked_sub(plan::LIFE + TOLERANCE).unwrap_or(Timestamp::MIN));
     let (now, limit) = (Millis(right.now), limit(right));
@@ -177,7 +177,7 @@ fn plans(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     Ok(changed)
 }
 
-/// Cycles come again at once; a digest that was told comes again only where another would have come before it.
+/// Cycles come again at once; a digest that was reported comes again only where another would have come before it.
 fn runs(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     let next_digest = right.next_digest.map_or(limit(right), Millis);
     Ok(tx.execute(

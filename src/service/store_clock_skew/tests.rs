@@ -188,7 +188,7 @@ fn a_deferred_try_does_not_wait_for_a_false_time() {
 }
 
 #[test]
-fn a_digest_that_was_told_comes_again_only_where_another_is_due_before_it() {
+fn a_digest_that_was_reported_comes_again_only_where_another_is_due_before_it() {
     for (name, due, next, left) in
         [("digest", 40, Some(60), 1), ("digest", 90, Some(60), 0), ("digest", 40, None, 0), ("cycle", 40, Some(60), 0)]
     {

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_lie_when_told_to() {
+    fn totals_lie_when_set_to() {
         let window = Window { from: 0, to: 3, total: 10 };
         let total = |total| window.page(Vec::new(), &Paging { total, ..Paging::default() });
         assert_eq!(total(Total::TooLow)["total_size"], 5);

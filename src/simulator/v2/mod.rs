@@ -93,7 +93,7 @@ fn get_batch(service: &Service<'_>, id: &str) -> Result<Reply, Reply> {
     let reply = Reply::ok(json::batch(service.world, index, !expands.is_empty()));
     let batch = &service.world.batches[index];
     let shown = batch.runs.iter().filter(|run| run.job.is_none()).map(|run| run.failure);
-    // The page of results tells of skipped files only; what became of the others is on their jobs.
+    // The page of results reports skipped files only; what became of the others is on their jobs.
     Ok(if expands.is_empty() || batch.status != BatchStatus::Completed {
         reply
     } else {

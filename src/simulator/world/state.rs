@@ -46,7 +46,7 @@ pub struct Outage {
     pub failures: Vec<Failure>,
 }
 
-/// A simulated account. Make one with [`crate::simulator::world::builder::WorldBuilder`], [`crate::simulator::world::account::believable_account`] or [`crate::simulator::world::bulk::large`].
+/// A simulated account. Make one with [`crate::simulator::world::builder::WorldBuilder`], [`crate::simulator::world::account::believable_account`] or `world::bulk::large`.
 #[derive(Debug)]
 pub struct World {
     pub(crate) now: Timestamp,
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// When the next thing will happen by itself; `None` when nothing will.
+    /// When the next thing will happen automatically; `None` when nothing will.
     pub fn next_change(&self) -> Option<Timestamp> {
         self.events.first_key_value().map(|(&(at, _), _)| at)
     }
@@ -149,7 +149,7 @@ impl World {
         &self.batches
     }
 
-    /// The generated batches of a [`crate::simulator::world::bulk::large`] account, if this is one.
+    /// The generated batches of a `world::bulk::large` account, if this is one.
     pub fn bulk(&self) -> Option<&Bulk> {
         self.bulk.as_ref()
     }
@@ -215,7 +215,7 @@ impl World {
         }
     }
 
-    /// Adds a time of trouble.
+    /// Adds a time of problem.
     pub fn add_outage(&mut self, outage: Outage) {
         self.outages.push(outage);
     }

@@ -9,7 +9,7 @@ use crate::ledger::millis::Millis;
 /// A channel as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
-    /// Its name.
+    /// The name in the configuration.
     pub name: String,
     /// It opens incidents.
     pub incidents: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Known {
     pub greeted: bool,
     /// When it was first missing in the configuration; none while it is there.
     pub gone_at: Option<Timestamp>,
-    /// People were told that it came.
+    /// It was reported that it came.
     pub said: bool,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn greet(tx: &Transaction<'_>, name: &str) -> Result<(), LedgerError>
     Ok(())
 }
 
-/// Notes that people were told which channels came and went.
+/// Notes that added and removed channels were reported.
 ///
 /// # Errors
 /// SQLite refuses.

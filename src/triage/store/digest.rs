@@ -73,7 +73,7 @@ pub fn name_items(
     Ok(())
 }
 
-/// Up to when people were told everything, which is where the next window begins; none before the first digest.
+/// Up to when everything was reported, which is where the next window begins; none before the first digest.
 ///
 /// A digest of quiet hours, and the end of an incident, tell a part only and move nothing.
 ///
@@ -89,7 +89,7 @@ pub fn told_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerEr
     Ok(newest.map(|at| at.0))
 }
 
-/// Notes that people were told everything up to this time.
+/// Notes that everything was reported up to this time.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -149,7 +149,7 @@ pub fn totals(connection: &Connection, window: Window) -> Result<Totals, LedgerE
 
 /// What became of the attempts that began or ended in the window, and of those still running at its end; none if there are none.
 ///
-/// Who was told that 40 are running must be told how they ended.
+/// A reader of "40 running" must learn how they ended.
 ///
 /// # Errors
 /// SQLite refuses.

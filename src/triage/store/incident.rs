@@ -163,7 +163,7 @@ pub(crate) fn resolve(tx: &Transaction<'_>, incident: &Incident, now: Timestamp)
     Ok(())
 }
 
-/// Notes that the channel was told of the incident's ack.
+/// Notes that the channel got the incident's ack.
 ///
 /// # Errors
 /// SQLite refuses.

@@ -1,4 +1,4 @@
-//! What a person should do about a server's refusal: found by its codes and words, which name the cause better than the
+//! What a user should do about a server's refusal: found by its codes and words, which name the cause better than the
 //! command that it refused does. Many servers refuse a greeting or a sender only when they hear the first recipient.
 
 /// What was under way.
@@ -18,7 +18,7 @@ pub(crate) enum Step {
 
 /// What a server wants that offers log-in by OAuth 2 only.
 pub(crate) const ONLY_OAUTH: &str = "the server takes OAuth 2 tokens only and llama-triage sends a password: \
-     let the mailbox log in with a password (an app password), or send through a relay that does";
+     allow password authentication (an app password) for the mailbox, or send through a relay that allows it";
 
 /// Its causes, each with the words that tell it. The first match wins.
 const CAUSES: [(&[&str], &str); 11] = [
@@ -26,7 +26,7 @@ const CAUSES: [(&[&str], &str); 11] = [
     (
         &["5.7.139", "basic authentication is disabled", "smtpclientauthentication is disabled"],
         "passwords are switched off for this mailbox (Microsoft 365): its administrator must allow authenticated SMTP \
-         (SMTP AUTH) for it, or send through a relay that takes a password",
+         (SMTP AUTH) for it, or send through a relay that accepts a password",
     ),
     (
         &["5.7.9", "application-specific password", "app password"],
@@ -35,7 +35,7 @@ const CAUSES: [(&[&str], &str); 11] = [
     (&["starttls"], "set smtp-tls = \"required\""),
     (
         &["(530)", "authentication required", "5.7.57", "not authenticated"],
-        "the server wants a log-in: set smtp-username and its password",
+        "the server requires authentication: set smtp-username and its password",
     ),
     (
         &["relay"],
@@ -53,10 +53,10 @@ const CAUSES: [(&[&str], &str); 11] = [
         &["block list", "blocklist", "blacklist", "spamhaus", "dnsbl", "listed by", "listed at", "reputation"],
         "this machine's address is on a block list: send through a relay",
     ),
-    (&["5.2.2", "mailbox full", "mailbox is full", "over quota", "quota exceeded"], "make room in that mailbox"),
+    (&["5.2.2", "mailbox full", "mailbox is full", "over quota", "quota exceeded"], "free space in that mailbox"),
     (
         &["too many recipients", "5.5.3"],
-        "the server takes fewer recipients at once: use a distribution list in to, or several channels",
+        "the server accepts fewer recipients at once: use a distribution list in to, or several channels",
     ),
 ];
 
@@ -67,7 +67,7 @@ pub(crate) fn todo(step: Step, why: &str) -> &'static str {
         Step::LogIn => "check smtp-username and the password",
         Step::Sender => "check from and what the server allows",
         Step::Recipient => "no recipient was accepted: check to",
-        Step::Message => "the server dislikes this mail: look at its words, and allow mail of from there",
+        Step::Message => "the server rejected this mail: see its answer, and allow mail from the from address there",
     })
 }
 
@@ -108,7 +108,7 @@ mod tests {
             ),
             (Step::Message, "permanent error (550): 5.7.26 This mail is unauthenticated", "SPF"),
             (Step::Recipient, "permanent error (554): 5.7.1 Client host blocked using zen.spamhaus.org", "block list"),
-            (Step::Recipient, "permanent error (552): 5.2.2 Mailbox full", "make room"),
+            (Step::Recipient, "permanent error (552): 5.2.2 Mailbox full", "free space"),
             (Step::Recipient, "permanent error (550): 5.1.1 User unknown", "check to"),
             (Step::Sender, "permanent error (550): not you", "check from"),
         ] {
