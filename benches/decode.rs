@@ -30,7 +30,7 @@ fn main() {
             assert_eq!((rows.len(), unreadable), (ROWS, 0));
             black_box(rows);
         });
-        // What nobody who uses this JSON library can go below: every byte looked at, nothing kept.
+        // What no one who uses this JSON library can go below: every byte looked at, nothing kept.
         let bare = best(&page, |page| {
             black_box(serde_json::from_str::<serde::de::IgnoredAny>(page).expect("a good page"));
         });

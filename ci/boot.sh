@@ -120,16 +120,16 @@ inside journalctl -u llama-triage -o json --no-pager | grep -F '"_TRANSPORT":"jo
 until_inside sh -c 'journalctl -u llama-triage -o json --output-fields=DURATION_MS --no-pager -q | grep -q "\"DURATION_MS\":\"[0-9]"'
 inside journalctl -u llama-triage LEDGER=/var/lib/llama-triage/ledger.db --no-pager -q | grep serving >/dev/null || fail "no field LEDGER"
 
-say "a good reload is taken over, a bad one refused while the old goes on"
+say "a good reload is applied, a bad one refused while the old configuration stays active"
 inside sed -i 's/^scan = .*/scan = "15s"/' /etc/llama-triage/config.toml
 inside systemctl reload llama-triage || fail "good reload"
-until_inside sh -c 'journalctl -u llama-triage --no-pager -q | grep -q "took over the new configuration"'
+until_inside sh -c 'journalctl -u llama-triage --no-pager -q | grep -q "configuration reloaded"'
 inside sed -i 's/^scan = .*/scna = "15s"/' /etc/llama-triage/config.toml
 if inside systemctl reload llama-triage 2>/dev/null; then fail "a bad reload was accepted"; fi
 inside journalctl -u llama-triage --no-pager -q -o cat | grep 'scna' | sed -n '1s/^/   /p'
 # The signal alone, without systemctl's check, is refused by the service itself.
 inside systemctl kill -s HUP llama-triage
-until_inside sh -c 'journalctl -u llama-triage --no-pager -q | grep -q "kept the old configuration"'
+until_inside sh -c 'journalctl -u llama-triage --no-pager -q | grep -q "configuration not reloaded"'
 test "$(property llama-triage MainPID)" = "$second" -a "$(property llama-triage ActiveState)" = active || fail "died of a bad reload"
 
 say "stop within the limit"
@@ -176,7 +176,7 @@ test "$(property llama-triage ActiveState)" = activating -a "$(property llama-tr
 property llama-triage StatusText | grep 'waiting for the ledger' >/dev/null || fail "did not say what it waits for"
 wait "$locker"
 until_inside systemctl is-active llama-triage
-test "$(property llama-triage NRestarts)" = 0 || fail "did not go on by itself"
+test "$(property llama-triage NRestarts)" = 0 || fail "did not continue"
 inside systemctl stop llama-triage
 
 say "the timer's cycle"

@@ -63,7 +63,7 @@ litestream_pid=
 test -s "$work/before.json"
 grep -q '"group_id"' "$work/before.json"
 
-echo "-- a standby goes on with it"
+echo "-- a standby continues with it"
 python3 - "$work/restored.db" <<'PY'
 import sqlite3, sys
 ledger = sqlite3.connect(sys.argv[1])

@@ -184,7 +184,7 @@ smtp-username = "triage@triage.test"
 smtp-password-file = "$dir/wrong"
 CONF
 
-# A server nobody vouches for gets nothing.
+# A server with an untrusted certificate gets nothing.
 if "$program" --config "$dir/config.toml" notify test postfix >"$dir/untrusted" 2>&1; then
     echo "a certificate of an unknown authority was accepted" >&2
     exit 1

@@ -15,7 +15,7 @@ use crate::commands::reprocess::{BreakerCommand, ReprocessCommand};
 use crate::commands::rules::RulesCommand;
 use crate::config::LogFormat;
 
-/// Watches LlamaCloud batch jobs and tells on-call engineers what failed and what they do not know yet.
+/// Watches LlamaCloud batch jobs, groups their failures and notifies the engineer on call.
 #[derive(Debug, Parser)]
 #[command(name = "llama-triage", version, max_term_width = 100)]
 #[command(
@@ -33,22 +33,22 @@ pub struct Cli {
 /// Flags that every command takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// The configuration file [default: config/llama-triage.toml, then /etc/llama-triage/config.toml]
+    /// Configuration file [default: config/llama-triage.toml, then /etc/llama-triage/config.toml]
     #[arg(long, global = true, value_name = "FILE", env = "LLAMA_TRIAGE_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The ledger; goes before the configuration's path, and is all that `report` needs, which takes several of them
+    /// Ledger file; overrides ledger.path; repeatable for `report`, which needs no configuration then
     #[arg(long, global = true, value_name = "FILE", env = "LLAMA_TRIAGE_LEDGER")]
     pub ledger: Vec<PathBuf>,
-    /// How log lines on stderr look
+    /// Format of log lines on stderr
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
-    /// More log lines; twice for all of them
+    /// Log more; repeat for debug and trace
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Fewer log lines
+    /// Log less; repeat to switch logging off
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub quiet: u8,
-    /// Colour of answers
+    /// Colour of the output
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub color: ColorWhen,
 }
@@ -67,55 +67,55 @@ pub enum ColorWhen {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the whole product against a simulated LlamaCloud: no key, no network, no configuration
+    /// Run the whole product against a simulated LlamaCloud: no key, network or configuration needed
     Demo(DemoArgs),
-    /// Read all projects once and record what failed and what was skipped
+    /// Scan all projects once and record failed and skipped items
     Scan,
-    /// Scan, triage, digest and deliver, once (what a timer calls)
+    /// Run one cycle: scan, triage, reprocess, digest, deliver (for a timer)
     Cycle,
-    /// The service: cycles on schedule until SIGTERM
+    /// Run the service: cycles on schedule until SIGTERM
     Serve,
-    /// Answer questions from the ledger
+    /// Query the ledger: groups, items, batches, retries, digests
     Report(Box<ReportArgs>),
-    /// Decide what people do not know yet, and tell them
+    /// Create the digest that is due and deliver it
     Digest(DigestArgs),
     /// Acknowledge, silence, note, dismiss, merge or rename groups
     #[command(subcommand)]
     Group(GroupCommand),
-    /// Retry failed items by hand: plan, apply, status, cancel
+    /// Retry failed items manually: plan, apply, status, cancel
     #[command(subcommand)]
     Reprocess(ReprocessCommand),
     /// Resume held retries
     #[command(subcommand)]
     Breaker(BreakerCommand),
-    /// Try a channel
+    /// Preview or test a channel
     #[command(subcommand)]
     Notify(NotifyCommand),
     /// Check, back up, prune or regroup the ledger
     #[command(subcommand)]
     Ledger(LedgerCommand),
-    /// Try how messages are grouped
+    /// Test how messages are grouped
     #[command(subcommand)]
     Grouping(GroupingCommand),
-    /// Try how messages are classified
+    /// Test how messages are classified
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Check the configuration without touching the network
+    /// Check the configuration, without network access
     CheckConfig {
-        /// Only the file: secrets are not looked for (what a reload of the unit checks first)
+        /// Check the file only, without reading secrets (the unit's reload runs this first)
         #[arg(long)]
         file_only: bool,
     },
-    /// Check everything the service needs, network included, and say what to do
+    /// Check everything the service needs, network included, with advice
     Doctor(DoctorArgs),
-    /// Print a completion script
+    /// Print a shell completion script
     Completions {
-        /// The shell
+        /// Shell
         shell: clap_complete::Shell,
     },
-    /// Write the manual pages into a folder
+    /// Write the manual pages to a directory
     Man {
-        /// The folder; it is made if it is missing
+        /// Target directory; created if it is missing
         dir: PathBuf,
     },
 }
@@ -123,7 +123,7 @@ pub enum Command {
 /// `doctor`
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// How the answer looks
+    /// Output format
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: DoctorFormat,
 }
@@ -140,22 +140,22 @@ pub enum DoctorFormat {
 /// `demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// The folder for the ledger and the digests [default: llama-triage-demo]
+    /// Directory for the ledger and the digests [default: llama-triage-demo]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Fewer simulated hours
+    /// Simulate fewer hours
     #[arg(long)]
     pub fast: bool,
-    /// The API through which the simulated account is read
+    /// Batch API used to read the simulated account
     #[arg(long, value_enum, value_name = "API", default_value_t = Api::Auto)]
     pub api: Api,
-    /// Keep the simulated LlamaCloud running, so that other commands can be pointed at it
+    /// Keep the simulated LlamaCloud running for other commands
     #[arg(long)]
     pub serve: bool,
-    /// The port of the simulated LlamaCloud [default: a free one]
+    /// Port of the simulated LlamaCloud; 0 picks a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
-    /// The seed of the simulated account
+    /// Random seed of the simulated account
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 }

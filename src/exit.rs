@@ -16,7 +16,7 @@ pub enum Exit {
     Failed = 1,
     /// The command line was wrong.
     Usage = 2,
-    /// The id that was asked for does not exist.
+    /// No such id.
     NotFound = 3,
     /// The ledger is missing, unreadable or newer than the program.
     Ledger = 4,

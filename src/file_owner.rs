@@ -1,4 +1,4 @@
-//! Whose files are: what root makes in somebody else's folder becomes the folder's owner's.
+//! Whose files are: what root makes in another process's folder becomes the folder's owner's.
 //!
 //! A first `sudo llama-triage scan` would otherwise leave files that the service, which runs as another user, cannot open.
 
@@ -94,7 +94,7 @@ mod tests {
     fn what_root_makes_becomes_the_folders_owners_and_a_planted_link_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let is_root = rustix::process::geteuid().is_root();
-        // Only root can give files away; for anybody else all stays their own.
+        // Only root can give files away; for anyone else all stays their own.
         let own = std::fs::metadata(dir.path()).unwrap().uid();
         let owner = if is_root { 4343 } else { own };
         if is_root {

@@ -1,4 +1,4 @@
-//! Files for this user and nobody else: made and opened without following a symbolic link, with the same mode whatever
+//! Files for this user and no one else: made and opened without following a symbolic link, with the same mode whatever
 //! the umask.
 
 use std::fs::{File, OpenOptions, Permissions};

@@ -26,7 +26,7 @@ pub(crate) fn hold(secret: &str) {
     }
 }
 
-/// The same for a log-in: what SMTP's PLAIN sends is one text of both, and shows a password that is too short by itself.
+/// The same for a log-in: what SMTP's PLAIN sends is one text of both, and shows a password that is too short to be masked alone.
 pub(crate) fn hold_login(user: &str, password: &str) {
     hold(password);
     hold(&format!("\0{user}\0{password}"));

@@ -22,7 +22,7 @@ const SEEDS: [u64; 5] = [1, 7, 42, 1234, 99991];
 struct Row {
     recovered: f64,
     worst_recovered: f64,
-    /// Of what was not left to a person.
+    /// Of what was not left to a user.
     tried: f64,
     worst_tried: f64,
     credits: f64,

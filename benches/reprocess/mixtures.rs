@@ -85,7 +85,7 @@ fn passing(random: &mut Random, poison: f64) -> GroupSpec {
     }
 }
 
-/// Groups are told apart by their wording, so each has one of its own.
+/// Groups are distinguished by their wording, so each has one of its own.
 fn distinct(groups: Vec<GroupSpec>) -> Vec<GroupSpec> {
     let mut kept: Vec<GroupSpec> = Vec::new();
     for group in groups {

@@ -132,7 +132,7 @@ pub(crate) struct World {
 pub(crate) struct Tally {
     pub(crate) credits: f64,
     pub(crate) least: f64,
-    /// Credits that nobody could have saved without knowing chance or single documents beforehand: attempts that failed by chance,
+    /// Credits that no one could have saved without knowing chance or single documents beforehand: attempts that failed by chance,
     /// the first attempt at a broken document of a group that recovers, the first canary of a group in which nothing can.
     pub(crate) unknowable: f64,
     pub(crate) recoverable: usize,
@@ -142,7 +142,7 @@ pub(crate) struct Tally {
     pub(crate) posts_broke: usize,
     pub(crate) wasted_by_group: BTreeMap<usize, usize>,
     pub(crate) last_recovery: i64,
-    /// Documents of groups that were left to a person, recovered or not; those of them that could have been recovered.
+    /// Documents of groups that were left to a user, recovered or not; those of them that could have been recovered.
     pub(crate) left_to_person: usize,
 }
 

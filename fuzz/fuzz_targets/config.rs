@@ -1,4 +1,4 @@
-//! Whatever a configuration says: it is read, or its mistakes are told; never neither.
+//! Whatever a configuration says: it is read, or its mistakes are reported; never neither.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -54,7 +54,7 @@ pub(crate) fn classify_by_causes(
 
 /// Judges every group by `rules`, if they are not those that all were judged by before.
 ///
-/// `paging` are the classes that wake people: a group that gets one is told again, any other change only shows.
+/// `paging` are the classes that pages: a group that gets one is reported again, any other change only shows.
 pub(crate) async fn reclassify_if_due(
     ledger: &Ledger,
     rules: &Rules,
@@ -74,11 +74,7 @@ pub(crate) async fn reclassify_if_due(
     ledger.write(move |tx| store_reclassify::apply_reclassifications(tx, &verdicts, &fingerprint, now)).await?;
     if judged > 0 {
         let said = count(u64::try_from(judged).unwrap_or(u64::MAX), "group", "groups");
-        tracing::info!(
-            groups = judged,
-            changed,
-            "judged {said} by rules that are new here; {changed} got another class"
-        );
+        tracing::info!(groups = judged, changed, "applied changed rules to {said}; {changed} got another class");
     }
     Ok(())
 }

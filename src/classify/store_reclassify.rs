@@ -15,7 +15,7 @@ use crate::model::item::Kind;
 /// The name of the fingerprint of the rules that every group was last judged by.
 const JUDGED_BY: &str = "rules";
 
-/// The name of the groups that may wake somebody since then, of which nothing was told since, as JSON.
+/// The name of the groups that may page since then, of which nothing was reported since, as JSON.
 const TURNED: &str = "turned_paging";
 
 /// The audit names so many of the groups that changed.
@@ -49,7 +49,7 @@ pub(crate) struct Reclassification {
     pub group: Judged,
     /// Its class and rule from now on.
     pub becomes: Classified,
-    /// It wakes people from now on, and did not before.
+    /// It pages from now on, and did not before.
     pub turns_paging: bool,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn is_due(connection: &Connection, fingerprint: &str) -> Result<bool,
     Ok(meta(connection, JUDGED_BY)?.as_deref() != Some(fingerprint))
 }
 
-/// Every group that has an observation left, open or not: one that comes back must not bring its old class along.
+/// Every group that has an observation left, open or not: one that recurs must not bring its old class along.
 ///
 /// # Errors
 /// SQLite's, or a kind that is none.
@@ -143,13 +143,13 @@ fn described(one: &Reclassification) -> String {
     format!("{}: {} to {}", one.group.group_id, one.group.has.class, one.becomes.class)
 }
 
-/// The groups that new rules let wake people, and of which nothing was told since.
+/// The groups that new rules let page, and of which nothing was reported since.
 pub(crate) fn newly_paging_groups(connection: &Connection) -> Result<BTreeSet<String>, LedgerError> {
     let kept = meta(connection, TURNED)?;
     Ok(kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
-/// Notes that people were told of a group, with the class that it has now.
+/// Notes that a group was reported, with the class that it has now.
 pub(crate) fn mark_announced(tx: &Transaction<'_>, group_id: &str) -> Result<(), LedgerError> {
     let mut turned = newly_paging_groups(tx)?;
     if turned.remove(group_id) { set_newly_paging_groups(tx, &turned) } else { Ok(()) }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_turned_is_remembered_until_people_are_told() {
+    fn a_group_that_turned_is_remembered_until_it_is_reported() {
         let mut seed = Seed::new();
         seed.batch("b", "completed");
         seed.fail("g", "b", 1, t(1));

@@ -25,10 +25,10 @@ pub(crate) async fn run(setup: Setup) -> anyhow::Result<Exit> {
     };
     let Some(outcome) = outcome.filter(|outcome| !outcome.stopped) else {
         worker.ledger.close().await?;
-        say!("stopped before the end; the next cycle goes on");
+        say!("stopped early; the next cycle continues");
         return Ok(Exit::Done);
     };
-    // A monitor that is down makes no cycle a failed one: it will tell people by itself that nothing arrived.
+    // A monitor that is down makes no cycle a failed one: it reports itself that no ping arrived.
     let (monitor, said) = (worker.setup.heartbeat.as_ref(), outcome.to_string());
     let pinged = heartbeat::ping(monitor, &worker.ledger, outcome.is_complete(), &said, now).await?;
     if let Some(error) = pinged {
@@ -37,7 +37,7 @@ pub(crate) async fn run(setup: Setup) -> anyhow::Result<Exit> {
     worker.ledger.close().await?;
     say!("{outcome}");
     for scan in outcome.scans.iter().filter(|scan| !scan.complete) {
-        let error = scan.error.as_deref().unwrap_or("it could not be read completely");
+        let error = scan.error.as_deref().unwrap_or("the scan was incomplete");
         complain!("{}: {error}", scan.project);
     }
     for error in outcome.deliveries.errors.iter().chain(&outcome.retries.errors) {

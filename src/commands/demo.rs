@@ -31,7 +31,7 @@ const FAST: SignedDuration = SignedDuration::from_hours(16);
 const STEP: SignedDuration = SignedDuration::from_mins(60);
 /// What the configuration holds for an account that lives: everything happens within minutes instead of hours.
 const LIVELY: &str = r#"
-# The account goes on in real time, with a batch about once a minute; a real one does with the defaults.
+# The simulated account runs in real time, with a batch about once a minute; real ones need no such settings.
 [schedule]
 scan = "20s"
 
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let config_path = write_configuration(&dir, &cloud, args.api, "")?;
     let setup = Setup::new(load::read(&config_path)?, &Credentials::default())?;
     let mut worker = Worker::open(setup).await?;
-    say!("A simulated LlamaCloud answers on {}: {} simulated hours follow.\n", cloud.url(), played.as_hours());
+    say!("Simulated LlamaCloud listening on {}; simulating {} hours.\n", cloud.url(), played.as_hours());
     let cycles = run_until(&mut worker, &cloud, start, start + played).await?;
     let digests = worker.ledger.read(crate::triage::store::digest::all).await?;
     worker.ledger.close().await?;
@@ -125,7 +125,7 @@ fn print_result(
     let shown = crate::commands::short(dir);
     if let Some(newest) = digests.last() {
         say!("{}", digest_summary(&crate::notify::render::text::render(newest)));
-        say!("  (the whole of it: {shown}/digests/{}.html)\n", newest.digest_id);
+        say!("  (in full: {shown}/digests/{}.html)\n", newest.digest_id);
     }
     say!("Everything is in {shown}: ledger.db, config.toml, and the digests as .eml and .html in digests/.\n");
     say!("Try next:");
@@ -152,10 +152,10 @@ async fn keep_running(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()
     }
     cloud.change_options(|options| options.clock = ClockMode::Host);
     say!(
-        "\nThe simulated LlamaCloud stays on {} until Ctrl-C, and its account goes on: a batch about once a minute.",
+        "\nThe simulated LlamaCloud keeps running on {} until Ctrl-C, with a new batch about once a minute.",
         cloud.url()
     );
-    say!("In another terminal, `serve` to watch it, or one step at a time with the others:");
+    say!("In another terminal, run `serve`, or single steps with the other commands:");
     for command in ["serve", "scan", "cycle", "digest --now", "report retries"] {
         say!("  llama-triage {command} --config {shown}");
     }
@@ -171,13 +171,13 @@ fn prepare_folder(dir: &Path) -> anyhow::Result<PathBuf> {
         && !dir.join(MARK).exists()
         && fs::read_dir(dir).with_context(|| dir.display().to_string())?.next().is_some()
     {
-        bail!("{} is not empty and not from an earlier demo: name another folder with --dir", dir.display());
+        bail!("{} is neither empty nor from an earlier demo: choose another directory with --dir", dir.display());
     }
     if exists {
         fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
     }
-    fs::create_dir_all(dir.join("credentials")).with_context(|| format!("cannot make {}", dir.display()))?;
-    fs::write(dir.join(MARK), "made by `llama-triage demo`; the next demo empties this folder\n")?;
+    fs::create_dir_all(dir.join("credentials")).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::write(dir.join(MARK), "created by `llama-triage demo`; the next demo empties this directory\n")?;
     Ok(fs::canonicalize(dir)?)
 }
 

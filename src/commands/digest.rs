@@ -33,7 +33,11 @@ pub(crate) struct Rehearsal {
 ///
 /// # Errors
 /// The ledger refuses.
-pub(crate) async fn preview(ledger: &Ledger, settings: &TriageSettings, request: TriageRequest) -> anyhow::Result<Rehearsal> {
+pub(crate) async fn preview(
+    ledger: &Ledger,
+    settings: &TriageSettings,
+    request: TriageRequest,
+) -> anyhow::Result<Rehearsal> {
     let by_hand = TriageRequest { by_hand: true, ..request.clone() };
     let due = preview_once(ledger, settings, request.clone()).await?;
     let waiting = match due {
@@ -50,13 +54,13 @@ pub(crate) async fn preview(ledger: &Ledger, settings: &TriageSettings, request:
 /// The first time at which a digest would be sent if nothing else happened until then, and what it waits for.
 async fn opening(
     ledger: &Ledger,
-    settings: &Settings,
-    request: Request,
+    settings: &TriageSettings,
+    request: TriageRequest,
 ) -> anyhow::Result<Option<(Timestamp, String)>> {
     let (own, now) = (settings.clone(), request.now);
-    for (at, why) in ledger.rehearse(move |tx| openings_in(tx, &own, now)).await? {
-        let then = Request { by_hand: false, now: at, certain: at, ..request.clone() };
-        if rehearse_once(ledger, settings, then).await?.is_some() {
+    for (at, why) in ledger.dry_run(move |tx| openings_in(tx, &own, now)).await? {
+        let then = TriageRequest { by_hand: false, now: at, certain: at, ..request.clone() };
+        if preview_once(ledger, settings, then).await?.is_some() {
             return Ok(Some((at, why)));
         }
     }
@@ -120,7 +124,7 @@ mod tests {
     use crate::notify::Channel;
     use crate::notify::render::text;
     use crate::report::store::tests::fixture::{filled, now};
-    use crate::triage::digest::only::Only;
+    use crate::triage::digest::channel_filter::Only;
     use crate::triage::settings::Route;
     use crate::triage::store::digest::serialize;
 
@@ -129,7 +133,8 @@ mod tests {
         let filled = filled();
         filled.writer.execute("DELETE FROM delivery", ()).unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
-        let mut settings = TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        let mut settings =
+            TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
         settings.routes = vec![mail()];
         for (by_hand, hours) in [(true, 0), (false, 1), (true, 2)] {
             let now = now() + jiff::SignedDuration::from_hours(hours);
@@ -155,9 +160,13 @@ mod tests {
         let filled = filled();
         filled.writer.execute_batch("DELETE FROM delivery; DELETE FROM announcement").unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
-        let mut settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        let mut settings =
+            TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
         let channels: &[Arc<Channel>] = &[];
-        let by_hand = |hours| Request { by_hand: true, ..Request::at(now() + jiff::SignedDuration::from_hours(hours)) };
+        let by_hand = |hours| TriageRequest {
+            by_hand: true,
+            ..TriageRequest::at(now() + jiff::SignedDuration::from_hours(hours))
+        };
         assert_eq!(run(&ledger, &settings, channels, by_hand(0)).await.unwrap().0, None, "there is nobody to tell");
         settings.routes = vec![mail()];
         let told = run(&ledger, &settings, channels, by_hand(1)).await.unwrap().0.unwrap();
@@ -169,7 +178,8 @@ mod tests {
         let filled = filled();
         filled.writer.execute("DELETE FROM delivery", ()).unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
-        let mut settings = Settings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
+        let mut settings =
+            TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
         settings.routes = vec![mail()];
         let minutes = |n| now() + jiff::SignedDuration::from_mins(n);
         let channels: &[Arc<Channel>] = &[];
@@ -177,12 +187,12 @@ mod tests {
         // The first inventory counts for no cap.
         for (name, at) in [("scan:a", 0), ("scan:b", 20)] {
             raise(name).await.unwrap();
-            run(&ledger, &settings, channels, Request::at(minutes(at))).await.unwrap().0.unwrap();
+            run(&ledger, &settings, channels, TriageRequest::at(minutes(at))).await.unwrap().0.unwrap();
         }
         raise("scan:c").await.unwrap();
-        let rehearsal = rehearse(&ledger, &settings, Request::at(minutes(25))).await.unwrap();
+        let rehearsal = preview(&ledger, &settings, TriageRequest::at(minutes(25))).await.unwrap();
         assert_eq!(rehearsal.due, None);
-        let said = not_due(&rehearsal, &settings);
+        let said = not_due_message(&rehearsal, &settings);
         let at = local(minutes(20) + settings.limits.min_gap, &settings.zone);
         assert!(said.contains(&format!("sent from {at} on")) && said.contains("digest.min-gap"), "{said}");
     }

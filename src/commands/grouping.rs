@@ -17,7 +17,7 @@ use crate::model::text;
 /// `grouping`
 #[derive(Debug, Subcommand)]
 pub enum GroupingCommand {
-    /// Group messages as a scan would, and say why
+    /// Group messages as a scan would, optionally with the reason
     Try(TryArgs),
 }
 
@@ -27,7 +27,7 @@ pub struct TryArgs {
     /// Messages and formats.
     #[command(flatten)]
     pub messages: MessageArgs,
-    /// Say for each message what was masked, which words counted, why this group, and which is the nearest other one
+    /// Explain each message: masked parts, counted words, the reason for its group, the nearest other group
     #[arg(long)]
     pub explain: bool,
 }

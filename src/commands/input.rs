@@ -9,13 +9,13 @@ use clap::{Args, ValueEnum};
 /// Where messages come from and how answers look.
 #[derive(Debug, Args)]
 pub struct MessageArgs {
-    /// The file to read; `-` or nothing reads standard input
+    /// Input file; `-` reads standard input
     #[arg(value_name = "FILE", default_value = "-")]
     pub file: std::path::PathBuf,
-    /// text: one message a line; jsonl: one JSON string a line
+    /// Input format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub input_format: InputFormat,
-    /// How the answer looks
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     pub format: OutputFormat,
 }
@@ -29,7 +29,7 @@ pub enum InputFormat {
     Jsonl,
 }
 
-/// How the answer looks.
+/// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
     /// For people.

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 /// Writes `llama-triage.1` and `llama-triage-COMMAND.1` into `folder`, which is made if it is missing.
 pub(crate) fn run(folder: &Path) -> anyhow::Result<Exit> {
     let cannot = || format!("cannot write the manual pages into {}", folder.display());
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     clap_mangen::generate_to(Cli::command(), folder).with_context(cannot)?;
     std::fs::write(folder.join("llama-triage.1"), front_page().with_context(cannot)?).with_context(cannot)?;
     Ok(Exit::Done)
@@ -39,12 +39,12 @@ fn front_page() -> std::io::Result<Vec<u8>> {
 }
 
 const EXIT_STATUS: &[(&str, &str)] = &[
-    ("0", "Done; also when the answer is empty."),
+    ("0", "Success, also when the result is empty."),
     ("1", "Something failed."),
     ("2", "The command line was wrong."),
-    ("3", "The id that was asked for does not exist."),
+    ("3", "No such id."),
     ("4", "The ledger is missing, unreadable or newer than the program."),
-    ("5", "The ledger is older than --require-fresh allows."),
+    ("5", "The last complete scan is older than --require-fresh allows."),
     ("10", "The condition of --fail-if holds."),
     ("78", "The configuration has mistakes; systemd does not restart the service for this one."),
 ];
@@ -52,7 +52,7 @@ const EXIT_STATUS: &[(&str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("LLAMA_TRIAGE_CONFIG", "The configuration file, as --config."),
     ("LLAMA_TRIAGE_LEDGER", "The ledger, as --ledger."),
-    ("LLAMA_CLOUD_API_KEY", "The API key, where no file and no systemd credential holds one."),
+    ("LLAMA_CLOUD_API_KEY", "The API key, if neither a file nor a systemd credential provides one."),
     ("NO_COLOR", "Switches colours off."),
 ];
 

@@ -75,7 +75,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
     start_logging(global, &cli.command);
     if global.ledger.len() > 1 && !matches!(cli.command, Command::Report(_)) {
-        complain!("only `report` takes several --ledger; name one");
+        complain!("only `report` accepts several --ledger; give one");
         return Ok(Exit::Usage);
     }
     match cli.command {
@@ -217,7 +217,7 @@ fn setup(global: &Global) -> anyhow::Result<Setup> {
     Setup::new(configuration(global)?, &Credentials::from_environment_or_beside(&path))
 }
 
-/// A path as a person would type it: relative to where they are, if it is below.
+/// A path as a user would type it: relative to where they are, if it is below.
 fn short(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()

@@ -48,7 +48,7 @@ pub(crate) fn complain(line: Arguments<'_>) {
 /// Writes a question to standard error, where its answer is waited for.
 ///
 /// # Errors
-/// It cannot be written, so nobody would answer.
+/// It cannot be written, so no one would answer.
 pub(crate) fn ask(question: &str) -> std::io::Result<()> {
     let mut err = anstream::stderr().lock();
     write!(err, "{question}")?;

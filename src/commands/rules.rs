@@ -16,7 +16,7 @@ use crate::model::text;
 /// `rules`
 #[derive(Debug, Subcommand)]
 pub enum RulesCommand {
-    /// Say which class and rule each message gets
+    /// Print the class and rule of each message
     Test(MessageArgs),
 }
 

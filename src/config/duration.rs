@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_told_with_an_example() {
+    fn what_is_no_duration_is_reported_with_an_example() {
         for text in ["", "7", "7 dais", "1 month", "-5m", "5m ago"] {
             assert!(parse(text).unwrap_err().contains(text), "{text}");
         }

@@ -31,16 +31,14 @@ pub struct Mistake {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No file was named and none is where one is looked for.
-    #[error(
-        "no configuration: looked for {0}; name one with --config, or copy config/example.toml and name a [[project]] in it"
-    )]
+    #[error("no configuration found at {0}; use --config FILE, or copy config/example.toml and add a [[project]]")]
     NotFound(String),
     /// The file cannot be read.
     #[error("cannot read the configuration {path}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
@@ -71,7 +69,7 @@ pub enum ConfigError {
     SecretFile {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: std::io::Error,
     },
 }
@@ -108,7 +106,7 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 }
 
 /// Refuses a configuration whose ledger was left where earlier versions kept it: a second one would be made in silence,
-/// and everything in it told again.
+/// and everything in it reported again.
 ///
 /// # Errors
 /// [`ConfigError::LeftBehind`], or the file at `path` cannot be read any more.
@@ -340,14 +338,14 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_name_is_told_and_the_rest_is_still_read() {
+    fn a_missing_name_is_reported_and_the_rest_is_still_read() {
         let found = mistakes("[[project]]\napi = \"v3\"\n[log]\nformat = \"xml\"\n");
         assert!(found.iter().any(|(_, key, text)| key == "project[0].api" && text.contains("v1-beta")), "{found:?}");
         assert!(found.iter().any(|(_, key, _)| key == "log.format"), "{found:?}");
     }
 
     #[test]
-    fn a_bad_value_is_not_told_as_missing_too() {
+    fn a_bad_value_is_not_reported_as_missing_too() {
         let rule = "[[rule]]\nname = \"r\"\nmatch = \"x\"\nclass = \"wobbly\"\n";
         let found = mistakes(&format!("[[project]]\nname = \"a\"\n{rule}"));
         let keys: Vec<_> = found.iter().map(|(line, key, _)| (*line, key.as_str())).collect();

@@ -57,7 +57,7 @@ pub struct Config {
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct LedgerConfig {
-    /// The SQLite file; its folder is made if it is missing. As every relative path, it follows the folder of this file.
+    /// The SQLite file; its directory is created if it is missing. As every relative path, it follows the folder of this file.
     pub path: PathBuf,
     /// How long closed observations are kept by `ledger prune`; open items are kept always.
     #[serde(with = "duration")]
@@ -95,11 +95,11 @@ pub struct DigestConfig {
     pub groups: usize,
     /// Sample items for each group.
     pub samples: usize,
-    /// A new group is told once its batch has ended, or this long after its first failure.
+    /// A new group is reported once its batch has ended, at the latest this long after its first failure.
     #[serde(with = "duration")]
     #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub group_wait: Duration,
-    /// A still open, unacknowledged group is told again after this time.
+    /// An open, unacknowledged group is reported again after this time.
     #[serde(with = "duration")]
     #[cfg_attr(test, schemars(with = "reference::DurationText"))]
     pub reminder: Duration,
@@ -115,7 +115,7 @@ pub struct DigestConfig {
     pub per_day: u32,
     /// Groups of these classes pass quiet hours and open incidents.
     pub page_classes: Vec<String>,
-    /// Send a Monday "all quiet" digest when there is nothing to tell.
+    /// Send an "all quiet" digest on Mondays when there is nothing to report.
     pub all_quiet: bool,
 }
 

@@ -78,7 +78,7 @@ impl Default for ProjectConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, clap::ValueEnum, strum::IntoStaticStr)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 pub enum Api {
-    /// Those that answer: v2, v1 beta, or both.
+    /// Every API that answers: v2, v1 beta, or both.
     #[default]
     #[serde(rename = "auto")]
     #[value(name = "auto")]

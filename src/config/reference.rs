@@ -51,7 +51,7 @@ fn schema() -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
     without_null(&mut schema);
     schema["title"] = json!("Configuration of llama-triage");
-    // Names have no usable default; the types give them one only so that a missing name is told with all other mistakes.
+    // Names have no usable default; the types give them one only so that a missing name is reported with all other mistakes.
     for table in ["project", "channel"] {
         let entry = &mut schema["properties"][table]["items"];
         entry["properties"]["name"].as_object_mut().unwrap().remove("default");

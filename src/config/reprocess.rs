@@ -12,13 +12,13 @@ use crate::model::batch_api::BatchApi;
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ReprocessConfig {
-    /// Whether anything is retried by itself.
+    /// Whether failed items are retried automatically.
     pub mode: Mode,
     /// Items a cycle may submit.
     pub per_run: u32,
     /// Items an hour.
     pub per_hour: u32,
-    /// Items a day, of which a fifth is kept for people.
+    /// Items a day; a fifth is reserved for manual retries.
     pub per_day: u32,
     /// Items of one group a day.
     pub per_group_per_day: u32,
@@ -30,25 +30,25 @@ pub struct ReprocessConfig {
     pub credits_per_day: Option<f64>,
     /// Automatic attempts for one item in one episode.
     pub attempts: u32,
-    /// Attempts for one item ever, those by hand counted.
+    /// Attempts for one item in total, manual ones included.
     pub attempts_in_life: u32,
     /// The wait before each attempt; the last one repeats.
     #[serde(with = "crate::config::duration::list")]
     #[cfg_attr(test, schemars(with = "Vec<crate::config::reference::DurationText>"))]
     pub delays: Vec<SignedDuration>,
-    /// Items risked on a group whose message hides its cause, one at a time, before it is left to a person.
+    /// Canaries for a group whose message hides its cause, one at a time, before it needs a decision.
     pub canaries: u32,
     /// How long a group rests after a step that failed; doubles up to 7 days.
     #[serde(with = "crate::config::duration")]
     #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
     pub breaker_open: Duration,
-    /// How long everything is held in an incident, before one item probes for all.
+    /// How long all retries are held in an incident, before one item is retried as a probe.
     #[serde(with = "crate::config::duration")]
     #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
     pub hold: Duration,
     /// Whether groups of class "unknown" may get one canary.
     pub unknown_canary: bool,
-    /// Whether what failed before the first start may be retried by itself.
+    /// Whether failures from before the first start may be retried automatically.
     pub baseline: bool,
     /// What one item costs in credits, to estimate with; none if not known.
     pub credits_per_item: Option<f64>,
@@ -81,7 +81,7 @@ impl Default for ReprocessConfig {
     }
 }
 
-/// Whether anything is retried by itself.
+/// Whether failed items are retried automatically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

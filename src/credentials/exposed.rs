@@ -71,7 +71,7 @@ impl Credentials {
     }
 }
 
-/// Whether the configuration itself holds an address that lets anybody post.
+/// Whether the configuration itself holds an address that lets anyone post.
 fn holds_secrets(config: &Config) -> bool {
     let chat = |kind| matches!(kind, ChannelKind::Slack | ChannelKind::Teams);
     config.service.heartbeat_url.is_some()
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_all_can_read_is_told_unless_its_folder_is_closed() {
+    fn a_secret_that_all_can_read_is_reported_unless_its_folder_is_closed() {
         let dir = tempfile::tempdir().unwrap();
         set_mode(dir.path(), 0o755);
         let (key, tiny, file) = (dir.path().join("key"), dir.path().join("tiny"), dir.path().join("config.toml"));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_that_all_can_read_is_told() {
+    fn a_ledger_that_all_can_read_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         set_mode(dir.path(), 0o755);
         let mut config = Config::default();

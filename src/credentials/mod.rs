@@ -41,7 +41,7 @@ impl Credentials {
         }
     }
 
-    /// The same for a command that a person runs by hand, outside of systemd: the folder is then the one that the unit
+    /// The same for a command that a user runs by hand, outside of systemd: the folder is then the one that the unit
     /// loads, `credentials` beside `config.toml` or `NAME.credentials` beside `NAME.toml`, if we may read it.
     pub fn from_environment_or_beside(config: &Path) -> Credentials {
         let mut found = Credentials::from_environment();
@@ -71,7 +71,7 @@ impl Credentials {
         }
         self.environment_key.clone().inspect(|key| secrets::hold(key.expose_secret())).ok_or_else(|| {
             ConfigError::Credential(format!(
-                "no API key: set api-key-file in its [[project]], or give the systemd credential `{}`, or set {KEY_VARIABLE}",
+                "no API key: set api-key-file in its [[project]], the systemd credential `{}`, or {KEY_VARIABLE}",
                 names[1],
             ))
         })
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_said_once() {
         let dir = tempfile::tempdir().unwrap();
-        let project = Project { api_key_file: Some(dir.path().to_owned()), ..Project::default() };
+        let project = ProjectConfig { api_key_file: Some(dir.path().to_owned()), ..ProjectConfig::default() };
         let error = anyhow::Error::new(Credentials::default().api_key(&project).unwrap_err());
         let said = format!("{error:#}");
         assert_eq!(said.matches("os error").count(), 1, "{said}");

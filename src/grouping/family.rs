@@ -1,6 +1,6 @@
 //! Families of forms: the groups, who survived whom, and which form stands for each.
 //!
-//! Only the tree of groups; what makes two of them one is decided by [`crate::grouping::form_index`] or by a person.
+//! Only the tree of groups; what makes two of them one is decided by [`crate::grouping::form_index`] or by a user.
 
 use std::collections::BTreeSet;
 

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 pub struct Subject<'a> {
     /// Items of different kinds never share a group.
     pub kind: Kind,
-    /// Only tells apart failed items without a message.
+    /// Only distinguishes failed items without a message.
     pub job_type: &'a str,
     /// Why a skipped item was skipped; not looked at for failed ones.
     pub skip_reason: Option<&'a str>,
@@ -218,7 +218,7 @@ impl Grouper {
         self.index.form(self.index.families.face_of(group.0)).template()
     }
 
-    /// What a person would call the survivor: its template, shortened.
+    /// What a user would call the survivor: its template, shortened.
     pub fn title(&self, group: GroupHandle) -> String {
         title::title(self.index.form(self.index.families.face_of(group.0)))
     }

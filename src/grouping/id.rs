@@ -13,7 +13,7 @@ pub struct GroupId(String);
 const DIGITS: usize = 10;
 
 impl GroupId {
-    /// The id for a kind label and the canonical text of a first form; `turn` tells apart forms whose texts collide.
+    /// The id for a kind label and the canonical text of a first form; `turn` distinguishes forms whose texts collide.
     pub(crate) fn new(kind: &str, canonical: &str, turn: u32) -> Self {
         let mut hash = Sha256::new();
         hash.update(kind.as_bytes());

@@ -1,4 +1,4 @@
-//! What a person would call a group: its template in short, with slots named by what they hold or what stands before them.
+//! What a user would call a group: its template in short, with slots named by what they hold or what stands before them.
 
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::lexicon;

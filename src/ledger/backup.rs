@@ -49,7 +49,7 @@ pub(crate) fn backup(source: &Connection, target: &Path) -> Result<u64, LedgerEr
     let pages = copy(source, &part, Name::Removed)?;
     let outcome = put(&pages, &part, target).map_err(|source| LedgerError::File { path: target.to_owned(), source });
     if outcome.is_err() {
-        // What is half written is of no use to anybody.
+        // What is half written is of no use to anyone.
         let _ = std::fs::remove_file(&part);
     }
     outcome
@@ -112,7 +112,7 @@ fn remove_stale_copies(folder: &Path) -> std::io::Result<()> {
         match File::open(entry.path()).and_then(|file| Ok(file.try_lock()?)) {
             Ok(()) => std::fs::remove_file(entry.path())?,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => tracing::warn!(%error, "cannot tell whether {} is in use: {error}", entry.path().display()),
+            Err(error) => tracing::warn!("cannot tell whether {} is in use: {error}", entry.path().display()),
         }
     }
     Ok(())
@@ -154,7 +154,7 @@ pub(crate) fn copy(source: &Connection, path: &Path, name: Name) -> Result<File,
     let failed = |source| LedgerError::File { path: path.to_owned(), source };
     let file = private_file::make(path, 0o600).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    // Nobody else opens this file, and SQLite's locks would meet our own where a file system makes them one kind.
+    // No one else opens this file, and SQLite's locks would meet our own where a file system makes them one kind.
     let opened = Connection::open_with_flags_and_vfs(path, flags, "unix-none");
     if name == Name::Removed {
         std::fs::remove_file(path).map_err(failed)?;

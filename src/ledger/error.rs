@@ -10,7 +10,7 @@ pub enum LedgerError {
     Missing(PathBuf),
     /// Another process writes to it.
     #[error(
-        "another llama-triage ({holder}) is using the ledger {path}: stop it, or ask it instead with `llama-triage report`"
+        "the ledger {path} is locked by another llama-triage ({holder}): stop it, or read the ledger with `llama-triage report`"
     )]
     Locked {
         /// The ledger.
@@ -51,19 +51,19 @@ pub enum LedgerError {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
     /// Another file has taken the name of the one that is open, or none has it any more.
     #[error(
-        "the ledger {path} was replaced or removed while it was in use; what was recorded since then is in the old file, if that still exists{}. Stop llama-triage before you replace its ledger; the next start uses the file that is there then",
+        "the ledger {path} was replaced or removed while in use; data recorded since then is in the old file, if it still exists{}. Stop llama-triage before replacing its ledger; the next start uses the file at this path",
         if *log_stays { format!(", and {}-wal belongs to it: remove that, and -shm, before the next start", path.display()) } else { String::new() }
     )]
     Replaced {
         /// The ledger.
         path: PathBuf,
-        /// The log of the old file could not be emptied, for somebody reads it.
+        /// The log of the old file could not be emptied, for someone reads it.
         log_stays: bool,
     },
     /// A migration failed.
@@ -81,11 +81,11 @@ pub enum LedgerError {
     Corrupt(#[source] rusqlite::Error),
     /// The disk or file system failed, or forbids the file to grow.
     #[error(
-        "the disk under the ledger failed: look at the kernel's log, at quotas and at file size limits; what was committed is safe, the next scan lists the rest again"
+        "the disk under the ledger failed: check the kernel's log, quotas and file size limits; what was committed is safe, the next scan lists the rest again"
     )]
     Disk(#[source] rusqlite::Error),
     /// SQLite refused. The error is in the text, and no source beside it: both would say the same.
-    #[error("the ledger refused: {0}")]
+    #[error("ledger error: {0}")]
     Sqlite(rusqlite::Error),
     /// A stored value cannot be understood.
     #[error("the ledger holds an unreadable {what}: {value}")]
@@ -128,7 +128,7 @@ fn misses_schema(error: &rusqlite::Error) -> bool {
 }
 
 impl LedgerError {
-    /// Whether the same call may succeed later without anybody doing anything.
+    /// Whether the same call may succeed later without an action.
     pub fn is_transient(&self) -> bool {
         match self {
             LedgerError::Sqlite(error) => matches!(
@@ -140,7 +140,7 @@ impl LedgerError {
         }
     }
 
-    /// Whether a connection that is open may go on once somebody has mended it from outside: the lock let go, space freed,
+    /// Whether a connection that is open may go on once someone has mended it from outside: the lock let go, space freed,
     /// the file system writable again.
     pub fn is_recoverable(&self) -> bool {
         match self {
@@ -154,7 +154,7 @@ impl LedgerError {
         }
     }
 
-    /// Whether the ledger is there and may yet be opened without anybody having to start the program again.
+    /// Whether the ledger is there and may yet be opened without anyone having to start the program again.
     pub fn may_open_later(&self) -> bool {
         match self {
             LedgerError::Migration(rusqlite_migration::Error::RusqliteError { err, .. }) => {
@@ -167,7 +167,7 @@ impl LedgerError {
             LedgerError::File { source, .. } => {
                 matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
             }
-            // A disk that fails needs a person, who hears of it by the service's end.
+            // A disk that fails needs a user, who hears of it by the service's end.
             error => error.is_recoverable(),
         }
     }

@@ -1,9 +1,9 @@
-//! The worker's own troubles: one row each, until people know that it ended.
+//! The worker's own faults: one row each, until people know that it ended.
 //!
-//! Whoever notices a trouble calls [`raise`] as often as it likes and [`clear`] when it is over; people hear of the
-//! beginning and the end once each. A trouble that comes back within an hour, before its end was told, simply goes on,
-//! for its incident, too, which ends only after that hour; one that comes back later is told again, as news like any
-//! other, for nobody waits for the daily digest to learn that it was over between.
+//! Whoever notices a fault calls [`raise`] as often as it likes and [`clear`] when it is over; it is reported the
+//! beginning and the end once each. A fault that recurs within an hour, before its end was reported, simply goes on,
+//! for its incident, too, which ends only after that hour; one that recurs later is reported again, as news like any
+//! other, for no one waits for the daily digest to learn that it was over between.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
@@ -12,17 +12,17 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::millis::Millis;
 use crate::model::fault::Fault;
 
-/// How long a trouble must have been over to be news when it comes back, and for its incident to end, in milliseconds.
+/// How long a fault must have been over to be news when it recurs, and for its incident to end, in milliseconds.
 const OVER: i64 = 3_600_000;
 
 /// What `announced` holds where people know of an earlier beginning only, whose end may still be owed to them.
 const EARLIER: &str = "";
 
-/// Notes that a trouble is there. `fault` is a stable key such as `scan:prod`; `text` says what happened and what to do.
+/// Notes that a fault is there. `fault` is a stable key such as `scan:prod`; `text` says what happened and what to do.
 pub(crate) fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestamp) -> Result<(), LedgerError> {
     let text = crate::secrets::mask(text);
     tx.prepare_cached(
-        // Where the end was told, the trouble is news however soon it is back: the clock may have been set back.
+        // Where the end was reported, the fault is news however soon it is back: the clock may have been set back.
         "INSERT INTO worker_fault (fault, text, since, last_seen) VALUES (?1, ?2, ?3, ?3)
          ON CONFLICT (fault) DO UPDATE SET text = ?2, last_seen = ?3, count = count + 1, ended_at = NULL, over_told = NULL,
              since = CASE WHEN ended_at <= ?3 - ?4 OR over_told IS NOT NULL THEN ?3 ELSE since END,
@@ -34,7 +34,7 @@ pub(crate) fn raise(tx: &Transaction<'_>, fault: &str, text: &str, now: Timestam
     Ok(())
 }
 
-/// Notes that a trouble is over. One that nobody was told of is forgotten.
+/// Notes that a fault is over. One that was not reported is deleted.
 pub(crate) fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result<(), LedgerError> {
     tx.prepare_cached("DELETE FROM worker_fault WHERE fault = ?1 AND announced IS NULL")?.execute([fault])?;
     tx.prepare_cached("UPDATE worker_fault SET ended_at = ?2 WHERE fault = ?1 AND ended_at IS NULL")?
@@ -42,7 +42,7 @@ pub(crate) fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result
     Ok(())
 }
 
-/// Ends the troubles that begin with this, were told to people and began before then.
+/// Ends the faults that begin with this, were reported and began before then.
 pub(crate) fn clear_told(
     tx: &Transaction<'_>,
     prefix: &str,
@@ -57,7 +57,7 @@ pub(crate) fn clear_told(
     Ok(())
 }
 
-/// The keys of troubles that have not ended and begin with this.
+/// The keys of faults that have not ended and begin with this.
 pub(crate) fn active_with_prefix(connection: &Connection, prefix: &str) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault FROM worker_fault WHERE substr(fault, 1, length(?1)) = ?1 AND ended_at IS NULL ORDER BY fault",
@@ -66,17 +66,17 @@ pub(crate) fn active_with_prefix(connection: &Connection, prefix: &str) -> Resul
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
-/// A trouble, and whether people know of its beginning.
+/// A fault, and whether people know of its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownFault {
     /// What a digest shows.
     pub fault: Fault,
-    /// People were told that it began.
+    /// It was reported that it began.
     pub announced: bool,
 }
 
 impl KnownFault {
-    /// Whether a digest must be sent for it: it began and nobody knows.
+    /// Whether a digest must be sent for it: it began and no one knows.
     pub(crate) fn is_urgent(&self) -> bool {
         !self.announced && !self.fault.ended
     }
@@ -97,7 +97,7 @@ pub(crate) fn ended_with_open_incident(connection: &Connection, now: Timestamp) 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes that the incidents of these troubles, which are over, were asked to end.
+/// Notes that the incidents of these faults, which are over, were asked to end.
 pub(crate) fn mark_resolve_sent(tx: &Transaction<'_>, faults: &[Fault], now: Timestamp) -> Result<(), LedgerError> {
     for fault in faults {
         tx.execute("UPDATE worker_fault SET over_told = ?2 WHERE fault = ?1", params![fault.fault, Millis(now)])?;
@@ -105,7 +105,7 @@ pub(crate) fn mark_resolve_sent(tx: &Transaction<'_>, faults: &[Fault], now: Tim
     Ok(())
 }
 
-/// The troubles that are over and whose incidents were asked to end.
+/// The faults that are over and whose incidents were asked to end.
 pub(crate) fn resolve_sent(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection
         .prepare_cached("SELECT fault FROM worker_fault WHERE over_told IS NOT NULL AND ended_at IS NOT NULL")?;
@@ -123,7 +123,7 @@ fn fault(row: &Row<'_>) -> rusqlite::Result<Fault> {
     })
 }
 
-/// All troubles that last, or ended without people being told; the oldest first.
+/// All faults that last, or ended unreported; the oldest first.
 pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT fault, text, since, ended_at, scope, announced FROM worker_fault ORDER BY since, fault",
@@ -135,7 +135,7 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerErro
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Notes that a digest told of these troubles, under this scope where they had none; the ended ones are forgotten.
+/// Notes that a digest reported these faults, under this scope where they had none; the ended ones are forgotten.
 pub(crate) fn mark_announced(
     tx: &Transaction<'_>,
     faults: &[Fault],

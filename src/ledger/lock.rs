@@ -114,7 +114,7 @@ fn take_beside(ledger: &Path, path: &Path) -> Result<File, LedgerError> {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        // One that was removed in between locks nobody out.
+        // One that was removed in between locks no one out.
         let named = std::fs::metadata(path).map(|found| found.ino()).ok();
         if named == Some(file.metadata().map_err(failed)?.ino()) {
             hand_over(&file, path).map_err(failed)?;

@@ -102,7 +102,7 @@ impl Ledger {
     }
 
     /// Closes a ledger that [was replaced](Self::is_replaced). What its log holds goes into its own file before that, for
-    /// SQLite would take a log that stays for one of the new file. Gives [`LedgerError::Replaced`], or why the log could
+    /// SQLite would take a log that stays for one of the new file. Gives `LedgerError::Replaced`, or why the log could
     /// not be emptied.
     pub async fn close_replaced(self) -> LedgerError {
         let emptied = self.writer.call(|connection| {

@@ -23,7 +23,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> =
 /// How long SQLite waits for another connection's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a person's small act waits for a service that is taking in a large batch.
+/// How long a user's small act waits for a service that is taking in a large batch.
 const BESIDE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
@@ -31,7 +31,7 @@ pub(crate) fn make_folder(ledger: &Path) -> Result<(), LedgerError> {
     file_owner::make_folder(folder, 0o700).map_err(|source| access::refused(folder, source))
 }
 
-/// A connection that may write; the caller holds the [`Lock`].
+/// A connection that may write; the caller holds the `Lock`.
 ///
 /// # Errors
 /// The file cannot be made, is no ledger, or is newer than this program.
@@ -54,11 +54,11 @@ pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
     Ok(connection)
 }
 
-/// A second writing connection beside the process that holds the [`Lock`], for small acts: never makes, never migrates.
+/// A second writing connection beside the process that holds the `Lock`, for small acts: never makes, never migrates.
 ///
 /// # Errors
 /// The file is missing, unreadable, or of another schema.
-pub fn shared_writer(path: &Path) -> Result<Connection, LedgerError> {
+pub(crate) fn shared_writer(path: &Path) -> Result<Connection, LedgerError> {
     access::must_be_usable(path, true)?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -108,7 +108,7 @@ pub(crate) fn wal_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Without a `-wal` file nobody has the ledger open for writing, so it may be read as a file that does not change.
+/// Without a `-wal` file no one has the ledger open for writing, so it may be read as a file that does not change.
 fn unchanging(path: &Path) -> Result<Connection, LedgerError> {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {

@@ -58,7 +58,7 @@ fn counted(rows: usize) -> u64 {
     u64::try_from(rows).unwrap_or(u64::MAX)
 }
 
-/// Settled for long, and held by nobody. Followed by the time in milliseconds.
+/// Settled for long, and held by no one. Followed by the time in milliseconds.
 const SETTLED_ITEMS: &str = "SELECT item_key, item_id, group_key FROM item
     WHERE state NOT IN ('open', 'retrying')
         AND item_key NOT IN (SELECT item_key FROM claim)

@@ -43,7 +43,7 @@ pub enum CloudError {
     },
     /// 404 or 410 on the batch list itself.
     #[error(
-        "the batch list of API {api} is gone from {host} ({status}): set api = \"{other}\" for this project, and check base-url"
+        "the batch list of API {api} no longer exists at {host} ({status}): set api = \"{other}\" for this project, and check base-url"
     )]
     ApiGone {
         /// The `api` in use.
@@ -77,7 +77,7 @@ pub enum CloudError {
     },
     /// 429, also after the retries.
     #[error(
-        "LlamaCloud refuses for now (429): {advice}{wait}{detail}",
+        "LlamaCloud is limiting requests (429): {advice}{wait}{detail}",
         advice = slower(.detail),
         wait = waiting(*.retry_after)
     )]
@@ -100,7 +100,7 @@ pub enum CloudError {
         detail: String,
     },
     /// Any other refusal: this program asked for something that the server does not take.
-    #[error("LlamaCloud did not take the request ({status}) at {path}{detail}")]
+    #[error("LlamaCloud rejected the request ({status}) at {path}{detail}")]
     Refused {
         /// The status.
         status: u16,
@@ -139,7 +139,7 @@ pub enum CloudError {
     },
     /// The answer is no JSON.
     #[error(
-        "{host} answered {path} with {what} instead of JSON: base-url is probably wrong, or a proxy answers in its place"
+        "{host} answered {path} with {what} instead of JSON: base-url is probably wrong, or a proxy answers instead"
     )]
     NotJson {
         /// The host asked.
@@ -150,7 +150,7 @@ pub enum CloudError {
         what: String,
     },
     /// The answer is larger than this program reads.
-    #[error("the answer of {path} is larger than {limit_mib} MiB, which is more than is read")]
+    #[error("the answer of {path} is larger than the limit of {limit_mib} MiB")]
     TooLarge {
         /// The path asked for.
         path: String,
@@ -178,7 +178,7 @@ pub enum CloudError {
 }
 
 impl CloudError {
-    /// Whether the same call may succeed later without anybody doing anything.
+    /// Whether the same call may succeed later without an action.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -248,7 +248,7 @@ impl CloudError {
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// The server refused; nothing was created.
-    #[error("LlamaCloud refused the resubmission ({status}): {}", why_refused(.source))]
+    #[error("LlamaCloud refused the retry ({status}): {}", why_refused(.source))]
     Rejected {
         /// The status.
         status: u16,
@@ -258,7 +258,7 @@ pub enum CreateError {
         source: CloudError,
     },
     /// The request never left; nothing was created.
-    #[error("the resubmission was not sent: {0}")]
+    #[error("the retry was not sent: {0}")]
     NotSent(#[source] CloudError),
     /// It may or may not have been created: look before trying again, for a second one costs again.
     #[error("it is not known whether the resubmission arrived: {instead}")]
@@ -283,7 +283,7 @@ impl CreateError {
 /// A POST asks for no record: what is not found is something that it names.
 fn why_refused(source: &CloudError) -> String {
     match source {
-        CloudError::NotFound { detail, .. } => format!("it does not know an item or a setting of it{detail}"),
+        CloudError::NotFound { detail, .. } => format!("unknown item or setting{detail}"),
         other => other.to_string(),
     }
 }
@@ -294,16 +294,18 @@ fn slower(detail: &str) -> &'static str {
     if detail.contains("maximum number of") {
         "the plan holds no more; remove some, or ask for a larger plan"
     } else if detail.contains("existing jobs") || detail.contains("resources exhausted") {
-        "too many jobs run at once; it passes when some have ended"
+        "too many jobs are running; retry when some have ended"
     } else {
-        "too many requests; if this stays, lower requests-per-second of this project"
+        "too many requests; if this persists, lower requests-per-second of this project"
     }
 }
 
 fn passing(status: u16, path: &str) -> String {
     match status {
-        408 => format!("LlamaCloud waited too long for the request at {path} (408): check the network if this stays"),
-        409 => format!("LlamaCloud says that something else changes {path} right now (409)"),
+        408 => {
+            format!("LlamaCloud timed out waiting for the request at {path} (408): check the network if this persists")
+        }
+        409 => format!("LlamaCloud reports a conflicting change of {path} (409)"),
         _ => format!(
             "LlamaCloud is failing ({status}) at {path}: see its status page (https://llamaindex.statuspage.io)"
         ),
@@ -326,7 +328,7 @@ mod tests {
         assert!(said("Rate limit exceeded.", None).contains("lower requests-per-second"));
         assert!(!said("Rate limit exceeded.", None).contains("wait"), "it did not ask for that");
         assert!(said("", Some(Duration::from_secs(9))).contains("it asks to wait 9 s"));
-        assert!(said("Resources exhausted. Please wait for existing jobs", None).contains("too many jobs run at once"));
+        assert!(said("Resources exhausted. Please wait for existing jobs", None).contains("too many jobs are running"));
         assert!(said("You've already reached the maximum number of indexes", None).contains("the plan holds no more"));
     }
 

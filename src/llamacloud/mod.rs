@@ -40,6 +40,7 @@ use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence};
 use crate::model::item::{ItemStatus, Kind, Observation};
 use crate::model::prior_jobs::PriorJobs;
+use crate::model::text::count;
 
 /// Takes a page of the batch list, and may stop the listing.
 pub(crate) type PageOfBatches<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
@@ -213,11 +214,16 @@ impl Cloud {
     /// Processes items again by exactly one POST, which is never repeated: a second one would be billed again.
     ///
     /// Returns the id under which [`Cloud::batch`], [`Cloud::list_items`] and [`Cloud::statuses`] know the new work.
+    #[tracing::instrument(name = "intent", skip_all, fields(intent.id = request.intent_id))]
     pub async fn create_batch(&self, request: &Resubmission) -> Result<String, CreateError> {
-        match self.there(request.api).map_err(CreateError::NotSent)? {
+        let batch_id = match self.there(request.api).map_err(CreateError::NotSent)? {
             BatchApi::V1Beta => v1_beta::create::create(&self.client, request).await,
             BatchApi::V2 => self.v2.create(&self.client, request).await,
-        }
+        }?;
+        let (intent_id, items) = (&request.intent_id, request.item_ids.len());
+        let size = count(items as u64, "item", "items");
+        tracing::info!(batch.id = batch_id, items, "retry {intent_id}: created batch {batch_id} of {size}");
+        Ok(batch_id)
     }
 
     /// Remembers for which item a job of v2 was made by an earlier process: not every one says so itself, nor that it is one.

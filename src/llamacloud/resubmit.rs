@@ -36,7 +36,7 @@ pub(crate) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
 /// A batch that may have come from a resubmission of unclear outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResubmittedBatch {
-    /// It.
+    /// The batch.
     pub batch: Batch,
     /// Its items; none if they could not be listed to the end.
     pub item_ids: Option<BTreeSet<String>>,
@@ -45,7 +45,7 @@ pub struct ResubmittedBatch {
 /// What a search for such batches came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidates {
-    /// They, as listed.
+    /// The candidates, in the order of the list.
     pub found: Vec<ResubmittedBatch>,
     /// Whether everything back to the time asked for was seen.
     pub complete: bool,

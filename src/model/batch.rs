@@ -18,7 +18,7 @@ pub enum BatchStatus {
     Completed,
     /// Ended as a whole by an error.
     Failed,
-    /// Ended by a person.
+    /// Ended by a user.
     Cancelled,
     /// A word this version does not know; never taken as terminal.
     #[strum(default)]
@@ -31,7 +31,7 @@ impl BatchStatus {
         if let BatchStatus::Unknown(word) = self { word } else { self.into() }
     }
 
-    /// Whether the batch can no longer change by itself.
+    /// Whether the batch is final at LlamaCloud.
     pub fn is_terminal(&self) -> bool {
         matches!(self, BatchStatus::Completed | BatchStatus::Failed | BatchStatus::Cancelled)
     }
@@ -113,7 +113,7 @@ impl Batch {
 
     /// What it is remembered by after a complete listing that shows something wrong, given what it was remembered by before.
     ///
-    /// One bad answer may be a server in trouble: it is believed when the next scan finds the same.
+    /// One bad answer may be a failing server: it is believed when the next scan finds the same.
     pub fn listed_with(&self, flaw: Flaw, before: Option<&LastListing>) -> LastListing {
         let before = self.unchanged_since(before).map(|listed| listed.state);
         let state = match flaw {

@@ -37,7 +37,7 @@ pub enum Class {
     Throttled,
     /// The service had a bad moment; worth a retry through a canary.
     Transient,
-    /// Somebody cancelled it; never retried automatically.
+    /// It was cancelled; never retried automatically.
     Cancelled,
     /// Anything else: announced and planned, retried only by hand or by opt-in.
     Unknown,

@@ -1,7 +1,7 @@
 //! What time it is, where the host's clock has jumped: by what was known before, and by what servers say.
 //!
 //! A host starts with a clock of 1970 or of its last shutdown, is suspended, or is set by years by mistake. Deadlines that
-//! are judged by such a clock end acks, close episodes and mute channels, and news is told with a wrong date. So a jump is
+//! are judged by such a clock end acks, close episodes and mute channels, and news is reported with a wrong date. So a jump is
 //! believed only where a server's `Date` agrees with it, and where no server can be asked, deadlines wait.
 
 use jiff::{SignedDuration, Timestamp};
@@ -82,7 +82,7 @@ pub(crate) fn plain(host: Timestamp) -> ClockReading {
 
 /// The time of a person's act beside the worker, which last worked at `known` with a host's clock that was `ahead` of that.
 pub(crate) fn beside(host: Timestamp, known: Timestamp, ahead: SignedDuration) -> Timestamp {
-    let is_in_line = |at: &Timestamp| !has_jumped(*at, Some(Known { at: known, exact: false }));
+    let is_in_line = |at: &Timestamp| !has_jumped(*at, Some(KnownTime { at: known, exact: false }));
     let corrected = host.checked_sub(ahead).unwrap_or(host);
     // The earlier, because what lies ahead of the worker would be set right; nobody can tell a clock that is far ahead from a
     // service that was off, and time never went back.

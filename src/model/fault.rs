@@ -1,9 +1,9 @@
-//! Something wrong with llama-triage itself, as people are told of it.
+//! Something wrong with llama-triage itself, as it is reported.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A trouble of the worker itself.
+/// A fault of llama-triage itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// A stable key, such as `scan:prod`.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum GroupState {
-    /// Its first episode, not told yet.
+    /// Its first episode, not reported yet.
     New,
     /// Told, open, nothing special.
     Ongoing,

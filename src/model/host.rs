@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_told_from_an_address() {
+    fn a_port_is_distinguished_from_an_address() {
         assert_eq!(with_port("[::1]", 25), "[::1]:25");
         assert_eq!(with_port("::1", 25), "[::1]:25");
         assert_eq!(with_port("mail.example.com", 25), "mail.example.com:25");

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What kind of trouble an observation tells of.
+/// What kind of problem an observation reports.
 #[derive(
     Clone,
     Copy,
@@ -132,7 +132,7 @@ pub enum ItemStatus {
     Failed,
     /// Skipped.
     Skipped,
-    /// Cancelled by somebody.
+    /// Cancelled by someone.
     Cancelled,
     /// A word this version does not know.
     #[strum(default)]

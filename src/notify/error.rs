@@ -11,7 +11,7 @@ use crate::secrets::mask;
 use crate::triage::digest::size_limit::{Tier, after_refusal};
 
 /// What to do when the shortest rendering is too large.
-const NOTHING_SMALLER: &str = "no smaller one is tried: let it take larger messages";
+const NOTHING_SMALLER: &str = "no smaller one is tried: raise its message size limit";
 
 /// Why a delivery did not work. Each text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -35,14 +35,14 @@ pub enum NotifyError {
         /// What the network said.
         why: String,
     },
-    /// The peer asks to come back later.
+    /// The peer asks to try again later.
     #[error("deferred by {peer}: {why}")]
     Deferred {
         /// Host and port, never a path.
         peer: String,
         /// What the peer said.
         why: String,
-        /// When it asks to come back, if it says so.
+        /// When it asks to try again, if it says so.
         retry_after: Option<Duration>,
     },
     /// The peer will never take this as things are.
@@ -52,9 +52,9 @@ pub enum NotifyError {
         peer: String,
         /// What the peer said.
         why: String,
-        /// What a person should do.
+        /// What a user should do.
         todo: &'static str,
-        /// It dislikes this digest rather than the channel: another one may be taken.
+        /// It rejects this digest rather than the channel: another one may be taken.
         of_content: bool,
     },
     /// The peer takes no message of this size.
@@ -107,7 +107,7 @@ impl NotifyError {
         }
     }
 
-    /// When the peer asked to come back, if it did.
+    /// When the peer asked to try again, if it did.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             NotifyError::Deferred { retry_after, .. } => *retry_after,

@@ -1,4 +1,4 @@
-//! The dead-man's switch: an address fetched after each cycle, so that somebody notices when none comes any more.
+//! The dead-man's switch: an address fetched after each cycle, so that someone notices when none comes any more.
 //!
 //! A complete cycle fetches the address itself, an incomplete one the address with `/fail` behind it,
 //! as Healthchecks and its relatives expect.
@@ -27,7 +27,7 @@ pub enum HeartbeatError {
     /// The monitor cannot be reached, or has no time: it alerts people itself if that lasts.
     #[error("the heartbeat did not arrive: {0}")]
     Missed(String),
-    /// The monitor answers that it knows no such check: if the service stopped, nobody would be alerted.
+    /// The monitor answers that it knows no such check: if the service stopped, no one would be alerted.
     #[error("the monitor refuses the heartbeat: {0}; create the check there, or correct service.heartbeat-url")]
     Refused(String),
 }
@@ -50,7 +50,8 @@ pub(crate) async fn ping(
     if let Some(HeartbeatError::Missed(_)) = failed {
         return Ok(failed);
     }
-    let refusal = failed.as_ref().map(|error| format!("If llama-triage stops, nobody is alerted: {error}."));
+    let refusal =
+        failed.as_ref().map(|error| format!("No monitoring: a stopped llama-triage goes unnoticed: {error}."));
     let write = ledger.write(move |tx| match refusal {
         None => fault::clear(tx, FAULT, now),
         Some(text) => fault::raise(tx, FAULT, &text, now),
@@ -80,7 +81,7 @@ impl Heartbeat {
             .timeout(LIMIT)
             .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")))
             .build()
-            .context("cannot make the heartbeat client")?;
+            .context("cannot create the heartbeat client")?;
         Ok(Heartbeat { client, url })
     }
 
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_told_at_an_address_of_its_own() {
+    fn a_failure_is_reported_at_an_address_of_its_own() {
         let fail = |base| address(base, false).unwrap().to_string();
         assert_eq!(fail("https://hc.example.com/ping/1f"), "https://hc.example.com/ping/1f/fail");
         assert_eq!(fail("https://hc.example.com/ping/1f/"), "https://hc.example.com/ping/1f/fail");

@@ -72,7 +72,7 @@ pub(crate) fn judge(answer: &HttpAnswer<'_>, body: BodyFormat) -> ResponseVerdic
     match answer.status {
         200..=299 => accepted(words, answer.complete || body == BodyFormat::Ignored),
         408 | 425 | 429 | 500..=599 => ResponseVerdict::Later,
-        // Whoever says when to come back does not refuse for good, whatever the number.
+        // Whoever says when to try again does not refuse for good, whatever the number.
         _ if answer.retry_after.is_some() => ResponseVerdict::Later,
         413 => ResponseVerdict::TooLarge,
         300..=399 => ResponseVerdict::Refused(RefusalCause::Moved),
@@ -109,7 +109,7 @@ enum Words {
     WebPage,
     Later,
     TooLarge,
-    /// The status that somebody behind the receiver gave.
+    /// The status that someone behind the receiver gave.
     Status(u16),
     Failed(RefusalCause),
 }

@@ -17,7 +17,7 @@ const NEWS: RetrySchedule = &[
     (19, Duration::from_secs(3_600)),
 ];
 
-/// A page: every minute in the first half hour and every two up to the fifth hour, for somebody should be awake; then
+/// A page: every minute in the first half hour and every two up to the fifth hour, because it needs a reaction; then
 /// every ten, for a day and three hours, too.
 const PAGE: RetrySchedule = &[
     (1, Duration::from_secs(5)),
@@ -59,7 +59,7 @@ const LONGEST_RETRY_AFTER_OF_A_PAGE: Duration = Duration::from_secs(120);
 /// What a try came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryResult {
-    /// It arrived.
+    /// The digest arrived.
     Arrived {
         /// What the peer said.
         answer: String,
@@ -68,9 +68,9 @@ pub(crate) enum DeliveryResult {
     },
     /// It did not, and trying again can help.
     Later {
-        /// Why.
+        /// The reason.
         error: String,
-        /// When the peer asked to come back, from now.
+        /// When the peer asked to try again, from now.
         after: Option<Duration>,
         /// It may have arrived all the same.
         may_have_arrived: bool,
@@ -79,7 +79,7 @@ pub(crate) enum DeliveryResult {
     },
     /// It is too large for the peer.
     TooLarge {
-        /// Why.
+        /// The reason.
         error: String,
         /// The next smaller rendering; none if there is none.
         next_tier: Option<u8>,
@@ -88,11 +88,23 @@ pub(crate) enum DeliveryResult {
     },
     /// It never will.
     Never {
-        /// Why.
+        /// The reason.
         error: String,
-        /// The peer dislikes this content rather than the channel.
+        /// The peer rejects this content rather than the channel.
         of_content: bool,
     },
+}
+
+impl DeliveryResult {
+    /// Why the digest was not taken; none if it arrived.
+    pub(crate) fn error(&self) -> Option<&str> {
+        match self {
+            DeliveryResult::Arrived { .. } => None,
+            DeliveryResult::Later { error, .. }
+            | DeliveryResult::TooLarge { error, .. }
+            | DeliveryResult::Never { error, .. } => Some(error),
+        }
+    }
 }
 
 /// What becomes of a delivery after a try.
@@ -107,7 +119,7 @@ pub(crate) enum Fate {
         /// As stored with the delivery.
         tier: u8,
     },
-    /// Given up; people are told through the other channels.
+    /// Given up; it is reported through the other channels.
     Dead,
 }
 
@@ -118,7 +130,7 @@ pub(crate) struct DeliveryTry {
     pub attempts: u32,
     /// How much smaller it was rendered.
     pub tier: u8,
-    /// Somebody is to be woken by it.
+    /// Whether the digest pages.
     pub page: bool,
     /// An earlier try may have arrived.
     pub uncertain: bool,
@@ -132,7 +144,7 @@ pub(crate) fn next_state(answer: &DeliveryResult, tried: &DeliveryTry, now: Time
     match answer {
         DeliveryResult::Arrived { .. } => Fate::Sent,
         DeliveryResult::Never { .. } => Fate::Dead,
-        // Once: whoever refuses the smaller one, too, dislikes something else about it.
+        // Once: whoever refuses the smaller one, too, rejects something else about it.
         DeliveryResult::TooLarge { next_tier: Some(next), .. } if tier == 0 && *next > 0 => {
             Fate::Again { at: now, tier: *next }
         }
@@ -146,7 +158,7 @@ pub(crate) fn next_state(answer: &DeliveryResult, tried: &DeliveryTry, now: Time
 
 /// Whether the channel's next digest takes on what this try did not bring: when the channel is at fault.
 ///
-/// What the peer dislikes would spoil the next one too, and who has a part of it would read that twice.
+/// What the peer rejects would spoil the next one too, and who has a part of it would read that twice.
 pub(crate) fn is_carried(answer: &DeliveryResult, done_before: &[String]) -> bool {
     let done = match answer {
         DeliveryResult::Later { done, .. } => done.as_slice(),

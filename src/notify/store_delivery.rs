@@ -11,10 +11,10 @@ use crate::notify::outbox::{DeliveryResult, DeliveryTry, Fate, is_carried, jitte
 use crate::triage::digest::model::Digest;
 use crate::triage::store::digest;
 
-/// Longer than the longest single try, so that nobody else takes a delivery that is under way.
+/// Longer than the longest single try, so that no one else takes a delivery that is under way.
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(15);
 
-/// For so long the news of a dead delivery is part of the channel's next digest; later nobody takes it for news.
+/// For so long the news of a dead delivery is part of the channel's next digest; later no one takes it for news.
 pub(crate) const CARRIED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A delivery that this process may send now.
@@ -32,7 +32,7 @@ pub(crate) struct Claimed {
     pub uncertain: bool,
     /// How much smaller it must be rendered.
     pub tier: u8,
-    /// Somebody is to be woken by it.
+    /// Whether the digest pages.
     pub page: bool,
     /// Recipients or events that are done.
     pub done: Vec<String>,
@@ -115,7 +115,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
 
 /// Records what a try came to, and returns what becomes of the delivery.
 ///
-/// A dead delivery becomes a worker fault, which people hear of through the other channels; one that arrives ends it.
+/// A dead delivery becomes a worker fault, which it is reported through the other channels; one that arrives ends it.
 pub(crate) fn record(
     tx: &Transaction<'_>,
     claimed: &Claimed,
@@ -148,13 +148,11 @@ pub(crate) fn record(
             }
             let error = error_of(answer).unwrap_or("no answer");
             let missed = match carried {
-                true => "what it missed comes with its next digest, or at once with `llama-triage digest --now`",
-                false => {
-                    "this digest is not sent to it again, the next one is; `llama-triage report` has the same news"
-                }
+                true => "its next digest includes the missed news; send it now with `llama-triage digest --now`",
+                false => "this digest is not sent to it again, later ones are; `llama-triage report` has the same news",
             };
             let text = format!(
-                "Channel {} did not take {} after {}: {error}. Repair the channel and try it with `llama-triage notify test {}`; {missed}.",
+                "Channel {} rejected {} after {}: {error}. Fix the channel and test it with `llama-triage notify test {}`; {missed}.",
                 claimed.channel,
                 claimed.content.digest_id,
                 count(u64::from(claimed.attempts), "try", "tries"),
@@ -173,7 +171,7 @@ pub(crate) fn record(
     Ok(fate)
 }
 
-/// Somebody on the list who never gets digests does not know that it is so: the others are told.
+/// Someone on the list who never gets digests does not know it: the others get the news of it.
 fn raise_refused_fault(
     tx: &Transaction<'_>,
     claimed: &Claimed,
@@ -184,7 +182,7 @@ fn raise_refused_fault(
     match answer {
         DeliveryResult::Arrived { refused, .. } if !refused.is_empty() => {
             let text = format!(
-                "Channel {} took only a part of {}: {}. Correct its `to` or what is refused, then try it with `llama-triage notify test {}`.",
+                "Channel {} accepted only part of {}: {}. Fix its `to` or what is refused, then test it with `llama-triage notify test {}`.",
                 claimed.channel,
                 claimed.content.digest_id,
                 refused.join("; "),
@@ -256,7 +254,7 @@ pub(crate) fn requeue_interrupted(tx: &Transaction<'_>, now: Timestamp) -> Resul
     )?)
 }
 
-/// Dates what waits unsent, was never tried, and was decided by a clock that was ahead: nobody is told news of a day to come.
+/// Dates what waits unsent, was never tried, and was decided by a clock that was ahead: no digest has a date in the future.
 /// Returns how many there were.
 pub(crate) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> Result<usize, LedgerError> {
     let mut statement = tx.prepare_cached(

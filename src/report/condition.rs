@@ -31,7 +31,7 @@ pub enum BadCondition {
     #[error("{0:?} is no condition: write for example open>0, dead>=1, rows!=0")]
     Form(String),
     /// The answer has no such measure.
-    #[error("there is no {name:?} to compare here: take one of {known}")]
+    #[error("unknown measure {name:?}; allowed: {known}")]
     Name {
         /// What was asked.
         name: String,
@@ -128,6 +128,6 @@ mod tests {
         }
         let condition: Condition = "opne>0".parse().unwrap();
         let error = condition.holds(&AnswerMeasures::from([("open", 3.0)])).unwrap_err();
-        assert_eq!(error.to_string(), "there is no \"opne\" to compare here: take one of open");
+        assert_eq!(error.to_string(), "unknown measure \"opne\"; allowed: open");
     }
 }

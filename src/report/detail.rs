@@ -81,7 +81,7 @@ pub(crate) struct MessageRow {
 /// What people said about a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Remark {
-    /// When.
+    /// The time of it.
     pub at: Timestamp,
     /// `silence`, `ack` or `note`.
     pub what: String,
@@ -101,7 +101,7 @@ pub(crate) struct ItemDetail {
     /// What the list shows.
     #[serde(flatten)]
     pub item: ItemRow,
-    /// What a person would call its group.
+    /// What a user would call its group.
     pub group_title: String,
     /// What the record of its job says beyond the message, or of another job of its group; none if none was asked or none says more.
     pub cause: Option<String>,
@@ -134,7 +134,7 @@ pub(crate) struct ItemEvent {
     pub attempt_id: Option<String>,
     /// The digest that named it.
     pub digest_id: Option<String>,
-    /// Who, where a person or rule acted.
+    /// Who, where a user or rule acted.
     pub actor: Option<String>,
     /// When the worker first and last saw it; observations only.
     pub first_seen: Option<Timestamp>,
@@ -181,7 +181,7 @@ pub(crate) struct GroupHit {
     pub kind: Kind,
     /// What may be done about it.
     pub class: String,
-    /// What a person would call it.
+    /// What a user would call it.
     pub title: String,
     /// Its observations in the batch.
     pub failures: u64,

@@ -18,7 +18,7 @@ pub(crate) struct Filter {
     /// States, in the words of the question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub state: Vec<String>,
-    /// Only deliveries that failed and have not arrived since.
+    /// Only deliveries that failed and have not succeeded since.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
     /// Failed or skipped.

@@ -13,7 +13,7 @@ pub(crate) struct TrendRow {
     pub to: Timestamp,
     /// What `--by` splits by: a group id, a class, a kind; none without it.
     pub key: Option<String>,
-    /// What a person would call it, where the key is a group.
+    /// What a user would call it, where the key is a group.
     pub title: Option<String>,
     /// Observations in it, event time.
     pub failures: u64,
@@ -50,7 +50,7 @@ pub(crate) struct AttemptRow {
     pub credits: Option<f64>,
     /// Who started it.
     pub actor: String,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct AttemptRow {
 pub(crate) struct RetryRow {
     /// The group id, rule, class, trigger, outcome or day.
     pub key: String,
-    /// What a person would call it, where the key is a group.
+    /// What a user would call it, where the key is a group.
     pub title: Option<String>,
     /// Attempts.
     pub attempts: u64,
@@ -114,7 +114,7 @@ impl RetryRow {
 pub(crate) struct MttrRow {
     /// The group id, class or kind.
     pub key: String,
-    /// What a person would call it, where the key is a group.
+    /// What a user would call it, where the key is a group.
     pub title: Option<String>,
     /// Episodes that ended because everything recovered.
     pub recovered: u64,
@@ -181,7 +181,7 @@ pub(crate) struct DeliveryRow {
 pub(crate) struct AuditRow {
     /// Its number.
     pub audit_id: i64,
-    /// When.
+    /// The time of it.
     pub at: Timestamp,
     /// A user, or `auto:…`.
     pub actor: String,
@@ -189,7 +189,7 @@ pub(crate) struct AuditRow {
     pub action: String,
     /// To what: a group, item, plan or silence id.
     pub subject: String,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
     /// More, as JSON text.
     pub detail: Option<String>,

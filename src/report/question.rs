@@ -37,7 +37,7 @@ pub enum Question {
     Retries,
     /// How long until things recover?
     Mttr,
-    /// What was decided to be told?
+    /// Which digests were decided?
     Digests,
     /// What was sent, and what was not?
     Deliveries,

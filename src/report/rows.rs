@@ -18,7 +18,7 @@ pub(crate) struct GroupRow {
     pub state: GroupState,
     /// What may be done about it.
     pub class: String,
-    /// What a person would call it.
+    /// What a user would call it.
     pub title: String,
     /// Items open or being retried now, of those that match the filters.
     pub open_items: u64,
@@ -30,7 +30,7 @@ pub(crate) struct GroupRow {
     pub first_seen: Timestamp,
     /// Event time of its newest observation.
     pub last_seen: Timestamp,
-    /// Whether somebody acknowledged its current episode.
+    /// Whether someone acknowledged its current episode.
     pub acked: bool,
     /// When the silence that covers it ends; none when not silenced.
     pub silenced_until: Option<Timestamp>,

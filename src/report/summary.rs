@@ -77,7 +77,7 @@ pub(crate) struct GroupCounts {
     pub ongoing: u64,
     /// Over: without open items, or given up.
     pub resolved: u64,
-    /// Of the resolved ones: with items that are still open, because nothing failed for so long, or a person said that
+    /// Of the resolved ones: with items that are still open, because nothing failed for so long, or a user said that
     /// they do not matter.
     pub given_up: u64,
 }
@@ -168,7 +168,7 @@ pub(crate) struct ApiRow {
     pub says: String,
 }
 
-/// A trouble of the worker itself.
+/// A fault of llama-triage itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct FaultRow {
     /// Its stable key.
@@ -210,9 +210,9 @@ pub(crate) struct BreakerRow {
     pub scope: String,
     /// `open` or `half-open`.
     pub state: String,
-    /// Until when; none: until a person closes it.
+    /// Until when; none: until a user closes it.
     pub open_until: Option<Timestamp>,
-    /// Why.
+    /// The reason.
     pub why: Option<String>,
 }
 

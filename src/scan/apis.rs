@@ -50,7 +50,7 @@ pub(crate) async fn restore_apis<S: BatchSource>(ledger: &Ledger, projects: &[Wa
     Ok(())
 }
 
-/// Keeps what a scan found, and tells people once of an API that went away.
+/// Keeps what a scan found, and reports once that an API no longer exists.
 pub(crate) fn keep(
     tx: &Transaction<'_>,
     project_key: i64,

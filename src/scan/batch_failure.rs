@@ -35,7 +35,7 @@ impl Batch {
         }
     }
 
-    /// The statuses of items that this ended batch never did. Empty if it has not ended, if a person stopped it, or if its own
+    /// The statuses of items that this ended batch never did. Empty if it has not ended, if a user stopped it, or if its own
     /// counts account for every item.
     ///
     /// Whether `processed_items` includes failed items is undocumented, so a completed batch is looked at if either reading
@@ -86,7 +86,7 @@ impl Batch {
     /// The batch itself as a failed item, for a batch that failed and names no item; none if its items say all.
     pub fn placeholder_item(&self, shown: ListedOutcomes) -> Option<Observation> {
         let own_message = self.error_message.is_some() && !shown.same_message;
-        // Without a total nobody can tell whether the items that are shown are all.
+        // Without a total no one can tell whether the items that are shown are all.
         let needed = match self.status {
             _ if shown.undone > 0 => false,
             _ if self.failed_as_a_whole() => self.total_items.is_none() || shown.unwell == 0 || own_message,

@@ -24,7 +24,7 @@ const MOST_REQUESTS: u64 = 20;
 /// For so long a project that refuses its job records is not asked for any.
 const REST: SignedDuration = SignedDuration::from_hours(1);
 
-/// An answer that nobody can make sense of is asked for again so often, and no longer than this after the failure.
+/// An answer that no one can make sense of is asked for again so often, and no longer than this after the failure.
 const TRIES: u32 = 3;
 const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
@@ -80,7 +80,7 @@ impl fmt::Display for CauseSummary {
             write!(f, ", {found} in {}", count(*asked, "job record", "job records"))?;
         }
         if *failed > 0 {
-            write!(f, ", {} could not be asked", count(*failed, "job record", "job records"))?;
+            write!(f, ", {} could not be read", count(*failed, "job record", "job records"))?;
         }
         Ok(())
     }
@@ -177,9 +177,9 @@ impl Asking<'_> {
             Err(error) => error,
         };
         self.summary.failed += 1;
-        let said = "could not ask a job record for a cause";
+        let said = "cannot read a job record for its cause";
         if self.memory.trouble(&sample.project, &error, self.now) {
-            tracing::warn!(project = %sample.project, job.id = %sample.job_id, %error, "{said}; further ones are told at level debug");
+            tracing::warn!(project = %sample.project, job.id = %sample.job_id, %error, "{said}; further ones are logged at level debug");
         } else {
             tracing::debug!(project = %sample.project, job.id = %sample.job_id, %error, "{said}");
         }
@@ -250,6 +250,6 @@ mod tests {
     #[test]
     fn one_record_is_one() {
         let summary = CauseSummary { asked: 1, found: 1, failed: 1 };
-        assert_eq!(summary.to_string(), ", 1 cause in 1 job record, 1 job record could not be asked");
+        assert_eq!(summary.to_string(), ", 1 cause in 1 job record, 1 job record could not be read");
     }
 }

@@ -64,7 +64,7 @@ pub(crate) async fn look_at<S: BatchSource>(
             return gone(ledger, finish.place.project_key, batch, finish.place.seen_at).await;
         }
         Err(error) => {
-            read.fails("could not look at items that are no longer listed", &error);
+            read.fails("cannot read items that are no longer listed", &error);
             ask_again = true;
         }
     }
@@ -135,7 +135,7 @@ pub(crate) async fn search<S: BatchSource>(
                 };
                 counts.recovered += ledger.write(write).await?;
             }
-            // Its failed items were read; only a recovery may be told later.
+            // Its failed items were read; only a recovery may be reported later.
             Ok(_) => {}
             Err(error) if error.is_not_found() => gone(ledger, project_key, &batch, begun.at).await?,
             Err(error) if error.stops_scan() => {

@@ -13,10 +13,10 @@ use crate::scan::source::BatchSource;
 use crate::scan::store::project::{Begun, complete_before};
 use crate::scan::store::unread::{self, VanishedBatch};
 
-/// A batch that LlamaCloud has not known for so long (milliseconds) is gone: a server in trouble says so of anything.
+/// A batch that LlamaCloud has not known for so long (milliseconds) is gone: a server failing says so of anything.
 const SURELY_GONE: i64 = HOUR;
 
-/// For so long (milliseconds) after that it is told.
+/// For so long (milliseconds) after that it is reported.
 const TOLD_FOR: i64 = 24 * HOUR;
 
 /// The time of which a batch list is read.
@@ -170,8 +170,8 @@ fn batches_lost(project: &str, vanished: &[VanishedBatch]) -> SetAside {
     SetAside {
         fault: format!("{}{gone_at}", lost_prefix(project)),
         text: format!(
-            "project {project}: {batches} had not ended when last read ({from}), and LlamaCloud has not known them since {until}: \
-             {}{more}. What failed in them after {from} cannot be read any more.",
+            "project {project}: {batches} had not ended when last read ({from}), and LlamaCloud no longer has them since {until}: \
+             {}{more}. Failures in them after {from} can no longer be read.",
             some.join(", ")
         ),
     }
@@ -182,8 +182,8 @@ fn time_lost(project: &str, api: BatchApi, from: i64, until: i64) -> SetAside {
     SetAside {
         fault: format!("{}{api}:{from}", lost_prefix(project)),
         text: format!(
-            "project {project}: batches made from {from_text} to {until_text} cannot be read any more: nothing was scanned then, and \
-             LlamaCloud's batch list (API {api}) goes back to {until_text} only. Failures of that time are not in the ledger."
+            "project {project}: batches created from {from_text} to {until_text} can no longer be read: no scan ran then, and \
+             LlamaCloud's batch list (API {api}) reaches back to {until_text} only. Their failures are not in the ledger."
         ),
     }
 }

@@ -127,7 +127,7 @@ pub(crate) async fn read<S: BatchSource>(
     list
 }
 
-/// A list may show millions of batches, so they are told apart by a hash of their ids.
+/// A list may show millions of batches, so they are distinguished by a hash of their ids.
 fn short(batch_id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     batch_id.hash(&mut hasher);
@@ -145,7 +145,7 @@ impl JobList {
     ) {
         let awaited = known.iter().filter(|(id, batch)| batch.awaited && source.api_of(id) == api);
         let mut unseen: HashSet<&str> = awaited.map(|(id, _)| id.as_str()).collect();
-        // A list that was never read holds batches that nobody knows, also behind a page of known ones.
+        // A list that was never read holds batches that no one knows, also behind a page of known ones.
         let may_stop = request.may_stop && request.apis.get(api).presence == Presence::Present;
         let mut order = ListOrder::new(unseen.len(), may_stop);
         let since = request.windows.of(api).since;
@@ -280,7 +280,7 @@ impl JobList {
         });
         let said: Vec<String> = said.collect();
         format!(
-            "could not list batches: neither API exists at the address ({}): check base-url, which takes no path",
+            "could not list batches: neither API exists at the address ({}): check base-url, which must have no path",
             said.join(", ")
         )
     }
@@ -392,7 +392,7 @@ impl ListRead {
         match result {
             Ok(listed) => {
                 if listed.unreadable > 0 {
-                    // Whole batches are hidden, and nobody can say how many failures are in them.
+                    // Whole batches are hidden, and no one can say how many failures are in them.
                     let why = listed.why_unreadable.unwrap_or_default();
                     let batches = count(listed.unreadable, "batch", "batches");
                     self.flaw = Some(format!("{batches} of {} could not be read: {why}", self.name));
@@ -400,7 +400,7 @@ impl ListRead {
                     self.outcome = ListOutcome::Read { active: true };
                 }
                 if !listed.complete && !self.stopped && self.error.is_none() {
-                    let why = listed.why_incomplete.unwrap_or_else(|| "it was not read to its end".to_owned());
+                    let why = listed.why_incomplete.unwrap_or_else(|| "not read to its end".to_owned());
                     self.error = Some((format!("batch list: {why}"), false));
                 }
                 listed.unreadable

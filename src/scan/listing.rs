@@ -72,7 +72,7 @@ impl BatchRead {
             return;
         }
         let said = why.as_deref().unwrap_or("the answer does not say why");
-        tracing::warn!(batch.id = batch.batch_id, rows, "could not make sense of rows: {said}");
+        tracing::warn!(batch.id = batch.batch_id, rows, "cannot read rows: {said}");
         self.unreadable += rows;
         self.why_unreadable = self.why_unreadable.take().or(why);
     }
@@ -106,7 +106,7 @@ pub(crate) async fn read<S: BatchSource>(
         // The counts and the listing differ: the counts lie, or the list moved while it was read. Two equal passes tell.
         let again = list_once(source, batch, depth, place, pages, &mut read).await?;
         if pass != again {
-            read.incomplete("its list changes while it is read".to_owned());
+            read.incomplete("its item list changed while it was read".to_owned());
             pass = None;
         }
     }
@@ -123,7 +123,7 @@ pub(crate) async fn read<S: BatchSource>(
                 let listing = batch.listed_with(flaw, before.as_ref());
                 let is_believed = flaw == Flaw::Unreadable && !listing.is_unsettled(place.seen_at);
                 let rows = pass.map_or(0, |pass| pass.failed.unreadable + pass.skipped.unreadable);
-                let why = || read.why_unreadable.clone().unwrap_or_else(|| "no reason is known".to_owned());
+                let why = || read.why_unreadable.clone().unwrap_or_else(|| "reason unknown".to_owned());
                 read.lost_rows = is_believed.then(|| (rows, why()));
                 listing
             }
@@ -175,7 +175,7 @@ struct RowCounts {
 }
 
 impl Pass {
-    /// Whether fewer rows were listed than the batch counts, or of some nobody could say what became of them.
+    /// Whether fewer rows were listed than the batch counts, or of some the outcome is unknown.
     fn falls_short_of(self, batch: &Batch) -> bool {
         self.failed.missing > 0
             || batch.failed_items.is_some_and(|n| n > self.failed.count)

@@ -31,6 +31,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument;
 
 use crate::grouping::grouper::Grouper;
 use crate::grouping::store_group;
@@ -104,7 +105,7 @@ pub struct ScanSummary {
     pub lost: Vec<SetAside>,
     /// What is being found out about things that cannot be read.
     unread: set_aside::UnreadFindings,
-    /// The API refused us (401, 402, 403): nothing more was asked, and people must be told at once.
+    /// The API refused us (401, 402, 403): nothing more was asked, and it must be reported at once.
     pub refused: bool,
 }
 
@@ -131,20 +132,19 @@ impl fmt::Display for ScanSummary {
             requests,
             ..
         } = self;
-        write!(
-            f,
-            "{project}: {items_new} new, {recovered} recovered; listed {batches_listed} batches, read {batches_read}"
-        )?;
+        write!(f, "{project}: ")?;
+        if !self.complete {
+            let error = self.error.as_deref().unwrap_or("the scan was incomplete");
+            write!(f, "FAILED to read everything: {error}; ")?;
+        }
+        write!(f, "{items_new} new, {recovered} recovered; listed {batches_listed} batches, read {batches_read}")?;
         write!(f, " with {items_listed} failed and skipped items in {requests} requests")?;
         if *unreadable > 0 {
             let why = why_unreadable.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
             write!(f, "; {unreadable} row{} could not be read{why}", if *unreadable == 1 { "" } else { "s" })?;
         }
-        if !self.complete {
-            write!(f, "; incomplete")?;
-        }
         for SetAside { text, .. } in self.set_aside.iter().chain(&self.lost) {
-            write!(f, "\n  left out: {text}")?;
+            write!(f, "\n  not read: {text}")?;
         }
         Ok(())
     }
@@ -177,7 +177,9 @@ pub async fn scan<S: BatchSource>(
     for (position, project) in projects.iter().cloned().enumerate() {
         let (ledger, pages) = (ledger.clone(), pages.clone());
         let named = named.get(&project.name).cloned().unwrap_or_default();
-        tasks.spawn(async move { (position, project::scan(&ledger, &project, named, pages, now).await) });
+        let span = tracing::info_span!("scan", project = project.name);
+        let scanned = async move { (position, project::scan(&ledger, &project, named, pages, now).await) };
+        tasks.spawn(scanned.instrument(span));
     }
     drop(pages);
     let taken_in = intake::run(ledger, received, grouper, classify, now).await;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, Transaction};
@@ -53,10 +54,10 @@ pub(crate) async fn scan<S: BatchSource>(
     let ended_at = now.checked_add(clock.elapsed()).unwrap_or(now);
     end(ledger, project, &begun, &counts, (list_read, apis), ended_at).await?;
     if let Some(error) = &counts.error {
-        tracing::warn!(project = %counts.project, %error, "the scan is incomplete");
+        tracing::warn!("scan incomplete: {error}");
     }
     for aside in counts.set_aside.iter().chain(&counts.lost) {
-        tracing::warn!(project = %counts.project, "left out: {}", aside.text);
+        tracing::warn!("not read: {}", aside.text);
     }
     Ok(counts)
 }
@@ -179,9 +180,9 @@ async fn follow_named<S: BatchSource>(
                     return Ok(());
                 }
             }
-            // Whose it is, nobody knows: it is no trouble of this project, not even a 403. A bad key fails at the job list.
+            // Whose it is, no one knows: it is no trouble of this project, not even a 403. A bad key fails at the job list.
             Err(error) => {
-                tracing::warn!(batch.id = batch_id, %error, "a batch that an event named could not be asked for")
+                tracing::warn!(batch.id = batch_id, %error, "cannot read a batch that a webhook event named")
             }
         }
     }
@@ -290,7 +291,7 @@ async fn record(
                 match depth {
                     Some(depth) => placed.push(DueBatch { batch, place, depth }),
                     None => {
-                        let listing = Some(batch.listing(true));
+                        let listing = Some(batch.listed(true));
                         batch::mark_listed(tx, &Finish { place, complete: true, listing, counted: None })?;
                     }
                 }
@@ -324,9 +325,8 @@ async fn read_due<S: BatchSource>(
             Ok(turn) = Arc::clone(&turns).acquire_owned(), if goes_on => {
                 let Some(due) = waiting.next() else { continue };
                 let (ledger, source, pages) = (ledger.clone(), Arc::clone(&project.source), pages.clone());
-                reading.spawn(async move {
-                    listing::read(&ledger, source.as_ref(), &due, &pages, turn).await
-                });
+                let read = async move { listing::read(&ledger, source.as_ref(), &due, &pages, turn).await };
+                reading.spawn(read.in_current_span());
             }
             else => return Ok(()),
         }

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use crate::model::batch::Batch;
 use crate::model::item::ItemStatus;
 
-/// Whether a batch nobody knows yet is looked at.
+/// Whether a batch no one knows yet is looked at.
 ///
 /// Made inside the look-back window, or still changing, or ended inside it: a batch that ran for longer than the window
-/// has failures that nobody has seen. A batch without times is looked at.
+/// has failures that no one has seen. A batch without times is looked at.
 pub(crate) fn in_window(batch: &Batch, since: Timestamp) -> bool {
     let made = batch.created_at.is_none_or(|at| at >= since);
     let ended = batch.completed_at.is_some_and(|at| at >= since);
@@ -84,7 +84,7 @@ pub(crate) enum Conclusion {
 
 /// Only a success is evidence of recovery.
 ///
-/// A cancelled item stays open: somebody stopped it, the document is still not done. So does one that is no longer in
+/// A cancelled item stays open: someone stopped it, the document is still not done. So does one that is no longer in
 /// its batch, and one whose status is a word of the future.
 pub(crate) fn conclude(status: Option<&ItemStatus>) -> Conclusion {
     match status {

@@ -31,7 +31,7 @@ const MORE: &str = "more";
 /// Something that was left out of a scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
-    /// The fault that people are told: one for each batch, and one for the batch list.
+    /// The fault that reports it: one for each batch, and one for the batch list.
     pub fault: String,
     /// What happened, what it means, what to do.
     pub text: String,
@@ -138,7 +138,7 @@ impl Counts {
 
     /// Notes a batch that the batch list shows and that LlamaCloud says it does not know.
     pub(crate) fn shown_but_gone(&mut self, batch_id: &str) {
-        let error = "the batch list shows it, and LlamaCloud answers that it does not exist (404)".to_owned();
+        let error = "it is in the batch list, but LlamaCloud answers 404 (does not exist)".to_owned();
         self.unread.failed.push(FailedBatch { batch_id: batch_id.to_owned(), error, own: true, gone: true });
     }
 
@@ -159,7 +159,7 @@ impl Counts {
             .map_or_else(String::new, |failed| format!(" It counts {}.", count(failed, "failed item", "failed items")));
         let id = shown_id(&batch.batch_id);
         let text = format!(
-            "project {}: batch {id} cannot be read: {why}.{counted} Its items are not in the ledger; look at it in LlamaCloud.",
+            "project {}: batch {id} cannot be read: {why}.{counted} Its items are not in the ledger; open it in LlamaCloud.",
             self.project
         );
         self.leave_out(&batch.batch_id, text);
@@ -169,7 +169,7 @@ impl Counts {
     pub(crate) fn set_rows_aside(&mut self, batch_id: &str, rows: u64, why: &str) {
         let rows = count(rows, "item", "items");
         let text = format!(
-            "project {}: {rows} of batch {} cannot be read and are not in the ledger: {why}. Look at the batch in LlamaCloud.",
+            "project {}: {rows} of batch {} cannot be read and are not in the ledger: {why}. Open the batch in LlamaCloud.",
             self.project,
             shown_id(batch_id)
         );
@@ -181,7 +181,7 @@ impl Counts {
         self.set_aside.push(SetAside { fault, text });
     }
 
-    /// Rows of a batch list that cannot be read: a server in trouble at first, and set aside when the next scan finds the same.
+    /// Rows of a batch list that cannot be read: a server failing at first, and set aside when the next scan finds the same.
     async fn flawed_list(
         &mut self,
         ledger: &Ledger,
@@ -197,7 +197,7 @@ impl Counts {
             return Ok(false);
         }
         let text = format!(
-            "project {}: {flaw}. The failures of these batches are not in the ledger; look at the project in LlamaCloud.",
+            "project {}: {flaw}. The failures of these batches are not in the ledger; open the project in LlamaCloud.",
             self.project
         );
         self.leave_out(&list_name(api), text);
@@ -246,8 +246,8 @@ async fn judge_api<S: BatchSource>(
             ledger.write(move |tx| unread::rest(tx, project_key, &batch_id, until)).await?;
             let scans = noted.scans;
             let text = format!(
-                "project {}: batch {id} could not be read in {scans} scans in a row and is tried less often now: {}. \
-                 What failed in it is not in the ledger; look at it in LlamaCloud.",
+                "project {}: batch {id} could not be read in {scans} scans in a row and is now tried less often: {}. \
+                 Its failures are not in the ledger; open it in LlamaCloud.",
                 counts.project, failed.error
             );
             counts.leave_out(&failed.batch_id, text);
@@ -341,7 +341,7 @@ fn raise(tx: &Transaction<'_>, counts: &Counts, prefix: &str, now: Timestamp) ->
     for SetAside { fault, text } in &counts.lost {
         fault::raise(tx, fault, text, now)?;
     }
-    // What is lost is no state that ends: it is told, stays in reports for a day, and goes.
+    // What is lost is no state that ends: it is reported, stays in reports for a day, and goes.
     fault::clear_told(tx, &lost_prefix(&counts.project), now - SignedDuration::from_hours(24), now)
 }
 

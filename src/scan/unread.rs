@@ -58,7 +58,7 @@ const LONGEST_ID: usize = 1_000;
 /// Why no request can name this id in its path; none if one can.
 pub(crate) fn why_unusable(id: &str) -> Option<&'static str> {
     match id {
-        "." | ".." => Some("its id would lead to another address"),
+        "." | ".." => Some("its id would change the request path"),
         id if id.len() > LONGEST_ID => Some("its id is longer than 1000 bytes"),
         _ => None,
     }

@@ -40,7 +40,7 @@ pub(crate) async fn list_undone<S: BatchSource>(
             Ok(listed) => {
                 read.not_understood(batch, listed.unreadable, listed.why_unreadable);
                 if !listed.complete {
-                    let why = listed.why_incomplete.unwrap_or_else(|| "it was not read to its end".to_owned());
+                    let why = listed.why_incomplete.unwrap_or_else(|| "not read to its end".to_owned());
                     read.incomplete(format!("{} items: {why}", status.as_str()));
                     settled = false;
                 }

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger, fault};
-use crate::model::clock::{self, KnownTime, ClockReading, Server, TimeSource, TOLERANCE, has_jumped, judge, plain};
+use crate::model::clock::{self, ClockReading, KnownTime, ServerTime, TOLERANCE, TimeSource, has_jumped, judge, plain};
 use crate::service::store_clock_skew::{self, Right};
 use crate::service::worker::Setup;
 
@@ -68,7 +68,7 @@ impl Clock {
     /// The ledger refuses; the next call sets right what is left.
     pub async fn now(&mut self, ledger: &Ledger, setup: &Setup) -> Result<Timestamp, LedgerError> {
         let reading = self.read(setup).await;
-        // By a time that nobody confirms, right times would be set to wrong ones.
+        // By a time that no one confirms, right times would be set to wrong ones.
         if reading.source != TimeSource::Unverified
             && let Some(repair) = self.repair
         {
@@ -126,12 +126,15 @@ impl Clock {
             TimeSource::Unconfirmed => {
                 self.say(
                     changed,
-                    "the host's clock jumped, and no server says what time it is: deadlines wait for a cycle",
+                    "the host's clock jumped and no server confirms the time: deadlines are postponed for a cycle",
                 );
                 self.doubt = Some(reading.certain);
             }
             TimeSource::Unverified => {
-                self.say(changed, "the host's clock jumped, and no server can be asked: deadlines wait until one can");
+                self.say(
+                    changed,
+                    "the host's clock jumped and no server can be reached: deadlines are postponed until one can",
+                );
             }
         }
         let set_back = known.is_some_and(|known| reading.now - known.at < -TOLERANCE);
@@ -159,7 +162,7 @@ impl Clock {
         [self.doubt, unverified].into_iter().flatten().fold(now, Timestamp::min)
     }
 
-    /// Notes that a cycle is done, with the time for the next process, and tells people of a wrong clock.
+    /// Notes that a cycle is done, with the time for the next process, and reports a wrong clock.
     pub async fn end_cycle(&mut self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
         self.doubt = None;
         let Some(last) = self.last.filter(|last| last.source != TimeSource::Unverified || self.is_held_over) else {
@@ -207,8 +210,8 @@ fn complaint(ahead: SignedDuration) -> String {
         (days, _) => format!("{days} d"),
     };
     format!(
-        "The clock of this host is {apart} {way} of LlamaCloud's. Digests are dated and deadlines kept by LlamaCloud's clock \
-         until it is right. Set it: timedatectl set-ntp true."
+        "The clock of this host is {apart} {way} of LlamaCloud's. Digests and deadlines use LlamaCloud's time \
+         until it is corrected: timedatectl set-ntp true."
     )
 }
 
@@ -236,10 +239,7 @@ async fn set_right(ledger: &Ledger, setup: &Setup, repair: RepairScope, now: Tim
     };
     let times = ledger.write(move |tx| store_clock_skew::set_right(tx, right)).await?;
     if times > 0 {
-        warn!(
-            times,
-            "set {times} stored times right that were still to come: the clock was ahead when they were written"
-        );
+        warn!(times, "corrected {times} stored times in the future: the clock was ahead when they were written");
     }
     Ok(())
 }

@@ -68,7 +68,8 @@ impl Worker {
     /// Does one cycle and waits up to `patience` for the channels; slower ones go on in the background.
     ///
     /// # Errors
-    /// The ledger refuses. Trouble with a project or a channel is in the outcome, and people are told of it.
+    /// The ledger refuses. Trouble with a project or a channel is in the outcome, and it is reported.
+    #[tracing::instrument(name = "cycle", skip_all)]
     pub async fn cycle(
         &mut self,
         now: Timestamp,
@@ -127,7 +128,7 @@ impl Worker {
             let complete = scan.complete;
             self.ledger
                 .write(move |tx| {
-                    // A refusal is another trouble than an outage, and told although people know of the outage.
+                    // A refusal is another fault than an outage, and reported although the outage was.
                     let (outage, refusal) = (format!("scan:{name}"), format!("refused:{name}"));
                     if complete || refused {
                         fault::clear(tx, &outage, now)?;
@@ -137,7 +138,7 @@ impl Worker {
                     }
                     let in_a_row = project::incomplete_scans_in_a_row(tx, &name)?;
                     if refused || in_a_row >= PATIENT_SCANS {
-                        let error = error.as_deref().unwrap_or("it could not be read completely");
+                        let error = error.as_deref().unwrap_or("the scan was incomplete");
                         let key = if refused { &refusal } else { &outage };
                         fault::raise(tx, key, &format!("project {name} cannot be read: {error}"), now)?;
                     }
@@ -179,14 +180,14 @@ impl fmt::Display for CycleOutcome {
         }
         match &self.digest_id {
             Some(id) => write!(f, ", digest {id}")?,
-            None => write!(f, ", nothing new to tell")?,
+            None => write!(f, ", nothing new")?,
         }
         let unsent = self.deliveries.waiting + self.deliveries.dead;
         if unsent > 0 {
-            write!(f, ", {} did not arrive", count(unsent.into(), "delivery", "deliveries"))?;
+            write!(f, ", {} failed", count(unsent.into(), "delivery", "deliveries"))?;
         }
         if self.stopped {
-            write!(f, ", stopped before the end")?;
+            write!(f, ", stopped early")?;
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ impl Space {
         self.free < self.limit(least)
     }
 
-    /// Whether there is enough again: clearly more than the limit, or every cycle would tell of another change.
+    /// Whether there is enough again: clearly more than the limit, or every cycle would report another change.
     fn is_well(self, least: u64) -> bool {
         self.free >= self.limit(least) / 4 * 5
     }
@@ -63,7 +63,7 @@ pub(crate) async fn note(ledger: &Ledger, least: u64, now: Timestamp) -> Result<
     match Space::of(ledger.path()) {
         Ok(space) => note_space(ledger, space, least, now).await,
         Err(error) => {
-            tracing::warn!(%error, "cannot look at the free space under {}: {error}", ledger.path().display());
+            tracing::warn!("cannot read the free disk space of {}: {error}", ledger.path().display());
             Ok(())
         }
     }
@@ -72,7 +72,7 @@ pub(crate) async fn note(ledger: &Ledger, least: u64, now: Timestamp) -> Result<
 async fn note_space(ledger: &Ledger, space: Space, least: u64, now: Timestamp) -> Result<(), LedgerError> {
     if let Some(problem) = space.problem(least) {
         let text = format!(
-            "{problem}; when it is full, nothing new is recorded or sent. Free space on that disk, or see \"Make room\" in docs/operations.md"
+            "{problem}; when it is full, nothing is recorded or sent. Free space on that disk, or see \"Make room\" in docs/operations.md"
         );
         return ledger.write(move |tx| fault::raise(tx, FAULT, &text, now)).await;
     }

@@ -36,7 +36,7 @@ pub(crate) async fn settle(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()
         let (before, id) = (renewed.before, renewed.id);
         tracing::warn!(
             ledger.id = id,
-            "this ledger is a copy of {before}: its id is now {id}, so that nothing it sends has the id of what the other one sent"
+            "this ledger is a copy of {before}: new id {id}, so that their digests have different ids"
         );
     }
     Ok(())

@@ -29,7 +29,7 @@ pub(crate) struct Pulse {
 struct Trouble {
     since: Instant,
     why: String,
-    /// How long it may last before it is told.
+    /// How long it may last before it is reported.
     grace: Duration,
     alarmed: bool,
 }
@@ -37,7 +37,7 @@ struct Trouble {
 /// A tick older than this, while the worker is idle, means that the scheduler is dead.
 const TICK_LIMIT: Duration = Duration::from_secs(60);
 
-/// A lock that lasts as long is told: a backup may lock a ledger for a moment.
+/// A lock that lasts as long is reported: a backup may lock a ledger for a moment.
 pub(crate) const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
 /// A cycle longer than this means that the worker hangs: every request and delivery in it has a far shorter limit.
@@ -65,7 +65,7 @@ impl Pulse {
 
     /// A tick arrived, and the ledger lets nothing be done: the loop lives, and a restart would mend nothing.
     ///
-    /// It is told once it has lasted for `grace`. Says whether that is news.
+    /// It is reported once it has lasted for `grace`. Says whether that is news.
     pub(crate) fn set_blocked(&self, now: Instant, why: String, grace: Duration) -> bool {
         self.tick(now);
         let mut trouble = self.trouble();
@@ -75,22 +75,22 @@ impl Pulse {
         is_news
     }
 
-    /// The trouble is over; says how long it lasted, if there was one.
+    /// The fault is over; says how long it lasted, if there was one.
     pub(crate) fn clear_blocked(&self, now: Instant) -> Option<Duration> {
         self.trouble().take().map(|trouble| now.saturating_duration_since(trouble.since))
     }
 
-    /// Whether the trouble is a lock, of which any other write shows that it is over.
+    /// Whether the fault is a lock, of which any other write shows that it is over.
     pub(crate) fn waits_for_lock(&self) -> bool {
         self.trouble().as_ref().is_some_and(|trouble| !trouble.grace.is_zero())
     }
 
-    /// What keeps the worker from working for long enough to be told.
+    /// What keeps the worker from working for long enough to be reported.
     pub(crate) fn blocked_by(&self, now: Instant) -> Option<String> {
         self.trouble().as_ref().and_then(|trouble| trouble.mark_reported(now))
     }
 
-    /// The same, once for each trouble.
+    /// The same, once for each fault.
     pub(crate) fn alarm(&self, now: Instant) -> Option<String> {
         let mut trouble = self.trouble();
         let trouble = trouble.as_mut().filter(|trouble| !trouble.alarmed)?;
@@ -114,7 +114,7 @@ impl Pulse {
         self.tick(now);
     }
 
-    /// A cycle ended, well or not; `ended_at` is what people are told.
+    /// A cycle ended, well or not; `ended_at` is what it is reported.
     pub(crate) fn end(&self, now: Instant, ended_at: Timestamp, well: bool) {
         self.rest(now);
         self.last_cycle.store(ended_at.as_millisecond(), Ordering::Relaxed);
@@ -138,9 +138,8 @@ impl Pulse {
     /// What is wrong with the loop, if anything: only a restart mends it.
     pub(crate) fn complaint(&self, now: Instant) -> Option<String> {
         if let Some(busy) = self.since(&self.busy_since, now) {
-            return (busy > CYCLE_LIMIT).then(|| {
-                format!("one cycle, or the work between two, has been running for {} min", busy.as_secs() / 60)
-            });
+            return (busy > CYCLE_LIMIT)
+                .then(|| format!("a cycle, or work between cycles, has been running for {} min", busy.as_secs() / 60));
         }
         let silent = self.since(&self.last_tick, now)?;
         (silent > TICK_LIMIT).then(|| format!("the scheduler has been silent for {} s", silent.as_secs()))
@@ -161,7 +160,7 @@ impl Pulse {
 impl Trouble {
     fn mark_reported(&self, now: Instant) -> Option<String> {
         let lasted = now.saturating_duration_since(self.since);
-        (lasted >= self.grace).then(|| format!("nothing could be done for {} s: {}", lasted.as_secs(), self.why))
+        (lasted >= self.grace).then(|| format!("no progress for {} s: {}", lasted.as_secs(), self.why))
     }
 }
 
@@ -170,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_silent_scheduler_and_a_hanging_cycle_are_told_apart() {
+    fn a_silent_scheduler_and_a_hanging_cycle_are_distinguished() {
         let pulse = Pulse::default();
         let start = pulse.born;
         let after = |minutes: u64| start + Duration::from_secs(minutes * 60);
@@ -182,7 +181,7 @@ mod tests {
         assert_eq!(pulse.complaint(after(100)), None);
         assert_eq!(
             pulse.complaint(after(200)).unwrap(),
-            "one cycle, or the work between two, has been running for 198 min"
+            "a cycle, or work between cycles, has been running for 198 min"
         );
         pulse.end(after(200), "2026-03-01T00:00:00Z".parse().unwrap(), true);
         assert_eq!(pulse.complaint(after(200)), None);
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_ledger_is_told_after_a_minute_and_is_no_silence() {
+    fn a_locked_ledger_is_reported_after_a_minute_and_is_no_silence() {
         let pulse = Pulse::default();
         let after = |seconds: u64| pulse.born + Duration::from_secs(seconds);
         for seconds in (0..180).step_by(10) {
@@ -198,7 +197,7 @@ mod tests {
             assert_eq!(pulse.complaint(after(seconds)), None, "a restart would not help");
             assert_eq!(pulse.blocked_by(after(seconds)).is_some(), seconds >= 60);
         }
-        assert_eq!(pulse.blocked_by(after(170)).unwrap(), "nothing could be done for 170 s: database is locked");
+        assert_eq!(pulse.blocked_by(after(170)).unwrap(), "no progress for 170 s: database is locked");
         assert!(pulse.waits_for_lock());
         assert!(pulse.alarm(after(170)).is_some() && pulse.alarm(after(171)).is_none(), "one alarm is enough");
         assert_eq!(pulse.clear_blocked(after(180)), Some(Duration::from_secs(180)));

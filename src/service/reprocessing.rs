@@ -1,4 +1,4 @@
-//! Reprocessing as the worker does it: in each cycle, between cycles, and at a person's word.
+//! Reprocessing as the worker does it: in each cycle, between cycles, and at a user's word.
 
 use std::time::Instant;
 
@@ -50,7 +50,7 @@ impl Worker {
         self.setup.reprocessing(&self.ledger).after(&scans).step_by_hand(now, stop).await
     }
 
-    /// Scans the projects of plans that are to be executed: what somebody else retried since the last scan is not paid for
+    /// Scans the projects of plans that are to be executed: what another process retried since the last scan is not paid for
     /// again. None if a stop came first.
     async fn look_before_plans(
         &mut self,

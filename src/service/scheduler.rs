@@ -40,8 +40,8 @@ pub(crate) async fn start(every: Duration) -> anyhow::Result<SchedulerHeartbeat>
             let _skipped = sender.try_send(());
         })
     })
-    .context("cannot make the heartbeat job")?;
-    let scheduler = JobScheduler::new().await.context("cannot make the scheduler")?;
+    .context("cannot create the heartbeat job")?;
+    let scheduler = JobScheduler::new().await.context("cannot create the scheduler")?;
     scheduler.add(job).await.context("cannot add the heartbeat job")?;
     scheduler.start().await.context("cannot start the scheduler")?;
     Ok(SchedulerHeartbeat { scheduler, every: Duration::from_secs(seconds), ticks })
@@ -58,7 +58,7 @@ impl SchedulerHeartbeat {
         if let Ok(Some(())) = tokio::time::timeout(patience, self.ticks.recv()).await {
             return Ok(());
         }
-        warn!("the scheduler fell silent, perhaps because the clock was set back: starting it anew");
+        warn!("the scheduler stopped ticking, perhaps because the clock was set back: restarting it");
         let mut silent = std::mem::replace(self, start(self.every).await?);
         silent.ticks.close();
         silent.scheduler.shutdown().await.context("cannot stop the silent scheduler")?;
@@ -66,7 +66,7 @@ impl SchedulerHeartbeat {
         self.ticks.recv().await.context("the new scheduler is silent, too")
     }
 
-    /// Stops the ticks. A tick under way is harmless: it only fills a channel that nobody reads.
+    /// Stops the ticks. A tick under way is harmless: it only fills a channel that no one reads.
     ///
     /// # Errors
     /// The scheduler refuses.

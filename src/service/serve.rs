@@ -73,13 +73,13 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
         match worker.ledger.log_file() {
             Ok(found) if log.is_some() && found != log => return Err(shut_down(worker).await),
             Ok(found) => (log, hidden) = (found, None),
-            // The open files still work, so the ledger is safe; but nobody else can read it, and the next start would fail.
+            // The open files still work, so the ledger is safe; but no one else can read it, and the next start would fail.
             Err(error) if hidden == Some(error.kind()) => {}
             Err(error) => {
                 hidden = Some(error.kind());
                 let folder = worker.ledger.path().display();
                 warn!(
-                    "cannot look at {folder}-wal: {error}; check the permissions of the ledger's folder, or a restart will fail"
+                    "cannot read {folder}-wal: {error}; check the permissions of the ledger's folder, or a restart will fail"
                 );
             }
         }
@@ -132,12 +132,12 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
 }
 
 /// Closes a ledger whose write-ahead log was taken away under it. What was in the log gets into the ledger by that;
-/// whoever went on would write where nobody else looks, and damage the file as soon as another program makes a log of its own.
+/// whoever went on would write where no one else looks, and damage the file as soon as another program makes a log of its own.
 async fn shut_down(worker: Worker) -> anyhow::Error {
     let path = worker.ledger.path().display().to_string();
     let closed = worker.ledger.close().await;
     let lost = anyhow!(
-        "{path}-wal was removed or replaced while it was in use: never remove a ledger's -wal or -shm file; nothing is lost if it was only removed, `llama-triage ledger check` tells; the next start goes on"
+        "{path}-wal was removed or replaced while it was in use: never remove a ledger's -wal or -shm file; nothing is lost if it was only removed: verify with `llama-triage ledger check`; the next start continues"
     );
     closed.err().map_or(lost, |error| anyhow!("{path}-wal was removed or replaced while it was in use: {error}"))
 }
@@ -170,7 +170,7 @@ async fn conclude(
         }
     }
     notify_systemd(&[NotifyState::Status(&line)]);
-    // A cycle that a stop cut short is no failure that a monitor should wake somebody for.
+    // A cycle that a stop cut short is no failure that a monitor should page for.
     let stopped = outcome.as_ref().is_ok_and(|outcome| outcome.stopped);
     if !stopped {
         let (monitor, now) = (worker.setup.heartbeat.as_ref(), Timestamp::now());
@@ -215,7 +215,7 @@ async fn run_unless_blocked<T>(done: anyhow::Result<T>, worker: &Worker, pulse: 
             let why = format!("{error:#}");
             notify_systemd(&[NotifyState::Status(&format!("waiting for the ledger: {why}"))]);
             if pulse.set_blocked(Instant::now(), why.clone(), grace(&error)) {
-                error!("nothing can be done, trying again every few seconds: {why}");
+                error!("the ledger is unavailable, retrying every few seconds: {why}");
             }
             if let Some(alarm) = pulse.alarm(Instant::now()) {
                 ping_monitor(&worker.setup, false, &alarm).await;
@@ -226,7 +226,7 @@ async fn run_unless_blocked<T>(done: anyhow::Result<T>, worker: &Worker, pulse: 
     }
 }
 
-/// How long a trouble may last before it is told: locks come and go.
+/// How long a fault may last before it is reported: locks come and go.
 fn grace(error: &anyhow::Error) -> Duration {
     if of_ledger(error, LedgerError::is_transient) { LOCK_LIMIT } else { Duration::ZERO }
 }
@@ -243,12 +243,8 @@ fn millis(took: Duration) -> u64 {
 fn warn_incomplete(outcome: &CycleOutcome, line: &str, took: Duration) {
     let digest = outcome.digest_id.as_deref();
     warn!(duration_ms = millis(took), observations = outcome.observations(), digest.id = digest, "{line}");
-    for scan in outcome.scans.iter().filter(|scan| !scan.complete) {
-        warn!(project.name = scan.project, "{}", scan.error.as_deref().unwrap_or("it could not be read completely"));
-    }
-    for error in outcome.deliveries.errors.iter().chain(&outcome.retries.errors) {
-        warn!("{error}");
-    }
+    // Scans and deliveries have logged their own errors.
+    outcome.retries.errors.iter().for_each(|error| warn!("{error}"));
 }
 
 /// Does what cannot wait for the next cycle.
@@ -263,7 +259,7 @@ async fn between(worker: &mut Worker, now: Timestamp, stop: &CancellationToken) 
             summary.errors.iter().for_each(|error| warn!("{error}"));
         }
         Err(error) if is_fatal(&error) => return Err(error),
-        Err(error) => error!("could not retry what was approved: {error:#}"),
+        Err(error) => error!("cannot execute the approved plan: {error:#}"),
     }
     deliver(worker, now).await
 }
@@ -271,15 +267,10 @@ async fn between(worker: &mut Worker, now: Timestamp, stop: &CancellationToken) 
 /// Sends what is due between cycles, such as a second try.
 async fn deliver(worker: &Worker, now: Timestamp) -> anyhow::Result<()> {
     match worker.deliver(now, PATIENCE).await {
-        Ok(summary) => {
-            for error in &summary.errors {
-                warn!("{error}");
-            }
-            Ok(())
-        }
+        Ok(_) => Ok(()),
         Err(error) if is_fatal(&error) => Err(error),
         Err(error) => {
-            error!("could not deliver: {error:#}");
+            error!("cannot deliver digests: {error:#}");
             Ok(())
         }
     }
@@ -288,8 +279,8 @@ async fn deliver(worker: &Worker, now: Timestamp) -> anyhow::Result<()> {
 /// Goes on with the new configuration, or with the old one if the new one is bad.
 fn take_over(worker: &mut Worker, setup: anyhow::Result<Setup>) {
     match setup.and_then(|setup| worker.reconfigure(setup)) {
-        Ok(()) => info!("took over the new configuration"),
-        Err(error) => error!("kept the old configuration: {error:#}"),
+        Ok(()) => info!("configuration reloaded"),
+        Err(error) => error!("configuration not reloaded, the old one stays active: {error:#}"),
     }
 }
 
@@ -298,7 +289,7 @@ fn is_fatal(error: &anyhow::Error) -> bool {
     of_ledger(error, |error| matches!(error, LedgerError::Closed))
 }
 
-/// Feeds systemd's watchdog, if there is one, while the loop lives. A ledger that somebody else locks, or a full disk,
+/// Feeds systemd's watchdog, if there is one, while the loop lives. A ledger that another process locks, or a full disk,
 /// is none of a watchdog's business: a restart would not mend it.
 async fn feed_watchdog(pulse: Arc<Pulse>, stop: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
@@ -313,6 +304,6 @@ async fn feed_watchdog(pulse: Arc<Pulse>, stop: CancellationToken) {
 
 pub(crate) fn notify_systemd(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        warn!(%error, "cannot tell systemd");
+        warn!(%error, "cannot notify systemd");
     }
 }

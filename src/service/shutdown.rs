@@ -38,8 +38,8 @@ impl Stopping {
     pub(crate) async fn finish_late(&mut self, stop: &CancellationToken) {
         self.shutdown_requested().await;
         stop.cancel();
-        info!("stopping: the cycle under way may end within {} s", GRACE.as_secs());
+        info!("stopping: the running cycle has {} s to finish", GRACE.as_secs());
         tokio::time::sleep(GRACE).await;
-        warn!("stopping in the middle of a cycle; the next start goes on where the ledger is");
+        warn!("stopped during a cycle; the next start continues from the ledger");
     }
 }

@@ -15,7 +15,7 @@ use crate::service::worker::{Setup, Worker};
 /// Between two tries; SQLite itself waits some seconds for a lock.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// A wait that lasts as long is told to the monitor, once.
+/// A wait that lasts as long is reported to the monitor, once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What systemd is asked to wait for the next sign of life: its own limit for a start would end the wait.
@@ -24,7 +24,7 @@ const NEXT_SIGN: Duration = Duration::from_secs(60);
 /// Opens the worker as soon as the ledger lets it. The settings are read anew for each try.
 ///
 /// # Errors
-/// The settings are wrong, another llama-triage works on the ledger, or nothing but a person can make it usable.
+/// The settings are wrong, another llama-triage works on the ledger, or nothing but a user can make it usable.
 pub(crate) async fn open(settings: impl Fn() -> anyhow::Result<Setup>) -> anyhow::Result<Worker> {
     let (mut said, mut alarmed, began) = (None, false, Instant::now());
     loop {

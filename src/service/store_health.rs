@@ -20,7 +20,7 @@ pub(crate) struct Health {
     pub dead_channels: Vec<String>,
     /// What hinders scans now, in words.
     pub scan_faults: Vec<String>,
-    /// The worker's own troubles that have not ended.
+    /// The worker's own faults that have not ended.
     pub faults: u64,
     /// Reprocessing attempts by outcome.
     pub attempts: Vec<(String, u64)>,

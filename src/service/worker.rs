@@ -126,7 +126,7 @@ fn open_heartbeat(config: &Config, credentials: &Credentials) -> anyhow::Result<
     secret.or(plain).filter(|url| !url.expose_secret().is_empty()).map(Heartbeat::new).transpose()
 }
 
-/// After an upgrade that groups otherwise: first of all, so that what is known is never told as new.
+/// After an upgrade that groups otherwise: first of all, so that what is known is never reported as new.
 async fn regroup_if_due(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
     if !ledger.read(store_regroup::is_due).await? {
         return Ok(());
@@ -136,12 +136,8 @@ async fn regroup_if_due(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
         audit::record(tx, &act, now)?;
         store_regroup::regroup(tx, now)
     });
-    let (messages, joined) = regrouped.await.context("could not group the messages of an earlier version again")?;
-    tracing::info!(
-        messages,
-        joined,
-        "grouped {messages} messages again after an upgrade; {joined} groups joined others"
-    );
+    let (messages, joined) = regrouped.await.context("cannot regroup the messages of an earlier version")?;
+    tracing::info!(messages, joined, "regrouped {messages} messages after an upgrade; {joined} groups were merged");
     Ok(())
 }
 
@@ -254,14 +250,14 @@ impl Worker {
     /// The new settings name another ledger: that needs a restart.
     pub fn reconfigure(&mut self, setup: Setup) -> anyhow::Result<()> {
         if setup.config.ledger.path != self.setup.config.ledger.path {
-            bail!("ledger.path has changed: restart the service to move to another ledger");
+            bail!("ledger.path has changed: restart the service to use the other ledger");
         }
         if setup.config.service.listen != self.setup.config.service.listen {
             bail!("service.listen has changed: restart the service to listen elsewhere");
         }
         let exposed = |setup: &Setup| setup.webhook_secret.as_ref().map(|secret| secret.expose_secret().to_owned());
         if exposed(&setup) != exposed(&self.setup) {
-            bail!("the secret of LlamaCloud's webhooks has changed: restart the service to take events with it");
+            bail!("the secret of LlamaCloud's webhooks has changed: restart the service to use it");
         }
         self.setup = setup;
         // Another key may be let in.
@@ -275,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_missing_secret_is_told_at_once() {
+    fn every_missing_secret_is_reported_at_once() {
         let text = "[ledger]\npath = \"l.db\"\n[[project]]\nname = \"a\"\n[[project]]\nname = \"b\"\napi-key-file = \"/missing/b\"\n\
                     [[channel]]\nname = \"s\"\nkind = \"slack\"\n[[channel]]\nname = \"w\"\nkind = \"webhook\"\n\
                     url = \"https://example.com\"\nsecret-file = \"/missing/w\"\n";

@@ -30,7 +30,7 @@ pub struct Options {
     pub bare_job_ids: bool,
     /// Whether `processed_items` counts only completed items instead of all that ended.
     pub processed_means_completed: bool,
-    /// Whether `processing-results` gives vendor keys and webhook headers back that nobody should store.
+    /// Whether `processing-results` gives vendor keys and webhook headers back that no one should store.
     pub secrets_in_results: bool,
 }
 
@@ -61,7 +61,7 @@ pub enum ClockMode {
     Stopped,
     /// Every request moves it on by this much.
     PerRequest(SignedDuration),
-    /// It runs this many times as fast as real time, from the moment at which it was told to.
+    /// It runs this many times as fast as real time, from the moment at which it was set to.
     Running(u32),
     /// It is the host's clock; where that is behind, time stands still until it has come up.
     Host,
@@ -74,7 +74,7 @@ pub enum Date {
     Host,
     /// Simulated time.
     World,
-    /// Nothing that anybody can read.
+    /// Nothing that anyone can read.
     Unreadable,
 }
 

@@ -144,7 +144,7 @@ async fn older_clients_sort_several_documents_in_one_job() {
 }
 
 #[tokio::test]
-async fn a_clock_runs_from_the_moment_at_which_it_was_told_to() {
+async fn a_clock_runs_from_the_moment_at_which_it_was_set_to() {
     let cloud = cloud().await;
     let began = cloud.world().now();
     cloud.world().advance(jiff::SignedDuration::from_hours(46));

@@ -1,6 +1,6 @@
-//! Acks: somebody knows of an episode. They stop reminders, end with the episode, and say what growth breaks them.
+//! Acks: someone knows of an episode. They stop reminders, end with the episode, and say what growth breaks them.
 //!
-//! When one is given is `commands`' business, what is told while it holds is `decide`'s.
+//! When one is given is `commands`' business, what is reported while it holds is `decide`'s.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::model::text::local;
 
-/// What breaks an ack before its episode ends, if somebody asked for more than an escalation to the double.
+/// What breaks an ack before its episode ends, if someone asked for more than an escalation to the double.
 ///
 /// The syntax is that of Sentry's "archive until": `100x`, `100x/1h`, `escalating`; `resolved` is never before the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(crate) struct Ack {
     pub open_items: u64,
     /// What breaks it; none for an escalation to the double.
     pub until: Option<Until>,
-    /// When it ends by itself; none with the episode.
+    /// When it ends automatically; none with the episode.
     pub expires_at: Option<Timestamp>,
     /// Items that joined since.
     pub more: u64,

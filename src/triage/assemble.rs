@@ -42,7 +42,7 @@ pub(crate) fn entry(
         Some(news) => (news.reason, news.why.clone()),
         None => (Reason::Reminder, None),
     };
-    // An escalation that is told breaks the ack.
+    // An escalation that is reported breaks the ack.
     let ack = case.ack.as_ref().filter(|_| reason != Reason::Escalated && case.episode.closed.is_none());
     Ok(GroupEntry {
         episode: case.episode.ordinal,
@@ -56,7 +56,7 @@ pub(crate) fn entry(
     })
 }
 
-/// What is the same whatever is told of a group; the rest is as for one that nothing is told of.
+/// What is the same whatever is reported a group; the rest is as for one that nothing is reported.
 pub(crate) fn plain_entry(
     tx: &Transaction<'_>,
     settings: &TriageSettings,
@@ -195,7 +195,7 @@ fn enqueue(
     Ok(())
 }
 
-/// What a channel gets of the digest; none if it has nothing to tell that channel.
+/// What a channel gets of the digest; none if it has nothing to report to that channel.
 ///
 /// A channel with incidents gets what opens them; their ends do not wait for a digest, and `incidents` sends them. Before the
 /// first inventory was told it gets nothing: whoever installs is there, and a trouble of that hour must wake nobody.
@@ -208,7 +208,7 @@ fn content(
     if !route.incidents {
         return Ok(filter_digest(draft, &route.only));
     }
-    if context.inventory != Inventory::Announced {
+    if context.inventory != Inventory::Told {
         return Ok(None);
     }
     let known = fault::resolve_sent(tx)?;

@@ -1,4 +1,4 @@
-//! Channels that came and went: each is told of what was open when it came, and what one that is gone was owed goes to
+//! Channels that came and went: each gets what was open when it came, and what one that is gone was owed goes to
 //! those that remain.
 //!
 //! A renamed channel is both. Nothing of it is news, so announcements stay as they are.
@@ -29,7 +29,7 @@ pub(crate) fn note(
     settings: &TriageSettings,
     now: Timestamp,
 ) -> Result<Vec<KnownChannel>, LedgerError> {
-    // Channels of a ledger that never told anything are not new: all of them get its first digest.
+    // Channels of a ledger that never reported anything are not new: all of them get its first digest.
     let is_first = !channel::ever_told(tx)?;
     let known = channel::all(tx)?;
     for route in &settings.routes {
@@ -48,7 +48,7 @@ pub(crate) fn note(
     }
     for gone in known.iter().filter(|known| known.gone_at.is_none() && !is_configured(settings, &known.name)) {
         channel::upsert(tx, &KnownChannel { gone_at: Some(now), said: false, ..gone.clone() })?;
-        // Nobody needs to repair it any more.
+        // No one needs to repair it any more.
         fault::clear(tx, &format!("delivery:{}", gone.name), now)?;
         fault::clear(tx, &format!("recipients:{}", gone.name), now)?;
         record(tx, "channel-removed", &gone.name, now)?;
@@ -74,10 +74,10 @@ pub(crate) fn changes(before: &[KnownChannel], after: &[KnownChannel]) -> Vec<St
     let names = after.iter().map(|known| known.name.as_str());
     names
         .filter_map(|name| match (is_there(before, name), is_there(after, name)) {
-            (false, true) => Some(format!("channel {name} is new: it is told what is open")),
-            (true, false) => {
-                Some(format!("channel {name} is not configured any more: what it was owed goes to the other channels"))
-            }
+            (false, true) => Some(format!("channel {name} is new: it gets an inventory of what is open")),
+            (true, false) => Some(format!(
+                "channel {name} was removed from the configuration: its pending news goes to the other channels"
+            )),
             _ => None,
         })
         .collect()
@@ -212,7 +212,7 @@ fn inventory(
     Ok(entries.into_iter().filter(|entry| route.only.admits(entry)).collect())
 }
 
-/// What a channel with incidents must open: groups that page, were told before it came, and that nobody said to know of.
+/// What a channel with incidents must open: groups that page, were reported before it came, and that were not acknowledged.
 fn missing_incidents(
     tx: &Transaction<'_>,
     context: &Context<'_>,
@@ -248,9 +248,9 @@ pub(crate) fn remarks(
     let mut remarks = Vec::new();
     for known in known.iter().filter(|known| !known.said) {
         remarks.push(match known.gone_at {
-            None => format!("Channel {} is new since {}.", known.name, local(known.since, &settings.zone)),
+            None => format!("Channel {} was added {}.", known.name, local(known.since, &settings.zone)),
             Some(at) => format!(
-                "Channel {} is not configured any more since {}{}.",
+                "Channel {} was removed from the configuration {}{}.",
                 known.name,
                 local(at, &settings.zone),
                 left_open(tx, &known.name)?
@@ -263,8 +263,8 @@ pub(crate) fn remarks(
 fn left_open(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
     Ok(match incident::count_open(tx, name)? {
         0 => String::new(),
-        1 => "; the incident that it opened is not ended by llama-triage: resolve it there".to_owned(),
-        n => format!("; the {n} incidents that it opened are not ended by llama-triage: resolve them there"),
+        1 => "; llama-triage cannot resolve the incident it opened: resolve it there".to_owned(),
+        n => format!("; llama-triage cannot resolve the {n} incidents it opened: resolve them there"),
     })
 }
 

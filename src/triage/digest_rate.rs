@@ -69,7 +69,11 @@ fn capped(unscheduled: &[Timestamp], limits: DigestLimits, now: Timestamp) -> bo
 }
 
 /// When the caps let the next unscheduled digest go, and which of them; those that let it go now are left out.
-pub(crate) fn ends_of_caps(unscheduled: &[Timestamp], limits: Limits, now: Timestamp) -> Vec<(Timestamp, String)> {
+pub(crate) fn ends_of_caps(
+    unscheduled: &[Timestamp],
+    limits: DigestLimits,
+    now: Timestamp,
+) -> Vec<(Timestamp, String)> {
     let mut newest_first = unscheduled.to_vec();
     newest_first.sort_unstable_by(|a, b| b.cmp(a));
     let nth = |n: usize| newest_first.get(n).copied();
@@ -92,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_cap_ends_when_the_gate_opens() {
-        let limits = Limits { min_gap: SignedDuration::from_mins(15), per_day: 3 };
-        let soon = Wanted { urgency: Some(Urgency::Soon), ..Wanted::default() };
+        let limits = DigestLimits { min_gap: SignedDuration::from_mins(15), per_day: 3 };
+        let soon = DigestTriggers { urgency: Some(Urgency::Soon), ..DigestTriggers::default() };
         for (sent, now, ends) in [
             (&[][..], 0, &[][..]),
             (&[t(0)], 5, &[15]),
@@ -107,9 +111,9 @@ mod tests {
                 ends.iter().map(|m| t(*m)).collect::<Vec<_>>()
             );
             let at = found.iter().map(|(at, _)| *at).max().unwrap_or(t(now));
-            assert_eq!(gate(soon, false, sent, limits, at), Gate::Open);
+            assert_eq!(gate(soon, false, sent, limits, at), DigestGate::Open);
             let before = at - SignedDuration::from_secs(1);
-            assert_eq!(gate(soon, false, sent, limits, before) == Gate::Open, found.is_empty(), "{sent:?}");
+            assert_eq!(gate(soon, false, sent, limits, before) == DigestGate::Open, found.is_empty(), "{sent:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Episodes: one continuous open time of a group, by event time.
 //!
 //! Acks, reminders and times to recovery hang on the episode, not on the group. This file says when one opens and
-//! closes; where a group then stands is `group_state`'s and what people are told of it `decide`'s business.
+//! closes; where a group then stands is `group_state`'s and what is reported is `decide`'s business.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use crate::model::text::local;
 /// Pairs of closing and opening again within a day that make a group "flapping" (Healthchecks' rule).
 pub(crate) const FLAPPING_PAIRS: usize = 3;
 
-/// The time in which they are counted, and for which "flapping" is told once.
+/// The time in which they are counted, and for which "flapping" is reported once.
 pub(crate) const FLAPPING_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// How an episode ended.
@@ -46,7 +46,7 @@ pub(crate) struct Closed {
     pub at: Timestamp,
     /// How it ended.
     pub how: How,
-    /// A person, a batch, an attempt; none if nobody is known.
+    /// A person, a batch, an attempt; none if no one is known.
     pub by: Option<String>,
 }
 
@@ -56,9 +56,9 @@ impl Closed {
         let what = match self.how {
             How::Recovered => "recovered",
             How::Dismissed => "dismissed",
-            How::Quiet => "given up, as no new item came for a long time,",
-            How::Ignored => "nothing left but harmless skips",
-            How::Moved => "its items fail with another error since",
+            How::Quiet => "closed: no new item for a long time,",
+            How::Ignored => "only ignored skips left",
+            How::Moved => "its items now fail with another error",
             How::Merged => "merged into another group",
         };
         let when = local(self.at, zone);

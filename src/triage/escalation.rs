@@ -97,7 +97,7 @@ pub(crate) fn reached(measures: &GroupMeasures) -> Vec<Reached> {
 
 /// Whether a rule that fired is still above the limit at which it did: the calm that re-arms it has not begun.
 ///
-/// The limit of open items is the power of ten that was crossed, whatever people were told since.
+/// The limit of open items is the power of ten that was crossed, whatever it was reported since.
 pub(crate) fn is_above(memory: &EscalationMemory, measures: &GroupMeasures) -> bool {
     match memory.rule {
         EscalationRule::Hour => hour(measures).is_some(),
@@ -127,7 +127,7 @@ fn crossing(m: &GroupMeasures) -> Option<Reached> {
     (limit >= 10 && m.open_told < limit).then(|| Reached {
         rule: EscalationRule::Open,
         value: as_f64(m.open),
-        why: format!("{} open items, {} when last told, limit {limit}", m.open, m.open_told),
+        why: format!("{} open items, {} at the last digest; alert at {limit}", m.open, m.open_told),
     })
 }
 
@@ -142,7 +142,7 @@ fn share(m: &GroupMeasures) -> Option<Reached> {
             rule: EscalationRule::Batch,
             value: as_f64(percent),
             why: format!(
-                "{failed} of {} finished items of batch {} ({percent} %), limit {LEAST_PERCENT} %",
+                "{failed} of {} finished items of batch {} failed ({percent} %); alert at {LEAST_PERCENT} %",
                 batch.finished, batch.batch_id
             ),
         }
@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn open_items_count_at_each_power_of_ten() {
         let measures = |open_told, open| GroupMeasures { open, open_told, ..GroupMeasures::default() };
-        assert_eq!(whys(&measures(3, 12)), ["12 open items, 3 when last told, limit 10"]);
-        assert_eq!(whys(&measures(50, 1000)), ["1000 open items, 50 when last told, limit 1000"]);
+        assert_eq!(whys(&measures(3, 12)), ["12 open items, 3 at the last digest; alert at 10"]);
+        assert_eq!(whys(&measures(50, 1000)), ["1000 open items, 50 at the last digest; alert at 1000"]);
         for (told, open) in [(0, 9), (10, 99), (12, 11), (100, 99), (0, 0)] {
             assert!(whys(&measures(told, open)).is_empty(), "{told} {open}");
         }
@@ -194,7 +194,7 @@ mod tests {
             batch: Some(BatchShare { batch_id: "b".into(), failed, finished }),
             ..GroupMeasures::default()
         };
-        assert_eq!(whys(&measures(4, 20)), ["4 of 20 finished items of batch b (20 %), limit 20 %"]);
+        assert_eq!(whys(&measures(4, 20)), ["4 of 20 finished items of batch b failed (20 %); alert at 20 %"]);
         for (failed, finished) in [(19, 19), (3, 20), (0, 0), (199, 1000)] {
             assert!(whys(&measures(failed, finished)).is_empty());
         }
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn open_items_are_calm_only_below_the_limit_they_crossed() {
         let memory = |value| EscalationMemory { rule: EscalationRule::Open, fired_at: t(0), value, above_at: t(0) };
-        // People were told of 60 items: that nothing crosses a limit any more does not mean that it is calm.
+        // It was reported of 60 items: that nothing crosses a limit any more does not mean that it is calm.
         let told = |open| GroupMeasures { open, open_told: open, ..GroupMeasures::default() };
         for (value, open, above) in [
             (60.0, 60, true),

@@ -30,13 +30,13 @@ pub(crate) struct GroupCase {
     pub(crate) state: GroupState,
     pub(crate) reached: Vec<Reached>,
     pub(crate) ack: Option<Ack>,
-    /// It may wake somebody.
+    /// It may page.
     pub(crate) page: bool,
     /// All of it failed before llama-triage was started, as far as people know or are to know.
     pub(crate) baseline: bool,
     pub(crate) silenced_until: Option<Timestamp>,
     pub(crate) news: Option<News>,
-    /// What would be told if no silence covered it.
+    /// What would be reported if no silence covered it.
     pub(crate) hushed: bool,
 }
 
@@ -46,11 +46,11 @@ pub(crate) struct Context<'a> {
     pub(crate) request: &'a TriageRequest,
     pub(crate) moment: Moment<'a>,
     pub(crate) inventory: Inventory,
-    /// A project that came later is being read for the first time: what it brings along is told at once, not in parts.
+    /// A project that came later is being read for the first time: what it brings along is reported at once, not in parts.
     project_awaited: bool,
     /// Groups that others were just merged into.
     survivors: HashSet<i64>,
-    /// Groups that new rules let wake people.
+    /// Groups that new rules let page.
     turned: BTreeSet<String>,
     hush: ActiveSilences,
     ended: Vec<silence::Silence>,
@@ -59,15 +59,15 @@ pub(crate) struct Context<'a> {
 /// Where the ledger stands with its first inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Inventory {
-    /// The first complete scan is awaited; nothing is told before it.
+    /// The first complete scan is awaited; nothing is reported before it.
     Awaited,
     /// What was first seen up to this time is inventory, not news.
     Until(Timestamp),
-    /// It was told.
+    /// The report of it, if there was one.
     Told,
 }
 
-/// How long the first complete scan is waited for before people are told what is known.
+/// How long the first complete scan is waited for before it is reported what is known.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 
 impl<'a> Context<'a> {
@@ -88,7 +88,7 @@ impl<'a> Context<'a> {
             survivors,
             turned: store_reclassify::newly_paging_groups(tx)?,
             hush: ActiveSilences::new(silence::in_force(tx, request.certain)?),
-            // A silence lasts 30 days at most, and its end is told within another 30 or never.
+            // A silence lasts 30 days at most, and its end is reported within another 30 or never.
             ended: silence::ended_since(tx, request.certain - SignedDuration::from_hours(60 * 24), request.certain)?,
         })
     }
@@ -97,8 +97,8 @@ impl<'a> Context<'a> {
 /// What a reader must know of a digest with old failures.
 pub(crate) fn inventory_remark(inventory: Inventory) -> String {
     match inventory {
-        Inventory::Told => "Groups with the reason \"baseline\" failed before their project was first scanned here; they page nobody until they fail again.",
-        _ => "This is the first inventory: what had failed before llama-triage was started here. From now on only changes are told.",
+        Inventory::Told => "Groups with the reason \"baseline\" failed before their project was first scanned here; they page only after a new failure.",
+        _ => "This is the first inventory: failures from before llama-triage was started here. Later digests report changes only.",
     }
     .to_owned()
 }
@@ -141,7 +141,7 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Res
     let baseline = is_baseline(tx, &row, told.as_ref(), in_first, pages)?;
     let page = pages && !baseline;
     let turned = told.is_some() && page && context.turned.contains(&row.group_id);
-    let fired = fired.or_else(|| turned.then(|| format!("new rules call it {}, which wakes people", row.class)));
+    let fired = fired.or_else(|| turned.then(|| format!("new rules classify it as {}, which pages", row.class)));
     let fired = match fired {
         None => whole_batches(tx, &row, told.as_ref())?,
         fired => fired,
@@ -172,7 +172,7 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Res
     Ok(Some(GroupCase { row, episode, told, state, reached, ack, page, baseline, silenced_until, news, hushed }))
 }
 
-/// Batches that failed as a whole since people were told of the group: each is news, whatever was told before.
+/// Batches that failed as a whole since a digest reported the group: each is news, whatever was reported before.
 fn whole_batches(
     tx: &Transaction<'_>,
     row: &GroupRecord,
@@ -192,9 +192,9 @@ fn news(context: &Context<'_>, told: Option<&Announced>, standing: &GroupNow, wi
 }
 
 /// Whether a group holds nothing but what failed before its project was first scanned, as far as people know:
-/// it is inventory, and wakes nobody, until something of it fails anew.
+/// it is inventory, and does not page, until something of it fails anew.
 ///
-/// Asked only where the answer matters: of groups that nothing was told of, or whose class pages.
+/// Asked only where the answer matters: of groups that were never reported, or whose class pages.
 fn is_baseline(
     tx: &Transaction<'_>,
     row: &GroupRecord,
@@ -242,7 +242,7 @@ fn escalation(
     }
     let now = context.moment.now;
     let mut measures = group_row::measures(tx, row, now)?;
-    // Nothing was told of this episode: its first items are news already, and no crossing.
+    // This episode was not reported: its first items are news already, and no crossing.
     let this_episode = told.filter(|told| told.episode == episode.ordinal);
     measures.open_told = this_episode.map_or(row.open_items, |told| told.open_items);
     let reached = reached(&measures);
@@ -279,7 +279,7 @@ fn silence_ended(
     ActiveSilences::new(since_told).covers(tx, row.group_key, &row.group_id)
 }
 
-/// Whether a new episode may be told: all its batches ended, or it is old enough, or a person asks.
+/// Whether a new episode may be reported: all its batches ended, or it is old enough, or a user asks.
 fn is_ready(
     tx: &Transaction<'_>,
     context: &Context<'_>,
@@ -304,7 +304,7 @@ fn state(
         Some(Reason::New | Reason::Baseline) => return GroupState::New,
         Some(Reason::Regressed | Reason::Flapping) => return GroupState::Regressed,
         Some(Reason::Resolved) => return GroupState::Resolved,
-        // A day after the word, a group that came back or grew is simply still there.
+        // A day after the word, a group that recurred or grew is simply still there.
         Some(Reason::Reminder) => return GroupState::Ongoing,
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! Where a group stands, from what is known of it and what people were told.
+//! Where a group stands, from what is known of it and what was reported of it.
 //!
 //! The one rule that triage and reports share. It reads no history: the group's counters, its latest episode and
 //! the last announcement are enough.
@@ -7,9 +7,9 @@
 //! 2. No episode yet (triage never ran since the group appeared): `new`.
 //! 3. The latest episode is closed although items are open: `resolved` (given up as quiet, or dismissed),
 //!    unless a newer failure was seen since: then `regressed`.
-//! 4. Nothing was told in this episode: `new` in the first episode, `regressed` in any later one.
+//! 4. This episode was not reported: `new` in the first episode, `regressed` in any later one.
 //! 5. Told in this episode: `regressed` stays until a day without a failure has passed, `escalating` until an hour has
-//!    passed without a failure and since it was told; all else is `ongoing`.
+//!    passed without a failure and since it was reported; all else is `ongoing`.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,7 +18,7 @@ use crate::model::group_state::GroupState;
 /// After so long without a failure nothing has just come back; it is simply still there.
 const CALM: SignedDuration = SignedDuration::from_hours(24);
 
-/// After so long without a failure nothing grows any more: the window that growth is measured in. When it may be told
+/// After so long without a failure nothing grows any more: the window that growth is measured in. When it may be reported
 /// again is [`escalation`](crate::triage::escalation)'s business.
 const GROWTH: SignedDuration = SignedDuration::from_hours(1);
 
@@ -53,7 +53,7 @@ pub(crate) struct LastAnnouncement {
     pub episode: u32,
     /// The state it named.
     pub state: GroupState,
-    /// When.
+    /// The time of it.
     pub at: Timestamp,
 }
 
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_escalates_for_as_long_as_it_fails_and_for_an_hour_after_it_was_told() {
+    fn a_group_escalates_for_as_long_as_it_fails_and_for_an_hour_after_it_was_reported() {
         let hours = |from: i64, hours: i64| at(from) + SignedDuration::from_hours(hours);
         for (last_seen, told_at, now, expected) in [
             (at(0), at(0), hours(0, 1), GroupState::Escalating),

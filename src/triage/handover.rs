@@ -99,7 +99,7 @@ fn heirs(settings: &TriageSettings, incidents: bool) -> Vec<&Route> {
 
 /// What of a delivery is news for a channel; none if it has all of it.
 ///
-/// A filter is obeyed where another channel gets what it keeps out; otherwise all do, rather than nobody.
+/// A filter is obeyed where another channel gets what it keeps out; otherwise all do, rather than no one.
 fn unsent_part(owed: &OwedDelivery, heir: &Route, heirs: &[&Route], got: &Got) -> Option<Digest> {
     let wanted = |entry: &GroupEntry| heir.only.admits(entry) || !heirs.iter().any(|heir| heir.only.admits(entry));
     let known: &HashSet<(String, u32)> = &got.groups;
@@ -123,6 +123,6 @@ fn unsent_part(owed: &OwedDelivery, heir: &Route, heirs: &[&Route], got: &Got) -
     }
     content.totals = count_changes(content.totals, &content.changes, &content.faults);
     content.totals.new_items = content.changes.iter().map(|entry| entry.new_items).sum();
-    content.remarks.push(format!("Channel {} is not configured any more{HANDED_OVER}", owed.channel));
+    content.remarks.push(format!("Channel {} was removed from the configuration{HANDED_OVER}", owed.channel));
     Some(content)
 }

@@ -1,5 +1,5 @@
-//! What channels with incidents are owed before the next digest, and nobody else: the ends and acks of incidents, and the
-//! ends of the worker's troubles that opened one, once they have lasted. None of it wakes anybody, so quiet hours and caps do not count.
+//! What channels with incidents are owed before the next digest, and no one else: the ends and acks of incidents, and the
+//! ends of the worker's faults that opened one, once they have lasted. None of it wakes anyone, so quiet hours and caps do not count.
 //!
 //! Everybody else hears of it with the next digest, so nothing counts as told by this one. What is owed is read from the
 //! incidents themselves: an episode may end, and the next one begin, between two looks.

@@ -33,7 +33,8 @@ use crate::triage::channels::Extras;
 use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{self, by_urgency};
 use crate::triage::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenced, Window};
-use crate::triage::pace::{DigestGate, DigestTriggers, gate};
+use crate::triage::digest_rate::{DigestGate, DigestTriggers, gate};
+use crate::triage::group_cases::{Context, GroupCase, Inventory};
 use crate::triage::settings::TriageSettings;
 use crate::triage::store::channel::{self, KnownChannel};
 use crate::triage::store::{digest as digest_store, episode as episode_store, misdated};
@@ -75,6 +76,7 @@ impl TriageRequest {
 ///
 /// # Errors
 /// The ledger refuses; nothing has changed then.
+#[tracing::instrument(name = "digest", skip_all)]
 pub async fn triage(
     ledger: &Ledger,
     settings: &TriageSettings,
@@ -135,11 +137,11 @@ pub fn triage_in(
 }
 
 /// Moves episodes and tells nothing.
-fn observe(tx: &Transaction<'_>, settings: &Settings, request: &Request) -> Result<(), LedgerError> {
+fn observe(tx: &Transaction<'_>, settings: &TriageSettings, request: &TriageRequest) -> Result<(), LedgerError> {
     let survivors = episode_store::absorb_merged(tx, request.now)?;
     channels::note(tx, settings, request.now)?;
     let context = Context::read(tx, settings, request, false, survivors)?;
-    cases::gather(tx, &context)?;
+    group_cases::gather(tx, &context)?;
     Ok(())
 }
 
@@ -151,11 +153,11 @@ fn observe(tx: &Transaction<'_>, settings: &Settings, request: &Request) -> Resu
 /// The ledger refuses.
 pub(crate) fn openings_in(
     tx: &Transaction<'_>,
-    settings: &Settings,
+    settings: &TriageSettings,
     now: Timestamp,
 ) -> Result<Vec<(Timestamp, String)>, LedgerError> {
     let recent = digest_store::unscheduled_since(tx, now - SignedDuration::from_hours(24))?;
-    let mut openings = pace::ends_of_caps(&recent, settings.limits, now);
+    let mut openings = digest_rate::ends_of_caps(&recent, settings.limits, now);
     openings.push((now + settings.group_wait, "when its batches have ended, or digest.group-wait is over".to_owned()));
     let quiet = settings.quiet.filter(|quiet| quiet.contain(now, &settings.zone));
     openings
@@ -191,7 +193,7 @@ fn finish(
     let now = context.moment.now;
     if let Some(due) = due {
         run::begin(tx, RUN, due.due_at, now)?;
-        run::end(tx, RUN, due.due_at, told.map_or("nothing to tell", |digest| digest.digest_id.as_str()))?;
+        run::end(tx, RUN, due.due_at, told.map_or("nothing to send", |digest| digest.digest_id.as_str()))?;
     }
     Ok(())
 }
@@ -204,7 +206,7 @@ struct Occasion<'o> {
     extras: Extras,
 }
 
-/// Makes and freezes a digest of what may be told now; none if that is nothing.
+/// Makes and freezes a digest of what may be reported now; none if that is nothing.
 fn send_digest(
     tx: &Transaction<'_>,
     context: &Context<'_>,
@@ -289,7 +291,7 @@ fn says_all_quiet(context: &Context<'_>, due: Option<DueRun>) -> bool {
     context.settings.all_quiet && due.is_some() && today.weekday() == jiff::civil::Weekday::Monday
 }
 
-/// A digest without entries: everything that is the same whatever is told.
+/// A digest without entries: everything that is the same whatever is reported.
 fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[GroupCase]) -> Result<Digest, LedgerError> {
     let (settings, now) = (context.settings, context.moment.now);
     let from = match digest_store::announced_until(tx)? {
@@ -350,7 +352,7 @@ fn remark(
     let zone = &context.settings.zone;
     let next_cycle = |at: Timestamp| context.settings.scan.next(at, zone).unwrap_or(at) - at;
     if let Some(due) = due.filter(|due| context.moment.now - due.due_at > DOWNTIME.max(next_cycle(due.due_at))) {
-        digest.remarks.push(format!("This digest was due {} and comes late.", local(due.due_at, zone)));
+        digest.remarks.push(format!("This digest was due {} and is late.", local(due.due_at, zone)));
     }
     if context.request.certain < context.moment.now {
         digest.remarks.push(CLOCK_IN_DOUBT.to_owned());
@@ -366,7 +368,7 @@ fn remark(
             more => format!(" and {more} more (llama-triage report groups --state resolved --limit 0)"),
         };
         let (listed, groups) = (ids.join(", "), count(all, "group", "groups"));
-        digest.remarks.push(format!("{groups} failed and ended again before the digest: {listed}{more}."));
+        digest.remarks.push(format!("{groups} opened and resolved before this digest: {listed}{more}."));
     }
     Ok(())
 }
@@ -386,9 +388,9 @@ fn downtime(tx: &Transaction<'_>, context: &Context<'_>, window: Window) -> Resu
     let (from, to) = (local(from, &context.settings.zone), local(to, &context.settings.zone));
     let unread = digest_store::projects_not_read(tx)?;
     Ok(Some(match unread.is_empty() {
-        true => format!("Gap of {hours} h {minutes} min: nothing was scanned from {from} to {to}."),
+        true => format!("No scans for {hours} h {minutes} min, from {from} to {to}."),
         false => format!(
-            "Nothing was scanned from {from} to {to} ({hours} h {minutes} min), and not everything of that time has been read yet: \
+            "No scans for {hours} h {minutes} min, from {from} to {to}, and data of that time is still missing: \
              the last scan of {} was incomplete.",
             unread.join(", ")
         ),

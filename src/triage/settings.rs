@@ -34,9 +34,9 @@ pub struct TriageSettings {
     pub groups: usize,
     /// Samples of each.
     pub samples: usize,
-    /// A new group is told once its batches have ended, or this long after its first failure.
+    /// A new group is reported once its batches have ended, or this long after its first failure.
     pub group_wait: SignedDuration,
-    /// A still open group is told again after this.
+    /// A still open group is reported again after this.
     pub reminder: SignedDuration,
     /// A group without new items for this long is given up.
     pub quiet_after: SignedDuration,
@@ -57,11 +57,11 @@ pub struct TriageSettings {
 /// A channel as triage sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The channel's name.
+    /// Channel name.
     pub name: String,
     /// Which news it gets.
     pub only: Only,
-    /// It opens incidents: it gets paging groups and the worker's troubles only, and the end of groups at once.
+    /// It opens incidents: it gets paging groups and the worker's faults only, and the end of groups at once.
     pub incidents: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Silences: what somebody does not want to be told for a while. They stop messages only, never recording.
+//! Silences: groups that are not to be reported for a while. They stop messages only, never recording.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-/// How long a silence lasts if nobody says (Alertmanager's `amtool` has the same).
+/// How long a silence lasts if no one says (Alertmanager's `amtool` has the same).
 pub(crate) const DEFAULT_FOR: Duration = Duration::from_secs(3600);
 
 /// The longest silence: whoever wants more renews it and thinks again.
@@ -42,21 +42,21 @@ pub(crate) struct Matcher {
     pub skip_reason: Option<String>,
 }
 
-/// What is wrong with a silence somebody asked for.
+/// What is wrong with a silence someone asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SilenceError {
     /// It would hush everything.
     #[error(
-        "a silence needs at least one of group, match, job-type, project, directory, batch, item-name, skip-reason"
+        "a silence needs at least one matcher: group, match, job-type, project, directory, batch, item-name, skip-reason"
     )]
     Everything,
     /// The regular expression is wrong.
     #[error("\"{0}\" is no regular expression: {1}")]
     Pattern(String, String),
     /// It is too long or empty.
-    #[error("a silence lasts more than nothing and at most 30 days")]
+    #[error("a silence lasts at most 30 days and longer than 0")]
     Length,
-    /// Nobody would know why.
+    /// No one would know why.
     #[error("a silence needs a reason")]
     Reason,
 }
@@ -76,7 +76,7 @@ pub(crate) struct ItemView<'a> {
     pub directory: &'a str,
     /// Its batch.
     pub batch_id: &'a str,
-    /// Its name.
+    /// The name of the item.
     pub item_name: &'a str,
     /// Why it was skipped; empty for none.
     pub skip_reason: &'a str,

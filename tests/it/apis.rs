@@ -155,20 +155,20 @@ async fn worker(site: &Site) -> Worker {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_that_goes_away_is_told_once_and_nothing_of_it_is_lost() {
+async fn an_api_that_goes_away_is_reported_once_and_nothing_of_it_is_lost() {
     let site = site(apart()).await;
     let mut worker = worker(&site).await;
     assert!(cycle(&site, &mut worker, 5).await.digest_id.is_some(), "the failures");
     site.cloud.change_options(|options| options.v1_gone = Some(410));
     let doubtful = cycle(&site, &mut worker, 5).await;
     assert!(!doubtful.scans[0].complete && !doubtful.scans[0].refused, "{doubtful:?}");
-    assert!(doubtful.scans[0].error.as_ref().unwrap().contains("does not exist any more (410)"), "{doubtful:?}");
+    assert!(doubtful.scans[0].error.as_ref().unwrap().contains("no longer exists (410)"), "{doubtful:?}");
     assert!(!cycle(&site, &mut worker, 5).await.scans[0].complete);
     assert_eq!(site.texts(GONE), Vec::<String>::new(), "five minutes may be a deployment");
     let gone = cycle(&site, &mut worker, 5).await;
     assert!(gone.scans[0].complete, "{gone:?}");
     let told = site.texts(GONE);
-    assert!(told[0].contains("API v1-beta any more (its batch list answers 410)"), "{told:?}");
+    assert!(told[0].contains("no longer serves API v1-beta (its batch list answers 410)"), "{told:?}");
     assert!(gone.headline.unwrap().contains("API v1-beta"), "{told:?}");
     assert_eq!(open_items(&site), sorted(&[item_id("i1"), item_id("i2")]), "open items stay open");
     let asked = lists(&site).1;
@@ -282,7 +282,7 @@ async fn a_retry_under_way_through_an_api_that_goes_away_is_kept_and_settled_whe
         cycle(&site, &mut worker, 5).await;
     }
     assert!(
-        site.texts(GONE)[0].contains("1 retry under way of API v1-beta cannot be read any more"),
+        site.texts(GONE)[0].contains("1 retry under way of API v1-beta can no longer be read"),
         "{:?}",
         site.texts(GONE)
     );

@@ -89,7 +89,7 @@ async fn mode_plan_posts_nothing_and_says_what_it_would() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn items_whose_job_config_nobody_tells_are_told_and_taken_back() {
+async fn items_whose_job_config_is_unknown_are_reported_and_released() {
     let world = WorldBuilder::new().batch("b1").job_type(JobType::Classify).item("i0").fails_until(2, BUSY).build();
     let (site, mut worker) = site(world, AUTO).await;
     cycle(&site, &mut worker, 15).await;
@@ -193,7 +193,7 @@ async fn a_storm_holds_everything_and_one_probe_opens_the_gate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_item_that_somebody_else_is_processing_is_not_retried_beside_it() {
+async fn an_item_that_someone_else_is_processing_is_not_retried_beside_it() {
     let world = WorldBuilder::new()
         .batch("b1")
         .item("i0")
@@ -217,7 +217,7 @@ async fn an_item_that_somebody_else_is_processing_is_not_retried_beside_it() {
     assert_eq!(running, 1, "the other batch was under way all the time");
 }
 
-/// An item that failed, and is tried again by somebody else in a batch that takes hours.
+/// An item that failed, and is tried again by another process in a batch that takes hours.
 fn retried_by_others() -> WorldBuilder {
     let config = serde_json::json!({"job": {"type": "parse_v2", "configuration_id": "cfg-PARSE_AGENTIC"}});
     let world = WorldBuilder::new().batch("b1").from_directory().config(config.clone());
@@ -254,7 +254,7 @@ async fn an_item_waits_for_a_running_batch_of_v2_that_shows_nothing_of_itself() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_retried_by_itself_after_a_scan_that_was_incomplete() {
+async fn nothing_is_retried_automatically_after_a_scan_that_was_incomplete() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     worker.scan(site.now()).await.unwrap();
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(500)).on(Endpoint::ListBatches)]);

@@ -80,7 +80,7 @@ async fn a_clock_set_back_and_forward_and_a_suspended_host_lose_no_news_and_repe
         "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{{dir}}/out\"\n\
          [schedule]\nscan = \"2s\"\ndigest = \"{daily}\"\ntimezone = \"UTC\"\n"
     );
-    // Nobody says what time it is: the host's clock is believed.
+    // No one says what time it is: the host's clock is believed.
     let site = Site::new(world(), Options { date: Date::Unreadable, ..Options::default() }, &more).await;
     let clock = Clock::of(&site);
     let mut service = Serving(clock.drive(&mut command(&site, "serve")));
@@ -95,7 +95,7 @@ async fn a_clock_set_back_and_forward_and_a_suspended_host_lose_no_news_and_repe
     wait_for("news after the clock was set back", || told(&site, "roof"));
     assert_eq!(digests(&site, true), daily_before, "a daily digest came again because the clock was set back");
 
-    // Forward over two days' digests: what was missed is told once.
+    // Forward over two days' digests: what was missed is reported once.
     site.cloud.world().advance(SignedDuration::from_hours(27));
     clock.set(27 * 60);
     wait_for("news after the clock was set forward", || told(&site, "dwarfs"));
@@ -129,7 +129,7 @@ async fn a_clock_set_back_and_forward_and_a_suspended_host_lose_no_news_and_repe
 type Night = (&'static str, &'static str, &'static [(&'static str, usize)]);
 
 const NIGHTS: [Night; 4] = [
-    // 02:30 does not come on the 29th: it is told at 03:30 summer time, once. After five days of downtime, once.
+    // 02:30 does not come on the 29th: it is reported at 03:30 summer time, once. After five days of downtime, once.
     (
         "02:30",
         "Europe/Berlin",
@@ -144,7 +144,7 @@ const NIGHTS: [Night; 4] = [
             ("2026-04-04 12:05", 4),
         ],
     ),
-    // 02:30 comes twice on the 25th, and is told the first time only.
+    // 02:30 comes twice on the 25th, and is reported the first time only.
     (
         "02:30",
         "Europe/Berlin",

@@ -104,7 +104,7 @@ async fn a_wrong_clock_ends_and_dates_nothing_while_a_server_says_what_time_it_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_clock_that_nobody_could_check_has_written_is_set_right_with_it() {
+async fn what_a_clock_that_no_one_could_check_has_written_is_set_right_with_it() {
     if is_missing() {
         return;
     }
@@ -157,7 +157,7 @@ async fn a_single_cycle_by_a_wrong_clock_asks_a_server_or_ends_nothing() {
     for offset in ["+365d", "-365d"] {
         by(offset, &["cycle"]);
         let (open, acks, _) = standing(&site);
-        assert_eq!((open, acks), (1, 1), "{offset}, and no server can be asked");
+        assert_eq!((open, acks), (1, 1), "{offset} and no server can be reached");
     }
     let kept = count(&site, "SELECT count(*) FROM scan");
     by("+2000d", &["ledger", "prune"]);

@@ -70,7 +70,7 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_told_and_costs_nothing_that_was_there() {
+async fn a_full_disk_is_reported_and_costs_nothing_that_was_there() {
     let site = Site::new(world(), Options::default(), "").await;
     let Some(disk) = SmallDisk::mount(&site.path("disk"), "1200k") else {
         eprintln!("not root: the full disk is left to `a_file_that_may_not_grow_…`");
@@ -97,7 +97,7 @@ async fn a_full_disk_is_told_and_costs_nothing_that_was_there() {
 
 /// What a quota does, and what can be tried without being root.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_may_not_grow_is_told_and_costs_nothing_that_was_there() {
+async fn a_file_that_may_not_grow_is_reported_and_costs_nothing_that_was_there() {
     let site = Site::new(world(), Options::default(), "").await;
     site.command(&["scan"]).assert().success();
     make_the_large_batch(&site);
@@ -175,7 +175,7 @@ async fn a_lost_write_ahead_log_costs_only_a_scan() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flipped_bits_are_told_and_never_a_panic() {
+async fn flipped_bits_are_reported_and_never_a_panic() {
     let site = Site::new(world(), Options::default(), "").await;
     make_the_large_batch(&site);
     site.command(&["scan"]).assert().success();

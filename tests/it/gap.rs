@@ -1,4 +1,4 @@
-//! A pause longer than the look-back window: what failed in it is read, and what cannot be read any more is told with its dates.
+//! A pause longer than the look-back window: what failed in it is read, and what cannot be read any more is reported with its dates.
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::service::Worker;
@@ -42,22 +42,22 @@ async fn failures_of_a_pause_longer_than_the_window_are_read() {
 }
 
 #[tokio::test]
-async fn what_the_batch_list_has_forgotten_is_told_with_its_dates() {
+async fn what_the_batch_list_has_forgotten_is_reported_with_its_dates() {
     let kept = Options { keeps_batches_for: Some(DAY * 4), ..Options::default() };
     let (site, mut worker) = paused(kept).await;
     let summary = worker.scan(site.now()).await.unwrap().remove(0);
     assert!(summary.complete, "{summary:?}");
     assert_eq!(observations(&site), 10 + 4);
     let said = lost(&site);
-    let wanted = "batches made from 2026-03-02 08:00 UTC to 2026-03-08 08:00 UTC cannot be read any more";
+    let wanted = "batches created from 2026-03-02 08:00 UTC to 2026-03-08 08:00 UTC can no longer be read";
     assert!(said.len() == 1 && said[0].contains(wanted), "{said:?}");
-    assert!(summary.to_string().contains("cannot be read any more"), "{summary}");
+    assert!(summary.to_string().contains("can no longer be read"), "{summary}");
     worker.scan(site.now() + SignedDuration::from_mins(5)).await.unwrap();
     assert_eq!(lost(&site), said, "it stays until people know");
 }
 
 #[tokio::test]
-async fn a_batch_that_ran_when_it_was_last_read_and_is_gone_is_told() {
+async fn a_batch_that_ran_when_it_was_last_read_and_is_gone_is_reported() {
     let start: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
     let world =
         WorldBuilder::at(start).batch("long").item("i").takes(SignedDuration::from_hours(9)).fails("broken").build();

@@ -95,7 +95,7 @@ async fn a_monitor_that_knows_no_such_check_is_a_fault_until_it_does() {
     let said = cycle("OK (not found)");
     assert!(said.contains("the monitor refuses the heartbeat: HTTP 200: OK (not found)"), "{said}");
     assert!(!said.contains("/ping"), "{said}");
-    assert!(faults()[0].starts_with("If llama-triage stops, nobody is alerted: "), "{:?}", faults());
+    assert!(faults()[0].starts_with("No monitoring: a stopped llama-triage goes unnoticed: "), "{:?}", faults());
     // Whether the check is there now is not known.
     assert!(cycle("OK (rate limited)").contains("the heartbeat did not arrive"));
     assert_eq!(faults().len(), 1);

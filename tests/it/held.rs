@@ -1,4 +1,4 @@
-//! What holds retries back: an account that fails a probe, a person who cancels, a document that the API refuses, POSTs that make no batch.
+//! What holds retries back: an account that fails a probe, a user who cancels, a document that the API refuses, POSTs that make no batch.
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::llamacloud::Resubmission;
@@ -35,7 +35,7 @@ fn standing(site: &Site, fault: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_person_says_otherwise() {
+async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_user_says_otherwise() {
     let world = storm(40, &ScriptedCause::Permanent(Failure::text(NO_CREDITS)));
     let (site, mut worker) = site(world, &format!("{AUTO}share-floor = 500\n")).await;
     cycle(&site, &mut worker, 1).await;
@@ -59,7 +59,7 @@ async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_person_says
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_cancelled_is_not_sent_again_and_its_group_rests() {
+async fn what_someone_cancelled_is_not_sent_again_and_its_group_rests() {
     let (site, mut worker) = site(world(100, 30), AUTO).await;
     cycle(&site, &mut worker, 15).await;
     assert_eq!(posts(&site), [1]);
@@ -98,7 +98,7 @@ async fn a_canary_that_the_api_refuses_does_not_rest_the_good_documents() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_document_that_somebody_else_is_processing_goes_instead_of_a_refused_canary() {
+async fn no_document_that_someone_else_is_processing_goes_instead_of_a_refused_canary() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     worker.scan(site.now()).await.unwrap();
     let open = site.texts("SELECT item_id FROM item WHERE state = 'open' ORDER BY last_seen DESC, item_id");
@@ -160,7 +160,7 @@ async fn a_hold_is_over_in_time_where_nothing_is_ever_posted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn posts_that_make_no_batch_one_after_the_other_are_told_until_one_does() {
+async fn posts_that_make_no_batch_one_after_the_other_are_reported_until_one_does() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(500)).on(Endpoint::CreateBatch)]);
     for _ in 0..3 {

@@ -79,7 +79,7 @@ async fn a_copy_gets_an_id_of_its_own_however_it_was_made() {
         .arg(&backup)
         .assert()
         .success()
-        .stdout(predicates::str::contains("Its id is now"));
+        .stdout(predicates::str::contains("New ledger id:"));
     fresh(&mut known);
     // Neither a restart nor a rename nor VACUUM makes a copy.
     std::fs::rename(&path, site.path("moved.db")).unwrap();

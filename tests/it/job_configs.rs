@@ -1,4 +1,4 @@
-//! With which job configuration items are retried, and what is told of it.
+//! With which job configuration items are retried, and what is reported about it.
 
 use jiff::Timestamp;
 use llama_triage::internals::simulator::{Options, WorldBuilder, default_config, item_id};
@@ -37,7 +37,7 @@ async fn a_plan_names_the_parameters_that_are_not_sent_again() {
     }
     let table = site.command(&["reprocess", "plan", "--item", &item_id("i0")]).assert().success().get_output().clone();
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
-    assert!(table.contains("Not sent again: new_shiny_option"), "{table}");
+    assert!(table.contains("Parameters not replayed: new_shiny_option"), "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -117,7 +117,7 @@ fn assert_every_batch_is_known(site: &Site) {
     }
 }
 
-/// Hours go by in steps of half an hour, after which a POST that nobody ever saw is given up and its items go again.
+/// Hours go by in steps of half an hour, after which a POST that no one ever saw is given up and its items go again.
 async fn settle(site: &Site) {
     let mut worker = site.worker().await;
     for _ in 0..60 {
@@ -217,7 +217,7 @@ async fn killed_at_every_state_of_an_intent_nothing_is_lost_or_doubled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_post_that_the_server_carries_out_twice_is_told_and_its_items_are_not_retried_again() {
+async fn a_post_that_the_server_carries_out_twice_is_reported_and_its_items_are_not_retried_again() {
     let site = Site::new(world(1), Options::default(), AUTO).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedTwice).on(Endpoint::CreateBatch).first(1)]);
     for _ in 0..4 {

@@ -14,7 +14,7 @@ use crate::clock::LIBRARY;
 use crate::serve::{Serving, command, terminate, wait_for};
 use crate::site::Site;
 
-/// A receiver on a port that nobody else gets, down or up, that keeps the bodies it took.
+/// A receiver on a port that no one else gets, down or up, that keeps the bodies it took.
 struct Receiver {
     port: u16,
     closed: Mutex<Option<TcpSocket>>,

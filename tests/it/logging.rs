@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use assert_cmd::Command;
-use llama_triage::internals::simulator::{Options, WorldBuilder};
+use llama_triage::internals::simulator::{FaultRule, InjectedFault, Options, WorldBuilder};
 use serde_json::Value;
 
 use crate::serve::{Serving, command};
@@ -62,4 +62,55 @@ async fn the_line_of_a_cycle_has_its_facts_as_fields() {
     let digest = cycle["digest.id"].as_str().unwrap();
     assert!(cycle["message"].as_str().unwrap().contains(digest), "{cycle}");
     assert_eq!(cycle["observations"], 1, "{cycle}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_one_line_in_its_span_and_an_error_is_logged_once() {
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
+    let config = "[log]\nformat = \"json\"\n[[channel]]\nname = \"out\"\nkind = \"file\"\ndir = \"out\"\n";
+    let site = Site::new(world, Options::default(), config).await;
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(401)).every(1)]);
+    let mut child = Serving(command(&site, "serve").stderr(Stdio::piped()).spawn().unwrap());
+    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
+    let lines = lines.map_while(Result::ok).map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let mut seen = Vec::new();
+    for line in lines {
+        let is_last = line["duration_ms"].is_u64();
+        seen.push(line);
+        if is_last {
+            break;
+        }
+    }
+    let holding = |text: &str| -> Vec<&Value> {
+        seen.iter().filter(|line| line["message"].as_str().is_some_and(|message| message.contains(text))).collect()
+    };
+    let names = |line: &Value| -> Vec<String> {
+        line["spans"].as_array().unwrap().iter().map(|span| span["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let errors = holding("refused the API key");
+    assert_eq!(errors.len(), 1, "{seen:?}");
+    assert_eq!(names(errors[0]), ["cycle", "scan"]);
+    assert_eq!(errors[0]["span"]["project"], "default");
+    let sent = holding("sent digest");
+    assert_eq!(sent.len(), 1, "{seen:?}");
+    assert_eq!(names(sent[0]), ["cycle", "delivery"]);
+    assert!(sent[0]["span"]["delivery.id"].is_string(), "{}", sent[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_post_that_costs_credits_is_one_line_with_its_intent() {
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails_until(2, "503 try later").build();
+    let site = Site::new(world, Options::default(), "").await;
+    site.command(&["scan"]).assert().success();
+    let plan = site.command(&["reprocess", "plan", "--class", "transient", "--format", "json"]).assert().success();
+    let plan: Value = serde_json::from_slice(&plan.get_output().stdout).unwrap();
+    let apply = ["reprocess", "apply", plan["plan_id"].as_str().unwrap(), "--reason", "x", "--yes", "-vv"];
+    let apply = site.command(&[&apply[..], &["--log-format", "json"]].concat()).assert().success();
+    let log = String::from_utf8(apply.get_output().stderr.clone()).unwrap();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let posts: Vec<Value> = lines.filter(|line| line["batch.id"].is_string() && line["level"] == "INFO").collect();
+    assert_eq!(posts.len(), 1, "{log}");
+    assert_eq!((&posts[0]["items"], &posts[0]["span"]["name"]), (&1.into(), &"intent".into()), "{log}");
+    let intent = posts[0]["span"]["intent.id"].as_str().unwrap();
+    assert_eq!(site.texts("SELECT intent_id FROM intent"), [intent]);
 }

@@ -1,4 +1,4 @@
-//! What befalls the ledger while `serve` has it open: the service lives on, says what is wrong, and goes on by itself.
+//! What befalls the ledger while `serve` has it open: the service keeps running, reports what is wrong, and continues.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,7 +33,7 @@ impl Watched {
         std::fs::read_to_string(self.site.path("said")).unwrap_or_default()
     }
 
-    /// The status and text of `/healthz`; none while nobody answers.
+    /// The status and text of `/healthz`; none while no one answers.
     async fn health(&self) -> Option<(u16, String)> {
         let answer = reqwest::get(format!("http://127.0.0.1:{}/healthz", self.port)).await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
@@ -136,7 +136,7 @@ async fn a_disk_that_is_full_at_the_start_is_waited_for() {
 /// As a nightly copy by another program does it, in real time.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: cargo test --test it outage -- --ignored"]
-async fn a_ledger_that_is_locked_for_minutes_is_told_and_goes_on_by_itself() {
+async fn a_ledger_that_is_locked_for_minutes_is_reported_and_goes_on_automatically() {
     let watched = Watched::new().await;
     let socket = watched.site.path("notify");
     let systemd = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
@@ -205,7 +205,7 @@ async fn a_write_ahead_log_that_is_removed_under_a_service_ends_it_with_all_it_k
 
 /// What a kernel does to a file system with errors, on one that is made to fail; only root can.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_system_that_becomes_read_only_is_told_and_costs_nothing() {
+async fn a_file_system_that_becomes_read_only_is_reported_and_costs_nothing() {
     let watched = Watched::new().await;
     let Some(disk) = Ext4::mount(&watched.site.path("image"), &watched.site.path("disk")) else {
         eprintln!("no right to mount an image: a file system that fails cannot be made");

@@ -76,7 +76,7 @@ pub(crate) fn said(site: &Site, args: &[&str], code: i32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_else_retried_since_the_scan_is_not_paid_for_again() {
+async fn what_someone_else_retried_since_the_scan_is_not_paid_for_again() {
     let (site, mut worker) = scanned(world()).await;
     let plan_id = approved(&site, &worker, &ALL).await;
     let theirs = Resubmission {
@@ -160,7 +160,7 @@ async fn a_plan_whose_process_was_killed_goes_on_with_the_next_cycle() {
     apply.kill().unwrap();
     apply.wait().unwrap();
     let waits = said(&site, &["reprocess", "status"], 0);
-    assert!(waits.contains(&format!("{plan_id}  begun, goes on")), "{waits}");
+    assert!(waits.contains(&format!("{plan_id}  begun, continues")), "{waits}");
     for _ in 0..2 {
         site.cloud.world().advance(SignedDuration::from_secs(60));
         site.command(&["cycle"]).assert().success();
@@ -172,7 +172,7 @@ async fn a_plan_whose_process_was_killed_goes_on_with_the_next_cycle() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_whose_hour_is_over_is_told_for_a_day() {
+async fn a_plan_whose_hour_is_over_is_reported_for_a_day() {
     let (site, mut worker) = scanned(world()).await;
     let plan_id = approved(&site, &worker, &ALL).await;
     between(&site, &mut worker, 61).await;
@@ -229,7 +229,7 @@ async fn a_plan_waits_for_as_long_as_the_api_asks_but_not_beyond_its_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_item_of_each_group_without_hope_goes_unless_a_person_names_them() {
+async fn one_item_of_each_group_without_hope_goes_unless_a_user_names_them() {
     let mut builder = WorldBuilder::at(Timestamp::now()).batch("b1").item("i0").fails_until(2, BUSY[0]);
     for n in 0..3 {
         builder = builder.item(&format!("locked{n}")).fails("PDF_IS_PROTECTED");
@@ -258,13 +258,13 @@ async fn a_plan_says_how_old_its_knowledge_is() {
     worker.ledger.close().await.unwrap();
     let plan = || said(&site, &["reprocess", "plan", "--item", &item_id("i0")], 0);
     let fresh = plan();
-    assert!(fresh.contains("\nAs of 2") && !fresh.contains("Warning"), "{fresh}");
+    assert!(fresh.contains("\nData as of 2") && !fresh.contains("Warning"), "{fresh}");
     let ledger = Connection::open(site.path("ledger.db")).unwrap();
     ledger.execute("UPDATE scan SET started_at = started_at - 49 * 3600 * 1000", []).unwrap();
     let old = plan();
-    assert!(old.contains("Warning: as of 2") && old.contains("49 hours ago"), "{old}");
+    assert!(old.contains("Warning: data as of 2") && old.contains("49 hours ago"), "{old}");
     ledger.execute("UPDATE scan SET complete = 0", []).unwrap();
-    assert!(plan().contains("Warning: a project of it was never scanned completely"));
+    assert!(plan().contains("Warning: a project has no complete scan yet"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,13 +281,13 @@ async fn a_refused_document_is_shown_as_refused() {
     let reset = ["breaker", "reset", &site.texts("SELECT scope FROM breaker")[0], "--reason", "it was the document"];
     said(&site, &reset, 0);
     let item = said(&site, &["report", "item", &item_id("i0")], 0);
-    assert!(
-        item.contains("left out of automatic retries for a week: LlamaCloud refused the resubmission (404)"),
-        "{item}"
-    );
+    assert!(item.contains("excluded from automatic retries for a week: LlamaCloud refused the retry (404)"), "{item}");
     assert!(!item.contains("has expired"), "no record was asked for: {item}");
     let plan = said(&site, &["reprocess", "plan", "--item", &item_id("i0")], 0);
-    assert!(plan.contains("Not by itself: 1 item") && plan.contains("refused this item by itself"), "{plan}");
+    assert!(
+        plan.contains("Not retried automatically: 1 item") && plan.contains("refused this item by itself"),
+        "{plan}"
+    );
 }
 
 /// `apply` on a terminal, where it asks.
@@ -348,7 +348,7 @@ async fn what_counts_is_the_time_of_the_answer_not_of_the_question() {
     ledger.execute("UPDATE plan SET expires_at = ?1 WHERE plan_id = ?2", (ends.as_millisecond(), &late)).unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let (code, text) = asked.answer("y");
-    assert!(code == 2 && text.contains("older than an hour"), "{code}: {text}");
+    assert!(code == 2 && text.contains("older than 1 h"), "{code}: {text}");
     assert_eq!(posts(&site), 0);
 
     let (code, text) = Asked::start(&site, &good).answer("YES");

@@ -24,7 +24,7 @@ fn busy(items: usize) -> WorldBuilder {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_that_was_approved_while_the_clock_was_ahead_ends_and_is_told() {
+async fn a_plan_that_was_approved_while_the_clock_was_ahead_ends_and_is_reported() {
     for begun in [false, true] {
         let (site, mut worker) = scanned(busy(1).build()).await;
         let plan_id = approved(&site, &worker, &["i0"]).await;
@@ -71,7 +71,7 @@ async fn a_plan_that_was_made_while_the_clock_was_ahead_cannot_be_approved() {
     three_days_on(&worker, &plan_id, &["created_at", "expires_at"]).await;
     worker.ledger.close().await.unwrap();
     let refused = said(&site, &["reprocess", "apply", &plan_id, "--reason", "x", "--yes"], 2);
-    assert!(refused.contains("the clock was ahead then; make a new one"), "{refused}");
+    assert!(refused.contains("the clock was ahead then; create a new one"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +98,7 @@ async fn items_whose_class_has_changed_since_the_plan_are_left_out_but_for_one()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_unclear_when_a_plan_ended_is_told_as_it_is_by_now() {
+async fn what_was_unclear_when_a_plan_ended_is_reported_as_it_is_by_now() {
     let (site, mut worker) = scanned(busy(2).build()).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedThenReset).on(Endpoint::CreateBatch).first(1)]);
     let plan_id = approved(&site, &worker, &["i0", "i1"]).await;
@@ -147,7 +147,7 @@ async fn a_plan_waits_with_the_project_that_has_to_and_not_with_the_others() {
     let (site, plan_id) = one_of_two_waits(1200).await;
     let waits = said(&site, &["reprocess", "apply", &plan_id, "--reason", "x", "--yes"], 0);
     assert!(
-        waits.contains("is not over: LlamaCloud answered 429 (too many requests), nothing is sent before"),
+        waits.contains("is not finished: LlamaCloud answered 429 (too many requests), nothing is sent before"),
         "{waits}"
     );
     assert_eq!(posts(&site), 2, "the other went at once");

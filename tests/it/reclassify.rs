@@ -1,4 +1,4 @@
-//! Rules that change: every group is judged again, and people hear of it only if one has become one that wakes them.
+//! Rules that change: every group is judged again, and it is reported it only if one has become one that wakes them.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ fn acts(site: &Site) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_rules_reach_groups_that_exist_and_nobody_is_told_again() {
+async fn new_rules_reach_existing_groups_and_nothing_is_reported_again() {
     let site = site(world()).await;
     assert!(cycle(&site, "").await.digest_id.is_some());
     assert_eq!(class(&site), "unknown by none");
@@ -73,14 +73,14 @@ async fn new_rules_reach_groups_that_exist_and_nobody_is_told_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_that_turns_into_one_that_wakes_people_does_so_once() {
+async fn a_group_that_turns_into_one_that_pages_does_so_once() {
     let site = site(world()).await;
     cycle(&site, "").await;
     let turned = cycle(&site, &rule("account")).await;
     let headline = turned.headline.unwrap_or_default();
     assert!(headline.starts_with("PAGE"), "{headline}");
     let model = site.texts("SELECT model FROM digest ORDER BY created_at DESC LIMIT 1").remove(0);
-    assert!(model.contains("new rules call it account, which wakes people"), "{model}");
+    assert!(model.contains("new rules classify it as account, which pages"), "{model}");
     assert_eq!(cycle(&site, &rule("account")).await.digest_id, None);
 }
 

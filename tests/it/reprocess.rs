@@ -156,7 +156,7 @@ async fn a_post_that_was_lost_on_its_way_is_given_up_after_half_an_hour_and_two_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_expires_while_nobody_can_be_asked() {
+async fn nothing_expires_while_no_one_can_be_asked() {
     let (site, mut worker) = scanned(world(1)).await;
     approve(&site, &worker, &["i0"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
@@ -186,7 +186,7 @@ async fn a_batch_that_was_not_found_once_is_not_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_post_that_was_carried_out_twice_is_told() {
+async fn a_post_that_was_carried_out_twice_is_reported() {
     let (site, mut worker) = scanned(world(2)).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::AcceptedTwice).on(Endpoint::CreateBatch)]);
     approve(&site, &worker, &["i0", "i1"]).await;
@@ -325,7 +325,7 @@ async fn an_old_result_recovers_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_of_a_project_that_was_renamed_is_told_and_can_be_ended_by_hand() {
+async fn a_retry_of_a_project_that_was_renamed_is_reported_and_can_be_ended_manually() {
     // The command line asks the real clock.
     let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i0");
     let (site, worker) = scanned(world.fails_until(2, "the service is busy, try again later").build()).await;

@@ -146,9 +146,9 @@ async fn of_two_services_started_at_once_one_serves_and_one_says_why_not() {
     assert_eq!(site.texts("SELECT item_id FROM item").len(), 1);
 }
 
-/// Longer than a writer waits by itself, so that the service has to live with a refusal.
+/// Longer than a writer waits, so that the service has to live with a refusal.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_somebody_else_locks_for_long_stops_nothing_for_good() {
+async fn a_ledger_that_someone_else_locks_for_long_stops_nothing_for_good() {
     let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
     let site = Site::new(world, Options::default(), "[schedule]\nscan = \"2s\"\n").await;
     let mut child = serve(&site);

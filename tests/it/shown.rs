@@ -50,7 +50,7 @@ async fn a_dry_run_shows_what_now_sends() {
     assert_eq!(without_times(&dry), without_times(&(digest.clone() + "\n")));
     assert!(dry.lines().next().is_some_and(|headline| sent.contains(headline)), "{sent}");
     let after = run(&["digest", "--dry-run"]);
-    assert!(after.starts_with("There is nothing new to tell now. The next scheduled digest is due "), "{after}");
+    assert!(after.starts_with("Nothing new to send. The next scheduled digest is due "), "{after}");
     assert_eq!(after.lines().count(), 1, "{after}");
 }
 

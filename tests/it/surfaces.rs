@@ -94,7 +94,7 @@ async fn a_service_keeps_its_ledger_to_itself_and_notices_when_it_is_replaced() 
     let mut said = String::new();
     child.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(child.0.wait().unwrap().code(), Some(1), "{said}");
-    assert!(said.contains("was replaced or removed while it was in use"), "{said}");
+    assert!(said.contains("was replaced or removed while in use"), "{said}");
     site.command(&["ledger", "check"]).assert().success();
     site.command(&["scan"]).assert().success();
     assert_eq!(site.texts("SELECT item_id FROM item").len(), 1);
@@ -172,7 +172,7 @@ async fn an_answer_that_cannot_be_written_is_a_failure_and_no_panic() {
     assert_eq!(run.stdout(writer).status().unwrap().code(), Some(0), "a reader that has gone is no failure");
 }
 
-/// A receiver that tells of a POST, and answers it only when it may.
+/// A receiver that reports a POST, and answers it only when it may.
 fn slow_receiver(came: Sender<Sender<()>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -207,14 +207,12 @@ async fn a_cycle_that_is_stopped_waits_for_the_answer_of_a_post_under_way() {
     let asked = std::process::Command::new("kill").arg("-TERM").arg(child.0.id().to_string()).status().unwrap();
     assert!(asked.success());
     let mut log = BufReader::new(child.0.stderr.take().unwrap()).lines();
-    log.find(|line| line.as_ref().unwrap().contains("the cycle under way may end"))
-        .expect("it takes the signal")
-        .unwrap();
+    log.find(|line| line.as_ref().unwrap().contains("the running cycle has")).expect("it takes the signal").unwrap();
     answer.send(()).unwrap();
     assert!(child.0.wait().unwrap().success());
     let mut said = String::new();
     child.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(said.contains("stopped before the end"), "{said}");
+    assert!(said.contains("stopped early"), "{said}");
     assert_eq!(site.texts("SELECT state FROM delivery"), ["sent"]);
 }
 
@@ -237,7 +235,7 @@ async fn no_proxy_comes_between_peers_on_this_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_runs_low_is_told_before_it_is_full() {
+async fn a_disk_that_runs_low_is_reported_before_it_is_full() {
     let more = "[[channel]]\nname = \"f\"\nkind = \"file\"\ndir = \"{dir}/out\"\n";
     let site = Site::new(world(), Options::default(), more).await;
     let Some(disk) = SmallDisk::mount(&site.path("disk"), "32m") else {
@@ -261,7 +259,7 @@ async fn a_disk_that_runs_low_is_told_before_it_is_full() {
     let mail = std::fs::read_to_string(newest).unwrap().replace("=\r\n", "").replace("\r\n", " ");
     assert!(mail.contains("MiB free, less than 3 MiB"), "{mail}");
     let doctor = stdout(&site.command(&["doctor"]).assert());
-    assert!(doctor.contains("below 3 MiB it is a problem"), "{doctor}");
+    assert!(doctor.contains("warning below 3 MiB"), "{doctor}");
     std::fs::remove_file(disk.0.join("filler")).unwrap();
     site.command(&["cycle"]).assert().success();
     assert_eq!(faults(), 0);

@@ -23,7 +23,7 @@ async fn scan_under(fault: InjectedFault) -> (Site, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_is_told_with_what_to_do() {
+async fn a_wrong_key_is_reported_with_what_to_do() {
     let (_site, said) = scan_under(InjectedFault::Status(401)).await;
     assert!(said.contains("401") && said.contains("key"), "{said}");
 }
@@ -35,7 +35,7 @@ async fn an_api_that_has_gone_names_the_setting_to_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn html_instead_of_json_is_told() {
+async fn html_instead_of_json_is_reported() {
     let (_site, said) = scan_under(InjectedFault::Html).await;
     assert!(said.to_lowercase().contains("html"), "{said}");
 }
@@ -87,6 +87,6 @@ async fn an_address_where_neither_api_is_blames_the_address_and_not_the_api() {
     std::fs::write(site.path("config.toml"), elsewhere).unwrap();
     let run = site.command(&["doctor"]).assert().failure().code(1);
     let said = String::from_utf8(run.get_output().stdout.clone()).unwrap();
-    assert!(said.contains("neither API is there") && said.contains("do: mend base-url"), "{said}");
+    assert!(said.contains("neither API exists") && said.contains("do: correct base-url"), "{said}");
     assert!(!said.contains("set api ="), "{said}");
 }

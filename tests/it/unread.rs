@@ -1,4 +1,4 @@
-//! One row, page or batch that cannot be read stops nothing else, and people are told of it once.
+//! One row, page or batch that cannot be read stops nothing else, and it is reported once.
 
 use jiff::Timestamp;
 use llama_triage::internals::simulator::{
@@ -21,7 +21,7 @@ fn faults(site: &Site) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_no_request_can_name_is_set_aside_and_told_once() {
+async fn a_batch_that_no_request_can_name_is_set_aside_and_reported_once() {
     let long = "x".repeat(2_000);
     let world = WorldBuilder::at(Timestamp::now()).batch("good").item("i1").fails("it broke");
     let world = world.batch("odd").with_batch_id(&long).item("i2").fails("out of reach").build();
@@ -54,7 +54,7 @@ async fn an_item_larger_than_an_answer_may_be_is_left_out_and_the_others_are_rea
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_cannot_be_listed_is_set_aside_after_three_scans_and_comes_back_when_it_can() {
+async fn a_batch_that_cannot_be_listed_is_set_aside_after_three_scans_and_read_when_it_can() {
     let world = WorldBuilder::at(Timestamp::now()).batch("good").item("i1").fails("it broke");
     let site = Site::new(world.batch("bad").item("i2").fails("out of reach").build(), Options::default(), FILE).await;
     let refuse = FaultRule::new(InjectedFault::Status(400)).on(Endpoint::ListItems).containing(&batch_id("bad"));

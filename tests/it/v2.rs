@@ -59,7 +59,7 @@ async fn outcomes_after(site: &Site, worker: &mut Worker, minutes: i64) -> Vec<S
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_that_the_api_does_not_know_any_more_is_told_as_expired_at_once_and_not_sent_again() {
+async fn a_retry_that_the_api_does_not_know_any_more_is_reported_as_expired_at_once_and_not_sent_again() {
     let (site, mut worker) = failed(JobType::Parse).await;
     assert_eq!(approve(&site, &worker).await, 1);
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
@@ -88,7 +88,7 @@ async fn an_extraction_whose_answer_was_lost_is_found_by_what_was_there_before()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_shows_up_after_its_retry_was_given_up_is_told() {
+async fn a_job_that_shows_up_after_its_retry_was_given_up_is_reported() {
     for (job_type, create, list) in [
         (JobType::Parse, Endpoint::V2CreateParse, Endpoint::V2ListParse),
         (JobType::Extract, Endpoint::V2CreateExtract, Endpoint::V2ListExtract),

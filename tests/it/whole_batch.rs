@@ -1,4 +1,4 @@
-//! Failures that stand on a batch instead of on its items: they are in the ledger, are told, and end when the items complete.
+//! Failures that stand on a batch instead of on its items: they are in the ledger, are reported, and end when the items complete.
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{
@@ -43,7 +43,7 @@ fn told(site: &Site) -> String {
 const FILE: &str = "[[channel]]\nname = \"f\"\nkind = \"file\"\ndir = \"{dir}/mail\"\n[digest]\ngroup-wait = \"0s\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn items_that_never_began_because_their_batch_failed_are_told_with_its_message() {
+async fn items_that_never_began_because_their_batch_failed_are_reported_with_its_message() {
     let site = Site::new(world(Timestamp::now(), Break::Fails(Some(WHY.to_owned()))), Options::default(), FILE).await;
     site.command(&["cycle"]).assert().success();
     let mut wanted = [format!("{} open: {WHY}", item_id("b")), format!("{} open: {WHY}", item_id("c"))];
@@ -72,7 +72,7 @@ async fn they_recover_when_another_batch_completes_them() {
 }
 
 #[tokio::test]
-async fn a_batch_that_the_service_cancelled_with_an_error_is_a_failure_and_one_that_a_person_cancelled_is_none() {
+async fn a_batch_that_the_service_cancelled_with_an_error_is_a_failure_and_one_that_a_user_cancelled_is_none() {
     let now = "2026-03-02T08:00:00Z".parse().unwrap();
     let site = Site::new(world(now, Break::Cancelled(WHY.to_owned())), Options::default(), "").await;
     site.worker().await.scan(site.now()).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_batch_that_the_service_cancelled_with_an_error_is_a_failure_and_one_t
 }
 
 #[tokio::test]
-async fn what_a_completed_batch_left_waiting_is_told_once_its_list_had_an_hour_to_catch_up() {
+async fn what_a_completed_batch_left_waiting_is_reported_once_its_list_had_an_hour_to_catch_up() {
     let now: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
     let short = builder(now).batch("b").made_ago(SignedDuration::from_mins(10));
     let world = short.ends(SignedDuration::from_millis(10_500), Break::EndsShort).item("a").item("b").item("c").build();
@@ -132,7 +132,7 @@ async fn a_failed_batch_whose_items_cannot_be_listed_stands_for_them_until_they_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_under_way_when_its_batch_failed_is_recorded_at_once_and_not_retried_while_it_may_go_on() {
     let now = Timestamp::now();
-    let busy = WorldBuilder::at(now).pace(Pace { start_delay: (1, 1), item: (9_000, 9_000), lanes: 2 });
+    let busy = WorldBuilder::at(now).pace(BatchPace { start_delay: (1, 1), item: (9_000, 9_000), lanes: 2 });
     let busy = busy.batch("b").made_ago(SignedDuration::from_mins(2));
     let world =
         busy.ends(SignedDuration::from_secs(90), Break::Fails(Some(WHY.to_owned()))).item("a").item("b").build();

@@ -43,7 +43,7 @@ static NOT_HTTP: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)(?:exit|return|rule|sql|zip|postal|error on page|page)[\s_-]*(?:code|status)?\s*[:=(]?\s*$")
         .expect("a constant pattern compiles")
 });
-/// Before `got 429`: what tells of a value that was expected.
+/// Before `got 429`: words before a value that was expected.
 static EXPECTED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)\b(?:must|should|between|at\s(?:least|most)|(?:less|greater|more|fewer|larger|smaller)\sthan|max(?:imum)?|min(?:imum)?|expected\s(?:[a-z]+\s){0,3}([0-9]+))\b[^.;\n]*$")
         .expect("a constant pattern compiles")
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_told_from_a_count() {
+    fn a_status_is_distinguished_from_a_count() {
         check("HTTP 503", &[503]);
         check("HTTP/1.1 502 Bad Gateway", &[502]);
         check("status_code: 500, body: x", &[500]);

@@ -1,4 +1,4 @@
-//! Blanks out what in a message is somebody's data: file names, quoted values, URLs, paths.
+//! Blanks out what in a message is someone else's data: file names, quoted values, URLs, paths.
 //!
 //! A document may be called `timeout report.pdf`; that says nothing about why it failed.
 //! Every masked byte becomes `_` in what names a file and `~` in all else, so byte positions stay those of the message

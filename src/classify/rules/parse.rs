@@ -33,7 +33,7 @@ pub struct Rule {
     pub job_type: Option<String>,
     /// What the rule decides.
     pub class: Class,
-    /// A link for the person who is woken.
+    /// A link for the person who is paged.
     pub runbook: Option<String>,
     /// One sentence on why.
     pub note: Option<String>,

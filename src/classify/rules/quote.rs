@@ -1,7 +1,7 @@
-//! Tells a quotation of somebody's text from what a program said.
+//! Tells a quotation of someone else's text from what a program said.
 //!
 //! `Clause "payment required" ends early` speaks of a document, `Request failed: "Payment Required"` of the account.
-//! A quotation is somebody's text when the word before it is no word for saying, or when a sentence goes on about it.
+//! A quotation is someone else's text when the word before it is no word for saying, or when a sentence goes on about it.
 //! One that stands alone, after a colon or within JSON is left as it is.
 
 use std::ops::Range;
@@ -42,7 +42,7 @@ static QUOTED: LazyLock<[Regex; 5]> = LazyLock::new(|| {
     .map(|text| Regex::new(text).expect("a constant pattern compiles"))
 });
 
-/// Byte ranges of the quotations in `message` that are somebody's text.
+/// Byte ranges of the quotations in `message` that are someone else's text.
 pub(crate) fn quotations(message: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     for pattern in QUOTED.iter() {
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_a_document_is_told_from_what_a_program_said() {
+    fn text_of_a_document_is_distinguished_from_what_a_program_said() {
         let theirs = |message: &str| quotations(message).len();
         for message in [
             r#"Clause "payment required" ends early"#,

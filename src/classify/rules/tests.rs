@@ -82,7 +82,7 @@ fn the_underlying_cause_decides_over_a_generic_message() {
 }
 
 #[test]
-fn skips_and_cancellations_are_told_by_kind_and_reason() {
+fn skips_and_cancellations_are_reported_by_kind_and_reason() {
     let rules = shipped_rules().unwrap();
     let skipped = |reason| {
         rules.classify(&FailureFacts { kind: RuleKind::Skipped, skip_reason: Some(reason), ..failed("") }).class
@@ -102,5 +102,5 @@ fn the_words_that_decided_are_those_of_the_message() {
     let why = |message| rules.classify(&failed(message)).why;
     assert_eq!(why("Größe von „Bericht.pdf“: 502 Bad Gateway"), Some("Bad Gateway"));
     assert_eq!(why("HTTP 503"), Some("HTTP 503"));
-    assert_eq!(why("nobody knows"), None);
+    assert_eq!(why("unknown"), None);
 }

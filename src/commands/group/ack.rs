@@ -1,4 +1,4 @@
-//! `group ack|unack|rename|merge`: somebody knows of a group, calls it by another name, or sees that two are one.
+//! `group ack|unack|rename|merge`: someone knows of a group, calls it by another name, or sees that two are one.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct AckTerms {
     pub until: Option<Until>,
 }
 
-/// Acknowledges a group's open episode: no reminders until it ends, doubles, or what the terms say.
+/// Acknowledges a group's open episode: no reminders until it is resolved, doubles, or what the terms say.
 ///
 /// Returns the line to print.
 ///
@@ -36,7 +36,7 @@ pub(crate) async fn ack(ledger: &Ledger, group_id: &str, terms: AckTerms, by: Pe
         };
         let open = episode::newest(tx, group.group_key)?.pop().filter(|episode| episode.closed.is_none());
         let Some(open) = open else {
-            let text = format!("{} is not open, or triage has not seen it yet: nothing to acknowledge", group.group_id);
+            let text = format!("{} is not open, or not triaged yet: nothing to acknowledge", group.group_id);
             return Ok(Err(ActError::Refused(text)));
         };
         let ack = NewAck {
@@ -64,16 +64,16 @@ fn detail(ack: &NewAck) -> Option<String> {
     }
 }
 
-/// "g-1 acknowledged at 5 open items: no reminders until it ends or reaches 10."
+/// "g-1 acknowledged at 5 open items: no reminders until it is resolved or reaches 10."
 fn confirmation(group_id: &str, ack: &NewAck) -> String {
     let doubled = ack.open_items.max(1).saturating_mul(2);
     let ends = match (ack.until, ack.expires_at) {
-        (Some(Until::Resolved), _) => "it ends, however much it grows".to_owned(),
-        (Some(Until::Escalating), _) => "it ends or escalates".to_owned(),
-        (Some(until @ Until::Items(_)), _) => format!("it ends or has {}", until.describe()),
-        (Some(until @ Until::Rate(..)), _) => format!("it ends or gets {}", until.describe()),
-        (None, Some(at)) => format!("{at:.0}, or until it ends or reaches {doubled}"),
-        (None, None) => format!("it ends or reaches {doubled}"),
+        (Some(Until::Resolved), _) => "it is resolved, however much it grows".to_owned(),
+        (Some(Until::Escalating), _) => "it is resolved or escalates".to_owned(),
+        (Some(until @ Until::Items(_)), _) => format!("it is resolved or has {}", until.describe()),
+        (Some(until @ Until::Rate(..)), _) => format!("it is resolved or gets {}", until.describe()),
+        (None, Some(at)) => format!("{at:.0}, or until it is resolved or reaches {doubled}"),
+        (None, None) => format!("it is resolved or reaches {doubled}"),
     };
     format!("{group_id} acknowledged at {} open items: no reminders until {ends}.", ack.open_items)
 }

@@ -35,9 +35,7 @@ async fn set_dismissed(ledger: &Ledger, group_id: &str, why: &str, by: Person, a
         };
         let group_id = &group.group_id;
         if items == 0 && away && group.open_items > 0 {
-            let said = format!(
-                "every open item of {group_id} is being retried; dismiss what is left once the retry has ended"
-            );
+            let said = format!("every open item of {group_id} is being retried; dismiss the rest after the retry ends");
             return Ok(Err(ActError::Refused(said)));
         }
         if items == 0 {
@@ -48,7 +46,7 @@ async fn set_dismissed(ledger: &Ledger, group_id: &str, why: &str, by: Person, a
         let act = Act { actor: &by.name, action, subject: group_id, reason: Some(&why), detail: Some(detail) };
         audit::record(tx, &act, by.now)?;
         let line = if away {
-            format!("{items} items of {group_id} dismissed; a newer failure opens them again.")
+            format!("{items} items of {group_id} dismissed; a newer failure reopens them.")
         } else {
             format!("{items} items of {group_id} are open again.")
         };

@@ -17,63 +17,63 @@ use crate::triage::silence::Matcher;
 /// `group`
 #[derive(Debug, Subcommand)]
 pub enum GroupCommand {
-    /// You know of it: no reminders until it ends, doubles, or a condition is met
+    /// Acknowledge: no reminders until it is resolved, doubles, or meets --until
     #[command(visible_alias = "archive")]
     Ack {
-        /// The group
+        /// Group id; may be shortened
         #[arg(value_name = "GROUP")]
         id: String,
-        /// For how long, such as "4h" [default: until the episode ends]
+        /// Duration, such as "4h" [default: until the group is resolved]
         #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
         length: Option<std::time::Duration>,
-        /// Until what instead of the double: "100x" more items, "100x/1h" within that time, "escalating", or "resolved"
-        /// for nothing but its end; "7d" is --for
+        /// Condition that ends it, instead of doubling: "100x" (100 more items), "100x/1h" (within an hour), "escalating",
+        /// or "resolved" (nothing else); "7d" is the same as --for
         #[arg(long, value_name = "CONDITION", value_parser = terms, conflicts_with = "length")]
         until: Option<ack::AckTerms>,
     },
-    /// Take an acknowledgement back
+    /// Withdraw an acknowledgement
     Unack {
-        /// The group
+        /// Group id; may be shortened
         #[arg(value_name = "GROUP")]
         id: String,
     },
-    /// Hold messages back for a while; recording, retries and reports go on
+    /// Mute notifications for a time; recording, retries and reports continue
     Silence(SilenceArgs),
     /// End a silence early
     Unsilence {
-        /// The silence's number, or the group it is on
+        /// Number of the silence, or id of the silenced group
         #[arg(value_name = "SILENCE")]
         id: String,
     },
-    /// List the silences in force
+    /// List active silences
     Silences,
-    /// Leave a note that digests and reports show
+    /// Attach a note, shown in digests and reports
     Note {
-        /// The group
+        /// Group id; may be shortened
         #[arg(value_name = "GROUP")]
         id: String,
-        /// What to remember
+        /// Text of the note
         text: String,
     },
-    /// Its open items do not matter; a newer failure brings them back
+    /// Close its open items as not worth action; a newer failure reopens them
     Dismiss(Reasoned),
-    /// They do matter after all
+    /// Undo dismiss: reopen the dismissed items
     Undismiss(Reasoned),
-    /// Two groups are one: the first becomes part of the second for good
+    /// Merge the first group into the second, permanently
     Merge {
-        /// The group that ends
+        /// Group to merge; its id keeps working
         #[arg(value_name = "GROUP")]
         id: String,
-        /// The group it becomes part of
+        /// Group to merge into
         #[arg(value_name = "INTO")]
         into: String,
     },
-    /// Give it a better title
+    /// Change its title
     Rename {
-        /// The group
+        /// Group id; may be shortened
         #[arg(value_name = "GROUP")]
         id: String,
-        /// The title
+        /// New title
         title: String,
     },
 }
@@ -81,10 +81,10 @@ pub enum GroupCommand {
 /// A group and a reason.
 #[derive(Debug, Args)]
 pub struct Reasoned {
-    /// The group
+    /// Group id; may be shortened
     #[arg(value_name = "GROUP")]
     id: String,
-    /// Why; whoever reads the audit wants to know
+    /// Reason, recorded in the audit log
     #[arg(long, value_name = "TEXT")]
     reason: String,
 }
@@ -92,39 +92,39 @@ pub struct Reasoned {
 /// `group silence`
 #[derive(Debug, Args)]
 pub struct SilenceArgs {
-    /// The group; or leave it out and say what to silence with the flags below
+    /// Group id; without it, use the matchers below
     #[arg(value_name = "GROUP")]
     id: Option<String>,
-    /// For how long, at most 30 days [default: 1h]
+    /// Duration, at most 30 days [default: 1h]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     length: Option<std::time::Duration>,
-    /// Why
+    /// Reason, recorded in the audit log
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// Messages that match
+    /// Matches error messages and skip reasons
     #[arg(long = "match", value_name = "REGEX")]
     message: Option<String>,
-    /// Batches of this job type
+    /// Matches batches of this job type
     #[arg(long, value_name = "TYPE")]
     job_type: Option<String>,
-    /// Batches of this project
+    /// Matches batches of this project
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
-    /// Batches of this directory
+    /// Matches batches of this directory
     #[arg(long, value_name = "ID")]
     directory: Option<String>,
-    /// This batch
+    /// Matches this batch
     #[arg(long, value_name = "ID")]
     batch: Option<String>,
-    /// Items whose name matches, with * and ?
+    /// Matches item names, with * and ?
     #[arg(long, value_name = "GLOB")]
     item_name: Option<String>,
-    /// Items skipped for this reason
+    /// Matches items with this skip reason
     #[arg(long, value_name = "REASON")]
     skip_reason: Option<String>,
 }
 
-/// Does what a person says of a group and prints one line.
+/// Does what a user says of a group and prints one line.
 pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let said = match command {
         GroupCommand::Ack { id, length, until } => {
@@ -170,7 +170,7 @@ async fn end_silence(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<St
         said.push(silence::unsilence(ledger, found.silence_id, by.clone()).await?);
     }
     if said.is_empty() {
-        let text = format!("silence on {id} in force; `llama-triage group silences` shows them");
+        let text = format!("active silence on {id}; `llama-triage group silences` lists them");
         return Err(crate::commands::group::act::ActError::NotFound(text).into());
     }
     Ok(said.join("\n"))
@@ -179,7 +179,7 @@ async fn end_silence(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<St
 async fn list_silences(ledger: &Ledger, by: &Person) -> anyhow::Result<String> {
     let in_force = silence::list(ledger, by.now).await?;
     if in_force.is_empty() {
-        return Ok("No silences in force.".to_owned());
+        return Ok("No active silences.".to_owned());
     }
     let lines = in_force.iter().map(|silence| {
         format!(
@@ -197,7 +197,7 @@ async fn list_silences(ledger: &Ledger, by: &Person) -> anyhow::Result<String> {
 /// How long a silence lasts, in the words of the configuration: days count, as in "2d 12h".
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let parsed = crate::config::duration::parse(text)?;
-    if parsed.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(parsed) }
+    if parsed.is_zero() { Err("it must be longer than 0".to_owned()) } else { Ok(parsed) }
 }
 
 /// What an ack waits for: a time, or growth.

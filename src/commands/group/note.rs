@@ -23,7 +23,7 @@ pub(crate) async fn add_note(ledger: &Ledger, group_id: &str, text: &str, by: Pe
         let detail = serde_json::json!({ "text": text }).to_string();
         let act = Act { actor: &by.name, action: "note", subject: &group.group_id, reason: None, detail: Some(detail) };
         audit::record(tx, &act, by.now)?;
-        Ok(Ok(format!("Noted on {}.", group.group_id)))
+        Ok(Ok(format!("Note added to {}.", group.group_id)))
     };
     ledger.write(work).await?
 }

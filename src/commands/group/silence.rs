@@ -46,7 +46,7 @@ pub(crate) async fn silence(
         let detail = serde_json::to_string(&silence.matcher).ok();
         let act = Act { actor: &by.name, action: "silence", subject: &subject, reason: Some(&reason), detail };
         audit::record(tx, &act, by.now)?;
-        Ok(Ok(format!("Silence {id} on {covers} until {expires_at:.0}. Recording and reports go on.")))
+        Ok(Ok(format!("Silence {id} on {covers} until {expires_at:.0}. Recording and reports continue.")))
     };
     ledger.write(work).await?
 }
@@ -58,7 +58,7 @@ pub(crate) async fn silence(
 pub(crate) async fn unsilence(ledger: &Ledger, silence_id: i64, by: Person) -> Result<String, ActError> {
     let work = move |tx: &crate::ledger::Transaction<'_>| {
         if !silence::end(tx, silence_id, by.now)? {
-            let text = format!("silence {silence_id} in force; `llama-triage group silences` shows them");
+            let text = format!("active silence {silence_id}; `llama-triage group silences` lists them");
             return Ok(Err(ActError::NotFound(text)));
         }
         let subject = silence_id.to_string();

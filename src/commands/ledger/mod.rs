@@ -23,21 +23,21 @@ use crate::{complain, say};
 /// `ledger`
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// Look for damage and for counts that do not agree; works beside the service
+    /// Check for damage and inconsistent counts; safe while the service runs
     Check,
-    /// Copy the ledger to a file; works beside the service
+    /// Back up the ledger to a file; safe while the service runs
     Backup {
-        /// The copy; an older copy is replaced
+        /// Target file; an older backup is replaced
         file: PathBuf,
     },
-    /// Put a backup in the ledger's place, under an id of its own; the service must be stopped
+    /// Replace the ledger with a backup and give it a new id; stop the service first
     Restore {
-        /// The backup; it is only read
+        /// Backup file; opened read-only
         file: PathBuf,
     },
-    /// Forget what is older than [ledger] keep and keep-digests, but nothing open or unsent
+    /// Delete data older than ledger.keep and ledger.keep-digests; keeps everything open or unsent
     Prune,
-    /// Group all messages again after an upgrade; old group ids keep working and nothing is announced as new
+    /// Regroup all messages after an upgrade; old group ids keep working, nothing is announced as new
     Regroup,
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn regroup(path: &Path, by: Person) -> anyhow::Result<Exit> {
     ledger.close().await?;
     let messages = count(messages, "message", "messages");
     let joined = count(joined, "group", "groups");
-    say!("{messages} grouped again; {joined} became part of another (old ids keep working)");
+    say!("{messages} regrouped; {joined} merged (old ids keep working)");
     Ok(Exit::Done)
 }
 
@@ -112,10 +112,10 @@ pub(crate) async fn prune_old(
     let before = PruneCutoff { items: ago(now, keep), digests: ago(now, keep_digests) };
     let gone = Ledger::open(path).await?.write(move |tx| prune(tx, &before)).await?;
     for (table, rows) in gone.iter().filter(|(_, rows)| **rows > 0) {
-        say!("{table}: {} forgotten", count(*rows, "row", "rows"));
+        say!("{table}: {} deleted", count(*rows, "row", "rows"));
     }
     if gone.values().all(|rows| *rows == 0) {
-        say!("nothing is old enough to be forgotten");
+        say!("nothing to delete: all data is newer than keep and keep-digests");
     }
     Ok(Exit::Done)
 }

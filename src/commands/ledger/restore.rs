@@ -19,7 +19,7 @@ pub(crate) fn run(copy: &Path, ledger: &Path, by: &Person) -> anyhow::Result<Exi
             say!("{line}");
         }
         complain!(
-            "{} is damaged ({}), and nothing was restored: take another backup",
+            "{} is damaged ({}); nothing was restored: use another backup",
             copy.display(),
             count(done.discrepancies.len() as u64, "discrepancy", "discrepancies")
         );
@@ -27,15 +27,15 @@ pub(crate) fn run(copy: &Path, ledger: &Path, by: &Person) -> anyhow::Result<Exi
     }
     say!("{}: restored from {}", ledger.display(), copy.display());
     if let Some(kept) = &done.kept {
-        say!("The ledger before is kept as {}.", kept.display());
+        say!("The previous ledger is kept as {}.", kept.display());
     }
     say!(
-        "Its id is now {} (before: {}): what it sends from now on never has the id of what was sent before.",
+        "New ledger id: {} (before: {}), so that new digests never share an id with earlier ones.",
         done.renewed.id,
         done.renewed.before
     );
     say!(
-        "What happened since the backup is not in it: news may be sent a second time, and retries of that time are not known. Before the service starts, set reprocess.mode = \"off\" for the first cycle."
+        "Events since the backup are missing: digests may repeat and later retries are unknown. Set reprocess.mode = \"off\" for the first cycle of the service."
     );
     Ok(Exit::Done)
 }

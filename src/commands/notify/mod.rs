@@ -1,4 +1,4 @@
-//! The command line of `digest` and `notify`: what people would be told, and whether channels work.
+//! The command line of `digest` and `notify`: what would be sent, and whether channels work.
 
 pub(crate) mod channel;
 
@@ -19,10 +19,10 @@ use crate::{complain, say};
 /// `digest`
 #[derive(Debug, Args)]
 pub struct DigestArgs {
-    /// Print what would be sent, or what waits if nothing is due, and change nothing
+    /// Print the digest that is due, or what is pending; change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not wait for the schedule, quiet hours or limits
+    /// Ignore the schedule, quiet hours and limits
     #[arg(long)]
     pub now: bool,
 }
@@ -30,14 +30,14 @@ pub struct DigestArgs {
 /// `notify`
 #[derive(Debug, Subcommand)]
 pub enum NotifyCommand {
-    /// Print exactly what a channel would be sent now
+    /// Print exactly what would be sent to a channel now
     Preview {
-        /// The channel's name
+        /// Channel name
         channel: String,
     },
-    /// Send a made-up digest to a channel, to see whether it arrives
+    /// Send a test digest to a channel
     Test {
-        /// The channel's name
+        /// Channel name
         channel: String,
     },
 }
@@ -79,7 +79,7 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
     Ok(if deliveries.waiting + deliveries.dead == 0 { Exit::Done } else { Exit::Failed })
 }
 
-/// What a person asks for, with the same line about budgets that a cycle's digest has.
+/// What a user asks for, with the same line about budgets that a cycle's digest has.
 async fn request(ledger: &Ledger, setup: &Setup, by_hand: bool, now: Timestamp) -> anyhow::Result<TriageRequest> {
     let budget = setup.reprocessing(ledger).budget(now).await?;
     Ok(TriageRequest { by_hand, budget, ..TriageRequest::at(now) })
@@ -98,7 +98,7 @@ pub(crate) async fn run_notify(setup: &Setup, command: NotifyCommand) -> anyhow:
                     let bytes = channel.preview(&digest, &channel::first_try(&digest, &channel.name, now))?;
                     std::io::Write::write_all(&mut std::io::stdout().lock(), &bytes)?;
                 }
-                None => say!("There is nothing to tell {} now.", channel.name),
+                None => say!("Nothing to send to channel {}.", channel.name),
             }
         }
         NotifyCommand::Test { channel } => {

@@ -11,31 +11,31 @@ use crate::report::format::ReportFormat;
 use crate::report::question::Question;
 use strum::VariantNames as _;
 
-/// Answer questions from the ledger
+/// Query the ledger: groups, items, batches, retries, digests
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = help::QUESTIONS, after_help = help::SHORT)]
 pub struct ReportArgs {
-    /// What to ask
+    /// Query
     #[arg(value_parser = question(), default_value = "summary", hide_possible_values = true)]
     pub query: Question,
 
-    /// The id (it may be shortened) for group, item and batch; the statement for sql
+    /// Id for group, item and batch (may be shortened); statement for sql
     #[arg(value_name = "ID")]
     pub subject: Option<String>,
 
-    /// From when on: 90m, 24h, 7d, today, yesterday, 2026-11-02, 2026-11-02T14:30, RFC 3339
+    /// Start of the time window: 90m, 24h, 7d, today, yesterday, 2026-11-02, 2026-11-02T14:30, RFC 3339
     #[arg(long, value_name = "TIME", help_heading = "Filters")]
     pub since: Option<String>,
 
-    /// Until when, in the same forms
+    /// End of the time window, in the same forms
     #[arg(long, value_name = "TIME", help_heading = "Filters")]
     pub until: Option<String>,
 
-    /// States, in the words of the query (open, new, escalating, dead, …)
+    /// States, as the query names them (open, new, escalating, dead, …)
     #[arg(long, value_name = "STATE", value_delimiter = ',', help_heading = "Filters")]
     pub state: Vec<String>,
 
-    /// failed or skipped
+    /// Failed or skipped items only
     #[arg(long, value_parser = kind(), help_heading = "Filters")]
     pub kind: Option<Kind>,
 
@@ -43,7 +43,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "CLASS", value_delimiter = ',', help_heading = "Filters")]
     pub class: Vec<String>,
 
-    /// Projects, by configured name
+    /// Project names, as configured
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters")]
     pub project: Vec<String>,
 
@@ -55,51 +55,51 @@ pub struct ReportArgs {
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Filters")]
     pub directory: Vec<String>,
 
-    /// Batch ids; they may be shortened
+    /// Batch ids; may be shortened
     #[arg(long, visible_alias = "job", value_name = "ID", value_delimiter = ',', help_heading = "Filters")]
     pub batch: Vec<String>,
 
-    /// Group ids; they may be shortened
+    /// Group ids; may be shortened
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Filters")]
     pub group: Vec<String>,
 
-    /// Item names like this: * ? and […] stand for others
+    /// Item names; * ? and […] are wildcards
     #[arg(long, visible_alias = "name", value_name = "GLOB", help_heading = "Filters")]
     pub item_name: Option<String>,
 
-    /// Error messages and skip reasons that match
+    /// Regular expression for error messages and skip reasons
     #[arg(long = "match", value_name = "REGEX", value_parser = regex, help_heading = "Filters")]
     pub matching: Option<Regex>,
 
-    /// Only deliveries that failed and have not arrived since
+    /// Only deliveries that failed and have not succeeded since
     #[arg(long, help_heading = "Filters")]
     pub failed: bool,
 
-    /// Put rows together (trend, retries, mttr)
+    /// Group rows by this key (trend, retries, mttr)
     #[arg(long, value_name = "WHAT", help_heading = "Rows")]
     pub by: Option<String>,
 
-    /// Width of a trend's buckets; by default hours for up to three days
+    /// Bucket width of a trend [default: 1h for up to three days, else 1d]
     #[arg(long, value_parser = PossibleValuesParser::new(["1h", "1d"]), help_heading = "Rows")]
     pub bucket: Option<String>,
 
-    /// The order of rows (groups, items, batches)
+    /// Sort order (groups, items, batches)
     #[arg(long, value_name = "KEY", help_heading = "Rows")]
     pub sort: Option<String>,
 
-    /// The most rows; 0 for all. Default: 50 for people, all for programs
+    /// Maximum number of rows; 0 for all [default: 50 for table, md and html, else all]
     #[arg(long, value_name = "N", help_heading = "Rows")]
     pub limit: Option<u64>,
 
-    /// Only these columns, in this order
+    /// Columns to print, in this order
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Output")]
     pub columns: Vec<String>,
 
-    /// No heading and no column names
+    /// Omit the heading and column names
     #[arg(long, help_heading = "Output")]
     pub no_header: bool,
 
-    /// How to write the answer. Default: table on a terminal, tsv elsewhere
+    /// Output format [default: table on a terminal, else tsv]
     #[arg(long, short = 'f', value_parser = format(), help_heading = "Output")]
     pub format: Option<ReportFormat>,
 
@@ -107,19 +107,19 @@ pub struct ReportArgs {
     #[arg(long, conflicts_with = "tz", help_heading = "Output")]
     pub utc: bool,
 
-    /// Show times in this IANA zone. Default: the configured one, else the system's
+    /// Show times in this IANA time zone [default: schedule.timezone, else the system's]
     #[arg(long, value_name = "ZONE", help_heading = "Output")]
     pub tz: Option<String>,
 
-    /// Whether CSV cells that a spreadsheet would run get a quote before them
+    /// Quote CSV cells that a spreadsheet would evaluate
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, help_heading = "Output")]
     pub csv_safe: bool,
 
-    /// Exit with 10 if this holds for all that matches: open>0, dead>=1, rows=0 (may be repeated)
+    /// Exit with 10 if the condition holds for all matching rows: open>0, dead>=1, rows=0; repeatable
     #[arg(long, value_name = "CONDITION", help_heading = "For scripts")]
     pub fail_if: Vec<Condition>,
 
-    /// Exit with 5 if the last complete scan is longer ago: 30m, 2h, 7d
+    /// Exit with 5 if the last complete scan is older than this: 30m, 2h, 7d
     #[arg(long, value_name = "DURATION", value_parser = age, help_heading = "For scripts")]
     pub require_fresh: Option<SignedDuration>,
 }

@@ -41,7 +41,7 @@ pub(crate) struct ReportResult {
     pub(crate) matching: Option<u64>,
     /// How many of those are shown, where they are not the rows.
     pub(crate) shown: Option<u64>,
-    /// There are more than are shown, and nobody counted how many.
+    /// There are more than are shown, and no one counted how many.
     pub(crate) more: bool,
     pub(crate) charts: Option<Charts>,
     pub(crate) warnings: Vec<String>,
@@ -222,7 +222,7 @@ fn sql(asked: &ReportRequest<'_>, statement: &str) -> Result<ReportResult, Repor
     let mut found = found(AnswerRows::Sql { names, rows }, measures, None);
     found.more = more;
     if more {
-        found.warnings.push(format!("there are more than {} rows: --limit shows more, 0 all", limits.rows));
+        found.warnings.push(format!("more than {} rows match: raise --limit, or 0 for all", limits.rows));
     }
     Ok(found)
 }

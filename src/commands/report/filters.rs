@@ -78,11 +78,9 @@ fn check_subject(args: &ReportArgs) -> Result<(), ReportOutcome> {
         (None, Some(id)) if matches!(question, Question::Groups | Question::Items | Question::Batches) => {
             let single = word.trim_end_matches("es").trim_end_matches('s');
             let single = if question == Question::Batches { "batch" } else { single };
-            Err(ReportOutcome::Usage(format!("`report {word}` lists and takes no id: write `report {single} {id}`")))
+            Err(ReportOutcome::Usage(format!("`report {word}` takes no id: use `report {single} {id}`")))
         }
-        (None, Some(extra)) => {
-            Err(ReportOutcome::Usage(format!("`report {word}` takes nothing after it, but there is {extra:?}")))
-        }
+        (None, Some(extra)) => Err(ReportOutcome::Usage(format!("`report {word}` takes no argument, got {extra:?}"))),
         (Some(_), None) if question == Question::Item && args.item_name.is_some() => Ok(()),
         (Some(what), None) => Err(ReportOutcome::Usage(format!("`report {word}` needs {what}: `report {word} …`"))),
         _ => Ok(()),
@@ -95,7 +93,7 @@ fn check_taken(args: &ReportArgs) -> Result<(), ReportOutcome> {
         if !args.query.takes(name) {
             let takers: Vec<&str> = name.questions().iter().map(|q| q.as_str()).collect();
             return Err(ReportOutcome::Usage(format!(
-                "`report {}` does not take {}: these do: {}",
+                "`report {}` does not support {}; supported by: {}",
                 args.query.as_str(),
                 name.flag(),
                 takers.join(", ")
@@ -131,7 +129,7 @@ fn given_filters(args: &ReportArgs) -> Vec<FilterName> {
 fn word(flag: &str, question: Question, word: Option<&str>, known: &[&str]) -> Result<Option<String>, ReportOutcome> {
     match word {
         Some(word) if !known.contains(&word) => Err(ReportOutcome::Usage(format!(
-            "`report {}` knows no {flag} {word:?}: take one of {}",
+            "`report {}` does not know {flag} {word:?}; allowed: {}",
             question.as_str(),
             known.join(", ")
         ))),

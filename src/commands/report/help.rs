@@ -10,28 +10,28 @@ pub(crate) const QUESTIONS: &str = "\
 Questions and their commands:
   What is failing now?                     llama-triage report
   What is new since yesterday evening?     llama-triage report groups --since 16h --sort new
-  What does nobody know yet?               llama-triage report groups --state new,escalating
-  All about one group                      llama-triage report group g-4f
+  Which groups need a first look?          llama-triage report groups --state new,escalating
+  Details of one group                     llama-triage report group g-4f
   Which items are open?                    llama-triage report items --state open
   … of one batch, as a spreadsheet         llama-triage report items --batch bjb-71 --format csv
   What happened to this item?              llama-triage report item 6c3f
   … if only its name is known              llama-triage report item --name 'invoice-*.pdf'
-  How did the batches do?                  llama-triage report batches --since 7d --sort share
+  Which batches failed most?               llama-triage report batches --since 7d --sort share
   What is in this batch?                   llama-triage report batch bjb-71
-  What was skipped, and does it matter?    llama-triage report skipped
+  What was skipped, is action needed?      llama-triage report skipped
   Is it getting better?                    llama-triage report trend --since 7d --by class
-  Did retries help?                        llama-triage report retries --by group
-  How long until things recover?           llama-triage report mttr --since 30d
-  What was told, and did it arrive?        llama-triage report digests
-  What did not arrive?                     llama-triage report deliveries --failed
+  Did retries work?                        llama-triage report retries --by group
+  How long does recovery take?             llama-triage report mttr --since 30d
+  Which digests were sent?                 llama-triage report digests
+  Which deliveries failed?                 llama-triage report deliveries --failed
   Who did what?                            llama-triage report audit --since 7d
-  A page for the Monday meeting            llama-triage report --since 7d --format html
+  A web page of the week                   llama-triage report --since 7d --format html
   Anything else                            llama-triage report sql \"SELECT kind, count(*) FROM item GROUP BY kind\"
 
 For scripts:
   Fail if anything is open                 llama-triage report --fail-if 'open>0'
-  Fail if the answer would be old          llama-triage report groups --require-fresh 30m --format json
-  Ids of open items, nothing else          llama-triage report items --state open --columns item_id --no-header --format tsv
+  Fail if the data is stale                llama-triage report groups --require-fresh 30m --format json
+  Only the ids of open items               llama-triage report items --state open --columns item_id --no-header --format tsv
 
 Exit codes: 0 answered (also when the answer is empty), 1 failed, 2 usage, 3 id not found, 4 ledger missing,
 unreadable, older or newer, 5 stale (--require-fresh), 10 a --fail-if holds.

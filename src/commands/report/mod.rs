@@ -178,7 +178,7 @@ fn zone(args: &ReportArgs, config: Option<&Config>) -> Result<TimeZone, ReportOu
     let named = args.tz.as_deref().or(config.map(|config| config.schedule.timezone.as_str()));
     match named {
         Some(name) => TimeZone::get(name).map_err(|_| {
-            ReportOutcome::Usage(format!("there is no time zone {name:?}: write an IANA name such as Europe/Berlin"))
+            ReportOutcome::Usage(format!("unknown time zone {name:?}: use an IANA name such as Europe/Berlin"))
         }),
         None => Ok(TimeZone::try_system().unwrap_or(TimeZone::UTC)),
     }
@@ -209,14 +209,12 @@ fn budget(config: Option<&Config>) -> ConfiguredBudget {
     }
 }
 
-/// What a person should know about the ledger's age.
+/// What a user should know about the ledger's age.
 fn warnings(fresh: &Freshness, around: &Surroundings<'_>) -> Vec<String> {
     let mut warnings: Vec<String> = fresh
         .never_complete
         .iter()
-        .map(|project| {
-            format!("no scan of project {project:?} was ever complete: it may have failures that are not here")
-        })
+        .map(|project| format!("project {project:?} has no complete scan yet: failures may be missing here"))
         .collect();
     let interval = around.config.and_then(scan_interval);
     if let (Some(as_of), Some(interval)) = (fresh.as_of, interval) {
@@ -239,8 +237,8 @@ fn scan_interval(config: &Config) -> Option<SignedDuration> {
 fn stale(args: &ReportArgs, fresh: &Freshness, now: Timestamp) -> Option<ReportOutcome> {
     let limit = args.require_fresh?;
     let why = match (fresh.as_of, fresh.never_complete.as_slice()) {
-        (_, [project, ..]) => format!("no scan of project {project:?} was ever complete"),
-        (None, []) => "no scan was ever complete".to_owned(),
+        (_, [project, ..]) => format!("project {project:?} has no complete scan yet"),
+        (None, []) => "no complete scan yet".to_owned(),
         (Some(as_of), []) => {
             let age = now.duration_since(as_of);
             if age <= limit {

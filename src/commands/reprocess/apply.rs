@@ -1,4 +1,4 @@
-//! `reprocess apply`: a person approves a plan; it is executed here, or by the service that holds the ledger.
+//! `reprocess apply`: a user approves a plan; it is executed here, or by the service that holds the ledger.
 
 use std::io::{BufRead, IsTerminal};
 
@@ -41,11 +41,11 @@ pub(crate) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Perso
         Err(error) => {
             let Some(LedgerError::Locked { holder, .. }) = error.downcast_ref() else { return Err(error) };
             let when = match wait {
-                Some(until) => format!("once LlamaCloud's wait is over at {until:.0}"),
+                Some(until) => format!("after LlamaCloud's Retry-After ends at {until:.0}"),
                 None => "within seconds".to_owned(),
             };
             say!(
-                "Plan {} is approved. {holder} works on this ledger: a service executes the plan {when}, else the next cycle does.",
+                "Plan {} approved. {holder} holds the ledger: a running service executes the plan {when}, otherwise the next cycle does.",
                 draft.plan_id
             );
             return Ok(Exit::Done);
@@ -88,10 +88,10 @@ async fn outcome(ledger: &Ledger, draft: &Draft, by: &Person, stopped: bool) -> 
         return Ok(format!("Plan {id}: {result}."));
     }
     let when = match waits_until(ledger, draft, stored.as_ref().and_then(begun), now).await? {
-        Some(until) => format!("{}: the first cycle after that goes on", too_many(until)),
-        None => "the next cycle goes on".to_owned(),
+        Some(until) => format!("{}: the first cycle after that continues", too_many(until)),
+        None => "the next cycle continues".to_owned(),
     };
-    Ok(format!("Plan {id} is not over: {when}; `llama-triage reprocess cancel {id}` ends it before."))
+    Ok(format!("Plan {id} is not finished: {when}; `llama-triage reprocess cancel {id}` cancels the rest."))
 }
 
 /// The plan, if it may still be approved.
@@ -104,17 +104,17 @@ async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Resu
     let (result, stored) = ledger
         .read(read)
         .await?
-        .ok_or_else(|| ActError::NotFound(format!("plan {plan_id}; `llama-triage reprocess plan` makes one")))?;
+        .ok_or_else(|| ActError::NotFound(format!("plan {plan_id}; `llama-triage reprocess plan` creates one")))?;
     let draft: Draft = serde_json::from_str(&stored.model).context("the stored plan")?;
     let result = result.map_or_else(String::new, |result| format!(": {result}"));
     let refused = match (stored.applied_at, stored.executed_at) {
         (Some(at), _) => Some(format!("plan {plan_id} was applied at {at:.0}{result}")),
-        (None, Some(at)) => Some(format!("plan {plan_id} is over since {at:.0}{result}")),
+        (None, Some(at)) => Some(format!("plan {plan_id} ended at {at:.0}{result}")),
         (None, None) if by.now > stored.expires_at => {
-            Some(format!("plan {plan_id} is older than an hour; make a new one"))
+            Some(format!("plan {plan_id} has expired (older than 1 h); create a new one"))
         }
         (None, None) if is_ahead(stored.created_at, by.now) => Some(format!(
-            "plan {plan_id} was made at {:.0}, which is still to come: the clock was ahead then; make a new one",
+            "plan {plan_id} was created at {:.0}, which is in the future: the clock was ahead then; create a new one",
             stored.created_at
         )),
         (None, None) if draft.items == 0 => Some(format!("plan {plan_id} has nothing to submit")),
@@ -126,7 +126,7 @@ async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Resu
     match waits_until(ledger, &draft, None, by.now).await? {
         Some(until) if is_over_by(by.now, until) => {
             let text = format!(
-                "{}, and an approved plan lives for an hour: plan again then; `llama-triage breaker reset global` ends the wait",
+                "{}, and an approved plan expires after 1 h: plan again then, or end the wait with `llama-triage breaker reset global`",
                 too_many(until)
             );
             Err(ActError::Refused(text).into())
@@ -138,14 +138,14 @@ async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Resu
 /// Asks on a terminal, with numbers; never hangs without one.
 fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        let text = "there is no terminal to ask on: add --yes to submit without being asked";
+        let text = "no terminal for the confirmation: add --yes to submit without it";
         return Err(ActError::Refused(text.to_owned()).into());
     }
     let cost = match draft.credits {
-        Some(credits) => format!("about {credits} credits"),
-        None => "at a price that is not known here".to_owned(),
+        Some(credits) => format!("About {credits} credits"),
+        None => "Cost unknown (set credits-per-item)".to_owned(),
     };
-    let question = format!("Submit {}, {cost}? [y/N] ", crate::commands::reprocess::plan::size(draft));
+    let question = format!("Submit {}? {cost}. [y/N] ", crate::commands::reprocess::plan::size(draft));
     output::ask(&question)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
@@ -172,6 +172,6 @@ async fn approve(ledger: &Ledger, draft: &Draft, why: &str, by: &Person) -> anyh
     if approved.await? {
         Ok(())
     } else {
-        Err(ActError::Refused(format!("somebody else has just applied plan {}", draft.plan_id)).into())
+        Err(ActError::Refused(format!("plan {} was applied concurrently", draft.plan_id)).into())
     }
 }

@@ -1,4 +1,4 @@
-//! `breaker reset`: a person says why retries may go on.
+//! `breaker reset`: a user says why retries may go on.
 
 use crate::commands::group::act::{ActError, Person, find, reason};
 use crate::ledger::audit::{self, Act};
@@ -22,9 +22,9 @@ pub(crate) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -
             let waited = gate::end_waits(tx, by.now)?;
             let projects: Vec<&str> = held.iter().map(|(project, _)| project.as_str()).collect();
             match projects.len() {
-                0 if !waited.is_empty() => format!("Retries of {} wait no longer.", waited.join(", ")),
-                0 => "Nothing held all retries back.".to_owned(),
-                _ => format!("Retries of {} may go on: one item probes for the others first.", projects.join(", ")),
+                0 if !waited.is_empty() => format!("Retries of {} resumed.", waited.join(", ")),
+                0 => "No project's retries were held.".to_owned(),
+                _ => format!("Retries of {} resumed: one item is retried first as a probe.", projects.join(", ")),
             }
         } else {
             let group = match find(tx, &scope)? {
@@ -36,8 +36,8 @@ pub(crate) async fn reset(ledger: &Ledger, scope: &str, why: &str, by: Person) -
             state.reset();
             breaker::keep_group(tx, &group.group_id, &state, by.now)?;
             match state.ramp.is_waiting() {
-                true => format!("Retries of {} may go on once those under way have ended.", group.group_id),
-                false => format!("Retries of {} may go on, from its canary.", group.group_id),
+                true => format!("Retries of {} resume when the running ones end.", group.group_id),
+                false => format!("Retries of {} resumed, beginning with a canary.", group.group_id),
             }
         };
         let act = Act { actor: &by.name, action: "breaker reset", subject: &subject, reason: Some(&why), detail: None };

@@ -19,10 +19,10 @@ use crate::report::when;
 /// The filters of `report items`, for open items and dismissed ones.
 #[derive(Debug, Args)]
 pub(crate) struct ChooseArgs {
-    /// Groups; their ids may be shortened
+    /// Group ids; may be shortened
     #[arg(long, value_name = "ID", value_delimiter = ',', conflicts_with = "item")]
     group: Vec<String>,
-    /// This item; may be given several times
+    /// Item id; repeatable
     #[arg(long, value_name = "ID")]
     pub(crate) item: Vec<String>,
     /// Failed since: 90m, 24h, 7d, today, yesterday, RFC 3339
@@ -42,7 +42,7 @@ pub(crate) struct ChooseArgs {
         conflicts_with = "item"
     )]
     class: Vec<String>,
-    /// Projects, by configured name
+    /// Project names, as configured
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
     project: Vec<String>,
     /// Job types (parse, extract, classify)
@@ -51,13 +51,13 @@ pub(crate) struct ChooseArgs {
     /// Directory ids
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
     directory: Vec<String>,
-    /// Batch ids; they may be shortened
+    /// Batch ids; may be shortened
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Filters", conflicts_with = "item")]
     batch: Vec<String>,
-    /// Item names like this: * ? and […] stand for others
+    /// Item names; * ? and […] are wildcards
     #[arg(long, value_name = "GLOB", help_heading = "Filters", conflicts_with = "item")]
     item_name: Option<String>,
-    /// Error messages and skip reasons that match
+    /// Regular expression for error messages and skip reasons
     #[arg(long = "match", value_name = "REGEX", value_parser = regex, help_heading = "Filters", conflicts_with = "item")]
     matching: Option<Regex>,
 }
@@ -110,7 +110,7 @@ pub(crate) fn chosen(
     now: Timestamp,
 ) -> Result<Vec<String>, ActError> {
     if args.is_empty() {
-        let text = "say what to retry: --group ID, --item ID, or filters such as --class transient --since 24h";
+        let text = "nothing selected: use --group ID, --item ID, or filters such as --class transient --since 24h";
         return Err(ActError::Refused(text.to_owned()));
     }
     if !args.item.is_empty() {

@@ -26,28 +26,28 @@ use crate::service::worker::Setup;
 /// `reprocess`
 #[derive(Debug, Subcommand)]
 pub enum ReprocessCommand {
-    /// Choose what to retry and freeze it; nothing is submitted
+    /// Select items to retry and store the plan; submits nothing
     Plan(Box<PlanArgs>),
-    /// Approve a plan: its items are checked again and submitted, at cost
+    /// Approve a plan: check its items again and submit them (costs credits)
     Apply(ApplyArgs),
-    /// What is under way, what waits, what holds retries back
+    /// Show running retries, waiting plans and active holds
     Status {
-        /// How the answer looks
+        /// Output format
         #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
         format: Format,
     },
-    /// End a retry of which nobody can find out more, as when its project left the configuration; its items are open again
+    /// Abandon a retry whose outcome cannot be determined, such as one of a removed project; reopens its items
     GiveUp {
-        /// The intent
+        /// Intent id
         #[arg(value_name = "INTENT")]
         id: String,
-        /// Why; whoever reads the audit wants to know
+        /// Reason, recorded in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// Take back an intent or a plan of which nothing was sent yet
+    /// Cancel a plan, or an intent that was not sent yet
     Cancel {
-        /// The intent or plan
+        /// Intent or plan id
         #[arg(value_name = "INTENT")]
         id: String,
     },
@@ -56,12 +56,12 @@ pub enum ReprocessCommand {
 /// `breaker`
 #[derive(Debug, Subcommand)]
 pub enum BreakerCommand {
-    /// Let retries go on: of a group from its canary, or of accounts that were stopped
+    /// Resume retries of a group (with a canary), or of all stopped projects (`global`)
     Reset {
-        /// A group, or `global`
+        /// Group id, or `global`
         #[arg(value_name = "GROUP")]
         scope: String,
-        /// Why; whoever reads the audit wants to know
+        /// Reason, recorded in the audit log
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
@@ -72,17 +72,17 @@ pub enum BreakerCommand {
 pub struct PlanArgs {
     #[command(flatten)]
     choose: choose::ChooseArgs,
-    /// At most so many items
+    /// Maximum number of items
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
-    /// Also items whose attempts are used up
+    /// Include items that reached their attempt limit
     #[arg(long)]
     force_attempts: bool,
-    /// Also all items of groups that no retry is known to help (permanent-input), not one of each;
-    /// so does --group or --item
+    /// Include all items of permanent-input groups, where a retry is not expected to help, instead of one
+    /// of each group; --group and --item imply it
     #[arg(long)]
     permanent: bool,
-    /// How the answer looks
+    /// Output format
     #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
     format: Format,
 }
@@ -90,13 +90,13 @@ pub struct PlanArgs {
 /// `reprocess apply`
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// The plan
+    /// Plan id
     #[arg(value_name = "PLAN")]
     pub(crate) plan_id: String,
-    /// Why; whoever reads the audit wants to know
+    /// Reason, recorded in the audit log
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    /// Do not ask
+    /// Submit without confirmation
     #[arg(long)]
     pub(crate) yes: bool,
 }
@@ -110,7 +110,7 @@ pub enum Format {
     Json,
 }
 
-/// Does what a person asks of retries.
+/// Does what a user asks of retries.
 pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> anyhow::Result<Exit> {
     let ledger = Ledger::open_shared(&setup.config.ledger.path).await?;
     restore_apis(&ledger, &setup.projects).await?;
@@ -123,7 +123,7 @@ pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> 
     }
 }
 
-/// Does what a person asks of breakers.
+/// Does what a user asks of breakers.
 pub(crate) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let BreakerCommand::Reset { scope, reason } = command;
     say!("{}", breaker::reset(ledger, &scope, &reason, by).await?);
@@ -151,7 +151,7 @@ async fn take_back(id: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyh
         return Ok(Exit::Done);
     }
     match cancel(ledger, &setup.config.reprocess, id, &by.name, by.now).await? {
-        Some(Ok(())) => say!("Intent {id} is cancelled; nothing was sent."),
+        Some(Ok(())) => say!("Intent {id} cancelled; nothing was sent."),
         Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
         None => {
             let text = format!("plan or intent {id}; `llama-triage reprocess status` shows them");
@@ -166,9 +166,9 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
     let act = GiveUp { intent_id: id, actor: &by.name, reason: &reason, now: by.now };
     match give_up(ledger, &setup.config, act).await? {
         Some(Ok(items)) => say!(
-            "Intent {id} is ended: {items} of its items had no outcome and may be retried again. If LlamaCloud did process them, that costs twice."
+            "Intent {id} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
         ),
-        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be given up: {why}")).into()),
+        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be abandoned: {why}")).into()),
         None => {
             let text = format!("intent {id}; `llama-triage reprocess status` shows them");
             return Err(ActError::NotFound(text).into());

@@ -46,31 +46,31 @@ fn table(draft: &Draft) -> String {
     match draft.credits {
         _ if draft.items == 0 => text.push('\n'),
         Some(credits) => text.push_str(&format!(", about {credits} credits\n")),
-        None => text.push_str("; set reprocess.credits-per-item for an estimate of the cost\n"),
+        None => text.push_str("; cost unknown (set reprocess.credits-per-item)\n"),
     }
     text.push_str(&known(draft));
     text.push_str(&posts(draft));
     if !draft.lost_parameters.is_empty() {
         let lost = draft.lost_parameters.join(", ");
         text.push_str(&format!(
-            "Not sent again: {lost} (give them in [[reprocess.job-config]] if the result hangs on them)\n"
+            "Parameters not replayed: {lost} (set them in [[reprocess.job-config]] if the result depends on them)\n"
         ));
     }
     text.push_str(&by_reason("Left out", &draft.excluded));
-    text.push_str(&by_reason("Not by itself", &draft.not_by_itself));
+    text.push_str(&by_reason("Not retried automatically", &draft.not_by_itself));
     for group in draft.groups.iter().filter(|group| group.breaker != "closed" || group.parked_since.is_some()) {
-        text.push_str(&format!("Held back: {}\n", held_back(group)));
+        text.push_str(&format!("Held: {}\n", held_back(group)));
     }
     for hold in &draft.holds {
-        text.push_str(&format!("Held back: {}\n", held(hold)));
+        text.push_str(&format!("Held: {}\n", held(hold)));
     }
     let left: Vec<String> = draft.budget_left.iter().map(|(budget, left)| format!("{left} {budget}")).collect();
     text.push_str(&format!("Budget left: {}\n", left.join(", ")));
     text.push_str(&match draft.items {
-        0 if draft.excluded.is_empty() => "Nothing can be submitted: no item that matches is open.".to_owned(),
-        0 => "Nothing can be submitted.".to_owned(),
+        0 if draft.excluded.is_empty() => "Nothing to submit: no matching item is open.".to_owned(),
+        0 => "Nothing to submit.".to_owned(),
         _ => format!(
-            "Submit it until {:.0}: llama-triage reprocess apply {} --reason TEXT",
+            "Expires {:.0}. Submit with: llama-triage reprocess apply {} --reason TEXT",
             draft.expires_at, draft.plan_id
         ),
     });
@@ -122,19 +122,18 @@ fn by_reason(title: &str, left: &[Excluded]) -> String {
 
 /// How old the knowledge is that the plan was made of.
 fn known(draft: &Draft) -> String {
-    let before =
-        "`llama-triage scan` brings what happened since; `apply` does so, too, and leaves out what has completed";
+    let before = "`llama-triage scan` updates it; `apply` scans too and drops items that have completed";
     match draft.as_of {
         None if draft.groups.is_empty() => String::new(),
-        None => format!("Warning: a project of it was never scanned completely; {before}\n"),
+        None => format!("Warning: a project has no complete scan yet; {before}\n"),
         Some(at) if draft.created_at - at > OLD => {
             let age = (draft.created_at - at).as_hours();
             format!(
-                "Warning: as of {at:.0}, the last complete scan, {} ago; {before}\n",
+                "Warning: data as of {at:.0} (last complete scan, {} ago); {before}\n",
                 count(age.unsigned_abs(), "hour", "hours")
             )
         }
-        Some(at) => format!("As of {at:.0}, the last complete scan\n"),
+        Some(at) => format!("Data as of {at:.0} (last complete scan)\n"),
     }
 }
 
@@ -143,7 +142,7 @@ fn held_back(group: &GroupOutlook) -> String {
         (Some(since), _) if group.waits_for_decision => left_to_a_person(&group.group_id, since),
         (Some(_), _) => waits_for_other_work(&group.group_id),
         (None, Some(until)) => format!("the breaker of {} is open until {until:.0}", group.group_id),
-        (None, None) => format!("the breaker of {} lets one item through by itself", group.group_id),
+        (None, None) => format!("the breaker of {} allows one item automatically", group.group_id),
     }
 }
 
@@ -163,7 +162,7 @@ mod tests {
         let said =
             |now| held_back(&GroupOutlook::new("g-1", &GroupState { breaker, ..GroupState::default() }, 1, 1, at(now)));
         assert_eq!(said(59), "the breaker of g-1 is open until 1970-01-01T00:01:00Z");
-        assert_eq!(said(60), "the breaker of g-1 lets one item through by itself");
+        assert_eq!(said(60), "the breaker of g-1 allows one item automatically");
     }
 
     #[test]
@@ -207,8 +206,8 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_says_whether_a_group_waits_for_a_person_or_for_other_work() {
-        for (compared, told) in [(true, "left to a person"), (false, "another goes by itself")] {
+    fn a_plan_says_whether_a_group_waits_for_a_user_or_for_other_work() {
+        for (compared, told) in [(true, "needs a decision"), (false, "is sent automatically")] {
             let parked = Some(Parked { since: Timestamp::UNIX_EPOCH, compared });
             let state = GroupState { parked, ..GroupState::default() };
             let said = held_back(&GroupOutlook::new("g-1", &state, 1, 1, Timestamp::UNIX_EPOCH));

@@ -72,19 +72,19 @@ pub(crate) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
                 text.push_str(&format!("{}  {}\n", plan.plan_id, plan.result.as_deref().unwrap_or_default()));
             }
             for hold in &holds {
-                text.push_str(&format!("Held back: {}\n", held(hold)));
+                text.push_str(&format!("Held: {}\n", held(hold)));
             }
             for group in &groups {
-                text.push_str(&format!("Held back: {}\n", resting(group, now)));
+                text.push_str(&format!("Held: {}\n", resting(group, now)));
             }
             for (intent, outcomes) in &rows {
                 text.push_str(&line(intent, outcomes));
             }
             if more {
-                text.push_str("These are the newest; all: llama-triage report retries --limit 0\n");
+                text.push_str("Only the newest; all: llama-triage report retries --limit 0\n");
             }
             if text.is_empty() {
-                text.push_str("Nothing was retried yet.");
+                text.push_str("No retries yet.");
             }
             say!("{}", lines(text.trim_end()));
         }
@@ -107,9 +107,9 @@ async fn awaited(plan: &StoredPlan, ledger: &Ledger, now: Timestamp) -> anyhow::
     let draft: Draft = serde_json::from_str(&plan.model)?;
     Ok(match waits_until(ledger, &draft, begun(plan), now).await? {
         Some(until) => {
-            format!("{stands}, {}: the first cycle after that goes on", too_many(until))
+            format!("{stands}, {}: the first cycle after that continues", too_many(until))
         }
-        None => format!("{stands}, goes on with the next cycle at the latest"),
+        None => format!("{stands}, continues with the next cycle at the latest"),
     })
 }
 
@@ -123,7 +123,7 @@ fn resting(group: &Resting, now: Timestamp) -> String {
         (Some(since), _) => left_to_a_person(id, since),
         (None, Some(until)) if now < until => format!("the breaker of {id} is open until {until:.0}"),
         (None, _) if group.parked.is_some() => waits_for_other_work(id),
-        (None, _) => format!("the breaker of {id} lets one item through"),
+        (None, _) => format!("the breaker of {id} allows one item"),
     }
 }
 
@@ -138,13 +138,13 @@ fn breaker_row(group: &Resting) -> Value {
 
 pub(crate) fn left_to_a_person(group_id: &str, since: Timestamp) -> String {
     format!(
-        "{group_id} is left to a person since {since:.0}; `llama-triage breaker reset {group_id} --reason TEXT` risks another retry"
+        "{group_id} needs a decision since {since:.0}; `llama-triage breaker reset {group_id} --reason TEXT` retries it"
     )
 }
 
 pub(crate) fn waits_for_other_work(group_id: &str) -> String {
     format!(
-        "the canary of {group_id} failed, and too little else was finished to compare with; another goes by itself once enough other work goes through"
+        "the canary of {group_id} failed while too few other items finished to compare; another is sent automatically when enough have finished"
     )
 }
 
@@ -198,13 +198,13 @@ mod tests {
             |until, parked, now| resting(&Resting { group_id: "g-1".to_owned(), until, parked, open_items: 1 }, now);
         let parked = |compared| Some(Parked { since: at(0), compared });
         assert_eq!(said(Some(at(60)), None, at(59)), "the breaker of g-1 is open until 1970-01-01T00:01:00Z");
-        assert_eq!(said(Some(at(60)), None, at(60)), "the breaker of g-1 lets one item through");
+        assert_eq!(said(Some(at(60)), None, at(60)), "the breaker of g-1 allows one item");
         for until in [Some(at(60)), None] {
             let left = said(until, parked(true), at(60));
-            assert!(left.starts_with("g-1 is left to a person since 1970-01-01T00:00:00Z; "), "{left}");
+            assert!(left.starts_with("g-1 needs a decision since 1970-01-01T00:00:00Z; "), "{left}");
             assert!(left.contains("breaker reset g-1"), "{left}");
             let left = said(until, parked(false), at(60));
-            assert!(left.contains("another goes by itself"), "{left}");
+            assert!(left.contains("is sent automatically"), "{left}");
         }
     }
 }

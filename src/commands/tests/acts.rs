@@ -15,7 +15,7 @@ use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::silence::Matcher;
 use crate::triage::{TriageRequest, triage_in};
 
-/// A service that holds the lock and scans, and a person who acts beside it.
+/// A service that holds the lock and scans, and a user who acts beside it.
 pub(crate) struct ServiceFixture {
     pub(crate) seed: Seed,
     pub(crate) ledger: Ledger,
@@ -76,7 +76,7 @@ fn on(group: &str) -> Matcher {
 pub(crate) const DAILY: i64 = 1380;
 
 #[tokio::test]
-async fn a_silence_holds_news_back_and_its_end_is_told_once() {
+async fn a_silence_holds_news_back_and_its_end_is_reported_once() {
     let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 3, t(1));
     world.seed.fail("other", "b", 1, t(1));
@@ -90,7 +90,7 @@ async fn a_silence_holds_news_back_and_its_end_is_told_once() {
     assert_eq!(digest.changes.len(), 1);
     assert_eq!((digest.silenced.groups, digest.silenced.items), (1, 33));
     assert_eq!(digest.silenced.next_expiry, Some(t(63)));
-    // The silence is over: the escalation that it held back is told rather than its mere end.
+    // The silence is over: the escalation that it held back is reported rather than its mere end.
     assert_eq!(world.news(64), ["g escalated"]);
     assert!(world.news(90).is_empty());
     silence::silence(&world.ledger, on("g"), hour, "again", ann(91)).await.unwrap();
@@ -148,7 +148,7 @@ async fn an_ack_stops_reminders_until_its_episode_ends() {
     assert!(matches!(ack::ack(&world.ledger, "g", AckTerms::default(), ann(1)).await, Err(ActError::Refused(_))));
     world.triage(2);
     ack::ack(&world.ledger, "g", AckTerms::default(), ann(3)).await.unwrap();
-    // It is listed as open, without being told again.
+    // It is listed as open, without being reported again.
     let daily = world.triage(DAILY).unwrap();
     assert_eq!((daily.changes.len(), daily.still_open.len()), (0, 1));
     assert_eq!(daily.still_open[0].why, None);
@@ -180,7 +180,7 @@ async fn an_ack_until_so_many_more_items_hides_growth_until_they_are_there() {
     world.triage(2);
     let until = |text: &str| AckTerms { length: None, until: Some(text.parse().unwrap()) };
     let said = ack::ack(&world.ledger, "g", until("20x"), ann(3)).await.unwrap();
-    assert_eq!(said, "g acknowledged at 3 open items: no reminders until it ends or has 20 more items.");
+    assert_eq!(said, "g acknowledged at 3 open items: no reminders until it is resolved or has 20 more items.");
     // Far beyond the double, and an escalation; but 20 more is what was asked for.
     world.seed.fail("g", "b", 19, t(20));
     assert!(world.news(21).is_empty());
@@ -261,7 +261,7 @@ async fn a_newer_failure_brings_a_dismissed_group_back() {
     assert_eq!(world.news(21), ["x new", "g resolved"]);
     world.seed.fail("g", "b", 1, t(40));
     let digest = world.triage(41).unwrap();
-    assert_eq!(digest.changes[0].why.as_deref(), Some("came back; last time: dismissed 2026-06-01 10:03 UTC (by ann)"));
+    assert_eq!(digest.changes[0].why.as_deref(), Some("regressed; last time: dismissed 2026-06-01 10:03 UTC (by ann)"));
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn a_note_and_a_name_stay_with_the_group() {
 }
 
 #[tokio::test]
-async fn a_fault_is_told_when_it_begins_and_when_it_ends() {
+async fn a_fault_is_reported_when_it_begins_and_when_it_ends() {
     let mut world = ServiceFixture::new().await;
     let raise = |world: &mut ServiceFixture, m| {
         world.seed.write(|tx| fault::raise(tx, "scan:prod", "401: renew the key", t(m))).unwrap()
@@ -287,11 +287,11 @@ async fn a_fault_is_told_when_it_begins_and_when_it_ends() {
     assert_eq!((told.faults.len(), told.faults[0].ended, told.totals.faults), (1, false, 1));
     raise(&mut world, 20);
     assert_eq!(world.triage(21), None);
-    // Over and back before anybody heard of it: it simply goes on.
+    // Over and back before anyone heard of it: it simply goes on.
     world.seed.write(|tx| fault::clear(tx, "scan:prod", t(22))).unwrap();
     raise(&mut world, 23);
     assert_eq!(world.triage(24), None);
-    // Over for an hour, although nobody heard of that: when it comes back, it is news.
+    // Over for an hour, although that was never reported: when it recurs, it is news.
     world.seed.write(|tx| fault::clear(tx, "scan:prod", t(24))).unwrap();
     raise(&mut world, 85);
     let again = world.triage(86).unwrap();
@@ -325,7 +325,7 @@ async fn merging_groups_is_no_news() {
 }
 
 #[tokio::test]
-async fn a_merge_breaks_no_ack_but_what_nobody_was_told_of_counts() {
+async fn a_merge_breaks_no_ack_but_unreported_items_count() {
     let mut world = ServiceFixture::new().await;
     world.seed.fail("old", "b", 3, t(1));
     world.seed.fail("young", "b", 40, t(1));
@@ -355,8 +355,8 @@ async fn downtime_is_said_in_the_next_digest() {
     }
     world.seed.fail("late", "b", 1, t(180));
     let digest = world.triage(185).unwrap();
-    let gap = digest.remarks.iter().find(|remark| remark.starts_with("Gap of")).unwrap();
-    assert!(gap.starts_with("Gap of 3 h 5 min: nothing was scanned from 2026-06-01 10:00 UTC to"), "{gap}");
+    let gap = digest.remarks.iter().find(|remark| remark.starts_with("No scans for")).unwrap();
+    assert!(gap.starts_with("No scans for 3 h 5 min, from 2026-06-01 10:00 UTC to"), "{gap}");
     let now: Timestamp = t(210);
     world.seed.fail("later", "b", 1, now);
     assert!(world.triage(211).unwrap().remarks.is_empty());

@@ -31,7 +31,7 @@ async fn a_paging_channel_gets_one_incident_for_an_episode_and_its_end_at_once()
     assert_eq!(world.seed.number("SELECT count(*) FROM delivery WHERE channel = ?1", "pager"), 2);
 }
 
-/// What a channel with incidents was sent, in order: what it opens or closes, `+` what was taken, `!` troubles.
+/// What a channel with incidents was sent, in order: what it opens or closes, `+` what was taken, `!` faults.
 fn paged(world: &ServiceFixture) -> Vec<String> {
     let sql = "SELECT content FROM delivery WHERE channel = 'pager' ORDER BY created_at, delivery_id";
     let mut statement = world.seed.connection.prepare(sql).unwrap();
@@ -63,7 +63,7 @@ async fn with_incident() -> ServiceFixture {
 }
 
 #[tokio::test]
-async fn an_ack_is_mirrored_to_the_pager_once_and_mailed_to_nobody() {
+async fn an_ack_is_mirrored_to_the_pager_once_and_mailed_to_no_one() {
     let mut world = with_incident().await;
     ack::ack(&world.ledger, "login", AckTerms::default(), ann(3)).await.unwrap();
     let taken = world.triage(4).unwrap();
@@ -82,7 +82,7 @@ async fn an_ack_is_mirrored_to_the_pager_once_and_mailed_to_nobody() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_trouble_reaches_the_pager_after_an_hour_and_the_others_with_the_next_digest() {
+async fn the_end_of_a_fault_reaches_the_pager_after_an_hour_and_the_others_with_the_next_digest() {
     let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     let raise = |world: &mut ServiceFixture, m| {
@@ -99,7 +99,7 @@ async fn the_end_of_a_trouble_reaches_the_pager_after_an_hour_and_the_others_wit
     };
     raise(&mut world, 20).unwrap();
     assert_eq!(clear(&mut world, 30), None);
-    // It is back within an hour, again and again: it goes on, and nobody is told.
+    // It is back within an hour, again and again: it goes on, and nothing is sent.
     assert_eq!(raise(&mut world, 40), None);
     assert_eq!(clear(&mut world, 50), None);
     assert_eq!(raise(&mut world, 109), None);
@@ -118,7 +118,7 @@ async fn the_end_of_a_trouble_reaches_the_pager_after_an_hour_and_the_others_wit
 }
 
 #[tokio::test]
-async fn a_trouble_that_is_back_pages_nobody_in_quiet_hours_soon_or_late() {
+async fn a_fault_that_is_back_pages_no_one_in_quiet_hours_soon_or_late() {
     let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
@@ -151,13 +151,13 @@ async fn a_trouble_that_is_back_pages_nobody_in_quiet_hours_soon_or_late() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_trouble_is_owed_although_it_came_back_unseen_in_between() {
+async fn the_end_of_a_fault_is_owed_although_it_recurred_unseen_in_between() {
     let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
     world.triage(2).unwrap();
     all_sent(&mut world);
-    // Nobody looks for two hours; then it is back, too late to go on, and over again before that may be told.
+    // No one looks for two hours; then it is back, too late to go on, and over again before that may be reported.
     world.seed.write(|tx| fault::clear(tx, "scan:prod", t(20))).unwrap();
     world.settings.quiet = Some(QuietHours::parse("10:00-22:00").unwrap());
     world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(140))).unwrap();
@@ -171,7 +171,7 @@ async fn the_end_of_a_trouble_is_owed_although_it_came_back_unseen_in_between() 
 async fn an_incident_ends_although_the_next_episode_began_before_anybody_looked() {
     let mut world = with_incident().await;
     world.seed.recover("login", t(5));
-    // The episode closes and opens in one look after the other, before a digest may be sent to anybody.
+    // The episode closes and opens in one look after the other, before a digest may be sent to anyone.
     world.settings.routes.remove(1);
     world.triage(6);
     world.settings.routes.push(route("pager", true));

@@ -22,7 +22,7 @@ pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
                 && BatchApi::VARIANTS.iter().any(|api| earlier.is_taken_by(*api) && one.is_taken_by(*api))
         };
         if configs[..index].iter().any(competes) {
-            say(key.clone(), "an earlier one is for the same job type, directory and batch");
+            say(key.clone(), "duplicate: an earlier entry has the same job type, directory and batch");
         }
         if !config.project.is_empty() && !used_apis(config).any(|api| one.is_taken_by(api)) {
             let text = "no project can use it, as jobs would run with the API's defaults: api = \"v1-beta\" needs \
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(complaints("v1-beta", &["job-type = \"classify\"\nconfig = { rules = [] }"]), "");
         let flat = "job-type = \"parse\"\nconfig = { tier = \"fast\" }";
         assert_eq!(complaints("auto", &[nested, flat]), "", "one for each API");
-        assert!(complaints("auto", &[flat, flat]).contains("an earlier one is for the same"));
+        assert!(complaints("auto", &[flat, flat]).contains("an earlier entry has the same"));
         assert!(complaints("auto", &["job-type = \"parse\"\nconfig = { }"]).contains("no project can use it"));
     }
 
@@ -75,6 +75,6 @@ mod tests {
             (format!("job-type = \"parse\"\n{config}"), format!("job-type = \"parse\"\nbatch-id = \"b\"\n{config}"));
         assert_eq!(complaints("v1-beta", &[&wide, &narrow]), "");
         let said = complaints("v1-beta", &[&narrow, &wide, &narrow]);
-        assert!(said.contains("reprocess.job-config[2]: an earlier one is for the same"), "{said}");
+        assert!(said.contains("reprocess.job-config[2]: duplicate"), "{said}");
     }
 }

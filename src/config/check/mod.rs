@@ -24,7 +24,7 @@ pub(crate) fn check(config: &Config) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let mut say = |key: String, text: &str| complaints.push((key, text.to_owned()));
     if config.project.is_empty() {
-        let text = "there is no [[project]]: name at least one LlamaCloud project to watch, \
+        let text = "no [[project]] is configured: add at least one LlamaCloud project, \
                     for example with two more lines at the end: [[project]] and name = \"prod\"";
         say("project".to_owned(), text);
     }
@@ -61,9 +61,9 @@ fn repeated<'a>(names: impl Iterator<Item = &'a str>, table: &str, say: &mut imp
     for (index, name) in names.enumerate() {
         let key = format!("{table}[{index}].name");
         if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) {
-            say(key, "a name is made of letters, digits, `-`, `_` and `.`");
+            say(key, "a name may contain letters, digits, `-`, `_` and `.`");
         } else if !seen.insert(name) {
-            say(key, "this name is taken by an earlier one");
+            say(key, "duplicate name");
         }
     }
 }
@@ -112,7 +112,7 @@ fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
     ];
     for (key, is_written, kinds) in written {
         if is_written && !kinds.contains(&kind) {
-            say(key, &format!("this key does not belong to kind = \"{}\"", kind.as_str()));
+            say(key, &format!("this key does not apply to kind = \"{}\"", kind.as_str()));
         }
     }
     if kind == Email {
@@ -138,7 +138,7 @@ fn check_channel(channel: &ChannelConfig, mut say: impl FnMut(&str, &str)) {
         if channel.smtp_tls == Some(SmtpTls::None) && remote && !channel.smtp_allow_plaintext {
             say(
                 "smtp-tls",
-                "\"none\" sends digests in plain text over the network; use \"required\" or \"implicit\", or say smtp-allow-plaintext = true",
+                "\"none\" sends digests in plain text over the network; use \"required\" or \"implicit\", or set smtp-allow-plaintext = true",
             );
         }
     }

@@ -15,7 +15,7 @@ pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
         }
     }
     if Schedule::parse(&schedule.scan) == Ok(Schedule::Off) {
-        say("schedule.scan".to_owned(), "must not be \"off\": without scans there is nothing to tell");
+        say("schedule.scan".to_owned(), "must not be \"off\": without scans no failure is detected");
     }
     if TimeZone::get(&schedule.timezone).is_err() {
         let text = format!("unknown zone `{}`: use an IANA name such as \"Europe/Berlin\"", schedule.timezone);
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn every_time_that_cannot_be_read_is_told_and_the_defaults_can() {
+    fn every_time_that_cannot_be_read_is_reported_and_the_defaults_can() {
         assert!(keys(|_| {}).is_empty());
         assert_eq!(keys(|c| c.schedule.scan = "often".to_owned()), ["schedule.scan"]);
         assert_eq!(keys(|c| c.schedule.scan = "off".to_owned()), ["schedule.scan"]);

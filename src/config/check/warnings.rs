@@ -1,4 +1,4 @@
-//! What a configuration may say but probably does not mean: told by `check-config` and `doctor`, refused by nobody.
+//! What a configuration may say but probably does not mean: told by `check-config` and `doctor`, refused by no one.
 
 use crate::config::Config;
 use crate::config::channel::{ChannelConfig, ChannelKind};
@@ -10,12 +10,12 @@ pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
     let mut doubts = Vec::new();
     let mut say = |key: &str, text: String| doubts.push((key.to_owned(), text));
     if config.channel.is_empty() {
-        say("channel", "there is no [[channel]]: digests are kept in the ledger and reach nobody".to_owned());
+        say("channel", "no [[channel]] is configured: digests stay in the ledger and are not sent".to_owned());
     } else if !config.channel.iter().any(|channel| reaches_people(channel, config)) {
         say(
             "channel",
-            "paging news (digest.page-classes) reaches people only through Microsoft Teams or files; Teams accepts \
-             messages that it then drops, so add a channel of another kind"
+            "pages (digest.page-classes) go only to Microsoft Teams or files; Teams can accept a message \
+             and drop it, so add a channel of another kind"
                 .to_owned(),
         );
     }
@@ -24,13 +24,12 @@ pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
             say(&format!("project[{index}].project-id"), text);
         }
         if is_unencrypted(&project.base_url) {
-            let text =
-                "the API key travels in plain text; use https:// unless nobody else is on that network".to_owned();
+            let text = "the API key is sent in plain text; use https:// unless the network is private".to_owned();
             say(&format!("project[{index}].base-url"), text);
         }
     }
     if let Some(address) = config.service.listen.filter(|address| !address.ip().is_loopback()) {
-        let text = format!("{address} can be reached from other hosts, and the answers need no password");
+        let text = format!("{address} is reachable from other hosts without a password");
         say("service.listen", text);
     }
     if config.service.webhook_secret_file.is_some() && config.service.listen.is_none() {
@@ -38,7 +37,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
         say("service.webhook-secret-file", text);
     }
     if config.service.heartbeat_url.is_some() && config.service.heartbeat_url_file.is_some() {
-        say("service.heartbeat-url", "heartbeat-url-file is set, too, and goes before it".to_owned());
+        say("service.heartbeat-url", "heartbeat-url-file is also set and overrides it".to_owned());
     }
     doubts
 }
@@ -47,9 +46,9 @@ pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
 fn prefixed_id_warning(id: &str) -> Option<String> {
     let bare = bare_project_id(id);
     if bare != id {
-        return Some(format!("the API's queries want the bare uuid, so {bare} is sent"));
+        return Some(format!("the API expects the bare uuid: {bare} is sent"));
     }
-    let said = "the API's queries want a bare uuid, and no uuid follows the prefix: it is sent as it is";
+    let said = "the API expects a bare uuid, and none follows the prefix: it is sent unchanged";
     (id.starts_with("proj-") || id.starts_with("prj-")).then(|| said.to_owned())
 }
 
@@ -108,9 +107,9 @@ mod tests {
             keys(|c| c.project.push(project))
         };
         assert_eq!(with("proj-0b1f"), ["project[0].project-id"]);
-        assert!(prefixed_id_warning("proj-0b1f").unwrap().ends_with("as it is"));
+        assert!(prefixed_id_warning("proj-0b1f").unwrap().ends_with("unchanged"));
         let uuid = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
-        assert!(prefixed_id_warning(&format!("prj-{uuid}")).unwrap().ends_with(&format!("so {uuid} is sent")));
+        assert!(prefixed_id_warning(&format!("prj-{uuid}")).unwrap().ends_with(&format!("{uuid} is sent")));
         assert!(with("0b1f").is_empty());
     }
 

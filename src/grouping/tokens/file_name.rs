@@ -1,4 +1,4 @@
-//! File names with spaces that nobody quoted: `password required for final report.pdf` reads as words before a slot.
+//! File names with spaces that no one quoted: `password required for final report.pdf` reads as words before a slot.
 //!
 //! One message cannot tell where such a name begins, so every beginning is tried: the place where many names were seen
 //! is the one. What was seen there must begin in many ways; `could not open a.pdf` and `could not read a.pdf` differ in a

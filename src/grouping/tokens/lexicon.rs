@@ -1,5 +1,5 @@
 //! The few words the grouping knows by name: truth values, days and months, keys whose values tell what went wrong,
-//! technical names with digits, and the common vocabulary of messages, which is seldom somebody's data.
+//! technical names with digits, and the common vocabulary of messages, which is seldom someone else's data.
 
 use rustc_hash::FxHashSet;
 use std::sync::OnceLock;

@@ -151,7 +151,7 @@ impl Client {
 
     /// Tells one way of asking from another: a digest of the key, the host and the project.
     ///
-    /// It is kept in the ledger, so it is short: nobody makes a key of random characters of it.
+    /// It is kept in the ledger, so it is short: no one makes a key of random characters of it.
     pub(crate) fn access_mark(&self) -> String {
         let mut digest = Sha256::new();
         digest.update(self.headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes));
@@ -326,7 +326,7 @@ impl Client {
 
 /// Statuses after which nothing was created for sure.
 ///
-/// Others are not: 408 may come after the work began, 409 may tell of an earlier try, 3xx and 5xx of anything.
+/// Others are not: 408 may come after the work began, 409 may be about an earlier try, 3xx and 5xx of anything.
 fn is_definite(status: u16) -> bool {
     matches!(status, 400..=404 | 413 | 422 | 429)
 }

@@ -45,7 +45,7 @@ fn reason(error: &reqwest::Error) -> String {
         return "no connection within 5 s: check the network, the proxy and the firewall".to_owned();
     }
     if error.is_timeout() {
-        return "no answer within request-timeout: if this stays, raise it, or lower page-size".to_owned();
+        return "no answer within request-timeout: if this persists, raise it, or lower page-size".to_owned();
     }
     format!("{root}: check the network and the proxy")
 }

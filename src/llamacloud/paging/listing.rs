@@ -141,7 +141,7 @@ pub(crate) async fn read_at_pace<R: RowReader>(
                 match size.failed(&error, client.has_answered()) {
                     Remedy::Fewer => {}
                     Remedy::LeaveOut if paging.leave_out(&path) => {
-                        let why = format!("one row alone cannot be had: {error}");
+                        let why = format!("a single row cannot be read: {error}");
                         listed.why_unreadable.get_or_insert(why);
                         listed.unreadable = paging.unreadable();
                     }

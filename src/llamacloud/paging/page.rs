@@ -1,7 +1,7 @@
 //! One page of a listing: from JSON straight to rows.
 //!
 //! The fast way decodes the whole page with borrowed strings.
-//! Only if that fails, each row is decoded by itself, so that one bad row never costs another.
+//! Only if that fails, each row is decoded alone, so that one bad row never costs another.
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
@@ -172,7 +172,7 @@ fn explains_itself(text: &str) -> bool {
             && known.iter().all(|key| value.get(key).is_none())
 }
 
-/// Parses JSON; an error says where; what is no JSON at all (cut short, garbled) is told apart from a wrong shape.
+/// Parses JSON; an error says where; what is no JSON at all (cut short, garbled) is distinguished from a wrong shape.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, path: &str) -> Result<T, CloudError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {

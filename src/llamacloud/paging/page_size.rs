@@ -1,7 +1,7 @@
 //! How many rows a page is asked for where one page of a list cannot be had: fewer, down to the one row that is to blame.
 //!
 //! An answer that is too large is halved. An answer that the server cannot make may be the fault of one row or of the whole
-//! server: the next row alone tells, so a server in trouble is asked twice more and no longer.
+//! server: the next row alone tells, so a failing server is asked twice more and no longer.
 
 use crate::llamacloud::error::CloudError;
 
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_in_trouble_is_asked_twice_more_and_one_that_only_makes_large_answers_not_for_ever() {
+    fn a_failing_server_is_asked_twice_more_and_one_that_only_makes_large_answers_not_for_ever() {
         let all: Vec<usize> = (0..3_000).collect();
         assert_eq!(read(3_000, &all, &too_large()).1.len(), 10);
         assert_eq!(PageSize::of(9).failed(&server(500), false), Remedy::GiveUp, "nothing of it answers");

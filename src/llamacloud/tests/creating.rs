@@ -155,7 +155,7 @@ async fn a_configuration_is_learnt_from_the_first_source_that_has_one() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_nothing_tells_leaves_the_first_trouble_to_tell() {
+async fn a_job_config_that_cannot_be_learnt_is_reported_with_the_first_reason() {
     let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v1/parsing/job/j-shut/parameters" => status(403, "no"),
         _ => status(404, "gone"),

@@ -1,4 +1,4 @@
-//! What each trouble becomes: an error that says what to do, never a leaked key, never an endless wait.
+//! What each fault becomes: an error that says what to do, never a leaked key, never an endless wait.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -26,14 +26,14 @@ async fn error_for(answer: impl Fn() -> Response + Send + Sync + 'static) -> (Cl
 #[tokio::test]
 async fn each_status_says_what_to_do_and_whether_it_is_worth_trying_again() {
     for (code, says, tries, transient, stops) in [
-        (400, "did not take", 1, false, false),
+        (400, "rejected the request", 1, false, false),
         (401, "API key", 1, false, true),
         (402, "credits", 1, false, true),
         (403, "project-id", 1, false, true),
         (404, "api = \"v2\"", 1, false, true),
         (410, "api = \"v2\"", 1, false, true),
         // The second try is with a smaller page, in case its size was refused.
-        (422, "did not take", 2, false, false),
+        (422, "rejected the request", 2, false, false),
         (429, "requests-per-second", 5, true, false),
         (500, "is failing (500)", 5, true, false),
         (503, "is failing (503)", 5, true, false),
@@ -48,7 +48,7 @@ async fn each_status_says_what_to_do_and_whether_it_is_worth_trying_again() {
 }
 
 #[tokio::test]
-async fn a_passing_trouble_is_waited_out() {
+async fn a_passing_fault_is_waited_out() {
     let fake = FakeCloud::start(|_, before| match before {
         0 => status(503, "busy"),
         1 => text(200, "application/json", r#"{"items":[{"id":"bjb-1","#),
@@ -120,7 +120,7 @@ async fn an_endless_body_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_by_its_address() {
+async fn a_missing_server_is_reported_with_its_address() {
     let unused = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
@@ -136,7 +136,7 @@ async fn a_server_that_is_not_there_is_told_by_its_address() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_is_told_as_such() {
+async fn a_server_that_speaks_no_tls_is_reported_as_such() {
     let fake = FakeCloud::start(|_, _| ok(&json!({}))).await;
     let cloud = connect(project(&fake.url.replace("http:", "https:")), RetryPace::hurried());
     let error = list(&cloud).await.unwrap_err();
@@ -184,7 +184,7 @@ async fn a_row_that_the_server_cannot_write_costs_no_other_row() {
         cloud.list_items(&batches[0], kind, crate::llamacloud::paging::listing::Depth::News, &mut page).await.unwrap();
     assert_eq!((listed.complete, listed.rows, listed.unreadable), (true, 299, 1), "{listed:?}");
     assert!(ids.len() == 299 && !ids.contains(&"123".to_owned()));
-    assert!(listed.why_unreadable.unwrap().contains("one row alone"));
+    assert!(listed.why_unreadable.unwrap().contains("a single row"));
     assert!(fake.calls().len() < 60, "{}", fake.calls().len());
 }
 

@@ -121,7 +121,7 @@ proptest! {
         promised in prop_oneof![Just(None), Just(Some(0_i64)), (-3_i64..4).prop_map(Some)],
         counts_lie in any::<bool>(),
     ) {
-        // A count that lies: off by a few; never exactly what a capped page holds, which nobody could tell from the truth.
+        // A count that lies: off by a few; never exactly what a capped page holds, which no one could tell from the truth.
         let expected = promised.map(|off| {
             let off = if counts_lie { off } else { 0 };
             server.rows.saturating_add_signed(off)

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::paging::listing::Listed;
-use crate::llamacloud::tests::fake::{Call, Fake, ok, status};
+use crate::llamacloud::paging::listing::ListResult;
+use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, ok, status};
 use crate::model::batch_api::BatchApi::V2;
 
 const BATCHES: usize = 300;
@@ -35,7 +35,7 @@ struct Server {
 }
 
 impl Server {
-    fn answer(&self, call: &Call, before: usize) -> Response {
+    fn answer(&self, call: &RecordedCall, before: usize) -> Response {
         if self.hiccup.contains(&before) {
             return status(500, "boom");
         }
@@ -61,8 +61,8 @@ impl Server {
 const WELL: Server = Server { bad: Vec::new(), oldest_first: false, filters: true, hiccup: 0..0 };
 
 /// Which batches were shown, each once, how the list ended, and after how many requests.
-async fn list(server: Server, alive: bool) -> (Vec<String>, Result<Listed, CloudError>, usize) {
-    let fake = Fake::start(move |call, before| match call.path.as_str() {
+async fn list(server: Server, alive: bool) -> (Vec<String>, Result<ListResult, CloudError>, usize) {
+    let fake = FakeCloud::start(move |call, before| match call.path.as_str() {
         "/api/v2/batches" => server.answer(call, before - usize::from(alive)),
         _ => ok(&json!({"id": "bat-x", "status": "COMPLETED"})),
     })

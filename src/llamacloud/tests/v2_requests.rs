@@ -155,7 +155,7 @@ async fn a_batch_that_was_shown_after_the_question_for_open_jobs_is_asked_for_ag
     assert!(!settled(&batches[0]).await, "shown by a list");
 }
 
-/// A job that is open in a way that nobody can ask for is found by the proof.
+/// A job that is open in a way that no one can ask for is found by the proof.
 #[tokio::test]
 async fn a_narrow_reading_is_no_proof_and_a_proof_shows_every_job() {
     for product in ["parse", "extract"] {

@@ -74,12 +74,12 @@ async fn an_extraction_that_was_there_before_the_post_is_not_its_own() {
 }
 
 #[tokio::test]
-async fn an_extraction_with_another_configuration_is_not_the_retrys_or_nobody_can_say() {
+async fn an_extraction_with_another_configuration_is_not_the_retrys_or_no_one_can_say() {
     let made = |configuration: Value| vec![extraction("ext-new", "2026-11-23T11:00:01Z", configuration)];
     let sure = |sure| vec![("ext-new".to_owned(), sure)];
     assert_eq!(found(SAVED, vec![], made(OTHER.into())).await, []);
     assert_eq!(found(SAVED, vec![], made(SAVED.into())).await, sure(true));
-    // What shows none may be made with any, by anybody.
+    // What shows none may be made with any, by anyone.
     assert_eq!(found(SAVED, vec![], made(Value::Null)).await, sure(false));
     // The server may write what it ships under another name.
     assert_eq!(found("cfg-EXTRACT_AGENTIC", vec![], made(OTHER.into())).await, sure(false));

@@ -52,7 +52,7 @@ pub(crate) async fn find(
     for batch in likely {
         // What one batch does not tell must not hide what the others do.
         let item_ids = item_ids(client, limit, &batch).await.unwrap_or_else(|error| {
-            tracing::debug!(batch = batch.batch_id, %error, "the items of a batch that may be a retry's were not listed");
+            tracing::debug!(batch = batch.batch_id, %error, "cannot list the items of a batch that may belong to a retry");
             None
         });
         found.push(ResubmittedBatch { batch, item_ids });

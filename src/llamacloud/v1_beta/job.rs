@@ -82,7 +82,7 @@ pub(crate) async fn config(
     };
     match own {
         Ok(None) => of_results(client, batch, item_id).await,
-        // A key may be let in to results and not to parameters; a server in trouble is asked again later.
+        // A key may be let in to results and not to parameters; a failing server is asked again later.
         Err(error @ (CloudError::Forbidden { .. } | CloudError::Refused { .. })) => {
             of_results(client, batch, item_id).await?.map_or(Err(error), |config| Ok(Some(config)))
         }

@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::llamacloud::PageOfBatches;
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::end_of_list::{MOST_BATCHES, Paging};
-use crate::llamacloud::paging::listing::{self, Listed, Make, Style};
+use crate::llamacloud::paging::end_of_list::{ListProgress, MOST_BATCHES};
+use crate::llamacloud::paging::listing::{self, ListResult, Make, Style};
 use crate::llamacloud::paging::page_size::may_be_one_row;
 use crate::llamacloud::v2::ROOT;
-use crate::llamacloud::v2::batch::Batches;
+use crate::llamacloud::v2::batch::V2BatchRows;
 use crate::model::batch::Batch;
 
 /// Places of one list that are left out, at most: where there are more, the server is to blame.
@@ -32,7 +32,7 @@ pub(crate) async fn read(
     limit: usize,
     since: Option<Timestamp>,
     page: &mut PageOfBatches<'_>,
-) -> Result<Listed, CloudError> {
+) -> Result<ListResult, CloudError> {
     let mut seen = Seen { sorted: true, ..Seen::default() };
     let (mut holes, mut why_left_out, mut until, mut tries) = (Vec::new(), None, None, 0);
     loop {
@@ -40,11 +40,11 @@ pub(crate) async fn read(
             seen.note(&batches);
             page(batches)
         };
-        let paging = Paging::by_token().at_most(MOST_BATCHES);
+        let paging = ListProgress::by_token().at_most(MOST_BATCHES);
         let style = Style::of(Make::V2, limit);
         // After a first failure, another is an answer.
         let asked = Ask { once: tries > 0, ..ask(since, until) };
-        let error = match listing::read(client, &asked, style, &Batches, paging, &mut each).await {
+        let error = match listing::read(client, &asked, style, &V2BatchRows, paging, &mut each).await {
             Ok(mut listed) => {
                 listed.rows = seen.rows;
                 listed.unreadable += holes.len() as u64;
@@ -134,7 +134,8 @@ async fn is_empty_after(client: &Client, newest: Timestamp) -> bool {
     let Ok(after) = newest.checked_add(PRECISION) else { return false };
     let asked = ask(Some(after), None).once();
     let mut first = |_| ControlFlow::Break(());
-    let read = listing::read(client, &asked, Style::of(Make::V2, 1), &Batches, Paging::by_token(), &mut first).await;
+    let read =
+        listing::read(client, &asked, Style::of(Make::V2, 1), &V2BatchRows, ListProgress::by_token(), &mut first).await;
     read.is_ok_and(|listed| listed.rows == 0)
 }
 
@@ -173,7 +174,8 @@ async fn reads(client: &Client, since: Timestamp, until: Timestamp) -> Option<bo
         ControlFlow::Break(())
     };
     let asked = ask(Some(since), Some(until)).once();
-    let read = listing::read(client, &asked, Style::of(Make::V2, 1), &Batches, Paging::by_token(), &mut first).await;
+    let read =
+        listing::read(client, &asked, Style::of(Make::V2, 1), &V2BatchRows, ListProgress::by_token(), &mut first).await;
     match read {
         Ok(_) => is_older.then_some(true),
         Err(error) if may_be_one_row(&error) => Some(false),

@@ -197,7 +197,7 @@ pub(crate) async fn find(
             };
             extractions(client, limit, &before.input, posted, new).await?
         }
-        // Nobody can tell its job from those of others.
+        // No one can tell its job from those of others.
         (Product::Extract, None) => ListResult::default(),
     };
     Ok(Candidates { found, complete: listed.complete && listed.unreadable == 0 })
@@ -206,7 +206,7 @@ pub(crate) async fn find(
 /// Whether an extract job surely is the one of a POST; none if it surely is not.
 ///
 /// What was there before is not, nor what was made with another saved configuration. A server may write one that it ships under
-/// another name or none at all, and clocks of servers differ: then nobody can say.
+/// another name or none at all, and clocks of servers differ: then no one can say.
 fn likeness(job: &Job, before: &PriorJobs, posted: Timestamp) -> Option<bool> {
     if before.jobs.contains(&job.id) {
         return None;
@@ -219,7 +219,7 @@ fn likeness(job: &Job, before: &PriorJobs, posted: Timestamp) -> Option<bool> {
     Some(is_as_sent && job.created_at.is_none_or(|at| at >= posted - CLOCK_MARGIN))
 }
 
-/// Whether this is a configuration that somebody saved, not one that the API ships.
+/// Whether this is a configuration that someone saved, not one that the API ships.
 fn is_saved(configuration_id: &str) -> bool {
     configuration_id.strip_prefix("cfg-").is_some_and(is_uuid)
 }

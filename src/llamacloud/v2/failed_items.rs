@@ -127,7 +127,7 @@ pub(crate) struct Sorted {
     pub(crate) jobs: HashMap<String, Made>,
     /// Those that got none.
     pub(crate) unmapped: Vec<Mapping>,
-    /// Those that had got none when somebody cancelled the batch: that is no failure.
+    /// Those that had got none when someone cancelled the batch: that is no failure.
     pub(crate) never_begun: Vec<String>,
 }
 

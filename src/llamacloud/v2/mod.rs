@@ -146,7 +146,7 @@ impl V2 {
         }
         let Some(item_id) = self.item_of(&job) else {
             listed.unreadable = 1;
-            listed.why_unreadable = Some(format!("{}: it does not say which item it was made for", job.id));
+            listed.why_unreadable = Some(format!("{}: its item is unknown", job.id));
             return Ok(listed);
         };
         listed.rows = 1;

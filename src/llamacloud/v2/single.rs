@@ -1,4 +1,4 @@
-//! A single job seen as a batch of one item: that is how a resubmitted file is followed without anybody above knowing the difference.
+//! A single job seen as a batch of one item: that is how a resubmitted file is followed without anyone above knowing the difference.
 
 use crate::llamacloud::v2::job::{Job, Product};
 use crate::model::batch::{Batch, BatchStatus};

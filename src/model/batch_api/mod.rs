@@ -132,9 +132,9 @@ impl ApiState {
     pub fn describe(&self) -> String {
         let status = self.status.map_or_else(String::new, |status| format!(" ({status})"));
         match self.presence {
-            Presence::Unknown => "not known yet".to_owned(),
+            Presence::Unknown => "unknown yet".to_owned(),
             Presence::Absent => format!("does not exist{status}"),
-            Presence::Present if self.missed > 0 => format!("answered before, but not last time{status}"),
+            Presence::Present if self.missed > 0 => format!("did not answer last time{status}"),
             Presence::Present if self.active => "answers, has batches".to_owned(),
             Presence::Present => "answers, has no recent batches".to_owned(),
         }
@@ -210,11 +210,11 @@ impl LeftBehind {
         *self == LeftBehind::default()
     }
 
-    /// What people are told once the API of a project went away.
+    /// What it is reported once the API of a project went away.
     pub(crate) fn news(&self, project: &str, api: BatchApi, status: Option<u16>) -> String {
         let status = status.map_or_else(String::new, |status| format!(" (its batch list answers {status})"));
         let head = format!(
-            "project {project}: LlamaCloud does not serve API {api} any more{status}; its batches are read through API {} alone",
+            "project {project}: LlamaCloud no longer serves API {api}{status}; its batches are read through API {} only",
             api.other()
         );
         if self.is_nothing() {
@@ -228,8 +228,8 @@ impl LeftBehind {
         let parts = parts.iter().filter(|(n, _, _)| *n > 0).map(|(n, one, many)| count(*n, one, many));
         let parts: Vec<String> = parts.collect();
         format!(
-            "{head}. What becomes of {} of API {api} cannot be read any more; all stay recorded as they are. \
-             Retry the items through API {} (it needs a [[reprocess.job-config]] for it), or dismiss them once they are done.",
+            "{head}. The outcome of {} of API {api} can no longer be read; the ledger keeps their last state. \
+             Retry the items through API {} (needs a [[reprocess.job-config]]), or dismiss them once they are done.",
             parts.join(", "),
             api.other()
         )
@@ -311,7 +311,9 @@ fn not_found(state: ApiState, status: u16, now: Timestamp) -> (ApiState, ApiFind
         Presence::Present if status == PAGE => (asked, ApiFinding::Unclear),
         Presence::Present => match state.asked_at.filter(|at| state.missed > 0 && *at <= now) {
             None => (ApiState { missed: 1, ..asked }, ApiFinding::Unclear),
-            Some(first) if now - first < GONE_AFTER => (ApiState { asked_at: Some(first), ..asked }, ApiFinding::Unclear),
+            Some(first) if now - first < GONE_AFTER => {
+                (ApiState { asked_at: Some(first), ..asked }, ApiFinding::Unclear)
+            }
             Some(_) => (absent, ApiFinding::WentAway),
         },
     }

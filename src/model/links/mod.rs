@@ -191,7 +191,7 @@ mod tests {
             LinkTemplates::shipped().make(&project)["console"],
             "https://c/project/7c9e6679-7425-40de-944b-e07fc1f90ae7/parse"
         );
-        // A file that was processed again by itself is a batch of one job.
+        // A file that was processed again alone is a batch of one job.
         assert_eq!(LinkTemplates::shipped().make(&facts("pjb-3", "pjb-3"))["batch"], "https://a/api/v2/parse/pjb-3");
     }
 

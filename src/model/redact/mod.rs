@@ -1,4 +1,4 @@
-//! Masking secrets in text from outside, before it reaches the ledger, a log or a person.
+//! Masking secrets in text from outside, before it reaches the ledger, a log or a user.
 //!
 //! Error texts of the wild did contain whole bearer keys and presigned links.
 

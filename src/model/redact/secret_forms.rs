@@ -19,7 +19,7 @@ use crate::model::redact::unescaped::{Unescaped, percent_decoded};
 /// many words, and blanking those would spoil the text.
 const ANYWHERE: usize = 8;
 
-/// Bytes below which a secret is not masked by itself: it would blank half of every text.
+/// Bytes below which a secret is not masked where it stands inside a word: it would blank half of every text.
 /// Only longer texts that hold it, such as an encoded log-in, are.
 pub(crate) const SHORTEST: usize = 4;
 

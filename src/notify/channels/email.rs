@@ -24,7 +24,7 @@ pub(crate) struct Email {
 }
 
 impl Email {
-    /// Checks the settings; plain text is refused where somebody could listen.
+    /// Checks the settings; plain text is refused where someone could listen.
     pub(crate) fn new(config: &Config, secrets: ChannelSecrets) -> Result<Email, NotifyError> {
         let head = message_headers(config)?;
         let host = config.smtp_host.as_deref().ok_or_else(|| missing(config, "smtp-host"))?;
@@ -120,7 +120,7 @@ impl Email {
         }
         if done.is_empty() {
             let why = self.server.with_greeting(refused.join("; "));
-            let todo = hint::todo(SmtpStage::Recipient, &why);
+            let todo = hint::advice(SmtpStage::Recipient, &why);
             return Err(NotifyError::Refused { peer, why, todo, of_content: false });
         }
         Ok(Receipt { answer: sent.answer, refused, done, tier })

@@ -71,7 +71,7 @@ impl Folder {
         if !self.dir.exists() {
             let place = self.dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
             access(place, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| failed(&self.dir)(error.into()))?;
-            return Ok(format!("{} is not there yet: the first digest makes it", self.dir.display()));
+            return Ok(format!("{} does not exist yet; the first digest creates it", self.dir.display()));
         }
         let name = ".llama-triage-check";
         write_whole(&self.dir, name, b"").await?;
@@ -87,7 +87,7 @@ impl Folder {
     }
 }
 
-/// Under another name first, so that nobody ever reads half a digest.
+/// Under another name first, so that no one ever reads half a digest.
 async fn write_whole(dir: &Path, name: &str, content: &[u8]) -> Result<(), NotifyError> {
     let path = dir.join(name);
     let unfinished = dir.join(format!(".{name}.unfinished"));

@@ -34,7 +34,7 @@ pub(crate) enum Plaintext {
     Allowed,
 }
 
-/// What came back.
+/// The answer.
 pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
@@ -64,7 +64,7 @@ impl Http {
         let mut builder = Client::builder()
             .timeout(limit)
             .connect_timeout(limit.min(Duration::from_secs(10)))
-            // Following would hand the digest to a host that nobody configured.
+            // Following would hand the digest to a host that no one configured.
             .redirect(Policy::none())
             .user_agent(concat!("llama-triage/", env!("CARGO_PKG_VERSION")));
         if local {
@@ -123,9 +123,9 @@ impl Http {
                 "a proxy on the way asks for a log-in: put it into HTTPS_PROXY, or the host into NO_PROXY"
             }
             RefusalCause::Secret => "check the channel's address and secret",
-            RefusalCause::Gone => "the address is gone: make a new one and configure it",
+            RefusalCause::Gone => "the address no longer exists: create a new one and configure it",
             RefusalCause::Receiver => {
-                "the receiver says that it failed: check its side, or make a new address and configure it"
+                "the receiver reports a failure: check its side, or create a new address and configure it"
             }
             RefusalCause::Content => "check that the address belongs to this kind of channel",
         };
@@ -139,8 +139,9 @@ impl Http {
             ResponseVerdict::TooLarge => NotifyError::TooLarge { peer, why, next: None },
             ResponseVerdict::Unclear => NotifyError::Unclear { peer, why: format!("{why} (its answer broke off)") },
             ResponseVerdict::WebPage => {
-                let why =
-                    format!("{why}: a web page, no answer; check the address, and for a proxy or log-in in between");
+                let why = format!(
+                    "{why}: got a web page instead of an API answer; check the address, and whether a proxy or login page is in between"
+                );
                 NotifyError::Deferred { peer, why, retry_after: answer.retry_after }
             }
             _ => NotifyError::Deferred { peer, why, retry_after: answer.retry_after },

@@ -47,7 +47,7 @@ impl Pagerduty {
         let key = routing_key.expose_secret().trim();
         if key.len() != 32 || !key.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(NotifyError::Settings(format!(
-                "channel \"{channel}\": a routing key has 32 letters and digits; take the Integration Key of an Events API v2 integration"
+                "channel \"{channel}\": a routing key has 32 letters and digits; use the Integration Key of an Events API v2 integration"
             )));
         }
         Ok(Pagerduty {
@@ -56,7 +56,7 @@ impl Pagerduty {
         })
     }
 
-    /// Sends each event that is not done yet. One that PagerDuty dislikes does not hold up the others, or a page would
+    /// Sends each event that is not done yet. One that PagerDuty rejects does not hold up the others, or a page would
     /// wait behind it for good; any other failure stops them.
     pub(crate) async fn deliver(&self, digest: &Digest, facts: &DeliveryFacts) -> Result<Receipt, NotifyError> {
         let mut done = facts.done.clone();
@@ -145,12 +145,12 @@ pub(crate) fn preview(digest: &Digest) -> String {
         .map(|event| serde_json::to_string(event).expect("string keys and no numbers") + "\n")
         .collect::<String>();
     if lines.is_empty() {
-        return "nothing in this digest opens, takes or closes an incident\n".to_owned();
+        return "nothing in this digest opens, acknowledges or resolves an incident\n".to_owned();
     }
     lines
 }
 
-/// The events of a digest: ends first, because they are owed to somebody who was woken.
+/// The events of a digest: ends first, because they are owed to someone who was paged.
 ///
 /// A made-up digest opens an incident and closes it at once, so that the whole way is tried and nothing stays open.
 /// Only paging groups have incidents, so whoever builds the digest keeps `page` on the end of what had paged.
@@ -180,7 +180,7 @@ fn fault_key(digest: &Digest, fault: &Fault) -> String {
 }
 
 /// The scope is that under which the incident was opened, whatever the ledger is called since.
-/// The end tells incidents apart, so a long scope is cut and the end stays.
+/// The end distinguishes incidents, so a long scope is cut and the end stays.
 fn key(digest: &Digest, scope: Option<&str>, end: &str) -> String {
     let scope = cut_end(scope.unwrap_or_else(|| digest.incident_scope()), 60);
     short(&format!("llama-triage/{scope}/{}", short(end, 150)), KEY)
@@ -197,7 +197,7 @@ fn resolve(routing_key: &str, dedup_key: String) -> PagerDutyEvent {
     }
 }
 
-/// PagerDuty knows no way back from this: an ack that is taken back or broken is not told.
+/// PagerDuty knows no way back from this: an ack that is taken back or broken is not reported.
 fn acknowledge(routing_key: &str, dedup_key: String) -> PagerDutyEvent {
     PagerDutyEvent { event_action: "acknowledge", ..resolve(routing_key, dedup_key) }
 }
@@ -245,7 +245,7 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Page
 }
 
 fn trigger_fault(digest: &Digest, fault: &Fault, routing_key: &str) -> PagerDutyEvent {
-    let summary = format!("llama-triage is in trouble: {}", short(&fault.text, 400));
+    let summary = format!("llama-triage problem: {}", short(&fault.text, 400));
     let details = json!({ "fault": short(&fault.fault, 100), "digest_id": short(&digest.digest_id, 100) });
     PagerDutyEvent {
         payload: Some(payload(digest, summary, "error", &fault.since.to_string(), details)),

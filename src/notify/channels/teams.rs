@@ -1,7 +1,7 @@
 //! A digest as a Microsoft Teams message: one adaptive card, and what the answers mean.
 //!
 //! Outside text stands in text runs, which know no Markdown; only our own words stand in text blocks.
-//! A workflow may take the post and fail later unseen, so Teams must not be the only way to wake somebody.
+//! A workflow may take the post and fail later unseen, so Teams must not be the only way to pages.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl Teams {
 
 /// The largest card that obeys the limit, beginning at a tier, with the tier it has.
 ///
-/// Before any group is dropped, groups are told in two lines each.
+/// Before any group is dropped, groups are reported in two lines each.
 pub(crate) fn render(digest: &Digest, facts: &DeliveryFacts) -> (String, Tier) {
     let mut tier = facts.tier.max(LARGEST);
     loop {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, warn};
+use tracing::{Instrument, error};
 
 use crate::ledger::Ledger;
 use crate::model::schedule::quiet::QuietHours;
@@ -36,7 +36,7 @@ pub(crate) fn deliver_meanwhile<S: DigestSender>(
     hours: DeliveryHours,
 ) -> DropGuard {
     let stop = CancellationToken::new();
-    tokio::spawn(rounds(ledger.clone(), channels.to_vec(), hours, stop.clone()));
+    tokio::spawn(rounds(ledger.clone(), channels.to_vec(), hours, stop.clone()).in_current_span());
     stop.drop_guard()
 }
 
@@ -45,9 +45,8 @@ async fn rounds<S: DigestSender>(ledger: Ledger, channels: Vec<Arc<S>>, hours: D
     while stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
         let now = hours.now.checked_add(began.elapsed()).unwrap_or(hours.now);
         let page_only = hours.quiet.is_some_and(|quiet| quiet.contain(now, &hours.zone));
-        match deliver(&ledger, &channels, Round { now, page_only, patience: PATIENCE }).await {
-            Ok(summary) => summary.errors.iter().for_each(|error| warn!("{error}")),
-            Err(error) => error!("could not deliver: {error:#}"),
+        if let Err(error) = deliver(&ledger, &channels, Round { now, page_only, patience: PATIENCE }).await {
+            error!("cannot deliver digests: {error:#}");
         }
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
+use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
@@ -43,7 +44,7 @@ pub(crate) struct Try {
 
 /// Something that takes digests. `notify::Channel` is one; tests have their own.
 pub(crate) trait DigestSender: Send + Sync + 'static {
-    /// The channel's name.
+    /// Channel name.
     fn name(&self) -> &str;
 
     /// Sends the content once.
@@ -124,14 +125,18 @@ pub(crate) async fn deliver<S: DigestSender>(
     let mut tasks = JoinSet::new();
     let began = Instant::now();
     for channel in channels {
-        tasks.spawn(drain(ledger.clone(), Arc::clone(channel), round, began));
+        tasks.spawn(drain(ledger.clone(), Arc::clone(channel), round, began).in_current_span());
     }
     let mut summary = DeliverySummary::default();
     let deadline = tokio::time::Instant::now() + round.patience;
     while !tasks.is_empty() {
         match tokio::time::timeout_at(deadline, tasks.join_next()).await {
             Ok(Some(Ok(part))) => summary.add(part?),
-            Ok(Some(Err(failure))) => summary.errors.push(format!("a delivery task failed: {failure}")),
+            Ok(Some(Err(failure))) => {
+                let error = format!("a delivery task failed: {failure}");
+                error!("{error}");
+                summary.errors.push(error);
+            }
             Ok(None) => break,
             Err(_) => {
                 summary.busy = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
@@ -157,14 +162,48 @@ async fn drain<S: DigestSender>(
         let Some(claimed) = claimed else {
             return Ok(summary);
         };
-        let answer = attempt(channel.as_ref(), &claimed, now).await;
-        let fate = record(&ledger, claimed, answer.clone(), later(round.now, began)).await?;
+        let span = info_span!("delivery", channel = channel.name(), delivery.id = claimed.delivery_id);
+        let clock = || later(round.now, began);
+        let (answer, fate) = try_once(&ledger, channel.as_ref(), claimed, clock).instrument(span).await?;
         summary.count(channel.name(), &answer, &fate);
         // A channel that just failed is not tried with the next delivery at once.
         if matches!((&answer, &fate), (DeliveryResult::Later { .. }, Fate::Again { .. })) {
             return Ok(summary);
         }
     }
+}
+
+/// Sends a claimed delivery, records the outcome and logs it.
+async fn try_once<S: DigestSender>(
+    ledger: &Ledger,
+    channel: &S,
+    claimed: Claimed,
+    clock: impl Fn() -> Timestamp,
+) -> Result<(DeliveryResult, Fate), LedgerError> {
+    let (digest_id, attempt_number) = (claimed.content.digest_id.clone(), claimed.attempts);
+    let answer = attempt(channel, &claimed, clock()).await;
+    let fate = record(ledger, claimed, answer.clone(), clock()).await?;
+    let name = channel.name();
+    match (&fate, answer.error()) {
+        (Fate::Sent, _) => info!(digest.id = digest_id, attempt = attempt_number, "sent digest {digest_id} to {name}"),
+        (Fate::Again { at, .. }, error) => {
+            warn!(
+                digest.id = digest_id,
+                attempt = attempt_number,
+                "{name}: {}; next try {at:.0}",
+                error.unwrap_or_default()
+            );
+        }
+        (Fate::Dead, error) => {
+            warn!(
+                digest.id = digest_id,
+                attempt = attempt_number,
+                "{name}: {}; undeliverable",
+                error.unwrap_or_default()
+            );
+        }
+    }
+    Ok((answer, fate))
 }
 
 /// What time it is, some time after it was `now`: a round may take minutes.
@@ -206,10 +245,7 @@ impl DeliverySummary {
             Fate::Again { .. } => {}
             Fate::Dead => self.dead += 1,
         }
-        if let DeliveryResult::Later { error, .. }
-        | DeliveryResult::TooLarge { error, .. }
-        | DeliveryResult::Never { error, .. } = answer
-        {
+        if let Some(error) = answer.error() {
             self.errors.push(format!("{channel}: {error}"));
         }
     }

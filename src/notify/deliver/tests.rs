@@ -119,7 +119,7 @@ async fn a_delivery_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_recipient_that_is_refused_is_told_of_until_all_get_it() {
+async fn a_recipient_that_is_refused_is_reported_until_all_get_it() {
     let world = DeliveryFixture::new().await;
     let partly = DeliveryResult::Arrived { answer: "250 ok".into(), refused: vec!["b…@x: 550 no such user".into()] };
     let mail = FakeChannel::new("mail", [partly]);
@@ -151,7 +151,7 @@ async fn a_crash_between_sending_and_recording_sends_the_same_again_as_uncertain
     let world = DeliveryFixture::new().await;
     let mail = FakeChannel::new("mail", []);
     world.enqueue(1, &["mail"], false).await;
-    // The process dies after the claim was committed: nobody records anything.
+    // The process dies after the claim was committed: no one records anything.
     let claimed = world.ledger.write(|tx| store_delivery::claim(tx, "mail", false, t(2))).await.unwrap().unwrap();
     assert_eq!(world.deliver(std::slice::from_ref(&mail), 3).await, DeliverySummary::default());
     assert_eq!(recover(&world.ledger, t(4)).await.unwrap(), 1);
@@ -252,7 +252,7 @@ async fn what_may_have_arrived_is_sent_again_under_its_own_id_although_there_is_
 }
 
 #[tokio::test]
-async fn a_dead_delivery_is_told_as_a_fault_that_ends_with_the_next_success() {
+async fn a_dead_delivery_is_reported_as_a_fault_that_ends_with_the_next_success() {
     let world = DeliveryFixture::new().await;
     let chat = FakeChannel::new("chat", [DeliveryResult::Never { error: "410 gone".into(), of_content: false }]);
     let mail = FakeChannel::new("mail", []);
@@ -286,7 +286,7 @@ async fn a_mended_channel_gets_what_died_with_its_next_digest() {
 }
 
 #[tokio::test]
-async fn what_a_channel_dislikes_or_nobody_takes_for_news_is_not_repeated() {
+async fn what_a_channel_rejects_or_is_no_news_any_more_is_not_repeated() {
     let world = DeliveryFixture::new().await;
     let mail = FakeChannel::new("mail", [never(true), never(false)]);
     for n in [1, 2, 3 + 8 * 24 * 60] {
@@ -334,7 +334,7 @@ async fn a_silent_channel_blocks_neither_the_others_nor_the_cycle() {
     let round = Round { now: t(2), page_only: false, patience: Duration::from_millis(300) };
     let summary = deliver(&world.ledger, &[silent.clone(), mail.clone()], round).await.unwrap();
     assert_eq!((summary.sent, summary.busy), (1, 1));
-    // It goes on in the background, and nobody else takes its delivery meanwhile.
+    // It goes on in the background, and no one else takes its delivery meanwhile.
     assert_eq!(world.deliver(std::slice::from_ref(&silent), 3).await, DeliverySummary::default());
     silent.gate.as_ref().unwrap().notify_one();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
@@ -349,23 +349,23 @@ struct Slow;
 
 const LONG: Duration = Duration::from_millis(20);
 
-impl Sender for Slow {
+impl DigestSender for Slow {
     fn name(&self) -> &str {
         "mail"
     }
 
-    async fn send(&self, _: &Digest, _: Try) -> Answer {
+    async fn send(&self, _: &Digest, _: Try) -> DeliveryResult {
         let began = Instant::now();
         while began.elapsed() < LONG {
             tokio::task::yield_now().await;
         }
-        Answer::Arrived { answer: "250 ok".into(), refused: Vec::new() }
+        DeliveryResult::Arrived { answer: "250 ok".into(), refused: Vec::new() }
     }
 }
 
 #[tokio::test]
 async fn what_was_sent_is_dated_by_its_sending_and_not_by_the_begin_of_the_round() {
-    let world = World::new().await;
+    let world = DeliveryFixture::new().await;
     world.enqueue(1, &["mail"], false).await;
     world.enqueue(2, &["chat"], false).await;
     let round = Round { now: t(3), page_only: false, patience: Duration::from_secs(30) };

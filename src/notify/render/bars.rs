@@ -17,7 +17,7 @@ pub(crate) struct Bars {
     pub(crate) blocks: String,
     /// One height in pixels an hour, 0 where nothing happened.
     pub(crate) heights: Vec<u32>,
-    /// "most in an hour 47, this hour 12", so that no number hangs on colour or height alone.
+    /// "peak 47/h, now 12/h", so that no number hangs on colour or height alone.
     pub(crate) caption: String,
 }
 
@@ -34,7 +34,7 @@ impl Bars {
             blocks: hours.iter().map(|&n| block(n, full)).collect(),
             heights: hours.iter().map(|&n| scale(n, full, TALLEST)).collect(),
             // The hour of the clock, which may just have begun: not the last 60 minutes that an escalation counts.
-            caption: format!("most in an hour {most}, this hour {last}"),
+            caption: format!("peak {most}/h, now {last}/h"),
         })
     }
 }
@@ -61,7 +61,7 @@ mod tests {
         let bars = Bars::new(&[0, 1, 500, 1000]).unwrap();
         assert_eq!(bars.blocks, format!("{}·▁▄█", "·".repeat(20)));
         assert_eq!(bars.heights[21..], [1, 12, 24]);
-        assert_eq!(bars.caption, "most in an hour 1000, this hour 1000");
+        assert_eq!(bars.caption, "peak 1000/h, now 1000/h");
     }
 
     #[test]

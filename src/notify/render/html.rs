@@ -8,7 +8,7 @@ use crate::triage::digest::size_limit::{Tier, fit};
 /// The most bytes of HTML. Gmail hides what comes after about 102 KB, a thread's mails counted together.
 pub(crate) const MOST_BYTES: usize = 80_000;
 
-/// How many groups are told in full when all of them are too many, one number after the other.
+/// How many groups are reported in full when all of them are too many, one number after the other.
 const DETAILS: [usize; 3] = [15, 10, 5];
 
 /// The digest as a page, as it is, whatever its size.

@@ -20,7 +20,7 @@ const BOUNDARY: &str = "=_llama-triage-alternative";
 /// Who writes to whom.
 #[derive(Clone)]
 pub(crate) struct Letterhead {
-    /// The channel's name; part of the Message-ID.
+    /// Channel name; part of the Message-ID.
     pub(crate) channel: String,
     /// The sender; its domain is that of all ids.
     pub(crate) from: Mailbox,
@@ -124,7 +124,7 @@ fn labels(digest: &Digest, head: &Letterhead) -> Vec<(&'static str, String)> {
         totals.open_groups,
     );
     vec![
-        // RFC 3834: no vacation notice comes back.
+        // RFC 3834: no vacation notice is sent back.
         ("Auto-Submitted", "auto-generated".to_owned()),
         ("X-Auto-Response-Suppress", "All".to_owned()),
         ("List-Id", list),

@@ -112,7 +112,7 @@ pub(crate) struct SampleView {
     pub(crate) links: Vec<(String, String)>,
 }
 
-/// A trouble of the worker, ready for a template.
+/// A fault of llama-triage itself, ready for a template.
 #[derive(Serialize)]
 pub(crate) struct FaultView {
     pub(crate) word: &'static str,
@@ -214,7 +214,7 @@ fn left_out(digest: &Digest) -> Option<String> {
     let left = digest.left_out;
     (left.groups > 0 || left.items > 0).then(|| {
         format!(
-            "Not listed here: {} with {}{}. All: llama-triage report groups --limit 0",
+            "Not listed: {} with {}{}. All: llama-triage report groups --limit 0",
             count(left.groups, "more group", "more groups"),
             count(left.items, "open item", "open items"),
             unlisted_news(digest),
@@ -244,12 +244,12 @@ fn silenced(digest: &Digest, clock: &DisplayZone) -> Option<String> {
         return None;
     }
     let mut sentence = format!(
-        "Silences held back {} with {}",
+        "Silenced: {} with {}",
         count(silenced.groups, "group", "groups"),
         count(silenced.items, "open item", "open items")
     );
     if let Some(at) = silenced.next_expiry {
-        sentence.push_str(&format!("; the next one ends {}", clock.full(at)));
+        sentence.push_str(&format!("; next expiry {}", clock.full(at)));
     }
     Some(sentence)
 }

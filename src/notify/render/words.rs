@@ -30,7 +30,7 @@ pub(crate) fn reason_word(reason: Reason) -> &'static str {
     }
 }
 
-/// What a class means to somebody who reads it for the first time; none for a class of the user's own.
+/// What a class means to someone who reads it for the first time; none for a class of the user's own.
 pub(crate) fn class_meaning(class: &str) -> Option<&'static str> {
     Some(match class {
         "permanent-input" => "problem with the files; a retry will not help",
@@ -149,17 +149,20 @@ pub(crate) fn headline(digest: &Digest) -> String {
     if is_inventory(digest) {
         return format!("First inventory: {open}");
     }
-    // More items of what people know already wake nobody.
+    // More items of what people know already does not page.
     let is_urgent = |e: &&GroupEntry| e.page && e.state != GroupState::Resolved && e.reason != Reason::MoreItems;
     let paging = digest.changes.iter().find(is_urgent);
     let fault = digest.faults.iter().find(|f| !f.ended);
     match (paging, fault, digest.changes.first()) {
         (Some(entry), ..) => format!("PAGE: {}", group_line(entry)),
         (None, Some(fault), _) => {
-            format!("llama-triage is in trouble: {}", short(&fault.text, 160))
+            format!("llama-triage problem: {}", short(&fault.text, 160))
         }
         (None, None, Some(entry)) if entry.reason == Reason::MoreItems => {
-            format!("{} grew: {open}", count(totals.other.max(1), "known group", "known groups"))
+            format!(
+                "{}: {open}",
+                count(totals.other.max(1), "open group has new failures", "open groups have new failures")
+            )
         }
         (None, None, Some(entry)) => format!("{}: {}", capitalized(reason_word(entry.reason)), group_line(entry)),
         _ if totals.new + totals.regressed + totals.escalated > 0 => format!("{open}, with news"),
@@ -190,7 +193,7 @@ pub(crate) fn group_counts(entry: &GroupEntry) -> String {
     let batches = format!("in {}", count(entry.batches, "batch", "batches"));
     let all_new = entry.open_items == entry.new_items && entry.new_items == entry.total_items;
     if all_new && entry.open_items > 0 {
-        return format!("{open}, all new, {batches}");
+        return format!("{open}, all since the last digest, {batches}");
     }
     let news = match entry.new_items {
         0 => String::new(),

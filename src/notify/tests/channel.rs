@@ -26,7 +26,7 @@ async fn files_are_whole_and_writing_again_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let inside = dir.path().join("made/on/demand");
     let channel = folder(&inside);
-    assert!(channel.check().await.unwrap().contains("is not there yet"));
+    assert!(channel.check().await.unwrap().contains("does not exist yet"));
     assert!(!dir.path().join("made").exists(), "a check as root would make a folder that the service cannot use");
     channel.deliver(&busy(), &facts()).await.unwrap();
     let all = ["eml", "html", "json"].map(|ending| format!("D-20260823-03_3f9c2ab14d5e6f70-a1b2c3d4.{ending}"));

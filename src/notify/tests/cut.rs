@@ -28,7 +28,7 @@ fn what_is_counted_as_resolved_is_named() {
     assert!(shown.contains("1 resolved group") && shown.contains("report group g-over"), "{shown}");
     assert!(
         shown.contains(
-            "Not listed here: 6 more groups with 576 open items (6 new). All: llama-triage report groups --limit 0"
+            "Not listed: 6 more groups with 576 open items (6 new). All: llama-triage report groups --limit 0"
         ),
         "{shown}"
     );

@@ -63,7 +63,7 @@ async fn every_kind_reads_the_same_statuses_alike() {
         let error = outcome(kind, says(503, "")).await.unwrap_err();
         assert!(error.is_transient(), "{kind:?}");
         let error = outcome(kind, says(410, "")).await.unwrap_err();
-        assert!(!error.is_transient() && error.to_string().contains("address is gone"), "{kind:?}");
+        assert!(!error.is_transient() && error.to_string().contains("address no longer exists"), "{kind:?}");
         let error = outcome(kind, says(413, "")).await.unwrap_err();
         assert!(error.too_large() && !error.is_transient(), "{kind:?}");
         let error = outcome(kind, says(400, "bad")).await.unwrap_err();
@@ -102,7 +102,7 @@ async fn a_slow_body_never_blocks_and_only_matters_where_the_body_is_the_answer(
 }
 
 #[tokio::test]
-async fn nobody_listening_certainly_did_not_deliver() {
+async fn no_one_listening_certainly_did_not_deliver() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/s3cret", closed.local_addr().unwrap());
     let mut receiver = HttpPeer::start(says(200, "")).await;

@@ -97,15 +97,11 @@ fn each_occasion_has_its_own_subject_and_headline() {
         (&quiet, "[triage] all quiet - nothing open (D-1)", "All quiet: nothing is open"),
         (&nothing_new, "[triage] nothing new - 7 items open (D-1)", "Nothing new: 7 items open in 2 groups"),
         (&reminder, "[triage] reminder: still open - 7 items open (D-1)", "Still open: Password needed (7 items open)"),
-        (&grown, "[triage] 1 known - 7 items open (D-1)", "1 known group grew: 7 items open in 2 groups"),
+        (&grown, "[triage] 1 known - 7 items open (D-1)", "1 open group has new failures: 7 items open in 2 groups"),
         (&baseline, "[triage] first inventory - 7 items open (D-1)", "First inventory: 7 items open in 2 groups"),
         (&late_baseline, "[triage] 1 new - 7 items open (D-1)", "New: Password needed (7 items open)"),
         (&resolved, "[triage] 1 resolved - 0 items open (D-1)", "Resolved: Password needed"),
-        (
-            &trouble,
-            "[triage] 1 fault - 0 items open (D-1)",
-            "llama-triage is in trouble: project \"archive\" cannot be read",
-        ),
+        (&trouble, "[triage] 1 fault - 0 items open (D-1)", "llama-triage problem: project \"archive\" cannot be read"),
     ] {
         assert_eq!(subject(digest), subject_line);
         assert!(headline(digest).starts_with(headline_line), "{}", headline(digest));

@@ -124,7 +124,7 @@ async fn a_connection_cut_or_silent_before_the_message_certainly_did_not_deliver
 }
 
 #[tokio::test]
-async fn nobody_listening_is_transient_and_names_the_peer() {
+async fn no_one_listening_is_transient_and_names_the_peer() {
     let error = channel(&email(1)).deliver(&busy(), &facts()).await.unwrap_err();
     assert!(error.is_transient() && error.to_string().contains("127.0.0.1:1"), "{error}");
 }
@@ -199,7 +199,7 @@ async fn a_refused_log_in_is_permanent_and_keeps_the_password_to_itself() {
 }
 
 #[test]
-fn plain_text_is_refused_where_somebody_could_listen() {
+fn plain_text_is_refused_where_someone_could_listen() {
     let far = Config { smtp_host: Some("mail.example.com".into()), smtp_tls: Some(SmtpTls::None), ..email(25) };
     let error = |config: &Config| Email::new(config, ChannelSecrets::default()).map(|_| ()).unwrap_err().to_string();
     assert!(error(&far).contains("smtp-allow-plaintext"));

@@ -146,7 +146,7 @@ async fn obey<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, then: Then) -> 
     }
 }
 
-/// A certificate for `localhost` that nobody signed, as the server uses it and as a client may trust it.
+/// A certificate for `localhost` that no one signed, as the server uses it and as a client may trust it.
 pub(crate) fn certificate() -> (TlsAcceptor, lettre::transport::smtp::client::Certificate) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = made.signing_key.serialize_der().try_into().unwrap();

@@ -41,7 +41,7 @@ pub(crate) struct Heading {
     pub matching: Option<u64>,
     /// How many of those are shown, where they are not the rows; else the rows are counted.
     pub shown: Option<u64>,
-    /// More match than are shown, and nobody counted how many.
+    /// More match than are shown, and no one counted how many.
     pub more: bool,
     /// The ledger was named by `--ledger`, and a command has to name it, too.
     pub is_ledger_named: bool,
@@ -77,13 +77,15 @@ impl Heading {
     /// "ledger as of 2026-11-23 18:58 UTC (scan 4 min ago)".
     pub(crate) fn freshness(&self, look: &AnswerLayout) -> String {
         match self.ledger_as_of {
-            Some(at) => format!("ledger as of {} (scan {})", look.time_and_zone(at), ago(at, self.generated_at)),
+            Some(at) => {
+                format!("data as of {} ({})", look.time_and_zone(at), ago(at, self.generated_at))
+            }
             // The zone of all times that are shown stands nowhere else.
-            None => format!("no scan was ever complete (now {})", look.time_and_zone(self.generated_at)),
+            None => format!("no complete scan yet (now {})", look.time_and_zone(self.generated_at)),
         }
     }
 
-    /// How many match, where fewer are shown; none if all are shown, or nobody counted.
+    /// How many match, where fewer are shown; none if all are shown, or no one counted.
     pub(crate) fn cut_from(&self, rows: &AnswerRows) -> Option<u64> {
         self.matching.filter(|all| *all > self.shown.unwrap_or(rows.len()))
     }
@@ -93,7 +95,7 @@ impl Heading {
         let shown = grouped(self.shown.unwrap_or(rows.len()));
         match self.cut_from(rows) {
             Some(all) => Some(format!("{shown} of {} shown; --limit 0 shows all", grouped(all))),
-            None if self.more => Some(format!("{shown} shown, and there are more; --limit 0 shows all")),
+            None if self.more => Some(format!("{shown} shown, more exist; --limit 0 shows all")),
             None => None,
         }
     }

@@ -24,7 +24,7 @@ pub(crate) struct AnswerLayout {
     pub header: bool,
     /// The columns asked for; none for the usual ones.
     pub columns: Option<Vec<String>>,
-    /// Whether CSV cells that a spreadsheet would run get a quote before them.
+    /// Quote CSV cells that a spreadsheet would evaluate.
     pub csv_safe: bool,
 }
 

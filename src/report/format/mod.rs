@@ -56,7 +56,7 @@ impl ReportFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// `--columns` names one that is not there.
-    #[error("there is no column {name:?} here: take some of {known}")]
+    #[error("unknown column {name:?}; allowed: {known}")]
     Column {
         /// What was asked.
         name: String,

@@ -19,7 +19,7 @@ pub enum QueryError {
         nearest: Vec<String>,
     },
     /// A shortened id fits several.
-    #[error("{what} {id:?} could be any of {}: add a few characters", .candidates.join(", "))]
+    #[error("{what} {id:?} is ambiguous: {}; add a few characters", .candidates.join(", "))]
     Ambiguous {
         /// `group`, `item`, `batch`.
         what: &'static str,
@@ -29,7 +29,7 @@ pub enum QueryError {
         candidates: Vec<String>,
     },
     /// The user's own statement is refused.
-    #[error("the statement was refused: {0}")]
+    #[error("statement refused: {0}")]
     Statement(String),
     /// The user's own statement asked for too much.
     #[error("the statement was stopped, {what} {mib} MiB: narrow it")]
@@ -51,7 +51,7 @@ impl From<rusqlite::Error> for QueryError {
 }
 
 impl QueryError {
-    /// Whether the same question may be answered later without anybody doing anything.
+    /// Whether the same question may be answered later without an action.
     pub fn is_transient(&self) -> bool {
         matches!(self, QueryError::Ledger(error) if error.is_transient())
     }

@@ -75,7 +75,7 @@ fn refuse_strange(connection: &Connection, path: &Path) -> Result<(), LedgerErro
     match (written, filled) {
         (0, false) => Err(LedgerError::Missing(access::absolute(path))),
         (0, true) => {
-            let source = std::io::Error::other("it is a database, but not one of llama-triage");
+            let source = std::io::Error::other("it is a SQLite database, but no llama-triage ledger");
             Err(LedgerError::File { path: path.to_owned(), source })
         }
         _ => Ok(()),

@@ -49,7 +49,7 @@ pub(crate) fn sql(
     confine(connection)?;
     let mut prepared = connection.prepare(statement).map_err(refused)?;
     if !prepared.readonly() || prepared.column_count() == 0 {
-        return Err(QueryError::Statement("only statements that read and answer rows are run here".to_owned()));
+        return Err(QueryError::Statement("only statements that read and return rows are allowed".to_owned()));
     }
     let deadline = Instant::now() + limits.time;
     connection.progress_handler(STEPS, Some(move || Instant::now() > deadline))?;

@@ -29,7 +29,7 @@ pub(crate) struct KnownBatch {
     pub rests: bool,
 }
 
-/// Milliseconds for which a batch that is said not to exist is still asked for: a server in trouble says so of anything.
+/// Milliseconds for which a batch that is said not to exist is still asked for: a server failing says so of anything.
 const GONE_FOR_GOOD: i64 = 86_400_000;
 
 /// The batches of a project by id, at this time of a scan.

@@ -7,7 +7,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::time::hour;
 use crate::model::item::ItemState;
 
-/// All that the counters of items tell items apart by.
+/// All that the counters of items distinguish items by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Slot {
     /// Its present group.

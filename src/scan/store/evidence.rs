@@ -73,7 +73,7 @@ pub(crate) fn conclude_listing(
         let by = item::Recovery {
             at: finish.place.seen_at,
             by: batch_id,
-            // When it completed is not told; a failure newer than the one known must open it again.
+            // When it completed is not reported; a failure newer than the one known must open it again.
             answered_until: 0,
         };
         count += u64::from(item::recover(tx, *item_key, &by, &mut counters)?);

@@ -2,7 +2,7 @@
 //!
 //! Newest is by event time, not by when it was seen; at the same event time the one seen later.
 //! A skip as "already processed" counts only where nothing worse is known.
-//! Only a failure with a newer event time changes a state that somebody or some success has settled.
+//! Only a failure with a newer event time changes a state that someone or some success has settled.
 
 use rusqlite::{CachedStatement, Row, Transaction};
 use rustc_hash::FxHashMap;
@@ -64,7 +64,7 @@ impl KnownItem {
         })
     }
 
-    /// Where it is counted. To be asked before its newest observation is told again.
+    /// Where it is counted. To be asked before its newest observation is reported again.
     pub(crate) fn slot(&self, tx: &Transaction<'_>) -> Result<Slot, LedgerError> {
         let skip_reason: Option<String> = match self.skipped {
             true => tx

@@ -31,7 +31,7 @@ impl<'t, 'w> Messages<'t, 'w> {
         })
     }
 
-    /// The key of a text. Equal hashes are told apart by the text itself.
+    /// The key of a text. Equal hashes are distinguished by the text itself.
     pub(crate) fn key(&mut self, hash: i64, text: &'w str) -> Result<i64, LedgerError> {
         if let Some((key, known)) = self.recent.get(&hash)
             && *known == text

@@ -102,7 +102,7 @@ pub(crate) struct MemoryCloud {
 pub(crate) enum MemoryFault {
     Server,
     Unauthorized,
-    /// The listing says by itself that it is incomplete.
+    /// The listing itself says that it is incomplete.
     Incomplete,
 }
 

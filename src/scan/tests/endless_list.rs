@@ -8,15 +8,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ledger::Ledger;
-use crate::llamacloud::tests::fake::{Call, Fake, ok};
-use crate::model::classified::{Classified, GroupFacts};
+use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, ok};
+use crate::model::classified::{Classified, ClassifiedGroup};
 use crate::scan::job_list::{MOST_DUE, MOST_READ_OF_CUT};
 use crate::scan::{Watched, restore_grouper, scan};
 
 /// One batch of a hundred has a failed item.
 const ONE_OF: usize = 100;
 
-fn page(call: &Call) -> Value {
+fn page(call: &RecordedCall) -> Value {
     let offset = call.number("offset").unwrap();
     let row = |n: usize| {
         let at = Timestamp::from_second(1_790_000_000 - i64::try_from(n).unwrap()).unwrap();
@@ -29,7 +29,7 @@ fn page(call: &Call) -> Value {
 
 #[tokio::test]
 async fn an_endless_list_is_named_at_once_and_only_failures_are_asked_for() {
-    let fake = Fake::start(|call, _| match call.path.ends_with("/items") {
+    let fake = FakeCloud::start(|call, _| match call.path.ends_with("/items") {
         true if call.query("status") == Some("failed") && call.number("offset") == Some(0) => {
             let id = call.path.replace('/', "-");
             ok(&json!({"items": [{"item_id": id, "item_name": "a", "status": "failed", "error_message": "boom"}]}))
@@ -47,7 +47,7 @@ async fn an_endless_list_is_named_at_once_and_only_failures_are_asked_for() {
         concurrency: 4,
     };
     let mut grouper = restore_grouper(&ledger).await.unwrap();
-    let classify = |_: &GroupFacts<'_>| Classified { class: "transient".to_owned(), rule: None };
+    let classify = |_: &ClassifiedGroup<'_>| Classified { class: "transient".to_owned(), rule: None };
     let now = Timestamp::from_second(1_790_000_001).unwrap();
     let scans = scan(&ledger, &[project], &HashMap::new(), &mut grouper, &classify, now).await.unwrap();
     let scan = &scans[0];

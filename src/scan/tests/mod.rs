@@ -156,7 +156,7 @@ async fn a_batch_that_an_event_named_is_read_however_old_it_is_and_whatever_is_k
 }
 
 #[tokio::test]
-async fn a_named_batch_of_another_project_is_no_news_and_no_trouble_of_this_one() {
+async fn a_named_batch_of_another_project_is_no_news_and_no_fault_of_this_one() {
     let site = Site::new(1).await;
     site.apply(&[new_batch(None, &[1]), set(0, 1, FAILED), finish(0)]);
     site.models[0].world().clock += 3 * DAY;

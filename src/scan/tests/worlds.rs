@@ -189,7 +189,7 @@ fn stored(connection: &Connection) -> LedgerRows {
 /// The states an item may have, by what was ever shown of it and by where it stands now.
 ///
 /// A success that was shown after the newest failure is evidence, also if the item left that state again without failing
-/// where anybody saw it; whether a scan looked in time is chance, so both states are right then.
+/// where anyone saw it; whether a scan looked in time is chance, so both states are right then.
 fn expected(world: &MemoryCloud, id: u8) -> &'static [&'static str] {
     let of_item = world.shown.iter().filter(|((shown, ..), _)| *shown == id);
     // "Already processed" never hides a failure, whenever it was said.

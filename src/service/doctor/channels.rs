@@ -29,13 +29,13 @@ pub(crate) async fn examine(config: &ChannelConfig, credentials: &Credentials) -
 
 fn missing(kind: ChannelKind) -> &'static str {
     match kind {
-        ChannelKind::Email => "mend its [[channel]]; the password is the credential smtp-password-NAME",
-        ChannelKind::Slack | ChannelKind::Teams => "put the chat tool's address into the credential channel-url-NAME",
+        ChannelKind::Email => "correct its [[channel]]; the password is the credential smtp-password-NAME",
+        ChannelKind::Slack | ChannelKind::Teams => "put the webhook address into the credential channel-url-NAME",
         ChannelKind::Pagerduty => "put the integration's routing key into the credential routing-key-NAME",
         ChannelKind::Webhook => {
-            "mend its [[channel]]; secrets are the credentials channel-url-NAME and webhook-secret-NAME"
+            "correct its [[channel]]; secrets are the credentials channel-url-NAME and webhook-secret-NAME"
         }
-        ChannelKind::File => "mend its [[channel]]",
+        ChannelKind::File => "correct its [[channel]]",
     }
 }
 
@@ -45,10 +45,10 @@ fn advice(kind: ChannelKind) -> &'static str {
             "check smtp-host, smtp-port, smtp-tls, the user and the password (credential smtp-password-NAME)"
         }
         ChannelKind::Slack | ChannelKind::Teams => {
-            "check the firewall and the proxy; is the address complete? (url-file, or the credential channel-url-NAME)"
+            "check the firewall, the proxy and that the address is complete (url-file, or the credential channel-url-NAME)"
         }
         ChannelKind::Pagerduty => "check the firewall, and the integration's routing key (credential routing-key-NAME)",
         ChannelKind::Webhook => "check url or url-file, and that the receiver runs",
-        ChannelKind::File => "make the folder and give it to the user llama-triage",
+        ChannelKind::File => "create the directory, owned by the user llama-triage",
     }
 }

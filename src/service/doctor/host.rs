@@ -1,4 +1,4 @@
-//! The host: disk space, and whether anybody would notice that the service has stopped.
+//! The host: disk space, and whether anyone would notice that the service has stopped.
 
 use std::path::Path;
 
@@ -19,8 +19,8 @@ pub(crate) fn disk(ledger: &config::LedgerConfig) -> CheckResult {
         Err(error) => return CheckResult::fail("disk", &name, error.to_string(), "check the folder of ledger.path"),
     };
     let limit = space.limit(ledger.low_disk);
-    let says = format!("{} MiB free; below {} MiB it is a problem (ledger.low-disk)", space.free >> 20, limit >> 20);
-    let advice = "make room on the disk, or in the ledger: \"Make room\" in docs/operations.md";
+    let says = format!("{} MiB free; warning below {} MiB (ledger.low-disk)", space.free >> 20, limit >> 20);
+    let advice = "free space on the disk, or in the ledger: \"Make room\" in docs/operations.md";
     match space.free {
         free if free < OUT.min(limit) => CheckResult::fail("disk", &name, says, advice),
         _ if space.is_low(ledger.low_disk) => CheckResult::warn("disk", &name, says, advice),
@@ -28,7 +28,7 @@ pub(crate) fn disk(ledger: &config::LedgerConfig) -> CheckResult {
     }
 }
 
-/// A service that nobody watches can die in silence.
+/// A service that no one watches can die in silence.
 pub(crate) fn check_monitoring(config: &Config, credentials: &Credentials) -> Option<CheckResult> {
     let service = &config.service;
     let pinged = credentials.heartbeat_url(service.heartbeat_url_file.as_deref());

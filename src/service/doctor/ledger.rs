@@ -30,12 +30,13 @@ fn look(path: &Path) -> Vec<CheckResult> {
             return vec![CheckResult::warn(
                 "ledger",
                 &name,
-                "there is none yet",
-                "the first cycle makes it; then ask again",
+                "no ledger yet",
+                "the first cycle creates it; then run doctor again",
             )];
         }
         Err(error @ LedgerError::Newer { .. }) => {
-            let advice = "an older program has no use for it: upgrade llama-triage, or restore the backup from before";
+            let advice =
+                "an older program cannot read it: upgrade llama-triage, or restore the backup from before the upgrade";
             return vec![CheckResult::fail("ledger", &name, error.to_string(), advice)];
         }
         Err(error) => return vec![unreadable(&name, &error)],
@@ -43,7 +44,7 @@ fn look(path: &Path) -> Vec<CheckResult> {
     match open::refuse_older(&connection) {
         Ok(()) => {}
         Err(error @ LedgerError::Older { .. }) => {
-            let advice = "nothing is lost: start the service, or run llama-triage cycle once, then ask again";
+            let advice = "nothing is lost: start the service, or run llama-triage cycle once, then run doctor again";
             return vec![CheckResult::warn("ledger", &name, error.to_string(), advice)];
         }
         Err(error) => return vec![unreadable(&name, &error)],
@@ -80,9 +81,9 @@ fn unreadable(name: &str, error: &LedgerError) -> CheckResult {
             return CheckResult::fail("ledger", name, "this user has no permission to use it", remedy.as_str());
         }
         LedgerError::Corrupt(_) | LedgerError::Unreadable { .. } => "restore a backup (docs/operations.md)".to_owned(),
-        error if error.is_transient() => "another process uses it: ask again in a minute".to_owned(),
-        LedgerError::Full(_) => "make room on its disk, then ask again".to_owned(),
-        _ => "look at the disk and at the kernel's log; then llama-triage ledger check".to_owned(),
+        error if error.is_transient() => "another process uses it: run doctor again in a minute".to_owned(),
+        LedgerError::Full(_) => "free space on its disk, then run doctor again".to_owned(),
+        _ => "check the disk and the kernel's log; then run llama-triage ledger check".to_owned(),
     };
     CheckResult::fail("ledger", name, format!("{error}{source}"), advice)
 }
@@ -91,7 +92,7 @@ fn unreadable(name: &str, error: &LedgerError) -> CheckResult {
 fn wrong_owner(path: &Path) -> impl Iterator<Item = CheckResult> {
     access::foreign_files(path).into_iter().map(|(file, has, wants)| {
         let name = file.display().to_string();
-        let says = format!("belongs to {has}, its folder to {wants}: a service of {wants} cannot use it");
+        let says = format!("owned by {has}, its directory by {wants}: a service of {wants} cannot use it");
         CheckResult::fail("ledger", &name, says, format!("chown {wants}: {name}"))
     })
 }
@@ -101,7 +102,7 @@ fn upgrade_notice(health: &store_health::Health, now: Timestamp) -> Vec<CheckRes
     for (project, scanned) in &health.last_complete_scan {
         let advice = "is the service running? journalctl -u llama-triage says why a scan is incomplete";
         findings.push(match scanned {
-            None => CheckResult::warn("last scan", project, "never complete so far", advice),
+            None => CheckResult::warn("last scan", project, "no complete scan yet", advice),
             Some(at) => {
                 let hours = now.since((Unit::Hour, *at)).map_or(0, |span| i64::from(span.get_hours()));
                 let says = format!("complete at {at:.0}");
@@ -114,9 +115,9 @@ fn upgrade_notice(health: &store_health::Health, now: Timestamp) -> Vec<CheckRes
         });
     }
     for channel in &health.dead_channels {
-        let advice = "mend the channel (see its line above) and try it: llama-triage notify test NAME; \
-                      the next digest goes through it again, at the latest the scheduled one";
-        findings.push(CheckResult::fail("deliveries", channel, "the newest one was given up", advice));
+        let advice = "fix the channel (see its line above) and test it: llama-triage notify test NAME; \
+                      the next digest uses it again, at the latest the scheduled one";
+        findings.push(CheckResult::fail("deliveries", channel, "the newest delivery is undeliverable", advice));
     }
     if health.faults > 0 {
         let advice = "see llama-triage report summary";
@@ -131,7 +132,7 @@ mod tests {
     use crate::service::doctor::CheckStatus;
 
     #[tokio::test]
-    async fn a_file_that_is_no_ledger_is_told_with_what_to_do() {
+    async fn a_file_that_is_no_ledger_is_reported_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         std::fs::write(&path, "not a database, but long enough to be read as one".repeat(100)).unwrap();
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_root_left_in_the_services_folder_is_told() {
+    async fn a_file_that_root_left_in_the_services_folder_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         drop(open::writer(&path).unwrap());
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_old_scan_and_a_dead_channel_are_told() {
+    async fn an_old_scan_and_a_dead_channel_are_reported() {
         let now: Timestamp = "2026-03-03T12:00:00Z".parse().unwrap();
         let scans = [("a", Some("2026-03-03T11:00:00Z")), ("b", Some("2026-03-01T11:00:00Z")), ("c", None)];
         let health = store_health::Health {

@@ -25,7 +25,7 @@ use crate::secrets;
 pub(crate) enum CheckStatus {
     /// As it should be.
     Ok,
-    /// Works, but somebody should look at it.
+    /// Works, but someone should look at it.
     Warn,
     /// Does not work.
     Fail,
@@ -66,7 +66,7 @@ fn masked(says: impl Into<String>) -> String {
     secrets::mask(&says.into()).into_owned()
 }
 
-/// Looks at everything. Without a readable configuration only that is told, because all else follows from it.
+/// Looks at everything. Without a readable configuration only that is reported, because all else follows from it.
 pub(crate) async fn examine(
     path: &Path,
     config: Result<Config, ConfigError>,
@@ -110,12 +110,12 @@ fn unreadable(path: &Path, error: &ConfigError) -> CheckResult {
             let says = format!("{error}: {source}");
             let advice = match source.kind() {
                 std::io::ErrorKind::NotFound => "it is not there: name the right file with --config",
-                std::io::ErrorKind::PermissionDenied => "you may not read it: run this as root or as its owner",
+                std::io::ErrorKind::PermissionDenied => "no permission to read it: run this as root or as its owner",
                 _ => "name a file that can be read with --config",
             };
             return CheckResult::fail("config", &path.display().to_string(), says, advice);
         }
-        _ => "mend the lines named above; config/example.toml shows every key".to_owned(),
+        _ => "correct the lines named above; config/example.toml shows every key".to_owned(),
     };
     CheckResult::fail("config", &path.display().to_string(), error.to_string(), advice)
 }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_mistake_of_the_configuration_is_told() {
+    async fn every_mistake_of_the_configuration_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.toml");
         std::fs::write(&path, "[log]\nformat = \"xml\"\n[ledger]\npaht = \"x\"\n").unwrap();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_skewed_clock_is_told() {
+    async fn a_skewed_clock_is_reported() {
         let now: jiff::Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let verdict = |date| projects::clock("prod", date, now).map(|finding| finding.verdict);
         assert_eq!(verdict("Sun, 01 Mar 2026 12:00:20 GMT"), Some(CheckStatus::Ok));

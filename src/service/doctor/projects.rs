@@ -32,14 +32,14 @@ pub(crate) async fn examine(project: &ProjectConfig, credentials: &Credentials) 
     let mut findings = Vec::new();
     let cloud = match credentials.api_key(project) {
         Ok(key) => {
-            findings.push(CheckResult::ok("api key", name, "there is one"));
+            findings.push(CheckResult::ok("api key", name, "found"));
             let settings = CloudSettings { project: project.clone(), key };
             Some(Transport::new().and_then(|transport| Cloud::connect(settings, &transport)))
         }
         Err(error) => {
             let advice = match &error {
                 ConfigError::SecretFile { why, .. } if why.kind() != ErrorKind::NotFound => {
-                    "make the file readable for the user who asks; under systemd only root needs to read it"
+                    "make the file readable for the current user; under systemd only root needs to read it"
                 }
                 _ => "put the key there; under systemd: /etc/llama-triage/credentials/llama-cloud-api-key",
             };
@@ -51,7 +51,7 @@ pub(crate) async fn examine(project: &ProjectConfig, credentials: &Credentials) 
     match cloud {
         Some(Ok(cloud)) if reached => findings.extend(api(name, &cloud).await),
         Some(Err(error)) => {
-            let advice = "mend base-url; if it is about certificates: apt-get install ca-certificates";
+            let advice = "correct base-url; if it is about certificates: apt-get install ca-certificates";
             findings.push(CheckResult::fail("client", name, error.to_string(), advice));
         }
         _ => {}
@@ -146,8 +146,8 @@ async fn api(name: &str, cloud: &Cloud) -> Vec<CheckResult> {
         (Ok(project), other) => {
             let whose = project.as_ref().map_or("it has no batches yet".to_owned(), |id| format!("project {id}"));
             let also = match other {
-                Ok(_) => format!("{other_name} answers, too"),
-                Err(error) if error.is_gone() => format!("{other_name} is gone"),
+                Ok(_) => format!("{other_name} answers too"),
+                Err(error) if error.is_gone() => format!("{other_name} no longer exists"),
                 Err(_) => format!("{other_name} does not answer"),
             };
             CheckResult::ok("api", name, format!("{} answers; {whose}; {also}", probe.api))
@@ -165,10 +165,10 @@ async fn api(name: &str, cloud: &Cloud) -> Vec<CheckResult> {
 /// What to do about an API that answers neither well nor with a refusal.
 fn patience(error: &CloudError) -> &'static str {
     match error {
-        CloudError::Unreachable { .. } => "do what it says, then ask again",
-        error if error.is_transient() => "wait and ask again; LlamaCloud's status page may say more",
-        CloudError::NotJson { .. } => "check base-url and the proxy: the answer is not LlamaCloud's",
-        _ => "waiting will not help: please report it with this line",
+        CloudError::Unreachable { .. } => "do what it says, then run doctor again",
+        error if error.is_transient() => "wait and run doctor again; see LlamaCloud's status page",
+        CloudError::NotJson { .. } => "check base-url and the proxy: the answer does not come from LlamaCloud",
+        _ => "please report this line",
     }
 }
 
@@ -188,7 +188,7 @@ fn either(name: &str, probe: &Probe) -> CheckResult {
         .collect();
     let says = format!("auto: {}", said.join("; "));
     let advice = |used: BatchApi| {
-        format!("mend what it says; or, if the project has no other batches, set api = \"{used}\" in its [[project]]")
+        format!("fix what it says; or, if the project has no other batches, set api = \"{used}\" in its [[project]]")
     };
     match (&probe.v2, &probe.v1_beta) {
         (Ok(_), Ok(_)) => CheckResult::ok("api", name, says),
@@ -206,13 +206,13 @@ fn neither(name: &str, probe: &Probe) -> CheckResult {
     let status = |answer: &Result<_, CloudError>| {
         answer.as_ref().err().and_then(CloudError::list_not_found).map_or_else(String::new, |s| s.to_string())
     };
-    let says = format!("neither API is there: v2 answers {}, v1-beta {}", status(&probe.v2), status(&probe.v1_beta));
-    CheckResult::fail("api", name, says, "mend base-url: it is the address alone, without a path")
+    let says = format!("neither API exists: v2 answers {}, v1-beta {}", status(&probe.v2), status(&probe.v1_beta));
+    CheckResult::fail("api", name, says, "correct base-url: it is the address alone, without a path")
 }
 
 fn failed(name: &str, error: &CloudError) -> CheckResult {
     let advice = match error.stops_scan() {
-        true => "mend what it says, in [[project]] or at LlamaCloud, then ask again",
+        true => "fix what it says, in [[project]] or at LlamaCloud, then run doctor again",
         false => patience(error),
     };
     CheckResult::fail("api", name, error.to_string(), advice)

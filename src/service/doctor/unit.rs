@@ -36,11 +36,11 @@ pub(crate) async fn examine(file: &Path, config: &Config) -> Vec<CheckResult> {
         }
         Ok(answer) => {
             let says = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
-            vec![CheckResult::warn("unit", "", says, "ask as root: systemctl status llama-triage")]
+            vec![CheckResult::warn("unit", "", says, "run as root: systemctl status llama-triage")]
         }
         Err(error) => {
             let says = format!("systemctl: {error}");
-            vec![CheckResult::warn("unit", "", says, "ask: systemctl status llama-triage")]
+            vec![CheckResult::warn("unit", "", says, "run: systemctl status llama-triage")]
         }
     }
 }
@@ -84,7 +84,7 @@ fn judge(shown: &str) -> CheckResult {
     })
 }
 
-/// What the unit may do: a person who runs this command may do more, and would see nothing wrong.
+/// What the unit may do: a user who runs this command may do more, and would see nothing wrong.
 #[derive(Debug, PartialEq, Eq)]
 struct Fence {
     unit: String,
@@ -116,8 +116,7 @@ impl Fence {
         let mut findings = Vec::new();
         let ledger = self.ledger.as_ref().unwrap_or(&config.ledger.path);
         if *ledger != config.ledger.path {
-            let says =
-                format!("the unit keeps its ledger in {}, and commands by hand ask another one", ledger.display());
+            let says = format!("the unit's ledger is {}; commands on this shell use another one", ledger.display());
             let advice = format!("write path = {ledger:?} below [ledger]");
             findings.push(CheckResult::warn("ledger", &config.ledger.path.display().to_string(), says, advice));
         }
@@ -148,7 +147,7 @@ impl Fence {
         let strange = |path: &Path| owner(path).is_some_and(|owner| owner != uid);
         let given = self.writable.iter().flatten().any(|allowed| path.starts_with(allowed) && strange(allowed));
         let name = path.display().to_string();
-        let says = format!("belongs to another user than {}, as which {} runs", self.user, self.unit);
+        let says = format!("not owned by {}, the user of {}", self.user, self.unit);
         let advice = format!("chown -R {}: {name}", self.user);
         (strange(path) && !given).then(|| CheckResult::fail("unit", &name, says, advice))
     }
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_unit_may_not_write_is_told_although_root_may() {
+    fn what_the_unit_may_not_write_is_reported_although_root_may() {
         let dir = tempfile::tempdir().unwrap();
         let fence = fence(dir.path());
         let mut config = Config::default();
@@ -215,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_that_commands_by_hand_would_miss_is_told() {
+    fn a_ledger_that_commands_manually_would_miss_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let told = fence(dir.path()).examine(&Config::default(), "");
         assert_eq!((told.len(), told[0].check, told[0].verdict), (1, "ledger", CheckStatus::Warn), "{told:?}");
     }
 
     #[test]
-    fn a_ledger_of_another_user_is_told_unless_systemd_will_hand_it_over() {
+    fn a_ledger_of_another_user_is_reported_unless_systemd_will_hand_it_over() {
         let dir = tempfile::tempdir().unwrap();
         let fence = Fence { writable: Some(vec!["/".into()]), ..fence(dir.path()) };
         let mut config = Config::default();

@@ -101,28 +101,28 @@ impl ListenerState {
     /// Why no connection can be taken now, if that is so.
     pub(crate) fn problem(&self) -> Option<String> {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.as_ref().map(|why| format!("the listener cannot take connections: {why}"))
+        failure.as_ref().map(|why| format!("the listener cannot accept connections: {why}"))
     }
 
     /// Says a failure once, until a connection was taken again.
     fn fail(&self, error: &Error) {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         if failure.is_none() {
-            warn!(%error, "the listener cannot take connections: {error}; scans and deliveries go on");
+            warn!("the listener cannot accept connections: {error}; scans and deliveries continue");
         }
         *failure = Some(error.to_string());
     }
 
     fn recover(&self) {
         if self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
-            info!("the listener takes connections again");
+            info!("the listener accepts connections again");
         }
     }
 
     fn end_early(&self) {
         if self.ended_early.fetch_add(1, Ordering::Relaxed) == 0 {
             let most = self.most;
-            warn!("more than {most} connections to [service] listen: the oldest are ended; /healthz counts them");
+            warn!("more than {most} connections to [service] listen: closing the oldest; /healthz counts them");
         }
     }
 }
@@ -176,7 +176,7 @@ fn concerns_one_connection(error: &Error) -> bool {
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// Answers one connection for as long as it may last. How it ends concerns nobody but its peer.
+/// Answers one connection for as long as it may last. How it ends concerns no one but its peer.
 async fn answer(stream: TcpStream, router: Router, times: Times) {
     let mut connection = pin!(
         http1::Builder::new()

@@ -34,16 +34,11 @@ pub(crate) fn scrape(health: &Health, pulse: &Pulse, ledger_bytes: u64) -> Resul
     gauges(&mut registry, "deliveries", "Deliveries in the ledger, by channel and state", deliveries);
     let dead = health.dead_channels.iter().map(|channel| (labels([("channel", channel)]), 1));
     gauges(&mut registry, "dead_channels", "Channels whose newest delivery is dead", dead);
-    gauges(
-        &mut registry,
-        "worker_faults",
-        "Troubles of the worker itself that have not ended",
-        [(vec![], health.faults)],
-    );
+    gauges(&mut registry, "worker_faults", "Active faults of llama-triage itself", [(vec![], health.faults)]);
     gauges(
         &mut registry,
         "unreadable_rows",
-        "Rows of the newest scans that could not be understood",
+        "Rows of the newest scans that could not be read",
         [(vec![], health.unreadable)],
     );
     let attempts = health.attempts.iter().map(|(outcome, n)| (labels([("outcome", outcome)]), *n));

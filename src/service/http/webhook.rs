@@ -48,9 +48,9 @@ impl WebhookReceiver {
     /// Says it once: whoever knocks a thousand times shall not fill the log.
     fn refuse(&self) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        let said = "a webhook event without a good LC-Signature was refused";
+        let said = "refused a webhook event: LC-Signature missing or wrong";
         if refused == 1 {
-            tracing::warn!("{said}; further ones are told at level debug");
+            tracing::warn!("{said}; further ones are logged at level debug");
         } else {
             tracing::debug!(refused, "{said}");
         }

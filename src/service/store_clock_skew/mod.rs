@@ -18,7 +18,7 @@ use crate::ledger::millis::Millis;
 use crate::model::clock::TOLERANCE;
 use crate::notify::store_delivery;
 use crate::reprocess::store::plan;
-use crate::service::store_clock_skew::time_columns::{META, ColumnRepair, TIMES};
+use crate::service::store_clock_skew::time_columns::{ColumnRepair, META, TIMES};
 use crate::triage::store::misdated;
 
 /// What times are held against.
@@ -124,7 +124,7 @@ fn outbox(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
             params![state, after(right, longest)],
         )?;
     }
-    // After a step back nobody knows how much of a wait was counted by the wrong clock; an early try harms nobody.
+    // After a step back no one knows how much of a wait was counted by the wrong clock; an early try harms no one.
     if right.set_back {
         changed += tx.execute(
             "UPDATE delivery SET not_before = ?1 WHERE state = 'pending' AND not_before > ?1",
@@ -158,7 +158,7 @@ fn episodes_and_acks(tx: &Transaction<'_>, right: Right) -> Result<usize, Ledger
     Ok(changed)
 }
 
-/// Nobody knows how long ago it was made or approved: one that is not over is too old, which costs a new plan and no money.
+/// No one knows how long ago it was made or approved: one that is not over is too old, which costs a new plan and no money.
 fn plans(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     let too_old = Millis(right.now.checked_sub(plan::LIFE + TOLERANCE).unwrap_or(Timestamp::MIN));
     let (now, limit) = (Millis(right.now), limit(right));
@@ -177,7 +177,7 @@ fn plans(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     Ok(changed)
 }
 
-/// Cycles come again at once; a digest that was told comes again only where another would have come before it.
+/// Cycles come again at once; a digest that was reported comes again only where another would have come before it.
 fn runs(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     let next_digest = right.next_digest.map_or(limit(right), Millis);
     Ok(tx.execute(
@@ -210,7 +210,7 @@ pub(crate) fn last_known(connection: &rusqlite::Connection) -> Result<Option<Tim
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn host_ahead(connection: &rusqlite::Connection) -> Result<SignedDuration, LedgerError> {
+pub(crate) fn host_ahead(connection: &rusqlite::Connection) -> Result<SignedDuration, LedgerError> {
     let kept = meta(connection, "host_ahead")?;
     Ok(SignedDuration::from_millis(kept.and_then(|kept| kept.parse().ok()).unwrap_or_default()))
 }
@@ -219,7 +219,7 @@ pub fn host_ahead(connection: &rusqlite::Connection) -> Result<SignedDuration, L
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn note_known(tx: &Transaction<'_>, now: Timestamp, host_ahead: SignedDuration) -> Result<(), LedgerError> {
+pub(crate) fn note_known(tx: &Transaction<'_>, now: Timestamp, host_ahead: SignedDuration) -> Result<(), LedgerError> {
     set_meta(tx, "host_ahead", &host_ahead.as_millis().to_string())?;
     set_meta(tx, "clock", &now.as_millisecond().to_string())
 }

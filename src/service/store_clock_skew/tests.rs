@@ -191,7 +191,7 @@ fn a_deferred_try_does_not_wait_for_a_false_time() {
 }
 
 #[test]
-fn a_digest_that_was_told_comes_again_only_where_another_is_due_before_it() {
+fn a_digest_that_was_reported_comes_again_only_where_another_is_due_before_it() {
     for (name, due, next, left) in
         [("digest", 40, Some(60), 1), ("digest", 90, Some(60), 0), ("digest", 40, None, 0), ("cycle", 40, Some(60), 0)]
     {
@@ -280,7 +280,7 @@ fn digests_that_were_sent_with_a_wrong_date_are_named_in_the_next_one_once() {
         }
         seed.fail(group, "b", 1, t(1));
         seed.scan(t(minutes));
-        let request = crate::triage::Request { by_hand: true, ..crate::triage::Request::at(t(minutes)) };
+        let request = crate::triage::TriageRequest { by_hand: true, ..crate::triage::TriageRequest::at(t(minutes)) };
         let digest = seed.write(|tx| crate::triage::triage_in(tx, &settings, &request)).unwrap().unwrap();
         seed.run("UPDATE delivery SET state = 'sent', attempts = 1", []);
         (digest.digest_id, digest.remarks)

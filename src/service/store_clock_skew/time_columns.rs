@@ -1,6 +1,6 @@
 //! Every column of the ledger that holds a time, and how one that lies ahead of now is set right.
 //!
-//! A test holds this list and [`NO_TIMES`] against the schema: each column of whole numbers must be in one of them.
+//! A test holds this list and `NO_TIMES` against the schema: each column of whole numbers must be in one of them.
 
 use crate::model::batch::LONGEST_REST;
 
@@ -10,7 +10,7 @@ pub(crate) enum ColumnRepair {
     /// A moment that was: it was now at the latest.
     Past,
     /// The end of what began at another column of its row: where that moment is set right, the end keeps its distance.
-    /// An end that a person asked for at the right time stays, however far ahead it is.
+    /// An end that a user asked for at the right time stays, however far ahead it is.
     EndOf(&'static str),
     /// As [`ColumnRepair::EndOf`], and never further ahead than so many milliseconds, the longest that the worker asks for.
     EndWithin(&'static str, i64),

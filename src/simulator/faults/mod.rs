@@ -21,7 +21,7 @@ pub enum InjectedFault {
     Reset,
     /// The call is done, and the connection is reset instead of an answer.
     AcceptedThenReset,
-    /// The call is done twice; the answer tells of the second.
+    /// The call is done twice; the answer reports the second.
     AcceptedTwice,
     /// The call is done, and the answer is this one instead (such as 500 or 504).
     AcceptedThenStatus(u16),

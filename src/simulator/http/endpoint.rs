@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_method_is_told_from_an_unknown_address() {
+    fn a_wrong_method_is_distinguished_from_an_unknown_address() {
         assert_eq!(call("DELETE", "/api/v2/batches").endpoint, Endpoint::WrongMethod);
         assert_eq!(call("GET", "/api/v2/batches/").endpoint, Endpoint::Unknown);
         assert_eq!(call("GET", "/api/v2/parse/versions").endpoint, Endpoint::V2ParseVersions);

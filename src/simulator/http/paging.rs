@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_lie_when_told_to() {
+    fn totals_lie_when_set_to() {
         let window = PageWindow { from: 0, to: 3, total: 10 };
         let total = |total| window.page(Vec::new(), &PagingOptions { total, ..PagingOptions::default() });
         assert_eq!(total(TotalStyle::TooLow)["total_size"], 5);

@@ -95,7 +95,7 @@ impl SimulatedCloud {
         let _ = self.stop.send(true);
         if let Some(serving) = self.serving.take() {
             serving.abort();
-            // The task was told to end; how it ended is of no interest.
+            // The task was asked to end; how it ended is of no interest.
             let _ = serving.await;
         }
     }

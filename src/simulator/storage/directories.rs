@@ -63,7 +63,7 @@ fn fields(body: &Value) -> Result<&Map<String, Value>, Reply> {
 
 fn list(service: &SimulatedService<'_>) -> Result<Reply, Reply> {
     let kind = service.query.word("type", |word| ["user", "ephemeral", "index"].into_iter().find(|kind| *kind == word));
-    // Every directory of a simulation is a person's own.
+    // Every directory of a simulation is a user's own.
     let wanted = kind?.is_none_or(|kind| kind == "user");
     let name = service.query.get("name");
     let directories = service.world.directories.iter().enumerate();

@@ -61,7 +61,7 @@ impl World {
         items.filter(|&item| !self.items[item].deleted).collect()
     }
 
-    /// Adds a batch that nobody expected, with one item that will fail.
+    /// Adds a batch that no one expected, with one item that will fail.
     pub(crate) fn add_surprise(&mut self, project: usize) {
         let id = self.random.uuid();
         let item = Item {

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::simulator::http::endpoint::{Call, Endpoint};
-use crate::simulator::http::paging::Window;
+use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
+use crate::simulator::http::paging::PageWindow;
 use crate::simulator::http::reply::Reply;
-use crate::simulator::http::service::Service;
+use crate::simulator::http::service::SimulatedService;
 use crate::simulator::storage::uploads::own_file;
 use crate::simulator::v1::create::missing;
 use crate::simulator::v2::classify::{check_rules, classify_job};
-use crate::simulator::world::model::{ItemStatus, JobType, Origin};
+use crate::simulator::world::model::{BatchOrigin, JobType, SimulatedItemStatus};
 use crate::simulator::world::random::uuid_of;
 use crate::simulator::world::submit::Submission;
 
@@ -20,7 +20,11 @@ pub(crate) fn serves(endpoint: Endpoint) -> bool {
 }
 
 /// Answers it.
-pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -> Result<Reply, Reply> {
+pub(crate) fn answer(
+    service: &mut SimulatedService<'_>,
+    call: &EndpointCall<'_>,
+    body: &Value,
+) -> Result<Reply, Reply> {
     match call.endpoint {
         Endpoint::ListClassifier => list(service),
         Endpoint::CreateClassifier => create(service, body.as_object().ok_or_else(|| missing("file_ids"))?),
@@ -29,7 +33,7 @@ pub(crate) fn answer(service: &mut Service<'_>, call: &Call<'_>, body: &Value) -
     }
 }
 
-fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Reply, Reply> {
+fn create(service: &mut SimulatedService<'_>, fields: &Map<String, Value>) -> Result<Reply, Reply> {
     let ids = fields.get("file_ids").and_then(Value::as_array).filter(|ids| !ids.is_empty());
     let ids = ids.ok_or_else(|| missing("file_ids"))?.iter();
     let items = ids.map(|id| own_file(service, id.as_str().unwrap_or_default())).collect::<Result<Vec<_>, _>>()?;
@@ -38,7 +42,7 @@ fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Repl
     service.check_solvent()?;
     let submission = Submission {
         job_type: JobType::Classify,
-        origin: Origin::SingleJob,
+        origin: BatchOrigin::SingleJob,
         ..Submission::of_items(service.project, items, configuration)
     };
     let index = service.world.submit(submission);
@@ -46,28 +50,28 @@ fn create(service: &mut Service<'_>, fields: &Map<String, Value>) -> Result<Repl
     Ok(Reply { status: 200, ..Reply::created(job(service, index), id) })
 }
 
-fn list(service: &Service<'_>) -> Result<Reply, Reply> {
+fn list(service: &SimulatedService<'_>) -> Result<Reply, Reply> {
     let all = (0..service.world.batches.len()).rev();
     let jobs: Vec<usize> = all.filter(|&index| is_own(service, index)).collect();
-    let window = Window::by_cursor(service.query, jobs.len(), service.paging())?;
+    let window = PageWindow::by_cursor(service.query, jobs.len(), service.paging())?;
     let entries = jobs[window.from..window.to].iter().map(|&index| job(service, index)).collect();
     Ok(Reply::ok(window.cursor_page(entries, service.paging())))
 }
 
-fn is_own(service: &Service<'_>, index: usize) -> bool {
+fn is_own(service: &SimulatedService<'_>, index: usize) -> bool {
     let batch = &service.world.batches[index];
     batch.project == service.project && batch.job_type == JobType::Classify
 }
 
-fn own_job(service: &Service<'_>, id: &str) -> Result<usize, Reply> {
+fn own_job(service: &SimulatedService<'_>, id: &str) -> Result<usize, Reply> {
     let found = service.world.find_batch(id).filter(|&index| is_own(service, index));
     found.ok_or_else(|| Reply::error(404, "Classify job not found"))
 }
 
-fn job(service: &Service<'_>, index: usize) -> Value {
+fn job(service: &SimulatedService<'_>, index: usize) -> Value {
     let batch = &service.world.batches[index];
     let count = |status| batch.runs.iter().filter(|run| run.status == status).count();
-    let status = match (count(ItemStatus::Failed), count(ItemStatus::Completed)) {
+    let status = match (count(SimulatedItemStatus::Failed), count(SimulatedItemStatus::Completed)) {
         _ if batch.runs.iter().any(|run| !run.status.is_terminal()) => "PENDING",
         (0, 0) => "CANCELLED",
         (0, _) => "SUCCESS",
@@ -89,9 +93,9 @@ fn job(service: &Service<'_>, index: usize) -> Value {
     })
 }
 
-fn results(service: &Service<'_>, index: usize) -> Result<Reply, Reply> {
+fn results(service: &SimulatedService<'_>, index: usize) -> Result<Reply, Reply> {
     let batch = &service.world.batches[index];
-    let completed = batch.runs.iter().filter(|run| run.status == ItemStatus::Completed);
+    let completed = batch.runs.iter().filter(|run| run.status == SimulatedItemStatus::Completed);
     let result = |run| {
         let job = classify_job(service.world, batch, run);
         json!({

@@ -32,7 +32,7 @@ pub(crate) fn processing_results(service: &SimulatedService<'_>, id: &str) -> Re
     Ok(Reply::ok(json!({"item_id": item.id, "item_name": item.name, "processing_results": results})))
 }
 
-/// The configuration with the ids that the service adds, and with secrets where it is told to be careless.
+/// The configuration with the ids that the service adds, and with secrets where it is set to be careless.
 fn echoed_config(service: &SimulatedService<'_>, batch: usize) -> Value {
     let batch = &service.world.batches[batch];
     let mut config = v1_config(&batch.config);

@@ -1,4 +1,4 @@
-//! The calls of API v1 beta batch processing, answered from a [`World`].
+//! The calls of API v1 beta batch processing, answered from a `World`.
 
 pub(crate) mod classifier;
 pub(crate) mod create;

@@ -58,7 +58,7 @@ fn result(world: &World, batch: &SimulatedBatch, run: &ItemRun) -> Value {
 }
 
 /// Whether the work was done before by a job that nobody knows any more: v2 has no word for it that is known.
-pub(crate) fn is_done_before(world: &World, batch: &Batch, run: &Run) -> bool {
+pub(crate) fn is_done_before(world: &World, batch: &SimulatedBatch, run: &ItemRun) -> bool {
     let is_skipped = run.skip_reason.as_deref() == Some("already_processed");
     is_skipped && run.job.is_none() && earlier_job(world, batch, run).is_none()
 }

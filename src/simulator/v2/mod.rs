@@ -17,7 +17,7 @@ use crate::simulator::http::paging::{PageWindow, order};
 use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
 use crate::simulator::v1::create::missing;
-use crate::simulator::world::model::{SimulatedBatch, SimulatedBatchStatus, JobType, BatchOrigin, Run};
+use crate::simulator::world::model::{BatchOrigin, ItemRun, JobType, SimulatedBatch, SimulatedBatchStatus};
 use crate::simulator::world::submit::Submission;
 
 /// The most files of a directory that one batch takes, as the real service documents it.
@@ -98,9 +98,9 @@ fn get_batch(service: &SimulatedService<'_>, id: &str) -> Result<Reply, Reply> {
     let index = own_batch(service, id)?;
     let reply = Reply::ok(json::batch(service.world, index, !expands.is_empty()));
     let batch = &service.world.batches[index];
-    let is_shown = |run: &&Run| run.job.is_none() && !json::is_done_before(service.world, batch, run);
+    let is_shown = |run: &&ItemRun| run.job.is_none() && !json::is_done_before(service.world, batch, run);
     let shown = batch.runs.iter().filter(is_shown).map(|run| run.failure);
-    // The page of results tells of skipped files only; what became of the others is on their jobs.
+    // The page of results reports skipped files only; what became of the others is on their jobs.
     Ok(if expands.is_empty() || batch.status != SimulatedBatchStatus::Completed {
         reply
     } else {

@@ -1,7 +1,7 @@
-//! A believable account: two projects, five days of batches around a given start, and the troubles that real ones have.
+//! A believable account: two projects, five days of batches around a given start, and the faults that real ones have.
 //!
 //! Three days lie before the start and two after it. What plays after the start, besides everyday failures:
-//! a group that grows from batch to batch, an outage of forty minutes, an old error that comes back,
+//! a group that grows from batch to batch, an outage of forty minutes, an old error that recurs,
 //! people who resubmit what failed, a batch that breaks as a whole, and one item that never ends.
 
 use jiff::{SignedDuration, Timestamp};
@@ -50,7 +50,7 @@ impl Plot {
         Self { world, start }
     }
 
-    /// Batches of every size at all hours; what failed for a passing reason is sometimes resubmitted by somebody.
+    /// Batches of every size at all hours; what failed for a passing reason is sometimes resubmitted by someone.
     fn everyday_batches(&mut self) {
         for hour in (-70..47).step_by(5) {
             let size = self.world.random.between(120, 420);
@@ -154,7 +154,7 @@ impl Plot {
         }
     }
 
-    /// Submits a batch at this many minutes after the start, and again what failed for a passing reason, if somebody helps.
+    /// Submits a batch at this many minutes after the start, and again what failed for a passing reason, if someone helps.
     fn batch(&mut self, project: usize, minute: i64, items: Vec<usize>, job_type: JobType, helped: bool) {
         if helped {
             let passing = items
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_returning_error_recovers_before_it_comes_back() {
+    fn the_returning_error_recovers_before_it_recurs() {
         let mut world = believable_account(2, start());
         let returning = |world: &World| {
             let open = world.open_failures();

@@ -1,4 +1,4 @@
-//! The errors that the believable account shows: wordings of our own for the troubles that document processing has.
+//! The errors that the believable account shows: wordings of our own for the faults that document processing has.
 
 use crate::simulator::world::cause::{Failure, ScriptedCause};
 
@@ -13,7 +13,7 @@ pub(crate) enum Nature {
     Poison,
     /// Large batches run into a limit.
     Limited,
-    /// The service repairs it by itself.
+    /// The service repairs it after a while.
     Healing,
 }
 
@@ -93,7 +93,7 @@ pub(crate) const OUTAGE: [&str; 5] = [
     "Service momentarily unavailable. Reference: {hex}",
 ];
 
-/// Appears, is fixed by a resubmission, stays away for two days, and comes back.
+/// Appears, is fixed by a resubmission, stays away for two days, and recurs.
 pub(crate) const RETURNING: &str = "fonts package mismatch: glyph table v{n} expected by renderer, page {page} skipped";
 
 /// Appears in more items from batch to batch.

@@ -52,7 +52,7 @@ pub struct WorldBuilder {
 }
 
 impl WorldBuilder {
-    /// One project named `default` with [`DEFAULT_KEY`], at [`DEFAULT_NOW`]; every batch was made an hour before.
+    /// One project named `default` with `DEFAULT_KEY`, at `DEFAULT_NOW`; every batch was made an hour before.
     pub fn new() -> Self {
         let now = DEFAULT_NOW.parse().expect("the default time is well formed");
         Self::at(now)
@@ -85,7 +85,7 @@ impl WorldBuilder {
         self
     }
 
-    /// A time of trouble.
+    /// A time of problem.
     pub fn outage(mut self, outage: Outage) -> Self {
         self.world.add_outage(outage);
         self

@@ -14,7 +14,7 @@ pub struct Failure {
     pub job_message: Option<String>,
     /// Whether the pages of the failed attempt are billed all the same.
     pub billed: bool,
-    /// Whether `{page}`, `{uuid}` and the other placeholders of [`crate::simulator::world::template`] are filled in at each failure.
+    /// Whether `{page}`, `{uuid}` and the other placeholders of `world::template` are filled in at each failure.
     pub template: bool,
 }
 
@@ -24,7 +24,7 @@ impl Failure {
         Self { message: Some(message.into()), ..Self::default() }
     }
 
-    /// A failure whose placeholders are filled in anew each time, see [`crate::simulator::world::template`].
+    /// A failure whose placeholders are filled in anew each time, see `world::template`.
     pub fn template(message: impl Into<String>) -> Self {
         Self { template: true, ..Self::text(message) }
     }
@@ -83,7 +83,7 @@ pub enum ScriptedCause {
         /// What the attempt shows above the limit.
         failure: Failure,
     },
-    /// Fails like an account that may not spend until somebody pays, see [`crate::simulator::world::state::World::set_credits`].
+    /// Fails like an account that may not spend until someone pays, see [`crate::simulator::world::state::World::set_credits`].
     OutOfCredits(Failure),
     /// Every attempt fails although the message promises that another one would help.
     Poison(Failure),
@@ -123,7 +123,7 @@ pub enum ScriptedOutcome {
     Completes,
     /// With an error.
     Fails(Failure),
-    /// With an error that the service repairs by itself after the time given.
+    /// With an error that the service repairs automatically after the time given.
     FailsFor(Failure, SignedDuration),
     /// Without a job.
     Skips(Option<String>, Option<String>),
@@ -162,7 +162,7 @@ impl ScriptedCause {
         }
     }
 
-    /// Whether some later attempt of a failed item can complete without anybody touching the file.
+    /// Whether some later attempt of a failed item can complete without anyone touching the file.
     pub fn is_recoverable(&self) -> bool {
         match self {
             Self::Permanent(_) | Self::Poison(_) | Self::Skipped { .. } | Self::NeverEnds => false,

@@ -39,7 +39,7 @@ pub enum SimulatedBatchStatus {
     Completed,
     /// The batch itself broke; items that had not ended never will.
     Failed,
-    /// Somebody stopped it.
+    /// Someone stopped it.
     Cancelled,
 }
 
@@ -141,7 +141,7 @@ pub(crate) struct Directory {
     pub id: String,
     /// Index of the owner.
     pub project: usize,
-    /// Its name.
+    /// The name of the project.
     pub name: String,
     /// What its maker says about it.
     pub description: Option<String>,
@@ -195,7 +195,7 @@ pub struct Item {
     pub results: Vec<FinishedWork>,
     /// Whether the server fails to write it: a page of items that holds it is answered with 500.
     pub unwritable: bool,
-    /// Whether somebody removed the file; later requests for it are refused.
+    /// Whether someone removed the file; later requests for it are refused.
     pub deleted: bool,
 }
 
@@ -208,7 +208,7 @@ pub struct FinishedWork {
     pub batch: usize,
     /// Position of the item in that batch.
     pub run: usize,
-    /// When.
+    /// The time of it.
     pub at: Timestamp,
 }
 
@@ -241,7 +241,7 @@ pub struct ItemRun {
     pub effective_at: Timestamp,
     /// Billed credits; `None` until the job has ended.
     pub credits: Option<u64>,
-    /// Its batch ended before its turn, and nobody stopped it.
+    /// Its batch ended before its turn, and no one stopped it.
     pub abandoned: bool,
     /// Where this failure stands in the list of the truth.
     pub(crate) failure: Option<usize>,

@@ -46,7 +46,7 @@ pub struct Outage {
     pub failures: Vec<Failure>,
 }
 
-/// A simulated account. Make one with [`crate::simulator::world::builder::WorldBuilder`], [`crate::simulator::world::account::believable_account`] or [`crate::simulator::world::bulk::large`].
+/// A simulated account. Make one with [`crate::simulator::world::builder::WorldBuilder`], [`crate::simulator::world::account::believable_account`] or `world::bulk::large`.
 #[derive(Debug)]
 pub struct World {
     pub(crate) now: Timestamp,
@@ -144,7 +144,7 @@ impl World {
         &self.batches
     }
 
-    /// The generated batches of a [`crate::simulator::world::bulk::large`] account, if this is one.
+    /// The generated batches of a `world::bulk::large` account, if this is one.
     pub fn bulk(&self) -> Option<&Bulk> {
         self.bulk.as_ref()
     }
@@ -210,7 +210,7 @@ impl World {
         }
     }
 
-    /// Adds a time of trouble.
+    /// Adds a time of problem.
     pub fn add_outage(&mut self, outage: Outage) {
         self.outages.push(outage);
     }

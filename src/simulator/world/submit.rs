@@ -82,7 +82,7 @@ impl Submission {
 }
 
 impl World {
-    /// Lets somebody else submit this at a later time.
+    /// Lets another process submit this at a later time.
     pub fn submit_at(&mut self, at: Timestamp, submission: Submission) {
         self.schedule(at, ScheduledEvent::Submit(Box::new(submission)));
     }
@@ -158,7 +158,7 @@ impl World {
     }
 
     /// Makes one waiting or running item of a batch fail at once; false when none is left.
-    /// It is how a list moves while somebody reads it.
+    /// It is how a list moves while someone reads it.
     pub fn fail_one_more(&mut self, batch: usize, message: &str) -> bool {
         let runs = &self.batches[batch].runs;
         let Some(run) = runs.iter().position(|run| !run.status.is_terminal()) else {

@@ -77,7 +77,7 @@ fn asking_for_fresh_work_pays_for_a_finished_item_again() {
 }
 
 #[tokio::test]
-async fn unknown_items_fail_in_their_batch_when_told_to() {
+async fn unknown_items_fail_in_their_batch_when_set_to() {
     let world = WorldBuilder::new().batch("b1").item("i1").fails_until(2, "busy").item("gone").fails("no").build();
     let options = Options { unknown_items: UnknownItems::Fail, ..Options::default() };
     let cloud = SimulatedCloud::start(world, options).await.unwrap();

@@ -1,4 +1,4 @@
-//! Whether people are told about a group now, why, and how urgently: one pure function.
+//! Whether it is reported about a group now, why, and how urgently: one pure function.
 //!
 //! It compares what people were last told with how things stand (Alertmanager's `needsUpdate` is the model).
 //! When a digest may be sent is `pace`'s business; what it looks like is `digest`'s.
@@ -14,18 +14,18 @@ use crate::triage::ack::Ack;
 use crate::triage::digest::model::Reason;
 use crate::triage::episode::{Closed, FLAPPING_PAIRS, FLAPPING_WINDOW};
 
-/// What people were last told of a group.
+/// What was last reported of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Announced {
     /// Of which episode.
     pub episode: u32,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// Open items then.
     pub open_items: u64,
     /// Items ever in it then.
     pub total_items: u64,
-    /// When.
+    /// The time of it.
     pub at: Timestamp,
     /// Failures seen in it by then.
     pub failures: u64,
@@ -52,9 +52,9 @@ pub(crate) struct GroupNow {
     pub pairs: usize,
     /// The arithmetic of an escalation that is news; none if there is none.
     pub fired: Option<String>,
-    /// It may wake somebody: its class pages, and it failed since llama-triage was started.
+    /// It may page: its class pages, and it failed since llama-triage was started.
     pub page: bool,
-    /// It failed before llama-triage was started, and nothing was told of it.
+    /// It failed before llama-triage was started, and it was never reported.
     pub inventory: bool,
     /// People know only what failed before the start, and now it failed again.
     pub first_failure: bool,
@@ -67,7 +67,7 @@ pub(crate) struct Wishes {
     pub silenced: bool,
     /// When a silence that covered it ended last.
     pub silence_ended: Option<Timestamp>,
-    /// The ack of this episode that holds; none if nobody gave one.
+    /// The ack of this episode that holds; none if no one gave one.
     pub ack: Option<Ack>,
 }
 
@@ -78,13 +78,13 @@ pub(crate) struct Moment<'z> {
     pub now: Timestamp,
     /// The daily digest is due: it also takes what is not worth a message of its own.
     pub scheduled: bool,
-    /// The time after which a still open group is told again.
+    /// The time after which a still open group is reported again.
     pub reminder: SignedDuration,
     /// The zone that people read times in.
     pub zone: &'z TimeZone,
 }
 
-/// How soon news must be told, from the least urgent.
+/// How soon news must be reported, from the least urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Urgency {
     /// With the next digest, whatever causes that one.
@@ -95,20 +95,20 @@ pub(crate) enum Urgency {
     Page,
 }
 
-/// Something people should be told of a group.
+/// Something to report about a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct News {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// The circumstances, as a sentence fragment.
     pub why: Option<String>,
-    /// How soon.
+    /// How soon it must be sent.
     pub urgency: Urgency,
 }
 
-/// What people should be told of a group at this moment; none if nothing.
+/// What to report about a group at this moment; none if nothing.
 ///
-/// A silence holds back all but the end of what was told before.
+/// A silence holds back all but the end of what was reported before.
 pub(crate) fn decide(told: Option<&Announced>, now: &GroupNow, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
     if let Some(closed) = &now.closed {
         return ended(told?, closed, moment);
@@ -170,7 +170,7 @@ fn flapping(told: &Announced, now: &GroupNow, moment: Moment<'_>) -> Option<News
 
 fn regressed(now: &GroupNow, moment: Moment<'_>) -> News {
     let before = now.earlier.as_ref().map(|closed| {
-        let said = format!("came back; last time: {}", closed.describe(moment.zone));
+        let said = format!("regressed; last time: {}", closed.describe(moment.zone));
         match &now.fired {
             Some(arithmetic) => format!("{said}; {arithmetic}"),
             None => said,
@@ -179,7 +179,7 @@ fn regressed(now: &GroupNow, moment: Moment<'_>) -> News {
     News { reason: Reason::Regressed, why: before, urgency: urgency(now) }
 }
 
-/// Old failures page nobody, and a new one of a class that pages is no mere growth of them.
+/// Old failures page no one, and a new one of a class that pages is no mere growth of them.
 fn first_failure(now: &GroupNow, wishes: &Wishes) -> Option<News> {
     (now.first_failure && now.page && wishes.ack.is_none()).then(|| News {
         reason: Reason::New,
@@ -188,11 +188,11 @@ fn first_failure(now: &GroupNow, wishes: &Wishes) -> Option<News> {
     })
 }
 
-/// People were told that it ended, and that turns out to be wrong.
+/// It was reported that it ended, and that turns out to be wrong.
 fn reopened(told: &Announced, now: &GroupNow) -> Option<News> {
     (told.reason == Reason::Resolved).then(|| News {
         reason: Reason::MoreItems,
-        why: Some(format!("was called resolved, but {} items that failed before that are open", now.open_items)),
+        why: Some(format!("was reported as resolved, but {} items that failed earlier are open", now.open_items)),
         urgency: Urgency::Soon,
     })
 }
@@ -212,7 +212,7 @@ fn silence_expired(told: &Announced, wishes: &Wishes, moment: Moment<'_>) -> Opt
     let ended = wishes.silence_ended.filter(|ended| *ended > told.at)?;
     Some(News {
         reason: Reason::SilenceExpired,
-        why: Some(format!("its silence ended {} and it is still open", local(ended, moment.zone))),
+        why: Some(format!("silence ended {}, still open", local(ended, moment.zone))),
         urgency: Urgency::Soon,
     })
 }
@@ -237,7 +237,7 @@ fn routine(told: &Announced, now: &GroupNow, wishes: &Wishes, moment: Moment<'_>
     let due = moment.now - told.at >= moment.reminder - slack;
     (due && wishes.ack.is_none()).then(|| News {
         reason: Reason::Reminder,
-        why: Some(format!("still open, last told {}", local(told.at, moment.zone))),
+        why: Some(format!("still open, last reported {}", local(told.at, moment.zone))),
         urgency: Urgency::WithNext,
     })
 }

@@ -159,7 +159,7 @@ fn the_reason_comes_with_its_circumstances() {
     };
     let new = Some(told(1, Reason::New, 0));
     assert_eq!(why(new.clone(), closed(1), none()), "recovered 2026-05-28 20:26 UTC (by bjb-7)");
-    assert_eq!(why(new.clone(), open(2), none()), "came back; last time: recovered 2026-05-28 20:26 UTC (by bjb-7)");
+    assert_eq!(why(new.clone(), open(2), none()), "regressed; last time: recovered 2026-05-28 20:26 UTC (by bjb-7)");
     assert_eq!(
         why(new, fired(GroupNow { open_items: 50, ..open(1) }), acked(5)),
         "47 in the last hour, normally up to 4/h; alert at 20/h; acknowledged at 5 open items"
@@ -224,7 +224,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn the_same_news_is_never_told_twice(
+    fn the_same_news_is_never_reported_twice(
         before in prop::option::of(any_told()), standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>(),
     ) {
         let moment = Moment { scheduled, ..tick(72) };
@@ -265,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn every_new_group_is_told_once_it_is_ready(standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>()) {
+    fn every_new_group_is_reported_once_it_is_ready(standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>()) {
         let standing = GroupNow { ready: true, closed: None, ..standing };
         let wishes = Wishes { silenced: false, ..wishes };
         let news = decide(None, &standing, &wishes, Moment { scheduled, ..tick(72) }).unwrap();
@@ -273,7 +273,7 @@ proptest! {
     }
 
     #[test]
-    fn an_open_group_that_nobody_hushed_is_heard_of_every_day(before in any_told(), standing in any_standing()) {
+    fn an_open_group_without_ack_or_silence_is_reported_every_day(before in any_told(), standing in any_standing()) {
         let standing = GroupNow { ready: true, closed: None, episode: before.episode, pairs: 0, ..standing };
         prop_assert!(decide(Some(&before), &standing, &none(), daily(73)).is_some());
     }

@@ -4,8 +4,8 @@
 //!
 //! What the numbers of a narrowed digest mean:
 //! - the counts of news and `open_items`, `open_groups`, `new_items` are of the groups that this channel is shown;
-//! - a remark names the filter and the numbers of the whole ledger, so that nobody takes the part for the whole;
-//! - faults, retries, silences and budget are the worker's, and stay: a worker in trouble concerns every channel.
+//! - a remark names the filter and the numbers of the whole ledger, so that no one takes the part for the whole;
+//! - faults, retries, silences and budget are the worker's, and stay: a failing worker concerns every channel.
 
 use crate::model::fault::Fault;
 use crate::model::group_state::GroupState;
@@ -35,7 +35,7 @@ impl Only {
 
     /// Whether a group passes.
     ///
-    /// The states never hide the end of a paging group: whoever was woken must hear that it is over.
+    /// The states never hide the end of a paging group: whoever was paged must learn that it is over.
     pub fn admits(&self, entry: &GroupEntry) -> bool {
         let woke_somebody = entry.page && entry.state == GroupState::Resolved;
         let state = woke_somebody || holds(&self.states, &entry.state);
@@ -64,7 +64,7 @@ impl Only {
     }
 }
 
-/// The digest as a channel with this filter gets it; none if it has nothing to tell that channel.
+/// The digest as a channel with this filter gets it; none if it has nothing to report to that channel.
 ///
 /// A digest without any group (all quiet, or only faults) goes to every channel.
 pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
@@ -82,7 +82,7 @@ pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
     let totals = count(&digest.totals, &changes, &still_open);
     let mut remarks = digest.remarks.clone();
     remarks.push(format!(
-        "This channel is limited to {}; its counts cover the groups shown to it. The whole ledger has {} open items in {} groups.",
+        "This channel is filtered by {}; its counts cover only matching groups. The whole ledger has {} open items in {} groups.",
         only.describe(),
         digest.totals.open_items,
         digest.totals.open_groups,
@@ -92,7 +92,7 @@ pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
 
 /// The digest for a channel that failed before: whoever reads it there sees that it works again.
 ///
-/// Its own trouble becomes a remark and hides no news; none if it was all there was to tell.
+/// Its own fault becomes a remark and hides no news; none if it was all there was to report.
 pub(crate) fn without_own_fault(digest: &Digest, channel: &str) -> Option<Digest> {
     let own = format!("delivery:{channel}");
     let is_own = |fault: &Fault| fault.fault == own && !fault.ended;
@@ -102,7 +102,7 @@ pub(crate) fn without_own_fault(digest: &Digest, channel: &str) -> Option<Digest
     let mut digest = digest.clone();
     digest.faults.retain(|fault| !is_own(fault));
     digest.totals.faults = digest.totals.faults.saturating_sub(1);
-    digest.remarks.push("This channel took no digests for a while; what it missed is in this one.".to_owned());
+    digest.remarks.push("Earlier digests did not reach this channel; this one includes their news.".to_owned());
     let nothing = digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty();
     (!nothing).then_some(digest)
 }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_left_means_no_message_unless_the_worker_is_in_trouble() {
+    fn nothing_left_means_no_message_unless_the_worker_is_failing() {
         let only = Only { classes: vec!["no such class".into()], ..Only::default() };
         assert_eq!(filter_digest(&digest(), &only), None);
         let mut faulty = digest();
@@ -217,7 +217,9 @@ mod tests {
         faulty.totals.faults = 1;
         assert_eq!(without_own_fault(&faulty, "chat"), Some(faulty.clone()));
         let own = without_own_fault(&faulty, "mail").unwrap();
-        assert!(own.faults.is_empty() && own.totals.faults == 0 && own.remarks.last().unwrap().contains("took no"));
+        assert!(
+            own.faults.is_empty() && own.totals.faults == 0 && own.remarks.last().unwrap().contains("did not reach")
+        );
         faulty.changes.clear();
         faulty.still_open.clear();
         assert_eq!(without_own_fault(&faulty, "mail"), None);

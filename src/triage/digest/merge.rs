@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_that_ended_meanwhile_is_told_as_ended() {
+    fn a_fault_that_ended_meanwhile_is_reported_as_ended() {
         let fault = |ended| Fault {
             fault: "scan:prod".into(),
             text: "t".into(),

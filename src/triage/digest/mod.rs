@@ -1,4 +1,4 @@
-//! Digests: what people are told. The frozen [`model`] is decided once and rendered by every channel.
+//! Digests: what it is reported. The frozen [`model`] is decided once and rendered by every channel.
 
 pub(crate) mod build;
 pub(crate) mod channel_filter;

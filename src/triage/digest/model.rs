@@ -20,7 +20,7 @@ pub(crate) const SCHEMA_VERSION: u32 = 1;
 pub struct Digest {
     /// Always [`SCHEMA_VERSION`] when made by this version.
     pub schema_version: u32,
-    /// `D-YYYYMMDD-NN`, the date in the digest's zone: the short name, for people. Outside, see [`Digest::outside_id`].
+    /// `D-YYYYMMDD-NN`, the date in the digest's zone: the short name, for people. Outside, see `Digest::outside_id`.
     pub digest_id: String,
     /// The id of the ledger that decided it; empty in digests of versions whose ledgers had none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -50,10 +50,10 @@ pub struct Digest {
     pub changes: Vec<GroupEntry>,
     /// Groups that are open without news; only in scheduled digests.
     pub still_open: Vec<GroupEntry>,
-    /// Groups whose incident somebody acknowledged; only for channels that hold incidents.
+    /// Groups with an acknowledged incident; only for channels that hold incidents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken: Vec<GroupEntry>,
-    /// The worker's own troubles.
+    /// The worker's own faults.
     pub faults: Vec<Fault>,
     /// What reprocessing did in the window; none when it did nothing.
     pub retries: Option<RetrySummary>,
@@ -114,7 +114,7 @@ pub struct LeftOut {
     pub items: u64,
 }
 
-/// Why people are told about a group.
+/// Why a group is reported.
 #[derive(
     Clone,
     Copy,
@@ -132,11 +132,11 @@ pub struct LeftOut {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Reason {
-    /// Never told before.
+    /// Never reported before.
     New,
-    /// It had ended and came back.
+    /// It had ended and recurred.
     Regressed,
-    /// Much more than what was told.
+    /// Much more than what was reported.
     Escalated,
     /// It ended; the entry says how.
     Resolved,
@@ -148,7 +148,7 @@ pub enum Reason {
     Reminder,
     /// A silence ended and it is still open.
     SilenceExpired,
-    /// The worker itself is in trouble.
+    /// The worker itself is failing.
     WorkerFault,
     /// All is quiet, and it is the day to say so.
     Heartbeat,
@@ -178,9 +178,9 @@ pub struct GroupEntry {
     pub state: GroupState,
     /// What may be done about it: a class word such as `transient`.
     pub class: String,
-    /// Whether it may wake somebody: passes quiet hours and opens an incident.
+    /// Whether it may page: passes quiet hours and opens an incident.
     pub page: bool,
-    /// What a person would call it.
+    /// What a user would call it.
     pub title: String,
     /// The message with its variable parts masked.
     pub template: String,
@@ -192,7 +192,7 @@ pub struct GroupEntry {
     pub note: Option<String>,
     /// A link from the rule that classified it.
     pub runbook: Option<String>,
-    /// Who acknowledged it, and until when; none if nobody did.
+    /// Who acknowledged it, and until when; none if no one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acked: Option<String>,
     /// Under which scope its incident is known at a paging provider; none where the digest's own applies.

@@ -1,4 +1,4 @@
-//! A digest that was decided while the clock was ahead, dated by the right time before anybody gets it.
+//! A digest that was decided while the clock was ahead, dated by the right time before anyone gets it.
 
 use jiff::Timestamp;
 

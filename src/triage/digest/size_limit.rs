@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_halved_or_told_as_totals() {
+    fn what_was_refused_is_halved_or_reported_as_totals() {
         use Tier::*;
         let after = |refused: Tier, sizes: [usize; 5]| after_refusal(refused, |tier| sizes[usize::from(tier.number())]);
         assert_eq!(after(Full, [70, 60, 40, 20, 5]), Some(Groups10Samples1));

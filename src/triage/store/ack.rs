@@ -1,4 +1,4 @@
-//! Acks: somebody knows of an episode. They stop reminders and end with the episode.
+//! Acks: someone knows of an episode. They stop reminders and end with the episode.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -23,7 +23,7 @@ pub(crate) struct NewAck {
     pub total_items: u64,
     /// What breaks it instead.
     pub until: Option<Until>,
-    /// When it ends by itself; none with the episode.
+    /// When it ends automatically; none with the episode.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -55,9 +55,9 @@ pub(crate) fn end_all(tx: &Transaction<'_>, group_key: i64, how: &str, now: Time
     Ok(ended > 0)
 }
 
-/// Lets the survivor's ack hold although a merged group's items joined: what was told of them is nothing more.
+/// Lets the survivor's ack hold although a merged group's items joined: what was reported of them does not count as growth.
 ///
-/// Items of the merged group that nobody was told of count, as they would have without the merge. The sum is no more
+/// Items of the merged group that were not reported count, as they would have without the merge. The sum is no more
 /// than the survivor has, for an item may have been in both, and the ack may have been given after the merge.
 pub(crate) fn raise_limit(tx: &Transaction<'_>, merged: i64, survivor: i64) -> Result<(), LedgerError> {
     tx.execute(

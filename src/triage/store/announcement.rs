@@ -1,4 +1,4 @@
-//! What people were last told of each group, and which escalation rules fired for it.
+//! What was last reported of each group, and which escalation rules fired for it.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -123,7 +123,7 @@ pub(crate) fn mark_still_above(
     Ok(())
 }
 
-/// Remembers that people were told while these rules were reached: they fire again only at the double.
+/// Remembers that it was reported while these rules were reached: they fire again only at the double.
 pub(crate) fn record_escalations(
     tx: &Transaction<'_>,
     group_key: i64,

@@ -9,7 +9,7 @@ use crate::ledger::millis::Millis;
 /// A channel as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownChannel {
-    /// Its name.
+    /// The name in the configuration.
     pub name: String,
     /// It opens incidents.
     pub incidents: bool,
@@ -19,7 +19,7 @@ pub(crate) struct KnownChannel {
     pub greeted: bool,
     /// When it was first missing in the configuration; none while it is there.
     pub gone_at: Option<Timestamp>,
-    /// People were told that it came.
+    /// It was reported that it came.
     pub said: bool,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn mark_inventory_sent(tx: &Transaction<'_>, name: &str) -> Result<()
     Ok(())
 }
 
-/// Notes that people were told which channels came and went.
+/// Notes that added and removed channels were reported.
 pub(crate) fn mark_changes_announced(tx: &Transaction<'_>) -> Result<(), LedgerError> {
     tx.execute("DELETE FROM channel WHERE gone_at IS NOT NULL", [])?;
     tx.execute("UPDATE channel SET said = 1 WHERE said = 0", [])?;

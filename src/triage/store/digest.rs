@@ -67,7 +67,7 @@ pub(crate) fn name_items(
     Ok(())
 }
 
-/// Up to when people were told everything, which is where the next window begins; none before the first digest.
+/// Up to when everything was reported, which is where the next window begins; none before the first digest.
 ///
 /// A digest of quiet hours, and the end of an incident, tell a part only and move nothing.
 pub(crate) fn announced_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
@@ -80,7 +80,7 @@ pub(crate) fn announced_until(connection: &Connection) -> Result<Option<Timestam
     Ok(newest.map(|at| at.0))
 }
 
-/// Notes that people were told everything up to this time.
+/// Notes that everything was reported up to this time.
 pub(crate) fn set_announced_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), LedgerError> {
     set_meta(tx, TOLD_UNTIL, &until.as_millisecond().to_string())
 }
@@ -131,7 +131,7 @@ pub(crate) fn totals(connection: &Connection, window: Window) -> Result<Totals, 
 
 /// What became of the attempts that began or ended in the window, and of those still running at its end; none if there are none.
 ///
-/// Who was told that 40 are running must be told how they ended.
+/// A reader of "40 running" must learn how they ended.
 pub(crate) fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySummary>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT outcome, count(*) FROM attempt

@@ -83,7 +83,7 @@ fn first_after(
     Ok(first.map(|first| first.0))
 }
 
-/// How the items ended, told by the strongest evidence: a success, then a person's word, then harmless skips.
+/// How the items ended, told by the strongest evidence: a success, then a user's word, then harmless skips.
 fn ended(
     connection: &Connection,
     group: &crate::triage::store::group_row::GroupRecord,

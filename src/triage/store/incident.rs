@@ -136,7 +136,7 @@ pub(crate) fn resolve(tx: &Transaction<'_>, incident: &Incident, now: Timestamp)
     Ok(())
 }
 
-/// Notes that the channel was told of the incident's ack.
+/// Notes that the channel got the incident's ack.
 pub(crate) fn mark_acked(tx: &Transaction<'_>, incident: &Incident) -> Result<(), LedgerError> {
     tx.execute(
         "UPDATE incident SET ack_id = ?4 WHERE channel = ?1 AND group_key = ?2 AND episode = ?3",

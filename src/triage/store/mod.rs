@@ -1,4 +1,4 @@
-//! The SQL of triage: episodes, what people were told, what they said of groups.
+//! The SQL of triage: episodes, what was reported, what users said of groups.
 
 pub(crate) mod ack;
 pub(crate) mod announcement;

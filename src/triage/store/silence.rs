@@ -16,7 +16,7 @@ pub(crate) struct Silence {
     pub matcher: Matcher,
     /// Who asked for it.
     pub author: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// Since when.
     pub created_at: Timestamp,
@@ -110,7 +110,7 @@ fn silence(row: &Row<'_>) -> Result<Silence, LedgerError> {
 pub(crate) struct ActiveSilences(Vec<(CompiledMatcher, Timestamp)>);
 
 impl ActiveSilences {
-    /// Compiles; a silence whose pattern no longer compiles covers nothing, so that nobody misses news by it.
+    /// Compiles; a silence whose pattern no longer compiles covers nothing, so that no one misses news by it.
     pub(crate) fn new(silences: Vec<Silence>) -> ActiveSilences {
         let compiled = silences.into_iter().filter_map(|silence| {
             let until = silence.until();

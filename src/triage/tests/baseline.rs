@@ -36,7 +36,7 @@ fn reasons(digest: &Option<Digest>) -> Vec<String> {
 }
 
 #[test]
-fn installing_wakes_nobody_until_something_fails_anew() {
+fn installing_pages_no_one_until_something_fails_anew() {
     let (mut seed, mut settings) = installed();
     settings.quiet = Some(crate::model::schedule::quiet::QuietHours::parse("10:30-11:30").unwrap());
     let first = look(&mut seed, &settings, 1);

@@ -8,7 +8,7 @@ use crate::triage::digest::channel_filter::Only;
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::*;
 
-/// A ledger whose inventory was told, with a mail and a pager.
+/// A ledger whose inventory was reported, with a mail and a pager.
 pub(crate) fn paging_world() -> (Seed, TriageSettings) {
     let mut seed = Seed::new();
     let rules = crate::classify::rules::decide::Rules::parse("").unwrap();
@@ -85,7 +85,7 @@ fn what_a_renamed_channel_was_owed_comes_under_its_new_name() {
     assert_eq!(sent_to(&seed, "oncall"), ["new login/1"]);
     let content = contents(&seed, "post").remove(0);
     let said = content.remarks.join(" ");
-    assert!(said.contains("Channel mail is not configured any more"), "{said}");
+    assert!(said.contains("Channel mail was removed from the configuration"), "{said}");
     assert_eq!(content.included, ["D-20260601-01"]);
     let states = "SELECT count(*) FROM delivery WHERE digest_id <> ?1 AND state = 'superseded'";
     assert_eq!(seed.number(states, &told.digest_id), 2);
@@ -115,8 +115,8 @@ fn what_was_owed_to_a_channel_that_is_gone_goes_to_those_that_do_not_have_it() {
     assert_eq!(seed.number("SELECT count(*) FROM delivery WHERE state <> ?1", "superseded"), 1);
     seed.fail("plain", "b", 1, t(20));
     let said = look(&mut seed, &settings, 21).unwrap().remarks.join(" ");
-    assert!(said.contains("Channel mail is not configured any more since 2026-06-01 10:03 UTC."), "{said}");
-    assert!(said.contains("the incident that it opened is not ended by llama-triage: resolve it there"), "{said}");
+    assert!(said.contains("Channel mail was removed from the configuration 2026-06-01 10:03 UTC."), "{said}");
+    assert!(said.contains("llama-triage cannot resolve the incident it opened: resolve it there"), "{said}");
     assert_eq!(seed.number("SELECT count(*) FROM audit WHERE action = ?1", "channel-removed"), 2);
 }
 
@@ -225,7 +225,7 @@ fn the_first_message_of_a_new_channel_lists_what_is_open() {
     seed.fail("other", "b", 1, t(17));
     let next = look(&mut seed, &settings, 18).unwrap();
     assert_eq!(sent_to(&seed, "chat").last().unwrap(), "new other/1");
-    assert!(next.remarks.contains(&"Channel chat is new since 2026-06-01 10:05 UTC.".to_owned()), "{:?}", next.remarks);
+    assert!(next.remarks.contains(&"Channel chat was added 2026-06-01 10:05 UTC.".to_owned()), "{:?}", next.remarks);
     all_sent(&seed);
     seed.fail("third", "b", 1, t(40));
     assert!(look(&mut seed, &settings, 41).unwrap().remarks.is_empty(), "once");
@@ -262,7 +262,7 @@ fn a_new_pager_opens_what_is_open_and_not_known_of() {
 }
 
 #[test]
-fn a_new_ledger_greets_nobody_and_a_new_channel_with_nothing_open_is_not_written_to() {
+fn a_new_ledger_greets_no_one_and_a_new_channel_with_nothing_open_is_not_written_to() {
     let (mut seed, mut settings) = paging_world();
     assert_eq!(look(&mut seed, &settings, 0), None);
     seed.fail("plain", "b", 1, t(1));
@@ -283,7 +283,9 @@ fn what_a_digest_says_beside_its_news_survives_that_all_readers_are_renamed() {
     settings.routes.remove(1);
     // It lists what is open and has no news; nobody gets it before the next name.
     seed.scan(t(30));
-    seed.write(|tx| triage_in(tx, &settings, &Request { by_hand: true, ..Request::at(t(30)) })).unwrap().unwrap();
+    seed.write(|tx| triage_in(tx, &settings, &TriageRequest { by_hand: true, ..TriageRequest::at(t(30)) }))
+        .unwrap()
+        .unwrap();
     for (minutes, name) in [(31, "post"), (32, "letters"), (33, "paper")] {
         settings.routes = vec![route(name, false)];
         look(&mut seed, &settings, minutes).unwrap();

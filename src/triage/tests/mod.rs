@@ -13,7 +13,7 @@ use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::Reason;
 use crate::triage::settings::Route;
 
-/// A ledger whose inventory was told: empty, at minute 0.
+/// A ledger whose inventory was reported: empty, at minute 0.
 fn world() -> (Seed, TriageSettings) {
     let mut seed = Seed::new();
     let mut settings = plain();
@@ -174,7 +174,7 @@ fn quiet_hours_hold_news_and_tell_it_once_they_end() {
     let end = end.unwrap();
     let remarks = end.remarks.join(" ");
     assert!(!remarks.contains("login"), "{remarks}");
-    // What was told in between was a part only, so this one covers the night.
+    // What was reported in between was a part only, so this one covers the night.
     assert_eq!((end.window.from, end.totals.new_items), (t(-60), 3));
 }
 
@@ -184,7 +184,7 @@ fn the_daily_digest_repeats_what_is_open_and_is_sent_once() {
     seed.fail("g", "b", 2, t(1));
     at(&mut seed, &settings, 2);
     seed.fail("g", "b", 1, t(60));
-    // 09:00 UTC of the next day is minute 1380; the group was told 23 hours ago and has one more item.
+    // 09:00 UTC of the next day is minute 1380; the group was reported 23 hours ago and has one more item.
     let daily = at(&mut seed, &settings, 1380).unwrap();
     assert!(daily.scheduled);
     assert_eq!(changes(&Some(daily)), ["g more_items"]);
@@ -199,7 +199,7 @@ fn the_daily_digest_repeats_what_is_open_and_is_sent_once() {
 }
 
 #[test]
-fn a_channel_with_incidents_hears_of_the_workers_troubles_and_of_their_end() {
+fn a_channel_with_incidents_hears_of_the_workers_faults_and_of_their_end() {
     let (mut seed, mut settings) = world();
     settings.routes = vec![Route { incidents: true, ..route("pager", Only::default()) }];
     seed.fail("g", "b", 1, t(1));
@@ -218,7 +218,7 @@ fn a_channel_with_incidents_hears_of_the_workers_troubles_and_of_their_end() {
 }
 
 #[test]
-fn times_are_told_in_the_readers_zone() {
+fn times_are_reported_in_the_readers_zone() {
     let (mut seed, mut settings) = world();
     settings.zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
     seed.fail("g", "b", 1, t(1));
@@ -227,12 +227,12 @@ fn times_are_told_in_the_readers_zone() {
     at(&mut seed, &settings, 41);
     seed.fail("g", "b", 1, t(60));
     let back = at(&mut seed, &settings, 61).unwrap();
-    let why = "came back; last time: recovered 2026-06-01 12:40 CEST (by bjb-later)";
+    let why = "regressed; last time: recovered 2026-06-01 12:40 CEST (by bjb-later)";
     assert_eq!(back.changes[0].why.as_deref(), Some(why));
     // The daily one was due at 09:00 Berlin time, which is minute 1260; an hour and a half is late.
     let daily = at(&mut seed, &settings, 1350).unwrap();
-    assert_eq!(daily.remarks[0], "This digest was due 2026-06-02 09:00 CEST and comes late.");
-    assert!(daily.remarks[1].contains("nothing was scanned from 2026-06-01 13:01 CEST to 2026-06-02 10:30 CEST"));
+    assert_eq!(daily.remarks[0], "This digest was due 2026-06-02 09:00 CEST and is late.");
+    assert!(daily.remarks[1].contains("from 2026-06-01 13:01 CEST to 2026-06-02 10:30 CEST"));
     let punctual = at(&mut seed, &settings, 1260 + 1440 + 50).unwrap();
     assert!(!punctual.remarks.iter().any(|remark| remark.contains("late")), "{:?}", punctual.remarks);
 }
@@ -255,7 +255,7 @@ fn each_channel_gets_what_it_asked_for_even_if_it_is_not_among_the_largest() {
 }
 
 #[test]
-fn escalation_is_told_with_its_arithmetic_and_only_once() {
+fn escalation_is_reported_with_its_arithmetic_and_only_once() {
     let (mut seed, settings) = world();
     seed.fail("g", "b", 3, t(1));
     at(&mut seed, &settings, 2);
@@ -263,7 +263,7 @@ fn escalation_is_told_with_its_arithmetic_and_only_once() {
     let told = at(&mut seed, &settings, 21);
     assert_eq!(changes(&told), ["g escalated"]);
     let entry = told.unwrap().changes.remove(0);
-    assert_eq!(entry.why.as_deref(), Some("12 open items, 3 when last told, limit 10"));
+    assert_eq!(entry.why.as_deref(), Some("12 open items, 3 at the last digest; alert at 10"));
     assert_eq!((entry.state, entry.new_items), (GroupState::Escalating, 9));
     assert_eq!(at(&mut seed, &settings, 60), None);
 }
@@ -299,7 +299,7 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
-fn who_was_told_of_running_retries_is_told_how_they_ended() {
+fn a_digest_with_running_retries_is_followed_by_their_outcome() {
     let (mut seed, settings) = world();
     seed.fail("g", "b", 1, t(1));
     at(&mut seed, &settings, 2);
@@ -350,7 +350,7 @@ fn a_trouble_that_lasts_is_told_once_a_day_and_not_whenever_somebody_asks() {
     seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
     let mut told = |minutes: i64, by_hand: bool| {
         seed.scan(t(minutes));
-        let request = Request { by_hand, ..Request::at(t(minutes)) };
+        let request = TriageRequest { by_hand, ..TriageRequest::at(t(minutes)) };
         let digest = seed.write(|tx| triage_in(tx, &settings, &request)).unwrap();
         digest.map_or(0, |digest| digest.faults.len())
     };
@@ -364,7 +364,7 @@ fn a_digest_by_a_clock_in_doubt_says_so() {
     seed.fail("g", "b", 3, t(1));
     let mut remarks = |certain: i64, group: &str| {
         seed.fail(group, "b", 1, t(2));
-        let request = Request { by_hand: true, certain: t(certain), ..Request::at(t(20)) };
+        let request = TriageRequest { by_hand: true, certain: t(certain), ..TriageRequest::at(t(20)) };
         seed.write(|tx| triage_in(tx, &settings, &request)).unwrap().unwrap().remarks
     };
     assert_eq!(remarks(2, "g"), [CLOCK_IN_DOUBT]);

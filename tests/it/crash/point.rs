@@ -1,4 +1,4 @@
-//! Where a process is killed: after a random time, or when somebody outside of it sees something happen.
+//! Where a process is killed: after a random time, or when someone outside of it sees something happen.
 
 use std::time::Duration;
 

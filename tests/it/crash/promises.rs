@@ -65,7 +65,7 @@ fn the_ledger_agrees_with_itself(rig: &Rig) {
     rig.site.command(&["ledger", "check"]).assert().success();
 }
 
-/// Counted again from what was recorded, apart from the ledger's own check, and as people are told it.
+/// Counted again from what was recorded, apart from the ledger's own check, and as it is reported it.
 fn counts_equal_observations(rig: &Rig) {
     let mut failures: BTreeMap<&str, usize> = BTreeMap::new();
     for observation in &rig.recorded {
@@ -82,7 +82,7 @@ fn counts_equal_observations(rig: &Rig) {
     assert_eq!(told, open as u64, "the report's open items are not those of the ledger");
 }
 
-/// Nobody is left without news: every group with open failures is in a digest that arrived.
+/// No one is left without news: every group with open failures is in a digest that arrived.
 fn every_group_was_told(rig: &Rig) {
     let told: String = rig.sinks.hooks().into_values().flatten().collect();
     let groups = rig.site.texts("SELECT group_id FROM error_group WHERE open_items > 0 AND merged_into IS NULL");

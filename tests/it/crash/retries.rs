@@ -19,7 +19,7 @@ pub(crate) fn hold(rig: &Rig) {
     assert_eq!(under_way, Vec::<String>::new(), "nothing is left half done or unclear");
 }
 
-/// Items that are being retried: their batch has not ended, or nobody knows yet whether there is one.
+/// Items that are being retried: their batch has not ended, or no one knows yet whether there is one.
 pub(crate) fn items_under_way(rig: &Rig) -> BTreeSet<String> {
     let claimed = "SELECT i.item_id FROM claim c JOIN item i USING (item_key) JOIN intent n USING (intent_id)
                    WHERE i.state = 'retrying' AND n.state IN ('submitted', 'unknown')";

@@ -63,7 +63,7 @@ impl Sinks {
         (kept.hold, kept.reached) = (hold, false);
     }
 
-    /// Whether somebody waits at the point.
+    /// Whether someone waits at the point.
     pub(crate) fn is_reached(&self) -> bool {
         self.0.lock().unwrap().reached
     }

@@ -1,4 +1,4 @@
-//! The account that is watched while processes die: in every simulated minute a batch with a few troubles, known and new.
+//! The account that is watched while processes die: in every simulated minute a batch with a few faults, known and new.
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{Failure, Random, ScriptedCause, World, WorldBuilder};

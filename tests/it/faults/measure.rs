@@ -1,4 +1,4 @@
-//! One stage measured: a healthy cycle, a cycle in which every project has its own trouble, and a healthy one again.
+//! One stage measured: a healthy cycle, a cycle in which every project has its own fault, and a healthy one again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use super::stage::Stage;
 use super::troubles::{self, Trouble};
 use crate::site::Site;
 
-/// What became of one project's cycle under its trouble.
+/// What became of one project's cycle under its fault.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cell {
     /// The scan says that it read everything that could hold news.
     pub(crate) complete: bool,
-    /// People were told at once, before three scans were incomplete.
+    /// It was reported at once, before three scans were incomplete.
     pub(crate) told: bool,
     /// Failures that were new, and how many of them are in the ledger.
     pub(crate) new: usize,
@@ -23,13 +23,13 @@ pub(crate) struct Cell {
     pub(crate) gone: bool,
     /// Rows counted as unreadable.
     pub(crate) unreadable: i64,
-    /// Requests that met the trouble.
+    /// Requests that met the fault.
     pub(crate) asks: u64,
     /// What standard error said of the project.
     pub(crate) said: Option<String>,
 }
 
-/// The cells of a stage by trouble, and every broken promise.
+/// The cells of a stage by fault, and every broken promise.
 #[derive(Default)]
 pub(crate) struct Measured {
     pub(crate) cells: BTreeMap<String, Cell>,
@@ -97,7 +97,7 @@ impl Measured {
         self.demand(wrong.is_empty(), || format!("called recovered: {wrong:?}"));
     }
 
-    /// Projects whose troubles do no harm end with exit code 0 when nothing else is wrong.
+    /// Projects whose faults do no harm end with exit code 0 when nothing else is wrong.
     async fn harmless_alone(&mut self, stage: Stage, site: &Site, troubles: &[Trouble]) {
         let harmless = troubles.iter().filter(|trouble| self.cells[&trouble.name].complete);
         write(site, stage, "before.db", stage.look_back(), harmless, true);
@@ -158,7 +158,7 @@ fn look(
     }
 }
 
-/// Writes the configuration for these troubles' projects. `hurried`: those that answer late meet a short time limit.
+/// Writes the configuration for these faults' projects. `hurried`: those that answer late meet a short time limit.
 fn write<'a>(
     site: &Site,
     stage: Stage,

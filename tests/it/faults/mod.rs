@@ -1,4 +1,4 @@
-//! The fault matrix: every trouble of the upstream at every place of a cycle of the built binary, and what must come of it.
+//! The fault matrix: every fault of the upstream at every place of a cycle of the built binary, and what must come of it.
 
 mod channels;
 mod measure;
@@ -14,12 +14,12 @@ use self::retry_stage::RetryStage;
 use self::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_trouble_has_its_documented_outcome() {
+async fn every_fault_has_its_documented_outcome() {
     let mut running = JoinSet::new();
     for stage in Stage::ALL {
         running.spawn(async move { (stage, measure::measure(stage).await) });
     }
-    // One after the other: a request that waits for the machine would never meet its trouble.
+    // One after the other: a request that waits for the machine would never meet its fault.
     let mut measured = running.join_all().await;
     let mut retrying = JoinSet::new();
     for stage in RetryStage::ALL {
@@ -39,7 +39,7 @@ async fn every_trouble_has_its_documented_outcome() {
     assert!(broken.is_empty(), "{} promises broken:\n{}", broken.len(), broken.join("\n"));
 
     let page = table::render(&troubles::all(), &measured, &retried, &channels);
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/development/faults.md");
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
@@ -54,7 +54,7 @@ fn similar(found: &str, wanted: &str) {
     let differ: Vec<String> = gone.chain(new).collect();
     assert!(
         found == wanted,
-        "docs/faults.md does not fit: run BLESS=1 cargo test --test it faults\n{}",
+        "docs/development/faults.md does not fit: run BLESS=1 cargo test --test it faults\n{}",
         differ.join("\n")
     );
 }

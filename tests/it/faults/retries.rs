@@ -1,4 +1,4 @@
-//! The troubles again where retries meet them: a project for each trouble, driven to the stage, hit there once, and mended.
+//! The faults again where retries meet them: a project for each fault, driven to the stage, hit there once, and mended.
 //!
 //! The worker runs in this process, so that the days after which everything must be well again take no time.
 
@@ -22,7 +22,7 @@ use crate::site::Site;
 /// Every group is new at once here, which is no incident; and nothing waits for a budget.
 const AUTO: &str = "[reprocess]\nmode = \"auto\"\nbaseline = true\nshare-floor = 100000\nper-run = 1000\nper-hour = 100000\nper-day = 100000\ndelays = [\"1s\"]\nhold = \"1s\"\n";
 
-/// What became of each trouble's project, in words, and every broken promise.
+/// What became of each fault's project, in words, and every broken promise.
 #[derive(Default)]
 pub(crate) struct Retried {
     pub(crate) cells: BTreeMap<String, String>,
@@ -80,10 +80,10 @@ impl Retried {
         self.demand(again.is_empty(), || format!("processed a third time: {again:?}"));
     }
 
-    /// Hours after the trouble, and after people reset what is theirs to reset, every item has recovered by one retry.
+    /// Hours after the fault, and after people reset what is theirs to reset, every item has recovered by one retry.
     async fn heals(&mut self, stage: RetryStage, site: &Site, worker: &mut Worker) {
         site.cloud.set_faults(Vec::new());
-        // Where the record is taken to tell no cause, nobody but people can say that a retry is worth it.
+        // Where the record is taken to tell no cause, no one but people can say that a retry is worth it.
         let causeless = |trouble: &&Trouble| self.cells[&trouble.name].starts_with("nothing");
         let hopeless: Vec<String> = troubles::all().iter().filter(causeless).map(Trouble::project).collect();
         let open = || -> Vec<String> {
@@ -128,7 +128,7 @@ async fn step(site: &Site, worker: &Worker, later: SignedDuration) {
     worker.reprocess(now, &CancellationToken::new()).await.unwrap();
 }
 
-/// Each project by itself, for a cycle only asks a few times.
+/// Each project alone, for a cycle only asks a few times.
 async fn ask_for_causes(site: &Site, worker: &Worker) {
     for project in &worker.setup.projects {
         let one = std::slice::from_ref(project);
@@ -138,7 +138,7 @@ async fn ask_for_causes(site: &Site, worker: &Worker) {
     }
 }
 
-/// A project's faults are told apart by its id in the address.
+/// A project's faults are distinguished by its id in the address.
 fn add_project_ids(site: &Site) {
     let mut text = std::fs::read_to_string(site.path("config.toml")).unwrap();
     for project in site.cloud.world().projects() {
@@ -148,7 +148,7 @@ fn add_project_ids(site: &Site) {
     std::fs::write(site.path("config.toml"), text).unwrap();
 }
 
-/// A worker that waits milliseconds between tries, and a second for an answer where the trouble is to be late.
+/// A worker that waits milliseconds between tries, and a second for an answer where the fault is to be late.
 async fn open(site: &Site, troubles: &[Trouble]) -> Worker {
     let config = load::read(&site.path("config.toml")).unwrap();
     let mut setup = Setup::new(config, &Credentials::default()).unwrap();

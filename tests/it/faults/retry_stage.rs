@@ -1,4 +1,4 @@
-//! The places where a trouble can hit a retry, and an account for each in which a step of reprocessing comes by there.
+//! The places where a fault can hit a retry, and an account for each in which a step of reprocessing comes by there.
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{
@@ -8,7 +8,7 @@ use llama_triage::internals::simulator::{
 use super::troubles::Trouble;
 use crate::site::Site;
 
-/// What a retry asks for when the trouble hits it.
+/// What a retry asks for when the fault hits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RetryStage {
     /// The record of a failed job, asked for a cause.
@@ -66,7 +66,7 @@ impl RetryStage {
         }
     }
 
-    /// The trouble, planted at this place of its own project.
+    /// The fault, planted at this place of its own project.
     pub(crate) fn plant(self, trouble: &Trouble) -> FaultRule {
         let project = format!("project_id={}", project_id(&trouble.project()));
         let rule = FaultRule::new(trouble.fault.clone()).containing(&project);
@@ -84,7 +84,7 @@ impl RetryStage {
         }
     }
 
-    /// A project for each trouble with one failure that a second attempt overcomes, in a group of its own.
+    /// A project for each fault with one failure that a second attempt overcomes, in a group of its own.
     pub(crate) fn world(self, troubles: &[Trouble]) -> World {
         let mut world = WorldBuilder::at(Timestamp::now());
         for (number, trouble) in troubles.iter().enumerate() {

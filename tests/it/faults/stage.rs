@@ -1,11 +1,11 @@
-//! The places where a trouble can hit a cycle, and an account for each in which a cycle comes by there.
+//! The places where a fault can hit a cycle, and an account for each in which a cycle comes by there.
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{Endpoint, FaultRule, World, WorldBuilder, batch_id, project_id};
 
 use super::troubles::Trouble;
 
-/// What a scan asks for when the trouble hits it.
+/// What a scan asks for when the fault hits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The list of batches.
@@ -48,7 +48,7 @@ impl Stage {
         }
     }
 
-    /// The trouble, planted at this place of its own project.
+    /// The fault, planted at this place of its own project.
     pub(crate) fn plant(self, trouble: &Trouble) -> FaultRule {
         let project = format!("project_id={}", project_id(&trouble.project()));
         let rule = FaultRule::new(trouble.fault.clone()).containing(&project);
@@ -79,7 +79,7 @@ impl Stage {
         }
     }
 
-    /// A project for each trouble: some failures now, and more within the hour.
+    /// A project for each fault: some failures now, and more within the hour.
     pub(crate) fn world(self, troubles: &[Trouble], now: Timestamp) -> World {
         let mut world = WorldBuilder::at(now);
         for trouble in troubles {

@@ -1,4 +1,4 @@
-//! `docs/faults.md`: what was measured, as people read it.
+//! `docs/development/faults.md`: what was measured, as people read it.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use super::stage::Stage;
 use super::troubles::Trouble;
 
 const INTRODUCTION: &str = "\
-# What troubles of LlamaCloud do
+# What faults of LlamaCloud do
 
-This page is written by a test (`cargo test --test it faults`), which plants each trouble at each place of a cycle and looks at what comes of it.
+This page is written by a test (`cargo test --test it faults`), which injects each fault at each place of a cycle and checks the outcome.
 `BLESS=1 cargo test --test it faults` writes it again.
 
 In every cell the following held, or the test would have failed:
@@ -22,17 +22,17 @@ In every cell the following held, or the test would have failed:
 - nothing that had been recorded was lost, and no failure was called recovered;
 - a scan that had not read everything did not call itself complete, said why on standard error, and ended with exit code 1;
 - a scan that called itself complete ended with exit code 0;
-- a project in trouble cost no other project anything;
+- a failing project had no effect on others;
 - no API key was shown;
-- the next cycle without the trouble was complete, and the ledger then held exactly what had happened.
+- the next cycle without the fault was complete, and the ledger then held exactly what had happened.
 
-A cell says what became of the scan of that project, how many of its new failures were recorded at once, and how many requests met the trouble.
+A cell says what became of the scan of that project, how many of its new failures were recorded at once, and how many requests met the fault.
 
 - **no harm**: everything was read.
-- **incomplete**: what could be read is kept, the rest comes with the next scan; people are told after three such scans in a row.
+- **incomplete**: what could be read is kept, the rest comes with the next scan; reported after three such scans in a row.
 - **counted**: rows that could not be read are counted (`report summary` shows them) and tried again in the next scan, then once a day.
 - **gone**: everything was read but a batch that LlamaCloud said not to exist; an unfinished one is asked for again for a day.
-- **stops**: no request of this project can succeed, so none is made; people are told at once.
+- **stops**: no request of this project can succeed, so none is made; reported at once.
 
 For a second page the lists are read in pages of two.
 The `single batch` is one that left the look-back window unfinished; `recovery` reads a newer batch for items that have completed.
@@ -41,17 +41,17 @@ The `single batch` is one that left the look-back window unfinished; `recovery` 
 const RETRIES: &str = "
 ## Retries
 
-The same troubles, each at each place of a retry.
+The same faults, each at each place of a retry.
 In every cell the following held, or the test would have failed:
 
 - no intent was posted twice, and no item was processed a third time where two attempts are enough;
-- hours after the trouble, and after `breaker reset global` where an account was stopped, every item had recovered that somebody knew the cause of;
+- hours after the fault, and after `breaker reset global` where an account was stopped, every item had recovered whose cause was known;
 - then no intent was left half done, and `ledger check` found nothing.
 
-- **read** / **asked again** / **nothing**: the job record gave a cause; or it is asked again in a later cycle (an answer that makes no sense: three times at most); or this record is taken to have none, and the item is left to people. None of it costs the cycle anything.
+- **read** / **asked again** / **nothing**: the job record gave a cause; or it is asked again in a later cycle (an answer that makes no sense: three times at most); or this record is taken to have none, and the item needs a decision. None of it costs the cycle anything.
 - **posted** / **waits**: the item was retried all the same; or not before it can be asked what is to be known first.
 - **under way**: the POST was answered, its end is not known yet. **done**: what came of it is known.
-- **refused**: the answer proves that no batch was made; the items are free again. **stops**: so are all retries of the project, and people are told at once.
+- **refused**: the answer proves that no batch was made; the items are free again. **stops**: so are all retries of the project, reported at once.
 - **unclear**: a batch may have been made; it is looked for, and nothing is posted again before it was found or cannot exist.
 
 ";
@@ -63,7 +63,7 @@ pub(crate) fn render(
     retried: &[(RetryStage, Retried)],
     channels: &[channels::Measured],
 ) -> String {
-    let mut page = format!("{INTRODUCTION}\n## Outcomes\n\n| trouble |");
+    let mut page = format!("{INTRODUCTION}\n## Outcomes\n\n| fault |");
     for (stage, _) in measured {
         page += &format!(" {} |", stage.heading());
     }
@@ -86,7 +86,7 @@ pub(crate) fn render(
 }
 
 fn of_retries(troubles: &[Trouble], retried: &[(RetryStage, Retried)]) -> String {
-    let mut rows = String::from("| trouble |");
+    let mut rows = String::from("| fault |");
     retried.iter().for_each(|(stage, _)| rows += &format!(" {} |", stage.heading()));
     rows += &format!("\n|---|{}\n", "---|".repeat(retried.len()));
     for trouble in troubles {
@@ -112,7 +112,7 @@ fn outcome(trouble: &Trouble, cell: &Cell) -> String {
     if trouble.is_slow() { text } else { text + &format!(", {} asked", cell.asks) }
 }
 
-/// Every saying without what differs from run to run and from place to place, and the troubles that made it.
+/// Every saying without what differs from run to run and from place to place, and the faults that made it.
 fn sayings(troubles: &[Trouble], measured: &[(Stage, Measured)]) -> Vec<(String, Vec<String>)> {
     let ids = Regex::new(
         r"(127\.0\.0\.1:\d+|/api/v1/beta/batch-processing(/\S*[^\s:;,])?|bjb-[0-9a-f-]{36}| at line \d+ column \d+)",

@@ -1,4 +1,4 @@
-//! The troubles that an upstream can make, each with the name under which `docs/faults.md` lists it.
+//! The faults that an upstream can make, each with the name under which `docs/development/faults.md` lists it.
 
 use std::io::Write;
 use std::sync::LazyLock;
@@ -8,14 +8,14 @@ use axum::body::Bytes;
 use flate2::{Compress, Compression, FlushCompress};
 use llama_triage::internals::simulator::InjectedFault;
 
-/// One trouble: what the document calls it, and what the simulated cloud does.
+/// One fault: what the document calls it, and what the simulated cloud does.
 pub(crate) struct Trouble {
     pub(crate) name: String,
     pub(crate) fault: InjectedFault,
 }
 
 impl Trouble {
-    /// The name of the project that has this trouble.
+    /// The name of the project that has this fault.
     pub(crate) fn project(&self) -> String {
         let letters = self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
         letters.collect()
@@ -27,10 +27,10 @@ impl Trouble {
     }
 }
 
-/// Longer than the `request-timeout` of a slow trouble's project.
+/// Longer than the `request-timeout` of a slow fault's project.
 const TOO_LONG: Duration = Duration::from_millis(4_500);
 
-/// Every trouble.
+/// Every fault.
 pub(crate) fn all() -> Vec<Trouble> {
     let mut all = Vec::new();
     let mut add = |name: &str, fault: InjectedFault| all.push(Trouble { name: name.to_owned(), fault });
@@ -67,7 +67,7 @@ pub(crate) fn all() -> Vec<Trouble> {
     all
 }
 
-/// A page that is right as far as anybody reads it.
+/// A page that is right as far as anyone reads it.
 static LARGE: LazyLock<Bytes> = LazyLock::new(|| {
     let mut page = br#"{"items":[],"next_page_token":null,"x":""#.to_vec();
     page.resize(100_000_000, b'x');

@@ -18,7 +18,7 @@ use crate::site::Site;
 /// Texts of one batch, so that each gets its place in a digest.
 const TOGETHER: usize = 16;
 
-/// Every channel that renders by itself. Nothing is sent: what waits is rendered and forgotten.
+/// Every channel with its own rendering. Nothing is sent: what waits is rendered and forgotten.
 const CHANNELS: &str = "\
 [[channel]]\nname = \"email\"\nkind = \"email\"\nfrom = \"triage@example.com\"\nto = [\"oncall@example.com\"]\nsmtp-host = \"127.0.0.1\"\nsmtp-tls = \"none\"
 [[channel]]\nname = \"slack\"\nkind = \"slack\"\nurl = \"https://127.0.0.1:9/\"
@@ -79,7 +79,7 @@ async fn stay_texts(texts: Vec<String>) {
     std::fs::write(site.path("routing-key"), "0123456789abcdef0123456789abcdef").unwrap();
     site.configure(CHANNELS);
     let mut worker = site.worker().await;
-    // What was there before the first scan is told in one line: nothing yet.
+    // What was there before the first scan is reported in one line: nothing yet.
     worker.scan(start).await.unwrap();
     let mut digests = 0;
     for round in 0..texts.len().div_ceil(TOGETHER) {

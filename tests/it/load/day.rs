@@ -109,7 +109,7 @@ impl Day {
         self.start + SignedDuration::from_millis(passed)
     }
 
-    /// Plants the troubles of every day, or those of an outage.
+    /// Plants the faults of every day, or those of an outage.
     fn trouble(&self, outage: bool) {
         let usual = [
             (InjectedFault::Status(503), Endpoint::ListItems, 13),
@@ -142,7 +142,7 @@ impl Day {
     }
 }
 
-/// A batch every ten minutes with what retries help and what they do not, and now and then an error that nobody knows.
+/// A batch every ten minutes with what retries help and what they do not, and now and then an error that no one knows.
 fn real_part(start: Timestamp) -> World {
     let mut world = WorldBuilder::at(start);
     for number in 0..144_i64 {

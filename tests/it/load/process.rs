@@ -42,7 +42,7 @@ impl Service {
         Service(child.unwrap())
     }
 
-    /// Asserts that it has not ended by itself, and looks at it.
+    /// Asserts that it is still running, and looks at it.
     pub(super) fn sample(&mut self, minute: i64, life: usize, ledger: &Path) -> Sample {
         assert!(self.0.try_wait().unwrap().is_none(), "the service ended by itself in minute {minute}");
         let process = PathBuf::from(format!("/proc/{}", self.0.id()));

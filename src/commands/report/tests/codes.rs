@@ -14,23 +14,29 @@ fn an_empty_answer_is_an_answer() {
 fn what_makes_no_sense_is_refused_with_what_would() {
     let ledger = filled();
     for (words, said) in [
-        (&["mttr", "--item-name", "*"][..], "`report mttr` does not take --item-name: these do: summary, groups"),
-        (&["groups", "--bucket", "1h"], "`report groups` does not take --bucket: these do: trend"),
-        (&["groups", "--sort", "size"], "knows no --sort \"size\": take one of urgency, open, new, count, last, first"),
-        (&["items", "--state", "new"], "knows no --state \"new\": take one of open, retrying"),
+        (
+            &["mttr", "--item-name", "*"][..],
+            "`report mttr` does not support --item-name; supported by: summary, groups",
+        ),
+        (&["groups", "--bucket", "1h"], "`report groups` does not support --bucket; supported by: trend"),
+        (
+            &["groups", "--sort", "size"],
+            "does not know --sort \"size\"; allowed: urgency, open, new, count, last, first",
+        ),
+        (&["items", "--state", "new"], "does not know --state \"new\"; allowed: open, retrying"),
         (&["group"], "`report group` needs a group id"),
-        (&["items", "5b2e"], "write `report item 5b2e`"),
-        (&["batches", "bjb"], "write `report batch bjb`"),
-        (&["summary", "x"], "takes nothing after it"),
+        (&["items", "5b2e"], "use `report item 5b2e`"),
+        (&["batches", "bjb"], "use `report batch bjb`"),
+        (&["summary", "x"], "takes no argument"),
         (&["groups", "--since", "soon"], "cannot understand the time \"soon\""),
         (&["groups", "--since", "1h", "--until", "2h"], "is not before"),
-        (&["groups", "--columns", "nope"], "there is no column \"nope\" here: take some of group_id, state"),
+        (&["groups", "--columns", "nope"], "unknown column \"nope\"; allowed: group_id, state"),
         (&["groups", "--format", "json", "--columns", "title"], "--columns is for table"),
-        (&["groups", "--tz", "Mars/Base"], "there is no time zone \"Mars/Base\""),
-        (&["groups", "--fail-if", "opne>0"], "there is no \"opne\" to compare here"),
+        (&["groups", "--tz", "Mars/Base"], "unknown time zone \"Mars/Base\""),
+        (&["groups", "--fail-if", "opne>0"], "unknown measure \"opne\""),
         (&["sql", "DELETE FROM item"], "only statements that read"),
         (&["sql", "SELECT * FROM nowhere"], "no such table"),
-        (&["sql", "SELECT 1; SELECT 2"], "the statement was refused"),
+        (&["sql", "SELECT 1; SELECT 2"], "statement refused"),
     ] {
         let ran = ask(&ledger, words);
         assert_eq!(ran.code, 2, "{words:?}");
@@ -47,7 +53,7 @@ fn an_unknown_id_suggests_the_nearest() {
         (&["batch", "bjb-7009"], "did you mean bjb-7001"),
         (&["items", "--group", "zzz"], "no group \"zzz\""),
         (&["items", "--project", "prd"], "did you mean prod or staging"),
-        (&["item", "5b2e"], "could be any of 5b2e0001"),
+        (&["item", "5b2e"], "is ambiguous: 5b2e0001"),
         (&["item", "--name", "nothing"], "no item named"),
     ] {
         let ran = ask(&ledger, words);
@@ -63,7 +69,7 @@ fn an_id_that_is_like_none_gets_no_suggestion() {
 }
 
 #[test]
-fn a_word_that_nothing_has_is_told_beside_the_empty_answer() {
+fn a_word_that_nothing_has_is_reported_beside_the_empty_answer() {
     let ledger = filled();
     for (option, word) in [("--class", "transinet"), ("--job-type", "prase"), ("--directory", "dir-z")] {
         let ran = ask(&ledger, &["groups", option, word]);
@@ -92,7 +98,7 @@ fn ids_may_be_shortened_and_merged_groups_lead_to_their_survivor() {
 }
 
 #[test]
-fn a_ledger_that_cannot_be_read_is_told_apart() {
+fn a_ledger_that_cannot_be_read_is_distinguished() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("text"), "this is no database, but long enough to be looked at as one".repeat(20)).unwrap();
@@ -105,7 +111,7 @@ fn a_ledger_that_cannot_be_read_is_told_apart() {
         (at("missing"), "no ledger at"),
         (at("text"), "not a database"),
         (at("empty"), "no ledger at"),
-        (at("strange"), "not one of llama-triage"),
+        (at("strange"), "no llama-triage ledger"),
         (at("folder"), "is a directory"),
         (newer.path.clone(), "newer than this program"),
     ] {
@@ -118,7 +124,7 @@ fn a_ledger_that_cannot_be_read_is_told_apart() {
 }
 
 #[test]
-fn staleness_is_told_and_counts_before_conditions() {
+fn staleness_is_reported_and_counts_before_conditions() {
     let ledger = filled();
     let fresh = ["groups", "--require-fresh", "20m"];
     let stale = ["groups", "--require-fresh", "10m", "--fail-if", "open>0"];
@@ -130,7 +136,7 @@ fn staleness_is_told_and_counts_before_conditions() {
     ledger.writer.execute("DELETE FROM scan WHERE complete = 1 AND project_key = 2", []).unwrap();
     let ran = ask(&ledger, &["groups", "--require-fresh", "10h"]);
     assert_eq!(ran.code, 5);
-    assert!(ran.err.contains("no scan of project \"staging\" was ever complete"), "{}", ran.err);
+    assert!(ran.err.contains("project \"staging\" has no complete scan yet"), "{}", ran.err);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The jobs that a batch makes are created while it runs, so a list of that time shows nearly all of them, a page at a time.
 //! Those that it does not show (a batch may refer to earlier work) are asked for by id.
 //! Where its pages are full of other work, asking for ids costs less; where they are small, only those that are open and
-//! those that failed are asked for. Which way is the cheapest is decided in [`cost`](crate::llamacloud::v2::outcomes::cost).
+//! those that failed are asked for. Which way is the cheapest is decided in [`cost`].
 
 pub(crate) mod chunks;
 pub(crate) mod cost;

@@ -28,7 +28,7 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// Notes that batches were shown, before anybody acts on them.
+    /// Notes that batches were shown, before anyone acts on them.
     pub(crate) fn note_batches(&self) {
         self.shown.fetch_add(1, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! What a person should do about a server's refusal: found by its codes and words, which name the cause better than the
+//! What a user should do about a server's refusal: found by its codes and words, which name the cause better than the
 //! command that it refused does. Many servers refuse a greeting or a sender only when they hear the first recipient.
 
 /// What was under way.
@@ -18,7 +18,7 @@ pub(crate) enum SmtpStage {
 
 /// What a server wants that offers log-in by OAuth 2 only.
 pub(crate) const ONLY_OAUTH: &str = "the server takes OAuth 2 tokens only and llama-triage sends a password: \
-     let the mailbox log in with a password (an app password), or send through a relay that does";
+     allow password authentication (an app password) for the mailbox, or send through a relay that allows it";
 
 /// Its causes, each with the words that tell it. The first match wins.
 const CAUSES: [(&[&str], &str); 11] = [
@@ -26,7 +26,7 @@ const CAUSES: [(&[&str], &str); 11] = [
     (
         &["5.7.139", "basic authentication is disabled", "smtpclientauthentication is disabled"],
         "passwords are switched off for this mailbox (Microsoft 365): its administrator must allow authenticated SMTP \
-         (SMTP AUTH) for it, or send through a relay that takes a password",
+         (SMTP AUTH) for it, or send through a relay that accepts a password",
     ),
     (
         &["5.7.9", "application-specific password", "app password"],
@@ -35,7 +35,7 @@ const CAUSES: [(&[&str], &str); 11] = [
     (&["starttls"], "set smtp-tls = \"required\""),
     (
         &["(530)", "authentication required", "5.7.57", "not authenticated"],
-        "the server wants a log-in: set smtp-username and its password",
+        "the server requires authentication: set smtp-username and its password",
     ),
     (
         &["relay"],
@@ -53,10 +53,10 @@ const CAUSES: [(&[&str], &str); 11] = [
         &["block list", "blocklist", "blacklist", "spamhaus", "dnsbl", "listed by", "listed at", "reputation"],
         "this machine's address is on a block list: send through a relay",
     ),
-    (&["5.2.2", "mailbox full", "mailbox is full", "over quota", "quota exceeded"], "make room in that mailbox"),
+    (&["5.2.2", "mailbox full", "mailbox is full", "over quota", "quota exceeded"], "free space in that mailbox"),
     (
         &["too many recipients", "5.5.3"],
-        "the server takes fewer recipients at once: use a distribution list in to, or several channels",
+        "the server accepts fewer recipients at once: use a distribution list in to, or several channels",
     ),
 ];
 
@@ -67,7 +67,9 @@ pub(crate) fn advice(step: SmtpStage, why: &str) -> &'static str {
         SmtpStage::LogIn => "check smtp-username and the password",
         SmtpStage::Sender => "check from and what the server allows",
         SmtpStage::Recipient => "no recipient was accepted: check to",
-        SmtpStage::Message => "the server dislikes this mail: look at its words, and allow mail of from there",
+        SmtpStage::Message => {
+            "the server rejected this mail: see its answer, and allow mail from the from address there"
+        }
     })
 }
 
@@ -106,10 +108,22 @@ mod tests {
                 "SMTP AUTH",
             ),
             (SmtpStage::LogIn, "permanent error (534): 5.7.9 Application-specific password required.", "app password"),
-            (SmtpStage::LogIn, "permanent error (535): 5.7.8 authentication failed", "check smtp-username and the password"),
+            (
+                SmtpStage::LogIn,
+                "permanent error (535): 5.7.8 authentication failed",
+                "check smtp-username and the password",
+            ),
             (SmtpStage::Sender, "permanent error (530): 5.7.0 Must issue a STARTTLS command first", "smtp-tls"),
-            (SmtpStage::Sender, "permanent error (530): 5.7.57 Client not authenticated to send mail", "set smtp-username"),
-            (SmtpStage::Recipient, "permanent error (554): 5.7.1 <o@example.com>: Relay access denied", "does not relay"),
+            (
+                SmtpStage::Sender,
+                "permanent error (530): 5.7.57 Client not authenticated to send mail",
+                "set smtp-username",
+            ),
+            (
+                SmtpStage::Recipient,
+                "permanent error (554): 5.7.1 <o@example.com>: Relay access denied",
+                "does not relay",
+            ),
             (
                 SmtpStage::LogIn,
                 "permanent error (535): 5.7.8 authentication failed",
@@ -137,7 +151,7 @@ mod tests {
                 "permanent error (554): 5.7.1 Client host blocked using zen.spamhaus.org",
                 "block list",
             ),
-            (SmtpStage::Recipient, "permanent error (552): 5.2.2 Mailbox full", "make room"),
+            (SmtpStage::Recipient, "permanent error (552): 5.2.2 Mailbox full", "free space"),
             (SmtpStage::Recipient, "permanent error (550): 5.1.1 User unknown", "check to"),
             (SmtpStage::Sender, "permanent error (550): not you", "check from"),
         ] {

@@ -71,7 +71,7 @@ impl Default for Patience {
 /// What became of each recipient.
 #[derive(Default)]
 pub(crate) struct Sent {
-    /// What the server said to the message; empty if nobody was left to send it to.
+    /// What the server said to the message; empty if no one was left to send it to.
     pub(crate) answer: String,
     /// Recipients that have it.
     pub(crate) accepted: Vec<Address>,
@@ -142,10 +142,10 @@ impl SmtpServer {
         let mechanisms = [Mechanism::Plain, Mechanism::Login];
         if connection.server_info().get_auth_mechanism(&mechanisms).is_none() {
             if connection.server_info().supports_auth_mechanism(Mechanism::Xoauth2) {
-                return Err(self.refused("the server offers no log-in but XOAUTH2", hint::ONLY_OAUTH));
+                return Err(self.refused("the server offers only XOAUTH2 authentication", hint::ONLY_OAUTH));
             }
             return Err(self.refused(
-                "the server offers no log-in here",
+                "the server offers no authentication here",
                 "check smtp-port and smtp-tls: most servers offer it only after TLS; or leave smtp-username out",
             ));
         }
@@ -154,7 +154,7 @@ impl SmtpServer {
             Ok(_) => Ok(()),
             Err(error) if error.is_transient() => Err(self.deferred(&error)),
             Err(error) if error.is_permanent() || error.is_client() => {
-                let why = format!("log-in failed: {}", said_of_login(&error, password));
+                let why = format!("login failed: {}", said_of_login(&error, password));
                 // Masked, the words of some refusals no longer name their cause.
                 Err(self.refused(&why, hint::advice(SmtpStage::LogIn, &error.to_string())))
             }

@@ -32,7 +32,7 @@ const EVENTS: &[Column<ItemEvent>] = &[
     column("last_seen", "", |row| Cell::maybe_time(row.last_seen)),
 ];
 
-/// What happened, and who did it where somebody did.
+/// What happened, and who did it where someone did.
 fn how(event: &ItemEvent) -> Cell {
     match (&event.text, &event.actor) {
         (Some(text), Some(actor)) => Cell::Text(format!("{text} (by {actor})")),
@@ -55,7 +55,7 @@ const HIT: &[Column<BatchHit>] = &[
     column("job_type", "type", |row| Cell::Text(row.job_type.clone())),
     column("failures", "failures", |row| Cell::Count(row.failures)),
     column("total_items", "of items", |row| Cell::maybe_count(row.total_items)),
-    column("created_at", "made", |row| row.created_at.map_or(Cell::None, Cell::Age)),
+    column("created_at", "created", |row| row.created_at.map_or(Cell::None, Cell::Age)),
 ];
 
 const REMARKS: &[Column<Remark>] = &[
@@ -72,14 +72,14 @@ const IN_BATCH: &[Column<GroupHit>] = &[
     column("kind", "kind", |row| Cell::Word(row.kind.as_str(), Tone::Plain)),
     column("failures", "failures", |row| Cell::Count(row.failures)),
     column("class", "class", |row| Cell::Text(row.class.clone())),
-    column("title", "what", |row| Cell::Text(row.title.clone())),
+    column("title", "error", |row| Cell::Text(row.title.clone())),
 ];
 
 /// The events of items as one sheet; the item id goes first.
 pub(crate) fn events(rows: &[(&ItemDetail, &ItemEvent)], choice: Choice<'_>) -> Result<Sheet, ReportError> {
     let ids = rows.iter().map(|(item, _)| Cell::Text(item.item.item_id.clone()));
     let events: Vec<ItemEvent> = rows.iter().map(|(_, event)| (*event).clone()).collect();
-    let mut sheet = Sheet::of(&events, EVENTS, choice, "nothing happened")?;
+    let mut sheet = Sheet::of(&events, EVENTS, choice, "no events")?;
     if matches!(choice, Choice::All) {
         sheet.put_first("item_id", ids);
     }
@@ -132,7 +132,7 @@ pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &AnswerLayout
     vec![
         Section::Facts(facts),
         Section::Text("template", detail.template.clone()),
-        Section::Text("messages (the newest that differ, at most 5)", messages.join("\n")),
+        Section::Text("messages (newest 5 that differ)", messages.join("\n")),
         Section::Sheet(items),
         Section::Sheet(batches),
         Section::Sheet(Sheet::titled("episodes", &detail.episodes, EPISODES)),
@@ -156,11 +156,11 @@ pub(crate) fn item(detail: &ItemDetail, look: &AnswerLayout) -> Vec<Section> {
     let present = optional.into_iter().filter_map(|(name, id)| Some((name, id.as_ref()?)));
     facts.extend(present.map(|(name, id)| (name, one_line(id).into_owned())));
     if let Some(at) = detail.recovered_at {
-        let by = detail.recovered_by.as_deref().unwrap_or("nobody knows");
+        let by = detail.recovered_by.as_deref().unwrap_or("unknown");
         facts.push(("recovered", format!("{}, by {}", look.time_and_zone(at), one_line(by))));
     }
     facts.extend(item.links.iter().map(|(name, link)| ("link", one_line(&format!("{name}: {link}")).into_owned())));
-    vec![Section::Facts(facts), Section::Sheet(Sheet::titled("what happened", &detail.timeline, EVENTS))]
+    vec![Section::Facts(facts), Section::Sheet(Sheet::titled("event", &detail.timeline, EVENTS))]
 }
 
 /// How often an item was retried, in words.

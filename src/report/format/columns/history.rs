@@ -21,7 +21,7 @@ pub(crate) const ATTEMPTS: &[Column<AttemptRow>] = &[
     column("started_at", "began", |row| Cell::Age(row.started_at)),
     column("item_id", "item", |row| Cell::Text(row.item_id.clone())),
     column("group_id", "group", |row| Cell::Text(row.group_id.clone())),
-    column("n", "n", |row| Cell::Count(row.n)),
+    column("n", "try", |row| Cell::Count(row.n)),
     column("trigger", "trigger", |row| Cell::Text(row.trigger.clone())),
     column("outcome", "outcome", |row| outcome(&row.outcome)),
     column("batch_id", "batch", |row| Cell::maybe(&row.batch_id)),
@@ -47,7 +47,7 @@ pub(crate) const RETRIES: &[Column<RetryRow>] = &[
     column("success_rate", "success", |row| row.success_rate.map_or(Cell::None, Cell::Share)),
     column("credits", "", |row| row.credits.map_or(Cell::None, Cell::Real)),
     column("credits_per_recovery", "credits each", |row| row.credits_per_recovery.map_or(Cell::None, Cell::Real)),
-    column("title", "what", |row| Cell::maybe(&row.title)),
+    column("title", "error", |row| Cell::maybe(&row.title)),
 ];
 
 /// Columns of recovery times.
@@ -56,10 +56,10 @@ pub(crate) const MTTR: &[Column<MttrRow>] = &[
     column("recovered", "recovered", |row| Cell::Count(row.recovered)),
     column("median_seconds", "median", |row| row.median_seconds.map_or(Cell::None, Cell::Seconds)),
     column("p90_seconds", "p90", |row| row.p90_seconds.map_or(Cell::None, Cell::Seconds)),
-    column("ended_otherwise", "otherwise", |row| Cell::Count(row.ended_otherwise)),
+    column("ended_otherwise", "other end", |row| Cell::Count(row.ended_otherwise)),
     column("open", "open", |row| Cell::Count(row.open)),
-    column("oldest_open_seconds", "open since", |row| row.oldest_open_seconds.map_or(Cell::None, Cell::Seconds)),
-    column("title", "what", |row| Cell::maybe(&row.title)),
+    column("oldest_open_seconds", "oldest open", |row| row.oldest_open_seconds.map_or(Cell::None, Cell::Seconds)),
+    column("title", "error", |row| Cell::maybe(&row.title)),
 ];
 
 /// Columns of digests.
@@ -71,7 +71,7 @@ pub(crate) const DIGESTS: &[Column<DigestRow>] = &[
     column("groups", "groups", |row| Cell::Count(row.groups)),
     column("sent", "sent", |row| Cell::Count(row.sent)),
     column("pending", "pending", |row| Cell::Count(row.pending)),
-    column("dead", "dead", |row| Cell::Count(row.dead)),
+    column("dead", "undeliverable", |row| Cell::Count(row.dead)),
 ];
 
 /// Columns of deliveries.

@@ -18,8 +18,8 @@ pub(crate) const GROUPS: &[Column<GroupRow>] = &[
     column("last_seen", "last", |row| Cell::Age(row.last_seen)),
     column("first_seen", "first", |row| Cell::Age(row.first_seen)),
     column("class", "class", |row| Cell::Text(row.class.clone())),
-    column("marks", "marks", marks),
-    column("title", "what", |row| Cell::to(&row.title, row.sample.as_ref().and_then(|sample| best(&sample.links)))),
+    column("marks", "acked, silenced", marks),
+    column("title", "error", |row| Cell::to(&row.title, row.sample.as_ref().and_then(|sample| best(&sample.links)))),
     column("total_items", "", |row| Cell::Count(row.total_items)),
     column("batches", "", |row| Cell::Count(row.batches)),
     column("failures_in_window", "", |row| Cell::maybe_count(row.failures_in_window)),
@@ -72,7 +72,7 @@ pub(crate) const BATCHES: &[Column<BatchRow>] = &[
     column("failed_share", "share", |row| row.failed_share.map_or(Cell::None, Cell::Share)),
     column("skipped_items", "skipped", |row| Cell::maybe_count(row.skipped_items)),
     column("groups", "groups", |row| Cell::Count(row.groups)),
-    column("created_at", "made", |row| row.created_at.map_or(Cell::None, Cell::Age)),
+    column("created_at", "created", |row| row.created_at.map_or(Cell::None, Cell::Age)),
     column("observations", "", |row| Cell::Count(row.observations)),
     column("directory_id", "", |row| Cell::maybe(&row.directory_id)),
     column("error_message", "", |row| Cell::maybe(&row.error_message)),
@@ -87,9 +87,9 @@ pub(crate) const BATCHES: &[Column<BatchRow>] = &[
 pub(crate) const SKIPPED: &[Column<SkipRow>] = &[
     column("skip_reason", "reason", |row| Cell::maybe(&row.skip_reason)),
     column("matters", "", |row| Cell::Flag(row.matters)),
-    column("meaning", "meaning", |row| match row.matters {
-        true => Cell::Word("matters", Tone::Warn),
-        false => Cell::Word("harmless", Tone::Plain),
+    column("meaning", "action", |row| match row.matters {
+        true => Cell::Word("action needed", Tone::Warn),
+        false => Cell::Word("ignored", Tone::Plain),
     }),
     column("items", "items", |row| Cell::Count(row.items)),
     column("open_items", "open", |row| Cell::Count(row.open_items)),

@@ -93,7 +93,7 @@ pub(crate) fn sections(answer: &Answer, look: &AnswerLayout) -> Result<Vec<Secti
 pub(crate) fn name_window(sheet: &mut Sheet, heading: &Heading, look: &AnswerLayout) {
     let filter = &heading.filter;
     let label = match (filter.since, filter.until) {
-        (None, None) => "ever".to_owned(),
+        (None, None) => "total".to_owned(),
         (Some(since), None) => match age(since, look.now).div_ceil(3600) {
             hours @ ..=72 => format!("in {hours} h"),
             hours => format!("in {}", length(hours * 3600)),

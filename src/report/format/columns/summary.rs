@@ -33,9 +33,9 @@ pub(crate) const SUMMARY: &[Column<SummaryRow>] = &[
     column("recovered_in_window", "recovered", |row| Cell::Count(row.recovered_in_window)),
     column("faults", "faults", |row| Cell::Count(row.faults.len() as u64)),
     column("deliveries.pending", "pending", |row| Cell::Count(row.deliveries.pending)),
-    column("deliveries.dead", "dead", |row| Cell::Count(row.deliveries.dead)),
-    column("spent.last_hour", "spent 1 h", |row| Cell::Count(row.spent.last_hour)),
-    column("spent.last_day", "spent 24 h", |row| Cell::Count(row.spent.last_day)),
+    column("deliveries.dead", "undeliverable", |row| Cell::Count(row.deliveries.dead)),
+    column("spent.last_hour", "retried 1 h", |row| Cell::Count(row.spent.last_hour)),
+    column("spent.last_day", "retried 24 h", |row| Cell::Count(row.spent.last_day)),
 ];
 
 /// The summary's facts and tables.
@@ -55,12 +55,12 @@ pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &AnswerLay
     ));
     facts.push(("recovered", format!("{} {in_window}", counted(summary.recovered_in_window, "item"))));
     if summary.items.retrying > 0 {
-        facts.push(("retrying", format!("{} of them, outcome not known yet", grouped(summary.items.retrying))));
+        facts.push(("retrying", format!("{} of them, outcome pending", grouped(summary.items.retrying))));
     }
     facts.extend(worker(summary, look));
     let mut top = Sheet::titled("", &summary.top_groups, GROUPS);
     top.drop_columns(&["first_seen", "items_in_window", "change"]);
-    top.empty = "nothing is open: all is well";
+    top.empty = "no open items";
     let filter = Filter { since: None, until: None, ..heading.filter.clone() };
     let command = command::all_of(heading, Question::Groups, &[("--state", command::OPEN_GROUPS)], &filter);
     top.cut = command::cut(summary.top_groups.len() as u64, summary.groups.open(), &command);
@@ -81,7 +81,7 @@ fn open(summary: &SummaryRow) -> String {
         (groups.regressed, "regressed"),
         (groups.escalating, "escalating"),
         (groups.ongoing, "ongoing"),
-        (groups.given_up, "given up"),
+        (groups.given_up, "closed"),
     ];
     let parts: Vec<String> = parts
         .iter()
@@ -103,7 +103,7 @@ fn budget(summary: &SummaryRow) -> String {
     let spent = &summary.spent;
     let of = |limit: Option<u64>| limit.map_or_else(String::new, |limit| format!(" of {}", grouped(limit)));
     format!(
-        "{}{} items resubmitted in the last hour, {}{} in the last 24 h",
+        "{}{} items retried in the last hour, {}{} in the last 24 h",
         grouped(spent.last_hour),
         of(spent.per_hour),
         grouped(spent.last_day),
@@ -115,7 +115,7 @@ fn budget(summary: &SummaryRow) -> String {
 fn unfinished(started_at: Timestamp, now: Timestamp) -> String {
     const LONG: u64 = 3600;
     match age(started_at, now) > LONG {
-        true => format!("not finished; it began {}, and was probably interrupted", ago(started_at, now)),
+        true => format!("not finished: started {}, probably interrupted", ago(started_at, now)),
         false => format!("running since {}", ago(started_at, now)),
     }
 }
@@ -194,6 +194,6 @@ mod tests {
         let now = Timestamp::from_second(1_780_000_000).unwrap();
         let said = |minutes| unfinished(now - jiff::SignedDuration::from_mins(minutes), now);
         assert_eq!(said(5), "running since 5 min ago");
-        assert_eq!(said(60 * 50), "not finished; it began 2 d 2 h ago, and was probably interrupted");
+        assert_eq!(said(60 * 50), "not finished: started 2 d 2 h ago, probably interrupted");
     }
 }

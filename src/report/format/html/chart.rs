@@ -3,7 +3,7 @@
 
 use crate::report::format::html::escaped;
 
-/// Colours that people with any kind of colour sight tell apart (Okabe and Ito); the last one is for the rest.
+/// Colours that people with any kind of colour sight distinguish (Okabe and Ito); the last one is for the rest.
 pub(crate) const COLOURS: [&str; 7] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8f98"];
 
 /// The drawing's own height; its width is up to each chart.

@@ -84,7 +84,7 @@ fn filters(answer: &Answer, look: &AnswerLayout) -> String {
     let asked = asked::words(&heading.filter, look);
     let asked = asked.map_or_else(String::new, |asked| format!("<p class=\"asked\">{}</p>", escaped(&asked)));
     format!(
-        "{asked}<p class=\"quiet\">made {} from {}</p>",
+        "{asked}<p class=\"quiet\">created {} from {}</p>",
         escaped(&look.time_and_zone(heading.generated_at)),
         escaped(&heading.ledger.display().to_string())
     )
@@ -147,7 +147,7 @@ fn tables(charts: &Charts, heading: &Heading, look: &AnswerLayout) -> [Sheet; 4]
             crate::report::format::columns::history::MTTR,
         ),
         Sheet::titled(
-            &format!("Batches made {time}, newest first"),
+            &format!("Batches created {time}, newest first"),
             &charts.batches,
             crate::report::format::columns::lists::BATCHES,
         ),
@@ -187,7 +187,7 @@ fn tiles(summary: &SummaryRow, look: &AnswerLayout, page: &mut String) {
 fn faults(summary: &SummaryRow, look: &AnswerLayout, page: &mut String) {
     for fault in &summary.faults {
         page.push_str(&format!(
-            "<p class=\"fault\"><b>Worker fault</b> {} <span class=\"quiet\">since {}</span></p>\n",
+            "<p class=\"fault\"><b>llama-triage problem</b> {} <span class=\"quiet\">since {}</span></p>\n",
             escaped(&fault.text),
             escaped(&look.time_and_zone(fault.since))
         ));

@@ -16,7 +16,7 @@ const LAYERS: [Layer; 5] = [
     ("recovered", COLOURS[2], |row| row.recovered),
     ("same error", COLOURS[5], |row| row.failed_same),
     ("another error", COLOURS[1], |row| row.failed_differently),
-    ("not known yet", COLOURS[4], |row| row.running + row.unknown),
+    ("pending", COLOURS[4], |row| row.running + row.unknown),
     ("cancelled or expired", COLOURS[6], |row| row.ended_otherwise),
 ];
 

@@ -4,7 +4,7 @@ use crate::report::format::html::escaped;
 use crate::report::format::layout::AnswerLayout;
 use crate::report::format::sheet::{Cell, Sheet, Tone};
 
-/// Writes the sheet as a table that scrolls sideways by itself on a narrow screen.
+/// Writes the sheet as a table that scrolls sideways alone on a narrow screen.
 pub(crate) fn write(sheet: &Sheet, look: &AnswerLayout, page: &mut String) {
     if !sheet.title.is_empty() {
         page.push_str(&format!("<h2>{}</h2>\n", escaped(&sheet.title)));

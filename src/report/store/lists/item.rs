@@ -147,7 +147,7 @@ fn attempts(connection: &Connection, item_key: i64) -> Result<Vec<ItemEvent>, Qu
     Ok(events)
 }
 
-/// The newest refusal that the item alone was to blame for: retries by themselves leave it out for a week.
+/// The newest refusal that the item alone was to blame for: automatic retries leave it out for a week.
 fn refusal(connection: &Connection, item_key: i64) -> Result<Option<ItemEvent>, QueryError> {
     let mut statement = connection.prepare_cached(
         "SELECT coalesce(n.posting_at, n.created_at), coalesce(n.error, ''), n.actor
@@ -156,11 +156,11 @@ fn refusal(connection: &Connection, item_key: i64) -> Result<Option<ItemEvent>, 
     let mut rows = statement.query([item_key])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let said: String = row.get(1)?;
-    let text = Some(format!("left out of automatic retries for a week: {said}"));
+    let text = Some(format!("excluded from automatic retries for a week: {said}"));
     Ok(Some(ItemEvent { text, actor: row.get(2)?, ..ItemEvent::new(value::time(row, 0)?, "refused") }))
 }
 
-/// The digests that showed the item, or told of its group while it was in it.
+/// The digests that showed the item, or its group while it was in it.
 fn digests(connection: &Connection, item_id: &str) -> Result<Vec<ItemEvent>, QueryError> {
     let mut statement = connection.prepare_cached(
         "SELECT d.created_at, d.digest_id, n.reason, s.group_id

@@ -167,7 +167,7 @@ fn compare(reading: &ReadTransaction, filter: &Filter) {
     assert_eq!(skipped::by_item_alone(view).unwrap(), of_skipped);
     let groups = groups(view).unwrap();
     if filter.state.is_empty() {
-        // Without a window or a project, what a group ever had is told.
+        // Without a window or a project, what a group ever had is reported.
         let ever = view.window().is_none() && !filter.narrows_items();
         assert!(ever || groups.items_in_window == counted.all(), "of groups");
         let unsolved = recounted.open + recounted.retrying;
@@ -194,7 +194,7 @@ fn compare(reading: &ReadTransaction, filter: &Filter) {
     assert_eq!(ids(&Filter { limit: Some(3), ..filter.clone() }), all);
 }
 
-/// The items that the filters pick which no counter knows, each item looked at by itself.
+/// The items that the filters pick which no counter knows, one item at a time.
 fn one_by_one(reading: &ReadTransaction, filter: &Filter) -> HashSet<String> {
     let mut sql = "SELECT i.item_id, m.text, CASE n.kind WHEN 'skipped' THEN n.skip_reason END
          FROM item i JOIN observation n ON n.observation_key = i.observation_key

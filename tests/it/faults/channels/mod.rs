@@ -1,4 +1,4 @@
-//! The fault matrix of channels: each trouble of a peer while digests are sent to it, and what becomes of them.
+//! The fault matrix of channels: each fault of a peer while digests are sent to it, and what becomes of them.
 //!
 //! The worker runs in this process, so that the day over which a channel is tried takes no time.
 
@@ -20,22 +20,22 @@ pub(crate) use self::table::render;
 const KINDS: [ChannelKind; 5] =
     [ChannelKind::Webhook, ChannelKind::Slack, ChannelKind::Teams, ChannelKind::Pagerduty, ChannelKind::Email];
 
-/// What one trouble came to.
+/// What one fault came to.
 #[derive(Default)]
 pub(crate) struct Cell {
     /// After the first try.
     first: String,
-    /// Tries while the trouble lasts.
+    /// Tries while the fault lasts.
     tries: u32,
     /// Whether the digest was given up.
     dead: bool,
     /// Whether its news came with the next digest.
     carried: bool,
-    /// What reports and people are told after the first try.
+    /// What reports and it is reported after the first try.
     said: String,
 }
 
-/// One kind of channel with all its troubles, and every broken promise.
+/// One kind of channel with all its faults, and every broken promise.
 pub(crate) struct Measured {
     kind: ChannelKind,
     cells: BTreeMap<&'static str, Cell>,
@@ -65,7 +65,7 @@ impl Measured {
         }
     }
 
-    /// The trouble stays until nothing is tried any more; then it is mended, and there is other news.
+    /// The fault stays until nothing is tried any more; then it is mended, and there is other news.
     async fn while_it_lasts(&mut self) {
         let mut stand = Stand::begin(self.kind).await;
         let told = stand.tell_first_news().await;
@@ -107,7 +107,7 @@ impl Measured {
         stand.site.command(&["ledger", "check"]).assert().success();
     }
 
-    /// The trouble is over before the second try: the same digest comes, once more and under the same id.
+    /// The fault is over before the second try: the same digest comes, once more and under the same id.
     async fn when_it_passes(&mut self) {
         let mut stand = Stand::begin(self.kind).await;
         let told = stand.tell_first_news().await;

@@ -1,4 +1,4 @@
-//! A mail server or receiver of webhooks on loopback that has a trouble until it is mended, and keeps what it takes.
+//! A mail server or receiver of webhooks on loopback that has a fault until it is mended, and keeps what it takes.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use super::troubles::{Act, Http, Say, Trouble};
 /// So many tries meet a peer that hangs; to later ones it breaks off at the same place.
 const HANGS: usize = 3;
 
-/// A peer and its trouble.
+/// A peer and its fault.
 #[derive(Clone)]
 pub(crate) struct Peer {
     pub(crate) trouble: Trouble,
@@ -28,7 +28,7 @@ struct State {
     before: AtomicUsize,
     /// Whole messages, taken or not.
     got: Mutex<Vec<String>>,
-    /// Bound and not listening: who connects is refused, and nobody else gets the port.
+    /// Bound and not listening: who connects is refused, and no one else gets the port.
     closed: Mutex<Option<TcpSocket>>,
     tls: Option<TlsAcceptor>,
 }
@@ -56,7 +56,7 @@ impl Peer {
         peer
     }
 
-    /// The trouble ends.
+    /// The fault ends.
     pub(crate) fn mend(&self, kind: ChannelKind) {
         self.state.before.store(self.got().len(), Ordering::SeqCst);
         self.state.mended.store(true, Ordering::SeqCst);
@@ -70,7 +70,7 @@ impl Peer {
         self.state.got.lock().unwrap().clone()
     }
 
-    /// Those that arrived after the trouble.
+    /// Those that arrived after the fault.
     pub(crate) fn got_since_mended(&self) -> Vec<String> {
         self.got().split_off(self.state.before.load(Ordering::SeqCst))
     }
@@ -88,7 +88,7 @@ impl Peer {
         self.state.met.load(Ordering::SeqCst) <= HANGS
     }
 
-    /// Counts a message; true if it meets the trouble.
+    /// Counts a message; true if it meets the fault.
     fn meets(&self) -> bool {
         !self.is_well() && (self.state.met.fetch_add(1, Ordering::SeqCst) == 0 || !self.trouble.only_first)
     }
@@ -208,7 +208,7 @@ async fn wait_for_its_end<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Resu
     Ok(())
 }
 
-/// A certificate for `localhost` that nobody signed.
+/// A certificate for `localhost` that no one signed.
 fn certificate() -> TlsAcceptor {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = made.signing_key.serialize_der().try_into().unwrap();

@@ -1,4 +1,4 @@
-//! A site whose channels are all in trouble but for a folder, and the news that it has for them.
+//! A site whose channels are all failing but for a folder, and the news that it has for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const PASSWORD: &str = "hunter2hunter2";
 /// Of the address, which is a secret of Slack and Teams.
 const PATH: &str = "s3cret";
 
-/// The news that comes while the peers are in trouble, and the news after it.
+/// The news that comes while the peers are failing, and the news after it.
 const NEWS: [&str; 2] = ["the layout engine gave way", "the converter lost its licence"];
 
 /// A worker among its peers.
@@ -47,7 +47,7 @@ pub(crate) struct Fate {
 impl Stand {
     /// A site that knows its account already, so that what fails from now on is news.
     pub(crate) async fn begin(kind: ChannelKind) -> Stand {
-        // PagerDuty is told of what pages, and of nothing else.
+        // PagerDuty gets pages and nothing else.
         let pages = if kind == ChannelKind::Pagerduty { "page-classes = [\"unknown\"]\n" } else { "" };
         let more = format!(
             "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{{dir}}/out\"\n[digest]\ngroup-wait = \"0s\"\n{pages}"
@@ -65,7 +65,7 @@ impl Stand {
         stand
     }
 
-    /// Every peer works from now on; where TLS was the trouble, the configuration no longer asks for it.
+    /// Every peer works from now on; where TLS was the fault, the configuration no longer asks for it.
     pub(crate) async fn mend(&mut self) {
         self.peers.iter().for_each(|peer| peer.mend(self.kind));
         let channels = self.peers.iter().map(|peer| self.channel(peer, false)).collect();
@@ -172,9 +172,9 @@ impl Stand {
         fates.into_iter().find(|(channel, _)| channel == name).map_or("not there".to_owned(), |(_, fate)| fate.state)
     }
 
-    /// Whether people were told that the channel is in trouble.
+    /// Whether it was reported that the channel is failing.
     pub(crate) fn is_told(&self, name: &str) -> bool {
-        // Where the telling of it arrived through the channel itself, the trouble has ended by that.
+        // Where the report of it arrived through the channel itself, the fault has ended by that.
         let told = "SELECT fault FROM worker_fault WHERE announced IS NOT NULL";
         self.site.texts(told).contains(&format!("delivery:{name}"))
     }

@@ -1,4 +1,4 @@
-//! The part of `docs/faults.md` about channels.
+//! The part of `docs/development/faults.md` about channels.
 
 use llama_triage::internals::config::ChannelKind;
 use regex::Regex;
@@ -8,19 +8,19 @@ use super::{Cell, Measured, troubles};
 const INTRODUCTION: &str = "
 ## Channels
 
-Troubles of those who are to take a digest: each at its own channel, all at once, beside a channel that works.
+Faults of receivers: each at its own channel, all at once, beside a channel that works.
 In every cell the following held, or the test would have failed:
 
-- the channel that works got every digest, and through it people were told of each channel that had given up;
-- a digest whose trouble was over before the second try came under the same id, and to mail and webhooks byte for byte the same;
+- the channel that works got every digest, and reported each channel with undeliverable digests;
+- a digest whose fault was over before the second try came under the same id, and to mail and webhooks byte for byte the same;
 - nothing was tried for ever, and no address, key or password was shown;
-- once a channel was mended its next digest came, and people were told that its trouble had ended.
+- once a channel was repaired its next digest came, and the end of its fault was reported.
 
-A cell says what becomes of a digest after its first try, and then while the trouble lasts.
+A cell says what becomes of a digest after its first try, and then while the fault lasts.
 
 - **arrives**: it counts as sent. **smaller**: it was written again with fewer groups or samples, and the totals.
 - **again after**: it is tried again then, and after 1 min, 5 min, for two hours every 10 min, for six more every half hour, and for the rest of a day every hour; a page every minute for half an hour, every 2 min up to the fifth hour, and every 10 min for the rest of a day. **unclear**: it may have arrived; a second copy has the same id, and in Slack and Teams says what it is.
-- **dead**: it is given up, and people are told through the other channels. **comes later**: once the channel is mended, the channel's next digest brings the news. **not again**: it does not, for the peer disliked what was said and would dislike it there, or has a part of it; what is open is in each day's digest all the same.
+- **dead**: it is undeliverable, and the other channels report it. **comes later**: once the channel is repaired, the channel's next digest brings the news. **not again**: it does not, because the peer rejected the content and would again, or has a part of it; what is open is in each day's digest all the same.
 
 ";
 
@@ -37,7 +37,7 @@ pub(crate) fn render(measured: &[Measured]) -> String {
 }
 
 fn table(kinds: &[&Measured]) -> String {
-    let mut rows = String::from("| trouble |");
+    let mut rows = String::from("| fault |");
     kinds.iter().for_each(|measured| rows += &format!(" {} |", measured.kind.as_str()));
     rows += &format!("\n|---|{}\n", "---|".repeat(kinds.len()));
     for trouble in troubles::all(kinds[0].kind) {
@@ -57,7 +57,7 @@ fn words(cell: &Cell) -> String {
     }
 }
 
-/// Every saying without ports, and the troubles that made it.
+/// Every saying without ports, and the faults that made it.
 fn sayings(measured: &[Measured]) -> Vec<(String, Vec<&'static str>)> {
     let ports = Regex::new(r"localhost:\d+").unwrap();
     let mut found: Vec<(String, Vec<&'static str>)> = Vec::new();

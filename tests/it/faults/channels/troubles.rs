@@ -1,8 +1,8 @@
-//! The troubles that a mail server or a receiver of webhooks can make, each with the name under which `docs/faults.md` lists it.
+//! The faults that a mail server or a receiver of webhooks can make, each with the name under which `docs/development/faults.md` lists it.
 
 use llama_triage::internals::config::ChannelKind;
 
-/// One trouble.
+/// One fault.
 #[derive(Clone, Copy)]
 pub(crate) struct Trouble {
     pub(crate) name: &'static str,
@@ -14,9 +14,9 @@ pub(crate) struct Trouble {
 /// What a peer does instead of taking a digest.
 #[derive(Clone, Copy)]
 pub(crate) enum Act {
-    /// Nobody listens.
+    /// No one listens.
     Refuse,
-    /// Its certificate is signed by nobody.
+    /// Its certificate is signed by no one.
     BadTls,
     /// A web server's way.
     Http(Http),
@@ -49,7 +49,7 @@ pub(crate) enum Say {
     Hang,
 }
 
-/// The troubles of a kind of channel.
+/// The faults of a kind of channel.
 pub(crate) fn all(kind: ChannelKind) -> Vec<Trouble> {
     if kind == ChannelKind::Email { of_mail() } else { of_http() }
 }
