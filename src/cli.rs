@@ -82,11 +82,11 @@ pub enum Command {
     /// Acknowledge, silence, note, dismiss, merge or rename groups
     #[command(subcommand)]
     Group(GroupCommand),
-    /// Retry failed items manually: plan, apply, status, cancel
+    /// Retry failed items manually: plan, apply, status, resume, cancel
     #[command(subcommand)]
     Reprocess(ReprocessCommand),
-    /// Resume held retries
-    #[command(subcommand)]
+    /// Resume held retries; now `reprocess resume`
+    #[command(subcommand, hide = true)]
     Breaker(BreakerCommand),
     /// Preview or test a channel
     #[command(subcommand)]

@@ -70,7 +70,8 @@ pub mod llamacloud {
 pub mod model {
     pub use crate::model::batch_api::BatchApi;
     pub use crate::model::class::Class;
-    pub use crate::model::item::{Kind, Observation};
+    pub use crate::model::id::{ulid_of_uuid, uuid_of_ulid};
+    pub use crate::model::item::{ItemState, Kind, Observation};
     pub use crate::model::redact::mask_secrets;
     pub use crate::model::text::is_steering;
 }
@@ -93,23 +94,15 @@ pub mod reprocess {
     pub use crate::reprocess::Summary;
     pub use crate::reprocess::plans::approved::cancel_plan;
     pub use crate::reprocess::plans::draft::Request;
+    pub use crate::reprocess::policy::belief::{Prior, Try, TryResult};
     pub use crate::reprocess::policy::budget::Spent;
-    pub use crate::reprocess::policy::chunk::Chunk;
-    pub use crate::reprocess::policy::eligibility::{Circumstances, exclusion};
-    pub use crate::reprocess::policy::facts::{GroupFacts, ItemFacts, ItemState};
-    pub use crate::reprocess::policy::group_state::{Ended, GroupState};
-    pub use crate::reprocess::policy::holds::directory_stats::{Sender, Senders};
-    pub use crate::reprocess::policy::holds::gate::{AttemptResult, Gate, global_breaker_trips, incident};
-    pub use crate::reprocess::policy::holds::outage_signal::{Weather, weather};
-    pub use crate::reprocess::policy::holds::trial::{Blame, Trial};
-    pub use crate::reprocess::policy::intents::intent::{Intent, IntentEvent, IntentState};
-    pub use crate::reprocess::policy::intents::outcome::{After, AfterStatus, Vote, outcome};
-    pub use crate::reprocess::policy::intents::post::{AfterRefusal, PostAnswer, Refusal, after_refusal};
-    pub use crate::reprocess::policy::intents::reconcile::{Candidate, Listing, reconcile};
+    pub use crate::reprocess::policy::facts::ItemFacts;
+    pub use crate::reprocess::policy::group::GroupFacts;
+    pub use crate::reprocess::policy::hold::{Account, EndedTry, hold};
     pub use crate::reprocess::policy::limits::Limits;
     pub use crate::reprocess::policy::plan::{PlanInput, Selection, plan};
-    pub use crate::reprocess::policy::ramp::StepResult;
-    pub use crate::reprocess::policy::record::Record;
+    pub use crate::reprocess::protocol::intent::{Intent, IntentEvent};
+    pub use crate::reprocess::protocol::post::{AfterRefusal, PostAnswer, PostMeaning, after_refusal};
     pub use crate::reprocess::store::intent::refuse_item;
     pub use crate::reprocess::store::retriable::Which;
     /// All of `reprocess::store::intent`.

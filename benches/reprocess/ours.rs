@@ -1,39 +1,31 @@
 //! Drives the decision functions through a simulated account, as the service does: a cycle every five minutes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use llama_triage::internals::classify::Rules;
-use llama_triage::internals::model::Class;
+use jiff::{SignedDuration, Timestamp};
+use llama_triage::internals::model::{Class, ItemState};
 use llama_triage::internals::reprocess::{
-    After, AfterRefusal, AfterStatus, AttemptResult, Blame, Candidate, Chunk, Ended, Gate, GroupFacts, Intent,
-    IntentEvent, IntentState, ItemFacts, ItemState, Limits, Listing, PlanInput, Record, Refusal, Selection, Sender,
-    StepResult, Trial, Vote, Weather, after_refusal, global_breaker_trips, incident, outcome, plan, reconcile,
+    Account, AfterRefusal, EndedTry, GroupFacts, ItemFacts, Limits, PlanInput, PostAnswer, PostMeaning, Prior,
+    Selection, Spent, Try, TryResult, after_refusal, hold, plan,
 };
 
-use super::facts::{at, facts};
 use super::world::{End, World};
 
-mod look;
-
 const CYCLE: i64 = 5;
+const MOST_UNTRIED: usize = 500;
 
-struct Running {
-    intent: Intent,
-    chunk: Chunk,
-    /// The batch that exists, whether or not we know of it.
-    batch: Option<(String, i64)>,
-    weather: Weather,
-    listings: Vec<Listing>,
-    debits: Vec<usize>,
+fn at(minute: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)
 }
 
-struct Debit {
-    at: i64,
-    group: String,
-    credits: f64,
-    released: bool,
-    recovered: bool,
+/// A retry under way, or ended.
+struct Sent {
+    item: usize,
+    number: u32,
+    posted: i64,
+    ends: i64,
+    result: TryResult,
+    seen: bool,
 }
 
 struct Driver<'w> {
@@ -42,45 +34,52 @@ struct Driver<'w> {
     items: Vec<ItemFacts>,
     groups: Vec<GroupFacts>,
     seen: usize,
-    gate: Gate,
-    debits: Vec<Debit>,
-    running: Vec<Running>,
-    ended: Vec<AttemptResult>,
-    /// First retries that ended outside storms, by group: whether each recovered.
-    first_retries: BTreeMap<String, Vec<bool>>,
+    account: Account,
+    sent: Vec<Sent>,
     turned: Vec<(Timestamp, String)>,
-    opened: BTreeMap<usize, i64>,
-    intents: u64,
     wait_until: i64,
     log: bool,
 }
 
-pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) -> BTreeMap<String, usize> {
-    let scale = world.account.scale;
-    let standard = Limits::default();
-    let limits = Limits {
-        per_run: standard.per_run * scale,
-        per_hour: standard.per_hour * scale,
-        per_day: standard.per_day * scale,
-        per_group_per_day: standard.per_group_per_day * scale,
-        canaries,
-        ..standard
-    };
-    let (groups, items) = facts(world, rules);
+pub(crate) fn run(world: &mut World, limits: Limits, log: bool) {
+    let groups = world.account.groups.iter().enumerate().map(|(n, spec)| {
+        let prior = if super::class(spec.message) == Class::Unknown { Prior::Open } else { Prior::Passing };
+        GroupFacts::untried(&format!("g-{n}"), prior, 0)
+    });
+    let groups: Vec<GroupFacts> = groups.collect();
+    let classes: Vec<Class> = world.account.groups.iter().map(|spec| super::class(spec.message)).collect();
+    let items = world.documents.iter().map(|document| ItemFacts {
+        item_id: document.id.clone(),
+        group_id: format!("g-{}", document.group),
+        job_type: "parse".into(),
+        state: ItemState::Open,
+        class: classes[document.group],
+        planned_as: None,
+        failed_at: at(document.failed_at),
+        config_hash: Some("config".into()),
+        failed_config_hash: Some("config".into()),
+        claimed_by: None,
+        running_in: None,
+        whole_batch: false,
+        refused: false,
+        refusals: 0,
+        cancelled_at: None,
+        baseline: false,
+        attempts: 0,
+        attempts_in_life: 0,
+        throttled_waits: 0,
+        credits: Some(document.credits),
+    });
+    let items = items.collect();
     let mut driver = Driver {
         world,
         limits,
         items,
         groups,
         seen: 0,
-        gate: Gate::Open,
-        debits: Vec::new(),
-        running: Vec::new(),
-        ended: Vec::new(),
-        first_retries: BTreeMap::new(),
+        account: Account::default(),
+        sent: Vec::new(),
         turned: Vec::new(),
-        opened: BTreeMap::new(),
-        intents: 0,
         wait_until: 0,
         log,
     };
@@ -89,305 +88,204 @@ pub(crate) fn run(world: &mut World, rules: &Rules, canaries: u32, log: bool) ->
         driver.cycle(minute);
         minute += CYCLE;
     }
-    let parked = |item: &ItemFacts| {
-        driver.groups.iter().any(|group| group.group_id == item.group_id && group.state.parked.is_some())
-    };
-    let lost = driver.items.iter().enumerate().filter(|(at, item)| parked(item) && driver.world.is_lost(*at)).count();
-    let left = driver.left(minute);
-    driver.world.tally.left_to_person = lost;
-    left
 }
 
 impl Driver<'_> {
     fn cycle(&mut self, minute: i64) {
         self.see_failures(minute);
-        self.end_batches(minute);
-        self.reconcile_unknown(minute);
-        let weather = self.weather(minute);
-        if !self.world.is_broke(minute) && self.world.account.traffic > 0 {
-            self.gate = self.gate.saw_completion(at(minute), &self.limits);
+        self.end(minute);
+        let completes = self.world.account.traffic > 0 && !self.world.is_broke(minute);
+        if completes {
+            self.account = self.account.saw_completion(at(minute));
         }
-        let trips = global_breaker_trips(at(minute), &self.ended);
-        self.gate = self.gate.observe(at(minute), incident(at(minute), &self.turned), trips, weather, &self.limits);
-        if minute >= self.wait_until {
-            self.post_plan(minute, weather);
+        if minute < self.wait_until {
+            return;
         }
+        let spent = self.spent(minute);
+        let ended: Vec<EndedTry> = self
+            .sent
+            .iter()
+            .filter(|one| one.seen && one.ends > minute - 120)
+            .filter(|one| matches!(one.result, TryResult::Recovered | TryResult::Lost))
+            .map(|one| EndedTry {
+                at: at(one.ends),
+                group_id: self.items[one.item].group_id.clone(),
+                lost: one.result == TryResult::Lost,
+            })
+            .collect();
+        let known = self.candidates();
+        let input = PlanInput {
+            now: at(minute),
+            selection: Selection::Auto,
+            groups: &self.groups,
+            items: &known,
+            stopped_since: self.account.stopped_since,
+            completed_at: completes.then(|| at(minute)),
+            hold: hold(at(minute), &ended, &self.turned),
+            spent: &spent,
+            limits: &self.limits,
+        };
+        let plan = plan(&input);
+        if self.log && minute % 60 == 0 {
+            let mut left: BTreeMap<String, usize> = BTreeMap::new();
+            for one in &plan.excluded {
+                *left.entry(format!("{:?}", one.exclusion).chars().take(24).collect()).or_default() += 1;
+            }
+            println!("    {:4} h: {left:?}", minute / 60);
+        }
+        for chunk in plan.chunks {
+            if self.log {
+                let group = self.groups.iter().find(|group| group.group_id == chunk.group_id);
+                let outlook = group.map(|group| group.outlook(&self.limits, at(minute)).to_string());
+                println!(
+                    "    {:4}:{:02} {} {:3} items: {}",
+                    minute / 60,
+                    minute % 60,
+                    chunk.group_id,
+                    chunk.item_ids.len(),
+                    outlook.unwrap_or_default()
+                );
+            }
+            let items: Vec<usize> = chunk.item_ids.iter().map(|id| self.world.by_id[id]).collect();
+            if !self.post(minute, &chunk.group_id, &items) {
+                break;
+            }
+        }
+    }
+
+    /// The open items, of each group the oldest that were not tried yet: the ledger gives no more of a large one.
+    fn candidates(&self) -> Vec<ItemFacts> {
+        let mut untried = vec![0; self.groups.len()];
+        let mut items = Vec::new();
+        for (at, item) in self.items[..self.seen].iter().enumerate() {
+            let group = self.world.documents[at].group;
+            if item.state == ItemState::Recovered || (item.attempts == 0 && untried[group] == MOST_UNTRIED) {
+                continue;
+            }
+            untried[group] += usize::from(item.attempts == 0);
+            items.push(item.clone());
+        }
+        items
     }
 
     fn see_failures(&mut self, minute: i64) {
         while self.seen < self.items.len() && self.world.documents[self.seen].failed_at <= minute {
-            let document = &self.world.documents[self.seen];
-            let group = document.group;
-            if let std::collections::btree_map::Entry::Vacant(entry) = self.opened.entry(group) {
-                entry.insert(document.failed_at);
-                if retried_class(self.items[self.seen].class) {
-                    self.turned.push((at(document.failed_at), format!("g-{group}")));
-                }
+            let group = self.world.documents[self.seen].group;
+            if self.groups[group].documents == 0 {
+                self.turned.push((at(self.world.documents[self.seen].failed_at), format!("g-{group}")));
             }
-            self.groups[group].last_failure = at(document.failed_at);
+            self.groups[group].documents += 1;
             self.seen += 1;
         }
     }
 
-    fn end_batches(&mut self, minute: i64) {
-        let (done, still): (Vec<Running>, Vec<Running>) =
-            std::mem::take(&mut self.running).into_iter().partition(|running| {
-                matches!(running.intent.state, IntentState::Submitted { .. } | IntentState::Adopted { .. })
-                    && running.batch.as_ref().is_some_and(|(_, ends)| *ends <= minute)
-            });
-        self.running = still;
-        for running in done {
-            let record = self.record(&running.chunk.group_id);
-            let ends = running.batch.as_ref().map_or(minute, |(_, ends)| *ends);
-            for (id, debit) in running.chunk.item_ids.iter().zip(&running.debits) {
-                self.end_item(id, ends, minute, &running, record);
-                self.debits[*debit].recovered = self.items[self.world.by_id[id]].state == ItemState::Recovered;
-            }
-        }
-    }
-
-    fn end_item(&mut self, id: &str, ends: i64, minute: i64, running: &Running, record: Record) {
-        let index = self.world.by_id[id];
-        let end = self.world.work(index, ends);
-        let item = &mut self.items[index];
-        let group_id = item.group_id.clone();
-        let after = match end {
-            End::Recovered => After { status: AfterStatus::Completed, group_id: "", class: item.class },
-            End::Failed => After { status: AfterStatus::Failed, group_id: &group_id, class: item.class },
-            End::Throttled => After { status: AfterStatus::Failed, group_id: &group_id, class: Class::Throttled },
-        };
-        let result = outcome(&group_id, &after, at(ends), at(minute), &self.limits);
-        item.claimed_by = None;
-        let before = item.attempts;
-        if result.uses_attempt(after.class) {
-            item.attempts += 1;
-            item.attempts_in_life += 1;
-            item.throttled_waits = 0;
-        } else {
-            item.throttled_waits += 1;
-        }
-        item.failed_at = at(ends);
-        if result.recovers(true) {
-            item.state = ItemState::Recovered;
-        }
-        let vote = result.vote(after.class, true);
-        self.vote(&group_id, vote, before, minute, running, record);
-        if before == 0 && vote != Vote::Neutral && running.weather != Weather::Storm {
-            let recovered = vote == Vote::Recovered;
-            self.first_retries.entry(group_id.clone()).or_default().push(recovered);
-            let directory = self.items[index].directory.clone();
-            if let Some(group) = self.groups.iter_mut().find(|group| group.group_id == group_id) {
-                let none = Sender { recovered: 0, failed: 0, last: at(ends) };
-                let sender = group.senders.entry(directory).or_insert(none);
-                sender.recovered += u32::from(recovered);
-                sender.failed += u32::from(!recovered);
-                sender.last = at(ends);
-            }
-        }
-    }
-
-    fn vote(&mut self, group_id: &str, vote: Vote, before: u32, minute: i64, running: &Running, record: Record) {
-        let limits = self.limits.clone();
-        let Some(group) = self.groups.iter_mut().find(|group| group.group_id == group_id) else { return };
-        let ctx = Ended {
-            now: at(minute),
-            limits: &limits,
-            generic: group.generic,
-            weather: running.weather,
-            probe: running.chunk.probe,
-            record,
-        };
-        let step = group.state.ramp;
-        let result = group.state.ended(vote, before, &ctx);
-        if self.log && result != StepResult::Waiting {
-            let name = group_id
-                .strip_prefix("g-")
-                .and_then(|n| n.parse().ok())
-                .map_or("", |n: usize| self.world.account.groups[n].name);
-            println!(
-                "    {:5.1} h {group_id} {name} {step:?} {vote:?} -> {result:?} {:?} gate {:?}",
-                minute as f64 / 60.0,
-                group.state.breaker,
-                self.gate
-            );
-        }
-        if vote != Vote::Neutral {
-            self.ended.push(AttemptResult {
-                at: at(minute),
-                group_id: group_id.to_owned(),
-                failed: vote == Vote::Failed,
-            });
-        }
-        if running.chunk.probe {
-            let recovered = match vote {
-                Vote::Recovered => Some(true),
-                Vote::Failed => Some(false),
-                Vote::Neutral | Vote::Cancelled => None,
-            };
-            self.gate = self.gate.probe_ended(at(minute), recovered, &limits);
-        }
-    }
-
-    fn reconcile_unknown(&mut self, minute: i64) {
-        let mut released = Vec::new();
-        for (index, running) in self.running.iter_mut().enumerate() {
-            if !running.intent.state.needs_reconciliation() {
-                continue;
-            }
-            let Some(posting_at) = running.intent.posting_at else { continue };
-            let ids: BTreeSet<String> = running.chunk.item_ids.iter().cloned().collect();
-            let candidates = running
-                .batch
-                .iter()
-                .map(|(batch_id, _)| Candidate {
-                    batch_id: batch_id.clone(),
-                    created_at: Some(posting_at),
-                    job_type: "parse".into(),
-                    total_items: ids.len() as u64,
-                    ended: false,
-                    item_ids: Some(ids.clone()),
-                })
-                .collect();
-            running.listings.push(Listing { at: at(minute), complete: true, candidates });
-            let verdict = reconcile("parse", &ids, posting_at, at(minute), &running.listings);
-            let Ok((intent, _)) = running.intent.clone().after(IntentEvent::Reconciled(verdict)) else { continue };
-            running.intent = intent;
-            if running.intent.state.releases() {
-                released.push(index);
-            }
-        }
-        for index in released.into_iter().rev() {
-            let running = self.running.remove(index);
-            self.release(&running, minute);
-        }
-    }
-
-    fn release(&mut self, running: &Running, minute: i64) {
-        for id in &running.chunk.item_ids {
-            let index = self.world.by_id[id];
-            self.items[index].claimed_by = None;
-            let before = self.items[index].attempts;
-            let group_id = self.items[index].group_id.clone();
-            self.vote(&group_id, Vote::Neutral, before, minute, running, Record::default());
-        }
-        for debit in &running.debits {
-            self.debits[*debit].released = true;
-        }
-    }
-
-    fn post_plan(&mut self, minute: i64, weather: Weather) {
-        let spent = self.spent(minute);
-        let plan = plan(&PlanInput {
-            now: at(minute),
-            selection: Selection::Auto,
-            groups: &self.groups,
-            items: &self.items[..self.seen],
-            gate: self.gate,
-            weather,
-            spent: &spent,
-            limits: &self.limits,
-        });
-        let mut trials: BTreeMap<String, Trial> = BTreeMap::new();
-        let mut queue: Vec<(Chunk, u32)> = plan.chunks.into_iter().rev().map(|chunk| (chunk, 0)).collect();
-        while let Some((chunk, split)) = queue.pop() {
-            let trial = trials.entry(chunk.group_id.clone()).or_default();
-            if trial.is_hopeless() {
-                continue;
-            }
-            for part in self.post(chunk.clone(), split, trial, minute, weather) {
-                queue.push((Chunk { item_ids: part, ..chunk.clone() }, split + 1));
-            }
-            if matches!(self.gate, Gate::AccountStop { .. }) || minute < self.wait_until {
-                break;
-            }
-        }
-        for (group_id, trial) in trials {
-            self.judge(&group_id, trial.blame(), minute);
-        }
-    }
-
-    fn judge(&mut self, group_id: &str, blame: Blame, minute: i64) {
-        for id in blame.items {
-            self.items[self.world.by_id[&id]].refused = true;
-        }
-        let limits = self.limits.clone();
-        if let Some(group) = self.groups.iter_mut().find(|group| blame.parameters && group.group_id == group_id) {
-            group.state.breaker = group.state.breaker.open(at(minute), &limits);
-        }
-    }
-
-    fn post(&mut self, chunk: Chunk, split: u32, trial: &mut Trial, minute: i64, weather: Weather) -> Vec<Vec<String>> {
-        self.intents += 1;
-        let indexes: Vec<usize> = chunk.item_ids.iter().map(|id| self.world.by_id[id]).collect();
-        let mut debits = Vec::new();
-        for index in &indexes {
-            let item = &mut self.items[*index];
-            item.claimed_by = Some(format!("i-{}", self.intents));
-            debits.push(self.debits.len());
-            self.debits.push(Debit {
-                at: minute,
-                group: item.group_id.clone(),
-                credits: item.credits.unwrap_or(0.0),
-                released: false,
-                recovered: false,
-            });
-        }
-        if let Some(group) = self.groups.iter_mut().find(|group| group.group_id == chunk.group_id) {
-            indexes.iter().for_each(|index| group.state.posted(self.items[*index].attempts));
-        }
-        if chunk.probe {
-            self.gate = self.gate.probe_posted();
-        }
-        let (batch, answer) = self.world.post(minute, &indexes);
+    /// Whether other chunks may follow.
+    fn post(&mut self, minute: i64, group_id: &str, items: &[usize]) -> bool {
         let duration = self.world.duration();
-        let posting =
-            Intent::default().after(IntentEvent::Post { at: at(minute) }).expect("a new intent can be posted").0;
-        let (intent, refusal) = posting.after(IntentEvent::Answered(answer)).expect("a posting intent can be answered");
-        let running = Running {
-            intent,
-            chunk,
-            batch: batch.map(|id| (id, minute + duration)),
-            weather,
-            listings: Vec::new(),
-            debits,
-        };
-        if !running.intent.state.releases() {
-            if matches!(running.intent.state, IntentState::Submitted { .. }) {
-                trial.accept();
+        let (_, answer) = self.world.post(minute, items);
+        let ids: Vec<String> = items.iter().map(|at| self.items[*at].item_id.clone()).collect();
+        match answer.meaning() {
+            PostMeaning::Submitted { .. } => {
+                self.account = self.account.took_request();
+                for item in items {
+                    self.items[*item].claimed_by = Some("intent".into());
+                    let number = self.items[*item].attempts + 1;
+                    let (item, posted) = (*item, minute);
+                    self.sent.push(Sent {
+                        item,
+                        number,
+                        posted,
+                        ends: minute + duration,
+                        result: TryResult::Running,
+                        seen: false,
+                    });
+                    let group = self.groups.iter_mut().find(|group| group.group_id == group_id);
+                    if let Some(group) = group {
+                        group.tries.push(Try {
+                            number,
+                            started_at: at(minute),
+                            ended_at: None,
+                            result: TryResult::Running,
+                        });
+                    }
+                }
+                true
             }
-            self.running.push(running);
-            return Vec::new();
+            PostMeaning::Rejected(refusal) => match after_refusal(refusal, &ids, 0) {
+                AfterRefusal::StopAccount => {
+                    self.account = self.account.stop(at(minute));
+                    false
+                }
+                AfterRefusal::WaitUntil(_) => {
+                    self.wait_until = minute + 15;
+                    false
+                }
+                _ => true,
+            },
+            PostMeaning::NotSent | PostMeaning::Unknown => {
+                debug_assert!(!matches!(answer, PostAnswer::Accepted { .. }));
+                false
+            }
         }
-        self.release(&running, minute);
-        refusal.map(|refusal| self.refused(refusal, &running.chunk, split, trial, minute)).unwrap_or_default()
     }
 
-    fn refused(
-        &mut self,
-        refusal: Refusal,
-        chunk: &Chunk,
-        split: u32,
-        trial: &mut Trial,
-        minute: i64,
-    ) -> Vec<Vec<String>> {
-        match after_refusal(refusal, &chunk.item_ids, split) {
-            AfterRefusal::StopAccount => self.gate = self.gate.stop_account(at(minute)),
-            AfterRefusal::WaitUntil(_) => self.wait_until = minute + 15,
-            AfterRefusal::Split(left, right) => {
-                trial.split();
-                return vec![right, left];
-            }
-            AfterRefusal::SuspectItem => {
-                let id = chunk.item_ids[0].clone();
-                self.items[self.world.by_id[&id]].refusals += 1;
-                trial.suspect(id);
-            }
-            AfterRefusal::RefuseItem | AfterRefusal::RefuseConfig => {}
+    fn end(&mut self, minute: i64) {
+        let mut changed = false;
+        for sent in self.sent.iter_mut().filter(|one| !one.seen && one.ends <= minute) {
+            let end = self.world.work(sent.item, sent.ends);
+            let item = &mut self.items[sent.item];
+            item.claimed_by = None;
+            (sent.seen, changed) = (true, true);
+            sent.result = match end {
+                End::Recovered => {
+                    item.state = ItemState::Recovered;
+                    TryResult::Recovered
+                }
+                End::Failed => {
+                    (item.failed_at, item.attempts, item.attempts_in_life) =
+                        (at(sent.ends), item.attempts + 1, item.attempts_in_life + 1);
+                    item.throttled_waits = 0;
+                    TryResult::Lost
+                }
+                End::Throttled => {
+                    (item.failed_at, item.class) = (at(sent.ends), Class::Throttled);
+                    item.throttled_waits += 1;
+                    TryResult::Neutral
+                }
+            };
         }
-        Vec::new()
+        if changed {
+            self.rebuild();
+        }
     }
-}
 
-fn retried_class(class: Class) -> bool {
-    matches!(class, Class::Transient | Class::Throttled | Class::Unknown)
+    fn rebuild(&mut self) {
+        for group in &mut self.groups {
+            group.tries.clear();
+        }
+        for sent in &self.sent {
+            let group = self.world.documents[sent.item].group;
+            let ended_at = sent.seen.then(|| at(sent.ends));
+            self.groups[group].tries.push(Try {
+                number: sent.number,
+                started_at: at(sent.posted),
+                ended_at,
+                result: sent.result,
+            });
+        }
+        for group in &mut self.groups {
+            let over = group.tries.len().saturating_sub(1_000);
+            group.tries.drain(..over);
+        }
+    }
+
+    fn spent(&self, minute: i64) -> Spent {
+        let mut spent = Spent { processed_day: self.world.account.traffic * 48, ..Spent::default() };
+        for sent in self.sent.iter().filter(|one| one.posted > minute - 24 * 60 && one.result != TryResult::Recovered) {
+            spent.day += 1;
+            spent.hour += u32::from(sent.posted > minute - 60);
+            *spent.group_day.entry(self.items[sent.item].group_id.clone()).or_default() += 1;
+        }
+        spent
+    }
 }

@@ -47,9 +47,6 @@ pub(crate) struct Document {
     pub(crate) group: usize,
     pub(crate) failed_at: i64,
     pub(crate) cause: Cause,
-    /// The first retry fails whatever the cause is.
-    pub(crate) stubborn: bool,
-    pub(crate) directory: String,
     pub(crate) credits: f64,
 }
 
@@ -64,25 +61,11 @@ pub(crate) struct GroupSpec {
     pub(crate) cause: Cause,
     /// Share of items that never succeed although the group does.
     pub(crate) poison: f64,
-    /// Share of items that fail their first retry and succeed from the second on.
-    pub(crate) stubborn: f64,
-    /// Items of one directory never succeed, whatever the rest of the group does.
-    pub(crate) sender: bool,
 }
 
 impl Default for GroupSpec {
     fn default() -> Self {
-        Self {
-            name: "",
-            message: "",
-            items: 0,
-            from: 0,
-            to: 0,
-            cause: Cause::Permanent,
-            poison: 0.0,
-            stubborn: 0.0,
-            sender: false,
-        }
+        Self { name: "", message: "", items: 0, from: 0, to: 0, cause: Cause::Permanent, poison: 0.0 }
     }
 }
 
@@ -130,11 +113,7 @@ pub(crate) struct World {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) credits: f64,
-    pub(crate) least: f64,
-    /// Credits that no one could have saved without knowing chance or single documents beforehand: attempts that failed by chance,
-    /// the first attempt at a broken document of a group that recovers, the first canary of a group in which nothing can.
-    pub(crate) unknowable: f64,
+    pub(crate) attempts: usize,
     pub(crate) recoverable: usize,
     pub(crate) recovered: usize,
     pub(crate) duplicates: usize,
@@ -142,8 +121,6 @@ pub(crate) struct Tally {
     pub(crate) posts_broke: usize,
     pub(crate) wasted_by_group: BTreeMap<usize, usize>,
     pub(crate) last_recovery: i64,
-    /// Documents of groups that were left to a user, recovered or not; those of them that could have been recovered.
-    pub(crate) left_to_person: usize,
 }
 
 impl World {
@@ -153,19 +130,14 @@ impl World {
         for (group, spec) in account.groups.iter().enumerate() {
             for n in 0..spec.items {
                 let span = u64::try_from(spec.to - spec.from).unwrap_or(0) + 1;
-                let poison = random.fraction() < spec.poison;
-                let stubborn = spec.stubborn > 0.0 && random.fraction() < spec.stubborn;
+                let poison = (n as f64) < spec.poison * spec.items as f64;
                 let id = format!("dfl-{:016x}-{group}-{n}", random.next());
                 let failed_at = spec.from + i64::try_from(random.below(span)).unwrap_or(0);
-                let directory = random.below(6);
-                let lasting = poison || (spec.sender && directory == 0);
                 documents.push(Document {
                     id,
                     group,
                     failed_at,
-                    cause: if lasting { Cause::Permanent } else { spec.cause },
-                    stubborn,
-                    directory: format!("dir-{directory}"),
+                    cause: if poison { Cause::Permanent } else { spec.cause },
                     credits: (1 + random.below(20)) as f64,
                 });
             }
@@ -180,7 +152,6 @@ impl World {
         for (at, document) in documents.iter().enumerate() {
             if document.cause != Cause::Permanent && !bad[at] {
                 tally.recoverable += 1;
-                tally.least += document.credits;
             }
         }
         let by_id = documents.iter().enumerate().map(|(at, document)| (document.id.clone(), at)).collect();
@@ -205,10 +176,6 @@ impl World {
 
     pub(crate) fn is_broke(&self, now: i64) -> bool {
         self.account.broke.is_some_and(|(from, to)| (from..to).contains(&now))
-    }
-
-    pub(crate) fn in_outage(&self, now: i64) -> bool {
-        self.account.outages.iter().any(|(from, to)| (*from..*to).contains(&now))
     }
 
     /// Posts items; the batch, if one was made, and the answer.
@@ -246,17 +213,15 @@ impl World {
         let document = self.documents[at].clone();
         let quarter = now / 15;
         let end = match document.cause {
-            Cause::Permanent => {
-                self.count_unknowable(at);
-                End::Failed
-            }
-            Cause::Flaky(_) if document.stubborn && self.billed[at] == 0 => {
-                self.tally.unknowable += document.credits;
-                End::Failed
-            }
-            Cause::Flaky(bad_luck) => self.luck(at, bad_luck),
+            Cause::Permanent => End::Failed,
             Cause::Outage(until, _) if now < until => End::Failed,
-            Cause::Outage(_, bad_luck) => self.luck(at, bad_luck),
+            Cause::Flaky(bad_luck) | Cause::Outage(_, bad_luck) => {
+                if self.random.fraction() < bad_luck {
+                    End::Failed
+                } else {
+                    End::Recovered
+                }
+            }
             Cause::RateLimited(most) => {
                 if self.quarter.0 != quarter {
                     self.quarter = (quarter, 0);
@@ -266,7 +231,7 @@ impl World {
             }
         };
         if end != End::Throttled {
-            self.tally.credits += document.credits;
+            self.tally.attempts += 1;
             self.billed[at] += 1;
             if self.recovered[at] {
                 self.tally.duplicates += 1;
@@ -284,44 +249,33 @@ impl World {
         end
     }
 
-    fn luck(&mut self, at: usize, bad: f64) -> End {
-        if self.random.fraction() < bad {
-            self.tally.unknowable += self.documents[at].credits;
-            End::Failed
-        } else {
-            End::Recovered
-        }
+    /// The attempts that one must make who cannot tell the lasting documents of a wording that also recovers.
+    pub(crate) fn knowable(&self) -> f64 {
+        let of = |document: &Document| {
+            let cause = self.account.groups[document.group].cause;
+            match cause {
+                Cause::Permanent => 0.0,
+                _ if document.cause == Cause::Permanent => 1.0,
+                Cause::Flaky(bad_luck) | Cause::Outage(_, bad_luck) => 1.0 / (1.0 - bad_luck),
+                Cause::RateLimited(_) => 1.0,
+            }
+        };
+        self.documents.iter().map(of).sum()
     }
 
-    fn count_unknowable(&mut self, at: usize) {
-        let group = self.documents[at].group;
-        let first_of_group = !self.tally.wasted_by_group.contains_key(&group);
-        let broken_alone = self.account.groups[group].cause != Cause::Permanent;
-        if (broken_alone && self.billed[at] == 0) || first_of_group {
-            self.tally.unknowable += self.documents[at].credits;
-        }
+    /// Most attempts made at a group in which nothing can recover.
+    pub(crate) fn most_lost_on_lasting(&self) -> usize {
+        let groups = self.account.groups.iter().enumerate().filter(|(_, spec)| spec.cause == Cause::Permanent);
+        let lost = groups.map(|(at, _)| self.tally.wasted_by_group.get(&at).copied().unwrap_or(0));
+        lost.max().unwrap_or(0)
     }
 
-    /// Whether a document could have been recovered and was not.
-    pub(crate) fn is_lost(&self, at: usize) -> bool {
-        self.documents[at].cause != Cause::Permanent && !self.bad[at] && !self.recovered[at]
-    }
-
-    /// How many are.
-    pub(crate) fn lost(&self) -> usize {
-        (0..self.documents.len()).filter(|at| self.is_lost(*at)).count()
-    }
-
-    /// Most attempts wasted on a group in which nothing can succeed.
-    pub(crate) fn worst_waste_on_permanent(&self) -> usize {
-        let wasted = |at: &usize| self.tally.wasted_by_group.get(at).copied().unwrap_or(0);
-        self.account
-            .groups
-            .iter()
-            .enumerate()
-            .filter(|(_, spec)| spec.cause == Cause::Permanent)
-            .map(|(at, _)| wasted(&at))
-            .max()
-            .unwrap_or(0)
+    /// Whether nothing of a group was recovered of which something could be.
+    pub(crate) fn lost_a_whole_group(&self) -> bool {
+        (0..self.account.groups.len()).any(|group| {
+            let mut of_group = (0..self.documents.len()).filter(|at| self.documents[*at].group == group);
+            let can = of_group.clone().any(|at| self.documents[at].cause != Cause::Permanent && !self.bad[at]);
+            can && of_group.all(|at| !self.recovered[at])
+        })
     }
 }

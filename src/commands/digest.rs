@@ -84,19 +84,19 @@ pub(crate) fn has_news(digest: &Digest) -> bool {
 /// Says that nothing is due, what waits, and until when.
 pub(crate) fn not_due_message(rehearsal: &Rehearsal, settings: &TriageSettings) -> String {
     if settings.routes.is_empty() {
-        return "There is no channel: what there is to tell is kept until there is one. Add a [[channel]].".to_owned();
+        return "There is no channel: news is kept until there is one. Add a [[channel]].".to_owned();
     }
-    let Some(waiting) = &rehearsal.waiting else { return "There is nothing to tell now.".to_owned() };
+    let Some(waiting) = &rehearsal.waiting else { return "Nothing to send.".to_owned() };
     let time = |at| local(at, &settings.zone);
     if !has_news(waiting) {
         let next = waiting.next_digest_at.map(|at| format!(" The next scheduled digest is due {}.", time(at)));
-        return format!("There is nothing new to tell now.{}", next.unwrap_or_default());
+        return format!("Nothing new to send.{}", next.unwrap_or_default());
     }
     let next = match &rehearsal.opening {
-        Some((at, why)) => format!("What waits is sent from {} on ({why}).", time(*at)),
-        None => "What waits is sent with the next digest.".to_owned(),
+        Some((at, why)) => format!("Pending news is sent from {} on ({why}).", time(*at)),
+        None => "Pending news is sent with the next digest.".to_owned(),
     };
-    format!("Nothing is due now. {next} `llama-triage digest --now` sends it at once: {}", headline(waiting))
+    format!("No digest is due. {next} `llama-triage digest --now` sends it at once: {}", headline(waiting))
 }
 
 /// Decides what is due, and delivers everything that waits. Needs the ledger's lock.
@@ -216,6 +216,6 @@ mod tests {
         let said = not_due_message(&rehearsal, &settings);
         assert!(said.contains("after the quiet hours") && said.contains("digest --now"), "{said}");
         let nothing = Rehearsal { due: None, waiting: None, opening: None };
-        assert_eq!(not_due_message(&nothing, &settings), "There is nothing to tell now.");
+        assert_eq!(not_due_message(&nothing, &settings), "Nothing to send.");
     }
 }

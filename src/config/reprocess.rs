@@ -1,7 +1,5 @@
 //! `[reprocess]`: what is retried, how often and within which budget.
 
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -36,24 +34,71 @@ pub struct ReprocessConfig {
     #[serde(with = "crate::config::duration::list")]
     #[cfg_attr(test, schemars(with = "Vec<crate::config::reference::DurationText>"))]
     pub delays: Vec<SignedDuration>,
-    /// Canaries for a group whose message hides its cause, one at a time, before it needs a decision.
-    pub canaries: u32,
-    /// How long a group rests after a step that failed; doubles up to 7 days.
-    #[serde(with = "crate::config::duration")]
-    #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
-    pub breaker_open: Duration,
-    /// How long all retries are held in an incident, before one item is retried as a probe.
-    #[serde(with = "crate::config::duration")]
-    #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
-    pub hold: Duration,
-    /// Whether groups of class "unknown" may get one canary.
-    pub unknown_canary: bool,
+    /// How long a group rests after each document that was tried in vain; after one more a person decides.
+    #[serde(with = "crate::config::duration::list")]
+    #[cfg_attr(test, schemars(with = "Vec<crate::config::reference::DurationText>"))]
+    pub rests: Vec<SignedDuration>,
+    /// A group goes on while so large a share of its next retries is expected to recover; below it, one document at a time is tried.
+    pub worth: f64,
+    /// What happens to failures of class "unknown": most failures are, at first.
+    pub unknown: Unknown,
     /// Whether failures from before the first start may be retried automatically.
     pub baseline: bool,
     /// What one item costs in credits, to estimate with; none if not known.
     pub credits_per_item: Option<f64>,
     /// Job configurations, the narrowest match wins.
     pub job_config: Vec<JobConfigRule>,
+    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
+    canaries: Option<toml::Value>,
+    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
+    breaker_open: Option<toml::Value>,
+    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
+    hold: Option<toml::Value>,
+    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
+    unknown_canary: Option<bool>,
+}
+
+impl ReprocessConfig {
+    /// The keys of earlier versions that are set, each with what to write instead.
+    pub(crate) fn gone(&self) -> Vec<(&'static str, &'static str)> {
+        let keys = [
+            (self.canaries.is_some(), "canaries", "is gone: `rests` has one entry for each document that is tried"),
+            (self.breaker_open.is_some(), "breaker-open", "is gone: write rests = [\"6h\", …] instead"),
+            (self.hold.is_some(), "hold", "has no effect any more: everything is held for 30 minutes; remove it"),
+            (
+                self.unknown_canary == Some(true),
+                "unknown-canary",
+                "is the default now: remove it, or write unknown = \"probe\"",
+            ),
+            (
+                self.unknown_canary == Some(false),
+                "unknown-canary",
+                "write unknown = \"plan\" instead, which it is taken for",
+            ),
+        ];
+        keys.into_iter().filter(|(set, ..)| *set).map(|(_, key, text)| (key, text)).collect()
+    }
+
+    /// Whether failures of class "unknown" are retried automatically.
+    pub fn probes_unknown(&self) -> bool {
+        self.unknown == Unknown::Probe && self.unknown_canary != Some(false)
+    }
+}
+
+/// What happens to failures of class "unknown".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Unknown {
+    /// They are retried as others are; of each group one document first.
+    #[default]
+    Probe,
+    /// They are retried only by hand.
+    Plan,
 }
 
 impl Default for ReprocessConfig {
@@ -70,13 +115,16 @@ impl Default for ReprocessConfig {
             attempts: 3,
             attempts_in_life: 6,
             delays: vec![SignedDuration::from_mins(15), SignedDuration::from_hours(2), SignedDuration::from_hours(12)],
-            canaries: 1,
-            breaker_open: Duration::from_secs(6 * 3600),
-            hold: Duration::from_secs(30 * 60),
-            unknown_canary: false,
+            rests: [1, 3, 9, 27, 48].map(SignedDuration::from_hours).to_vec(),
+            worth: 0.25,
+            unknown: Unknown::Probe,
             baseline: false,
             credits_per_item: None,
             job_config: Vec::new(),
+            canaries: None,
+            breaker_open: None,
+            hold: None,
+            unknown_canary: None,
         }
     }
 }

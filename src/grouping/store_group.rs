@@ -66,12 +66,6 @@ pub(crate) fn title(connection: &Connection, group_id: &str) -> Result<Option<St
     Ok(statement.query_row([group_id], |row| row.get(0)).optional()?)
 }
 
-/// The rule that decided a group's class; none if none matched or the group is unknown.
-pub(crate) fn rule(connection: &Connection, id: &str) -> Result<Option<String>, LedgerError> {
-    let mut statement = connection.prepare_cached("SELECT rule FROM error_group WHERE group_id = ?1")?;
-    Ok(statement.query_row([id], |row| row.get(0)).optional()?.flatten())
-}
-
 /// Adds new groups with their class, updates changed ones, carries out merges.
 ///
 /// # Errors

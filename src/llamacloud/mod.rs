@@ -34,12 +34,11 @@ use crate::config::project::Api;
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::Transport;
 use crate::llamacloud::paging::listing::{Depth, ListResult};
-use crate::llamacloud::resubmit::{Candidates, JobRecord, Resubmission};
+use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Made, Resubmission};
 use crate::llamacloud::settings::{CloudSettings, RetryPace};
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence};
 use crate::model::item::{ItemStatus, Kind, Observation};
-use crate::model::prior_jobs::PriorJobs;
 use crate::model::text::count;
 
 /// Takes a page of the batch list, and may stop the listing.
@@ -198,16 +197,32 @@ impl Cloud {
         }
     }
 
-    /// What must be known before the POST to tell its job from those of others; none where the job itself will say so.
-    /// `now` is by our own clock.
+    /// What is there before the POST: a job that does the work already, and what tells the job of the POST from those of
+    /// others. `now` is by our own clock.
     pub async fn list_prior_jobs(
         &self,
         request: &Resubmission,
+        known: &Known,
         now: Timestamp,
-    ) -> Result<Option<PriorJobs>, CloudError> {
+    ) -> Result<Look, CloudError> {
         match self.there(request.api)? {
-            BatchApi::V1Beta => Ok(None),
-            BatchApi::V2 => v2::create::list_prior_jobs(&self.client, self.page_size, request, now).await,
+            BatchApi::V1Beta => {
+                v1_beta::create::list_prior_jobs(&self.client, self.page_size, request, known, now).await
+            }
+            BatchApi::V2 => self.v2.list_prior_jobs(&self.client, self.page_size, request, known, now).await,
+        }
+    }
+
+    /// For each item, the newest parse job that a retry has made of it since `from` and that is none of `known`; and when the newest
+    /// of all jobs was made. Nothing where API v2 is not configured: batches of v1 beta do not say whose they are.
+    pub async fn unknown_retries(
+        &self,
+        from: Timestamp,
+        known: &HashSet<String>,
+    ) -> Result<(Vec<(String, Made)>, Option<Timestamp>), CloudError> {
+        match self.api.batch_apis().contains(&BatchApi::V2) && self.serves(BatchApi::V2) {
+            true => v2::notes::unknown(&self.client, self.page_size, from, known).await,
+            false => Ok((Vec::new(), None)),
         }
     }
 
@@ -241,7 +256,15 @@ impl Cloud {
     ) -> Result<Candidates, CloudError> {
         match self.there(request.api)? {
             BatchApi::V1Beta => v1_beta::create::find(&self.client, self.page_size, request, posted, others).await,
-            BatchApi::V2 => v2::create::find(&self.client, self.page_size, request, posted, others).await,
+            BatchApi::V2 => self.v2.find(&self.client, self.page_size, request, posted, others).await,
+        }
+    }
+
+    /// The credits that LlamaCloud says it billed for the one item of a retry; none if it does not say. API v1 beta never does.
+    pub async fn billed(&self, batch_id: &str) -> Result<Option<f64>, CloudError> {
+        match self.answering(batch_id)? {
+            BatchApi::V1Beta => Ok(None),
+            BatchApi::V2 => self.v2.billed(&self.client, batch_id).await,
         }
     }
 

@@ -1,8 +1,8 @@
 //! What is needed to process items again, and what was found of such a request afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::model::batch::Batch;
@@ -30,6 +30,37 @@ pub struct Resubmission {
     pub before: Option<PriorJobs>,
 }
 
+/// What the ledger knows of the items of a request that is about to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// When the newest of their failures happened: what was made of them since is a retry of it.
+    pub failed_at: Timestamp,
+    /// The batches of the project, and the jobs of its retries.
+    pub batches: HashSet<String>,
+}
+
+/// What was there before a POST.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// What tells the job of the POST from those of others, where jobs carry no note of their intent.
+    pub before: Option<PriorJobs>,
+    /// A job that does the work already, and that the ledger does not know: another copy of it has sent this retry.
+    pub made: Option<Made>,
+    /// A batch that was made since the last scan, and may do the work once it shows its items.
+    pub doubtful: Option<String>,
+    /// Whether lists show the notes of retries; none while no retry is in them, and where that is not asked.
+    pub shows_notes: Option<bool>,
+}
+
+/// A job that a retry has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// It.
+    pub job_id: String,
+    /// When it was made, by the API's clock.
+    pub created_at: Option<Timestamp>,
+}
+
 /// How far before the POST its batch is looked for: the server's clock may be that far behind ours.
 pub(crate) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
 
@@ -40,6 +71,8 @@ pub struct ResubmittedBatch {
     pub batch: Batch,
     /// Its items; none if they could not be listed to the end.
     pub item_ids: Option<BTreeSet<String>>,
+    /// Whether LlamaCloud shows the id of the intent on work that this batch did, whatever other batches did.
+    pub is_noted: bool,
 }
 
 /// What a search for such batches came to.

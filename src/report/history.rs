@@ -46,8 +46,10 @@ pub(crate) struct AttemptRow {
     pub job_id: Option<String>,
     /// The group it fell into, where it failed differently.
     pub group_after: Option<String>,
-    /// What it cost, where known.
+    /// What it was thought to cost, where known.
     pub credits: Option<f64>,
+    /// What LlamaCloud says it billed; none if it does not say.
+    pub billed: Option<f64>,
     /// Who started it.
     pub actor: String,
     /// The reason.
@@ -77,8 +79,10 @@ pub(crate) struct RetryRow {
     pub ended_otherwise: u64,
     /// Recovered as a share of those whose outcome is known, 0 to 1; none if none is.
     pub success_rate: Option<f64>,
-    /// Credits spent, where known.
+    /// What they were thought to cost, where known.
     pub credits: Option<f64>,
+    /// What LlamaCloud says it billed, in all; none if it says so of none.
+    pub billed: Option<f64>,
     /// Credits for each recovered item; none if none recovered or the cost is unknown.
     pub credits_per_recovery: Option<f64>,
 }
@@ -93,10 +97,9 @@ impl RetryRow {
         self.running += other.running;
         self.unknown += other.unknown;
         self.ended_otherwise += other.ended_otherwise;
-        self.credits = match (self.credits, other.credits) {
-            (Some(a), Some(b)) => Some(a + b),
-            (a, b) => a.or(b),
-        };
+        let sum = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| a + b).or(a).or(b);
+        self.credits = sum(self.credits, other.credits);
+        self.billed = sum(self.billed, other.billed);
         self.rate();
     }
 

@@ -44,8 +44,8 @@ pub(crate) struct GroupRow {
     pub failures_in_window: Option<u64>,
     /// See `failures_in_window`.
     pub failures_before_window: Option<u64>,
-    /// Whether retries of it are held: `closed`, `open` or `half-open`.
-    pub breaker: Option<String>,
+    /// What its retries have shown and what goes next, with the numbers; none if it was never retried.
+    pub retry_outlook: Option<String>,
     /// The newest note people left.
     pub note: Option<String>,
 }

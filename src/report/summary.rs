@@ -41,8 +41,8 @@ pub(crate) struct SummaryRow {
     pub retries: Option<RetryRow>,
     /// What was resubmitted lately.
     pub spent: BudgetUsage,
-    /// Breakers that hold retries back.
-    pub breakers: Vec<BreakerRow>,
+    /// What holds retries back.
+    pub holds: Vec<HoldRow>,
     /// The newest digest.
     pub last_digest: Option<LastDigest>,
     /// When the next scheduled digest is due; none if not known.
@@ -203,15 +203,15 @@ pub(crate) struct BudgetUsage {
     pub per_day: Option<u64>,
 }
 
-/// A breaker that is not closed.
+/// A project or a group whose retries are held back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct BreakerRow {
+pub(crate) struct HoldRow {
     /// `project:NAME`, or a group id.
     pub scope: String,
-    /// `open` or `half-open`.
+    /// `account-stop`, `waiting`, `held`, or of a group `resting`, `needs-decision`.
     pub state: String,
-    /// Until when; none: until a user closes it.
-    pub open_until: Option<Timestamp>,
+    /// Until when; none: until there is evidence, or a person decides.
+    pub until: Option<Timestamp>,
     /// The reason.
     pub why: Option<String>,
 }

@@ -6,9 +6,9 @@ use crate::config::reprocess::Mode;
 use crate::ledger::error::LedgerError;
 use crate::model::text::count;
 use crate::reprocess::facts::limits;
-use crate::reprocess::plans::hold_summary::Hold;
-use crate::reprocess::store::breaker::{self, Resting};
-use crate::reprocess::store::{budget_usage, gate};
+use crate::reprocess::policy::group::{GroupFacts, Turn};
+use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::store::{account, budget_usage, history};
 use crate::reprocess::{Reprocess, Summary};
 
 impl Reprocess<'_> {
@@ -20,7 +20,7 @@ impl Reprocess<'_> {
         self.budget_line(&Summary::default(), now).await
     }
 
-    /// "430 of 500 retries left today, 190 of 200 this hour; the breakers of 2 groups are open"; none where nothing is retried by itself.
+    /// "430 of 500 retries left today, 190 of 200 this hour; 7 items in g-… need a decision"; none in mode `off`.
     ///
     /// # Errors
     /// The ledger refuses.
@@ -28,14 +28,14 @@ impl Reprocess<'_> {
         if self.config.mode == Mode::Off {
             return Ok(None);
         }
-        let (spent, gates, resting) = self
+        let limits = limits(self.config);
+        let (spent, accounts, groups) = self
             .ledger
             .read(move |connection| {
-                let resting = breaker::resting(connection)?;
-                Ok((budget_usage::until(connection, now)?, gate::closed(connection)?, resting))
+                let groups = history::retried(connection)?;
+                Ok((budget_usage::until(connection, now)?, account::stopped(connection)?, groups))
             })
             .await?;
-        let limits = limits(self.config);
         let mut line = format!(
             "{} of {} retries left today, {} of {} this hour",
             limits.per_day.saturating_sub(spent.day),
@@ -46,42 +46,31 @@ impl Reprocess<'_> {
         if summary.would_cost > 0.0 {
             line.push_str(&format!("; what would be retried costs about {:.0} credits", summary.would_cost));
         }
-        line.push_str(&held_groups(resting, now));
-        for hold in gates.iter().filter_map(|(project, stored)| Hold::of(project, stored, now)) {
-            let why = hold.why.unwrap_or(hold.state);
-            line.push_str(&format!("; retries of project {} are held ({why})", hold.project));
+        line.push_str(&waiting_for_decisions(&groups, &limits, now));
+        for (project, stored) in accounts {
+            let why = stored.why.unwrap_or_default();
+            line.push_str(&format!("; retries of project {project} are stopped ({why})"));
         }
         Ok(Some(line))
     }
 }
 
-/// Open breakers, and what waits for a decision. A group that gets another canary by itself asks nobody for one.
-fn held_groups(resting: Vec<Resting>, now: Timestamp) -> String {
-    let (left, resting): (Vec<Resting>, Vec<Resting>) =
-        resting.into_iter().partition(|group| group.waits_for_decision().is_some());
-    let open = match resting.iter().filter(|group| group.until.is_some_and(|until| now < until)).count() {
-        0 => String::new(),
-        1 => "; the breaker of 1 group is open".to_owned(),
-        more => format!("; the breakers of {more} groups are open"),
-    };
-    open + &left_to_a_person(&left)
-}
-
 /// Groups that the line names; `reprocess status` has all.
 const MOST_NAMED: usize = 3;
 
-/// What waits for a decision: without it, nothing of these groups is ever retried again.
-fn left_to_a_person(groups: &[Resting]) -> String {
-    let groups: Vec<&Resting> = groups.iter().filter(|group| group.open_items > 0).collect();
-    let Some(first) = groups.first() else { return String::new() };
-    let items: u64 = groups.iter().map(|group| group.open_items).sum();
-    let named: Vec<&str> = groups.iter().take(MOST_NAMED).map(|group| group.group_id.as_str()).collect();
-    let more = match groups.len().saturating_sub(MOST_NAMED) {
+/// The groups of which all probes were lost: nothing of them is retried again before a person decides.
+fn waiting_for_decisions(groups: &[(String, GroupFacts)], limits: &Limits, now: Timestamp) -> String {
+    let waits = |group: &&GroupFacts| matches!(group.outlook(limits, now).turn, Turn::PersonDecides { .. });
+    let waiting: Vec<&GroupFacts> = groups.iter().map(|(_, group)| group).filter(waits).collect();
+    let Some(first) = waiting.first() else { return String::new() };
+    let items: u64 = waiting.iter().map(|group| u64::from(group.documents)).sum();
+    let named: Vec<&str> = waiting.iter().take(MOST_NAMED).map(|group| group.group_id.as_str()).collect();
+    let more = match waiting.len().saturating_sub(MOST_NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     format!(
-        "; {} in {}{more} wait for your decision, because the canary failed: `llama-triage breaker reset {} --reason TEXT` risks another",
+        "; {} in {}{more} need a decision, because every probe was lost: `llama-triage reprocess resume {} --reason TEXT` tries again",
         count(items, "item", "items"),
         named.join(", "),
         first.group_id
@@ -91,33 +80,21 @@ fn left_to_a_person(groups: &[Resting]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reprocess::policy::group_state::Parked;
+    use crate::reprocess::policy::belief::{Prior, Try, TryResult};
 
     #[test]
-    fn groups_left_to_a_person_are_named_while_they_have_open_items() {
-        let group = |n: u64| Resting {
-            group_id: format!("g-{n}"),
-            until: None,
-            parked: Some(Parked { since: Timestamp::UNIX_EPOCH, compared: true }),
-            open_items: n,
+    fn groups_that_need_a_decision_are_named() {
+        let at = |hour: i64| Timestamp::from_second(hour * 3600).unwrap();
+        let lost = |n: u32, probes: i64| {
+            let lost =
+                |hour| Try { number: 1, started_at: at(hour), ended_at: Some(at(hour + 1)), result: TryResult::Lost };
+            let tries = (0..probes).map(|n| lost(n * 2)).collect();
+            ("prod".to_owned(), GroupFacts { tries, ..GroupFacts::untried(&format!("g-{n}"), Prior::Open, n) })
         };
-        assert_eq!(left_to_a_person(&[group(0)]), "");
-        let said = left_to_a_person(&[0, 1, 2, 3, 4, 5].map(group));
-        assert!(said.starts_with("; 15 items in g-1, g-2, g-3 and 2 more wait for your decision"), "{said}");
-        assert!(said.contains("breaker reset g-1 --reason"), "{said}");
-    }
-
-    #[test]
-    fn only_groups_that_a_person_must_decide_about_are_said_to_wait_for_that() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let said = |until, compared| {
-            let parked = Some(Parked { since: at(0), compared });
-            held_groups(vec![Resting { group_id: "g-1".to_owned(), until, parked, open_items: 7 }], at(1))
-        };
-        for until in [None, Some(at(60))] {
-            assert!(said(until, true).starts_with("; 7 items in g-1 wait for your decision"));
-        }
-        assert_eq!(said(None, false), "");
-        assert_eq!(said(Some(at(60)), false), "; the breaker of 1 group is open");
+        let said = |groups: &[(String, GroupFacts)]| waiting_for_decisions(groups, &Limits::default(), at(1000));
+        assert_eq!(said(&[lost(12, 5)]), "");
+        let said = said(&[1, 2, 3, 4, 5].map(|n| lost(n, 3)));
+        assert!(said.starts_with("; 15 items in g-1, g-2, g-3 and 2 more need a decision"), "{said}");
+        assert!(said.contains("reprocess resume g-1 --reason"), "{said}");
     }
 }

@@ -4,29 +4,49 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::classify::rules::decide::Rules;
+use crate::classify::rules::decide;
 use crate::ledger::error::LedgerError;
 use crate::model::batch_api::BatchApi;
-use crate::model::class::Class;
-use crate::model::item;
+use crate::model::class::{Class, RuleKind};
 use crate::reprocess::Reprocess;
-use crate::reprocess::gate::weather_of;
+use crate::reprocess::account::hold_of;
 use crate::reprocess::intents::job_config::JobConfigs;
 use crate::reprocess::policy::budget::Spent;
-use crate::reprocess::policy::facts::{GroupFacts, ItemFacts, ItemState};
-use crate::reprocess::policy::holds::outage_signal::Weather;
+use crate::reprocess::policy::facts::ItemFacts;
+use crate::reprocess::policy::group::GroupFacts;
+use crate::reprocess::policy::hold::HoldReason;
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::store::gate::{self, StoredGate};
+use crate::reprocess::policy::plan::{PlanInput, Selection, prior_of};
+use crate::reprocess::store::account::{self, StoredAccount};
+use crate::reprocess::store::history::{self, Asked};
 use crate::reprocess::store::retriable::{self, Retriable, Which};
-use crate::reprocess::store::{breaker, budget_usage, record};
+use crate::reprocess::store::{budget_usage, project_health};
 
 /// All that one plan for one project depends on, beside the moment.
 pub(crate) struct Facts {
     pub(crate) items: Vec<ItemFacts>,
     pub(crate) groups: Vec<GroupFacts>,
-    pub(crate) stored_gate: StoredGate,
+    pub(crate) stored_account: StoredAccount,
+    pub(crate) completed_at: Option<Timestamp>,
+    pub(crate) hold: Option<(HoldReason, Timestamp)>,
     pub(crate) spent: Spent,
-    pub(crate) weather: Weather,
+}
+
+impl Facts {
+    /// What the policy decides on.
+    pub(crate) fn input<'a>(&'a self, selection: Selection, limits: &'a Limits, now: Timestamp) -> PlanInput<'a> {
+        PlanInput {
+            now,
+            selection,
+            groups: &self.groups,
+            items: &self.items,
+            stopped_since: self.stored_account.account.stopped_since,
+            completed_at: self.completed_at,
+            hold: self.hold,
+            spent: &self.spent,
+            limits,
+        }
+    }
 }
 
 /// The limits of the configuration.
@@ -39,19 +59,14 @@ pub(crate) fn limits(config: &crate::config::reprocess::ReprocessConfig) -> Limi
         max_share: config.max_share,
         attempts: config.attempts,
         delays: config.delays.clone(),
+        rests: config.rests.clone(),
         share_floor: config.share_floor,
         credits_per_day: config.credits_per_day,
         attempts_in_life: config.attempts_in_life,
-        canaries: config.canaries,
-        breaker_open: signed(config.breaker_open),
-        hold: signed(config.hold),
-        unknown_canary: config.unknown_canary,
+        worth: config.worth,
+        probe_unknown: config.probes_unknown(),
         ..Limits::default()
     }
-}
-
-fn signed(duration: std::time::Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 /// What is resubmitted alike: items of one project through one API.
@@ -89,24 +104,20 @@ impl Reprocess<'_> {
         now: Timestamp,
     ) -> Result<Facts, LedgerError> {
         let rows: Vec<&Retriable> = rows.iter().filter(|row| Lane::of(row, configs) == *lane).collect();
-        let items = rows.iter().map(|row| self.item(row, configs, now)).collect();
-        let mut named = BTreeMap::new();
-        for row in &rows {
-            let generic = is_generic(self.rules, row.rule.as_deref());
-            named.insert(row.group_id.clone(), (generic, row.group_last_seen));
-        }
+        let items: Vec<ItemFacts> = rows.iter().map(|row| self.item(row, configs, now)).collect();
         let project = lane.project.clone();
         self.ledger
             .read(move |connection| {
-                let mut groups = Vec::with_capacity(named.len());
-                for (group_id, (generic, last_failure)) in named {
-                    let state = breaker::group(connection, &group_id)?;
-                    let senders = record::senders(connection, &group_id)?;
-                    groups.push(GroupFacts { group_id, generic, last_failure, state, senders });
-                }
-                let stored_gate = gate::get(connection, &project)?;
-                let weather = weather_of(connection, &project, now)?;
-                Ok(Facts { items, groups, stored_gate, weather, spent: budget_usage::until(connection, now)? })
+                let groups = groups(connection, &project, &items)?;
+                let stored_account = account::get(connection, &project)?;
+                let for_the_account = items.iter().filter(|item| item.class == Class::Account);
+                let completed_at = match for_the_account.map(|item| item.failed_at).max() {
+                    Some(since) => project_health::completion_since(connection, &project, since)?,
+                    None => None,
+                };
+                let hold = hold_of(connection, &project, now)?;
+                let spent = budget_usage::until(connection, now)?;
+                Ok(Facts { items, groups, stored_account, completed_at, hold, spent })
             })
             .await
     }
@@ -126,10 +137,8 @@ impl Reprocess<'_> {
             item_id: row.item_id.clone(),
             group_id: row.group_id.clone(),
             job_type: row.origin.job_type.clone(),
-            directory: row.origin.directory_id.clone().unwrap_or_else(|| row.origin.batch_id.clone()),
-            size: None,
-            state: state(row.state),
-            class: Class::try_from(row.class.as_str()).unwrap_or(Class::Unknown),
+            state: row.state,
+            class: self.class_of(row),
             planned_as: None,
             failed_at: row.failed_at,
             failed_config_hash: row.attempts.last().map(|tried| tried.parameters_hash.clone()),
@@ -143,14 +152,26 @@ impl Reprocess<'_> {
             claimed_by: row.claimed_by.clone(),
             running_in: row.running_in.clone(),
             whole_batch: row.item_id == row.origin.batch_id,
-            deleted: false,
             baseline: row.baseline && !self.config.baseline,
             attempts,
             attempts_in_life,
             throttled_waits: u32::try_from(waits).unwrap_or(u32::MAX),
-            retry_after: None,
             credits: self.config.credits_per_item,
         }
+    }
+
+    /// The class of the item's own newest message.
+    pub(crate) fn class_of(&self, row: &Retriable) -> Class {
+        let said = &row.said;
+        let facts = decide::FailureFacts {
+            kind: if said.skipped { RuleKind::Skipped } else { RuleKind::Failed },
+            message: &said.message,
+            skip_reason: said.skip_reason.as_deref(),
+            job_type: &row.origin.job_type,
+            cause_code: said.cause_code.as_deref(),
+            cause_text: said.cause_text.as_deref(),
+        };
+        self.rules.classify(&facts).class
     }
 
     /// The projects that these rows are of, by name.
@@ -164,19 +185,25 @@ impl Reprocess<'_> {
     }
 }
 
-/// Whether a group's wording hides its cause: its rule says so, or none matched.
-pub(crate) fn is_generic(rules: &Rules, rule: Option<&str>) -> bool {
-    rule.and_then(|name| rules.iter().find(|rule| rule.name == name)).is_none_or(|rule| rule.generic)
-}
-
-fn state(state: item::ItemState) -> ItemState {
-    match state {
-        item::ItemState::Open => ItemState::Open,
-        item::ItemState::Retrying => ItemState::Retrying,
-        item::ItemState::Recovered => ItemState::Recovered,
-        item::ItemState::Dismissed => ItemState::Dismissed,
-        item::ItemState::Ignored => ItemState::Ignored,
+/// The groups of these items with their retries under the parameters that the items would be retried with.
+fn groups(
+    connection: &crate::ledger::Connection,
+    project: &str,
+    items: &[ItemFacts],
+) -> Result<Vec<GroupFacts>, LedgerError> {
+    let mut by_group: BTreeMap<&str, Vec<&ItemFacts>> = BTreeMap::new();
+    for item in items {
+        by_group.entry(&item.group_id).or_default().push(item);
     }
+    let mut groups = Vec::with_capacity(by_group.len());
+    for (group_id, items) in by_group {
+        let hashes: BTreeSet<&String> = items.iter().filter_map(|item| item.config_hash.as_ref()).collect();
+        let hashes: Vec<String> = hashes.into_iter().cloned().collect();
+        let asked = Asked { group_id, project, parameters: Some(&hashes) };
+        let group = history::of_group(connection, asked)?;
+        groups.extend(group.map(|group| GroupFacts { prior: prior_of(&items), ..group }));
+    }
+    Ok(groups)
 }
 
 /// A refusal of one document is asked again after this: what was wrong at the API may be mended.

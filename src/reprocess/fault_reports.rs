@@ -31,7 +31,7 @@ impl Reprocess<'_> {
             let waiting = left_out.iter().filter(|one| **one == Exclusion::Budget { budget }).count();
             (
                 format!("{BUDGET}{budget}"),
-                format!("the budget {budget} of retries is used up: {waiting} items wait"),
+                format!("{budget} budget of retries exhausted: {waiting} items wait"),
                 waiting,
             )
         });
@@ -57,7 +57,7 @@ impl Reprocess<'_> {
     ) -> Result<(), LedgerError> {
         let mut missing: BTreeMap<String, (u64, String)> = BTreeMap::new();
         // Items of class `config` wait for other parameters anyhow.
-        for row in rows.iter().filter(|row| row.class != Class::Config.name()) {
+        for row in rows.iter().filter(|row| self.class_of(row) != Class::Config) {
             if let Some(why) = configs.missing(row) {
                 missing.entry(row.project.clone()).or_insert_with(|| (0, why.to_owned())).0 += 1;
             }

@@ -3,15 +3,16 @@
 //! `policy` decides, `plans` and `intents` act, `store` keeps state. What must hold here is the order: an intent and its
 //! claims are on disk before the one POST, its answer is on disk before the next.
 
+pub(crate) mod account;
 pub(crate) mod auto;
 pub(crate) mod budget_line;
 pub(crate) mod facts;
 pub(crate) mod fault_reports;
-pub(crate) mod gate;
 pub(crate) mod intents;
 pub(crate) mod order;
 pub(crate) mod plans;
 pub(crate) mod policy;
+pub(crate) mod protocol;
 pub(crate) mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,8 @@ pub struct Reprocess<'w> {
 pub struct Summary {
     /// Items submitted.
     pub submitted: u32,
+    /// Items that were submitted already, and not by this ledger: their batch is followed, and nothing is sent.
+    pub adopted: u32,
     /// Attempts that recovered their item.
     pub recovered: u32,
     /// Attempts that ended without that.
@@ -148,6 +151,9 @@ impl fmt::Display for Summary {
         let submitted = count(self.submitted.into(), "item submitted", "items submitted");
         let recovered = count(self.recovered.into(), "retry recovered", "retries recovered");
         write!(f, "{submitted}, {recovered}, {} did not", self.failed)?;
+        if self.adopted > 0 {
+            write!(f, ", {} submitted already by another copy of this ledger", self.adopted)?;
+        }
         if self.would_retry > 0 {
             write!(f, ", {} would be retried", self.would_retry)?;
         }

@@ -5,9 +5,7 @@ use crate::reprocess::facts::Facts;
 use crate::reprocess::intents::job_config::JobConfigs;
 use crate::reprocess::policy::chunk::Chunk;
 use crate::reprocess::policy::facts::ItemFacts;
-use crate::reprocess::policy::holds::outage_signal::Weather;
-use crate::reprocess::policy::intents::job_config::JobConfig;
-use crate::reprocess::policy::ramp::Step;
+use crate::reprocess::protocol::job_config::JobConfig;
 use crate::reprocess::store::retriable::Retriable;
 
 /// Who wants retries, and why.
@@ -31,7 +29,6 @@ pub(crate) struct Order {
     pub(crate) directory_id: Option<String>,
     pub(crate) job_id: Option<String>,
     pub(crate) wish: Wish,
-    pub(crate) weather: Weather,
 }
 
 impl Order {
@@ -54,17 +51,16 @@ impl Order {
             directory_id: row.origin.directory_id.clone(),
             job_id: row.origin.job_id.clone(),
             wish: wish.clone(),
-            weather: facts.weather,
             chunk,
         })
     }
 
     /// `manual`, `canary` or `auto`.
     pub(crate) fn trigger(&self) -> &'static str {
-        match self.chunk.step {
+        match self.chunk.probe {
             None => "manual",
-            Some(Step::One) => "canary",
-            Some(_) => "auto",
+            Some(true) => "canary",
+            Some(false) => "auto",
         }
     }
 

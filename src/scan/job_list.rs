@@ -382,7 +382,7 @@ impl ListRead {
     fn doubt(&self) -> String {
         let status = if let ListOutcome::NotFound(status) = self.outcome { status } else { 404 };
         format!(
-            "API {}: its batch list does not exist any more ({status}); if that lasts for ten minutes, scans go on without this API",
+            "API {}: its batch list no longer exists ({status}); if that lasts for ten minutes, scans go on without this API",
             self.api
         )
     }

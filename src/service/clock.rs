@@ -234,7 +234,6 @@ async fn set_right(ledger: &Ledger, setup: &Setup, repair: RepairScope, now: Tim
     let right = Right {
         now,
         next_digest: setup.triage.digest.next(now, &setup.zone),
-        longest_hold: crate::reprocess::gate::longest_hold(&setup.config.reprocess),
         set_back: repair == RepairScope::SetBack,
     };
     let times = ledger.write(move |tx| store_clock_skew::set_right(tx, right)).await?;

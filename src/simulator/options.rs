@@ -30,6 +30,8 @@ pub struct Options {
     pub bare_job_ids: bool,
     /// Whether `processed_items` counts only completed items instead of all that ended.
     pub processed_means_completed: bool,
+    /// Whether the list of v2 parse jobs shows their `user_metadata`; a job that is asked for by its id always does.
+    pub notes_in_lists: bool,
     /// Whether `processing-results` gives vendor keys and webhook headers back that no one should store.
     pub secrets_in_results: bool,
 }
@@ -49,6 +51,7 @@ impl Default for Options {
             apart: false,
             bare_job_ids: true,
             processed_means_completed: false,
+            notes_in_lists: true,
             secrets_in_results: false,
         }
     }

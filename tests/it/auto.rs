@@ -1,4 +1,4 @@
-//! Mode `auto` and `plan`: canary and ramp, breakers, gates, budgets, restarts.
+//! Mode `auto` and `plan`: probes and steps, holds, budgets, restarts.
 
 use std::time::Duration;
 
@@ -62,14 +62,14 @@ pub(crate) fn outcomes(site: &Site, outcome: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_that_recovers_is_ramped_up_from_one_item_within_the_budgets() {
+async fn a_group_that_recovers_goes_from_one_document_to_all_within_the_budgets() {
     let (site, mut worker) = site(world(600, 60), AUTO).await;
     let mut sizes = Vec::new();
     for _ in 0..6 {
         cycle(&site, &mut worker, 15).await;
         sizes = posts(&site);
     }
-    assert_eq!(sizes, [1, 5, 20, 34]);
+    assert_eq!(sizes, [1, 14, 45]);
     assert_eq!(outcomes(&site, "recovered"), 60);
     assert_eq!(site.texts("SELECT DISTINCT state FROM item"), ["recovered"]);
     assert!(site.cloud.world().paid_twice().is_empty());
@@ -106,7 +106,7 @@ async fn items_whose_job_config_is_unknown_are_reported_and_released() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_that_fails_its_canary_rests_and_a_restart_does_not_wake_it() {
+async fn a_group_that_loses_its_probes_rests_longer_each_time_until_a_person_decides() {
     let mut builder = WorldBuilder::new().batch("b1");
     for n in 0..100 {
         builder = builder.item(&format!("fine{n}")).succeeds();
@@ -115,34 +115,54 @@ async fn a_group_that_fails_its_canary_rests_and_a_restart_does_not_wake_it() {
         builder = builder.item(&format!("i{n}")).cause(ScriptedCause::Poison(Failure::text(BUSY)));
     }
     let (site, mut worker) = site(builder.build(), AUTO).await;
-    for _ in 0..4 {
+    for _ in 0..3 {
         cycle(&site, &mut worker, 15).await;
     }
-    assert_eq!(posts(&site), [1]);
+    assert_eq!((posts(&site), outcomes(&site, "failed_same")), (vec![1], 1));
     worker.ledger.close().await.unwrap();
     let mut worker = site.worker().await;
+    cycle(&site, &mut worker, 30).await;
+    assert_eq!(posts(&site), [1], "it rests for an hour, whatever is started anew");
     for _ in 0..4 {
-        cycle(&site, &mut worker, 15).await;
+        cycle(&site, &mut worker, 30).await;
     }
-    assert_eq!(posts(&site), [1], "the breaker is open for six hours");
-    assert_eq!(outcomes(&site, "failed_same"), 1);
-    for _ in 0..6 {
-        cycle(&site, &mut worker, 60).await;
+    assert_eq!(posts(&site).len(), 2);
+    let mut outcome = cycle(&site, &mut worker, 120).await;
+    for _ in 0..70 {
+        outcome = cycle(&site, &mut worker, 120).await;
     }
-    assert_eq!(posts(&site).len(), 2, "half-open is one canary");
-    assert_eq!(site.texts("SELECT CAST(opened AS TEXT) FROM breaker"), ["2"]);
+    assert_eq!(posts(&site), [1; 5], "half of ten documents");
+    let line = outcome.retries.budget.unwrap();
+    assert!(line.contains("10 items in g-") && line.contains("need a decision"), "{line}");
+    let group = site.texts("SELECT group_id FROM error_group").remove(0);
+    assert!(line.contains(&format!("llama-triage reprocess resume {group} --reason TEXT")), "{line}");
+    let resumed = site.now().as_millisecond();
+    let resume = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
+        Ok(tx.execute("UPDATE error_group SET resumed_at = ?1", [resumed])?)
+    };
+    worker.ledger.write(resume).await.unwrap();
+    cycle(&site, &mut worker, 15).await;
+    assert_eq!(posts(&site).len(), 6, "a person let it go on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_budget_of_an_hour_survives_a_restart() {
-    let more = format!("{AUTO}per-hour = 6\n");
-    let (site, mut worker) = site(world(600, 60), &more).await;
+    let mut builder = WorldBuilder::new().batch("b1");
+    for n in 0..100 {
+        builder = builder.item(&format!("fine{n}")).succeeds();
+    }
+    for (n, text) in [BUSY, "connection reset by peer", "socket hang up"].into_iter().enumerate() {
+        builder = builder.item(&format!("i{n}")).cause(ScriptedCause::Poison(Failure::text(text)));
+    }
+    let (site, mut worker) = site(builder.build(), &format!("{AUTO}per-hour = 1\n")).await;
     for round in 0..6 {
         cycle(&site, &mut worker, if round == 0 { 15 } else { 5 }).await;
         worker.ledger.close().await.unwrap();
         worker = site.worker().await;
     }
-    assert_eq!(posts(&site), [1, 5]);
+    assert_eq!(posts(&site), [1]);
+    cycle(&site, &mut worker, 60).await;
+    assert_eq!(posts(&site), [1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +173,7 @@ async fn an_account_without_credits_is_asked_once() {
         cycle(&site, &mut worker, 20).await;
     }
     assert_eq!(posts(&site).len(), 1);
-    assert_eq!(site.texts("SELECT state FROM gate"), ["account-stop"]);
+    assert_eq!(site.texts("SELECT why FROM account WHERE stopped_since IS NOT NULL").len(), 1);
     assert_eq!(site.texts("SELECT fault FROM worker_fault WHERE fault LIKE 'account:%'").len(), 1);
 }
 
@@ -171,24 +191,20 @@ async fn a_post_that_was_throttled_is_not_repeated_before_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_holds_everything_and_one_probe_opens_the_gate() {
+async fn an_incident_holds_everything_for_half_an_hour() {
+    let texts = [BUSY, "connection reset by peer", "504 gateway timeout", "socket hang up", "The worker was lost"];
     let mut builder = WorldBuilder::new().batch("b1").made_ago(SignedDuration::from_mins(1));
     for n in 0..60 {
-        let text = [BUSY, "connection reset by peer", "504 gateway timeout"][n % 3];
-        builder = builder.item(&format!("i{n}")).fails_until(2, text);
+        builder = builder.item(&format!("i{n}")).fails_until(2, texts[n % 5]);
     }
     let (site, mut worker) = site(builder.build(), &format!("{AUTO}share-floor = 500\n")).await;
     cycle(&site, &mut worker, 1).await;
     cycle(&site, &mut worker, 20).await;
-    assert_eq!((posts(&site).len(), site.texts("SELECT state FROM gate")), (0, vec!["held".to_owned()]));
-    for _ in 0..6 {
-        cycle(&site, &mut worker, 10).await;
-    }
-    assert_eq!(posts(&site)[0], 1);
-    assert_eq!(site.texts("SELECT state FROM gate"), ["open"]);
-    for _ in 0..12 {
+    assert_eq!(posts(&site).len(), 0);
+    for _ in 0..15 {
         cycle(&site, &mut worker, 15).await;
     }
+    assert_eq!(posts(&site)[..5], [1; 5], "then each group is probed");
     assert_eq!(outcomes(&site, "recovered"), 60);
 }
 
@@ -324,16 +340,16 @@ async fn files_of_api_v2_are_retried_one_by_one_and_their_real_outcome_is_seen()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_an_outage_that_failed_thousands_the_newest_are_weighed_and_the_others_later() {
-    let (site, mut worker) = site(world(0, 2_100), AUTO).await;
+async fn of_an_outage_that_failed_many_the_newest_are_weighed_and_the_others_later() {
+    let (site, mut worker) = site(world(0, 600), AUTO).await;
     worker.scan(site.now()).await.unwrap();
     let weigh = || {
-        let which = Which::OfClasses(vec!["transient"], false);
+        let which = Which::Automatic { baseline: false };
         worker.ledger.read(move |connection| retriable::items(connection, &which))
     };
     let newest = site.texts("SELECT item_id FROM item ORDER BY last_seen DESC, item_id LIMIT 1");
     let weighed = weigh().await.unwrap();
-    assert_eq!(weighed.len(), 2_000);
+    assert_eq!(weighed.len(), 500);
     assert!(weighed.iter().any(|row| newest[0] == row.item_id));
     // What was tried or is under way makes room for the others.
     let tried = "INSERT INTO intent (intent_id, project_key, job_type, trigger, actor, state, job_config, parameters_hash,
@@ -341,8 +357,8 @@ async fn of_an_outage_that_failed_thousands_the_newest_are_weighed_and_the_other
          INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, trigger, outcome, started_at)
              SELECT 'I-' || item_key, 'I', item_key, group_key, 1, 'auto', 'failed_same', 0 FROM item WHERE item_key <= 50;
          UPDATE item SET attempts = 1 WHERE item_key <= 50;
-         UPDATE item SET state = 'retrying' WHERE item_key > 2050";
+         UPDATE item SET state = 'retrying' WHERE item_key > 550";
     let try_some = move |tx: &llama_triage::internals::ledger::Transaction<'_>| Ok(tx.execute_batch(tried)?);
     worker.ledger.write(try_some).await.unwrap();
-    assert_eq!(weigh().await.unwrap().len(), 2_100);
+    assert_eq!(weigh().await.unwrap().len(), 600);
 }

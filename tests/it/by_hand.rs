@@ -1,4 +1,4 @@
-//! Retrying by hand with the built binary: plan, apply, status, cancel, breaker reset.
+//! Retrying by hand with the built binary: plan, apply, status, cancel, resume.
 
 use assert_cmd::Command;
 use jiff::{SignedDuration, Timestamp};
@@ -54,7 +54,7 @@ async fn a_plan_is_shown_approved_once_and_its_real_outcome_reported() {
     let draft = plan(&site, &["i0", "i1"]);
     let id = draft["plan_id"].as_str().unwrap();
     assert_eq!((&draft["items"], &draft["credits"]), (&2.into(), &6.0.into()));
-    assert_eq!(draft["groups"][0]["breaker"], "closed");
+    assert_eq!(draft["groups"][0]["outlook"], "no first try has ended: next 1");
     assert_eq!(draft["budget_left"]["per-day"], 500);
 
     let apply = ["reprocess", "apply", id, "--reason", "the vendor says it is over"];
@@ -97,7 +97,7 @@ async fn a_plan_only_shrinks() {
     site.command(&["group", "dismiss", &group, "--reason", "we sent them by mail"]).assert().success();
     let id = draft["plan_id"].as_str().unwrap();
     let done = said(&mut site.command(&["reprocess", "apply", id, "--reason", "late", "--yes"]), 0);
-    assert!(done.contains("0 items submitted, 2 items left out (2: it was dismissed"), "{done}");
+    assert!(done.contains("0 items submitted, 2 items left out (2: it is dismissed"), "{done}");
     assert_eq!(posts(&site), 0);
 }
 
@@ -106,7 +106,7 @@ async fn what_is_left_out_says_why() {
     let site = scanned().await;
     plan(&site, &["i0"]);
     let first = said(&mut site.command(&["reprocess", "plan", "--item", &item_id("i0"), "--limit", "0"]), 0);
-    assert!(first.contains("beyond the limit") && first.contains("Nothing to submit"), "{first}");
+    assert!(first.contains("over --limit") && first.contains("Nothing to submit"), "{first}");
     assert!(first.contains("0 items in 0 POSTs\n"), "nothing costs nothing: {first}");
     let nothing =
         json(&mut site.command(&["reprocess", "plan", "--limit", "0", "--class", "transient", "--format", "json"]));
@@ -126,7 +126,7 @@ async fn what_is_left_out_says_why() {
     assert!(unknown.contains("dfl-none"), "{unknown}");
     said(&mut site.command(&["reprocess", "apply", "P-none", "--reason", "x", "--yes"]), 3);
     said(&mut site.command(&["reprocess", "cancel", "01NONE"]), 3);
-    said(&mut site.command(&["breaker", "reset", "g-none", "--reason", "x"]), 3);
+    said(&mut site.command(&["reprocess", "resume", "g-none", "--reason", "x"]), 3);
     said(&mut site.command(&["breaker", "reset", "global", "--reason", " "]), 2);
 }
 
@@ -162,7 +162,7 @@ async fn groups_are_named_by_the_beginning_of_their_id() {
     let group = site.texts("SELECT group_id FROM error_group WHERE open_items = 2").remove(0);
     let short = &group[2..6];
     said(&mut site.command(&["group", "note", short, "seen"]), 0);
-    let reset = said(&mut site.command(&["breaker", "reset", short, "--reason", "the vendor says so"]), 0);
+    let reset = said(&mut site.command(&["reprocess", "resume", short, "--reason", "the vendor says so"]), 0);
     assert!(reset.contains(&group), "{reset}");
     said(&mut site.command(&["group", "dismiss", short, "--reason", "by mail"]), 0);
     let several = said(&mut site.command(&["group", "note", "g-", "x"]), 3);
@@ -171,7 +171,7 @@ async fn groups_are_named_by_the_beginning_of_their_id() {
     assert!(none.contains("no group") && none.contains("report groups"), "{none}");
 
     let left = said(&mut site.command(&["reprocess", "plan", "--group", short]), 0);
-    assert!(left.contains("it was dismissed"), "{left}");
+    assert!(left.contains("it is dismissed"), "{left}");
     let nothing = said(&mut site.command(&["reprocess", "plan", "--match", "no such text"]), 0);
     assert!(nothing.contains("no matching item is open"), "{nothing}");
 }

@@ -1,11 +1,8 @@
 //! What holds retries back: an account that fails a probe, a user who cancels, a document that the API refuses, POSTs that make no batch.
 
 use jiff::{SignedDuration, Timestamp};
-use llama_triage::internals::llamacloud::Resubmission;
-use llama_triage::internals::model::BatchApi;
 use llama_triage::internals::simulator::{
     DEFAULT_NOW, Endpoint, Failure, FaultRule, InjectedFault, Outage, ScriptedCause, World, WorldBuilder,
-    default_config,
 };
 
 use llama_triage::internals::service::{Right, store_clock_skew};
@@ -26,8 +23,8 @@ fn storm(items: usize, then: &ScriptedCause) -> World {
     builder.items(items, "i", cause).build()
 }
 
-fn gate(site: &Site) -> Vec<String> {
-    site.texts("SELECT state FROM gate")
+fn is_stopped(site: &Site) -> bool {
+    !site.texts("SELECT why FROM account WHERE stopped_since IS NOT NULL").is_empty()
 }
 
 fn standing(site: &Site, fault: &str) -> Vec<String> {
@@ -38,24 +35,21 @@ fn standing(site: &Site, fault: &str) -> Vec<String> {
 async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_user_says_otherwise() {
     let world = storm(40, &ScriptedCause::Permanent(Failure::text(NO_CREDITS)));
     let (site, mut worker) = site(world, &format!("{AUTO}share-floor = 500\n")).await;
-    cycle(&site, &mut worker, 1).await;
-    assert_eq!(gate(&site), ["held"]);
     for _ in 0..30 {
         cycle(&site, &mut worker, 20).await;
     }
-    assert_eq!((posts(&site), gate(&site)), (vec![1], vec!["account-stop".to_owned()]));
+    assert_eq!((posts(&site), is_stopped(&site)), (vec![1; 3], true), "one or two prove nothing");
     assert_eq!(standing(&site, "account").len(), 1);
 
     worker.ledger.close().await.unwrap();
     // The command works by the clock on the wall; the time of the simulation is written here.
-    let now = site.now().as_millisecond();
-    let reset = format!("UPDATE gate SET state = 'held', reason = 'probe-failed', until = {now}, changed_at = {now}");
-    rusqlite::Connection::open(site.path("ledger.db")).unwrap().execute_batch(&reset).unwrap();
+    let resume = format!("UPDATE account SET stopped_since = NULL, moved_at = {}", site.now().as_millisecond());
+    rusqlite::Connection::open(site.path("ledger.db")).unwrap().execute_batch(&resume).unwrap();
     let mut worker = site.worker().await;
     for _ in 0..30 {
         cycle(&site, &mut worker, 20).await;
     }
-    assert_eq!((posts(&site), gate(&site)), (vec![1, 1], vec!["account-stop".to_owned()]));
+    assert_eq!((posts(&site), is_stopped(&site)), (vec![1; 6], true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,91 +66,38 @@ async fn what_someone_cancelled_is_not_sent_again_and_its_group_rests() {
     for _ in 0..12 {
         cycle(&site, &mut worker, 20).await;
     }
-    assert_eq!((posts(&site), outcomes(&site, "cancelled")), (vec![1], 1));
-    assert_eq!(site.texts("SELECT why FROM breaker"), ["somebody cancelled its retry at LlamaCloud"]);
-    for _ in 0..12 {
-        cycle(&site, &mut worker, 60).await;
-    }
-    assert!(posts(&site).len() > 2, "the others get their turn, from a canary");
+    assert_eq!((outcomes(&site, "cancelled"), outcomes(&site, "recovered")), (1, 29));
     let again = site.texts(&format!("SELECT state FROM item WHERE item_id = '{item}' AND attempts = 1"));
     assert_eq!(again, ["open"], "that one is left to a person");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_canary_that_the_api_refuses_does_not_rest_the_good_documents() {
+async fn a_document_that_the_api_refuses_is_found_and_left_out_and_the_others_go() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     worker.scan(site.now()).await.unwrap();
-    let canary = "SELECT item_id FROM item WHERE state = 'open' ORDER BY last_seen DESC, item_id LIMIT 1";
-    let canary = site.texts(canary).remove(0);
-    site.cloud.world().delete_file(&canary);
-    for _ in 0..8 {
-        cycle(&site, &mut worker, 10).await;
+    let bad = site.texts("SELECT item_id FROM item WHERE state = 'open' ORDER BY item_id LIMIT 1").remove(0);
+    site.cloud.world().delete_file(&bad);
+    for _ in 0..12 {
+        cycle(&site, &mut worker, 20).await;
     }
-    assert_eq!(posts(&site), [1, 1, 5, 3]);
     assert_eq!(outcomes(&site, "recovered"), 9);
-    assert_eq!(site.texts("SELECT item_id FROM refused_item JOIN item USING (item_key)"), [canary]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_document_that_someone_else_is_processing_goes_instead_of_a_refused_canary() {
-    let (site, mut worker) = site(world(100, 10), AUTO).await;
-    worker.scan(site.now()).await.unwrap();
-    let open = site.texts("SELECT item_id FROM item WHERE state = 'open' ORDER BY last_seen DESC, item_id");
-    site.cloud.world().delete_file(&open[0]);
-    let theirs = Resubmission {
-        api: BatchApi::V1Beta,
-        intent_id: "theirs".to_owned(),
-        job_type: "parse".to_owned(),
-        item_ids: open[1..].to_vec(),
-        job_config: default_config(),
-        directory_id: None,
-        job_id: None,
-        before: None,
-    };
-    site.cloud.world().advance(SignedDuration::from_mins(10));
-    worker.setup.projects[0].source.create_batch(&theirs).await.unwrap();
-    cycle(&site, &mut worker, 0).await;
-    assert_eq!(posts(&site), [9, 1]);
-    assert_eq!(site.texts("SELECT state FROM intent"), ["rejected"]);
+    assert_eq!(site.texts("SELECT item_id FROM refused_item JOIN item USING (item_key)"), [bad]);
     assert!(site.cloud.world().paid_twice().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_of_which_three_documents_are_refused_one_by_one_rests() {
+async fn a_group_whose_parameters_are_refused_rests_as_after_a_lost_probe() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(422)).on(Endpoint::CreateBatch)]);
-    for _ in 0..8 {
+    for _ in 0..5 {
         cycle(&site, &mut worker, 10).await;
     }
-    assert_eq!(posts(&site).len(), 3);
-    assert_eq!(site.texts("SELECT state FROM breaker"), ["open"]);
+    assert_eq!(posts(&site).len(), 1);
     assert!(site.texts("SELECT item_key || '' FROM refused_item").is_empty(), "no document is to blame");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hold_is_over_in_time_where_nothing_is_ever_posted() {
-    for (mode, held) in [("plan", "held"), ("off", "open")] {
-        let world = storm(40, &ScriptedCause::Succeeds);
-        let (site, mut worker) = site(world, &format!("[reprocess]\nmode = \"{mode}\"\n")).await;
-        if mode == "off" {
-            // As a time of mode `auto` may have left it.
-            let past = site.now().as_millisecond() + 1;
-            let write = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
-                let sql = "INSERT INTO gate (project_key, state, reason, until, changed_at) VALUES (1, 'held', 'storm', ?1, 0)";
-                Ok(tx.execute(sql, [past])?)
-            };
-            worker.ledger.write(write).await.unwrap();
-        }
-        cycle(&site, &mut worker, 1).await;
-        assert_eq!(gate(&site), [held], "{mode}");
-        for _ in 0..5 {
-            cycle(&site, &mut worker, 20).await;
-        }
-        let outcome = cycle(&site, &mut worker, 20).await;
-        assert_eq!(gate(&site), ["open"], "{mode}");
-        let line = outcome.retries.budget.unwrap_or_default();
-        assert!(!line.contains("held"), "{mode}: {line}");
+    for _ in 0..3 {
+        cycle(&site, &mut worker, 20).await;
     }
+    assert_eq!(posts(&site).len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +149,7 @@ async fn an_account_that_refuses_our_posts_is_tried_less_and_less_whatever_other
     assert!((2..=5).contains(&tries), "{tries}");
     let told = standing(&site, "account").remove(0);
     assert!(
-        told.contains("once something of the account completes") && told.contains("breaker reset global"),
+        told.contains("once new work of the account completes") && told.contains("reprocess resume default"),
         "{told}"
     );
 }
@@ -217,17 +158,17 @@ async fn an_account_that_refuses_our_posts_is_tried_less_and_less_whatever_other
 async fn a_key_that_may_not_create_is_tried_again_only_when_it_is_another_one() {
     let (site, tries) = posts_while_others_work(403).await;
     assert_eq!(tries, 1);
-    let marks = site.texts("SELECT refused_access FROM gate");
+    let marks = site.texts("SELECT refused_access FROM account");
     assert!(marks.len() == 1 && marks[0].len() == 16, "{marks:?}");
     // As if the one in use had been given since.
     let connection = rusqlite::Connection::open(site.path("ledger.db")).unwrap();
-    connection.execute("UPDATE gate SET refused_access = 'another'", ()).unwrap();
+    connection.execute("UPDATE account SET refused_access = 'another'", ()).unwrap();
     drop(connection);
     let mut worker = site.worker().await;
     for _ in 0..6 {
         cycle(&site, &mut worker, 20).await;
     }
-    assert_eq!((outcomes(&site, "recovered"), gate(&site)), (10, vec!["open".to_owned()]));
+    assert_eq!((outcomes(&site, "recovered"), is_stopped(&site)), (10, false));
     assert_eq!(standing(&site, "account").len(), 0);
 }
 
@@ -236,19 +177,17 @@ async fn what_a_clock_that_was_ahead_once_holds_goes_on_soon_after_it_is_right()
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     let ahead = site.now() + SignedDuration::from_hours(30 * 24);
     let hold = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
-        let sql = "INSERT INTO gate (project_key, state, reason, until, wait_until, asked_at, changed_at)
-                   VALUES (1, 'held', 'storm', ?1 + 1800000, ?1 + 600000, ?1, ?1)";
+        let sql = "INSERT INTO account (project_key, wait_until, asked_at) VALUES (1, ?1 + 1800000, ?1)";
         Ok(tx.execute(sql, [ahead.as_millisecond()])?)
     };
     worker.ledger.write(hold).await.unwrap();
     let now = site.now();
-    let (next_digest, longest_hold, set_back) = (None, SignedDuration::from_hours(6), true);
-    let right = Right { now, next_digest, longest_hold, set_back };
+    let right = Right { now, next_digest: None, set_back: true };
     worker.ledger.write(move |tx| store_clock_skew::set_right(tx, right)).await.unwrap();
     cycle(&site, &mut worker, 20).await;
-    assert_eq!(posts(&site), Vec::<usize>::new(), "it is held for as long as it would have been");
+    assert_eq!(posts(&site), Vec::<usize>::new(), "it waits for as long as it would have waited");
     for _ in 0..6 {
         cycle(&site, &mut worker, 20).await;
     }
-    assert_eq!((outcomes(&site, "recovered"), gate(&site)), (10, vec!["open".to_owned()]));
+    assert_eq!((outcomes(&site, "recovered"), is_stopped(&site)), (10, false));
 }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use llama_triage::internals::model::ulid_of_uuid;
 use llama_triage::internals::simulator::{Endpoint, FaultRule, InjectedFault, Options, Random, World, WorldBuilder};
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +112,8 @@ fn assert_no_intent_was_posted_twice(site: &Site) {
 fn assert_every_batch_is_known(site: &Site) {
     let known = site.texts("SELECT intent_id || ' ' || batch_id FROM intent WHERE batch_id IS NOT NULL");
     for post in site.cloud.world().truth().posts.iter().filter(|post| !post.created.is_empty()) {
-        let intent = post.body["job_config"]["correlation_id"].as_str().unwrap();
+        let uuid = post.body["job_config"]["correlation_id"].as_str().unwrap();
+        let intent = ulid_of_uuid(uuid).unwrap();
         let made = format!("{intent} bjb-{}", post.created[0]);
         assert!(known.contains(&made), "{made} is not in {known:?}");
     }

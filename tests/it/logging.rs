@@ -51,7 +51,8 @@ fn text_lines_have_no_colour_codes_outside_a_terminal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_line_of_a_cycle_has_its_facts_as_fields() {
     let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
-    let site = Site::new(world, Options::default(), "[log]\nformat = \"json\"\n").await;
+    let config = "[log]\nformat = \"json\"\n[[channel]]\nname = \"out\"\nkind = \"file\"\ndir = \"out\"\n";
+    let site = Site::new(world, Options::default(), config).await;
     let mut child = Serving(command(&site, "serve").stderr(Stdio::piped()).spawn().unwrap());
     let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
     let lines = lines.map_while(Result::ok).map(|line| serde_json::from_str::<Value>(&line).unwrap());

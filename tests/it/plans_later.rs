@@ -79,7 +79,7 @@ async fn items_whose_class_has_changed_since_the_plan_are_left_out_but_for_one()
     for (class, told) in [
         ("permanent-input", "1 item submitted, 2 items left out (2: its class has changed to permanent-input since"),
         ("cancelled", "0 items submitted, 3 items left out (3: its class has changed to cancelled since"),
-        ("done", "0 items submitted, 3 items left out (3: its class (done) says that the work was done"),
+        ("done", "0 items submitted, 3 items left out (3: its class is done: nothing failed"),
         ("unknown", "3 items submitted"),
     ] {
         let (site, worker) = scanned(busy(3).build()).await;

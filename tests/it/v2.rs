@@ -72,6 +72,33 @@ async fn a_retry_that_the_api_does_not_know_any_more_is_reported_as_expired_at_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_retry_was_billed_is_read_back_and_a_parsing_is_not_counted_twice() {
+    for job_type in [JobType::Parse, JobType::Extract] {
+        let busy = "the service is busy, try again later";
+        let world = WorldBuilder::new().batch("b").job_type(job_type).item("i").fails_until(2, busy);
+        let site = Site::speaking("v2", world.item("j").fails(busy).build(), Options::default(), "").await;
+        let mut worker = site.worker().await;
+        worker.scan(site.now()).await.unwrap();
+        let billed = || site.cloud.world().truth().credits_billed as f64;
+        let before = billed();
+        assert_eq!(approve(&site, &worker).await, 1);
+        worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+        assert_eq!(outcomes_after(&site, &mut worker, 60).await, ["recovered"]);
+        let paid = billed() - before;
+        assert!(paid > 0.0);
+        let json = |args: &[&str]| -> serde_json::Value {
+            let run = site.command(args).args(["--format", "json"]).assert().success();
+            serde_json::from_slice(&run.get_output().stdout).unwrap()
+        };
+        let retries = &json(&["report", "retries"])["rows"][0];
+        assert_eq!((&retries["billed"], &retries["credits"]), (&paid.into(), &serde_json::Value::Null));
+        let request = Request { items: vec![item_id("j")], ..Request::default() };
+        let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", site.now()).await.unwrap();
+        assert_eq!(draft.billed_each, Some((paid, 1)), "as others of its group");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_extraction_whose_answer_was_lost_is_found_by_what_was_there_before() {
     let (site, worker) = failed(JobType::Extract).await;
     assert_eq!(approve(&site, &worker).await, 1);
@@ -134,5 +161,5 @@ async fn what_stands_for_a_whole_batch_is_left_out_of_plans_with_its_reason() {
     assert!(items[0].starts_with("bat-"), "{items:?}");
     let request = Request { items, ..Request::default() };
     let draft = worker.setup.reprocessing(&worker.ledger).draft(request, "ann", site.now()).await.unwrap();
-    assert!(draft.items == 0 && draft.excluded[0].why.starts_with("it stands for a whole batch"), "{draft:?}");
+    assert!(draft.items == 0 && draft.excluded[0].why.starts_with("the whole batch failed"), "{draft:?}");
 }

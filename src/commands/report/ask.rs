@@ -30,6 +30,8 @@ pub(crate) struct ReportRequest<'a> {
     pub(crate) format: ReportFormat,
     pub(crate) now: Timestamp,
     pub(crate) budget: ConfiguredBudget,
+    /// `reprocess.worth`, if there is a configuration.
+    pub(crate) worth: Option<f64>,
     pub(crate) next_digest_at: Option<Timestamp>,
 }
 
@@ -53,7 +55,9 @@ const STATEMENT_TIME: Duration = Duration::from_secs(10);
 impl ReportRequest<'_> {
     /// Sees the ledger through a filter that is not quite the asked one.
     pub(crate) fn view<'b>(&'b self, filter: &'b Filter) -> Result<ReportView<'b>, ReportOutcome> {
-        Ok(ReportView::new(self.reading, filter, self.now, self.linker)?)
+        let mut view = ReportView::new(self.reading, filter, self.now, self.linker)?;
+        view.worth = self.worth.unwrap_or(view.worth);
+        Ok(view)
     }
 }
 

@@ -132,6 +132,7 @@ fn ask_one(
         format,
         now: around.now,
         budget: budget(around.config),
+        worth: around.config.map(|config| config.reprocess.worth),
         next_digest_at: around.next_digest_at,
     };
     let found = ask::ask(&asked)?;

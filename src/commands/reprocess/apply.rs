@@ -126,7 +126,7 @@ async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Resu
     match waits_until(ledger, &draft, None, by.now).await? {
         Some(until) if is_over_by(by.now, until) => {
             let text = format!(
-                "{}, and an approved plan expires after 1 h: plan again then, or end the wait with `llama-triage breaker reset global`",
+                "{}, and an approved plan lives for an hour: plan again then; `llama-triage reprocess resume all` ends the wait",
                 too_many(until)
             );
             Err(ActError::Refused(text).into())

@@ -1,9 +1,9 @@
 //! The command line of `reprocess …` and `breaker …`: plan, approve, look, take back. Works beside a running service.
 
 pub(crate) mod apply;
-pub(crate) mod breaker;
 pub(crate) mod choose;
 pub(crate) mod plan;
+pub(crate) mod resume;
 pub(crate) mod show;
 
 use std::collections::HashSet;
@@ -14,6 +14,7 @@ use crate::commands::group::act::{ActError, Person, reason};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::model::text::lines;
+use crate::reprocess::facts::limits;
 use crate::reprocess::intents::unconfigured_project::{GiveUp, give_up};
 use crate::reprocess::plans::approved::cancel_plan;
 use crate::reprocess::plans::cancel::cancel;
@@ -45,6 +46,15 @@ pub enum ReprocessCommand {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+    /// Resume retries: of a group whose probes were all lost, or of a project whose account was stopped or that waits
+    Resume {
+        /// A group, a project, or `all` projects
+        #[arg(value_name = "GROUP|PROJECT")]
+        scope: String,
+        /// Why; the audit keeps it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Cancel a plan, or an intent that was not sent yet
     Cancel {
         /// Intent or plan id
@@ -56,7 +66,7 @@ pub enum ReprocessCommand {
 /// `breaker`
 #[derive(Debug, Subcommand)]
 pub enum BreakerCommand {
-    /// Resume retries of a group (with a canary), or of all stopped projects (`global`)
+    /// Resume held retries; the same as `reprocess resume`
     Reset {
         /// Group id, or `global`
         #[arg(value_name = "GROUP")]
@@ -117,16 +127,22 @@ pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> 
     match command {
         ReprocessCommand::Plan(args) => draft(*args, &ledger, &setup, by).await,
         ReprocessCommand::Apply(args) => apply::run(args, ledger, setup, by).await,
-        ReprocessCommand::Status { format } => show::status(&ledger, by.now, format).await,
+        ReprocessCommand::Status { format } => {
+            show::status(&ledger, &limits(&setup.config.reprocess), by.now, format).await
+        }
+        ReprocessCommand::Resume { scope, reason } => {
+            say!("{}", resume::resume_scope(&ledger, &scope, &reason, by).await?);
+            Ok(Exit::Done)
+        }
         ReprocessCommand::GiveUp { id, reason } => end(&id, &reason, &ledger, &setup, by).await,
-        ReprocessCommand::Cancel { id } => take_back(&id, &ledger, &setup, by).await,
+        ReprocessCommand::Cancel { id } => take_back(&id, &ledger, by).await,
     }
 }
 
-/// Does what a user asks of breakers.
+/// What `breaker reset` was before it was called `reprocess resume`.
 pub(crate) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let BreakerCommand::Reset { scope, reason } = command;
-    say!("{}", breaker::reset(ledger, &scope, &reason, by).await?);
+    say!("{}", resume::resume_scope(ledger, &scope, &reason, by).await?);
     Ok(Exit::Done)
 }
 
@@ -145,12 +161,12 @@ async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> an
     Ok(Exit::Done)
 }
 
-async fn take_back(id: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
+async fn take_back(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     if let Some(said) = cancel_plan(ledger, id, &by.name, by.now).await? {
         say!("{}", lines(&said.map_err(ActError::Refused)?));
         return Ok(Exit::Done);
     }
-    match cancel(ledger, &setup.config.reprocess, id, &by.name, by.now).await? {
+    match cancel(ledger, id, &by.name, by.now).await? {
         Some(Ok(())) => say!("Intent {id} cancelled; nothing was sent."),
         Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
         None => {

@@ -6,10 +6,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::commands::reprocess::Format;
-use crate::commands::reprocess::show::{held, items, left_to_a_person, waits_for_other_work};
+use crate::commands::reprocess::show::{held, items};
 use crate::model::text::{count, cut_middle, lines, one_line};
 use crate::reprocess::plans::draft::{Draft, DraftChunk, Excluded};
-use crate::reprocess::plans::hold_summary::GroupOutlook;
 use crate::say;
 
 /// Reasons that the table names; JSON has every item.
@@ -48,6 +47,10 @@ fn table(draft: &Draft) -> String {
         Some(credits) => text.push_str(&format!(", about {credits} credits\n")),
         None => text.push_str("; cost unknown (set reprocess.credits-per-item)\n"),
     }
+    if let Some((each, known)) = draft.billed_each.filter(|_| draft.items > 0) {
+        let retries = count(known.into(), "retry", "retries");
+        text.push_str(&format!("LlamaCloud billed {each:.1} credits each for the newest {retries} of these groups\n"));
+    }
     text.push_str(&known(draft));
     text.push_str(&posts(draft));
     if !draft.lost_parameters.is_empty() {
@@ -58,8 +61,8 @@ fn table(draft: &Draft) -> String {
     }
     text.push_str(&by_reason("Left out", &draft.excluded));
     text.push_str(&by_reason("Not retried automatically", &draft.not_by_itself));
-    for group in draft.groups.iter().filter(|group| group.breaker != "closed" || group.parked_since.is_some()) {
-        text.push_str(&format!("Held: {}\n", held_back(group)));
+    for group in draft.groups.iter().filter(|group| group.attempts > 0 || group.ended > 0) {
+        text.push_str(&format!("{}: {}\n", group.group_id, group.outlook));
     }
     for hold in &draft.holds {
         text.push_str(&format!("Held: {}\n", held(hold)));
@@ -134,84 +137,5 @@ fn known(draft: &Draft) -> String {
             )
         }
         Some(at) => format!("Data as of {at:.0} (last complete scan)\n"),
-    }
-}
-
-fn held_back(group: &GroupOutlook) -> String {
-    match (group.parked_since, group.open_until) {
-        (Some(since), _) if group.waits_for_decision => left_to_a_person(&group.group_id, since),
-        (Some(_), _) => waits_for_other_work(&group.group_id),
-        (None, Some(until)) => format!("the breaker of {} is open until {until:.0}", group.group_id),
-        (None, None) => format!("the breaker of {} allows one item automatically", group.group_id),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::reprocess::plans::draft::Request;
-    use crate::reprocess::policy::group_state::{GroupState, Parked};
-    use crate::reprocess::policy::holds::breaker::Breaker;
-
-    #[test]
-    fn a_plan_does_not_tell_of_a_time_that_is_past() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let breaker = Breaker::Open { since: at(0), until: at(60), opened: 1 };
-        let said =
-            |now| held_back(&GroupOutlook::new("g-1", &GroupState { breaker, ..GroupState::default() }, 1, 1, at(now)));
-        assert_eq!(said(59), "the breaker of g-1 is open until 1970-01-01T00:01:00Z");
-        assert_eq!(said(60), "the breaker of g-1 allows one item automatically");
-    }
-
-    #[test]
-    fn posts_that_look_alike_are_one_line() {
-        let chunk = |group: &str, items: usize| DraftChunk {
-            project: "p".to_owned(),
-            group_id: group.to_owned(),
-            job_type: "parse".to_owned(),
-            config_hash: "h".to_owned(),
-            second_try: false,
-            item_ids: vec!["i".to_owned(); items],
-        };
-        let mut chunks = vec![chunk("g-1", 1); 300];
-        chunks.push(chunk("g-2", 1));
-        chunks.push(chunk("g-1", 7));
-        let text = posts(&Draft { chunks, ..draft() });
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        assert_eq!(lines.len(), 3, "{text}");
-        assert!(lines[0].starts_with("300 POSTs of 1 item each  g-1 "), "{text}");
-        assert!(lines[1].starts_with("1 item  g-2 ") && lines[2].starts_with("7 items  g-1 "), "{text}");
-    }
-
-    fn draft() -> Draft {
-        Draft {
-            plan_id: "P-1".to_owned(),
-            created_at: Timestamp::UNIX_EPOCH,
-            as_of: None,
-            expires_at: Timestamp::UNIX_EPOCH,
-            request: Request::default(),
-            items: 0,
-            set_hash: String::new(),
-            chunks: Vec::new(),
-            lost_parameters: Vec::new(),
-            excluded: Vec::new(),
-            not_by_itself: Vec::new(),
-            credits: None,
-            budget_left: BTreeMap::new(),
-            groups: Vec::new(),
-            holds: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_plan_says_whether_a_group_waits_for_a_user_or_for_other_work() {
-        for (compared, told) in [(true, "needs a decision"), (false, "is sent automatically")] {
-            let parked = Some(Parked { since: Timestamp::UNIX_EPOCH, compared });
-            let state = GroupState { parked, ..GroupState::default() };
-            let said = held_back(&GroupOutlook::new("g-1", &state, 1, 1, Timestamp::UNIX_EPOCH));
-            assert!(said.contains(told), "{said}");
-        }
     }
 }

@@ -10,15 +10,17 @@ use crate::exit::Exit;
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger};
 use crate::model::text::{count, lines};
+use crate::reprocess::account::hold_of;
 use crate::reprocess::plans::approved::{begun, result_by_now, too_many, waits_until};
 use crate::reprocess::plans::draft::Draft;
-use crate::reprocess::plans::hold_summary::Hold;
+use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
+use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::store::attempt;
-use crate::reprocess::store::breaker::{self, Resting};
-use crate::reprocess::store::gate::{self, StoredGate};
 use crate::reprocess::store::intent::StoredIntent;
 use crate::reprocess::store::plan::{self, StoredPlan};
+use crate::reprocess::store::{account, history};
 use crate::say;
+use crate::scan::store::project;
 
 /// How long a plan that is over is shown.
 const PLANS_SHOWN: SignedDuration = SignedDuration::from_hours(24);
@@ -33,7 +35,7 @@ pub(crate) fn held(hold: &Hold) -> String {
     format!("retries of project {} ({}{until}){why}", hold.project, hold.state)
 }
 
-pub(crate) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> anyhow::Result<Exit> {
+pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, format: Format) -> anyhow::Result<Exit> {
     let mut rows = Vec::new();
     let (shown, more) = intents(ledger).await?;
     for intent in shown {
@@ -43,12 +45,10 @@ pub(crate) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
     }
     let plans = ledger.read(plan::unfinished).await?;
     let over = ledger.read(move |connection| over(connection, now)).await?;
-    let gates = ledger.read(gate::all).await?;
-    let of = |(project, stored): &(String, StoredGate)| {
-        [Hold::of(project, stored, now), Hold::waiting(project, stored, now)]
-    };
-    let holds: Vec<Hold> = gates.iter().flat_map(of).flatten().collect();
-    let groups = ledger.read(breaker::resting).await?;
+    let holds = ledger.read(move |connection| holds(connection, now)).await?;
+    let groups = ledger.read(history::retried).await?;
+    let groups: Vec<(String, GroupOutlook)> =
+        groups.into_iter().map(|(project, group)| (project, GroupOutlook::new(&group, limits, now))).collect();
     match format {
         Format::Json => {
             let answer = json!({
@@ -57,7 +57,7 @@ pub(crate) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
                 "more": more,
                 "rows": rows.iter().map(|(intent, outcomes)| row(intent, outcomes)).collect::<Vec<_>>(),
                 "holds": holds,
-                "breakers": groups.iter().map(breaker_row).collect::<Vec<_>>(),
+                "groups": groups.iter().map(|(project, group)| group_row(project, group)).collect::<Vec<_>>(),
                 "approved_plans": plans.iter().map(|plan| &plan.plan_id).collect::<Vec<_>>(),
                 "plans_over": over.iter().map(plan_row).collect::<Vec<_>>(),
             });
@@ -74,8 +74,9 @@ pub(crate) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
             for hold in &holds {
                 text.push_str(&format!("Held: {}\n", held(hold)));
             }
-            for group in &groups {
-                text.push_str(&format!("Held: {}\n", resting(group, now)));
+            for (_, group) in &groups {
+                let decision = group.decision_since.map_or_else(String::new, |_| needs_decision(&group.group_id));
+                text.push_str(&format!("{}: {}{decision}\n", group.group_id, group.outlook));
             }
             for (intent, outcomes) in &rows {
                 text.push_str(&line(intent, outcomes));
@@ -90,6 +91,31 @@ pub(crate) async fn status(ledger: &Ledger, now: Timestamp, format: Format) -> a
         }
     }
     Ok(Exit::Done)
+}
+
+/// What holds retries of projects back.
+fn holds(connection: &Connection, now: Timestamp) -> Result<Vec<Hold>, LedgerError> {
+    let mut holds = Vec::new();
+    for (project, stored) in account::all(connection)? {
+        holds
+            .extend([Hold::of_account(&project, &stored), Hold::waiting(&project, &stored, now)].into_iter().flatten());
+    }
+    for project in project::names(connection)? {
+        holds.extend(hold_of(connection, &project, now)?.map(|(reason, until)| Hold::held(&project, reason, until)));
+    }
+    Ok(holds)
+}
+
+fn group_row(project: &str, group: &GroupOutlook) -> Value {
+    json!({
+        "project": project,
+        "group_id": group.group_id,
+        "recovered": group.recovered,
+        "ended": group.ended,
+        "belief": group.belief,
+        "outlook": group.outlook,
+        "decision_since": group.decision_since,
+    })
 }
 
 /// The plans that are over, with what is known by now of what came of them.
@@ -117,35 +143,8 @@ fn plan_row(plan: &StoredPlan) -> Value {
     json!({ "plan_id": plan.plan_id, "applied_at": plan.applied_at, "applied_by": plan.applied_by, "result": plan.result })
 }
 
-fn resting(group: &Resting, now: Timestamp) -> String {
-    let id = &group.group_id;
-    match (group.waits_for_decision(), group.until) {
-        (Some(since), _) => left_to_a_person(id, since),
-        (None, Some(until)) if now < until => format!("the breaker of {id} is open until {until:.0}"),
-        (None, _) if group.parked.is_some() => waits_for_other_work(id),
-        (None, _) => format!("the breaker of {id} allows one item"),
-    }
-}
-
-fn breaker_row(group: &Resting) -> Value {
-    json!({
-        "group_id": group.group_id,
-        "open_until": group.until,
-        "parked_since": group.parked.map(|parked| parked.since),
-        "waits_for_decision": group.waits_for_decision().is_some(),
-    })
-}
-
-pub(crate) fn left_to_a_person(group_id: &str, since: Timestamp) -> String {
-    format!(
-        "{group_id} needs a decision since {since:.0}; `llama-triage breaker reset {group_id} --reason TEXT` retries it"
-    )
-}
-
-pub(crate) fn waits_for_other_work(group_id: &str) -> String {
-    format!(
-        "the canary of {group_id} failed while too few other items finished to compare; another is sent automatically when enough have finished"
-    )
+fn needs_decision(group_id: &str) -> String {
+    format!("; `llama-triage reprocess resume {group_id} --reason TEXT` tries again")
 }
 
 /// What went wrong with an intent; none once its batch is known, for an unclear answer was cleared up by that.
@@ -184,27 +183,4 @@ fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
         intent.group_id,
         told.join(", ")
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::reprocess::policy::group_state::Parked;
-
-    #[test]
-    fn a_rest_that_is_over_is_not_shown_as_one() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let said =
-            |until, parked, now| resting(&Resting { group_id: "g-1".to_owned(), until, parked, open_items: 1 }, now);
-        let parked = |compared| Some(Parked { since: at(0), compared });
-        assert_eq!(said(Some(at(60)), None, at(59)), "the breaker of g-1 is open until 1970-01-01T00:01:00Z");
-        assert_eq!(said(Some(at(60)), None, at(60)), "the breaker of g-1 allows one item");
-        for until in [Some(at(60)), None] {
-            let left = said(until, parked(true), at(60));
-            assert!(left.starts_with("g-1 needs a decision since 1970-01-01T00:00:00Z; "), "{left}");
-            assert!(left.contains("breaker reset g-1"), "{left}");
-            let left = said(until, parked(false), at(60));
-            assert!(left.contains("is sent automatically"), "{left}");
-        }
-    }
 }

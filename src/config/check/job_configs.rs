@@ -3,7 +3,11 @@
 use crate::config::Config;
 use crate::config::reprocess::JobConfigRule;
 use crate::model::batch_api::BatchApi;
+use crate::model::id::is_uuid;
 use strum::VariantArray as _;
+
+/// Fields of v1 beta's job configurations that are typed uuid.
+const UUIDS: [&str; 5] = ["id", "project_id", "session_id", "correlation_id", "parent_job_execution_id"];
 
 /// Says what is wrong with the job configurations.
 pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
@@ -23,6 +27,12 @@ pub(crate) fn check(config: &Config, say: &mut impl FnMut(String, &str)) {
         };
         if configs[..index].iter().any(competes) {
             say(key.clone(), "duplicate: an earlier entry has the same job type, directory and batch");
+        }
+        for name in UUIDS {
+            let value = one.config.get(name);
+            if value.is_some_and(|value| !value.as_str().is_some_and(is_uuid)) {
+                say(format!("{key}.config.{name}"), "it must be a bare uuid: LlamaCloud refuses anything else (422)");
+            }
         }
         if !config.project.is_empty() && !used_apis(config).any(|api| one.is_taken_by(api)) {
             let text = "no project can use it, as jobs would run with the API's defaults: api = \"v1-beta\" needs \
@@ -64,6 +74,16 @@ mod tests {
         assert_eq!(complaints("auto", &[nested, flat]), "", "one for each API");
         assert!(complaints("auto", &[flat, flat]).contains("an earlier entry has the same"));
         assert!(complaints("auto", &["job-type = \"parse\"\nconfig = { }"]).contains("no project can use it"));
+    }
+
+    #[test]
+    fn an_id_that_is_typed_uuid_is_one() {
+        let with = |id: &str| format!("job-type = \"classify\"\nconfig = {{ rules = [], id = {id} }}");
+        assert_eq!(complaints("v1-beta", &[&with("\"7c9e6679-7425-40de-944b-e07fc1f90ae7\"")]), "");
+        for id in ["\"clf-1\"", "5"] {
+            let said = complaints("v1-beta", &[&with(id)]);
+            assert!(said.contains("reprocess.job-config[0].config.id: it must be a bare uuid"), "{said}");
+        }
     }
 
     #[test]

@@ -213,8 +213,11 @@ fn check_reprocess(config: &Config, say: &mut impl FnMut(String, &str)) {
     if !(0.0..=1.0).contains(&reprocess.max_share) {
         say("reprocess.max-share".to_owned(), "a share between 0 and 1; 0 for no such limit");
     }
-    if reprocess.canaries == 0 {
-        say("reprocess.canaries".to_owned(), "must be at least 1");
+    if reprocess.rests.is_empty() || reprocess.rests.iter().any(|rest| !rest.is_positive()) {
+        say("reprocess.rests".to_owned(), "needs at least one rest, each longer than zero");
+    }
+    if !(reprocess.worth > 0.0 && reprocess.worth < 1.0) {
+        say("reprocess.worth".to_owned(), "a share above 0 and below 1");
     }
     if reprocess.credits_per_item.is_some_and(|credits| !credits.is_finite() || credits < 0.0) {
         say("reprocess.credits-per-item".to_owned(), "a number of credits, 0 or more");

@@ -120,13 +120,13 @@ impl Seed {
     }
 
     /// A retry of the first item of a group that ended as told, at minute `n`, with `before` attempts behind it.
-    pub(crate) fn retried(&self, group_id: &str, n: i64, outcome: &str, weather: &str, hash: &str, before: i64) {
+    pub(crate) fn retried(&self, group_id: &str, n: i64, outcome: &str, hash: &str, before: i64) {
         self.run(
             "INSERT INTO intent (intent_id, project_key, group_key, job_type, trigger, actor, state, job_config,
-                 parameters_hash, items_hash, item_count, created_at, posting_at, weather)
-             SELECT 'i' || ?1, 1, group_key, 'parse', 'auto', 'auto', 'finished', '{}', ?3, '', 1, ?4, ?4, ?2
-             FROM error_group WHERE group_id = ?5",
-            params![n, weather, hash, Millis(t(n)), group_id],
+                 parameters_hash, items_hash, item_count, created_at, posting_at)
+             SELECT 'i' || ?1, 1, group_key, 'parse', 'auto', 'auto', 'finished', '{}', ?2, '', 1, ?3, ?3
+             FROM error_group WHERE group_id = ?4",
+            params![n, hash, Millis(t(n)), group_id],
         );
         self.run(
             "INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, before, trigger, outcome, started_at, finished_at)

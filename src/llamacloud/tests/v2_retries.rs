@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::llamacloud::paging::listing::Depth;
-use crate::llamacloud::resubmit::Resubmission;
+use crate::llamacloud::resubmit::{Known, Look, Made, Resubmission};
 use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, keep, ok, status};
 use crate::model::batch::BatchStatus;
 use crate::model::batch_api::BatchApi;
@@ -37,6 +37,11 @@ fn posted() -> Timestamp {
     "2026-11-23T11:00:00Z".parse().unwrap()
 }
 
+/// The item failed just before; no retry of it is known.
+fn known() -> Known {
+    Known { failed_at: "2026-11-23T10:59:00Z".parse().unwrap(), batches: HashSet::new() }
+}
+
 fn extraction(id: &str, created_at: &str, configuration: Value) -> Value {
     json!({"id": id, "project_id": "prj-1", "file_input": "pjb-step", "status": "COMPLETED",
         "configuration_id": configuration, "created_at": created_at, "updated_at": created_at})
@@ -56,7 +61,7 @@ async fn found(configuration: &str, before: Vec<Value>, after: Vec<Value>) -> Ve
     .await;
     let cloud = fake.cloud_v2();
     let request = request("extract", "ext-old", configuration);
-    let before = cloud.list_prior_jobs(&request, posted()).await.unwrap();
+    let before = cloud.list_prior_jobs(&request, &known(), posted()).await.unwrap().before;
     assert_eq!(fake.calls().last().unwrap().query("file_input"), Some("pjb-step"));
     let request = Resubmission { before, ..request };
     let found = cloud.find_batches(&request, posted(), &HashSet::new()).await.unwrap();
@@ -96,10 +101,9 @@ async fn nothing_is_sent_where_it_is_not_known_what_was_there_before() {
     })
     .await;
     let cloud = fake.cloud_v2();
-    assert!(cloud.list_prior_jobs(&request("extract", "ext-old", SAVED), posted()).await.is_err());
+    assert!(cloud.list_prior_jobs(&request("extract", "ext-old", SAVED), &known(), posted()).await.is_err());
     let blind = cloud.find_batches(&request("extract", "ext-old", SAVED), posted(), &HashSet::new()).await.unwrap();
     assert!(!blind.complete && blind.found.is_empty());
-    assert_eq!(cloud.list_prior_jobs(&request("parse", "pjb-old", SAVED), posted()).await.unwrap(), None);
 }
 
 fn bare(call: &RecordedCall) -> Response {
@@ -124,7 +128,7 @@ async fn ids_without_a_prefix_are_of_the_product_that_they_were_made_by() {
     let fake = FakeCloud::start(|call, _| bare(call)).await;
     let cloud = fake.cloud_v2();
     let request = request("extract", FAILED, SAVED);
-    let before = cloud.list_prior_jobs(&request, posted()).await.unwrap();
+    let before = cloud.list_prior_jobs(&request, &known(), posted()).await.unwrap().before;
     assert_eq!(
         before.as_ref().map(|before: &PriorJobs| before.input.as_str()),
         Some(PARSED),
@@ -145,4 +149,110 @@ async fn ids_without_a_prefix_are_of_the_product_that_they_were_made_by() {
         let statuses = cloud.statuses(&batch, &HashSet::from(["dfl-1".to_owned()])).await.unwrap();
         assert_eq!(statuses["dfl-1"], ItemStatus::Failed);
     }
+}
+
+/// A cloud whose list of parse jobs has these rows; each job itself says of what retry it is, as `noted` says.
+async fn parses(rows: Vec<Value>, noted: fn(&str) -> Value) -> FakeCloud {
+    FakeCloud::start(move |call, _| match call.path.as_str() {
+        "/api/v2/parse" => ok(&json!({ "items": rows })),
+        path => {
+            let id = path.trim_start_matches("/api/v2/parse/");
+            ok(&json!({"job": {"id": id, "status": "PENDING", "user_metadata": noted(id)}}))
+        }
+    })
+    .await
+}
+
+fn parse(id: &str, minute: u32, intent: Option<&str>) -> Value {
+    let note = intent.map(|intent| json!({"triage_intent": intent, "triage_item": "dfl-1"}));
+    json!({"id": id, "status": "COMPLETED", "user_metadata": note, "created_at": format!("2026-11-23T10:{minute}:00Z")})
+}
+
+#[tokio::test]
+async fn a_retry_of_the_same_failure_that_the_ledger_does_not_know_is_found_before_a_post() {
+    let rows = vec![parse("pjb-late", 59, Some("i-3")), parse("pjb-old", 30, Some("i-1")), parse("pjb-x", 58, None)];
+    let fake = parses(rows, |_| Value::Null).await;
+    let look = async |failed_at: &str, own: &[&str]| {
+        let batches = own.iter().map(|id| (*id).to_owned()).collect();
+        let known = Known { failed_at: failed_at.parse().unwrap(), batches };
+        let found = fake.cloud_v2().list_prior_jobs(&request("parse", "pjb-0", SAVED), &known, posted()).await.unwrap();
+        (found.made.map(|made| made.job_id), found.shows_notes)
+    };
+    let late = Some("pjb-late".to_owned());
+    assert_eq!(look("2026-11-23T10:45:00Z", &[]).await, (late.clone(), Some(true)));
+    assert_eq!(fake.calls()[0].query("created_at_on_or_after"), Some("2026-11-23T10:45:00Z"));
+    assert_eq!(look("2026-11-23T10:45:00Z", &["pjb-late"]).await, (None, Some(true)), "it is known");
+    assert_eq!(look("2026-11-23T10:59:30Z", &[]).await, (None, Some(true)), "that was before the failure");
+    assert_eq!(look("2026-11-23T10:20:00Z", &["pjb-late"]).await.0.as_deref(), Some("pjb-old"));
+}
+
+#[tokio::test]
+async fn the_job_list_is_read_from_the_failure_on_once_and_then_from_where_it_ended() {
+    let fake = parses(vec![parse("pjb-1", 50, Some("i-1"))], |_| Value::Null).await;
+    let cloud = fake.cloud_v2();
+    let failed = ["2026-11-23T09:00:00Z", "2026-11-23T09:30:00Z", "2026-11-23T08:00:00Z"];
+    for failed_at in failed {
+        let known = Known { failed_at: failed_at.parse().unwrap(), batches: HashSet::new() };
+        let look = cloud.list_prior_jobs(&request("parse", "pjb-0", SAVED), &known, posted()).await.unwrap();
+        assert_eq!(look.made.unwrap().job_id, "pjb-1", "{failed_at}");
+    }
+    let asked: Vec<_> =
+        fake.calls().iter().map(|call| call.query("created_at_on_or_after").unwrap().to_owned()).collect();
+    assert_eq!(asked, [failed[0], "2026-11-23T10:45:00Z", failed[2]]);
+}
+
+#[tokio::test]
+async fn a_list_that_leaves_out_the_note_of_a_known_retry_shows_no_notes() {
+    let fake = parses(vec![parse("pjb-1", 50, None), parse("pjb-2", 51, None)], |_| Value::Null).await;
+    let look = async |own: &str| {
+        let known = Known { batches: HashSet::from([own.to_owned()]), ..known() };
+        fake.cloud_v2().list_prior_jobs(&request("parse", "pjb-0", SAVED), &known, posted()).await.unwrap()
+    };
+    assert_eq!(look("pjb-1").await, Look { shows_notes: Some(false), ..Look::default() });
+    assert_eq!(look("pjb-9").await, Look::default(), "there is none to tell by");
+}
+
+#[tokio::test]
+async fn an_extraction_of_the_same_input_since_the_failure_is_found_before_a_post() {
+    let at = "2026-11-23T10:59:30Z";
+    for (job, expected) in [
+        (extraction("ext-1", at, SAVED.into()), Some("ext-1")),
+        (extraction("ext-1", "2026-11-23T10:58:00Z", SAVED.into()), None),
+        (extraction("ext-1", at, OTHER.into()), None),
+        (json!({"id": "ext-1", "status": "FAILED", "configuration_id": SAVED, "created_at": at}), None),
+    ] {
+        let mut shown = json!({ "items": [job] });
+        shown["items"][0]["file_input"] = "dfl-1".into();
+        let fake = FakeCloud::start(move |call, _| match call.path.as_str() {
+            "/api/v2/extract" => ok(&shown),
+            _ => status(404, "no"),
+        })
+        .await;
+        let request = Resubmission { job_id: None, ..request("extract", "", SAVED) };
+        let look = fake.cloud_v2().list_prior_jobs(&request, &known(), posted()).await.unwrap();
+        assert_eq!(look.made.map(|made: Made| made.job_id).as_deref(), expected);
+        assert_eq!(look.before.unwrap().jobs.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_not_missing_where_the_list_shows_no_notes_until_each_new_job_was_asked() {
+    let rows: Vec<Value> = (0..150).map(|n| parse(&format!("pjb-{n}"), 59, None)).collect();
+    let noted: fn(&str) -> Value = |id| match id {
+        "pjb-149" => json!({"triage_intent": "intent-1", "triage_item": "dfl-1"}),
+        _ => Value::Null,
+    };
+    let fake = parses(rows, noted).await;
+    let cloud = fake.cloud_v2();
+    let find = async || cloud.find_batches(&request("parse", "pjb-0", SAVED), posted(), &HashSet::new()).await.unwrap();
+    let first = find().await;
+    assert_eq!((first.found.len(), first.complete), (0, false), "50 jobs are left to ask");
+    let second = find().await;
+    assert_eq!((second.found[0].batch.batch_id.as_str(), second.complete), ("pjb-149", true));
+    assert_eq!(fake.calls().len(), 2 + 150, "each is asked once");
+
+    // One note in the list says that the list shows them.
+    let fake = parses(vec![parse("pjb-1", 59, Some("i-9")), parse("pjb-2", 59, None)], |_| Value::Null).await;
+    let found = fake.cloud_v2().find_batches(&request("parse", "pjb-0", SAVED), posted(), &HashSet::new()).await;
+    assert_eq!((found.unwrap().complete, fake.calls().len()), (true, 1));
 }

@@ -16,6 +16,7 @@ use crate::llamacloud::v1_beta::item::Statuses;
 use crate::llamacloud::v1_beta::under;
 use crate::llamacloud::wire::{WireText, time};
 use crate::model::batch::Batch;
+use crate::model::id::is_uuid;
 use crate::model::item::ItemStatus;
 
 #[derive(Deserialize)]
@@ -59,11 +60,6 @@ pub(crate) async fn record(client: &Client, job_type: &str, job_id: &str) -> Res
         })
         .await;
     known(got)
-}
-
-fn is_uuid(id: &str) -> bool {
-    let lengths: Vec<usize> = id.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12] && id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 /// The configuration that an item's job ran with, from the first source that has one:
@@ -110,6 +106,17 @@ pub(crate) async fn has_result(
     let at = |result: &Value| time(result["processed_at"].as_str().map(|text| WireText(text.into())));
     let results = results(client, item_id, job_type).await?;
     Ok(results.iter().any(|result| at(result).is_some_and(|at| at >= since)))
+}
+
+/// How many results of an item carry this correlation id.
+pub(crate) async fn results_of(
+    client: &Client,
+    item_id: &str,
+    job_type: &str,
+    correlation_id: &str,
+) -> Result<usize, CloudError> {
+    let results = results(client, item_id, job_type).await?;
+    Ok(results.iter().filter(|result| result["job_config"]["correlation_id"] == correlation_id).count())
 }
 
 /// The parameters of a parse job, in the envelope in which results give them.

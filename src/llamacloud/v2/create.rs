@@ -13,8 +13,9 @@ use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::{Ask, Client};
 use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::paging::page::parse;
-use crate::llamacloud::resubmit::{Candidates, LOOK_BACK, Resubmission, ResubmittedBatch};
+use crate::llamacloud::resubmit::{Candidates, Known, LOOK_BACK, Look, Made, Resubmission, ResubmittedBatch};
 use crate::llamacloud::v2::job::{self, INTENT, ITEM, Job, Product};
+use crate::llamacloud::v2::notes::{Notes, whole};
 use crate::llamacloud::v2::{NAME, single};
 use crate::model::id::is_uuid;
 use crate::model::item::ItemStatus;
@@ -115,29 +116,33 @@ async fn input(client: &Client, request: &Resubmission) -> Result<String, CloudE
     Ok(parsed.map_or_else(|| item_id.to_owned(), |job| job.id))
 }
 
-/// Takes down what an extraction is made from, and the jobs of that input that are there already.
+/// Looks for a job that does the work already. For an extraction, takes down what it is made from, and the jobs of that input
+/// that are there already.
 pub(crate) async fn list_prior_jobs(
     client: &Client,
     limit: usize,
     request: &Resubmission,
+    (notes, known): (&Notes, &Known),
     now: Timestamp,
-) -> Result<Option<PriorJobs>, CloudError> {
+) -> Result<Look, CloudError> {
     if product(request)? == Product::Parse {
-        return Ok(None);
+        return notes.look(client, limit, only_item(request)?, known).await;
     }
     let configuration = request.job_config.get("configuration_id").and_then(Value::as_str).map(str::to_owned);
-    let input = input(client, request).await?;
-    let mut jobs = BTreeSet::new();
-    let listed = extractions(client, limit, &input, now, |job| jobs.extend([job.id])).await?;
-    if !listed.complete || listed.unreadable > 0 {
-        let problem = listed.why_incomplete.or(listed.why_unreadable);
-        return Err(CloudError::Decode {
-            path: format!("/{}", Product::Extract.path().join("/")),
-            at: "items".to_owned(),
-            problem: problem.unwrap_or_else(|| "not read to the end".to_owned()),
-        });
-    }
-    Ok(Some(PriorJobs { input, configuration, jobs }))
+    let before = PriorJobs { input: input(client, request).await?, configuration, jobs: BTreeSet::new() };
+    let (mut jobs, mut made): (BTreeSet<String>, Vec<Made>) = Default::default();
+    let each = |job: Job| {
+        let is_new = job.created_at.is_some_and(|at| at > known.failed_at) && !known.batches.contains(&job.id);
+        let does_it = job.is_open() || job.status() == ItemStatus::Completed;
+        if is_new && does_it && before.configuration.is_some() && job.configuration_id == before.configuration {
+            made.push(Made { job_id: job.id.clone(), created_at: job.created_at });
+        }
+        jobs.insert(job.id);
+    };
+    let posted = now.min(known.failed_at + LOOK_BACK);
+    whole(extractions(client, limit, &before.input, posted, each).await?, Product::Extract)?;
+    let made = made.into_iter().max_by_key(|made| made.created_at);
+    Ok(Look { before: Some(PriorJobs { jobs, ..before }), made, ..Look::default() })
 }
 
 /// Hands over the extract jobs of an input that may have been made by a POST at `posted`, or a day before it.
@@ -167,6 +172,7 @@ pub(crate) async fn find(
     client: &Client,
     limit: usize,
     request: &Resubmission,
+    notes: &Notes,
     posted: Timestamp,
     others: &HashSet<String>,
 ) -> Result<Candidates, CloudError> {
@@ -176,18 +182,33 @@ pub(crate) async fn find(
     let mut keep = |job: Job, sure: bool| {
         if !others.contains(&job.id) {
             let item_ids = sure.then(|| item_ids.clone());
-            found.push(ResubmittedBatch { batch: single::batch(job, product), item_ids });
+            let is_noted = job.intent_id.as_deref() == Some(&request.intent_id);
+            found.push(ResubmittedBatch { batch: single::batch(job, product), item_ids, is_noted });
         }
     };
     let listed = match (product, &request.before) {
         (Product::Parse, _) => {
-            let path = product.path();
-            let noted = |job: Job| {
+            let mut noted = |job: Job| {
                 if job.intent_id.as_deref() == Some(&request.intent_id) {
                     keep(job, true);
                 }
             };
-            job::list(client, &made_since(&path, posted), limit, noted).await?
+            let (mut shows_notes, mut unnoted) = (false, Vec::new());
+            let path = product.path();
+            let each = |job: Job| match &job.intent_id {
+                Some(_) => {
+                    shows_notes = true;
+                    noted(job);
+                }
+                None if others.contains(&job.id) => {}
+                None => unnoted.push(job.id),
+            };
+            let mut listed = job::list(client, &made_since(&path, posted), limit, each).await?;
+            if !shows_notes {
+                // The list may leave notes out: then a job without one is nobody's until it was asked itself.
+                listed.complete &= notes.ask(client, unnoted, noted).await?;
+            }
+            listed
         }
         (Product::Extract, Some(before)) => {
             let new = |job: Job| {

@@ -203,6 +203,21 @@ pub(crate) async fn get_once(client: &Client, product: Product, job_id: &str) ->
     get_with(client, product, job_id, true).await
 }
 
+/// The credits that LlamaCloud billed for a job; none if it does not say (yet).
+///
+/// An extraction repeats what its parsing cost: one that was made from a parsing is billed without it.
+pub(crate) async fn billed(client: &Client, product: Product, job_id: &str) -> Result<Option<f64>, CloudError> {
+    let front = product.path();
+    let path = [&front[..], &[job_id]].concat();
+    let ask = Ask::path(&path).with("expand", "usage").once();
+    let job = client.get(&ask, |text| parse::<Value>(text, &format!("/{}", path.join("/")))).await?;
+    let job = job.get("job").unwrap_or(&job);
+    let credits = |name: &str| job["usage"][name].as_f64();
+    let is_parsed_before = job["file_input"].as_str().is_some_and(|input| input.starts_with("pjb-"));
+    let own = credits("extract_credits").filter(|_| is_parsed_before);
+    Ok(own.or_else(|| credits("credits")))
+}
+
 async fn get_with(client: &Client, product: Product, job_id: &str, once: bool) -> Result<Option<Job>, CloudError> {
     #[derive(Deserialize)]
     struct V2Enveloped<'a> {

@@ -11,13 +11,14 @@ pub(crate) mod files;
 pub(crate) mod fuzz;
 pub(crate) mod job;
 pub(crate) mod names;
+pub(crate) mod notes;
 pub(crate) mod outcomes;
 pub(crate) mod pages;
 pub(crate) mod parsings;
 pub(crate) mod server_capabilities;
 pub(crate) mod single;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,9 +29,10 @@ use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::Client;
 use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::llamacloud::paging::page;
-use crate::llamacloud::resubmit::{JobRecord, Resubmission};
+use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Resubmission};
 use crate::llamacloud::v2::files::Files;
 use crate::llamacloud::v2::job::{Job, Product};
+use crate::llamacloud::v2::notes::Notes;
 use crate::llamacloud::v2::outcomes::queues::Queues;
 use crate::llamacloud::v2::server_capabilities::Habits;
 use crate::llamacloud::{PageOfBatches, PageOfItems};
@@ -51,6 +53,7 @@ pub(crate) struct V2 {
     files: Files,
     habits: Habits,
     queues: Queues,
+    notes: Notes,
     /// The jobs that were created here, or by an earlier process.
     created: Mutex<HashMap<String, CreatedJob>>,
     /// Whether the pages of completed parses are looked at.
@@ -167,6 +170,38 @@ impl V2 {
             self.remember(&job_id, &request.job_type, item_id);
         }
         Ok(job_id)
+    }
+
+    /// What was there before the POST of a request.
+    pub(crate) async fn list_prior_jobs(
+        &self,
+        client: &Client,
+        limit: usize,
+        request: &Resubmission,
+        known: &Known,
+        now: Timestamp,
+    ) -> Result<Look, CloudError> {
+        create::list_prior_jobs(client, limit, request, (&self.notes, known), now).await
+    }
+
+    /// Jobs that may have come of a request that was sent at `posted`.
+    pub(crate) async fn find(
+        &self,
+        client: &Client,
+        limit: usize,
+        request: &Resubmission,
+        posted: Timestamp,
+        others: &HashSet<String>,
+    ) -> Result<Candidates, CloudError> {
+        create::find(client, limit, request, &self.notes, posted, others).await
+    }
+
+    /// The credits that were billed for a single job; none if it is none, or LlamaCloud does not say.
+    pub(crate) async fn billed(&self, client: &Client, job_id: &str) -> Result<Option<f64>, CloudError> {
+        match self.single(job_id) {
+            Some(product) => job::billed(client, product, job_id).await,
+            None => Ok(None),
+        }
     }
 
     /// Notes for which item a job of this type was made.

@@ -222,6 +222,11 @@ pub(crate) fn retries(summary: &RetrySummary) -> Option<String> {
             false => format!("Retried {}: {}.", summary.attempts, outcomes.join(", ")),
         });
     }
+    match (summary.billed, summary.estimated) {
+        (0, _) => {}
+        (billed, 0) => sentences.push(format!("{billed} credits billed.")),
+        (billed, estimated) => sentences.push(format!("{billed} credits billed (estimate: {estimated}).")),
+    }
     if summary.would_retry > 0 {
         sentences.push(format!("{} ready to retry (automatic retry is off).", summary.would_retry));
     }

@@ -13,10 +13,15 @@ use crate::report::store::lists::items;
 use crate::report::store::selection::counts;
 use crate::report::store::{QueryError, ReportView, value};
 use crate::report::summary::{
-    ApiRow, BreakerRow, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, LastDigest, SummaryRow,
+    ApiRow, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, HoldRow, LastDigest, SummaryRow,
 };
-use crate::reprocess::store::breaker::SHOWN_STATE;
+use crate::reprocess::account::hold_of;
+use crate::reprocess::plans::hold_summary::Hold;
+use crate::reprocess::policy::group::Turn;
+use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::store::budget_usage::COSTS;
+use crate::reprocess::store::{account, history};
+use crate::scan::store::project;
 use crate::scan::store::project_api;
 
 /// Groups shown.
@@ -61,7 +66,7 @@ pub(crate) fn summary(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result
         deliveries: deliveries(view, window)?,
         retries: retries::in_window(view)?,
         spent: spent(view, budget)?,
-        breakers: breakers(view)?,
+        holds: holds(view)?,
         last_digest: last_digest(view)?,
         next_digest_at: None,
     })
@@ -144,28 +149,33 @@ fn spent(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<BudgetUsage,
     Ok(spent)
 }
 
-fn breakers(view: &ReportView<'_>) -> Result<Vec<BreakerRow>, QueryError> {
-    let mut statement = view
-        .connection
-        .prepare(&format!(
-            "SELECT scope, {SHOWN_STATE},
-                 CASE WHEN parked_since IS NULL OR NOT parked_compared THEN open_until END,
-                 CASE WHEN parked_since IS NOT NULL AND parked_compared THEN 'left to a person' ELSE why END
-             FROM breaker WHERE {SHOWN_STATE} <> 'closed'
-             UNION ALL SELECT 'project:' || p.name, CASE WHEN t.state = 'probing' OR t.until <= ?1 THEN 'half-open' ELSE 'open' END,
-                 CASE WHEN t.until > ?1 THEN t.until END,
-                 coalesce(t.why, t.reason) FROM gate t JOIN project p USING (project_key) WHERE t.state <> 'open'
-             ORDER BY 1",
-        ))?;
-    let rows = statement.query_map([view.now.as_millisecond()], |row| {
-        Ok(BreakerRow {
-            scope: row.get(0)?,
-            state: row.get(1)?,
-            open_until: value::maybe_time(row, 2)?,
-            why: row.get(3)?,
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+/// What holds retries back: of projects an account, a 429, a storm or an incident; of groups lost probes.
+fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
+    let limits = Limits { worth: view.worth, ..Limits::default() };
+    let mut rows = Vec::new();
+    for project in project::names(view.connection)? {
+        let stored = account::get(view.connection, &project)?;
+        let held =
+            hold_of(view.connection, &project, view.now)?.map(|(reason, until)| Hold::held(&project, reason, until));
+        let holds = [Hold::of_account(&project, &stored), Hold::waiting(&project, &stored, view.now), held];
+        let scope = format!("project:{project}");
+        rows.extend(holds.into_iter().flatten().map(|hold| HoldRow {
+            scope: scope.clone(),
+            state: hold.state,
+            until: hold.until,
+            why: hold.why,
+        }));
+    }
+    for (_, group) in history::retried(view.connection)? {
+        let outlook = group.outlook(&limits, view.now);
+        let (state, until) = match outlook.turn {
+            Turn::Rests { until } => ("resting", Some(until)),
+            Turn::PersonDecides { .. } => ("needs-decision", None),
+            _ => continue,
+        };
+        rows.push(HoldRow { scope: group.group_id, state: state.to_owned(), until, why: Some(outlook.to_string()) });
+    }
+    Ok(rows)
 }
 
 fn ledger_id(view: &ReportView<'_>) -> Result<String, QueryError> {

@@ -3,27 +3,28 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::grouping::store_group;
 use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
 use crate::llamacloud::Cloud;
 use crate::llamacloud::error::CloudError;
 use crate::model::class::Class;
 use crate::model::item::ItemStatus;
-use crate::reprocess::facts::{is_generic, limits};
-use crate::reprocess::gate::stop_account;
-use crate::reprocess::intents::post::probe_ended;
-use crate::reprocess::policy::group_state::Ended;
-use crate::reprocess::policy::intents::outcome::{After, AfterStatus, Outcome, Vote, outcome};
+use crate::reprocess::facts::limits;
 use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::protocol::outcome::{After, AfterStatus, Outcome, outcome};
 use crate::reprocess::store::attempt::{self, End, Running};
 use crate::reprocess::store::intent::{self, StoredIntent};
-use crate::reprocess::store::{breaker, gate, record};
 use crate::reprocess::{Reprocess, Summary};
 use crate::scan::store::batch;
+
+/// What a retry was billed is asked for so long after it ended.
+const BILLED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// Retries that are asked for it in one go, at most.
+const MOST_BILLS: u32 = 20;
 
 /// What LlamaCloud says about the items of one intent.
 #[derive(Debug, Default)]
@@ -79,14 +80,28 @@ impl Reprocess<'_> {
                 None => Standing::default(),
             };
             let limits = limits(self.config);
-            let group_id = intent.group_id.clone();
-            let rule = self.ledger.read(move |connection| store_group::rule(connection, &group_id)).await?;
-            let generic = is_generic(self.rules, rule.as_deref());
-            let terms = Terms { generic, limits, account: self.projects_of_account(&intent.project) };
             let (recovered, failed) =
-                self.ledger.write(move |tx| conclude(tx, &intent, running, &standing, &terms, now)).await?;
+                self.ledger.write(move |tx| conclude(tx, &intent, running, &standing, &limits, now)).await?;
             summary.recovered += recovered;
             summary.failed += failed;
+        }
+        Ok(self.read_bills(now, stop).await?)
+    }
+
+    /// Asks what recovered retries were billed. LlamaCloud may know it later than their outcome.
+    async fn read_bills(&self, now: Timestamp, stop: &CancellationToken) -> Result<(), LedgerError> {
+        let unbilled =
+            self.ledger.read(move |connection| attempt::unbilled(connection, now - BILLED_WITHIN, MOST_BILLS)).await?;
+        for (attempt_id, project, batch_id) in unbilled {
+            let Some(project) = self.project(&project).filter(|_| !stop.is_cancelled()) else { continue };
+            match project.source.billed(&batch_id).await {
+                Ok(None) => {}
+                Ok(Some(credits)) => {
+                    self.ledger.write(move |tx| attempt::bill(tx, &attempt_id, credits)).await?;
+                }
+                // It is good to know and never waited for.
+                Err(error) => tracing::debug!(batch_id, %error, "could not ask what a retry was billed"),
+            }
         }
         Ok(())
     }
@@ -202,80 +217,40 @@ fn rank(status: AfterStatus) -> u8 {
     }
 }
 
-/// What the ends of a group's attempts are judged by.
-struct Terms {
-    /// Whether the wording of the group hides its cause.
-    generic: bool,
-    limits: Limits,
-    /// The projects that spend the same credits.
-    account: Vec<String>,
-}
-
-/// Writes the ends, the items' states and the group's counts in one transaction; says how many recovered and how many did not.
+/// Writes the ends and the items' states in one transaction; says how many recovered and how many did not.
 fn conclude(
     tx: &Transaction<'_>,
     intent: &StoredIntent,
     running: Vec<Running>,
     standing: &Standing,
-    Terms { generic, limits, account }: &Terms,
+    limits: &Limits,
     now: Timestamp,
 ) -> Result<(u32, u32), LedgerError> {
-    let generic = *generic;
-    let mut state = breaker::group(tx, &intent.group_id)?;
-    let record = record::record(tx, &intent.group_id, &state.ramp)?;
-    let ctx = Ended { now, limits, generic, weather: intent.weather, probe: intent.probe, record };
     let (mut recovered, mut failed, mut left) = (0, 0, 0);
     for attempt in running {
         let was_expired = attempt.expired;
-        let Some((end, class)) = end(tx, intent, attempt, standing, limits, now)? else {
+        let Some(end) = end(tx, intent, attempt, standing, limits, now)? else {
             left += 1;
             continue;
         };
-        let result_seen = standing.results.contains(&end.attempt.item_id);
+        left += u32::from(end.outcome == Outcome::Expired && !standing.over);
         if was_expired {
-            left += u32::from(end.outcome == Outcome::Expired && !standing.over);
             if !matches!(end.outcome, Outcome::Expired | Outcome::Unknown) {
                 attempt::end(tx, intent, &end, now)?;
             }
             continue;
         }
-        left += u32::from(end.outcome == Outcome::Expired && !standing.over);
         attempt::end(tx, intent, &end, now)?;
-        let vote = end.outcome.vote(class, result_seen);
-        state.ended(vote, end.attempt.before, &ctx);
-        if class == Class::Account && is_news(tx, intent)? {
-            let why = format!("a retry of {} failed for the account (key, role, credits or quota)", intent.project);
-            account.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))?;
-        } else if intent.probe {
-            probe_ended(tx, &intent.project, probe_says(vote), limits, now)?;
-        }
         if end.recovers {
             recovered += 1;
         } else {
             failed += 1;
         }
     }
-    if recovered + failed > 0 {
-        breaker::keep_group(tx, &intent.group_id, &state, now)?;
-    }
     if left == 0 {
         intent::finish(tx, &intent.intent_id, now)?;
     }
     Ok((recovered, failed))
-}
-
-/// Whether an intent was posted since the gate last moved: what was sent before a person opened it says nothing about now.
-fn is_news(tx: &Transaction<'_>, intent: &StoredIntent) -> Result<bool, LedgerError> {
-    let moved = gate::get(tx, &intent.project)?.changed_at;
-    Ok(moved.is_none_or(|moved| intent.intent.posting_at.is_some_and(|posted| posted >= moved)))
-}
-
-fn probe_says(vote: Vote) -> Option<bool> {
-    match vote {
-        Vote::Recovered => Some(true),
-        Vote::Failed => Some(false),
-        Vote::Neutral | Vote::Cancelled => None,
-    }
 }
 
 /// How one attempt ended; none while it has not, or while no scan has recorded its failure yet.
@@ -286,7 +261,7 @@ fn end(
     standing: &Standing,
     limits: &Limits,
     now: Timestamp,
-) -> Result<Option<(End, Class)>, LedgerError> {
+) -> Result<Option<End>, LedgerError> {
     if standing.unasked.contains(&attempt.item_id) {
         return Ok(None);
     }
@@ -312,5 +287,5 @@ fn end(
     let recovers = outcome.recovers(standing.results.contains(&attempt.item_id));
     // A skip without a result anywhere proves nothing: what became of the item is not known.
     let outcome = if outcome == Outcome::AlreadyProcessed && !recovers { Outcome::Unknown } else { outcome };
-    Ok(Some((End { attempt, outcome, counts: outcome.uses_attempt(class), recovers, seen }, class)))
+    Ok(Some(End { attempt, outcome, counts: outcome.uses_attempt(class), recovers, seen }))
 }

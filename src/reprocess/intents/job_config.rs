@@ -10,9 +10,9 @@ use crate::llamacloud::Cloud;
 use crate::model::batch_api::BatchApi;
 use crate::reprocess::Reprocess;
 use crate::reprocess::policy::chunk::Excluded;
+use crate::reprocess::policy::delay::jitter;
 use crate::reprocess::policy::exclusion::Exclusion;
-use crate::reprocess::policy::holds::delay::jitter;
-use crate::reprocess::policy::intents::job_config::{JobConfig, JobConfigRefused, left_out};
+use crate::reprocess::protocol::job_config::{JobConfig, JobConfigRefused, left_out};
 use crate::reprocess::store::learnt_config::{self, LearntConfig};
 use crate::reprocess::store::retriable::{Origin, Retriable};
 use crate::secrets;
@@ -20,6 +20,9 @@ use crate::secrets;
 /// Batches of a project whose configuration is asked for in one go, at most; the rest waits for the next one.
 /// Of each project, for trouble with asking is not kept: one project in trouble must not use up what the others need.
 const MOST_ASKED: usize = 20;
+
+/// What API v2 can parse a document with, and what the presets of batches are called after.
+const TIERS: [&str; 4] = ["fast", "cost_effective", "agentic", "agentic_plus"];
 
 /// What could not be learnt is asked for again after this.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
@@ -239,10 +242,7 @@ fn usable(told: &Value, api: BatchApi, job_type: &str) -> Result<JobConfig, Stri
             return Err(format!("the job config of {job_type} is not replayed; give one in [[reprocess.job-config]]"));
         }
         BatchApi::V1Beta => JobConfig::learnt(told),
-        BatchApi::V2 => match told.get("configuration_id").and_then(Value::as_str) {
-            Some(id) => JobConfig::given(serde_json::json!({ "configuration_id": id })),
-            None => return Err("LlamaCloud names no saved configuration for its batch".to_owned()),
-        },
+        BatchApi::V2 => JobConfig::given(of_v2(told, job_type)?),
     };
     let config = config.map_err(|error| error.to_string())?;
     // The allow-list knows what secrets look like; only the registry knows ours.
@@ -250,6 +250,22 @@ fn usable(told: &Value, api: BatchApi, job_type: &str) -> Result<JobConfig, Stri
         return Err(JobConfigRefused::HoldsSecret("a parameter".to_owned()).to_string());
     }
     Ok(config)
+}
+
+/// What a single job of v2 takes: the saved configuration of its batch, or the tier that a preset for parsing stands for,
+/// for only batches are known to take the names of presets.
+fn of_v2(told: &Value, job_type: &str) -> Result<Value, String> {
+    let text = |name: &str| told.get(name).and_then(Value::as_str);
+    let (id, tier) = (text("configuration_id"), text("tier"));
+    let preset = id.filter(|_| job_type == "parse").and_then(|id| id.strip_prefix("cfg-PARSE_")).map(str::to_lowercase);
+    match (tier.or(preset.as_deref()), id) {
+        (Some(tier), _) if TIERS.contains(&tier) => Ok(serde_json::json!({ "tier": tier, "version": "latest" })),
+        (Some(tier), _) => Err(format!(
+            "it is not known what the preset {tier} stands for; give a job config in [[reprocess.job-config]]"
+        )),
+        (None, Some(id)) => Ok(serde_json::json!({ "configuration_id": id })),
+        (None, None) => Err("LlamaCloud names no saved configuration for its batch".to_owned()),
+    }
 }
 
 /// A configuration that was learnt from one API is none for the other, which would process with its defaults.
@@ -262,7 +278,8 @@ fn read(known: &LearntConfig, api: BatchApi, job_type: &str) -> Result<JobConfig
     };
     let value: Value =
         serde_json::from_str(text).map_err(|error| format!("the stored job config is unreadable: {error}"))?;
-    let of = if value.get("configuration_id").is_some() { BatchApi::V2 } else { BatchApi::V1Beta };
+    let is_of_v2 = ["configuration_id", "tier"].iter().any(|field| value.get(field).is_some());
+    let of = if is_of_v2 { BatchApi::V2 } else { BatchApi::V1Beta };
     if of != api {
         return Err(format!("it was learnt from API {of}, and API {api} does not take it"));
     }
@@ -274,6 +291,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::reprocess::store::retriable::Said;
 
     fn item(n: u32) -> Retriable {
         Retriable {
@@ -281,9 +299,8 @@ mod tests {
             project: "p".to_owned(),
             state: crate::model::item::ItemState::Open,
             group_id: "g".to_owned(),
-            class: "transient".to_owned(),
             rule: None,
-            group_last_seen: Timestamp::UNIX_EPOCH,
+            said: Said::default(),
             failed_at: Timestamp::UNIX_EPOCH,
             baseline: false,
             claimed_by: None,
@@ -371,6 +388,27 @@ mod tests {
             assert!(earlier.is_err(), "what was kept for {job_type} earlier is not used either");
         }
         assert!(usable(&json!({"configuration_id": "cfg-1"}), BatchApi::V2, "extract").is_ok());
+    }
+
+    #[test]
+    fn a_preset_of_a_batch_is_sent_as_its_tier_and_a_saved_configuration_as_it_is() {
+        let sent = |id: &str, job_type: &str| {
+            let config = usable(&json!({ "configuration_id": id }), BatchApi::V2, job_type);
+            config.map(|config| config.body(false, ""))
+        };
+        assert_eq!(sent("cfg-PARSE_AGENTIC_PLUS", "parse"), Ok(json!({"tier": "agentic_plus", "version": "latest"})));
+        assert!(sent("cfg-PARSE_SHINY", "parse").unwrap_err().contains("give a job config"));
+        for (id, job_type) in
+            [("cfg-7c9e6679-7425-40de-944b-e07fc1f90ae7", "parse"), ("cfg-EXTRACT_AGENTIC", "extract")]
+        {
+            assert_eq!(sent(id, job_type), Ok(json!({ "configuration_id": id })));
+        }
+        // What was kept by either version is understood.
+        for kept in [json!({"configuration_id": "cfg-PARSE_FAST"}), json!({"tier": "fast", "version": "latest"})] {
+            let known =
+                LearntConfig { job_config: Some(kept.to_string()), why: None, learnt_at: Timestamp::UNIX_EPOCH };
+            assert_eq!(read(&known, BatchApi::V2, "parse").unwrap().body(false, "")["tier"], "fast");
+        }
     }
 
     #[test]

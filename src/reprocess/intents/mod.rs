@@ -1,5 +1,6 @@
 //! Intents: one POST each, reconciled and followed to its outcome.
 
+pub(crate) mod adopt;
 pub(crate) mod concurrent_batches;
 pub(crate) mod follow;
 pub(crate) mod job_config;

@@ -7,18 +7,15 @@ use crate::ledger::Transaction;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
 use crate::llamacloud::error::{CloudError, CreateError};
-use crate::llamacloud::resubmit::Resubmission;
-use crate::reprocess::gate::stop_account;
+use crate::llamacloud::resubmit::{Look, Resubmission};
+use crate::reprocess::account::stop_account;
 use crate::reprocess::intents::trials::Trials;
 use crate::reprocess::order::Order;
-use crate::reprocess::policy::group_state::Ended;
-use crate::reprocess::policy::intents::intent::{Intent, IntentEvent, IntentState};
-use crate::reprocess::policy::intents::job_config::JobConfig;
-use crate::reprocess::policy::intents::outcome::Vote;
-use crate::reprocess::policy::intents::post::{AfterRefusal, PostAnswer, Refusal, after_refusal};
-use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::protocol::intent::{Intent, IntentEvent, IntentState};
+use crate::reprocess::protocol::job_config::JobConfig;
+use crate::reprocess::protocol::post::{AfterRefusal, PostAnswer, Refusal, after_refusal};
 use crate::reprocess::store::intent::{self, IntentItem, NewIntent, StoredIntent};
-use crate::reprocess::store::{attempt, breaker, gate, record};
+use crate::reprocess::store::{account, attempt};
 use crate::reprocess::{Reprocess, Summary};
 use crate::scan::store::batch;
 
@@ -64,25 +61,22 @@ impl Reprocess<'_> {
     ) -> anyhow::Result<Next> {
         let trial = trials.of(&order);
         let mut waiting = vec![order];
-        let split_before = trial.refused();
         while let Some(order) = waiting.pop() {
             if trial.is_hopeless() {
                 break;
             }
-            match self.post_once(&order, trial.refused() - split_before, now, summary).await? {
+            match self.post_once(&order, now, summary).await? {
                 After::Made => trial.accept(),
                 After::Gone => {}
                 // Whoever does not answer one request will not answer the next one better.
                 After::Nothing => return Ok(Next::Rest),
                 After::Refused(intent_id, follows) => match follows {
                     AfterRefusal::Split(left, right) => {
-                        trial.split();
                         waiting.push(order.part(&right));
                         waiting.push(order.part(&left));
                     }
                     AfterRefusal::SuspectItem => trial.suspect(intent_id),
                     AfterRefusal::RefuseItem => {}
-                    AfterRefusal::RefuseConfig => return Ok(Next::GoOn),
                     AfterRefusal::StopAccount | AfterRefusal::WaitUntil(_) => return Ok(Next::Rest),
                 },
             }
@@ -90,13 +84,7 @@ impl Reprocess<'_> {
         Ok(Next::GoOn)
     }
 
-    async fn post_once(
-        &self,
-        order: &Order,
-        refused_before: u32,
-        now: Timestamp,
-        summary: &mut Summary,
-    ) -> anyhow::Result<After> {
+    async fn post_once(&self, order: &Order, now: Timestamp, summary: &mut Summary) -> anyhow::Result<After> {
         let Some(watched) = self.project(&order.project) else { return Ok(After::Nothing) };
         let intent_id = Ulid::new().to_string();
         let body = order.config.body(order.chunk.second_try, &intent_id);
@@ -114,8 +102,22 @@ impl Reprocess<'_> {
             summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
             return Ok(After::Gone);
         }
-        let before = watched.source.list_prior_jobs(&request, self.by_now(now)).await;
+        let look = self.list_prior_jobs(watched, &request, now).await?;
         let now = self.by_now(now);
+        if let Ok(Look { made: Some(made), .. }) = &look {
+            request.item_ids.iter().for_each(|id| watched.source.remember(&made.job_id, &request.job_type, id));
+            self.take_over(&intent_id, made, now, summary).await?;
+            return Ok(After::Gone);
+        }
+        if let Ok(Look { doubtful: Some(batch_id), .. }) = &look {
+            let why =
+                format!("batch {batch_id} was made just now and may be of the same items: they wait for the next scan");
+            let (cancelled, _) = Intent::default().after(IntentEvent::Cancel)?;
+            let nothing = Stopped { projects: Vec::new(), refused_access: None };
+            self.record(intent_id, cancelled, Some(why), None, nothing, now, summary).await?;
+            return Ok(After::Nothing);
+        }
+        let before = look.map(|look| look.before);
         let (posting, _) = Intent::default().after(IntentEvent::Post { at: now })?;
         let (id, kept) = (intent_id.clone(), posting.clone());
         let noted = before.as_ref().ok().cloned().flatten();
@@ -144,7 +146,7 @@ impl Reprocess<'_> {
         let out_of_credits =
             matches!(answered, Err(CreateError::Rejected { status: 402, .. })) || self.blames_account(&answered);
         let refusal = if out_of_credits { Some(Refusal::Account) } else { refusal };
-        let mut follows = refusal.map(|refusal| after_refusal(refusal, &order.chunk.item_ids, refused_before));
+        let mut follows = refusal.map(|refusal| after_refusal(refusal, &order.chunk.item_ids));
         if let (Err(CreateError::NotSent(error)), [_]) = (&answered, order.chunk.item_ids.as_slice())
             && (error.is_not_found() || matches!(error, CloudError::Unsupported { .. }))
         {
@@ -165,7 +167,7 @@ impl Reprocess<'_> {
         })
     }
 
-    /// Writes the intent with its claims, and what the group's ramp counts of it.
+    /// Writes the intent with its claims.
     async fn begin(&self, order: &Order, intent_id: &str, now: Timestamp) -> Result<bool, LedgerError> {
         let chunk = &order.chunk;
         let stored = JobConfig::learnt(&order.config.body(chunk.second_try, intent_id));
@@ -188,29 +190,9 @@ impl Reprocess<'_> {
                 .zip(&order.attempts)
                 .map(|(item_id, attempts)| IntentItem { item_id: item_id.clone(), attempts: *attempts, before: None })
                 .collect(),
-            step: chunk.step,
-            probe: chunk.probe,
-            weather: order.weather,
             credits: (chunk.unpriced == 0).then_some(chunk.credits),
         };
-        self.ledger
-            .write(move |tx| {
-                if !intent::begin(tx, &new, now)? {
-                    return Ok(false);
-                }
-                let mut state = breaker::group(tx, &new.group_id)?;
-                for item in &new.items {
-                    state.posted(item.attempts);
-                }
-                breaker::keep_group(tx, &new.group_id, &state, now)?;
-                breaker::note_config(tx, &new.group_id, &new.parameters_hash)?;
-                if new.probe {
-                    let probing = gate::get(tx, &new.project)?.gate.probe_posted();
-                    gate::keep(tx, &new.project, probing, None, now)?;
-                }
-                Ok(true)
-            })
-            .await
+        self.ledger.write(move |tx| intent::begin(tx, &new, now)).await
     }
 
     /// Writes what became of a POST, with all that follows; `stopped` is what an account stop is about.
@@ -244,7 +226,7 @@ impl Reprocess<'_> {
                     Some(AfterRefusal::RefuseItem) => intent::refuse_item(tx, &intent_id)?,
                     Some(AfterRefusal::WaitUntil(until)) => {
                         let usual = now.checked_add(limits.throttled_wait).unwrap_or(now);
-                        gate::wait(tx, &stored.project, until.unwrap_or(usual), now)?;
+                        account::wait(tx, &stored.project, until.unwrap_or(usual), now)?;
                     }
                     _ => {}
                 }
@@ -252,11 +234,11 @@ impl Reprocess<'_> {
                     audit_post(tx, &stored, None, now)?;
                 }
                 if after.state.releases() {
-                    released(tx, &stored, follows == Some(AfterRefusal::RefuseConfig), &limits, now)?;
                     return Ok((0, 0));
                 }
                 let batch_id = after.state.batch_ids().first().map(|id| (*id).to_owned());
                 if let Some(batch_id) = &batch_id {
+                    account::took_request(tx, &stored.project)?;
                     let at = now.as_millisecond();
                     batch::expect(tx, &stored.project, batch_id, &stored.job_type, stored.items.len(), at)?;
                 }
@@ -269,39 +251,6 @@ impl Reprocess<'_> {
         summary.unknown += unknown;
         Ok(())
     }
-}
-
-/// What an intent that made no batch gives back of the group's counts. Refused parameters rest the group.
-pub(crate) fn released(
-    tx: &Transaction<'_>,
-    intent: &StoredIntent,
-    refused_config: bool,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    let mut state = breaker::group(tx, &intent.group_id)?;
-    let record = record::record(tx, &intent.group_id, &state.ramp)?;
-    let ended = Ended { now, limits, generic: false, weather: intent.weather, probe: intent.probe, record };
-    for item in &intent.items {
-        state.ended(Vote::Neutral, item.attempts, &ended);
-    }
-    if refused_config {
-        state.breaker = state.breaker.open(now, limits);
-    }
-    breaker::keep_group(tx, &intent.group_id, &state, now)?;
-    if intent.probe { probe_ended(tx, &intent.project, None, limits, now) } else { Ok(()) }
-}
-
-/// What a probe for all groups has shown; nothing if its item was held off, cancelled or never submitted.
-pub(crate) fn probe_ended(
-    tx: &Transaction<'_>,
-    project: &str,
-    recovered: Option<bool>,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    let after = gate::get(tx, project)?.gate.probe_ended(now, recovered, limits);
-    gate::keep(tx, project, after, None, now)
 }
 
 fn audit_post(

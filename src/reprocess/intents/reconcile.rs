@@ -10,11 +10,8 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::{Transaction, fault};
 use crate::llamacloud::resubmit::{Candidates, Resubmission};
 use crate::model::batch_api::BatchApi;
-use crate::reprocess::facts::limits;
-use crate::reprocess::intents::post::released;
-use crate::reprocess::policy::intents::intent::{Intent, IntentEvent, IntentState};
-use crate::reprocess::policy::intents::reconcile::{Candidate, Listing, Verdict, reconcile};
-use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::protocol::intent::{Intent, IntentEvent, IntentState};
+use crate::reprocess::protocol::reconcile::{Candidate, Listing, Verdict, reconcile};
 use crate::reprocess::store::intent::{self, StoredIntent};
 use crate::reprocess::store::{abandoned, attempt};
 use crate::reprocess::{Reprocess, Summary};
@@ -38,11 +35,10 @@ impl Reprocess<'_> {
     /// # Errors
     /// The ledger refuses.
     pub(crate) async fn recover(&self, now: Timestamp) -> Result<(), LedgerError> {
-        let limits = limits(self.config);
         self.ledger
             .write(move |tx| {
                 for intent in intent::unsettled(tx)? {
-                    take_up(tx, &intent, &limits, now)?;
+                    take_up(tx, &intent, now)?;
                 }
                 Ok(())
             })
@@ -78,6 +74,7 @@ impl Reprocess<'_> {
         stop: &CancellationToken,
         summary: &mut Summary,
     ) -> anyhow::Result<()> {
+        self.adopt(now, summary).await?;
         let since = now - GIVEN_UP_FOR;
         let unsettled = self.ledger.read(intent::unsettled).await?.into_iter().map(|intent| (intent, None));
         let doubtful = self.ledger.read(move |tx| abandoned::finished_after(tx, since)).await?.into_iter();
@@ -95,8 +92,7 @@ impl Reprocess<'_> {
                     Listing { at: now, complete: false, candidates: Vec::new() }
                 }
             };
-            let limits = limits(self.config);
-            let still_unclear = self.ledger.write(move |tx| judge(tx, intent, listing, &limits, now)).await?;
+            let still_unclear = self.ledger.write(move |tx| judge(tx, intent, listing, now)).await?;
             summary.unknown += u32::from(still_unclear);
         }
         Ok(())
@@ -153,7 +149,12 @@ impl Reprocess<'_> {
             Ok(others)
         };
         let others = self.ledger.read(others).await?;
-        let found = project.source.find_batches(&request, posted, &others).await?;
+        let mut found = project.source.find_batches(&request, posted, &others).await?;
+        if intent.error.is_none() && earlier.is_none() {
+            // Its POST was answered clearly: whoever made another batch of these items since, it was not that POST, unless
+            // LlamaCloud shows so.
+            found.found.retain(|one| one.is_noted);
+        }
         Ok(listing(found, now))
     }
 }
@@ -170,7 +171,7 @@ fn listing(found: Candidates, at: Timestamp) -> Listing {
     Listing { at, complete: found.complete, candidates: candidates.collect() }
 }
 
-fn take_up(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Timestamp) -> Result<(), LedgerError> {
+fn take_up(tx: &Transaction<'_>, stored: &StoredIntent, now: Timestamp) -> Result<(), LedgerError> {
     let event = match stored.intent.state {
         IntentState::Planned => IntentEvent::Cancel,
         IntentState::Posting => IntentEvent::Restarted,
@@ -178,7 +179,7 @@ fn take_up(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Ti
     };
     let after = next(&stored.intent, event)?;
     intent::keep(tx, &stored.intent_id, &after, Some("the program ended before an answer came"), now)?;
-    if after.state.releases() { released(tx, stored, false, limits, now) } else { attempt::begin(tx, stored, None) }
+    if after.state.releases() { Ok(()) } else { attempt::begin(tx, stored, None) }
 }
 
 /// Draws the conclusion from what was found; says whether the intent is still of unclear outcome.
@@ -186,7 +187,6 @@ fn judge(
     tx: &Transaction<'_>,
     stored: StoredIntent,
     mut listing: Listing,
-    limits: &Limits,
     now: Timestamp,
 ) -> Result<bool, LedgerError> {
     let posted = stored.intent.posting_at.unwrap_or(stored.created_at);
@@ -207,7 +207,7 @@ fn judge(
     intent::looked(tx, &stored.intent_id, clean, now)?;
     if stored.intent.state.needs_reconciliation() {
         let still_unclear = matches!(verdict, Verdict::StillUnknown { .. });
-        explain(tx, &stored, verdict, limits, posted, now)?;
+        explain(tx, &stored, verdict, posted, now)?;
         return Ok(still_unclear);
     }
     let other = match verdict {
@@ -224,7 +224,6 @@ fn explain(
     tx: &Transaction<'_>,
     stored: &StoredIntent,
     verdict: Verdict,
-    limits: &Limits,
     posted: Timestamp,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
@@ -245,10 +244,7 @@ fn explain(
             batch::expect(tx, &stored.project, batch_id, &stored.job_type, stored.items.len(), now.as_millisecond())?;
             attempt::adopt(tx, id, batch_id)?;
         }
-        None => {
-            attempt::withdraw(tx, id)?;
-            released(tx, stored, false, limits, now)?;
-        }
+        None => attempt::withdraw(tx, id)?,
     }
     if let IntentState::Duplicate { batch_ids } = &after.state {
         tell_duplicate(tx, id, batch_ids, now)?;
@@ -366,8 +362,7 @@ mod tests {
             item_ids: Some(BTreeSet::from(["x".to_owned()])),
         };
         let listing = Listing { at: t(90), complete: true, candidates: vec![late] };
-        let limits = Limits::default();
-        seed.write(|tx| judge(tx, later, listing, &limits, t(90))).unwrap();
+        seed.write(|tx| judge(tx, later, listing, t(90))).unwrap();
         let text = told(&seed, "i3");
         assert!(text.contains("(own3, late): its items were sent before by retry i1, which was given up"), "{text}");
         assert_eq!(seed.text("SELECT state FROM intent WHERE intent_id = ?1", "i3"), "finished");

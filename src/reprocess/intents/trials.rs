@@ -2,48 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use crate::classify::rules::decide::FailureFacts;
 use crate::ledger::error::LedgerError;
 use crate::llamacloud::error::CreateError;
 use crate::model::class::Class;
 use crate::reprocess::Reprocess;
 use crate::reprocess::order::Order;
-use crate::reprocess::policy::holds::trial::Trial;
-use crate::reprocess::store::{breaker, intent};
+use crate::reprocess::protocol::post::{Blame, Refusals};
+use crate::reprocess::store::intent;
 
-/// The trials of one run, by group and parameters.
+/// The refusals of one run, by group and parameters.
 #[derive(Debug, Default)]
-pub(crate) struct Trials(BTreeMap<(String, String), Trial>);
+pub(crate) struct Trials(BTreeMap<(String, String), Refusals>);
 
 impl Trials {
-    /// The trial that an order belongs to.
-    pub(crate) fn of(&mut self, order: &Order) -> &mut Trial {
+    /// Those that an order belongs to.
+    pub(crate) fn of(&mut self, order: &Order) -> &mut Refusals {
         self.0.entry((order.chunk.group_id.clone(), order.chunk.config_hash.clone())).or_default()
     }
 }
 
 impl Reprocess<'_> {
-    /// Writes what a run's trials came to: documents that are refused are left out from now on, groups whose parameters are refused rest.
+    /// Writes who is to blame for the refusals of a run: documents are left out for a while, a group whose parameters are refused rests
+    /// as after a lost probe.
     ///
     /// # Errors
     /// The ledger refuses.
-    pub(crate) async fn judge(&self, trials: Trials, now: Timestamp) -> Result<(), LedgerError> {
-        if trials.0.values().all(|trial| trial.refused() == 0) {
+    pub(crate) async fn blame(&self, trials: Trials) -> Result<(), LedgerError> {
+        let blames: Vec<Blame> =
+            trials.0.into_values().map(Refusals::blame).filter(|blame| *blame != Blame::default()).collect();
+        if blames.is_empty() {
             return Ok(());
         }
-        let limits = crate::reprocess::facts::limits(self.config);
         self.ledger
             .write(move |tx| {
-                for ((group_id, _), trial) in trials.0 {
-                    let blame = trial.blame();
+                for blame in blames {
                     blame.items.iter().try_for_each(|intent_id| intent::refuse_item(tx, intent_id))?;
-                    let mut state = breaker::group(tx, &group_id)?;
-                    if blame.parameters && !state.breaker.blocks(now) {
-                        state.breaker = state.breaker.open(now, &limits);
-                        breaker::keep_group(tx, &group_id, &state, now)?;
-                    }
+                    blame.parameters.iter().try_for_each(|intent_id| intent::blame_parameters(tx, intent_id))?;
                 }
                 Ok(())
             })

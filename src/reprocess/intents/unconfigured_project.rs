@@ -11,14 +11,11 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, Transaction, fault};
 use crate::reprocess::Reprocess;
 use crate::reprocess::facts::limits;
-use crate::reprocess::intents::post::probe_ended;
-use crate::reprocess::policy::group_state::Ended;
-use crate::reprocess::policy::intents::intent::IntentState;
-use crate::reprocess::policy::intents::outcome::{Outcome, Vote};
 use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::protocol::intent::IntentState;
+use crate::reprocess::protocol::outcome::Outcome;
 use crate::reprocess::store::attempt::{self, End};
 use crate::reprocess::store::intent::{self, StoredIntent};
-use crate::reprocess::store::{breaker, record};
 
 /// A retry of unclear outcome is looked for at least this long before a person may end it.
 const LOOKED_FOR: SignedDuration = SignedDuration::from_hours(1);
@@ -87,7 +84,7 @@ pub(crate) async fn give_up(
             if let Some(why) = cannot(&stored, projects.contains(&stored.project), &limits, now) {
                 return Ok(Some(Err(why)));
             }
-            let items = end_all(tx, &stored, &limits, now)?;
+            let items = end_all(tx, &stored, now)?;
             intent::finish(tx, &id, now)?;
             fault::clear(tx, &format!("retry:{id}"), now)?;
             let detail = serde_json::json!({ "items": items, "project": stored.project }).to_string();
@@ -124,93 +121,13 @@ fn cannot(stored: &StoredIntent, configured: bool, limits: &Limits, now: Timesta
     }
 }
 
-/// Ends the attempts that are under way, and what the group's ramp counts of them; says how many there were.
-fn end_all(tx: &Transaction<'_>, stored: &StoredIntent, limits: &Limits, now: Timestamp) -> Result<u32, LedgerError> {
-    let mut state = breaker::group(tx, &stored.group_id)?;
-    let record = record::record(tx, &stored.group_id, &state.ramp)?;
-    let ended = Ended { now, limits, generic: false, weather: stored.weather, probe: stored.probe, record };
+/// Ends the attempts that are under way; says how many there were.
+fn end_all(tx: &Transaction<'_>, stored: &StoredIntent, now: Timestamp) -> Result<u32, LedgerError> {
     let mut items = 0;
     for attempt in attempt::running(tx, &stored.intent_id)?.into_iter().filter(|attempt| !attempt.expired) {
-        state.ended(Vote::Neutral, attempt.before, &ended);
         let end = End { attempt, outcome: Outcome::Unknown, counts: true, recovers: false, seen: None };
         attempt::end(tx, stored, &end, now)?;
         items += 1;
     }
-    if items > 0 {
-        breaker::keep_group(tx, &stored.group_id, &state, now)?;
-        if stored.probe {
-            probe_ended(tx, &stored.project, None, limits, now)?;
-        }
-    }
     Ok(items)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::tests::seed::{Seed, t};
-    use crate::model::batch_api::BatchApi;
-    use crate::reprocess::intents::post::released;
-    use crate::reprocess::policy::group_state::GroupState;
-    use crate::reprocess::policy::holds::breaker::Breaker;
-    use crate::reprocess::policy::holds::outage_signal::Weather;
-    use crate::reprocess::policy::ramp::{Ramp, Step};
-    use crate::reprocess::store::intent::{IntentItem, NewIntent};
-
-    /// A group of which half recovers, in a step of twenty of which half did, too; the last of them is in an intent under way.
-    fn mixed() -> Seed {
-        let mut seed = Seed::new();
-        seed.batch("b", "completed");
-        seed.fail("g-1", "b", 2, t(0));
-        for n in 1..=40 {
-            let outcome = if n % 2 == 1 { "recovered" } else { "failed_same" };
-            seed.retried("g-1", n, outcome, "calm", "h", 0);
-        }
-        let ramp = Ramp { step: Step::Twenty, posted: 20, recovered: 10, failed: 9, neutral: 0 };
-        let state = GroupState { ramp, recovered: 12, ..GroupState::default() };
-        let new = NewIntent {
-            intent_id: "last".to_owned(),
-            plan_id: None,
-            project: "prod".to_owned(),
-            api: BatchApi::V1Beta,
-            group_id: "g-1".to_owned(),
-            job_type: "parse".to_owned(),
-            trigger: "auto",
-            actor: "auto".to_owned(),
-            reason: None,
-            job_config: "{}".to_owned(),
-            parameters_hash: "h".to_owned(),
-            items: vec![IntentItem { item_id: "g-1-2".to_owned(), attempts: 0, before: None }],
-            step: Some(Step::Twenty),
-            probe: false,
-            weather: Weather::Calm,
-            credits: None,
-        };
-        seed.write(|tx| {
-            breaker::keep_group(tx, "g-1", &state, t(30)).unwrap();
-            breaker::note_config(tx, "g-1", "h").unwrap();
-            assert!(intent::begin(tx, &new, t(30)).unwrap());
-        });
-        seed
-    }
-
-    #[test]
-    fn a_mixed_group_is_judged_by_its_record_when_the_last_end_of_a_step_says_nothing() {
-        let limits = Limits::default();
-        let after = |end: &dyn Fn(&Transaction<'_>, &StoredIntent)| {
-            mixed().write(|tx| {
-                let stored = intent::get(tx, "last").unwrap().unwrap();
-                end(tx, &stored);
-                let state = breaker::group(tx, "g-1").unwrap();
-                (state.breaker, state.ramp.step)
-            })
-        };
-        let never_sent = after(&|tx, stored| released(tx, stored, false, &limits, t(60)).unwrap());
-        assert_eq!(never_sent, (Breaker::default(), Step::Hundred));
-        let given_up = after(&|tx, stored| {
-            attempt::begin(tx, stored, None).unwrap();
-            assert_eq!(end_all(tx, stored, &limits, t(60)).unwrap(), 1);
-        });
-        assert_eq!(given_up, (Breaker::default(), Step::Hundred));
-    }
 }

@@ -14,7 +14,7 @@ use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::execute::Progress;
 use crate::reprocess::plans::plan_result::{Account, Reasons, by_now};
 use crate::reprocess::store::plan::{self, StoredPlan};
-use crate::reprocess::store::{gate, intent};
+use crate::reprocess::store::{account as stored_account, intent};
 use crate::reprocess::{Reprocess, Summary};
 
 /// Worker faults of plans whose hour was over before all of them was submitted: whoever approved one may not look again.
@@ -112,7 +112,7 @@ pub(crate) async fn waits(
     let waits = move |connection: &_| {
         let mut waits = BTreeMap::new();
         for project in projects {
-            let until = gate::get(connection, &project)?.wait_until.filter(|until| now < *until);
+            let until = stored_account::get(connection, &project)?.wait_until.filter(|until| now < *until);
             waits.extend(until.map(|until| (project, until)));
         }
         Ok(waits)

@@ -2,13 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::config::reprocess;
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
-use crate::reprocess::facts::limits;
-use crate::reprocess::intents::post::released;
-use crate::reprocess::policy::intents::intent::{IntentEvent, IntentState};
+use crate::reprocess::protocol::intent::{IntentEvent, IntentState};
 use crate::reprocess::store::intent;
 
 /// Cancels an intent of which nothing was sent. Returns what is so now; none if there is no such intent.
@@ -17,12 +14,11 @@ use crate::reprocess::store::intent;
 /// The ledger refuses.
 pub(crate) async fn cancel(
     ledger: &Ledger,
-    config: &reprocess::ReprocessConfig,
     intent_id: &str,
     actor: &str,
     now: Timestamp,
 ) -> Result<Option<Result<(), String>>, LedgerError> {
-    let (limits, id, actor) = (limits(config), intent_id.to_owned(), actor.to_owned());
+    let (id, actor) = (intent_id.to_owned(), actor.to_owned());
     ledger
         .write(move |tx| {
             let Some(stored) = intent::get(tx, &id)? else { return Ok(None) };
@@ -30,7 +26,6 @@ pub(crate) async fn cancel(
                 return Ok(Some(Err(cannot(&stored.intent.state))));
             };
             intent::keep(tx, &id, &after, None, now)?;
-            released(tx, &stored, false, &limits, now)?;
             let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
             audit::record(tx, &act, now)?;
             Ok(Some(Ok(())))
@@ -42,6 +37,6 @@ fn cannot(state: &IntentState) -> String {
     match state.batch_ids().as_slice() {
         [] if state.releases() => format!("it is over ({})", state.name()),
         [] => "it may have been sent already; the next cycles find out".to_owned(),
-        ids => format!("it was sent: cancel batch {} at LlamaCloud; its group then rests", ids.join(", ")),
+        ids => format!("it was sent; cancel batch {} at LlamaCloud", ids.join(", ")),
     }
 }

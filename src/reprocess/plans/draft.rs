@@ -19,10 +19,11 @@ use crate::reprocess::intents::job_config::JobConfigs;
 use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
 use crate::reprocess::policy::budget::{Budget, Spent};
 use crate::reprocess::policy::chunk::Chunk;
-use crate::reprocess::policy::eligibility::{Circumstances, exclusion};
+use crate::reprocess::policy::eligibility::exclusion;
 use crate::reprocess::policy::exclusion::Exclusion;
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::policy::plan::{Plan, PlanInput, Selection, plan, total};
+use crate::reprocess::policy::plan::{Plan, Selection, plan, total};
+use crate::reprocess::store::attempt;
 use crate::reprocess::store::plan as stored;
 use crate::reprocess::store::plan::StoredPlan;
 use crate::reprocess::store::retriable::{Retriable, Which};
@@ -79,6 +80,9 @@ pub struct Draft {
     pub not_by_itself: Vec<Excluded>,
     /// Estimated credits; none if no price is known.
     pub credits: Option<f64>,
+    /// What LlamaCloud billed for each of the newest retries of these groups, and of how many it says so.
+    #[serde(default)]
+    pub billed_each: Option<(f64, u32)>,
     /// Items left of the budgets; of those of groups, the least.
     pub budget_left: BTreeMap<String, u32>,
     /// How retries of the groups stand.
@@ -174,23 +178,24 @@ impl Reprocess<'_> {
                 facts.spent.credits_day += chunk.credits;
             }
             let limits = self.limits_of(&lane);
-            let plan = plan(&input(&facts, selection, &limits, now));
+            let plan = plan(&facts.input(selection, &limits, now));
             if let Selection::Manual { limit: Some(limit), .. } = &mut selection {
-                *limit = limit.saturating_sub(u32::try_from(plan.item_ids().count()).unwrap_or(u32::MAX));
+                *limit = limit.saturating_sub(plan.count());
             }
             let groups = facts.groups.iter().map(|group| {
                 let items = || facts.items.iter().filter(|item| item.group_id == group.group_id);
                 let attempts = items().map(|item| item.attempts_in_life).sum();
                 let asked = u32::try_from(items().count()).unwrap_or(u32::MAX);
                 let class = items().next().map_or("", |item| item.class.name()).to_owned();
-                let outlook = GroupOutlook::new(&group.group_id, &group.state, asked, attempts, now);
-                GroupOutlook { class, ..outlook }
+                GroupOutlook { class, items: asked, attempts, ..GroupOutlook::new(group, &limits, now) }
             });
             let groups = self.titled(groups.collect()).await?;
             let project = lane.project;
             let is_held_already = parts.iter().any(|part| part.project == project);
-            let holds =
-                [Hold::of_people(&project, &facts.stored_gate, now), Hold::waiting(&project, &facts.stored_gate, now)];
+            let holds = [
+                Hold::of_account(&project, &facts.stored_account),
+                Hold::waiting(&project, &facts.stored_account, now),
+            ];
             let holds = holds.into_iter().flatten().filter(|_| !is_held_already).collect();
             let not_by_itself = self.not_by_itself(&plan, &facts, &limits, now);
             parts.push(Part { project, plan, groups, holds, not_by_itself });
@@ -201,11 +206,12 @@ impl Reprocess<'_> {
     /// Which items of a person's plan the service would leave alone now, each looked at by itself.
     fn not_by_itself(&self, plan: &Plan, facts: &Facts, limits: &Limits, now: Timestamp) -> Vec<Excluded> {
         let chosen: BTreeSet<&str> = plan.item_ids().collect();
+        let input = facts.input(Selection::Auto, limits, now);
+        let circumstances = input.circumstances(Selection::Auto);
         let items = facts.items.iter().filter(|item| chosen.contains(item.item_id.as_str()));
         let why = items.filter_map(|item| {
-            let group = &facts.groups.iter().find(|group| group.group_id == item.group_id)?.state;
-            let (gate, weather, selection) = (facts.stored_gate.gate, facts.weather, Selection::Auto);
-            let exclusion = exclusion(item, &Circumstances { now, selection, group, gate, weather, limits })?;
+            let turn = || facts.groups.iter().find(|group| group.group_id == item.group_id)?.exclusion(limits, now);
+            let exclusion = exclusion(item, &circumstances).or_else(turn)?;
             let shown = self.config.mode != Mode::Off || exclusion == Exclusion::Refused;
             shown.then(|| Excluded { item_id: item.item_id.clone(), why: exclusion.to_string() })
         });
@@ -253,9 +259,12 @@ impl Reprocess<'_> {
         let spent =
             self.ledger.read(move |connection| crate::reprocess::store::budget_usage::until(connection, now)).await?;
         let as_of = self.known_until(&parts).await?;
+        let ids =
+            parts.iter().flat_map(|part| part.groups.iter().map(|group| group.group_id.clone())).collect::<Vec<_>>();
+        let billed_each = self.ledger.read(move |connection| attempt::billed_each(connection, &ids)).await?;
         let plans = || parts.iter().map(|part| &part.plan);
-        let items: u32 = plans().map(|plan| u32::try_from(plan.item_ids().count()).unwrap_or(u32::MAX)).sum();
-        let unpriced: u32 = plans().map(|plan| plan.unpriced).sum();
+        let items: u32 = plans().map(Plan::count).sum();
+        let unpriced: u32 = plans().flat_map(|plan| &plan.chunks).map(|chunk| chunk.unpriced).sum();
         let chunks = parts.iter().flat_map(|part| part.plan.chunks.iter().map(|chunk| frozen(&part.project, chunk)));
         let excluded = plans()
             .flat_map(|plan| &plan.excluded)
@@ -273,7 +282,8 @@ impl Reprocess<'_> {
             lost_parameters: configs.lost(&hashes),
             excluded: excluded.collect(),
             not_by_itself: parts.iter().flat_map(|part| part.not_by_itself.clone()).collect(),
-            credits: (unpriced == 0).then(|| total(plans().map(|plan| plan.credits))),
+            credits: (unpriced == 0).then(|| total(plans().map(Plan::credits))),
+            billed_each,
             budget_left: budgets(&limits, &spent, &parts),
             groups: parts.iter().flat_map(|part| part.groups.clone()).collect(),
             holds: parts.iter().flat_map(|part| part.holds.clone()).collect(),
@@ -306,20 +316,6 @@ impl Reprocess<'_> {
             })
             .await?;
         Ok(())
-    }
-}
-
-/// What the core decides on, by hand.
-pub(crate) fn input<'a>(facts: &'a Facts, selection: Selection, limits: &'a Limits, now: Timestamp) -> PlanInput<'a> {
-    PlanInput {
-        now,
-        selection,
-        groups: &facts.groups,
-        items: &facts.items,
-        gate: facts.stored_gate.gate,
-        weather: facts.weather,
-        spent: &facts.spent,
-        limits,
     }
 }
 

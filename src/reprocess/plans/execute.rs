@@ -15,7 +15,7 @@ use crate::reprocess::intents::post::Next;
 use crate::reprocess::intents::trials::Trials;
 use crate::reprocess::order::{Order, Wish};
 use crate::reprocess::plans::approved::{draft_of, is_over_by, waits};
-use crate::reprocess::plans::draft::{Draft, input};
+use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::plan_result::{Reasons, settled};
 use crate::reprocess::policy::chunk::Chunk;
 use crate::reprocess::policy::plan::shrink;
@@ -144,10 +144,9 @@ impl Reprocess<'_> {
             return Ok(None);
         }
         // The failures of this very scan may say that the account cannot go on.
-        let (gate, weather) = self.weigh(project, now).await?;
+        self.look_at_account(project, now).await?;
         for lane in Reprocess::lanes_of(project, &run.rows, &run.configs) {
             let facts = self.facts(&lane, &run.rows, &run.configs, now).await?;
-            let facts = Facts { stored_gate: gate.clone(), weather, ..facts };
             if let Some(halt) = self.execute_lane(&lane, facts, run, now, stop, summary).await? {
                 return Ok(Some(halt));
             }
@@ -176,13 +175,13 @@ impl Reprocess<'_> {
             item.planned_as = seen.get(item.item_id.as_str()).copied();
         }
         let limits = self.limits_of(lane);
-        let plan = shrink(&run.ids, &input(&facts, run.draft.request.selection(None), &limits, now));
+        let plan = shrink(&run.ids, &facts.input(run.draft.request.selection(None), &limits, now));
         for left in &plan.excluded {
             run.reasons.insert(left.item_id.clone(), run.configs.why(left, &run.rows));
         }
         let mut trials = Trials::default();
         let halt = self.post_chunks(project, plan.chunks, &facts, run, &mut trials, now, stop, summary).await?;
-        self.judge(trials, now).await?;
+        self.blame(trials).await?;
         Ok(halt)
     }
 

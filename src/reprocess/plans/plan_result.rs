@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::text::count;
-use crate::reprocess::policy::intents::intent::IntentState;
+use crate::reprocess::protocol::intent::IntentState;
 use crate::reprocess::store::intent::StoredIntent;
 
 /// What the line says of items that may have been submitted.
@@ -119,8 +119,7 @@ mod tests {
 
     use super::*;
     use crate::model::batch_api::BatchApi;
-    use crate::reprocess::policy::holds::outage_signal::Weather;
-    use crate::reprocess::policy::intents::intent::Intent;
+    use crate::reprocess::protocol::intent::Intent;
     use crate::reprocess::store::intent::IntentItem;
 
     fn intent(items: &[&str], state: IntentState, error: Option<&str>) -> StoredIntent {
@@ -137,8 +136,6 @@ mod tests {
             reason: None,
             parameters_hash: "h".to_owned(),
             items: items.iter().map(item).collect(),
-            probe: false,
-            weather: Weather::Still,
             word: state.name().to_owned(),
             intent: Intent { state, posting_at: None },
             created_at: Timestamp::UNIX_EPOCH,

@@ -1,4 +1,7 @@
 //! What may be spent: items and credits, per run, hour, day, group and share.
+//!
+//! Budgets of items bound what may be lost: a retry that recovered its document costs what that document would have cost anyway,
+//! and gives its place back. The budget of credits counts everything.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,16 +46,14 @@ impl fmt::Display for Budget {
 pub struct Spent {
     /// Items in this run so far.
     pub run: u32,
-    /// Items in the last 60 minutes.
+    /// Items in the last 60 minutes that have not recovered.
     pub hour: u32,
-    /// Items in the last 24 hours.
+    /// Items in the last 24 hours that have not recovered.
     pub day: u32,
-    /// Items in the last 24 hours by group.
+    /// The same by group.
     pub group_day: BTreeMap<String, u32>,
     /// Credits in the last 24 hours, estimated where not billed yet.
     pub credits_day: f64,
-    /// Items of the last 24 hours that recovered: good work, which takes nothing of the share.
-    pub recovered_day: u32,
     /// Items of anybody processed in the last 24 hours.
     pub processed_day: u64,
 }
@@ -72,7 +73,7 @@ impl Spent {
             Some(Budget::GroupDay)
         } else if limits.credits_per_day.is_some_and(|limit| self.credits_day + credits > limit * usable) {
             Some(Budget::Credits)
-        } else if !manual && self.day.saturating_sub(self.recovered_day) >= share_limit(self.processed_day, limits) {
+        } else if !manual && self.day >= share_limit(self.processed_day, limits) {
             Some(Budget::Share)
         } else {
             None

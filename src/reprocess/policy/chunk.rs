@@ -1,10 +1,8 @@
 //! The items of one POST, and the hash that freezes them.
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::reprocess::policy::exclusion::Exclusion;
-use crate::reprocess::policy::ramp::Step;
 
 /// Items of one group that go in one POST: they share job type and parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,10 +15,8 @@ pub struct Chunk {
     pub config_hash: String,
     /// Whether these items were tried before; then `invalidate_cache` is set, because failures were cached once.
     pub second_try: bool,
-    /// The step of the group's ramp; `None` when a person chose the items.
-    pub step: Option<Step>,
-    /// Whether it probes for all groups.
-    pub probe: bool,
+    /// Whether it is one document that stands for its group; `None` when a person chose the items.
+    pub probe: Option<bool>,
     /// Sorted.
     pub item_ids: Vec<String>,
     /// Estimated credits of the items whose cost is known.
@@ -30,7 +26,7 @@ pub struct Chunk {
 }
 
 /// An item that was left out, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excluded {
     /// The item.
     pub item_id: String,

@@ -1,15 +1,13 @@
-//! Whether one item may be retried, apart from ramps and budgets, which are about many.
+//! Whether one item may be retried, apart from its group's turn and budgets, which are about many.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::class::Class;
+use crate::model::item::ItemState;
+use crate::reprocess::policy::delay::{later, not_before};
 use crate::reprocess::policy::exclusion::Exclusion;
-use crate::reprocess::policy::facts::{ItemFacts, ItemState};
-use crate::reprocess::policy::group_state::GroupState;
-use crate::reprocess::policy::holds::breaker::Breaker;
-use crate::reprocess::policy::holds::delay::{jitter, later, not_before};
-use crate::reprocess::policy::holds::gate::Gate;
-use crate::reprocess::policy::holds::outage_signal::Weather;
+use crate::reprocess::policy::facts::{ItemFacts, prior};
+use crate::reprocess::policy::hold::HoldReason;
 use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::policy::plan::Selection;
 
@@ -20,12 +18,12 @@ pub struct Circumstances<'a> {
     pub now: Timestamp,
     /// Who asks.
     pub selection: Selection,
-    /// The state of its group.
-    pub group: &'a GroupState,
-    /// The gate.
-    pub gate: Gate,
-    /// The weather of now.
-    pub weather: Weather,
+    /// Since when the account is stopped.
+    pub stopped_since: Option<Timestamp>,
+    /// When an item of the project last completed, as far as that is known.
+    pub completed_at: Option<Timestamp>,
+    /// What holds the project, and until when.
+    pub hold: Option<(HoldReason, Timestamp)>,
     /// The numbers.
     pub limits: &'a Limits,
 }
@@ -33,11 +31,10 @@ pub struct Circumstances<'a> {
 /// The first reason not to retry `item`; `None` when it is eligible.
 ///
 /// Reasons that no wish can change come first, then those a person may override.
-pub fn exclusion(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
+pub(crate) fn exclusion(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
     never(item)
         .or_else(|| caps(item, ctx))
-        .or_else(|| account(ctx.gate))
-        .or_else(|| resting(ctx))
+        .or_else(|| ctx.stopped_since.map(|since| Exclusion::AccountStopped { since }))
         .or_else(|| turned(item))
         .or_else(|| if ctx.selection.is_manual() { None } else { automatic(item, ctx) })
 }
@@ -61,18 +58,12 @@ fn never(item: &ItemFacts) -> Option<Exclusion> {
     if item.whole_batch {
         return Some(Exclusion::WholeBatch);
     }
-    if item.deleted {
-        return Some(Exclusion::Deleted);
-    }
     if item.config_hash.is_none() {
         return Some(Exclusion::NoJobConfig);
     }
-    (item.class == Class::Config && has_same_config(item)).then_some(Exclusion::SameConfig)
-}
-
-/// An item that failed for parameters nobody knows is given the benefit of the doubt only by hand.
-fn has_same_config(item: &ItemFacts) -> bool {
-    item.failed_config_hash.is_some() && item.failed_config_hash == item.config_hash
+    // Parameters that it failed with and that are not known are taken for others only by hand.
+    let same_config = item.failed_config_hash.is_some() && item.failed_config_hash == item.config_hash;
+    (item.class == Class::Config && same_config).then_some(Exclusion::SameConfig)
 }
 
 fn caps(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
@@ -83,21 +74,6 @@ fn caps(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
         return Some(Exclusion::AttemptsInLife { made: item.attempts_in_life });
     }
     (item.attempts >= ctx.limits.attempts).then_some(Exclusion::Attempts { made: item.attempts })
-}
-
-fn account(gate: Gate) -> Option<Exclusion> {
-    match gate {
-        Gate::AccountStop { since, .. } => Some(Exclusion::AccountStopped { since }),
-        _ => None,
-    }
-}
-
-/// An open breaker holds people too: `breaker reset --reason` is the way past it, and is audited.
-fn resting(ctx: &Circumstances<'_>) -> Option<Exclusion> {
-    match ctx.group.breaker {
-        Breaker::Open { until, .. } if ctx.now < until => Some(Exclusion::BreakerOpen { until }),
-        _ => None,
-    }
 }
 
 /// Of items that turned out to have failed for what they are, one of each group goes; the planner chooses it.
@@ -118,38 +94,27 @@ fn automatic(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
     if !is_automatic(item, ctx.limits) {
         return Some(Exclusion::Class { class: item.class });
     }
-    if let Some(since) = ctx.group.parked_since(ctx.weather) {
-        return Some(Exclusion::Parked { since });
+    if item.class == Class::Account && ctx.completed_at.is_none_or(|at| at <= item.failed_at) {
+        return Some(Exclusion::AccountUnproven);
     }
-    if let Some(held) = held(ctx) {
-        return Some(held);
+    if let Some((reason, until)) = ctx.hold {
+        return Some(Exclusion::Held { reason, until });
     }
-    let until = not_before(item, ctx.limits, jitter(&item.item_id, item.attempts));
+    let until = not_before(item, ctx.limits);
     (ctx.now < until && !failed_ahead(item, ctx.now)).then_some(Exclusion::Delay { until })
 }
 
-/// Whether an item failed by another clock than the one that its delay would be counted by: nobody knows how long ago that was,
+/// Whether an item failed by another clock than the one that its delay would be counted by: how long ago that was is not known,
 /// and waiting for its time to come would stop retries for as long as the clocks differ.
 fn failed_ahead(item: &ItemFacts, now: Timestamp) -> bool {
     item.failed_at > later(now, SignedDuration::from_hours(1))
 }
 
-fn held(ctx: &Circumstances<'_>) -> Option<Exclusion> {
-    match ctx.gate {
-        Gate::Held { until, .. } if ctx.now < until => Some(Exclusion::Held { until: Some(until) }),
-        Gate::Probing { .. } => Some(Exclusion::Held { until: None }),
-        _ => None,
-    }
-}
-
 fn is_automatic(item: &ItemFacts, limits: &Limits) -> bool {
     match item.class {
-        Class::Transient | Class::Throttled => true,
-        Class::Unknown => limits.unknown_canary,
-        // Checked before: the parameters have changed since, if those it failed with are known.
+        Class::Unknown => limits.probe_unknown,
+        // The parameters have changed since, if those it failed with are known.
         Class::Config => item.failed_config_hash.is_some(),
-        // Nothing was wrong with the item; the account stop holds it until the account works again.
-        Class::Account => true,
-        Class::Done | Class::PermanentInput | Class::Cancelled => false,
+        class => prior(class).is_some(),
     }
 }

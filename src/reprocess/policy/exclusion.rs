@@ -3,13 +3,13 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::model::class::Class;
+use crate::reprocess::policy::budget::Budget;
+use crate::reprocess::policy::hold::HoldReason;
 
 /// Why an item is left out of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "reason")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exclusion {
     /// It completed since.
     Recovered,
@@ -21,8 +21,6 @@ pub enum Exclusion {
     Done,
     /// It stands for a batch that failed as a whole without naming its files.
     WholeBatch,
-    /// Its file was deleted.
-    Deleted,
     /// It is, or may be, pending or processing in a batch.
     Running {
         /// The batch.
@@ -35,7 +33,7 @@ pub enum Exclusion {
     },
     /// The API definitely refused this item.
     Refused,
-    /// Somebody cancelled its last retry at LlamaCloud.
+    /// Its last retry was cancelled at LlamaCloud.
     RetryCancelled {
         /// When that was seen.
         at: Timestamp,
@@ -71,133 +69,91 @@ pub enum Exclusion {
         /// When it is.
         until: Timestamp,
     },
-    /// The group's breaker is open.
-    BreakerOpen {
+    /// Its group's last step has not ended.
+    StepRunning,
+    /// Its group rests after a lost probe.
+    Rests {
+        /// When the next probe goes.
+        until: Timestamp,
+    },
+    /// All probes of its group were lost.
+    PersonDecides {
+        /// When the last one was.
+        since: Timestamp,
+    },
+    /// Others of its group go first.
+    LaterStep,
+    /// It failed again, and too few of its group that did so recover.
+    LaterTriesFail,
+    /// Everything of its project is held.
+    Held {
+        /// Why.
+        reason: HoldReason,
         /// Until when.
         until: Timestamp,
     },
-    /// The group's canary failed in calm weather; a person must decide.
-    Parked {
-        /// Since when.
-        since: Timestamp,
-    },
-    /// Its wording hides the cause, there is no other work to compare with, and the group has just failed again.
-    StillFailing {
-        /// When the group has been quiet for long enough.
-        until: Timestamp,
-    },
-    /// No retry of its directory recovers while those of others in its group do.
-    SenderFails {
-        /// When one of them tries again.
-        until: Timestamp,
-    },
-    /// Further tries in this group do not help.
-    LaterTriesFail,
-    /// An earlier step of the group's ramp has not ended.
-    StepRunning,
-    /// It waits for a later step of the ramp.
-    LaterStep,
-    /// Everything is held by an incident or the global breaker.
-    Held {
-        /// Until when; `None` while a probe is under way.
-        until: Option<Timestamp>,
-    },
-    /// Another group is probing for all.
-    ProbeElsewhere,
     /// The account cannot go on: key, role, credits or quota.
     AccountStopped {
         /// Since when.
         since: Timestamp,
     },
+    /// It failed for the account, and nothing has completed since.
+    AccountUnproven,
     /// A budget is used up.
     Budget {
         /// Which.
-        budget: crate::reprocess::policy::budget::Budget,
+        budget: Budget,
     },
     /// Not among the first items that were asked for.
     OverLimit,
     /// No retry is known to help its class, and another item of its group goes to try.
     OneOfPermanent,
-    /// Reprocessing is off.
-    Off,
-}
-
-impl Exclusion {
-    /// Whether waiting alone may make the item eligible.
-    pub fn passes_with_time(&self) -> bool {
-        matches!(
-            self,
-            Self::Running { .. }
-                | Self::Claimed { .. }
-                | Self::Delay { .. }
-                | Self::BreakerOpen { .. }
-                | Self::StillFailing { .. }
-                | Self::SenderFails { .. }
-                | Self::StepRunning
-                | Self::LaterStep
-                | Self::Held { .. }
-                | Self::ProbeElsewhere
-                | Self::Budget { .. }
-                | Self::OverLimit
-        )
-    }
 }
 
 impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Recovered => f.write_str("it has completed since"),
-            Self::Dismissed => f.write_str("it was dismissed; `group undismiss` brings it back"),
+            Self::Dismissed => f.write_str("it is dismissed; `group undismiss` undoes that"),
             Self::Harmless => f.write_str("it was skipped for a harmless reason"),
-            Self::Done => f.write_str("its class (done) says that the work was done"),
-            Self::WholeBatch => {
-                f.write_str("it stands for a whole batch that names no files: make that batch again yourself")
-            }
-            Self::Deleted => f.write_str("its file was deleted"),
-            Self::Running { batch_id } => write!(f, "it is, or may be, still processing in batch {batch_id}"),
-            Self::Claimed { intent_id } => write!(f, "intent {intent_id} has claimed it"),
-            Self::Refused => f.write_str("the API refused this item by itself; it is left out for a week"),
+            Self::Done => f.write_str("its class is done: nothing failed"),
+            Self::WholeBatch => f.write_str("the whole batch failed without naming its files; recreate it"),
+            Self::Running { batch_id } => write!(f, "it is, or may be, processing in batch {batch_id}"),
+            Self::Claimed { intent_id } => write!(f, "intent {intent_id} claims it"),
+            Self::Refused => f.write_str("LlamaCloud refused this item alone; it is left out for a week"),
             Self::RetryCancelled { at } => {
-                write!(f, "somebody cancelled its retry (seen at {at}), so it is retried by hand only")
+                write!(f, "its retry was cancelled at LlamaCloud (seen {at:.0}); retry it by hand")
             }
             Self::NoJobConfig => f.write_str("no job config is known for it; add a [[reprocess.job-config]]"),
             Self::Class { class } => write!(f, "class {class} is not retried automatically"),
             Self::ClassChanged { class } => {
-                write!(f, "its class has changed to {class} since the plan: make a new one if it is still wanted")
+                write!(f, "its class has changed to {class} since the plan; make a new plan if it is still wanted")
             }
             Self::SameConfig => f.write_str("it failed for its parameters and they have not changed"),
-            Self::Baseline => f.write_str("it failed before the first start; allow the baseline to retry it"),
-            Self::Attempts { made } => write!(f, "all automatic attempts are used up ({made} made in this episode)"),
-            Self::AttemptsInLife { made } => write!(f, "all attempts of its life are used up ({made} made)"),
-            Self::Delay { until } => write!(f, "its delay is over at {until}"),
-            Self::BreakerOpen { until } => {
-                write!(f, "the group's breaker is open until {until}; `breaker reset` lets its canary go before")
+            Self::Baseline => f.write_str("it failed before the first start; baseline = true in [reprocess] includes it"),
+            Self::Attempts { made } => write!(f, "attempt limit reached ({made} in this episode)"),
+            Self::AttemptsInLife { made } => write!(f, "lifetime attempt limit reached ({made})"),
+            Self::Delay { until } => write!(f, "next attempt not before {until:.0}"),
+            Self::StepRunning => f.write_str("retries of its group are under way"),
+            Self::Rests { until } => write!(f, "its group's last probe was lost; next probe at {until:.0}"),
+            Self::PersonDecides { since } => write!(f, "all probes of its group were lost; needs a decision since {since:.0}"),
+            Self::LaterStep => f.write_str("other items of its group go first"),
+            Self::LaterTriesFail => f.write_str("it failed again, and too few such items of its group recover"),
+            Self::Held { reason: HoldReason::Storm, until } => {
+                write!(f, "many retries of several groups were lost; retries are held until {until:.0}")
             }
-            Self::Parked { since } => {
-                write!(f, "its group failed its canary at {since} while other work went through; a person must decide")
+            Self::Held { reason: HoldReason::Incident, until } => {
+                write!(f, "many groups began at once; retries are held until {until:.0}")
             }
-            Self::StillFailing { until } => {
-                write!(f, "its group is still failing and little else goes on to compare with; it waits until {until}")
-            }
-            Self::SenderFails { until } => {
-                write!(f, "no retry of its directory recovers while others of its group do; one tries again at {until}")
-            }
-            Self::LaterTriesFail => f.write_str("it failed again, and items of this group that did so fail each time"),
-            Self::StepRunning => f.write_str("the group's last step has not ended"),
-            Self::LaterStep => f.write_str("it waits for a later step"),
-            Self::Held { until: Some(until) } => write!(f, "all retries are held until {until}"),
-            Self::Held { until: None } => f.write_str("all retries are held while one probe is under way"),
-            Self::ProbeElsewhere => f.write_str("another group is probing for all"),
             Self::AccountStopped { since } => {
-                write!(f, "the account has refused work since {since} (key, role, credits or quota)")
+                write!(f, "LlamaCloud refuses the account since {since:.0} (key, role, credits or quota)")
             }
-            Self::Budget { budget: crate::reprocess::policy::budget::Budget::Run } => f.write_str("the budget per-run lets no more go at once"),
-            Self::Budget { budget } => write!(f, "the budget {budget} is used up"),
-            Self::OverLimit => f.write_str("it is beyond the limit that was asked for"),
+            Self::AccountUnproven => f.write_str("it failed for the account, and nothing has completed since"),
+            Self::Budget { budget } => write!(f, "{budget} budget exhausted"),
+            Self::OverLimit => f.write_str("over --limit"),
             Self::OneOfPermanent => f.write_str(
-                "no retry is known to help its class (permanent-input), and one item of its group goes; `--permanent`, or the group or the item by its id, lets all go",
+                "a retry does not help its class (permanent-input); one item of its group goes, `--permanent` includes all",
             ),
-            Self::Off => f.write_str("reprocessing is off"),
         }
     }
 }

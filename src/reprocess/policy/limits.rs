@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 pub struct Limits {
     /// Items in one run.
     pub per_run: u32,
-    /// Items in any 60 minutes.
+    /// Items in any 60 minutes, apart from those that recovered.
     pub per_hour: u32,
-    /// Items in any 24 hours.
+    /// Items in any 24 hours, apart from those that recovered.
     pub per_day: u32,
-    /// Items of one group in any 24 hours.
+    /// Items of one group in any 24 hours, apart from those that recovered.
     pub per_group_per_day: u32,
     /// Credits in any 24 hours; `None` when no price is known or no limit wanted.
     pub credits_per_day: Option<f64>,
@@ -27,28 +27,16 @@ pub struct Limits {
     pub attempts_in_life: u32,
     /// Delay before the first, second, third attempt; the last one repeats.
     pub delays: Vec<SignedDuration>,
+    /// How long a group rests after each lost probe; after one more a person decides.
+    pub rests: Vec<SignedDuration>,
     /// Wait after being throttled without a `Retry-After`.
     pub throttled_wait: SignedDuration,
-    /// No delay is longer: a longer one would hide a failure.
-    pub longest_delay: SignedDuration,
-    /// A step passes when this share of its decided items recovered.
-    pub pass_share: f64,
-    /// Canaries risked on a group whose wording hides its cause, before it is left to a person.
-    pub canaries: u32,
-    /// Items of the last step of a ramp, however few of them go in one POST.
-    pub last_step: u32,
+    /// A group goes on while so large a share of its tries is expected to recover.
+    pub worth: f64,
+    /// Whether items of class unknown are retried automatically.
+    pub probe_unknown: bool,
     /// Most items in one POST.
     pub chunk: u32,
-    /// First open time of a group breaker; doubles.
-    pub breaker_open: SignedDuration,
-    /// Longest open time of a group breaker.
-    pub breaker_longest: SignedDuration,
-    /// How long everything is held by an incident or the global breaker.
-    pub hold: SignedDuration,
-    /// Longest hold, after probes that failed.
-    pub longest_hold: SignedDuration,
-    /// Whether items of class unknown may be retried automatically, through a canary.
-    pub unknown_canary: bool,
     /// After this an attempt without a terminal state has expired.
     pub expires_after: SignedDuration,
 }
@@ -67,17 +55,11 @@ impl Default for Limits {
             attempts: 3,
             attempts_in_life: 6,
             delays: vec![SignedDuration::from_mins(15), SignedDuration::from_hours(2), SignedDuration::from_hours(12)],
+            rests: [1, 3, 9, 27, 48].map(SignedDuration::from_hours).to_vec(),
             throttled_wait: SignedDuration::from_mins(15),
-            longest_delay: SignedDuration::from_hours(24),
-            pass_share: 0.80,
-            canaries: 1,
-            last_step: 100,
+            worth: 0.25,
+            probe_unknown: true,
             chunk: 100,
-            breaker_open: SignedDuration::from_hours(6),
-            breaker_longest: SignedDuration::from_hours(7 * 24),
-            hold: SignedDuration::from_mins(30),
-            longest_hold: SignedDuration::from_hours(6),
-            unknown_canary: false,
             expires_after: SignedDuration::from_hours(24),
         }
     }

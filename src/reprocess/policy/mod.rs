@@ -1,21 +1,19 @@
-//! Decides what to retry and when, and what became of it.
+//! Decides what to retry and when.
 //!
-//! Pure functions over structs, with `now` as an argument: which items may be retried and why not ([`exclusion`]), how many
-//! at once ([`plan`], [`ramp`]), what holds them ([`holds`], [`budget`]), and what the one POST meant ([`intents`]).
-//! Numbers are the defaults of [`limits`]; each says where it comes from.
+//! Pure functions over structs, with `now` as an argument: how likely a retry recovers its document ([`belief`]), whether its
+//! group is asked now and for how much ([`group`]), which items may go and why not ([`eligibility`], [`exclusion`], [`plan`]),
+//! what holds all of them ([`hold`]), what may be spent ([`budget`]).
 
+pub(crate) mod belief;
 pub(crate) mod budget;
-pub(crate) mod choice;
 pub(crate) mod chunk;
+pub(crate) mod delay;
 pub(crate) mod eligibility;
 pub(crate) mod exclusion;
 pub(crate) mod facts;
-pub(crate) mod group_state;
-pub(crate) mod holds;
-pub(crate) mod intents;
+pub(crate) mod group;
+pub(crate) mod hold;
 pub(crate) mod limits;
 pub(crate) mod plan;
-pub(crate) mod ramp;
-pub(crate) mod record;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

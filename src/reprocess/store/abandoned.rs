@@ -74,7 +74,7 @@ mod tests {
         seed.batch("b", "completed");
         seed.fail("g-1", "b", 3, t(0));
         for n in 1..=3 {
-            seed.retried("g-1", n, "unknown", "calm", "h", 0);
+            seed.retried("g-1", n, "unknown", "h", 0);
         }
         seed.run(
             "UPDATE intent SET state = 'not_sent', items = '[{\"item_id\": \"g-1-' || substr(intent_id, 2) || '\"}]'",

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::Millis;
 use crate::model::item::ItemState;
-use crate::reprocess::policy::intents::outcome::Outcome;
+use crate::reprocess::protocol::outcome::Outcome;
 use crate::reprocess::store::claim;
 use crate::reprocess::store::intent::StoredIntent;
 use crate::scan::store::counters::Counters;
@@ -246,6 +246,51 @@ pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Expired => "expired",
         Outcome::Unknown => "unknown",
     }
+}
+
+/// Attempts through API v2 that recovered their item since then and of which it is not known what they were billed, the newest
+/// `most`: each with its project and batch.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn unbilled(
+    connection: &Connection,
+    since: Timestamp,
+    most: u32,
+) -> Result<Vec<(String, String, String)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.attempt_id, p.name, a.batch_id FROM attempt a JOIN intent n USING (intent_id) JOIN project p USING (project_key)
+         WHERE a.finished_at > ?1 AND a.outcome = 'recovered' AND a.billed IS NULL AND a.batch_id IS NOT NULL AND n.api = 'v2'
+         ORDER BY a.finished_at DESC LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![Millis(since), most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes what LlamaCloud says that an attempt was billed, in credits.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn bill(tx: &Transaction<'_>, attempt_id: &str, credits: f64) -> Result<(), LedgerError> {
+    tx.execute("UPDATE attempt SET billed = ?2 WHERE attempt_id = ?1", params![attempt_id, credits])?;
+    Ok(())
+}
+
+/// What the newest retries of these groups were billed each, in credits, and of how many that is known; none if of none.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn billed_each(connection: &Connection, group_ids: &[String]) -> Result<Option<(f64, u32)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT avg(billed), count(*) FROM (
+             SELECT a.billed FROM error_group g JOIN error_group y ON y.group_key = g.group_key OR y.merged_into = g.group_key
+             JOIN attempt a ON a.group_key = y.group_key
+             WHERE g.group_id IN (SELECT value FROM json_each(?1)) AND a.billed IS NOT NULL
+             ORDER BY a.started_at DESC LIMIT 100)",
+    )?;
+    let ids = serde_json::json!(group_ids).to_string();
+    let (each, known): (Option<f64>, u32) = statement.query_row([ids], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(each.map(|each| (each, known)))
 }
 
 /// How many attempts of an intent ended how.

@@ -10,7 +10,7 @@ use crate::reprocess::policy::budget::Spent;
 /// Intents whose items were submitted, or may have been. What was certainly not submitted costs nothing.
 pub(crate) const COSTS: &str = "n.state IN ('posting', 'submitted', 'unknown', 'finished')";
 
-/// What was spent until `now`; `run` is left at 0 for the caller.
+/// What was spent until `now`; `run` is left at 0 for the caller. Items that recovered are not in it, their credits are.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -18,17 +18,16 @@ pub(crate) fn until(connection: &Connection, now: Timestamp) -> Result<Spent, Le
     let day = now - SignedDuration::from_hours(24);
     let hour = now - SignedDuration::from_hours(1);
     let sql = format!(
-        "SELECT coalesce(g.group_id, ''), sum(n.item_count), sum(n.item_count) FILTER (WHERE n.posting_at > ?2),
+        "WITH spent AS (
+             SELECT n.group_key, n.posting_at, n.estimated_credits, n.item_count - (SELECT count(*) FROM attempt a
+                 WHERE a.intent_id = n.intent_id AND a.outcome IN ('recovered', 'already_processed')) AS items
+             FROM intent n WHERE n.posting_at > ?1 AND {COSTS})
+         SELECT coalesce(g.group_id, ''), sum(n.items), sum(n.items) FILTER (WHERE n.posting_at > ?2),
                 coalesce(sum(n.estimated_credits), 0.0)
-         FROM intent n LEFT JOIN error_group y ON y.group_key = n.group_key
-         LEFT JOIN error_group g ON g.group_key = coalesce(y.merged_into, y.group_key)
-         WHERE n.posting_at > ?1 AND {COSTS} GROUP BY 1"
+         FROM spent n LEFT JOIN error_group y ON y.group_key = n.group_key
+         LEFT JOIN error_group g ON g.group_key = coalesce(y.merged_into, y.group_key) GROUP BY 1"
     );
-    let mut spent = Spent {
-        processed_day: processed(connection, day)?,
-        recovered_day: recovered(connection, day)?,
-        ..Spent::default()
-    };
+    let mut spent = Spent { processed_day: processed(connection, day)?, ..Spent::default() };
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![Millis(day), Millis(hour)])?;
     while let Some(row) = rows.next()? {
@@ -39,15 +38,6 @@ pub(crate) fn until(connection: &Connection, now: Timestamp) -> Result<Spent, Le
         spent.group_day.insert(row.get(0)?, items);
     }
     Ok(spent)
-}
-
-/// Items of the retries since `since` that recovered.
-fn recovered(connection: &Connection, since: Timestamp) -> Result<u32, LedgerError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT count(*) FROM intent n JOIN attempt a USING (intent_id)
-         WHERE n.posting_at > ?1 AND a.outcome IN ('recovered', 'already_processed')",
-    )?;
-    Ok(statement.query_row([Millis(since)], |row| row.get(0))?)
 }
 
 /// Items of anybody in batches that changed since `since`: what the retry share is a share of.

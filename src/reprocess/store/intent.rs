@@ -9,10 +9,7 @@ use crate::ledger::millis::Millis;
 use crate::model::batch_api::BatchApi;
 use crate::model::prior_jobs::PriorJobs;
 use crate::reprocess::policy::chunk::set_hash;
-use crate::reprocess::policy::holds::outage_signal::Weather;
-use crate::reprocess::policy::intents::intent::{Intent, IntentState};
-use crate::reprocess::policy::ramp::Step;
-use crate::reprocess::store::breaker::step_number;
+use crate::reprocess::protocol::intent::{Intent, IntentState};
 use crate::reprocess::store::claim;
 
 /// An item of an intent.
@@ -54,12 +51,6 @@ pub struct NewIntent {
     pub parameters_hash: String,
     /// The items.
     pub items: Vec<IntentItem>,
-    /// The step of the ramp; none if a person chose.
-    pub step: Option<Step>,
-    /// It stands for all groups.
-    pub probe: bool,
-    /// The weather of now.
-    pub weather: Weather,
     /// What it is thought to cost.
     pub credits: Option<f64>,
 }
@@ -89,10 +80,6 @@ pub struct StoredIntent {
     pub parameters_hash: String,
     /// The items.
     pub items: Vec<IntentItem>,
-    /// It stands for all groups.
-    pub probe: bool,
-    /// The weather when it was posted.
-    pub weather: Weather,
     /// Where it stands.
     pub intent: Intent,
     /// The word that the ledger keeps of that: `finished` once all its attempts have ended.
@@ -126,8 +113,8 @@ pub fn begin(tx: &Transaction<'_>, new: &NewIntent, now: Timestamp) -> Result<bo
         .map_err(|error| LedgerError::Unreadable { what: "item list", value: error.to_string() })?;
     tx.execute(
         "INSERT INTO intent (intent_id, plan_id, project_key, group_key, job_type, trigger, actor, reason, state, job_config,
-             parameters_hash, items_hash, items, item_count, step, probe, weather, estimated_credits, created_at, api)
-         SELECT ?1, ?2, p.project_key, g.group_key, ?5, ?6, ?7, ?8, 'planned', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
+             parameters_hash, items_hash, items, item_count, estimated_credits, created_at, api)
+         SELECT ?1, ?2, p.project_key, g.group_key, ?5, ?6, ?7, ?8, 'planned', ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16
          FROM project p, error_group g WHERE p.name = ?3 AND g.group_id = ?4",
         params![
             new.intent_id,
@@ -143,9 +130,6 @@ pub fn begin(tx: &Transaction<'_>, new: &NewIntent, now: Timestamp) -> Result<bo
             items_hash,
             items,
             u32::try_from(new.items.len()).unwrap_or(u32::MAX),
-            new.step.map_or(0, step_number),
-            new.probe,
-            weather_word(new.weather),
             new.credits,
             Millis(now),
             new.api.word(),
@@ -238,6 +222,15 @@ pub fn refuse_item(tx: &Transaction<'_>, intent_id: &str) -> Result<(), LedgerEr
     Ok(())
 }
 
+/// Notes that the API refused an intent and all others of its run: it was not the items, so the parameters are to blame.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn blame_parameters(tx: &Transaction<'_>, intent_id: &str) -> Result<(), LedgerError> {
+    tx.execute("UPDATE intent SET parameters_refused = 1 WHERE intent_id = ?1", [intent_id])?;
+    Ok(())
+}
+
 /// Notes that all attempts of an intent have ended.
 ///
 /// # Errors
@@ -249,7 +242,7 @@ pub fn finish(tx: &Transaction<'_>, intent_id: &str, now: Timestamp) -> Result<(
 }
 
 const SELECT: &str = "SELECT n.intent_id, n.plan_id, p.name, coalesce(s.group_id, ''), n.job_type, n.trigger, n.actor,
-        n.parameters_hash, n.items, n.probe, n.weather, n.state, n.posting_at, n.batch_id, n.duplicate_batch_ids,
+        n.parameters_hash, n.items, n.state, n.posting_at, n.batch_id, n.duplicate_batch_ids,
         n.created_at, n.clean_listings, n.checked_at, n.error, n.reason, n.clean_since, n.api
      FROM intent n JOIN project p USING (project_key) LEFT JOIN error_group g ON g.group_key = n.group_key
      LEFT JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)";
@@ -299,6 +292,17 @@ pub fn owned_batches(connection: &Connection) -> Result<std::collections::HashSe
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
+/// When the newest known failure of these items happened; none if none of them is known.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn failed_at(connection: &Connection, item_ids: &[String]) -> Result<Option<Timestamp>, LedgerError> {
+    let sql = "SELECT max(last_seen) FROM item WHERE item_id IN (SELECT value FROM json_each(?1))";
+    let ids = serde_json::json!(item_ids).to_string();
+    let at: Option<Millis> = connection.prepare_cached(sql)?.query_row([ids], |row| row.get(0))?;
+    Ok(at.map(|at| at.0))
+}
+
 pub(crate) fn select(
     connection: &Connection,
     tail: &str,
@@ -311,32 +315,30 @@ pub(crate) fn select(
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredIntent> {
     let time = |index| row.get::<_, Option<Millis>>(index).map(|at| at.map(|at| at.0));
-    let word: String = row.get(11)?;
-    let mut batch_ids: Vec<String> = row.get::<_, Option<String>>(13)?.into_iter().collect();
-    if let Some(others) = row.get::<_, Option<String>>(14)? {
-        batch_ids.extend(json::<Vec<String>>(14, &others)?);
+    let word: String = row.get(9)?;
+    let mut batch_ids: Vec<String> = row.get::<_, Option<String>>(11)?.into_iter().collect();
+    if let Some(others) = row.get::<_, Option<String>>(12)? {
+        batch_ids.extend(json::<Vec<String>>(12, &others)?);
     }
     Ok(StoredIntent {
         intent_id: row.get(0)?,
         plan_id: row.get(1)?,
         project: row.get(2)?,
-        api: BatchApi::try_from(row.get_ref(21)?.as_str()?).unwrap_or(BatchApi::V1Beta),
+        api: BatchApi::try_from(row.get_ref(19)?.as_str()?).unwrap_or(BatchApi::V1Beta),
         group_id: row.get(3)?,
         job_type: row.get(4)?,
         trigger: row.get(5)?,
         actor: row.get(6)?,
         parameters_hash: row.get(7)?,
         items: json(8, row.get_ref(8)?.as_str()?)?,
-        probe: row.get(9)?,
-        weather: weather(row.get_ref(10)?.as_str()?),
-        intent: Intent { state: state(&word, batch_ids), posting_at: time(12)? },
+        intent: Intent { state: state(&word, batch_ids), posting_at: time(10)? },
         word,
-        created_at: row.get::<_, Millis>(15)?.0,
-        clean_listings: row.get(16)?,
-        clean_since: time(20)?,
-        checked_at: time(17)?,
-        error: row.get(18)?,
-        reason: row.get(19)?,
+        created_at: row.get::<_, Millis>(13)?.0,
+        clean_listings: row.get(14)?,
+        clean_since: time(18)?,
+        checked_at: time(15)?,
+        error: row.get(16)?,
+        reason: row.get(17)?,
     })
 }
 
@@ -366,14 +368,4 @@ fn state(word: &str, mut batch_ids: Vec<String>) -> IntentState {
         // The state from which nothing is posted and reconciliation looks: the safe reading of anything else.
         _ => IntentState::Unknown,
     }
-}
-
-const WEATHERS: [(Weather, &str); 3] = [(Weather::Calm, "calm"), (Weather::Storm, "storm"), (Weather::Still, "still")];
-
-fn weather_word(weather: Weather) -> &'static str {
-    WEATHERS.iter().find(|(one, _)| *one == weather).map_or("still", |(_, word)| word)
-}
-
-fn weather(word: &str) -> Weather {
-    WEATHERS.iter().find(|(_, one)| *one == word).map_or(Weather::Still, |(weather, _)| *weather)
 }

@@ -7,7 +7,9 @@ use rusqlite::{Connection, Row, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::millis::Millis;
+use crate::model::class::Class;
 use crate::model::item::ItemState;
+use crate::reprocess::policy::facts::prior;
 
 /// One item with its newest failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +22,10 @@ pub struct Retriable {
     pub state: ItemState,
     /// Its present group.
     pub group_id: String,
-    /// The group's class, as the ledger words it.
-    pub class: String,
-    /// The rule behind the class.
+    /// The rule behind the group's class.
     pub rule: Option<String>,
-    /// Event time of the group's newest failure.
-    pub group_last_seen: Timestamp,
+    /// What its newest failure or skip said.
+    pub said: Said,
     /// Event time of its newest failure.
     pub failed_at: Timestamp,
     /// It failed before the first start.
@@ -42,6 +42,21 @@ pub struct Retriable {
     pub origin: Origin,
     /// Its attempts, oldest first.
     pub attempts: Vec<Tried>,
+}
+
+/// What a failure or skip said, and what the job records of its group say beyond that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Whether it was skipped.
+    pub skipped: bool,
+    /// Empty if there is none.
+    pub message: String,
+    /// Why it was skipped.
+    pub skip_reason: Option<String>,
+    /// Its group's.
+    pub cause_code: Option<String>,
+    /// Its group's.
+    pub cause_text: Option<String>,
 }
 
 /// The batch that somebody made of an item.
@@ -75,18 +90,23 @@ pub struct Tried {
 pub enum Which {
     /// These items.
     Items(Vec<String>),
-    /// The open and retrying items of these classes that did not fail before the first start, or did if the second field says so:
+    /// The open and retrying items that may be retried automatically, those that failed before the first start only if this says so:
     /// of each group and project the newest that were not tried yet, the newest that were, and all that are under way.
-    OfClasses(Vec<&'static str>, bool),
+    Automatic {
+        /// Whether those too.
+        baseline: bool,
+    },
 }
 
 const SELECT: &str =
-    "SELECT i.item_key, i.item_id, p.name, i.state, g.group_id, g.class, g.rule, g.last_seen, i.last_seen,
-        i.baseline, c.intent_id, b.batch_id, b.job_type, b.directory_id, o.job_id,
-        r.parameters_hash, r.created_at,
+    "SELECT i.item_key, i.item_id, p.name AS project, i.state, g.group_id, g.rule, i.last_seen, i.baseline,
+        w.kind = 'skipped' AS skipped, w.skip_reason, m.text AS message, g.cause_code, g.cause_text,
+        c.intent_id AS claimed_by, b.batch_id, b.job_type, b.directory_id, o.job_id,
+        r.parameters_hash AS refused_with, r.created_at AS refused_at,
         (SELECT a.batch_id FROM attempt a JOIN intent n ON n.intent_id = a.intent_id
-         WHERE a.item_key = i.item_key AND a.outcome = 'expired' AND n.state = 'submitted' LIMIT 1)
+         WHERE a.item_key = i.item_key AND a.outcome = 'expired' AND n.state = 'submitted' LIMIT 1) AS running_in
      FROM item i JOIN project p USING (project_key) JOIN error_group g ON g.group_key = i.group_key
+     JOIN observation w ON w.observation_key = i.observation_key LEFT JOIN message m ON m.message_key = w.message_key
      JOIN observation o ON o.observation_key = coalesce(
         (SELECT y.observation_key FROM observation y JOIN batch z USING (batch_key)
          WHERE y.item_key = i.item_key AND z.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
@@ -101,8 +121,8 @@ const SELECT: &str =
 pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, LedgerError> {
     let (condition, parameter) = match which {
         Which::Items(ids) => ("i.item_id IN (SELECT value FROM json_each(?1))", serde_json::json!(ids)),
-        Which::OfClasses(classes, baseline) => {
-            let keys = newest(connection, classes, *baseline)?;
+        Which::Automatic { baseline } => {
+            let keys = newest(connection, *baseline)?;
             ("i.item_key IN (SELECT value FROM json_each(?1))", serde_json::json!(keys))
         }
     };
@@ -119,30 +139,35 @@ pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, L
     Ok(found)
 }
 
-/// Items of one group and project that are weighed in one go, at most, tried and untried: a budget of many days.
+/// Items of one group and project that are looked at in one cycle, at most, tried and untried: more than go in days.
 /// An outage may leave hundreds of thousands open, and every cycle would read them all.
-const MOST_OF_A_GROUP: i64 = 2_000;
+const MOST_OF_A_GROUP: i64 = 500;
 
-/// The keys of items that may be retried by themselves.
-fn newest(connection: &Connection, classes: &[&str], baseline: bool) -> Result<Vec<i64>, LedgerError> {
+/// The same of a group whose class is never retried automatically: its newest items may have failed for something else.
+const MOST_OF_ANOTHER: i64 = 100;
+
+/// The keys of items that may be retried automatically, as far as their groups tell.
+fn newest(connection: &Connection, baseline: bool) -> Result<Vec<i64>, LedgerError> {
     let mut groups = connection.prepare_cached(
-        "SELECT DISTINCT g.group_key, c.project_key FROM error_group g JOIN item_count c USING (group_key)
-         WHERE g.open_items > 0 AND c.state IN ('open', 'retrying') AND g.class IN (SELECT value FROM json_each(?1))",
+        "SELECT DISTINCT g.group_key, c.project_key, g.class FROM error_group g JOIN item_count c USING (group_key)
+         WHERE g.open_items > 0 AND c.state IN ('open', 'retrying') AND g.class <> 'done'",
     )?;
-    let groups = groups.query_map([serde_json::json!(classes).to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let groups: Vec<(i64, i64)> = groups.collect::<Result<_, _>>()?;
+    let groups = groups.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let groups: Vec<(i64, i64, String)> = groups.collect::<Result<_, _>>()?;
     let of_group = |state: &str, more: &str| {
         connection.prepare_cached(&format!(
             "SELECT item_key FROM item WHERE group_key = ?1 AND project_key = ?2 AND state = '{state}' AND baseline <= ?3
              {more} ORDER BY last_seen DESC LIMIT ?4"
         ))
     };
-    let mut statements = [(of_group("open", "AND attempts = 0")?, MOST_OF_A_GROUP), (of_group("retrying", "")?, -1)];
-    let mut keys = tried_before(connection, classes, baseline)?;
-    for (group_key, project_key) in groups {
-        for (statement, most) in &mut statements {
+    let (mut untried, mut under_way) = (of_group("open", "AND attempts = 0")?, of_group("retrying", "")?);
+    let mut keys = tried_before(connection, baseline)?;
+    for (group_key, project_key, class) in groups {
+        let is_automatic = Class::try_from(class.as_str()).ok().is_none_or(|class| prior(class).is_some());
+        let most = if is_automatic { MOST_OF_A_GROUP } else { MOST_OF_ANOTHER };
+        for (statement, most) in [(&mut untried, most), (&mut under_way, -1)] {
             let found =
-                statement.query_map(params![group_key, project_key, baseline, *most], |row| row.get::<_, i64>(0))?;
+                statement.query_map(params![group_key, project_key, baseline, most], |row| row.get::<_, i64>(0))?;
             keys.extend(found.collect::<Result<Vec<_>, _>>()?);
         }
     }
@@ -151,18 +176,15 @@ fn newest(connection: &Connection, classes: &[&str], baseline: bool) -> Result<V
 
 /// The keys of open items that were tried before. Found by their attempts, which budgets keep few: among the open items of
 /// a large group they would be a few in hundreds of thousands.
-fn tried_before(connection: &Connection, classes: &[&str], baseline: bool) -> Result<Vec<i64>, LedgerError> {
+fn tried_before(connection: &Connection, baseline: bool) -> Result<Vec<i64>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT item_key FROM (
              SELECT i.item_key, row_number() OVER (PARTITION BY i.group_key, i.project_key ORDER BY i.last_seen DESC) AS place
              FROM (SELECT DISTINCT item_key FROM attempt) CROSS JOIN item i USING (item_key)
-             CROSS JOIN error_group g ON g.group_key = i.group_key
-             WHERE i.state = 'open' AND i.attempts > 0 AND i.baseline <= ?2
-                 AND g.class IN (SELECT value FROM json_each(?1)))
-         WHERE place <= ?3",
+             WHERE i.state = 'open' AND i.attempts > 0 AND i.baseline <= ?1)
+         WHERE place <= ?2",
     )?;
-    let keys = statement
-        .query_map(params![serde_json::json!(classes).to_string(), baseline, MOST_OF_A_GROUP], |row| row.get(0))?;
+    let keys = statement.query_map(params![baseline, MOST_OF_A_GROUP], |row| row.get(0))?;
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
@@ -176,30 +198,36 @@ fn refused_alone(connection: &Connection) -> Result<HashMap<String, u32>, Ledger
 }
 
 fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError> {
-    let state: String = row.get(3)?;
+    let state: String = row.get("state")?;
+    let refused_at = row.get::<_, Option<Millis>>("refused_at")?.map(|at| at.0);
     Ok(Retriable {
-        item_id: row.get(1)?,
-        project: row.get(2)?,
+        item_id: row.get("item_id")?,
+        project: row.get("project")?,
         state: ItemState::try_from(state.as_str())
             .ok()
             .ok_or(LedgerError::Unreadable { what: "item state", value: state })?,
-        group_id: row.get(4)?,
-        class: row.get(5)?,
-        rule: row.get(6)?,
-        group_last_seen: row.get::<_, Millis>(7)?.0,
-        failed_at: row.get::<_, Millis>(8)?.0,
-        baseline: row.get(9)?,
-        claimed_by: row.get(10)?,
-        origin: Origin {
-            batch_id: row.get(11)?,
-            job_type: row.get(12)?,
-            directory_id: row.get(13)?,
-            job_id: row.get(14)?,
+        group_id: row.get("group_id")?,
+        rule: row.get("rule")?,
+        said: Said {
+            skipped: row.get("skipped")?,
+            message: row.get::<_, Option<String>>("message")?.unwrap_or_default(),
+            skip_reason: row.get("skip_reason")?,
+            cause_code: row.get("cause_code")?,
+            cause_text: row.get("cause_text")?,
         },
-        refused: row.get::<_, Option<String>>(15)?.zip(row.get::<_, Option<Millis>>(16)?.map(|at| at.0)),
-        running_in: row.get(17)?,
+        failed_at: row.get::<_, Millis>("last_seen")?.0,
+        baseline: row.get("baseline")?,
+        claimed_by: row.get("claimed_by")?,
+        origin: Origin {
+            batch_id: row.get("batch_id")?,
+            job_type: row.get("job_type")?,
+            directory_id: row.get("directory_id")?,
+            job_id: row.get("job_id")?,
+        },
+        refused: row.get::<_, Option<String>>("refused_with")?.zip(refused_at),
+        running_in: row.get("running_in")?,
         refusals: 0,
-        attempts: tried(connection, row.get(0)?)?,
+        attempts: tried(connection, row.get("item_key")?)?,
     })
 }
 

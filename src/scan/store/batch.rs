@@ -183,6 +183,17 @@ pub(crate) fn known_before(connection: &Connection, intent_id: &str) -> Result<H
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
+/// The ids of all batches of a project, and of the jobs of its retries.
+///
+/// # Errors
+/// SQLite's.
+pub(crate) fn all_of(connection: &Connection, project: &str) -> Result<HashSet<String>, LedgerError> {
+    let mut statement = connection
+        .prepare_cached("SELECT b.batch_id FROM batch b JOIN project p USING (project_key) WHERE p.name = ?1")?;
+    let ids = statement.query_map([project], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
 /// Batches of a project that have not ended, as far as the job list has shown, and that are no retry's; newest first.
 /// Beside them those that ended otherwise than well after `since`, in milliseconds: what was under way in them may go on.
 ///

@@ -146,6 +146,16 @@ pub(crate) fn addresses(connection: &rusqlite::Connection) -> Result<Vec<(String
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The names of the projects that were ever scanned, sorted.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn names(connection: &rusqlite::Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT name FROM project ORDER BY name")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
 /// When the last complete scan of a project began: what happened until then is known. None if there was none.
 pub(crate) fn known_until(connection: &rusqlite::Connection, name: &str) -> Result<Option<Timestamp>, LedgerError> {
     let at: Option<i64> = connection

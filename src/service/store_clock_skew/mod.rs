@@ -28,8 +28,6 @@ pub struct Right {
     pub now: Timestamp,
     /// When the next digest is due: what was worked at a later time comes again. None without a schedule.
     pub next_digest: Option<Timestamp>,
-    /// The longest that the worker holds retries for.
-    pub longest_hold: SignedDuration,
     /// The clock was set back: items and their failures are looked at even if nothing else lies ahead.
     pub set_back: bool,
 }
@@ -71,7 +69,7 @@ fn columns() -> impl Iterator<Item = (&'static str, &'static str, ColumnRepair)>
 fn ends(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
     let mut changed = 0;
     for (table, column, repair) in columns() {
-        if let ColumnRepair::EndOf(from) | ColumnRepair::EndWithin(from, _) | ColumnRepair::EndOfHold(from) = repair {
+        if let ColumnRepair::EndOf(from) | ColumnRepair::EndWithin(from, _) = repair {
             let sql = format!(
                 "UPDATE {table} SET {column} = {column} - ({from} - ?1) WHERE {column} IS NOT NULL AND {from} > ?2"
             );
@@ -105,7 +103,6 @@ fn longest_ends(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError
                 let latest = after(right, SignedDuration::from_millis(longest));
                 (latest, latest)
             }
-            ColumnRepair::EndOfHold(_) => (after(right, right.longest_hold), after(right, right.longest_hold)),
             _ => continue,
         };
         changed += tx.execute(&format!("UPDATE {table} SET {column} = ?1 WHERE {column} > ?2"), [instead, latest])?;

@@ -7,19 +7,16 @@ use super::*;
 use crate::ledger::check::check;
 use crate::ledger::open;
 use crate::ledger::tests::seed::{Seed, t};
-use crate::reprocess::policy::group_state::{GroupState, Parked};
-use crate::reprocess::policy::holds::breaker::Breaker;
-use crate::reprocess::policy::holds::gate::{Gate, HoldReason};
-use crate::reprocess::store::{breaker, gate};
+use crate::reprocess::policy::hold::Account;
+use crate::reprocess::store::{account, history};
 use crate::triage::digest::test_digest;
 
-const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(6);
 const DAY: i64 = 60 * 24;
 const YEAR: i64 = 365 * DAY;
 const HOUR_MS: i64 = 3_600_000;
 
 fn right(now: i64) -> Right {
-    Right { now: t(now), next_digest: None, longest_hold: LONGEST_HOLD, set_back: false }
+    Right { now: t(now), next_digest: None, set_back: false }
 }
 
 fn set(seed: &mut Seed, now: i64) -> usize {
@@ -37,9 +34,7 @@ fn put(connection: &Connection, table: &str, times: &[(&str, ColumnRepair)], ahe
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
     let value = |name: &str, kind: &str| match times.iter().find(|(column, _)| *column == name) {
         Some(_) if name == "hour" => Value::Integer(ahead / HOUR_MS),
-        Some((_, ColumnRepair::EndOf(_) | ColumnRepair::EndWithin(..) | ColumnRepair::EndOfHold(_))) => {
-            Value::Integer(ahead + HOUR_MS)
-        }
+        Some((_, ColumnRepair::EndOf(_) | ColumnRepair::EndWithin(..))) => Value::Integer(ahead + HOUR_MS),
         Some(_) => Value::Integer(ahead),
         None if table == "delivery" && name == "state" => Value::Text("sending".into()),
         None if ["merged_into", "result"].contains(&name) => Value::Null,
@@ -76,7 +71,7 @@ fn no_column_of_any_table_is_ahead_afterwards_and_no_end_was_lost() {
     for (table, column, repair) in columns() {
         let latest = match repair {
             ColumnRepair::Stays(_) => continue,
-            ColumnRepair::EndOf(_) | ColumnRepair::EndWithin(..) | ColumnRepair::EndOfHold(_) => now + HOUR_MS,
+            ColumnRepair::EndOf(_) | ColumnRepair::EndWithin(..) => now + HOUR_MS,
             ColumnRepair::Own if column == "lease_until" => now + store_delivery::LEASE.as_millis() as i64,
             ColumnRepair::Event if column == "hour" => now / HOUR_MS,
             ColumnRepair::Past | ColumnRepair::Own | ColumnRepair::Event => now,
@@ -86,8 +81,7 @@ fn no_column_of_any_table_is_ahead_afterwards_and_no_end_was_lost() {
         if found.is_some_and(|found| found > latest) {
             left.insert(format!("{table}.{column}"), found.unwrap_or_default() - latest);
         }
-        let is_end =
-            matches!(repair, ColumnRepair::EndOf(_) | ColumnRepair::EndWithin(..) | ColumnRepair::EndOfHold(_));
+        let is_end = matches!(repair, ColumnRepair::EndOf(_) | ColumnRepair::EndWithin(..));
         assert!(!is_end || found == Some(latest), "{table}.{column} lost its hour");
     }
     assert_eq!(left, BTreeMap::new(), "milliseconds too late");
@@ -226,49 +220,40 @@ fn a_plan_of_a_wrong_clock_is_too_old_to_be_approved_or_executed() {
     assert_eq!(plan("P-4").applied_at, Some(t(6)));
 }
 
-fn held(until: i64) -> Gate {
-    Gate::Held { reason: HoldReason::Storm, until: t(until), failed_probes: 1 }
-}
-
 #[test]
-fn a_hold_that_began_while_the_clock_was_ahead_begins_now_and_lasts_as_long() {
+fn a_wait_and_a_stop_that_began_while_the_clock_was_ahead_begin_now() {
     let mut seed = Seed::new();
     let ahead = 30 * DAY;
-    let group = GroupState {
-        breaker: Breaker::Open { since: t(ahead), until: t(ahead + 360), opened: 1 },
-        parked: Some(Parked { since: t(ahead), compared: false }),
-        ..GroupState::default()
-    };
+    let stopped = Account::default().stop(t(ahead));
     seed.write(|tx| {
-        gate::keep(tx, "prod", held(ahead + 30), None, t(ahead))?;
-        gate::wait(tx, "prod", t(ahead + 10), t(ahead))?;
-        breaker::keep_group(tx, "g-1", &group, t(ahead))
+        account::keep(tx, "prod", stopped, Some("no credits"), None, t(ahead))?;
+        account::wait(tx, "prod", t(ahead + 10), t(ahead))?;
+        history::resume(tx, "g-1", t(ahead))
     })
     .unwrap();
     assert_eq!(set(&mut seed, ahead - 1), 0, "a cycle writes by the time of its beginning");
     set(&mut seed, 7);
-    let stored = gate::get(&seed.connection, "prod").unwrap();
-    assert_eq!((stored.gate, stored.wait_until, stored.changed_at), (held(37), Some(t(17)), Some(t(7))));
-    let group = breaker::group(&seed.connection, "g-1").unwrap();
-    assert_eq!(group.breaker, Breaker::Open { since: t(7), until: t(367), opened: 1 });
-    assert_eq!(group.parked, Some(Parked { since: t(7), compared: false }));
+    let stored = account::get(&seed.connection, "prod").unwrap();
+    assert_eq!((stored.account.stopped_since, stored.moved_at), (Some(t(7)), Some(t(7))));
+    assert_eq!(stored.wait_until, Some(t(17)));
+    let resumed =
+        seed.connection.query_row("SELECT max(resumed_at) FROM error_group", [], |row| row.get::<_, Option<i64>>(0));
+    assert!(resumed.unwrap().is_none_or(|at| at == t(7).as_millisecond()));
 }
 
 #[test]
-fn no_hold_that_was_made_longer_by_a_wrong_clock_lasts_longer_than_it_may() {
+fn no_wait_that_was_made_longer_by_a_wrong_clock_lasts_longer_than_it_may() {
     let mut seed = Seed::new();
     seed.write(|tx| {
-        gate::keep(tx, "prod", held(20), None, t(0))?;
-        gate::keep(tx, "prod", held(30 * DAY), None, t(30 * DAY))?;
-        gate::wait(tx, "prod", t(30 * DAY + 10), t(30 * DAY))?;
+        account::wait(tx, "prod", t(30 * DAY + 10), t(30 * DAY))?;
         // As a version before this column left it.
-        tx.execute("UPDATE gate SET asked_at = NULL", ())?;
-        Ok::<(), LedgerError>(())
+        tx.execute("UPDATE account SET asked_at = NULL", ())?;
+        Ok::<_, LedgerError>(())
     })
     .unwrap();
     set(&mut seed, 7);
-    let stored = gate::get(&seed.connection, "prod").unwrap();
-    assert_eq!((stored.gate, stored.wait_until), (held(7 + 360), Some(t(7 + DAY))));
+    let stored = account::get(&seed.connection, "prod").unwrap();
+    assert_eq!(stored.wait_until, Some(t(7 + DAY)));
 }
 
 #[test]

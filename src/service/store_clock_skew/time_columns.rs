@@ -14,8 +14,6 @@ pub(crate) enum ColumnRepair {
     EndOf(&'static str),
     /// As [`ColumnRepair::EndOf`], and never further ahead than so many milliseconds, the longest that the worker asks for.
     EndWithin(&'static str, i64),
-    /// As [`ColumnRepair::EndWithin`], with the longest hold of the configuration.
-    EndOfHold(&'static str),
     /// By statements of its own in the module above.
     Own,
     /// By statements of its own in `events`: it is counted by the hour.
@@ -24,7 +22,7 @@ pub(crate) enum ColumnRepair {
     Stays(&'static str),
 }
 
-use ColumnRepair::{EndOf, EndOfHold, EndWithin, Event, Own, Past, Stays};
+use ColumnRepair::{EndOf, EndWithin, Event, Own, Past, Stays};
 
 const OF_THE_API: &str = "LlamaCloud's own clock wrote it";
 
@@ -53,7 +51,7 @@ pub(crate) const TIMES: &[Table] = &[
             ("gone_at", Past),
         ],
     ),
-    ("error_group", &[("first_seen", Event), ("last_seen", Event)]),
+    ("error_group", &[("first_seen", Event), ("last_seen", Event), ("resumed_at", Past)]),
     ("item", &[("first_seen", Event), ("last_seen", Event), ("recovered_at", Event), ("answered_until", Event)]),
     (
         "observation",
@@ -111,18 +109,8 @@ pub(crate) const TIMES: &[Table] = &[
     ),
     ("attempt", &[("started_at", Past), ("finished_at", Past)]),
     (
-        "breaker",
-        &[("open_since", Past), ("open_until", EndOf("open_since")), ("parked_since", Past), ("changed_at", Past)],
-    ),
-    (
-        "gate",
-        &[
-            ("since", Past),
-            ("until", EndOfHold("changed_at")),
-            ("wait_until", EndWithin("asked_at", DAY)),
-            ("changed_at", Past),
-            ("asked_at", Past),
-        ],
+        "account",
+        &[("stopped_since", Past), ("moved_at", Past), ("wait_until", EndWithin("asked_at", DAY)), ("asked_at", Past)],
     ),
     ("learnt_config", &[("learnt_at", Past)]),
     ("cause", &[("asked_at", Past)]),
@@ -143,7 +131,6 @@ const NO_TIMES: &[&str] = &[
     "batches_listed",
     "batches_read",
     "before",
-    "cancelled",
     "cause_asked",
     "clean_listings",
     "complete",
@@ -151,42 +138,33 @@ const NO_TIMES: &[&str] = &[
     "count",
     "counts",
     "episode",
-    "ever_recovered",
-    "failed",
     "failed_items",
-    "failed_probes",
     "failures",
     "greeted",
     "grouping_version",
     "hash",
     "identity",
+    "in_vain",
     "incidents",
     "item_count",
     "items",
     "items_listed",
     "items_new",
-    "lost_canaries",
     "missed",
     "n",
-    "neutral",
     "open_items",
-    "opened",
     "ordinal",
     "page",
-    "parked_compared",
-    "posted",
+    "parameters_refused",
     "present",
-    "probe",
     "processed_items",
     "project_key",
-    "recovered",
     "requests",
     "said",
     "scans",
     "scheduled",
     "skipped_items",
     "status",
-    "step",
     "tier",
     "total_items",
     "uncertain",
@@ -241,7 +219,7 @@ mod tests {
         for (table, columns) in TIMES {
             let begins = |name| columns.iter().any(|(column, repair)| *column == name && matches!(repair, Past | Own));
             for (column, repair) in *columns {
-                if let EndOf(from) | EndWithin(from, _) | EndOfHold(from) = repair {
+                if let EndOf(from) | EndWithin(from, _) = repair {
                     assert!(begins(*from), "{table}.{column} ends {from}");
                 }
             }

@@ -54,6 +54,11 @@ impl Reply {
         Self::new(422, json!({"detail": [{"loc": place, "msg": message, "type": "value_error"}]}))
     }
 
+    /// A 422 for a value of another type than the schema's.
+    pub(crate) fn mistyped(place: &[&str], kind: &str, message: &str, input: &Value) -> Self {
+        Self::new(422, json!({"detail": [{"loc": place, "msg": message, "type": kind, "input": input}]}))
+    }
+
     pub(crate) fn showing(mut self, shown: Vec<Option<usize>>) -> Self {
         self.shown = shown;
         self

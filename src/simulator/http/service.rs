@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::model::id::is_uuid;
 use crate::simulator::http::endpoint::{Endpoint, EndpointCall};
 use crate::simulator::http::query::Query;
 use crate::simulator::http::reply::Reply;
@@ -138,9 +139,4 @@ pub(crate) fn authorize(world: &World, authorization: Option<&str>, query: &Quer
         Some(id) if id != world.projects[project].id => Err(Reply::error(403, "This key belongs to another project")),
         _ => Ok(project),
     }
-}
-
-fn is_uuid(text: &str) -> bool {
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }

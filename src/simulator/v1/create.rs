@@ -5,16 +5,16 @@ use serde_json::{Map, Value};
 use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
 use crate::simulator::options::UnknownItems;
-use crate::simulator::v1::json;
+use crate::simulator::v1::{json, record};
 use crate::simulator::world::cause::{Failure, ScriptedCause};
-use crate::simulator::world::model::{BatchOrigin, Item, JobType};
+use crate::simulator::world::model::{BatchOrigin, Item};
 use crate::simulator::world::submit::Submission;
 
 /// `POST /api/v1/beta/batch-processing`
 pub(crate) fn create(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
     let config = fields.get("job_config").ok_or_else(|| missing("job_config"))?;
-    let job_type = check_config(config)?;
+    let job_type = record::check(config)?;
     check_size(fields)?;
     service.check_solvent()?;
     let (origin, directory, items) = match (text_list(fields, "item_ids")?, text(fields, "directory_id")?) {
@@ -34,26 +34,6 @@ pub(crate) fn create(service: &mut SimulatedService<'_>, body: &Value) -> Result
     let batch = &service.world.batches[index];
     let id = batch.id.clone();
     Ok(Reply::created(json::batch(service.world, batch, service.options), id))
-}
-
-/// The kind of work that a configuration asks for: a parse record, or a classify job with its required fields.
-fn check_config(config: &Value) -> Result<JobType, Reply> {
-    let place = ["body", "job_config"];
-    let fields = config.as_object().ok_or_else(|| Reply::invalid(&place, "not an object"))?;
-    if let Some(rules) = fields.get("rules") {
-        let complete = ["id", "status", "user_id", "project_id"].iter().all(|key| fields[*key].is_string());
-        let ruled = rules.as_array().is_some_and(|rules| !rules.is_empty());
-        return match complete && ruled {
-            true => Ok(JobType::Classify),
-            false => Err(Reply::invalid(&place, "an incomplete classify job")),
-        };
-    }
-    let named = fields.get("job_name").is_none_or(|name| name == "parse_raw_file_job");
-    let parameters = fields.get("parameters").is_none_or(|value| value.is_object() || value.is_null());
-    match named && parameters {
-        true => Ok(JobType::Parse),
-        false => Err(Reply::invalid(&place, "neither a parse record nor a classify job")),
-    }
 }
 
 fn check_size(fields: &Map<String, Value>) -> Result<(), Reply> {

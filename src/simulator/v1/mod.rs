@@ -4,6 +4,7 @@ pub(crate) mod classifier;
 pub(crate) mod create;
 pub(crate) mod jobs;
 pub(crate) mod json;
+pub(crate) mod record;
 
 use serde_json::{Value, json};
 

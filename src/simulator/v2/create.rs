@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::model::id::is_uuid;
 use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
 use crate::simulator::storage::uploads::{own_file, uploaded_name};
@@ -20,6 +21,10 @@ pub(crate) fn create_parse(service: &mut SimulatedService<'_>, body: &Value) -> 
         return Err(missing("file_id"));
     }
     let configuration = text(fields, "configuration_id")?;
+    if configuration.is_some_and(|id| !id.strip_prefix("cfg-").is_some_and(is_uuid)) {
+        // Only batches are known to take the names of presets.
+        return Err(Reply::error(404, "Parse configuration not found"));
+    }
     let tier = text(fields, "tier")?.filter(|tier| *tier != "configured");
     for required in ["tier", "version"] {
         text(fields, required)?.ok_or_else(|| missing(required))?;
@@ -64,6 +69,7 @@ pub(crate) fn upload_parse(service: &mut SimulatedService<'_>, body: &Value) -> 
 pub(crate) fn create_extract(service: &mut SimulatedService<'_>, body: &Value) -> Result<Reply, Reply> {
     let fields = body.as_object().ok_or_else(|| Reply::invalid(&["body"], "not an object"))?;
     refuse_unknown(fields, EXTRACT_FIELDS)?;
+    check_webhooks(fields)?;
     let input = text(fields, "file_input")?.ok_or_else(|| missing("file_input"))?;
     let configuration = text(fields, "configuration_id")?;
     let inline = fields.get("configuration").filter(|value| !value.is_null());
@@ -123,9 +129,30 @@ const OPTIONS: [&str; 8] = [
 ];
 
 fn check_options(fields: &Map<String, Value>) -> Result<(), Reply> {
-    let wrong = |name: &&&str| fields.get(**name).is_some_and(|value| !value.is_object() && !value.is_null());
-    match OPTIONS.iter().find(wrong) {
-        Some(name) => Err(Reply::invalid(&["body", name], "not an object")),
+    let wrong =
+        |name: &&str, fits: fn(&Value) -> bool| fields.get(*name).is_some_and(|value| !fits(value) && !value.is_null());
+    if let Some(name) = OPTIONS.iter().find(|name| wrong(name, Value::is_object)) {
+        return Err(Reply::mistyped(
+            &["body", name],
+            "dict_type",
+            "Input should be a valid dictionary",
+            &fields[*name],
+        ));
+    }
+    if wrong(&"disable_cache", Value::is_boolean) {
+        let input = &fields["disable_cache"];
+        return Err(Reply::mistyped(&["body", "disable_cache"], "bool_type", "Input should be a valid boolean", input));
+    }
+    check_webhooks(fields)
+}
+
+/// Every product takes them alike.
+fn check_webhooks(fields: &Map<String, Value>) -> Result<(), Reply> {
+    let wrong = |name: &&str| fields.get(*name).is_some_and(|value| !value.is_array() && !value.is_null());
+    match ["webhook_configurations", "webhook_configuration_ids"].iter().find(|name| wrong(name)) {
+        Some(name) => {
+            Err(Reply::mistyped(&["body", name], "list_type", "Input should be a valid list", &fields[*name]))
+        }
         None => Ok(()),
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::simulator::http::paging::{PageWindow, order};
 use crate::simulator::http::reply::Reply;
 use crate::simulator::http::service::SimulatedService;
+use crate::simulator::options::Options;
 use crate::simulator::v2::{Span, json};
 use crate::simulator::world::model::{ItemRun, JobType, SimulatedBatch, SimulatedItemStatus};
 use crate::simulator::world::state::World;
@@ -36,12 +37,19 @@ pub(crate) fn list(service: &SimulatedService<'_>, job_type: JobType) -> Result<
         let (batch, run) = job.of(world);
         match job.step {
             true => json::parse_step(world, batch, run, &format!("pjb-{}", step_id(run))),
-            false => write(service, batch, run, &expand),
+            false => without_hidden(write(service, batch, run, &expand), service.options),
         }
     });
     let page = window.cursor_page(entries.collect(), service.paging());
     let shown = jobs.iter().map(|job| job.of(world).1.failure.filter(|_| !job.step));
     Ok(Reply::ok(page).showing(shown.collect()))
+}
+
+fn without_hidden(mut job: Value, options: &Options) -> Value {
+    if let (false, Some(fields)) = (options.notes_in_lists, job.as_object_mut()) {
+        fields.remove("user_metadata");
+    }
+    job
 }
 
 /// A job that a list may show: a run's own, or the parsing that goes before an extraction.

@@ -124,7 +124,9 @@ pub(crate) fn extract_job(world: &World, batch: &SimulatedBatch, run: &ItemRun, 
         job["extract_metadata"] = json!({"parse_job_id": format!("pjb-{}", World::parse_step_id(job_id))});
     }
     if expand.contains(&"usage") {
-        job["usage"] = json!({"credits": run.credits});
+        // What its parsing cost is repeated here, whoever paid it.
+        let parsed = if batch.config["parsed"] == true { 10 * world.items[run.item].pages } else { 0 };
+        job["usage"] = json!({"credits": run.credits.map(|credits| credits + parsed), "extract_credits": run.credits});
     }
     if !batch.user_metadata.is_null() {
         job["user_metadata"] = batch.user_metadata.clone();

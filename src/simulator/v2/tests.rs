@@ -57,8 +57,10 @@ async fn one_file_is_parsed_again_with_its_metadata() {
     let cloud = cloud(mixed_world()).await;
     let path = format!("/api/v1/beta/directories/{}/files/{}", directory_id("default"), item_id("busy"));
     let (_, file) = get(&cloud, &path).await;
-    let body = json!({"file_id": file["file_id"], "configuration_id": "cfg-PARSE_FAST", "tier": "configured",
+    let mut body = json!({"file_id": file["file_id"], "configuration_id": "cfg-PARSE_FAST", "tier": "configured",
             "version": "configured", "user_metadata": {"intent": "n1"}});
+    assert_eq!(post(&cloud, "/api/v2/parse", &body).await.0, 404, "a preset is for batches");
+    body = json!({"file_id": file["file_id"], "tier": "fast", "version": "latest", "user_metadata": {"intent": "n1"}});
     let (status, job) = post(&cloud, "/api/v2/parse", &body).await;
     assert_eq!((status, &job["user_metadata"]["intent"]), (200, &json!("n1")));
     cloud.world().settle();
@@ -73,7 +75,7 @@ async fn one_file_is_parsed_again_with_its_metadata() {
 async fn a_cached_parse_is_free_unless_the_cache_is_refused() {
     let cloud = cloud(mixed_world()).await;
     let file = cloud.world().item(&item_id("good")).unwrap().file_id.clone();
-    let mut body = json!({"file_id": file, "configuration_id": "cfg-PARSE_AGENTIC", "tier": "configured", "version": "configured"});
+    let mut body = json!({"file_id": file, "tier": "agentic", "version": "latest"});
     let mut costs = Vec::new();
     for fresh in [false, false, true] {
         body["disable_cache"] = fresh.into();

@@ -136,6 +136,8 @@ fn merge_retries(older: Option<RetrySummary>, newer: Option<RetrySummary>) -> Op
         running: b.running,
         other: a.other + b.other,
         would_retry: b.would_retry,
+        billed: a.billed + b.billed,
+        estimated: a.estimated + b.estimated,
     })
 }
 

@@ -262,6 +262,12 @@ pub struct RetrySummary {
     pub other: u64,
     /// What a plan would retry now, where the mode is `plan`.
     pub would_retry: u64,
+    /// Credits that LlamaCloud says it billed for those that ended, rounded; 0 if it says so of none.
+    #[serde(default)]
+    pub billed: u64,
+    /// What those of them of which it says so were thought to cost, rounded; 0 if that is not known.
+    #[serde(default)]
+    pub estimated: u64,
 }
 
 /// What silences held back.

@@ -134,17 +134,21 @@ pub(crate) fn totals(connection: &Connection, window: Window) -> Result<Totals, 
 /// A reader of "40 running" must learn how they ended.
 pub(crate) fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySummary>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT outcome, count(*) FROM attempt
+        "SELECT outcome, count(*), coalesce(sum(billed), 0.0), coalesce(sum(credits) FILTER (WHERE billed IS NOT NULL), 0.0)
+         FROM attempt
          WHERE (finished_at > ?1 AND finished_at <= ?2)
              OR (finished_at IS NULL AND started_at <= ?2 AND (outcome = 'running' OR started_at > ?1))
          GROUP BY outcome",
     )?;
     let mut rows = statement.query(params![Millis(window.from), Millis(window.to)])?;
     let mut summary = RetrySummary::default();
+    let (mut billed, mut estimated) = (0.0, 0.0);
     while let Some(row) = rows.next()? {
         let outcome: String = row.get(0)?;
         let Count(n) = row.get(1)?;
         summary.attempts += n;
+        billed += row.get::<_, f64>(2)?;
+        estimated += row.get::<_, f64>(3)?;
         match outcome.as_str() {
             "recovered" | "already_processed" => summary.recovered += n,
             "failed_same" => summary.failed_same += n,
@@ -153,7 +157,13 @@ pub(crate) fn retries(connection: &Connection, window: Window) -> Result<Option<
             _ => summary.other += n,
         }
     }
+    (summary.billed, summary.estimated) = (rounded(billed), rounded(estimated));
     Ok((summary.attempts > 0).then_some(summary))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "credits, and never less than none")]
+fn rounded(credits: f64) -> u64 {
+    credits.round() as u64
 }
 
 /// The end of the newest complete scan; none before the first.

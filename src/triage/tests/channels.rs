@@ -291,7 +291,7 @@ fn what_a_digest_says_beside_its_news_survives_that_all_readers_are_renamed() {
         look(&mut seed, &settings, minutes).unwrap();
     }
     let said = contents(&seed, "paper").pop().unwrap().remarks;
-    let left = "the incident that it opened is not ended by llama-triage: resolve it there";
+    let left = "llama-triage cannot resolve the incident it opened: resolve it there";
     assert_eq!(said.iter().filter(|remark| remark.contains(left)).count(), 1, "{said:?}");
     all_sent(&seed);
     settings.routes.push(route("chat", false));

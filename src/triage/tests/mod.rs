@@ -304,7 +304,7 @@ fn a_digest_with_running_retries_is_followed_by_their_outcome() {
     seed.fail("g", "b", 1, t(1));
     at(&mut seed, &settings, 2);
     for n in 3..6 {
-        seed.retried("g", n, "running", "calm", "h", 0);
+        seed.retried("g", n, "running", "h", 0);
     }
     seed.run("UPDATE attempt SET finished_at = NULL", []);
     let retries = |seed: &mut Seed, group: &str, minute| {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use llama_triage::internals::model::ulid_of_uuid;
 use llama_triage::internals::simulator::{Endpoint, Post, World};
 
 use super::rig::Rig;
@@ -36,7 +37,8 @@ fn posts(world: &World) -> impl Iterator<Item = &Post> {
 }
 
 fn intent_of(post: &Post) -> String {
-    post.body["job_config"]["correlation_id"].as_str().expect("every POST names its intent").to_owned()
+    let uuid = post.body["job_config"]["correlation_id"].as_str().expect("every POST names its intent");
+    ulid_of_uuid(uuid).expect("as the API wants it")
 }
 
 fn no_intent_has_two_batches(posts: &[Post]) {

@@ -44,7 +44,7 @@ impl Rig {
              [[channel]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{hook}/\"\n\
              [schedule]\nscan = \"2s\"\n[digest]\nmin-gap = \"0s\"\nper-day = 100000\ngroup-wait = \"0s\"\n\
              [[rule]]\nname = \"render\"\nmatch = \"stage render gave way\"\nclass = \"transient\"\n\
-             [reprocess]\nmode = \"auto\"\nbaseline = true\nshare-floor = 100000\nper-hour = 100000\nper-day = 100000\nper-group-per-day = 100000\ndelays = [\"1s\"]\nbreaker-open = \"1s\"\nhold = \"1s\"\n"
+             [reprocess]\nmode = \"auto\"\nbaseline = true\nshare-floor = 100000\nper-hour = 100000\nper-day = 100000\nper-group-per-day = 100000\ndelays = [\"1s\"]\nrests = [\"1s\", \"1s\", \"1s\", \"1s\", \"1s\", \"1s\"]\n"
         );
         let site = Site::new(world::account(random, start, minutes), Options::default(), &more).await;
         Rig {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use llama_triage::internals::model::ulid_of_uuid;
 use llama_triage::internals::simulator::{Endpoint, Post, World};
 
 use super::day::Day;
@@ -49,8 +50,9 @@ fn each_intent_was_posted_once(day: &Day, world: &World) -> usize {
     let mut intents = HashSet::new();
     let known = day.site.texts("SELECT intent_id || ' ' || batch_id FROM intent WHERE batch_id IS NOT NULL");
     for post in &posts {
-        let intent = post.body["job_config"]["correlation_id"].as_str().expect("every POST names its intent");
-        assert!(intents.insert(intent), "intent {intent} was posted twice");
+        let uuid = post.body["job_config"]["correlation_id"].as_str().expect("every POST names its intent");
+        let intent = ulid_of_uuid(uuid).expect("as the API wants it");
+        assert!(intents.insert(intent.clone()), "intent {intent} was posted twice");
         assert!(post.created.len() <= 1, "intent {intent} made {:?}", post.created);
         let unknown = post.created.iter().find(|batch| !known.contains(&format!("{intent} bjb-{batch}")));
         assert_eq!(unknown, None, "a batch that the ledger does not know");

@@ -103,7 +103,8 @@ fn groups_stand_where_the_rule_says() {
     assert_eq!(rows[0]["state"], "new", "the most urgent first");
     assert_eq!(of("g-4f2a90c1")["acked"], true);
     assert_eq!(of("g-4f2a90c1")["note"], "vendor answers tomorrow");
-    assert_eq!(of("g-4f2a90c1")["breaker"], "open");
+    let outlook = of("g-4f2a90c1")["retry_outlook"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(outlook, "no first try has ended: waiting for those under way");
     assert_eq!(of("g-81bb0d3e")["silenced_until"], "2026-11-23T20:20:00Z");
     assert_eq!(of("g-4f2a90c1")["silenced_until"], serde_json::Value::Null);
     assert_eq!(of("g-c0ffee00")["title"], "Too many requests", "people's title goes before the miner's");

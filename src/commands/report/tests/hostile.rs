@@ -27,7 +27,7 @@ fn poisoned() -> Filled {
         ("note", "text"),
         ("audit", "reason"),
         ("intent", "reason"),
-        ("breaker", "why"),
+        ("account", "why"),
         ("project", "name"),
     ];
     for (table, column) in tables {

@@ -115,7 +115,7 @@ pub(crate) fn group(detail: &GroupDetail, heading: &Heading, look: &AnswerLayout
     ];
     let optional = [
         ("cause", detail.cause.clone()),
-        ("breaker", group.breaker.clone()),
+        ("next retry", group.retry_outlook.clone()),
         ("silenced", group.silenced_until.map(|until| format!("until {}", look.time_and_zone(until)))),
         ("merged in", Some(detail.merged.join(" ")).filter(|merged| !merged.is_empty())),
         ("retries", detail.retries.as_ref().map(tried)),

@@ -31,6 +31,7 @@ pub(crate) const ATTEMPTS: &[Column<AttemptRow>] = &[
     column("job_id", "", |row| Cell::maybe(&row.job_id)),
     column("group_after", "", |row| Cell::maybe(&row.group_after)),
     column("credits", "", |row| row.credits.map_or(Cell::None, Cell::Real)),
+    column("billed", "", |row| row.billed.map_or(Cell::None, Cell::Real)),
     column("reason", "", |row| Cell::maybe(&row.reason)),
 ];
 
@@ -46,6 +47,7 @@ pub(crate) const RETRIES: &[Column<RetryRow>] = &[
     column("ended_otherwise", "other", |row| Cell::Count(row.ended_otherwise)),
     column("success_rate", "success", |row| row.success_rate.map_or(Cell::None, Cell::Share)),
     column("credits", "", |row| row.credits.map_or(Cell::None, Cell::Real)),
+    column("billed", "billed", |row| row.billed.map_or(Cell::None, Cell::Real)),
     column("credits_per_recovery", "credits each", |row| row.credits_per_recovery.map_or(Cell::None, Cell::Real)),
     column("title", "error", |row| Cell::maybe(&row.title)),
 ];

@@ -26,7 +26,7 @@ pub(crate) const GROUPS: &[Column<GroupRow>] = &[
     column("failures_before_window", "", |row| Cell::maybe_count(row.failures_before_window)),
     column("acked", "", |row| Cell::Flag(row.acked)),
     column("silenced_until", "", |row| Cell::maybe_time(row.silenced_until)),
-    column("breaker", "", |row| Cell::maybe(&row.breaker)),
+    column("retry_outlook", "", |row| Cell::maybe(&row.retry_outlook)),
     column("note", "", |row| Cell::maybe(&row.note)),
     column("sample.item_id", "", |row| sample(row, |s| Some(s.item_id.clone()))),
     column("sample.item_name", "", |row| sample(row, |s| Some(s.item_name.clone()))),
@@ -155,7 +155,7 @@ fn marks(row: &GroupRow) -> Cell {
     let marks = [
         (row.acked, "acked"),
         (row.silenced_until.is_some(), "silenced"),
-        (row.breaker.as_deref().is_some_and(|state| state != "closed"), "breaker"),
+        (row.retry_outlook.is_some(), "retried"),
         (row.note.is_some(), "note"),
     ];
     let set: Vec<&str> = marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark).collect();

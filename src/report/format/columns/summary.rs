@@ -162,11 +162,11 @@ pub(crate) fn worker(summary: &SummaryRow, look: &AnswerLayout) -> Vec<(&'static
         let project = of_project.first().map_or("", |row| row.project.as_str());
         facts.push(("api", format!("{}: {}", one_line(project), said.join("; "))));
     }
-    for breaker in &summary.breakers {
-        let until = breaker.open_until.filter(|until| look.now < *until);
+    for hold in &summary.holds {
+        let until = hold.until.filter(|until| look.now < *until);
         let until = until.map_or_else(String::new, |until| format!(" until {}", look.time_and_zone(until)));
-        let why = breaker.why.as_deref().map_or_else(String::new, |why| format!(": {}", one_line(why)));
-        facts.push(("breaker", format!("{} {}{until}{why}", one_line(&breaker.scope), breaker.state)));
+        let why = hold.why.as_deref().map_or_else(String::new, |why| format!(": {}", one_line(why)));
+        facts.push(("retries", format!("{} {}{until}{why}", one_line(&hold.scope), hold.state)));
     }
     if summary.deliveries.pending + summary.deliveries.dead > 0 {
         let counts = &summary.deliveries;

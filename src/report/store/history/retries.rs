@@ -16,7 +16,7 @@ const FROM: &str = "attempt a JOIN intent n ON n.intent_id = a.intent_id \
 
 const SUMS: &str = "count(*), sum(a.outcome IN ('recovered', 'already_processed')), \
      sum(a.outcome = 'failed_same'), sum(a.outcome = 'failed_differently'), sum(a.outcome = 'running'), \
-     sum(a.outcome = 'unknown'), sum(a.outcome IN ('cancelled', 'expired')), sum(a.credits)";
+     sum(a.outcome = 'unknown'), sum(a.outcome IN ('cancelled', 'expired')), sum(a.credits), sum(a.billed)";
 
 /// The attempts that match, newest first.
 pub(crate) fn attempts(view: &ReportView<'_>) -> Result<Vec<AttemptRow>, QueryError> {
@@ -27,7 +27,7 @@ pub(crate) fn attempts(view: &ReportView<'_>) -> Result<Vec<AttemptRow>, QueryEr
                 (SELECT z.group_id FROM error_group y
                  JOIN error_group z ON z.group_key = coalesce(y.merged_into, y.group_key)
                  WHERE y.group_key = a.group_after),
-                a.credits, n.actor, n.reason
+                a.credits, n.actor, n.reason, a.billed
          FROM {FROM} WHERE {} ORDER BY a.started_at DESC, a.attempt_id DESC LIMIT {}",
         clause.text(),
         view.filter.sql_limit()
@@ -49,6 +49,7 @@ pub(crate) fn attempts(view: &ReportView<'_>) -> Result<Vec<AttemptRow>, QueryEr
             credits: row.get(12)?,
             actor: row.get(13)?,
             reason: row.get(14)?,
+            billed: row.get(15)?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -135,6 +136,7 @@ fn retry(row: &Row<'_>) -> rusqlite::Result<RetryRow> {
         unknown: value::count(row, 7)?,
         ended_otherwise: value::count(row, 8)?,
         credits: row.get(9)?,
+        billed: row.get(10)?,
         ..RetryRow::default()
     };
     retry.rate();

@@ -121,7 +121,7 @@ pub(crate) fn complete(
         hourly,
         failures_in_window: in_window,
         failures_before_window: before,
-        breaker: remarks.breaker(&base.group_id),
+        retry_outlook: remarks.retry_outlook(&base.group_id),
         note: remarks.note(base.key),
         group_id: base.group_id,
         kind: base.kind,

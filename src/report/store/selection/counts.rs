@@ -9,7 +9,8 @@ use crate::ledger::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::{QueryError, ReportView, value};
-use crate::reprocess::store::breaker::SHOWN_STATE;
+use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::store::history;
 use crate::triage::store::silence::{self, ActiveSilences};
 
 /// Hours a sparkline shows.
@@ -144,11 +145,11 @@ pub(crate) fn failures_in_window(
     Ok((Some(sums.0), Some(sums.1)))
 }
 
-/// Acks, silences, breakers and notes of all groups; there are never many.
+/// Acks, silences, retries and notes of all groups; there are never many.
 pub(crate) struct Remarks {
     acks: HashMap<(i64, u32), ()>,
     silences: ActiveSilences,
-    breakers: HashMap<String, String>,
+    retries: HashMap<String, String>,
     notes: HashMap<i64, String>,
 }
 
@@ -162,15 +163,13 @@ impl Remarks {
              WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
         )?;
         let acks = acks.query_map([now], |row| Ok(((row.get(0)?, row.get(1)?), ())))?;
-        let mut breakers = connection.prepare_cached(&format!("SELECT scope, {SHOWN_STATE} FROM breaker"))?;
-        let breakers = breakers.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))?;
         // Of several notes the last one inserted stays in the map: the newest.
         let mut notes = connection.prepare_cached("SELECT group_key, text FROM note ORDER BY created_at, note_id")?;
         let notes = notes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Remarks {
             acks: acks.collect::<rusqlite::Result<_>>()?,
             silences: ActiveSilences::new(silence::in_force(connection, view.now)?),
-            breakers: breakers.collect::<rusqlite::Result<_>>()?,
+            retries: outlooks(view)?,
             notes: notes.collect::<rusqlite::Result<_>>()?,
         })
     }
@@ -190,13 +189,27 @@ impl Remarks {
         Ok(self.silences.covers(view.connection, group_key, group_id)?)
     }
 
-    /// The state of the group's own breaker.
-    pub(crate) fn breaker(&self, group_id: &str) -> Option<String> {
-        self.breakers.get(group_id).cloned()
+    /// What retries of the group have shown and what goes next.
+    pub(crate) fn retry_outlook(&self, group_id: &str) -> Option<String> {
+        self.retries.get(group_id).cloned()
     }
 
     /// The newest note.
     pub(crate) fn note(&self, group_key: i64) -> Option<String> {
         self.notes.get(&group_key).cloned()
     }
+}
+
+/// How retries of the groups stand that were retried; of a group in several projects each is named.
+fn outlooks(view: &ReportView<'_>) -> Result<HashMap<String, String>, QueryError> {
+    let limits = Limits { worth: view.worth, ..Limits::default() };
+    let mut outlooks: HashMap<String, String> = HashMap::new();
+    for (project, group) in history::retried(view.connection)? {
+        let said = group.outlook(&limits, view.now).to_string();
+        outlooks
+            .entry(group.group_id)
+            .and_modify(|others| others.push_str(&format!("; {project}: {said}")))
+            .or_insert(said);
+    }
+    Ok(outlooks)
 }

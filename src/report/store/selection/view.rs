@@ -16,6 +16,7 @@ use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::find;
 use crate::report::store::selection::matching_items::{ItemCriteria, Picked};
 use crate::report::store::{QueryError, ReadTransaction};
+use crate::reprocess::policy::limits::Limits;
 
 /// One report's view of the ledger.
 pub(crate) struct ReportView<'a> {
@@ -23,6 +24,8 @@ pub(crate) struct ReportView<'a> {
     pub(crate) filter: &'a Filter,
     pub(crate) now: Timestamp,
     pub(crate) linker: &'a Linker,
+    /// The share of its next retries that has to be expected to recover for a group to go on, as configured.
+    pub(crate) worth: f64,
     /// Groups asked for, with those merged into them; empty: all.
     pub(crate) group_keys: Vec<i64>,
     /// Batches asked for; empty: all.
@@ -50,6 +53,7 @@ impl<'a> ReportView<'a> {
             filter,
             now,
             linker,
+            worth: Limits::default().worth,
             group_keys: Vec::new(),
             batch_keys: Vec::new(),
             reading,

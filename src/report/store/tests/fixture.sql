@@ -102,4 +102,3 @@ INSERT INTO attempt (attempt_id, intent_id, item_key, group_key, n, trigger, bat
     ('at-2', '01J0000000000000000000INT2', 1, 1, 2, 'manual', 'bjb-7200', NULL, 'running', NULL, NULL, -20, NULL),
     ('at-4', '01J0000000000000000000INT2', 2, 1, 1, 'manual', 'bjb-7200', NULL, 'running', NULL, NULL, -20, NULL),
     ('at-3', '01J0000000000000000000INT3', 5, 3, 1, 'auto', 'bjb-7101', 'job-0009', 'recovered', NULL, 3.0, -1450, -1400);
-INSERT INTO breaker (scope, state, open_until, why, changed_at) VALUES ('g-4f2a90c1', 'open', 100, 'canary failed', -2590);

@@ -78,32 +78,75 @@ pub enum AfterRefusal {
     WaitUntil(Option<Timestamp>),
     /// Make new intents of each half, so that one bad id does not doom the rest.
     Split(Vec<String>, Vec<String>),
-    /// This very item is refused, if others like it are accepted in the same run (see [`crate::reprocess::policy::holds::trial::Trial`]); else it was not the item.
+    /// This very item is refused, if others like it are accepted in the same run (see [`Refusals`]); else it was not the item.
     SuspectItem,
     /// What the request needs of this item is not to be had; nothing was sent.
     RefuseItem,
-    /// Not the items: the parameters are refused, so the group's breaker opens.
-    RefuseConfig,
 }
 
-/// So many refused POSTs of one chunk find up to two bad ids among a hundred; more are not worth it.
-const MOST_REFUSALS: u32 = 16;
-
 /// What follows from `refusal` of a POST with these sorted items.
-///
-/// `refused_before` counts refused POSTs that came from the same chunk.
-pub fn after_refusal(refusal: Refusal, item_ids: &[String], refused_before: u32) -> AfterRefusal {
+pub fn after_refusal(refusal: Refusal, item_ids: &[String]) -> AfterRefusal {
     match refusal {
         Refusal::Account => AfterRefusal::StopAccount,
         Refusal::Throttled { retry_after } => AfterRefusal::WaitUntil(retry_after),
         Refusal::Request => match item_ids {
-            [] => AfterRefusal::RefuseConfig,
-            [_] => AfterRefusal::SuspectItem,
-            _ if refused_before >= MOST_REFUSALS => AfterRefusal::RefuseConfig,
+            [] | [_] => AfterRefusal::SuspectItem,
             many => {
                 let (left, right) = many.split_at(many.len() / 2);
                 AfterRefusal::Split(left.to_vec(), right.to_vec())
             }
         },
+    }
+}
+
+/// So many single documents refused in a row are no accident: the rest is not asked.
+const MOST_IN_A_ROW: usize = 3;
+
+/// What the POSTs of one run have shown about one group and its parameters.
+///
+/// A refusal names no document, so one is blamed only by comparison: the same request without it was accepted in the same run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Refusals {
+    accepted: bool,
+    /// Intents of single documents that were refused before another was accepted.
+    proven: Vec<String>,
+    /// Those since.
+    suspects: Vec<String>,
+}
+
+/// Who is to blame for the refusals of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Blame {
+    /// Intents whose only document the API refuses while it accepts others like it.
+    pub items: Vec<String>,
+    /// An intent whose parameters, or address, the API refuses: nothing was accepted to compare with.
+    pub parameters: Option<String>,
+}
+
+impl Refusals {
+    /// A POST was accepted, so that the documents refused before it were refused for themselves.
+    pub(crate) fn accept(&mut self) {
+        self.accepted = true;
+        self.proven.append(&mut self.suspects);
+    }
+
+    /// The POST of a single document, in this intent, was refused.
+    pub(crate) fn suspect(&mut self, intent_id: String) {
+        self.suspects.push(intent_id);
+    }
+
+    /// Whether asking on is of no use.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.suspects.len() >= MOST_IN_A_ROW
+    }
+
+    /// The blame. A single suspect at the end is blamed if others were accepted before it: an API that begins to refuse all leaves more of them.
+    pub(crate) fn blame(self) -> Blame {
+        let Refusals { accepted, proven: mut items, mut suspects } = self;
+        if accepted && suspects.len() == 1 {
+            items.append(&mut suspects);
+        }
+        let parameters = if accepted { None } else { suspects.into_iter().next() };
+        Blame { items, parameters }
     }
 }

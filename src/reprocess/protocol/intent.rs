@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::reprocess::policy::intents::post::{PostAnswer, PostMeaning, Refusal};
-use crate::reprocess::policy::intents::reconcile::Verdict;
+use crate::reprocess::protocol::post::{PostAnswer, PostMeaning, Refusal};
+use crate::reprocess::protocol::reconcile::Verdict;
 
 /// Where an intent stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,13 @@ pub enum IntentEvent {
     Restarted,
     /// Reconciliation looked.
     Reconciled(Verdict),
+    /// Nothing was sent yet, and a batch that the ledger does not know does its work already.
+    Found {
+        /// It.
+        batch_id: String,
+        /// When it was made.
+        at: Timestamp,
+    },
     /// A person cancelled it.
     Cancel,
 }
@@ -93,6 +100,9 @@ impl Intent {
         let posting_at = self.posting_at;
         let (state, posting_at, refusal) = match (self.state, event) {
             (IntentState::Planned, IntentEvent::Post { at }) => (IntentState::Posting, Some(at), None),
+            (IntentState::Planned, IntentEvent::Found { batch_id, at }) => {
+                (IntentState::Adopted { batch_id }, Some(at), None)
+            }
             (IntentState::Planned, IntentEvent::Cancel) => (IntentState::Cancelled, None, None),
             // Never sent: it is safe to post it, or to plan anew.
             (IntentState::Planned, IntentEvent::Restarted) => (IntentState::Planned, None, None),
@@ -182,6 +192,7 @@ impl IntentEvent {
             Self::Answered(_) => "answered",
             Self::Restarted => "restarted",
             Self::Reconciled(_) => "reconciled",
+            Self::Found { .. } => "found",
             Self::Cancel => "cancelled",
         }
     }

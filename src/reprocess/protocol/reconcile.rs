@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A batch of the project that no intent owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// It.
     pub batch_id: String,
     /// `None` when the API does not say; then it is a candidate.
@@ -23,7 +23,7 @@ pub struct Candidate {
 
 /// A listing of the batches of the project that nobody had seen before the POST.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// When it began.
     pub at: Timestamp,
     /// Whether every page was read and reached far enough back.
@@ -64,7 +64,7 @@ const CLEAN_LISTINGS: usize = 2;
 /// Judges the listings made since the POST; the newest comes last.
 ///
 /// Only items are evidence for a batch: clocks of servers differ, totals grow, and listings leave fields out.
-pub fn reconcile(
+pub(crate) fn reconcile(
     job_type: &str,
     item_ids: &BTreeSet<String>,
     posting_at: Timestamp,
@@ -93,7 +93,7 @@ pub fn reconcile(
 
 impl Listing {
     /// Whether it proves that no batch of these items was there.
-    pub fn is_clean(&self, job_type: &str, item_ids: &BTreeSet<String>) -> bool {
+    pub(crate) fn is_clean(&self, job_type: &str, item_ids: &BTreeSet<String>) -> bool {
         self.complete && !self.candidates.iter().any(|candidate| may_become(candidate, job_type, item_ids))
     }
 }

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::model::id::uuid_of_ulid;
 use crate::model::redact::mask_secrets;
-use crate::reprocess::policy::intents::parameters::{NEEDED_SECRETS, is_of_the_work, is_replayed};
+use crate::reprocess::protocol::parameters::{NEEDED_SECRETS, is_of_the_work, is_replayed};
 
 /// A parse job's name in the v1 API; the only config that is replayed from what the API returns.
 const PARSE_JOB: &str = "parse_raw_file_job";
@@ -88,8 +89,10 @@ impl JobConfig {
         } else if second_try && is_v2 {
             config.insert("disable_cache".to_owned(), true.into());
         }
-        if config.get("job_name").and_then(Value::as_str) == Some(PARSE_JOB) {
-            config.insert("correlation_id".to_owned(), intent_id.into());
+        // A parse record of v1 has a field for it, which is typed uuid: anything else is refused.
+        let is_record = config.contains_key("job_name") || config.contains_key("parameters");
+        if is_record && let Some(uuid) = uuid_of_ulid(intent_id) {
+            config.insert("correlation_id".to_owned(), uuid.into());
         }
         Value::Object(config)
     }
@@ -199,11 +202,16 @@ mod tests {
             "parameters": {"tier": "agentic", "version": "latest", "webhook_configurations": [{"webhook_headers": {"k": "v"}}], "input_url": "https://f", "project_id": "p", "max_pages": null},
         }))
         .unwrap();
-        let body = config.body(false, "01ID");
+        let uuid = "0193be3a-89c8-4ebe-7ea3-3b0b1a2c1b33";
+        let intent_id = crate::model::id::ulid_of_uuid(uuid).unwrap();
+        let body = config.body(false, &intent_id);
         assert_eq!(
             body,
-            json!({"job_name": "parse_raw_file_job", "correlation_id": "01ID", "parameters": {"tier": "agentic", "version": "latest"}})
+            json!({"job_name": "parse_raw_file_job", "correlation_id": uuid, "parameters": {"tier": "agentic", "version": "latest"}})
         );
+        assert!(config.body(false, "").get("correlation_id").is_none(), "a config that is kept names no intent");
+        let given = JobConfig::given(json!({"parameters": {"tier": "fast"}})).unwrap();
+        assert_eq!(given.body(false, &intent_id)["correlation_id"], uuid);
     }
 
     #[test]

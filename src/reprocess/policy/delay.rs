@@ -1,4 +1,4 @@
-//! When an item may be tried again.
+//! When a document may be tried again.
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -6,6 +6,9 @@ use sha2::{Digest, Sha256};
 use crate::model::class::Class;
 use crate::reprocess::policy::facts::ItemFacts;
 use crate::reprocess::policy::limits::Limits;
+
+/// No delay is longer: a longer one would hide a failure.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// A fraction in `0.0..1.0` that is always the same for the same item and attempt.
 ///
@@ -19,22 +22,17 @@ pub(crate) fn jitter(item_id: &str, attempt: u32) -> f64 {
     f64::from(number) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// The first moment at which the next attempt may be made; `fraction` in `0.0..1.0` spreads it over the upper half of the delay.
+/// The first moment at which the next attempt may be made: its delay, less up to half of it by chance.
 ///
-/// A throttled item waits for what the API asked, else 15 minutes doubling with each further throttled answer.
-pub(crate) fn not_before(item: &ItemFacts, limits: &Limits, fraction: f64) -> Timestamp {
+/// A throttled item waits 15 minutes, doubling with each further throttled answer.
+pub(crate) fn not_before(item: &ItemFacts, limits: &Limits) -> Timestamp {
     if item.class == Class::Throttled {
-        let wait = item.retry_after.unwrap_or_else(|| later(item.failed_at, throttled(item, limits)));
-        return wait.min(later(item.failed_at, limits.longest_delay));
+        let wait = limits.throttled_wait.saturating_mul(1 << item.throttled_waits.saturating_sub(1).min(6));
+        return later(item.failed_at, wait.min(LONGEST));
     }
     let at = usize::try_from(item.attempts).unwrap_or(usize::MAX);
     let delay = limits.delays.get(at).or(limits.delays.last()).copied().unwrap_or(SignedDuration::ZERO);
-    let spread = delay.mul_f64(0.5 + fraction.clamp(0.0, 1.0) / 2.0);
-    later(item.failed_at, spread.min(limits.longest_delay))
-}
-
-fn throttled(item: &ItemFacts, limits: &Limits) -> SignedDuration {
-    limits.throttled_wait.saturating_mul(1 << item.throttled_waits.saturating_sub(1).min(6))
+    later(item.failed_at, delay.mul_f64(0.5 + jitter(&item.item_id, item.attempts) / 2.0).min(LONGEST))
 }
 
 /// `from + by`, at most the end of time.

@@ -9,7 +9,7 @@ use crate::reprocess::policy::limits::Limits;
 /// The outcome of one attempt at one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// No terminal state yet.
     Running,
     /// It completed.
@@ -30,7 +30,7 @@ pub enum Outcome {
 
 /// The item's status in the new batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterStatus {
+pub(crate) enum AfterStatus {
     /// Pending or processing.
     Running,
     /// Completed.
@@ -49,7 +49,7 @@ pub enum AfterStatus {
 
 /// What the new batch says about the item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct After<'a> {
+pub(crate) struct After<'a> {
     /// Its status.
     pub status: AfterStatus,
     /// The group of the new failure; empty when it did not fail.
@@ -58,21 +58,8 @@ pub struct After<'a> {
     pub class: Class,
 }
 
-/// What an outcome says about the group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vote {
-    /// For going on.
-    Recovered,
-    /// Against.
-    Failed,
-    /// Neither: throttled, unclear.
-    Neutral,
-    /// Somebody cancelled it at LlamaCloud, and does not want the next one either.
-    Cancelled,
-}
-
 /// The outcome of an attempt that began at `started_at` with an item of `group_before`.
-pub fn outcome(
+pub(crate) fn outcome(
     group_before: &str,
     after: &After<'_>,
     started_at: Timestamp,
@@ -95,25 +82,13 @@ pub fn outcome(
 
 impl Outcome {
     /// Whether the item may be called recovered; already processed only when processing-results show its output.
-    pub const fn recovers(self, result_seen: bool) -> bool {
+    pub(crate) const fn recovers(self, result_seen: bool) -> bool {
         matches!(self, Self::Recovered) || (matches!(self, Self::AlreadyProcessed) && result_seen)
     }
 
     /// Whether the attempt counts against the caps: throttled and cancelled ones do not.
-    pub const fn uses_attempt(self, class_after: Class) -> bool {
+    pub(crate) const fn uses_attempt(self, class_after: Class) -> bool {
         !matches!(self, Self::Running | Self::Cancelled) && !self.was_held_off(class_after)
-    }
-
-    /// What it says about the group; `result_seen` as for [`Outcome::recovers`].
-    pub const fn vote(self, class_after: Class, result_seen: bool) -> Vote {
-        match self {
-            Self::Recovered => Vote::Recovered,
-            Self::AlreadyProcessed if result_seen => Vote::Recovered,
-            Self::FailedSame | Self::FailedDifferently if self.was_held_off(class_after) => Vote::Neutral,
-            Self::FailedSame | Self::FailedDifferently | Self::Expired => Vote::Failed,
-            Self::Cancelled => Vote::Cancelled,
-            Self::Running | Self::AlreadyProcessed | Self::Unknown => Vote::Neutral,
-        }
     }
 
     const fn was_held_off(self, class_after: Class) -> bool {

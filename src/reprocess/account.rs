@@ -1,0 +1,156 @@
+//! Whether the account of a project may go on: stopped by a refusal or by what its items say, going on by evidence.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::{Connection, Transaction, fault};
+use crate::llamacloud::Cloud;
+use crate::reprocess::Reprocess;
+use crate::reprocess::policy::hold::{Account, HOLD, HoldReason, hold, is_proven};
+use crate::reprocess::store::account::{self, StoredAccount};
+use crate::reprocess::store::project_health;
+use crate::scan::Watched;
+
+/// Older failures for the account say nothing about now; the next POST will tell.
+const FRESH: SignedDuration = SignedDuration::from_hours(1);
+
+/// Retries that ended since are looked at for a storm: its hold may have begun with the oldest.
+const STORM_SEEN: SignedDuration = SignedDuration::from_hours(2);
+
+impl Reprocess<'_> {
+    /// The account of a project by what was seen lately.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(crate) async fn look_at_account(&self, project: &str, now: Timestamp) -> Result<StoredAccount, LedgerError> {
+        let access_mark = self.project(project).map(|watched| watched.source.access_mark());
+        let (project, projects) = (project.to_owned(), self.projects_of_account(project));
+        self.ledger
+            .write(move |tx| {
+                let stored = account::get(tx, &project)?;
+                match stored.account.stopped_since {
+                    Some(since) => {
+                        resume_if_it_works(tx, &project, &projects, &stored, since, access_mark.as_deref(), now)?
+                    }
+                    None => stop_if_proven(tx, &project, &projects, &stored, now)?,
+                }
+                account::get(tx, &project)
+            })
+            .await
+    }
+
+    /// The same for the projects that are stopped, where nothing else looks at them: nothing is retried automatically.
+    ///
+    /// # Errors
+    /// The ledger refuses.
+    pub(crate) async fn look_at_stopped_accounts(&self, now: Timestamp) -> Result<(), LedgerError> {
+        for (project, _) in self.ledger.read(account::stopped).await? {
+            self.look_at_account(&project, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The project itself, and the others that spend the credits of its account.
+    pub(crate) fn projects_of_account(&self, project: &str) -> Vec<String> {
+        let watched = self.project(project);
+        let shares = |other: &Watched<Cloud>| watched.is_some_and(|one| other.source.shares_account_with(&one.source));
+        let others = self.projects.iter().filter(|other| other.name != project && shares(other));
+        std::iter::once(project.to_owned()).chain(others.map(|other| other.name.clone())).collect()
+    }
+}
+
+/// What holds the retries of a project now, and until when.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn hold_of(
+    connection: &Connection,
+    project: &str,
+    now: Timestamp,
+) -> Result<Option<(HoldReason, Timestamp)>, LedgerError> {
+    let ended = project_health::ended(connection, project, now - STORM_SEEN)?;
+    let turned = project_health::turned(connection, project, now - HOLD)?;
+    Ok(hold(now, &ended, &turned))
+}
+
+/// Work of the account that began after the stop completes, or a key that was refused is another one now.
+fn resume_if_it_works(
+    tx: &Transaction<'_>,
+    project: &str,
+    projects: &[String],
+    stored: &StoredAccount,
+    since: Timestamp,
+    access_mark: Option<&str>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let after = match &stored.refused_access {
+        // Others' work says nothing about what our key may do.
+        Some(refused) if access_mark.is_none_or(|mark| mark == refused) => return Ok(()),
+        Some(_) => Account::default(),
+        None => {
+            let mut completed_at = None;
+            for project in projects {
+                completed_at = completed_at.max(project_health::completion_since(tx, project, since)?);
+            }
+            completed_at.map_or(stored.account, |at| stored.account.saw_completion(at))
+        }
+    };
+    match after.stopped_since {
+        None => resume(tx, project, after, now),
+        Some(_) => Ok(()),
+    }
+}
+
+fn stop_if_proven(
+    tx: &Transaction<'_>,
+    project: &str,
+    projects: &[String],
+    stored: &StoredAccount,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    // What failed before the account last went on is overcome.
+    let since = stored.moved_at.unwrap_or(Timestamp::MIN).max(now - FRESH);
+    let Some((items, batches, first)) = project_health::account_failures(tx, project, since)? else { return Ok(()) };
+    let completed = project_health::completion_since(tx, project, first)?.is_some();
+    if !is_proven(items, batches, completed) {
+        return Ok(());
+    }
+    let why =
+        format!("{items} items of {batches} batches of {project} failed for the account (key, role, credits or quota)");
+    projects.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))
+}
+
+/// Lets retries of a project go on.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn resume(tx: &Transaction<'_>, project: &str, after: Account, now: Timestamp) -> Result<(), LedgerError> {
+    account::keep(tx, project, after, None, None, now)?;
+    fault::clear(tx, &format!("account:{project}"), now)
+}
+
+/// Nothing of a project is sent until its account works again; people are told. `refused_access` is what the API was asked with
+/// if it refused the key.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn stop_account(
+    tx: &Transaction<'_>,
+    project: &str,
+    why: &str,
+    refused_access: Option<&str>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let stopped = account::get(tx, project)?.account.stop(now);
+    account::keep(tx, project, stopped, Some(why), refused_access, now)?;
+    let ends = match refused_access {
+        Some(_) => {
+            "they go on with another key, project or organization in the configuration; if this key was given more rights, with"
+        }
+        None => "they go on once new work of the account completes, or with",
+    };
+    let text = format!(
+        "retries of project {project} are stopped: {why}; {ends} `llama-triage reprocess resume {project} --reason TEXT`"
+    );
+    fault::raise(tx, &format!("account:{project}"), &text, now)
+}

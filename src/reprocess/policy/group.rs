@@ -1,0 +1,202 @@
+//! Whether a group is asked now, and for how much: two states, one schedule, nothing kept but the tries.
+//!
+//! Probing sends one document; each one lost makes the next wait longer, and after the last a person decides. A probe that recovers
+//! lets more go, as many as the belief can bear to lose; when too few of those recover it is probing again.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::reprocess::policy::belief::{Belief, LAST_NUMBER, Prior, Try, TryResult};
+use crate::reprocess::policy::delay::later;
+use crate::reprocess::policy::exclusion::Exclusion;
+use crate::reprocess::policy::limits::Limits;
+
+/// A group of one project with its retries since its episode began, a person resumed it, or its parameters changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupFacts {
+    /// Its id.
+    pub group_id: String,
+    /// What is thought of it before any retry.
+    pub prior: Prior,
+    /// Its documents: those that are open, and those that its retries recovered.
+    pub documents: u32,
+    /// Its retries, in the order in which they were sent.
+    pub tries: Vec<Try>,
+    /// When a document of it last completed without a retry of ours: somebody has shown that it can be done.
+    pub others_recovered_at: Option<Timestamp>,
+}
+
+/// What may be sent of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing while its last step is under way.
+    Running,
+    /// Nothing until then: its last probe was lost.
+    Rests {
+        /// When the next one goes.
+        until: Timestamp,
+    },
+    /// Nothing: all its probes were lost, so a person decides.
+    PersonDecides {
+        /// When the last one was.
+        since: Timestamp,
+    },
+    /// One document.
+    Probe,
+    /// So many documents with no, one, and more tries behind them.
+    Step([u32; 3]),
+}
+
+/// A group's turn with the numbers behind it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlook {
+    /// What may be sent.
+    pub turn: Turn,
+    /// The expected share of first tries that recover.
+    pub belief: f64,
+    /// First tries that recovered.
+    pub recovered: u32,
+    /// First tries that recovered or were lost.
+    pub ended: u32,
+    /// Probes lost in a row.
+    pub lost: u32,
+    /// Probes that may be lost.
+    pub most_lost: u32,
+}
+
+/// A group of a few documents may lose so many probes, for one document may be tried three times.
+const FEWEST_PROBES: u32 = 3;
+/// Most documents that go at once.
+const LARGEST_STEP: u32 = 100;
+
+impl GroupFacts {
+    /// A group that was never retried.
+    pub fn untried(group_id: &str, prior: Prior, documents: u32) -> GroupFacts {
+        GroupFacts { group_id: group_id.to_owned(), prior, documents, tries: Vec::new(), others_recovered_at: None }
+    }
+
+    /// Its turn at `now`.
+    pub fn outlook(&self, limits: &Limits, now: Timestamp) -> Outlook {
+        let phase = self.phase(limits.worth);
+        let first = self.belief(1, now);
+        let most_lost = most_lost(self.documents, limits);
+        let count = |result| {
+            let tries = self.tries.iter().filter(|one| one.number == 1 && one.result == result);
+            u32::try_from(tries.count()).unwrap_or(u32::MAX)
+        };
+        let turn = match phase {
+            _ if self.tries.iter().any(|one| one.result == TryResult::Running) => Turn::Running,
+            Phase::Probing { lost, since: Some(since) } if lost >= most_lost => Turn::PersonDecides { since },
+            Phase::Probing { lost, since: Some(since) } if now < rest_ends(lost, since, limits) => {
+                Turn::Rests { until: rest_ends(lost, since, limits) }
+            }
+            Phase::Probing { .. } => Turn::Probe,
+            Phase::Ramping => Turn::Step(self.rooms(limits.worth, now)),
+        };
+        let lost = if let Phase::Probing { lost, .. } = phase { lost } else { 0 };
+        let recovered = count(TryResult::Recovered);
+        Outlook { turn, belief: first.share(), recovered, ended: recovered + count(TryResult::Lost), lost, most_lost }
+    }
+
+    /// Why nothing of it goes now, if so.
+    pub fn exclusion(&self, limits: &Limits, now: Timestamp) -> Option<Exclusion> {
+        match self.outlook(limits, now).turn {
+            Turn::Running => Some(Exclusion::StepRunning),
+            Turn::Rests { until } => Some(Exclusion::Rests { until }),
+            Turn::PersonDecides { since } => Some(Exclusion::PersonDecides { since }),
+            Turn::Probe | Turn::Step(_) => None,
+        }
+    }
+
+    fn belief(&self, number: u32, now: Timestamp) -> Belief {
+        Belief::of(&self.tries, number, self.prior, now)
+    }
+
+    /// How many documents may go by the tries behind them. A probe that recovered lets one more go, whatever was lost before.
+    fn rooms(&self, worth: f64, now: Timestamp) -> [u32; 3] {
+        let room = |number| self.belief(number, now).room(worth).min(LARGEST_STEP);
+        [room(1).max(1), room(2), room(LAST_NUMBER)]
+    }
+
+    /// Goes through the steps: all that was sent before anything of it had ended is one.
+    fn phase(&self, worth: f64) -> Phase {
+        let mut phase = Phase::Probing { lost: 0, since: None };
+        for step in steps(&self.tries) {
+            let Some(ended_at) = step.iter().filter_map(|one| one.ended_at).max() else { continue };
+            let has = |result| step.iter().any(|one| one.result == result);
+            let is_lost = has(TryResult::Lost) || (has(TryResult::Refused) && !has(TryResult::Neutral));
+            phase = match phase {
+                Phase::Probing { .. } if has(TryResult::Recovered) => Phase::Ramping,
+                Phase::Probing { lost, .. } if is_lost => Phase::Probing { lost: lost + 1, since: Some(ended_at) },
+                // What later tries lose says more about their documents than about the group.
+                Phase::Ramping if has_first(step) && self.belief(1, ended_at).share() < worth => {
+                    Phase::Probing { lost: 1, since: Some(ended_at) }
+                }
+                same => same,
+            };
+        }
+        match phase {
+            Phase::Probing { since: Some(since), .. } if self.others_recovered_at.is_some_and(|at| at > since) => {
+                Phase::Probing { lost: 0, since: None }
+            }
+            same => same,
+        }
+    }
+}
+
+/// The two states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Probing { lost: u32, since: Option<Timestamp> },
+    Ramping,
+}
+
+fn has_first(step: &[Try]) -> bool {
+    step.iter().any(|one| one.number == 1 && matches!(one.result, TryResult::Recovered | TryResult::Lost))
+}
+
+/// One probe before each rest and one after the last, but never more than half of the documents.
+fn most_lost(documents: u32, limits: &Limits) -> u32 {
+    let most = u32::try_from(limits.rests.len() + 1).unwrap_or(u32::MAX);
+    documents.div_ceil(2).max(FEWEST_PROBES).min(most)
+}
+
+fn rest_ends(lost: u32, since: Timestamp, limits: &Limits) -> Timestamp {
+    let rest = usize::try_from(lost).ok().and_then(|lost| limits.rests.get(lost.checked_sub(1)?));
+    later(since, rest.copied().unwrap_or_default())
+}
+
+/// The tries in runs, each sent before anything of it had ended.
+fn steps(tries: &[Try]) -> Vec<&[Try]> {
+    let mut steps = Vec::new();
+    let (mut from, mut ends) = (0, Timestamp::MAX);
+    for (at, one) in tries.iter().enumerate() {
+        if at > from && one.started_at >= ends {
+            steps.push(&tries[from..at]);
+            (from, ends) = (at, Timestamp::MAX);
+        }
+        let end = one.ended_at.unwrap_or(Timestamp::MAX);
+        ends = if at == from { end } else { ends.max(end) };
+    }
+    steps.extend((from < tries.len()).then(|| &tries[from..]));
+    steps
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ended {
+            0 => f.write_str("no first try has ended")?,
+            ended => write!(f, "{} of {ended} first tries recovered (belief {:.2})", self.recovered, self.belief)?,
+        }
+        let probes = format!("{} of {} probes lost", self.lost, self.most_lost);
+        match self.turn {
+            Turn::Running => f.write_str(": waiting for those under way"),
+            Turn::Rests { until } => write!(f, ", {probes}: next probe at {until:.0}"),
+            Turn::PersonDecides { since } => write!(f, ", {probes}: a person decides since {since:.0}"),
+            Turn::Probe if self.lost > 0 => write!(f, ", {probes}: next 1"),
+            Turn::Probe => f.write_str(": next 1"),
+            Turn::Step([first, ..]) => write!(f, ": next up to {first}"),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What holds every group of a project: a storm, a fresh incident, an account that cannot go on.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::reprocess::policy::delay::later;
+
+/// A retry of the project that ended with a recovery or a loss.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedTry {
+    /// When.
+    pub at: Timestamp,
+    /// Its group.
+    pub group_id: String,
+    /// Whether its document failed again.
+    pub lost: bool,
+}
+
+/// Why retries of a project wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldReason {
+    /// Many retries of several groups were lost within an hour.
+    Storm,
+    /// Many groups began or escalated at once.
+    Incident,
+}
+
+/// So long nothing is sent after a storm or an incident.
+pub(crate) const HOLD: SignedDuration = SignedDuration::from_mins(30);
+
+/// What is looked at together to see a storm.
+const STORM_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+const STORM_TRIES: usize = 20;
+const STORM_GROUPS: usize = 3;
+/// Of ten tries.
+const STORM_LOST: usize = 3;
+/// So many groups that turn together within [`HOLD`] have one cause.
+const INCIDENT_GROUPS: usize = 5;
+
+/// What holds the project at `now`, and until when; none if nothing does.
+///
+/// `ended` are its retries of the last two hours, `turned` the times at which groups began or escalated.
+pub fn hold(now: Timestamp, ended: &[EndedTry], turned: &[(Timestamp, String)]) -> Option<(HoldReason, Timestamp)> {
+    let storm = storm_ends(now, ended).map(|until| (HoldReason::Storm, until));
+    let incident = incident_ends(now, turned).map(|until| (HoldReason::Incident, until));
+    [storm, incident].into_iter().flatten().filter(|(_, until)| now < *until).max_by_key(|(_, until)| *until)
+}
+
+/// When the hold after a storm ends: the newest retries are 20 or more within an hour, over three groups, 30 % of them lost.
+fn storm_ends(now: Timestamp, ended: &[EndedTry]) -> Option<Timestamp> {
+    let newest = ended.iter().map(|one| one.at).filter(|at| *at <= now).max()?;
+    let since = newest - STORM_WINDOW;
+    let recent: Vec<&EndedTry> = ended.iter().filter(|one| one.at > since && one.at <= newest).collect();
+    let lost: Vec<&&EndedTry> = recent.iter().filter(|one| one.lost).collect();
+    let groups: BTreeSet<&str> = lost.iter().map(|one| one.group_id.as_str()).collect();
+    let is_storm =
+        recent.len() >= STORM_TRIES && groups.len() >= STORM_GROUPS && lost.len() * 10 >= recent.len() * STORM_LOST;
+    is_storm.then(|| later(newest, HOLD))
+}
+
+/// When the hold after an incident ends: five groups began or escalated within half an hour.
+fn incident_ends(now: Timestamp, turned: &[(Timestamp, String)]) -> Option<Timestamp> {
+    let recent = || turned.iter().filter(|(at, _)| *at > now - HOLD && *at <= now);
+    let groups: BTreeSet<&str> = recent().map(|(_, group_id)| group_id.as_str()).collect();
+    let newest = recent().map(|(at, _)| *at).max()?;
+    (groups.len() >= INCIDENT_GROUPS).then(|| later(newest, HOLD))
+}
+
+/// Whether the account of a project may go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Since when nothing is sent: key, role, credits or quota. None while it works.
+    pub stopped_since: Option<Timestamp>,
+    /// How often it was taken for working since it last took a request, and was not.
+    pub in_vain: u32,
+}
+
+/// Evidence that an account works counts after a day at the latest, however often it was wrong.
+const LONGEST_DOUBT: SignedDuration = SignedDuration::from_hours(24);
+
+impl Account {
+    /// The API refused the account, or enough of its documents fail for it.
+    #[must_use]
+    pub fn stop(self, now: Timestamp) -> Account {
+        Account { stopped_since: self.stopped_since.or(Some(now)), ..self }
+    }
+
+    /// A document of anybody completed at this time in work that began after the stop.
+    ///
+    /// It must be later than the stop by a margin that doubles with each time in vain: what another key or a cache completes says
+    /// nothing about our right to create work.
+    #[must_use]
+    pub fn saw_completion(self, completed_at: Timestamp) -> Account {
+        match self.stopped_since {
+            Some(since) if completed_at > later(since, doubt(self.in_vain)) => {
+                Account { stopped_since: None, in_vain: self.in_vain.saturating_add(1) }
+            }
+            _ => self,
+        }
+    }
+
+    /// The API took a request of ours.
+    #[must_use]
+    pub fn took_request(self) -> Account {
+        Account { in_vain: 0, ..self }
+    }
+}
+
+fn doubt(in_vain: u32) -> SignedDuration {
+    HOLD.saturating_mul(1 << in_vain.min(8)).min(LONGEST_DOUBT)
+}
+
+/// Whether documents that failed for the account prove that it is stopped: three of two batches, and nothing completed since the first.
+pub(crate) fn is_proven(documents: u64, batches: u64, completed_since: bool) -> bool {
+    documents >= 3 && batches >= 2 && !completed_since
+}

@@ -1,0 +1,144 @@
+use super::*;
+use crate::reprocess::policy::belief::{Belief, TryResult::*};
+use crate::reprocess::policy::group::Turn;
+use crate::reprocess::policy::hold::{Account, EndedTry, HOLD, HoldReason, hold, is_proven};
+use crate::reprocess::policy::limits::Limits;
+
+fn turn(group: &GroupFacts, minute: i64) -> Turn {
+    group.outlook(&Limits::default(), at(minute)).turn
+}
+
+#[test]
+fn a_share_of_one_half_gives_steps_of_five_twenty_and_eighty() {
+    let room = |recovered, lost| {
+        let tries = [tries(recovered, 1, 0, 0, Recovered), tries(lost, 1, 0, 0, Lost)].concat();
+        Belief::of(&tries, 1, Prior::Open, at(0)).room(0.25)
+    };
+    assert_eq!([room(0, 0), room(1, 0), room(6, 0), room(26, 0)], [2, 5, 20, 80]);
+    assert_eq!([room(0, 2), room(0, 3)], [1, 0], "at what it must be worth one more goes, below it none");
+    assert_eq!(room(1, 5), 1);
+}
+
+#[test]
+fn what_first_tries_showed_counts_half_after_twelve_hours_and_later_ones_after_a_week() {
+    let share = |number, hours: i64| {
+        let tries = tries(2, number, 0, 0, Lost);
+        Belief::of(&tries, number, Prior::Open, at(hours * 60)).share()
+    };
+    assert!((share(1, 0) - 0.25).abs() < 1e-9);
+    assert!((share(1, 12) - 1.0 / 3.0).abs() < 1e-9);
+    assert!((share(2, 7 * 24) - 1.0 / 3.0).abs() < 1e-9);
+    let passing = Belief::of(&[], 1, Prior::Passing, at(0)).share();
+    assert!((passing - 0.8).abs() < 1e-9);
+}
+
+#[test]
+fn a_group_rests_longer_after_each_lost_probe_until_a_person_decides() {
+    let (mut group, mut minute, mut waited) = (group(Prior::Open, 100, Vec::new()), 0, Vec::new());
+    loop {
+        match turn(&group, minute) {
+            Turn::Probe => {
+                group.tries.extend(tries(1, 1, minute, minute + 5, Lost));
+                minute += 5;
+            }
+            Turn::Rests { until } => {
+                waited.push((until - at(minute)).as_hours());
+                assert_eq!(turn(&group, minute + 59), Turn::Rests { until });
+                minute = until.as_second() / 60;
+            }
+            Turn::PersonDecides { since } => {
+                assert_eq!((since, group.tries.len()), (at(minute), 6));
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(waited, [1, 3, 9, 27, 48]);
+    let said = group.outlook(&Limits::default(), at(minute)).to_string();
+    assert!(
+        said.starts_with("0 of 6 first tries recovered (belief 0.") && said.contains("6 of 6 probes lost"),
+        "{said}"
+    );
+    group.others_recovered_at = Some(at(minute + 1));
+    assert_eq!(turn(&group, minute + 2), Turn::Probe, "somebody has shown that it can be done");
+}
+
+#[test]
+fn never_more_than_half_of_a_group_is_lost_but_a_single_document_has_three_tries() {
+    for (documents, most) in [(1, 3), (6, 3), (7, 4), (11, 6), (1_000, 6)] {
+        let lost = (0..most).map(|n| tries(1, 1, n * 1_000, n * 1_000 + 5, Lost)).collect();
+        let group = group(Prior::Open, documents, lost);
+        assert!(matches!(turn(&group, 100_000), Turn::PersonDecides { .. }), "{documents}");
+        let fewer = GroupFacts { tries: group.tries[1..].to_vec(), ..group };
+        assert_eq!(turn(&fewer, 100_000), Turn::Probe, "{documents}");
+    }
+}
+
+#[test]
+fn a_probe_that_recovers_lets_more_go_and_too_few_recoveries_are_a_lost_probe() {
+    let one = tries(1, 1, 0, 5, Recovered);
+    assert_eq!(turn(&group(Prior::Open, 100, vec![one.clone()]), 5), Turn::Step([5, 2, 2]));
+    let under_way = tries(5, 1, 15, 0, Running);
+    assert_eq!(turn(&group(Prior::Open, 100, vec![one.clone(), under_way]), 20), Turn::Running);
+    let lost = tries(4, 1, 15, 20, Lost);
+    let group = group(Prior::Open, 100, vec![one, lost]);
+    assert!(matches!(turn(&group, 20), Turn::Step([1, ..])), "two of seven are worth it");
+    let worse = GroupFacts { tries: [group.tries.clone(), tries(3, 1, 30, 35, Lost)].concat(), ..group };
+    assert_eq!(turn(&worse, 35), Turn::Rests { until: at(95) });
+    assert_eq!(turn(&worse, 95), Turn::Probe);
+}
+
+#[test]
+fn later_tries_are_believed_in_by_themselves() {
+    let first = tries(20, 1, 0, 5, Recovered);
+    let lost_again = tries(4, 2, 10, 15, Lost);
+    let Turn::Step([first_room, second, third]) = turn(&group(Prior::Open, 100, vec![first.clone(), lost_again]), 20)
+    else {
+        panic!("it goes on");
+    };
+    assert!(first_room > 20);
+    assert_eq!((second, third), (0, 2), "documents that failed again are left, the group is not");
+    let recovered = tries(2, 2, 10, 15, Recovered);
+    assert!(matches!(turn(&group(Prior::Open, 100, vec![first, recovered]), 20), Turn::Step([_, 8, _])));
+}
+
+#[test]
+fn throttled_and_cancelled_tries_count_neither_way_and_refused_parameters_as_a_lost_probe() {
+    assert_eq!(turn(&group(Prior::Open, 100, vec![tries(1, 1, 0, 5, Neutral)]), 5), Turn::Probe);
+    let refused = tries(1, 1, 0, 0, Refused);
+    assert_eq!(turn(&group(Prior::Open, 100, vec![refused]), 5), Turn::Rests { until: at(60) });
+}
+
+#[test]
+fn a_storm_of_lost_retries_holds_everything_for_half_an_hour() {
+    let ended = |groups: usize, lost: usize| -> Vec<EndedTry> {
+        let one = |n: usize| EndedTry { at: at(10), group_id: format!("g-{}", n % groups), lost: n < lost };
+        (0..20).map(one).collect()
+    };
+    let until = at(10) + HOLD;
+    assert_eq!(hold(at(11), &ended(3, 6), &[]), Some((HoldReason::Storm, until)));
+    assert_eq!(hold(until, &ended(3, 6), &[]), None, "it is over, though the same hour still shows it");
+    assert_eq!(hold(at(11), &ended(2, 6), &[]), None);
+    assert_eq!(hold(at(11), &ended(3, 5), &[]), None);
+    assert_eq!(hold(at(11), &ended(3, 6)[..19], &[]), None);
+    let turned: Vec<(Timestamp, String)> = (0..5).map(|n| (at(n), format!("g-{n}"))).collect();
+    assert_eq!(hold(at(5), &[], &turned), Some((HoldReason::Incident, at(4) + HOLD)));
+    assert_eq!(hold(at(5), &[], &turned[..4]), None);
+    assert_eq!(hold(at(-1), &[], &turned), None, "what another clock saw is no incident of now");
+}
+
+#[test]
+fn an_account_is_stopped_by_proof_and_doubts_its_evidence_twice_as_long_each_time() {
+    assert!(is_proven(3, 2, false));
+    assert!(!is_proven(2, 2, false) && !is_proven(3, 1, false) && !is_proven(30, 20, true));
+    let mut account = Account::default();
+    let mut minute = 0;
+    for margin in [30, 60, 120] {
+        account = account.stop(at(minute));
+        assert_eq!(account.saw_completion(at(minute + margin)).stopped_since, Some(at(minute)), "{margin}");
+        minute += margin + 1;
+        account = account.saw_completion(at(minute));
+        assert_eq!(account.stopped_since, None, "{margin}");
+    }
+    assert_eq!(account.took_request(), Account::default());
+}

@@ -1,0 +1,149 @@
+//! The retries of groups, from which follows whether they are retried now.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::millis::{Count, Millis};
+use crate::model::class::Class;
+use crate::reprocess::policy::belief::{Prior, Try, TryResult};
+use crate::reprocess::policy::facts::prior;
+use crate::reprocess::policy::group::GroupFacts;
+
+/// Retries of a group that are read, the newest ones; older ones hardly weigh any more.
+const MOST_TRIES: u32 = 1_000;
+
+/// Recovered documents of a group that are looked at for one that somebody else completed, the newest ones.
+const MOST_RECOVERED: u32 = 200;
+
+/// What a group is asked about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) group_id: &'a str,
+    pub(crate) project: &'a str,
+    /// Hashes of the parameters that count; none for all.
+    pub(crate) parameters: Option<&'a [String]>,
+}
+
+/// A group of a project with its retries since its episode began or a person resumed it; none if the group is unknown.
+/// Its prior is that of the group's class.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn of_group(connection: &Connection, asked: Asked<'_>) -> Result<Option<GroupFacts>, LedgerError> {
+    let mut find = connection.prepare_cached(
+        "SELECT g.group_key, g.class, max(coalesce(g.resumed_at, 0), coalesce((SELECT opened_at FROM episode
+                WHERE group_key = g.group_key ORDER BY ordinal DESC LIMIT 1), 0)),
+            (SELECT coalesce(sum(items), 0) FROM item_count c JOIN project USING (project_key)
+             WHERE c.group_key = g.group_key AND name = ?2 AND state IN ('open', 'retrying'))
+         FROM error_group g WHERE g.group_id = ?1",
+    )?;
+    let read = |row: &Row<'_>| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Millis>(2)?.0, row.get::<_, Count>(3)?.0))
+    };
+    let found = find.query_row([asked.group_id, asked.project], read).optional()?;
+    let Some((group_key, class, since, open)) = found else { return Ok(None) };
+    let tries = tries(connection, group_key, &asked, since)?;
+    let recovered = tries.iter().filter(|one| one.result == TryResult::Recovered).count();
+    Ok(Some(GroupFacts {
+        group_id: asked.group_id.to_owned(),
+        prior: Class::try_from(class.as_str()).ok().and_then(prior).unwrap_or(Prior::Open),
+        documents: u32::try_from(open).unwrap_or(u32::MAX).saturating_add(u32::try_from(recovered).unwrap_or(0)),
+        others_recovered_at: others_recovered_at(connection, group_key, since)?,
+        tries,
+    }))
+}
+
+/// The groups that have open items and were retried, each with its project.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn retried(connection: &Connection) -> Result<Vec<(String, GroupFacts)>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT p.name, g.group_id
+         FROM error_group g JOIN error_group y ON y.group_key = g.group_key OR y.merged_into = g.group_key
+         JOIN intent n ON n.group_key = y.group_key JOIN project p USING (project_key)
+         WHERE g.open_items > 0 AND g.merged_into IS NULL ORDER BY 2, 1",
+    )?;
+    let named = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let named: Vec<(String, String)> = named.collect::<Result<_, _>>()?;
+    let mut groups = Vec::with_capacity(named.len());
+    for (project, group_id) in named {
+        let asked = Asked { group_id: &group_id, project: &project, parameters: None };
+        let group = of_group(connection, asked)?.filter(|group| !group.tries.is_empty());
+        groups.extend(group.map(|group| (project, group)));
+    }
+    Ok(groups)
+}
+
+/// Lets the retries of a group begin anew.
+///
+/// # Errors
+/// SQLite refuses.
+pub(crate) fn resume(tx: &Transaction<'_>, group_id: &str, now: Timestamp) -> Result<(), LedgerError> {
+    tx.execute("UPDATE error_group SET resumed_at = ?2 WHERE group_id = ?1", params![group_id, Millis(now)])?;
+    Ok(())
+}
+
+/// The attempts, and the POSTs that were refused for their parameters, in the order in which they were sent.
+fn tries(
+    connection: &Connection,
+    group_key: i64,
+    asked: &Asked<'_>,
+    since: Timestamp,
+) -> Result<Vec<Try>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "WITH member (group_key) AS (SELECT group_key FROM error_group WHERE group_key = ?1 OR merged_into = ?1),
+             asked (parameters_hash) AS (SELECT value FROM json_each(?3))
+         SELECT a.before + 1, a.started_at, a.finished_at,
+             CASE WHEN a.finished_at IS NULL THEN 'running' WHEN a.counts THEN a.outcome ELSE 'unknown' END
+         FROM attempt a JOIN intent n USING (intent_id) JOIN project p USING (project_key)
+         WHERE a.group_key IN member AND a.started_at > ?4 AND p.name = ?2
+             AND (?3 IS NULL OR n.parameters_hash IN asked)
+         UNION ALL
+         SELECT 1, n.posting_at, n.settled_at, 'refused' FROM intent n JOIN project p USING (project_key)
+         WHERE n.parameters_refused AND n.group_key IN member AND n.posting_at > ?4 AND p.name = ?2
+             AND (?3 IS NULL OR n.parameters_hash IN asked)
+         ORDER BY 2 DESC, 1 LIMIT ?5",
+    )?;
+    let parameters = asked.parameters.map(|hashes| serde_json::json!(hashes).to_string());
+    let rows =
+        statement.query_map(params![group_key, asked.project, parameters, Millis(since), MOST_TRIES], |row| {
+            Ok(Try {
+                number: row.get(0)?,
+                started_at: row.get::<_, Millis>(1)?.0,
+                ended_at: row.get::<_, Option<Millis>>(2)?.map(|at| at.0),
+                result: result(row.get_ref(3)?.as_str()?),
+            })
+        })?;
+    let mut tries: Vec<Try> = rows.collect::<Result<_, _>>()?;
+    tries.reverse();
+    Ok(tries)
+}
+
+fn result(word: &str) -> TryResult {
+    match word {
+        "running" => TryResult::Running,
+        "recovered" | "already_processed" => TryResult::Recovered,
+        "failed_same" | "failed_differently" | "expired" => TryResult::Lost,
+        "refused" => TryResult::Refused,
+        _ => TryResult::Neutral,
+    }
+}
+
+/// When an item of the group last recovered without a retry of ours since then: somebody has shown that it can be done.
+fn others_recovered_at(
+    connection: &Connection,
+    group_key: i64,
+    since: Timestamp,
+) -> Result<Option<Timestamp>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT max(recovered_at) FROM (
+             SELECT item_key, recovered_at, recovered_by FROM item WHERE group_key = ?1 AND state = 'recovered'
+             ORDER BY last_seen DESC LIMIT ?3) i
+         WHERE recovered_at > ?2 AND recovered_by NOT IN (SELECT attempt_id FROM attempt WHERE item_key = i.item_key)",
+    )?;
+    let newest: Option<Millis> =
+        statement.query_row(params![group_key, Millis(since), MOST_RECOVERED], |row| row.get(0))?;
+    Ok(newest.map(|at| at.0))
+}
