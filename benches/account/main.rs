@@ -20,7 +20,7 @@ use llama_triage::internals::config::load;
 use llama_triage::internals::credentials::Credentials;
 use llama_triage::internals::service::{Setup, Worker};
 use llama_triage::internals::simulator::{
-    BatchOrigin, Endpoint, FaultRule, InjectedFault, Item, Options, SimulatedCloud, SimulatedItemStatus, World,
+    BatchOrigin, Date, Endpoint, FaultRule, InjectedFault, Item, Options, SimulatedCloud, SimulatedItemStatus, World,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,7 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let account = given("--account").map_or("everything", String::as_str);
     let world = plot::world(account, start).expect("the account is everything, outage or mixed");
-    let cloud = SimulatedCloud::start(world, Options::default()).await.unwrap();
+    let cloud = SimulatedCloud::start(world, Options { date: Date::World, ..Options::default() }).await.unwrap();
     let config = configure(folder.path(), &cloud);
     cloud.set_faults(if account == "everything" { faults() } else { Vec::new() });
     let mut worker = match binary {

@@ -86,7 +86,8 @@ pub(crate) fn conclude_listing(
 
 /// That the newest observation `w` is of a retry of ours: whatever became of that, a document that completes in the batch it had
 /// failed in before has its result.
-const IS_RETRIED: &str = "EXISTS (SELECT 1 FROM batch b JOIN intent n USING (batch_id) WHERE b.batch_key = w.batch_key)";
+const IS_RETRIED: &str =
+    "EXISTS (SELECT 1 FROM batch b JOIN intent n USING (batch_id) WHERE b.batch_key = w.batch_key)";
 
 /// Whether the newest failure of an item is still one of this batch, or of a retry of ours.
 ///
