@@ -45,7 +45,7 @@ The same faults, each at each place of a retry.
 In every cell the following held, or the test would have failed:
 
 - no intent was posted twice, and no item was processed a third time where two attempts are enough;
-- hours after the fault, and after `breaker reset global` where an account was stopped, every item had recovered whose cause was known;
+- hours after the fault, and after `reprocess resume all` where an account was stopped, every item had recovered whose cause was known;
 - then no intent was left half done, and `ledger check` found nothing.
 
 - **read** / **asked again** / **nothing**: the job record gave a cause; or it is asked again in a later cycle (an answer that makes no sense: three times at most); or this record is taken to have none, and the item needs a decision. None of it costs the cycle anything.
