@@ -3,6 +3,7 @@
 //! `cargo bench --bench account` runs the cycles in this process and in simulated time.
 //! `cargo bench --bench account -- --binary target/release/llama-triage` starts the binary for every cycle instead,
 //! under `faketime`, which must be installed. `--minutes 10` makes cycles rarer, and the run shorter.
+//! `--account NAME` plays another one than `everything`: `outage` or `mixed`.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
@@ -34,9 +35,11 @@ async fn main() {
     let step = SignedDuration::from_mins(given("--minutes").map_or(5, |minutes| minutes.parse().unwrap()));
     let start: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let cloud = SimulatedCloud::start(plot::world(start), Options::default()).await.unwrap();
+    let account = given("--account").map_or("everything", String::as_str);
+    let world = plot::world(account, start).expect("the account is everything, outage or mixed");
+    let cloud = SimulatedCloud::start(world, Options::default()).await.unwrap();
     let config = configure(folder.path(), &cloud);
-    cloud.set_faults(faults());
+    cloud.set_faults(if account == "everything" { faults() } else { Vec::new() });
     let mut worker = match binary {
         None => Some(open(&config).await),
         Some(_) => None,
@@ -45,7 +48,7 @@ async fn main() {
     while now < start + SignedDuration::from_hours(plot::PLAYED) {
         cloud.world().advance_to(now);
         let hour = (now - start).as_hours();
-        let broke = (plot::BROKE.0..plot::BROKE.1).contains(&hour);
+        let broke = account == "everything" && (plot::BROKE.0..plot::BROKE.1).contains(&hour);
         cloud.world().set_credits(0, broke.then_some(0));
         match (&mut worker, binary) {
             (Some(worker), _) => {

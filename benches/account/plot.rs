@@ -1,4 +1,4 @@
-//! The account: four days of batches with known causes.
+//! The accounts: days of batches with known causes.
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{BatchPace, Failure, Outage, ScriptedCause, World, WorldBuilder};
@@ -35,8 +35,65 @@ fn flaky(n: i64, text: &str) -> ScriptedCause {
     }
 }
 
-/// The world at `start`, with everything that will happen.
-pub(crate) fn world(start: Timestamp) -> World {
+const GENERIC: &str = "Failed to parse the file";
+
+/// An account at `start`, with everything that will happen; none of that name.
+pub(crate) fn world(account: &str, start: Timestamp) -> Option<World> {
+    match account {
+        "everything" => Some(everything(start)),
+        "outage" => Some(outage(start)),
+        "mixed" => Some(mixed(start)),
+        _ => None,
+    }
+}
+
+/// Work that goes well all the time, a batch each half hour.
+fn traffic(start: Timestamp) -> WorldBuilder {
+    let mut builder = WorldBuilder::at(start).pace(BatchPace { start_delay: (5, 40), item: (15, 80), lanes: 10 });
+    for n in 0..PLAYED * 2 {
+        let name = format!("h{n}");
+        builder = builder.batch(&name).made_ago(SignedDuration::from_mins(-30 * n - 1));
+        builder = builder.items(FINE, &format!("{name}-fine"), ScriptedCause::Succeeds);
+    }
+    builder
+}
+
+/// Twelve hours in which 80 documents fail behind a wording that hides it, beside 50 that need one retry and a few two.
+fn outage(start: Timestamp) -> World {
+    let from = start - SignedDuration::from_hours(1);
+    let (name, until) = ("parser".to_owned(), start + SignedDuration::from_hours(12));
+    let outage = Outage { name: name.clone(), from, until, share_percent: 0, failures: Vec::new() };
+    let failure = Failure::text(GENERIC).billed();
+    let cause = ScriptedCause::Outage { name, failure, then: Box::new(ScriptedCause::Succeeds) };
+    let mut builder = traffic(start).outage(outage).batch("down").made_ago(SignedDuration::from_mins(-5));
+    builder = builder.items(80, "down", cause).batch("flaky").made_ago(SignedDuration::from_mins(-5));
+    for n in 0..50 {
+        builder = builder.item(&format!("flaky{n}")).cause(transient(n, FLAKY[1]));
+    }
+    builder.build()
+}
+
+/// One wording that hides its cause: a quarter of 150 documents never recovers.
+fn mixed(start: Timestamp) -> World {
+    let mut builder = traffic(start).batch("mixed").made_ago(SignedDuration::from_mins(-5));
+    for n in 0..150 {
+        let cause = match n % 4 {
+            1 => ScriptedCause::Poison(Failure::text(GENERIC).billed()),
+            _ => transient(n, GENERIC),
+        };
+        builder = builder.item(&format!("mixed{n}")).cause(cause);
+    }
+    builder.build()
+}
+
+/// Most need one retry, one in twenty needs two.
+fn transient(n: i64, text: &str) -> ScriptedCause {
+    let succeeds_on = if n % 20 == 3 { 3 } else { 2 };
+    ScriptedCause::Transient { succeeds_on, failure: Failure::text(text).billed() }
+}
+
+/// Four days with all that can happen, a rate limit and an hour without credits among it.
+fn everything(start: Timestamp) -> World {
     let at = |hour: i64| start + SignedDuration::from_hours(hour);
     let mut builder =
         WorldBuilder::at(start).pace(BatchPace { start_delay: (5, 40), item: (15, 80), lanes: 10 }).outage(Outage {

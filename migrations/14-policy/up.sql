@@ -25,3 +25,5 @@ INSERT INTO account (project_key, stopped_since, why, refused_access, in_vain, m
         CASE WHEN state = 'account-stop' THEN failed_probes ELSE 0 END, changed_at, wait_until, asked_at
     FROM gate;
 DROP TABLE gate;
+
+CREATE INDEX intent_by_batch ON intent (batch_id) WHERE batch_id IS NOT NULL;

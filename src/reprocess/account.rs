@@ -6,7 +6,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Transaction, fault};
 use crate::llamacloud::Cloud;
 use crate::reprocess::Reprocess;
-use crate::reprocess::policy::hold::{Account, HOLD, HoldReason, hold, is_proven};
+use crate::reprocess::policy::hold::{Account, HoldReason, hold, is_proven};
 use crate::reprocess::store::account::{self, StoredAccount};
 use crate::reprocess::store::project_health;
 use crate::scan::Watched;
@@ -16,6 +16,9 @@ const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
 /// Retries that ended since are looked at for a storm: its hold may have begun with the oldest.
 const STORM_SEEN: SignedDuration = SignedDuration::from_hours(2);
+
+/// Groups that turned since are looked at for an incident: its hold may have begun with the oldest, and is over then.
+const INCIDENT_SEEN: SignedDuration = SignedDuration::from_hours(1);
 
 impl Reprocess<'_> {
     /// The account of a project by what was seen lately.
@@ -69,7 +72,7 @@ pub(crate) fn hold_of(
     now: Timestamp,
 ) -> Result<Option<(HoldReason, Timestamp)>, LedgerError> {
     let ended = project_health::ended(connection, project, now - STORM_SEEN)?;
-    let turned = project_health::turned(connection, project, now - HOLD)?;
+    let turned = project_health::turned(connection, project, now - INCIDENT_SEEN)?;
     Ok(hold(now, &ended, &turned))
 }
 

@@ -63,7 +63,7 @@ fn waiting_for_decisions(groups: &[(String, GroupFacts)], limits: &Limits, now: 
     let waits = |group: &&GroupFacts| matches!(group.outlook(limits, now).turn, Turn::PersonDecides { .. });
     let waiting: Vec<&GroupFacts> = groups.iter().map(|(_, group)| group).filter(waits).collect();
     let Some(first) = waiting.first() else { return String::new() };
-    let items: u64 = waiting.iter().map(|group| u64::from(group.documents)).sum();
+    let items: u64 = waiting.iter().map(|group| u64::from(group.open())).sum();
     let named: Vec<&str> = waiting.iter().take(MOST_NAMED).map(|group| group.group_id.as_str()).collect();
     let more = match waiting.len().saturating_sub(MOST_NAMED) {
         0 => String::new(),

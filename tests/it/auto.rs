@@ -146,6 +146,23 @@ async fn a_group_that_loses_its_probes_rests_longer_each_time_until_a_person_dec
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_used_up_its_attempts_is_tried_again_when_a_person_resumes_its_group() {
+    let world = WorldBuilder::new().batch("b1").item("i0").cause(ScriptedCause::Poison(Failure::text(BUSY))).build();
+    let (site, mut worker) = site(world, AUTO).await;
+    for _ in 0..20 {
+        cycle(&site, &mut worker, 180).await;
+    }
+    assert_eq!(posts(&site), [1; 3], "three attempts");
+    let resumed = site.now().as_millisecond();
+    let resume = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
+        Ok(tx.execute("UPDATE error_group SET resumed_at = ?1", [resumed])?)
+    };
+    worker.ledger.write(resume).await.unwrap();
+    cycle(&site, &mut worker, 15).await;
+    assert_eq!(posts(&site), [1; 4], "what a person is told to do must do something");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_budget_of_an_hour_survives_a_restart() {
     let mut builder = WorldBuilder::new().batch("b1");
     for n in 0..100 {

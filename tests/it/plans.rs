@@ -52,6 +52,11 @@ pub(crate) async fn approved(site: &Site, worker: &Worker, names: &[&str]) -> St
     plan_id
 }
 
+/// The part of a plan's id that people read.
+pub(crate) fn end(plan_id: &str) -> &str {
+    &plan_id[plan_id.len() - 8..]
+}
+
 pub(crate) async fn between(site: &Site, worker: &mut Worker, minutes: i64) {
     site.cloud.world().advance(SignedDuration::from_mins(minutes));
     worker.reprocess_between(site.now(), &CancellationToken::new()).await.unwrap();
@@ -73,6 +78,31 @@ fn paid_twice(site: &Site) -> bool {
 pub(crate) fn said(site: &Site, args: &[&str], code: i32) -> String {
     let output = site.command(args).assert().code(code).get_output().clone();
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_an_id_is_enough_and_plans_that_nobody_applied_are_listed() {
+    let (site, worker) = scanned(world()).await;
+    worker.ledger.close().await.unwrap();
+    let plan = |name: &str| said(&site, &["reprocess", "plan", "--item", &item_id(name)], 0);
+    let status = || said(&site, &["reprocess", "status"], 0);
+    let apply = |id: &str, code| said(&site, &["reprocess", "apply", id, "--reason", "x", "--yes"], code);
+    let shown = plan(ALL[0]);
+    let plan_id = site.texts("SELECT plan_id FROM plan").remove(0);
+    let short = format!("P-{}", end(&plan_id));
+    assert!(shown.contains(&format!("Plan {short}: 1 item")) && shown.contains(&format!("apply {short} ")), "{shown}");
+    assert!(status().starts_with(&format!("{short}  not applied, 1 item in 1 POST")), "{}", status());
+    let json = said(&site, &["reprocess", "status", "--format", "json"], 0);
+    assert!(json.contains(&format!("\"plan_id\": \"{plan_id}\"")), "{json}");
+    plan(ALL[1]);
+    let several = apply(&plan_id[..6], 3);
+    assert!(several.contains("is short for 2 ids") && several.contains(&plan_id), "{several}");
+    assert!(apply(&short[short.len() - 3..], 3).contains("no plan"), "three characters name nothing");
+    assert!(apply(&end(&plan_id).to_lowercase(), 0).contains(&format!("Plan {short}: 1 item submitted")));
+    assert!(!status().contains(&format!("{short}  not applied")) && status().contains("not applied"), "{}", status());
+    let intent_id = site.texts("SELECT intent_id FROM intent").remove(0);
+    let cancelled = said(&site, &["reprocess", "cancel", end(&intent_id)], 2);
+    assert!(cancelled.contains(&format!("{} cannot be cancelled", end(&intent_id))), "{cancelled}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +190,7 @@ async fn a_plan_whose_process_was_killed_continues_with_the_next_cycle() {
     apply.kill().unwrap();
     apply.wait().unwrap();
     let waits = said(&site, &["reprocess", "status"], 0);
-    assert!(waits.contains(&format!("{plan_id}  begun, continues")), "{waits}");
+    assert!(waits.contains(&format!("P-{}  begun, continues", end(&plan_id))), "{waits}");
     for _ in 0..2 {
         site.cloud.world().advance(SignedDuration::from_secs(60));
         site.command(&["cycle"]).assert().success();

@@ -5,7 +5,7 @@ use llama_triage::internals::reprocess::{Request, intent, plan};
 use llama_triage::internals::simulator::{Endpoint, FaultRule, InjectedFault, WorldBuilder, item_id};
 use tokio_util::sync::CancellationToken;
 
-use crate::plans::{approved, between, planned, posts, result, said, scanned};
+use crate::plans::{approved, between, end, planned, posts, result, said, scanned};
 use crate::site::Site;
 
 const BUSY: &str = "the service is busy, try again later";
@@ -104,7 +104,7 @@ async fn what_was_unclear_when_a_plan_ended_is_reported_as_it_is_by_now() {
     let plan_id = approved(&site, &worker, &["i0", "i1"]).await;
     between(&site, &mut worker, 1).await;
     let status = || said(&site, &["reprocess", "status"], 0);
-    let then = format!("{plan_id}  0 items submitted, 2 items of unclear outcome\n");
+    let then = format!("P-{}  0 items submitted, 2 items of unclear outcome\n", end(&plan_id));
     assert!(status().contains(&then), "{}", status());
     between(&site, &mut worker, 5).await;
     let then = then.trim_end();

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::group::act::{ActError, Person, reason};
 use crate::commands::output;
-use crate::commands::reprocess::ApplyArgs;
+use crate::commands::reprocess::{ApplyArgs, Kind, meant};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
@@ -18,6 +18,7 @@ use crate::reprocess::plans::approved::{
     begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until,
 };
 use crate::reprocess::plans::draft::Draft;
+use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan;
 use crate::service::shutdown::Stopping;
 use crate::service::worker::{Setup, Worker};
@@ -25,7 +26,8 @@ use crate::{complain, say};
 
 pub(crate) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {
     let why = reason(&args.reason)?;
-    let draft = approvable(&ledger, &args.plan_id, &by).await?;
+    let plan_id = meant(&ledger, &args.plan_id, &[Kind::Plan]).await?;
+    let draft = approvable(&ledger, &plan_id, &by).await?;
     if !args.yes && !confirmed(&draft)? {
         say!("Nothing was submitted.");
         return Ok(Exit::Done);
@@ -46,7 +48,7 @@ pub(crate) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Perso
             };
             say!(
                 "Plan {} approved. {holder} holds the ledger: a running service executes the plan {when}, otherwise the next cycle does.",
-                draft.plan_id
+                short(&draft.plan_id)
             );
             return Ok(Exit::Done);
         }
@@ -78,25 +80,25 @@ fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
 
 /// What came of an approved plan, or what it waits for. A person who stops this process stops the plan.
 async fn outcome(ledger: &Ledger, draft: &Draft, by: &Person, stopped: bool) -> anyhow::Result<String> {
-    let (id, now) = (&draft.plan_id, Timestamp::now());
+    let (id, shown, now) = (&draft.plan_id, short(&draft.plan_id), Timestamp::now());
     if stopped && let Some(Ok(said)) = cancel_plan(ledger, id, &by.name, now).await? {
         return Ok(said);
     }
     let plan_id = id.clone();
     let stored = ledger.read(move |connection| plan::get(connection, &plan_id)).await?;
     if let Some(result) = stored.as_ref().and_then(|plan| plan.result.as_deref()) {
-        return Ok(format!("Plan {id}: {result}."));
+        return Ok(format!("Plan {shown}: {result}."));
     }
     let when = match waits_until(ledger, draft, stored.as_ref().and_then(begun), now).await? {
         Some(until) => format!("{}: the first cycle after that continues", too_many(until)),
         None => "the next cycle continues".to_owned(),
     };
-    Ok(format!("Plan {id} is not finished: {when}; `llama-triage reprocess cancel {id}` cancels the rest."))
+    Ok(format!("Plan {shown} is not finished: {when}; `llama-triage reprocess cancel {shown}` cancels the rest."))
 }
 
 /// The plan, if it may still be approved.
 async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Result<Draft> {
-    let id = plan_id.to_owned();
+    let (id, shown) = (plan_id.to_owned(), short(plan_id));
     let read = move |connection: &_| match plan::get(connection, &id)? {
         Some(stored) => Ok(Some((result_by_now(connection, &stored)?, stored))),
         None => Ok(None),
@@ -108,16 +110,16 @@ async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Resu
     let draft: Draft = serde_json::from_str(&stored.model).context("the stored plan")?;
     let result = result.map_or_else(String::new, |result| format!(": {result}"));
     let refused = match (stored.applied_at, stored.executed_at) {
-        (Some(at), _) => Some(format!("plan {plan_id} was applied at {at:.0}{result}")),
-        (None, Some(at)) => Some(format!("plan {plan_id} ended at {at:.0}{result}")),
+        (Some(at), _) => Some(format!("plan {shown} was applied at {at:.0}{result}")),
+        (None, Some(at)) => Some(format!("plan {shown} ended at {at:.0}{result}")),
         (None, None) if by.now > stored.expires_at => {
-            Some(format!("plan {plan_id} has expired (older than 1 h); create a new one"))
+            Some(format!("plan {shown} has expired (older than 1 h); create a new one"))
         }
         (None, None) if is_ahead(stored.created_at, by.now) => Some(format!(
-            "plan {plan_id} was created at {:.0}, which is in the future: the clock was ahead then; create a new one",
+            "plan {shown} was created at {:.0}, which is in the future: the clock was ahead then; create a new one",
             stored.created_at
         )),
-        (None, None) if draft.items == 0 => Some(format!("plan {plan_id} has nothing to submit")),
+        (None, None) if draft.items == 0 => Some(format!("plan {shown} has nothing to submit")),
         (None, None) => None,
     };
     if let Some(text) = refused {
@@ -172,6 +174,6 @@ async fn approve(ledger: &Ledger, draft: &Draft, why: &str, by: &Person) -> anyh
     if approved.await? {
         Ok(())
     } else {
-        Err(ActError::Refused(format!("plan {} was applied concurrently", draft.plan_id)).into())
+        Err(ActError::Refused(format!("plan {} was applied concurrently", short(&draft.plan_id))).into())
     }
 }

@@ -19,6 +19,7 @@ use crate::reprocess::intents::unconfigured_project::{GiveUp, give_up};
 use crate::reprocess::plans::approved::cancel_plan;
 use crate::reprocess::plans::cancel::cancel;
 use crate::reprocess::plans::draft::Request;
+use crate::reprocess::store::named::{self, short};
 use crate::reprocess::store::{intent, retriable};
 use crate::say;
 use crate::scan::apis::restore_apis;
@@ -39,7 +40,7 @@ pub enum ReprocessCommand {
     },
     /// Abandon a retry whose outcome cannot be determined, such as one of a removed project; reopens its items
     GiveUp {
-        /// Intent id
+        /// Intent id; may be shortened
         #[arg(value_name = "INTENT")]
         id: String,
         /// Reason, recorded in the audit log
@@ -57,8 +58,8 @@ pub enum ReprocessCommand {
     },
     /// Cancel a plan, or an intent that was not sent yet
     Cancel {
-        /// Intent or plan id
-        #[arg(value_name = "INTENT")]
+        /// Intent or plan id; may be shortened
+        #[arg(value_name = "INTENT|PLAN")]
         id: String,
     },
 }
@@ -100,7 +101,7 @@ pub struct PlanArgs {
 /// `reprocess apply`
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// Plan id
+    /// Plan id; may be shortened
     #[arg(value_name = "PLAN")]
     pub(crate) plan_id: String,
     /// Reason, recorded in the audit log
@@ -161,14 +162,48 @@ async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> an
     Ok(Exit::Done)
 }
 
+/// The plan or intent that is meant by a part of its id; what was typed if there is none.
+pub(crate) async fn meant(ledger: &Ledger, typed: &str, kinds: &[Kind]) -> anyhow::Result<String> {
+    let (id, kinds) = (typed.to_owned(), kinds.to_vec());
+    let find = move |connection: &crate::ledger::Connection| {
+        let mut found = Vec::new();
+        for kind in kinds {
+            found.extend(match kind {
+                Kind::Plan => named::plans(connection, &id)?,
+                Kind::Intent => named::intents(connection, &id)?,
+            });
+        }
+        Ok(found)
+    };
+    let found = ledger.read(find).await?;
+    match found.as_slice() {
+        [] => Ok(typed.to_owned()),
+        [one] => Ok(one.clone()),
+        [first, second, ..] => {
+            let text =
+                format!("{typed} is short for {} ids, such as {first} and {second}; give more of it", found.len());
+            Err(ActError::Several(text).into())
+        }
+    }
+}
+
+/// What an id may be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Plan,
+    Intent,
+}
+
 async fn take_back(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
+    let id = meant(ledger, id, &[Kind::Plan, Kind::Intent]).await?;
+    let (id, shown) = (id.as_str(), short(&id));
     if let Some(said) = cancel_plan(ledger, id, &by.name, by.now).await? {
         say!("{}", lines(&said.map_err(ActError::Refused)?));
         return Ok(Exit::Done);
     }
     match cancel(ledger, id, &by.name, by.now).await? {
-        Some(Ok(())) => say!("Intent {id} cancelled; nothing was sent."),
-        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
+        Some(Ok(())) => say!("Intent {shown} cancelled; nothing was sent."),
+        Some(Err(why)) => return Err(ActError::Refused(format!("{shown} cannot be cancelled: {why}")).into()),
         None => {
             let text = format!("plan or intent {id}; `llama-triage reprocess status` shows them");
             return Err(ActError::NotFound(text).into());
@@ -179,12 +214,14 @@ async fn take_back(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<Exit
 
 async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
     let reason = reason(why)?;
+    let id = meant(ledger, id, &[Kind::Intent]).await?;
+    let (id, shown) = (id.as_str(), short(&id));
     let act = GiveUp { intent_id: id, actor: &by.name, reason: &reason, now: by.now };
     match give_up(ledger, &setup.config, act).await? {
         Some(Ok(items)) => say!(
-            "Intent {id} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
+            "Intent {shown} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
         ),
-        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be abandoned: {why}")).into()),
+        Some(Err(why)) => return Err(ActError::Refused(format!("{shown} cannot be abandoned: {why}")).into()),
         None => {
             let text = format!("intent {id}; `llama-triage reprocess status` shows them");
             return Err(ActError::NotFound(text).into());

@@ -9,6 +9,7 @@ use crate::commands::reprocess::Format;
 use crate::commands::reprocess::show::{held, items};
 use crate::model::text::{count, cut_middle, lines, one_line};
 use crate::reprocess::plans::draft::{Draft, DraftChunk, Excluded};
+use crate::reprocess::store::named::short;
 use crate::say;
 
 /// Reasons that the table names; JSON has every item.
@@ -41,7 +42,7 @@ pub(crate) fn size(draft: &Draft) -> String {
 }
 
 fn table(draft: &Draft) -> String {
-    let mut text = format!("Plan {}: {}", draft.plan_id, size(draft));
+    let mut text = format!("Plan {}: {}", short(&draft.plan_id), size(draft));
     match draft.credits {
         _ if draft.items == 0 => text.push('\n'),
         Some(credits) => text.push_str(&format!(", about {credits} credits\n")),
@@ -74,7 +75,8 @@ fn table(draft: &Draft) -> String {
         0 => "Nothing to submit.".to_owned(),
         _ => format!(
             "Expires {:.0}. Submit with: llama-triage reprocess apply {} --reason TEXT",
-            draft.expires_at, draft.plan_id
+            draft.expires_at,
+            short(&draft.plan_id)
         ),
     });
     text

@@ -31,7 +31,10 @@ pub(crate) async fn resume_scope(ledger: &Ledger, scope: &str, why: &str, by: Pe
                 Err(error) => return Ok(Err(error)),
             };
             history::resume(tx, &group.group_id, by.now)?;
-            let said = format!("Retries of {} go on with one document.", group.group_id);
+            let said = match group.open_items {
+                0 => format!("Nothing of {} is open.", group.group_id),
+                _ => format!("Retries of {} go on with one document.", group.group_id),
+            };
             (group.group_id, said)
         };
         let act =

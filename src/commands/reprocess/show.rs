@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::commands::reprocess::plan::size;
 use crate::commands::reprocess::{Format, intents};
 use crate::exit::Exit;
 use crate::ledger::error::LedgerError;
@@ -17,6 +18,7 @@ use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
 use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::store::attempt;
 use crate::reprocess::store::intent::StoredIntent;
+use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan::{self, StoredPlan};
 use crate::reprocess::store::{account, history};
 use crate::say;
@@ -43,6 +45,7 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
         let outcomes = ledger.read(move |connection| attempt::outcomes(connection, &id)).await?;
         rows.push((intent, outcomes));
     }
+    let unapplied = ledger.read(move |connection| plan::unapplied(connection, now)).await?;
     let plans = ledger.read(plan::unfinished).await?;
     let over = ledger.read(move |connection| over(connection, now)).await?;
     let holds = ledger.read(move |connection| holds(connection, now)).await?;
@@ -58,6 +61,7 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
                 "rows": rows.iter().map(|(intent, outcomes)| row(intent, outcomes)).collect::<Vec<_>>(),
                 "holds": holds,
                 "groups": groups.iter().map(|(project, group)| group_row(project, group)).collect::<Vec<_>>(),
+                "unapplied_plans": unapplied.iter().map(unapplied_row).collect::<Vec<_>>(),
                 "approved_plans": plans.iter().map(|plan| &plan.plan_id).collect::<Vec<_>>(),
                 "plans_over": over.iter().map(plan_row).collect::<Vec<_>>(),
             });
@@ -65,18 +69,23 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
         }
         Format::Table => {
             let mut text = String::new();
+            for plan in &unapplied {
+                text.push_str(&offered(plan)?);
+            }
             for plan in &plans {
-                text.push_str(&format!("{}  {}\n", plan.plan_id, awaited(plan, ledger, now).await?));
+                text.push_str(&format!("{}  {}\n", short(&plan.plan_id), awaited(plan, ledger, now).await?));
             }
             for plan in &over {
-                text.push_str(&format!("{}  {}\n", plan.plan_id, plan.result.as_deref().unwrap_or_default()));
+                text.push_str(&format!("{}  {}\n", short(&plan.plan_id), plan.result.as_deref().unwrap_or_default()));
             }
             for hold in &holds {
                 text.push_str(&format!("Held: {}\n", held(hold)));
             }
-            for (_, group) in &groups {
+            let several = groups.iter().any(|(project, _)| *project != groups[0].0);
+            for (project, group) in &groups {
                 let decision = group.decision_since.map_or_else(String::new, |_| needs_decision(&group.group_id));
-                text.push_str(&format!("{}: {}{decision}\n", group.group_id, group.outlook));
+                let of = if several { format!(" of project {project}") } else { String::new() };
+                text.push_str(&format!("{}{of}: {}{decision}\n", group.group_id, group.outlook));
             }
             for (intent, outcomes) in &rows {
                 text.push_str(&line(intent, outcomes));
@@ -127,6 +136,19 @@ fn over(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPlan>, Ledg
     Ok(plans)
 }
 
+/// A plan that waits for a person; nothing if there is nothing in it to submit.
+fn offered(plan: &StoredPlan) -> anyhow::Result<String> {
+    let (draft, id): (Draft, _) = (serde_json::from_str(&plan.model)?, short(&plan.plan_id));
+    Ok(match draft.items {
+        0 => String::new(),
+        _ => format!(
+            "{id}  not applied, {}; until {:.0}: llama-triage reprocess apply {id} --reason TEXT\n",
+            size(&draft),
+            plan.expires_at
+        ),
+    })
+}
+
 /// What an approved plan waits for.
 async fn awaited(plan: &StoredPlan, ledger: &Ledger, now: Timestamp) -> anyhow::Result<String> {
     let stands = if plan.executed_at.is_some() { "begun" } else { "approved" };
@@ -137,6 +159,10 @@ async fn awaited(plan: &StoredPlan, ledger: &Ledger, now: Timestamp) -> anyhow::
         }
         None => format!("{stands}, continues with the next cycle at the latest"),
     })
+}
+
+fn unapplied_row(plan: &StoredPlan) -> Value {
+    json!({ "plan_id": plan.plan_id, "created_at": plan.created_at, "expires_at": plan.expires_at, "actor": plan.actor })
 }
 
 fn plan_row(plan: &StoredPlan) -> Value {
@@ -176,7 +202,7 @@ fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
     let error = trouble(intent).map_or_else(String::new, |error| format!("  {error}"));
     format!(
         "{}  {:.0}  {:<13} {:>10}  {}  {}{error}\n",
-        intent.intent_id,
+        short(&intent.intent_id),
         intent.created_at,
         intent.word,
         items(intent.items.len()),

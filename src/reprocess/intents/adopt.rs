@@ -77,13 +77,16 @@ impl Reprocess<'_> {
     ) -> anyhow::Result<()> {
         let ids: HashSet<String> = made.iter().map(|(item_id, _)| item_id.clone()).collect();
         let rows = self.rows(Which::Items(ids.into_iter().collect())).await?;
+        let configs = self.job_configs(&rows, now).await?;
         let open =
             |row: &Retriable| row.state == ItemState::Open && row.claimed_by.is_none() && row.project == watched.name;
         for (item_id, made) in made {
             let row = rows.iter().find(|row| row.item_id == item_id && open(row));
             // What was made before the newest failure has been answered by it.
             let Some(row) = row.filter(|row| made.created_at.is_none_or(|at| at > row.failed_at)) else { continue };
-            let new = foreign(row, Ulid::new().to_string());
+            // It was sent with the parameters that we would send, as far as anybody knows.
+            let parameters = configs.of(row).map(|config| config.hash().to_owned());
+            let new = foreign(row, Ulid::new().to_string(), parameters);
             let intent_id = new.intent_id.clone();
             if self.ledger.write(move |tx| intent::begin(tx, &new, now)).await? {
                 watched.source.remember(&made.job_id, &row.origin.job_type, &item_id);
@@ -163,7 +166,7 @@ impl Reprocess<'_> {
 }
 
 /// An intent for a retry of an item of which only its job is known.
-fn foreign(row: &Retriable, intent_id: String) -> NewIntent {
+fn foreign(row: &Retriable, intent_id: String, parameters: Option<String>) -> NewIntent {
     let attempts = row.attempts.iter().filter(|tried| tried.counts && tried.in_episode).count();
     let item = IntentItem {
         item_id: row.item_id.clone(),
@@ -181,7 +184,9 @@ fn foreign(row: &Retriable, intent_id: String) -> NewIntent {
         actor: "auto:adopt".to_owned(),
         reason: None,
         job_config: "{}".to_owned(),
-        parameters_hash: row.attempts.last().map(|tried| tried.parameters_hash.clone()).unwrap_or_default(),
+        parameters_hash: parameters
+            .or_else(|| row.attempts.last().map(|tried| tried.parameters_hash.clone()))
+            .unwrap_or_default(),
         items: vec![item],
         credits: None,
     }

@@ -13,6 +13,7 @@ use crate::reprocess::facts::PLAN_LIFE;
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::execute::Progress;
 use crate::reprocess::plans::plan_result::{Account, Reasons, by_now};
+use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan::{self, StoredPlan};
 use crate::reprocess::store::{account as stored_account, intent};
 use crate::reprocess::{Reprocess, Summary};
@@ -176,19 +177,19 @@ pub async fn cancel_plan(
         let Some(stored) = plan::get(tx, &id)? else { return Ok(None) };
         if let Some(result) = result_by_now(tx, &stored)? {
             let at = stored.executed_at.unwrap_or(stored.created_at);
-            return Ok(Some(Err(format!("plan {id} is over since {at:.0}: {result}"))));
+            return Ok(Some(Err(format!("plan {} is over since {at:.0}: {result}", short(&id)))));
         }
         let by = format!("cancelled by {actor}");
         let said = match (stored.applied_at, stored.executed_at, draft_of(&stored)) {
             (_, Some(_), Ok(draft)) => {
                 let account = account(tx, &id, &draft, &all(&draft, &by))?;
                 plan::cancel(tx, &id, &format!("{by}: {account}"), now)?;
-                format!("The rest of plan {id} is cancelled: {account}.")
+                format!("The rest of plan {} is cancelled: {account}.", short(&id))
             }
             (applied_at, ..) => {
                 plan::cancel(tx, &id, &by, now)?;
                 let nobody = if applied_at.is_none() { "nobody had approved it, so " } else { "" };
-                format!("Plan {id} is cancelled; {nobody}nothing was sent.")
+                format!("Plan {} is cancelled; {nobody}nothing was sent.", short(&id))
             }
         };
         let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };

@@ -63,6 +63,10 @@ pub struct Outlook {
     pub lost: u32,
     /// Probes that may be lost.
     pub most_lost: u32,
+    /// Its open documents.
+    pub open: u32,
+    /// Those of them that had no first try.
+    pub untried: u32,
 }
 
 /// A group of a few documents may lose so many probes, because one document may be tried three times.
@@ -74,6 +78,12 @@ impl GroupFacts {
     /// A group that was never retried.
     pub fn untried(group_id: &str, prior: Prior, documents: u32) -> GroupFacts {
         GroupFacts { group_id: group_id.to_owned(), prior, documents, tries: Vec::new(), others_recovered_at: None }
+    }
+
+    /// Those of its documents that are open.
+    pub(crate) fn open(&self) -> u32 {
+        let recovered = self.tries.iter().filter(|one| one.result == TryResult::Recovered).count();
+        self.documents.saturating_sub(u32::try_from(recovered).unwrap_or(u32::MAX))
     }
 
     /// Its turn at `now`.
@@ -96,7 +106,9 @@ impl GroupFacts {
         };
         let lost = if let Phase::Probing { lost, .. } = phase { lost } else { 0 };
         let recovered = count(TryResult::Recovered);
-        Outlook { turn, belief: first.share(), recovered, ended: recovered + count(TryResult::Lost), lost, most_lost }
+        let ended = recovered + count(TryResult::Lost);
+        let untried = self.documents.saturating_sub(ended);
+        Outlook { turn, belief: first.share(), recovered, ended, lost, most_lost, open: self.open(), untried }
     }
 
     /// Why nothing of it goes now, if so.
@@ -193,10 +205,13 @@ impl fmt::Display for Outlook {
         match self.turn {
             Turn::Running => f.write_str(": waiting for those under way"),
             Turn::Rests { until } => write!(f, ", {probes}: next probe at {until:.0}"),
-            Turn::PersonDecides { since } => write!(f, ", {probes}: a person decides since {since:.0}"),
+            Turn::PersonDecides { since } => write!(f, ", {probes}: waits for a decision since {since:.0}"),
             Turn::Probe if self.lost > 0 => write!(f, ", {probes}: next 1"),
             Turn::Probe => f.write_str(": next 1"),
-            Turn::Step([first, ..]) => write!(f, ": next up to {first}"),
+            Turn::Step(_) if self.untried == 0 => {
+                write!(f, ": its {} open documents failed again", self.open)
+            }
+            Turn::Step([first, ..]) => write!(f, ": next up to {}", first.min(self.untried)),
         }
     }
 }

@@ -42,7 +42,7 @@ const INCIDENT_GROUPS: usize = 5;
 
 /// What holds the project at `now`, and until when; none if nothing does.
 ///
-/// `ended` are its retries of the last two hours, `turned` the times at which groups began or escalated.
+/// `ended` are its retries of the last two hours, `turned` the times of the last hour at which groups began or escalated.
 pub fn hold(now: Timestamp, ended: &[EndedTry], turned: &[(Timestamp, String)]) -> Option<(HoldReason, Timestamp)> {
     let storm = storm_ends(now, ended).map(|until| (HoldReason::Storm, until));
     let incident = incident_ends(now, turned).map(|until| (HoldReason::Incident, until));
@@ -62,11 +62,16 @@ fn storm_ends(now: Timestamp, ended: &[EndedTry]) -> Option<Timestamp> {
 }
 
 /// When the hold after an incident ends: five groups began or escalated within half an hour.
+///
+/// Others that turn meanwhile do not prolong it: where new wordings come all day nothing would ever be sent.
 fn incident_ends(now: Timestamp, turned: &[(Timestamp, String)]) -> Option<Timestamp> {
-    let recent = || turned.iter().filter(|(at, _)| *at > now - HOLD && *at <= now);
-    let groups: BTreeSet<&str> = recent().map(|(_, group_id)| group_id.as_str()).collect();
-    let newest = recent().map(|(at, _)| *at).max()?;
-    (groups.len() >= INCIDENT_GROUPS).then(|| later(newest, HOLD))
+    let mut times: Vec<Timestamp> = turned.iter().map(|(at, _)| *at).filter(|at| *at <= now).collect();
+    times.sort_unstable();
+    let began = times.into_iter().find(|until| {
+        let together = turned.iter().filter(|(at, _)| *at > *until - HOLD && at <= until);
+        together.map(|(_, group_id)| group_id.as_str()).collect::<BTreeSet<_>>().len() >= INCIDENT_GROUPS
+    })?;
+    Some(later(began, HOLD))
 }
 
 /// Whether retries of a project are stopped for its account.

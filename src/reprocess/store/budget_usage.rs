@@ -21,7 +21,7 @@ pub(crate) fn until(connection: &Connection, now: Timestamp) -> Result<Spent, Le
         "WITH spent AS (
              SELECT n.group_key, n.posting_at, n.estimated_credits, n.item_count - (SELECT count(*) FROM attempt a
                  WHERE a.intent_id = n.intent_id AND a.outcome IN ('recovered', 'already_processed')) AS items
-             FROM intent n WHERE n.posting_at > ?1 AND {COSTS})
+             FROM intent n INDEXED BY intent_by_posting WHERE n.posting_at > ?1 AND {COSTS})
          SELECT coalesce(g.group_id, ''), sum(n.items), sum(n.items) FILTER (WHERE n.posting_at > ?2),
                 coalesce(sum(n.estimated_credits), 0.0)
          FROM spent n LEFT JOIN error_group y ON y.group_key = n.group_key

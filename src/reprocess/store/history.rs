@@ -32,7 +32,8 @@ pub(crate) struct Asked<'a> {
 /// SQLite refuses.
 pub(crate) fn of_group(connection: &Connection, asked: Asked<'_>) -> Result<Option<GroupFacts>, LedgerError> {
     let mut find = connection.prepare_cached(
-        "SELECT g.group_key, g.class, max(coalesce(g.resumed_at, 0), coalesce((SELECT opened_at FROM episode
+        "SELECT g.group_key, g.class, -- Retries are timed by our clock, failures by the API's, which may be ahead.
+            max(coalesce(g.resumed_at, 0), coalesce((SELECT min(opened_at, noticed_at) FROM episode
                 WHERE group_key = g.group_key ORDER BY ordinal DESC LIMIT 1), 0)),
             (SELECT coalesce(sum(items), 0) FROM item_count c JOIN project USING (project_key)
              WHERE c.group_key = g.group_key AND name = ?2 AND state IN ('open', 'retrying'))
@@ -49,7 +50,7 @@ pub(crate) fn of_group(connection: &Connection, asked: Asked<'_>) -> Result<Opti
         group_id: asked.group_id.to_owned(),
         prior: Class::try_from(class.as_str()).ok().and_then(prior).unwrap_or(Prior::Open),
         documents: u32::try_from(open).unwrap_or(u32::MAX).saturating_add(u32::try_from(recovered).unwrap_or(0)),
-        others_recovered_at: others_recovered_at(connection, group_key, since)?,
+        others_recovered_at: others_recovered_at(connection, group_key, asked.project, since)?,
         tries,
     }))
 }
@@ -131,19 +132,21 @@ fn result(word: &str) -> TryResult {
     }
 }
 
-/// When an item of the group last recovered without a retry by llama-triage since then, which proves that the cause is gone.
+/// When an item of the group and project last recovered without a retry by llama-triage since then, which proves that the cause is gone.
 fn others_recovered_at(
     connection: &Connection,
     group_key: i64,
+    project: &str,
     since: Timestamp,
 ) -> Result<Option<Timestamp>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT max(recovered_at) FROM (
              SELECT item_key, recovered_at, recovered_by FROM item WHERE group_key = ?1 AND state = 'recovered'
+                 AND project_key = (SELECT project_key FROM project WHERE name = ?4)
              ORDER BY last_seen DESC LIMIT ?3) i
          WHERE recovered_at > ?2 AND recovered_by NOT IN (SELECT attempt_id FROM attempt WHERE item_key = i.item_key)",
     )?;
     let newest: Option<Millis> =
-        statement.query_row(params![group_key, Millis(since), MOST_RECOVERED], |row| row.get(0))?;
+        statement.query_row(params![group_key, Millis(since), MOST_RECOVERED, project], |row| row.get(0))?;
     Ok(newest.map(|at| at.0))
 }

@@ -8,6 +8,7 @@ pub(crate) mod claim;
 pub(crate) mod history;
 pub(crate) mod intent;
 pub(crate) mod learnt_config;
+pub(crate) mod named;
 pub(crate) mod plan;
 pub(crate) mod project_health;
 pub(crate) mod retriable;

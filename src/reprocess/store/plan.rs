@@ -73,6 +73,20 @@ pub fn approve(tx: &Transaction<'_>, plan_id: &str, by: &str, why: &str, now: Ti
     Ok(changed > 0)
 }
 
+/// Plans that may still be approved at this time and were not, newest first.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn unapplied(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPlan>, LedgerError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM plan WHERE applied_at IS NULL AND executed_at IS NULL AND expires_at >= ?1
+         ORDER BY created_at DESC, plan_id DESC"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([Millis(now)], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Approved plans that are not over: not begun, or not executed to their end; oldest approval first.
 ///
 /// # Errors

@@ -87,7 +87,7 @@ pub(crate) fn account_failures(
 ) -> Result<Option<(u64, u64, Timestamp)>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT count(*), count(DISTINCT o.batch_key), min(i.last_seen)
-         FROM error_group g JOIN item i USING (group_key) JOIN project p USING (project_key)
+         FROM error_group g CROSS JOIN item i USING (group_key) JOIN project p USING (project_key)
          JOIN observation o ON o.observation_key = i.observation_key
          WHERE p.name = ?1 AND g.class = 'account' AND g.last_seen > ?2 AND i.state = 'open' AND i.last_seen > ?2",
     )?;

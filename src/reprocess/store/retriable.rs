@@ -79,7 +79,7 @@ pub struct Tried {
     pub parameters_hash: String,
     /// Whether it counts against the caps.
     pub counts: bool,
-    /// It belongs to the present episode of the item: the item has not recovered since.
+    /// It belongs to the present episode of the item: the item has not recovered since, and nobody resumed its group.
     pub in_episode: bool,
     /// When it was seen to be cancelled at LlamaCloud, if nothing of the item failed since it was sent.
     pub cancelled_at: Option<Timestamp>,
@@ -91,7 +91,7 @@ pub enum Which {
     /// These items.
     Items(Vec<String>),
     /// The open and retrying items that may be retried automatically, those that failed before the first start only if this says so:
-    /// of each group and project the newest that were not tried yet, the newest that were, and all that are under way.
+    /// of each group and project the newest that were not tried yet, the newest of each number of tries, and all that are under way.
     Automatic {
         /// Whether those too.
         baseline: bool,
@@ -175,11 +175,12 @@ fn newest(connection: &Connection, baseline: bool) -> Result<Vec<i64>, LedgerErr
 }
 
 /// The keys of open items that were tried before. Found by their attempts, which budgets keep few: among the open items of
-/// a large group they would be a few in hundreds of thousands.
+/// a large group they would be a few in hundreds of thousands. By the number of tries, for those that nothing helps stay and
+/// would take the places of those that were tried once.
 fn tried_before(connection: &Connection, baseline: bool) -> Result<Vec<i64>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT item_key FROM (
-             SELECT i.item_key, row_number() OVER (PARTITION BY i.group_key, i.project_key ORDER BY i.last_seen DESC) AS place
+             SELECT i.item_key, row_number() OVER (PARTITION BY i.group_key, i.project_key, i.attempts ORDER BY i.last_seen DESC) AS place
              FROM (SELECT DISTINCT item_key FROM attempt) CROSS JOIN item i USING (item_key)
              WHERE i.state = 'open' AND i.attempts > 0 AND i.baseline <= ?1)
          WHERE place <= ?2",
@@ -235,7 +236,8 @@ fn tried(connection: &Connection, item_key: i64) -> Result<Vec<Tried>, LedgerErr
     let mut statement = connection.prepare_cached(
         "SELECT n.parameters_hash, a.counts, a.started_at > coalesce(
              (SELECT max(r.started_at) FROM attempt r WHERE r.item_key = ?1 AND r.outcome = 'recovered'), 0)
-             AND a.started_at > (SELECT answered_until FROM item WHERE item_key = ?1),
+             AND a.started_at > (SELECT max(i.answered_until, coalesce(g.resumed_at, 0))
+                 FROM item i JOIN error_group g USING (group_key) WHERE i.item_key = ?1),
              CASE WHEN a.outcome = 'cancelled' AND (SELECT last_seen FROM item WHERE item_key = ?1) <= a.started_at
                  THEN a.finished_at END
          FROM attempt a JOIN intent n USING (intent_id) WHERE a.item_key = ?1 ORDER BY a.started_at, a.attempt_id",

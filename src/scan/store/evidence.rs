@@ -8,7 +8,7 @@ use crate::scan::store::counters::Counters;
 use crate::scan::store::ingest_record::{Finish, ListingContext};
 use crate::scan::store::{batch, item};
 
-/// An open item whose newest failure was in a batch and is no longer listed there.
+/// An open item that failed in a batch, and failed nowhere else since but in a retry of ours, and is no longer listed there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VanishedItem {
     /// Its key.
@@ -46,11 +46,12 @@ fn is_first_sight(tx: &Transaction<'_>, place: ListingContext) -> Result<bool, L
 }
 
 fn vanished(tx: &Transaction<'_>, place: ListingContext) -> Result<Vec<VanishedItem>, LedgerError> {
-    let mut statement = tx.prepare_cached(
-        "SELECT i.item_key, i.item_id FROM observation o
-         JOIN item i ON i.item_key = o.item_key AND i.observation_key = o.observation_key
-         WHERE o.batch_key = ?1 AND o.last_seen < ?2 AND i.state = 'open'",
-    )?;
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT DISTINCT i.item_key, i.item_id FROM observation o JOIN item i USING (item_key)
+         JOIN observation w ON w.observation_key = i.observation_key
+         WHERE o.batch_key = ?1 AND o.last_seen < ?2 AND i.state = 'open'
+             AND (w.batch_key = o.batch_key OR {IS_RETRIED})"
+    ))?;
     let rows = statement.query_map((place.batch_key, place.seen_at), |row| {
         Ok(VanishedItem { item_key: row.get(0)?, item_id: row.get(1)? })
     })?;
@@ -83,18 +84,23 @@ pub(crate) fn conclude_listing(
     Ok(count)
 }
 
-/// Whether the newest failure of an item is still one of this batch.
+/// That the newest observation `w` is of a retry of ours: whatever became of that, a document that completes in the batch it had
+/// failed in before has its result.
+const IS_RETRIED: &str =
+    "EXISTS (SELECT 1 FROM batch b JOIN intent n USING (batch_id) WHERE b.batch_key = w.batch_key)";
+
+/// Whether the newest failure of an item is still one of this batch, or of a retry of ours.
 ///
 /// While the statuses of this batch were asked for, another batch that is read beside it may have shown a newer failure.
 fn failed_last_in(tx: &Transaction<'_>, item_key: i64, batch_key: i64) -> Result<bool, LedgerError> {
-    let newest = tx
-        .prepare_cached(
-            "SELECT o.batch_key FROM item i JOIN observation o ON o.observation_key = i.observation_key
-             WHERE i.item_key = ?1",
-        )?
-        .query_row([item_key], |row| row.get::<_, i64>(0))
+    let failed_there = tx
+        .prepare_cached(&format!(
+            "SELECT w.batch_key = ?2 OR {IS_RETRIED} FROM item i JOIN observation w USING (observation_key)
+             WHERE i.item_key = ?1"
+        ))?
+        .query_row((item_key, batch_key), |row| row.get(0))
         .optional()?;
-    Ok(newest == Some(batch_key))
+    Ok(failed_there.unwrap_or(false))
 }
 
 /// Recovers the open items among `completed`, which a newer batch has done: those that failed before it was made, in

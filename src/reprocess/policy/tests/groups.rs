@@ -103,6 +103,16 @@ fn later_tries_have_a_belief_of_their_own() {
 }
 
 #[test]
+fn what_is_said_of_a_group_names_only_documents_that_are_there() {
+    let said = |documents, recovered: usize| {
+        let all = vec![tries(1, 1, 0, 5, Recovered), tries(recovered, 1, 10, 15, Recovered), tries(3, 1, 10, 15, Lost)];
+        group(Prior::Open, documents, all).outlook(&Limits::default(), at(20)).to_string()
+    };
+    assert!(said(13, 7).ends_with(": next up to 2"), "{}", said(13, 7));
+    assert!(said(11, 7).ends_with(": its 3 open documents failed again"), "{}", said(11, 7));
+}
+
+#[test]
 fn throttled_and_cancelled_tries_count_neither_way_and_refused_parameters_as_a_lost_probe() {
     assert_eq!(turn(&group(Prior::Open, 100, vec![tries(1, 1, 0, 5, Neutral)]), 5), Turn::Probe);
     let refused = tries(1, 1, 0, 0, Refused);
@@ -125,6 +135,9 @@ fn a_storm_of_lost_retries_holds_everything_for_half_an_hour() {
     assert_eq!(hold(at(5), &[], &turned), Some((HoldReason::Incident, at(4) + HOLD)));
     assert_eq!(hold(at(5), &[], &turned[..4]), None);
     assert_eq!(hold(at(-1), &[], &turned), None, "what another clock saw is no incident of now");
+    let all_day: Vec<(Timestamp, String)> = (0..60).map(|n| (at(n), format!("g-{n}"))).collect();
+    assert_eq!(hold(at(30), &[], &all_day), Some((HoldReason::Incident, at(4) + HOLD)));
+    assert_eq!(hold(at(60), &[], &all_day), None, "new wordings that come all day hold nothing for ever");
 }
 
 #[test]
