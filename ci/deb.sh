@@ -11,7 +11,8 @@ if ! cargo deb --version >/dev/null 2>&1; then
     cargo install --quiet --locked --debug cargo-deb@3.8.0
 fi
 
-cargo build --quiet --locked --profile "$profile"
+# Not quiet: it may take minutes, or wait for another cargo.
+cargo build --locked --profile "$profile"
 binary=$folder/llama-triage
 rm -rf target/deb target/debian
 mkdir -p target/deb

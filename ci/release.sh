@@ -18,8 +18,11 @@ if [ -n "$dry" ]; then
     work=$(mktemp -d)
     git worktree add --quiet --detach "$work/tree" HEAD
     trap 'git worktree remove --force "$work/tree"; rm -rf "$work"' EXIT
+    trap 'exit 130' INT TERM
     mkdir -p "$target"
     ln -s "$target" "$work/tree/target"
+    # By its own path: by that of the link, cargo would build every C library again, now and at the next build without it.
+    export CARGO_TARGET_DIR=$target
     cd "$work/tree"
 fi
 
@@ -29,8 +32,11 @@ sed -i "s/^## \[Unreleased\]$/## [Unreleased]\n\n## [$version] - $(date -u +%F)/
 sed -i "0,/^version = .*/s//version = \"$version\"/" Cargo.toml
 cargo update --quiet --workspace --offline    # the version in Cargo.lock
 
-source ci/release.env
-RUSTFLAGS=$([ "$profile" = release ] && echo "$RELEASE_FLAGS" || true) bash ci/deb.sh "$profile"
+if [ -z "$dry" ]; then
+    source ci/release.env
+    export RUSTFLAGS=$RELEASE_FLAGS
+fi
+timeout --foreground 45m bash ci/deb.sh "$profile" || { echo "the package was not built: it failed, or took 45 minutes"; exit 1; }
 sha256sum target/debian/llama-triage_"$version"*.deb
 
 git --no-pager diff --stat

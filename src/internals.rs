@@ -122,7 +122,7 @@ pub mod reprocess {
 /// Of `scan`.
 pub mod scan {
     pub use crate::grouping::group_change::GroupChange;
-    pub use crate::model::classified::{Classified, ClassifiedGroup};
+    pub use crate::model::classified::Classified;
     pub use crate::scan::causes::CauseSummary;
     pub use crate::scan::store::ingest::ingest;
     pub use crate::scan::store::ingest_record::{IngestWork, ListingContext, Sighting};

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use llama_triage::internals::config::{Api, ProjectConfig};
+use llama_triage::internals::grouping::Subject;
 use llama_triage::internals::ledger::{Ledger, open};
 use llama_triage::internals::llamacloud::{Cloud, CloudSettings, Transport};
-use llama_triage::internals::scan::{Classified, ClassifiedGroup, ScanSummary, Watched, restore_grouper, scan};
+use llama_triage::internals::scan::{Classified, ScanSummary, Watched, restore_grouper, scan};
 
 /// Runs one step and prints what it took.
 pub(crate) fn run(step: &str, url: &str, ledger: &Path) {
@@ -45,7 +46,7 @@ async fn report(name: &str, url: &str, path: &Path) {
 
 async fn scan_once(url: &str, ledger: &Ledger) -> (ScanSummary, f64) {
     let projects = [watched(url)];
-    let classify = |_: &ClassifiedGroup<'_>| Classified { class: "unknown".to_owned(), rule: None };
+    let classify = |_: &Subject<'_>| Classified { class: "unknown".to_owned(), rule: None };
     let begun = Instant::now();
     let mut grouper = restore_grouper(ledger).await.expect("groups");
     let summaries =

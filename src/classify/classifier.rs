@@ -7,24 +7,25 @@ use sha2::{Digest, Sha256};
 
 use crate::classify::rules::decide::{FailureFacts, Rules};
 use crate::classify::store_reclassify::{self, Judged, Reclassification};
+use crate::grouping::grouper::Subject;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::model::cause::Cause;
-use crate::model::classified::{Classified, ClassifiedGroup};
+use crate::model::classified::Classified;
 use crate::model::item::Kind;
 use crate::model::text::count;
 
-/// The class of a group, judged by its first message.
-pub(crate) fn classify(rules: &Rules, group: &ClassifiedGroup<'_>) -> Classified {
-    let kind = match group.kind {
+/// The class of a group, judged by the first item of it.
+pub(crate) fn classify(rules: &Rules, first: &Subject<'_>) -> Classified {
+    let kind = match first.kind {
         Kind::Failed => crate::model::class::RuleKind::Failed,
         Kind::Skipped => crate::model::class::RuleKind::Skipped,
     };
     let decision = rules.classify(&FailureFacts {
         kind,
-        message: group.message.unwrap_or_default(),
-        skip_reason: group.skip_reason,
-        job_type: group.job_type,
+        message: first.message.unwrap_or_default(),
+        skip_reason: first.skip_reason,
+        job_type: first.job_type,
         ..FailureFacts::default()
     });
     Classified { class: decision.class.name().to_owned(), rule: decision.rule.map(str::to_owned) }
@@ -91,7 +92,7 @@ fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> O
     let by_causes = classify_by_causes(rules, message, &group.job_type, &group.causes);
     let becomes = by_causes.unwrap_or_else(|| {
         let skip_reason = group.skip_reason.as_deref();
-        classify(rules, &ClassifiedGroup { kind: group.kind, job_type: &group.job_type, skip_reason, message })
+        classify(rules, &Subject { kind: group.kind, job_type: &group.job_type, skip_reason, message })
     });
     let turns_paging = paging.contains(&becomes.class) && !paging.contains(&group.has.class);
     (becomes != group.has).then_some(Reclassification { group, becomes, turns_paging })

@@ -6,12 +6,11 @@ use std::io::{BufWriter, Write};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::commands::input::{MessageArgs, OutputFormat, read_messages};
+use crate::commands::input::{InputFailure, MessageArgs, OutputFormat, read_failures};
 use crate::exit::Exit;
 use crate::grouping::grouper::{Grouper, Subject};
 use crate::grouping::id::GroupHandle;
 use crate::model::item::Kind;
-use crate::model::redact::mask_secrets;
 use crate::model::text;
 
 /// `grouping`
@@ -35,18 +34,16 @@ pub struct TryArgs {
 /// Groups all messages, then prints the groups as they stand after the whole input.
 pub(crate) fn run(command: GroupingCommand) -> anyhow::Result<Exit> {
     let GroupingCommand::Try(args) = command;
-    let messages = read_messages(&args.messages)?;
-    let masked: Vec<Option<String>> =
-        messages.iter().map(|m| m.as_deref().map(|m| mask_secrets(m).into_owned())).collect();
+    let failures = read_failures(&args.messages)?;
     let mut grouper = Grouper::new();
-    let handles: Vec<GroupHandle> = masked.iter().map(|message| grouper.assign(&subject(message.as_deref()))).collect();
+    let handles: Vec<GroupHandle> = failures.iter().map(|failure| grouper.assign(&subject(failure))).collect();
     let mut out = BufWriter::new(std::io::stdout().lock());
     match args.messages.format {
-        OutputFormat::Jsonl => print_lines(&mut out, &grouper, &handles, &masked, args.explain)?,
+        OutputFormat::Jsonl => print_lines(&mut out, &grouper, &handles, &failures, args.explain)?,
         OutputFormat::Table => {
-            print_groups(&mut out, &grouper, &handles, &masked)?;
+            print_groups(&mut out, &grouper, &handles, &failures)?;
             if args.explain {
-                explain(&mut out, &grouper, &masked)?;
+                explain(&mut out, &grouper, &failures)?;
             }
         }
     }
@@ -54,21 +51,26 @@ pub(crate) fn run(command: GroupingCommand) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn subject(message: Option<&str>) -> Subject<'_> {
-    Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message }
+fn subject(failure: &InputFailure) -> Subject<'_> {
+    Subject {
+        kind: if failure.skip_reason.is_some() { Kind::Skipped } else { Kind::Failed },
+        job_type: failure.job_type.as_deref().unwrap_or("parse"),
+        skip_reason: failure.skip_reason.as_deref(),
+        message: failure.error_message.as_deref(),
+    }
 }
 
 fn print_lines(
     out: &mut impl Write,
     grouper: &Grouper,
     handles: &[GroupHandle],
-    messages: &[Option<String>],
+    failures: &[InputFailure],
     explain: bool,
 ) -> anyhow::Result<()> {
-    for (handle, message) in handles.iter().zip(messages) {
+    for (handle, failure) in handles.iter().zip(failures) {
         let mut line = json!({ "group_id": grouper.id(*handle).to_string(), "template": grouper.template(*handle) });
         if explain {
-            line["explanation"] = serde_json::to_value(grouper.explain(&subject(message.as_deref())))?;
+            line["explanation"] = serde_json::to_value(grouper.explain(&subject(failure)))?;
         }
         writeln!(out, "{line}")?;
     }
@@ -80,27 +82,27 @@ fn print_groups(
     out: &mut impl Write,
     grouper: &Grouper,
     handles: &[GroupHandle],
-    messages: &[Option<String>],
+    failures: &[InputFailure],
 ) -> anyhow::Result<()> {
-    let mut groups: BTreeMap<String, (GroupHandle, usize, &Option<String>)> = BTreeMap::new();
-    for (handle, message) in handles.iter().zip(messages) {
-        groups.entry(grouper.id(*handle).to_string()).or_insert((*handle, 0, message)).1 += 1;
+    let mut groups: BTreeMap<String, (GroupHandle, usize, &InputFailure)> = BTreeMap::new();
+    for (handle, failure) in handles.iter().zip(failures) {
+        groups.entry(grouper.id(*handle).to_string()).or_insert((*handle, 0, failure)).1 += 1;
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(_, (_, count, _))| std::cmp::Reverse(*count));
-    writeln!(out, "{} messages in {} groups", messages.len(), groups.len())?;
+    writeln!(out, "{} messages in {} groups", failures.len(), groups.len())?;
     for (id, (handle, count, example)) in groups {
         writeln!(out, "\n{count:>8}  {id}  {}", text::one_line(&grouper.title(handle)))?;
-        if let Some(example) = example {
+        if let Some(example) = &example.error_message {
             writeln!(out, "          for example: {}", text::cut_end(&text::one_line(example), 160))?;
         }
     }
     Ok(())
 }
 
-fn explain(out: &mut impl Write, grouper: &Grouper, messages: &[Option<String>]) -> anyhow::Result<()> {
-    for (index, message) in messages.iter().enumerate() {
-        let explanation = grouper.explain(&subject(message.as_deref()));
+fn explain(out: &mut impl Write, grouper: &Grouper, failures: &[InputFailure]) -> anyhow::Result<()> {
+    for (index, failure) in failures.iter().enumerate() {
+        let explanation = grouper.explain(&subject(failure));
         writeln!(out, "\nmessage {}: {}", index + 1, text::one_line(&explanation.considered))?;
         for (kind, found) in &explanation.masks {
             writeln!(out, "  masked  {kind}: {}", text::one_line(found))?;

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::classify::rules::decide::FailureFacts;
 use crate::classify::rules::shipped::shipped_rules;
-use crate::commands::input::{MessageArgs, OutputFormat, read_messages};
+use crate::commands::input::{InputFailure, MessageArgs, OutputFormat, read_failures};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::model::redact::mask_secrets;
+use crate::model::class::RuleKind;
 use crate::model::text;
 
 /// `rules`
@@ -26,16 +26,17 @@ pub(crate) fn run(command: RulesCommand, config: Option<&Config>) -> anyhow::Res
     let own = config.map(|config| config.rule.clone()).unwrap_or_default();
     let rules = shipped_rules()?.with_user_rules(own)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    for message in read_messages(&args)? {
-        let message = message.unwrap_or_default();
-        let masked = mask_secrets(&message);
-        let decision = rules.classify(&FailureFacts { message: &masked, ..FailureFacts::default() });
+    for failure in read_failures(&args)? {
+        let facts = facts_of(&failure);
+        let decision = rules.classify(&facts);
         match args.format {
             OutputFormat::Jsonl => {
                 writeln!(out, "{}", json!({ "class": decision.class.name(), "rule": decision.rule }))?
             }
             OutputFormat::Table => {
-                writeln!(out, "{:15}  {}", decision.class.name(), text::cut_end(&text::one_line(&masked), 160))?;
+                let shown =
+                    if facts.message.is_empty() { facts.skip_reason.unwrap_or_default() } else { facts.message };
+                writeln!(out, "{:15}  {}", decision.class.name(), text::cut_end(&text::one_line(shown), 160))?;
                 let rule = decision.rule.unwrap_or("no rule matched");
                 match decision.why {
                     Some(why) => writeln!(out, "{:15}  {rule}: \"{}\"", "", text::one_line(why))?,
@@ -46,4 +47,14 @@ pub(crate) fn run(command: RulesCommand, config: Option<&Config>) -> anyhow::Res
     }
     out.flush()?;
     Ok(Exit::Done)
+}
+
+fn facts_of(failure: &InputFailure) -> FailureFacts<'_> {
+    FailureFacts {
+        kind: if failure.skip_reason.is_some() { RuleKind::Skipped } else { RuleKind::Failed },
+        message: failure.error_message.as_deref().unwrap_or_default(),
+        skip_reason: failure.skip_reason.as_deref(),
+        job_type: failure.job_type.as_deref().unwrap_or_default(),
+        ..FailureFacts::default()
+    }
 }

@@ -13,12 +13,12 @@ use crate::grouping::tokens::tokenizer::Scanner;
 use crate::model::item::Kind;
 use rustc_hash::FxHashMap;
 
-/// What is grouped: one failed or skipped item.
+/// What is grouped, and what the class of a new group is decided from: one failed or skipped item.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// Items of different kinds never share a group.
     pub kind: Kind,
-    /// Only distinguishes failed items without a message.
+    /// The job type of its batch; only distinguishes groups of failed items without a message.
     pub job_type: &'a str,
     /// Why a skipped item was skipped; not looked at for failed ones.
     pub skip_reason: Option<&'a str>,

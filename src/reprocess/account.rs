@@ -1,4 +1,4 @@
-//! Whether the account of a project may go on: stopped by a refusal or by what its items say, going on by evidence.
+//! Stops all retries of a project for its account, by a refusal or by what its items say, and resumes them by evidence.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,7 +11,7 @@ use crate::reprocess::store::account::{self, StoredAccount};
 use crate::reprocess::store::project_health;
 use crate::scan::Watched;
 
-/// Older failures for the account say nothing about now; the next POST will tell.
+/// Older failures for the account say nothing about now; the next POST shows it.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
 /// Retries that ended since are looked at for a storm: its hold may have begun with the oldest.
@@ -42,7 +42,7 @@ impl Reprocess<'_> {
             .await
     }
 
-    /// The same for the projects that are stopped, where nothing else looks at them: nothing is retried automatically.
+    /// The same for the projects that are stopped, for the mode `off`, in which nothing else checks them.
     ///
     /// # Errors
     /// The ledger refuses.
@@ -76,7 +76,7 @@ pub(crate) fn hold_of(
     Ok(hold(now, &ended, &turned))
 }
 
-/// Work of the account that began after the stop completes, or a key that was refused is another one now.
+/// Resumes once work of the account that began after the stop completes, or once a refused key was replaced.
 fn resume_if_it_works(
     tx: &Transaction<'_>,
     project: &str,
@@ -87,7 +87,7 @@ fn resume_if_it_works(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let after = match &stored.refused_access {
-        // Others' work says nothing about what our key may do.
+        // Work of other keys says nothing about what this key may do.
         Some(refused) if access_mark.is_none_or(|mark| mark == refused) => return Ok(()),
         Some(_) => Account::default(),
         None => {
@@ -111,7 +111,7 @@ fn stop_if_proven(
     stored: &StoredAccount,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    // What failed before the account last went on is overcome.
+    // What failed before the account last went on is over.
     let since = stored.moved_at.unwrap_or(Timestamp::MIN).max(now - FRESH);
     let Some((items, batches, first)) = project_health::account_failures(tx, project, since)? else { return Ok(()) };
     let completed = project_health::completion_since(tx, project, first)?.is_some();
@@ -123,7 +123,7 @@ fn stop_if_proven(
     projects.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))
 }
 
-/// Lets retries of a project go on.
+/// Resumes the retries of a project.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -132,7 +132,7 @@ pub(crate) fn resume(tx: &Transaction<'_>, project: &str, after: Account, now: T
     fault::clear(tx, &format!("account:{project}"), now)
 }
 
-/// Nothing of a project is sent until its account works again; people are told. `refused_access` is what the API was asked with
+/// Nothing of a project is sent until its account works again; a problem is reported. `refused_access` is what the API was asked with
 /// if it refused the key.
 ///
 /// # Errors
@@ -148,9 +148,9 @@ pub(crate) fn stop_account(
     account::keep(tx, project, stopped, Some(why), refused_access, now)?;
     let ends = match refused_access {
         Some(_) => {
-            "they go on with another key, project or organization in the configuration; if this key was given more rights, with"
+            "they resume with another key, project or organization in the configuration; if this key was given more rights, resume them with"
         }
-        None => "they go on once new work of the account completes, or with",
+        None => "they resume once new work of the account completes, or with",
     };
     let text = format!(
         "retries of project {project} are stopped: {why}; {ends} `llama-triage reprocess resume {project} --reason TEXT`"

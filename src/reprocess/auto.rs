@@ -1,4 +1,4 @@
-//! What is retried by itself, or would be: one look at every project in each cycle, under common budgets.
+//! Automatic retries, or what they would be: every project once in each cycle, under common budgets.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ impl Reprocess<'_> {
     /// Retries what is worth it (mode `auto`), or counts what would be retried (mode `plan`).
     ///
     /// # Errors
-    /// The ledger refuses. Trouble with the API is in the summary.
+    /// The ledger refuses. Errors of the API are in the summary.
     pub(crate) async fn automatic(
         &self,
         now: Timestamp,

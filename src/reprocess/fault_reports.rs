@@ -1,4 +1,4 @@
-//! What people are told of items that wait: budgets that are used up, job configurations that nobody knows.
+//! Problems reported for items that wait: exhausted budgets, missing job configurations.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ const ENOUGH_UNHEARD: u32 = 3;
 const BUDGET: &str = "budget:";
 
 impl Reprocess<'_> {
-    /// Tells people which budgets of a day are used up, and takes it back when they are not any more.
+    /// Reports which budgets of a day are exhausted, and ends the report when they are not any more.
     pub(crate) async fn tell_budgets(&self, left_out: &[Exclusion], now: Timestamp) -> Result<(), LedgerError> {
         let told = [Budget::Day, Budget::GroupDay, Budget::Credits, Budget::Share].map(|budget| {
             let waiting = left_out.iter().filter(|one| **one == Exclusion::Budget { budget }).count();
@@ -48,7 +48,7 @@ impl Reprocess<'_> {
             .await
     }
 
-    /// Tells people of items that wait for a job configuration which LlamaCloud does not tell, for nothing but a person can help them.
+    /// Reports items whose job configuration LlamaCloud does not show: only a person can give it.
     pub(crate) async fn tell_missing(
         &self,
         rows: &[Retriable],
@@ -71,7 +71,7 @@ impl Reprocess<'_> {
                 }
                 for (project, (items, why)) in missing {
                     let text = format!(
-                        "{} of project {project} cannot be retried, for their job config is not known ({why}): give one in [[reprocess.job-config]]",
+                        "{} of project {project} cannot be retried, because their job config is not known ({why}): add a [[reprocess.job-config]]",
                         count(items, "item", "items")
                     );
                     fault::raise(tx, &format!("{MISSING}{project}"), &text, now)?;
@@ -81,7 +81,7 @@ impl Reprocess<'_> {
             .await
     }
 
-    /// Tells people of a project whose POSTs make no batch, one after the other: each is given up safely, and nothing else would tell.
+    /// Reports a project whose POSTs make no batch, one after the other: each is given up safely, so nothing else would show it.
     pub(crate) async fn tell_unheard(&self, now: Timestamp) -> Result<(), LedgerError> {
         self.ledger
             .write(move |tx| {
@@ -94,7 +94,7 @@ impl Reprocess<'_> {
                 }
                 for (project, tries) in unheard {
                     let text = format!(
-                        "the last {tries} tries to retry items of project {project} made no batch: `llama-triage reprocess status` has what became of each"
+                        "the last {tries} retries of project {project} made no batch: see each in `llama-triage reprocess status`"
                     );
                     fault::raise(tx, &format!("{UNHEARD}{project}"), &text, now)?;
                 }
@@ -103,7 +103,7 @@ impl Reprocess<'_> {
             .await
     }
 
-    /// Takes back all of it, when nothing is retried by itself any more.
+    /// Ends all of these reports once nothing is retried automatically.
     pub(crate) async fn tell_nothing(&self, now: Timestamp) -> Result<(), LedgerError> {
         let told = |connection: &_| {
             Ok([fault::active_with_prefix(connection, BUDGET)?, fault::active_with_prefix(connection, MISSING)?])

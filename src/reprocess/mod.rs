@@ -36,9 +36,9 @@ pub struct Reprocess<'w> {
     rules: &'w Rules,
     config: &'w reprocess::ReprocessConfig,
     began: Instant,
-    /// Projects whose last scan was incomplete: nothing of them is retried by itself, for who knows what is under way there.
+    /// Projects whose last scan was incomplete: they get no automatic retries, because what is under way there is not known.
     half_seen: BTreeSet<String>,
-    /// Projects of which the last scan read nothing, and why: nothing of them is posted, for who knows what others retried.
+    /// Projects of which the last scan read nothing, and why: nothing of them is posted, because what others retried is not known.
     unread: BTreeMap<String, String>,
 }
 
@@ -53,7 +53,7 @@ pub struct Summary {
     pub recovered: u32,
     /// Attempts that ended without that.
     pub failed: u32,
-    /// Intents of which nobody knows whether a batch exists.
+    /// Intents of which it is not known whether a batch exists.
     pub unknown: u32,
     /// Items that would be retried now, where the mode is `plan`.
     pub would_retry: u64,
@@ -97,13 +97,13 @@ impl<'w> Reprocess<'w> {
         self
     }
 
-    /// Follows attempts, reconciles intents of unclear outcome, then posts what people approved and what is retried by itself.
+    /// Follows attempts, reconciles intents of unclear outcome, then posts approved plans and automatic retries.
     /// Needs the ledger's lock.
     ///
     /// A stop is heeded between two POSTs, never within one.
     ///
     /// # Errors
-    /// The ledger refuses. Trouble with the API is in the summary.
+    /// The ledger refuses. Errors of the API are in the summary.
     pub async fn step(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
         self.recover(now).await?;
@@ -117,10 +117,10 @@ impl<'w> Reprocess<'w> {
         Ok(summary)
     }
 
-    /// Posts what people approved, after finding out what is unclear. Nothing goes by itself.
+    /// Reconciles intents of unclear outcome, then posts approved plans. Nothing is retried automatically.
     ///
     /// # Errors
-    /// The ledger refuses. Trouble with the API is in the summary.
+    /// The ledger refuses. Errors of the API are in the summary.
     pub(crate) async fn step_by_hand(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
         self.recover(now).await?;
@@ -140,7 +140,7 @@ impl<'w> Reprocess<'w> {
 }
 
 impl Summary {
-    /// Whether there is nothing to say.
+    /// Whether there is nothing to report.
     pub fn is_quiet(&self) -> bool {
         *self == Summary { budget: self.budget.clone(), ..Summary::default() }
     }

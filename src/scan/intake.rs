@@ -14,7 +14,6 @@ use crate::grouping::id::GroupHandle;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::millis;
-use crate::model::classified::ClassifiedGroup;
 use crate::scan::Classify;
 use crate::scan::store::evidence::VanishedItem;
 use crate::scan::store::ingest::{Ingested, ingest};
@@ -148,12 +147,13 @@ impl Pending {
 
     fn group(&mut self, job_type: &str, sighting: &Sighting, grouper: &mut Grouper, classify: &Classify) -> u32 {
         let observation = &sighting.observation;
-        let handle = grouper.assign(&Subject {
+        let subject = Subject {
             kind: observation.kind(),
             job_type,
             skip_reason: observation.skip_reason(),
             message: observation.message(),
-        });
+        };
+        let handle = grouper.assign(&subject);
         if let Some(position) = self.positions.get(&handle) {
             return *position;
         }
@@ -162,13 +162,7 @@ impl Pending {
         self.positions.insert(handle, position);
         // The first message of a group is at hand only now, so its class is decided now.
         for stored in grouper.take_changes() {
-            let classified = classify(&ClassifiedGroup {
-                kind: observation.kind(),
-                job_type,
-                skip_reason: observation.skip_reason(),
-                message: observation.message(),
-            });
-            self.work.changes.push(GroupChange { stored, classified });
+            self.work.changes.push(GroupChange { stored, classified: classify(&subject) });
         }
         position
     }
@@ -177,8 +171,7 @@ impl Pending {
     fn take(&mut self, grouper: &mut Grouper, classify: &Classify) -> (IngestWork, Replies) {
         let mut pending = std::mem::take(self);
         for stored in grouper.take_changes() {
-            let classified =
-                classify(&ClassifiedGroup { kind: stored.kind, job_type: "", skip_reason: None, message: None });
+            let classified = classify(&Subject { kind: stored.kind, job_type: "", skip_reason: None, message: None });
             pending.work.changes.push(GroupChange { stored, classified });
         }
         let survivor = |handle: &GroupHandle| grouper.id(grouper.resolve(*handle)).clone();

@@ -33,18 +33,18 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
-use crate::grouping::grouper::Grouper;
+use crate::grouping::grouper::{Grouper, Subject};
 use crate::grouping::store_group;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::model::classified::{Classified, ClassifiedGroup};
+use crate::model::classified::Classified;
 
 use crate::scan::apis::ApiFound;
 use crate::scan::set_aside::SetAside;
 use crate::scan::source::BatchSource;
 
 /// Decides the class of a new group.
-pub(crate) type Classify<'a> = dyn Fn(&ClassifiedGroup<'_>) -> Classified + Send + Sync + 'a;
+pub(crate) type Classify<'a> = dyn Fn(&Subject<'_>) -> Classified + Send + Sync + 'a;
 
 /// Pages on their way from the projects to the intake; each holds up to 1,000 observations.
 const PAGES_UNDER_WAY: usize = 4;

@@ -62,7 +62,7 @@ pub(crate) fn outcomes(site: &Site, outcome: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_that_recovers_goes_from_one_document_to_all_within_the_budgets() {
+async fn a_group_that_recovers_is_retried_from_one_document_to_all_within_the_budgets() {
     let (site, mut worker) = site(world(600, 60), AUTO).await;
     let mut sizes = Vec::new();
     for _ in 0..6 {
@@ -78,7 +78,7 @@ async fn a_group_that_recovers_goes_from_one_document_to_all_within_the_budgets(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mode_plan_posts_nothing_and_says_what_it_would() {
+async fn mode_plan_posts_nothing_and_counts_what_it_would_retry() {
     let (site, mut worker) = site(world(100, 3), "[reprocess]\nmode = \"plan\"\ncredits-per-item = 3.0\n").await;
     cycle(&site, &mut worker, 15).await;
     let outcome = cycle(&site, &mut worker, 15).await;
@@ -102,7 +102,7 @@ async fn items_whose_job_config_is_unknown_are_reported_and_released() {
     worker.ledger.close().await.unwrap();
     worker = site.worker().await;
     cycle(&site, &mut worker, 15).await;
-    assert_eq!(told(&site), "", "nothing is retried by itself any more");
+    assert_eq!(told(&site), "", "nothing is retried automatically any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +183,7 @@ async fn the_budget_of_an_hour_survives_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_without_credits_is_asked_once() {
+async fn an_account_without_credits_gets_one_post() {
     let (site, mut worker) = site(world(100, 30), AUTO).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(402)).on(Endpoint::CreateBatch)]);
     for _ in 0..8 {
@@ -226,7 +226,7 @@ async fn an_incident_holds_everything_for_half_an_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_item_that_someone_else_is_processing_is_not_retried_beside_it() {
+async fn an_item_in_a_running_batch_of_others_is_not_retried() {
     let world = WorldBuilder::new()
         .batch("b1")
         .item("i0")
@@ -357,7 +357,7 @@ async fn files_of_api_v2_are_retried_one_by_one_and_their_real_outcome_is_seen()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_an_outage_that_failed_many_the_newest_are_weighed_and_the_others_later() {
+async fn a_cycle_reads_the_newest_untried_items_of_a_large_group() {
     let (site, mut worker) = site(world(0, 600), AUTO).await;
     worker.scan(site.now()).await.unwrap();
     let weigh = || {

@@ -115,7 +115,7 @@ async fn what_is_left_out_says_why() {
     assert_eq!(by_class["items"], 2);
     let by_text =
         json(&mut site.command(&["reprocess", "plan", "--match", "PROTECTED", "--limit", "5", "--format", "json"]));
-    assert_eq!(by_text["items"], 1, "a person may retry what is not retried by itself");
+    assert_eq!(by_text["items"], 1, "a manual plan takes what is not retried automatically");
     let group = site.texts("SELECT group_id FROM error_group WHERE open_items = 2").remove(0);
     let by_group = json(&mut site.command(&["reprocess", "plan", "--group", &group, "--format", "json"]));
     assert_eq!(by_group["items"], 2);
@@ -131,7 +131,7 @@ async fn what_is_left_out_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_is_taken_back_before_and_after_its_approval() {
+async fn a_plan_is_cancelled_before_and_after_its_approval() {
     let site = scanned().await;
     let draft = plan(&site, &["i0"]);
     let id = draft["plan_id"].as_str().unwrap();

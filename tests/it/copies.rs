@@ -71,7 +71,7 @@ fn states(site: &Site) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_restore_nothing_is_paid_again_that_was_retried_since_the_backup() {
+async fn after_a_restore_what_was_retried_since_the_backup_is_not_sent_again() {
     for (api, job_type, sent) in
         [("v2", JobType::Parse, 3), ("v2", JobType::Extract, 3), ("v1-beta", JobType::Parse, 1)]
     {
@@ -92,14 +92,14 @@ async fn after_a_restore_nothing_is_paid_again_that_was_retried_since_the_backup
             assert!(site.cloud.world().paid_twice().is_empty());
             if api == "v2" {
                 let audit = "SELECT count(*) || ' ' || min(reason) FROM audit WHERE action = 'adopt'";
-                assert_eq!(site.texts(audit), ["3 it was submitted already, and not by this ledger"]);
+                assert_eq!(site.texts(audit), ["3 submitted already by another copy of this ledger"]);
             }
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_retried_since_the_backup_is_known_again_after_the_first_cycle() {
+async fn the_first_cycle_after_a_restore_finds_what_was_retried_since_the_backup() {
     let site = backed_up("v2", JobType::Parse, Options::default()).await;
     let mut worker = site.worker().await;
     retry(&site, &mut worker, &["i0"]).await;
@@ -168,11 +168,11 @@ async fn nothing_is_posted_beside_a_new_batch_that_may_be_of_the_same_items() {
     site.cloud.set_faults(vec![FaultRule::new(empty).on(Endpoint::ListItems)]);
     let done = other.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     assert_eq!((done.submitted, posts(&site)), (0, 1));
-    assert!(done.errors[0].contains("was made just now and may be of the same items"), "{:?}", done.errors);
+    assert!(done.errors[0].contains("is new and may have the same items"), "{:?}", done.errors);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_said_where_the_job_list_does_not_show_whose_retry_a_job_is() {
+async fn a_job_list_without_the_notes_of_retries_is_reported() {
     let told = "SELECT text FROM worker_fault WHERE fault LIKE 'notes:%' AND ended_at IS NULL";
     for (notes_in_lists, expected) in [(false, 1), (true, 0)] {
         let site = backed_up("v2", JobType::Parse, Options { notes_in_lists, ..Options::default() }).await;

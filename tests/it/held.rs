@@ -32,7 +32,7 @@ fn standing(site: &Site, fault: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_user_says_otherwise() {
+async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_resume() {
     let world = storm(40, &ScriptedCause::Permanent(Failure::text(NO_CREDITS)));
     let (site, mut worker) = site(world, &format!("{AUTO}share-floor = 500\n")).await;
     for _ in 0..30 {
@@ -53,7 +53,7 @@ async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_user_says_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_someone_cancelled_is_not_sent_again_and_its_group_rests() {
+async fn a_cancelled_retry_is_not_sent_again() {
     let (site, mut worker) = site(world(100, 30), AUTO).await;
     cycle(&site, &mut worker, 15).await;
     assert_eq!(posts(&site), [1]);
@@ -72,7 +72,7 @@ async fn what_someone_cancelled_is_not_sent_again_and_its_group_rests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_the_api_refuses_is_found_and_left_out_and_the_others_go() {
+async fn a_refused_document_is_left_out_and_the_others_are_retried() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     worker.scan(site.now()).await.unwrap();
     let bad = site.texts("SELECT item_id FROM item WHERE state = 'open' ORDER BY item_id LIMIT 1").remove(0);
@@ -144,7 +144,7 @@ async fn posts_while_others_work(refused: u16) -> (Site, usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_refuses_our_posts_is_tried_less_and_less_whatever_others_complete() {
+async fn an_account_that_refuses_posts_is_tried_less_often_each_time_whatever_others_complete() {
     let (site, tries) = posts_while_others_work(402).await;
     assert!((2..=5).contains(&tries), "{tries}");
     let told = standing(&site, "account").remove(0);
@@ -155,7 +155,7 @@ async fn an_account_that_refuses_our_posts_is_tried_less_and_less_whatever_other
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_may_not_create_is_tried_again_only_when_it_is_another_one() {
+async fn a_refused_key_is_tried_again_only_after_it_was_replaced() {
     let (site, tries) = posts_while_others_work(403).await;
     assert_eq!(tries, 1);
     let marks = site.texts("SELECT refused_access FROM account");
@@ -173,7 +173,7 @@ async fn a_key_that_may_not_create_is_tried_again_only_when_it_is_another_one() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_clock_that_was_ahead_once_holds_goes_on_soon_after_it_is_right() {
+async fn waits_that_a_clock_ahead_began_end_soon_after_it_is_right() {
     let (site, mut worker) = site(world(100, 10), AUTO).await;
     let ahead = site.now() + SignedDuration::from_hours(30 * 24);
     let hold = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {

@@ -106,7 +106,7 @@ async fn a_part_of_an_id_is_enough_and_plans_that_nobody_applied_are_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_someone_else_retried_since_the_scan_is_not_paid_for_again() {
+async fn what_was_retried_elsewhere_since_the_scan_is_not_sent_again() {
     let (site, mut worker) = scanned(world()).await;
     let plan_id = approved(&site, &worker, &ALL).await;
     let theirs = Resubmission {
@@ -126,7 +126,7 @@ async fn what_someone_else_retried_since_the_scan_is_not_paid_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_posted_where_it_cannot_be_seen_what_others_retried() {
+async fn nothing_is_posted_if_the_project_cannot_be_read() {
     let (site, mut worker) = scanned(world()).await;
     let plan_id = approved(&site, &worker, &ALL).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(403)).on(Endpoint::ListBatches)]);
@@ -137,7 +137,7 @@ async fn nothing_is_posted_where_it_cannot_be_seen_what_others_retried() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_that_a_stop_cut_short_goes_on_or_is_taken_back() {
+async fn a_plan_that_a_stop_interrupted_continues_or_is_cancelled() {
     for taken_back in [false, true] {
         let (site, mut worker) = scanned(world()).await;
         let plan_id = approved(&site, &worker, &ALL).await;
@@ -169,7 +169,7 @@ async fn a_plan_that_a_stop_cut_short_goes_on_or_is_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_whose_process_was_killed_goes_on_with_the_next_cycle() {
+async fn a_plan_whose_process_was_killed_continues_with_the_next_cycle() {
     let (site, worker) = scanned(world()).await;
     let plan_id = planned(&site, &worker, &ALL).await;
     worker.ledger.close().await.unwrap();
@@ -198,7 +198,7 @@ async fn a_plan_whose_process_was_killed_goes_on_with_the_next_cycle() {
     assert_eq!((posts(&site), result(&site, &plan_id).as_str()), (3, "3 items submitted"));
     assert!(!paid_twice(&site));
     let status = said(&site, &["reprocess", "status"], 0);
-    assert!(!status.contains("before an answer came"), "what was cleared up is not told any more: {status}");
+    assert!(!status.contains("before an answer came"), "a known outcome is not reported as unclear: {status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,7 +259,7 @@ async fn a_plan_waits_for_as_long_as_the_api_asks_but_not_beyond_its_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_item_of_each_group_without_hope_goes_unless_a_user_names_them() {
+async fn one_item_of_each_permanent_input_group_is_retried_unless_items_are_named() {
     let mut builder = WorldBuilder::at(Timestamp::now()).batch("b1").item("i0").fails_until(2, BUSY[0]);
     for n in 0..3 {
         builder = builder.item(&format!("locked{n}")).fails("PDF_IS_PROTECTED");
@@ -285,7 +285,7 @@ async fn one_item_of_each_group_without_hope_goes_unless_a_user_names_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_says_how_old_its_knowledge_is() {
+async fn a_plan_shows_the_time_of_its_data() {
     let (site, worker) = scanned(world()).await;
     worker.ledger.close().await.unwrap();
     let plan = || said(&site, &["reprocess", "plan", "--item", &item_id("i0")], 0);

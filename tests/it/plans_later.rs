@@ -46,7 +46,7 @@ async fn a_plan_that_was_approved_while_the_clock_was_ahead_ends_and_is_reported
             || site.texts("SELECT fault FROM worker_fault WHERE fault LIKE 'plan:%' AND ended_at IS NULL").len();
         assert_eq!(faults(), 1);
         between(&site, &mut worker, 60).await;
-        assert_eq!(faults(), 1, "it is told for a day");
+        assert_eq!(faults(), 1, "it is reported for a day");
         between(&site, &mut worker, 24 * 60).await;
         assert_eq!(faults(), 0, "not until that time has come");
         between(&site, &mut worker, 2 * 24 * 60).await;
@@ -114,7 +114,7 @@ async fn what_was_unclear_when_a_plan_ended_is_reported_as_it_is_by_now() {
     assert_eq!(worker.ledger.read(intent::unsettled).await.unwrap().len(), 1);
 }
 
-/// A project that LlamaCloud asked to wait with for so long, and one that goes on.
+/// A project that LlamaCloud asked to wait with for so long, and one that continues.
 async fn one_of_two_waits(seconds: i64) -> (Site, String) {
     let one = |builder: WorldBuilder, name: &str| builder.batch(name).item(name).fails_until(2, BUSY);
     let builder = one(WorldBuilder::at(Timestamp::now()), "waits");

@@ -40,7 +40,7 @@ async fn approve(site: &Site, worker: &Worker, names: &[&str]) -> u32 {
     draft.items
 }
 
-/// Time goes on, then a scan and a step.
+/// So much later: a scan and a step.
 async fn step_after(site: &Site, worker: &mut Worker, minutes: i64) -> Summary {
     site.cloud.world().advance(SignedDuration::from_mins(minutes));
     let now = site.now();
@@ -158,13 +158,13 @@ async fn a_post_that_was_lost_on_its_way_is_given_up_after_half_an_hour_and_two_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_expires_while_no_one_can_be_asked() {
+async fn nothing_expires_while_the_api_cannot_be_asked() {
     let (site, mut worker) = scanned(world(1)).await;
     approve(&site, &worker, &["i0"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(500)).on(Endpoint::GetBatch)]);
     let asked = step_after(&site, &mut worker, 25 * 60).await;
-    assert!(asked.errors.iter().any(|error| error.contains("could not ask")), "{:?}", asked.errors);
+    assert!(asked.errors.iter().any(|error| error.contains("could not request the outcome")), "{:?}", asked.errors);
     assert_eq!(outcomes(&site), ["running"]);
     site.cloud.set_faults(Vec::new());
     step_after(&site, &mut worker, 5).await;
@@ -201,7 +201,7 @@ async fn a_post_that_was_carried_out_twice_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_somebody_made_of_the_same_items_after_a_clear_answer_is_theirs() {
+async fn a_batch_of_the_same_items_made_elsewhere_after_a_clear_answer_is_no_duplicate() {
     let (site, mut worker) = scanned(world(2)).await;
     approve(&site, &worker, &["i0", "i1"]).await;
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
@@ -271,7 +271,7 @@ async fn an_approved_plan_is_not_posted_once_items_fail_for_lack_of_credits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_bad_item_does_not_doom_the_rest() {
+async fn one_refused_item_does_not_stop_the_others() {
     let (site, worker) = scanned(world(4)).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(422)).on(Endpoint::CreateBatch).first(1)]);
     approve(&site, &worker, &["i0", "i1", "i2", "i3"]).await;
@@ -280,7 +280,7 @@ async fn one_bad_item_does_not_doom_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_of_everything_blame_no_document_and_rest_the_group() {
+async fn a_group_rests_if_every_document_is_refused() {
     for status in [404, 422] {
         let (site, worker) = scanned(world(4)).await;
         site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(status)).on(Endpoint::CreateBatch)]);
@@ -294,7 +294,7 @@ async fn refusals_of_everything_blame_no_document_and_rest_the_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_alone_is_refused_is_left_out_for_a_week() {
+async fn a_document_that_is_refused_alone_is_left_out_for_a_week() {
     let (site, mut worker) = scanned(world(4)).await;
     let bad = ["i0", "i1", "i2", "i3"].map(item_id).into_iter().min().unwrap();
     // All four, then the first two, then the first: the rest is accepted.
@@ -370,7 +370,7 @@ async fn a_retry_of_a_project_that_was_renamed_is_reported_and_can_be_ended_manu
     std::fs::write(site.path("config.toml"), text.replace("name = \"default\"", "name = \"renamed\"")).unwrap();
     let worker = site.worker().await;
     let done = worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
-    assert_eq!(done.errors, Vec::<String>::new(), "it is told once, as a fault");
+    assert_eq!(done.errors, Vec::<String>::new(), "it is reported once, as a problem");
     let told = site.texts("SELECT text FROM worker_fault WHERE fault = 'orphan:default'");
     assert!(told.iter().any(|text| text.contains(&intent) && text.contains("give-up")), "{told:?}");
     worker.ledger.close().await.unwrap();

@@ -1,4 +1,4 @@
-//! Retries that another copy of the ledger has sent, after a restore or from a cloned host: taken over, never sent again.
+//! Retries that another copy of the ledger has sent, after a restore or from a cloned host: adopted, never sent again.
 
 use std::collections::HashSet;
 
@@ -32,14 +32,14 @@ const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(7 * 24);
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 
 impl Reprocess<'_> {
-    /// Takes over what another copy of the ledger has sent since the list was last read. It is for what people see: whether
+    /// Adopts what another copy of the ledger has sent since the list was last read. It is for reports: whether
     /// anything is sent is decided by a look just before each POST.
     ///
-    /// A ledger that never retried anything is not looked after: there is nothing that it could have been set back from, or
+    /// A ledger that never retried anything is not checked: there is nothing that it could have been set back from, or
     /// that look finds it.
     ///
     /// # Errors
-    /// The ledger refuses. Trouble with the API is in the summary.
+    /// The ledger refuses. Errors of the API are in the summary.
     pub(crate) async fn adopt(&self, now: Timestamp, summary: &mut Summary) -> anyhow::Result<()> {
         for watched in self.projects.iter().filter(|watched| watched.source.serves(BatchApi::V2)) {
             let project = watched.name.clone();
@@ -96,7 +96,7 @@ impl Reprocess<'_> {
         Ok(())
     }
 
-    /// What there is before the POST of a request. People are told where it cannot be seen what other copies of the ledger sent.
+    /// What there is before the POST of a request. A problem is reported where it cannot be seen what other copies of the ledger sent.
     pub(crate) async fn list_prior_jobs(
         &self,
         watched: &Watched<Cloud>,
@@ -125,7 +125,7 @@ impl Reprocess<'_> {
         Ok(look)
     }
 
-    /// The work was submitted already, by another copy of the ledger as a rule: nothing is sent, and what becomes of it is followed.
+    /// The work was submitted already, as a rule by another copy of the ledger: nothing is sent, and its outcome is followed.
     pub(crate) async fn take_over(
         &self,
         intent_id: &str,
@@ -153,7 +153,7 @@ impl Reprocess<'_> {
                     actor: &stored.actor,
                     action: "adopt",
                     subject: &id,
-                    reason: Some("it was submitted already, and not by this ledger"),
+                    reason: Some("submitted already by another copy of this ledger"),
                     detail: Some(detail.to_string()),
                 };
                 audit::record(tx, &act, now)?;

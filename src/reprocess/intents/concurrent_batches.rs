@@ -1,4 +1,4 @@
-//! Items that somebody else is processing right now: a retry beside it would be billed, too.
+//! Items that another batch is processing right now: a retry beside it would be billed, too.
 //!
 //! The API has no search by item, so the item lists of batches that have not ended are read.
 //! Batches of another directory cannot hold an item. A batch that cannot be read to its end (very large, still being filled,
@@ -98,7 +98,7 @@ async fn at_work<'a>(
     Ok(possible.into_iter().filter(|item_id| busy.contains(item_id) || !over.contains(item_id)).collect())
 }
 
-/// Whether nothing more comes of an item: it ended badly, or waits in a batch that has ended.
+/// Whether an item cannot complete any more: it ended badly, or waits in a batch that has ended.
 fn is_over(status: &ItemStatus, batch: &Batch) -> bool {
     let waits_in_vain = *status == ItemStatus::Pending && batch.status.is_terminal();
     waits_in_vain || matches!(status, ItemStatus::Failed | ItemStatus::Skipped | ItemStatus::Cancelled)

@@ -1,4 +1,4 @@
-//! What became of the attempts under way: asked of LlamaCloud, with the failures that scans recorded.
+//! Finds the outcomes of the attempts under way: from LlamaCloud, with the failures that scans recorded.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -67,16 +67,16 @@ impl Reprocess<'_> {
             let id = intent.intent_id.clone();
             let running = self.ledger.read(move |connection| attempt::running(connection, &id)).await?;
             let standing = match self.project(&intent.project) {
-                // Through an API that has gone nothing can be asked either; its attempts expire, and are looked at again
-                // if it comes back.
+                // An API that is gone cannot be asked either; its attempts expire, and are looked at again
+                // if it returns.
                 Some(project) if !project.source.serves(intent.api) => Standing::default(),
                 Some(project) => {
                     let asked = self.ask(&project.source, &intent, &running, now, summary).await?;
-                    // What could not be asked is no news, however long it takes: nothing expires by it.
+                    // A request that failed proves nothing: no attempt expires by it.
                     let Some(standing) = asked else { continue };
                     standing
                 }
-                // Nobody can be asked any more; the attempts expire.
+                // There is no API to ask any more; the attempts expire.
                 None => Standing::default(),
             };
             let limits = limits(self.config);
@@ -99,14 +99,16 @@ impl Reprocess<'_> {
                 Ok(Some(credits)) => {
                     self.ledger.write(move |tx| attempt::bill(tx, &attempt_id, credits)).await?;
                 }
-                // It is good to know and never waited for.
-                Err(error) => tracing::debug!(batch_id, %error, "could not ask what a retry was billed"),
+                // Nothing depends on it.
+                Err(error) => {
+                    tracing::debug!(batch_id, %error, "could not request the credits that a retry was billed")
+                }
             }
         }
         Ok(())
     }
 
-    /// What LlamaCloud says about an intent; none if it could not be asked.
+    /// What LlamaCloud says about an intent; none if the request failed.
     async fn ask(
         &self,
         cloud: &Cloud,
@@ -123,7 +125,7 @@ impl Reprocess<'_> {
         };
         let (gone, mut shown) = self.ledger.read(lost).await?;
         if self.half_seen.contains(&intent.project) {
-            // A server in trouble says of anything that it does not exist.
+            // A failing server may answer for any batch that it does not exist.
             shown.clear();
         }
         let id = intent.intent_id.clone();
@@ -131,7 +133,7 @@ impl Reprocess<'_> {
         let mut standing = match batches(cloud, intent, running, (&gone, &shown), now).await {
             Ok(standing) => standing,
             Err(error) => {
-                summary.errors.push(format!("could not ask what became of intent {}: {error}", intent.intent_id));
+                summary.errors.push(format!("could not request the outcome of intent {}: {error}", intent.intent_id));
                 return Ok(None);
             }
         };
@@ -143,7 +145,7 @@ impl Reprocess<'_> {
                 Ok(true) => drop(standing.results.insert(item_id.clone())),
                 Ok(false) => {}
                 Err(error) => {
-                    summary.errors.push(format!("could not ask for results of item {item_id}: {error}"));
+                    summary.errors.push(format!("could not request results of item {item_id}: {error}"));
                     standing.unasked.insert(item_id.clone());
                 }
             }
@@ -200,7 +202,7 @@ fn after(status: &ItemStatus) -> AfterStatus {
         ItemStatus::Failed => AfterStatus::Failed,
         ItemStatus::Skipped => AfterStatus::Skipped,
         ItemStatus::Cancelled => AfterStatus::Cancelled,
-        // A word of the future is no end that anybody can be told of.
+        // An unknown status is not taken for an end.
         ItemStatus::Pending | ItemStatus::Processing | ItemStatus::Unknown(_) => AfterStatus::Running,
     }
 }

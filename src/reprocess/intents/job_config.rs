@@ -18,7 +18,7 @@ use crate::reprocess::store::retriable::{Origin, Retriable};
 use crate::secrets;
 
 /// Batches of a project whose configuration is asked for in one go, at most; the rest waits for the next one.
-/// Of each project, for trouble with asking is not kept: one project in trouble must not use up what the others need.
+/// Of each project, because failed requests are not remembered: one failing project must not use up what the others need.
 const MOST_ASKED: usize = 20;
 
 /// What API v2 can parse a document with, and what the presets of batches are called after.
@@ -56,7 +56,7 @@ impl Learnt {
 }
 
 impl JobConfigs {
-    /// The configuration for an item; none if nobody knows it, or its project is not watched any more.
+    /// The configuration for an item; none if it is not known, or its project is not watched any more.
     pub(crate) fn of(&self, item: &Retriable) -> Option<&JobConfig> {
         self.api(item)?;
         self.given(item).or_else(|| match self.learnt.get(&place(item)) {
@@ -149,7 +149,7 @@ fn place(item: &Retriable) -> (String, String) {
 }
 
 impl Reprocess<'_> {
-    /// The job configurations of these items; asks the API for those that nobody knows yet.
+    /// The job configurations of these items; asks the API for those that are not known yet.
     ///
     /// # Errors
     /// The ledger refuses, or a `[[reprocess.job-config]]` cannot be used.
@@ -200,7 +200,7 @@ impl Reprocess<'_> {
         };
         let told = match ask(&watched.source, &item.origin, &item.item_id).await {
             Ok(told) => told,
-            // Its API has gone, and nobody else knows the configuration.
+            // Its API is gone, and nothing else shows the configuration.
             Err(error) if error.is_gone() => return Ok(Learnt::Nothing(error.to_string())),
             Err(error) => {
                 return Ok(Learnt::Unasked(format!("the API could not be asked for its job config: {error}")));
@@ -239,7 +239,7 @@ async fn ask(
 fn usable(told: &Value, api: BatchApi, job_type: &str) -> Result<JobConfig, String> {
     let config = match api {
         BatchApi::V1Beta if job_type != "parse" => {
-            return Err(format!("the job config of {job_type} is not replayed; give one in [[reprocess.job-config]]"));
+            return Err(format!("the job config of {job_type} is not replayed; add a [[reprocess.job-config]]"));
         }
         BatchApi::V1Beta => JobConfig::learnt(told),
         BatchApi::V2 => JobConfig::given(of_v2(told, job_type)?),

@@ -40,10 +40,10 @@ enum After {
     Refused(String, AfterRefusal),
 }
 
-/// Whom an account stop is about.
+/// What an account stop is about.
 struct Stopped {
     projects: Vec<String>,
-    /// What the API was asked with, if it refused the key: that is no matter of other projects.
+    /// What the API was asked with, if it refused the key: that does not concern other projects.
     refused_access: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl Reprocess<'_> {
             match self.post_once(&order, now, summary).await? {
                 After::Made => trial.accept(),
                 After::Gone => {}
-                // Whoever does not answer one request will not answer the next one better.
+                // An API that does not answer one request is not sent the next one in this run.
                 After::Nothing => return Ok(Next::Rest),
                 After::Refused(intent_id, follows) => match follows {
                     AfterRefusal::Split(left, right) => {
@@ -110,8 +110,7 @@ impl Reprocess<'_> {
             return Ok(After::Gone);
         }
         if let Ok(Look { doubtful: Some(batch_id), .. }) = &look {
-            let why =
-                format!("batch {batch_id} was made just now and may be of the same items: they wait for the next scan");
+            let why = format!("batch {batch_id} is new and may have the same items: they wait for the next scan");
             let (cancelled, _) = Intent::default().after(IntentEvent::Cancel)?;
             let nothing = Stopped { projects: Vec::new(), refused_access: None };
             self.record(intent_id, cancelled, Some(why), None, nothing, now, summary).await?;
@@ -124,7 +123,7 @@ impl Reprocess<'_> {
         let planned = self
             .ledger
             .write(move |tx| {
-                // Somebody beside the service may have cancelled it in the meantime.
+                // A command beside the service may have cancelled it in the meantime.
                 let planned = intent::get(tx, &id)?.is_some_and(|stored| stored.intent.state == IntentState::Planned);
                 if planned {
                     intent::keep(tx, &id, &kept, None, now)?;

@@ -1,4 +1,4 @@
-//! Finds out what became of POSTs whose answer never came, and whether any was carried out twice. Nothing is ever sent again.
+//! Finds the batches of POSTs whose answer never came, and batches that were made twice of one POST. Nothing is ever sent again.
 
 use std::collections::BTreeSet;
 
@@ -26,11 +26,11 @@ const LOOK_FOR_LATE: SignedDuration = SignedDuration::from_hours(1);
 /// The batch of an intent that was given up may show up so much later.
 const GIVEN_UP_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// People are told of an intent that nobody can explain for longer than this.
+/// An intent that stays of unclear outcome for longer than this is reported as a problem.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
 
 impl Reprocess<'_> {
-    /// Takes up what an earlier process left: what was planned is given back, what was being posted is of unclear outcome.
+    /// Recovers the intents that an earlier process left: what was planned is released, what was being posted is of unclear outcome.
     ///
     /// # Errors
     /// The ledger refuses.
@@ -45,7 +45,7 @@ impl Reprocess<'_> {
             .await
     }
 
-    /// Between two cycles: looks for what is of unclear outcome every two minutes, and executes what people approved.
+    /// Between two cycles: looks for what is of unclear outcome every two minutes, and executes approved plans.
     ///
     /// # Errors
     /// The ledger refuses.
@@ -336,7 +336,7 @@ mod tests {
         seed.run("UPDATE intent SET batch_id = NULL WHERE intent_id = 'i1'", ());
         assert_eq!(doubtful(), [("i2".to_owned(), "i1".to_owned())]);
         seed.run("UPDATE intent SET batch_id = NULL", ());
-        assert_eq!(doubtful(), [], "nobody looks for what was given up itself");
+        assert_eq!(doubtful(), [], "a given-up retry is not looked for");
     }
 
     fn told(seed: &Seed, id: &str) -> String {
@@ -350,7 +350,7 @@ mod tests {
         intent(&seed, 2, "other", "finished");
         intent(&seed, 3, "same", "finished");
         let doubtful = |seed: &Seed, since| abandoned::finished_after(&seed.connection, t(since)).unwrap();
-        assert!(doubtful(&seed, 4).is_empty(), "after a day nobody looks any more");
+        assert!(doubtful(&seed, 4).is_empty(), "after a day it is not looked for any more");
         let [(later, earlier)] = <[_; 1]>::try_from(doubtful(&seed, 0)).unwrap();
         assert_eq!(earlier.intent_id, "i1");
         let late = Candidate {
@@ -366,7 +366,7 @@ mod tests {
         let text = told(&seed, "i3");
         assert!(text.contains("(own3, late): its items were sent before by retry i1, which was given up"), "{text}");
         assert_eq!(seed.text("SELECT state FROM intent WHERE intent_id = ?1", "i3"), "finished");
-        assert!(doubtful(&seed, 0).is_empty(), "it is told once");
+        assert!(doubtful(&seed, 0).is_empty(), "it is reported once");
         seed.write(|tx| tell_duplicate(tx, "i2", &["a".to_owned(), "b".to_owned()], t(91))).unwrap();
         assert!(told(&seed, "i2").ends_with("one POST was sent, LlamaCloud may bill each"));
     }

@@ -23,7 +23,7 @@ impl Trials {
 }
 
 impl Reprocess<'_> {
-    /// Writes who is to blame for the refusals of a run: documents are left out for a while, a group whose parameters are refused rests
+    /// Records what is to blame for the refusals of a run: documents are left out for a while, a group whose parameters are refused rests
     /// as after a lost probe.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Reprocess<'_> {
             .await
     }
 
-    /// Whether the API words a refusal of the request as trouble with the account, as when a spending limit is reached.
+    /// Whether the API words a refusal of the request as a problem of the account, as when a spending limit is reached.
     pub(crate) fn blames_account(&self, answered: &Result<String, CreateError>) -> bool {
         let said = answered.as_ref().err().map_or("", CreateError::quoted_message);
         !said.is_empty()

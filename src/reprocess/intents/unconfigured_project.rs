@@ -1,5 +1,5 @@
-//! Retries that end by nobody: their project left the configuration, or LlamaCloud never says what became of them.
-//! People are told of the first, and can end both.
+//! Retries that never end: their project was removed from the configuration, or LlamaCloud never shows their outcome.
+//! The first are reported as a problem; `reprocess give-up` ends both.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::reprocess::store::intent::{self, StoredIntent};
 /// A retry of unclear outcome is looked for at least this long before a person may end it.
 const LOOKED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Who gives up a retry, and why.
+/// The person who gives up a retry, and the reason.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GiveUp<'a> {
     /// The intent.
@@ -54,7 +54,7 @@ impl Reprocess<'_> {
                 }
                 for (project, intents) in orphans {
                     let text = format!(
-                        "project {project} is no longer in the configuration, and what became of its retries cannot be asked ({}): put it back under this name, or end each with `llama-triage reprocess give-up ID --reason TEXT`",
+                        "project {project} is no longer in the configuration, and the outcome of its retries cannot be requested ({}): add it again under this name, or end each with `llama-triage reprocess give-up ID --reason TEXT`",
                         intents.join(", ")
                     );
                     fault::raise(tx, &format!("orphan:{project}"), &text, now)?;
@@ -65,7 +65,7 @@ impl Reprocess<'_> {
     }
 }
 
-/// Ends a retry of which nobody can or will find out more: its attempts end as `unknown`, and count; its items are open again.
+/// Ends a retry whose outcome cannot be determined: its attempts end as `unknown`, and count; its items are open again.
 /// Returns what is so now; none if there is no such intent.
 ///
 /// # Errors
@@ -108,7 +108,7 @@ fn cannot(stored: &StoredIntent, configured: bool, limits: &Limits, now: Timesta
         _ if stored.word == "finished" || stored.intent.state.releases() => {
             Some(format!("it is over ({})", stored.word))
         }
-        IntentState::Planned => Some("nothing was sent yet: `reprocess cancel` takes it back".to_owned()),
+        IntentState::Planned => Some("nothing was sent yet: use `reprocess cancel`".to_owned()),
         IntentState::Posting => Some("it is being sent right now".to_owned()),
         IntentState::Unknown if configured && age <= LOOKED_FOR => {
             Some("its batch is still being looked for; ask again an hour after it was sent".to_owned())

@@ -18,7 +18,7 @@ use crate::reprocess::store::plan::{self, StoredPlan};
 use crate::reprocess::store::{account as stored_account, intent};
 use crate::reprocess::{Reprocess, Summary};
 
-/// Worker faults of plans whose hour was over before all of them was submitted: whoever approved one may not look again.
+/// Worker faults of plans whose hour was over before all of them was submitted: the person who approved one may not look again.
 const FAULT: &str = "plan:";
 
 /// Such a fault stands for this long after the plan was begun or ended.
@@ -28,10 +28,10 @@ const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 const CLOCK_STEPS: SignedDuration = SignedDuration::from_mins(5);
 
 impl Reprocess<'_> {
-    /// Executes the plans that people approved and that are not over. Needs the ledger's lock: nobody else executes them then.
+    /// Executes the plans that people approved and that are not over. Needs the ledger's lock, so that no other process executes them.
     ///
     /// # Errors
-    /// The ledger refuses; a plan that was begun goes on with the next call.
+    /// The ledger refuses; a plan that was begun continues with the next call.
     pub(crate) async fn execute_approved(
         &self,
         now: Timestamp,
@@ -156,7 +156,7 @@ pub(crate) fn is_over_by(approved_at: Timestamp, at: Timestamp) -> bool {
     at - approved_at > PLAN_LIFE
 }
 
-/// Whether a time in the past, as somebody wrote it, is still to come: the clock was ahead then, or is behind now.
+/// Whether a time that was written in the past lies ahead: the clock was ahead then, or is behind now.
 pub(crate) fn is_ahead(written: Timestamp, now: Timestamp) -> bool {
     written - now > CLOCK_STEPS
 }
@@ -229,7 +229,7 @@ fn finish(tx: &Transaction<'_>, plan_id: &str, draft: &Draft, reasons: &Reasons)
     plan::finish(tx, plan_id, &account(tx, plan_id, draft, reasons)?.to_string())
 }
 
-/// Ends a plan that could not be executed to its end in its hour, or be read, and tells people if something of it is left.
+/// Ends a plan that could not be executed to its end in its hour, or be read, and reports what is left of it.
 fn end_outlived(tx: &Transaction<'_>, plan: &StoredPlan, why: &str, now: Timestamp) -> Result<(), LedgerError> {
     let id = &plan.plan_id;
     let Ok(draft) = draft_of(plan) else { return plan::finish(tx, id, why) };

@@ -69,12 +69,12 @@ pub struct Draft {
     pub set_hash: String,
     /// One POST each.
     pub chunks: Vec<DraftChunk>,
-    /// Parameters that may decide the result and are not sent again, for nobody knows whether they may.
+    /// Parameters that may decide the result and are not sent again, because it is not known whether they may.
     #[serde(default)]
     pub lost_parameters: Vec<String>,
     /// The other items, with the reason.
     pub excluded: Vec<Excluded>,
-    /// Chosen items that would not be retried now without a person, with the reason; where nothing is retried by itself,
+    /// Chosen items that would not be retried now without a person, with the reason; where nothing is retried automatically,
     /// those that the API refused.
     #[serde(default)]
     pub not_by_itself: Vec<Excluded>,
@@ -203,15 +203,14 @@ impl Reprocess<'_> {
         Ok(parts)
     }
 
-    /// Which items of a person's plan the service would leave alone now, each looked at by itself.
+    /// Which items of a person's plan the service would not retry now, each judged alone.
     fn not_by_itself(&self, plan: &Plan, facts: &Facts, limits: &Limits, now: Timestamp) -> Vec<Excluded> {
         let chosen: BTreeSet<&str> = plan.item_ids().collect();
         let input = facts.input(Selection::Auto, limits, now);
-        let circumstances = input.circumstances(Selection::Auto);
         let items = facts.items.iter().filter(|item| chosen.contains(item.item_id.as_str()));
         let why = items.filter_map(|item| {
             let turn = || facts.groups.iter().find(|group| group.group_id == item.group_id)?.exclusion(limits, now);
-            let exclusion = exclusion(item, &circumstances).or_else(turn)?;
+            let exclusion = exclusion(item, &input).or_else(turn)?;
             let shown = self.config.mode != Mode::Off || exclusion == Exclusion::Refused;
             shown.then(|| Excluded { item_id: item.item_id.clone(), why: exclusion.to_string() })
         });

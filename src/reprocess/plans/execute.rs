@@ -1,6 +1,6 @@
 //! Executing approved plans: every item is checked again, and a plan only ever shrinks.
 //!
-//! A plan that was begun and came to no end, because the process ended or the API asked to wait, goes on within its hour.
+//! A plan that was begun and came to no end, because the process ended or the API asked to wait, continues within its hour.
 //! What it submitted so far is read from its intents, so nothing of it is posted twice.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ use crate::reprocess::{Reprocess, Summary};
 pub(crate) enum Progress {
     /// With these items left out.
     Over(Reasons),
-    /// Not yet: it goes on after a restart, or once the API takes requests again.
+    /// Not yet: it continues after a restart, or once the API accepts requests again.
     GoesOn,
 }
 
@@ -69,7 +69,7 @@ impl Run<'_> {
         chunk.item_ids.iter().any(|id| self.frozen.get(id.as_str()) != Some(&chunk.config_hash.as_str()))
     }
 
-    /// Whether the plan may still go on at this time.
+    /// Whether the plan may still continue at this time.
     fn lives_at(&self, at: Timestamp) -> bool {
         self.plan.applied_at.is_some_and(|applied_at| !is_over_by(applied_at, at))
     }
@@ -143,7 +143,7 @@ impl Reprocess<'_> {
             run.leave_project_out(project, &why);
             return Ok(None);
         }
-        // The failures of this very scan may say that the account cannot go on.
+        // The failures of this very scan may stop the account.
         self.look_at_account(project, now).await?;
         for lane in Reprocess::lanes_of(project, &run.rows, &run.configs) {
             let facts = self.facts(&lane, &run.rows, &run.configs, now).await?;
@@ -228,7 +228,7 @@ impl Reprocess<'_> {
         Ok(halt)
     }
 
-    /// Whether nothing more of a plan may be posted: the process is to stop, or a person took back what is left.
+    /// Whether nothing more of a plan may be posted: the process is to stop, or a person cancelled the rest.
     async fn halts(&self, plan_id: &str, stop: &CancellationToken) -> Result<Option<Halt>, LedgerError> {
         if stop.is_cancelled() {
             return Ok(Some(Halt::Stop));

@@ -30,7 +30,7 @@ pub struct GroupOutlook {
     pub belief: f64,
     /// What goes next and when, with its numbers, as people read it.
     pub outlook: String,
-    /// Since when a person has to decide; none if nobody has to.
+    /// Since when a decision by a person is needed; none if none is.
     pub decision_since: Option<Timestamp>,
 }
 
@@ -67,7 +67,7 @@ impl GroupOutlook {
 }
 
 impl Hold {
-    /// An account that cannot go on, which holds people, too; none if it works.
+    /// A stopped account, which also stops manual retries; none if it works.
     pub fn of_account(project: &str, stored: &StoredAccount) -> Option<Hold> {
         let why = stored.why.clone();
         stored.account.stopped_since.map(|_| Hold {

@@ -1,4 +1,4 @@
-//! Plans: drafted, approved, executed, taken back.
+//! Plans: drafted, approved, executed, cancelled.
 
 pub(crate) mod approved;
 pub(crate) mod cancel;

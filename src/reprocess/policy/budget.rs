@@ -54,7 +54,7 @@ pub struct Spent {
     pub group_day: BTreeMap<String, u32>,
     /// Credits in the last 24 hours, estimated where not billed yet.
     pub credits_day: f64,
-    /// Items of anybody processed in the last 24 hours.
+    /// Items processed in the last 24 hours, whoever sent them.
     pub processed_day: u64,
 }
 

@@ -7,36 +7,18 @@ use crate::model::item::ItemState;
 use crate::reprocess::policy::delay::{later, not_before};
 use crate::reprocess::policy::exclusion::Exclusion;
 use crate::reprocess::policy::facts::{ItemFacts, prior};
-use crate::reprocess::policy::hold::HoldReason;
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::policy::plan::Selection;
+use crate::reprocess::policy::plan::PlanInput;
 
-/// What an item's eligibility depends on beside the item.
-#[derive(Clone, Copy, Debug)]
-pub struct Circumstances<'a> {
-    /// The moment of the decision.
-    pub now: Timestamp,
-    /// Who asks.
-    pub selection: Selection,
-    /// Since when the account is stopped.
-    pub stopped_since: Option<Timestamp>,
-    /// When an item of the project last completed, as far as that is known.
-    pub completed_at: Option<Timestamp>,
-    /// What holds the project, and until when.
-    pub hold: Option<(HoldReason, Timestamp)>,
-    /// The numbers.
-    pub limits: &'a Limits,
-}
-
-/// The first reason not to retry `item`; `None` when it is eligible.
+/// The first reason not to retry `item`, whatever its group's turn and the budgets; `None` when it is eligible.
 ///
-/// Reasons that no wish can change come first, then those a person may override.
-pub(crate) fn exclusion(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
+/// Reasons that always hold come first, then those that a person may override.
+pub(crate) fn exclusion(item: &ItemFacts, input: &PlanInput<'_>) -> Option<Exclusion> {
     never(item)
-        .or_else(|| caps(item, ctx))
-        .or_else(|| ctx.stopped_since.map(|since| Exclusion::AccountStopped { since }))
+        .or_else(|| caps(item, input))
+        .or_else(|| input.stopped_since.map(|since| Exclusion::AccountStopped { since }))
         .or_else(|| turned(item))
-        .or_else(|| if ctx.selection.is_manual() { None } else { automatic(item, ctx) })
+        .or_else(|| if input.selection.is_manual() { None } else { automatic(item, input) })
 }
 
 fn never(item: &ItemFacts) -> Option<Exclusion> {
@@ -66,14 +48,14 @@ fn never(item: &ItemFacts) -> Option<Exclusion> {
     (item.class == Class::Config && same_config).then_some(Exclusion::SameConfig)
 }
 
-fn caps(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
-    if ctx.selection.forces_attempts() {
+fn caps(item: &ItemFacts, input: &PlanInput<'_>) -> Option<Exclusion> {
+    if input.selection.forces_attempts() {
         return None;
     }
-    if item.attempts_in_life >= ctx.limits.attempts_in_life {
+    if item.attempts_in_life >= input.limits.attempts_in_life {
         return Some(Exclusion::AttemptsInLife { made: item.attempts_in_life });
     }
-    (item.attempts >= ctx.limits.attempts).then_some(Exclusion::Attempts { made: item.attempts })
+    (item.attempts >= input.limits.attempts).then_some(Exclusion::Attempts { made: item.attempts })
 }
 
 /// Of items that turned out to have failed for what they are, one of each group goes; the planner chooses it.
@@ -81,7 +63,7 @@ fn turned(item: &ItemFacts) -> Option<Exclusion> {
     (item.has_turned() && item.class != Class::PermanentInput).then_some(Exclusion::ClassChanged { class: item.class })
 }
 
-fn automatic(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
+fn automatic(item: &ItemFacts, input: &PlanInput<'_>) -> Option<Exclusion> {
     if item.refused {
         return Some(Exclusion::Refused);
     }
@@ -91,17 +73,17 @@ fn automatic(item: &ItemFacts, ctx: &Circumstances<'_>) -> Option<Exclusion> {
     if item.baseline {
         return Some(Exclusion::Baseline);
     }
-    if !is_automatic(item, ctx.limits) {
+    if !is_automatic(item, input.limits) {
         return Some(Exclusion::Class { class: item.class });
     }
-    if item.class == Class::Account && ctx.completed_at.is_none_or(|at| at <= item.failed_at) {
+    if item.class == Class::Account && input.completed_at.is_none_or(|at| at <= item.failed_at) {
         return Some(Exclusion::AccountUnproven);
     }
-    if let Some((reason, until)) = ctx.hold {
+    if let Some((reason, until)) = input.hold {
         return Some(Exclusion::Held { reason, until });
     }
-    let until = not_before(item, ctx.limits);
-    (ctx.now < until && !failed_ahead(item, ctx.now)).then_some(Exclusion::Delay { until })
+    let until = not_before(item, input.limits);
+    (input.now < until && !failed_ahead(item, input.now)).then_some(Exclusion::Delay { until })
 }
 
 /// Whether an item failed by another clock than the one that its delay would be counted by: how long ago that was is not known,

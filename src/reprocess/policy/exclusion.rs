@@ -92,7 +92,7 @@ pub enum Exclusion {
         /// Until when.
         until: Timestamp,
     },
-    /// The account cannot go on: key, role, credits or quota.
+    /// The account is stopped: key, role, credits or quota.
     AccountStopped {
         /// Since when.
         since: Timestamp,
@@ -122,7 +122,7 @@ impl fmt::Display for Exclusion {
             Self::Claimed { intent_id } => write!(f, "intent {intent_id} claims it"),
             Self::Refused => f.write_str("LlamaCloud refused this item alone; it is left out for a week"),
             Self::RetryCancelled { at } => {
-                write!(f, "its retry was cancelled at LlamaCloud (seen {at:.0}); retry it by hand")
+                write!(f, "its retry was cancelled at LlamaCloud (seen {at:.0}); retry it manually")
             }
             Self::NoJobConfig => f.write_str("no job config is known for it; add a [[reprocess.job-config]]"),
             Self::Class { class } => write!(f, "class {class} is not retried automatically"),
@@ -137,7 +137,7 @@ impl fmt::Display for Exclusion {
             Self::StepRunning => f.write_str("retries of its group are under way"),
             Self::Rests { until } => write!(f, "its group's last probe was lost; next probe at {until:.0}"),
             Self::PersonDecides { since } => write!(f, "all probes of its group were lost; needs a decision since {since:.0}"),
-            Self::LaterStep => f.write_str("other items of its group go first"),
+            Self::LaterStep => f.write_str("other items of its group are retried first"),
             Self::LaterTriesFail => f.write_str("it failed again, and too few such items of its group recover"),
             Self::Held { reason: HoldReason::Storm, until } => {
                 write!(f, "many retries of several groups were lost; retries are held until {until:.0}")
@@ -152,7 +152,7 @@ impl fmt::Display for Exclusion {
             Self::Budget { budget } => write!(f, "{budget} budget exhausted"),
             Self::OverLimit => f.write_str("over --limit"),
             Self::OneOfPermanent => f.write_str(
-                "a retry does not help its class (permanent-input); one item of its group goes, `--permanent` includes all",
+                "a retry does not help its class (permanent-input); one item of its group is retried, `--permanent` includes all",
             ),
         }
     }

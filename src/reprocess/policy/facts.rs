@@ -19,7 +19,7 @@ pub struct ItemFacts {
     pub state: ItemState,
     /// Class of its own newest message.
     pub class: Class,
-    /// Class that it had in the plan that a person approved; `None` where nobody did, or it is not known.
+    /// Class that it had in the plan that a person approved; `None` if the plan was not approved by a person, or it is not known.
     pub planned_as: Option<Class>,
     /// Event time of its newest failure.
     pub failed_at: Timestamp,
@@ -37,7 +37,7 @@ pub struct ItemFacts {
     pub refused: bool,
     /// POSTs of it alone that were refused: another item is the better probe.
     pub refusals: u32,
-    /// When its newest attempt ended because somebody cancelled it, if it has not failed elsewhere since.
+    /// When its newest attempt ended because it was cancelled at LlamaCloud, if it has not failed elsewhere since.
     pub cancelled_at: Option<Timestamp>,
     /// Failed before the first start of the program and not released by hand.
     pub baseline: bool,

@@ -23,7 +23,7 @@ pub struct GroupFacts {
     pub documents: u32,
     /// Its retries, in the order in which they were sent.
     pub tries: Vec<Try>,
-    /// When a document of it last completed without a retry of ours: somebody has shown that it can be done.
+    /// When a document of it last completed without a retry by llama-triage, which proves that the cause is gone.
     pub others_recovered_at: Option<Timestamp>,
 }
 
@@ -69,7 +69,7 @@ pub struct Outlook {
     pub untried: u32,
 }
 
-/// A group of a few documents may lose so many probes, for one document may be tried three times.
+/// A group of a few documents may lose so many probes, because one document may be tried three times.
 const FEWEST_PROBES: u32 = 3;
 /// Most documents that go at once.
 const LARGEST_STEP: u32 = 100;
@@ -131,7 +131,7 @@ impl GroupFacts {
         [room(1).max(1), room(2), room(LAST_NUMBER)]
     }
 
-    /// Goes through the steps: all that was sent before anything of it had ended is one.
+    /// The state after all steps: what was sent before anything of it had ended is one step.
     fn phase(&self, worth: f64) -> Phase {
         let mut phase = Phase::Probing { lost: 0, since: None };
         for step in steps(&self.tries) {

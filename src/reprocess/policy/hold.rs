@@ -1,4 +1,4 @@
-//! What holds every group of a project: a storm, a fresh incident, an account that cannot go on.
+//! What holds every group of a project: a storm, a fresh incident, a stopped account.
 
 use std::collections::BTreeSet;
 
@@ -74,7 +74,7 @@ fn incident_ends(now: Timestamp, turned: &[(Timestamp, String)]) -> Option<Times
     Some(later(began, HOLD))
 }
 
-/// Whether the account of a project may go on.
+/// Whether retries of a project are stopped for its account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// Since when nothing is sent: key, role, credits or quota. None while it works.
@@ -93,7 +93,7 @@ impl Account {
         Account { stopped_since: self.stopped_since.or(Some(now)), ..self }
     }
 
-    /// A document of anybody completed at this time in work that began after the stop.
+    /// A document completed at this time, whoever sent it, in work that began after the stop.
     ///
     /// It must be later than the stop by a margin that doubles with each time in vain: what another key or a cache completes says
     /// nothing about our right to create work.
@@ -107,7 +107,7 @@ impl Account {
         }
     }
 
-    /// The API took a request of ours.
+    /// The API accepted a POST of a retry.
     #[must_use]
     pub fn took_request(self) -> Account {
         Account { in_vain: 0, ..self }

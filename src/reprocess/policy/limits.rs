@@ -31,7 +31,7 @@ pub struct Limits {
     pub rests: Vec<SignedDuration>,
     /// Wait after being throttled without a `Retry-After`.
     pub throttled_wait: SignedDuration,
-    /// A group goes on while so large a share of its tries is expected to recover.
+    /// A group is retried beyond probes while at least this share of its tries is expected to recover.
     pub worth: f64,
     /// Whether items of class unknown are retried automatically.
     pub probe_unknown: bool,

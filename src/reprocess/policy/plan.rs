@@ -9,7 +9,7 @@ use crate::reprocess::policy::belief::{LAST_NUMBER, Prior};
 use crate::reprocess::policy::budget::Spent;
 use crate::reprocess::policy::chunk::{Chunk, Excluded};
 use crate::reprocess::policy::delay::jitter;
-use crate::reprocess::policy::eligibility::{Circumstances, exclusion};
+use crate::reprocess::policy::eligibility::exclusion;
 use crate::reprocess::policy::exclusion::Exclusion;
 use crate::reprocess::policy::facts::{ItemFacts, prior};
 use crate::reprocess::policy::group::{GroupFacts, Turn};
@@ -63,14 +63,6 @@ pub struct PlanInput<'a> {
     pub spent: &'a Spent,
     /// The numbers.
     pub limits: &'a Limits,
-}
-
-impl<'a> PlanInput<'a> {
-    /// What an item's eligibility depends on, for whoever selects.
-    pub fn circumstances(&self, selection: Selection) -> Circumstances<'a> {
-        let PlanInput { now, stopped_since, completed_at, hold, limits, .. } = *self;
-        Circumstances { now, selection, stopped_since, completed_at, hold, limits }
-    }
 }
 
 /// What would be, or will be, posted.
@@ -140,14 +132,13 @@ impl<'a> Planner<'a> {
         for item in input.items.iter().filter(|item| seen.insert(item.item_id.as_str())) {
             by_group.entry(&item.group_id).or_default().push(item);
         }
-        let ctx = input.circumstances(input.selection);
         let mut eligible = Vec::with_capacity(by_group.len());
         for (group_id, items) in by_group {
             let documents = u32::try_from(items.len()).unwrap_or(u32::MAX);
             let untried = || GroupFacts::untried(group_id, prior_of(&items), documents);
             let group = known.get(group_id).map_or_else(untried, |group| (*group).clone());
             let (out, kept): (Vec<_>, Vec<_>) =
-                items.into_iter().map(|item| (item, exclusion(item, &ctx))).partition(|(_, why)| why.is_some());
+                items.into_iter().map(|item| (item, exclusion(item, input))).partition(|(_, why)| why.is_some());
             out.into_iter().for_each(|(item, why)| self.exclude(item, why));
             eligible.push((group, kept.into_iter().map(|(item, _)| item).collect()));
         }

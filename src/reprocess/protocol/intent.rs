@@ -16,23 +16,23 @@ pub enum IntentState {
     Posting,
     /// The API named the batch.
     Submitted {
-        /// It.
+        /// Its id.
         batch_id: String,
     },
     /// The API definitely refused; claims and budget are released.
     Rejected,
     /// The request never left; claims and budget are released.
     NotSent,
-    /// Nobody knows whether a batch exists; claims are kept.
+    /// It is not known whether a batch exists; claims are kept.
     Unknown,
     /// Reconciliation found its batch.
     Adopted {
-        /// It.
+        /// Its id.
         batch_id: String,
     },
-    /// Reconciliation found several batches: the work was billed more than once, and people are told.
+    /// Reconciliation found several batches: the work was billed more than once, and a problem is reported.
     Duplicate {
-        /// They.
+        /// Their ids.
         batch_ids: Vec<String>,
     },
     /// Reconciliation is sure that no batch exists; claims and budget are released.
@@ -66,7 +66,7 @@ pub enum IntentEvent {
     Reconciled(Verdict),
     /// Nothing was sent yet, and a batch that the ledger does not know does its work already.
     Found {
-        /// It.
+        /// Its id.
         batch_id: String,
         /// When it was made.
         at: Timestamp,
@@ -113,7 +113,7 @@ impl Intent {
             (IntentState::Posting | IntentState::Unknown, IntentEvent::Restarted) => {
                 (IntentState::Unknown, posting_at, None)
             }
-            // A late answer may still come while an intent is unknown; it can only tell more.
+            // A late answer may still come while an intent is unknown; it can only add knowledge.
             (IntentState::Unknown, IntentEvent::Answered(PostAnswer::Accepted { batch_id })) => {
                 (IntentState::Submitted { batch_id }, posting_at, None)
             }

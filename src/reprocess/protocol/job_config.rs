@@ -23,22 +23,22 @@ pub(crate) struct JobConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JobConfigRefused {
     /// Not an object, or an object without parameters.
-    #[error("the job config is no object with parameters")]
+    #[error("the job config is not an object with parameters")]
     Shape,
     /// Nothing that may be sent again: a retry would run with the defaults of the API instead.
-    #[error("no parameter of the job config may be sent again; give a job config in [[reprocess.job-config]]")]
+    #[error("no parameter of the job config may be sent again; add a [[reprocess.job-config]]")]
     Empty,
     /// Not a parse job.
-    #[error("job config {0:?} cannot be replayed; give one in [[reprocess.job-config]]")]
+    #[error("job config {0:?} cannot be replayed; add a [[reprocess.job-config]]")]
     JobName(String),
     /// It worked with a secret, which is not replayed.
-    #[error("the job used {0}, which is never replayed; give a job config in [[reprocess.job-config]]")]
+    #[error("the job used {0}, which is never replayed; add a [[reprocess.job-config]]")]
     NeedsSecret(String),
     /// A text holds a secret: neither the ledger nor a retry may have it, and without it the work would be another.
-    #[error("the value of {0} holds a secret, which is never replayed; give a job config in [[reprocess.job-config]]")]
+    #[error("the value of {0} holds a secret, which is never replayed; add a [[reprocess.job-config]]")]
     HoldsSecret(String),
     /// A value was blanked by the API.
-    #[error("the value of {0} was redacted; give a job config in [[reprocess.job-config]]")]
+    #[error("the value of {0} was redacted; add a [[reprocess.job-config]]")]
     Redacted(String),
 }
 
@@ -79,7 +79,7 @@ impl JobConfig {
         &self.hash
     }
 
-    /// What to post. A second try clears the cache, because failures were cached once; the intent's id rides along where the API keeps it.
+    /// What to post. A second try clears the cache, because failures were cached once; the intent's id is sent with it where the API stores it.
     pub(crate) fn body(&self, second_try: bool, intent_id: &str) -> Value {
         let mut config = self.config.clone();
         // The fields of API v2 stand beside each other.

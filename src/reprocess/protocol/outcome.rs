@@ -20,7 +20,7 @@ pub(crate) enum Outcome {
     FailedDifferently,
     /// It was skipped because the work had been done before.
     AlreadyProcessed,
-    /// Somebody cancelled it.
+    /// It was cancelled at LlamaCloud.
     Cancelled,
     /// No terminal state within 24 hours, or the API does not know the batch any more.
     Expired,

@@ -19,7 +19,7 @@ pub enum PostAnswer {
     },
     /// Name resolution, connect or TLS failed: no byte of the request was sent.
     NotConnected,
-    /// Time-out, reset, or the process ended: nobody knows.
+    /// Time-out, reset, or the process ended: it is not known whether a batch was made.
     Lost,
 }
 
@@ -28,7 +28,7 @@ pub enum PostAnswer {
 pub enum Refusal {
     /// 401, 402, 403: everything stops.
     Account,
-    /// 429: come back later.
+    /// 429: too many requests.
     Throttled {
         /// When, if it said so.
         retry_after: Option<Timestamp>,
@@ -42,14 +42,14 @@ pub enum Refusal {
 pub enum PostMeaning {
     /// A batch exists.
     Submitted {
-        /// It.
+        /// Its id.
         batch_id: String,
     },
     /// No batch exists and none will.
     Rejected(Refusal),
     /// The request never left.
     NotSent,
-    /// A batch may exist; only reconciliation can tell.
+    /// A batch may exist; only reconciliation can find out.
     Unknown,
 }
 

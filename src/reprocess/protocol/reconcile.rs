@@ -21,7 +21,7 @@ pub(crate) struct Candidate {
     pub item_ids: Option<BTreeSet<String>>,
 }
 
-/// A listing of the batches of the project that nobody had seen before the POST.
+/// A listing of the batches of the project that were not known before the POST.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listing {
     /// When it began.
@@ -42,7 +42,7 @@ pub enum Verdict {
     },
     /// This batch does the work.
     Adopt {
-        /// It.
+        /// Its id.
         batch_id: String,
     },
     /// These batches all do the work.
@@ -115,10 +115,10 @@ fn nothing_found(
         return Verdict::Adopt { batch_id: only.batch_id.clone() };
     }
     if doubtful.iter().any(|candidate| candidate.item_ids.is_none()) {
-        return Verdict::StillUnknown { why: "the items of a batch that may be it could not be listed" };
+        return Verdict::StillUnknown { why: "the items of a candidate batch could not be listed" };
     }
     if !doubtful.is_empty() {
-        return Verdict::StillUnknown { why: "a batch that may be it shows only some of the items, or none yet" };
+        return Verdict::StillUnknown { why: "a candidate batch shows only some of the items, or none yet" };
     }
     if now - posting_at <= SURE_AFTER {
         return Verdict::StillUnknown { why: "a slow server may still create the batch" };

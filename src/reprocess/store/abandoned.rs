@@ -1,4 +1,4 @@
-//! Intents that were posted and then given up, for no batch of theirs was found: one may still show up.
+//! Intents that were posted and then given up, because no batch of theirs was found: one may still show up.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -50,7 +50,7 @@ pub(crate) fn unheard(connection: &Connection, since: Timestamp) -> Result<Vec<(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The newest earlier intent of exactly the same items that was posted and then given up, for no batch of it was found.
+/// The newest earlier intent of exactly the same items that was posted and then given up, because no batch of it was found.
 ///
 /// # Errors
 /// SQLite refuses.

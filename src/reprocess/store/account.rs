@@ -1,4 +1,4 @@
-//! Whether the account of a project may go on, and what the API asked to wait for.
+//! Whether retries of a project are stopped for its account, and until when the API asked to wait.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -16,7 +16,7 @@ const SHORTEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 /// The account of a project, with what goes with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredAccount {
-    /// It.
+    /// Its state.
     pub account: Account,
     /// No POST before this time: the API asked to wait.
     pub wait_until: Option<Timestamp>,

@@ -61,7 +61,7 @@ pub(crate) struct End {
     pub seen: Option<Seen>,
 }
 
-/// Begins the attempts of an intent that was posted: `running` in a known batch, `unknown` if nobody knows whether there is one.
+/// Begins the attempts of an intent that was posted: `running` in a known batch, `unknown` if it is not known whether there is one.
 /// The items are being retried from now on.
 ///
 /// # Errors

@@ -40,7 +40,7 @@ pub(crate) fn until(connection: &Connection, now: Timestamp) -> Result<Spent, Le
     Ok(spent)
 }
 
-/// Items of anybody in batches that changed since `since`: what the retry share is a share of.
+/// Items of all batches that changed since `since`, whoever sent them: the base of `max-share`.
 fn processed(connection: &Connection, since: Timestamp) -> Result<u64, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT coalesce(sum(coalesce(processed_items, total_items, 0)), 0) FROM batch

@@ -13,7 +13,7 @@ use crate::reprocess::policy::group::GroupFacts;
 /// Retries of a group that are read, the newest ones; older ones hardly weigh any more.
 const MOST_TRIES: u32 = 1_000;
 
-/// Recovered documents of a group that are looked at for one that somebody else completed, the newest ones.
+/// Recovered documents of a group that are searched for one that completed without a retry, the newest ones.
 const MOST_RECOVERED: u32 = 200;
 
 /// What a group is asked about.
@@ -132,7 +132,7 @@ fn result(word: &str) -> TryResult {
     }
 }
 
-/// When an item of the group and project last recovered without a retry of ours since then: somebody has shown that it can be done.
+/// When an item of the group and project last recovered without a retry by llama-triage since then, which proves that the cause is gone.
 fn others_recovered_at(
     connection: &Connection,
     group_key: i64,

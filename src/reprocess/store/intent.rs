@@ -208,7 +208,7 @@ pub fn looked(tx: &Transaction<'_>, intent_id: &str, clean: u32, now: Timestamp)
     Ok(())
 }
 
-/// Notes that the API refused the one item of an intent by itself; the newest refusal stays.
+/// Notes that the API refused the one item of an intent alone; the newest refusal stays.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -347,7 +347,7 @@ fn json<T: serde::de::DeserializeOwned>(index: usize, text: &str) -> rusqlite::R
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error)))
 }
 
-/// The ledger keeps one word for every state with a batch: which batches they are says the rest.
+/// The ledger has one word for every state with a batch; the batches say which one it is.
 fn word(state: &IntentState) -> &'static str {
     match state {
         IntentState::Submitted { .. } | IntentState::Adopted { .. } | IntentState::Duplicate { .. } => "submitted",

@@ -17,7 +17,7 @@ pub(crate) struct LearntConfig {
     pub learnt_at: Timestamp,
 }
 
-/// What was learnt about a batch; none if nobody asked yet.
+/// What was learnt about a batch; none if it was not asked for yet.
 ///
 /// # Errors
 /// SQLite refuses.

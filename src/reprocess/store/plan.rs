@@ -30,7 +30,7 @@ pub struct StoredPlan {
     pub applied_by: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// When its execution began, or somebody took it back.
+    /// When its execution began, or it was cancelled.
     pub executed_at: Option<Timestamp>,
     /// What came of it, in a line; none while it is not over.
     pub result: Option<String>,
@@ -60,7 +60,7 @@ pub fn get(connection: &Connection, plan_id: &str) -> Result<Option<StoredPlan>,
     Ok(connection.prepare_cached(&sql)?.query_row([plan_id], read).optional()?)
 }
 
-/// Notes that a person approved a plan; false if somebody did before.
+/// Notes that a person approved a plan; false if it was approved before.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -87,7 +87,7 @@ pub fn unapplied(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPl
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Approved plans that are not over: nobody has begun them, or whoever did came to no end; oldest approval first.
+/// Approved plans that are not over: not begun, or not executed to their end; oldest approval first.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -113,7 +113,7 @@ pub fn ended_since(connection: &Connection, since: Timestamp) -> Result<Vec<Stor
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Takes an approved plan for execution, or takes it up again; false if it is over.
+/// Takes an approved plan for execution, or continues it; false if it is over.
 ///
 /// # Errors
 /// SQLite refuses.

@@ -9,10 +9,10 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::millis::{Count, Millis};
 use crate::reprocess::policy::hold::EndedTry;
 
-/// Classes that may be a passing trouble: a batch of protected PDFs is none.
+/// Classes whose cause may pass: that of a batch of protected PDFs does not.
 const PASSING: &str = "('transient', 'throttled', 'unknown')";
 
-/// Groups of a project that turned new, came back or escalated after `since`, with when; those that may be a passing trouble.
+/// Groups of a project that turned new, came back or escalated after `since`, with when; only those whose cause may pass.
 ///
 /// # Errors
 /// SQLite refuses.

@@ -34,7 +34,7 @@ pub struct Retriable {
     pub claimed_by: Option<String>,
     /// The batch of an expired attempt at it, in which it may still be processed.
     pub running_in: Option<String>,
-    /// The API refused it by itself: with these parameters, and when.
+    /// The API refused it alone: with these parameters, and when.
     pub refused: Option<(String, Timestamp)>,
     /// POSTs of it alone that were refused, for whatever reason.
     pub refusals: u32,
@@ -59,10 +59,10 @@ pub struct Said {
     pub cause_text: Option<String>,
 }
 
-/// The batch that somebody made of an item.
+/// The batch that an item was in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// It.
+    /// Its id.
     pub batch_id: String,
     /// Its job type.
     pub job_type: String,
@@ -81,11 +81,11 @@ pub struct Tried {
     pub counts: bool,
     /// It belongs to the present episode of the item: the item has not recovered since, and nobody resumed its group.
     pub in_episode: bool,
-    /// When it was seen that somebody cancelled it, if nothing of the item failed since it was sent.
+    /// When it was seen to be cancelled at LlamaCloud, if nothing of the item failed since it was sent.
     pub cancelled_at: Option<Timestamp>,
 }
 
-/// Which items to look at.
+/// Which items to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
     /// These items.

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::grouping::grouper::Subject;
 use crate::ledger::{Ledger, open};
-use crate::model::classified::{Classified, ClassifiedGroup};
+use crate::model::classified::Classified;
 use crate::scan::tests::cloud_in_memory::{Change, MemoryFault, MemoryOutcome, Model, time};
 use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
 
@@ -59,7 +60,7 @@ impl Site {
         }
         let now = time(self.models.iter().map(|model| model.world().clock).max().unwrap());
         let mut grouper = restore_grouper(&self.ledger).await.unwrap();
-        let classify = |_: &ClassifiedGroup<'_>| Classified { class: "transient".to_owned(), rule: None };
+        let classify = |_: &Subject<'_>| Classified { class: "transient".to_owned(), rule: None };
         let summaries =
             scan(&self.ledger, &projects, &HashMap::from([("p0".to_owned(), named)]), &mut grouper, &classify, now)
                 .await

@@ -8,9 +8,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
+use crate::grouping::grouper::Subject;
 use crate::ledger::check::check;
 use crate::ledger::{Ledger, open};
-use crate::model::classified::{Classified, ClassifiedGroup};
+use crate::model::classified::Classified;
 use crate::model::item::Kind;
 use crate::scan::tests::cloud_in_memory::{Change, MemoryCloud, MemoryFault, MemoryOutcome, Model, time};
 use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
@@ -134,7 +135,7 @@ async fn scan_once(
         concurrency: 2,
     };
     let mut grouper = restore_grouper(ledger).await.unwrap();
-    let classify = |_: &ClassifiedGroup<'_>| Classified { class: "unknown".to_owned(), rule: None };
+    let classify = |_: &Subject<'_>| Classified { class: "unknown".to_owned(), rule: None };
     scan(ledger, &[watched], &HashMap::new(), &mut grouper, &classify, now).await.unwrap().remove(0)
 }
 

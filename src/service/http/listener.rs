@@ -226,7 +226,9 @@ mod tests {
 
     #[tokio::test]
     async fn however_many_idle_a_request_is_answered_and_few_files_are_open() {
-        let peer = peer(Times::default()).await;
+        // No connection ends by its time: only the limit ends one.
+        let hour = Duration::from_secs(3600);
+        let peer = peer(Times { head: hour, connection: hour, last_answer: hour }).await;
         let mut idle = Vec::new();
         for _ in 0..3 * peer.state.most {
             idle.push(TcpStream::connect(peer.address).await.unwrap());
@@ -235,8 +237,10 @@ mod tests {
         let view = peer.state.view();
         assert!(view.connections <= peer.state.most, "{view:?}");
         assert!(view.connections_ended_early >= 2 * peer.state.most as u64, "{view:?}");
-        let mut oldest = idle.swap_remove(0);
-        assert_eq!(oldest.read(&mut [0; 1]).await.unwrap(), 0, "the oldest was not ended");
+        let oldest = timeout(Duration::from_secs(5), idle[0].read(&mut [0; 1])).await;
+        assert_eq!(oldest.expect("the oldest is still open").unwrap(), 0);
+        let newest = idle.last().unwrap().try_read(&mut [0; 1]);
+        assert_eq!(newest.unwrap_err().kind(), ErrorKind::WouldBlock, "the newest was ended");
     }
 
     #[tokio::test]

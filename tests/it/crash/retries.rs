@@ -48,7 +48,7 @@ fn no_intent_has_two_batches(posts: &[Post]) {
     assert!(twice.is_empty(), "sent twice: {twice:?}");
 }
 
-/// An item goes into a batch of ours only after it has ended in the one before.
+/// An item is put into a retry only after it has ended in the one before.
 fn no_item_is_retried_beside_its_own_retry(world: &World, posts: &[Post]) {
     let mut ended: BTreeMap<&str, Option<Timestamp>> = BTreeMap::new();
     for post in posts {

@@ -67,7 +67,7 @@ impl Retried {
         }
     }
 
-    /// One POST for each intent, and no item in a second batch of ours beside its first.
+    /// One POST for each intent, and no item in a second retry beside its first.
     fn nothing_went_twice(&mut self, site: &Site) {
         let world = site.cloud.world();
         let mut sent: BTreeMap<String, usize> = BTreeMap::new();
@@ -94,7 +94,7 @@ impl Retried {
             if open().is_empty() {
                 break;
             }
-            site.command(&["breaker", "reset", "global", "--reason", "the trouble is over"]).assert().success();
+            site.command(&["reprocess", "resume", "all", "--reason", "the fault is over"]).assert().success();
             let pause = SignedDuration::from_mins(if round < 8 { 31 } else { 120 });
             site.cloud.world().advance(pause);
             worker.scan(site.now()).await.unwrap();

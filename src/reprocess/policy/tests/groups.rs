@@ -60,7 +60,7 @@ fn a_group_rests_longer_after_each_lost_probe_until_a_person_decides() {
         "{said}"
     );
     group.others_recovered_at = Some(at(minute + 1));
-    assert_eq!(turn(&group, minute + 2), Turn::Probe, "somebody has shown that it can be done");
+    assert_eq!(turn(&group, minute + 2), Turn::Probe, "a document completed without a retry");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn never_more_than_half_of_a_group_is_lost_but_a_single_document_has_three_tries
 }
 
 #[test]
-fn a_probe_that_recovers_lets_more_go_and_too_few_recoveries_are_a_lost_probe() {
+fn a_recovered_probe_starts_the_ramp_and_too_few_recoveries_end_it() {
     let one = tries(1, 1, 0, 5, Recovered);
     assert_eq!(turn(&group(Prior::Open, 100, vec![one.clone()]), 5), Turn::Step([5, 2, 2]));
     let under_way = tries(5, 1, 15, 0, Running);
@@ -89,12 +89,12 @@ fn a_probe_that_recovers_lets_more_go_and_too_few_recoveries_are_a_lost_probe() 
 }
 
 #[test]
-fn later_tries_are_believed_in_by_themselves() {
+fn later_tries_have_a_belief_of_their_own() {
     let first = tries(20, 1, 0, 5, Recovered);
     let lost_again = tries(4, 2, 10, 15, Lost);
     let Turn::Step([first_room, second, third]) = turn(&group(Prior::Open, 100, vec![first.clone(), lost_again]), 20)
     else {
-        panic!("it goes on");
+        panic!("the group is ramping");
     };
     assert!(first_room > 20);
     assert_eq!((second, third), (0, 2), "documents that failed again are left, the group is not");
@@ -141,7 +141,7 @@ fn a_storm_of_lost_retries_holds_everything_for_half_an_hour() {
 }
 
 #[test]
-fn an_account_is_stopped_by_proof_and_doubts_its_evidence_twice_as_long_each_time() {
+fn an_account_is_stopped_by_proof_and_resumes_later_after_each_time_in_vain() {
     assert!(is_proven(3, 2, false));
     assert!(!is_proven(2, 2, false) && !is_proven(3, 1, false) && !is_proven(30, 20, true));
     let mut account = Account::default();

@@ -55,7 +55,7 @@ fn many(count: usize, class: Class) -> Vec<ItemFacts> {
 }
 
 #[test]
-fn one_document_of_an_untried_group_goes_and_the_rest_waits() {
+fn one_document_of_an_untried_group_is_retried_and_the_rest_waits() {
     let plan = Scenario::new(many(30, Class::Unknown)).plan(Selection::Auto);
     assert_eq!((plan.count(), plan.excluded.len(), plan.chunks[0].probe), (1, 29, Some(true)));
     assert!(plan.excluded.iter().all(|left| left.exclusion == Exclusion::LaterStep));
@@ -70,7 +70,7 @@ fn the_probe_is_one_that_was_neither_refused_nor_tried_if_there_is_one() {
 }
 
 #[test]
-fn a_step_takes_the_oldest_and_so_many_of_those_tried_before_as_they_have_earned() {
+fn a_step_takes_the_oldest_and_as_many_tried_before_as_their_belief_allows() {
     let mut items = many(40, Class::Unknown);
     for (n, one) in items.iter_mut().enumerate() {
         one.failed_at = at(-1_000 - i64::try_from(n).unwrap());
@@ -86,7 +86,7 @@ fn a_step_takes_the_oldest_and_so_many_of_those_tried_before_as_they_have_earned
 }
 
 #[test]
-fn each_reason_of_an_item_of_its_own_is_named() {
+fn each_reason_to_exclude_an_item_is_named() {
     let class = |class| Scenario::new(vec![item("i", class)]).why();
     assert_eq!(class(Class::Transient), None);
     assert_eq!(class(Class::Unknown), None);
@@ -119,7 +119,7 @@ fn each_reason_of_an_item_of_its_own_is_named() {
 }
 
 #[test]
-fn parameters_that_changed_are_a_reason_to_try_and_the_same_ones_are_not() {
+fn class_config_is_retried_with_changed_parameters_only() {
     let with = |failed: &str| {
         let mut one = item("i", Class::Config);
         one.failed_config_hash = Some(failed.to_owned());
@@ -130,7 +130,7 @@ fn parameters_that_changed_are_a_reason_to_try_and_the_same_ones_are_not() {
 }
 
 #[test]
-fn what_failed_for_the_account_goes_once_something_has_completed_since() {
+fn class_account_is_retried_once_something_has_completed_since() {
     let mut scenario = Scenario::new(vec![item("i", Class::Account)]);
     assert_eq!(scenario.why(), Some(Exclusion::AccountUnproven));
     scenario.completed_at = Some(at(1));
@@ -141,7 +141,7 @@ fn what_failed_for_the_account_goes_once_something_has_completed_since() {
 }
 
 #[test]
-fn holds_and_rests_stop_the_service_and_not_a_person() {
+fn holds_and_rests_stop_automatic_retries_and_not_manual_ones() {
     let mut scenario = Scenario::new(many(3, Class::Transient));
     scenario.hold = Some((HoldReason::Storm, at(90)));
     assert_eq!(scenario.why(), Some(Exclusion::Held { reason: HoldReason::Storm, until: at(90) }));
@@ -154,14 +154,14 @@ fn holds_and_rests_stop_the_service_and_not_a_person() {
 }
 
 #[test]
-fn class_unknown_is_left_to_people_where_the_team_says_so() {
+fn class_unknown_is_not_retried_automatically_if_so_configured() {
     let mut scenario = Scenario::new(many(1, Class::Unknown));
     scenario.limits.probe_unknown = false;
     assert_eq!(scenario.why(), Some(Exclusion::Class { class: Class::Unknown }));
 }
 
 #[test]
-fn budgets_bound_what_is_not_recovered_and_a_fifth_of_the_day_is_for_people() {
+fn budgets_bound_what_is_not_recovered_and_a_fifth_of_the_day_is_for_manual_retries() {
     let mut scenario = Scenario::new(many(1, Class::Transient));
     let mut with = |spent: Spent| {
         scenario.spent = Spent { processed_day: 1_000_000, ..spent };
@@ -179,7 +179,7 @@ fn budgets_bound_what_is_not_recovered_and_a_fifth_of_the_day_is_for_people() {
 }
 
 #[test]
-fn a_plan_by_hand_takes_the_oldest_and_one_of_what_no_retry_helps() {
+fn a_manual_plan_takes_the_oldest_and_one_of_class_permanent_input() {
     let mut items = many(4, Class::Transient);
     items.extend((4..7).map(|n| item(&format!("i{n:03}"), Class::PermanentInput)));
     let scenario = Scenario::new(items);

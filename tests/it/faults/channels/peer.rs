@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use llama_triage::internals::config::ChannelKind;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
@@ -24,6 +25,10 @@ pub(crate) struct Peer {
 struct State {
     mended: AtomicBool,
     met: AtomicUsize,
+    /// When the last connection was made.
+    asked_at: Mutex<Option<Instant>>,
+    /// It let a try wait for its time limit.
+    hung: AtomicBool,
     /// How many messages had come when it was mended.
     before: AtomicUsize,
     /// Whole messages, taken or not.
@@ -42,6 +47,8 @@ impl Peer {
         let state = State {
             mended: AtomicBool::new(false),
             met: AtomicUsize::new(0),
+            asked_at: Mutex::default(),
+            hung: AtomicBool::new(false),
             before: AtomicUsize::new(0),
             got: Mutex::default(),
             closed: Mutex::default(),
@@ -63,6 +70,12 @@ impl Peer {
         if let Some(socket) = self.state.closed.lock().unwrap().take() {
             tokio::spawn(self.clone().serve(kind, socket.listen(64).unwrap()));
         }
+    }
+
+    /// When the last try ended, each of which may take so long; none if nothing was connected.
+    pub(crate) fn tried_until(&self, limit: Duration) -> Option<Instant> {
+        let waited = if self.state.hung.load(Ordering::SeqCst) { limit } else { Duration::ZERO };
+        self.state.asked_at.lock().unwrap().map(|asked_at| asked_at + waited)
     }
 
     /// Every whole message that arrived, also those that were then refused.
@@ -96,6 +109,7 @@ impl Peer {
     async fn serve(self, kind: ChannelKind, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
             let peer = self.clone();
+            *peer.state.asked_at.lock().unwrap() = Some(Instant::now());
             tokio::spawn(async move { peer.converse(kind, stream).await.unwrap_or_default() });
         }
     }
@@ -133,7 +147,7 @@ impl Peer {
         let answer = match act {
             Http::Hangs if !self.may_hang() => return stream.into_inner().set_zero_linger(),
             Http::Resets => return stream.into_inner().set_zero_linger(),
-            Http::Hangs => return wait_for_its_end(&mut stream).await,
+            Http::Hangs => return self.hang(&mut stream).await,
             Http::Stalls | Http::Ends => "HTTP/1.1 200 x\r\ncontent-length: 999\r\n\r\no".to_owned(),
             Http::Says(status, header, body) => {
                 let header = header.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
@@ -143,7 +157,7 @@ impl Peer {
         };
         stream.write_all(answer.as_bytes()).await?;
         stream.flush().await?;
-        if matches!(act, Http::Stalls) && self.may_hang() { wait_for_its_end(&mut stream).await } else { Ok(()) }
+        if matches!(act, Http::Stalls) && self.may_hang() { self.hang(&mut stream).await } else { Ok(()) }
     }
 
     /// An SMTP dialogue; hands the stream back if the client asked for STARTTLS.
@@ -168,7 +182,7 @@ impl Peer {
             let said = match self.act_on(&line).unwrap_or(Say::Line(usual)) {
                 Say::Cut => return Ok(None),
                 Say::Hang if !self.may_hang() => return Ok(None),
-                Say::Hang => return wait_for_its_end(&mut stream).await.map(|()| None),
+                Say::Hang => return self.hang(&mut stream).await.map(|()| None),
                 Say::Line("") => format!("250-peer\r\n{offer}\r\n"),
                 Say::Line(said) => format!("{said}\r\n"),
             };
@@ -201,11 +215,13 @@ impl Peer {
             _ => None,
         }
     }
-}
 
-async fn wait_for_its_end<S: AsyncRead + Unpin>(stream: &mut S) -> std::io::Result<()> {
-    while stream.read(&mut [0; 1024]).await? > 0 {}
-    Ok(())
+    /// Says nothing until the other side gives up.
+    async fn hang<S: AsyncRead + Unpin>(&self, stream: &mut S) -> std::io::Result<()> {
+        self.state.hung.store(true, Ordering::SeqCst);
+        while stream.read(&mut [0; 1024]).await? > 0 {}
+        Ok(())
+    }
 }
 
 /// A certificate for `localhost` that no one signed.

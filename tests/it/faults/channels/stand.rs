@@ -1,7 +1,7 @@
 //! A site whose channels are all failing but for a folder, and the news that it has for them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::config::{ChannelConfig, ChannelKind, SmtpTls, load};
@@ -33,6 +33,8 @@ pub(crate) struct Stand {
     pub(crate) peers: Vec<Peer>,
     kind: ChannelKind,
     start: Timestamp,
+    /// When the last cycle began, by the clock that waits for peers.
+    cycle_began: Instant,
     /// None only while another one is opened.
     worker: Option<Worker>,
 }
@@ -55,7 +57,7 @@ impl Stand {
         let site = Site::new(world(), Options::default(), &more).await;
         let peers = troubles::all(kind).into_iter().map(|trouble| Peer::start(kind, trouble)).collect();
         let start = site.now();
-        let mut stand = Stand { site, peers, kind, start, worker: None };
+        let mut stand = Stand { site, peers, kind, start, cycle_began: Instant::now(), worker: None };
         stand.open(Vec::new()).await;
         stand.cycle(SignedDuration::ZERO).await;
         let channels =
@@ -111,6 +113,7 @@ impl Stand {
     pub(crate) async fn cycle(&mut self, later: SignedDuration) -> Option<String> {
         self.site.cloud.world().advance(later);
         let now = self.site.now();
+        self.cycle_began = Instant::now();
         let worker = self.worker.as_mut().unwrap();
         worker.cycle(now, PATIENCE, &CancellationToken::new()).await.unwrap().digest_id
     }
@@ -146,13 +149,20 @@ impl Stand {
         });
         let (state, uncertain, tier, not_before) = row.unwrap();
         let smaller = if tier > 0 { ", smaller" } else { "" };
-        let again = SignedDuration::from_millis(not_before - self.site.now().as_millisecond());
+        let again = SignedDuration::from_millis(not_before - self.tried_until(name).as_millisecond());
         match state.as_str() {
             "sent" => format!("arrives{smaller}"),
             "dead" => format!("dead{smaller}"),
             "pending" => format!("again after {}{}", rough(again), if uncertain { ", unclear" } else { "" }),
             other => other.to_owned(),
         }
+    }
+
+    /// When the try of the last cycle ended, however long the peer took.
+    fn tried_until(&self, name: &str) -> Timestamp {
+        let peer = self.peers.iter().find(|peer| peer.trouble.name == name).unwrap();
+        let ended = peer.tried_until(LIMIT).unwrap_or(self.cycle_began);
+        self.site.now() + ended.duration_since(self.cycle_began)
     }
 
     /// How the deliveries of a digest to the peers stand.
@@ -225,11 +235,11 @@ fn secrets() -> ChannelSecrets {
     }
 }
 
-/// A wait without its jitter.
+/// A wait without its jitter and what a busy machine adds: no other wait of the schedule is so near.
 fn rough(wait: SignedDuration) -> String {
     match wait.as_secs() {
-        4..=6 => "5 s".to_owned(),
-        seconds @ 7..=119 => format!("{seconds} s"),
+        4..=15 => "5 s".to_owned(),
+        seconds @ 16..=119 => format!("{} s", seconds / 10 * 10),
         seconds @ 120..=3_599 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3_600),
     }
