@@ -12,7 +12,7 @@ mod ours;
 mod sketch;
 mod world;
 
-use llama_triage::internals::classify::{Facts, shipped_rules};
+use llama_triage::internals::classify::{FailureFacts, shipped_rules};
 use llama_triage::internals::model::Class;
 use llama_triage::internals::reprocess::Limits;
 use world::{Account, World};
@@ -20,7 +20,7 @@ use world::{Account, World};
 /// The class of a wording.
 pub(crate) fn class(message: &str) -> Class {
     let rules = shipped_rules().expect("the shipped rules compile");
-    rules.classify(&Facts { message, job_type: "parse", ..Facts::default() }).class
+    rules.classify(&FailureFacts { message, job_type: "parse", ..FailureFacts::default() }).class
 }
 
 /// Whether a wording hides its cause.

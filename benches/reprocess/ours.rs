@@ -211,7 +211,7 @@ impl Driver<'_> {
                 }
                 true
             }
-            PostMeaning::Rejected(refusal) => match after_refusal(refusal, &ids, 0) {
+            PostMeaning::Rejected(refusal) => match after_refusal(refusal, &ids) {
                 AfterRefusal::StopAccount => {
                     self.account = self.account.stop(at(minute));
                     false
