@@ -12,8 +12,8 @@ use crate::ledger::{Connection, Ledger, Transaction, fault};
 use crate::reprocess::facts::PLAN_LIFE;
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::execute::Progress;
-use crate::reprocess::plans::plan_result::{Account, Reasons, by_now};
-use crate::reprocess::store::plan::{self, StoredPlan};
+use crate::reprocess::plans::plan_result::{Account, Reasons, by_now, cancelled_by};
+use crate::reprocess::store::plan::{self, PlanEnd, StoredPlan};
 use crate::reprocess::store::{account as stored_account, intent};
 use crate::reprocess::{Reprocess, Summary};
 
@@ -147,7 +147,7 @@ pub(crate) async fn waits_until(
 /// The ledger refuses.
 pub(crate) fn result_by_now(connection: &Connection, plan: &StoredPlan) -> Result<Option<String>, LedgerError> {
     let Some(result) = &plan.result else { return Ok(None) };
-    Ok(Some(by_now(result, &intent::of_plan(connection, &plan.plan_id)?)))
+    Ok(Some(by_now(result, plan.unclear_items, &intent::of_plan(connection, &plan.plan_id)?)))
 }
 
 /// Whether a plan that is approved now can no longer be executed at this time.
@@ -178,19 +178,19 @@ pub async fn cancel_plan(
             let at = stored.executed_at.unwrap_or(stored.created_at);
             return Ok(Some(Err(format!("plan {id} is over since {at:.0}: {result}"))));
         }
-        let by = format!("cancelled by {actor}");
-        let said = match (stored.applied_at, stored.executed_at, draft_of(&stored)) {
+        let by = cancelled_by(&actor);
+        let (end, said) = match (stored.applied_at, stored.executed_at, draft_of(&stored)) {
             (_, Some(_), Ok(draft)) => {
                 let account = account(tx, &id, &draft, &all(&draft, &by))?;
-                plan::cancel(tx, &id, &format!("{by}: {account}"), now)?;
-                format!("The rest of plan {id} is cancelled: {account}.")
+                (account.end(format!("{by}: {account}")), format!("The rest of plan {id} is cancelled: {account}."))
             }
             (applied_at, ..) => {
-                plan::cancel(tx, &id, &by, now)?;
                 let nobody = if applied_at.is_none() { "nobody had approved it, so " } else { "" };
-                format!("Plan {id} is cancelled; {nobody}nothing was sent.")
+                let said = format!("Plan {id} is cancelled; {nobody}nothing was sent.");
+                (PlanEnd { result: by, ..PlanEnd::default() }, said)
             }
         };
+        plan::end(tx, &id, &PlanEnd { cancelled_by: Some(actor.clone()), ..end }, now)?;
         let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
         audit::record(tx, &act, now)?;
         Ok(Some(Ok(said)))
@@ -225,15 +225,18 @@ fn account(tx: &Transaction<'_>, plan_id: &str, draft: &Draft, reasons: &Reasons
 }
 
 fn finish(tx: &Transaction<'_>, plan_id: &str, draft: &Draft, reasons: &Reasons) -> Result<(), LedgerError> {
-    plan::finish(tx, plan_id, &account(tx, plan_id, draft, reasons)?.to_string())
+    let account = account(tx, plan_id, draft, reasons)?;
+    plan::finish(tx, plan_id, &account.end(account.to_string()))
 }
 
 /// Ends a plan that could not be executed to its end in its hour, or be read, and tells people if something of it is left.
 fn end_outlived(tx: &Transaction<'_>, plan: &StoredPlan, why: &str, now: Timestamp) -> Result<(), LedgerError> {
     let id = &plan.plan_id;
-    let Ok(draft) = draft_of(plan) else { return plan::finish(tx, id, why) };
+    let Ok(draft) = draft_of(plan) else {
+        return plan::finish(tx, id, &PlanEnd { result: why.to_owned(), ..PlanEnd::default() });
+    };
     let account = account(tx, id, &draft, &all(&draft, why))?;
-    plan::cancel(tx, id, &account.to_string(), now)?;
+    plan::end(tx, id, &account.end(account.to_string()), now)?;
     let is_recent = plan.applied_at.is_some_and(|at| now - at < TOLD_FOR);
     if account.left_out() == 0 || !is_recent {
         return Ok(());

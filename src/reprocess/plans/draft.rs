@@ -303,6 +303,8 @@ impl Reprocess<'_> {
             reason: None,
             executed_at: None,
             result: None,
+            unclear_items: 0,
+            cancelled_by: None,
         };
         let detail =
             serde_json::json!({ "items": draft.items, "excluded": draft.excluded.len(), "set": draft.set_hash });

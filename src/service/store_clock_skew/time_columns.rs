@@ -168,6 +168,7 @@ const NO_TIMES: &[&str] = &[
     "tier",
     "total_items",
     "uncertain",
+    "unclear_items",
     "unreadable",
 ];
 
