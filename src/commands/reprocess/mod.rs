@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::model::text::lines;
 use crate::reprocess::facts::limits;
+use crate::reprocess::intents::end_error::EndError;
 use crate::reprocess::intents::unconfigured_project::{GiveUp, give_up};
 use crate::reprocess::plans::approved::cancel_plan;
 use crate::reprocess::plans::cancel::cancel;
@@ -162,17 +163,16 @@ async fn draft(args: PlanArgs, ledger: &Ledger, setup: &Setup, by: Person) -> an
 }
 
 async fn take_back(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
-    if let Some(said) = cancel_plan(ledger, id, &by.name, by.now).await? {
-        say!("{}", lines(&said.map_err(ActError::Refused)?));
-        return Ok(Exit::Done);
-    }
-    match cancel(ledger, id, &by.name, by.now).await? {
-        Some(Ok(())) => say!("Intent {id} cancelled; nothing was sent."),
-        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be cancelled: {why}")).into()),
-        None => {
-            let text = format!("plan or intent {id}; `llama-triage reprocess status` shows them");
-            return Err(ActError::NotFound(text).into());
+    match cancel_plan(ledger, id, &by.name, by.now).await {
+        Ok(said) => say!("{}", lines(&said)),
+        Err(EndError::Unknown) => {
+            let cancelled = cancel(ledger, id, &by.name, by.now).await;
+            cancelled.map_err(|error| {
+                not_ended(error, &format!("plan or intent {id}"), &format!("{id} cannot be cancelled: "))
+            })?;
+            say!("Intent {id} cancelled; nothing was sent.");
         }
+        Err(error) => return Err(not_ended(error, id, "").into()),
     }
     Ok(Exit::Done)
 }
@@ -180,17 +180,22 @@ async fn take_back(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<Exit
 async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) -> anyhow::Result<Exit> {
     let reason = reason(why)?;
     let act = GiveUp { intent_id: id, actor: &by.name, reason: &reason, now: by.now };
-    match give_up(ledger, &setup.config, act).await? {
-        Some(Ok(items)) => say!(
-            "Intent {id} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
-        ),
-        Some(Err(why)) => return Err(ActError::Refused(format!("{id} cannot be abandoned: {why}")).into()),
-        None => {
-            let text = format!("intent {id}; `llama-triage reprocess status` shows them");
-            return Err(ActError::NotFound(text).into());
-        }
-    }
+    let given_up = give_up(ledger, &setup.config, act).await;
+    let items =
+        given_up.map_err(|error| not_ended(error, &format!("intent {id}"), &format!("{id} cannot be abandoned: ")))?;
+    say!(
+        "Intent {id} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
+    );
     Ok(Exit::Done)
+}
+
+/// Why `what` was not ended; a refusal follows on `cannot`.
+fn not_ended(error: EndError, what: &str, cannot: &str) -> ActError {
+    match error {
+        EndError::Unknown => ActError::NotFound(format!("{what}; `llama-triage reprocess status` shows them")),
+        EndError::Refused(why) => ActError::Refused(format!("{cannot}{why}")),
+        EndError::Ledger(error) => ActError::Ledger(error),
+    }
 }
 
 /// Intents that are over and still shown.

@@ -9,6 +9,7 @@ use crate::ledger::error::LedgerError;
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::resubmit::{Look, Resubmission};
 use crate::reprocess::account::stop_account;
+use crate::reprocess::intents::adopt::PriorJobs;
 use crate::reprocess::intents::trials::Trials;
 use crate::reprocess::order::Order;
 use crate::reprocess::protocol::intent::{Intent, IntentEvent, IntentState};
@@ -104,12 +105,12 @@ impl Reprocess<'_> {
         }
         let look = self.list_prior_jobs(watched, &request, now).await?;
         let now = self.by_now(now);
-        if let Ok(Look { made: Some(made), .. }) = &look {
+        if let PriorJobs::Read(Look { made: Some(made), .. }) = &look {
             request.item_ids.iter().for_each(|id| watched.source.remember(&made.job_id, &request.job_type, id));
             self.take_over(&intent_id, made, now, summary).await?;
             return Ok(After::Gone);
         }
-        if let Ok(Look { doubtful: Some(batch_id), .. }) = &look {
+        if let PriorJobs::Read(Look { doubtful: Some(batch_id), .. }) = &look {
             let why =
                 format!("batch {batch_id} was made just now and may be of the same items: they wait for the next scan");
             let (cancelled, _) = Intent::default().after(IntentEvent::Cancel)?;
@@ -117,10 +118,12 @@ impl Reprocess<'_> {
             self.record(intent_id, cancelled, Some(why), None, nothing, now, summary).await?;
             return Ok(After::Nothing);
         }
-        let before = look.map(|look| look.before);
         let (posting, _) = Intent::default().after(IntentEvent::Post { at: now })?;
         let (id, kept) = (intent_id.clone(), posting.clone());
-        let noted = before.as_ref().ok().cloned().flatten();
+        let noted = match &look {
+            PriorJobs::Read(look) => look.before.clone(),
+            PriorJobs::Unread(_) => None,
+        };
         let planned = self
             .ledger
             .write(move |tx| {
@@ -137,9 +140,11 @@ impl Reprocess<'_> {
             return Ok(After::Gone);
         }
         // From here to the answer on disk nothing may run twice: a crash leaves `posting`, which is never posted again.
-        let answered = match before {
-            Ok(before) => watched.source.create_batch(&Resubmission { before, ..request }).await,
-            Err(error) => Err(CreateError::NotSent(error)),
+        let answered = match look {
+            PriorJobs::Read(Look { before, .. }) => {
+                watched.source.create_batch(&Resubmission { before, ..request }).await
+            }
+            PriorJobs::Unread(error) => Err(CreateError::NotSent(error)),
         };
         let error = answered.as_ref().err().map(ToString::to_string);
         let (after, refusal) = posting.after(IntentEvent::Answered(meaning(&answered, now)))?;

@@ -10,6 +10,7 @@ use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger, Transaction, fault};
 use crate::reprocess::facts::PLAN_LIFE;
+use crate::reprocess::intents::end_error::EndError;
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::execute::Progress;
 use crate::reprocess::plans::plan_result::{Account, Reasons, by_now, cancelled_by};
@@ -161,22 +162,17 @@ pub(crate) fn is_ahead(written: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Ends a plan, approved or not, and says what came of it; what is being posted right now is not stopped by that.
-/// Returns what is so now; none if there is no such plan.
+/// Returns what to say of it.
 ///
 /// # Errors
-/// The ledger refuses.
-pub async fn cancel_plan(
-    ledger: &Ledger,
-    plan_id: &str,
-    actor: &str,
-    now: Timestamp,
-) -> anyhow::Result<Option<Result<String, String>>> {
+/// There is no such plan, or it is over.
+pub async fn cancel_plan(ledger: &Ledger, plan_id: &str, actor: &str, now: Timestamp) -> Result<String, EndError> {
     let (id, actor) = (plan_id.to_owned(), actor.to_owned());
-    let cancelled = ledger.write(move |tx| {
-        let Some(stored) = plan::get(tx, &id)? else { return Ok(None) };
+    let work = move |tx: &Transaction<'_>| -> Result<String, EndError> {
+        let stored = plan::get(tx, &id)?.ok_or(EndError::Unknown)?;
         if let Some(result) = result_by_now(tx, &stored)? {
             let at = stored.executed_at.unwrap_or(stored.created_at);
-            return Ok(Some(Err(format!("plan {id} is over since {at:.0}: {result}"))));
+            return Err(EndError::Refused(format!("plan {id} is over since {at:.0}: {result}")));
         }
         let by = cancelled_by(&actor);
         let (end, said) = match (stored.applied_at, stored.executed_at, draft_of(&stored)) {
@@ -193,9 +189,9 @@ pub async fn cancel_plan(
         plan::end(tx, &id, &PlanEnd { cancelled_by: Some(actor.clone()), ..end }, now)?;
         let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
         audit::record(tx, &act, now)?;
-        Ok(Some(Ok(said)))
-    });
-    Ok(cancelled.await?)
+        Ok(said)
+    };
+    ledger.try_write(work).await
 }
 
 /// The frozen plan.
