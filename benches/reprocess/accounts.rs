@@ -16,7 +16,7 @@ const CLEAR: [&str; 4] = [
 ];
 
 fn group(message: &'static str, items: u64, cause: Cause, lasting: f64) -> GroupSpec {
-    GroupSpec { name: message, message, items, from: 0, to: 10, cause, poison: lasting, ..GroupSpec::default() }
+    GroupSpec { message, items, from: 0, to: 10, cause, poison: lasting }
 }
 
 /// Everything fails until then, and goes well afterwards.
@@ -37,14 +37,12 @@ fn account(name: &'static str, groups: Vec<GroupSpec>) -> Account {
         name,
         groups,
         traffic: 250,
-        outages: Vec::new(),
         lost_after: 0.0,
         lost_before: 0.0,
         busy: 0.0,
         broke: None,
         bad_ids: 0,
         days: 7,
-        scale: 1,
     }
 }
 
@@ -53,8 +51,7 @@ fn ordinary() -> Vec<GroupSpec> {
 }
 
 fn behind(name: &'static str, message: &'static str, hours: i64) -> Account {
-    let outages = vec![(0, hours * HOUR)];
-    Account { outages, ..account(name, vec![outage(message, 80, hours), flaky(CLEAR[2], 50, 0.05)]) }
+    account(name, vec![outage(message, 80, hours), flaky(CLEAR[2], 50, 0.05)])
 }
 
 fn mixed(name: &'static str, share: f64) -> Account {
@@ -96,7 +93,7 @@ pub(crate) fn all() -> Vec<Account> {
         behind("outage of 12 h, clear", CLEAR[0], 12),
         behind("outage of 30 h, generic", GENERIC[0], 30),
         behind("outage of 30 h, clear", CLEAR[0], 30),
-        Account { outages: vec![(0, 5 * HOUR), (26 * HOUR, 32 * HOUR)], ..account("two outages", two_outages) },
+        account("two outages", two_outages),
         account(
             "hidden lasting causes alone",
             vec![lasting(GENERIC[0], 70), lasting(GENERIC[1], 40), lasting(GENERIC[2], 9)],
@@ -107,7 +104,7 @@ pub(crate) fn all() -> Vec<Account> {
         unlucky("12 % bad luck", 0.12),
         unlucky("20 % bad luck", 0.20),
         Account { traffic: 6, ..account("small: 20 documents", small) },
-        Account { traffic: 4_000, outages: vec![(0, 6 * HOUR)], ..account("large: 20,000 documents", large) },
+        Account { traffic: 4_000, ..account("large: 20,000 documents", large) },
         Account { broke: Some((0, 24 * HOUR)), ..account("no credits for a day", ordinary()) },
         account(
             "rate limit storm",

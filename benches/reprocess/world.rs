@@ -52,7 +52,6 @@ pub(crate) struct Document {
 
 #[derive(Clone, Debug)]
 pub(crate) struct GroupSpec {
-    pub(crate) name: &'static str,
     pub(crate) message: &'static str,
     pub(crate) items: u64,
     /// Failures happen between these minutes.
@@ -63,20 +62,12 @@ pub(crate) struct GroupSpec {
     pub(crate) poison: f64,
 }
 
-impl Default for GroupSpec {
-    fn default() -> Self {
-        Self { name: "", message: "", items: 0, from: 0, to: 0, cause: Cause::Permanent, poison: 0.0 }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) name: &'static str,
     pub(crate) groups: Vec<GroupSpec>,
     /// Items of the account's own finished per half hour.
     pub(crate) traffic: u64,
-    /// Minutes in which the account's own work mostly fails.
-    pub(crate) outages: Vec<(i64, i64)>,
     /// Share of POSTs accepted whose answer is lost.
     pub(crate) lost_after: f64,
     /// Share of POSTs whose request is lost.
@@ -88,7 +79,6 @@ pub(crate) struct Account {
     /// Items whose id the API refuses (422 for the whole POST).
     pub(crate) bad_ids: u64,
     pub(crate) days: i64,
-    pub(crate) scale: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
