@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::model::fault::Fault;
+use crate::model::time::HOUR;
 
 /// How long a fault must have been over to be news when it recurs, and for its incident to end, in milliseconds.
-const OVER: i64 = 3_600_000;
+const OVER: i64 = HOUR;
 
 /// What `announced` holds where people know of an earlier beginning only, whose end may still be owed to them.
 const EARLIER: &str = "";

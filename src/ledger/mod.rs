@@ -12,7 +12,6 @@ pub(crate) mod fault;
 pub(crate) mod identity;
 pub(crate) mod lock;
 pub(crate) mod meta;
-pub(crate) mod millis;
 pub(crate) mod open;
 pub(crate) mod prune;
 pub(crate) mod restore;

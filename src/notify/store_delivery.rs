@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::fault;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::model::text::count;
 use crate::notify::outbox::{DeliveryResult, DeliveryTry, Fate, is_carried, jitter, next_state};
 use crate::triage::digest::model::Digest;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::model::item::ItemState;
 use crate::reprocess::protocol::outcome::Outcome;
 use crate::reprocess::store::claim;

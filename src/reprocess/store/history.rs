@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::model::class::Class;
 use crate::reprocess::policy::belief::{Prior, Try, TryResult};
 use crate::reprocess::policy::facts::prior;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::model::batch_api::BatchApi;
 use crate::model::prior_jobs::PriorJobs;
 use crate::reprocess::policy::chunk::set_hash;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 
 /// What is known of the configuration that a batch ran with.
 #[derive(Clone, Debug, PartialEq, Eq)]

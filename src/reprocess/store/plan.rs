@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 
 /// How long a plan may be approved after it was made, and executed after it was approved.
 pub const LIFE: SignedDuration = SignedDuration::from_hours(1);

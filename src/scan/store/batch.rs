@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::{millis, optional_millis, timestamp};
 use crate::model::batch::{Batch, BatchStatus, Counted, LastListing, ListingState};
+use crate::model::time::DAY;
 use crate::scan::store::evidence::Answering;
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::signed;
@@ -30,7 +31,7 @@ pub(crate) struct KnownBatch {
 }
 
 /// Milliseconds for which a batch that is said not to exist is still asked for: a server failing says so of anything.
-const GONE_FOR_GOOD: i64 = 86_400_000;
+const GONE_FOR_GOOD: i64 = DAY;
 
 /// The batches of a project by id, at this time of a scan.
 pub(crate) fn known(

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use strum::VariantArray as _;
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, LeftBehind, Presence};
 
 /// What is known of the APIs of a project; unknown for those that were never asked.

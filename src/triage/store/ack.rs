@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::triage::ack::{Ack, Until};
 use crate::triage::store::group_row;
 

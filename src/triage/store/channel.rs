@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 
 /// A channel as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::triage::episode::{Closed, Episode, EpisodeItems, EpisodeTransition, How};
 
 /// More than enough to see a day's flapping.

@@ -4,12 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::model::item::Kind;
+use crate::model::time::HOUR;
 use crate::triage::digest::model::Sample;
 use crate::triage::escalation::{BatchShare, GroupMeasures};
 
-const HOUR_MS: i64 = 3_600_000;
 const TERMINAL: &str = "('completed', 'failed', 'cancelled')";
 
 /// A group's own row.
@@ -106,9 +106,9 @@ pub(crate) fn measures(
     group: &GroupRecord,
     now: Timestamp,
 ) -> Result<GroupMeasures, LedgerError> {
-    let hour_ago = now.as_millisecond() - HOUR_MS;
+    let hour_ago = now.as_millisecond() - HOUR;
     let last_hour = failed_since(connection, group.group_key, now - SignedDuration::from_hours(1), now)?;
-    let this_hour = hour_ago.div_euclid(HOUR_MS);
+    let this_hour = hour_ago.div_euclid(HOUR);
     let mut statement = connection.prepare_cached(
         "SELECT coalesce(max(failures), 0) FROM group_hour WHERE group_key = ?1 AND hour >= ?2 AND hour < ?3",
     )?;
@@ -194,7 +194,7 @@ fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Res
            WHERE gb.group_key = ?1 AND coalesce(b.completed_at, b.updated_at, b.created_at, b.last_seen) > ?2)
          WHERE finished >= 20 ORDER BY CAST(failures AS REAL) / finished DESC, batch_id LIMIT 1"
     );
-    let since = now.as_millisecond() - 24 * HOUR_MS;
+    let since = now.as_millisecond() - 24 * HOUR;
     let share = connection.prepare_cached(&sql)?.query_row(params![group_key, since], |row| {
         Ok(BatchShare { batch_id: row.get(0)?, failed: row.get::<_, Count>(1)?.0, finished: row.get::<_, Count>(2)?.0 })
     });
@@ -203,7 +203,7 @@ fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Res
 
 /// Observations in each of the 24 clock hours up to the one that holds `until`, oldest first.
 pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) -> Result<Vec<u32>, LedgerError> {
-    let last = until.as_millisecond().div_euclid(HOUR_MS);
+    let last = until.as_millisecond().div_euclid(HOUR);
     let mut statement = connection
         .prepare_cached("SELECT hour, failures FROM group_hour WHERE group_key = ?1 AND hour > ?2 AND hour <= ?3")?;
     let mut hours = vec![0; 24];

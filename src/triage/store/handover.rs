@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::remark::Remark;
 use crate::triage::store::digest;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 
 /// Notes that a channel was asked to open an incident for an episode, under this scope; again if it is known already.
 pub(crate) fn open(

@@ -1,7 +1,7 @@
 //! The outbox: one delivery for each digest and channel, put there in the transaction that decides the digest.
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::triage::digest::merge::{merge, merge_incidents};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::keep;

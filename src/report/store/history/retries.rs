@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
+use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::history::{AttemptRow, RetryRow};
 use crate::report::store::selection::clause::Clause;
@@ -147,7 +148,7 @@ fn retry(row: &Row<'_>) -> rusqlite::Result<RetryRow> {
 fn by_day(hours: Vec<RetryRow>, zone: &TimeZone) -> Vec<RetryRow> {
     let mut days: std::collections::BTreeMap<String, RetryRow> = Default::default();
     for hour in hours {
-        let start = hour.key.parse::<i64>().unwrap_or_default().saturating_mul(3_600_000);
+        let start = hour.key.parse::<i64>().unwrap_or_default().saturating_mul(HOUR);
         let start = jiff::Timestamp::from_millisecond(start).unwrap_or_default();
         let day = start.to_zoned_datetime(zone.clone()).date().to_string();
         let sum = days.entry(day.clone()).or_insert_with(|| RetryRow { key: day, ..RetryRow::default() });
