@@ -171,14 +171,14 @@ impl LedgerError {
             error => error.is_recoverable(),
         }
     }
+}
 
-    /// Unwraps the error of a call to a connection's thread.
-    pub(crate) fn from_call(error: tokio_rusqlite::Error<LedgerError>) -> LedgerError {
-        match error {
-            tokio_rusqlite::Error::Error(inner) => inner,
-            tokio_rusqlite::Error::Close((_, inner)) => inner.into(),
-            _ => LedgerError::Closed,
-        }
+/// What went wrong on the connection's thread.
+pub(crate) fn from_call<E: From<LedgerError>>(error: tokio_rusqlite::Error<E>) -> E {
+    match error {
+        tokio_rusqlite::Error::Error(inner) => inner,
+        tokio_rusqlite::Error::Close((_, inner)) => LedgerError::from(inner).into(),
+        _ => LedgerError::Closed.into(),
     }
 }
 

@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::model::fault::Fault;
+use crate::model::time::HOUR;
 
 /// How long a fault must have been over to be news when it recurs, and for its incident to end, in milliseconds.
-const OVER: i64 = 3_600_000;
+const OVER: i64 = HOUR;
 
 /// What `announced` holds where people know of an earlier beginning only, whose end may still be owed to them.
 const EARLIER: &str = "";
@@ -115,11 +116,11 @@ pub(crate) fn resolve_sent(connection: &Connection) -> Result<Vec<String>, Ledge
 
 fn fault(row: &Row<'_>) -> rusqlite::Result<Fault> {
     Ok(Fault {
-        fault: row.get(0)?,
-        text: row.get(1)?,
-        since: row.get::<_, Millis>(2)?.0,
-        ended: row.get::<_, Option<Millis>>(3)?.is_some(),
-        incident_scope: row.get(4)?,
+        fault: row.get("fault")?,
+        text: row.get("text")?,
+        since: row.get::<_, Millis>("since")?.0,
+        ended: row.get::<_, Option<Millis>>("ended_at")?.is_some(),
+        incident_scope: row.get("scope")?,
     })
 }
 
@@ -129,7 +130,7 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownFault>, LedgerErro
         "SELECT fault, text, since, ended_at, scope, announced FROM worker_fault ORDER BY since, fault",
     )?;
     let rows = statement.query_map([], |row| {
-        let announced: Option<String> = row.get(5)?;
+        let announced: Option<String> = row.get("announced")?;
         Ok(KnownFault { fault: fault(row)?, announced: announced.is_some_and(|digest| digest != EARLIER) })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -12,7 +12,6 @@ pub(crate) mod fault;
 pub(crate) mod identity;
 pub(crate) mod lock;
 pub(crate) mod meta;
-pub(crate) mod millis;
 pub(crate) mod open;
 pub(crate) mod prune;
 pub(crate) mod restore;
@@ -28,7 +27,7 @@ use rusqlite::TransactionBehavior;
 
 use crate::ledger::lock::Lock;
 
-use crate::ledger::error::LedgerError;
+use crate::ledger::error::{LedgerError, from_call};
 pub(crate) use rusqlite::{Connection, Transaction};
 
 /// An open ledger: one writer thread and one reader thread over the same file.
@@ -108,7 +107,7 @@ impl Ledger {
         let emptied = self.writer.call(|connection| {
             Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?)
         });
-        let emptied = emptied.await.map_err(LedgerError::from_call);
+        let emptied = emptied.await.map_err(from_call);
         let path = self.path.clone();
         match (emptied, self.close().await) {
             (Err(error), _) | (_, Err(error)) => error,
@@ -127,8 +126,21 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, LedgerError> + Send + 'static,
     {
+        self.try_write(work).await
+    }
+
+    /// Runs `work` as [`Ledger::write`] does, where `work` may also refuse for what it finds; nothing has changed then.
+    ///
+    /// # Errors
+    /// As `work` says, and as [`Ledger::write`].
+    pub async fn try_write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<LedgerError> + Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
         let outcome = self.writer.call(move |connection| transact(connection, work));
-        outcome.await.map_err(LedgerError::from_call)
+        outcome.await.map_err(from_call)
     }
 
     /// The same without looking up every reference of every row, which costs a fifth of a large ingest, and without
@@ -150,7 +162,7 @@ impl Ledger {
             open::set_care(connection, open::Care::Full)?;
             outcome
         });
-        outcome.await.map_err(LedgerError::from_call)
+        outcome.await.map_err(from_call)
     }
 
     /// Runs `work` as [`Ledger::write`] does and takes it all back: what would happen, without it happening.
@@ -168,13 +180,13 @@ impl Ledger {
             transaction.rollback()?;
             Ok(value)
         });
-        outcome.await.map_err(LedgerError::from_call)
+        outcome.await.map_err(from_call)
     }
 
     /// Gives back the memory of the writer's page cache, after work that filled it.
     pub async fn release_memory(&self) -> Result<(), LedgerError> {
         let outcome = self.writer.call(|connection| Ok(connection.execute_batch("PRAGMA shrink_memory")?));
-        outcome.await.map_err(LedgerError::from_call)
+        outcome.await.map_err(from_call)
     }
 
     /// Runs `work` on the read-only connection; it sees the last committed state.
@@ -186,16 +198,17 @@ impl Ledger {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     {
-        self.reader.call(move |connection| work(connection)).await.map_err(LedgerError::from_call)
+        self.reader.call(move |connection| work(connection)).await.map_err(from_call)
     }
 }
 
-fn transact<T>(
+fn transact<T, E: From<LedgerError>>(
     connection: &mut Connection,
-    work: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>,
-) -> Result<T, LedgerError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(LedgerError::from)?;
     let value = work(&transaction)?;
-    transaction.commit()?;
+    transaction.commit().map_err(LedgerError::from)?;
     Ok(value)
 }

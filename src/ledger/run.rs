@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 
 /// When the work last was due; none if it never ran.
 pub(crate) fn last(connection: &Connection, name: &str) -> Result<Option<Timestamp>, LedgerError> {

@@ -23,7 +23,7 @@ pub(crate) mod wire;
 use crate::llamacloud::http::client;
 use crate::llamacloud::paging::page;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -165,24 +165,10 @@ impl Cloud {
         match self.answering(&batch.batch_id)? {
             BatchApi::V1Beta => v1_beta::list_statuses(&self.client, self.page_size, batch, page).await,
             BatchApi::V2 => {
-                let (found, complete) = self.v2.statuses(&self.client, self.page_size, batch, |_| true).await?;
+                let (found, complete) = self.v2.statuses(&self.client, self.page_size, batch).await?;
                 let rows = u64::try_from(found.len()).unwrap_or(u64::MAX);
                 let _stopped = page(found.into_iter().collect());
                 Ok(ListResult { rows, complete, ..ListResult::default() })
-            }
-        }
-    }
-
-    /// The present status of the named items of a batch. Items that the batch does not show are missing from the answer.
-    pub async fn statuses(
-        &self,
-        batch: &Batch,
-        item_ids: &HashSet<String>,
-    ) -> Result<HashMap<String, ItemStatus>, CloudError> {
-        match self.answering(&batch.batch_id)? {
-            BatchApi::V1Beta => v1_beta::statuses(&self.client, self.page_size, batch, item_ids).await,
-            BatchApi::V2 => {
-                Ok(self.v2.statuses(&self.client, self.page_size, batch, |id| item_ids.contains(id)).await?.0)
             }
         }
     }
@@ -228,7 +214,7 @@ impl Cloud {
 
     /// Processes items again by exactly one POST, which is never repeated: a second one would be billed again.
     ///
-    /// Returns the id under which [`Cloud::batch`], [`Cloud::list_items`] and [`Cloud::statuses`] know the new work.
+    /// Returns the id under which [`Cloud::batch`], [`Cloud::list_items`] and [`Cloud::list_statuses`] know the new work.
     #[tracing::instrument(name = "intent", skip_all, fields(intent.id = request.intent_id))]
     pub async fn create_batch(&self, request: &Resubmission) -> Result<String, CreateError> {
         let batch_id = match self.there(request.api).map_err(CreateError::NotSent)? {

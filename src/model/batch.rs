@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::model::time::HOUR;
+
 /// A batch's status. The v1 words are lower case, the v2 words upper case; both are read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase", ascii_case_insensitive)]
@@ -162,9 +164,6 @@ impl Batch {
         self.status.is_terminal() && (counts_itself || counted.is_some())
     }
 }
-
-/// An hour in milliseconds.
-const HOUR: i64 = 3_600_000;
 
 /// The longest that a batch with odd jobs rests, in milliseconds.
 pub(crate) const LONGEST_REST: i64 = 6 * HOUR;

@@ -16,3 +16,4 @@ pub(crate) mod prior_jobs;
 pub(crate) mod redact;
 pub(crate) mod schedule;
 pub(crate) mod text;
+pub(crate) mod time;

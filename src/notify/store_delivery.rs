@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::fault;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::model::text::count;
 use crate::notify::outbox::{DeliveryResult, DeliveryTry, Fate, is_carried, jitter, next_state};
 use crate::triage::digest::model::Digest;
@@ -63,7 +63,7 @@ pub(crate) fn claim(
     now: Timestamp,
 ) -> Result<Option<Claimed>, LedgerError> {
     let mut statement = tx.prepare_cached(
-        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending', tier, done, page FROM delivery
+        "SELECT delivery_id, content, attempts, uncertain OR state = 'sending' AS uncertain, tier, done, page FROM delivery
          WHERE channel = ?1 AND (page = 1 OR ?2 = 0)
            AND ((state = 'pending' AND not_before <= ?3) OR (state = 'sending' AND lease_until <= ?3))
            AND NOT EXISTS (SELECT 1 FROM delivery b WHERE b.channel = ?1 AND b.state = 'sending' AND b.lease_until > ?3)
@@ -103,13 +103,13 @@ struct StoredDelivery {
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
     Ok(StoredDelivery {
-        delivery_id: row.get(0)?,
-        content: row.get(1)?,
-        attempts: row.get(2)?,
-        uncertain: row.get(3)?,
-        tier: row.get(4)?,
-        done: row.get(5)?,
-        page: row.get(6)?,
+        delivery_id: row.get("delivery_id")?,
+        content: row.get("content")?,
+        attempts: row.get("attempts")?,
+        uncertain: row.get("uncertain")?,
+        tier: row.get("tier")?,
+        done: row.get("done")?,
+        page: row.get("page")?,
     })
 }
 

@@ -5,6 +5,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use crate::model::item::Kind;
+use crate::model::time::HOUR;
 
 /// What a report is narrowed to. An empty list means no narrowing.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -101,8 +102,6 @@ pub(crate) struct TimeRange {
     /// The first instant after it.
     pub until: Timestamp,
 }
-
-const HOUR: i64 = 3_600_000;
 
 impl TimeRange {
     /// Its hours since 1970, the first to the last it touches, end not included.

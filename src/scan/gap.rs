@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::time::{HOUR, millis, timestamp};
+use crate::ledger::time::{millis, timestamp};
 use crate::ledger::{Connection, Ledger};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence, twin_id};
 use crate::model::text::count;
+use crate::model::time::HOUR;
 use crate::scan::project::Counts;
 use crate::scan::set_aside::{SetAside, lost_prefix, shown_id};
 use crate::scan::source::BatchSource;

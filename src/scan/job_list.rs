@@ -12,6 +12,7 @@ use crate::llamacloud::paging::listing::ListResult;
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiFinding, ApiStates, BatchApi, ListOutcome, Presence, conclude, twin_id};
 use crate::model::text::count;
+use crate::model::time::HOUR;
 use crate::scan::apis::ApiFound;
 use crate::scan::gap::{ShownTime, Windows};
 use crate::scan::rules::{BatchEvidence, ListOrder, in_window};
@@ -21,7 +22,7 @@ use crate::scan::store::batch::KnownBatch;
 use crate::scan::unread::why_unusable;
 
 /// Milliseconds after which an unchanged batch's `last_seen` is written again.
-const STALE: i64 = 3_600_000;
+const STALE: i64 = HOUR;
 
 /// Batches of one list that are due in one scan, at most: the list is cut there, and the next scans go on with it.
 pub(crate) const MOST_DUE: usize = 20_000;

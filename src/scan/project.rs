@@ -16,6 +16,7 @@ use crate::llamacloud::paging::listing::Depth;
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
 use crate::model::id::bare_project_id;
+use crate::model::time::DAY;
 use crate::scan::intake::IntakeMessage;
 use crate::scan::job_list::{self, JobList, JobListRequest, MOST_DUE};
 use crate::scan::listing::{self, BatchRead, DueBatch};
@@ -28,7 +29,7 @@ use crate::scan::store::project_api;
 use crate::scan::{ScanSummary, Watched, apis, evidence, gap, unless_panicked};
 
 /// Milliseconds between two scans that read the job list to its end and ask for old batches with open items.
-const FULL_READ_EVERY: i64 = 86_400_000;
+const FULL_READ_EVERY: i64 = DAY;
 
 /// Batches that are asked for one by one in a scan, at most; the longest unseen come first.
 const ASKED_SINGLY: usize = 50;

@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use crate::model::time::{DAY, HOUR};
+
 /// How often in a row something of a project could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnreadCount {
@@ -18,8 +20,8 @@ pub(crate) const PATIENT_SCANS: u32 = 3;
 const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
 /// The first and the longest rest, in milliseconds.
-const FIRST_REST: i64 = 3_600_000;
-const LONGEST_REST: i64 = 24 * 3_600_000;
+const FIRST_REST: i64 = HOUR;
+const LONGEST_REST: i64 = DAY;
 
 /// So many unread batches of one scan, and no others that were read, may still be faults of the batches.
 pub(crate) const FEW: usize = 3;
@@ -87,10 +89,10 @@ mod tests {
 
     #[test]
     fn it_rests_longer_each_time_and_never_for_more_than_a_day() {
-        let hours = |scans| rests_until(UnreadCount { scans, lasting: SignedDuration::ZERO }, 7) / 3_600_000;
+        let hours = |scans| rests_until(UnreadCount { scans, lasting: SignedDuration::ZERO }, 7) / HOUR;
         assert_eq!([3, 4, 5, 7, 8, 1_000].map(hours), [1, 2, 4, 16, 24, 24]);
         assert!(is_resting(Some(10), 9) && !is_resting(Some(10), 10) && !is_resting(None, 0));
-        assert!(!is_resting(Some(25 * 3_600_000), 0), "the clock was set back");
+        assert!(!is_resting(Some(25 * HOUR), 0), "the clock was set back");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::triage::assemble;
 use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{by_urgency, count_changes};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
+use crate::triage::digest::remark::Remark;
 use crate::triage::group_cases::{Context, GroupCase};
 use crate::triage::handover::{self, Handed};
 use crate::triage::settings::{Route, TriageSettings};
@@ -179,7 +180,8 @@ pub(crate) fn add_extra(draft: &Digest, route: &Route, extra: &Extra) -> Digest 
     if extra.is_new {
         // What is no news to others is the first that this one hears.
         digest.baseline |= !route.incidents;
-        digest.remarks.push("This channel is new: this message is an inventory of what is open.".to_owned());
+        let text = "This channel is new: this message is an inventory of what is open.";
+        digest.remarks.push(Remark::this_channel(text));
     }
     digest
 }
@@ -244,10 +246,10 @@ pub(crate) fn remarks(
     tx: &Transaction<'_>,
     settings: &TriageSettings,
     known: &[KnownChannel],
-) -> Result<Vec<String>, LedgerError> {
+) -> Result<Vec<Remark>, LedgerError> {
     let mut remarks = Vec::new();
     for known in known.iter().filter(|known| !known.said) {
-        remarks.push(match known.gone_at {
+        remarks.push(Remark::channels(match known.gone_at {
             None => format!("Channel {} was added {}.", known.name, local(known.since, &settings.zone)),
             Some(at) => format!(
                 "Channel {} was removed from the configuration {}{}.",
@@ -255,7 +257,7 @@ pub(crate) fn remarks(
                 local(at, &settings.zone),
                 left_open(tx, &known.name)?
             ),
-        });
+        }));
     }
     Ok(remarks)
 }

@@ -8,13 +8,11 @@ use crate::model::group_state::GroupState;
 use crate::triage::digest::build::count_changes;
 use crate::triage::digest::merge::{merge, merge_incidents};
 use crate::triage::digest::model::{Digest, GroupEntry};
+use crate::triage::digest::remark::{About, Remark};
 use crate::triage::group_cases::Context;
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::channel::KnownChannel;
 use crate::triage::store::handover::{self, Got, OwedDelivery};
-
-/// How a digest says that it holds what a channel that is gone was owed.
-const HANDED_OVER: &str = "; what it had not received is in this message.";
 
 /// What was owed to channels that are gone, by the channel that gets it.
 #[derive(Debug, Default)]
@@ -72,11 +70,6 @@ pub(crate) fn read(
     Ok(handed)
 }
 
-/// Whether a remark is as true for another channel: not about the channel itself, nor about what it had waited for.
-fn is_for_all(remark: &str) -> bool {
-    !remark.starts_with("This channel ") && !remark.starts_with("Includes ") && !remark.ends_with(HANDED_OVER)
-}
-
 fn add_to_heir(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
     let (all, pages) = match handed.to.remove(&heir.name) {
         None => (rest, page),
@@ -115,14 +108,17 @@ fn unsent_part(owed: &OwedDelivery, heir: &Route, heirs: &[&Route], got: &Got) -
     if !heir.incidents {
         content.taken.clear();
     }
-    content.remarks.retain(|remark| is_for_all(remark) && !got.remarks.contains(remark));
+    content.remarks.retain(|remark| remark.about != About::ThisChannel && !got.remarks.contains(remark));
     // Said once, by this digest; a gap and the like are worth no message of their own.
-    let says_who_went = !heir.incidents && content.remarks.iter().any(|remark| remark.starts_with("Channel "));
+    let says_who_went = !heir.incidents && content.remarks.iter().any(|remark| remark.about == About::Channels);
     if content.changes.is_empty() && content.taken.is_empty() && content.faults.is_empty() && !says_who_went {
         return None;
     }
     content.totals = count_changes(content.totals, &content.changes, &content.faults);
     content.totals.new_items = content.changes.iter().map(|entry| entry.new_items).sum();
-    content.remarks.push(format!("Channel {} was removed from the configuration{HANDED_OVER}", owed.channel));
+    content.remarks.push(Remark::this_channel(format!(
+        "Channel {} was removed from the configuration; what it had not received is in this message.",
+        owed.channel
+    )));
     Some(content)
 }

@@ -22,6 +22,7 @@ pub(crate) mod store;
 pub(crate) mod tests;
 
 use crate::ledger::Transaction;
+use crate::triage::digest::remark::Remark;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ledger::error::LedgerError;
@@ -243,7 +244,7 @@ fn send_digest(
     if regular && !page_only {
         digest.remarks.extend(channels::remarks(tx, context.settings, occasion.channels)?);
         channel::mark_changes_announced(tx)?;
-        digest.remarks.extend(misdated::remark(tx)?);
+        digest.remarks.extend(misdated::remark(tx)?.map(Remark::digest));
         misdated::forget(tx)?;
     }
     let extras = &occasion.extras;
@@ -352,15 +353,16 @@ fn remark(
     let zone = &context.settings.zone;
     let next_cycle = |at: Timestamp| context.settings.scan.next(at, zone).unwrap_or(at) - at;
     if let Some(due) = due.filter(|due| context.moment.now - due.due_at > DOWNTIME.max(next_cycle(due.due_at))) {
-        digest.remarks.push(format!("This digest was due {} and is late.", local(due.due_at, zone)));
+        let due_at = local(due.due_at, zone);
+        digest.remarks.push(Remark::digest(format!("This digest was due {due_at} and is late.")));
     }
     if context.request.certain < context.moment.now {
-        digest.remarks.push(CLOCK_IN_DOUBT.to_owned());
+        digest.remarks.push(Remark::digest(CLOCK_IN_DOUBT));
     }
     if digest.baseline {
-        digest.remarks.push(group_cases::inventory_remark(context.inventory));
+        digest.remarks.push(Remark::digest(group_cases::inventory_remark(context.inventory)));
     }
-    digest.remarks.extend(downtime(tx, context, digest.window)?);
+    digest.remarks.extend(downtime(tx, context, digest.window)?.map(Remark::digest));
     let (all, ids) = episode_store::came_and_went(tx, digest.window.from, 5)?;
     if all > 0 && context.inventory == Inventory::Told {
         let more = match all.saturating_sub(ids.len() as u64) {
@@ -368,7 +370,8 @@ fn remark(
             more => format!(" and {more} more (llama-triage report groups --state resolved --limit 0)"),
         };
         let (listed, groups) = (ids.join(", "), count(all, "group", "groups"));
-        digest.remarks.push(format!("{groups} opened and resolved before this digest: {listed}{more}."));
+        let text = format!("{groups} opened and resolved before this digest: {listed}{more}.");
+        digest.remarks.push(Remark::digest(text));
     }
     Ok(())
 }

@@ -71,3 +71,46 @@ fn listings_of_version_11_are_read_from_their_words() {
     ];
     assert_eq!(found, expected.map(|(id, state, times, same)| (id.to_owned(), state.to_owned(), times, same)));
 }
+
+/// Until version 14, how many items of a plan were of unclear outcome, and what a job config lost, stood in sentences.
+#[test]
+fn sentences_of_version_14_become_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let dump = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ledgers/11.sql");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(&std::fs::read_to_string(dump).unwrap()).unwrap();
+    let plans = [
+        ("p-1", Some("12 items submitted, 34 items of unclear outcome, 1 item left out (1: dismissed)"), 34),
+        ("p-2", Some("cancelled by ann: 0 items submitted, 1 item of unclear outcome"), 1),
+        ("p-3", Some("5 items submitted"), 0),
+        ("p-4", None, 0),
+    ];
+    for (id, result, _) in plans {
+        old.execute("INSERT INTO plan VALUES (?1, 0, 0, 'ann', '{}', '{}', NULL, NULL, NULL, NULL, ?2)", (id, result))
+            .unwrap();
+    }
+    let learnt = [
+        ("b-1", Some("{}"), Some("a, b\"c"), Some(r#"["a", "b\"c"]"#), None),
+        ("b-2", None, Some("why"), None, Some("why")),
+    ];
+    for (scope, config, why, ..) in learnt {
+        old.execute(
+            "INSERT INTO learnt_config SELECT min(project_key), ?1, ?2, ?3, 0 FROM project",
+            (scope, config, why),
+        )
+        .unwrap();
+    }
+    drop(old);
+    let migrated = open::writer(&path).unwrap();
+    for (id, _, unclear) in plans {
+        let sql = "SELECT unclear_items FROM plan WHERE plan_id = ?1";
+        assert_eq!(migrated.query_row(sql, [id], |row| row.get::<_, u32>(0)).unwrap(), unclear, "{id}");
+    }
+    for (scope, _, _, lost, why) in learnt {
+        let sql = "SELECT lost, why FROM learnt_config WHERE scope = ?1";
+        let kept: (Option<String>, Option<String>) =
+            migrated.query_row(sql, [scope], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!((kept.0.as_deref(), kept.1.as_deref()), (lost, why), "{scope}");
+    }
+}

@@ -125,7 +125,8 @@ async fn one_of_two_waits(seconds: i64) -> (Site, String) {
     let first = approved(&site, &worker, &["waits"]).await;
     between(&site, &mut worker, 1).await;
     let taken_back = llama_triage::internals::reprocess::cancel_plan(&worker.ledger, &first, "ann", site.now()).await;
-    taken_back.unwrap();
+    // A wait that outlasts the hour of the plan has ended it already.
+    assert_eq!(taken_back.is_ok(), seconds < 3600, "{taken_back:?}");
     site.cloud.set_faults(Vec::new());
     let both = planned(&site, &worker, &["waits", "goes"]).await;
     worker.ledger.close().await.unwrap();

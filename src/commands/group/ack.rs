@@ -7,7 +7,6 @@ use crate::grouping::group_change::GroupChange;
 use crate::grouping::store_group;
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
-use crate::ledger::error::LedgerError;
 use crate::triage::ack::Until;
 use crate::triage::store::ack::{self, NewAck};
 use crate::triage::store::{episode, group_row};
@@ -29,15 +28,12 @@ pub struct AckTerms {
 /// The group is unknown or not open.
 pub(crate) async fn ack(ledger: &Ledger, group_id: &str, terms: AckTerms, by: Person) -> Result<String, ActError> {
     let group_id = group_id.to_owned();
-    let work = move |tx: &crate::ledger::Transaction<'_>| {
-        let group = match find(tx, &group_id)? {
-            Ok(group) => group,
-            Err(error) => return Ok(Err(error)),
-        };
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+        let group = find(tx, &group_id)?;
         let open = episode::newest(tx, group.group_key)?.pop().filter(|episode| episode.closed.is_none());
         let Some(open) = open else {
             let text = format!("{} is not open, or not triaged yet: nothing to acknowledge", group.group_id);
-            return Ok(Err(ActError::Refused(text)));
+            return Err(ActError::Refused(text));
         };
         let ack = NewAck {
             group_key: group.group_key,
@@ -50,9 +46,9 @@ pub(crate) async fn ack(ledger: &Ledger, group_id: &str, terms: AckTerms, by: Pe
         };
         ack::insert(tx, &ack, by.now)?;
         audit::record(tx, &Act { detail: detail(&ack), ..act(&by, "ack", &group) }, by.now)?;
-        Ok(Ok(confirmation(&group.group_id, &ack)))
+        Ok(confirmation(&group.group_id, &ack))
     };
-    ledger.write(work).await?
+    ledger.try_write(work).await
 }
 
 /// The terms as the audit keeps them; none if there are none.
@@ -84,18 +80,15 @@ fn confirmation(group_id: &str, ack: &NewAck) -> String {
 /// The group is unknown or not acknowledged.
 pub(crate) async fn unack(ledger: &Ledger, group_id: &str, by: Person) -> Result<String, ActError> {
     let group_id = group_id.to_owned();
-    let work = move |tx: &crate::ledger::Transaction<'_>| {
-        let group = match find(tx, &group_id)? {
-            Ok(group) => group,
-            Err(error) => return Ok(Err(error)),
-        };
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+        let group = find(tx, &group_id)?;
         if !ack::end_all(tx, group.group_key, "unack", by.now)? {
-            return Ok(Err(ActError::Refused(format!("{} is not acknowledged", group.group_id))));
+            return Err(ActError::Refused(format!("{} is not acknowledged", group.group_id)));
         }
         audit::record(tx, &act(&by, "unack", &group), by.now)?;
-        Ok(Ok(format!("{} is no longer acknowledged.", group.group_id)))
+        Ok(format!("{} is no longer acknowledged.", group.group_id))
     };
-    ledger.write(work).await?
+    ledger.try_write(work).await
 }
 
 /// Gives a group the title that people call it by; an empty one gives it back its own. Returns the line to print.
@@ -104,17 +97,14 @@ pub(crate) async fn unack(ledger: &Ledger, group_id: &str, by: Person) -> Result
 /// The group is unknown.
 pub(crate) async fn rename(ledger: &Ledger, group_id: &str, title: &str, by: Person) -> Result<String, ActError> {
     let (group_id, title) = (group_id.to_owned(), title.trim().to_owned());
-    let work = move |tx: &crate::ledger::Transaction<'_>| {
-        let group = match find(tx, &group_id)? {
-            Ok(group) => group,
-            Err(error) => return Ok(Err(error)),
-        };
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+        let group = find(tx, &group_id)?;
         group_row::rename(tx, group.group_key, Some(title.as_str()).filter(|title| !title.is_empty()))?;
         let detail = serde_json::json!({ "before": group.title, "after": title }).to_string();
         audit::record(tx, &Act { detail: Some(detail), ..act(&by, "rename", &group) }, by.now)?;
-        Ok(Ok(format!("{} renamed.", group.group_id)))
+        Ok(format!("{} renamed.", group.group_id))
     };
-    ledger.write(work).await?
+    ledger.try_write(work).await
 }
 
 fn act<'a>(by: &'a Person, action: &'a str, group: &'a group_row::GroupRecord) -> Act<'a> {
@@ -127,14 +117,9 @@ fn act<'a>(by: &'a Person, action: &'a str, group: &'a group_row::GroupRecord) -
 /// A group is unknown, both are one already, or they are of different kinds.
 pub(crate) async fn merge(ledger: &Ledger, from: &str, into: &str, by: Person) -> Result<String, ActError> {
     let (from, into) = (from.to_owned(), into.to_owned());
-    let work = move |tx: &crate::ledger::Transaction<'_>| {
-        let (from, into) = match (find(tx, &from)?, find(tx, &into)?) {
-            (Ok(from), Ok(into)) => (from.group_id, into.group_id),
-            (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
-        };
-        if let Err(error) = join(tx, &from, &into, &by)? {
-            return Ok(Err(error));
-        }
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+        let (from, into) = (find(tx, &from)?.group_id, find(tx, &into)?.group_id);
+        join(tx, &from, &into, &by)?;
         let act = Act {
             actor: &by.name,
             action: "merge",
@@ -143,36 +128,31 @@ pub(crate) async fn merge(ledger: &Ledger, from: &str, into: &str, by: Person) -
             ..Act::default()
         };
         audit::record(tx, &act, by.now)?;
-        Ok(Ok(format!("{from} is part of {into} now; its id keeps working.")))
+        Ok(format!("{from} is part of {into} now; its id keeps working."))
     };
-    ledger.write(work).await?
+    ledger.try_write(work).await
 }
 
 /// Asks the grouper for the merge, so that later messages follow it, and stores what changes.
-fn join(
-    tx: &crate::ledger::Transaction<'_>,
-    from: &str,
-    into: &str,
-    by: &Person,
-) -> Result<Result<(), ActError>, LedgerError> {
+fn join(tx: &crate::ledger::Transaction<'_>, from: &str, into: &str, by: &Person) -> Result<(), ActError> {
     let mut grouper = store_group::restore(tx)?;
     let handle = |id: &str| id.parse().ok().and_then(|id| grouper.handle_of(&id)).map(|handle| grouper.resolve(handle));
     let (Some(from_handle), Some(into_handle)) = (handle(from), handle(into)) else {
-        return Ok(Err(ActError::NotFound(format!(
+        return Err(ActError::NotFound(format!(
             "group {from} or {into} in the grouping; run `llama-triage ledger check`"
-        ))));
+        )));
     };
     if from_handle == into_handle {
-        return Ok(Err(ActError::Refused(format!("{from} and {into} are one group already"))));
+        return Err(ActError::Refused(format!("{from} and {into} are one group already")));
     }
     if grouper.kind(from_handle) != grouper.kind(into_handle) {
-        return Ok(Err(ActError::Refused(format!(
+        return Err(ActError::Refused(format!(
             "{from} and {into} are of different kinds: failed and skipped never mix"
-        ))));
+        )));
     }
     grouper.merge(from_handle, into_handle);
     let changes: Vec<GroupChange> = grouper.take_changes().into_iter().map(GroupChange::unclassified).collect();
     store_group::store(tx, &changes, by.now.as_millisecond())?;
     store_group::next_generation(tx)?;
-    Ok(Ok(()))
+    Ok(())
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
+use crate::report::store::error::unknown;
 use crate::report::store::{QueryError, group_named};
 use crate::triage::store::group_row::{GroupRecord, by_key};
 
@@ -36,16 +37,30 @@ pub(crate) enum ActError {
     Ledger(#[from] LedgerError),
 }
 
-/// The group with this id, which may be shortened, or the one it was merged into.
-pub(crate) fn find(tx: &Transaction<'_>, typed: &str) -> Result<Result<GroupRecord, ActError>, LedgerError> {
-    let none = |text: &str| ActError::NotFound(format!("{text}; `llama-triage report groups` lists them"));
-    match group_named(tx, typed) {
-        Ok(key) => Ok(by_key(tx, key)?.ok_or_else(|| none(&format!("group {typed}")))),
-        Err(QueryError::Ledger(error)) => Err(error),
-        Err(error @ QueryError::Ambiguous { .. }) => Ok(Err(ActError::Several(error.to_string()))),
-        // `ActError` begins with a "no" of its own.
-        Err(error) => Ok(Err(none(error.to_string().trim_start_matches("no ")))),
+impl From<QueryError> for ActError {
+    fn from(error: QueryError) -> ActError {
+        match error {
+            QueryError::Ledger(error) => ActError::Ledger(error),
+            QueryError::NotFound { what, id, nearest } => ActError::NotFound(unknown(what, &id, &nearest)),
+            error @ QueryError::Ambiguous { .. } => ActError::Several(error.to_string()),
+            error => ActError::Refused(error.to_string()),
+        }
     }
+}
+
+/// The group with this id, which may be shortened, or the one it was merged into.
+///
+/// # Errors
+/// There is none, or there are several.
+pub(crate) fn find(tx: &Transaction<'_>, typed: &str) -> Result<GroupRecord, ActError> {
+    let found = group_named(tx, typed).map_err(ActError::from).and_then(|key| {
+        let none = || ActError::NotFound(format!("group {typed}"));
+        by_key(tx, key)?.ok_or_else(none)
+    });
+    found.map_err(|error| match error {
+        ActError::NotFound(what) => ActError::NotFound(format!("{what}; `llama-triage report groups` lists them")),
+        error => error,
+    })
 }
 
 /// The reason without blanks around it.

@@ -23,11 +23,8 @@ pub(crate) async fn undismiss(ledger: &Ledger, group_id: &str, why: &str, by: Pe
 
 async fn set_dismissed(ledger: &Ledger, group_id: &str, why: &str, by: Person, away: bool) -> Result<String, ActError> {
     let (group_id, why) = (group_id.to_owned(), reason(why)?);
-    let work = move |tx: &crate::ledger::Transaction<'_>| {
-        let group = match find(tx, &group_id)? {
-            Ok(group) => group,
-            Err(error) => return Ok(Err(error)),
-        };
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+        let group = find(tx, &group_id)?;
         let (action, items) = if away {
             ("dismiss", dismissal::dismiss(tx, group.group_key)?)
         } else {
@@ -36,11 +33,11 @@ async fn set_dismissed(ledger: &Ledger, group_id: &str, why: &str, by: Person, a
         let group_id = &group.group_id;
         if items == 0 && away && group.open_items > 0 {
             let said = format!("every open item of {group_id} is being retried; dismiss the rest after the retry ends");
-            return Ok(Err(ActError::Refused(said)));
+            return Err(ActError::Refused(said));
         }
         if items == 0 {
             let word = if away { "open" } else { "dismissed" };
-            return Ok(Err(ActError::Refused(format!("{group_id} has no {word} items"))));
+            return Err(ActError::Refused(format!("{group_id} has no {word} items")));
         }
         let detail = serde_json::json!({ "items": items }).to_string();
         let act = Act { actor: &by.name, action, subject: group_id, reason: Some(&why), detail: Some(detail) };
@@ -50,7 +47,7 @@ async fn set_dismissed(ledger: &Ledger, group_id: &str, why: &str, by: Person, a
         } else {
             format!("{items} items of {group_id} are open again.")
         };
-        Ok(Ok(line))
+        Ok(line)
     };
-    ledger.write(work).await?
+    ledger.try_write(work).await
 }

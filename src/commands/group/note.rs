@@ -14,16 +14,13 @@ pub(crate) async fn add_note(ledger: &Ledger, group_id: &str, text: &str, by: Pe
     if text.is_empty() {
         return Err(ActError::Refused("a note needs a text".to_owned()));
     }
-    let work = move |tx: &crate::ledger::Transaction<'_>| {
-        let group = match find(tx, &group_id)? {
-            Ok(group) => group,
-            Err(error) => return Ok(Err(error)),
-        };
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+        let group = find(tx, &group_id)?;
         note::insert(tx, group.group_key, &by.name, &text, by.now)?;
         let detail = serde_json::json!({ "text": text }).to_string();
         let act = Act { actor: &by.name, action: "note", subject: &group.group_id, reason: None, detail: Some(detail) };
         audit::record(tx, &act, by.now)?;
-        Ok(Ok(format!("Note added to {}.", group.group_id)))
+        Ok(format!("Note added to {}.", group.group_id))
     };
-    ledger.write(work).await?
+    ledger.try_write(work).await
 }

@@ -24,12 +24,9 @@ pub(crate) async fn silence(
     let expires_at = expiry(by.now, length, reason).map_err(refused)?;
     matcher.clone().compile().map_err(refused)?;
     let reason = reason.trim().to_owned();
-    let work = move |tx: &crate::ledger::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
         if let Some(group_id) = &matcher.group {
-            match find(tx, group_id)? {
-                Ok(group) => matcher.group = Some(group.group_id),
-                Err(error) => return Ok(Err(error)),
-            }
+            matcher.group = Some(find(tx, group_id)?.group_id);
         }
         let covers = matcher.describe();
         let silence = Silence {
@@ -46,9 +43,9 @@ pub(crate) async fn silence(
         let detail = serde_json::to_string(&silence.matcher).ok();
         let act = Act { actor: &by.name, action: "silence", subject: &subject, reason: Some(&reason), detail };
         audit::record(tx, &act, by.now)?;
-        Ok(Ok(format!("Silence {id} on {covers} until {expires_at:.0}. Recording and reports continue.")))
+        Ok(format!("Silence {id} on {covers} until {expires_at:.0}. Recording and reports continue."))
     };
-    ledger.write(work).await?
+    ledger.try_write(work).await
 }
 
 /// Takes a silence back. Returns the line to print.
@@ -56,17 +53,17 @@ pub(crate) async fn silence(
 /// # Errors
 /// There is no silence in force with this number.
 pub(crate) async fn unsilence(ledger: &Ledger, silence_id: i64, by: Person) -> Result<String, ActError> {
-    let work = move |tx: &crate::ledger::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
         if !silence::end(tx, silence_id, by.now)? {
             let text = format!("active silence {silence_id}; `llama-triage group silences` lists them");
-            return Ok(Err(ActError::NotFound(text)));
+            return Err(ActError::NotFound(text));
         }
         let subject = silence_id.to_string();
         let act = Act { actor: &by.name, action: "unsilence", subject: &subject, ..Act::default() };
         audit::record(tx, &act, by.now)?;
-        Ok(Ok(format!("Silence {silence_id} has ended.")))
+        Ok(format!("Silence {silence_id} has ended."))
     };
-    ledger.write(work).await?
+    ledger.try_write(work).await
 }
 
 /// The silences in force, the oldest first.

@@ -14,6 +14,7 @@ use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
 use crate::model::text::lines;
+use crate::reprocess::intents::end_error::EndError;
 use crate::reprocess::plans::approved::{
     begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until,
 };
@@ -81,8 +82,12 @@ fn cancelled_by_signals() -> anyhow::Result<CancellationToken> {
 /// What came of an approved plan, or what it waits for. A person who stops this process stops the plan.
 async fn outcome(ledger: &Ledger, draft: &Draft, by: &Person, stopped: bool) -> anyhow::Result<String> {
     let (id, shown, now) = (&draft.plan_id, short(&draft.plan_id), Timestamp::now());
-    if stopped && let Some(Ok(said)) = cancel_plan(ledger, id, &by.name, now).await? {
-        return Ok(said);
+    if stopped {
+        match cancel_plan(ledger, id, &by.name, now).await {
+            Ok(said) => return Ok(said),
+            Err(EndError::Unknown | EndError::Refused(_)) => {}
+            Err(EndError::Ledger(error)) => return Err(error.into()),
+        }
     }
     let plan_id = id.clone();
     let stored = ledger.read(move |connection| plan::get(connection, &plan_id)).await?;

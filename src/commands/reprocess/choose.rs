@@ -13,7 +13,7 @@ use crate::commands::report::args::regex;
 use crate::model::class::Class;
 use crate::model::links::linker::Linker;
 use crate::report::filter::Filter;
-use crate::report::store::{QueryError, ReadTransaction, ReportView, items};
+use crate::report::store::{ReadTransaction, ReportView, items};
 use crate::report::when;
 
 /// The filters of `report items`, for open items and dismissed ones.
@@ -119,19 +119,7 @@ pub(crate) fn chosen(
     let filter = args.filter(now, zone)?;
     let reading = ReadTransaction::open(ledger)?;
     let linker = Linker::shipped();
-    let view = ReportView::new(&reading, &filter, now, &linker).map_err(refused)?;
-    let rows = items(&view).map_err(refused)?;
+    let view = ReportView::new(&reading, &filter, now, &linker)?;
+    let rows = items(&view)?;
     Ok(rows.into_iter().map(|row| row.item_id).collect())
-}
-
-fn refused(error: QueryError) -> ActError {
-    match error {
-        QueryError::Ledger(error) => ActError::Ledger(error),
-        error @ QueryError::Ambiguous { .. } => ActError::Several(error.to_string()),
-        error @ QueryError::NotFound { .. } => {
-            // `ActError` begins with a "no" of its own.
-            ActError::NotFound(error.to_string().trim_start_matches("no ").to_owned())
-        }
-        other => ActError::Refused(other.to_string()),
-    }
 }

@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::model::text::lines;
 use crate::reprocess::facts::limits;
+use crate::reprocess::intents::end_error::EndError;
 use crate::reprocess::intents::unconfigured_project::{GiveUp, give_up};
 use crate::reprocess::plans::approved::cancel_plan;
 use crate::reprocess::plans::cancel::cancel;
@@ -197,17 +198,16 @@ pub(crate) enum Kind {
 async fn take_back(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let id = meant(ledger, id, &[Kind::Plan, Kind::Intent]).await?;
     let (id, shown) = (id.as_str(), short(&id));
-    if let Some(said) = cancel_plan(ledger, id, &by.name, by.now).await? {
-        say!("{}", lines(&said.map_err(ActError::Refused)?));
-        return Ok(Exit::Done);
-    }
-    match cancel(ledger, id, &by.name, by.now).await? {
-        Some(Ok(())) => say!("Intent {shown} cancelled; nothing was sent."),
-        Some(Err(why)) => return Err(ActError::Refused(format!("{shown} cannot be cancelled: {why}")).into()),
-        None => {
-            let text = format!("plan or intent {id}; `llama-triage reprocess status` shows them");
-            return Err(ActError::NotFound(text).into());
+    match cancel_plan(ledger, id, &by.name, by.now).await {
+        Ok(said) => say!("{}", lines(&said)),
+        Err(EndError::Unknown) => {
+            let cancelled = cancel(ledger, id, &by.name, by.now).await;
+            cancelled.map_err(|error| {
+                not_ended(error, &format!("plan or intent {id}"), &format!("{shown} cannot be cancelled: "))
+            })?;
+            say!("Intent {shown} cancelled; nothing was sent.");
         }
+        Err(error) => return Err(not_ended(error, id, "").into()),
     }
     Ok(Exit::Done)
 }
@@ -217,17 +217,22 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
     let id = meant(ledger, id, &[Kind::Intent]).await?;
     let (id, shown) = (id.as_str(), short(&id));
     let act = GiveUp { intent_id: id, actor: &by.name, reason: &reason, now: by.now };
-    match give_up(ledger, &setup.config, act).await? {
-        Some(Ok(items)) => say!(
-            "Intent {shown} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
-        ),
-        Some(Err(why)) => return Err(ActError::Refused(format!("{shown} cannot be abandoned: {why}")).into()),
-        None => {
-            let text = format!("intent {id}; `llama-triage reprocess status` shows them");
-            return Err(ActError::NotFound(text).into());
-        }
-    }
+    let given_up = give_up(ledger, &setup.config, act).await;
+    let items = given_up
+        .map_err(|error| not_ended(error, &format!("intent {id}"), &format!("{shown} cannot be abandoned: ")))?;
+    say!(
+        "Intent {shown} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
+    );
     Ok(Exit::Done)
+}
+
+/// Why `what` was not ended; a refusal follows on `cannot`.
+fn not_ended(error: EndError, what: &str, cannot: &str) -> ActError {
+    match error {
+        EndError::Unknown => ActError::NotFound(format!("{what}; `llama-triage reprocess status` shows them")),
+        EndError::Refused(why) => ActError::Refused(format!("{cannot}{why}")),
+        EndError::Ledger(error) => ActError::Ledger(error),
+    }
 }
 
 /// Intents that are over and still shown.

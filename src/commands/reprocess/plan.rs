@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::commands::reprocess::Format;
 use crate::commands::reprocess::show::{held, items};
 use crate::model::text::{count, cut_middle, lines, one_line};
-use crate::reprocess::plans::draft::{Draft, DraftChunk, Excluded};
+use crate::reprocess::plans::draft::{Draft, DraftChunk, DraftExclusion};
 use crate::reprocess::store::named::short;
 use crate::say;
 
@@ -106,7 +106,7 @@ fn post(draft: &Draft, chunk: &DraftChunk) -> String {
 }
 
 /// How many items have each reason, the most first.
-fn by_reason(title: &str, left: &[Excluded]) -> String {
+fn by_reason(title: &str, left: &[DraftExclusion]) -> String {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for one in left {
         *reasons.entry(&one.why).or_default() += 1;

@@ -18,7 +18,7 @@ const ALL: [&str; 2] = ["all", "global"];
 /// There is no such group or project, or no reason is given.
 pub(crate) async fn resume_scope(ledger: &Ledger, scope: &str, why: &str, by: Person) -> Result<String, ActError> {
     let (scope, why) = (scope.to_owned(), reason(why)?);
-    let work = move |tx: &crate::ledger::Transaction<'_>| {
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
         let names = project::names(tx)?;
         let (subject, said) = if ALL.contains(&scope.as_str()) {
             (scope, resume_projects(tx, &names, by.now)?)
@@ -26,10 +26,7 @@ pub(crate) async fn resume_scope(ledger: &Ledger, scope: &str, why: &str, by: Pe
             let said = resume_projects(tx, std::slice::from_ref(&scope), by.now)?;
             (scope, said)
         } else {
-            let group = match find(tx, &scope)? {
-                Ok(group) => group,
-                Err(error) => return Ok(Err(error)),
-            };
+            let group = find(tx, &scope)?;
             history::resume(tx, &group.group_id, by.now)?;
             let said = match group.open_items {
                 0 => format!("Nothing of {} is open.", group.group_id),
@@ -40,9 +37,9 @@ pub(crate) async fn resume_scope(ledger: &Ledger, scope: &str, why: &str, by: Pe
         let act =
             Act { actor: &by.name, action: "reprocess resume", subject: &subject, reason: Some(&why), detail: None };
         audit::record(tx, &act, by.now)?;
-        Ok(Ok(said))
+        Ok(said)
     };
-    ledger.write(work).await?
+    ledger.try_write(work).await
 }
 
 fn resume_projects(

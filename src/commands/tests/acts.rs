@@ -355,7 +355,8 @@ async fn downtime_is_said_in_the_next_digest() {
     }
     world.seed.fail("late", "b", 1, t(180));
     let digest = world.triage(185).unwrap();
-    let gap = digest.remarks.iter().find(|remark| remark.starts_with("No scans for")).unwrap();
+    let gap = digest.remarks.iter().find(|remark| remark.text.starts_with("No scans for")).unwrap();
+    let gap = &gap.text;
     assert!(gap.starts_with("No scans for 3 h 5 min, from 2026-06-01 10:00 UTC to"), "{gap}");
     let now: Timestamp = t(210);
     world.seed.fail("later", "b", 1, now);

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use crate::ledger::millis::Millis;
 use crate::ledger::open;
+use crate::ledger::time::Millis;
 
 /// 2026-06-01 10:00 UTC, a Monday.
 pub(crate) fn t(minutes: i64) -> Timestamp {
@@ -193,7 +193,7 @@ pub(crate) fn delivery_states(connection: &Connection) -> Result<Vec<String>, cr
 /// When what waits for a channel is tried next.
 pub(crate) fn next_try(connection: &Connection, channel: &str) -> Result<Timestamp, crate::ledger::error::LedgerError> {
     let next = "SELECT not_before FROM delivery WHERE channel = ?1 AND state = 'pending'";
-    Ok(connection.query_row(next, [channel], |row| row.get::<_, crate::ledger::millis::Millis>(0))?.0)
+    Ok(connection.query_row(next, [channel], |row| row.get::<_, crate::ledger::time::Millis>(0))?.0)
 }
 
 /// One text of a ledger.

@@ -8,6 +8,7 @@ use crate::llamacloud::error::CreateError;
 use crate::llamacloud::paging::listing::{Depth, ListResult};
 use crate::llamacloud::resubmit::Resubmission;
 use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, keep, ok, status};
+use crate::llamacloud::tests::statuses;
 use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind, Observation};
 
@@ -53,7 +54,7 @@ async fn a_file_that_a_cancelled_batch_never_began_is_no_failure() {
     assert_eq!(told, [("dfl-2", Some("no room for a job")), ("dfl-3", Some("broken"))]);
     let cloud = fake.cloud_v2();
     let batch = cloud.batch("bat-1").await.unwrap().unwrap();
-    let statuses = cloud.statuses(&batch, &["dfl-1".to_owned(), "dfl-2".to_owned()].into()).await.unwrap();
+    let statuses = statuses(&cloud, &batch).await;
     assert_eq!((&statuses["dfl-1"], &statuses["dfl-2"]), (&ItemStatus::Cancelled, &ItemStatus::Failed));
 }
 

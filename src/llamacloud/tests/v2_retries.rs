@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::llamacloud::paging::listing::Depth;
 use crate::llamacloud::resubmit::{Known, Look, Made, Resubmission};
 use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, keep, ok, status};
+use crate::llamacloud::tests::statuses;
 use crate::model::batch::BatchStatus;
 use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind};
@@ -146,7 +147,7 @@ async fn ids_without_a_prefix_are_of_the_product_that_they_were_made_by() {
         let mut rows = Vec::new();
         cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
         assert_eq!((rows[0].item_id.as_str(), rows[0].job_id.as_deref()), ("dfl-1", Some(MADE)));
-        let statuses = cloud.statuses(&batch, &HashSet::from(["dfl-1".to_owned()])).await.unwrap();
+        let statuses = statuses(&cloud, &batch).await;
         assert_eq!(statuses["dfl-1"], ItemStatus::Failed);
     }
 }

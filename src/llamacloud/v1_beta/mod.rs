@@ -7,7 +7,6 @@ pub(crate) mod fuzz;
 pub(crate) mod item;
 pub(crate) mod job;
 
-use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
@@ -167,22 +166,4 @@ pub(crate) async fn list_statuses(
     let paging = ListProgress::by_offset(batch.total_items).at_most(most_items(batch));
     let mut each = |rows: Vec<(String, ItemStatus)>| page(rows);
     listing::read(client, &Ask::path(&path), Style::of(Make::V1, limit), &Statuses, paging, &mut each).await
-}
-
-pub(crate) async fn statuses(
-    client: &Client,
-    limit: usize,
-    batch: &Batch,
-    item_ids: &HashSet<String>,
-) -> Result<HashMap<String, ItemStatus>, CloudError> {
-    let path = under(&[&batch.batch_id, "items"]);
-    let ask = Ask::path(&path);
-    let mut found = HashMap::new();
-    let mut each = |rows: Vec<(String, ItemStatus)>| {
-        found.extend(rows.into_iter().filter(|(id, _)| item_ids.contains(id)));
-        if found.len() == item_ids.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    let paging = ListProgress::by_offset(batch.total_items).at_most(most_items(batch));
-    listing::read(client, &ask, Style::of(Make::V1, limit), &Statuses, paging, &mut each).await?;
-    Ok(found)
 }

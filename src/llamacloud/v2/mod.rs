@@ -230,19 +230,17 @@ impl V2 {
         client: &Client,
         limit: usize,
         batch: &Batch,
-        wanted: impl Fn(&str) -> bool + Send,
     ) -> Result<(HashMap<String, ItemStatus>, bool), CloudError> {
         if let Some(product) = self.single(&batch.batch_id) {
             let job = job::get(client, product, &batch.batch_id).await?.ok_or_else(|| missing(batch))?;
             let item_id = self.item_of(&job);
             let is_known = item_id.is_some();
-            let found = item_id.filter(|id| wanted(id)).map(|id| (id, job.status()));
+            let found = item_id.map(|id| (id, job.status()));
             return Ok((found.into_iter().collect(), is_known));
         }
         let expanded = batch::get(client, &batch.batch_id, true).await?.ok_or_else(|| missing(batch))?;
         let readable = expanded.results.as_ref().is_some_and(|page| page.unreadable_keys.is_empty());
-        let mut mappings = expanded.results.map(|page| page.rows).unwrap_or_default();
-        mappings.retain(|mapping| wanted(&mapping.item_id));
+        let mappings = expanded.results.map(|page| page.rows).unwrap_or_default();
         let sorted = failed_items::sort(&expanded.batch, mappings);
         let mut found = HashMap::new();
         let outcomes = outcomes::read(self, client, limit, &expanded.batch, &sorted.jobs, true).await?;

@@ -93,7 +93,7 @@ pub(crate) fn remarks(digest: &Digest) -> Vec<String> {
         [first, .., last] => Some(format!("{first} to {last}")),
     };
     let included = included.map(|ids| format!("Includes {ids}, which could not be delivered in time."));
-    digest.remarks.iter().cloned().chain(included).collect()
+    digest.remarks.iter().map(|remark| remark.text.clone()).chain(included).collect()
 }
 
 /// The subject, at most [`SUBJECT`] characters, facts first, without any outside text.

@@ -7,6 +7,7 @@ use crate::notify::tests::mail::facts;
 use crate::notify::tests::sample::busy;
 use crate::triage::digest::build::count_changes;
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
+use crate::triage::digest::remark::Remark;
 use crate::triage::digest::size_limit::{Tier, fit, keep};
 
 /// Twenty-five new groups, one that ended last.
@@ -73,7 +74,7 @@ fn chat_counts_the_faults_and_remarks_that_it_leaves_out() {
         incident_scope: None,
     };
     digest.faults = (0..5).map(fault).collect();
-    digest.remarks = (0..5).map(|n| format!("remark {n}")).collect();
+    digest.remarks = (0..5).map(|n| Remark::digest(format!("remark {n}"))).collect();
     let slack = slack::render(&digest, &facts()).0;
     assert!(slack.contains("and 2 more worker faults: llama-triage report") && slack.contains("and 2 more remarks"));
     let teams = teams::render(&digest, &facts()).0;

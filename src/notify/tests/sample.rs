@@ -2,6 +2,7 @@
 
 use crate::model::fault::Fault;
 use crate::model::group_state::GroupState;
+use crate::triage::digest::remark::Remark;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -60,7 +61,7 @@ pub(crate) fn busy() -> Digest {
             next_expiry: Some(at("2026-08-23T16:00:00Z")),
         },
         budget: Some("412 of 500 retries left today".into()),
-        remarks: vec!["Gap of 3 h in which the worker was not running.".into()],
+        remarks: vec![Remark::digest("Gap of 3 h in which the worker was not running.")],
         included: Vec::new(),
         left_out: LeftOut { groups: 4, items: 23 },
         ..trial("prod", "Europe/Berlin", at("2026-08-23T07:00:00Z"))
@@ -218,7 +219,7 @@ pub(crate) fn hostile(groups: usize, text: &str) -> Digest {
         changes: vec![entry.clone(); groups],
         still_open: vec![entry; groups],
         faults: vec![fault; groups.min(40)],
-        remarks: vec![text.into(); groups.min(40)],
+        remarks: vec![Remark::digest(text); groups.min(40)],
         budget: Some(text.into()),
         ..made
     }

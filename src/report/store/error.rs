@@ -9,7 +9,7 @@ pub enum QueryError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// An id is not in the ledger.
-    #[error("no {what} {id:?} in the ledger{}", did_you_mean(.nearest))]
+    #[error("no {}", unknown(what, id, nearest))]
     NotFound {
         /// `group`, `item`, `batch`, `project`.
         what: &'static str,
@@ -55,6 +55,11 @@ impl QueryError {
     pub fn is_transient(&self) -> bool {
         matches!(self, QueryError::Ledger(error) if error.is_transient())
     }
+}
+
+/// What is not in the ledger, and what may have been meant.
+pub(crate) fn unknown(what: &str, id: &str, nearest: &[String]) -> String {
+    format!("{what} {id:?} in the ledger{}", did_you_mean(nearest))
 }
 
 fn did_you_mean(ids: &[String]) -> String {

@@ -31,6 +31,14 @@ const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// A job may be shown so much later than it was made.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 
+/// What the look just before a POST came to.
+pub(crate) enum PriorJobs {
+    /// What there is.
+    Read(Look),
+    /// The API could not be asked: nothing is sent.
+    Unread(CloudError),
+}
+
 impl Reprocess<'_> {
     /// Adopts what another copy of the ledger has sent since the list was last read. It is for reports: whether
     /// anything is sent is decided by a look just before each POST.
@@ -102,15 +110,18 @@ impl Reprocess<'_> {
         watched: &Watched<Cloud>,
         request: &Resubmission,
         now: Timestamp,
-    ) -> Result<Result<Look, CloudError>, LedgerError> {
+    ) -> Result<PriorJobs, LedgerError> {
         let (project, item_ids) = (watched.name.clone(), request.item_ids.clone());
         let known = move |connection: &_| {
             let failed_at = intent::failed_at(connection, &item_ids)?.unwrap_or(now);
             Ok(Known { failed_at, batches: batch::all_of(connection, &project)? })
         };
         let known = self.ledger.read(known).await?;
-        let look = watched.source.list_prior_jobs(request, &known, self.by_now(now)).await;
-        if let Ok(Look { shows_notes: Some(shows_notes), .. }) = look {
+        let look = match watched.source.list_prior_jobs(request, &known, self.by_now(now)).await {
+            Ok(look) => look,
+            Err(error) => return Ok(PriorJobs::Unread(error)),
+        };
+        if let Some(shows_notes) = look.shows_notes {
             let key = format!("notes:{}", watched.name);
             let text = format!(
                 "LlamaCloud's job list of project {} does not show the notes of retries: a retry that another copy of this ledger submitted cannot be recognized and may be submitted again; run one copy only",
@@ -122,7 +133,7 @@ impl Reprocess<'_> {
             };
             self.ledger.write(tell).await?;
         }
-        Ok(look)
+        Ok(PriorJobs::Read(look))
     }
 
     /// The work was submitted already, as a rule by another copy of the ledger: nothing is sent, and its outcome is followed.

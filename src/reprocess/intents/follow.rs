@@ -14,7 +14,7 @@ use crate::model::class::Class;
 use crate::model::item::ItemStatus;
 use crate::reprocess::facts::limits;
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::protocol::outcome::{After, AfterStatus, Outcome, outcome};
+use crate::reprocess::protocol::outcome::{AfterStatus, Outcome, RetriedItem, outcome};
 use crate::reprocess::store::attempt::{self, End, Running};
 use crate::reprocess::store::intent::{self, StoredIntent};
 use crate::reprocess::{Reprocess, Summary};
@@ -281,7 +281,7 @@ fn end(
         None => Class::Unknown,
     };
     let group_id = seen.as_ref().map_or("", |seen| seen.group_id.as_str());
-    let after = After { status, group_id, class };
+    let after = RetriedItem { status, group_id, class };
     let outcome = outcome(&intent.group_id, &after, attempt.started_at, now, limits);
     if outcome == Outcome::Running {
         return Ok(None);

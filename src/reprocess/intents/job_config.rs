@@ -42,7 +42,7 @@ pub(crate) struct JobConfigs {
 #[derive(Debug)]
 enum Learnt {
     /// One that may be sent again, and the parameters that it lost although they may decide the result.
-    Usable(JobConfig, Option<String>),
+    Usable(JobConfig, Vec<String>),
     /// There is none that may be sent again, and why.
     Nothing(String),
     /// It could not be asked, and why.
@@ -50,7 +50,7 @@ enum Learnt {
 }
 
 impl Learnt {
-    fn new(told: Result<JobConfig, String>, lost: Option<String>) -> Learnt {
+    fn new(told: Result<JobConfig, String>, lost: Vec<String>) -> Learnt {
         told.map_or_else(Learnt::Nothing, |config| Learnt::Usable(config, lost))
     }
 }
@@ -99,11 +99,11 @@ impl JobConfigs {
     /// Parameters that the configurations of these hashes lost although they may decide the result, sorted.
     pub(crate) fn lost(&self, hashes: &BTreeSet<&str>) -> Vec<String> {
         let lost = self.learnt.values().filter_map(|learnt| match learnt {
-            Learnt::Usable(config, Some(lost)) if hashes.contains(config.hash()) => Some(lost),
+            Learnt::Usable(config, lost) if hashes.contains(config.hash()) => Some(lost),
             _ => None,
         });
-        let names: BTreeSet<&str> = lost.flat_map(|names| names.split(", ")).collect();
-        names.into_iter().map(str::to_owned).collect()
+        let names: BTreeSet<&String> = lost.flatten().collect();
+        names.into_iter().cloned().collect()
     }
 
     /// The narrowest of the team's own that the project's API takes: for the batch, else the directory, else the job type.
@@ -172,7 +172,7 @@ impl Reprocess<'_> {
             let Some(api) = configs.api(item) else { continue };
             let known = self.known(item, now).await?;
             let learnt = match known {
-                Some(known) => Learnt::new(read(&known, api, &item.origin.job_type), known.why),
+                Some(known) => Learnt::new(read(&known, api, &item.origin.job_type), known.lost),
                 None => {
                     let asked = asked.entry(item.project.as_str()).or_default();
                     if *asked == MOST_ASKED {
@@ -206,14 +206,15 @@ impl Reprocess<'_> {
                 return Ok(Learnt::Unasked(format!("the API could not be asked for its job config: {error}")));
             }
         };
-        let lost = told.as_ref().map(left_out).filter(|lost| !lost.is_empty()).map(|lost| lost.join(", "));
+        let lost = told.as_ref().map(left_out).unwrap_or_default();
         let learnt = match told {
             Some(told) => usable(&told, api, &item.origin.job_type),
             None => Err("LlamaCloud does not tell the job config of its batch".to_owned()),
         };
         let kept = LearntConfig {
             job_config: learnt.as_ref().ok().map(|config| config.body(false, "").to_string()),
-            why: learnt.as_ref().map_or_else(|why| Some(why.clone()), |_| lost.clone()),
+            why: learnt.as_ref().err().cloned(),
+            lost: if learnt.is_ok() { lost.clone() } else { Vec::new() },
             learnt_at: now,
         };
         let (project, batch_id) = place(item);
@@ -382,8 +383,12 @@ mod tests {
         assert!(usable(&told, BatchApi::V1Beta, "parse").is_ok());
         for job_type in ["classify", "extract"] {
             assert!(usable(&told, BatchApi::V1Beta, job_type).unwrap_err().contains(job_type));
-            let known =
-                LearntConfig { job_config: Some(told.to_string()), why: None, learnt_at: Timestamp::UNIX_EPOCH };
+            let known = LearntConfig {
+                job_config: Some(told.to_string()),
+                why: None,
+                lost: Vec::new(),
+                learnt_at: Timestamp::UNIX_EPOCH,
+            };
             let earlier = read(&known, BatchApi::V1Beta, job_type);
             assert!(earlier.is_err(), "what was kept for {job_type} earlier is not used either");
         }
@@ -405,8 +410,12 @@ mod tests {
         }
         // What was kept by either version is understood.
         for kept in [json!({"configuration_id": "cfg-PARSE_FAST"}), json!({"tier": "fast", "version": "latest"})] {
-            let known =
-                LearntConfig { job_config: Some(kept.to_string()), why: None, learnt_at: Timestamp::UNIX_EPOCH };
+            let known = LearntConfig {
+                job_config: Some(kept.to_string()),
+                why: None,
+                lost: Vec::new(),
+                learnt_at: Timestamp::UNIX_EPOCH,
+            };
             assert_eq!(read(&known, BatchApi::V2, "parse").unwrap().body(false, "")["tier"], "fast");
         }
     }
@@ -415,8 +424,12 @@ mod tests {
     fn what_was_learnt_from_one_api_is_not_sent_through_the_other() {
         let v1 = json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "fast"}});
         for (told, own) in [(v1, BatchApi::V1Beta), (json!({"configuration_id": "cfg-1"}), BatchApi::V2)] {
-            let known =
-                LearntConfig { job_config: Some(told.to_string()), why: None, learnt_at: Timestamp::UNIX_EPOCH };
+            let known = LearntConfig {
+                job_config: Some(told.to_string()),
+                why: None,
+                lost: Vec::new(),
+                learnt_at: Timestamp::UNIX_EPOCH,
+            };
             assert!(read(&known, own, "parse").is_ok());
             assert!(read(&known, own.other(), "parse").unwrap_err().contains("does not take it"));
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod concurrent_batches;
+pub(crate) mod end_error;
 pub(crate) mod follow;
 pub(crate) mod job_config;
 pub(crate) mod post;

@@ -9,6 +9,7 @@ use crate::ledger::error::LedgerError;
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::resubmit::{Look, Resubmission};
 use crate::reprocess::account::stop_account;
+use crate::reprocess::intents::adopt::PriorJobs;
 use crate::reprocess::intents::trials::Trials;
 use crate::reprocess::order::Order;
 use crate::reprocess::protocol::intent::{Intent, IntentEvent, IntentState};
@@ -29,7 +30,7 @@ pub(crate) enum Next {
 
 /// What one POST came to.
 #[derive(Debug)]
-enum After {
+enum PostEnd {
     /// A batch.
     Made,
     /// There was nothing left to post.
@@ -66,11 +67,11 @@ impl Reprocess<'_> {
                 break;
             }
             match self.post_once(&order, now, summary).await? {
-                After::Made => trial.accept(),
-                After::Gone => {}
+                PostEnd::Made => trial.accept(),
+                PostEnd::Gone => {}
                 // An API that does not answer one request is not sent the next one in this run.
-                After::Nothing => return Ok(Next::Rest),
-                After::Refused(intent_id, follows) => match follows {
+                PostEnd::Nothing => return Ok(Next::Rest),
+                PostEnd::Refused(intent_id, follows) => match follows {
                     AfterRefusal::Split(left, right) => {
                         waiting.push(order.part(&right));
                         waiting.push(order.part(&left));
@@ -84,8 +85,8 @@ impl Reprocess<'_> {
         Ok(Next::GoOn)
     }
 
-    async fn post_once(&self, order: &Order, now: Timestamp, summary: &mut Summary) -> anyhow::Result<After> {
-        let Some(watched) = self.project(&order.project) else { return Ok(After::Nothing) };
+    async fn post_once(&self, order: &Order, now: Timestamp, summary: &mut Summary) -> anyhow::Result<PostEnd> {
+        let Some(watched) = self.project(&order.project) else { return Ok(PostEnd::Nothing) };
         let intent_id = Ulid::new().to_string();
         let body = order.config.body(order.chunk.second_try, &intent_id);
         let request = Resubmission {
@@ -100,26 +101,28 @@ impl Reprocess<'_> {
         };
         if !self.begin(order, &intent_id, now).await? {
             summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
-            return Ok(After::Gone);
+            return Ok(PostEnd::Gone);
         }
         let look = self.list_prior_jobs(watched, &request, now).await?;
         let now = self.by_now(now);
-        if let Ok(Look { made: Some(made), .. }) = &look {
+        if let PriorJobs::Read(Look { made: Some(made), .. }) = &look {
             request.item_ids.iter().for_each(|id| watched.source.remember(&made.job_id, &request.job_type, id));
             self.take_over(&intent_id, made, now, summary).await?;
-            return Ok(After::Gone);
+            return Ok(PostEnd::Gone);
         }
-        if let Ok(Look { doubtful: Some(batch_id), .. }) = &look {
+        if let PriorJobs::Read(Look { doubtful: Some(batch_id), .. }) = &look {
             let why = format!("batch {batch_id} is new and may have the same items: they wait for the next scan");
             let (cancelled, _) = Intent::default().after(IntentEvent::Cancel)?;
             let nothing = Stopped { projects: Vec::new(), refused_access: None };
             self.record(intent_id, cancelled, Some(why), None, nothing, now, summary).await?;
-            return Ok(After::Nothing);
+            return Ok(PostEnd::Nothing);
         }
-        let before = look.map(|look| look.before);
         let (posting, _) = Intent::default().after(IntentEvent::Post { at: now })?;
         let (id, kept) = (intent_id.clone(), posting.clone());
-        let noted = before.as_ref().ok().cloned().flatten();
+        let noted = match &look {
+            PriorJobs::Read(look) => look.before.clone(),
+            PriorJobs::Unread(_) => None,
+        };
         let planned = self
             .ledger
             .write(move |tx| {
@@ -133,12 +136,14 @@ impl Reprocess<'_> {
             })
             .await?;
         if !planned {
-            return Ok(After::Gone);
+            return Ok(PostEnd::Gone);
         }
         // From here to the answer on disk nothing may run twice: a crash leaves `posting`, which is never posted again.
-        let answered = match before {
-            Ok(before) => watched.source.create_batch(&Resubmission { before, ..request }).await,
-            Err(error) => Err(CreateError::NotSent(error)),
+        let answered = match look {
+            PriorJobs::Read(Look { before, .. }) => {
+                watched.source.create_batch(&Resubmission { before, ..request }).await
+            }
+            PriorJobs::Unread(error) => Err(CreateError::NotSent(error)),
         };
         let error = answered.as_ref().err().map(ToString::to_string);
         let (after, refusal) = posting.after(IntentEvent::Answered(meaning(&answered, now)))?;
@@ -160,9 +165,9 @@ impl Reprocess<'_> {
         };
         self.record(intent_id.clone(), after, error, follows.clone(), stopped, now, summary).await?;
         Ok(match follows {
-            Some(follows) => After::Refused(intent_id, follows),
-            None if made => After::Made,
-            None => After::Nothing,
+            Some(follows) => PostEnd::Refused(intent_id, follows),
+            None if made => PostEnd::Made,
+            None => PostEnd::Nothing,
         })
     }
 

@@ -11,6 +11,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, Transaction, fault};
 use crate::reprocess::Reprocess;
 use crate::reprocess::facts::limits;
+use crate::reprocess::intents::end_error::EndError;
 use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::protocol::intent::IntentState;
 use crate::reprocess::protocol::outcome::Outcome;
@@ -66,23 +67,19 @@ impl Reprocess<'_> {
 }
 
 /// Ends a retry whose outcome cannot be determined: its attempts end as `unknown`, and count; its items are open again.
-/// Returns what is so now; none if there is no such intent.
+/// Returns how many items that is.
 ///
 /// # Errors
-/// The ledger refuses.
-pub(crate) async fn give_up(
-    ledger: &Ledger,
-    config: &Config,
-    act: GiveUp<'_>,
-) -> Result<Option<Result<u32, String>>, LedgerError> {
+/// There is no such intent, or more may be found out.
+pub(crate) async fn give_up(ledger: &Ledger, config: &Config, act: GiveUp<'_>) -> Result<u32, EndError> {
     let limits = limits(&config.reprocess);
     let projects: Vec<String> = config.project.iter().map(|project| project.name.clone()).collect();
     let (id, actor, reason, now) = (act.intent_id.to_owned(), act.actor.to_owned(), act.reason.to_owned(), act.now);
     ledger
-        .write(move |tx| {
-            let Some(stored) = intent::get(tx, &id)? else { return Ok(None) };
+        .try_write(move |tx| {
+            let stored = intent::get(tx, &id)?.ok_or(EndError::Unknown)?;
             if let Some(why) = cannot(&stored, projects.contains(&stored.project), &limits, now) {
-                return Ok(Some(Err(why)));
+                return Err(EndError::Refused(why));
             }
             let items = end_all(tx, &stored, now)?;
             intent::finish(tx, &id, now)?;
@@ -96,7 +93,7 @@ pub(crate) async fn give_up(
                 detail: Some(detail),
             };
             audit::record(tx, &act, now)?;
-            Ok(Some(Ok(items)))
+            Ok(items)
         })
         .await
 }

@@ -10,11 +10,12 @@ use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger, Transaction, fault};
 use crate::reprocess::facts::PLAN_LIFE;
+use crate::reprocess::intents::end_error::EndError;
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::execute::Progress;
-use crate::reprocess::plans::plan_result::{Account, Reasons, by_now};
+use crate::reprocess::plans::plan_result::{Account, Reasons, by_now, cancelled_by};
 use crate::reprocess::store::named::short;
-use crate::reprocess::store::plan::{self, StoredPlan};
+use crate::reprocess::store::plan::{self, PlanEnd, StoredPlan};
 use crate::reprocess::store::{account as stored_account, intent};
 use crate::reprocess::{Reprocess, Summary};
 
@@ -148,7 +149,7 @@ pub(crate) async fn waits_until(
 /// The ledger refuses.
 pub(crate) fn result_by_now(connection: &Connection, plan: &StoredPlan) -> Result<Option<String>, LedgerError> {
     let Some(result) = &plan.result else { return Ok(None) };
-    Ok(Some(by_now(result, &intent::of_plan(connection, &plan.plan_id)?)))
+    Ok(Some(by_now(result, plan.unclear_items, &intent::of_plan(connection, &plan.plan_id)?)))
 }
 
 /// Whether a plan that is approved now can no longer be executed at this time.
@@ -162,41 +163,37 @@ pub(crate) fn is_ahead(written: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Ends a plan, approved or not, and says what came of it; what is being posted right now is not stopped by that.
-/// Returns what is so now; none if there is no such plan.
+/// Returns what to say of it.
 ///
 /// # Errors
-/// The ledger refuses.
-pub async fn cancel_plan(
-    ledger: &Ledger,
-    plan_id: &str,
-    actor: &str,
-    now: Timestamp,
-) -> anyhow::Result<Option<Result<String, String>>> {
+/// There is no such plan, or it is over.
+pub async fn cancel_plan(ledger: &Ledger, plan_id: &str, actor: &str, now: Timestamp) -> Result<String, EndError> {
     let (id, actor) = (plan_id.to_owned(), actor.to_owned());
-    let cancelled = ledger.write(move |tx| {
-        let Some(stored) = plan::get(tx, &id)? else { return Ok(None) };
+    let work = move |tx: &Transaction<'_>| -> Result<String, EndError> {
+        let stored = plan::get(tx, &id)?.ok_or(EndError::Unknown)?;
         if let Some(result) = result_by_now(tx, &stored)? {
             let at = stored.executed_at.unwrap_or(stored.created_at);
-            return Ok(Some(Err(format!("plan {} is over since {at:.0}: {result}", short(&id)))));
+            return Err(EndError::Refused(format!("plan {} is over since {at:.0}: {result}", short(&id))));
         }
-        let by = format!("cancelled by {actor}");
-        let said = match (stored.applied_at, stored.executed_at, draft_of(&stored)) {
+        let by = cancelled_by(&actor);
+        let (end, said) = match (stored.applied_at, stored.executed_at, draft_of(&stored)) {
             (_, Some(_), Ok(draft)) => {
                 let account = account(tx, &id, &draft, &all(&draft, &by))?;
-                plan::cancel(tx, &id, &format!("{by}: {account}"), now)?;
-                format!("The rest of plan {} is cancelled: {account}.", short(&id))
+                let said = format!("The rest of plan {} is cancelled: {account}.", short(&id));
+                (account.end(format!("{by}: {account}")), said)
             }
             (applied_at, ..) => {
-                plan::cancel(tx, &id, &by, now)?;
                 let nobody = if applied_at.is_none() { "nobody had approved it, so " } else { "" };
-                format!("Plan {} is cancelled; {nobody}nothing was sent.", short(&id))
+                let said = format!("Plan {} is cancelled; {nobody}nothing was sent.", short(&id));
+                (PlanEnd { result: by, ..PlanEnd::default() }, said)
             }
         };
+        plan::end(tx, &id, &PlanEnd { cancelled_by: Some(actor.clone()), ..end }, now)?;
         let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
         audit::record(tx, &act, now)?;
-        Ok(Some(Ok(said)))
-    });
-    Ok(cancelled.await?)
+        Ok(said)
+    };
+    ledger.try_write(work).await
 }
 
 /// The frozen plan.
@@ -226,15 +223,18 @@ fn account(tx: &Transaction<'_>, plan_id: &str, draft: &Draft, reasons: &Reasons
 }
 
 fn finish(tx: &Transaction<'_>, plan_id: &str, draft: &Draft, reasons: &Reasons) -> Result<(), LedgerError> {
-    plan::finish(tx, plan_id, &account(tx, plan_id, draft, reasons)?.to_string())
+    let account = account(tx, plan_id, draft, reasons)?;
+    plan::finish(tx, plan_id, &account.end(account.to_string()))
 }
 
 /// Ends a plan that could not be executed to its end in its hour, or be read, and reports what is left of it.
 fn end_outlived(tx: &Transaction<'_>, plan: &StoredPlan, why: &str, now: Timestamp) -> Result<(), LedgerError> {
     let id = &plan.plan_id;
-    let Ok(draft) = draft_of(plan) else { return plan::finish(tx, id, why) };
+    let Ok(draft) = draft_of(plan) else {
+        return plan::finish(tx, id, &PlanEnd { result: why.to_owned(), ..PlanEnd::default() });
+    };
     let account = account(tx, id, &draft, &all(&draft, why))?;
-    plan::cancel(tx, id, &account.to_string(), now)?;
+    plan::end(tx, id, &account.end(account.to_string()), now)?;
     let is_recent = plan.applied_at.is_some_and(|at| now - at < TOLD_FOR);
     if account.left_out() == 0 || !is_recent {
         return Ok(());

@@ -4,31 +4,25 @@ use jiff::Timestamp;
 
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
-use crate::ledger::error::LedgerError;
+use crate::reprocess::intents::end_error::EndError;
 use crate::reprocess::protocol::intent::{IntentEvent, IntentState};
 use crate::reprocess::store::intent;
 
-/// Cancels an intent of which nothing was sent. Returns what is so now; none if there is no such intent.
+/// Cancels an intent of which nothing was sent.
 ///
 /// # Errors
-/// The ledger refuses.
-pub(crate) async fn cancel(
-    ledger: &Ledger,
-    intent_id: &str,
-    actor: &str,
-    now: Timestamp,
-) -> Result<Option<Result<(), String>>, LedgerError> {
+/// There is no such intent, or it may have been sent.
+pub(crate) async fn cancel(ledger: &Ledger, intent_id: &str, actor: &str, now: Timestamp) -> Result<(), EndError> {
     let (id, actor) = (intent_id.to_owned(), actor.to_owned());
     ledger
-        .write(move |tx| {
-            let Some(stored) = intent::get(tx, &id)? else { return Ok(None) };
-            let Ok((after, _)) = stored.intent.clone().after(IntentEvent::Cancel) else {
-                return Ok(Some(Err(cannot(&stored.intent.state))));
-            };
+        .try_write(move |tx| {
+            let stored = intent::get(tx, &id)?.ok_or(EndError::Unknown)?;
+            let cancelled = stored.intent.clone().after(IntentEvent::Cancel);
+            let (after, _) = cancelled.map_err(|_| EndError::Refused(cannot(&stored.intent.state)))?;
             intent::keep(tx, &id, &after, None, now)?;
             let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
             audit::record(tx, &act, now)?;
-            Ok(Some(Ok(())))
+            Ok(())
         })
         .await
 }

@@ -73,11 +73,11 @@ pub struct Draft {
     #[serde(default)]
     pub lost_parameters: Vec<String>,
     /// The other items, with the reason.
-    pub excluded: Vec<Excluded>,
+    pub excluded: Vec<DraftExclusion>,
     /// Chosen items that would not be retried now without a person, with the reason; where nothing is retried automatically,
     /// those that the API refused.
     #[serde(default)]
-    pub not_by_itself: Vec<Excluded>,
+    pub not_by_itself: Vec<DraftExclusion>,
     /// Estimated credits; none if no price is known.
     pub credits: Option<f64>,
     /// What LlamaCloud billed for each of the newest retries of these groups, and of how many it says so.
@@ -110,7 +110,7 @@ pub struct DraftChunk {
 
 /// An item that was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Excluded {
+pub struct DraftExclusion {
     /// The item.
     pub item_id: String,
     /// Why, as people read it.
@@ -123,7 +123,7 @@ pub(crate) struct Part {
     pub(crate) plan: Plan,
     groups: Vec<GroupOutlook>,
     holds: Vec<Hold>,
-    not_by_itself: Vec<Excluded>,
+    not_by_itself: Vec<DraftExclusion>,
 }
 
 impl Draft {
@@ -204,7 +204,7 @@ impl Reprocess<'_> {
     }
 
     /// Which items of a person's plan the service would not retry now, each judged alone.
-    fn not_by_itself(&self, plan: &Plan, facts: &Facts, limits: &Limits, now: Timestamp) -> Vec<Excluded> {
+    fn not_by_itself(&self, plan: &Plan, facts: &Facts, limits: &Limits, now: Timestamp) -> Vec<DraftExclusion> {
         let chosen: BTreeSet<&str> = plan.item_ids().collect();
         let input = facts.input(Selection::Auto, limits, now);
         let items = facts.items.iter().filter(|item| chosen.contains(item.item_id.as_str()));
@@ -212,7 +212,7 @@ impl Reprocess<'_> {
             let turn = || facts.groups.iter().find(|group| group.group_id == item.group_id)?.exclusion(limits, now);
             let exclusion = exclusion(item, &input).or_else(turn)?;
             let shown = self.config.mode != Mode::Off || exclusion == Exclusion::Refused;
-            shown.then(|| Excluded { item_id: item.item_id.clone(), why: exclusion.to_string() })
+            shown.then(|| DraftExclusion { item_id: item.item_id.clone(), why: exclusion.to_string() })
         });
         why.collect()
     }
@@ -267,7 +267,7 @@ impl Reprocess<'_> {
         let chunks = parts.iter().flat_map(|part| part.plan.chunks.iter().map(|chunk| frozen(&part.project, chunk)));
         let excluded = plans()
             .flat_map(|plan| &plan.excluded)
-            .map(|left| Excluded { item_id: left.item_id.clone(), why: configs.why(left, rows) });
+            .map(|left| DraftExclusion { item_id: left.item_id.clone(), why: configs.why(left, rows) });
         let hashes = plans().flat_map(|plan| plan.chunks.iter().map(|chunk| chunk.config_hash.as_str())).collect();
         Ok(Draft {
             plan_id: format!("P-{}", Ulid::new()),
@@ -302,6 +302,8 @@ impl Reprocess<'_> {
             reason: None,
             executed_at: None,
             result: None,
+            unclear_items: 0,
+            cancelled_by: None,
         };
         let detail =
             serde_json::json!({ "items": draft.items, "excluded": draft.excluded.len(), "set": draft.set_hash });

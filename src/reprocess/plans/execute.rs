@@ -16,7 +16,7 @@ use crate::reprocess::intents::trials::Trials;
 use crate::reprocess::order::{Order, Wish};
 use crate::reprocess::plans::approved::{draft_of, is_over_by, waits};
 use crate::reprocess::plans::draft::Draft;
-use crate::reprocess::plans::plan_result::{Reasons, settled};
+use crate::reprocess::plans::plan_result::{Reasons, cancelled_by, settled};
 use crate::reprocess::policy::chunk::Chunk;
 use crate::reprocess::policy::plan::shrink;
 use crate::reprocess::store::intent;
@@ -235,7 +235,6 @@ impl Reprocess<'_> {
         }
         let id = plan_id.to_owned();
         let stored = self.ledger.read(move |connection| plan::get(connection, &id)).await?;
-        let result = stored.and_then(|stored| stored.result);
-        Ok(result.map(|result| Halt::Because(result.split(": ").next().unwrap_or_default().to_owned())))
+        Ok(stored.and_then(|stored| stored.cancelled_by).map(|by| Halt::Because(cancelled_by(&by))))
     }
 }

@@ -6,9 +6,7 @@ use std::fmt;
 use crate::model::text::count;
 use crate::reprocess::protocol::intent::IntentState;
 use crate::reprocess::store::intent::StoredIntent;
-
-/// What the line says of items that may have been submitted.
-const UNCLEAR: &str = "of unclear outcome";
+use crate::reprocess::store::plan::PlanEnd;
 
 /// Reasons that the line names, at most.
 const MOST_REASONS: usize = 5;
@@ -20,7 +18,7 @@ pub(crate) type Reasons = BTreeMap<String, String>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Account {
     submitted: usize,
-    unclear: usize,
+    unclear: u32,
     left_out: BTreeMap<String, usize>,
 }
 
@@ -44,6 +42,11 @@ impl Account {
         account
     }
 
+    /// How a plan ends of whose items this became, with the line that people read.
+    pub(crate) fn end(&self, result: String) -> PlanEnd {
+        PlanEnd { result, unclear_items: self.unclear, cancelled_by: None }
+    }
+
     /// Items that were not submitted, and certainly not.
     pub(crate) fn left_out(&self) -> usize {
         self.left_out.values().sum()
@@ -52,10 +55,10 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let items = |n: usize, what: &str| count(n as u64, &format!("item {what}"), &format!("items {what}"));
-        write!(f, "{}", items(self.submitted, "submitted"))?;
+        let items = |n: u64, what: &str| count(n, &format!("item {what}"), &format!("items {what}"));
+        write!(f, "{}", items(self.submitted as u64, "submitted"))?;
         if self.unclear > 0 {
-            write!(f, ", {}", items(self.unclear, UNCLEAR))?;
+            write!(f, ", {}", items(self.unclear.into(), "of unclear outcome"))?;
         }
         if self.left_out.is_empty() {
             return Ok(());
@@ -63,7 +66,7 @@ impl fmt::Display for Account {
         let mut reasons: Vec<(&String, &usize)> = self.left_out.iter().collect();
         reasons.sort_by_key(|(_, items)| std::cmp::Reverse(**items));
         let told: Vec<String> = reasons.iter().take(MOST_REASONS).map(|(why, n)| format!("{n}: {why}")).collect();
-        write!(f, ", {} ({}", items(self.left_out(), "left out"), told.join(" / "))?;
+        write!(f, ", {} ({}", items(self.left_out() as u64, "left out"), told.join(" / "))?;
         match reasons.len().saturating_sub(MOST_REASONS) {
             0 => write!(f, ")"),
             more => write!(f, " / and for {})", count(more as u64, "other reason", "other reasons")),
@@ -71,13 +74,18 @@ impl fmt::Display for Account {
     }
 }
 
-/// The line of a plan that is over, with what was found out since of items whose outcome was unclear then.
-pub(crate) fn by_now(line: &str, intents: &[StoredIntent]) -> String {
-    if !line.contains(UNCLEAR) {
+/// The line of a plan that is over, with what was found out since of the items whose outcome was unclear then.
+pub(crate) fn by_now(line: &str, unclear_items: u32, intents: &[StoredIntent]) -> String {
+    if unclear_items == 0 {
         return line.to_owned();
     }
-    let now = Account::of(settled(intents), intents, &Reasons::new()).to_string();
-    if line.contains(&now) { line.to_owned() } else { format!("{line}; by now {now}") }
+    let now = Account::of(settled(intents), intents, &Reasons::new());
+    if now.unclear == unclear_items { line.to_owned() } else { format!("{line}; by now {now}") }
+}
+
+/// Why items were left out that a person took back with their plan.
+pub(crate) fn cancelled_by(actor: &str) -> String {
+    format!("cancelled by {actor}")
 }
 
 /// Why an item was left out whose newest intent, if it had one, made no batch.
@@ -170,13 +178,13 @@ mod tests {
     #[test]
     fn what_was_found_out_since_is_told_with_what_was_unclear() {
         let unclear = "0 items submitted, 2 items of unclear outcome, 1 item left out (1: it was dismissed)";
-        let told = |state, error| by_now(unclear, &[intent(&["a", "b"], state, error)]);
+        let told = |state, error| by_now(unclear, 2, &[intent(&["a", "b"], state, error)]);
         assert_eq!(told(IntentState::Unknown, None), unclear);
         assert_eq!(told(submitted(), None), format!("{unclear}; by now 2 items submitted"));
         let lost = told(IntentState::NotSubmitted, Some("no batch was found"));
         assert_eq!(lost, format!("{unclear}; by now 0 items submitted, 2 items left out (2: no batch was found)"));
         let clear = "cancelled by ann: 2 items submitted";
-        assert_eq!(by_now(clear, &[intent(&["a", "b"], submitted(), None)]), clear);
+        assert_eq!(by_now(clear, 0, &[intent(&["a", "b"], submitted(), None)]), clear);
     }
 
     #[test]

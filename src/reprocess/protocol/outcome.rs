@@ -49,7 +49,7 @@ pub(crate) enum AfterStatus {
 
 /// What the new batch says about the item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct After<'a> {
+pub(crate) struct RetriedItem<'a> {
     /// Its status.
     pub status: AfterStatus,
     /// The group of the new failure; empty when it did not fail.
@@ -61,7 +61,7 @@ pub(crate) struct After<'a> {
 /// The outcome of an attempt that began at `started_at` with an item of `group_before`.
 pub(crate) fn outcome(
     group_before: &str,
-    after: &After<'_>,
+    after: &RetriedItem<'_>,
     started_at: Timestamp,
     now: Timestamp,
     limits: &Limits,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::reprocess::store::intent::{self, StoredIntent};
 
 /// That an intent `e` was posted and then given up, by the service or by a person.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::model::item::ItemState;
 use crate::reprocess::protocol::outcome::Outcome;
 use crate::reprocess::store::claim;
@@ -136,18 +136,18 @@ pub(crate) fn withdraw(tx: &Transaction<'_>, intent_id: &str) -> Result<(), Ledg
 /// SQLite refuses.
 pub(crate) fn running(connection: &Connection, intent_id: &str) -> Result<Vec<Running>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT a.attempt_id, a.item_key, i.item_id, a.before, a.started_at, a.outcome = 'expired'
+        "SELECT a.attempt_id, a.item_key, i.item_id, a.before, a.started_at, a.outcome = 'expired' AS expired
          FROM attempt a JOIN item i USING (item_key)
          WHERE a.intent_id = ?1 AND (a.finished_at IS NULL OR a.outcome = 'expired') ORDER BY a.attempt_id",
     )?;
     let rows = statement.query_map([intent_id], |row| {
         Ok(Running {
-            attempt_id: row.get(0)?,
-            item_key: row.get(1)?,
-            item_id: row.get(2)?,
-            before: row.get(3)?,
-            started_at: row.get::<_, Millis>(4)?.0,
-            expired: row.get(5)?,
+            attempt_id: row.get("attempt_id")?,
+            item_key: row.get("item_key")?,
+            item_id: row.get("item_id")?,
+            before: row.get("before")?,
+            started_at: row.get::<_, Millis>("started_at")?.0,
+            expired: row.get("expired")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -159,7 +159,7 @@ pub(crate) fn running(connection: &Connection, intent_id: &str) -> Result<Vec<Ru
 /// SQLite refuses.
 pub(crate) fn seen(connection: &Connection, item_key: i64, batch_ids: &[&str]) -> Result<Option<Seen>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT s.group_key, s.group_id, s.class, o.kind = 'skipped' AND o.skip_reason IS ?3, o.job_id
+        "SELECT s.group_key, s.group_id, s.class, o.kind = 'skipped' AND o.skip_reason IS ?3 AS harmless, o.job_id
          FROM observation o JOIN batch b USING (batch_key) JOIN error_group g ON g.group_key = o.group_key
          JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
          WHERE o.item_key = ?1 AND b.batch_id IN (SELECT value FROM json_each(?2))
@@ -168,11 +168,11 @@ pub(crate) fn seen(connection: &Connection, item_key: i64, batch_ids: &[&str]) -
     let batches = serde_json::json!(batch_ids).to_string();
     let found = statement.query_row(params![item_key, batches, crate::model::item::HARMLESS_SKIP], |row| {
         Ok(Seen {
-            group_key: row.get(0)?,
-            group_id: row.get(1)?,
-            class: row.get(2)?,
-            harmless: row.get(3)?,
-            job_id: row.get(4)?,
+            group_key: row.get("group_key")?,
+            group_id: row.get("group_id")?,
+            class: row.get("class")?,
+            harmless: row.get("harmless")?,
+            job_id: row.get("job_id")?,
         })
     });
     Ok(found.optional()?)

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::reprocess::policy::budget::Spent;
 
 /// Intents whose items were submitted, or may have been. What was certainly not submitted costs nothing.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::model::class::Class;
 use crate::reprocess::policy::belief::{Prior, Try, TryResult};
 use crate::reprocess::policy::facts::prior;
@@ -97,7 +97,7 @@ fn tries(
         "WITH member (group_key) AS (SELECT group_key FROM error_group WHERE group_key = ?1 OR merged_into = ?1),
              asked (parameters_hash) AS (SELECT value FROM json_each(?3))
          SELECT a.before + 1, a.started_at, a.finished_at,
-             CASE WHEN a.finished_at IS NULL THEN 'running' WHEN a.counts THEN a.outcome ELSE 'unknown' END
+             CASE WHEN a.finished_at IS NULL THEN 'running' WHEN a.counts THEN a.outcome ELSE 'neutral' END
          FROM attempt a JOIN intent n USING (intent_id) JOIN project p USING (project_key)
          WHERE a.group_key IN member AND a.started_at > ?4 AND p.name = ?2
              AND (?3 IS NULL OR n.parameters_hash IN asked)
@@ -126,7 +126,8 @@ fn result(word: &str) -> TryResult {
     match word {
         "running" => TryResult::Running,
         "recovered" | "already_processed" => TryResult::Recovered,
-        "failed_same" | "failed_differently" | "expired" => TryResult::Lost,
+        // What ended without saying how may have cost, and recovered nothing that is known.
+        "failed_same" | "failed_differently" | "expired" | "unknown" => TryResult::Lost,
         "refused" => TryResult::Refused,
         _ => TryResult::Neutral,
     }

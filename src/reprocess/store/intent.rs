@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::model::batch_api::BatchApi;
 use crate::model::prior_jobs::PriorJobs;
 use crate::reprocess::policy::chunk::set_hash;
@@ -241,7 +241,8 @@ pub fn finish(tx: &Transaction<'_>, intent_id: &str, now: Timestamp) -> Result<(
     claim::release_all(tx, intent_id)
 }
 
-const SELECT: &str = "SELECT n.intent_id, n.plan_id, p.name, coalesce(s.group_id, ''), n.job_type, n.trigger, n.actor,
+const SELECT: &str = "SELECT n.intent_id, n.plan_id, p.name AS project,
+        coalesce(s.group_id, '') AS group_id, n.job_type, n.trigger, n.actor,
         n.parameters_hash, n.items, n.state, n.posting_at, n.batch_id, n.duplicate_batch_ids,
         n.created_at, n.clean_listings, n.checked_at, n.error, n.reason, n.clean_since, n.api
      FROM intent n JOIN project p USING (project_key) LEFT JOIN error_group g ON g.group_key = n.group_key
@@ -314,35 +315,36 @@ pub(crate) fn select(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredIntent> {
-    let time = |index| row.get::<_, Option<Millis>>(index).map(|at| at.map(|at| at.0));
-    let word: String = row.get(9)?;
-    let mut batch_ids: Vec<String> = row.get::<_, Option<String>>(11)?.into_iter().collect();
-    if let Some(others) = row.get::<_, Option<String>>(12)? {
-        batch_ids.extend(json::<Vec<String>>(12, &others)?);
+    let time = |column| row.get::<_, Option<Millis>>(column).map(|at| at.map(|at| at.0));
+    let word: String = row.get("state")?;
+    let mut batch_ids: Vec<String> = row.get::<_, Option<String>>("batch_id")?.into_iter().collect();
+    if let Some(others) = row.get::<_, Option<String>>("duplicate_batch_ids")? {
+        batch_ids.extend(json::<Vec<String>>(row, "duplicate_batch_ids", &others)?);
     }
     Ok(StoredIntent {
-        intent_id: row.get(0)?,
-        plan_id: row.get(1)?,
-        project: row.get(2)?,
-        api: BatchApi::try_from(row.get_ref(19)?.as_str()?).unwrap_or(BatchApi::V1Beta),
-        group_id: row.get(3)?,
-        job_type: row.get(4)?,
-        trigger: row.get(5)?,
-        actor: row.get(6)?,
-        parameters_hash: row.get(7)?,
-        items: json(8, row.get_ref(8)?.as_str()?)?,
-        intent: Intent { state: state(&word, batch_ids), posting_at: time(10)? },
+        intent_id: row.get("intent_id")?,
+        plan_id: row.get("plan_id")?,
+        project: row.get("project")?,
+        api: BatchApi::try_from(row.get_ref("api")?.as_str()?).unwrap_or(BatchApi::V1Beta),
+        group_id: row.get("group_id")?,
+        job_type: row.get("job_type")?,
+        trigger: row.get("trigger")?,
+        actor: row.get("actor")?,
+        parameters_hash: row.get("parameters_hash")?,
+        items: json(row, "items", row.get_ref("items")?.as_str()?)?,
+        intent: Intent { state: state(&word, batch_ids), posting_at: time("posting_at")? },
         word,
-        created_at: row.get::<_, Millis>(13)?.0,
-        clean_listings: row.get(14)?,
-        clean_since: time(18)?,
-        checked_at: time(15)?,
-        error: row.get(16)?,
-        reason: row.get(17)?,
+        created_at: row.get::<_, Millis>("created_at")?.0,
+        clean_listings: row.get("clean_listings")?,
+        clean_since: time("clean_since")?,
+        checked_at: time("checked_at")?,
+        error: row.get("error")?,
+        reason: row.get("reason")?,
     })
 }
 
-fn json<T: serde::de::DeserializeOwned>(index: usize, text: &str) -> rusqlite::Result<T> {
+fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str, text: &str) -> rusqlite::Result<T> {
+    let index = row.as_ref().column_index(column)?;
     serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error)))
 }

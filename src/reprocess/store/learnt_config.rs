@@ -4,15 +4,17 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 
 /// What is known of the configuration that a batch ran with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LearntConfig {
     /// JSON; none if no usable one can be had.
     pub job_config: Option<String>,
-    /// Why not; with a usable one, the parameters that were left out of it although they may decide the result.
+    /// Why not.
     pub why: Option<String>,
+    /// Parameters that were left out of it although they may decide the result.
+    pub lost: Vec<String>,
     /// When the API was asked.
     pub learnt_at: Timestamp,
 }
@@ -23,11 +25,17 @@ pub(crate) struct LearntConfig {
 /// SQLite refuses.
 pub(crate) fn get(connection: &Connection, project: &str, batch_id: &str) -> Result<Option<LearntConfig>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT l.job_config, l.why, l.learnt_at FROM learnt_config l JOIN project p USING (project_key)
+        "SELECT l.job_config, l.why, l.lost, l.learnt_at FROM learnt_config l JOIN project p USING (project_key)
          WHERE p.name = ?1 AND l.scope = ?2",
     )?;
     let found = statement.query_row([project, batch_id], |row| {
-        Ok(LearntConfig { job_config: row.get(0)?, why: row.get(1)?, learnt_at: row.get::<_, Millis>(2)?.0 })
+        let lost: Option<String> = row.get("lost")?;
+        Ok(LearntConfig {
+            job_config: row.get("job_config")?,
+            why: row.get("why")?,
+            lost: lost.and_then(|names| serde_json::from_str(&names).ok()).unwrap_or_default(),
+            learnt_at: row.get::<_, Millis>("learnt_at")?.0,
+        })
     });
     Ok(found.optional()?)
 }
@@ -42,11 +50,12 @@ pub(crate) fn keep(
     batch_id: &str,
     learnt: &LearntConfig,
 ) -> Result<(), LedgerError> {
+    let lost = (!learnt.lost.is_empty()).then(|| serde_json::json!(learnt.lost).to_string());
     tx.prepare_cached(
-        "INSERT INTO learnt_config (project_key, scope, job_config, why, learnt_at)
-         SELECT project_key, ?2, ?3, ?4, ?5 FROM project WHERE name = ?1
-         ON CONFLICT (project_key, scope) DO UPDATE SET job_config = ?3, why = ?4, learnt_at = ?5",
+        "INSERT INTO learnt_config (project_key, scope, job_config, why, lost, learnt_at)
+         SELECT project_key, ?2, ?3, ?4, ?5, ?6 FROM project WHERE name = ?1
+         ON CONFLICT (project_key, scope) DO UPDATE SET job_config = ?3, why = ?4, lost = ?5, learnt_at = ?6",
     )?
-    .execute(params![project, batch_id, learnt.job_config, learnt.why, Millis(learnt.learnt_at)])?;
+    .execute(params![project, batch_id, learnt.job_config, learnt.why, lost, Millis(learnt.learnt_at)])?;
     Ok(())
 }

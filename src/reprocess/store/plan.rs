@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 
 /// How long a plan may be approved after it was made, and executed after it was approved.
 pub const LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -34,10 +34,14 @@ pub struct StoredPlan {
     pub executed_at: Option<Timestamp>,
     /// What came of it, in a line; none while it is not over.
     pub result: Option<String>,
+    /// Items that may have been submitted when it ended.
+    pub unclear_items: u32,
+    /// Who ended it by hand.
+    pub cancelled_by: Option<String>,
 }
 
-const COLUMNS: &str =
-    "plan_id, created_at, expires_at, actor, request, model, applied_at, applied_by, reason, executed_at, result";
+const COLUMNS: &str = "plan_id, created_at, expires_at, actor, request, model, applied_at, applied_by, reason, executed_at, result, \
+     unclear_items, cancelled_by";
 
 /// Keeps a plan.
 ///
@@ -126,41 +130,57 @@ pub fn take(tx: &Transaction<'_>, plan_id: &str, now: Timestamp) -> Result<bool,
     Ok(changed > 0)
 }
 
+/// How a plan ended.
+#[derive(Clone, Debug, Default)]
+pub struct PlanEnd {
+    /// What came of it, in a line.
+    pub result: String,
+    /// Items that may have been submitted.
+    pub unclear_items: u32,
+    /// Who ended it by hand.
+    pub cancelled_by: Option<String>,
+}
+
 /// Ends a plan that is not over, approved or not: it can be neither approved nor executed any further.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn cancel(tx: &Transaction<'_>, plan_id: &str, result: &str, now: Timestamp) -> Result<(), LedgerError> {
+pub fn end(tx: &Transaction<'_>, plan_id: &str, end: &PlanEnd, now: Timestamp) -> Result<(), LedgerError> {
     tx.execute(
-        "UPDATE plan SET executed_at = coalesce(executed_at, ?2), result = ?3
+        "UPDATE plan SET executed_at = coalesce(executed_at, ?2), result = ?3, unclear_items = ?4, cancelled_by = ?5
          WHERE plan_id = ?1 AND result IS NULL",
-        params![plan_id, Millis(now), result],
+        params![plan_id, Millis(now), end.result, end.unclear_items, end.cancelled_by],
     )?;
     Ok(())
 }
 
-/// Says what came of a plan.
+/// Says what came of a plan whose execution is over, also of one that a person ended meanwhile.
 ///
 /// # Errors
 /// SQLite refuses.
-pub fn finish(tx: &Transaction<'_>, plan_id: &str, result: &str) -> Result<(), LedgerError> {
-    tx.execute("UPDATE plan SET result = ?2 WHERE plan_id = ?1", [plan_id, result])?;
+pub fn finish(tx: &Transaction<'_>, plan_id: &str, end: &PlanEnd) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE plan SET result = ?2, unclear_items = ?3 WHERE plan_id = ?1",
+        params![plan_id, end.result, end.unclear_items],
+    )?;
     Ok(())
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<StoredPlan> {
-    let time = |index| row.get::<_, Option<Millis>>(index).map(|at| at.map(|at| at.0));
+    let time = |column| row.get::<_, Option<Millis>>(column).map(|at| at.map(|at| at.0));
     Ok(StoredPlan {
-        plan_id: row.get(0)?,
-        created_at: row.get::<_, Millis>(1)?.0,
-        expires_at: row.get::<_, Millis>(2)?.0,
-        actor: row.get(3)?,
-        request: row.get(4)?,
-        model: row.get(5)?,
-        applied_at: time(6)?,
-        applied_by: row.get(7)?,
-        reason: row.get(8)?,
-        executed_at: time(9)?,
-        result: row.get(10)?,
+        plan_id: row.get("plan_id")?,
+        created_at: row.get::<_, Millis>("created_at")?.0,
+        expires_at: row.get::<_, Millis>("expires_at")?.0,
+        actor: row.get("actor")?,
+        request: row.get("request")?,
+        model: row.get("model")?,
+        applied_at: time("applied_at")?,
+        applied_by: row.get("applied_by")?,
+        reason: row.get("reason")?,
+        executed_at: time("executed_at")?,
+        result: row.get("result")?,
+        unclear_items: row.get("unclear_items")?,
+        cancelled_by: row.get("cancelled_by")?,
     })
 }

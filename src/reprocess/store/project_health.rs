@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::reprocess::policy::hold::EndedTry;
 
 /// Classes whose cause may pass: that of a batch of protected PDFs does not.

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::{millis, optional_millis, timestamp};
 use crate::model::batch::{Batch, BatchStatus, Counted, LastListing, ListingState};
+use crate::model::time::DAY;
 use crate::scan::store::evidence::Answering;
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::signed;
@@ -30,7 +31,7 @@ pub(crate) struct KnownBatch {
 }
 
 /// Milliseconds for which a batch that is said not to exist is still asked for: a server failing says so of anything.
-const GONE_FOR_GOOD: i64 = 86_400_000;
+const GONE_FOR_GOOD: i64 = DAY;
 
 /// The batches of a project by id, at this time of a scan.
 pub(crate) fn known(
@@ -330,7 +331,7 @@ pub(crate) fn unsearched(connection: &Connection, project_key: i64) -> Result<Ve
         let batch = read(row)?;
         let answering = Answering {
             project_key,
-            batch_key: row.get(12)?,
+            batch_key: row.get("batch_key")?,
             batch_id: batch.batch_id.clone(),
             directory_id: batch.directory_id.clone(),
             made_at: batch.created_at.map_or(0, millis),
@@ -362,20 +363,20 @@ pub(crate) fn unseen_with_open_items(
 fn read(row: &Row<'_>) -> rusqlite::Result<Batch> {
     let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
     Ok(Batch {
-        batch_id: row.get(0)?,
+        batch_id: row.get("batch_id")?,
         project_id: None,
-        job_type: row.get(1)?,
-        directory_id: row.get(2)?,
-        status: BatchStatus::from(row.get_ref(3)?.as_str()?),
-        total_items: count(row.get(4)?),
-        processed_items: count(row.get(5)?),
-        failed_items: count(row.get(6)?),
-        skipped_items: count(row.get(7)?),
+        job_type: row.get("job_type")?,
+        directory_id: row.get("directory_id")?,
+        status: BatchStatus::from(row.get_ref("status")?.as_str()?),
+        total_items: count(row.get("total_items")?),
+        processed_items: count(row.get("processed_items")?),
+        failed_items: count(row.get("failed_items")?),
+        skipped_items: count(row.get("skipped_items")?),
         error_message: None,
-        created_at: row.get::<_, Option<i64>>(8)?.map(timestamp),
-        updated_at: row.get::<_, Option<i64>>(9)?.map(timestamp),
-        started_at: row.get::<_, Option<i64>>(10)?.map(timestamp),
-        completed_at: row.get::<_, Option<i64>>(11)?.map(timestamp),
+        created_at: row.get::<_, Option<i64>>("created_at")?.map(timestamp),
+        updated_at: row.get::<_, Option<i64>>("updated_at")?.map(timestamp),
+        started_at: row.get::<_, Option<i64>>("started_at")?.map(timestamp),
+        completed_at: row.get::<_, Option<i64>>("completed_at")?.map(timestamp),
     })
 }
 

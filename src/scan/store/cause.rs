@@ -41,16 +41,17 @@ pub(crate) struct CauseSample {
 /// Groups with records to ask: those that were never asked first, of them the newest.
 pub(crate) fn unexplained(connection: &Connection) -> Result<Vec<Unexplained>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT group_key, rule, cause_code IS NOT NULL OR cause_text IS NOT NULL, ?1 - cause_asked FROM error_group
+        "SELECT group_key, rule, cause_code IS NOT NULL OR cause_text IS NOT NULL AS has_cause, ?1 - cause_asked AS left_to_ask
+         FROM error_group
          WHERE merged_into IS NULL AND kind = 'failed' AND open_items > 0 AND cause_asked < ?1
          ORDER BY cause_asked, group_key DESC",
     )?;
     let groups = statement.query_map([SAMPLES.cast_signed()], |row| {
         Ok(Unexplained {
-            group_key: row.get(0)?,
-            rule: row.get(1)?,
-            has_cause: row.get(2)?,
-            left: row.get::<_, i64>(3)?.unsigned_abs(),
+            group_key: row.get("group_key")?,
+            rule: row.get("rule")?,
+            has_cause: row.get("has_cause")?,
+            left: row.get::<_, i64>("left_to_ask")?.unsigned_abs(),
         })
     })?;
     Ok(groups.collect::<Result<_, _>>()?)
@@ -59,7 +60,7 @@ pub(crate) fn unexplained(connection: &Connection) -> Result<Vec<Unexplained>, L
 /// Open items of a group whose job record was not asked, newest first.
 pub(crate) fn samples(connection: &Connection, group: &Unexplained) -> Result<Vec<CauseSample>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT o.observation_key, p.name, b.job_type, o.job_id, m.text, o.first_seen
+        "SELECT o.observation_key, p.name AS project, b.job_type, o.job_id, m.text, o.first_seen
          FROM item i JOIN observation o ON o.observation_key = i.observation_key
          JOIN batch b ON b.batch_key = o.batch_key JOIN project p ON p.project_key = b.project_key
          LEFT JOIN message m ON m.message_key = o.message_key
@@ -69,12 +70,12 @@ pub(crate) fn samples(connection: &Connection, group: &Unexplained) -> Result<Ve
     )?;
     let samples = statement.query_map((group.group_key, group.left.cast_signed()), |row| {
         Ok(CauseSample {
-            observation_key: row.get(0)?,
-            project: row.get(1)?,
-            job_type: row.get(2)?,
-            job_id: row.get(3)?,
-            message: row.get(4)?,
-            seen_at: timestamp(row.get(5)?),
+            observation_key: row.get("observation_key")?,
+            project: row.get("project")?,
+            job_type: row.get("job_type")?,
+            job_id: row.get("job_id")?,
+            message: row.get("text")?,
+            seen_at: timestamp(row.get("first_seen")?),
         })
     })?;
     Ok(samples.collect::<Result<_, _>>()?)

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use strum::VariantArray as _;
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, LeftBehind, Presence};
 
 /// What is known of the APIs of a project; unknown for those that were never asked.
@@ -16,7 +16,7 @@ pub(crate) fn states(connection: &Connection, project_key: i64) -> Result<ApiSta
     let mut states = ApiStates::default();
     let mut rows = statement.query([project_key])?;
     while let Some(row) = rows.next()? {
-        if let Ok(api) = row.get::<_, String>(0)?.parse::<BatchApi>() {
+        if let Ok(api) = row.get::<_, String>("api")?.parse::<BatchApi>() {
             states.set(api, read(row)?);
         }
     }
@@ -31,12 +31,12 @@ pub(crate) fn states_by_name(connection: &Connection, name: &str) -> Result<ApiS
 
 fn read(row: &Row<'_>) -> rusqlite::Result<ApiState> {
     Ok(ApiState {
-        presence: if row.get(1)? { Presence::Present } else { Presence::Absent },
-        active: row.get(2)?,
-        missed: row.get(3)?,
-        status: row.get(4)?,
-        since: Some(row.get::<_, Millis>(5)?.0),
-        asked_at: Some(row.get::<_, Millis>(6)?.0),
+        presence: if row.get("present")? { Presence::Present } else { Presence::Absent },
+        active: row.get("active")?,
+        missed: row.get("missed")?,
+        status: row.get("status")?,
+        since: Some(row.get::<_, Millis>("since")?.0),
+        asked_at: Some(row.get::<_, Millis>("asked_at")?.0),
     })
 }
 

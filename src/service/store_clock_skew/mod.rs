@@ -14,7 +14,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::meta::{meta, set_meta};
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::model::clock::TOLERANCE;
 use crate::notify::store_delivery;
 use crate::reprocess::store::plan;

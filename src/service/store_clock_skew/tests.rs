@@ -268,7 +268,8 @@ fn digests_that_were_sent_with_a_wrong_date_are_named_in_the_next_one_once() {
         let request = crate::triage::TriageRequest { by_hand: true, ..crate::triage::TriageRequest::at(t(minutes)) };
         let digest = seed.write(|tx| crate::triage::triage_in(tx, &settings, &request)).unwrap().unwrap();
         seed.run("UPDATE delivery SET state = 'sent', attempts = 1", []);
-        (digest.digest_id, digest.remarks)
+        let said: Vec<String> = digest.remarks.into_iter().map(|remark| remark.text).collect();
+        (digest.digest_id, said)
     };
     let (before, _) = tell("a", 2, None);
     let (wrong, _) = tell("b", YEAR, None);

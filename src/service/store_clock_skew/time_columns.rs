@@ -3,6 +3,7 @@
 //! A test holds this list and `NO_TIMES` against the schema: each column of whole numbers must be in one of them.
 
 use crate::model::batch::LONGEST_REST;
+use crate::model::time::DAY;
 
 /// How a time is set right once the host's clock, which was ahead when it was written, has been set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +26,6 @@ pub(crate) enum ColumnRepair {
 use ColumnRepair::{EndOf, EndWithin, Event, Own, Past, Stays};
 
 const OF_THE_API: &str = "LlamaCloud's own clock wrote it";
-
-/// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
 
 /// A table's name and the columns of it that hold times.
 type Table = (&'static str, &'static [(&'static str, ColumnRepair)]);
@@ -168,6 +166,7 @@ const NO_TIMES: &[&str] = &[
     "tier",
     "total_items",
     "uncertain",
+    "unclear_items",
     "unreadable",
 ];
 

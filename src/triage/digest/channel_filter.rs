@@ -11,6 +11,7 @@ use crate::model::fault::Fault;
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Totals};
+use crate::triage::digest::remark::Remark;
 
 /// Which news a channel gets. An empty list means all.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -81,12 +82,12 @@ pub(crate) fn filter_digest(digest: &Digest, only: &Only) -> Option<Digest> {
     }
     let totals = count(&digest.totals, &changes, &still_open);
     let mut remarks = digest.remarks.clone();
-    remarks.push(format!(
+    remarks.push(Remark::this_channel(format!(
         "This channel is filtered by {}; its counts cover only matching groups. The whole ledger has {} open items in {} groups.",
         only.describe(),
         digest.totals.open_items,
         digest.totals.open_groups,
-    ));
+    )));
     Some(Digest { totals, changes, still_open, remarks, ..digest.clone() })
 }
 
@@ -102,7 +103,9 @@ pub(crate) fn without_own_fault(digest: &Digest, channel: &str) -> Option<Digest
     let mut digest = digest.clone();
     digest.faults.retain(|fault| !is_own(fault));
     digest.totals.faults = digest.totals.faults.saturating_sub(1);
-    digest.remarks.push("Earlier digests did not reach this channel; this one includes their news.".to_owned());
+    digest
+        .remarks
+        .push(Remark::this_channel("Earlier digests did not reach this channel; this one includes their news."));
     let nothing = digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty();
     (!nothing).then_some(digest)
 }
@@ -172,7 +175,7 @@ mod tests {
         let narrowed = filter_digest(&digest(), &only).unwrap();
         assert_eq!(narrowed.totals, Totals { open_items: 5, open_groups: 1, ..Totals::default() });
         let remark = narrowed.remarks.last().unwrap();
-        assert!(remark.contains("projects c") && remark.contains("99 open items in 9 groups"));
+        assert!(remark.text.contains("projects c") && remark.text.contains("99 open items in 9 groups"));
     }
 
     #[test]
@@ -218,7 +221,9 @@ mod tests {
         assert_eq!(without_own_fault(&faulty, "chat"), Some(faulty.clone()));
         let own = without_own_fault(&faulty, "mail").unwrap();
         assert!(
-            own.faults.is_empty() && own.totals.faults == 0 && own.remarks.last().unwrap().contains("did not reach")
+            own.faults.is_empty()
+                && own.totals.faults == 0
+                && own.remarks.last().unwrap().text.contains("did not reach")
         );
         faulty.changes.clear();
         faulty.still_open.clear();

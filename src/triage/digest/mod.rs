@@ -6,5 +6,6 @@ pub(crate) mod identity;
 pub(crate) mod merge;
 pub(crate) mod model;
 pub(crate) mod redate;
+pub(crate) mod remark;
 pub(crate) mod size_limit;
 pub(crate) mod test_digest;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::item::Kind;
+use crate::triage::digest::remark::Remark;
 
 /// The version of this model's JSON, for webhooks and stored digests.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -62,7 +63,7 @@ pub struct Digest {
     /// Budget line, ready to read; none while reprocessing is off.
     pub budget: Option<String>,
     /// Sentences about this digest itself: "covers a gap of 3 h".
-    pub remarks: Vec<String>,
+    pub remarks: Vec<Remark>,
     /// The ids of earlier digests that could not be delivered and are part of this one, oldest first; versions before
     /// this field named them in a remark.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -9,6 +9,7 @@ use crate::model::item::Kind;
 use crate::triage::digest::model::{
     Digest, GroupEntry, LeftOut, Reason, SCHEMA_VERSION, Sample, Silenced, Totals, Window,
 };
+use crate::triage::digest::remark::Remark;
 
 /// How the id of every made-up digest begins.
 const TRIAL: &str = "D-TEST-";
@@ -41,7 +42,7 @@ pub(crate) fn trial(instance: &str, zone: &str, now: Timestamp) -> Digest {
         retries: None,
         silenced: Silenced::default(),
         budget: None,
-        remarks: vec!["This is a test message: nothing has failed, and nothing needs to be done.".to_owned()],
+        remarks: vec![Remark::digest("This is a test message: nothing has failed, and nothing needs to be done.")],
         included: Vec::new(),
         left_out: LeftOut::default(),
     }

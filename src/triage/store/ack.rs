@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::triage::ack::{Ack, Until};
 use crate::triage::store::group_row;
 
@@ -77,22 +77,22 @@ pub(crate) fn in_force(
     now: Timestamp,
 ) -> Result<Option<Ack>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT author, open_items, until, coalesce(total_items, ?4), created_at, expires_at FROM ack
+        "SELECT author, open_items, until, coalesce(total_items, ?4) AS total_items, created_at, expires_at FROM ack
          WHERE group_key = ?1 AND episode = ?2 AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)
          ORDER BY ack_id DESC LIMIT 1",
     )?;
     let row = statement.query_row(params![group.group_key, episode, Millis(now), Count(group.total_items)], |row| {
-        let until: Option<String> = row.get(2)?;
-        let Count(total_items) = row.get(3)?;
+        let until: Option<String> = row.get("until")?;
+        let Count(total_items) = row.get("total_items")?;
         let ack = Ack {
-            author: row.get(0)?,
-            open_items: row.get::<_, Count>(1)?.0,
+            author: row.get("author")?,
+            open_items: row.get::<_, Count>("open_items")?.0,
             until: until.and_then(|until| until.parse().ok()),
-            expires_at: row.get::<_, Option<Millis>>(5)?.map(|at| at.0),
+            expires_at: row.get::<_, Option<Millis>>("expires_at")?.map(|at| at.0),
             more: group.total_items.saturating_sub(total_items),
             lately: 0,
         };
-        Ok((ack, row.get::<_, Millis>(4)?.0))
+        Ok((ack, row.get::<_, Millis>("created_at")?.0))
     });
     let Some((mut ack, given_at)) = row.optional()? else { return Ok(None) };
     if let Some(window) = ack.until.and_then(Until::window) {

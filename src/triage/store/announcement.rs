@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::model::group_state::GroupState;
 use crate::triage::decide::Announced;
 use crate::triage::digest::model::Reason;
@@ -21,16 +21,16 @@ pub(crate) fn last(
          WHERE group_key = ?1",
     )?;
     let row = statement.query_row([group_key], |row| {
-        let reason: String = row.get(1)?;
-        let state: String = row.get(5)?;
+        let reason: String = row.get("reason")?;
+        let state: String = row.get("state")?;
         let told = Announced {
-            episode: row.get(0)?,
+            episode: row.get("episode")?,
             reason: Reason::try_from(reason.as_str()).unwrap_or(Reason::New),
-            open_items: row.get::<_, Count>(2)?.0,
-            total_items: row.get::<_, Count>(3)?.0,
-            at: row.get::<_, Millis>(4)?.0,
-            failures: row.get::<_, Count>(6)?.0,
-            baseline: row.get(7)?,
+            open_items: row.get::<_, Count>("open_items")?.0,
+            total_items: row.get::<_, Count>("total_items")?.0,
+            at: row.get::<_, Millis>("announced_at")?.0,
+            failures: row.get::<_, Count>("failures")?.0,
+            baseline: row.get("baseline")?,
         };
         let state = group_state::LastAnnouncement {
             episode: told.episode,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 
 /// A channel as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,12 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<KnownChannel>, LedgerEr
         .prepare_cached("SELECT name, incidents, since, greeted, gone_at, said FROM channel ORDER BY name")?;
     let rows = statement.query_map([], |row| {
         Ok(KnownChannel {
-            name: row.get(0)?,
-            incidents: row.get(1)?,
-            since: row.get::<_, Millis>(2)?.0,
-            greeted: row.get(3)?,
-            gone_at: row.get::<_, Option<Millis>>(4)?.map(|at| at.0),
-            said: row.get(5)?,
+            name: row.get("name")?,
+            incidents: row.get("incidents")?,
+            since: row.get::<_, Millis>("since")?.0,
+            greeted: row.get("greeted")?,
+            gone_at: row.get::<_, Option<Millis>>("gone_at")?.map(|at| at.0),
+            said: row.get("said")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

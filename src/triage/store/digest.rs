@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::triage::digest::model::{Digest, RetrySummary, Totals, Window};
 
 /// The name of the time that the last full digest reached. Ledgers of earlier versions have it from their next one on.

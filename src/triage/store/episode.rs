@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::triage::episode::{Closed, Episode, EpisodeItems, EpisodeTransition, How};
 
 /// More than enough to see a day's flapping.
@@ -25,13 +25,13 @@ pub(crate) fn newest(connection: &Connection, group_key: i64) -> Result<Vec<Epis
 }
 
 fn episode(row: &Row<'_>) -> rusqlite::Result<Episode> {
-    let closed_at: Option<Millis> = row.get(3)?;
-    let how: Option<String> = row.get(4)?;
-    let by: Option<String> = row.get(5)?;
+    let closed_at: Option<Millis> = row.get("closed_at")?;
+    let how: Option<String> = row.get("closed_how")?;
+    let by: Option<String> = row.get("closed_by")?;
     Ok(Episode {
-        ordinal: row.get(0)?,
-        opened_at: row.get::<_, Millis>(1)?.0,
-        noticed_at: row.get::<_, Millis>(2)?.0,
+        ordinal: row.get("ordinal")?,
+        opened_at: row.get::<_, Millis>("opened_at")?.0,
+        noticed_at: row.get::<_, Millis>("noticed_at")?.0,
         closed: closed_at.map(|at| Closed {
             at: at.0,
             how: how.as_deref().and_then(|how| how.parse().ok()).unwrap_or(How::Recovered),

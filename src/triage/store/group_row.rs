@@ -4,12 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 use crate::model::item::Kind;
+use crate::model::time::HOUR;
 use crate::triage::digest::model::Sample;
 use crate::triage::escalation::{BatchShare, GroupMeasures};
 
-const HOUR_MS: i64 = 3_600_000;
 const TERMINAL: &str = "('completed', 'failed', 'cancelled')";
 
 /// A group's own row.
@@ -43,8 +43,9 @@ pub(crate) struct GroupRecord {
     pub failures: u64,
 }
 
-const COLUMNS: &str = "group_key, group_id, kind, template, coalesce(renamed, title), class, rule,
-    coalesce(cause_code || ': ' || cause_text, cause_text, cause_code), first_seen, last_seen, open_items, total_items, failures";
+const COLUMNS: &str = "group_key, group_id, kind, template, coalesce(renamed, title) AS shown_title, class, rule,
+    coalesce(cause_code || ': ' || cause_text, cause_text, cause_code) AS cause, first_seen, last_seen,
+    open_items, total_items, failures";
 
 /// The groups that triage must look at: open now, open when last looked at, or not yet told to have ended.
 pub(crate) fn watched(connection: &Connection) -> Result<Vec<GroupRecord>, LedgerError> {
@@ -72,22 +73,22 @@ pub(crate) fn rename(tx: &rusqlite::Transaction<'_>, group_key: i64, title: Opti
 }
 
 fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRecord> {
-    let kind: String = row.get(2)?;
-    let count = |index| row.get::<_, Count>(index).map(|count| count.0);
+    let kind: String = row.get("kind")?;
+    let count = |column| row.get::<_, Count>(column).map(|count| count.0);
     Ok(GroupRecord {
-        group_key: row.get(0)?,
-        group_id: row.get(1)?,
+        group_key: row.get("group_key")?,
+        group_id: row.get("group_id")?,
         kind: Kind::try_from(kind.as_str()).unwrap_or(Kind::Failed),
-        template: row.get(3)?,
-        title: row.get(4)?,
-        class: row.get(5)?,
-        rule: row.get(6)?,
-        cause: row.get(7)?,
-        first_seen: row.get::<_, Millis>(8)?.0,
-        last_seen: row.get::<_, Millis>(9)?.0,
-        open_items: count(10)?,
-        total_items: count(11)?,
-        failures: count(12)?,
+        template: row.get("template")?,
+        title: row.get("shown_title")?,
+        class: row.get("class")?,
+        rule: row.get("rule")?,
+        cause: row.get("cause")?,
+        first_seen: row.get::<_, Millis>("first_seen")?.0,
+        last_seen: row.get::<_, Millis>("last_seen")?.0,
+        open_items: count("open_items")?,
+        total_items: count("total_items")?,
+        failures: count("failures")?,
     })
 }
 
@@ -106,9 +107,9 @@ pub(crate) fn measures(
     group: &GroupRecord,
     now: Timestamp,
 ) -> Result<GroupMeasures, LedgerError> {
-    let hour_ago = now.as_millisecond() - HOUR_MS;
+    let hour_ago = now.as_millisecond() - HOUR;
     let last_hour = failed_since(connection, group.group_key, now - SignedDuration::from_hours(1), now)?;
-    let this_hour = hour_ago.div_euclid(HOUR_MS);
+    let this_hour = hour_ago.div_euclid(HOUR);
     let mut statement = connection.prepare_cached(
         "SELECT coalesce(max(failures), 0) FROM group_hour WHERE group_key = ?1 AND hour >= ?2 AND hour < ?3",
     )?;
@@ -194,7 +195,7 @@ fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Res
            WHERE gb.group_key = ?1 AND coalesce(b.completed_at, b.updated_at, b.created_at, b.last_seen) > ?2)
          WHERE finished >= 20 ORDER BY CAST(failures AS REAL) / finished DESC, batch_id LIMIT 1"
     );
-    let since = now.as_millisecond() - 24 * HOUR_MS;
+    let since = now.as_millisecond() - 24 * HOUR;
     let share = connection.prepare_cached(&sql)?.query_row(params![group_key, since], |row| {
         Ok(BatchShare { batch_id: row.get(0)?, failed: row.get::<_, Count>(1)?.0, finished: row.get::<_, Count>(2)?.0 })
     });
@@ -203,7 +204,7 @@ fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Res
 
 /// Observations in each of the 24 clock hours up to the one that holds `until`, oldest first.
 pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) -> Result<Vec<u32>, LedgerError> {
-    let last = until.as_millisecond().div_euclid(HOUR_MS);
+    let last = until.as_millisecond().div_euclid(HOUR);
     let mut statement = connection
         .prepare_cached("SELECT hour, failures FROM group_hour WHERE group_key = ?1 AND hour > ?2 AND hour <= ?3")?;
     let mut hours = vec![0; 24];
@@ -272,7 +273,7 @@ fn candidates_in(
     most: usize,
 ) -> Result<Vec<SampleItem>, LedgerError> {
     let sql = format!(
-        "SELECT i.item_id, i.item_name, p.name, p.project_id, b.batch_id, o.job_id, o.job_record_id, m.text,
+        "SELECT i.item_id, i.item_name, p.name AS project, p.project_id, b.batch_id, o.job_id, o.job_record_id, m.text,
                 o.skip_reason, o.event_at
          FROM item i JOIN observation o ON o.observation_key = i.observation_key
          JOIN batch b ON b.batch_key = o.batch_key JOIN project p ON p.project_key = i.project_key
@@ -284,18 +285,18 @@ fn candidates_in(
     let rows = statement.query_map(params![group_key, most], |row| {
         Ok(SampleItem {
             sample: Sample {
-                item_id: row.get(0)?,
-                item_name: row.get(1)?,
-                project: row.get(2)?,
-                batch_id: row.get(4)?,
-                job_id: row.get(5)?,
-                job_record_id: row.get(6)?,
-                error_message: row.get(7)?,
-                skip_reason: row.get(8)?,
-                seen_at: row.get::<_, Millis>(9)?.0,
+                item_id: row.get("item_id")?,
+                item_name: row.get("item_name")?,
+                project: row.get("project")?,
+                batch_id: row.get("batch_id")?,
+                job_id: row.get("job_id")?,
+                job_record_id: row.get("job_record_id")?,
+                error_message: row.get("text")?,
+                skip_reason: row.get("skip_reason")?,
+                seen_at: row.get::<_, Millis>("event_at")?.0,
                 links: std::collections::BTreeMap::new(),
             },
-            project_id: row.get(3)?,
+            project_id: row.get("project_id")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::triage::digest::model::Digest;
+use crate::triage::digest::remark::Remark;
 use crate::triage::store::digest;
 
 /// A delivery that its channel will never get.
@@ -57,7 +58,7 @@ pub(crate) struct Got {
     /// Keys of worker faults.
     pub faults: HashSet<String>,
     /// What else digests said.
-    pub remarks: HashSet<String>,
+    pub remarks: HashSet<Remark>,
 }
 
 /// What a channel was sent by digests decided since `since`, or will be.

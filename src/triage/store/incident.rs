@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::{Count, Millis};
+use crate::ledger::time::{Count, Millis};
 
 /// Notes that a channel was asked to open an incident for an episode, under this scope; again if it is known already.
 pub(crate) fn open(
@@ -93,7 +93,7 @@ pub(crate) fn count_open(connection: &Connection, channel: &str) -> Result<u64, 
 /// One whose group was merged into another that is open goes on: its cause is still there.
 pub(crate) fn with_closed_episode(connection: &Connection) -> Result<Vec<Incident>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT i.channel, i.group_key, i.episode, NULL, i.scope FROM incident i JOIN error_group g USING (group_key)
+        "SELECT i.channel, i.group_key, i.episode, NULL AS ack_id, i.scope FROM incident i JOIN error_group g USING (group_key)
          JOIN episode e ON e.group_key = i.group_key AND e.ordinal = i.episode
          WHERE i.resolved_at IS NULL AND e.closed_at IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM episode s
@@ -119,11 +119,11 @@ pub(crate) fn acked(connection: &Connection, now: Timestamp) -> Result<Vec<Incid
 
 fn incident(row: &Row<'_>) -> rusqlite::Result<Incident> {
     Ok(Incident {
-        channel: row.get(0)?,
-        group_key: row.get(1)?,
-        episode: row.get(2)?,
-        ack_id: row.get(3)?,
-        scope: row.get(4)?,
+        channel: row.get("channel")?,
+        group_key: row.get("group_key")?,
+        episode: row.get("episode")?,
+        ack_id: row.get("ack_id")?,
+        scope: row.get("scope")?,
     })
 }
 

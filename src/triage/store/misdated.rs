@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::meta::{meta, set_meta};
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 
 /// The name of the list in `meta`.
 const NAME: &str = "misdated_digests";

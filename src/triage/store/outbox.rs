@@ -1,7 +1,7 @@
 //! The outbox: one delivery for each digest and channel, put there in the transaction that decides the digest.
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::triage::digest::merge::{merge, merge_incidents};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::keep;
@@ -86,19 +86,19 @@ pub(crate) fn waiting(
     now: Timestamp,
 ) -> Result<Vec<Waiting>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT delivery_id, content, attempts, not_before, page, state = 'dead' FROM delivery
+        "SELECT delivery_id, content, attempts, not_before, page, state = 'dead' AS dead FROM delivery
          WHERE channel = ?1 AND ((state = 'pending' AND (?3 OR (done = '[]' AND uncertain = 0)))
              OR (state = 'dead' AND lease_until > ?2))
          ORDER BY created_at, delivery_id",
     )?;
     let rows = statement.query_map(params![channel, Millis(now), incidents], |row| {
         Ok(Waiting {
-            delivery_id: row.get(0)?,
-            content: row.get(1)?,
-            attempts: row.get(2)?,
-            not_before: row.get::<_, Millis>(3)?.0,
-            page: row.get(4)?,
-            dead: row.get(5)?,
+            delivery_id: row.get("delivery_id")?,
+            content: row.get("content")?,
+            attempts: row.get("attempts")?,
+            not_before: row.get::<_, Millis>("not_before")?.0,
+            page: row.get("page")?,
+            dead: row.get("dead")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

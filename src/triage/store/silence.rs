@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::millis::Millis;
+use crate::ledger::time::Millis;
 use crate::triage::silence::{CompiledMatcher, ItemView, Matcher};
 
 /// A silence as stored.
@@ -92,17 +92,17 @@ fn select(connection: &Connection, condition: &str, now: Timestamp) -> Result<Ve
 }
 
 fn silence(row: &Row<'_>) -> Result<Silence, LedgerError> {
-    let matcher: String = row.get(1)?;
+    let matcher: String = row.get("matcher")?;
     let matcher = serde_json::from_str(&matcher)
         .map_err(|_| LedgerError::Unreadable { what: "silence matcher", value: matcher })?;
     Ok(Silence {
-        silence_id: row.get(0)?,
+        silence_id: row.get("silence_id")?,
         matcher,
-        author: row.get(2)?,
-        reason: row.get(3)?,
-        created_at: row.get::<_, Millis>(4)?.0,
-        expires_at: row.get::<_, Millis>(5)?.0,
-        ended_at: row.get::<_, Option<Millis>>(6)?.map(|at| at.0),
+        author: row.get("author")?,
+        reason: row.get("reason")?,
+        created_at: row.get::<_, Millis>("created_at")?.0,
+        expires_at: row.get::<_, Millis>("expires_at")?.0,
+        ended_at: row.get::<_, Option<Millis>>("ended_at")?.map(|at| at.0),
     })
 }
 

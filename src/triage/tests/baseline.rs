@@ -82,7 +82,7 @@ fn old_failures_that_are_found_later_are_inventory_and_no_growth() {
     );
     let later = look(&mut seed, &settings, 63);
     assert_eq!(reasons(&later), ["quota baseline"]);
-    assert!(later.unwrap().remarks.iter().any(|remark| remark.contains("before their project was first scanned")));
+    assert!(later.unwrap().remarks.iter().any(|remark| remark.text.contains("before their project was first scanned")));
     assert!(paged(&seed).is_empty());
     seed.fail("quota", "b", 1, t(70));
     assert_eq!(reasons(&look(&mut seed, &settings, 71)), ["quota new PAGE"]);

@@ -5,7 +5,9 @@ use crate::ledger::tests::seed::{Seed, t};
 use crate::model::group_state::GroupState;
 use crate::model::schedule::quiet::QuietHours;
 use crate::triage::digest::channel_filter::Only;
+use crate::triage::digest::remark::Remark;
 use crate::triage::settings::{Route, TriageSettings};
+use crate::triage::tests::texts;
 use crate::triage::*;
 
 /// A ledger whose inventory was reported, with a mail and a pager.
@@ -84,7 +86,7 @@ fn what_a_renamed_channel_was_owed_comes_under_its_new_name() {
     assert_eq!(sent_to(&seed, "post"), ["new login/1, new plain/1"]);
     assert_eq!(sent_to(&seed, "oncall"), ["new login/1"]);
     let content = contents(&seed, "post").remove(0);
-    let said = content.remarks.join(" ");
+    let said = texts(&content).join(" ");
     assert!(said.contains("Channel mail was removed from the configuration"), "{said}");
     assert_eq!(content.included, ["D-20260601-01"]);
     let states = "SELECT count(*) FROM delivery WHERE digest_id <> ?1 AND state = 'superseded'";
@@ -114,7 +116,7 @@ fn what_was_owed_to_a_channel_that_is_gone_goes_to_those_that_do_not_have_it() {
     assert_eq!(sent_to(&seed, "chat"), ["new login/1"]);
     assert_eq!(seed.number("SELECT count(*) FROM delivery WHERE state <> ?1", "superseded"), 1);
     seed.fail("plain", "b", 1, t(20));
-    let said = look(&mut seed, &settings, 21).unwrap().remarks.join(" ");
+    let said = texts(&look(&mut seed, &settings, 21).unwrap()).join(" ");
     assert!(said.contains("Channel mail was removed from the configuration 2026-06-01 10:03 UTC."), "{said}");
     assert!(said.contains("llama-triage cannot resolve the incident it opened: resolve it there"), "{said}");
     assert_eq!(seed.number("SELECT count(*) FROM audit WHERE action = ?1", "channel-removed"), 2);
@@ -216,7 +218,7 @@ fn the_first_message_of_a_new_channel_lists_what_is_open() {
     look(&mut seed, &settings, 5).unwrap();
     assert_eq!(sent_to(&seed, "chat"), ["=login, =plain"]);
     let first = contents(&seed, "chat").remove(0);
-    assert!(first.remarks[0].starts_with("This channel is new:"), "{:?}", first.remarks);
+    assert!(first.remarks[0].text.starts_with("This channel is new:"), "{:?}", first.remarks);
     assert_eq!(first.still_open[1].samples.len(), 3);
     assert!(first.baseline, "its headline is that of an inventory, not that nothing is new");
     assert_eq!((sent_to(&seed, "mail").len(), sent_to(&seed, "news").len()), (1, 0));
@@ -225,7 +227,11 @@ fn the_first_message_of_a_new_channel_lists_what_is_open() {
     seed.fail("other", "b", 1, t(17));
     let next = look(&mut seed, &settings, 18).unwrap();
     assert_eq!(sent_to(&seed, "chat").last().unwrap(), "new other/1");
-    assert!(next.remarks.contains(&"Channel chat was added 2026-06-01 10:05 UTC.".to_owned()), "{:?}", next.remarks);
+    assert!(
+        next.remarks.contains(&Remark::channels("Channel chat was added 2026-06-01 10:05 UTC.")),
+        "{:?}",
+        next.remarks
+    );
     all_sent(&seed);
     seed.fail("third", "b", 1, t(40));
     assert!(look(&mut seed, &settings, 41).unwrap().remarks.is_empty(), "once");
@@ -292,7 +298,7 @@ fn what_a_digest_says_beside_its_news_survives_that_all_readers_are_renamed() {
     }
     let said = contents(&seed, "paper").pop().unwrap().remarks;
     let left = "llama-triage cannot resolve the incident it opened: resolve it there";
-    assert_eq!(said.iter().filter(|remark| remark.contains(left)).count(), 1, "{said:?}");
+    assert_eq!(said.iter().filter(|remark| remark.text.contains(left)).count(), 1, "{said:?}");
     all_sent(&seed);
     settings.routes.push(route("chat", false));
     look(&mut seed, &settings, 40).unwrap();

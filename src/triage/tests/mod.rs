@@ -44,6 +44,11 @@ fn changes(digest: &Option<Digest>) -> Vec<String> {
     entries.map(|entry| format!("{} {}", entry.group_id, entry.reason.as_str())).collect()
 }
 
+/// What a digest says of itself.
+fn texts(digest: &Digest) -> Vec<String> {
+    digest.remarks.iter().map(|remark| remark.text.clone()).collect()
+}
+
 #[test]
 fn a_group_is_new_once_then_resolved_then_regressed() {
     let (mut seed, settings) = world();
@@ -172,7 +177,7 @@ fn quiet_hours_hold_news_and_tell_it_once_they_end() {
     let end = at(&mut seed, &settings, 120);
     assert_eq!(changes(&end), ["g new"]);
     let end = end.unwrap();
-    let remarks = end.remarks.join(" ");
+    let remarks = texts(&end).join(" ");
     assert!(!remarks.contains("login"), "{remarks}");
     // What was reported in between was a part only, so this one covers the night.
     assert_eq!((end.window.from, end.totals.new_items), (t(-60), 3));
@@ -231,10 +236,10 @@ fn times_are_reported_in_the_readers_zone() {
     assert_eq!(back.changes[0].why.as_deref(), Some(why));
     // The daily one was due at 09:00 Berlin time, which is minute 1260; an hour and a half is late.
     let daily = at(&mut seed, &settings, 1350).unwrap();
-    assert_eq!(daily.remarks[0], "This digest was due 2026-06-02 09:00 CEST and is late.");
-    assert!(daily.remarks[1].contains("from 2026-06-01 13:01 CEST to 2026-06-02 10:30 CEST"));
+    assert_eq!(daily.remarks[0].text, "This digest was due 2026-06-02 09:00 CEST and is late.");
+    assert!(daily.remarks[1].text.contains("from 2026-06-01 13:01 CEST to 2026-06-02 10:30 CEST"));
     let punctual = at(&mut seed, &settings, 1260 + 1440 + 50).unwrap();
-    assert!(!punctual.remarks.iter().any(|remark| remark.contains("late")), "{:?}", punctual.remarks);
+    assert!(!punctual.remarks.iter().any(|remark| remark.text.contains("late")), "{:?}", punctual.remarks);
 }
 
 #[test]
@@ -365,7 +370,7 @@ fn a_digest_by_a_clock_in_doubt_says_so() {
     let mut remarks = |certain: i64, group: &str| {
         seed.fail(group, "b", 1, t(2));
         let request = TriageRequest { by_hand: true, certain: t(certain), ..TriageRequest::at(t(20)) };
-        seed.write(|tx| triage_in(tx, &settings, &request)).unwrap().unwrap().remarks
+        texts(&seed.write(|tx| triage_in(tx, &settings, &request)).unwrap().unwrap())
     };
     assert_eq!(remarks(2, "g"), [CLOCK_IN_DOUBT]);
     assert_eq!(remarks(20, "h"), [""; 0]);

@@ -81,6 +81,12 @@ pub(crate) struct Sent {
     pub(crate) deferred: Vec<Declined>,
 }
 
+/// The server's answer to one command.
+enum Reply {
+    Accepted,
+    Declined(SmtpError),
+}
+
 impl SmtpServer {
     /// Host and port, for people.
     pub(crate) fn peer(&self) -> String {
@@ -182,14 +188,16 @@ impl SmtpServer {
         to: &[Address],
         message: &[u8],
     ) -> Result<Sent, NotifyError> {
-        self.command(connection, Mail::new(Some(from.clone()), Vec::new()))
-            .await?
-            .map_err(|error| self.declined(SmtpStage::Sender, &error))?;
+        if let Reply::Declined(error) = self.command(connection, Mail::new(Some(from.clone()), Vec::new())).await? {
+            return Err(self.declined(SmtpStage::Sender, &error));
+        }
         let mut sent = self.offer_recipients(connection, to).await?;
         if sent.accepted.is_empty() {
             return Ok(sent);
         }
-        self.command(connection, Data).await?.map_err(|error| self.declined(SmtpStage::Message, &error))?;
+        if let Reply::Declined(error) = self.command(connection, Data).await? {
+            return Err(self.declined(SmtpStage::Message, &error));
+        }
         sent.answer = self.hand_over_content(connection, message).await?;
         Ok(sent)
     }
@@ -202,7 +210,7 @@ impl SmtpServer {
         let mut sent = Sent::default();
         for address in to {
             let recipient = Rcpt::new(address.clone(), Vec::new());
-            let Err(error) = self.command(connection, recipient).await? else {
+            let Reply::Declined(error) = self.command(connection, recipient).await? else {
                 sent.accepted.push(address.clone());
                 continue;
             };
@@ -234,16 +242,16 @@ impl SmtpServer {
         }
     }
 
-    /// The outer error ends the dialogue; the inner one is the server's answer to this command.
+    /// What the server answers to a command; an error ends the dialogue.
     async fn command<C: std::fmt::Display>(
         &self,
         connection: &mut AsyncSmtpConnection,
         command: C,
-    ) -> Result<Result<(), SmtpError>, NotifyError> {
+    ) -> Result<Reply, NotifyError> {
         match timeout(self.patience.command, connection.command(command)).await {
             Err(_) => Err(self.silent("to answer a command", self.patience.command)),
-            Ok(Ok(_)) => Ok(Ok(())),
-            Ok(Err(error)) if error.status().is_some() => Ok(Err(error)),
+            Ok(Ok(_)) => Ok(Reply::Accepted),
+            Ok(Err(error)) if error.status().is_some() => Ok(Reply::Declined(error)),
             Ok(Err(error)) => Err(self.unreachable(&error)),
         }
     }

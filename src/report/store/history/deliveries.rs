@@ -14,8 +14,8 @@ pub(crate) fn digests(view: &ReportView<'_>) -> Result<Vec<DigestRow>, QueryErro
     clause.one_of_keys("d.digest_id IN (SELECT digest_id FROM digest_item WHERE group_key", &view.group_keys, ")");
     let mut statement = view.connection.prepare(&format!(
         "SELECT d.digest_id, d.created_at, d.scheduled, d.reasons,
-                (SELECT count(DISTINCT group_key) FROM digest_item n WHERE n.digest_id = d.digest_id),
-                coalesce(v.sent, 0), coalesce(v.pending, 0), coalesce(v.dead, 0)
+                (SELECT count(DISTINCT group_key) FROM digest_item n WHERE n.digest_id = d.digest_id) AS group_count,
+                coalesce(v.sent, 0) AS sent, coalesce(v.pending, 0) AS pending, coalesce(v.dead, 0) AS dead
          FROM digest d LEFT JOIN (
              SELECT digest_id, sum(state = 'sent') AS sent, sum(state IN ('pending', 'sending')) AS pending,
                     sum(state = 'dead') AS dead FROM delivery GROUP BY digest_id) v
@@ -25,17 +25,17 @@ pub(crate) fn digests(view: &ReportView<'_>) -> Result<Vec<DigestRow>, QueryErro
         view.filter.sql_limit()
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), |row| {
-        let reasons: String = row.get(3)?;
+        let reasons: String = row.get("reasons")?;
         let reasons = reasons.split(',').map(str::trim).filter(|reason| !reason.is_empty());
         Ok(DigestRow {
-            digest_id: row.get(0)?,
-            created_at: value::time(row, 1)?,
-            scheduled: row.get(2)?,
+            digest_id: row.get("digest_id")?,
+            created_at: value::time(row, "created_at")?,
+            scheduled: row.get("scheduled")?,
             reasons: reasons.map(str::to_owned).collect(),
-            groups: value::count(row, 4)?,
-            sent: value::count(row, 5)?,
-            pending: value::count(row, 6)?,
-            dead: value::count(row, 7)?,
+            groups: value::count(row, "group_count")?,
+            sent: value::count(row, "sent")?,
+            pending: value::count(row, "pending")?,
+            dead: value::count(row, "dead")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -55,23 +55,23 @@ pub(crate) fn deliveries(view: &ReportView<'_>) -> Result<Vec<DeliveryRow>, Quer
     }
     let mut statement = view.connection.prepare(&format!(
         "SELECT delivery_id, digest_id, channel, state, attempts, last_error, created_at, sent_at,
-                CASE WHEN state = 'pending' THEN not_before END, superseded_by
+                CASE WHEN state = 'pending' THEN not_before END AS next_try_at, superseded_by
          FROM delivery WHERE {} ORDER BY created_at DESC, delivery_id LIMIT {}",
         clause.text(),
         view.filter.sql_limit()
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), |row| {
         Ok(DeliveryRow {
-            delivery_id: row.get(0)?,
-            digest_id: row.get(1)?,
-            channel: row.get(2)?,
-            state: row.get(3)?,
-            attempts: value::count(row, 4)?,
-            last_error: row.get(5)?,
-            created_at: value::time(row, 6)?,
-            sent_at: value::maybe_time(row, 7)?,
-            next_try_at: value::maybe_time(row, 8)?,
-            superseded_by: row.get(9)?,
+            delivery_id: row.get("delivery_id")?,
+            digest_id: row.get("digest_id")?,
+            channel: row.get("channel")?,
+            state: row.get("state")?,
+            attempts: value::count(row, "attempts")?,
+            last_error: row.get("last_error")?,
+            created_at: value::time(row, "created_at")?,
+            sent_at: value::maybe_time(row, "sent_at")?,
+            next_try_at: value::maybe_time(row, "next_try_at")?,
+            superseded_by: row.get("superseded_by")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -94,13 +94,13 @@ pub(crate) fn audit(view: &ReportView<'_>) -> Result<Vec<AuditRow>, QueryError> 
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), |row| {
         Ok(AuditRow {
-            audit_id: row.get(0)?,
-            at: value::time(row, 1)?,
-            actor: row.get(2)?,
-            action: row.get(3)?,
-            subject: row.get(4)?,
-            reason: row.get(5)?,
-            detail: row.get(6)?,
+            audit_id: row.get("audit_id")?,
+            at: value::time(row, "at")?,
+            actor: row.get("actor")?,
+            action: row.get("action")?,
+            subject: row.get("subject")?,
+            reason: row.get("reason")?,
+            detail: row.get("detail")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -3,7 +3,8 @@
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
-use crate::ledger::time::{HOUR, hour};
+use crate::ledger::time::hour;
+use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::item_counts;

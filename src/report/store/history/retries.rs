@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
+use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::history::{AttemptRow, RetryRow};
 use crate::report::store::selection::clause::Clause;
@@ -14,9 +15,11 @@ const FROM: &str = "attempt a JOIN intent n ON n.intent_id = a.intent_id \
      JOIN error_group g ON g.group_key = a.group_key \
      JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)";
 
-const SUMS: &str = "count(*), sum(a.outcome IN ('recovered', 'already_processed')), \
-     sum(a.outcome = 'failed_same'), sum(a.outcome = 'failed_differently'), sum(a.outcome = 'running'), \
-     sum(a.outcome = 'unknown'), sum(a.outcome IN ('cancelled', 'expired')), sum(a.credits), sum(a.billed)";
+const SUMS: &str = "count(*) AS attempts, sum(a.outcome IN ('recovered', 'already_processed')) AS recovered, \
+     sum(a.outcome = 'failed_same') AS failed_same, sum(a.outcome = 'failed_differently') AS failed_differently, \
+     sum(a.outcome = 'running') AS running, sum(a.outcome = 'unknown') AS unknown, \
+     sum(a.outcome IN ('cancelled', 'expired')) AS ended_otherwise, sum(a.credits) AS credits_asked, \
+     sum(a.billed) AS credits_billed";
 
 /// The attempts that match, newest first.
 pub(crate) fn attempts(view: &ReportView<'_>) -> Result<Vec<AttemptRow>, QueryError> {
@@ -26,7 +29,7 @@ pub(crate) fn attempts(view: &ReportView<'_>) -> Result<Vec<AttemptRow>, QueryEr
                 a.started_at, a.finished_at, a.job_id,
                 (SELECT z.group_id FROM error_group y
                  JOIN error_group z ON z.group_key = coalesce(y.merged_into, y.group_key)
-                 WHERE y.group_key = a.group_after),
+                 WHERE y.group_key = a.group_after) AS group_after_id,
                 a.credits, n.actor, n.reason, a.billed
          FROM {FROM} WHERE {} ORDER BY a.started_at DESC, a.attempt_id DESC LIMIT {}",
         clause.text(),
@@ -34,22 +37,22 @@ pub(crate) fn attempts(view: &ReportView<'_>) -> Result<Vec<AttemptRow>, QueryEr
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), |row| {
         Ok(AttemptRow {
-            attempt_id: row.get(0)?,
-            intent_id: row.get(1)?,
-            item_id: row.get(2)?,
-            group_id: row.get(3)?,
-            n: value::count(row, 4)?,
-            trigger: row.get(5)?,
-            batch_id: row.get(6)?,
-            outcome: row.get(7)?,
-            started_at: value::time(row, 8)?,
-            finished_at: value::maybe_time(row, 9)?,
-            job_id: row.get(10)?,
-            group_after: row.get(11)?,
-            credits: row.get(12)?,
-            actor: row.get(13)?,
-            reason: row.get(14)?,
-            billed: row.get(15)?,
+            attempt_id: row.get("attempt_id")?,
+            intent_id: row.get("intent_id")?,
+            item_id: row.get("item_id")?,
+            group_id: row.get("group_id")?,
+            n: value::count(row, "n")?,
+            trigger: row.get("trigger")?,
+            batch_id: row.get("batch_id")?,
+            outcome: row.get("outcome")?,
+            started_at: value::time(row, "started_at")?,
+            finished_at: value::maybe_time(row, "finished_at")?,
+            job_id: row.get("job_id")?,
+            group_after: row.get("group_after_id")?,
+            credits: row.get("credits")?,
+            actor: row.get("actor")?,
+            reason: row.get("reason")?,
+            billed: row.get("billed")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -68,7 +71,7 @@ pub(crate) fn retries(view: &ReportView<'_>, zone: &TimeZone) -> Result<Vec<Retr
     };
     let clause = clause(view)?;
     let mut statement = view.connection.prepare(&format!(
-        "SELECT CAST({key} AS TEXT), {title}, {SUMS} FROM {FROM} WHERE {} GROUP BY 1 ORDER BY 3 DESC, 1",
+        "SELECT CAST({key} AS TEXT) AS summed_by, {title} AS title, {SUMS} FROM {FROM} WHERE {} GROUP BY 1 ORDER BY 3 DESC, 1",
         clause.text()
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), retry)?;
@@ -94,10 +97,11 @@ pub(crate) fn in_window(view: &ReportView<'_>) -> Result<Option<RetryRow>, Query
 }
 
 fn all(view: &ReportView<'_>, clause: &Clause) -> Result<Option<RetryRow>, QueryError> {
-    let mut statement =
-        view.connection.prepare(&format!("SELECT 'all', NULL, {SUMS} FROM {FROM} WHERE {}", clause.text()))?;
+    let mut statement = view
+        .connection
+        .prepare(&format!("SELECT 'all' AS summed_by, NULL AS title, {SUMS} FROM {FROM} WHERE {}", clause.text()))?;
     let values = params_from_iter(clause.values());
-    let attempts = statement.query_row(values, |row| match value::count(row, 2)? {
+    let attempts = statement.query_row(values, |row| match value::count(row, "attempts")? {
         0 => Ok(None),
         _ => retry(row).map(Some),
     })?;
@@ -126,17 +130,17 @@ fn started_within(clause: &mut Clause, window: TimeRange) {
 
 fn retry(row: &Row<'_>) -> rusqlite::Result<RetryRow> {
     let mut retry = RetryRow {
-        key: row.get(0)?,
-        title: row.get(1)?,
-        attempts: value::count(row, 2)?,
-        recovered: value::count(row, 3)?,
-        failed_same: value::count(row, 4)?,
-        failed_differently: value::count(row, 5)?,
-        running: value::count(row, 6)?,
-        unknown: value::count(row, 7)?,
-        ended_otherwise: value::count(row, 8)?,
-        credits: row.get(9)?,
-        billed: row.get(10)?,
+        key: row.get("summed_by")?,
+        title: row.get("title")?,
+        attempts: value::count(row, "attempts")?,
+        recovered: value::count(row, "recovered")?,
+        failed_same: value::count(row, "failed_same")?,
+        failed_differently: value::count(row, "failed_differently")?,
+        running: value::count(row, "running")?,
+        unknown: value::count(row, "unknown")?,
+        ended_otherwise: value::count(row, "ended_otherwise")?,
+        credits: row.get("credits_asked")?,
+        billed: row.get("credits_billed")?,
         ..RetryRow::default()
     };
     retry.rate();
@@ -147,7 +151,7 @@ fn retry(row: &Row<'_>) -> rusqlite::Result<RetryRow> {
 fn by_day(hours: Vec<RetryRow>, zone: &TimeZone) -> Vec<RetryRow> {
     let mut days: std::collections::BTreeMap<String, RetryRow> = Default::default();
     for hour in hours {
-        let start = hour.key.parse::<i64>().unwrap_or_default().saturating_mul(3_600_000);
+        let start = hour.key.parse::<i64>().unwrap_or_default().saturating_mul(HOUR);
         let start = jiff::Timestamp::from_millisecond(start).unwrap_or_default();
         let day = start.to_zoned_datetime(zone.clone()).date().to_string();
         let sum = days.entry(day.clone()).or_insert_with(|| RetryRow { key: day, ..RetryRow::default() });

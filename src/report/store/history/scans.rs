@@ -43,11 +43,11 @@ pub(crate) fn addresses(reading: &ReadTransaction) -> Result<Vec<(String, String
 /// The newest scan of each project.
 pub(crate) fn last_scans(connection: &Connection) -> Result<Vec<ScanRow>, QueryError> {
     let mut statement = connection.prepare(
-        "SELECT p.name, s.started_at, s.finished_at, s.complete, s.batches_listed, s.items_listed,
+        "SELECT p.name AS project, s.started_at, s.finished_at, s.complete, s.batches_listed, s.items_listed,
                 s.unreadable, s.error,
                 (SELECT c.finished_at FROM scan c
                  WHERE c.project_key = p.project_key AND c.complete = 1 AND c.finished_at IS NOT NULL
-                 ORDER BY c.started_at DESC LIMIT 1)
+                 ORDER BY c.started_at DESC LIMIT 1) AS complete_at
          FROM project p JOIN scan s ON s.scan_key = (
              SELECT scan_key FROM scan WHERE project_key = p.project_key
              ORDER BY started_at DESC, scan_key DESC LIMIT 1)
@@ -55,15 +55,15 @@ pub(crate) fn last_scans(connection: &Connection) -> Result<Vec<ScanRow>, QueryE
     )?;
     let rows = statement.query_map([], |row| {
         Ok(ScanRow {
-            project: row.get(0)?,
-            started_at: value::time(row, 1)?,
-            finished_at: value::maybe_time(row, 2)?,
-            complete: row.get(3)?,
-            complete_at: value::maybe_time(row, 8)?,
-            batches_listed: value::count(row, 4)?,
-            items_listed: value::count(row, 5)?,
-            unreadable: value::count(row, 6)?,
-            error: row.get(7)?,
+            project: row.get("project")?,
+            started_at: value::time(row, "started_at")?,
+            finished_at: value::maybe_time(row, "finished_at")?,
+            complete: row.get("complete")?,
+            complete_at: value::maybe_time(row, "complete_at")?,
+            batches_listed: value::count(row, "batches_listed")?,
+            items_listed: value::count(row, "items_listed")?,
+            unreadable: value::count(row, "unreadable")?,
+            error: row.get("error")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

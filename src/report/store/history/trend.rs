@@ -7,8 +7,8 @@ use jiff::{Timestamp, ToSpan};
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
-use crate::ledger::time::HOUR;
 use crate::model::item::Kind;
+use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::history::TrendRow;
 use crate::report::store::selection::clause::Clause;

@@ -82,9 +82,9 @@ fn select(
              SELECT gb.batch_key, sum(gb.failures) AS observations, count(*) AS groups_hit
              FROM group_batch gb
              WHERE {counted} GROUP BY gb.batch_key)
-         SELECT b.batch_id, p.name, p.project_id, b.job_type, b.directory_id, b.status, b.total_items,
+         SELECT b.batch_id, p.name AS project, p.project_id, b.job_type, b.directory_id, b.status, b.total_items,
                 b.failed_items, b.skipped_items, coalesce(c.observations, 0) AS observations,
-                coalesce(c.groups_hit, 0), b.error_message, b.created_at, b.completed_at, b.last_seen,
+                coalesce(c.groups_hit, 0) AS groups_hit, b.error_message, b.created_at, b.completed_at, b.last_seen,
                 b.listed_at, b.gone_at
          FROM batch b JOIN project p ON p.project_key = b.project_key
          LEFT JOIN counted c ON c.batch_key = b.batch_key
@@ -96,33 +96,33 @@ fn select(
 }
 
 fn batch_row(view: &ReportView<'_>, row: &Row<'_>) -> rusqlite::Result<BatchRow> {
-    let batch_id: String = row.get(0)?;
-    let project: String = row.get(1)?;
-    let project_id: Option<String> = row.get(2)?;
+    let batch_id: String = row.get("batch_id")?;
+    let project: String = row.get("project")?;
+    let project_id: Option<String> = row.get("project_id")?;
     let links = view.linker.make(
         &project,
         &LinkFacts { project_id: project_id.as_deref(), batch_id: Some(&batch_id), ..LinkFacts::default() },
     );
-    let total_items = value::maybe_count(row, 6)?;
-    let failed_items = value::maybe_count(row, 7)?;
+    let total_items = value::maybe_count(row, "total_items")?;
+    let failed_items = value::maybe_count(row, "failed_items")?;
     Ok(BatchRow {
         batch_id,
         project,
-        job_type: row.get(3)?,
-        directory_id: row.get(4)?,
-        status: row.get(5)?,
+        job_type: row.get("job_type")?,
+        directory_id: row.get("directory_id")?,
+        status: row.get("status")?,
         total_items,
         failed_items,
-        skipped_items: value::maybe_count(row, 8)?,
+        skipped_items: value::maybe_count(row, "skipped_items")?,
         failed_share: share(failed_items, total_items),
-        observations: value::count(row, 9)?,
-        groups: value::count(row, 10)?,
-        error_message: row.get(11)?,
-        created_at: value::maybe_time(row, 12)?,
-        completed_at: value::maybe_time(row, 13)?,
-        last_seen: value::time(row, 14)?,
-        listed_at: value::maybe_time(row, 15)?,
-        gone_at: value::maybe_time(row, 16)?,
+        observations: value::count(row, "observations")?,
+        groups: value::count(row, "groups_hit")?,
+        error_message: row.get("error_message")?,
+        created_at: value::maybe_time(row, "created_at")?,
+        completed_at: value::maybe_time(row, "completed_at")?,
+        last_seen: value::time(row, "last_seen")?,
+        listed_at: value::maybe_time(row, "listed_at")?,
+        gone_at: value::maybe_time(row, "gone_at")?,
         links,
     })
 }
@@ -138,18 +138,18 @@ fn share(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
 
 fn groups_in(view: &ReportView<'_>, batch_key: i64) -> Result<Vec<GroupHit>, QueryError> {
     let mut statement = view.connection.prepare(
-        "SELECT s.group_id, s.kind, s.class, coalesce(s.renamed, s.title), sum(gb.failures)
+        "SELECT s.group_id, s.kind, s.class, coalesce(s.renamed, s.title) AS title, sum(gb.failures) AS failures
          FROM group_batch gb JOIN error_group g ON g.group_key = gb.group_key
          JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
          WHERE gb.batch_key = ? GROUP BY s.group_key ORDER BY 5 DESC, s.group_id",
     )?;
     let rows = statement.query_map([batch_key], |row| {
         Ok(GroupHit {
-            group_id: row.get(0)?,
-            kind: value::kind(row, 1)?,
-            class: row.get(2)?,
-            title: row.get(3)?,
-            failures: value::count(row, 4)?,
+            group_id: row.get("group_id")?,
+            kind: value::kind(row, "kind")?,
+            class: row.get("class")?,
+            title: row.get("title")?,
+            failures: value::count(row, "failures")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

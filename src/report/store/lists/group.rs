@@ -73,11 +73,11 @@ fn episodes(view: &ReportView<'_>, key: i64) -> Result<Vec<EpisodeRow>, QueryErr
     )?;
     let rows = statement.query_map([key], |row| {
         Ok(EpisodeRow {
-            ordinal: row.get(0)?,
-            opened_at: value::time(row, 1)?,
-            closed_at: value::maybe_time(row, 2)?,
-            closed_how: row.get(3)?,
-            closed_by: row.get(4)?,
+            ordinal: row.get("ordinal")?,
+            opened_at: value::time(row, "opened_at")?,
+            closed_at: value::maybe_time(row, "closed_at")?,
+            closed_how: row.get("closed_how")?,
+            closed_by: row.get("closed_by")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -89,7 +89,7 @@ fn batches_hit(view: &ReportView<'_>, members: &[i64]) -> Result<Vec<BatchHit>, 
         "WITH hit AS MATERIALIZED (
              SELECT batch_key, sum(failures) AS failures FROM group_batch WHERE group_key IN ({})
              GROUP BY batch_key ORDER BY 2 DESC, batch_key DESC LIMIT {BATCHES})
-         SELECT b.batch_id, p.name, b.job_type, hit.failures, b.total_items, b.created_at
+         SELECT b.batch_id, p.name AS project, b.job_type, hit.failures, b.total_items, b.created_at
          FROM hit JOIN batch b ON b.batch_key = hit.batch_key
          JOIN project p ON p.project_key = b.project_key
          ORDER BY hit.failures DESC, b.batch_key DESC",
@@ -97,12 +97,12 @@ fn batches_hit(view: &ReportView<'_>, members: &[i64]) -> Result<Vec<BatchHit>, 
     ))?;
     let rows = statement.query_map([], |row| {
         Ok(BatchHit {
-            batch_id: row.get(0)?,
-            project: row.get(1)?,
-            job_type: row.get(2)?,
-            failures: value::count(row, 3)?,
-            total_items: value::maybe_count(row, 4)?,
-            created_at: value::maybe_time(row, 5)?,
+            batch_id: row.get("batch_id")?,
+            project: row.get("project")?,
+            job_type: row.get("job_type")?,
+            failures: value::count(row, "failures")?,
+            total_items: value::maybe_count(row, "total_items")?,
+            created_at: value::maybe_time(row, "created_at")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -124,8 +124,8 @@ fn messages(items: &[ItemRow]) -> Vec<MessageRow> {
 /// Acks, notes and the silences that name the group.
 fn said(view: &ReportView<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, QueryError> {
     let mut statement = view.connection.prepare(
-        "SELECT created_at, 'ack', author, 'until ' || until || coalesce(', ended: ' || ended_how, ''),
-                coalesce(ended_at, expires_at), ended_at IS NULL
+        "SELECT created_at AS at, 'ack' AS what, author, 'until ' || until || coalesce(', ended: ' || ended_how, '') AS said,
+                coalesce(ended_at, expires_at) AS until_at, ended_at IS NULL AS holds
          FROM ack WHERE group_key = ?1
          UNION ALL
          SELECT created_at, 'note', author, text, NULL, TRUE FROM note WHERE group_key = ?1
@@ -135,13 +135,13 @@ fn said(view: &ReportView<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, 
          ORDER BY 1 DESC",
     )?;
     let rows = statement.query_map(params![key, group_id], |row| {
-        let until = value::maybe_time(row, 4)?;
-        let holds: bool = row.get(5)?;
+        let until = value::maybe_time(row, "until_at")?;
+        let holds: bool = row.get("holds")?;
         Ok(Remark {
-            at: value::time(row, 0)?,
-            what: row.get(1)?,
-            author: row.get(2)?,
-            text: row.get(3)?,
+            at: value::time(row, "at")?,
+            what: row.get("what")?,
+            author: row.get("author")?,
+            text: row.get("said")?,
             until,
             active: holds && until.is_none_or(|until| until > view.now),
         })

@@ -144,9 +144,9 @@ fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
         clause.and("g.kind = ?", [Value::from(kind.as_str().to_owned())]);
     }
     let mut statement = view.connection.prepare_cached(&format!(
-        "SELECT g.group_key, g.group_id, g.kind, g.class, coalesce(g.renamed, g.title),
+        "SELECT g.group_key, g.group_id, g.kind, g.class, coalesce(g.renamed, g.title) AS title,
                 g.open_items, g.total_items, g.first_seen, g.last_seen,
-                e.ordinal, e.closed_at, a.episode, a.state, a.announced_at
+                e.ordinal, e.closed_at, a.episode AS told_episode, a.state AS told_state, a.announced_at
          FROM error_group g
          LEFT JOIN episode e ON e.group_key = g.group_key
               AND e.ordinal = (SELECT max(ordinal) FROM episode WHERE group_key = g.group_key)
@@ -159,34 +159,34 @@ fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
 }
 
 fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
-    let ordinal: Option<u32> = row.get(9)?;
-    let closed_at = value::maybe_time(row, 10)?;
-    let told: Option<u32> = row.get(11)?;
-    let told_at = value::maybe_time(row, 13)?.unwrap_or_default();
+    let ordinal: Option<u32> = row.get("ordinal")?;
+    let closed_at = value::maybe_time(row, "closed_at")?;
+    let told: Option<u32> = row.get("told_episode")?;
+    let told_at = value::maybe_time(row, "announced_at")?.unwrap_or_default();
     let standing = GroupFigures {
         now,
-        open_items: value::count(row, 5)?,
-        last_seen: value::time(row, 8)?,
+        open_items: value::count(row, "open_items")?,
+        last_seen: value::time(row, "last_seen")?,
         episode: ordinal.map(|ordinal| LatestEpisode { ordinal, closed_at }),
-        told: told.zip(value::group_state(row, 12)?).map(|(episode, state)| LastAnnouncement {
+        told: told.zip(value::group_state(row, "told_state")?).map(|(episode, state)| LastAnnouncement {
             episode,
             state,
             at: told_at,
         }),
     };
-    let total_items = value::count(row, 6)?;
+    let total_items = value::count(row, "total_items")?;
     Ok(Base {
-        key: row.get(0)?,
-        group_id: row.get(1)?,
-        kind: value::kind(row, 2)?,
-        class: row.get(3)?,
-        title: row.get(4)?,
+        key: row.get("group_key")?,
+        group_id: row.get("group_id")?,
+        kind: value::kind(row, "kind")?,
+        class: row.get("class")?,
+        title: row.get("title")?,
         state: group_state(&standing),
         episode: ordinal,
         open_items: standing.open_items,
         total_items,
         items_in_window: total_items,
-        first_seen: value::time(row, 7)?,
+        first_seen: value::time(row, "first_seen")?,
         last_seen: standing.last_seen,
     })
 }

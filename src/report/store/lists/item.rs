@@ -95,21 +95,21 @@ fn observations(connection: &Connection, item_key: i64) -> Result<Vec<ItemEvent>
          WHERE o.item_key = ? ORDER BY o.event_at",
     )?;
     let events = statement.query_map([item_key], |row| {
-        let message: Option<String> = row.get(2)?;
-        let skip_reason: Option<String> = row.get(3)?;
+        let message: Option<String> = row.get("text")?;
+        let skip_reason: Option<String> = row.get("skip_reason")?;
         let text = match (skip_reason, message) {
             (Some(reason), Some(message)) => Some(format!("{reason}: {message}")),
             (reason, message) => reason.or(message),
         };
         Ok(ItemEvent {
             text,
-            group_id: row.get(4)?,
-            batch_id: row.get(5)?,
-            job_id: row.get(6)?,
-            job_record_id: row.get(7)?,
-            first_seen: value::maybe_time(row, 8)?,
-            last_seen: value::maybe_time(row, 9)?,
-            ..ItemEvent::new(value::time(row, 0)?, value::kind(row, 1)?.as_str())
+            group_id: row.get("group_id")?,
+            batch_id: row.get("batch_id")?,
+            job_id: row.get("job_id")?,
+            job_record_id: row.get("job_record_id")?,
+            first_seen: value::maybe_time(row, "first_seen")?,
+            last_seen: value::maybe_time(row, "last_seen")?,
+            ..ItemEvent::new(value::time(row, "event_at")?, value::kind(row, "kind")?.as_str())
         })
     })?;
     Ok(events.collect::<rusqlite::Result<_>>()?)
@@ -128,19 +128,24 @@ fn attempts(connection: &Connection, item_key: i64) -> Result<Vec<ItemEvent>, Qu
     let mut events = Vec::new();
     let mut rows = statement.query([item_key])?;
     while let Some(row) = rows.next()? {
-        let (n, trigger): (i64, String) = (row.get(3)?, row.get(4)?);
-        let reason: Option<String> = row.get(9)?;
+        let (n, trigger): (i64, String) = (row.get("n")?, row.get("trigger")?);
+        let reason: Option<String> = row.get("reason")?;
         let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
         let event = ItemEvent {
-            attempt_id: row.get(2)?,
-            batch_id: row.get(6)?,
-            job_id: row.get(7)?,
-            actor: row.get(8)?,
-            group_id: row.get(10)?,
-            ..ItemEvent::new(value::time(row, 0)?, "attempt")
+            attempt_id: row.get("attempt_id")?,
+            batch_id: row.get("batch_id")?,
+            job_id: row.get("job_id")?,
+            actor: row.get("actor")?,
+            group_id: row.get("group_id")?,
+            ..ItemEvent::new(value::time(row, "started_at")?, "attempt")
         };
-        if let Some(at) = value::maybe_time(row, 1)? {
-            events.push(ItemEvent { at, event: "attempt_ended".to_owned(), text: row.get(5)?, ..event.clone() });
+        if let Some(at) = value::maybe_time(row, "finished_at")? {
+            events.push(ItemEvent {
+                at,
+                event: "attempt_ended".to_owned(),
+                text: row.get("outcome")?,
+                ..event.clone()
+            });
         }
         events.push(ItemEvent { text: Some(format!("attempt {n}, {trigger}{reason}")), ..event });
     }
@@ -191,12 +196,12 @@ fn acts(connection: &Connection, item: &ItemRow) -> Result<Vec<ItemEvent>, Query
          ORDER BY at",
     )?;
     let events = statement.query_map(params![item.item_id, item.first_seen.as_millisecond()], |row| {
-        let (action, subject): (String, String) = (row.get(1)?, row.get(4)?);
+        let (action, subject): (String, String) = (row.get("action")?, row.get("subject")?);
         Ok(ItemEvent {
-            actor: row.get(2)?,
-            text: row.get(3)?,
+            actor: row.get("actor")?,
+            text: row.get("reason")?,
             group_id: Some(subject).filter(|subject| *subject != item.item_id),
-            ..ItemEvent::new(value::time(row, 0)?, &action)
+            ..ItemEvent::new(value::time(row, "at")?, &action)
         })
     })?;
     Ok(events.collect::<rusqlite::Result<_>>()?)

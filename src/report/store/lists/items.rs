@@ -14,7 +14,7 @@ use crate::report::store::{QueryError, ReportView, value};
 use crate::report::summary::ItemCounts;
 
 /// What an item row is made of; `i` is the item.
-const COLUMNS: &str = "i.item_id, i.item_name, p.name, p.project_id, i.kind, i.state, s.group_id, m.text, \
+const COLUMNS: &str = "i.item_id, i.item_name, p.name AS project, p.project_id, i.kind, i.state, s.group_id, m.text, \
      o.skip_reason, b.batch_id, o.job_id, o.job_record_id, i.first_seen, i.last_seen, i.failures, i.attempts";
 
 const JOINS: &str = "JOIN project p ON p.project_key = i.project_key \
@@ -153,13 +153,13 @@ pub(crate) fn newest_of(view: &ReportView<'_>, members: &[i64]) -> Result<Option
 }
 
 fn item(view: &ReportView<'_>, row: &Row<'_>) -> rusqlite::Result<ItemRow> {
-    let project: String = row.get(2)?;
-    let project_id: Option<String> = row.get(3)?;
-    let item_id: String = row.get(0)?;
-    let batch_id: String = row.get(9)?;
-    let job_id: Option<String> = row.get(10)?;
-    let job_record_id: Option<String> = row.get(11)?;
-    let kind = value::kind(row, 4)?;
+    let project: String = row.get("project")?;
+    let project_id: Option<String> = row.get("project_id")?;
+    let item_id: String = row.get("item_id")?;
+    let batch_id: String = row.get("batch_id")?;
+    let job_id: Option<String> = row.get("job_id")?;
+    let job_record_id: Option<String> = row.get("job_record_id")?;
+    let kind = value::kind(row, "kind")?;
     let links = view.linker.make(
         &project,
         &LinkFacts {
@@ -174,20 +174,20 @@ fn item(view: &ReportView<'_>, row: &Row<'_>) -> rusqlite::Result<ItemRow> {
     );
     Ok(ItemRow {
         item_id,
-        item_name: row.get(1)?,
+        item_name: row.get("item_name")?,
         project,
         status: kind,
-        state: value::item_state(row, 5)?,
-        group_id: row.get(6)?,
-        error_message: row.get(7)?,
-        skip_reason: row.get(8)?,
+        state: value::item_state(row, "state")?,
+        group_id: row.get("group_id")?,
+        error_message: row.get("text")?,
+        skip_reason: row.get("skip_reason")?,
         batch_id,
         job_id,
         job_record_id,
-        first_seen: value::time(row, 12)?,
-        last_seen: value::time(row, 13)?,
-        failures: value::count(row, 14)?,
-        attempts: value::count(row, 15)?,
+        first_seen: value::time(row, "first_seen")?,
+        last_seen: value::time(row, "last_seen")?,
+        failures: value::count(row, "failures")?,
+        attempts: value::count(row, "attempts")?,
         links,
     })
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::params;
 
-use crate::ledger::time::HOUR;
+use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::{QueryError, ReportView, value};

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Rows, params_from_iter};
 
-use crate::ledger::time::HOUR;
 use crate::model::item::ItemState;
+use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::view::failed_within;

@@ -3,9 +3,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ledger::time::HOUR;
 use crate::model::item::Kind;
 use crate::model::links::linker::Linker;
+use crate::model::time::HOUR;
 use crate::report::filter::{Filter, TimeRange};
 use crate::report::store::tests::agreement::view_of;
 use crate::report::store::{

@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use crate::grouping::store_group;
 use crate::ledger::error::LedgerError;
 use crate::model::item::Kind;
+use crate::model::time::DAY;
 use crate::scan::store::counter_key::Slot;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::evidence;
@@ -26,7 +27,7 @@ use crate::scan::store::evidence::Finished;
 
 /// An event that claims to be further ahead of the scan than this (milliseconds) counts as seen now:
 /// a time of the far future would make every later failure look old.
-pub(crate) const FAR_AHEAD: i64 = 86_400_000;
+pub(crate) const FAR_AHEAD: i64 = DAY;
 
 /// What one transaction brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
