@@ -34,13 +34,12 @@ pub enum ConfigError {
     #[error("no configuration found at {0}; use --config FILE, or copy config/example.toml and add a [[project]]")]
     NotFound(String),
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}")]
+    #[error("cannot read the configuration {path}: {}", refusal(path, why))]
     Read {
         /// The file.
         path: PathBuf,
         /// The reason.
-        #[source]
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// The file has mistakes.
     #[error("{}", list(path, mistakes))]
@@ -118,7 +117,7 @@ pub(crate) fn refuse_ledger_at_old_path(path: &Path, config: &Config) -> Result<
 }
 
 fn read_as_written(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Read { path: path.to_owned(), why })?;
     parse(&text).map_err(|mistakes| ConfigError::Mistakes { path: path.to_owned(), mistakes })
 }
 

@@ -47,8 +47,10 @@ pub fn writer(path: &Path) -> Result<Connection, LedgerError> {
         hand_over(&file, path).map_err(refused)?;
     }
     drop(file);
+    // SQLite keeps its log in the ledger's folder, and says only that it cannot open something.
+    let explained = |error: LedgerError| access::must_be_usable(path, true).err().unwrap_or(error);
     let mut connection = Connection::open(path)?;
-    prepare(&connection)?;
+    prepare(&connection).map_err(explained)?;
     refuse_newer(&connection)?;
     MIGRATIONS.to_latest(&mut connection).map_err(LedgerError::Migration)?;
     Ok(connection)

@@ -78,7 +78,7 @@ pub enum AfterRefusal {
     WaitUntil(Option<Timestamp>),
     /// Make new intents of each half, so that one bad id does not doom the rest.
     Split(Vec<String>, Vec<String>),
-    /// This very item is refused, if others like it are accepted in the same run (see [`Refusals`]); else it was not the item.
+    /// This very item is refused, if others like it are accepted in the same run (see `Refusals`); else it was not the item.
     SuspectItem,
     /// What the request needs of this item is not to be had; nothing was sent.
     RefuseItem,

@@ -11,6 +11,7 @@ use crate::model::item::ItemState;
 use crate::reprocess::protocol::outcome::Outcome;
 use crate::reprocess::store::claim;
 use crate::reprocess::store::intent::StoredIntent;
+use crate::scan::store::batch;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::item::{Recovery, change_state, recover};
 
@@ -225,6 +226,9 @@ pub(crate) fn end(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: T
         let unproven = matches!(end.outcome, Outcome::AlreadyProcessed | Outcome::Unknown);
         let given_back = |state| state == ItemState::Retrying || (unproven && state == ItemState::Ignored);
         change_state(tx, *item_key, ItemState::Open, given_back, &mut counters)?;
+    }
+    if !end.recovers && !end.attempt.expired {
+        batch::list_again(tx, *item_key)?;
     }
     if end.recovers {
         let answered_until = intent.intent.posting_at.map_or(0, |at| at.as_millisecond());

@@ -264,6 +264,18 @@ pub(crate) fn mark_listed(tx: &Transaction<'_>, finish: &Finish) -> Result<(), L
     Ok(())
 }
 
+/// Has the batches listed again in which an item failed before its retry did: it may have completed there in the meantime,
+/// which is only asked of items that are open.
+pub(crate) fn list_again(tx: &Transaction<'_>, item_key: i64) -> Result<(), LedgerError> {
+    tx.prepare_cached(
+        "UPDATE batch SET listed_as = NULL
+         WHERE batch_key IN (SELECT batch_key FROM observation WHERE item_key = ?1)
+             AND batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)",
+    )?
+    .execute([item_key])?;
+    Ok(())
+}
+
 /// Marks a batch's completed items as held against open ones.
 pub(crate) fn mark_searched(tx: &Transaction<'_>, batch_key: i64) -> Result<(), LedgerError> {
     tx.prepare_cached("UPDATE batch SET searched_as = listed_as WHERE batch_key = ?1")?.execute([batch_key])?;

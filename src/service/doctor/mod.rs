@@ -106,14 +106,13 @@ fn unreadable(path: &Path, error: &ConfigError) -> CheckResult {
         ConfigError::NotFound(_) => {
             format!("name a file with --config; one is looked for in {}", load::PLACES.join(", "))
         }
-        ConfigError::Read { source, .. } => {
-            let says = format!("{error}: {source}");
-            let advice = match source.kind() {
+        ConfigError::Read { why, .. } => {
+            let advice = match why.kind() {
                 std::io::ErrorKind::NotFound => "it is not there: name the right file with --config",
                 std::io::ErrorKind::PermissionDenied => "no permission to read it: run this as root or as its owner",
                 _ => "name a file that can be read with --config",
             };
-            return CheckResult::fail("config", &path.display().to_string(), says, advice);
+            return CheckResult::fail("config", &path.display().to_string(), error.to_string(), advice);
         }
         _ => "correct the lines named above; config/example.toml shows every key".to_owned(),
     };
