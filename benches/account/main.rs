@@ -88,7 +88,7 @@ fn configure(folder: &Path, cloud: &SimulatedCloud) -> PathBuf {
     std::fs::write(&key, &project.api_key).unwrap();
     let text = format!(
         "[ledger]\npath = {:?}\n[reprocess]\nmode = \"auto\"\n[[project]]\nname = \"default\"\nbase-url = {:?}\n\
-         api-key-file = {:?}\nrequests-per-second = 1000\n",
+         api-key-file = {:?}\napi = \"v1-beta\"\nrequests-per-second = 1000\n",
         folder.join("ledger.db"),
         cloud.url(),
         key
