@@ -14,11 +14,11 @@ pub struct ReprocessConfig {
     pub mode: Mode,
     /// Items a cycle may submit.
     pub per_run: u32,
-    /// Items an hour.
+    /// Items an hour, apart from those that recovered.
     pub per_hour: u32,
-    /// Items a day; a fifth is reserved for manual retries.
+    /// Items a day, apart from those that recovered; a fifth is reserved for manual retries.
     pub per_day: u32,
-    /// Items of one group a day.
+    /// Items of one group a day, apart from those that recovered.
     pub per_group_per_day: u32,
     /// Retries that did not recover, as a share of the items processed in the last 24 hours; 0 for no such limit.
     pub max_share: f64,
@@ -66,7 +66,7 @@ impl ReprocessConfig {
     /// The keys of earlier versions that are set, each with what to write instead.
     pub(crate) fn gone(&self) -> Vec<(&'static str, &'static str)> {
         let keys = [
-            (self.canaries.is_some(), "canaries", "is gone: `rests` has one entry for each document that is tried"),
+            (self.canaries.is_some(), "canaries", "is gone: `rests` has one entry fewer than documents are tried"),
             (self.breaker_open.is_some(), "breaker-open", "is gone: write rests = [\"6h\", …] instead"),
             (self.hold.is_some(), "hold", "has no effect any more: everything is held for 30 minutes; remove it"),
             (

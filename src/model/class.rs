@@ -35,11 +35,11 @@ pub enum Class {
     Account,
     /// Asked to slow down; waiting does not use an attempt.
     Throttled,
-    /// The service had a bad moment; worth a retry through a canary.
+    /// A temporary fault of the service; a retry usually works.
     Transient,
     /// It was cancelled; never retried automatically.
     Cancelled,
-    /// Anything else: announced and planned, retried only by hand or by opt-in.
+    /// Anything else: retried as others are, beginning with one item, unless the configuration leaves it to people.
     Unknown,
 }
 

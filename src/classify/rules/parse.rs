@@ -37,7 +37,7 @@ pub struct Rule {
     pub runbook: Option<String>,
     /// One sentence on why.
     pub note: Option<String>,
-    /// The wording hides the cause: a canary that fails in calm weather says that the group is permanent.
+    /// The wording hides the cause: job records are asked for it.
     #[serde(default)]
     pub generic: bool,
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::reprocess::policy::delay::later;
 
@@ -19,8 +18,7 @@ pub struct EndedTry {
 }
 
 /// Why retries of a project wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldReason {
     /// Many retries of several groups were lost within an hour.
     Storm,
