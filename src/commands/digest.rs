@@ -167,7 +167,7 @@ mod tests {
             by_hand: true,
             ..TriageRequest::at(now() + jiff::SignedDuration::from_hours(hours))
         };
-        assert_eq!(run(&ledger, &settings, channels, by_hand(0)).await.unwrap().0, None, "there is nobody to tell");
+        assert_eq!(run(&ledger, &settings, channels, by_hand(0)).await.unwrap().0, None, "no channel takes digests");
         settings.routes = vec![mail()];
         let told = run(&ledger, &settings, channels, by_hand(1)).await.unwrap().0.unwrap();
         assert!(!told.changes.is_empty());
