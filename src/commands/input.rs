@@ -51,6 +51,8 @@ pub(crate) struct InputFailure {
     pub skip_reason: Option<String>,
     /// `parse`, `extract`, `classify`.
     pub job_type: Option<String>,
+    /// The item's name.
+    pub item_name: Option<String>,
 }
 
 impl InputFailure {
@@ -60,7 +62,12 @@ impl InputFailure {
 
     fn masked(self) -> InputFailure {
         let mask = |text: Option<String>| text.map(|text| mask_secrets(&text).into_owned());
-        InputFailure { error_message: mask(self.error_message), skip_reason: mask(self.skip_reason), ..self }
+        InputFailure {
+            error_message: mask(self.error_message),
+            skip_reason: mask(self.skip_reason),
+            item_name: mask(self.item_name),
+            ..self
+        }
     }
 }
 
@@ -119,7 +126,15 @@ mod tests {
             ("null", InputFailure::default()),
             ("{}", InputFailure::default()),
             (r#"{"error_message": null}"#, InputFailure::default()),
-            (whole, InputFailure { error_message: text("boom"), skip_reason: text("empty"), job_type: text("parse") }),
+            (
+                whole,
+                InputFailure {
+                    error_message: text("boom"),
+                    skip_reason: text("empty"),
+                    job_type: text("parse"),
+                    item_name: text("a.pdf"),
+                },
+            ),
         ] {
             assert_eq!(read_json(line).unwrap(), wanted, "{line}");
         }

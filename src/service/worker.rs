@@ -10,7 +10,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::classify::classifier::{classify, reclassify_if_due};
 use crate::classify::rules::decide::Rules;
-use crate::classify::rules::shipped::shipped_rules;
 use crate::config::Config;
 use crate::config::channel::ChannelConfig;
 use crate::config::load::ConfigError;
@@ -39,7 +38,7 @@ pub struct Setup {
     pub zone: TimeZone,
     /// The projects to watch, each with its client.
     pub projects: Vec<Watched<Cloud>>,
-    /// The rules that classify groups: the team's own before the shipped ones.
+    /// What classifies failures: the team's rules before what comes with the program.
     pub rules: Rules,
     /// What triage needs.
     pub triage: crate::triage::settings::TriageSettings,
@@ -69,7 +68,7 @@ impl Setup {
         if !wrong.is_empty() {
             return Err(ConfigError::Credential(wrong.join("\n")).into());
         }
-        let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
+        let rules = Rules::shipped().with_user_rules(config.rule.clone()).context("[[rule]]")?;
         let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
         let triage = crate::triage::settings::TriageSettings::new(&config, &rules, only)?;
         Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret })
@@ -221,9 +220,9 @@ impl Worker {
         }
         let named = self.named_by_project().await?;
         let rules = &self.setup.rules;
-        reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let classify = |first: &Subject<'_>| classify(rules, first);
         let scans = scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?;
+        reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let scanned = self.setup.config.project.iter().filter(|project| names.contains(&project.name));
         let addresses: Vec<_> = scanned.map(|project| (project.name.clone(), project.base_url.clone())).collect();
         self.ledger.write(move |tx| project::locate(tx, &addresses)).await?;

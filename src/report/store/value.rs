@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Row, RowIndex};
+use serde::de::DeserializeOwned;
 
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
@@ -56,6 +57,13 @@ pub(crate) fn group_state(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Res
     let index = column.idx(row.as_ref())?;
     let word: Option<String> = row.get(index)?;
     word.map(|word| GroupState::try_from(word.as_str()).map_err(|_| unknown(index, &word))).transpose()
+}
+
+/// JSON in a text column; none for null.
+pub(crate) fn maybe_json<T: DeserializeOwned>(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<T>> {
+    let index = column.idx(row.as_ref())?;
+    let text: Option<String> = row.get(index)?;
+    text.map(|text| serde_json::from_str(&text).map_err(|error| bad(index, Type::Text, error))).transpose()
 }
 
 fn unknown(index: usize, word: &str) -> rusqlite::Error {

@@ -23,16 +23,16 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
     let key = find::group(view.connection, typed)?;
     let members = view.members(key);
     view.group_keys.clone_from(&members);
-    let (template, rule, cause) = view.connection.query_row(
-        "SELECT template, rule, cause_code, cause_text FROM error_group WHERE group_key = ?",
+    let (template, rule, class_words, cause) = view.connection.query_row(
+        "SELECT template, rule, class_words, cause_code, cause_text FROM error_group WHERE group_key = ?",
         [key],
         |row| {
-            let (code, text): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            let (code, text): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
             let cause = match (code, text) {
                 (Some(code), Some(text)) => Some(format!("{code}: {text}")),
                 (code, text) => code.or(text),
             };
-            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, cause))
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?, cause))
         },
     )?;
     let remarks = counts::Remarks::read(view)?;
@@ -46,6 +46,7 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
     Ok(GroupDetail {
         template,
         rule,
+        class_words,
         cause,
         merged: merged(view, key)?,
         episodes: episodes(view, key)?,
