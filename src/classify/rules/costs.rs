@@ -48,7 +48,7 @@ mod tests {
         assert_eq!(class(&[(Class::Transient, 0.6), (Class::PermanentInput, 0.4)]), Class::Unknown);
         assert_eq!(class(&[(Class::Transient, 0.9), (Class::PermanentInput, 0.1)]), Class::Transient);
         assert_eq!(class(&[(Class::PermanentInput, 0.6), (Class::Config, 0.4)]), Class::PermanentInput);
-        assert_eq!(class(&[(Class::Account, 0.6), (Class::Unknown, 0.4)]), Class::Unknown);
+        assert_eq!(class(&[(Class::Account, 0.5), (Class::Unknown, 0.5)]), Class::Unknown);
     }
 
     #[test]
