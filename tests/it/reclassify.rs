@@ -99,13 +99,12 @@ async fn what_job_records_said_counts_when_a_group_is_judged_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_has_the_class_of_most_of_its_open_items_and_says_that_they_differ() {
-    // One template, two causes: the names of the pools are masked.
     let rules = "[[rule]]\nname = \"few\"\nmatch = \"gizmo 7\"\nclass = \"config\"\n\
                  [[rule]]\nname = \"many\"\nmatch = \"gizmo\"\nclass = \"throttled\"\n";
     let mut builder = WorldBuilder::new().batch("b");
-    for number in [7, 7, 8, 8, 8, 9] {
+    for (item, number) in [7, 7, 8, 8, 8, 9].into_iter().enumerate() {
         let fails = ScriptedCause::Permanent(Failure::text(format!("the gizmo {number} is askew")));
-        builder = builder.items(1, &format!("askew-{number}"), fails);
+        builder = builder.items(1, &format!("askew-{item}"), fails);
     }
     let site = site(builder.build()).await;
     cycle(&site, rules).await;
