@@ -112,10 +112,10 @@ fn faults(view: &ReportView<'_>) -> Result<Vec<FaultRow>, QueryError> {
         .prepare("SELECT fault, text, since, count FROM worker_fault WHERE ended_at IS NULL ORDER BY since")?;
     let rows = statement.query_map([], |row| {
         Ok(FaultRow {
-            fault: row.get(0)?,
-            text: row.get(1)?,
-            since: value::time(row, 2)?,
-            count: value::count(row, 3)?,
+            fault: row.get("fault")?,
+            text: row.get("text")?,
+            since: value::time(row, "since")?,
+            count: value::count(row, "count")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

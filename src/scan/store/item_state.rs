@@ -8,6 +8,7 @@ use rusqlite::{CachedStatement, Row, Transaction};
 use rustc_hash::FxHashMap;
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::time::Word;
 use crate::model::item::{HARMLESS_SKIP, ItemState};
 use crate::scan::store::counter_key::Slot;
 use crate::scan::store::counters::Counters;
@@ -36,32 +37,21 @@ pub(crate) struct KnownItem {
 
 impl KnownItem {
     /// Finds one by `item_id`; read with [`KnownItem::read`].
-    pub(crate) const BY_ID: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until,
-         project_key, kind FROM item WHERE item_id = ?1";
+    pub(crate) const BY_ID: &str = "SELECT item_key, state, project_key, group_key, observation_key, last_seen,
+         answered_until, kind = 'skipped' FROM item WHERE item_id = ?1";
     /// Finds one by `item_key`; read with [`KnownItem::read`].
-    pub(crate) const BY_KEY: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until,
-         project_key, kind FROM item WHERE item_key = ?1";
+    pub(crate) const BY_KEY: &str = "SELECT item_key, state, project_key, group_key, observation_key, last_seen,
+         answered_until, kind = 'skipped' FROM item WHERE item_key = ?1";
 
     /// Reads a row of the queries above.
     ///
     /// # Errors
     /// SQLite's, or a state that is none.
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<KnownItem> {
-        let state = row.get_ref(1)?.as_str()?;
-        let unreadable = || {
-            let error = format!("unknown state of item: {state}");
-            rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, error.into())
-        };
-        Ok(KnownItem {
-            item_key: row.get(0)?,
-            state: ItemState::try_from(state).map_err(|_| unreadable())?,
-            group_key: row.get(2)?,
-            observation_key: row.get(3)?,
-            last_seen: row.get(4)?,
-            answered_until: row.get(5)?,
-            project_key: row.get(6)?,
-            skipped: row.get_ref(7)?.as_str()? == "skipped",
-        })
+        // In the order of the queries: a lookup of each column by its name would be paid for every item that is seen again.
+        let (item_key, Word(state), project_key, group_key, observation_key, last_seen, answered_until, skipped) =
+            row.try_into()?;
+        Ok(KnownItem { item_key, state, project_key, group_key, observation_key, last_seen, answered_until, skipped })
     }
 
     /// Where it is counted. To be asked before its newest observation is reported again.
@@ -108,7 +98,8 @@ impl<'t> History<'t> {
     pub(crate) fn new(tx: &'t Transaction<'_>) -> Result<History<'t>, LedgerError> {
         Ok(History {
             observations: tx.prepare_cached(
-                "SELECT observation_key, kind, skip_reason, group_key, event_at FROM observation WHERE item_key = ?1",
+                "SELECT observation_key, kind = 'failed', skip_reason, group_key, event_at FROM observation
+                 WHERE item_key = ?1",
             )?,
             others: tx.prepare_cached("SELECT group_key FROM item_group WHERE item_key = ?1")?,
             add_other: tx.prepare_cached("INSERT INTO item_group (group_key, item_key) VALUES (?1, ?2)")?,
@@ -191,13 +182,8 @@ impl<'t> History<'t> {
         let mut rows = self.observations.query([item_key])?;
         let mut history = Vec::new();
         while let Some(row) = rows.next()? {
-            history.push(NewestObservation {
-                observation_key: row.get(0)?,
-                failed: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? == "failed",
-                skip_reason: row.get(2)?,
-                group_key: row.get(3)?,
-                event_at: row.get(4)?,
-            });
+            let (observation_key, failed, skip_reason, group_key, event_at) = row.try_into()?;
+            history.push(NewestObservation { observation_key, failed, skip_reason, group_key, event_at });
         }
         drop(rows);
         for told in &mut history {

@@ -58,7 +58,7 @@ pub(crate) fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Re
     tx.execute("INSERT INTO project (name, first_seen) VALUES (?1, ?2) ON CONFLICT DO NOTHING", (name, at))?;
     let (project_key, baseline_until, list_read_at) =
         tx.query_row("SELECT project_key, first_seen, list_read_at FROM project WHERE name = ?1", [name], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            row.try_into()
         })?;
     let newest =
         "SELECT complete = 1 AND unreadable = 0 FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";

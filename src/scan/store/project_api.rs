@@ -84,17 +84,17 @@ pub(crate) fn left_behind(connection: &Connection, project_key: i64, api: BatchA
     let mut statement = connection.prepare_cached(&format!(
         "SELECT (SELECT count(*) FROM item i JOIN observation o ON o.observation_key = i.observation_key
                      JOIN batch b ON b.batch_key = o.batch_key
-                 WHERE i.project_key = ?1 AND i.state IN ('open', 'retrying') AND {OF_V2} = ?2),
+                 WHERE i.project_key = ?1 AND i.state IN ('open', 'retrying') AND {OF_V2} = ?2) AS open_items,
                 (SELECT count(*) FROM batch b WHERE b.project_key = ?1 AND {OF_V2} = ?2
-                     AND b.status NOT IN ('completed', 'failed', 'cancelled')),
+                     AND b.status NOT IN ('completed', 'failed', 'cancelled')) AS unfinished_batches,
                 (SELECT count(*) FROM intent WHERE project_key = ?1 AND (api = 'v2') = ?2
-                     AND state IN ('posting', 'submitted', 'unknown'))"
+                     AND state IN ('posting', 'submitted', 'unknown')) AS retries"
     ))?;
     Ok(statement.query_row(params![project_key, api == BatchApi::V2], |row| {
         Ok(LeftBehind {
-            open_items: row.get::<_, Count>(0)?.0,
-            unfinished_batches: row.get::<_, Count>(1)?.0,
-            retries: row.get::<_, Count>(2)?.0,
+            open_items: row.get::<_, Count>("open_items")?.0,
+            unfinished_batches: row.get::<_, Count>("unfinished_batches")?.0,
+            retries: row.get::<_, Count>("retries")?.0,
         })
     })?)
 }

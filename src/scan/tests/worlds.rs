@@ -182,8 +182,10 @@ fn stored(connection: &Connection) -> LedgerRows {
         JOIN item USING (item_key) JOIN batch USING (batch_key) LEFT JOIN message USING (message_key)
         WHERE item_id LIKE 'i%'";
     let mut statement = connection.prepare(sql).unwrap();
-    let rows = statement
-        .query_map((), |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?), (row.get(4)?, row.get(5)?))));
+    let rows = statement.query_map((), |row| {
+        let (item, batch, record, kind, event_at, text) = row.try_into()?;
+        Ok(((item, batch, record, kind), (event_at, text)))
+    });
     rows.unwrap().map(Result::unwrap).collect()
 }
 

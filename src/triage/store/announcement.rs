@@ -98,12 +98,12 @@ pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec
     let mut statement =
         connection.prepare_cached("SELECT rule, fired_at, value, above_at FROM escalation WHERE group_key = ?1")?;
     let rows = statement.query_map([group_key], |row| {
-        let rule: String = row.get(0)?;
+        let rule: String = row.get("rule")?;
         Ok(EscalationMemory {
             rule: EscalationRule::try_from(rule.as_str()).unwrap_or(EscalationRule::Open),
-            fired_at: row.get::<_, Millis>(1)?.0,
-            value: row.get(2)?,
-            above_at: row.get::<_, Millis>(3)?.0,
+            fired_at: row.get::<_, Millis>("fired_at")?.0,
+            value: row.get("value")?,
+            above_at: row.get::<_, Millis>("above_at")?.0,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

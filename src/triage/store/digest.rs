@@ -134,7 +134,8 @@ pub(crate) fn totals(connection: &Connection, window: Window) -> Result<Totals, 
 /// A reader of "40 running" must learn how they ended.
 pub(crate) fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySummary>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT outcome, count(*), coalesce(sum(billed), 0.0), coalesce(sum(credits) FILTER (WHERE billed IS NOT NULL), 0.0)
+        "SELECT outcome, count(*) AS n, coalesce(sum(billed), 0.0) AS billed,
+             coalesce(sum(credits) FILTER (WHERE billed IS NOT NULL), 0.0) AS estimated
          FROM attempt
          WHERE (finished_at > ?1 AND finished_at <= ?2)
              OR (finished_at IS NULL AND started_at <= ?2 AND (outcome = 'running' OR started_at > ?1))
@@ -144,11 +145,11 @@ pub(crate) fn retries(connection: &Connection, window: Window) -> Result<Option<
     let mut summary = RetrySummary::default();
     let (mut billed, mut estimated) = (0.0, 0.0);
     while let Some(row) = rows.next()? {
-        let outcome: String = row.get(0)?;
-        let Count(n) = row.get(1)?;
+        let outcome: String = row.get("outcome")?;
+        let Count(n) = row.get("n")?;
         summary.attempts += n;
-        billed += row.get::<_, f64>(2)?;
-        estimated += row.get::<_, f64>(3)?;
+        billed += row.get::<_, f64>("billed")?;
+        estimated += row.get::<_, f64>("estimated")?;
         match outcome.as_str() {
             "recovered" | "already_processed" => summary.recovered += n,
             "failed_same" => summary.failed_same += n,

@@ -197,7 +197,11 @@ fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Res
     );
     let since = now.as_millisecond() - 24 * HOUR;
     let share = connection.prepare_cached(&sql)?.query_row(params![group_key, since], |row| {
-        Ok(BatchShare { batch_id: row.get(0)?, failed: row.get::<_, Count>(1)?.0, finished: row.get::<_, Count>(2)?.0 })
+        Ok(BatchShare {
+            batch_id: row.get("batch_id")?,
+            failed: row.get::<_, Count>("failures")?.0,
+            finished: row.get::<_, Count>("finished")?.0,
+        })
     });
     Ok(share.optional()?)
 }

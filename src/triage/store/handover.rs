@@ -39,10 +39,8 @@ pub(crate) fn undelivered(
          ORDER BY created_at, delivery_id",
     )?;
     let rows = statement
-        .query_map(params![serde_json::json!(configured).to_string(), Millis(now)], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
-        })?
-        .collect::<Result<Vec<_>, _>>()?;
+        .query_map(params![serde_json::json!(configured).to_string(), Millis(now)], |row| row.try_into())?
+        .collect::<Result<Vec<(String, String, bool, String)>, _>>()?;
     rows.into_iter()
         .map(|(delivery_id, channel, page, content)| {
             Ok(OwedDelivery { delivery_id, channel, page, content: digest::deserialize(&content)? })

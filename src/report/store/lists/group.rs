@@ -27,12 +27,12 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
         "SELECT template, rule, cause_code, cause_text FROM error_group WHERE group_key = ?",
         [key],
         |row| {
-            let (code, text): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            let (code, text): (Option<String>, Option<String>) = (row.get("cause_code")?, row.get("cause_text")?);
             let cause = match (code, text) {
                 (Some(code), Some(text)) => Some(format!("{code}: {text}")),
                 (code, text) => code.or(text),
             };
-            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, cause))
+            Ok((row.get::<_, String>("template")?, row.get::<_, Option<String>>("rule")?, cause))
         },
     )?;
     let remarks = counts::Remarks::read(view)?;

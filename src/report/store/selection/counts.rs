@@ -77,8 +77,8 @@ pub(crate) fn hourly_of_all(view: &ReportView<'_>) -> Result<HashMap<i64, Vec<u6
     let mut rows = statement.query([first, last])?;
     let mut groups: HashMap<i64, Vec<u64>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        let at = usize::try_from(row.get::<_, i64>(1)? - first).unwrap_or_default();
-        groups.entry(row.get(0)?).or_insert_with(no_hours)[at] += value::count(row, 2)?;
+        let at = usize::try_from(row.get::<_, i64>("hour")? - first).unwrap_or_default();
+        groups.entry(row.get("group_key")?).or_insert_with(no_hours)[at] += value::count(row, "failures")?;
     }
     Ok(groups)
 }

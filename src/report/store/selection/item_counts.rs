@@ -54,7 +54,7 @@ pub(crate) fn by_items(view: &ReportView<'_>, window: Option<TimeRange>) -> Resu
         clause.and(ANY_STATE, []);
     }
     let mut statement = view.connection.prepare(&format!(
-        "SELECT i.group_key, i.state, count(*) FROM item i WHERE {} GROUP BY i.group_key, i.state",
+        "SELECT i.group_key, i.state, count(*) AS items FROM item i WHERE {} GROUP BY i.group_key, i.state",
         clause.text()
     ))?;
     tallied(statement.query(params_from_iter(clause.values()))?)
@@ -152,7 +152,8 @@ fn sums(view: &ReportView<'_>, table: &str, clause: &Clause) -> Result<Tally, Qu
 fn tallied(mut rows: Rows<'_>) -> Result<Tally, QueryError> {
     let mut tally = Tally::new();
     while let Some(row) = rows.next()? {
-        *tally.entry((row.get(0)?, value::item_state(row, 1)?)).or_default() += value::count(row, 2)?;
+        *tally.entry((row.get("group_key")?, value::item_state(row, "state")?)).or_default() +=
+            value::count(row, "items")?;
     }
     Ok(tally)
 }

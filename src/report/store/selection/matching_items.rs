@@ -124,13 +124,16 @@ fn matching(connection: &Connection, regex: &Regex) -> Result<Bits, QueryError> 
     if messages.count() == 0 && reasons.is_empty() {
         return Ok(hit);
     }
-    let mut statement = connection.prepare(&format!("SELECT item_key, message_key, {REASON} FROM observation"))?;
+    let mut statement =
+        connection.prepare(&format!("SELECT item_key, message_key, {REASON} AS reason FROM observation"))?;
+    let column = |name| statement.column_index(name);
+    let (item_key, message_key, reason) = (column("item_key")?, column("message_key")?, column("reason")?);
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let message: Option<i64> = row.get(1)?;
+        let message: Option<i64> = row.get(message_key)?;
         let matches = message.is_some_and(|message| messages.has(message))
-            || row.get_ref(2)?.as_str_or_null().is_ok_and(|reason| reason.is_some_and(|it| reasons.contains(it)));
-        if matches { &mut hit } else { &mut missed }.add(row.get(0)?);
+            || row.get_ref(reason)?.as_str_or_null().is_ok_and(|reason| reason.is_some_and(|it| reasons.contains(it)));
+        if matches { &mut hit } else { &mut missed }.add(row.get(item_key)?);
     }
     // Nearly every item was observed once, or with one cause; of the others the newest observation tells.
     let mut keys = hit.without(&missed);

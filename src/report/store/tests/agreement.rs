@@ -214,7 +214,8 @@ fn one_by_one(reading: &ReadTransaction, filter: &Filter) -> HashSet<String> {
         sql.push_str(&format!(" AND i.item_name GLOB '{glob}'"));
     }
     let mut statement = reading.connection().prepare(&sql).unwrap();
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, [row.get(1)?, row.get(2)?]))).unwrap();
+    let rows =
+        statement.query_map([], |row| row.try_into().map(|(id, message, reason)| (id, [message, reason]))).unwrap();
     let says = |texts: &[Option<String>; 2]| match &filter.matching {
         Some(regex) => texts.iter().flatten().any(|text| regex.is_match(text)),
         None => true,

@@ -280,13 +280,8 @@ impl<'t, 'w> Ingest<'t, 'w> {
 
     fn find_observation(&mut self, item_key: i64, identity: i64) -> Result<Option<StoredObservation>, LedgerError> {
         let stored = self.find.query_row((item_key, identity), |row| {
-            Ok(StoredObservation {
-                observation_key: row.get(0)?,
-                content: row.get(1)?,
-                group_key: row.get(2)?,
-                message_key: row.get(3)?,
-                event_at: row.get(4)?,
-            })
+            let (observation_key, content, group_key, message_key, event_at) = row.try_into()?;
+            Ok(StoredObservation { observation_key, content, group_key, message_key, event_at })
         });
         Ok(stored.optional()?)
     }
