@@ -19,7 +19,7 @@ pub(crate) mod rules;
 pub(crate) mod scan;
 pub(crate) mod serve;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use crate::commands::group::act;
 use crate::commands::ledger::restore;

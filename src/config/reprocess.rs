@@ -32,11 +32,11 @@ pub struct ReprocessConfig {
     pub attempts_in_life: u32,
     /// The wait before each attempt; the last one repeats.
     #[serde(with = "crate::config::duration::list")]
-    #[cfg_attr(test, schemars(with = "Vec<crate::config::reference::DurationText>"))]
+    #[cfg_attr(test, schemars(with = "Vec<crate::config::tests::DurationText>"))]
     pub delays: Vec<SignedDuration>,
     /// How long a group rests after each document that was tried in vain; after one more a person decides.
     #[serde(with = "crate::config::duration::list")]
-    #[cfg_attr(test, schemars(with = "Vec<crate::config::reference::DurationText>"))]
+    #[cfg_attr(test, schemars(with = "Vec<crate::config::tests::DurationText>"))]
     pub rests: Vec<SignedDuration>,
     /// A group goes on while so large a share of its next retries is expected to recover; below it, one document at a time is tried.
     pub worth: f64,

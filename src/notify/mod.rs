@@ -12,7 +12,7 @@ pub(crate) mod outbox;
 pub(crate) mod render;
 pub(crate) mod store_delivery;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
 

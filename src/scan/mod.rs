@@ -19,7 +19,7 @@ pub(crate) mod set_aside;
 pub(crate) mod source;
 pub(crate) mod store;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod unread;
 pub(crate) mod whole_batch;
 

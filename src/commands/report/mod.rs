@@ -9,7 +9,7 @@ pub(crate) mod many_ledgers;
 pub(crate) mod outcome;
 pub(crate) mod terminal;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod time_limit;
 
 use std::io::Write;

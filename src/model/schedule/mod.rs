@@ -7,7 +7,7 @@
 pub(crate) mod cron;
 pub(crate) mod quiet;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;

@@ -6,7 +6,7 @@
 
 pub(crate) mod during_scan;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use std::future::Future;
 use std::sync::Arc;

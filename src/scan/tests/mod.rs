@@ -1,13 +1,9 @@
 //! Single rules of a scan against a model of LlamaCloud in memory.
 
-#[cfg(test)]
-pub(crate) mod cloud_in_memory;
-#[cfg(test)]
-pub(crate) mod endless_list;
-#[cfg(test)]
-pub(crate) mod source;
-#[cfg(test)]
-pub(crate) mod worlds;
+mod cloud_in_memory;
+mod endless_list;
+mod source;
+mod worlds;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ pub(crate) mod create;
 pub(crate) mod jobs;
 pub(crate) mod json;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use jiff::Timestamp;
 use serde_json::Value;

@@ -1,6 +1,4 @@
-#[cfg(test)]
-pub(crate) mod baseline;
-#[cfg(test)]
+mod baseline;
 pub(crate) mod channels;
 use std::collections::BTreeMap;
 

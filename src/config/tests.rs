@@ -1,5 +1,5 @@
 //! Holds `config/schema.json` and `docs/configuration.md` equal to the configuration types, and `config/example.toml`
-//! equal to their defaults. Only for tests: `BLESS=1 cargo test config::reference` writes the two files again.
+//! equal to their defaults. Only for tests: `BLESS=1 cargo test config::tests` writes the two files again.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ fn is_duration(schema: &Map<String, Value>) -> bool {
 fn reference(schema: &Value) -> String {
     let mut text = String::from(
         "# Configuration\n\n\
-         This page is generated from the configuration types; `BLESS=1 cargo test config::reference` writes it again.\n\n\
+         This page is generated from the configuration types; `BLESS=1 cargo test config::tests` writes it again.\n\n\
          The file is TOML.\n\
          Relative paths in it follow its folder, wherever the command is started; `--ledger` follows the working directory.\n\
          `config/example.toml` holds every key with its default, and `config/schema.json` is a JSON Schema: \
@@ -219,7 +219,7 @@ fn is_up_to_date(name: &str, wanted: &str) {
         std::fs::write(file(name), wanted).unwrap();
     }
     let found = std::fs::read_to_string(file(name)).unwrap_or_default();
-    assert!(found == wanted, "{name} does not fit the code: run BLESS=1 cargo test config::reference");
+    assert!(found == wanted, "{name} does not fit the code: run BLESS=1 cargo test config::tests");
 }
 
 #[test]
