@@ -148,7 +148,7 @@ async fn keep_running(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()
     {
         let mut world = cloud.world();
         world.advance_to(Timestamp::now());
-        world.keep_creating();
+        world.create_forever();
     }
     cloud.change_options(|options| options.clock = ClockMode::Host);
     say!(

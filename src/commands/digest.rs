@@ -11,7 +11,7 @@ use crate::notify::deliver::{DeliverySummary, DigestSender, Round, deliver, reco
 use crate::notify::render::words::headline;
 use crate::triage::digest::model::Digest;
 use crate::triage::settings::TriageSettings;
-use crate::triage::{TriageRequest, openings_in, triage, triage_in};
+use crate::triage::{TriageRequest, send_times, triage, triage_in};
 
 /// How long a command waits for its channels: longer than the longest try.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -24,7 +24,7 @@ pub(crate) struct Rehearsal {
     /// Where nothing is due: what it would send if the schedule, quiet hours and limits did not count.
     pub waiting: Option<Digest>,
     /// When that is sent as things are, and what it waits for; none if it has no news, or nothing ever sends it.
-    pub opening: Option<(Timestamp, String)>,
+    pub next_send_time: Option<(Timestamp, String)>,
 }
 
 /// What [`run`] would decide now. Nothing changes.
@@ -44,21 +44,21 @@ pub(crate) async fn preview(
         Some(_) => None,
         None => preview_once(ledger, settings, by_hand).await?,
     };
-    let opening = match waiting.as_ref().filter(|waiting| has_news(waiting)) {
-        Some(_) => opening(ledger, settings, request).await?,
+    let next_send_time = match waiting.as_ref().filter(|waiting| has_changes(waiting)) {
+        Some(_) => next_send_time(ledger, settings, request).await?,
         None => None,
     };
-    Ok(Rehearsal { due, waiting, opening })
+    Ok(Rehearsal { due, waiting, next_send_time })
 }
 
 /// The first time at which a digest would be sent if nothing else happened until then, and what it waits for.
-async fn opening(
+async fn next_send_time(
     ledger: &Ledger,
     settings: &TriageSettings,
     request: TriageRequest,
 ) -> anyhow::Result<Option<(Timestamp, String)>> {
     let (own, now) = (settings.clone(), request.now);
-    for (at, why) in ledger.dry_run(move |tx| openings_in(tx, &own, now)).await? {
+    for (at, why) in ledger.dry_run(move |tx| send_times(tx, &own, now)).await? {
         let then = TriageRequest { by_hand: false, now: at, certain: at, ..request.clone() };
         if preview_once(ledger, settings, then).await?.is_some() {
             return Ok(Some((at, why)));
@@ -77,7 +77,7 @@ async fn preview_once(
 }
 
 /// Whether a digest says more than what is still open.
-pub(crate) fn has_news(digest: &Digest) -> bool {
+pub(crate) fn has_changes(digest: &Digest) -> bool {
     !digest.changes.is_empty() || !digest.faults.is_empty()
 }
 
@@ -88,11 +88,11 @@ pub(crate) fn not_due_message(rehearsal: &Rehearsal, settings: &TriageSettings) 
     }
     let Some(waiting) = &rehearsal.waiting else { return "Nothing to send.".to_owned() };
     let time = |at| local(at, &settings.zone);
-    if !has_news(waiting) {
+    if !has_changes(waiting) {
         let next = waiting.next_digest_at.map(|at| format!(" The next scheduled digest is due {}.", time(at)));
         return format!("Nothing new to send.{}", next.unwrap_or_default());
     }
-    let next = match &rehearsal.opening {
+    let next = match &rehearsal.next_send_time {
         Some((at, why)) => format!("Pending news is sent from {} on ({why}).", time(*at)),
         None => "Pending news is sent with the next digest.".to_owned(),
     };
@@ -215,7 +215,7 @@ mod tests {
         settings.routes = vec![mail()];
         let said = not_due_message(&rehearsal, &settings);
         assert!(said.contains("after the quiet hours") && said.contains("digest --now"), "{said}");
-        let nothing = Rehearsal { due: None, waiting: None, opening: None };
+        let nothing = Rehearsal { due: None, waiting: None, next_send_time: None };
         assert_eq!(not_due_message(&nothing, &settings), "Nothing to send.");
     }
 }

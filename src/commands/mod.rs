@@ -54,7 +54,7 @@ pub async fn run_program() -> ExitCode {
             if !is_broken_pipe(&error) {
                 complain!("{error:#}");
             }
-            exit::of_error(&error)
+            exit::from_error(&error)
         }
     };
     output::final_exit_code(exit).into()
@@ -70,7 +70,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Runs one command line.
 ///
 /// # Errors
-/// Whatever the command could not do; [`crate::exit::of_error`] gives the exit code.
+/// Whatever the command could not do; [`crate::exit::from_error`] gives the exit code.
 async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
     start_logging(global, &cli.command);

@@ -54,7 +54,7 @@ pub enum ConfigError {
         "the ledger {} is not there, but {} is: relative paths now follow the folder of the configuration, not the working directory; move it there together with its -wal and -shm files while nothing uses it, or set ledger.path = \"{}\"",
         configured.display(), found.display(), found.display()
     )]
-    LeftBehind {
+    LedgerAtOldPath {
         /// Where the configuration says that it is.
         configured: PathBuf,
         /// Where it is.
@@ -108,10 +108,10 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 /// and everything in it reported again.
 ///
 /// # Errors
-/// [`ConfigError::LeftBehind`], or the file at `path` cannot be read any more.
+/// [`ConfigError::LedgerAtOldPath`], or the file at `path` cannot be read any more.
 pub(crate) fn refuse_ledger_at_old_path(path: &Path, config: &Config) -> Result<(), ConfigError> {
     match paths::ledger_at_old_path(&read_as_written(path)?.ledger.path, &config.ledger.path) {
-        Some(found) => Err(ConfigError::LeftBehind { configured: config.ledger.path.clone(), found }),
+        Some(found) => Err(ConfigError::LedgerAtOldPath { configured: config.ledger.path.clone(), found }),
         None => Ok(()),
     }
 }

@@ -64,7 +64,7 @@ pub struct ReprocessConfig {
 
 impl ReprocessConfig {
     /// The keys of earlier versions that are set, each with what to write instead.
-    pub(crate) fn gone(&self) -> Vec<(&'static str, &'static str)> {
+    pub(crate) fn removed_keys(&self) -> Vec<(&'static str, &'static str)> {
         let keys = [
             (self.canaries.is_some(), "canaries", "is gone: `rests` has one entry fewer than documents are tried"),
             (self.breaker_open.is_some(), "breaker-open", "is gone: write rests = [\"6h\", …] instead"),

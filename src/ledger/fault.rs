@@ -44,7 +44,7 @@ pub(crate) fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result
 }
 
 /// Ends the faults that begin with this, were reported and began before then.
-pub(crate) fn clear_told(
+pub(crate) fn clear_announced(
     tx: &Transaction<'_>,
     prefix: &str,
     before: Timestamp,
@@ -83,7 +83,7 @@ impl KnownFault {
     }
 
     /// Whether it is news at all: its beginning or its end is not known.
-    pub(crate) fn is_news(&self) -> bool {
+    pub(crate) fn is_unannounced(&self) -> bool {
         !self.announced || self.fault.ended
     }
 }

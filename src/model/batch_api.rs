@@ -173,16 +173,16 @@ impl ApiStates {
     /// A list that has batches is read in each scan, one that shows nothing or does not exist about once an hour.
     pub fn lists_due(
         &self,
-        spoken: &[BatchApi],
+        apis: &[BatchApi],
         awaited: impl Fn(BatchApi) -> bool,
         whole: bool,
         now: Timestamp,
     ) -> Vec<BatchApi> {
         let due = |api: &BatchApi| self.get(*api).is_due(awaited(*api), whole, now);
-        let mut due: Vec<BatchApi> = spoken.iter().copied().filter(due).collect();
+        let mut due: Vec<BatchApi> = apis.iter().copied().filter(due).collect();
         let is_there = |api: &BatchApi| self.get(*api).presence != Presence::Absent;
         if !due.iter().any(is_there) {
-            let first = spoken.iter().copied().find(is_there).or(spoken.first().copied());
+            let first = apis.iter().copied().find(is_there).or(apis.first().copied());
             due.extend(first.filter(|api| !due.contains(api)));
             due.sort_unstable();
         }
@@ -192,7 +192,7 @@ impl ApiStates {
 
 /// What is open of an API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LeftBehind {
+pub(crate) struct OpenWork {
     /// Open and retrying items whose newest failure is of a batch of it.
     pub open_items: u64,
     /// Batches of it that have not ended.
@@ -201,14 +201,14 @@ pub(crate) struct LeftBehind {
     pub retries: u64,
 }
 
-impl LeftBehind {
+impl OpenWork {
     /// Whether nothing is.
     pub(crate) fn is_nothing(&self) -> bool {
-        *self == LeftBehind::default()
+        *self == OpenWork::default()
     }
 
     /// What it is reported once the API of a project went away.
-    pub(crate) fn news(&self, project: &str, api: BatchApi, status: Option<u16>) -> String {
+    pub(crate) fn removal_message(&self, project: &str, api: BatchApi, status: Option<u16>) -> String {
         let status = status.map_or_else(String::new, |status| format!(" (its batch list answers {status})"));
         let head = format!(
             "project {project}: LlamaCloud no longer serves API {api}{status}; its batches are read through API {} only",

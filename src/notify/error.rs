@@ -173,7 +173,7 @@ impl NotifyError {
 }
 
 /// What a peer said, fit for a log line: one line, secrets masked, at most 300 characters.
-pub(crate) fn said(text: &str) -> String {
+pub(crate) fn peer_text(text: &str) -> String {
     short(&mask(text), 300)
 }
 

@@ -98,8 +98,8 @@ impl Heartbeat {
         match answer.verdict(BodyFormat::Read) {
             // Its status is that of success, and what broke off was not the beginning of a complaint.
             ResponseVerdict::Delivered | ResponseVerdict::Unclear => Ok(()),
-            ResponseVerdict::Later | ResponseVerdict::WebPage => Err(HeartbeatError::Missed(answer.said())),
-            ResponseVerdict::TooLarge | ResponseVerdict::Refused(_) => Err(HeartbeatError::Refused(answer.said())),
+            ResponseVerdict::Later | ResponseVerdict::WebPage => Err(HeartbeatError::Missed(answer.peer_text())),
+            ResponseVerdict::TooLarge | ResponseVerdict::Refused(_) => Err(HeartbeatError::Refused(answer.peer_text())),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::llamacloud::paging::listing::Depth;
 use crate::model::batch::{Batch, Counted, Flaw};
 use crate::model::item::{Kind, Observation};
 use crate::scan::batch_failure::ListedOutcomes;
-use crate::scan::evidence::look_at;
+use crate::scan::evidence::check_missing_items;
 use crate::scan::intake::{Committed, IntakeMessage};
 use crate::scan::source::BatchSource;
 use crate::scan::store::batch;
@@ -145,7 +145,7 @@ pub(crate) async fn read<S: BatchSource>(
     let committed = commit(pages, finish.clone(), turn).await?;
     read.new = committed.new;
     if !committed.vanished.is_empty() && !read.gone {
-        look_at(ledger, source, batch, finish, committed.vanished, &mut read).await?;
+        check_missing_items(ledger, source, batch, finish, committed.vanished, &mut read).await?;
     }
     Ok(read)
 }

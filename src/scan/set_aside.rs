@@ -17,7 +17,7 @@ use crate::model::text::{count, cut_middle, one_line};
 use crate::scan::job_list::JobList;
 use crate::scan::project::Counts;
 use crate::scan::source::BatchSource;
-use crate::scan::store::project::Begun;
+use crate::scan::store::project::StartedScan;
 use crate::scan::store::unread;
 use crate::scan::unread as rules;
 use crate::scan::unread::FaultContext;
@@ -66,7 +66,7 @@ pub(crate) struct UnreadFindings {
 
 impl UnreadFindings {
     /// Reads what earlier scans left.
-    pub(crate) async fn of(
+    pub(crate) async fn load(
         ledger: &Ledger,
         project: &str,
         project_key: i64,
@@ -86,11 +86,11 @@ fn prefix(project: &str) -> String {
 
 /// The key of the fault about a batch.
 pub(crate) fn fault_key(project: &str, batch_id: &str) -> String {
-    format!("{}{}", prefix(project), shown_id(batch_id))
+    format!("{}{}", prefix(project), display_id(batch_id))
 }
 
 /// An id as it is shown in messages: ids come from outside and may be of any length.
-pub(crate) fn shown_id(batch_id: &str) -> String {
+pub(crate) fn display_id(batch_id: &str) -> String {
     cut_middle(&one_line(batch_id), 60).into_owned()
 }
 
@@ -103,7 +103,7 @@ fn list_name(api: BatchApi) -> String {
 pub(crate) fn api_of_fault<S: BatchSource>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {
     let about = fault.strip_prefix(&prefix(project))?;
     match BatchApi::VARIANTS.iter().copied().find(|api| about == list_name(*api)) {
-        Some(api) => source.spoken().contains(&api).then_some(api),
+        Some(api) => source.apis().contains(&api).then_some(api),
         None if about == MORE => None,
         None => Some(source.api_of(about)),
     }
@@ -114,7 +114,7 @@ impl Counts {
     pub(crate) async fn take_lists(
         &mut self,
         ledger: &Ledger,
-        begun: &Begun,
+        begun: &StartedScan,
         list: &mut JobList,
     ) -> Result<bool, LedgerError> {
         self.batches_listed = list.listed;
@@ -137,7 +137,7 @@ impl Counts {
     }
 
     /// Notes a batch that the batch list shows and that LlamaCloud says it does not know.
-    pub(crate) fn shown_but_gone(&mut self, batch_id: &str) {
+    pub(crate) fn note_listed_but_missing(&mut self, batch_id: &str) {
         let error = "it is in the batch list, but LlamaCloud answers 404 (does not exist)".to_owned();
         self.unread.failed.push(FailedBatch { batch_id: batch_id.to_owned(), error, own: true, gone: true });
     }
@@ -157,7 +157,7 @@ impl Counts {
         let counted = batch.failed_items.filter(|failed| *failed > 0);
         let counted = counted
             .map_or_else(String::new, |failed| format!(" It counts {}.", count(failed, "failed item", "failed items")));
-        let id = shown_id(&batch.batch_id);
+        let id = display_id(&batch.batch_id);
         let text = format!(
             "project {}: batch {id} cannot be read: {why}.{counted} Its items are not in the ledger; open it in LlamaCloud.",
             self.project
@@ -171,7 +171,7 @@ impl Counts {
         let text = format!(
             "project {}: {rows} of batch {} cannot be read and are not in the ledger: {why}. Open the batch in LlamaCloud.",
             self.project,
-            shown_id(batch_id)
+            display_id(batch_id)
         );
         self.leave_out(batch_id, text);
     }
@@ -185,7 +185,7 @@ impl Counts {
     async fn flawed_list(
         &mut self,
         ledger: &Ledger,
-        begun: &Begun,
+        begun: &StartedScan,
         api: BatchApi,
         flaw: String,
     ) -> Result<bool, LedgerError> {
@@ -209,7 +209,7 @@ impl Counts {
 pub(crate) async fn is_about_one_batch<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
+    begun: &StartedScan,
     counts: &mut Counts,
 ) -> Result<(), LedgerError> {
     let failed = std::mem::take(&mut counts.unread.failed);
@@ -228,7 +228,7 @@ pub(crate) async fn is_about_one_batch<S: BatchSource>(
 async fn judge_api<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
+    begun: &StartedScan,
     (api, noted): (BatchApi, Vec<(FailedBatch, rules::UnreadCount)>),
     counts: &mut Counts,
 ) -> Result<(), LedgerError> {
@@ -239,7 +239,7 @@ async fn judge_api<S: BatchSource>(
         others_read = another_reads_well(ledger, source, begun, api).await?;
     }
     for (failed, noted) in noted {
-        let id = shown_id(&failed.batch_id);
+        let id = display_id(&failed.batch_id);
         if rules::is_set_aside(noted, FaultContext { own: failed.own, others_read, few }) {
             let (project_key, until) = (begun.project_key, rules::rests_until(noted, begun.at));
             let batch_id = failed.batch_id.clone();
@@ -260,7 +260,7 @@ async fn judge_api<S: BatchSource>(
 
 async fn note(
     ledger: &Ledger,
-    begun: &Begun,
+    begun: &StartedScan,
     failed: Vec<FailedBatch>,
 ) -> Result<Vec<(FailedBatch, rules::UnreadCount)>, LedgerError> {
     let (project_key, at) = (begun.project_key, begun.at);
@@ -278,7 +278,7 @@ async fn note(
 async fn another_reads_well<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
+    begun: &StartedScan,
     api: BatchApi,
 ) -> Result<bool, LedgerError> {
     let project_key = begun.project_key;
@@ -292,7 +292,7 @@ async fn another_reads_well<S: BatchSource>(
 /// list that was read to its end, is over.
 pub(crate) fn announce(
     tx: &Transaction<'_>,
-    begun: &Begun,
+    begun: &StartedScan,
     counts: &Counts,
     list_read: bool,
 ) -> Result<(), LedgerError> {
@@ -342,7 +342,7 @@ fn raise(tx: &Transaction<'_>, counts: &Counts, prefix: &str, now: Timestamp) ->
         fault::raise(tx, fault, text, now)?;
     }
     // What is lost is no state that ends: it is reported, stays in reports for a day, and goes.
-    fault::clear_told(tx, &lost_prefix(&counts.project), now - SignedDuration::from_hours(24), now)
+    fault::clear_announced(tx, &lost_prefix(&counts.project), now - SignedDuration::from_hours(24), now)
 }
 
 /// The beginning of the keys of what is lost for good.

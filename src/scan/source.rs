@@ -22,7 +22,7 @@ pub(crate) type StatusPages<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> Contro
 /// One project of LlamaCloud. Pages already handed over stay valid when an error follows.
 pub trait BatchSource: Send + Sync + 'static {
     /// The batch APIs that the project may have, in the order in which their lists are read.
-    fn spoken(&self) -> &'static [BatchApi] {
+    fn apis(&self) -> &'static [BatchApi] {
         &[BatchApi::V1Beta]
     }
 
@@ -79,7 +79,7 @@ pub trait BatchSource: Send + Sync + 'static {
 }
 
 impl BatchSource for Cloud {
-    fn spoken(&self) -> &'static [BatchApi] {
+    fn apis(&self) -> &'static [BatchApi] {
         Cloud::apis(self)
     }
 

@@ -165,7 +165,7 @@ impl Worker {
     /// The ledger cannot be opened, or its groups cannot be read back.
     pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
-        let mut clock = Clock::of(&ledger).await?;
+        let mut clock = Clock::load(&ledger).await?;
         let now = clock.now(&ledger, &setup).await?;
         crate::service::identity::settle(&ledger, now).await?;
         regroup_if_due(&ledger, now).await?;
@@ -282,6 +282,6 @@ mod tests {
         for (line, name) in lines.iter().zip(["project `a`", "/missing/b", "channel \"s\"", "/missing/w"]) {
             assert!(line.contains(name), "{line}");
         }
-        assert_eq!(crate::exit::of_error(&error), crate::exit::Exit::Config);
+        assert_eq!(crate::exit::from_error(&error), crate::exit::Exit::Config);
     }
 }

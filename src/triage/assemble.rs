@@ -37,9 +37,9 @@ pub(crate) fn entry(
     settings: &TriageSettings,
     case: &GroupCase,
 ) -> Result<GroupEntry, LedgerError> {
-    let before = case.told.as_ref().map_or(0, |told| told.total_items);
-    let (reason, why) = match &case.news {
-        Some(news) => (news.reason, news.why.clone()),
+    let before = case.announced.as_ref().map_or(0, |announced| announced.total_items);
+    let (reason, why) = match &case.notification {
+        Some(notification) => (notification.reason, notification.why.clone()),
         None => (Reason::Reminder, None),
     };
     // An escalation that is reported breaks the ack.
@@ -114,13 +114,13 @@ pub(crate) fn store_digest(
     extras: &Extras,
 ) -> Result<Digest, LedgerError> {
     let settings = context.settings;
-    let mut whole = shown(settings, &draft);
+    let mut whole = cut_to_size(settings, &draft);
     let mut contents: Vec<(&Route, Digest)> = Vec::new();
     for route in &settings.routes {
         let extra = extras.of(route);
         let extended = extra.map_or_else(|| draft.clone(), |extra| add_extra(&draft, route, extra));
         let own = match without_own_fault(&extended, &route.name) {
-            Some(extended) => content(tx, context, route, &extended)?.map(|content| shown(settings, &content)),
+            Some(extended) => content(tx, context, route, &extended)?.map(|content| cut_to_size(settings, &content)),
             None => None,
         };
         contents.extend(merge_handover(&extended, route, own, extra).map(|content| (route, content)));
@@ -149,7 +149,7 @@ pub(crate) fn store_extras(
         let extended = add_extra(bare, route, extra);
         let says = !extended.changes.is_empty() || !extended.still_open.is_empty() || !extended.faults.is_empty();
         let own = if says { content(tx, context, route, &extended)? } else { None };
-        let own = own.map(|content| shown(context.settings, &content));
+        let own = own.map(|content| cut_to_size(context.settings, &content));
         contents.extend(merge_handover(&extended, route, own, Some(extra)).map(|content| (route, content)));
     }
     let Some((_, first)) = contents.first() else { return Ok(None) };
@@ -161,7 +161,7 @@ pub(crate) fn store_extras(
     Ok(Some(whole))
 }
 
-fn shown(settings: &TriageSettings, digest: &Digest) -> Digest {
+fn cut_to_size(settings: &TriageSettings, digest: &Digest) -> Digest {
     keep(digest, settings.groups, settings.samples)
 }
 
@@ -305,18 +305,18 @@ fn mark_announced(
     cases: &[GroupCase],
 ) -> Result<(), LedgerError> {
     let now = context.moment.now;
-    let shown = whole.changes.iter().chain(&whole.still_open);
-    let samples: BTreeMap<&str, Vec<String>> = shown
+    let cut_to_size = whole.changes.iter().chain(&whole.still_open);
+    let samples: BTreeMap<&str, Vec<String>> = cut_to_size
         .map(|entry| (entry.group_id.as_str(), entry.samples.iter().map(|sample| sample.item_id.clone()).collect()))
         .collect();
     for entry in draft.changes.iter().chain(&draft.still_open) {
         let Some(case) = case_of(cases, &entry.group_id) else { continue };
         let items = samples.get(entry.group_id.as_str()).cloned().unwrap_or_default();
         digest::name_items(tx, &draft.digest_id, case.row.group_key, entry.reason.as_str(), &items)?;
-        if case.news.is_none() {
+        if case.notification.is_none() {
             continue;
         }
-        let told = Announced {
+        let announced = Announced {
             episode: case.episode.ordinal,
             reason: entry.reason,
             open_items: case.row.open_items,
@@ -325,7 +325,7 @@ fn mark_announced(
             failures: case.row.failures,
             baseline: case.baseline,
         };
-        announcement::upsert(tx, case.row.group_key, &draft.digest_id, &told, entry.state)?;
+        announcement::upsert(tx, case.row.group_key, &draft.digest_id, &announced, entry.state)?;
         announcement::record_escalations(tx, case.row.group_key, &case.reached, now)?;
         store_reclassify::mark_announced(tx, &entry.group_id)?;
         if entry.reason == Reason::Escalated && case.ack.is_some() {
@@ -341,5 +341,5 @@ fn mark_announced(
 }
 
 fn is_inventory(case: &GroupCase) -> bool {
-    case.news.as_ref().is_some_and(|news| news.reason == Reason::Baseline)
+    case.notification.as_ref().is_some_and(|notification| notification.reason == Reason::Baseline)
 }

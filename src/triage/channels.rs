@@ -31,7 +31,7 @@ pub(crate) fn note(
     now: Timestamp,
 ) -> Result<Vec<KnownChannel>, LedgerError> {
     // Channels of a ledger that never reported anything are not new: all of them get its first digest.
-    let is_first = !channel::ever_told(tx)?;
+    let is_first = !channel::has_any_digest(tx)?;
     let known = channel::all(tx)?;
     for route in &settings.routes {
         let same = |known: &&KnownChannel| known.name == route.name && known.gone_at.is_none();
@@ -224,9 +224,11 @@ fn missing_incidents(
 ) -> Result<Vec<GroupEntry>, LedgerError> {
     let mut entries = Vec::new();
     for case in cases.iter().filter(|case| case.page && case.ack.is_none() && crate::triage::is_still_open(case)) {
-        let told_before =
-            case.told.as_ref().is_some_and(|told| told.reason != Reason::Resolved && told.at < known.since);
-        if !told_before || incident::is_known(tx, &route.name, case.row.group_key, case.episode.ordinal)? {
+        let announced_before = case
+            .announced
+            .as_ref()
+            .is_some_and(|announced| announced.reason != Reason::Resolved && announced.at < known.since);
+        if !announced_before || incident::is_known(tx, &route.name, case.row.group_key, case.episode.ordinal)? {
             continue;
         }
         let entry = assemble::plain_case(tx, context.settings, case)?;
@@ -255,14 +257,14 @@ pub(crate) fn remarks(
                 "Channel {} was removed from the configuration {}{}.",
                 known.name,
                 local(at, &settings.zone),
-                left_open(tx, &known.name)?
+                open_incidents_text(tx, &known.name)?
             ),
         }));
     }
     Ok(remarks)
 }
 
-fn left_open(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
+fn open_incidents_text(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
     Ok(match incident::count_open(tx, name)? {
         0 => String::new(),
         1 => "; llama-triage cannot resolve the incident it opened: resolve it there".to_owned(),

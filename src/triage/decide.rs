@@ -59,7 +59,7 @@ pub(crate) struct GroupNow {
 
 /// What people asked for about a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wishes {
+pub(crate) struct Suppression {
     /// All its open items are covered by silences.
     pub silenced: bool,
     /// When a silence that covered it ended last.
@@ -94,7 +94,7 @@ pub(crate) enum Urgency {
 
 /// Something to report about a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct News {
+pub(crate) struct Notification {
     /// The reason.
     pub reason: Reason,
     /// The circumstances, as a sentence fragment.
@@ -106,42 +106,47 @@ pub(crate) struct News {
 /// What to report about a group at this moment; none if nothing.
 ///
 /// A silence holds back all but the end of what was reported before.
-pub(crate) fn decide(told: Option<&Announced>, now: &GroupNow, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
+pub(crate) fn decide(
+    announced: Option<&Announced>,
+    now: &GroupNow,
+    suppression: &Suppression,
+    moment: Moment<'_>,
+) -> Option<Notification> {
     if let Some(closed) = &now.closed {
-        return ended(told?, closed, moment);
+        return resolved(announced?, closed, moment);
     }
-    if wishes.silenced {
+    if suppression.silenced {
         return None;
     }
-    let Some(told) = told else {
-        return never_told(now, moment);
+    let Some(announced) = announced else {
+        return first_announcement(now, moment);
     };
-    if told.episode < now.episode && now.pairs >= FLAPPING_PAIRS {
-        return flapping(told, now, moment).or_else(|| escalated(now, wishes));
+    if announced.episode < now.episode && now.pairs >= FLAPPING_PAIRS {
+        return flapping(announced, now, moment).or_else(|| escalated(now, suppression));
     }
-    if told.episode < now.episode {
+    if announced.episode < now.episode {
         return (now.ready || now.page).then(|| regressed(now, moment));
     }
-    first_failure(now, wishes)
-        .or_else(|| reopened(told, now))
-        .or_else(|| escalated(now, wishes))
-        .or_else(|| silence_expired(told, wishes, moment))
-        .or_else(|| routine(told, now, wishes, moment))
+    first_failure(now, suppression)
+        .or_else(|| reopened(announced, now))
+        .or_else(|| escalated(now, suppression))
+        .or_else(|| silence_expired(announced, suppression, moment))
+        .or_else(|| routine(announced, now, suppression, moment))
 }
 
-fn ended(told: &Announced, closed: &Closed, moment: Moment<'_>) -> Option<News> {
-    let just_flapped = told.reason == Reason::Flapping && moment.now - told.at < FLAPPING_WINDOW;
-    let known = told.reason == Reason::Resolved;
-    (!known && !just_flapped).then(|| News {
+fn resolved(announced: &Announced, closed: &Closed, moment: Moment<'_>) -> Option<Notification> {
+    let just_flapped = announced.reason == Reason::Flapping && moment.now - announced.at < FLAPPING_WINDOW;
+    let known = announced.reason == Reason::Resolved;
+    (!known && !just_flapped).then(|| Notification {
         reason: Reason::Resolved,
         why: Some(closed.describe(moment.zone)),
         urgency: Urgency::WithNext,
     })
 }
 
-fn never_told(now: &GroupNow, moment: Moment<'_>) -> Option<News> {
+fn first_announcement(now: &GroupNow, moment: Moment<'_>) -> Option<Notification> {
     if now.inventory {
-        return Some(News {
+        return Some(Notification {
             reason: Reason::Baseline,
             why: Some("failed before llama-triage was started".to_owned()),
             urgency: Urgency::Soon,
@@ -153,19 +158,19 @@ fn never_told(now: &GroupNow, moment: Moment<'_>) -> Option<News> {
     if now.episode > 1 {
         return Some(regressed(now, moment));
     }
-    Some(News { reason: Reason::New, why: now.fired.clone(), urgency: urgency(now) })
+    Some(Notification { reason: Reason::New, why: now.fired.clone(), urgency: urgency(now) })
 }
 
-fn flapping(told: &Announced, now: &GroupNow, moment: Moment<'_>) -> Option<News> {
-    let lately = told.reason == Reason::Flapping && moment.now - told.at < FLAPPING_WINDOW;
-    (!lately).then(|| News {
+fn flapping(announced: &Announced, now: &GroupNow, moment: Moment<'_>) -> Option<Notification> {
+    let lately = announced.reason == Reason::Flapping && moment.now - announced.at < FLAPPING_WINDOW;
+    (!lately).then(|| Notification {
         reason: Reason::Flapping,
         why: Some(format!("closed and opened again {} times in 24 h", now.pairs)),
         urgency: urgency(now),
     })
 }
 
-fn regressed(now: &GroupNow, moment: Moment<'_>) -> News {
+fn regressed(now: &GroupNow, moment: Moment<'_>) -> Notification {
     let before = now.earlier.as_ref().map(|closed| {
         let said = format!("regressed; last time: {}", closed.describe(moment.zone));
         match &now.fired {
@@ -173,12 +178,12 @@ fn regressed(now: &GroupNow, moment: Moment<'_>) -> News {
             None => said,
         }
     });
-    News { reason: Reason::Regressed, why: before, urgency: urgency(now) }
+    Notification { reason: Reason::Regressed, why: before, urgency: urgency(now) }
 }
 
 /// Old failures page no one, and a new one of a class that pages is no mere growth of them.
-fn first_failure(now: &GroupNow, wishes: &Wishes) -> Option<News> {
-    (now.first_failure && now.page && wishes.ack.is_none()).then(|| News {
+fn first_failure(now: &GroupNow, suppression: &Suppression) -> Option<Notification> {
+    (now.first_failure && now.page && suppression.ack.is_none()).then(|| Notification {
         reason: Reason::New,
         why: Some("first failure since llama-triage was started".to_owned()),
         urgency: Urgency::Page,
@@ -186,28 +191,28 @@ fn first_failure(now: &GroupNow, wishes: &Wishes) -> Option<News> {
 }
 
 /// It was reported that it ended, and that turns out to be wrong.
-fn reopened(told: &Announced, now: &GroupNow) -> Option<News> {
-    (told.reason == Reason::Resolved).then(|| News {
+fn reopened(announced: &Announced, now: &GroupNow) -> Option<Notification> {
+    (announced.reason == Reason::Resolved).then(|| Notification {
         reason: Reason::MoreItems,
         why: Some(format!("was reported as resolved, but {} items that failed earlier are open", now.open_items)),
         urgency: Urgency::Soon,
     })
 }
 
-fn escalated(now: &GroupNow, wishes: &Wishes) -> Option<News> {
-    let why = match &wishes.ack {
+fn escalated(now: &GroupNow, suppression: &Suppression) -> Option<Notification> {
+    let why = match &suppression.ack {
         None => now.fired.clone()?,
         Some(ack) => {
             let broken = ack.broken(now.open_items, now.fired.as_deref())?;
             format!("{broken}; acknowledged at {} open items", ack.open_items)
         }
     };
-    Some(News { reason: Reason::Escalated, why: Some(why), urgency: urgency(now) })
+    Some(Notification { reason: Reason::Escalated, why: Some(why), urgency: urgency(now) })
 }
 
-fn silence_expired(told: &Announced, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
-    let ended = wishes.silence_ended.filter(|ended| *ended > told.at)?;
-    Some(News {
+fn silence_expired(announced: &Announced, suppression: &Suppression, moment: Moment<'_>) -> Option<Notification> {
+    let ended = suppression.silence_ended.filter(|ended| *ended > announced.at)?;
+    Some(Notification {
         reason: Reason::SilenceExpired,
         why: Some(format!("silence ended {}, still open", local(ended, moment.zone))),
         urgency: Urgency::Soon,
@@ -215,26 +220,31 @@ fn silence_expired(told: &Announced, wishes: &Wishes, moment: Moment<'_>) -> Opt
 }
 
 /// What only the daily digest takes.
-fn routine(told: &Announced, now: &GroupNow, wishes: &Wishes, moment: Moment<'_>) -> Option<News> {
+fn routine(
+    announced: &Announced,
+    now: &GroupNow,
+    suppression: &Suppression,
+    moment: Moment<'_>,
+) -> Option<Notification> {
     if !moment.scheduled {
         return None;
     }
-    let more = now.total_items.saturating_sub(told.total_items);
+    let more = now.total_items.saturating_sub(announced.total_items);
     // Who named a condition does not want to read of growth before it is met; the table of open groups has the numbers.
-    let waits = wishes.ack.as_ref().is_some_and(|ack| ack.until.is_some());
+    let waits = suppression.ack.as_ref().is_some_and(|ack| ack.until.is_some());
     if more > 0 && !waits {
-        return Some(News {
+        return Some(Notification {
             reason: Reason::MoreItems,
-            why: Some(format!("{} since {}", count(more, "more item", "more items"), local(told.at, moment.zone))),
+            why: Some(format!("{} since {}", count(more, "more item", "more items"), local(announced.at, moment.zone))),
             urgency: Urgency::WithNext,
         });
     }
     // A daily digest is never exactly a day after the one before: minutes, and an hour in spring.
     let slack = moment.reminder / 12;
-    let due = moment.now - told.at >= moment.reminder - slack;
-    (due && wishes.ack.is_none()).then(|| News {
+    let due = moment.now - announced.at >= moment.reminder - slack;
+    (due && suppression.ack.is_none()).then(|| Notification {
         reason: Reason::Reminder,
-        why: Some(format!("still open, last reported {}", local(told.at, moment.zone))),
+        why: Some(format!("still open, last reported {}", local(announced.at, moment.zone))),
         urgency: Urgency::WithNext,
     })
 }
@@ -255,7 +265,7 @@ mod tests {
         Timestamp::from_second(1_780_000_000 + hours * 3600).unwrap()
     }
 
-    fn told(episode: u32, reason: Reason, hours: i64) -> Announced {
+    fn announced(episode: u32, reason: Reason, hours: i64) -> Announced {
         Announced { episode, reason, open_items: 5, total_items: 5, at: t(hours), failures: 5, baseline: false }
     }
 
@@ -283,8 +293,8 @@ mod tests {
         GroupNow { closed: Some(recovered()), open_items: 0, ..open(episode) }
     }
 
-    fn fired(standing: GroupNow) -> GroupNow {
-        GroupNow { fired: Some("47 in the last hour, normally up to 4/h; alert at 20/h".into()), ..standing }
+    fn fired(group_now: GroupNow) -> GroupNow {
+        GroupNow { fired: Some("47 in the last hour, normally up to 4/h; alert at 20/h".into()), ..group_now }
     }
 
     static UTC: TimeZone = TimeZone::UTC;
@@ -297,27 +307,27 @@ mod tests {
         Moment { scheduled: true, ..tick(hours) }
     }
 
-    fn none() -> Wishes {
-        Wishes::default()
+    fn none() -> Suppression {
+        Suppression::default()
     }
 
-    fn silenced() -> Wishes {
-        Wishes { silenced: true, ..none() }
+    fn silenced() -> Suppression {
+        Suppression { silenced: true, ..none() }
     }
 
-    fn acked(level: u64) -> Wishes {
+    fn acked(level: u64) -> Suppression {
         acked_until(level, None)
     }
 
-    fn acked_until(open_items: u64, until: Option<Until>) -> Wishes {
-        Wishes {
+    fn acked_until(open_items: u64, until: Option<Until>) -> Suppression {
+        Suppression {
             ack: Some(Ack { author: "ann".into(), open_items, until, expires_at: None, more: 4, lately: 0 }),
             ..none()
         }
     }
 
-    fn unsilenced(hours: i64) -> Wishes {
-        Wishes { silence_ended: Some(t(hours)), ..none() }
+    fn unsilenced(hours: i64) -> Suppression {
+        Suppression { silence_ended: Some(t(hours)), ..none() }
     }
 
     #[test]
@@ -329,9 +339,9 @@ mod tests {
         let first = |s: GroupNow| GroupNow { first_failure: true, page: true, ..s };
         let grown = |s: GroupNow, n| GroupNow { open_items: n, total_items: n, ..s };
         let pairs = |s: GroupNow, pairs| GroupNow { pairs, ..s };
-        let new = || Some(told(1, New, 0));
+        let new = || Some(announced(1, New, 0));
         let more = |n| Some(Until::Items(n));
-        for (case, told, standing, wishes, moment, expected) in [
+        for (case, announced, group_now, suppression, moment, expected) in [
             ("never told", None, open(1), none(), tick(1), Some(New)),
             ("never told, second time", None, open(2), none(), tick(1), Some(Regressed)),
             ("its batch still runs", None, waiting(open(1)), none(), tick(1), None),
@@ -358,10 +368,10 @@ mod tests {
             ("told 23 h ago: the spring day", new(), open(1), none(), daily(23), Some(Reminder)),
             ("told a day ago, daily, acked", new(), open(1), acked(5), daily(25), None),
             ("told a day ago, daily, silenced", new(), open(1), silenced(), daily(25), None),
-            ("baseline, then daily", Some(told(1, Baseline, 0)), open(1), none(), daily(25), Some(Reminder)),
+            ("baseline, then daily", Some(announced(1, Baseline, 0)), open(1), none(), daily(25), Some(Reminder)),
             (
                 "baseline, then its first failure",
-                Some(told(1, Baseline, 0)),
+                Some(announced(1, Baseline, 0)),
                 first(open(1)),
                 none(),
                 tick(1),
@@ -369,7 +379,7 @@ mod tests {
             ),
             (
                 "baseline, acked, then its first failure",
-                Some(told(1, Baseline, 0)),
+                Some(announced(1, Baseline, 0)),
                 first(open(1)),
                 acked(5),
                 tick(1),
@@ -382,36 +392,36 @@ mod tests {
             ("new wins over escalated", None, fired(open(1)), none(), tick(1), Some(New)),
             ("ended", new(), closed(1), none(), tick(1), Some(Resolved)),
             ("ended, silenced", new(), closed(1), silenced(), tick(1), Some(Resolved)),
-            ("ended, told so", Some(told(1, Resolved, 0)), closed(1), none(), daily(50), None),
-            ("came and went again", Some(told(1, Resolved, 0)), closed(2), none(), daily(50), None),
+            ("ended, told so", Some(announced(1, Resolved, 0)), closed(1), none(), daily(50), None),
+            ("came and went again", Some(announced(1, Resolved, 0)), closed(2), none(), daily(50), None),
             ("ended, came and went", new(), closed(2), none(), tick(1), Some(Resolved)),
-            ("came back", Some(told(1, Resolved, 0)), open(2), none(), tick(1), Some(Regressed)),
+            ("came back", Some(announced(1, Resolved, 0)), open(2), none(), tick(1), Some(Regressed)),
             ("came back before its end was told", new(), open(2), none(), tick(1), Some(Regressed)),
             ("came back, its batch still runs", new(), waiting(open(2)), none(), daily(1), None),
             ("came back, silenced", new(), open(2), silenced(), tick(1), None),
-            ("had not ended after all", Some(told(1, Resolved, 0)), open(1), none(), tick(1), Some(MoreItems)),
+            ("had not ended after all", Some(announced(1, Resolved, 0)), open(1), none(), tick(1), Some(MoreItems)),
             ("silence ended", new(), open(1), unsilenced(2), tick(3), Some(SilenceExpired)),
-            ("silence ended before the last word", Some(told(1, New, 2)), open(1), unsilenced(1), tick(3), None),
+            ("silence ended before the last word", Some(announced(1, New, 2)), open(1), unsilenced(1), tick(3), None),
             ("silence ended, never told", None, open(1), unsilenced(2), tick(3), Some(New)),
             ("silence ended, came back meanwhile", new(), open(2), unsilenced(2), tick(3), Some(Regressed)),
             ("two pairs are not flapping", new(), pairs(open(3), 2), none(), tick(1), Some(Regressed)),
-            ("flapping", Some(told(3, Resolved, 0)), pairs(open(4), 3), none(), tick(1), Some(Flapping)),
-            ("flapping, told so", Some(told(4, Flapping, 0)), pairs(open(5), 4), none(), tick(1), None),
-            ("flapping ended, for now", Some(told(4, Flapping, 0)), pairs(closed(5), 4), none(), tick(1), None),
-            ("flapping really ended", Some(told(4, Flapping, 0)), closed(5), none(), tick(25), Some(Resolved)),
-            ("flapping goes on", Some(told(4, Flapping, 0)), pairs(open(9), 4), none(), tick(25), Some(Flapping)),
+            ("flapping", Some(announced(3, Resolved, 0)), pairs(open(4), 3), none(), tick(1), Some(Flapping)),
+            ("flapping, told so", Some(announced(4, Flapping, 0)), pairs(open(5), 4), none(), tick(1), None),
+            ("flapping ended, for now", Some(announced(4, Flapping, 0)), pairs(closed(5), 4), none(), tick(1), None),
+            ("flapping really ended", Some(announced(4, Flapping, 0)), closed(5), none(), tick(25), Some(Resolved)),
+            ("flapping goes on", Some(announced(4, Flapping, 0)), pairs(open(9), 4), none(), tick(25), Some(Flapping)),
         ] {
-            let news = decide(told.as_ref(), &standing, &wishes, moment);
-            assert_eq!(news.map(|n| n.reason), expected, "{case}");
+            let notification = decide(announced.as_ref(), &group_now, &suppression, moment);
+            assert_eq!(notification.map(|n| n.reason), expected, "{case}");
         }
     }
 
     #[test]
     fn the_reason_comes_with_its_circumstances() {
-        let why = |told: Option<Announced>, standing: GroupNow, wishes| {
-            decide(told.as_ref(), &standing, &wishes, tick(30)).unwrap().why.unwrap()
+        let why = |announced: Option<Announced>, group_now: GroupNow, suppression| {
+            decide(announced.as_ref(), &group_now, &suppression, tick(30)).unwrap().why.unwrap()
         };
-        let new = Some(told(1, Reason::New, 0));
+        let new = Some(announced(1, Reason::New, 0));
         assert_eq!(why(new.clone(), closed(1), none()), "recovered 2026-05-28 20:26 UTC (by bjb-7)");
         assert_eq!(
             why(new.clone(), open(2), none()),
@@ -447,13 +457,13 @@ mod tests {
     }
 
     prop_compose! {
-        fn any_told()(episode in 1_u32..4, reason in any_reason(), items in 1_u64..40, hours in 0_i64..48) -> Announced {
-            Announced { open_items: items, total_items: items, ..told(episode, reason, hours) }
+        fn any_announced()(episode in 1_u32..4, reason in any_reason(), items in 1_u64..40, hours in 0_i64..48) -> Announced {
+            Announced { open_items: items, total_items: items, ..announced(episode, reason, hours) }
         }
     }
 
     prop_compose! {
-        fn any_standing()(
+        fn any_group_now()(
             episode in 1_u32..5,
             is_open in any::<bool>(),
             items in 1_u64..80,
@@ -473,66 +483,66 @@ mod tests {
     }
 
     prop_compose! {
-        fn any_wishes()(silenced in any::<bool>(), ended in prop::option::of(0_i64..72), level in prop::option::of(0_u64..40), until in any_until()) -> Wishes {
+        fn any_suppression()(silenced in any::<bool>(), ended in prop::option::of(0_i64..72), level in prop::option::of(0_u64..40), until in any_until()) -> Suppression {
             let ack = level.and_then(|level| acked_until(level, until).ack);
-            Wishes { silenced, silence_ended: ended.map(t), ack }
+            Suppression { silenced, silence_ended: ended.map(t), ack }
         }
     }
 
     proptest! {
         #[test]
         fn the_same_news_is_never_reported_twice(
-            before in prop::option::of(any_told()), standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>(),
+            before in prop::option::of(any_announced()), group_now in any_group_now(), suppression in any_suppression(), scheduled in any::<bool>(),
         ) {
             let moment = Moment { scheduled, ..tick(72) };
-            if let Some(news) = decide(before.as_ref(), &standing, &wishes, moment) {
+            if let Some(notification) = decide(before.as_ref(), &group_now, &suppression, moment) {
                 let after = Announced {
-                    episode: standing.episode,
-                    reason: news.reason,
-                    open_items: standing.open_items,
-                    total_items: standing.total_items,
+                    episode: group_now.episode,
+                    reason: notification.reason,
+                    open_items: group_now.open_items,
+                    total_items: group_now.total_items,
                     at: moment.now,
                     failures: 5,
                     baseline: false,
                 };
                 // Telling a group also remembers the escalation rules that are reached.
-                let standing = GroupNow { fired: None, ..standing };
-                prop_assert_eq!(decide(Some(&after), &standing, &wishes, moment), None);
+                let group_now = GroupNow { fired: None, ..group_now };
+                prop_assert_eq!(decide(Some(&after), &group_now, &suppression, moment), None);
             }
         }
 
         #[test]
         fn a_silence_holds_back_all_but_the_end(
-            before in prop::option::of(any_told()), standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>(),
+            before in prop::option::of(any_announced()), group_now in any_group_now(), suppression in any_suppression(), scheduled in any::<bool>(),
         ) {
-            let wishes = Wishes { silenced: true, ..wishes };
-            let news = decide(before.as_ref(), &standing, &wishes, Moment { scheduled, ..tick(72) });
-            prop_assert!(news.is_none_or(|n| n.reason == Reason::Resolved && before.is_some()));
+            let suppression = Suppression { silenced: true, ..suppression };
+            let notification = decide(before.as_ref(), &group_now, &suppression, Moment { scheduled, ..tick(72) });
+            prop_assert!(notification.is_none_or(|n| n.reason == Reason::Resolved && before.is_some()));
         }
 
         #[test]
         fn an_ack_stops_reminders_and_lesser_escalations(
-            before in any_told(), standing in any_standing(), wishes in any_wishes(), level in 0_u64..40,
+            before in any_announced(), group_now in any_group_now(), suppression in any_suppression(), level in 0_u64..40,
         ) {
-            let wishes = Wishes { ack: acked(level).ack, ..wishes };
-            if let Some(news) = decide(Some(&before), &standing, &wishes, daily(72)) {
-                prop_assert!(news.reason != Reason::Reminder);
-                prop_assert!(news.reason != Reason::Escalated || standing.open_items >= 2 * level);
+            let suppression = Suppression { ack: acked(level).ack, ..suppression };
+            if let Some(notification) = decide(Some(&before), &group_now, &suppression, daily(72)) {
+                prop_assert!(notification.reason != Reason::Reminder);
+                prop_assert!(notification.reason != Reason::Escalated || group_now.open_items >= 2 * level);
             }
         }
 
         #[test]
-        fn every_new_group_is_reported_once_it_is_ready(standing in any_standing(), wishes in any_wishes(), scheduled in any::<bool>()) {
-            let standing = GroupNow { ready: true, closed: None, ..standing };
-            let wishes = Wishes { silenced: false, ..wishes };
-            let news = decide(None, &standing, &wishes, Moment { scheduled, ..tick(72) }).unwrap();
-            prop_assert!(matches!(news.reason, Reason::New | Reason::Baseline | Reason::Regressed));
+        fn every_new_group_is_reported_once_it_is_ready(group_now in any_group_now(), suppression in any_suppression(), scheduled in any::<bool>()) {
+            let group_now = GroupNow { ready: true, closed: None, ..group_now };
+            let suppression = Suppression { silenced: false, ..suppression };
+            let notification = decide(None, &group_now, &suppression, Moment { scheduled, ..tick(72) }).unwrap();
+            prop_assert!(matches!(notification.reason, Reason::New | Reason::Baseline | Reason::Regressed));
         }
 
         #[test]
-        fn an_open_group_without_ack_or_silence_is_reported_every_day(before in any_told(), standing in any_standing()) {
-            let standing = GroupNow { ready: true, closed: None, episode: before.episode, pairs: 0, ..standing };
-            prop_assert!(decide(Some(&before), &standing, &none(), daily(73)).is_some());
+        fn an_open_group_without_ack_or_silence_is_reported_every_day(before in any_announced(), group_now in any_group_now()) {
+            let group_now = GroupNow { ready: true, closed: None, episode: before.episode, pairs: 0, ..group_now };
+            prop_assert!(decide(Some(&before), &group_now, &none(), daily(73)).is_some());
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::triage::digest::remark::{About, Remark};
 use crate::triage::group_cases::Context;
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::channel::KnownChannel;
-use crate::triage::store::handover::{self, Got, OwedDelivery};
+use crate::triage::store::handover::{self, SentContent, UndeliveredDelivery};
 
 /// What was owed to channels that are gone, by the channel that gets it.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ fn heirs(settings: &TriageSettings, incidents: bool) -> Vec<&Route> {
 /// What of a delivery is news for a channel; none if it has all of it.
 ///
 /// A filter is obeyed where another channel gets what it keeps out; otherwise all do, rather than no one.
-fn unsent_part(owed: &OwedDelivery, heir: &Route, heirs: &[&Route], got: &Got) -> Option<Digest> {
+fn unsent_part(owed: &UndeliveredDelivery, heir: &Route, heirs: &[&Route], got: &SentContent) -> Option<Digest> {
     let wanted = |entry: &GroupEntry| heir.only.admits(entry) || !heirs.iter().any(|heir| heir.only.admits(entry));
     let known: &HashSet<(String, u32)> = &got.groups;
     let has = |entry: &GroupEntry| known.contains(&(entry.group_id.clone(), entry.episode));

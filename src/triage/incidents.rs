@@ -20,15 +20,15 @@ use crate::triage::store::incident::{self, Incident};
 use crate::triage::store::{digest, group_row, outbox};
 
 /// What is owed to all channels with incidents.
-struct OwedIncidents {
+struct PendingIncidents {
     ends: Vec<Incident>,
     acks: Vec<Incident>,
     faults: Vec<Fault>,
 }
 
-impl OwedIncidents {
-    fn read(tx: &Transaction<'_>, context: &Context<'_>) -> Result<OwedIncidents, LedgerError> {
-        Ok(OwedIncidents {
+impl PendingIncidents {
+    fn read(tx: &Transaction<'_>, context: &Context<'_>) -> Result<PendingIncidents, LedgerError> {
+        Ok(PendingIncidents {
             ends: incident::with_closed_episode(tx)?,
             acks: incident::acked(tx, context.moment.now)?,
             faults: fault::ended_with_open_incident(tx, context.moment.now)?,
@@ -50,7 +50,7 @@ pub(crate) fn store_owed_digest(
     if routes().next().is_none() {
         return Ok(None);
     }
-    let owed = OwedIncidents::read(tx, context)?;
+    let owed = PendingIncidents::read(tx, context)?;
     if owed.is_empty() {
         return Ok(None);
     }
@@ -76,7 +76,7 @@ fn content(
     context: &Context<'_>,
     route: &Route,
     draft: &Digest,
-    owed: &OwedIncidents,
+    owed: &PendingIncidents,
 ) -> Result<Digest, LedgerError> {
     let entries = |incidents: &[Incident], reason, state| {
         let own = incidents.iter().filter(|incident| incident.channel == route.name);
@@ -120,7 +120,12 @@ fn reasons(digest: &Digest) -> String {
     said.join(",")
 }
 
-fn note(tx: &Transaction<'_>, context: &Context<'_>, route: &Route, owed: &OwedIncidents) -> Result<(), LedgerError> {
+fn note(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    route: &Route,
+    owed: &PendingIncidents,
+) -> Result<(), LedgerError> {
     for end in owed.ends.iter().filter(|incident| incident.channel == route.name) {
         incident::resolve(tx, end, context.moment.now)?;
     }

@@ -33,7 +33,7 @@ fn apart() -> Options {
 }
 
 async fn site(options: Options) -> Site {
-    Site::speaking("auto", world(), options, "").await
+    Site::with_api("auto", world(), options, "").await
 }
 
 /// What `scan` prints with these flags.
@@ -256,7 +256,7 @@ fn separate() -> World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retries_go_through_the_api_of_the_batch_and_are_followed_through_it() {
-    let site = Site::speaking("auto", separate(), apart(), BOTH_CONFIGS).await;
+    let site = Site::with_api("auto", separate(), apart(), BOTH_CONFIGS).await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();
     assert_eq!(batches(&site), sorted(&[batch_id("old"), v2_batch_id("new")]));
@@ -273,7 +273,7 @@ async fn retries_go_through_the_api_of_the_batch_and_are_followed_through_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_under_way_through_an_api_that_goes_away_is_kept_and_settled_when_that_is_back() {
-    let site = Site::speaking("auto", separate(), apart(), BOTH_CONFIGS).await;
+    let site = Site::with_api("auto", separate(), apart(), BOTH_CONFIGS).await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();
     retry(&site, &mut worker, &["i1"]).await;

@@ -105,7 +105,7 @@ async fn a_parse_job_of_v2_is_not_asked_for_what_its_listing_has_said() {
     ] {
         let builder = WorldBuilder::at(jiff::Timestamp::now()).batch("b").job_type(job_type);
         let world = builder.items(5, "vague", ScriptedCause::Permanent(Failure::text(GENERIC))).build();
-        let site = Site::speaking("v2", world, Options::default(), "").await;
+        let site = Site::with_api("v2", world, Options::default(), "").await;
         assert_eq!(cycle(&site).await, wanted);
         assert_eq!(cycle(&site).await, CauseSummary::default());
         assert_eq!(site.cloud.world().truth().requests_to(endpoint), wanted.asked);

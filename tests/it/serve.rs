@@ -80,7 +80,7 @@ async fn a_signed_event_brings_the_next_scan_forward_and_nothing_else_does() {
     let more = format!(
         "[schedule]\nscan = \"0 0 29 2 *\"\n[service]\nlisten = \"127.0.0.1:{port}\"\nwebhook-secret-file = \"{{dir}}/secret\"\n"
     );
-    let site = Site::speaking("v2", world, Options::default(), "").await;
+    let site = Site::with_api("v2", world, Options::default(), "").await;
     std::fs::write(site.path("secret"), "between-us\n").unwrap();
     site.configure(&more);
     let mut child = serve(&site);

@@ -112,7 +112,7 @@ async fn how_one_api_answers_says_nothing_about_the_batches_of_the_other_one() {
         world = world.batch(batch).item(batch).fails("out of reach");
     }
     let apart = Options { apart: true, ..Options::default() };
-    let site = Site::speaking("auto", world.build(), apart, FILE).await;
+    let site = Site::with_api("auto", world.build(), apart, FILE).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(400)).on(Endpoint::ListItems)]);
     for _ in 0..4 {
         site.command(&["cycle"]).assert().failure().code(1);

@@ -53,13 +53,13 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
         if rehearsal.due.is_none() {
             say!("{}", digest::not_due_message(&rehearsal, &setup.triage));
         }
-        if let Some(digest) = rehearsal.due.or(rehearsal.waiting.filter(digest::has_news)) {
+        if let Some(digest) = rehearsal.due.or(rehearsal.waiting.filter(digest::has_changes)) {
             say!("{}", text::render(&digest));
         }
         return Ok(Exit::Done);
     }
     let ledger = Ledger::open(path).await?;
-    let mut clock = Clock::of(&ledger).await?;
+    let mut clock = Clock::load(&ledger).await?;
     let now = clock.now(&ledger, setup).await?;
     crate::service::identity::settle(&ledger, now).await?;
     let certain = clock.is_certain(now);

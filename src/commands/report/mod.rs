@@ -60,10 +60,10 @@ fn answer(
     });
     if let [ledger] = around.ledgers {
         let asked = ask_one(args, around, ledger, format)?;
-        return tell(asked.outcome, &asked.text, &asked.warnings, out, err);
+        return write_answer(asked.outcome, &asked.text, &asked.warnings, out, err);
     }
     let (outcome, parts, warnings) = ask_all(args, around, format)?;
-    tell(outcome, &many_ledgers::join(&parts, format, !args.no_header)?, &warnings, out, err)
+    write_answer(outcome, &many_ledgers::join(&parts, format, !args.no_header)?, &warnings, out, err)
 }
 
 type Answers = (ReportOutcome, Vec<many_ledgers::LedgerAnswer>, Vec<String>);
@@ -98,7 +98,7 @@ struct LedgerReply {
     outcome: ReportOutcome,
 }
 
-fn tell(
+fn write_answer(
     outcome: ReportOutcome,
     text: &str,
     warnings: &[String],

@@ -52,7 +52,7 @@ fn table(draft: &Draft) -> String {
         let retries = count(known.into(), "retry", "retries");
         text.push_str(&format!("LlamaCloud billed {each:.1} credits each for the newest {retries} of these groups\n"));
     }
-    text.push_str(&known(draft));
+    text.push_str(&data_age(draft));
     text.push_str(&posts(draft));
     if !draft.lost_parameters.is_empty() {
         let lost = draft.lost_parameters.join(", ");
@@ -126,7 +126,7 @@ fn by_reason(title: &str, left: &[DraftExclusion]) -> String {
 }
 
 /// How old the knowledge is that the plan was made of.
-fn known(draft: &Draft) -> String {
+fn data_age(draft: &Draft) -> String {
     let before = "`llama-triage scan` updates it; `apply` scans too and drops items that have completed";
     match draft.as_of {
         None if draft.groups.is_empty() => String::new(),

@@ -70,7 +70,7 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
         Format::Table => {
             let mut text = String::new();
             for plan in &unapplied {
-                text.push_str(&offered(plan)?);
+                text.push_str(&describe_waiting(plan)?);
             }
             for plan in &plans {
                 text.push_str(&format!("{}  {}\n", short(&plan.plan_id), awaited(plan, ledger, now).await?));
@@ -137,7 +137,7 @@ fn over(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPlan>, Ledg
 }
 
 /// A plan that waits for a person; nothing if there is nothing in it to submit.
-fn offered(plan: &StoredPlan) -> anyhow::Result<String> {
+fn describe_waiting(plan: &StoredPlan) -> anyhow::Result<String> {
     let (draft, id): (Draft, _) = (serde_json::from_str(&plan.model)?, short(&plan.plan_id));
     Ok(match draft.items {
         0 => String::new(),
@@ -174,7 +174,7 @@ fn needs_decision(group_id: &str) -> String {
 }
 
 /// What went wrong with an intent; none once its batch is known, for an unclear answer was cleared up by that.
-fn trouble(intent: &StoredIntent) -> Option<&str> {
+fn post_error(intent: &StoredIntent) -> Option<&str> {
     intent.error.as_deref().filter(|_| intent.intent.state.batch_ids().is_empty())
 }
 
@@ -192,14 +192,14 @@ fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
         "created_at": intent.created_at,
         "posting_at": intent.intent.posting_at,
         "outcomes": outcomes.iter().cloned().collect::<BTreeMap<String, u32>>(),
-        "error": trouble(intent),
+        "error": post_error(intent),
     })
 }
 
 fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
     let told: Vec<String> =
         outcomes.iter().map(|(outcome, items)| format!("{items} {}", outcome.replace('_', " "))).collect();
-    let error = trouble(intent).map_or_else(String::new, |error| format!("  {error}"));
+    let error = post_error(intent).map_or_else(String::new, |error| format!("  {error}"));
     format!(
         "{}  {:.0}  {:<13} {:>10}  {}  {}{error}\n",
         short(&intent.intent_id),

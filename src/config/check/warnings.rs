@@ -39,7 +39,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
     if config.service.heartbeat_url.is_some() && config.service.heartbeat_url_file.is_some() {
         say("service.heartbeat-url", "heartbeat-url-file is also set and overrides it".to_owned());
     }
-    for (key, text) in config.reprocess.gone() {
+    for (key, text) in config.reprocess.removed_keys() {
         say(&format!("reprocess.{key}"), text.to_owned());
     }
     doubts

@@ -15,7 +15,7 @@ use crate::model::batch::Counted;
 pub enum Depth {
     /// What has failed, by as few requests as possible.
     #[default]
-    News,
+    Changes,
     /// The same, and that every other item has ended well.
     Proof,
 }
@@ -120,7 +120,7 @@ pub(crate) async fn read_at_pace<R: RowReader>(
     let mut listed = ListResult::default();
     let path = format!("/{}", ask.path.join("/"));
     let mut refused = false;
-    let mut size = PageSize::of(client.bounded(style.make, style.limit));
+    let mut size = PageSize::new(client.bounded(style.make, style.limit));
     loop {
         let request = request(ask, style.make, &size, paging.asked());
         let got = client.get(&request, |text| page::decode(rows, text, &path)).await;
@@ -155,7 +155,7 @@ pub(crate) async fn read_at_pace<R: RowReader>(
             // It was the size that was refused, and it would be every time.
             client.note_bound(style.make, size.rows());
         }
-        size.came();
+        size.page_arrived();
         let got = remember_unreadable(&mut listed, got);
         let (new, step) = paging.take(got);
         listed.rows += new.len() as u64;

@@ -31,7 +31,8 @@ fn by_ids(call: &RecordedCall, jobs: &[Value]) -> Value {
 async fn failed(cloud: &Cloud) -> (Vec<Observation>, ListResult) {
     let batch = cloud.batch("bat-1").await.unwrap().unwrap();
     let mut rows = Vec::new();
-    let listed = cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed =
+        cloud.list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
     rows.sort_by(|a, b| a.item_id.cmp(&b.item_id));
     (rows, listed)
 }

@@ -51,11 +51,11 @@ fn status(wire: &WireItem<'_>) -> ItemStatus {
 }
 
 /// The rows of a listing of failed or skipped items.
-pub(crate) struct Troubles {
+pub(crate) struct FailedItems {
     pub(crate) kind: Kind,
 }
 
-impl RowReader for Troubles {
+impl RowReader for FailedItems {
     type Wire<'a> = WireItem<'a>;
     type Row = Observation;
     const TEXTS: &'static [&'static str] = TEXTS;

@@ -19,7 +19,7 @@ use crate::llamacloud::paging::listing::{self, Flow, ListResult, Make, Style};
 use crate::llamacloud::paging::page::{RowReader, parse};
 use crate::llamacloud::paging::sort_check::NewestFirst;
 use crate::llamacloud::v1_beta::batch::{V1BatchRows, V1WireBatch};
-use crate::llamacloud::v1_beta::item::{Statuses, Troubles, Undone};
+use crate::llamacloud::v1_beta::item::{FailedItems, Statuses, Undone};
 use crate::llamacloud::{PageOfBatches, PageOfItems, PageOfStatuses};
 use crate::model::batch::Batch;
 use crate::model::item::{ItemStatus, Kind, Observation};
@@ -82,7 +82,7 @@ pub(crate) async fn list_items(
         Kind::Skipped => batch.skipped_items,
     };
     let paging = ListProgress::by_offset(expected).at_most(most_items(batch));
-    read_items(client, &ask, limit, &Troubles { kind }, paging, page).await
+    read_items(client, &ask, limit, &FailedItems { kind }, paging, page).await
 }
 
 /// Rows that the list of a batch's items may have: far more than the batch counts, or it never ends.

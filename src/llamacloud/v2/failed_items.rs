@@ -74,7 +74,7 @@ async fn with_failed_pages(
     for job in jobs.iter().filter(|job| job.status() == ItemStatus::Completed) {
         let Some(made) = made.get(&job.id).filter(|made| made.product == Product::Parse) else { continue };
         listed.requests += 1;
-        match pages::trouble(client, &job.id).await {
+        match pages::failed_pages(client, &job.id).await {
             Ok(trouble) => {
                 in_a_row = 0;
                 if let Some(message) = trouble {

@@ -34,7 +34,7 @@ use crate::llamacloud::v2::files::Files;
 use crate::llamacloud::v2::job::{Job, Product};
 use crate::llamacloud::v2::notes::Notes;
 use crate::llamacloud::v2::outcomes::queues::Queues;
-use crate::llamacloud::v2::server_capabilities::Habits;
+use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 use crate::llamacloud::{PageOfBatches, PageOfItems};
 use crate::model::batch::Batch;
 use crate::model::item::{ItemStatus, Kind};
@@ -51,7 +51,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Debug, Default)]
 pub(crate) struct V2 {
     files: Files,
-    habits: Habits,
+    capabilities: ServerCapabilities,
     queues: Queues,
     notes: Notes,
     /// The jobs that were created here, or by an earlier process.

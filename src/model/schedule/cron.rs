@@ -68,7 +68,7 @@ impl Cron {
     }
 
     /// All instants of one local day, perhaps out of order or twice around a clock change.
-    pub(crate) fn of_day(&self, date: Date, zone: &TimeZone) -> Vec<Timestamp> {
+    pub(crate) fn instants_on(&self, date: Date, zone: &TimeZone) -> Vec<Timestamp> {
         if !self.takes_day(date) {
             return Vec::new();
         }

@@ -95,7 +95,7 @@ impl Schedule {
         }
         let mut date = zone.to_datetime(after).date();
         for _ in 0..HORIZON_DAYS {
-            let found = self.of_day(date, zone).into_iter().find(|at| *at > after);
+            let found = self.instants_on(date, zone).into_iter().find(|at| *at > after);
             if found.is_some() {
                 return found;
             }
@@ -111,7 +111,7 @@ impl Schedule {
         }
         let mut date = zone.to_datetime(now).date();
         for _ in 0..HORIZON_DAYS {
-            let found = self.of_day(date, zone).into_iter().rfind(|at| *at <= now);
+            let found = self.instants_on(date, zone).into_iter().rfind(|at| *at <= now);
             if found.is_some() {
                 return found;
             }
@@ -121,13 +121,13 @@ impl Schedule {
     }
 
     /// All instants of one local day, in order, each once.
-    fn of_day(&self, date: jiff::civil::Date, zone: &TimeZone) -> Vec<Timestamp> {
+    fn instants_on(&self, date: jiff::civil::Date, zone: &TimeZone) -> Vec<Timestamp> {
         let mut instants: Vec<Timestamp> = match self {
             Schedule::Off | Schedule::Every(_) => Vec::new(),
             Schedule::At(times) => {
                 times.iter().filter_map(|time| zone.to_timestamp(date.to_datetime(*time)).ok()).collect()
             }
-            Schedule::Cron(cron) => cron.of_day(date, zone),
+            Schedule::Cron(cron) => cron.instants_on(date, zone),
         };
         instants.sort_unstable();
         instants.dedup();

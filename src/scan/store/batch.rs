@@ -34,7 +34,7 @@ pub(crate) struct KnownBatch {
 const GONE_FOR_GOOD: i64 = DAY;
 
 /// The batches of a project by id, at this time of a scan.
-pub(crate) fn known(
+pub(crate) fn known_batches(
     connection: &Connection,
     project_key: i64,
     at: i64,

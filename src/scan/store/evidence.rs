@@ -25,8 +25,12 @@ pub struct Finished {
 }
 
 /// Ends a listing: finds what is missing if it was complete, and else marks the batch as listed.
-pub(crate) fn finish_listing(tx: &Transaction<'_>, finish: &Finish, has_news: bool) -> Result<Finished, LedgerError> {
-    if has_news {
+pub(crate) fn finish_listing(
+    tx: &Transaction<'_>,
+    finish: &Finish,
+    has_changes: bool,
+) -> Result<Finished, LedgerError> {
+    if has_changes {
         search_again(tx, finish.place)?;
     }
     if !finish.complete {

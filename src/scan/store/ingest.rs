@@ -49,8 +49,8 @@ pub fn ingest(tx: &Transaction<'_>, work: &IngestWork, now: i64) -> Result<Inges
     let new = ingest.end(tx)?;
     let mut finished = Vec::with_capacity(work.finished.len());
     for finish in &work.finished {
-        let has_news = new.contains_key(&finish.place.batch_key);
-        finished.push(evidence::finish_listing(tx, finish, has_news)?);
+        let has_changes = new.contains_key(&finish.place.batch_key);
+        finished.push(evidence::finish_listing(tx, finish, has_changes)?);
     }
     Ok(Ingested { new, finished })
 }

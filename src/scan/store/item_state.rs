@@ -142,13 +142,13 @@ impl<'t> History<'t> {
 
     /// Brings an item in line with its observations after one was added or changed.
     ///
-    /// `told` is that observation with the item's name and place in it, which the item takes over if it is the newest.
+    /// `observation` is that observation with the item's name and place in it, which the item takes over if it is the newest.
     /// `was` is where the item was counted before.
     pub(crate) fn refresh(
         &mut self,
         item: &KnownItem,
         was: Slot,
-        told: (i64, &str, ListingContext),
+        observation: (i64, &str, ListingContext),
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let history = self.read(item.item_key)?;
@@ -166,7 +166,7 @@ impl<'t> History<'t> {
             newest.event_at,
             i64::try_from(failures).unwrap_or(i64::MAX),
         ))?;
-        let (key, name, place) = told;
+        let (key, name, place) = observation;
         let mut project_key = item.project_key;
         if key == newest.observation_key {
             self.rename.execute((item.item_key, name, place.project_key, place.baseline_until))?;
@@ -186,8 +186,8 @@ impl<'t> History<'t> {
             history.push(NewestObservation { observation_key, failed, skip_reason, group_key, event_at });
         }
         drop(rows);
-        for told in &mut history {
-            told.group_key = self.resolve(told.group_key)?;
+        for observation in &mut history {
+            observation.group_key = self.resolve(observation.group_key)?;
         }
         Ok(history)
     }
@@ -201,9 +201,9 @@ impl<'t> History<'t> {
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let others: Vec<i64> = self.others.query_map([item.item_key], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let is_now = |group: i64| history.iter().any(|told| told.group_key == group);
+        let is_now = |group: i64| history.iter().any(|observation| observation.group_key == group);
         let was = |group: i64| group == item.group_key || others.contains(&group);
-        let mut now: Vec<i64> = history.iter().map(|told| told.group_key).collect();
+        let mut now: Vec<i64> = history.iter().map(|observation| observation.group_key).collect();
         now.sort_unstable();
         now.dedup();
         for &group in now.iter().filter(|group| !was(**group)) {
@@ -237,8 +237,8 @@ fn stored_observation(history: &[NewestObservation]) -> Option<&NewestObservatio
     let newest = |harmless: bool| {
         history
             .iter()
-            .filter(|told| told.harmless() == harmless)
-            .max_by_key(|told| (told.event_at, told.observation_key))
+            .filter(|observation| observation.harmless() == harmless)
+            .max_by_key(|observation| (observation.event_at, observation.observation_key))
     };
     newest(false).or_else(|| newest(true))
 }

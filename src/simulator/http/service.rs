@@ -82,12 +82,12 @@ impl SimulatedService<'_> {
     pub(crate) fn own_batch(&self, id: &str) -> Result<usize, Reply> {
         self.world
             .find_batch(id)
-            .filter(|&batch| self.world.batches[batch].project == self.project && self.keeps(batch))
+            .filter(|&batch| self.world.batches[batch].project == self.project && self.is_retained(batch))
             .ok_or_else(|| Reply::error(404, "No such batch in this project"))
     }
 
     /// Whether this batch is not too old to be known.
-    pub(crate) fn keeps(&self, batch: usize) -> bool {
+    pub(crate) fn is_retained(&self, batch: usize) -> bool {
         let age = self.world.now.duration_since(self.world.batches[batch].created_at);
         self.options.keeps_batches_for.is_none_or(|kept| age <= kept)
     }

@@ -23,7 +23,7 @@ pub(crate) fn last(
     let row = statement.query_row([group_key], |row| {
         let reason: String = row.get("reason")?;
         let state: String = row.get("state")?;
-        let told = Announced {
+        let announced = Announced {
             episode: row.get("episode")?,
             reason: Reason::try_from(reason.as_str()).unwrap_or(Reason::New),
             open_items: row.get::<_, Count>("open_items")?.0,
@@ -33,11 +33,11 @@ pub(crate) fn last(
             baseline: row.get("baseline")?,
         };
         let state = group_state::LastAnnouncement {
-            episode: told.episode,
+            episode: announced.episode,
             state: GroupState::try_from(state.as_str()).unwrap_or(GroupState::Ongoing),
-            at: told.at,
+            at: announced.at,
         };
-        Ok((told, state))
+        Ok((announced, state))
     });
     Ok(row.optional()?)
 }
@@ -47,7 +47,7 @@ pub(crate) fn upsert(
     tx: &Transaction<'_>,
     group_key: i64,
     digest_id: &str,
-    told: &Announced,
+    announced: &Announced,
     state: GroupState,
 ) -> Result<(), LedgerError> {
     tx.prepare_cached(
@@ -59,14 +59,14 @@ pub(crate) fn upsert(
     .execute(params![
         group_key,
         digest_id,
-        told.episode,
+        announced.episode,
         state.as_str(),
-        told.reason.as_str(),
-        Count(told.open_items),
-        Count(told.total_items),
-        Count(told.failures),
-        Millis(told.at),
-        told.baseline,
+        announced.reason.as_str(),
+        Count(announced.open_items),
+        Count(announced.total_items),
+        Count(announced.failures),
+        Millis(announced.at),
+        announced.baseline,
     ])?;
     Ok(())
 }

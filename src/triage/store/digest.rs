@@ -9,7 +9,7 @@ use crate::ledger::time::{Count, Millis};
 use crate::triage::digest::model::{Digest, RetrySummary, Totals, Window};
 
 /// The name of the time that the last full digest reached. Ledgers of earlier versions have it from their next one on.
-const TOLD_UNTIL: &str = "told_until";
+const ANNOUNCED_UNTIL: &str = "told_until";
 
 /// The number of the next digest among those whose id begins with `prefix`, from 1.
 pub(crate) fn next_number(connection: &Connection, prefix: &str) -> Result<u32, LedgerError> {
@@ -71,7 +71,8 @@ pub(crate) fn name_items(
 ///
 /// A digest of quiet hours, and the end of an incident, tell a part only and move nothing.
 pub(crate) fn announced_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
-    let noted = meta(connection, TOLD_UNTIL)?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
+    let noted =
+        meta(connection, ANNOUNCED_UNTIL)?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
     if let Some(Ok(until)) = noted {
         return Ok(Some(until));
     }
@@ -82,7 +83,7 @@ pub(crate) fn announced_until(connection: &Connection) -> Result<Option<Timestam
 
 /// Notes that everything was reported up to this time.
 pub(crate) fn set_announced_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), LedgerError> {
-    set_meta(tx, TOLD_UNTIL, &until.as_millisecond().to_string())
+    set_meta(tx, ANNOUNCED_UNTIL, &until.as_millisecond().to_string())
 }
 
 /// All digests, oldest first.

@@ -9,7 +9,7 @@ use crate::report::format::answer::Heading;
 use crate::report::format::columns::lists::{GROUPS, column};
 use crate::report::format::columns::{Section, tried};
 use crate::report::format::command;
-use crate::report::format::layout::{AnswerLayout, age, ago, counted, grouped, narrowed, sparkline, window};
+use crate::report::format::layout::{AnswerLayout, age, ago, counted, fit_width, grouped, sparkline, window};
 use crate::report::format::sheet::{Cell, Column, Sheet};
 use crate::report::question::Question;
 use crate::report::summary::{ApiRow, FaultRow, SummaryRow};
@@ -48,7 +48,7 @@ pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &AnswerLay
         "by hour",
         format!(
             "{}  {} since {}; an item counts each time it fails",
-            sparkline(&narrowed(&summary.hourly, look.width)),
+            sparkline(&fit_width(&summary.hourly, look.width)),
             counted(summary.hourly.iter().sum(), "failure"),
             look.time_and_zone(first_hour(summary, look)),
         ),

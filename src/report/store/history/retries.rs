@@ -85,7 +85,7 @@ pub(crate) fn retries(view: &ReportView<'_>, zone: &TimeZone) -> Result<Vec<Retr
 }
 
 /// What retries of these groups did, ever; none if there were none.
-pub(crate) fn of_groups(view: &ReportView<'_>, members: &[i64]) -> Result<Option<RetryRow>, QueryError> {
+pub(crate) fn for_groups(view: &ReportView<'_>, members: &[i64]) -> Result<Option<RetryRow>, QueryError> {
     let mut clause = Clause::all();
     clause.one_of_keys("a.group_key", members, "");
     all(view, &clause)

@@ -202,7 +202,7 @@ fn from_counters(view: &ReportView<'_>, window: TimeRange) -> Result<Vec<Hour>, 
 fn from_observations(view: &ReportView<'_>, window: TimeRange) -> Result<Vec<Hour>, QueryError> {
     let mut clause = Clause::all();
     if let Some(picked) = view.matching_items()? {
-        picked.narrow_observations(&mut clause);
+        picked.restrict_observations(&mut clause);
     }
     let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
     clause.and("w.event_at >= ? AND w.event_at < ?", ends);

@@ -53,8 +53,8 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
         messages: messages(&newest),
         present_items: items::count_all(view)?.all(),
         samples: newest.into_iter().take(SAMPLES).collect(),
-        retries: retries::of_groups(view, &members)?,
-        remarks: said(view, key, &group.group_id)?,
+        retries: retries::for_groups(view, &members)?,
+        remarks: acks_and_notes(view, key, &group.group_id)?,
         group,
     })
 }
@@ -122,7 +122,7 @@ fn messages(items: &[ItemRow]) -> Vec<MessageRow> {
 }
 
 /// Acks, notes and the silences that name the group.
-fn said(view: &ReportView<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, QueryError> {
+fn acks_and_notes(view: &ReportView<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, QueryError> {
     let mut statement = view.connection.prepare(
         "SELECT created_at AS at, 'ack' AS what, author, 'until ' || until || coalesce(', ended: ' || ended_how, '') AS said,
                 coalesce(ended_at, expires_at) AS until_at, ended_at IS NULL AS holds

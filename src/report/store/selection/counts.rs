@@ -169,7 +169,7 @@ impl Remarks {
         Ok(Remarks {
             acks: acks.collect::<rusqlite::Result<_>>()?,
             silences: ActiveSilences::new(silence::in_force(connection, view.now)?),
-            retries: outlooks(view)?,
+            retries: retry_states(view)?,
             notes: notes.collect::<rusqlite::Result<_>>()?,
         })
     }
@@ -201,7 +201,7 @@ impl Remarks {
 }
 
 /// How retries of the groups stand that were retried; of a group in several projects each is named.
-fn outlooks(view: &ReportView<'_>) -> Result<HashMap<String, String>, QueryError> {
+fn retry_states(view: &ReportView<'_>) -> Result<HashMap<String, String>, QueryError> {
     let limits = Limits { worth: view.worth, ..Limits::default() };
     let mut outlooks: HashMap<String, String> = HashMap::new();
     for (project, group) in history::retried(view.connection)? {

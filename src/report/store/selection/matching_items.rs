@@ -44,17 +44,17 @@ impl Picked {
     /// Finds them, and makes `picked_key(item_key)` and `picked_row(rowid)` callable.
     pub(crate) fn find(connection: &Connection, wanted: &ItemCriteria) -> Result<Picked, QueryError> {
         let mut keys: Option<Bits> = None;
-        let mut narrow = |found: Bits| {
+        let mut restrict = |found: Bits| {
             keys = Some(match &keys {
                 Some(keys) => keys.and(&found),
                 None => found,
             });
         };
         for batches in &wanted.batches {
-            narrow(in_batches(connection, batches)?);
+            restrict(in_batches(connection, batches)?);
         }
         if let Some(regex) = &wanted.matching {
-            narrow(matching(connection, regex)?);
+            restrict(matching(connection, regex)?);
         }
         let (keys, rows) = match &wanted.name {
             Some(glob) => named(connection, glob, keys.as_ref())?,
@@ -71,7 +71,7 @@ impl Picked {
     }
 
     /// Adds the condition that `item AS i` is one of them.
-    pub(crate) fn narrow(&self, clause: &mut Clause) {
+    pub(crate) fn restrict(&self, clause: &mut Clause) {
         match few(&self.rows) {
             Some(rows) => clause.and(&format!("i.rowid IN ({rows})"), []),
             None => clause.and("picked_row(i.rowid)", []),
@@ -79,7 +79,7 @@ impl Picked {
     }
 
     /// Adds the condition that `observation AS w` is of one of them.
-    pub(crate) fn narrow_observations(&self, clause: &mut Clause) {
+    pub(crate) fn restrict_observations(&self, clause: &mut Clause) {
         match few(&self.keys) {
             Some(keys) => clause.and(&format!("w.item_key IN ({keys})"), []),
             None => clause.and("picked_key(w.item_key)", []),

@@ -111,7 +111,7 @@ impl<'a> ReportView<'a> {
         let filter = self.filter;
         let mut clause = Clause::all();
         if let Some(picked) = self.matching_items()? {
-            picked.narrow(&mut clause);
+            picked.restrict(&mut clause);
         }
         if let Some(kind) = filter.kind {
             // An item is of its group's kind, and groups have an index.
@@ -147,11 +147,11 @@ impl<'a> ReportView<'a> {
         if let Some(picked) = self.picked.get() {
             return Ok(Some(picked));
         }
-        let picked = self.reading.picked(&self.wanted()?)?;
+        let picked = self.reading.picked(&self.item_criteria()?)?;
         Ok(Some(self.picked.get_or_init(|| picked)))
     }
 
-    fn wanted(&self) -> Result<ItemCriteria, QueryError> {
+    fn item_criteria(&self) -> Result<ItemCriteria, QueryError> {
         let filter = self.filter;
         let mut batches = Vec::new();
         for (column, words) in [("job_type", &filter.job_type), ("directory_id", &filter.directory)] {
