@@ -177,7 +177,7 @@ fn failed_attempts(world: &World, ours: BTreeSet<&str>) -> BTreeMap<String, u32>
     counts
 }
 
-fn left<'w>(world: &'w World, items: impl Iterator<Item = &'w Item>) -> BTreeMap<String, u32> {
+fn remaining<'w>(world: &'w World, items: impl Iterator<Item = &'w Item>) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
     for item in items {
         let text = world.latest_run(&item.id).and_then(|run| run.error_message.clone()).unwrap_or_default();
