@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn news_is_owed_until_there_is_a_channel() {
+    async fn changes_wait_until_there_is_a_channel() {
         let filled = filled();
         filled.writer.execute_batch("DELETE FROM delivery; DELETE FROM announcement").unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();

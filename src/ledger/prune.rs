@@ -170,7 +170,7 @@ mod tests {
             VALUES ('1', 'sent', 'c', 'sent', '', 0, 1), ('2', 'unsent', 'c', 'pending', '', 0, 1);";
 
     #[test]
-    fn only_what_is_settled_and_old_goes_and_the_counters_follow() {
+    fn only_what_is_settled_and_old_is_pruned_and_the_counters_follow() {
         let mut connection = in_memory();
         connection.execute_batch(LEDGER).unwrap();
         recount(&connection);

@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_of_an_id_tells_its_api_and_its_twin() {
+    fn the_prefix_of_an_id_shows_its_api_and_its_twin() {
         let uuid = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
         for (id, api) in [("bat-1", V2), ("pjb-1", V2), ("ext-1", V2), ("bjb-1", V1Beta), ("1", V1Beta), ("", V1Beta)] {
             assert_eq!(BatchApi::of_batch(id), api, "{id}");

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_reported_at_an_address_of_its_own() {
+    fn a_failure_is_reported_at_a_separate_address() {
         let fail = |base| address(base, false).unwrap().to_string();
         assert_eq!(fail("https://hc.example.com/ping/1f"), "https://hc.example.com/ping/1f/fail");
         assert_eq!(fail("https://hc.example.com/ping/1f/"), "https://hc.example.com/ping/1f/fail");

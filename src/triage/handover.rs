@@ -63,14 +63,14 @@ pub(crate) fn read(
             let got = handover::sent_to(tx, &heir.name, owed.content.window.from)?;
             let Some(rest) = unsent_part(&owed, heir, &heirs, &got) else { continue };
             first.get_or_insert_with(|| heir.name.clone());
-            add_to_heir(&mut handed, heir, rest, owed.page);
+            add_to_successor(&mut handed, heir, rest, owed.page);
         }
         handed.ended.push((owed.delivery_id, first));
     }
     Ok(handed)
 }
 
-fn add_to_heir(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
+fn add_to_successor(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
     let (all, pages) = match handed.to.remove(&heir.name) {
         None => (rest, page),
         Some((before, paged)) => {

@@ -41,7 +41,7 @@ impl PendingIncidents {
 }
 
 /// Freezes what is owed as a digest of its own; none if nothing is.
-pub(crate) fn store_owed_digest(
+pub(crate) fn store_pending_digest(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     cases: &[GroupCase],

@@ -133,7 +133,7 @@ pub fn triage_in(
     if gate == DigestGate::Open {
         finish(tx, &context, due, told.as_ref())?;
     }
-    let settled = incidents::store_owed_digest(tx, &context, &cases)?;
+    let settled = incidents::store_pending_digest(tx, &context, &cases)?;
     Ok(told.or(settled))
 }
 

@@ -155,7 +155,7 @@ async fn worker(site: &Site) -> Worker {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_that_goes_away_is_reported_once_and_nothing_of_it_is_lost() {
+async fn an_api_that_disappears_is_reported_once_and_nothing_of_it_is_lost() {
     let site = site(apart()).await;
     let mut worker = worker(&site).await;
     assert!(cycle(&site, &mut worker, 5).await.digest_id.is_some(), "the failures");
@@ -255,7 +255,7 @@ fn separate() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retries_go_through_the_api_of_the_batch_and_are_followed_through_it() {
+async fn retries_use_the_api_of_the_batch_and_are_followed_through_it() {
     let site = Site::with_api("auto", separate(), apart(), BOTH_CONFIGS).await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();
@@ -272,7 +272,7 @@ async fn retries_go_through_the_api_of_the_batch_and_are_followed_through_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_under_way_through_an_api_that_goes_away_is_kept_and_settled_when_that_is_back() {
+async fn a_retry_through_an_api_that_disappears_is_kept_and_settled_when_that_is_back() {
     let site = Site::with_api("auto", separate(), apart(), BOTH_CONFIGS).await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();

@@ -65,7 +65,7 @@ async fn a_cause_is_asked_of_three_jobs_once_and_decides_the_class() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cycle_asks_twenty_times_at_most_and_the_next_goes_on() {
+async fn a_cycle_asks_twenty_times_at_most_and_the_next_continues() {
     let mut builder = WorldBuilder::at(jiff::Timestamp::now()).batch("b");
     for word in ["amber", "birch", "cedar", "daisy", "elder", "fern", "grass", "hazel", "iris", "juniper"] {
         let failure = Failure::text(format!("{word} went wrong")).with_code(word.to_uppercase());

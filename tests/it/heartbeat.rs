@@ -61,7 +61,7 @@ async fn site(more: &str) -> Site {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_cycle_tells_its_outcome() {
+async fn each_cycle_reports_its_outcome() {
     let (url, pings) = monitor();
     let more = format!("[service]\nheartbeat-url = \"{url}\"\n[schedule]\nscan = \"1s\"\n");
     let site = site(&more).await;

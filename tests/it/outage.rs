@@ -136,7 +136,7 @@ async fn a_disk_that_is_full_at_the_start_is_waited_for() {
 /// As a nightly copy by another program does it, in real time.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: cargo test --test it outage -- --ignored"]
-async fn a_ledger_that_is_locked_for_minutes_is_reported_and_goes_on_automatically() {
+async fn a_ledger_that_is_locked_for_minutes_is_reported_and_work_resumes_automatically() {
     let watched = Watched::new().await;
     let socket = watched.site.path("notify");
     let systemd = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();

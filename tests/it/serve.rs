@@ -48,7 +48,7 @@ pub(crate) fn terminate(serving: &mut Serving) -> std::process::ExitStatus {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn serve_scans_tells_once_and_stops_on_sigterm() {
+async fn serve_scans_sends_one_digest_and_stops_on_sigterm() {
     let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
     let more = "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{dir}/out\"\n[schedule]\nscan = \"2s\"\n";
     let site = Site::new(world, Options::default(), more).await;

@@ -328,7 +328,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn nothing_but_the_secret_goes(before in "[a-m ]{0,9}", behind in "[ a-mä]{0,9}", secret in "[n-z0-9/+&=]{8,40}") {
+        fn only_the_secret_is_masked(before in "[a-m ]{0,9}", behind in "[ a-mä]{0,9}", secret in "[n-z0-9/+&=]{8,40}") {
             let found = masked(&secret, &format!("{before}{secret}{behind}"));
             proptest::prop_assert_eq!(found, format!("{before}***{behind}"));
         }

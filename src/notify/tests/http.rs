@@ -30,7 +30,7 @@ async fn outcome(kind: ChannelKind, say: Say) -> Result<Receipt, NotifyError> {
 }
 
 #[tokio::test]
-async fn the_receiver_can_verify_the_webhook_and_tell_a_repeat() {
+async fn the_receiver_can_verify_the_webhook_and_recognise_a_repeat() {
     let receiver = HttpPeer::start(says(204, "")).await;
     let channel = receiver.channel(ChannelKind::Webhook);
     let first = facts();

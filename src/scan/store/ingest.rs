@@ -503,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_comes_later_moves_the_observation_and_one_that_goes_is_kept() {
+    fn a_message_that_comes_later_moves_the_observation_and_one_that_disappears_is_kept() {
         let mut bench = Bench::new();
         bench.see(1, 500, "g-1", failed("i", None, Some(200)));
         bench.see(1, 600, "g-2", failed("i", Some("m"), Some(200)));

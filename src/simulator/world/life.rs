@@ -86,7 +86,7 @@ mod tests {
     use crate::simulator::world::model::{SimulatedBatchStatus, SimulatedItemStatus};
 
     #[test]
-    fn an_account_that_goes_on_has_new_batches_failures_and_recoveries_within_minutes() {
+    fn an_active_account_has_new_batches_failures_and_recoveries_within_minutes() {
         let start = "2026-03-02T08:00:00Z".parse().unwrap();
         let mut world = believable_account(1, start);
         world.advance(SignedDuration::from_hours(46));

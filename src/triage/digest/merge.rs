@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_hours_of_digests_become_one_that_tells_each_thing_once() {
+    fn eight_hours_of_digests_become_one_that_reports_each_thing_once() {
         let mut merged = digest(0, &[("a", Reason::New, 3), ("b", Reason::New, 1)]);
         for hour in 1..8 {
             merged = merge(&merged, &digest(hour, &[("a", Reason::Escalated, 2)]));

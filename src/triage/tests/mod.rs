@@ -125,7 +125,7 @@ fn news_within_a_quarter_of_an_hour_is_joined() {
 }
 
 #[test]
-fn the_first_run_tells_one_inventory_and_no_news() {
+fn the_first_run_sends_one_inventory_and_no_new_failures() {
     let mut seed = Seed::new();
     let mut settings = plain();
     settings.routes = vec![route("oncall", Only::default())];
@@ -160,7 +160,7 @@ fn the_inventory_waits_for_a_complete_scan() {
 }
 
 #[test]
-fn quiet_hours_hold_news_and_tell_it_once_they_end() {
+fn quiet_hours_hold_digests_and_send_them_once_they_end() {
     let (mut seed, mut settings) = world();
     // 10:00 to 12:00 UTC is minute 0 to 120.
     settings.quiet = Some(QuietHours::parse("10:00-12:00").unwrap());
@@ -348,7 +348,7 @@ fn each_batch_that_fails_as_a_whole_is_news_however_many_did_before() {
 }
 
 #[test]
-fn a_trouble_that_lasts_is_told_once_a_day_and_not_whenever_somebody_asks() {
+fn a_lasting_fault_is_reported_once_a_day_and_not_at_every_request() {
     let (mut seed, settings) = world();
     seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
     let mut told = |minutes: i64, by_hand: bool| {

@@ -33,7 +33,7 @@ fn items_are_narrowed() {
 }
 
 #[test]
-fn batches_are_narrowed_by_what_hit_them() {
+fn batches_are_filtered_by_what_hit_them() {
     let ledger = filled();
     for (words, expected) in [
         (&["--class", "throttled"][..], "bjb-7001"),
