@@ -6,8 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 use crate::notify::heartbeat;
+use crate::service::setup::Setup;
 use crate::service::shutdown::Stopping;
-use crate::service::worker::{Setup, Worker};
+use crate::service::worker::Worker;
 use crate::{complain, say};
 
 /// How long a single cycle waits for its channels; what is not through then is tried again by the next one.

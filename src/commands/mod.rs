@@ -39,7 +39,7 @@ use crate::ledger::Ledger;
 use crate::report::question::Question;
 use crate::report::store;
 use crate::service::clock;
-use crate::service::worker::Setup;
+use crate::service::setup::Setup;
 use crate::telemetry::{self, Role};
 
 /// Parses the command line, runs one command, and ends with its exit code.

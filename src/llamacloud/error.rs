@@ -2,6 +2,7 @@
 //!
 //! Texts are one line, fit after "failed: ", and never hold a secret: everything from outside is masked before it gets here.
 
+use crate::model::batch_api::BatchApi;
 use std::time::Duration;
 
 /// What can go wrong with LlamaCloud.
@@ -178,6 +179,16 @@ pub enum CloudError {
 }
 
 impl CloudError {
+    /// The same for a batch list: one that is missing means that its API has gone; a missing record means no more than that.
+    pub(crate) fn of_list(self, api: BatchApi, host: &str) -> CloudError {
+        match self {
+            CloudError::NotFound { status, .. } => {
+                CloudError::ApiGone { api: api.word(), other: api.other().word(), host: host.to_owned(), status }
+            }
+            error => error,
+        }
+    }
+
     /// Whether the same call may succeed later without an action.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -9,7 +9,7 @@ use crate::reprocess::Reprocess;
 use crate::reprocess::policy::hold::{Account, HoldReason, hold, is_proven};
 use crate::reprocess::store::account::{self, StoredAccount};
 use crate::reprocess::store::project_health;
-use crate::scan::Watched;
+use crate::scan::source::Watched;
 
 /// Older failures for the account say nothing about now; the next POST shows it.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);

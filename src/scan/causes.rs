@@ -15,7 +15,7 @@ use crate::llamacloud::error::CloudError;
 use crate::llamacloud::{Cloud, MOST_REQUESTS_FOR_A_RECORD};
 use crate::model::cause::{Cause, together};
 use crate::model::text::count;
-use crate::scan::Watched;
+use crate::scan::source::Watched;
 use crate::scan::store::cause::{self, CauseSample, Unexplained};
 
 /// Requests that one cycle may spend on causes, over all projects.

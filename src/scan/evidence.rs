@@ -10,14 +10,14 @@ use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::model::batch::Batch;
 use crate::model::item::ItemStatus;
-use crate::scan::listing::BatchRead;
-use crate::scan::project::Counts;
 use crate::scan::rules::{Conclusion, SEARCHABLE_ITEMS, conclude, may_answer};
 use crate::scan::source::BatchSource;
 use crate::scan::store::batch;
 use crate::scan::store::evidence::{self, VanishedItem};
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::StartedScan;
+use crate::scan::summary::BatchRead;
+use crate::scan::summary::ScanSummary;
 
 /// Requests that one scan of a project may spend on newer batches; the rest waits for the next scan with news.
 const SEARCH_REQUESTS: u64 = 30;
@@ -91,7 +91,7 @@ pub(crate) async fn search<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &StartedScan,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let project_key = begun.project_key;
     let candidates = ledger.read(move |connection| batch::unsearched(connection, project_key)).await?;

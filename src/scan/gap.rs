@@ -8,11 +8,12 @@ use crate::ledger::{Connection, Ledger};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence, twin_id};
 use crate::model::text::count;
 use crate::model::time::HOUR;
-use crate::scan::project::Counts;
-use crate::scan::set_aside::{SetAside, display_id, lost_prefix};
 use crate::scan::source::BatchSource;
 use crate::scan::store::project::{StartedScan, complete_before};
 use crate::scan::store::unread::{self, VanishedBatch};
+use crate::scan::summary::ScanSummary;
+use crate::scan::summary::SetAside;
+use crate::scan::unread::{display_id, lost_prefix};
 
 /// A batch that LlamaCloud has not known for so long (milliseconds) is gone: a server failing says so of anything.
 const SURELY_GONE: i64 = HOUR;
@@ -105,7 +106,7 @@ pub(crate) async fn find_lost_batches<S: BatchSource>(
     source: &S,
     begun: &StartedScan,
     shown: Vec<ShownTime>,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let (project_key, at) = (begun.project_key, begun.at);
     let gone_between = (at - SURELY_GONE - REPORTED_FOR, at - SURELY_GONE);
@@ -125,7 +126,7 @@ async fn find_lost_time<S: BatchSource>(
     source: &S,
     begun: &StartedScan,
     shown: ShownTime,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let (project_key, at) = (begun.project_key, begun.at);
     let Some(known_until) = shown.window.known_until else { return Ok(()) };

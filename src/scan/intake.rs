@@ -14,10 +14,42 @@ use crate::grouping::id::GroupHandle;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::millis;
-use crate::scan::Classify;
+use crate::llamacloud::Taken;
+use crate::model::classified::Classified;
+use crate::model::item::Observation;
 use crate::scan::store::evidence::VanishedItem;
 use crate::scan::store::ingest::{Ingested, ingest};
+use crate::scan::store::ingest_record::ListingContext;
 use crate::scan::store::ingest_record::{Finish, IngestWork, Sighting};
+
+/// Hashes pages and hands them over. If the intake is behind, the next page is not asked for, so that pages do not pile
+/// up in memory.
+pub(crate) struct Outlet<'a> {
+    job_type: &'a str,
+    place: ListingContext,
+    pages: &'a mpsc::Sender<IntakeMessage>,
+    pub(crate) rows: u64,
+}
+
+impl<'a> Outlet<'a> {
+    pub(crate) fn new(job_type: &'a str, place: ListingContext, pages: &'a mpsc::Sender<IntakeMessage>) -> Outlet<'a> {
+        Outlet { job_type, place, pages, rows: 0 }
+    }
+
+    pub(crate) fn push(&mut self, page: Vec<Observation>) -> Taken {
+        self.rows += u64::try_from(page.len()).unwrap_or(u64::MAX);
+        let sightings = page.iter().map(|o| Sighting::new(self.place, o)).collect();
+        let message = IntakeMessage::Page { job_type: self.job_type.to_owned(), sightings };
+        let pages = self.pages.clone();
+        Box::pin(async move {
+            // A closed channel means that the ledger failed: `commit` finds out.
+            let _ = pages.send(message).await;
+        })
+    }
+}
+
+/// Decides the class of a new group.
+pub(crate) type Classify<'a> = dyn Fn(&Subject<'_>) -> Classified + Send + Sync + 'a;
 
 /// Bytes of rows that are worth a transaction before their batch ends, about 70,000 rows of ordinary length.
 /// The more rows, the more of them share a page of an index, and a first scan of a large account is bound by those pages.

@@ -16,10 +16,21 @@ use crate::model::time::HOUR;
 use crate::scan::apis::ApiFound;
 use crate::scan::gap::{ShownTime, Windows};
 use crate::scan::rules::{BatchEvidence, ListOrder, in_window};
-use crate::scan::set_aside::{api_of_fault, fault_key};
 use crate::scan::source::BatchSource;
 use crate::scan::store::batch::KnownBatch;
+use crate::scan::unread::fault_key;
 use crate::scan::unread::why_unusable;
+use crate::scan::unread::{MORE, list_name, unread_prefix};
+
+/// The API whose batch list shows whether a fault holds: its batch's, or that of the list itself. None if no list can show it.
+pub(crate) fn api_of_fault<S: BatchSource>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {
+    let about = fault.strip_prefix(&unread_prefix(project))?;
+    match BatchApi::VARIANTS.iter().copied().find(|api| about == list_name(*api)) {
+        Some(api) => source.apis().contains(&api).then_some(api),
+        None if about == MORE => None,
+        None => Some(source.api_of(about)),
+    }
+}
 
 /// Milliseconds after which an unchanged batch's `last_seen` is written again.
 const STALE: i64 = HOUR;

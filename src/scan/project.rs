@@ -19,23 +19,30 @@ use crate::model::id::bare_project_id;
 use crate::model::time::DAY;
 use crate::scan::intake::IntakeMessage;
 use crate::scan::job_list::{self, JobList, JobListRequest, MOST_DUE};
-use crate::scan::listing::{self, BatchRead, DueBatch};
-use crate::scan::set_aside::{self, UnreadFindings};
+use crate::scan::listing;
+use crate::scan::set_aside;
 use crate::scan::source::BatchSource;
+use crate::scan::source::Watched;
 use crate::scan::store::batch::{self, KnownBatch};
 use crate::scan::store::ingest_record::{Finish, ListingContext};
 use crate::scan::store::project::{ScanEnd, StartedScan, begin_scan, end_scan, require_full_list};
 use crate::scan::store::project_api;
-use crate::scan::{ScanSummary, Watched, apis, evidence, gap, unless_panicked};
+use crate::scan::summary::ScanSummary;
+use crate::scan::summary::UnreadFindings;
+use crate::scan::summary::{BatchRead, DueBatch};
+use crate::scan::{apis, evidence, gap};
+use tokio::task::JoinError;
+
+/// A panic in a task is a defect: it goes on here, and never passes for a quiet account.
+pub(crate) fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {
+    joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
 
 /// Milliseconds between two scans that read the job list to its end and ask for old batches with open items.
 const FULL_READ_EVERY: i64 = DAY;
 
 /// Batches that are asked for one by one in a scan, at most; the longest unseen come first.
 const ASKED_SINGLY: usize = 50;
-
-/// What is counted while a project is scanned.
-pub(crate) type Counts = ScanSummary;
 
 /// Scans one project. Trouble with the API is in the summary.
 pub(crate) async fn scan<S: BatchSource>(
@@ -49,7 +56,7 @@ pub(crate) async fn scan<S: BatchSource>(
     let name = project.name.clone();
     let clock = Instant::now();
     let begun = ledger.write(move |tx| begin_scan(tx, &name, now)).await?;
-    let mut counts = Counts { project: project.name.clone(), complete: true, ..Counts::default() };
+    let mut counts = ScanSummary { project: project.name.clone(), complete: true, ..ScanSummary::default() };
     let (list_read, apis) = read(ledger, project, &begun, named, pages, now, &mut counts).await?;
     counts.requests = project.source.requests() - requests_before;
     let ended_at = now.checked_add(clock.elapsed()).unwrap_or(now);
@@ -77,7 +84,7 @@ async fn read<S: BatchSource>(
     named: Vec<String>,
     pages: mpsc::Sender<IntakeMessage>,
     now: Timestamp,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(bool, Apis), LedgerError> {
     let project_key = begun.project_key;
     let at = begun.at;
@@ -151,7 +158,7 @@ async fn follow_named<S: BatchSource>(
     known: &HashMap<String, KnownBatch>,
     named: Vec<String>,
     list: &mut JobList,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     if named.is_empty() {
         return Ok(());
@@ -198,7 +205,7 @@ async fn follow_unseen<S: BatchSource>(
     known: &HashMap<String, KnownBatch>,
     full: bool,
     list: &mut JobList,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let mut wanted = std::mem::take(&mut list.unseen);
     if full {
@@ -313,7 +320,7 @@ async fn read_due<S: BatchSource>(
     project: &Watched<S>,
     due: Vec<DueBatch>,
     pages: mpsc::Sender<IntakeMessage>,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     // The client bounds the requests; a few batches more, so that one is at hand whenever a request may be made.
     let turns = Arc::new(Semaphore::new((2 * project.concurrency.max(1)) - 1));
@@ -335,7 +342,7 @@ async fn read_due<S: BatchSource>(
     }
 }
 
-impl Counts {
+impl ScanSummary {
     fn add<S: BatchSource>(&mut self, source: &S, read: BatchRead) {
         let api = source.api_of(&read.batch_id);
         self.batches_read += 1;
@@ -349,7 +356,7 @@ impl Counts {
         }
         match read.error {
             Some(error) if read.refused || !source.serves(api) => {
-                self.fails(format!("batch {}: {error}", set_aside::display_id(&read.batch_id)), read.refused);
+                self.fails(format!("batch {}: {error}", crate::scan::unread::display_id(&read.batch_id)), read.refused);
             }
             Some(error) => self.cannot_read(&read.batch_id, error, read.own),
             None if read.gone => self.note_listed_but_missing(&read.batch_id),
@@ -360,7 +367,7 @@ impl Counts {
     /// Notes that one batch could not be asked for; true if no other call can succeed, either.
     fn cannot_ask<S: BatchSource>(&mut self, source: &S, batch_id: &str, error: &CloudError) -> bool {
         if error.stops_scan() || !source.serves(source.api_of(batch_id)) {
-            self.fails(format!("batch {}: {error}", set_aside::display_id(batch_id)), error.stops_scan());
+            self.fails(format!("batch {}: {error}", crate::scan::unread::display_id(batch_id)), error.stops_scan());
         } else {
             self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked());
         }
@@ -372,7 +379,7 @@ async fn end<S: BatchSource>(
     ledger: &Ledger,
     project: &Watched<S>,
     begun: &StartedScan,
-    counts: &Counts,
+    counts: &ScanSummary,
     (list_read, apis): (bool, Apis),
     now: Timestamp,
 ) -> Result<(), LedgerError> {

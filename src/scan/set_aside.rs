@@ -13,56 +13,19 @@ use crate::ledger::time::timestamp;
 use crate::ledger::{Ledger, Transaction, fault};
 use crate::model::batch::Batch;
 use crate::model::batch_api::BatchApi;
-use crate::model::text::{count, cut_middle, one_line};
+use crate::model::text::count;
 use crate::scan::job_list::JobList;
-use crate::scan::project::Counts;
 use crate::scan::source::BatchSource;
 use crate::scan::store::project::StartedScan;
 use crate::scan::store::unread;
+use crate::scan::summary::ScanSummary;
+use crate::scan::summary::{FailedBatch, SetAside, UnreadFindings};
 use crate::scan::unread as rules;
 use crate::scan::unread::FaultContext;
+use crate::scan::unread::{MORE, display_id, fault_key, list_name, lost_prefix, unread_prefix};
 
 /// Faults of this kind that one project has at once, at most; the others are counted in one more.
 const MOST_FAULTS: usize = 10;
-
-/// What the fault that counts the others has in place of a batch's id.
-const MORE: &str = "more";
-
-/// Something that was left out of a scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetAside {
-    /// The fault that reports it: one for each batch, and one for the batch list.
-    pub fault: String,
-    /// What happened, what it means, what to do.
-    pub text: String,
-}
-
-/// A batch that could not be read in this scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct FailedBatch {
-    batch_id: String,
-    error: String,
-    /// The answer shows that the fault is the batch's.
-    own: bool,
-    /// Once is no fault: it may have been deleted meanwhile.
-    gone: bool,
-}
-
-/// What a scan finds out about things that cannot be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct UnreadFindings {
-    failed: Vec<FailedBatch>,
-    /// Batches that could not be read in earlier scans.
-    before: HashSet<String>,
-    /// Those of them that could be now.
-    mended: Vec<String>,
-    /// The APIs of batches that were read well.
-    others_read: HashSet<BatchApi>,
-    /// The APIs whose batch lists have no flaw.
-    flawless: Vec<BatchApi>,
-    /// Faults of earlier scans that still hold, as far as the batch lists tell.
-    standing: HashSet<String>,
-}
 
 impl UnreadFindings {
     /// Reads what earlier scans left.
@@ -71,7 +34,7 @@ impl UnreadFindings {
         project: &str,
         project_key: i64,
     ) -> Result<(UnreadFindings, Vec<String>), LedgerError> {
-        let prefix = prefix(project);
+        let prefix = unread_prefix(project);
         let read = move |connection: &_| {
             Ok((unread::all(connection, project_key)?, fault::active_with_prefix(connection, &prefix)?))
         };
@@ -80,36 +43,7 @@ impl UnreadFindings {
     }
 }
 
-fn prefix(project: &str) -> String {
-    format!("unread:{project}:")
-}
-
-/// The key of the fault about a batch.
-pub(crate) fn fault_key(project: &str, batch_id: &str) -> String {
-    format!("{}{}", prefix(project), display_id(batch_id))
-}
-
-/// An id as it is shown in messages: ids come from outside and may be of any length.
-pub(crate) fn display_id(batch_id: &str) -> String {
-    cut_middle(&one_line(batch_id), 60).into_owned()
-}
-
-/// What the fault about a batch list has in place of the batch's id.
-fn list_name(api: BatchApi) -> String {
-    format!("batch list {api}")
-}
-
-/// The API whose batch list shows whether a fault holds: its batch's, or that of the list itself. None if no list can show it.
-pub(crate) fn api_of_fault<S: BatchSource>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {
-    let about = fault.strip_prefix(&prefix(project))?;
-    match BatchApi::VARIANTS.iter().copied().find(|api| about == list_name(*api)) {
-        Some(api) => source.apis().contains(&api).then_some(api),
-        None if about == MORE => None,
-        None => Some(source.api_of(about)),
-    }
-}
-
-impl Counts {
+impl ScanSummary {
     /// Takes over what the batch lists hold that cannot be read; false if a scan is incomplete for it.
     pub(crate) async fn take_lists(
         &mut self,
@@ -210,7 +144,7 @@ pub(crate) async fn is_about_one_batch<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     begun: &StartedScan,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let failed = std::mem::take(&mut counts.unread.failed);
     if failed.is_empty() {
@@ -230,7 +164,7 @@ async fn judge_api<S: BatchSource>(
     source: &S,
     begun: &StartedScan,
     (api, noted): (BatchApi, Vec<(FailedBatch, rules::UnreadCount)>),
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let few = noted.len() <= rules::FEW;
     let lasts = noted.iter().any(|(_, noted)| noted.scans >= rules::PATIENT_SCANS);
@@ -293,7 +227,7 @@ async fn another_reads_well<S: BatchSource>(
 pub(crate) fn announce(
     tx: &Transaction<'_>,
     begun: &StartedScan,
-    counts: &Counts,
+    counts: &ScanSummary,
     list_read: bool,
 ) -> Result<(), LedgerError> {
     let now = timestamp(begun.at);
@@ -305,7 +239,7 @@ pub(crate) fn announce(
             fault::clear(tx, &key, now)?;
         }
     }
-    let prefix = prefix(&counts.project);
+    let prefix = unread_prefix(&counts.project);
     let lists: Vec<String> =
         BatchApi::VARIANTS.iter().map(|api| fault_key(&counts.project, &list_name(*api))).collect();
     let standing = fault::active_with_prefix(tx, &prefix)?;
@@ -322,7 +256,7 @@ pub(crate) fn announce(
     raise(tx, counts, &prefix, now)
 }
 
-fn raise(tx: &Transaction<'_>, counts: &Counts, prefix: &str, now: Timestamp) -> Result<(), LedgerError> {
+fn raise(tx: &Transaction<'_>, counts: &ScanSummary, prefix: &str, now: Timestamp) -> Result<(), LedgerError> {
     let mut standing: HashSet<String> = fault::active_with_prefix(tx, prefix)?.into_iter().collect();
     let mut more = 0;
     for SetAside { fault, text } in &counts.set_aside {
@@ -343,9 +277,4 @@ fn raise(tx: &Transaction<'_>, counts: &Counts, prefix: &str, now: Timestamp) ->
     }
     // What is lost is no state that ends: it is reported, stays in reports for a day, and goes.
     fault::clear_announced(tx, &lost_prefix(&counts.project), now - SignedDuration::from_hours(24), now)
-}
-
-/// The beginning of the keys of what is lost for good.
-pub(crate) fn lost_prefix(project: &str) -> String {
-    format!("lost:{project}:")
 }

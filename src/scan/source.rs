@@ -11,6 +11,31 @@ use crate::llamacloud::{Cloud, Taken};
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
 use crate::model::item::{ItemStatus, Kind, Observation};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A project to scan.
+pub struct Watched<S> {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where its batches and items are listed.
+    pub source: Arc<S>,
+    /// Batches made longer ago are not looked at, unless they still matter.
+    pub look_back: Duration,
+    /// Batches listed at once, at most.
+    pub concurrency: usize,
+}
+
+impl<S> Clone for Watched<S> {
+    fn clone(&self) -> Self {
+        Watched {
+            name: self.name.clone(),
+            source: Arc::clone(&self.source),
+            look_back: self.look_back,
+            concurrency: self.concurrency,
+        }
+    }
+}
 
 /// Takes a page of batches; `Break` ends the listing.
 pub(crate) type BatchPages<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;

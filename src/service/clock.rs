@@ -12,8 +12,8 @@ use crate::ledger::{Connection, Ledger, fault};
 use crate::model::clock::{
     self, ClockReading, KnownTime, ServerTime, TOLERANCE, TimeSource, has_jumped, plain, read_time,
 };
+use crate::service::setup::Setup;
 use crate::service::store_clock_skew::{self, Right};
-use crate::service::worker::Setup;
 
 /// A clock in doubt is not asked about with every tick.
 const ASK_AGAIN: Duration = Duration::from_secs(60);

@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
 use crate::reprocess::{Reprocess, Summary};
-use crate::scan::ScanSummary;
-use crate::service::worker::{Setup, Worker};
+use crate::scan::summary::ScanSummary;
+use crate::service::setup::Setup;
+use crate::service::worker::Worker;
 
 impl Setup {
     /// Reprocessing over a ledger, with these projects, rules and settings.

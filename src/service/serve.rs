@@ -22,8 +22,9 @@ use crate::service::http::webhook_queue::{WebhookQueue, join_names};
 use crate::service::http::{self, Observed, webhook};
 use crate::service::liveness::{LOCK_LIMIT, Liveness};
 use crate::service::scheduler;
+use crate::service::setup::Setup;
 use crate::service::shutdown::Stopping;
-use crate::service::worker::{Setup, Worker};
+use crate::service::worker::Worker;
 
 /// How often the worker looks whether something is due; delivery retries wait at least this long.
 const TICK: Duration = Duration::from_secs(5);

@@ -10,7 +10,8 @@ use tracing::error;
 
 use crate::ledger::error::LedgerError;
 use crate::service::serve::{has_ledger_cause, notify_systemd, ping_monitor};
-use crate::service::worker::{Setup, Worker};
+use crate::service::setup::Setup;
+use crate::service::worker::Worker;
 
 /// Between two tries; SQLite itself waits some seconds for a lock.
 const PAUSE: Duration = Duration::from_secs(5);

@@ -13,12 +13,12 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::fault::{self, KnownFault};
 use crate::model::fault::Fault;
 use crate::model::text::local;
-use crate::triage::assemble;
 use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{by_urgency, count_changes};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
 use crate::triage::digest::remark::Remark;
 use crate::triage::group_cases::{Context, GroupCase};
+use crate::triage::group_entry;
 use crate::triage::handover::{self, Handed};
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::channel::{self, KnownChannel};
@@ -208,8 +208,8 @@ fn inventory(
     route: &Route,
     cases: &[GroupCase],
 ) -> Result<Vec<GroupEntry>, LedgerError> {
-    let open = cases.iter().filter(|case| crate::triage::is_still_open(case));
-    let entries = open.map(|case| assemble::plain_case(tx, context.settings, case));
+    let open = cases.iter().filter(|case| crate::triage::group_cases::is_still_open(case));
+    let entries = open.map(|case| group_entry::plain_case(tx, context.settings, case));
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
     Ok(entries.into_iter().filter(|entry| route.only.admits(entry)).collect())
 }
@@ -223,7 +223,9 @@ fn missing_incidents(
     cases: &[GroupCase],
 ) -> Result<Vec<GroupEntry>, LedgerError> {
     let mut entries = Vec::new();
-    for case in cases.iter().filter(|case| case.page && case.ack.is_none() && crate::triage::is_still_open(case)) {
+    for case in
+        cases.iter().filter(|case| case.page && case.ack.is_none() && crate::triage::group_cases::is_still_open(case))
+    {
         let announced_before = case
             .announced
             .as_ref()
@@ -231,7 +233,7 @@ fn missing_incidents(
         if !announced_before || incident::is_known(tx, &route.name, case.row.group_key, case.episode.ordinal)? {
             continue;
         }
-        let entry = assemble::plain_case(tx, context.settings, case)?;
+        let entry = group_entry::plain_case(tx, context.settings, case)?;
         entries.extend(Some(entry).filter(|entry| route.only.admits(entry)));
     }
     Ok(entries)

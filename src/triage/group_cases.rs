@@ -10,17 +10,21 @@ use crate::ledger::error::LedgerError;
 use crate::model::group_state::GroupState;
 use crate::model::text::count;
 use crate::scan::store::project;
-use crate::triage::TriageRequest;
 use crate::triage::ack::Ack;
 use crate::triage::decide::{Announced, GroupNow, Moment, Notification, Suppression, decide};
 use crate::triage::digest::model::Reason;
 use crate::triage::episode::{self, Episode};
 use crate::triage::escalation::{Reached, is_above, is_due, reached};
 use crate::triage::group_state::{self, group_state};
+use crate::triage::settings::TriageRequest;
 use crate::triage::settings::TriageSettings;
 use crate::triage::store::group_row::{self, GroupRecord};
 use crate::triage::store::silence::{self, ActiveSilences};
 use crate::triage::store::{ack, announcement, digest};
+
+pub(crate) fn is_still_open(case: &GroupCase) -> bool {
+    case.episode.closed.is_none() && case.silenced_until.is_none() && case.announced.is_some()
+}
 
 /// One group, looked at.
 pub(crate) struct GroupCase {

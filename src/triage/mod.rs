@@ -12,6 +12,7 @@ pub(crate) mod digest_rate;
 pub(crate) mod episode;
 pub(crate) mod escalation;
 pub(crate) mod group_cases;
+pub(crate) mod group_entry;
 pub(crate) mod group_state;
 pub(crate) mod handover;
 pub(crate) mod incidents;
@@ -35,8 +36,9 @@ use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{self, by_urgency};
 use crate::triage::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenced, Window};
 use crate::triage::digest_rate::{DigestGate, DigestTriggers, gate};
+use crate::triage::group_cases::is_still_open;
 use crate::triage::group_cases::{Context, GroupCase, Inventory};
-use crate::triage::settings::TriageSettings;
+use crate::triage::settings::{TriageRequest, TriageSettings};
 use crate::triage::store::channel::{self, KnownChannel};
 use crate::triage::store::{digest as digest_store, episode as episode_store, misdated};
 
@@ -49,28 +51,6 @@ const DOWNTIME: SignedDuration = SignedDuration::from_hours(1);
 /// Said by a digest that was decided while nobody could confirm what time it was.
 const CLOCK_IN_DOUBT: &str = "The clock of this host jumped, and no server confirms what it shows: the dates in this \
      digest may be wrong.";
-
-/// What one triage is asked for.
-#[derive(Clone, Debug)]
-pub struct TriageRequest {
-    /// Now.
-    pub now: Timestamp,
-    /// What deadlines are judged by: earlier than `now` while the clock is in doubt, so that nothing ends by a wrong one.
-    pub certain: Timestamp,
-    /// A person asks: schedule, waiting times and caps do not count.
-    pub by_hand: bool,
-    /// The budget line of reprocessing, if it has one.
-    pub budget: Option<String>,
-    /// Items that a plan would retry now.
-    pub would_retry: u64,
-}
-
-impl TriageRequest {
-    /// What a cycle asks for.
-    pub fn at(now: Timestamp) -> TriageRequest {
-        TriageRequest { now, certain: now, by_hand: false, budget: None, would_retry: 0 }
-    }
-}
 
 /// Does one triage. Returns the digest that was frozen; none if there is nothing to tell now, or nobody to tell it to: news
 /// is owed until there is a channel.
@@ -220,10 +200,10 @@ fn send_digest(
     let (mut changes, mut still_open) = (Vec::new(), Vec::new());
     for case in cases.iter().filter(|case| !page_only || pages(case)) {
         match case.notification.as_ref().map(|news| news.reason) {
-            Some(Reason::Reminder) => still_open.push(assemble::entry(tx, context.settings, case)?),
-            Some(_) => changes.push(assemble::entry(tx, context.settings, case)?),
+            Some(Reason::Reminder) => still_open.push(group_entry::entry(tx, context.settings, case)?),
+            Some(_) => changes.push(group_entry::entry(tx, context.settings, case)?),
             None if context.moment.scheduled && is_still_open(case) => {
-                still_open.push(assemble::entry(tx, context.settings, case)?);
+                still_open.push(group_entry::entry(tx, context.settings, case)?);
             }
             None => {}
         }
@@ -275,10 +255,6 @@ fn send_partial_digest(
     }
     extras.settle(tx, frozen.as_ref(), true)?;
     Ok(frozen)
-}
-
-fn is_still_open(case: &GroupCase) -> bool {
-    case.episode.closed.is_none() && case.silenced_until.is_none() && case.announced.is_some()
 }
 
 fn is_empty(digest: &Digest) -> bool {

@@ -12,8 +12,8 @@ use crate::ledger::Ledger;
 use crate::notify::Channel;
 use crate::notify::render::text;
 use crate::service::clock::{self, Clock};
-use crate::service::worker::Setup;
-use crate::triage::TriageRequest;
+use crate::service::setup::Setup;
+use crate::triage::settings::TriageRequest;
 use crate::{complain, say};
 
 /// `digest`

@@ -7,6 +7,7 @@ pub(crate) mod filters;
 pub(crate) mod help;
 pub(crate) mod many_ledgers;
 pub(crate) mod outcome;
+pub(crate) mod request;
 pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
@@ -123,7 +124,7 @@ fn ask_one(
     let reading = ReadTransaction::open(ledger).map_err(ReportOutcome::ledger)?;
     let fresh = freshness(&reading)?;
     let linker = around.config.map_or_else(Linker::shipped, Config::linker).located(addresses(&reading)?);
-    let asked = ask::ReportRequest {
+    let asked = request::ReportRequest {
         args,
         filter: &filter,
         reading: &reading,

@@ -21,8 +21,9 @@ use crate::reprocess::plans::approved::{
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan;
+use crate::service::setup::Setup;
 use crate::service::shutdown::Stopping;
-use crate::service::worker::{Setup, Worker};
+use crate::service::worker::Worker;
 use crate::{complain, say};
 
 pub(crate) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {

@@ -24,7 +24,7 @@ use crate::reprocess::store::named::{self, short};
 use crate::reprocess::store::{intent, retriable};
 use crate::say;
 use crate::scan::apis::restore_apis;
-use crate::service::worker::Setup;
+use crate::service::setup::Setup;
 
 /// `reprocess`
 #[derive(Debug, Subcommand)]

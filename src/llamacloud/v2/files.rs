@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserialize;
 
 use crate::llamacloud::error::CloudError;
+use crate::llamacloud::http::client::Make;
 use crate::llamacloud::http::client::{Ask, Client};
 use crate::llamacloud::paging::end_of_list::ListProgress;
-use crate::llamacloud::paging::listing::{self, Make, Style};
-use crate::llamacloud::paging::page::{RowReader, parse};
+use crate::llamacloud::paging::listing::{self, Style};
+use crate::llamacloud::paging::page::parse;
+use crate::llamacloud::paging::row_reader::RowReader;
 use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 use crate::llamacloud::wire::WireText;
 

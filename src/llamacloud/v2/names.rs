@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::llamacloud::http::client::Client;
 use crate::llamacloud::paging::listing::ListResult;
-use crate::llamacloud::paging::page;
+use crate::llamacloud::paging::row_reader;
 use crate::llamacloud::v2::V2;
 use crate::llamacloud::v2::files::{KnownFileNames, Names};
 use crate::llamacloud::v2::parsings::Parsings;
@@ -34,7 +34,7 @@ pub(crate) async fn give(
     listed: &mut ListResult,
 ) {
     for observation in failed.iter() {
-        listed.fingerprint = listed.fingerprint.wrapping_add(page::key(&observation.item_id));
+        listed.fingerprint = listed.fingerprint.wrapping_add(row_reader::key(&observation.item_id));
     }
     listed.rows = failed.len() as u64;
     let nameless: HashSet<&str> =

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::llamacloud::http::client::Client;
-use crate::llamacloud::paging::listing::Make;
+use crate::llamacloud::http::client::Make;
 use crate::llamacloud::v2::job::Product;
 use crate::llamacloud::v2::outcomes::chunks::QueryBound;
 

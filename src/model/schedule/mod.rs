@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::schedule::cron::Cron;
+use crate::model::schedule::cron::ScheduleError;
 
 /// How far ahead and back a cron line is searched: 29 February can be eight years away.
 const HORIZON_DAYS: u32 = 8 * 366;
@@ -42,11 +43,6 @@ pub struct DueRun {
     /// It begins more than a minute late, or runs before it were missed.
     pub late: bool,
 }
-
-/// What is wrong with a schedule, as a sentence that says what is allowed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ScheduleError(pub String);
 
 impl Schedule {
     /// Reads "5m", "09:00, 17:30", a cron line of 5 or 6 fields, or "off".

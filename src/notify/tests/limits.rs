@@ -4,12 +4,13 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::model::text::is_steering;
+use crate::notify::Channel;
 use crate::notify::channels::{pagerduty, slack, teams};
+use crate::notify::delivery::{ChannelSecrets, DeliveryFacts};
 use crate::notify::render::words::subject;
 use crate::notify::render::{html, json, text};
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::{busy, hostile};
-use crate::notify::{Channel, ChannelSecrets, DeliveryFacts};
 use crate::triage::digest::model::{Digest, GroupEntry};
 use crate::triage::digest::size_limit::Tier;
 

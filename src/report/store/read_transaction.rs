@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::{access, open};
-use crate::report::store::QueryError;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::matching_items::{ItemCriteria, Picked};
 
 /// KiB of pages that are kept, taken as they are read: a report looks up hundreds of items in trees of millions, and

@@ -7,11 +7,13 @@ use crate::model::batch_api::{ApiState, BatchApi};
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
 use crate::report::filter::TimeRange;
+use crate::report::store::error::QueryError;
 use crate::report::store::history::{recovered, retries, scans, trend};
 use crate::report::store::lists::groups::{self, Keep};
 use crate::report::store::lists::items;
 use crate::report::store::selection::counts;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 use crate::report::summary::{
     ApiRow, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, HoldRow, LastDigest, SummaryRow,
 };

@@ -8,10 +8,26 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::time::{millis, optional_millis, timestamp};
 use crate::model::batch::{Batch, BatchStatus, Counted, LastListing, ListingState};
 use crate::model::time::DAY;
-use crate::scan::store::evidence::Answering;
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::signed;
 use crate::scan::unread::is_resting;
+
+/// A newer batch whose completed items may answer failures of earlier ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answering {
+    /// Its project.
+    pub project_key: i64,
+    /// Its key.
+    pub batch_key: i64,
+    /// Its id: the evidence.
+    pub batch_id: String,
+    /// The directory it was made from; none if it was made from item ids, of whatever batch.
+    pub directory_id: Option<String>,
+    /// When it was made: its successes came later.
+    pub made_at: i64,
+    /// Time of the scan.
+    pub seen_at: i64,
+}
 
 /// How a known batch stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

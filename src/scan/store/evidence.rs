@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use crate::ledger::error::LedgerError;
 use crate::model::batch::Batch;
+use crate::scan::store::batch::Answering;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::ingest_record::{Finish, ListingContext};
 use crate::scan::store::{batch, item};
@@ -188,21 +189,4 @@ fn search_again(tx: &Transaction<'_>, place: ListingContext) -> Result<(), Ledge
     )?
     .execute((place.project_key, place.batch_key, place.seen_at))?;
     Ok(())
-}
-
-/// A newer batch whose completed items may answer failures of earlier ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answering {
-    /// Its project.
-    pub project_key: i64,
-    /// Its key.
-    pub batch_key: i64,
-    /// Its id: the evidence.
-    pub batch_id: String,
-    /// The directory it was made from; none if it was made from item ids, of whatever batch.
-    pub directory_id: Option<String>,
-    /// When it was made: its successes came later.
-    pub made_at: i64,
-    /// Time of the scan.
-    pub seen_at: i64,
 }

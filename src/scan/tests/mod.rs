@@ -14,8 +14,10 @@ use tempfile::TempDir;
 use crate::grouping::grouper::Subject;
 use crate::ledger::{Ledger, open};
 use crate::model::classified::Classified;
+use crate::scan::source::Watched;
+use crate::scan::summary::ScanSummary;
 use crate::scan::tests::cloud_in_memory::{Change, MemoryFault, MemoryOutcome, Model, time};
-use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
+use crate::scan::{restore_grouper, scan};
 
 /// A ledger and the projects it watches.
 struct Site {

@@ -13,8 +13,10 @@ use crate::ledger::check::check;
 use crate::ledger::{Ledger, open};
 use crate::model::classified::Classified;
 use crate::model::item::Kind;
+use crate::scan::source::Watched;
+use crate::scan::summary::ScanSummary;
 use crate::scan::tests::cloud_in_memory::{Change, MemoryCloud, MemoryFault, MemoryOutcome, Model, time};
-use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
+use crate::scan::{restore_grouper, scan};
 
 #[derive(Clone, Debug)]
 enum CloudChange {

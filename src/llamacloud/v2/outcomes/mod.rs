@@ -16,11 +16,12 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::llamacloud::error::CloudError;
+use crate::llamacloud::http::client::Make;
 use crate::llamacloud::http::client::{Ask, Client};
 use crate::llamacloud::paging::end_of_list::ListProgress;
-use crate::llamacloud::paging::listing::{self, ListResult, Make, Style};
+use crate::llamacloud::paging::listing::{self, ListResult, Style};
 use crate::llamacloud::v2::V2;
-use crate::llamacloud::v2::failed_items::Made;
+use crate::llamacloud::v2::job::Made;
 use crate::llamacloud::v2::job::{Job, Jobs, Product};
 use crate::llamacloud::v2::outcomes::chunks::add;
 use crate::llamacloud::v2::outcomes::cost::{ReadMethod, ReadProgress};

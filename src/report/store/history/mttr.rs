@@ -7,8 +7,10 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use crate::report::history::MttrRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// Episodes closed in the window, and those still open, put together; most episodes first.
 ///

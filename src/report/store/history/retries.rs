@@ -7,8 +7,10 @@ use rusqlite::{Row, params_from_iter};
 use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::history::{AttemptRow, RetryRow};
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 const FROM: &str = "attempt a JOIN intent n ON n.intent_id = a.intent_id \
      JOIN item i ON i.item_key = a.item_key \

@@ -11,8 +11,10 @@ use crate::model::item::Kind;
 use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::history::TrendRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// The width of a bucket.
 #[derive(Clone, Debug)]

@@ -4,10 +4,12 @@ use rusqlite::params;
 
 use crate::report::detail::{BatchHit, EpisodeRow, GroupDetail, MessageRow, Remark};
 use crate::report::rows::ItemRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::history::retries;
 use crate::report::store::lists::{groups, items};
+use crate::report::store::selection::view::ReportView;
 use crate::report::store::selection::{counts, find};
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::value;
 
 /// Samples, messages and batches shown.
 const SAMPLES: usize = 5;

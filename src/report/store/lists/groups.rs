@@ -10,10 +10,12 @@ use rusqlite::{Row, params_from_iter};
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
 use crate::report::rows::{GroupRow, SampleRow};
+use crate::report::store::error::QueryError;
 use crate::report::store::lists::items;
 use crate::report::store::selection::clause::Clause;
+use crate::report::store::selection::view::ReportView;
 use crate::report::store::selection::{counts, item_counts};
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::value;
 use crate::report::summary::GroupCounts;
 use crate::triage::group_state::{GroupFigures, LastAnnouncement, LatestEpisode, group_state};
 

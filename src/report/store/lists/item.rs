@@ -5,9 +5,11 @@ use rusqlite::{Connection, params};
 use crate::model::cause::Cause;
 use crate::report::detail::{ItemDetail, ItemEvent};
 use crate::report::rows::ItemRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::lists::items;
 use crate::report::store::selection::find;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// The item with this id, which may be shortened, and all that happened to it.
 ///

@@ -8,8 +8,10 @@ use rusqlite::{Row, params_from_iter};
 
 use crate::model::item::{HARMLESS_SKIP, ItemState};
 use crate::report::rows::SkipRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::item_counts::{self, Tally};
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// Skip reasons, those that matter first, then by items.
 ///

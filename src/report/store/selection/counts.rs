@@ -7,8 +7,10 @@ use rusqlite::params;
 
 use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::store::history;
 use crate::triage::store::silence::{self, ActiveSilences};

@@ -12,9 +12,11 @@ use rusqlite::{OptionalExtension, Rows, params_from_iter};
 use crate::model::item::ItemState;
 use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
+use crate::report::store::selection::view::ReportView;
 use crate::report::store::selection::view::failed_within;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::value;
 
 /// Any group: see [`ANY_STATE`].
 pub(crate) const ANY_GROUP: &str = "i.group_key IN (SELECT group_key FROM error_group)";

@@ -10,7 +10,7 @@ use regex::Regex;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
-use crate::report::store::QueryError;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::bitset::Bits;
 use crate::report::store::selection::clause::Clause;
 

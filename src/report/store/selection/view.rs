@@ -12,10 +12,11 @@ use rusqlite::types::Value;
 
 use crate::model::links::linker::Linker;
 use crate::report::filter::{Filter, TimeRange};
+use crate::report::store::error::QueryError;
+use crate::report::store::read_transaction::ReadTransaction;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::find;
 use crate::report::store::selection::matching_items::{ItemCriteria, Picked};
-use crate::report::store::{QueryError, ReadTransaction};
 use crate::reprocess::policy::limits::Limits;
 
 /// One report's view of the ledger.
