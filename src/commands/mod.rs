@@ -20,10 +20,6 @@ pub(crate) mod scan;
 pub(crate) mod serve;
 #[cfg(test)]
 mod tests;
-
-use crate::commands::group::act;
-use crate::commands::ledger::restore;
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -31,6 +27,8 @@ use clap::Parser;
 use jiff::Timestamp;
 
 use crate::cli::{Cli, ColorWhen, Command, Global};
+use crate::commands::group::act;
+use crate::commands::ledger::restore;
 use crate::complain;
 use crate::config::{Config, load};
 use crate::credentials::Credentials;

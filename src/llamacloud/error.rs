@@ -1,9 +1,9 @@
 //! What can go wrong with LlamaCloud, each with what to do about it.
 //!
 //! Texts are one line, fit after "failed: ", and never hold a secret: everything from outside is masked before it gets here.
+use std::time::Duration;
 
 use crate::model::batch_api::BatchApi;
-use std::time::Duration;
 
 /// What can go wrong with LlamaCloud.
 #[derive(Debug, thiserror::Error)]

@@ -19,10 +19,6 @@ pub(crate) mod tests;
 pub(crate) mod v1_beta;
 pub(crate) mod v2;
 pub(crate) mod wire;
-
-use crate::llamacloud::http::client;
-use crate::llamacloud::paging::page;
-
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -32,8 +28,10 @@ use jiff::Timestamp;
 
 use crate::config::project::Api;
 use crate::llamacloud::error::{CloudError, CreateError};
+use crate::llamacloud::http::client;
 use crate::llamacloud::http::client::Transport;
 use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::page;
 use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Made, Resubmission};
 use crate::llamacloud::settings::{CloudSettings, RetryPace};
 use crate::model::batch::Batch;

@@ -14,9 +14,6 @@ pub(crate) mod render;
 pub(crate) mod store_delivery;
 #[cfg(test)]
 mod tests;
-
-use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
-
 use std::fmt;
 use std::time::Duration;
 
@@ -25,6 +22,7 @@ use secrecy::SecretString;
 use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig as OnlyWords};
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
+use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
 use crate::notify::delivery::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::triage::digest::channel_filter::Only;

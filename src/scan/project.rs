@@ -1,11 +1,11 @@
 //! One project's scan: job list, listings with bounded concurrency, evidence, and its row in the ledger.
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -31,7 +31,6 @@ use crate::scan::summary::ScanSummary;
 use crate::scan::summary::UnreadFindings;
 use crate::scan::summary::{BatchRead, DueBatch};
 use crate::scan::{apis, evidence, gap};
-use tokio::task::JoinError;
 
 /// A panic in a task is a defect: it goes on here, and never passes for a quiet account.
 pub(crate) fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {

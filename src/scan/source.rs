@@ -1,7 +1,8 @@
 //! What a scan needs of LlamaCloud, so that it can be driven by the real client and by a model in memory.
-
 use std::future::Future;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,8 +12,6 @@ use crate::llamacloud::{Cloud, Taken};
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
 use crate::model::item::{ItemStatus, Kind, Observation};
-use std::sync::Arc;
-use std::time::Duration;
 
 /// A project to scan.
 pub struct Watched<S> {

@@ -1,11 +1,10 @@
 //! A case for each group that may be news: its episode moved on, its numbers read, its news decided.
-
 use std::collections::{BTreeSet, HashSet};
 
-use crate::ledger::Transaction;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::classify::store_reclassify;
+use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
 use crate::model::group_state::GroupState;
 use crate::model::text::count;

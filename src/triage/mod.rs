@@ -21,11 +21,9 @@ pub(crate) mod silence;
 pub(crate) mod store;
 #[cfg(test)]
 pub(crate) mod tests;
-
-use crate::ledger::Transaction;
-use crate::triage::digest::remark::Remark;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
 use crate::ledger::fault::{self, KnownFault};
 use crate::ledger::{Ledger, identity, run};
@@ -35,6 +33,7 @@ use crate::triage::channels::Extras;
 use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{self, by_urgency};
 use crate::triage::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenced, Window};
+use crate::triage::digest::remark::Remark;
 use crate::triage::digest_rate::{DigestGate, DigestTriggers, gate};
 use crate::triage::group_cases::is_still_open;
 use crate::triage::group_cases::{Context, GroupCase, Inventory};

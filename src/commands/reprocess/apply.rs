@@ -153,7 +153,7 @@ fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
         Some(credits) => format!("About {credits} credits"),
         None => "Cost unknown (set credits-per-item)".to_owned(),
     };
-    let question = format!("Submit {}? {cost}. [y/N] ", crate::commands::reprocess::plan::size(draft));
+    let question = format!("Submit {}? {cost}. [y/N] ", crate::commands::reprocess::show::size(draft));
     output::ask(&question)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

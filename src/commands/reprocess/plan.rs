@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::commands::reprocess::Format;
-use crate::commands::reprocess::show::{held, items};
+use crate::commands::reprocess::show::{held, items, size};
 use crate::model::text::{count, cut_middle, lines, one_line};
 use crate::reprocess::plans::draft::{Draft, DraftChunk, DraftExclusion};
 use crate::reprocess::store::named::short;
@@ -34,11 +34,6 @@ pub(crate) fn show(draft: &Draft, format: Format) -> anyhow::Result<()> {
         Format::Table => say!("{}", lines(&table(draft))),
     }
     Ok(())
-}
-
-/// "13 items in 3 POSTs".
-pub(crate) fn size(draft: &Draft) -> String {
-    format!("{} in {}", count(draft.items as u64, "item", "items"), count(draft.chunks.len() as u64, "POST", "POSTs"))
 }
 
 fn table(draft: &Draft) -> String {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::commands::reprocess::plan::size;
 use crate::commands::reprocess::{Format, intents};
 use crate::exit::Exit;
 use crate::ledger::error::LedgerError;
@@ -23,6 +22,11 @@ use crate::reprocess::store::plan::{self, StoredPlan};
 use crate::reprocess::store::{account, history};
 use crate::say;
 use crate::scan::store::project;
+
+/// "13 items in 3 POSTs".
+pub(crate) fn size(draft: &Draft) -> String {
+    format!("{} in {}", count(draft.items as u64, "item", "items"), count(draft.chunks.len() as u64, "POST", "POSTs"))
+}
 
 /// How long a plan that is over is shown.
 const PLANS_SHOWN: SignedDuration = SignedDuration::from_hours(24);

@@ -4,12 +4,13 @@ use std::sync::Mutex;
 use jiff::SignedDuration;
 use tokio::sync::Notify;
 
-use super::*;
 use crate::ledger::fault;
 use crate::ledger::tests::seed::{self, t};
 use crate::triage::digest::model::Reason;
 use crate::triage::digest::test_digest::trial;
 use crate::triage::store::digest;
+
+use super::*;
 
 /// A channel that gives prepared answers, then takes everything. It remembers what it got.
 struct FakeChannel {

@@ -3,13 +3,14 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::*;
 use crate::ledger::check::check;
 use crate::ledger::open;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::reprocess::policy::hold::Account;
 use crate::reprocess::store::{account, history};
 use crate::triage::digest::test_digest;
+
+use super::*;
 
 const DAY: i64 = 60 * 24;
 const YEAR: i64 = 365 * DAY;

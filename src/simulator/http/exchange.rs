@@ -1,19 +1,14 @@
 //! One request and its answer: key check, fault, call, spoiling, and the entry in the server's own account.
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::simulator::faults::FaultRule;
-use crate::simulator::options::{ClockMode, Options};
-use crate::simulator::world::state::World;
-
-use axum::body::{Body, Bytes};
-use axum::http::{Request, Response, StatusCode};
-use serde_json::Value;
-
 use crate::simulator::faults::{self, InjectedFault, corrupt};
 use crate::simulator::http::endpoint::{self, Endpoint, EndpointCall};
 use crate::simulator::http::multipart;
@@ -22,6 +17,8 @@ use crate::simulator::http::reply::{Content, Reply};
 use crate::simulator::http::service::{SimulatedService, authorize};
 use crate::simulator::http::wire::{Middle, Wire};
 use crate::simulator::options::Date;
+use crate::simulator::options::{ClockMode, Options};
+use crate::simulator::world::state::World;
 use crate::simulator::world::truth::Post;
 
 /// What all requests share.

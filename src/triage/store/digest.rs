@@ -1,10 +1,9 @@
 //! Digests: frozen when decided, never changed.
-
-use crate::ledger::meta::{meta, set_meta};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::meta::{meta, set_meta};
 use crate::ledger::time::{Count, Millis};
 use crate::triage::digest::model::{Digest, RetrySummary, Totals, Window};
 

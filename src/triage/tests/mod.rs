@@ -2,7 +2,6 @@ mod baseline;
 pub(crate) mod channels;
 use std::collections::BTreeMap;
 
-use super::*;
 use crate::config::Config;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::model::group_state::GroupState;
@@ -10,6 +9,8 @@ use crate::model::schedule::quiet::QuietHours;
 use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::Reason;
 use crate::triage::settings::Route;
+
+use super::*;
 
 /// A ledger whose inventory was reported: empty, at minute 0.
 fn world() -> (Seed, TriageSettings) {

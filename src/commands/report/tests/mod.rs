@@ -5,11 +5,11 @@ mod filters;
 mod formats;
 mod hostile;
 mod schema;
-
 use clap::Parser;
 
-use super::*;
 use crate::report::store::tests::fixture::{Filled, filled, now};
+
+use super::*;
 
 #[derive(Debug, Parser)]
 struct ReportLine {
