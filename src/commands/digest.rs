@@ -10,8 +10,7 @@ use crate::model::text::local;
 use crate::notify::deliver::{DeliverySummary, DigestSender, Round, deliver, recover};
 use crate::notify::render::words::headline;
 use crate::triage::digest::model::Digest;
-use crate::triage::settings::TriageRequest;
-use crate::triage::settings::TriageSettings;
+use crate::triage::settings::{TriageRequest, TriageSettings};
 use crate::triage::{send_times, triage, triage_in};
 
 /// How long a command waits for its channels: longer than the longest try.

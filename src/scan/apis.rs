@@ -9,8 +9,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, Transaction, fault};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence};
 use crate::model::text::count;
-use crate::scan::source::BatchSource;
-use crate::scan::source::Watched;
+use crate::scan::source::{BatchSource, Watched};
 use crate::scan::store::project_api;
 
 /// What a scan found of one API.

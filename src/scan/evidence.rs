@@ -16,8 +16,7 @@ use crate::scan::store::batch;
 use crate::scan::store::evidence::{self, VanishedItem};
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::StartedScan;
-use crate::scan::summary::BatchRead;
-use crate::scan::summary::ScanSummary;
+use crate::scan::summary::{BatchRead, ScanSummary};
 
 /// Requests that one scan of a project may spend on newer batches; the rest waits for the next scan with news.
 const SEARCH_REQUESTS: u64 = 30;

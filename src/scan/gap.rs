@@ -11,8 +11,7 @@ use crate::model::time::HOUR;
 use crate::scan::source::BatchSource;
 use crate::scan::store::project::{StartedScan, complete_before};
 use crate::scan::store::unread::{self, VanishedBatch};
-use crate::scan::summary::ScanSummary;
-use crate::scan::summary::SetAside;
+use crate::scan::summary::{ScanSummary, SetAside};
 use crate::scan::unread::{display_id, lost_prefix};
 
 /// A batch that LlamaCloud has not known for so long (milliseconds) is gone: a server failing says so of anything.

@@ -19,8 +19,7 @@ use crate::model::classified::Classified;
 use crate::model::item::Observation;
 use crate::scan::store::evidence::VanishedItem;
 use crate::scan::store::ingest::{Ingested, ingest};
-use crate::scan::store::ingest_record::ListingContext;
-use crate::scan::store::ingest_record::{Finish, IngestWork, Sighting};
+use crate::scan::store::ingest_record::{Finish, IngestWork, ListingContext, Sighting};
 
 /// Hashes pages and hands them over. If the intake is behind, the next page is not asked for, so that pages do not pile
 /// up in memory.

@@ -18,9 +18,7 @@ use crate::scan::gap::{ShownTime, Windows};
 use crate::scan::rules::{BatchEvidence, ListOrder, in_window};
 use crate::scan::source::BatchSource;
 use crate::scan::store::batch::KnownBatch;
-use crate::scan::unread::fault_key;
-use crate::scan::unread::why_unusable;
-use crate::scan::unread::{MORE, list_name, unread_prefix};
+use crate::scan::unread::{MORE, fault_key, list_name, unread_prefix, why_unusable};
 
 /// The API whose batch list shows whether a fault holds: its batch's, or that of the list itself. None if no list can show it.
 pub(crate) fn api_of_fault<S: BatchSource>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {

@@ -38,8 +38,7 @@ use crate::ledger::error::LedgerError;
 
 use crate::scan::intake::Classify;
 use crate::scan::project::unless_panicked;
-use crate::scan::source::BatchSource;
-use crate::scan::source::Watched;
+use crate::scan::source::{BatchSource, Watched};
 use crate::scan::summary::ScanSummary;
 
 /// Pages on their way from the projects to the intake; each holds up to 1,000 observations.

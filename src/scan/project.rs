@@ -19,18 +19,13 @@ use crate::model::id::bare_project_id;
 use crate::model::time::DAY;
 use crate::scan::intake::IntakeMessage;
 use crate::scan::job_list::{self, JobList, JobListRequest, MOST_DUE};
-use crate::scan::listing;
-use crate::scan::set_aside;
-use crate::scan::source::BatchSource;
-use crate::scan::source::Watched;
+use crate::scan::source::{BatchSource, Watched};
 use crate::scan::store::batch::{self, KnownBatch};
 use crate::scan::store::ingest_record::{Finish, ListingContext};
 use crate::scan::store::project::{ScanEnd, StartedScan, begin_scan, end_scan, require_full_list};
 use crate::scan::store::project_api;
-use crate::scan::summary::ScanSummary;
-use crate::scan::summary::UnreadFindings;
-use crate::scan::summary::{BatchRead, DueBatch};
-use crate::scan::{apis, evidence, gap};
+use crate::scan::summary::{BatchRead, DueBatch, ScanSummary, UnreadFindings};
+use crate::scan::{apis, evidence, gap, listing, set_aside};
 
 /// A panic in a task is a defect: it goes on here, and never passes for a quiet account.
 pub(crate) fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {

@@ -18,11 +18,9 @@ use crate::scan::job_list::JobList;
 use crate::scan::source::BatchSource;
 use crate::scan::store::project::StartedScan;
 use crate::scan::store::unread;
-use crate::scan::summary::ScanSummary;
-use crate::scan::summary::{FailedBatch, SetAside, UnreadFindings};
+use crate::scan::summary::{FailedBatch, ScanSummary, SetAside, UnreadFindings};
 use crate::scan::unread as rules;
-use crate::scan::unread::FaultContext;
-use crate::scan::unread::{MORE, display_id, fault_key, list_name, lost_prefix, unread_prefix};
+use crate::scan::unread::{FaultContext, MORE, display_id, fault_key, list_name, lost_prefix, unread_prefix};
 
 /// Faults of this kind that one project has at once, at most; the others are counted in one more.
 const MOST_FAULTS: usize = 10;

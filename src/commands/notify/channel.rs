@@ -9,8 +9,7 @@ use crate::notify::{Channel, store_delivery};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::Tier;
 use crate::triage::digest::test_digest::trial;
-use crate::triage::settings::TriageRequest;
-use crate::triage::settings::TriageSettings;
+use crate::triage::settings::{TriageRequest, TriageSettings};
 use crate::triage::triage_in;
 
 /// What the channel would be sent by a cycle now, narrowed and joined with what still waits for it; none if nothing.

@@ -15,11 +15,10 @@ use crate::reprocess::plans::approved::{begun, result_by_now, too_many, waits_un
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::store::attempt;
 use crate::reprocess::store::intent::StoredIntent;
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan::{self, StoredPlan};
-use crate::reprocess::store::{account, history};
+use crate::reprocess::store::{account, attempt, history};
 use crate::say;
 use crate::scan::store::project;
 

@@ -11,8 +11,7 @@ use crate::ledger::tests::seed::{Seed, t};
 use crate::ledger::{Ledger, fault, open};
 use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::{Digest, Reason};
-use crate::triage::settings::TriageRequest;
-use crate::triage::settings::{Route, TriageSettings};
+use crate::triage::settings::{Route, TriageRequest, TriageSettings};
 use crate::triage::silence::Matcher;
 use crate::triage::triage_in;
 

@@ -6,10 +6,9 @@ use std::pin::Pin;
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::{AfterPage, ListProgress, NextPage};
-use crate::llamacloud::paging::page;
 use crate::llamacloud::paging::page_size::{PageSize, Remedy};
-use crate::llamacloud::paging::row_reader;
 use crate::llamacloud::paging::row_reader::RowReader;
+use crate::llamacloud::paging::{page, row_reader};
 use crate::model::batch::Counted;
 
 /// How much is asked of a listing of failed items.

@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::llamacloud::error::{CloudError, CreateError};
-use crate::llamacloud::http::client::Make;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
 use crate::llamacloud::paging::listing::{self, Style};
 use crate::llamacloud::paging::page::parse;

@@ -13,8 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::Make;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::{ListProgress, MOST_BATCHES, MOST_ROWS};
 use crate::llamacloud::paging::listing::{self, Flow, ListResult, Style};
 use crate::llamacloud::paging::page::parse;

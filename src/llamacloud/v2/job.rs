@@ -7,8 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::Make;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
 use crate::llamacloud::paging::listing::{self, ListResult, Style};
 use crate::llamacloud::paging::page::parse;

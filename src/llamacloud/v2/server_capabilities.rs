@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::llamacloud::http::client::Client;
-use crate::llamacloud::http::client::Make;
+use crate::llamacloud::http::client::{Client, Make};
 use crate::llamacloud::v2::job::Product;
 use crate::llamacloud::v2::outcomes::chunks::QueryBound;
 

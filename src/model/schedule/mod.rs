@@ -13,8 +13,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::schedule::cron::Cron;
-use crate::model::schedule::cron::ScheduleError;
+use crate::model::schedule::cron::{Cron, ScheduleError};
 
 /// How far ahead and back a cron line is searched: 29 February can be eight years away.
 const HORIZON_DAYS: u32 = 8 * 366;

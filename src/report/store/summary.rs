@@ -23,8 +23,7 @@ use crate::reprocess::policy::group::Turn;
 use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::store::budget_usage::COSTS;
 use crate::reprocess::store::{account, history};
-use crate::scan::store::project;
-use crate::scan::store::project_api;
+use crate::scan::store::{project, project_api};
 
 /// Groups shown.
 const TOP: usize = 10;

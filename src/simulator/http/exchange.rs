@@ -8,16 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::simulator::faults::FaultRule;
-use crate::simulator::faults::{self, InjectedFault, corrupt};
+use crate::simulator::faults::{self, FaultRule, InjectedFault, corrupt};
 use crate::simulator::http::endpoint::{self, Endpoint, EndpointCall};
 use crate::simulator::http::multipart;
 use crate::simulator::http::query::{Query, decode};
 use crate::simulator::http::reply::{Content, Reply};
 use crate::simulator::http::service::{SimulatedService, authorize};
 use crate::simulator::http::wire::{Middle, Wire};
-use crate::simulator::options::Date;
-use crate::simulator::options::{ClockMode, Options};
+use crate::simulator::options::{ClockMode, Date, Options};
 use crate::simulator::world::state::World;
 use crate::simulator::world::truth::Post;
 

@@ -16,13 +16,11 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::Make;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
 use crate::llamacloud::paging::listing::{self, ListResult, Style};
 use crate::llamacloud::v2::V2;
-use crate::llamacloud::v2::job::Made;
-use crate::llamacloud::v2::job::{Job, Jobs, Product};
+use crate::llamacloud::v2::job::{Job, Jobs, Made, Product};
 use crate::llamacloud::v2::outcomes::chunks::add;
 use crate::llamacloud::v2::outcomes::cost::{ReadMethod, ReadProgress};
 use crate::llamacloud::v2::outcomes::queues::Queues;

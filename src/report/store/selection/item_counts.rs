@@ -14,8 +14,7 @@ use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::selection::view::ReportView;
-use crate::report::store::selection::view::failed_within;
+use crate::report::store::selection::view::{ReportView, failed_within};
 use crate::report::store::value;
 
 /// Any group: see [`ANY_STATE`].
