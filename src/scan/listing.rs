@@ -37,6 +37,8 @@ pub(crate) struct BatchRead {
     pub(crate) gone: bool,
     /// Rows that could not be read in the scan before, either: how many, and why.
     pub(crate) lost_rows: Option<(u64, String)>,
+    /// The key may not read this batch; others it may.
+    pub(crate) forbidden: bool,
     /// Its counts said that there is nothing to ask for.
     pub(crate) unasked: bool,
     /// It answered that the batch does not exist.
@@ -55,6 +57,7 @@ impl BatchRead {
     /// Notes a failed request.
     pub(crate) fn fails(&mut self, doing: &str, error: &CloudError) {
         self.refused |= error.stops_scan();
+        self.forbidden |= self.error.is_none() && error.is_forbidden();
         self.not_found |= error.is_not_found() || error.is_gone();
         self.own |= self.error.is_none() && error.is_about_what_was_asked();
         self.error.get_or_insert_with(|| format!("{doing}: {error}"));
@@ -110,7 +113,7 @@ pub(crate) async fn read<S: BatchSource>(
             pass = None;
         }
     }
-    if !read.refused {
+    if !read.refused || read.forbidden {
         whole_batch::record_whole_batch(due, pages, shown, &mut read).await?;
     }
     let complete = pass.is_some() && read.error.is_none();

@@ -346,11 +346,12 @@ impl Counts {
         if let Some((rows, why)) = read.lost_rows {
             self.set_rows_aside(&read.batch_id, rows, &why);
         }
+        let refused = read.refused && !(read.forbidden && self.may_be_about_the_batch(api));
         match read.error {
-            Some(error) if read.refused || !source.serves(api) => {
-                self.fails(format!("batch {}: {error}", set_aside::shown_id(&read.batch_id)), read.refused);
+            Some(error) if refused || !source.serves(api) => {
+                self.fails(format!("batch {}: {error}", set_aside::shown_id(&read.batch_id)), refused);
             }
-            Some(error) => self.cannot_read(&read.batch_id, error, read.own),
+            Some(error) => self.cannot_read(&read.batch_id, error, read.own || read.forbidden),
             None if read.gone => self.shown_but_gone(&read.batch_id),
             None => self.read_well(&read.batch_id, api, !read.unasked),
         }
@@ -358,12 +359,14 @@ impl Counts {
 
     /// Notes that one batch could not be asked for; true if no other call can succeed, either.
     fn cannot_ask<S: BatchSource>(&mut self, source: &S, batch_id: &str, error: &CloudError) -> bool {
-        if error.stops_scan() || !source.serves(source.api_of(batch_id)) {
-            self.fails(format!("batch {}: {error}", set_aside::shown_id(batch_id)), error.stops_scan());
+        let api = source.api_of(batch_id);
+        let refused = error.stops_scan() && !(error.is_forbidden() && self.may_be_about_the_batch(api));
+        if refused || !source.serves(api) {
+            self.fails(format!("batch {}: {error}", set_aside::shown_id(batch_id)), refused);
         } else {
-            self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked());
+            self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked() || error.is_forbidden());
         }
-        error.stops_scan()
+        refused
     }
 }
 

@@ -58,6 +58,8 @@ pub(crate) struct UnreadFindings {
     mended: Vec<String>,
     /// The APIs of batches that were read well.
     others_read: HashSet<BatchApi>,
+    /// How many batches the key may not read.
+    forbidden: usize,
     /// The APIs whose batch lists have no flaw.
     flawless: Vec<BatchApi>,
     /// Faults of earlier scans that still hold, as far as the batch lists tell.
@@ -134,6 +136,14 @@ impl Counts {
     /// Notes a batch that could not be read.
     pub(crate) fn cannot_read(&mut self, batch_id: &str, error: String, own: bool) {
         self.unread.failed.push(FailedBatch { batch_id: batch_id.to_owned(), error, own, gone: false });
+    }
+
+    /// Whether one more 403 may be about its batch alone: the batch list was read with this key.
+    ///
+    /// Where more than a few batches get one and none is read, it is about the key, and to ask for the others brings nothing.
+    pub(crate) fn may_be_about_the_batch(&mut self, api: BatchApi) -> bool {
+        self.unread.forbidden += 1;
+        self.unread.forbidden <= rules::FEW || self.unread.others_read.contains(&api)
     }
 
     /// Notes a batch that the batch list shows and that LlamaCloud says it does not know.
