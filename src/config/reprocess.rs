@@ -63,6 +63,9 @@ pub struct ReprocessConfig {
 }
 
 impl ReprocessConfig {
+    /// Keys of earlier versions, as they are written.
+    pub(crate) const GONE: [&str; 4] = ["canaries", "breaker-open", "hold", "unknown-canary"];
+
     /// The keys of earlier versions that are set, each with what to write instead.
     pub(crate) fn removed_keys(&self) -> Vec<(&'static str, &'static str)> {
         let keys = [

@@ -246,3 +246,19 @@ fn the_example_names_every_key() {
     keys_of_schema(&schema, "", &mut known);
     assert_eq!(named, known);
 }
+
+#[test]
+fn an_unknown_key_is_answered_with_the_keys_of_its_table() {
+    let schema = schema();
+    for (table, described) in schema["properties"].as_object().unwrap() {
+        let (head, keys) = match described["type"] == "array" {
+            true => (format!("[[{table}]]"), described["items"]["properties"].as_object()),
+            false => (format!("[{table}]"), described["properties"].as_object()),
+        };
+        let mistakes = crate::config::load::parse(&format!("{head}\nno-such-key = 1\n")).unwrap_err();
+        let said = &mistakes.iter().find(|mistake| mistake.key.ends_with("no-such-key")).unwrap().text;
+        let (_, allowed) = said.split_once("allowed: ").unwrap();
+        let allowed: BTreeSet<&str> = allowed.split('`').skip(1).step_by(2).collect();
+        assert_eq!(allowed, keys.unwrap().keys().map(String::as_str).collect(), "{table}");
+    }
+}

@@ -213,6 +213,11 @@ impl CloudError {
         )
     }
 
+    /// Whether the key may not do this (403): the key itself, or only for what was asked for.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, CloudError::Forbidden { .. })
+    }
+
     /// Whether the answer is about the one thing that was asked for, rather than about the server.
     pub fn is_about_what_was_asked(&self) -> bool {
         matches!(

@@ -137,12 +137,12 @@ pub(crate) async fn search<S: BatchSource>(
             // Its failed items were read; only a recovery may be reported later.
             Ok(_) => {}
             Err(error) if error.is_not_found() => note_missing_batch(ledger, project_key, &batch, begun.at).await?,
-            Err(error) if error.stops_scan() => {
+            Err(error) if error.stops_scan() && !error.is_forbidden() => {
                 counts.fails(format!("batch {}: could not read its completed items: {error}", batch.batch_id), true);
                 break;
             }
             Err(error) => {
-                let own = error.is_about_what_was_asked();
+                let own = error.is_about_what_was_asked() || error.is_forbidden();
                 counts.cannot_read(&batch.batch_id, format!("could not read its completed items: {error}"), own);
             }
         }

@@ -48,7 +48,7 @@ pub(crate) async fn read<S: BatchSource>(
             pass = None;
         }
     }
-    if !read.refused {
+    if !read.refused || read.forbidden {
         whole_batch::record_whole_batch(due, pages, shown, &mut read).await?;
     }
     let complete = pass.is_some() && read.error.is_none();

@@ -25,6 +25,7 @@ use crate::scan::store::ingest_record::{Finish, ListingContext};
 use crate::scan::store::project::{ScanEnd, StartedScan, begin_scan, end_scan, require_full_list};
 use crate::scan::store::project_api;
 use crate::scan::summary::{BatchRead, DueBatch, ScanSummary, UnreadFindings};
+use crate::scan::unread::display_id;
 use crate::scan::{apis, evidence, gap, listing, set_aside};
 
 /// A panic in a task is a defect: it goes on here, and never passes for a quiet account.
@@ -348,11 +349,12 @@ impl ScanSummary {
         if let Some((rows, why)) = read.lost_rows {
             self.set_rows_aside(&read.batch_id, rows, &why);
         }
+        let refused = read.refused && !(read.forbidden && self.may_be_about_the_batch(api));
         match read.error {
-            Some(error) if read.refused || !source.serves(api) => {
-                self.fails(format!("batch {}: {error}", crate::scan::unread::display_id(&read.batch_id)), read.refused);
+            Some(error) if refused || !source.serves(api) => {
+                self.fails(format!("batch {}: {error}", display_id(&read.batch_id)), refused);
             }
-            Some(error) => self.cannot_read(&read.batch_id, error, read.own),
+            Some(error) => self.cannot_read(&read.batch_id, error, read.own || read.forbidden),
             None if read.gone => self.note_listed_but_missing(&read.batch_id),
             None => self.read_well(&read.batch_id, api, !read.unasked),
         }
@@ -360,12 +362,14 @@ impl ScanSummary {
 
     /// Notes that one batch could not be asked for; true if no other call can succeed, either.
     fn cannot_ask<S: BatchSource>(&mut self, source: &S, batch_id: &str, error: &CloudError) -> bool {
-        if error.stops_scan() || !source.serves(source.api_of(batch_id)) {
-            self.fails(format!("batch {}: {error}", crate::scan::unread::display_id(batch_id)), error.stops_scan());
+        let api = source.api_of(batch_id);
+        let refused = error.stops_scan() && !(error.is_forbidden() && self.may_be_about_the_batch(api));
+        if refused || !source.serves(api) {
+            self.fails(format!("batch {}: {error}", display_id(batch_id)), refused);
         } else {
-            self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked());
+            self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked() || error.is_forbidden());
         }
-        error.stops_scan()
+        refused
     }
 }
 

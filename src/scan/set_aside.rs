@@ -68,6 +68,14 @@ impl ScanSummary {
         self.unread.failed.push(FailedBatch { batch_id: batch_id.to_owned(), error, own, gone: false });
     }
 
+    /// Whether one more 403 may be about its batch alone: the batch list was read with this key.
+    ///
+    /// Where more than a few batches get one and none is read, it is about the key, and to ask for the others brings nothing.
+    pub(crate) fn may_be_about_the_batch(&mut self, api: BatchApi) -> bool {
+        self.unread.forbidden += 1;
+        self.unread.forbidden <= rules::FEW || self.unread.others_read.contains(&api)
+    }
+
     /// Notes a batch that the batch list shows and that LlamaCloud says it does not know.
     pub(crate) fn note_listed_but_missing(&mut self, batch_id: &str) {
         let error = "it is in the batch list, but LlamaCloud answers 404 (does not exist)".to_owned();

@@ -118,6 +118,8 @@ pub(crate) struct UnreadFindings {
     pub(super) mended: Vec<String>,
     /// The APIs of batches that were read well.
     pub(super) others_read: HashSet<BatchApi>,
+    /// How many batches the key may not read.
+    pub(super) forbidden: usize,
     /// The APIs whose batch lists have no flaw.
     pub(super) flawless: Vec<BatchApi>,
     /// Faults of earlier scans that still hold, as far as the batch lists tell.
@@ -144,6 +146,8 @@ pub(crate) struct BatchRead {
     pub(crate) gone: bool,
     /// Rows that could not be read in the scan before, either: how many, and why.
     pub(crate) lost_rows: Option<(u64, String)>,
+    /// The key may not read this batch; others it may.
+    pub(crate) forbidden: bool,
     /// Its counts said that there is nothing to ask for.
     pub(crate) unasked: bool,
     /// It answered that the batch does not exist.
@@ -162,6 +166,7 @@ impl BatchRead {
     /// Notes a failed request.
     pub(crate) fn fails(&mut self, doing: &str, error: &CloudError) {
         self.refused |= error.stops_scan();
+        self.forbidden |= self.error.is_none() && error.is_forbidden();
         self.not_found |= error.is_not_found() || error.is_gone();
         self.own |= self.error.is_none() && error.is_about_what_was_asked();
         self.error.get_or_insert_with(|| format!("{doing}: {error}"));

@@ -32,13 +32,15 @@ const TICK: Duration = Duration::from_secs(5);
 /// How long a cycle waits for slow channels; they go on in the background.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until `stopping` says so.
 ///
 /// # Errors
 /// The listener or the scheduler cannot be started, or the ledger's thread has ended.
-pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup>) -> anyhow::Result<()> {
-    // Before anything shows that the service is there: whoever sees it may stop it.
-    let mut stopping = Stopping::new()?;
+pub(crate) async fn serve(
+    mut worker: Worker,
+    mut stopping: Stopping,
+    reload: impl Fn() -> anyhow::Result<Setup>,
+) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let stop = CancellationToken::new();
     let pulse = Arc::new(Liveness::default());

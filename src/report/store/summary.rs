@@ -21,8 +21,7 @@ use crate::reprocess::account::hold_of;
 use crate::reprocess::plans::hold_summary::Hold;
 use crate::reprocess::policy::group::Turn;
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::store::budget_usage::COSTS;
-use crate::reprocess::store::{account, history};
+use crate::reprocess::store::{account, budget_usage, history};
 use crate::scan::store::{project, project_api};
 
 /// Groups shown.
@@ -132,22 +131,15 @@ fn deliveries(view: &ReportView<'_>, window: TimeRange) -> Result<DeliveryCounts
     Ok(counts)
 }
 
-/// What was posted, or may have been, counts; what was certainly not does not.
+/// What retries go by.
 fn spent(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<BudgetUsage, QueryError> {
-    let now = view.now.as_millisecond();
-    let sql = format!(
-        "SELECT coalesce(sum(n.item_count) FILTER (WHERE n.posting_at > ?1 - 3600000), 0), coalesce(sum(n.item_count), 0)
-         FROM intent n WHERE n.posting_at > ?1 - 86400000 AND {COSTS}"
-    );
-    let spent = view.connection.query_row(&sql, [now], |row| {
-        Ok(BudgetUsage {
-            last_hour: value::count(row, 0)?,
-            last_day: value::count(row, 1)?,
-            per_hour: budget.per_hour,
-            per_day: budget.per_day,
-        })
-    })?;
-    Ok(spent)
+    let spent = budget_usage::until(view.connection, view.now)?;
+    Ok(BudgetUsage {
+        last_hour: spent.hour.into(),
+        last_day: spent.day.into(),
+        per_hour: budget.per_hour,
+        per_day: budget.per_day,
+    })
 }
 
 /// What holds retries back: of projects an account, a 429, a storm or an incident; of groups lost probes.

@@ -8,7 +8,7 @@ use crate::ledger::time::{Count, Millis};
 use crate::reprocess::policy::budget::Spent;
 
 /// Intents whose items were submitted, or may have been. What was certainly not submitted costs nothing.
-pub(crate) const COSTS: &str = "n.state IN ('posting', 'submitted', 'unknown', 'finished')";
+const COSTS: &str = "n.state IN ('posting', 'submitted', 'unknown', 'finished')";
 
 /// What was spent until `now`; `run` is left at 0 for the caller. Items that recovered are not in it, their credits are.
 ///

@@ -177,3 +177,12 @@ fn the_summary_counts_retries_and_failures_of_what_matches() {
         assert_eq!(hourly, failures, "{words:?}");
     }
 }
+
+#[test]
+fn the_summary_counts_of_the_budget_what_retries_count() {
+    let ledger = filled();
+    let spent = || json(&ledger, &["summary"])[0]["spent"].clone();
+    assert_eq!((&spent()["last_hour"], &spent()["last_day"]), (&2.into(), &2.into()));
+    ledger.writer.execute("UPDATE attempt SET outcome = 'recovered' WHERE attempt_id = 'at-4'", ()).unwrap();
+    assert_eq!((&spent()["last_hour"], &spent()["last_day"]), (&1.into(), &1.into()));
+}
