@@ -57,6 +57,7 @@ fn subject(failure: &InputFailure) -> Subject<'_> {
         job_type: failure.job_type.as_deref().unwrap_or("parse"),
         skip_reason: failure.skip_reason.as_deref(),
         message: failure.error_message.as_deref(),
+        item_name: failure.item_name.as_deref(),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::grouping::cache::{Cache, hash_text};
 use crate::grouping::form_index::FormIndex;
 use crate::grouping::id::{GroupHandle, GroupId};
+use crate::grouping::item_name::mask_item_name;
 use crate::grouping::state::{self, RestoreError, StoredGroup};
 use crate::grouping::title;
 use crate::grouping::tokens::body;
@@ -12,6 +13,7 @@ use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_co
 use crate::grouping::tokens::tokenizer::Scanner;
 use crate::model::item::Kind;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 /// What is grouped, and what the class of a new group is decided from: one failed or skipped item.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,8 @@ pub struct Subject<'a> {
     pub skip_reason: Option<&'a str>,
     /// The error message; white space alone counts as none.
     pub message: Option<&'a str>,
+    /// What the item is called; its own name inside the message is no part of what went wrong.
+    pub item_name: Option<&'a str>,
 }
 
 /// Stands for a message in which no token was found.
@@ -85,8 +89,8 @@ impl Grouper {
 
     /// The group of a subject; founds one if need be.
     pub fn assign(&mut self, subject: &Subject) -> GroupHandle {
-        let message = subject.message.map(str::trim).filter(|message| !message.is_empty());
-        let Some(message) = message else { return self.assign_silent(subject) };
+        let Some(message) = message_of(subject) else { return self.assign_silent(subject) };
+        let message = message.as_ref();
         let seed = seed_of(subject);
         let text_hash = hash_text(seed, message);
         if let Some(group) = self.texts.get(text_hash) {
@@ -244,13 +248,12 @@ impl Grouper {
         changed.into_iter().map(|group| state::store(self, group)).collect()
     }
 
-    /// Reads a subject without changing anything.
-    pub(crate) fn reading(&self, subject: &Subject) -> TokenizedSubject {
-        let message = subject.message.map(str::trim).filter(|message| !message.is_empty());
-        let Some(message) = message else {
+    /// Reads a subject alone.
+    pub(crate) fn reading_of(subject: &Subject) -> TokenizedSubject {
+        let Some(message) = message_of(subject) else {
             return TokenizedSubject { text: String::new(), form: silent_form(subject), tokens: Vec::new() };
         };
-        let (text, cut) = body::telling_part(message);
+        let (text, cut) = body::telling_part(&message);
         let mut tokens = Vec::new();
         let cut = read(&text, cut, &mut tokens);
         if tokens.is_empty() {
@@ -263,6 +266,12 @@ impl Grouper {
         let form = with_reason(subject, Form::of(seed_of(subject), &text, &tokens, cut));
         TokenizedSubject { text: text.into_owned(), form, tokens }
     }
+}
+
+/// The message without white space around it and with the item's name masked; none if it says nothing.
+fn message_of<'a>(subject: &Subject<'a>) -> Option<Cow<'a, str>> {
+    let message = subject.message.map(str::trim).filter(|message| !message.is_empty())?;
+    Some(subject.item_name.map_or(Cow::Borrowed(message), |name| mask_item_name(message, name)))
 }
 
 /// Scans a text; says whether it was cut.

@@ -11,6 +11,8 @@ pub(crate) mod form_index;
 pub(crate) mod group_change;
 pub(crate) mod grouper;
 pub(crate) mod id;
+pub(crate) mod item_name;
+pub(crate) mod reading;
 pub(crate) mod state;
 pub(crate) mod store_group;
 pub(crate) mod store_regroup;

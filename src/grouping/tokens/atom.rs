@@ -2,6 +2,7 @@
 //!
 //! Takes it apart; a part without joiners is left to [`crate::grouping::tokens::word`], one that begins with a digit to [`crate::grouping::tokens::number`].
 
+use crate::grouping::item_name::MARK;
 use crate::grouping::tokens::script::{decode, find, is_dense};
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_word};
 use crate::grouping::tokens::tokenizer::{ATOM, CLASS, Scanner};
@@ -27,7 +28,7 @@ impl Scanner<'_, '_> {
                 end += 1;
             } else if byte >= 0x80 {
                 let (char, width) = decode(&self.text[end..to]);
-                if !char.is_alphanumeric() || is_dense(char) {
+                if !char.is_alphanumeric() && char != MARK || is_dense(char) {
                     break;
                 }
                 letters &= char.is_alphabetic();

@@ -3,8 +3,10 @@
 //! Knows quotes, brackets and scripts without spaces; leaves single words and ids to [`crate::grouping::tokens::atom`], JSON and Python
 //! dictionaries to [`crate::grouping::tokens::json`], and what only neighbours tell (lists, key=value, dates in words) to [`crate::grouping::tokens::neighbours`].
 
+use crate::grouping::item_name::MARK;
 use crate::grouping::tokens::script::{closing_of, decode, find, is_dense, plain_punct};
 use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, hash_code};
+use crate::grouping::tokens::word::holds_mark;
 use crate::grouping::tokens::word_shape;
 
 /// Tokens considered per message; the rest is cut, and the template says so.
@@ -161,7 +163,7 @@ impl Scanner<'_, '_> {
         }
         let kinds = match content {
             [] => Kinds::EMPTY,
-            _ if word_shape::is_file(content) => Kinds::FILE,
+            _ if word_shape::is_file(content) || holds_mark(content) => Kinds::FILE,
             [b'/', ..] => Kinds::PATH,
             _ if content.len() < 400 && content.windows(3).any(|three| three == b"://") => Kinds::URL,
             _ => Kinds::QUOTED,
@@ -316,7 +318,7 @@ impl Scanner<'_, '_> {
         if is_dense(char) {
             return self.dense(at, to, char, len);
         }
-        if char.is_alphanumeric() {
+        if char.is_alphanumeric() || char == MARK {
             return self.atom(at, to);
         }
         if char.is_whitespace() {

@@ -1,5 +1,6 @@
 //! One word, with or without digits: what it looks like, or which kind of slot it is.
 
+use crate::grouping::item_name::MARK;
 use crate::grouping::tokens::lexicon;
 use crate::grouping::tokens::script::find;
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_code, hash_word};
@@ -73,6 +74,10 @@ impl Scanner<'_, '_> {
             return self.plain(after, end, to);
         }
         let count = census(bytes);
+        if holds_mark(bytes) {
+            self.slot(Kinds::FILE, start, end);
+            return end;
+        }
         if self.is_secret(bytes) {
             self.slot(Kinds::ID, start, end);
             return end;
@@ -168,6 +173,12 @@ fn has_id_tail(bytes: &[u8]) -> bool {
         && tail.iter().all(u8::is_ascii_alphabetic)
         && tail[1..].iter().any(u8::is_ascii_uppercase)
         && tail.iter().any(u8::is_ascii_lowercase)
+}
+
+/// Whether the item's own name is part of it.
+pub(crate) fn holds_mark(bytes: &[u8]) -> bool {
+    let mut buffer = [0; 4];
+    find(bytes, MARK.encode_utf8(&mut buffer).as_bytes()).is_some()
 }
 
 /// `worker-44`, `node_7`.
