@@ -18,6 +18,7 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
         None if piece.hash == SLOT => 12,
         None | Some(WordShape::Code | WordShape::Status) => return 0,
         Some(WordShape::Ident) => 12,
+        Some(WordShape::Plain | WordShape::Compound | WordShape::Capitals) if lexicon::is_free(word) => return 0,
         Some(WordShape::Compound) => 6,
         Some(WordShape::Capitals) => {
             if lexicon::is_common(word) {
@@ -51,6 +52,23 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
     }
 }
 
+/// The weight of one filling of a gap that held other free words before.
+pub(crate) fn value_weight(form: &Form, range: Range<usize>) -> u32 {
+    let pieces = &form.pieces[range.clone()];
+    let is_value = |piece: &Piece| piece.is_slot() || piece.look() == Some(WordShape::Ident);
+    let weight = match pieces {
+        _ if pieces.iter().any(is_value) => 12,
+        [piece] if piece.look() == Some(WordShape::Capitals) => 4,
+        _ => 6,
+    };
+    let is_first = !form.pieces[..range.start].iter().any(|piece| piece.look().is_some());
+    match () {
+        () if is_first => weight / 2,
+        () if named(form, range.start) => weight * 2,
+        () => weight,
+    }
+}
+
 /// A status place that has also held a success is a field of a log line, not an error: `status: 200`, `status: 404`.
 pub(crate) fn status_weight(form: &Form, at: usize) -> Option<u32> {
     let piece = &form.pieces[at];
@@ -71,15 +89,41 @@ fn is_entity(word: &str) -> bool {
     word.len() <= 24 && lexicon::is_entity(word.to_lowercase().as_bytes())
 }
 
-/// The rest of the form after its first colon, if it is long enough to be free text and the beginning says enough.
-pub(crate) fn free_tail(form: &Form) -> Option<Range<usize>> {
+/// What stands after the first colon of a form, where it may be someone else's text.
+pub(crate) struct Tail {
+    pub(crate) range: Range<usize>,
+    /// As one of several texts in that place.
+    pub(crate) weight: u32,
+}
+
+/// The rest of the form after its first colon: an answer that is repeated, or anything long, but no code.
+///
+/// A text without a word of failure weighs much where the clause before speaks of an answer, and less elsewhere; a long one
+/// with such a word weighs little, for it may say why.
+pub(crate) fn free_tail(form: &Form) -> Option<Tail> {
     let words = |range: Range<usize>| form.pieces[range].iter().filter(|piece| piece.look().is_some()).count();
     let colon = form.pieces.iter().position(|piece| piece.is_punct(b':'))?;
-    let tail = colon + 1..form.pieces.len();
-    let coded = form.pieces[tail.clone()].iter().any(|piece| {
+    let range = colon + 1..form.pieces.len();
+    let coded = form.pieces[range.clone()].iter().any(|piece| {
         matches!(piece.look(), Some(WordShape::Code | WordShape::Status)) || piece.hash != SLOT && piece.is_slot()
     });
-    (words(0..colon) >= 3 && words(tail.clone()) >= 6 && !coded).then_some(tail)
+    if coded || range.is_empty() {
+        return None;
+    }
+    let is_echo = words(0..colon) >= 2
+        && form.pieces[..colon].iter().any(|piece| piece.look().is_some() && lexicon::is_answer(form.word(piece)));
+    let faults = form.pieces[range.clone()].iter().filter(|piece| {
+        let word = form.word(piece).as_bytes();
+        piece.look().is_some() && lexicon::is_fault(word) && !(is_echo && matches!(word, b"no" | b"not" | b"none"))
+    });
+    let faults = faults.count();
+    let length = words(range.clone());
+    let weight = match () {
+        () if faults == 0 && is_echo => 12,
+        () if faults == 0 && words(0..colon) >= 3 && length >= 4 => 6,
+        () => return None,
+    };
+    Some(Tail { range, weight })
 }
 
 /// Stretches of pieces that may together be one variable part of any length: slots, uncommon words, and the marks inside.

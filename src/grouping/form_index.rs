@@ -5,6 +5,7 @@
 
 use crate::grouping::evidence::{self, ENOUGH};
 use crate::grouping::family::Families;
+use crate::grouping::open_slots::{OpenSlots, Wider};
 use crate::grouping::tokens::file_name::file_names;
 use crate::grouping::tokens::form::Form;
 use crate::grouping::tokens::token::{WordShape, finish, fold};
@@ -12,7 +13,7 @@ use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// Pieces of a form that are compared; later ones never become variable.
-const COMPARED: usize = 40;
+const COMPARED: usize = 100;
 /// Forms that differ in one place, remembered until they are enough.
 const VALUES: usize = 24;
 /// Learned templates of one length and first word that are tried on a new form.
@@ -20,8 +21,6 @@ const TRIED: usize = 64;
 /// Forms kept; a message in a form beyond them belongs to no group of its own.
 pub(crate) const MAX_FORMS: usize = 8192;
 const WILD: u64 = 0x57_11d;
-/// Salt of the places that reach to the end of a form.
-const TAIL: u64 = 5;
 /// Salt of the places of file names.
 const NAME: u64 = 6;
 /// Forms of one place for file names, remembered until they are enough.
@@ -49,6 +48,7 @@ pub(crate) struct FormIndex {
     learned: FxHashMap<u64, Vec<u32>>,
     shelves: FxHashMap<u64, Vec<u32>>,
     learned_forms: usize,
+    open_slots: OpenSlots,
 }
 
 impl FormIndex {
@@ -76,16 +76,14 @@ impl FormIndex {
 
     /// The learned template that takes this form in.
     pub(crate) fn matching(&self, form: &Form) -> Option<u32> {
-        if let Some(tail) = evidence::free_tail(form)
-            && let Some(place) = self.places.get(&masked_hash(form, &[tail], TAIL)).filter(|place| place.open)
-        {
-            return Some(place.first);
-        }
         let names = file_names(form);
         let named =
             names.iter().filter_map(|(name, _)| self.places.get(&masked_hash(form, std::slice::from_ref(name), NAME)));
         if let Some(place) = named.into_iter().find(|place| place.open) {
             return Some(place.first);
+        }
+        if let Some(stands) = self.open_slots.matching(form) {
+            return Some(stands);
         }
         let [first, any] = bucket_keys(form);
         [first, any]
@@ -108,20 +106,26 @@ impl FormIndex {
         let mut partners = Vec::new();
         let mut wider = Vec::new();
         self.compare_all(index, &mut partners, &mut wider);
+        let found = self.open_slots.add(index, &self.forms);
+        partners.extend(found.partners);
+        wider.extend(found.wider);
         let oldest = partners.iter().filter(|_| !alone).map(|&form| self.families.of(form)).min();
         let family = match group.or(oldest) {
             Some(group) => self.families.join(index, group),
             None => self.families.new_group(index),
         };
         self.unite(family, &partners);
-        while let Some(form) = wider.pop() {
-            self.widen(form, family, &mut wider);
+        while let Some(next) = wider.pop() {
+            let there = self.widen(next.form, family, &mut wider);
+            if let Some(pattern) = next.pattern {
+                self.open_slots.stands(pattern, there);
+            }
         }
         index
     }
 
     /// Adds a form that follows from others to their group.
-    fn widen(&mut self, form: Form, family: u32, wider: &mut Vec<Form>) {
+    fn widen(&mut self, form: Form, family: u32, wider: &mut Vec<Wider>) -> u32 {
         if let Some(&there) = self.by_hash.get(&form.hash()) {
             self.unite(family, &[there]);
             // The wider form was a message of its own; it stands for the group if it says less than the present face.
@@ -129,7 +133,7 @@ impl FormIndex {
             if self.form(there).constants(0..0) < self.form(face).constants(0..0) {
                 self.families.face(there);
             }
-            return;
+            return there;
         }
         let index = self.add(form);
         let family = self.families.survivor(family);
@@ -138,6 +142,7 @@ impl FormIndex {
         let mut partners = self.forms_matched_by(index);
         self.compare_all(index, &mut partners, wider);
         self.unite(family, &partners);
+        index
     }
 
     /// Puts back a form that followed from others, should it not have followed this time.
@@ -192,12 +197,12 @@ impl FormIndex {
         others.filter(|&other| other != index && matches(form, &self.forms[other as usize])).collect()
     }
 
-    fn compare_all(&mut self, index: u32, partners: &mut Vec<u32>, wider: &mut Vec<Form>) {
+    fn compare_all(&mut self, index: u32, partners: &mut Vec<u32>, wider: &mut Vec<Wider>) {
         for (key, weight, ranges) in places(&self.forms[index as usize]) {
             if self.compare(index, key, weight, VALUES, partners) {
                 let form = &self.forms[index as usize];
-                wider
-                    .push(ranges.iter().rev().fold(form.clone(), |form, range| form.with_slot(range.start, range.end)));
+                let form = ranges.iter().rev().fold(form.clone(), |form, range| form.with_slot(range.start, range.end));
+                wider.push(Wider { form, pattern: None });
             }
         }
         for (name, weight) in file_names(&self.forms[index as usize]) {
@@ -205,7 +210,7 @@ impl FormIndex {
             let key = masked_hash(form, std::slice::from_ref(&name), NAME);
             let weight = if self.has_new_beginning(key, form, name.start) { weight } else { 0 };
             if self.compare(index, key, weight, NAMES, partners) {
-                wider.push(self.forms[index as usize].with_file(name));
+                wider.push(Wider { form: self.forms[index as usize].with_file(name), pattern: None });
             }
         }
     }
@@ -282,9 +287,6 @@ fn places(form: &Form) -> Vec<(u64, u32, Vec<Range<usize>>)> {
         if range.end <= COMPARED {
             found.push((masked_hash(form, std::slice::from_ref(&range), 3), weight, vec![range]));
         }
-    }
-    if let Some(tail) = evidence::free_tail(form) {
-        found.push((masked_hash(form, std::slice::from_ref(&tail), TAIL), 1, vec![tail]));
     }
     let is_name = |at: &usize| form.pieces[*at].look() == Some(WordShape::Ident);
     let names: Vec<Range<usize>> = (0..form.pieces.len().min(COMPARED)).filter(is_name).map(|at| at..at + 1).collect();

@@ -4,6 +4,7 @@
 
 use crate::grouping::item_name::MARK;
 use crate::grouping::tokens::script::{decode, find, is_dense};
+use crate::grouping::tokens::span::is_reason;
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_word};
 use crate::grouping::tokens::tokenizer::{ATOM, CLASS, Scanner};
 use crate::grouping::tokens::word_shape;
@@ -11,6 +12,13 @@ use crate::grouping::tokens::word_shape;
 impl Scanner<'_, '_> {
     /// Scans the atom at `at`; returns where it ends.
     pub(crate) fn atom(&mut self, at: usize, to: usize) -> usize {
+        if at > 0
+            && self.text[at - 1] == b'\n'
+            && let Some(end) = self.line_of_name(at, to)
+        {
+            self.slot(Kinds::TEXT, at, end);
+            return end;
+        }
         let mut end = at + self.text[at..to].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
         if end > at
             && self.text[..to].get(end).is_none_or(|&next| CLASS[next as usize] != ATOM && next < 0x80 && next != b'\'')
@@ -50,6 +58,16 @@ impl Scanner<'_, '_> {
             return self.url(at, to);
         }
         self.joined(at, end, to)
+    }
+
+    /// A line that is one name with more lines behind it, as validators write the place of each error.
+    fn line_of_name(&self, at: usize, to: usize) -> Option<usize> {
+        let len = self.text[at..to].iter().position(|&byte| byte == b'\n')?;
+        let name = &self.text[at..at + len];
+        let is_of_name = |byte: &u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'[' | b']' | b'>') || *byte >= 0x80
+        };
+        (len > 0 && name.iter().all(is_of_name) && !is_reason(name)).then_some(at + len)
     }
 
     fn is_apostrophe(&self, start: usize, at: usize, to: usize) -> bool {
@@ -228,6 +246,16 @@ impl Scanner<'_, '_> {
         reached.max(end)
     }
 
+    /// `Error: /undefined`, as PostScript calls its errors.
+    fn is_error_name(&self, name: &[u8]) -> bool {
+        let [.., word, colon] = self.out.as_slice() else { return false };
+        colon.is_punct(b':')
+            && word.is_word()
+            && self.text[word.start as usize..word.end as usize].eq_ignore_ascii_case(b"error")
+            && name.len() >= 4
+            && name.iter().all(u8::is_ascii_lowercase)
+    }
+
     /// No colon inside.
     fn segment(&mut self, start: usize, end: usize, to: usize) -> usize {
         let bytes = &self.text[start..end];
@@ -249,6 +277,10 @@ impl Scanner<'_, '_> {
         if slashes > 0 || bytes.contains(&b'\\') {
             if bytes.starts_with(b"HTTP/") {
                 self.push(TokenKind::Word(WordShape::Capitals), Kinds::default(), start, start + 4, hash_word(b"HTTP"));
+                return end;
+            }
+            if slashes == 1 && bytes[0] == b'/' && self.is_error_name(&bytes[1..]) {
+                self.push(TokenKind::Word(WordShape::Code), Kinds::default(), start, end, hash_word(bytes));
                 return end;
             }
             if rooted || bytes.contains(&b'\\') {

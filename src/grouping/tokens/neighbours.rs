@@ -2,6 +2,7 @@
 //!
 //! Works in place on the token list of one message and makes it shorter.
 
+use crate::grouping::tokens::asides::drop_asides;
 use crate::grouping::tokens::lexicon;
 use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, hash_word};
 use crate::grouping::tokens::word_shape::{self, Unit};
@@ -13,6 +14,7 @@ pub(crate) const EQUALS: u64 = 0x3d3d;
 pub(crate) fn shape(text: &[u8], tokens: &mut Vec<Token>) {
     values(text, tokens);
     neighbours(text, tokens);
+    drop_asides(text, tokens);
     lists(text, tokens);
     collapse(text, tokens);
     if tokens.len() > 24 {
@@ -45,7 +47,8 @@ fn values(text: &[u8], tokens: &mut Vec<Token>) {
         }
         let key = bytes_of(text, &tokens[write - 1]);
         read += 1;
-        if lexicon::is_telling_key(key) && next.is_some_and(|next| next.is_word()) {
+        let kept = lexicon::is_telling_key(key) && next.is_some_and(|next| next.is_word());
+        if kept || lexicon::explains(key) && next.is_some_and(|next| next.space) {
             tokens[write] = token;
             write += 1;
             continue;
@@ -174,6 +177,7 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
         while items > 0
             && tokens.get(end).is_some_and(|token| token.is_punct(b',') && !tokens[end - 1].is_punct(b','))
             && item(end + 1)
+            && !names_value(tokens, end + 1)
         {
             items += 1;
             end += 2;
@@ -206,6 +210,11 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
         }
         at += 1;
     }
+}
+
+/// `model: x` behind a comma is a field, not one more of a list.
+fn names_value(tokens: &[Token], at: usize) -> bool {
+    tokens[at].is_word() && tokens.get(at + 1).is_some_and(|next| next.is_punct(b':') && !next.space)
 }
 
 /// Runs of slots are one slot, whatever separates them; so are a slot and a slot in brackets after it.

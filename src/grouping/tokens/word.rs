@@ -24,6 +24,15 @@ impl Scanner<'_, '_> {
                 .is_some_and(|last| matches!(last.hash, 58 | 61 | 124 | 63) || !self.space && last.hash == 44)
     }
 
+    /// A constant names an error, unless it stands after a noun that a name follows: `label INVOICE_HEADER`.
+    fn is_code_constant(&self, bytes: &[u8], count: &Census) -> bool {
+        word_shape::is_constant(bytes, count)
+            && !self.out.last().filter(|last| last.is_word()).is_some_and(|last| {
+                let noun = self.text[last.start as usize..last.end as usize].to_ascii_lowercase();
+                lexicon::is_entity(&noun)
+            })
+    }
+
     /// Letters only.
     pub(crate) fn word(&mut self, at: usize, end: usize) {
         let bytes = &self.text[at..end];
@@ -86,6 +95,10 @@ impl Scanner<'_, '_> {
             self.undigited(start, end, &count);
             return end;
         }
+        if self.is_code_constant(bytes, &count) || bytes.len() <= 12 && self.follows_code_name(bytes) {
+            self.push(TokenKind::Word(WordShape::Code), Kinds::default(), start, end, hash_code(bytes));
+            return end;
+        }
         let first = if matches!(bytes[0], b'-' | b'+' | b'$' | b'~') && bytes.len() > 1 { bytes[1] } else { bytes[0] };
         if first.is_ascii_digit() {
             return self.number(start, end, to, &count);
@@ -107,7 +120,8 @@ impl Scanner<'_, '_> {
             self.push(TokenKind::Word(WordShape::Plain), Kinds::default(), start, end, hash_code(bytes));
             return end;
         } else if word_shape::is_exception(bytes)
-            || word_shape::is_code_shape(bytes, &count) && self.code_may_stand(end, to)
+            || word_shape::is_code_shape(bytes, &count)
+                && (lexicon::is_code_prefix(bytes) || self.code_may_stand(end, to))
         {
             self.push(TokenKind::Word(WordShape::Code), Kinds::default(), start, end, hash_code(bytes));
             return end;
@@ -148,9 +162,15 @@ impl Scanner<'_, '_> {
             if port || count.dot >= 2 && word_shape::is_host(bytes, count) {
                 return self.slot(Kinds::HOST, start, end);
             }
-            if ends_in_constant(bytes) { WordShape::Capitals } else { WordShape::Ident }
+            match () {
+                () if self.is_permission(bytes, count) => WordShape::Code,
+                () if ends_in_constant(bytes) => WordShape::Capitals,
+                () => WordShape::Ident,
+            }
         } else if bytes.len() >= 16 && word_shape::is_random(bytes, count) {
             return self.slot(Kinds::ID, start, end);
+        } else if self.is_code_constant(bytes, count) {
+            WordShape::Code
         } else if count.lower == 0 && count.other == 0 {
             WordShape::Capitals
         } else if has_id_tail(bytes) {
