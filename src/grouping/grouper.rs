@@ -5,7 +5,7 @@ use crate::grouping::form_index::FormIndex;
 use crate::grouping::id::{GroupHandle, GroupId};
 use crate::grouping::item_name::mask_item_name;
 use crate::grouping::state::{self, RestoreError, StoredGroup};
-use crate::grouping::title;
+use crate::grouping::title::{self, Titles};
 use crate::grouping::tokens::body;
 use crate::grouping::tokens::form::{Form, hash_of};
 use crate::grouping::tokens::neighbours::shape;
@@ -45,6 +45,7 @@ pub struct Grouper {
     pub(crate) ids: Vec<GroupId>,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) by_id: FxHashMap<GroupId, u32>,
+    pub(crate) titles: Titles,
     texts: Cache,
     taken: Cache,
     tokens: Vec<Token>,
@@ -72,6 +73,7 @@ impl Grouper {
             ids: Vec::new(),
             kinds: Vec::new(),
             by_id: FxHashMap::default(),
+            titles: Titles::default(),
             texts: Cache::new(TEXTS),
             taken: Cache::new(TAKEN),
             tokens: Vec::with_capacity(64),
@@ -222,9 +224,37 @@ impl Grouper {
         self.index.form(self.index.families.face_of(group.0)).template()
     }
 
-    /// What a user would call the survivor: its template, shortened.
+    /// What a user would call the survivor: its template as a sentence, shortened. Unlike that of any other group from the
+    /// next [`Grouper::take_changes`] on.
     pub fn title(&self, group: GroupHandle) -> String {
-        title::title(self.index.form(self.index.families.face_of(group.0)))
+        let survivor = self.index.families.survivor(group.0);
+        match self.titles.of(survivor) {
+            Some(title) => title.to_owned(),
+            None => title::title(self.index.form(self.index.families.face_of(survivor))),
+        }
+    }
+
+    /// Gives a group its title; where another has the same, one that says what differs.
+    fn entitle(&mut self, group: u32) {
+        let form = self.index.form(self.index.families.face_of(group));
+        let title = title::title(form);
+        let title = match self.titles.owner(&title).filter(|&owner| owner != group) {
+            None => title,
+            Some(owner) => {
+                let beside = title::title_beside(form, self.index.form(self.index.families.face_of(owner)));
+                match self.titles.owner(&beside).filter(|&owner| owner != group) {
+                    None => beside,
+                    Some(_) => format!("{title} ({})", self.ids[group as usize]),
+                }
+            }
+        };
+        self.titles.put(group, title);
+    }
+
+    /// Every group is to be stored again, with a title by today's rules.
+    pub(crate) fn renew_titles(&mut self) {
+        self.titles = Titles::default();
+        self.index.families.mark_all_changed();
     }
 
     /// The group with this id, merged or not.
@@ -245,6 +275,12 @@ impl Grouper {
     /// Groups founded, widened or merged since the last call, oldest first: what has to be stored with the observations.
     pub fn take_changes(&mut self) -> Vec<StoredGroup> {
         let changed = self.index.families.take_changed();
+        for &group in &changed {
+            match self.index.families.is_merged(group) {
+                true => self.titles.remove(group),
+                false => self.entitle(group),
+            }
+        }
         changed.into_iter().map(|group| state::store(self, group)).collect()
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn mask_item_name<'t>(message: &'t str, name: &str) -> Cow<'t, str> {
     }
     let (stem, has_ending) = match base.rsplit_once('.') {
         Some((stem, ending)) if is_ending(ending) && !stem.trim().is_empty() => (stem, true),
-        _ => (base, false),
+        _ => (base, base.starts_with('.')),
     };
     let mut found = Vec::new();
     if has_ending {
@@ -37,7 +37,11 @@ pub(crate) fn mask_item_name<'t>(message: &'t str, name: &str) -> Cow<'t, str> {
         }
     }
     let is_distinct = is_distinct(stem);
-    find_all(message, stem, |place| is_distinct || is_set_off(message, place), &mut found);
+    let is_whole = stem.len() == base.len();
+    let is_mention = |place: &Range<usize>| {
+        is_distinct || is_set_off(message, place) || is_whole && says_why_without(message, place)
+    };
+    find_all(message, stem, is_mention, &mut found);
     if found.is_empty() {
         return Cow::Borrowed(message);
     }
@@ -53,7 +57,14 @@ fn find_all(message: &str, text: &str, is_mention: impl Fn(&Range<usize>) -> boo
     if text.is_empty() || text.len() > LONGEST {
         return;
     }
-    for form in [Some(Cow::Borrowed(text)), json_escaped(text), percent_encoded(text), single_blanks(text)] {
+    let forms = [
+        Some(Cow::Borrowed(text)),
+        json_escaped(text, false),
+        json_escaped(text, true),
+        percent_encoded(text),
+        single_blanks(text),
+    ];
+    for form in forms {
         let Some(form) = form.filter(|form| form.len() <= message.len()) else { continue };
         for at in memmem::find_iter(message.as_bytes(), form.as_bytes()) {
             let place = at..at + form.len();
@@ -110,12 +121,22 @@ fn is_set_off(message: &str, place: &Range<usize>) -> bool {
     (quoted || in_path || before_colon || named) && place.len() < message.trim().len().saturating_sub(2)
 }
 
-fn json_escaped(text: &str) -> Option<Cow<'_, str>> {
-    let needed = text.contains(['"', '\\']) || !text.is_ascii();
+/// Whether the message says what went wrong without this place: then a name without an ending may be a name there.
+fn says_why_without(message: &str, place: &Range<usize>) -> bool {
+    let words = |text: &str| {
+        text.split(|char: char| !char.is_alphanumeric())
+            .any(|word| !word.is_empty() && lexicon::is_fault(word.as_bytes()))
+    };
+    words(&message[..place.start]) || words(&message[place.end..])
+}
+
+/// As JSON writes it: with marks alone, or with everything beyond ASCII escaped.
+fn json_escaped(text: &str, to_ascii: bool) -> Option<Cow<'_, str>> {
+    let needed = if to_ascii { !text.is_ascii() } else { text.contains(['"', '\\']) };
     needed.then(|| {
         let escaped = |char: char| match char {
             '"' | '\\' => format!("\\{char}"),
-            char if char.is_ascii() => char.to_string(),
+            char if char.is_ascii() || !to_ascii => char.to_string(),
             char => char.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
         };
         Cow::Owned(text.chars().map(escaped).collect())
@@ -162,9 +183,11 @@ mod tests {
             ("ファイル契約書.pdfは壊れています", "契約書.pdf", "ファイル@は壊れています"),
             ("get /x/out%20of%20memory.pdf?a=1", "out of memory.pdf", "get /x/@?a=1"),
             (r#"{"file":"Case \"A\".pdf"}"#, "Case \"A\".pdf", r#"{"file":"@"}"#),
+            (r#"{"file":"Fall \"Ä\".pdf"}"#, "Fall \"Ä\".pdf", r#"{"file":"@"}"#),
             (r#"{"file":"\u5951.pdf"}"#, "契.pdf", r#"{"file":"@"}"#),
             ("tmp/lease 2024.docx from lease 2024", "lease 2024.pdf", "tmp/@.docx from @"),
             ("report two.pdf twice: report  two.pdf", "report  two.pdf", "@ twice: @"),
+            ("could not read null", "null", "could not read @"),
             ("timeout: bad encoding of the file timeout", "timeout.pdf", "@: bad encoding of the file @"),
             ("cannot render 'timeout' in time", "timeout.pdf", "cannot render '@' in time"),
         ] {

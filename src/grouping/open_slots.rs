@@ -5,14 +5,15 @@
 //! is open once enough forms fill each of its gaps with other words. So a pattern is a fact about a set of forms, whatever
 //! their order.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use crate::grouping::evidence::{ENOUGH, free_tail, value_weight};
+use crate::grouping::evidence::{self, ENOUGH, free_tail, is_activity, value_weight};
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::token::{SLOT, TokenKind, WordShape, finish, fold};
+use crate::grouping::tokens::token::{Kinds, SLOT, TokenKind, WordShape, finish, fold};
 
 /// Pieces of a form that are read; what stands behind them is part of the skeleton.
 const READ: usize = 120;
@@ -22,13 +23,15 @@ const LONGEST: usize = 8;
 const RUNS: usize = 10;
 /// Forms of one skeleton that are compared.
 const COMPARED: usize = 48;
-const GAP: u64 = 0x6a_9;
-const TAIL: u64 = 0x6a_a;
+/// Words of a file name with blanks, at most.
+const FILE_WORDS: usize = 7;
+const GAP: u64 = 0x06a9;
+const TAIL: u64 = 0x06aa;
 
 /// What two forms of one skeleton share: for each run all of it (none), or that many pieces at its front and its back.
 type Shared = Vec<Option<(u8, u8)>>;
 
-/// What forms of one skeleton share, and the forms that share no more than that.
+/// What forms of one skeleton share, and the forms that share at least that; of an open one any of them.
 #[derive(Debug)]
 struct Pattern {
     shared: Shared,
@@ -40,9 +43,29 @@ struct Pattern {
 #[derive(Debug, Default)]
 struct Skeleton {
     forms: Vec<u32>,
-    patterns: FxHashMap<u64, Pattern>,
+    patterns: BTreeMap<u64, Pattern>,
     /// Open patterns with the form that stands for each.
     open: Vec<(u64, Shared, u32)>,
+}
+
+impl Skeleton {
+    /// Enters the patterns that a form shares with the forms before it, each with all forms that fill it.
+    fn find_patterns(&mut self, form: &Form, runs: &[Range<usize>], forms: &[Form]) {
+        let read: Vec<(u32, Vec<Range<usize>>)> =
+            self.forms.iter().filter_map(|&other| Some((other, skeleton(&forms[other as usize])?.1))).collect();
+        for (other, other_runs) in &read {
+            let Some(shared) = shared(form, runs, &forms[*other as usize], other_runs) else { continue };
+            let Some(key) = pattern_hash(form, runs, &shared) else { continue };
+            if self.patterns.contains_key(&key) || least_evidence(form, runs, &shared).is_none() {
+                continue;
+            }
+            let fills = |(other, runs): &&(u32, Vec<Range<usize>>)| {
+                pattern_hash(&forms[*other as usize], runs, &shared) == Some(key)
+            };
+            let members = read.iter().filter(fills).map(|(other, _)| *other).collect();
+            self.patterns.insert(key, Pattern { shared, members, is_open: false });
+        }
+    }
 }
 
 /// All skeletons.
@@ -82,34 +105,28 @@ impl OpenSlots {
         let mut findings = Findings::default();
         let form = &forms[index as usize];
         let Some((hash, runs)) = skeleton(form) else { return findings };
-        let skeleton = self.skeletons.entry(hash).or_default();
-        for &other in &skeleton.forms {
-            let other_form = &forms[other as usize];
-            let Some((_, other_runs)) = self::skeleton(other_form) else { continue };
-            let Some(shared) = shared(form, &runs, other_form, &other_runs) else { continue };
-            let Some(key) = pattern_hash(form, &runs, &shared) else { continue };
-            let pattern =
-                skeleton.patterns.entry(key).or_insert_with(|| Pattern { shared, members: Vec::new(), is_open: false });
-            if pattern.is_open {
-                findings.partners.push(other);
+        let entry = self.skeletons.entry(hash).or_default();
+        entry.find_patterns(form, &runs, forms);
+        if entry.forms.len() < COMPARED {
+            entry.forms.push(index);
+        }
+        for (&key, pattern) in &mut entry.patterns {
+            if pattern_hash(form, &runs, &pattern.shared) != Some(key) {
                 continue;
             }
-            for member in [other, index] {
-                if !pattern.members.contains(&member) {
-                    pattern.members.push(member);
-                }
-            }
-            if is_filled(pattern, forms) {
+            pattern.members.push(index);
+            if pattern.is_open {
+                findings.partners.push(pattern.members[0]);
+                pattern.members.truncate(1);
+            } else if is_filled(pattern, forms) {
                 pattern.is_open = true;
-                findings.partners.extend(pattern.members.iter().filter(|&&member| member != index));
-                pattern.members = Vec::new();
+                findings.partners.append(&mut pattern.members);
+                pattern.members.push(index);
                 let form = with_gaps(form, &runs, &pattern.shared);
                 findings.wider.push(Wider { form, pattern: Some((hash, key)) });
             }
         }
-        if skeleton.forms.len() < COMPARED {
-            skeleton.forms.push(index);
-        }
+        findings.partners.retain(|&partner| partner != index);
         findings
     }
 
@@ -126,29 +143,27 @@ impl OpenSlots {
 fn skeleton(form: &Form) -> Option<(u64, Vec<Range<usize>>)> {
     let pieces = &form.pieces;
     let tail = free_tail(form).map_or(pieces.len(), |tail| tail.range.start);
-    let (mut hash, mut runs, mut fixed, mut free) = (fold(form.seed, 7), Vec::new(), 0, false);
+    let (mut hash, mut runs) = (fold(form.seed, 7), Vec::new());
     let mut at = 0;
     while at < pieces.len() {
         if at == tail {
             runs.push(at..pieces.len());
-            return (fixed >= 1).then(|| (finish(fold(hash, TAIL)), runs));
+            return Some((finish(fold(hash, TAIL)), runs));
         }
         let end = if at < READ { run_end(form, at) } else { at };
         if end == at {
             hash = fold(hash, pieces[at].hash);
-            fixed += usize::from(pieces[at].look().is_some());
             at += 1;
             continue;
         }
         if end - at > LONGEST || runs.len() == RUNS {
             return None;
         }
-        free |= pieces[at..end].iter().any(|piece| piece.look().is_some());
         hash = fold(hash, GAP);
         runs.push(at..end);
         at = end;
     }
-    (free && fixed >= 1).then(|| (finish(hash), runs))
+    (!runs.is_empty()).then(|| (finish(hash), runs))
 }
 
 /// Where the run of free pieces that begins here ends; here if none begins.
@@ -164,8 +179,17 @@ fn run_end(form: &Form, at: usize) -> usize {
             break;
         }
         end += if joins { 2 } else { 1 };
+        if is_call(form, end) {
+            end += 3;
+        }
     }
     end
+}
+
+/// `LOCAL(0)`: a name with an attached slot in brackets.
+fn is_call(form: &Form, at: usize) -> bool {
+    matches!(form.pieces.get(at..at + 3), Some([open, slot, close])
+        if open.is_punct(b'(') && !open.space && slot.is_slot() && slot.hash == SLOT && close.is_punct(b')'))
 }
 
 fn is_plain(piece: &Piece) -> bool {
@@ -178,12 +202,26 @@ fn is_free(form: &Form, at: usize) -> bool {
     match piece.part {
         TokenKind::Slot => piece.hash == SLOT,
         TokenKind::Punct => false,
-        TokenKind::Word(WordShape::Dense) => is_foreign(form),
+        TokenKind::Word(WordShape::Dense) => is_foreign(form, at),
         TokenKind::Word(_) if !is_plain(piece) => false,
         TokenKind::Word(_) => {
-            lexicon::is_free(form.word(piece).as_bytes()) || is_of_name(form, at) || is_activity(form, at)
+            lexicon::is_free(form.word(piece).as_bytes())
+                || is_named_value(form, at)
+                || is_call(form, at + 1) && piece.look() == Some(WordShape::Capitals)
+                || is_of_name(form, at)
+                || is_activity(form, at)
+                || is_of_file(form, at)
         }
     }
+}
+
+/// `user support`: a common word right after a noun that a name follows.
+fn is_named_value(form: &Form, at: usize) -> bool {
+    let word = form.word(&form.pieces[at]).as_bytes();
+    evidence::named(form, at)
+        && !lexicon::is_grammar(word)
+        && !lexicon::is_fault(word)
+        && !lexicon::has_verb_ending(word)
 }
 
 /// `New York`: a common word with a capital beside a name.
@@ -193,21 +231,40 @@ fn is_of_name(form: &Form, at: usize) -> bool {
             is_plain(piece) && form.word(piece).as_bytes().first().is_some_and(u8::is_ascii_uppercase)
         })
     };
-    let is_name = |at: usize| is_capital(at) && lexicon::is_free(form.word(&form.pieces[at]).as_bytes());
+    let is_name = |at: usize| {
+        is_capital(at)
+            && form.pieces[at].look() != Some(WordShape::Capitals)
+            && lexicon::is_free(form.word(&form.pieces[at]).as_bytes())
+    };
     at > 0 && is_capital(at) && (is_name(at + 1) || at > 1 && is_name(at - 1))
 }
 
-/// `while it was parsing`: what something was busy with, not what failed.
-fn is_activity(form: &Form, at: usize) -> bool {
-    at > 0
-        && form.word(&form.pieces[at]).ends_with("ing")
-        && matches!(form.word(&form.pieces[at - 1]), "was" | "were" | "is" | "are" | "been")
+/// `final report.pdf`: a word before the ending, where no word that holds the sentence stands between.
+fn is_of_file(form: &Form, at: usize) -> bool {
+    let reach = form.pieces.len().min(at + FILE_WORDS);
+    for piece in &form.pieces[at..reach] {
+        match piece.part {
+            TokenKind::Slot if piece.hash == SLOT && piece.kinds.has(Kinds::FILE) => return true,
+            TokenKind::Slot => {}
+            TokenKind::Punct => return false,
+            TokenKind::Word(_) => {
+                let word = form.word(piece).as_bytes();
+                let is_dense = piece.look() == Some(WordShape::Dense);
+                if !is_plain(piece) && !is_dense || lexicon::is_grammar(word) || lexicon::is_fault(word) {
+                    return false;
+                }
+            }
+        }
+    }
+    false
 }
 
 /// Whether a script without spaces is not the one that the message is written in.
-fn is_foreign(form: &Form) -> bool {
-    let dense = |piece: &&Piece| piece.look() == Some(WordShape::Dense);
-    form.pieces.iter().filter(|piece| is_plain(piece)).count() > form.pieces.iter().filter(dense).count().max(2)
+fn is_foreign(form: &Form, at: usize) -> bool {
+    let is_dense = |piece: &&Piece| piece.look() == Some(WordShape::Dense);
+    let before = form.pieces[..at].iter().rev().take_while(is_dense).count();
+    let begins = &form.pieces[at - before];
+    (begins.space || at == before) && form.pieces.iter().filter(|piece| is_plain(piece)).count() >= 2
 }
 
 /// What the runs of two forms share; none where nothing differs.
@@ -270,7 +327,8 @@ fn is_filled(pattern: &Pattern, forms: &[Form]) -> bool {
         .filter_map(|&member| Some((&forms[member as usize], skeleton(&forms[member as usize])?.1)))
         .collect();
     let mut gaps = gaps;
-    members.first().is_some_and(|(form, runs)| says_enough(form, runs, &pattern.shared))
+    let least = members.first().and_then(|(form, runs)| least_evidence(form, runs, &pattern.shared));
+    least.is_some()
         && gaps.all(|(run, (front, back))| {
             let mut seen = FxHashMap::default();
             for (form, runs) in &members {
@@ -279,16 +337,24 @@ fn is_filled(pattern: &Pattern, forms: &[Form]) -> bool {
                 let weight = free_tail(form).filter(|tail| tail.range == range).map(|tail| tail.weight);
                 seen.entry(hash).or_insert_with(|| weight.unwrap_or_else(|| value_weight(form, range)));
             }
-            seen.len() >= 2 && seen.values().sum::<u32>() >= ENOUGH
+            seen.len() >= 2 && seen.values().sum::<u32>() >= least.unwrap_or(ENOUGH)
         })
 }
 
-/// Whether what is shared is enough to speak of one cause: two words, three where the message begins with a gap.
-fn says_enough(form: &Form, runs: &[Range<usize>], shared: &Shared) -> bool {
+/// The evidence that each gap needs; none where what is shared says too little to speak of one cause.
+///
+/// Two words are enough, three where the message begins with a gap; one word needs twice the evidence.
+fn least_evidence(form: &Form, runs: &[Range<usize>], shared: &Shared) -> Option<u32> {
     let gaps: Vec<Range<usize>> = gaps(runs, shared).collect();
     let words = form.constants(0..0) - gaps.iter().map(|gap| words_in(form, gap)).sum::<usize>();
     let begins = gaps.first().is_some_and(|gap| gap.start == 0);
-    words >= 2 + usize::from(begins)
+    match words {
+        0 => None,
+        1 if begins => None,
+        2 if begins => None,
+        1 => Some(2 * ENOUGH),
+        _ => Some(ENOUGH),
+    }
 }
 
 fn words_in(form: &Form, range: &Range<usize>) -> usize {

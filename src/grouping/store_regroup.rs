@@ -66,6 +66,7 @@ pub(crate) fn regroup(tx: &Transaction<'_>, now: Timestamp) -> Result<(u64, u64)
         let first = *first_homes.entry(fresh.resolve(group)).or_insert(home);
         join(&mut grouper, first, home);
     }
+    grouper.renew_titles();
     let changes: Vec<GroupChange> = grouper.take_changes().into_iter().map(GroupChange::unclassified).collect();
     store_group::store(tx, &changes, now.as_millisecond())?;
     tx.execute("UPDATE error_group SET grouping_version = ?1 WHERE grouping_version < ?1", [VERSION])?;

@@ -3,7 +3,7 @@
 //! Takes it apart; a part without joiners is left to [`crate::grouping::tokens::word`], one that begins with a digit to [`crate::grouping::tokens::number`].
 
 use crate::grouping::item_name::MARK;
-use crate::grouping::tokens::script::{decode, find, is_dense};
+use crate::grouping::tokens::script::{decode, find, is_combining, is_dense};
 use crate::grouping::tokens::span::is_reason;
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_word};
 use crate::grouping::tokens::tokenizer::{ATOM, CLASS, Scanner};
@@ -36,10 +36,11 @@ impl Scanner<'_, '_> {
                 end += 1;
             } else if byte >= 0x80 {
                 let (char, width) = decode(&self.text[end..to]);
-                if !char.is_alphanumeric() && char != MARK || is_dense(char) {
+                let joins = char == '’' && end > at && next_is_letter(&self.text[end + width..to]);
+                if !char.is_alphanumeric() && char != MARK && !is_combining(char) && !joins || is_dense(char) {
                     break;
                 }
-                letters &= char.is_alphabetic();
+                letters &= char.is_alphabetic() || is_combining(char) || joins;
                 end += width;
             } else if byte == b'\'' && self.is_apostrophe(at, end, to) {
                 end += 1;
@@ -76,7 +77,8 @@ impl Scanner<'_, '_> {
         }
         let rest = &self.text[at + 1..to.min(at + 5)];
         let tail = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        (1..=2).contains(&tail) && !matches!(rest.get(tail), Some(b'\''))
+        let is_elision = at - start <= 2 && next_is_letter(&self.text[at + 1..to]);
+        is_elision || (1..=2).contains(&tail) && !matches!(rest.get(tail), Some(b'\''))
     }
 
     /// A URL reaches to white space, a quote or a closing bracket.
@@ -283,6 +285,10 @@ impl Scanner<'_, '_> {
                 self.push(TokenKind::Word(WordShape::Code), Kinds::default(), start, end, hash_word(bytes));
                 return end;
             }
+            if slashes == 1 && bytes[0] == b'/' && is_pdf_name(&bytes[1..]) {
+                self.push(TokenKind::Word(WordShape::Plain), Kinds::default(), start, end, hash_word(bytes));
+                return end;
+            }
             if rooted || bytes.contains(&b'\\') {
                 let end = self.spaced_file(start, self.query(end, to), to);
                 self.slot(Kinds::PATH, start, end);
@@ -304,6 +310,16 @@ impl Scanner<'_, '_> {
         }
         self.plain(start, end, to)
     }
+}
+
+/// `/Root`, `/Font`: a name inside a PDF file.
+fn is_pdf_name(name: &[u8]) -> bool {
+    name.len() >= 2 && name[0].is_ascii_uppercase() && name[1..].iter().all(u8::is_ascii_alphabetic)
+}
+
+/// Whether a letter begins the text: what stands before may be an apostrophe inside a word.
+fn next_is_letter(text: &[u8]) -> bool {
+    !text.is_empty() && decode(text).0.is_alphabetic()
 }
 
 /// `23:30:22.884`, `FF:F2:9F`, `::1`, `2025-12-04T23:30:22Z`.

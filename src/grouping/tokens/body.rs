@@ -119,6 +119,7 @@ fn kind_of(line: &str) -> LineKind {
     }
     if trimmed.starts_with('#') && trimmed[1..].starts_with(|char: char| char.is_ascii_digit())
         || trimmed.starts_with("at async ")
+        || trimmed.starts_with("note: run with `RUST_BACKTRACE")
     {
         return LineKind::Frame;
     }

@@ -11,6 +11,15 @@ use crate::grouping::tokens::tokenizer::Scanner;
 /// Nesting followed.
 const DEPTH: u8 = 6;
 
+/// A code has letters and no blanks, and is no id.
+fn is_short_code(content: &[u8]) -> bool {
+    (1..=40).contains(&content.len())
+        && content.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'))
+        && content.iter().any(u8::is_ascii_alphabetic)
+        && !lexicon::is_flag(content)
+        && content.iter().filter(|byte| byte.is_ascii_digit()).count() <= 6
+}
+
 /// A word alone may be a value like any other: `severity: critical`.
 fn is_sentence(content: &[u8]) -> bool {
     is_reason(content) && (content.contains(&b' ') || !content.is_ascii())
@@ -149,6 +158,13 @@ impl Scanner<'_, '_> {
                     self.field(key);
                 }
                 let close = self.closing_quote(at + 1, to, self.text[at]).unwrap_or(to);
+                if code && lexicon::is_code_name(&name.to_ascii_lowercase()) && is_short_code(&self.text[at + 1..close])
+                {
+                    let hash = hash_code(&self.text[at + 1..close]);
+                    self.push(TokenKind::Word(WordShape::Code), Kinds::default(), at + 1, close, hash);
+                    return (close + 1).min(to);
+                }
+                self.space |= !tells;
                 self.string(at, to, tells || !carries_input(name) && is_sentence(&self.text[at + 1..close]))
             }
             _ => {

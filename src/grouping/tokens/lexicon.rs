@@ -283,7 +283,7 @@ pub(crate) fn is_named_with_digits(word: &[u8]) -> bool {
 /// Nouns a name follows: `user root`, `bucket invoices`.
 pub(crate) fn is_entity(word: &[u8]) -> bool {
     static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
-    SET.get_or_init(|| words_of(include_str!("entities.txt"))).contains(word)
+    SET.get_or_init(|| words_of(include_str!("words/entities.txt"))).contains(word)
 }
 
 /// `fields`, `columns`.
@@ -293,22 +293,25 @@ pub(crate) fn is_plural_entity(word: &[u8]) -> bool {
         && (is_entity(&lower) || lower.strip_suffix(b"ie").is_some_and(|stem| is_entity(&[stem, b"y"].concat())))
 }
 
+/// Words that hold a sentence together and seldom stand in a file name.
+pub(crate) fn is_grammar(word: &[u8]) -> bool {
+    static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
+    word.len() <= 8
+        && SET.get_or_init(|| words_of(include_str!("words/grammar.txt"))).contains(&*word.to_ascii_lowercase())
+}
+
 /// Whether a word is no part of the language of messages: a name, a noun of another trade, a value.
 pub(crate) fn is_free(word: &[u8]) -> bool {
     if word.len() > 24 {
         return true;
     }
-    let is_name = word[0].is_ascii_uppercase();
-    !is_common(word)
-        && !is_entity(&word.to_ascii_lowercase())
-        && !parts(word).any(is_fault)
-        && (is_name || !has_verb_ending(word))
+    !is_common(word) && !is_entity(&word.to_ascii_lowercase()) && !parts(word).any(is_fault) && !has_verb_ending(word)
 }
 
 /// Whether the word says that something is wrong, in one of the languages of messages.
 pub(crate) fn is_fault(word: &[u8]) -> bool {
     static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
-    let set = SET.get_or_init(|| words_of(include_str!("faults.txt")));
+    let set = SET.get_or_init(|| words_of(include_str!("words/faults.txt")));
     if word.iter().all(u8::is_ascii_lowercase) {
         return word.len() <= 24 && set.contains(word);
     }
@@ -318,7 +321,7 @@ pub(crate) fn is_fault(word: &[u8]) -> bool {
 /// Whether a text in a script without spaces says that something is wrong.
 pub(crate) fn has_dense_fault(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
-    include_str!("faults_dense.txt").split_ascii_whitespace().any(|fault| text.contains(fault))
+    include_str!("words/faults_dense.txt").split_ascii_whitespace().any(|fault| text.contains(fault))
 }
 
 /// Nouns and verbs of an answer that a message repeats.
@@ -351,6 +354,46 @@ pub(crate) fn is_answer(word: &str) -> bool {
         "content",
     ];
     ANSWERS.contains(&word.to_lowercase().as_str())
+}
+
+/// Verbs that go on with a subject: `"…" is not a number`.
+pub(crate) fn is_verb_of_subject(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"is"
+            | b"are"
+            | b"was"
+            | b"were"
+            | b"has"
+            | b"have"
+            | b"had"
+            | b"does"
+            | b"do"
+            | b"did"
+            | b"must"
+            | b"should"
+            | b"cannot"
+            | b"could"
+            | b"can"
+            | b"may"
+            | b"will"
+            | b"would"
+            | b"exceeds"
+            | b"matches"
+            | b"appears"
+            | b"stands"
+            | b"occurs"
+            | b"needs"
+            | b"lacks"
+            | b"contains"
+            | b"ist"
+            | b"hat"
+            | b"wird"
+            | b"est"
+            | b"es"
+            | b"no"
+            | b"not"
+    )
 }
 
 /// After these comes what a program said: `failed with "…"`, `the server answered "…"`.
@@ -419,7 +462,7 @@ fn words_of(text: &'static str) -> FxHashSet<&'static [u8]> {
 }
 
 /// `decrypted`, `rendering`, `unreadable`: what was done, or can or cannot be.
-fn has_verb_ending(word: &[u8]) -> bool {
+pub(crate) fn has_verb_ending(word: &[u8]) -> bool {
     const ENDINGS: [&[u8]; 9] = [b"ed", b"ing", b"able", b"ible", b"tion", b"sion", b"ment", b"ly", b"ness"];
     word.len() >= 6 && word.is_ascii() && ENDINGS.iter().any(|ending| word.ends_with(ending))
 }
@@ -435,5 +478,5 @@ pub(crate) fn is_common(word: &[u8]) -> bool {
     lower.copy_from_slice(word);
     lower.make_ascii_lowercase();
     let lower = &*lower;
-    SET.get_or_init(|| words_of(include_str!("common.txt"))).contains(lower)
+    SET.get_or_init(|| words_of(include_str!("words/vocabulary.txt"))).contains(lower)
 }

@@ -3,7 +3,6 @@
 pub(crate) mod asides;
 pub(crate) mod atom;
 pub(crate) mod body;
-pub(crate) mod file_name;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod lexicon;

@@ -31,6 +31,9 @@ impl Scanner<'_, '_> {
     /// Whether the quoted text says what went wrong; the scanner stands before its quote.
     pub(crate) fn is_reason_here(&self, whole: Range<usize>, inner: Range<usize>, to: usize) -> bool {
         let content = &self.text[inner];
+        if goes_on(&self.text[whole.end..to]) {
+            return false;
+        }
         match self.place() {
             Place::Explains => !content.is_empty(),
             Place::Named => false,
@@ -90,13 +93,22 @@ pub(crate) fn is_reason(content: &[u8]) -> bool {
     }
     let words = content.split(|byte| !is_of_word(*byte)).filter(|word| !word.is_empty());
     words.into_iter().any(|word| {
-        lexicon::is_fault(word) || word_shape::is_exception(word) || word_shape::is_constant(word, &census(word))
+        parts(word).any(lexicon::is_fault)
+            || word_shape::is_exception(word)
+            || word_shape::is_constant(word, &census(word))
     })
 }
 
 /// A quotation that a sentence goes on with is its subject.
 fn ends_argument(rest: &[u8]) -> bool {
     matches!(rest.trim_ascii_start().first(), None | Some(b')' | b',' | b'.' | b']' | b'}')) || rest.starts_with(b"\n")
+}
+
+/// `"…" is not of type …`: a sentence whose subject the quotation is.
+fn goes_on(rest: &[u8]) -> bool {
+    let Some(rest) = rest.strip_prefix(b" ") else { return false };
+    let len = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    lexicon::is_verb_of_subject(&rest[..len])
 }
 
 fn is_code(word: &[u8]) -> bool {

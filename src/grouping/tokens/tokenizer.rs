@@ -147,6 +147,13 @@ impl Scanner<'_, '_> {
 
     /// A quoted text is a slot, unless it is a sentence of HTTP status and reason, or nothing closes the quote.
     fn quote(&mut self, at: usize, to: usize, mark: u8) -> usize {
+        if self.text[..to].get(at + 1) == Some(&b'[')
+            && let Some(len) = find(&self.text[at..to.min(at + REACH)], &[b']', mark])
+        {
+            // `'['soffice', '--headless']'`
+            self.slot(Kinds::LIST, at, at + len + 2);
+            return at + len + 2;
+        }
         let close = self.closing_quote(at + 1, to, mark);
         let Some(close) = close else {
             // A lone quote means nothing.
@@ -162,9 +169,8 @@ impl Scanner<'_, '_> {
             || self.names_state(content)
             || self.is_reason_here(start..end, from..to, self.text.len())
         {
-            self.space = true;
+            self.space |= self.out.last().is_some_and(Token::is_word);
             self.run(from, to);
-            self.space = true;
             return end;
         }
         let kinds = match content {
@@ -241,7 +247,7 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// `(Loan File - Copy (4).pdf)`: one name, whatever marks it has.
+    /// `(Plan Nord - Copy (4).pdf)`: one name, whatever marks it has.
     fn file_in_brackets(&self, at: usize, to: usize) -> Option<usize> {
         let reach = &self.text[at..to.min(at + 200)];
         let dot = reach.iter().position(|&byte| byte == b'.')?;

@@ -6,13 +6,17 @@ use crate::grouping::tokens::script::find;
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_code, hash_word};
 use crate::grouping::tokens::tokenizer::Scanner;
 use crate::grouping::tokens::word_shape::{self, Census, census};
+use crate::model::redact::word::is_word;
 
 impl Scanner<'_, '_> {
     /// An API key by its prefix, or what follows `Bearer`: never to be shown in a template.
     fn is_secret(&self, bytes: &[u8]) -> bool {
         let after = |token: &Token| &self.text[token.start as usize..token.end as usize] == b"Bearer";
+        let is_key = || !std::str::from_utf8(bytes).is_ok_and(is_word);
         bytes.len() >= 8
-            && (bytes.starts_with(b"llx-") || bytes.starts_with(b"sk-") || self.out.last().is_some_and(after))
+            && (bytes.starts_with(b"llx-")
+                || bytes.starts_with(b"sk-")
+                || self.out.last().is_some_and(after) && is_key())
     }
 
     /// Whether a truth value stands where values stand.
@@ -24,7 +28,7 @@ impl Scanner<'_, '_> {
                 .is_some_and(|last| matches!(last.hash, 58 | 61 | 124 | 63) || !self.space && last.hash == 44)
     }
 
-    /// A constant names an error, unless it stands after a noun that a name follows: `label INVOICE_HEADER`.
+    /// A constant names an error, unless it stands after a noun that a name follows: `label SALES_TOTAL`.
     fn is_code_constant(&self, bytes: &[u8], count: &Census) -> bool {
         word_shape::is_constant(bytes, count)
             && !self.out.last().filter(|last| last.is_word()).is_some_and(|last| {

@@ -195,7 +195,9 @@ pub(crate) fn is_hex(bytes: &[u8], count: &Census) -> bool {
     };
     count.unhex == 0
         && bare >= 6
-        && ((count.digit >= 2 && count.lower + count.upper > 0 && (count.lower == 0 || count.upper == 0))
+        && ((count.digit >= 2 - u32::from(bare == 8)
+            && count.lower + count.upper > 0
+            && (count.lower == 0 || count.upper == 0))
             || (bare >= 16 && count.digit > 0))
 }
 
