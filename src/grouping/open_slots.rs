@@ -201,7 +201,7 @@ fn is_free(form: &Form, at: usize) -> bool {
     let piece = &form.pieces[at];
     match piece.part {
         TokenKind::Slot => piece.hash == SLOT,
-        TokenKind::Punct => false,
+        TokenKind::Punct => piece.is_punct(b'#'),
         TokenKind::Word(WordShape::Dense) => is_foreign(form, at),
         TokenKind::Word(_) if !is_plain(piece) => false,
         TokenKind::Word(_) => {

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 /// Longest title in characters.
 const LONGEST: usize = 100;
 /// Characters of the end that a cut keeps: codes and causes stand there.
-const END: usize = 42;
+const END: usize = 38;
 /// Characters of the shared front of two titles that are kept.
 const FRONT: usize = 28;
 
@@ -124,7 +124,8 @@ fn says_only_error(form: &Form, at: usize) -> bool {
 /// `doc=<id>`: a field whose value is data.
 fn is_data_field(form: &Form, at: usize) -> bool {
     let (key, value) = (&form.pieces[at], form.pieces.get(at + 1));
-    key.look().is_some() && value.is_some_and(|value| value.part == TokenKind::Slot && value.hash == EQUALS)
+    key.look().is_some_and(|look| look != WordShape::Dense)
+        && value.is_some_and(|value| value.part == TokenKind::Slot && value.hash == EQUALS)
 }
 
 fn separate(out: &mut String) {

@@ -95,9 +95,9 @@ fn log_prefix(text: &[u8], tokens: &[Token]) -> usize {
         } else if let Some(close) = close_of(rest, 0).filter(|close| is_header(text, &rest[1..*close], timed)) {
             timed |= rest[1..close].iter().any(|token| is_time(token) || is_uptime(text, token));
             close + 1
-        } else if level && (timed || at == 0 && rest.get(1).is_some_and(is_time)) {
-            1
-        } else if timed && (is_joint(token) || is_part_of_stamp(text, tokens, at)) {
+        } else if level && (timed || at == 0 && rest.get(1).is_some_and(is_time))
+            || timed && (is_joint(token) || is_part_of_stamp(text, tokens, at))
+        {
             1
         } else if timed && let Some(place) = place_in_source(rest) {
             place
