@@ -100,9 +100,6 @@ fn is_distinct(stem: &str) -> bool {
     stem.chars().count() >= 3 && count > 0 && (coded || words().count() >= 2)
 }
 
-/// Nouns that the name of a file follows.
-const NOUNS: [&str; 8] = ["file", "document", "item", "datei", "dokument", "fichier", "archivo", "файл"];
-
 /// Whether the place is one where names stand: in quotes, in a path, after a noun of files, first and before a colon.
 fn is_set_off(message: &str, place: &Range<usize>) -> bool {
     let before = message[..place.start].chars().next_back();
@@ -117,7 +114,7 @@ fn is_set_off(message: &str, place: &Range<usize>) -> bool {
     let in_path = matches!(before, Some('/' | '\\')) && !matches!(after, Some('/'));
     let before_colon = place.start == 0 && message[place.end..].starts_with(": ");
     let noun = message[..place.start].trim_end().rsplit(' ').next().unwrap_or_default().to_lowercase();
-    let named = before == Some(' ') && NOUNS.contains(&noun.as_str());
+    let named = before == Some(' ') && lexicon::is_file_noun(&noun);
     (quoted || in_path || before_colon || named) && place.len() < message.trim().len().saturating_sub(2)
 }
 

@@ -293,6 +293,11 @@ pub(crate) fn is_plural_entity(word: &[u8]) -> bool {
         && (is_entity(&lower) || lower.strip_suffix(b"ie").is_some_and(|stem| is_entity(&[stem, b"y"].concat())))
 }
 
+/// Nouns that the name of a file follows, in lower case.
+pub(crate) fn is_file_noun(word: &str) -> bool {
+    include_str!("words/file_nouns.txt").split_ascii_whitespace().any(|noun| noun == word)
+}
+
 /// Words that hold a sentence together and seldom stand in a file name.
 pub(crate) fn is_grammar(word: &[u8]) -> bool {
     static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();

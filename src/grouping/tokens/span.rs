@@ -78,7 +78,7 @@ impl Scanner<'_, '_> {
     }
 }
 
-/// Whether a text by itself says that something went wrong.
+/// Whether a text says that something went wrong, wherever it stands.
 pub(crate) fn is_reason(content: &[u8]) -> bool {
     let content = content.trim_ascii();
     let content = &content[..content.len().min(READ)];
