@@ -92,7 +92,7 @@ fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> O
     let by_causes = classify_by_causes(rules, message, &group.job_type, &group.causes);
     let becomes = by_causes.unwrap_or_else(|| {
         let skip_reason = group.skip_reason.as_deref();
-        classify(rules, &Subject { kind: group.kind, job_type: &group.job_type, skip_reason, message })
+        classify(rules, &Subject { kind: group.kind, job_type: &group.job_type, skip_reason, message, item_name: None })
     });
     let turns_paging = paging.contains(&becomes.class) && !paging.contains(&group.has.class);
     (becomes != group.has).then_some(Reclassification { group, becomes, turns_paging })

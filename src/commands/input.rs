@@ -51,6 +51,8 @@ pub(crate) struct InputFailure {
     pub skip_reason: Option<String>,
     /// `parse`, `extract`, `classify`.
     pub job_type: Option<String>,
+    /// What the item is called.
+    pub item_name: Option<String>,
 }
 
 impl InputFailure {
@@ -119,7 +121,15 @@ mod tests {
             ("null", InputFailure::default()),
             ("{}", InputFailure::default()),
             (r#"{"error_message": null}"#, InputFailure::default()),
-            (whole, InputFailure { error_message: text("boom"), skip_reason: text("empty"), job_type: text("parse") }),
+            (
+                whole,
+                InputFailure {
+                    error_message: text("boom"),
+                    skip_reason: text("empty"),
+                    job_type: text("parse"),
+                    item_name: text("a.pdf"),
+                },
+            ),
         ] {
             assert_eq!(read_json(line).unwrap(), wanted, "{line}");
         }

@@ -25,7 +25,7 @@ pub struct Explanation {
 impl Grouper {
     /// Explains where a subject belongs; does not change anything.
     pub fn explain(&self, subject: &Subject) -> Explanation {
-        let reading = self.reading(subject);
+        let reading = Self::reading_of(subject);
         let known = self.index.known(reading.form.hash());
         let taken = known.or_else(|| self.index.matching(&reading.form));
         let group = taken.map(|form| self.index.families.of(form));

@@ -183,6 +183,7 @@ impl Pending {
             job_type,
             skip_reason: observation.skip_reason(),
             message: observation.message(),
+            item_name: Some(observation.item_name()),
         };
         let handle = grouper.assign(&subject);
         if let Some(position) = self.positions.get(&handle) {
@@ -202,7 +203,13 @@ impl Pending {
     fn take(&mut self, grouper: &mut Grouper, classify: &Classify) -> (IngestWork, Replies) {
         let mut pending = std::mem::take(self);
         for stored in grouper.take_changes() {
-            let classified = classify(&Subject { kind: stored.kind, job_type: "", skip_reason: None, message: None });
+            let classified = classify(&Subject {
+                kind: stored.kind,
+                job_type: "",
+                skip_reason: None,
+                message: None,
+                item_name: None,
+            });
             pending.work.changes.push(GroupChange { stored, classified });
         }
         let survivor = |handle: &GroupHandle| grouper.id(grouper.resolve(*handle)).clone();
