@@ -30,6 +30,10 @@ doc:
 demo *ARGS:
     cargo run -- demo {{ARGS}}
 
+# Learn the classifier's weights from config/wordings again
+train:
+    cargo run --release --example train_classifier
+
 # Write snapshots and generated documents again; look at the diff
 bless *FILTER:
     BLESS=1 INSTA_UPDATE=always cargo test {{FILTER}}

@@ -2,8 +2,11 @@
 
 /// Of `classify`.
 pub mod classify {
-    pub use crate::classify::rules::decide::{FailureFacts, Rules};
-    pub use crate::classify::rules::shipped::shipped_rules;
+    pub use crate::classify::model::weights::{CLASSES, COLUMNS, Model, Probabilities};
+    pub use crate::classify::model::wordings::{Wording, fingerprint, read_wordings};
+    pub use crate::classify::model::words::{BITS, MaskedText};
+    pub use crate::classify::rules::costs::cheapest;
+    pub use crate::classify::rules::decide::{Decision, FailureFacts, Layer, Rules};
 }
 
 /// Of `cli`.

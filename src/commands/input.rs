@@ -62,7 +62,12 @@ impl InputFailure {
 
     fn masked(self) -> InputFailure {
         let mask = |text: Option<String>| text.map(|text| mask_secrets(&text).into_owned());
-        InputFailure { error_message: mask(self.error_message), skip_reason: mask(self.skip_reason), ..self }
+        InputFailure {
+            error_message: mask(self.error_message),
+            skip_reason: mask(self.skip_reason),
+            item_name: mask(self.item_name),
+            ..self
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! Times, counts and words as the ledger keeps them: times are milliseconds since 1970-01-01 UTC, words are those of an enum.
+//! Times, counts, words and JSON as the ledger keeps them: times are milliseconds since 1970-01-01 UTC, words are those of an enum.
 
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use serde::de::DeserializeOwned;
 
 use crate::model::time::HOUR;
 
@@ -48,6 +49,16 @@ impl<T: for<'a> TryFrom<&'a str>> FromSql for Word<T> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let word = value.as_str()?;
         T::try_from(word).map(Word).map_err(|_| FromSqlError::other(UnknownWord(word.to_owned())))
+    }
+}
+
+/// A value that is kept as JSON text. Text that does not describe one cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromSql for Json<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        serde_json::from_str(value.as_str()?).map(Json).map_err(FromSqlError::other)
     }
 }
 

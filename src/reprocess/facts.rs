@@ -160,12 +160,16 @@ impl Reprocess<'_> {
         }
     }
 
-    /// The class of the item's own newest message.
+    /// The class of the item's own newest message, or the one that a person gave its group.
     pub(crate) fn class_of(&self, row: &Retriable) -> Class {
         let said = &row.said;
+        if let Some(class) = said.set_class.as_deref().and_then(|class| Class::try_from(class).ok()) {
+            return class;
+        }
         let facts = decide::FailureFacts {
             kind: if said.skipped { RuleKind::Skipped } else { RuleKind::Failed },
             message: &said.message,
+            item_name: Some(&said.item_name),
             skip_reason: said.skip_reason.as_deref(),
             job_type: &row.origin.job_type,
             cause_code: said.cause_code.as_deref(),

@@ -8,12 +8,13 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::classify::classifier::classify_by_causes;
-use crate::classify::rules::decide::Rules;
+use crate::classify::rules::decide::{Rules, is_vague};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::{Cloud, MOST_REQUESTS_FOR_A_RECORD};
 use crate::model::cause::{Cause, together};
+use crate::model::class::Class;
 use crate::model::text::count;
 use crate::scan::source::Watched;
 use crate::scan::store::cause::{self, CauseSample, Unexplained};
@@ -121,10 +122,11 @@ pub async fn ask(
     Ok(asking.summary)
 }
 
-/// Whether the group's message hides the cause: no rule or a generic one decided, or a cause was found behind it before.
+/// Whether the group's message hides the cause: a rule of the team or the wording says so, or a cause was found behind it before.
 fn is_generic(rules: &Rules, group: &Unexplained) -> bool {
-    let rule = group.rule.as_deref().and_then(|name| rules.iter().find(|rule| rule.name == name));
-    group.has_cause || rule.is_none_or(|rule| rule.generic || rule.class == crate::model::class::Class::Unknown)
+    let own = group.rule.as_deref().and_then(|name| rules.iter().find(|rule| rule.name == name));
+    let hides = own.map_or_else(|| is_vague(&group.class, group.rule.as_deref()), |rule| rule.generic);
+    group.has_cause || hides || group.class == Class::Unknown.name()
 }
 
 impl Asking<'_> {

@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::classify::rules::decide::Rules;
-use crate::classify::rules::shipped::shipped_rules;
 use crate::config::Config;
 use crate::config::channel::ChannelConfig;
 use crate::config::load::ConfigError;
@@ -28,7 +27,7 @@ pub struct Setup {
     pub zone: TimeZone,
     /// The projects to watch, each with its client.
     pub projects: Vec<Watched<Cloud>>,
-    /// The rules that classify groups: the team's own before the shipped ones.
+    /// What classifies failures: the team's rules before what comes with the program.
     pub rules: Rules,
     /// What triage needs.
     pub triage: crate::triage::settings::TriageSettings,
@@ -58,7 +57,7 @@ impl Setup {
         if !wrong.is_empty() {
             return Err(ConfigError::Credential(wrong.join("\n")).into());
         }
-        let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
+        let rules = Rules::shipped().with_user_rules(config.rule.clone()).context("[[rule]]")?;
         let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
         let triage = crate::triage::settings::TriageSettings::new(&config, &rules, only)?;
         Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret })

@@ -120,9 +120,9 @@ impl Worker {
         }
         let named = self.named_by_project().await?;
         let rules = &self.setup.rules;
-        reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let classify = |first: &Subject<'_>| classify(rules, first);
         let scans = scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?;
+        reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let scanned = self.setup.config.project.iter().filter(|project| names.contains(&project.name));
         let addresses: Vec<_> = scanned.map(|project| (project.name.clone(), project.base_url.clone())).collect();
         self.ledger.write(move |tx| project::locate(tx, &addresses)).await?;

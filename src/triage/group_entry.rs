@@ -41,6 +41,7 @@ pub(crate) fn plain_entry(
     row: &GroupRecord,
 ) -> Result<GroupEntry, LedgerError> {
     let (batches, job_types, projects) = group_row::batches_and_projects(tx, row.group_key)?;
+    let (retried, recovered) = group_row::retries(tx, row.group_key)?;
     Ok(GroupEntry {
         group_id: row.group_id.clone(),
         kind: row.kind,
@@ -66,6 +67,8 @@ pub(crate) fn plain_entry(
         first_seen: row.first_seen,
         last_seen: row.last_seen,
         hourly: Vec::new(),
+        retried,
+        recovered,
         samples: Vec::new(),
     })
 }

@@ -23,7 +23,8 @@ const ROOMS: [&str; 15] = [
 ];
 
 /// The pure files: rules, and values that are rendered or compared.
-const PURE: [&str; 26] = [
+const PURE: [&str; 27] = [
+    "src/classify/model/",
     "src/classify/rules/",
     "src/grouping/",
     "src/model/",

@@ -2,6 +2,7 @@
 
 pub(crate) mod ack;
 pub(crate) mod act;
+pub(crate) mod class;
 pub(crate) mod dismiss;
 pub(crate) mod note;
 pub(crate) mod silence;
@@ -67,6 +68,18 @@ pub enum GroupCommand {
         /// Group to merge into
         #[arg(value_name = "INTO")]
         into: String,
+    },
+    /// Set its class by hand; prints the rule that keeps it
+    Class {
+        /// Group id; may be shortened
+        #[arg(value_name = "GROUP")]
+        id: String,
+        /// The class, or "auto" to classify it automatically again
+        #[arg(value_name = "CLASS")]
+        class: String,
+        /// Reason, recorded in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
     /// Change its title
     Rename {
@@ -139,6 +152,7 @@ pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person) -> a
         GroupCommand::Dismiss(args) => dismiss::dismiss(ledger, &args.id, &args.reason, by).await?,
         GroupCommand::Undismiss(args) => dismiss::undismiss(ledger, &args.id, &args.reason, by).await?,
         GroupCommand::Merge { id, into } => ack::merge(ledger, &id, &into, by).await?,
+        GroupCommand::Class { id, class, reason } => class::set_class(ledger, &id, &class, &reason, by).await?,
         GroupCommand::Rename { id, title } => ack::rename(ledger, &id, &title, by).await?,
     };
     say!("{said}");

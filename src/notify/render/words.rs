@@ -30,8 +30,19 @@ pub(crate) fn reason_word(reason: Reason) -> &'static str {
     }
 }
 
-/// What a class means to someone who reads it for the first time; none for a class of the user's own.
-pub(crate) fn class_meaning(class: &str) -> Option<&'static str> {
+/// What the class of a group means to someone who reads it for the first time; none for a class that this version does not know.
+///
+/// What retries have shown is stronger than what the words of a message promise.
+pub(crate) fn class_meaning(entry: &GroupEntry) -> Option<String> {
+    let recovers = entry.recovered > 0 && matches!(entry.class.as_str(), "permanent-input" | "config" | "cancelled");
+    if recovers {
+        let ended = count(entry.retried, "retry", "retries");
+        return Some(format!("by its message, but {} of {ended} recovered", entry.recovered));
+    }
+    meaning_of(&entry.class).map(str::to_owned)
+}
+
+fn meaning_of(class: &str) -> Option<&'static str> {
     Some(match class {
         "permanent-input" => "problem with the files; a retry will not help",
         "config" => "the job's settings are refused; it fails until they are changed",
@@ -243,6 +254,19 @@ pub(crate) fn capitalized(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::triage::digest::test_digest::trial;
+
+    #[test]
+    fn a_group_whose_retries_recover_is_not_said_to_be_hopeless() {
+        let plain = GroupEntry {
+            class: "permanent-input".to_owned(),
+            ..trial("", "UTC", jiff::Timestamp::UNIX_EPOCH).changes.remove(0)
+        };
+        assert!(class_meaning(&plain).unwrap().contains("a retry will not help"));
+        let tried = GroupEntry { retried: 5, ..plain.clone() };
+        assert!(class_meaning(&tried).unwrap().contains("a retry will not help"));
+        let recovering = GroupEntry { recovered: 3, ..tried };
+        assert_eq!(class_meaning(&recovering).unwrap(), "by its message, but 3 of 5 retries recovered");
+    }
 
     #[test]
     fn digests_that_were_joined_are_named_in_one_sentence() {

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use rusqlite::{Row, RowIndex};
+use serde::de::DeserializeOwned;
 
-use crate::ledger::time::{Count, Millis, Word};
+use crate::ledger::time::{Count, Json, Millis, Word};
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
 
@@ -40,4 +41,9 @@ pub(crate) fn item_state(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Resu
 /// A group's state as announced; none for null.
 pub(crate) fn group_state(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<GroupState>> {
     row.get::<_, Option<Word<GroupState>>>(column).map(|state| state.map(|state| state.0))
+}
+
+/// JSON in a text column; none for null.
+pub(crate) fn maybe_json<T: DeserializeOwned>(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<T>> {
+    row.get::<_, Option<Json<T>>>(column).map(|json| json.map(|json| json.0))
 }

@@ -53,6 +53,10 @@ pub struct Said {
     pub message: String,
     /// Why it was skipped.
     pub skip_reason: Option<String>,
+    /// The item's name.
+    pub item_name: String,
+    /// The class that a person gave its group.
+    pub set_class: Option<String>,
     /// Its group's.
     pub cause_code: Option<String>,
     /// Its group's.
@@ -100,7 +104,7 @@ pub enum Which {
 
 const SELECT: &str =
     "SELECT i.item_key, i.item_id, p.name AS project, i.state, g.group_id, g.rule, i.last_seen, i.baseline,
-        w.kind = 'skipped' AS skipped, w.skip_reason, m.text AS message, g.cause_code, g.cause_text,
+        w.kind = 'skipped' AS skipped, w.skip_reason, m.text AS message, g.cause_code, g.cause_text, g.set_class, i.item_name,
         c.intent_id AS claimed_by, b.batch_id, b.job_type, b.directory_id, o.job_id,
         r.parameters_hash AS refused_with, r.created_at AS refused_at,
         (SELECT a.batch_id FROM attempt a JOIN intent n ON n.intent_id = a.intent_id
@@ -213,6 +217,8 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError
             skipped: row.get("skipped")?,
             message: row.get::<_, Option<String>>("message")?.unwrap_or_default(),
             skip_reason: row.get("skip_reason")?,
+            item_name: row.get("item_name")?,
+            set_class: row.get("set_class")?,
             cause_code: row.get("cause_code")?,
             cause_text: row.get("cause_text")?,
         },

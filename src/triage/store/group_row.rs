@@ -222,6 +222,17 @@ pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) 
     Ok(hours)
 }
 
+/// How many retries of a group have ended, and how many of them recovered.
+pub(crate) fn retries(connection: &Connection, group_key: i64) -> Result<(u64, u64), LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FILTER (WHERE outcome IN ('recovered', 'failed_same', 'failed_differently')),
+                count(*) FILTER (WHERE outcome = 'recovered')
+         FROM attempt WHERE group_key = ?1",
+    )?;
+    let (Count(ended), Count(recovered)) = statement.query_row([group_key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((ended, recovered))
+}
+
 /// In how many batches, of which job types and projects a group was seen.
 pub(crate) fn batches_and_projects(
     connection: &Connection,

@@ -25,8 +25,8 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
     let key = find::group(view.connection, typed)?;
     let members = view.members(key);
     view.group_keys.clone_from(&members);
-    let (template, rule, cause) = view.connection.query_row(
-        "SELECT template, rule, cause_code, cause_text FROM error_group WHERE group_key = ?",
+    let (template, rule, class_words, cause) = view.connection.query_row(
+        "SELECT template, rule, class_words, cause_code, cause_text FROM error_group WHERE group_key = ?",
         [key],
         |row| {
             let (code, text): (Option<String>, Option<String>) = (row.get("cause_code")?, row.get("cause_text")?);
@@ -34,7 +34,8 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
                 (Some(code), Some(text)) => Some(format!("{code}: {text}")),
                 (code, text) => code.or(text),
             };
-            Ok((row.get::<_, String>("template")?, row.get::<_, Option<String>>("rule")?, cause))
+            let class_words: Option<String> = row.get("class_words")?;
+            Ok((row.get::<_, String>("template")?, row.get::<_, Option<String>>("rule")?, class_words, cause))
         },
     )?;
     let remarks = counts::Remarks::read(view)?;
@@ -48,6 +49,7 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
     Ok(GroupDetail {
         template,
         rule,
+        class_words,
         cause,
         merged: merged(view, key)?,
         episodes: episodes(view, key)?,

@@ -3,6 +3,8 @@
 //! Without filters on single items everything comes from the groups' own counters; with such filters the items that
 //! match are counted. Only the groups that are shown are looked into further.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
@@ -37,6 +39,8 @@ pub(crate) struct Base {
     pub(crate) group_id: String,
     pub(crate) kind: Kind,
     pub(crate) class: String,
+    class_percent: Option<u8>,
+    classes: BTreeMap<String, u64>,
     pub(crate) title: String,
     pub(crate) state: GroupState,
     pub(crate) episode: Option<u32>,
@@ -129,6 +133,8 @@ pub(crate) fn complete(
         kind: base.kind,
         state: base.state,
         class: base.class,
+        class_probability: base.class_percent.map(|percent| f64::from(percent) / 100.0),
+        classes: base.classes,
         title: base.title,
         open_items: base.open_items,
         total_items: base.total_items,
@@ -146,7 +152,7 @@ fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
         clause.and("g.kind = ?", [Value::from(kind.as_str().to_owned())]);
     }
     let mut statement = view.connection.prepare_cached(&format!(
-        "SELECT g.group_key, g.group_id, g.kind, g.class, coalesce(g.renamed, g.title) AS title,
+        "SELECT g.group_key, g.group_id, g.kind, g.class, g.class_percent, g.classes, coalesce(g.renamed, g.title) AS title,
                 g.open_items, g.total_items, g.first_seen, g.last_seen,
                 e.ordinal, e.closed_at, a.episode AS announced_episode, a.state AS announced_state, a.announced_at
          FROM error_group g
@@ -180,6 +186,8 @@ fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
         group_id: row.get("group_id")?,
         kind: value::kind(row, "kind")?,
         class: row.get("class")?,
+        class_percent: row.get("class_percent")?,
+        classes: value::maybe_json(row, "classes")?.unwrap_or_default(),
         title: row.get("title")?,
         state: group_state(&standing),
         episode: ordinal,
