@@ -27,7 +27,7 @@ const BUDGET: &str = "budget:";
 impl Reprocess<'_> {
     /// Reports which budgets of a day are exhausted, and ends the report when they are not any more.
     pub(crate) async fn tell_budgets(&self, left_out: &[Exclusion], now: Timestamp) -> Result<(), LedgerError> {
-        let told = [Budget::Day, Budget::GroupDay, Budget::Credits, Budget::Share].map(|budget| {
+        let told = [Budget::PerDay, Budget::PerGroupPerDay, Budget::CreditsPerDay, Budget::MaxShare].map(|budget| {
             let waiting = left_out.iter().filter(|one| **one == Exclusion::Budget { budget }).count();
             (
                 format!("{BUDGET}{budget}"),

@@ -19,6 +19,7 @@ use crate::report::history::{RetryRow, SqlRow, SqlValue};
 use crate::report::question::Question;
 use crate::report::store::{self, Bucket, ConfiguredBudget, ReadTransaction, ReportView, SqlLimits};
 use crate::report::summary::{GroupCounts, ItemCounts};
+use crate::reprocess::policy::limits::Limits;
 
 /// The question with all that answers it.
 pub(crate) struct ReportRequest<'a> {
@@ -30,8 +31,8 @@ pub(crate) struct ReportRequest<'a> {
     pub(crate) format: ReportFormat,
     pub(crate) now: Timestamp,
     pub(crate) budget: ConfiguredBudget,
-    /// `reprocess.worth`, if there is a configuration.
-    pub(crate) worth: Option<f64>,
+    /// Those of the configuration, if there is one.
+    pub(crate) limits: Option<Limits>,
     pub(crate) next_digest_at: Option<Timestamp>,
 }
 
@@ -56,7 +57,7 @@ impl ReportRequest<'_> {
     /// Sees the ledger through a filter that is not quite the asked one.
     pub(crate) fn view<'b>(&'b self, filter: &'b Filter) -> Result<ReportView<'b>, ReportOutcome> {
         let mut view = ReportView::new(self.reading, filter, self.now, self.linker)?;
-        view.worth = self.worth.unwrap_or(view.worth);
+        view.limits = self.limits.clone().unwrap_or(view.limits);
         Ok(view)
     }
 }
