@@ -217,6 +217,3 @@ fn groups(
 
 /// A refusal of one document is asked again after this: what was wrong at the API may be mended.
 const REFUSAL_HOLDS: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// A plan can be approved for this long.
-pub(crate) const PLAN_LIFE: SignedDuration = crate::reprocess::store::plan::LIFE;

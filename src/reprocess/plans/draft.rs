@@ -14,7 +14,7 @@ use crate::ledger::error::LedgerError;
 use crate::llamacloud::Cloud;
 use crate::model::class::Class;
 use crate::reprocess::Reprocess;
-use crate::reprocess::facts::{Facts, Lane, PLAN_LIFE, limits};
+use crate::reprocess::facts::{Facts, Lane, limits};
 use crate::reprocess::intents::job_config::JobConfigs;
 use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
 use crate::reprocess::policy::budget::{Budget, Spent};
@@ -260,7 +260,7 @@ impl Reprocess<'_> {
             plan_id: format!("P-{}", Ulid::new()),
             created_at: now,
             as_of,
-            expires_at: now + PLAN_LIFE,
+            expires_at: now + stored::LIFE,
             request,
             items,
             set_hash: crate::reprocess::policy::chunk::set_hash(plans().flat_map(Plan::item_ids)),
