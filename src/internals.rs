@@ -98,7 +98,7 @@ pub mod reprocess {
     pub use crate::reprocess::Summary;
     pub use crate::reprocess::plans::approved::cancel_plan;
     pub use crate::reprocess::plans::draft::Request;
-    pub use crate::reprocess::policy::belief::{Prior, Try, TryResult};
+    pub use crate::reprocess::policy::belief::{Try, TryResult};
     pub use crate::reprocess::policy::budget::Spent;
     pub use crate::reprocess::policy::facts::ItemFacts;
     pub use crate::reprocess::policy::group::GroupFacts;

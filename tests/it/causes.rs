@@ -65,6 +65,25 @@ async fn a_cause_is_asked_of_three_jobs_once_and_decides_the_class() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_cause_of_three_documents_decides_about_those_and_no_other_of_their_group() {
+    let site = Site::new(world(8), Options::default(), "").await;
+    assert_eq!(cycle(&site).await.found, 3);
+    let group = &site.texts("SELECT group_id FROM error_group")[0];
+    let told =
+        site.command(&["reprocess", "plan", "--class", "permanent-input", "--format", "json"]).assert().success();
+    let plan: serde_json::Value = serde_json::from_slice(&told.get_output().stdout).unwrap();
+    assert_eq!((&plan["items"], &plan["chunks"][0]["group_id"]), (&6.into(), &group.as_str().into()));
+    let mut classes: Vec<&str> =
+        plan["chunks"][0]["classes"].as_array().unwrap().iter().map(|class| class.as_str().unwrap()).collect();
+    classes.sort_unstable();
+    assert_eq!(
+        classes,
+        ["permanent-input", "unknown", "unknown", "unknown", "unknown", "unknown"],
+        "one of the three, and the others"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cycle_asks_twenty_times_at_most_and_the_next_continues() {
     let mut builder = WorldBuilder::at(jiff::Timestamp::now()).batch("b");
     for word in ["amber", "birch", "cedar", "daisy", "elder", "fern", "grass", "hazel", "iris", "juniper"] {

@@ -9,6 +9,7 @@ use crate::model::links::linker::Linker;
 use crate::report::filter::Filter;
 use crate::report::format::ReportFormat;
 use crate::report::store::{ConfiguredBudget, ReadTransaction, ReportView};
+use crate::reprocess::policy::limits::Limits;
 
 /// A question, its filters, and the ledger that it is asked.
 pub(crate) struct ReportRequest<'a> {
@@ -20,8 +21,8 @@ pub(crate) struct ReportRequest<'a> {
     pub(crate) format: ReportFormat,
     pub(crate) now: Timestamp,
     pub(crate) budget: ConfiguredBudget,
-    /// `reprocess.worth`, if there is a configuration.
-    pub(crate) worth: Option<f64>,
+    /// Those of the configuration, if there is one.
+    pub(crate) limits: Option<Limits>,
     pub(crate) next_digest_at: Option<Timestamp>,
 }
 
@@ -29,7 +30,7 @@ impl ReportRequest<'_> {
     /// Sees the ledger through a filter that is not quite the asked one.
     pub(crate) fn view<'b>(&'b self, filter: &'b Filter) -> Result<ReportView<'b>, ReportOutcome> {
         let mut view = ReportView::new(self.reading, filter, self.now, self.linker)?;
-        view.worth = self.worth.unwrap_or(view.worth);
+        view.limits = self.limits.clone().unwrap_or(view.limits);
         Ok(view)
     }
 }

@@ -14,7 +14,7 @@ use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
 use crate::model::text::lines;
-use crate::reprocess::intents::end_error::EndError;
+use crate::reprocess::intents::end::EndError;
 use crate::reprocess::plans::approved::{
     begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until,
 };

@@ -10,7 +10,6 @@ use crate::exit::Exit;
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger};
 use crate::model::text::{count, lines};
-use crate::reprocess::account::hold_of;
 use crate::reprocess::plans::approved::{begun, result_by_now, too_many, waits_until};
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
@@ -18,7 +17,7 @@ use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::store::intent::StoredIntent;
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan::{self, StoredPlan};
-use crate::reprocess::store::{account, attempt, history};
+use crate::reprocess::store::{attempt, history};
 use crate::say;
 use crate::scan::store::project;
 
@@ -86,7 +85,7 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
             }
             let several = groups.iter().any(|(project, _)| *project != groups[0].0);
             for (project, group) in &groups {
-                let decision = group.decision_since.map_or_else(String::new, |_| needs_decision(&group.group_id));
+                let decision = if group.given_up > 0 { needs_decision(&group.group_id) } else { String::new() };
                 let of = if several { format!(" of project {project}") } else { String::new() };
                 text.push_str(&format!("{}{of}: {}{decision}\n", group.group_id, group.outlook));
             }
@@ -107,15 +106,8 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
 
 /// What holds retries of projects back.
 fn holds(connection: &Connection, now: Timestamp) -> Result<Vec<Hold>, LedgerError> {
-    let mut holds = Vec::new();
-    for (project, stored) in account::all(connection)? {
-        holds
-            .extend([Hold::of_account(&project, &stored), Hold::waiting(&project, &stored, now)].into_iter().flatten());
-    }
-    for project in project::names(connection)? {
-        holds.extend(hold_of(connection, &project, now)?.map(|(reason, until)| Hold::held(&project, reason, until)));
-    }
-    Ok(holds)
+    let holds = project::names(connection)?.into_iter().map(|project| Hold::of_project(connection, &project, now));
+    Ok(holds.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn group_row(project: &str, group: &GroupOutlook) -> Value {
@@ -126,6 +118,7 @@ fn group_row(project: &str, group: &GroupOutlook) -> Value {
         "ended": group.ended,
         "belief": group.belief,
         "outlook": group.outlook,
+        "given_up": group.given_up,
         "decision_since": group.decision_since,
     })
 }

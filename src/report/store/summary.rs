@@ -17,11 +17,9 @@ use crate::report::store::value;
 use crate::report::summary::{
     ApiRow, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, HoldRow, LastDigest, SummaryRow,
 };
-use crate::reprocess::account::hold_of;
 use crate::reprocess::plans::hold_summary::Hold;
 use crate::reprocess::policy::group::Turn;
-use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::store::{account, budget_usage, history};
+use crate::reprocess::store::{budget_usage, history};
 use crate::scan::store::{project, project_api};
 
 /// Groups shown.
@@ -144,24 +142,19 @@ fn spent(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<BudgetUsage,
 
 /// What holds retries back: of projects an account, a 429, a storm or an incident; of groups lost probes.
 fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
-    let limits = Limits { worth: view.worth, ..Limits::default() };
     let mut rows = Vec::new();
     for project in project::names(view.connection)? {
-        let stored = account::get(view.connection, &project)?;
-        let held =
-            hold_of(view.connection, &project, view.now)?.map(|(reason, until)| Hold::held(&project, reason, until));
-        let holds = [Hold::of_account(&project, &stored), Hold::waiting(&project, &stored, view.now), held];
-        let scope = format!("project:{project}");
-        rows.extend(holds.into_iter().flatten().map(|hold| HoldRow {
-            scope: scope.clone(),
+        rows.extend(Hold::of_project(view.connection, &project, view.now)?.into_iter().map(|hold| HoldRow {
+            scope: format!("project:{project}"),
             state: hold.state,
             until: hold.until,
             why: hold.why,
         }));
     }
     for (_, group) in history::retried(view.connection)? {
-        let outlook = group.outlook(&limits, view.now);
+        let outlook = group.outlook(&view.limits, view.now);
         let (state, until) = match outlook.turn {
+            _ if outlook.left_to_people.is_some() => continue,
             Turn::Rests { until } => ("resting", Some(until)),
             Turn::PersonDecides { .. } => ("needs-decision", None),
             _ => continue,

@@ -11,7 +11,6 @@ use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::view::ReportView;
 use crate::report::store::value;
-use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::store::history;
 use crate::triage::store::silence::{self, ActiveSilences};
 
@@ -204,10 +203,9 @@ impl Remarks {
 
 /// How retries of the groups stand that were retried; of a group in several projects each is named.
 fn retry_states(view: &ReportView<'_>) -> Result<HashMap<String, String>, QueryError> {
-    let limits = Limits { worth: view.worth, ..Limits::default() };
     let mut outlooks: HashMap<String, String> = HashMap::new();
     for (project, group) in history::retried(view.connection)? {
-        let said = group.outlook(&limits, view.now).to_string();
+        let said = group.outlook(&view.limits, view.now).to_string();
         outlooks
             .entry(group.group_id)
             .and_modify(|others| others.push_str(&format!("; {project}: {said}")))

@@ -25,8 +25,8 @@ pub(crate) struct ReportView<'a> {
     pub(crate) filter: &'a Filter,
     pub(crate) now: Timestamp,
     pub(crate) linker: &'a Linker,
-    /// The share of its next retries that has to be expected to recover for a group to go on, as configured.
-    pub(crate) worth: f64,
+    /// What retries of groups are decided by, as configured.
+    pub(crate) limits: Limits,
     /// Groups asked for, with those merged into them; empty: all.
     pub(crate) group_keys: Vec<i64>,
     /// Batches asked for; empty: all.
@@ -54,7 +54,7 @@ impl<'a> ReportView<'a> {
             filter,
             now,
             linker,
-            worth: Limits::default().worth,
+            limits: Limits::default(),
             group_keys: Vec::new(),
             batch_keys: Vec::new(),
             reading,
