@@ -19,11 +19,7 @@ pub(crate) mod rules;
 pub(crate) mod scan;
 pub(crate) mod serve;
 #[cfg(test)]
-pub(crate) mod tests;
-
-use crate::commands::group::act;
-use crate::commands::ledger::restore;
-
+mod tests;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -31,6 +27,8 @@ use clap::Parser;
 use jiff::Timestamp;
 
 use crate::cli::{Cli, ColorWhen, Command, Global};
+use crate::commands::group::act;
+use crate::commands::ledger::restore;
 use crate::complain;
 use crate::config::{Config, load};
 use crate::credentials::Credentials;
@@ -39,7 +37,7 @@ use crate::ledger::Ledger;
 use crate::report::question::Question;
 use crate::report::store;
 use crate::service::clock;
-use crate::service::worker::Setup;
+use crate::service::setup::Setup;
 use crate::telemetry::{self, Role};
 
 /// Parses the command line, runs one command, and ends with its exit code.
@@ -54,7 +52,7 @@ pub async fn run_program() -> ExitCode {
             if !is_broken_pipe(&error) {
                 complain!("{error:#}");
             }
-            exit::of_error(&error)
+            exit::from_error(&error)
         }
     };
     output::final_exit_code(exit).into()
@@ -70,10 +68,12 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Runs one command line.
 ///
 /// # Errors
-/// Whatever the command could not do; [`crate::exit::of_error`] gives the exit code.
+/// Whatever the command could not do; [`crate::exit::from_error`] gives the exit code.
 async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
-    start_logging(global, &cli.command);
+    if !matches!(cli.command, Command::Cycle | Command::Serve) {
+        start_logging(global, Role::Command);
+    }
     if global.ledger.len() > 1 && !matches!(cli.command, Command::Report(_)) {
         complain!("only `report` accepts several --ledger; give one");
         return Ok(Exit::Usage);
@@ -81,8 +81,9 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
         Command::Scan => scan::run(setup(global)?, global.verbose > 0).await,
-        Command::Cycle => cycle::run(setup(global)?).await,
-        Command::Serve => serve::run(global.clone()).await,
+        // Before anything else, logging included, these listen for a stop: it must not kill them in their first moments.
+        Command::Cycle => cycle::run(global).await,
+        Command::Serve => serve::run(global).await,
         Command::CheckConfig { file_only } => check_config::run(global, file_only),
         Command::Digest(args) => notify::run_digest(&setup(global)?, &args).await,
         Command::Notify(command) => notify::run_notify(&setup(global)?, command).await,
@@ -108,8 +109,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 /// Logging starts before the configuration is checked, so its own `[log]` is read leniently here.
-fn start_logging(global: &Global, command: &Command) {
-    let role = if matches!(command, Command::Serve) { Role::Service } else { Role::Command };
+fn start_logging(global: &Global, role: Role) {
     let configured =
         load::find(global.config.as_deref()).ok().and_then(|path| load::read(&path).ok()).map(|config| config.log);
     let configured = configured.unwrap_or_default();

@@ -32,8 +32,8 @@ fn integrity(connection: &Connection) -> Result<Vec<String>, LedgerError> {
 fn references(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
     let lines = statement.query_map((), |row| {
-        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
-        let rowid: Option<i64> = row.get(1)?;
+        let (table, parent): (String, String) = (row.get("table")?, row.get("parent")?);
+        let rowid: Option<i64> = row.get("rowid")?;
         Ok(format!("{table} row {} points at a missing {parent}", rowid.unwrap_or(0)))
     })?;
     Ok(lines.collect::<Result<_, _>>()?)

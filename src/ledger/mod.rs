@@ -89,7 +89,7 @@ impl Ledger {
     /// It cannot be looked at, which does not mean that it is not there.
     pub fn log_file(&self) -> std::io::Result<Option<u64>> {
         use std::os::unix::fs::MetadataExt;
-        match std::fs::metadata(open::wal_path(&self.path)) {
+        match std::fs::metadata(access::wal_path(&self.path)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             found => found.map(|file| Some(file.ino())),
         }

@@ -1,7 +1,8 @@
-//! Times and counts as the ledger keeps them: integers, times in milliseconds since 1970-01-01 UTC.
+//! Times, counts, words and JSON as the ledger keeps them: times are milliseconds since 1970-01-01 UTC, words are those of an enum.
 
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use serde::de::DeserializeOwned;
 
 use crate::model::time::HOUR;
 
@@ -39,6 +40,31 @@ impl ToSql for Count {
         Ok(ToSqlOutput::from(i64::try_from(self.0).unwrap_or(i64::MAX)))
     }
 }
+
+/// A word that stands for a variant of an enum. One that the enum does not have cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Word<T>(pub(crate) T);
+
+impl<T: for<'a> TryFrom<&'a str>> FromSql for Word<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let word = value.as_str()?;
+        T::try_from(word).map(Word).map_err(|_| FromSqlError::other(UnknownWord(word.to_owned())))
+    }
+}
+
+/// A value that is kept as JSON text. Text that does not describe one cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromSql for Json<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        serde_json::from_str(value.as_str()?).map(Json).map_err(FromSqlError::other)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("unknown word {0:?}")]
+struct UnknownWord(String);
 
 /// The stored form of a time.
 pub(crate) fn millis(at: Timestamp) -> i64 {

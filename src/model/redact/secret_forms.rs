@@ -64,7 +64,7 @@ impl SecretMasker {
     pub(crate) fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut places = Vec::new();
         self.find(text.as_bytes(), &mut |place| places.push(place));
-        let mut unescaped = Unescaped::of(text);
+        let mut unescaped = Unescaped::new(text);
         for _ in 0..DEEPEST {
             let Some(deeper) = unescaped.once_more() else { break };
             unescaped = deeper;
@@ -79,7 +79,7 @@ impl SecretMasker {
     fn find(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
         let mut at = 0;
         while let Some(place) = self.wholes.find(Input::new(text).range(at..)).map(|found| found.range()) {
-            if place.len() < ANYWHERE && !stands_alone(text, &place) {
+            if place.len() < ANYWHERE && !is_whole_word(text, &place) {
                 at = place.start + 1;
                 continue;
             }
@@ -135,7 +135,7 @@ fn without(text: &str, mut places: Vec<Range<usize>>) -> String {
     masked
 }
 
-fn stands_alone(text: &[u8], place: &Range<usize>) -> bool {
+fn is_whole_word(text: &[u8], place: &Range<usize>) -> bool {
     let of_a_word = |c: char| c.is_alphanumeric() || c == '_';
     let near = |part: Range<usize>| String::from_utf8_lossy(&text[part]);
     let before = near(place.start.saturating_sub(4)..place.start);
@@ -328,7 +328,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn nothing_but_the_secret_goes(before in "[a-m ]{0,9}", behind in "[ a-mä]{0,9}", secret in "[n-z0-9/+&=]{8,40}") {
+        fn only_the_secret_is_masked(before in "[a-m ]{0,9}", behind in "[ a-mä]{0,9}", secret in "[n-z0-9/+&=]{8,40}") {
             let found = masked(&secret, &format!("{before}{secret}{behind}"));
             proptest::prop_assert_eq!(found, format!("{before}***{behind}"));
         }

@@ -11,9 +11,9 @@ use crate::notify::channels::smtp::hello::hello;
 use crate::notify::channels::smtp::hint::{self, SmtpStage};
 use crate::notify::channels::smtp::recipients::by_reason;
 use crate::notify::channels::smtp::{Patience, Sent, SmtpServer};
+use crate::notify::delivery::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::render::mail::{Letterhead, compose};
-use crate::notify::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::Tier;
 

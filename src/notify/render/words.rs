@@ -59,7 +59,7 @@ fn meaning_of(class: &str) -> Option<&'static str> {
 /// What is counted as news: groups by their state, and the worker's faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub(crate) enum NewsKind {
+pub(crate) enum ChangeKind {
     /// Groups never announced before.
     New,
     /// Groups that failed again.
@@ -74,22 +74,22 @@ pub(crate) enum NewsKind {
     Known,
 }
 
-impl NewsKind {
+impl ChangeKind {
     /// "faults": the word that follows the count.
     pub(crate) fn word(self, count: u64) -> &'static str {
-        if self == NewsKind::Fault && count != 1 { "faults" } else { self.into() }
+        if self == ChangeKind::Fault && count != 1 { "faults" } else { self.into() }
     }
 }
 
 /// The counts of news that are not zero, in order of urgency.
-pub(crate) fn news(totals: &Totals) -> Vec<(u64, NewsKind)> {
+pub(crate) fn change_counts(totals: &Totals) -> Vec<(u64, ChangeKind)> {
     [
-        (totals.new, NewsKind::New),
-        (totals.regressed, NewsKind::Regressed),
-        (totals.escalated, NewsKind::Escalating),
-        (totals.faults, NewsKind::Fault),
-        (totals.resolved, NewsKind::Resolved),
-        (totals.other, NewsKind::Known),
+        (totals.new, ChangeKind::New),
+        (totals.regressed, ChangeKind::Regressed),
+        (totals.escalated, ChangeKind::Escalating),
+        (totals.faults, ChangeKind::Fault),
+        (totals.resolved, ChangeKind::Resolved),
+        (totals.other, ChangeKind::Known),
     ]
     .into_iter()
     .filter(|(n, _)| *n > 0)
@@ -116,7 +116,7 @@ pub(crate) fn subject(digest: &Digest) -> String {
         "" => "[triage]".to_owned(),
         name => format!("[triage {}]", cut_end(name, 20)),
     };
-    let news = news(&digest.totals);
+    let news = change_counts(&digest.totals);
     let prefix = if is_trial(digest) { format!("{prefix} TEST, no news:") } else { prefix };
     let id = format!(" ({})", cut_end(&one_line(&digest.digest_id), 30));
     let whole = format!("{prefix} {}{id}", subject_facts(digest, &news));
@@ -130,13 +130,13 @@ fn is_inventory(digest: &Digest) -> bool {
     digest.baseline && totals.new + totals.regressed + totals.escalated + totals.faults == 0
 }
 
-fn subject_facts(digest: &Digest, news: &[(u64, NewsKind)]) -> String {
+fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)]) -> String {
     let open = format!("{} open", count(digest.totals.open_items, "item", "items"));
     let is_reminder = digest.changes.iter().any(|e| e.reason == Reason::Reminder);
     if is_inventory(digest) {
         return format!("first inventory - {open}");
     }
-    if is_reminder && news.iter().all(|(_, kind)| *kind == NewsKind::Known) {
+    if is_reminder && news.iter().all(|(_, kind)| *kind == ChangeKind::Known) {
         return format!("reminder: still open - {open}");
     }
     match (news, digest.totals.open_items) {

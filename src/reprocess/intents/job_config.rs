@@ -297,10 +297,10 @@ mod tests {
     fn item(n: u32) -> Retriable {
         Retriable {
             item_id: format!("i-{n:03}"),
+            item_name: String::new(),
             project: "p".to_owned(),
             state: crate::model::item::ItemState::Open,
             group_id: "g".to_owned(),
-            rule: None,
             said: Said::default(),
             failed_at: Timestamp::UNIX_EPOCH,
             baseline: false,

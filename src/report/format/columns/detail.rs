@@ -79,7 +79,7 @@ const IN_BATCH: &[Column<GroupHit>] = &[
 pub(crate) fn events(rows: &[(&ItemDetail, &ItemEvent)], choice: Choice<'_>) -> Result<Sheet, ReportError> {
     let ids = rows.iter().map(|(item, _)| Cell::Text(item.item.item_id.clone()));
     let events: Vec<ItemEvent> = rows.iter().map(|(_, event)| (*event).clone()).collect();
-    let mut sheet = Sheet::of(&events, EVENTS, choice, "no events")?;
+    let mut sheet = Sheet::new(&events, EVENTS, choice, "no events")?;
     if matches!(choice, Choice::All) {
         sheet.put_first("item_id", ids);
     }

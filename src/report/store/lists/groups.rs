@@ -12,10 +12,12 @@ use rusqlite::{Row, params_from_iter};
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
 use crate::report::rows::{GroupRow, SampleRow};
+use crate::report::store::error::QueryError;
 use crate::report::store::lists::items;
 use crate::report::store::selection::clause::Clause;
+use crate::report::store::selection::view::ReportView;
 use crate::report::store::selection::{counts, item_counts};
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::value;
 use crate::report::summary::GroupCounts;
 use crate::triage::group_state::{GroupFigures, LastAnnouncement, LatestEpisode, group_state};
 
@@ -83,7 +85,7 @@ pub(crate) fn matching(view: &ReportView<'_>, keep: Keep) -> Result<Vec<Base>, Q
     let mut bases = all(view)?;
     count_in_window(view, &mut bases)?;
     if view.filter.narrows_items() {
-        narrow(view, &mut bases)?;
+        drop_unmatched(view, &mut bases)?;
     }
     if keep == Keep::InWindow {
         bases.retain(|base| base.items_in_window > 0 || view.window().is_none());
@@ -152,7 +154,7 @@ fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
     let mut statement = view.connection.prepare_cached(&format!(
         "SELECT g.group_key, g.group_id, g.kind, g.class, g.class_percent, g.classes, coalesce(g.renamed, g.title) AS title,
                 g.open_items, g.total_items, g.first_seen, g.last_seen,
-                e.ordinal, e.closed_at, a.episode AS told_episode, a.state AS told_state, a.announced_at
+                e.ordinal, e.closed_at, a.episode AS announced_episode, a.state AS announced_state, a.announced_at
          FROM error_group g
          LEFT JOIN episode e ON e.group_key = g.group_key
               AND e.ordinal = (SELECT max(ordinal) FROM episode WHERE group_key = g.group_key)
@@ -167,18 +169,16 @@ fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
 fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
     let ordinal: Option<u32> = row.get("ordinal")?;
     let closed_at = value::maybe_time(row, "closed_at")?;
-    let told: Option<u32> = row.get("told_episode")?;
-    let told_at = value::maybe_time(row, "announced_at")?.unwrap_or_default();
+    let announced: Option<u32> = row.get("announced_episode")?;
+    let announced_at = value::maybe_time(row, "announced_at")?.unwrap_or_default();
     let standing = GroupFigures {
         now,
         open_items: value::count(row, "open_items")?,
         last_seen: value::time(row, "last_seen")?,
         episode: ordinal.map(|ordinal| LatestEpisode { ordinal, closed_at }),
-        told: told.zip(value::group_state(row, "told_state")?).map(|(episode, state)| LastAnnouncement {
-            episode,
-            state,
-            at: told_at,
-        }),
+        announced: announced
+            .zip(value::group_state(row, "announced_state")?)
+            .map(|(episode, state)| LastAnnouncement { episode, state, at: announced_at }),
     };
     let total_items = value::count(row, "total_items")?;
     Ok(Base {
@@ -212,7 +212,7 @@ fn count_in_window(view: &ReportView<'_>, bases: &mut [Base]) -> Result<(), Quer
 }
 
 /// Counts the items that match what only items know, and drops groups without any.
-fn narrow(view: &ReportView<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
+fn drop_unmatched(view: &ReportView<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
     let tally = item_counts::count_matching(view, None)?;
     let total = item_counts::by_group(&tally, |_| true);
     let open = item_counts::by_group(&tally, ItemState::is_unsolved);

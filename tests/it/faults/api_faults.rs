@@ -9,12 +9,12 @@ use flate2::{Compress, Compression, FlushCompress};
 use llama_triage::internals::simulator::InjectedFault;
 
 /// One fault: what the document calls it, and what the simulated cloud does.
-pub(crate) struct Trouble {
+pub(crate) struct ApiFault {
     pub(crate) name: String,
     pub(crate) fault: InjectedFault,
 }
 
-impl Trouble {
+impl ApiFault {
     /// The name of the project that has this fault.
     pub(crate) fn project(&self) -> String {
         let letters = self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
@@ -31,9 +31,9 @@ impl Trouble {
 const TOO_LONG: Duration = Duration::from_millis(4_500);
 
 /// Every fault.
-pub(crate) fn all() -> Vec<Trouble> {
+pub(crate) fn all() -> Vec<ApiFault> {
     let mut all = Vec::new();
-    let mut add = |name: &str, fault: InjectedFault| all.push(Trouble { name: name.to_owned(), fault });
+    let mut add = |name: &str, fault: InjectedFault| all.push(ApiFault { name: name.to_owned(), fault });
     for status in [400, 401, 402, 403, 404, 408, 409, 410, 413, 422, 429, 500, 502, 503, 504, 529] {
         add(&status.to_string(), InjectedFault::Status(status));
     }

@@ -29,7 +29,7 @@ struct State {
 }
 
 impl Receiver {
-    fn down() -> Receiver {
+    fn unreachable() -> Receiver {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let port = socket.local_addr().unwrap().port();
@@ -109,7 +109,7 @@ async fn news_comes_soon_after_its_receiver_is_back() {
     }
     let start: Timestamp = "2026-06-03T12:00:00Z".parse().unwrap();
     for (kind, down, step, soon) in OUTAGES {
-        let receiver = Receiver::down();
+        let receiver = Receiver::unreachable();
         let site = site(world(start, SignedDuration::from_mins(20)), kind, receiver.port, "").await;
         let cycle = |minutes: i64| {
             let now = start + SignedDuration::from_mins(minutes);
@@ -137,7 +137,7 @@ async fn news_comes_soon_after_its_receiver_is_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_does_not_wait_for_a_scan() {
-    let receiver = Receiver::down();
+    let receiver = Receiver::unreachable();
     receiver.up();
     let world = world(Timestamp::now(), SignedDuration::from_secs(90));
     let site = site(world, "pagerduty", receiver.port, "[schedule]\nscan = \"1s\"\n").await;

@@ -4,7 +4,7 @@ use llama_triage::internals::config::ChannelKind;
 
 /// One fault.
 #[derive(Clone, Copy)]
-pub(crate) struct Trouble {
+pub(crate) struct ChannelFault {
     pub(crate) name: &'static str,
     pub(crate) act: Act,
     /// How many messages meet it; all, if this is none.
@@ -21,7 +21,7 @@ pub(crate) enum Act {
     /// A web server's way.
     Http(Http),
     /// A mail server's way: what it says to a line, and whether we log in.
-    Mail(fn(&str) -> Option<Say>, bool),
+    Mail(fn(&str) -> Option<SmtpReply>, bool),
     /// No TLS where it is required.
     NoTls,
 }
@@ -43,22 +43,22 @@ pub(crate) enum Http {
 
 /// What a mail server does to a line; `connect` and `.` stand for the greeting and the end of the message.
 #[derive(Clone, Copy)]
-pub(crate) enum Say {
+pub(crate) enum SmtpReply {
     Line(&'static str),
     Cut,
     Hang,
 }
 
 /// The faults of a kind of channel.
-pub(crate) fn all(kind: ChannelKind) -> Vec<Trouble> {
-    if kind == ChannelKind::Email { of_mail() } else { of_http() }
+pub(crate) fn all(kind: ChannelKind) -> Vec<ChannelFault> {
+    if kind == ChannelKind::Email { mail_faults() } else { http_faults() }
 }
 
-fn always(name: &'static str, act: Act) -> Trouble {
-    Trouble { name, act, only_first: false }
+fn always(name: &'static str, act: Act) -> ChannelFault {
+    ChannelFault { name, act, only_first: false }
 }
 
-fn of_http() -> Vec<Trouble> {
+fn http_faults() -> Vec<ChannelFault> {
     let says = |status, body| Act::Http(Http::Says(status, None, body));
     let after = |status, wish| Act::Http(Http::Says(status, Some(("retry-after", wish)), ""));
     let elsewhere = Some(("location", "https://elsewhere.example.com/"));
@@ -77,7 +77,7 @@ fn of_http() -> Vec<Trouble> {
         always("404", says(404, "no")),
         always("408", says(408, "")),
         always("410", says(410, "")),
-        Trouble { only_first: true, ..always("413, and takes a smaller one", says(413, "")) },
+        ChannelFault { only_first: true, ..always("413, and takes a smaller one", says(413, "")) },
         always("413, whatever the size", says(413, "")),
         always("422", says(422, "")),
         always("429", says(429, "")),
@@ -94,44 +94,59 @@ fn of_http() -> Vec<Trouble> {
     ]
 }
 
-fn of_mail() -> Vec<Trouble> {
+fn mail_faults() -> Vec<ChannelFault> {
     let mail = |script| Act::Mail(script, false);
     let login = |script| Act::Mail(script, true);
     vec![
         always("nobody listens", Act::Refuse),
         always("no STARTTLS", Act::NoTls),
         always("certificate not trusted", Act::BadTls),
-        always("silent at once", mail(|line| (line == "connect").then_some(Say::Hang))),
-        always("cut at once", mail(|line| (line == "connect").then_some(Say::Cut))),
-        always("421 at once", mail(|line| (line == "connect").then_some(Say::Line("421 too busy")))),
-        always("554 at once", mail(|line| (line == "connect").then_some(Say::Line("554 go away")))),
-        always("no mail server", mail(|line| (line == "connect").then_some(Say::Line("SSH-2.0-x")))),
-        always("454 to the log-in", login(|line| line.starts_with("AUTH").then_some(Say::Line("454 later")))),
-        always("535 to the log-in", login(|line| line.starts_with("AUTH").then_some(Say::Line("535 wrong")))),
-        always("451 to the sender", mail(|line| line.starts_with("MAIL").then_some(Say::Line("451 later")))),
-        always("550 to the sender", mail(|line| line.starts_with("MAIL").then_some(Say::Line("550 not you")))),
-        always("silent after the sender", mail(|line| line.starts_with("MAIL").then_some(Say::Hang))),
+        always("silent at once", mail(|line| (line == "connect").then_some(SmtpReply::Hang))),
+        always("cut at once", mail(|line| (line == "connect").then_some(SmtpReply::Cut))),
+        always("421 at once", mail(|line| (line == "connect").then_some(SmtpReply::Line("421 too busy")))),
+        always("554 at once", mail(|line| (line == "connect").then_some(SmtpReply::Line("554 go away")))),
+        always("no mail server", mail(|line| (line == "connect").then_some(SmtpReply::Line("SSH-2.0-x")))),
+        always("454 to the log-in", login(|line| line.starts_with("AUTH").then_some(SmtpReply::Line("454 later")))),
+        always("535 to the log-in", login(|line| line.starts_with("AUTH").then_some(SmtpReply::Line("535 wrong")))),
+        always("451 to the sender", mail(|line| line.starts_with("MAIL").then_some(SmtpReply::Line("451 later")))),
+        always("550 to the sender", mail(|line| line.starts_with("MAIL").then_some(SmtpReply::Line("550 not you")))),
+        always("silent after the sender", mail(|line| line.starts_with("MAIL").then_some(SmtpReply::Hang))),
         always(
             "451 to a recipient",
-            mail(|line| line.contains("RCPT TO:<ann@").then_some(Say::Line("451 greylisted"))),
+            mail(|line| line.contains("RCPT TO:<ann@").then_some(SmtpReply::Line("451 greylisted"))),
         ),
-        always("550 to a recipient", mail(|line| line.contains("RCPT TO:<ann@").then_some(Say::Line("550 unknown")))),
-        always("421 to a recipient", mail(|line| line.contains("RCPT TO:<bob@").then_some(Say::Line("421 closing")))),
-        always("550 to all recipients", mail(|line| line.starts_with("RCPT").then_some(Say::Line("550 unknown")))),
-        always("552 to all recipients", mail(|line| line.starts_with("RCPT").then_some(Say::Line("552 mailbox full")))),
-        always("451 to DATA", mail(|line| (line == "DATA").then_some(Say::Line("451 later")))),
-        always("cut after DATA", mail(|line| (line == "DATA").then_some(Say::Cut))),
-        always("451 to the message", mail(|line| (line == ".").then_some(Say::Line("451 later")))),
-        always("550 to the message", mail(|line| (line == ".").then_some(Say::Line("550 looks like spam")))),
-        Trouble {
+        always(
+            "550 to a recipient",
+            mail(|line| line.contains("RCPT TO:<ann@").then_some(SmtpReply::Line("550 unknown"))),
+        ),
+        always(
+            "421 to a recipient",
+            mail(|line| line.contains("RCPT TO:<bob@").then_some(SmtpReply::Line("421 closing"))),
+        ),
+        always(
+            "550 to all recipients",
+            mail(|line| line.starts_with("RCPT").then_some(SmtpReply::Line("550 unknown"))),
+        ),
+        always(
+            "552 to all recipients",
+            mail(|line| line.starts_with("RCPT").then_some(SmtpReply::Line("552 mailbox full"))),
+        ),
+        always("451 to DATA", mail(|line| (line == "DATA").then_some(SmtpReply::Line("451 later")))),
+        always("cut after DATA", mail(|line| (line == "DATA").then_some(SmtpReply::Cut))),
+        always("451 to the message", mail(|line| (line == ".").then_some(SmtpReply::Line("451 later")))),
+        always("550 to the message", mail(|line| (line == ".").then_some(SmtpReply::Line("550 looks like spam")))),
+        ChannelFault {
             only_first: true,
             ..always(
                 "552 to the message, and takes a smaller one",
-                mail(|line| (line == ".").then_some(Say::Line("552 too big"))),
+                mail(|line| (line == ".").then_some(SmtpReply::Line("552 too big"))),
             )
         },
-        always("552 to the message, whatever the size", mail(|line| (line == ".").then_some(Say::Line("552 too big")))),
-        always("cut after the message", mail(|line| (line == ".").then_some(Say::Cut))),
-        always("silent after the message", mail(|line| (line == ".").then_some(Say::Hang))),
+        always(
+            "552 to the message, whatever the size",
+            mail(|line| (line == ".").then_some(SmtpReply::Line("552 too big"))),
+        ),
+        always("cut after the message", mail(|line| (line == ".").then_some(SmtpReply::Cut))),
+        always("silent after the message", mail(|line| (line == ".").then_some(SmtpReply::Hang))),
     ]
 }

@@ -11,8 +11,8 @@ use llama_triage::internals::service::{Setup, Worker};
 use llama_triage::internals::simulator::{Options, World, WorldBuilder};
 use tokio_util::sync::CancellationToken;
 
+use super::channel_faults::{self, Act};
 use super::peer::Peer;
-use super::troubles::{self, Act};
 use crate::site::Site;
 
 /// How long one exchange may take; a peer that hangs costs this much.
@@ -28,7 +28,7 @@ const PATH: &str = "s3cret";
 const NEWS: [&str; 2] = ["the layout engine gave way", "the converter lost its licence"];
 
 /// A worker among its peers.
-pub(crate) struct Stand {
+pub(crate) struct TestWorker {
     pub(crate) site: Site,
     pub(crate) peers: Vec<Peer>,
     kind: ChannelKind,
@@ -46,25 +46,25 @@ pub(crate) struct Fate {
     pub(crate) said: String,
 }
 
-impl Stand {
+impl TestWorker {
     /// A site that knows its account already, so that what fails from now on is news.
-    pub(crate) async fn begin(kind: ChannelKind) -> Stand {
+    pub(crate) async fn begin(kind: ChannelKind) -> TestWorker {
         // PagerDuty gets pages and nothing else.
         let pages = if kind == ChannelKind::Pagerduty { "page-classes = [\"unknown\"]\n" } else { "" };
         let more = format!(
             "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{{dir}}/out\"\n[digest]\ngroup-wait = \"0s\"\n{pages}"
         );
         let site = Site::new(world(), Options::default(), &more).await;
-        let peers = troubles::all(kind).into_iter().map(|trouble| Peer::start(kind, trouble)).collect();
+        let peers = channel_faults::all(kind).into_iter().map(|trouble| Peer::start(kind, trouble)).collect();
         let start = site.now();
-        let mut stand = Stand { site, peers, kind, start, cycle_began: Instant::now(), worker: None };
-        stand.open(Vec::new()).await;
-        stand.cycle(SignedDuration::ZERO).await;
+        let mut worker = TestWorker { site, peers, kind, start, cycle_began: Instant::now(), worker: None };
+        worker.open(Vec::new()).await;
+        worker.cycle(SignedDuration::ZERO).await;
         let channels =
-            stand.peers.iter().map(|peer| stand.channel(peer, matches!(peer.trouble.act, Act::BadTls | Act::NoTls)));
+            worker.peers.iter().map(|peer| worker.channel(peer, matches!(peer.trouble.act, Act::BadTls | Act::NoTls)));
         let channels = channels.collect();
-        stand.open(channels).await;
-        stand
+        worker.open(channels).await;
+        worker
     }
 
     /// Every peer works from now on; where TLS was the fault, the configuration no longer asks for it.
@@ -119,12 +119,12 @@ impl Stand {
     }
 
     /// The digest of the first news, tried once.
-    pub(crate) async fn tell_first_news(&mut self) -> String {
+    pub(crate) async fn send_first_digest(&mut self) -> String {
         self.cycle(SignedDuration::from_mins(40)).await.expect("there is news")
     }
 
     /// That of the news after it.
-    pub(crate) async fn tell_other_news(&mut self) -> String {
+    pub(crate) async fn send_second_digest(&mut self) -> String {
         let wait = (self.start + SignedDuration::from_hours(72)).duration_since(self.site.now());
         self.cycle(wait).await.expect("there is other news")
     }
@@ -183,7 +183,7 @@ impl Stand {
     }
 
     /// Whether it was reported that the channel is failing.
-    pub(crate) fn is_told(&self, name: &str) -> bool {
+    pub(crate) fn is_fault_announced(&self, name: &str) -> bool {
         // Where the report of it arrived through the channel itself, the fault has ended by that.
         let told = "SELECT fault FROM worker_fault WHERE announced IS NOT NULL";
         self.site.texts(told).contains(&format!("delivery:{name}"))

@@ -1,5 +1,5 @@
 //! Holds `config/schema.json` and `docs/configuration.md` equal to the configuration types, and `config/example.toml`
-//! equal to their defaults. Only for tests: `BLESS=1 cargo test config::reference` writes the two files again.
+//! equal to their defaults. Only for tests: `BLESS=1 cargo test config::tests` writes the two files again.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ fn is_duration(schema: &Map<String, Value>) -> bool {
 fn reference(schema: &Value) -> String {
     let mut text = String::from(
         "# Configuration\n\n\
-         This page is generated from the configuration types; `BLESS=1 cargo test config::reference` writes it again.\n\n\
+         This page is generated from the configuration types; `BLESS=1 cargo test config::tests` writes it again.\n\n\
          The file is TOML.\n\
          Relative paths in it follow its folder, wherever the command is started; `--ledger` follows the working directory.\n\
          `config/example.toml` holds every key with its default, and `config/schema.json` is a JSON Schema: \
@@ -219,7 +219,7 @@ fn is_up_to_date(name: &str, wanted: &str) {
         std::fs::write(file(name), wanted).unwrap();
     }
     let found = std::fs::read_to_string(file(name)).unwrap_or_default();
-    assert!(found == wanted, "{name} does not fit the code: run BLESS=1 cargo test config::reference");
+    assert!(found == wanted, "{name} does not fit the code: run BLESS=1 cargo test config::tests");
 }
 
 #[test]
@@ -245,4 +245,20 @@ fn the_example_names_every_key() {
     keys_of_document(&toml::from_str(&all).unwrap(), &schema, "", &mut named);
     keys_of_schema(&schema, "", &mut known);
     assert_eq!(named, known);
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_keys_of_its_table() {
+    let schema = schema();
+    for (table, described) in schema["properties"].as_object().unwrap() {
+        let (head, keys) = match described["type"] == "array" {
+            true => (format!("[[{table}]]"), described["items"]["properties"].as_object()),
+            false => (format!("[{table}]"), described["properties"].as_object()),
+        };
+        let mistakes = crate::config::load::parse(&format!("{head}\nno-such-key = 1\n")).unwrap_err();
+        let said = &mistakes.iter().find(|mistake| mistake.key.ends_with("no-such-key")).unwrap().text;
+        let (_, allowed) = said.split_once("allowed: ").unwrap();
+        let allowed: BTreeSet<&str> = allowed.split('`').skip(1).step_by(2).collect();
+        assert_eq!(allowed, keys.unwrap().keys().map(String::as_str).collect(), "{table}");
+    }
 }

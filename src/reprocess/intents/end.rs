@@ -1,7 +1,5 @@
-//! Retries that never end: their project was removed from the configuration, or LlamaCloud never shows their outcome.
-//! The first are reported as a problem; `reprocess give-up` ends both.
-
-use std::collections::BTreeMap;
+//! Ends intents by hand: cancels what was not sent yet, gives up what never ends, because its project was removed from the configuration
+//! or LlamaCloud never shows its outcome.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,17 +7,29 @@ use crate::config::Config;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, Transaction, fault};
-use crate::reprocess::Reprocess;
 use crate::reprocess::facts::limits;
-use crate::reprocess::intents::end_error::EndError;
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::protocol::intent::IntentState;
+use crate::reprocess::protocol::intent::{IntentEvent, IntentState};
 use crate::reprocess::protocol::outcome::Outcome;
 use crate::reprocess::store::attempt::{self, End};
 use crate::reprocess::store::intent::{self, StoredIntent};
 
 /// A retry of unclear outcome is looked for at least this long before a person may end it.
 const LOOKED_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Why a plan or an intent was not ended; nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// There is none with this id.
+    #[error("there is no such plan or intent")]
+    Unknown,
+    /// It is in no state to be ended.
+    #[error("{0}")]
+    Refused(String),
+    /// The ledger refuses.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
 
 /// The person who gives up a retry, and the reason.
 #[derive(Clone, Copy, Debug)]
@@ -34,36 +44,23 @@ pub(crate) struct GiveUp<'a> {
     pub now: Timestamp,
 }
 
-impl Reprocess<'_> {
-    /// Raises a worker fault for each project that is not configured any more and has retries that are not over; ends the others.
-    ///
-    /// # Errors
-    /// The ledger refuses.
-    pub(crate) async fn tell_orphans(&self, now: Timestamp) -> Result<(), LedgerError> {
-        let mut orphans: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for intent in self.ledger.read(intent::unsettled).await? {
-            if self.project(&intent.project).is_none() {
-                orphans.entry(intent.project).or_default().push(intent.intent_id);
-            }
-        }
-        self.ledger
-            .write(move |tx| {
-                for key in fault::active_with_prefix(tx, "orphan:")? {
-                    if !orphans.keys().any(|project| key == format!("orphan:{project}")) {
-                        fault::clear(tx, &key, now)?;
-                    }
-                }
-                for (project, intents) in orphans {
-                    let text = format!(
-                        "project {project} is no longer in the configuration, and the outcome of its retries cannot be requested ({}): add it again under this name, or end each with `llama-triage reprocess give-up ID --reason TEXT`",
-                        intents.join(", ")
-                    );
-                    fault::raise(tx, &format!("orphan:{project}"), &text, now)?;
-                }
-                Ok(())
-            })
-            .await
-    }
+/// Cancels an intent of which nothing was sent.
+///
+/// # Errors
+/// There is no such intent, or it may have been sent.
+pub(crate) async fn cancel(ledger: &Ledger, intent_id: &str, actor: &str, now: Timestamp) -> Result<(), EndError> {
+    let (id, actor) = (intent_id.to_owned(), actor.to_owned());
+    ledger
+        .try_write(move |tx| {
+            let stored = intent::get(tx, &id)?.ok_or(EndError::Unknown)?;
+            let cancelled = stored.intent.clone().after(IntentEvent::Cancel);
+            let (after, _) = cancelled.map_err(|_| EndError::Refused(cannot_cancel(&stored.intent.state)))?;
+            intent::keep(tx, &id, &after, None, now)?;
+            let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
+            audit::record(tx, &act, now)?;
+            Ok(())
+        })
+        .await
 }
 
 /// Ends a retry whose outcome cannot be determined: its attempts end as `unknown`, and count; its items are open again.
@@ -78,7 +75,7 @@ pub(crate) async fn give_up(ledger: &Ledger, config: &Config, act: GiveUp<'_>) -
     ledger
         .try_write(move |tx| {
             let stored = intent::get(tx, &id)?.ok_or(EndError::Unknown)?;
-            if let Some(why) = cannot(&stored, projects.contains(&stored.project), &limits, now) {
+            if let Some(why) = cannot_give_up(&stored, projects.contains(&stored.project), &limits, now) {
                 return Err(EndError::Refused(why));
             }
             let items = end_all(tx, &stored, now)?;
@@ -99,7 +96,7 @@ pub(crate) async fn give_up(ledger: &Ledger, config: &Config, act: GiveUp<'_>) -
 }
 
 /// Why a retry cannot be given up; none if it can.
-fn cannot(stored: &StoredIntent, configured: bool, limits: &Limits, now: Timestamp) -> Option<String> {
+fn cannot_give_up(stored: &StoredIntent, configured: bool, limits: &Limits, now: Timestamp) -> Option<String> {
     let age = now - stored.intent.posting_at.unwrap_or(stored.created_at);
     match &stored.intent.state {
         _ if stored.word == "finished" || stored.intent.state.releases() => {
@@ -127,4 +124,12 @@ fn end_all(tx: &Transaction<'_>, stored: &StoredIntent, now: Timestamp) -> Resul
         items += 1;
     }
     Ok(items)
+}
+
+fn cannot_cancel(state: &IntentState) -> String {
+    match state.batch_ids().as_slice() {
+        [] if state.releases() => format!("it is over ({})", state.name()),
+        [] => "it may have been sent already; the next cycles find out".to_owned(),
+        ids => format!("it was sent; cancel batch {} at LlamaCloud", ids.join(", ")),
+    }
 }
