@@ -27,6 +27,7 @@ pub(crate) fn classify(rules: &Rules, first: &Subject<'_>) -> Classified {
     classified(&rules.classify(&FailureFacts {
         kind: rule_kind(first.kind),
         message: first.message.unwrap_or_default(),
+        item_name: first.item_name,
         skip_reason: first.skip_reason,
         job_type: first.job_type,
         ..FailureFacts::default()

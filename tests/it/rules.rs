@@ -61,7 +61,7 @@ fn wordings_that_training_never_saw_are_judged_well() {
 const RIGHT: f64 = 0.82;
 const COSTLY: f64 = 0.03;
 
-/// The vendor's own table: https://developers.llamaindex.ai/llamaparse/general/troubleshooting/.
+/// The vendor's own table: <https://developers.llamaindex.ai/llamaparse/general/troubleshooting/>.
 #[test]
 fn the_vendors_own_errors_have_their_class() {
     let rules = Rules::shipped();

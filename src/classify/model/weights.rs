@@ -122,7 +122,8 @@ impl<'m> Model<'m> {
         let mut taken: Vec<(u16, u16)> = Vec::new();
         for (words, _) in ranked {
             let is_near = |other: &(u16, u16)| words.0 <= other.1 && other.0 <= words.1;
-            if words.1 - words.0 <= 2 && taken.len() < most && !taken.iter().any(is_near) {
+            let is_quotable = words.1 - words.0 <= 1 && !text.quote_words(features, words).is_empty();
+            if is_quotable && taken.len() < most && !taken.iter().any(is_near) {
                 taken.push(words);
             }
         }
