@@ -1,4 +1,4 @@
-//! Multinomial logistic regression by stochastic gradient descent with a step for each weight (AdaGrad).
+//! Multinomial logistic regression by stochastic gradient descent with a step for each weight (`AdaGrad`).
 //!
 //! One thread, one order, basic arithmetic and `libm`: the same weights on every machine.
 
