@@ -7,10 +7,11 @@ use jiff::Timestamp;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, Transaction};
-use crate::model::text::local;
+use crate::model::text::{count, local};
 use crate::notify::deliver::{DeliverySummary, DigestSender, Round, deliver, recover};
 use crate::notify::render::text;
 use crate::notify::render::words::headline;
+use crate::notify::store_delivery;
 use crate::triage::digest::model::Digest;
 use crate::triage::settings::{TriageRequest, TriageSettings};
 use crate::triage::store::outbox;
@@ -84,6 +85,8 @@ pub(crate) struct Rehearsal {
     pub waiting: Option<Decision>,
     /// When that is sent as things are, and what it waits for; none if it has no news, or nothing ever sends it.
     pub next_send_time: Option<(Timestamp, String)>,
+    /// Deliveries that did not arrive and are tried again, whatever is due: what they say is part of what waits.
+    pub retried: u32,
 }
 
 /// What [`run`] would decide now. Nothing changes.
@@ -107,7 +110,8 @@ pub(crate) async fn preview(
         Some(_) => next_send_time(ledger, settings, request).await?,
         None => None,
     };
-    Ok(Rehearsal { due, waiting, next_send_time })
+    let retried = ledger.read(store_delivery::count_waiting).await?;
+    Ok(Rehearsal { due, waiting, next_send_time, retried })
 }
 
 /// The first time at which a digest would be sent if nothing else happened until then, and what it waits for.
@@ -152,6 +156,10 @@ pub(crate) fn not_due_message(rehearsal: &Rehearsal, settings: &TriageSettings) 
         return format!("Nothing new to send.{}", next.unwrap_or_default());
     }
     let next = match &rehearsal.next_send_time {
+        _ if rehearsal.retried > 0 => format!(
+            "{} did not arrive and will be tried again (`llama-triage report deliveries`).",
+            count(rehearsal.retried.into(), "delivery", "deliveries")
+        ),
         Some((at, why)) => format!("Pending news is sent from {} on ({why}).", time(*at)),
         None => "Pending news is sent with the next digest.".to_owned(),
     };
@@ -288,7 +296,12 @@ mod tests {
         settings.routes = vec![mail()];
         let said = not_due_message(&rehearsal, &settings);
         assert!(said.contains("after the quiet hours") && said.contains("digest --now"), "{said}");
-        let nothing = Rehearsal { due: None, waiting: None, next_send_time: None };
+        let said = not_due_message(&Rehearsal { retried: 2, ..rehearsal }, &settings);
+        assert!(
+            said.contains("2 deliveries did not arrive and will be tried again") && !said.contains("from"),
+            "{said}"
+        );
+        let nothing = Rehearsal { due: None, waiting: None, next_send_time: None, retried: 0 };
         assert_eq!(not_due_message(&nothing, &settings), "Nothing to send.");
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod error;
 pub(crate) mod fault;
+pub(crate) mod hash;
 pub(crate) mod identity;
 pub(crate) mod lock;
 pub(crate) mod meta;

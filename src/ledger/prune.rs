@@ -152,7 +152,7 @@ mod tests {
         INSERT INTO error_group (group_key, group_id, kind, template, title, mining, grouping_version, first_seen, last_seen,
                 open_items, total_items, failures)
             VALUES (1, 'g-1', 'failed', 't', 't', x'', 1, 10, 20, 1, 3, 3), (2, 'g-2', 'failed', 't', 't', x'', 1, 10, 10, 0, 1, 1);
-        INSERT INTO message VALUES (1, 1, 'kept'), (2, 2, 'forgotten');
+        INSERT INTO message VALUES (1, -6879547754445957492, 'kept'), (2, -946337629795732995, 'forgotten');
         INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key, first_seen,
                 last_seen, failures, recovered_at)
             VALUES ('open', 1, 'n', 1, 'failed', 'open', 1, 1, 10, 10, 1, NULL),

@@ -11,7 +11,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use base64::Engine;
 use base64::engine::GeneralPurpose;
-use base64::engine::general_purpose::{STANDARD_NO_PAD as BASE64, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD as BASE64, URL_SAFE_NO_PAD};
 
 use crate::model::redact::unescaped::{Unescaped, percent_decoded};
 
@@ -147,8 +147,11 @@ fn is_whole_word(text: &[u8], place: &Range<usize>) -> bool {
 /// Addresses do not, for everybody's begin alike; their random parts do.
 fn plain_forms(secret: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let mut plain: BTreeSet<String> = BTreeSet::from([secret.to_owned()]);
-    // Standard Webhooks: the prefix is no part of the key.
-    plain.extend(secret.strip_prefix("whsec_").map(str::to_owned));
+    // Standard Webhooks: the prefix is no part of the key, and the key is what the rest encodes, which may be a text.
+    if let Some(key) = secret.strip_prefix("whsec_") {
+        plain.insert(key.to_owned());
+        plain.extend(STANDARD.decode(key).ok().and_then(|bytes| String::from_utf8(bytes).ok()));
+    }
     plain.extend(parts_of_address(secret).into_iter().map(str::to_owned));
     let decoded: Vec<String> = plain.iter().filter_map(|text| percent_decoded(text)).collect();
     plain.extend(decoded);
@@ -189,6 +192,8 @@ fn encodings(text: &str) -> Vec<String> {
     }
     // A query writes a blank as `+`.
     let mut forms = vec![text.to_owned(), text.replace(' ', "+"), hex::encode(text)];
+    // Of other letters the automaton does not know which belong together.
+    forms.extend([text.to_uppercase(), text.to_lowercase()].into_iter().filter(|_| !text.is_ascii()));
     for engine in [&BASE64, &URL_SAFE_NO_PAD] {
         forms.push(engine.encode(text));
         forms.extend((0..3).map(|shift| base64_within(engine, text, shift)));
@@ -267,6 +272,12 @@ mod tests {
     }
 
     #[test]
+    fn the_key_that_a_webhook_secret_encodes_is_masked() {
+        let secret = format!("whsec_{}", STANDARD.encode("key of the receiver 7!"));
+        assert_eq!(masked(&secret, "not signed by key of the receiver 7!"), "not signed by ***");
+    }
+
+    #[test]
     fn a_short_secret_is_masked_where_it_stands_alone_and_a_tiny_one_not_at_all() {
         assert_eq!(masked("1234", "PIN 1234: 12345 of 91234, x=1234"), "PIN ***: 12345 of 91234, x=***");
         assert_eq!(masked("1234", "MTIzNA=="), "***==");
@@ -289,6 +300,7 @@ mod tests {
             assert_eq!(masked(secret, &format!("535: \"{text}\" is wrong")), "535: \"***\" is wrong", "{text}");
         }
         assert_eq!(masked("pässwörter9", "p\\u00e4ssw\\u00F6rter9, p%C3%A4ssw%c3%b6rter9"), "***, ***");
+        assert_eq!(masked("pässwörter9", "PÄSSWÖRTER9, P%C3%84SSW%C3%96RTER9"), "***, ***");
         assert_eq!(masked("a%41b\\u0042c9", "raw a%41b\\u0042c9"), "raw ***", "what looks escaped may be the secret");
         assert_eq!(
             masked("s3cr3t-s3cr3t", "100 % of \\u00zz & C:\\users &c; %4"),

@@ -119,8 +119,9 @@ impl Email {
             return Err(NotifyError::Deferred { peer, why, retry_after: None }.after(done));
         }
         if done.is_empty() {
-            let why = self.server.with_greeting(refused.join("; "));
+            let why = refused.join("; ");
             let todo = hint::advice(SmtpStage::Recipient, &why);
+            let why = self.server.with_greeting(why, todo);
             return Err(NotifyError::Refused { peer, why, todo, of_content: false });
         }
         Ok(Receipt { answer: sent.answer, refused, done, tier })

@@ -308,21 +308,21 @@ impl SmtpServer {
     }
 
     fn refused(&self, why: &str, todo: &'static str) -> NotifyError {
-        let why = self.with_greeting(why.to_owned());
+        let why = self.with_greeting(why.to_owned(), todo);
         NotifyError::Refused { peer: self.peer(), why, todo, of_content: false }
     }
 
     /// A server's words with what to do about them, where they name their cause.
     pub(crate) fn advised(&self, why: String) -> String {
         match hint::known(&why) {
-            Some(todo) => format!("{}; {todo}", self.with_greeting(why)),
+            Some(todo) => format!("{}; {todo}", self.with_greeting(why, todo)),
             None => why,
         }
     }
 
-    /// A server's words with the name that it was greeted with, where that is what it refuses: servers seldom repeat it.
-    pub(crate) fn with_greeting(&self, why: String) -> String {
-        if hint::is_of_greeting(&why) { format!("{why}; the name that it refused is {}", self.hello) } else { why }
+    /// A server's words with the name that it was greeted with, where the advice is about that: servers seldom repeat it.
+    pub(crate) fn with_greeting(&self, why: String, todo: &str) -> String {
+        if todo == hint::GREETING { format!("{why}; the name that it refused is {}", self.hello) } else { why }
     }
 }
 
