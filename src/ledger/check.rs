@@ -63,9 +63,9 @@ fn changed_messages(connection: &Connection) -> Result<Vec<String>, LedgerError>
     let mut statement = connection.prepare("SELECT message_key, hash, text FROM message")?;
     let (mut rows, mut lines) = (statement.query(())?, Vec::new());
     while let Some(row) = rows.next()? {
-        let (key, written): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (key, written): (i64, i64) = (row.get("message_key")?, row.get("hash")?);
         // Damaged bytes need not be UTF-8.
-        let same = matches!(row.get_ref(2)?, ValueRef::Text(text) if hash(&[text]) == written);
+        let same = matches!(row.get_ref("text")?, ValueRef::Text(text) if hash(&[text]) == written);
         if !same {
             lines.push(format!("the text of message {key} is not the one that was written"));
         }
