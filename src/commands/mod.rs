@@ -2,6 +2,7 @@
 
 pub(crate) mod check_config;
 pub(crate) mod completions;
+pub(crate) mod console;
 pub(crate) mod cycle;
 pub(crate) mod demo;
 pub(crate) mod digest;
@@ -21,7 +22,7 @@ pub(crate) mod serve;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::commands::group::act;
+use crate::actions::act;
 use crate::commands::ledger::restore;
 
 use std::path::{Path, PathBuf};
@@ -29,16 +30,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::cli::{Cli, ColorWhen, Command, Global};
 use crate::complain;
 use crate::config::{Config, load};
 use crate::credentials::Credentials;
 use crate::exit::{self, Exit};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, known_time};
 use crate::report::question::Question;
 use crate::report::store;
-use crate::service::clock;
 use crate::service::worker::Setup;
 use crate::telemetry::{self, Role};
 
@@ -74,8 +75,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
     start_logging(global, &cli.command);
-    if global.ledger.len() > 1 && !matches!(cli.command, Command::Report(_)) {
-        complain!("only `report` accepts several --ledger; give one");
+    if global.ledger.len() > 1 && !matches!(cli.command, Command::Report(_) | Command::Console(_)) {
+        complain!("only `report` and `console` accept several --ledger; give one");
         return Ok(Exit::Usage);
     }
     match cli.command {
@@ -83,12 +84,15 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Scan => scan::run(setup(global)?, global.verbose > 0).await,
         Command::Cycle => cycle::run(setup(global)?).await,
         Command::Serve => serve::run(global.clone()).await,
+        Command::Console(args) => console::run(global, &args).await,
         Command::CheckConfig { file_only } => check_config::run(global, file_only),
         Command::Digest(args) => notify::run_digest(&setup(global)?, &args).await,
         Command::Notify(command) => notify::run_notify(&setup(global)?, command).await,
         Command::Group(command) => {
             let ledger = Ledger::open_shared(&ledger_path(global)?).await?;
-            let done = group::run(command, &ledger, person_beside(&ledger).await?).await;
+            let config = optional_configuration(global)?.unwrap_or_default();
+            let zone = TimeZone::get(&config.schedule.timezone)?;
+            let done = group::run(command, &ledger, person_beside(&ledger).await?, &zone).await;
             ledger.close().await?;
             done
         }
@@ -109,7 +113,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
 
 /// Logging starts before the configuration is checked, so its own `[log]` is read leniently here.
 fn start_logging(global: &Global, command: &Command) {
-    let role = if matches!(command, Command::Serve) { Role::Service } else { Role::Command };
+    let role = if matches!(command, Command::Serve | Command::Console(_)) { Role::Service } else { Role::Command };
     let configured =
         load::find(global.config.as_deref()).ok().and_then(|path| load::read(&path).ok()).map(|config| config.log);
     let configured = configured.unwrap_or_default();
@@ -201,7 +205,7 @@ fn person() -> act::Person {
 /// The same beside a worker, which may have found that this host's clock is wrong.
 async fn person_beside(ledger: &Ledger) -> anyhow::Result<act::Person> {
     let person = person();
-    Ok(act::Person { now: clock::beside(ledger, person.now).await?, ..person })
+    Ok(act::Person { now: known_time::beside(ledger, person.now).await?, ..person })
 }
 
 /// The configuration if there is one; a bad one is an error all the same.
