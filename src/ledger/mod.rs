@@ -10,6 +10,7 @@ pub(crate) mod check;
 pub(crate) mod error;
 pub(crate) mod fault;
 pub(crate) mod identity;
+pub(crate) mod known_time;
 pub(crate) mod lock;
 pub(crate) mod meta;
 pub(crate) mod open;
