@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod acts;
+pub(crate) mod answer;
 pub(crate) mod desk;
 pub(crate) mod error;
 pub(crate) mod guard;
@@ -277,7 +278,7 @@ impl Console {
         Ok(Console {
             ledger: path,
             base,
-            style_version: hex::encode(&Sha256::digest(http::style())[..6]),
+            style_version: hex::encode(&Sha256::digest(templates::style())[..6]),
             access,
             forms: Forms::new(key),
             attempts: Mutex::default(),

@@ -7,10 +7,10 @@ use strum::VariantNames as _;
 
 use crate::actions::silence::covered_by;
 use crate::console::acts::kind::ActKind;
+use crate::console::answer::{Asked, problem, read};
 use crate::console::desk::Desk;
 use crate::console::error::PageError;
 use crate::console::guard::asking;
-use crate::console::http::{Asked, problem, read};
 use crate::console::pages::{Pairs, plans, value};
 use crate::model::class::Class;
 use crate::report::filter::Filter;
