@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::commands::group::act::ActError;
+use crate::actions::act::ActError;
 use crate::commands::report::outcome::ReportOutcome;
 use crate::config::load::ConfigError;
 use crate::ledger::error::LedgerError;

@@ -9,10 +9,12 @@
 //!       └────────── reprocess ◀────────────┘                    report ◀──────┘
 //! ```
 
+mod actions;
 mod classify;
 mod cli;
 mod commands;
 mod config;
+mod console;
 mod credentials;
 mod exit;
 mod file_owner;

@@ -5,6 +5,7 @@
 
 pub(crate) mod channel;
 pub(crate) mod check;
+pub(crate) mod console;
 pub(crate) mod duration;
 pub(crate) mod load;
 pub(crate) mod paths;
@@ -48,6 +49,8 @@ pub struct Config {
     pub rule: Vec<Rule>,
     /// Health, metrics, heartbeat.
     pub service: ServiceConfig,
+    /// Pages and actions in a browser.
+    pub console: console::ConsoleConfig,
     /// Logging.
     pub log: Log,
 }
@@ -174,6 +177,8 @@ pub struct ServiceConfig {
     /// Address of `/healthz`, `/metrics` and `/webhooks/llamacloud`, such as "127.0.0.1:9180"; none switches them off.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<std::net::SocketAddr>,
+    /// The address under which people reach the console, such as `https://triage.example.com`; digests then link to it.
+    pub public_url: Option<String>,
     /// A URL fetched after each complete cycle.
     pub heartbeat_url: Option<String>,
     /// A file that holds the heartbeat URL, where the URL is a secret.

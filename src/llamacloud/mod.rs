@@ -11,6 +11,7 @@ pub(crate) mod fuzz;
 pub(crate) mod http;
 pub(crate) mod json_repair;
 pub(crate) mod paging;
+pub(crate) mod record_text;
 pub(crate) mod resubmit;
 pub(crate) mod server_time;
 pub(crate) mod settings;
@@ -290,6 +291,16 @@ impl Cloud {
             return v2::job_record(&self.client, job_type, job_id).await;
         }
         v1_beta::job::record(&self.client, job_type, job_id).await
+    }
+
+    /// The whole record of a job as indented JSON without secrets, for people; none if LlamaCloud does not have it (any more).
+    pub async fn job_record_text(&self, job_type: &str, job_id: &str) -> Result<Option<String>, CloudError> {
+        if self.api == Api::V2 || self.v2.is_single(job_id) {
+            let path = [&v2::record_path(job_type, job_id)[..], &[job_id]].concat();
+            return record_text::record_text(&self.client, &path, false).await;
+        }
+        let Some((front, unscoped)) = v1_beta::job::record_path(job_type, job_id) else { return Ok(None) };
+        record_text::record_text(&self.client, &[front, &[job_id]].concat(), unscoped).await
     }
 
     /// Whether the record of a job can say more than the listing of its item did: parse jobs of v2 are listed whole.

@@ -8,10 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::{Connection, Ledger, fault};
-use crate::model::clock::{
-    self, ClockReading, KnownTime, ServerTime, TOLERANCE, TimeSource, has_jumped, plain, read_time,
-};
+use crate::ledger::{Ledger, fault, known_time};
+use crate::model::clock::{ClockReading, KnownTime, ServerTime, TOLERANCE, TimeSource, has_jumped, plain, read_time};
 use crate::service::setup::Setup;
 use crate::service::store_clock_skew::{self, Right};
 
@@ -52,7 +50,7 @@ enum RepairScope {
 impl Clock {
     /// The clock of a process that begins with this ledger.
     pub async fn load(ledger: &Ledger) -> Result<Clock, LedgerError> {
-        let known = ledger.read(store_clock_skew::last_known).await?;
+        let known = ledger.read(known_time::last_known).await?;
         Ok(Clock {
             known: known.map(|at| (at, None)),
             last: None,
@@ -190,18 +188,6 @@ impl Clock {
             })
             .await
     }
-}
-
-/// What time it is for a person's act beside the worker: by the host's clock, or where that is wrong, as the worker has found.
-///
-/// # Errors
-/// The ledger refuses.
-pub(crate) async fn beside(ledger: &Ledger, host: Timestamp) -> Result<Timestamp, LedgerError> {
-    let read = |connection: &Connection| {
-        Ok((store_clock_skew::last_known(connection)?, store_clock_skew::host_ahead(connection)?))
-    };
-    let (known, ahead) = ledger.read(read).await?;
-    Ok(known.map_or(host, |known| clock::beside(host, known, ahead)))
 }
 
 fn complaint(ahead: SignedDuration) -> String {

@@ -13,6 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::console::Console;
+use crate::console::http::router;
 use crate::ledger::error::LedgerError;
 use crate::model::schedule::DueRun;
 use crate::model::text::count;
@@ -45,14 +47,20 @@ pub(crate) async fn serve(
     let stop = CancellationToken::new();
     let pulse = Arc::new(Liveness::default());
     let hints = Arc::new(WebhookQueue::default());
+    let mut console = None;
     if let Some(address) = worker.setup.config.service.listen {
         let secret = worker.setup.webhook_secret.clone();
         let takes_events = secret.is_some();
         let events = secret.map(|secret| webhook::router(secret, Arc::clone(&hints))).unwrap_or_default();
         let low_disk = worker.setup.config.ledger.low_disk;
         let observed = Observed::new(worker.ledger.clone(), Arc::clone(&pulse), low_disk);
-        let bound = http::listen(address, observed, events, stop.clone()).await?;
+        console = open_console(&worker)?;
+        let more = console.iter().fold(events, |more, console| more.merge(router(Arc::clone(console))));
+        let bound = http::listen(address, observed, more, stop.clone()).await?;
         info!(address = %bound, takes_events, "answering /healthz and /metrics on {bound}");
+        if console.is_some() {
+            info!("the console is on http://{bound}/");
+        }
     }
     let mut ticks = scheduler::start(TICK).await?;
     let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&pulse), stop.clone()));
@@ -64,7 +72,7 @@ pub(crate) async fn serve(
         tokio::select! {
             () = stopping.shutdown_requested() => break,
             _ = hangup.recv() => {
-                take_over(&mut worker, reload());
+                take_over(&mut worker, console.as_deref(), reload());
                 continue;
             }
             tick = ticks.tick() => tick?,
@@ -132,6 +140,17 @@ pub(crate) async fn serve(
     worker.ledger.close().await?;
     info!("stopped");
     Ok(())
+}
+
+/// The console, if it is configured.
+fn open_console(worker: &Worker) -> anyhow::Result<Option<Arc<Console>>> {
+    let setup = &worker.setup;
+    if !setup.config.console.enabled {
+        return Ok(None);
+    }
+    let (path, writer) = (worker.ledger.path().to_owned(), Some(worker.ledger.clone()));
+    let console = Console::new(path, String::new(), setup.console_access()?, setup.for_console(), writer)?;
+    Ok(Some(Arc::new(console)))
 }
 
 /// Closes a ledger whose write-ahead log was taken away under it. What was in the log gets into the ledger by that;
@@ -284,9 +303,14 @@ async fn deliver(worker: &Worker, now: Timestamp) -> anyhow::Result<()> {
 }
 
 /// Goes on with the new configuration, or with the old one if the new one is bad.
-fn take_over(worker: &mut Worker, setup: anyhow::Result<Setup>) {
+fn take_over(worker: &mut Worker, console: Option<&Console>, setup: anyhow::Result<Setup>) {
     match setup.and_then(|setup| worker.reconfigure(setup)) {
-        Ok(()) => info!("configuration reloaded"),
+        Ok(()) => {
+            if let Some(console) = console {
+                console.reconfigure(worker.setup.for_console());
+            }
+            info!("configuration reloaded");
+        }
         Err(error) => error!("configuration not reloaded, the old one stays active: {error:#}"),
     }
 }

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::config::channel::ChannelConfig;
 use crate::config::load::ConfigError;
 use crate::config::project::ProjectConfig;
+use crate::console::{Access, ConsoleSetup};
 use crate::credentials::{Credentials, SecretUse};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
@@ -28,7 +29,7 @@ pub struct Setup {
     /// The projects to watch, each with its client.
     pub projects: Vec<Watched<Cloud>>,
     /// What classifies failures: the team's rules before what comes with the program.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// What triage needs.
     pub triage: crate::triage::settings::TriageSettings,
     /// The channels.
@@ -37,6 +38,8 @@ pub struct Setup {
     pub heartbeat: Option<Heartbeat>,
     /// What LlamaCloud's webhooks are signed with, if they are taken.
     pub webhook_secret: Option<SecretString>,
+    /// The token of the console's log-in page, if there is one.
+    pub console_token: Option<SecretString>,
 }
 
 impl Setup {
@@ -54,14 +57,39 @@ impl Setup {
         let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
         let secret = credentials.llamacloud_webhook_secret(config.service.webhook_secret_file.as_deref());
         let webhook_secret = usable(std::iter::once(secret.map_err(Into::into)), &mut wrong).pop().flatten();
+        let token = credentials.console_token(config.console.token_file.as_deref());
+        let console_token = usable(std::iter::once(token.map_err(Into::into)), &mut wrong).pop().flatten();
+        if config.console.enabled {
+            let checked = check_console(&config, console_token.as_ref());
+            wrong.extend(checked.err().map(|error| error.to_string()));
+        }
         if !wrong.is_empty() {
             return Err(ConfigError::Credential(wrong.join("\n")).into());
         }
-        let rules = Rules::shipped().with_user_rules(config.rule.clone()).context("[[rule]]")?;
+        let rules = Arc::new(Rules::shipped().with_user_rules(config.rule.clone()).context("[[rule]]")?);
         let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
         let triage = crate::triage::settings::TriageSettings::new(&config, &rules, only)?;
-        Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret })
+        Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret, console_token })
     }
+
+    /// Who may ask for the console, and how people are known.
+    ///
+    /// # Errors
+    /// The token is too short, or a sign-on lacks its header or its proxies.
+    pub(crate) fn console_access(&self) -> Result<Access, ConfigError> {
+        Access::new(&self.config.console, self.config.service.public_url.as_deref(), self.console_token.as_ref())
+    }
+
+    /// What the console's pages need.
+    pub(crate) fn for_console(&self) -> ConsoleSetup {
+        ConsoleSetup::new(&self.config, self.zone.clone(), self.projects.clone(), Arc::clone(&self.rules))
+    }
+}
+
+/// Whether the console can be answered where the service listens.
+fn check_console(config: &Config, token: Option<&SecretString>) -> Result<(), ConfigError> {
+    let access = Access::new(&config.console, config.service.public_url.as_deref(), token)?;
+    config.service.listen.map_or(Ok(()), |address| access.refuse_open_address(address.ip()))
 }
 
 /// What could be opened; what could not goes to `wrong`, so that people see every mistake at once.

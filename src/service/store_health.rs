@@ -5,6 +5,7 @@ use rusqlite::Connection;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::Count;
+use crate::notify::store_delivery::dead_channels;
 
 /// Counts and times that tell whether the worker does its work.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,17 +60,6 @@ pub(crate) fn read(connection: &Connection) -> Result<Health, LedgerError> {
 
 fn unsigned(n: i64) -> u64 {
     n.unsigned_abs()
-}
-
-fn dead_channels(connection: &Connection) -> Result<Vec<String>, LedgerError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT channel FROM delivery d WHERE state = 'dead' AND created_at =
-           (SELECT max(created_at) FROM delivery n WHERE n.channel = d.channel AND n.state IN ('sent', 'dead'))
-           AND channel NOT IN (SELECT name FROM channel WHERE gone_at IS NOT NULL)
-         GROUP BY channel ORDER BY channel",
-    )?;
-    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(names)
 }
 
 fn scan_faults(connection: &Connection) -> Result<Vec<String>, LedgerError> {

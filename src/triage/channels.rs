@@ -58,7 +58,8 @@ pub(crate) fn note(
 }
 
 fn record(tx: &Transaction<'_>, action: &str, name: &str, now: Timestamp) -> Result<(), LedgerError> {
-    audit::record(tx, &Act { actor: "auto:config", action, subject: name, ..Act::default() }, now)
+    audit::record(tx, &Act { actor: "auto:config", action, subject: name, ..Act::default() }, now)?;
+    Ok(())
 }
 
 fn is_configured(settings: &TriageSettings, name: &str) -> bool {

@@ -11,6 +11,7 @@ mod causes;
 mod clock;
 mod clock_jumps;
 mod config_paths;
+mod console;
 mod copies;
 mod crash;
 mod demo;

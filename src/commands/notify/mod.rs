@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use crate::commands::digest;
 use crate::exit::Exit;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, known_time};
 use crate::notify::Channel;
-use crate::service::clock::{self, Clock};
+use crate::service::clock::Clock;
 use crate::service::setup::Setup;
 use crate::triage::settings::TriageRequest;
 use crate::{complain, say};
@@ -46,7 +46,7 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
     let path = &setup.config.ledger.path;
     if args.dry_run {
         let ledger = Ledger::open_shared(path).await?;
-        let now = clock::beside(&ledger, Timestamp::now()).await?;
+        let now = known_time::beside(&ledger, Timestamp::now()).await?;
         let request = request(&ledger, setup, args.now, now).await?;
         let rehearsal = digest::preview(&ledger, &setup.triage, request).await?;
         if rehearsal.due.is_none() {
@@ -120,7 +120,6 @@ fn find<'s>(setup: &'s Setup, name: &str) -> anyhow::Result<&'s Channel> {
     let found = setup.channels.iter().find(|channel| channel.name == name);
     found.map(AsRef::as_ref).ok_or_else(|| {
         let names: Vec<&str> = setup.channels.iter().map(|channel| channel.name.as_str()).collect();
-        crate::commands::group::act::ActError::NotFound(format!("channel `{name}`; there are: {}", names.join(", ")))
-            .into()
+        crate::actions::act::ActError::NotFound(format!("channel `{name}`; there are: {}", names.join(", "))).into()
     })
 }

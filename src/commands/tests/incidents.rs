@@ -1,4 +1,4 @@
-use crate::commands::group::ack::{self, AckTerms};
+use crate::actions::ack::{self, AckTerms};
 use crate::commands::tests::acts::{DAILY, ServiceFixture, ann, route};
 use crate::ledger::fault;
 use crate::ledger::tests::seed::t;

@@ -32,22 +32,23 @@ pub(crate) struct V1WireJob<'a> {
     error: Option<WireText<'a>>,
 }
 
-/// The record of a job; none if LlamaCloud does not know it (any more).
-pub(crate) async fn record(client: &Client, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
+/// What stands before a job's id in the address of its record, and whether the call knows no project; none if no call can
+/// know the job.
+pub(crate) fn record_path(job_type: &str, job_id: &str) -> Option<(&'static [&'static str], bool)> {
     let front: &[&str] = match job_type {
         "extract" => &["api", "v1", "extraction", "jobs"],
         "classify" => &["api", "v1", "classifier", "jobs"],
-        _ => &["api", "v1", "parsing", "job"],
+        _ => return Some((&["api", "v1", "parsing", "job"], false)),
     };
+    // These calls know jobs by uuid only, and the one of extractions knows no project.
+    is_uuid(job_id).then_some((front, job_type == "extract"))
+}
+
+/// The record of a job; none if LlamaCloud does not know it (any more).
+pub(crate) async fn record(client: &Client, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
+    let Some((front, unscoped)) = record_path(job_type, job_id) else { return Ok(None) };
     let path = [front, &[job_id]].concat();
-    let mut ask = Ask::path(&path).once();
-    if matches!(job_type, "extract" | "classify") {
-        // These calls know jobs by uuid only, and the one of extractions knows no project.
-        if !is_uuid(job_id) {
-            return Ok(None);
-        }
-        ask.unscoped = job_type == "extract";
-    }
+    let ask = Ask { unscoped, ..Ask::path(&path).once() };
     let got = client
         .get(&ask, |text| {
             let job: V1WireJob<'_> = parse(text, &format!("/{}", path.join("/")))?;

@@ -275,6 +275,11 @@ pub(crate) fn is_parse(job_type: &str, job_id: &str) -> bool {
     product(job_type, job_id) == Product::Parse
 }
 
+/// What stands before a job's id in the address of its record.
+pub(crate) fn record_path(job_type: &str, job_id: &str) -> [&'static str; 3] {
+    product(job_type, job_id).path()
+}
+
 pub(crate) async fn job_record(client: &Client, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
     let product = product(job_type, job_id);
     let Some(job) = job::get_once(client, product, job_id).await? else { return Ok(None) };

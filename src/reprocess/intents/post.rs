@@ -248,7 +248,8 @@ fn audit_post(
         reason: intent.reason.as_deref(),
         detail: Some(detail.to_string()),
     };
-    audit::record(tx, &act, now)
+    audit::record(tx, &act, now)?;
+    Ok(())
 }
 
 fn meaning(answered: &Result<String, CreateError>, now: Timestamp) -> PostAnswer {

@@ -162,13 +162,18 @@ pub(crate) fn is_ahead(written: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Ends a plan, approved or not, and says what came of it; what is being posted right now is not stopped by that.
-/// Returns what to say of it.
+/// Returns what to say of it, and the row of the audit log.
 ///
 /// # Errors
 /// There is no such plan, or it is over.
-pub async fn cancel_plan(ledger: &Ledger, plan_id: &str, actor: &str, now: Timestamp) -> Result<String, EndError> {
+pub async fn cancel_plan(
+    ledger: &Ledger,
+    plan_id: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(String, i64), EndError> {
     let (id, actor) = (plan_id.to_owned(), actor.to_owned());
-    let work = move |tx: &Transaction<'_>| -> Result<String, EndError> {
+    let work = move |tx: &Transaction<'_>| -> Result<(String, i64), EndError> {
         let stored = plan::get(tx, &id)?.ok_or(EndError::Unknown)?;
         if let Some(result) = result_by_now(tx, &stored)? {
             let at = stored.executed_at.unwrap_or(stored.created_at);
@@ -189,8 +194,7 @@ pub async fn cancel_plan(ledger: &Ledger, plan_id: &str, actor: &str, now: Times
         };
         plan::end(tx, &id, &PlanEnd { cancelled_by: Some(actor.clone()), ..end }, now)?;
         let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
-        audit::record(tx, &act, now)?;
-        Ok(said)
+        Ok((said, audit::record(tx, &act, now)?))
     };
     ledger.try_write(work).await
 }

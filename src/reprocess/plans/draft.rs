@@ -300,7 +300,8 @@ impl Reprocess<'_> {
                 let (actor, subject) = (plan.actor.as_str(), plan.plan_id.as_str());
                 let act =
                     Act { actor, action: "reprocess plan", subject, reason: None, detail: Some(detail.to_string()) };
-                audit::record(tx, &act, plan.created_at)
+                audit::record(tx, &act, plan.created_at)?;
+                Ok(())
             })
             .await?;
         Ok(())

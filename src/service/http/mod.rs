@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::service::disk_space::Space;
-use crate::service::http::listener::{ListenerState, ListenerView, Times};
+use crate::service::http::listener::{ListenerState, ListenerView, Listening, Times};
 use crate::service::liveness::Liveness;
 use crate::service::store_health::{self, Health};
 
@@ -61,7 +61,7 @@ pub(crate) async fn listen(
     let state = Arc::clone(&observed.listener);
     let router =
         Router::new().route("/healthz", get(healthz)).route("/metrics", get(scrape)).with_state(observed).merge(more);
-    tokio::spawn(async move { listener::run(listener, router, Times::default(), &state, stop).await });
+    tokio::spawn(async move { listener::run(Listening::Tcp(listener), router, Times::default(), &state, stop).await });
     Ok(bound)
 }
 

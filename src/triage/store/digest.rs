@@ -1,6 +1,6 @@
 //! Digests: frozen when decided, never changed.
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::meta::{meta, set_meta};
@@ -93,6 +93,16 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
     let mut statement = connection.prepare_cached("SELECT model FROM digest ORDER BY created_at, digest_id")?;
     let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     texts.iter().map(|text| deserialize(text)).collect()
+}
+
+/// The digest with this id; none if there is none.
+///
+/// # Errors
+/// SQLite refuses, or the stored digest cannot be read.
+pub(crate) fn get(connection: &Connection, digest_id: &str) -> Result<Option<Digest>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT model FROM digest WHERE digest_id = ?1")?;
+    let text = statement.query_row([digest_id], |row| row.get::<_, String>(0)).optional()?;
+    text.map(|text| deserialize(&text)).transpose()
 }
 
 /// When the unscheduled digests since `since` were decided.

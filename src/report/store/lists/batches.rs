@@ -37,7 +37,7 @@ pub(crate) fn batches(view: &ReportView<'_>) -> Result<Vec<BatchRow>, QueryError
         "open" => "observations DESC",
         _ => "TRUE",
     };
-    select(view, &clause, "TRUE", order, filter.sql_limit())
+    select(view, &clause, "TRUE", order, &filter.sql_limit())
 }
 
 /// Narrows to batches with observations of a group that matches.
@@ -63,7 +63,7 @@ pub(crate) fn batch(view: &ReportView<'_>, typed: &str) -> Result<Vec<BatchDetai
     for key in find::batches(view.connection, typed)? {
         let mut clause = Clause::all();
         clause.one_of_keys("b.batch_key", &[key], "");
-        for batch in select(view, &clause, &format!("gb.batch_key = {key}"), "TRUE", 1)? {
+        for batch in select(view, &clause, &format!("gb.batch_key = {key}"), "TRUE", "1")? {
             details.push(BatchDetail { batch, groups_in_it: groups_in(view, key)? });
         }
     }
@@ -76,7 +76,7 @@ fn select(
     clause: &Clause,
     counted: &str,
     order: &str,
-    limit: i64,
+    limit: &str,
 ) -> Result<Vec<BatchRow>, QueryError> {
     // A group that became part of another has no counters left: every row is a group of its own.
     let mut statement = view.connection.prepare(&format!(

@@ -62,10 +62,14 @@ pub(crate) fn groups(view: &ReportView<'_>) -> Result<Groups, QueryError> {
     }
     sort(&mut bases, view.filter.sort.as_deref().unwrap_or("urgency"));
     let limit = view.filter.limit.and_then(|limit| usize::try_from(limit).ok());
-    bases.truncate(limit.unwrap_or(usize::MAX));
+    let shown: Vec<Base> = bases
+        .into_iter()
+        .skip(usize::try_from(view.filter.offset).unwrap_or(usize::MAX))
+        .take(limit.unwrap_or(usize::MAX))
+        .collect();
     let remarks = counts::Remarks::read(view)?;
-    let together = counts::Together::read(view, bases.len())?;
-    for base in bases {
+    let together = counts::Together::read(view, shown.len())?;
+    for base in shown {
         sums.rows.push(complete(view, base, &remarks, together.as_ref())?);
     }
     Ok(sums)
@@ -150,6 +154,11 @@ fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
     clause.one_of("g.class", &view.filter.class, "");
     if let Some(kind) = view.filter.kind {
         clause.and("g.kind = ?", [Value::from(kind.as_str().to_owned())]);
+    }
+    if let Some(words) = &view.filter.words {
+        let holds = "(instr(lower(coalesce(g.renamed, g.title)), ?) OR instr(lower(g.template), ?) OR g.group_id = ?)";
+        let words = Value::from(words.to_lowercase());
+        clause.and(holds, [words.clone(), words.clone(), words]);
     }
     let mut statement = view.connection.prepare_cached(&format!(
         "SELECT g.group_key, g.group_id, g.kind, g.class, g.class_percent, g.classes, coalesce(g.renamed, g.title) AS title,

@@ -1,29 +1,29 @@
 //! `dismiss` and `undismiss`: the open items of a group do not matter, or do after all. A newer failure opens them again.
 
-use crate::commands::group::act::{ActError, Person, find, reason};
+use crate::actions::act::{ActError, Done, Person, find, reason};
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::triage::store::dismissal;
 
-/// Dismisses a group's open items. Returns the line to print.
+/// Dismisses a group's open items.
 ///
 /// # Errors
 /// The group is unknown, has no open items, or no reason is given.
-pub(crate) async fn dismiss(ledger: &Ledger, group_id: &str, why: &str, by: Person) -> Result<String, ActError> {
+pub(crate) async fn dismiss(ledger: &Ledger, group_id: &str, why: &str, by: Person) -> Result<Done, ActError> {
     set_dismissed(ledger, group_id, why, by, true).await
 }
 
-/// Opens a group's dismissed items again. Returns the line to print.
+/// Opens a group's dismissed items again.
 ///
 /// # Errors
 /// The group is unknown, has no dismissed items, or no reason is given.
-pub(crate) async fn undismiss(ledger: &Ledger, group_id: &str, why: &str, by: Person) -> Result<String, ActError> {
+pub(crate) async fn undismiss(ledger: &Ledger, group_id: &str, why: &str, by: Person) -> Result<Done, ActError> {
     set_dismissed(ledger, group_id, why, by, false).await
 }
 
-async fn set_dismissed(ledger: &Ledger, group_id: &str, why: &str, by: Person, away: bool) -> Result<String, ActError> {
+async fn set_dismissed(ledger: &Ledger, group_id: &str, why: &str, by: Person, away: bool) -> Result<Done, ActError> {
     let (group_id, why) = (group_id.to_owned(), reason(why)?);
-    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<Done, ActError> {
         let group = find(tx, &group_id)?;
         let (action, items) = if away {
             ("dismiss", dismissal::dismiss(tx, group.group_key)?)
@@ -41,13 +41,13 @@ async fn set_dismissed(ledger: &Ledger, group_id: &str, why: &str, by: Person, a
         }
         let detail = serde_json::json!({ "items": items }).to_string();
         let act = Act { actor: &by.name, action, subject: group_id, reason: Some(&why), detail: Some(detail) };
-        audit::record(tx, &act, by.now)?;
+        let audit_id = audit::record(tx, &act, by.now)?;
         let line = if away {
             format!("{items} items of {group_id} dismissed; a newer failure reopens them.")
         } else {
             format!("{items} items of {group_id} are open again.")
         };
-        Ok(line)
+        Ok(Done { said: line, audit_id })
     };
     ledger.try_write(work).await
 }

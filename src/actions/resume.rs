@@ -1,6 +1,6 @@
 //! `reprocess resume`: a person says why retries may go on.
 
-use crate::commands::group::act::{ActError, Person, find, reason};
+use crate::actions::act::{ActError, Done, Person, find, reason};
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::reprocess::account::resume;
@@ -12,13 +12,12 @@ use crate::scan::store::project;
 const ALL: [&str; 2] = ["all", "global"];
 
 /// Lets retries go on: of a group from its first probe, of a project whose account was stopped or that waits, or of `all` projects.
-/// Returns the line to print.
 ///
 /// # Errors
 /// There is no such group or project, or no reason is given.
-pub(crate) async fn resume_scope(ledger: &Ledger, scope: &str, why: &str, by: Person) -> Result<String, ActError> {
+pub(crate) async fn resume_scope(ledger: &Ledger, scope: &str, why: &str, by: Person) -> Result<Done, ActError> {
     let (scope, why) = (scope.to_owned(), reason(why)?);
-    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<Done, ActError> {
         let names = project::names(tx)?;
         let (subject, said) = if ALL.contains(&scope.as_str()) {
             (scope, resume_projects(tx, &names, by.now)?)
@@ -36,8 +35,8 @@ pub(crate) async fn resume_scope(ledger: &Ledger, scope: &str, why: &str, by: Pe
         };
         let act =
             Act { actor: &by.name, action: "reprocess resume", subject: &subject, reason: Some(&why), detail: None };
-        audit::record(tx, &act, by.now)?;
-        Ok(said)
+        let audit_id = audit::record(tx, &act, by.now)?;
+        Ok(Done { said, audit_id })
     };
     ledger.try_write(work).await
 }

@@ -1,7 +1,7 @@
 //! `group class`: a person says what may be done about a group, and gets the line that makes the product know it next time.
 
+use crate::actions::act::{ActError, Done, Person, find, reason};
 use crate::classify::store_reclassify;
-use crate::commands::group::act::{ActError, Person, find, reason};
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::model::class::Class;
@@ -21,18 +21,19 @@ pub(crate) async fn set_class(
     class: &str,
     why: &str,
     by: Person,
-) -> Result<String, ActError> {
+) -> Result<Done, ActError> {
     let (group_id, why) = (group_id.to_owned(), reason(why)?);
     let class = read_class(class)?;
-    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<Done, ActError> {
         let group = find(tx, &group_id)?;
         store_reclassify::set_class(tx, group.group_key, class.map(Class::name))?;
         let to = class.map_or(AUTOMATIC, Class::name);
         let detail = serde_json::json!({ "from": group.class, "to": to }).to_string();
         let subject = &group.group_id;
         let act = Act { actor: &by.name, action: "class", subject, reason: Some(&why), detail: Some(detail) };
-        audit::record(tx, &act, by.now)?;
-        Ok(class.map_or_else(|| released(&group), |class| confirmation(&group, class)))
+        let audit_id = audit::record(tx, &act, by.now)?;
+        let said = class.map_or_else(|| released(&group), |class| confirmation(&group, class));
+        Ok(Done { said, audit_id })
     };
     ledger.try_write(work).await
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::commands::group::act::{ActError, Person, find};
-use crate::ledger::Ledger;
+use crate::actions::act::{ActError, Done, Person, find};
 use crate::ledger::audit::{self, Act};
+use crate::ledger::{Connection, Ledger};
 use crate::triage::silence::{Matcher, expiry};
-use crate::triage::store::silence::{self, Silence};
+use crate::triage::store::silence::{self, Covered, Silence};
 
-/// Silences what the matcher covers for `length` (an hour if none). Returns the line to print.
+/// Silences what the matcher covers for `length` (an hour if none).
 ///
 /// # Errors
 /// The matcher covers everything or has a wrong pattern, there is no reason, it is longer than 30 days, or the group
@@ -19,12 +19,12 @@ pub(crate) async fn silence(
     length: Option<Duration>,
     reason: &str,
     by: Person,
-) -> Result<String, ActError> {
+) -> Result<Done, ActError> {
     let refused = |error: crate::triage::silence::SilenceError| ActError::Refused(error.to_string());
     let expires_at = expiry(by.now, length, reason).map_err(refused)?;
     matcher.clone().compile().map_err(refused)?;
     let reason = reason.trim().to_owned();
-    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<Done, ActError> {
         if let Some(group_id) = &matcher.group {
             matcher.group = Some(find(tx, group_id)?.group_id);
         }
@@ -42,26 +42,49 @@ pub(crate) async fn silence(
         let subject = id.to_string();
         let detail = serde_json::to_string(&silence.matcher).ok();
         let act = Act { actor: &by.name, action: "silence", subject: &subject, reason: Some(&reason), detail };
-        audit::record(tx, &act, by.now)?;
-        Ok(format!("Silence {id} on {covers} until {expires_at:.0}. Recording and reports continue."))
+        let audit_id = audit::record(tx, &act, by.now)?;
+        Ok(Done {
+            said: format!("Silence {id} on {covers} until {expires_at:.0}. Recording and reports continue."),
+            audit_id,
+        })
     };
     ledger.try_write(work).await
 }
 
-/// Takes a silence back. Returns the line to print.
+/// The groups with open items that a silence would cover, and how many items of each.
+///
+/// # Errors
+/// The matcher covers everything or has a wrong pattern, or the group it names is unknown.
+pub(crate) fn covered_by(connection: &Connection, mut matcher: Matcher) -> Result<Vec<Covered>, ActError> {
+    if let Some(group_id) = &matcher.group {
+        matcher.group = Some(find(connection, group_id)?.group_id);
+    }
+    let matcher = matcher.compile().map_err(|error| ActError::Refused(error.to_string()))?;
+    Ok(silence::covered(connection, &matcher)?)
+}
+
+/// The same, of an open ledger.
+///
+/// # Errors
+/// As [`covered_by`].
+pub(crate) async fn covered(ledger: &Ledger, matcher: Matcher) -> Result<Vec<Covered>, ActError> {
+    ledger.read(move |connection| Ok(covered_by(connection, matcher))).await?
+}
+
+/// Takes a silence back.
 ///
 /// # Errors
 /// There is no silence in force with this number.
-pub(crate) async fn unsilence(ledger: &Ledger, silence_id: i64, by: Person) -> Result<String, ActError> {
-    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<String, ActError> {
+pub(crate) async fn unsilence(ledger: &Ledger, silence_id: i64, by: Person) -> Result<Done, ActError> {
+    let work = move |tx: &crate::ledger::Transaction<'_>| -> Result<Done, ActError> {
         if !silence::end(tx, silence_id, by.now)? {
             let text = format!("active silence {silence_id}; `llama-triage group silences` lists them");
             return Err(ActError::NotFound(text));
         }
         let subject = silence_id.to_string();
         let act = Act { actor: &by.name, action: "unsilence", subject: &subject, ..Act::default() };
-        audit::record(tx, &act, by.now)?;
-        Ok(format!("Silence {silence_id} has ended."))
+        let audit_id = audit::record(tx, &act, by.now)?;
+        Ok(Done { said: format!("Silence {silence_id} has ended."), audit_id })
     };
     ledger.try_write(work).await
 }

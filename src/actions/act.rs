@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::ledger::Transaction;
+use crate::ledger::Connection;
 use crate::ledger::error::LedgerError;
 use crate::report::store::error::unknown;
 use crate::report::store::{QueryError, group_named};
@@ -18,6 +18,15 @@ pub(crate) struct Person {
     pub name: String,
     /// Now.
     pub now: Timestamp,
+}
+
+/// An act that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// The line to print.
+    pub said: String,
+    /// The row of the audit log that records it.
+    pub audit_id: i64,
 }
 
 /// Why an act was not done; nothing has changed then.
@@ -52,7 +61,7 @@ impl From<QueryError> for ActError {
 ///
 /// # Errors
 /// There is none, or there are several.
-pub(crate) fn find(tx: &Transaction<'_>, typed: &str) -> Result<GroupRecord, ActError> {
+pub(crate) fn find(tx: &Connection, typed: &str) -> Result<GroupRecord, ActError> {
     let found = group_named(tx, typed).map_err(ActError::from).and_then(|key| {
         let none = || ActError::NotFound(format!("group {typed}"));
         by_key(tx, key)?.ok_or_else(none)
