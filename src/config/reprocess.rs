@@ -48,16 +48,16 @@ pub struct ReprocessConfig {
     pub credits_per_item: Option<f64>,
     /// Job configurations, the narrowest match wins.
     pub job_config: Vec<JobConfigRule>,
-    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
     canaries: Option<toml::Value>,
-    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
     breaker_open: Option<toml::Value>,
-    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
     hold: Option<toml::Value>,
-    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
     unknown_canary: Option<bool>,
 }

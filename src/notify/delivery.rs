@@ -27,9 +27,9 @@ pub struct DeliveryFacts {
     pub now: Timestamp,
     /// An earlier try may have arrived; channels that cannot drop a second copy say so.
     pub uncertain: bool,
-    /// The largest tier to render: [`Tier::Full`] at first, smaller after [`NotifyError::too_large`].
+    /// The largest tier to render: [`Tier::Full`] at first, smaller after an answer that it was too large.
     pub tier: Tier,
-    /// What an earlier try finished ([`NotifyError::done`]): recipients or events that are not sent again.
+    /// What an earlier try finished: recipients or events that are not sent again.
     pub done: Vec<String>,
 }
 
