@@ -11,7 +11,6 @@ pub(crate) mod error;
 pub(crate) mod fault;
 pub(crate) mod hash;
 pub(crate) mod identity;
-pub(crate) mod known_time;
 pub(crate) mod lock;
 pub(crate) mod meta;
 pub(crate) mod open;

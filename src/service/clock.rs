@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::{Ledger, fault, known_time};
+use crate::ledger::time::known_time;
+use crate::ledger::{Ledger, fault};
 use crate::model::clock::{ClockReading, KnownTime, ServerTime, TOLERANCE, TimeSource, has_jumped, plain, read_time};
 use crate::service::setup::Setup;
 use crate::service::store_clock_skew::{self, Right};

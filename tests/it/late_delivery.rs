@@ -87,7 +87,7 @@ fn world(start: Timestamp, later: SignedDuration) -> World {
 /// A site with one channel of a kind that sends to a port; all news pages.
 async fn site(world: World, kind: &str, port: u16, more: &str) -> Site {
     let key = if kind == "pagerduty" { "routing-key-file = \"{dir}/routing-key\"\n" } else { "" };
-    let page = if kind == "pagerduty" { "page-classes = [\"unknown\"]\n" } else { "" };
+    let page = if kind == "pagerduty" { "page-classes = [\"transient\", \"unknown\"]\n" } else { "" };
     let site = Site::new(world, Options::default(), "").await;
     std::fs::write(site.path("routing-key"), "0123456789abcdef0123456789abcdef").unwrap();
     site.configure(&format!(

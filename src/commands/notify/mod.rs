@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use crate::commands::digest;
 use crate::exit::Exit;
-use crate::ledger::{Ledger, known_time};
+use crate::ledger::Ledger;
+use crate::ledger::time::known_time;
 use crate::notify::Channel;
 use crate::service::clock::Clock;
 use crate::service::setup::Setup;

@@ -1,5 +1,7 @@
 //! Times, counts, words and JSON as the ledger keeps them: times are milliseconds since 1970-01-01 UTC, words are those of an enum.
 
+pub(crate) mod known_time;
+
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::de::DeserializeOwned;
