@@ -250,8 +250,8 @@ mod tests {
         };
         assert_eq!(run(&ledger, &settings, channels, by_hand(0)).await.unwrap().0, None, "no channel takes digests");
         settings.routes = vec![mail()];
-        let told = run(&ledger, &settings, channels, by_hand(1)).await.unwrap().0.unwrap().whole;
-        assert!(!told.changes.is_empty());
+        let digest = run(&ledger, &settings, channels, by_hand(1)).await.unwrap().0.unwrap().whole;
+        assert!(!digest.changes.is_empty());
     }
 
     #[tokio::test]

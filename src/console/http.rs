@@ -58,7 +58,7 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .with_state(console)
 }
 
-/// The pages of several ledgers, each below a path of its own, and a page that leads to them.
+/// The pages of several ledgers, one path prefix each, and a page that lists them.
 pub(crate) fn index(consoles: &[Arc<Console>]) -> Router {
     let all: Arc<[Arc<Console>]> = consoles.into();
     let list = Arc::clone(&all);

@@ -73,7 +73,7 @@ pub(crate) struct Suppression {
 pub(crate) struct Moment<'z> {
     /// Now.
     pub now: Timestamp,
-    /// The daily digest is due: it also takes what is not worth a message of its own.
+    /// The daily digest is due: it also takes what does not justify a separate message.
     pub scheduled: bool,
     /// The time after which a still open group is reported again.
     pub reminder: SignedDuration,

@@ -8,7 +8,7 @@ use crate::model::class::Class;
 /// - 5: money, for retries that cannot succeed; or a lost document, for a retry that would have helped is not made.
 /// - 8: a false stop: the item is given up and a person is woken, although the account is fine.
 /// - 6: a page that does not come, and retries against an account that refuses them.
-/// - 1.5: asking a person where the text would have told.
+/// - 1.5: asking a person although the text is clear.
 /// - 1: the other way round, an answer where a person should have been asked; or a wrong name for what is treated alike.
 #[rustfmt::skip]
 const COSTS: [[f32; CLASSES.len()]; CLASSES.len()] = [

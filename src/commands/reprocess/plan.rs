@@ -81,10 +81,10 @@ fn table(draft: &Draft) -> String {
 fn posts(draft: &Draft) -> String {
     let mut alike: Vec<((String, String), usize)> = Vec::new();
     for one in &draft.chunks {
-        let told = (items(one.chunk.item_ids.len()), post(draft, one));
-        match alike.iter_mut().find(|(known, _)| *known == told) {
+        let line = (items(one.chunk.item_ids.len()), post(draft, one));
+        match alike.iter_mut().find(|(known, _)| *known == line) {
             Some((_, times)) => *times += 1,
-            None => alike.push((told, 1)),
+            None => alike.push((line, 1)),
         }
     }
     let size = |size: String, times| if times == 1 { size } else { format!("{times} POSTs of {size} each") };

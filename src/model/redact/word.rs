@@ -1,4 +1,4 @@
-//! Words of a sentence, told from keys and passwords by their shape.
+//! Distinguishes words of a sentence from keys and passwords by their shape.
 
 /// Longest run of letters that may be a word.
 const LONGEST_WORD: usize = 24;

@@ -74,22 +74,22 @@ mod tests {
         config.project = vec![ProjectConfig { api_key_file: Some(place("key")), ..ProjectConfig::default() }];
         config.channel = vec![ChannelConfig { dir: Some(place("out")), ..ChannelConfig::default() }];
         let set = |name: &str, mode| std::fs::set_permissions(place(name), PermissionsExt::from_mode(mode)).unwrap();
-        let told = || {
+        let warnings = || {
             let found = examine(&config, &place("config.toml"));
             found.into_iter().map(|found| (found.subject, found.advice.unwrap())).collect::<Vec<_>>()
         };
         for (name, mode) in [("", 0o755), ("out", 0o755), ("key", 0o600), ("config.toml", 0o644)] {
             set(name, mode);
         }
-        assert_eq!(told(), [], "the service is root's");
+        assert_eq!(warnings(), [], "the service is root's");
         chown(place("state"), Some(4242), Some(4242)).unwrap();
         let [key, out] = ["key", "out"].map(|name| place(name).display().to_string());
-        let told_of = |name: &String| (name.clone(), format!("chown 4242: {name}"));
-        assert_eq!(told(), [told_of(&key), told_of(&out)]);
+        let warning = |name: &String| (name.clone(), format!("chown 4242: {name}"));
+        assert_eq!(warnings(), [warning(&key), warning(&out)]);
         set("key", 0o640);
         chown(place("out"), Some(4242), None).unwrap();
-        assert_eq!(told(), [], "its group may be the service's");
+        assert_eq!(warnings(), [], "its group may be the service's");
         set("", 0o700);
-        assert_eq!(told().len(), 3, "no way leads there");
+        assert_eq!(warnings().len(), 3, "no way leads there");
     }
 }
