@@ -52,6 +52,8 @@ pub struct TriageSettings {
     pub routes: Vec<Route>,
     /// Makes the links of samples.
     pub linker: Linker,
+    /// Where people reach the console, without a trailing slash; none if it is not said.
+    pub public_url: Option<String>,
 }
 
 /// A channel as triage sees it.
@@ -105,6 +107,7 @@ impl TriageSettings {
             all_quiet: config.digest.all_quiet,
             routes: routes.collect(),
             linker: config.linker(),
+            public_url: config.service.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
         })
     }
 }

@@ -17,6 +17,7 @@ use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
 use crate::notify::render::links::safe_link;
 use crate::notify::render::view::items_command;
+use crate::notify::render::view::page;
 use crate::notify::render::words::{self, short};
 use crate::notify::{DeliveryFacts, Receipt};
 use crate::triage::digest::model::{Digest, GroupEntry};
@@ -114,6 +115,8 @@ pub(crate) struct PagerDutyEvent {
     dedup_key: String,
     client: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    client_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<Payload>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     links: Vec<Value>,
@@ -192,6 +195,7 @@ fn resolve(routing_key: &str, dedup_key: String) -> PagerDutyEvent {
         event_action: "resolve",
         dedup_key,
         client: "llama-triage",
+        client_url: None,
         payload: None,
         links: Vec::new(),
     }
@@ -239,6 +243,7 @@ fn trigger_group(digest: &Digest, entry: &GroupEntry, routing_key: &str) -> Page
     PagerDutyEvent {
         payload: Some(Payload { class: short(&entry.class, 60), group: short(&entry.group_id, 100), ..payload }),
         event_action: "trigger",
+        client_url: page(digest.public_url.as_deref(), "g", &entry.group_id),
         links,
         ..resolve(routing_key, group_key(digest, entry))
     }

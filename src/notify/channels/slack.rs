@@ -65,6 +65,15 @@ enum Block {
     Section { text: SlackText },
     Context { elements: Vec<SlackText> },
     Divider {},
+    Actions { elements: Vec<SlackButton> },
+}
+
+/// A button that opens an address.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "button")]
+struct SlackButton {
+    text: SlackText,
+    url: String,
 }
 
 #[derive(Serialize)]
@@ -104,6 +113,7 @@ impl Block {
         match self {
             Block::Header { text } | Block::Section { text } => text.length(),
             Block::Context { elements } => elements.iter().map(SlackText::length).sum(),
+            Block::Actions { elements } => elements.iter().map(|button| button.text.length()).sum(),
             Block::Divider {} => 0,
         }
     }
@@ -125,6 +135,10 @@ fn message(view: &DigestView, uncertain: bool, describe: fn(&GroupView) -> Strin
     let headline = escape(&view.headline, HEADER);
     blocks.push(Block::Header { text: SlackText::PlainText { text: headline.clone() } });
     blocks.push(section(summary(view)));
+    blocks.extend(view.open_link.iter().map(|url| {
+        let text = SlackText::PlainText { text: "Open".to_owned() };
+        Block::Actions { elements: vec![SlackButton { text, url: url.clone() }] }
+    }));
     blocks.extend(faults(view).map(section));
     for group in &view.groups {
         blocks.push(section(describe(group)));
@@ -186,7 +200,8 @@ fn describe(group: &GroupView) -> String {
             lines.push(format!("> {}", links.join(" · ")));
         }
     }
-    let runbook = group.runbook_link.iter().map(|url| format!("{} · ", link("runbook", url)));
+    let open = group.open_link.iter().map(|url| format!("{} · ", link("open", url)));
+    let runbook = open.chain(group.runbook_link.iter().map(|url| format!("{} · ", link("runbook", url))));
     lines.push(format!("{}`{}`", runbook.collect::<String>(), escape(&group.command, 150)));
     within(lines, SECTION)
 }

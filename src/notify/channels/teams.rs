@@ -97,18 +97,22 @@ fn message(view: &DigestView, uncertain: bool, describe: fn(&GroupView) -> Value
     }
     body.extend(view.left_out.iter().map(|text| rich(vec![TextRun::bold(text)])));
     body.push(foot(view));
+    let mut card = json!({
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.2",
+        "msteams": { "width": "Full" },
+        "body": body,
+    });
+    if let Some(url) = &view.open_link {
+        card["actions"] = json!([{ "type": "Action.OpenUrl", "title": "Open", "url": url }]);
+    }
     json!({
         "type": "message",
         "attachments": [{
             "contentType": "application/vnd.microsoft.card.adaptive",
             "contentUrl": null,
-            "content": {
-                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-                "type": "AdaptiveCard",
-                "version": "1.2",
-                "msteams": { "width": "Full" },
-                "body": body,
-            },
+            "content": card,
         }],
     })
 }
@@ -138,6 +142,7 @@ fn describe(group: &GroupView) -> Value {
     }
     blocks.extend(group.samples.iter().map(show));
     let mut last = vec![TextRun::subtle(&group.command)];
+    last.extend(group.open_link.iter().map(|url| TextRun::link(" open", url)));
     last.extend(group.runbook_link.iter().map(|url| TextRun::link(" runbook", url)));
     blocks.push(rich(last));
     json!({ "type": "Container", "separator": true, "items": blocks })

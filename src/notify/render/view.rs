@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use crate::model::fault::Fault;
+use crate::model::links::console_page;
 use crate::model::text::count;
 use crate::notify::render::bars::Bars;
 use crate::notify::render::links::safe_link;
@@ -30,6 +31,8 @@ pub(crate) struct DigestView {
     pub(crate) digest_id: String,
     pub(crate) instance: String,
     pub(crate) headline: String,
+    /// Where "Open" leads: the page of the only group, else of the digest; none where people reach no console.
+    pub(crate) open_link: Option<String>,
     pub(crate) preheader: String,
     pub(crate) tiles: Vec<Tile>,
     pub(crate) totals: String,
@@ -93,6 +96,8 @@ pub(crate) struct GroupView {
     pub(crate) acked: Option<String>,
     pub(crate) runbook: Option<String>,
     pub(crate) runbook_link: Option<String>,
+    /// Its page of the console; none where people reach none.
+    pub(crate) open_link: Option<String>,
     pub(crate) samples: Vec<SampleView>,
     /// Shows all about it.
     pub(crate) command: String,
@@ -108,6 +113,8 @@ pub(crate) struct SampleView {
     pub(crate) seen_at: String,
     /// Label and id; those that the item has.
     pub(crate) ids: Vec<(&'static str, String)>,
+    /// Its page of the console; none where people reach none.
+    pub(crate) open_link: Option<String>,
     /// Name and address.
     pub(crate) links: Vec<(String, String)>,
 }
@@ -125,17 +132,18 @@ impl DigestView {
     /// Prepares a digest that is already cut to size.
     pub(crate) fn new(digest: &Digest) -> DigestView {
         let clock = DisplayZone::new(&digest.zone);
-        let remarks = words::remarks(digest);
+        let (remarks, public_url) = (words::remarks(digest), digest.public_url.as_deref());
         DigestView {
             digest_id: short(&digest.digest_id, ID),
             instance: short(&digest.instance, 60),
             headline: words::headline(digest),
+            open_link: open_link(digest),
             preheader: words::preheader(digest),
             tiles: tiles(digest),
             totals: totals(digest),
-            groups: digest.changes.iter().map(|e| group(e, &clock)).collect(),
+            groups: digest.changes.iter().map(|e| group(e, public_url, &clock)).collect(),
             details: digest.changes.len(),
-            still_open: digest.still_open.iter().map(|e| group(e, &clock)).collect(),
+            still_open: digest.still_open.iter().map(|e| group(e, public_url, &clock)).collect(),
             left_out: left_out(digest),
             faults: digest.faults.iter().take(FAULTS).map(|f| fault(f, &clock)).collect(),
             all_faults: digest.faults.len(),
@@ -277,7 +285,21 @@ fn says_more(template: &str, title: &str) -> bool {
     bare(template) != bare(title)
 }
 
-fn group(entry: &GroupEntry, clock: &DisplayZone) -> GroupView {
+/// The page of a digest's only group, else of the digest itself.
+pub(crate) fn open_link(digest: &Digest) -> Option<String> {
+    match digest.changes.as_slice() {
+        [only] => page(digest.public_url.as_deref(), "g", &only.group_id),
+        _ => page(digest.public_url.as_deref(), "d", &digest.digest_id),
+    }
+}
+
+/// A page of the console, if people reach one and its address is safe to be clicked.
+pub(crate) fn page(public_url: Option<&str>, kind: &str, id: &str) -> Option<String> {
+    let address = console_page(public_url?, kind, id);
+    safe_link(&address).map(str::to_owned)
+}
+
+fn group(entry: &GroupEntry, public_url: Option<&str>, clock: &DisplayZone) -> GroupView {
     let title = short(&entry.title, 160);
     let template = short(&entry.template, MESSAGE);
     let runbook = optional(entry.runbook.as_deref(), MESSAGE);
@@ -314,7 +336,8 @@ fn group(entry: &GroupEntry, clock: &DisplayZone) -> GroupView {
         acked: optional(entry.acked.as_deref(), 160).map(|said| words::capitalized(&said)),
         runbook: runbook_link.clone().or(runbook),
         runbook_link,
-        samples: entry.samples.iter().take(samples).map(|s| sample(s, entry, clock)).collect(),
+        open_link: page(public_url, "g", &entry.group_id),
+        samples: entry.samples.iter().take(samples).map(|s| sample(s, entry, public_url, clock)).collect(),
         command: format!("llama-triage report group {}", short(&entry.group_id, ID)),
         all_items: all_items(entry, samples.min(entry.samples.len())),
     }
@@ -356,7 +379,7 @@ fn names(names: &[String]) -> String {
     shown.join(", ")
 }
 
-fn sample(sample: &Sample, entry: &GroupEntry, clock: &DisplayZone) -> SampleView {
+fn sample(sample: &Sample, entry: &GroupEntry, public_url: Option<&str>, clock: &DisplayZone) -> SampleView {
     let message =
         sample.error_message.as_deref().or(sample.skip_reason.as_deref()).filter(|message| *message != entry.title);
     let ids = [
@@ -371,6 +394,7 @@ fn sample(sample: &Sample, entry: &GroupEntry, clock: &DisplayZone) -> SampleVie
         message: optional(message, MESSAGE),
         seen_at: clock.full(sample.seen_at),
         ids: ids.into_iter().filter_map(|(label, id)| Some((label, short(id?, ID)))).collect(),
+        open_link: page(public_url, "i", &sample.item_id),
         links: links.take(LINKS).collect(),
     }
 }

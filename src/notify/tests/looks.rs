@@ -131,3 +131,37 @@ fn empty_sections_vanish() {
     }
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn with_a_public_address_every_channel_leads_to_the_console() {
+    let digest = Digest { public_url: Some("https://triage.example.com".into()), ..busy() };
+    let group = &digest.changes[0];
+    let (page, item) = (
+        format!("https://triage.example.com/g/{}", group.group_id),
+        format!("https://triage.example.com/i/{}", group.samples[0].item_id),
+    );
+    let open = format!("https://triage.example.com/d/{}", digest.digest_id);
+    let mail = html::page(&digest);
+    for link in [&page, &item, &open] {
+        assert!(mail.contains(&format!("href=\"{link}\"")), "{link}");
+    }
+    assert!(mail.contains("line-height:46px") && mail.contains(">Open</a>"), "a button that a thumb can hit");
+    assert!(text::render(&digest).contains(&format!("Open: {page}")));
+    let slack = slack::render(&digest, &facts()).0;
+    assert!(slack.contains(&format!("\"url\":\"{open}\"")) && slack.contains(&format!("<{page}|open>")), "{slack}");
+    let teams = teams::render(&digest, &facts()).0;
+    assert!(teams.contains("Action.OpenUrl") && teams.contains(&open) && teams.contains(&page), "{teams}");
+    let first = pagerduty::preview(&digest);
+    assert!(first.contains("\"client_url\":\"https://triage.example.com/g/"), "{first}");
+    let body: serde_json::Value = serde_json::from_str(&json::render(&digest, facts().tier).0).unwrap();
+    assert_eq!((&body["links"]["console"], &body["groups"][0]["links"]["console"]), (&open.into(), &page.into()));
+    let only = Digest { changes: vec![group.clone()], ..digest };
+    let body: serde_json::Value = serde_json::from_str(&json::render(&only, facts().tier).0).unwrap();
+    assert_eq!(body["links"]["console"], body["groups"][0]["links"]["console"], "of one group it leads to the group");
+}
+
+#[test]
+fn an_address_that_could_break_out_is_no_link() {
+    let digest = Digest { public_url: Some("javascript:alert(1)//".into()), ..busy() };
+    assert!(!html::page(&digest).contains("javascript:") && !text::render(&digest).contains("Open:"));
+}

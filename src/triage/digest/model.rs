@@ -26,6 +26,9 @@ pub struct Digest {
     /// The id of the ledger that decided it; empty in digests of versions whose ledgers had none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ledger_id: String,
+    /// Where people reach the console, without a trailing slash; none if they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// Random text, drawn when it was decided; empty in digests of versions that drew none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub nonce: String,

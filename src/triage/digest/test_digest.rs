@@ -26,6 +26,7 @@ pub(crate) fn trial(instance: &str, zone: &str, now: Timestamp) -> Digest {
         digest_id: format!("{TRIAL}{}", now.as_second()),
         ledger_id: String::new(),
         nonce: String::new(),
+        public_url: None,
         instance: instance.to_owned(),
         created_at: now,
         zone: zone.to_owned(),
