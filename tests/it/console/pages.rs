@@ -26,6 +26,8 @@ async fn every_page_is_there_and_text_from_outside_is_text() {
         "/search?q=alert".to_owned(),
         format!("/search?q={item}"),
         format!("/act?act=ack&id={hostile}"),
+        format!("/act?act=silence&id={hostile}"),
+        "/act?act=silence".to_owned(),
         format!("/act?act=silence&id={hostile}&ready=1&for=4h&reason=x"),
         format!("/act?act=rename&id={hostile}"),
     ];
