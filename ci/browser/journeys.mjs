@@ -152,7 +152,7 @@ try {
     await go(path);
     await everywhere(name);
   }
-  const item = report("items", "--state", "open", "--limit", "1").rows[0].item_id;
+  const item = report("items", "--state", "open", "--limit", "0").rows.find((row) => row.job_id).item_id;
   await go(`/i/${item}`);
   await everywhere("item");
   await go(`/i/${item}/record`);
