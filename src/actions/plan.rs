@@ -11,7 +11,7 @@ use crate::ledger::audit::{self, Act};
 use crate::model::links::linker::Linker;
 use crate::report::filter::Filter;
 use crate::report::store::{ReadTransaction, ReportView, items};
-use crate::reprocess::intents::end_error::EndError;
+use crate::reprocess::intents::end::EndError;
 use crate::reprocess::plans::approved::{is_ahead, is_over_by, result_by_now, too_many, waits_until};
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::store::named::short;

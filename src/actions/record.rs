@@ -3,7 +3,7 @@
 use crate::llamacloud::Cloud;
 use crate::llamacloud::error::CloudError;
 use crate::report::store::{QueryError, ReportView, batch, item};
-use crate::scan::Watched;
+use crate::scan::source::Watched;
 
 /// What a record is asked for with: only items of the ledger have one.
 #[derive(Clone, Debug, PartialEq, Eq)]

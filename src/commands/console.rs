@@ -21,8 +21,8 @@ use crate::report::store::ReadTransaction;
 use crate::say;
 use crate::scan::apis::restore_apis;
 use crate::service::http::listener::{self, ListenerState, Listening, Times};
+use crate::service::setup::Setup;
 use crate::service::shutdown::Stopping;
-use crate::service::worker::Setup;
 
 /// Answers the console until SIGTERM or SIGINT.
 pub(crate) async fn run(global: &Global, args: &ConsoleArgs) -> anyhow::Result<Exit> {

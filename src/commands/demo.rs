@@ -23,13 +23,13 @@ use crate::console::{Access, Console};
 use crate::credentials::Credentials;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
-use crate::private_file;
-use crate::say;
 use crate::service::http::listener::{self, ListenerState, Listening, Times};
-use crate::service::worker::{Setup, Worker};
+use crate::service::setup::Setup;
+use crate::service::worker::Worker;
 use crate::simulator::http::server::SimulatedCloud;
 use crate::simulator::options::{ClockMode, Options};
 use crate::simulator::world::account::believable_account;
+use crate::{private_file, say};
 
 /// How much of the simulated account's two days is played.
 const LONG: SignedDuration = SignedDuration::from_hours(46);
@@ -191,7 +191,7 @@ async fn keep_running(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()
     {
         let mut world = cloud.world();
         world.advance_to(Timestamp::now());
-        world.keep_creating();
+        world.create_forever();
     }
     cloud.change_options(|options| options.clock = ClockMode::Host);
     say!(

@@ -76,7 +76,7 @@ impl<'a> Desk<'a> {
     /// The filter names what is not there.
     pub(crate) fn view<'b>(&'b self, filter: &'b Filter) -> Result<ReportView<'b>, PageError> {
         let mut view = ReportView::new(&self.reading, filter, self.now, &self.linker)?;
-        view.worth = self.console.setup().worth.unwrap_or(view.worth);
+        view.limits = self.console.setup().limits.clone().unwrap_or(view.limits);
         Ok(view)
     }
 

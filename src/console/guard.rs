@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
@@ -12,8 +12,8 @@ use cookie::Cookie;
 
 use crate::console::access::origin::{is_own, own_path};
 use crate::console::access::person_name::person_name;
+use crate::console::answer::problem;
 use crate::console::error::PageError;
-use crate::console::http::problem;
 use crate::console::words::encoded;
 use crate::console::{Console, Peer, Visitor};
 
@@ -164,10 +164,4 @@ pub(crate) fn asking(page: Response) -> Response {
     let mut page = page;
     page.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     page
-}
-
-/// An answer with a status that is not 200.
-pub(crate) fn with_status(status: u16, answer: Response) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, answer).into_response()
 }

@@ -1,9 +1,8 @@
 //! The console's routes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query};
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -11,25 +10,17 @@ use axum::{Router, middleware};
 use serde::Serialize;
 
 use crate::console::acts::{act, ask, done};
-use crate::console::desk::{Desk, render_alone};
-use crate::console::error::PageError;
-use crate::console::guard::{guard, with_status};
+use crate::console::answer::{Asked, page, problem, with_status};
+use crate::console::desk::render_alone;
+use crate::console::guard::guard;
 use crate::console::pages::{Pairs, audit, batch, digest, group, groups, home, item, plans, search};
+use crate::console::templates::style;
 use crate::console::{Console, Visitor, log_in, record_page};
-use crate::report::format::html::STYLE;
-
-/// How long a page waits for its turn to read.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The largest form.
 const LARGEST_FORM: usize = 64 << 10;
 
-const OWN_STYLE: &str = include_str!("console.css");
-
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><rect width=\"16\" height=\"16\" rx=\"3\" fill=\"#0b5cad\"/><path d=\"M3 13V8h2v5zM7 13V3h2v10zM11 13v-3h2v3z\" fill=\"#fff\"/></svg>";
-
-/// What a handler gets: the console and who asks.
-pub(crate) type Asked = (State<Arc<Console>>, Extension<Visitor>);
 
 /// The pages and forms of a console.
 pub(crate) fn router(console: Arc<Console>) -> Router {
@@ -67,7 +58,7 @@ pub(crate) fn router(console: Arc<Console>) -> Router {
         .with_state(console)
 }
 
-/// The pages of several ledgers, each below a path of its own, and a page that leads to them.
+/// The pages of several ledgers, one path prefix each, and a page that lists them.
 pub(crate) fn index(consoles: &[Arc<Console>]) -> Router {
     let all: Arc<[Arc<Console>]> = consoles.into();
     let list = Arc::clone(&all);
@@ -92,11 +83,6 @@ fn list_ledgers(consoles: &[Arc<Console>]) -> Response {
     }
 }
 
-/// The report's style and the console's own.
-pub(crate) fn style() -> String {
-    format!("{STYLE}{OWN_STYLE}")
-}
-
 async fn send_style() -> Response {
     lasting("text/css; charset=utf-8", style())
 }
@@ -107,33 +93,6 @@ fn lasting(kind: &'static str, text: String) -> Response {
     (headers, text).into_response()
 }
 
-/// Makes a page from the ledger, apart from what else runs.
-pub(crate) async fn page<F>((State(console), Extension(visitor)): Asked, make: F) -> Response
-where
-    F: FnOnce(&Desk<'_>) -> Result<String, PageError> + Send + 'static,
-{
-    match read(&console, &visitor, make).await {
-        Ok(page) => Html(page).into_response(),
-        Err(error) => problem(&console, &visitor, error),
-    }
-}
-
-/// Reads from the ledger as it is at one moment.
-///
-/// # Errors
-/// As `make` says; or others have read for too long, or the ledger cannot be opened.
-pub(crate) async fn read<T, F>(console: &Arc<Console>, visitor: &Visitor, make: F) -> Result<T, PageError>
-where
-    T: Send + 'static,
-    F: FnOnce(&Desk<'_>) -> Result<T, PageError> + Send + 'static,
-{
-    let turn = tokio::time::timeout(PATIENCE, console.reads.acquire()).await;
-    let Ok(Ok(_turn)) = turn else { return Err(PageError::Busy("too many pages are being made".to_owned())) };
-    let (console, visitor) = (Arc::clone(console), visitor.clone());
-    let made = tokio::task::spawn_blocking(move || make(&Desk::open(&console, &visitor, console.now())?));
-    made.await.map_err(|error| PageError::Internal(error.into()))?
-}
-
 /// A digest as mail clients show it: its styles are in its text, and nothing of it runs or is loaded.
 async fn mail(to: Asked, Path(id): Path<String>) -> Response {
     let mut answer = page(to, move |desk| digest::mail(desk, &id)).await;
@@ -142,29 +101,4 @@ async fn mail(to: Asked, Path(id): Path<String>) -> Response {
         answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     }
     answer
-}
-
-#[derive(Serialize)]
-struct Problem {
-    status: u16,
-    what: String,
-    again: bool,
-}
-
-/// A page that says what is wrong, in words for people.
-pub(crate) fn problem(console: &Console, visitor: &Visitor, error: PageError) -> Response {
-    let status = error.status();
-    let mut what = error.to_string();
-    if let PageError::Ledger(cause) = &error {
-        what = format!("{what}: {cause}");
-    }
-    if status >= 500 {
-        tracing::warn!(error = %format!("{:#}", anyhow::Error::new(error)), "cannot show a page of the console");
-    }
-    let mut letters = what.chars();
-    let what = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
-    let page = Problem { status, what, again: matches!(status, 502 | 503) };
-    let title = if status == 404 { "Not found" } else { "This did not work" };
-    let shown = render_alone(console, visitor, "problem.html", title, &page);
-    with_status(status, shown.map_or_else(|_| page.what.into_response(), |page| Html(page).into_response()))
 }

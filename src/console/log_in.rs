@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::console::access::origin::own_path;
 use crate::console::access::person_name::person_name;
+use crate::console::answer::{Asked, problem, with_status};
 use crate::console::desk::render_alone;
 use crate::console::error::PageError;
-use crate::console::guard::{asking, session_cookie, with_status};
-use crate::console::http::{Asked, problem};
+use crate::console::guard::{asking, session_cookie};
 use crate::console::pages::{Pairs, value};
 use crate::console::{Console, Peer, Visitor};
 

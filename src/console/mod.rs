@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod acts;
+pub(crate) mod answer;
 pub(crate) mod desk;
 pub(crate) mod error;
 pub(crate) mod guard;
@@ -38,11 +39,14 @@ use crate::console::access::form_token::Forms;
 use crate::console::access::host::Hosts;
 use crate::console::access::session::{SHORTEST_TOKEN, Sessions};
 use crate::console::error::PageError;
-use crate::ledger::{Ledger, known_time};
+use crate::ledger::Ledger;
+use crate::ledger::time::known_time;
 use crate::llamacloud::Cloud;
 use crate::model::links::linker::Linker;
 use crate::report::store::ConfiguredBudget;
-use crate::scan::Watched;
+use crate::reprocess::facts::limits;
+use crate::reprocess::policy::limits::Limits;
+use crate::scan::source::Watched;
 
 /// Pages that are made at once: reading is quick, and scans need the disk.
 const MOST_READS: usize = 8;
@@ -55,8 +59,8 @@ pub(crate) struct ConsoleSetup {
     pub(crate) zone: TimeZone,
     /// Makes the links of rows.
     pub(crate) linker: Linker,
-    /// `reprocess.worth`; none without a configuration.
-    pub(crate) worth: Option<f64>,
+    /// What bounds retries; none without a configuration.
+    pub(crate) limits: Option<Limits>,
     /// The budget as configured.
     pub(crate) budget: ConfiguredBudget,
     /// Classes that page.
@@ -87,7 +91,7 @@ impl ConsoleSetup {
             instance: config.digest.instance.clone(),
             zone,
             linker: config.linker(),
-            worth: Some(config.reprocess.worth),
+            limits: Some(limits(&config.reprocess)),
             budget: ConfiguredBudget {
                 per_hour: Some(config.reprocess.per_hour.into()),
                 per_day: Some(config.reprocess.per_day.into()),
@@ -104,7 +108,7 @@ impl ConsoleSetup {
             instance: String::new(),
             zone: TimeZone::UTC,
             linker: Linker::shipped(),
-            worth: None,
+            limits: None,
             budget: ConfiguredBudget::default(),
             page_classes: Vec::new(),
             projects: Vec::new(),
@@ -275,7 +279,7 @@ impl Console {
         Ok(Console {
             ledger: path,
             base,
-            style_version: hex::encode(&Sha256::digest(http::style())[..6]),
+            style_version: hex::encode(&Sha256::digest(templates::style())[..6]),
             access,
             forms: Forms::new(key),
             attempts: Mutex::default(),

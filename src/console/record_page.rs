@@ -7,9 +7,9 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
 use crate::actions::record::{self, RecordError};
+use crate::console::answer::{Asked, problem, read};
 use crate::console::desk::render_alone;
 use crate::console::error::PageError;
-use crate::console::http::{Asked, problem, read};
 use crate::report::filter::Filter;
 
 /// How long a question waits for its turn: one a second is asked.

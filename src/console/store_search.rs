@@ -94,7 +94,7 @@ mod tests {
         let connection = &ledger.writer;
         let search = |text: &str| search(connection, text, 20, Duration::from_secs(60)).unwrap();
         let id: String = connection.query_row("SELECT min(item_id) FROM item", [], |row| row.get(0)).unwrap();
-        assert_eq!(search(&id).item_ids, [id.clone()]);
+        assert_eq!(search(&id).item_ids, std::slice::from_ref(&id));
         let name: String =
             connection.query_row("SELECT item_name FROM item WHERE item_id = ?", [&id], |row| row.get(0)).unwrap();
         assert!(search(&name.to_uppercase()).item_ids.contains(&id), "{name}");

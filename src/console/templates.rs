@@ -9,9 +9,11 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 use serde::Serialize;
 
 use crate::console::words;
-use crate::report::format::html::escaped;
 use crate::report::format::html::table::spark;
+use crate::report::format::html::{STYLE, escaped};
 use crate::report::format::layout::{ago, grouped};
+
+const OWN_STYLE: &str = include_str!("console.css");
 
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
@@ -52,6 +54,11 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     }
     templates
 });
+
+/// The report's style and the console's own.
+pub(crate) fn style() -> String {
+    format!("{STYLE}{OWN_STYLE}")
+}
 
 /// Text from outside as text: escaped, and without characters that steer.
 fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {

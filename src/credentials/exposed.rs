@@ -50,7 +50,7 @@ impl Credentials {
     }
 
     /// The files that secrets of this configuration come from, each once.
-    fn files(&self, config: &Config) -> Vec<PathBuf> {
+    pub(crate) fn files(&self, config: &Config) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = Vec::new();
         for project in &config.project {
             files.extend(self.locate(project.api_key_file.as_deref(), &project_key_names(project)));

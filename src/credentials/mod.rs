@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_goes_before_the_credentials_folder_and_that_before_the_environment() {
+    fn the_file_precedes_the_credentials_folder_and_that_the_environment() {
         let dir = tempfile::tempdir().unwrap();
         let mut credentials =
             Credentials { folder: Some(dir.path().to_owned()), environment_key: Some("env-4f1c9".to_owned().into()) };

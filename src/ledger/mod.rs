@@ -9,8 +9,8 @@ pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod error;
 pub(crate) mod fault;
+pub(crate) mod hash;
 pub(crate) mod identity;
-pub(crate) mod known_time;
 pub(crate) mod lock;
 pub(crate) mod meta;
 pub(crate) mod open;
@@ -90,7 +90,7 @@ impl Ledger {
     /// It cannot be looked at, which does not mean that it is not there.
     pub fn log_file(&self) -> std::io::Result<Option<u64>> {
         use std::os::unix::fs::MetadataExt;
-        match std::fs::metadata(open::wal_path(&self.path)) {
+        match std::fs::metadata(access::wal_path(&self.path)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             found => found.map(|file| Some(file.ino())),
         }

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use rusqlite_migration::Migrations;
 
 use crate::file_owner::{self, hand_over};
 use crate::ledger::access;
+use crate::ledger::access::wal_path;
 use crate::ledger::error::LedgerError;
 use crate::private_file;
 
@@ -102,12 +103,6 @@ fn has_no_room_for_index(error: &rusqlite::Error) -> bool {
 
 fn is_log_empty(path: &Path) -> bool {
     std::fs::metadata(wal_path(path)).map_or_else(|error| error.kind() == ErrorKind::NotFound, |log| log.len() == 0)
-}
-
-pub(crate) fn wal_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
 }
 
 /// Without a `-wal` file no one has the ledger open for writing, so it may be read as a file that does not change.

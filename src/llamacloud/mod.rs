@@ -20,10 +20,6 @@ pub(crate) mod tests;
 pub(crate) mod v1_beta;
 pub(crate) mod v2;
 pub(crate) mod wire;
-
-use crate::llamacloud::http::client;
-use crate::llamacloud::paging::page;
-
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -33,8 +29,10 @@ use jiff::Timestamp;
 
 use crate::config::project::Api;
 use crate::llamacloud::error::{CloudError, CreateError};
+use crate::llamacloud::http::client;
 use crate::llamacloud::http::client::Transport;
 use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::page;
 use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Made, Resubmission};
 use crate::llamacloud::settings::{CloudSettings, RetryPace};
 use crate::model::batch::Batch;
@@ -306,7 +304,7 @@ impl Cloud {
     }
 
     /// Whether the record of a job can say more than the listing of its item did: parse jobs of v2 are listed whole.
-    pub fn record_says_more(&self, job_type: &str, job_id: &str) -> bool {
+    pub fn record_has_more(&self, job_type: &str, job_id: &str) -> bool {
         let listed_whole = match self.api {
             Api::V1Beta => false,
             Api::V2 => true,
@@ -387,6 +385,6 @@ pub struct Probe {
 /// Decodes one page of a listing of failed or skipped items as [`Cloud::list_items`] does: its rows, and how many could not be read.
 /// It is public for `benches/decode.rs`.
 pub fn decode_items(kind: Kind, page: &str) -> Result<(Vec<Observation>, usize), CloudError> {
-    let page = page::decode(&v1_beta::item::Troubles { kind }, page, "items")?;
+    let page = page::decode(&v1_beta::item::FailedItems { kind }, page, "items")?;
     Ok((page.rows, page.unreadable_keys.len()))
 }

@@ -152,7 +152,7 @@ impl Batch {
     }
 
     /// Whether its next listing shall look at each item, given its last one.
-    pub fn wants_proof(&self, listed: Option<&LastListing>) -> bool {
+    pub fn needs_verification(&self, listed: Option<&LastListing>) -> bool {
         self.unchanged_since(listed).is_some_and(|listed| listed.state == ListingState::Unproven)
     }
 
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_batch_is_settled_by_counts_of_its_own_or_of_its_listing() {
+    fn a_finished_batch_is_settled_by_its_counts_or_its_listing() {
         let counted = Some(Counted { total: 9, failed: 1 });
         for (status, count, counted, settled) in [
             (BatchStatus::Completed, Some(1), None, true),
@@ -335,9 +335,9 @@ mod tests {
             assert_eq!((done.needs_listing(Some(&listed), false, at), listed.is_unsettled(at)), (due, due), "{at}");
         }
         assert!(done.needs_listing(Some(&listed), true, 1_000), "with the whole list it is");
-        assert!(done.wants_proof(Some(&listed)));
-        assert!(!batch(BatchStatus::Completed, Some(1)).wants_proof(Some(&listed)), "it has changed");
-        assert!(!done.wants_proof(Some(&done.listed(false))) && !done.wants_proof(None));
+        assert!(done.needs_verification(Some(&listed)));
+        assert!(!batch(BatchStatus::Completed, Some(1)).needs_verification(Some(&listed)), "it has changed");
+        assert!(!done.needs_verification(Some(&done.listed(false))) && !done.needs_verification(None));
     }
 
     #[test]

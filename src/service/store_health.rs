@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::time::Count;
 use crate::notify::store_delivery::dead_channels;
 
 /// Counts and times that tell whether the worker does its work.
@@ -85,7 +86,10 @@ fn pairs<R: rusqlite::types::FromSql, T>(
 
 fn triples(connection: &Connection, sql: &str) -> Result<Vec<(String, String, u64)>, LedgerError> {
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs())))?;
+    let rows = statement.query_map([], |row| {
+        let (one, other, Count(count)) = row.try_into()?;
+        Ok((one, other, count))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::actions::ack::AckTerms;
 use crate::actions::act::{ActError, Person};
-use crate::actions::{ack, dismiss, name, note, silence};
+use crate::actions::{ack, class, dismiss, name, note, silence};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::say;
@@ -65,6 +65,18 @@ pub enum GroupCommand {
         /// Group to merge into
         #[arg(value_name = "INTO")]
         into: String,
+    },
+    /// Set its class by hand; prints the rule that keeps it
+    Class {
+        /// Group id; may be shortened
+        #[arg(value_name = "GROUP")]
+        id: String,
+        /// The class, or "auto" to classify it automatically again
+        #[arg(value_name = "CLASS")]
+        class: String,
+        /// Reason, recorded in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
     /// Change its title
     Rename {
@@ -157,6 +169,9 @@ pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person, zone
         GroupCommand::Silences => list_silences(ledger, &by).await?,
         GroupCommand::Note { id, text } => say!("{}", note::add_note(ledger, &id, &text, by).await?.said),
         GroupCommand::Merge { id, into } => say!("{}", name::merge(ledger, &id, &into, by).await?.said),
+        GroupCommand::Class { id, class, reason } => {
+            say!("{}", class::set_class(ledger, &id, &class, &reason, by).await?.said);
+        }
         GroupCommand::Rename { id, title } => say!("{}", name::rename(ledger, &id, &title, by).await?.said),
     }
     Ok(Exit::Done)

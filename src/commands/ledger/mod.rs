@@ -14,8 +14,9 @@ use crate::exit::Exit;
 use crate::grouping::store_regroup;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::prune::{PruneCutoff, prune};
+use crate::ledger::time::known_time;
 use crate::ledger::time::millis;
-use crate::ledger::{Ledger, backup, check, known_time, open};
+use crate::ledger::{Ledger, backup, check, open};
 use crate::model::text::count;
 use crate::{complain, say};
 

@@ -13,13 +13,14 @@ use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::model::text::lines;
-use crate::reprocess::intents::end_error::EndError;
+use crate::reprocess::intents::end::EndError;
 use crate::reprocess::plans::approved::{begun, cancel_plan, too_many, waits_until};
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan;
+use crate::service::setup::Setup;
 use crate::service::shutdown::Stopping;
-use crate::service::worker::{Setup, Worker};
+use crate::service::worker::Worker;
 use crate::{complain, say};
 
 pub(crate) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {
@@ -108,7 +109,7 @@ fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
         Some(credits) => format!("About {credits} credits"),
         None => "Cost unknown (set credits-per-item)".to_owned(),
     };
-    let question = format!("Submit {}? {cost}. [y/N] ", crate::commands::reprocess::plan::size(draft));
+    let question = format!("Submit {}? {cost}. [y/N] ", crate::commands::reprocess::show::size(draft));
     output::ask(&question)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

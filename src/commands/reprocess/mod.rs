@@ -16,16 +16,14 @@ use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::model::text::lines;
 use crate::reprocess::facts::limits;
-use crate::reprocess::intents::end_error::EndError;
-use crate::reprocess::intents::unconfigured_project::{GiveUp, give_up};
+use crate::reprocess::intents::end::{EndError, GiveUp, cancel, give_up};
 use crate::reprocess::plans::approved::cancel_plan;
-use crate::reprocess::plans::cancel::cancel;
 use crate::reprocess::plans::draft::Request;
 use crate::reprocess::store::named::{self, short};
 use crate::reprocess::store::{intent, retriable};
 use crate::say;
 use crate::scan::apis::restore_apis;
-use crate::service::worker::Setup;
+use crate::service::setup::Setup;
 
 /// `reprocess`
 #[derive(Debug, Subcommand)]

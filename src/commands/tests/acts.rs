@@ -11,9 +11,9 @@ use crate::ledger::tests::seed::{Seed, t};
 use crate::ledger::{Ledger, fault, open};
 use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::{Digest, Reason};
-use crate::triage::settings::{Route, TriageSettings};
+use crate::triage::settings::{Route, TriageRequest, TriageSettings};
 use crate::triage::silence::Matcher;
-use crate::triage::{TriageRequest, triage_in};
+use crate::triage::triage_in;
 
 /// A service that holds the lock and scans, and a user who acts beside it.
 pub(crate) struct ServiceFixture {

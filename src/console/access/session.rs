@@ -71,7 +71,7 @@ mod tests {
         let cookie = sessions.begin("Ann.é", now);
         assert_eq!(sessions.person(&cookie, now).as_deref(), Some("Ann.é"));
         assert_eq!(sessions.person(&cookie, now + LIFE), None);
-        assert_eq!(Sessions::new("another token of ours").person(&cookie, now), None);
+        assert_eq!(Sessions::new("another console token").person(&cookie, now), None);
     }
 
     #[test]

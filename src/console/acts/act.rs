@@ -9,14 +9,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use crate::actions::ack::AckTerms;
 use crate::actions::act::{ActError, Done, Person, reason};
 use crate::actions::plan::{PLANNED_STATES, approvable, approve, item_ids, not_ended};
-use crate::actions::{ack, dismiss, name, note, resume, silence};
+use crate::actions::{ack, class, dismiss, name, note, resume, silence};
 use crate::console::access::person_name::person_name;
 use crate::console::acts::ask::{allowed, matchers, values};
 use crate::console::acts::done;
 use crate::console::acts::kind::ActKind;
+use crate::console::answer::{Asked, problem};
 use crate::console::error::PageError;
 use crate::console::guard::name_cookie;
-use crate::console::http::{Asked, problem};
 use crate::console::pages::{Pairs, value};
 use crate::console::words::encoded;
 use crate::console::{Console, Visitor};
@@ -98,6 +98,7 @@ async fn perform(
         ActKind::Silence => silenced(ledger, form, why, &by).await?,
         ActKind::Unsilence => unsilenced(ledger, form, &ids, &by).await?,
         ActKind::Note => note::add_note(ledger, first(), value(form, "text"), by).await?.into(),
+        ActKind::Class => class::set_class(ledger, first(), value(form, "class"), why, by).await?.into(),
         ActKind::Rename => name::rename(ledger, first(), value(form, "title"), by).await?.into(),
         ActKind::Merge => name::merge(ledger, first(), value(form, "into"), by).await?.into(),
         ActKind::Resume => resume::resume_scope(ledger, value(form, "scope"), why, by).await?.into(),

@@ -3,14 +3,16 @@
 use axum::extract::{Extension, Query, State};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
+use strum::VariantNames as _;
 
 use crate::actions::silence::covered_by;
 use crate::console::acts::kind::ActKind;
+use crate::console::answer::{Asked, problem, read};
 use crate::console::desk::Desk;
 use crate::console::error::PageError;
 use crate::console::guard::asking;
-use crate::console::http::{Asked, problem, read};
 use crate::console::pages::{Pairs, plans, value};
+use crate::model::class::Class;
 use crate::report::filter::Filter;
 use crate::report::rows::{GroupRow, ItemRow};
 use crate::report::store::{group_named, groups, items, items_by_id};
@@ -38,6 +40,8 @@ struct Question {
     into: Option<GroupRow>,
     items: Vec<ItemRow>,
     plan: Option<PlanAsked>,
+    /// What a group may be said to be; empty where that is not asked.
+    classes: &'static [&'static str],
     covered: Option<Vec<Covered>>,
     /// What was typed so far.
     typed: Vec<(String, String)>,
@@ -142,6 +146,7 @@ fn question(desk: &Desk<'_>, kind: ActKind, query: &Pairs, form: String) -> Resu
         meaning: kind.meaning(),
         items: chosen_items(desk, kind, &ids, query)?,
         plan: plan(desk, kind, value(query, "plan"))?,
+        classes: if kind == ActKind::Class { Class::VARIANTS } else { &[] },
         covered,
         typed: kept(query),
         reason: value(query, "reason").to_owned(),

@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::actions::act::Done;
+use crate::actions::class;
 use crate::console::acts::ask::values;
 use crate::console::acts::kind::ActKind;
+use crate::console::answer::{Asked, problem, read};
 use crate::console::desk::Desk;
 use crate::console::error::PageError;
 use crate::console::guard::asking;
-use crate::console::http::{Asked, problem, read};
 use crate::console::pages::Pairs;
 use crate::console::{Console, Visitor};
 use crate::report::filter::Filter;
@@ -91,6 +92,7 @@ fn what(row: &AuditRow) -> String {
         "note" => "added a note to",
         "dismiss" => "dismissed the open items of",
         "undismiss" => "reopened the dismissed items of",
+        "class" => "set the class of",
         "rename" => "renamed",
         "merge" => "merged",
         "reprocess apply" => "approved plan",
@@ -116,6 +118,9 @@ fn undo(row: &AuditRow) -> Option<Undo> {
         "silence" => form(ActKind::Unsilence, "Undo: end the silence", &[("silence", &row.subject)]),
         "dismiss" => form(ActKind::Undismiss, "Undo: reopen the items", &[id, undone]),
         "undismiss" => form(ActKind::Dismiss, "Undo: dismiss them again", &[id, undone]),
+        "class" if detail["to"] != class::AUTOMATIC => {
+            form(ActKind::Class, "Undo: classify it automatically again", &[id, ("class", class::AUTOMATIC), undone])
+        }
         "rename" => {
             let before = detail["before"].as_str().unwrap_or_default();
             form(ActKind::Rename, "Undo: the title before", &[id, ("title", before)])
@@ -150,6 +155,9 @@ mod tests {
         assert_eq!(fields(&row("silence", "7", None)).as_deref(), Some("act=unsilence&silence=7"));
         let renamed = row("rename", "g-1", Some(r#"{"before":"Old","after":"New"}"#));
         assert_eq!(fields(&renamed).as_deref(), Some("act=rename&id=g-1&title=Old"));
+        let class = |to: &str| row("class", "g-1", Some(&format!("{{\"from\":\"unknown\",\"to\":\"{to}\"}}")));
+        assert_eq!(fields(&class("config")).as_deref(), Some("act=class&id=g-1&class=auto&reason=taken back"));
+        assert_eq!(fields(&class("auto")), None);
         assert_eq!(fields(&row("merge", "g-1", Some("{\"into\":\"g-2\"}"))), None);
         assert_eq!(fields(&row("rename", "g-1", Some("not json"))).as_deref(), Some("act=rename&id=g-1&title="));
     }

@@ -18,6 +18,8 @@ pub(crate) enum ActKind {
     Dismiss,
     /// Open them again.
     Undismiss,
+    /// Set the class of a group by hand.
+    Class,
     /// Give a group another title.
     Rename,
     /// Make a group part of another.
@@ -50,6 +52,7 @@ impl ActKind {
             Note => "Add a note",
             Dismiss => "Dismiss",
             Undismiss => "Undo dismiss",
+            Class => "Set the class",
             Rename => "Rename",
             Merge => "Merge",
             Retry => "Plan a retry",
@@ -69,6 +72,9 @@ impl ActKind {
             Note => "It is shown in digests and reports, and stays.",
             Dismiss => "Closes the open items as not worth action. A newer failure reopens them.",
             Undismiss => "Opens the dismissed items again.",
+            Class => {
+                "Retries and digests use it from now on. `llama-triage group class` also prints the rule that keeps it."
+            }
             Rename => "Digests and reports call it by the new title; an empty one restores its own.",
             Merge => "This is permanent: the first group becomes part of the second. Its id keeps working.",
             Retry => "Makes a plan with its cost. Nothing is submitted yet.",
@@ -90,7 +96,7 @@ impl ActKind {
 
     /// Whether a reason has to be given.
     pub(crate) fn needs_reason(self) -> bool {
-        matches!(self, Silence | Dismiss | Undismiss | Apply | Resume)
+        matches!(self, Silence | Dismiss | Undismiss | Class | Apply | Resume)
     }
 
     /// Whether its effects are shown before it can be done.

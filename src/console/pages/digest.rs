@@ -56,7 +56,7 @@ pub(crate) fn show(desk: &Desk<'_>, id: &str) -> Result<String, PageError> {
     desk.render("digest.html", &format!("Digest {id}"), "", &page)
 }
 
-/// The digest as mail clients show it: a page of its own.
+/// The digest as mail clients show it, as a separate page.
 ///
 /// # Errors
 /// As [`show`].

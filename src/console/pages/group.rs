@@ -17,13 +17,14 @@ const HOURS: i64 = 24 * 7;
 const SHOWN: u64 = 20;
 
 /// The actions that a page offers, with their words.
-const ACTS: [(&str, &str); 6] = [
+const ACTS: [(&str, &str); 7] = [
     ("ack", "Acknowledge"),
     ("silence", "Silence"),
     ("note", "Note"),
     ("dismiss", "Dismiss"),
     ("rename", "Rename"),
     ("merge", "Merge"),
+    ("class", "Set the class"),
 ];
 
 #[derive(Serialize)]

@@ -10,7 +10,7 @@ use crate::console::error::PageError;
 use crate::console::pages::Pairs;
 use crate::report::filter::Filter;
 use crate::reprocess::plans::approved::{draft_of, result_by_now};
-use crate::reprocess::plans::draft::{Draft, DraftExclusion};
+use crate::reprocess::plans::draft::{Draft, DraftExclusion, DraftPost};
 use crate::reprocess::store::named::{self, short};
 use crate::reprocess::store::plan::{self, StoredPlan};
 use crate::reprocess::store::{attempt, intent};
@@ -165,12 +165,12 @@ pub(crate) fn show(desk: &Desk<'_>, id: &str) -> Result<String, PageError> {
 
 fn chunks(draft: &Draft) -> Vec<ChunkLine> {
     let mut lines: Vec<ChunkLine> = Vec::new();
-    for chunk in &draft.chunks {
+    for DraftPost { project, chunk } in &draft.chunks {
         let items = chunk.item_ids.len() as u64;
         let same = lines.iter_mut().find(|line| {
             line.items == items
                 && line.group_id == chunk.group_id
-                && line.project == chunk.project
+                && line.project == *project
                 && line.job_type == chunk.job_type
         });
         match same {
@@ -178,7 +178,7 @@ fn chunks(draft: &Draft) -> Vec<ChunkLine> {
             None => lines.push(ChunkLine {
                 items,
                 job_type: chunk.job_type.clone(),
-                project: chunk.project.clone(),
+                project: project.clone(),
                 group_id: chunk.group_id.clone(),
                 title: draft
                     .groups

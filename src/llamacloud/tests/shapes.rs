@@ -33,7 +33,8 @@ async fn batches(cloud: &Cloud) -> Vec<Batch> {
 
 async fn failed(cloud: &Cloud, batch: &Batch) -> Vec<Observation> {
     let mut rows = Vec::new();
-    let listed = cloud.list_items(batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed =
+        cloud.list_items(batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert_eq!((listed.complete, listed.unreadable), (true, 0), "{listed:?}");
     rows
 }

@@ -98,7 +98,8 @@ async fn batches(fake: &crate::llamacloud::Cloud) -> Vec<Batch> {
 
 async fn failed(cloud: &crate::llamacloud::Cloud, batch: &Batch) -> (Vec<Observation>, ListResult) {
     let mut rows = Vec::new();
-    let listed = cloud.list_items(batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed =
+        cloud.list_items(batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
     (rows, listed)
 }
 

@@ -19,7 +19,8 @@ async fn requests(server: V2Server) -> usize {
     let batch = finished(&cloud).await;
     let before = fake.calls().len();
     let mut rows = Vec::new();
-    let listed = cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed =
+        cloud.list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert!(listed.complete && listed.counted.is_some(), "{listed:?}");
     assert_eq!(rows.len(), FILES.div_ceil(server.failing));
     assert!(rows.iter().all(|row| row.item_name == format!("{}.pdf", &row.item_id[4..])), "{:?}", rows[0]);
@@ -100,7 +101,10 @@ async fn what_was_learnt_of_a_server_is_not_learnt_again() {
         for _ in 0..2 {
             let batch = finished(&cloud).await;
             let before = fake.calls().len();
-            cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut Vec::new(), page)).await.unwrap();
+            cloud
+                .list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut Vec::new(), page))
+                .await
+                .unwrap();
             made.push(fake.calls().len() - before);
         }
         assert_eq!(made, [first, second], "{what}");
@@ -116,7 +120,7 @@ async fn batches_that_were_shown_before_share_the_question_for_open_jobs() {
         for wanted in [first, later, later] {
             let before = fake.calls().len();
             let listed = cloud
-                .list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut Vec::new(), page))
+                .list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut Vec::new(), page))
                 .await
                 .unwrap();
             assert_eq!((fake.calls().len() - before, listed.counted.map(|counted| counted.failed)), (wanted, Some(50)));
@@ -133,8 +137,10 @@ async fn a_batch_that_was_shown_after_the_question_for_open_jobs_is_asked_for_ag
     let fake = FakeCloud::start(move |call, _| answering.lock().unwrap().answer(call)).await;
     let cloud = fake.cloud_v2();
     let settled = async |batch: &Batch| {
-        let listed =
-            cloud.list_items(batch, Kind::Failed, Depth::News, &mut |page| keep(&mut Vec::new(), page)).await.unwrap();
+        let listed = cloud
+            .list_items(batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut Vec::new(), page))
+            .await
+            .unwrap();
         listed.counted.is_some()
     };
     let batch = finished(&cloud).await;
@@ -163,7 +169,7 @@ async fn a_narrow_reading_is_no_proof_and_a_proof_shows_every_job() {
             let (_fake, cloud) = V2Server { page: 100, odd, product, ..PLAIN }.start().await;
             let batch = finished(&cloud).await;
             let mut read = Vec::new();
-            for depth in [Depth::News, Depth::Proof] {
+            for depth in [Depth::Changes, Depth::Proof] {
                 let page = &mut |page| keep(&mut Vec::new(), page);
                 let listed = cloud.list_items(&batch, Kind::Failed, depth, page).await.unwrap();
                 read.push((listed.unproven, listed.counted.is_some(), listed.only_odd, listed.odd));
@@ -177,7 +183,7 @@ async fn a_narrow_reading_is_no_proof_and_a_proof_shows_every_job() {
         let (_fake, cloud) = V2Server { product, odd: "QUEUED", ..PLAIN }.start().await;
         let batch = finished(&cloud).await;
         let page = &mut |page| keep(&mut Vec::new(), page);
-        let listed = cloud.list_items(&batch, Kind::Failed, Depth::News, page).await.unwrap();
+        let listed = cloud.list_items(&batch, Kind::Failed, Depth::Changes, page).await.unwrap();
         assert!(!listed.unproven, "where pages are large it is one at once");
         assert!(listed.why_odd.unwrap().contains("QUEUED"));
     }
@@ -190,7 +196,7 @@ async fn a_failed_job_that_is_older_than_its_batch_is_found_by_the_proof_at_the_
     let batch = finished(&cloud).await;
     let mut found = Vec::new();
     // The first reading finds out how many have failed before.
-    for depth in [Depth::News, Depth::News, Depth::Proof] {
+    for depth in [Depth::Changes, Depth::Changes, Depth::Proof] {
         let mut rows = Vec::new();
         let listed = cloud.list_items(&batch, Kind::Failed, depth, &mut |page| keep(&mut rows, page)).await.unwrap();
         found.push((rows.len(), listed.unproven));
@@ -213,7 +219,7 @@ async fn a_job_that_fails_while_the_batch_is_read_is_not_missed() {
         let batch = finished(&cloud).await;
         let mut rows = Vec::new();
         let listed =
-            cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
+            cloud.list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
         let seen = rows.iter().any(|row| row.item_id == "dfl-501");
         assert!(seen || listed.counted.is_none(), "{status}: missed, and the batch is settled");
         let asked: Vec<String> =
@@ -240,8 +246,10 @@ async fn where_open_jobs_cannot_be_listed_nothing_is_missed_and_nothing_settled(
             let cloud = fake.cloud_v2();
             let batch = finished(&cloud).await;
             let mut rows = Vec::new();
-            let listed =
-                cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
+            let listed = cloud
+                .list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page))
+                .await
+                .unwrap();
             assert_eq!(rows.len(), FILES / 20);
             assert_eq!(listed.counted.is_some(), odd == "COMPLETED", "{listed:?}");
         }
@@ -261,7 +269,7 @@ async fn a_status_filter_that_is_ignored_makes_no_failures() {
     let cloud = fake.cloud_v2();
     let batch = finished(&cloud).await;
     let mut rows = Vec::new();
-    cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
+    cloud.list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert_eq!(rows.len(), FILES / 20);
 }
 
@@ -274,7 +282,7 @@ async fn a_batch_with_a_job_that_may_still_fail_is_not_settled() {
             let (_fake, cloud) = server.start().await;
             let batch = finished(&cloud).await;
             let listed = cloud
-                .list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut Vec::new(), page))
+                .list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut Vec::new(), page))
                 .await
                 .unwrap();
             assert!(listed.complete && listed.counted.is_none() && !listed.only_odd, "{odd} {}", server.page);
@@ -295,7 +303,8 @@ async fn a_job_with_a_status_of_the_future_has_failed_if_the_server_lists_it_as_
     let cloud = fake.cloud_v2();
     let batch = finished(&cloud).await;
     let mut rows = Vec::new();
-    let listed = cloud.list_items(&batch, Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
+    let listed =
+        cloud.list_items(&batch, Kind::Failed, Depth::Changes, &mut |page| keep(&mut rows, page)).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.item_id.as_str()).collect::<Vec<_>>(), ["dfl-1"]);
     assert_eq!(listed.counted, None, "the other one may still fail");
     assert!(listed.only_odd);

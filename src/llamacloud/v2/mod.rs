@@ -28,21 +28,19 @@ use serde_json::{Value, json};
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::Client;
 use crate::llamacloud::paging::listing::{Depth, ListResult};
-use crate::llamacloud::paging::page;
+use crate::llamacloud::paging::row_reader;
 use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Resubmission};
 use crate::llamacloud::v2::files::Files;
 use crate::llamacloud::v2::job::{Job, Product};
 use crate::llamacloud::v2::notes::Notes;
 use crate::llamacloud::v2::outcomes::queues::Queues;
-use crate::llamacloud::v2::server_capabilities::Habits;
+use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 use crate::llamacloud::{PageOfBatches, PageOfItems};
 use crate::model::batch::Batch;
+use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind};
 
 const ROOT: [&str; 3] = ["api", "v2", "batches"];
-
-/// The value of `api` that means this API.
-pub(crate) const NAME: &str = "v2";
 
 /// The window of creation times is asked for a little wider: a batch may show up late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
@@ -51,7 +49,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Debug, Default)]
 pub(crate) struct V2 {
     files: Files,
-    habits: Habits,
+    capabilities: ServerCapabilities,
     queues: Queues,
     notes: Notes,
     /// The jobs that were created here, or by an earlier process.
@@ -96,7 +94,7 @@ impl V2 {
             page(batches)
         };
         let listed = batch_list::read(client, limit, since, &mut page).await;
-        listed.map_err(|error| gone(error, client))
+        listed.map_err(|error| error.of_list(BatchApi::V2, client.host()))
     }
 
     /// One batch, or a single job as a batch of one item.
@@ -153,7 +151,7 @@ impl V2 {
             return Ok(listed);
         };
         listed.rows = 1;
-        listed.fingerprint = page::key(&item_id);
+        listed.fingerprint = row_reader::key(&item_id);
         page(vec![single::observation(item_id, job, None)]).await;
         Ok(listed)
     }
@@ -252,19 +250,6 @@ impl V2 {
         found.extend(never_begun);
         found.extend(sorted.unmapped.into_iter().map(|mapping| (mapping.item_id, ItemStatus::Failed)));
         Ok((found, readable && outcomes.listed.complete && outcomes.listed.unreadable == 0))
-    }
-}
-
-/// A missing list means that the API has gone; a missing record means no more than that.
-fn gone(error: CloudError, client: &Client) -> CloudError {
-    match error {
-        CloudError::NotFound { status, .. } => CloudError::ApiGone {
-            api: NAME,
-            other: crate::llamacloud::v1_beta::NAME,
-            host: client.host().to_owned(),
-            status,
-        },
-        error => error,
     }
 }
 

@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger, Transaction, fault};
-use crate::reprocess::facts::PLAN_LIFE;
-use crate::reprocess::intents::end_error::EndError;
+use crate::reprocess::intents::end::EndError;
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::execute::Progress;
 use crate::reprocess::plans::plan_result::{Account, Reasons, by_now, cancelled_by};
@@ -154,7 +153,7 @@ pub(crate) fn result_by_now(connection: &Connection, plan: &StoredPlan) -> Resul
 
 /// Whether a plan that is approved now can no longer be executed at this time.
 pub(crate) fn is_over_by(approved_at: Timestamp, at: Timestamp) -> bool {
-    at - approved_at > PLAN_LIFE
+    at - approved_at > plan::LIFE
 }
 
 /// Whether a time that was written in the past lies ahead: the clock was ahead then, or is behind now.

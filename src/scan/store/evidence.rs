@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use crate::ledger::error::LedgerError;
 use crate::model::batch::Batch;
+use crate::scan::store::batch::Answering;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::ingest_record::{Finish, ListingContext};
 use crate::scan::store::{batch, item};
@@ -25,8 +26,12 @@ pub struct Finished {
 }
 
 /// Ends a listing: finds what is missing if it was complete, and else marks the batch as listed.
-pub(crate) fn finish_listing(tx: &Transaction<'_>, finish: &Finish, has_news: bool) -> Result<Finished, LedgerError> {
-    if has_news {
+pub(crate) fn finish_listing(
+    tx: &Transaction<'_>,
+    finish: &Finish,
+    has_changes: bool,
+) -> Result<Finished, LedgerError> {
+    if has_changes {
         search_again(tx, finish.place)?;
     }
     if !finish.complete {
@@ -184,21 +189,4 @@ fn search_again(tx: &Transaction<'_>, place: ListingContext) -> Result<(), Ledge
     )?
     .execute((place.project_key, place.batch_key, place.seen_at))?;
     Ok(())
-}
-
-/// A newer batch whose completed items may answer failures of earlier ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answering {
-    /// Its project.
-    pub project_key: i64,
-    /// Its key.
-    pub batch_key: i64,
-    /// Its id: the evidence.
-    pub batch_id: String,
-    /// The directory it was made from; none if it was made from item ids, of whatever batch.
-    pub directory_id: Option<String>,
-    /// When it was made: its successes came later.
-    pub made_at: i64,
-    /// Time of the scan.
-    pub seen_at: i64,
 }

@@ -56,7 +56,7 @@ impl BatchSource for Model {
             tokio::task::yield_now().await;
             let (rows, incomplete) = self.page_of_items(index, kind, offset)?;
             if incomplete || rows.is_empty() {
-                let unproven = self.world().guesses && depth == Depth::News;
+                let unproven = self.world().guesses && depth == Depth::Changes;
                 return Ok(ListResult { unproven, ..ended(offset as u64, fingerprint, incomplete) });
             }
             for (id, _) in &rows {

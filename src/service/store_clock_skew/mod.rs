@@ -6,7 +6,7 @@
 
 pub(crate) mod events;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod time_columns;
 
 use jiff::{SignedDuration, Timestamp};

@@ -101,7 +101,7 @@ pub(crate) fn batches_ended(connection: &Connection, group_key: i64) -> Result<b
     Ok(connection.prepare_cached(&sql)?.query_row([group_key], |row| row.get(0))?)
 }
 
-/// The numbers that escalation looks at. `open_told` is left to the caller.
+/// The numbers that escalation looks at. `open_announced` is left to the caller.
 pub(crate) fn measures(
     connection: &Connection,
     group: &GroupRecord,
@@ -120,7 +120,7 @@ pub(crate) fn measures(
         peak_hour,
         young: now - group.first_seen < SignedDuration::from_hours(7 * 24),
         open: group.open_items,
-        open_told: 0,
+        open_announced: 0,
         batch: largest_share(connection, group.group_key, now)?,
     })
 }
@@ -197,7 +197,11 @@ fn largest_share(connection: &Connection, group_key: i64, now: Timestamp) -> Res
     );
     let since = now.as_millisecond() - 24 * HOUR;
     let share = connection.prepare_cached(&sql)?.query_row(params![group_key, since], |row| {
-        Ok(BatchShare { batch_id: row.get(0)?, failed: row.get::<_, Count>(1)?.0, finished: row.get::<_, Count>(2)?.0 })
+        Ok(BatchShare {
+            batch_id: row.get("batch_id")?,
+            failed: row.get::<_, Count>("failures")?.0,
+            finished: row.get::<_, Count>("finished")?.0,
+        })
     });
     Ok(share.optional()?)
 }
@@ -216,6 +220,17 @@ pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) 
         }
     }
     Ok(hours)
+}
+
+/// How many retries of a group have ended, and how many of them recovered.
+pub(crate) fn retries(connection: &Connection, group_key: i64) -> Result<(u64, u64), LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FILTER (WHERE outcome IN ('recovered', 'failed_same', 'failed_differently')),
+                count(*) FILTER (WHERE outcome = 'recovered')
+         FROM attempt WHERE group_key = ?1",
+    )?;
+    let (Count(ended), Count(recovered)) = statement.query_row([group_key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((ended, recovered))
 }
 
 /// In how many batches, of which job types and projects a group was seen.

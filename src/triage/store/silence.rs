@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::time::Millis;
+use crate::ledger::time::{Count, Millis};
 use crate::triage::silence::{CompiledMatcher, ItemView, Matcher};
 
 /// A silence as stored.
@@ -122,12 +122,13 @@ pub(crate) struct Covered {
 /// The groups with open items that a matcher covers, the most items first.
 pub(crate) fn covered(connection: &Connection, matcher: &CompiledMatcher) -> Result<Vec<Covered>, LedgerError> {
     let mut statement = connection.prepare(
-        "SELECT group_key, group_id, coalesce(renamed, title), open_items FROM error_group
+        "SELECT group_key, group_id, coalesce(renamed, title) AS title, open_items FROM error_group
          WHERE merged_into IS NULL AND open_items > 0",
     )?;
     let groups = statement.query_map([], |row| {
-        let open_items = row.get::<_, i64>(3)?.unsigned_abs();
-        Ok((row.get::<_, i64>(0)?, Covered { group_id: row.get(1)?, title: row.get(2)?, covered: 0, open_items }))
+        let Count(open_items) = row.get("open_items")?;
+        let group = Covered { group_id: row.get("group_id")?, title: row.get("title")?, covered: 0, open_items };
+        Ok((row.get::<_, i64>("group_key")?, group))
     })?;
     let mut found = Vec::new();
     for group in groups {

@@ -55,6 +55,12 @@ async fn every_action_has_a_question_and_the_audit_row_of_its_command() {
     assert_eq!(last(), "Ann Example dismiss");
     act("undismiss", "", &[("reason", "it was none")]).await;
     assert_eq!(last(), "Ann Example undismiss");
+    let question = console.page(&format!("/act?act=class&id={busy}")).await;
+    assert!(question.contains("<option>config</option>"), "{question}");
+    let done = act("class", "", &[("class", "config"), ("reason", "a setting is wrong")]).await;
+    assert_eq!(last(), "Ann Example class");
+    assert!(console.page(&done).await.contains("classify it automatically again"));
+    assert!(console.page(&format!("/g/{busy}")).await.contains("your settings"));
     act("rename", "", &[("title", "Vendor outage")]).await;
     assert!(console.page(&format!("/g/{busy}")).await.contains("<h1>Vendor outage</h1>"));
     let preview = console.page(&format!("/act?act=merge&id={locked}&into={busy}&ready=1")).await;

@@ -1,7 +1,7 @@
 //! How to go on finding out what became of a batch's jobs: the way that is likely to take the fewest requests.
 
 use crate::llamacloud::v2::job::Product;
-use crate::llamacloud::v2::server_capabilities::Habits;
+use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 
 /// Where pages hold so many rows, no batch is so large that asking for a part of its jobs would pay.
 const LARGE: usize = 500;
@@ -20,7 +20,7 @@ pub(crate) enum ReadMethod {
 /// How the reading of one product's jobs stands.
 #[derive(Clone, Copy)]
 pub(crate) struct ReadProgress<'a> {
-    pub(crate) habits: &'a Habits,
+    pub(crate) capabilities: &'a ServerCapabilities,
     pub(crate) product: Product,
     /// Jobs of the batch, and of them those that no list has shown yet.
     pub(crate) jobs: usize,
@@ -67,11 +67,11 @@ impl ReadProgress<'_> {
     /// None where pages are large: then it saves nothing, and tells less. None, too, where a job may be open under a
     /// status that this version does not know and so cannot ask for.
     fn cost_by_status(&self) -> Option<usize> {
-        if self.all || self.page >= LARGE || self.habits.may_be_odd() {
+        if self.all || self.page >= LARGE || self.capabilities.may_be_odd() {
             return None;
         }
         let (failed, among_rest) = self.failures();
-        let is_endless = self.habits.is_crowded(self.product) && !self.is_dated;
+        let is_endless = self.capabilities.is_crowded(self.product) && !self.is_dated;
         let feed = if is_endless { usize::MAX } else { self.pages(failed).max(1) };
         let asked = feed.min(self.queries(self.rest, among_rest));
         Some(self.product.open_statuses().len() + asked + self.names_of_parsings())
@@ -90,7 +90,7 @@ impl ReadProgress<'_> {
 
     /// Queries by id, of which so many rows come back.
     fn queries(&self, ids: usize, rows: usize) -> usize {
-        self.habits.bound.queries(ids).max(self.pages(rows))
+        self.capabilities.bound.queries(ids).max(self.pages(rows))
     }
 
     /// What the names of the failed ones take from the directory: extractions carry none.
@@ -102,7 +102,7 @@ impl ReadProgress<'_> {
     /// What they take from the parsings that a list of failed extractions names.
     fn names_of_parsings(&self) -> usize {
         let (failed, _) = self.failures();
-        match self.habits.parsings_may_name() {
+        match self.capabilities.parsings_may_name() {
             true => self.queries(failed, failed).min(self.names_of_directory()),
             false => self.names_of_directory(),
         }
@@ -114,10 +114,10 @@ mod tests {
     use super::*;
 
     fn best(product: Product, page: usize, rest: usize, failed: usize, all: bool) -> ReadMethod {
-        let habits = Habits::default();
+        let capabilities = ServerCapabilities::default();
         let found = page.min(1000 - rest).max(1);
         ReadProgress {
-            habits: &habits,
+            capabilities: &capabilities,
             product,
             jobs: 1000,
             rest,
@@ -151,11 +151,11 @@ mod tests {
 
     #[test]
     fn where_statuses_of_the_future_were_seen_nothing_is_taken_for_granted() {
-        let habits = Habits::default();
+        let capabilities = ServerCapabilities::default();
         let product = Product::Parse;
         let (page, files_page) = (100, None);
         let standing = ReadProgress {
-            habits: &habits,
+            capabilities: &capabilities,
             product,
             jobs: 1000,
             rest: 900,
@@ -167,16 +167,16 @@ mod tests {
             all: false,
         };
         assert_eq!(standing.best(), ReadMethod::Narrow);
-        habits.note_odd();
+        capabilities.note_odd();
         assert_eq!((standing.best(), standing.best_of_others()), (ReadMethod::Window, ReadMethod::Ids));
     }
 
     #[test]
     fn a_batch_that_fits_into_one_query_is_asked_for_by_id() {
-        let habits = Habits::default();
+        let capabilities = ServerCapabilities::default();
         let (product, page, files_page) = (Product::Parse, 1000, None);
         let standing = ReadProgress {
-            habits: &habits,
+            capabilities: &capabilities,
             product,
             jobs: 300,
             rest: 300,
@@ -193,9 +193,9 @@ mod tests {
 
     #[test]
     fn a_list_full_of_other_work_is_left() {
-        let habits = Habits::default();
+        let capabilities = ServerCapabilities::default();
         let standing = ReadProgress {
-            habits: &habits,
+            capabilities: &capabilities,
             product: Product::Parse,
             jobs: 1000,
             rest: 990,

@@ -16,16 +16,15 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
-use crate::llamacloud::paging::listing::{self, ListResult, Make, Style};
+use crate::llamacloud::paging::listing::{self, ListResult, Style};
 use crate::llamacloud::v2::V2;
-use crate::llamacloud::v2::failed_items::Made;
-use crate::llamacloud::v2::job::{Job, Jobs, Product};
+use crate::llamacloud::v2::job::{Job, Jobs, Made, Product};
 use crate::llamacloud::v2::outcomes::chunks::add;
 use crate::llamacloud::v2::outcomes::cost::{ReadMethod, ReadProgress};
 use crate::llamacloud::v2::outcomes::queues::Queues;
-use crate::llamacloud::v2::server_capabilities::Habits;
+use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 use crate::model::batch::Batch;
 use crate::model::item::ItemStatus;
 
@@ -49,7 +48,7 @@ pub(crate) struct Outcomes {
     /// Whether jobs that no list showed were taken to have ended well.
     pub(crate) unproven: bool,
     /// Jobs that a list of failed ones showed: they failed, whatever word they use.
-    told_failed: HashSet<String>,
+    reported_failed: HashSet<String>,
 }
 
 impl Outcomes {
@@ -59,14 +58,14 @@ impl Outcomes {
 
     fn take(&mut self, other: Outcomes) {
         self.jobs.extend(other.jobs);
-        self.told_failed.extend(other.told_failed);
+        self.reported_failed.extend(other.reported_failed);
         self.may_change |= other.may_change;
         self.unproven |= other.unproven;
         add(&mut self.listed, &other.listed);
     }
 
     fn has_failed(&self, job: &Job) -> bool {
-        job.has_failed() || self.told_failed.contains(&job.id)
+        job.has_failed() || self.reported_failed.contains(&job.id)
     }
 
     /// The jobs that failed.
@@ -80,7 +79,7 @@ impl Outcomes {
     /// else is believed, for a filter may be ignored.
     pub(crate) fn take_failed(&mut self, job: Job, is_new: bool) {
         if job.has_failed() || is_odd(&job) {
-            self.told_failed.insert(job.id.clone());
+            self.reported_failed.insert(job.id.clone());
         }
         match self.jobs.iter_mut().find(|known| !is_new && known.id == job.id) {
             Some(known) => *known = job,
@@ -104,9 +103,9 @@ impl Outcomes {
     }
 }
 
-pub(crate) fn note_odd(habits: &Habits, shown: &[Job]) {
+pub(crate) fn note_odd(capabilities: &ServerCapabilities, shown: &[Job]) {
     if shown.iter().any(is_odd) {
-        habits.note_odd();
+        capabilities.note_odd();
     }
 }
 
@@ -132,7 +131,7 @@ pub(crate) async fn read(
         let reading = OutcomeReader {
             client,
             limit,
-            habits: &v2.habits,
+            capabilities: &v2.capabilities,
             queues: &v2.queues,
             product,
             all,
@@ -152,7 +151,7 @@ pub(crate) async fn read(
 pub(crate) struct OutcomeReader<'a> {
     pub(crate) client: &'a Client,
     pub(crate) limit: usize,
-    pub(crate) habits: &'a Habits,
+    pub(crate) capabilities: &'a ServerCapabilities,
     pub(crate) queues: &'a Queues,
     pub(crate) product: Product,
     all: bool,
@@ -167,14 +166,14 @@ pub(crate) struct OutcomeReader<'a> {
 
 impl OutcomeReader<'_> {
     async fn read(mut self, window: Option<(Timestamp, Timestamp)>) -> Result<(), CloudError> {
-        let mut way = match self.standing(self.page()).best() {
+        let mut way = match self.progress(self.page()).best() {
             ReadMethod::Window => match window.filter(|_| self.rest.len() > FEW) {
                 Some((from, until)) => self.list_window(from, until).await?,
                 None => ReadMethod::Ids,
             },
             other => other,
         };
-        if way == ReadMethod::Ids && self.rest.len() > FEW && !self.habits.knows_page(self.client, self.limit) {
+        if way == ReadMethod::Ids && self.rest.len() > FEW && !self.capabilities.knows_page(self.client, self.limit) {
             way = self.read_first_page().await?;
         }
         match way {
@@ -185,19 +184,19 @@ impl OutcomeReader<'_> {
     }
 
     fn page(&self) -> usize {
-        self.habits.page(self.client, self.limit)
+        self.capabilities.page(self.client, self.limit)
     }
 
-    fn standing(&self, found: usize) -> ReadProgress<'_> {
+    fn progress(&self, found: usize) -> ReadProgress<'_> {
         ReadProgress {
-            habits: self.habits,
+            capabilities: self.capabilities,
             product: self.product,
             jobs: self.asked.len(),
             rest: self.rest.len(),
             failed: self.outcomes.jobs.iter().filter(|job| job.has_failed()).count(),
             found,
             page: self.page(),
-            files_page: self.habits.files_page(self.client, self.limit),
+            files_page: self.capabilities.files_page(self.client, self.limit),
             is_dated: self.since.is_some(),
             all: self.all,
         }
@@ -209,16 +208,16 @@ impl OutcomeReader<'_> {
         let ask = Ask::path(&path)
             .with("created_at_on_or_after", from.to_string())
             .with("created_at_on_or_before", until.to_string());
-        let standing = ReadProgress { habits: self.habits, ..self.standing(0) };
+        let progress = ReadProgress { capabilities: self.capabilities, ..self.progress(0) };
         let (rest, jobs) = (&mut self.rest, &mut self.outcomes.jobs);
         let (mut largest, mut pages) = (0, 0);
         let mut page = |shown: Vec<Job>| {
             let before = rest.len();
             (largest, pages) = (shown.len().max(largest), pages + 1);
-            note_odd(self.habits, &shown);
+            note_odd(self.capabilities, &shown);
             jobs.extend(shown.into_iter().filter(|job| rest.remove(job.id.as_str())));
             let failed = jobs.iter().filter(|job| job.has_failed()).count();
-            let now = ReadProgress { rest: rest.len(), failed, found: before - rest.len(), page: largest, ..standing };
+            let now = ReadProgress { rest: rest.len(), failed, found: before - rest.len(), page: largest, ..progress };
             match now.best() {
                 ReadMethod::Window if now.rest > 0 => ControlFlow::Continue(()),
                 _ => ControlFlow::Break(()),
@@ -231,7 +230,7 @@ impl OutcomeReader<'_> {
             Ok(listed) => {
                 self.outcomes.listed.requests += listed.requests;
                 if largest < self.limit && (!listed.complete || pages > 1) {
-                    self.habits.note_page(largest);
+                    self.capabilities.note_page(largest);
                 }
                 if self.rest.len() == self.asked.len() {
                     self.since = None;
@@ -240,7 +239,7 @@ impl OutcomeReader<'_> {
             Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => self.outcomes.listed.requests += 1,
             Err(error) => return Err(error),
         }
-        Ok(self.standing(0).best_of_others())
+        Ok(self.progress(0).best_of_others())
     }
 
     /// Asks by one query, for one page of its answer: if there are more, it shows how many rows a page holds. Returns the way
@@ -251,16 +250,16 @@ impl OutcomeReader<'_> {
         let mut rows = 0;
         let mut page = |shown: Vec<Job>| {
             rows = shown.len();
-            note_odd(self.habits, &shown);
+            note_odd(self.capabilities, &shown);
             jobs.extend(shown.into_iter().filter(|job| rest.remove(job.id.as_str())));
             ControlFlow::Break(())
         };
-        let (listed, _) = self.habits.bound.first(self.client, self.product, &ids, &[], &mut page).await?;
+        let (listed, _) = self.capabilities.bound.first(self.client, self.product, &ids, &[], &mut page).await?;
         self.outcomes.listed.requests += listed.requests;
         if !listed.complete {
-            self.habits.note_page(rows);
+            self.capabilities.note_page(rows);
         }
-        Ok(self.standing(0).best_of_others())
+        Ok(self.progress(0).best_of_others())
     }
 
     /// Asks for the jobs that are left by their ids. Those that are still not shown are missing.
@@ -272,7 +271,7 @@ impl OutcomeReader<'_> {
                 jobs.push(job);
             }
         };
-        let listed = self.habits.bound.jobs(self.client, self.product, &ids, &[], each).await?;
+        let listed = self.capabilities.bound.jobs(self.client, self.product, &ids, &[], each).await?;
         add(&mut self.outcomes.listed, &listed);
         self.outcomes.listed.missing += self.rest.len() as u64;
         Ok(())
@@ -280,17 +279,18 @@ impl OutcomeReader<'_> {
 
     /// Whether jobs with a status of the future have failed is asked of the server's own filter: to lose a failure would be worse.
     async fn ask_for_odd(&mut self) -> Result<(), CloudError> {
-        let told = &self.outcomes.told_failed;
-        let odd = self.outcomes.jobs.iter().filter(|job| is_odd(job) && !told.contains(&job.id));
+        let reported = &self.outcomes.reported_failed;
+        let odd = self.outcomes.jobs.iter().filter(|job| is_odd(job) && !reported.contains(&job.id));
         let ids: Vec<String> = odd.map(|job| job.id.clone()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let told_failed = &mut self.outcomes.told_failed;
+        let reported_failed = &mut self.outcomes.reported_failed;
         let each = |job: Job| {
             if job.has_failed() || is_odd(&job) {
-                told_failed.insert(job.id);
+                reported_failed.insert(job.id);
             }
         };
-        let listed = self.habits.bound.jobs(self.client, self.product, &ids, &[("status", "FAILED")], each).await?;
+        let listed =
+            self.capabilities.bound.jobs(self.client, self.product, &ids, &[("status", "FAILED")], each).await?;
         add(&mut self.outcomes.listed, &listed);
         Ok(())
     }

@@ -39,7 +39,7 @@ impl Queues {
     }
 
     /// The queue of a product. Who holds it keeps others from asking for the same meanwhile.
-    pub(crate) fn of(&self, product: Product) -> &Mutex<Option<Queue>> {
+    pub(crate) fn queue(&self, product: Product) -> &Mutex<Option<Queue>> {
         match product {
             Product::Parse => &self.parse,
             Product::Extract => &self.extract,

@@ -26,11 +26,11 @@ impl OutcomeReader<'_> {
     /// As what is not shown is taken to have ended well, the time of the batch is trusted only where the list of all failed
     /// jobs is too long: what failed before then is left to the proof.
     pub(crate) async fn read_by_status(&mut self) -> Result<(), CloudError> {
-        if !self.look_for_open().await? {
+        if !self.find_open().await? {
             return self.ask_for_rest().await;
         }
         self.outcomes.unproven = true;
-        let mut listed = !self.habits.is_crowded(self.product) && self.list_failed(None).await?;
+        let mut listed = !self.capabilities.is_crowded(self.product) && self.list_failed(None).await?;
         if !listed && self.since.is_some() {
             listed = self.list_failed(self.since).await?;
         }
@@ -38,7 +38,7 @@ impl OutcomeReader<'_> {
             self.ask_for_failed().await?;
         }
         // Seen in a list of failed ones only: what else there is of that kind, no list shows.
-        if !self.habits.may_be_odd() {
+        if !self.capabilities.may_be_odd() {
             return Ok(());
         }
         self.outcomes.unproven = false;
@@ -47,9 +47,9 @@ impl OutcomeReader<'_> {
 
     /// Whether any job that is left has not ended: may be known from the reading of another batch. Returns whether the server
     /// could say so.
-    async fn look_for_open(&mut self) -> Result<bool, CloudError> {
+    async fn find_open(&mut self) -> Result<bool, CloudError> {
         let shown = self.queues.batches_shown();
-        let mut known = self.queues.of(self.product).lock().await;
+        let mut known = self.queues.queue(self.product).lock().await;
         if let Some(queue) = known.as_ref().filter(|queue| queue.as_of == shown) {
             self.outcomes.may_change |= self.rest.iter().any(|id| queue.open.contains(*id));
             return Ok(true);
@@ -100,7 +100,8 @@ impl OutcomeReader<'_> {
         if !ours && !complete {
             let left = sorted(&self.rest);
             let each = |job: Job| ours |= job.is_open();
-            let listed = self.habits.bound.jobs(self.client, self.product, &left, &[("status", status)], each).await?;
+            let listed =
+                self.capabilities.bound.jobs(self.client, self.product, &left, &[("status", status)], each).await?;
             self.outcomes.listed.requests += listed.requests;
             ours |= !listed.complete || listed.unreadable > 0;
         }
@@ -119,7 +120,7 @@ impl OutcomeReader<'_> {
             let (asked, rest, outcomes) = (&self.asked, &mut self.rest, &mut *self.outcomes);
             let mut page = |shown: Vec<Job>| {
                 let all = shown.len();
-                note_odd(self.habits, &shown);
+                note_odd(self.capabilities, &shown);
                 let ours: Vec<Job> = shown.into_iter().filter(|job| asked.contains(job.id.as_str())).collect();
                 let mostly_ours = 2 * ours.len() > all;
                 for job in ours {
@@ -132,12 +133,12 @@ impl OutcomeReader<'_> {
                 Ok(listed) => {
                     outcomes.listed.requests += listed.requests;
                     if !listed.complete && since.is_none() {
-                        self.habits.note_crowded(self.product);
+                        self.capabilities.note_crowded(self.product);
                     }
                     // A row that could not be read may be one of ours.
                     return Ok(listed.complete && listed.unreadable == 0);
                 }
-                Err(CloudError::Refused { status: 422, .. }) if wanted.len() > 1 => self.habits.note_plain(),
+                Err(CloudError::Refused { status: 422, .. }) if wanted.len() > 1 => self.capabilities.note_plain(),
                 Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -147,7 +148,7 @@ impl OutcomeReader<'_> {
     /// Asks for the failed ones by id: of those that are left, and once more of those that no parsing is known of.
     async fn ask_for_failed(&mut self) -> Result<(), CloudError> {
         let mut ids = sorted(&self.rest);
-        if self.product == Product::Extract && self.habits.parsings_may_name() {
+        if self.product == Product::Extract && self.capabilities.parsings_may_name() {
             let bare = self.outcomes.jobs.iter().filter(|job| job.has_failed() && job.parse_job_id.is_none());
             ids.extend(bare.filter_map(|job| self.asked.get(job.id.as_str()).copied()));
         }
@@ -158,8 +159,8 @@ impl OutcomeReader<'_> {
                 let is_new = rest.remove(job.id.as_str());
                 outcomes.take_failed(job, is_new);
             };
-            match self.habits.bound.jobs(self.client, self.product, &ids, &wanted, each).await {
-                Err(CloudError::Refused { status: 422, .. }) if wanted.len() > 1 => self.habits.note_plain(),
+            match self.capabilities.bound.jobs(self.client, self.product, &ids, &wanted, each).await {
+                Err(CloudError::Refused { status: 422, .. }) if wanted.len() > 1 => self.capabilities.note_plain(),
                 listed => {
                     add(&mut self.outcomes.listed, &listed?);
                     return Ok(());
@@ -171,7 +172,7 @@ impl OutcomeReader<'_> {
     /// What a list of failed jobs is asked with. Extractions shall name the parsings that went before them.
     fn failed_query(&self) -> Vec<(&'static str, &'static str)> {
         let mut query = vec![("status", "FAILED")];
-        if self.product == Product::Extract && !self.habits.is_plain() {
+        if self.product == Product::Extract && !self.capabilities.is_plain() {
             query.push(("expand", "extract_metadata"));
         }
         query

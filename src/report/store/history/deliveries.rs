@@ -4,8 +4,10 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use crate::report::history::{AuditRow, DeliveryRow, DigestRow};
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// The digests that match, newest first.
 pub(crate) fn digests(view: &ReportView<'_>) -> Result<Vec<DigestRow>, QueryError> {

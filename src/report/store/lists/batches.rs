@@ -6,9 +6,11 @@ use rusqlite::{Row, params_from_iter};
 use crate::model::links::LinkFacts;
 use crate::report::detail::{BatchDetail, GroupHit};
 use crate::report::rows::BatchRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::find;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// The time a batch is placed at in windows and lists: when it was made, else when it was first seen.
 const MADE_AT: &str = "coalesce(b.created_at, b.first_seen)";

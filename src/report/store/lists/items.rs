@@ -8,9 +8,11 @@ use rusqlite::{OptionalExtension, Row, params_from_iter};
 use crate::model::item::ItemState;
 use crate::model::links::LinkFacts;
 use crate::report::rows::ItemRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::item_counts::{self, Newest, Tally};
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 use crate::report::summary::ItemCounts;
 
 /// What an item row is made of; `i` is the item.
