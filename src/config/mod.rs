@@ -177,7 +177,7 @@ pub struct ServiceConfig {
     /// Address of `/healthz`, `/metrics` and `/webhooks/llamacloud`, such as "127.0.0.1:9180"; none switches them off.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<std::net::SocketAddr>,
-    /// The address under which people reach the console, such as `https://triage.example.com`.
+    /// The address under which people reach the console, such as `https://triage.example.com`; digests then link to it.
     pub public_url: Option<String>,
     /// A URL fetched after each complete cycle.
     pub heartbeat_url: Option<String>,
