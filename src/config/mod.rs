@@ -161,6 +161,16 @@ impl Config {
         });
         Linker::new(self.links.templates.clone(), hosts.collect())
     }
+
+    /// Where people reach the console, without a trailing slash; none if it is not configured.
+    pub(crate) fn public_url(&self) -> Option<String> {
+        self.service.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned())
+    }
+
+    /// The same links, for readers who are not in the console: they lead to it where its address is configured.
+    pub(crate) fn linker_to_console(&self) -> Linker {
+        self.linker().with_console(self.public_url())
+    }
 }
 
 impl Default for LinksConfig {

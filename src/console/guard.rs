@@ -51,6 +51,13 @@ fn admit(console: &Arc<Console>, request: &Request) -> Result<Visitor, Box<Respo
     if !console.access.hosts.allow(host) {
         return Err(refuse("This name does not lead to the console: add it to console.hosts or service.public-url."));
     }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // Browsers send forms with their length. What a proxy and this program might end at different bytes could hide
+        // another request behind it, with headers that no proxy has looked at: so the connection ends here.
+        let mut refusal = refuse("A form needs its length.");
+        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Err(refusal);
+    }
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let from = |name: HeaderName| headers.contains_key(&name).then(|| only(headers, &name).unwrap_or("invalid"));
     let fetch_site = from(HeaderName::from_static("sec-fetch-site"));
@@ -102,10 +109,12 @@ fn signed_on(console: &Console, request: &Request) -> Option<String> {
     };
     let mut named = request.headers().get_all(sign_on.header.as_str()).iter();
     let (name, again) = (named.next()?, named.next());
-    if !is_trusted || again.is_some() {
+    let name = std::str::from_utf8(name.as_bytes()).ok()?;
+    // A list of two is the header twice.
+    if !is_trusted || again.is_some() || name.contains(',') {
         return None;
     }
-    person_name(std::str::from_utf8(name.as_bytes()).ok()?)
+    person_name(name)
 }
 
 /// The value of a header that is there once.

@@ -129,8 +129,8 @@ impl TriageSettings {
             runbooks: runbooks.collect(),
             all_quiet: config.digest.all_quiet,
             routes: routes.collect(),
-            linker: config.linker(),
-            public_url: config.service.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+            linker: config.linker_to_console(),
+            public_url: config.public_url(),
         })
     }
 }

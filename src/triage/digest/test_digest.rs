@@ -65,6 +65,8 @@ fn entry(now: Timestamp) -> GroupEntry {
         note: None,
         runbook: None,
         acked: None,
+        assigned: None,
+        ticket: None,
         incident_scope: None,
         open_items: 1,
         new_items: 1,
