@@ -73,6 +73,11 @@ async function newTab() {
       assert.ok(target, `${page.url()} has no ${selector}`);
       await Promise.all([page.waitForNavigation(), target.click()]);
     },
+    /** Follows a link from elsewhere: a page of the console that opens the address once more comes first. */
+    async follow(selector) {
+      await tab.click(selector);
+      await page.waitForSelector("main");
+    },
     async fill(selector, value) {
       await page.$eval(selector, (field) => (field.value = ""));
       await page.type(selector, value);
@@ -108,6 +113,7 @@ async function examine({ page }, name, width, scheme) {
   await client.detach();
 }
 
+/** Another kind of screen loads the page again: what was typed before is gone. */
 async function everywhere(tab, name) {
   for (const width of [360, 1200]) for (const scheme of ["light", "dark"]) await examine(tab, name, width, scheme);
   await tab.page.setViewport({ width: 360, height: 800, isMobile: true, hasTouch: true });
@@ -115,7 +121,7 @@ async function everywhere(tab, name) {
 
 /** From the link in a digest to the log-in, to the group, to each action; then the ledger says the same. */
 async function journeys(tab) {
-  const { page, go, click, fill, text } = tab;
+  const { page, go, click, follow, fill, text } = tab;
 
   // The digest leads to the log-in, and the log-in to where the digest leads.
   const digests = join(demo, "digests");
@@ -123,7 +129,7 @@ async function journeys(tab) {
   await go(`file://${join(digests, newest)}`);
   await everywhere(tab, "digest");
   const group = await page.$eval("h2 a", (link) => new URL(link.href).pathname.split("/").pop());
-  await click("h2 a");
+  await follow("h2 a");
   assert.ok(page.url().startsWith(`${tab.base}/log-in`), page.url());
   await everywhere(tab, "log-in");
   await fill("#name", "Ann Example");
@@ -136,8 +142,8 @@ async function journeys(tab) {
   assert.equal(new URL(page.url()).pathname, `/g/${group}`, "the log-in leads on");
   await everywhere(tab, "group");
   await go(`file://${join(digests, newest)}`);
-  await click("a.open");
-  assert.match(page.url(), /\/[dg]\//);
+  await follow("a.open");
+  assert.match(new URL(page.url()).pathname, /^\/[dg]\//, "who is logged in is not asked again");
   await everywhere(tab, "sent-digest");
 
   await go("/");
@@ -165,17 +171,17 @@ async function journeys(tab) {
   assert.ok(!report("group", group)[0].acked, "the undo withdrew it");
 
   await go(`/act?act=assign&id=${group}`);
+  await everywhere(tab, "assign");
   await fill("#to", "Bo Example");
   await fill("#ticket", "https://tickets.example/4711");
-  await everywhere(tab, "assign");
   await click("main form button.first");
   const assigned = report("group", group)[0];
   assert.deepEqual([assigned.assigned, assigned.ticket], ["Bo Example", "https://tickets.example/4711"]);
 
   await go(`/act?act=silence&id=${group}`);
+  await everywhere(tab, "silence");
   await page.select("#for", "4h");
   await fill("#reason", "the vendor knows");
-  await everywhere(tab, "silence");
   await click("main form button.first");
   assert.match(await text(), /open items/);
   await everywhere(tab, "silence-preview");
@@ -183,9 +189,9 @@ async function journeys(tab) {
   assert.ok(report("group", group)[0].silenced_until, "the ledger has the silence");
 
   await go(`/act?act=class&id=${group}`);
+  await everywhere(tab, "class");
   await page.select("#class", "config");
   await fill("#reason", "a setting is wrong");
-  await everywhere(tab, "class");
   await click("main form button.first");
   assert.match(await text(), /\[\[rule\]\]/);
   await everywhere(tab, "class-done");
@@ -193,15 +199,15 @@ async function journeys(tab) {
 
   const candidate = report("groups", "--class", "transient", "--state", "new,ongoing,regressed,escalating")[0]?.group_id ?? group;
   await go(`/act?act=retry&id=${candidate}`);
-  await fill("#limit", "1");
   await everywhere(tab, "retry");
+  await fill("#limit", "1");
   await click("main form button.first");
   await everywhere(tab, "plan");
   assert.ok(await page.$(".acts a.first"), await text());
   await click(".acts a.first");
+  await everywhere(tab, "apply");
   await fill("#items", "1");
   await fill("#reason", "it is over");
-  await everywhere(tab, "apply");
   await click("main form button.first");
   assert.match(await text(), /approved plan/);
   run("cycle");
@@ -326,6 +332,9 @@ try {
   const pages = await hostile(tab);
   assert.deepEqual(tab.complaints, []);
   console.log(`all journeys passed, and ${pages} hostile pages ran nothing; pictures are in ${folder}`);
+} catch (error) {
+  for (const page of await browser.pages()) await page.screenshot({ path: join(folder, "failure.png") }).catch(() => {});
+  throw error;
 } finally {
   await browser.close();
   for (const child of children) {

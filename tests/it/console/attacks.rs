@@ -183,6 +183,26 @@ async fn a_session_that_was_planted_before_the_log_in_is_worth_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_from_elsewhere_is_opened_again_from_the_console_and_shows_nothing_before() {
+    let site = with_token("").await;
+    let console = start(&site);
+    let follow = async |path: &str, from: &str| {
+        console.client.get(console.url(path)).header("sec-fetch-site", from).send().await.unwrap()
+    };
+    let group = group_of(&site, BUSY);
+    let opened = follow(&format!("/g/{group}?page=1"), "cross-site").await;
+    assert_eq!(opened.status(), StatusCode::OK);
+    let page = opened.text().await.unwrap();
+    assert!(page.contains(&format!("content=\"0; url=/g/{group}?page=1\"")) && !page.contains(BUSY), "{page}");
+    let again = follow(&format!("/g/{group}?page=1"), "same-origin").await;
+    assert_eq!(again.status(), StatusCode::SEE_OTHER, "without a session it is the log-in");
+    for path in ["//evil.example/", "/%22%3E%3Cscript%3E", "/?a=\"><script>alert(1)</script>"] {
+        let page = follow(path, "cross-site").await.text().await.unwrap();
+        assert!(!page.contains("<script") && !page.contains("url=//"), "{path}: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_log_out_no_page_is_in_a_cache_and_the_browser_has_no_session() {
     let site = with_token("").await;
     let console = start(&site);
