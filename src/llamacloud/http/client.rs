@@ -3,19 +3,18 @@
 //! It knows no endpoint and no wire type; those are in `v1_beta` and `v2`.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::llamacloud::error::{CloudError, CreateError};
+use crate::llamacloud::http::rate_limit::RateLimit;
 use crate::llamacloud::http::retry::{RetryBudget, RetryDecision, verdict};
 use crate::llamacloud::http::{answer, unreachable};
 use crate::llamacloud::paging::listing::Make;
@@ -93,7 +92,7 @@ pub(crate) struct Client {
     base: Url,
     host: String,
     scope: Vec<(&'static str, String)>,
-    limiter: DefaultDirectRateLimiter,
+    rate: RateLimit,
     slots: Semaphore,
     pace: RetryPace,
     budget: RetryBudget,
@@ -125,7 +124,7 @@ impl Client {
             headers,
             request_timeout: project.request_timeout,
             scope: scope(project),
-            limiter: limiter(project.requests_per_second),
+            rate: RateLimit::new(project.requests_per_second),
             slots: Semaphore::new(project.concurrency.get().min(Semaphore::MAX_PERMITS)),
             pace,
             budget: RetryBudget::new(),
@@ -294,7 +293,7 @@ impl Client {
     async fn acquire_permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         // The semaphore is never closed, so this is always Some.
         let slot = self.slots.acquire().await.ok();
-        self.limiter.until_ready().await;
+        self.rate.wait().await;
         self.made.fetch_add(1, Ordering::Relaxed);
         self.budget.request();
         slot
@@ -358,10 +357,6 @@ fn scope(project: &crate::config::project::ProjectConfig) -> Vec<(&'static str, 
         .filter_map(|(name, value)| Some((name, value?.trim().to_owned())))
         .filter(|(_, value)| !value.is_empty())
         .collect()
-}
-
-fn limiter(per_second: NonZeroU32) -> DefaultDirectRateLimiter {
-    RateLimiter::direct(Quota::per_second(per_second))
 }
 
 fn host_of(url: &Url) -> String {

@@ -3,5 +3,6 @@
 pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod detail;
+pub(crate) mod rate_limit;
 pub(crate) mod retry;
 pub(crate) mod unreachable;

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use crate::config::project::{Api, ProjectConfig};
 use crate::llamacloud::Cloud;
 use crate::llamacloud::http::client::Transport;
-use crate::llamacloud::paging::listing::{Depth, ListResult};
+use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::settings::RetryPace;
 use crate::llamacloud::tests::fake::{connect, keep, project};
 use crate::model::item::Kind;
@@ -70,7 +70,7 @@ async fn read(cloud: &Cloud, kind: Kind) -> (BTreeSet<String>, Vec<ListResult>) 
     for batch in batches {
         let mut page =
             |page: Vec<crate::model::item::Observation>| keep(&mut ids, page.into_iter().map(|row| row.item_id));
-        all.push(cloud.list_items(&batch, kind, Depth::News, &mut page).await.unwrap());
+        all.push(cloud.list_items(&batch, kind, &mut page).await.unwrap());
     }
     (ids, all)
 }
@@ -220,8 +220,7 @@ async fn a_batch_of_1000_files_costs_at_most_eight_requests_with_the_batch_list_
             ControlFlow::Continue(())
         };
         cloud.list_batches(cloud.apis()[0], None, &mut page).await.unwrap();
-        let listed =
-            cloud.list_items(&batches[0], Kind::Failed, Depth::News, &mut |page| keep(&mut rows, page)).await.unwrap();
+        let listed = cloud.list_items(&batches[0], Kind::Failed, &mut |page| keep(&mut rows, page)).await.unwrap();
         let named = rows.iter().filter(|row| row.item_name.contains("bad")).count();
         assert_eq!((rows.len(), named, listed.counted.is_some()), (50, 50, true), "{job_type:?} {cap:?} {most}");
         let made = server.world().truth().all_requests();

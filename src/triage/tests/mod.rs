@@ -2,6 +2,8 @@
 pub(crate) mod baseline;
 #[cfg(test)]
 pub(crate) mod channels;
+#[cfg(test)]
+pub(crate) mod growth;
 use std::collections::BTreeMap;
 
 use super::*;
