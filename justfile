@@ -30,6 +30,10 @@ doc:
 demo *ARGS:
     cargo run -- demo {{ARGS}}
 
+# Learn the classifier's weights from config/wordings again
+train:
+    cargo run --release --example train_classifier
+
 # Write snapshots and generated documents again; look at the diff
 bless *FILTER:
     BLESS=1 INSTA_UPDATE=always cargo test {{FILTER}}
@@ -44,9 +48,11 @@ lint-repo:
     ci/unused.sh
     ci/deny.sh
 
-# Kill the binary 500 times, retries included, and check the ledger (ten minutes); CRASH_SEED=N for another run
+# Kill the binary 500 times, retries included, and check the ledger (ten minutes); CRASH_SEED=N for another run.
+# Then 300 times amid retries through both APIs, with older ledgers restored; KILL_SEED=N for another run.
 crash:
     CRASHES=500 cargo test --test it crash -- --ignored --nocapture
+    KILLS=300 cargo test --test it kill:: -- --ignored --nocapture
 
 # A day of `serve` with a million items, faults and restarts, at 60 times the speed (libfaketime, half an hour)
 load:

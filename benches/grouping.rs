@@ -80,8 +80,13 @@ fn message(numbers: &mut Numbers) -> String {
 
 fn measure(name: &str, messages: &[String], rounds: usize) -> Grouper {
     let mut grouper = Grouper::new();
-    let subject =
-        |message| Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(message) };
+    let subject = |message| Subject {
+        kind: Kind::Failed,
+        job_type: "parse",
+        skip_reason: None,
+        message: Some(message),
+        item_name: None,
+    };
     if rounds > 1 {
         for message in messages {
             grouper.assign(&subject(message));
@@ -120,20 +125,30 @@ fn peak() -> Option<u64> {
     line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
 }
 
+fn assign(grouper: &mut Grouper, text: &str) {
+    grouper.assign(&Subject {
+        kind: Kind::Failed,
+        job_type: "parse",
+        skip_reason: None,
+        message: Some(text),
+        item_name: None,
+    });
+}
+
 fn main() {
     let mut numbers = Numbers(7);
     // Streamed, so that the peak is the grouper's own.
     let mut grouper = Grouper::new();
     for _ in 0..1_000_000 {
         let text = message(&mut numbers);
-        grouper.assign(&Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(&text) });
+        assign(&mut grouper, &text);
     }
     println!("after 1,000,000 distinct messages: {} groups, peak {:?} MiB", grouper.survivors().count(), peak());
     let mut grouper = Grouper::new();
     let begin = Instant::now();
     for _ in 0..200_000 {
         let text = (0..24).map(|_| numbers.word()).collect::<Vec<_>>().join(" ");
-        grouper.assign(&Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(&text) });
+        assign(&mut grouper, &text);
     }
     println!(
         "after 200,000 messages of 24 new words: {} groups, {:.0}/s, peak {:?} MiB",

@@ -75,6 +75,8 @@ pub enum Command {
     Cycle,
     /// Run the service: cycles on schedule until SIGTERM
     Serve,
+    /// Answer the console in a browser, without the service; read-only without a configuration
+    Console(ConsoleArgs),
     /// Query the ledger: groups, items, batches, retries, digests
     Report(Box<ReportArgs>),
     /// Create the digest that is due and deliver it
@@ -118,6 +120,14 @@ pub enum Command {
         /// Target directory; created if it is missing
         dir: PathBuf,
     },
+}
+
+/// `console`
+#[derive(Debug, Args)]
+pub struct ConsoleArgs {
+    /// Address to listen on, or unix:PATH for a unix socket
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9181")]
+    pub listen: String,
 }
 
 /// `doctor`

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::commands::group::act::ActError;
+use crate::actions::act::ActError;
 use crate::commands::report::outcome::ReportOutcome;
 use crate::config::load::ConfigError;
 use crate::ledger::error::LedgerError;
@@ -49,7 +49,7 @@ impl From<&ReportOutcome> for Exit {
 }
 
 /// The exit code for an error that reached `main`.
-pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
+pub(crate) fn from_error(error: &anyhow::Error) -> Exit {
     for cause in error.chain() {
         if cause.is::<ConfigError>() {
             return Exit::Config;

@@ -2,8 +2,11 @@
 
 /// Of `classify`.
 pub mod classify {
-    pub use crate::classify::rules::decide::{FailureFacts, Rules};
-    pub use crate::classify::rules::shipped::shipped_rules;
+    pub use crate::classify::model::weights::{CLASSES, COLUMNS, Model, Probabilities};
+    pub use crate::classify::model::wordings::{Wording, fingerprint, read_wordings};
+    pub use crate::classify::model::words::{BITS, MaskedText};
+    pub use crate::classify::rules::costs::cheapest;
+    pub use crate::classify::rules::decide::{Decision, FailureFacts, Layer, Rules};
 }
 
 /// Of `cli`.
@@ -78,7 +81,8 @@ pub mod model {
 
 /// Of `notify`.
 pub mod notify {
-    pub use crate::notify::{Channel, ChannelSecrets};
+    pub use crate::notify::Channel;
+    pub use crate::notify::delivery::ChannelSecrets;
     /// Of `notify::store_delivery`.
     pub mod store_delivery {
         pub use crate::notify::store_delivery::next_content;
@@ -94,7 +98,7 @@ pub mod reprocess {
     pub use crate::reprocess::Summary;
     pub use crate::reprocess::plans::approved::cancel_plan;
     pub use crate::reprocess::plans::draft::Request;
-    pub use crate::reprocess::policy::belief::{Prior, Try, TryResult};
+    pub use crate::reprocess::policy::belief::{Try, TryResult};
     pub use crate::reprocess::policy::budget::Spent;
     pub use crate::reprocess::policy::facts::ItemFacts;
     pub use crate::reprocess::policy::group::GroupFacts;
@@ -124,9 +128,11 @@ pub mod scan {
     pub use crate::grouping::group_change::GroupChange;
     pub use crate::model::classified::Classified;
     pub use crate::scan::causes::CauseSummary;
+    pub use crate::scan::source::Watched;
     pub use crate::scan::store::ingest::ingest;
     pub use crate::scan::store::ingest_record::{IngestWork, ListingContext, Sighting};
-    pub use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
+    pub use crate::scan::summary::ScanSummary;
+    pub use crate::scan::{restore_grouper, scan};
     /// Of `scan::causes`.
     pub mod causes {
         pub use crate::scan::causes::{CauseMemory, ask};
@@ -138,8 +144,9 @@ pub mod service {
     pub use crate::service::cycle::CycleOutcome;
     #[cfg(fuzzing)]
     pub use crate::service::http::webhook::fuzz;
+    pub use crate::service::setup::Setup;
     pub use crate::service::store_clock_skew::Right;
-    pub use crate::service::worker::{Setup, Worker};
+    pub use crate::service::worker::Worker;
     /// Of `service::store_clock_skew`.
     pub mod store_clock_skew {
         pub use crate::service::store_clock_skew::set_right;
@@ -170,10 +177,11 @@ pub mod simulator {
 /// Of `triage`.
 pub mod triage {
     pub use crate::triage::digest::channel_filter::Only;
+    pub use crate::triage::settings::TriageRequest;
     pub use crate::triage::settings::{Route, TriageSettings};
     pub use crate::triage::store::digest::deserialize;
     pub use crate::triage::triage;
-    pub use crate::triage::{TriageRequest, triage_in};
+    pub use crate::triage::triage_in;
     /// Of `triage::store::digest`.
     pub mod digest {
         pub use crate::triage::store::digest::deserialize;

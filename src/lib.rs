@@ -9,10 +9,12 @@
 //!       └────────── reprocess ◀────────────┘                    report ◀──────┘
 //! ```
 
+mod actions;
 mod classify;
 mod cli;
 mod commands;
 mod config;
+mod console;
 mod credentials;
 mod exit;
 mod file_owner;
@@ -22,6 +24,7 @@ mod llamacloud;
 mod model;
 mod notify;
 mod private_file;
+mod rate_limit;
 mod report;
 mod reprocess;
 mod scan;

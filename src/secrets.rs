@@ -44,6 +44,26 @@ pub(crate) fn mask(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Bytes kept of the beginning and of the end of a text that is longer than both.
+const KEPT: (usize, usize) = (768 << 10, 256 << 10);
+
+/// Bytes beside a cut that are masked and left out: a secret that the cut halves is not recognised.
+const BESIDE: usize = 4 << 10;
+
+/// The same for texts of any length: of one of more than a MiB, the middle is left out, and it says so.
+/// What is done with a text later takes many times its memory.
+pub(crate) fn mask_and_bound(text: &str) -> Cow<'_, str> {
+    let (first, last) = KEPT;
+    if text.len() <= first + last {
+        return mask(text);
+    }
+    let head = mask(&text[..text.floor_char_boundary(first + BESIDE)]);
+    let head = &head[..head.floor_char_boundary(head.len().saturating_sub(BESIDE))];
+    let tail = mask(&text[text.ceil_char_boundary(text.len() - last - BESIDE)..]);
+    let tail = &tail[tail.ceil_char_boundary(BESIDE.min(tail.len()))..];
+    Cow::Owned(format!("{head} [… {} KiB left out …] {tail}", (text.len() - first - last).div_ceil(1 << 10)))
+}
+
 /// Whether the text holds a loaded secret, in any of its forms.
 pub(crate) fn are_in(text: &str) -> bool {
     masker().is_some_and(|masker| matches!(masker.mask(text), Cow::Owned(_)))
@@ -72,5 +92,24 @@ mod tests {
         assert_eq!(mask(text), "*** and Zq8-later-held-Zq8, Bearer ***");
         hold_login("someone", "Zq8-later-held-Zq8");
         assert_eq!(mask(text), "*** and ***, Bearer ***");
+    }
+
+    #[test]
+    fn of_an_endless_text_the_ends_are_kept_and_no_half_of_a_secret() {
+        hold("Zq9-cut-in-two-Zq9");
+        for shift in 0..20 {
+            let text = "Zq9-cut-in-two-Zq9 ".repeat(3 << 20 >> 4) + &"ä".repeat(shift);
+            let bound = mask_and_bound(&text);
+            assert!(bound.len() < 1 << 20 && bound.contains(" KiB left out …] "), "{}", bound.len());
+            assert!(!bound.contains("Zq9") && !bound.contains("in-two"), "{shift}");
+        }
+        let plain = format!("begin{}end", "x".repeat(9 << 20));
+        let bound = mask_and_bound(&plain);
+        assert!(
+            bound.starts_with("beginx") && bound.ends_with("xend") && bound.len() < (1 << 20) + 64,
+            "{}",
+            bound.len()
+        );
+        assert!(matches!(mask_and_bound(&plain[..1 << 20]), Cow::Borrowed(_)));
     }
 }

@@ -59,7 +59,7 @@ async fn main() {
         }
         now += step;
     }
-    tell(&cloud.world(), start);
+    print_result(&cloud.world(), start);
 }
 
 async fn open(config: &Path) -> Worker {
@@ -112,7 +112,7 @@ fn faults() -> Vec<FaultRule> {
 }
 
 /// What became of the account.
-fn tell(world: &World, start: Timestamp) {
+fn print_result(world: &World, start: Timestamp) {
     let failed: BTreeSet<&str> = world.truth().failures.iter().map(|failure| failure.item_id.as_str()).collect();
     let states = world.current_states();
     let is_done = |item: &&Item| {
@@ -159,7 +159,7 @@ fn tell(world: &World, start: Timestamp) {
         println!("  {attempts:>4}  {text}");
     }
     println!("recoverable items left, by what was told:");
-    for (text, items) in left(world, recoverable.iter().copied().filter(|item| !is_done(item))) {
+    for (text, items) in remaining(world, recoverable.iter().copied().filter(|item| !is_done(item))) {
         println!("  {items:>4}  {text}");
     }
 }
@@ -177,7 +177,7 @@ fn failed_attempts(world: &World, ours: BTreeSet<&str>) -> BTreeMap<String, u32>
     counts
 }
 
-fn left<'w>(world: &'w World, items: impl Iterator<Item = &'w Item>) -> BTreeMap<String, u32> {
+fn remaining<'w>(world: &'w World, items: impl Iterator<Item = &'w Item>) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
     for item in items {
         let text = world.latest_run(&item.id).and_then(|run| run.error_message.clone()).unwrap_or_default();

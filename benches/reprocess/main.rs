@@ -12,14 +12,14 @@ mod ours;
 mod sketch;
 mod world;
 
-use llama_triage::internals::classify::{FailureFacts, shipped_rules};
+use llama_triage::internals::classify::{FailureFacts, Rules};
 use llama_triage::internals::model::Class;
 use llama_triage::internals::reprocess::Limits;
 use world::{Account, World};
 
 /// The class of a wording.
 pub(crate) fn class(message: &str) -> Class {
-    let rules = shipped_rules().expect("the shipped rules compile");
+    let rules = Rules::shipped();
     rules.classify(&FailureFacts { message, job_type: "parse", ..FailureFacts::default() }).class
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::model::{Class, ItemState};
 use llama_triage::internals::reprocess::{
-    Account, AfterRefusal, EndedTry, GroupFacts, ItemFacts, Limits, PlanInput, PostAnswer, PostMeaning, Prior,
-    Selection, Spent, Try, TryResult, after_refusal, hold, plan,
+    Account, AfterRefusal, EndedTry, GroupFacts, ItemFacts, Limits, PlanInput, PostAnswer, PostMeaning, Selection,
+    Spent, Try, TryResult, after_refusal, hold, plan,
 };
 
 use super::world::{End, World};
@@ -42,16 +42,20 @@ struct Driver<'w> {
 }
 
 pub(crate) fn run(world: &mut World, limits: Limits, log: bool) {
-    let groups = world.account.groups.iter().enumerate().map(|(n, spec)| {
-        let prior = if super::class(spec.message) == Class::Unknown { Prior::Open } else { Prior::Passing };
-        GroupFacts::untried(&format!("g-{n}"), prior, 0)
-    });
+    let groups = world
+        .account
+        .groups
+        .iter()
+        .enumerate()
+        .map(|(n, spec)| GroupFacts::untried(&format!("g-{n}"), super::class(spec.message), 0));
     let groups: Vec<GroupFacts> = groups.collect();
     let classes: Vec<Class> = world.account.groups.iter().map(|spec| super::class(spec.message)).collect();
     let items = world.documents.iter().map(|document| ItemFacts {
         item_id: document.id.clone(),
         group_id: format!("g-{}", document.group),
         job_type: "parse".into(),
+        batch_id: "batch".into(),
+        extension: "pdf".into(),
         state: ItemState::Open,
         class: classes[document.group],
         planned_as: None,

@@ -27,9 +27,8 @@ fn main() {
         ["parts", shape, batches, ledger] => parts::run(&Shape::parse(shape, batches), Path::new(ledger)),
         ["step", name, url, ledger] => steps::run(name, url, Path::new(ledger)),
         ["large"] => {
-            for (shape, batches) in SHAPES[..2].iter().flat_map(|shape| [40, 200, 400].map(|batches| (*shape, batches)))
-            {
-                measure(Shape { batches, ..shape }, None);
+            for shape in &SHAPES[..2] {
+                [40, 200, 400].into_iter().for_each(|batches| measure(shape.of(batches), None));
             }
         }
         ["sdk", python] => SHAPES[..2].iter().for_each(|shape| measure(*shape, Some(python))),

@@ -70,7 +70,13 @@ fn group(grouper: &mut Grouper, work: &mut IngestWork) {
     let mut handles = Vec::new();
     for sighting in &mut work.sightings {
         let o = &sighting.observation;
-        let subject = Subject { kind: o.kind(), job_type: "parse", skip_reason: o.skip_reason(), message: o.message() };
+        let subject = Subject {
+            kind: o.kind(),
+            job_type: "parse",
+            skip_reason: o.skip_reason(),
+            message: o.message(),
+            item_name: Some(o.item_name()),
+        };
         let handle = grouper.assign(&subject);
         let position = handles.iter().position(|known| *known == handle).unwrap_or_else(|| {
             handles.push(handle);

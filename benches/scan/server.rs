@@ -52,7 +52,12 @@ impl Shape {
     /// The shape of this name with so many batches.
     pub(crate) fn parse(name: &str, batches: &str) -> Shape {
         let shape = SHAPES.into_iter().find(|shape| shape.name == name).expect("a shape");
-        Shape { batches: batches.parse().expect("a number of batches"), ..shape }
+        shape.of(batches.parse().expect("a number of batches"))
+    }
+
+    /// The same with so many batches.
+    pub(crate) fn of(self, batches: usize) -> Shape {
+        Shape { batches, ..self }
     }
 
     /// The items that a scan lists of a batch.

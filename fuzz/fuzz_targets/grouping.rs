@@ -6,7 +6,7 @@ use llama_triage::internals::grouping::{Grouper, Subject};
 use llama_triage::internals::model::{Kind, mask_secrets};
 
 fn subject(message: &str) -> Subject<'_> {
-    Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(message) }
+    Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(message), item_name: None }
 }
 
 fuzz_target!(|text: &str| {

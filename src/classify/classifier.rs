@@ -1,33 +1,47 @@
-//! Asking the rules what may be done about a group: when it arises, and again when the rules have changed.
+//! Asking the rules what may be done about groups: when they arise, and again when their items or the rules have changed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::classify::rules::decide::{FailureFacts, Rules};
-use crate::classify::store_reclassify::{self, Judged, Reclassification};
+use crate::classify::rules::decide::{Decision, FailureFacts, Layer, Rules};
+use crate::classify::store_reclassify::{self, Judged, Reclassification, Said};
 use crate::grouping::grouper::Subject;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::model::cause::Cause;
+use crate::model::class::RuleKind;
 use crate::model::classified::Classified;
 use crate::model::item::Kind;
 use crate::model::text::count;
 
-/// The class of a group, judged by the first item of it.
+/// Groups whose messages are in memory at once.
+const AT_ONCE: usize = 100;
+
+/// The rule of a group whose class a person set.
+pub(crate) const SET_BY_HAND: &str = "set by hand";
+
+/// The class of a new group, judged by the first item of it.
 pub(crate) fn classify(rules: &Rules, first: &Subject<'_>) -> Classified {
-    let kind = match first.kind {
-        Kind::Failed => crate::model::class::RuleKind::Failed,
-        Kind::Skipped => crate::model::class::RuleKind::Skipped,
-    };
-    let decision = rules.classify(&FailureFacts {
-        kind,
+    classified(&rules.classify(&FailureFacts {
+        kind: rule_kind(first.kind),
         message: first.message.unwrap_or_default(),
+        item_name: first.item_name,
         skip_reason: first.skip_reason,
         job_type: first.job_type,
         ..FailureFacts::default()
-    });
+    }))
+}
+
+fn rule_kind(kind: Kind) -> RuleKind {
+    match kind {
+        Kind::Failed => RuleKind::Failed,
+        Kind::Skipped => RuleKind::Skipped,
+    }
+}
+
+fn classified(decision: &Decision<'_>) -> Classified {
     Classified { class: decision.class.name().to_owned(), rule: decision.rule.map(str::to_owned) }
 }
 
@@ -39,23 +53,22 @@ pub(crate) fn classify_by_causes(
     causes: &[Cause],
 ) -> Option<Classified> {
     let decide = |cause: &Cause| {
-        let decision = rules.classify(&FailureFacts {
+        classified(&rules.classify(&FailureFacts {
             message: message.unwrap_or_default(),
             job_type,
             cause_code: cause.code.as_deref(),
             cause_text: cause.text.as_deref(),
             ..FailureFacts::default()
-        });
-        Classified { class: decision.class.name().to_owned(), rule: decision.rule.map(str::to_owned) }
+        }))
     };
     let mut decided = causes.iter().map(decide);
     let first = decided.next()?;
     decided.all(|next| next.class == first.class).then_some(first)
 }
 
-/// Judges every group by `rules`, if they are not those that all were judged by before.
+/// Judges the groups whose items have changed since they were judged; all of them, if the rules have.
 ///
-/// `paging` are the classes that pages: a group that gets one is reported again, any other change only shows.
+/// `paging` are the classes that page: a group that gets one is reported again, any other change only shows.
 pub(crate) async fn reclassify_if_due(
     ledger: &Ledger,
     rules: &Rules,
@@ -64,16 +77,25 @@ pub(crate) async fn reclassify_if_due(
 ) -> Result<(), LedgerError> {
     let fingerprint = fingerprint(rules);
     let asked = fingerprint.clone();
-    if !ledger.read(move |connection| store_reclassify::is_due(connection, &asked)).await? {
-        return Ok(());
+    let (is_due, keys) = ledger
+        .read(move |connection| {
+            let is_due = store_reclassify::is_due(connection, &asked)?;
+            let which = if is_due { store_reclassify::all_groups } else { store_reclassify::changed_groups };
+            Ok((is_due, which(connection)?))
+        })
+        .await?;
+    let (judged, mut changed) = (keys.len(), 0);
+    for keys in keys.chunks(AT_ONCE).map(<[i64]>::to_vec) {
+        let groups = ledger.read(move |connection| store_reclassify::groups(connection, &keys)).await?;
+        let verdicts: Vec<Reclassification> =
+            groups.into_iter().map(|group| reclassification(rules, paging, group)).collect();
+        changed += verdicts.iter().filter(|one| one.group.has.class != one.becomes.class).count();
+        ledger.write(move |tx| store_reclassify::apply_reclassifications(tx, &verdicts, now)).await?;
     }
-    let groups = ledger.read(store_reclassify::groups).await?;
-    let judged = groups.len();
-    let verdicts: Vec<Reclassification> =
-        groups.into_iter().filter_map(|group| reclassification(rules, paging, group)).collect();
-    let changed = verdicts.iter().filter(|one| one.group.has.class != one.becomes.class).count();
-    ledger.write(move |tx| store_reclassify::apply_reclassifications(tx, &verdicts, &fingerprint, now)).await?;
-    if judged > 0 {
+    if is_due {
+        ledger.write(move |tx| store_reclassify::mark_judged(tx, &fingerprint)).await?;
+    }
+    if is_due && judged > 0 {
         let said = count(u64::try_from(judged).unwrap_or(u64::MAX), "group", "groups");
         tracing::info!(groups = judged, changed, "applied changed rules to {said}; {changed} got another class");
     }
@@ -82,18 +104,49 @@ pub(crate) async fn reclassify_if_due(
 
 /// What tells these rules from others. The version is in it because a release may also read messages better.
 fn fingerprint(rules: &Rules) -> String {
-    let rules: Vec<_> = rules.iter().collect();
-    hex::encode(Sha256::digest(format!("{} {rules:?}", env!("CARGO_PKG_VERSION"))))
+    let own: Vec<_> = rules.iter().collect();
+    let shipped = Rules::shipped_fingerprint();
+    hex::encode(Sha256::digest(format!("{} {shipped} {own:?}", env!("CARGO_PKG_VERSION"))))
 }
 
-/// What a group becomes by these rules; none if that is what it is.
-fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> Option<Reclassification> {
-    let message = group.message.as_deref();
-    let by_causes = classify_by_causes(rules, message, &group.job_type, &group.causes);
-    let becomes = by_causes.unwrap_or_else(|| {
-        let skip_reason = group.skip_reason.as_deref();
-        classify(rules, &Subject { kind: group.kind, job_type: &group.job_type, skip_reason, message })
-    });
+/// What a group becomes by these rules: what a person said, else what its causes lead to, else the class of most of its items.
+fn reclassification(rules: &Rules, paging: &HashSet<String>, group: Judged) -> Reclassification {
+    let decisions: Vec<Decision<'_>> =
+        group.said.iter().map(|said| rules.classify(&facts_of(group.kind, said))).collect();
+    let mut classes: BTreeMap<String, u64> = BTreeMap::new();
+    for decision in &decisions {
+        *classes.entry(decision.class.name().to_owned()).or_default() += 1;
+    }
+    let newest = group.said.first();
+    let (message, job_type) = newest.map_or((None, ""), |newest| (newest.message.as_deref(), newest.job_type.as_str()));
+    let by_causes = classify_by_causes(rules, message, job_type, &group.causes);
+    let most = decisions.iter().rev().max_by_key(|decision| classes.get(decision.class.name()));
+    let set_by_hand = group.set_class.clone().map(|class| Classified { class, rule: Some(SET_BY_HAND.to_owned()) });
+    let by_person_or_causes = set_by_hand.or(by_causes);
+    let by_items = most.filter(|_| by_person_or_causes.is_none());
+    let becomes = by_person_or_causes.or_else(|| most.map(classified)).unwrap_or_else(|| group.has.clone());
+    let shown = group.said.iter().zip(&decisions).find(|(_, decision)| by_items.is_some_and(|by| by == *decision));
+    let why = shown.map(|(said, _)| rules.explain(&facts_of(group.kind, said)).why).unwrap_or_default();
+    let words = (!why.is_empty()).then(|| why.join(" · "));
+    let percent =
+        by_items.filter(|decision| decision.layer == Layer::Model).map(|decision| percent(decision.probability));
     let turns_paging = paging.contains(&becomes.class) && !paging.contains(&group.has.class);
-    (becomes != group.has).then_some(Reclassification { group, becomes, turns_paging })
+    Reclassification { becomes, percent, words, classes, turns_paging, group }
+}
+
+fn facts_of(kind: Kind, said: &Said) -> FailureFacts<'_> {
+    FailureFacts {
+        kind: rule_kind(kind),
+        message: said.message.as_deref().unwrap_or_default(),
+        item_name: Some(&said.item_name),
+        skip_reason: said.skip_reason.as_deref(),
+        job_type: &said.job_type,
+        ..FailureFacts::default()
+    }
+}
+
+/// A probability in whole percent: never 100, for it is one.
+pub(crate) fn percent(probability: f32) -> u8 {
+    // In range: from 0 to 99.
+    (probability * 100.0).round().clamp(0.0, 99.0) as u8
 }

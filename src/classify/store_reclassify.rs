@@ -1,9 +1,9 @@
-//! Deciding the class of every group again, after the rules have changed.
+//! Deciding the classes of groups: of all after the rules have changed, else of those whose items have.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
@@ -21,6 +21,22 @@ const TURNED: &str = "turned_paging";
 /// The audit names so many of the groups that changed.
 const NAMED: usize = 50;
 
+/// So many of a group's open items, the newest, are read for its class.
+const NEWEST: i64 = 200;
+
+/// What one item of a group says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The job type of the batch that the message came from.
+    pub job_type: String,
+    /// The item's name.
+    pub item_name: String,
+    /// The skip reason of that observation.
+    pub skip_reason: Option<String>,
+    /// Its message.
+    pub message: Option<String>,
+}
+
 /// A group with what its class is judged by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Judged {
@@ -32,12 +48,10 @@ pub(crate) struct Judged {
     pub kind: Kind,
     /// The class and rule that it has.
     pub has: Classified,
-    /// The job type of the batch that the message came from.
-    pub job_type: String,
-    /// The skip reason of that observation.
-    pub skip_reason: Option<String>,
-    /// The message that reports show, which is that of its newest open item.
-    pub message: Option<String>,
+    /// The class that a person gave it.
+    pub set_class: Option<String>,
+    /// What its newest open items say, newest first; of a group without any what one of its items said.
+    pub said: Vec<Said>,
     /// What job records said about its items, newest first.
     pub causes: Vec<Cause>,
 }
@@ -49,6 +63,12 @@ pub(crate) struct Reclassification {
     pub group: Judged,
     /// Its class and rule from now on.
     pub becomes: Classified,
+    /// How likely the class is right, if a model decided.
+    pub percent: Option<u8>,
+    /// The words that decided.
+    pub words: Option<String>,
+    /// The classes of its items, and of how many.
+    pub classes: BTreeMap<String, u64>,
     /// It pages from now on, and did not before.
     pub turns_paging: bool,
 }
@@ -58,42 +78,84 @@ pub(crate) fn is_due(connection: &Connection, fingerprint: &str) -> Result<bool,
     Ok(meta(connection, JUDGED_BY)?.as_deref() != Some(fingerprint))
 }
 
-/// Every group that has an observation left, open or not: one that recurs must not bring its old class along.
+/// Every group that is none's part, open or not: one that recurs must not bring its old class along.
+pub(crate) fn all_groups(connection: &Connection) -> Result<Vec<i64>, LedgerError> {
+    keys(connection, "SELECT group_key FROM error_group WHERE merged_into IS NULL ORDER BY group_key")
+}
+
+/// The open groups that have other failures or other open items than when they were judged.
+pub(crate) fn changed_groups(connection: &Connection) -> Result<Vec<i64>, LedgerError> {
+    keys(
+        connection,
+        "SELECT group_key FROM error_group WHERE merged_into IS NULL AND open_items > 0
+             AND (judged_failures IS NOT failures OR judged_open IS NOT open_items) ORDER BY group_key",
+    )
+}
+
+fn keys(connection: &Connection, sql: &str) -> Result<Vec<i64>, LedgerError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let keys = statement.query_map([], |row| row.get(0))?;
+    Ok(keys.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The groups of these keys with what they say; those that no observation is left of are not among them.
 ///
 /// # Errors
 /// SQLite's, or a kind that is none.
-pub(crate) fn groups(connection: &Connection) -> Result<Vec<Judged>, LedgerError> {
+pub(crate) fn groups(connection: &Connection, keys: &[i64]) -> Result<Vec<Judged>, LedgerError> {
     let mut causes = causes(connection)?;
-    let mut statement = connection.prepare(
-        "SELECT g.group_key, g.group_id, g.kind, g.class, g.rule, b.job_type, o.skip_reason, m.text
-         FROM error_group g JOIN observation o ON o.observation_key = coalesce(
-             (SELECT observation_key FROM item WHERE group_key = g.group_key AND state = 'open' ORDER BY last_seen DESC LIMIT 1),
-             (SELECT observation_key FROM item WHERE group_key = g.group_key LIMIT 1),
-             (SELECT f.observation_key FROM item_group i JOIN observation f ON f.item_key = i.item_key
-                  JOIN error_group h ON h.group_key = f.group_key
-              WHERE i.group_key = g.group_key AND coalesce(h.merged_into, h.group_key) = g.group_key LIMIT 1))
-         JOIN batch b ON b.batch_key = o.batch_key LEFT JOIN message m ON m.message_key = o.message_key
-         WHERE g.merged_into IS NULL ORDER BY g.group_key",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut groups = Vec::new();
-    while let Some(row) = rows.next()? {
-        let kind: String = row.get(2)?;
-        let group_key = row.get(0)?;
+    let mut find = connection
+        .prepare_cached("SELECT group_id, kind, class, rule, set_class FROM error_group WHERE group_key = ?1")?;
+    let mut groups = Vec::with_capacity(keys.len());
+    for group_key in keys.iter().copied() {
+        let said = said(connection, group_key)?;
+        if said.is_empty() {
+            continue;
+        }
+        let mut rows = find.query([group_key])?;
+        let Some(row) = rows.next()? else { continue };
+        let kind: String = row.get("kind")?;
         groups.push(Judged {
             group_key,
-            group_id: row.get(1)?,
+            group_id: row.get("group_id")?,
             kind: Kind::try_from(kind.as_str())
                 .ok()
                 .ok_or(LedgerError::Unreadable { what: "kind of group", value: kind })?,
-            has: Classified { class: row.get(3)?, rule: row.get(4)? },
-            job_type: row.get(5)?,
-            skip_reason: row.get(6)?,
-            message: row.get(7)?,
+            has: Classified { class: row.get("class")?, rule: row.get("rule")? },
+            set_class: row.get("set_class")?,
+            said,
             causes: causes.remove(&group_key).unwrap_or_default(),
         });
     }
     Ok(groups)
+}
+
+const SAID: &str = "SELECT b.job_type, i.item_name, o.skip_reason, m.text
+    FROM observation o JOIN item i USING (item_key) JOIN batch b ON b.batch_key = o.batch_key
+    LEFT JOIN message m ON m.message_key = o.message_key";
+
+/// What the newest open items of a group say; if none is open, what one item said when it was in it.
+fn said(connection: &Connection, group_key: i64) -> Result<Vec<Said>, LedgerError> {
+    let mut open = connection.prepare_cached(&format!(
+        "{SAID} WHERE o.observation_key IN (SELECT observation_key FROM item
+             WHERE group_key = ?1 AND state = 'open' ORDER BY last_seen DESC LIMIT ?2) ORDER BY i.last_seen DESC"
+    ))?;
+    let said = open.query_map(params![group_key, NEWEST], read_said)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    if !said.is_empty() {
+        return Ok(said);
+    }
+    let mut over = connection.prepare_cached(&format!(
+        "{SAID} WHERE o.observation_key = coalesce(
+             (SELECT observation_key FROM item WHERE group_key = ?1 LIMIT 1),
+             (SELECT f.observation_key FROM item_group g JOIN observation f ON f.item_key = g.item_key
+                  JOIN error_group h ON h.group_key = f.group_key
+              WHERE g.group_key = ?1 AND coalesce(h.merged_into, h.group_key) = ?1 LIMIT 1))"
+    ))?;
+    Ok(over.query_row([group_key], read_said).optional()?.into_iter().collect())
+}
+
+fn read_said(row: &Row<'_>) -> rusqlite::Result<Said> {
+    Ok(Said { job_type: row.get(0)?, item_name: row.get(1)?, skip_reason: row.get(2)?, message: row.get(3)? })
 }
 
 /// The causes that were found, of every group, newest first.
@@ -112,16 +174,20 @@ fn causes(connection: &Connection) -> Result<HashMap<i64, Vec<Cause>>, LedgerErr
     Ok(causes)
 }
 
-/// Gives groups what they become, and remembers by which rules; says in the audit how many got another class.
+/// Gives groups what they become; says in the audit how many got another class.
 pub(crate) fn apply_reclassifications(
     tx: &Transaction<'_>,
     verdicts: &[Reclassification],
-    fingerprint: &str,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let mut update = tx.prepare_cached("UPDATE error_group SET class = ?2, rule = ?3 WHERE group_key = ?1")?;
-    for Reclassification { group, becomes, .. } in verdicts {
-        update.execute((group.group_key, &becomes.class, &becomes.rule))?;
+    let mut update = tx.prepare_cached(
+        "UPDATE error_group SET class = ?2, rule = ?3, class_percent = ?4, class_words = ?5, classes = ?6,
+             judged_failures = failures, judged_open = open_items
+         WHERE group_key = ?1",
+    )?;
+    for Reclassification { group, becomes, percent, words, classes, .. } in verdicts {
+        let classes = serde_json::json!(classes).to_string();
+        update.execute((group.group_key, &becomes.class, &becomes.rule, percent, words, classes))?;
     }
     let changed: Vec<&Reclassification> =
         verdicts.iter().filter(|one| one.group.has.class != one.becomes.class).collect();
@@ -134,8 +200,21 @@ pub(crate) fn apply_reclassifications(
     }
     let mut turned = newly_paging_groups(tx)?;
     turned.extend(verdicts.iter().filter(|one| one.turns_paging).map(|one| one.group.group_id.clone()));
-    set_newly_paging_groups(tx, &turned)?;
+    set_newly_paging_groups(tx, &turned)
+}
+
+/// Remembers by which rules all groups were judged.
+pub(crate) fn mark_judged(tx: &Transaction<'_>, fingerprint: &str) -> Result<(), LedgerError> {
     set_meta(tx, JUDGED_BY, fingerprint)
+}
+
+/// Gives a group the class that a person says, until they take it back; it is judged again at the next scan.
+pub(crate) fn set_class(tx: &Transaction<'_>, group_key: i64, class: Option<&str>) -> Result<(), LedgerError> {
+    tx.execute(
+        "UPDATE error_group SET set_class = ?2, class = coalesce(?2, class), judged_failures = NULL WHERE group_key = ?1",
+        (group_key, class),
+    )?;
+    Ok(())
 }
 
 /// `g-…: transient to config`
@@ -183,12 +262,12 @@ mod tests {
         seed.run("UPDATE item SET group_key = 1, observation_key = 1 WHERE item_key IN (3, 4)", []);
         seed.run("UPDATE error_group SET merged_into = 1 WHERE group_key = 4", []);
         seed.run("INSERT INTO cause (observation_key, code, text, asked_at) VALUES (4, 'LOCKED', NULL, 0)", []);
-        let groups = groups(&seed.connection).unwrap();
+        let groups = groups(&seed.connection, &all_groups(&seed.connection).unwrap()).unwrap();
         let read: Vec<(&str, Option<&str>)> =
-            groups.iter().map(|group| (group.group_id.as_str(), group.message.as_deref())).collect();
+            groups.iter().map(|group| (group.group_id.as_str(), group.said[0].message.as_deref())).collect();
         assert_eq!(read, [("open", Some("message 1")), ("over", Some("message 2")), ("left", Some("message 3"))]);
         assert_eq!(groups[0].causes.len(), 1, "what is known of a merged group is known of its survivor");
-        assert_eq!((groups[0].job_type.as_str(), groups[0].has.class.as_str()), ("parse", "transient"));
+        assert_eq!((groups[0].said[0].job_type.as_str(), groups[0].has.class.as_str()), ("parse", "transient"));
     }
 
     #[test]
@@ -196,11 +275,14 @@ mod tests {
         let mut seed = Seed::new();
         seed.batch("b", "completed");
         seed.fail("g", "b", 1, t(1));
-        let group = groups(&seed.connection).unwrap().remove(0);
+        let group = groups(&seed.connection, &[1]).unwrap().remove(0);
         let becomes = Classified { class: "account".to_owned(), rule: Some("mine".to_owned()) };
-        let verdict = Reclassification { group, becomes, turns_paging: true };
+        let classes = BTreeMap::from([("account".to_owned(), 1)]);
+        let verdict = Reclassification { group, becomes, percent: None, words: None, classes, turns_paging: true };
         assert!(is_due(&seed.connection, "new").unwrap());
-        seed.write(|tx| apply_reclassifications(tx, &[verdict], "new", t(2))).unwrap();
+        assert_eq!(changed_groups(&seed.connection).unwrap(), [1]);
+        seed.write(|tx| apply_reclassifications(tx, &[verdict], t(2)).and_then(|()| mark_judged(tx, "new"))).unwrap();
+        assert_eq!(changed_groups(&seed.connection).unwrap(), [0_i64; 0], "the same items are judged once");
         assert!(!is_due(&seed.connection, "new").unwrap() && is_due(&seed.connection, "newer").unwrap());
         assert_eq!(seed.text("SELECT class || rule FROM error_group WHERE group_id = ?1", "g"), "accountmine");
         assert!(newly_paging_groups(&seed.connection).unwrap().contains("g"));

@@ -10,7 +10,7 @@ use crate::credentials::Credentials;
 use crate::exit::Exit;
 use crate::model::text::count;
 use crate::say;
-use crate::service::worker::Setup;
+use crate::service::setup::Setup;
 
 /// Checks the file, then that every secret it needs can be read and every client can be made.
 pub(crate) fn run(global: &Global, file_only: bool) -> anyhow::Result<Exit> {

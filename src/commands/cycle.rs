@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::Global;
+use crate::commands::{setup, start_logging};
 use crate::exit::Exit;
 use crate::notify::heartbeat;
 use crate::service::shutdown::Stopping;
-use crate::service::worker::{Setup, Worker};
+use crate::service::worker::Worker;
+use crate::telemetry::Role;
 use crate::{complain, say};
 
 /// How long a single cycle waits for its channels; what is not through then is tried again by the next one.
@@ -15,9 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs one cycle; exit 1 if anything of it could not be done. A stop ends it as it ends `serve`: what is being posted
 /// gets its answer, the rest is left to the next cycle, and that is no failure.
-pub(crate) async fn run(setup: Setup) -> anyhow::Result<Exit> {
+pub(crate) async fn run(global: &Global) -> anyhow::Result<Exit> {
     let (mut stopping, stop) = (Stopping::new()?, CancellationToken::new());
-    let mut worker = Worker::open(setup).await?;
+    start_logging(global, Role::Command);
+    let mut worker = Worker::open(setup(global)?).await?;
     let now = worker.now().await?;
     let outcome = tokio::select! {
         outcome = worker.cycle(now, PATIENCE, &stop) => Some(outcome?),

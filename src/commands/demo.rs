@@ -4,24 +4,32 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::cli::DemoArgs;
+use crate::config::console::Actions;
 use crate::config::load;
 use crate::config::project::Api;
+use crate::console::http::router;
+use crate::console::{Access, Console};
 use crate::credentials::Credentials;
 use crate::exit::Exit;
-use crate::private_file;
-use crate::say;
-use crate::service::worker::{Setup, Worker};
+use crate::ledger::Ledger;
+use crate::service::http::listener::{self, ListenerState, Listening, Times};
+use crate::service::setup::Setup;
+use crate::service::worker::Worker;
 use crate::simulator::http::server::SimulatedCloud;
 use crate::simulator::options::{ClockMode, Options};
 use crate::simulator::world::account::believable_account;
+use crate::{private_file, say};
 
 /// How much of the simulated account's two days is played.
 const LONG: SignedDuration = SignedDuration::from_hours(46);
@@ -66,6 +74,13 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let config_path = write_configuration(&dir, &cloud, args.api, "")?;
     let setup = Setup::new(load::read(&config_path)?, &Credentials::default())?;
     let mut worker = Worker::open(setup).await?;
+    let console = match args.serve {
+        true => Some(DemoConsole::start(&worker).await?),
+        false => None,
+    };
+    if let Some(console) = &console {
+        say!("The console is on http://{}/: open it in a browser.\n", console.address);
+    }
     say!("Simulated LlamaCloud listening on {}; simulating {} hours.\n", cloud.url(), played.as_hours());
     let cycles = run_until(&mut worker, &cloud, start, start + played).await?;
     let digests = worker.ledger.read(crate::triage::store::digest::all).await?;
@@ -73,9 +88,37 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     print_result(&dir, &cloud, cycles, &digests, began);
     if args.serve {
         write_configuration(&dir, &cloud, args.api, LIVELY)?;
+        if let Some(DemoConsole { console, .. }) = &console {
+            console.reconfigure(Setup::new(load::read(&config_path)?, &Credentials::default())?.for_console());
+        }
         keep_running(cloud, &config_path).await?;
     }
     Ok(Exit::Done)
+}
+
+/// The console of the demo: anyone on this host may look and act.
+struct DemoConsole {
+    address: SocketAddr,
+    console: Arc<Console>,
+    _stop: DropGuard,
+}
+
+impl DemoConsole {
+    async fn start(worker: &Worker) -> anyhow::Result<DemoConsole> {
+        let ledger = Ledger::open_shared(worker.ledger.path()).await?;
+        let access = Access { actions: Actions::Retry, ..Access::read_only() };
+        let path = worker.ledger.path().to_owned();
+        let console = Console::new(path, String::new(), access, worker.setup.for_console(), Some(ledger))?;
+        let console = Arc::new(console);
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen for the console")?;
+        let (address, stop) = (listener.local_addr()?, CancellationToken::new());
+        let (router, stopped) = (router(Arc::clone(&console)), stop.clone());
+        tokio::spawn(async move {
+            let state = ListenerState::default();
+            listener::run(Listening::Tcp(listener), router, Times::default(), &state, stopped).await;
+        });
+        Ok(DemoConsole { address, console, _stop: stop.drop_guard() })
+    }
 }
 
 /// Plays the story: time moves on in the account, then the worker does a cycle.
@@ -148,7 +191,7 @@ async fn keep_running(cloud: SimulatedCloud, config: &Path) -> anyhow::Result<()
     {
         let mut world = cloud.world();
         world.advance_to(Timestamp::now());
-        world.keep_creating();
+        world.create_forever();
     }
     cloud.change_options(|options| options.clock = ClockMode::Host);
     say!(

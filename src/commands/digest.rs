@@ -5,26 +5,88 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::ledger::Ledger;
-use crate::model::text::local;
+use crate::ledger::error::LedgerError;
+use crate::ledger::{Ledger, Transaction};
+use crate::model::text::{count, local};
 use crate::notify::deliver::{DeliverySummary, DigestSender, Round, deliver, recover};
+use crate::notify::render::text;
 use crate::notify::render::words::headline;
+use crate::notify::store_delivery;
 use crate::triage::digest::model::Digest;
-use crate::triage::settings::TriageSettings;
-use crate::triage::{TriageRequest, openings_in, triage, triage_in};
+use crate::triage::settings::{TriageRequest, TriageSettings};
+use crate::triage::store::outbox;
+use crate::triage::{send_times, triage, triage_in};
 
 /// How long a command waits for its channels: longer than the longest try.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// A digest that was decided, as its channels get it: filters, handovers and inventories of new channels make them differ.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Decision {
+    /// All of it, as the ledger keeps it.
+    pub whole: Digest,
+    /// What is sent, each with the channels that get it; empty if no channel gets any of it.
+    pub messages: Vec<(Vec<String>, Digest)>,
+}
+
+impl Decision {
+    fn new(whole: Digest, contents: Vec<(String, Digest)>) -> Decision {
+        let mut messages: Vec<(Vec<String>, Digest)> = Vec::new();
+        for (channel, content) in contents {
+            match messages.iter_mut().find(|(_, known)| *known == content) {
+                Some((channels, _)) => channels.push(channel),
+                None => messages.push((vec![channel], content)),
+            }
+        }
+        Decision { whole, messages }
+    }
+
+    /// Whether it says more than what is still open.
+    pub(crate) fn has_changes(&self) -> bool {
+        let has_changes = |digest: &Digest| digest.baseline || !digest.changes.is_empty() || !digest.faults.is_empty();
+        has_changes(&self.whole) || self.messages.iter().any(|(_, content)| has_changes(content))
+    }
+
+    /// Its headline; where channels get different ones, a line for each with those that get it.
+    pub(crate) fn headlines(&self) -> String {
+        match self.messages.as_slice() {
+            [] => format!("{} (no channel gets it)", headline(&self.whole)),
+            [(_, content)] => headline(content),
+            several => {
+                let line = |(channels, content): &(Vec<String>, Digest)| {
+                    format!("\n  to {}: {}", channels.join(", "), headline(content))
+                };
+                several.iter().map(line).collect()
+            }
+        }
+    }
+
+    /// Everything that is sent, in full.
+    pub(crate) fn render(&self) -> String {
+        match self.messages.as_slice() {
+            [] => text::render(&self.whole),
+            [(_, content)] => text::render(content),
+            several => {
+                let part = |(channels, content): &(Vec<String>, Digest)| {
+                    format!("To {}:\n\n{}", channels.join(", "), text::render(content))
+                };
+                several.iter().map(part).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+}
 
 /// What [`run`] would decide.
 #[derive(Debug)]
 pub(crate) struct Rehearsal {
     /// The digest that it would send now; none if nothing is due.
-    pub due: Option<Digest>,
+    pub due: Option<Decision>,
     /// Where nothing is due: what it would send if the schedule, quiet hours and limits did not count.
-    pub waiting: Option<Digest>,
+    pub waiting: Option<Decision>,
     /// When that is sent as things are, and what it waits for; none if it has no news, or nothing ever sends it.
-    pub opening: Option<(Timestamp, String)>,
+    pub next_send_time: Option<(Timestamp, String)>,
+    /// Deliveries that did not arrive and are tried again, whatever is due: what they say is part of what waits.
+    pub retried: u32,
 }
 
 /// What [`run`] would decide now. Nothing changes.
@@ -44,21 +106,22 @@ pub(crate) async fn preview(
         Some(_) => None,
         None => preview_once(ledger, settings, by_hand).await?,
     };
-    let opening = match waiting.as_ref().filter(|waiting| has_news(waiting)) {
-        Some(_) => opening(ledger, settings, request).await?,
+    let next_send_time = match waiting.as_ref().filter(|waiting| waiting.has_changes()) {
+        Some(_) => next_send_time(ledger, settings, request).await?,
         None => None,
     };
-    Ok(Rehearsal { due, waiting, opening })
+    let retried = ledger.read(store_delivery::count_waiting).await?;
+    Ok(Rehearsal { due, waiting, next_send_time, retried })
 }
 
 /// The first time at which a digest would be sent if nothing else happened until then, and what it waits for.
-async fn opening(
+async fn next_send_time(
     ledger: &Ledger,
     settings: &TriageSettings,
     request: TriageRequest,
 ) -> anyhow::Result<Option<(Timestamp, String)>> {
     let (own, now) = (settings.clone(), request.now);
-    for (at, why) in ledger.dry_run(move |tx| openings_in(tx, &own, now)).await? {
+    for (at, why) in ledger.dry_run(move |tx| send_times(tx, &own, now)).await? {
         let then = TriageRequest { by_hand: false, now: at, certain: at, ..request.clone() };
         if preview_once(ledger, settings, then).await?.is_some() {
             return Ok(Some((at, why)));
@@ -71,14 +134,14 @@ async fn preview_once(
     ledger: &Ledger,
     settings: &TriageSettings,
     request: TriageRequest,
-) -> anyhow::Result<Option<Digest>> {
+) -> anyhow::Result<Option<Decision>> {
     let settings = settings.clone();
-    Ok(ledger.dry_run(move |tx| triage_in(tx, &settings, &request)).await?)
-}
-
-/// Whether a digest says more than what is still open.
-pub(crate) fn has_news(digest: &Digest) -> bool {
-    !digest.changes.is_empty() || !digest.faults.is_empty()
+    let decide = move |tx: &Transaction<'_>| -> Result<Option<Decision>, LedgerError> {
+        let Some(whole) = triage_in(tx, &settings, &request)? else { return Ok(None) };
+        let contents = outbox::contents(tx, &whole.digest_id)?;
+        Ok(Some(Decision::new(whole, contents)))
+    };
+    Ok(ledger.dry_run(decide).await?)
 }
 
 /// Says that nothing is due, what waits, and until when.
@@ -88,15 +151,19 @@ pub(crate) fn not_due_message(rehearsal: &Rehearsal, settings: &TriageSettings) 
     }
     let Some(waiting) = &rehearsal.waiting else { return "Nothing to send.".to_owned() };
     let time = |at| local(at, &settings.zone);
-    if !has_news(waiting) {
-        let next = waiting.next_digest_at.map(|at| format!(" The next scheduled digest is due {}.", time(at)));
+    if !waiting.has_changes() {
+        let next = waiting.whole.next_digest_at.map(|at| format!(" The next scheduled digest is due {}.", time(at)));
         return format!("Nothing new to send.{}", next.unwrap_or_default());
     }
-    let next = match &rehearsal.opening {
+    let next = match &rehearsal.next_send_time {
+        _ if rehearsal.retried > 0 => format!(
+            "{} did not arrive and will be tried again (`llama-triage report deliveries`).",
+            count(rehearsal.retried.into(), "delivery", "deliveries")
+        ),
         Some((at, why)) => format!("Pending news is sent from {} on ({why}).", time(*at)),
         None => "Pending news is sent with the next digest.".to_owned(),
     };
-    format!("No digest is due. {next} `llama-triage digest --now` sends it at once: {}", headline(waiting))
+    format!("No digest is due. {next} `llama-triage digest --now` sends it at once: {}", waiting.headlines())
 }
 
 /// Decides what is due, and delivers everything that waits. Needs the ledger's lock.
@@ -105,13 +172,20 @@ pub(crate) async fn run<S: DigestSender>(
     settings: &TriageSettings,
     channels: &[Arc<S>],
     request: TriageRequest,
-) -> anyhow::Result<(Option<Digest>, DeliverySummary)> {
+) -> anyhow::Result<(Option<Decision>, DeliverySummary)> {
     let now = request.now;
     recover(ledger, now).await?;
     let page_only = !request.by_hand && settings.is_quiet(now);
-    let digest = triage(ledger, settings, request).await?;
+    let decided = match triage(ledger, settings, request).await? {
+        Some(whole) => {
+            let digest_id = whole.digest_id.clone();
+            let contents = ledger.read(move |connection| outbox::contents(connection, &digest_id)).await?;
+            Some(Decision::new(whole, contents))
+        }
+        None => None,
+    };
     let summary = deliver(ledger, channels, Round { now, page_only, patience: PATIENCE }).await?;
-    Ok((digest, summary))
+    Ok((decided, summary))
 }
 
 #[cfg(test)]
@@ -122,7 +196,6 @@ mod tests {
     use crate::classify::rules::decide::Rules;
     use crate::config::Config;
     use crate::notify::Channel;
-    use crate::notify::render::text;
     use crate::report::store::tests::fixture::{filled, now};
     use crate::triage::digest::channel_filter::Only;
     use crate::triage::settings::Route;
@@ -136,7 +209,11 @@ mod tests {
         let mut settings =
             TriageSettings::new(&Config::default(), &Rules::parse("").unwrap(), BTreeMap::new()).unwrap();
         settings.routes = vec![mail()];
-        for (by_hand, hours) in [(true, 0), (false, 1), (true, 2)] {
+        for (by_hand, hours) in [(true, 0), (false, 1), (true, 2), (true, 3)] {
+            // What is open is an inventory for a channel that comes, and nothing new to the other.
+            if hours == 3 {
+                settings.routes.push(Route { name: "post".into(), ..mail() });
+            }
             let now = now() + jiff::SignedDuration::from_hours(hours);
             let request = TriageRequest { by_hand, budget: Some("9 of 9 left".to_owned()), ..TriageRequest::at(now) };
             let rehearsal = preview(&ledger, &settings, request.clone()).await.unwrap();
@@ -144,10 +221,14 @@ mod tests {
             let (sent, _) = run(&ledger, &settings, channels, request).await.unwrap();
             // Each decision draws its own.
             let frozen = |digest: &Digest| serialize(&Digest { nonce: String::new(), ..digest.clone() }).unwrap();
-            let bytes = |digest: &Option<Digest>| digest.as_ref().map(frozen);
+            let bytes = |decided: &Option<Decision>| {
+                let messages = decided.iter().flat_map(|decided| &decided.messages);
+                messages.map(|(names, content)| (names.clone(), frozen(content))).collect::<Vec<_>>()
+            };
             assert_eq!(bytes(&rehearsal.due), bytes(&sent), "{by_hand} {hours}");
-            assert_eq!(rehearsal.due.as_ref().map(text::render), sent.as_ref().map(text::render));
+            assert_eq!(rehearsal.due.as_ref().map(Decision::render), sent.as_ref().map(Decision::render));
             assert_eq!(sent.is_some(), by_hand);
+            assert_eq!(sent.map_or(0, |sent| sent.messages.len()), if hours == 3 { 2 } else { usize::from(by_hand) });
         }
     }
 
@@ -156,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn news_is_owed_until_there_is_a_channel() {
+    async fn changes_wait_until_there_is_a_channel() {
         let filled = filled();
         filled.writer.execute_batch("DELETE FROM delivery; DELETE FROM announcement").unwrap();
         let ledger = Ledger::open(&filled.path).await.unwrap();
@@ -169,8 +250,8 @@ mod tests {
         };
         assert_eq!(run(&ledger, &settings, channels, by_hand(0)).await.unwrap().0, None, "no channel takes digests");
         settings.routes = vec![mail()];
-        let told = run(&ledger, &settings, channels, by_hand(1)).await.unwrap().0.unwrap();
-        assert!(!told.changes.is_empty());
+        let digest = run(&ledger, &settings, channels, by_hand(1)).await.unwrap().0.unwrap().whole;
+        assert!(!digest.changes.is_empty());
     }
 
     #[tokio::test]
@@ -208,14 +289,19 @@ mod tests {
         let rehearsal = preview(&ledger, &settings, TriageRequest::at(now())).await.unwrap();
         assert_eq!(rehearsal.due, None);
         let by_hand = TriageRequest { by_hand: true, ..TriageRequest::at(now()) };
-        let nameless = |digest: Option<Digest>| digest.map(|digest| Digest { nonce: String::new(), ..digest });
+        let nameless = |decided: Option<Decision>| decided.map(|one| Digest { nonce: String::new(), ..one.whole });
         let due = preview(&ledger, &settings, by_hand).await.unwrap().due;
         assert_eq!(nameless(rehearsal.waiting.clone()), nameless(due));
         assert!(not_due_message(&rehearsal, &settings).contains("Add a [[channel]]"));
         settings.routes = vec![mail()];
         let said = not_due_message(&rehearsal, &settings);
         assert!(said.contains("after the quiet hours") && said.contains("digest --now"), "{said}");
-        let nothing = Rehearsal { due: None, waiting: None, opening: None };
+        let said = not_due_message(&Rehearsal { retried: 2, ..rehearsal }, &settings);
+        assert!(
+            said.contains("2 deliveries did not arrive and will be tried again") && !said.contains("from"),
+            "{said}"
+        );
+        let nothing = Rehearsal { due: None, waiting: None, next_send_time: None, retried: 0 };
         assert_eq!(not_due_message(&nothing, &settings), "Nothing to send.");
     }
 }

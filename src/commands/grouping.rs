@@ -10,6 +10,7 @@ use crate::commands::input::{InputFailure, MessageArgs, OutputFormat, read_failu
 use crate::exit::Exit;
 use crate::grouping::grouper::{Grouper, Subject};
 use crate::grouping::id::GroupHandle;
+use crate::grouping::reading::mask_for_reading;
 use crate::model::item::Kind;
 use crate::model::text;
 
@@ -41,6 +42,8 @@ pub(crate) fn run(command: GroupingCommand) -> anyhow::Result<Exit> {
     match args.messages.format {
         OutputFormat::Jsonl => print_lines(&mut out, &grouper, &handles, &failures, args.explain)?,
         OutputFormat::Table => {
+            // Gives each group a title unlike the others.
+            grouper.take_changes();
             print_groups(&mut out, &grouper, &handles, &failures)?;
             if args.explain {
                 explain(&mut out, &grouper, &failures)?;
@@ -57,6 +60,7 @@ fn subject(failure: &InputFailure) -> Subject<'_> {
         job_type: failure.job_type.as_deref().unwrap_or("parse"),
         skip_reason: failure.skip_reason.as_deref(),
         message: failure.error_message.as_deref(),
+        item_name: failure.item_name.as_deref(),
     }
 }
 
@@ -104,6 +108,9 @@ fn explain(out: &mut impl Write, grouper: &Grouper, failures: &[InputFailure]) -
     for (index, failure) in failures.iter().enumerate() {
         let explanation = grouper.explain(&subject(failure));
         writeln!(out, "\nmessage {}: {}", index + 1, text::one_line(&explanation.considered))?;
+        let name = failure.item_name.as_deref();
+        let reading = mask_for_reading(failure.error_message.as_deref().unwrap_or_default(), name);
+        writeln!(out, "  reads   {}", text::one_line(&reading))?;
         for (kind, found) in &explanation.masks {
             writeln!(out, "  masked  {kind}: {}", text::one_line(found))?;
         }

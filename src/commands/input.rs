@@ -51,16 +51,23 @@ pub(crate) struct InputFailure {
     pub skip_reason: Option<String>,
     /// `parse`, `extract`, `classify`.
     pub job_type: Option<String>,
+    /// What the item is called.
+    pub item_name: Option<String>,
 }
 
 impl InputFailure {
-    fn of_message(message: String) -> InputFailure {
+    fn from_message(message: String) -> InputFailure {
         InputFailure { error_message: Some(message), ..InputFailure::default() }
     }
 
     fn masked(self) -> InputFailure {
         let mask = |text: Option<String>| text.map(|text| mask_secrets(&text).into_owned());
-        InputFailure { error_message: mask(self.error_message), skip_reason: mask(self.skip_reason), ..self }
+        InputFailure {
+            error_message: mask(self.error_message),
+            skip_reason: mask(self.skip_reason),
+            item_name: mask(self.item_name),
+            ..self
+        }
     }
 }
 
@@ -74,7 +81,7 @@ pub(crate) fn read_failures(args: &MessageArgs) -> anyhow::Result<Vec<InputFailu
         .enumerate()
         .map(|(index, line)| {
             let failure = match args.input_format {
-                InputFormat::Text => InputFailure::of_message(line.to_owned()),
+                InputFormat::Text => InputFailure::from_message(line.to_owned()),
                 InputFormat::Jsonl => read_json(line).with_context(|| {
                     format!("line {} is neither a JSON string nor an object with an error_message", index + 1)
                 })?,
@@ -87,7 +94,7 @@ pub(crate) fn read_failures(args: &MessageArgs) -> anyhow::Result<Vec<InputFailu
 fn read_json(line: &str) -> anyhow::Result<InputFailure> {
     match serde_json::from_str(line)? {
         Value::Null => Ok(InputFailure::default()),
-        Value::String(message) => Ok(InputFailure::of_message(message)),
+        Value::String(message) => Ok(InputFailure::from_message(message)),
         object @ Value::Object(_) => Ok(serde_json::from_value(object)?),
         other => bail!("{other}"),
     }
@@ -115,11 +122,19 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         let whole = r#"{"error_message": "boom", "item_name": "a.pdf", "skip_reason": "empty", "job_type": "parse"}"#;
         for (line, wanted) in [
-            (r#""boom""#, InputFailure::of_message("boom".to_owned())),
+            (r#""boom""#, InputFailure::from_message("boom".to_owned())),
             ("null", InputFailure::default()),
             ("{}", InputFailure::default()),
             (r#"{"error_message": null}"#, InputFailure::default()),
-            (whole, InputFailure { error_message: text("boom"), skip_reason: text("empty"), job_type: text("parse") }),
+            (
+                whole,
+                InputFailure {
+                    error_message: text("boom"),
+                    skip_reason: text("empty"),
+                    job_type: text("parse"),
+                    item_name: text("a.pdf"),
+                },
+            ),
         ] {
             assert_eq!(read_json(line).unwrap(), wanted, "{line}");
         }

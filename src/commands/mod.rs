@@ -2,6 +2,7 @@
 
 pub(crate) mod check_config;
 pub(crate) mod completions;
+pub(crate) mod console;
 pub(crate) mod cycle;
 pub(crate) mod demo;
 pub(crate) mod digest;
@@ -20,26 +21,25 @@ pub(crate) mod scan;
 pub(crate) mod serve;
 #[cfg(test)]
 pub(crate) mod tests;
-
-use crate::commands::group::act;
-use crate::commands::ledger::restore;
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
+use crate::actions::act;
 use crate::cli::{Cli, ColorWhen, Command, Global};
+use crate::commands::ledger::restore;
 use crate::complain;
 use crate::config::{Config, load};
 use crate::credentials::Credentials;
 use crate::exit::{self, Exit};
 use crate::ledger::Ledger;
+use crate::ledger::time::known_time;
 use crate::report::question::Question;
 use crate::report::store;
-use crate::service::clock;
-use crate::service::worker::Setup;
+use crate::service::setup::Setup;
 use crate::telemetry::{self, Role};
 
 /// Parses the command line, runs one command, and ends with its exit code.
@@ -54,7 +54,7 @@ pub async fn run_program() -> ExitCode {
             if !is_broken_pipe(&error) {
                 complain!("{error:#}");
             }
-            exit::of_error(&error)
+            exit::from_error(&error)
         }
     };
     output::final_exit_code(exit).into()
@@ -70,25 +70,32 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Runs one command line.
 ///
 /// # Errors
-/// Whatever the command could not do; [`crate::exit::of_error`] gives the exit code.
+/// Whatever the command could not do; [`crate::exit::from_error`] gives the exit code.
 async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global = &cli.global;
-    start_logging(global, &cli.command);
-    if global.ledger.len() > 1 && !matches!(cli.command, Command::Report(_)) {
-        complain!("only `report` accepts several --ledger; give one");
+    if !matches!(cli.command, Command::Cycle | Command::Serve) {
+        let role = if matches!(cli.command, Command::Console(_)) { Role::Service } else { Role::Command };
+        start_logging(global, role);
+    }
+    if global.ledger.len() > 1 && !matches!(cli.command, Command::Report(_) | Command::Console(_)) {
+        complain!("only `report` and `console` accept several --ledger; give one");
         return Ok(Exit::Usage);
     }
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
         Command::Scan => scan::run(setup(global)?, global.verbose > 0).await,
-        Command::Cycle => cycle::run(setup(global)?).await,
-        Command::Serve => serve::run(global.clone()).await,
+        // Before anything else, logging included, these listen for a stop: it must not kill them in their first moments.
+        Command::Cycle => cycle::run(global).await,
+        Command::Serve => serve::run(global).await,
+        Command::Console(args) => console::run(global, &args).await,
         Command::CheckConfig { file_only } => check_config::run(global, file_only),
         Command::Digest(args) => notify::run_digest(&setup(global)?, &args).await,
         Command::Notify(command) => notify::run_notify(&setup(global)?, command).await,
         Command::Group(command) => {
             let ledger = Ledger::open_shared(&ledger_path(global)?).await?;
-            let done = group::run(command, &ledger, person_beside(&ledger).await?).await;
+            let config = optional_configuration(global)?.unwrap_or_default();
+            let zone = TimeZone::get(&config.schedule.timezone)?;
+            let done = group::run(command, &ledger, person_beside(&ledger).await?, &zone).await;
             ledger.close().await?;
             done
         }
@@ -108,8 +115,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 /// Logging starts before the configuration is checked, so its own `[log]` is read leniently here.
-fn start_logging(global: &Global, command: &Command) {
-    let role = if matches!(command, Command::Serve) { Role::Service } else { Role::Command };
+fn start_logging(global: &Global, role: Role) {
     let configured =
         load::find(global.config.as_deref()).ok().and_then(|path| load::read(&path).ok()).map(|config| config.log);
     let configured = configured.unwrap_or_default();
@@ -201,7 +207,7 @@ fn person() -> act::Person {
 /// The same beside a worker, which may have found that this host's clock is wrong.
 async fn person_beside(ledger: &Ledger) -> anyhow::Result<act::Person> {
     let person = person();
-    Ok(act::Person { now: clock::beside(ledger, person.now).await?, ..person })
+    Ok(act::Person { now: known_time::beside(ledger, person.now).await?, ..person })
 }
 
 /// The configuration if there is one; a bad one is an error all the same.

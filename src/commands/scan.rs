@@ -1,7 +1,8 @@
 //! `scan`: one scan of all projects, then exit.
 
 use crate::exit::Exit;
-use crate::service::worker::{Setup, Worker};
+use crate::service::setup::Setup;
+use crate::service::worker::Worker;
 use crate::{complain, say};
 
 /// Scans and says what it brought; exit 1 if a project could not be read completely.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use crate::config::reprocess::ReprocessConfig;
 use crate::config::{Config, check, paths};
 use crate::file_owner;
 
@@ -54,7 +55,7 @@ pub enum ConfigError {
         "the ledger {} is not there, but {} is: relative paths now follow the folder of the configuration, not the working directory; move it there together with its -wal and -shm files while nothing uses it, or set ledger.path = \"{}\"",
         configured.display(), found.display(), found.display()
     )]
-    LeftBehind {
+    LedgerAtOldPath {
         /// Where the configuration says that it is.
         configured: PathBuf,
         /// Where it is.
@@ -108,10 +109,10 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 /// and everything in it reported again.
 ///
 /// # Errors
-/// [`ConfigError::LeftBehind`], or the file at `path` cannot be read any more.
+/// [`ConfigError::LedgerAtOldPath`], or the file at `path` cannot be read any more.
 pub(crate) fn refuse_ledger_at_old_path(path: &Path, config: &Config) -> Result<(), ConfigError> {
     match paths::ledger_at_old_path(&read_as_written(path)?.ledger.path, &config.ledger.path) {
-        Some(found) => Err(ConfigError::LeftBehind { configured: config.ledger.path.clone(), found }),
+        Some(found) => Err(ConfigError::LedgerAtOldPath { configured: config.ledger.path.clone(), found }),
         None => Ok(()),
     }
 }
@@ -140,7 +141,8 @@ pub fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
                 let taken = error.span().is_some_and(|span| take_out(rest.get_mut(), &span));
                 let place = place.unwrap_or_default();
                 if !is_consequence_in_table(&mistakes, &place, error.message()) {
-                    mistakes.push(mistake_at(text, error.span(), place, &plain_message(error.message())));
+                    let said = without_gone_keys(&place, &plain_message(error.message()));
+                    mistakes.push(mistake_at(text, error.span(), place, &said));
                 }
                 if !taken || mistakes.len() == MOST_MISTAKES {
                     break None;
@@ -234,6 +236,12 @@ fn plain_message(message: &str) -> String {
         .replace("unknown variant", "unknown value")
         .replace(", expected one of ", ", allowed: ")
         .replace(", expected ", ", allowed: ")
+}
+
+/// A list of allowed keys without those that are only known to say what to write instead.
+fn without_gone_keys(place: &str, message: &str) -> String {
+    let gone: &[&str] = if place.starts_with("reprocess.") { &ReprocessConfig::GONE } else { &[] };
+    gone.iter().fold(message.to_owned(), |message, key| message.replace(&format!(", `{key}`"), ""))
 }
 
 /// The path of the entry that an error points at, such as `project[1].page-size`.

@@ -5,15 +5,16 @@
 
 pub(crate) mod channel;
 pub(crate) mod check;
+pub(crate) mod console;
 pub(crate) mod duration;
 pub(crate) mod load;
 pub(crate) mod paths;
 pub(crate) mod project;
-#[cfg(test)]
-pub(crate) mod reference;
 pub(crate) mod reprocess;
 pub(crate) mod schedule;
 pub(crate) mod size;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub struct Config {
     pub rule: Vec<Rule>,
     /// Health, metrics, heartbeat.
     pub service: ServiceConfig,
+    /// Pages and actions in a browser.
+    pub console: console::ConsoleConfig,
     /// Logging.
     pub log: Log,
 }
@@ -61,15 +64,15 @@ pub struct LedgerConfig {
     pub path: PathBuf,
     /// How long closed observations are kept by `ledger prune`; open items are kept always.
     #[serde(with = "duration")]
-    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "tests::DurationText"))]
     pub keep: Duration,
     /// How long digests, deliveries and audit rows are kept by `ledger prune`.
     #[serde(with = "duration")]
-    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "tests::DurationText"))]
     pub keep_digests: Duration,
     /// Less free space than this on the ledger's disk is reported as a problem; a tenth of a smaller disk; "0" for never.
     #[serde(with = "size")]
-    #[cfg_attr(test, schemars(with = "reference::SizeText"))]
+    #[cfg_attr(test, schemars(with = "tests::SizeText"))]
     pub low_disk: u64,
 }
 
@@ -97,19 +100,19 @@ pub struct DigestConfig {
     pub samples: usize,
     /// A new group is reported once its batch has ended, at the latest this long after its first failure.
     #[serde(with = "duration")]
-    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "tests::DurationText"))]
     pub group_wait: Duration,
     /// An open, unacknowledged group is reported again after this time.
     #[serde(with = "duration")]
-    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "tests::DurationText"))]
     pub reminder: Duration,
     /// A group without new items for this long is closed as "quiet".
     #[serde(with = "duration")]
-    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "tests::DurationText"))]
     pub quiet_after: Duration,
     /// The least time between two unscheduled digests.
     #[serde(with = "duration")]
-    #[cfg_attr(test, schemars(with = "reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "tests::DurationText"))]
     pub min_gap: Duration,
     /// The most unscheduled digests in 24 hours.
     pub per_day: u32,
@@ -174,6 +177,8 @@ pub struct ServiceConfig {
     /// Address of `/healthz`, `/metrics` and `/webhooks/llamacloud`, such as "127.0.0.1:9180"; none switches them off.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub listen: Option<std::net::SocketAddr>,
+    /// The address under which people reach the console, such as `https://triage.example.com`.
+    pub public_url: Option<String>,
     /// A URL fetched after each complete cycle.
     pub heartbeat_url: Option<String>,
     /// A file that holds the heartbeat URL, where the URL is a secret.

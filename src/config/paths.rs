@@ -16,9 +16,10 @@ impl Config {
 
     /// Every path of the configuration that is set.
     fn paths(&mut self) -> Vec<&mut PathBuf> {
-        let Config { ledger, service, project, channel, .. } = self;
+        let Config { ledger, service, console, project, channel, .. } = self;
         let mut paths = vec![&mut ledger.path];
-        paths.extend([&mut service.heartbeat_url_file, &mut service.webhook_secret_file].into_iter().flatten());
+        let secrets = [&mut service.heartbeat_url_file, &mut service.webhook_secret_file, &mut console.token_file];
+        paths.extend(secrets.into_iter().flatten());
         paths.extend(project.iter_mut().flat_map(|project| &mut project.api_key_file));
         for channel in channel {
             let files = [
@@ -63,13 +64,19 @@ mod tests {
     use crate::config::load;
 
     const TEXT: &str = "[ledger]\npath = \"./rel/l.db\"\n[service]\nheartbeat-url-file = \"rel/h\"\nwebhook-secret-file = \"rel/w\"\n\
+        [console]\ntoken-file = \"rel/t\"\n\
         [[project]]\nname = \"p\"\napi-key-file = \"rel/k\"\n[[project]]\nname = \"q\"\napi-key-file = \"/abs/k\"\n\
         [[channel]]\nname = \"c\"\nkind = \"file\"\nsmtp-password-file = \"rel/s\"\nurl-file = \"../rel/u\"\n\
         secret-file = \"rel/x\"\nrouting-key-file = \"rel/r\"\ndir = \"rel/d\"\n";
 
     /// Fields of configuration types that hold a path.
     fn fields() -> usize {
-        let sources = [include_str!("mod.rs"), include_str!("channel.rs"), include_str!("project.rs")];
+        let sources = [
+            include_str!("mod.rs"),
+            include_str!("channel.rs"),
+            include_str!("project.rs"),
+            include_str!("console.rs"),
+        ];
         let is_path = |line: &&str| {
             let line = line.trim();
             line.starts_with("pub ") && (line.ends_with(": PathBuf,") || line.ends_with(": Option<PathBuf>,"))
@@ -94,6 +101,7 @@ mod tests {
                 "/etc/team/rel/l.db",
                 "/etc/team/rel/h",
                 "/etc/team/rel/w",
+                "/etc/team/rel/t",
                 "/etc/team/rel/k",
                 "/abs/k",
                 "/etc/team/rel/s",

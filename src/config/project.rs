@@ -38,7 +38,7 @@ pub struct ProjectConfig {
     pub page_failures: bool,
     /// Batches created longer ago than this, counted from the last complete scan, are not looked at, unless they still have open items.
     #[serde(default = "default_look_back", with = "friendly")]
-    #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "crate::config::tests::DurationText"))]
     pub look_back: Duration,
     /// Rows asked for in one page, 1 to 1000.
     #[serde(default = "default_page_size")]
@@ -51,7 +51,7 @@ pub struct ProjectConfig {
     pub concurrency: NonZeroUsize,
     /// The time one request may take.
     #[serde(default = "default_request_timeout", with = "friendly")]
-    #[cfg_attr(test, schemars(with = "crate::config::reference::DurationText"))]
+    #[cfg_attr(test, schemars(with = "crate::config::tests::DurationText"))]
     pub request_timeout: Duration,
 }
 

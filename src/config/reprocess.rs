@@ -32,11 +32,11 @@ pub struct ReprocessConfig {
     pub attempts_in_life: u32,
     /// The wait before each attempt; the last one repeats.
     #[serde(with = "crate::config::duration::list")]
-    #[cfg_attr(test, schemars(with = "Vec<crate::config::reference::DurationText>"))]
+    #[cfg_attr(test, schemars(with = "Vec<crate::config::tests::DurationText>"))]
     pub delays: Vec<SignedDuration>,
     /// How long a group rests after each document that was tried in vain; after one more a person decides.
     #[serde(with = "crate::config::duration::list")]
-    #[cfg_attr(test, schemars(with = "Vec<crate::config::reference::DurationText>"))]
+    #[cfg_attr(test, schemars(with = "Vec<crate::config::tests::DurationText>"))]
     pub rests: Vec<SignedDuration>,
     /// A group goes on while so large a share of its next retries is expected to recover; below it, one document at a time is tried.
     pub worth: f64,
@@ -48,23 +48,26 @@ pub struct ReprocessConfig {
     pub credits_per_item: Option<f64>,
     /// Job configurations, the narrowest match wins.
     pub job_config: Vec<JobConfigRule>,
-    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
     canaries: Option<toml::Value>,
-    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
     breaker_open: Option<toml::Value>,
-    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
     hold: Option<toml::Value>,
-    /// Of an earlier version; see [`ReprocessConfig::gone`].
+    /// Of an earlier version; see [`ReprocessConfig::removed_keys`].
     #[cfg_attr(test, serde(skip_serializing), schemars(skip))]
     unknown_canary: Option<bool>,
 }
 
 impl ReprocessConfig {
+    /// Keys of earlier versions, as they are written.
+    pub(crate) const GONE: [&str; 4] = ["canaries", "breaker-open", "hold", "unknown-canary"];
+
     /// The keys of earlier versions that are set, each with what to write instead.
-    pub(crate) fn gone(&self) -> Vec<(&'static str, &'static str)> {
+    pub(crate) fn removed_keys(&self) -> Vec<(&'static str, &'static str)> {
         let keys = [
             (self.canaries.is_some(), "canaries", "is gone: `rests` has one entry fewer than documents are tried"),
             (self.breaker_open.is_some(), "breaker-open", "is gone: write rests = [\"6h\", …] instead"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::config::channel::ChannelKind;
-use crate::credentials::{Credentials, SecretUse, channel_secret_names, project_key_names};
+use crate::credentials::{CONSOLE_TOKEN, Credentials, SecretUse, channel_secret_names, project_key_names};
 use crate::model::redact::secret_forms::SHORTEST;
 
 /// For others: to read a file, and to reach what is in a folder.
@@ -50,7 +50,7 @@ impl Credentials {
     }
 
     /// The files that secrets of this configuration come from, each once.
-    fn files(&self, config: &Config) -> Vec<PathBuf> {
+    pub(crate) fn files(&self, config: &Config) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = Vec::new();
         for project in &config.project {
             files.extend(self.locate(project.api_key_file.as_deref(), &project_key_names(project)));
@@ -65,6 +65,7 @@ impl Credentials {
         files.extend(self.locate(service.heartbeat_url_file.as_deref(), &["heartbeat-url".to_owned()]));
         let webhook = ["llamacloud-webhook-secret".to_owned()];
         files.extend(self.locate(service.webhook_secret_file.as_deref(), &webhook));
+        files.extend(self.locate(config.console.token_file.as_deref(), &[CONSOLE_TOKEN.to_owned()]));
         files.sort();
         files.dedup();
         files

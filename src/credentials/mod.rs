@@ -17,6 +17,9 @@ use crate::secrets;
 /// The environment variable of LlamaCloud's own SDKs.
 const KEY_VARIABLE: &str = "LLAMA_CLOUD_API_KEY";
 
+/// The credential of the console's log-in page.
+const CONSOLE_TOKEN: &str = "console-token";
+
 /// What systemd puts before the file's name, with `_`, when a unit loads a whole folder as credentials:
 /// `LoadCredential=llama-triage:/etc/llama-triage/credentials/`.
 const FOLDER_ID: &str = "llama-triage";
@@ -110,6 +113,14 @@ impl Credentials {
         self.look_up(file, &["llamacloud-webhook-secret".to_owned()])
     }
 
+    /// The token of the console's log-in page; none switches it off.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn console_token(&self, file: Option<&Path>) -> Result<Option<SecretString>, ConfigError> {
+        self.look_up(file, &[CONSOLE_TOKEN.to_owned()])
+    }
+
     fn look_up(&self, file: Option<&Path>, names: &[String]) -> Result<Option<SecretString>, ConfigError> {
         self.locate(file, names).map(|path| read(&path)).transpose()
     }
@@ -188,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_goes_before_the_credentials_folder_and_that_before_the_environment() {
+    fn the_file_precedes_the_credentials_folder_and_that_the_environment() {
         let dir = tempfile::tempdir().unwrap();
         let mut credentials =
             Credentials { folder: Some(dir.path().to_owned()), environment_key: Some("env-4f1c9".to_owned().into()) };

@@ -4,7 +4,7 @@
 
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::token::{SLOT, TokenKind, WordShape};
+use crate::grouping::tokens::token::{Kinds, SLOT, WordShape};
 use std::ops::Range;
 
 /// The sum of weights from which a place is variable.
@@ -18,6 +18,7 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
         None if piece.hash == SLOT => 12,
         None | Some(WordShape::Code | WordShape::Status) => return 0,
         Some(WordShape::Ident) => 12,
+        Some(WordShape::Plain | WordShape::Compound | WordShape::Capitals) if lexicon::is_free(word) => return 0,
         Some(WordShape::Compound) => 6,
         Some(WordShape::Capitals) => {
             if lexicon::is_common(word) {
@@ -51,17 +52,50 @@ pub(crate) fn weight(form: &Form, at: usize) -> u32 {
     }
 }
 
+/// The weight of one filling of a gap that held other free words before.
+pub(crate) fn value_weight(form: &Form, range: Range<usize>) -> u32 {
+    let pieces = &form.pieces[range.clone()];
+    let is_value = |piece: &Piece| piece.is_slot() || piece.look() == Some(WordShape::Ident);
+    let is_file = |piece: &Piece| piece.is_slot() && piece.kinds.has(Kinds::FILE);
+    let first = form.word(&pieces[0]);
+    let is_lower = pieces[0].look().is_some() && first.starts_with(|char: char| char.is_ascii_lowercase());
+    let may_be_verb = is_lower && !is_activity(form, range.start);
+    let before_file = form.pieces.get(range.end).is_some_and(is_file);
+    let weight = match pieces {
+        // `could not sign a.pdf`: what was done stands where the first word of a name does.
+        _ if may_be_verb && (before_file || pieces.len() > 1 && lexicon::is_common(first.as_bytes())) => 2,
+        [_, .., last] if may_be_verb && is_file(last) => 6,
+        _ if pieces.iter().any(is_value) => 12,
+        [piece] if piece.look() == Some(WordShape::Capitals) => 5,
+        _ if first.starts_with(char::is_uppercase) => 8,
+        _ => 6,
+    };
+    let is_first = !form.pieces[..range.start].iter().any(|piece| piece.look().is_some());
+    match () {
+        () if is_first => weight / 2,
+        () if named(form, range.start) => (weight * 2).clamp(weight, 12),
+        () => weight,
+    }
+}
+
+/// `while it was parsing`: what something was busy with, not what failed.
+pub(crate) fn is_activity(form: &Form, at: usize) -> bool {
+    at > 0
+        && form.word(&form.pieces[at]).ends_with("ing")
+        && matches!(form.word(&form.pieces[at - 1]), "was" | "were" | "is" | "are" | "been")
+}
+
 /// A status place that has also held a success is a field of a log line, not an error: `status: 200`, `status: 404`.
 pub(crate) fn status_weight(form: &Form, at: usize) -> Option<u32> {
     let piece = &form.pieces[at];
     (piece.look() == Some(WordShape::Status) && form.constants(at..at + 1) >= 2).then(|| {
         let word = form.word(piece).as_bytes();
-        if matches!(word, [b'2', _, _]) { ENOUGH } else { 1 }
+        if matches!(word, [b'2', b'0', _]) { ENOUGH } else { 1 }
     })
 }
 
 /// Whether a noun that takes a name stands before.
-fn named(form: &Form, at: usize) -> bool {
+pub(crate) fn named(form: &Form, at: usize) -> bool {
     let colon = at > 1 && form.pieces[at - 1].is_punct(b':');
     let Some(before) = at.checked_sub(1 + usize::from(colon)).map(|before| &form.pieces[before]) else { return false };
     before.look().is_some() && is_entity(form.word(before))
@@ -71,99 +105,39 @@ fn is_entity(word: &str) -> bool {
     word.len() <= 24 && lexicon::is_entity(word.to_lowercase().as_bytes())
 }
 
-/// The rest of the form after its first colon, if it is long enough to be free text and the beginning says enough.
-pub(crate) fn free_tail(form: &Form) -> Option<Range<usize>> {
+/// What stands after the first colon of a form, where it may be someone else's text.
+pub(crate) struct Tail {
+    pub(crate) range: Range<usize>,
+    /// As one of several texts in that place.
+    pub(crate) weight: u32,
+}
+
+/// The rest of the form after its first colon: an answer that is repeated, or anything long, but no code.
+///
+/// A text without a word of failure weighs much where the clause before speaks of an answer, and less elsewhere; a long one
+/// with such a word weighs little, for it may say why.
+pub(crate) fn free_tail(form: &Form) -> Option<Tail> {
     let words = |range: Range<usize>| form.pieces[range].iter().filter(|piece| piece.look().is_some()).count();
     let colon = form.pieces.iter().position(|piece| piece.is_punct(b':'))?;
-    let tail = colon + 1..form.pieces.len();
-    let coded = form.pieces[tail.clone()].iter().any(|piece| {
+    let range = colon + 1..form.pieces.len();
+    let coded = form.pieces[range.clone()].iter().any(|piece| {
         matches!(piece.look(), Some(WordShape::Code | WordShape::Status)) || piece.hash != SLOT && piece.is_slot()
     });
-    (words(0..colon) >= 3 && words(tail.clone()) >= 6 && !coded).then_some(tail)
-}
-
-/// Stretches of pieces that may together be one variable part of any length: slots, uncommon words, and the marks inside.
-pub(crate) fn stretches(form: &Form) -> Vec<(Range<usize>, u32)> {
-    let pieces = &form.pieces;
-    let loose = |piece: &Piece| match piece.part {
-        TokenKind::Slot => piece.hash == SLOT,
-        TokenKind::Word(WordShape::Code | WordShape::Status | WordShape::Dense) => false,
-        TokenKind::Word(WordShape::Capitals) => true,
-        TokenKind::Word(_) => !lexicon::is_common(form.word(piece).as_bytes()) && !is_entity(form.word(piece)),
-        TokenKind::Punct => false,
-    };
-    let inner = |at: usize| {
-        pieces[at].part == TokenKind::Punct
-            && (pieces[at].hash as u8 == b'(' && !pieces[at].space
-                || matches!(pieces[at].hash as u8, b')' | b'#' | b'*' | b'/' | b'-' | b'.' | b'&' | b'[' | b']')
-                || pieces[at].hash as u8 == b':'
-                    && !pieces[at].space
-                    && pieces.get(at + 1).is_some_and(|next| !next.space && next.is_slot()))
-    };
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < pieces.len() && found.len() < 8 {
-        if !loose(&pieces[at]) && !inner(at) {
-            at += 1;
-            continue;
-        }
-        let from = at;
-        while at < pieces.len() && (loose(&pieces[at]) || inner(at)) {
-            at += 1;
-        }
-        // A closing bracket whose opening is outside does not belong.
-        let mut to = at;
-        while to > from
-            && pieces[to - 1].part == TokenKind::Punct
-            && !pieces[from..to]
-                .iter()
-                .any(|piece| piece.is_punct(b'(') || piece.is_punct(b'[') || piece.is_punct(b'#'))
-        {
-            to -= 1;
-        }
-        let words = pieces[from..to].iter().filter(|piece| piece.part != TokenKind::Punct).count();
-        if words == 0 || words > 6 {
-            continue;
-        }
-        let weight = stretch_weight(form, from..to);
-        if weight > 0 {
-            found.push((from..to, weight));
-        }
+    if coded || range.is_empty() {
+        return None;
     }
-    found
-}
-
-/// The more ordinary words a stretch has, the less it speaks for being a name.
-fn stretch_weight(form: &Form, range: Range<usize>) -> u32 {
-    let (from, pieces) = (range.start, &form.pieces[range.clone()]);
-    let constants = form.constants(range.clone());
-    if constants <= if from == 0 { 3 } else { 1 } {
-        return 0;
-    }
-    let alone = pieces.len() == 1;
-    let base = if alone {
-        weight(form, from)
-    } else {
-        let slotted = pieces.iter().any(|piece| piece.is_slot() || piece.look() == Some(WordShape::Ident));
-        let halves: u32 = pieces
-            .iter()
-            .enumerate()
-            .map(|(at, piece)| match piece.look() {
-                Some(WordShape::Plain) if pieces.get(at + 1).is_some_and(|next| !next.space) => 0,
-                Some(WordShape::Plain) if form.word(piece).starts_with(|first: char| first.is_uppercase()) => 1,
-                Some(WordShape::Plain) => 2,
-                _ => 0,
-            })
-            .sum();
-        let base = if slotted && halves == 0 { 12 } else { 8 };
-        let base = if named(form, from) { base * 3 / 2 } else { base };
-        base * 2 / halves.max(2)
+    let is_echo = words(0..colon) >= 2
+        && form.pieces[..colon].iter().any(|piece| piece.look().is_some() && lexicon::is_answer(form.word(piece)));
+    let faults = form.pieces[range.clone()].iter().filter(|piece| {
+        let word = form.word(piece).as_bytes();
+        piece.look().is_some() && lexicon::is_fault(word) && !(is_echo && matches!(word, b"no" | b"not" | b"none"))
+    });
+    let faults = faults.count();
+    let length = words(range.clone());
+    let weight = match () {
+        () if faults == 0 && is_echo => 12,
+        () if faults == 0 && words(0..colon) >= 3 && length >= 4 => 6,
+        () => return None,
     };
-    if from == 0 {
-        if constants >= 6 { if alone { base * 3 / 2 } else { base * 3 / 4 } } else { base / 2 }
-    } else if form.pieces[from - 1].is_punct(b'=') && !alone {
-        base / 3
-    } else {
-        base
-    }
+    Some(Tail { range, weight })
 }

@@ -2,6 +2,7 @@
 
 use crate::grouping::grouper::{Grouper, Subject};
 use crate::grouping::id::{GroupHandle, GroupId};
+use crate::grouping::item_name::MARK;
 use crate::grouping::tokens::token::TokenKind;
 use serde::Serialize;
 
@@ -25,7 +26,7 @@ pub struct Explanation {
 impl Grouper {
     /// Explains where a subject belongs; does not change anything.
     pub fn explain(&self, subject: &Subject) -> Explanation {
-        let reading = self.reading(subject);
+        let reading = Self::reading_of(subject);
         let known = self.index.known(reading.form.hash());
         let taken = known.or_else(|| self.index.matching(&reading.form));
         let group = taken.map(|form| self.index.families.of(form));
@@ -44,11 +45,14 @@ impl Grouper {
         Explanation {
             masks: masks
                 .map(|token| {
-                    (token.kinds.name().to_owned(), reading.text[token.start as usize..token.end as usize].to_owned())
+                    (
+                        token.kinds.name().to_owned(),
+                        reading.text[token.start as usize..token.end as usize].replace(MARK, "<item>"),
+                    )
                 })
                 .collect(),
             tokens: reading.form.pieces.iter().map(|piece| reading.form.shown(piece)).collect(),
-            considered: reading.text,
+            considered: reading.text.replace(MARK, "<item>"),
             group: group.map(|group| id(group).to_string()),
             why,
             nearest,

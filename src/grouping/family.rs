@@ -114,6 +114,10 @@ impl Families {
         self.changed.clear();
     }
 
+    pub(crate) fn mark_all_changed(&mut self) {
+        self.changed.extend(0..self.families.len() as u32);
+    }
+
     pub(crate) fn mark_changed(&mut self, form: u32) {
         let group = self.owner[form as usize];
         self.changed.insert(group);

@@ -5,14 +5,14 @@
 
 use crate::grouping::evidence::{self, ENOUGH};
 use crate::grouping::family::Families;
-use crate::grouping::tokens::file_name::file_names;
+use crate::grouping::open_slots::{OpenSlots, Wider};
 use crate::grouping::tokens::form::Form;
 use crate::grouping::tokens::token::{WordShape, finish, fold};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// Pieces of a form that are compared; later ones never become variable.
-const COMPARED: usize = 40;
+const COMPARED: usize = 100;
 /// Forms that differ in one place, remembered until they are enough.
 const VALUES: usize = 24;
 /// Learned templates of one length and first word that are tried on a new form.
@@ -20,12 +20,6 @@ const TRIED: usize = 64;
 /// Forms kept; a message in a form beyond them belongs to no group of its own.
 pub(crate) const MAX_FORMS: usize = 8192;
 const WILD: u64 = 0x57_11d;
-/// Salt of the places that reach to the end of a form.
-const TAIL: u64 = 5;
-/// Salt of the places of file names.
-const NAME: u64 = 6;
-/// Forms of one place for file names, remembered until they are enough.
-const NAMES: usize = 512;
 
 /// Forms that agree in all but one place. Most places only ever see one form, so this is kept small.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +28,13 @@ struct FormSlot {
     weight: u16,
     /// The place is variable; all forms here are one group.
     open: bool,
+}
+
+/// A form with learned slots, and the form that stands for it: itself, or a message that reads the same.
+#[derive(Debug)]
+struct Template {
+    form: Form,
+    stands: u32,
 }
 
 /// All forms and the evidence between them.
@@ -46,9 +47,10 @@ pub(crate) struct FormIndex {
     /// All forms of the places that have more than one and are not open yet.
     waiting: FxHashMap<u64, Vec<u32>>,
     /// Forms with learned slots, and all forms, by length and first word.
-    learned: FxHashMap<u64, Vec<u32>>,
+    learned: FxHashMap<u64, Vec<Template>>,
     shelves: FxHashMap<u64, Vec<u32>>,
     learned_forms: usize,
+    open_slots: OpenSlots,
 }
 
 impl FormIndex {
@@ -76,24 +78,16 @@ impl FormIndex {
 
     /// The learned template that takes this form in.
     pub(crate) fn matching(&self, form: &Form) -> Option<u32> {
-        if let Some(tail) = evidence::free_tail(form)
-            && let Some(place) = self.places.get(&masked_hash(form, &[tail], TAIL)).filter(|place| place.open)
-        {
-            return Some(place.first);
-        }
-        let names = file_names(form);
-        let named =
-            names.iter().filter_map(|(name, _)| self.places.get(&masked_hash(form, std::slice::from_ref(name), NAME)));
-        if let Some(place) = named.into_iter().find(|place| place.open) {
-            return Some(place.first);
+        if let Some(stands) = self.open_slots.matching(form) {
+            return Some(stands);
         }
         let [first, any] = bucket_keys(form);
         [first, any]
             .iter()
             .filter_map(|shelf| self.learned.get(shelf))
             .flat_map(|templates| templates.iter().take(TRIED))
-            .find(|&&template| matches(&self.forms[template as usize], form))
-            .copied()
+            .find(|template| matches(&template.form, form))
+            .map(|template| template.stands)
     }
 
     /// Adds a form no other takes in, follows what it proves, and says which form it became.
@@ -114,30 +108,42 @@ impl FormIndex {
             None => self.families.new_group(index),
         };
         self.unite(family, &partners);
-        while let Some(form) = wider.pop() {
-            self.widen(form, family, &mut wider);
+        while let Some(next) = wider.pop() {
+            let there = self.widen(next.form, family, &mut wider);
+            if let Some(pattern) = next.pattern {
+                self.open_slots.stands(pattern, there);
+            }
         }
         index
     }
 
-    /// Adds a form that follows from others to their group.
-    fn widen(&mut self, form: Form, family: u32, wider: &mut Vec<Form>) {
-        if let Some(&there) = self.by_hash.get(&form.hash()) {
-            self.unite(family, &[there]);
-            // The wider form was a message of its own; it stands for the group if it says less than the present face.
-            let face = self.families.face_of(family);
-            if self.form(there).constants(0..0) < self.form(face).constants(0..0) {
-                self.families.face(there);
+    /// Adds a form that follows from others to their group; says which form stands for it.
+    fn widen(&mut self, form: Form, family: u32, wider: &mut Vec<Wider>) -> u32 {
+        let mut partners = self.forms_matched_by(&form);
+        partners.extend(self.matching(&form));
+        let index = match self.known(form.hash()) {
+            Some(there) => {
+                partners.push(there);
+                self.keep_template(&form, there);
+                // The wider form was a message itself; it stands for the group if it says less than the present face.
+                let face = self.families.face_of(family);
+                if self.form(there).constants(0..0) < self.form(face).constants(0..0) {
+                    self.unite(family, &partners);
+                    self.families.face(there);
+                }
+                there
             }
-            return;
-        }
-        let index = self.add(form);
-        let family = self.families.survivor(family);
-        self.families.join(index, family);
-        self.families.face(index);
-        let mut partners = self.forms_matched_by(index);
-        self.compare_all(index, &mut partners, wider);
+            None => {
+                let index = self.add(form);
+                let family = self.families.survivor(family);
+                self.families.join(index, family);
+                self.families.face(index);
+                self.compare_all(index, &mut partners, wider);
+                index
+            }
+        };
         self.unite(family, &partners);
+        index
     }
 
     /// Puts back a form that followed from others, should it not have followed this time.
@@ -173,9 +179,7 @@ impl FormIndex {
         self.by_hash.insert(form.hash(), index);
         let [first, any] = bucket_keys(&form);
         if form.is_learned() {
-            let shelf = if form.pieces[0].learned { any } else { first };
-            self.learned_forms += 1;
-            self.learned.entry(shelf).or_default().push(index);
+            self.keep_template(&form, index);
         }
         self.shelves.entry(first).or_default().push(index);
         self.shelves.entry(any).or_default().push(index);
@@ -183,38 +187,32 @@ impl FormIndex {
         index
     }
 
-    /// Forms entered before that the learned form takes in.
-    fn forms_matched_by(&self, index: u32) -> Vec<u32> {
-        let form = &self.forms[index as usize];
-        let [first, any] = bucket_keys(form);
-        let shelf = if form.pieces[0].learned { any } else { first };
-        let others = self.shelves.get(&shelf).into_iter().flatten().copied();
-        others.filter(|&other| other != index && matches(form, &self.forms[other as usize])).collect()
+    /// Keeps a form with learned slots as a template, unless it is one.
+    fn keep_template(&mut self, form: &Form, stands: u32) {
+        let templates = self.learned.entry(shelf_of(form)).or_default();
+        if templates.iter().all(|template| template.form.hash() != form.hash()) {
+            templates.push(Template { form: form.clone(), stands });
+            self.learned_forms += 1;
+        }
     }
 
-    fn compare_all(&mut self, index: u32, partners: &mut Vec<u32>, wider: &mut Vec<Form>) {
+    /// Forms entered before that the learned form takes in.
+    fn forms_matched_by(&self, form: &Form) -> Vec<u32> {
+        let others = self.shelves.get(&shelf_of(form)).into_iter().flatten().copied();
+        others.filter(|&other| matches(form, &self.forms[other as usize])).collect()
+    }
+
+    fn compare_all(&mut self, index: u32, partners: &mut Vec<u32>, wider: &mut Vec<Wider>) {
+        let found = self.open_slots.add(index, &self.forms);
+        partners.extend(found.partners);
+        wider.extend(found.wider);
         for (key, weight, ranges) in places(&self.forms[index as usize]) {
             if self.compare(index, key, weight, VALUES, partners) {
                 let form = &self.forms[index as usize];
-                wider
-                    .push(ranges.iter().rev().fold(form.clone(), |form, range| form.with_slot(range.start, range.end)));
+                let form = ranges.iter().rev().fold(form.clone(), |form, range| form.with_slot(range.start, range.end));
+                wider.push(Wider { form, pattern: None });
             }
         }
-        for (name, weight) in file_names(&self.forms[index as usize]) {
-            let form = &self.forms[index as usize];
-            let key = masked_hash(form, std::slice::from_ref(&name), NAME);
-            let weight = if self.has_new_beginning(key, form, name.start) { weight } else { 0 };
-            if self.compare(index, key, weight, NAMES, partners) {
-                wider.push(self.forms[index as usize].with_file(name));
-            }
-        }
-    }
-
-    /// Whether nothing that was seen in a place of file names begins like this form there.
-    fn has_new_beginning(&self, key: u64, form: &Form, at: usize) -> bool {
-        let first = self.places.get(&key).map(|place| place.first);
-        let others = self.waiting.get(&key).into_iter().flatten().copied().chain(first);
-        others.into_iter().all(|other| self.forms[other as usize].pieces[at].hash != form.pieces[at].hash)
     }
 
     /// Enters one form as a value of a place; says whether the place has just opened.
@@ -278,19 +276,6 @@ fn places(form: &Form) -> Vec<(u64, u32, Vec<Range<usize>>)> {
             found.push((masked_hash(form, std::slice::from_ref(&one), 2), weight, vec![one]));
         }
     }
-    for (range, weight) in evidence::stretches(form) {
-        if range.end <= COMPARED {
-            found.push((masked_hash(form, std::slice::from_ref(&range), 3), weight, vec![range]));
-        }
-    }
-    if let Some(tail) = evidence::free_tail(form) {
-        found.push((masked_hash(form, std::slice::from_ref(&tail), TAIL), 1, vec![tail]));
-    }
-    let is_name = |at: &usize| form.pieces[*at].look() == Some(WordShape::Ident);
-    let names: Vec<Range<usize>> = (0..form.pieces.len().min(COMPARED)).filter(is_name).map(|at| at..at + 1).collect();
-    if names.len() >= 2 && form.constants(0..0) >= names.len() + 2 {
-        found.push((masked_hash(form, &names, 4), 8, names));
-    }
     found
 }
 
@@ -309,6 +294,12 @@ fn masked_hash(form: &Form, ranges: &[Range<usize>], salt: u64) -> u64 {
 fn bucket_keys(form: &Form) -> [u64; 2] {
     let len = fold(form.seed, form.pieces.len() as u64);
     [fold(len, form.pieces.first().map_or(0, |piece| piece.hash)), len]
+}
+
+/// Where forms stand that a learned form may take in.
+fn shelf_of(learned: &Form) -> u64 {
+    let [first, any] = bucket_keys(learned);
+    if learned.pieces[0].learned { any } else { first }
 }
 
 /// Whether the template's learned slots make it take the form in.

@@ -3,8 +3,9 @@
 use crate::grouping::cache::{Cache, hash_text};
 use crate::grouping::form_index::FormIndex;
 use crate::grouping::id::{GroupHandle, GroupId};
+use crate::grouping::item_name::mask_item_name;
 use crate::grouping::state::{self, RestoreError, StoredGroup};
-use crate::grouping::title;
+use crate::grouping::title::{self, Titles};
 use crate::grouping::tokens::body;
 use crate::grouping::tokens::form::{Form, hash_of};
 use crate::grouping::tokens::neighbours::shape;
@@ -12,6 +13,7 @@ use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_co
 use crate::grouping::tokens::tokenizer::Scanner;
 use crate::model::item::Kind;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 /// What is grouped, and what the class of a new group is decided from: one failed or skipped item.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,8 @@ pub struct Subject<'a> {
     pub skip_reason: Option<&'a str>,
     /// The error message; white space alone counts as none.
     pub message: Option<&'a str>,
+    /// What the item is called; its own name inside the message is no part of what went wrong.
+    pub item_name: Option<&'a str>,
 }
 
 /// Stands for a message in which no token was found.
@@ -41,6 +45,7 @@ pub struct Grouper {
     pub(crate) ids: Vec<GroupId>,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) by_id: FxHashMap<GroupId, u32>,
+    pub(crate) titles: Titles,
     texts: Cache,
     taken: Cache,
     tokens: Vec<Token>,
@@ -68,6 +73,7 @@ impl Grouper {
             ids: Vec::new(),
             kinds: Vec::new(),
             by_id: FxHashMap::default(),
+            titles: Titles::default(),
             texts: Cache::new(TEXTS),
             taken: Cache::new(TAKEN),
             tokens: Vec::with_capacity(64),
@@ -85,8 +91,8 @@ impl Grouper {
 
     /// The group of a subject; founds one if need be.
     pub fn assign(&mut self, subject: &Subject) -> GroupHandle {
-        let message = subject.message.map(str::trim).filter(|message| !message.is_empty());
-        let Some(message) = message else { return self.assign_silent(subject) };
+        let Some(message) = message_of(subject) else { return self.assign_silent(subject) };
+        let message = message.as_ref();
         let seed = seed_of(subject);
         let text_hash = hash_text(seed, message);
         if let Some(group) = self.texts.get(text_hash) {
@@ -218,9 +224,37 @@ impl Grouper {
         self.index.form(self.index.families.face_of(group.0)).template()
     }
 
-    /// What a user would call the survivor: its template, shortened.
+    /// What a user would call the survivor: its template as a sentence, shortened. Unlike that of any other group from the
+    /// next [`Grouper::take_changes`] on.
     pub fn title(&self, group: GroupHandle) -> String {
-        title::title(self.index.form(self.index.families.face_of(group.0)))
+        let survivor = self.index.families.survivor(group.0);
+        match self.titles.of(survivor) {
+            Some(title) => title.to_owned(),
+            None => title::title(self.index.form(self.index.families.face_of(survivor))),
+        }
+    }
+
+    /// Gives a group its title; where another has the same, one that says what differs.
+    fn entitle(&mut self, group: u32) {
+        let form = self.index.form(self.index.families.face_of(group));
+        let title = title::title(form);
+        let title = match self.titles.owner(&title).filter(|&owner| owner != group) {
+            None => title,
+            Some(owner) => {
+                let beside = title::title_beside(form, self.index.form(self.index.families.face_of(owner)));
+                match self.titles.owner(&beside).filter(|&owner| owner != group) {
+                    None => beside,
+                    Some(_) => format!("{title} ({})", self.ids[group as usize]),
+                }
+            }
+        };
+        self.titles.put(group, title);
+    }
+
+    /// Every group is to be stored again, with a title by today's rules.
+    pub(crate) fn renew_titles(&mut self) {
+        self.titles = Titles::default();
+        self.index.families.mark_all_changed();
     }
 
     /// The group with this id, merged or not.
@@ -241,16 +275,21 @@ impl Grouper {
     /// Groups founded, widened or merged since the last call, oldest first: what has to be stored with the observations.
     pub fn take_changes(&mut self) -> Vec<StoredGroup> {
         let changed = self.index.families.take_changed();
+        for &group in &changed {
+            match self.index.families.is_merged(group) {
+                true => self.titles.remove(group),
+                false => self.entitle(group),
+            }
+        }
         changed.into_iter().map(|group| state::store(self, group)).collect()
     }
 
-    /// Reads a subject without changing anything.
-    pub(crate) fn reading(&self, subject: &Subject) -> TokenizedSubject {
-        let message = subject.message.map(str::trim).filter(|message| !message.is_empty());
-        let Some(message) = message else {
+    /// Reads a subject alone.
+    pub(crate) fn reading_of(subject: &Subject) -> TokenizedSubject {
+        let Some(message) = message_of(subject) else {
             return TokenizedSubject { text: String::new(), form: silent_form(subject), tokens: Vec::new() };
         };
-        let (text, cut) = body::telling_part(message);
+        let (text, cut) = body::telling_part(&message);
         let mut tokens = Vec::new();
         let cut = read(&text, cut, &mut tokens);
         if tokens.is_empty() {
@@ -263,6 +302,12 @@ impl Grouper {
         let form = with_reason(subject, Form::of(seed_of(subject), &text, &tokens, cut));
         TokenizedSubject { text: text.into_owned(), form, tokens }
     }
+}
+
+/// The message without white space around it and with the item's name masked; none if it says nothing.
+fn message_of<'a>(subject: &Subject<'a>) -> Option<Cow<'a, str>> {
+    let message = subject.message.map(str::trim).filter(|message| !message.is_empty())?;
+    Some(subject.item_name.map_or(Cow::Borrowed(message), |name| mask_item_name(message, name)))
 }
 
 /// Scans a text; says whether it was cut.

@@ -11,6 +11,9 @@ pub(crate) mod form_index;
 pub(crate) mod group_change;
 pub(crate) mod grouper;
 pub(crate) mod id;
+pub(crate) mod item_name;
+pub(crate) mod open_slots;
+pub(crate) mod reading;
 pub(crate) mod state;
 pub(crate) mod store_group;
 pub(crate) mod store_regroup;
@@ -20,4 +23,4 @@ pub(crate) mod title;
 pub(crate) mod tokens;
 
 /// Rises whenever the same messages may give other groups than before, so that a regroup can be offered.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;

@@ -110,6 +110,9 @@ pub(crate) fn restore(stored: impl IntoIterator<Item = StoredGroup>) -> Result<G
                 .ok_or_else(|| RestoreError::Survivor(group.id.clone(), into.clone()))?,
             None => handle,
         };
+        if group.merged_into.is_none() {
+            grouper.titles.put(handle, group.title.clone());
+        }
         grouper.index.families.put_back(handle, survivor, places.get(&faces[from]).copied());
     }
     grouper.note_learned();

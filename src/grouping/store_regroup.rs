@@ -35,21 +35,27 @@ pub(crate) fn regroup(tx: &Transaction<'_>, now: Timestamp) -> Result<(u64, u64)
     let mut messages = 0;
     // Oldest group first, so that the older of two lives on.
     let mut read = tx.prepare(
-        "SELECT DISTINCT s.group_id, o.kind, b.job_type, o.skip_reason, m.text
+        "SELECT DISTINCT s.group_id, o.kind, b.job_type, o.skip_reason, m.text, i.item_name
          FROM observation o JOIN error_group g USING (group_key) JOIN batch b USING (batch_key)
+         JOIN item i USING (item_key)
          JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
          LEFT JOIN message m USING (message_key) ORDER BY s.group_key",
     )?;
     let mut rows = read.query([])?;
     while let Some(row) = rows.next()? {
         let (id, kind): (String, String) = (row.get(0)?, row.get(1)?);
-        let (job_type, skip_reason, text): (String, Option<String>, Option<String>) =
-            (row.get(2)?, row.get(3)?, row.get(4)?);
+        let (job_type, skip_reason, text, name): (String, Option<String>, Option<String>, Option<String>) =
+            (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
         let unreadable = |what| LedgerError::Unreadable { what, value: id.clone() };
         let kind = Kind::try_from(kind.as_str()).map_err(|_| unreadable("kind"))?;
         let home = id.parse().ok().and_then(|id| grouper.handle_of(&id)).ok_or_else(|| unreadable("group id"))?;
-        let subject =
-            Subject { kind, job_type: &job_type, skip_reason: skip_reason.as_deref(), message: text.as_deref() };
+        let subject = Subject {
+            kind,
+            job_type: &job_type,
+            skip_reason: skip_reason.as_deref(),
+            message: text.as_deref(),
+            item_name: name.as_deref(),
+        };
         let found = grouper.assign(&subject);
         join(&mut grouper, found, home);
         homes.insert((fresh.assign(&subject), home));
@@ -60,6 +66,7 @@ pub(crate) fn regroup(tx: &Transaction<'_>, now: Timestamp) -> Result<(u64, u64)
         let first = *first_homes.entry(fresh.resolve(group)).or_insert(home);
         join(&mut grouper, first, home);
     }
+    grouper.renew_titles();
     let changes: Vec<GroupChange> = grouper.take_changes().into_iter().map(GroupChange::unclassified).collect();
     store_group::store(tx, &changes, now.as_millisecond())?;
     tx.execute("UPDATE error_group SET grouping_version = ?1 WHERE grouping_version < ?1", [VERSION])?;
@@ -93,7 +100,13 @@ mod tests {
     fn take_in(connection: &mut Connection, message: &str, at: i64) {
         // A grouper that knows nothing else keeps it apart.
         let mut grouper = Grouper::new();
-        let subject = Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(message) };
+        let subject = Subject {
+            kind: Kind::Failed,
+            job_type: "parse",
+            skip_reason: None,
+            message: Some(message),
+            item_name: None,
+        };
         let group = grouper.assign(&subject);
         let stored = grouper.take_changes().into_iter().map(|stored| StoredGroup { version: VERSION - 1, ..stored });
         let observation = Observation {

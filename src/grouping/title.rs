@@ -1,41 +1,142 @@
-//! What a user would call a group: its template in short, with slots named by what they hold or what stands before them.
+//! What a user would call a group: its template as a sentence, cut in the middle, unlike the title of any other group.
 
 use crate::grouping::tokens::form::{Form, Piece};
 use crate::grouping::tokens::lexicon;
-use crate::grouping::tokens::token::{Kinds, SLOT, TokenKind};
+use crate::grouping::tokens::neighbours::EQUALS;
+use crate::grouping::tokens::token::{Kinds, SLOT, TokenKind, WordShape};
+use crate::grouping::tokens::word_shape;
+use rustc_hash::FxHashMap;
 
 /// Longest title in characters.
 const LONGEST: usize = 100;
+/// Characters of the end that a cut keeps: codes and causes stand there.
+const END: usize = 38;
+/// Characters of the shared front of two titles that are kept.
+const FRONT: usize = 28;
 
 /// A short readable name for the form.
 pub(crate) fn title(form: &Form) -> String {
-    let pieces = &form.pieces[opening(form)..];
-    let mut out = form.prefix.as_ref().map_or_else(String::new, |prefix| format!("{prefix}: "));
-    for (at, piece) in pieces.iter().enumerate() {
-        if piece.space && at > 0 {
-            out.push(' ');
-        }
-        match piece.part {
-            TokenKind::Slot if piece.hash == SLOT => out.push_str(&slot_name(form, pieces, at)),
-            _ => out.push_str(&form.shown(piece)),
-        }
-    }
-    shorten(out.trim(), form.cut)
+    cut(&sentence(form), &codes(form), LONGEST)
 }
 
-/// Skips a time stamp, host or the like that a logger put first, with its brackets.
-fn opening(form: &Form) -> usize {
-    let pieces = &form.pieces;
-    let skippable =
-        |piece: &Piece| piece.hash == SLOT && piece.part == TokenKind::Slot && piece.kinds.0 & Kinds::TIME.0 != 0;
-    let from = match pieces.as_slice() {
-        [open, time, close, ..] if open.is_punct(b'[') && skippable(time) && close.is_punct(b']') => 3,
-        [time, ..] if skippable(time) => 1,
+/// A title for `form` that says where it differs from `other`, which has the same title.
+pub(crate) fn title_beside(form: &Form, other: &Form) -> String {
+    let (mine, theirs) = (sentence(form), sentence(other));
+    let same: usize = mine.chars().zip(theirs.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
+    let word = mine[..same].rfind(' ').unwrap_or(0);
+    // A word before the difference shows what it is about.
+    let from = mine[..word].rfind(' ').map_or(word, |before| before + 1);
+    if from <= FRONT {
+        return cut(&mine, &codes(form), LONGEST);
+    }
+    let front = mine[..mine.floor_char_boundary(FRONT)].rsplit_once(' ').map_or("", |(front, _)| front);
+    let rest = mine[from..].trim_start();
+    format!("{front} … {}", cut(rest, &codes(form), LONGEST - front.chars().count().min(FRONT) - 3))
+}
+
+/// The template without the labels that only say that what follows says something, and without fields of data.
+fn sentence(form: &Form) -> String {
+    let mut out = form.prefix.as_ref().map_or_else(String::new, |prefix| format!("{prefix}: "));
+    let pieces = without_mark_of_markup(form);
+    let (mut at, mut in_fields) = (pieces, false);
+    let speaks = form.constants(0..0) >= 3 || (0..form.pieces.len()).any(|at| is_label(form, at, true));
+    while at < form.pieces.len() {
+        if is_label(form, at, in_fields) {
+            in_fields = true;
+            separate(&mut out);
+            at += if says_only_error(form, at) { 3 } else { 2 };
+        } else if speaks && is_data_field(form, at) {
+            at += 2 + usize::from(form.pieces.get(at + 2).is_some_and(|next| next.is_punct(b',')));
+        } else {
+            write_piece(form, at, &mut out);
+            at += 1;
+        }
+    }
+    let text = out.trim().trim_end_matches([':', ',', ';', ' ', '{', '(']).trim_start_matches([',', ':', ';', ' ']);
+    let text = if text.is_empty() { form.template() } else { text.to_owned() };
+    if form.cut { format!("{text} …") } else { text }
+}
+
+/// Pieces at the beginning that say that a text was markup.
+fn without_mark_of_markup(form: &Form) -> usize {
+    match form.pieces.as_slice() {
+        [open, kind, close, _, ..]
+            if open.is_punct(b'(') && close.is_punct(b')') && matches!(form.word(kind), "xml" | "page") =>
+        {
+            3
+        }
         _ => 0,
+    }
+}
+
+fn write_piece(form: &Form, at: usize, out: &mut String) {
+    let piece = &form.pieces[at];
+    if piece.is_punct(b')') {
+        out.truncate(out.trim_end_matches([' ', ',']).len());
+    } else if piece.space && !out.is_empty() && !out.ends_with([' ', '(', '[', '{']) {
+        out.push(' ');
+    }
+    match piece.part {
+        TokenKind::Slot if piece.hash == SLOT => out.push_str(&slot_name(form, &form.pieces, at)),
+        _ => out.push_str(&form.shown(piece)),
+    }
+}
+
+/// `message: …`, `err = …`: a key in lower case with its value behind it, at the beginning or among other fields.
+fn is_label(form: &Form, at: usize, in_fields: bool) -> bool {
+    const KEYS: [&str; 16] = [
+        "error",
+        "err",
+        "message",
+        "msg",
+        "reason",
+        "cause",
+        "detail",
+        "details",
+        "desc",
+        "description",
+        "str",
+        "type",
+        "code",
+        "error_code",
+        "error_type",
+        "error_message",
+    ];
+    let (Some(key), Some(mark), Some(value)) = (form.pieces.get(at), form.pieces.get(at + 1), form.pieces.get(at + 2))
+    else {
+        return false;
     };
-    let from = from
-        + pieces[from..].iter().take_while(|piece| from > 0 && (piece.is_punct(b':') || piece.is_punct(b'-'))).count();
-    if pieces[from..].iter().any(|piece| piece.look().is_some()) { from } else { 0 }
+    let is_status = at > 0 && form.pieces[at - 1].look() == Some(WordShape::Status);
+    let begins = at == 0 || is_status || form.pieces[at - 1].part == TokenKind::Punct && key.space || in_fields;
+    let is_number = value.look() == Some(WordShape::Status);
+    key.look().is_some()
+        && !is_number
+        && KEYS.contains(&form.word(key))
+        && (mark.is_punct(b'=') || mark.is_punct(b':') && begins && value.space)
+}
+
+/// `type: error` says nothing.
+fn says_only_error(form: &Form, at: usize) -> bool {
+    form.pieces.get(at + 2).is_some_and(|value| form.word(value) == "error")
+        && form.pieces.get(at + 4).is_some_and(|mark| mark.is_punct(b':'))
+}
+
+/// `doc=<id>`: a field whose value is data.
+fn is_data_field(form: &Form, at: usize) -> bool {
+    let (key, value) = (&form.pieces[at], form.pieces.get(at + 1));
+    key.look().is_some_and(|look| look != WordShape::Dense)
+        && value.is_some_and(|value| value.part == TokenKind::Slot && value.hash == EQUALS)
+}
+
+fn separate(out: &mut String) {
+    let text = out.trim_end_matches([' ', ',', ';']).len();
+    out.truncate(text);
+    if !out.is_empty() && !out.ends_with([':', '-', '(', '{', '[', '.']) {
+        out.push(':');
+    }
+    if !out.is_empty() {
+        out.push(' ');
+    }
 }
 
 /// `<page>` after the word page, otherwise by kind.
@@ -53,18 +154,145 @@ fn slot_name(form: &Form, pieces: &[Piece], at: usize) -> String {
         }
     }
     match by_kind {
-        "quoted" => "<name>".to_owned(),
+        "quoted" if kinds == Kinds::QUOTED => "<name>".to_owned(),
         other => format!("<{other}>"),
     }
 }
 
-/// Cuts at a word, visibly.
-fn shorten(text: &str, cut: bool) -> String {
-    if text.chars().count() <= LONGEST {
-        return if cut { format!("{text} …") } else { text.to_owned() };
+/// Cuts the middle out at words, visibly; a code that stood there is kept.
+fn cut(text: &str, codes: &[&str], longest: usize) -> String {
+    let (head, tail) = match ends(text, longest) {
+        Some(ends) => ends,
+        None => return text.to_owned(),
+    };
+    let lost =
+        codes.iter().rev().find(|code| code.len() < LONGEST / 3 && !head.contains(**code) && !tail.contains(**code));
+    let Some(code) = lost.filter(|code| text.contains(**code)) else { return format!("{head} … {tail}") };
+    match ends(text, longest - code.chars().count() - 3) {
+        Some((head, tail)) => format!("{head} … {code} … {tail}"),
+        None => format!("{head} … {tail}"),
     }
-    let end = text.char_indices().nth(LONGEST - 2).map_or(text.len(), |(at, _)| at);
-    let head = &text[..end];
-    let head = head.rfind(' ').filter(|&space| space > end / 2).map_or(head, |space| &head[..space]);
-    format!("{} …", head.trim_end_matches([',', ':', ';', ' ', '(']))
+}
+
+/// The beginning and the end of a text that is too long.
+fn ends(text: &str, longest: usize) -> Option<(&str, &str)> {
+    let count = text.chars().count();
+    if count <= longest {
+        return None;
+    }
+    let end = END.min(longest / 2);
+    let at = |chars: usize| text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
+    let head = &text[..at(longest - end - 3)];
+    let head = head.rfind(' ').filter(|&space| space > head.len() / 2).map_or(head, |space| &head[..space]);
+    let tail = &text[at(count - end)..];
+    let tail = tail.find(' ').filter(|&space| space < tail.len() / 2).map_or(tail, |space| &tail[space + 1..]);
+    Some((head.trim_end_matches([',', ':', ';', ' ', '(']), tail))
+}
+
+/// Codes and statuses of a form, which a title should not lose.
+fn codes(form: &Form) -> Vec<&str> {
+    let is_code = |piece: &&Piece| {
+        piece.look() == Some(WordShape::Code) && !word_shape::is_exception(form.word(piece).as_bytes())
+    };
+    form.pieces.iter().filter(is_code).map(|piece| form.word(piece)).collect()
+}
+
+/// Titles by group and groups by title.
+#[derive(Debug, Default)]
+pub(crate) struct Titles {
+    by_group: FxHashMap<u32, String>,
+    by_title: FxHashMap<String, u32>,
+}
+
+impl Titles {
+    pub(crate) fn of(&self, group: u32) -> Option<&str> {
+        self.by_group.get(&group).map(String::as_str)
+    }
+
+    /// The group that has this title.
+    pub(crate) fn owner(&self, title: &str) -> Option<u32> {
+        self.by_title.get(title).copied()
+    }
+
+    /// Gives a group a title in place of the one it had.
+    pub(crate) fn put(&mut self, group: u32, title: String) {
+        self.remove(group);
+        self.by_title.insert(title.clone(), group);
+        self.by_group.insert(group, title);
+    }
+
+    pub(crate) fn remove(&mut self, group: u32) {
+        if let Some(title) = self.by_group.remove(&group)
+            && self.by_title.get(&title) == Some(&group)
+        {
+            self.by_title.remove(&title);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::grouping::grouper::Grouper;
+    use crate::grouping::tests::failed;
+
+    fn title(message: &str) -> String {
+        let mut grouper = Grouper::new();
+        let group = grouper.assign(&failed(message));
+        grouper.title(group)
+    }
+
+    #[test]
+    fn fields_read_like_a_sentence() {
+        for (message, wanted) in [
+            (r#"{"code":"TOO_WIDE","detail":"the table is too wide","job":"7"}"#, "TOO_WIDE: the table is too wide"),
+            (
+                r#"ts=2026-01-02T03:04:05Z msg="tile decode failed" job=17 err="short read""#,
+                "tile decode failed: short read",
+            ),
+            (
+                r#"Error code: 429 - {'type': 'error', 'error': {'type': 'busy_error', 'message': 'Too many'}}"#,
+                "Error code: 429: busy_error: Too many",
+            ),
+            (r#"{"status":404,"job":"7"}"#, "status: 404"),
+            ("rpc error: code = Unavailable desc = \"out of memory\"", "rpc error: Unavailable: out of memory"),
+            (
+                "giving up after 3 tries; last error: (7, \"short read\")",
+                "giving up after <n> tries; last error: (7, short read)",
+            ),
+        ] {
+            assert_eq!(title(message), wanted, "{message}");
+        }
+    }
+
+    #[test]
+    fn no_letter_is_lost() {
+        assert_eq!(title("l'analyse n'a pas abouti"), "l'analyse n'a pas abouti");
+        assert_eq!(title("l’analyse d’O’Brien"), "l’analyse d’O’Brien");
+        assert_eq!(title("पृष्ठ पढ़ा नहीं जा सका"), "पृष्ठ पढ़ा नहीं जा सका");
+    }
+
+    #[test]
+    fn a_cut_title_keeps_its_end() {
+        let long = title(
+            "while moving a rather long sentence about nothing in particular through the machine it broke: E_TORN_BELT",
+        );
+        assert!(long.chars().count() <= 100 && long.contains(" … ") && long.ends_with("E_TORN_BELT"), "{long}");
+    }
+
+    #[test]
+    fn groups_have_titles_of_their_own() {
+        let mut grouper = Grouper::new();
+        let message = |middle: &str| {
+            format!(
+                "while moving a rather long sentence about nothing in particular and {middle} the reader of the machine lost its place and stopped for good"
+            )
+        };
+        let groups: Vec<_> =
+            ["calmly", "slowly", "hardly"].map(|middle| grouper.assign(&failed(&message(middle)))).into();
+        let titles: std::collections::BTreeSet<String> =
+            grouper.take_changes().into_iter().map(|stored| stored.title).collect();
+        assert_eq!(titles.len(), 3, "{titles:?}");
+        assert!(titles.iter().any(|title| title.contains("slowly")), "{titles:?}");
+        assert_eq!(groups.iter().map(|group| grouper.title(*group)).collect::<std::collections::BTreeSet<_>>(), titles);
+    }
 }

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::file_owner::{self, folder_of, name_of};
 use crate::ledger::error::LedgerError;
-use crate::ledger::lock::lock_path;
-use crate::ledger::open::wal_path;
 
 /// What the file system's refusal to open `path` means: no permission names whose the files are.
 pub(crate) fn refused(path: &Path, source: std::io::Error) -> LedgerError {
@@ -65,6 +63,18 @@ pub(crate) fn foreign_files(ledger: &Path) -> Vec<(PathBuf, String, String)> {
         (uid != owner).then(|| (file, name_of(uid), name_of(owner)))
     });
     foreign.collect()
+}
+
+pub(crate) fn lock_path(ledger: &Path) -> PathBuf {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+pub(crate) fn wal_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
 }
 
 fn shm_path(ledger: &Path) -> PathBuf {

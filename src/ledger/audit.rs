@@ -21,11 +21,12 @@ pub(crate) struct Act<'a> {
     pub detail: Option<String>,
 }
 
-/// Records an act.
-pub(crate) fn record(tx: &Transaction<'_>, act: &Act<'_>, now: Timestamp) -> Result<(), LedgerError> {
-    tx.prepare_cached(
-        "INSERT INTO audit (at, actor, action, subject, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![Millis(now), act.actor, act.action, act.subject, act.reason, act.detail])?;
-    Ok(())
+/// Records an act. Returns the number of its row.
+pub(crate) fn record(tx: &Transaction<'_>, act: &Act<'_>, now: Timestamp) -> Result<i64, LedgerError> {
+    let row = tx
+        .prepare_cached(
+            "INSERT INTO audit (at, actor, action, subject, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .insert(params![Millis(now), act.actor, act.action, act.subject, act.reason, act.detail])?;
+    Ok(row)
 }

@@ -1,8 +1,10 @@
 //! Whether a ledger is what it should be: the file, the references, and every counter against what it counts.
 
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::hash::hash;
 
 /// Findings named one by one for each rule; more are only counted.
 const NAMED: usize = 20;
@@ -16,6 +18,7 @@ const NAMED: usize = 20;
 pub fn check(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut found = integrity(connection)?;
     found.extend(references(connection)?);
+    found.extend(changed_messages(connection)?);
     for rule in RULES {
         found.extend(apply(connection, rule)?);
     }
@@ -32,8 +35,8 @@ fn integrity(connection: &Connection) -> Result<Vec<String>, LedgerError> {
 fn references(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
     let lines = statement.query_map((), |row| {
-        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
-        let rowid: Option<i64> = row.get(1)?;
+        let (table, parent): (String, String) = (row.get("table")?, row.get("parent")?);
+        let rowid: Option<i64> = row.get("rowid")?;
         Ok(format!("{table} row {} points at a missing {parent}", rowid.unwrap_or(0)))
     })?;
     Ok(lines.collect::<Result<_, _>>()?)
@@ -42,14 +45,32 @@ fn references(connection: &Connection) -> Result<Vec<String>, LedgerError> {
 fn apply(connection: &Connection, rule: &ConsistencyRule) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare(rule.sql)?;
     let lines = statement.query_map((), |row| row.get::<_, String>(0))?;
-    let mut lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    Ok(name_some(rule.name, lines.collect::<Result<_, _>>()?))
+}
+
+fn name_some(rule: &str, mut lines: Vec<String>) -> Vec<String> {
     let more = lines.len().saturating_sub(NAMED);
     lines.truncate(NAMED);
-    let mut named: Vec<String> = lines.into_iter().map(|line| format!("{}: {line}", rule.name)).collect();
+    let mut named: Vec<String> = lines.into_iter().map(|line| format!("{rule}: {line}")).collect();
     if more > 0 {
-        named.push(format!("{}: {more} more", rule.name));
+        named.push(format!("{rule}: {more} more"));
     }
-    Ok(named)
+    named
+}
+
+/// Messages that are not what was written: SQLite notices a damaged page only where its structure is hit.
+fn changed_messages(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare("SELECT message_key, hash, text FROM message")?;
+    let (mut rows, mut lines) = (statement.query(())?, Vec::new());
+    while let Some(row) = rows.next()? {
+        let (key, written): (i64, i64) = (row.get("message_key")?, row.get("hash")?);
+        // Damaged bytes need not be UTF-8.
+        let same = matches!(row.get_ref("text")?, ValueRef::Text(text) if hash(&[text]) == written);
+        if !same {
+            lines.push(format!("the text of message {key} is not the one that was written"));
+        }
+    }
+    Ok(name_some("messages", lines))
 }
 
 struct ConsistencyRule {
@@ -207,15 +228,24 @@ mod tests {
                  INSERT INTO error_group (group_key, group_id, kind, template, title, mining, grouping_version, first_seen,
                      last_seen, open_items) VALUES (1, 'g-1', 'failed', 't', 't', x'', 1, 0, 0, 7);
                  INSERT INTO group_hour VALUES (1, 5, 1);
+                 INSERT INTO message VALUES (1, -3976059480086744512, 'm'), (2, -3976059480086744512, 'n'),
+                     (3, -3976059480086744512, CAST(x'ff' AS TEXT));
                  INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key,
                      first_seen, last_seen) VALUES ('i', 1, 'n', 9, 'odd', 'open', 1, 1, 0, 0);",
             )
             .unwrap();
         let found = check(&connection).unwrap().join("\n");
-        for part in
-            ["missing project", "words: i is odd", "newest observation: i", "g-1 says 7 open of 0", "hour 5 is not 1"]
-        {
+        for part in [
+            "missing project",
+            "words: i is odd",
+            "newest observation: i",
+            "g-1 says 7 open of 0",
+            "hour 5 is not 1",
+            "messages: the text of message 2 is not",
+            "message 3 is not",
+        ] {
             assert!(found.contains(part), "{part} is not in\n{found}");
         }
+        assert!(!found.contains("message 1 is"), "{found}");
     }
 }

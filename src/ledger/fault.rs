@@ -5,6 +5,8 @@
 //! for its incident, too, which ends only after that hour; one that recurs later is reported again, as news like any
 //! other, for no one waits for the daily digest to learn that it was over between.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -43,8 +45,23 @@ pub(crate) fn clear(tx: &Transaction<'_>, fault: &str, now: Timestamp) -> Result
     Ok(())
 }
 
+/// Makes these the only faults that begin with `prefix`: raises each, by the rest of its key, and ends the others.
+pub(crate) fn replace(
+    tx: &Transaction<'_>,
+    prefix: &str,
+    faults: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    for key in active_with_prefix(tx, prefix)? {
+        if !faults.contains_key(&key[prefix.len()..]) {
+            clear(tx, &key, now)?;
+        }
+    }
+    faults.iter().try_for_each(|(key, text)| raise(tx, &format!("{prefix}{key}"), text, now))
+}
+
 /// Ends the faults that begin with this, were reported and began before then.
-pub(crate) fn clear_told(
+pub(crate) fn clear_announced(
     tx: &Transaction<'_>,
     prefix: &str,
     before: Timestamp,
@@ -83,7 +100,7 @@ impl KnownFault {
     }
 
     /// Whether it is news at all: its beginning or its end is not known.
-    pub(crate) fn is_news(&self) -> bool {
+    pub(crate) fn is_unannounced(&self) -> bool {
         !self.announced || self.fault.ended
     }
 }

@@ -13,6 +13,7 @@ use rusqlite::functions::FunctionFlags;
 
 use crate::file_owner::hand_over;
 use crate::ledger::access;
+use crate::ledger::access::lock_path;
 use crate::ledger::error::LedgerError;
 use crate::ledger::open::make_folder;
 use crate::private_file;
@@ -141,12 +142,6 @@ fn real_path(ledger: &Path) -> PathBuf {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => ledger.to_owned(),
     }
-}
-
-pub(crate) fn lock_path(ledger: &Path) -> PathBuf {
-    let mut name = ledger.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod error;
 pub(crate) mod fault;
+pub(crate) mod hash;
 pub(crate) mod identity;
 pub(crate) mod lock;
 pub(crate) mod meta;
-pub(crate) mod migrations;
 pub(crate) mod open;
 pub(crate) mod prune;
 pub(crate) mod restore;
@@ -93,7 +93,7 @@ impl Ledger {
     /// It cannot be looked at, which does not mean that it is not there.
     pub fn log_file(&self) -> std::io::Result<Option<u64>> {
         use std::os::unix::fs::MetadataExt;
-        match std::fs::metadata(open::wal_path(&self.path)) {
+        match std::fs::metadata(access::wal_path(&self.path)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             found => found.map(|file| Some(file.ino())),
         }

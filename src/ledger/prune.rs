@@ -28,8 +28,8 @@ pub(crate) fn prune(tx: &Transaction<'_>, before: &PruneCutoff) -> Result<BTreeM
     choose(tx, SETTLED_ITEMS, before.items)?;
     tx.execute_batch(UNCOUNT)?;
     delete(tx, ITEMS, &mut gone)?;
-    choose(tx, TOLD_DIGESTS, before.digests)?;
-    delete(tx, TOLD, &mut gone)?;
+    choose(tx, PRUNABLE_DIGESTS, before.digests)?;
+    delete(tx, DIGEST_TABLES, &mut gone)?;
     for (table, sql, time) in
         [("batch", OLD_BATCHES, before.items), ("scan", OLD_SCANS, before.items), ("audit", OLD_AUDIT, before.digests)]
     {
@@ -45,9 +45,9 @@ fn choose(tx: &Transaction<'_>, which: &str, before: i64) -> Result<(), LedgerEr
     Ok(())
 }
 
-type Gone = BTreeMap<&'static str, u64>;
+type PrunedRows = BTreeMap<&'static str, u64>;
 
-fn delete(tx: &Transaction<'_>, statements: &[(&'static str, &str)], gone: &mut Gone) -> Result<(), LedgerError> {
+fn delete(tx: &Transaction<'_>, statements: &[(&'static str, &str)], gone: &mut PrunedRows) -> Result<(), LedgerError> {
     for (table, sql) in statements {
         gone.insert(table, counted(tx.execute(sql, ())?));
     }
@@ -125,14 +125,14 @@ const OLD_SCANS: &str = "DELETE FROM scan WHERE started_at < ?1
 
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE at < ?1";
 
-const TOLD: &[(&str, &str)] = &[
+const DIGEST_TABLES: &[(&str, &str)] = &[
     ("digest_item", "DELETE FROM digest_item WHERE digest_id IN (SELECT digest_id FROM pruned)"),
     ("delivery", "DELETE FROM delivery WHERE digest_id IN (SELECT digest_id FROM pruned)"),
     ("digest", "DELETE FROM digest WHERE digest_id IN (SELECT digest_id FROM pruned)"),
 ];
 
 /// Told for long, nothing of it still to be sent, and no group's last announcement.
-const TOLD_DIGESTS: &str = "SELECT digest_id FROM digest
+const PRUNABLE_DIGESTS: &str = "SELECT digest_id FROM digest
     WHERE digest_id NOT IN (SELECT digest_id FROM delivery WHERE state IN ('pending', 'sending'))
         AND digest_id NOT IN (SELECT digest_id FROM announcement)
         AND created_at <";
@@ -152,7 +152,7 @@ mod tests {
         INSERT INTO error_group (group_key, group_id, kind, template, title, mining, grouping_version, first_seen, last_seen,
                 open_items, total_items, failures)
             VALUES (1, 'g-1', 'failed', 't', 't', x'', 1, 10, 20, 1, 3, 3), (2, 'g-2', 'failed', 't', 't', x'', 1, 10, 10, 0, 1, 1);
-        INSERT INTO message VALUES (1, 1, 'kept'), (2, 2, 'forgotten');
+        INSERT INTO message VALUES (1, -6879547754445957492, 'kept'), (2, -946337629795732995, 'forgotten');
         INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key, first_seen,
                 last_seen, failures, recovered_at)
             VALUES ('open', 1, 'n', 1, 'failed', 'open', 1, 1, 10, 10, 1, NULL),
@@ -170,7 +170,7 @@ mod tests {
             VALUES ('1', 'sent', 'c', 'sent', '', 0, 1), ('2', 'unsent', 'c', 'pending', '', 0, 1);";
 
     #[test]
-    fn only_what_is_settled_and_old_goes_and_the_counters_follow() {
+    fn only_what_is_settled_and_old_is_pruned_and_the_counters_follow() {
         let mut connection = in_memory();
         connection.execute_batch(LEDGER).unwrap();
         recount(&connection);

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::ledger::access::wal_path;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::backup::{self, Name};
 use crate::ledger::check;
 use crate::ledger::error::LedgerError;
 use crate::ledger::identity::{self, Renewed};
 use crate::ledger::lock::Lock;
-use crate::ledger::open::{reader, wal_path, writer};
+use crate::ledger::open::{reader, writer};
 
 /// What a restore came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! What can go wrong with LlamaCloud, each with what to do about it.
 //!
 //! Texts are one line, fit after "failed: ", and never hold a secret: everything from outside is masked before it gets here.
-
 use std::time::Duration;
+
+use crate::model::batch_api::BatchApi;
 
 /// What can go wrong with LlamaCloud.
 #[derive(Debug, thiserror::Error)]
@@ -178,6 +179,16 @@ pub enum CloudError {
 }
 
 impl CloudError {
+    /// The same for a batch list: one that is missing means that its API has gone; a missing record means no more than that.
+    pub(crate) fn of_list(self, api: BatchApi, host: &str) -> CloudError {
+        match self {
+            CloudError::NotFound { status, .. } => {
+                CloudError::ApiGone { api: api.word(), other: api.other().word(), host: host.to_owned(), status }
+            }
+            error => error,
+        }
+    }
+
     /// Whether the same call may succeed later without an action.
     pub fn is_transient(&self) -> bool {
         matches!(
@@ -200,6 +211,11 @@ impl CloudError {
                 | CloudError::ApiGone { .. }
                 | CloudError::Redirected { .. }
         )
+    }
+
+    /// Whether the key may not do this (403): the key itself, or only for what was asked for.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, CloudError::Forbidden { .. })
     }
 
     /// Whether the answer is about the one thing that was asked for, rather than about the server.

@@ -2,7 +2,8 @@
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::detail;
-use crate::llamacloud::paging::page::{self, Page, RowReader};
+use crate::llamacloud::paging::page;
+use crate::llamacloud::paging::row_reader::{Page, RowReader};
 use crate::llamacloud::{v1_beta, v2};
 
 /// How many rows of a page came out, and how.

@@ -11,6 +11,7 @@ pub(crate) mod fuzz;
 pub(crate) mod http;
 pub(crate) mod json_repair;
 pub(crate) mod paging;
+pub(crate) mod record_text;
 pub(crate) mod resubmit;
 pub(crate) mod server_time;
 pub(crate) mod settings;
@@ -19,10 +20,6 @@ pub(crate) mod tests;
 pub(crate) mod v1_beta;
 pub(crate) mod v2;
 pub(crate) mod wire;
-
-use crate::llamacloud::http::client;
-use crate::llamacloud::paging::page;
-
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -32,8 +29,10 @@ use jiff::Timestamp;
 
 use crate::config::project::Api;
 use crate::llamacloud::error::{CloudError, CreateError};
+use crate::llamacloud::http::client;
 use crate::llamacloud::http::client::Transport;
 use crate::llamacloud::paging::listing::ListResult;
+use crate::llamacloud::paging::page;
 use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Made, Resubmission};
 use crate::llamacloud::settings::{CloudSettings, RetryPace};
 use crate::model::batch::Batch;
@@ -291,8 +290,18 @@ impl Cloud {
         v1_beta::job::record(&self.client, job_type, job_id).await
     }
 
+    /// The whole record of a job as indented JSON without secrets, for people; none if LlamaCloud does not have it (any more).
+    pub async fn job_record_text(&self, job_type: &str, job_id: &str) -> Result<Option<String>, CloudError> {
+        if self.api == Api::V2 || self.v2.is_single(job_id) {
+            let path = [&v2::record_path(job_type, job_id)[..], &[job_id]].concat();
+            return record_text::record_text(&self.client, &path, false).await;
+        }
+        let Some((front, unscoped)) = v1_beta::job::record_path(job_type, job_id) else { return Ok(None) };
+        record_text::record_text(&self.client, &[front, &[job_id]].concat(), unscoped).await
+    }
+
     /// Whether the record of a job can say more than the listing of its item did: parse jobs of v2 are listed whole.
-    pub fn record_says_more(&self, job_type: &str, job_id: &str) -> bool {
+    pub fn record_has_more(&self, job_type: &str, job_id: &str) -> bool {
         let listed_whole = match self.api {
             Api::V1Beta => false,
             Api::V2 => true,
@@ -373,6 +382,6 @@ pub struct Probe {
 /// Decodes one page of a listing of failed or skipped items as [`Cloud::list_items`] does: its rows, and how many could not be read.
 /// It is public for `benches/decode.rs`.
 pub fn decode_items(kind: Kind, page: &str) -> Result<(Vec<Observation>, usize), CloudError> {
-    let page = page::decode(&v1_beta::item::Troubles { kind }, page, "items")?;
+    let page = page::decode(&v1_beta::item::FailedItems { kind }, page, "items")?;
     Ok((page.rows, page.unreadable_keys.len()))
 }

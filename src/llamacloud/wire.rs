@@ -8,7 +8,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::secrets::mask;
+use crate::secrets::mask_and_bound;
 
 /// A text that borrows from the page where it can. Null is not accepted; use `Option<Text>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,16 +29,16 @@ impl WireText<'_> {
         }
     }
 
-    /// The text with secrets masked.
+    /// The text with secrets masked; of one of more than a MiB the ends.
     pub(crate) fn into_masked(self) -> String {
-        let text = self.into_id();
-        match mask(&text) {
-            Cow::Borrowed(_) => text,
-            Cow::Owned(masked) => masked,
-        }
+        let bound = match mask_and_bound(&self.0) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(bound) => Some(bound),
+        };
+        bound.map_or(self, |bound| WireText(Cow::Owned(bound))).into_id()
     }
 
-    /// The text with secrets masked; none if it is blank.
+    /// The text as [`WireText::into_masked`] gives it; none if it is blank.
     pub(crate) fn into_message(self) -> Option<String> {
         (!self.0.trim().is_empty()).then(|| self.into_masked())
     }

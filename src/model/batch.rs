@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_batch_is_settled_by_counts_of_its_own_or_of_its_listing() {
+    fn a_finished_batch_is_settled_by_its_counts_or_its_listing() {
         let counted = Some(Counted { total: 9, failed: 1 });
         for (status, count, counted, settled) in [
             (BatchStatus::Completed, Some(1), None, true),

@@ -90,7 +90,7 @@ pub(crate) fn beside(host: Timestamp, known: Timestamp, ahead: SignedDuration) -
 }
 
 /// The time where the host's clock has jumped, by what the servers say.
-pub(crate) fn judge(host: Timestamp, known: Option<KnownTime>, servers: &[ServerTime]) -> ClockReading {
+pub(crate) fn read_time(host: Timestamp, known: Option<KnownTime>, servers: &[ServerTime]) -> ClockReading {
     let said = servers.iter().filter_map(|server| match server {
         ServerTime::Says(at) => Some(*at),
         _ => None,
@@ -182,7 +182,7 @@ mod tests {
             ("no network, off or ahead", t(YEAR), starting, &[Unreachable], YEAR, 0, TimeSource::Unverified),
             ("nothing known", t(5), None, &[], 5, 5, TimeSource::Unverified),
         ] {
-            let reading = judge(host, known, servers);
+            let reading = read_time(host, known, servers);
             assert_eq!(reading, ClockReading { now: t(now), certain: t(certain), source }, "{case}");
         }
     }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::notify::DeliveryFacts;
+use crate::notify::delivery::DeliveryFacts;
 use crate::notify::render::words::short;
 use crate::secrets::mask;
 use crate::triage::digest::size_limit::{Tier, after_refusal};
@@ -70,7 +70,7 @@ pub enum NotifyError {
     /// Some recipients or events are done, the rest failed.
     #[error("{} of this delivery done, then {cause}", done.len())]
     Partly {
-        /// What need not be sent again: hand it back in [`crate::notify::DeliveryFacts::done`].
+        /// What need not be sent again: hand it back in [`crate::notify::delivery::DeliveryFacts::done`].
         done: Vec<String>,
         /// What stopped the rest.
         cause: Box<NotifyError>,
@@ -173,7 +173,7 @@ impl NotifyError {
 }
 
 /// What a peer said, fit for a log line: one line, secrets masked, at most 300 characters.
-pub(crate) fn said(text: &str) -> String {
+pub(crate) fn peer_text(text: &str) -> String {
     short(&mask(text), 300)
 }
 

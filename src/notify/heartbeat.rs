@@ -98,8 +98,8 @@ impl Heartbeat {
         match answer.verdict(BodyFormat::Read) {
             // Its status is that of success, and what broke off was not the beginning of a complaint.
             ResponseVerdict::Delivered | ResponseVerdict::Unclear => Ok(()),
-            ResponseVerdict::Later | ResponseVerdict::WebPage => Err(HeartbeatError::Missed(answer.said())),
-            ResponseVerdict::TooLarge | ResponseVerdict::Refused(_) => Err(HeartbeatError::Refused(answer.said())),
+            ResponseVerdict::Later | ResponseVerdict::WebPage => Err(HeartbeatError::Missed(answer.peer_text())),
+            ResponseVerdict::TooLarge | ResponseVerdict::Refused(_) => Err(HeartbeatError::Refused(answer.peer_text())),
         }
     }
 }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_reported_at_an_address_of_its_own() {
+    fn a_failure_is_reported_at_a_separate_address() {
         let fail = |base| address(base, false).unwrap().to_string();
         assert_eq!(fail("https://hc.example.com/ping/1f"), "https://hc.example.com/ping/1f/fail");
         assert_eq!(fail("https://hc.example.com/ping/1f/"), "https://hc.example.com/ping/1f/fail");

@@ -117,23 +117,23 @@ enum Words {
 fn read(body: &str) -> Words {
     let text = body.trim_start_matches('\u{feff}').trim();
     match serde_json::from_str(text) {
-        Ok(Value::Object(fields)) => of_fields(&fields),
-        Ok(Value::String(text)) => of_text(&text),
+        Ok(Value::Object(fields)) => words_of_json(&fields),
+        Ok(Value::String(text)) => words_of_text(&text),
         Ok(_) => Words::Fine,
-        Err(_) => of_text(text),
+        Err(_) => words_of_text(text),
     }
 }
 
 /// `{"ok":true}`, `{"success":true}`, `{"status":"success"}` and the ways in which they are not.
-fn of_fields(fields: &Map<String, Value>) -> Words {
+fn words_of_json(fields: &Map<String, Value>) -> Words {
     let status = ["status", "statusCode", "status_code"].iter().find_map(|key| fields.get(*key)?.as_u64());
     if let Some(status) = status.and_then(|status| u16::try_from(status).ok()).filter(|s| (400..600).contains(s)) {
         return Words::Status(status);
     }
     let denied = ["ok", "success"].iter().any(|key| fields.get(*key) == Some(&Value::Bool(false)));
     let word = ["status", "result"].iter().find_map(|key| fields.get(*key)?.as_str()).unwrap_or_default();
-    let told = ["error", "errors"].iter().any(|key| fields.get(*key).is_some_and(is_something));
-    if !denied && !told && reason(word).is_none() {
+    let has_error = ["error", "errors"].iter().any(|key| fields.get(*key).is_some_and(is_something));
+    if !denied && !has_error && reason(word).is_none() {
         return Words::Fine;
     }
     let said: Vec<String> = ["error", "errors", "message", "msg", "status", "result"]
@@ -155,7 +155,7 @@ fn is_something(value: &Value) -> bool {
     }
 }
 
-fn of_text(text: &str) -> Words {
+fn words_of_text(text: &str) -> Words {
     let head = text.get(..200).unwrap_or(text).to_ascii_lowercase();
     if head.starts_with("<!doctype html") || head.starts_with("<html") || head.contains("<html") {
         return Words::WebPage;

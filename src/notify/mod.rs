@@ -5,6 +5,7 @@
 
 pub(crate) mod channels;
 pub(crate) mod deliver;
+pub(crate) mod delivery;
 pub(crate) mod error;
 pub(crate) mod heartbeat;
 pub(crate) mod http_answer;
@@ -12,23 +13,20 @@ pub(crate) mod outbox;
 pub(crate) mod render;
 pub(crate) mod store_delivery;
 #[cfg(test)]
-pub(crate) mod tests;
-
-use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
-
+mod tests;
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig as OnlyWords};
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
+use crate::notify::channels::{email, file, pagerduty, slack, smtp, teams, webhook};
+use crate::notify::delivery::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::Digest;
-use crate::triage::digest::size_limit::Tier;
 
 /// A place that digests go to, ready to be used.
 pub struct Channel {
@@ -51,53 +49,6 @@ enum Way {
 
 /// The time for one HTTP exchange, from the first packet to the end of the answer.
 const HTTP_LIMIT: Duration = Duration::from_secs(30);
-
-/// What a channel needs and the configuration file does not hold. None of it is ever printed.
-#[derive(Clone, Debug, Default)]
-pub struct ChannelSecrets {
-    /// email: the password of `smtp-username`.
-    pub smtp_password: Option<SecretString>,
-    /// slack, teams, webhook: the address, if it comes from a file or credential.
-    pub url: Option<SecretString>,
-    /// webhook: the signing secret, `whsec_…` or raw.
-    pub signing_secret: Option<SecretString>,
-    /// pagerduty: the routing key.
-    pub routing_key: Option<SecretString>,
-}
-
-/// What is known of a delivery beside its digest.
-#[derive(Clone, Debug)]
-pub struct DeliveryFacts {
-    /// The same on every try; webhooks send it as their message id.
-    pub delivery_id: String,
-    /// When this try is made: what a webhook's signature is bound to.
-    pub now: Timestamp,
-    /// An earlier try may have arrived; channels that cannot drop a second copy say so.
-    pub uncertain: bool,
-    /// The largest tier to render: [`Tier::Full`] at first, smaller after [`NotifyError::too_large`].
-    pub tier: Tier,
-    /// What an earlier try finished ([`NotifyError::done`]): recipients or events that are not sent again.
-    pub done: Vec<String>,
-}
-
-/// A delivery that worked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// What the peer said, fit to be stored and shown.
-    pub answer: String,
-    /// Recipients that will never get it, with the reason; the others have it.
-    pub refused: Vec<String>,
-    /// Recipients or events that are done.
-    pub done: Vec<String>,
-    /// How much of the digest was sent.
-    pub tier: Tier,
-}
-
-impl Receipt {
-    fn new(answer: String, tier: Tier) -> Receipt {
-        Receipt { answer, refused: Vec::new(), done: Vec::new(), tier }
-    }
-}
 
 impl Channel {
     /// A channel from its configuration. All settings are checked; nothing is contacted.

@@ -271,3 +271,15 @@ pub(crate) fn redate(tx: &Transaction<'_>, limit: Timestamp, now: Timestamp) -> 
     }
     Ok(waiting.len())
 }
+
+/// Channels whose newest settled delivery is dead, by name; none of those that the configuration no longer has.
+pub(crate) fn dead_channels(connection: &Connection) -> Result<Vec<String>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT channel FROM delivery d WHERE state = 'dead' AND created_at =
+           (SELECT max(created_at) FROM delivery n WHERE n.channel = d.channel AND n.state IN ('sent', 'dead'))
+           AND channel NOT IN (SELECT name FROM channel WHERE gone_at IS NOT NULL)
+         GROUP BY channel ORDER BY channel",
+    )?;
+    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(names)
+}

@@ -15,8 +15,11 @@ pub(crate) struct GroupDetail {
     pub group: GroupRow,
     /// The message with its variable parts masked.
     pub template: String,
-    /// The rule that decided the class; none: no rule matched.
+    /// What decided the class: the team's rule, `text`, `code`, `status` or `skip-reason` for an exact signal, `model`,
+    /// `set by hand`; none: there was no text.
     pub rule: Option<String>,
+    /// The words that decided the class; none if none did.
+    pub class_words: Option<String>,
     /// What the job record says beyond the message.
     pub cause: Option<String>,
     /// Groups that were found to be this one.

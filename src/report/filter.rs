@@ -58,6 +58,12 @@ pub(crate) struct Filter {
     /// The most rows; none for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// Rows before the first that is shown: pages of the console.
+    #[serde(skip)]
+    pub offset: u64,
+    /// Words that the title or the template of a group has; only groups are narrowed by it.
+    #[serde(skip)]
+    pub words: Option<String>,
 }
 
 impl Filter {
@@ -88,9 +94,10 @@ impl Filter {
         TimeRange { since, until }
     }
 
-    /// The most rows, as SQLite's `LIMIT` takes it: -1 for all.
-    pub(crate) fn sql_limit(&self) -> i64 {
-        self.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
+    /// The limit and the offset as SQL has them after `LIMIT`.
+    pub(crate) fn sql_limit(&self) -> String {
+        let limit = self.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        format!("{limit} OFFSET {}", i64::try_from(self.offset).unwrap_or(i64::MAX))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rows of the lists: groups, items, batches, skip reasons.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -16,8 +18,12 @@ pub(crate) struct GroupRow {
     pub kind: Kind,
     /// Where it stands.
     pub state: GroupState,
-    /// What may be done about it.
+    /// What may be done about it: the class of most of its open items.
     pub class: String,
+    /// How likely the class is right, from 0 to 1; none where no learnt model decided.
+    pub class_probability: Option<f64>,
+    /// The classes of its open items and of how many, of at most 200 of the newest; empty if it was not judged yet.
+    pub classes: BTreeMap<String, u64>,
     /// What a user would call it.
     pub title: String,
     /// Items open or being retried now, of those that match the filters.

@@ -190,7 +190,7 @@ pub(crate) struct DeliveryCounts {
     pub dead: u64,
 }
 
-/// Items resubmitted lately; the budget counts these.
+/// Items resubmitted lately that have not recovered; the budget counts these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct BudgetUsage {
     /// In the last hour.

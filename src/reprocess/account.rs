@@ -1,15 +1,18 @@
 //! Stops all retries of a project for its account, by a refusal or by what its items say, and resumes them by evidence.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Transaction, fault};
 use crate::llamacloud::Cloud;
+use crate::model::class::Class;
 use crate::reprocess::Reprocess;
 use crate::reprocess::policy::hold::{Account, HoldReason, hold, is_proven};
 use crate::reprocess::store::account::{self, StoredAccount};
 use crate::reprocess::store::project_health;
-use crate::scan::Watched;
+use crate::scan::source::Watched;
 
 /// Older failures for the account say nothing about now; the next POST shows it.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -27,19 +30,42 @@ impl Reprocess<'_> {
     /// The ledger refuses.
     pub(crate) async fn look_at_account(&self, project: &str, now: Timestamp) -> Result<StoredAccount, LedgerError> {
         let access_mark = self.project(project).map(|watched| watched.source.access_mark());
+        let proof = self.stop_proof(project, now).await?;
         let (project, projects) = (project.to_owned(), self.projects_of_account(project));
         self.ledger
             .write(move |tx| {
                 let stored = account::get(tx, &project)?;
-                match stored.account.stopped_since {
-                    Some(since) => {
-                        resume_if_it_works(tx, &project, &projects, &stored, since, access_mark.as_deref(), now)?
-                    }
-                    None => stop_if_proven(tx, &project, &projects, &stored, now)?,
+                if let Some(since) = stored.account.stopped_since {
+                    resume_if_it_works(tx, &project, &projects, &stored, since, access_mark.as_deref(), now)?;
+                } else if let Some(why) = proof {
+                    projects.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))?;
                 }
                 account::get(tx, &project)
             })
             .await
+    }
+
+    /// What proves that a project is stopped for its account, by what its documents say themselves; none if that proves nothing.
+    async fn stop_proof(&self, project: &str, now: Timestamp) -> Result<Option<String>, LedgerError> {
+        let name = project.to_owned();
+        let read = move |connection: &_| {
+            // What failed before the account last went on is over.
+            let moved_at = account::get(connection, &name)?.moved_at;
+            project_health::recent_failures(connection, &name, moved_at.unwrap_or(Timestamp::MIN).max(now - FRESH))
+        };
+        let mut failures = self.ledger.read(read).await?;
+        failures.retain(|failure| self.judge(&failure.said, &failure.job_type).class == Class::Account);
+        let batches = failures.iter().map(|failure| failure.batch_key).collect::<BTreeSet<_>>().len();
+        let Some(first) = failures.iter().map(|failure| failure.at).min() else { return Ok(None) };
+        let name = project.to_owned();
+        let completed =
+            self.ledger.read(move |connection| project_health::completion_since(connection, &name, first)).await?;
+        let items = failures.len();
+        Ok(is_proven(items, batches, completed.is_some()).then(|| {
+            format!(
+                "{items} items of {batches} batches of {project} failed for the account (key, role, credits or quota)"
+            )
+        }))
     }
 
     /// The same for the projects that are stopped, for the mode `off`, in which nothing else checks them.
@@ -102,25 +128,6 @@ fn resume_if_it_works(
         None => resume(tx, project, after, now),
         Some(_) => Ok(()),
     }
-}
-
-fn stop_if_proven(
-    tx: &Transaction<'_>,
-    project: &str,
-    projects: &[String],
-    stored: &StoredAccount,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    // What failed before the account last went on is over.
-    let since = stored.moved_at.unwrap_or(Timestamp::MIN).max(now - FRESH);
-    let Some((items, batches, first)) = project_health::account_failures(tx, project, since)? else { return Ok(()) };
-    let completed = project_health::completion_since(tx, project, first)?.is_some();
-    if !is_proven(items, batches, completed) {
-        return Ok(());
-    }
-    let why =
-        format!("{items} items of {batches} batches of {project} failed for the account (key, role, credits or quota)");
-    projects.iter().try_for_each(|project| stop_account(tx, project, &why, None, now))
 }
 
 /// Resumes the retries of a project.

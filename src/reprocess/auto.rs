@@ -82,7 +82,8 @@ impl Reprocess<'_> {
             if stop.is_cancelled() {
                 break;
             }
-            let rule = rows.iter().find(|row| row.group_id == chunk.group_id).and_then(|row| row.rule.as_deref());
+            let first = rows.iter().find(|row| chunk.item_ids.first() == Some(&row.item_id));
+            let rule = first.and_then(|row| self.judge(&row.said, &row.origin.job_type).rule);
             let actor = format!("auto:{}", rule.unwrap_or("no rule"));
             let wish = Wish { plan_id: None, actor, reason: None };
             let Some(order) = Order::new(&lane.project, chunk, facts, rows, configs, &wish) else { continue };

@@ -6,7 +6,7 @@ use crate::config::reprocess::Mode;
 use crate::ledger::error::LedgerError;
 use crate::model::text::count;
 use crate::reprocess::facts::limits;
-use crate::reprocess::policy::group::{GroupFacts, Turn};
+use crate::reprocess::policy::group::{GroupFacts, Outlook};
 use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::store::{account, budget_usage, history};
 use crate::reprocess::{Reprocess, Summary};
@@ -20,7 +20,7 @@ impl Reprocess<'_> {
         self.budget_line(&Summary::default(), now).await
     }
 
-    /// "430 of 500 retries left today, 190 of 200 this hour; 7 items in g-… need a decision"; none in mode `off`.
+    /// "430 of 500 retries left today, 190 of 200 this hour; a person decides about 7 items in g-…"; none in mode `off`.
     ///
     /// # Errors
     /// The ledger refuses.
@@ -58,29 +58,35 @@ impl Reprocess<'_> {
 /// Groups that the line names; `reprocess status` has all.
 const MOST_NAMED: usize = 3;
 
-/// The groups of which all probes were lost: nothing of them is retried again before a person decides.
+/// What is not retried again before a person decides: whole groups, and documents of groups of which others recover.
 fn waiting_for_decisions(groups: &[(String, GroupFacts)], limits: &Limits, now: Timestamp) -> String {
-    let waits = |group: &&GroupFacts| matches!(group.outlook(limits, now).turn, Turn::PersonDecides { .. });
-    let waiting: Vec<&GroupFacts> = groups.iter().map(|(_, group)| group).filter(waits).collect();
-    let Some(first) = waiting.first() else { return String::new() };
-    let items: u64 = waiting.iter().map(|group| u64::from(group.open())).sum();
-    let named: Vec<&str> = waiting.iter().take(MOST_NAMED).map(|group| group.group_id.as_str()).collect();
-    let more = match waiting.len().saturating_sub(MOST_NAMED) {
+    let outlooks = groups.iter().map(|(_, group)| (group.group_id.as_str(), group.outlook(limits, now)));
+    let undecided = outlooks.filter(|(_, outlook)| outlook.undecided() > 0);
+    let (whole, parts): (Vec<_>, Vec<_>) = undecided.partition(|(_, outlook)| outlook.decision_since().is_some());
+    let clauses = [(whole, "of which every probe was lost"), (parts, "that failed all tries")];
+    clauses.into_iter().map(|(groups, why)| decision(&groups, why)).collect()
+}
+
+fn decision(groups: &[(&str, Outlook)], why: &str) -> String {
+    let Some((first, _)) = groups.first() else { return String::new() };
+    let items: u64 = groups.iter().map(|(_, outlook)| u64::from(outlook.undecided())).sum();
+    let named: Vec<&str> = groups.iter().take(MOST_NAMED).map(|(group_id, _)| *group_id).collect();
+    let more = match groups.len().saturating_sub(MOST_NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     format!(
-        "; {} in {}{more} need a decision, because every probe was lost: `llama-triage reprocess resume {} --reason TEXT` tries again",
+        "; a person decides about {} in {}{more} {why}: `llama-triage reprocess resume {first} --reason TEXT` tries again",
         count(items, "item", "items"),
         named.join(", "),
-        first.group_id
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reprocess::policy::belief::{Prior, Try, TryResult};
+    use crate::model::class::Class;
+    use crate::reprocess::policy::belief::{Try, TryResult};
 
     #[test]
     fn groups_that_need_a_decision_are_named() {
@@ -89,12 +95,25 @@ mod tests {
             let lost =
                 |hour| Try { number: 1, started_at: at(hour), ended_at: Some(at(hour + 1)), result: TryResult::Lost };
             let tries = (0..probes).map(|n| lost(n * 2)).collect();
-            ("prod".to_owned(), GroupFacts { tries, ..GroupFacts::untried(&format!("g-{n}"), Prior::Open, n) })
+            ("prod".to_owned(), GroupFacts { tries, ..GroupFacts::untried(&format!("g-{n}"), Class::Unknown, n) })
         };
         let said = |groups: &[(String, GroupFacts)]| waiting_for_decisions(groups, &Limits::default(), at(1000));
         assert_eq!(said(&[lost(12, 5)]), "");
-        let said = said(&[1, 2, 3, 4, 5].map(|n| lost(n, 3)));
-        assert!(said.starts_with("; 15 items in g-1, g-2, g-3 and 2 more need a decision"), "{said}");
-        assert!(said.contains("reprocess resume g-1 --reason"), "{said}");
+        let decided = said(&[1, 2, 3, 4, 5].map(|n| lost(n, 3)));
+        assert!(
+            decided.starts_with("; a person decides about 15 items in g-1, g-2, g-3 and 2 more of which every"),
+            "{decided}"
+        );
+        assert!(decided.contains("reprocess resume g-1 --reason"), "{decided}");
+        // Six of twelve went on, and three of those failed all their tries.
+        let mut recovering = lost(12, 0);
+        recovering.1.failed = [2, 1, 3];
+        assert_eq!(
+            said(&[recovering.clone()]),
+            "; a person decides about 3 items in g-12 that failed all tries: `llama-triage reprocess resume g-12 --reason TEXT` tries again"
+        );
+        // Of a class that only people retry there is nothing to decide.
+        recovering.1.class = Class::PermanentInput;
+        assert_eq!(said(&[recovering]), "");
     }
 }

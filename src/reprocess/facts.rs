@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::classify::rules::decide;
+use crate::classify::classifier::SET_BY_HAND;
+use crate::classify::rules::decide::{Decision, FailureFacts};
+use crate::config::reprocess::Mode;
 use crate::ledger::error::LedgerError;
 use crate::model::batch_api::BatchApi;
 use crate::model::class::{Class, RuleKind};
@@ -16,10 +18,10 @@ use crate::reprocess::policy::facts::ItemFacts;
 use crate::reprocess::policy::group::GroupFacts;
 use crate::reprocess::policy::hold::HoldReason;
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::policy::plan::{PlanInput, Selection, prior_of};
+use crate::reprocess::policy::plan::{PlanInput, Selection, class_of};
 use crate::reprocess::store::account::{self, StoredAccount};
 use crate::reprocess::store::history::{self, Asked};
-use crate::reprocess::store::retriable::{self, Retriable, Which};
+use crate::reprocess::store::retriable::{self, Retriable, Said, Which};
 use crate::reprocess::store::{budget_usage, project_health};
 
 /// All that one plan for one project depends on, beside the moment.
@@ -65,6 +67,7 @@ pub(crate) fn limits(config: &crate::config::reprocess::ReprocessConfig) -> Limi
         attempts_in_life: config.attempts_in_life,
         worth: config.worth,
         probe_unknown: config.probes_unknown(),
+        automatic: config.mode == Mode::Auto,
         ..Limits::default()
     }
 }
@@ -106,9 +109,10 @@ impl Reprocess<'_> {
         let rows: Vec<&Retriable> = rows.iter().filter(|row| Lane::of(row, configs) == *lane).collect();
         let items: Vec<ItemFacts> = rows.iter().map(|row| self.item(row, configs, now)).collect();
         let project = lane.project.clone();
+        let limits = limits(self.config);
         self.ledger
             .read(move |connection| {
-                let groups = groups(connection, &project, &items)?;
+                let groups = groups(connection, &project, &items, &limits)?;
                 let stored_account = account::get(connection, &project)?;
                 let for_the_account = items.iter().filter(|item| item.class == Class::Account);
                 let completed_at = match for_the_account.map(|item| item.failed_at).max() {
@@ -137,6 +141,8 @@ impl Reprocess<'_> {
             item_id: row.item_id.clone(),
             group_id: row.group_id.clone(),
             job_type: row.origin.job_type.clone(),
+            batch_id: row.origin.batch_id.clone(),
+            extension: row.item_name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_lowercase()),
             state: row.state,
             class: self.class_of(row),
             planned_as: None,
@@ -160,18 +166,26 @@ impl Reprocess<'_> {
         }
     }
 
-    /// The class of the item's own newest message.
+    /// The class of the item's own newest message, or the one that a person gave its group.
     pub(crate) fn class_of(&self, row: &Retriable) -> Class {
-        let said = &row.said;
-        let facts = decide::FailureFacts {
+        self.judge(&row.said, &row.origin.job_type).class
+    }
+
+    /// What a person said of its group, else what the rules say of a failure or skip.
+    pub(crate) fn judge(&self, said: &Said, job_type: &str) -> Decision<'_> {
+        let decision = self.rules.classify(&FailureFacts {
             kind: if said.skipped { RuleKind::Skipped } else { RuleKind::Failed },
             message: &said.message,
+            item_name: Some(&said.item_name),
             skip_reason: said.skip_reason.as_deref(),
-            job_type: &row.origin.job_type,
+            job_type,
             cause_code: said.cause_code.as_deref(),
             cause_text: said.cause_text.as_deref(),
-        };
-        self.rules.classify(&facts).class
+        });
+        match said.set_class.as_deref().and_then(|class| Class::try_from(class).ok()) {
+            Some(class) => Decision { class, rule: Some(SET_BY_HAND), ..decision },
+            None => decision,
+        }
     }
 
     /// The projects that these rows are of, by name.
@@ -190,6 +204,7 @@ fn groups(
     connection: &crate::ledger::Connection,
     project: &str,
     items: &[ItemFacts],
+    limits: &Limits,
 ) -> Result<Vec<GroupFacts>, LedgerError> {
     let mut by_group: BTreeMap<&str, Vec<&ItemFacts>> = BTreeMap::new();
     for item in items {
@@ -201,13 +216,10 @@ fn groups(
         let hashes: Vec<String> = hashes.into_iter().cloned().collect();
         let asked = Asked { group_id, project, parameters: Some(&hashes) };
         let group = history::of_group(connection, asked)?;
-        groups.extend(group.map(|group| GroupFacts { prior: prior_of(&items), ..group }));
+        groups.extend(group.map(|group| GroupFacts { class: class_of(&items, limits), ..group }));
     }
     Ok(groups)
 }
 
 /// A refusal of one document is asked again after this: what was wrong at the API may be mended.
 const REFUSAL_HOLDS: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// A plan can be approved for this long.
-pub(crate) const PLAN_LIFE: SignedDuration = crate::reprocess::store::plan::LIFE;

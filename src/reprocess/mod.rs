@@ -27,7 +27,8 @@ use crate::config::reprocess;
 use crate::ledger::Ledger;
 use crate::llamacloud::Cloud;
 use crate::model::text::count;
-use crate::scan::{ScanSummary, Watched};
+use crate::scan::source::Watched;
+use crate::scan::summary::ScanSummary;
 
 /// What reprocessing works with.
 pub struct Reprocess<'w> {

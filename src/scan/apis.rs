@@ -9,8 +9,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::{Ledger, Transaction, fault};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence};
 use crate::model::text::count;
-use crate::scan::Watched;
-use crate::scan::source::BatchSource;
+use crate::scan::source::{BatchSource, Watched};
 use crate::scan::store::project_api;
 
 /// What a scan found of one API.
@@ -38,7 +37,7 @@ impl fmt::Display for ApiFound {
 }
 
 /// A worker fault of an API that went away stands at least for this long.
-const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
+const REPORTED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Tells the clients of these projects which APIs are known to answer.
 pub(crate) async fn restore_apis<S: BatchSource>(ledger: &Ledger, projects: &[Watched<S>]) -> Result<(), LedgerError> {
@@ -55,11 +54,11 @@ pub(crate) fn keep(
     tx: &Transaction<'_>,
     project_key: i64,
     project: &str,
-    spoken: &[BatchApi],
+    apis: &[BatchApi],
     (states, gone): (&ApiStates, &[BatchApi]),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    project_api::keep(tx, project_key, spoken, states)?;
+    project_api::keep(tx, project_key, apis, states)?;
     for api in BatchApi::VARIANTS.iter().copied() {
         let (state, key) = (states.get(api), format!("api:{project}:{api}"));
         let stands = fault::active_with_prefix(tx, &key)?.contains(&key);
@@ -74,9 +73,9 @@ pub(crate) fn keep(
             fault::clear(tx, &key, now)?;
             continue;
         }
-        let left = project_api::left_behind(tx, project_key, api)?;
-        fault::raise(tx, &key, &left.news(project, api, state.status), now)?;
-        if left.is_nothing() && state.since.is_none_or(|since| now - since >= TOLD_FOR) {
+        let left = project_api::open_work(tx, project_key, api)?;
+        fault::raise(tx, &key, &left.removal_message(project, api, state.status), now)?;
+        if left.is_nothing() && state.since.is_none_or(|since| now - since >= REPORTED_FOR) {
             fault::clear(tx, &key, now)?;
         }
     }

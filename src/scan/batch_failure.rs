@@ -26,11 +26,12 @@ pub struct ListedOutcomes {
 }
 
 impl Batch {
-    /// Whether an error ended it: it failed, or was cancelled and names an error.
+    /// Whether an error ended it: it failed, or it was cancelled, or ended in a status of the future, and names an error.
     pub fn failed_as_a_whole(&self) -> bool {
         match self.status {
             BatchStatus::Failed => true,
             BatchStatus::Cancelled => self.error_message.is_some(),
+            BatchStatus::Unknown(_) => self.error_message.is_some() && self.completed_at.is_some(),
             _ => false,
         }
     }
@@ -83,14 +84,15 @@ impl Batch {
         }
     }
 
-    /// The batch itself as a failed item, for a batch that failed and names no item; none if its items say all.
+    /// The batch itself as a failed item, for a batch that names no item, or an error that no item names; none if its items
+    /// say all.
     pub fn placeholder_item(&self, shown: ListedOutcomes) -> Option<Observation> {
         let own_message = self.error_message.is_some() && !shown.same_message;
         // Without a total no one can tell whether the items that are shown are all.
         let needed = match self.status {
             _ if shown.undone > 0 => false,
             _ if self.failed_as_a_whole() => self.total_items.is_none() || shown.unwell == 0 || own_message,
-            BatchStatus::Completed => own_message && shown.unwell == 0,
+            BatchStatus::Completed => own_message,
             _ => false,
         };
         needed.then(|| Observation {
@@ -157,9 +159,13 @@ mod tests {
             (BatchStatus::Cancelled, None, 0),
             (BatchStatus::Completed, None, 2),
             (BatchStatus::Running, Some("pool lost"), 0),
+            (BatchStatus::Unknown("expired".to_owned()), Some("pool lost"), 3),
+            (BatchStatus::Unknown("expired".to_owned()), None, 0),
         ] {
             assert_eq!(batch(status.clone(), error).undone_statuses().len(), statuses, "{status:?} {error:?}");
         }
+        let paused = batch(BatchStatus::Unknown("paused".to_owned()), Some("pool lost"));
+        assert_eq!(Batch { completed_at: None, ..paused }.undone_statuses().len(), 0, "it may go on");
         let whole = Batch { processed_items: Some(5), ..batch(BatchStatus::Completed, None) };
         assert_eq!(whole.undone_statuses().len(), 0);
     }
@@ -191,7 +197,9 @@ mod tests {
             (BatchStatus::Cancelled, Some("x"), Some(5), shown(0, 0, false), true),
             (BatchStatus::Cancelled, None, Some(5), shown(0, 0, false), false),
             (BatchStatus::Completed, Some("x"), Some(5), shown(0, 0, false), true),
-            (BatchStatus::Completed, Some("x"), Some(5), shown(2, 0, false), false),
+            (BatchStatus::Completed, Some("x"), Some(5), shown(2, 0, false), true),
+            (BatchStatus::Completed, Some("x"), Some(5), shown(2, 0, true), false),
+            (BatchStatus::Unknown("expired".to_owned()), Some("x"), Some(5), shown(0, 0, false), true),
             (BatchStatus::Completed, None, Some(5), shown(0, 0, false), false),
         ] {
             let batch = Batch { total_items: total, ..batch(status, error) };

@@ -8,14 +8,15 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::classify::classifier::classify_by_causes;
-use crate::classify::rules::decide::Rules;
+use crate::classify::rules::decide::{Rules, is_vague};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::{Cloud, MOST_REQUESTS_FOR_A_RECORD};
 use crate::model::cause::{Cause, together};
+use crate::model::class::Class;
 use crate::model::text::count;
-use crate::scan::Watched;
+use crate::scan::source::Watched;
 use crate::scan::store::cause::{self, CauseSample, Unexplained};
 
 /// Requests that one cycle may spend on causes, over all projects.
@@ -43,7 +44,7 @@ impl CauseMemory {
     }
 
     /// Notes trouble with a project's records; true if it is news.
-    fn trouble(&mut self, project: &str, error: &CloudError, now: Timestamp) -> bool {
+    fn note_error(&mut self, project: &str, error: &CloudError, now: Timestamp) -> bool {
         let until = if error.stops_scan() { now.checked_add(REST).ok() } else { None };
         self.unwell.insert(project.to_owned(), until).is_none()
     }
@@ -121,10 +122,11 @@ pub async fn ask(
     Ok(asking.summary)
 }
 
-/// Whether the group's message hides the cause: no rule or a generic one decided, or a cause was found behind it before.
+/// Whether the group's message hides the cause: a rule of the team or the wording says so, or a cause was found behind it before.
 fn is_generic(rules: &Rules, group: &Unexplained) -> bool {
-    let rule = group.rule.as_deref().and_then(|name| rules.iter().find(|rule| rule.name == name));
-    group.has_cause || rule.is_none_or(|rule| rule.generic || rule.class == crate::model::class::Class::Unknown)
+    let own = group.rule.as_deref().and_then(|name| rules.iter().find(|rule| rule.name == name));
+    let hides = own.map_or_else(|| is_vague(&group.class, group.rule.as_deref()), |rule| rule.generic);
+    group.has_cause || hides || group.class == Class::Unknown.name()
 }
 
 impl Asking<'_> {
@@ -151,7 +153,7 @@ impl Asking<'_> {
         let Some(project) = self.projects.iter().find(|project| project.name == sample.project) else {
             return Ok(());
         };
-        let cause = if project.source.record_says_more(&sample.job_type, &sample.job_id) {
+        let cause = if project.source.record_has_more(&sample.job_type, &sample.job_id) {
             let Some(cause) = self.request(project.source.as_ref(), sample).await else { return Ok(()) };
             cause
         } else {
@@ -178,7 +180,7 @@ impl Asking<'_> {
         };
         self.summary.failed += 1;
         let said = "cannot read a job record for its cause";
-        if self.memory.trouble(&sample.project, &error, self.now) {
+        if self.memory.note_error(&sample.project, &error, self.now) {
             tracing::warn!(project = %sample.project, job.id = %sample.job_id, %error, "{said}; further ones are logged at level debug");
         } else {
             tracing::debug!(project = %sample.project, job.id = %sample.job_id, %error, "{said}");
@@ -215,7 +217,7 @@ mod tests {
     #[test]
     fn a_project_that_refuses_its_records_is_named_once_and_asked_once_an_hour() {
         let mut memory = CauseMemory::default();
-        assert!(memory.trouble("prod", &refused(), at(0)) && !memory.trouble("prod", &refused(), at(0)));
+        assert!(memory.note_error("prod", &refused(), at(0)) && !memory.note_error("prod", &refused(), at(0)));
         assert!(
             memory.is_backing_off("prod", at(3599))
                 && !memory.is_backing_off("prod", at(3600))
@@ -223,7 +225,7 @@ mod tests {
         );
         let dead = CloudError::CutShort { path: String::new(), problem: String::new() };
         assert!(
-            !memory.trouble("prod", &dead, at(3600)) && !memory.is_backing_off("prod", at(3600)),
+            !memory.note_error("prod", &dead, at(3600)) && !memory.is_backing_off("prod", at(3600)),
             "it may be well again"
         );
     }

@@ -10,20 +10,19 @@ use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::model::batch::Batch;
 use crate::model::item::ItemStatus;
-use crate::scan::listing::BatchRead;
-use crate::scan::project::Counts;
 use crate::scan::rules::{Conclusion, SEARCHABLE_ITEMS, conclude, may_answer};
 use crate::scan::source::BatchSource;
 use crate::scan::store::batch;
 use crate::scan::store::evidence::{self, VanishedItem};
 use crate::scan::store::ingest_record::Finish;
-use crate::scan::store::project::Begun;
+use crate::scan::store::project::StartedScan;
+use crate::scan::summary::{BatchRead, ScanSummary};
 
 /// Requests that one scan of a project may spend on newer batches; the rest waits for the next scan with news.
 const SEARCH_REQUESTS: u64 = 30;
 
 /// Looks at open items that are missing from a complete listing of their batch, and recovers those that completed.
-pub(crate) async fn look_at<S: BatchSource>(
+pub(crate) async fn check_missing_items<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
     batch: &Batch,
@@ -61,7 +60,7 @@ pub(crate) async fn look_at<S: BatchSource>(
         Ok(listed) => ask_again |= !listed.complete && !wanted.is_empty(),
         // Gone meanwhile: the job list will not show it again, and nothing is known of its items.
         Err(error) if error.is_not_found() => {
-            return gone(ledger, finish.place.project_key, batch, finish.place.seen_at).await;
+            return note_missing_batch(ledger, finish.place.project_key, batch, finish.place.seen_at).await;
         }
         Err(error) => {
             read.fails("cannot read items that are no longer listed", &error);
@@ -90,8 +89,8 @@ async fn conclude_with(
 pub(crate) async fn search<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
-    counts: &mut Counts,
+    begun: &StartedScan,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let project_key = begun.project_key;
     let candidates = ledger.read(move |connection| batch::unsearched(connection, project_key)).await?;
@@ -138,13 +137,13 @@ pub(crate) async fn search<S: BatchSource>(
             }
             // Its failed items were read; only a recovery may be reported later.
             Ok(_) => {}
-            Err(error) if error.is_not_found() => gone(ledger, project_key, &batch, begun.at).await?,
-            Err(error) if error.stops_scan() => {
+            Err(error) if error.is_not_found() => note_missing_batch(ledger, project_key, &batch, begun.at).await?,
+            Err(error) if error.stops_scan() && !error.is_forbidden() => {
                 counts.fails(format!("batch {}: could not read its completed items: {error}", batch.batch_id), true);
                 break;
             }
             Err(error) => {
-                let own = error.is_about_what_was_asked();
+                let own = error.is_about_what_was_asked() || error.is_forbidden();
                 counts.cannot_read(&batch.batch_id, format!("could not read its completed items: {error}"), own);
             }
         }
@@ -152,7 +151,7 @@ pub(crate) async fn search<S: BatchSource>(
     Ok(())
 }
 
-async fn gone(ledger: &Ledger, project_key: i64, batch: &Batch, at: i64) -> Result<(), LedgerError> {
+async fn note_missing_batch(ledger: &Ledger, project_key: i64, batch: &Batch, at: i64) -> Result<(), LedgerError> {
     let batch_id = batch.batch_id.clone();
     ledger.write(move |tx| batch::mark_gone(tx, project_key, &batch_id, at)).await
 }

@@ -8,17 +8,17 @@ use crate::ledger::{Connection, Ledger};
 use crate::model::batch_api::{ApiState, ApiStates, BatchApi, Presence, twin_id};
 use crate::model::text::count;
 use crate::model::time::HOUR;
-use crate::scan::project::Counts;
-use crate::scan::set_aside::{SetAside, lost_prefix, shown_id};
 use crate::scan::source::BatchSource;
-use crate::scan::store::project::{Begun, complete_before};
+use crate::scan::store::project::{StartedScan, complete_before};
 use crate::scan::store::unread::{self, VanishedBatch};
+use crate::scan::summary::{ScanSummary, SetAside};
+use crate::scan::unread::{display_id, lost_prefix};
 
 /// A batch that LlamaCloud has not known for so long (milliseconds) is gone: a server failing says so of anything.
 const SURELY_GONE: i64 = HOUR;
 
 /// For so long (milliseconds) after that it is reported.
-const TOLD_FOR: i64 = 24 * HOUR;
+const REPORTED_FOR: i64 = 24 * HOUR;
 
 /// The time of which a batch list is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) struct Windows {
 
 impl Windows {
     /// The window of one list.
-    pub(crate) fn of(&self, api: BatchApi) -> &ListWindow {
+    pub(crate) fn window(&self, api: BatchApi) -> &ListWindow {
         match api {
             BatchApi::V2 => &self.v2,
             BatchApi::V1Beta => &self.v1_beta,
@@ -57,7 +57,7 @@ impl Windows {
     /// Works them out from what is known of the APIs.
     pub(crate) async fn new(
         ledger: &Ledger,
-        begun: &Begun,
+        begun: &StartedScan,
         apis: &ApiStates,
         look_back: SignedDuration,
         now: Timestamp,
@@ -75,7 +75,7 @@ impl Windows {
 }
 
 /// Until when an API's list is known: complete scans know nothing of a list that they did not read.
-fn known_until(connection: &Connection, begun: &Begun, state: &ApiState) -> Result<Option<i64>, LedgerError> {
+fn known_until(connection: &Connection, begun: &StartedScan, state: &ApiState) -> Result<Option<i64>, LedgerError> {
     let Some(scanned) = begun.known_until else { return Ok(None) };
     Ok(Some(match (state.presence, state.since, state.asked_at) {
         (Presence::Absent, Some(since), _) => {
@@ -103,12 +103,12 @@ pub(crate) struct ShownTime {
 pub(crate) async fn find_lost_batches<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
+    begun: &StartedScan,
     shown: Vec<ShownTime>,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let (project_key, at) = (begun.project_key, begun.at);
-    let gone_between = (at - SURELY_GONE - TOLD_FOR, at - SURELY_GONE);
+    let gone_between = (at - SURELY_GONE - REPORTED_FOR, at - SURELY_GONE);
     let mut vanished = ledger.read(move |connection| unread::vanished(connection, project_key, gone_between)).await?;
     vanished.retain(|batch| source.serves(source.api_of(&batch.batch_id)));
     for of_one_scan in vanished.chunk_by(|one, other| one.gone_at == other.gone_at) {
@@ -123,9 +123,9 @@ pub(crate) async fn find_lost_batches<S: BatchSource>(
 async fn find_lost_time<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
+    begun: &StartedScan,
     shown: ShownTime,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let (project_key, at) = (begun.project_key, begun.at);
     let Some(known_until) = shown.window.known_until else { return Ok(()) };
@@ -148,7 +148,7 @@ async fn find_lost_time<S: BatchSource>(
 async fn is_gone<S: BatchSource>(source: &S, batch_id: &str) -> bool {
     let is_spoken = |id: &String| {
         let api = BatchApi::of_batch(id);
-        source.spoken().contains(&api) && source.serves(api)
+        source.apis().contains(&api) && source.serves(api)
     };
     let twin = twin_id(batch_id).filter(is_spoken);
     for id in std::iter::once(batch_id).chain(twin.as_deref()) {
@@ -161,7 +161,7 @@ async fn is_gone<S: BatchSource>(source: &S, batch_id: &str) -> bool {
 
 /// Of batches that are gone since one scan.
 fn batches_lost(project: &str, vanished: &[VanishedBatch]) -> SetAside {
-    let some: Vec<String> = vanished.iter().take(3).map(|batch| shown_id(&batch.batch_id)).collect();
+    let some: Vec<String> = vanished.iter().take(3).map(|batch| display_id(&batch.batch_id)).collect();
     let more = vanished.len().saturating_sub(some.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let batches = count(vanished.len() as u64, "batch", "batches");
@@ -219,7 +219,7 @@ mod tests {
             let sql = "INSERT INTO scan (project_key, started_at, complete) VALUES (1, ?1, ?2)";
             seed.write(|tx| tx.execute(sql, (at, complete)).unwrap());
         }
-        let begun = Begun {
+        let begun = StartedScan {
             scan_key: 1,
             project_key: 1,
             at: 10_000,

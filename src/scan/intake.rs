@@ -14,10 +14,41 @@ use crate::grouping::id::GroupHandle;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::millis;
-use crate::scan::Classify;
+use crate::llamacloud::Taken;
+use crate::model::classified::Classified;
+use crate::model::item::Observation;
 use crate::scan::store::evidence::VanishedItem;
 use crate::scan::store::ingest::{Ingested, ingest};
-use crate::scan::store::ingest_record::{Finish, IngestWork, Sighting};
+use crate::scan::store::ingest_record::{Finish, IngestWork, ListingContext, Sighting};
+
+/// Hashes pages and hands them over. If the intake is behind, the next page is not asked for, so that pages do not pile
+/// up in memory.
+pub(crate) struct Outlet<'a> {
+    job_type: &'a str,
+    place: ListingContext,
+    pages: &'a mpsc::Sender<IntakeMessage>,
+    pub(crate) rows: u64,
+}
+
+impl<'a> Outlet<'a> {
+    pub(crate) fn new(job_type: &'a str, place: ListingContext, pages: &'a mpsc::Sender<IntakeMessage>) -> Outlet<'a> {
+        Outlet { job_type, place, pages, rows: 0 }
+    }
+
+    pub(crate) fn push(&mut self, page: Vec<Observation>) -> Taken {
+        self.rows += u64::try_from(page.len()).unwrap_or(u64::MAX);
+        let sightings = page.iter().map(|o| Sighting::new(self.place, o)).collect();
+        let message = IntakeMessage::Page { job_type: self.job_type.to_owned(), sightings };
+        let pages = self.pages.clone();
+        Box::pin(async move {
+            // A closed channel means that the ledger failed: `commit` finds out.
+            let _ = pages.send(message).await;
+        })
+    }
+}
+
+/// Decides the class of a new group.
+pub(crate) type Classify<'a> = dyn Fn(&Subject<'_>) -> Classified + Send + Sync + 'a;
 
 /// Bytes of rows that are worth a transaction before their batch ends, about 70,000 rows of ordinary length.
 /// The more rows, the more of them share a page of an index, and a first scan of a large account is bound by those pages.
@@ -152,6 +183,7 @@ impl Pending {
             job_type,
             skip_reason: observation.skip_reason(),
             message: observation.message(),
+            item_name: Some(observation.item_name()),
         };
         let handle = grouper.assign(&subject);
         if let Some(position) = self.positions.get(&handle) {
@@ -171,7 +203,13 @@ impl Pending {
     fn take(&mut self, grouper: &mut Grouper, classify: &Classify) -> (IngestWork, Replies) {
         let mut pending = std::mem::take(self);
         for stored in grouper.take_changes() {
-            let classified = classify(&Subject { kind: stored.kind, job_type: "", skip_reason: None, message: None });
+            let classified = classify(&Subject {
+                kind: stored.kind,
+                job_type: "",
+                skip_reason: None,
+                message: None,
+                item_name: None,
+            });
             pending.work.changes.push(GroupChange { stored, classified });
         }
         let survivor = |handle: &GroupHandle| grouper.id(grouper.resolve(*handle)).clone();

@@ -16,10 +16,19 @@ use crate::model::time::HOUR;
 use crate::scan::apis::ApiFound;
 use crate::scan::gap::{ShownTime, Windows};
 use crate::scan::rules::{BatchEvidence, ListOrder, in_window};
-use crate::scan::set_aside::{api_of_fault, fault_key};
 use crate::scan::source::BatchSource;
 use crate::scan::store::batch::KnownBatch;
-use crate::scan::unread::why_unusable;
+use crate::scan::unread::{MORE, fault_key, list_name, unread_prefix, why_unusable};
+
+/// The API whose batch list shows whether a fault holds: its batch's, or that of the list itself. None if no list can show it.
+pub(crate) fn api_of_fault<S: BatchSource>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {
+    let about = fault.strip_prefix(&unread_prefix(project))?;
+    match BatchApi::VARIANTS.iter().copied().find(|api| about == list_name(*api)) {
+        Some(api) => source.apis().contains(&api).then_some(api),
+        None if about == MORE => None,
+        None => Some(source.api_of(about)),
+    }
+}
 
 /// Milliseconds after which an unchanged batch's `last_seen` is written again.
 const STALE: i64 = HOUR;
@@ -50,7 +59,7 @@ pub(crate) struct JobList {
     /// Why it could not be read to its end, and whether we were refused.
     pub(crate) error: Option<(String, bool)>,
     /// The APIs that may be asked.
-    spoken: &'static [BatchApi],
+    apis: &'static [BatchApi],
     /// What each list came to.
     lists: Vec<ListRead>,
 }
@@ -108,23 +117,23 @@ pub(crate) async fn read<S: BatchSource>(
     known: &HashMap<String, KnownBatch>,
     request: &JobListRequest<'_>,
 ) -> JobList {
-    let spoken = source.spoken();
+    let apis = source.apis();
     let awaited: HashSet<BatchApi> =
         known.iter().filter(|(_, batch)| batch.awaited).map(|(id, _)| source.api_of(id)).collect();
-    let due = request.apis.lists_due(spoken, |api| awaited.contains(&api), !request.may_stop, request.now);
-    let mut list = JobList { spoken, ..JobList::default() };
+    let due = request.apis.lists_due(apis, |api| awaited.contains(&api), !request.may_stop, request.now);
+    let mut list = JobList { apis, ..JobList::default() };
     let mut shown = HashSet::new();
     for api in due {
         list.read_one(source, api, known, &mut shown, request).await;
     }
     let is_read = |read: &ListRead| matches!(read.outcome, ListOutcome::Read { .. });
     if !list.lists.iter().any(is_read) {
-        let left = spoken.iter().find(|api| list.lists.iter().all(|read| read.api != **api));
+        let left = apis.iter().find(|api| list.lists.iter().all(|read| read.api != **api));
         if let Some(api) = left {
             list.read_one(source, *api, known, &mut shown, request).await;
         }
     }
-    list.keep_unproven_open(source, request);
+    list.keep_unverified_faults_open(source, request);
     list
 }
 
@@ -149,8 +158,8 @@ impl JobList {
         // A list that was never read holds batches that no one knows, also behind a page of known ones.
         let may_stop = request.may_stop && request.apis.get(api).presence == Presence::Present;
         let mut order = ListOrder::new(unseen.len(), may_stop);
-        let since = request.windows.of(api).since;
-        let (mut active, mut read) = (false, ListRead::new(api, may_stop, self.spoken.len() > 1));
+        let since = request.windows.window(api).since;
+        let (mut active, mut read) = (false, ListRead::new(api, may_stop, self.apis.len() > 1));
         let (listed_before, due_before) = (self.listed, self.due.len());
         let result = source
             .list_batches(api, since, &mut |page| {
@@ -181,7 +190,7 @@ impl JobList {
             })
             .await;
         if self.due.len() - due_before >= request.most_due {
-            self.keep_of_cut(due_before);
+            self.defer_cut_list(due_before);
         }
         read.outcome = ListOutcome::Read { active };
         read.listed = self.listed - listed_before;
@@ -193,7 +202,7 @@ impl JobList {
     }
 
     /// Leaves to the next scans what would take long: the batches of a cut list, but for those without anything to list.
-    fn keep_of_cut(&mut self, due_before: usize) {
+    fn defer_cut_list(&mut self, due_before: usize) {
         let mut position = 0;
         let mut left = MOST_READ_OF_CUT;
         self.due.retain(|batch| {
@@ -205,7 +214,7 @@ impl JobList {
     }
 
     /// A list that was not read to its end, or is not there, proves nothing about the faults of its batches.
-    fn keep_unproven_open<S: BatchSource>(&mut self, source: &S, request: &JobListRequest<'_>) {
+    fn keep_unverified_faults_open<S: BatchSource>(&mut self, source: &S, request: &JobListRequest<'_>) {
         let is_proved = |fault: &&String| {
             let api = api_of_fault(source, &request.project, fault);
             api.is_none_or(|api| self.lists.iter().any(|read| read.api == api && read.whole))
@@ -221,13 +230,13 @@ impl JobList {
     /// The APIs whose lists have no flaw: they were read to their ends, or may not be asked.
     pub(crate) fn flawless(&self) -> Vec<BatchApi> {
         let is_whole = |api: &BatchApi| self.lists.iter().any(|read| read.api == *api && read.whole);
-        BatchApi::VARIANTS.iter().copied().filter(|api| is_whole(api) || !self.spoken.contains(api)).collect()
+        BatchApi::VARIANTS.iter().copied().filter(|api| is_whole(api) || !self.apis.contains(api)).collect()
     }
 
     /// What the lists showed that were read to their ends; the others prove nothing.
     pub(crate) fn shown_times(&self, windows: &Windows) -> Vec<ShownTime> {
         let whole = self.lists.iter().filter(|read| read.whole && !read.may_stop);
-        whole.map(|read| ShownTime { api: read.api, window: *windows.of(read.api), oldest: read.oldest }).collect()
+        whole.map(|read| ShownTime { api: read.api, window: *windows.window(read.api), oldest: read.oldest }).collect()
     }
 
     /// Draws the conclusions about the APIs, which decide what the errors of lists mean; returns what is known of them then,
@@ -249,7 +258,7 @@ impl JobList {
             let error = match finding {
                 _ if is_alone => read.error.take(),
                 ApiFinding::Read | ApiFinding::Failed => read.error_of_two(one_was_read),
-                ApiFinding::Unclear if one_was_read => Some((read.doubt(), false)),
+                ApiFinding::Unclear if one_was_read => Some((read.not_found_text(), false)),
                 ApiFinding::Unclear | ApiFinding::NotThere | ApiFinding::WentAway | ApiFinding::ProbeFailed => None,
             };
             self.error = self.error.take().or(error);
@@ -271,7 +280,7 @@ impl JobList {
             };
             ApiFound { api, state, listed: read.filter(is_read).map(|read| read.listed), is_news }
         };
-        self.spoken.iter().map(|api| of(*api)).collect()
+        self.apis.iter().map(|api| of(*api)).collect()
     }
 
     fn no_api(&self) -> String {
@@ -380,7 +389,7 @@ impl ListRead {
         Some((format!("API {}: {error}{hint}", self.api), refused && !one_was_read))
     }
 
-    fn doubt(&self) -> String {
+    fn not_found_text(&self) -> String {
         let status = if let ListOutcome::NotFound(status) = self.outcome { status } else { 404 };
         format!(
             "API {}: its batch list no longer exists ({status}); if that lasts for ten minutes, scans go on without this API",

@@ -4,76 +4,16 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::llamacloud::Taken;
-use crate::llamacloud::error::CloudError;
-use crate::model::batch::{Batch, Counted, Flaw};
+use crate::model::batch::{Batch, Flaw};
 use crate::model::item::{Kind, Observation};
 use crate::scan::batch_failure::ListedOutcomes;
-use crate::scan::evidence::look_at;
-use crate::scan::intake::{Committed, IntakeMessage};
+use crate::scan::evidence::check_missing_items;
+use crate::scan::intake::{Committed, IntakeMessage, Outlet};
 use crate::scan::source::BatchSource;
 use crate::scan::store::batch;
-use crate::scan::store::ingest_record::{Finish, ListingContext, Sighting};
+use crate::scan::store::ingest_record::{Finish, ListingContext};
+use crate::scan::summary::{BatchRead, DueBatch};
 use crate::scan::whole_batch;
-
-/// What reading one batch brought.
-#[derive(Debug, Default)]
-pub(crate) struct BatchRead {
-    pub(crate) batch_id: String,
-    pub(crate) rows: u64,
-    pub(crate) new: u64,
-    pub(crate) recovered: u64,
-    pub(crate) unreadable: u64,
-    /// Why the first of them could not be read.
-    pub(crate) why_unreadable: Option<String>,
-    /// What kept it from being read completely.
-    pub(crate) error: Option<String>,
-    /// The API refuses us.
-    pub(crate) refused: bool,
-    /// What kept it from being read is about this batch, as far as the answer tells.
-    pub(crate) own: bool,
-    /// LlamaCloud does not know it although the batch list has just shown it.
-    pub(crate) gone: bool,
-    /// Rows that could not be read in the scan before, either: how many, and why.
-    pub(crate) lost_rows: Option<(u64, String)>,
-    /// Its counts said that there is nothing to ask for.
-    pub(crate) unasked: bool,
-    /// It answered that the batch does not exist.
-    not_found: bool,
-    /// What the listing counted, where the batch itself does not say.
-    counted: Option<Counted>,
-    /// Only jobs with a status of the future keep it from being settled.
-    only_odd: bool,
-    /// A failed item says what the batch says.
-    same_message: bool,
-}
-
-impl BatchRead {
-    /// Notes a failed request.
-    pub(crate) fn fails(&mut self, doing: &str, error: &CloudError) {
-        self.refused |= error.stops_scan();
-        self.not_found |= error.is_not_found() || error.is_gone();
-        self.own |= self.error.is_none() && error.is_about_what_was_asked();
-        self.error.get_or_insert_with(|| format!("{doing}: {error}"));
-    }
-
-    /// Notes that a list could not be read to its end although the server answered.
-    pub(crate) fn incomplete(&mut self, reason: String) {
-        self.own |= self.error.is_none();
-        self.error.get_or_insert(reason);
-    }
-
-    /// Notes rows that could not be made sense of.
-    pub(crate) fn not_understood(&mut self, batch: &Batch, rows: u64, why: Option<String>) {
-        if rows == 0 {
-            return;
-        }
-        let said = why.as_deref().unwrap_or("the answer does not say why");
-        tracing::warn!(batch.id = batch.batch_id, rows, "cannot read rows: {said}");
-        self.unreadable += rows;
-        self.why_unreadable = self.why_unreadable.take().or(why);
-    }
-}
 
 /// Reads one batch and hands its rows to the intake. The turn to read goes to another batch once that is done, for then
 /// there may be a long wait for the rows to be written.
@@ -106,7 +46,7 @@ pub(crate) async fn read<S: BatchSource>(
             pass = None;
         }
     }
-    if !read.refused {
+    if !read.refused || read.forbidden {
         whole_batch::record_whole_batch(due, pages, shown, &mut read).await?;
     }
     let complete = pass.is_some() && read.error.is_none();
@@ -141,16 +81,9 @@ pub(crate) async fn read<S: BatchSource>(
     let committed = commit(pages, finish.clone(), turn).await?;
     read.new = committed.new;
     if !committed.vanished.is_empty() && !read.gone {
-        look_at(ledger, source, batch, finish, committed.vanished, &mut read).await?;
+        check_missing_items(ledger, source, batch, finish, committed.vanished, &mut read).await?;
     }
     Ok(read)
-}
-
-/// A batch that is to be listed.
-#[derive(Debug)]
-pub(crate) struct DueBatch {
-    pub(crate) batch: Batch,
-    pub(crate) place: ListingContext,
 }
 
 /// What one complete pass read.
@@ -275,32 +208,6 @@ async fn commit(
     sent.map_err(|_| LedgerError::Closed)?;
     drop(turn);
     answered.await.map_err(|_| LedgerError::Closed)
-}
-
-/// Hashes pages and hands them over. If the intake is behind, the next page is not asked for, so that pages do not pile
-/// up in memory.
-pub(crate) struct Outlet<'a> {
-    job_type: &'a str,
-    place: ListingContext,
-    pages: &'a mpsc::Sender<IntakeMessage>,
-    pub(crate) rows: u64,
-}
-
-impl<'a> Outlet<'a> {
-    pub(crate) fn new(job_type: &'a str, place: ListingContext, pages: &'a mpsc::Sender<IntakeMessage>) -> Outlet<'a> {
-        Outlet { job_type, place, pages, rows: 0 }
-    }
-
-    pub(crate) fn push(&mut self, page: Vec<Observation>) -> Taken {
-        self.rows += u64::try_from(page.len()).unwrap_or(u64::MAX);
-        let sightings = page.iter().map(|o| Sighting::new(self.place, o)).collect();
-        let message = IntakeMessage::Page { job_type: self.job_type.to_owned(), sightings };
-        let pages = self.pages.clone();
-        Box::pin(async move {
-            // A closed channel means that the ledger failed: `commit` finds out.
-            let _ = pages.send(message).await;
-        })
-    }
 }
 
 #[cfg(test)]

@@ -18,137 +18,31 @@ pub(crate) mod rules;
 pub(crate) mod set_aside;
 pub(crate) mod source;
 pub(crate) mod store;
+pub(crate) mod summary;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod unread;
 pub(crate) mod whole_batch;
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::grouping::grouper::{Grouper, Subject};
+use crate::grouping::grouper::Grouper;
 use crate::grouping::store_group;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
-use crate::model::classified::Classified;
 
-use crate::scan::apis::ApiFound;
-use crate::scan::set_aside::SetAside;
-use crate::scan::source::BatchSource;
-
-/// Decides the class of a new group.
-pub(crate) type Classify<'a> = dyn Fn(&Subject<'_>) -> Classified + Send + Sync + 'a;
+use crate::scan::intake::Classify;
+use crate::scan::project::unless_panicked;
+use crate::scan::source::{BatchSource, Watched};
+use crate::scan::summary::ScanSummary;
 
 /// Pages on their way from the projects to the intake; each holds up to 1,000 observations.
 const PAGES_UNDER_WAY: usize = 4;
-
-/// A project to scan.
-pub struct Watched<S> {
-    /// Its name in the configuration.
-    pub name: String,
-    /// Where its batches and items are listed.
-    pub source: Arc<S>,
-    /// Batches made longer ago are not looked at, unless they still matter.
-    pub look_back: Duration,
-    /// Batches listed at once, at most.
-    pub concurrency: usize,
-}
-
-impl<S> Clone for Watched<S> {
-    fn clone(&self) -> Self {
-        Watched {
-            name: self.name.clone(),
-            source: Arc::clone(&self.source),
-            look_back: self.look_back,
-            concurrency: self.concurrency,
-        }
-    }
-}
-
-/// What one project's scan did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScanSummary {
-    /// The project.
-    pub project: String,
-    /// Everything that could hold news was read.
-    pub complete: bool,
-    /// Batches seen in the job list.
-    pub batches_listed: u64,
-    /// Batches whose items were listed.
-    pub batches_read: u64,
-    /// Rows listed.
-    pub items_listed: u64,
-    /// Observations that were not known before.
-    pub items_new: u64,
-    /// Open items that turned out to have completed.
-    pub recovered: u64,
-    /// Rows that could not be understood.
-    pub unreadable: u64,
-    /// Why the first of them could not be understood, where that is known.
-    pub why_unreadable: Option<String>,
-    /// Requests made.
-    pub requests: u64,
-    /// What was found of the batch APIs.
-    pub apis: Vec<ApiFound>,
-    /// The first thing that made it incomplete.
-    pub error: Option<String>,
-    /// What was left out of it because it cannot be read; the rest is complete all the same.
-    pub set_aside: Vec<SetAside>,
-    /// What cannot be read any more, with its dates.
-    pub lost: Vec<SetAside>,
-    /// What is being found out about things that cannot be read.
-    unread: set_aside::UnreadFindings,
-    /// The API refused us (401, 402, 403): nothing more was asked, and it must be reported at once.
-    pub refused: bool,
-}
-
-impl ScanSummary {
-    /// Notes what made the scan incomplete; the first reason stays.
-    fn fails(&mut self, reason: String, refused: bool) {
-        self.complete = false;
-        self.refused |= refused;
-        self.error.get_or_insert(reason);
-    }
-}
-
-impl fmt::Display for ScanSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ScanSummary {
-            project,
-            batches_listed,
-            batches_read,
-            items_listed,
-            items_new,
-            recovered,
-            unreadable,
-            why_unreadable,
-            requests,
-            ..
-        } = self;
-        write!(f, "{project}: ")?;
-        if !self.complete {
-            let error = self.error.as_deref().unwrap_or("the scan was incomplete");
-            write!(f, "FAILED to read everything: {error}; ")?;
-        }
-        write!(f, "{items_new} new, {recovered} recovered; listed {batches_listed} batches, read {batches_read}")?;
-        write!(f, " with {items_listed} failed and skipped items in {requests} requests")?;
-        if *unreadable > 0 {
-            let why = why_unreadable.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
-            write!(f, "; {unreadable} row{} could not be read{why}", if *unreadable == 1 { "" } else { "s" })?;
-        }
-        for SetAside { text, .. } in self.set_aside.iter().chain(&self.lost) {
-            write!(f, "\n  not read: {text}")?;
-        }
-        Ok(())
-    }
-}
 
 /// The grouper as the ledger knows it: at start, and after a scan that could not write.
 pub async fn restore_grouper(ledger: &Ledger) -> Result<Grouper, LedgerError> {
@@ -206,9 +100,4 @@ async fn collect(mut tasks: JoinSet<ProjectOutcome>) -> Result<Vec<ScanSummary>,
     }
     summaries.sort_by_key(|(position, _)| *position);
     Ok(summaries.into_iter().map(|(_, summary)| summary).collect())
-}
-
-/// A panic in a task is a defect: it goes on here, and never passes for a quiet account.
-fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {
-    joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

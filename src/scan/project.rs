@@ -1,11 +1,11 @@
 //! One project's scan: job list, listings with bounded concurrency, evidence, and its row in the ledger.
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -18,23 +18,25 @@ use crate::model::id::bare_project_id;
 use crate::model::time::DAY;
 use crate::scan::intake::IntakeMessage;
 use crate::scan::job_list::{self, JobList, JobListRequest, MOST_DUE};
-use crate::scan::listing::{self, BatchRead, DueBatch};
-use crate::scan::set_aside::{self, UnreadFindings};
-use crate::scan::source::BatchSource;
+use crate::scan::source::{BatchSource, Watched};
 use crate::scan::store::batch::{self, KnownBatch};
 use crate::scan::store::ingest_record::{Finish, ListingContext};
-use crate::scan::store::project::{Begun, ScanEnd, begin_scan, end_scan, require_full_list};
+use crate::scan::store::project::{ScanEnd, StartedScan, begin_scan, end_scan, require_full_list};
 use crate::scan::store::project_api;
-use crate::scan::{ScanSummary, Watched, apis, evidence, gap, unless_panicked};
+use crate::scan::summary::{BatchRead, DueBatch, ScanSummary, UnreadFindings};
+use crate::scan::unread::display_id;
+use crate::scan::{apis, evidence, gap, listing, set_aside};
+
+/// A panic in a task is a defect: it goes on here, and never passes for a quiet account.
+pub(crate) fn unless_panicked<T>(joined: Result<T, JoinError>) -> T {
+    joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
 
 /// Milliseconds between two scans that read the job list to its end and ask for old batches with open items.
 const FULL_READ_EVERY: i64 = DAY;
 
 /// Batches that are asked for one by one in a scan, at most; the longest unseen come first.
 const ASKED_SINGLY: usize = 50;
-
-/// What is counted while a project is scanned.
-pub(crate) type Counts = ScanSummary;
 
 /// Scans one project. Trouble with the API is in the summary.
 pub(crate) async fn scan<S: BatchSource>(
@@ -48,7 +50,7 @@ pub(crate) async fn scan<S: BatchSource>(
     let name = project.name.clone();
     let clock = Instant::now();
     let begun = ledger.write(move |tx| begin_scan(tx, &name, now)).await?;
-    let mut counts = Counts { project: project.name.clone(), complete: true, ..Counts::default() };
+    let mut counts = ScanSummary { project: project.name.clone(), complete: true, ..ScanSummary::default() };
     let (list_read, apis) = read(ledger, project, &begun, named, pages, now, &mut counts).await?;
     counts.requests = project.source.requests() - requests_before;
     let ended_at = now.checked_add(clock.elapsed()).unwrap_or(now);
@@ -72,21 +74,21 @@ struct Apis {
 async fn read<S: BatchSource>(
     ledger: &Ledger,
     project: &Watched<S>,
-    begun: &Begun,
+    begun: &StartedScan,
     named: Vec<String>,
     pages: mpsc::Sender<IntakeMessage>,
     now: Timestamp,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(bool, Apis), LedgerError> {
     let project_key = begun.project_key;
     let at = begun.at;
     let apis = ledger.read(move |connection| project_api::states(connection, project_key)).await?;
     project.source.note_apis(apis);
-    let known = ledger.read(move |connection| batch::known(connection, project_key, at)).await?;
+    let known = ledger.read(move |connection| batch::known_batches(connection, project_key, at)).await?;
     let full = begun.list_read_at.is_none_or(|at| begun.at - at >= FULL_READ_EVERY);
     let look_back = SignedDuration::try_from(project.look_back).unwrap_or(SignedDuration::MAX);
     let windows = gap::Windows::new(ledger, begun, &apis, look_back, now).await?;
-    let (unread, faults) = UnreadFindings::of(ledger, &project.name, project_key).await?;
+    let (unread, faults) = UnreadFindings::load(ledger, &project.name, project_key).await?;
     counts.unread = unread;
     let request = JobListRequest {
         windows,
@@ -129,8 +131,8 @@ async fn read<S: BatchSource>(
         read_due(ledger, project, due, pages, counts).await?;
     }
     // An account where nothing changed costs the job list and nothing else.
-    let has_news = counts.batches_read > 0 || returned || !begun.continues;
-    if !counts.refused && has_news {
+    let has_changes = counts.batches_read > 0 || returned || !begun.continues;
+    if !counts.refused && has_changes {
         evidence::search(ledger, source, begun, counts).await?;
     }
     if !counts.refused {
@@ -145,11 +147,11 @@ async fn read<S: BatchSource>(
 async fn follow_named<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
+    begun: &StartedScan,
     known: &HashMap<String, KnownBatch>,
     named: Vec<String>,
     list: &mut JobList,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     if named.is_empty() {
         return Ok(());
@@ -192,11 +194,11 @@ async fn follow_named<S: BatchSource>(
 async fn follow_unseen<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
+    begun: &StartedScan,
     known: &HashMap<String, KnownBatch>,
     full: bool,
     list: &mut JobList,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let mut wanted = std::mem::take(&mut list.unseen);
     if full {
@@ -239,7 +241,7 @@ async fn follow_unseen<S: BatchSource>(
 /// Writes what the job list showed; the batches whose items must be listed come back with their place in the ledger.
 async fn record(
     ledger: &Ledger,
-    begun: &Begun,
+    begun: &StartedScan,
     known: &HashMap<String, KnownBatch>,
     list: &mut JobList,
 ) -> Result<Vec<DueBatch>, LedgerError> {
@@ -292,7 +294,7 @@ async fn read_due<S: BatchSource>(
     project: &Watched<S>,
     due: Vec<DueBatch>,
     pages: mpsc::Sender<IntakeMessage>,
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     // The client bounds the requests; a few batches more, so that one is at hand whenever a request may be made.
     let turns = Arc::new(Semaphore::new((2 * project.concurrency.max(1)) - 1));
@@ -314,7 +316,7 @@ async fn read_due<S: BatchSource>(
     }
 }
 
-impl Counts {
+impl ScanSummary {
     fn add<S: BatchSource>(&mut self, source: &S, read: BatchRead) {
         let api = source.api_of(&read.batch_id);
         self.batches_read += 1;
@@ -326,32 +328,35 @@ impl Counts {
         if let Some((rows, why)) = read.lost_rows {
             self.set_rows_aside(&read.batch_id, rows, &why);
         }
+        let refused = read.refused && !(read.forbidden && self.may_be_about_the_batch(api));
         match read.error {
-            Some(error) if read.refused || !source.serves(api) => {
-                self.fails(format!("batch {}: {error}", set_aside::shown_id(&read.batch_id)), read.refused);
+            Some(error) if refused || !source.serves(api) => {
+                self.fails(format!("batch {}: {error}", display_id(&read.batch_id)), refused);
             }
-            Some(error) => self.cannot_read(&read.batch_id, error, read.own),
-            None if read.gone => self.shown_but_gone(&read.batch_id),
+            Some(error) => self.cannot_read(&read.batch_id, error, read.own || read.forbidden),
+            None if read.gone => self.note_listed_but_missing(&read.batch_id),
             None => self.read_well(&read.batch_id, api, !read.unasked),
         }
     }
 
     /// Notes that one batch could not be asked for; true if no other call can succeed, either.
     fn cannot_ask<S: BatchSource>(&mut self, source: &S, batch_id: &str, error: &CloudError) -> bool {
-        if error.stops_scan() || !source.serves(source.api_of(batch_id)) {
-            self.fails(format!("batch {}: {error}", set_aside::shown_id(batch_id)), error.stops_scan());
+        let api = source.api_of(batch_id);
+        let refused = error.stops_scan() && !(error.is_forbidden() && self.may_be_about_the_batch(api));
+        if refused || !source.serves(api) {
+            self.fails(format!("batch {}: {error}", display_id(batch_id)), refused);
         } else {
-            self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked());
+            self.cannot_read(batch_id, error.to_string(), error.is_about_what_was_asked() || error.is_forbidden());
         }
-        error.stops_scan()
+        refused
     }
 }
 
 async fn end<S: BatchSource>(
     ledger: &Ledger,
     project: &Watched<S>,
-    begun: &Begun,
-    counts: &Counts,
+    begun: &StartedScan,
+    counts: &ScanSummary,
     (list_read, apis): (bool, Apis),
     now: Timestamp,
 ) -> Result<(), LedgerError> {
@@ -368,11 +373,11 @@ async fn end<S: BatchSource>(
         requests: counts.requests,
         error: counts.error.clone(),
     };
-    let (name, spoken) = (project.name.clone(), project.source.spoken());
+    let (name, configured) = (project.name.clone(), project.source.apis());
     let write = move |tx: &Transaction<'_>| {
         set_aside::announce(tx, &begun, &found, ended.list_read)?;
         end_scan(tx, &begun, &ended, now)?;
-        apis::keep(tx, begun.project_key, &name, spoken, (&apis.states, &apis.gone), now)
+        apis::keep(tx, begun.project_key, &name, configured, (&apis.states, &apis.gone), now)
     };
     ledger.write(write).await
 }

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_goes_on_until_every_awaited_batch_was_seen() {
+    fn a_list_is_read_until_every_awaited_batch_was_seen() {
         let mut order = ListOrder::new(1, true);
         assert!(order.page(&[(at(9), SETTLED)]).is_continue());
         assert!(order.page(&[(at(8), BatchEvidence { settled: true, awaited: true })]).is_break());

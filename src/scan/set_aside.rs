@@ -13,65 +13,26 @@ use crate::ledger::time::timestamp;
 use crate::ledger::{Ledger, Transaction, fault};
 use crate::model::batch::Batch;
 use crate::model::batch_api::BatchApi;
-use crate::model::text::{count, cut_middle, one_line};
+use crate::model::text::count;
 use crate::scan::job_list::JobList;
-use crate::scan::project::Counts;
 use crate::scan::source::BatchSource;
-use crate::scan::store::project::Begun;
+use crate::scan::store::project::StartedScan;
 use crate::scan::store::unread;
+use crate::scan::summary::{FailedBatch, ScanSummary, SetAside, UnreadFindings};
 use crate::scan::unread as rules;
-use crate::scan::unread::FaultContext;
+use crate::scan::unread::{FaultContext, MORE, display_id, fault_key, list_name, lost_prefix, unread_prefix};
 
 /// Faults of this kind that one project has at once, at most; the others are counted in one more.
 const MOST_FAULTS: usize = 10;
 
-/// What the fault that counts the others has in place of a batch's id.
-const MORE: &str = "more";
-
-/// Something that was left out of a scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetAside {
-    /// The fault that reports it: one for each batch, and one for the batch list.
-    pub fault: String,
-    /// What happened, what it means, what to do.
-    pub text: String,
-}
-
-/// A batch that could not be read in this scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct FailedBatch {
-    batch_id: String,
-    error: String,
-    /// The answer shows that the fault is the batch's.
-    own: bool,
-    /// Once is no fault: it may have been deleted meanwhile.
-    gone: bool,
-}
-
-/// What a scan finds out about things that cannot be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct UnreadFindings {
-    failed: Vec<FailedBatch>,
-    /// Batches that could not be read in earlier scans.
-    before: HashSet<String>,
-    /// Those of them that could be now.
-    mended: Vec<String>,
-    /// The APIs of batches that were read well.
-    others_read: HashSet<BatchApi>,
-    /// The APIs whose batch lists have no flaw.
-    flawless: Vec<BatchApi>,
-    /// Faults of earlier scans that still hold, as far as the batch lists tell.
-    standing: HashSet<String>,
-}
-
 impl UnreadFindings {
     /// Reads what earlier scans left.
-    pub(crate) async fn of(
+    pub(crate) async fn load(
         ledger: &Ledger,
         project: &str,
         project_key: i64,
     ) -> Result<(UnreadFindings, Vec<String>), LedgerError> {
-        let prefix = prefix(project);
+        let prefix = unread_prefix(project);
         let read = move |connection: &_| {
             Ok((unread::all(connection, project_key)?, fault::active_with_prefix(connection, &prefix)?))
         };
@@ -80,41 +41,12 @@ impl UnreadFindings {
     }
 }
 
-fn prefix(project: &str) -> String {
-    format!("unread:{project}:")
-}
-
-/// The key of the fault about a batch.
-pub(crate) fn fault_key(project: &str, batch_id: &str) -> String {
-    format!("{}{}", prefix(project), shown_id(batch_id))
-}
-
-/// An id as it is shown in messages: ids come from outside and may be of any length.
-pub(crate) fn shown_id(batch_id: &str) -> String {
-    cut_middle(&one_line(batch_id), 60).into_owned()
-}
-
-/// What the fault about a batch list has in place of the batch's id.
-fn list_name(api: BatchApi) -> String {
-    format!("batch list {api}")
-}
-
-/// The API whose batch list shows whether a fault holds: its batch's, or that of the list itself. None if no list can show it.
-pub(crate) fn api_of_fault<S: BatchSource>(source: &S, project: &str, fault: &str) -> Option<BatchApi> {
-    let about = fault.strip_prefix(&prefix(project))?;
-    match BatchApi::VARIANTS.iter().copied().find(|api| about == list_name(*api)) {
-        Some(api) => source.spoken().contains(&api).then_some(api),
-        None if about == MORE => None,
-        None => Some(source.api_of(about)),
-    }
-}
-
-impl Counts {
+impl ScanSummary {
     /// Takes over what the batch lists hold that cannot be read; false if a scan is incomplete for it.
     pub(crate) async fn take_lists(
         &mut self,
         ledger: &Ledger,
-        begun: &Begun,
+        begun: &StartedScan,
         list: &mut JobList,
     ) -> Result<bool, LedgerError> {
         self.batches_listed = list.listed;
@@ -136,8 +68,16 @@ impl Counts {
         self.unread.failed.push(FailedBatch { batch_id: batch_id.to_owned(), error, own, gone: false });
     }
 
+    /// Whether one more 403 may be about its batch alone: the batch list was read with this key.
+    ///
+    /// Where more than a few batches get one and none is read, it is about the key, and to ask for the others brings nothing.
+    pub(crate) fn may_be_about_the_batch(&mut self, api: BatchApi) -> bool {
+        self.unread.forbidden += 1;
+        self.unread.forbidden <= rules::FEW || self.unread.others_read.contains(&api)
+    }
+
     /// Notes a batch that the batch list shows and that LlamaCloud says it does not know.
-    pub(crate) fn shown_but_gone(&mut self, batch_id: &str) {
+    pub(crate) fn note_listed_but_missing(&mut self, batch_id: &str) {
         let error = "it is in the batch list, but LlamaCloud answers 404 (does not exist)".to_owned();
         self.unread.failed.push(FailedBatch { batch_id: batch_id.to_owned(), error, own: true, gone: true });
     }
@@ -157,7 +97,7 @@ impl Counts {
         let counted = batch.failed_items.filter(|failed| *failed > 0);
         let counted = counted
             .map_or_else(String::new, |failed| format!(" It counts {}.", count(failed, "failed item", "failed items")));
-        let id = shown_id(&batch.batch_id);
+        let id = display_id(&batch.batch_id);
         let text = format!(
             "project {}: batch {id} cannot be read: {why}.{counted} Its items are not in the ledger; open it in LlamaCloud.",
             self.project
@@ -171,7 +111,7 @@ impl Counts {
         let text = format!(
             "project {}: {rows} of batch {} cannot be read and are not in the ledger: {why}. Open the batch in LlamaCloud.",
             self.project,
-            shown_id(batch_id)
+            display_id(batch_id)
         );
         self.leave_out(batch_id, text);
     }
@@ -185,7 +125,7 @@ impl Counts {
     async fn flawed_list(
         &mut self,
         ledger: &Ledger,
-        begun: &Begun,
+        begun: &StartedScan,
         api: BatchApi,
         flaw: String,
     ) -> Result<bool, LedgerError> {
@@ -209,8 +149,8 @@ impl Counts {
 pub(crate) async fn is_about_one_batch<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
-    counts: &mut Counts,
+    begun: &StartedScan,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let failed = std::mem::take(&mut counts.unread.failed);
     if failed.is_empty() {
@@ -228,9 +168,9 @@ pub(crate) async fn is_about_one_batch<S: BatchSource>(
 async fn judge_api<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
+    begun: &StartedScan,
     (api, noted): (BatchApi, Vec<(FailedBatch, rules::UnreadCount)>),
-    counts: &mut Counts,
+    counts: &mut ScanSummary,
 ) -> Result<(), LedgerError> {
     let few = noted.len() <= rules::FEW;
     let lasts = noted.iter().any(|(_, noted)| noted.scans >= rules::PATIENT_SCANS);
@@ -239,7 +179,7 @@ async fn judge_api<S: BatchSource>(
         others_read = another_reads_well(ledger, source, begun, api).await?;
     }
     for (failed, noted) in noted {
-        let id = shown_id(&failed.batch_id);
+        let id = display_id(&failed.batch_id);
         if rules::is_set_aside(noted, FaultContext { own: failed.own, others_read, few }) {
             let (project_key, until) = (begun.project_key, rules::rests_until(noted, begun.at));
             let batch_id = failed.batch_id.clone();
@@ -260,7 +200,7 @@ async fn judge_api<S: BatchSource>(
 
 async fn note(
     ledger: &Ledger,
-    begun: &Begun,
+    begun: &StartedScan,
     failed: Vec<FailedBatch>,
 ) -> Result<Vec<(FailedBatch, rules::UnreadCount)>, LedgerError> {
     let (project_key, at) = (begun.project_key, begun.at);
@@ -278,7 +218,7 @@ async fn note(
 async fn another_reads_well<S: BatchSource>(
     ledger: &Ledger,
     source: &S,
-    begun: &Begun,
+    begun: &StartedScan,
     api: BatchApi,
 ) -> Result<bool, LedgerError> {
     let project_key = begun.project_key;
@@ -292,8 +232,8 @@ async fn another_reads_well<S: BatchSource>(
 /// list that was read to its end, is over.
 pub(crate) fn announce(
     tx: &Transaction<'_>,
-    begun: &Begun,
-    counts: &Counts,
+    begun: &StartedScan,
+    counts: &ScanSummary,
     list_read: bool,
 ) -> Result<(), LedgerError> {
     let now = timestamp(begun.at);
@@ -305,7 +245,7 @@ pub(crate) fn announce(
             fault::clear(tx, &key, now)?;
         }
     }
-    let prefix = prefix(&counts.project);
+    let prefix = unread_prefix(&counts.project);
     let lists: Vec<String> =
         BatchApi::VARIANTS.iter().map(|api| fault_key(&counts.project, &list_name(*api))).collect();
     let standing = fault::active_with_prefix(tx, &prefix)?;
@@ -322,7 +262,7 @@ pub(crate) fn announce(
     raise(tx, counts, &prefix, now)
 }
 
-fn raise(tx: &Transaction<'_>, counts: &Counts, prefix: &str, now: Timestamp) -> Result<(), LedgerError> {
+fn raise(tx: &Transaction<'_>, counts: &ScanSummary, prefix: &str, now: Timestamp) -> Result<(), LedgerError> {
     let mut standing: HashSet<String> = fault::active_with_prefix(tx, prefix)?.into_iter().collect();
     let mut more = 0;
     for SetAside { fault, text } in &counts.set_aside {
@@ -342,10 +282,5 @@ fn raise(tx: &Transaction<'_>, counts: &Counts, prefix: &str, now: Timestamp) ->
         fault::raise(tx, fault, text, now)?;
     }
     // What is lost is no state that ends: it is reported, stays in reports for a day, and goes.
-    fault::clear_told(tx, &lost_prefix(&counts.project), now - SignedDuration::from_hours(24), now)
-}
-
-/// The beginning of the keys of what is lost for good.
-pub(crate) fn lost_prefix(project: &str) -> String {
-    format!("lost:{project}:")
+    fault::clear_announced(tx, &lost_prefix(&counts.project), now - SignedDuration::from_hours(24), now)
 }

@@ -1,7 +1,8 @@
 //! What a scan needs of LlamaCloud, so that it can be driven by the real client and by a model in memory.
-
 use std::future::Future;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,6 +12,29 @@ use crate::llamacloud::{Cloud, Taken};
 use crate::model::batch::Batch;
 use crate::model::batch_api::{ApiStates, BatchApi};
 use crate::model::item::{ItemStatus, Kind, Observation};
+
+/// A project to scan.
+pub struct Watched<S> {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where its batches and items are listed.
+    pub source: Arc<S>,
+    /// Batches made longer ago are not looked at, unless they still matter.
+    pub look_back: Duration,
+    /// Batches listed at once, at most.
+    pub concurrency: usize,
+}
+
+impl<S> Clone for Watched<S> {
+    fn clone(&self) -> Self {
+        Watched {
+            name: self.name.clone(),
+            source: Arc::clone(&self.source),
+            look_back: self.look_back,
+            concurrency: self.concurrency,
+        }
+    }
+}
 
 /// Takes a page of batches; `Break` ends the listing.
 pub(crate) type BatchPages<'a> = dyn FnMut(Vec<Batch>) -> ControlFlow<()> + Send + 'a;
@@ -22,7 +46,7 @@ pub(crate) type StatusPages<'a> = dyn FnMut(Vec<(String, ItemStatus)>) -> Contro
 /// One project of LlamaCloud. Pages already handed over stay valid when an error follows.
 pub trait BatchSource: Send + Sync + 'static {
     /// The batch APIs that the project may have, in the order in which their lists are read.
-    fn spoken(&self) -> &'static [BatchApi] {
+    fn apis(&self) -> &'static [BatchApi] {
         &[BatchApi::V1Beta]
     }
 
@@ -78,7 +102,7 @@ pub trait BatchSource: Send + Sync + 'static {
 }
 
 impl BatchSource for Cloud {
-    fn spoken(&self) -> &'static [BatchApi] {
+    fn apis(&self) -> &'static [BatchApi] {
         Cloud::apis(self)
     }
 

@@ -4,6 +4,36 @@ use jiff::SignedDuration;
 
 use crate::model::time::{DAY, HOUR};
 
+use crate::model::batch_api::BatchApi;
+use crate::model::text::{cut_middle, one_line};
+
+pub(crate) fn unread_prefix(project: &str) -> String {
+    format!("unread:{project}:")
+}
+
+/// The key of the fault about a batch.
+pub(crate) fn fault_key(project: &str, batch_id: &str) -> String {
+    format!("{}{}", unread_prefix(project), display_id(batch_id))
+}
+
+/// An id as it is shown in messages: ids come from outside and may be of any length.
+pub(crate) fn display_id(batch_id: &str) -> String {
+    cut_middle(&one_line(batch_id), 60).into_owned()
+}
+
+/// What the fault about a batch list has in place of the batch's id.
+pub(crate) fn list_name(api: BatchApi) -> String {
+    format!("batch list {api}")
+}
+
+/// What the fault that counts the others has in place of a batch's id.
+pub(crate) const MORE: &str = "more";
+
+/// The beginning of the keys of what is lost for good.
+pub(crate) fn lost_prefix(project: &str) -> String {
+    format!("lost:{project}:")
+}
+
 /// How often in a row something of a project could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnreadCount {

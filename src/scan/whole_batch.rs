@@ -6,10 +6,10 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::time::timestamp;
 use crate::model::item::Observation;
 use crate::scan::batch_failure::ListedOutcomes;
-use crate::scan::intake::IntakeMessage;
-use crate::scan::listing::{BatchRead, DueBatch, Outlet};
+use crate::scan::intake::{IntakeMessage, Outlet};
 use crate::scan::source::BatchSource;
 use crate::scan::store::ingest_record::ListingContext;
+use crate::scan::summary::{BatchRead, DueBatch};
 
 /// Lists what an ended batch left undone and hands it to the intake as failed; false if that could not be read to its end, or
 /// may still change.

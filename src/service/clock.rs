@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::{Connection, Ledger, fault};
-use crate::model::clock::{self, ClockReading, KnownTime, ServerTime, TOLERANCE, TimeSource, has_jumped, judge, plain};
+use crate::ledger::time::known_time;
+use crate::ledger::{Ledger, fault};
+use crate::model::clock::{ClockReading, KnownTime, ServerTime, TOLERANCE, TimeSource, has_jumped, plain, read_time};
+use crate::service::setup::Setup;
 use crate::service::store_clock_skew::{self, Right};
-use crate::service::worker::Setup;
 
 /// A clock in doubt is not asked about with every tick.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
@@ -49,8 +50,8 @@ enum RepairScope {
 
 impl Clock {
     /// The clock of a process that begins with this ledger.
-    pub async fn of(ledger: &Ledger) -> Result<Clock, LedgerError> {
-        let known = ledger.read(store_clock_skew::last_known).await?;
+    pub async fn load(ledger: &Ledger) -> Result<Clock, LedgerError> {
+        let known = ledger.read(known_time::last_known).await?;
         Ok(Clock {
             known: known.map(|at| (at, None)),
             last: None,
@@ -80,10 +81,10 @@ impl Clock {
 
     async fn read(&mut self, setup: &Setup) -> ClockReading {
         let (host, instant) = (Timestamp::now(), Instant::now());
-        let known = self.known(instant);
+        let known = self.known_time(instant);
         let reading = if has_jumped(host, known) {
             let servers = self.servers(host, known, setup).await;
-            judge(host, known, &servers)
+            read_time(host, known, &servers)
         } else {
             self.asked = None;
             plain(host)
@@ -92,7 +93,7 @@ impl Clock {
         reading
     }
 
-    fn known(&self, instant: Instant) -> Option<KnownTime> {
+    fn known_time(&self, instant: Instant) -> Option<KnownTime> {
         self.known.map(|(at, since)| match since {
             Some(since) => KnownTime { at: at.saturating_add(instant - since).unwrap_or(at), exact: true },
             None => KnownTime { at, exact: false },
@@ -120,18 +121,18 @@ impl Clock {
         match reading.source {
             TimeSource::Host => {}
             TimeSource::Confirmed => {
-                self.say(changed, "the host's clock jumped, and a server confirms what it shows now")
+                self.log_change(changed, "the host's clock jumped, and a server confirms what it shows now")
             }
-            TimeSource::Server => self.say(changed, "the host's clock is wrong: working by LlamaCloud's"),
+            TimeSource::Server => self.log_change(changed, "the host's clock is wrong: working by LlamaCloud's"),
             TimeSource::Unconfirmed => {
-                self.say(
+                self.log_change(
                     changed,
                     "the host's clock jumped and no server confirms the time: deadlines are postponed for a cycle",
                 );
                 self.doubt = Some(reading.certain);
             }
             TimeSource::Unverified => {
-                self.say(
+                self.log_change(
                     changed,
                     "the host's clock jumped and no server can be reached: deadlines are postponed until one can",
                 );
@@ -150,7 +151,7 @@ impl Clock {
         self.last = Some(reading);
     }
 
-    fn say(&self, changed: bool, what: &str) {
+    fn log_change(&self, changed: bool, what: &str) {
         if changed {
             warn!(host_ahead_s = self.host_ahead.as_secs(), "{what}");
         }
@@ -188,18 +189,6 @@ impl Clock {
             })
             .await
     }
-}
-
-/// What time it is for a person's act beside the worker: by the host's clock, or where that is wrong, as the worker has found.
-///
-/// # Errors
-/// The ledger refuses.
-pub(crate) async fn beside(ledger: &Ledger, host: Timestamp) -> Result<Timestamp, LedgerError> {
-    let read = |connection: &Connection| {
-        Ok((store_clock_skew::last_known(connection)?, store_clock_skew::host_ahead(connection)?))
-    };
-    let (known, ahead) = ledger.read(read).await?;
-    Ok(known.map_or(host, |known| clock::beside(host, known, ahead)))
 }
 
 fn complaint(ahead: SignedDuration) -> String {

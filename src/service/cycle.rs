@@ -11,13 +11,13 @@ use crate::model::schedule::DueRun;
 use crate::model::text::count;
 use crate::notify::deliver::during_scan::{DeliveryHours, deliver_meanwhile};
 use crate::notify::deliver::{self, DeliverySummary, Round};
-use crate::reprocess;
-use crate::scan::ScanSummary;
 use crate::scan::causes::{self, CauseSummary};
 use crate::scan::store::project;
+use crate::scan::summary::ScanSummary;
 use crate::service::disk_space;
 use crate::service::worker::Worker;
-use crate::triage::{self, TriageRequest};
+use crate::triage::settings::TriageRequest;
+use crate::{reprocess, triage};
 
 /// The name under which cycles are recorded in the `run` table.
 const CYCLE: &str = "cycle";

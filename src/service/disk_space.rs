@@ -27,7 +27,7 @@ impl Space {
     ///
     /// # Errors
     /// The system does not say.
-    pub(crate) fn of(ledger: &Path) -> std::io::Result<Space> {
+    pub(crate) fn measure(ledger: &Path) -> std::io::Result<Space> {
         let place = ledger.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
         let volume = rustix::fs::statvfs(place)?;
         let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
@@ -60,7 +60,7 @@ impl Space {
 
 /// Raises the problem when space is low and ends it when there is enough again.
 pub(crate) async fn note(ledger: &Ledger, least: u64, now: Timestamp) -> Result<(), LedgerError> {
-    match Space::of(ledger.path()) {
+    match Space::measure(ledger.path()) {
         Ok(space) => note_space(ledger, space, least, now).await,
         Err(error) => {
             tracing::warn!("cannot read the free disk space of {}: {error}", ledger.path().display());

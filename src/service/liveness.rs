@@ -11,7 +11,7 @@ use jiff::Timestamp;
 /// How long something takes is measured by a clock that only goes on and stands still while the host is suspended:
 /// the clock on the wall may be set by hours at any moment.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct Liveness {
     born: Instant,
     /// Milliseconds since `born`, and one; 0 is "never".
     last_tick: AtomicU64,
@@ -22,11 +22,11 @@ pub(crate) struct Pulse {
     cycles_done: AtomicU64,
     cycles_failed: AtomicU64,
     /// What keeps the worker from working.
-    trouble: Mutex<Option<Trouble>>,
+    blockage: Mutex<Option<Blockage>>,
 }
 
 #[derive(Debug)]
-struct Trouble {
+struct Blockage {
     since: Instant,
     why: String,
     /// How long it may last before it is reported.
@@ -43,21 +43,21 @@ pub(crate) const LOCK_LIMIT: Duration = Duration::from_secs(60);
 /// A cycle longer than this means that the worker hangs: every request and delivery in it has a far shorter limit.
 const CYCLE_LIMIT: Duration = Duration::from_secs(2 * 3600);
 
-impl Default for Pulse {
-    fn default() -> Pulse {
-        Pulse {
+impl Default for Liveness {
+    fn default() -> Liveness {
+        Liveness {
             born: Instant::now(),
             last_tick: AtomicU64::default(),
             busy_since: AtomicU64::default(),
             last_cycle: AtomicI64::default(),
             cycles_done: AtomicU64::default(),
             cycles_failed: AtomicU64::default(),
-            trouble: Mutex::default(),
+            blockage: Mutex::default(),
         }
     }
 }
 
-impl Pulse {
+impl Liveness {
     /// A tick arrived.
     pub(crate) fn tick(&self, now: Instant) {
         self.last_tick.store(self.age(now), Ordering::Relaxed);
@@ -68,39 +68,39 @@ impl Pulse {
     /// It is reported once it has lasted for `grace`. Says whether that is news.
     pub(crate) fn set_blocked(&self, now: Instant, why: String, grace: Duration) -> bool {
         self.tick(now);
-        let mut trouble = self.trouble();
-        let is_news = trouble.as_ref().is_none_or(|trouble| trouble.why != why);
-        let trouble = trouble.get_or_insert(Trouble { since: now, why: String::new(), grace, alarmed: false });
-        (trouble.why, trouble.grace) = (why, grace);
-        is_news
+        let mut blockage = self.blockage();
+        let is_new = blockage.as_ref().is_none_or(|blockage| blockage.why != why);
+        let blockage = blockage.get_or_insert(Blockage { since: now, why: String::new(), grace, alarmed: false });
+        (blockage.why, blockage.grace) = (why, grace);
+        is_new
     }
 
     /// The fault is over; says how long it lasted, if there was one.
     pub(crate) fn clear_blocked(&self, now: Instant) -> Option<Duration> {
-        self.trouble().take().map(|trouble| now.saturating_duration_since(trouble.since))
+        self.blockage().take().map(|blockage| now.saturating_duration_since(blockage.since))
     }
 
     /// Whether the fault is a lock, of which any other write shows that it is over.
     pub(crate) fn waits_for_lock(&self) -> bool {
-        self.trouble().as_ref().is_some_and(|trouble| !trouble.grace.is_zero())
+        self.blockage().as_ref().is_some_and(|blockage| !blockage.grace.is_zero())
     }
 
     /// What keeps the worker from working for long enough to be reported.
     pub(crate) fn blocked_by(&self, now: Instant) -> Option<String> {
-        self.trouble().as_ref().and_then(|trouble| trouble.mark_reported(now))
+        self.blockage().as_ref().and_then(|blockage| blockage.mark_reported(now))
     }
 
     /// The same, once for each fault.
     pub(crate) fn alarm(&self, now: Instant) -> Option<String> {
-        let mut trouble = self.trouble();
-        let trouble = trouble.as_mut().filter(|trouble| !trouble.alarmed)?;
-        let told = trouble.mark_reported(now);
-        trouble.alarmed = told.is_some();
-        told
+        let mut blockage = self.blockage();
+        let blockage = blockage.as_mut().filter(|blockage| !blockage.alarmed)?;
+        let reported = blockage.mark_reported(now);
+        blockage.alarmed = reported.is_some();
+        reported
     }
 
-    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn blockage(&self) -> MutexGuard<'_, Option<Blockage>> {
+        self.blockage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A cycle, or other work that may take longer than the time between two ticks, begins.
@@ -157,7 +157,7 @@ impl Pulse {
     }
 }
 
-impl Trouble {
+impl Blockage {
     fn mark_reported(&self, now: Instant) -> Option<String> {
         let lasted = now.saturating_duration_since(self.since);
         (lasted >= self.grace).then(|| format!("no progress for {} s: {}", lasted.as_secs(), self.why))
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_silent_scheduler_and_a_hanging_cycle_are_distinguished() {
-        let pulse = Pulse::default();
+        let pulse = Liveness::default();
         let start = pulse.born;
         let after = |minutes: u64| start + Duration::from_secs(minutes * 60);
         assert_eq!(pulse.complaint(start), None);
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_locked_ledger_is_reported_after_a_minute_and_is_no_silence() {
-        let pulse = Pulse::default();
+        let pulse = Liveness::default();
         let after = |seconds: u64| pulse.born + Duration::from_secs(seconds);
         for seconds in (0..180).step_by(10) {
             pulse.set_blocked(after(seconds), "database is locked".to_owned(), LOCK_LIMIT);
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn work_between_cycles_is_neither_silence_nor_a_cycle() {
-        let pulse = Pulse::default();
+        let pulse = Liveness::default();
         let after = |minutes: u64| pulse.born + Duration::from_secs(minutes * 60);
         pulse.tick(after(0));
         pulse.begin(after(0));

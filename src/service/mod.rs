@@ -10,6 +10,7 @@ pub(crate) mod liveness;
 pub(crate) mod reprocessing;
 pub(crate) mod scheduler;
 pub(crate) mod serve;
+pub(crate) mod setup;
 pub(crate) mod shutdown;
 pub(crate) mod startup;
 pub(crate) mod store_clock_skew;

@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
 use crate::reprocess::{Reprocess, Summary};
-use crate::scan::ScanSummary;
-use crate::service::worker::{Setup, Worker};
+use crate::scan::summary::ScanSummary;
+use crate::service::setup::Setup;
+use crate::service::worker::Worker;
 
 impl Setup {
     /// Reprocessing over a ledger, with these projects, rules and settings.
@@ -32,7 +33,7 @@ impl Worker {
     /// The ledger refuses.
     pub async fn reprocess_between(&mut self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let began = Instant::now();
-        let Some(scans) = self.look_before_plans(now, stop).await? else { return Ok(Summary::default()) };
+        let Some(scans) = self.scan_before_plans(now, stop).await? else { return Ok(Summary::default()) };
         let now = now.checked_add(began.elapsed()).unwrap_or(now);
         let mut summary = Summary::default();
         self.setup.reprocessing(&self.ledger).after(&scans).between(now, stop, &mut summary).await?;
@@ -45,14 +46,14 @@ impl Worker {
     /// The ledger refuses.
     pub async fn reprocess_by_hand(&mut self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<Summary> {
         let began = Instant::now();
-        let Some(scans) = self.look_before_plans(now, stop).await? else { return Ok(Summary::default()) };
+        let Some(scans) = self.scan_before_plans(now, stop).await? else { return Ok(Summary::default()) };
         let now = now.checked_add(began.elapsed()).unwrap_or(now);
         self.setup.reprocessing(&self.ledger).after(&scans).step_by_hand(now, stop).await
     }
 
     /// Scans the projects of plans that are to be executed: what another process retried since the last scan is not paid for
     /// again. None if a stop came first.
-    async fn look_before_plans(
+    async fn scan_before_plans(
         &mut self,
         now: Timestamp,
         stop: &CancellationToken,

@@ -13,17 +13,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::console::Console;
+use crate::console::http::router;
 use crate::ledger::error::LedgerError;
 use crate::model::schedule::DueRun;
 use crate::model::text::count;
 use crate::notify::heartbeat;
 use crate::service::cycle::CycleOutcome;
-use crate::service::http::webhook_queue::{Hints, join_names};
+use crate::service::http::webhook_queue::{WebhookQueue, join_names};
 use crate::service::http::{self, Observed, webhook};
-use crate::service::liveness::{LOCK_LIMIT, Pulse};
+use crate::service::liveness::{LOCK_LIMIT, Liveness};
 use crate::service::scheduler;
+use crate::service::setup::Setup;
 use crate::service::shutdown::Stopping;
-use crate::service::worker::{Setup, Worker};
+use crate::service::worker::Worker;
 
 /// How often the worker looks whether something is due; delivery retries wait at least this long.
 const TICK: Duration = Duration::from_secs(5);
@@ -31,25 +34,33 @@ const TICK: Duration = Duration::from_secs(5);
 /// How long a cycle waits for slow channels; they go on in the background.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until `stopping` says so.
 ///
 /// # Errors
 /// The listener or the scheduler cannot be started, or the ledger's thread has ended.
-pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Result<Setup>) -> anyhow::Result<()> {
-    // Before anything shows that the service is there: whoever sees it may stop it.
-    let mut stopping = Stopping::new()?;
+pub(crate) async fn serve(
+    mut worker: Worker,
+    mut stopping: Stopping,
+    reload: impl Fn() -> anyhow::Result<Setup>,
+) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let stop = CancellationToken::new();
-    let pulse = Arc::new(Pulse::default());
-    let hints = Arc::new(Hints::default());
+    let pulse = Arc::new(Liveness::default());
+    let hints = Arc::new(WebhookQueue::default());
+    let mut console = None;
     if let Some(address) = worker.setup.config.service.listen {
         let secret = worker.setup.webhook_secret.clone();
         let takes_events = secret.is_some();
         let events = secret.map(|secret| webhook::router(secret, Arc::clone(&hints))).unwrap_or_default();
         let low_disk = worker.setup.config.ledger.low_disk;
         let observed = Observed::new(worker.ledger.clone(), Arc::clone(&pulse), low_disk);
-        let bound = http::listen(address, observed, events, stop.clone()).await?;
+        console = open_console(&worker)?;
+        let more = console.iter().fold(events, |more, console| more.merge(router(Arc::clone(console))));
+        let bound = http::listen(address, observed, more, stop.clone()).await?;
         info!(address = %bound, takes_events, "answering /healthz and /metrics on {bound}");
+        if console.is_some() {
+            info!("the console is on http://{bound}/");
+        }
     }
     let mut ticks = scheduler::start(TICK).await?;
     let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&pulse), stop.clone()));
@@ -61,7 +72,7 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
         tokio::select! {
             () = stopping.shutdown_requested() => break,
             _ = hangup.recv() => {
-                take_over(&mut worker, reload());
+                take_over(&mut worker, console.as_deref(), reload());
                 continue;
             }
             tick = ticks.tick() => tick?,
@@ -131,6 +142,17 @@ pub(crate) async fn serve(mut worker: Worker, reload: impl Fn() -> anyhow::Resul
     Ok(())
 }
 
+/// The console, if it is configured.
+fn open_console(worker: &Worker) -> anyhow::Result<Option<Arc<Console>>> {
+    let setup = &worker.setup;
+    if !setup.config.console.enabled {
+        return Ok(None);
+    }
+    let (path, writer) = (worker.ledger.path().to_owned(), Some(worker.ledger.clone()));
+    let console = Console::new(path, String::new(), setup.console_access()?, setup.for_console(), writer)?;
+    Ok(Some(Arc::new(console)))
+}
+
 /// Closes a ledger whose write-ahead log was taken away under it. What was in the log gets into the ledger by that;
 /// whoever went on would write where no one else looks, and damage the file as soon as another program makes a log of its own.
 async fn shut_down(worker: Worker) -> anyhow::Error {
@@ -147,7 +169,7 @@ async fn conclude(
     worker: &Worker,
     due: DueRun,
     outcome: anyhow::Result<CycleOutcome>,
-    pulse: &Pulse,
+    pulse: &Liveness,
     (began_at, took): (Timestamp, Duration),
 ) -> anyhow::Result<()> {
     let (complete, line) = match &outcome {
@@ -192,7 +214,7 @@ async fn conclude(
 }
 
 /// The ledger took a write: whatever trouble there was is over.
-fn report_unblocked(pulse: &Pulse) {
+fn report_unblocked(pulse: &Liveness) {
     if let Some(lasted) = pulse.clear_blocked(Instant::now()) {
         info!("the ledger can be written again, after {} s", lasted.as_secs());
     }
@@ -208,10 +230,14 @@ pub(crate) async fn ping_monitor(setup: &Setup, complete: bool, line: &str) {
 }
 
 /// None if the ledger is locked or full: that is said, nothing is lost, and the next tick tries again.
-async fn run_unless_blocked<T>(done: anyhow::Result<T>, worker: &Worker, pulse: &Pulse) -> anyhow::Result<Option<T>> {
+async fn run_unless_blocked<T>(
+    done: anyhow::Result<T>,
+    worker: &Worker,
+    pulse: &Liveness,
+) -> anyhow::Result<Option<T>> {
     match done {
         Ok(done) => Ok(Some(done)),
-        Err(error) if of_ledger(&error, LedgerError::is_recoverable) => {
+        Err(error) if has_ledger_cause(&error, LedgerError::is_recoverable) => {
             let why = format!("{error:#}");
             notify_systemd(&[NotifyState::Status(&format!("waiting for the ledger: {why}"))]);
             if pulse.set_blocked(Instant::now(), why.clone(), grace(&error)) {
@@ -228,11 +254,11 @@ async fn run_unless_blocked<T>(done: anyhow::Result<T>, worker: &Worker, pulse: 
 
 /// How long a fault may last before it is reported: locks come and go.
 fn grace(error: &anyhow::Error) -> Duration {
-    if of_ledger(error, LedgerError::is_transient) { LOCK_LIMIT } else { Duration::ZERO }
+    if has_ledger_cause(error, LedgerError::is_transient) { LOCK_LIMIT } else { Duration::ZERO }
 }
 
 /// Whether this is said of an error of the ledger that is behind `error`.
-pub(crate) fn of_ledger(error: &anyhow::Error, is: impl Fn(&LedgerError) -> bool) -> bool {
+pub(crate) fn has_ledger_cause(error: &anyhow::Error, is: impl Fn(&LedgerError) -> bool) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<LedgerError>().is_some_and(&is))
 }
 
@@ -277,21 +303,26 @@ async fn deliver(worker: &Worker, now: Timestamp) -> anyhow::Result<()> {
 }
 
 /// Goes on with the new configuration, or with the old one if the new one is bad.
-fn take_over(worker: &mut Worker, setup: anyhow::Result<Setup>) {
+fn take_over(worker: &mut Worker, console: Option<&Console>, setup: anyhow::Result<Setup>) {
     match setup.and_then(|setup| worker.reconfigure(setup)) {
-        Ok(()) => info!("configuration reloaded"),
+        Ok(()) => {
+            if let Some(console) = console {
+                console.reconfigure(worker.setup.for_console());
+            }
+            info!("configuration reloaded");
+        }
         Err(error) => error!("configuration not reloaded, the old one stays active: {error:#}"),
     }
 }
 
 /// Whether going on is pointless: the ledger's thread is gone, and only a restart brings it back.
 fn is_fatal(error: &anyhow::Error) -> bool {
-    of_ledger(error, |error| matches!(error, LedgerError::Closed))
+    has_ledger_cause(error, |error| matches!(error, LedgerError::Closed))
 }
 
 /// Feeds systemd's watchdog, if there is one, while the loop lives. A ledger that another process locks, or a full disk,
 /// is none of a watchdog's business: a restart would not mend it.
-async fn feed_watchdog(pulse: Arc<Pulse>, stop: CancellationToken) {
+async fn feed_watchdog(pulse: Arc<Liveness>, stop: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     let mut every = tokio::time::interval(limit / 3);
     while stop.run_until_cancelled(every.tick()).await.is_some() {

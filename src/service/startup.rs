@@ -9,8 +9,9 @@ use sd_notify::NotifyState;
 use tracing::error;
 
 use crate::ledger::error::LedgerError;
-use crate::service::serve::{notify_systemd, of_ledger, ping_monitor};
-use crate::service::worker::{Setup, Worker};
+use crate::service::serve::{has_ledger_cause, notify_systemd, ping_monitor};
+use crate::service::setup::Setup;
+use crate::service::worker::Worker;
 
 /// Between two tries; SQLite itself waits some seconds for a lock.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -29,7 +30,7 @@ pub(crate) async fn open(settings: impl Fn() -> anyhow::Result<Setup>) -> anyhow
     let (mut said, mut alarmed, began) = (None, false, Instant::now());
     loop {
         let error = match Worker::open(settings()?).await {
-            Err(error) if of_ledger(&error, LedgerError::may_open_later) => format!("{error:#}"),
+            Err(error) if has_ledger_cause(&error, LedgerError::may_open_later) => format!("{error:#}"),
             opened => return opened,
         };
         let status = format!("waiting for the ledger: {error}");

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::time::Count;
+use crate::notify::store_delivery::dead_channels;
 
 /// Counts and times that tell whether the worker does its work.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,17 +62,6 @@ fn unsigned(n: i64) -> u64 {
     n.unsigned_abs()
 }
 
-fn dead_channels(connection: &Connection) -> Result<Vec<String>, LedgerError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT channel FROM delivery d WHERE state = 'dead' AND created_at =
-           (SELECT max(created_at) FROM delivery n WHERE n.channel = d.channel AND n.state IN ('sent', 'dead'))
-           AND channel NOT IN (SELECT name FROM channel WHERE gone_at IS NOT NULL)
-         GROUP BY channel ORDER BY channel",
-    )?;
-    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(names)
-}
-
 fn scan_faults(connection: &Connection) -> Result<Vec<String>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT text FROM worker_fault WHERE ended_at IS NULL AND (fault LIKE 'scan:%' OR fault LIKE 'refused:%') ORDER BY since, fault",
@@ -95,7 +86,10 @@ fn pairs<R: rusqlite::types::FromSql, T>(
 
 fn triples(connection: &Connection, sql: &str) -> Result<Vec<(String, String, u64)>, LedgerError> {
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs())))?;
+    let rows = statement.query_map([], |row| {
+        let (one, other, Count(count)) = row.try_into()?;
+        Ok((one, other, count))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -1,129 +1,28 @@
 //! The worker: everything one process needs to do its work, put together once.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use crate::classify::classifier::{classify, reclassify_if_due};
-use crate::classify::rules::decide::Rules;
-use crate::classify::rules::shipped::shipped_rules;
-use crate::config::Config;
-use crate::config::channel::ChannelConfig;
-use crate::config::load::ConfigError;
-use crate::config::project::{Api, ProjectConfig};
-use crate::credentials::{Credentials, SecretUse};
+use crate::config::project::Api;
 use crate::grouping::grouper::{Grouper, Subject};
 use crate::grouping::{store_group, store_regroup};
 use crate::ledger::Ledger;
 use crate::ledger::audit::{self, Act};
 use crate::llamacloud::Cloud;
-use crate::llamacloud::http::client::Transport;
 use crate::model::batch_api::BatchApi;
-use crate::notify::heartbeat::Heartbeat;
-use crate::notify::{Channel, ChannelSecrets, deliver};
+use crate::notify::deliver;
 use crate::reprocess::store::intent;
+use crate::scan::source::Watched;
 use crate::scan::store::{batch, project};
-use crate::scan::{self, ScanSummary, Watched, causes};
+use crate::scan::summary::ScanSummary;
+use crate::scan::{self, causes};
 use crate::service::clock::Clock;
 use crate::service::http::webhook_queue;
-
-/// What the configuration and the secrets are turned into, without touching the ledger or the network.
-pub struct Setup {
-    /// The configuration itself.
-    pub config: Config,
-    /// The zone that people read times in.
-    pub zone: TimeZone,
-    /// The projects to watch, each with its client.
-    pub projects: Vec<Watched<Cloud>>,
-    /// The rules that classify groups: the team's own before the shipped ones.
-    pub rules: Rules,
-    /// What triage needs.
-    pub triage: crate::triage::settings::TriageSettings,
-    /// The channels.
-    pub channels: Vec<Arc<Channel>>,
-    /// The dead-man's switch, if one is set.
-    pub heartbeat: Option<Heartbeat>,
-    /// What LlamaCloud's webhooks are signed with, if they are taken.
-    pub webhook_secret: Option<SecretString>,
-}
-
-impl Setup {
-    /// Connects every part to its settings and secrets.
-    ///
-    /// # Errors
-    /// Secrets are missing, or settings cannot work; the text names all of them, one a line.
-    pub fn new(config: Config, credentials: &Credentials) -> anyhow::Result<Setup> {
-        let zone = TimeZone::get(&config.schedule.timezone).context("schedule.timezone")?;
-        let mut wrong = Vec::new();
-        let transport = Transport::new()?;
-        let projects = usable(config.project.iter().map(|project| watch(project, credentials, &transport)), &mut wrong);
-        let channels =
-            usable(config.channel.iter().map(|channel| open_channel(channel, credentials).map(Arc::new)), &mut wrong);
-        let heartbeat = usable(std::iter::once(open_heartbeat(&config, credentials)), &mut wrong).pop().flatten();
-        let secret = credentials.llamacloud_webhook_secret(config.service.webhook_secret_file.as_deref());
-        let webhook_secret = usable(std::iter::once(secret.map_err(Into::into)), &mut wrong).pop().flatten();
-        if !wrong.is_empty() {
-            return Err(ConfigError::Credential(wrong.join("\n")).into());
-        }
-        let rules = shipped_rules().and_then(|rules| rules.with_user_rules(config.rule.clone())).context("[[rule]]")?;
-        let only = channels.iter().map(|channel| (channel.name.clone(), channel.only.clone())).collect();
-        let triage = crate::triage::settings::TriageSettings::new(&config, &rules, only)?;
-        Ok(Setup { config, zone, projects, rules, triage, channels, heartbeat, webhook_secret })
-    }
-}
-
-/// What could be opened; what could not goes to `wrong`, so that people see every mistake at once.
-fn usable<T>(opened: impl Iterator<Item = anyhow::Result<T>>, wrong: &mut Vec<String>) -> Vec<T> {
-    opened.filter_map(|one| one.map_err(|error| wrong.push(format!("{error:#}"))).ok()).collect()
-}
-
-fn watch(project: &ProjectConfig, credentials: &Credentials, transport: &Transport) -> anyhow::Result<Watched<Cloud>> {
-    let named = || format!("project `{}`", project.name);
-    let key = credentials.api_key(project).with_context(named)?;
-    let cloud = Cloud::connect(crate::llamacloud::settings::CloudSettings { project: project.clone(), key }, transport)
-        .with_context(named)?;
-    Ok(Watched {
-        name: project.name.clone(),
-        source: Arc::new(cloud),
-        look_back: project.look_back,
-        concurrency: project.concurrency.get(),
-    })
-}
-
-/// The channel of one `[[channel]]`, with its secrets.
-///
-/// # Errors
-/// A secret or setting is missing or cannot work.
-pub(crate) fn open_channel(config: &ChannelConfig, credentials: &Credentials) -> anyhow::Result<Channel> {
-    let mut secrets = ChannelSecrets::default();
-    if let Some(url) = &config.url {
-        crate::secrets::hold(url);
-    }
-    for use_for in SecretUse::of(config.kind) {
-        let secret =
-            credentials.channel_secret(config, *use_for).with_context(|| format!("channel \"{}\"", config.name))?;
-        match use_for {
-            SecretUse::SmtpPassword => secrets.smtp_password = secret,
-            SecretUse::Url => secrets.url = secret,
-            SecretUse::Signing => secrets.signing_secret = secret,
-            SecretUse::RoutingKey => secrets.routing_key = secret,
-        }
-    }
-    Ok(Channel::new(config, secrets)?)
-}
-
-fn open_heartbeat(config: &Config, credentials: &Credentials) -> anyhow::Result<Option<Heartbeat>> {
-    let secret = credentials.heartbeat_url(config.service.heartbeat_url_file.as_deref())?;
-    let plain = config.service.heartbeat_url.clone().map(SecretString::from);
-    if let Some(url) = &plain {
-        crate::secrets::hold(url.expose_secret());
-    }
-    secret.or(plain).filter(|url| !url.expose_secret().is_empty()).map(Heartbeat::new).transpose()
-}
+use crate::service::setup::Setup;
 
 /// After an upgrade that groups otherwise: first of all, so that what is known is never reported as new.
 async fn regroup_if_due(ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
@@ -165,7 +64,7 @@ impl Worker {
     /// The ledger cannot be opened, or its groups cannot be read back.
     pub async fn open(setup: Setup) -> anyhow::Result<Worker> {
         let ledger = Ledger::open(&setup.config.ledger.path).await?;
-        let mut clock = Clock::of(&ledger).await?;
+        let mut clock = Clock::load(&ledger).await?;
         let now = clock.now(&ledger, &setup).await?;
         crate::service::identity::settle(&ledger, now).await?;
         regroup_if_due(&ledger, now).await?;
@@ -221,9 +120,9 @@ impl Worker {
         }
         let named = self.named_by_project().await?;
         let rules = &self.setup.rules;
-        reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let classify = |first: &Subject<'_>| classify(rules, first);
         let scans = scan::scan(&self.ledger, &projects, &named, &mut self.grouper, &classify, now).await?;
+        reclassify_if_due(&self.ledger, rules, &self.setup.triage.page_classes, now).await?;
         let scanned = self.setup.config.project.iter().filter(|project| names.contains(&project.name));
         let addresses: Vec<_> = scanned.map(|project| (project.name.clone(), project.base_url.clone())).collect();
         self.ledger.write(move |tx| project::locate(tx, &addresses)).await?;
@@ -262,26 +161,5 @@ impl Worker {
         // Another key may be let in.
         self.asked = causes::CauseMemory::default();
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_missing_secret_is_reported_at_once() {
-        let text = "[ledger]\npath = \"l.db\"\n[[project]]\nname = \"a\"\n[[project]]\nname = \"b\"\napi-key-file = \"/missing/b\"\n\
-                    [[channel]]\nname = \"s\"\nkind = \"slack\"\n[[channel]]\nname = \"w\"\nkind = \"webhook\"\n\
-                    url = \"https://example.com\"\nsecret-file = \"/missing/w\"\n";
-        let config = crate::config::load::parse(text).unwrap();
-        let error = Setup::new(config, &Credentials::default()).err().unwrap();
-        let said = error.to_string();
-        let lines: Vec<_> = said.lines().collect();
-        assert_eq!(lines.len(), 4, "{said}");
-        for (line, name) in lines.iter().zip(["project `a`", "/missing/b", "channel \"s\"", "/missing/w"]) {
-            assert!(line.contains(name), "{line}");
-        }
-        assert_eq!(crate::exit::of_error(&error), crate::exit::Exit::Config);
     }
 }

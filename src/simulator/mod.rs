@@ -8,7 +8,7 @@ pub(crate) mod http;
 pub(crate) mod options;
 pub(crate) mod storage;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod v1;
 pub(crate) mod v2;
 pub(crate) mod world;

@@ -14,7 +14,7 @@ use crate::model::text::local;
 ///
 /// The syntax is that of Sentry's "archive until": `100x`, `100x/1h`, `escalating`; `resolved` is never before the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
+pub(crate) enum Until {
     /// So many more items.
     Items(u64),
     /// So many items within this time.
@@ -27,7 +27,7 @@ pub enum Until {
 
 impl Until {
     /// How far back the items of a rate are counted; none if nothing is counted so.
-    pub fn window(self) -> Option<SignedDuration> {
+    pub(crate) fn window(self) -> Option<SignedDuration> {
         match self {
             Until::Rate(_, window) => Some(window),
             _ => None,
@@ -35,7 +35,7 @@ impl Until {
     }
 
     /// "100 more items", as people read it after "until".
-    pub fn describe(self) -> String {
+    pub(crate) fn describe(self) -> String {
         match self {
             Until::Items(items) => format!("{items} more items"),
             Until::Rate(items, window) => format!("{items} items within {window:#}"),

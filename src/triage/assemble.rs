@@ -18,89 +18,18 @@ use crate::triage::digest::build::{self, only_entries, pick_different};
 use crate::triage::digest::channel_filter::{filter_digest, without_own_fault};
 use crate::triage::digest::identity::with_scopes;
 use crate::triage::digest::merge::{merge, merge_incidents};
-use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample};
+use crate::triage::digest::model::{Digest, Reason, Sample};
 use crate::triage::digest::size_limit::keep;
 use crate::triage::group_cases::{Context, GroupCase, Inventory};
 use crate::triage::settings::{Route, TriageSettings};
-use crate::triage::store::group_row::{self, GroupRecord, SampleItem};
-use crate::triage::store::{ack, announcement, digest, incident, note, outbox};
+use crate::triage::store::group_row::{self, SampleItem};
+use crate::triage::store::{ack, announcement, digest, incident, outbox};
 
 /// The reason of a digest that only some channels get: new ones, and those that stand in for others.
 const FOR_SOME: &str = "channels";
 
 /// How many items are looked at to find samples that differ.
 const CANDIDATES: usize = 60;
-
-/// A group's entry without samples and history, which are read only for what is shown.
-pub(crate) fn entry(
-    tx: &Transaction<'_>,
-    settings: &TriageSettings,
-    case: &GroupCase,
-) -> Result<GroupEntry, LedgerError> {
-    let before = case.told.as_ref().map_or(0, |told| told.total_items);
-    let (reason, why) = match &case.news {
-        Some(news) => (news.reason, news.why.clone()),
-        None => (Reason::Reminder, None),
-    };
-    // An escalation that is reported breaks the ack.
-    let ack = case.ack.as_ref().filter(|_| reason != Reason::Escalated && case.episode.closed.is_none());
-    Ok(GroupEntry {
-        episode: case.episode.ordinal,
-        reason,
-        state: case.state,
-        page: case.page,
-        why,
-        acked: ack.map(|ack| ack.describe(&settings.zone)),
-        new_items: case.row.total_items.saturating_sub(before),
-        ..plain_entry(tx, settings, &case.row)?
-    })
-}
-
-/// What is the same whatever is reported a group; the rest is as for one that nothing is reported.
-pub(crate) fn plain_entry(
-    tx: &Transaction<'_>,
-    settings: &TriageSettings,
-    row: &GroupRecord,
-) -> Result<GroupEntry, LedgerError> {
-    let (batches, job_types, projects) = group_row::batches_and_projects(tx, row.group_key)?;
-    Ok(GroupEntry {
-        group_id: row.group_id.clone(),
-        kind: row.kind,
-        episode: 0,
-        reason: Reason::Reminder,
-        state: GroupState::Ongoing,
-        class: row.class.clone(),
-        page: false,
-        title: row.title.clone(),
-        template: row.template.clone(),
-        why: None,
-        cause: row.cause.clone(),
-        note: note::newest(tx, row.group_key)?,
-        runbook: row.rule.as_ref().and_then(|rule| settings.runbooks.get(rule)).cloned(),
-        acked: None,
-        incident_scope: None,
-        open_items: row.open_items,
-        new_items: 0,
-        total_items: row.total_items,
-        batches,
-        job_types,
-        projects,
-        first_seen: row.first_seen,
-        last_seen: row.last_seen,
-        hourly: Vec::new(),
-        samples: Vec::new(),
-    })
-}
-
-/// A group as the table of open groups lists it, whatever is news of it.
-pub(crate) fn plain_case(
-    tx: &Transaction<'_>,
-    settings: &TriageSettings,
-    case: &GroupCase,
-) -> Result<GroupEntry, LedgerError> {
-    let entry = entry(tx, settings, case)?;
-    Ok(GroupEntry { reason: Reason::Reminder, why: None, ..entry })
-}
 
 /// Freezes a digest: one transaction makes it, its deliveries, and what people are now taken to know.
 ///
@@ -114,13 +43,13 @@ pub(crate) fn store_digest(
     extras: &Extras,
 ) -> Result<Digest, LedgerError> {
     let settings = context.settings;
-    let mut whole = shown(settings, &draft);
+    let mut whole = cut_to_size(settings, &draft);
     let mut contents: Vec<(&Route, Digest)> = Vec::new();
     for route in &settings.routes {
         let extra = extras.of(route);
         let extended = extra.map_or_else(|| draft.clone(), |extra| add_extra(&draft, route, extra));
         let own = match without_own_fault(&extended, &route.name) {
-            Some(extended) => content(tx, context, route, &extended)?.map(|content| shown(settings, &content)),
+            Some(extended) => content(tx, context, route, &extended)?.map(|content| cut_to_size(settings, &content)),
             None => None,
         };
         contents.extend(merge_handover(&extended, route, own, extra).map(|content| (route, content)));
@@ -149,7 +78,7 @@ pub(crate) fn store_extras(
         let extended = add_extra(bare, route, extra);
         let says = !extended.changes.is_empty() || !extended.still_open.is_empty() || !extended.faults.is_empty();
         let own = if says { content(tx, context, route, &extended)? } else { None };
-        let own = own.map(|content| shown(context.settings, &content));
+        let own = own.map(|content| cut_to_size(context.settings, &content));
         contents.extend(merge_handover(&extended, route, own, Some(extra)).map(|content| (route, content)));
     }
     let Some((_, first)) = contents.first() else { return Ok(None) };
@@ -161,7 +90,7 @@ pub(crate) fn store_extras(
     Ok(Some(whole))
 }
 
-fn shown(settings: &TriageSettings, digest: &Digest) -> Digest {
+fn cut_to_size(settings: &TriageSettings, digest: &Digest) -> Digest {
     keep(digest, settings.groups, settings.samples)
 }
 
@@ -305,18 +234,18 @@ fn mark_announced(
     cases: &[GroupCase],
 ) -> Result<(), LedgerError> {
     let now = context.moment.now;
-    let shown = whole.changes.iter().chain(&whole.still_open);
-    let samples: BTreeMap<&str, Vec<String>> = shown
+    let cut_to_size = whole.changes.iter().chain(&whole.still_open);
+    let samples: BTreeMap<&str, Vec<String>> = cut_to_size
         .map(|entry| (entry.group_id.as_str(), entry.samples.iter().map(|sample| sample.item_id.clone()).collect()))
         .collect();
     for entry in draft.changes.iter().chain(&draft.still_open) {
         let Some(case) = case_of(cases, &entry.group_id) else { continue };
         let items = samples.get(entry.group_id.as_str()).cloned().unwrap_or_default();
         digest::name_items(tx, &draft.digest_id, case.row.group_key, entry.reason.as_str(), &items)?;
-        if case.news.is_none() {
+        if case.notification.is_none() {
             continue;
         }
-        let told = Announced {
+        let announced = Announced {
             episode: case.episode.ordinal,
             reason: entry.reason,
             open_items: case.row.open_items,
@@ -325,7 +254,7 @@ fn mark_announced(
             failures: case.row.failures,
             baseline: case.baseline,
         };
-        announcement::upsert(tx, case.row.group_key, &draft.digest_id, &told, entry.state)?;
+        announcement::upsert(tx, case.row.group_key, &draft.digest_id, &announced, entry.state)?;
         announcement::record_escalations(tx, case.row.group_key, &case.reached, now)?;
         store_reclassify::mark_announced(tx, &entry.group_id)?;
         if entry.reason == Reason::Escalated && case.ack.is_some() {
@@ -341,5 +270,5 @@ fn mark_announced(
 }
 
 fn is_inventory(case: &GroupCase) -> bool {
-    case.news.as_ref().is_some_and(|news| news.reason == Reason::Baseline)
+    case.notification.as_ref().is_some_and(|notification| notification.reason == Reason::Baseline)
 }

@@ -13,12 +13,12 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::fault::{self, KnownFault};
 use crate::model::fault::Fault;
 use crate::model::text::local;
-use crate::triage::assemble;
 use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{by_urgency, count_changes};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
 use crate::triage::digest::remark::Remark;
 use crate::triage::group_cases::{Context, GroupCase};
+use crate::triage::group_entry;
 use crate::triage::handover::{self, Handed};
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::channel::{self, KnownChannel};
@@ -31,7 +31,7 @@ pub(crate) fn note(
     now: Timestamp,
 ) -> Result<Vec<KnownChannel>, LedgerError> {
     // Channels of a ledger that never reported anything are not new: all of them get its first digest.
-    let is_first = !channel::ever_told(tx)?;
+    let is_first = !channel::has_any_digest(tx)?;
     let known = channel::all(tx)?;
     for route in &settings.routes {
         let same = |known: &&KnownChannel| known.name == route.name && known.gone_at.is_none();
@@ -58,7 +58,8 @@ pub(crate) fn note(
 }
 
 fn record(tx: &Transaction<'_>, action: &str, name: &str, now: Timestamp) -> Result<(), LedgerError> {
-    audit::record(tx, &Act { actor: "auto:config", action, subject: name, ..Act::default() }, now)
+    audit::record(tx, &Act { actor: "auto:config", action, subject: name, ..Act::default() }, now)?;
+    Ok(())
 }
 
 fn is_configured(settings: &TriageSettings, name: &str) -> bool {
@@ -208,8 +209,8 @@ fn inventory(
     route: &Route,
     cases: &[GroupCase],
 ) -> Result<Vec<GroupEntry>, LedgerError> {
-    let open = cases.iter().filter(|case| crate::triage::is_still_open(case));
-    let entries = open.map(|case| assemble::plain_case(tx, context.settings, case));
+    let open = cases.iter().filter(|case| crate::triage::group_cases::is_still_open(case));
+    let entries = open.map(|case| group_entry::plain_case(tx, context.settings, case));
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
     Ok(entries.into_iter().filter(|entry| route.only.admits(entry)).collect())
 }
@@ -223,13 +224,17 @@ fn missing_incidents(
     cases: &[GroupCase],
 ) -> Result<Vec<GroupEntry>, LedgerError> {
     let mut entries = Vec::new();
-    for case in cases.iter().filter(|case| case.page && case.ack.is_none() && crate::triage::is_still_open(case)) {
-        let told_before =
-            case.told.as_ref().is_some_and(|told| told.reason != Reason::Resolved && told.at < known.since);
-        if !told_before || incident::is_known(tx, &route.name, case.row.group_key, case.episode.ordinal)? {
+    for case in
+        cases.iter().filter(|case| case.page && case.ack.is_none() && crate::triage::group_cases::is_still_open(case))
+    {
+        let announced_before = case
+            .announced
+            .as_ref()
+            .is_some_and(|announced| announced.reason != Reason::Resolved && announced.at < known.since);
+        if !announced_before || incident::is_known(tx, &route.name, case.row.group_key, case.episode.ordinal)? {
             continue;
         }
-        let entry = assemble::plain_case(tx, context.settings, case)?;
+        let entry = group_entry::plain_case(tx, context.settings, case)?;
         entries.extend(Some(entry).filter(|entry| route.only.admits(entry)));
     }
     Ok(entries)
@@ -255,14 +260,14 @@ pub(crate) fn remarks(
                 "Channel {} was removed from the configuration {}{}.",
                 known.name,
                 local(at, &settings.zone),
-                left_open(tx, &known.name)?
+                open_incidents_text(tx, &known.name)?
             ),
         }));
     }
     Ok(remarks)
 }
 
-fn left_open(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
+fn open_incidents_text(tx: &Transaction<'_>, name: &str) -> Result<String, LedgerError> {
     Ok(match incident::count_open(tx, name)? {
         0 => String::new(),
         1 => "; llama-triage cannot resolve the incident it opened: resolve it there".to_owned(),

@@ -50,7 +50,7 @@ pub(crate) struct GroupMeasures {
     /// Open items now.
     pub open: u64,
     /// Open items when people were last told.
-    pub open_told: u64,
+    pub open_announced: u64,
     /// The batch of the last day with the largest share.
     pub batch: Option<BatchShare>,
 }
@@ -107,7 +107,7 @@ pub(crate) fn is_above(memory: &EscalationMemory, measures: &GroupMeasures) -> b
 }
 
 /// Whether a reached rule is news: it never fired, or its value doubled, or it was below its limit for a day.
-pub(crate) fn is_news(reached: &Reached, memory: Option<&EscalationMemory>, now: Timestamp) -> bool {
+pub(crate) fn is_due(reached: &Reached, memory: Option<&EscalationMemory>, now: Timestamp) -> bool {
     memory.is_none_or(|memory| reached.value >= 2.0 * memory.value || now - memory.above_at >= CALM)
 }
 
@@ -124,10 +124,10 @@ fn hour(m: &GroupMeasures) -> Option<Reached> {
 
 fn crossing(m: &GroupMeasures) -> Option<Reached> {
     let limit = 10_u64.checked_pow(m.open.checked_ilog10()?)?;
-    (limit >= 10 && m.open_told < limit).then(|| Reached {
+    (limit >= 10 && m.open_announced < limit).then(|| Reached {
         rule: EscalationRule::Open,
         value: as_f64(m.open),
-        why: format!("{} open items, {} at the last digest; alert at {limit}", m.open, m.open_told),
+        why: format!("{} open items, {} at the last digest; alert at {limit}", m.open, m.open_announced),
     })
 }
 
@@ -180,11 +180,11 @@ mod tests {
 
     #[test]
     fn open_items_count_at_each_power_of_ten() {
-        let measures = |open_told, open| GroupMeasures { open, open_told, ..GroupMeasures::default() };
+        let measures = |open_announced, open| GroupMeasures { open, open_announced, ..GroupMeasures::default() };
         assert_eq!(whys(&measures(3, 12)), ["12 open items, 3 at the last digest; alert at 10"]);
         assert_eq!(whys(&measures(50, 1000)), ["1000 open items, 50 at the last digest; alert at 1000"]);
-        for (told, open) in [(0, 9), (10, 99), (12, 11), (100, 99), (0, 0)] {
-            assert!(whys(&measures(told, open)).is_empty(), "{told} {open}");
+        for (announced, open) in [(0, 9), (10, 99), (12, 11), (100, 99), (0, 0)] {
+            assert!(whys(&measures(announced, open)).is_empty(), "{announced} {open}");
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
     fn open_items_are_calm_only_below_the_limit_they_crossed() {
         let memory = |value| EscalationMemory { rule: EscalationRule::Open, fired_at: t(0), value, above_at: t(0) };
         // It was reported of 60 items: that nothing crosses a limit any more does not mean that it is calm.
-        let told = |open| GroupMeasures { open, open_told: open, ..GroupMeasures::default() };
+        let announced = |open| GroupMeasures { open, open_announced: open, ..GroupMeasures::default() };
         for (value, open, above) in [
             (60.0, 60, true),
             (60.0, 10, true),
@@ -213,7 +213,7 @@ mod tests {
             (1000.0, 999, false),
             (12.0, 11, true),
         ] {
-            assert_eq!(is_above(&memory(value), &told(open)), above, "{value} {open}");
+            assert_eq!(is_above(&memory(value), &announced(open)), above, "{value} {open}");
         }
     }
 
@@ -221,10 +221,10 @@ mod tests {
     fn a_rule_fires_again_only_at_the_double_or_after_a_calm_day() {
         let now_at = |value| Reached { rule: EscalationRule::Hour, value, why: String::new() };
         let memory = EscalationMemory { rule: EscalationRule::Hour, fired_at: t(0), value: 20.0, above_at: t(2) };
-        assert!(is_news(&now_at(20.0), None, t(0)));
-        assert!(!is_news(&now_at(39.0), Some(&memory), t(3)));
-        assert!(is_news(&now_at(40.0), Some(&memory), t(3)));
-        assert!(!is_news(&now_at(20.0), Some(&memory), t(25)));
-        assert!(is_news(&now_at(20.0), Some(&memory), t(26)));
+        assert!(is_due(&now_at(20.0), None, t(0)));
+        assert!(!is_due(&now_at(39.0), Some(&memory), t(3)));
+        assert!(is_due(&now_at(40.0), Some(&memory), t(3)));
+        assert!(!is_due(&now_at(20.0), Some(&memory), t(25)));
+        assert!(is_due(&now_at(20.0), Some(&memory), t(26)));
     }
 }

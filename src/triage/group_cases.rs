@@ -2,31 +2,34 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::ledger::Transaction;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::classify::store_reclassify;
+use crate::ledger::Transaction;
 use crate::ledger::error::LedgerError;
 use crate::model::group_state::GroupState;
 use crate::model::text::count;
 use crate::scan::store::project;
-use crate::triage::TriageRequest;
 use crate::triage::ack::Ack;
-use crate::triage::decide::{Announced, GroupNow, Moment, News, Wishes, decide};
+use crate::triage::decide::{Announced, GroupNow, Moment, Notification, Suppression, decide};
 use crate::triage::digest::model::Reason;
 use crate::triage::episode::{self, Episode};
-use crate::triage::escalation::{BatchShare, Reached, is_above, is_news, reached};
+use crate::triage::escalation::{BatchShare, Reached, is_above, is_due, reached};
 use crate::triage::group_state::{self, group_state};
-use crate::triage::settings::TriageSettings;
+use crate::triage::settings::{TriageRequest, TriageSettings};
 use crate::triage::store::group_row::{self, GroupRecord};
 use crate::triage::store::silence::{self, ActiveSilences};
 use crate::triage::store::{ack, announcement, digest};
+
+pub(crate) fn is_still_open(case: &GroupCase) -> bool {
+    case.episode.closed.is_none() && case.silenced_until.is_none() && case.announced.is_some()
+}
 
 /// One group, looked at.
 pub(crate) struct GroupCase {
     pub(crate) row: GroupRecord,
     pub(crate) episode: Episode,
-    pub(crate) told: Option<Announced>,
+    pub(crate) announced: Option<Announced>,
     pub(crate) state: GroupState,
     pub(crate) reached: Vec<Reached>,
     pub(crate) ack: Option<Ack>,
@@ -35,7 +38,7 @@ pub(crate) struct GroupCase {
     /// All of it failed before llama-triage was started, as far as people know or are to know.
     pub(crate) baseline: bool,
     pub(crate) silenced_until: Option<Timestamp>,
-    pub(crate) news: Option<News>,
+    pub(crate) notification: Option<Notification>,
     /// What would be reported if no silence covered it.
     pub(crate) hushed: bool,
 }
@@ -124,37 +127,37 @@ fn inventory(tx: &Transaction<'_>, request: &TriageRequest) -> Result<Inventory,
 pub(crate) fn gather(tx: &Transaction<'_>, context: &Context<'_>) -> Result<Vec<GroupCase>, LedgerError> {
     let mut cases = Vec::new();
     for row in group_row::watched(tx)? {
-        cases.extend(look_at(tx, context, row)?);
+        cases.extend(examine(tx, context, row)?);
     }
     Ok(cases)
 }
 
-fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Result<Option<GroupCase>, LedgerError> {
+fn examine(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Result<Option<GroupCase>, LedgerError> {
     let episodes = update_episodes(tx, context, &row)?;
     let Some(episode) = episodes.last().cloned() else {
         return Ok(None);
     };
-    let (told, told_state) = announcement::last(tx, row.group_key)?.unzip();
-    let (reached, fired) = escalation(tx, context, &row, &episode, told.as_ref())?;
+    let (announced, announced_state) = announcement::last(tx, row.group_key)?.unzip();
+    let (reached, fired) = escalation(tx, context, &row, &episode, announced.as_ref())?;
     let silenced_until =
         if episode.closed.is_none() { context.hush.covers(tx, row.group_key, &row.group_id)? } else { None };
     let ack = ack::in_force(tx, &row, episode.ordinal, context.request.certain)?;
     let pages = context.settings.page_classes.contains(&row.class);
     let in_first = matches!(context.inventory, Inventory::Until(until) if row.first_seen <= until);
-    let baseline = is_baseline(tx, &row, told.as_ref(), in_first, pages)?;
+    let baseline = is_baseline(tx, &row, announced.as_ref(), in_first, pages)?;
     let page = pages && !baseline;
-    let turned = told.is_some() && page && context.turned.contains(&row.group_id);
+    let turned = announced.is_some() && page && context.turned.contains(&row.group_id);
     let fired = fired.or_else(|| turned.then(|| format!("new rules classify it as {}, which pages", row.class)));
     let fired = match fired {
-        None => whole_batches(tx, &row, told.as_ref())?,
+        None => whole_batches(tx, &row, announced.as_ref())?,
         fired => fired,
     };
-    let wishes = Wishes {
+    let suppression = Suppression {
         silenced: silenced_until.is_some(),
-        silence_ended: silence_ended(tx, context, &row, told.as_ref())?,
+        silence_ended: silence_ended(tx, context, &row, announced.as_ref())?,
         ack: ack.clone(),
     };
-    let standing = GroupNow {
+    let group_now = GroupNow {
         episode: episode.ordinal,
         closed: episode.closed.clone(),
         earlier: episodes.iter().rev().nth(1).and_then(|earlier| earlier.closed.clone()),
@@ -164,34 +167,51 @@ fn look_at(tx: &Transaction<'_>, context: &Context<'_>, row: GroupRecord) -> Res
         pairs: episode::count_reopenings(&episodes, context.moment.now),
         fired,
         page,
-        inventory: told.is_none() && baseline,
-        first_failure: told.as_ref().is_some_and(|told| told.baseline) && !baseline,
+        inventory: announced.is_none() && baseline,
+        first_failure: announced.as_ref().is_some_and(|announced| announced.baseline) && !baseline,
     };
-    let news = news(context, told.as_ref(), &standing, &wishes);
-    let unhushed = Wishes { silenced: false, ..wishes.clone() };
-    let hushed =
-        wishes.silenced && crate::triage::group_cases::news(context, told.as_ref(), &standing, &unhushed).is_some();
-    let state = state(context.moment.now, &row, &episode, told_state, news.as_ref());
-    Ok(Some(GroupCase { row, episode, told, state, reached, ack, page, baseline, silenced_until, news, hushed }))
+    let notification = notification(context, announced.as_ref(), &group_now, &suppression);
+    let unhushed = Suppression { silenced: false, ..suppression.clone() };
+    let hushed = suppression.silenced
+        && crate::triage::group_cases::notification(context, announced.as_ref(), &group_now, &unhushed).is_some();
+    let state = state(context.moment.now, &row, &episode, announced_state, notification.as_ref());
+    Ok(Some(GroupCase {
+        row,
+        episode,
+        announced,
+        state,
+        reached,
+        ack,
+        page,
+        baseline,
+        silenced_until,
+        notification,
+        hushed,
+    }))
 }
 
 /// Batches that failed as a whole since a digest reported the group: each is news, whatever was reported before.
 fn whole_batches(
     tx: &Transaction<'_>,
     row: &GroupRecord,
-    told: Option<&Announced>,
+    announced: Option<&Announced>,
 ) -> Result<Option<String>, LedgerError> {
-    let Some(told) = told else { return Ok(None) };
-    let (batches, items) = group_row::whole_batches_since(tx, row.group_key, told.at)?;
+    let Some(announced) = announced else { return Ok(None) };
+    let (batches, items) = group_row::whole_batches_since(tx, row.group_key, announced.at)?;
     let failed = count(batches, "batch failed as a whole", "batches failed as a whole");
     Ok((batches > 0).then(|| format!("{failed} since the last digest, with {}", count(items, "item", "items"))))
 }
 
-fn news(context: &Context<'_>, told: Option<&Announced>, standing: &GroupNow, wishes: &Wishes) -> Option<News> {
-    if context.inventory == Inventory::Awaited || (standing.inventory && context.project_awaited) {
+fn notification(
+    context: &Context<'_>,
+    announced: Option<&Announced>,
+    group_now: &GroupNow,
+    suppression: &Suppression,
+) -> Option<Notification> {
+    if context.inventory == Inventory::Awaited || (group_now.inventory && context.project_awaited) {
         return None;
     }
-    decide(told, standing, wishes, context.moment)
+    decide(announced, group_now, suppression, context.moment)
 }
 
 /// Whether a group holds nothing but what failed before its project was first scanned, as far as people know:
@@ -201,14 +221,14 @@ fn news(context: &Context<'_>, told: Option<&Announced>, standing: &GroupNow, wi
 fn is_baseline(
     tx: &Transaction<'_>,
     row: &GroupRecord,
-    told: Option<&Announced>,
+    announced: Option<&Announced>,
     in_first: bool,
     pages: bool,
 ) -> Result<bool, LedgerError> {
-    match told {
+    match announced {
         None if in_first => Ok(true),
-        Some(told) if told.baseline && row.failures <= told.failures => Ok(true),
-        Some(told) if !told.baseline && !pages => Ok(false),
+        Some(announced) if announced.baseline && row.failures <= announced.failures => Ok(true),
+        Some(announced) if !announced.baseline && !pages => Ok(false),
         _ => Ok(!group_row::failed_since_start(tx, row.group_key)?),
     }
 }
@@ -238,7 +258,7 @@ fn escalation(
     context: &Context<'_>,
     row: &GroupRecord,
     episode: &Episode,
-    told: Option<&Announced>,
+    announced: Option<&Announced>,
 ) -> Result<(Vec<Reached>, Option<String>), LedgerError> {
     if episode.closed.is_some() {
         return Ok((Vec::new(), None));
@@ -246,20 +266,20 @@ fn escalation(
     let now = context.moment.now;
     let mut measures = group_row::measures(tx, row, context.shares.get(&row.group_key).cloned(), now)?;
     // This episode was not reported: its first items are news already, and no crossing.
-    let this_episode = told.filter(|told| told.episode == episode.ordinal);
-    measures.open_told = this_episode.map_or(row.open_items, |told| told.open_items);
+    let this_episode = announced.filter(|announced| announced.episode == episode.ordinal);
+    measures.open_announced = this_episode.map_or(row.open_items, |announced| announced.open_items);
     let reached = reached(&measures);
-    if told.is_some() && context.survivors.contains(&row.group_key) {
+    if announced.is_some() && context.survivors.contains(&row.group_key) {
         // The sum of two groups that people know is nothing new, however large.
         announcement::record_escalations(tx, row.group_key, &reached, now)?;
     }
     let memory = announcement::escalations(tx, row.group_key)?;
-    let news = reached.iter().filter(|r| is_news(r, memory.iter().find(|m| m.rule == r.rule), now));
-    let whys: Vec<&str> = news.map(|r| r.why.as_str()).collect();
+    let notification = reached.iter().filter(|r| is_due(r, memory.iter().find(|m| m.rule == r.rule), now));
+    let whys: Vec<&str> = notification.map(|r| r.why.as_str()).collect();
     let mut fired = (!whys.is_empty()).then(|| whys.join("; "));
-    if let (Some(told), Some(_)) = (told, &fired)
-        && row.failures > told.failures
-        && group_row::only_baseline_since(tx, row.group_key, told.at)?
+    if let (Some(announced), Some(_)) = (announced, &fired)
+        && row.failures > announced.failures
+        && group_row::only_baseline_since(tx, row.group_key, announced.at)?
     {
         // What a project brings along that is watched since, or a longer look-back, is no growth.
         announcement::record_escalations(tx, row.group_key, &reached, now)?;
@@ -274,12 +294,12 @@ fn silence_ended(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     row: &GroupRecord,
-    told: Option<&Announced>,
+    announced: Option<&Announced>,
 ) -> Result<Option<Timestamp>, LedgerError> {
-    let Some(told) = told else {
+    let Some(announced) = announced else {
         return Ok(None);
     };
-    let since_told: Vec<_> = context.ended.iter().filter(|silence| silence.until() > told.at).cloned().collect();
+    let since_told: Vec<_> = context.ended.iter().filter(|silence| silence.until() > announced.at).cloned().collect();
     ActiveSilences::new(since_told).covers(tx, row.group_key, &row.group_id)
 }
 
@@ -300,10 +320,10 @@ fn state(
     now: Timestamp,
     row: &GroupRecord,
     episode: &Episode,
-    told: Option<group_state::LastAnnouncement>,
-    news: Option<&News>,
+    announced: Option<group_state::LastAnnouncement>,
+    notification: Option<&Notification>,
 ) -> GroupState {
-    match news.map(|news| news.reason) {
+    match notification.map(|notification| notification.reason) {
         Some(Reason::Escalated) => return GroupState::Escalating,
         Some(Reason::New | Reason::Baseline) => return GroupState::New,
         Some(Reason::Regressed | Reason::Flapping) => return GroupState::Regressed,
@@ -320,6 +340,6 @@ fn state(
             ordinal: episode.ordinal,
             closed_at: episode.closed.as_ref().map(|closed| closed.at),
         }),
-        told,
+        announced,
     })
 }

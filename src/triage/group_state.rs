@@ -34,7 +34,7 @@ pub(crate) struct GroupFigures {
     /// Its latest episode; none before triage first saw it.
     pub episode: Option<LatestEpisode>,
     /// What people were last told; none if never.
-    pub told: Option<LastAnnouncement>,
+    pub announced: Option<LastAnnouncement>,
 }
 
 /// A group's latest episode.
@@ -58,21 +58,21 @@ pub(crate) struct LastAnnouncement {
 }
 
 /// Where the group stands: see the module's rule.
-pub(crate) fn group_state(standing: &GroupFigures) -> GroupState {
-    if standing.open_items == 0 {
+pub(crate) fn group_state(figures: &GroupFigures) -> GroupState {
+    if figures.open_items == 0 {
         return GroupState::Resolved;
     }
-    let Some(episode) = standing.episode else {
+    let Some(episode) = figures.episode else {
         return GroupState::New;
     };
     if let Some(closed_at) = episode.closed_at {
-        return if standing.last_seen > closed_at { GroupState::Regressed } else { GroupState::Resolved };
+        return if figures.last_seen > closed_at { GroupState::Regressed } else { GroupState::Resolved };
     }
-    match standing.told {
-        Some(told) if told.episode == episode.ordinal => match told.state {
-            _ if standing.now.duration_since(standing.last_seen) > CALM => GroupState::Ongoing,
+    match figures.announced {
+        Some(announced) if announced.episode == episode.ordinal => match announced.state {
+            _ if figures.now.duration_since(figures.last_seen) > CALM => GroupState::Ongoing,
             GroupState::Regressed => GroupState::Regressed,
-            GroupState::Escalating if standing.now.duration_since(standing.last_seen.max(told.at)) <= GROWTH => {
+            GroupState::Escalating if figures.now.duration_since(figures.last_seen.max(announced.at)) <= GROWTH => {
                 GroupState::Escalating
             }
             _ => GroupState::Ongoing,
@@ -90,63 +90,68 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn standing(open_items: u64, episode: Option<(u32, Option<i64>)>, told: Option<(u32, GroupState)>) -> GroupFigures {
+    fn figures(
+        open_items: u64,
+        episode: Option<(u32, Option<i64>)>,
+        announced: Option<(u32, GroupState)>,
+    ) -> GroupFigures {
         GroupFigures {
             now: at(1000),
             open_items,
             last_seen: at(100),
             episode: episode.map(|(ordinal, closed)| LatestEpisode { ordinal, closed_at: closed.map(at) }),
-            told: told.map(|(episode, state)| LastAnnouncement { episode, state, at: at(150) }),
+            announced: announced.map(|(episode, state)| LastAnnouncement { episode, state, at: at(150) }),
         }
     }
 
     #[test]
     fn the_rule_holds_line_by_line() {
         use GroupState::*;
-        for (standing, expected) in [
-            (standing(0, None, None), Resolved),
-            (standing(0, Some((1, None)), Some((1, New))), Resolved),
-            (standing(3, None, None), New),
-            (standing(3, Some((1, None)), None), New),
-            (standing(3, Some((1, None)), Some((1, New))), Ongoing),
-            (standing(3, Some((1, None)), Some((1, Ongoing))), Ongoing),
-            (standing(3, Some((1, None)), Some((1, Escalating))), Escalating),
-            (standing(3, Some((2, None)), Some((1, Resolved))), Regressed),
-            (standing(3, Some((2, None)), None), Regressed),
-            (standing(3, Some((2, None)), Some((2, Regressed))), Regressed),
-            (standing(3, Some((2, None)), Some((2, Escalating))), Escalating),
-            (standing(3, Some((2, None)), Some((2, Ongoing))), Ongoing),
-            (standing(3, Some((1, Some(200))), Some((1, Resolved))), Resolved),
-            (standing(3, Some((1, Some(50))), Some((1, Resolved))), Regressed),
+        for (figures, expected) in [
+            (figures(0, None, None), Resolved),
+            (figures(0, Some((1, None)), Some((1, New))), Resolved),
+            (figures(3, None, None), New),
+            (figures(3, Some((1, None)), None), New),
+            (figures(3, Some((1, None)), Some((1, New))), Ongoing),
+            (figures(3, Some((1, None)), Some((1, Ongoing))), Ongoing),
+            (figures(3, Some((1, None)), Some((1, Escalating))), Escalating),
+            (figures(3, Some((2, None)), Some((1, Resolved))), Regressed),
+            (figures(3, Some((2, None)), None), Regressed),
+            (figures(3, Some((2, None)), Some((2, Regressed))), Regressed),
+            (figures(3, Some((2, None)), Some((2, Escalating))), Escalating),
+            (figures(3, Some((2, None)), Some((2, Ongoing))), Ongoing),
+            (figures(3, Some((1, Some(200))), Some((1, Resolved))), Resolved),
+            (figures(3, Some((1, Some(50))), Some((1, Resolved))), Regressed),
         ] {
-            assert_eq!(group_state(&standing), expected, "{standing:?}");
+            assert_eq!(group_state(&figures), expected, "{figures:?}");
         }
     }
 
     #[test]
     fn what_was_quiet_for_a_day_is_only_still_there() {
-        let told = |state| standing(3, Some((1, None)), Some((1, state)));
-        let later = |state, hours| GroupFigures { now: at(100) + SignedDuration::from_hours(hours), ..told(state) };
+        let announced = |state| figures(3, Some((1, None)), Some((1, state)));
+        let later =
+            |state, hours| GroupFigures { now: at(100) + SignedDuration::from_hours(hours), ..announced(state) };
         assert_eq!(group_state(&later(GroupState::Regressed, 24)), GroupState::Regressed);
         assert_eq!(group_state(&later(GroupState::Regressed, 25)), GroupState::Ongoing);
         let untold =
-            GroupFigures { now: at(100) + SignedDuration::from_hours(99), ..standing(3, Some((2, None)), None) };
+            GroupFigures { now: at(100) + SignedDuration::from_hours(99), ..figures(3, Some((2, None)), None) };
         assert_eq!(group_state(&untold), GroupState::Regressed, "what nobody was told of stays news");
     }
 
     #[test]
     fn a_group_escalates_for_as_long_as_it_fails_and_for_an_hour_after_it_was_reported() {
         let hours = |from: i64, hours: i64| at(from) + SignedDuration::from_hours(hours);
-        for (last_seen, told_at, now, expected) in [
+        for (last_seen, announced_at, now, expected) in [
             (at(0), at(0), hours(0, 1), GroupState::Escalating),
             (at(0), at(0), hours(1, 1), GroupState::Ongoing),
             (hours(0, 20), at(0), hours(0, 21), GroupState::Escalating),
             (at(0), hours(0, 20), hours(0, 21), GroupState::Escalating),
             (at(0), at(0), hours(0, 21), GroupState::Ongoing),
         ] {
-            let told = Some(LastAnnouncement { episode: 1, state: GroupState::Escalating, at: told_at });
-            let standing = GroupFigures { now, last_seen, told, ..standing(16, Some((1, None)), None) };
-            assert_eq!(group_state(&standing), expected, "{standing:?}");
+            let announced = Some(LastAnnouncement { episode: 1, state: GroupState::Escalating, at: announced_at });
+            let figures = GroupFigures { now, last_seen, announced, ..figures(16, Some((1, None)), None) };
+            assert_eq!(group_state(&figures), expected, "{figures:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::triage::digest::remark::{About, Remark};
 use crate::triage::group_cases::Context;
 use crate::triage::settings::{Route, TriageSettings};
 use crate::triage::store::channel::KnownChannel;
-use crate::triage::store::handover::{self, Got, OwedDelivery};
+use crate::triage::store::handover::{self, SentContent, UndeliveredDelivery};
 
 /// What was owed to channels that are gone, by the channel that gets it.
 #[derive(Debug, Default)]
@@ -63,14 +63,14 @@ pub(crate) fn read(
             let got = handover::sent_to(tx, &heir.name, owed.content.window.from)?;
             let Some(rest) = unsent_part(&owed, heir, &heirs, &got) else { continue };
             first.get_or_insert_with(|| heir.name.clone());
-            add_to_heir(&mut handed, heir, rest, owed.page);
+            add_to_successor(&mut handed, heir, rest, owed.page);
         }
         handed.ended.push((owed.delivery_id, first));
     }
     Ok(handed)
 }
 
-fn add_to_heir(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
+fn add_to_successor(handed: &mut Handed, heir: &Route, rest: Digest, page: bool) {
     let (all, pages) = match handed.to.remove(&heir.name) {
         None => (rest, page),
         Some((before, paged)) => {
@@ -93,7 +93,7 @@ fn heirs(settings: &TriageSettings, incidents: bool) -> Vec<&Route> {
 /// What of a delivery is news for a channel; none if it has all of it.
 ///
 /// A filter is obeyed where another channel gets what it keeps out; otherwise all do, rather than no one.
-fn unsent_part(owed: &OwedDelivery, heir: &Route, heirs: &[&Route], got: &Got) -> Option<Digest> {
+fn unsent_part(owed: &UndeliveredDelivery, heir: &Route, heirs: &[&Route], got: &SentContent) -> Option<Digest> {
     let wanted = |entry: &GroupEntry| heir.only.admits(entry) || !heirs.iter().any(|heir| heir.only.admits(entry));
     let known: &HashSet<(String, u32)> = &got.groups;
     let has = |entry: &GroupEntry| known.contains(&(entry.group_id.clone(), entry.episode));

@@ -10,25 +10,25 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::fault;
 use crate::model::fault::Fault;
 use crate::model::group_state::GroupState;
-use crate::triage::assemble::plain_entry;
 use crate::triage::digest::build::{self, by_urgency};
 use crate::triage::digest::model::{Digest, GroupEntry, Reason};
 use crate::triage::draft;
 use crate::triage::group_cases::{Context, GroupCase};
+use crate::triage::group_entry::plain_entry;
 use crate::triage::settings::Route;
 use crate::triage::store::incident::{self, Incident};
 use crate::triage::store::{digest, group_row, outbox};
 
 /// What is owed to all channels with incidents.
-struct OwedIncidents {
+struct PendingIncidents {
     ends: Vec<Incident>,
     acks: Vec<Incident>,
     faults: Vec<Fault>,
 }
 
-impl OwedIncidents {
-    fn read(tx: &Transaction<'_>, context: &Context<'_>) -> Result<OwedIncidents, LedgerError> {
-        Ok(OwedIncidents {
+impl PendingIncidents {
+    fn read(tx: &Transaction<'_>, context: &Context<'_>) -> Result<PendingIncidents, LedgerError> {
+        Ok(PendingIncidents {
             ends: incident::with_closed_episode(tx)?,
             acks: incident::acked(tx, context.moment.now)?,
             faults: fault::ended_with_open_incident(tx, context.moment.now)?,
@@ -41,7 +41,7 @@ impl OwedIncidents {
 }
 
 /// Freezes what is owed as a digest of its own; none if nothing is.
-pub(crate) fn store_owed_digest(
+pub(crate) fn store_pending_digest(
     tx: &Transaction<'_>,
     context: &Context<'_>,
     cases: &[GroupCase],
@@ -50,7 +50,7 @@ pub(crate) fn store_owed_digest(
     if routes().next().is_none() {
         return Ok(None);
     }
-    let owed = OwedIncidents::read(tx, context)?;
+    let owed = PendingIncidents::read(tx, context)?;
     if owed.is_empty() {
         return Ok(None);
     }
@@ -76,7 +76,7 @@ fn content(
     context: &Context<'_>,
     route: &Route,
     draft: &Digest,
-    owed: &OwedIncidents,
+    owed: &PendingIncidents,
 ) -> Result<Digest, LedgerError> {
     let entries = |incidents: &[Incident], reason, state| {
         let own = incidents.iter().filter(|incident| incident.channel == route.name);
@@ -120,7 +120,12 @@ fn reasons(digest: &Digest) -> String {
     said.join(",")
 }
 
-fn note(tx: &Transaction<'_>, context: &Context<'_>, route: &Route, owed: &OwedIncidents) -> Result<(), LedgerError> {
+fn note(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    route: &Route,
+    owed: &PendingIncidents,
+) -> Result<(), LedgerError> {
     for end in owed.ends.iter().filter(|incident| incident.channel == route.name) {
         incident::resolve(tx, end, context.moment.now)?;
     }

@@ -12,6 +12,7 @@ pub(crate) mod digest_rate;
 pub(crate) mod episode;
 pub(crate) mod escalation;
 pub(crate) mod group_cases;
+pub(crate) mod group_entry;
 pub(crate) mod group_state;
 pub(crate) mod handover;
 pub(crate) mod incidents;
@@ -20,23 +21,21 @@ pub(crate) mod silence;
 pub(crate) mod store;
 #[cfg(test)]
 pub(crate) mod tests;
-
-use crate::ledger::Transaction;
-use crate::triage::digest::remark::Remark;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::fault::{self, KnownFault};
-use crate::ledger::{Ledger, identity, run};
+use crate::ledger::{Ledger, Transaction, identity, run};
 use crate::model::schedule::DueRun;
 use crate::model::text::{count, local};
 use crate::triage::channels::Extras;
 use crate::triage::decide::Urgency;
 use crate::triage::digest::build::{self, by_urgency};
 use crate::triage::digest::model::{Digest, LeftOut, Reason, SCHEMA_VERSION, Silenced, Window};
+use crate::triage::digest::remark::Remark;
 use crate::triage::digest_rate::{DigestGate, DigestTriggers, gate};
-use crate::triage::group_cases::{Context, GroupCase, Inventory};
-use crate::triage::settings::TriageSettings;
+use crate::triage::group_cases::{Context, GroupCase, Inventory, is_still_open};
+use crate::triage::settings::{TriageRequest, TriageSettings};
 use crate::triage::store::channel::{self, KnownChannel};
 use crate::triage::store::{digest as digest_store, episode as episode_store, misdated};
 
@@ -49,28 +48,6 @@ const DOWNTIME: SignedDuration = SignedDuration::from_hours(1);
 /// Said by a digest that was decided while nobody could confirm what time it was.
 const CLOCK_IN_DOUBT: &str = "The clock of this host jumped, and no server confirms what it shows: the dates in this \
      digest may be wrong.";
-
-/// What one triage is asked for.
-#[derive(Clone, Debug)]
-pub struct TriageRequest {
-    /// Now.
-    pub now: Timestamp,
-    /// What deadlines are judged by: earlier than `now` while the clock is in doubt, so that nothing ends by a wrong one.
-    pub certain: Timestamp,
-    /// A person asks: schedule, waiting times and caps do not count.
-    pub by_hand: bool,
-    /// The budget line of reprocessing, if it has one.
-    pub budget: Option<String>,
-    /// Items that a plan would retry now.
-    pub would_retry: u64,
-}
-
-impl TriageRequest {
-    /// What a cycle asks for.
-    pub fn at(now: Timestamp) -> TriageRequest {
-        TriageRequest { now, certain: now, by_hand: false, budget: None, would_retry: 0 }
-    }
-}
 
 /// Does one triage. Returns the digest that was frozen; none if there is nothing to tell now, or nobody to tell it to: news
 /// is owed until there is a channel.
@@ -133,7 +110,7 @@ pub fn triage_in(
     if gate == DigestGate::Open {
         finish(tx, &context, due, told.as_ref())?;
     }
-    let settled = incidents::store_owed_digest(tx, &context, &cases)?;
+    let settled = incidents::store_pending_digest(tx, &context, &cases)?;
     Ok(told.or(settled))
 }
 
@@ -152,21 +129,20 @@ fn observe(tx: &Transaction<'_>, settings: &TriageSettings, request: &TriageRequ
 ///
 /// # Errors
 /// The ledger refuses.
-pub(crate) fn openings_in(
+pub(crate) fn send_times(
     tx: &Transaction<'_>,
     settings: &TriageSettings,
     now: Timestamp,
 ) -> Result<Vec<(Timestamp, String)>, LedgerError> {
     let recent = digest_store::unscheduled_since(tx, now - SignedDuration::from_hours(24))?;
-    let mut openings = digest_rate::ends_of_caps(&recent, settings.limits, now);
-    openings.push((now + settings.group_wait, "when its batches have ended, or digest.group-wait is over".to_owned()));
+    let mut times = digest_rate::ends_of_caps(&recent, settings.limits, now);
+    times.push((now + settings.group_wait, "when its batches have ended, or digest.group-wait is over".to_owned()));
     let quiet = settings.quiet.filter(|quiet| quiet.contain(now, &settings.zone));
-    openings
-        .extend(quiet.and_then(|quiet| Some((quiet.end(now, &settings.zone)?, "after the quiet hours".to_owned()))));
+    times.extend(quiet.and_then(|quiet| Some((quiet.end(now, &settings.zone)?, "after the quiet hours".to_owned()))));
     let scheduled = settings.digest.next(now, &settings.zone);
-    openings.extend(scheduled.map(|at| (at, "with the scheduled digest".to_owned())));
-    openings.sort();
-    Ok(openings)
+    times.extend(scheduled.map(|at| (at, "with the scheduled digest".to_owned())));
+    times.sort();
+    Ok(times)
 }
 
 /// Whether the daily digest is due. Before the first scan nothing is.
@@ -179,7 +155,7 @@ fn due(tx: &Transaction<'_>, settings: &TriageSettings, now: Timestamp) -> Resul
 }
 
 fn most_urgent(cases: &[GroupCase], faults: &[KnownFault]) -> Option<Urgency> {
-    let news = cases.iter().filter_map(|case| case.news.as_ref()).map(|news| news.urgency);
+    let news = cases.iter().filter_map(|case| case.notification.as_ref()).map(|news| news.urgency);
     let urgent_fault = faults.iter().any(KnownFault::is_urgent).then_some(Urgency::Soon);
     news.chain(urgent_fault).max()
 }
@@ -217,21 +193,21 @@ fn send_digest(
 ) -> Result<Option<Digest>, LedgerError> {
     let mut digest = draft(tx, context, cases)?;
     let (page_only, due) = (occasion.gate == DigestGate::PageOnly, occasion.due);
-    let pages = |case: &GroupCase| case.news.as_ref().is_some_and(|news| news.urgency == Urgency::Page);
+    let pages = |case: &GroupCase| case.notification.as_ref().is_some_and(|news| news.urgency == Urgency::Page);
     let (mut changes, mut still_open) = (Vec::new(), Vec::new());
     for case in cases.iter().filter(|case| !page_only || pages(case)) {
-        match case.news.as_ref().map(|news| news.reason) {
-            Some(Reason::Reminder) => still_open.push(assemble::entry(tx, context.settings, case)?),
-            Some(_) => changes.push(assemble::entry(tx, context.settings, case)?),
+        match case.notification.as_ref().map(|news| news.reason) {
+            Some(Reason::Reminder) => still_open.push(group_entry::entry(tx, context.settings, case)?),
+            Some(_) => changes.push(group_entry::entry(tx, context.settings, case)?),
             None if context.moment.scheduled && is_still_open(case) => {
-                still_open.push(assemble::entry(tx, context.settings, case)?);
+                still_open.push(group_entry::entry(tx, context.settings, case)?);
             }
             None => {}
         }
     }
     if !page_only {
         // Like the table of open groups: once a day, and not whenever somebody asks.
-        let news = |fault: &&KnownFault| due.is_some() || fault.is_news();
+        let news = |fault: &&KnownFault| due.is_some() || fault.is_unannounced();
         digest.faults = faults.iter().filter(news).map(|known| known.fault.clone()).collect();
     }
     digest.changes = by_urgency(changes);
@@ -240,7 +216,7 @@ fn send_digest(
     digest.baseline = digest.changes.iter().any(|entry| entry.reason == Reason::Baseline);
     digest.scheduled = context.moment.scheduled && due.is_some();
     remark(tx, context, &mut digest, due)?;
-    let regular = !is_empty(&digest) || says_all_quiet(context, due);
+    let regular = !is_empty(&digest) || reports_all_clear(context, due);
     if regular && !page_only {
         digest.remarks.extend(channels::remarks(tx, context.settings, occasion.channels)?);
         channel::mark_changes_announced(tx)?;
@@ -278,16 +254,12 @@ fn send_partial_digest(
     Ok(frozen)
 }
 
-fn is_still_open(case: &GroupCase) -> bool {
-    case.episode.closed.is_none() && case.silenced_until.is_none() && case.told.is_some()
-}
-
 fn is_empty(digest: &Digest) -> bool {
     digest.changes.is_empty() && digest.still_open.is_empty() && digest.faults.is_empty()
 }
 
 /// A Monday's daily digest may say that there is nothing to say.
-fn says_all_quiet(context: &Context<'_>, due: Option<DueRun>) -> bool {
+fn reports_all_clear(context: &Context<'_>, due: Option<DueRun>) -> bool {
     let today = context.settings.zone.to_datetime(context.moment.now).date();
     context.settings.all_quiet && due.is_some() && today.weekday() == jiff::civil::Weekday::Monday
 }
@@ -334,7 +306,8 @@ fn draft(tx: &Transaction<'_>, context: &Context<'_>, cases: &[GroupCase]) -> Re
 
 /// What silences keep out of this digest: news, and of the daily one also places in the table of open groups.
 fn silenced(context: &Context<'_>, cases: &[GroupCase]) -> Silenced {
-    let unlisted = |case: &GroupCase| context.moment.scheduled && case.silenced_until.is_some() && case.told.is_some();
+    let unlisted =
+        |case: &GroupCase| context.moment.scheduled && case.silenced_until.is_some() && case.announced.is_some();
     let held: Vec<&GroupCase> = cases.iter().filter(|case| case.hushed || unlisted(case)).collect();
     Silenced {
         groups: u64::try_from(held.len()).unwrap_or(u64::MAX),
@@ -363,7 +336,7 @@ fn remark(
         digest.remarks.push(Remark::digest(group_cases::inventory_remark(context.inventory)));
     }
     digest.remarks.extend(downtime(tx, context, digest.window)?.map(Remark::digest));
-    let (all, ids) = episode_store::came_and_went(tx, digest.window.from, 5)?;
+    let (all, ids) = episode_store::unannounced_episodes(tx, digest.window.from, 5)?;
     if all > 0 && context.inventory == Inventory::Told {
         let more = match all.saturating_sub(ids.len() as u64) {
             0 => String::new(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Context;
 use jiff::SignedDuration;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::classify::rules::decide::Rules;
@@ -14,6 +15,28 @@ use crate::model::schedule::Schedule;
 use crate::model::schedule::quiet::QuietHours;
 use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest_rate::DigestLimits;
+
+/// What one triage is asked for.
+#[derive(Clone, Debug)]
+pub struct TriageRequest {
+    /// Now.
+    pub now: Timestamp,
+    /// What deadlines are judged by: earlier than `now` while the clock is in doubt, so that nothing ends by a wrong one.
+    pub certain: Timestamp,
+    /// A person asks: schedule, waiting times and caps do not count.
+    pub by_hand: bool,
+    /// The budget line of reprocessing, if it has one.
+    pub budget: Option<String>,
+    /// Items that a plan would retry now.
+    pub would_retry: u64,
+}
+
+impl TriageRequest {
+    /// What a cycle asks for.
+    pub fn at(now: Timestamp) -> TriageRequest {
+        TriageRequest { now, certain: now, by_hand: false, budget: None, would_retry: 0 }
+    }
+}
 
 /// What triage needs to know beside the ledger.
 #[derive(Clone, Debug)]

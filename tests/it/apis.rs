@@ -33,7 +33,7 @@ fn apart() -> Options {
 }
 
 async fn site(options: Options) -> Site {
-    Site::speaking("auto", world(), options, "").await
+    Site::with_api("auto", world(), options, "").await
 }
 
 /// What `scan` prints with these flags.
@@ -155,7 +155,7 @@ async fn worker(site: &Site) -> Worker {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_that_goes_away_is_reported_once_and_nothing_of_it_is_lost() {
+async fn an_api_that_disappears_is_reported_once_and_nothing_of_it_is_lost() {
     let site = site(apart()).await;
     let mut worker = worker(&site).await;
     assert!(cycle(&site, &mut worker, 5).await.digest_id.is_some(), "the failures");
@@ -255,8 +255,8 @@ fn separate() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retries_go_through_the_api_of_the_batch_and_are_followed_through_it() {
-    let site = Site::speaking("auto", separate(), apart(), BOTH_CONFIGS).await;
+async fn retries_use_the_api_of_the_batch_and_are_followed_through_it() {
+    let site = Site::with_api("auto", separate(), apart(), BOTH_CONFIGS).await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();
     assert_eq!(batches(&site), sorted(&[batch_id("old"), v2_batch_id("new")]));
@@ -272,8 +272,8 @@ async fn retries_go_through_the_api_of_the_batch_and_are_followed_through_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_under_way_through_an_api_that_goes_away_is_kept_and_settled_when_that_is_back() {
-    let site = Site::speaking("auto", separate(), apart(), BOTH_CONFIGS).await;
+async fn a_retry_through_an_api_that_disappears_is_kept_and_settled_when_that_is_back() {
+    let site = Site::with_api("auto", separate(), apart(), BOTH_CONFIGS).await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();
     retry(&site, &mut worker, &["i1"]).await;

@@ -133,7 +133,7 @@ async fn a_group_that_loses_its_probes_rests_longer_each_time_until_a_person_dec
     }
     assert_eq!(posts(&site), [1; 5], "half of ten documents");
     let line = outcome.retries.budget.unwrap();
-    assert!(line.contains("10 items in g-") && line.contains("need a decision"), "{line}");
+    assert!(line.contains("; a person decides about 10 items in g-"), "{line}");
     let group = site.texts("SELECT group_id FROM error_group").remove(0);
     assert!(line.contains(&format!("llama-triage reprocess resume {group} --reason TEXT")), "{line}");
     let resumed = site.now().as_millisecond();
@@ -143,6 +143,32 @@ async fn a_group_that_loses_its_probes_rests_longer_each_time_until_a_person_dec
     worker.ledger.write(resume).await.unwrap();
     cycle(&site, &mut worker, 15).await;
     assert_eq!(posts(&site).len(), 6, "a person let it go on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_failed_all_tries_are_told_while_the_rest_of_their_group_recovers() {
+    let mut builder = WorldBuilder::new().batch("b1");
+    for n in 0..100 {
+        builder = builder.item(&format!("fine{n}")).succeeds();
+    }
+    for n in 0..12 {
+        builder = builder.item(&format!("i{n}")).fails_until(if n < 6 { 2 } else { 3 }, BUSY);
+    }
+    for n in 0..2 {
+        builder = builder.item(&format!("lasting{n}")).fails(BUSY);
+    }
+    let (site, mut worker) = site(builder.build(), AUTO).await;
+    let mut outcome = cycle(&site, &mut worker, 60).await;
+    for _ in 0..60 {
+        outcome = cycle(&site, &mut worker, 60).await;
+    }
+    assert_eq!(site.texts("SELECT item_name FROM item WHERE state = 'open'").len(), 2);
+    let group = site.texts("SELECT group_id FROM error_group").remove(0);
+    let line = outcome.retries.budget.unwrap();
+    let told = format!(
+        "; a person decides about 2 items in {group} that failed all tries: `llama-triage reprocess resume {group} "
+    );
+    assert!(line.contains(&told), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,7 +54,7 @@ async fn a_plan_is_shown_approved_once_and_its_real_outcome_reported() {
     let draft = plan(&site, &["i0", "i1"]);
     let id = draft["plan_id"].as_str().unwrap();
     assert_eq!((&draft["items"], &draft["credits"]), (&2.into(), &6.0.into()));
-    assert_eq!(draft["groups"][0]["outlook"], "no first try has ended: next 1");
+    assert_eq!(draft["groups"][0]["outlook"], "no first try has ended; nothing is retried automatically, see `mode`");
     assert_eq!(draft["budget_left"]["per-day"], 500);
 
     let apply = ["reprocess", "apply", id, "--reason", "the vendor says it is over"];

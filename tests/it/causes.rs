@@ -65,7 +65,26 @@ async fn a_cause_is_asked_of_three_jobs_once_and_decides_the_class() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cycle_asks_twenty_times_at_most_and_the_next_goes_on() {
+async fn the_cause_of_three_documents_decides_about_those_and_no_other_of_their_group() {
+    let site = Site::new(world(8), Options::default(), "").await;
+    assert_eq!(cycle(&site).await.found, 3);
+    let group = &site.texts("SELECT group_id FROM error_group")[0];
+    let told =
+        site.command(&["reprocess", "plan", "--class", "permanent-input", "--format", "json"]).assert().success();
+    let plan: serde_json::Value = serde_json::from_slice(&told.get_output().stdout).unwrap();
+    assert_eq!((&plan["items"], &plan["chunks"][0]["group_id"]), (&6.into(), &group.as_str().into()));
+    let mut classes: Vec<&str> =
+        plan["chunks"][0]["classes"].as_array().unwrap().iter().map(|class| class.as_str().unwrap()).collect();
+    classes.sort_unstable();
+    assert_eq!(
+        classes,
+        ["permanent-input", "unknown", "unknown", "unknown", "unknown", "unknown"],
+        "one of the three, and the others"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_asks_twenty_times_at_most_and_the_next_continues() {
     let mut builder = WorldBuilder::at(jiff::Timestamp::now()).batch("b");
     for word in ["amber", "birch", "cedar", "daisy", "elder", "fern", "grass", "hazel", "iris", "juniper"] {
         let failure = Failure::text(format!("{word} went wrong")).with_code(word.to_uppercase());
@@ -105,7 +124,7 @@ async fn a_parse_job_of_v2_is_not_asked_for_what_its_listing_has_said() {
     ] {
         let builder = WorldBuilder::at(jiff::Timestamp::now()).batch("b").job_type(job_type);
         let world = builder.items(5, "vague", ScriptedCause::Permanent(Failure::text(GENERIC))).build();
-        let site = Site::speaking("v2", world, Options::default(), "").await;
+        let site = Site::with_api("v2", world, Options::default(), "").await;
         assert_eq!(cycle(&site).await, wanted);
         assert_eq!(cycle(&site).await, CauseSummary::default());
         assert_eq!(site.cloud.world().truth().requests_to(endpoint), wanted.asked);

@@ -59,7 +59,7 @@ fn digests(site: &Site, daily: bool) -> usize {
     site.texts(&format!("SELECT digest_id FROM digest WHERE scheduled = {}", i64::from(daily))).len()
 }
 
-pub(crate) fn told(site: &Site, text: &str) -> bool {
+pub(crate) fn is_announced(site: &Site, text: &str) -> bool {
     files(&site.path("out"), ".eml").iter().any(|mail| std::fs::read_to_string(mail).unwrap().contains(text))
 }
 
@@ -84,7 +84,7 @@ async fn a_clock_set_back_and_forward_and_a_suspended_host_lose_no_news_and_repe
     let site = Site::new(world(), Options { date: Date::Unreadable, ..Options::default() }, &more).await;
     let clock = Clock::of(&site);
     let mut service = Serving(clock.drive(&mut command(&site, "serve")));
-    wait_for("the first digest", || told(&site, "it broke"));
+    wait_for("the first digest", || is_announced(&site, "it broke"));
     let daily_before = digests(&site, true);
 
     clock.set(-5 * 60);
@@ -92,13 +92,13 @@ async fn a_clock_set_back_and_forward_and_a_suspended_host_lose_no_news_and_repe
     wait_for("scans after the clock was set back", || scans(&site) >= before + 2);
     site.cloud.world().advance(SignedDuration::from_mins(61));
     clock.set(-4 * 60);
-    wait_for("news after the clock was set back", || told(&site, "roof"));
+    wait_for("news after the clock was set back", || is_announced(&site, "roof"));
     assert_eq!(digests(&site, true), daily_before, "a daily digest came again because the clock was set back");
 
     // Forward over two days' digests: what was missed is reported once.
     site.cloud.world().advance(SignedDuration::from_hours(27));
     clock.set(27 * 60);
-    wait_for("news after the clock was set forward", || told(&site, "dwarfs"));
+    wait_for("news after the clock was set forward", || is_announced(&site, "dwarfs"));
     wait_for("the daily digest", || digests(&site, true) > daily_before);
     let before = scans(&site);
     wait_for("more scans", || scans(&site) >= before + 2);

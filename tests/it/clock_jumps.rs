@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{Date, FaultRule, InjectedFault, Options, World, WorldBuilder};
 
-use crate::clock::{Clock, LIBRARY, scans, told};
+use crate::clock::{Clock, LIBRARY, is_announced, scans};
 use crate::serve::{Serving, command, terminate, wait_for};
 use crate::site::{Site, files};
 
@@ -44,7 +44,7 @@ fn count(site: &Site, sql: &str) -> i64 {
 }
 
 /// Open episodes, acks that hold, and whether the next try of the other channel is within a day.
-fn standing(site: &Site) -> (i64, i64, bool) {
+fn open_state(site: &Site) -> (i64, i64, bool) {
     let tomorrow = (Timestamp::now() + SignedDuration::from_hours(24)).as_millisecond();
     (
         count(site, "SELECT count(*) FROM episode WHERE closed_at IS NULL"),
@@ -81,23 +81,23 @@ async fn a_wrong_clock_ends_and_dates_nothing_while_a_server_says_what_time_it_i
     let site = site(Date::Host).await;
     let clock = Clock::of(&site);
     let mut service = Serving(clock.drive(&mut command(&site, "serve")));
-    wait_for("the first digest", || told(&site, "it broke"));
+    wait_for("the first digest", || is_announced(&site, "it broke"));
     acknowledge(&site).await;
     let faults = || count(&site, "SELECT count(*) FROM worker_fault WHERE fault = 'clock' AND ended_at IS NULL");
     for (minutes, way) in [(YEAR, "ahead"), (to(2020), "behind"), (to(1971), "behind"), (60, "ahead")] {
         clock.set(minutes);
         wait_for("the clock to be noticed", || faults() == 1);
         several_scans(&site, "by a wrong clock");
-        assert_eq!(standing(&site), (1, 1, true), "{minutes} min off");
-        assert!(told(&site, "The clock of this host is"), "people are told that it is {way}");
+        assert_eq!(open_state(&site), (1, 1, true), "{minutes} min off");
+        assert!(is_announced(&site, "The clock of this host is"), "people are told that it is {way}");
         clock.set(0);
         wait_for("the clock to be right", || faults() == 0);
-        assert_eq!(standing(&site), (1, 1, true), "after {minutes} min off");
+        assert_eq!(open_state(&site), (1, 1, true), "after {minutes} min off");
     }
     clock.set(YEAR);
     wait_for("the clock to be noticed", || faults() == 1);
     site.cloud.world().advance(SignedDuration::from_mins(61));
-    wait_for("news while the clock is wrong", || told(&site, "roof"));
+    wait_for("news while the clock is wrong", || is_announced(&site, "roof"));
     assert!(mails_are_off_by(&site) < SignedDuration::from_mins(10));
     assert!(terminate(&mut service).success());
     site.command(&["ledger", "check"]).assert().success();
@@ -111,19 +111,19 @@ async fn what_a_clock_that_no_one_could_check_has_written_is_set_right_with_it()
     let site = site(Date::Unreadable).await;
     let clock = Clock::of(&site);
     let mut service = Serving(clock.drive(&mut command(&site, "serve")));
-    wait_for("the first digest", || told(&site, "it broke"));
+    wait_for("the first digest", || is_announced(&site, "it broke"));
     acknowledge(&site).await;
     clock.set(YEAR);
-    wait_for("the episode to be given up by the wrong clock", || standing(&site).0 == 0);
+    wait_for("the episode to be given up by the wrong clock", || open_state(&site).0 == 0);
     clock.set(0);
-    wait_for("what was given up to be open, acknowledged and on its way", || standing(&site) == (1, 1, true));
+    wait_for("what was given up to be open, acknowledged and on its way", || open_state(&site) == (1, 1, true));
     several_scans(&site, "after the clock was set right");
-    assert_eq!(standing(&site), (1, 1, true));
+    assert_eq!(open_state(&site), (1, 1, true));
     let now = (Timestamp::now() + SignedDuration::from_mins(2)).as_millisecond();
     assert_eq!(count(&site, &format!("SELECT count(*) FROM run WHERE due_at > {now}")), 0);
     assert_eq!(count(&site, &format!("SELECT count(*) FROM scan WHERE started_at > {now}")), 0);
     site.cloud.world().advance(SignedDuration::from_mins(61));
-    wait_for("news after the clock was set right", || told(&site, "roof"));
+    wait_for("news after the clock was set right", || is_announced(&site, "roof"));
     assert!(terminate(&mut service).success());
     site.command(&["ledger", "check"]).assert().success();
 }
@@ -146,7 +146,7 @@ async fn a_single_cycle_by_a_wrong_clock_asks_a_server_or_ends_nothing() {
         let latest = count(&site, "SELECT max(started_at) FROM scan");
         let off = (latest - Timestamp::now().as_millisecond()).abs();
         assert!(off < 600_000, "{offset}: a scan is dated {off} ms off");
-        assert_eq!(standing(&site), (1, 1, true), "{offset}");
+        assert_eq!(open_state(&site), (1, 1, true), "{offset}");
         // A person beside the worker has the same clock.
         by(offset, &["group", "note", &group, "seen"]);
         let typed = count(&site, "SELECT created_at FROM note ORDER BY note_id DESC LIMIT 1");
@@ -156,7 +156,7 @@ async fn a_single_cycle_by_a_wrong_clock_asks_a_server_or_ends_nothing() {
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Reset)]);
     for offset in ["+365d", "-365d"] {
         by(offset, &["cycle"]);
-        let (open, acks, _) = standing(&site);
+        let (open, acks, _) = open_state(&site);
         assert_eq!((open, acks), (1, 1), "{offset} and no server can be reached");
     }
     let kept = count(&site, "SELECT count(*) FROM scan");

@@ -24,7 +24,7 @@ fn world(job_type: JobType) -> World {
 
 /// A site whose failures are known, and a backup of its ledger.
 async fn backed_up(api: &'static str, job_type: JobType, options: Options) -> Site {
-    let site = Site::speaking(api, world(job_type), options, "").await;
+    let site = Site::with_api(api, world(job_type), options, "").await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();
     worker.ledger.close().await.unwrap();

@@ -29,7 +29,7 @@ fn the_demo_leaves_a_ledger_and_digests_and_prints_the_newest() {
 }
 
 #[test]
-fn the_demo_tells_the_same_story_through_api_v2() {
+fn the_demo_shows_the_same_account_through_api_v2() {
     let dir = tempfile::tempdir().unwrap();
     let told = |api: &str| -> (BTreeSet<String>, i64) {
         let place = dir.path().join(api);

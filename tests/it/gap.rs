@@ -84,7 +84,7 @@ async fn what_failed_while_an_api_was_away_is_read_when_it_is_back() {
     let failing = ScriptedCause::Permanent(Failure::text("the file is broken"));
     let world = WorldBuilder::at(start).batch("known").items(2, "i", failing).build();
     let apart = Options { apart: true, ..Options::default() };
-    let site = Site::speaking("auto", world, apart, "look-back = \"1d\"\n").await;
+    let site = Site::with_api("auto", world, apart, "look-back = \"1d\"\n").await;
     let mut worker = site.worker().await;
     assert!(worker.scan(start).await.unwrap()[0].complete);
     site.cloud.change_options(|options| options.v1_gone = Some(404));

@@ -12,11 +12,11 @@ use crate::site::Site;
 
 /// A monitor: answers every ping with 200 and hands on what came, as "PATH BODY".
 fn monitor() -> (String, Receiver<String>) {
-    monitor_saying("OK")
+    monitor_answering("OK")
 }
 
 /// The same with these words for an answer.
-fn monitor_saying(words: &'static str) -> (String, Receiver<String>) {
+fn monitor_answering(words: &'static str) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/ping/1f", listener.local_addr().unwrap());
     let (sender, pings) = channel();
@@ -61,7 +61,7 @@ async fn site(more: &str) -> Site {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_cycle_tells_its_outcome() {
+async fn each_cycle_reports_its_outcome() {
     let (url, pings) = monitor();
     let more = format!("[service]\nheartbeat-url = \"{url}\"\n[schedule]\nscan = \"1s\"\n");
     let site = site(&more).await;
@@ -87,7 +87,7 @@ async fn a_monitor_that_knows_no_such_check_is_a_fault_until_it_does() {
     let site = site("").await;
     let faults = || site.texts("SELECT text FROM worker_fault WHERE fault = 'heartbeat' AND ended_at IS NULL");
     let cycle = |words| {
-        let (url, _pings) = monitor_saying(words);
+        let (url, _pings) = monitor_answering(words);
         site.configure(&format!("[service]\nheartbeat-url = \"{url}\"\n"));
         let run = site.command(&["cycle"]).assert().success();
         String::from_utf8(run.get_output().stderr.clone()).unwrap()

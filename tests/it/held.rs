@@ -27,7 +27,7 @@ fn is_stopped(site: &Site) -> bool {
     !site.texts("SELECT why FROM account WHERE stopped_since IS NOT NULL").is_empty()
 }
 
-fn standing(site: &Site, fault: &str) -> Vec<String> {
+fn open_faults(site: &Site, fault: &str) -> Vec<String> {
     site.texts(&format!("SELECT text FROM worker_fault WHERE fault = '{fault}:default' AND ended_at IS NULL"))
 }
 
@@ -39,7 +39,7 @@ async fn a_probe_that_fails_for_the_account_is_the_last_post_until_a_resume() {
         cycle(&site, &mut worker, 20).await;
     }
     assert_eq!((posts(&site), is_stopped(&site)), (vec![1; 3], true), "one or two prove nothing");
-    assert_eq!(standing(&site, "account").len(), 1);
+    assert_eq!(open_faults(&site, "account").len(), 1);
 
     worker.ledger.close().await.unwrap();
     // The command works by the clock on the wall; the time of the simulation is written here.
@@ -107,17 +107,17 @@ async fn posts_that_make_no_batch_one_after_the_other_are_reported_until_one_doe
     for _ in 0..3 {
         cycle(&site, &mut worker, 20).await;
     }
-    assert_eq!(standing(&site, "unheard").len(), 0, "one is an accident");
+    assert_eq!(open_faults(&site, "unheard").len(), 0, "one is an accident");
     for _ in 0..15 {
         cycle(&site, &mut worker, 20).await;
     }
-    let told = standing(&site, "unheard").remove(0);
+    let told = open_faults(&site, "unheard").remove(0);
     assert!(told.starts_with("the last ") && told.contains("made no batch"), "{told}");
     site.cloud.set_faults(Vec::new());
     for _ in 0..6 {
         cycle(&site, &mut worker, 20).await;
     }
-    assert_eq!(standing(&site, "unheard").len(), 0);
+    assert_eq!(open_faults(&site, "unheard").len(), 0);
     assert!(outcomes(&site, "recovered") > 0);
 }
 
@@ -137,7 +137,7 @@ async fn posts_while_others_work(refused: u16) -> (Site, usize) {
         cycle(&site, &mut worker, 20).await;
     }
     let tries = site.texts("SELECT intent_id FROM intent").len();
-    assert_eq!(standing(&site, "account").len(), 1, "{refused}");
+    assert_eq!(open_faults(&site, "account").len(), 1, "{refused}");
     worker.ledger.close().await.unwrap();
     site.cloud.set_faults(Vec::new());
     (site, tries)
@@ -147,7 +147,7 @@ async fn posts_while_others_work(refused: u16) -> (Site, usize) {
 async fn an_account_that_refuses_posts_is_tried_less_often_each_time_whatever_others_complete() {
     let (site, tries) = posts_while_others_work(402).await;
     assert!((2..=5).contains(&tries), "{tries}");
-    let told = standing(&site, "account").remove(0);
+    let told = open_faults(&site, "account").remove(0);
     assert!(
         told.contains("once new work of the account completes") && told.contains("reprocess resume default"),
         "{told}"
@@ -169,7 +169,7 @@ async fn a_refused_key_is_tried_again_only_after_it_was_replaced() {
         cycle(&site, &mut worker, 20).await;
     }
     assert_eq!((outcomes(&site, "recovered"), is_stopped(&site)), (10, false));
-    assert_eq!(standing(&site, "account").len(), 0);
+    assert_eq!(open_faults(&site, "account").len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,7 +55,7 @@ async fn two_instances_of_one_project_share_no_id_and_a_restart_keeps_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_gets_an_id_of_its_own_however_it_was_made() {
+async fn a_copy_gets_a_new_id_however_it_was_made() {
     let site = Site::new(world(), Options::default(), FOLDER).await;
     cycle(&site).await;
     let (path, backup) = (site.path("ledger.db"), site.path("backup.db"));

@@ -89,12 +89,16 @@ fn posts(site: &Site) -> u64 {
     site.cloud.world().truth().requests_to(Endpoint::CreateBatch)
 }
 
-/// POSTs by intent: the intent rides along as the correlation id.
+/// POSTs by intent: the intent rides along as the correlation id of a v1 batch, in the notes of a v2 job.
 fn by_intent(site: &Site) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for post in site.cloud.world().truth().posts.iter().filter(|post| post.endpoint == Endpoint::CreateBatch) {
-        let intent = post.body["job_config"]["correlation_id"].as_str().unwrap_or("none").to_owned();
-        *counts.entry(intent).or_default() += 1;
+    for post in site.cloud.world().truth().posts.iter() {
+        let intent = match post.endpoint {
+            Endpoint::CreateBatch => &post.body["job_config"]["correlation_id"],
+            Endpoint::V2CreateParse => &post.body["user_metadata"]["triage_intent"],
+            _ => continue,
+        };
+        *counts.entry(intent.as_str().unwrap_or("none").to_owned()).or_default() += 1;
     }
     counts
 }
@@ -230,4 +234,107 @@ async fn a_post_that_the_server_carries_out_twice_is_reported_and_its_items_are_
     let faults = site.texts("SELECT fault FROM worker_fault WHERE fault LIKE 'duplicate:%'");
     assert_eq!(faults.len(), 1);
     assert_eq!(posts(&site), TEXTS.len() as u64);
+}
+
+/// Kills the binary at random and named points, under an API that answers late or not at all, while an older ledger is restored now
+/// and then. Returns how often it was killed at which point.
+async fn strike(api: &'static str, seed: u64, strikes: u64) -> BTreeMap<String, u64> {
+    let mut random = Random::new(seed);
+    let site = Site::with_api(api, world(6), Options::default(), AUTO).await;
+    let (ledger, backup) = (site.path("ledger.db"), site.path("older.db"));
+    let create = if api == "v2" { Endpoint::V2CreateParse } else { Endpoint::CreateBatch };
+    let faults = [
+        None,
+        Some(InjectedFault::AcceptedThenReset),
+        Some(InjectedFault::AcceptedThenStatus(500)),
+        Some(InjectedFault::Reset),
+    ];
+    let mut killed_at = BTreeMap::new();
+    for _ in 0..strikes {
+        site.cloud.world().advance(SignedDuration::from_secs(30));
+        let late = InjectedFault::Late(Duration::from_millis(random.between(5, 80)));
+        let fault = random.pick(&faults).clone().unwrap_or(late);
+        site.cloud.set_faults(vec![FaultRule::new(fault).on(create).every(random.between(1, 3))]);
+        if ledger.exists() && !backup.exists() && random.chance(40) {
+            site.command(&["ledger", "backup"]).arg(&backup).assert().success();
+        } else if backup.exists() && random.chance(25) {
+            site.command(&["ledger", "restore"]).arg(&backup).assert().success();
+            std::fs::remove_file(&backup).unwrap();
+            *killed_at.entry("(restores)".to_owned()).or_default() += 1;
+        }
+        let point = *random.pick(&POINTS);
+        let count = |question: &str| {
+            let open = rusqlite::Connection::open_with_flags(&ledger, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY);
+            open.and_then(|ledger| ledger.query_row(question, [], |row| row.get::<_, i64>(0))).unwrap_or(0)
+        };
+        let made =
+            |site: &Site| site.cloud.world().truth().posts.iter().filter(|post| !post.created.is_empty()).count();
+        let requests = site.cloud.world().truth().all_requests() + random.between(1, 14);
+        let created = made(&site);
+        let (before, began) = (count(point), Instant::now());
+        let pause = Duration::from_millis(random.between(0, 300));
+        let mut cycle = Cycle::start(&site);
+        let reached = cycle.until(|| match point {
+            INSTANT => began.elapsed() >= pause,
+            REQUEST => site.cloud.world().truth().all_requests() >= requests,
+            POST => made(&site) > created,
+            question => count(question) != before,
+        });
+        if reached {
+            cycle.kill();
+            *killed_at.entry(point.to_owned()).or_default() += 1;
+        }
+        assert_no_intent_was_posted_twice(&site);
+        assert!(site.cloud.world().paid_twice().is_empty(), "{api}, seed {seed}, at {point}");
+    }
+    site.cloud.set_faults(Vec::new());
+    settle(&site).await;
+    assert_no_intent_was_posted_twice(&site);
+    assert!(site.cloud.world().paid_twice().is_empty(), "{api}, seed {seed}, at the end");
+    assert_eq!(site.texts("SELECT DISTINCT state FROM item"), ["recovered"], "{api}, seed {seed}");
+    killed_at
+}
+
+const INSTANT: &str = "a random instant";
+const REQUEST: &str = "a request";
+const POST: &str = "a POST";
+
+/// Where a cycle is killed: those three, or a commit, by what it changes in the ledger.
+const POINTS: [&str; 9] = [
+    INSTANT,
+    REQUEST,
+    POST,
+    "SELECT count(*) FROM intent",
+    "SELECT count(*) FROM intent WHERE posting_at IS NOT NULL",
+    "SELECT count(*) FROM intent WHERE batch_id IS NOT NULL",
+    "SELECT count(*) FROM intent WHERE checked_at IS NOT NULL",
+    "SELECT count(*) FROM attempt WHERE finished_at IS NOT NULL",
+    "SELECT count(*) FROM audit WHERE action = 'adopt'",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_point_with_older_ledgers_restored_no_item_is_paid_twice() {
+    for api in ["v1-beta", "v2"] {
+        strike(api, 11, 12).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: KILLS=300 cargo test --test it kill:: -- --ignored --nocapture"]
+async fn killed_hundreds_of_times_no_item_is_paid_twice() {
+    let wanted = std::env::var("KILLS").map_or(300, |count| count.parse().unwrap());
+    let first = std::env::var("KILL_SEED").map_or(100, |seed| seed.parse().unwrap());
+    for api in ["v1-beta", "v2"] {
+        let (mut killed_at, mut kills): (BTreeMap<String, u64>, _) = (BTreeMap::new(), 0);
+        for seed in first.. {
+            if kills >= wanted / 2 {
+                break;
+            }
+            for (point, times) in strike(api, seed, 20).await {
+                kills += if point.starts_with('(') { 0 } else { times };
+                *killed_at.entry(point).or_default() += times;
+            }
+        }
+        eprintln!("{api}: {kills} kills {killed_at:#?}");
+    }
 }

@@ -39,7 +39,7 @@ impl Watched {
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
 
-    async fn becomes(&self, what: &str, is: impl Fn(u16, &str) -> bool) {
+    async fn wait_until(&self, what: &str, is: impl Fn(u16, &str) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(240);
         loop {
             let health = self.health().await;
@@ -79,13 +79,13 @@ async fn a_disk_that_fills_up_under_a_service_stops_it_only_until_there_is_space
     make_the_large_batch(&watched.site);
     wait_for("the full disk to be told", || watched.said().contains("disk under the ledger is full: free space"));
     watched
-        .becomes("the complaint", |status, text| status == 503 && text.contains("disk under the ledger is full"))
+        .wait_until("the complaint", |status, text| status == 503 && text.contains("disk under the ledger is full"))
         .await;
     watched.site.command(&["report", "items", "--ledger"]).arg(&ledger).assert().success();
     assert!(child.0.try_wait().unwrap().is_none(), "the service gave up: {}", watched.said());
     disk.remount("size=64m");
     wait_for("the rest", || holds(&ledger, 2_020));
-    watched.becomes("the all-clear", |status, _| status == 200).await;
+    watched.wait_until("the all-clear", |status, _| status == 200).await;
     assert!(terminate(&mut child).success());
     watched.site.command(&["ledger", "check"]).assert().success();
 }
@@ -136,7 +136,7 @@ async fn a_disk_that_is_full_at_the_start_is_waited_for() {
 /// As a nightly copy by another program does it, in real time.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: cargo test --test it outage -- --ignored"]
-async fn a_ledger_that_is_locked_for_minutes_is_reported_and_goes_on_automatically() {
+async fn a_ledger_that_is_locked_for_minutes_is_reported_and_work_resumes_automatically() {
     let watched = Watched::new().await;
     let socket = watched.site.path("notify");
     let systemd = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
@@ -159,7 +159,7 @@ async fn a_ledger_that_is_locked_for_minutes_is_reported_and_goes_on_automatical
     let (locker, since) = (lock(&ledger), Instant::now());
     make_the_large_batch(&watched.site);
     let ends = since + Duration::from_secs(170);
-    watched.becomes("the complaint", |status, text| status == 503 && text.contains("database is locked")).await;
+    watched.wait_until("the complaint", |status, text| status == 503 && text.contains("database is locked")).await;
     let told = since.elapsed();
     while Instant::now() < ends {
         std::thread::park_timeout(ends - Instant::now());
@@ -168,7 +168,7 @@ async fn a_ledger_that_is_locked_for_minutes_is_reported_and_goes_on_automatical
     locker.execute_batch("ROLLBACK").unwrap();
     drop(locker);
     wait_for("the rest", || holds(&ledger, 2_020));
-    watched.becomes("the all-clear", |status, _| status == 200).await;
+    watched.wait_until("the all-clear", |status, _| status == 200).await;
     let heard: Vec<String> = told_systemd.try_iter().collect();
     let fed = heard.iter().filter(|text| text.contains("WATCHDOG=1")).count();
     let waits = heard.iter().any(|text| text.contains("STATUS=waiting for the ledger"));
@@ -198,7 +198,7 @@ async fn a_write_ahead_log_that_is_removed_under_a_service_ends_it_with_all_it_k
     watched.site.command(&["ledger", "check"]).assert().success();
     assert_eq!(items(&ledger), 2_020);
     let mut again = watched.serve();
-    watched.becomes("another cycle", |status, _| status == 200).await;
+    watched.wait_until("another cycle", |status, _| status == 200).await;
     assert!(terminate(&mut again).success());
     assert_eq!(items(&ledger), 2_020);
 }

@@ -81,7 +81,7 @@ pub(crate) fn said(site: &Site, args: &[&str], code: i32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_of_an_id_is_enough_and_plans_that_nobody_applied_are_listed() {
+async fn a_part_of_an_id_is_enough_and_unapplied_plans_are_listed() {
     let (site, worker) = scanned(world()).await;
     worker.ledger.close().await.unwrap();
     let plan = |name: &str| said(&site, &["reprocess", "plan", "--item", &item_id(name)], 0);

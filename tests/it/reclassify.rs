@@ -1,4 +1,4 @@
-//! Rules that change: every group is judged again, and it is reported it only if one has become one that wakes them.
+//! Classes that change, with the rules or with the items of a group: what is known is not reported again, unless it pages from now on.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn acts(site: &Site) -> Vec<String> {
 async fn new_rules_reach_existing_groups_and_nothing_is_reported_again() {
     let site = site(world()).await;
     assert!(cycle(&site, "").await.digest_id.is_some());
-    assert_eq!(class(&site), "unknown by none");
+    assert_eq!(class(&site), "unknown by model");
     let judged = cycle(&site, &rule("permanent-input")).await;
     assert_eq!((class(&site).as_str(), judged.digest_id), ("permanent-input by mine", None));
     let acts_then = acts(&site);
@@ -69,7 +69,7 @@ async fn new_rules_reach_existing_groups_and_nothing_is_reported_again() {
     cycle(&site, &rule("permanent-input")).await;
     assert_eq!(acts(&site), acts_then, "the same rules judge nothing again");
     cycle(&site, "").await;
-    assert_eq!(class(&site), "unknown by none", "a rule that is gone has no say");
+    assert_eq!(class(&site), "unknown by model", "a rule that is gone has no say");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,4 +95,47 @@ async fn what_job_records_said_counts_when_a_group_is_judged_again() {
     assert_eq!(class(&site), "config by mine");
     cycle(&site, "").await;
     assert_eq!(class(&site), by_cause);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_has_the_class_of_most_of_its_open_items_and_says_that_they_differ() {
+    let rules = "[[rule]]\nname = \"few\"\nmatch = \"gizmo 7\"\nclass = \"config\"\n\
+                 [[rule]]\nname = \"many\"\nmatch = \"gizmo\"\nclass = \"throttled\"\n";
+    let mut builder = WorldBuilder::new().batch("b");
+    for (item, number) in [7, 7, 8, 8, 8, 9].into_iter().enumerate() {
+        let fails = ScriptedCause::Permanent(Failure::text(format!("the gizmo {number} is askew")));
+        builder = builder.items(1, &format!("askew-{item}"), fails);
+    }
+    let site = site(builder.build()).await;
+    cycle(&site, rules).await;
+    assert_eq!(class(&site), "throttled by many");
+    let group = site.texts("SELECT group_id FROM error_group").remove(0);
+    let told = site.command(&["report", "group", &group, "--format", "json"]).assert().success();
+    let answer: serde_json::Value = serde_json::from_slice(&told.get_output().stdout).unwrap();
+    assert_eq!(answer["rows"][0]["classes"], serde_json::json!({ "config": 2, "throttled": 4 }));
+    let told = site.command(&["report", "group", &group, "--format", "table"]).assert().success();
+    let text = String::from_utf8_lossy(&told.get_output().stdout).into_owned();
+    assert!(text.contains("of the newest 6 open items: 4 throttled, 2 config"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_class_set_by_hand_stays_until_it_is_taken_back() {
+    let site = site(world()).await;
+    cycle(&site, "").await;
+    let group = site.texts("SELECT group_id FROM error_group").remove(0);
+    let set = |class: &str| {
+        let told = site.command(&["group", "class", &group, class, "--reason", "seen before"]).assert().success();
+        String::from_utf8_lossy(&told.get_output().stdout).into_owned()
+    };
+    let said = set("config");
+    assert!(said.contains("[[rule]]") && said.contains("config\tcause\tthe gizmo is askew"), "{said}");
+    assert!(cycle(&site, "").await.digest_id.is_none(), "what people did themselves is no news");
+    assert_eq!(class(&site), "config by set by hand");
+    set("auto");
+    cycle(&site, "").await;
+    assert_eq!(class(&site), "unknown by model");
+    site.command(&["group", "class", &group, "retry", "--reason", "x"]).assert().code(2);
+    site.command(&["group", "class", "g-nothing", "config", "--reason", "x"]).assert().code(3);
+    let acts = site.texts("SELECT detail FROM audit WHERE action = 'class' ORDER BY audit_id");
+    assert_eq!(acts, [r#"{"from":"unknown","to":"config"}"#, r#"{"from":"config","to":"auto"}"#]);
 }

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
 
+const BUSY: &str = "the service is busy, try again later";
+
 fn world(items: usize) -> World {
     let mut builder = WorldBuilder::new().batch("b1").item("fine").succeeds();
     for n in 0..items {
@@ -268,6 +270,46 @@ async fn an_approved_plan_is_not_posted_once_items_fail_for_lack_of_credits() {
     assert_eq!(approve(&site, &worker, &["i0"]).await, 1);
     worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
     assert_eq!(posts(&site), 0);
+}
+
+/// Gives every group a class that is not that of its documents' own messages, as their first message might have.
+async fn misjudge_groups(worker: &Worker, class: &'static str) {
+    let judge = move |tx: &llama_triage::internals::ledger::Transaction<'_>| {
+        Ok(tx.execute("UPDATE error_group SET class = ?1", [class])?)
+    };
+    worker.ledger.write(judge).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_messages_of_documents_stop_a_project_and_not_the_class_of_their_group() {
+    for (message, class, sent) in [("insufficient credits", "transient", 0), (BUSY, "account", 1)] {
+        let world =
+            WorldBuilder::new().batch("b1").made_ago(SignedDuration::from_mins(20)).item("i0").fails_until(2, BUSY);
+        let world = world.item("broke0").fails(message).item("broke1").fails(message);
+        let world = world.batch("b2").made_ago(SignedDuration::from_mins(10)).item("broke2").fails(message);
+        let (site, worker) = scanned(world.build()).await;
+        misjudge_groups(&worker, class).await;
+        approve(&site, &worker, &["i0"]).await;
+        worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+        assert_eq!(posts(&site), sent, "{message} in a group of class {class}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_that_was_throttled_by_its_own_message_is_no_attempt_whatever_its_group_is() {
+    for (message, class, counts) in [("429 Too Many Requests", "transient", "0"), (BUSY, "throttled", "1")] {
+        let world = WorldBuilder::new().batch("b1").item("fine").succeeds().item("i0").fails(message);
+        let (site, mut worker) = scanned(world.build()).await;
+        misjudge_groups(&worker, class).await;
+        approve(&site, &worker, &["i0"]).await;
+        worker.reprocess(site.now(), &CancellationToken::new()).await.unwrap();
+        step_after(&site, &mut worker, 60).await;
+        assert_eq!(
+            site.texts("SELECT outcome || ' ' || counts FROM attempt"),
+            [format!("failed_same {counts}")],
+            "{message}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,7 @@ async fn sent(api: &'static str, job_type: JobType, config: Option<Value>, more:
         builder = builder.config(config);
     }
     let world = builder.item("i0").fails_until(2, "the service is busy, try again later").build();
-    let site = Site::speaking(api, world, Options::default(), more).await;
+    let site = Site::with_api(api, world, Options::default(), more).await;
     site.command(&["scan"]).assert().success();
     let plan = site.command(&["reprocess", "plan", "--format", "json", "--item", &item_id("i0")]).assert().success();
     let plan: Value = serde_json::from_slice(&plan.get_output().stdout).unwrap();

@@ -48,7 +48,7 @@ pub(crate) fn terminate(serving: &mut Serving) -> std::process::ExitStatus {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn serve_scans_tells_once_and_stops_on_sigterm() {
+async fn serve_scans_sends_one_digest_and_stops_on_sigterm() {
     let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
     let more = "[[channel]]\nname = \"folder\"\nkind = \"file\"\ndir = \"{dir}/out\"\n[schedule]\nscan = \"2s\"\n";
     let site = Site::new(world, Options::default(), more).await;
@@ -66,6 +66,31 @@ async fn serve_scans_tells_once_and_stops_on_sigterm() {
     assert_eq!(files(&site.path("out"), ".eml").len(), 1, "the restart told old news");
 }
 
+/// Each reads its configuration from a pipe, which shows when it has come that far and no further.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_before_the_configuration_is_read_ends_in_order() {
+    let world = WorldBuilder::at(jiff::Timestamp::now()).batch("b1").item("i1").fails("it broke").build();
+    let site = Site::new(world, Options::default(), "").await;
+    let (pipe, file) = (site.path("pipe.toml"), site.path("config.toml"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    for name in ["cycle", "serve"] {
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let mut process = Command::new(env!("CARGO_BIN_EXE_llama-triage"));
+        process.env_clear().arg("--config").arg(&pipe).arg(name).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = Serving(process.spawn().unwrap());
+        let mut writer = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        let sent = Command::new("kill").arg("-TERM").arg(process.0.id().to_string()).status().unwrap();
+        assert!(sent.success());
+        std::fs::copy(&file, site.path("next.toml")).unwrap();
+        std::fs::rename(site.path("next.toml"), &pipe).unwrap();
+        // A process that is gone reads no more.
+        let _gone = std::io::Write::write_all(&mut writer, text.as_bytes());
+        drop(writer);
+        assert_eq!(process.0.wait().unwrap().code(), Some(0), "{name}");
+        std::fs::remove_file(&pipe).unwrap();
+    }
+}
+
 fn signed(body: &str, secret: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body.as_bytes());
@@ -80,7 +105,7 @@ async fn a_signed_event_brings_the_next_scan_forward_and_nothing_else_does() {
     let more = format!(
         "[schedule]\nscan = \"0 0 29 2 *\"\n[service]\nlisten = \"127.0.0.1:{port}\"\nwebhook-secret-file = \"{{dir}}/secret\"\n"
     );
-    let site = Site::speaking("v2", world, Options::default(), "").await;
+    let site = Site::with_api("v2", world, Options::default(), "").await;
     std::fs::write(site.path("secret"), "between-us\n").unwrap();
     site.configure(&more);
     let mut child = serve(&site);

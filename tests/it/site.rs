@@ -22,11 +22,11 @@ pub(crate) struct Site {
 impl Site {
     /// Starts the cloud with `world` and writes a configuration for all its projects; `more` is put at its end.
     pub(crate) async fn new(world: World, options: Options, more: &str) -> Site {
-        Site::speaking("v1-beta", world, options, more).await
+        Site::with_api("v1-beta", world, options, more).await
     }
 
     /// The same, with projects that speak this API.
-    pub(crate) async fn speaking(api: &'static str, world: World, options: Options, more: &str) -> Site {
+    pub(crate) async fn with_api(api: &'static str, world: World, options: Options, more: &str) -> Site {
         let cloud = SimulatedCloud::start(world, options).await.unwrap();
         let site = Site { cloud, dir: tempfile::tempdir().unwrap(), api };
         site.configure(more);

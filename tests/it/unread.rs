@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use llama_triage::internals::simulator::{
-    Endpoint, FaultRule, InjectedFault, Options, WorldBuilder, batch_id, item_id,
+    Endpoint, FaultRule, InjectedFault, Options, World, WorldBuilder, batch_id, item_id,
 };
 
 use crate::site::Site;
@@ -76,6 +76,38 @@ async fn a_batch_that_cannot_be_listed_is_set_aside_after_three_scans_and_read_w
     assert_eq!(faults(&site), Vec::<String>::new());
 }
 
+fn one_bad_and_eight_good() -> World {
+    let mut world = WorldBuilder::at(Timestamp::now()).batch("bad").item("i0").fails("out of reach");
+    for number in 1..9 {
+        world = world.batch(&format!("good-{number}")).item(&format!("i{number}")).fails("it broke");
+    }
+    world.build()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_the_key_may_not_read_stops_no_other() {
+    let site = Site::new(one_bad_and_eight_good(), Options::default(), FILE).await;
+    let refuse = FaultRule::new(InjectedFault::Status(403)).on(Endpoint::ListItems).containing(&batch_id("bad"));
+    site.cloud.set_faults(vec![refuse]);
+    for _ in 0..2 {
+        site.command(&["cycle"]).assert().failure().code(1);
+        assert_eq!(site.texts("SELECT item_id FROM item").len(), 8, "the others are read");
+        assert_eq!(faults(&site), [""; 0]);
+    }
+    assert!(cycle(&site).is_some());
+    let said = faults(&site);
+    assert!(said.len() == 1 && said[0].contains("could not be read in 3 scans in a row"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_read_no_batch_is_reported_at_once() {
+    let site = Site::new(one_bad_and_eight_good(), Options::default(), FILE).await;
+    site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(403)).on(Endpoint::ListItems)]);
+    site.command(&["cycle"]).assert().failure().code(1);
+    let said = faults(&site);
+    assert!(said.len() == 1 && said[0].contains("cannot be read") && said[0].contains("(403)"), "{said:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_no_batch_can_be_listed_no_batch_is_to_blame() {
     let mut world = WorldBuilder::at(Timestamp::now());
@@ -112,7 +144,7 @@ async fn how_one_api_answers_says_nothing_about_the_batches_of_the_other_one() {
         world = world.batch(batch).item(batch).fails("out of reach");
     }
     let apart = Options { apart: true, ..Options::default() };
-    let site = Site::speaking("auto", world.build(), apart, FILE).await;
+    let site = Site::with_api("auto", world.build(), apart, FILE).await;
     site.cloud.set_faults(vec![FaultRule::new(InjectedFault::Status(400)).on(Endpoint::ListItems)]);
     for _ in 0..4 {
         site.command(&["cycle"]).assert().failure().code(1);

@@ -19,7 +19,7 @@ fn world(job_type: JobType) -> World {
 #[tokio::test]
 async fn a_finished_batch_is_read_once_by_few_requests_and_then_costs_only_the_batch_list() {
     for (job_type, wanted) in [(JobType::Parse, 3), (JobType::Extract, 4)] {
-        let site = Site::speaking("v2", world(job_type), Options::default(), "").await;
+        let site = Site::with_api("v2", world(job_type), Options::default(), "").await;
         let now = site.cloud.world().now();
         let first = site.worker().await.scan(now).await.unwrap().remove(0);
         assert_eq!((first.complete, first.items_new, first.requests), (true, 40, wanted), "{first:?}");
@@ -34,7 +34,7 @@ async fn a_finished_batch_is_read_once_by_few_requests_and_then_costs_only_the_b
 async fn failed(job_type: JobType) -> (Site, Worker) {
     let builder = WorldBuilder::new().batch("b").job_type(job_type).item("fine").succeeds();
     let world = builder.item("i").fails_until(2, "the service is busy, try again later").build();
-    let site = Site::speaking("v2", world, Options::default(), "").await;
+    let site = Site::with_api("v2", world, Options::default(), "").await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();
     (site, worker)
@@ -76,7 +76,7 @@ async fn what_a_retry_was_billed_is_read_back_and_a_parsing_is_not_counted_twice
     for job_type in [JobType::Parse, JobType::Extract] {
         let busy = "the service is busy, try again later";
         let world = WorldBuilder::new().batch("b").job_type(job_type).item("i").fails_until(2, busy);
-        let site = Site::speaking("v2", world.item("j").fails(busy).build(), Options::default(), "").await;
+        let site = Site::with_api("v2", world.item("j").fails(busy).build(), Options::default(), "").await;
         let mut worker = site.worker().await;
         worker.scan(site.now()).await.unwrap();
         let billed = || site.cloud.world().truth().credits_billed as f64;
@@ -153,7 +153,7 @@ async fn a_job_that_shows_up_after_its_retry_was_given_up_is_reported() {
 async fn what_stands_for_a_whole_batch_is_left_out_of_plans_with_its_reason() {
     let builder = WorldBuilder::new().batch("b").item("i").succeeds();
     let site =
-        Site::speaking("v2", builder.breaks(SignedDuration::from_secs(1), "gave up").build(), Options::default(), "")
+        Site::with_api("v2", builder.breaks(SignedDuration::from_secs(1), "gave up").build(), Options::default(), "")
             .await;
     let mut worker = site.worker().await;
     worker.scan(site.now()).await.unwrap();

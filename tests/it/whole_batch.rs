@@ -36,7 +36,7 @@ fn items(site: &Site) -> Vec<String> {
     )
 }
 
-fn told(site: &Site) -> String {
+fn mails(site: &Site) -> String {
     files(&site.path("mail"), ".eml").iter().map(|mail| std::fs::read_to_string(mail).unwrap()).collect()
 }
 
@@ -49,7 +49,7 @@ async fn items_that_never_began_because_their_batch_failed_are_reported_with_its
     let mut wanted = [format!("{} open: {WHY}", item_id("b")), format!("{} open: {WHY}", item_id("c"))];
     wanted.sort();
     assert_eq!(items(&site), wanted);
-    assert!(told(&site).contains("worker pool was lost"), "{}", told(&site));
+    assert!(mails(&site).contains("worker pool was lost"), "{}", mails(&site));
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn a_failed_batch_without_items_stands_for_itself_through_both_apis() {
     for (api, id) in [("v1-beta", batch_id("b")), ("v2", llama_triage::internals::simulator::v2_batch_id("b"))] {
         let empty = builder("2026-03-02T08:00:00Z".parse().unwrap()).batch("b");
         let world = empty.ends(SignedDuration::from_secs(2), Break::Fails(Some(WHY.to_owned()))).build();
-        let site = Site::speaking(api, world, Options::default(), "").await;
+        let site = Site::with_api(api, world, Options::default(), "").await;
         assert!(site.worker().await.scan(site.now()).await.unwrap()[0].complete);
         let text = if api == "v2" { "the batch failed as a whole; it does not say which files" } else { WHY };
         assert_eq!(items(&site), [format!("{id} open: {text}")]);

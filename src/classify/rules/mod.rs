@@ -1,16 +1,14 @@
-//! Ordered rules that say what may be done about a failure: its class.
+//! What may be done about a failure: its class.
 //!
-//! The shipped rules are text (`config/rules.toml`); a team's own rules come first and the first match wins.
-//! Rules read what a message *means*: file names, quoted values and URLs are data and are masked before a shipped rule
-//! looks ([`mask`]), and an HTTP status is distinguished from a page count ([`http`]).
+//! A team's own rules come first ([`patterns`]), then exact signals ([`signals`], `config/rules.toml`), then the learnt model.
+//! Of the model's classes the one is taken that is expected to cost least ([`costs`]).
 //! What is done with a class is decided in `reprocess::policy`.
 
+pub(crate) mod costs;
 pub(crate) mod decide;
 pub(crate) mod http;
-pub(crate) mod mask;
-pub(crate) mod name;
 pub(crate) mod parse;
-pub(crate) mod quote;
-pub(crate) mod shipped;
+pub(crate) mod patterns;
+pub(crate) mod signals;
 #[cfg(test)]
 pub(crate) mod tests;

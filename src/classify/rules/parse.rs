@@ -1,4 +1,4 @@
-//! Reads rules from TOML and says which rule is wrong and why.
+//! Reads a team's rules from TOML and says which rule is wrong and why.
 
 use serde::Deserialize;
 use serde::de::{self, SeqAccess, Visitor};
@@ -42,22 +42,9 @@ pub struct Rule {
     pub generic: bool,
 }
 
-/// How the patterns of a file are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Reads {
-    /// As written, over the message as it came. What a team's own rules do.
-    #[default]
-    Text,
-    /// Over the message with its data masked, without case; a blank stands for any or no blanks, `_` or `-`.
-    Meaning,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RuleFile {
-    #[serde(default)]
-    pub(crate) reads: Reads,
     #[serde(default)]
     pub(crate) rule: Vec<Rule>,
 }

@@ -1,8 +1,7 @@
-//! How rules are read and combined; what the shipped ones decide is tested in `tests/`.
+//! How rules, signals and the model are combined; how well the model judges is tested in `tests/it/rules.rs`.
 
-use crate::classify::rules::decide::{FailureFacts, MatchedText, Rules};
+use crate::classify::rules::decide::{Decision, FailureFacts, Layer, MatchedText, Rules};
 use crate::classify::rules::parse::Rule;
-use crate::classify::rules::shipped::shipped_rules;
 use crate::model::class::{Class, RuleKind};
 
 fn failed(message: &str) -> FailureFacts<'_> {
@@ -18,12 +17,13 @@ fn user_rule(text: &str) -> Vec<Rule> {
 }
 
 #[test]
-fn a_team_s_rule_goes_before_the_shipped_ones_and_reads_the_text_as_it_came() {
+fn a_team_s_rule_goes_first_and_reads_the_text_as_it_came() {
     let mine =
         user_rule("[[rule]]\nname = 'ours'\nmatch = 'timeout report\\.pdf'\nclass = 'config'\nrunbook = 'https://x'");
-    let rules = shipped_rules().unwrap().with_user_rules(mine).unwrap();
+    let rules = Rules::shipped().with_user_rules(mine).unwrap();
     let decision = rules.classify(&failed("timeout report.pdf is password protected"));
     assert_eq!((decision.class, decision.rule, decision.runbook), (Class::Config, Some("ours"), Some("https://x")));
+    assert_eq!((decision.layer, decision.probability), (Layer::Rule, 1.0));
     assert_eq!(rules.classify(&failed("other.pdf is password protected")).class, Class::PermanentInput);
 }
 
@@ -42,38 +42,35 @@ fn a_wrong_rule_is_named() {
 
 #[test]
 fn all_conditions_of_a_rule_must_hold() {
-    let rules = Rules::parse(
-        "[[rule]]\nname = 'a'\nmatch = 'boom'\nunless = 'not boom'\nhttp = 500\nkind = 'failed'\njob-type = 'parse'\ncode = 'X'\nskip-reason = 's'\nclass = 'done'"
-            .replace("http = 500", "http = [500]")
-            .as_str(),
-    )
-    .unwrap();
+    let text = "[[rule]]\nname = 'a'\nmatch = 'boom'\nunless = 'not boom'\nhttp = [500]\nkind = 'failed'\njob-type = 'parse'\ncode = 'X'\nskip-reason = 's'\nclass = 'done'";
+    let rules = Rules::parse(text).unwrap();
     let all = FailureFacts {
         kind: RuleKind::Failed,
         message: "boom: HTTP 500",
         skip_reason: Some("s"),
         job_type: "parse",
         cause_code: Some("X"),
-        cause_text: None,
+        ..FailureFacts::default()
     };
-    let class = |facts: FailureFacts<'_>| rules.classify(&facts).class;
-    assert_eq!(class(all), Class::Done);
+    let by_rule = |facts: FailureFacts<'_>| rules.classify(&facts).layer == Layer::Rule;
+    assert!(by_rule(all));
     for other in [
         FailureFacts { kind: RuleKind::Skipped, ..all },
         FailureFacts { message: "boom: HTTP 502", ..all },
         FailureFacts { message: "bang: HTTP 500", ..all },
         FailureFacts { message: "not boom: HTTP 500", ..all },
+        FailureFacts { message: "boom on page 500", ..all },
         FailureFacts { skip_reason: None, ..all },
         FailureFacts { job_type: "extract", ..all },
         FailureFacts { cause_code: Some("Y"), ..all },
     ] {
-        assert_eq!(class(other), Class::Unknown, "{other:?}");
+        assert!(!by_rule(other), "{other:?}");
     }
 }
 
 #[test]
 fn the_underlying_cause_decides_over_a_generic_message() {
-    let rules = shipped_rules().unwrap();
+    let rules = Rules::shipped();
     let facts = FailureFacts { cause_text: Some("no data in file"), ..failed("Failed to parse this file") };
     let decision = rules.classify(&facts);
     assert_eq!((decision.class, decision.source), (Class::PermanentInput, MatchedText::CauseText));
@@ -82,25 +79,27 @@ fn the_underlying_cause_decides_over_a_generic_message() {
 }
 
 #[test]
-fn skips_and_cancellations_are_reported_by_kind_and_reason() {
-    let rules = shipped_rules().unwrap();
+fn skips_and_cancellations_are_decided_by_kind_and_reason() {
+    let rules = Rules::shipped();
     let skipped = |reason| {
         rules.classify(&FailureFacts { kind: RuleKind::Skipped, skip_reason: Some(reason), ..failed("") }).class
     };
     assert_eq!(skipped("already_processed"), Class::Done);
     assert_eq!(skipped("size_limit_exceeded"), Class::PermanentInput);
     assert_eq!(skipped("something_new"), Class::Unknown);
-    assert_eq!(
-        rules.classify(&FailureFacts { kind: RuleKind::Cancelled, ..failed("HTTP 503") }).class,
-        Class::Cancelled
-    );
+    let cancelled = rules.classify(&FailureFacts { kind: RuleKind::Cancelled, ..failed("HTTP 503") });
+    assert_eq!((cancelled.class, cancelled.layer), (Class::Cancelled, Layer::State));
+    assert_eq!(rules.classify(&failed("")).layer, Layer::State);
 }
 
 #[test]
 fn the_words_that_decided_are_those_of_the_message() {
-    let rules = shipped_rules().unwrap();
-    let why = |message| rules.classify(&failed(message)).why;
-    assert_eq!(why("Größe von „Bericht.pdf“: 502 Bad Gateway"), Some("Bad Gateway"));
-    assert_eq!(why("HTTP 503"), Some("HTTP 503"));
-    assert_eq!(why("unknown"), None);
+    let rules = Rules::shipped();
+    assert_eq!(rules.classify(&failed("HTTP 503")).why, ["HTTP 503"]);
+    let message = "no healthy upstream for renderer-7, 12 pages left";
+    let Decision { why, layer, probability, probabilities, .. } = rules.explain(&failed(message));
+    assert_eq!(layer, Layer::Model);
+    assert!(!why.is_empty() && why.iter().all(|words| message.contains(words.as_str())), "{why:?}");
+    assert!((probabilities.iter().map(|(_, share)| share).sum::<f32>() - 1.0).abs() < 0.001);
+    assert!(probabilities.iter().any(|(_, share)| *share == probability));
 }

@@ -1,18 +1,16 @@
 //! The command line of `group …`: what people say of groups. Works beside a running service.
 
-pub(crate) mod ack;
-pub(crate) mod act;
-pub(crate) mod dismiss;
-pub(crate) mod note;
-pub(crate) mod silence;
-
 use clap::{Args, Subcommand};
+use jiff::tz::TimeZone;
 
-use crate::commands::group::act::Person;
+use crate::actions::ack::AckTerms;
+use crate::actions::act::{ActError, Person};
+use crate::actions::{ack, class, dismiss, name, note, silence};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::say;
 use crate::triage::silence::Matcher;
+use crate::triage::store::silence::Covered;
 
 /// `group`
 #[derive(Debug, Subcommand)]
@@ -20,22 +18,22 @@ pub enum GroupCommand {
     /// Acknowledge: no reminders until it is resolved, doubles, or meets --until
     #[command(visible_alias = "archive")]
     Ack {
-        /// Group id; may be shortened
-        #[arg(value_name = "GROUP")]
-        id: String,
+        /// Group ids; may be shortened
+        #[arg(value_name = "GROUP", required = true)]
+        ids: Vec<String>,
         /// Duration, such as "4h" [default: until the group is resolved]
         #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
         length: Option<std::time::Duration>,
-        /// Condition that ends it, instead of doubling: "100x" (100 more items), "100x/1h" (within an hour), "escalating",
-        /// or "resolved" (nothing else); "7d" is the same as --for
-        #[arg(long, value_name = "CONDITION", value_parser = terms, conflicts_with = "length")]
-        until: Option<ack::AckTerms>,
+        /// What ends it, instead of doubling ("2x"): "tomorrow" (09:00), "09:00" (the next), "2026-12-01" (09:00), "100x"
+        /// (100 more items), "100x/1h" (within an hour), "escalating", or "resolved" (nothing else); "7d" is the same as --for
+        #[arg(long, value_name = "CONDITION", conflicts_with = "length")]
+        until: Option<String>,
     },
     /// Withdraw an acknowledgement
     Unack {
-        /// Group id; may be shortened
-        #[arg(value_name = "GROUP")]
-        id: String,
+        /// Group ids; may be shortened
+        #[arg(value_name = "GROUP", required = true)]
+        ids: Vec<String>,
     },
     /// Mute notifications for a time; recording, retries and reports continue
     Silence(SilenceArgs),
@@ -68,6 +66,18 @@ pub enum GroupCommand {
         #[arg(value_name = "INTO")]
         into: String,
     },
+    /// Set its class by hand; prints the rule that keeps it
+    Class {
+        /// Group id; may be shortened
+        #[arg(value_name = "GROUP")]
+        id: String,
+        /// The class, or "auto" to classify it automatically again
+        #[arg(value_name = "CLASS")]
+        class: String,
+        /// Reason, recorded in the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Change its title
     Rename {
         /// Group id; may be shortened
@@ -78,12 +88,12 @@ pub enum GroupCommand {
     },
 }
 
-/// A group and a reason.
+/// Groups and a reason.
 #[derive(Debug, Args)]
 pub struct Reasoned {
-    /// Group id; may be shortened
-    #[arg(value_name = "GROUP")]
-    id: String,
+    /// Group ids; may be shortened
+    #[arg(value_name = "GROUP", required = true)]
+    ids: Vec<String>,
     /// Reason, recorded in the audit log
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -122,30 +132,52 @@ pub struct SilenceArgs {
     /// Matches items with this skip reason
     #[arg(long, value_name = "REASON")]
     skip_reason: Option<String>,
+    /// Show which groups it would cover; silence nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
-/// Does what a user says of a group and prints one line.
-pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
-    let said = match command {
-        GroupCommand::Ack { id, length, until } => {
-            let terms = until.unwrap_or(ack::AckTerms { length, until: None });
-            ack::ack(ledger, &id, terms, by).await?
+/// Does what a user says of groups and prints a line for each. Times of day are those of `zone`.
+pub(crate) async fn run(command: GroupCommand, ledger: &Ledger, by: Person, zone: &TimeZone) -> anyhow::Result<Exit> {
+    match command {
+        GroupCommand::Ack { ids, length, until } => {
+            let terms = match until {
+                Some(until) => ack::terms(&until, by.now, zone).map_err(ActError::Refused)?,
+                None => AckTerms { ends: length.and_then(|length| by.now.checked_add(length).ok()), until: None },
+            };
+            for id in &ids {
+                say!("{}", ack::ack(ledger, id, terms, by.clone()).await?.said);
+            }
         }
-        GroupCommand::Unack { id } => ack::unack(ledger, &id, by).await?,
+        GroupCommand::Unack { ids } => {
+            for id in &ids {
+                say!("{}", ack::unack(ledger, id, by.clone()).await?.said);
+            }
+        }
+        GroupCommand::Dismiss(args) => {
+            for id in &args.ids {
+                say!("{}", dismiss::dismiss(ledger, id, &args.reason, by.clone()).await?.said);
+            }
+        }
+        GroupCommand::Undismiss(args) => {
+            for id in &args.ids {
+                say!("{}", dismiss::undismiss(ledger, id, &args.reason, by.clone()).await?.said);
+            }
+        }
         GroupCommand::Silence(args) => begin_silence(args, ledger, by).await?,
         GroupCommand::Unsilence { id } => end_silence(&id, ledger, by).await?,
         GroupCommand::Silences => list_silences(ledger, &by).await?,
-        GroupCommand::Note { id, text } => note::add_note(ledger, &id, &text, by).await?,
-        GroupCommand::Dismiss(args) => dismiss::dismiss(ledger, &args.id, &args.reason, by).await?,
-        GroupCommand::Undismiss(args) => dismiss::undismiss(ledger, &args.id, &args.reason, by).await?,
-        GroupCommand::Merge { id, into } => ack::merge(ledger, &id, &into, by).await?,
-        GroupCommand::Rename { id, title } => ack::rename(ledger, &id, &title, by).await?,
-    };
-    say!("{said}");
+        GroupCommand::Note { id, text } => say!("{}", note::add_note(ledger, &id, &text, by).await?.said),
+        GroupCommand::Merge { id, into } => say!("{}", name::merge(ledger, &id, &into, by).await?.said),
+        GroupCommand::Class { id, class, reason } => {
+            say!("{}", class::set_class(ledger, &id, &class, &reason, by).await?.said);
+        }
+        GroupCommand::Rename { id, title } => say!("{}", name::rename(ledger, &id, &title, by).await?.said),
+    }
     Ok(Exit::Done)
 }
 
-async fn begin_silence(args: SilenceArgs, ledger: &Ledger, by: Person) -> anyhow::Result<String> {
+async fn begin_silence(args: SilenceArgs, ledger: &Ledger, by: Person) -> anyhow::Result<()> {
     let matcher = Matcher {
         group: args.id,
         message: args.message,
@@ -156,30 +188,51 @@ async fn begin_silence(args: SilenceArgs, ledger: &Ledger, by: Person) -> anyhow
         item_name: args.item_name,
         skip_reason: args.skip_reason,
     };
-    Ok(silence::silence(ledger, matcher, args.length, &args.reason, by).await?)
+    if args.dry_run {
+        let covered = silence::covered(ledger, matcher).await?;
+        say!("{}", crate::model::text::lines(&preview(&covered)));
+        return Ok(());
+    }
+    say!("{}", silence::silence(ledger, matcher, args.length, &args.reason, by).await?.said);
+    Ok(())
+}
+
+/// What a silence would cover, a line for each group.
+fn preview(covered: &[Covered]) -> String {
+    if covered.is_empty() {
+        return "It would cover no open item.".to_owned();
+    }
+    let lines = covered.iter().map(|group| {
+        let left = if group.covered < group.open_items { "; its other items are still reported" } else { "" };
+        format!("{}  {} of {} open items{left}  {}", group.group_id, group.covered, group.open_items, group.title)
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Ends the silence with this number, or every silence on this group.
-async fn end_silence(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<String> {
+async fn end_silence(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<()> {
     if let Ok(number) = id.parse() {
-        return Ok(silence::unsilence(ledger, number, by).await?);
+        say!("{}", silence::unsilence(ledger, number, by).await?.said);
+        return Ok(());
     }
     let in_force = silence::list(ledger, by.now).await?;
     let mut said = Vec::new();
     for found in in_force.iter().filter(|silence| silence.matcher.group.as_deref() == Some(id)) {
-        said.push(silence::unsilence(ledger, found.silence_id, by.clone()).await?);
+        said.push(silence::unsilence(ledger, found.silence_id, by.clone()).await?.said);
     }
     if said.is_empty() {
         let text = format!("active silence on {id}; `llama-triage group silences` lists them");
-        return Err(crate::commands::group::act::ActError::NotFound(text).into());
+        return Err(ActError::NotFound(text).into());
     }
-    Ok(said.join("\n"))
+    say!("{}", said.join("\n"));
+    Ok(())
 }
 
-async fn list_silences(ledger: &Ledger, by: &Person) -> anyhow::Result<String> {
+async fn list_silences(ledger: &Ledger, by: &Person) -> anyhow::Result<()> {
     let in_force = silence::list(ledger, by.now).await?;
     if in_force.is_empty() {
-        return Ok("No active silences.".to_owned());
+        say!("No active silences.");
+        return Ok(());
     }
     let lines = in_force.iter().map(|silence| {
         format!(
@@ -191,7 +244,8 @@ async fn list_silences(ledger: &Ledger, by: &Person) -> anyhow::Result<String> {
             silence.reason
         )
     });
-    Ok(crate::model::text::lines(&lines.collect::<Vec<_>>().join("\n")).into_owned())
+    say!("{}", crate::model::text::lines(&lines.collect::<Vec<_>>().join("\n")));
+    Ok(())
 }
 
 /// How long a silence lasts, in the words of the configuration: days count, as in "2d 12h".
@@ -200,26 +254,9 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
     if parsed.is_zero() { Err("it must be longer than 0".to_owned()) } else { Ok(parsed) }
 }
 
-/// What an ack waits for: a time, or growth.
-fn terms(text: &str) -> Result<ack::AckTerms, String> {
-    match duration(text) {
-        Ok(length) => Ok(ack::AckTerms { length: Some(length), until: None }),
-        Err(_) => Ok(ack::AckTerms { length: None, until: Some(text.parse()?) }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_ack_waits_for_a_time_or_for_growth() {
-        let week = std::time::Duration::from_secs(7 * 86_400);
-        assert_eq!(terms("7d"), Ok(ack::AckTerms { length: Some(week), until: None }));
-        assert_eq!(terms("100x").unwrap().until, Some(crate::triage::ack::Until::Items(100)));
-        assert!(terms("0s").is_err());
-        assert!(terms("whenever").unwrap_err().contains("100x/1h"));
-    }
 
     #[test]
     fn a_silence_may_last_days_but_not_nothing() {

@@ -8,16 +8,16 @@ use std::time::Duration;
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::commands::group::act::Person;
+use crate::actions::act::Person;
 
 use crate::exit::Exit;
 use crate::grouping::store_regroup;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::prune::{PruneCutoff, prune};
+use crate::ledger::time::known_time;
 use crate::ledger::time::millis;
 use crate::ledger::{Ledger, backup, check, open};
 use crate::model::text::count;
-use crate::service::store_clock_skew;
 use crate::{complain, say};
 
 /// `ledger`
@@ -108,7 +108,7 @@ pub(crate) async fn prune_old(
     now: Timestamp,
 ) -> anyhow::Result<Exit> {
     // A clock that jumped ahead would have all of it forgotten: nothing is older than the worker's last time says.
-    let now = store_clock_skew::last_known(&open::reader(path)?)?.map_or(now, |known| known.min(now));
+    let now = known_time::last_known(&open::reader(path)?)?.map_or(now, |known| known.min(now));
     let before = PruneCutoff { items: ago(now, keep), digests: ago(now, keep_digests) };
     let gone = Ledger::open(path).await?.write(move |tx| prune(tx, &before)).await?;
     for (table, rows) in gone.iter().filter(|(_, rows)| **rows > 0) {

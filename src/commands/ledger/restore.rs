@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::commands::group::act::Person;
+use crate::actions::act::Person;
 use crate::exit::Exit;
 use crate::ledger::restore::restore;
 use crate::model::text::count;

@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 
 use crate::ledger::Ledger;
+use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
-use crate::notify::{Channel, DeliveryFacts, Receipt, store_delivery};
+use crate::notify::{Channel, store_delivery};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::Tier;
 use crate::triage::digest::test_digest::trial;
-use crate::triage::settings::TriageSettings;
-use crate::triage::{TriageRequest, triage_in};
+use crate::triage::settings::{TriageRequest, TriageSettings};
+use crate::triage::triage_in;
 
 /// What the channel would be sent by a cycle now, narrowed and joined with what still waits for it; none if nothing.
 ///

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use crate::commands::digest;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
+use crate::ledger::time::known_time;
 use crate::notify::Channel;
-use crate::notify::render::text;
-use crate::service::clock::{self, Clock};
-use crate::service::worker::Setup;
-use crate::triage::TriageRequest;
+use crate::service::clock::Clock;
+use crate::service::setup::Setup;
+use crate::triage::settings::TriageRequest;
 use crate::{complain, say};
 
 /// `digest`
@@ -47,26 +47,26 @@ pub(crate) async fn run_digest(setup: &Setup, args: &DigestArgs) -> anyhow::Resu
     let path = &setup.config.ledger.path;
     if args.dry_run {
         let ledger = Ledger::open_shared(path).await?;
-        let now = clock::beside(&ledger, Timestamp::now()).await?;
+        let now = known_time::beside(&ledger, Timestamp::now()).await?;
         let request = request(&ledger, setup, args.now, now).await?;
         let rehearsal = digest::preview(&ledger, &setup.triage, request).await?;
         if rehearsal.due.is_none() {
             say!("{}", digest::not_due_message(&rehearsal, &setup.triage));
         }
-        if let Some(digest) = rehearsal.due.or(rehearsal.waiting.filter(digest::has_news)) {
-            say!("{}", text::render(&digest));
+        if let Some(decision) = rehearsal.due.or(rehearsal.waiting.filter(digest::Decision::has_changes)) {
+            say!("{}", decision.render());
         }
         return Ok(Exit::Done);
     }
     let ledger = Ledger::open(path).await?;
-    let mut clock = Clock::of(&ledger).await?;
+    let mut clock = Clock::load(&ledger).await?;
     let now = clock.now(&ledger, setup).await?;
     crate::service::identity::settle(&ledger, now).await?;
     let certain = clock.is_certain(now);
     let request = TriageRequest { certain, ..request(&ledger, setup, args.now, now).await? };
     let (decided, deliveries) = digest::run(&ledger, &setup.triage, &setup.channels, request.clone()).await?;
     match decided {
-        Some(digest) => say!("{}: {}", digest.digest_id, crate::notify::render::words::headline(&digest)),
+        Some(decision) => say!("{}: {}", decision.whole.digest_id, decision.headlines()),
         None => {
             let rehearsal = digest::preview(&ledger, &setup.triage, request).await?;
             say!("{}", digest::not_due_message(&rehearsal, &setup.triage));
@@ -121,7 +121,6 @@ fn find<'s>(setup: &'s Setup, name: &str) -> anyhow::Result<&'s Channel> {
     let found = setup.channels.iter().find(|channel| channel.name == name);
     found.map(AsRef::as_ref).ok_or_else(|| {
         let names: Vec<&str> = setup.channels.iter().map(|channel| channel.name.as_str()).collect();
-        crate::commands::group::act::ActError::NotFound(format!("channel `{name}`; there are: {}", names.join(", ")))
-            .into()
+        crate::actions::act::ActError::NotFound(format!("channel `{name}`; there are: {}", names.join(", "))).into()
     })
 }

@@ -2,38 +2,21 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use crate::commands::report::args::ReportArgs;
 use crate::commands::report::charts;
 use crate::commands::report::outcome::ReportOutcome;
+use crate::commands::report::request::ReportRequest;
 use crate::commands::report::time_limit::TimeLimit;
 use crate::model::item::ItemState;
-use crate::model::links::linker::Linker;
 use crate::report::condition::AnswerMeasures;
 use crate::report::filter::{Filter, TimeRange};
 use crate::report::format::ReportFormat;
 use crate::report::format::answer::{AnswerRows, Charts};
 use crate::report::history::{RetryRow, SqlRow, SqlValue};
 use crate::report::question::Question;
-use crate::report::store::{self, Bucket, ConfiguredBudget, ReadTransaction, ReportView, SqlLimits};
+use crate::report::store::{self, Bucket, SqlLimits};
 use crate::report::summary::{GroupCounts, ItemCounts};
-
-/// The question with all that answers it.
-pub(crate) struct ReportRequest<'a> {
-    pub(crate) args: &'a ReportArgs,
-    pub(crate) filter: &'a Filter,
-    pub(crate) reading: &'a ReadTransaction,
-    pub(crate) linker: &'a Linker,
-    pub(crate) zone: &'a TimeZone,
-    pub(crate) format: ReportFormat,
-    pub(crate) now: Timestamp,
-    pub(crate) budget: ConfiguredBudget,
-    /// `reprocess.worth`, if there is a configuration.
-    pub(crate) worth: Option<f64>,
-    pub(crate) next_digest_at: Option<Timestamp>,
-}
 
 /// The answer.
 pub(crate) struct ReportResult {
@@ -51,15 +34,6 @@ pub(crate) struct ReportResult {
 
 /// The time a user's own statement may take.
 const STATEMENT_TIME: Duration = Duration::from_secs(10);
-
-impl ReportRequest<'_> {
-    /// Sees the ledger through a filter that is not quite the asked one.
-    pub(crate) fn view<'b>(&'b self, filter: &'b Filter) -> Result<ReportView<'b>, ReportOutcome> {
-        let mut view = ReportView::new(self.reading, filter, self.now, self.linker)?;
-        view.worth = self.worth.unwrap_or(view.worth);
-        Ok(view)
-    }
-}
 
 /// Answers, and says which words of the filters stand for nothing in the ledger: they may be mistyped.
 pub(crate) fn ask(asked: &ReportRequest<'_>) -> Result<ReportResult, ReportOutcome> {

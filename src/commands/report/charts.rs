@@ -1,7 +1,7 @@
 //! What the page of the summary draws.
 
-use crate::commands::report::ask::ReportRequest;
 use crate::commands::report::outcome::ReportOutcome;
+use crate::commands::report::request::ReportRequest;
 use crate::report::filter::Filter;
 use crate::report::format::answer::Charts;
 use crate::report::store::{self, Bucket};

@@ -57,6 +57,7 @@ pub(crate) fn filter(
         by,
         sort,
         limit: limit(args, format),
+        ..Filter::default()
     })
 }
 

@@ -7,9 +7,10 @@ pub(crate) mod filters;
 pub(crate) mod help;
 pub(crate) mod many_ledgers;
 pub(crate) mod outcome;
+pub(crate) mod request;
 pub(crate) mod terminal;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod time_limit;
 
 use std::io::Write;
@@ -28,6 +29,7 @@ use crate::report::format::answer::{Answer, Heading};
 use crate::report::format::layout::{AnswerLayout, ago};
 use crate::report::format::{ReportFormat, render};
 use crate::report::store::{ConfiguredBudget, Freshness, ReadTransaction, addresses, freshness};
+use crate::reprocess::facts::limits;
 
 /// What a report needs beyond its arguments.
 pub struct Surroundings<'a> {
@@ -60,10 +62,10 @@ fn answer(
     });
     if let [ledger] = around.ledgers {
         let asked = ask_one(args, around, ledger, format)?;
-        return tell(asked.outcome, &asked.text, &asked.warnings, out, err);
+        return write_answer(asked.outcome, &asked.text, &asked.warnings, out, err);
     }
     let (outcome, parts, warnings) = ask_all(args, around, format)?;
-    tell(outcome, &many_ledgers::join(&parts, format, !args.no_header)?, &warnings, out, err)
+    write_answer(outcome, &many_ledgers::join(&parts, format, !args.no_header)?, &warnings, out, err)
 }
 
 type Answers = (ReportOutcome, Vec<many_ledgers::LedgerAnswer>, Vec<String>);
@@ -98,7 +100,7 @@ struct LedgerReply {
     outcome: ReportOutcome,
 }
 
-fn tell(
+fn write_answer(
     outcome: ReportOutcome,
     text: &str,
     warnings: &[String],
@@ -123,7 +125,7 @@ fn ask_one(
     let reading = ReadTransaction::open(ledger).map_err(ReportOutcome::ledger)?;
     let fresh = freshness(&reading)?;
     let linker = around.config.map_or_else(Linker::shipped, Config::linker).located(addresses(&reading)?);
-    let asked = ask::ReportRequest {
+    let asked = request::ReportRequest {
         args,
         filter: &filter,
         reading: &reading,
@@ -132,7 +134,7 @@ fn ask_one(
         format,
         now: around.now,
         budget: budget(around.config),
-        worth: around.config.map(|config| config.reprocess.worth),
+        limits: around.config.map(|config| limits(&config.reprocess)),
         next_digest_at: around.next_digest_at,
     };
     let found = ask::ask(&asked)?;

@@ -2,27 +2,25 @@
 
 use std::io::{BufRead, IsTerminal};
 
-use anyhow::Context;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::group::act::{ActError, Person, reason};
+use crate::actions::act::{ActError, Person, reason};
+use crate::actions::plan::{approvable, approve};
 use crate::commands::output;
 use crate::commands::reprocess::{ApplyArgs, Kind, meant};
 use crate::exit::Exit;
 use crate::ledger::Ledger;
-use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
 use crate::model::text::lines;
-use crate::reprocess::intents::end_error::EndError;
-use crate::reprocess::plans::approved::{
-    begun, cancel_plan, is_ahead, is_over_by, result_by_now, too_many, waits_until,
-};
+use crate::reprocess::intents::end::EndError;
+use crate::reprocess::plans::approved::{begun, cancel_plan, too_many, waits_until};
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan;
+use crate::service::setup::Setup;
 use crate::service::shutdown::Stopping;
-use crate::service::worker::{Setup, Worker};
+use crate::service::worker::Worker;
 use crate::{complain, say};
 
 pub(crate) async fn run(args: ApplyArgs, ledger: Ledger, setup: Setup, by: Person) -> anyhow::Result<Exit> {
@@ -84,7 +82,7 @@ async fn outcome(ledger: &Ledger, draft: &Draft, by: &Person, stopped: bool) -> 
     let (id, shown, now) = (&draft.plan_id, short(&draft.plan_id), Timestamp::now());
     if stopped {
         match cancel_plan(ledger, id, &by.name, now).await {
-            Ok(said) => return Ok(said),
+            Ok((said, _)) => return Ok(said),
             Err(EndError::Unknown | EndError::Refused(_)) => {}
             Err(EndError::Ledger(error)) => return Err(error.into()),
         }
@@ -101,47 +99,6 @@ async fn outcome(ledger: &Ledger, draft: &Draft, by: &Person, stopped: bool) -> 
     Ok(format!("Plan {shown} is not finished: {when}; `llama-triage reprocess cancel {shown}` cancels the rest."))
 }
 
-/// The plan, if it may still be approved.
-async fn approvable(ledger: &Ledger, plan_id: &str, by: &Person) -> anyhow::Result<Draft> {
-    let (id, shown) = (plan_id.to_owned(), short(plan_id));
-    let read = move |connection: &_| match plan::get(connection, &id)? {
-        Some(stored) => Ok(Some((result_by_now(connection, &stored)?, stored))),
-        None => Ok(None),
-    };
-    let (result, stored) = ledger
-        .read(read)
-        .await?
-        .ok_or_else(|| ActError::NotFound(format!("plan {plan_id}; `llama-triage reprocess plan` creates one")))?;
-    let draft: Draft = serde_json::from_str(&stored.model).context("the stored plan")?;
-    let result = result.map_or_else(String::new, |result| format!(": {result}"));
-    let refused = match (stored.applied_at, stored.executed_at) {
-        (Some(at), _) => Some(format!("plan {shown} was applied at {at:.0}{result}")),
-        (None, Some(at)) => Some(format!("plan {shown} ended at {at:.0}{result}")),
-        (None, None) if by.now > stored.expires_at => {
-            Some(format!("plan {shown} has expired (older than 1 h); create a new one"))
-        }
-        (None, None) if is_ahead(stored.created_at, by.now) => Some(format!(
-            "plan {shown} was created at {:.0}, which is in the future: the clock was ahead then; create a new one",
-            stored.created_at
-        )),
-        (None, None) if draft.items == 0 => Some(format!("plan {shown} has nothing to submit")),
-        (None, None) => None,
-    };
-    if let Some(text) = refused {
-        return Err(ActError::Refused(text).into());
-    }
-    match waits_until(ledger, &draft, None, by.now).await? {
-        Some(until) if is_over_by(by.now, until) => {
-            let text = format!(
-                "{}, and an approved plan lives for an hour: plan again then; `llama-triage reprocess resume all` ends the wait",
-                too_many(until)
-            );
-            Err(ActError::Refused(text).into())
-        }
-        _ => Ok(draft),
-    }
-}
-
 /// Asks on a terminal, with numbers; never hangs without one.
 fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
@@ -152,33 +109,9 @@ fn confirmed(draft: &Draft) -> anyhow::Result<bool> {
         Some(credits) => format!("About {credits} credits"),
         None => "Cost unknown (set credits-per-item)".to_owned(),
     };
-    let question = format!("Submit {}? {cost}. [y/N] ", crate::commands::reprocess::plan::size(draft));
+    let question = format!("Submit {}? {cost}. [y/N] ", crate::commands::reprocess::show::size(draft));
     output::ask(&question)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)))
-}
-
-async fn approve(ledger: &Ledger, draft: &Draft, why: &str, by: &Person) -> anyhow::Result<()> {
-    let (plan_id, why, by) = (draft.plan_id.clone(), why.to_owned(), by.clone());
-    let detail = serde_json::json!({ "items": draft.items, "posts": draft.chunks.len(), "set": draft.set_hash });
-    let approved = ledger.write(move |tx| {
-        let approved = plan::approve(tx, &plan_id, &by.name, &why, by.now)?;
-        if approved {
-            let act = Act {
-                actor: &by.name,
-                action: "reprocess apply",
-                subject: &plan_id,
-                reason: Some(&why),
-                detail: Some(detail.to_string()),
-            };
-            audit::record(tx, &act, by.now)?;
-        }
-        Ok(approved)
-    });
-    if approved.await? {
-        Ok(())
-    } else {
-        Err(ActError::Refused(format!("plan {} was applied concurrently", short(&draft.plan_id))).into())
-    }
 }

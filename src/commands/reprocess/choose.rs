@@ -8,12 +8,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex::Regex;
 
-use crate::commands::group::act::ActError;
+use crate::actions::act::ActError;
+use crate::actions::plan::{PLANNED_STATES, item_ids};
 use crate::commands::report::args::regex;
 use crate::model::class::Class;
-use crate::model::links::linker::Linker;
 use crate::report::filter::Filter;
-use crate::report::store::{ReadTransaction, ReportView, items};
 use crate::report::when;
 
 /// The filters of `report items`, for open items and dismissed ones.
@@ -84,8 +83,7 @@ impl ChooseArgs {
         Ok(Filter {
             since: time(self.since)?,
             until: time(self.until)?,
-            // Dismissed ones are never submitted; they are asked for so that the plan can say so.
-            state: ["open", "retrying", "dismissed"].map(str::to_owned).to_vec(),
+            state: PLANNED_STATES.map(str::to_owned).to_vec(),
             class: self.class,
             project: self.project,
             job_type: self.job_type,
@@ -116,10 +114,5 @@ pub(crate) fn chosen(
     if !args.item.is_empty() {
         return Ok(args.item);
     }
-    let filter = args.filter(now, zone)?;
-    let reading = ReadTransaction::open(ledger)?;
-    let linker = Linker::shipped();
-    let view = ReportView::new(&reading, &filter, now, &linker)?;
-    let rows = items(&view)?;
-    Ok(rows.into_iter().map(|row| row.item_id).collect())
+    item_ids(ledger, &args.filter(now, zone)?, now)
 }

@@ -3,28 +3,27 @@
 pub(crate) mod apply;
 pub(crate) mod choose;
 pub(crate) mod plan;
-pub(crate) mod resume;
 pub(crate) mod show;
 
 use std::collections::HashSet;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::commands::group::act::{ActError, Person, reason};
+use crate::actions::act::{ActError, Person, reason};
+use crate::actions::plan::not_ended;
+use crate::actions::resume;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
 use crate::model::text::lines;
 use crate::reprocess::facts::limits;
-use crate::reprocess::intents::end_error::EndError;
-use crate::reprocess::intents::unconfigured_project::{GiveUp, give_up};
+use crate::reprocess::intents::end::{EndError, GiveUp, cancel, give_up};
 use crate::reprocess::plans::approved::cancel_plan;
-use crate::reprocess::plans::cancel::cancel;
 use crate::reprocess::plans::draft::Request;
 use crate::reprocess::store::named::{self, short};
 use crate::reprocess::store::{intent, retriable};
 use crate::say;
 use crate::scan::apis::restore_apis;
-use crate::service::worker::Setup;
+use crate::service::setup::Setup;
 
 /// `reprocess`
 #[derive(Debug, Subcommand)]
@@ -133,7 +132,7 @@ pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> 
             show::status(&ledger, &limits(&setup.config.reprocess), by.now, format).await
         }
         ReprocessCommand::Resume { scope, reason } => {
-            say!("{}", resume::resume_scope(&ledger, &scope, &reason, by).await?);
+            say!("{}", resume::resume_scope(&ledger, &scope, &reason, by).await?.said);
             Ok(Exit::Done)
         }
         ReprocessCommand::GiveUp { id, reason } => end(&id, &reason, &ledger, &setup, by).await,
@@ -144,7 +143,7 @@ pub(crate) async fn run(command: ReprocessCommand, setup: Setup, by: Person) -> 
 /// What `breaker reset` was before it was called `reprocess resume`.
 pub(crate) async fn run_breaker(command: BreakerCommand, ledger: &Ledger, by: Person) -> anyhow::Result<Exit> {
     let BreakerCommand::Reset { scope, reason } = command;
-    say!("{}", resume::resume_scope(ledger, &scope, &reason, by).await?);
+    say!("{}", resume::resume_scope(ledger, &scope, &reason, by).await?.said);
     Ok(Exit::Done)
 }
 
@@ -199,7 +198,7 @@ async fn take_back(id: &str, ledger: &Ledger, by: Person) -> anyhow::Result<Exit
     let id = meant(ledger, id, &[Kind::Plan, Kind::Intent]).await?;
     let (id, shown) = (id.as_str(), short(&id));
     match cancel_plan(ledger, id, &by.name, by.now).await {
-        Ok(said) => say!("{}", lines(&said)),
+        Ok((said, _)) => say!("{}", lines(&said)),
         Err(EndError::Unknown) => {
             let cancelled = cancel(ledger, id, &by.name, by.now).await;
             cancelled.map_err(|error| {
@@ -224,15 +223,6 @@ async fn end(id: &str, why: &str, ledger: &Ledger, setup: &Setup, by: Person) ->
         "Intent {shown} abandoned: {items} items without an outcome may be retried again. If LlamaCloud did process them, they are billed twice."
     );
     Ok(Exit::Done)
-}
-
-/// Why `what` was not ended; a refusal follows on `cannot`.
-fn not_ended(error: EndError, what: &str, cannot: &str) -> ActError {
-    match error {
-        EndError::Unknown => ActError::NotFound(format!("{what}; `llama-triage reprocess status` shows them")),
-        EndError::Refused(why) => ActError::Refused(format!("{cannot}{why}")),
-        EndError::Ledger(error) => ActError::Ledger(error),
-    }
 }
 
 /// Intents that are over and still shown.

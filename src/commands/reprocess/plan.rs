@@ -1,14 +1,14 @@
 //! What `reprocess plan` prints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::commands::reprocess::Format;
-use crate::commands::reprocess::show::{held, items};
+use crate::commands::reprocess::show::{held, items, size};
 use crate::model::text::{count, cut_middle, lines, one_line};
-use crate::reprocess::plans::draft::{Draft, DraftChunk, DraftExclusion};
+use crate::reprocess::plans::draft::{Draft, DraftExclusion, DraftPost};
 use crate::reprocess::store::named::short;
 use crate::say;
 
@@ -36,11 +36,6 @@ pub(crate) fn show(draft: &Draft, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// "13 items in 3 POSTs".
-pub(crate) fn size(draft: &Draft) -> String {
-    format!("{} in {}", count(draft.items as u64, "item", "items"), count(draft.chunks.len() as u64, "POST", "POSTs"))
-}
-
 fn table(draft: &Draft) -> String {
     let mut text = format!("Plan {}: {}", short(&draft.plan_id), size(draft));
     match draft.credits {
@@ -52,7 +47,7 @@ fn table(draft: &Draft) -> String {
         let retries = count(known.into(), "retry", "retries");
         text.push_str(&format!("LlamaCloud billed {each:.1} credits each for the newest {retries} of these groups\n"));
     }
-    text.push_str(&known(draft));
+    text.push_str(&data_age(draft));
     text.push_str(&posts(draft));
     if !draft.lost_parameters.is_empty() {
         let lost = draft.lost_parameters.join(", ");
@@ -85,24 +80,25 @@ fn table(draft: &Draft) -> String {
 /// One line for POSTs that look alike: API v2 takes one item in each.
 fn posts(draft: &Draft) -> String {
     let mut alike: Vec<((String, String), usize)> = Vec::new();
-    for chunk in &draft.chunks {
-        let told = (items(chunk.item_ids.len()), post(draft, chunk));
-        match alike.iter_mut().find(|(known, _)| *known == told) {
+    for one in &draft.chunks {
+        let line = (items(one.chunk.item_ids.len()), post(draft, one));
+        match alike.iter_mut().find(|(known, _)| *known == line) {
             Some((_, times)) => *times += 1,
-            None => alike.push((told, 1)),
+            None => alike.push((line, 1)),
         }
     }
     let size = |size: String, times| if times == 1 { size } else { format!("{times} POSTs of {size} each") };
     alike.into_iter().map(|((items, what), times)| format!("  {:>10}  {what}\n", size(items, times))).collect()
 }
 
-fn post(draft: &Draft, chunk: &DraftChunk) -> String {
+fn post(draft: &Draft, DraftPost { project, chunk }: &DraftPost) -> String {
     let cache = if chunk.second_try && chunk.job_type == "parse" { ", cache cleared" } else { "" };
     let group = draft.groups.iter().find(|group| group.group_id == chunk.group_id);
-    let (class, title) = group.map_or(("", ""), |group| (group.class.as_str(), group.title.as_str()));
-    let title = one_line(title);
+    let classes: BTreeSet<&str> = chunk.classes.iter().map(|class| class.name()).collect();
+    let class = classes.into_iter().collect::<Vec<_>>().join(", ");
+    let title = one_line(group.map_or("", |group| group.title.as_str()));
     let title = cut_middle(&title, LONGEST_TITLE);
-    format!("{}  {class:<15}  {} of {}{cache}  {title}", chunk.group_id, chunk.job_type, chunk.project)
+    format!("{}  {class:<15}  {} of {}{cache}  {title}", chunk.group_id, chunk.job_type, project)
 }
 
 /// How many items have each reason, the most first.
@@ -126,7 +122,7 @@ fn by_reason(title: &str, left: &[DraftExclusion]) -> String {
 }
 
 /// How old the knowledge is that the plan was made of.
-fn known(draft: &Draft) -> String {
+fn data_age(draft: &Draft) -> String {
     let before = "`llama-triage scan` updates it; `apply` scans too and drops items that have completed";
     match draft.as_of {
         None if draft.groups.is_empty() => String::new(),

@@ -5,24 +5,26 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::commands::reprocess::plan::size;
 use crate::commands::reprocess::{Format, intents};
 use crate::exit::Exit;
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger};
 use crate::model::text::{count, lines};
-use crate::reprocess::account::hold_of;
 use crate::reprocess::plans::approved::{begun, result_by_now, too_many, waits_until};
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::store::attempt;
 use crate::reprocess::store::intent::StoredIntent;
 use crate::reprocess::store::named::short;
 use crate::reprocess::store::plan::{self, StoredPlan};
-use crate::reprocess::store::{account, history};
+use crate::reprocess::store::{attempt, history};
 use crate::say;
 use crate::scan::store::project;
+
+/// "13 items in 3 POSTs".
+pub(crate) fn size(draft: &Draft) -> String {
+    format!("{} in {}", count(draft.items as u64, "item", "items"), count(draft.chunks.len() as u64, "POST", "POSTs"))
+}
 
 /// How long a plan that is over is shown.
 const PLANS_SHOWN: SignedDuration = SignedDuration::from_hours(24);
@@ -70,7 +72,7 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
         Format::Table => {
             let mut text = String::new();
             for plan in &unapplied {
-                text.push_str(&offered(plan)?);
+                text.push_str(&describe_waiting(plan)?);
             }
             for plan in &plans {
                 text.push_str(&format!("{}  {}\n", short(&plan.plan_id), awaited(plan, ledger, now).await?));
@@ -83,7 +85,7 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
             }
             let several = groups.iter().any(|(project, _)| *project != groups[0].0);
             for (project, group) in &groups {
-                let decision = group.decision_since.map_or_else(String::new, |_| needs_decision(&group.group_id));
+                let decision = if group.given_up > 0 { needs_decision(&group.group_id) } else { String::new() };
                 let of = if several { format!(" of project {project}") } else { String::new() };
                 text.push_str(&format!("{}{of}: {}{decision}\n", group.group_id, group.outlook));
             }
@@ -104,15 +106,8 @@ pub(crate) async fn status(ledger: &Ledger, limits: &Limits, now: Timestamp, for
 
 /// What holds retries of projects back.
 fn holds(connection: &Connection, now: Timestamp) -> Result<Vec<Hold>, LedgerError> {
-    let mut holds = Vec::new();
-    for (project, stored) in account::all(connection)? {
-        holds
-            .extend([Hold::of_account(&project, &stored), Hold::waiting(&project, &stored, now)].into_iter().flatten());
-    }
-    for project in project::names(connection)? {
-        holds.extend(hold_of(connection, &project, now)?.map(|(reason, until)| Hold::held(&project, reason, until)));
-    }
-    Ok(holds)
+    let holds = project::names(connection)?.into_iter().map(|project| Hold::of_project(connection, &project, now));
+    Ok(holds.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn group_row(project: &str, group: &GroupOutlook) -> Value {
@@ -123,6 +118,7 @@ fn group_row(project: &str, group: &GroupOutlook) -> Value {
         "ended": group.ended,
         "belief": group.belief,
         "outlook": group.outlook,
+        "given_up": group.given_up,
         "decision_since": group.decision_since,
     })
 }
@@ -137,7 +133,7 @@ fn over(connection: &Connection, now: Timestamp) -> Result<Vec<StoredPlan>, Ledg
 }
 
 /// A plan that waits for a person; nothing if there is nothing in it to submit.
-fn offered(plan: &StoredPlan) -> anyhow::Result<String> {
+fn describe_waiting(plan: &StoredPlan) -> anyhow::Result<String> {
     let (draft, id): (Draft, _) = (serde_json::from_str(&plan.model)?, short(&plan.plan_id));
     Ok(match draft.items {
         0 => String::new(),
@@ -174,7 +170,7 @@ fn needs_decision(group_id: &str) -> String {
 }
 
 /// What went wrong with an intent; none once its batch is known, for an unclear answer was cleared up by that.
-fn trouble(intent: &StoredIntent) -> Option<&str> {
+fn post_error(intent: &StoredIntent) -> Option<&str> {
     intent.error.as_deref().filter(|_| intent.intent.state.batch_ids().is_empty())
 }
 
@@ -192,14 +188,14 @@ fn row(intent: &StoredIntent, outcomes: &[(String, u32)]) -> Value {
         "created_at": intent.created_at,
         "posting_at": intent.intent.posting_at,
         "outcomes": outcomes.iter().cloned().collect::<BTreeMap<String, u32>>(),
-        "error": trouble(intent),
+        "error": post_error(intent),
     })
 }
 
 fn line(intent: &StoredIntent, outcomes: &[(String, u32)]) -> String {
     let told: Vec<String> =
         outcomes.iter().map(|(outcome, items)| format!("{items} {}", outcome.replace('_', " "))).collect();
-    let error = trouble(intent).map_or_else(String::new, |error| format!("  {error}"));
+    let error = post_error(intent).map_or_else(String::new, |error| format!("  {error}"));
     format!(
         "{}  {:.0}  {:<13} {:>10}  {}  {}{error}\n",
         short(&intent.intent_id),

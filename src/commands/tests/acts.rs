@@ -3,17 +3,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::commands::group::ack::{self, AckTerms};
-use crate::commands::group::act::{ActError, Person};
-use crate::commands::group::{dismiss, note, silence};
+use crate::actions::ack::{self, AckTerms};
+use crate::actions::act::{ActError, Person};
+use crate::actions::{dismiss, name, note, silence};
 use crate::config::Config;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::ledger::{Ledger, fault, open};
 use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::{Digest, Reason};
-use crate::triage::settings::{Route, TriageSettings};
+use crate::triage::settings::{Route, TriageRequest, TriageSettings};
 use crate::triage::silence::Matcher;
-use crate::triage::{TriageRequest, triage_in};
+use crate::triage::triage_in;
 
 /// A service that holds the lock and scans, and a user who acts beside it.
 pub(crate) struct ServiceFixture {
@@ -83,7 +83,7 @@ async fn a_silence_holds_news_back_and_its_end_is_reported_once() {
     assert_eq!(world.news(2), ["g new", "other new"]);
     let hour = Some(Duration::from_secs(3600));
     let said = silence::silence(&world.ledger, on("g"), hour, "known, fix is on its way", ann(3)).await.unwrap();
-    assert!(said.starts_with("Silence 1 on group g until 2026-06-01T11:03:00Z."), "{said}");
+    assert!(said.said.starts_with("Silence 1 on group g until 2026-06-01T11:03:00Z."), "{said:?}");
     world.seed.fail("g", "b", 30, t(20));
     world.seed.fail("third", "b", 1, t(20));
     let digest = world.triage(21).unwrap();
@@ -178,9 +178,9 @@ async fn an_ack_until_so_many_more_items_hides_growth_until_they_are_there() {
     let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 3, t(1));
     world.triage(2);
-    let until = |text: &str| AckTerms { length: None, until: Some(text.parse().unwrap()) };
+    let until = |text: &str| AckTerms { ends: None, until: Some(text.parse().unwrap()) };
     let said = ack::ack(&world.ledger, "g", until("20x"), ann(3)).await.unwrap();
-    assert_eq!(said, "g acknowledged at 3 open items: no reminders until it is resolved or has 20 more items.");
+    assert_eq!(said.said, "g acknowledged at 3 open items: no reminders until it is resolved or has 20 more items.");
     // Far beyond the double, and an escalation; but 20 more is what was asked for.
     world.seed.fail("g", "b", 19, t(20));
     assert!(world.news(21).is_empty());
@@ -202,7 +202,7 @@ async fn an_ack_until_a_rate_counts_only_what_failed_since() {
     let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 8, t(1));
     world.triage(2);
-    let terms = AckTerms { length: None, until: Some("5x/1h".parse().unwrap()) };
+    let terms = AckTerms { ends: None, until: Some("5x/1h".parse().unwrap()) };
     ack::ack(&world.ledger, "g", terms, ann(3)).await.unwrap();
     for n in 1..9 {
         world.seed.fail("g", "b", 1, t(n * 20));
@@ -217,7 +217,7 @@ async fn an_ack_for_a_time_is_over_after_it() {
     let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 3, t(1));
     world.triage(2);
-    let terms = AckTerms { length: Some(Duration::from_secs(86_400)), until: None };
+    let terms = AckTerms { ends: t(3).checked_add(Duration::from_secs(86_400)).ok(), until: None };
     ack::ack(&world.ledger, "g", terms, ann(3)).await.unwrap();
     assert_eq!(world.triage(DAILY).unwrap().still_open[0].why, None);
     let reminded = world.triage(DAILY + 1440).unwrap();
@@ -269,7 +269,7 @@ async fn a_note_and_a_name_stay_with_the_group() {
     let mut world = ServiceFixture::new().await;
     world.seed.fail("g", "b", 1, t(1));
     note::add_note(&world.ledger, "g", "ask the vendor, ticket 4711", ann(1)).await.unwrap();
-    ack::rename(&world.ledger, "g", "Vendor outage", ann(1)).await.unwrap();
+    name::rename(&world.ledger, "g", "Vendor outage", ann(1)).await.unwrap();
     let entry = world.triage(2).unwrap().changes.remove(0);
     assert_eq!(entry.note.as_deref(), Some("ask the vendor, ticket 4711 (ann)"));
     assert_eq!(entry.title, "Vendor outage");
@@ -320,8 +320,8 @@ async fn merging_groups_is_no_news() {
     assert_eq!(daily.changes, []);
     assert_eq!((daily.still_open.len(), daily.still_open[0].open_items), (1, 43));
     assert_eq!(daily.still_open[0].note.as_deref(), Some("see runbook (ann)"));
-    let found = ack::rename(&world.ledger, "young", "One cause", ann(DAILY)).await.unwrap();
-    assert_eq!(found, "old renamed.");
+    let found = name::rename(&world.ledger, "young", "One cause", ann(DAILY)).await.unwrap();
+    assert_eq!(found.said, "old renamed.");
 }
 
 #[tokio::test]
@@ -330,7 +330,7 @@ async fn a_merge_breaks_no_ack_but_unreported_items_count() {
     world.seed.fail("old", "b", 3, t(1));
     world.seed.fail("young", "b", 40, t(1));
     world.triage(2);
-    let terms = AckTerms { length: None, until: Some("20x".parse().unwrap()) };
+    let terms = AckTerms { ends: None, until: Some("20x".parse().unwrap()) };
     ack::ack(&world.ledger, "old", terms, ann(3)).await.unwrap();
     world.seed.fail("young", "b", 5, t(20));
     world.seed.write(|tx| {

@@ -1,4 +1,4 @@
-use crate::commands::group::ack::{self, AckTerms};
+use crate::actions::ack::{self, AckTerms};
 use crate::commands::tests::acts::{DAILY, ServiceFixture, ann, route};
 use crate::ledger::fault;
 use crate::ledger::tests::seed::t;
@@ -151,7 +151,7 @@ async fn a_fault_that_is_back_pages_no_one_in_quiet_hours_soon_or_late() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_fault_is_owed_although_it_recurred_unseen_in_between() {
+async fn the_end_of_a_fault_is_reported_although_it_recurred_unseen_in_between() {
     let mut world = ServiceFixture::new().await;
     world.settings.routes.push(route("pager", true));
     world.seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();

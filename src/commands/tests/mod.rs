@@ -1,6 +1,4 @@
 //! Commands in a row, as people give them.
 
-#[cfg(test)]
-pub(crate) mod acts;
-#[cfg(test)]
-pub(crate) mod incidents;
+mod acts;
+mod incidents;

@@ -40,6 +40,7 @@ pub(crate) fn check(config: &Config) -> Vec<Complaint> {
     times::check(config, &mut say);
     check_digest(config, &mut say);
     check_service(config, &mut say);
+    check_console(config, &mut say);
     check_reprocess(config, &mut say);
     job_configs::check(config, &mut say);
     for (name, template) in &config.links.templates.0 {
@@ -185,6 +186,26 @@ fn check_service(config: &Config, say: &mut impl FnMut(String, &str)) {
         && !reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
     {
         say("service.heartbeat-url".to_owned(), "not an http or https address");
+    }
+}
+
+fn check_console(config: &Config, say: &mut impl FnMut(String, &str)) {
+    if config.console.enabled && config.service.listen.is_none() {
+        let text = "needs service.listen, such as \"127.0.0.1:9180\": the console is answered there";
+        say("console.enabled".to_owned(), text);
+    }
+    if let Some(url) = &config.service.public_url {
+        let is_plain = |url: &reqwest::Url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.path() == "/"
+                && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty()
+        };
+        if !reqwest::Url::parse(url).is_ok_and(|url| is_plain(&url)) {
+            let text = "an address such as \"https://triage.example.com\", without a path";
+            say("service.public-url".to_owned(), text);
+        }
     }
 }
 

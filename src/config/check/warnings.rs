@@ -9,15 +9,12 @@ use crate::model::id::bare_project_id;
 pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
     let mut doubts = Vec::new();
     let mut say = |key: &str, text: String| doubts.push((key.to_owned(), text));
+    let paged: Vec<ChannelKind> =
+        config.channel.iter().filter(|channel| gets_pages(channel, config)).map(|channel| channel.kind).collect();
     if config.channel.is_empty() {
         say("channel", "no [[channel]] is configured: digests stay in the ledger and are not sent".to_owned());
-    } else if !config.channel.iter().any(|channel| reaches_people(channel, config)) {
-        say(
-            "channel",
-            "pages (digest.page-classes) go only to Microsoft Teams or files; Teams can accept a message \
-             and drop it, so add a channel of another kind"
-                .to_owned(),
-        );
+    } else if paged.iter().all(|kind| matches!(kind, ChannelKind::Teams | ChannelKind::File)) {
+        say("channel", unheard_pages(&paged));
     }
     for (index, project) in config.project.iter().enumerate() {
         if let Some(text) = project.project_id.as_deref().and_then(prefixed_id_warning) {
@@ -39,10 +36,22 @@ pub(crate) fn warnings(config: &Config) -> Vec<(String, String)> {
     if config.service.heartbeat_url.is_some() && config.service.heartbeat_url_file.is_some() {
         say("service.heartbeat-url", "heartbeat-url-file is also set and overrides it".to_owned());
     }
-    for (key, text) in config.reprocess.gone() {
+    for (key, text) in config.reprocess.removed_keys() {
         say(&format!("reprocess.{key}"), text.to_owned());
     }
     doubts
+}
+
+/// What is said where pages come only through channels of these kinds, if through any.
+fn unheard_pages(kinds: &[ChannelKind]) -> String {
+    let said = if kinds.contains(&ChannelKind::Teams) {
+        "pages (digest.page-classes) may be lost: Microsoft Teams can accept a message and drop it; add a channel of another kind"
+    } else if kinds.contains(&ChannelKind::File) {
+        "pages (digest.page-classes) are only written to files, which alert no one; add a channel of another kind"
+    } else {
+        "pages (digest.page-classes) are not sent: the filter of every channel leaves them out"
+    };
+    said.to_owned()
 }
 
 /// What is said of a project's id that is written as answers of the API write it, with a prefix.
@@ -61,11 +70,10 @@ fn is_unencrypted(base_url: &str) -> bool {
     url.scheme() == "http" && !url.host_str().is_some_and(is_loopback)
 }
 
-/// Whether paging news comes through this channel, and the channel can tell whether it arrived.
-fn reaches_people(channel: &ChannelConfig, config: &Config) -> bool {
+/// Whether paging news comes through this channel.
+fn gets_pages(channel: &ChannelConfig, config: &Config) -> bool {
     let only = &channel.only;
-    let pages = only.classes.is_empty() || config.digest.page_classes.iter().any(|class| only.classes.contains(class));
-    pages && !matches!(channel.kind, ChannelKind::Teams | ChannelKind::File)
+    only.classes.is_empty() || config.digest.page_classes.iter().any(|class| only.classes.contains(class))
 }
 
 #[cfg(test)]
@@ -88,6 +96,18 @@ mod tests {
         assert_eq!(keys(|c| c.channel[0].kind = ChannelKind::Teams), ["channel"]);
         assert_eq!(keys(|c| c.channel[0].only.classes = vec!["transient".to_owned()]), ["channel"]);
         assert!(keys(|c| c.channel[0].only.classes = vec!["account".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn what_is_said_of_pages_names_the_kinds_that_are_there() {
+        let said = |kinds: &[ChannelKind]| {
+            let channel = kinds.iter().map(|kind| ChannelConfig { kind: *kind, ..ChannelConfig::default() }).collect();
+            warnings(&Config { channel, ..Config::default() }).pop().unwrap_or_default().1
+        };
+        assert!(said(&[ChannelKind::File]).contains("files") && !said(&[ChannelKind::File]).contains("Teams"));
+        let both = said(&[ChannelKind::File, ChannelKind::Teams]);
+        assert!(both.contains("Teams") && !both.contains("files"), "{both}");
+        assert_eq!(said(&[ChannelKind::File, ChannelKind::Slack]), "");
     }
 
     #[test]

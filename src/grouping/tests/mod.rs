@@ -9,7 +9,7 @@ use crate::grouping::id::GroupHandle;
 use crate::model::item::Kind;
 
 pub(crate) fn failed(message: &str) -> Subject<'_> {
-    Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(message) }
+    Subject { kind: Kind::Failed, job_type: "parse", skip_reason: None, message: Some(message), item_name: None }
 }
 
 /// Groups all messages and gives each one's group after the last.

@@ -146,6 +146,7 @@ fn beyond_the_bound_messages_share_one_visible_group_per_kind() {
         job_type: "",
         skip_reason: None,
         message: Some("brand new text here"),
+        item_name: None,
     });
     assert_ne!(grouper.id(skipped), grouper.id(last[19_999]));
 }

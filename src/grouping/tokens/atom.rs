@@ -2,7 +2,9 @@
 //!
 //! Takes it apart; a part without joiners is left to [`crate::grouping::tokens::word`], one that begins with a digit to [`crate::grouping::tokens::number`].
 
-use crate::grouping::tokens::script::{decode, find, is_dense};
+use crate::grouping::item_name::MARK;
+use crate::grouping::tokens::script::{decode, find, is_combining, is_dense};
+use crate::grouping::tokens::span::is_reason;
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_word};
 use crate::grouping::tokens::tokenizer::{ATOM, CLASS, Scanner};
 use crate::grouping::tokens::word_shape;
@@ -10,6 +12,13 @@ use crate::grouping::tokens::word_shape;
 impl Scanner<'_, '_> {
     /// Scans the atom at `at`; returns where it ends.
     pub(crate) fn atom(&mut self, at: usize, to: usize) -> usize {
+        if at > 0
+            && self.text[at - 1] == b'\n'
+            && let Some(end) = self.line_of_name(at, to)
+        {
+            self.slot(Kinds::TEXT, at, end);
+            return end;
+        }
         let mut end = at + self.text[at..to].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
         if end > at
             && self.text[..to].get(end).is_none_or(|&next| CLASS[next as usize] != ATOM && next < 0x80 && next != b'\'')
@@ -27,10 +36,11 @@ impl Scanner<'_, '_> {
                 end += 1;
             } else if byte >= 0x80 {
                 let (char, width) = decode(&self.text[end..to]);
-                if !char.is_alphanumeric() || is_dense(char) {
+                let joins = char == '’' && end > at && next_is_letter(&self.text[end + width..to]);
+                if !char.is_alphanumeric() && char != MARK && !is_combining(char) && !joins || is_dense(char) {
                     break;
                 }
-                letters &= char.is_alphabetic();
+                letters &= char.is_alphabetic() || is_combining(char) || joins;
                 end += width;
             } else if byte == b'\'' && self.is_apostrophe(at, end, to) {
                 end += 1;
@@ -51,13 +61,24 @@ impl Scanner<'_, '_> {
         self.joined(at, end, to)
     }
 
+    /// A line that is one name with more lines behind it, as validators write the place of each error.
+    fn line_of_name(&self, at: usize, to: usize) -> Option<usize> {
+        let len = self.text[at..to].iter().position(|&byte| byte == b'\n')?;
+        let name = &self.text[at..at + len];
+        let is_of_name = |byte: &u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'[' | b']' | b'>') || *byte >= 0x80
+        };
+        (len > 0 && name.iter().all(is_of_name) && !is_reason(name)).then_some(at + len)
+    }
+
     fn is_apostrophe(&self, start: usize, at: usize, to: usize) -> bool {
         if at == start || !self.text[at - 1].is_ascii_alphabetic() {
             return false;
         }
         let rest = &self.text[at + 1..to.min(at + 5)];
         let tail = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        (1..=2).contains(&tail) && !matches!(rest.get(tail), Some(b'\''))
+        let is_elision = at - start <= 2 && next_is_letter(&self.text[at + 1..to]);
+        is_elision || (1..=2).contains(&tail) && !matches!(rest.get(tail), Some(b'\''))
     }
 
     /// A URL reaches to white space, a quote or a closing bracket.
@@ -227,6 +248,16 @@ impl Scanner<'_, '_> {
         reached.max(end)
     }
 
+    /// `Error: /undefined`, as PostScript calls its errors.
+    fn is_error_name(&self, name: &[u8]) -> bool {
+        let [.., word, colon] = self.out.as_slice() else { return false };
+        colon.is_punct(b':')
+            && word.is_word()
+            && self.text[word.start as usize..word.end as usize].eq_ignore_ascii_case(b"error")
+            && name.len() >= 4
+            && name.iter().all(u8::is_ascii_lowercase)
+    }
+
     /// No colon inside.
     fn segment(&mut self, start: usize, end: usize, to: usize) -> usize {
         let bytes = &self.text[start..end];
@@ -250,6 +281,14 @@ impl Scanner<'_, '_> {
                 self.push(TokenKind::Word(WordShape::Capitals), Kinds::default(), start, start + 4, hash_word(b"HTTP"));
                 return end;
             }
+            if slashes == 1 && bytes[0] == b'/' && self.is_error_name(&bytes[1..]) {
+                self.push(TokenKind::Word(WordShape::Code), Kinds::default(), start, end, hash_word(bytes));
+                return end;
+            }
+            if slashes == 1 && bytes[0] == b'/' && is_pdf_name(&bytes[1..]) {
+                self.push(TokenKind::Word(WordShape::Plain), Kinds::default(), start, end, hash_word(bytes));
+                return end;
+            }
             if rooted || bytes.contains(&b'\\') {
                 let end = self.spaced_file(start, self.query(end, to), to);
                 self.slot(Kinds::PATH, start, end);
@@ -271,6 +310,16 @@ impl Scanner<'_, '_> {
         }
         self.plain(start, end, to)
     }
+}
+
+/// `/Root`, `/Font`: a name inside a PDF file.
+fn is_pdf_name(name: &[u8]) -> bool {
+    name.len() >= 2 && name[0].is_ascii_uppercase() && name[1..].iter().all(u8::is_ascii_alphabetic)
+}
+
+/// Whether a letter begins the text: what stands before may be an apostrophe inside a word.
+fn next_is_letter(text: &[u8]) -> bool {
+    !text.is_empty() && decode(text).0.is_alphabetic()
 }
 
 /// `23:30:22.884`, `FF:F2:9F`, `::1`, `2025-12-04T23:30:22Z`.

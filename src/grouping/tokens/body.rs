@@ -43,8 +43,12 @@ fn condense(message: &str) -> Option<String> {
     {
         return Some(text);
     }
-    memchr(b'\n', bytes)?;
-    without_frames(message)
+    let undumped = without_dumps(message);
+    let text = undumped.as_deref().unwrap_or(message);
+    if memchr(b'\n', text.as_bytes()).is_none() {
+        return undumped;
+    }
+    without_frames(text).or(undumped)
 }
 
 /// Of an HTML page the title, else the first heading; of an XML error the code and message.
@@ -65,7 +69,7 @@ fn without_markup(message: &str) -> Option<String> {
     let said: Vec<&str> = if html {
         inside("title").or_else(|| inside("h1")).or_else(|| inside("h2")).or_else(|| inside("p")).into_iter().collect()
     } else {
-        [inside("code"), inside("message")].into_iter().flatten().collect()
+        ["code", "message", "detail", "details", "reason", "description"].into_iter().filter_map(inside).collect()
     };
     let after = ["</html>", "</error>"]
         .iter()
@@ -74,6 +78,24 @@ fn without_markup(message: &str) -> Option<String> {
         .unwrap_or(message.len());
     let tag = if html { "(page)" } else { "(xml)" };
     Some(format!("{} {tag} {} {}", message[..start].trim_end(), said.join(": "), message[after.max(start)..].trim()))
+}
+
+/// Without the dumps of an interpreter's stacks: a heading that ends in `stack:`, and the lines under it that are indented.
+fn without_dumps(message: &str) -> Option<String> {
+    let is_heading = |line: &str| {
+        let line = line.trim_end();
+        line.len() < 40 && (line.ends_with(" stack:") || line.ends_with(" registers:") || line.ends_with(" dump:"))
+    };
+    memmem::find(message.as_bytes(), b"stack:").or_else(|| memmem::find(message.as_bytes(), b"dump:"))?;
+    let mut kept = Vec::new();
+    let mut in_dump = false;
+    for line in message.lines() {
+        in_dump = is_heading(line) || in_dump && (line.starts_with([' ', '\t', '-', '%']) || line.trim().is_empty());
+        if !in_dump {
+            kept.push(line);
+        }
+    }
+    (!kept.is_empty() && kept.len() < message.lines().count()).then(|| kept.join("\n"))
 }
 
 #[derive(PartialEq)]
@@ -97,6 +119,7 @@ fn kind_of(line: &str) -> LineKind {
     }
     if trimmed.starts_with('#') && trimmed[1..].starts_with(|char: char| char.is_ascii_digit())
         || trimmed.starts_with("at async ")
+        || trimmed.starts_with("note: run with `RUST_BACKTRACE")
     {
         return LineKind::Frame;
     }

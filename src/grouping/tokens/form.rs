@@ -154,14 +154,6 @@ impl Form {
         Self { pieces, text: self.text.clone(), seed: self.seed, cut: self.cut, prefix: self.prefix.clone() }
     }
 
-    /// The same form with a file in place of `range`, as a name without spaces would have given it.
-    pub(crate) fn with_file(&self, range: std::ops::Range<usize>) -> Self {
-        let mut form = self.clone();
-        let last = Piece { kinds: Kinds::FILE, space: self.pieces[range.start].space, ..self.pieces[range.end - 1] };
-        form.pieces.splice(range, [last]);
-        form
-    }
-
     /// One piece as people read it.
     pub(crate) fn shown(&self, piece: &Piece) -> String {
         match piece.part {

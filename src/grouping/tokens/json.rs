@@ -3,33 +3,30 @@
 //! An error body is read for the fields that name or explain the error; all other fields vanish, so that their order,
 //! number and content make no difference. An object without such a field is one slot.
 
+use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::span::is_reason;
 use crate::grouping::tokens::token::{Kinds, TokenKind, WordShape, hash_code, hash_word};
 use crate::grouping::tokens::tokenizer::Scanner;
 
 /// Nesting followed.
 const DEPTH: u8 = 6;
 
-fn tells(key: &[u8]) -> bool {
-    matches!(
-        key,
-        b"message"
-            | b"msg"
-            | b"detail"
-            | b"details"
-            | b"error"
-            | b"errors"
-            | b"title"
-            | b"reason"
-            | b"description"
-            | b"error_message"
-            | b"errorMessage"
-            | b"error_description"
-            | b"Message"
-            | b"Error"
-            | b"exception"
-            | b"cause"
-            | b"Reason"
-    ) || is_code_key(key)
+/// A code has letters and no blanks, and is no id.
+fn is_short_code(content: &[u8]) -> bool {
+    (1..=40).contains(&content.len())
+        && content.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':'))
+        && content.iter().any(u8::is_ascii_alphabetic)
+        && !lexicon::is_flag(content)
+        && content.iter().filter(|byte| byte.is_ascii_digit()).count() <= 6
+}
+
+/// A word alone may be a value like any other: `severity: critical`.
+fn is_sentence(content: &[u8]) -> bool {
+    is_reason(content) && (content.contains(&b' ') || !content.is_ascii())
+}
+
+fn is_reason_or(tells: bool, content: &[u8]) -> bool {
+    tells || is_reason(content)
 }
 
 fn is_code_key(key: &[u8]) -> bool {
@@ -74,7 +71,7 @@ impl Scanner<'_, '_> {
         if self.looks_like_object(at, to) {
             let mark = self.out.len();
             let space = self.space;
-            let end = self.container(at, to, 0);
+            let end = self.container(at, to, 0, true);
             if self.out.len() == mark {
                 self.space = space;
                 self.slot(Kinds::JSON, at, end);
@@ -115,16 +112,16 @@ impl Scanner<'_, '_> {
     }
 
     /// Walks an object or array; a list counts once, by its first element.
-    fn container(&mut self, at: usize, to: usize, depth: u8) -> usize {
+    fn container(&mut self, at: usize, to: usize, depth: u8, tells: bool) -> usize {
         if depth > DEPTH {
             return self.balanced(at, to).unwrap_or(to);
         }
         if self.text[at] == b'[' {
             let first = self.blank(at + 1, to);
             if first < to && matches!(self.text[first], b'{' | b'[') {
-                self.container(first, to, depth + 1);
+                self.container(first, to, depth + 1, tells);
             } else if first < to && matches!(self.text[first], b'"' | b'\'') {
-                self.string(first, to, true);
+                self.string(first, to, is_reason_or(tells, &self.text[first + 1..self.balanced(at, to).unwrap_or(to)]));
             }
             return self.balanced(at, to).unwrap_or(to);
         }
@@ -152,15 +149,23 @@ impl Scanner<'_, '_> {
             return to;
         }
         let name = &self.text[key.0..key.1];
-        let (tells, code) = (tells(name), is_code_key(name));
+        let (tells, code) = (lexicon::explains(name) || is_code_key(name) || name == b"title", is_code_key(name));
         match self.text[at] {
-            b'{' | b'[' if !carries_input(name) => self.container(at, to, depth + 1),
+            b'{' | b'[' if !carries_input(name) => self.container(at, to, depth + 1, tells),
             b'{' | b'[' => self.balanced(at, to).unwrap_or(to),
             b'"' | b'\'' => {
                 if tells {
                     self.field(key);
                 }
-                self.string(at, to, tells)
+                let close = self.closing_quote(at + 1, to, self.text[at]).unwrap_or(to);
+                if code && lexicon::is_code_name(&name.to_ascii_lowercase()) && is_short_code(&self.text[at + 1..close])
+                {
+                    let hash = hash_code(&self.text[at + 1..close]);
+                    self.push(TokenKind::Word(WordShape::Code), Kinds::default(), at + 1, close, hash);
+                    return (close + 1).min(to);
+                }
+                self.space |= !tells;
+                self.string(at, to, tells || !carries_input(name) && is_sentence(&self.text[at + 1..close]))
             }
             _ => {
                 let end = at

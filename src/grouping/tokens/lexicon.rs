@@ -1,6 +1,8 @@
 //! The few words the grouping knows by name: truth values, days and months, keys whose values tell what went wrong,
 //! technical names with digits, and the common vocabulary of messages, which is seldom someone else's data.
 
+use crate::grouping::tokens::span::parts;
+use crate::grouping::tokens::word_shape;
 use rustc_hash::FxHashSet;
 use std::sync::OnceLock;
 
@@ -115,8 +117,6 @@ pub(crate) fn is_telling_key(key: &[u8]) -> bool {
             | b"exit"
             | b"rc"
             | b"signal"
-            | b"category"
-            | b"stage"
             | b"action"
     ) || is_code_name(lower)
         || lower.ends_with(b"status")
@@ -150,6 +150,66 @@ pub(crate) fn is_code_name(lower: &[u8]) -> bool {
         ]
         .iter()
         .any(|ending| stem.ends_with(ending))
+}
+
+/// `ORA-00060`: what begins so is a code wherever it stands.
+pub(crate) fn is_code_prefix(word: &[u8]) -> bool {
+    let head = word.split(|byte| !byte.is_ascii_uppercase()).next().unwrap_or_default();
+    matches!(
+        head,
+        b"ORA"
+            | b"TNS"
+            | b"PLS"
+            | b"ERR"
+            | b"ERROR"
+            | b"E"
+            | b"SQL"
+            | b"DB"
+            | b"RMAN"
+            | b"WSAE"
+            | b"MSG"
+            | b"HTTP"
+            | b"NT"
+            | b"TS"
+            | b"CS"
+    )
+}
+
+/// Last labels of dotted names of permissions.
+pub(crate) fn is_permission_verb(label: &[u8]) -> bool {
+    matches!(
+        label,
+        b"get"
+            | b"list"
+            | b"create"
+            | b"delete"
+            | b"update"
+            | b"read"
+            | b"write"
+            | b"use"
+            | b"admin"
+            | b"manage"
+            | b"invoke"
+            | b"predict"
+            | b"execute"
+            | b"run"
+            | b"view"
+            | b"edit"
+            | b"readonly"
+            | b"setIamPolicy"
+            | b"getIamPolicy"
+            | b"publish"
+            | b"consume"
+            | b"attach"
+            | b"export"
+            | b"import"
+            | b"access"
+            | b"upload"
+            | b"download"
+            | b"all"
+            | b"query"
+            | b"insert"
+    )
 }
 
 /// Names that hold digits and are words all the same.
@@ -223,8 +283,7 @@ pub(crate) fn is_named_with_digits(word: &[u8]) -> bool {
 /// Nouns a name follows: `user root`, `bucket invoices`.
 pub(crate) fn is_entity(word: &[u8]) -> bool {
     static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
-    SET.get_or_init(|| include_str!("entities.txt").split_ascii_whitespace().map(str::as_bytes).collect())
-        .contains(word)
+    SET.get_or_init(|| words_of(include_str!("words/entities.txt"))).contains(word)
 }
 
 /// `fields`, `columns`.
@@ -232,6 +291,185 @@ pub(crate) fn is_plural_entity(word: &[u8]) -> bool {
     let mut lower = word.to_ascii_lowercase();
     lower.pop() == Some(b's')
         && (is_entity(&lower) || lower.strip_suffix(b"ie").is_some_and(|stem| is_entity(&[stem, b"y"].concat())))
+}
+
+/// Nouns that the name of a file follows, in lower case.
+pub(crate) fn is_file_noun(word: &str) -> bool {
+    include_str!("words/file_nouns.txt").split_ascii_whitespace().any(|noun| noun == word)
+}
+
+/// Words that hold a sentence together and seldom stand in a file name.
+pub(crate) fn is_grammar(word: &[u8]) -> bool {
+    static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
+    word.len() <= 8
+        && SET.get_or_init(|| words_of(include_str!("words/grammar.txt"))).contains(&*word.to_ascii_lowercase())
+}
+
+/// Whether a word is no part of the language of messages: a name, a noun of another trade, a value.
+pub(crate) fn is_free(word: &[u8]) -> bool {
+    if word.len() > 24 {
+        return true;
+    }
+    !is_common(word) && !is_entity(&word.to_ascii_lowercase()) && !parts(word).any(is_fault) && !has_verb_ending(word)
+}
+
+/// Whether the word says that something is wrong, in one of the languages of messages.
+pub(crate) fn is_fault(word: &[u8]) -> bool {
+    static SET: OnceLock<FxHashSet<&'static [u8]>> = OnceLock::new();
+    let set = SET.get_or_init(|| words_of(include_str!("words/faults.txt")));
+    if word.iter().all(u8::is_ascii_lowercase) {
+        return word.len() <= 24 && set.contains(word);
+    }
+    word.len() <= 40 && std::str::from_utf8(word).is_ok_and(|word| set.contains(word.to_lowercase().as_bytes()))
+}
+
+/// Whether a text in a script without spaces says that something is wrong.
+pub(crate) fn has_dense_fault(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    include_str!("words/faults_dense.txt").split_ascii_whitespace().any(|fault| text.contains(fault))
+}
+
+/// Nouns and verbs of an answer that a message repeats.
+pub(crate) fn is_answer(word: &str) -> bool {
+    const ANSWERS: &[&str] = &[
+        "answer",
+        "answered",
+        "answers",
+        "output",
+        "outputs",
+        "reply",
+        "replied",
+        "completion",
+        "got",
+        "said",
+        "generated",
+        "antwort",
+        "antwortete",
+        "ausgabe",
+        "réponse",
+        "répondu",
+        "sortie",
+        "respuesta",
+        "respondió",
+        "salida",
+        "ответ",
+        "вывод",
+        "response",
+        "text",
+        "content",
+    ];
+    ANSWERS.contains(&word.to_lowercase().as_str())
+}
+
+/// Verbs that go on with a subject: `"…" is not a number`.
+pub(crate) fn is_verb_of_subject(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"is"
+            | b"are"
+            | b"was"
+            | b"were"
+            | b"has"
+            | b"have"
+            | b"had"
+            | b"does"
+            | b"do"
+            | b"did"
+            | b"must"
+            | b"should"
+            | b"cannot"
+            | b"could"
+            | b"can"
+            | b"may"
+            | b"will"
+            | b"would"
+            | b"exceeds"
+            | b"matches"
+            | b"appears"
+            | b"stands"
+            | b"occurs"
+            | b"needs"
+            | b"lacks"
+            | b"contains"
+            | b"ist"
+            | b"hat"
+            | b"wird"
+            | b"est"
+            | b"es"
+            | b"no"
+            | b"not"
+    )
+}
+
+/// After these comes what a program said: `failed with "…"`, `the server answered "…"`.
+pub(crate) fn says(word: &[u8]) -> bool {
+    const SAYING: &[&[u8]] = &[
+        b"said",
+        b"says",
+        b"saying",
+        b"returned",
+        b"returns",
+        b"responded",
+        b"responds",
+        b"replied",
+        b"answered",
+        b"answers",
+        b"reported",
+        b"reports",
+        b"gave",
+        b"raised",
+        b"raises",
+        b"threw",
+        b"throws",
+        b"thrown",
+        b"with",
+        b"because",
+        b"by",
+        b"as",
+        b"got",
+        b"meldet",
+        b"was",
+        b"is",
+    ];
+    let word = word.to_ascii_lowercase();
+    SAYING.contains(&&*word) || explains(&word) || is_fault(&word)
+}
+
+/// Keys whose value explains what went wrong: `error`, `msg`, `errorMessage`, `failure_reason`.
+pub(crate) fn explains(key: &[u8]) -> bool {
+    const KEYS: [&[u8]; 14] = [
+        b"error",
+        b"err",
+        b"message",
+        b"msg",
+        b"reason",
+        b"cause",
+        b"detail",
+        b"details",
+        b"desc",
+        b"description",
+        b"exception",
+        b"str",
+        b"stderr",
+        b"failure",
+    ];
+    if key.len() > 24 || word_shape::is_exception(key) {
+        return false;
+    }
+    let key = key.to_ascii_lowercase();
+    KEYS.iter().any(|known| key == *known || known.len() > 3 && key.ends_with(known))
+        || key == b"errors"
+        || key == b"grund"
+}
+
+fn words_of(text: &'static str) -> FxHashSet<&'static [u8]> {
+    text.split_ascii_whitespace().map(str::as_bytes).collect()
+}
+
+/// `decrypted`, `rendering`, `unreadable`: what was done, or can or cannot be.
+pub(crate) fn has_verb_ending(word: &[u8]) -> bool {
+    const ENDINGS: [&[u8]; 9] = [b"ed", b"ing", b"able", b"ible", b"tion", b"sion", b"ment", b"ly", b"ness"];
+    word.len() >= 6 && word.is_ascii() && ENDINGS.iter().any(|ending| word.ends_with(ending))
 }
 
 /// Whether the word belongs to the vocabulary messages are made of.
@@ -245,5 +483,5 @@ pub(crate) fn is_common(word: &[u8]) -> bool {
     lower.copy_from_slice(word);
     lower.make_ascii_lowercase();
     let lower = &*lower;
-    SET.get_or_init(|| include_str!("common.txt").split_ascii_whitespace().map(str::as_bytes).collect()).contains(lower)
+    SET.get_or_init(|| words_of(include_str!("words/vocabulary.txt"))).contains(lower)
 }

@@ -1,8 +1,8 @@
 //! From a message to the tokens that groups are made of.
 
+pub(crate) mod asides;
 pub(crate) mod atom;
 pub(crate) mod body;
-pub(crate) mod file_name;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod lexicon;
@@ -10,6 +10,7 @@ pub(crate) mod neighbours;
 pub(crate) mod number;
 pub(crate) mod script;
 pub(crate) mod significant_number;
+pub(crate) mod span;
 pub(crate) mod token;
 pub(crate) mod tokenizer;
 pub(crate) mod word;

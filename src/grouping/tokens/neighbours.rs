@@ -2,6 +2,7 @@
 //!
 //! Works in place on the token list of one message and makes it shorter.
 
+use crate::grouping::tokens::asides::drop_asides;
 use crate::grouping::tokens::lexicon;
 use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, hash_word};
 use crate::grouping::tokens::word_shape::{self, Unit};
@@ -13,6 +14,7 @@ pub(crate) const EQUALS: u64 = 0x3d3d;
 pub(crate) fn shape(text: &[u8], tokens: &mut Vec<Token>) {
     values(text, tokens);
     neighbours(text, tokens);
+    drop_asides(text, tokens);
     lists(text, tokens);
     collapse(text, tokens);
     if tokens.len() > 24 {
@@ -45,7 +47,8 @@ fn values(text: &[u8], tokens: &mut Vec<Token>) {
         }
         let key = bytes_of(text, &tokens[write - 1]);
         read += 1;
-        if lexicon::is_telling_key(key) && next.is_some_and(|next| next.is_word()) {
+        let kept = lexicon::is_telling_key(key) && next.is_some_and(|next| next.is_word());
+        if kept || lexicon::explains(key) && next.is_some_and(|next| next.space || next.part == TokenKind::Punct) {
             tokens[write] = token;
             write += 1;
             continue;
@@ -174,6 +177,7 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
         while items > 0
             && tokens.get(end).is_some_and(|token| token.is_punct(b',') && !tokens[end - 1].is_punct(b','))
             && item(end + 1)
+            && !names_value(tokens, end + 1)
         {
             items += 1;
             end += 2;
@@ -208,9 +212,16 @@ fn lists(text: &[u8], tokens: &mut Vec<Token>) {
     }
 }
 
+/// `model: x` behind a comma is a field, not one more of a list.
+fn names_value(tokens: &[Token], at: usize) -> bool {
+    tokens[at].is_word() && tokens.get(at + 1).is_some_and(|next| next.is_punct(b':') && !next.space)
+}
+
 /// Runs of slots are one slot, whatever separates them; so are a slot and a slot in brackets after it.
 fn collapse(text: &[u8], tokens: &mut Vec<Token>) {
     numbered(tokens);
+    hosts(text, tokens);
+    lists_of_one(tokens);
     dense_names(text, tokens);
     let mut write = 0;
     let mut read = 0;
@@ -252,6 +263,39 @@ fn collapse(text: &[u8], tokens: &mut Vec<Token>) {
         read += 1;
     }
     tokens.truncate(write);
+}
+
+/// `pages [29]` like `pages [29, 30]`.
+fn lists_of_one(tokens: &mut Vec<Token>) {
+    let is_list = |four: &[Token]| {
+        four[0].is_word()
+            && four[1].is_punct(b'[')
+            && four[1].space
+            && four[2].is_slot()
+            && four[2].kinds == Kinds::NUMBER
+            && four[3].is_punct(b']')
+    };
+    while let Some(at) = tokens.windows(4).position(is_list) {
+        let end = tokens[at + 3].end;
+        tokens[at + 1] = Token { part: TokenKind::Slot, kinds: Kinds::LIST, hash: SLOT, end, ..tokens[at + 1] };
+        tokens.drain(at + 2..at + 4);
+    }
+}
+
+/// `gatehost:80`: a name of no meaning with a port.
+fn hosts(text: &[u8], tokens: &mut Vec<Token>) {
+    let is_host = |three: &[Token]| {
+        matches!(three[0].part, TokenKind::Word(WordShape::Plain | WordShape::Compound | WordShape::Ident))
+            && three[1].is_punct(b':')
+            && three[2].kinds == Kinds::NUMBER
+            && three[1..].iter().all(|token| !token.space)
+            && lexicon::is_free(bytes_of(text, &three[0]))
+    };
+    while let Some(at) = tokens.windows(3).position(is_host) {
+        let end = tokens[at + 2].end;
+        tokens[at] = Token { part: TokenKind::Slot, kinds: Kinds::HOST, hash: SLOT, end, ..tokens[at] };
+        tokens.drain(at + 1..at + 3);
+    }
 }
 
 /// `報告643.pdf` after white space or a bracket: the characters right before the file belong to its name.

@@ -95,6 +95,12 @@ fn script_or_mark(char: char) -> Option<Script> {
     is_dense(char).then(|| script(char))
 }
 
+/// Marks that belong to the letter before: accents, the vowel signs of Indian scripts, joiners.
+pub(crate) fn is_combining(char: char) -> bool {
+    matches!(char as u32, 0x300..=0x36f | 0x483..=0x489 | 0x591..=0x5c7 | 0x610..=0x61a | 0x64b..=0x65f | 0x900..=0x903
+        | 0x93a..=0x94f | 0x951..=0x957 | 0x962..=0x963 | 0x981..=0xd83 | 0x1ab0..=0x1aff | 0x200c | 0x200d | 0x20d0..=0x20ff)
+}
+
 /// Whether the script is written without spaces between words: Han, kana, Thai, Lao, Burmese, Khmer.
 pub(crate) fn is_dense(char: char) -> bool {
     matches!(char as u32, 0x0e01..=0x0e4f | 0x0e81..=0x0ecf | 0x1000..=0x103f | 0x1780..=0x17df | 0x3005..=0x3007 | 0x3041..=0x30ff

@@ -1,8 +1,10 @@
 //! When a number or an upper-case code is part of the meaning: HTTP statuses, exit codes, error codes.
 
 use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::span::is_reason;
 use crate::grouping::tokens::token::{Token, TokenKind};
 use crate::grouping::tokens::tokenizer::Scanner;
+use crate::grouping::tokens::word_shape::Census;
 
 impl Scanner<'_, '_> {
     /// The word before, past joining punctuation and white space; lower-cased into `buffer`.
@@ -31,6 +33,11 @@ impl Scanner<'_, '_> {
         if bytes.len() > 5 {
             return false;
         }
+        if self.out.last().is_some_and(|last| last.is_punct(b'(')) && self.text[..to].get(end) == Some(&b',') {
+            // `OperationalError: (1045, "Access denied")`
+            let rest = self.text[end + 1..to].trim_ascii_start();
+            return matches!(rest, [b'"' | b'\'', ..]) && is_reason(&rest[..rest.len().min(200)]);
+        }
         let http = bytes.len() == 3 && matches!(bytes[0], b'4' | b'5');
         let status = bytes.len() == 3 && matches!(bytes[0], b'1'..=b'5');
         let mut buffer = [0u8; 24];
@@ -47,15 +54,54 @@ impl Scanner<'_, '_> {
         match word {
             b"http" | b"https" | b"httpstatus" | b"http_status" => status,
             b"code" | b"errno" | b"signal" | b"rc" | b"sqlstate" => true,
-            b"status" => status || bytes.len() <= 3 && self.exits(index),
+            b"status" => {
+                status || bytes.len() <= 3 && (self.exits(index) || self.out.last().is_some_and(Token::is_word))
+            }
+            b"failed" | b"failure" | b"fails" => self.is_marked(index, end, to),
             b"exit" => true,
-            b"error" | b"err" => self.out.last().is_some_and(Token::is_word),
+            b"error" | b"err" | b"fault" => self.out.last().is_some_and(Token::is_word),
             b"returned" | b"responded" | b"respond" | b"response" | b"got" | b"with" | b"received" | b"answered"
             | b"replied" | b"error:" => http && (follows_reason || !self.amount_follows(end, to)),
             _ if lexicon::is_code_name(word) => true,
             _ if word.ends_with(b"status") => status,
             _ => follows_reason && self.out.last().is_some_and(|last| last.part == TokenKind::Punct),
         }
+    }
+
+    /// `failed (12)`, `failed #12`: a number that alone says why.
+    fn is_marked(&self, index: usize, end: usize, to: usize) -> bool {
+        let next = self.text[..to].get(end).copied();
+        match &self.out[index + 1..] {
+            [open] if open.is_punct(b'(') => next == Some(b')'),
+            [open] if open.is_punct(b'[') => next == Some(b']'),
+            [mark] => mark.is_punct(b'#'),
+            _ => false,
+        }
+    }
+
+    /// Whether a word with digits is a code because of the word before: `SQLSTATE 40P01`, `HRESULT 0x800A03EC`, `error 0xB7`.
+    pub(crate) fn follows_code_name(&self, word: &[u8]) -> bool {
+        let mut buffer = [0u8; 24];
+        let is_hex = word.starts_with(b"0x") || word.starts_with(b"0X");
+        match self.word_before(self.out, &mut buffer).0 {
+            b"sqlstate" | b"hresult" | b"ntstatus" | b"errno" | b"winerror" => true,
+            name => {
+                is_hex
+                    && (lexicon::is_code_name(name) || lexicon::is_fault(name) || matches!(name, b"status" | b"signal"))
+            }
+        }
+    }
+
+    /// `storage.objects.get`, and any dotted name after the word permission.
+    pub(crate) fn is_permission(&self, word: &[u8], count: &Census) -> bool {
+        let mut buffer = [0u8; 24];
+        let last = word.rsplit(|&byte| byte == b'.').next().unwrap_or(word);
+        count.other + count.digit == 0
+            && (count.dot >= 2 && lexicon::is_permission_verb(last)
+                || matches!(
+                    self.word_before(self.out, &mut buffer).0,
+                    b"permission" | b"permissions" | b"scope" | b"privilege" | b"role" | b"action"
+                ))
     }
 
     /// Whether what follows a number at the beginning shows that it is a status and counts nothing: `503: …`, `[503] …`,

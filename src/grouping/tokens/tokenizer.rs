@@ -3,8 +3,11 @@
 //! Knows quotes, brackets and scripts without spaces; leaves single words and ids to [`crate::grouping::tokens::atom`], JSON and Python
 //! dictionaries to [`crate::grouping::tokens::json`], and what only neighbours tell (lists, key=value, dates in words) to [`crate::grouping::tokens::neighbours`].
 
+use crate::grouping::item_name::MARK;
 use crate::grouping::tokens::script::{closing_of, decode, find, is_dense, plain_punct};
+use crate::grouping::tokens::span::is_reason;
 use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape, hash_code};
+use crate::grouping::tokens::word::holds_mark;
 use crate::grouping::tokens::word_shape;
 
 /// Tokens considered per message; the rest is cut, and the template says so.
@@ -144,6 +147,13 @@ impl Scanner<'_, '_> {
 
     /// A quoted text is a slot, unless it is a sentence of HTTP status and reason, or nothing closes the quote.
     fn quote(&mut self, at: usize, to: usize, mark: u8) -> usize {
+        if self.text[..to].get(at + 1) == Some(&b'[')
+            && let Some(len) = find(&self.text[at..to.min(at + REACH)], &[b']', mark])
+        {
+            // `'['soffice', '--headless']'`
+            self.slot(Kinds::LIST, at, at + len + 2);
+            return at + len + 2;
+        }
         let close = self.closing_quote(at + 1, to, mark);
         let Some(close) = close else {
             // A lone quote means nothing.
@@ -155,13 +165,17 @@ impl Scanner<'_, '_> {
     /// `start..end` with the content `from..to`.
     fn quoted(&mut self, start: usize, from: usize, to: usize, end: usize) -> usize {
         let content = &self.text[from..to];
-        if says_something(content) || self.names_state(content) {
+        if says_something(content)
+            || self.names_state(content)
+            || self.is_reason_here(start..end, from..to, self.text.len())
+        {
+            self.space |= self.out.last().is_some_and(Token::is_word);
             self.run(from, to);
             return end;
         }
         let kinds = match content {
             [] => Kinds::EMPTY,
-            _ if word_shape::is_file(content) => Kinds::FILE,
+            _ if word_shape::is_file(content) || holds_mark(content) => Kinds::FILE,
             [b'/', ..] => Kinds::PATH,
             _ if content.len() < 400 && content.windows(3).any(|three| three == b"://") => Kinds::URL,
             _ => Kinds::QUOTED,
@@ -199,6 +213,14 @@ impl Scanner<'_, '_> {
 
     fn open(&mut self, at: usize, to: usize, byte: u8) -> usize {
         let attached = !self.space && at > 0 && self.text[at - 1].is_ascii_alphanumeric();
+        if matches!(byte, b'(' | b'[')
+            && let Some(end) = self.file_in_brackets(at, to)
+        {
+            self.punct(byte, at);
+            self.slot(Kinds::FILE, at + 1, end - 1);
+            self.punct(self.text[end - 1], end - 1);
+            return end;
+        }
         match byte {
             b'(' if self.text[..to].get(at + 1) == Some(&b')') => {
                 self.punct(b'(', at);
@@ -207,11 +229,14 @@ impl Scanner<'_, '_> {
             }
             b'[' => self.bracket(at, to),
             b'{' if attached || self.after_equals() => match self.balanced(at, to) {
-                Some(end) => {
+                Some(end) if !is_reason(&self.text[at + 1..end - 1]) => {
                     self.slot(Kinds::JSON, at, end);
                     end
                 }
-                None => at + 1,
+                _ => {
+                    self.punct(b'{', at);
+                    at + 1
+                }
             },
             b'{' => self.json_or_punct(at, to),
             b'<' => self.angle(at, to),
@@ -219,6 +244,26 @@ impl Scanner<'_, '_> {
                 self.punct(byte, at);
                 at + 1
             }
+        }
+    }
+
+    /// `(Plan Nord - Copy (4).pdf)`: one name, whatever marks it has.
+    fn file_in_brackets(&self, at: usize, to: usize) -> Option<usize> {
+        let reach = &self.text[at..to.min(at + 200)];
+        let dot = reach.iter().position(|&byte| byte == b'.')?;
+        let mut from = dot;
+        loop {
+            let ending = reach[from + 1..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let end = from + 1 + ending;
+            let closes =
+                matches!(reach.get(end), Some(b')' | b']')) && reach[end] == if reach[0] == b'(' { b')' } else { b']' };
+            if closes && word_shape::is_file(&reach[from - 1..end]) {
+                let name = &reach[1..from];
+                let is_name =
+                    !name.contains(&b':') && !name.contains(&b'=') && !name.contains(&b'\n') && !is_reason(name);
+                return is_name.then_some(at + end + 1);
+            }
+            from += 1 + reach[from + 1..].iter().position(|&byte| byte == b'.')?;
         }
     }
 
@@ -236,7 +281,14 @@ impl Scanner<'_, '_> {
             if first == Some(b'{') && !self.after_equals() {
                 return self.json_or_punct(at, to);
             }
-            if first.is_none() || quoted || list || self.after_equals() {
+            if quoted && is_reason(content) {
+                let open = at + 1 + content.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+                if let Some(close) = self.closing_quote(open + 1, end, self.text[open]) {
+                    self.run(open + 1, close);
+                    return end;
+                }
+            }
+            if first.is_none() || quoted || !is_reason(content) && (list || self.after_equals()) {
                 let dated = matches!(content, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-' | b'/', ..]);
                 self.slot(if dated { Kinds::TIME } else { Kinds::LIST }, at, end);
                 return end;
@@ -280,13 +332,16 @@ impl Scanner<'_, '_> {
         {
             return end;
         }
-        if next.is_ascii_digit() {
+        let close = self.text[at + 1..to.min(at + 80)].iter().position(|byte| matches!(byte, b'>' | b' ' | b'\n'));
+        let is_closed = close.is_some_and(|len| self.text[at + 1 + len] == b'>');
+        if next.is_ascii_digit() && !is_closed {
             return at + 1;
         }
-        if next.is_ascii_alphabetic() || next == b'/' || next == b'_' {
+        if next.is_ascii_alphanumeric() || next == b'/' || next == b'_' {
             let reach = to.min(at + 200);
             if let Some(len) = self.text[at + 1..reach].iter().position(|byte| matches!(byte, b'>' | b'<' | b'\n'))
                 && self.text[at + 1 + len] == b'>'
+                && !(self.text[at + 1..at + 1 + len].contains(&b' ') && is_reason(&self.text[at + 1..at + 1 + len]))
             {
                 self.slot(Kinds::TEXT, at, at + len + 2);
                 return at + len + 2;
@@ -316,7 +371,7 @@ impl Scanner<'_, '_> {
         if is_dense(char) {
             return self.dense(at, to, char, len);
         }
-        if char.is_alphanumeric() {
+        if char.is_alphanumeric() || char == MARK {
             return self.atom(at, to);
         }
         if char.is_whitespace() {

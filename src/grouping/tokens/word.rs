@@ -1,17 +1,22 @@
 //! One word, with or without digits: what it looks like, or which kind of slot it is.
 
+use crate::grouping::item_name::MARK;
 use crate::grouping::tokens::lexicon;
 use crate::grouping::tokens::script::find;
 use crate::grouping::tokens::token::{Kinds, Token, TokenKind, WordShape, hash_code, hash_word};
 use crate::grouping::tokens::tokenizer::Scanner;
 use crate::grouping::tokens::word_shape::{self, Census, census};
+use crate::model::redact::word::is_word;
 
 impl Scanner<'_, '_> {
     /// An API key by its prefix, or what follows `Bearer`: never to be shown in a template.
     fn is_secret(&self, bytes: &[u8]) -> bool {
         let after = |token: &Token| &self.text[token.start as usize..token.end as usize] == b"Bearer";
+        let is_key = || !std::str::from_utf8(bytes).is_ok_and(is_word);
         bytes.len() >= 8
-            && (bytes.starts_with(b"llx-") || bytes.starts_with(b"sk-") || self.out.last().is_some_and(after))
+            && (bytes.starts_with(b"llx-")
+                || bytes.starts_with(b"sk-")
+                || self.out.last().is_some_and(after) && is_key())
     }
 
     /// Whether a truth value stands where values stand.
@@ -21,6 +26,15 @@ impl Scanner<'_, '_> {
                 .out
                 .last()
                 .is_some_and(|last| matches!(last.hash, 58 | 61 | 124 | 63) || !self.space && last.hash == 44)
+    }
+
+    /// A constant names an error, unless it stands after a noun that a name follows: `label SALES_TOTAL`.
+    fn is_code_constant(&self, bytes: &[u8], count: &Census) -> bool {
+        word_shape::is_constant(bytes, count)
+            && !self.out.last().filter(|last| last.is_word()).is_some_and(|last| {
+                let noun = self.text[last.start as usize..last.end as usize].to_ascii_lowercase();
+                lexicon::is_entity(&noun)
+            })
     }
 
     /// Letters only.
@@ -73,12 +87,20 @@ impl Scanner<'_, '_> {
             return self.plain(after, end, to);
         }
         let count = census(bytes);
+        if holds_mark(bytes) {
+            self.slot(Kinds::FILE, start, end);
+            return end;
+        }
         if self.is_secret(bytes) {
             self.slot(Kinds::ID, start, end);
             return end;
         }
         if count.digit == 0 {
             self.undigited(start, end, &count);
+            return end;
+        }
+        if self.is_code_constant(bytes, &count) || bytes.len() <= 12 && self.follows_code_name(bytes) {
+            self.push(TokenKind::Word(WordShape::Code), Kinds::default(), start, end, hash_code(bytes));
             return end;
         }
         let first = if matches!(bytes[0], b'-' | b'+' | b'$' | b'~') && bytes.len() > 1 { bytes[1] } else { bytes[0] };
@@ -102,7 +124,8 @@ impl Scanner<'_, '_> {
             self.push(TokenKind::Word(WordShape::Plain), Kinds::default(), start, end, hash_code(bytes));
             return end;
         } else if word_shape::is_exception(bytes)
-            || word_shape::is_code_shape(bytes, &count) && self.code_may_stand(end, to)
+            || word_shape::is_code_shape(bytes, &count)
+                && (lexicon::is_code_prefix(bytes) || self.code_may_stand(end, to))
         {
             self.push(TokenKind::Word(WordShape::Code), Kinds::default(), start, end, hash_code(bytes));
             return end;
@@ -143,9 +166,15 @@ impl Scanner<'_, '_> {
             if port || count.dot >= 2 && word_shape::is_host(bytes, count) {
                 return self.slot(Kinds::HOST, start, end);
             }
-            if ends_in_constant(bytes) { WordShape::Capitals } else { WordShape::Ident }
+            match () {
+                () if self.is_permission(bytes, count) => WordShape::Code,
+                () if ends_in_constant(bytes) => WordShape::Capitals,
+                () => WordShape::Ident,
+            }
         } else if bytes.len() >= 16 && word_shape::is_random(bytes, count) {
             return self.slot(Kinds::ID, start, end);
+        } else if self.is_code_constant(bytes, count) {
+            WordShape::Code
         } else if count.lower == 0 && count.other == 0 {
             WordShape::Capitals
         } else if has_id_tail(bytes) {
@@ -168,6 +197,12 @@ fn has_id_tail(bytes: &[u8]) -> bool {
         && tail.iter().all(u8::is_ascii_alphabetic)
         && tail[1..].iter().any(u8::is_ascii_uppercase)
         && tail.iter().any(u8::is_ascii_lowercase)
+}
+
+/// Whether the item's own name is part of it.
+pub(crate) fn holds_mark(bytes: &[u8]) -> bool {
+    let mut buffer = [0; 4];
+    find(bytes, MARK.encode_utf8(&mut buffer).as_bytes()).is_some()
 }
 
 /// `worker-44`, `node_7`.

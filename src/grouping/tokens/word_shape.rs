@@ -195,7 +195,9 @@ pub(crate) fn is_hex(bytes: &[u8], count: &Census) -> bool {
     };
     count.unhex == 0
         && bare >= 6
-        && ((count.digit >= 2 && count.lower + count.upper > 0 && (count.lower == 0 || count.upper == 0))
+        && ((count.digit >= 2 - u32::from(bare == 8)
+            && count.lower + count.upper > 0
+            && (count.lower == 0 || count.upper == 0))
             || (bare >= 16 && count.digit > 0))
 }
 
@@ -283,6 +285,21 @@ pub(crate) fn is_code_shape(bytes: &[u8], count: &Census) -> bool {
         && rest.len() <= 6
         && count.digit as usize == rest.len()
         && (head >= 2 || rest.len() >= 3)
+}
+
+/// `ERR_FONT_17`, `FILE_TOO_LARGE`, `_MSG_TIMED_OUT`: a constant of some program.
+pub(crate) fn is_constant(bytes: &[u8], count: &Census) -> bool {
+    let mut parts = bytes.split(|&byte| byte == b'_').filter(|part| !part.is_empty());
+    count.lower + count.dot + count.dash + count.other == 0
+        && count.under > 0
+        && count.upper >= 3
+        && parts.next().is_some_and(|first| first[0].is_ascii_uppercase())
+        && parts.all(|part| !part.iter().all(u8::is_ascii_digit) || part.len() <= 5)
+}
+
+/// `Exception`, `Error` and names that end so.
+pub(crate) fn is_exception_word(bytes: &[u8]) -> bool {
+    matches!(bytes, b"Exception" | b"Error") || is_exception(bytes)
 }
 
 /// `NullPointerException`, `ValueError`, `urllib3.exceptions.MaxRetryError`.

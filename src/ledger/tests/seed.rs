@@ -77,9 +77,10 @@ impl Seed {
         recount(&self.connection);
     }
 
-    /// One item fails, for the first time or again.
+    /// One item fails, for the first time or again; the batch as a whole, if the item has its id.
     pub(crate) fn fail_item(&self, item_id: &str, group_id: &str, batch_id: &str, at: Timestamp) {
         let before = self.number("SELECT count(*) FROM item WHERE item_id = ?1", item_id);
+        let name = if item_id == batch_id { "(whole batch)".to_owned() } else { format!("{item_id}.pdf") };
         let key = self.number(
             "SELECT coalesce((SELECT item_key FROM item WHERE item_id = ?1), (SELECT count(*) + 1 FROM item))",
             item_id,
@@ -88,9 +89,9 @@ impl Seed {
         let observation = self.number("SELECT count(*) + 1 FROM observation WHERE 'x' <> ?1", item_id);
         self.run(
             "INSERT INTO item (item_id, item_key, item_name, project_key, kind, state, group_key, observation_key, first_seen, last_seen, failures)
-             SELECT ?1, ?2, ?1 || '.pdf', 1, 'failed', 'open', group_key, ?4, ?5, ?5, 1 FROM error_group WHERE group_id = ?3
+             SELECT ?1, ?2, ?6, 1, 'failed', 'open', group_key, ?4, ?5, ?5, 1 FROM error_group WHERE group_id = ?3
              ON CONFLICT (item_id) DO UPDATE SET state = 'open', last_seen = ?5, observation_key = ?4, recovered_at = NULL",
-            params![item_id, key, group_id, observation, Millis(at)],
+            params![item_id, key, group_id, observation, Millis(at), name],
         );
         self.run(
             "INSERT INTO observation (observation_key, item_key, batch_key, identity, kind, group_key, content, event_at, first_seen, last_seen)

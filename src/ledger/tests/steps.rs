@@ -17,6 +17,8 @@ pub(crate) type Steps = BTreeMap<String, u64>;
 
 /// Counts the statements of a connection from now on, for the thread that runs them.
 pub(crate) fn count(connection: &mut Connection) {
+    // A statement that is kept would bring along what it took before.
+    connection.flush_prepared_statement_cache();
     connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(note)).unwrap();
 }
 

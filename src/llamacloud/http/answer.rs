@@ -40,11 +40,11 @@ pub(crate) async fn read(mut response: Response, host: &str) -> Result<String, C
 
 async fn collect(response: &mut Response, host: &str, path: &str) -> Result<Vec<u8>, CloudError> {
     let limit = LIMIT_MIB << 20;
-    let told = response.content_length().unwrap_or(0);
-    if told > limit as u64 {
+    let declared = response.content_length().unwrap_or(0);
+    if declared > limit as u64 {
         return Err(CloudError::TooLarge { path: path.to_owned(), limit_mib: LIMIT_MIB });
     }
-    let mut body = Vec::with_capacity(told as usize);
+    let mut body = Vec::with_capacity(declared as usize);
     loop {
         match response.chunk().await {
             Ok(None) => return Ok(body),

@@ -14,13 +14,33 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::llamacloud::error::{CloudError, CreateError};
-use crate::llamacloud::http::rate_limit::RateLimit;
 use crate::llamacloud::http::retry::{RetryBudget, RetryDecision, verdict};
 use crate::llamacloud::http::{answer, unreachable};
-use crate::llamacloud::paging::listing::Make;
 use crate::llamacloud::settings::{CloudSettings, RetryPace, base_url, bearer};
 use crate::model::host::is_loopback;
 use crate::model::id::bare_project_id;
+use crate::rate_limit::RateLimit;
+
+/// Lists of one make: what one of them says of its largest page holds for the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Make {
+    /// Batches and items of v1, with `limit` and `offset`.
+    V1,
+    /// Batches and jobs of v2, with `page_size` and `page_token`.
+    V2,
+    /// Files of directories, with `page_size` and `page_token`.
+    Files,
+}
+
+impl Make {
+    /// The name of the parameter that says how many rows a page shall have.
+    pub(crate) fn size(self) -> &'static str {
+        match self {
+            Make::V1 => "limit",
+            Make::V2 | Make::Files => "page_size",
+        }
+    }
+}
 
 /// Time to make a connection, as in the vendor's clients.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -28,8 +28,8 @@ pub(crate) fn explain(body: &str) -> String {
 }
 
 fn quote(value: &Value) -> String {
-    let told = ["detail", "message", "error", "error_message"].iter().find_map(|key| value.get(key)).unwrap_or(value);
-    match told {
+    let detail = ["detail", "message", "error", "error_message"].iter().find_map(|key| value.get(key)).unwrap_or(value);
+    match detail {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
         Value::Array(complaints) => {

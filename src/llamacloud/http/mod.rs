@@ -3,6 +3,5 @@
 pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod detail;
-pub(crate) mod rate_limit;
 pub(crate) mod retry;
 pub(crate) mod unreachable;

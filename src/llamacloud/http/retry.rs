@@ -23,8 +23,8 @@ pub(crate) fn verdict(answer: Option<(u16, &HeaderMap)>) -> RetryDecision {
     let Some((status, headers)) = answer else {
         return RetryDecision::Again(None);
     };
-    let told = headers.get("x-should-retry").map(|v| v.as_bytes());
-    let again = match told {
+    let should_retry = headers.get("x-should-retry").map(|v| v.as_bytes());
+    let again = match should_retry {
         Some(b"true") => status >= 400,
         Some(b"false") => false,
         _ => matches!(status, 408 | 409 | 429 | 500..),

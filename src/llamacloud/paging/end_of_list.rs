@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use rustc_hash::FxBuildHasher;
 
-use crate::llamacloud::paging::page::Page;
+use crate::llamacloud::paging::row_reader::Page;
 
 /// What to ask for next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl ListProgress {
     /// Leaves out the next row, which cannot be had. False if this listing cannot: only by offset a place has a name.
     pub(crate) fn leave_out(&mut self, path: &str) -> bool {
         let NextPage::Offset(offset) = self.asked else { return false };
-        if self.see(crate::llamacloud::paging::page::key(&format!("row {offset} of {path}"))) {
+        if self.see(crate::llamacloud::paging::row_reader::key(&format!("row {offset} of {path}"))) {
             self.matching += 1;
             self.unreadable += 1;
         }

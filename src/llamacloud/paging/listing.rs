@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::{AfterPage, ListProgress, NextPage};
-use crate::llamacloud::paging::page::{self, RowReader};
 use crate::llamacloud::paging::page_size::{PageSize, Remedy};
+use crate::llamacloud::paging::row_reader::RowReader;
+use crate::llamacloud::paging::{page, row_reader};
 use crate::model::batch::Counted;
 
 /// What a listing came to.
@@ -41,27 +42,6 @@ pub struct ListResult {
 
 /// The page size that is tried where a server refuses larger ones: the least bound found in the API's description.
 const SMALL_PAGE: usize = 100;
-
-/// Lists of one make: what one of them says of its largest page holds for the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Make {
-    /// Batches and items of v1, with `limit` and `offset`.
-    V1,
-    /// Batches and jobs of v2, with `page_size` and `page_token`.
-    V2,
-    /// Files of directories, with `page_size` and `page_token`.
-    Files,
-}
-
-impl Make {
-    /// The name of the parameter that says how many rows a page shall have.
-    fn size(self) -> &'static str {
-        match self {
-            Make::V1 => "limit",
-            Make::V2 | Make::Files => "page_size",
-        }
-    }
-}
 
 /// How a list takes its page parameters.
 #[derive(Clone, Copy)]
@@ -108,7 +88,7 @@ pub(crate) async fn read_at_pace<R: RowReader>(
     let mut listed = ListResult::default();
     let path = format!("/{}", ask.path.join("/"));
     let mut refused = false;
-    let mut size = PageSize::of(client.bounded(style.make, style.limit));
+    let mut size = PageSize::new(client.bounded(style.make, style.limit));
     loop {
         let request = request(ask, style.make, &size, paging.asked());
         let got = client.get(&request, |text| page::decode(rows, text, &path)).await;
@@ -143,7 +123,7 @@ pub(crate) async fn read_at_pace<R: RowReader>(
             // It was the size that was refused, and it would be every time.
             client.note_bound(style.make, size.rows());
         }
-        size.came();
+        size.page_arrived();
         let got = remember_unreadable(&mut listed, got);
         let (new, step) = paging.take(got);
         listed.rows += new.len() as u64;
@@ -172,7 +152,7 @@ fn named_bound(detail: &str, size: &str) -> Option<usize> {
     digits.parse().ok()
 }
 
-fn remember_unreadable<T>(listed: &mut ListResult, mut page: page::Page<T>) -> page::Page<T> {
+fn remember_unreadable<T>(listed: &mut ListResult, mut page: row_reader::Page<T>) -> row_reader::Page<T> {
     if listed.why_unreadable.is_none() {
         listed.why_unreadable = page.why_unreadable.take();
     }

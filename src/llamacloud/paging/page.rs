@@ -4,7 +4,6 @@
 //! Only if that fails, each row is decoded alone, so that one bad row never costs another.
 
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hasher};
 
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
@@ -13,74 +12,9 @@ use serde_json::value::RawValue;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::json_repair;
-use crate::llamacloud::paging::row_reader;
+use crate::llamacloud::paging::row_reader::{self, Page, RowReader};
 use crate::llamacloud::wire::{WireCount, WireToken};
 use crate::secrets::mask;
-
-/// How the rows of one list are read.
-pub(crate) trait RowReader {
-    /// A row as it stands in the JSON.
-    type Wire<'a>: Deserialize<'a>;
-    /// What comes out.
-    type Row;
-    /// Text fields: values of other types are kept as their JSON text where a row is read leniently.
-    const TEXTS: &'static [&'static str];
-    /// The row's id; empty if it has none, which makes it unreadable.
-    fn id<'w>(&self, wire: &'w Self::Wire<'_>) -> &'w str;
-    /// The row; none if it does not belong to this listing.
-    fn row(&self, wire: Self::Wire<'_>) -> Option<Self::Row>;
-}
-
-/// One page. Keys are hashes of ids (of the raw text, for rows without one).
-#[derive(Debug)]
-pub(crate) struct Page<T> {
-    pub(crate) rows: Vec<T>,
-    /// One for each of `rows`.
-    pub(crate) row_keys: Vec<u64>,
-    /// Of rows that do not belong to the listing.
-    pub(crate) other_keys: Vec<u64>,
-    /// Of rows that could not be read.
-    pub(crate) unreadable_keys: Vec<u64>,
-    /// Why the first unreadable row is so.
-    pub(crate) why_unreadable: Option<String>,
-    pub(crate) token: Option<String>,
-    pub(crate) total: Option<u64>,
-}
-
-impl<T> Page<T> {
-    pub(crate) fn with_capacity(rows: usize) -> Page<T> {
-        Page {
-            rows: Vec::with_capacity(rows),
-            row_keys: Vec::with_capacity(rows),
-            other_keys: Vec::new(),
-            unreadable_keys: Vec::new(),
-            why_unreadable: None,
-            token: None,
-            total: None,
-        }
-    }
-
-    /// Rows that the server sent, of whatever kind.
-    pub(crate) fn size(&self) -> u64 {
-        (self.row_keys.len() + self.other_keys.len() + self.unreadable_keys.len()) as u64
-    }
-
-    pub(crate) fn add<R: RowReader<Row = T>>(&mut self, rows: &R, wire: R::Wire<'_>) {
-        let key = key(rows.id(&wire));
-        match rows.row(wire) {
-            Some(row) => {
-                self.rows.push(row);
-                self.row_keys.push(key);
-            }
-            None => self.other_keys.push(key),
-        }
-    }
-
-    fn add_unreadable(&mut self, raw: &str, why: String) {
-        self.unreadable_keys.push(key(raw));
-        self.why_unreadable.get_or_insert(why);
-    }
-}
 
 #[derive(Deserialize)]
 struct WireRows<'a, T> {
@@ -192,11 +126,4 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, path: &str) -> Result
             CloudError::Decode { path, at, problem }
         }
     })
-}
-
-/// The same in every run of the same build, so that fingerprints of two listings can be compared. A keyless fast hash would do no better here, and this one is hard to make collide by accident.
-pub(crate) fn key(id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(id.as_bytes());
-    hasher.finish()
 }

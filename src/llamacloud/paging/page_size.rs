@@ -34,7 +34,7 @@ pub(crate) struct PageSize {
 const MOST_LEFT_OUT: u32 = 10;
 
 impl PageSize {
-    pub(crate) fn of(whole: usize) -> PageSize {
+    pub(crate) fn new(whole: usize) -> PageSize {
         PageSize { whole, most: whole, now: whole, in_doubt: false, left_out: 0 }
     }
 
@@ -49,11 +49,11 @@ impl PageSize {
 
     /// The server takes no more than this.
     pub(crate) fn bound(&mut self, whole: usize) {
-        *self = PageSize::of(whole);
+        *self = PageSize::new(whole);
     }
 
     /// A page came: more may be asked for.
-    pub(crate) fn came(&mut self) {
+    pub(crate) fn page_arrived(&mut self) {
         self.in_doubt = false;
         self.left_out = 0;
         self.now = (2 * self.now).min(self.most);
@@ -102,12 +102,12 @@ mod tests {
 
     /// Reads `rows` rows of which `bad` make the server fail with this; the rows read and left out, and the requests.
     fn read(rows: usize, bad: &[usize], error: &CloudError) -> (Vec<usize>, Vec<usize>, usize) {
-        let (mut size, mut at, mut read, mut left_out, mut requests) = (PageSize::of(1_000), 0, vec![], vec![], 0);
+        let (mut size, mut at, mut read, mut left_out, mut requests) = (PageSize::new(1_000), 0, vec![], vec![], 0);
         while at < rows {
             requests += 1;
             let page = at..(at + size.rows()).min(rows);
             if !bad.iter().any(|row| page.contains(row)) {
-                size.came();
+                size.page_arrived();
                 at = page.end;
                 read.extend(page);
                 continue;
@@ -145,7 +145,7 @@ mod tests {
     fn a_failing_server_is_asked_twice_more_and_one_that_only_makes_large_answers_not_for_ever() {
         let all: Vec<usize> = (0..3_000).collect();
         assert_eq!(read(3_000, &all, &too_large()).1.len(), 10);
-        assert_eq!(PageSize::of(9).failed(&server(500), false), Remedy::GiveUp, "nothing of it answers");
+        assert_eq!(PageSize::new(9).failed(&server(500), false), Remedy::GiveUp, "nothing of it answers");
         assert_eq!(read(3_000, &all, &server(500)).2, 3);
         assert_eq!(read(3_000, &all, &server(503)).2, 1, "it says that it is not there");
     }

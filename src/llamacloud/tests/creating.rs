@@ -181,7 +181,7 @@ async fn only_a_result_of_after_the_failure_counts() {
 }
 
 #[tokio::test]
-async fn a_job_record_tells_code_and_cause() {
+async fn a_job_record_has_code_and_cause() {
     let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v1/parsing/job/j-1" => ok(
             &json!({"id": "j-1", "status": "ERROR", "error_code": "PDF_IS_BROKEN", "error_message": "sk-abcdefgh1234"}),
@@ -213,7 +213,7 @@ async fn a_job_record_tells_code_and_cause() {
 }
 
 #[tokio::test]
-async fn a_probe_tells_which_api_answers() {
+async fn a_probe_finds_which_api_answers() {
     let fake = FakeCloud::start(|call, _| match call.path.as_str() {
         "/api/v2/batches" => ok(&json!({"items": [{"id": "bat-1", "project_id": "prj-1"}]})),
         _ => status(404, "gone"),

@@ -1,18 +1,18 @@
 //! Tests of the whole edge against small servers on loopback.
 
-pub(crate) mod creating;
+mod creating;
 pub(crate) mod fake;
-pub(crate) mod faults;
-pub(crate) mod model;
-pub(crate) mod reading;
-pub(crate) mod shapes;
-pub(crate) mod simulated;
-pub(crate) mod v2;
-pub(crate) mod v2_batch_list;
-pub(crate) mod v2_edges;
-pub(crate) mod v2_requests;
-pub(crate) mod v2_retries;
-pub(crate) mod v2_server;
+mod faults;
+mod model;
+mod reading;
+mod shapes;
+mod simulated;
+mod v2;
+mod v2_batch_list;
+mod v2_edges;
+mod v2_requests;
+mod v2_retries;
+mod v2_server;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

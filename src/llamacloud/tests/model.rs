@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::llamacloud::paging::end_of_list::{AfterPage, ListProgress, MOST_PAGES, NextPage};
-use crate::llamacloud::paging::page::{Page, key};
+use crate::llamacloud::paging::row_reader::{Page, key};
 
 /// What a server says in `next_page_token`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use crate::config::project::ProjectConfig;
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::paging::listing::ListResult;
-use crate::llamacloud::paging::page::{self, Page};
+use crate::llamacloud::paging::page;
+use crate::llamacloud::paging::row_reader::Page;
 use crate::llamacloud::tests::fake::{FakeCloud, keep, ok, slice, status};
-use crate::llamacloud::v1_beta::item::Troubles;
+use crate::llamacloud::v1_beta::item::FailedItems;
 use crate::model::batch::{Batch, BatchStatus};
 use crate::model::item::{ItemStatus, Kind, Observation};
 
 fn decode(text: &str) -> Result<Page<Observation>, CloudError> {
-    page::decode(&Troubles { kind: Kind::Failed }, text, "/items")
+    page::decode(&FailedItems { kind: Kind::Failed }, text, "/items")
 }
 
 fn only(text: &str) -> Observation {

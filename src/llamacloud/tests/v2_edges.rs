@@ -82,7 +82,7 @@ async fn a_server_that_takes_few_ids_in_one_query_is_asked_with_as_few() {
 }
 
 #[tokio::test]
-async fn the_type_of_a_reference_tells_which_product_to_ask() {
+async fn the_type_of_a_reference_decides_which_product_to_ask() {
     let id = "27c1aaaa-0000-4a5e-8f00-1c1f8d0f2a11";
     let fake = FakeCloud::start(move |call, _| match call.path.as_str() {
         "/api/v2/batches/bat-1" => ok(&batch("extract_v2", "COMPLETED", json!([file(1, "extract_v2", id)]))),

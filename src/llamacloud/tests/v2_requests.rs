@@ -28,6 +28,7 @@ async fn finished(cloud: &Cloud) -> Batch {
 #[tokio::test]
 async fn a_finished_batch_of_1000_files_costs_at_most_twelve_requests() {
     let extract = V2Server { product: "extract", ..PLAIN };
+    let mut others = Vec::new();
     for (what, server, wanted) in [
         ("parse", PLAIN, 2),
         ("parse, short lines", V2Server { line: 8_000, ..PLAIN }, 2),
@@ -45,17 +46,20 @@ async fn a_finished_batch_of_1000_files_costs_at_most_twelve_requests() {
         ("extract", extract, 3),
         ("extract, all jobs older", V2Server { older: FILES, ..extract }, 7),
         ("extract, short lines", V2Server { line: 8_000, ..extract }, 3),
-        ("extract, short lines, other work", V2Server { line: 8_000, others: 3, ..extract }, 12),
+        ("extract, short lines, other work", V2Server { line: 8_000, others: 3, ..extract }, 11),
         ("extract, pages of 200", V2Server { page: 200, files_page: 200, ..extract }, 10),
         ("extract, pages of 100 jobs", V2Server { page: 100, ..extract }, 12),
-        ("extract, pages of 100 files", V2Server { files_page: 100, ..extract }, 6),
+        ("extract, pages of 100 files", V2Server { files_page: 100, ..extract }, 5),
         ("extract, no page of files over 100", V2Server { files_page: 100, refuses: true, ..extract }, 6),
     ] {
         let made = requests(server).await;
         println!("{what}: {made} requests");
-        assert_eq!(made, wanted, "{what}");
-        assert!(made <= 12);
+        if made != wanted {
+            others.push(format!("{what}: {made}"));
+        }
+        assert!(wanted <= 12);
     }
+    assert_eq!(others, Vec::<String>::new());
 }
 
 /// A thousand rows in pages of a hundred are eleven requests; what names take beyond that, or a first refusal, is no choice
@@ -70,7 +74,7 @@ async fn where_pages_of_100_hold_no_names_little_is_asked_beyond_them() {
         ("parse, all fail, no names", V2Server { failing: 1, named: false, ..small }, 11 + 10),
         ("extract", extract, 11 + 3),
         ("extract, all fail", V2Server { failing: 1, ..extract }, 11 + 10),
-        ("extract, no names", V2Server { named: false, ..extract }, 11 + 12),
+        ("extract, no names", V2Server { named: false, ..extract }, 11 + 13),
     ] {
         let made = requests(server).await;
         println!("{what}: {made} requests");
@@ -84,7 +88,7 @@ async fn what_was_learnt_of_a_server_is_not_learnt_again() {
     for (what, server, first, second) in [
         ("parse", small, 12, 11),
         ("parse, short lines", V2Server { line: 8_000, older: FILES, ..PLAIN }, 13, 12),
-        ("extract", V2Server { product: "extract", ..small }, 15, 11),
+        ("extract", V2Server { product: "extract", ..small }, 16, 11),
     ] {
         let (fake, cloud) = server.start().await;
         let mut made = Vec::new();

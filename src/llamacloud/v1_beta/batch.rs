@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::llamacloud::paging::page::RowReader;
+use crate::llamacloud::paging::row_reader::RowReader;
 use crate::llamacloud::wire::{WireCount, WireText, time};
 use crate::model::batch::{Batch, BatchStatus};
 

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::llamacloud::error::{CloudError, CreateError};
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
-use crate::llamacloud::paging::listing::{self, Make, Style};
+use crate::llamacloud::paging::listing::{self, Style};
 use crate::llamacloud::paging::page::parse;
 use crate::llamacloud::resubmit::{Candidates, Known, LOOK_BACK, Look, Made, Resubmission, ResubmittedBatch};
 use crate::llamacloud::v1_beta::batch::V1WireBatch;

@@ -8,8 +8,8 @@ use crate::model::item::Kind;
 
 pub(crate) fn pages(body: &str) -> [Result<Read, CloudError>; 4] {
     [
-        decode(&item::Troubles { kind: Kind::Failed }, body),
-        decode(&item::Troubles { kind: Kind::Skipped }, body),
+        decode(&item::FailedItems { kind: Kind::Failed }, body),
+        decode(&item::FailedItems { kind: Kind::Skipped }, body),
         decode(&item::Statuses, body),
         decode(&batch::V1BatchRows, body),
     ]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::llamacloud::paging::page::RowReader;
+use crate::llamacloud::paging::row_reader::RowReader;
 use crate::llamacloud::wire::{WireText, time};
 use crate::model::item::{ItemStatus, Kind, Observation};
 
@@ -51,11 +51,11 @@ fn status(wire: &WireItem<'_>) -> ItemStatus {
 }
 
 /// The rows of a listing of failed or skipped items.
-pub(crate) struct Troubles {
+pub(crate) struct FailedItems {
     pub(crate) kind: Kind,
 }
 
-impl RowReader for Troubles {
+impl RowReader for FailedItems {
     type Wire<'a> = WireItem<'a>;
     type Row = Observation;
     const TEXTS: &'static [&'static str] = TEXTS;

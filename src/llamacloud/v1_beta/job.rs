@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
-use crate::llamacloud::paging::listing::{self, Make, Style};
+use crate::llamacloud::paging::listing::{self, Style};
 use crate::llamacloud::paging::page::parse;
 use crate::llamacloud::resubmit::JobRecord;
 use crate::llamacloud::v1_beta::item::Statuses;
@@ -32,22 +32,23 @@ pub(crate) struct V1WireJob<'a> {
     error: Option<WireText<'a>>,
 }
 
-/// The record of a job; none if LlamaCloud does not know it (any more).
-pub(crate) async fn record(client: &Client, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
+/// What stands before a job's id in the address of its record, and whether the call knows no project; none if no call can
+/// know the job.
+pub(crate) fn record_path(job_type: &str, job_id: &str) -> Option<(&'static [&'static str], bool)> {
     let front: &[&str] = match job_type {
         "extract" => &["api", "v1", "extraction", "jobs"],
         "classify" => &["api", "v1", "classifier", "jobs"],
-        _ => &["api", "v1", "parsing", "job"],
+        _ => return Some((&["api", "v1", "parsing", "job"], false)),
     };
+    // These calls know jobs by uuid only, and the one of extractions knows no project.
+    is_uuid(job_id).then_some((front, job_type == "extract"))
+}
+
+/// The record of a job; none if LlamaCloud does not know it (any more).
+pub(crate) async fn record(client: &Client, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {
+    let Some((front, unscoped)) = record_path(job_type, job_id) else { return Ok(None) };
     let path = [front, &[job_id]].concat();
-    let mut ask = Ask::path(&path).once();
-    if matches!(job_type, "extract" | "classify") {
-        // These calls know jobs by uuid only, and the one of extractions knows no project.
-        if !is_uuid(job_id) {
-            return Ok(None);
-        }
-        ask.unscoped = job_type == "extract";
-    }
+    let ask = Ask { unscoped, ..Ask::path(&path).once() };
     let got = client
         .get(&ask, |text| {
             let job: V1WireJob<'_> = parse(text, &format!("/{}", path.join("/")))?;
@@ -59,7 +60,7 @@ pub(crate) async fn record(client: &Client, job_type: &str, job_id: &str) -> Res
             })
         })
         .await;
-    known(got)
+    none_if_missing(got)
 }
 
 /// The configuration that an item's job ran with, from the first source that has one:
@@ -77,16 +78,16 @@ pub(crate) async fn config(
         _ => Ok(None),
     };
     match own {
-        Ok(None) => of_results(client, batch, item_id).await,
+        Ok(None) => job_config_of_results(client, batch, item_id).await,
         // A key may be let in to results and not to parameters; a failing server is asked again later.
         Err(error @ (CloudError::Forbidden { .. } | CloudError::Refused { .. })) => {
-            of_results(client, batch, item_id).await?.map_or(Err(error), |config| Ok(Some(config)))
+            job_config_of_results(client, batch, item_id).await?.map_or(Err(error), |config| Ok(Some(config)))
         }
         own => own,
     }
 }
 
-async fn of_results(client: &Client, batch: &Batch, item_id: &str) -> Result<Option<Value>, CloudError> {
+async fn job_config_of_results(client: &Client, batch: &Batch, item_id: &str) -> Result<Option<Value>, CloudError> {
     if let Some(sibling) = completed_item(client, batch).await?
         && let Some(config) = result_config(client, &sibling, &batch.job_type).await?
     {
@@ -124,7 +125,7 @@ async fn parameters(client: &Client, job_id: &str) -> Result<Option<Value>, Clou
     let path = ["api", "v1", "parsing", "job", job_id, "parameters"];
     let ask = Ask::path(&path);
     let got = client.get(&ask, |text| parse::<Value>(text, &format!("/{}", path.join("/"))));
-    let value = known(got.await)?;
+    let value = none_if_missing(got.await)?;
     let value = value.filter(|value| value.as_object().is_some_and(|fields| !fields.is_empty()));
     Ok(value.map(|parameters| serde_json::json!({ "parameters": parameters })))
 }
@@ -141,7 +142,7 @@ async fn completed_item(client: &Client, batch: &Batch) -> Result<Option<String>
     };
     let paging = ListProgress::by_offset(None);
     let listed = listing::read(client, &ask, Style::of(Make::V1, 1), &Statuses, paging, &mut each);
-    known(listed.await)?;
+    none_if_missing(listed.await)?;
     Ok(found)
 }
 
@@ -154,7 +155,7 @@ async fn results(client: &Client, item_id: &str, job_type: &str) -> Result<Vec<V
     let path = under(&["items", item_id, "processing-results"]);
     let ask = Ask::path(&path).with("job_type", job_type);
     let got = client.get(&ask, |text| parse::<V1Results>(text, &format!("/{}", path.join("/"))));
-    let mut results = known(got.await)?.and_then(|got| got.processing_results).unwrap_or_default();
+    let mut results = none_if_missing(got.await)?.and_then(|got| got.processing_results).unwrap_or_default();
     results.retain(|result| result.get("job_config").is_some_and(Value::is_object));
     Ok(results)
 }
@@ -166,7 +167,7 @@ async fn result_config(client: &Client, item_id: &str, job_type: &str) -> Result
 }
 
 /// A record that is not there is an answer, too.
-fn known<T>(got: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+fn none_if_missing<T>(got: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
     match got {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_not_found() => Ok(None),

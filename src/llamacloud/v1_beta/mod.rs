@@ -13,21 +13,20 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::{ListProgress, MOST_BATCHES, MOST_ROWS};
-use crate::llamacloud::paging::listing::{self, Flow, ListResult, Make, Style};
-use crate::llamacloud::paging::page::{RowReader, parse};
+use crate::llamacloud::paging::listing::{self, Flow, ListResult, Style};
+use crate::llamacloud::paging::page::parse;
+use crate::llamacloud::paging::row_reader::RowReader;
 use crate::llamacloud::paging::sort_check::NewestFirst;
 use crate::llamacloud::v1_beta::batch::{V1BatchRows, V1WireBatch};
-use crate::llamacloud::v1_beta::item::{Statuses, Troubles, Undone};
+use crate::llamacloud::v1_beta::item::{FailedItems, Statuses, Undone};
 use crate::llamacloud::{PageOfBatches, PageOfItems, PageOfStatuses};
 use crate::model::batch::Batch;
+use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind, Observation};
 
 const ROOT: [&str; 4] = ["api", "v1", "beta", "batch-processing"];
-
-/// The value of `api` that means this API.
-pub(crate) const NAME: &str = "v1-beta";
 
 fn under<'a>(rest: &[&'a str]) -> Vec<&'a str> {
     [&ROOT[..], rest].concat()
@@ -50,22 +49,9 @@ pub(crate) async fn list_batches(
     };
     let paging = ListProgress::by_offset(None).at_most(MOST_BATCHES);
     let listed = listing::read(client, &ask, Style::of(Make::V1, limit), &V1BatchRows, paging, &mut each).await;
-    let mut listed = listed.map_err(|error| gone(error, client))?;
+    let mut listed = listed.map_err(|error| error.of_list(BatchApi::V1Beta, client.host()))?;
     listed.complete |= is_past;
     Ok(listed)
-}
-
-/// A missing list means that the API has gone; a missing record means no more than that.
-fn gone(error: CloudError, client: &Client) -> CloudError {
-    match error {
-        CloudError::NotFound { status, .. } => CloudError::ApiGone {
-            api: NAME,
-            other: crate::llamacloud::v2::NAME,
-            host: client.host().to_owned(),
-            status,
-        },
-        error => error,
-    }
 }
 
 pub(crate) async fn list_items(
@@ -82,7 +68,7 @@ pub(crate) async fn list_items(
         Kind::Skipped => batch.skipped_items,
     };
     let paging = ListProgress::by_offset(expected).at_most(most_items(batch));
-    read_items(client, &ask, limit, &Troubles { kind }, paging, page).await
+    read_items(client, &ask, limit, &FailedItems { kind }, paging, page).await
 }
 
 /// Rows that the list of a batch's items may have: far more than the batch counts, or it never ends.

@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::{Ask, Client};
-use crate::llamacloud::paging::page::{self, Page, RowReader, parse};
+use crate::llamacloud::paging::page::{self, parse};
+use crate::llamacloud::paging::row_reader::{Page, RowReader};
 use crate::llamacloud::v2::ROOT;
 use crate::llamacloud::v2::job::Product;
 use crate::llamacloud::wire::{WireText, time};

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::llamacloud::PageOfBatches;
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::{ListProgress, MOST_BATCHES};
-use crate::llamacloud::paging::listing::{self, ListResult, Make, Style};
+use crate::llamacloud::paging::listing::{self, ListResult, Style};
 use crate::llamacloud::paging::page_size::may_be_one_row;
 use crate::llamacloud::v2::ROOT;
 use crate::llamacloud::v2::batch::V2BatchRows;

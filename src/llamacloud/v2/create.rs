@@ -16,7 +16,8 @@ use crate::llamacloud::paging::page::parse;
 use crate::llamacloud::resubmit::{Candidates, Known, LOOK_BACK, Look, Made, Resubmission, ResubmittedBatch};
 use crate::llamacloud::v2::job::{self, INTENT, ITEM, Job, Product};
 use crate::llamacloud::v2::notes::{Notes, whole};
-use crate::llamacloud::v2::{NAME, single};
+use crate::llamacloud::v2::single;
+use crate::model::batch_api::BatchApi;
 use crate::model::id::is_uuid;
 use crate::model::item::ItemStatus;
 use crate::model::prior_jobs::PriorJobs;
@@ -33,7 +34,7 @@ fn product(request: &Resubmission) -> Result<Product, CloudError> {
 }
 
 fn unsupported(what: &'static str) -> CloudError {
-    CloudError::Unsupported { api: NAME, what }
+    CloudError::Unsupported { api: BatchApi::V2.word(), what }
 }
 
 fn only_item(request: &Resubmission) -> Result<&str, CloudError> {

@@ -6,11 +6,18 @@ use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::Client;
 use crate::llamacloud::paging::listing::ListResult;
 use crate::llamacloud::v2::batch::{Expanded, Mapping};
-use crate::llamacloud::v2::job::{Job, Product};
+use crate::llamacloud::v2::job::{Job, Made, Product};
 use crate::llamacloud::v2::outcomes::chunks::add;
 use crate::llamacloud::v2::{V2, names, outcomes, pages, single};
 use crate::model::batch::{Batch, BatchStatus, Counted};
 use crate::model::item::{ItemStatus, Kind, Observation};
+
+impl Made {
+    /// What the failed job says of each of its items.
+    fn observations(&self, job: &Job) -> impl Iterator<Item = Observation> {
+        self.item_ids.iter().map(|item_id| single::observation(item_id.clone(), job.clone(), None))
+    }
+}
 
 /// Reads a finished batch: its failed items, and how the reading went.
 pub(crate) async fn read(
@@ -71,7 +78,7 @@ async fn with_failed_pages(
     for job in jobs.iter().filter(|job| job.status() == ItemStatus::Completed) {
         let Some(made) = made.get(&job.id).filter(|made| made.product == Product::Parse) else { continue };
         listed.requests += 1;
-        match pages::trouble(client, &job.id).await {
+        match pages::failed_pages(client, &job.id).await {
             Ok(trouble) => {
                 in_a_row = 0;
                 if let Some(message) = trouble {
@@ -103,19 +110,6 @@ fn without_results(batch: &Batch, mut listed: ListResult) -> ListResult {
         listed.why_incomplete = Some(format!("the finished batch {} shows no results yet", batch.batch_id));
     }
     listed
-}
-
-/// A job, and which items it was made of: a file may stand in a directory twice.
-pub(crate) struct Made {
-    pub(crate) item_ids: Vec<String>,
-    pub(crate) product: Product,
-}
-
-impl Made {
-    /// What the failed job says of each of its items.
-    fn observations(&self, job: &Job) -> impl Iterator<Item = Observation> {
-        self.item_ids.iter().map(|item_id| single::observation(item_id.clone(), job.clone(), None))
-    }
 }
 
 /// The files of a batch.

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserialize;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
-use crate::llamacloud::paging::listing::{self, Make, Style};
-use crate::llamacloud::paging::page::{RowReader, parse};
-use crate::llamacloud::v2::server_capabilities::Habits;
+use crate::llamacloud::paging::listing::{self, Style};
+use crate::llamacloud::paging::page::parse;
+use crate::llamacloud::paging::row_reader::RowReader;
+use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 use crate::llamacloud::wire::WireText;
 
 pub(crate) type Names = HashMap<String, String>;
@@ -60,21 +61,21 @@ impl KnownFileNames {
         &mut self,
         client: &Client,
         limit: usize,
-        habits: &Habits,
+        capabilities: &ServerCapabilities,
         (directory_id, files): (&str, usize),
         item_ids: &HashSet<&str>,
         worth: usize,
     ) -> Result<bool, CloudError> {
         let missing = item_ids.iter().copied().filter(|id| !self.contains_key(id));
-        let mut looking = Looking::new(missing, files, worth);
-        let ended = looking.look(client, limit, habits, directory_id).await;
+        let mut looking = NameSearch::new(missing, files, worth);
+        let ended = looking.look(client, limit, capabilities, directory_id).await;
         self.extend(looking.names);
         ended.map(|()| !looking.gave_up)
     }
 }
 
 /// The search for names in one directory: its list for as long as that is cheaper than asking for the rest one by one.
-struct Looking<'a> {
+struct NameSearch<'a> {
     missing: HashSet<&'a str>,
     names: Names,
     /// How many files the directory holds, about.
@@ -88,23 +89,23 @@ struct Looking<'a> {
     gave_up: bool,
 }
 
-impl<'a> Looking<'a> {
-    fn new(missing: impl Iterator<Item = &'a str>, files: usize, worth: usize) -> Looking<'a> {
+impl<'a> NameSearch<'a> {
+    fn new(missing: impl Iterator<Item = &'a str>, files: usize, worth: usize) -> NameSearch<'a> {
         let (missing, names) = (missing.collect(), Names::new());
-        Looking { missing, names, files, seen: 0, largest: 0, beyond: 0, worth, gave_up: false }
+        NameSearch { missing, names, files, seen: 0, largest: 0, beyond: 0, worth, gave_up: false }
     }
 
     async fn look(
         &mut self,
         client: &Client,
         limit: usize,
-        habits: &Habits,
+        capabilities: &ServerCapabilities,
         directory_id: &str,
     ) -> Result<(), CloudError> {
-        let pages = habits.directory_pages(client, limit, self.files);
-        let enough = if habits.files_page(client, limit).is_some() { pages } else { pages.min(WORTH_A_TRIAL) };
+        let pages = capabilities.directory_pages(client, limit, self.files);
+        let enough = if capabilities.files_page(client, limit).is_some() { pages } else { pages.min(WORTH_A_TRIAL) };
         if self.missing.is_empty()
-            || self.missing.len() >= enough && self.list(client, limit, habits, directory_id).await?
+            || self.missing.len() >= enough && self.list(client, limit, capabilities, directory_id).await?
         {
             return Ok(());
         }
@@ -128,7 +129,7 @@ impl<'a> Looking<'a> {
         &mut self,
         client: &Client,
         limit: usize,
-        habits: &Habits,
+        capabilities: &ServerCapabilities,
         directory_id: &str,
     ) -> Result<bool, CloudError> {
         let path = path(directory_id);
@@ -139,7 +140,7 @@ impl<'a> Looking<'a> {
             Ok(listed) => {
                 let holds_more = !listed.complete || self.seen > self.largest;
                 if holds_more && self.largest < client.bounded(Make::Files, limit) {
-                    habits.note_files_page(self.largest);
+                    capabilities.note_files_page(self.largest);
                 }
                 Ok(listed.complete)
             }

@@ -7,12 +7,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
-use crate::llamacloud::paging::listing::{self, ListResult, Make, Style};
-use crate::llamacloud::paging::page::{RowReader, parse};
+use crate::llamacloud::paging::listing::{self, ListResult, Style};
+use crate::llamacloud::paging::page::parse;
+use crate::llamacloud::paging::row_reader::RowReader;
 use crate::llamacloud::wire::{WireText, time};
 use crate::model::item::ItemStatus;
+
+/// A job, and which items it was made of: a file may stand in a directory twice.
+pub(crate) struct Made {
+    pub(crate) item_ids: Vec<String>,
+    pub(crate) product: Product,
+}
 
 /// The keys of `user_metadata` that resubmissions leave on their jobs.
 pub(crate) const INTENT: &str = "triage_intent";

@@ -28,20 +28,18 @@ use serde_json::{Value, json};
 use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::client::Client;
 use crate::llamacloud::paging::listing::ListResult;
-use crate::llamacloud::paging::page;
+use crate::llamacloud::paging::row_reader;
 use crate::llamacloud::resubmit::{Candidates, JobRecord, Known, Look, Resubmission};
 use crate::llamacloud::v2::files::Files;
 use crate::llamacloud::v2::job::{Job, Product};
 use crate::llamacloud::v2::notes::Notes;
-use crate::llamacloud::v2::server_capabilities::Habits;
+use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 use crate::llamacloud::{PageOfBatches, PageOfItems};
 use crate::model::batch::Batch;
+use crate::model::batch_api::BatchApi;
 use crate::model::item::{ItemStatus, Kind};
 
 const ROOT: [&str; 3] = ["api", "v2", "batches"];
-
-/// The value of `api` that means this API.
-pub(crate) const NAME: &str = "v2";
 
 /// The window of creation times is asked for a little wider: a batch may show up late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
@@ -50,7 +48,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Debug, Default)]
 pub(crate) struct V2 {
     files: Files,
-    habits: Habits,
+    capabilities: ServerCapabilities,
     notes: Notes,
     /// The jobs that were created here, or by an earlier process.
     created: Mutex<HashMap<String, CreatedJob>>,
@@ -90,7 +88,7 @@ impl V2 {
     ) -> Result<ListResult, CloudError> {
         let since = created_since.map(|since| since.checked_sub(OVERLAP).unwrap_or(since));
         let listed = batch_list::read(client, limit, since, page).await;
-        listed.map_err(|error| gone(error, client))
+        listed.map_err(|error| error.of_list(BatchApi::V2, client.host()))
     }
 
     /// One batch, or a single job as a batch of one item.
@@ -145,7 +143,7 @@ impl V2 {
             return Ok(listed);
         };
         listed.rows = 1;
-        listed.fingerprint = page::key(&item_id);
+        listed.fingerprint = row_reader::key(&item_id);
         page(vec![single::observation(item_id, job, None)]).await;
         Ok(listed)
     }
@@ -247,19 +245,6 @@ impl V2 {
     }
 }
 
-/// A missing list means that the API has gone; a missing record means no more than that.
-fn gone(error: CloudError, client: &Client) -> CloudError {
-    match error {
-        CloudError::NotFound { status, .. } => CloudError::ApiGone {
-            api: NAME,
-            other: crate::llamacloud::v1_beta::NAME,
-            host: client.host().to_owned(),
-            status,
-        },
-        error => error,
-    }
-}
-
 fn missing(batch: &Batch) -> CloudError {
     let path = format!("/{}/{}", ROOT.join("/"), batch.batch_id);
     CloudError::NotFound { path, status: 404, detail: String::new() }
@@ -280,6 +265,11 @@ fn product(job_type: &str, job_id: &str) -> Product {
 /// Whether this is a parse job.
 pub(crate) fn is_parse(job_type: &str, job_id: &str) -> bool {
     product(job_type, job_id) == Product::Parse
+}
+
+/// What stands before a job's id in the address of its record.
+pub(crate) fn record_path(job_type: &str, job_id: &str) -> [&'static str; 3] {
+    product(job_type, job_id).path()
 }
 
 pub(crate) async fn job_record(client: &Client, job_type: &str, job_id: &str) -> Result<Option<JobRecord>, CloudError> {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::llamacloud::http::client::Client;
 use crate::llamacloud::paging::listing::ListResult;
-use crate::llamacloud::paging::page;
+use crate::llamacloud::paging::row_reader;
 use crate::llamacloud::v2::V2;
 use crate::llamacloud::v2::files::{KnownFileNames, Names};
 use crate::llamacloud::v2::parsings::Parsings;
@@ -34,7 +34,7 @@ pub(crate) async fn give(
     listed: &mut ListResult,
 ) {
     for observation in failed.iter() {
-        listed.fingerprint = listed.fingerprint.wrapping_add(page::key(&observation.item_id));
+        listed.fingerprint = listed.fingerprint.wrapping_add(row_reader::key(&observation.item_id));
     }
     listed.rows = failed.len() as u64;
     let nameless: HashSet<&str> =
@@ -45,19 +45,19 @@ pub(crate) async fn give(
     let files = usize::try_from(place.files).unwrap_or(usize::MAX);
     let directory = v2.files.directory(directory_id);
     let mut known = directory.lock().await;
-    let parsings = Parsings { habits: &v2.habits, client, limit, files };
+    let parsings = Parsings { capabilities: &v2.capabilities, client, limit, files };
     let named = parsings.names(&place.parsings, &unknown(&known, &nameless)).await;
     known.extend(named);
     let missing: HashSet<&str> = unknown(&known, &nameless).into_iter().collect();
     let of_missing = place.extractions.iter().filter(|(_, item)| missing.contains(item.as_str()));
     let extractions: HashMap<&str, &str> = of_missing.map(|(job, item)| (job.as_str(), item.as_str())).collect();
     let worth = parsings.cost(extractions.len());
-    let mut ended = known.look_up(client, limit, &v2.habits, (directory_id, files), &nameless, worth).await;
+    let mut ended = known.look_up(client, limit, &v2.capabilities, (directory_id, files), &nameless, worth).await;
     if let Ok(false) = ended {
         let before = parsings.before(&extractions).await;
         let named = parsings.names(&before, &unknown(&known, &nameless)).await;
         known.extend(named);
-        ended = known.look_up(client, limit, &v2.habits, (directory_id, files), &nameless, usize::MAX).await;
+        ended = known.look_up(client, limit, &v2.capabilities, (directory_id, files), &nameless, usize::MAX).await;
     }
     let mut names: Names = nameless.iter().filter_map(|id| Some(((*id).to_owned(), known.get(id)?.clone()))).collect();
     drop(known);

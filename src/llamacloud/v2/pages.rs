@@ -32,19 +32,19 @@ pub(crate) struct WirePage<'a> {
 }
 
 /// What a completed parse says of its failed pages; none if all succeeded, or if LlamaCloud does not know the job any more.
-pub(crate) async fn trouble(client: &Client, job_id: &str) -> Result<Option<String>, CloudError> {
+pub(crate) async fn failed_pages(client: &Client, job_id: &str) -> Result<Option<String>, CloudError> {
     let path = [&Product::Parse.path()[..], &[job_id]].concat();
     let shown = format!("/{}", path.join("/"));
     let ask = Ask::path(&path).with("expand", "markdown");
-    let got = client.get(&ask, |text| Ok(parse::<WireResult<'_>>(text, &shown)?.markdown.and_then(told)));
+    let got = client.get(&ask, |text| Ok(parse::<WireResult<'_>>(text, &shown)?.markdown.and_then(failure_summary)));
     match got.await {
         Err(error) if error.is_not_found() => Ok(None),
-        told => told,
+        summary => summary,
     }
 }
 
 /// One sentence, with the error of the first page that failed.
-fn told(markdown: WireMarkdown<'_>) -> Option<String> {
+fn failure_summary(markdown: WireMarkdown<'_>) -> Option<String> {
     let all = markdown.pages.len();
     let mut failed = markdown.pages.into_iter().filter(|page| page.success == Some(false));
     let first = failed.next()?;

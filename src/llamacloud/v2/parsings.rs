@@ -6,11 +6,11 @@ use crate::llamacloud::error::CloudError;
 use crate::llamacloud::http::client::Client;
 use crate::llamacloud::v2::files::Names;
 use crate::llamacloud::v2::job::{Job, Product};
-use crate::llamacloud::v2::server_capabilities::Habits;
+use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 
 /// Asks for them on behalf of one batch.
 pub(crate) struct Parsings<'a> {
-    pub(crate) habits: &'a Habits,
+    pub(crate) capabilities: &'a ServerCapabilities,
     pub(crate) client: &'a Client,
     pub(crate) limit: usize,
     /// Files that the directory holds, about.
@@ -22,9 +22,12 @@ impl Parsings<'_> {
     pub(crate) async fn names(&self, parsings: &HashMap<String, String>, items: &[&str]) -> Names {
         let by_parsing: HashMap<&str, &str> =
             items.iter().filter_map(|id| Some((parsings.get(*id)?.as_str(), *id))).collect();
-        let of_directory = self.habits.directory_pages(self.client, self.limit, self.files).min(items.len());
+        let of_directory = self.capabilities.directory_pages(self.client, self.limit, self.files).min(items.len());
         let mut names = Names::new();
-        if by_parsing.is_empty() || !self.habits.parsings_may_name() || self.queries(by_parsing.len()) >= of_directory {
+        if by_parsing.is_empty()
+            || !self.capabilities.parsings_may_name()
+            || self.queries(by_parsing.len()) >= of_directory
+        {
             return names;
         }
         let mut ids: Vec<&str> = by_parsing.keys().copied().collect();
@@ -33,8 +36,8 @@ impl Parsings<'_> {
             let named = by_parsing.get(job.id.as_str()).zip(job.name);
             names.extend(named.map(|(item_id, name)| ((*item_id).to_owned(), name)));
         };
-        match self.habits.bound.jobs(self.client, Product::Parse, &ids, &[], each).await {
-            Ok(_) if names.is_empty() => self.habits.note_unnamed(),
+        match self.capabilities.bound.jobs(self.client, Product::Parse, &ids, &[], each).await {
+            Ok(_) if names.is_empty() => self.capabilities.note_unnamed(),
             Ok(_) => {}
             // The directory is asked all the same.
             Err(error) => tracing::debug!(%error, "could not ask parse jobs for names"),
@@ -46,7 +49,7 @@ impl Parsings<'_> {
     pub(crate) fn cost(&self, extractions: usize) -> usize {
         match extractions {
             0 => usize::MAX,
-            _ if !self.habits.parsings_may_name() => usize::MAX,
+            _ if !self.capabilities.parsings_may_name() => usize::MAX,
             extractions => 2 * self.queries(extractions),
         }
     }
@@ -61,9 +64,9 @@ impl Parsings<'_> {
             found.extend(item.zip(job.parse_job_id));
         };
         let expanded = [("expand", "extract_metadata")];
-        if let Err(error) = self.habits.bound.jobs(self.client, Product::Extract, &ids, &expanded, each).await {
+        if let Err(error) = self.capabilities.bound.jobs(self.client, Product::Extract, &ids, &expanded, each).await {
             if matches!(error, CloudError::Refused { .. }) {
-                self.habits.note_unnamed();
+                self.capabilities.note_unnamed();
             }
             tracing::debug!(%error, "could not ask extract jobs for the parsings before them");
         }
@@ -71,7 +74,7 @@ impl Parsings<'_> {
     }
 
     fn queries(&self, jobs: usize) -> usize {
-        let pages = jobs.div_ceil(self.habits.page(self.client, self.limit).max(1));
-        self.habits.bound.queries(jobs).max(pages)
+        let pages = jobs.div_ceil(self.capabilities.page(self.client, self.limit).max(1));
+        self.capabilities.bound.queries(jobs).max(pages)
     }
 }

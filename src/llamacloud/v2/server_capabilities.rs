@@ -2,13 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::llamacloud::http::client::Client;
-use crate::llamacloud::paging::listing::Make;
+use crate::llamacloud::http::client::{Client, Make};
 use crate::llamacloud::v2::outcomes::chunks::QueryBound;
 
 /// What the server was found to do. All of it decides what is asked next, and nothing of it what is believed.
 #[derive(Debug, Default)]
-pub(crate) struct Habits {
+pub(crate) struct ServerCapabilities {
     /// How long its queries may be.
     pub(crate) bound: QueryBound,
     /// Rows of its largest pages of jobs, if they are fewer than were asked for; else 0.
@@ -19,14 +18,14 @@ pub(crate) struct Habits {
     unnamed: AtomicBool,
 }
 
-fn known(rows: &AtomicUsize) -> Option<usize> {
+fn nonzero(rows: &AtomicUsize) -> Option<usize> {
     Some(rows.load(Ordering::Relaxed)).filter(|rows| *rows > 0)
 }
 
-impl Habits {
+impl ServerCapabilities {
     /// Jobs that a page holds where `limit` are asked for.
     pub(crate) fn page(&self, client: &Client, limit: usize) -> usize {
-        client.bounded(Make::V2, limit).min(known(&self.page).unwrap_or(limit))
+        client.bounded(Make::V2, limit).min(nonzero(&self.page).unwrap_or(limit))
     }
 
     pub(crate) fn note_page(&self, rows: usize) {
@@ -36,7 +35,7 @@ impl Habits {
     /// Files that a page holds, if that is known.
     pub(crate) fn files_page(&self, client: &Client, limit: usize) -> Option<usize> {
         let bounded = client.bounded(Make::Files, limit);
-        known(&self.files_page).map(|rows| rows.min(bounded)).or((bounded < limit).then_some(bounded))
+        nonzero(&self.files_page).map(|rows| rows.min(bounded)).or((bounded < limit).then_some(bounded))
     }
 
     /// Pages of a directory that holds so many files; one of files is taken to hold as many as one of jobs, if nothing

@@ -131,21 +131,21 @@ const V2: [(&str, Around); 3] = [
     ("ext-", ("api/v2/extract/", "")),
 ];
 
-fn of_v2(id: &str) -> Option<Around> {
+fn v2_place(id: &str) -> Option<Around> {
     V2.into_iter().find(|(prefix, _)| id.starts_with(prefix)).map(|(_, around)| around)
 }
 
 /// The list of a batch's items, of one kind where that is known. v2 has no such filter.
 fn push_items(link: &mut String, batch_id: &str, kind: Option<Kind>) {
     push_record(link, batch_id, ITEMS);
-    if let Some(kind) = kind.filter(|_| of_v2(batch_id).is_none()) {
+    if let Some(kind) = kind.filter(|_| v2_place(batch_id).is_none()) {
         link.push_str("?status=");
         link.push_str(kind.as_str());
     }
 }
 
 fn push_record(link: &mut String, id: &str, of_v1: Around) {
-    let (before, after) = of_v2(id).unwrap_or(of_v1);
+    let (before, after) = v2_place(id).unwrap_or(of_v1);
     link.push_str(before);
     push_encoded(link, id);
     link.push_str(after);

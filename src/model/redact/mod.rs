@@ -4,11 +4,14 @@
 
 pub(crate) mod secret_forms;
 pub(crate) mod unescaped;
+pub(crate) mod word;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
+
+use crate::model::redact::word::is_word;
 
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
@@ -16,7 +19,7 @@ static SECRET: LazyLock<Regex> = LazyLock::new(|| {
         r"|(?P<key>\b(?:llx|sk|pk|xox[abpr])-)[A-Za-z0-9_-]{8,}",
         r"|(?P<aws>\b(?:AKIA|ASIA))[A-Z0-9]{16}\b",
         r"|(?P<query>https?://[^\s?\x22'<>]+\?)(?P<args>[^\s\x22'<>]*(?:signature|sig|token|credential|key|secret|expires)=[^\s\x22'<>]*[^\s\x22'<>:;,.)\]])",
-        r"|(?P<named>\b(?:api[_-]?key|secret|password|passwd|access[_-]?token)[\x22']?[ \t]*[:=][ \t]*[\x22']?)[A-Za-z0-9._~+/=-]{8,}",
+        r"|(?P<named>\b(?:api[_-]?key|secret|password|passwd|access[_-]?token)[\x22']?[ \t]*[:=][ \t]*[\x22']?)(?P<value>[A-Za-z0-9._~+/=-]{8,})",
         r"|(?P<login>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@/]+@",
     ))
     .expect("a constant pattern")
@@ -28,6 +31,10 @@ pub fn mask_secrets(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     SECRET.replace_all(text, |found: &Captures<'_>| {
+        let value = found.name("token").or(found.name("value"));
+        if value.is_some_and(|value| is_word(value.as_str())) {
+            return found[0].to_owned();
+        }
         for name in ["bearer", "key", "aws", "query", "named"] {
             if let Some(front) = found.name(name) {
                 return format!("{}***", front.as_str());
@@ -95,6 +102,10 @@ mod tests {
             ("postgres://user:hunter2@db/x", "postgres://user:***@db/x"),
             ("api_key=\"abcdefgh1234\"", "api_key=\"***\""),
             ("Authorization: abcdefgh12345", "Authorization: ***"),
+            ("Basic dXNlcjpwYXNzd29yZA refused", "Basic *** refused"),
+            ("bearer kqzwxvbnmtrp refused", "bearer *** refused"),
+            ("password=incorrectHorse9", "password=***"),
+            ("secret: gJkQpZrTwXyL", "secret: ***"),
         ] {
             assert_eq!(mask_secrets(text), masked);
         }
@@ -102,9 +113,20 @@ mod tests {
 
     #[test]
     fn ordinary_messages_are_left_alone() {
-        for text in
-            ["task-based access denied", "see https://example.com/a?page=2", "timeout after 30 s", "a bearer of news"]
-        {
+        for text in [
+            "Basic extraction failed",
+            "password: incorrect or missing",
+            "bearer authentication failed",
+            "Bearer: InvalidToken",
+            "secret: variable LLAMA_KEY is missing",
+            "Authorization: required by the gateway",
+            "access_token=expired_or_revoked",
+            "password: PASSWORD_REQUIRED",
+            "task-based access denied",
+            "see https://example.com/a?page=2",
+            "timeout after 30 s",
+            "a bearer of news",
+        ] {
             assert_eq!(mask_secrets(text), text);
         }
     }

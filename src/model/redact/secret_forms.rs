@@ -11,7 +11,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use base64::Engine;
 use base64::engine::GeneralPurpose;
-use base64::engine::general_purpose::{STANDARD_NO_PAD as BASE64, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD as BASE64, URL_SAFE_NO_PAD};
 
 use crate::model::redact::unescaped::{Unescaped, percent_decoded};
 
@@ -64,7 +64,7 @@ impl SecretMasker {
     pub(crate) fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut places = Vec::new();
         self.find(text.as_bytes(), &mut |place| places.push(place));
-        let mut unescaped = Unescaped::of(text);
+        let mut unescaped = Unescaped::new(text);
         for _ in 0..DEEPEST {
             let Some(deeper) = unescaped.once_more() else { break };
             unescaped = deeper;
@@ -79,7 +79,7 @@ impl SecretMasker {
     fn find(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
         let mut at = 0;
         while let Some(place) = self.wholes.find(Input::new(text).range(at..)).map(|found| found.range()) {
-            if place.len() < ANYWHERE && !stands_alone(text, &place) {
+            if place.len() < ANYWHERE && !is_whole_word(text, &place) {
                 at = place.start + 1;
                 continue;
             }
@@ -135,7 +135,7 @@ fn without(text: &str, mut places: Vec<Range<usize>>) -> String {
     masked
 }
 
-fn stands_alone(text: &[u8], place: &Range<usize>) -> bool {
+fn is_whole_word(text: &[u8], place: &Range<usize>) -> bool {
     let of_a_word = |c: char| c.is_alphanumeric() || c == '_';
     let near = |part: Range<usize>| String::from_utf8_lossy(&text[part]);
     let before = near(place.start.saturating_sub(4)..place.start);
@@ -147,8 +147,11 @@ fn stands_alone(text: &[u8], place: &Range<usize>) -> bool {
 /// Addresses do not, for everybody's begin alike; their random parts do.
 fn plain_forms(secret: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let mut plain: BTreeSet<String> = BTreeSet::from([secret.to_owned()]);
-    // Standard Webhooks: the prefix is no part of the key.
-    plain.extend(secret.strip_prefix("whsec_").map(str::to_owned));
+    // Standard Webhooks: the prefix is no part of the key, and the key is what the rest encodes, which may be a text.
+    if let Some(key) = secret.strip_prefix("whsec_") {
+        plain.insert(key.to_owned());
+        plain.extend(STANDARD.decode(key).ok().and_then(|bytes| String::from_utf8(bytes).ok()));
+    }
     plain.extend(parts_of_address(secret).into_iter().map(str::to_owned));
     let decoded: Vec<String> = plain.iter().filter_map(|text| percent_decoded(text)).collect();
     plain.extend(decoded);
@@ -189,6 +192,8 @@ fn encodings(text: &str) -> Vec<String> {
     }
     // A query writes a blank as `+`.
     let mut forms = vec![text.to_owned(), text.replace(' ', "+"), hex::encode(text)];
+    // Of other letters the automaton does not know which belong together.
+    forms.extend([text.to_uppercase(), text.to_lowercase()].into_iter().filter(|_| !text.is_ascii()));
     for engine in [&BASE64, &URL_SAFE_NO_PAD] {
         forms.push(engine.encode(text));
         forms.extend((0..3).map(|shift| base64_within(engine, text, shift)));
@@ -267,6 +272,12 @@ mod tests {
     }
 
     #[test]
+    fn the_key_that_a_webhook_secret_encodes_is_masked() {
+        let secret = format!("whsec_{}", STANDARD.encode("key of the receiver 7!"));
+        assert_eq!(masked(&secret, "not signed by key of the receiver 7!"), "not signed by ***");
+    }
+
+    #[test]
     fn a_short_secret_is_masked_where_it_stands_alone_and_a_tiny_one_not_at_all() {
         assert_eq!(masked("1234", "PIN 1234: 12345 of 91234, x=1234"), "PIN ***: 12345 of 91234, x=***");
         assert_eq!(masked("1234", "MTIzNA=="), "***==");
@@ -289,6 +300,7 @@ mod tests {
             assert_eq!(masked(secret, &format!("535: \"{text}\" is wrong")), "535: \"***\" is wrong", "{text}");
         }
         assert_eq!(masked("pässwörter9", "p\\u00e4ssw\\u00F6rter9, p%C3%A4ssw%c3%b6rter9"), "***, ***");
+        assert_eq!(masked("pässwörter9", "PÄSSWÖRTER9, P%C3%84SSW%C3%96RTER9"), "***, ***");
         assert_eq!(masked("a%41b\\u0042c9", "raw a%41b\\u0042c9"), "raw ***", "what looks escaped may be the secret");
         assert_eq!(
             masked("s3cr3t-s3cr3t", "100 % of \\u00zz & C:\\users &c; %4"),
@@ -328,7 +340,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn nothing_but_the_secret_goes(before in "[a-m ]{0,9}", behind in "[ a-mä]{0,9}", secret in "[n-z0-9/+&=]{8,40}") {
+        fn only_the_secret_is_masked(before in "[a-m ]{0,9}", behind in "[ a-mä]{0,9}", secret in "[n-z0-9/+&=]{8,40}") {
             let found = masked(&secret, &format!("{before}{secret}{behind}"));
             proptest::prop_assert_eq!(found, format!("{before}***{behind}"));
         }

@@ -11,7 +11,7 @@ pub(crate) struct Unescaped {
 
 impl Unescaped {
     /// The text as it is.
-    pub(crate) fn of(text: &str) -> Unescaped {
+    pub(crate) fn new(text: &str) -> Unescaped {
         match text.bytes().any(begins_escape) {
             true => Unescaped { bytes: text.as_bytes().to_vec(), starts: (0..=text.len()).collect() },
             // Nothing will be asked of it.
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     fn undone(text: &str) -> Option<String> {
-        Unescaped::of(text).once_more().map(|undone| String::from_utf8_lossy(&undone.bytes).into_owned())
+        Unescaped::new(text).once_more().map(|undone| String::from_utf8_lossy(&undone.bytes).into_owned())
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_place_is_that_of_the_escapes_it_was_made_of() {
         let text = "ä \\u00e4%2Fz";
-        let undone = Unescaped::of(text).once_more().unwrap();
+        let undone = Unescaped::new(text).once_more().unwrap();
         assert_eq!(undone.bytes, "ä ä/z".as_bytes());
         assert_eq!(&text[undone.place_in_text(3..6)], "\\u00e4%2F");
         assert_eq!(undone.place_in_text(0..7), 0..text.len());
@@ -163,7 +163,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_can_be_undone_and_its_places_are_in_order(text in "[%\\\\&#xu;a-f0-9äß]{0,40}") {
-            let mut undone = Some(Unescaped::of(&text));
+            let mut undone = Some(Unescaped::new(&text));
             for _ in 0..4 {
                 let Some(deeper) = undone.as_ref().and_then(Unescaped::once_more) else { break };
                 proptest::prop_assert_eq!(deeper.starts.len(), deeper.bytes.len() + 1);

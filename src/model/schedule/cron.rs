@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
-use crate::model::schedule::ScheduleError;
+/// What is wrong with a schedule, as a sentence that says what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ScheduleError(pub String);
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
@@ -68,7 +71,7 @@ impl Cron {
     }
 
     /// All instants of one local day, perhaps out of order or twice around a clock change.
-    pub(crate) fn of_day(&self, date: Date, zone: &TimeZone) -> Vec<Timestamp> {
+    pub(crate) fn instants_on(&self, date: Date, zone: &TimeZone) -> Vec<Timestamp> {
         if !self.takes_day(date) {
             return Vec::new();
         }

@@ -7,13 +7,13 @@
 pub(crate) mod cron;
 pub(crate) mod quiet;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::schedule::cron::Cron;
+use crate::model::schedule::cron::{Cron, ScheduleError};
 
 /// How far ahead and back a cron line is searched: 29 February can be eight years away.
 const HORIZON_DAYS: u32 = 8 * 366;
@@ -42,11 +42,6 @@ pub struct DueRun {
     /// It begins more than a minute late, or runs before it were missed.
     pub late: bool,
 }
-
-/// What is wrong with a schedule, as a sentence that says what is allowed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ScheduleError(pub String);
 
 impl Schedule {
     /// Reads "5m", "09:00, 17:30", a cron line of 5 or 6 fields, or "off".
@@ -95,7 +90,7 @@ impl Schedule {
         }
         let mut date = zone.to_datetime(after).date();
         for _ in 0..HORIZON_DAYS {
-            let found = self.of_day(date, zone).into_iter().find(|at| *at > after);
+            let found = self.instants_on(date, zone).into_iter().find(|at| *at > after);
             if found.is_some() {
                 return found;
             }
@@ -111,7 +106,7 @@ impl Schedule {
         }
         let mut date = zone.to_datetime(now).date();
         for _ in 0..HORIZON_DAYS {
-            let found = self.of_day(date, zone).into_iter().rfind(|at| *at <= now);
+            let found = self.instants_on(date, zone).into_iter().rfind(|at| *at <= now);
             if found.is_some() {
                 return found;
             }
@@ -121,13 +116,13 @@ impl Schedule {
     }
 
     /// All instants of one local day, in order, each once.
-    fn of_day(&self, date: jiff::civil::Date, zone: &TimeZone) -> Vec<Timestamp> {
+    fn instants_on(&self, date: jiff::civil::Date, zone: &TimeZone) -> Vec<Timestamp> {
         let mut instants: Vec<Timestamp> = match self {
             Schedule::Off | Schedule::Every(_) => Vec::new(),
             Schedule::At(times) => {
                 times.iter().filter_map(|time| zone.to_timestamp(date.to_datetime(*time)).ok()).collect()
             }
-            Schedule::Cron(cron) => cron.of_day(date, zone),
+            Schedule::Cron(cron) => cron.instants_on(date, zone),
         };
         instants.sort_unstable();
         instants.dedup();

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use crate::model::schedule::{ScheduleError, time_of_day};
+use crate::model::schedule::cron::ScheduleError;
+use crate::model::schedule::time_of_day;
 
 /// From a local time to another, across midnight if the end is the earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

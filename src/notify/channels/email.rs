@@ -11,9 +11,9 @@ use crate::notify::channels::smtp::hello::hello;
 use crate::notify::channels::smtp::hint::{self, SmtpStage};
 use crate::notify::channels::smtp::recipients::by_reason;
 use crate::notify::channels::smtp::{Patience, Sent, SmtpServer};
+use crate::notify::delivery::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::render::mail::{Letterhead, compose};
-use crate::notify::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::Tier;
 
@@ -119,8 +119,9 @@ impl Email {
             return Err(NotifyError::Deferred { peer, why, retry_after: None }.after(done));
         }
         if done.is_empty() {
-            let why = self.server.with_greeting(refused.join("; "));
+            let why = refused.join("; ");
             let todo = hint::advice(SmtpStage::Recipient, &why);
+            let why = self.server.with_greeting(why, todo);
             return Err(NotifyError::Refused { peer, why, todo, of_content: false });
         }
         Ok(Receipt { answer: sent.answer, refused, done, tier })

@@ -8,10 +8,10 @@ use tokio::io::AsyncWriteExt;
 use crate::config::channel::ChannelConfig as Config;
 use crate::file_owner::{hand_over, make_folder};
 use crate::notify::channels::email::{mailbox, missing};
+use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::render::mail::{Letterhead, compose};
 use crate::notify::render::{html, json};
-use crate::notify::{DeliveryFacts, Receipt};
 use crate::private_file;
 use crate::triage::digest::model::Digest;
 

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::host::{is_loopback, with_port};
 use crate::model::text::cut_end;
-use crate::notify::error::{NotifyError, said};
+use crate::notify::error::{NotifyError, peer_text};
 use crate::notify::http_answer::{BodyFormat, HttpAnswer, RefusalCause, ResponseVerdict, judge};
 use crate::secrets;
 
@@ -130,11 +130,11 @@ impl Http {
             RefusalCause::Content => "check that the address belongs to this kind of channel",
         };
         let of_content = cause == RefusalCause::Content;
-        Err(NotifyError::Refused { peer: self.peer(), why: answer.said(), todo, of_content })
+        Err(NotifyError::Refused { peer: self.peer(), why: answer.peer_text(), todo, of_content })
     }
 
     fn not_refused(&self, verdict: ResponseVerdict, answer: &HttpResponse) -> NotifyError {
-        let (peer, why) = (self.peer(), answer.said());
+        let (peer, why) = (self.peer(), answer.peer_text());
         match verdict {
             ResponseVerdict::TooLarge => NotifyError::TooLarge { peer, why, next: None },
             ResponseVerdict::Unclear => NotifyError::Unclear { peer, why: format!("{why} (its answer broke off)") },
@@ -162,8 +162,8 @@ impl HttpResponse {
     }
 
     /// Status and words for people, masked and cut.
-    pub(crate) fn said(&self) -> String {
-        match said(&self.body) {
+    pub(crate) fn peer_text(&self) -> String {
+        match peer_text(&self.body) {
             said if said.is_empty() => format!("HTTP {}", self.status),
             said => format!("HTTP {}: {said}", self.status),
         }
@@ -217,7 +217,7 @@ fn reason(error: reqwest::Error) -> String {
         chain.push_str(&cause.to_string());
         source = cause.source();
     }
-    said(&chain)
+    peer_text(&chain)
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::notify::channels::http::{Http, Plaintext};
+use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
 use crate::notify::render::view::{DigestView, GroupView};
-use crate::notify::{DeliveryFacts, Receipt};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::{Tier, fit};
 

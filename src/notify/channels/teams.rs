@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::notify::channels::http::{Http, Plaintext};
+use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
 use crate::notify::render::view::{DigestView, GroupView, SampleView};
 use crate::notify::render::words::short;
-use crate::notify::{DeliveryFacts, Receipt};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::{Tier, fit};
 

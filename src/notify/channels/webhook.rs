@@ -11,10 +11,10 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::Sha256;
 
 use crate::notify::channels::http::{Http, Plaintext};
+use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::http_answer::BodyFormat;
 use crate::notify::render::json;
-use crate::notify::{DeliveryFacts, Receipt};
 use crate::triage::digest::model::Digest;
 
 /// A webhook.

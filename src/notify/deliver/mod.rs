@@ -6,7 +6,7 @@
 
 pub(crate) mod during_scan;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,9 +18,10 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
+use crate::notify::Channel;
+use crate::notify::delivery::DeliveryFacts;
 use crate::notify::outbox::{DeliveryResult, Fate};
 use crate::notify::store_delivery::{self, Claimed};
-use crate::notify::{Channel, DeliveryFacts};
 use crate::triage::digest::model::Digest;
 use crate::triage::digest::size_limit::Tier;
 

@@ -4,12 +4,13 @@ use std::sync::Mutex;
 use jiff::SignedDuration;
 use tokio::sync::Notify;
 
-use super::*;
 use crate::ledger::fault;
 use crate::ledger::tests::seed::{self, t};
 use crate::triage::digest::model::Reason;
 use crate::triage::digest::test_digest::trial;
 use crate::triage::store::digest;
+
+use super::*;
 
 /// A channel that gives prepared answers, then takes everything. It remembers what it got.
 struct FakeChannel {
@@ -197,7 +198,7 @@ async fn next_try(world: &DeliveryFixture, channel: &'static str) -> Timestamp {
 }
 
 #[tokio::test]
-async fn a_page_never_goes_on_with_the_long_waits_of_news() {
+async fn a_page_is_never_delayed_by_the_retry_schedule_of_other_digests() {
     let world = DeliveryFixture::new().await;
     let pager = FakeChannel::new("pager", std::iter::repeat_n(down(), 60));
     world.enqueue(1, &["pager"], false).await;

@@ -9,7 +9,7 @@ use crate::model::text::count;
 use crate::notify::render::bars::Bars;
 use crate::notify::render::links::safe_link;
 use crate::notify::render::times::DisplayZone;
-use crate::notify::render::words::{self, NewsKind, short};
+use crate::notify::render::words::{self, ChangeKind, short};
 use crate::triage::digest::build::count_changes;
 use crate::triage::digest::model::{Digest, GroupEntry, Reason, Sample, Totals};
 
@@ -79,7 +79,7 @@ pub(crate) struct GroupView {
     pub(crate) why: Option<String>,
     pub(crate) cause: Option<String>,
     pub(crate) class: String,
-    pub(crate) meaning: Option<&'static str>,
+    pub(crate) meaning: Option<String>,
     pub(crate) open_items: u64,
     pub(crate) new_items: u64,
     pub(crate) counts: String,
@@ -168,12 +168,12 @@ impl DigestView {
 }
 
 fn tiles(digest: &Digest) -> Vec<Tile> {
-    let tone = |kind: NewsKind| match kind {
-        NewsKind::Escalating => "escalated",
-        NewsKind::Known => "other",
+    let tone = |kind: ChangeKind| match kind {
+        ChangeKind::Escalating => "escalated",
+        ChangeKind::Known => "other",
         kind => kind.into(),
     };
-    let mut tiles: Vec<Tile> = words::news(&digest.totals)
+    let mut tiles: Vec<Tile> = words::change_counts(&digest.totals)
         .into_iter()
         .map(|(count, kind)| Tile { count, word: counted(count, kind), tone: tone(kind) })
         .collect();
@@ -186,9 +186,9 @@ fn tiles(digest: &Digest) -> Vec<Tile> {
 }
 
 /// News is counted in groups, and all else in items: the word says so.
-fn counted(count: u64, kind: NewsKind) -> String {
+fn counted(count: u64, kind: ChangeKind) -> String {
     match kind.word(count) {
-        word if kind == NewsKind::Fault => word.to_owned(),
+        word if kind == ChangeKind::Fault => word.to_owned(),
         word if count == 1 => format!("{word} group"),
         word => format!("{word} groups"),
     }
@@ -217,13 +217,13 @@ fn left_out(digest: &Digest) -> Option<String> {
             "Not listed: {} with {}{}. All: llama-triage report groups --limit 0",
             count(left.groups, "more group", "more groups"),
             count(left.items, "open item", "open items"),
-            unlisted_news(digest),
+            unlisted_changes(digest),
         )
     })
 }
 
 /// " (2 new, 1 resolved)": the news that is counted above but not listed. What is still open without news is the rest.
-fn unlisted_news(digest: &Digest) -> String {
+fn unlisted_changes(digest: &Digest) -> String {
     let (all, listed) = (&digest.totals, count_changes(Totals::default(), &digest.changes, &[]));
     let unlisted = Totals {
         new: all.new.saturating_sub(listed.new),
@@ -234,7 +234,7 @@ fn unlisted_news(digest: &Digest) -> String {
         ..Totals::default()
     };
     let news: Vec<String> =
-        words::news(&unlisted).into_iter().map(|(n, kind)| format!("{n} {}", kind.word(n))).collect();
+        words::change_counts(&unlisted).into_iter().map(|(n, kind)| format!("{n} {}", kind.word(n))).collect();
     if news.is_empty() { String::new() } else { format!(" ({})", news.join(", ")) }
 }
 
@@ -264,7 +264,7 @@ fn fault(fault: &Fault, clock: &DisplayZone) -> FaultView {
 }
 
 /// Whether the template tells anything beside the title, which names its slots better: `<page>` for `<n>`.
-fn says_more(template: &str, title: &str) -> bool {
+fn template_adds_detail(template: &str, title: &str) -> bool {
     let bare = |text: &str| {
         let mut inside = false;
         let keep = |c: &char| match c {
@@ -296,12 +296,12 @@ fn group(entry: &GroupEntry, clock: &DisplayZone) -> GroupView {
         tone: tone(entry.reason),
         page: entry.page,
         brief,
-        template: (says_more(&template, &title) && !template.is_empty()).then_some(template),
+        template: (template_adds_detail(&template, &title) && !template.is_empty()).then_some(template),
         title,
         why: optional(entry.why.as_deref(), MESSAGE),
         cause: optional(entry.cause.as_deref(), MESSAGE),
         class: short(&entry.class, 40),
-        meaning: words::class_meaning(&entry.class),
+        meaning: words::class_meaning(entry),
         open_items: entry.open_items,
         new_items: entry.new_items,
         counts: words::group_counts(entry),

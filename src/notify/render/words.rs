@@ -30,8 +30,19 @@ pub(crate) fn reason_word(reason: Reason) -> &'static str {
     }
 }
 
-/// What a class means to someone who reads it for the first time; none for a class of the user's own.
-pub(crate) fn class_meaning(class: &str) -> Option<&'static str> {
+/// What the class of a group means to someone who reads it for the first time; none for a class that this version does not know.
+///
+/// What retries have shown is stronger than what the words of a message promise.
+pub(crate) fn class_meaning(entry: &GroupEntry) -> Option<String> {
+    let recovers = entry.recovered > 0 && matches!(entry.class.as_str(), "permanent-input" | "config" | "cancelled");
+    if recovers {
+        let ended = count(entry.retried, "retry", "retries");
+        return Some(format!("by its message, but {} of {ended} recovered", entry.recovered));
+    }
+    meaning_of(&entry.class).map(str::to_owned)
+}
+
+fn meaning_of(class: &str) -> Option<&'static str> {
     Some(match class {
         "permanent-input" => "problem with the files; a retry will not help",
         "config" => "the job's settings are refused; it fails until they are changed",
@@ -48,7 +59,7 @@ pub(crate) fn class_meaning(class: &str) -> Option<&'static str> {
 /// What is counted as news: groups by their state, and the worker's faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub(crate) enum NewsKind {
+pub(crate) enum ChangeKind {
     /// Groups never announced before.
     New,
     /// Groups that failed again.
@@ -63,22 +74,22 @@ pub(crate) enum NewsKind {
     Known,
 }
 
-impl NewsKind {
+impl ChangeKind {
     /// "faults": the word that follows the count.
     pub(crate) fn word(self, count: u64) -> &'static str {
-        if self == NewsKind::Fault && count != 1 { "faults" } else { self.into() }
+        if self == ChangeKind::Fault && count != 1 { "faults" } else { self.into() }
     }
 }
 
 /// The counts of news that are not zero, in order of urgency.
-pub(crate) fn news(totals: &Totals) -> Vec<(u64, NewsKind)> {
+pub(crate) fn change_counts(totals: &Totals) -> Vec<(u64, ChangeKind)> {
     [
-        (totals.new, NewsKind::New),
-        (totals.regressed, NewsKind::Regressed),
-        (totals.escalated, NewsKind::Escalating),
-        (totals.faults, NewsKind::Fault),
-        (totals.resolved, NewsKind::Resolved),
-        (totals.other, NewsKind::Known),
+        (totals.new, ChangeKind::New),
+        (totals.regressed, ChangeKind::Regressed),
+        (totals.escalated, ChangeKind::Escalating),
+        (totals.faults, ChangeKind::Fault),
+        (totals.resolved, ChangeKind::Resolved),
+        (totals.other, ChangeKind::Known),
     ]
     .into_iter()
     .filter(|(n, _)| *n > 0)
@@ -105,7 +116,7 @@ pub(crate) fn subject(digest: &Digest) -> String {
         "" => "[triage]".to_owned(),
         name => format!("[triage {}]", cut_end(name, 20)),
     };
-    let news = news(&digest.totals);
+    let news = change_counts(&digest.totals);
     let prefix = if is_trial(digest) { format!("{prefix} TEST, no news:") } else { prefix };
     let id = format!(" ({})", cut_end(&one_line(&digest.digest_id), 30));
     let whole = format!("{prefix} {}{id}", subject_facts(digest, &news));
@@ -119,13 +130,13 @@ fn is_inventory(digest: &Digest) -> bool {
     digest.baseline && totals.new + totals.regressed + totals.escalated + totals.faults == 0
 }
 
-fn subject_facts(digest: &Digest, news: &[(u64, NewsKind)]) -> String {
+fn subject_facts(digest: &Digest, news: &[(u64, ChangeKind)]) -> String {
     let open = format!("{} open", count(digest.totals.open_items, "item", "items"));
     let is_reminder = digest.changes.iter().any(|e| e.reason == Reason::Reminder);
     if is_inventory(digest) {
         return format!("first inventory - {open}");
     }
-    if is_reminder && news.iter().all(|(_, kind)| *kind == NewsKind::Known) {
+    if is_reminder && news.iter().all(|(_, kind)| *kind == ChangeKind::Known) {
         return format!("reminder: still open - {open}");
     }
     match (news, digest.totals.open_items) {
@@ -243,6 +254,19 @@ pub(crate) fn capitalized(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::triage::digest::test_digest::trial;
+
+    #[test]
+    fn a_group_whose_retries_recover_is_not_said_to_be_hopeless() {
+        let plain = GroupEntry {
+            class: "permanent-input".to_owned(),
+            ..trial("", "UTC", jiff::Timestamp::UNIX_EPOCH).changes.remove(0)
+        };
+        assert!(class_meaning(&plain).unwrap().contains("a retry will not help"));
+        let tried = GroupEntry { retried: 5, ..plain.clone() };
+        assert!(class_meaning(&tried).unwrap().contains("a retry will not help"));
+        let recovering = GroupEntry { recovered: 3, ..tried };
+        assert_eq!(class_meaning(&recovering).unwrap(), "by its message, but 3 of 5 retries recovered");
+    }
 
     #[test]
     fn digests_that_were_joined_are_named_in_one_sentence() {

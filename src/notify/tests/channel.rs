@@ -3,10 +3,11 @@
 use secrecy::SecretString;
 
 use crate::config::channel::{ChannelConfig as Config, ChannelKind, OnlyConfig};
+use crate::notify::Channel;
+use crate::notify::delivery::ChannelSecrets;
 use crate::notify::error::NotifyError;
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::busy;
-use crate::notify::{Channel, ChannelSecrets};
 
 fn folder(dir: &std::path::Path) -> Channel {
     let config =

@@ -6,11 +6,11 @@ use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 
 use crate::config::channel::ChannelKind;
+use crate::notify::delivery::{DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::tests::http_peer::{HttpPeer, Say};
 use crate::notify::tests::mail::facts;
 use crate::notify::tests::sample::busy;
-use crate::notify::{DeliveryFacts, Receipt};
 use crate::triage::digest::size_limit::Tier;
 
 const KINDS: [ChannelKind; 4] = [ChannelKind::Slack, ChannelKind::Teams, ChannelKind::Pagerduty, ChannelKind::Webhook];
@@ -30,7 +30,7 @@ async fn outcome(kind: ChannelKind, say: Say) -> Result<Receipt, NotifyError> {
 }
 
 #[tokio::test]
-async fn the_receiver_can_verify_the_webhook_and_tell_a_repeat() {
+async fn the_receiver_can_verify_the_webhook_and_recognise_a_repeat() {
     let receiver = HttpPeer::start(says(204, "")).await;
     let channel = receiver.channel(ChannelKind::Webhook);
     let first = facts();

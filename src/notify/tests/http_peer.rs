@@ -12,7 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::config::channel::{ChannelConfig as Config, ChannelKind};
-use crate::notify::{Channel, ChannelSecrets};
+use crate::notify::Channel;
+use crate::notify::delivery::ChannelSecrets;
 
 /// What the receiver answers: status, headers, body.
 #[derive(Clone, Default)]

@@ -1,10 +1,11 @@
 //! The ids under which digests and incidents leave the house.
 
 use crate::config::channel::ChannelKind;
+use crate::notify::Channel;
+use crate::notify::delivery::ChannelSecrets;
 use crate::notify::tests::http_peer::{HttpPeer, Say};
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::busy;
-use crate::notify::{Channel, ChannelSecrets};
 use crate::triage::digest::model::Digest;
 
 /// Every id that others could take two digests for one by.

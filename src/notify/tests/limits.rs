@@ -4,12 +4,13 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::model::text::is_steering;
+use crate::notify::Channel;
 use crate::notify::channels::{pagerduty, slack, teams};
+use crate::notify::delivery::{ChannelSecrets, DeliveryFacts};
 use crate::notify::render::words::subject;
 use crate::notify::render::{html, json, text};
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::{busy, hostile};
-use crate::notify::{Channel, ChannelSecrets, DeliveryFacts};
 use crate::triage::digest::model::{Digest, GroupEntry};
 use crate::triage::digest::size_limit::Tier;
 
@@ -82,7 +83,7 @@ proptest! {
     }
 
     #[test]
-    fn text_cannot_steer_a_terminal_and_tells_the_totals(case in digests()) {
+    fn text_cannot_steer_a_terminal_and_has_the_totals(case in digests()) {
         let RenderCase { digest, facts, .. } = case;
         let fitted = html::render(&digest, facts.tier).1;
         let shown = text::render(&fitted);
@@ -191,7 +192,7 @@ fn every_rendering_says_who_acknowledged_a_group() {
 }
 
 #[test]
-fn a_page_that_is_too_large_lists_all_groups_and_tells_the_first_in_full() {
+fn a_page_that_is_too_large_lists_all_groups_and_shows_the_first_in_full() {
     let mut digest = busy();
     let mut entry = digest.changes[0].clone();
     entry.samples = vec![entry.samples[0].clone(); 3];

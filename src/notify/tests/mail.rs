@@ -1,9 +1,10 @@
 //! The mail as bytes.
 
 use crate::config::channel::{ChannelConfig as Config, ChannelKind};
+use crate::notify::Channel;
+use crate::notify::delivery::{ChannelSecrets, DeliveryFacts};
 use crate::notify::render::words::subject;
 use crate::notify::tests::sample::{busy, hostile};
-use crate::notify::{Channel, ChannelSecrets, DeliveryFacts};
 use crate::triage::digest::size_limit::Tier;
 
 pub(crate) fn facts() -> DeliveryFacts {

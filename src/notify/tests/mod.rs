@@ -1,13 +1,13 @@
 //! Tests of the renderings, and of the channels against real peers on loopback.
 
-pub(crate) mod channel;
-pub(crate) mod cut;
-pub(crate) mod http;
-pub(crate) mod http_peer;
-pub(crate) mod ids;
-pub(crate) mod limits;
-pub(crate) mod looks;
-pub(crate) mod mail;
-pub(crate) mod sample;
-pub(crate) mod smtp;
-pub(crate) mod smtp_peer;
+mod channel;
+mod cut;
+mod http;
+mod http_peer;
+mod ids;
+mod limits;
+mod looks;
+mod mail;
+mod sample;
+mod smtp;
+mod smtp_peer;

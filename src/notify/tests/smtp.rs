@@ -7,11 +7,11 @@ use secrecy::SecretString;
 use crate::config::channel::{ChannelConfig as Config, SmtpTls};
 use crate::notify::channels::email::Email;
 use crate::notify::channels::smtp::Patience;
+use crate::notify::delivery::{ChannelSecrets, DeliveryFacts, Receipt};
 use crate::notify::error::NotifyError;
 use crate::notify::tests::mail::{email, facts};
 use crate::notify::tests::sample::busy;
 use crate::notify::tests::smtp_peer::{Protect, Script, SmtpPeer, Then, certificate};
-use crate::notify::{ChannelSecrets, DeliveryFacts, Receipt};
 
 fn short() -> Patience {
     let limit = Duration::from_millis(500);

@@ -100,7 +100,7 @@ pub(crate) fn age(at: Timestamp, now: Timestamp) -> u64 {
 }
 
 /// Hours put together so that their bars fit beside the rest of a line of this width.
-pub(crate) fn narrowed(values: &[u64], width: Option<u16>) -> Vec<u64> {
+pub(crate) fn fit_width(values: &[u64], width: Option<u16>) -> Vec<u64> {
     let together = match width {
         Some(..100) => 3,
         Some(..130) => 2,

@@ -115,7 +115,7 @@ const SENTENCES: [&str; 12] = [
 
 impl Sheet {
     /// The chosen columns of these rows.
-    pub(crate) fn of<R>(
+    pub(crate) fn new<R>(
         rows: &[R],
         columns: &[Column<R>],
         choice: Choice<'_>,
@@ -290,7 +290,7 @@ impl Cell {
             Cell::Flag(true) => "yes".to_owned(),
             Cell::Flag(false) => "no".to_owned(),
             Cell::Spark(values) => {
-                crate::report::format::layout::sparkline(&crate::report::format::layout::narrowed(values, look.width))
+                crate::report::format::layout::sparkline(&crate::report::format::layout::fit_width(values, look.width))
             }
             Cell::Bars(values) => crate::report::format::layout::sparkline(values),
             Cell::Word(..) | Cell::Integer(_) => self.exact(),

@@ -14,7 +14,7 @@ pub(crate) mod tests;
 pub(crate) mod value;
 
 pub(crate) use crate::report::store::error::QueryError;
-pub(crate) use crate::report::store::history::deliveries::{audit, deliveries, digests};
+pub(crate) use crate::report::store::history::deliveries::{audit, audit_line, deliveries, deliveries_of, digests};
 pub(crate) use crate::report::store::history::mttr::{mttr, recovery_times};
 pub(crate) use crate::report::store::history::retries::{attempts, retries};
 pub(crate) use crate::report::store::history::scans::{Freshness, addresses, freshness};
@@ -24,7 +24,7 @@ pub(crate) use crate::report::store::lists::group::group;
 pub(crate) use crate::report::store::lists::groups::groups;
 pub(crate) use crate::report::store::lists::item::items_named;
 pub(crate) use crate::report::store::lists::item::timeline as item;
-pub(crate) use crate::report::store::lists::items::{count_items, items};
+pub(crate) use crate::report::store::lists::items::{count_items, items, items_by_id};
 pub(crate) use crate::report::store::lists::skipped::skipped;
 pub(crate) use crate::report::store::read_transaction::ReadTransaction;
 pub(crate) use crate::report::store::selection::find::{group as group_named, unknown_filter_values};

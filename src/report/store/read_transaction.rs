@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::{access, open};
-use crate::report::store::QueryError;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::matching_items::{ItemCriteria, Picked};
 
 /// KiB of pages that are kept, taken as they are read: a report looks up hundreds of items in trees of millions, and
@@ -40,7 +40,7 @@ impl ReadTransaction {
             return Err(LedgerError::File { path: path.to_owned(), source });
         }
         let connection = open::reader(path)?;
-        refuse_strange(&connection, path)?;
+        refuse_foreign_file(&connection, path)?;
         open::refuse_older(&connection)?;
         ReadTransaction::over(connection)
     }
@@ -85,7 +85,7 @@ impl ReadTransaction {
 }
 
 /// A file that no program of ours ever wrote: an empty one, or other people's data, which nothing may migrate.
-fn refuse_strange(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+fn refuse_foreign_file(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
     let written: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let filled = connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master)", [], |row| row.get(0))?;
     match (written, filled) {

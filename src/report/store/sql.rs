@@ -7,7 +7,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, Row};
 
 use crate::report::history::{SqlRow, SqlValue};
-use crate::report::store::{QueryError, ReadTransaction};
+use crate::report::store::error::QueryError;
+use crate::report::store::read_transaction::ReadTransaction;
 
 /// Limits of a user's own statement.
 #[derive(Clone, Copy, Debug)]

@@ -7,22 +7,20 @@ use crate::model::batch_api::{ApiState, BatchApi};
 use crate::model::group_state::GroupState;
 use crate::model::item::Kind;
 use crate::report::filter::TimeRange;
+use crate::report::store::error::QueryError;
 use crate::report::store::history::{recovered, retries, scans, trend};
 use crate::report::store::lists::groups::{self, Keep};
 use crate::report::store::lists::items;
 use crate::report::store::selection::counts;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 use crate::report::summary::{
     ApiRow, BudgetUsage, DeliveryCounts, FaultRow, GroupCounts, HoldRow, LastDigest, SummaryRow,
 };
-use crate::reprocess::account::hold_of;
 use crate::reprocess::plans::hold_summary::Hold;
 use crate::reprocess::policy::group::Turn;
-use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::store::budget_usage::COSTS;
-use crate::reprocess::store::{account, history};
-use crate::scan::store::project;
-use crate::scan::store::project_api;
+use crate::reprocess::store::{budget_usage, history};
+use crate::scan::store::{project, project_api};
 
 /// Groups shown.
 const TOP: usize = 10;
@@ -112,10 +110,10 @@ fn faults(view: &ReportView<'_>) -> Result<Vec<FaultRow>, QueryError> {
         .prepare("SELECT fault, text, since, count FROM worker_fault WHERE ended_at IS NULL ORDER BY since")?;
     let rows = statement.query_map([], |row| {
         Ok(FaultRow {
-            fault: row.get(0)?,
-            text: row.get(1)?,
-            since: value::time(row, 2)?,
-            count: value::count(row, 3)?,
+            fault: row.get("fault")?,
+            text: row.get("text")?,
+            since: value::time(row, "since")?,
+            count: value::count(row, "count")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -131,44 +129,32 @@ fn deliveries(view: &ReportView<'_>, window: TimeRange) -> Result<DeliveryCounts
     Ok(counts)
 }
 
-/// What was posted, or may have been, counts; what was certainly not does not.
+/// What retries go by.
 fn spent(view: &ReportView<'_>, budget: ConfiguredBudget) -> Result<BudgetUsage, QueryError> {
-    let now = view.now.as_millisecond();
-    let sql = format!(
-        "SELECT coalesce(sum(n.item_count) FILTER (WHERE n.posting_at > ?1 - 3600000), 0), coalesce(sum(n.item_count), 0)
-         FROM intent n WHERE n.posting_at > ?1 - 86400000 AND {COSTS}"
-    );
-    let spent = view.connection.query_row(&sql, [now], |row| {
-        Ok(BudgetUsage {
-            last_hour: value::count(row, 0)?,
-            last_day: value::count(row, 1)?,
-            per_hour: budget.per_hour,
-            per_day: budget.per_day,
-        })
-    })?;
-    Ok(spent)
+    let spent = budget_usage::until(view.connection, view.now)?;
+    Ok(BudgetUsage {
+        last_hour: spent.hour.into(),
+        last_day: spent.day.into(),
+        per_hour: budget.per_hour,
+        per_day: budget.per_day,
+    })
 }
 
 /// What holds retries back: of projects an account, a 429, a storm or an incident; of groups lost probes.
 fn holds(view: &ReportView<'_>) -> Result<Vec<HoldRow>, QueryError> {
-    let limits = Limits { worth: view.worth, ..Limits::default() };
     let mut rows = Vec::new();
     for project in project::names(view.connection)? {
-        let stored = account::get(view.connection, &project)?;
-        let held =
-            hold_of(view.connection, &project, view.now)?.map(|(reason, until)| Hold::held(&project, reason, until));
-        let holds = [Hold::of_account(&project, &stored), Hold::waiting(&project, &stored, view.now), held];
-        let scope = format!("project:{project}");
-        rows.extend(holds.into_iter().flatten().map(|hold| HoldRow {
-            scope: scope.clone(),
+        rows.extend(Hold::of_project(view.connection, &project, view.now)?.into_iter().map(|hold| HoldRow {
+            scope: format!("project:{project}"),
             state: hold.state,
             until: hold.until,
             why: hold.why,
         }));
     }
     for (_, group) in history::retried(view.connection)? {
-        let outlook = group.outlook(&limits, view.now);
+        let outlook = group.outlook(&view.limits, view.now);
         let (state, until) = match outlook.turn {
+            _ if outlook.left_to_people.is_some() => continue,
             Turn::Rests { until } => ("resting", Some(until)),
             Turn::PersonDecides { .. } => ("needs-decision", None),
             _ => continue,

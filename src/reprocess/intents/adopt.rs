@@ -19,7 +19,7 @@ use crate::reprocess::store::attempt;
 use crate::reprocess::store::intent::{self, IntentItem, NewIntent};
 use crate::reprocess::store::retriable::{Retriable, Which};
 use crate::reprocess::{Reprocess, Summary};
-use crate::scan::Watched;
+use crate::scan::source::Watched;
 use crate::scan::store::batch;
 
 /// Until when the retries that v2's job list shows are known, by the API's clock; by project.

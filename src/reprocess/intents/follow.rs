@@ -13,9 +13,8 @@ use crate::llamacloud::error::CloudError;
 use crate::model::class::Class;
 use crate::model::item::ItemStatus;
 use crate::reprocess::facts::limits;
-use crate::reprocess::policy::limits::Limits;
 use crate::reprocess::protocol::outcome::{AfterStatus, Outcome, RetriedItem, outcome};
-use crate::reprocess::store::attempt::{self, End, Running};
+use crate::reprocess::store::attempt::{self, End, Running, Seen};
 use crate::reprocess::store::intent::{self, StoredIntent};
 use crate::reprocess::{Reprocess, Summary};
 use crate::scan::store::batch;
@@ -79,13 +78,72 @@ impl Reprocess<'_> {
                 // There is no API to ask any more; the attempts expire.
                 None => Standing::default(),
             };
-            let limits = limits(self.config);
-            let (recovered, failed) =
-                self.ledger.write(move |tx| conclude(tx, &intent, running, &standing, &limits, now)).await?;
-            summary.recovered += recovered;
-            summary.failed += failed;
+            let attempts = running.len();
+            let ends = self.ends(&intent, running, &standing, now).await?;
+            let may_end_otherwise = ends.iter().any(|end| end.outcome == Outcome::Expired && !standing.over);
+            let is_over = ends.len() == attempts && !may_end_otherwise;
+            summary.recovered += count(&ends, |end| !end.attempt.expired && end.recovers);
+            summary.failed += count(&ends, |end| !end.attempt.expired && !end.recovers);
+            self.ledger.write(move |tx| conclude(tx, &intent, &ends, is_over, now)).await?;
         }
         Ok(self.read_bills(now, stop).await?)
+    }
+
+    /// How the attempts of an intent have ended; those that have not are left out, and those whose failure no scan has recorded yet.
+    async fn ends(
+        &self,
+        intent: &StoredIntent,
+        running: Vec<Running>,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Result<Vec<End>, LedgerError> {
+        let failed =
+            |attempt: &Running| matches!(standing.of(&attempt.item_id), AfterStatus::Failed | AfterStatus::Skipped);
+        let keys: Vec<i64> = running.iter().filter(|one| failed(one)).map(|one| one.item_key).collect();
+        let batch_ids: Vec<String> = intent.intent.state.batch_ids().into_iter().map(str::to_owned).collect();
+        let read = move |connection: &_| {
+            let seen = keys.into_iter().map(|key| Ok((key, attempt::seen(connection, key, &batch_ids)?)));
+            seen.collect::<Result<HashMap<_, _>, LedgerError>>()
+        };
+        let mut seen = self.ledger.read(read).await?;
+        let ends = running.into_iter().filter_map(|attempt| {
+            let seen = seen.remove(&attempt.item_key).flatten();
+            self.end(intent, attempt, seen, standing, now)
+        });
+        Ok(ends.collect())
+    }
+
+    /// How one attempt ended; none while it has not, or while no scan has recorded its failure yet.
+    fn end(
+        &self,
+        intent: &StoredIntent,
+        attempt: Running,
+        seen: Option<Seen>,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Option<End> {
+        if standing.unasked.contains(&attempt.item_id) {
+            return None;
+        }
+        let status = match standing.of(&attempt.item_id) {
+            AfterStatus::Failed | AfterStatus::Skipped if seen.is_none() => AfterStatus::Running,
+            status => status,
+        };
+        let class = match &seen {
+            Some(seen) if seen.harmless => Class::Done,
+            Some(seen) => self.judge(&seen.said, &intent.job_type).class,
+            None => Class::Unknown,
+        };
+        let group_id = seen.as_ref().map_or("", |seen| seen.group_id.as_str());
+        let after = RetriedItem { status, group_id, class };
+        let outcome = outcome(&intent.group_id, &after, attempt.started_at, now, &limits(self.config));
+        if outcome == Outcome::Running {
+            return None;
+        }
+        let recovers = outcome.recovers(standing.results.contains(&attempt.item_id));
+        // A skip without a result anywhere proves nothing: what became of the item is not known.
+        let outcome = if outcome == Outcome::AlreadyProcessed && !recovers { Outcome::Unknown } else { outcome };
+        Some(End { attempt, outcome, counts: outcome.uses_attempt(class), recovers, seen })
     }
 
     /// Asks what recovered retries were billed. LlamaCloud may know it later than their outcome.
@@ -219,75 +277,23 @@ fn rank(status: AfterStatus) -> u8 {
     }
 }
 
-/// Writes the ends and the items' states in one transaction; says how many recovered and how many did not.
+fn count(ends: &[End], which: impl Fn(&End) -> bool) -> u32 {
+    u32::try_from(ends.iter().filter(|end| which(end)).count()).unwrap_or(u32::MAX)
+}
+
+/// Writes the ends and the items' states in one transaction; the intent is finished if `is_over`.
 fn conclude(
     tx: &Transaction<'_>,
     intent: &StoredIntent,
-    running: Vec<Running>,
-    standing: &Standing,
-    limits: &Limits,
+    ends: &[End],
+    is_over: bool,
     now: Timestamp,
-) -> Result<(u32, u32), LedgerError> {
-    let (mut recovered, mut failed, mut left) = (0, 0, 0);
-    for attempt in running {
-        let was_expired = attempt.expired;
-        let Some(end) = end(tx, intent, attempt, standing, limits, now)? else {
-            left += 1;
-            continue;
-        };
-        left += u32::from(end.outcome == Outcome::Expired && !standing.over);
-        if was_expired {
-            if !matches!(end.outcome, Outcome::Expired | Outcome::Unknown) {
-                attempt::end(tx, intent, &end, now)?;
-            }
-            continue;
-        }
-        attempt::end(tx, intent, &end, now)?;
-        if end.recovers {
-            recovered += 1;
-        } else {
-            failed += 1;
+) -> Result<(), LedgerError> {
+    for end in ends {
+        // An attempt that expired stays so until its batch says what became of it.
+        if !end.attempt.expired || !matches!(end.outcome, Outcome::Expired | Outcome::Unknown) {
+            attempt::end(tx, intent, end, now)?;
         }
     }
-    if left == 0 {
-        intent::finish(tx, &intent.intent_id, now)?;
-    }
-    Ok((recovered, failed))
-}
-
-/// How one attempt ended; none while it has not, or while no scan has recorded its failure yet.
-fn end(
-    tx: &Transaction<'_>,
-    intent: &StoredIntent,
-    attempt: Running,
-    standing: &Standing,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<Option<End>, LedgerError> {
-    if standing.unasked.contains(&attempt.item_id) {
-        return Ok(None);
-    }
-    let mut status = standing.of(&attempt.item_id);
-    let mut seen = None;
-    if matches!(status, AfterStatus::Failed | AfterStatus::Skipped) {
-        seen = attempt::seen(tx, attempt.item_key, &intent.intent.state.batch_ids())?;
-        if seen.is_none() {
-            status = AfterStatus::Running;
-        }
-    }
-    let class = match &seen {
-        Some(seen) if seen.harmless => Class::Done,
-        Some(seen) => Class::try_from(seen.class.as_str()).unwrap_or(Class::Unknown),
-        None => Class::Unknown,
-    };
-    let group_id = seen.as_ref().map_or("", |seen| seen.group_id.as_str());
-    let after = RetriedItem { status, group_id, class };
-    let outcome = outcome(&intent.group_id, &after, attempt.started_at, now, limits);
-    if outcome == Outcome::Running {
-        return Ok(None);
-    }
-    let recovers = outcome.recovers(standing.results.contains(&attempt.item_id));
-    // A skip without a result anywhere proves nothing: what became of the item is not known.
-    let outcome = if outcome == Outcome::AlreadyProcessed && !recovers { Outcome::Unknown } else { outcome };
-    Ok(Some(End { attempt, outcome, counts: outcome.uses_attempt(class), recovers, seen }))
+    if is_over { intent::finish(tx, &intent.intent_id, now) } else { Ok(()) }
 }

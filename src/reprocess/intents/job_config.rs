@@ -50,8 +50,8 @@ enum Learnt {
 }
 
 impl Learnt {
-    fn new(told: Result<JobConfig, String>, lost: Vec<String>) -> Learnt {
-        told.map_or_else(Learnt::Nothing, |config| Learnt::Usable(config, lost))
+    fn new(answered: Result<JobConfig, String>, lost: Vec<String>) -> Learnt {
+        answered.map_or_else(Learnt::Nothing, |config| Learnt::Usable(config, lost))
     }
 }
 
@@ -198,17 +198,17 @@ impl Reprocess<'_> {
         let Some(watched) = self.project(&item.project) else {
             return Ok(Learnt::Unasked("its project is no longer in the configuration".to_owned()));
         };
-        let told = match ask(&watched.source, &item.origin, &item.item_id).await {
-            Ok(told) => told,
+        let answered = match ask(&watched.source, &item.origin, &item.item_id).await {
+            Ok(answered) => answered,
             // Its API is gone, and nothing else shows the configuration.
             Err(error) if error.is_gone() => return Ok(Learnt::Nothing(error.to_string())),
             Err(error) => {
                 return Ok(Learnt::Unasked(format!("the API could not be asked for its job config: {error}")));
             }
         };
-        let lost = told.as_ref().map(left_out).unwrap_or_default();
-        let learnt = match told {
-            Some(told) => usable(&told, api, &item.origin.job_type),
+        let lost = answered.as_ref().map(left_out).unwrap_or_default();
+        let learnt = match answered {
+            Some(answered) => usable(&answered, api, &item.origin.job_type),
             None => Err("LlamaCloud does not tell the job config of its batch".to_owned()),
         };
         let kept = LearntConfig {
@@ -237,13 +237,13 @@ async fn ask(
 /// What v2 tells is the name of a saved configuration, which holds no secret; what v1 tells goes through the allow-list.
 ///
 /// The list knows parameters of parse jobs only: with them, work of another type would be paid for as a parse.
-fn usable(told: &Value, api: BatchApi, job_type: &str) -> Result<JobConfig, String> {
+fn usable(answered: &Value, api: BatchApi, job_type: &str) -> Result<JobConfig, String> {
     let config = match api {
         BatchApi::V1Beta if job_type != "parse" => {
             return Err(format!("the job config of {job_type} is not replayed; add a [[reprocess.job-config]]"));
         }
-        BatchApi::V1Beta => JobConfig::learnt(told),
-        BatchApi::V2 => JobConfig::given(of_v2(told, job_type)?),
+        BatchApi::V1Beta => JobConfig::learnt(answered),
+        BatchApi::V2 => JobConfig::given(of_v2(answered, job_type)?),
     };
     let config = config.map_err(|error| error.to_string())?;
     // The allow-list knows what secrets look like; only the registry knows ours.
@@ -255,8 +255,8 @@ fn usable(told: &Value, api: BatchApi, job_type: &str) -> Result<JobConfig, Stri
 
 /// What a single job of v2 takes: the saved configuration of its batch, or the tier that a preset for parsing stands for,
 /// for only batches are known to take the names of presets.
-fn of_v2(told: &Value, job_type: &str) -> Result<Value, String> {
-    let text = |name: &str| told.get(name).and_then(Value::as_str);
+fn of_v2(answered: &Value, job_type: &str) -> Result<Value, String> {
+    let text = |name: &str| answered.get(name).and_then(Value::as_str);
     let (id, tier) = (text("configuration_id"), text("tier"));
     let preset = id.filter(|_| job_type == "parse").and_then(|id| id.strip_prefix("cfg-PARSE_")).map(str::to_lowercase);
     match (tier.or(preset.as_deref()), id) {
@@ -297,10 +297,10 @@ mod tests {
     fn item(n: u32) -> Retriable {
         Retriable {
             item_id: format!("i-{n:03}"),
+            item_name: String::new(),
             project: "p".to_owned(),
             state: crate::model::item::ItemState::Open,
             group_id: "g".to_owned(),
-            rule: None,
             said: Said::default(),
             failed_at: Timestamp::UNIX_EPOCH,
             baseline: false,
@@ -361,30 +361,30 @@ mod tests {
             assert_eq!(configs.of(row), None);
             configs.why(&Excluded { item_id: row.item_id.clone(), exclusion: Exclusion::NoJobConfig }, &rows)
         };
-        let told = rows.iter().map(why).collect::<Vec<_>>();
-        assert!(told[0].contains("add a [[reprocess.job-config]] (not told)"), "{told:?}");
-        assert!(told[1].contains("no answer; plan again"), "{told:?}");
-        assert!(told[2].contains("20 batches are asked about in one go; plan again"), "{told:?}");
-        assert_eq!(told[3], "its project gone is no longer in the configuration");
+        let answered = rows.iter().map(why).collect::<Vec<_>>();
+        assert!(answered[0].contains("add a [[reprocess.job-config]] (not told)"), "{answered:?}");
+        assert!(answered[1].contains("no answer; plan again"), "{answered:?}");
+        assert!(answered[2].contains("20 batches are asked about in one go; plan again"), "{answered:?}");
+        assert_eq!(answered[3], "its project gone is no longer in the configuration");
     }
 
     #[test]
     fn a_config_that_holds_a_secret_of_ours_is_not_learnt() {
         secrets::hold("Vk3-held-in-a-config-Vk3");
-        let told = |text: &str| json!({"parameters": {"tier": "fast", "user_prompt": text}});
-        assert!(usable(&told("as usual"), BatchApi::V1Beta, "parse").is_ok());
-        let refused = usable(&told("log in with Vk3-held-in-a-config-Vk3"), BatchApi::V1Beta, "parse").unwrap_err();
+        let answered = |text: &str| json!({"parameters": {"tier": "fast", "user_prompt": text}});
+        assert!(usable(&answered("as usual"), BatchApi::V1Beta, "parse").is_ok());
+        let refused = usable(&answered("log in with Vk3-held-in-a-config-Vk3"), BatchApi::V1Beta, "parse").unwrap_err();
         assert!(refused.contains("holds a secret"), "{refused}");
     }
 
     #[test]
     fn only_parse_work_is_retried_with_a_config_learnt_from_v1() {
-        let told = json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "fast"}});
-        assert!(usable(&told, BatchApi::V1Beta, "parse").is_ok());
+        let answered = json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "fast"}});
+        assert!(usable(&answered, BatchApi::V1Beta, "parse").is_ok());
         for job_type in ["classify", "extract"] {
-            assert!(usable(&told, BatchApi::V1Beta, job_type).unwrap_err().contains(job_type));
+            assert!(usable(&answered, BatchApi::V1Beta, job_type).unwrap_err().contains(job_type));
             let known = LearntConfig {
-                job_config: Some(told.to_string()),
+                job_config: Some(answered.to_string()),
                 why: None,
                 lost: Vec::new(),
                 learnt_at: Timestamp::UNIX_EPOCH,
@@ -423,9 +423,9 @@ mod tests {
     #[test]
     fn what_was_learnt_from_one_api_is_not_sent_through_the_other() {
         let v1 = json!({"job_name": "parse_raw_file_job", "parameters": {"tier": "fast"}});
-        for (told, own) in [(v1, BatchApi::V1Beta), (json!({"configuration_id": "cfg-1"}), BatchApi::V2)] {
+        for (answered, own) in [(v1, BatchApi::V1Beta), (json!({"configuration_id": "cfg-1"}), BatchApi::V2)] {
             let known = LearntConfig {
-                job_config: Some(told.to_string()),
+                job_config: Some(answered.to_string()),
                 why: None,
                 lost: Vec::new(),
                 learnt_at: Timestamp::UNIX_EPOCH,

@@ -2,10 +2,9 @@
 
 pub(crate) mod adopt;
 pub(crate) mod concurrent_batches;
-pub(crate) mod end_error;
+pub(crate) mod end;
 pub(crate) mod follow;
 pub(crate) mod job_config;
 pub(crate) mod post;
 pub(crate) mod reconcile;
 pub(crate) mod trials;
-pub(crate) mod unconfigured_project;

@@ -13,9 +13,8 @@ use crate::reprocess::intents::adopt::PriorJobs;
 use crate::reprocess::intents::trials::Trials;
 use crate::reprocess::order::Order;
 use crate::reprocess::protocol::intent::{Intent, IntentEvent, IntentState};
-use crate::reprocess::protocol::job_config::JobConfig;
 use crate::reprocess::protocol::post::{AfterRefusal, PostAnswer, Refusal, after_refusal};
-use crate::reprocess::store::intent::{self, IntentItem, NewIntent, StoredIntent};
+use crate::reprocess::store::intent::{self, NewIntent, StoredIntent};
 use crate::reprocess::store::{account, attempt};
 use crate::reprocess::{Reprocess, Summary};
 use crate::scan::store::batch;
@@ -86,21 +85,21 @@ impl Reprocess<'_> {
     }
 
     async fn post_once(&self, order: &Order, now: Timestamp, summary: &mut Summary) -> anyhow::Result<PostEnd> {
-        let Some(watched) = self.project(&order.project) else { return Ok(PostEnd::Nothing) };
+        let Some(watched) = self.project(&order.intent.project) else { return Ok(PostEnd::Nothing) };
         let intent_id = Ulid::new().to_string();
-        let body = order.config.body(order.chunk.second_try, &intent_id);
         let request = Resubmission {
-            api: order.api,
+            api: order.intent.api,
             intent_id: intent_id.clone(),
-            job_type: order.chunk.job_type.clone(),
-            item_ids: order.chunk.item_ids.clone(),
-            job_config: body,
+            job_type: order.intent.job_type.clone(),
+            item_ids: order.item_ids(),
+            job_config: order.config.body(order.second_try, &intent_id),
             directory_id: order.directory_id.clone(),
             job_id: order.job_id.clone(),
             before: None,
         };
-        if !self.begin(order, &intent_id, now).await? {
-            summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.chunk.group_id));
+        let new = NewIntent { intent_id: intent_id.clone(), ..order.intent.clone() };
+        if !self.ledger.write(move |tx| intent::begin(tx, &new, now)).await? {
+            summary.errors.push(format!("items of {} were claimed by another intent meanwhile", order.intent.group_id));
             return Ok(PostEnd::Gone);
         }
         let look = self.list_prior_jobs(watched, &request, now).await?;
@@ -150,8 +149,8 @@ impl Reprocess<'_> {
         let out_of_credits =
             matches!(answered, Err(CreateError::Rejected { status: 402, .. })) || self.blames_account(&answered);
         let refusal = if out_of_credits { Some(Refusal::Account) } else { refusal };
-        let mut follows = refusal.map(|refusal| after_refusal(refusal, &order.chunk.item_ids));
-        if let (Err(CreateError::NotSent(error)), [_]) = (&answered, order.chunk.item_ids.as_slice())
+        let mut follows = refusal.map(|refusal| after_refusal(refusal, &order.item_ids()));
+        if let (Err(CreateError::NotSent(error)), [_]) = (&answered, order.intent.items.as_slice())
             && (error.is_not_found() || matches!(error, CloudError::Unsupported { .. }))
         {
             // What the request needs of this item is not to be had; another item may be.
@@ -169,34 +168,6 @@ impl Reprocess<'_> {
             None if made => PostEnd::Made,
             None => PostEnd::Nothing,
         })
-    }
-
-    /// Writes the intent with its claims.
-    async fn begin(&self, order: &Order, intent_id: &str, now: Timestamp) -> Result<bool, LedgerError> {
-        let chunk = &order.chunk;
-        let stored = JobConfig::learnt(&order.config.body(chunk.second_try, intent_id));
-        let new = NewIntent {
-            intent_id: intent_id.to_owned(),
-            plan_id: order.wish.plan_id.clone(),
-            project: order.project.clone(),
-            api: order.api,
-            group_id: chunk.group_id.clone(),
-            job_type: chunk.job_type.clone(),
-            trigger: order.trigger(),
-            actor: order.wish.actor.clone(),
-            reason: order.wish.reason.clone(),
-            // What a team wrote may hold secrets; the ledger gets what the allow-list lets through.
-            job_config: stored.map_or_else(|_| "{}".to_owned(), |config| config.body(false, intent_id).to_string()),
-            parameters_hash: chunk.config_hash.clone(),
-            items: chunk
-                .item_ids
-                .iter()
-                .zip(&order.attempts)
-                .map(|(item_id, attempts)| IntentItem { item_id: item_id.clone(), attempts: *attempts, before: None })
-                .collect(),
-            credits: (chunk.unpriced == 0).then_some(chunk.credits),
-        };
-        self.ledger.write(move |tx| intent::begin(tx, &new, now)).await
     }
 
     /// Writes what became of a POST, with all that follows; `stopped` is what an account stop is about.
@@ -277,7 +248,8 @@ fn audit_post(
         reason: intent.reason.as_deref(),
         detail: Some(detail.to_string()),
     };
-    audit::record(tx, &act, now)
+    audit::record(tx, &act, now)?;
+    Ok(())
 }
 
 fn meaning(answered: &Result<String, CreateError>, now: Timestamp) -> PostAnswer {

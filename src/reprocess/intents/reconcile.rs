@@ -283,7 +283,8 @@ fn note(tx: &Transaction<'_>, intent_id: &str, state: &str, now: Timestamp) -> R
     let detail = serde_json::json!({ "state": state }).to_string();
     let act =
         Act { actor: "auto:reconcile", action: "reconcile", subject: intent_id, reason: None, detail: Some(detail) };
-    audit::record(tx, &act, now)
+    audit::record(tx, &act, now)?;
+    Ok(())
 }
 
 fn next(intent: &Intent, event: IntentEvent) -> Result<Intent, LedgerError> {

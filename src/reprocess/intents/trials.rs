@@ -18,7 +18,7 @@ pub(crate) struct Trials(BTreeMap<(String, String), Refusals>);
 impl Trials {
     /// Those that an order belongs to.
     pub(crate) fn of(&mut self, order: &Order) -> &mut Refusals {
-        self.0.entry((order.chunk.group_id.clone(), order.chunk.config_hash.clone())).or_default()
+        self.0.entry((order.intent.group_id.clone(), order.intent.parameters_hash.clone())).or_default()
     }
 }
 

@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ledger::audit::{self, Act};
 use crate::ledger::error::LedgerError;
 use crate::ledger::{Connection, Ledger, Transaction, fault};
-use crate::reprocess::facts::PLAN_LIFE;
-use crate::reprocess::intents::end_error::EndError;
+use crate::reprocess::intents::end::EndError;
 use crate::reprocess::plans::draft::Draft;
 use crate::reprocess::plans::execute::Progress;
 use crate::reprocess::plans::plan_result::{Account, Reasons, by_now, cancelled_by};
@@ -154,7 +153,7 @@ pub(crate) fn result_by_now(connection: &Connection, plan: &StoredPlan) -> Resul
 
 /// Whether a plan that is approved now can no longer be executed at this time.
 pub(crate) fn is_over_by(approved_at: Timestamp, at: Timestamp) -> bool {
-    at - approved_at > PLAN_LIFE
+    at - approved_at > plan::LIFE
 }
 
 /// Whether a time that was written in the past lies ahead: the clock was ahead then, or is behind now.
@@ -163,13 +162,18 @@ pub(crate) fn is_ahead(written: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Ends a plan, approved or not, and says what came of it; what is being posted right now is not stopped by that.
-/// Returns what to say of it.
+/// Returns what to say of it, and the row of the audit log.
 ///
 /// # Errors
 /// There is no such plan, or it is over.
-pub async fn cancel_plan(ledger: &Ledger, plan_id: &str, actor: &str, now: Timestamp) -> Result<String, EndError> {
+pub async fn cancel_plan(
+    ledger: &Ledger,
+    plan_id: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(String, i64), EndError> {
     let (id, actor) = (plan_id.to_owned(), actor.to_owned());
-    let work = move |tx: &Transaction<'_>| -> Result<String, EndError> {
+    let work = move |tx: &Transaction<'_>| -> Result<(String, i64), EndError> {
         let stored = plan::get(tx, &id)?.ok_or(EndError::Unknown)?;
         if let Some(result) = result_by_now(tx, &stored)? {
             let at = stored.executed_at.unwrap_or(stored.created_at);
@@ -190,8 +194,7 @@ pub async fn cancel_plan(ledger: &Ledger, plan_id: &str, actor: &str, now: Times
         };
         plan::end(tx, &id, &PlanEnd { cancelled_by: Some(actor.clone()), ..end }, now)?;
         let act = Act { actor: &actor, action: "reprocess cancel", subject: &id, ..Act::default() };
-        audit::record(tx, &act, now)?;
-        Ok(said)
+        Ok((said, audit::record(tx, &act, now)?))
     };
     ledger.try_write(work).await
 }

@@ -14,7 +14,7 @@ use crate::ledger::error::LedgerError;
 use crate::llamacloud::Cloud;
 use crate::model::class::Class;
 use crate::reprocess::Reprocess;
-use crate::reprocess::facts::{Facts, Lane, PLAN_LIFE, limits};
+use crate::reprocess::facts::{Facts, Lane, limits};
 use crate::reprocess::intents::job_config::JobConfigs;
 use crate::reprocess::plans::hold_summary::{GroupOutlook, Hold};
 use crate::reprocess::policy::budget::{Budget, Spent};
@@ -68,7 +68,7 @@ pub struct Draft {
     /// Hash of the chosen items.
     pub set_hash: String,
     /// One POST each.
-    pub chunks: Vec<DraftChunk>,
+    pub chunks: Vec<DraftPost>,
     /// Parameters that may decide the result and are not sent again, because it is not known whether they may.
     #[serde(default)]
     pub lost_parameters: Vec<String>,
@@ -93,19 +93,12 @@ pub struct Draft {
 
 /// One POST of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DraftChunk {
+pub struct DraftPost {
     /// The project.
     pub project: String,
-    /// The group.
-    pub group_id: String,
-    /// The job type.
-    pub job_type: String,
-    /// Hash of the parameters.
-    pub config_hash: String,
-    /// Whether the cache is cleared, because these items were tried before.
-    pub second_try: bool,
-    /// The items.
-    pub item_ids: Vec<String>,
+    /// What it holds.
+    #[serde(flatten)]
+    pub chunk: Chunk,
 }
 
 /// An item that was left out.
@@ -129,20 +122,18 @@ pub(crate) struct Part {
 impl Draft {
     /// The chosen items.
     pub fn item_ids(&self) -> impl Iterator<Item = &str> {
-        self.chunks.iter().flat_map(|chunk| chunk.item_ids.iter().map(String::as_str))
+        self.chunks.iter().flat_map(|post| post.chunk.item_ids.iter().map(String::as_str))
     }
 
     /// The projects of the chosen items.
     pub(crate) fn projects(&self) -> BTreeSet<String> {
-        self.chunks.iter().map(|chunk| chunk.project.clone()).collect()
+        self.chunks.iter().map(|post| post.project.clone()).collect()
     }
 
     /// The chosen items with the classes that the person saw.
     pub(crate) fn classes(&self) -> BTreeMap<&str, Class> {
-        let of_group = |id: &str| self.groups.iter().find(|group| group.group_id == id);
-        let of_chunk = |chunk: &DraftChunk| of_group(&chunk.group_id)?.class.parse::<Class>().ok();
-        let known = self.chunks.iter().filter_map(|chunk| Some((chunk, of_chunk(chunk)?)));
-        known.flat_map(|(chunk, class)| chunk.item_ids.iter().map(move |id| (id.as_str(), class))).collect()
+        let chunks = self.chunks.iter().map(|post| &post.chunk);
+        chunks.flat_map(|chunk| chunk.item_ids.iter().map(String::as_str).zip(chunk.classes.iter().copied())).collect()
     }
 }
 
@@ -186,17 +177,12 @@ impl Reprocess<'_> {
                 let items = || facts.items.iter().filter(|item| item.group_id == group.group_id);
                 let attempts = items().map(|item| item.attempts_in_life).sum();
                 let asked = u32::try_from(items().count()).unwrap_or(u32::MAX);
-                let class = items().next().map_or("", |item| item.class.name()).to_owned();
-                GroupOutlook { class, items: asked, attempts, ..GroupOutlook::new(group, &limits, now) }
+                GroupOutlook { items: asked, attempts, ..GroupOutlook::new(group, &limits, now) }
             });
             let groups = self.titled(groups.collect()).await?;
             let project = lane.project;
             let is_held_already = parts.iter().any(|part| part.project == project);
-            let holds = [
-                Hold::of_account(&project, &facts.stored_account),
-                Hold::waiting(&project, &facts.stored_account, now),
-            ];
-            let holds = holds.into_iter().flatten().filter(|_| !is_held_already).collect();
+            let holds = if is_held_already { Vec::new() } else { Hold::manual(&project, &facts.stored_account, now) };
             let not_by_itself = self.not_by_itself(&plan, &facts, &limits, now);
             parts.push(Part { project, plan, groups, holds, not_by_itself });
         }
@@ -264,7 +250,8 @@ impl Reprocess<'_> {
         let plans = || parts.iter().map(|part| &part.plan);
         let items: u32 = plans().map(Plan::count).sum();
         let unpriced: u32 = plans().flat_map(|plan| &plan.chunks).map(|chunk| chunk.unpriced).sum();
-        let chunks = parts.iter().flat_map(|part| part.plan.chunks.iter().map(|chunk| frozen(&part.project, chunk)));
+        let frozen = |part: &Part, chunk: &Chunk| DraftPost { project: part.project.clone(), chunk: chunk.clone() };
+        let chunks = parts.iter().flat_map(|part| part.plan.chunks.iter().map(move |chunk| frozen(part, chunk)));
         let excluded = plans()
             .flat_map(|plan| &plan.excluded)
             .map(|left| DraftExclusion { item_id: left.item_id.clone(), why: configs.why(left, rows) });
@@ -273,7 +260,7 @@ impl Reprocess<'_> {
             plan_id: format!("P-{}", Ulid::new()),
             created_at: now,
             as_of,
-            expires_at: now + PLAN_LIFE,
+            expires_at: now + stored::LIFE,
             request,
             items,
             set_hash: crate::reprocess::policy::chunk::set_hash(plans().flat_map(Plan::item_ids)),
@@ -313,21 +300,11 @@ impl Reprocess<'_> {
                 let (actor, subject) = (plan.actor.as_str(), plan.plan_id.as_str());
                 let act =
                     Act { actor, action: "reprocess plan", subject, reason: None, detail: Some(detail.to_string()) };
-                audit::record(tx, &act, plan.created_at)
+                audit::record(tx, &act, plan.created_at)?;
+                Ok(())
             })
             .await?;
         Ok(())
-    }
-}
-
-fn frozen(project: &str, chunk: &Chunk) -> DraftChunk {
-    DraftChunk {
-        project: project.to_owned(),
-        group_id: chunk.group_id.clone(),
-        job_type: chunk.job_type.clone(),
-        config_hash: chunk.config_hash.clone(),
-        second_try: chunk.second_try,
-        item_ids: chunk.item_ids.clone(),
     }
 }
 
@@ -336,10 +313,10 @@ fn budgets(limits: &Limits, spent: &Spent, parts: &[Part]) -> BTreeMap<String, u
     let groups = parts.iter().flat_map(|part| &part.groups);
     let of_groups = groups.map(|group| spent.group_day.get(&group.group_id).copied().unwrap_or(0));
     let left = [
-        (Budget::Run, limits.per_run),
-        (Budget::Hour, limits.per_hour.saturating_sub(spent.hour)),
-        (Budget::Day, limits.per_day.saturating_sub(spent.day)),
-        (Budget::GroupDay, limits.per_group_per_day.saturating_sub(of_groups.max().unwrap_or(0))),
+        (Budget::PerRun, limits.per_run),
+        (Budget::PerHour, limits.per_hour.saturating_sub(spent.hour)),
+        (Budget::PerDay, limits.per_day.saturating_sub(spent.day)),
+        (Budget::PerGroupPerDay, limits.per_group_per_day.saturating_sub(of_groups.max().unwrap_or(0))),
     ];
     left.into_iter().map(|(budget, left)| (budget.to_string(), left)).collect()
 }

@@ -111,7 +111,7 @@ impl Reprocess<'_> {
     }
 
     async fn begin_run<'a>(&self, plan: &'a StoredPlan, draft: &'a Draft, now: Timestamp) -> anyhow::Result<Run<'a>> {
-        let chunks = draft.chunks.iter();
+        let chunks = draft.chunks.iter().map(|post| &post.chunk);
         let frozen: BTreeMap<&str, &str> = chunks
             .flat_map(|chunk| chunk.item_ids.iter().map(|id| (id.as_str(), chunk.config_hash.as_str())))
             .collect();

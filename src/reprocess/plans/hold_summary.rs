@@ -3,10 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::reprocess::policy::group::{GroupFacts, Turn};
+use crate::ledger::Connection;
+use crate::ledger::error::LedgerError;
+use crate::reprocess::account::hold_of;
+use crate::reprocess::policy::group::GroupFacts;
 use crate::reprocess::policy::hold::HoldReason;
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::store::account::StoredAccount;
+use crate::reprocess::store::account::{self, StoredAccount};
 
 /// How retries of a group stand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,8 +19,6 @@ pub struct GroupOutlook {
     pub group_id: String,
     /// Its title.
     pub title: String,
-    /// The class of its items: whether a retry is known to help.
-    pub class: String,
     /// Its items that were asked for.
     pub items: u32,
     /// Counted attempts made at those so far.
@@ -30,7 +31,9 @@ pub struct GroupOutlook {
     pub belief: f64,
     /// What goes next and when, with its numbers, as people read it.
     pub outlook: String,
-    /// Since when a decision by a person is needed; none if none is.
+    /// Its documents that are not retried any more unless a person decides so.
+    pub given_up: u32,
+    /// Since when that is so of all of them, because every probe was lost; none if it is not.
     pub decision_since: Option<Timestamp>,
 }
 
@@ -57,18 +60,31 @@ impl GroupOutlook {
             ended: outlook.ended,
             belief: outlook.belief,
             outlook: outlook.to_string(),
-            decision_since: match outlook.turn {
-                Turn::PersonDecides { since } => Some(since),
-                _ => None,
-            },
+            given_up: outlook.undecided(),
+            decision_since: outlook.decision_since(),
             ..GroupOutlook::default()
         }
     }
 }
 
 impl Hold {
-    /// A stopped account, which also stops manual retries; none if it works.
-    pub fn of_account(project: &str, stored: &StoredAccount) -> Option<Hold> {
+    /// What holds the retries of a project back at `now`, manual ones first.
+    ///
+    /// # Errors
+    /// SQLite refuses.
+    pub(crate) fn of_project(connection: &Connection, project: &str, now: Timestamp) -> Result<Vec<Hold>, LedgerError> {
+        let stored = account::get(connection, project)?;
+        let held = hold_of(connection, project, now)?.map(|(reason, until)| Hold::held(project, reason, until));
+        Ok(Hold::manual(project, &stored, now).into_iter().chain(held).collect())
+    }
+
+    /// What holds manual retries back, too: a stopped account, a wait after a 429.
+    pub(crate) fn manual(project: &str, stored: &StoredAccount, now: Timestamp) -> Vec<Hold> {
+        [Hold::of_account(project, stored), Hold::waiting(project, stored, now)].into_iter().flatten().collect()
+    }
+
+    /// A stopped account; none if it works.
+    fn of_account(project: &str, stored: &StoredAccount) -> Option<Hold> {
         let why = stored.why.clone();
         stored.account.stopped_since.map(|_| Hold {
             project: project.to_owned(),
@@ -79,7 +95,7 @@ impl Hold {
     }
 
     /// What a 429 holds back; none if that is over.
-    pub fn waiting(project: &str, stored: &StoredAccount, now: Timestamp) -> Option<Hold> {
+    fn waiting(project: &str, stored: &StoredAccount, now: Timestamp) -> Option<Hold> {
         let until = stored.wait_until.filter(|until| now < *until)?;
         let why = format!(
             "LlamaCloud answered 429 (too many requests); `llama-triage reprocess resume {project}` ends the wait"
@@ -88,11 +104,12 @@ impl Hold {
     }
 
     /// A storm or an incident.
-    pub fn held(project: &str, reason: HoldReason, until: Timestamp) -> Hold {
-        let why = match reason {
-            HoldReason::Storm => "many retries of several groups were lost within an hour",
-            HoldReason::Incident => "many groups began or escalated at once",
-        };
-        Hold { project: project.to_owned(), state: "held".to_owned(), until: Some(until), why: Some(why.to_owned()) }
+    fn held(project: &str, reason: HoldReason, until: Timestamp) -> Hold {
+        Hold {
+            project: project.to_owned(),
+            state: "held".to_owned(),
+            until: Some(until),
+            why: Some(reason.to_string()),
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Plans: drafted, approved, executed, cancelled.
 
 pub(crate) mod approved;
-pub(crate) mod cancel;
 pub(crate) mod draft;
 pub(crate) mod execute;
 pub(crate) mod hold_summary;

@@ -65,8 +65,8 @@ impl fmt::Display for Account {
         }
         let mut reasons: Vec<(&String, &usize)> = self.left_out.iter().collect();
         reasons.sort_by_key(|(_, items)| std::cmp::Reverse(**items));
-        let told: Vec<String> = reasons.iter().take(MOST_REASONS).map(|(why, n)| format!("{n}: {why}")).collect();
-        write!(f, ", {} ({}", items(self.left_out() as u64, "left out"), told.join(" / "))?;
+        let listed: Vec<String> = reasons.iter().take(MOST_REASONS).map(|(why, n)| format!("{n}: {why}")).collect();
+        write!(f, ", {} ({}", items(self.left_out() as u64, "left out"), listed.join(" / "))?;
         match reasons.len().saturating_sub(MOST_REASONS) {
             0 => write!(f, ")"),
             more => write!(f, " / and for {})", count(more as u64, "other reason", "other reasons")),

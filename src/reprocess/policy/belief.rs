@@ -32,7 +32,7 @@ pub enum TryResult {
 
 /// What is thought of a group's first tries before any was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prior {
+pub(crate) enum Prior {
     /// Four of five recover: the cause passes.
     Passing,
     /// One of two recovers: the cause is not known.

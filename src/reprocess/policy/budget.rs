@@ -4,41 +4,25 @@
 //! and gives its place back. The budget of credits counts everything.
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 
 use crate::reprocess::policy::limits::Limits;
 
 /// A budget that can be used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Budget {
     /// `per-run`.
-    Run,
+    PerRun,
     /// `per-hour`.
-    Hour,
+    PerHour,
     /// `per-day`, of which a part is kept for work by hand.
-    Day,
+    PerDay,
     /// `per-group-per-day`.
-    GroupDay,
+    PerGroupPerDay,
     /// `credits-per-day`.
-    Credits,
+    CreditsPerDay,
     /// `max-share` of the items processed in the last 24 hours.
-    Share,
-}
-
-impl fmt::Display for Budget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Run => "per-run",
-            Self::Hour => "per-hour",
-            Self::Day => "per-day",
-            Self::GroupDay => "per-group-per-day",
-            Self::Credits => "credits-per-day",
-            Self::Share => "max-share",
-        })
-    }
+    MaxShare,
 }
 
 /// What was spent, from the ledger, so that a restart does not reset it. Rejected and unsent intents are not in it.
@@ -64,17 +48,17 @@ impl Spent {
         let usable = if manual { 1.0 } else { 1.0 - limits.manual_reserve };
         let group_day = self.group_day.get(group).copied().unwrap_or(0);
         if self.run >= limits.per_run {
-            Some(Budget::Run)
+            Some(Budget::PerRun)
         } else if self.hour >= limits.per_hour {
-            Some(Budget::Hour)
+            Some(Budget::PerHour)
         } else if f64::from(self.day) + 1.0 > f64::from(limits.per_day) * usable {
-            Some(Budget::Day)
+            Some(Budget::PerDay)
         } else if group_day >= limits.per_group_per_day {
-            Some(Budget::GroupDay)
+            Some(Budget::PerGroupPerDay)
         } else if limits.credits_per_day.is_some_and(|limit| self.credits_day + credits > limit * usable) {
-            Some(Budget::Credits)
+            Some(Budget::CreditsPerDay)
         } else if !manual && self.day >= share_limit(self.processed_day, limits) {
-            Some(Budget::Share)
+            Some(Budget::MaxShare)
         } else {
             None
         }

@@ -1,11 +1,14 @@
 //! The items of one POST, and the hash that freezes them.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::model::class::Class;
 use crate::reprocess::policy::exclusion::Exclusion;
 
 /// Items of one group that go in one POST: they share job type and parameters.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Chunk {
     /// The group.
     pub group_id: String,
@@ -19,6 +22,8 @@ pub struct Chunk {
     pub probe: Option<bool>,
     /// Sorted.
     pub item_ids: Vec<String>,
+    /// The class of each, in the same order; none in a plan that an older version froze.
+    pub classes: Vec<Class>,
     /// Estimated credits of the items whose cost is known.
     pub credits: f64,
     /// Items whose cost is not known.

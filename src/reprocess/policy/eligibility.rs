@@ -6,8 +6,7 @@ use crate::model::class::Class;
 use crate::model::item::ItemState;
 use crate::reprocess::policy::delay::{later, not_before};
 use crate::reprocess::policy::exclusion::Exclusion;
-use crate::reprocess::policy::facts::{ItemFacts, prior};
-use crate::reprocess::policy::limits::Limits;
+use crate::reprocess::policy::facts::{ItemFacts, is_automatic};
 use crate::reprocess::policy::plan::PlanInput;
 
 /// The first reason not to retry `item`, whatever its group's turn and the budgets; `None` when it is eligible.
@@ -73,7 +72,9 @@ fn automatic(item: &ItemFacts, input: &PlanInput<'_>) -> Option<Exclusion> {
     if item.baseline {
         return Some(Exclusion::Baseline);
     }
-    if !is_automatic(item, input.limits) {
+    // The parameters have changed since, if those it failed with are known.
+    let may_be_config = item.class != Class::Config || item.failed_config_hash.is_some();
+    if !is_automatic(item.class, input.limits) || !may_be_config {
         return Some(Exclusion::Class { class: item.class });
     }
     if item.class == Class::Account && input.completed_at.is_none_or(|at| at <= item.failed_at) {
@@ -90,13 +91,4 @@ fn automatic(item: &ItemFacts, input: &PlanInput<'_>) -> Option<Exclusion> {
 /// and waiting for its time to come would stop retries for as long as the clocks differ.
 fn failed_ahead(item: &ItemFacts, now: Timestamp) -> bool {
     item.failed_at > later(now, SignedDuration::from_hours(1))
-}
-
-fn is_automatic(item: &ItemFacts, limits: &Limits) -> bool {
-    match item.class {
-        Class::Unknown => limits.probe_unknown,
-        // The parameters have changed since, if those it failed with are known.
-        Class::Config => item.failed_config_hash.is_some(),
-        class => prior(class).is_some(),
-    }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::model::class::Class;
 use crate::model::item::ItemState;
 use crate::reprocess::policy::belief::Prior;
+use crate::reprocess::policy::limits::Limits;
 
 /// One failed or skipped item.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,10 @@ pub struct ItemFacts {
     pub group_id: String,
     /// `parse`, `extract`, `classify`.
     pub job_type: String,
+    /// The batch that it failed in.
+    pub batch_id: String,
+    /// The extension of its name, in lower case; empty if it has none.
+    pub extension: String,
     /// State in the ledger.
     pub state: ItemState,
     /// Class of its own newest message.
@@ -57,6 +62,11 @@ impl ItemFacts {
         prior(self.class).is_none_or(|_| matches!(self.class, Class::Config | Class::Account))
             && self.planned_as.is_some_and(|then| then != self.class)
     }
+}
+
+/// Whether documents of a class are retried automatically at all.
+pub(crate) fn is_automatic(class: Class, limits: &Limits) -> bool {
+    prior(class).is_some() && (class != Class::Unknown || limits.probe_unknown)
 }
 
 /// What is thought of retries of a class before any was made; none for those that are never made automatically.

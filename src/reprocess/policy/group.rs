@@ -7,9 +7,11 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::model::class::Class;
 use crate::reprocess::policy::belief::{Belief, LAST_NUMBER, Prior, Try, TryResult};
 use crate::reprocess::policy::delay::later;
 use crate::reprocess::policy::exclusion::Exclusion;
+use crate::reprocess::policy::facts::{is_automatic, prior};
 use crate::reprocess::policy::limits::Limits;
 
 /// A group of one project with its retries since its episode began, a person resumed it, or its parameters changed.
@@ -17,10 +19,12 @@ use crate::reprocess::policy::limits::Limits;
 pub struct GroupFacts {
     /// Its id.
     pub group_id: String,
-    /// What is thought of it before any retry.
-    pub prior: Prior,
+    /// The class of most of its documents that may be retried automatically; of all if none may.
+    pub class: Class,
     /// Its documents: those that are open, and those that its retries recovered.
     pub documents: u32,
+    /// Those of them that are open and failed one retry, two, and three or more.
+    pub failed: [u32; 3],
     /// Its retries, in the order in which they were sent.
     pub tries: Vec<Try>,
     /// When a document of it last completed without a retry by llama-triage, which proves that the cause is gone.
@@ -67,6 +71,19 @@ pub struct Outlook {
     pub open: u32,
     /// Those of them that had no first try.
     pub untried: u32,
+    /// Those of them that failed as often as they may, or too few such recover: a person decides.
+    pub given_up: u32,
+    /// Why nothing of it is retried automatically, whatever its turn; none if it is.
+    pub left_to_people: Option<LeftToPeople>,
+}
+
+/// Why a group is never retried automatically.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftToPeople {
+    /// Nothing is: the mode is not `auto`.
+    Mode,
+    /// Its class is not.
+    Class(Class),
 }
 
 /// A group of a few documents may lose so many probes, because one document may be tried three times.
@@ -76,8 +93,9 @@ const LARGEST_STEP: u32 = 100;
 
 impl GroupFacts {
     /// A group that was never retried.
-    pub fn untried(group_id: &str, prior: Prior, documents: u32) -> GroupFacts {
-        GroupFacts { group_id: group_id.to_owned(), prior, documents, tries: Vec::new(), others_recovered_at: None }
+    pub fn untried(group_id: &str, class: Class, documents: u32) -> GroupFacts {
+        let (tries, others_recovered_at) = (Vec::new(), None);
+        GroupFacts { group_id: group_id.to_owned(), class, documents, failed: [0; 3], tries, others_recovered_at }
     }
 
     /// Those of its documents that are open.
@@ -107,8 +125,35 @@ impl GroupFacts {
         let lost = if let Phase::Probing { lost, .. } = phase { lost } else { 0 };
         let recovered = count(TryResult::Recovered);
         let ended = recovered + count(TryResult::Lost);
-        let untried = self.documents.saturating_sub(ended);
-        Outlook { turn, belief: first.share(), recovered, ended, lost, most_lost, open: self.open(), untried }
+        let untried = self.open().saturating_sub(self.failed.iter().sum());
+        Outlook {
+            turn,
+            belief: first.share(),
+            recovered,
+            ended,
+            lost,
+            most_lost,
+            open: self.open(),
+            untried,
+            given_up: self.given_up(turn, limits),
+            left_to_people: self.left_to_people(limits),
+        }
+    }
+
+    fn given_up(&self, turn: Turn, limits: &Limits) -> u32 {
+        let is_given_up = |(tries, _): &(usize, &u32)| {
+            let had_all = u32::try_from(*tries).is_ok_and(|tries| tries >= limits.attempts);
+            had_all || matches!(turn, Turn::Step(rooms) if rooms[(*tries).min(rooms.len() - 1)] == 0)
+        };
+        (1..).zip(&self.failed).filter(is_given_up).map(|(_, documents)| documents).sum()
+    }
+
+    fn left_to_people(&self, limits: &Limits) -> Option<LeftToPeople> {
+        match is_automatic(self.class, limits) {
+            _ if !limits.automatic => Some(LeftToPeople::Mode),
+            true => None,
+            false => Some(LeftToPeople::Class(self.class)),
+        }
     }
 
     /// Why nothing of it goes now, if so.
@@ -122,7 +167,7 @@ impl GroupFacts {
     }
 
     fn belief(&self, number: u32, now: Timestamp) -> Belief {
-        Belief::of(&self.tries, number, self.prior, now)
+        Belief::of(&self.tries, number, prior(self.class).unwrap_or(Prior::Open), now)
     }
 
     /// How many documents may go by the tries behind them. A probe that recovered lets one more go, whatever was lost before.
@@ -195,6 +240,25 @@ fn steps(tries: &[Try]) -> Vec<&[Try]> {
     steps
 }
 
+impl Outlook {
+    /// Since when a person has to decide, because all its probes were lost; none if none has to.
+    pub fn decision_since(&self) -> Option<Timestamp> {
+        match self.turn {
+            Turn::PersonDecides { since } if self.left_to_people.is_none() => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Its open documents of which a person has to decide.
+    pub(crate) fn undecided(&self) -> u32 {
+        match self.left_to_people {
+            Some(_) => 0,
+            None if self.decision_since().is_some() => self.open,
+            None => self.given_up,
+        }
+    }
+}
+
 impl fmt::Display for Outlook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ended {
@@ -202,16 +266,22 @@ impl fmt::Display for Outlook {
             ended => write!(f, "{} of {ended} first tries recovered (belief {:.2})", self.recovered, self.belief)?,
         }
         let probes = format!("{} of {} probes lost", self.lost, self.most_lost);
-        match self.turn {
-            Turn::Running => f.write_str(": waiting for those under way"),
-            Turn::Rests { until } => write!(f, ", {probes}: next probe at {until:.0}"),
-            Turn::PersonDecides { since } => write!(f, ", {probes}: waits for a decision since {since:.0}"),
-            Turn::Probe if self.lost > 0 => write!(f, ", {probes}: next 1"),
-            Turn::Probe => f.write_str(": next 1"),
-            Turn::Step(_) if self.untried == 0 => {
-                write!(f, ": its {} open documents failed again", self.open)
+        match (self.turn, self.left_to_people) {
+            (Turn::Running, _) => return f.write_str(": waiting for those under way"),
+            (_, Some(LeftToPeople::Mode)) => return f.write_str("; nothing is retried automatically, see `mode`"),
+            (_, Some(LeftToPeople::Class(class))) => return write!(f, "; class {class} is not retried automatically"),
+            (Turn::Rests { until }, _) => write!(f, ", {probes}: next probe at {until:.0}")?,
+            (Turn::PersonDecides { since }, _) => {
+                return write!(f, ", {probes}: waits for a decision since {since:.0}");
             }
-            Turn::Step([first, ..]) => write!(f, ": next up to {}", first.min(self.untried)),
+            (Turn::Probe, _) if self.lost > 0 => write!(f, ", {probes}: next 1")?,
+            (Turn::Probe, _) => f.write_str(": next 1")?,
+            (Turn::Step(_), _) if self.untried == 0 => write!(f, ": its {} open documents failed again", self.open)?,
+            (Turn::Step([first, ..]), _) => write!(f, ": next up to {}", first.min(self.untried))?,
+        }
+        match self.given_up {
+            0 => Ok(()),
+            documents => write!(f, "; a person decides about {documents} that failed all tries"),
         }
     }
 }

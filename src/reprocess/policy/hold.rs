@@ -18,11 +18,13 @@ pub struct EndedTry {
 }
 
 /// Why retries of a project wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HoldReason {
     /// Many retries of several groups were lost within an hour.
+    #[error("many retries of several groups were lost within an hour")]
     Storm,
     /// Many groups began or escalated at once.
+    #[error("many groups began or escalated at once")]
     Incident,
 }
 
@@ -117,6 +119,6 @@ fn doubt(in_vain: u32) -> SignedDuration {
 }
 
 /// Whether documents that failed for the account prove that it is stopped: three of two batches, and nothing completed since the first.
-pub(crate) fn is_proven(documents: u64, batches: u64, completed_since: bool) -> bool {
+pub(crate) fn is_proven(documents: usize, batches: usize, completed_since: bool) -> bool {
     documents >= 3 && batches >= 2 && !completed_since
 }

@@ -35,6 +35,8 @@ pub struct Limits {
     pub worth: f64,
     /// Whether items of class unknown are retried automatically.
     pub probe_unknown: bool,
+    /// Whether anything is submitted automatically (mode `auto`); outlooks say so.
+    pub automatic: bool,
     /// Most items in one POST.
     pub chunk: u32,
     /// After this an attempt without a terminal state has expired.
@@ -59,6 +61,7 @@ impl Default for Limits {
             throttled_wait: SignedDuration::from_mins(15),
             worth: 0.25,
             probe_unknown: true,
+            automatic: true,
             chunk: 100,
             expires_after: SignedDuration::from_hours(24),
         }

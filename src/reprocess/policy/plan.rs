@@ -11,7 +11,7 @@ use crate::reprocess::policy::chunk::{Chunk, Excluded};
 use crate::reprocess::policy::delay::jitter;
 use crate::reprocess::policy::eligibility::exclusion;
 use crate::reprocess::policy::exclusion::Exclusion;
-use crate::reprocess::policy::facts::{ItemFacts, prior};
+use crate::reprocess::policy::facts::{ItemFacts, is_automatic, prior};
 use crate::reprocess::policy::group::{GroupFacts, Turn};
 use crate::reprocess::policy::hold::HoldReason;
 use crate::reprocess::policy::limits::Limits;
@@ -135,7 +135,7 @@ impl<'a> Planner<'a> {
         let mut eligible = Vec::with_capacity(by_group.len());
         for (group_id, items) in by_group {
             let documents = u32::try_from(items.len()).unwrap_or(u32::MAX);
-            let untried = || GroupFacts::untried(group_id, prior_of(&items), documents);
+            let untried = || GroupFacts::untried(group_id, class_of(&items, input.limits), documents);
             let group = known.get(group_id).map_or_else(untried, |group| (*group).clone());
             let (out, kept): (Vec<_>, Vec<_>) =
                 items.into_iter().map(|item| (item, exclusion(item, input))).partition(|(_, why)| why.is_some());
@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
             return self.exclude_all(items, &exclusion);
         }
         let Turn::Step(rooms) = group.outlook(limits, now).turn else {
-            let chosen = probe(&items);
+            let chosen = self.probe(&items);
             let rest = items.into_iter().filter(|item| chosen.is_none_or(|one| one.item_id != item.item_id));
             self.exclude_all(rest.collect(), &Exclusion::LaterStep);
             return self.post(group, chosen.into_iter().collect(), Some(true));
@@ -186,13 +186,32 @@ impl<'a> Planner<'a> {
     fn one_of_permanent(&mut self, items: Vec<&'a ItemFacts>, all: bool) -> Vec<&'a ItemFacts> {
         let (hopeless, mut kept): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|item| item.class == Class::PermanentInput && (!all || item.has_turned()));
-        let chosen = probe(&hopeless);
+        let chosen = self.probe(&hopeless);
         for item in hopeless.into_iter().filter(|item| chosen.is_none_or(|one| one.item_id != item.item_id)) {
             let turned = Exclusion::ClassChanged { class: item.class };
             self.exclude(item, Some(if item.has_turned() { turned } else { Exclusion::OneOfPermanent }));
         }
         kept.extend(chosen);
         kept
+    }
+
+    /// The document that stands for its group: never refused alone and not tried before if there is one, then of a batch and a kind of
+    /// file of which the fewest were, else chosen by chance: what one sender, batch or kind of file has may be no fault of the others.
+    fn probe(&self, items: &[&'a ItemFacts]) -> Option<&'a ItemFacts> {
+        let is_of_group = |other: &&ItemFacts| items.first().is_some_and(|item| item.group_id == other.group_id);
+        let tried: Vec<&ItemFacts> =
+            self.input.items.iter().filter(is_of_group).filter(|item| item.attempts > 0).collect();
+        let alike = |item: &ItemFacts| -> u32 {
+            let with = |other: &&ItemFacts| match (item.batch_id == other.batch_id, item.extension == other.extension) {
+                (true, true) => 3 * other.attempts,
+                (false, false) => 0,
+                _ => other.attempts,
+            };
+            tried.iter().map(with).sum()
+        };
+        let rank = |item: &ItemFacts| (item.refusals, item.attempts, alike(item));
+        let chance = |item: &ItemFacts| jitter(&item.item_id, u32::MAX);
+        items.iter().copied().min_by(|a, b| rank(a).cmp(&rank(b)).then(chance(a).total_cmp(&chance(b))))
     }
 
     /// Debits the budgets and puts what fits into chunks by job type, parameters and whether it was tried before.
@@ -214,8 +233,8 @@ impl<'a> Planner<'a> {
         let size = usize::try_from(self.input.limits.chunk.max(1)).unwrap_or(usize::MAX);
         for ((job_type, config_hash, second_try), items) in by_config {
             for part in items.chunks(size) {
-                let mut item_ids: Vec<String> = part.iter().map(|item| item.item_id.clone()).collect();
-                item_ids.sort_unstable();
+                let mut part = part.to_vec();
+                part.sort_unstable_by(|a, b| a.item_id.cmp(&b.item_id));
                 let unpriced = part.iter().filter(|item| item.credits.is_none()).count();
                 self.plan.chunks.push(Chunk {
                     group_id: group.group_id.clone(),
@@ -223,7 +242,8 @@ impl<'a> Planner<'a> {
                     config_hash: config_hash.to_owned(),
                     second_try,
                     probe,
-                    item_ids,
+                    item_ids: part.iter().map(|item| item.item_id.clone()).collect(),
+                    classes: part.iter().map(|item| item.class).collect(),
                     credits: total(part.iter().filter_map(|item| item.credits)),
                     unpriced: u32::try_from(unpriced).unwrap_or(u32::MAX),
                 });
@@ -258,19 +278,14 @@ fn in_order<'a>(groups: Vec<Eligible<'a>>, input: &PlanInput<'_>) -> Vec<Eligibl
     ordered.into_iter().map(|(_, group)| group).collect()
 }
 
-/// What is thought of a group: that its cause passes, if at least half of its items are of a class that says so.
-pub(crate) fn prior_of(items: &[&ItemFacts]) -> Prior {
-    let passing = items.iter().filter(|item| prior(item.class) == Some(Prior::Passing)).count();
-    if !items.is_empty() && passing * 2 >= items.len() { Prior::Passing } else { Prior::Open }
-}
-
-/// The document that stands for its group: never refused alone and not tried before if there is one, else chosen by chance, so that
-/// documents of one sender or size are not asked again and again.
-fn probe<'a>(items: &[&'a ItemFacts]) -> Option<&'a ItemFacts> {
-    items.iter().copied().min_by(|a, b| {
-        let chance = |item: &ItemFacts| jitter(&item.item_id, u32::MAX);
-        (a.refusals, a.attempts).cmp(&(b.refusals, b.attempts)).then(chance(a).total_cmp(&chance(b)))
-    })
+/// The class of most of these items that may be retried automatically, of two that are as many the one that more is thought of; of
+/// all items if none may.
+pub(crate) fn class_of(items: &[&ItemFacts], limits: &Limits) -> Class {
+    let mut of_class: BTreeMap<Class, usize> = BTreeMap::new();
+    items.iter().for_each(|item| *of_class.entry(item.class).or_default() += 1);
+    let passes = |class| prior(class) == Some(Prior::Passing);
+    let most = of_class.into_iter().max_by_key(|(class, items)| (is_automatic(*class, limits), *items, passes(*class)));
+    most.map_or(Class::Unknown, |(class, _)| class)
 }
 
 /// Oldest failures first, because sources are kept for a limited time only.

@@ -1,14 +1,13 @@
 //! One intent: the items of one POST, from the plan to a batch or to none.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::reprocess::protocol::post::{PostAnswer, PostMeaning, Refusal};
 use crate::reprocess::protocol::reconcile::Verdict;
 
 /// Where an intent stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum IntentState {
     /// On disk with its claims; nothing was sent.
     Planned,
@@ -51,9 +50,11 @@ pub struct Intent {
 }
 
 /// What can happen to an intent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum IntentEvent {
     /// About to POST; this is committed before the first byte.
+    #[strum(serialize = "posted")]
     Post {
         /// When.
         at: Timestamp,
@@ -72,6 +73,7 @@ pub enum IntentEvent {
         at: Timestamp,
     },
     /// A person cancelled it.
+    #[strum(serialize = "cancelled")]
     Cancel,
 }
 
@@ -124,7 +126,7 @@ impl Intent {
                 IntentEvent::Reconciled(Verdict::Adopt { batch_id: other }),
             ) if batch_id != other => (IntentState::Duplicate { batch_ids: vec![batch_id, other] }, posting_at, None),
             (state, IntentEvent::Restarted) => (state, posting_at, None),
-            (state, event) => return Err(BadTransition { state: state.name(), event: event.name() }),
+            (state, event) => return Err(BadTransition { state: state.name(), event: event.into() }),
         };
         Ok((Self { state, posting_at }, refusal))
     }
@@ -150,19 +152,8 @@ fn reconciled(verdict: Verdict) -> IntentState {
 
 impl IntentState {
     /// The name used in SQL, JSON and reports.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Posting => "posting",
-            Self::Submitted { .. } => "submitted",
-            Self::Rejected => "rejected",
-            Self::NotSent => "not_sent",
-            Self::Unknown => "unknown",
-            Self::Adopted { .. } => "adopted",
-            Self::Duplicate { .. } => "duplicate",
-            Self::NotSubmitted => "not_submitted",
-            Self::Cancelled => "cancelled",
-        }
+    pub fn name(&self) -> &'static str {
+        self.into()
     }
 
     /// Whether the claims of its items and its budget are given back.
@@ -181,19 +172,6 @@ impl IntentState {
             Self::Submitted { batch_id } | Self::Adopted { batch_id } => vec![batch_id],
             Self::Duplicate { batch_ids } => batch_ids.iter().map(String::as_str).collect(),
             _ => Vec::new(),
-        }
-    }
-}
-
-impl IntentEvent {
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Post { .. } => "posted",
-            Self::Answered(_) => "answered",
-            Self::Restarted => "restarted",
-            Self::Reconciled(_) => "reconciled",
-            Self::Found { .. } => "found",
-            Self::Cancel => "cancelled",
         }
     }
 }

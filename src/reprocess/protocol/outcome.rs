@@ -1,14 +1,13 @@
 //! What became of an attempt. Submitted is not recovered.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::model::class::Class;
 use crate::reprocess::policy::limits::Limits;
 
 /// The outcome of one attempt at one item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Outcome {
     /// No terminal state yet.
     Running,

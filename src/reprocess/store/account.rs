@@ -15,7 +15,7 @@ const SHORTEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
 /// The account of a project, with what goes with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredAccount {
+pub(crate) struct StoredAccount {
     /// Its state.
     pub account: Account,
     /// No POST before this time: the API asked to wait.
@@ -37,24 +37,15 @@ pub(crate) fn get(connection: &Connection, project: &str) -> Result<StoredAccoun
     Ok(statement.query_row([project], read).optional()?.map(|(_, stored)| stored).unwrap_or_default())
 }
 
-/// Every account of which something is kept, by project.
-///
-/// # Errors
-/// SQLite refuses, or a stored value cannot be read.
-pub(crate) fn all(connection: &Connection) -> Result<Vec<(String, StoredAccount)>, LedgerError> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} ORDER BY p.name"))?;
-    let rows = statement.query_map([], read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 /// The accounts that are stopped, by project.
 ///
 /// # Errors
 /// SQLite refuses, or a stored value cannot be read.
 pub(crate) fn stopped(connection: &Connection) -> Result<Vec<(String, StoredAccount)>, LedgerError> {
-    let mut accounts = all(connection)?;
-    accounts.retain(|(_, stored)| stored.account.stopped_since.is_some());
-    Ok(accounts)
+    let mut statement =
+        connection.prepare_cached(&format!("{SELECT} WHERE t.stopped_since IS NOT NULL ORDER BY p.name"))?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Keeps the account of a project; `why` and what it was refused with belong to the stop.

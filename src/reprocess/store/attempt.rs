@@ -11,6 +11,7 @@ use crate::model::item::ItemState;
 use crate::reprocess::protocol::outcome::Outcome;
 use crate::reprocess::store::claim;
 use crate::reprocess::store::intent::StoredIntent;
+use crate::reprocess::store::retriable::Said;
 use crate::scan::store::batch;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::item::{Recovery, change_state, recover};
@@ -39,8 +40,8 @@ pub(crate) struct Seen {
     pub group_key: i64,
     /// Its id.
     pub group_id: String,
-    /// Its class, as the ledger words it.
-    pub class: String,
+    /// What it said.
+    pub said: Said,
     /// Whether it was skipped because the same work had been done before.
     pub harmless: bool,
     /// The underlying job.
@@ -158,20 +159,22 @@ pub(crate) fn running(connection: &Connection, intent_id: &str) -> Result<Vec<Ru
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn seen(connection: &Connection, item_key: i64, batch_ids: &[&str]) -> Result<Option<Seen>, LedgerError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT s.group_key, s.group_id, s.class, o.kind = 'skipped' AND o.skip_reason IS ?3 AS harmless, o.job_id
-         FROM observation o JOIN batch b USING (batch_key) JOIN error_group g ON g.group_key = o.group_key
-         JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
-         WHERE o.item_key = ?1 AND b.batch_id IN (SELECT value FROM json_each(?2))
-         ORDER BY o.event_at DESC, o.observation_key DESC LIMIT 1",
-    )?;
+pub(crate) fn seen(connection: &Connection, item_key: i64, batch_ids: &[String]) -> Result<Option<Seen>, LedgerError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT s.group_key, s.group_id, w.kind = 'skipped' AND w.skip_reason IS ?3 AS harmless, w.job_id, {}
+         FROM observation w JOIN batch b USING (batch_key) JOIN error_group g ON g.group_key = w.group_key
+         JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key) {}
+         WHERE w.item_key = ?1 AND b.batch_id IN (SELECT value FROM json_each(?2))
+         ORDER BY w.event_at DESC, w.observation_key DESC LIMIT 1",
+        Said::COLUMNS,
+        Said::JOINS
+    ))?;
     let batches = serde_json::json!(batch_ids).to_string();
     let found = statement.query_row(params![item_key, batches, crate::model::item::HARMLESS_SKIP], |row| {
         Ok(Seen {
             group_key: row.get("group_key")?,
             group_id: row.get("group_id")?,
-            class: row.get("class")?,
+            said: Said::read(row)?,
             harmless: row.get("harmless")?,
             job_id: row.get("job_id")?,
         })
@@ -212,7 +215,7 @@ pub(crate) fn end(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: T
     )?
     .execute(params![
         attempt_id,
-        outcome_word(end.outcome),
+        <&str>::from(end.outcome),
         end.counts,
         end.seen.as_ref().map(|seen| seen.group_key),
         end.seen.as_ref().and_then(|seen| seen.job_id.as_deref()),
@@ -238,20 +241,6 @@ pub(crate) fn end(tx: &Transaction<'_>, intent: &StoredIntent, end: &End, now: T
     counters.write(tx)
 }
 
-/// The word of an outcome in SQL and JSON.
-pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Running => "running",
-        Outcome::Recovered => "recovered",
-        Outcome::FailedSame => "failed_same",
-        Outcome::FailedDifferently => "failed_differently",
-        Outcome::AlreadyProcessed => "already_processed",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Expired => "expired",
-        Outcome::Unknown => "unknown",
-    }
-}
-
 /// Attempts through API v2 that recovered their item since then and of which it is not known what they were billed, the newest
 /// `most`: each with its project and batch.
 ///
@@ -267,7 +256,9 @@ pub(crate) fn unbilled(
          WHERE a.finished_at > ?1 AND a.outcome = 'recovered' AND a.billed IS NULL AND a.batch_id IS NOT NULL AND n.api = 'v2'
          ORDER BY a.finished_at DESC LIMIT ?2",
     )?;
-    let rows = statement.query_map(params![Millis(since), most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let rows = statement.query_map(params![Millis(since), most], |row| {
+        Ok((row.get("attempt_id")?, row.get("name")?, row.get("batch_id")?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

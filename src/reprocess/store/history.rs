@@ -6,8 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::{Count, Millis};
 use crate::model::class::Class;
-use crate::reprocess::policy::belief::{Prior, Try, TryResult};
-use crate::reprocess::policy::facts::prior;
+use crate::reprocess::policy::belief::{Try, TryResult};
 use crate::reprocess::policy::group::GroupFacts;
 
 /// Retries of a group that are read, the newest ones; older ones hardly weigh any more.
@@ -26,7 +25,7 @@ pub(crate) struct Asked<'a> {
 }
 
 /// A group of a project with its retries since its episode began or a person resumed it; none if the group is unknown.
-/// Its prior is that of the group's class.
+/// Its class is the one that reports show.
 ///
 /// # Errors
 /// SQLite refuses.
@@ -34,13 +33,14 @@ pub(crate) fn of_group(connection: &Connection, asked: Asked<'_>) -> Result<Opti
     let mut find = connection.prepare_cached(
         "SELECT g.group_key, g.class, -- Retries are timed by our clock, failures by the API's, which may be ahead.
             max(coalesce(g.resumed_at, 0), coalesce((SELECT min(opened_at, noticed_at) FROM episode
-                WHERE group_key = g.group_key ORDER BY ordinal DESC LIMIT 1), 0)),
+                WHERE group_key = g.group_key ORDER BY ordinal DESC LIMIT 1), 0)) AS since,
             (SELECT coalesce(sum(items), 0) FROM item_count c JOIN project USING (project_key)
-             WHERE c.group_key = g.group_key AND name = ?2 AND state IN ('open', 'retrying'))
+             WHERE c.group_key = g.group_key AND name = ?2 AND state IN ('open', 'retrying')) AS open
          FROM error_group g WHERE g.group_id = ?1",
     )?;
     let read = |row: &Row<'_>| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Millis>(2)?.0, row.get::<_, Count>(3)?.0))
+        let class: String = row.get("class")?;
+        Ok((row.get::<_, i64>("group_key")?, class, row.get::<_, Millis>("since")?.0, row.get::<_, Count>("open")?.0))
     };
     let found = find.query_row([asked.group_id, asked.project], read).optional()?;
     let Some((group_key, class, since, open)) = found else { return Ok(None) };
@@ -48,7 +48,8 @@ pub(crate) fn of_group(connection: &Connection, asked: Asked<'_>) -> Result<Opti
     let recovered = tries.iter().filter(|one| one.result == TryResult::Recovered).count();
     Ok(Some(GroupFacts {
         group_id: asked.group_id.to_owned(),
-        prior: Class::try_from(class.as_str()).ok().and_then(prior).unwrap_or(Prior::Open),
+        class: Class::try_from(class.as_str()).unwrap_or(Class::Unknown),
+        failed: failed(connection, group_key, &asked, since)?,
         documents: u32::try_from(open).unwrap_or(u32::MAX).saturating_add(u32::try_from(recovered).unwrap_or(0)),
         others_recovered_at: others_recovered_at(connection, group_key, asked.project, since)?,
         tries,
@@ -96,8 +97,8 @@ fn tries(
     let mut statement = connection.prepare_cached(
         "WITH member (group_key) AS (SELECT group_key FROM error_group WHERE group_key = ?1 OR merged_into = ?1),
              asked (parameters_hash) AS (SELECT value FROM json_each(?3))
-         SELECT a.before + 1, a.started_at, a.finished_at,
-             CASE WHEN a.finished_at IS NULL THEN 'running' WHEN a.counts THEN a.outcome ELSE 'neutral' END
+         SELECT a.before + 1 AS number, a.started_at, a.finished_at,
+             CASE WHEN a.finished_at IS NULL THEN 'running' WHEN a.counts THEN a.outcome ELSE 'neutral' END AS result
          FROM attempt a JOIN intent n USING (intent_id) JOIN project p USING (project_key)
          WHERE a.group_key IN member AND a.started_at > ?4 AND p.name = ?2
              AND (?3 IS NULL OR n.parameters_hash IN asked)
@@ -111,15 +112,40 @@ fn tries(
     let rows =
         statement.query_map(params![group_key, asked.project, parameters, Millis(since), MOST_TRIES], |row| {
             Ok(Try {
-                number: row.get(0)?,
-                started_at: row.get::<_, Millis>(1)?.0,
-                ended_at: row.get::<_, Option<Millis>>(2)?.map(|at| at.0),
-                result: result(row.get_ref(3)?.as_str()?),
+                number: row.get("number")?,
+                started_at: row.get::<_, Millis>("started_at")?.0,
+                ended_at: row.get::<_, Option<Millis>>("finished_at")?.map(|at| at.0),
+                result: result(row.get_ref("result")?.as_str()?),
             })
         })?;
     let mut tries: Vec<Try> = rows.collect::<Result<_, _>>()?;
     tries.reverse();
     Ok(tries)
+}
+
+/// How many open documents of the group failed one retry, two, and three or more.
+fn failed(
+    connection: &Connection,
+    group_key: i64,
+    asked: &Asked<'_>,
+    since: Timestamp,
+) -> Result<[u32; 3], LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "WITH member (group_key) AS (SELECT group_key FROM error_group WHERE group_key = ?1 OR merged_into = ?1),
+             asked (parameters_hash) AS (SELECT value FROM json_each(?3)),
+             tried (tries) AS (
+                 SELECT count(*) FROM attempt a JOIN item i USING (item_key) JOIN intent n USING (intent_id)
+                 JOIN project p ON p.project_key = n.project_key
+                 WHERE a.group_key IN member AND a.started_at > ?4 AND p.name = ?2 AND a.counts AND a.finished_at IS NOT NULL
+                     AND (?3 IS NULL OR n.parameters_hash IN asked)
+                     AND i.state = 'open' AND i.group_key = ?1 AND a.started_at > i.answered_until
+                 GROUP BY a.item_key)
+         SELECT count(*) FILTER (WHERE tries = 1) AS once, count(*) FILTER (WHERE tries = 2) AS twice,
+             count(*) FILTER (WHERE tries > 2) AS more FROM tried",
+    )?;
+    let parameters = asked.parameters.map(|hashes| serde_json::json!(hashes).to_string());
+    let read = |row: &Row<'_>| Ok([row.get("once")?, row.get("twice")?, row.get("more")?]);
+    Ok(statement.query_row(params![group_key, asked.project, parameters, Millis(since)], read)?)
 }
 
 fn result(word: &str) -> TryResult {

@@ -77,6 +77,18 @@ pub fn approve(tx: &Transaction<'_>, plan_id: &str, by: &str, why: &str, now: Ti
     Ok(changed > 0)
 }
 
+/// Plans, newest first: at most `most` after the first `offset`.
+///
+/// # Errors
+/// SQLite refuses.
+pub fn newest(connection: &Connection, most: u64, offset: u64) -> Result<Vec<StoredPlan>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM plan ORDER BY created_at DESC, plan_id DESC LIMIT ?1 OFFSET ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let bounds = [most, offset].map(|bound| i64::try_from(bound).unwrap_or(i64::MAX));
+    let rows = statement.query_map(bounds, read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Plans that may still be approved at this time and were not, newest first.
 ///
 /// # Errors

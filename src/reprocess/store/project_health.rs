@@ -6,11 +6,15 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::time::{Count, Millis};
+use crate::ledger::time::Millis;
 use crate::reprocess::policy::hold::EndedTry;
+use crate::reprocess::store::retriable::Said;
 
 /// Classes whose cause may pass: that of a batch of protected PDFs does not.
 const PASSING: &str = "('transient', 'throttled', 'unknown')";
+
+/// Failures of one group that are looked at, at most.
+const MOST_OF_A_GROUP: u32 = 100;
 
 /// Groups of a project that turned new, came back or escalated after `since`, with when; only those whose cause may pass.
 ///
@@ -43,7 +47,7 @@ pub(crate) fn turned(
 /// SQLite refuses.
 pub(crate) fn ended(connection: &Connection, project: &str, since: Timestamp) -> Result<Vec<EndedTry>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT a.finished_at, s.group_id, a.outcome <> 'recovered'
+        "SELECT a.finished_at, s.group_id, a.outcome <> 'recovered' AS lost
          FROM attempt a JOIN intent n USING (intent_id) JOIN project p USING (project_key)
          JOIN error_group g ON g.group_key = a.group_key
          JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
@@ -51,7 +55,11 @@ pub(crate) fn ended(connection: &Connection, project: &str, since: Timestamp) ->
              AND a.outcome IN ('recovered', 'failed_same', 'failed_differently', 'expired')",
     )?;
     let rows = statement.query_map(params![project, Millis(since)], |row| {
-        Ok(EndedTry { at: row.get::<_, Millis>(0)?.0, group_id: row.get(1)?, lost: row.get(2)? })
+        Ok(EndedTry {
+            at: row.get::<_, Millis>("finished_at")?.0,
+            group_id: row.get("group_id")?,
+            lost: row.get("lost")?,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -75,24 +83,51 @@ pub(crate) fn completion_since(
     Ok(newest.map(|at| at.0))
 }
 
-/// The items of a project that failed for the account after `since` and are open: how many, of how many batches, and when the first
-/// of them failed; none if there are none.
+/// An open item that failed lately.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RecentFailure {
+    /// What it said.
+    pub said: Said,
+    /// The job type of its batch.
+    pub job_type: String,
+    /// Its batch.
+    pub batch_key: i64,
+    /// When it failed.
+    pub at: Timestamp,
+}
+
+/// The open items of a project that failed after `since`, of each group the newest: whether they failed for the account is said by
+/// each itself, and a few are enough to prove it.
 ///
 /// # Errors
 /// SQLite refuses.
-pub(crate) fn account_failures(
+pub(crate) fn recent_failures(
     connection: &Connection,
     project: &str,
     since: Timestamp,
-) -> Result<Option<(u64, u64, Timestamp)>, LedgerError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT count(*), count(DISTINCT o.batch_key), min(i.last_seen)
-         FROM error_group g CROSS JOIN item i USING (group_key) JOIN project p USING (project_key)
-         JOIN observation o ON o.observation_key = i.observation_key
-         WHERE p.name = ?1 AND g.class = 'account' AND g.last_seen > ?2 AND i.state = 'open' AND i.last_seen > ?2",
-    )?;
-    let row = statement.query_row(params![project, Millis(since)], |row| {
-        Ok((row.get::<_, Count>(0)?.0, row.get::<_, Count>(1)?.0, row.get::<_, Option<Millis>>(2)?))
-    })?;
-    Ok(row.2.map(|first| (row.0, row.1, first.0)))
+) -> Result<Vec<RecentFailure>, LedgerError> {
+    let mut groups = connection.prepare_cached("SELECT group_key FROM error_group WHERE last_seen > ?1")?;
+    let mut items = connection.prepare_cached(&format!(
+        "SELECT b.job_type, w.batch_key, i.last_seen, {}
+         FROM item i JOIN project p USING (project_key) JOIN observation w ON w.observation_key = i.observation_key
+         JOIN batch b ON b.batch_key = w.batch_key {}
+         WHERE i.group_key = ?1 AND i.state = 'open' AND i.last_seen > ?2 AND p.name = ?3 ORDER BY i.last_seen DESC LIMIT ?4",
+        Said::COLUMNS,
+        Said::JOINS
+    ))?;
+    let mut failures = Vec::new();
+    let mut found = groups.query([Millis(since)])?;
+    while let Some(group) = found.next()? {
+        let group_key: i64 = group.get("group_key")?;
+        let rows = items.query_map(params![group_key, Millis(since), project, MOST_OF_A_GROUP], |row| {
+            Ok(RecentFailure {
+                said: Said::read(row)?,
+                job_type: row.get("job_type")?,
+                batch_key: row.get("batch_key")?,
+                at: row.get::<_, Millis>("last_seen")?.0,
+            })
+        })?;
+        failures.extend(rows.collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(failures)
 }

@@ -16,14 +16,14 @@ use crate::reprocess::policy::facts::prior;
 pub struct Retriable {
     /// The item.
     pub item_id: String,
+    /// What it is called.
+    pub item_name: String,
     /// The project it was last seen in.
     pub project: String,
     /// Where it stands.
     pub state: ItemState,
     /// Its present group.
     pub group_id: String,
-    /// The rule behind the group's class.
-    pub rule: Option<String>,
     /// What its newest failure or skip said.
     pub said: Said,
     /// Event time of its newest failure.
@@ -44,7 +44,7 @@ pub struct Retriable {
     pub attempts: Vec<Tried>,
 }
 
-/// What a failure or skip said, and what the job records of its group say beyond that.
+/// What a failure or skip said, and what the record of its own job says beyond that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
     /// Whether it was skipped.
@@ -53,10 +53,43 @@ pub struct Said {
     pub message: String,
     /// Why it was skipped.
     pub skip_reason: Option<String>,
-    /// Its group's.
+    /// The item's name.
+    pub item_name: String,
+    /// The class that a person gave its group.
+    pub set_class: Option<String>,
+    /// A code of the job record; none if it was not asked, for that of another job proves nothing about this document.
     pub cause_code: Option<String>,
-    /// Its group's.
+    /// The text of the job record.
     pub cause_text: Option<String>,
+}
+
+impl Said {
+    /// The columns that [`Said::read`] reads, of an observation `w` with [`Said::JOINS`].
+    pub(crate) const COLUMNS: &str =
+        "w.kind = 'skipped' AS skipped, w.skip_reason, m.text AS message, k.code AS cause_code, k.text AS cause_text,
+         (SELECT n.item_name FROM item n WHERE n.item_key = w.item_key) AS name_of_said,
+         (SELECT s.set_class FROM error_group s JOIN error_group seen ON s.group_key = coalesce(seen.merged_into, seen.group_key)
+          WHERE seen.group_key = w.group_key) AS set_class";
+
+    /// What those columns are taken from.
+    pub(crate) const JOINS: &str = "LEFT JOIN message m ON m.message_key = w.message_key
+        LEFT JOIN cause k ON k.observation_key = w.observation_key";
+
+    /// Reads it from a row with its columns.
+    ///
+    /// # Errors
+    /// A column is missing or of another type.
+    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Said> {
+        Ok(Said {
+            skipped: row.get("skipped")?,
+            message: row.get::<_, Option<String>>("message")?.unwrap_or_default(),
+            skip_reason: row.get("skip_reason")?,
+            item_name: row.get::<_, Option<String>>("name_of_said")?.unwrap_or_default(),
+            set_class: row.get("set_class")?,
+            cause_code: row.get("cause_code")?,
+            cause_text: row.get("cause_text")?,
+        })
+    }
 }
 
 /// The batch that an item was in.
@@ -99,14 +132,14 @@ pub enum Which {
 }
 
 const SELECT: &str =
-    "SELECT i.item_key, i.item_id, p.name AS project, i.state, g.group_id, g.rule, i.last_seen, i.baseline,
-        w.kind = 'skipped' AS skipped, w.skip_reason, m.text AS message, g.cause_code, g.cause_text,
+    "SELECT i.item_key, i.item_id, i.item_name, p.name AS project, i.state, g.group_id, i.last_seen, i.baseline,
         c.intent_id AS claimed_by, b.batch_id, b.job_type, b.directory_id, o.job_id,
         r.parameters_hash AS refused_with, r.created_at AS refused_at,
         (SELECT a.batch_id FROM attempt a JOIN intent n ON n.intent_id = a.intent_id
-         WHERE a.item_key = i.item_key AND a.outcome = 'expired' AND n.state = 'submitted' LIMIT 1) AS running_in
-     FROM item i JOIN project p USING (project_key) JOIN error_group g ON g.group_key = i.group_key
-     JOIN observation w ON w.observation_key = i.observation_key LEFT JOIN message m ON m.message_key = w.message_key
+         WHERE a.item_key = i.item_key AND a.outcome = 'expired' AND n.state = 'submitted' LIMIT 1) AS running_in";
+
+const FROM: &str = "FROM item i JOIN project p USING (project_key) JOIN error_group g ON g.group_key = i.group_key
+     JOIN observation w ON w.observation_key = i.observation_key
      JOIN observation o ON o.observation_key = coalesce(
         (SELECT y.observation_key FROM observation y JOIN batch z USING (batch_key)
          WHERE y.item_key = i.item_key AND z.batch_id NOT IN (SELECT batch_id FROM intent WHERE batch_id IS NOT NULL)
@@ -126,7 +159,7 @@ pub fn items(connection: &Connection, which: &Which) -> Result<Vec<Retriable>, L
             ("i.item_key IN (SELECT value FROM json_each(?1))", serde_json::json!(keys))
         }
     };
-    let sql = format!("{SELECT} WHERE {condition} ORDER BY i.item_id");
+    let sql = format!("{SELECT}, {} {FROM} {} WHERE {condition} ORDER BY i.item_id", Said::COLUMNS, Said::JOINS);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([parameter.to_string()])?;
     let refusals = refused_alone(connection)?;
@@ -150,9 +183,9 @@ const MOST_OF_ANOTHER: i64 = 100;
 fn newest(connection: &Connection, baseline: bool) -> Result<Vec<i64>, LedgerError> {
     let mut groups = connection.prepare_cached(
         "SELECT DISTINCT g.group_key, c.project_key, g.class FROM error_group g JOIN item_count c USING (group_key)
-         WHERE g.open_items > 0 AND c.state IN ('open', 'retrying') AND g.class <> 'done'",
+         WHERE g.open_items > 0 AND c.state IN ('open', 'retrying')",
     )?;
-    let groups = groups.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let groups = groups.query_map([], |row| Ok((row.get("group_key")?, row.get("project_key")?, row.get("class")?)))?;
     let groups: Vec<(i64, i64, String)> = groups.collect::<Result<_, _>>()?;
     let of_group = |state: &str, more: &str| {
         connection.prepare_cached(&format!(
@@ -203,19 +236,13 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError
     let refused_at = row.get::<_, Option<Millis>>("refused_at")?.map(|at| at.0);
     Ok(Retriable {
         item_id: row.get("item_id")?,
+        item_name: row.get("item_name")?,
         project: row.get("project")?,
         state: ItemState::try_from(state.as_str())
             .ok()
             .ok_or(LedgerError::Unreadable { what: "item state", value: state })?,
         group_id: row.get("group_id")?,
-        rule: row.get("rule")?,
-        said: Said {
-            skipped: row.get("skipped")?,
-            message: row.get::<_, Option<String>>("message")?.unwrap_or_default(),
-            skip_reason: row.get("skip_reason")?,
-            cause_code: row.get("cause_code")?,
-            cause_text: row.get("cause_text")?,
-        },
+        said: Said::read(row)?,
         failed_at: row.get::<_, Millis>("last_seen")?.0,
         baseline: row.get("baseline")?,
         claimed_by: row.get("claimed_by")?,
@@ -234,17 +261,21 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Retriable, LedgerError
 
 fn tried(connection: &Connection, item_key: i64) -> Result<Vec<Tried>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT n.parameters_hash, a.counts, a.started_at > coalesce(
+        "SELECT n.parameters_hash, a.counts, (a.started_at > coalesce(
              (SELECT max(r.started_at) FROM attempt r WHERE r.item_key = ?1 AND r.outcome = 'recovered'), 0)
              AND a.started_at > (SELECT max(i.answered_until, coalesce(g.resumed_at, 0))
-                 FROM item i JOIN error_group g USING (group_key) WHERE i.item_key = ?1),
+                 FROM item i JOIN error_group g USING (group_key) WHERE i.item_key = ?1)) AS in_episode,
              CASE WHEN a.outcome = 'cancelled' AND (SELECT last_seen FROM item WHERE item_key = ?1) <= a.started_at
-                 THEN a.finished_at END
+                 THEN a.finished_at END AS cancelled_at
          FROM attempt a JOIN intent n USING (intent_id) WHERE a.item_key = ?1 ORDER BY a.started_at, a.attempt_id",
     )?;
     let rows = statement.query_map(params![item_key], |row| {
-        let cancelled_at = row.get::<_, Option<Millis>>(3)?.map(|at| at.0);
-        Ok(Tried { parameters_hash: row.get(0)?, counts: row.get(1)?, in_episode: row.get(2)?, cancelled_at })
+        Ok(Tried {
+            parameters_hash: row.get("parameters_hash")?,
+            counts: row.get("counts")?,
+            in_episode: row.get("in_episode")?,
+            cancelled_at: row.get::<_, Option<Millis>>("cancelled_at")?.map(|at| at.0),
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

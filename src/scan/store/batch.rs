@@ -8,10 +8,26 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::time::{millis, optional_millis, timestamp};
 use crate::model::batch::{Batch, BatchStatus, Counted, LastListing, ListingState};
 use crate::model::time::DAY;
-use crate::scan::store::evidence::Answering;
 use crate::scan::store::ingest_record::Finish;
 use crate::scan::store::project::signed;
 use crate::scan::unread::is_resting;
+
+/// A newer batch whose completed items may answer failures of earlier ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answering {
+    /// Its project.
+    pub project_key: i64,
+    /// Its key.
+    pub batch_key: i64,
+    /// Its id: the evidence.
+    pub batch_id: String,
+    /// The directory it was made from; none if it was made from item ids, of whatever batch.
+    pub directory_id: Option<String>,
+    /// When it was made: its successes came later.
+    pub made_at: i64,
+    /// Time of the scan.
+    pub seen_at: i64,
+}
 
 /// How a known batch stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +50,7 @@ pub(crate) struct KnownBatch {
 const GONE_FOR_GOOD: i64 = DAY;
 
 /// The batches of a project by id, at this time of a scan.
-pub(crate) fn known(
+pub(crate) fn known_batches(
     connection: &Connection,
     project_key: i64,
     at: i64,
@@ -46,21 +62,21 @@ pub(crate) fn known(
          WHERE b.project_key = ?1",
     )?;
     let rows = statement.query_map([project_key], |row| {
-        let status = BatchStatus::from(row.get_ref(2)?.as_str()?);
-        let listing = last_listing(row, 6)?;
-        let gone_at: Option<i64> = row.get(4)?;
+        let status = BatchStatus::from(row.get_ref("status")?.as_str()?);
+        let listing = last_listing(row)?;
+        let gone_at: Option<i64> = row.get("gone_at")?;
         let followed = gone_at.is_none_or(|gone_at| at - gone_at < GONE_FOR_GOOD);
         let unsettled = !status.is_terminal() || listing.as_ref().is_none_or(|listed| listed.is_unsettled(at));
-        let rests = is_resting(row.get(5)?, at);
+        let rests = is_resting(row.get("until")?, at);
         let known = KnownBatch {
-            batch_key: row.get(1)?,
+            batch_key: row.get("batch_key")?,
             awaited: followed && unsettled && !rests,
             listing,
-            last_seen: row.get(3)?,
+            last_seen: row.get("last_seen")?,
             gone: gone_at.is_some(),
             rests,
         };
-        Ok((row.get(0)?, known))
+        Ok((row.get("batch_id")?, known))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -401,17 +417,17 @@ pub(crate) fn listing(
     let mut find = connection.prepare_cached(
         "SELECT listed_as, listing_state, odd_since, relist_at FROM batch WHERE project_key = ?1 AND batch_id = ?2",
     )?;
-    Ok(find.query_row((project_key, batch_id), |row| last_listing(row, 0)).optional()?.flatten())
+    Ok(find.query_row((project_key, batch_id), last_listing).optional()?.flatten())
 }
 
-/// The four columns of a listing, from column `first` on. A state that this version does not know is listed again.
-fn last_listing(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<LastListing>> {
-    let Some(appearance) = row.get(first)? else { return Ok(None) };
-    let state = row.get_ref(first + 1)?.as_str_or_null()?.and_then(|word| word.parse().ok());
+/// The listing of a row of batches. A state that this version does not know is listed again.
+fn last_listing(row: &Row<'_>) -> rusqlite::Result<Option<LastListing>> {
+    let Some(appearance) = row.get("listed_as")? else { return Ok(None) };
+    let state = row.get_ref("listing_state")?.as_str_or_null()?.and_then(|word| word.parse().ok());
     Ok(Some(LastListing {
         appearance,
         state: state.unwrap_or(ListingState::Unsettled),
-        odd_since: row.get(first + 2)?,
-        relist_at: row.get(first + 3)?,
+        odd_since: row.get("odd_since")?,
+        relist_at: row.get("relist_at")?,
     }))
 }

@@ -13,7 +13,9 @@ use crate::model::classified::Classified;
 pub(crate) struct Unexplained {
     /// The group.
     pub group_key: i64,
-    /// The rule that decided its class.
+    /// Its class.
+    pub class: String,
+    /// What decided it.
     pub rule: Option<String>,
     /// Whether an earlier record had a cause.
     pub has_cause: bool,
@@ -41,7 +43,7 @@ pub(crate) struct CauseSample {
 /// Groups with records to ask: those that were never asked first, of them the newest.
 pub(crate) fn unexplained(connection: &Connection) -> Result<Vec<Unexplained>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT group_key, rule, cause_code IS NOT NULL OR cause_text IS NOT NULL AS has_cause, ?1 - cause_asked AS left_to_ask
+        "SELECT group_key, class, rule, cause_code IS NOT NULL OR cause_text IS NOT NULL AS has_cause, ?1 - cause_asked AS left_to_ask
          FROM error_group
          WHERE merged_into IS NULL AND kind = 'failed' AND open_items > 0 AND cause_asked < ?1
          ORDER BY cause_asked, group_key DESC",
@@ -49,6 +51,7 @@ pub(crate) fn unexplained(connection: &Connection) -> Result<Vec<Unexplained>, L
     let groups = statement.query_map([SAMPLES.cast_signed()], |row| {
         Ok(Unexplained {
             group_key: row.get("group_key")?,
+            class: row.get("class")?,
             rule: row.get("rule")?,
             has_cause: row.get("has_cause")?,
             left: row.get::<_, i64>("left_to_ask")?.unsigned_abs(),
@@ -122,7 +125,9 @@ pub(crate) fn explain(
         &cause.text,
     ))?;
     if let Some(classified) = classified {
-        tx.prepare_cached("UPDATE error_group SET class = ?2, rule = ?3 WHERE group_key = ?1")?.execute((
+        tx.prepare_cached("UPDATE error_group SET class = coalesce(set_class, ?2), rule = CASE WHEN set_class IS NULL THEN ?3 ELSE rule END,
+                 class_percent = NULL, class_words = NULL
+             WHERE group_key = ?1")?.execute((
             group_key,
             &classified.class,
             &classified.rule,

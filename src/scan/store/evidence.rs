@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use crate::ledger::error::LedgerError;
 use crate::model::batch::Batch;
 use crate::scan::rules::{OpenFailure, OpenFailures};
+use crate::scan::store::batch::Answering;
 use crate::scan::store::counters::Counters;
 use crate::scan::store::ingest_record::{Finish, ListingContext};
 use crate::scan::store::{batch, item};
@@ -171,9 +172,13 @@ fn open_failures(connection: &Connection, project_key: i64) -> Result<OpenFailur
         let mut rows = oldest.query((group_key, i64::try_from(most).unwrap_or(i64::MAX)))?;
         let (mut count, mut newest) = (0, i64::MIN);
         while let Some(row) = rows.next()? {
-            let failure = OpenFailure { at: row.get(0)?, batch_key: row.get(2)?, directory_id: row.get(3)? };
+            let failure = OpenFailure {
+                at: row.get("last_seen")?,
+                batch_key: row.get("batch_key")?,
+                directory_id: row.get("directory_id")?,
+            };
             (count, newest) = (count + 1, newest.max(failure.at));
-            if row.get::<_, i64>(1)? == project_key {
+            if row.get::<_, i64>("project_key")? == project_key {
                 open.add(failure);
             }
         }
@@ -192,21 +197,4 @@ pub(crate) fn search_again(tx: &Transaction<'_>, project_key: i64, oldest: i64) 
     )?
     .execute((project_key, oldest))?;
     Ok(())
-}
-
-/// A newer batch whose completed items may answer failures of earlier ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answering {
-    /// Its project.
-    pub project_key: i64,
-    /// Its key.
-    pub batch_key: i64,
-    /// Its id: the evidence.
-    pub batch_id: String,
-    /// The directory it was made from; none if it was made from item ids, of whatever batch.
-    pub directory_id: Option<String>,
-    /// When it was made: its successes came later.
-    pub made_at: i64,
-    /// Time of the scan.
-    pub seen_at: i64,
 }

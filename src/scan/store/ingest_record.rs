@@ -1,12 +1,11 @@
 //! What a scan hands to the ledger: observations as listed, with their place and their hashes.
 //!
-//! Hashes are stored, so they must be the same on every machine and in every version: SHA-256, cut to 64 bits.
-//! They are made here, outside the writer's thread, because that thread is what a first scan waits for.
+//! Hashes are made here, outside the writer's thread, because that thread is what a first scan waits for.
 
 use crate::grouping::group_change::GroupChange;
-use sha2::{Digest, Sha256};
 
 use crate::grouping::id::GroupId;
+use crate::ledger::hash::hash;
 use crate::ledger::time::millis;
 use crate::model::batch::{Counted, LastListing};
 use crate::model::item::Observation;
@@ -97,19 +96,6 @@ pub struct IngestWork {
 fn optional(text: Option<&str>) -> &[u8] {
     // No text from the API can be this single byte, so none and the empty text differ.
     text.map_or(&[0xff], str::as_bytes)
-}
-
-fn hash(parts: &[&[u8]]) -> i64 {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-        hasher.update(length.to_le_bytes());
-        hasher.update(part);
-    }
-    let digest: [u8; 32] = hasher.finalize().into();
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_le_bytes(first)
 }
 
 #[cfg(test)]

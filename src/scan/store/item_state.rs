@@ -8,6 +8,7 @@ use rusqlite::{CachedStatement, Row, Transaction};
 use rustc_hash::FxHashMap;
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::time::Word;
 use crate::model::item::{HARMLESS_SKIP, ItemState};
 use crate::scan::store::counter_key::Slot;
 use crate::scan::store::counters::Counters;
@@ -36,32 +37,21 @@ pub(crate) struct KnownItem {
 
 impl KnownItem {
     /// Finds one by `item_id`; read with [`KnownItem::read`].
-    pub(crate) const BY_ID: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until,
-         project_key, kind FROM item WHERE item_id = ?1";
+    pub(crate) const BY_ID: &str = "SELECT item_key, state, project_key, group_key, observation_key, last_seen,
+         answered_until, kind = 'skipped' FROM item WHERE item_id = ?1";
     /// Finds one by `item_key`; read with [`KnownItem::read`].
-    pub(crate) const BY_KEY: &str = "SELECT item_key, state, group_key, observation_key, last_seen, answered_until,
-         project_key, kind FROM item WHERE item_key = ?1";
+    pub(crate) const BY_KEY: &str = "SELECT item_key, state, project_key, group_key, observation_key, last_seen,
+         answered_until, kind = 'skipped' FROM item WHERE item_key = ?1";
 
     /// Reads a row of the queries above.
     ///
     /// # Errors
     /// SQLite's, or a state that is none.
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<KnownItem> {
-        let state = row.get_ref(1)?.as_str()?;
-        let unreadable = || {
-            let error = format!("unknown state of item: {state}");
-            rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, error.into())
-        };
-        Ok(KnownItem {
-            item_key: row.get(0)?,
-            state: ItemState::try_from(state).map_err(|_| unreadable())?,
-            group_key: row.get(2)?,
-            observation_key: row.get(3)?,
-            last_seen: row.get(4)?,
-            answered_until: row.get(5)?,
-            project_key: row.get(6)?,
-            skipped: row.get_ref(7)?.as_str()? == "skipped",
-        })
+        // In the order of the queries: a lookup of each column by its name would be paid for every item that is seen again.
+        let (item_key, Word(state), project_key, group_key, observation_key, last_seen, answered_until, skipped) =
+            row.try_into()?;
+        Ok(KnownItem { item_key, state, project_key, group_key, observation_key, last_seen, answered_until, skipped })
     }
 
     /// Where it is counted. To be asked before its newest observation is reported again.
@@ -108,7 +98,8 @@ impl<'t> History<'t> {
     pub(crate) fn new(tx: &'t Transaction<'_>) -> Result<History<'t>, LedgerError> {
         Ok(History {
             observations: tx.prepare_cached(
-                "SELECT observation_key, kind, skip_reason, group_key, event_at FROM observation WHERE item_key = ?1",
+                "SELECT observation_key, kind = 'failed', skip_reason, group_key, event_at FROM observation
+                 WHERE item_key = ?1",
             )?,
             others: tx.prepare_cached("SELECT group_key FROM item_group WHERE item_key = ?1")?,
             add_other: tx.prepare_cached("INSERT INTO item_group (group_key, item_key) VALUES (?1, ?2)")?,
@@ -151,13 +142,13 @@ impl<'t> History<'t> {
 
     /// Brings an item in line with its observations after one was added or changed.
     ///
-    /// `told` is that observation with the item's name and place in it, which the item takes over if it is the newest.
+    /// `observation` is that observation with the item's name and place in it, which the item takes over if it is the newest.
     /// `was` is where the item was counted before.
     pub(crate) fn refresh(
         &mut self,
         item: &KnownItem,
         was: Slot,
-        told: (i64, &str, ListingContext),
+        observation: (i64, &str, ListingContext),
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let history = self.read(item.item_key)?;
@@ -175,7 +166,7 @@ impl<'t> History<'t> {
             newest.event_at,
             i64::try_from(failures).unwrap_or(i64::MAX),
         ))?;
-        let (key, name, place) = told;
+        let (key, name, place) = observation;
         let mut project_key = item.project_key;
         if key == newest.observation_key {
             self.rename.execute((item.item_key, name, place.project_key, place.baseline_until))?;
@@ -191,17 +182,12 @@ impl<'t> History<'t> {
         let mut rows = self.observations.query([item_key])?;
         let mut history = Vec::new();
         while let Some(row) = rows.next()? {
-            history.push(NewestObservation {
-                observation_key: row.get(0)?,
-                failed: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)? == "failed",
-                skip_reason: row.get(2)?,
-                group_key: row.get(3)?,
-                event_at: row.get(4)?,
-            });
+            let (observation_key, failed, skip_reason, group_key, event_at) = row.try_into()?;
+            history.push(NewestObservation { observation_key, failed, skip_reason, group_key, event_at });
         }
         drop(rows);
-        for told in &mut history {
-            told.group_key = self.resolve(told.group_key)?;
+        for observation in &mut history {
+            observation.group_key = self.resolve(observation.group_key)?;
         }
         Ok(history)
     }
@@ -215,9 +201,9 @@ impl<'t> History<'t> {
         counters: &mut Counters,
     ) -> Result<(), LedgerError> {
         let others: Vec<i64> = self.others.query_map([item.item_key], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let is_now = |group: i64| history.iter().any(|told| told.group_key == group);
+        let is_now = |group: i64| history.iter().any(|observation| observation.group_key == group);
         let was = |group: i64| group == item.group_key || others.contains(&group);
-        let mut now: Vec<i64> = history.iter().map(|told| told.group_key).collect();
+        let mut now: Vec<i64> = history.iter().map(|observation| observation.group_key).collect();
         now.sort_unstable();
         now.dedup();
         for &group in now.iter().filter(|group| !was(**group)) {
@@ -251,8 +237,8 @@ fn stored_observation(history: &[NewestObservation]) -> Option<&NewestObservatio
     let newest = |harmless: bool| {
         history
             .iter()
-            .filter(|told| told.harmless() == harmless)
-            .max_by_key(|told| (told.event_at, told.observation_key))
+            .filter(|observation| observation.harmless() == harmless)
+            .max_by_key(|observation| (observation.event_at, observation.observation_key))
     };
     newest(false).or_else(|| newest(true))
 }

@@ -93,7 +93,7 @@ mod tests {
         assert_eq!((count("short"), count(&long), count(&other)), (2, 1, 1));
         let sql =
             "EXPLAIN QUERY PLAN SELECT message_key FROM message WHERE hash = ?1 AND text = ?2 AND length(text) > 256";
-        let plan: String = connection.query_row(sql, (7, "long"), |row| row.get(3)).unwrap();
+        let plan: String = connection.query_row(sql, (7, "long"), |row| row.get("detail")).unwrap();
         assert!(plan.contains("long_message_by_hash"), "{plan}");
     }
 }

@@ -8,7 +8,7 @@ use crate::ledger::time::{millis, timestamp};
 
 /// A scan that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Begun {
+pub(crate) struct StartedScan {
     /// The scan's row.
     pub scan_key: i64,
     /// The project's key.
@@ -49,7 +49,7 @@ pub(crate) struct ScanEnd {
 }
 
 /// Begins a project's scan; the first one ever sets the ledger's first start, the project's first its baseline.
-pub(crate) fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<Begun, LedgerError> {
+pub(crate) fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<StartedScan, LedgerError> {
     // Two scans at one time could not tell what the second one saw; a clock set back must not undo `last_seen`.
     let at = tx.query_row("SELECT max(?1, coalesce(max(started_at) + 1, ?1)) FROM scan", [millis(now)], |row| {
         row.get::<_, i64>(0)
@@ -58,14 +58,14 @@ pub(crate) fn begin_scan(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Re
     tx.execute("INSERT INTO project (name, first_seen) VALUES (?1, ?2) ON CONFLICT DO NOTHING", (name, at))?;
     let (project_key, baseline_until, list_read_at) =
         tx.query_row("SELECT project_key, first_seen, list_read_at FROM project WHERE name = ?1", [name], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            row.try_into()
         })?;
     let newest =
         "SELECT complete = 1 AND unreadable = 0 FROM scan WHERE project_key = ?1 ORDER BY scan_key DESC LIMIT 1";
     let known_until = complete_before(tx, project_key, at)?;
     let before: Option<bool> = tx.query_row(newest, [project_key], |row| row.get(0)).optional()?;
     tx.execute("INSERT INTO scan (project_key, started_at) VALUES (?1, ?2)", (project_key, at))?;
-    Ok(Begun {
+    Ok(StartedScan {
         scan_key: tx.last_insert_rowid(),
         project_key,
         at,
@@ -97,7 +97,7 @@ pub(crate) fn require_full_list(tx: &Transaction<'_>, project_key: i64) -> Resul
 /// Ends a scan.
 pub(crate) fn end_scan(
     tx: &Transaction<'_>,
-    begun: &Begun,
+    begun: &StartedScan,
     ended: &ScanEnd,
     now: Timestamp,
 ) -> Result<(), LedgerError> {

@@ -6,7 +6,7 @@ use strum::VariantArray as _;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::time::{Count, Millis};
-use crate::model::batch_api::{ApiState, ApiStates, BatchApi, LeftBehind, Presence};
+use crate::model::batch_api::{ApiState, ApiStates, BatchApi, OpenWork, Presence};
 
 /// What is known of the APIs of a project; unknown for those that were never asked.
 pub(crate) fn states(connection: &Connection, project_key: i64) -> Result<ApiStates, LedgerError> {
@@ -44,12 +44,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ApiState> {
 pub(crate) fn keep(
     tx: &Transaction<'_>,
     project_key: i64,
-    spoken: &[BatchApi],
+    apis: &[BatchApi],
     states: &ApiStates,
 ) -> Result<(), LedgerError> {
     for api in BatchApi::VARIANTS.iter().copied() {
         let state = states.get(api);
-        let (Some(since), Some(asked_at), true) = (state.since, state.asked_at, spoken.contains(&api)) else {
+        let (Some(since), Some(asked_at), true) = (state.since, state.asked_at, apis.contains(&api)) else {
             tx.execute(
                 "DELETE FROM project_api WHERE project_key = ?1 AND api = ?2",
                 params![project_key, api.word()],
@@ -80,21 +80,21 @@ pub(crate) fn keep(
 pub(crate) const OF_V2: &str = "substr(b.batch_id, 1, 4) IN ('bat-', 'pjb-', 'ext-')";
 
 /// What is open of an API, which can be followed only as long as it answers.
-pub(crate) fn left_behind(connection: &Connection, project_key: i64, api: BatchApi) -> Result<LeftBehind, LedgerError> {
+pub(crate) fn open_work(connection: &Connection, project_key: i64, api: BatchApi) -> Result<OpenWork, LedgerError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT (SELECT count(*) FROM item i JOIN observation o ON o.observation_key = i.observation_key
                      JOIN batch b ON b.batch_key = o.batch_key
-                 WHERE i.project_key = ?1 AND i.state IN ('open', 'retrying') AND {OF_V2} = ?2),
+                 WHERE i.project_key = ?1 AND i.state IN ('open', 'retrying') AND {OF_V2} = ?2) AS open_items,
                 (SELECT count(*) FROM batch b WHERE b.project_key = ?1 AND {OF_V2} = ?2
-                     AND b.status NOT IN ('completed', 'failed', 'cancelled')),
+                     AND b.status NOT IN ('completed', 'failed', 'cancelled')) AS unfinished_batches,
                 (SELECT count(*) FROM intent WHERE project_key = ?1 AND (api = 'v2') = ?2
-                     AND state IN ('posting', 'submitted', 'unknown'))"
+                     AND state IN ('posting', 'submitted', 'unknown')) AS retries"
     ))?;
     Ok(statement.query_row(params![project_key, api == BatchApi::V2], |row| {
-        Ok(LeftBehind {
-            open_items: row.get::<_, Count>(0)?.0,
-            unfinished_batches: row.get::<_, Count>(1)?.0,
-            retries: row.get::<_, Count>(2)?.0,
+        Ok(OpenWork {
+            open_items: row.get::<_, Count>("open_items")?.0,
+            unfinished_batches: row.get::<_, Count>("unfinished_batches")?.0,
+            retries: row.get::<_, Count>("retries")?.0,
         })
     })?)
 }
@@ -152,9 +152,9 @@ mod tests {
         }
         seed.fail("g-1", "bjb-1", 3, t(0));
         seed.fail("g-2", "bat-1", 1, t(0));
-        let left = |seed: &Seed, api| left_behind(&seed.connection, 1, api).unwrap();
-        assert_eq!(left(&seed, BatchApi::V1Beta), LeftBehind { open_items: 3, unfinished_batches: 1, retries: 0 });
-        assert_eq!(left(&seed, BatchApi::V2), LeftBehind { open_items: 1, unfinished_batches: 1, retries: 0 });
+        let left = |seed: &Seed, api| open_work(&seed.connection, 1, api).unwrap();
+        assert_eq!(left(&seed, BatchApi::V1Beta), OpenWork { open_items: 3, unfinished_batches: 1, retries: 0 });
+        assert_eq!(left(&seed, BatchApi::V2), OpenWork { open_items: 1, unfinished_batches: 1, retries: 0 });
         seed.write(|tx| lose_batches(tx, 1, BatchApi::V1Beta, t(5))).unwrap();
         let gone = "SELECT group_concat(batch_id) FROM batch WHERE gone_at IS NOT NULL AND project_key = ?1";
         assert_eq!(seed.text(gone, "1"), "bjb-2");

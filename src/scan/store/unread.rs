@@ -96,7 +96,11 @@ pub(crate) fn vanished(
          ORDER BY b.gone_at, b.batch_key",
     )?;
     let rows = statement.query_map((project_key, from, until), |row| {
-        Ok(VanishedBatch { batch_id: row.get(0)?, last_seen: row.get(1)?, gone_at: row.get(2)? })
+        Ok(VanishedBatch {
+            batch_id: row.get("batch_id")?,
+            last_seen: row.get("last_seen")?,
+            gone_at: row.get("gone_at")?,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

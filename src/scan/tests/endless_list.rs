@@ -12,7 +12,8 @@ use crate::ledger::Ledger;
 use crate::llamacloud::tests::fake::{FakeCloud, RecordedCall, ok};
 use crate::model::classified::Classified;
 use crate::scan::job_list::{MOST_DUE, MOST_READ_OF_CUT};
-use crate::scan::{Watched, restore_grouper, scan};
+use crate::scan::source::Watched;
+use crate::scan::{restore_grouper, scan};
 
 /// One batch of ten has a failed item: twice as many until the list is cut as one scan reads of a cut list.
 const ONE_OF: usize = 10;

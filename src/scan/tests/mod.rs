@@ -1,15 +1,10 @@
 //! Single rules of a scan against a model of LlamaCloud in memory.
 
-#[cfg(test)]
-pub(crate) mod cloud_in_memory;
-#[cfg(test)]
-pub(crate) mod endless_list;
-#[cfg(test)]
-pub(crate) mod growth;
-#[cfg(test)]
-pub(crate) mod source;
-#[cfg(test)]
-pub(crate) mod worlds;
+mod cloud_in_memory;
+mod endless_list;
+mod growth;
+mod source;
+mod worlds;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,8 +15,10 @@ use tempfile::TempDir;
 use crate::grouping::grouper::Subject;
 use crate::ledger::{Ledger, open};
 use crate::model::classified::Classified;
+use crate::scan::source::Watched;
+use crate::scan::summary::ScanSummary;
 use crate::scan::tests::cloud_in_memory::{Change, MemoryFault, MemoryOutcome, Model, time};
-use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
+use crate::scan::{restore_grouper, scan};
 
 /// A ledger and the projects it watches.
 struct Site {

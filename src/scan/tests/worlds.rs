@@ -13,8 +13,10 @@ use crate::ledger::check::check;
 use crate::ledger::{Ledger, open};
 use crate::model::classified::Classified;
 use crate::model::item::Kind;
+use crate::scan::source::Watched;
+use crate::scan::summary::ScanSummary;
 use crate::scan::tests::cloud_in_memory::{Change, MemoryCloud, MemoryFault, MemoryOutcome, Model, time};
-use crate::scan::{ScanSummary, Watched, restore_grouper, scan};
+use crate::scan::{restore_grouper, scan};
 
 #[derive(Clone, Debug)]
 enum CloudChange {
@@ -182,8 +184,10 @@ fn stored(connection: &Connection) -> LedgerRows {
         JOIN item USING (item_key) JOIN batch USING (batch_key) LEFT JOIN message USING (message_key)
         WHERE item_id LIKE 'i%'";
     let mut statement = connection.prepare(sql).unwrap();
-    let rows = statement
-        .query_map((), |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?), (row.get(4)?, row.get(5)?))));
+    let rows = statement.query_map((), |row| {
+        let (item, batch, record, kind, event_at, text) = row.try_into()?;
+        Ok(((item, batch, record, kind), (event_at, text)))
+    });
     rows.unwrap().map(Result::unwrap).collect()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::channel::{ChannelConfig, ChannelKind};
 use crate::credentials::Credentials;
 use crate::service::doctor::CheckResult;
-use crate::service::worker::open_channel;
+use crate::service::setup::open_channel;
 
 /// How long one channel may take; within it every step has a shorter limit of its own.
 const LIMIT: Duration = Duration::from_secs(60);

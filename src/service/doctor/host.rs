@@ -14,7 +14,7 @@ const OUT: u64 = 64 << 20;
 pub(crate) fn disk(ledger: &config::LedgerConfig) -> CheckResult {
     let place = ledger.path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
     let name = place.display().to_string();
-    let space = match Space::of(place) {
+    let space = match Space::measure(place) {
         Ok(space) => space,
         Err(error) => return CheckResult::fail("disk", &name, error.to_string(), "check the folder of ledger.path"),
     };

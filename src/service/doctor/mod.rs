@@ -6,6 +6,7 @@ pub(crate) mod channels;
 pub(crate) mod host;
 pub(crate) mod ledger;
 pub(crate) mod projects;
+pub(crate) mod reach;
 pub(crate) mod unit;
 
 use std::path::Path;
@@ -95,6 +96,7 @@ pub(crate) async fn examine(
         findings.extend(channels::examine(channel, credentials).await);
     }
     findings.extend(ledger::examine(&config.ledger.path).await);
+    findings.extend(reach::examine(&config, path));
     findings.push(host::disk(&config.ledger));
     findings.extend(unit::examine(path, &config).await);
     findings.extend(host::check_monitoring(&config, credentials));

@@ -127,7 +127,7 @@ impl Fence {
         let folders = config.channel.iter().filter_map(|channel| channel.dir.as_deref());
         if let Some(uid) = uid_of(&self.user, passwd) {
             findings
-                .extend([ledger.as_path()].into_iter().chain(folders).filter_map(|path| self.is_strange(path, uid)));
+                .extend([ledger.as_path()].into_iter().chain(folders).filter_map(|path| self.foreign_owner(path, uid)));
         }
         findings
     }
@@ -142,14 +142,14 @@ impl Fence {
     }
 
     /// systemd gives the state directory as a whole to the user when it starts, but only if the folder itself is another's.
-    fn is_strange(&self, path: &Path, uid: u32) -> Option<CheckResult> {
+    fn foreign_owner(&self, path: &Path, uid: u32) -> Option<CheckResult> {
         let owner = |path: &Path| std::fs::metadata(path).ok().map(|found| found.uid());
-        let strange = |path: &Path| owner(path).is_some_and(|owner| owner != uid);
-        let given = self.writable.iter().flatten().any(|allowed| path.starts_with(allowed) && strange(allowed));
+        let is_foreign = |path: &Path| owner(path).is_some_and(|owner| owner != uid);
+        let given = self.writable.iter().flatten().any(|allowed| path.starts_with(allowed) && is_foreign(allowed));
         let name = path.display().to_string();
         let says = format!("not owned by {}, the user of {}", self.user, self.unit);
         let advice = format!("chown -R {}: {name}", self.user);
-        (strange(path) && !given).then(|| CheckResult::fail("unit", &name, says, advice))
+        (is_foreign(path) && !given).then(|| CheckResult::fail("unit", &name, says, advice))
     }
 }
 
@@ -208,16 +208,23 @@ mod tests {
         config.channel = vec![place(&dir.path().join("out")), place(Path::new("/var/lib/llama-triage/blue/out"))];
         assert_eq!(fence.examine(&config, ""), []);
         config.channel.push(place(Path::new("/var/lib/llama-triage/blues")));
-        let told = fence.examine(&config, "");
-        assert_eq!((told.len(), told[0].verdict), (1, CheckStatus::Fail), "{told:?}");
-        assert!(told[0].advice.as_ref().unwrap().contains("ReadWritePaths=/var/lib/llama-triage/blues"), "{told:?}");
+        let results = fence.examine(&config, "");
+        assert_eq!((results.len(), results[0].verdict), (1, CheckStatus::Fail), "{results:?}");
+        assert!(
+            results[0].advice.as_ref().unwrap().contains("ReadWritePaths=/var/lib/llama-triage/blues"),
+            "{results:?}"
+        );
     }
 
     #[test]
     fn a_ledger_that_commands_manually_would_miss_is_reported() {
         let dir = tempfile::tempdir().unwrap();
-        let told = fence(dir.path()).examine(&Config::default(), "");
-        assert_eq!((told.len(), told[0].check, told[0].verdict), (1, "ledger", CheckStatus::Warn), "{told:?}");
+        let results = fence(dir.path()).examine(&Config::default(), "");
+        assert_eq!(
+            (results.len(), results[0].check, results[0].verdict),
+            (1, "ledger", CheckStatus::Warn),
+            "{results:?}"
+        );
     }
 
     #[test]
@@ -229,13 +236,13 @@ mod tests {
         std::fs::write(&config.ledger.path, "").unwrap();
         let (file, root) =
             (std::fs::metadata(&config.ledger.path).unwrap().uid(), std::fs::metadata("/").unwrap().uid());
-        let told = |uid: u32| fence.examine(&config, &format!("root:x:99999:\nsomebody:x:{uid}:1::/:/bin/sh\n"));
-        assert_eq!(told(file), []);
+        let results = |uid: u32| fence.examine(&config, &format!("root:x:99999:\nsomebody:x:{uid}:1::/:/bin/sh\n"));
+        assert_eq!(results(file), []);
         let fence_of_one = Fence { writable: None, ..fence_of(&fence) };
         let told_of_one = fence_of_one.examine(&config, "somebody:x:4242:1::/:/bin/sh\n");
         assert!(told_of_one[0].advice.as_ref().unwrap().starts_with("chown -R somebody:"), "{told_of_one:?}");
         if root != 4242 {
-            assert_eq!(told(4242), [], "the folder itself is another's: systemd hands all of it over");
+            assert_eq!(results(4242), [], "the folder itself is another's: systemd hands all of it over");
         }
     }
 

@@ -9,15 +9,22 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::console::Peer;
 
 /// Connections that are open at once. One more ends the oldest, so that a health check is answered whoever idles.
 const MOST_CONNECTIONS: usize = 64;
@@ -127,9 +134,33 @@ impl ListenerState {
     }
 }
 
+/// Where connections come from.
+pub(crate) enum Listening {
+    /// An address.
+    Tcp(TcpListener),
+    /// A unix socket.
+    Unix(UnixListener),
+}
+
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Listening {
+    async fn accept(&self) -> Result<(Box<dyn Stream>, Peer), Error> {
+        Ok(match self {
+            Listening::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                (Box::new(stream), Peer::Address(address.ip()))
+            }
+            Listening::Unix(listener) => (Box::new(listener.accept().await?.0), Peer::Socket),
+        })
+    }
+}
+
 /// Takes connections and answers them until `stop`.
 pub(crate) async fn run(
-    listener: TcpListener,
+    listener: Listening,
     router: Router,
     times: Times,
     state: &ListenerState,
@@ -147,7 +178,7 @@ pub(crate) async fn run(
             }
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 state.recover();
                 by_age.retain(|connection| !connection.is_finished());
                 while connections.len() >= state.most {
@@ -158,7 +189,7 @@ pub(crate) async fn run(
                     // Its file is closed when its task has ended, not before.
                     let _ended = connections.join_next().await;
                 }
-                by_age.push_back(connections.spawn(answer(stream, router.clone(), times)));
+                by_age.push_back(connections.spawn(answer(stream, peer, router.clone(), times)));
                 state.open.store(connections.len(), Ordering::Relaxed);
             }
             Err(error) if concerns_one_connection(&error) => {}
@@ -177,13 +208,18 @@ fn concerns_one_connection(error: &Error) -> bool {
 }
 
 /// Answers one connection for as long as it may last. How it ends concerns no one but its peer.
-async fn answer(stream: TcpStream, router: Router, times: Times) {
+async fn answer(stream: Box<dyn Stream>, peer: Peer, router: Router, times: Times) {
+    let router = TowerToHyperService::new(router);
+    let with_peer = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request.map(Body::new))
+    });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(times.head)
             .max_buf_size(LARGEST_HEAD)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .serve_connection(TokioIo::new(stream), with_peer)
     );
     if timeout(times.connection, connection.as_mut()).await.is_err() {
         connection.as_mut().graceful_shutdown();
@@ -197,6 +233,7 @@ mod tests {
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     use super::*;
 
@@ -212,7 +249,7 @@ mod tests {
         let state = Arc::new(ListenerState::default());
         let (of_task, stopped) = (Arc::clone(&state), stop.clone());
         let router = Router::new().route("/", get(|| async { "well" }).post(|body: String| async { body }));
-        tokio::spawn(async move { run(listener, router, times, &of_task, stopped).await });
+        tokio::spawn(async move { run(Listening::Tcp(listener), router, times, &of_task, stopped).await });
         RawPeer { address, state, _stop: stop.drop_guard() }
     }
 

@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::service::liveness::Pulse;
+use crate::service::liveness::Liveness;
 use crate::service::store_health::Health;
 
 type Labels = Vec<(String, String)>;
@@ -17,7 +17,7 @@ type Labels = Vec<(String, String)>;
 ///
 /// # Errors
 /// The text cannot be formatted.
-pub(crate) fn scrape(health: &Health, pulse: &Pulse, ledger_bytes: u64) -> Result<String, std::fmt::Error> {
+pub(crate) fn scrape(health: &Health, pulse: &Liveness, ledger_bytes: u64) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("llama_triage");
     let version = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     gauges(&mut registry, "build_info", "The running version", [(version, 1)]);
@@ -98,7 +98,7 @@ mod tests {
             dead_channels: vec!["oncall".to_owned()],
             ..Health::default()
         };
-        let text = scrape(&health, &Pulse::default(), 4096).unwrap();
+        let text = scrape(&health, &Liveness::default(), 4096).unwrap();
         assert!(text.contains(r#"llama_triage_open_items{kind="failed",class="transient\"}\n"} 7"#), "{text}");
         assert!(text.contains(r#"llama_triage_dead_channels{channel="oncall"} 1"#), "{text}");
         let counter = "# HELP llama_triage_cycles_total Cycles since the start.\n# TYPE llama_triage_cycles_total counter\nllama_triage_cycles_total 0\n";
@@ -117,7 +117,7 @@ mod tests {
             attempts: vec![(word(), 1)],
             ..Health::default()
         };
-        let pulse = Pulse::default();
+        let pulse = Liveness::default();
         pulse.end(std::time::Instant::now(), "2026-03-01T00:00:00Z".parse().unwrap(), true);
         let text = scrape(&health, &pulse, 1).unwrap();
         let samples = text.lines().filter(|line| !line.starts_with('#'));

@@ -24,21 +24,21 @@ use tokio_util::sync::CancellationToken;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::service::disk_space::Space;
-use crate::service::http::listener::{ListenerState, ListenerView, Times};
-use crate::service::liveness::Pulse;
+use crate::service::http::listener::{ListenerState, ListenerView, Listening, Times};
+use crate::service::liveness::Liveness;
 use crate::service::store_health::{self, Health};
 
 /// How long a health check waits for the ledger.
 const LEDGER_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long one look at the ledger serves all who ask: scans wait for the same reader.
-const LOOK_LASTS: Duration = Duration::from_secs(1);
+const HEALTH_CACHE_TIME: Duration = Duration::from_secs(1);
 
 /// What the handlers look at.
 #[derive(Clone)]
 pub(crate) struct Observed {
     ledger: Ledger,
-    pulse: Arc<Pulse>,
+    pulse: Arc<Liveness>,
     least_free: u64,
     listener: Arc<ListenerState>,
     /// What the ledger said last.
@@ -61,7 +61,7 @@ pub(crate) async fn listen(
     let state = Arc::clone(&observed.listener);
     let router =
         Router::new().route("/healthz", get(healthz)).route("/metrics", get(scrape)).with_state(observed).merge(more);
-    tokio::spawn(async move { listener::run(listener, router, Times::default(), &state, stop).await });
+    tokio::spawn(async move { listener::run(Listening::Tcp(listener), router, Times::default(), &state, stop).await });
     Ok(bound)
 }
 
@@ -81,7 +81,7 @@ struct HealthResponse {
 impl Observed {
     /// What handlers look at: the ledger, the worker's signs of life, and the least space that should be free beside the
     /// ledger, in bytes (`ledger.low-disk`).
-    pub(crate) fn new(ledger: Ledger, pulse: Arc<Pulse>, least_free: u64) -> Observed {
+    pub(crate) fn new(ledger: Ledger, pulse: Arc<Liveness>, least_free: u64) -> Observed {
         Observed { ledger, pulse, least_free, listener: Arc::default(), looked: Arc::default() }
     }
 
@@ -89,7 +89,7 @@ impl Observed {
     async fn health(&self) -> Result<Health, LedgerError> {
         let mut looked = self.looked.lock().await;
         if let Some((at, health)) = looked.as_ref()
-            && at.elapsed() < LOOK_LASTS
+            && at.elapsed() < HEALTH_CACHE_TIME
         {
             return Ok(health.clone());
         }
@@ -124,7 +124,7 @@ async fn healthz(State(observed): State<Observed>) -> Response {
     let health = health.unwrap_or_default();
     problems.extend(health.dead_channels.iter().map(|channel| format!("channel {channel} is dead")));
     problems.extend(health.scan_faults);
-    let disk = Space::of(observed.ledger.path()).ok();
+    let disk = Space::measure(observed.ledger.path()).ok();
     problems.extend(disk.and_then(|disk| disk.problem(observed.least_free)));
     problems.extend(observed.listener.problem());
     let well = problems.is_empty();

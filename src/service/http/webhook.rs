@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::service::http::webhook_queue::Hints;
+use crate::service::http::webhook_queue::WebhookQueue;
 
 /// Where events are posted to.
 pub(crate) const PATH: &str = "/webhooks/llamacloud";
@@ -30,13 +30,13 @@ const SIGNATURE: &str = "LC-Signature";
 #[derive(Clone)]
 struct WebhookReceiver {
     secret: SecretString,
-    hints: Arc<Hints>,
+    hints: Arc<WebhookQueue>,
     /// Events without a good signature since the last one that had one.
     refused: Arc<AtomicU64>,
 }
 
 /// The route, for events that are signed with `secret`.
-pub(crate) fn router(secret: SecretString, hints: Arc<Hints>) -> Router {
+pub(crate) fn router(secret: SecretString, hints: Arc<WebhookQueue>) -> Router {
     Router::new().route(PATH, post(receive)).layer(DefaultBodyLimit::max(LARGEST)).with_state(WebhookReceiver {
         secret,
         hints,
@@ -69,7 +69,7 @@ async fn receive(
     }
     receiver.refused.store(0, Ordering::Relaxed);
     let event = WebhookEvent::read(&body);
-    if !event.is_news() {
+    if !event.may_have_ended() {
         return (StatusCode::OK, "noted\n");
     }
     let is_new = receiver.hints.give(&event.event_id, event.batch_id());
@@ -118,7 +118,7 @@ impl WebhookEvent {
     }
 
     /// Whether something may have ended: the beginning of work is no news. Words of the future are.
-    fn is_news(&self) -> bool {
+    fn may_have_ended(&self) -> bool {
         let state = self.event_type.rsplit('.').next().unwrap_or_default();
         !matches!(state, "pending" | "running")
     }
@@ -150,8 +150,8 @@ pub mod fuzz {
     /// Whether an event is good, after all of it that is read was read.
     pub fn is_taken(body: &[u8], signature: &str, secret: &str) -> bool {
         let event = WebhookEvent::read(body);
-        let hints = Hints::default();
-        assert!(!event.is_news() || hints.give(&event.event_id, event.batch_id()));
+        let hints = WebhookQueue::default();
+        assert!(!event.may_have_ended() || hints.give(&event.event_id, event.batch_id()));
         is_signed(body, signature, secret)
     }
 }
@@ -180,11 +180,11 @@ mod tests {
         let event =
             |kind: &str| WebhookEvent::read(format!(r#"{{"event_id":"e","event_type":"{kind}","data":7}}"#).as_bytes());
         for news in ["batch.success", "parse.error", "extract.partial_success", "batch.cancelled", "unmapped_event"] {
-            assert!(event(news).is_news(), "{news}");
+            assert!(event(news).may_have_ended(), "{news}");
         }
-        assert!(!event("batch.running").is_news() && !event("parse.pending").is_news());
+        assert!(!event("batch.running").may_have_ended() && !event("parse.pending").may_have_ended());
         let wrapped = WebhookEvent::read(br#""{\"event_id\":\"e\",\"event_type\":\"batch.running\"}""#);
-        assert!(wrapped.event_id == "e" && !wrapped.is_news(), "as it comes by default: JSON in a string");
+        assert!(wrapped.event_id == "e" && !wrapped.may_have_ended(), "as it comes by default: JSON in a string");
         let named = |kind: &str, data: &str| {
             let body = format!(r#"{{"event_type":"{kind}","data":{data}}}"#);
             WebhookEvent::read(body.as_bytes()).batch_id().map(str::to_owned)

@@ -19,7 +19,7 @@ const MOST_NAMED: usize = 100;
 
 /// The hints that were given and not taken.
 #[derive(Debug, Default)]
-pub(crate) struct Hints(Mutex<QueueState>);
+pub(crate) struct WebhookQueue(Mutex<QueueState>);
 
 #[derive(Debug, Default)]
 struct QueueState {
@@ -29,7 +29,7 @@ struct QueueState {
     taken_at: Option<Timestamp>,
 }
 
-impl Hints {
+impl WebhookQueue {
     /// Gives a hint, and the batch that it names; false if this event has given one before.
     pub(crate) fn give(&self, event_id: &str, batch_id: Option<&str>) -> bool {
         let mut state = self.state();
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn many_events_are_one_hint_and_a_replayed_one_is_none() {
-        let hints = Hints::default();
+        let hints = WebhookQueue::default();
         assert!(!hints.are_due(at(0)));
         assert!(hints.give("a", None) && hints.give("b", None) && !hints.give("a", None));
         assert!(hints.are_due(at(0)));
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_events_makes_few_scans_and_a_named_batch_waits_less() {
-        let hints = Hints::default();
+        let hints = WebhookQueue::default();
         let mut scans = 0;
         for second in 0..60 {
             (0..17).for_each(|n| assert!(hints.give(&format!("{second}-{n}"), None)));
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn only_the_newest_events_are_remembered() {
-        let hints = Hints::default();
+        let hints = WebhookQueue::default();
         for n in 0..=REMEMBERED {
             assert!(hints.give(&n.to_string(), None));
         }

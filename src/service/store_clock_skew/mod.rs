@@ -6,14 +6,14 @@
 
 pub(crate) mod events;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod time_columns;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::meta::{meta, set_meta};
+use crate::ledger::meta::set_meta;
 use crate::ledger::time::Millis;
 use crate::model::clock::TOLERANCE;
 use crate::notify::store_delivery;
@@ -190,26 +190,6 @@ fn names(tx: &Transaction<'_>, right: Right) -> Result<usize, LedgerError> {
         changed += tx.execute(sql, params![name, Millis(right.now), limit(right)])?;
     }
     Ok(changed)
-}
-
-/// The newest time that the worker knew, or wrote before it kept that; none in a new ledger.
-pub(crate) fn last_known(connection: &rusqlite::Connection) -> Result<Option<Timestamp>, LedgerError> {
-    let kept = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'clock'";
-    let kept: Option<Millis> = connection.query_row(kept, [], |row| row.get(0)).optional()?;
-    if let Some(kept) = kept {
-        return Ok(Some(kept.0));
-    }
-    let newest: Option<Millis> = connection.query_row("SELECT max(started_at) FROM scan", [], |row| row.get(0))?;
-    Ok(newest.map(|at| at.0))
-}
-
-/// How far the host's clock was ahead of that time; zero where that was not noted.
-///
-/// # Errors
-/// SQLite refuses.
-pub(crate) fn host_ahead(connection: &rusqlite::Connection) -> Result<SignedDuration, LedgerError> {
-    let kept = meta(connection, "host_ahead")?;
-    Ok(SignedDuration::from_millis(kept.and_then(|kept| kept.parse().ok()).unwrap_or_default()))
 }
 
 /// Keeps the time that is known to be right, and how far the host's clock is ahead of it.

@@ -3,13 +3,14 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::*;
 use crate::ledger::check::check;
 use crate::ledger::open;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::reprocess::policy::hold::Account;
 use crate::reprocess::store::{account, history};
 use crate::triage::digest::test_digest;
+
+use super::*;
 
 const DAY: i64 = 60 * 24;
 const YEAR: i64 = 365 * DAY;
@@ -265,7 +266,10 @@ fn digests_that_were_sent_with_a_wrong_date_are_named_in_the_next_one_once() {
         }
         seed.fail(group, "b", 1, t(1));
         seed.scan(t(minutes));
-        let request = crate::triage::TriageRequest { by_hand: true, ..crate::triage::TriageRequest::at(t(minutes)) };
+        let request = crate::triage::settings::TriageRequest {
+            by_hand: true,
+            ..crate::triage::settings::TriageRequest::at(t(minutes))
+        };
         let digest = seed.write(|tx| crate::triage::triage_in(tx, &settings, &request)).unwrap().unwrap();
         seed.run("UPDATE delivery SET state = 'sent', attempts = 1", []);
         let said: Vec<String> = digest.remarks.into_iter().map(|remark| remark.text).collect();

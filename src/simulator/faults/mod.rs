@@ -138,7 +138,7 @@ impl FaultRule {
         self.hits
     }
 
-    fn looks_at(&self, endpoint: Endpoint, target: &str) -> bool {
+    fn matches_request(&self, endpoint: Endpoint, target: &str) -> bool {
         self.endpoint.is_none_or(|wanted| wanted == endpoint)
             && self.parts.iter().all(|part| target.contains(part.as_str()))
             && !self.strangers.iter().any(|part| target.contains(part.as_str()))
@@ -158,7 +158,7 @@ impl FaultRule {
 /// The fault that hits this request, if any. Every rule counts every request that it looks at.
 pub(crate) fn apply(rules: &mut [FaultRule], endpoint: Endpoint, target: &str) -> Option<InjectedFault> {
     let mut struck = None;
-    for rule in rules.iter_mut().filter(|rule| rule.looks_at(endpoint, target)) {
+    for rule in rules.iter_mut().filter(|rule| rule.matches_request(endpoint, target)) {
         rule.seen += 1;
         if struck.is_none() && rule.is_due() {
             rule.hits += 1;

@@ -1,19 +1,65 @@
 //! One request and its answer: key check, fault, call, spoiling, and the entry in the server's own account.
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tokio::sync::watch;
 
-use crate::simulator::faults::{self, InjectedFault, corrupt};
+use crate::simulator::faults::{self, FaultRule, InjectedFault, corrupt};
 use crate::simulator::http::endpoint::{self, Endpoint, EndpointCall};
 use crate::simulator::http::multipart;
 use crate::simulator::http::query::{Query, decode};
 use crate::simulator::http::reply::{Content, Reply};
-use crate::simulator::http::server::Shared;
 use crate::simulator::http::service::{SimulatedService, authorize};
 use crate::simulator::http::wire::{Middle, Wire};
-use crate::simulator::options::Date;
+use crate::simulator::options::{ClockMode, Date, Options};
+use crate::simulator::world::state::World;
 use crate::simulator::world::truth::Post;
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) options: Mutex<Options>,
+    pub(crate) faults: Mutex<Vec<FaultRule>>,
+    /// The real and the simulated time at which the present clock began to run.
+    pub(crate) began: Mutex<(Instant, Timestamp)>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+impl Shared {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn options(&self) -> MutexGuard<'_, Options> {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Vec<FaultRule>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn began(&self) -> MutexGuard<'_, (Instant, Timestamp)> {
+        self.began.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves simulated time on as the clock says.
+    pub(crate) fn tick(&self, world: &mut World, clock: ClockMode) {
+        match clock {
+            ClockMode::Stopped => {}
+            ClockMode::PerRequest(step) => world.advance(step),
+            ClockMode::Running(speed) => {
+                let (real, simulated) = *self.began();
+                let passed = real.elapsed().as_millis() as i64 * i64::from(speed);
+                world.advance_to(simulated + SignedDuration::from_millis(passed));
+            }
+            ClockMode::Host => world.advance_to(Timestamp::now()),
+        }
+    }
+}
 
 /// The largest body that is read; larger ones earn a 413.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;

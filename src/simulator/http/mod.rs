@@ -6,6 +6,7 @@ pub(crate) mod multipart;
 pub(crate) mod paging;
 pub(crate) mod query;
 pub(crate) mod reply;
+pub(crate) mod routes;
 pub(crate) mod server;
 pub(crate) mod service;
 #[cfg(test)]

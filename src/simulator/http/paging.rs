@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn cursors_lead_to_the_end_and_strange_ones_are_refused() {
+    fn cursors_lead_to_the_end_and_unknown_ones_are_refused() {
         let paging = PagingOptions { end: ListEndStyle::Empty, ..PagingOptions::default() };
         let first = PageWindow::by_cursor(&Query::parse("page_size=2"), 3, &paging).unwrap_or_else(|_| panic!());
         let token = first.cursor_page(vec![1.into(), 2.into()], &paging)["next_page_token"].clone();

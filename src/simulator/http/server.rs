@@ -2,32 +2,21 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use axum::extract::connect_info::ConnectInfo;
 use axum::http::Request;
 use axum::{Router, body::Body};
-use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::simulator::faults::FaultRule;
-use crate::simulator::http::exchange;
+use crate::simulator::http::exchange::{self, Shared};
 use crate::simulator::http::wire::{Wire, WireListener};
-use crate::simulator::options::{ClockMode, Options};
+use crate::simulator::options::Options;
 use crate::simulator::world::state::World;
-
-/// What all requests share.
-pub(crate) struct Shared {
-    pub(crate) world: Arc<Mutex<World>>,
-    pub(crate) options: Mutex<Options>,
-    pub(crate) faults: Mutex<Vec<FaultRule>>,
-    /// The real and the simulated time at which the present clock began to run.
-    began: Mutex<(Instant, Timestamp)>,
-    pub(crate) stopping: watch::Receiver<bool>,
-}
 
 /// A running simulated LlamaCloud on a loopback port; it stops when dropped.
 pub struct SimulatedCloud {
@@ -106,38 +95,6 @@ impl Drop for SimulatedCloud {
         let _ = self.stop.send(true);
         if let Some(serving) = self.serving.take() {
             serving.abort();
-        }
-    }
-}
-
-impl Shared {
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn options(&self) -> MutexGuard<'_, Options> {
-        self.options.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn faults(&self) -> MutexGuard<'_, Vec<FaultRule>> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn began(&self) -> MutexGuard<'_, (Instant, Timestamp)> {
-        self.began.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Moves simulated time on as the clock says.
-    pub(crate) fn tick(&self, world: &mut World, clock: ClockMode) {
-        match clock {
-            ClockMode::Stopped => {}
-            ClockMode::PerRequest(step) => world.advance(step),
-            ClockMode::Running(speed) => {
-                let (real, simulated) = *self.began();
-                let passed = real.elapsed().as_millis() as i64 * i64::from(speed);
-                world.advance_to(simulated + SignedDuration::from_millis(passed));
-            }
-            ClockMode::Host => world.advance_to(Timestamp::now()),
         }
     }
 }

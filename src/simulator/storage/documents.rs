@@ -1,6 +1,6 @@
 //! Documents as the believable account has them: names, sizes, and everyday reasons to fail.
 
-use crate::simulator::world::account_texts::{NAMES, SKIPS, TROUBLES, cause};
+use crate::simulator::world::account_texts::{ITEM_ERRORS, NAMES, SKIPS, cause};
 use crate::simulator::world::cause::ScriptedCause;
 use crate::simulator::world::model::{Directory, Item};
 use crate::simulator::world::state::World;
@@ -24,7 +24,8 @@ impl World {
         let random = &mut self.random;
         let draw = random.between(0, 999);
         if draw < failing {
-            let (text, code, _, nature) = TROUBLES[weighted(random.draw(), TROUBLES.iter().map(|trouble| trouble.2))];
+            let (text, code, _, nature) =
+                ITEM_ERRORS[weighted(random.draw(), ITEM_ERRORS.iter().map(|trouble| trouble.2))];
             cause(text, code, nature)
         } else if draw < failing + failing / 2 {
             let (reason, _) = SKIPS[weighted(random.draw(), SKIPS.iter().map(|skip| skip.1))];

@@ -48,7 +48,7 @@ impl SimulatedService<'_> {
         for (index, batch) in world.batches.iter().enumerate() {
             let directory_id = batch.directory.map(|index| world.directories[index].id.as_str());
             let wanted = batch.project == self.project
-                && self.keeps(index)
+                && self.is_retained(index)
                 && batch.origin != BatchOrigin::SingleJob
                 && self.shows(index, false)
                 && status.is_none_or(|status| status == batch.status)

@@ -48,7 +48,7 @@ pub(crate) fn answer(
 }
 
 /// The job of this id if it is of this product.
-fn own(service: &SimulatedService<'_>, id: &str, job_type: JobType) -> Result<(usize, usize), Reply> {
+fn own_job(service: &SimulatedService<'_>, id: &str, job_type: JobType) -> Result<(usize, usize), Reply> {
     let (batch, run) = service.own_job(id)?;
     match service.world.batches[batch].job_type == job_type {
         true => Ok((batch, run)),
@@ -57,7 +57,7 @@ fn own(service: &SimulatedService<'_>, id: &str, job_type: JobType) -> Result<(u
 }
 
 fn cancel(service: &mut SimulatedService<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
-    let (batch, run) = own(service, id, job_type)?;
+    let (batch, run) = own_job(service, id, job_type)?;
     if !service.world.cancel_run(batch, run) {
         return Err(Reply::error(409, "This job has already come to its end"));
     }
@@ -66,7 +66,7 @@ fn cancel(service: &mut SimulatedService<'_>, id: &str, job_type: JobType) -> Re
 }
 
 fn delete(service: &mut SimulatedService<'_>, id: &str, job_type: JobType) -> Result<Reply, Reply> {
-    let (batch, run) = own(service, id, job_type)?;
+    let (batch, run) = own_job(service, id, job_type)?;
     let project = service.world.projects[service.world.batches[batch].project].id.clone();
     let job = service.world.batches[batch].runs[run].job.clone();
     service.world.stored.deleted_jobs.extend(job);

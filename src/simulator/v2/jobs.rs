@@ -13,13 +13,13 @@ use crate::simulator::world::state::World;
 /// `GET /api/v2/parse`, `…/extract` and `…/classify`: flat jobs, newest first.
 pub(crate) fn list(service: &SimulatedService<'_>, job_type: JobType) -> Result<Reply, Reply> {
     let status = service.query.word("status", |word| status(job_type, word))?;
-    let span = Span::of(service)?;
+    let span = Span::from_query(service)?;
     let expand: Vec<&str> = service.query.all("expand").collect();
     let world = &*service.world;
     let mut jobs: Vec<JobEntry> = candidates(service)
         .into_iter()
         .filter(|job| {
-            let (batch, run) = job.of(world);
+            let (batch, run) = job.run_in(world);
             batch.project == service.project
                 && job.kind(batch) == job_type
                 && world.shows(job.batch, job.run)
@@ -29,19 +29,19 @@ pub(crate) fn list(service: &SimulatedService<'_>, job_type: JobType) -> Result<
         .collect();
     jobs.dedup();
     order(&mut jobs, service.paging().order, service.request, |job| {
-        (job.of(world).1.effective_at, (job.batch << 24) | job.run)
+        (job.run_in(world).1.effective_at, (job.batch << 24) | job.run)
     });
     let window = PageWindow::by_cursor(service.query, jobs.len(), service.paging())?;
     let jobs = &jobs[window.from..window.to];
     let entries = jobs.iter().map(|job| {
-        let (batch, run) = job.of(world);
+        let (batch, run) = job.run_in(world);
         match job.step {
             true => json::parse_step(world, batch, run, &format!("pjb-{}", step_id(run))),
             false => without_hidden(write(service, batch, run, &expand), service.options),
         }
     });
     let page = window.cursor_page(entries.collect(), service.paging());
-    let shown = jobs.iter().map(|job| job.of(world).1.failure.filter(|_| !job.step));
+    let shown = jobs.iter().map(|job| job.run_in(world).1.failure.filter(|_| !job.step));
     Ok(Reply::ok(page).showing(shown.collect()))
 }
 
@@ -61,11 +61,11 @@ struct JobEntry {
 }
 
 impl JobEntry {
-    fn own((batch, run): (usize, usize)) -> Self {
+    fn new((batch, run): (usize, usize)) -> Self {
         Self { batch, run, step: false }
     }
 
-    fn of(self, world: &World) -> (&SimulatedBatch, &ItemRun) {
+    fn run_in(self, world: &World) -> (&SimulatedBatch, &ItemRun) {
         (&world.batches[self.batch], &world.batches[self.batch].runs[self.run])
     }
 
@@ -93,12 +93,12 @@ fn candidates(service: &SimulatedService<'_>) -> Vec<JobEntry> {
     if named.is_empty() {
         let all = world.batches.iter().enumerate();
         return all
-            .flat_map(|(batch, record)| (0..record.runs.len()).map(move |run| JobEntry::own((batch, run))))
+            .flat_map(|(batch, record)| (0..record.runs.len()).map(move |run| JobEntry::new((batch, run))))
             .collect();
     }
     let step = |id| service.own_parse_step(id).map(|(batch, run)| JobEntry { batch, run, step: true });
     let mut found: Vec<_> =
-        named.into_iter().filter_map(|id| world.find_job(id).map(JobEntry::own).or_else(|| step(id))).collect();
+        named.into_iter().filter_map(|id| world.find_job(id).map(JobEntry::new).or_else(|| step(id))).collect();
     found.sort_unstable_by_key(|job| (job.batch, job.run));
     found
 }

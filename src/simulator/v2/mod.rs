@@ -6,7 +6,7 @@ pub(crate) mod create;
 pub(crate) mod jobs;
 pub(crate) mod json;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -65,7 +65,7 @@ fn list_batches(service: &mut SimulatedService<'_>) -> Result<Reply, Reply> {
     let status = service.query.word("status", |word| {
         SimulatedBatchStatus::VARIANTS.iter().copied().find(|status| status.v2_word() == word)
     })?;
-    let span = Span::of(service)?;
+    let span = Span::from_query(service)?;
     let directory = service.query.get("source_directory_id");
     let world = &*service.world;
     let mut listed: Vec<usize> = (0..world.batches.len())
@@ -74,7 +74,7 @@ fn list_batches(service: &mut SimulatedService<'_>) -> Result<Reply, Reply> {
             batch.project == service.project
                 && is_of_v2(batch)
                 && service.shows(index, true)
-                && service.keeps(index)
+                && service.is_retained(index)
                 && status.is_none_or(|status| status == batch.status)
                 && span.holds(batch.created_at)
                 && directory.is_none_or(|id| json::directory_id(world, batch) == id)
@@ -160,7 +160,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    pub(crate) fn of(service: &SimulatedService<'_>) -> Result<Self, Reply> {
+    pub(crate) fn from_query(service: &SimulatedService<'_>) -> Result<Self, Reply> {
         let time = |name, default| match service.query.get(name) {
             None | Some("") => Ok(default),
             Some(text) => text.parse().map_err(|_| Reply::invalid(&["query", name], "not a time")),

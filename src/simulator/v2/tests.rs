@@ -22,7 +22,7 @@ fn mixed_world() -> World {
 }
 
 #[tokio::test]
-async fn results_name_jobs_and_the_jobs_tell_the_failures() {
+async fn results_name_jobs_and_the_jobs_show_the_failures() {
     let cloud = cloud(mixed_world()).await;
     let path = format!("/api/v2/batches/{}", v2_batch_id("b1"));
     assert!(get(&cloud, &path).await.1["results"].is_null());

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_tells_the_same_story() {
+    fn the_same_seed_gives_the_same_account() {
         let mut first = believable_account(5, start());
         let mut second = believable_account(5, start());
         first.advance(SignedDuration::from_hours(48));

@@ -23,7 +23,7 @@ type ErrorText = (&'static str, &'static str, u64, Nature);
 use Nature::{Healing, Limited, Passing, Permanent, Poison};
 
 /// Errors of single documents; the weights decide how often each is met.
-pub(crate) const TROUBLES: &[ErrorText] = &[
+pub(crate) const ITEM_ERRORS: &[ErrorText] = &[
     ("The file {name} is locked with a password and cannot be opened.", "PDF_IS_PROTECTED", 9, Permanent),
     (
         "Opening the document needs an owner password (encryption: AES-256, revision 6)",

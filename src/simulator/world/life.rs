@@ -23,7 +23,7 @@ const RESUBMITTED_AFTER: SignedDuration = SignedDuration::from_secs(100);
 impl World {
     /// Lets the account go on for ever from now on, with batches that take less than a minute.
     /// A world that does so never settles.
-    pub fn keep_creating(&mut self) {
+    pub fn create_forever(&mut self) {
         self.pace = BatchPace { start_delay: (1, 4), item: (2, 10), lanes: 6 };
         self.schedule(self.now, ScheduledEvent::Life(0));
     }
@@ -86,13 +86,13 @@ mod tests {
     use crate::simulator::world::model::{SimulatedBatchStatus, SimulatedItemStatus};
 
     #[test]
-    fn an_account_that_goes_on_has_new_batches_failures_and_recoveries_within_minutes() {
+    fn an_active_account_has_new_batches_failures_and_recoveries_within_minutes() {
         let start = "2026-03-02T08:00:00Z".parse().unwrap();
         let mut world = believable_account(1, start);
         world.advance(SignedDuration::from_hours(46));
         let (batches, failures) = (world.batches().len(), world.truth().failures.len());
         let from = world.now();
-        world.keep_creating();
+        world.create_forever();
         world.advance(SignedDuration::from_mins(10));
         let lively = &world.batches()[batches..];
         assert!(lively.len() >= 10, "{}", lively.len());

@@ -14,5 +14,5 @@ pub(crate) mod state;
 pub(crate) mod submit;
 pub(crate) mod template;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 pub(crate) mod truth;

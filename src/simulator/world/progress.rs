@@ -137,7 +137,7 @@ impl World {
             return Some((reason, message));
         }
         let again = self.has_result(item, &batch.config_hash);
-        (again && !wants_fresh_work(&batch.config)).then(|| (Some("already_processed".into()), None))
+        (again && !forces_reprocessing(&batch.config)).then(|| (Some("already_processed".into()), None))
     }
 
     /// Whether the item has a result made with this configuration.
@@ -341,7 +341,7 @@ fn credits_per_page(job_type: JobType, config: &Value) -> u64 {
 }
 
 /// Whether the configuration asks to work again although a result exists.
-fn wants_fresh_work(config: &Value) -> bool {
+fn forces_reprocessing(config: &Value) -> bool {
     let parameters = &config["parameters"];
     parameters["invalidate_cache"] == true || parameters["do_not_cache"] == true
 }

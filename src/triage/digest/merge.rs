@@ -57,14 +57,14 @@ fn merge_changes(older: &Digest, newer: &Digest, same: Same) -> Vec<GroupEntry> 
     for before in &older.changes {
         match changes.iter_mut().find(|entry| same(entry, before)) {
             Some(entry) => join(before, entry),
-            None => changes.push(as_it_stands(before, &newer.still_open)),
+            None => changes.push(refreshed(before, &newer.still_open)),
         }
     }
     changes
 }
 
 /// Old news with the numbers of today, if the newer digest lists the group as still open.
-fn as_it_stands(before: &GroupEntry, still_open: &[GroupEntry]) -> GroupEntry {
+fn refreshed(before: &GroupEntry, still_open: &[GroupEntry]) -> GroupEntry {
     let Some(now) = still_open.iter().find(|entry| entry.group_id == before.group_id) else {
         return before.clone();
     };
@@ -83,8 +83,8 @@ fn join(before: &GroupEntry, entry: &mut GroupEntry) {
     entry.new_items = entry.new_items.saturating_add(before.new_items);
     entry.page |= before.page;
     let ended = entry.reason == Reason::Resolved;
-    let told_more = matches!(before.reason, Reason::New | Reason::Regressed | Reason::Escalated | Reason::Baseline);
-    if !ended && told_more && entry.reason != Reason::Regressed {
+    let was_news = matches!(before.reason, Reason::New | Reason::Regressed | Reason::Escalated | Reason::Baseline);
+    if !ended && was_news && entry.reason != Reason::Regressed {
         entry.reason = before.reason;
         entry.state = before.state;
     }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_hours_of_digests_become_one_that_tells_each_thing_once() {
+    fn eight_hours_of_digests_become_one_that_reports_each_thing_once() {
         let mut merged = digest(0, &[("a", Reason::New, 3), ("b", Reason::New, 1)]);
         for hour in 1..8 {
             merged = merge(&merged, &digest(hour, &[("a", Reason::Escalated, 2)]));

@@ -217,6 +217,12 @@ pub struct GroupEntry {
     pub last_seen: Timestamp,
     /// Observations in each of the last 24 hours before `window.to`, oldest first.
     pub hourly: Vec<u32>,
+    /// Retries of it that have ended, ever.
+    #[serde(default)]
+    pub retried: u64,
+    /// Of them: recovered.
+    #[serde(default)]
+    pub recovered: u64,
     /// Items to look at: newest, and different from each other.
     pub samples: Vec<Sample>,
 }

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn remarks_of_earlier_versions_are_told_by_their_sentence() {
+    fn remarks_of_earlier_versions_are_recognised_by_their_sentence() {
         let old = |text: &str| serde_json::from_value::<Remark>(text.into()).unwrap().about;
         assert_eq!(old("Gap of 3 h in which the worker was not running."), About::Digest);
         assert_eq!(old("Channel chat was added 2026-06-01 10:05 UTC."), About::Channels);

@@ -74,6 +74,8 @@ fn entry(now: Timestamp) -> GroupEntry {
         first_seen: now,
         last_seen: now,
         hourly: (0..24).map(|hour| u32::from(hour == 23)).collect(),
+        retried: 0,
+        recovered: 0,
         samples: vec![Sample {
             item_id: "item-test".to_owned(),
             item_name: "no such file.pdf".to_owned(),

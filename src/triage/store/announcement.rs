@@ -23,7 +23,7 @@ pub(crate) fn last(
     let row = statement.query_row([group_key], |row| {
         let reason: String = row.get("reason")?;
         let state: String = row.get("state")?;
-        let told = Announced {
+        let announced = Announced {
             episode: row.get("episode")?,
             reason: Reason::try_from(reason.as_str()).unwrap_or(Reason::New),
             open_items: row.get::<_, Count>("open_items")?.0,
@@ -33,11 +33,11 @@ pub(crate) fn last(
             baseline: row.get("baseline")?,
         };
         let state = group_state::LastAnnouncement {
-            episode: told.episode,
+            episode: announced.episode,
             state: GroupState::try_from(state.as_str()).unwrap_or(GroupState::Ongoing),
-            at: told.at,
+            at: announced.at,
         };
-        Ok((told, state))
+        Ok((announced, state))
     });
     Ok(row.optional()?)
 }
@@ -47,7 +47,7 @@ pub(crate) fn upsert(
     tx: &Transaction<'_>,
     group_key: i64,
     digest_id: &str,
-    told: &Announced,
+    announced: &Announced,
     state: GroupState,
 ) -> Result<(), LedgerError> {
     tx.prepare_cached(
@@ -59,14 +59,14 @@ pub(crate) fn upsert(
     .execute(params![
         group_key,
         digest_id,
-        told.episode,
+        announced.episode,
         state.as_str(),
-        told.reason.as_str(),
-        Count(told.open_items),
-        Count(told.total_items),
-        Count(told.failures),
-        Millis(told.at),
-        told.baseline,
+        announced.reason.as_str(),
+        Count(announced.open_items),
+        Count(announced.total_items),
+        Count(announced.failures),
+        Millis(announced.at),
+        announced.baseline,
     ])?;
     Ok(())
 }
@@ -98,12 +98,12 @@ pub(crate) fn escalations(connection: &Connection, group_key: i64) -> Result<Vec
     let mut statement =
         connection.prepare_cached("SELECT rule, fired_at, value, above_at FROM escalation WHERE group_key = ?1")?;
     let rows = statement.query_map([group_key], |row| {
-        let rule: String = row.get(0)?;
+        let rule: String = row.get("rule")?;
         Ok(EscalationMemory {
             rule: EscalationRule::try_from(rule.as_str()).unwrap_or(EscalationRule::Open),
-            fired_at: row.get::<_, Millis>(1)?.0,
-            value: row.get(2)?,
-            above_at: row.get::<_, Millis>(3)?.0,
+            fired_at: row.get::<_, Millis>("fired_at")?.0,
+            value: row.get("value")?,
+            above_at: row.get::<_, Millis>("above_at")?.0,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

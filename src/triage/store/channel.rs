@@ -64,6 +64,6 @@ pub(crate) fn mark_changes_announced(tx: &Transaction<'_>) -> Result<(), LedgerE
 }
 
 /// Whether any digest was ever decided.
-pub(crate) fn ever_told(connection: &Connection) -> Result<bool, LedgerError> {
+pub(crate) fn has_any_digest(connection: &Connection) -> Result<bool, LedgerError> {
     Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM digest)", [], |row| row.get(0))?)
 }

@@ -1,15 +1,14 @@
 //! Digests: frozen when decided, never changed.
-
-use crate::ledger::meta::{meta, set_meta};
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::meta::{meta, set_meta};
 use crate::ledger::time::{Count, Millis};
 use crate::triage::digest::model::{Digest, RetrySummary, Totals, Window};
 
 /// The name of the time that the last full digest reached. Ledgers of earlier versions have it from their next one on.
-const TOLD_UNTIL: &str = "told_until";
+const ANNOUNCED_UNTIL: &str = "told_until";
 
 /// The number of the next digest among those whose id begins with `prefix`, from 1.
 pub(crate) fn next_number(connection: &Connection, prefix: &str) -> Result<u32, LedgerError> {
@@ -71,7 +70,8 @@ pub(crate) fn name_items(
 ///
 /// A digest of quiet hours, and the end of an incident, tell a part only and move nothing.
 pub(crate) fn announced_until(connection: &Connection) -> Result<Option<Timestamp>, LedgerError> {
-    let noted = meta(connection, TOLD_UNTIL)?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
+    let noted =
+        meta(connection, ANNOUNCED_UNTIL)?.and_then(|value| value.parse().ok()).map(Timestamp::from_millisecond);
     if let Some(Ok(until)) = noted {
         return Ok(Some(until));
     }
@@ -82,7 +82,7 @@ pub(crate) fn announced_until(connection: &Connection) -> Result<Option<Timestam
 
 /// Notes that everything was reported up to this time.
 pub(crate) fn set_announced_until(tx: &Transaction<'_>, until: Timestamp) -> Result<(), LedgerError> {
-    set_meta(tx, TOLD_UNTIL, &until.as_millisecond().to_string())
+    set_meta(tx, ANNOUNCED_UNTIL, &until.as_millisecond().to_string())
 }
 
 /// All digests, oldest first.
@@ -93,6 +93,16 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<Digest>, LedgerError> {
     let mut statement = connection.prepare_cached("SELECT model FROM digest ORDER BY created_at, digest_id")?;
     let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     texts.iter().map(|text| deserialize(text)).collect()
+}
+
+/// The digest with this id; none if there is none.
+///
+/// # Errors
+/// SQLite refuses, or the stored digest cannot be read.
+pub(crate) fn get(connection: &Connection, digest_id: &str) -> Result<Option<Digest>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT model FROM digest WHERE digest_id = ?1")?;
+    let text = statement.query_row([digest_id], |row| row.get::<_, String>(0)).optional()?;
+    text.map(|text| deserialize(&text)).transpose()
 }
 
 /// When the unscheduled digests since `since` were decided.
@@ -134,7 +144,8 @@ pub(crate) fn totals(connection: &Connection, window: Window) -> Result<Totals, 
 /// A reader of "40 running" must learn how they ended.
 pub(crate) fn retries(connection: &Connection, window: Window) -> Result<Option<RetrySummary>, LedgerError> {
     let mut statement = connection.prepare_cached(
-        "SELECT outcome, count(*), coalesce(sum(billed), 0.0), coalesce(sum(credits) FILTER (WHERE billed IS NOT NULL), 0.0)
+        "SELECT outcome, count(*) AS n, coalesce(sum(billed), 0.0) AS billed,
+             coalesce(sum(credits) FILTER (WHERE billed IS NOT NULL), 0.0) AS estimated
          FROM attempt
          WHERE (finished_at > ?1 AND finished_at <= ?2)
              OR (finished_at IS NULL AND started_at <= ?2 AND (outcome = 'running' OR started_at > ?1))
@@ -144,11 +155,11 @@ pub(crate) fn retries(connection: &Connection, window: Window) -> Result<Option<
     let mut summary = RetrySummary::default();
     let (mut billed, mut estimated) = (0.0, 0.0);
     while let Some(row) = rows.next()? {
-        let outcome: String = row.get(0)?;
-        let Count(n) = row.get(1)?;
+        let outcome: String = row.get("outcome")?;
+        let Count(n) = row.get("n")?;
         summary.attempts += n;
-        billed += row.get::<_, f64>(2)?;
-        estimated += row.get::<_, f64>(3)?;
+        billed += row.get::<_, f64>("billed")?;
+        estimated += row.get::<_, f64>("estimated")?;
         match outcome.as_str() {
             "recovered" | "already_processed" => summary.recovered += n,
             "failed_same" => summary.failed_same += n,

@@ -202,7 +202,7 @@ fn absorb(tx: &Transaction<'_>, merged: i64, survivor: i64, now: Timestamp) -> R
 }
 
 /// Groups whose episode opened and closed since `since` without people being told: how many, and the newest `most` ids.
-pub(crate) fn came_and_went(
+pub(crate) fn unannounced_episodes(
     connection: &Connection,
     since: Timestamp,
     most: u32,

@@ -107,7 +107,7 @@ pub(crate) fn batches_ended(connection: &Connection, group_key: i64) -> Result<b
     Ok(connection.prepare_cached(&sql)?.query_row([group_key], |row| row.get(0))?)
 }
 
-/// The numbers that escalation looks at. `open_told` is left to the caller, `batch` is what [`largest_shares`] says of the group.
+/// The numbers that escalation looks at. `open_announced` is left to the caller, `batch` is what [`largest_shares`] says of the group.
 pub(crate) fn measures(
     connection: &Connection,
     group: &GroupRecord,
@@ -127,7 +127,7 @@ pub(crate) fn measures(
         peak_hour,
         young: now - group.first_seen < SignedDuration::from_hours(7 * 24),
         open: group.open_items,
-        open_told: 0,
+        open_announced: 0,
         batch,
     })
 }
@@ -187,9 +187,10 @@ pub(crate) fn whole_batches_since(
 ) -> Result<(u64, u64), LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT count(*), coalesce(sum(b.total_items), 0)
-         FROM group_batch gb JOIN batch b USING (batch_key) JOIN item i ON i.item_id = b.batch_id
-           JOIN observation o ON o.observation_key = i.observation_key
-         WHERE gb.group_key = ?1 AND i.group_key = ?1 AND i.state = 'open' AND o.first_seen > ?2",
+         FROM item i INDEXED BY item_whole_batch CROSS JOIN observation o USING (observation_key)
+           CROSS JOIN batch b USING (batch_key)
+         WHERE i.group_key = ?1 AND i.state = 'open' AND i.item_name = '(whole batch)' AND i.item_id = b.batch_id
+           AND o.first_seen > ?2",
     )?;
     Ok(statement.query_row(params![group_key, Millis(since)], |row| {
         Ok((row.get::<_, Count>(0)?.0, row.get::<_, Count>(1)?.0))
@@ -214,9 +215,9 @@ pub(crate) fn largest_shares(connection: &Connection, now: Timestamp) -> Result<
     let mut rows = statement.query([since])?;
     let mut largest = HashMap::new();
     while let Some(row) = rows.next()? {
-        let (Count(failed), Count(finished)) = (row.get(2)?, row.get(3)?);
-        let share = BatchShare { batch_id: row.get(1)?, failed, finished };
-        largest.entry(row.get(0)?).or_insert(share);
+        let (Count(failed), Count(finished)) = (row.get("failures")?, row.get("finished")?);
+        let share = BatchShare { batch_id: row.get("batch_id")?, failed, finished };
+        largest.entry(row.get("group_key")?).or_insert(share);
     }
     Ok(largest)
 }
@@ -235,6 +236,17 @@ pub(crate) fn hourly(connection: &Connection, group_key: i64, until: Timestamp) 
         }
     }
     Ok(hours)
+}
+
+/// How many retries of a group have ended, and how many of them recovered.
+pub(crate) fn retries(connection: &Connection, group_key: i64) -> Result<(u64, u64), LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FILTER (WHERE outcome IN ('recovered', 'failed_same', 'failed_differently')),
+                count(*) FILTER (WHERE outcome = 'recovered')
+         FROM attempt WHERE group_key = ?1",
+    )?;
+    let (Count(ended), Count(recovered)) = statement.query_row([group_key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((ended, recovered))
 }
 
 /// In how many batches, of which job types and projects a group was seen.

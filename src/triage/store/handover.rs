@@ -13,7 +13,7 @@ use crate::triage::store::digest;
 
 /// A delivery that its channel will never get.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OwedDelivery {
+pub(crate) struct UndeliveredDelivery {
     /// The delivery.
     pub delivery_id: String,
     /// The channel that is gone.
@@ -31,7 +31,7 @@ pub(crate) fn undelivered(
     connection: &Connection,
     configured: &[&str],
     now: Timestamp,
-) -> Result<Vec<OwedDelivery>, LedgerError> {
+) -> Result<Vec<UndeliveredDelivery>, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT delivery_id, channel, page, content FROM delivery
          WHERE (state = 'pending' OR (state = 'sending' AND lease_until <= ?2) OR (state = 'dead' AND lease_until > ?2))
@@ -39,20 +39,18 @@ pub(crate) fn undelivered(
          ORDER BY created_at, delivery_id",
     )?;
     let rows = statement
-        .query_map(params![serde_json::json!(configured).to_string(), Millis(now)], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
-        })?
-        .collect::<Result<Vec<_>, _>>()?;
+        .query_map(params![serde_json::json!(configured).to_string(), Millis(now)], |row| row.try_into())?
+        .collect::<Result<Vec<(String, String, bool, String)>, _>>()?;
     rows.into_iter()
         .map(|(delivery_id, channel, page, content)| {
-            Ok(OwedDelivery { delivery_id, channel, page, content: digest::deserialize(&content)? })
+            Ok(UndeliveredDelivery { delivery_id, channel, page, content: digest::deserialize(&content)? })
         })
         .collect()
 }
 
 /// What a channel was sent, or will be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Got {
+pub(crate) struct SentContent {
     /// Group ids with their episodes.
     pub groups: HashSet<(String, u32)>,
     /// Keys of worker faults.
@@ -62,13 +60,13 @@ pub(crate) struct Got {
 }
 
 /// What a channel was sent by digests decided since `since`, or will be.
-pub(crate) fn sent_to(connection: &Connection, channel: &str, since: Timestamp) -> Result<Got, LedgerError> {
+pub(crate) fn sent_to(connection: &Connection, channel: &str, since: Timestamp) -> Result<SentContent, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT content FROM delivery WHERE channel = ?1 AND created_at >= ?2
            AND (state <> 'dead' OR lease_until IS NOT NULL)",
     )?;
     let rows = statement.query_map(params![channel, Millis(since)], |row| row.get::<_, String>(0))?;
-    let mut got = Got::default();
+    let mut got = SentContent::default();
     for content in rows {
         let content = digest::deserialize(&content?)?;
         let entries = content.changes.into_iter().chain(content.still_open);

@@ -66,6 +66,20 @@ pub(crate) fn enqueue(
     Ok(())
 }
 
+/// What each channel gets with a digest, by channel; what it had not got before is merged into it.
+///
+/// # Errors
+/// SQLite refuses, or a stored digest cannot be read.
+pub(crate) fn contents(connection: &Connection, digest_id: &str) -> Result<Vec<(String, Digest)>, LedgerError> {
+    let mut statement =
+        connection.prepare_cached("SELECT channel, content FROM delivery WHERE digest_id = ?1 ORDER BY channel")?;
+    let rows = statement.query_map([digest_id], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    rows.map(|row| {
+        row.map_err(LedgerError::from).and_then(|(channel, text)| Ok((channel, digest::deserialize(&text)?)))
+    })
+    .collect()
+}
+
 pub(crate) struct Waiting {
     delivery_id: String,
     content: String,

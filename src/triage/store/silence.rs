@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::ledger::error::LedgerError;
-use crate::ledger::time::Millis;
+use crate::ledger::time::{Count, Millis};
 use crate::triage::silence::{CompiledMatcher, ItemView, Matcher};
 
 /// A silence as stored.
@@ -106,6 +106,85 @@ fn silence(row: &Row<'_>) -> Result<Silence, LedgerError> {
     })
 }
 
+/// A group that a silence would touch.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Covered {
+    /// The group.
+    pub group_id: String,
+    /// What people call it.
+    pub title: String,
+    /// Open items that it would cover.
+    pub covered: u64,
+    /// All open items. The group is silenced only where every one is covered.
+    pub open_items: u64,
+}
+
+/// The groups with open items that a matcher covers, the most items first.
+pub(crate) fn covered(connection: &Connection, matcher: &CompiledMatcher) -> Result<Vec<Covered>, LedgerError> {
+    let mut statement = connection.prepare(
+        "SELECT group_key, group_id, coalesce(renamed, title) AS title, open_items FROM error_group
+         WHERE merged_into IS NULL AND open_items > 0",
+    )?;
+    let groups = statement.query_map([], |row| {
+        let Count(open_items) = row.get("open_items")?;
+        let group = Covered { group_id: row.get("group_id")?, title: row.get("title")?, covered: 0, open_items };
+        Ok((row.get::<_, i64>("group_key")?, group))
+    })?;
+    let mut found = Vec::new();
+    for group in groups {
+        let (key, mut group) = group?;
+        if !matcher.may_touch(&group.group_id) {
+            continue;
+        }
+        group.covered = match matcher.is_whole_group() {
+            true => group.open_items,
+            false => count_covered(connection, key, &group.group_id, matcher)?,
+        };
+        if group.covered > 0 {
+            found.push(group);
+        }
+    }
+    found.sort_by(|a, b| b.covered.cmp(&a.covered).then_with(|| a.group_id.cmp(&b.group_id)));
+    Ok(found)
+}
+
+fn count_covered(
+    connection: &Connection,
+    group_key: i64,
+    group_id: &str,
+    matcher: &CompiledMatcher,
+) -> Result<u64, LedgerError> {
+    let mut statement = connection.prepare_cached(OPEN_ITEMS)?;
+    let mut rows = statement.query([group_key])?;
+    let mut covered = 0;
+    while let Some(row) = rows.next()? {
+        covered += u64::from(matcher.covers(&item_view(row, group_id)?));
+    }
+    Ok(covered)
+}
+
+/// What a silence looks at of the open items of a group.
+const OPEN_ITEMS: &str = "SELECT coalesce(m.text, ''), b.job_type, p.name, coalesce(b.directory_id, ''), b.batch_id,
+            i.item_name, coalesce(o.skip_reason, '')
+     FROM item i JOIN observation o ON o.observation_key = i.observation_key
+     JOIN batch b ON b.batch_key = o.batch_key JOIN project p ON p.project_key = i.project_key
+     LEFT JOIN message m ON m.message_key = o.message_key
+     WHERE i.group_key = ?1 AND i.state IN ('open', 'retrying')";
+
+fn item_view<'r>(row: &'r Row<'_>, group_id: &'r str) -> Result<ItemView<'r>, rusqlite::Error> {
+    let text = |index: usize| row.get_ref(index).and_then(|value| Ok(value.as_str()?));
+    Ok(ItemView {
+        group_id,
+        message: text(0)?,
+        job_type: text(1)?,
+        project: text(2)?,
+        directory: text(3)?,
+        batch_id: text(4)?,
+        item_name: text(5)?,
+        skip_reason: text(6)?,
+    })
+}
+
 /// Silences with their patterns compiled.
 pub(crate) struct ActiveSilences(Vec<(CompiledMatcher, Timestamp)>);
 
@@ -134,28 +213,11 @@ impl ActiveSilences {
         if touching.iter().all(|(matcher, _)| matcher.is_whole_group()) {
             return Ok(whole);
         }
-        let mut statement = connection.prepare_cached(
-            "SELECT coalesce(m.text, ''), b.job_type, p.name, coalesce(b.directory_id, ''), b.batch_id, i.item_name,
-                    coalesce(o.skip_reason, '')
-             FROM item i JOIN observation o ON o.observation_key = i.observation_key
-             JOIN batch b ON b.batch_key = o.batch_key JOIN project p ON p.project_key = i.project_key
-             LEFT JOIN message m ON m.message_key = o.message_key
-             WHERE i.group_key = ?1 AND i.state IN ('open', 'retrying')",
-        )?;
+        let mut statement = connection.prepare_cached(OPEN_ITEMS)?;
         let mut rows = statement.query([group_key])?;
         let mut until: Option<Timestamp> = None;
         while let Some(row) = rows.next()? {
-            let text = |index: usize| row.get_ref(index).and_then(|value| Ok(value.as_str()?));
-            let item = ItemView {
-                group_id,
-                message: text(0)?,
-                job_type: text(1)?,
-                project: text(2)?,
-                directory: text(3)?,
-                batch_id: text(4)?,
-                item_name: text(5)?,
-                skip_reason: text(6)?,
-            };
+            let item = item_view(row, group_id)?;
             let Some(end) = touching.iter().filter(|(m, _)| m.covers(&item)).map(|(_, end)| *end).max() else {
                 return Ok(None);
             };

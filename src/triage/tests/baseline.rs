@@ -98,7 +98,7 @@ fn a_filter_never_turns_an_inventory_into_a_page() {
 }
 
 #[test]
-fn a_trouble_of_the_first_hour_pages_nobody_and_a_later_one_does() {
+fn a_failure_of_the_first_hour_sends_no_page_and_a_later_one_does() {
     let (mut seed, settings) = installed();
     seed.write(|tx| fault::raise(tx, "clock", "the clock is ahead", t(0))).unwrap();
     assert_eq!(look(&mut seed, &settings, 1).unwrap().faults.len(), 1, "people read of it");

@@ -74,7 +74,7 @@ fn with_open() -> (Seed, TriageSettings) {
 }
 
 #[test]
-fn what_a_renamed_channel_was_owed_comes_under_its_new_name() {
+fn undelivered_digests_of_a_renamed_channel_are_sent_under_its_new_name() {
     let (mut seed, mut settings) = paging_world();
     page(&seed, "login", 1);
     seed.fail("plain", "b", 3, t(1));
@@ -103,7 +103,7 @@ fn what_a_renamed_channel_was_owed_comes_under_its_new_name() {
 }
 
 #[test]
-fn what_was_owed_to_a_channel_that_is_gone_goes_to_those_that_do_not_have_it() {
+fn undelivered_digests_of_a_removed_channel_are_sent_to_those_that_lack_them() {
     let (mut seed, mut settings) = paging_world();
     settings.routes.push(route("chat", false));
     look(&mut seed, &settings, 0);
@@ -123,7 +123,7 @@ fn what_was_owed_to_a_channel_that_is_gone_goes_to_those_that_do_not_have_it() {
 }
 
 #[test]
-fn a_page_that_is_owed_passes_quiet_hours_and_other_news_waits() {
+fn an_undelivered_page_passes_quiet_hours_and_other_digests_wait() {
     let (mut seed, mut settings) = paging_world();
     seed.fail("plain", "b", 3, t(1));
     look(&mut seed, &settings, 2).unwrap();
@@ -184,7 +184,7 @@ fn a_channel_that_is_gone_needs_no_repair() {
 }
 
 #[test]
-fn a_filter_that_no_heir_passes_drops_nothing() {
+fn a_filter_that_no_successor_passes_drops_nothing() {
     let (mut seed, mut settings) = paging_world();
     seed.fail("plain", "b", 3, t(1));
     look(&mut seed, &settings, 2).unwrap();
@@ -268,7 +268,7 @@ fn a_new_pager_opens_what_is_open_and_not_known_of() {
 }
 
 #[test]
-fn a_new_ledger_greets_no_one_and_a_new_channel_with_nothing_open_is_not_written_to() {
+fn a_new_ledger_sends_nothing_and_a_new_channel_with_nothing_open_gets_nothing() {
     let (mut seed, mut settings) = paging_world();
     assert_eq!(look(&mut seed, &settings, 0), None);
     seed.fail("plain", "b", 1, t(1));

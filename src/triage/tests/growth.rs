@@ -21,19 +21,22 @@ fn days_after_outage(items: u64, batches: u64) -> Steps {
     seed.run("INSERT INTO group_batch SELECT 1, batch_key, 1 FROM batch WHERE batch_id LIKE 'old%'", []);
     assert_eq!(changes(&at(&mut seed, &settings, 2)), ["g new"]);
     steps::count(&mut seed.connection);
-    assert_eq!(at(&mut seed, &settings, 180), None);
+    let mut steps = Steps::new();
+    let mut cycle = |seed: &mut Seed, minutes| {
+        // What the seed takes is not measured.
+        steps::take();
+        let digest = at(seed, &settings, minutes);
+        for (sql, more) in steps::take() {
+            *steps.entry(sql).or_default() += more;
+        }
+        digest
+    };
+    assert_eq!(cycle(&mut seed, 180), None);
     seed.batch("later", "failed");
     seed.fail_item("later", "g", "later", t(190));
-    assert_eq!(changes(&at(&mut seed, &settings, 191)), ["g escalated"]);
-    assert!(at(&mut seed, &settings, 1380).unwrap().scheduled);
-    // The seed counts its items anew with every change, which is not what is measured.
-    steps::take().into_iter().filter(|(sql, _)| !sql.contains("LIKE") && !is_recount(sql)).collect()
-}
-
-fn is_recount(sql: &str) -> bool {
-    ["INSERT INTO item_", "INSERT INTO recovery_hour", "DELETE FROM item_", "UPDATE error_group AS g"]
-        .iter()
-        .any(|start| sql.starts_with(start))
+    assert_eq!(changes(&cycle(&mut seed, 191)), ["g escalated"]);
+    assert!(cycle(&mut seed, 1380).unwrap().scheduled);
+    steps
 }
 
 #[test]

@@ -1,12 +1,9 @@
-#[cfg(test)]
-pub(crate) mod baseline;
-#[cfg(test)]
+mod baseline;
 pub(crate) mod channels;
 #[cfg(test)]
 pub(crate) mod growth;
 use std::collections::BTreeMap;
 
-use super::*;
 use crate::config::Config;
 use crate::ledger::tests::seed::{Seed, t};
 use crate::model::group_state::GroupState;
@@ -14,6 +11,8 @@ use crate::model::schedule::quiet::QuietHours;
 use crate::triage::digest::channel_filter::Only;
 use crate::triage::digest::model::Reason;
 use crate::triage::settings::Route;
+
+use super::*;
 
 /// A ledger whose inventory was reported: empty, at minute 0.
 fn world() -> (Seed, TriageSettings) {
@@ -129,7 +128,7 @@ fn news_within_a_quarter_of_an_hour_is_joined() {
 }
 
 #[test]
-fn the_first_run_tells_one_inventory_and_no_news() {
+fn the_first_run_sends_one_inventory_and_no_new_failures() {
     let mut seed = Seed::new();
     let mut settings = plain();
     settings.routes = vec![route("oncall", Only::default())];
@@ -164,7 +163,7 @@ fn the_inventory_waits_for_a_complete_scan() {
 }
 
 #[test]
-fn quiet_hours_hold_news_and_tell_it_once_they_end() {
+fn quiet_hours_hold_digests_and_send_them_once_they_end() {
     let (mut seed, mut settings) = world();
     // 10:00 to 12:00 UTC is minute 0 to 120.
     settings.quiet = Some(QuietHours::parse("10:00-12:00").unwrap());
@@ -352,7 +351,7 @@ fn each_batch_that_fails_as_a_whole_is_news_however_many_did_before() {
 }
 
 #[test]
-fn a_trouble_that_lasts_is_told_once_a_day_and_not_whenever_somebody_asks() {
+fn a_lasting_fault_is_reported_once_a_day_and_not_at_every_request() {
     let (mut seed, settings) = world();
     seed.write(|tx| fault::raise(tx, "scan:prod", "cannot be read", t(1))).unwrap();
     let mut told = |minutes: i64, by_hand: bool| {

@@ -34,11 +34,11 @@ async fn survive(kills: u64) -> BTreeMap<String, u64> {
             }
             let command = if random.chance(20) { "serve" } else { "cycle" };
             let point = Point::draw(&mut random);
-            rig.trouble_posts(&mut random);
+            rig.inject_post_faults(&mut random);
             rig.strike(command, point);
             runs += 1;
         }
-        rig.calm_down();
+        rig.run_until_idle();
         promises::hold(&mut rig);
         looks += 1;
     }

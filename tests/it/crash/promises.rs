@@ -14,7 +14,7 @@ pub(crate) fn hold(rig: &mut Rig) {
     the_ledger_agrees_with_itself(rig);
     counts_equal_observations(rig);
     digests::arrived_once_under_one_id(&rig.site, &rig.sinks);
-    every_group_was_told(rig);
+    every_group_was_announced(rig);
     retries::hold(rig);
 }
 
@@ -83,7 +83,7 @@ fn counts_equal_observations(rig: &Rig) {
 }
 
 /// No one is left without news: every group with open failures is in a digest that arrived.
-fn every_group_was_told(rig: &Rig) {
+fn every_group_was_announced(rig: &Rig) {
     let told: String = rig.sinks.hooks().into_values().flatten().collect();
     let groups = rig.site.texts("SELECT group_id FROM error_group WHERE open_items > 0 AND merged_into IS NULL");
     let untold: Vec<_> = groups.into_iter().filter(|group| !told.contains(group.as_str())).collect();

@@ -128,7 +128,7 @@ impl Rig {
     }
 
     /// Lets LlamaCloud answer POSTs from now on as it likes: late, not at all after it did the work, or well.
-    pub(crate) fn trouble_posts(&self, random: &mut Random) {
+    pub(crate) fn inject_post_faults(&self, random: &mut Random) {
         let fault = match random.between(0, 4) {
             0 => Some(InjectedFault::AcceptedThenReset),
             1 => Some(InjectedFault::AcceptedThenStatus(504)),
@@ -140,7 +140,7 @@ impl Rig {
     }
 
     /// Runs cycles until one has nothing left to do.
-    pub(crate) fn calm_down(&self) {
+    pub(crate) fn run_until_idle(&self) {
         self.site.cloud.set_faults(Vec::new());
         self.sinks.hold(None);
         self.let_the_hour_pass();

@@ -27,10 +27,10 @@ pub(crate) enum Hold {
 
 /// What arrived: mails by Message-ID and webhooks by id, each with all copies.
 #[derive(Clone, Default)]
-pub(crate) struct Sinks(Arc<Mutex<Kept>>);
+pub(crate) struct Sinks(Arc<Mutex<ReceivedMessages>>);
 
 #[derive(Default)]
-struct Kept {
+struct ReceivedMessages {
     mails: BTreeMap<String, Vec<String>>,
     hooks: BTreeMap<String, Vec<String>>,
     hold: Option<Hold>,

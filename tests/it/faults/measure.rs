@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{Options, SimulatedItemStatus, project_id};
 
+use super::api_faults::{self, ApiFault};
 use super::stage::Stage;
-use super::troubles::{self, Trouble};
 use crate::site::Site;
 
 /// What became of one project's cycle under its fault.
@@ -41,25 +41,25 @@ type Shown = BTreeMap<String, BTreeSet<String>>;
 
 /// Measures one stage.
 pub(crate) async fn measure(stage: Stage) -> Measured {
-    let troubles = troubles::all();
+    let api_faults = api_faults::all();
     let now = Timestamp::now();
-    let world = stage.world(&troubles, now - SignedDuration::from_hours(2));
+    let world = stage.world(&api_faults, now - SignedDuration::from_hours(2));
     let site = Site::new(world, Options::default(), "").await;
     let mut measured = Measured::default();
 
-    write(&site, stage, "ledger.db", "7d", &troubles, false);
+    write(&site, stage, "ledger.db", "7d", &api_faults, false);
     let (code, said) = cycle(&site).await;
     measured.demand(code == 0, || format!("the first cycle ended with {code}: {said}"));
     std::fs::copy(site.path("ledger.db"), site.path("before.db")).unwrap();
     let before = recorded(&site);
 
     site.cloud.world().advance_to(now - SignedDuration::from_hours(1));
-    site.cloud.set_faults(troubles.iter().map(|trouble| stage.plant(trouble)).collect());
-    write(&site, stage, "ledger.db", stage.look_back(), &troubles, true);
+    site.cloud.set_faults(api_faults.iter().map(|trouble| stage.plant(trouble)).collect());
+    write(&site, stage, "ledger.db", stage.look_back(), &api_faults, true);
     let (code, said) = cycle(&site).await;
     let hits = site.cloud.fault_hits();
     let (truth, after) = (truth(&site), recorded(&site));
-    for (trouble, asks) in troubles.iter().zip(hits) {
+    for (trouble, asks) in api_faults.iter().zip(hits) {
         let project = trouble.project();
         let cell = look(&site, &project, asks, &said, (&truth[&project], &after[&project], &before[&project]));
         measured.demand(asks > 0, || format!("{project}: the trouble hit nothing"));
@@ -67,11 +67,11 @@ pub(crate) async fn measure(stage: Stage) -> Measured {
         measured.cells.insert(trouble.name.clone(), cell);
     }
     measured.demand(!said.contains("llx-"), || format!("a key was shown: {said}"));
-    let harmless = troubles.iter().filter(|trouble| measured.cells[&trouble.name].complete).count();
-    measured.demand((code == 0) == (harmless == troubles.len()), || format!("exit {code}"));
+    let harmless = api_faults.iter().filter(|trouble| measured.cells[&trouble.name].complete).count();
+    measured.demand((code == 0) == (harmless == api_faults.len()), || format!("exit {code}"));
     measured.no_false_recovery(&site);
-    measured.harmless_alone(stage, &site, &troubles).await;
-    measured.heals(stage, &site, &troubles).await;
+    measured.harmless_alone(stage, &site, &api_faults).await;
+    measured.heals(stage, &site, &api_faults).await;
     measured
 }
 
@@ -98,21 +98,21 @@ impl Measured {
     }
 
     /// Projects whose faults do no harm end with exit code 0 when nothing else is wrong.
-    async fn harmless_alone(&mut self, stage: Stage, site: &Site, troubles: &[Trouble]) {
-        let harmless = troubles.iter().filter(|trouble| self.cells[&trouble.name].complete);
+    async fn harmless_alone(&mut self, stage: Stage, site: &Site, api_faults: &[ApiFault]) {
+        let harmless = api_faults.iter().filter(|trouble| self.cells[&trouble.name].complete);
         write(site, stage, "before.db", stage.look_back(), harmless, true);
         let (code, said) = cycle(site).await;
         self.demand(code == 0, || format!("harmless troubles ended with {code}: {said}"));
     }
 
     /// The next healthy cycle is complete, and the ledger is what happened.
-    async fn heals(&mut self, stage: Stage, site: &Site, troubles: &[Trouble]) {
+    async fn heals(&mut self, stage: Stage, site: &Site, api_faults: &[ApiFault]) {
         site.cloud.set_faults(Vec::new());
-        write(site, stage, "ledger.db", stage.look_back(), troubles, false);
+        write(site, stage, "ledger.db", stage.look_back(), api_faults, false);
         let (code, said) = cycle(site).await;
         self.demand(code == 0, || format!("the last cycle ended with {code}: {said}"));
         let (truth, recorded) = (truth(site), recorded(site));
-        for trouble in troubles {
+        for trouble in api_faults {
             let project = trouble.project();
             let missing: Vec<_> = truth[&project].symmetric_difference(&recorded[&project]).collect();
             self.demand(missing.is_empty(), || format!("{project}: truth and ledger differ in {missing:?}"));
@@ -164,7 +164,7 @@ fn write<'a>(
     stage: Stage,
     ledger: &str,
     look_back: &str,
-    of: impl IntoIterator<Item = &'a Trouble>,
+    of: impl IntoIterator<Item = &'a ApiFault>,
     hurried: bool,
 ) {
     let page_size = stage.page_size();

@@ -1,12 +1,12 @@
 //! The fault matrix: every fault of the upstream at every place of a cycle of the built binary, and what must come of it.
 
+mod api_faults;
 mod channels;
 mod measure;
 mod retries;
 mod retry_stage;
 mod stage;
 mod table;
-mod troubles;
 
 use tokio::task::JoinSet;
 
@@ -38,7 +38,7 @@ async fn every_fault_has_its_documented_outcome() {
     broken.extend(channels.iter().flat_map(|measured| measured.broken.clone()));
     assert!(broken.is_empty(), "{} promises broken:\n{}", broken.len(), broken.join("\n"));
 
-    let page = table::render(&troubles::all(), &measured, &retried, &channels);
+    let page = table::render(&api_faults::all(), &measured, &retried, &channels);
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/development/faults.md");
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &page).unwrap();

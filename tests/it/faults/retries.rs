@@ -15,8 +15,8 @@ use llama_triage::internals::service::{Setup, Worker};
 use llama_triage::internals::simulator::{Endpoint, Options, project_id};
 use tokio_util::sync::CancellationToken;
 
+use super::api_faults::{self, ApiFault};
 use super::retry_stage::RetryStage;
-use super::troubles::{self, Trouble};
 use crate::site::Site;
 
 /// Every group is new at once here, which is no incident; and nothing waits for a budget.
@@ -31,23 +31,23 @@ pub(crate) struct Retried {
 
 /// Measures one stage.
 pub(crate) async fn measure(stage: RetryStage) -> Retried {
-    let troubles = troubles::all();
-    let site = Site::new(stage.world(&troubles), Options::default(), AUTO).await;
+    let api_faults = api_faults::all();
+    let site = Site::new(stage.world(&api_faults), Options::default(), AUTO).await;
     add_project_ids(&site);
-    let mut worker = open(&site, &troubles).await;
+    let mut worker = open(&site, &api_faults).await;
     worker.scan(site.now()).await.unwrap();
     if let Some(faults) = stage.before() {
         site.cloud.set_faults(faults);
         step(&site, &worker, SignedDuration::from_mins(1)).await;
         site.cloud.world().advance(SignedDuration::from_mins(30));
     }
-    site.cloud.set_faults(troubles.iter().map(|trouble| stage.plant(trouble)).collect());
+    site.cloud.set_faults(api_faults.iter().map(|trouble| stage.plant(trouble)).collect());
     match stage {
         RetryStage::JobRecord => ask_for_causes(&site, &worker).await,
         _ => step(&site, &worker, SignedDuration::from_mins(1)).await,
     }
     let mut retried = Retried::default();
-    for (trouble, asks) in troubles.iter().zip(site.cloud.fault_hits()) {
+    for (trouble, asks) in api_faults.iter().zip(site.cloud.fault_hits()) {
         let mut cell = stage.outcome(&site, &trouble.project());
         if !trouble.is_slow() {
             cell += &format!(", {asks} asked");
@@ -84,8 +84,8 @@ impl Retried {
     async fn heals(&mut self, stage: RetryStage, site: &Site, worker: &mut Worker) {
         site.cloud.set_faults(Vec::new());
         // Where the record is taken to tell no cause, no one but people can say that a retry is worth it.
-        let causeless = |trouble: &&Trouble| self.cells[&trouble.name].starts_with("nothing");
-        let hopeless: Vec<String> = troubles::all().iter().filter(causeless).map(Trouble::project).collect();
+        let causeless = |trouble: &&ApiFault| self.cells[&trouble.name].starts_with("nothing");
+        let hopeless: Vec<String> = api_faults::all().iter().filter(causeless).map(ApiFault::project).collect();
         let open = || -> Vec<String> {
             let open = "SELECT p.name FROM item i JOIN project p USING (project_key) WHERE state != 'recovered' AND kind = 'failed'";
             site.texts(open).into_iter().filter(|project| !hopeless.contains(project)).collect()
@@ -149,12 +149,12 @@ fn add_project_ids(site: &Site) {
 }
 
 /// A worker that waits milliseconds between tries, and a second for an answer where the fault is to be late.
-async fn open(site: &Site, troubles: &[Trouble]) -> Worker {
+async fn open(site: &Site, api_faults: &[ApiFault]) -> Worker {
     let config = load::read(&site.path("config.toml")).unwrap();
     let mut setup = Setup::new(config, &Credentials::default()).unwrap();
     let pace = RetryPace { first: Duration::from_millis(1), longest: Duration::from_millis(2), ..RetryPace::default() };
     let transport = Transport::new().unwrap();
-    let slow: Vec<String> = troubles.iter().filter(|trouble| trouble.is_slow()).map(Trouble::project).collect();
+    let slow: Vec<String> = api_faults.iter().filter(|trouble| trouble.is_slow()).map(ApiFault::project).collect();
     for watched in &mut setup.projects {
         let mut project = setup.config.project.iter().find(|project| project.name == watched.name).unwrap().clone();
         if slow.contains(&project.name) {

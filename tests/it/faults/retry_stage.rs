@@ -5,7 +5,7 @@ use llama_triage::internals::simulator::{
     Endpoint, Failure, FaultRule, InjectedFault, ScriptedCause, World, WorldBuilder, batch_id, project_id,
 };
 
-use super::troubles::Trouble;
+use super::api_faults::ApiFault;
 use crate::site::Site;
 
 /// What a retry asks for when the fault hits it.
@@ -67,7 +67,7 @@ impl RetryStage {
     }
 
     /// The fault, planted at this place of its own project.
-    pub(crate) fn plant(self, trouble: &Trouble) -> FaultRule {
+    pub(crate) fn plant(self, trouble: &ApiFault) -> FaultRule {
         let project = format!("project_id={}", project_id(&trouble.project()));
         let rule = FaultRule::new(trouble.fault.clone()).containing(&project);
         match self {
@@ -85,9 +85,9 @@ impl RetryStage {
     }
 
     /// A project for each fault with one failure that a second attempt overcomes, in a group of its own.
-    pub(crate) fn world(self, troubles: &[Trouble]) -> World {
+    pub(crate) fn world(self, api_faults: &[ApiFault]) -> World {
         let mut world = WorldBuilder::at(Timestamp::now());
-        for (number, trouble) in troubles.iter().enumerate() {
+        for (number, trouble) in api_faults.iter().enumerate() {
             let project = trouble.project();
             world = world.project(&project, &format!("llx-{project}-0000"));
             world = world.batch(&format!("{project}-old")).item(&format!("{project}-fine")).succeeds();

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use llama_triage::internals::simulator::{Endpoint, FaultRule, World, WorldBuilder, batch_id, project_id};
 
-use super::troubles::Trouble;
+use super::api_faults::ApiFault;
 
 /// What a scan asks for when the fault hits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Stage {
     }
 
     /// The fault, planted at this place of its own project.
-    pub(crate) fn plant(self, trouble: &Trouble) -> FaultRule {
+    pub(crate) fn plant(self, trouble: &ApiFault) -> FaultRule {
         let project = format!("project_id={}", project_id(&trouble.project()));
         let rule = FaultRule::new(trouble.fault.clone()).containing(&project);
         let of_batch = |what| format!("/{}/items", batch_id(&format!("{}-{what}", trouble.project())));
@@ -80,9 +80,9 @@ impl Stage {
     }
 
     /// A project for each fault: some failures now, and more within the hour.
-    pub(crate) fn world(self, troubles: &[Trouble], now: Timestamp) -> World {
+    pub(crate) fn world(self, api_faults: &[ApiFault], now: Timestamp) -> World {
         let mut world = WorldBuilder::at(now);
-        for trouble in troubles {
+        for trouble in api_faults {
             let project = trouble.project();
             world = self.add(world.project(&project, &format!("llx-{project}-0000")), &project);
         }

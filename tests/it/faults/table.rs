@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
+use super::api_faults::ApiFault;
 use super::channels;
 use super::measure::{Cell, Measured};
 use super::retries::Retried;
 use super::retry_stage::RetryStage;
 use super::stage::Stage;
-use super::troubles::Trouble;
 
 const INTRODUCTION: &str = "\
 # What faults of LlamaCloud do
@@ -58,7 +58,7 @@ In every cell the following held, or the test would have failed:
 
 /// The whole page.
 pub(crate) fn render(
-    troubles: &[Trouble],
+    api_faults: &[ApiFault],
     measured: &[(Stage, Measured)],
     retried: &[(RetryStage, Retried)],
     channels: &[channels::Measured],
@@ -68,7 +68,7 @@ pub(crate) fn render(
         page += &format!(" {} |", stage.heading());
     }
     page += &format!("\n|---|{}\n", "---|".repeat(measured.len()));
-    for trouble in troubles {
+    for trouble in api_faults {
         page += &format!("| {} |", trouble.name);
         for (_, measured) in measured {
             page += &format!(" {} |", outcome(trouble, &measured.cells[&trouble.name]));
@@ -76,27 +76,27 @@ pub(crate) fn render(
         page.push('\n');
     }
     page += RETRIES;
-    page += &of_retries(troubles, retried);
+    page += &retry_faults(api_faults, retried);
     page += "\n## What is said\n\nIds, hosts and paths are left out. The same words after another place are listed once.\n\n";
     page += "| said | of |\n|---|---|\n";
-    for (said, of) in sayings(troubles, measured) {
+    for (said, of) in messages(api_faults, measured) {
         page += &format!("| {} | {} |\n", said.replace('|', "\\|"), of.join("; "));
     }
     page + &channels::render(channels)
 }
 
-fn of_retries(troubles: &[Trouble], retried: &[(RetryStage, Retried)]) -> String {
+fn retry_faults(api_faults: &[ApiFault], retried: &[(RetryStage, Retried)]) -> String {
     let mut rows = String::from("| fault |");
     retried.iter().for_each(|(stage, _)| rows += &format!(" {} |", stage.heading()));
     rows += &format!("\n|---|{}\n", "---|".repeat(retried.len()));
-    for trouble in troubles {
+    for trouble in api_faults {
         let cells: Vec<&str> = retried.iter().map(|(_, retried)| retried.cells[&trouble.name].as_str()).collect();
         rows += &format!("| {} | {} |\n", trouble.name, cells.join(" | "));
     }
     rows
 }
 
-fn outcome(trouble: &Trouble, cell: &Cell) -> String {
+fn outcome(trouble: &ApiFault, cell: &Cell) -> String {
     let word = match (cell.complete, cell.told) {
         (true, _) if cell.gone => "gone",
         (true, _) if cell.unreadable > 0 => "counted",
@@ -113,7 +113,7 @@ fn outcome(trouble: &Trouble, cell: &Cell) -> String {
 }
 
 /// Every saying without what differs from run to run and from place to place, and the faults that made it.
-fn sayings(troubles: &[Trouble], measured: &[(Stage, Measured)]) -> Vec<(String, Vec<String>)> {
+fn messages(api_faults: &[ApiFault], measured: &[(Stage, Measured)]) -> Vec<(String, Vec<String>)> {
     let ids = Regex::new(
         r"(127\.0\.0\.1:\d+|/api/v1/beta/batch-processing(/\S*[^\s:;,])?|bjb-[0-9a-f-]{36}| at line \d+ column \d+)",
     )
@@ -121,7 +121,7 @@ fn sayings(troubles: &[Trouble], measured: &[(Stage, Measured)]) -> Vec<(String,
     let place = Regex::new(r"^(batch …: )?could not [a-z ]+(\d\S+)?: ").unwrap();
     let mut order: Vec<String> = Vec::new();
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for trouble in troubles {
+    for trouble in api_faults {
         for (_, measured) in measured {
             let Some(said) = &measured.cells[&trouble.name].said else { continue };
             let short = ids.replace_all(said, "…");

@@ -64,7 +64,7 @@ impl Day {
         let options = Options { clock: ClockMode::Running(speed), ..Options::default() };
         let site = Site::new(real_part(start).with_bulk(bulk), options, &more).await;
         let day = Day { site, sinks, bulk, samples: Vec::new(), start, began: Instant::now(), speed };
-        day.trouble(false);
+        day.inject_faults(false);
         day
     }
 
@@ -86,7 +86,7 @@ impl Day {
             }
             if out != (minute / 60 == OUTAGE) {
                 out = !out;
-                self.trouble(out);
+                self.inject_faults(out);
             }
             if told < minute / 60 {
                 told = minute / 60;
@@ -110,7 +110,7 @@ impl Day {
     }
 
     /// Plants the faults of every day, or those of an outage.
-    fn trouble(&self, outage: bool) {
+    fn inject_faults(&self, outage: bool) {
         let usual = [
             (InjectedFault::Status(503), Endpoint::ListItems, 13),
             (InjectedFault::Reset, Endpoint::ListItems, 17),

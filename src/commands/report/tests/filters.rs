@@ -33,7 +33,7 @@ fn items_are_narrowed() {
 }
 
 #[test]
-fn batches_are_narrowed_by_what_hit_them() {
+fn batches_are_filtered_by_what_hit_them() {
     let ledger = filled();
     for (words, expected) in [
         (&["--class", "throttled"][..], "bjb-7001"),
@@ -176,4 +176,13 @@ fn the_summary_counts_retries_and_failures_of_what_matches() {
         let hourly = summary["hourly"].as_array().unwrap().iter().map(|hour| hour.as_u64().unwrap()).sum::<u64>();
         assert_eq!(hourly, failures, "{words:?}");
     }
+}
+
+#[test]
+fn the_summary_counts_of_the_budget_what_retries_count() {
+    let ledger = filled();
+    let spent = || json(&ledger, &["summary"])[0]["spent"].clone();
+    assert_eq!((&spent()["last_hour"], &spent()["last_day"]), (&2.into(), &2.into()));
+    ledger.writer.execute("UPDATE attempt SET outcome = 'recovered' WHERE attempt_id = 'at-4'", ()).unwrap();
+    assert_eq!((&spent()["last_hour"], &spent()["last_day"]), (&1.into(), &1.into()));
 }

@@ -1,15 +1,15 @@
 //! The command against a real ledger file, as `main` calls it.
 
-pub(crate) mod codes;
-pub(crate) mod filters;
-pub(crate) mod formats;
-pub(crate) mod hostile;
-pub(crate) mod schema;
-
+mod codes;
+mod filters;
+mod formats;
+mod hostile;
+mod schema;
 use clap::Parser;
 
-use super::*;
 use crate::report::store::tests::fixture::{Filled, filled, now};
+
+use super::*;
 
 #[derive(Debug, Parser)]
 struct ReportLine {

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_longer_than_a_query_goes_alone() {
+    fn an_id_longer_than_a_query_is_sent_alone() {
         let long = "ä".repeat(20_000);
         assert_eq!(fitting(&[&long, "pjb-1"], LONG), 1);
     }

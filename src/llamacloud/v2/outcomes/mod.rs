@@ -11,14 +11,13 @@ use std::ops::ControlFlow;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::llamacloud::error::CloudError;
-use crate::llamacloud::http::client::{Ask, Client};
+use crate::llamacloud::http::client::{Ask, Client, Make};
 use crate::llamacloud::paging::end_of_list::ListProgress;
-use crate::llamacloud::paging::listing::{self, ListResult, Make, Style};
+use crate::llamacloud::paging::listing::{self, ListResult, Style};
 use crate::llamacloud::v2::V2;
-use crate::llamacloud::v2::failed_items::Made;
-use crate::llamacloud::v2::job::{Job, Jobs, Product};
+use crate::llamacloud::v2::job::{Job, Jobs, Made, Product};
 use crate::llamacloud::v2::outcomes::chunks::add;
-use crate::llamacloud::v2::server_capabilities::Habits;
+use crate::llamacloud::v2::server_capabilities::ServerCapabilities;
 use crate::model::batch::Batch;
 use crate::model::item::ItemStatus;
 
@@ -37,12 +36,12 @@ pub(crate) struct Outcomes {
     /// Whether that is so only because jobs have a status that this version does not know.
     pub(crate) only_odd: bool,
     /// Jobs with such a status that a list of failed ones showed.
-    told_failed: HashSet<String>,
+    reported_failed: HashSet<String>,
 }
 
 impl Outcomes {
     fn has_failed(&self, job: &Job) -> bool {
-        job.has_failed() || self.told_failed.contains(&job.id)
+        job.has_failed() || self.reported_failed.contains(&job.id)
     }
 
     /// The jobs that failed.
@@ -86,8 +85,15 @@ pub(crate) async fn read(
         let ids = jobs.iter().filter(|(_, made)| made.product == product).map(|(id, _)| id.as_str());
         let rest = ids.collect();
         let before = outcomes.jobs.len();
-        let reading =
-            OutcomeReader { client, limit, habits: &v2.habits, product, rest, outcomes: &mut outcomes, before };
+        let reading = OutcomeReader {
+            client,
+            limit,
+            capabilities: &v2.capabilities,
+            product,
+            rest,
+            outcomes: &mut outcomes,
+            before,
+        };
         reading.read(window(batch)).await?;
     }
     outcomes.settle();
@@ -98,7 +104,7 @@ pub(crate) async fn read(
 struct OutcomeReader<'a> {
     client: &'a Client,
     limit: usize,
-    habits: &'a Habits,
+    capabilities: &'a ServerCapabilities,
     product: Product,
     /// The jobs that no list has shown yet.
     rest: HashSet<&'a str>,
@@ -109,8 +115,10 @@ struct OutcomeReader<'a> {
 
 impl OutcomeReader<'_> {
     async fn read(mut self, window: Option<(Timestamp, Timestamp)>) -> Result<(), CloudError> {
-        let fits_page = self.rest.len() <= self.habits.page(self.client, self.limit);
-        if let Some((from, until)) = window.filter(|_| fits_page && self.habits.bound.queries(self.rest.len()) > 1) {
+        let fits_page = self.rest.len() <= self.capabilities.page(self.client, self.limit);
+        if let Some((from, until)) =
+            window.filter(|_| fits_page && self.capabilities.bound.queries(self.rest.len()) > 1)
+        {
             self.look_at_window(from, until).await?;
         }
         self.ask_for_rest().await?;
@@ -137,7 +145,7 @@ impl OutcomeReader<'_> {
             Ok(listed) => {
                 self.outcomes.listed.requests += listed.requests;
                 if !listed.complete && (1..self.limit).contains(&rows) {
-                    self.habits.note_page(rows);
+                    self.capabilities.note_page(rows);
                 }
             }
             Err(CloudError::Refused { .. } | CloudError::TooLarge { .. }) => self.outcomes.listed.requests += 1,
@@ -156,7 +164,7 @@ impl OutcomeReader<'_> {
                 jobs.push(job);
             }
         };
-        let listed = self.habits.bound.jobs(self.client, self.product, &ids, &[], each).await?;
+        let listed = self.capabilities.bound.jobs(self.client, self.product, &ids, &[], each).await?;
         add(&mut self.outcomes.listed, &listed);
         self.outcomes.listed.missing += self.rest.len() as u64;
         Ok(())
@@ -167,14 +175,15 @@ impl OutcomeReader<'_> {
         let of_product = &self.outcomes.jobs[self.before..];
         let ids: Vec<String> = of_product.iter().filter(|job| is_odd(job)).map(|job| job.id.clone()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let told_failed = &mut self.outcomes.told_failed;
+        let reported_failed = &mut self.outcomes.reported_failed;
         // A word that says something else is believed, for a filter may be ignored.
         let each = |job: Job| {
             if job.has_failed() || is_odd(&job) {
-                told_failed.insert(job.id);
+                reported_failed.insert(job.id);
             }
         };
-        let listed = self.habits.bound.jobs(self.client, self.product, &ids, &[("status", "FAILED")], each).await?;
+        let listed =
+            self.capabilities.bound.jobs(self.client, self.product, &ids, &[("status", "FAILED")], each).await?;
         add(&mut self.outcomes.listed, &listed);
         Ok(())
     }

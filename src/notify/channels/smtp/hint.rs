@@ -20,9 +20,16 @@ pub(crate) enum SmtpStage {
 pub(crate) const ONLY_OAUTH: &str = "the server takes OAuth 2 tokens only and llama-triage sends a password: \
      allow password authentication (an app password) for the mailbox, or send through a relay that allows it";
 
+/// What to do where a server refuses the name that it is greeted with.
+pub(crate) const GREETING: &str = "set smtp-hello to a full host name of this machine that the server can look up";
+
 /// Its causes, each with the words that tell it. The first match wins.
-const CAUSES: [(&[&str], &str); 11] = [
-    (&["helo", "ehlo", "(504)"], "set smtp-hello to a full host name of this machine that the server can look up"),
+const CAUSES: [(&[&str], &str); 12] = [
+    (&["helo", "ehlo"], GREETING),
+    (
+        &["authentication type", "authentication mechanism", "auth mechanism"],
+        "the server takes no password here: allow password authentication for smtp-username there, or leave it out",
+    ),
     (
         &["5.7.139", "basic authentication is disabled", "smtpclientauthentication is disabled"],
         "passwords are switched off for this mailbox (Microsoft 365): its administrator must allow authenticated SMTP \
@@ -63,6 +70,8 @@ const CAUSES: [(&[&str], &str); 11] = [
 /// What to do about a refusal: `why` is the server's answer with its code in brackets.
 pub(crate) fn advice(step: SmtpStage, why: &str) -> &'static str {
     known(why).unwrap_or(match step {
+        // A parameter that a server does not take before anything else was said is the name.
+        SmtpStage::Open if why.contains("(501)") || why.contains("(504)") => GREETING,
         SmtpStage::Open => "check smtp-host, smtp-port and whether this machine may connect",
         SmtpStage::LogIn => "check smtp-username and the password",
         SmtpStage::Sender => "check from and what the server allows",
@@ -77,11 +86,6 @@ pub(crate) fn advice(step: SmtpStage, why: &str) -> &'static str {
 pub(crate) fn known(why: &str) -> Option<&'static str> {
     let why = why.to_ascii_lowercase();
     CAUSES.iter().find(|(words, _)| words.iter().any(|word| why.contains(word))).map(|(_, todo)| *todo)
-}
-
-/// Whether it is the greeting that the server refuses.
-pub(crate) fn is_of_greeting(why: &str) -> bool {
-    known(why) == Some(CAUSES[0].1)
 }
 
 #[cfg(test)]
@@ -124,22 +128,18 @@ mod tests {
                 "permanent error (554): 5.7.1 <o@example.com>: Relay access denied",
                 "does not relay",
             ),
-            (
-                SmtpStage::LogIn,
-                "permanent error (535): 5.7.8 authentication failed",
-                "check smtp-username and the password",
-            ),
-            (SmtpStage::Sender, "permanent error (530): 5.7.0 Must issue a STARTTLS command first", "smtp-tls"),
+            (SmtpStage::Open, "permanent error (504): 5.5.2 vm: need a fully-qualified name", "smtp-hello"),
             (
                 SmtpStage::Sender,
-                "permanent error (530): 5.7.57 Client not authenticated to send mail",
-                "set smtp-username",
+                "permanent error (504): 5.5.2 <t@vm>: Sender address rejected: need fully-qualified address",
+                "set from",
             ),
             (
                 SmtpStage::Recipient,
-                "permanent error (554): 5.7.1 <o…@example.com>: Relay access denied",
-                "does not relay",
+                "permanent error (504): 5.5.2 <ops>: Recipient address rejected: need fully-qualified address",
+                "check to",
             ),
+            (SmtpStage::LogIn, "permanent error (504): 5.7.4 Unrecognized Authentication Type", "no password"),
             (
                 SmtpStage::Recipient,
                 "permanent error (553): 5.7.1 <t@example.com>: Sender address rejected: not owned by user u",

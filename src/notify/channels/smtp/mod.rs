@@ -24,7 +24,7 @@ use crate::model::host::with_port;
 use crate::model::redact::secret_forms::SHORTEST;
 use crate::notify::channels::smtp::hint::SmtpStage;
 use crate::notify::channels::smtp::recipients::Declined;
-use crate::notify::error::{NotifyError, said};
+use crate::notify::error::{NotifyError, peer_text};
 
 /// A mail server and how to talk to it.
 pub(crate) struct SmtpServer {
@@ -160,7 +160,7 @@ impl SmtpServer {
             Ok(_) => Ok(()),
             Err(error) if error.is_transient() => Err(self.deferred(&error)),
             Err(error) if error.is_permanent() || error.is_client() => {
-                let why = format!("login failed: {}", said_of_login(&error, password));
+                let why = format!("login failed: {}", login_error_text(&error, password));
                 // Masked, the words of some refusals no longer name their cause.
                 Err(self.refused(&why, hint::advice(SmtpStage::LogIn, &error.to_string())))
             }
@@ -176,7 +176,7 @@ impl SmtpServer {
         builder.build_rustls().map_err(|error| {
             NotifyError::Settings(format!(
                 "cannot set up TLS: {}; install the ca-certificates package",
-                said(&error.to_string())
+                peer_text(&error.to_string())
             ))
         })
     }
@@ -218,7 +218,7 @@ impl SmtpServer {
             if code(&error) == Some(421) {
                 return Err(self.deferred(&error));
             }
-            let declined = Declined { address: address.clone(), why: said(&error.to_string()) };
+            let declined = Declined { address: address.clone(), why: peer_text(&error.to_string()) };
             let one_too_many = declined.is_one_too_many() && !sent.accepted.is_empty();
             match error.is_permanent() && !one_too_many {
                 true => sent.refused.push(declined),
@@ -236,9 +236,9 @@ impl SmtpServer {
         let unclear = |why: String| NotifyError::Unclear { peer: self.peer(), why };
         match timeout(self.patience.accept, connection.message(message)).await {
             Err(_) => Err(unclear(format!("no answer within {} s", self.patience.accept.as_secs_f32()))),
-            Ok(Ok(response)) => Ok(said(&response.message().collect::<Vec<_>>().join(" "))),
+            Ok(Ok(response)) => Ok(peer_text(&response.message().collect::<Vec<_>>().join(" "))),
             Ok(Err(error)) if error.status().is_some() => Err(self.rejected(&error)),
-            Ok(Err(error)) => Err(unclear(said(&error.to_string()))),
+            Ok(Err(error)) => Err(unclear(peer_text(&error.to_string()))),
         }
     }
 
@@ -265,7 +265,7 @@ impl SmtpServer {
     }
 
     fn declined(&self, step: SmtpStage, error: &SmtpError) -> NotifyError {
-        let why = said(&error.to_string());
+        let why = peer_text(&error.to_string());
         match code(error) {
             // 552 says either; a smaller mail is tried once.
             Some(552 | 554) if why.contains("5.3.4") || code(error) == Some(552) => {
@@ -278,7 +278,7 @@ impl SmtpServer {
     }
 
     fn not_opened(&self, error: &SmtpError) -> NotifyError {
-        let why = said(&error.to_string());
+        let why = peer_text(&error.to_string());
         if error.is_permanent() {
             return self.refused(&why, hint::advice(SmtpStage::Open, &why));
         }
@@ -294,7 +294,7 @@ impl SmtpServer {
     }
 
     fn unreachable(&self, error: &SmtpError) -> NotifyError {
-        NotifyError::Unreachable { peer: self.peer(), why: said(&error.to_string()) }
+        NotifyError::Unreachable { peer: self.peer(), why: peer_text(&error.to_string()) }
     }
 
     fn silent(&self, step: &str, limit: Duration) -> NotifyError {
@@ -303,36 +303,36 @@ impl SmtpServer {
     }
 
     fn deferred(&self, error: &SmtpError) -> NotifyError {
-        let why = self.advised(said(&error.to_string()));
+        let why = self.advised(peer_text(&error.to_string()));
         NotifyError::Deferred { peer: self.peer(), why, retry_after: None }
     }
 
     fn refused(&self, why: &str, todo: &'static str) -> NotifyError {
-        let why = self.with_greeting(why.to_owned());
+        let why = self.with_greeting(why.to_owned(), todo);
         NotifyError::Refused { peer: self.peer(), why, todo, of_content: false }
     }
 
     /// A server's words with what to do about them, where they name their cause.
     pub(crate) fn advised(&self, why: String) -> String {
         match hint::known(&why) {
-            Some(todo) => format!("{}; {todo}", self.with_greeting(why)),
+            Some(todo) => format!("{}; {todo}", self.with_greeting(why, todo)),
             None => why,
         }
     }
 
-    /// A server's words with the name that it was greeted with, where that is what it refuses: servers seldom repeat it.
-    pub(crate) fn with_greeting(&self, why: String) -> String {
-        if hint::is_of_greeting(&why) { format!("{why}; the name that it refused is {}", self.hello) } else { why }
+    /// A server's words with the name that it was greeted with, where the advice is about that: servers seldom repeat it.
+    pub(crate) fn with_greeting(&self, why: String, todo: &str) -> String {
+        if todo == hint::GREETING { format!("{why}; the name that it refused is {}", self.hello) } else { why }
     }
 }
 
 /// A password too short to be masked may be in any word of the answer to it.
-fn said_of_login(error: &SmtpError, password: &SecretString) -> String {
+fn login_error_text(error: &SmtpError, password: &SecretString) -> String {
     match code(error) {
         Some(code) if password.expose_secret().len() < SHORTEST => {
             format!("{code} (more is not shown: a password of fewer than {SHORTEST} bytes cannot be masked in it)")
         }
-        _ => said(&error.to_string()),
+        _ => peer_text(&error.to_string()),
     }
 }
 

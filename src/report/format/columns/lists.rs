@@ -35,6 +35,7 @@ pub(crate) const GROUPS: &[Column<GroupRow>] = &[
     column("sample.job_record_id", "", |row| sample(row, |s| s.job_record_id.clone())),
     column("sample.error_message", "", |row| sample(row, |s| s.error_message.clone())),
     column("sample.link", "", |row| sample(row, |s| best(&s.links).cloned())),
+    column("class_probability", "", |row| row.class_probability.map_or(Cell::None, Cell::Share)),
 ];
 
 /// Columns of items.

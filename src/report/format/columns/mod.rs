@@ -42,28 +42,28 @@ fn tried(retries: &RetryRow) -> String {
 /// The answer's rows as one sheet: what programs get, and people for lists.
 pub(crate) fn sheet(answer: &Answer, choice: Choice<'_>) -> Result<Sheet, ReportError> {
     match &answer.rows {
-        AnswerRows::Summary([summary]) => Sheet::of(std::slice::from_ref(&**summary), summary::SUMMARY, choice, ""),
-        AnswerRows::Groups(rows) => Sheet::of(rows, GROUPS, choice, "no groups"),
-        AnswerRows::Group([group]) => Sheet::of(std::slice::from_ref(&group.group), GROUPS, choice, ""),
-        AnswerRows::Items(rows) => Sheet::of(rows, lists::ITEMS, choice, "no items"),
+        AnswerRows::Summary([summary]) => Sheet::new(std::slice::from_ref(&**summary), summary::SUMMARY, choice, ""),
+        AnswerRows::Groups(rows) => Sheet::new(rows, GROUPS, choice, "no groups"),
+        AnswerRows::Group([group]) => Sheet::new(std::slice::from_ref(&group.group), GROUPS, choice, ""),
+        AnswerRows::Items(rows) => Sheet::new(rows, lists::ITEMS, choice, "no items"),
         AnswerRows::Item(items) => {
             let events: Vec<_> =
                 items.iter().flat_map(|item| item.timeline.iter().map(move |event| (item, event))).collect();
             detail::events(&events, choice)
         }
-        AnswerRows::Batches(rows) => Sheet::of(rows, BATCHES, choice, "no batches"),
+        AnswerRows::Batches(rows) => Sheet::new(rows, BATCHES, choice, "no batches"),
         AnswerRows::Batch(rows) => {
             let rows: Vec<_> = rows.iter().map(|detail| detail.batch.clone()).collect();
-            Sheet::of(&rows, BATCHES, choice, "")
+            Sheet::new(&rows, BATCHES, choice, "")
         }
-        AnswerRows::Skipped(rows) => Sheet::of(rows, SKIPPED, choice, "no skipped items"),
-        AnswerRows::Trend(rows) => Sheet::of(rows, history::TREND, choice, "no failures"),
-        AnswerRows::Attempts(rows) => Sheet::of(rows, history::ATTEMPTS, choice, "no attempts"),
-        AnswerRows::Retries(rows) => Sheet::of(rows, RETRIES, choice, "no attempts"),
-        AnswerRows::Mttr(rows) => Sheet::of(rows, MTTR, choice, "no episodes"),
-        AnswerRows::Digests(rows) => Sheet::of(rows, history::DIGESTS, choice, "no digests"),
-        AnswerRows::Deliveries(rows) => Sheet::of(rows, history::DELIVERIES, choice, "no deliveries"),
-        AnswerRows::Audit(rows) => Sheet::of(rows, history::AUDIT, choice, "nothing in the audit log"),
+        AnswerRows::Skipped(rows) => Sheet::new(rows, SKIPPED, choice, "no skipped items"),
+        AnswerRows::Trend(rows) => Sheet::new(rows, history::TREND, choice, "no failures"),
+        AnswerRows::Attempts(rows) => Sheet::new(rows, history::ATTEMPTS, choice, "no attempts"),
+        AnswerRows::Retries(rows) => Sheet::new(rows, RETRIES, choice, "no attempts"),
+        AnswerRows::Mttr(rows) => Sheet::new(rows, MTTR, choice, "no episodes"),
+        AnswerRows::Digests(rows) => Sheet::new(rows, history::DIGESTS, choice, "no digests"),
+        AnswerRows::Deliveries(rows) => Sheet::new(rows, history::DELIVERIES, choice, "no deliveries"),
+        AnswerRows::Audit(rows) => Sheet::new(rows, history::AUDIT, choice, "nothing in the audit log"),
         AnswerRows::Sql { names, rows } => history::sql(names, rows, choice),
     }
 }

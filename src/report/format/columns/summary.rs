@@ -9,7 +9,7 @@ use crate::report::format::answer::Heading;
 use crate::report::format::columns::lists::{GROUPS, column};
 use crate::report::format::columns::{Section, tried};
 use crate::report::format::command;
-use crate::report::format::layout::{AnswerLayout, age, ago, counted, grouped, narrowed, sparkline, window};
+use crate::report::format::layout::{AnswerLayout, age, ago, counted, fit_width, grouped, sparkline, window};
 use crate::report::format::sheet::{Cell, Column, Sheet};
 use crate::report::question::Question;
 use crate::report::summary::{ApiRow, FaultRow, SummaryRow};
@@ -34,8 +34,8 @@ pub(crate) const SUMMARY: &[Column<SummaryRow>] = &[
     column("faults", "faults", |row| Cell::Count(row.faults.len() as u64)),
     column("deliveries.pending", "pending", |row| Cell::Count(row.deliveries.pending)),
     column("deliveries.dead", "undeliverable", |row| Cell::Count(row.deliveries.dead)),
-    column("spent.last_hour", "retried 1 h", |row| Cell::Count(row.spent.last_hour)),
-    column("spent.last_day", "retried 24 h", |row| Cell::Count(row.spent.last_day)),
+    column("spent.last_hour", "budget used 1 h", |row| Cell::Count(row.spent.last_hour)),
+    column("spent.last_day", "budget used 24 h", |row| Cell::Count(row.spent.last_day)),
 ];
 
 /// The summary's facts and tables.
@@ -48,7 +48,7 @@ pub(crate) fn sections(summary: &SummaryRow, heading: &Heading, look: &AnswerLay
         "by hour",
         format!(
             "{}  {} since {}; an item counts each time it fails",
-            sparkline(&narrowed(&summary.hourly, look.width)),
+            sparkline(&fit_width(&summary.hourly, look.width)),
             counted(summary.hourly.iter().sum(), "failure"),
             look.time_and_zone(first_hour(summary, look)),
         ),
@@ -103,7 +103,7 @@ fn budget(summary: &SummaryRow) -> String {
     let spent = &summary.spent;
     let of = |limit: Option<u64>| limit.map_or_else(String::new, |limit| format!(" of {}", grouped(limit)));
     format!(
-        "{}{} items retried in the last hour, {}{} in the last 24 h",
+        "{}{} used in the last hour, {}{} in the last 24 h (retries that recovered are not counted)",
         grouped(spent.last_hour),
         of(spent.per_hour),
         grouped(spent.last_day),

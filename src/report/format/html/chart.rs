@@ -40,10 +40,7 @@ impl Frame<'_> {
             let spans = labels.iter().map(|label| format!("<span>{}</span>", escaped(label)));
             spans.collect()
         };
-        let keys = self
-            .keys
-            .iter()
-            .map(|key| format!("<li><i style=\"background:{}\"></i>{}</li>", key.colour, escaped(&key.label)));
+        let keys = self.keys.iter().map(|key| format!("<li>{}{}</li>", swatch(key.colour), escaped(&key.label)));
         let keys: String = keys.collect();
         page.push_str(&format!(
             "<figure>\n<figcaption>{}</figcaption>\n<ul class=\"keys\">{keys}</ul>\n<div class=\"plot\">\
@@ -57,6 +54,11 @@ impl Frame<'_> {
             spans(&self.below),
         ));
     }
+}
+
+/// A square of a colour. An attribute of SVG and no style, which a page may forbid.
+fn swatch(colour: &str) -> String {
+    format!("<svg viewBox=\"0 0 1 1\" aria-hidden=\"true\"><path fill=\"{colour}\" d=\"M0 0h1v1h-1z\"/></svg>")
 }
 
 /// A round number not below `most`, and the labels of an axis up to it.

@@ -1,7 +1,7 @@
 //! Failures over time, by group.
 
 use crate::model::text::cut_end;
-use crate::report::format::answer::Charts;
+use crate::report::filter::TimeRange;
 use crate::report::format::html::chart::{COLOURS, Frame, Key, axis, stacked};
 use crate::report::format::html::escaped;
 use crate::report::format::layout::{AnswerLayout, grouped, window};
@@ -11,11 +11,22 @@ use crate::report::history::TrendRow;
 const BARS: usize = 168;
 const SLOT: u64 = 10;
 
+/// Failures by hour.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hours<'a> {
+    /// The time drawn.
+    pub(crate) window: &'a TimeRange,
+    /// Of the groups that are drawn in colours of their own, group by group.
+    pub(crate) by_group: &'a [TrendRow],
+    /// Of all groups.
+    pub(crate) of_all: &'a [TrendRow],
+}
+
 /// Draws the chart.
-pub(crate) fn draw(charts: &Charts, look: &AnswerLayout, page: &mut String) {
+pub(crate) fn draw(charts: Hours<'_>, look: &AnswerLayout, page: &mut String) {
     let hours = charts.of_all.len().max(1);
     let together = hours.div_ceil(BARS);
-    let all = sums(&charts.of_all, together);
+    let all = sums(charts.of_all, together);
     let mut rest = all.clone();
     let mut layers: Vec<(&'static str, Vec<u64>)> = Vec::new();
     let mut keys = Vec::new();
@@ -33,14 +44,14 @@ pub(crate) fn draw(charts: &Charts, look: &AnswerLayout, page: &mut String) {
     }
     let (top, left) = axis(all.iter().copied().max().unwrap_or_default());
     let mut drawing = stacked(&layers, top, SLOT);
-    drawing.push_str(&tips(&charts.of_all, together, look));
+    drawing.push_str(&tips(charts.of_all, together, look));
     let unit = if together == 1 { "hour".to_owned() } else { format!("{together} hours") };
     Frame {
         title: &format!(
             "Failed and skipped per {unit}, by group, {}: an item counts each time",
-            window(&charts.window, look)
+            window(charts.window, look)
         ),
-        sentence: format!("{} times failed or skipped {}", grouped(all.iter().sum()), window(&charts.window, look)),
+        sentence: format!("{} times failed or skipped {}", grouped(all.iter().sum()), window(charts.window, look)),
         keys,
         left,
         below: dates(charts, look),
@@ -73,7 +84,7 @@ fn tips(rows: &[TrendRow], together: usize, look: &AnswerLayout) -> String {
 }
 
 /// Five times from the first to the last bar.
-fn dates(charts: &Charts, look: &AnswerLayout) -> Vec<String> {
+fn dates(charts: Hours<'_>, look: &AnswerLayout) -> Vec<String> {
     let (first, last) = (charts.of_all.first(), charts.of_all.last());
     let (Some(first), Some(last)) = (first, last) else {
         return Vec::new();

@@ -18,7 +18,8 @@ use crate::report::format::{ReportError, asked, command};
 use crate::report::question::Question;
 use crate::report::summary::SummaryRow;
 
-const STYLE: &str = include_str!("style.css");
+/// The style of all pages.
+pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// Writes the answer.
@@ -45,7 +46,7 @@ pub(crate) fn render(answer: &Answer, look: &AnswerLayout) -> Result<String, Rep
 }
 
 /// Text as text, in elements and in quoted attributes; steering characters become visible.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in lines(text).chars() {
         match c {
@@ -116,7 +117,8 @@ fn overview(summary: &SummaryRow, charts: &Charts, heading: &Heading, look: &Ans
     tiles(summary, look, page);
     faults(summary, look, page);
     write(Section::Facts(crate::report::format::columns::summary::worker(summary, look)), look, page);
-    hours::draw(charts, look, page);
+    let hours = hours::Hours { window: &charts.window, by_group: &charts.by_group, of_all: &charts.of_all };
+    hours::draw(hours, look, page);
     let [mut groups, mttr, batches, skipped] = tables(charts, heading, look);
     groups.drop_columns(&["first_seen"]);
     write(Section::Sheet(groups), look, page);

@@ -68,7 +68,7 @@ fn class(tone: Tone) -> &'static str {
 }
 
 /// Bars as small as a word.
-fn spark(counts: &[u64]) -> String {
+pub(crate) fn spark(counts: &[u64]) -> String {
     let most = counts.iter().copied().max().unwrap_or_default().max(1);
     let mut path = String::new();
     for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {

@@ -4,8 +4,10 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use crate::report::history::{AuditRow, DeliveryRow, DigestRow};
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// The digests that match, newest first.
 pub(crate) fn digests(view: &ReportView<'_>) -> Result<Vec<DigestRow>, QueryError> {
@@ -53,6 +55,17 @@ pub(crate) fn deliveries(view: &ReportView<'_>) -> Result<Vec<DeliveryRow>, Quer
     if view.filter.failed {
         clause.and("(state = 'dead' OR state <> 'sent' AND last_error IS NOT NULL)", []);
     }
+    select_deliveries(view, &clause)
+}
+
+/// All deliveries of one digest, newest first.
+pub(crate) fn deliveries_of(view: &ReportView<'_>, digest_id: &str) -> Result<Vec<DeliveryRow>, QueryError> {
+    let mut clause = Clause::all();
+    clause.and("digest_id = ?", [Value::from(digest_id.to_owned())]);
+    select_deliveries(view, &clause)
+}
+
+fn select_deliveries(view: &ReportView<'_>, clause: &Clause) -> Result<Vec<DeliveryRow>, QueryError> {
     let mut statement = view.connection.prepare(&format!(
         "SELECT delivery_id, digest_id, channel, state, attempts, last_error, created_at, sent_at,
                 CASE WHEN state = 'pending' THEN not_before END AS next_try_at, superseded_by
@@ -86,6 +99,10 @@ pub(crate) fn audit(view: &ReportView<'_>) -> Result<Vec<AuditRow>, QueryError> 
         let all = "coalesce(actor, '') || ' ' || action || ' ' || subject || ' ' || coalesce(reason, '')";
         clause.and(&format!("matches({all})"), []);
     }
+    select_audit(view, &clause)
+}
+
+fn select_audit(view: &ReportView<'_>, clause: &Clause) -> Result<Vec<AuditRow>, QueryError> {
     let mut statement = view.connection.prepare(&format!(
         "SELECT audit_id, at, actor, action, subject, reason, detail FROM audit
          WHERE {} ORDER BY at DESC, audit_id DESC LIMIT {}",
@@ -111,4 +128,11 @@ fn within(view: &ReportView<'_>, clause: &mut Clause, column: &str) {
         let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
         clause.and(&format!("{column} >= ? AND {column} < ?"), ends);
     }
+}
+
+/// A line of the audit log; none if there is no such number.
+pub(crate) fn audit_line(view: &ReportView<'_>, audit_id: i64) -> Result<Option<AuditRow>, QueryError> {
+    let mut clause = Clause::all();
+    clause.and("audit_id = ?", [Value::from(audit_id)]);
+    Ok(select_audit(view, &clause)?.pop())
 }

@@ -7,8 +7,10 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use crate::report::history::MttrRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// Episodes closed in the window, and those still open, put together; most episodes first.
 ///
@@ -112,7 +114,7 @@ fn episodes(view: &ReportView<'_>) -> Result<Vec<ClosedEpisode>, QueryError> {
         );
     }
     let mut statement = view.connection.prepare(&format!(
-        "SELECT {key}, coalesce(s.renamed, s.title), e.opened_at, e.closed_at, e.closed_how
+        "SELECT {key} AS key, coalesce(s.renamed, s.title) AS title, e.opened_at, e.closed_at, e.closed_how
          FROM episode e JOIN error_group g ON g.group_key = e.group_key
          JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
          WHERE {}",
@@ -120,11 +122,11 @@ fn episodes(view: &ReportView<'_>) -> Result<Vec<ClosedEpisode>, QueryError> {
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), |row| {
         Ok(ClosedEpisode {
-            key: row.get(0)?,
-            title: row.get(1)?,
-            opened_at: value::time(row, 2)?,
-            closed_at: value::maybe_time(row, 3)?,
-            closed_how: row.get(4)?,
+            key: row.get("key")?,
+            title: row.get("title")?,
+            opened_at: value::time(row, "opened_at")?,
+            closed_at: value::maybe_time(row, "closed_at")?,
+            closed_how: row.get("closed_how")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

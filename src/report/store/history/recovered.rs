@@ -6,9 +6,11 @@ use rusqlite::types::Value;
 use crate::ledger::time::hour;
 use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::item_counts;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// Items that match the filters but for the state, whose recovery was seen in the window and still stands.
 pub(crate) fn recovered(view: &ReportView<'_>, window: TimeRange) -> Result<u64, QueryError> {

@@ -7,8 +7,10 @@ use rusqlite::{Row, params_from_iter};
 use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::history::{AttemptRow, RetryRow};
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 const FROM: &str = "attempt a JOIN intent n ON n.intent_id = a.intent_id \
      JOIN item i ON i.item_key = a.item_key \
@@ -85,7 +87,7 @@ pub(crate) fn retries(view: &ReportView<'_>, zone: &TimeZone) -> Result<Vec<Retr
 }
 
 /// What retries of these groups did, ever; none if there were none.
-pub(crate) fn of_groups(view: &ReportView<'_>, members: &[i64]) -> Result<Option<RetryRow>, QueryError> {
+pub(crate) fn for_groups(view: &ReportView<'_>, members: &[i64]) -> Result<Option<RetryRow>, QueryError> {
     let mut clause = Clause::all();
     clause.one_of_keys("a.group_key", members, "");
     all(view, &clause)

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use crate::report::store::{QueryError, ReadTransaction, value};
+use crate::report::store::error::QueryError;
+use crate::report::store::read_transaction::ReadTransaction;
+use crate::report::store::value;
 use crate::report::summary::ScanRow;
 
 /// How fresh the ledger is.

@@ -11,8 +11,10 @@ use crate::model::item::Kind;
 use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
 use crate::report::history::TrendRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// The width of a bucket.
 #[derive(Clone, Debug)]
@@ -192,7 +194,7 @@ fn from_counters(view: &ReportView<'_>, window: TimeRange) -> Result<Vec<Hour>, 
         .connection
         .prepare("SELECT hour, group_key, failures FROM group_hour WHERE hour >= ? AND hour < ? ORDER BY hour")?;
     let rows = statement.query_map([from, to], |row| {
-        Ok(Hour { hour: row.get(0)?, group_key: row.get(1)?, failures: value::count(row, 2)? })
+        Ok(Hour { hour: row.get("hour")?, group_key: row.get("group_key")?, failures: value::count(row, "failures")? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -202,7 +204,7 @@ fn from_counters(view: &ReportView<'_>, window: TimeRange) -> Result<Vec<Hour>, 
 fn from_observations(view: &ReportView<'_>, window: TimeRange) -> Result<Vec<Hour>, QueryError> {
     let mut clause = Clause::all();
     if let Some(picked) = view.matching_items()? {
-        picked.narrow_observations(&mut clause);
+        picked.restrict_observations(&mut clause);
     }
     let ends = [window.since, window.until].map(|t| Value::from(t.as_millisecond()));
     clause.and("w.event_at >= ? AND w.event_at < ?", ends);
@@ -239,12 +241,12 @@ fn groups(view: &ReportView<'_>, key: &str) -> Result<Vec<Named>, QueryError> {
     }
     let by_group = view.filter.by.as_deref() == Some("group");
     let mut statement = view.connection.prepare(&format!(
-        "SELECT s.group_key, {key}, coalesce(s.renamed, s.title) FROM error_group s WHERE {}",
+        "SELECT s.group_key, {key} AS key, coalesce(s.renamed, s.title) AS title FROM error_group s WHERE {}",
         clause.text()
     ))?;
     let rows = statement.query_map(params_from_iter(clause.values()), |row| {
-        let title: String = row.get(2)?;
-        Ok(Named { group_key: row.get(0)?, key: row.get(1)?, title: Some(title).filter(|_| by_group) })
+        let title: String = row.get("title")?;
+        Ok(Named { group_key: row.get("group_key")?, key: row.get("key")?, title: Some(title).filter(|_| by_group) })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

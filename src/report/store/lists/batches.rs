@@ -6,9 +6,11 @@ use rusqlite::{Row, params_from_iter};
 use crate::model::links::LinkFacts;
 use crate::report::detail::{BatchDetail, GroupHit};
 use crate::report::rows::BatchRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::find;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// The time a batch is placed at in windows and lists: when it was made, else when it was first seen.
 const MADE_AT: &str = "coalesce(b.created_at, b.first_seen)";
@@ -35,7 +37,7 @@ pub(crate) fn batches(view: &ReportView<'_>) -> Result<Vec<BatchRow>, QueryError
         "open" => "observations DESC",
         _ => "TRUE",
     };
-    select(view, &clause, "TRUE", order, filter.sql_limit())
+    select(view, &clause, "TRUE", order, &filter.sql_limit())
 }
 
 /// Narrows to batches with observations of a group that matches.
@@ -61,7 +63,7 @@ pub(crate) fn batch(view: &ReportView<'_>, typed: &str) -> Result<Vec<BatchDetai
     for key in find::batches(view.connection, typed)? {
         let mut clause = Clause::all();
         clause.one_of_keys("b.batch_key", &[key], "");
-        for batch in select(view, &clause, &format!("gb.batch_key = {key}"), "TRUE", 1)? {
+        for batch in select(view, &clause, &format!("gb.batch_key = {key}"), "TRUE", "1")? {
             details.push(BatchDetail { batch, groups_in_it: groups_in(view, key)? });
         }
     }
@@ -74,7 +76,7 @@ fn select(
     clause: &Clause,
     counted: &str,
     order: &str,
-    limit: i64,
+    limit: &str,
 ) -> Result<Vec<BatchRow>, QueryError> {
     // A group that became part of another has no counters left: every row is a group of its own.
     let mut statement = view.connection.prepare(&format!(

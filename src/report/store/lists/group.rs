@@ -4,10 +4,12 @@ use rusqlite::params;
 
 use crate::report::detail::{BatchHit, EpisodeRow, GroupDetail, MessageRow, Remark};
 use crate::report::rows::ItemRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::history::retries;
 use crate::report::store::lists::{groups, items};
+use crate::report::store::selection::view::ReportView;
 use crate::report::store::selection::{counts, find};
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::value;
 
 /// Samples, messages and batches shown.
 const SAMPLES: usize = 5;
@@ -23,16 +25,17 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
     let key = find::group(view.connection, typed)?;
     let members = view.members(key);
     view.group_keys.clone_from(&members);
-    let (template, rule, cause) = view.connection.query_row(
-        "SELECT template, rule, cause_code, cause_text FROM error_group WHERE group_key = ?",
+    let (template, rule, class_words, cause) = view.connection.query_row(
+        "SELECT template, rule, class_words, cause_code, cause_text FROM error_group WHERE group_key = ?",
         [key],
         |row| {
-            let (code, text): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            let (code, text): (Option<String>, Option<String>) = (row.get("cause_code")?, row.get("cause_text")?);
             let cause = match (code, text) {
                 (Some(code), Some(text)) => Some(format!("{code}: {text}")),
                 (code, text) => code.or(text),
             };
-            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, cause))
+            let class_words: Option<String> = row.get("class_words")?;
+            Ok((row.get::<_, String>("template")?, row.get::<_, Option<String>>("rule")?, class_words, cause))
         },
     )?;
     let remarks = counts::Remarks::read(view)?;
@@ -46,6 +49,7 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
     Ok(GroupDetail {
         template,
         rule,
+        class_words,
         cause,
         merged: merged(view, key)?,
         episodes: episodes(view, key)?,
@@ -53,8 +57,8 @@ pub(crate) fn group(view: &mut ReportView<'_>, typed: &str) -> Result<GroupDetai
         messages: messages(&newest),
         present_items: items::count_all(view)?.all(),
         samples: newest.into_iter().take(SAMPLES).collect(),
-        retries: retries::of_groups(view, &members)?,
-        remarks: said(view, key, &group.group_id)?,
+        retries: retries::for_groups(view, &members)?,
+        remarks: acks_and_notes(view, key, &group.group_id)?,
         group,
     })
 }
@@ -122,7 +126,7 @@ fn messages(items: &[ItemRow]) -> Vec<MessageRow> {
 }
 
 /// Acks, notes and the silences that name the group.
-fn said(view: &ReportView<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, QueryError> {
+fn acks_and_notes(view: &ReportView<'_>, key: i64, group_id: &str) -> Result<Vec<Remark>, QueryError> {
     let mut statement = view.connection.prepare(
         "SELECT created_at AS at, 'ack' AS what, author, 'until ' || until || coalesce(', ended: ' || ended_how, '') AS said,
                 coalesce(ended_at, expires_at) AS until_at, ended_at IS NULL AS holds

@@ -3,6 +3,8 @@
 //! Without filters on single items everything comes from the groups' own counters; with such filters the items that
 //! match are counted. Only the groups that are shown are looked into further.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
@@ -10,10 +12,12 @@ use rusqlite::{Row, params_from_iter};
 use crate::model::group_state::GroupState;
 use crate::model::item::{ItemState, Kind};
 use crate::report::rows::{GroupRow, SampleRow};
+use crate::report::store::error::QueryError;
 use crate::report::store::lists::items;
 use crate::report::store::selection::clause::Clause;
+use crate::report::store::selection::view::ReportView;
 use crate::report::store::selection::{counts, item_counts};
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::value;
 use crate::report::summary::GroupCounts;
 use crate::triage::group_state::{GroupFigures, LastAnnouncement, LatestEpisode, group_state};
 
@@ -35,6 +39,8 @@ pub(crate) struct Base {
     pub(crate) group_id: String,
     pub(crate) kind: Kind,
     pub(crate) class: String,
+    class_percent: Option<u8>,
+    classes: BTreeMap<String, u64>,
     pub(crate) title: String,
     pub(crate) state: GroupState,
     pub(crate) episode: Option<u32>,
@@ -56,10 +62,14 @@ pub(crate) fn groups(view: &ReportView<'_>) -> Result<Groups, QueryError> {
     }
     sort(&mut bases, view.filter.sort.as_deref().unwrap_or("urgency"));
     let limit = view.filter.limit.and_then(|limit| usize::try_from(limit).ok());
-    bases.truncate(limit.unwrap_or(usize::MAX));
+    let shown: Vec<Base> = bases
+        .into_iter()
+        .skip(usize::try_from(view.filter.offset).unwrap_or(usize::MAX))
+        .take(limit.unwrap_or(usize::MAX))
+        .collect();
     let remarks = counts::Remarks::read(view)?;
-    let together = counts::Together::read(view, bases.len())?;
-    for base in bases {
+    let together = counts::Together::read(view, shown.len())?;
+    for base in shown {
         sums.rows.push(complete(view, base, &remarks, together.as_ref())?);
     }
     Ok(sums)
@@ -79,7 +89,7 @@ pub(crate) fn matching(view: &ReportView<'_>, keep: Keep) -> Result<Vec<Base>, Q
     let mut bases = all(view)?;
     count_in_window(view, &mut bases)?;
     if view.filter.narrows_items() {
-        narrow(view, &mut bases)?;
+        drop_unmatched(view, &mut bases)?;
     }
     if keep == Keep::InWindow {
         bases.retain(|base| base.items_in_window > 0 || view.window().is_none());
@@ -127,6 +137,8 @@ pub(crate) fn complete(
         kind: base.kind,
         state: base.state,
         class: base.class,
+        class_probability: base.class_percent.map(|percent| f64::from(percent) / 100.0),
+        classes: base.classes,
         title: base.title,
         open_items: base.open_items,
         total_items: base.total_items,
@@ -143,10 +155,15 @@ fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
     if let Some(kind) = view.filter.kind {
         clause.and("g.kind = ?", [Value::from(kind.as_str().to_owned())]);
     }
+    if let Some(words) = &view.filter.words {
+        let holds = "(instr(lower(coalesce(g.renamed, g.title)), ?) OR instr(lower(g.template), ?) OR g.group_id = ?)";
+        let words = Value::from(words.to_lowercase());
+        clause.and(holds, [words.clone(), words.clone(), words]);
+    }
     let mut statement = view.connection.prepare_cached(&format!(
-        "SELECT g.group_key, g.group_id, g.kind, g.class, coalesce(g.renamed, g.title) AS title,
+        "SELECT g.group_key, g.group_id, g.kind, g.class, g.class_percent, g.classes, coalesce(g.renamed, g.title) AS title,
                 g.open_items, g.total_items, g.first_seen, g.last_seen,
-                e.ordinal, e.closed_at, a.episode AS told_episode, a.state AS told_state, a.announced_at
+                e.ordinal, e.closed_at, a.episode AS announced_episode, a.state AS announced_state, a.announced_at
          FROM error_group g
          LEFT JOIN episode e ON e.group_key = g.group_key
               AND e.ordinal = (SELECT max(ordinal) FROM episode WHERE group_key = g.group_key)
@@ -161,18 +178,16 @@ fn all(view: &ReportView<'_>) -> Result<Vec<Base>, QueryError> {
 fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
     let ordinal: Option<u32> = row.get("ordinal")?;
     let closed_at = value::maybe_time(row, "closed_at")?;
-    let told: Option<u32> = row.get("told_episode")?;
-    let told_at = value::maybe_time(row, "announced_at")?.unwrap_or_default();
+    let announced: Option<u32> = row.get("announced_episode")?;
+    let announced_at = value::maybe_time(row, "announced_at")?.unwrap_or_default();
     let standing = GroupFigures {
         now,
         open_items: value::count(row, "open_items")?,
         last_seen: value::time(row, "last_seen")?,
         episode: ordinal.map(|ordinal| LatestEpisode { ordinal, closed_at }),
-        told: told.zip(value::group_state(row, "told_state")?).map(|(episode, state)| LastAnnouncement {
-            episode,
-            state,
-            at: told_at,
-        }),
+        announced: announced
+            .zip(value::group_state(row, "announced_state")?)
+            .map(|(episode, state)| LastAnnouncement { episode, state, at: announced_at }),
     };
     let total_items = value::count(row, "total_items")?;
     Ok(Base {
@@ -180,6 +195,8 @@ fn base(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Base> {
         group_id: row.get("group_id")?,
         kind: value::kind(row, "kind")?,
         class: row.get("class")?,
+        class_percent: row.get("class_percent")?,
+        classes: value::maybe_json(row, "classes")?.unwrap_or_default(),
         title: row.get("title")?,
         state: group_state(&standing),
         episode: ordinal,
@@ -204,7 +221,7 @@ fn count_in_window(view: &ReportView<'_>, bases: &mut [Base]) -> Result<(), Quer
 }
 
 /// Counts the items that match what only items know, and drops groups without any.
-fn narrow(view: &ReportView<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
+fn drop_unmatched(view: &ReportView<'_>, bases: &mut Vec<Base>) -> Result<(), QueryError> {
     let tally = item_counts::count_matching(view, None)?;
     let total = item_counts::by_group(&tally, |_| true);
     let open = item_counts::by_group(&tally, ItemState::is_unsolved);

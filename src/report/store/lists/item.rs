@@ -5,9 +5,11 @@ use rusqlite::{Connection, params};
 use crate::model::cause::Cause;
 use crate::report::detail::{ItemDetail, ItemEvent};
 use crate::report::rows::ItemRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::lists::items;
 use crate::report::store::selection::find;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// The item with this id, which may be shortened, and all that happened to it.
 ///
@@ -39,15 +41,15 @@ fn detail(view: &ReportView<'_>, item_id: &str) -> Result<ItemDetail, QueryError
     let item = items::one(view, item_id)?.ok_or_else(missing)?;
     let connection = view.connection;
     let (key, recovered_at, recovered_by, group_title) = connection.query_row(
-        "SELECT i.item_key, i.recovered_at, i.recovered_by, coalesce(s.renamed, s.title)
+        "SELECT i.item_key, i.recovered_at, i.recovered_by, coalesce(s.renamed, s.title) AS title
          FROM item i JOIN error_group g ON g.group_key = i.group_key
          JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
          WHERE i.item_id = ?",
         [item_id],
         |row| {
-            let by: Option<String> = row.get(2)?;
-            let title: String = row.get(3)?;
-            Ok((row.get::<_, i64>(0)?, value::maybe_time(row, 1)?, by, title))
+            let by: Option<String> = row.get("recovered_by")?;
+            let title: String = row.get("title")?;
+            Ok((row.get::<_, i64>("item_key")?, value::maybe_time(row, "recovered_at")?, by, title))
         },
     )?;
     let mut timeline = observations(connection, key)?;
@@ -69,15 +71,16 @@ fn detail(view: &ReportView<'_>, item_id: &str) -> Result<ItemDetail, QueryError
 /// The cause of the item's newest failure, else of its group.
 fn cause(connection: &Connection, item_id: &str) -> Result<Option<String>, QueryError> {
     let mut statement = connection.prepare_cached(
-        "SELECT c.code, c.text, s.cause_code, s.cause_text
+        "SELECT c.code, c.text, s.cause_code AS group_code, s.cause_text AS group_text
          FROM item i LEFT JOIN cause c ON c.observation_key = i.observation_key
          JOIN error_group g ON g.group_key = i.group_key
          JOIN error_group s ON s.group_key = coalesce(g.merged_into, g.group_key)
          WHERE i.item_id = ?",
     )?;
     let (own, of_group) = statement.query_row([item_id], |row| {
-        let cause = |code, text| Ok::<_, rusqlite::Error>(Cause { code: row.get(code)?, text: row.get(text)? });
-        Ok((cause(0, 1)?, cause(2, 3)?))
+        let cause =
+            |code: &str, text: &str| Ok::<_, rusqlite::Error>(Cause { code: row.get(code)?, text: row.get(text)? });
+        Ok((cause("code", "text")?, cause("group_code", "group_text")?))
     })?;
     let said = |cause: &Cause| Some(cause.to_string()).filter(|text| !text.is_empty());
     Ok(said(&own).or_else(|| said(&of_group).map(|text| format!("{text} (another item of its group)"))))
@@ -155,14 +158,14 @@ fn attempts(connection: &Connection, item_key: i64) -> Result<Vec<ItemEvent>, Qu
 /// The newest refusal that the item alone was to blame for: automatic retries leave it out for a week.
 fn refusal(connection: &Connection, item_key: i64) -> Result<Option<ItemEvent>, QueryError> {
     let mut statement = connection.prepare_cached(
-        "SELECT coalesce(n.posting_at, n.created_at), coalesce(n.error, ''), n.actor
+        "SELECT coalesce(n.posting_at, n.created_at) AS at, coalesce(n.error, '') AS error, n.actor
          FROM refused_item f JOIN intent n USING (intent_id) WHERE f.item_key = ?",
     )?;
     let mut rows = statement.query([item_key])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let said: String = row.get(1)?;
+    let said: String = row.get("error")?;
     let text = Some(format!("excluded from automatic retries for a week: {said}"));
-    Ok(Some(ItemEvent { text, actor: row.get(2)?, ..ItemEvent::new(value::time(row, 0)?, "refused") }))
+    Ok(Some(ItemEvent { text, actor: row.get("actor")?, ..ItemEvent::new(value::time(row, "at")?, "refused") }))
 }
 
 /// The digests that showed the item, or its group while it was in it.
@@ -176,10 +179,10 @@ fn digests(connection: &Connection, item_id: &str) -> Result<Vec<ItemEvent>, Que
     )?;
     let events = statement.query_map(params![item_id], |row| {
         Ok(ItemEvent {
-            digest_id: row.get(1)?,
-            text: row.get(2)?,
-            group_id: row.get(3)?,
-            ..ItemEvent::new(value::time(row, 0)?, "digest")
+            digest_id: row.get("digest_id")?,
+            text: row.get("reason")?,
+            group_id: row.get("group_id")?,
+            ..ItemEvent::new(value::time(row, "created_at")?, "digest")
         })
     })?;
     Ok(events.collect::<rusqlite::Result<_>>()?)

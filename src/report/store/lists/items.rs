@@ -8,9 +8,11 @@ use rusqlite::{OptionalExtension, Row, params_from_iter};
 use crate::model::item::ItemState;
 use crate::model::links::LinkFacts;
 use crate::report::rows::ItemRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::item_counts::{self, Newest, Tally};
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 use crate::report::summary::ItemCounts;
 
 /// What an item row is made of; `i` is the item.
@@ -35,7 +37,7 @@ pub(crate) fn items(view: &ReportView<'_>) -> Result<Vec<ItemRow>, QueryError> {
     };
     let mut clause = view.item_clause_in_window()?;
     if let (Some(most), "last") = (view.filter.limit, view.filter.sort.as_deref().unwrap_or("last"))
-        && let Some(newest) = item_counts::newest(view, most)?
+        && let Some(newest) = item_counts::newest(view, most.saturating_add(view.filter.offset))?
     {
         by_newest(view, &newest, &mut clause);
     }
@@ -109,6 +111,12 @@ pub(crate) fn one(view: &ReportView<'_>, item_id: &str) -> Result<Option<ItemRow
     let mut statement =
         view.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM item i {JOINS} WHERE i.item_id = ?"))?;
     Ok(statement.query_row([item_id], |row| item(view, row)).optional()?)
+}
+
+/// The items with these whole ids, in this order; those that are not there are left out.
+pub(crate) fn items_by_id(view: &ReportView<'_>, ids: &[String]) -> Result<Vec<ItemRow>, QueryError> {
+    let rows = ids.iter().map(|id| one(view, id)).collect::<Result<Vec<_>, _>>()?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// The newest items of groups, open ones first, at most `limit`.

@@ -8,8 +8,10 @@ use rusqlite::{Row, params_from_iter};
 
 use crate::model::item::{HARMLESS_SKIP, ItemState};
 use crate::report::rows::SkipRow;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::item_counts::{self, Tally};
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 
 /// Skip reasons, those that matter first, then by items.
 ///
@@ -88,15 +90,15 @@ fn row(reason: Option<String>, sum: &SkipSum, groups: &HashMap<i64, SkipGroup>) 
 
 fn groups(view: &ReportView<'_>) -> Result<HashMap<i64, SkipGroup>, QueryError> {
     let mut statement = view.connection.prepare(
-        "SELECT DISTINCT g.group_key, nullif(c.skip_reason, ''), g.first_seen, g.last_seen
+        "SELECT DISTINCT g.group_key, nullif(c.skip_reason, '') AS skip_reason, g.first_seen, g.last_seen
          FROM error_group g JOIN item_count c ON c.group_key = g.group_key WHERE g.kind = 'skipped'",
     )?;
     let mut groups: HashMap<i64, SkipGroup> = HashMap::new();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (first_seen, last_seen) = (value::time(row, 2)?, value::time(row, 3)?);
-        let group = groups.entry(row.get(0)?);
-        group.or_insert(SkipGroup { reasons: Vec::new(), first_seen, last_seen }).reasons.push(row.get(1)?);
+        let (first_seen, last_seen) = (value::time(row, "first_seen")?, value::time(row, "last_seen")?);
+        let group = groups.entry(row.get("group_key")?);
+        group.or_insert(SkipGroup { reasons: Vec::new(), first_seen, last_seen }).reasons.push(row.get("skip_reason")?);
     }
     Ok(groups)
 }
@@ -119,12 +121,15 @@ fn by_item(view: &ReportView<'_>, groups: &[i64]) -> Result<Vec<(Option<String>,
     let mut clause = view.item_clause_in_window()?;
     clause.one_of_keys("i.group_key", groups, "");
     let mut statement = view.connection.prepare(&format!(
-        "SELECT o.skip_reason, count(*), sum(i.state = 'open')
+        "SELECT o.skip_reason, count(*) AS items, sum(i.state = 'open') AS open
          FROM item i JOIN observation o ON o.observation_key = i.observation_key
          WHERE {} GROUP BY o.skip_reason",
         clause.text()
     ))?;
-    let read = |row: &Row<'_>| Ok((row.get(0)?, SkipSum { items: value::count(row, 1)?, open: value::count(row, 2)? }));
+    let read = |row: &Row<'_>| {
+        let sum = SkipSum { items: value::count(row, "items")?, open: value::count(row, "open")? };
+        Ok((row.get("skip_reason")?, sum))
+    };
     let values: Vec<&Value> = clause.values().collect();
     let rows = statement.query_map(params_from_iter(values), read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

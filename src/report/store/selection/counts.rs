@@ -7,9 +7,10 @@ use rusqlite::params;
 
 use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::{QueryError, ReportView, value};
-use crate::reprocess::policy::limits::Limits;
+use crate::report::store::selection::view::ReportView;
+use crate::report::store::value;
 use crate::reprocess::store::history;
 use crate::triage::store::silence::{self, ActiveSilences};
 
@@ -77,8 +78,8 @@ pub(crate) fn hourly_of_all(view: &ReportView<'_>) -> Result<HashMap<i64, Vec<u6
     let mut rows = statement.query([first, last])?;
     let mut groups: HashMap<i64, Vec<u64>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        let at = usize::try_from(row.get::<_, i64>(1)? - first).unwrap_or_default();
-        groups.entry(row.get(0)?).or_insert_with(no_hours)[at] += value::count(row, 2)?;
+        let at = usize::try_from(row.get::<_, i64>("hour")? - first).unwrap_or_default();
+        groups.entry(row.get("group_key")?).or_insert_with(no_hours)[at] += value::count(row, "failures")?;
     }
     Ok(groups)
 }
@@ -169,7 +170,7 @@ impl Remarks {
         Ok(Remarks {
             acks: acks.collect::<rusqlite::Result<_>>()?,
             silences: ActiveSilences::new(silence::in_force(connection, view.now)?),
-            retries: outlooks(view)?,
+            retries: retry_states(view)?,
             notes: notes.collect::<rusqlite::Result<_>>()?,
         })
     }
@@ -201,11 +202,10 @@ impl Remarks {
 }
 
 /// How retries of the groups stand that were retried; of a group in several projects each is named.
-fn outlooks(view: &ReportView<'_>) -> Result<HashMap<String, String>, QueryError> {
-    let limits = Limits { worth: view.worth, ..Limits::default() };
+fn retry_states(view: &ReportView<'_>) -> Result<HashMap<String, String>, QueryError> {
     let mut outlooks: HashMap<String, String> = HashMap::new();
     for (project, group) in history::retried(view.connection)? {
-        let said = group.outlook(&limits, view.now).to_string();
+        let said = group.outlook(&view.limits, view.now).to_string();
         outlooks
             .entry(group.group_id)
             .and_modify(|others| others.push_str(&format!("; {project}: {said}")))

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::report::filter::Filter;
-use crate::report::store::{QueryError, ReadTransaction};
+use crate::report::store::error::QueryError;
+use crate::report::store::read_transaction::ReadTransaction;
 
 const CANDIDATES: usize = 5;
 

@@ -12,9 +12,10 @@ use rusqlite::{OptionalExtension, Rows, params_from_iter};
 use crate::model::item::ItemState;
 use crate::model::time::HOUR;
 use crate::report::filter::TimeRange;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::clause::Clause;
-use crate::report::store::selection::view::failed_within;
-use crate::report::store::{QueryError, ReportView, value};
+use crate::report::store::selection::view::{ReportView, failed_within};
+use crate::report::store::value;
 
 /// Any group: see [`ANY_STATE`].
 pub(crate) const ANY_GROUP: &str = "i.group_key IN (SELECT group_key FROM error_group)";
@@ -54,7 +55,7 @@ pub(crate) fn by_items(view: &ReportView<'_>, window: Option<TimeRange>) -> Resu
         clause.and(ANY_STATE, []);
     }
     let mut statement = view.connection.prepare(&format!(
-        "SELECT i.group_key, i.state, count(*) FROM item i WHERE {} GROUP BY i.group_key, i.state",
+        "SELECT i.group_key, i.state, count(*) AS items FROM item i WHERE {} GROUP BY i.group_key, i.state",
         clause.text()
     ))?;
     tallied(statement.query(params_from_iter(clause.values()))?)
@@ -152,7 +153,8 @@ fn sums(view: &ReportView<'_>, table: &str, clause: &Clause) -> Result<Tally, Qu
 fn tallied(mut rows: Rows<'_>) -> Result<Tally, QueryError> {
     let mut tally = Tally::new();
     while let Some(row) = rows.next()? {
-        *tally.entry((row.get(0)?, value::item_state(row, 1)?)).or_default() += value::count(row, 2)?;
+        *tally.entry((row.get("group_key")?, value::item_state(row, "state")?)).or_default() +=
+            value::count(row, "items")?;
     }
     Ok(tally)
 }

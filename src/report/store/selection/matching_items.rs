@@ -10,7 +10,7 @@ use regex::Regex;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
-use crate::report::store::QueryError;
+use crate::report::store::error::QueryError;
 use crate::report::store::selection::bitset::Bits;
 use crate::report::store::selection::clause::Clause;
 
@@ -44,17 +44,17 @@ impl Picked {
     /// Finds them, and makes `picked_key(item_key)` and `picked_row(rowid)` callable.
     pub(crate) fn find(connection: &Connection, wanted: &ItemCriteria) -> Result<Picked, QueryError> {
         let mut keys: Option<Bits> = None;
-        let mut narrow = |found: Bits| {
+        let mut restrict = |found: Bits| {
             keys = Some(match &keys {
                 Some(keys) => keys.and(&found),
                 None => found,
             });
         };
         for batches in &wanted.batches {
-            narrow(in_batches(connection, batches)?);
+            restrict(in_batches(connection, batches)?);
         }
         if let Some(regex) = &wanted.matching {
-            narrow(matching(connection, regex)?);
+            restrict(matching(connection, regex)?);
         }
         let (keys, rows) = match &wanted.name {
             Some(glob) => named(connection, glob, keys.as_ref())?,
@@ -71,7 +71,7 @@ impl Picked {
     }
 
     /// Adds the condition that `item AS i` is one of them.
-    pub(crate) fn narrow(&self, clause: &mut Clause) {
+    pub(crate) fn restrict(&self, clause: &mut Clause) {
         match few(&self.rows) {
             Some(rows) => clause.and(&format!("i.rowid IN ({rows})"), []),
             None => clause.and("picked_row(i.rowid)", []),
@@ -79,7 +79,7 @@ impl Picked {
     }
 
     /// Adds the condition that `observation AS w` is of one of them.
-    pub(crate) fn narrow_observations(&self, clause: &mut Clause) {
+    pub(crate) fn restrict_observations(&self, clause: &mut Clause) {
         match few(&self.keys) {
             Some(keys) => clause.and(&format!("w.item_key IN ({keys})"), []),
             None => clause.and("picked_key(w.item_key)", []),
@@ -124,13 +124,16 @@ fn matching(connection: &Connection, regex: &Regex) -> Result<Bits, QueryError> 
     if messages.count() == 0 && reasons.is_empty() {
         return Ok(hit);
     }
-    let mut statement = connection.prepare(&format!("SELECT item_key, message_key, {REASON} FROM observation"))?;
+    let mut statement =
+        connection.prepare(&format!("SELECT item_key, message_key, {REASON} AS reason FROM observation"))?;
+    let column = |name| statement.column_index(name);
+    let (item_key, message_key, reason) = (column("item_key")?, column("message_key")?, column("reason")?);
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let message: Option<i64> = row.get(1)?;
+        let message: Option<i64> = row.get(message_key)?;
         let matches = message.is_some_and(|message| messages.has(message))
-            || row.get_ref(2)?.as_str_or_null().is_ok_and(|reason| reason.is_some_and(|it| reasons.contains(it)));
-        if matches { &mut hit } else { &mut missed }.add(row.get(0)?);
+            || row.get_ref(reason)?.as_str_or_null().is_ok_and(|reason| reason.is_some_and(|it| reasons.contains(it)));
+        if matches { &mut hit } else { &mut missed }.add(row.get(item_key)?);
     }
     // Nearly every item was observed once, or with one cause; of the others the newest observation tells.
     let mut keys = hit.without(&missed);

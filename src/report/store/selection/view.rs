@@ -12,10 +12,11 @@ use rusqlite::types::Value;
 
 use crate::model::links::linker::Linker;
 use crate::report::filter::{Filter, TimeRange};
+use crate::report::store::error::QueryError;
+use crate::report::store::read_transaction::ReadTransaction;
 use crate::report::store::selection::clause::Clause;
 use crate::report::store::selection::find;
 use crate::report::store::selection::matching_items::{ItemCriteria, Picked};
-use crate::report::store::{QueryError, ReadTransaction};
 use crate::reprocess::policy::limits::Limits;
 
 /// One report's view of the ledger.
@@ -24,8 +25,8 @@ pub(crate) struct ReportView<'a> {
     pub(crate) filter: &'a Filter,
     pub(crate) now: Timestamp,
     pub(crate) linker: &'a Linker,
-    /// The share of its next retries that has to be expected to recover for a group to go on, as configured.
-    pub(crate) worth: f64,
+    /// What retries of groups are decided by, as configured.
+    pub(crate) limits: Limits,
     /// Groups asked for, with those merged into them; empty: all.
     pub(crate) group_keys: Vec<i64>,
     /// Batches asked for; empty: all.
@@ -53,7 +54,7 @@ impl<'a> ReportView<'a> {
             filter,
             now,
             linker,
-            worth: Limits::default().worth,
+            limits: Limits::default(),
             group_keys: Vec::new(),
             batch_keys: Vec::new(),
             reading,
@@ -111,7 +112,7 @@ impl<'a> ReportView<'a> {
         let filter = self.filter;
         let mut clause = Clause::all();
         if let Some(picked) = self.matching_items()? {
-            picked.narrow(&mut clause);
+            picked.restrict(&mut clause);
         }
         if let Some(kind) = filter.kind {
             // An item is of its group's kind, and groups have an index.
@@ -147,11 +148,11 @@ impl<'a> ReportView<'a> {
         if let Some(picked) = self.picked.get() {
             return Ok(Some(picked));
         }
-        let picked = self.reading.picked(&self.wanted()?)?;
+        let picked = self.reading.picked(&self.item_criteria()?)?;
         Ok(Some(self.picked.get_or_init(|| picked)))
     }
 
-    fn wanted(&self) -> Result<ItemCriteria, QueryError> {
+    fn item_criteria(&self) -> Result<ItemCriteria, QueryError> {
         let filter = self.filter;
         let mut batches = Vec::new();
         for (column, words) in [("job_type", &filter.job_type), ("directory_id", &filter.directory)] {

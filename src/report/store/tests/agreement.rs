@@ -20,8 +20,10 @@ use crate::model::links::linker::Linker;
 use crate::report::filter::Filter;
 use crate::report::store::history::recovered;
 use crate::report::store::lists::{items, skipped};
+use crate::report::store::read_transaction::ReadTransaction;
+use crate::report::store::selection::view::ReportView;
 use crate::report::store::tests::places;
-use crate::report::store::{ReadTransaction, ReportView, count_items, groups, items, skipped};
+use crate::report::store::{count_items, groups, items, skipped};
 use crate::scan::store::counters::Counters;
 use crate::scan::store::ingest::ingest;
 use crate::scan::store::ingest_record::{IngestWork, ListingContext, Sighting};
@@ -214,7 +216,8 @@ fn one_by_one(reading: &ReadTransaction, filter: &Filter) -> HashSet<String> {
         sql.push_str(&format!(" AND i.item_name GLOB '{glob}'"));
     }
     let mut statement = reading.connection().prepare(&sql).unwrap();
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, [row.get(1)?, row.get(2)?]))).unwrap();
+    let rows =
+        statement.query_map([], |row| row.try_into().map(|(id, message, reason)| (id, [message, reason]))).unwrap();
     let says = |texts: &[Option<String>; 2]| match &filter.matching {
         Some(regex) => texts.iter().flatten().any(|text| regex.is_match(text)),
         None => true,

@@ -1,8 +1,5 @@
 //! Tests of reports against a small ledger.
 
-#[cfg(test)]
-pub(crate) mod agreement;
-#[cfg(test)]
+mod agreement;
 pub(crate) mod fixture;
-#[cfg(test)]
-pub(crate) mod places;
+mod places;

@@ -7,9 +7,10 @@ use crate::model::item::Kind;
 use crate::model::links::linker::Linker;
 use crate::model::time::HOUR;
 use crate::report::filter::{Filter, TimeRange};
+use crate::report::store::read_transaction::ReadTransaction;
 use crate::report::store::tests::agreement::view_of;
 use crate::report::store::{
-    Bucket, ConfiguredBudget, ReadTransaction, batches, count_items, group, groups, items, skipped, summary, trend,
+    Bucket, ConfiguredBudget, batches, count_items, group, groups, items, skipped, summary, trend,
 };
 use crate::report::summary::SummaryRow;
 use crate::service::store_health;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::reprocess::policy::belief::{Belief, TryResult::*};
+use crate::reprocess::policy::belief::{Belief, Prior, TryResult::*};
 use crate::reprocess::policy::group::Turn;
 use crate::reprocess::policy::hold::{Account, EndedTry, HOLD, HoldReason, hold, is_proven};
 use crate::reprocess::policy::limits::Limits;
@@ -34,7 +34,7 @@ fn what_first_tries_showed_counts_half_after_twelve_hours_and_later_ones_after_a
 
 #[test]
 fn a_group_rests_longer_after_each_lost_probe_until_a_person_decides() {
-    let (mut group, mut minute, mut waited) = (group(Prior::Open, 100, Vec::new()), 0, Vec::new());
+    let (mut group, mut minute, mut waited) = (group(Class::Unknown, 100, Vec::new()), 0, Vec::new());
     loop {
         match turn(&group, minute) {
             Turn::Probe => {
@@ -67,7 +67,7 @@ fn a_group_rests_longer_after_each_lost_probe_until_a_person_decides() {
 fn never_more_than_half_of_a_group_is_lost_but_a_single_document_has_three_tries() {
     for (documents, most) in [(1, 3), (6, 3), (7, 4), (11, 6), (1_000, 6)] {
         let lost = (0..most).map(|n| tries(1, 1, n * 1_000, n * 1_000 + 5, Lost)).collect();
-        let group = group(Prior::Open, documents, lost);
+        let group = group(Class::Unknown, documents, lost);
         assert!(matches!(turn(&group, 100_000), Turn::PersonDecides { .. }), "{documents}");
         let fewer = GroupFacts { tries: group.tries[1..].to_vec(), ..group };
         assert_eq!(turn(&fewer, 100_000), Turn::Probe, "{documents}");
@@ -77,11 +77,11 @@ fn never_more_than_half_of_a_group_is_lost_but_a_single_document_has_three_tries
 #[test]
 fn a_recovered_probe_starts_the_ramp_and_too_few_recoveries_end_it() {
     let one = tries(1, 1, 0, 5, Recovered);
-    assert_eq!(turn(&group(Prior::Open, 100, vec![one.clone()]), 5), Turn::Step([5, 2, 2]));
+    assert_eq!(turn(&group(Class::Unknown, 100, vec![one.clone()]), 5), Turn::Step([5, 2, 2]));
     let under_way = tries(5, 1, 15, 0, Running);
-    assert_eq!(turn(&group(Prior::Open, 100, vec![one.clone(), under_way]), 20), Turn::Running);
+    assert_eq!(turn(&group(Class::Unknown, 100, vec![one.clone(), under_way]), 20), Turn::Running);
     let lost = tries(4, 1, 15, 20, Lost);
-    let group = group(Prior::Open, 100, vec![one, lost]);
+    let group = group(Class::Unknown, 100, vec![one, lost]);
     assert!(matches!(turn(&group, 20), Turn::Step([1, ..])), "two of seven are worth it");
     let worse = GroupFacts { tries: [group.tries.clone(), tries(3, 1, 30, 35, Lost)].concat(), ..group };
     assert_eq!(turn(&worse, 35), Turn::Rests { until: at(95) });
@@ -92,31 +92,63 @@ fn a_recovered_probe_starts_the_ramp_and_too_few_recoveries_end_it() {
 fn later_tries_have_a_belief_of_their_own() {
     let first = tries(20, 1, 0, 5, Recovered);
     let lost_again = tries(4, 2, 10, 15, Lost);
-    let Turn::Step([first_room, second, third]) = turn(&group(Prior::Open, 100, vec![first.clone(), lost_again]), 20)
+    let Turn::Step([first_room, second, third]) =
+        turn(&group(Class::Unknown, 100, vec![first.clone(), lost_again]), 20)
     else {
         panic!("the group is ramping");
     };
     assert!(first_room > 20);
     assert_eq!((second, third), (0, 2), "documents that failed again are left, the group is not");
     let recovered = tries(2, 2, 10, 15, Recovered);
-    assert!(matches!(turn(&group(Prior::Open, 100, vec![first, recovered]), 20), Turn::Step([_, 8, _])));
+    assert!(matches!(turn(&group(Class::Unknown, 100, vec![first, recovered]), 20), Turn::Step([_, 8, _])));
 }
 
 #[test]
 fn what_is_said_of_a_group_names_only_documents_that_are_there() {
     let said = |documents, recovered: usize| {
         let all = vec![tries(1, 1, 0, 5, Recovered), tries(recovered, 1, 10, 15, Recovered), tries(3, 1, 10, 15, Lost)];
-        group(Prior::Open, documents, all).outlook(&Limits::default(), at(20)).to_string()
+        let group = GroupFacts { failed: [3, 0, 0], ..group(Class::Unknown, documents, all) };
+        group.outlook(&Limits::default(), at(20)).to_string()
     };
     assert!(said(13, 7).ends_with(": next up to 2"), "{}", said(13, 7));
     assert!(said(11, 7).ends_with(": its 3 open documents failed again"), "{}", said(11, 7));
 }
 
 #[test]
+fn documents_that_failed_all_tries_are_left_to_a_person_while_their_group_goes_on() {
+    let recovered = tries(20, 1, 0, 5, Recovered);
+    let facts =
+        |later: Vec<Try>, failed| GroupFacts { failed, ..group(Class::Unknown, 60, vec![recovered.clone(), later]) };
+    let outlook = |group: &GroupFacts| group.outlook(&Limits::default(), at(20));
+    let going_on = outlook(&facts(Vec::new(), [4, 2, 3]));
+    assert_eq!((going_on.given_up, going_on.untried), (3, 31), "three tries are all that a document has");
+    assert!(going_on.to_string().ends_with("; a person decides about 3 that failed all tries"), "{going_on}");
+    let second_in_vain = outlook(&facts(tries(4, 2, 10, 15, Lost), [4, 2, 3]));
+    assert_eq!(second_in_vain.given_up, 7, "too few second tries recover for the four");
+    assert_eq!(second_in_vain.undecided(), 7);
+}
+
+#[test]
+fn what_only_people_retry_is_said_to_be_so_whatever_was_lost() {
+    let lost: Vec<Try> = (0..6).flat_map(|n| tries(1, 1, n * 10, n * 10 + 5, Lost)).collect();
+    let facts = GroupFacts { failed: [6, 0, 0], ..group(Class::PermanentInput, 100, vec![lost]) };
+    let outlook = facts.outlook(&Limits::default(), at(100));
+    assert!(outlook.to_string().ends_with("; class permanent-input is not retried automatically"), "{outlook}");
+    assert_eq!((outlook.decision_since(), outlook.undecided()), (None, 0), "there is nothing to decide");
+    let unknown = GroupFacts { class: Class::Unknown, ..facts.clone() };
+    let with = |limits: Limits| unknown.outlook(&limits, at(100)).to_string();
+    assert!(with(Limits::default()).contains("waits for a decision"));
+    let asked = with(Limits { probe_unknown: false, ..Limits::default() });
+    assert!(asked.ends_with("; class unknown is not retried automatically"), "{asked}");
+    let by_hand = with(Limits { automatic: false, ..Limits::default() });
+    assert!(by_hand.ends_with("; nothing is retried automatically, see `mode`"), "{by_hand}");
+}
+
+#[test]
 fn throttled_and_cancelled_tries_count_neither_way_and_refused_parameters_as_a_lost_probe() {
-    assert_eq!(turn(&group(Prior::Open, 100, vec![tries(1, 1, 0, 5, Neutral)]), 5), Turn::Probe);
+    assert_eq!(turn(&group(Class::Unknown, 100, vec![tries(1, 1, 0, 5, Neutral)]), 5), Turn::Probe);
     let refused = tries(1, 1, 0, 0, Refused);
-    assert_eq!(turn(&group(Prior::Open, 100, vec![refused]), 5), Turn::Rests { until: at(60) });
+    assert_eq!(turn(&group(Class::Unknown, 100, vec![refused]), 5), Turn::Rests { until: at(60) });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::class::Class;
 use crate::model::item::ItemState;
-use crate::reprocess::policy::belief::{Prior, Try, TryResult};
+use crate::reprocess::policy::belief::{Try, TryResult};
 use crate::reprocess::policy::facts::ItemFacts;
 use crate::reprocess::policy::group::GroupFacts;
 
@@ -22,8 +22,8 @@ fn tries(count: usize, number: u32, started: i64, ended: i64, result: TryResult)
     vec![Try { number, started_at: at(started), ended_at, result }; count]
 }
 
-fn group(prior: Prior, documents: u32, tries: Vec<Vec<Try>>) -> GroupFacts {
-    GroupFacts { tries: tries.concat(), ..GroupFacts::untried("g-1", prior, documents) }
+fn group(class: Class, documents: u32, tries: Vec<Vec<Try>>) -> GroupFacts {
+    GroupFacts { tries: tries.concat(), ..GroupFacts::untried("g-1", class, documents) }
 }
 
 fn item(id: &str, class: Class) -> ItemFacts {
@@ -31,6 +31,8 @@ fn item(id: &str, class: Class) -> ItemFacts {
         item_id: id.to_owned(),
         group_id: "g-1".to_owned(),
         job_type: "parse".to_owned(),
+        batch_id: "b".to_owned(),
+        extension: "pdf".to_owned(),
         state: ItemState::Open,
         class,
         planned_as: None,

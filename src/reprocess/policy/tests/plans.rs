@@ -5,7 +5,7 @@ use crate::reprocess::policy::budget::{Budget, Spent};
 use crate::reprocess::policy::exclusion::Exclusion;
 use crate::reprocess::policy::hold::HoldReason;
 use crate::reprocess::policy::limits::Limits;
-use crate::reprocess::policy::plan::{Plan, PlanInput, Selection, plan, shrink};
+use crate::reprocess::policy::plan::{Plan, PlanInput, Selection, class_of, plan, shrink};
 
 const MANUAL: Selection = Selection::Manual { limit: None, force_attempts: false, permanent: false };
 
@@ -70,6 +70,37 @@ fn the_probe_is_one_that_was_neither_refused_nor_tried_if_there_is_one() {
 }
 
 #[test]
+fn a_probe_is_of_another_batch_and_another_kind_of_file_than_those_lost() {
+    let mut items = many(12, Class::Unknown);
+    for (n, one) in items.iter_mut().enumerate() {
+        (one.batch_id, one.extension) = (format!("b{}", n / 6), ["pdf", "docx"][n % 2].to_owned());
+    }
+    let next = |items: &[ItemFacts]| {
+        let plan = Scenario::new(items.to_vec()).plan(Selection::Auto);
+        let id = plan.item_ids().next().unwrap();
+        items.iter().position(|item| item.item_id == id).unwrap()
+    };
+    let mut kinds = BTreeSet::new();
+    for _ in 0..4 {
+        let at = next(&items);
+        items[at].attempts = 1;
+        kinds.insert((items[at].batch_id.clone(), items[at].extension.clone()));
+    }
+    assert_eq!(kinds.len(), 4, "each of the four kinds once: {kinds:?}");
+}
+
+#[test]
+fn a_group_is_of_the_class_of_most_that_may_be_retried() {
+    let mut items = many(5, Class::PermanentInput);
+    let of = |items: &[ItemFacts]| class_of(&items.iter().collect::<Vec<_>>(), &Limits::default());
+    assert_eq!(of(&items), Class::PermanentInput);
+    items[0].class = Class::Unknown;
+    assert_eq!(of(&items), Class::Unknown, "the one that is retried decides for itself");
+    items[1].class = Class::Transient;
+    assert_eq!(of(&items), Class::Transient);
+}
+
+#[test]
 fn a_step_takes_the_oldest_and_as_many_tried_before_as_their_belief_allows() {
     let mut items = many(40, Class::Unknown);
     for (n, one) in items.iter_mut().enumerate() {
@@ -77,7 +108,7 @@ fn a_step_takes_the_oldest_and_as_many_tried_before_as_their_belief_allows() {
         one.attempts = u32::from(n >= 30);
     }
     let mut scenario = Scenario::new(items);
-    scenario.groups = vec![group(Prior::Open, 40, vec![tries(1, 1, 0, 60, TryResult::Recovered)])];
+    scenario.groups = vec![group(Class::Unknown, 40, vec![tries(1, 1, 0, 60, TryResult::Recovered)])];
     let plan = scenario.plan(Selection::Auto);
     let chosen: Vec<&str> = plan.item_ids().collect();
     assert_eq!(chosen, ["i025", "i026", "i027", "i028", "i029", "i038", "i039"]);
@@ -146,10 +177,10 @@ fn holds_and_rests_stop_automatic_retries_and_not_manual_ones() {
     scenario.hold = Some((HoldReason::Storm, at(90)));
     assert_eq!(scenario.why(), Some(Exclusion::Held { reason: HoldReason::Storm, until: at(90) }));
     scenario.hold = None;
-    scenario.groups = vec![group(Prior::Open, 3, vec![tries(1, 1, 50, 55, TryResult::Lost)])];
+    scenario.groups = vec![group(Class::Unknown, 3, vec![tries(1, 1, 50, 55, TryResult::Lost)])];
     assert_eq!(scenario.why(), Some(Exclusion::Rests { until: at(115) }));
     assert_eq!(scenario.plan(MANUAL).count(), 3);
-    scenario.groups = vec![group(Prior::Open, 3, vec![tries(1, 1, 50, 0, TryResult::Running)])];
+    scenario.groups = vec![group(Class::Unknown, 3, vec![tries(1, 1, 50, 0, TryResult::Running)])];
     assert_eq!(scenario.why(), Some(Exclusion::StepRunning));
 }
 
@@ -168,14 +199,14 @@ fn budgets_bound_what_is_not_recovered_and_a_fifth_of_the_day_is_for_manual_retr
         (scenario.why(), scenario.plan(MANUAL).count())
     };
     let budget = |budget| Some(Exclusion::Budget { budget });
-    assert_eq!(with(Spent { run: 50, ..Spent::default() }), (budget(Budget::Run), 0));
-    assert_eq!(with(Spent { hour: 200, ..Spent::default() }), (budget(Budget::Hour), 0));
-    assert_eq!(with(Spent { day: 400, ..Spent::default() }), (budget(Budget::Day), 1));
-    assert_eq!(with(Spent { day: 500, ..Spent::default() }), (budget(Budget::Day), 0));
+    assert_eq!(with(Spent { run: 50, ..Spent::default() }), (budget(Budget::PerRun), 0));
+    assert_eq!(with(Spent { hour: 200, ..Spent::default() }), (budget(Budget::PerHour), 0));
+    assert_eq!(with(Spent { day: 400, ..Spent::default() }), (budget(Budget::PerDay), 1));
+    assert_eq!(with(Spent { day: 500, ..Spent::default() }), (budget(Budget::PerDay), 0));
     let group_day = [("g-1".to_owned(), 100)].into();
-    assert_eq!(with(Spent { group_day, ..Spent::default() }), (budget(Budget::GroupDay), 0));
+    assert_eq!(with(Spent { group_day, ..Spent::default() }), (budget(Budget::PerGroupPerDay), 0));
     scenario.spent = Spent { day: 50, processed_day: 100, ..Spent::default() };
-    assert_eq!(scenario.why(), budget(Budget::Share));
+    assert_eq!(scenario.why(), budget(Budget::MaxShare));
 }
 
 #[test]

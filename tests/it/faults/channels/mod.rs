@@ -2,10 +2,10 @@
 //!
 //! The worker runs in this process, so that the day over which a channel is tried takes no time.
 
+mod channel_faults;
 mod peer;
-mod stand;
 mod table;
-mod troubles;
+mod worker;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use jiff::SignedDuration;
 use llama_triage::internals::config::ChannelKind;
 use tokio::task::JoinSet;
 
-use self::stand::Stand;
 pub(crate) use self::table::render;
+use self::worker::TestWorker;
 
 /// The kinds that have peers, as their columns are ordered.
 const KINDS: [ChannelKind; 5] =
@@ -67,61 +67,61 @@ impl Measured {
 
     /// The fault stays until nothing is tried any more; then it is mended, and there is other news.
     async fn while_it_lasts(&mut self) {
-        let mut stand = Stand::begin(self.kind).await;
-        let told = stand.tell_first_news().await;
-        for (name, fate) in stand.fates(&told) {
-            let peer = stand.peers.iter().find(|peer| peer.trouble.name == name).unwrap();
-            let cell = Cell { first: stand.outcome(&told, &name), said: fate.said, ..Cell::default() };
+        let mut worker = TestWorker::begin(self.kind).await;
+        let told = worker.send_first_digest().await;
+        for (name, fate) in worker.fates(&told) {
+            let peer = worker.peers.iter().find(|peer| peer.trouble.name == name).unwrap();
+            let cell = Cell { first: worker.outcome(&told, &name), said: fate.said, ..Cell::default() };
             self.cells.insert(peer.trouble.name, cell);
         }
-        stand.try_to_the_end().await;
-        let dead = stand.fates(&told);
-        stand.cycle(SignedDuration::from_mins(30)).await;
+        worker.try_to_the_end().await;
+        let dead = worker.fates(&told);
+        worker.cycle(SignedDuration::from_mins(30)).await;
         for (name, fate) in dead {
             let cell = self.cells.get_mut(name.as_str()).unwrap();
             (cell.tries, cell.dead) = (fate.tries, fate.state == "dead");
-            let known = stand.is_told(&name);
+            let known = worker.is_fault_announced(&name);
             self.demand((fate.state == "dead") == known, || format!("{name}: {}, people told: {known}", fate.state));
             self.demand(fate.state != "pending", || format!("{name}: tried for ever"));
         }
-        let folder = stand.site.texts("SELECT delivery_id FROM delivery WHERE channel = 'folder' AND state != 'sent'");
+        let folder = worker.site.texts("SELECT delivery_id FROM delivery WHERE channel = 'folder' AND state != 'sent'");
         self.demand(folder.is_empty(), || format!("the folder did not get {folder:?}"));
-        let shown = stand.secrets_shown();
+        let shown = worker.secrets_shown();
         self.demand(shown.is_empty(), || format!("secrets are shown in {shown:?}"));
 
-        stand.mend().await;
-        let later = stand.tell_other_news().await;
-        for peer in stand.peers.clone() {
+        worker.mend().await;
+        let later = worker.send_second_digest().await;
+        for peer in worker.peers.clone() {
             let name = peer.trouble.name;
-            let arrived = stand.state(&later, name) == "sent";
-            self.demand(arrived, || format!("{name}: mended, and {later} is {}", stand.state(&later, name)));
-            let carried = stand.state(&told, name) == "superseded";
-            let [first, other] = stand.got(&peer);
+            let arrived = worker.state(&later, name) == "sent";
+            self.demand(arrived, || format!("{name}: mended, and {later} is {}", worker.state(&later, name)));
+            let carried = worker.state(&told, name) == "superseded";
+            let [first, other] = worker.got(&peer);
             self.demand(other, || format!("{name}: mended, and the other news did not come"));
             self.demand(first || !carried, || format!("{name}: mended, and what was missed did not come"));
             self.cells.get_mut(name).unwrap().carried = carried;
         }
         let left =
-            stand.site.texts("SELECT fault FROM worker_fault WHERE ended_at IS NULL AND fault LIKE 'delivery:%'");
+            worker.site.texts("SELECT fault FROM worker_fault WHERE ended_at IS NULL AND fault LIKE 'delivery:%'");
         self.demand(left.is_empty(), || format!("troubles that do not end: {left:?}"));
-        stand.site.command(&["ledger", "check"]).assert().success();
+        worker.site.command(&["ledger", "check"]).assert().success();
     }
 
     /// The fault is over before the second try: the same digest comes, once more and under the same id.
     async fn when_it_passes(&mut self) {
-        let mut stand = Stand::begin(self.kind).await;
-        let told = stand.tell_first_news().await;
+        let mut worker = TestWorker::begin(self.kind).await;
+        let told = worker.send_first_digest().await;
         let waiting: Vec<String> =
-            stand.fates(&told).into_iter().filter(|(_, fate)| fate.state == "pending").map(|(name, _)| name).collect();
-        stand.mend().await;
-        stand.try_to_the_end().await;
-        for peer in stand.peers.clone() {
+            worker.fates(&told).into_iter().filter(|(_, fate)| fate.state == "pending").map(|(name, _)| name).collect();
+        worker.mend().await;
+        worker.try_to_the_end().await;
+        for peer in worker.peers.clone() {
             let name = peer.trouble.name;
             if !waiting.iter().any(|one| one == name) {
                 continue;
             }
-            self.demand(stand.state(&told, name) == "sent", || format!("{name}: over, and not sent"));
-            let differ = stand.copies_differ(&peer);
+            self.demand(worker.state(&told, name) == "sent", || format!("{name}: over, and not sent"));
+            let differ = worker.copies_differ(&peer);
             self.demand(!differ, || format!("{name}: the second try is another digest"));
         }
     }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::troubles::{Act, Http, Say, Trouble};
+use super::channel_faults::{Act, ChannelFault, Http, SmtpReply};
 
 /// So many tries meet a peer that hangs; to later ones it breaks off at the same place.
 const HANGS: usize = 3;
@@ -17,7 +17,7 @@ const HANGS: usize = 3;
 /// A peer and its fault.
 #[derive(Clone)]
 pub(crate) struct Peer {
-    pub(crate) trouble: Trouble,
+    pub(crate) trouble: ChannelFault,
     pub(crate) port: u16,
     state: Arc<State>,
 }
@@ -39,7 +39,7 @@ struct State {
 }
 
 impl Peer {
-    pub(crate) fn start(kind: ChannelKind, trouble: Trouble) -> Peer {
+    pub(crate) fn start(kind: ChannelKind, trouble: ChannelFault) -> Peer {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let port = socket.local_addr().unwrap().port();
@@ -179,12 +179,12 @@ impl Peer {
                 "STARTTLS" => "220 go on",
                 _ => "250 ok",
             };
-            let said = match self.act_on(&line).unwrap_or(Say::Line(usual)) {
-                Say::Cut => return Ok(None),
-                Say::Hang if !self.may_hang() => return Ok(None),
-                Say::Hang => return self.hang(&mut stream).await.map(|()| None),
-                Say::Line("") => format!("250-peer\r\n{offer}\r\n"),
-                Say::Line(said) => format!("{said}\r\n"),
+            let said = match self.act_on(&line).unwrap_or(SmtpReply::Line(usual)) {
+                SmtpReply::Cut => return Ok(None),
+                SmtpReply::Hang if !self.may_hang() => return Ok(None),
+                SmtpReply::Hang => return self.hang(&mut stream).await.map(|()| None),
+                SmtpReply::Line("") => format!("250-peer\r\n{offer}\r\n"),
+                SmtpReply::Line(said) => format!("{said}\r\n"),
             };
             stream.write_all(said.as_bytes()).await?;
             stream.flush().await?;
@@ -209,7 +209,7 @@ impl Peer {
         }
     }
 
-    fn act_on(&self, line: &str) -> Option<Say> {
+    fn act_on(&self, line: &str) -> Option<SmtpReply> {
         match self.trouble.act {
             Act::Mail(script, _) if !self.is_well() => script(line).filter(|_| self.meets()),
             _ => None,

@@ -3,7 +3,7 @@
 use llama_triage::internals::config::ChannelKind;
 use regex::Regex;
 
-use super::{Cell, Measured, troubles};
+use super::{Cell, Measured, channel_faults};
 
 const INTRODUCTION: &str = "
 ## Channels
@@ -30,7 +30,7 @@ pub(crate) fn render(measured: &[Measured]) -> String {
         measured.iter().partition(|measured| measured.kind == ChannelKind::Email);
     let mut page = INTRODUCTION.to_owned() + &table(&others) + "\n" + &table(&mail);
     page += "\nWhat is said of them, once for all kinds:\n\n| said | of |\n|---|---|\n";
-    for (said, of) in sayings(measured) {
+    for (said, of) in messages(measured) {
         page += &format!("| {} | {} |\n", said.replace('|', "\\|"), of.join("; "));
     }
     page
@@ -40,7 +40,7 @@ fn table(kinds: &[&Measured]) -> String {
     let mut rows = String::from("| fault |");
     kinds.iter().for_each(|measured| rows += &format!(" {} |", measured.kind.as_str()));
     rows += &format!("\n|---|{}\n", "---|".repeat(kinds.len()));
-    for trouble in troubles::all(kinds[0].kind) {
+    for trouble in channel_faults::all(kinds[0].kind) {
         let cells: Vec<String> = kinds.iter().map(|measured| words(&measured.cells[trouble.name])).collect();
         rows += &format!("| {} | {} |\n", trouble.name, cells.join(" | "));
     }
@@ -58,11 +58,11 @@ fn words(cell: &Cell) -> String {
 }
 
 /// Every saying without ports, and the faults that made it.
-fn sayings(measured: &[Measured]) -> Vec<(String, Vec<&'static str>)> {
+fn messages(measured: &[Measured]) -> Vec<(String, Vec<&'static str>)> {
     let ports = Regex::new(r"localhost:\d+").unwrap();
     let mut found: Vec<(String, Vec<&'static str>)> = Vec::new();
     for kind in measured {
-        for trouble in troubles::all(kind.kind) {
+        for trouble in channel_faults::all(kind.kind) {
             let said = &kind.cells[trouble.name].said;
             if said.is_empty() {
                 continue;

@@ -1,0 +1,12 @@
+//! What people do to groups and retries, each act with its audit row: the commands and the console call these.
+
+pub(crate) mod ack;
+pub(crate) mod act;
+pub(crate) mod class;
+pub(crate) mod dismiss;
+pub(crate) mod name;
+pub(crate) mod note;
+pub(crate) mod plan;
+pub(crate) mod record;
+pub(crate) mod resume;
+pub(crate) mod silence;

@@ -1,0 +1,116 @@
+//! `/`: what needs a person now, then what is open.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::console::desk::Desk;
+use crate::console::error::PageError;
+use crate::console::pages::chart;
+use crate::console::words::encoded;
+use crate::model::group_state::GroupState;
+use crate::notify::store_delivery::dead_channels;
+use crate::report::filter::Filter;
+use crate::report::format::layout::{counted, grouped};
+use crate::report::store::{groups, summary};
+use crate::report::summary::SummaryRow;
+use crate::reprocess::plans::approved::draft_of;
+use crate::reprocess::store::named::short;
+use crate::reprocess::store::plan;
+
+/// Hours that the chart shows.
+const HOURS: i64 = 72;
+
+/// Something that needs a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Need {
+    what: String,
+    detail: Option<String>,
+    link: Option<String>,
+    since: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Home {
+    needs: Vec<Need>,
+    summary: SummaryRow,
+    open_groups: u64,
+    chart: String,
+}
+
+/// Makes the page.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub(crate) fn show(desk: &Desk<'_>) -> Result<String, PageError> {
+    let since = desk.now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(desk.now);
+    let filter = Filter { since: Some(since), ..Filter::default() };
+    let view = desk.view(&filter)?;
+    let summary = summary(&view, desk.console.setup().budget)?;
+    let mut needs = paging(desk)?;
+    needs.extend(decisions(&summary));
+    for plan in plan::unapplied(view.connection, desk.now)? {
+        let items = draft_of(&plan)?.items;
+        if items > 0 {
+            needs.push(Need {
+                what: format!("Plan {}: {} to approve", short(&plan.plan_id), counted(items.into(), "item")),
+                detail: Some(format!("by {}", plan.actor)),
+                link: Some(format!("/p/{}", encoded(&plan.plan_id))),
+                since: Some(plan.created_at),
+            });
+        }
+    }
+    needs.extend(dead_channels(view.connection)?.into_iter().map(|channel| Need {
+        what: format!("Channel {channel} is dead"),
+        detail: Some(
+            "Its newest digest could not be delivered: see `llama-triage report deliveries --failed`".to_owned(),
+        ),
+        link: None,
+        since: None,
+    }));
+    needs.extend(summary.faults.iter().map(|fault| Need {
+        what: "llama-triage problem".to_owned(),
+        detail: Some(fault.text.clone()),
+        link: None,
+        since: Some(fault.since),
+    }));
+    let open_groups = summary.groups.open() + summary.groups.given_up;
+    let page = Home { needs, open_groups, chart: chart(desk, Filter::default(), HOURS)?, summary };
+    desk.render("home.html", "Now", "Now", &page)
+}
+
+/// Open groups of a class that pages and that no one has acknowledged or silenced.
+fn paging(desk: &Desk<'_>) -> Result<Vec<Need>, PageError> {
+    let class = desk.console.setup().page_classes.clone();
+    if class.is_empty() {
+        return Ok(Vec::new());
+    }
+    let open = [GroupState::New, GroupState::Regressed, GroupState::Escalating, GroupState::Ongoing];
+    let state = open.map(|state| state.as_str().to_owned()).to_vec();
+    let filter = Filter { class, state, limit: Some(10), ..Filter::default() };
+    let rows = groups(&desk.view(&filter)?)?.rows;
+    let unknown = rows.into_iter().filter(|group| !group.acked && group.silenced_until.is_none());
+    Ok(unknown
+        .map(|group| Need {
+            what: format!("PAGE: {}", group.title),
+            detail: Some(format!("{} open items of class {}", grouped(group.open_items), group.class)),
+            link: Some(format!("/g/{}", encoded(&group.group_id))),
+            since: Some(group.first_seen),
+        })
+        .collect())
+}
+
+/// What holds retries until a person says more.
+fn decisions(summary: &SummaryRow) -> Vec<Need> {
+    let waits = summary.holds.iter().filter(|hold| hold.until.is_none());
+    waits
+        .map(|hold| Need {
+            what: match hold.state.as_str() {
+                "needs-decision" => format!("Retries of {} need a decision", hold.scope),
+                state => format!("Retries of {} are held ({state})", hold.scope),
+            },
+            detail: hold.why.clone(),
+            link: hold.scope.starts_with("g-").then(|| format!("/g/{}", encoded(&hold.scope))),
+            since: None,
+        })
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! What a message says beside the point: the time, level and process that a logger put first, and how often was tried.
+
+use crate::grouping::tokens::lexicon;
+use crate::grouping::tokens::token::{Kinds, SLOT, Token, TokenKind, WordShape};
+
+/// Tokens in one bracket, at most.
+const BRACKET: usize = 9;
+
+/// Levels that loggers write.
+const LEVELS: [&[u8]; 9] =
+    [b"DEBUG", b"INFO", b"NOTICE", b"WARN", b"WARNING", b"ERROR", b"FATAL", b"CRITICAL", b"TRACE"];
+
+/// Words of counting tries, alone in a bracket with a number.
+const COUNTING: [&[u8]; 20] = [
+    b"reached",
+    b"max",
+    b"maximum",
+    b"retries",
+    b"retry",
+    b"retried",
+    b"attempt",
+    b"attempts",
+    b"after",
+    b"of",
+    b"try",
+    b"tries",
+    b"tried",
+    b"times",
+    b"total",
+    b"in",
+    b"elapsed",
+    b"took",
+    b"number",
+    b"no",
+];
+
+/// Takes out what is beside the point.
+pub(crate) fn drop_asides(text: &[u8], tokens: &mut Vec<Token>) {
+    drop_counts(text, tokens);
+    let prefix = log_prefix(text, tokens);
+    if prefix > 0 && tokens[prefix..].iter().filter(|token| token.is_word()).count() >= 2 {
+        tokens.drain(..prefix);
+    }
+}
+
+fn word<'t>(text: &'t [u8], token: &Token) -> &'t [u8] {
+    if token.is_word() { &text[token.start as usize..token.end as usize] } else { b"" }
+}
+
+/// Where the bracket opened at `at` closes, if that is near.
+fn close_of(tokens: &[Token], at: usize) -> Option<usize> {
+    let mark = match tokens.get(at)? {
+        open if open.is_punct(b'(') => b')',
+        open if open.is_punct(b'[') => b']',
+        _ => return None,
+    };
+    let reach = tokens.len().min(at + BRACKET);
+    tokens[at + 1..reach].iter().position(|token| token.is_punct(mark)).map(|offset| at + 1 + offset)
+}
+
+/// `(reached max retries: 6)`, `[attempt 2/3]`.
+fn drop_counts(text: &[u8], tokens: &mut Vec<Token>) {
+    let mut at = 0;
+    while at < tokens.len() {
+        if let Some(close) = close_of(tokens, at) {
+            let inside = &tokens[at + 1..close];
+            let counts = inside.iter().all(|token| match token.part {
+                TokenKind::Word(WordShape::Code | WordShape::Status) => false,
+                TokenKind::Word(_) => COUNTING.contains(&&*word(text, token).to_ascii_lowercase()),
+                TokenKind::Slot => {
+                    let is_ratio = || bytes_of(text, token).iter().all(|byte| byte.is_ascii_digit() || *byte == b'/');
+                    token.kinds.0 & !(Kinds::NUMBER.0 | Kinds::LIST.0 | Kinds::DURATION.0) == 0 || is_ratio()
+                }
+                TokenKind::Punct => true,
+            });
+            let has = |is: fn(&Token) -> bool| inside.iter().any(is);
+            if counts && has(Token::is_word) && has(Token::is_slot) {
+                tokens.drain(at..=close);
+                continue;
+            }
+        }
+        at += 1;
+    }
+}
+
+/// How many tokens a logger put first.
+fn log_prefix(text: &[u8], tokens: &[Token]) -> usize {
+    let (mut at, mut timed) = (0, false);
+    while let Some(token) = tokens.get(at) {
+        let rest = &tokens[at..];
+        let level = LEVELS.contains(&word(text, token));
+        let length = if is_stamp(text, rest) {
+            timed = true;
+            1
+        } else if let Some(close) = close_of(rest, 0).filter(|close| is_header(text, &rest[1..*close], timed)) {
+            timed |= rest[1..close].iter().any(|token| is_time(token) || is_uptime(text, token));
+            close + 1
+        } else if level && (timed || at == 0 && rest.get(1).is_some_and(is_time))
+            || timed && (is_joint(token) || is_part_of_stamp(text, tokens, at))
+        {
+            1
+        } else if timed && let Some(place) = place_in_source(rest) {
+            place
+        } else {
+            break;
+        };
+        at += length;
+    }
+    if timed { at } else { 0 }
+}
+
+fn is_time(token: &Token) -> bool {
+    token.is_slot() && token.kinds.has(Kinds::TIME)
+}
+
+fn bytes_of<'t>(text: &'t [u8], token: &Token) -> &'t [u8] {
+    &text[token.start as usize..token.end as usize]
+}
+
+/// Whether a time begins here, in one of the ways of loggers.
+fn is_stamp(text: &[u8], tokens: &[Token]) -> bool {
+    let next_is_time = || tokens[1..].iter().take(4).any(is_time);
+    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let bytes = bytes_of(text, &tokens[0]);
+    let count = digits(bytes);
+    is_time(&tokens[0])
+        // Seconds or milliseconds since 1970; 20260301T102233Z
+        || tokens[0].is_slot() && is_epoch(count, bytes) && (bytes.len() > count || ends_prefix(text, tokens.get(1)))
+        || tokens[0].is_slot() && count == 8 && bytes.get(8) == Some(&b'T') && digits(&bytes[9..]) >= 4
+        // 03/Mar/2026 and Sun, 01 Mar before a time; I0315 of klog
+        || tokens[0].is_slot() && (1..=2).contains(&count) && bytes.get(count) == Some(&b'/') && next_is_time()
+        || lexicon::is_calendar(bytes) && next_is_time()
+        || matches!(bytes, [b'D' | b'I' | b'W' | b'E' | b'F', rest @ ..] if rest.len() == 4 && digits(rest) == 4) && next_is_time()
+}
+
+/// Whether a mark or a level stands behind a number, as behind a time.
+fn ends_prefix(text: &[u8], next: Option<&Token>) -> bool {
+    next.is_some_and(|next| is_joint(next) || next.is_punct(b'[') || LEVELS.contains(&word(text, next)))
+}
+
+/// Seconds since 1970, or thousandths of them, between 2014 and 2036; a count may be as large, but hardly there.
+fn is_epoch(count: usize, bytes: &[u8]) -> bool {
+    matches!(count, 10 | 13)
+        && matches!(bytes.get(count), None | Some(b'.'))
+        && matches!(bytes, [b'1', b'4'..=b'9', ..] | [b'2', b'0', ..])
+}
+
+/// A number that belongs to the time before it: milliseconds, the day of the month, the zone.
+fn is_part_of_stamp(text: &[u8], tokens: &[Token], at: usize) -> bool {
+    let token = &tokens[at];
+    let is_attached = !token.space && tokens[at - 1].part == TokenKind::Punct;
+    let is_zone = matches!(bytes_of(text, token).first(), Some(b'+' | b'-'));
+    let before_time = tokens.get(at + 1).is_some_and(is_time);
+    token.is_slot() && token.hash == SLOT && (is_attached || is_zone || before_time)
+        || lexicon::is_calendar(word(text, token)) && tokens[at - 1].is_slot()
+}
+
+fn is_joint(token: &Token) -> bool {
+    token.part == TokenKind::Punct && matches!(token.hash as u8, b':' | b'-' | b'|' | b',' | b'>')
+}
+
+/// `[  12.345678]`: seconds since the start.
+fn is_uptime(text: &[u8], token: &Token) -> bool {
+    token.kinds == Kinds::NUMBER && bytes_of(text, token).contains(&b'.')
+}
+
+/// What a bracket in front of a message holds: a time, a level, or, behind a time, a process or thread.
+fn is_header(text: &[u8], inside: &[Token], timed: bool) -> bool {
+    let is_coded = |token: &Token| matches!(token.part, TokenKind::Word(WordShape::Code | WordShape::Status));
+    let speaks = |token: &Token| is_time(token) || timed && token.is_slot() || LEVELS.contains(&word(text, token));
+    !inside.iter().any(is_coded) && (inside.iter().any(speaks) || inside.len() == 1 && is_uptime(text, &inside[0]))
+}
+
+/// `1234 page.cc:55]`: process and source line of klog.
+fn place_in_source(tokens: &[Token]) -> Option<usize> {
+    let close = tokens.iter().take(6).position(|token| token.is_punct(b']'))?;
+    let only_data = tokens[..close].iter().all(|token| token.is_slot() || token.is_punct(b':'));
+    (close > 0 && only_data).then_some(close + 1)
+}
