@@ -21,6 +21,7 @@ mod file_owner;
 mod grouping;
 mod ledger;
 mod llamacloud;
+mod measures;
 mod model;
 mod notify;
 mod private_file;

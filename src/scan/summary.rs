@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::time::Duration;
 
 use crate::llamacloud::error::CloudError;
 use crate::model::batch::{Batch, Counted};
@@ -32,6 +33,8 @@ pub struct ScanSummary {
     pub why_unreadable: Option<String>,
     /// Requests made.
     pub requests: u64,
+    /// How long it took.
+    pub took: Duration,
     /// What was found of the batch APIs.
     pub apis: Vec<ApiFound>,
     /// The first thing that made it incomplete.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
@@ -17,6 +17,7 @@ use crate::llamacloud::error::{CloudError, CreateError};
 use crate::llamacloud::http::retry::{RetryBudget, RetryDecision, verdict};
 use crate::llamacloud::http::{answer, unreachable};
 use crate::llamacloud::settings::{CloudSettings, RetryPace, base_url, bearer};
+use crate::measures::{MEASURES, RateLimitOf};
 use crate::model::host::is_loopback;
 use crate::model::id::bare_project_id;
 use crate::rate_limit::RateLimit;
@@ -112,6 +113,8 @@ pub(crate) struct Client {
     base: Url,
     host: String,
     scope: Vec<(&'static str, String)>,
+    /// Its name in the configuration.
+    project: String,
     rate: RateLimit,
     slots: Semaphore,
     pace: RetryPace,
@@ -144,6 +147,7 @@ impl Client {
             headers,
             request_timeout: project.request_timeout,
             scope: scope(project),
+            project: project.name.clone(),
             rate: RateLimit::new(project.requests_per_second),
             slots: Semaphore::new(project.concurrency.get().min(Semaphore::MAX_PERMITS)),
             pace,
@@ -242,6 +246,9 @@ impl Client {
                 }
             })
             .notify(|failed: &FailedTry, delay: Duration| {
+                if matches!(failed.error, CloudError::RateLimited { .. }) {
+                    MEASURES.add_wait(&self.project, RateLimitOf::Server, delay);
+                }
                 tracing::debug!(error = %failed.error, delay_ms = delay.as_millis() as u64, "trying LlamaCloud again");
             })
             .await
@@ -254,7 +261,9 @@ impl Client {
             error: unreachable::explain(&error, &self.host),
             verdict: verdict(None),
         };
-        let response = self.with_auth(self.reads.get(url.clone())).send().await.map_err(transport)?;
+        let sent = self.with_auth(self.reads.get(url.clone())).send().await;
+        self.measure(&sent);
+        let response = sent.map_err(transport)?;
         let (status, wish) = judge(&response);
         let answer = answer::read(response, &self.host).await;
         let decoded = answer.and_then(|text| decode(&text));
@@ -279,6 +288,7 @@ impl Client {
         let _slot = self.acquire_permit().await;
         let creates = self.creates().map_err(CreateError::NotSent)?;
         let sent = self.with_auth(creates.post(url).json(body)).send().await;
+        self.measure(&sent);
         let response = sent.map_err(|error| {
             let surely_unsent = error.is_connect() || error.is_builder();
             let explained = unreachable::explain(&error, &self.host);
@@ -305,6 +315,10 @@ impl Client {
         build(builder(self.is_local).retry(reqwest::retry::never()).pool_max_idle_per_host(0), &self.host)
     }
 
+    fn measure(&self, sent: &reqwest::Result<Response>) {
+        MEASURES.count_request(&self.project, sent.as_ref().ok().map(|response| response.status().as_u16()));
+    }
+
     /// Puts what belongs to this project on a request.
     fn with_auth(&self, request: RequestBuilder) -> RequestBuilder {
         request.headers(self.headers.clone()).timeout(self.request_timeout)
@@ -313,7 +327,9 @@ impl Client {
     async fn acquire_permit(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         // The semaphore is never closed, so this is always Some.
         let slot = self.slots.acquire().await.ok();
+        let began = Instant::now();
         self.rate.wait().await;
+        MEASURES.add_wait(&self.project, RateLimitOf::Client, began.elapsed());
         self.made.fetch_add(1, Ordering::Relaxed);
         self.budget.request();
         slot
