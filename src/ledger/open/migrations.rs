@@ -27,7 +27,8 @@ const STEPS: &[&str] = steps![
     "14-policy",
     "15-words",
     "16-classes",
-    "17-lookups",
+    "17-assign",
+    "18-lookups",
 ];
 
 /// The newest schema this program knows.
